@@ -1,0 +1,78 @@
+# Everything a developer runs. `make help` lists it. Nothing here needs an AWS account.
+
+PYTHON ?= python3
+PORT ?= 8000
+
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+DYNOXIDE_VERSION := 1.2.1
+DYNOXIDE := .local/npm/.dynoxide-$(DYNOXIDE_VERSION)
+
+# Only what was given to make itself: some shells export a HOST or a NAME of their own.
+given = $(if $(filter command line,$(origin $(1))),$($(1)))
+
+export DYNAMODB_ENDPOINT
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt types dynoxide key keys revoke-key bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: $(INSTALLED) ## serve on this machine [PORT=8000] [DYNAMODB_ENDPOINT=http://…]; Ctrl-C saves and stops
+	@exec $(PY) -m infra.local.run --port $(PORT)
+
+test: $(INSTALLED) dynoxide lint types ## everything CI runs: formatting, linters, types, import directions, tests
+	$(PY) -m pytest
+
+lint: $(INSTALLED) ## ruff and the import directions
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(VENV)/bin/lint-imports
+
+types: $(INSTALLED) ## mypy, strict
+	$(PY) -m mypy
+
+fmt: $(INSTALLED) ## format, and fix what ruff can fix
+	$(PY) -m ruff check --fix-only
+	$(PY) -m ruff format
+
+key: $(INSTALLED) ## make a local API key: ROLE=admin|host [HOST=hst_…] [NAME=…]
+	@$(PY) -m infra.keys create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
+
+keys: $(INSTALLED) ## list the local API keys
+	@$(PY) -m infra.keys list
+
+revoke-key: $(INSTALLED) ## revoke a local API key: KEY_ID=…
+	@$(PY) -m infra.keys revoke "$(KEY_ID)"
+
+bench: $(INSTALLED) dynoxide ## the benchmarks
+	$(PY) -m tests.bench
+
+clean: ## remove .venv and caches; .local (your local data) stays
+	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.local/*' -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=…" if sys.version_info < (3, 11) else 0)'
+	@echo "Making $(VENV): a minute or two the first time …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt
+	@$(PY) -m pip check
+	@touch $@
+
+# The second DynamoDB engine is one binary for Linux on x86-64. Without it the tests that need it are skipped, and say so.
+dynoxide: ## the second local DynamoDB engine, for the race and crash tests
+	@if [ -e $(DYNOXIDE) ]; then :; \
+	elif [ "$$(uname -sm)" != "Linux x86_64" ]; then \
+		echo "*** SKIPPED: dynoxide is built for Linux on x86-64 only; its tests will be skipped ***" >&2; \
+	elif ! command -v npm >/dev/null; then \
+		echo "*** SKIPPED: dynoxide needs npm to be installed; its tests will be skipped ***" >&2; \
+	else \
+		echo "Installing dynoxide $(DYNOXIDE_VERSION) …"; \
+		mkdir -p .local/npm && \
+		npm install --prefix .local/npm --no-save --ignore-scripts --no-audit --no-fund --loglevel=error \
+			@dynoxide/linux-x64@$(DYNOXIDE_VERSION) && touch $(DYNOXIDE); \
+	fi

@@ -1,0 +1,19 @@
+"""The Chalice app: blueprints are registered here, nothing else."""
+
+from chalice.app import Chalice
+
+from chalicelib.api.assets import assets
+from chalicelib.api.auth import auth
+from chalicelib.api.event_types import event_types
+from chalicelib.api.hosts import hosts
+from chalicelib.api.invitee import invitee
+from chalicelib.api.links import links
+
+app = Chalice(app_name="admit-one")
+
+app.register_blueprint(auth)
+app.register_blueprint(hosts)
+app.register_blueprint(event_types)
+app.register_blueprint(links)
+app.register_blueprint(invitee)
+app.register_blueprint(assets)

@@ -1,0 +1,1 @@
+"""The HTTP doors: routes, request parsing, problem+json, the authorizer."""

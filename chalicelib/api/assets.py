@@ -1,0 +1,19 @@
+"""`/assets`: static files under names that change with their content, cached for ever."""
+
+from chalicelib.api.call import Call
+from chalicelib.api.door import Door, Reply
+from chalicelib.domain.errors import NotFoundError
+from chalicelib.pages.assets import asset
+
+assets = Door(__name__)
+
+
+@assets.on("GET HEAD", "/assets/{name}")
+def get_asset(call: Call) -> Reply:
+    """Serve a file; text only, since API Gateway decides about binary by the first `Accept` value alone."""
+    found = asset(call.path("name"))
+    if found is None:
+        raise NotFoundError
+    content, content_type = found
+    headers = {"Content-Type": content_type, "Cache-Control": "public, max-age=31536000, immutable"}
+    return Reply(200, content.decode(), headers)

@@ -1,0 +1,198 @@
+"""One HTTP request as the views see it: parsed, bounded, and without Chalice."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+from chalice.app import Request
+
+from chalicelib.domain.api_keys import Caller, Role
+from chalicelib.domain.causes import INVITEE, Cause
+from chalicelib.domain.errors import (
+    FieldFault,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    UnauthorizedError,
+    UnsupportedMediaTypeError,
+)
+
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+
+_CORRELATION: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}\Z")
+_IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?\Z")
+_PATH_TOO: Final = re.compile(r" - at `\$?([^`]*)`\Z")
+_MOST_FORM_FIELDS: Final = 200
+
+_T = TypeVar("_T")
+
+
+class Call:
+    """A request. `most_bytes` bounds its body; `media` names the content types it may have."""
+
+    def __init__(self, request: Request, *, most_bytes: int, media: tuple[str, ...]) -> None:
+        self._request = request
+        self._most_bytes = most_bytes
+        self._media = media
+        self.method: str = request.method
+        given = self.header("x-correlation-id")
+        made = request.context.get("requestId") or uuid.uuid4().hex
+        self.correlation_id: str = given if given and _CORRELATION.match(given) else str(made)
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value, whatever its letters' case, or None."""
+        value = self._request.headers.get(name)
+        return None if value is None else str(value)
+
+    def path(self, name: str) -> str:
+        """Return a path parameter, percent-decoded (Chalice leaves that to the view)."""
+        return unquote((self._request.uri_params or {}).get(name, ""))
+
+    def query(self, *allowed: str) -> dict[str, str]:
+        """Return the query parameters. Raises `InvalidRequestError` for one not allowed, or given twice."""
+        given = self._request.to_original_event().get("multiValueQueryStringParameters") or {}
+        faults = [
+            FieldFault(f"/{name}", "is not a parameter of this path") for name in given if name not in allowed
+        ]
+        faults += [FieldFault(f"/{name}", "is given twice") for name in given if len(given[name]) > 1]
+        if faults:
+            raise InvalidRequestError(faults)
+        return {name: str(values[0]) for name, values in given.items()}
+
+    @property
+    def root(self) -> str:
+        """The relative URL of the site's root, e.g. `../` on `/s/{token}`: right behind any stage or domain."""
+        path = str(self._request.context.get("path") or "")
+        steps = self._request.path.strip("/").count("/") + path.endswith("/")
+        return "../" * steps or "./"
+
+    @property
+    def origin(self) -> str | None:
+        """The site's root as an absolute URL, as API Gateway knows it, or None where there is no gateway."""
+        domain = self._request.context.get("domainName")
+        if not domain:
+            return None
+        resource = self._request.path
+        for name, value in (self._request.uri_params or {}).items():
+            resource = resource.replace("{" + name + "}", value)
+        prefix = str(self._request.context.get("path") or "").rstrip("/").removesuffix(resource.rstrip("/"))
+        return f"https://{domain}{prefix}"
+
+    @property
+    def media_type(self) -> str:
+        """The body's content type, without parameters, lower case; JSON where none is given."""
+        return (self.header("content-type") or JSON).partition(";")[0].strip().lower()
+
+    def wants_html(self) -> bool:
+        """Whether the answer should be a page: a browser's `Accept`, or a posted form without one.
+
+        Of `text/html` and `application/json` the one with the higher q wins; pages win a draw for GET.
+        """
+        accept = self.header("accept")
+        by_method = self.method in ("GET", "HEAD") or self.media_type == FORM
+        if accept is None:
+            return by_method
+        html, json = _quality(accept, "text/html"), _quality(accept, JSON)
+        return by_method if html == json else html > json
+
+    def body(self) -> bytes:
+        """Return the body. Raises `PayloadTooLargeError`, `UnsupportedMediaTypeError`, `InvalidRequestError`."""
+        if self.media_type not in self._media:
+            raise UnsupportedMediaTypeError(f"This path takes {' or '.join(self._media)}.")
+        event = self._request.to_original_event()
+        body = event.get("body")
+        if body is not None and len(body) > self._most_bytes * (2 if event.get("isBase64Encoded") else 1):
+            raise PayloadTooLargeError(f"The body may have {self._most_bytes} bytes.")
+        try:
+            raw = self._request.raw_body or b""
+        except ValueError as error:  # not the base64 it says it is, or text with a lone surrogate
+            raise InvalidRequestError([FieldFault("", "the body can't be decoded")]) from error
+        raw = raw if isinstance(raw, bytes) else raw.encode()
+        if len(raw) > self._most_bytes:
+            raise PayloadTooLargeError(f"The body may have {self._most_bytes} bytes.")
+        return raw
+
+    def decode(self, kind: type[_T]) -> _T:
+        """Return the JSON body as a struct. Raises `InvalidRequestError` that points at what is wrong."""
+        raw = self.body()
+        try:
+            return msgspec.json.decode(raw, type=kind)
+        except msgspec.ValidationError as error:
+            raise InvalidRequestError([_fault(str(error))]) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidRequestError([FieldFault("", f"is not JSON: {error}")]) from error
+        except RecursionError as error:
+            raise InvalidRequestError([FieldFault("", "is nested too deeply")]) from error
+
+    def form(self) -> dict[str, str]:
+        """Return a posted form's fields. Raises `InvalidRequestError`: not UTF-8, too many, or one given twice."""
+        try:
+            text = self.body().decode()
+            fields = parse_qsl(
+                text,
+                keep_blank_values=True,
+                strict_parsing=bool(text),
+                errors="strict",
+                max_num_fields=_MOST_FORM_FIELDS,
+            )
+        except ValueError as error:
+            raise InvalidRequestError([FieldFault("", "the form can't be decoded")]) from error
+        if len(dict(fields)) != len(fields):
+            raise InvalidRequestError([FieldFault("", "a field is given twice")])
+        return dict(fields)
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The `Idempotency-Key`, 1 to 255 printable ASCII characters, or None. Raises `InvalidRequestError`."""
+        key = self.header("idempotency-key")
+        if key is None:
+            return None
+        if not _IDEMPOTENCY_KEY.match(key):
+            raise InvalidRequestError(
+                [FieldFault("", "the Idempotency-Key must be 1 to 255 printable ASCII characters")]
+            )
+        return key
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls, as the authorizer found. Raises `UnauthorizedError` when none did."""
+        found: Mapping[str, Any] = self._request.context.get("authorizer") or {}
+        if not found.get("keyId"):
+            raise UnauthorizedError
+        return Caller(str(found["keyId"]), Role(found["role"]), str(found.get("hostId") or "") or None)
+
+    def cause(self) -> Cause:
+        """Return who and what writes made by this call are put down to."""
+        authorizer = self._request.context.get("authorizer") or {}
+        key_id = authorizer.get("keyId")
+        return Cause(f"key:{key_id}" if key_id else INVITEE, self.correlation_id)
+
+
+def whole_number(text: str, name: str) -> int:
+    """Return a query parameter as a whole number. Raises `InvalidRequestError`."""
+    if not re.fullmatch(r"-?[0-9]{1,9}", text):
+        raise InvalidRequestError([FieldFault(f"/{name}", "must be a whole number")])
+    return int(text)
+
+
+def _fault(message: str) -> FieldFault:
+    """Turn msgspec's `… - at `$.a[0].b`` into a JSON Pointer and a detail."""
+    place = _PATH_TOO.search(message)
+    detail = message[: place.start()] if place else message
+    parts = re.findall(r"[^.\[\]]+", place.group(1)) if place else []
+    return FieldFault("".join(f"/{part}" for part in parts), detail)
+
+
+def _quality(accept: str, media_type: str) -> float:
+    """Return the q of a media type in an `Accept` header, by the most specific range that names it."""
+    best: tuple[int, float] = (-1, 0.0)
+    for part in accept.split(",")[:50]:
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        rank = {media_type: 2, media_type.split("/", maxsplit=1)[0] + "/*": 1, "*/*": 0}.get(name, -1)
+        q = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        if rank > best[0]:
+            best = (rank, float(q) if re.fullmatch(r"[01](?:\.[0-9]{0,3})?", q) else 0.0)
+    return best[1]

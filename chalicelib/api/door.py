@@ -1,0 +1,108 @@
+"""Routes: a Chalice blueprint whose views take a `Call`, return a `Reply`, and may raise any domain error.
+
+Chalice swallows a view's exception before its middleware sees it, so the wrapping is done here.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from chalice.app import Blueprint, ChaliceAuthorizer, Response
+
+from chalicelib.api.call import JSON, Call
+from chalicelib.api.problems import MEDIA_TYPE, problem, problem_headers
+from chalicelib.domain.errors import AdmitOneError
+
+SMALL_BODY: Final = 64 * 1024
+
+_COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer: `body` is text already, so that nothing Chalice can't dump escapes its error handler."""
+
+    status: int
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+View = Callable[[Call], Reply]
+ShowError = Callable[[Call, AdmitOneError], Reply | None]
+
+
+def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return a JSON answer."""
+    return Reply(status, msgspec.json.encode(value).decode(), {"Content-Type": JSON, **(headers or {})})
+
+
+class Door(Blueprint):
+    """A set of routes that share headers, and a way to show errors other than as JSON."""
+
+    def __init__(
+        self,
+        import_name: str,
+        *,
+        authorizer: ChaliceAuthorizer | None = None,
+        headers: Mapping[str, str] | None = None,
+        show_error: ShowError | None = None,
+    ) -> None:
+        super().__init__(import_name)
+        self._authorizer = authorizer
+        self._headers = {**_COMMON, **(headers or {})}
+        self._show_error = show_error
+
+    def on(
+        self, methods: str, path: str, *, most_bytes: int = SMALL_BODY, media: tuple[str, ...] = (JSON,)
+    ) -> Callable[[View], View]:
+        """Register a view for methods (`"GET HEAD"`) on a path."""
+
+        def register(view: View) -> View:
+            @functools.wraps(view)
+            def handle(**_: str) -> Response:
+                return self._handle(view, Call(self.current_request, most_bytes=most_bytes, media=media))
+
+            # No content types: Chalice would answer 415 in its own form, and not look at the body's size.
+            self.route(path, methods=methods.split(), authorizer=self._authorizer, content_types=[])(handle)
+            return view
+
+        return register
+
+    def _handle(self, view: View, call: Call) -> Response:
+        try:
+            reply = view(call)
+        except AdmitOneError as error:
+            reply = self._shown(call, error)
+        except Exception:
+            # Names the resource, never the path: the token is in it (P7).
+            self.log.exception("unexpected error on %s %s", call.method, self.current_request.path)
+            reply = _failed(call)
+        headers: dict[str, str | list[str]] = {**self._headers, **reply.headers}
+        headers["X-Correlation-Id"] = call.correlation_id
+        body = "" if call.method == "HEAD" else reply.body
+        return Response(body, headers=headers, status_code=reply.status)
+
+    def _shown(self, call: Call, error: AdmitOneError) -> Reply:
+        if self._show_error is not None:
+            try:
+                shown = self._show_error(call, error)
+            except AdmitOneError as another:
+                error, shown = another, None
+            if shown is not None:
+                return Reply(shown.status, shown.body, {**problem_headers(error), **shown.headers})
+        document = problem(error, call.correlation_id)
+        return json_reply(
+            document["status"], document, {"Content-Type": MEDIA_TYPE, **problem_headers(error)}
+        )
+
+
+def _failed(call: Call) -> Reply:
+    document = {
+        "type": "about:blank",
+        "title": "Something went wrong on our side.",
+        "status": 500,
+        "correlationId": call.correlation_id,
+    }
+    return json_reply(500, document, {"Content-Type": MEDIA_TYPE})

@@ -1,0 +1,69 @@
+"""`/v1/event-types`: what can be booked. Deleting archives."""
+
+from chalicelib import bootstrap
+from chalicelib.api.call import Call
+from chalicelib.api.door import SMALL_BODY, Reply, json_reply
+from chalicelib.api.schemas import EventTypeBody, EventTypeChanges, event_type_json
+from chalicelib.api.team import PAGING, page_limit, team_door
+from chalicelib.domain.errors import FieldFault, InvalidRequestError
+from chalicelib.service.manage_event_types import (
+    archive_event_type,
+    change_event_type,
+    create_event_type,
+    list_event_types,
+    read_event_type,
+)
+
+event_types = team_door(__name__)
+
+
+@event_types.on("POST", "/v1/event-types", most_bytes=SMALL_BODY)
+def post_event_types(call: Call) -> Reply:
+    """Make an event type."""
+    body = call.decode(EventTypeBody)
+    made = create_event_type(bootstrap.world(), call.caller, body.host_id, body.settings(), call.cause())
+    return json_reply(201, event_type_json(made))
+
+
+@event_types.on("GET", "/v1/event-types")
+def get_event_types(call: Call) -> Reply:
+    """List a host's event types, newest first."""
+    query = call.query("hostId", *PAGING)
+    page = list_event_types(
+        bootstrap.world(), call.caller, query.get("hostId"), query.get("cursor"), page_limit(query)
+    )
+    listed = [event_type_json(event_type) for event_type in page.event_types]
+    return json_reply(200, {"eventTypes": listed, "nextCursor": page.next_cursor})
+
+
+@event_types.on("GET", "/v1/event-types/{eventTypeId}")
+def get_event_type(call: Call) -> Reply:
+    """Read an event type."""
+    found = read_event_type(bootstrap.world(), call.caller, call.path("eventTypeId"))
+    return json_reply(200, event_type_json(found))
+
+
+@event_types.on("PATCH", "/v1/event-types/{eventTypeId}", most_bytes=SMALL_BODY)
+def patch_event_type(call: Call) -> Reply:
+    """Change an event type."""
+    changes = call.decode(EventTypeChanges)
+    changed = change_event_type(
+        bootstrap.world(), call.caller, call.path("eventTypeId"), changes.applied_to, call.cause()
+    )
+    return json_reply(200, event_type_json(changed))
+
+
+@event_types.on("DELETE", "/v1/event-types/{eventTypeId}")
+def delete_event_type(call: Call) -> Reply:
+    """Archive an event type; `?revokeLinks=true` where it has live links."""
+    given = call.query("revokeLinks").get("revokeLinks", "false")
+    if given not in ("true", "false"):
+        raise InvalidRequestError([FieldFault("/revokeLinks", "must be true or false")])
+    archive_event_type(
+        bootstrap.world(),
+        call.caller,
+        call.path("eventTypeId"),
+        revoke_links=given == "true",
+        cause=call.cause(),
+    )
+    return Reply(204)

@@ -1,0 +1,122 @@
+"""`/v1/links`: generate, list, read, change, revoke and delete links."""
+
+from typing import Any, Final
+
+from chalicelib import bootstrap
+from chalicelib.api.call import Call
+from chalicelib.api.door import Reply, json_reply
+from chalicelib.api.problems import problem
+from chalicelib.api.schemas import LinkChanges, LinkIdsBody, LinksBody, link_json
+from chalicelib.api.team import PAGING, base_url, page_limit, team_door
+from chalicelib.domain.errors import FieldFault, InvalidRequestError
+from chalicelib.domain.links import MOST_LINKS_A_CALL, Link, LinkStatus
+from chalicelib.domain.redeeming import hash_body
+from chalicelib.service.change_link import change_link
+from chalicelib.service.generate import GenerateRequest, generate
+from chalicelib.service.list_links import ListRequest, list_links
+from chalicelib.service.read_link import read_link
+from chalicelib.service.revoke import BulkResult, bulk_delete, bulk_revoke, delete_link, revoke_link
+
+MANY_LINKS: Final = 3_500_000  # bytes; the answer repeats them and must stay within Lambda's 6 MB
+
+links = team_door(__name__)
+
+
+@links.on("POST", "/v1/links", most_bytes=MANY_LINKS)
+def post_links(call: Call) -> Reply:
+    """Generate 1 to 1,000 links of one event type."""
+    body = call.decode(LinksBody)
+    request = GenerateRequest(
+        event_type_id=body.event_type_id,
+        links=body.links(MOST_LINKS_A_CALL),
+        from_items=bool(body.items),
+        idempotency_key=call.idempotency_key,
+        body_hash=hash_body(body),
+    )
+    made = generate(bootstrap.world(), call.caller, request, call.cause())
+    return json_reply(201, {"links": _links_json(call, made)})
+
+
+@links.on("GET", "/v1/links")
+def get_links(call: Call) -> Reply:
+    """List a host's links, newest first."""
+    query = call.query("hostId", "eventTypeId", "status", "q", *PAGING)
+    request = ListRequest(
+        host_id=query.get("hostId"),
+        event_type_id=query.get("eventTypeId"),
+        status=_status(query["status"]) if "status" in query else None,
+        query=query.get("q"),
+        cursor=query.get("cursor"),
+        limit=page_limit(query),
+    )
+    page = list_links(bootstrap.world(), call.caller, request)
+    return json_reply(200, {"links": _links_json(call, page.links), "nextCursor": page.next_cursor})
+
+
+@links.on("GET", "/v1/links/{linkId}")
+def get_link(call: Call) -> Reply:
+    """Read a link."""
+    return _link_reply(call, read_link(bootstrap.world(), call.caller, call.path("linkId")))
+
+
+@links.on("PATCH", "/v1/links/{linkId}")
+def patch_link(call: Call) -> Reply:
+    """Change a link; what is absent stays, null clears."""
+    changes = call.decode(LinkChanges)
+    changed = change_link(
+        bootstrap.world(), call.caller, call.path("linkId"), changes.applied_to, call.cause()
+    )
+    return _link_reply(call, changed)
+
+
+@links.on("DELETE", "/v1/links/{linkId}")
+def delete_links_one(call: Call) -> Reply:
+    """Delete a link; its bookings stay."""
+    delete_link(bootstrap.world(), call.caller, call.path("linkId"))
+    return Reply(204)
+
+
+@links.on("POST", "/v1/links/{linkId}/revoke")
+def post_revoke(call: Call) -> Reply:
+    """Revoke a link."""
+    return _link_reply(call, revoke_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause()))
+
+
+@links.on("POST", "/v1/links/bulk-revoke")
+def post_bulk_revoke(call: Call) -> Reply:
+    """Revoke many links, each for itself."""
+    ids = call.decode(LinkIdsBody).link_ids
+    return _bulk_reply(bulk_revoke(bootstrap.world(), call.caller, ids, call.cause()))
+
+
+@links.on("POST", "/v1/links/bulk-delete")
+def post_bulk_delete(call: Call) -> Reply:
+    """Delete many links, each for itself."""
+    ids = call.decode(LinkIdsBody).link_ids
+    return _bulk_reply(bulk_delete(bootstrap.world(), call.caller, ids))
+
+
+def _status(given: str) -> LinkStatus:
+    try:
+        return LinkStatus(given)
+    except ValueError:
+        known = ", ".join(LinkStatus)
+        raise InvalidRequestError([FieldFault("/status", f"must be one of {known}")]) from None
+
+
+def _links_json(call: Call, found: list[Link]) -> list[dict[str, Any]]:
+    world, base = bootstrap.world(), base_url(call)
+    ring, now = world.keyring(), world.now()
+    return [link_json(link, ring, base, now) for link in found]
+
+
+def _link_reply(call: Call, link: Link) -> Reply:
+    return json_reply(200, _links_json(call, [link])[0])
+
+
+def _bulk_reply(results: list[BulkResult]) -> Reply:
+    rows: list[dict[str, Any]] = []
+    for result in results:
+        outcome = {"status": result.status} if result.error is None else {"problem": problem(result.error)}
+        rows.append({"linkId": result.link_id, **outcome})
+    return json_reply(200, {"results": rows})

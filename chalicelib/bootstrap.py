@@ -1,0 +1,100 @@
+"""The composition root: wires store, clock and keys together, once, when first needed."""
+
+import os
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from chalicelib.domain.clock import as_instant
+from chalicelib.domain.tokens import Keyring
+from chalicelib.service.ports import World
+from chalicelib.settings import Settings, read_settings
+from chalicelib.store.dynamo import dynamo_store
+from chalicelib.store.signing_keys import fetch_keyring, keyring_of
+from chalicelib.store.table import Table
+
+KEYRING_AGE: Final = timedelta(minutes=5)  # how long a warm function may not know of a new signing key
+
+_lock = threading.Lock()
+_made: tuple[Settings, World] | None = None
+
+
+def utc_now() -> datetime:
+    """Return the current instant, aware UTC, to the millisecond."""
+    return as_instant(datetime.now(UTC))
+
+
+def world() -> World:
+    """Return the one world of this process, made from the environment at the first call."""
+    return _composed()[1]
+
+
+def settings() -> Settings:
+    """Return the settings of this process, read from the environment at the first call."""
+    return _composed()[0]
+
+
+def compose(chosen: Settings) -> World:
+    """Return a world for the given settings."""
+    table = Table(chosen.table_name)
+    return World(
+        store=dynamo_store(table),
+        now=utc_now,
+        random_bytes=os.urandom,
+        sleep=time.sleep,
+        keyring=_Keys(chosen, table),
+    )
+
+
+def forget() -> None:
+    """Drop what was made, so that the next call reads the environment anew. For tests and tools."""
+    global _made  # noqa: PLW0603 - one world a process is the point
+    with _lock:
+        _made = None
+
+
+def _composed() -> tuple[Settings, World]:
+    global _made  # noqa: PLW0603 - one world a process is the point
+    made = _made
+    if made is None:
+        with _lock:
+            made = _made
+            if made is None:
+                chosen = read_settings()
+                made = _made = (chosen, compose(chosen))
+    return made
+
+
+class _Keys:
+    """The keyring, read when first needed and again once it is old; an old one serves while Secrets Manager fails."""
+
+    def __init__(self, chosen: Settings, table: Table) -> None:
+        self._chosen = chosen
+        self._table = table
+        self._ring: Keyring | None = None
+        self._read_at: datetime | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Keyring:
+        ring, read_at = self._ring, self._read_at
+        if ring is not None and read_at is not None and utc_now() - read_at < KEYRING_AGE:
+            return ring
+        with self._lock:
+            if self._ring is None or self._read_at is read_at:
+                self._refresh()
+            ring = self._ring
+        if ring is None:
+            raise RuntimeError("no signing keys")
+        return ring
+
+    def _refresh(self) -> None:
+        try:
+            if self._chosen.signing_keys is not None:
+                self._ring = keyring_of(self._chosen.signing_keys)
+            elif self._chosen.signing_secret_id is not None:
+                self._ring = fetch_keyring(self._table.connection.session, self._chosen.signing_secret_id)
+        except Exception:
+            if self._ring is None:
+                raise
+        self._read_at = utc_now()

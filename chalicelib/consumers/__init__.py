@@ -1,0 +1,1 @@
+"""Handlers that other AWS services call: streams, queues, schedules."""

@@ -1,0 +1,91 @@
+"""A booking: who booked which slot by which link, and the time it occupies (P2, P4)."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from chalicelib.domain.emails import is_email
+from chalicelib.domain.event_types import EventSettings, Location, Question
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.zones import is_zone
+
+
+class BookingStatus(StrEnum):
+    """A booking's status."""
+
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+
+
+class Invitee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The person who books. The email is kept as typed; comparisons use its normalised form."""
+
+    name: str
+    email: str
+
+
+class Booking(msgspec.Struct, frozen=True, kw_only=True):
+    """A booking as stored. `occupied_from`/`occupied_to` include the buffers of the day it was made."""
+
+    booking_id: str
+    link_id: str
+    host_id: str
+    event_type_id: str
+    key_id: int
+    title: str
+    start: datetime
+    end: datetime
+    occupied_from: datetime
+    occupied_to: datetime
+    time_zone: str
+    location: Location | None
+    invitee: Invitee
+    answers: dict[str, str]
+    created_at: datetime
+    status: BookingStatus = BookingStatus.CONFIRMED
+    cancelled_at: datetime | None = None
+    sequence: int = 1
+
+
+def occupied_span(settings: EventSettings, start: datetime) -> tuple[datetime, datetime]:
+    """Return what a booking at `start` takes of the host's time: the slot and its buffers."""
+    before = timedelta(minutes=settings.buffer_before_minutes)
+    after = timedelta(minutes=settings.duration_minutes + settings.buffer_after_minutes)
+    return start - before, start + after
+
+
+def check_invitee(invitee: Invitee, time_zone: str, rules: Rules) -> None:
+    """Record what is wrong with the person or their zone."""
+    rules.at("invitee", "name").text(invitee.name, shortest=1, longest=200)
+    rules.at("invitee", "email").require(is_email(invitee.email), "is not an email address")
+    rules.at("timeZone").require(is_zone(time_zone), "is not an IANA time zone")
+
+
+def check_answers(answers: Mapping[str, str], questions: tuple[Question, ...], rules: Rules) -> None:
+    """Record answers to questions that were not asked, missing ones, and choices that are not on offer."""
+    asked = {question.id: question for question in questions}
+    for name, answer in answers.items():
+        here = rules.at(name.replace("~", "~0").replace("/", "~1"))
+        question = asked.get(name)
+        if question is None:
+            here.fault("is not a question of this event")
+        else:
+            here.text(answer, longest=2000, lines=True)
+            if question.kind == "choice" and answer:
+                here.require(answer in question.options, "is not one of the options")
+    for question in questions:
+        if question.required:
+            rules.at(question.id).require(bool(answers.get(question.id, "").strip()), "must be answered")
+
+
+def choose_location(locations: tuple[Location, ...], index: int | None, rules: Rules) -> Location | None:
+    """Return the location booked: the chosen one, or the first. None when the event type names none."""
+    if not locations:
+        return None
+    if index is None:
+        return locations[0]
+    if rules.require(0 <= index < len(locations), f"must be 0 to {len(locations) - 1}"):
+        return locations[index]
+    return None

@@ -1,0 +1,30 @@
+"""Instants: aware UTC datetimes kept to the millisecond, and the clock type that gives them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+Clock = Callable[[], datetime]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def to_millis(instant: datetime) -> int:
+    """Return whole milliseconds since 1970-01-01T00:00Z, rounding down."""
+    return (instant - _EPOCH) // _MILLISECOND
+
+
+def from_millis(millis: int) -> datetime:
+    """Return the UTC instant of that many milliseconds since 1970-01-01T00:00Z."""
+    return _EPOCH + millis * _MILLISECOND
+
+
+def as_instant(value: datetime) -> datetime:
+    """Return an aware datetime as UTC, cut to the millisecond. Raises OverflowError past year 9999 or before 1."""
+    return from_millis(to_millis(value))
+
+
+def rfc3339(instant: datetime) -> str:
+    """Return e.g. `2026-11-21T09:00:00Z`, with milliseconds only when there are any."""
+    spec = "milliseconds" if instant.microsecond else "seconds"
+    return instant.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")

@@ -1,0 +1,156 @@
+"""The one tree of errors. Each class has a stable code; `api/problems.py` maps every one to HTTP."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class FieldFault:
+    """One thing wrong with one field: `pointer` is an RFC 6901 JSON Pointer into the request."""
+
+    pointer: str
+    detail: str
+
+
+class AdmitOneError(Exception):
+    """Base of all errors a caller can meet. `code` is the last part of the problem's `type`."""
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or self.title
+        super().__init__(self.detail)
+
+
+class _FieldsError(AdmitOneError):
+    def __init__(self, faults: Sequence[FieldFault] = (), detail: str | None = None) -> None:
+        self.faults = tuple(faults)
+        super().__init__(detail or "; ".join(f"{f.pointer or '/'}: {f.detail}" for f in self.faults) or None)
+
+
+class InvalidRequestError(_FieldsError):
+    """The request is not of the documented form: malformed JSON, an unknown field, a wrong type."""
+
+    code = "invalid-request"
+    title = "The request is not of the documented form."
+
+
+class InvalidValueError(_FieldsError):
+    """The form is right, but a value breaks a rule."""
+
+    code = "invalid-value"
+    title = "A value breaks a rule."
+
+
+class PayloadTooLargeError(AdmitOneError):
+    code = "payload-too-large"
+    title = "The request body is too large."
+
+
+class UnsupportedMediaTypeError(AdmitOneError):
+    code = "unsupported-media-type"
+    title = "The request's content type is not one this path takes."
+
+
+class UnauthorizedError(AdmitOneError):
+    code = "unauthorized"
+    title = "A valid API key is needed."
+
+
+class ForbiddenError(AdmitOneError):
+    code = "forbidden"
+    title = "This API key may not do that."
+
+
+class NotFoundError(AdmitOneError):
+    """Unknown, forged, or someone else's: the same words for all (P7, P9)."""
+
+    code = "not-found"
+    title = "There is nothing here."
+
+
+class ConflictError(AdmitOneError):
+    """The thing is in a state in which this can't be done."""
+
+    code = "conflict"
+    title = "The current state does not allow this."
+
+
+class DeadLinkError(AdmitOneError):
+    """Base of the answers for a genuine link that can no longer be used."""
+
+
+class LinkUsedError(DeadLinkError):
+    code = "link-used"
+    title = "This link has already been used."
+
+
+class LinkExpiredError(DeadLinkError):
+    code = "link-expired"
+    title = "This link has expired."
+
+
+class LinkRevokedError(DeadLinkError):
+    code = "link-revoked"
+    title = "This link is no longer active."
+
+
+class LinkDeletedError(DeadLinkError):
+    code = "link-deleted"
+    title = "This link no longer exists."
+
+
+class LinkNotOpenError(AdmitOneError):
+    """The link opens later. `opens_at` is an aware UTC instant."""
+
+    code = "link-not-open"
+    title = "This link is not open yet."
+
+    def __init__(self, opens_at: datetime) -> None:
+        self.opens_at = opens_at
+        super().__init__()
+
+
+class RecipientMismatchError(AdmitOneError):
+    code = "recipient-mismatch"
+    title = "This link was made for another email address."
+
+
+class SlotTakenError(AdmitOneError):
+    code = "slot-taken"
+    title = "That time has just been taken."
+
+
+class SlotNotOfferedError(AdmitOneError):
+    code = "slot-not-offered"
+    title = "That time is not on offer."
+
+
+class IdempotencyKeyReusedError(AdmitOneError):
+    code = "idempotency-key-reused"
+    title = "This Idempotency-Key was used with another request body."
+
+
+class TryLaterError(AdmitOneError):
+    """Nothing was decided; the same request may be sent again after `retry_after` seconds."""
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail)
+
+
+class ThrottledError(TryLaterError):
+    code = "throttled"
+    title = "Too many requests at once."
+
+
+class StoreUnavailableError(TryLaterError):
+    code = "store-unavailable"
+    title = "The store is not answering."
+
+
+class ContendedError(StoreUnavailableError):
+    """Other writes were in the way and nothing was written; worth another try at once."""

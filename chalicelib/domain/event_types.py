@@ -1,0 +1,144 @@
+"""An event type: what is booked, for how long, where, when, and what the invitee is asked."""
+
+import re
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.schedules import GRID_MINUTES, Schedule, check_schedule
+
+MOST_OCCUPIED_MINUTES: Final = 8 * 60  # duration and buffers; DESIGN §4: 96 cells fit one DynamoDB condition
+DEFAULT_WINDOW_DAYS: Final = 60
+
+LocationKind = Literal["video", "phone", "in_person", "custom"]
+QuestionKind = Literal["text", "choice"]
+
+_SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+_QUESTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
+
+
+class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where it takes place: a kind, and an address, number or meeting URL."""
+
+    kind: LocationKind
+    detail: str = ""
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing the invitee is asked when booking; `options` only for a choice."""
+
+    id: str
+    label: str
+    kind: QuestionKind = "text"
+    required: bool = False
+    options: tuple[str, ...] = ()
+
+
+class EventSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host may set on an event type. Minutes are multiples of 5.
+
+    `slot_interval_minutes` None means: as long as the duration.
+    """
+
+    title: str
+    duration_minutes: int
+    schedule: Schedule
+    slug: str = ""
+    description: str = ""
+    locations: tuple[Location, ...] = ()
+    slot_interval_minutes: int | None = None
+    buffer_before_minutes: int = 0
+    buffer_after_minutes: int = 0
+    minimum_notice_minutes: int = 0
+    booking_window_days: int = DEFAULT_WINDOW_DAYS
+    questions: tuple[Question, ...] = ()
+
+
+class EventType(msgspec.Struct, frozen=True, kw_only=True):
+    """A host's event type. `archived_at` set means deleted: no link of it redeems any more."""
+
+    event_type_id: str
+    host_id: str
+    settings: EventSettings
+    created_at: datetime
+    sequence: int = 1
+    archived_at: datetime | None = None
+
+    @property
+    def archived(self) -> bool:
+        """Whether this event type was deleted."""
+        return self.archived_at is not None
+
+
+def slug_of(title: str) -> str:
+    """Return a slug made of a title's ASCII letters and digits, or `event` when it has none."""
+    return "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:60].strip("-") or "event"
+
+
+def check_event_settings(settings: EventSettings, rules: Rules) -> None:
+    """Record every rule the settings break."""
+    rules.at("title").text(settings.title, shortest=1, longest=200)
+    rules.at("slug").require(
+        len(settings.slug) <= 60 and bool(_SLUG.match(settings.slug)),
+        "must be 1 to 60 lower-case letters, digits and single hyphens",
+    )
+    rules.at("description").text(settings.description, longest=4000, lines=True)
+    check_timing(settings, rules)
+    check_schedule(settings.schedule, rules.at("schedule"))
+    check_locations(settings.locations, rules.at("locations"))
+    check_questions(settings.questions, rules.at("questions"))
+    rules.at("bookingWindowDays").number(settings.booking_window_days, least=1, most=730)
+
+
+def check_timing(settings: EventSettings, rules: Rules) -> None:
+    """Record what is wrong with the durations: grid, range, and duration plus buffers over 8 hours."""
+    before, after, length = (
+        settings.buffer_before_minutes,
+        settings.buffer_after_minutes,
+        settings.duration_minutes,
+    )
+    most = MOST_OCCUPIED_MINUTES
+    rules.at("durationMinutes").number(length, least=GRID_MINUTES, most=most, multiple_of=GRID_MINUTES)
+    rules.at("bufferBeforeMinutes").number(before, least=0, most=most, multiple_of=GRID_MINUTES)
+    rules.at("bufferAfterMinutes").number(after, least=0, most=most, multiple_of=GRID_MINUTES)
+    rules.at("durationMinutes").require(
+        before + length + after <= most or max(before, length, after) > most,
+        f"duration and buffers together must be at most {most} minutes",
+    )
+    rules.at("minimumNoticeMinutes").number(
+        settings.minimum_notice_minutes, least=0, most=365 * 24 * 60, multiple_of=GRID_MINUTES
+    )
+    if settings.slot_interval_minutes is not None:
+        rules.at("slotIntervalMinutes").number(
+            settings.slot_interval_minutes, least=GRID_MINUTES, most=1440, multiple_of=GRID_MINUTES
+        )
+
+
+def check_locations(locations: tuple[Location, ...], rules: Rules) -> None:
+    """Record what is wrong with the locations: too many, or a detail that is too long."""
+    if rules.length(locations, most=10):
+        for index, location in enumerate(locations):
+            rules.at(index, "detail").text(location.detail, longest=500)
+
+
+def check_questions(questions: tuple[Question, ...], rules: Rules) -> None:
+    """Record what is wrong with the questions: ids that clash, empty labels, a choice without options."""
+    if not rules.length(questions, most=20):
+        return
+    rules.unique((q.id for q in questions), "has an id twice")
+    for index, question in enumerate(questions):
+        here = rules.at(index)
+        here.at("id").require(
+            bool(_QUESTION_ID.match(question.id)), "must be 1 to 40 letters, digits, _ or -"
+        )
+        here.at("label").text(question.label, shortest=1, longest=300)
+        options = here.at("options")
+        if question.kind == "choice":
+            if options.length(question.options, least=1, most=50):
+                options.unique(question.options, "has an option twice")
+                for place, option in enumerate(question.options):
+                    options.at(place).text(option, shortest=1, longest=200)
+        else:
+            options.require(not question.options, "only a choice has options")

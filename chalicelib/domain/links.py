@@ -1,0 +1,158 @@
+"""A link: its settings, its life, and what kills it (P1, P3)."""
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+import msgspec
+
+from chalicelib.domain.emails import email_domain, is_email, normalise_email
+from chalicelib.domain.errors import (
+    AdmitOneError,
+    LinkExpiredError,
+    LinkNotOpenError,
+    LinkRevokedError,
+    LinkUsedError,
+    RecipientMismatchError,
+)
+from chalicelib.domain.offers import NO_OVERRIDES, Overrides
+from chalicelib.domain.rules import Rules
+
+MOST_USES: Final = 1_000_000
+MOST_DOCUMENT_BYTES: Final = 2048  # metadata, and overrides
+MOST_LINKS_A_CALL: Final = 1000
+
+_EXTERNAL_ID: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?\Z")
+
+Enforce = Literal["none", "email", "domain"]
+
+
+class LinkStatus(StrEnum):
+    """A link's status, as DESIGN's terms have it."""
+
+    ACTIVE = "active"
+    USED = "used"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom the link is for. `enforce` asks that the invitee's email, or its domain, be this one."""
+
+    name: str = ""
+    email: str = ""
+    enforce: Enforce = "none"
+
+
+class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host may set on a link. `max_usage_count` None means unlimited; instants are aware UTC."""
+
+    max_usage_count: int | None = 1
+    expires_at: datetime | None = None
+    not_before: datetime | None = None
+    recipient: Recipient | None = None
+    overrides: Overrides = NO_OVERRIDES
+    label: str | None = None
+    metadata: dict[str, Any] = {}
+    external_id: str | None = None
+    restore_use_on_cancel: bool = False
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A link as stored. `stored_status` may lag behind the clock; `status_at` does not.
+
+    Every write raises `sequence`; only a change of the settings raises `edition`, which a redeem is
+    conditioned on, so that nobody books by settings that were changed meanwhile.
+    """
+
+    link_id: str
+    host_id: str
+    event_type_id: str
+    key_id: int
+    settings: LinkSettings
+    created_at: datetime
+    stored_status: LinkStatus = LinkStatus.ACTIVE
+    usage_count: int = 0
+    used_at: datetime | None = None
+    revoked_at: datetime | None = None
+    sequence: int = 1
+    edition: int = 1
+
+    def status_at(self, now: datetime) -> LinkStatus:
+        """Return the status as the clock has it: TTL and the expiry schedule may lag by days (P3)."""
+        expires = self.settings.expires_at
+        if self.stored_status is LinkStatus.ACTIVE and expires is not None and expires <= now:
+            return LinkStatus.EXPIRED
+        return self.stored_status
+
+    @property
+    def remaining_uses(self) -> int | None:
+        """Bookings still to be had by count alone; None for unlimited."""
+        most = self.settings.max_usage_count
+        return None if most is None else max(0, most - self.usage_count)
+
+    def refusal_at(self, now: datetime) -> AdmitOneError | None:
+        """Return why nothing can be booked at `now`, or None: `not_before <= now < expires_at`, uses left."""
+        match self.status_at(now):
+            case LinkStatus.USED:
+                return LinkUsedError()
+            case LinkStatus.EXPIRED:
+                return LinkExpiredError()
+            case LinkStatus.REVOKED:
+                return LinkRevokedError()
+        not_before = self.settings.not_before
+        if not_before is not None and now < not_before:
+            return LinkNotOpenError(not_before)
+        return None
+
+
+def check_recipient_matches(recipient: Recipient | None, email: str) -> None:
+    """Raise `RecipientMismatchError` unless the link's lock, if any, lets this address book."""
+    if recipient is None or recipient.enforce == "none":
+        return
+    if recipient.enforce == "email":
+        same = normalise_email(recipient.email) == normalise_email(email)
+    else:
+        same = email_domain(recipient.email) == email_domain(email)
+    if not same:
+        raise RecipientMismatchError
+
+
+def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime | None = None) -> None:
+    """Record every rule the settings break, but for the overrides, which need the event type.
+
+    With `now`, an expiry that has passed is refused: such a link would be born dead.
+    """
+    if settings.max_usage_count is not None:
+        rules.at("maxUsageCount").number(settings.max_usage_count, least=1, most=MOST_USES)
+    if settings.expires_at is not None:
+        expires = rules.at("expiresAt")
+        if now is not None:
+            expires.require(settings.expires_at > now, "must be in the future")
+        if settings.not_before is not None:
+            expires.require(settings.expires_at > settings.not_before, "must be after notBefore")
+    if settings.recipient is not None:
+        _check_recipient(settings.recipient, rules.at("recipient"))
+    if settings.label is not None:
+        rules.at("label").text(settings.label, shortest=1, longest=200)
+    if settings.external_id is not None:
+        ok = bool(_EXTERNAL_ID.match(settings.external_id))
+        rules.at("externalId").require(ok, "must be 1 to 200 printable ASCII characters")
+    for name, document in (("metadata", settings.metadata), ("overrides", settings.overrides)):
+        fits = document_size(document) <= MOST_DOCUMENT_BYTES
+        rules.at(name).require(fits, f"must be at most {MOST_DOCUMENT_BYTES} bytes of JSON")
+
+
+def document_size(document: object) -> int:
+    """Return the bytes of a value as compact JSON, or more than any limit when it has no JSON form."""
+    try:
+        return len(msgspec.json.encode(document))
+    except (UnicodeEncodeError, RecursionError):
+        return 1 << 30
+
+
+def _check_recipient(recipient: Recipient, rules: Rules) -> None:
+    rules.at("name").text(recipient.name, longest=200)
+    if recipient.email or recipient.enforce != "none":
+        rules.at("email").require(is_email(recipient.email), "is not an email address")

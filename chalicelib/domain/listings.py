@@ -1,0 +1,57 @@
+"""Lists: what is asked for, where a page ended, and the cursor that says so to the next request (P10)."""
+
+import base64
+import binascii
+import re
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.errors import FieldFault, InvalidValueError
+from chalicelib.domain.links import LinkStatus
+
+LEAST_PAGE: Final = 1
+MOST_PAGE: Final = 200
+DEFAULT_PAGE: Final = 50
+
+_POSITION: Final = re.compile(r"[0-9]{14}#[a-z]{3}_[a-z2-7]{26}\Z")
+
+
+class LinkFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which links: always one host's; then, if given, of one event type and in one status."""
+
+    host_id: str
+    event_type_id: str | None = None
+    status: LinkStatus | None = None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One index entry: an id, and its place in the list."""
+
+    item_id: str
+    sort: str
+
+
+def write_cursor(stage: str, sort: str) -> str:
+    """Return the opaque cursor for a place: the list's stage (one letter) and the last entry's sort key."""
+    return base64.urlsafe_b64encode(f"{stage}{sort}".encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None, stages: str) -> tuple[str, str | None]:
+    """Return stage and sort key; without a cursor the first stage, and None for its beginning.
+
+    A made-up cursor can only name a place: the partition is worked out from the caller (P9).
+
+    Raises `InvalidValueError` for anything that is not a cursor of these stages.
+    """
+    if cursor is None:
+        return stages[0], None
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        text = ""
+    stage, sort = text[:1], text[1:]
+    place = sort.rpartition("\x1f")[2]
+    if not stage or stage not in stages or (sort and not _POSITION.match(place)) or len(sort) > 700:
+        raise InvalidValueError([FieldFault("/cursor", "is not a cursor of this list")])
+    return stage, sort or None

@@ -1,0 +1,63 @@
+"""Collects everything wrong with a value, so that a caller hears of all of it at once."""
+
+from collections.abc import Collection, Iterable
+
+from chalicelib.domain.errors import FieldFault, InvalidValueError
+
+
+class Rules:
+    """Gathers faults under a JSON Pointer prefix; `enforce` raises them together as `InvalidValueError`."""
+
+    def __init__(self, pointer: str = "", faults: list[FieldFault] | None = None) -> None:
+        self._pointer = pointer
+        self._faults: list[FieldFault] = [] if faults is None else faults
+
+    def at(self, *parts: str | int) -> "Rules":
+        """Return rules that report into the same list, one level deeper."""
+        return Rules(self._pointer + "".join(f"/{part}" for part in parts), self._faults)
+
+    def fault(self, detail: str) -> None:
+        """Record one fault at this pointer."""
+        self._faults.append(FieldFault(self._pointer, detail))
+
+    def require(self, holds: bool, detail: str) -> bool:  # noqa: FBT001 - the claim comes first, as in assert
+        """Record `detail` unless `holds`; return `holds`."""
+        if not holds:
+            self.fault(detail)
+        return holds
+
+    def text(self, value: str, *, longest: int, shortest: int = 0, lines: bool = False) -> None:
+        """Require a text of `shortest` to `longest` characters, without control characters.
+
+        `lines` allows tabs and line breaks. A lone surrogate can't be stored, so it is refused too.
+        """
+        self.require(
+            len(value.strip()) >= shortest,
+            "must not be empty" if shortest == 1 else f"must have at least {shortest} characters",
+        )
+        self.require(len(value) <= longest, f"must have at most {longest} characters")
+        allowed = "\t\n\r" if lines else ""
+        clean = not any(
+            (ch < " " and ch not in allowed) or ch == "\x7f" or "\ud800" <= ch <= "\udfff" for ch in value
+        )
+        self.require(clean, "must not contain control characters")
+
+    def number(self, value: int, *, least: int, most: int, multiple_of: int = 1) -> None:
+        """Require `least` ≤ value ≤ `most`, in steps of `multiple_of`."""
+        self.require(least <= value <= most, f"must be {least} to {most}")
+        self.require(value % multiple_of == 0, f"must be a multiple of {multiple_of}")
+
+    def length(self, values: Collection[object], *, most: int, least: int = 0) -> bool:
+        """Require `least` to `most` entries; return whether that holds."""
+        few = self.require(len(values) >= least, f"must have at least {least} entries")
+        return self.require(len(values) <= most, f"must have at most {most} entries") and few
+
+    def unique(self, values: Iterable[object], detail: str) -> None:
+        """Require that no value comes twice."""
+        seen = list(values)
+        self.require(len(set(seen)) == len(seen), detail)
+
+    def enforce(self) -> None:
+        """Raise `InvalidValueError` with every fault recorded so far, here and in all levels."""
+        if self._faults:
+            raise InvalidValueError(self._faults)

@@ -1,0 +1,134 @@
+"""Slots: from settings, time off and busy cells to the starts on offer. Pure, and the redeem's judge too."""
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from chalicelib.domain.event_types import EventSettings
+from chalicelib.domain.hosts import TimeOff
+from chalicelib.domain.occupancy import Cell, cells_of
+from chalicelib.domain.schedules import DAYS, Interval, Schedule, wall_time
+from chalicelib.domain.zones import wall_to_utc
+
+MOST_RANGE_DAYS: Final = 62
+_DAY: Final = timedelta(days=1)
+_INSTANT: Final = timedelta(microseconds=1)
+_LAST_START: Final = datetime.max.replace(tzinfo=UTC) - _INSTANT
+
+Span = tuple[datetime, datetime]
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """One start on offer and its end, aware UTC."""
+
+    start: datetime
+    end: datetime
+
+
+def offered_slots(
+    settings: EventSettings,
+    *,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    time_off: Sequence[TimeOff] = (),
+    busy: Collection[Cell] = frozenset(),
+) -> list[Slot]:
+    """Return the slots on offer whose start lies in `[start, end)`, in order. All instants aware UTC.
+
+    A slot is on offer when it lies within one stretch of its date's hours, on the grid that begins with
+    that stretch; when it starts no sooner than the minimum notice from `now` and no later than the last
+    local date of the booking window; when it meets no time off; and when no cell of the slot with its
+    buffers is busy. Buffers may reach outside the hours.
+
+    Intervals of one date that overlap or touch are one stretch. A date's hours end with the date: two
+    dates' hours never join, nor does a date that the clock skips or cuts short run into the next.
+    """
+    length = timedelta(minutes=settings.duration_minutes)
+    step = timedelta(minutes=settings.slot_interval_minutes or settings.duration_minutes)
+    before = timedelta(minutes=settings.buffer_before_minutes)
+    after = timedelta(minutes=settings.buffer_after_minutes)
+    zone = ZoneInfo(settings.schedule.time_zone)
+    earliest = max(start, now + timedelta(minutes=settings.minimum_notice_minutes))
+    last_date = now.astimezone(zone).date() + timedelta(days=settings.booking_window_days)
+    end = min(end, wall_to_utc(last_date, None, zone))
+    if earliest >= end:
+        return []  # also for starts so near the calendar's ends that no zone's dates can be reckoned
+
+    off = merge_spans((span.start, span.end) for span in time_off)
+    found = []
+    for opens, closes in _open_spans(settings.schedule, zone, earliest, end):
+        at = opens
+        if at < earliest:
+            at += -(-(earliest - at) // step) * step
+        while at < end and at + length <= closes:
+            if not _meets(off, at, at + length) and (
+                not busy or busy_free(busy, at - before, at + length + after)
+            ):
+                found.append(Slot(at, at + length))
+            at += step
+    return found
+
+
+def is_offered(
+    settings: EventSettings, start: datetime, *, now: datetime, time_off: Sequence[TimeOff] = ()
+) -> bool:
+    """Tell whether a start is on offer, whoever else is booked: the store's condition decides about cells."""
+    if start > _LAST_START:
+        return False
+    found = offered_slots(settings, start=start, end=start + _INSTANT, now=now, time_off=time_off)
+    return bool(found)
+
+
+def busy_free(busy: Collection[Cell], start: datetime, end: datetime) -> bool:
+    """Tell whether no cell of `[start, end)` is busy."""
+    return not any(cell in busy for cell in cells_of(start, end))
+
+
+def merge_spans(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in order, those that overlap or touch made one."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _open_spans(schedule: Schedule, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Span]:
+    """Yield, in order and apart, the UTC spans open on every local date that may hold a start in range."""
+    overrides = {override.date: override.intervals for override in schedule.overrides}
+    weekly: dict[int, list[Interval]] = {number: [] for number in range(7)}
+    for hours in schedule.weekly:
+        for name in hours.days:
+            weekly[DAYS.index(name)].append(Interval(hours.start, hours.end))
+    # A day either side: where a clock jumps across midnight, an instant's local date need not be the date
+    # whose hours hold it.
+    day, last = start.astimezone(zone).date() - _DAY, end.astimezone(zone).date() + _DAY
+    midnight = wall_to_utc(day, time(0), zone)
+    while day <= last:
+        next_midnight = wall_to_utc(day, None, zone)
+        spans = (
+            # Cut to the date: a gap at its end, as Nuuk's 23:00–24:00, would carry 23:30 over to the next.
+            (
+                max(midnight, wall_to_utc(day, wall_time(interval.start), zone)),
+                min(next_midnight, wall_to_utc(day, wall_time(interval.end), zone)),
+            )
+            for interval in overrides.get(day, weekly[day.weekday()])
+        )
+        # A gap can turn an interval inside out or empty: 02:30 to 03:00 where the clock skips 02:00–03:00.
+        yield from merge_spans((opens, closes) for opens, closes in spans if opens < closes)
+        day, midnight = day + _DAY, next_midnight
+
+
+def _meets(spans: Sequence[Span], start: datetime, end: datetime) -> bool:
+    """Tell whether `[start, end)` meets any of the merged spans."""
+    place = bisect_right(spans, start, key=lambda span: span[0])
+    if place and spans[place - 1][1] > start:
+        return True
+    return place < len(spans) and spans[place][0] < end

@@ -1,0 +1,81 @@
+"""The secret in a URL: an id and a truncated HMAC, checked before any read (P7, ADR 0001)."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from chalicelib.domain.ids import ID_BYTES
+
+TOKEN_LENGTH: Final = 36
+_MAC_BYTES: Final = 10
+_RAW_BYTES: Final = 1 + ID_BYTES + _MAC_BYTES  # 27 bytes are 36 base64 characters with no spare bits
+
+
+class Purpose(StrEnum):
+    """What a token opens. A token made for one purpose is a forgery for any other."""
+
+    LINK = "link"
+    BOOKING = "booking"
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The signing keys by id (1–255). `current` signs; all verify, so a retired key's tokens die."""
+
+    current: int
+    keys: Mapping[int, bytes] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.current not in self.keys:
+            raise ValueError("the current signing key is not in the ring")
+        for key_id, key in self.keys.items():
+            if not 1 <= key_id <= 255:
+                raise ValueError("a signing key's id is 1 to 255")
+            if len(key) < 32:
+                raise ValueError("a signing key has at least 32 bytes")
+
+
+@dataclass(frozen=True)
+class TokenClaim:
+    """What a genuine token says: which key signed it, and the 16 bytes of the id it opens."""
+
+    key_id: int
+    raw_id: bytes
+
+
+def make_token(ring: Keyring, purpose: Purpose, raw_id: bytes, key_id: int | None = None) -> str:
+    """Return the 36-character token for an id, signed with `key_id` (default: the current key).
+
+    Raises KeyError when that key was retired: the token can't be made, so it opens nothing.
+    """
+    key_id = ring.current if key_id is None else key_id
+    body = bytes([key_id]) + raw_id
+    return base64.urlsafe_b64encode(body + _mac(ring.keys[key_id], purpose, body)).decode()
+
+
+def read_token(ring: Keyring, purpose: Purpose, token: str) -> TokenClaim | None:
+    """Return the claim of a genuine token, or None for any other string. Reads nothing, takes constant time."""
+    if len(token) != TOKEN_LENGTH or not token.isascii():
+        return None
+    try:
+        raw = base64.b64decode(token, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(raw) != _RAW_BYTES or base64.urlsafe_b64encode(raw).decode() != token:
+        return None
+    body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+    key = ring.keys.get(body[0])
+    # An unknown key id costs the same work as a known one, so timing tells nothing about the ring.
+    expected = _mac(key or ring.keys[ring.current], purpose, body)
+    genuine = hmac.compare_digest(mac, expected)
+    return TokenClaim(body[0], body[1:]) if genuine and key is not None else None
+
+
+def _mac(key: bytes, purpose: Purpose, body: bytes) -> bytes:
+    message = purpose.value.encode() + b"\x00" + body
+    return hmac.new(key, message, hashlib.sha256).digest()[:_MAC_BYTES]

@@ -1,0 +1,1 @@
+"""HTML pages: templates, stylesheet, and the functions that fill them."""

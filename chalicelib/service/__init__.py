@@ -1,0 +1,1 @@
+"""One function per verb. Each takes what it needs (store, clock) and raises domain errors."""

@@ -1,0 +1,179 @@
+"""Make, read, list, change and archive event types, each host its own (P9)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import (
+    ConflictError,
+    FieldFault,
+    InvalidValueError,
+    NotFoundError,
+    StoreUnavailableError,
+)
+from chalicelib.domain.event_types import EventSettings, EventType, check_event_settings, slug_of
+from chalicelib.domain.ids import EVENT_TYPE, HOST, ID_BYTES, is_id, make_id
+from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.listings import LinkFilter, read_cursor, write_cursor
+from chalicelib.domain.rules import Rules
+from chalicelib.service.contention import until_decided
+from chalicelib.service.ports import World
+
+REVOKE_PAGE: Final = 100
+REVOKE_TIME: Final = timedelta(seconds=15)  # API Gateway ends a request after 29 s
+
+
+class EventTypePage(msgspec.Struct, frozen=True):
+    """One page of event types, newest first."""
+
+    event_types: list[EventType]
+    next_cursor: str | None
+
+
+def owner_of(caller: Caller, host_id: str | None) -> str:
+    """Return the host a request is about: the one named, else the caller's own.
+
+    Raises `NotFoundError` for another's host (P9), `InvalidValueError` when an admin names none.
+    """
+    wanted = host_id if host_id is not None else caller.host_id
+    if wanted is None:
+        raise InvalidValueError([FieldFault("/hostId", "an admin key names a host")])
+    if not is_id(HOST, wanted) or not caller.may_see(wanted):
+        raise NotFoundError
+    return wanted
+
+
+def create_event_type(
+    world: World, caller: Caller, host_id: str | None, settings: EventSettings, cause: Cause
+) -> EventType:
+    """Make an event type. Raises `NotFoundError` (the host), `InvalidValueError`."""
+    owner = owner_of(caller, host_id)
+    settings = _checked(settings)
+    if world.store.hosts.read(owner) is None:
+        raise NotFoundError
+    event_type = EventType(
+        event_type_id=make_id(EVENT_TYPE, world.random_bytes(ID_BYTES)),
+        host_id=owner,
+        settings=settings,
+        created_at=world.now(),
+    )
+    world.store.event_types.create(event_type, cause)
+    return event_type
+
+
+def read_event_type(world: World, caller: Caller, event_type_id: str) -> EventType:
+    """Return an event type. Raises `NotFoundError`: unknown, archived, or another's."""
+    event_type = _find(world, caller, event_type_id)
+    if event_type.archived:
+        raise NotFoundError
+    return event_type
+
+
+def list_event_types(
+    world: World, caller: Caller, host_id: str | None, cursor: str | None, limit: int
+) -> EventTypePage:
+    """Return a page of a host's event types. Raises `NotFoundError`, `InvalidValueError`."""
+    owner = owner_of(caller, host_id)
+    _, before = read_cursor(cursor, "e")
+    rows = world.store.event_types.page(owner, before, limit)
+    more = write_cursor("e", rows[-1][0].sort) if len(rows) == limit else None
+    return EventTypePage([row for _, row in rows if not row.archived], more)
+
+
+def change_event_type(
+    world: World,
+    caller: Caller,
+    event_type_id: str,
+    edit: Callable[[EventSettings], EventSettings],
+    cause: Cause,
+) -> EventType:
+    """Change an event type, conditional on the version read. Its links follow, but for their own overrides.
+
+    Raises `NotFoundError`, `InvalidValueError`.
+    """
+
+    def attempt() -> EventType | None:
+        event_type = read_event_type(world, caller, event_type_id)
+        changed = msgspec.structs.replace(
+            event_type, settings=_checked(edit(event_type.settings)), sequence=event_type.sequence + 1
+        )
+        return changed if world.store.event_types.change(changed, cause, seen=event_type.sequence) else None
+
+    return until_decided(world, attempt)
+
+
+def archive_event_type(
+    world: World, caller: Caller, event_type_id: str, *, revoke_links: bool, cause: Cause
+) -> None:
+    """Archive an event type: from then on its links answer `link-revoked`. Repeating it finishes the revoking.
+
+    Raises `NotFoundError`; `ConflictError` while it has live links, unless `revoke_links`;
+    `StoreUnavailableError` when so many links were live that some are yet to be marked revoked.
+    """
+    event_type = _find(world, caller, event_type_id)
+    if event_type.archived and not revoke_links:
+        raise NotFoundError
+    if not event_type.archived:
+        if not revoke_links and _has_live_link(world, event_type):
+            raise ConflictError(
+                "This event type has live links. Repeat with ?revokeLinks=true to revoke them."
+            )
+        until_decided(world, lambda: _archive(world, caller, event_type_id, cause))
+    if revoke_links:
+        _revoke_all(world, event_type, cause)
+
+
+def _archive(world: World, caller: Caller, event_type_id: str, cause: Cause) -> bool | None:
+    event_type = _find(world, caller, event_type_id)
+    if event_type.archived:
+        return True
+    archived = msgspec.structs.replace(event_type, archived_at=world.now(), sequence=event_type.sequence + 1)
+    return world.store.event_types.change(archived, cause, seen=event_type.sequence) or None
+
+
+def _has_live_link(world: World, event_type: EventType) -> bool:
+    where = LinkFilter(host_id=event_type.host_id, event_type_id=event_type.event_type_id)
+    before: str | None = None
+    while entries := world.store.links.entries(where, LinkStatus.ACTIVE, before, REVOKE_PAGE):
+        links = world.store.links.read_many([entry.item_id for entry in entries])
+        if any(link.status_at(world.now()) is LinkStatus.ACTIVE for link in links):
+            return True
+        before = entries[-1].sort
+    return False
+
+
+def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
+    """Mark every live link revoked, so that lists say so too. Redeem refuses them all already."""
+    where = LinkFilter(host_id=event_type.host_id, event_type_id=event_type.event_type_id)
+    give_up = world.now() + REVOKE_TIME
+    before: str | None = None
+    while entries := world.store.links.entries(where, LinkStatus.ACTIVE, before, REVOKE_PAGE):
+        if world.now() > give_up:
+            raise StoreUnavailableError(
+                "The event type is archived and nothing can be booked; more of its links are yet to be marked "
+                "revoked. Repeat the request to go on.",
+                retry_after=1,
+            )
+        for link in world.store.links.read_many([entry.item_id for entry in entries]):
+            world.store.links.revoke(link, cause, now=world.now())
+        before = entries[-1].sort
+
+
+def _find(world: World, caller: Caller, event_type_id: str) -> EventType:
+    event_type = world.store.event_types.read(event_type_id) if is_id(EVENT_TYPE, event_type_id) else None
+    if event_type is None or not caller.may_see(event_type.host_id):
+        raise NotFoundError
+    return event_type
+
+
+def _checked(settings: EventSettings) -> EventSettings:
+    if not settings.slug:
+        settings = msgspec.structs.replace(settings, slug=slug_of(settings.title))
+    rules = Rules()
+    check_event_settings(settings, rules)
+    rules.enforce()
+    return settings

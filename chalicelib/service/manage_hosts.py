@@ -1,0 +1,71 @@
+"""Make, read, list and change hosts. An admin does all of it; a host key reads and changes its own host."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import NotFoundError
+from chalicelib.domain.hosts import Host, HostSettings, check_host_settings
+from chalicelib.domain.ids import HOST, ID_BYTES, is_id, make_id
+from chalicelib.domain.listings import read_cursor, write_cursor
+from chalicelib.domain.rules import Rules
+from chalicelib.service.contention import until_decided
+from chalicelib.service.ports import World
+
+
+class HostPage(msgspec.Struct, frozen=True):
+    """One page of hosts, newest first."""
+
+    hosts: list[Host]
+    next_cursor: str | None
+
+
+def create_host(world: World, caller: Caller, settings: HostSettings, cause: Cause) -> Host:
+    """Make a host. Raises `ForbiddenError`, `InvalidValueError`."""
+    caller.require_admin()
+    _check(settings)
+    host = Host(
+        host_id=make_id(HOST, world.random_bytes(ID_BYTES)), settings=settings, created_at=world.now()
+    )
+    world.store.hosts.create(host, cause)
+    return host
+
+
+def read_host(world: World, caller: Caller, host_id: str) -> Host:
+    """Return a host. Raises `NotFoundError`, for another's host too (P9)."""
+    host = world.store.hosts.read(host_id) if is_id(HOST, host_id) and caller.may_see(host_id) else None
+    if host is None:
+        raise NotFoundError
+    return host
+
+
+def list_hosts(world: World, caller: Caller, cursor: str | None, limit: int) -> HostPage:
+    """Return a page of the team's hosts. Raises `ForbiddenError`, `InvalidValueError`."""
+    caller.require_admin()
+    _, before = read_cursor(cursor, "h")
+    rows = world.store.hosts.page(before, limit)
+    more = write_cursor("h", rows[-1][0].sort) if len(rows) == limit else None
+    return HostPage([host for _, host in rows], more)
+
+
+def change_host(
+    world: World, caller: Caller, host_id: str, edit: Callable[[HostSettings], HostSettings], cause: Cause
+) -> Host:
+    """Change a host, conditional on the version read. Raises `NotFoundError`, `InvalidValueError`."""
+
+    def attempt() -> Host | None:
+        host = read_host(world, caller, host_id)
+        settings = edit(host.settings)
+        _check(settings)
+        changed = msgspec.structs.replace(host, settings=settings, sequence=host.sequence + 1)
+        return changed if world.store.hosts.change(changed, cause, seen=host.sequence) else None
+
+    return until_decided(world, attempt)
+
+
+def _check(settings: HostSettings) -> None:
+    rules = Rules()
+    check_host_settings(settings, rules)
+    rules.enforce()

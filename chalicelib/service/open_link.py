@@ -1,0 +1,81 @@
+"""Open a link: what its page shows. Reading never spends (P5)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from chalicelib.domain.errors import (
+    FieldFault,
+    InvalidValueError,
+    LinkDeletedError,
+    LinkRevokedError,
+    NotFoundError,
+)
+from chalicelib.domain.event_types import MOST_OCCUPIED_MINUTES, EventSettings
+from chalicelib.domain.hosts import Host
+from chalicelib.domain.ids import LINK, make_id
+from chalicelib.domain.links import Link
+from chalicelib.domain.offers import offer_of
+from chalicelib.domain.slots import MOST_RANGE_DAYS, Slot, offered_slots
+from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.service.ports import World
+
+_REACH = timedelta(minutes=MOST_OCCUPIED_MINUTES)
+
+
+class OpenLink(msgspec.Struct, frozen=True):
+    """A live link with what it offers and whom it books."""
+
+    link: Link
+    offer: EventSettings
+    host: Host
+    now: datetime
+
+
+def open_link(world: World, token: str) -> OpenLink:
+    """Return what a live link offers; two round trips.
+
+    Raises `NotFoundError` for anything but a genuine token, without a read (P7); a `DeadLinkError` or
+    `LinkNotOpenError` for a genuine one that is dead or not yet open.
+    """
+    claim = read_token(world.keyring(), Purpose.LINK, token)
+    if claim is None:
+        raise NotFoundError
+    link = world.store.links.read(make_id(LINK, claim.raw_id))
+    if link is None:
+        raise LinkDeletedError
+    now = world.now()
+    refusal = link.refusal_at(now)
+    if refusal is not None:
+        raise refusal
+    event_type, host = world.store.event_types.read_with_host(link.event_type_id, link.host_id)
+    if event_type is None or host is None or event_type.archived:
+        raise LinkRevokedError
+    return OpenLink(link, offer_of(event_type.settings, link.settings.overrides), host, now)
+
+
+def slots_of(world: World, opened: OpenLink, start: datetime, end: datetime) -> Sequence[Slot]:
+    """Return an open link's free slots with `start <= slot < end`; one round trip.
+
+    Raises `InvalidValueError` for a range that is empty, longer than 62 days, or beyond what can be booked.
+    """
+    if end <= start:
+        raise InvalidValueError([FieldFault("/to", "must be after from")])
+    if end - start > timedelta(days=MOST_RANGE_DAYS):
+        raise InvalidValueError([FieldFault("/to", f"must be at most {MOST_RANGE_DAYS} days after from")])
+    # Nothing outside lies on offer, and dates near the ends of the calendar can't be reckoned with.
+    start = max(start, opened.now)
+    end = min(end, opened.now + timedelta(days=opened.offer.booking_window_days + 2))
+    if end <= start:
+        return []
+    first, last = (start - _REACH).astimezone(UTC).date(), (end + _REACH).astimezone(UTC).date()
+    busy = world.store.bookings.busy_cells(opened.host.host_id, first, last)
+    return offered_slots(
+        opened.offer,
+        start=start,
+        end=end,
+        now=opened.now,
+        time_off=opened.host.settings.time_off,
+        busy=busy,
+    )

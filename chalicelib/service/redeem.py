@@ -1,0 +1,176 @@
+"""Redeem: a person and a slot, by a link, become one booking; the same request again gets the same one."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from chalicelib.domain.bookings import (
+    Booking,
+    Invitee,
+    check_answers,
+    check_invitee,
+    choose_location,
+    occupied_span,
+)
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import as_instant
+from chalicelib.domain.errors import (
+    DeadLinkError,
+    IdempotencyKeyReusedError,
+    LinkDeletedError,
+    LinkRevokedError,
+    LinkUsedError,
+    NotFoundError,
+    SlotNotOfferedError,
+    SlotTakenError,
+)
+from chalicelib.domain.ids import BOOKING, LINK, make_id
+from chalicelib.domain.links import Link, check_recipient_matches
+from chalicelib.domain.offers import offer_of
+from chalicelib.domain.redeeming import (
+    AlreadyBooked,
+    Attempt,
+    Booked,
+    CellsTaken,
+    LinkRefused,
+    Receipt,
+    keyed_receipt_id,
+    keyless_receipt_id,
+)
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.slots import is_offered
+from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.service.contention import until_decided
+from chalicelib.service.ports import World
+
+
+class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What an invitee sends: which slot, who, and the answers. `body_hash` tells two bodies apart."""
+
+    start: datetime
+    time_zone: str
+    invitee: Invitee
+    answers: dict[str, str]
+    location_index: int | None
+    idempotency_key: str | None
+    body_hash: str
+
+
+class Redeemed(msgspec.Struct, frozen=True):
+    """The booking as it now stands; `replayed` when an earlier, same request made it."""
+
+    booking: Booking
+    replayed: bool
+
+
+def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Redeemed:
+    """Book a slot by a link, once.
+
+    Three round trips when nothing is in the way: the link with the request's receipt, the event type with
+    its host, the transaction. No index is read.
+
+    Raises `NotFoundError` (not a genuine token; nothing was read), `InvalidValueError`, a `DeadLinkError`,
+    `LinkNotOpenError`, `RecipientMismatchError`, `SlotNotOfferedError`, `SlotTakenError`,
+    `IdempotencyKeyReusedError`, and `TryLaterError` when nothing could be decided.
+    """
+    claim = read_token(world.keyring(), Purpose.LINK, token)
+    if claim is None:
+        raise NotFoundError
+    link_id = make_id(LINK, claim.raw_id)
+    rules = Rules()
+    check_invitee(request.invitee, request.time_zone, rules)
+    rules.enforce()
+    request = msgspec.structs.replace(request, start=as_instant(request.start))
+    if request.idempotency_key is None:
+        receipt_id = keyless_receipt_id(request.start, request.invitee.email)
+    else:
+        receipt_id = keyed_receipt_id(request.idempotency_key)
+
+    def attempt() -> Redeemed | None:
+        link, receipt = world.store.bookings.read_link_and_receipt(link_id, receipt_id)
+        if receipt is not None:
+            return _replay(world, receipt, request)
+        try:
+            if link is None:
+                raise LinkDeletedError
+            return _book(world, link, request, receipt_id, cause)
+        except (DeadLinkError, SlotTakenError):
+            # P4: a refusal may be the echo of this very request, committed since (a double press) or with
+            # its reply lost. The two reads above are of two moments, so the receipt is asked once more.
+            receipt = world.store.bookings.read_receipt(link_id, receipt_id)
+            if receipt is not None:
+                return _replay(world, receipt, request)
+            raise
+
+    return until_decided(world, attempt)
+
+
+def _book(world: World, link: Link, request: RedeemRequest, receipt_id: str, cause: Cause) -> Redeemed | None:
+    """Plan the booking and write it; None means the link changed meanwhile and is still good: start again."""
+    booking = _plan(world, link, request)
+    attempt = Attempt(
+        link=link,
+        booking=booking,
+        receipt_id=receipt_id,
+        body_hash=request.body_hash,
+        now=booking.created_at,
+    )
+    match world.store.bookings.book(attempt, cause):
+        case Booked():
+            return Redeemed(booking, replayed=False)
+        case AlreadyBooked(receipt):
+            return _replay(world, receipt, request)
+        case CellsTaken():
+            raise SlotTakenError
+        case LinkRefused(found):
+            refusal = LinkDeletedError() if found is None else found.refusal_at(booking.created_at)
+            if refusal is not None:
+                raise refusal
+            return None
+
+
+def _plan(world: World, link: Link, request: RedeemRequest) -> Booking:
+    """Return the booking this request would make now, or raise why it may not be made."""
+    now = world.now()
+    refusal = link.refusal_at(now)
+    if refusal is not None:
+        raise refusal
+    check_recipient_matches(link.settings.recipient, request.invitee.email)
+    event_type, host = world.store.event_types.read_with_host(link.event_type_id, link.host_id)
+    if event_type is None or host is None or event_type.archived:
+        raise LinkRevokedError
+    offer = offer_of(event_type.settings, link.settings.overrides)
+    rules = Rules()
+    check_answers(request.answers, offer.questions, rules.at("answers"))
+    location = choose_location(offer.locations, request.location_index, rules.at("locationIndex"))
+    rules.enforce()
+    if not is_offered(offer, request.start, now=now, time_off=host.settings.time_off):
+        raise SlotNotOfferedError
+    occupied_from, occupied_to = occupied_span(offer, request.start)
+    return Booking(
+        booking_id=make_id(BOOKING, world.random_bytes(16)),
+        link_id=link.link_id,
+        host_id=link.host_id,
+        event_type_id=link.event_type_id,
+        key_id=world.keyring().current,
+        title=offer.title,
+        start=request.start,
+        end=request.start + timedelta(minutes=offer.duration_minutes),
+        occupied_from=occupied_from,
+        occupied_to=occupied_to,
+        time_zone=request.time_zone,
+        location=location,
+        invitee=request.invitee,
+        answers=request.answers,
+        created_at=now,
+    )
+
+
+def _replay(world: World, receipt: Receipt, request: RedeemRequest) -> Redeemed:
+    """Return the booking an earlier, same request made, as it now stands."""
+    if request.idempotency_key is not None and receipt.body_hash != request.body_hash:
+        raise IdempotencyKeyReusedError
+    booking = world.store.bookings.read(receipt.booking_id)
+    if booking is None:
+        raise LinkUsedError  # the record's own retention ended before its receipt's
+    return Redeemed(booking, replayed=True)

@@ -1,0 +1,98 @@
+"""Keyed generates: what was asked under an `Idempotency-Key`, and which chunks of it are made (P4, ADR 0004)."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from pynamodb.expressions.operand import Path
+
+from chalicelib.domain.batches import Batch
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import to_millis
+from chalicelib.domain.errors import ContendedError
+from chalicelib.domain.links import Link
+from chalicelib.store.faults import ConditionRefused, TransactionRefused
+from chalicelib.store.items import BatchItem, Key, batch_key, purge_seconds
+from chalicelib.store.links import Links
+from chalicelib.store.retention import Retention
+from chalicelib.store.table import ABSENT, EXISTS, Table
+
+
+class Batches:
+    """Reads and writes of keyed generates."""
+
+    def __init__(self, table: Table, links: Links, retention: Retention) -> None:
+        self._table = table
+        self._links = links
+        self._retention = retention
+
+    def read(self, host_id: str, idempotency_key: str, *, now: datetime) -> Batch | None:
+        """Return the batch kept under this key and still in force, or None."""
+        item = self._table.get(BatchItem, _batch_at(host_id, idempotency_key))
+        # TTL lags: a batch past its time counts as gone, and its key may be used anew.
+        return _batch_of(item) if item and item.purge_at > to_millis(now) // 1000 else None
+
+    def open(self, host_id: str, idempotency_key: str, fresh: Batch, cause: Cause) -> Batch:
+        """Return the batch already kept under this key, else keep `fresh` and return it.
+
+        The batch is there before its first link, so whoever comes again derives the same ids from its seed.
+        """
+        at = _batch_at(host_id, idempotency_key)
+        item = BatchItem(
+            *at,
+            body_hash=fresh.body_hash,
+            seed=fresh.seed,
+            created_at=fresh.created_at,
+            size=fresh.size,
+            purge_at=purge_seconds(fresh.created_at, self._retention.receipt),
+            actor=cause.actor,
+            correlation_id=cause.correlation_id,
+        )
+        gone = ABSENT | (Path("purgeAt") <= to_millis(fresh.created_at) // 1000)
+        try:
+            self._table.put(item, gone)
+        except ConditionRefused:
+            kept = self.read(host_id, idempotency_key, now=fresh.created_at)
+            if kept is None:  # purged between the two: whoever comes again makes it
+                raise ContendedError from None
+            return kept
+        return fresh
+
+    def create_chunk(
+        self,
+        host_id: str,
+        idempotency_key: str,
+        batch: Batch,
+        chunk: int,
+        links: Sequence[Link],
+        cause: Cause,
+    ) -> bool:
+        """Make a chunk's links and mark it made, in one transaction; return False when it was made before.
+
+        A chunk is made once, ever: a link of it that was used, changed or deleted since is not touched (P1).
+        """
+        done = BatchItem.chunks_done
+        transaction = self._table.transaction()
+        for link in links:
+            transaction.put(self._links.item_of(link, cause), ABSENT)
+        same = EXISTS & (Path("seed") == batch.seed) & ~done.contains(chunk)
+        transaction.update(_batch_at(host_id, idempotency_key), [done.add({chunk})], same)
+        try:
+            transaction.commit()
+        except TransactionRefused:
+            return False
+        return True
+
+
+def _batch_at(host_id: str, idempotency_key: str) -> Key:
+    return batch_key(host_id, hashlib.sha256(idempotency_key.encode()).hexdigest()[:40])
+
+
+def _batch_of(item: BatchItem) -> Batch:
+    return Batch(
+        body_hash=item.body_hash,
+        seed=item.seed,
+        created_at=item.created_at,
+        size=int(item.size),
+        chunks_done=frozenset(int(chunk) for chunk in item.chunks_done or ()),
+    )

@@ -1,0 +1,38 @@
+"""The store the services are given: every aggregate over one table."""
+
+from dataclasses import dataclass
+
+from chalicelib.store.api_keys import ApiKeys
+from chalicelib.store.batches import Batches
+from chalicelib.store.bookings import Bookings
+from chalicelib.store.event_types import EventTypes
+from chalicelib.store.hosts import Hosts
+from chalicelib.store.links import Links
+from chalicelib.store.retention import Retention
+from chalicelib.store.table import Table
+
+
+@dataclass(frozen=True)
+class DynamoStore:
+    """Everything that is kept, by what it is."""
+
+    hosts: Hosts
+    api_keys: ApiKeys
+    event_types: EventTypes
+    links: Links
+    batches: Batches
+    bookings: Bookings
+
+
+def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStore:
+    """Return the store over a table."""
+    retention = retention or Retention()
+    links = Links(table, retention)
+    return DynamoStore(
+        hosts=Hosts(table),
+        api_keys=ApiKeys(table),
+        event_types=EventTypes(table),
+        links=links,
+        batches=Batches(table, links, retention),
+        bookings=Bookings(table, retention),
+    )

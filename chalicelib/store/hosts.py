@@ -1,0 +1,80 @@
+"""Hosts in the table. They are few, so one index partition lists them all."""
+
+from pynamodb.expressions.operand import Path
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.hosts import Host
+from chalicelib.domain.listings import Entry
+from chalicelib.store.faults import ConditionRefused, RawItem
+from chalicelib.store.items import BY_HOST, HostItem, host_key, list_sort
+from chalicelib.store.table import ABSENT, Table
+
+TEAM_HOSTS = "TEAM#HOST"
+
+
+class Hosts:
+    """Reads and writes of hosts."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def read(self, host_id: str) -> Host | None:
+        """Return a host as it stands now, or None."""
+        item = self._table.get(HostItem, host_key(host_id))
+        return host_of(item) if item else None
+
+    def create(self, host: Host, cause: Cause) -> None:
+        """Make a host. Raises `ConditionRefused` when the id exists."""
+        self._table.put(_item_of(host, cause), ABSENT)
+
+    def change(self, host: Host, cause: Cause, *, seen: int) -> bool:
+        """Write a host whole if its sequence is still `seen`; return False when it is not."""
+        try:
+            self._table.put(_item_of(host, cause), Path("sequence") == seen)
+        except ConditionRefused:
+            return False
+        return True
+
+    def page(self, before: str | None, limit: int) -> list[tuple[Entry, Host]]:
+        """Return up to `limit` hosts, newest first, older than `before`."""
+        condition = None if before is None else Path("listSort") < before
+        entries = self._table.index_page(BY_HOST, TEAM_HOSTS, condition, limit)
+        found = self._table.get_many((entry["pk"], entry["sk"]) for entry in entries)
+        return [
+            (
+                Entry(entry["pk"].removeprefix("HOST#"), entry["listSort"]),
+                host_of_raw(found[entry["pk"], entry["sk"]]),
+            )
+            for entry in entries
+            if (entry["pk"], entry["sk"]) in found
+        ]
+
+
+def host_of(item: HostItem) -> Host:
+    """Return the host that an item holds."""
+    return Host(
+        host_id=item.pk.removeprefix("HOST#"),
+        settings=item.settings,
+        created_at=item.created_at,
+        sequence=int(item.sequence),
+    )
+
+
+def host_of_raw(raw: RawItem) -> Host:
+    """Return the host that a raw item holds."""
+    return host_of(HostItem.from_raw_data(raw))
+
+
+def _item_of(host: Host, cause: Cause) -> HostItem:
+    pk, sk = host_key(host.host_id)
+    return HostItem(
+        pk,
+        sk,
+        settings=host.settings,
+        created_at=host.created_at,
+        sequence=host.sequence,
+        actor=cause.actor,
+        correlation_id=cause.correlation_id,
+        host_key=TEAM_HOSTS,
+        list_sort=list_sort(host.created_at, host.host_id),
+    )

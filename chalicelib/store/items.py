@@ -1,0 +1,215 @@
+"""The items of the one table, kind by kind: attributes, keys, and the index keys they carry (DESIGN §4)."""
+
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    NumberAttribute,
+    NumberSetAttribute,
+    UnicodeAttribute,
+)
+from pynamodb.models import Model
+
+from chalicelib.domain.bookings import Invitee
+from chalicelib.domain.clock import to_millis
+from chalicelib.domain.event_types import EventSettings, Location
+from chalicelib.domain.hosts import HostSettings
+from chalicelib.domain.links import Recipient
+from chalicelib.domain.offers import Overrides
+from chalicelib.store.attributes import DocumentAttribute, InstantAttribute
+
+BY_HOST: Final = "byHost"
+BY_EVENT_TYPE: Final = "byEventType"
+BY_REFERENCE: Final = "byReference"
+BY_RECIPIENT: Final = "byRecipient"
+BY_LABEL: Final = "byLabel"
+DUE: Final = "due"
+
+INDEX_KEYS: Final[dict[str, tuple[str, str]]] = {
+    BY_HOST: ("hostKey", "listSort"),
+    BY_EVENT_TYPE: ("eventTypeKey", "listSort"),
+    BY_REFERENCE: ("referenceKey", "listSort"),
+    BY_RECIPIENT: ("recipientKey", "listSort"),
+    BY_LABEL: ("labelHost", "labelSort"),
+    DUE: ("dueShard", "dueSort"),
+}
+
+Key = tuple[str, str]
+
+
+class Item(Model):
+    """What every item has: its key, who wrote it last and why, and when DynamoDB may delete it."""
+
+    class Meta:
+        table_name = "bound-at-run-time"  # `Table` sends every request; a model only describes an item
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    purge_at = NumberAttribute(attr_name="purgeAt", null=True)
+    actor = UnicodeAttribute(null=True)
+    correlation_id = UnicodeAttribute(attr_name="correlationId", null=True)
+    host_key = UnicodeAttribute(attr_name="hostKey", null=True)
+    list_sort = UnicodeAttribute(attr_name="listSort", null=True)
+
+    @property
+    def key(self) -> Key:
+        """The item's partition and sort key."""
+        return self.pk, self.sk
+
+
+class HostItem(Item):
+    """A host; `pk HOST#<hostId>`, `sk HOST`."""
+
+    settings = DocumentAttribute[HostSettings](HostSettings)
+    created_at = InstantAttribute(attr_name="createdAt")
+    sequence = NumberAttribute()
+
+
+class ApiKeyItem(Item):
+    """An API key; `pk KEY#<sha256 of the key>`, `sk KEY`. The key itself is nowhere."""
+
+    key_id = UnicodeAttribute(attr_name="keyId")
+    role = UnicodeAttribute()
+    host_id = UnicodeAttribute(attr_name="hostId", null=True)
+    name = UnicodeAttribute(null=True)
+    created_at = InstantAttribute(attr_name="createdAt")
+    revoked_at = InstantAttribute(attr_name="revokedAt", null=True)
+
+
+class EventTypeItem(Item):
+    """An event type; `pk ETYPE#<eventTypeId>`, `sk ETYPE`."""
+
+    host_id = UnicodeAttribute(attr_name="hostId")
+    settings = DocumentAttribute[EventSettings](EventSettings)
+    created_at = InstantAttribute(attr_name="createdAt")
+    archived_at = InstantAttribute(attr_name="archivedAt", null=True)
+    sequence = NumberAttribute()
+
+
+class LinkItem(Item):
+    """A link; `pk LINK#<linkId>`, `sk LINK`. It holds the signing key's id, never the token (P7)."""
+
+    host_id = UnicodeAttribute(attr_name="hostId")
+    event_type_id = UnicodeAttribute(attr_name="eventTypeId")
+    key_id = NumberAttribute(attr_name="keyId")
+    edition = NumberAttribute()
+    status = UnicodeAttribute()
+    usage_count = NumberAttribute(attr_name="usageCount")
+    max_usage_count = NumberAttribute(attr_name="maxUsageCount", null=True)
+    expires_at = InstantAttribute(attr_name="expiresAt", null=True)
+    not_before = InstantAttribute(attr_name="notBefore", null=True)
+    created_at = InstantAttribute(attr_name="createdAt")
+    used_at = InstantAttribute(attr_name="usedAt", null=True)
+    revoked_at = InstantAttribute(attr_name="revokedAt", null=True)
+    recipient = DocumentAttribute[Recipient](Recipient, null=True)
+    overrides = DocumentAttribute[Overrides | None](Overrides, null=True)
+    label = UnicodeAttribute(null=True)
+    metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
+    external_id = UnicodeAttribute(attr_name="externalId", null=True)
+    restore_use_on_cancel = BooleanAttribute(attr_name="restoreUseOnCancel", null=True)
+    sequence = NumberAttribute()
+    event_type_key = UnicodeAttribute(attr_name="eventTypeKey", null=True)
+    reference_key = UnicodeAttribute(attr_name="referenceKey", null=True)
+    recipient_key = UnicodeAttribute(attr_name="recipientKey", null=True)
+    label_host = UnicodeAttribute(attr_name="labelHost", null=True)
+    label_sort = UnicodeAttribute(attr_name="labelSort", null=True)
+    due_shard = UnicodeAttribute(attr_name="dueShard", null=True)
+    due_sort = UnicodeAttribute(attr_name="dueSort", null=True)
+
+
+class BookingItem(Item):
+    """A booking; `pk BOOKING#<bookingId>`, `sk BOOKING`."""
+
+    link_id = UnicodeAttribute(attr_name="linkId")
+    host_id = UnicodeAttribute(attr_name="hostId")
+    event_type_id = UnicodeAttribute(attr_name="eventTypeId")
+    key_id = NumberAttribute(attr_name="keyId")
+    title = UnicodeAttribute()
+    start = InstantAttribute()
+    end = InstantAttribute()
+    occupied_from = InstantAttribute(attr_name="occupiedFrom")
+    occupied_to = InstantAttribute(attr_name="occupiedTo")
+    time_zone = UnicodeAttribute(attr_name="timeZone")
+    location = DocumentAttribute[Location](Location, null=True)
+    invitee = DocumentAttribute[Invitee](Invitee)
+    answers = DocumentAttribute[dict[str, str]](dict[str, str], null=True)
+    created_at = InstantAttribute(attr_name="createdAt")
+    status = UnicodeAttribute()
+    cancelled_at = InstantAttribute(attr_name="cancelledAt", null=True)
+    sequence = NumberAttribute()
+    event_type_key = UnicodeAttribute(attr_name="eventTypeKey", null=True)
+    reference_key = UnicodeAttribute(attr_name="referenceKey", null=True)
+
+
+class DayItem(Item):
+    """A host's day; `pk HOST#<hostId>`, `sk DAY#<UTC date>`: the set of its busy 5-minute cells (P2)."""
+
+    busy = NumberSetAttribute(null=True)
+
+
+class ReceiptItem(Item):
+    """Proof that a redeem happened; `pk LINK#<linkId>`, `sk RECEIPT#<hash>` (P4)."""
+
+    body_hash = UnicodeAttribute(attr_name="bodyHash")
+    booking_id = UnicodeAttribute(attr_name="bookingId")
+
+
+class BatchItem(Item):
+    """One keyed generate; `pk HOST#<hostId>`, `sk BATCH#<hash of the key>`: what was asked, what is done (P4)."""
+
+    body_hash = UnicodeAttribute(attr_name="bodyHash")
+    seed = UnicodeAttribute()
+    created_at = InstantAttribute(attr_name="createdAt")
+    size = NumberAttribute()
+    chunks_done = NumberSetAttribute(attr_name="chunksDone", null=True)
+
+
+def host_key(host_id: str) -> Key:
+    """Return the key of a host."""
+    return f"HOST#{host_id}", "HOST"
+
+
+def api_key_key(digest: str) -> Key:
+    """Return the key of an API key, by the SHA-256 of its secret."""
+    return f"KEY#{digest}", "KEY"
+
+
+def event_type_key(event_type_id: str) -> Key:
+    """Return the key of an event type."""
+    return f"ETYPE#{event_type_id}", "ETYPE"
+
+
+def link_key(link_id: str) -> Key:
+    """Return the key of a link."""
+    return f"LINK#{link_id}", "LINK"
+
+
+def receipt_key(link_id: str, receipt: str) -> Key:
+    """Return the key of a redeem's receipt; `receipt` is a hash of what makes two requests the same."""
+    return f"LINK#{link_id}", f"RECEIPT#{receipt}"
+
+
+def booking_key(booking_id: str) -> Key:
+    """Return the key of a booking."""
+    return f"BOOKING#{booking_id}", "BOOKING"
+
+
+def day_key(host_id: str, day: date) -> Key:
+    """Return the key of a host's UTC day."""
+    return f"HOST#{host_id}", f"DAY#{day.isoformat()}"
+
+
+def batch_key(host_id: str, key_hash: str) -> Key:
+    """Return the key of a keyed generate."""
+    return f"HOST#{host_id}", f"BATCH#{key_hash}"
+
+
+def list_sort(instant: datetime, item_id: str) -> str:
+    """Return a sort key that orders by instant, then id. Good until the year 5138."""
+    return f"{to_millis(instant):014d}#{item_id}"
+
+
+def purge_seconds(instant: datetime, keep: timedelta) -> int:
+    """Return the TTL value, epoch seconds rounded up, for an item that may go `keep` after an instant."""
+    return -(-to_millis(instant + keep) // 1000)

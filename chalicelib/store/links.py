@@ -1,0 +1,274 @@
+"""Links in the table: made by conditional puts, changed by conditional writes, found by index (P1, P3, P10)."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import to_millis
+from chalicelib.domain.emails import normalise_email
+from chalicelib.domain.links import Link, LinkSettings, LinkStatus
+from chalicelib.domain.listings import Entry, LinkFilter
+from chalicelib.domain.offers import NO_OVERRIDES
+from chalicelib.store.faults import ConditionRefused, RawItem, TransactionRefused
+from chalicelib.store.items import (
+    BY_EVENT_TYPE,
+    BY_HOST,
+    BY_LABEL,
+    BY_RECIPIENT,
+    BY_REFERENCE,
+    DUE,
+    INDEX_KEYS,
+    LinkItem,
+    link_key,
+    list_sort,
+    purge_seconds,
+)
+from chalicelib.store.retention import Retention
+from chalicelib.store.table import ABSENT, EXISTS, Table
+
+DUE_SHARDS: Final = 8
+_LABEL_LETTERS: Final = 200
+
+
+class Links:
+    """Reads and writes of links."""
+
+    def __init__(self, table: Table, retention: Retention) -> None:
+        self._table = table
+        self._retention = retention
+
+    def read(self, link_id: str) -> Link | None:
+        """Return a link as it stands now, or None."""
+        item = self._table.get(LinkItem, link_key(link_id))
+        return link_of(item) if item else None
+
+    def read_many(self, link_ids: Sequence[str]) -> list[Link]:
+        """Return the links that exist, in the order asked."""
+        keys = [link_key(link_id) for link_id in link_ids]
+        found = self._table.get_many(keys)
+        return [link_of(LinkItem.from_raw_data(found[key])) for key in keys if key in found]
+
+    def create(self, link: Link, cause: Cause) -> bool:
+        """Make one link; return False when that id exists already, whatever became of it."""
+        try:
+            self._table.put(self.item_of(link, cause), ABSENT)
+        except ConditionRefused:
+            return False
+        return True
+
+    def create_together(self, links: Sequence[Link], cause: Cause) -> bool:
+        """Make up to 99 links, all or none; return False when an id exists already, and nothing was made."""
+        transaction = self._table.transaction()
+        for link in links:
+            transaction.put(self.item_of(link, cause), ABSENT)
+        try:
+            transaction.commit()
+        except TransactionRefused:
+            return False
+        return True
+
+    def change(self, link: Link, cause: Cause, *, seen: int) -> bool:
+        """Write a link whole if its sequence is still `seen`; return False when it is not, or the link is gone."""
+        try:
+            self._table.put(self.item_of(link, cause), Path("sequence") == seen)
+        except ConditionRefused:
+            return False
+        return True
+
+    def revoke(self, link: Link, cause: Cause, *, now: datetime) -> Link | None:
+        """Revoke a link that is active as the store and the clock have it; return it as it then is, else None.
+
+        Once this returns, no redeem can commit: its condition asks for `active` (P3).
+        """
+        actions = [
+            *death(link, LinkStatus.REVOKED, cause, now, self._retention),
+            Path("revokedAt").set(to_millis(now)),
+            Path("sequence").add(1),
+        ]
+        alive = EXISTS & (Path("status") == LinkStatus.ACTIVE.value)
+        alive &= Path("expiresAt").does_not_exist() | (Path("expiresAt") > to_millis(now))
+        try:
+            raw = self._table.update(link_key(link.link_id), actions, alive)
+        except ConditionRefused:
+            return None
+        return link_of(LinkItem.from_raw_data(raw))
+
+    def delete(self, link_id: str) -> bool:
+        """Delete a link; return False when it was gone already. Its token then answers `link-deleted`."""
+        try:
+            self._table.delete(link_key(link_id), EXISTS)
+        except ConditionRefused:
+            return False
+        return True
+
+    def entries(self, where: LinkFilter, status: LinkStatus, before: str | None, limit: int) -> list[Entry]:
+        """Return up to `limit` index entries of one owner and stored status, newest first, older than `before`."""
+        if where.event_type_id is not None:
+            index, partition = BY_EVENT_TYPE, f"ETYPE#{where.event_type_id}#LINK#{status}"
+        else:
+            index, partition = BY_HOST, f"HOST#{where.host_id}#LINK#{status}"
+        return self._entries(index, partition, before, limit)
+
+    def entries_by_recipient(self, host_id: str, email: str, before: str | None, limit: int) -> list[Entry]:
+        """Return entries of a host's links made for an address, newest first."""
+        return self._entries(BY_RECIPIENT, f"HOST#{host_id}#EMAIL#{normalise_email(email)}", before, limit)
+
+    def entries_by_external_id(
+        self, host_id: str, external_id: str, before: str | None, limit: int
+    ) -> list[Entry]:
+        """Return entries of a host's links with an external id, newest first."""
+        return self._entries(BY_REFERENCE, f"HOST#{host_id}#EXTERNAL#{external_id}", before, limit)
+
+    def entries_by_label(self, host_id: str, prefix: str, after: str | None, limit: int) -> list[Entry]:
+        """Return entries of a host's links whose label begins with `prefix`, in the labels' order, case ignored."""
+        folded = _folded(prefix)
+        sort = Path("labelSort")
+        # A key condition takes one range: after a cursor the upper bound has to stand for the prefix.
+        condition = (
+            sort.startswith(folded) if after is None else sort.between(after + "\x1f", folded + "\U0010ffff")
+        )
+        found = self._table.index_page(BY_LABEL, f"HOST#{host_id}", condition, limit, newest_first=False)
+        return [Entry(_link_id(entry["pk"]), entry["labelSort"]) for entry in found]
+
+    def due_entries(self, where: LinkFilter, before: datetime, limit: int) -> list[Entry]:
+        """Return a host's links that expired before an instant and are not yet marked, newest made first.
+
+        The due index holds only links that will expire and are not dead, so what is due is what the expiry
+        schedule has not come to yet.
+        """
+        edge = f"{to_millis(before) + 1:014d}"
+        found = self._table.index_page(DUE, due_shard(where.host_id), Path("dueSort") < edge, limit)
+        entries = []
+        for entry in found:
+            _, created, host_id, event_type_id = entry["dueSort"].split("#")
+            if host_id == where.host_id and where.event_type_id in (None, event_type_id):
+                link_id = _link_id(entry["pk"])
+                entries.append(Entry(link_id, f"{created}#{link_id}"))
+        return sorted(entries, key=lambda entry: entry.sort, reverse=True)
+
+    def _entries(self, index: str, partition: str, before: str | None, limit: int) -> list[Entry]:
+        sort = INDEX_KEYS[index][1]
+        condition: Condition | None = None if before is None else Path(sort) < before
+        found = self._table.index_page(index, partition, condition, limit)
+        return [Entry(_link_id(entry["pk"]), entry[sort]) for entry in found]
+
+    def item_of(self, link: Link, cause: Cause) -> LinkItem:
+        """Return the whole item of a link, index keys and TTL included."""
+        settings, status = link.settings, link.stored_status
+        active = status is LinkStatus.ACTIVE
+        pk, sk = link_key(link.link_id)
+        recipient, expires = settings.recipient, settings.expires_at
+        dies = (
+            expires if active else link.used_at if status is LinkStatus.USED else link.revoked_at or expires
+        )
+        item = LinkItem(
+            pk,
+            sk,
+            host_id=link.host_id,
+            event_type_id=link.event_type_id,
+            key_id=link.key_id,
+            edition=link.edition,
+            status=status.value,
+            usage_count=link.usage_count,
+            max_usage_count=settings.max_usage_count,
+            expires_at=expires,
+            not_before=settings.not_before,
+            created_at=link.created_at,
+            used_at=link.used_at,
+            revoked_at=link.revoked_at,
+            recipient=recipient,
+            overrides=settings.overrides if settings.overrides != NO_OVERRIDES else None,
+            label=settings.label,
+            metadata=settings.metadata or None,
+            external_id=settings.external_id,
+            restore_use_on_cancel=settings.restore_use_on_cancel or None,
+            sequence=link.sequence,
+            actor=cause.actor,
+            correlation_id=cause.correlation_id,
+            host_key=f"HOST#{link.host_id}#LINK#{status}",
+            event_type_key=f"ETYPE#{link.event_type_id}#LINK#{status}",
+            list_sort=list_sort(link.created_at, link.link_id),
+            purge_at=purge_seconds(dies, self._retention.link) if dies else None,
+        )
+        if settings.external_id is not None:
+            item.reference_key = f"HOST#{link.host_id}#EXTERNAL#{settings.external_id}"
+        if recipient is not None and recipient.email:
+            item.recipient_key = f"HOST#{link.host_id}#EMAIL#{normalise_email(recipient.email)}"
+        if settings.label is not None:
+            item.label_host = f"HOST#{link.host_id}"
+            item.label_sort = f"{_folded(settings.label)}\x1f{item.list_sort}"
+        if active and expires is not None:
+            item.due_shard = due_shard(link.host_id)
+            created = f"{to_millis(link.created_at):014d}"
+            item.due_sort = f"{to_millis(expires):014d}#{created}#{link.host_id}#{link.event_type_id}"
+        return item
+
+
+def death(link: Link, status: LinkStatus, cause: Cause, now: datetime, retention: Retention) -> list[Action]:
+    """Return the update actions by which a link leaves the living: status, index keys, TTL, and who did it."""
+    return [
+        Path("status").set(status.value),
+        Path("hostKey").set(f"HOST#{link.host_id}#LINK#{status}"),
+        Path("eventTypeKey").set(f"ETYPE#{link.event_type_id}#LINK#{status}"),
+        Path("purgeAt").set(purge_seconds(now, retention.link)),
+        Path("dueShard").remove(),
+        Path("dueSort").remove(),
+        Path("actor").set(cause.actor),
+        Path("correlationId").set(cause.correlation_id),
+    ]
+
+
+def link_of(item: LinkItem) -> Link:
+    """Return the link that an item holds."""
+    return Link(
+        link_id=_link_id(item.pk),
+        host_id=item.host_id,
+        event_type_id=item.event_type_id,
+        key_id=int(item.key_id),
+        settings=LinkSettings(
+            max_usage_count=_whole(item.max_usage_count),
+            expires_at=item.expires_at,
+            not_before=item.not_before,
+            recipient=item.recipient,
+            overrides=item.overrides or NO_OVERRIDES,
+            label=item.label,
+            metadata=item.metadata or {},
+            external_id=item.external_id,
+            restore_use_on_cancel=bool(item.restore_use_on_cancel),
+        ),
+        created_at=item.created_at,
+        stored_status=LinkStatus(item.status),
+        usage_count=int(item.usage_count),
+        used_at=item.used_at,
+        revoked_at=item.revoked_at,
+        sequence=int(item.sequence),
+        edition=int(item.edition),
+    )
+
+
+def link_of_raw(raw: RawItem) -> Link:
+    """Return the link that a raw item holds."""
+    return link_of(LinkItem.from_raw_data(raw))
+
+
+def due_shard(host_id: str) -> str:
+    """Return the due index's partition for a host: a few shards, so that no one partition takes every expiry."""
+    return f"DUE#{hashlib.sha256(host_id.encode()).digest()[0] % DUE_SHARDS}"
+
+
+def _link_id(pk: str) -> str:
+    return pk.removeprefix("LINK#")
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
+
+
+def _folded(label: str) -> str:
+    return label.casefold()[:_LABEL_LETTERS]

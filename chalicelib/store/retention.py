@@ -1,0 +1,14 @@
+"""How long DynamoDB keeps what is over, before its TTL may delete it (DESIGN §4, `purgeAt`)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Days kept after: a link's death, a booking's end, a day's end, a receipt's making."""
+
+    link: timedelta = timedelta(days=30)
+    booking: timedelta = timedelta(days=365)
+    day: timedelta = timedelta(days=7)
+    receipt: timedelta = timedelta(days=7)

@@ -1,0 +1,246 @@
+"""The table: every request to DynamoDB goes through here, over one shared connection."""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from pynamodb.connection.base import MetaTable
+from pynamodb.connection.table import TableConnection
+from pynamodb.constants import ALL_OLD, ITEM, ITEMS, KEY, RESPONSES, UNPROCESSED_KEYS
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
+
+from chalicelib.domain.errors import StoreUnavailableError, ThrottledError, TryLaterError
+from chalicelib.store.faults import RawItem, translated
+from chalicelib.store.items import INDEX_KEYS, Item, Key
+
+_I = TypeVar("_I", bound=Item)
+
+CONNECT_TIMEOUT_SECONDS: Final = 2
+READ_TIMEOUT_SECONDS: Final = 5
+TRIES: Final = 3
+MOST_CONNECTIONS: Final = 64
+_BATCH_GET: Final = 100  # DynamoDB's limit of keys a call
+_BATCH_TRIES: Final = 6
+
+EXISTS: Final = Path("pk").exists()
+ABSENT: Final = Path("pk").does_not_exist()
+
+
+@dataclass
+class Transaction:
+    """The operations of one `TransactWriteItems`, in the order DynamoDB sees them: checks, deletes, puts, updates."""
+
+    table: "Table"
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    deletes: list[dict[str, Any]] = field(default_factory=list)
+    puts: list[dict[str, Any]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+
+    def check(self, key: Key, condition: Condition) -> None:
+        """Require a condition of an item that is not written."""
+        self.checks.append(self.table.operation(key, condition=condition))
+
+    def delete(self, key: Key, condition: Condition | None = None) -> None:
+        """Delete an item."""
+        self.deletes.append(self.table.operation(key, condition=condition))
+
+    def put(self, item: Item, condition: Condition) -> None:
+        """Write a whole item."""
+        self.puts.append(self.table.operation(item.key, item=item, condition=condition))
+
+    def update(self, key: Key, actions: Sequence[Action], condition: Condition) -> None:
+        """Change parts of an item."""
+        self.updates.append(self.table.operation(key, actions=actions, condition=condition))
+
+    def commit(self) -> None:
+        """Write all or nothing. Raises `TransactionRefused` with one entry an operation, or a domain error."""
+        with translated():
+            self.table.connection.transact_write_items(
+                condition_check_items=self.checks,
+                delete_items=self.deletes,
+                put_items=self.puts,
+                update_items=self.updates,
+            )
+
+
+class Table:
+    """One DynamoDB table. Reads are strongly consistent unless they go through an index."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name = name
+        self._sleep = sleep
+        self._table = TableConnection(
+            name,
+            region=region,
+            host=endpoint_url,
+            connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
+            read_timeout_seconds=READ_TIMEOUT_SECONDS,
+            max_retry_attempts=0,  # botocore would resend a redeem with the `now` of its first try (P3)
+            max_pool_connections=MOST_CONNECTIONS,
+            meta_table=MetaTable(_description(name)),
+        )
+        self.connection = self._table.connection
+
+    @property
+    def client(self) -> Any:
+        """The one botocore client beneath; made at the first use."""
+        return self.connection.client
+
+    def get(self, kind: type[_I], key: Key) -> _I | None:
+        """Return one item as it stands now, or None."""
+        request = self.operation(key, tell=False) | {"ConsistentRead": True}
+        raw = self._send("GetItem", request).get(ITEM)
+        return kind.from_raw_data(raw) if raw else None
+
+    def get_many(self, keys: Iterable[Key]) -> dict[Key, RawItem]:
+        """Return the items that exist, by key, as they stand now. One round trip for each 100 keys.
+
+        Raises `ThrottledError` when DynamoDB keeps leaving keys unanswered.
+        """
+        wanted = list(dict.fromkeys(keys))
+        found: dict[Key, RawItem] = {}
+        for at in range(0, len(wanted), _BATCH_GET):
+            pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in wanted[at : at + _BATCH_GET]]
+            for attempt in range(_BATCH_TRIES):
+                if attempt:
+                    self._sleep(_jitter(attempt))
+                request = {self.name: {"Keys": pending, "ConsistentRead": True}}
+                answer = self._send("BatchGetItem", {"RequestItems": request})
+                for raw in answer.get(RESPONSES, {}).get(self.name, ()):
+                    found[raw["pk"]["S"], raw["sk"]["S"]] = raw
+                pending = answer.get(UNPROCESSED_KEYS, {}).get(self.name, {}).get("Keys", [])
+                if not pending:
+                    break
+            else:
+                raise ThrottledError
+        return found
+
+    def query(self, kind: type[_I], pk: str, sort_from: str, sort_to: str) -> list[_I]:
+        """Return the items of one partition with `sort_from <= sk <= sort_to`, in order, as of about now."""
+        found: list[_I] = []
+        start: Any = None
+        while True:
+            page = self._retrying(
+                lambda: self._table.query(
+                    pk,
+                    range_key_condition=Path("sk").between(sort_from, sort_to),
+                    exclusive_start_key=start,  # noqa: B023 - called at once
+                )
+            )
+            found.extend(kind.from_raw_data(raw) for raw in page[ITEMS])
+            start = page.get("LastEvaluatedKey")
+            if not start:
+                return found
+
+    def index_page(
+        self,
+        index: str,
+        partition: str,
+        condition: Condition | None,
+        limit: int,
+        *,
+        newest_first: bool = True,
+    ) -> list[dict[str, str]]:
+        """Return up to `limit` entries of an index partition: keys only, eventually consistent."""
+        page = self._retrying(
+            lambda: self._table.query(
+                partition,
+                range_key_condition=condition,
+                index_name=index,
+                limit=limit,
+                scan_index_forward=not newest_first,
+            )
+        )
+        return [{name: value["S"] for name, value in raw.items()} for raw in page[ITEMS]]
+
+    def put(self, item: Item, condition: Condition) -> None:
+        """Write a whole item. Raises `ConditionRefused`."""
+        self._send("PutItem", self.operation(item.key, item=item, condition=condition, tell=False))
+
+    def update(self, key: Key, actions: Sequence[Action], condition: Condition) -> RawItem:
+        """Change parts of an item and return it whole as it then is. Raises `ConditionRefused`."""
+        request = self.operation(key, actions=actions, condition=condition, tell=False)
+        raw: RawItem = self._send("UpdateItem", request | {"ReturnValues": "ALL_NEW"})["Attributes"]
+        return raw
+
+    def delete(self, key: Key, condition: Condition) -> None:
+        """Delete an item. Raises `ConditionRefused`."""
+        self._send("DeleteItem", self.operation(key, condition=condition, tell=False))
+
+    def transaction(self) -> Transaction:
+        """Return a new, empty transaction."""
+        return Transaction(self)
+
+    def _send(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        # `dict(request)`: PynamoDB adds to what it is given.
+        return self._retrying(lambda: self.connection.dispatch(operation, dict(request)))
+
+    def _retrying(self, send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Send a read or a single write, again where nothing was decided or the reply was lost.
+
+        A conditional write whose first reply was lost may so be refused by its own effect; each caller
+        takes a refusal to mean "it is as I wanted, or someone else was first" and looks.
+        A transaction is not sent again here: its caller does that, with a fresh `now`.
+        """
+        last: TryLaterError = StoreUnavailableError()
+        for attempt in range(TRIES):
+            if attempt:
+                self._sleep(_jitter(attempt))
+            try:
+                with translated():
+                    return send()
+            except TryLaterError as error:
+                last = error
+        raise last
+
+    def operation(
+        self,
+        key: Key,
+        *,
+        item: Item | None = None,
+        actions: Sequence[Action] | None = None,
+        condition: Condition | None = None,
+        tell: bool = True,
+    ) -> dict[str, Any]:
+        """Return the request of one write; with `tell` a refusal brings the item as it was (`ALL_OLD`)."""
+        return self._table.get_operation_kwargs(
+            key[0],
+            range_key=key[1],
+            key=KEY if item is None else ITEM,
+            attributes=None if item is None else item.serialize(),
+            actions=actions,
+            condition=condition,
+            return_values_on_condition_failure=ALL_OLD if tell else None,
+        )
+
+
+def _jitter(attempt: int) -> float:
+    return random.uniform(0, 0.05 * 2**attempt)  # noqa: S311 - spreads retries, keeps no secret
+
+
+def _description(name: str) -> dict[str, Any]:
+    """Return the part of `DescribeTable` that PynamoDB needs, so that it never asks for it."""
+    attributes = dict.fromkeys(["pk", "sk", *(key for keys in INDEX_KEYS.values() for key in keys)])
+    return {
+        "TableName": name,
+        "KeySchema": _key_schema("pk", "sk"),
+        "AttributeDefinitions": [{"AttributeName": a, "AttributeType": "S"} for a in attributes],
+        "GlobalSecondaryIndexes": [
+            {"IndexName": index, "KeySchema": _key_schema(*keys)} for index, keys in INDEX_KEYS.items()
+        ],
+    }
+
+
+def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:
+    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]

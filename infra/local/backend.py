@@ -1,0 +1,225 @@
+"""What stands behind the app on this machine: an engine, the table, the signing keys, and the app's settings.
+
+`make run` holds one for as long as it serves; `make key` and the like use the running one, or start one briefly.
+Everything is kept under `.local`.
+"""
+
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+from infra.local.aws import local_client, use_local_aws
+from infra.local.engines import LOCAL, Ministack
+from infra.local.table import ensure_table
+
+TABLE_NAME: Final = "admit-one-local"
+SIGNING_SECRET_ID: Final = "admit-one/local/signing-keys"  # noqa: S105 - a name
+
+_STATE: Final = LOCAL / "ministack"
+_LOCK: Final = LOCAL / "ministack.lock"
+_SIGNING_KEYS: Final = LOCAL / "signing-keys.json"
+_API_KEY: Final = LOCAL / "api-key"
+_LOCK_ATTEMPTS: Final = 60
+_LOCK_SECONDS: Final = 0.5
+
+Say = Callable[[str], None]
+
+
+class InUseError(Exception):
+    """Another process holds the local state."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where things are. `engine` is None when it is not ours to stop or to watch."""
+
+    dynamodb_endpoint: str
+    settings: dict[str, str]
+    engine: Ministack | None
+
+    def apply(self, environ: MutableMapping[str, str] = os.environ) -> None:
+        """Put the app's settings, and credentials that no real account takes, into `environ`."""
+        if is_local(self.dynamodb_endpoint):
+            use_local_aws(environ, self.settings.get("AWS_ENDPOINT_URL_SECRETS_MANAGER"))
+        environ.update(self.settings)
+
+
+def is_local(endpoint: str) -> bool:
+    """Return whether an endpoint is anything but AWS itself."""
+    host = urllib.parse.urlsplit(endpoint).hostname or ""
+    return not host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+
+
+@contextlib.contextmanager
+def own_backend(endpoint: str | None, say: Say) -> Iterator[Backend]:
+    """Give a backend for as long as the block lasts: at `endpoint`, or with a ministack of its own.
+
+    Raises `InUseError` when another process runs on the same state, and `EngineError` when ministack won't start.
+    """
+    LOCAL.mkdir(exist_ok=True)
+    if endpoint is not None:
+        say(f"Using DynamoDB at {endpoint}")
+        yield _external(endpoint)
+        return
+    with _locked(say) as lock:
+        say("Starting ministack …")
+        with Ministack(_STATE, hold=[lock.descriptor]) as engine:
+            ensure_table(local_client("dynamodb", engine.endpoint_url), TABLE_NAME)
+            _ensure_signing_secret(engine.endpoint_url)
+            lock.announce(engine.endpoint_url)
+            try:
+                yield _on_ministack(engine.endpoint_url, engine)
+            finally:
+                lock.announce("")
+                if engine.pid is not None:
+                    say(f"Saving to {_shown(_STATE)} …")
+
+
+@contextlib.contextmanager
+def any_backend(endpoint: str | None, say: Say) -> Iterator[Backend]:
+    """Give the backend of a `make run` that is going on, or else one of our own, for as long as the block lasts."""
+    running = None if endpoint else _running_endpoint()
+    if running:
+        yield _on_ministack(running, None)
+    else:
+        with own_backend(endpoint, say) as backend:
+            yield backend
+
+
+def local_api_key() -> str:
+    """Return the API key of this machine's own table, made at the first call and kept for its owner to read."""
+    return _kept(
+        _API_KEY, lambda: "ao_" + base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
+    )
+
+
+def _external(endpoint: str) -> Backend:
+    if is_local(endpoint):
+        client = local_client("dynamodb", endpoint)
+        ensure_table(client, TABLE_NAME)
+    return Backend(
+        endpoint,
+        {
+            "TABLE_NAME": TABLE_NAME,
+            "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
+            "SIGNING_KEYS": _kept(_SIGNING_KEYS, _new_signing_keys),
+        },
+        None,
+    )
+
+
+def _on_ministack(endpoint: str, engine: Ministack | None) -> Backend:
+    return Backend(
+        endpoint,
+        {
+            "TABLE_NAME": TABLE_NAME,
+            "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoint,
+            "SIGNING_SECRET_ID": SIGNING_SECRET_ID,
+        },
+        engine,
+    )
+
+
+def _ensure_signing_secret(endpoint: str) -> None:
+    client = local_client("secretsmanager", endpoint)
+    with contextlib.suppress(client.exceptions.ResourceExistsException):
+        client.create_secret(Name=SIGNING_SECRET_ID, SecretString=_new_signing_keys())
+
+
+def _new_signing_keys() -> str:
+    return json.dumps({"current": 1, "keys": {"1": base64.b64encode(secrets.token_bytes(32)).decode()}})
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    """Return what `path` holds, made first if there is none: it appears whole, and is its owner's alone."""
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        draft = path.with_suffix(f".{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(make() + "\n")
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path.read_text().strip()
+
+
+class _Lock:
+    """The local state is one process's at a time. The file says whose, and where the engine answers."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    @property
+    def descriptor(self) -> int:
+        """For the engine to inherit: the lock then lasts until the engine too is gone."""
+        return self._file.fileno()
+
+    def announce(self, endpoint: str) -> None:
+        """Note where the engine answers, for others to find."""
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n{endpoint}\n")
+        self._file.flush()
+
+
+@contextlib.contextmanager
+def _locked(say: Say) -> Iterator[_Lock]:
+    """Hold the local state. Raises `InUseError` when another process does."""
+    with _LOCK.open("a+") as file:
+        for attempt in range(_LOCK_ATTEMPTS):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                file.seek(0)
+                holder = file.readline().strip()
+            if _is_running(holder):
+                raise InUseError(f"{_shown(_STATE)} is in use by process {holder}; stop that one first")
+            # Its owner was killed, and the engine is saving what it has.
+            if attempt == 0:
+                say("Waiting for the engine of the last run to end …")
+            time.sleep(_LOCK_SECONDS)
+        else:
+            raise InUseError(
+                f"{_shown(_STATE)} is in use by the engine of a run that was killed; stop it first"
+            )
+        lock = _Lock(file)
+        lock.announce("")
+        yield lock
+        file.truncate(0)
+
+
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _running_endpoint() -> str | None:
+    """Return the endpoint of the ministack that another process holds, or None when none is ready."""
+    try:
+        with _LOCK.open("r") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().partition("\n")[2].strip() or None
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(LOCAL.parent))

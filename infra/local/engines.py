@@ -1,0 +1,299 @@
+"""Local engines as subprocesses: ministack (many AWS services) and dynoxide (DynamoDB over SQLite)."""
+
+import atexit
+import contextlib
+import http.client
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Final, Self
+
+from infra.local.aws import LOCAL_REGION
+
+ROOT: Final = Path(__file__).parents[2]
+LOCAL: Final = ROOT / ".local"
+DYNOXIDE_BINARY: Final = LOCAL / "npm" / "node_modules" / "@dynoxide" / "linux-x64" / "dynoxide"
+
+_HOST: Final = "127.0.0.1"
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.05
+_PORT_ATTEMPTS: Final = 3
+
+# The tether watches the thread that started the program, so that thread has to last as long as this process.
+_spawner: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-spawner")
+
+
+class EngineError(Exception):
+    """An engine did not start, or did not stop as asked."""
+
+
+def find_dynoxide() -> Path | None:
+    """Return dynoxide's binary, or None where it was not installed (`make dynoxide`) or can't run."""
+    on_path = shutil.which("dynoxide")
+    if DYNOXIDE_BINARY.is_file() and sys.platform == "linux" and platform.machine() == "x86_64":
+        return DYNOXIDE_BINARY
+    return Path(on_path) if on_path else None
+
+
+class Engine(ABC):
+    """One engine process on its own loopback port and in its own session, so that Ctrl-C does not reach it.
+
+    `start()` returns once it answers; `stop()` is SIGTERM and a wait; `kill()` is SIGKILL; `restart()` starts it
+    again on the same port with the same files, whether it was stopped, killed or still runs.
+    As a context manager it starts on entry and stops on exit.
+    """
+
+    name: ClassVar[str]
+    ready_path: ClassVar[str] = "/"
+
+    def __init__(self, files: Path | None, hold: Sequence[int] = ()) -> None:
+        """Keep the engine's files under `files`; None is a temporary directory, removed at `stop()`.
+
+        The engine inherits the file descriptors in `hold`: a lock on one of them lasts as long as the engine.
+        """
+        self._kept_files = files
+        self._hold = tuple(hold)
+        self._files: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port: int | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where the engine answers; the same after a restart."""
+        if self._port is None:
+            raise EngineError(f"{self.name} was not started")
+        return f"http://{_HOST}:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The running process, or None."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> Self:
+        """Start the engine and wait until it answers. Raises `EngineError`."""
+        if self.pid is not None:
+            raise EngineError(f"{self.name} is already running")
+        if self._port is not None:
+            self._start_on(self._port)
+            return self
+        for attempt in range(_PORT_ATTEMPTS):
+            port = _free_port()
+            try:
+                self._start_on(port)
+            except EngineError:
+                # Someone may have taken the port between our look and the engine's.
+                if attempt == _PORT_ATTEMPTS - 1 or not _is_taken(port):
+                    raise
+            else:
+                break
+        return self
+
+    def stop(self) -> None:
+        """Ask the engine to end (SIGTERM), wait for it, and remove temporary files. Raises `EngineError`."""
+        try:
+            self._end(signal.SIGTERM)
+        finally:
+            if self._kept_files is None and self._files is not None:
+                shutil.rmtree(self._files, ignore_errors=True)
+                self._files = None
+
+    def kill(self) -> None:
+        """End the engine at once (SIGKILL), keeping its files as they are at this moment."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> Self:
+        """Start again on the same port and files; what still runs is first stopped with SIGTERM."""
+        self._end(signal.SIGTERM)
+        return self.start()
+
+    def wait(self) -> int:
+        """Block until the process ends and return its exit status, negative for a signal."""
+        if self._process is None:
+            raise EngineError(f"{self.name} was not started")
+        return self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @abstractmethod
+    def _command(self, port: int, files: Path) -> list[str]:
+        """Return the program, as a path, and its arguments."""
+
+    def _environment(self, port: int, files: Path) -> dict[str, str]:
+        """Return the whole environment: nothing of the user's own but the search path and the locale."""
+        del port
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
+        return {**kept, "HOME": str(files)}
+
+    def _start_on(self, port: int) -> None:
+        if self._files is None:
+            self._files = self._kept_files or Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
+        files = self._files.absolute()
+        files.mkdir(mode=0o700, parents=True, exist_ok=True)  # ministack's state holds secrets in the clear
+        log = files / f"{self.name}.log"
+        tether = [sys.executable, "-I", str(Path(__file__).with_name("tether.py")), str(os.getpid())]
+        command = tether + self._command(port, files)
+        environment = self._environment(port, files)
+
+        def spawn() -> subprocess.Popen[bytes]:
+            with log.open("wb") as output:
+                return subprocess.Popen(  # noqa: S603 - our own command
+                    command,
+                    cwd=files,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=self._hold,
+                )
+
+        self._process = _spawner.submit(spawn).result()
+        atexit.register(self._end_quietly)
+        try:
+            _poll(
+                lambda: self._answers(port, log), f"{self.name} did not answer within {_START_SECONDS:.0f} s"
+            )
+        except BaseException:
+            self.kill()
+            raise
+        self._port = port
+
+    def _answers(self, port: int, log: Path) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            tail = log.read_text(errors="replace")[-2000:].strip() if log.exists() else ""
+            raise EngineError(f"{self.name} ended while starting: {tail or 'it said nothing'}")
+        connection = http.client.HTTPConnection(_HOST, port, timeout=2)
+        try:
+            connection.request("GET", self.ready_path)
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _end(self, how: signal.Signals) -> None:
+        process = self._process
+        if process is None:
+            return
+        try:
+            if process.poll() is None:
+                process.send_signal(how)
+                try:
+                    process.wait(_STOP_SECONDS)
+                except subprocess.TimeoutExpired as error:
+                    late = f"{self.name} did not end within {_STOP_SECONDS:.0f} s and was killed"
+                    raise EngineError(f"{late}; its last state may be lost") from error
+        finally:
+            # It leads its own session: whatever it started and left behind ends with it.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            self._process = None
+            atexit.unregister(self._end_quietly)
+
+    def _end_quietly(self) -> None:
+        with contextlib.suppress(EngineError):
+            self.stop()
+
+
+class Ministack(Engine):
+    """Many AWS services in one Python process. State is saved on SIGTERM only: `kill()` loses what was not saved."""
+
+    name = "ministack"
+    ready_path = "/_ministack/ready"
+
+    def __init__(self, state_dir: Path | None = None, hold: Sequence[int] = ()) -> None:
+        """Keep everything under `state_dir`; None forgets it all at `stop()`."""
+        super().__init__(state_dir, hold)
+
+    def _command(self, port: int, files: Path) -> list[str]:
+        del port, files
+        # -P: the working directory is data, and must not be importable.
+        return [sys.executable, "-P", "-m", "ministack"]
+
+    def _environment(self, port: int, files: Path) -> dict[str, str]:
+        temporary = files / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)  # what an earlier start left there is of no use
+        temporary.mkdir()
+        return {
+            **super()._environment(port, files),
+            "BIND_HOST": _HOST,
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_REGION": LOCAL_REGION,
+            "AWS_DEFAULT_REGION": LOCAL_REGION,
+            "PERSIST_STATE": "1",  # also for a temporary directory, so that restart() means the same for both
+            "STATE_DIR": str(files / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(files / "s3"),
+            "TMPDIR": str(temporary),  # its pid file, unpacked functions and layers
+            "IOT_MTLS_ENABLED": "0",  # else it listens on 0.0.0.0:8883
+            "SFTP_ENABLED": "0",
+            "COGNITO_EMAIL_ENABLED": "false",
+            # No daemon there, so it neither starts nor reaps containers of the user's.
+            "DOCKER_HOST": f"unix://{files / 'no-docker.sock'}",
+            "LAMBDA_EXECUTOR": "local",
+            "LOG_LEVEL": "WARNING",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+class Dynoxide(Engine):
+    """DynamoDB over SQLite in one small binary. With a file, an acknowledged write survives `kill()`."""
+
+    name = "dynoxide"
+
+    def __init__(self, db_path: Path | None = None) -> None:
+        """Keep the data in `db_path`; None keeps it in memory."""
+        super().__init__(db_path.parent if db_path else None)
+        self._db_path = db_path
+
+    def _command(self, port: int, files: Path) -> list[str]:
+        del files
+        binary = find_dynoxide()
+        if binary is None:
+            raise EngineError("dynoxide is not installed; run `make dynoxide` (Linux x64 only)")
+        command = [str(binary), "--host", _HOST, "--port", str(port)]
+        return command + (["--db-path", str(self._db_path.absolute())] if self._db_path else [])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return True
+        return False
+
+
+def _poll(answers: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not answers():
+        if time.monotonic() > deadline:
+            raise EngineError(otherwise)
+        time.sleep(_POLL_SECONDS)

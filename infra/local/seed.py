@@ -1,0 +1,105 @@
+"""The sample data of `make run`: one host, two event types, three links, made only where the table is empty."""
+
+import os
+from datetime import timedelta
+
+from chalicelib import bootstrap
+from chalicelib.api.schemas import link_json
+from chalicelib.domain.api_keys import Caller, Role
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.event_types import EventSettings, Location, Question
+from chalicelib.domain.hosts import Host, HostSettings
+from chalicelib.domain.links import Link, LinkSettings, LinkStatus, Recipient
+from chalicelib.domain.schedules import Schedule, WeeklyHours
+from chalicelib.service.authenticate import authenticate, make_key
+from chalicelib.service.generate import GenerateRequest, generate
+from chalicelib.service.list_links import ListRequest, list_links
+from chalicelib.service.manage_event_types import create_event_type, list_event_types
+from chalicelib.service.manage_hosts import create_host
+from chalicelib.service.ports import World
+
+_CAUSE = Cause("system:seed", "seed")
+_WORKDAYS = WeeklyHours(days=("mon", "tue", "wed", "thu", "fri"), start="09:00", end="17:00")
+
+
+def seed(api_key: str) -> str:
+    """Return the URL of a sample link, making host, event types, links and the local key if there are none.
+
+    `api_key` is this machine's own admin key; the table keeps only its SHA-256.
+    """
+    world = bootstrap.world()
+    if world.store.api_keys.read(api_key) is None:
+        hosts = world.store.hosts.page(None, 1)
+        host = hosts[0][1] if hosts else _make_samples(world)
+        make_key(world, role=Role.ADMIN, host_id=host.host_id, name="make run", cause=_CAUSE, secret=api_key)
+    link = _sample(world, authenticate(world, api_key))
+    url: str = link_json(link, world.keyring(), os.environ["BASE_URL"], world.now())["url"]
+    return url
+
+
+def _make_samples(world: World) -> Host:
+    admin = Caller("seed", Role.ADMIN, None)
+    host = create_host(
+        world,
+        admin,
+        HostSettings(name="Ada Sample", email="ada@example.com", time_zone="Europe/Berlin"),
+        _CAUSE,
+    )
+    schedule = Schedule("Europe/Berlin", weekly=(_WORKDAYS,))
+    intro = EventSettings(
+        title="Intro call",
+        description="A first talk, to see whether we fit.",
+        duration_minutes=30,
+        schedule=schedule,
+        locations=(Location("video", "https://meet.example.com/ada"),),
+        buffer_after_minutes=10,
+        minimum_notice_minutes=60,
+    )
+    workshop = EventSettings(
+        title="Workshop",
+        duration_minutes=90,
+        schedule=schedule,
+        locations=(Location("in_person", "Sample Street 1, Berlin"),),
+        questions=(Question("topic", "What shall we work on?", required=True),),
+    )
+    first, second = (
+        create_event_type(world, admin, host.host_id, settings, _CAUSE) for settings in (intro, workshop)
+    )
+    recipient = Recipient(name="Grace Sample", email="grace@example.com")
+    expires = world.now() + timedelta(days=14)
+    samples = {
+        second.event_type_id: [LinkSettings(label="Sample: five times", max_usage_count=5)],
+        first.event_type_id: [
+            LinkSettings(label="Sample: for Grace, two weeks", recipient=recipient, expires_at=expires),
+            LinkSettings(label="Sample: once"),
+        ],
+    }
+    for event_type_id, links in samples.items():
+        request = GenerateRequest(
+            event_type_id=event_type_id, links=links, from_items=True, idempotency_key=None, body_hash=""
+        )
+        generate(world, admin, request, _CAUSE)
+    return host
+
+
+def _sample(world: World, caller: Caller) -> Link:
+    """Return a link to show: the newest that can still be used and is nobody's in particular, else a fresh one."""
+    now = world.now()
+    for link in list_links(world, caller, _list_request(LinkStatus.ACTIVE)).links:
+        if link.refusal_at(now) is None and link.settings.recipient is None:
+            return link
+    event_types = list_event_types(world, caller, None, None, 1).event_types
+    if not event_types:
+        raise RuntimeError("The first host has no event type; make one, or remove .local to start anew.")
+    request = GenerateRequest(
+        event_type_id=event_types[0].event_type_id,
+        links=[LinkSettings(label="Sample: once")],
+        from_items=False,
+        idempotency_key=None,
+        body_hash="",
+    )
+    return generate(world, caller, request, _CAUSE)[0]
+
+
+def _list_request(status: LinkStatus) -> ListRequest:
+    return ListRequest(host_id=None, event_type_id=None, status=status, query=None, cursor=None, limit=200)

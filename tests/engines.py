@@ -1,0 +1,73 @@
+"""Engines and tables as fixtures. They are started once per test run; every test gets a table of its own."""
+
+import secrets
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from infra.local.aws import local_client, use_local_aws
+from infra.local.engines import Dynoxide, Engine, Ministack, find_dynoxide
+from infra.local.table import ensure_table
+
+
+class Table(NamedTuple):
+    """A fresh, empty table of this test's own."""
+
+    endpoint_url: str
+    name: str
+
+
+def new_table(endpoint_url: str) -> Table:
+    """Make the product's table under a random name on the engine at `endpoint_url`."""
+    table = Table(endpoint_url, f"test-{secrets.token_hex(8)}")
+    ensure_table(local_client("dynamodb", endpoint_url), table.name)
+    return table
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_real_aws() -> Iterator[None]:
+    """Whatever the developer's own AWS settings are, no test can reach a real account."""
+    with pytest.MonkeyPatch.context() as patch:
+        environ: dict[str, str] = {}
+        # Nobody listens there: a client without an endpoint of its own fails at once.
+        use_local_aws(environ, "http://127.0.0.1:9")
+        for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
+            patch.delenv(name, raising=False)
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[Ministack]:
+    """A ministack that forgets everything at the end of the test run."""
+    with Ministack() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def dynoxide() -> Iterator[Dynoxide]:
+    """A dynoxide that keeps its data in memory. Skips where its binary can't be had."""
+    require_dynoxide()
+    with Dynoxide() as engine:
+        yield engine
+
+
+def require_dynoxide() -> None:
+    """Skip the test, saying why, where there is no dynoxide."""
+    if find_dynoxide() is None:
+        pytest.skip("NO SECOND ENGINE: dynoxide is not installed; `make dynoxide` (Linux x86-64 and npm)")
+
+
+@pytest.fixture(scope="session", params=["ministack", "dynoxide"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each DynamoDB engine in turn."""
+    chosen: Engine = request.getfixturevalue(request.param)
+    return chosen
+
+
+@pytest.fixture
+def table(engine: Engine) -> Table:
+    """A fresh table on each engine in turn."""
+    return new_table(engine.endpoint_url)

@@ -1,0 +1,1 @@
+"""Tests against real engines, servers and processes on this machine."""

@@ -1,0 +1,20 @@
+"""Reads what `Rules` gathered: the pointers of all faults, in order."""
+
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.domain.errors import InvalidValueError
+from chalicelib.domain.rules import Rules
+
+
+def pointers_of(check: Callable[[Rules], object]) -> list[str]:
+    """Return the JSON Pointers of the faults that a check records; empty when the value is good."""
+    rules = Rules()
+    check(rules)
+    last = "the fault that makes `enforce` raise"
+    rules.fault(last)
+    with pytest.raises(InvalidValueError) as caught:
+        rules.enforce()
+    assert all(fault.detail for fault in caught.value.faults), "every fault says what is wrong"
+    return [fault.pointer for fault in caught.value.faults if fault.detail != last]

@@ -1,0 +1,199 @@
+"""P7: tokens can't be guessed or forged, and a forged one is told from its text alone."""
+
+import base64
+import hmac
+import string
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from chalicelib.domain.tokens import TOKEN_LENGTH, Keyring, Purpose, TokenClaim, make_token, read_token
+
+OLD, NEW = b"o" * 32, b"n" * 32
+RING = Keyring(current=2, keys={1: OLD, 2: NEW})
+ID = bytes(range(16))
+ALPHABET = string.ascii_letters + string.digits + "-_"
+
+raw_ids = st.binary(min_size=16, max_size=16)
+purposes = st.sampled_from(Purpose)
+
+
+def flipped(raw: bytes, bit: int) -> bytes:
+    return (int.from_bytes(raw) ^ (1 << bit)).to_bytes(len(raw))
+
+
+@given(raw_id=raw_ids, purpose=purposes, key_id=st.sampled_from([None, 1, 2]))
+def test_a_token_gives_its_claim_back(raw_id: bytes, purpose: Purpose, key_id: int | None) -> None:
+    """P7: a genuine token is 36 URL-safe characters and opens the id it was made for."""
+    token = make_token(RING, purpose, raw_id, key_id)
+    assert len(token) == TOKEN_LENGTH == 36
+    assert set(token) <= set(ALPHABET)
+    assert read_token(RING, purpose, token) == TokenClaim(key_id or RING.current, raw_id)
+
+
+def test_the_form_never_changes() -> None:
+    """Links in people's mailboxes must open after any release: this is DESIGN §4's form, computed apart."""
+    body = b"\x01" + ID
+    for purpose in ("link", "booking"):
+        mac = hmac.digest(OLD, purpose.encode() + b"\x00" + body, "sha256")[:10]
+        token = base64.urlsafe_b64encode(body + mac).decode()
+        assert make_token(RING, Purpose(purpose), ID, 1) == token
+        assert read_token(RING, Purpose(purpose), token) == TokenClaim(1, ID)
+
+
+def test_any_changed_character_is_a_forgery() -> None:
+    """P7: each of the 36 characters matters to the last bit, in all its 63 other values."""
+    token = make_token(RING, Purpose.LINK, ID)
+    for place in range(TOKEN_LENGTH):
+        for char in ALPHABET + "+/=. \x00é":
+            changed = token[:place] + char + token[place + 1 :]
+            if changed != token:
+                assert read_token(RING, Purpose.LINK, changed) is None, (place, char)
+
+
+@given(raw_id=raw_ids, bits=st.sets(st.integers(0, 27 * 8 - 1), min_size=1, max_size=8))
+def test_any_flipped_bits_are_a_forgery(raw_id: bytes, bits: set[int]) -> None:
+    """P7: neither key id nor id nor tag can be changed, one bit or several."""
+    raw = base64.urlsafe_b64decode(make_token(RING, Purpose.LINK, raw_id))
+    for bit in bits:
+        raw = flipped(raw, bit)
+    assert read_token(RING, Purpose.LINK, base64.urlsafe_b64encode(raw).decode()) is None
+
+
+@given(raw_id=raw_ids)
+def test_a_token_opens_only_its_own_purpose(raw_id: bytes) -> None:
+    """P7: a link's token is not the booking's, though both ids were the same 16 bytes."""
+    assert read_token(RING, Purpose.BOOKING, make_token(RING, Purpose.LINK, raw_id)) is None
+    assert read_token(RING, Purpose.LINK, make_token(RING, Purpose.BOOKING, raw_id)) is None
+
+
+def test_a_retired_key_opens_nothing() -> None:
+    """P7: once a key leaves the ring its tokens are forgeries, and no new one can be made."""
+    token = make_token(RING, Purpose.LINK, ID, 1)
+    without = Keyring(current=2, keys={2: NEW})
+    assert read_token(without, Purpose.LINK, token) is None
+    with pytest.raises(KeyError):
+        make_token(without, Purpose.LINK, ID, 1)
+
+
+def test_another_key_under_the_same_id_opens_nothing() -> None:
+    """P7: the key decides, not its number."""
+    token = make_token(RING, Purpose.LINK, ID)
+    assert read_token(Keyring(current=2, keys={2: OLD}), Purpose.LINK, token) is None
+
+
+def test_a_tag_by_the_current_key_does_not_carry_an_unknown_key_id() -> None:
+    """P7: an unknown key id is checked against the current key for time's sake, and still never opens."""
+    body = b"\x07" + ID
+    tag = hmac.digest(NEW, b"link\x00" + body, "sha256")[:10]
+    assert read_token(RING, Purpose.LINK, base64.urlsafe_b64encode(body + tag).decode()) is None
+
+
+def test_the_ring_is_read_by_the_token_s_key_id() -> None:
+    """After a rotation both generations open, and new tokens carry the new key's id."""
+    assert read_token(RING, Purpose.LINK, make_token(RING, Purpose.LINK, ID, 1)) == TokenClaim(1, ID)
+    assert read_token(RING, Purpose.LINK, make_token(RING, Purpose.LINK, ID)) == TokenClaim(2, ID)
+
+
+VARIANTS: dict[str, Callable[[str], str]] = {
+    "empty": lambda _: "",
+    "one short": lambda token: token[:-1],
+    "one long": lambda token: token + "A",
+    "four long": lambda token: token + "AAAA",
+    "four short": lambda token: token[:-4],
+    "padded": lambda token: token + "=",
+    "padded within the length": lambda token: token[:-1] + "=",
+    "padded twice within the length": lambda token: token[:-2] + "==",
+    "a space before": lambda token: " " + token,
+    "a line end after": lambda token: token + "\n",
+    "a line end within the length": lambda token: token[:-1] + "\n",
+    "percent-encoded": lambda token: "%" + format(ord(token[0]), "02x") + token[1:],
+    "the standard alphabet": lambda token: token.replace("-", "+").replace("_", "/"),
+    "only the plus": lambda token: token.replace("-", "+"),
+    "only the slash": lambda token: token.replace("_", "/"),
+    "upper case": str.upper,
+    "lower case": str.lower,
+    "a full-width letter": lambda token: chr(ord(token[0]) + 0xFEE0) + token[1:],
+    "a surrogate": lambda token: "\ud800" + token[1:],
+    "a digit of another script": lambda token: "٣" + token[1:],
+    "reversed": lambda token: token[::-1],
+}
+
+
+@pytest.mark.parametrize("change", VARIANTS.values(), ids=VARIANTS.keys())
+def test_a_token_has_one_spelling(change: Callable[[str], str]) -> None:
+    """P7: padding, white space, another alphabet or case is no second name of the same link."""
+    token = next(
+        token
+        for number in range(1000)
+        if {"-", "_"} <= set(token := make_token(RING, Purpose.LINK, number.to_bytes(16)))
+    )
+    assert change(token) != token
+    assert read_token(RING, Purpose.LINK, change(token)) is None
+
+
+@settings(max_examples=300)
+@given(purpose=purposes, text=st.text(max_size=40) | st.text(ALPHABET, min_size=36, max_size=36))
+def test_random_strings_never_open(purpose: Purpose, text: str) -> None:
+    """P7: whatever is typed after /s/ is answered None, and never crashes."""
+    assert read_token(RING, purpose, text) is None
+
+
+@settings(max_examples=300)
+@given(key_id=st.integers(0, 255), raw_id=raw_ids, tag=st.binary(min_size=10, max_size=10))
+def test_well_formed_guesses_never_open(key_id: int, raw_id: bytes, tag: bytes) -> None:
+    """P7: knowing the form, a public id and the key's number is not enough."""
+    guess = base64.urlsafe_b64encode(bytes([key_id]) + raw_id + tag).decode()
+    assert read_token(RING, Purpose.LINK, guess) is None
+
+
+class SpyOnCompare:
+    """Stands for `hmac.compare_digest`: notes each call, and answers as told."""
+
+    def __init__(self, *, answer: bool) -> None:
+        self.calls: list[tuple[bytes, bytes]] = []
+        self._answer = answer
+
+    def __call__(self, first: bytes, second: bytes) -> bool:
+        self.calls.append((first, second))
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    "key_id", [1, 2, 7, 255], ids=["old key", "current key", "unknown key", "unknown 255"]
+)
+def test_tags_are_compared_in_constant_time(key_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P7: one `hmac.compare_digest` over whole tags, for unknown key ids too; nothing else decides."""
+    spy = SpyOnCompare(answer=True)
+    monkeypatch.setattr(hmac, "compare_digest", spy)
+    forged = base64.urlsafe_b64encode(bytes([key_id]) + ID + b"\x00" * 10).decode()
+
+    claim = read_token(RING, Purpose.LINK, forged)
+
+    assert [(len(first), len(second)) for first, second in spy.calls] == [(10, 10)]
+    # Had the tag been right: a known key's claim stands, an unknown key's still does not.
+    assert claim == (TokenClaim(key_id, ID) if key_id in RING.keys else None)
+
+
+def test_the_comparison_can_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P7: when `compare_digest` says no, a genuine token does not open either."""
+    token = make_token(RING, Purpose.LINK, ID)
+    monkeypatch.setattr(hmac, "compare_digest", SpyOnCompare(answer=False))
+    assert read_token(RING, Purpose.LINK, token) is None
+
+
+def test_a_ring_does_not_print_its_keys() -> None:
+    """P7: a logged ring gives no key away."""
+    assert "nnnn" not in repr(RING)
+    assert "oooo" not in repr(RING)
+
+
+@pytest.mark.parametrize(
+    ("current", "keys"),
+    [(1, {}), (2, {1: OLD}), (0, {0: OLD}), (256, {256: OLD}), (1, {1: b"k" * 31}), (1, {1: OLD, 2: b""})],
+)
+def test_a_ring_refuses_weak_or_missing_keys(current: int, keys: dict[int, bytes]) -> None:
+    """P7: a ring without its current key, or with a short one, fails at start and not at the first link."""
+    with pytest.raises(ValueError, match="key"):
+        Keyring(current=current, keys=keys)
