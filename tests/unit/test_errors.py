@@ -1,0 +1,67 @@
+"""The tree of errors: every answer has one stable code and words fit for a caller."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from chalicelib.domain.errors import (
+    AdmitOneError,
+    FieldFault,
+    InvalidValueError,
+    LinkNotOpenError,
+    NotFoundError,
+    StoreUnavailableError,
+    ThrottledError,
+)
+
+
+def descendants(cls: type[AdmitOneError]) -> Iterator[type[AdmitOneError]]:
+    for child in cls.__subclasses__():
+        yield child
+        yield from descendants(child)
+
+
+def of_the_domain() -> list[type[AdmitOneError]]:
+    return [cls for cls in descendants(AdmitOneError) if cls.__module__ == "chalicelib.domain.errors"]
+
+
+def test_codes_are_the_documented_ones_and_each_stands_for_one_class() -> None:
+    """§3: callers switch on the code, so none may change or be shared by two meanings."""
+    codes = [cls.code for cls in of_the_domain() if "code" in vars(cls)]
+    assert len(set(codes)) == len(codes)
+    assert {
+        "invalid-request",
+        "invalid-value",
+        "not-found",
+        "link-used",
+        "link-expired",
+        "link-revoked",
+        "link-deleted",
+        "link-not-open",
+        "slot-taken",
+        "slot-not-offered",
+        "recipient-mismatch",
+        "idempotency-key-reused",
+    } <= set(codes)
+
+
+def test_every_error_with_a_code_has_a_title() -> None:
+    """A problem document always has a title (RFC 9457)."""
+    for cls in of_the_domain():
+        if hasattr(cls, "code"):
+            assert cls.title.endswith("."), cls
+
+
+def test_words_are_the_title_unless_said_otherwise() -> None:
+    """P7, P9: nothing about what exists leaks into the words of a 404."""
+    assert NotFoundError().detail == NotFoundError.title
+    assert NotFoundError("Gone.").detail == str(NotFoundError("Gone.")) == "Gone."
+    assert InvalidValueError().detail == InvalidValueError.title
+
+
+def test_errors_carry_what_their_answer_needs() -> None:
+    """§3: pointers for 422, `Retry-After` for 429 and 503, the opening time for 403."""
+    opens = datetime(2026, 6, 15, tzinfo=UTC)
+    assert InvalidValueError([FieldFault("/a", "is odd")]).faults == (FieldFault("/a", "is odd"),)
+    assert LinkNotOpenError(opens).opens_at == opens
+    assert ThrottledError(retry_after=7).retry_after == 7
+    assert StoreUnavailableError().retry_after == 1

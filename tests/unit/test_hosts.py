@@ -1,0 +1,51 @@
+"""A host's rules: each one broken once, and the place where it is told."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from chalicelib.domain.hosts import Host, HostSettings, TimeOff, check_host_settings
+from tests.unit.faults import pointers_of
+
+NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
+OFF = TimeOff(NOON, NOON + timedelta(milliseconds=1))
+ADA = HostSettings(name="Ada Lovelace", email="ada@example.com", time_zone="Europe/London")
+
+
+def faults(**changes: Any) -> list[str]:
+    return pointers_of(lambda rules: check_host_settings(msgspec.structs.replace(ADA, **changes), rules))
+
+
+@pytest.mark.parametrize("changes", [{}, {"name": "x" * 200}, {"time_off": (OFF,) * 200}])
+def test_good_settings_pass(changes: dict[str, Any]) -> None:
+    """Each limit belongs to what is allowed; time off may overlap."""
+    assert faults(**changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"name": " "}, "/name"),
+        ({"name": "x" * 201}, "/name"),
+        ({"email": "ada"}, "/email"),
+        ({"time_zone": "europe/london"}, "/timeZone"),
+        ({"time_off": (OFF,) * 201}, "/timeOff"),
+        ({"time_off": (OFF, TimeOff(NOON, NOON))}, "/timeOff/1/end"),
+        ({"time_off": (TimeOff(NOON, NOON - timedelta(days=1)),)}, "/timeOff/0/end"),
+    ],
+)
+def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], pointer: str) -> None:
+    """§3: values that break a rule are 422 with a pointer to the field."""
+    assert faults(**changes) == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("name", "first"), [("Ada Lovelace", "Ada"), ("  Plato", "Plato"), ("x\u2003y", "x")]
+)
+def test_an_invitee_learns_the_first_name_only(name: str, first: str) -> None:
+    """Before booking, the page says no more of the host; any name the rules take has one."""
+    assert faults(name=name) == []
+    settings = msgspec.structs.replace(ADA, name=name)
+    assert Host(host_id="hst_x", settings=settings, created_at=NOON).first_name == first
