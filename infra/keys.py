@@ -39,8 +39,8 @@ def _run(given: argparse.Namespace) -> None:
     elif given.command == "list":
         for key in list_keys(world):
             state = f"revoked {rfc3339(key.revoked_at)}" if key.revoked_at else "active"
-            made, host = rfc3339(key.created_at), key.host_id or "-"
-            print(f"{key.key_id}  {key.role.value:5}  {host:30}  {made}  {state}  {key.name}")
+            since, host = rfc3339(key.created_at), key.host_id or "-"
+            print(f"{key.key_id}  {key.role.value:5}  {host:30}  {since}  {state}  {key.name}")
     else:
         revoke_key(world, given.key_id, _CAUSE)
         print(f"Revoked {given.key_id}; refused everywhere within 60 seconds.")

@@ -62,6 +62,15 @@ class Call:
             raise InvalidRequestError(faults)
         return {name: str(values[0]) for name, values in given.items()}
 
+    def hint(self, name: str) -> str | None:
+        """Return a query parameter that only colours a page, or None; whatever else a URL carries is ignored.
+
+        Mailers and social sites append parameters of their own (`utm_source`, `fbclid`) to links people send.
+        """
+        given = self._request.to_original_event().get("multiValueQueryStringParameters") or {}
+        values = given.get(name)
+        return str(values[0]) if values else None
+
     @property
     def root(self) -> str:
         """The relative URL of the site's root, e.g. `../` on `/s/{token}`: right behind any stage or domain."""

@@ -21,8 +21,8 @@ from chalicelib.domain.redeeming import hash_body
 from chalicelib.domain.slots import Slot
 from chalicelib.domain.zones import is_zone, wall_to_utc, zone_names
 from chalicelib.pages import invitee as pages
+from chalicelib.service.find_booking import read_own_booking
 from chalicelib.service.open_link import OpenLink, open_link, slots_of
-from chalicelib.service.read_booking import read_own_booking
 from chalicelib.service.redeem import RedeemRequest, redeem
 
 DAYS_A_PAGE: Final = 7
@@ -84,7 +84,6 @@ def get_link_page(call: Call) -> Reply:
     """Show what a link offers. Nothing that counts is changed (P5)."""
     opened = open_link(bootstrap.world(), call.path("token"))
     if not call.wants_html():
-        call.query()
         return json_reply(200, _offer_json(opened))
     return _offer_reply(call, opened, 200)
 
@@ -127,10 +126,10 @@ def get_booking_page(call: Call) -> Reply:
         host_zone=own.host.settings.time_zone if own.host else booking.time_zone,
         location=booking.location,
         host_first_name=own.host.first_name if own.host else "",
-        invitee_name=booking.invitee.name,
-        invitee_email=booking.invitee.email,
+        invitee_name=booking.invitee.name if booking.invitee else "",
+        invitee_email=booking.invitee.email if booking.invitee else "",
         status=booking.status.value,
-        just_booked=call.query("booked").get("booked") == "1",
+        just_booked=call.hint("booked") == "1",
         link_used=own.link_used,
     )
     return _page(200, pages.confirmation_page(page))
@@ -179,7 +178,7 @@ def _form_body(fields: dict[str, str]) -> RedeemBody:
     }
     try:
         return RedeemBody(
-            start=msgspec.convert(fields["start"], type=Instant, strict=False),
+            start=msgspec.convert(fields["start"], type=Instant),
             time_zone=fields.get("timeZone", ""),
             invitee=Invitee(fields.get("invitee.name", "").strip(), fields.get("invitee.email", "").strip()),
             answers={name: text for name, text in answers.items() if text},
@@ -199,12 +198,11 @@ def _offer_reply(
 ) -> Reply:
     """Return the booking page, after a failed booking with all that was typed and what was wrong."""
     fields = dict(fields or {})
-    query = call.query("timeZone", "from") if call.method != "POST" else {}
     offer, link = opened.offer, opened.link
-    wanted = query.get("timeZone") or fields.get("timeZone") or ""
+    wanted = fields.get("timeZone") or call.hint("timeZone") or ""
     zone = wanted if is_zone(wanted) else offer.schedule.time_zone
     today = opened.now.astimezone(ZoneInfo(zone)).date()
-    first = max(_date(query.get("from", "")) or today, today)
+    first = max(_date(call.hint("from") or "") or today, today)
     days, later = _days(opened, first, zone)
     earlier = max(today, first - timedelta(days=DAYS_A_PAGE)) if first > today else None
     here = f"{call.root}s/{call.path('token')}"
@@ -312,7 +310,7 @@ def _when(text: str, name: str) -> datetime:
         return datetime.combine(day, time(0), UTC)
     try:
         # A plus sign that was not encoded arrives as a space.
-        found = msgspec.convert(text.replace(" ", "+"), type=Instant, strict=False)
+        found = msgspec.convert(text.replace(" ", "+"), type=Instant)
     except msgspec.ValidationError:
         raise InvalidRequestError([FieldFault(f"/{name}", "must be an RFC 3339 instant or a date")]) from None
     return instant(found, f"/{name}")

@@ -27,7 +27,12 @@ class Invitee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
-    """A booking as stored. `occupied_from`/`occupied_to` include the buffers of the day it was made."""
+    """A booking as stored.
+
+    `occupied_from`/`occupied_to` include the buffers that held when the slot was taken; freeing it frees
+    exactly that. `invitee` is None once the person was erased. `keyless_receipt_id` names the receipt that a
+    repeat without an `Idempotency-Key` would find; it goes when the booking leaves its slot (P4).
+    """
 
     booking_id: str
     link_id: str
@@ -41,12 +46,18 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     occupied_to: datetime
     time_zone: str
     location: Location | None
-    invitee: Invitee
+    invitee: Invitee | None
     answers: dict[str, str]
     created_at: datetime
+    keyless_receipt_id: str | None = None
     status: BookingStatus = BookingStatus.CONFIRMED
     cancelled_at: datetime | None = None
     sequence: int = 1
+
+    @property
+    def occupied(self) -> tuple[datetime, datetime]:
+        """What the booking takes of the host's time."""
+        return self.occupied_from, self.occupied_to
 
 
 def occupied_span(settings: EventSettings, start: datetime) -> tuple[datetime, datetime]:

@@ -21,6 +21,7 @@ from chalicelib.domain.rules import Rules
 
 MOST_USES: Final = 1_000_000
 MOST_DOCUMENT_BYTES: Final = 2048  # metadata, and overrides
+MOST_DOCUMENT_DEPTH: Final = 32  # what can be read here must be readable everywhere, however deep the stack
 MOST_LINKS_A_CALL: Final = 1000
 
 _EXTERNAL_ID: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?\Z")
@@ -63,7 +64,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     """A link as stored. `stored_status` may lag behind the clock; `status_at` does not.
 
     Every write raises `sequence`; only a change of the settings raises `edition`, which a redeem is
-    conditioned on, so that nobody books by settings that were changed meanwhile.
+    conditioned on, so that nobody books by settings that were changed meanwhile. A `rolling` link makes its
+    successor when it is redeemed.
     """
 
     link_id: str
@@ -76,6 +78,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     usage_count: int = 0
     used_at: datetime | None = None
     revoked_at: datetime | None = None
+    rolling: bool = False
     sequence: int = 1
     edition: int = 1
 
@@ -142,6 +145,8 @@ def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime |
     for name, document in (("metadata", settings.metadata), ("overrides", settings.overrides)):
         fits = document_size(document) <= MOST_DOCUMENT_BYTES
         rules.at(name).require(fits, f"must be at most {MOST_DOCUMENT_BYTES} bytes of JSON")
+    shallow = document_depth(settings.metadata) <= MOST_DOCUMENT_DEPTH
+    rules.at("metadata").require(shallow, f"must be nested at most {MOST_DOCUMENT_DEPTH} deep")
 
 
 def document_size(document: object) -> int:
@@ -150,6 +155,15 @@ def document_size(document: object) -> int:
         return len(msgspec.json.encode(document))
     except (UnicodeEncodeError, RecursionError):
         return 1 << 30
+
+
+def document_depth(document: object) -> int:
+    """Return how many objects and arrays of a JSON value lie within each other, without recursion."""
+    depth, level = 0, [document]
+    while level := [value for value in level if isinstance(value, dict | list)]:
+        depth += 1
+        level = [inner for value in level for inner in (value.values() if isinstance(value, dict) else value)]
+    return depth
 
 
 def _check_recipient(recipient: Recipient, rules: Rules) -> None:

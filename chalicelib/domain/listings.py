@@ -3,10 +3,12 @@
 import base64
 import binascii
 import re
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from chalicelib.domain.bookings import BookingStatus
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.links import LinkStatus
 
@@ -23,6 +25,17 @@ class LinkFilter(msgspec.Struct, frozen=True, kw_only=True):
     host_id: str
     event_type_id: str | None = None
     status: LinkStatus | None = None
+
+
+class BookingFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which bookings: always one host's; of one link, or of an event type; starting in `[start, end)`."""
+
+    host_id: str
+    link_id: str | None = None
+    event_type_id: str | None = None
+    status: BookingStatus | None = None
+    start: datetime | None = None
+    end: datetime | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -13,9 +13,10 @@ from chalicelib.domain.errors import (
     NotFoundError,
 )
 from chalicelib.domain.event_types import MOST_OCCUPIED_MINUTES, EventSettings
-from chalicelib.domain.hosts import Host
+from chalicelib.domain.hosts import Host, TimeOff
 from chalicelib.domain.ids import LINK, make_id
 from chalicelib.domain.links import Link
+from chalicelib.domain.occupancy import cells_of
 from chalicelib.domain.offers import offer_of
 from chalicelib.domain.slots import MOST_RANGE_DAYS, Slot, offered_slots
 from chalicelib.domain.tokens import Purpose, read_token
@@ -58,24 +59,39 @@ def open_link(world: World, token: str) -> OpenLink:
 def slots_of(world: World, opened: OpenLink, start: datetime, end: datetime) -> Sequence[Slot]:
     """Return an open link's free slots with `start <= slot < end`; one round trip.
 
-    Raises `InvalidValueError` for a range that is empty, longer than 62 days, or beyond what can be booked.
+    Raises `InvalidValueError` for a range that is empty or longer than 62 days.
+    """
+    host = opened.host
+    time_off = host.settings.time_off
+    return free_slots(world, opened.offer, host.host_id, time_off, start, end, now=opened.now)
+
+
+def free_slots(
+    world: World,
+    offer: EventSettings,
+    host_id: str,
+    time_off: Sequence[TimeOff],
+    start: datetime,
+    end: datetime,
+    *,
+    now: datetime,
+    own: tuple[datetime, datetime] | None = None,
+) -> list[Slot]:
+    """Return a host's free slots of an offer with `start <= slot < end`; `own` is time that counts as free.
+
+    Raises `InvalidValueError` for a range that is empty or longer than 62 days.
     """
     if end <= start:
         raise InvalidValueError([FieldFault("/to", "must be after from")])
     if end - start > timedelta(days=MOST_RANGE_DAYS):
         raise InvalidValueError([FieldFault("/to", f"must be at most {MOST_RANGE_DAYS} days after from")])
     # Nothing outside lies on offer, and dates near the ends of the calendar can't be reckoned with.
-    start = max(start, opened.now)
-    end = min(end, opened.now + timedelta(days=opened.offer.booking_window_days + 2))
+    start = max(start, now)
+    end = min(end, now + timedelta(days=offer.booking_window_days + 2))
     if end <= start:
         return []
     first, last = (start - _REACH).astimezone(UTC).date(), (end + _REACH).astimezone(UTC).date()
-    busy = world.store.bookings.busy_cells(opened.host.host_id, first, last)
-    return offered_slots(
-        opened.offer,
-        start=start,
-        end=end,
-        now=opened.now,
-        time_off=opened.host.settings.time_off,
-        busy=busy,
-    )
+    busy = world.store.days.busy_cells(host_id, first, last)
+    if own is not None:
+        busy -= frozenset(cells_of(*own))
+    return offered_slots(offer, start=start, end=end, now=now, time_off=time_off, busy=busy)

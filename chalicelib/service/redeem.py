@@ -107,7 +107,7 @@ def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Re
 
 def _book(world: World, link: Link, request: RedeemRequest, receipt_id: str, cause: Cause) -> Redeemed | None:
     """Plan the booking and write it; None means the link changed meanwhile and is still good: start again."""
-    booking = _plan(world, link, request)
+    booking = _plan(world, link, request, receipt_id)
     attempt = Attempt(
         link=link,
         booking=booking,
@@ -129,7 +129,7 @@ def _book(world: World, link: Link, request: RedeemRequest, receipt_id: str, cau
             return None
 
 
-def _plan(world: World, link: Link, request: RedeemRequest) -> Booking:
+def _plan(world: World, link: Link, request: RedeemRequest, receipt_id: str) -> Booking:
     """Return the booking this request would make now, or raise why it may not be made."""
     now = world.now()
     refusal = link.refusal_at(now)
@@ -163,6 +163,7 @@ def _plan(world: World, link: Link, request: RedeemRequest) -> Booking:
         invitee=request.invitee,
         answers=request.answers,
         created_at=now,
+        keyless_receipt_id=None if request.idempotency_key is not None else receipt_id,
     )
 
 

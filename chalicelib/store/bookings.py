@@ -1,7 +1,9 @@
 """Bookings in the table, and the redeem: one transaction that books, counts, and takes the time (ADR 0003)."""
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 
+import msgspec
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
@@ -11,7 +13,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.links import Link, LinkStatus
-from chalicelib.domain.occupancy import Cell, cells_by_day
+from chalicelib.domain.listings import BookingFilter, Entry
 from chalicelib.domain.redeeming import (
     AlreadyBooked,
     Attempt,
@@ -21,29 +23,33 @@ from chalicelib.domain.redeeming import (
     Outcome,
     Receipt,
 )
+from chalicelib.store.days import Days
 from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import (
+    BY_EVENT_TYPE,
+    BY_HOST,
+    BY_REFERENCE,
     BookingItem,
-    DayItem,
     LinkItem,
     ReceiptItem,
     booking_key,
-    day_key,
     link_key,
     list_sort,
     purge_seconds,
     receipt_key,
 )
-from chalicelib.store.links import death, link_of
+from chalicelib.store.links import Links, death, link_of
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import ABSENT, EXISTS, Table, Transaction
 
 
 class Bookings:
-    """Reads and writes of bookings, receipts and days."""
+    """Reads and writes of bookings and receipts."""
 
-    def __init__(self, table: Table, retention: Retention) -> None:
+    def __init__(self, table: Table, links: Links, days: Days, retention: Retention) -> None:
         self._table = table
+        self._links = links
+        self._days = days
         self._retention = retention
 
     def read(self, booking_id: str) -> Booking | None:
@@ -66,16 +72,6 @@ class Bookings:
         item = self._table.get(ReceiptItem, receipt_key(link_id, receipt_id))
         return receipt_of(item) if item else None
 
-    def busy_cells(self, host_id: str, first: date, last: date) -> frozenset[Cell]:
-        """Return a host's busy cells from one UTC date to another, both included, as of about now."""
-        pk, sort_from = day_key(host_id, first)
-        days = self._table.query(DayItem, pk, sort_from, day_key(host_id, last)[1])
-        return frozenset(
-            (date.fromisoformat(day.sk.removeprefix("DAY#")), int(cell))
-            for day in days
-            for cell in day.busy or ()
-        )
-
     def book(self, attempt: Attempt, cause: Cause) -> Outcome:
         """Write booking, receipt, link and day(s) together or not at all.
 
@@ -87,12 +83,82 @@ class Bookings:
         transaction.put(self._booking_item(attempt.booking, cause), ABSENT)
         transaction.put(self._receipt_item(attempt, cause), self._no_receipt(attempt.now))
         self._use_link(transaction, attempt, cause)
-        self._take_cells(transaction, attempt.booking, cause)
+        self._days.take(transaction, attempt.booking.host_id, attempt.booking.occupied, cause)
         try:
             transaction.commit()
         except TransactionRefused as refused:
             return self._outcome_of(refused, attempt)
         return Booked()
+
+    def cancel(self, booking: Booking, restored: Link | None, cause: Cause) -> bool:
+        """Write a cancelled booking and free its time, together or not at all (P8).
+
+        `booking` is the cancelled one. `restored` is its link with the use given back, or None where the use
+        stays counted. Returns False when booking or link changed since they were read: read anew and repeat.
+        """
+        transaction = self._table.transaction()
+        self._forget_receipt(transaction, booking)
+        if restored is not None:
+            same = Path("sequence") == restored.sequence - 1
+            transaction.put(self._links.item_of(restored, cause), same)
+        self._rewrite(transaction, booking, cause)
+        self._days.free(transaction, booking.host_id, booking.occupied, cause)
+        return _committed(transaction)
+
+    def move(self, booking: Booking, moved: Booking, cause: Cause) -> bool | None:
+        """Write a moved booking and swap its time, together or not at all; the link is not touched (P8).
+
+        Returns True when it is written; False when the new time is taken; None when something changed since it
+        was read, so that it should be read anew and repeated.
+        """
+        transaction = self._table.transaction()
+        self._forget_receipt(transaction, booking)
+        moved = msgspec.structs.replace(moved, keyless_receipt_id=None)
+        self._rewrite(transaction, moved, cause)
+        if not self._days.swap(transaction, booking.host_id, booking.occupied, moved.occupied, cause):
+            return False
+        # A refused day was read as free, or is asked for cells alone: the next attempt reads and tells which.
+        return True if _committed(transaction) else None
+
+    def erase(self, booking: Booking, cause: Cause) -> bool:
+        """Write a booking whose person was erased; return False when it changed since it was read."""
+        transaction = self._table.transaction()
+        self._rewrite(transaction, booking, cause)
+        return _committed(transaction)
+
+    def entries(
+        self, where: BookingFilter, status: BookingStatus, after: str | None, limit: int
+    ) -> list[Entry]:
+        """Return up to `limit` index entries of one owner and status by start, earliest first."""
+        if where.event_type_id is not None:
+            index, partition = BY_EVENT_TYPE, f"ETYPE#{where.event_type_id}#BOOKING#{status}"
+        else:
+            index, partition = BY_HOST, f"HOST#{where.host_id}#BOOKING#{status}"
+        return self._entries(index, partition, _between(where, after), limit)
+
+    def entries_of_link(self, where: BookingFilter, after: str | None, limit: int) -> list[Entry]:
+        """Return up to `limit` index entries of one link's bookings by start, earliest first."""
+        return self._entries(BY_REFERENCE, f"LINK#{where.link_id}#BOOKING", _between(where, after), limit)
+
+    def read_many(self, booking_ids: Sequence[str]) -> list[Booking]:
+        """Return the bookings that exist, in the order asked."""
+        keys = [booking_key(booking_id) for booking_id in booking_ids]
+        found = self._table.get_many(keys)
+        return [booking_of(BookingItem.from_raw_data(found[key])) for key in keys if key in found]
+
+    def _entries(self, index: str, partition: str, condition: Condition, limit: int) -> list[Entry]:
+        found = self._table.index_page(index, partition, condition, limit, newest_first=False)
+        return [Entry(entry["pk"].removeprefix("BOOKING#"), entry["listSort"]) for entry in found]
+
+    def _rewrite(self, transaction: Transaction, booking: Booking, cause: Cause) -> None:
+        """Put a changed booking whole, on the condition that it is as it was read: one sequence before."""
+        transaction.put(self._booking_item(booking, cause), Path("sequence") == booking.sequence - 1)
+
+    @staticmethod
+    def _forget_receipt(transaction: Transaction, booking: Booking) -> None:
+        # P4: a keyless repeat of a request whose booking was cancelled or moved is a new request.
+        if booking.keyless_receipt_id is not None:
+            transaction.delete(receipt_key(booking.link_id, booking.keyless_receipt_id))
 
     @staticmethod
     def _outcome_of(refused: TransactionRefused, attempt: Attempt) -> Outcome:
@@ -138,23 +204,6 @@ class Bookings:
             actions += [Path("actor").set(cause.actor), Path("correlationId").set(cause.correlation_id)]
         transaction.update(link_key(link.link_id), actions, condition)
 
-    def _take_cells(self, transaction: Transaction, booking: Booking, cause: Cause) -> None:
-        """Add the booking's cells to each UTC day it meets, on the condition that none is busy (P2)."""
-        for day, cells in cells_by_day(booking.occupied_from, booking.occupied_to).items():
-            busy = DayItem.busy
-            first, *rest = sorted(cells)
-            taken: Condition = busy.contains(first)
-            for cell in rest:
-                taken |= busy.contains(cell)
-            kept_until = datetime(day.year, day.month, day.day, tzinfo=booking.start.tzinfo)
-            actions = [
-                busy.add(set(cells)),
-                Path("purgeAt").set(purge_seconds(kept_until, self._retention.day)),
-                Path("actor").set(cause.actor),
-                Path("correlationId").set(cause.correlation_id),
-            ]
-            transaction.update(day_key(booking.host_id, day), actions, ~taken)
-
     def _receipt_item(self, attempt: Attempt, cause: Cause) -> ReceiptItem:
         pk, sk = receipt_key(attempt.link.link_id, attempt.receipt_id)
         return ReceiptItem(
@@ -186,17 +235,36 @@ class Bookings:
             invitee=booking.invitee,
             answers=booking.answers or None,
             created_at=booking.created_at,
+            keyless_receipt_id=booking.keyless_receipt_id,
             status=booking.status.value,
             cancelled_at=booking.cancelled_at,
             sequence=booking.sequence,
             actor=cause.actor,
             correlation_id=cause.correlation_id,
-            host_key=f"HOST#{booking.host_id}#BOOKING",
-            event_type_key=f"ETYPE#{booking.event_type_id}#BOOKING",
+            host_key=f"HOST#{booking.host_id}#BOOKING#{booking.status}",
+            event_type_key=f"ETYPE#{booking.event_type_id}#BOOKING#{booking.status}",
             reference_key=f"LINK#{booking.link_id}#BOOKING",
             list_sort=list_sort(booking.start, booking.booking_id),
             purge_at=purge_seconds(booking.end, self._retention.booking),
         )
+
+
+def _committed(transaction: Transaction) -> bool:
+    try:
+        transaction.commit()
+    except TransactionRefused:
+        return False
+    return True
+
+
+def _between(where: BookingFilter, after: str | None) -> Condition:
+    """Return the key condition for starts in `[start, end)`, beyond the cursor."""
+    first = f"{to_millis(where.start):014d}" if where.start else "0"
+    if after is not None:
+        first = max(first, after + "$")  # the least string beyond that entry: ids have no dollar sign
+    last = f"{to_millis(where.end) - 1:014d}~" if where.end else "~"
+    condition: Condition = Path("listSort").between(first, max(first, last))
+    return condition
 
 
 def booking_of(item: BookingItem) -> Booking:
@@ -217,6 +285,7 @@ def booking_of(item: BookingItem) -> Booking:
         invitee=item.invitee,
         answers=item.answers or {},
         created_at=item.created_at,
+        keyless_receipt_id=item.keyless_receipt_id,
         status=BookingStatus(item.status),
         cancelled_at=item.cancelled_at,
         sequence=int(item.sequence),

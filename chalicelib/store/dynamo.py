@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from chalicelib.store.api_keys import ApiKeys
 from chalicelib.store.batches import Batches
 from chalicelib.store.bookings import Bookings
+from chalicelib.store.days import Days
 from chalicelib.store.event_types import EventTypes
 from chalicelib.store.hosts import Hosts
 from chalicelib.store.links import Links
@@ -20,6 +21,7 @@ class DynamoStore:
     api_keys: ApiKeys
     event_types: EventTypes
     links: Links
+    days: Days
     batches: Batches
     bookings: Bookings
 
@@ -27,12 +29,13 @@ class DynamoStore:
 def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStore:
     """Return the store over a table."""
     retention = retention or Retention()
-    links = Links(table, retention)
+    links, days = Links(table, retention), Days(table, retention)
     return DynamoStore(
         hosts=Hosts(table),
         api_keys=ApiKeys(table),
         event_types=EventTypes(table),
         links=links,
+        days=days,
         batches=Batches(table, links, retention),
-        bookings=Bookings(table, retention),
+        bookings=Bookings(table, links, days, retention),
     )

@@ -108,6 +108,7 @@ class LinkItem(Item):
     metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
     external_id = UnicodeAttribute(attr_name="externalId", null=True)
     restore_use_on_cancel = BooleanAttribute(attr_name="restoreUseOnCancel", null=True)
+    rolling = BooleanAttribute(null=True)
     sequence = NumberAttribute()
     event_type_key = UnicodeAttribute(attr_name="eventTypeKey", null=True)
     reference_key = UnicodeAttribute(attr_name="referenceKey", null=True)
@@ -132,9 +133,10 @@ class BookingItem(Item):
     occupied_to = InstantAttribute(attr_name="occupiedTo")
     time_zone = UnicodeAttribute(attr_name="timeZone")
     location = DocumentAttribute[Location](Location, null=True)
-    invitee = DocumentAttribute[Invitee](Invitee)
+    invitee = DocumentAttribute[Invitee | None](Invitee, null=True)
     answers = DocumentAttribute[dict[str, str]](dict[str, str], null=True)
     created_at = InstantAttribute(attr_name="createdAt")
+    keyless_receipt_id = UnicodeAttribute(attr_name="keylessReceiptId", null=True)
     status = UnicodeAttribute()
     cancelled_at = InstantAttribute(attr_name="cancelledAt", null=True)
     sequence = NumberAttribute()
@@ -153,6 +155,12 @@ class ReceiptItem(Item):
 
     body_hash = UnicodeAttribute(attr_name="bodyHash")
     booking_id = UnicodeAttribute(attr_name="bookingId")
+
+
+class RollingItem(Item):
+    """Which link is an event type's rolling link now; `pk ETYPE#<eventTypeId>`, `sk ROLLING`."""
+
+    link_id = UnicodeAttribute(attr_name="linkId")
 
 
 class BatchItem(Item):
@@ -178,6 +186,11 @@ def api_key_key(digest: str) -> Key:
 def event_type_key(event_type_id: str) -> Key:
     """Return the key of an event type."""
     return f"ETYPE#{event_type_id}", "ETYPE"
+
+
+def rolling_key(event_type_id: str) -> Key:
+    """Return the key of an event type's rolling link pointer."""
+    return f"ETYPE#{event_type_id}", "ROLLING"
 
 
 def link_key(link_id: str) -> Key:

@@ -188,6 +188,7 @@ class Links:
             metadata=settings.metadata or None,
             external_id=settings.external_id,
             restore_use_on_cancel=settings.restore_use_on_cancel or None,
+            rolling=link.rolling or None,
             sequence=link.sequence,
             actor=cause.actor,
             correlation_id=cause.correlation_id,
@@ -247,6 +248,7 @@ def link_of(item: LinkItem) -> Link:
         usage_count=int(item.usage_count),
         used_at=item.used_at,
         revoked_at=item.revoked_at,
+        rolling=bool(item.rolling),
         sequence=int(item.sequence),
         edition=int(item.edition),
     )

@@ -52,7 +52,7 @@ class Transaction:
         """Write a whole item."""
         self.puts.append(self.table.operation(item.key, item=item, condition=condition))
 
-    def update(self, key: Key, actions: Sequence[Action], condition: Condition) -> None:
+    def update(self, key: Key, actions: Sequence[Action], condition: Condition | None = None) -> None:
         """Change parts of an item."""
         self.updates.append(self.table.operation(key, actions=actions, condition=condition))
 

@@ -1,0 +1,58 @@
+"""Find a booking: by the invitee's own token, or by id for its host. What finds it is handed to the other verbs."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.bookings import Booking
+from chalicelib.domain.errors import NotFoundError
+from chalicelib.domain.hosts import Host
+from chalicelib.domain.ids import BOOKING, is_id, make_id
+from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.service.ports import World
+
+FindBooking = Callable[[], Booking]
+"""Reads one booking as it stands now, for whoever may see it; raises `NotFoundError` for anyone else."""
+
+
+class OwnBooking(msgspec.Struct, frozen=True):
+    """A booking, with what its page says beside it. `link_used`: the link it came by gives no more."""
+
+    booking: Booking
+    host: Host | None
+    link_used: bool
+
+
+def own_booking(world: World, token: str) -> FindBooking:
+    """Return the finder of the booking that an invitee's token opens. A forged token reads nothing (P7)."""
+
+    def find() -> Booking:
+        claim = read_token(world.keyring(), Purpose.BOOKING, token)
+        booking = world.store.bookings.read(make_id(BOOKING, claim.raw_id)) if claim else None
+        if booking is None:
+            raise NotFoundError
+        return booking
+
+    return find
+
+
+def hosts_booking(world: World, caller: Caller, booking_id: str) -> FindBooking:
+    """Return the finder of a booking by id, for its host or an admin (P9)."""
+
+    def find() -> Booking:
+        booking = world.store.bookings.read(booking_id) if is_id(BOOKING, booking_id) else None
+        if booking is None or not caller.may_see(booking.host_id):
+            raise NotFoundError
+        return booking
+
+    return find
+
+
+def read_own_booking(world: World, token: str) -> OwnBooking:
+    """Return what the invitee's own page of a booking shows. Raises `NotFoundError`."""
+    booking = own_booking(world, token)()
+    link = world.store.links.read(booking.link_id)
+    link_used = link is None or link.status_at(world.now()) is not LinkStatus.ACTIVE
+    return OwnBooking(booking, world.store.hosts.read(booking.host_id), link_used)

@@ -1,0 +1,100 @@
+"""A host's days: taking, freeing and swapping busy cells as parts of a transaction (P2, P8, ADR 0002)."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Final
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.occupancy import Cell, cells_by_day
+from chalicelib.store.items import DayItem, day_key, purge_seconds
+from chalicelib.store.retention import Retention
+from chalicelib.store.table import Table, Transaction
+
+Span = tuple[datetime, datetime]
+_NONE: Final[frozenset[int]] = frozenset()
+
+
+class Days:
+    """Reads of busy cells, and the day operations that other writes are made of."""
+
+    def __init__(self, table: Table, retention: Retention) -> None:
+        self._table = table
+        self._retention = retention
+
+    def busy_cells(self, host_id: str, first: date, last: date) -> frozenset[Cell]:
+        """Return a host's busy cells from one UTC date to another, both included, as of about now."""
+        pk, sort_from = day_key(host_id, first)
+        days = self._table.query(DayItem, pk, sort_from, day_key(host_id, last)[1])
+        return frozenset(
+            (date.fromisoformat(day.sk.removeprefix("DAY#")), int(cell))
+            for day in days
+            for cell in day.busy or ()
+        )
+
+    def take(self, transaction: Transaction, host_id: str, span: Span, cause: Cause) -> None:
+        """Add a span's cells to each UTC day it meets, on the condition that none is busy."""
+        for day, cells in cells_by_day(*span).items():
+            self._update(transaction, host_id, day, DayItem.busy.add(set(cells)), _none_busy(cells), cause)
+
+    def free(self, transaction: Transaction, host_id: str, span: Span, cause: Cause) -> None:
+        """Take a span's cells out of each UTC day it meets. The booking's own condition makes it happen once."""
+        for day, cells in cells_by_day(*span).items():
+            self._update(transaction, host_id, day, DayItem.busy.delete(set(cells)), None, cause)
+
+    def swap(self, transaction: Transaction, host_id: str, old: Span, new: Span, cause: Cause) -> bool:
+        """Free one span and take another, one operation a day; return False when the new one is taken already.
+
+        The days to be taken are read first, which tells a taken one. On a day that both spans meet, one update
+        can't add to and delete from the same set, so it is set whole on the condition that it is as read; a
+        refusal may then be only a change beside it: read anew and repeat.
+        """
+        freed, taken = cells_by_day(*old), cells_by_day(*new)
+        for day in sorted(freed.keys() | taken.keys()):
+            gone, come = freed.get(day, _NONE), taken.get(day, _NONE)
+            seen = self._busy(host_id, day) if come else set()
+            if (seen - gone) & come:
+                return False
+            if not come:
+                self._update(transaction, host_id, day, DayItem.busy.delete(set(gone)), None, cause)
+            elif not gone:
+                self._update(transaction, host_id, day, DayItem.busy.add(set(come)), _none_busy(come), cause)
+            else:
+                same = DayItem.busy == seen if seen else DayItem.busy.does_not_exist()
+                action = DayItem.busy.set((seen - gone) | come)
+                self._update(transaction, host_id, day, action, same, cause)
+        return True
+
+    def _busy(self, host_id: str, day: date) -> set[int]:
+        item = self._table.get(DayItem, day_key(host_id, day))
+        return {int(cell) for cell in (item.busy if item else None) or ()}
+
+    def _update(
+        self,
+        transaction: Transaction,
+        host_id: str,
+        day: date,
+        action: Action,
+        condition: Condition | None,
+        cause: Cause,
+    ) -> None:
+        kept_until = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        actions = [
+            action,
+            Path("purgeAt").set(purge_seconds(kept_until, self._retention.day)),
+            Path("actor").set(cause.actor),
+            Path("correlationId").set(cause.correlation_id),
+        ]
+        transaction.update(day_key(host_id, day), actions, condition)
+
+
+def _none_busy(cells: Iterable[int]) -> Condition:
+    first, *rest = sorted(cells)
+    taken: Condition = DayItem.busy.contains(first)
+    for cell in rest:
+        taken |= DayItem.busy.contains(cell)
+    free: Condition = ~taken
+    return free

@@ -1,0 +1,190 @@
+"""Reads a whole table with a plain client and says everything in it that breaks a promise (P1, P2, P4).
+
+It shares no code with the store: keys, cells and statuses are worked out here anew from DESIGN §4.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from boto3.dynamodb.types import TypeDeserializer
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+Dump = dict[tuple[str, str], Item]
+
+_CELL_MILLIS: Final = 5 * 60 * 1000
+_DAY_ZERO: Final = date(1970, 1, 1).toordinal()
+_LINK_NEEDS: Final = ("hostId", "eventTypeId", "keyId", "status", "usageCount", "createdAt", "sequence", "edition")
+_OF_THE_LIVING: Final = ("usedAt", "revokedAt")
+
+_deserialize: Final = TypeDeserializer().deserialize
+
+
+def dump(client: "DynamoDBClient", table: str) -> Dump:
+    """Return every item of the table by key, read consistently."""
+    found: Dump = {}
+    pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    for page in pages:
+        for raw in page["Items"]:
+            item = {name: _deserialize(value) for name, value in raw.items()}
+            found[item["pk"], item["sk"]] = item
+    return found
+
+
+def links_of(items: Dump) -> dict[str, Item]:
+    """Return the links by id."""
+    return {pk.removeprefix("LINK#"): item for (pk, sk), item in items.items() if sk == "LINK"}
+
+
+def bookings_of(items: Dump, link_id: str | None = None) -> dict[str, Item]:
+    """Return the bookings by id, all or those made by one link."""
+    return {
+        pk.removeprefix("BOOKING#"): item
+        for (pk, sk), item in items.items()
+        if sk == "BOOKING" and link_id in (None, item["linkId"])
+    }
+
+
+def faults_in(items: Dump, *, deleted: Collection[str] = ()) -> list[str]:
+    """Return what is wrong with a table, in words; empty when every invariant holds.
+
+    `deleted` names links that were deleted on purpose: their bookings and receipts stay.
+    """
+    return [
+        *_link_faults(items),
+        *_booking_faults(items, deleted),
+        *_overlaps(items),
+        *_cell_faults(items),
+        *_receipt_faults(items, deleted),
+    ]
+
+
+def cells_between(start: int, end: int) -> set[tuple[str, int]]:
+    """Return the UTC dates and 5-minute cells that `[start, end)`, in milliseconds, touches."""
+    return {
+        (date.fromordinal(_DAY_ZERO + at // 288).isoformat(), at % 288)
+        for at in range(start // _CELL_MILLIS, -(-end // _CELL_MILLIS))
+    }
+
+
+def _link_faults(items: Dump) -> Iterator[str]:
+    made: Counter[str] = Counter()
+    for booking in bookings_of(items).values():
+        made[booking["linkId"]] += 1
+    for link_id, link in links_of(items).items():
+        missing = [name for name in _LINK_NEEDS if name not in link]
+        if missing:
+            yield f"{link_id} is a ghost: it has no {', '.join(missing)}"
+            continue
+        uses, most, status = int(link["usageCount"]), link.get("maxUsageCount"), link["status"]
+        if uses != made[link_id]:
+            yield f"{link_id} counts {uses} uses and has {made[link_id]} bookings"
+        if most is not None and made[link_id] > most:
+            yield f"{link_id} gave {made[link_id]} bookings and may give {most}"
+        if (status == "used") != (most is not None and uses >= most):
+            yield f"{link_id} is {status} with {uses} of {most} uses"
+        if link["sequence"] < 1 + uses:
+            yield f"{link_id} has sequence {link['sequence']} after {uses} uses"
+        yield from _index_faults(link_id, link)
+
+
+def _index_faults(link_id: str, link: Item) -> Iterator[str]:
+    status = link["status"]
+    wanted = {
+        "hostKey": f"HOST#{link['hostId']}#LINK#{status}",
+        "eventTypeKey": f"ETYPE#{link['eventTypeId']}#LINK#{status}",
+        "listSort": f"{int(link['createdAt']):014d}#{link_id}",
+    }
+    for name, value in wanted.items():
+        if link.get(name) != value:
+            yield f"{link_id} is {status} and has {name} {link.get(name)!r}"
+    alive = status == "active"
+    if ("dueShard" in link) != (alive and "expiresAt" in link) or ("dueShard" in link) != ("dueSort" in link):
+        yield f"{link_id} is {status} and is, or is not, in the due index"
+    if ("purgeAt" in link) != (not alive or "expiresAt" in link):
+        yield f"{link_id} is {status} and has, or has not, a time to be purged"
+    if alive and any(name in link for name in _OF_THE_LIVING):
+        yield f"{link_id} is active and says when it died"
+    if (status == "used") != ("usedAt" in link):
+        yield f"{link_id} is {status} and says, or does not say, when it was used"
+
+
+def _booking_faults(items: Dump, deleted: Collection[str]) -> Iterator[str]:
+    links = links_of(items)
+    for booking_id, booking in bookings_of(items).items():
+        if booking["linkId"] not in links and booking["linkId"] not in deleted:
+            yield f"{booking_id} was made by {booking['linkId']}, which is not there"
+        if not booking["occupiedFrom"] <= booking["start"] < booking["end"] <= booking["occupiedTo"]:
+            yield f"{booking_id} does not occupy its own time"
+        wanted = {
+            "hostKey": f"HOST#{booking['hostId']}#BOOKING",
+            "eventTypeKey": f"ETYPE#{booking['eventTypeId']}#BOOKING",
+            "referenceKey": f"LINK#{booking['linkId']}#BOOKING",
+            "listSort": f"{int(booking['start']):014d}#{booking_id}",
+        }
+        for name, value in wanted.items():
+            if booking.get(name) != value:
+                yield f"{booking_id} has {name} {booking.get(name)!r}"
+
+
+def _confirmed_by_host(items: Dump) -> dict[str, list[tuple[int, int, str]]]:
+    hosts: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    for booking_id, booking in bookings_of(items).items():
+        if booking["status"] == "confirmed":
+            span = (int(booking["occupiedFrom"]), int(booking["occupiedTo"]), booking_id)
+            hosts[booking["hostId"]].append(span)
+    return hosts
+
+
+def _overlaps(items: Dump) -> Iterator[str]:
+    for host_id, spans in _confirmed_by_host(items).items():
+        for one, other in pairwise(sorted(spans)):
+            if other[0] < one[1]:
+                yield f"{host_id} has {one[2]} and {other[2]} at the same time, {_utc(other[0])}"
+
+
+def _cell_faults(items: Dump) -> Iterator[str]:
+    wanted: set[tuple[str, str, int]] = set()
+    for host_id, spans in _confirmed_by_host(items).items():
+        for start, end, _ in spans:
+            wanted |= {(host_id, day, cell) for day, cell in cells_between(start, end)}
+    stored = {
+        (pk.removeprefix("HOST#"), sk.removeprefix("DAY#"), int(cell))
+        for (pk, sk), item in items.items()
+        if sk.startswith("DAY#")
+        for cell in item.get("busy", ())
+    }
+    yield from (f"{host} has cell {cell} of {day} taken by no booking" for host, day, cell in stored - wanted)
+    yield from (f"{host} has cell {cell} of {day} free in spite of a booking" for host, day, cell in wanted - stored)
+
+
+def _receipt_faults(items: Dump, deleted: Collection[str]) -> Iterator[str]:
+    links, bookings = links_of(items), bookings_of(items)
+    receipts: Counter[str] = Counter()
+    for (pk, sk), item in items.items():
+        if not sk.startswith("RECEIPT#"):
+            continue
+        link_id, booking_id = pk.removeprefix("LINK#"), item["bookingId"]
+        receipts[booking_id] += 1
+        if link_id not in links and link_id not in deleted:
+            yield f"{link_id} has a receipt and is not there"
+        if bookings.get(booking_id, {}).get("linkId") != link_id:
+            yield f"{link_id} has a receipt for {booking_id}, which is not its booking"
+    yield from (f"{one} has {receipts[one]} receipts" for one in bookings if receipts[one] != 1)
+
+
+def _utc(millis: int) -> str:
+    return datetime.fromtimestamp(millis / 1000, UTC).isoformat()
+
+
+def differences(before: Dump, after: Dump) -> Iterable[str]:
+    """Return what changed between two readings, in words."""
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            kind = "appeared" if key not in before else "vanished" if key not in after else "changed"
+            yield f"{key} {kind}"

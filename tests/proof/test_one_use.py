@@ -1,0 +1,61 @@
+"""P1: a link gives at most as many bookings as it may, whoever races for it."""
+
+from tests.proof import audit
+from tests.proof.harness import CLIENTS, Stage, codes_of, race, starts
+from tests.proof.rounds import one_winner_rounds
+
+LINKS = 100
+
+
+def test_a_hundred_links_with_sixteen_clients_each_give_a_hundred_bookings(stage: Stage) -> None:
+    """P1: exactly one 201 for each link, the rest are told `link-used`, and the table says the same."""
+    links, answers = one_winner_rounds(stage, LINKS)
+
+    for link in links:
+        assert codes_of(answers[link]) == {"201": 1, "410 link-used": CLIENTS - 1}
+    items = stage.audited()
+    stored = audit.links_of(items)
+    for link in links:
+        won = [answer.json["bookingId"] for answer in answers[link] if answer.status == 201]
+        assert list(audit.bookings_of(items, link.link_id)) == won
+        assert (stored[link.link_id]["usageCount"], stored[link.link_id]["status"]) == (1, "used")
+    assert len(audit.bookings_of(items)) == LINKS
+
+
+def test_a_link_with_n_uses_gives_exactly_n(stage: Stage) -> None:
+    """P1: the count is right for more than one use too, and the last use alone ends the link."""
+    event_type = stage.event_type(stage.host())
+    clients, slots = stage.clients(), iter(starts(12 * CLIENTS))
+    for uses in (2, 3, 5) * 4:
+        [link] = stage.links(event_type, maxUsageCount=uses)
+
+        answers = race(
+            [
+                lambda client=client, start=next(slots), n=n: client.redeem(link, start, f"p{n}@example.com")
+                for n, client in enumerate(clients)
+            ]
+        )
+
+        assert codes_of(answers) == {"201": uses, "410 link-used": CLIENTS - uses}
+        stored = stage.raw(link)
+        assert stored is not None
+        assert (stored["usageCount"], stored["status"]) == (uses, "used")
+    stage.audited()
+
+
+def test_an_unlimited_link_gives_as_many_as_there_are_slots(stage: Stage) -> None:
+    """P1, P2: with no limit of its own a link is held only by the host's time."""
+    event_type = stage.event_type(stage.host())
+    clients, slots = stage.clients(), starts(10)
+    [link] = stage.links(event_type, maxUsageCount=None)
+
+    answers = race(
+        [
+            lambda client=client, start=slots[n % 10], n=n: client.redeem(link, start, f"p{n}@example.com")
+            for n, client in enumerate(clients)
+        ]
+    )
+
+    assert codes_of(answers) == {"201": 10, "409 slot-taken": CLIENTS - 10}
+    stored = audit.links_of(stage.audited())[link.link_id]
+    assert (stored["usageCount"], stored["status"]) == (10, "active")

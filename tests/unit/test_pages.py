@@ -1,0 +1,486 @@
+"""The invitee's pages: what is typed stays text and is kept, nothing private leaks, nothing comes from afar."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from html.parser import HTMLParser
+from typing import get_args
+from zoneinfo import available_timezones
+
+import jinja2
+import pytest
+
+from chalicelib.domain.event_types import Location, Question
+from chalicelib.pages import times
+from chalicelib.pages.assets import asset, asset_url
+from chalicelib.pages.invitee import (
+    ConfirmationPage,
+    DeadPage,
+    DeadReason,
+    OfferPage,
+    ProblemPage,
+    confirmation_page,
+    dead_page,
+    offer_page,
+    offered_days,
+    problem_page,
+)
+from chalicelib.pages.render import render
+
+REASONS: tuple[DeadReason, ...] = get_args(DeadReason)
+VOID = {"meta", "link", "input", "br", "circle", "path", "rect"}
+Attributes = dict[str, str | None]
+
+
+class Page(HTMLParser):
+    """A page as a browser reads it: its elements in order, its text, and what a form would send."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, Attributes]] = []
+        self.texts: list[str] = []
+        self.textareas: dict[str, str] = {}
+        self._open: list[tuple[str, Attributes]] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        tag, attributes = self._open[-1] if self._open else ("", {})
+        if tag == "textarea":
+            name = attributes["name"] or ""
+            self.textareas[name] = self.textareas.get(name, "") + data
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.texts).split())
+
+    def all(self, tag: str, **wanted: str) -> Iterator[Attributes]:
+        for name, attributes in self.elements:
+            if name == tag and all(attributes.get(key) == value for key, value in wanted.items()):
+                yield attributes
+
+    def by_id(self, wanted: str) -> tuple[str, Attributes]:
+        found = [element for element in self.elements if element[1].get("id") == wanted]
+        assert len(found) == 1, f"{len(found)} elements have the id {wanted!r}"
+        return found[0]
+
+
+def an_offer(**changes: object) -> OfferPage:
+    starts = [datetime(2026, 11, 23, 8, tzinfo=UTC) + timedelta(minutes=30 * n) for n in range(6)]
+    view = OfferPage(
+        root="../",
+        action="tok/redeem",
+        here="tok?from=2026-11-23&timeZone=Europe%2FBerlin",
+        title="Product walk-through",
+        description="A first look.\nBring a real case.",
+        duration_minutes=90,
+        locations=(Location("video", "meet.example/secret-room"), Location("in_person", "Torstraße 12")),
+        host_first_name="Mia",
+        zone="Europe/Berlin",
+        zones=("Europe/Berlin", "America/Argentina/Buenos_Aires", "US/Pacific"),
+        days=offered_days(starts, "Europe/Berlin"),
+        later="tok?from=2026-11-30",
+        expires_at=datetime(2026, 12, 4, 17, tzinfo=UTC),
+        uses_left=1,
+        questions=(
+            Question("topic", "What about?"),
+            Question("size", "How many?", "choice", required=True, options=("One", "More")),
+            Question("plan", "Which plan?", "choice", options=("A", "B")),
+        ),
+    )
+    return dataclasses.replace(view, **changes)  # type: ignore[arg-type] # fields by name, as a test wants them
+
+
+def a_confirmation(**changes: object) -> ConfirmationPage:
+    view = ConfirmationPage(
+        root="../",
+        title="Product walk-through",
+        start=datetime(2026, 11, 24, 9, 30, tzinfo=UTC),
+        end=datetime(2026, 11, 24, 10, tzinfo=UTC),
+        zone="Europe/Berlin",
+        host_zone="Europe/Berlin",
+        location=Location("in_person", "Torstraße 12"),
+        host_first_name="Mia",
+        invitee_name="Sam Okafor",
+        invitee_email="sam@example.org",
+        status="confirmed",
+        just_booked=True,
+    )
+    return dataclasses.replace(view, **changes)  # type: ignore[arg-type] # fields by name, as a test wants them
+
+
+def every_page(root: str = "../") -> dict[str, str]:
+    errors = {
+        "start": "Choose a time.",
+        "invitee.email": "Enter an email address.",
+        "answers.topic": "Too long.",
+    }
+    pages = {
+        "offer": offer_page(an_offer(root=root)),
+        "offer, errors": offer_page(an_offer(root=root, errors=errors, notice="That time was just taken.")),
+        "offer, no times here": offer_page(an_offer(root=root, days=(), earlier="tok?from=2026-11-16")),
+        "offer, no times": offer_page(an_offer(root=root, days=(), later=None)),
+        "offer, all zones": offer_page(an_offer(root=root, zones=available_timezones())),
+        "booked": confirmation_page(a_confirmation(root=root)),
+        "booking": confirmation_page(
+            a_confirmation(root=root, just_booked=False, zone="Asia/Tokyo", location=None)
+        ),
+        "cancelled": confirmation_page(a_confirmation(root=root, status="cancelled")),
+    }
+    pages |= {f"dead, {reason}": dead_page(DeadPage(root=root, reason=reason)) for reason in REASONS}
+    return pages | {
+        f"problem, {status}": problem_page(ProblemPage(root=root, status=status))
+        for status in (400, 404, 413, 415, 500, 503)
+    }
+
+
+PAGES = every_page()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_no_script_no_inline_style_and_loads_nothing_from_afar(name: str) -> None:
+    html = PAGES[name]
+    assert not re.search(
+        r"<script|<style|\sstyle=|\son[a-z]+=|https?:|//|@import|og:|twitter:", html, re.IGNORECASE
+    )
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_well_formed_and_tells_robots_and_referrers_to_keep_away(name: str) -> None:
+    html = PAGES[name]
+    page = Page(html)
+    assert html.startswith("<!doctype html>")
+    assert list(page.all("html", lang="en"))
+    assert len(list(page.all("h1"))) == len(list(page.all("main"))) == len(list(page.all("title"))) == 1
+    assert list(page.all("meta", name="robots", content="noindex, nofollow"))
+    assert list(page.all("meta", name="referrer", content="no-referrer"))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_reference_to_another_element_has_its_target(name: str) -> None:
+    page = Page(PAGES[name])
+    for _, attributes in page.elements:
+        for key in ("for", "aria-describedby", "aria-labelledby"):
+            if attributes.get(key):
+                page.by_id(attributes[key] or "")
+        if (attributes.get("href") or "").startswith("#"):
+            page.by_id((attributes["href"] or "")[1:])
+
+
+@pytest.mark.parametrize("root", ["", "../", "../../"])
+def test_assets_are_relative_to_the_root_so_that_a_stage_prefix_does_no_harm(root: str) -> None:
+    for name, html in every_page(root).items():
+        [sheet] = Page(html).all("link", rel="stylesheet")
+        assert sheet["href"] == asset_url(root, "admit-one.css"), name
+        assert re.fullmatch(re.escape(root) + r"assets/admit-one\.[0-9a-f]{8}\.css", sheet["href"] or ""), (
+            name
+        )
+
+
+def test_the_stylesheet_is_found_by_its_hashed_name_only_and_is_small_and_self_contained() -> None:
+    found = asset(asset_url("", "admit-one.css").removeprefix("assets/"))
+    assert found is not None
+    content, content_type = found
+    assert content_type == "text/css; charset=utf-8"
+    assert len(content) < 10 * 1024
+    assert b"url(" not in content
+    assert b"@import" not in content
+    for name in ("admit-one.css", "admit-one.00000000.css", "../assets.py", ""):
+        assert asset(name) is None
+
+
+def test_a_missing_value_is_an_error_and_not_a_blank() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        render("message.html", root="../", heading="Hello")
+
+
+def test_what_hosts_and_invitees_write_stays_text() -> None:
+    evil = """<script>alert("1")</script>'"><img src=x>"""
+    view = an_offer(
+        title=evil,
+        description=evil,
+        host_first_name=evil,
+        locations=(Location("in_person", evil), Location("custom", evil)),
+        questions=(
+            Question("topic", evil),
+            Question("size", evil, "choice", required=True, options=(evil,)),
+            Question("plan", evil, "choice", options=(evil,)),
+        ),
+        values=dict.fromkeys(
+            ("invitee.name", "invitee.email", "answers.topic", "answers.size", "start"), evil
+        ),
+        errors={"invitee.name": evil, "nothing": evil},
+        notice=evil,
+        action=evil,
+        here="?x=" + evil,
+        later=evil,
+    )
+    booked = a_confirmation(
+        title=evil, invitee_name=evil, invitee_email=evil, location=Location("video", evil)
+    )
+    for html in (
+        offer_page(view),
+        confirmation_page(booked),
+        problem_page(ProblemPage(root="", status=400, detail=evil)),
+    ):
+        assert "<script" not in html
+        assert "<img" not in html
+        assert evil in "".join(Page(html).texts)
+
+
+def test_what_was_typed_is_kept() -> None:
+    typed = {
+        "start": "2026-11-23T09:00:00Z",
+        "location": "1",
+        "invitee.name": 'Sam "S" O\'Kafor & co',
+        "invitee.email": "sam@example",
+        "answers.topic": '\n  "quoted"\nand <b>more</b>',
+        "answers.size": "More",
+        "answers.plan": "B",
+    }
+    page = Page(offer_page(an_offer(values=typed, errors={"invitee.email": "Enter an email address."})))
+    for name in ("invitee.name", "invitee.email"):
+        assert [field["value"] for field in page.all("input", name=name)] == [typed[name]]
+    for name in ("start", "location", "answers.size"):
+        assert [field["value"] for field in page.all("input", name=name) if "checked" in field] == [
+            typed[name]
+        ]
+    # A browser drops the first newline in a textarea.
+    assert page.textareas["answers.topic"] == "\n" + typed["answers.topic"]
+    assert "selected" in next(page.all("option", value="B"))
+
+
+def test_the_form_sends_the_instant_the_zone_and_every_field() -> None:
+    page = Page(offer_page(an_offer(uses_left=None)))
+    assert [form["action"] for form in page.all("form", method="post")] == ["tok/redeem"]
+    starts = [field["value"] for field in page.all("input", name="start")]
+    assert starts[:2] == ["2026-11-23T08:00:00Z", "2026-11-23T08:30:00Z"]
+    assert [field["value"] for field in page.all("input", name="timeZone")] == ["Europe/Berlin"]
+    assert [field["value"] for field in page.all("input", name="location") if "checked" in field] == ["0"]
+    sent = {a["name"] for tag, a in page.elements if tag in {"input", "select", "textarea"} and "name" in a}
+    assert sent >= {"invitee.name", "invitee.email", "answers.topic", "answers.size", "answers.plan"}
+    assert "09:00" in page.text
+    assert "1 hour 30 minutes" in page.text
+
+
+def test_every_error_is_in_the_summary_and_linked_to_its_field() -> None:
+    names = (
+        "start",
+        "timeZone",
+        "location",
+        "invitee.name",
+        "invitee.email",
+        "answers.topic",
+        "answers.size",
+        "answers.plan",
+    )
+    errors = {name: f"Mind the {name}." for name in names}
+    html = offer_page(an_offer(errors={**errors, "answers.gone": "Not asked any more."}))
+    page = Page(html)
+    assert list(page.all("div", role="alert"))
+    assert html.index('role="alert"') < html.index("<h1")
+    assert "Not asked any more." in page.text
+    assert page.text.startswith("Error: ")
+    for name, words in errors.items():
+        anchor = name.replace(".", "-")
+        assert f'<a href="#{anchor}">{words}</a>' in html
+        tag, target = page.by_id(anchor)
+        assert tag in {"input", "select", "textarea"}
+        assert target["name"] == name
+        described = [a for _, a in page.elements if a.get("aria-describedby") == f"{anchor}-error"]
+        assert len(described) == 1, f"the field or group of {name} names its error"
+        page.by_id(f"{anchor}-error")
+
+
+def test_how_to_join_a_call_is_told_only_after_booking() -> None:
+    private = (
+        Location("video", "secret-room"),
+        Location("phone", "+49 30 1234"),
+        Location("custom", "https://zoom.example/1"),
+    )
+    html = offer_page(
+        an_offer(locations=(*private, Location("in_person", "Torstraße 12"), Location("custom", "At yours")))
+    )
+    assert not any(location.detail in html for location in private)
+    assert "Torstraße 12" in html
+    assert "At yours" in html
+    for location in private:
+        assert location.detail in Page(confirmation_page(a_confirmation(location=location))).text
+        assert location.detail not in confirmation_page(a_confirmation(location=location, status="cancelled"))
+
+
+@pytest.mark.parametrize(
+    ("location", "href"),
+    [
+        (Location("video", "https://meet.example/a?b=c&d"), "https://meet.example/a?b=c&d"),
+        (Location("phone", "+49 30 1234-5"), "tel:+493012345"),
+        (Location("video", "javascript:alert(1)"), None),
+        (Location("video", "data:text/html,hi"), None),
+        (Location("custom", "see https://example.org"), None),
+        (Location("in_person", "Torstraße 12"), None),
+    ],
+)
+def test_only_a_web_address_or_a_phone_number_becomes_a_link(location: Location, href: str | None) -> None:
+    page = Page(confirmation_page(a_confirmation(location=location)))
+    assert [link["href"] for link in page.all("a")] == ([href] if href else [])
+
+
+def test_on_the_day_the_clock_goes_back_each_time_says_its_offset() -> None:
+    starts = [datetime(2026, 10, 24, 10, tzinfo=UTC)]
+    starts += [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)]
+    html = offer_page(an_offer(days=offered_days(starts, "Europe/Berlin")))
+    text = Page(html).text
+    assert "Berlin time, UTC+2, then UTC+1 from Sunday 25 October" in text
+    assert "Saturday 24 October UTC+2" in text
+    assert 'value="2026-10-25T00:30:00Z"><span>02:30<small> UTC+2</small>' in html
+    assert 'value="2026-10-25T01:30:00Z"><span>02:30<small> UTC+1</small>' in html
+
+
+def test_on_the_day_the_clock_goes_forward_each_time_says_its_offset() -> None:
+    starts = [datetime(2026, 3, 29, 0, 30, tzinfo=UTC), datetime(2026, 3, 29, 1, 0, tzinfo=UTC)]
+    starts.insert(0, datetime(2026, 3, 28, 12, tzinfo=UTC))
+    html = offer_page(an_offer(days=offered_days(starts, "Europe/Berlin")))
+    assert 'value="2026-03-29T00:30:00Z"><span>01:30<small> UTC+1</small>' in html
+    assert 'value="2026-03-29T01:00:00Z"><span>03:00<small> UTC+2</small>' in html
+
+
+def test_a_day_with_one_offset_does_not_repeat_it() -> None:
+    assert "<small>" not in offer_page(an_offer())
+
+
+def test_days_are_the_shown_zones_days() -> None:
+    starts = [datetime(2026, 11, 23, 14, 30, tzinfo=UTC), datetime(2026, 11, 23, 15, tzinfo=UTC)]
+    days = offered_days(starts, "Asia/Tokyo")
+    assert [day.date for day in days] == [date(2026, 11, 23), date(2026, 11, 24)]
+    assert [list(day.starts) for day in days] == [starts[:1], starts[1:]]
+
+
+def test_of_many_times_only_the_first_day_and_the_chosen_one_are_unfolded() -> None:
+    first = datetime(2026, 11, 23, 8, tzinfo=UTC)
+    starts = [first + timedelta(days=day, minutes=15 * n) for day in range(4) for n in range(12)]
+    view = an_offer(days=offered_days(starts, "UTC"), zone="UTC", values={"start": "2026-11-25T08:15:00Z"})
+    days = list(Page(offer_page(view)).all("details", **{"class": "day"}))
+    assert ["open" in day for day in days] == [True, False, True, False]
+
+
+def test_without_times_the_page_says_so_and_leads_on() -> None:
+    here = offer_page(an_offer(days=()))
+    assert "No times on these dates" in here
+    assert 'href="tok?from=2026-11-30"' in here
+    assert 'method="post"' not in here
+    assert "No times are on offer at the moment" in offer_page(an_offer(days=(), later=None))
+
+
+def test_changing_the_zone_is_a_get_that_stays_on_the_same_dates() -> None:
+    html = offer_page(an_offer())
+    page = Page(html)
+    assert list(page.all("form", method="get"))
+    assert [field["value"] for field in page.all("input", name="from")] == ["2026-11-23"]
+    assert "selected" in next(page.all("option", value="Europe/Berlin"))
+    assert ">Buenos Aires, Argentina" in html
+    assert not list(page.all("option", value="US/Pacific")), "old names are not offered"
+    shown = Page(offer_page(an_offer(zone="US/Pacific")))
+    assert "selected" in next(shown.all("option", value="US/Pacific")), "but the shown one always is"
+
+
+def test_a_confirmation_shows_both_zones_only_when_their_clocks_differ() -> None:
+    both = Page(confirmation_page(a_confirmation(zone="America/New_York"))).text
+    assert "Tuesday 24 November 2026 04:30 – 05:00" in both
+    assert "New York time, UTC−5" in both
+    assert "For Mia: 10:30 – 11:00 (Berlin time, UTC+1)" in both
+    assert "For Mia" not in confirmation_page(a_confirmation(zone="Europe/Paris"))
+
+
+def test_a_confirmation_over_midnight_or_a_clock_change_leaves_no_doubt() -> None:
+    late = times.span_words(
+        datetime(2026, 11, 24, 22, 45, tzinfo=UTC),
+        datetime(2026, 11, 24, 23, 15, tzinfo=UTC),
+        "Europe/Berlin",
+    )
+    assert (late.day, late.times) == ("Tuesday 24 November 2026", "23:45 – 00:15 on Wednesday 25 November")
+    back = times.span_words(
+        datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 15, tzinfo=UTC), "Europe/Berlin"
+    )
+    assert (back.times, back.zone) == ("02:30 (UTC+2) – 02:15 (UTC+1)", "Berlin time")
+
+
+def test_a_confirmation_says_how_it_stands() -> None:
+    booked = confirmation_page(a_confirmation())
+    assert "You’re booked" in booked
+    assert "is now used" in booked
+    assert "is now used" not in confirmation_page(a_confirmation(link_used=False))
+    cancelled = confirmation_page(a_confirmation(status="cancelled"))
+    assert "This booking is cancelled" in cancelled
+    assert "is now used" not in cancelled
+    for shown in (
+        "Product walk-through",
+        "Sam Okafor",
+        "sam@example.org",
+        "Torstraße 12",
+        "2026-11-24T09:30:00Z",
+    ):
+        assert shown in booked
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_dead_page_has_nothing_of_the_host_or_the_event_to_show(reason: DeadReason) -> None:
+    # P7: a dead page is made from the reason alone, so nothing else can be in it.
+    assert {field.name for field in dataclasses.fields(DeadPage)} == {"root", "reason", "opens_at", "zone"}
+    one = dead_page(DeadPage(root="../", reason=reason))
+    opening = datetime(2026, 11, 23, 8, tzinfo=UTC)
+    other = dead_page(DeadPage(root="../", reason=reason, opens_at=opening, zone="Europe/Berlin"))
+    assert (one == other) == (reason != "not-open")
+    page = Page(one)
+    assert not list(page.all("form"))
+    assert not list(page.all("a"))
+
+
+def test_a_link_that_opens_later_says_when_and_in_which_zone() -> None:
+    view = DeadPage(
+        root="../", reason="not-open", opens_at=datetime(2026, 11, 23, 8, tzinfo=UTC), zone="Europe/Berlin"
+    )
+    assert "It opens on Monday 23 November 2026, 09:00 (Berlin time, UTC+1)." in dead_page(view)
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("UTC", "UTC"),
+        ("Etc/UTC", "UTC"),
+        ("Asia/Kathmandu", "Kathmandu time, UTC+5:45"),
+        ("America/St_Johns", "St Johns time, UTC−3:30"),
+        ("America/Argentina/Buenos_Aires", "Buenos Aires, Argentina time, UTC−3"),
+        ("Europe/London", "London time, UTC+0"),
+        ("Etc/GMT+5", "Etc/GMT+5, UTC−5"),
+        ("EST5EDT", "EST5EDT, UTC−5"),
+    ],
+)
+def test_a_zone_is_said_in_words_with_its_offset(zone: str, words: str) -> None:
+    assert times.zone_words(zone, [datetime(2026, 11, 23, 8, tzinfo=UTC)]) == words
+
+
+def test_every_zone_can_be_shown() -> None:
+    for zone in available_timezones():
+        assert times.moment_words(datetime(2026, 11, 23, 8, tzinfo=UTC), zone)
+
+
+def test_jinja_is_loaded_only_when_a_page_is_made() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys; import chalicelib.pages.invitee; print('jinja2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
