@@ -4,6 +4,7 @@ from chalice.app import Chalice
 
 from chalicelib.api.assets import assets
 from chalicelib.api.auth import auth
+from chalicelib.api.bookings import bookings
 from chalicelib.api.event_types import event_types
 from chalicelib.api.hosts import hosts
 from chalicelib.api.invitee import invitee
@@ -15,5 +16,6 @@ app.register_blueprint(auth)
 app.register_blueprint(hosts)
 app.register_blueprint(event_types)
 app.register_blueprint(links)
+app.register_blueprint(bookings)
 app.register_blueprint(invitee)
 app.register_blueprint(assets)

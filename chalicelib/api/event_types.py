@@ -32,7 +32,7 @@ def get_event_types(call: Call) -> Reply:
     page = list_event_types(
         bootstrap.world(), call.caller, query.get("hostId"), query.get("cursor"), page_limit(query)
     )
-    listed = [event_type_json(event_type) for event_type in page.event_types]
+    listed = [event_type_json(event_type) for event_type in page.rows]
     return json_reply(200, {"eventTypes": listed, "nextCursor": page.next_cursor})
 
 

@@ -22,9 +22,7 @@ def get_hosts(call: Call) -> Reply:
     """List the team's hosts, newest first."""
     query = call.query(*PAGING)
     page = list_hosts(bootstrap.world(), call.caller, query.get("cursor"), page_limit(query))
-    return json_reply(
-        200, {"hosts": [host_json(host) for host in page.hosts], "nextCursor": page.next_cursor}
-    )
+    return json_reply(200, {"hosts": [host_json(host) for host in page.rows], "nextCursor": page.next_cursor})
 
 
 @hosts.on("GET", "/v1/hosts/{hostId}")

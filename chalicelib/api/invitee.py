@@ -1,6 +1,6 @@
 """The invitee's door: `/s/{token}` and `/b/{bookingToken}`, pages for browsers and JSON for programs."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -9,8 +9,9 @@ import msgspec
 from chalicelib import bootstrap
 from chalicelib.api.call import FORM, JSON, Call
 from chalicelib.api.door import Door, Reply, json_reply
+from chalicelib.api.instants import Instant, date_of, instant, when
 from chalicelib.api.problems import STATUSES
-from chalicelib.api.schemas import Instant, RedeemBody, booking_json, booking_url, instant, slots_json
+from chalicelib.api.schemas import RedeemBody, booking_json, booking_url, slots_json
 from chalicelib.api.team import base_url
 from chalicelib.domain import errors
 from chalicelib.domain.bookings import Booking, Invitee
@@ -94,8 +95,8 @@ def get_slots(call: Call) -> Reply:
     query = call.query("from", "to")
     world = bootstrap.world()
     opened = open_link(world, call.path("token"))
-    start = _when(query["from"], "from") if "from" in query else opened.now
-    end = _when(query["to"], "to") if "to" in query else start + DEFAULT_RANGE
+    start = when(query["from"], "from") if "from" in query else opened.now
+    end = when(query["to"], "to") if "to" in query else start + DEFAULT_RANGE
     return json_reply(200, slots_json(slots_of(world, opened, start, end), start, end))
 
 
@@ -202,7 +203,7 @@ def _offer_reply(
     wanted = fields.get("timeZone") or call.hint("timeZone") or ""
     zone = wanted if is_zone(wanted) else offer.schedule.time_zone
     today = opened.now.astimezone(ZoneInfo(zone)).date()
-    first = max(_date(call.hint("from") or "") or today, today)
+    first = max(date_of(call.hint("from") or "") or today, today)
     days, later = _days(opened, first, zone)
     earlier = max(today, first - timedelta(days=DAYS_A_PAGE)) if first > today else None
     here = f"{call.root}s/{call.path('token')}"
@@ -301,27 +302,6 @@ def _before_booking(location: Location) -> dict[str, str]:
 def _own_page(call: Call, booking: Booking) -> str:
     ring = bootstrap.world().keyring()
     return booking_url(booking, ring, call.root.rstrip("/")) or ""
-
-
-def _when(text: str, name: str) -> datetime:
-    """Return a query's instant or date (its first moment, UTC)."""
-    day = _date(text)
-    if day is not None:
-        return datetime.combine(day, time(0), UTC)
-    try:
-        # A plus sign that was not encoded arrives as a space.
-        found = msgspec.convert(text.replace(" ", "+"), type=Instant)
-    except msgspec.ValidationError:
-        raise InvalidRequestError([FieldFault(f"/{name}", "must be an RFC 3339 instant or a date")]) from None
-    return instant(found, f"/{name}")
-
-
-def _date(text: str) -> date | None:
-    try:
-        found = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a date has no zone
-    except ValueError:
-        return None
-    return found if 2000 <= found.year < 2200 else None
 
 
 def _page(status: int, html: str) -> Reply:

@@ -50,7 +50,7 @@ def get_links(call: Call) -> Reply:
         limit=page_limit(query),
     )
     page = list_links(bootstrap.world(), call.caller, request)
-    return json_reply(200, {"links": _links_json(call, page.links), "nextCursor": page.next_cursor})
+    return json_reply(200, {"links": _links_json(call, page.rows), "nextCursor": page.next_cursor})
 
 
 @links.on("GET", "/v1/links/{linkId}")

@@ -1,14 +1,15 @@
 """Requests and answers in JSON: camelCase, unknown fields refused, absent told apart from null."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from chalicelib.api.instants import Instant, instant
 from chalicelib.domain.bookings import Booking, Invitee
-from chalicelib.domain.clock import as_instant, rfc3339
+from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.event_types import (
     DEFAULT_WINDOW_DAYS,
@@ -24,22 +25,6 @@ from chalicelib.domain.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.schedules import Schedule
 from chalicelib.domain.slots import Slot
 from chalicelib.domain.tokens import Keyring, Purpose, make_token
-
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-
-_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
-_LAST = datetime(2200, 1, 1, tzinfo=UTC)
-
-
-def instant(value: datetime, pointer: str) -> datetime:
-    """Return a given time as UTC to the millisecond. Raises `InvalidValueError` outside the years 2000–2199."""
-    try:
-        found = as_instant(value)
-    except OverflowError:
-        found = _LAST
-    if not _FIRST <= found < _LAST:
-        raise InvalidValueError([FieldFault(pointer, "must be in the years 2000 to 2199")])
-    return found
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, frozen=True):
@@ -211,6 +196,12 @@ class RedeemBody(_Body, frozen=True):
     invitee: Invitee
     answers: dict[str, str] = {}
     location_index: int | None = None
+
+
+class RescheduleBody(_Body, frozen=True):
+    """Where a booking is to be moved."""
+
+    start: Instant
 
 
 def host_json(host: Host) -> dict[str, Any]:

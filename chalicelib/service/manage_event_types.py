@@ -10,48 +10,28 @@ from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import (
     ConflictError,
-    FieldFault,
-    InvalidValueError,
     NotFoundError,
     StoreUnavailableError,
 )
 from chalicelib.domain.event_types import EventSettings, EventType, check_event_settings, slug_of
-from chalicelib.domain.ids import EVENT_TYPE, HOST, ID_BYTES, is_id, make_id
+from chalicelib.domain.ids import EVENT_TYPE, ID_BYTES, is_id, make_id
 from chalicelib.domain.links import LinkStatus
 from chalicelib.domain.listings import LinkFilter, read_cursor, write_cursor
 from chalicelib.domain.rules import Rules
 from chalicelib.service.contention import until_decided
+from chalicelib.service.owner import owner_of
+from chalicelib.service.paging import Page
 from chalicelib.service.ports import World
 
 REVOKE_PAGE: Final = 100
 REVOKE_TIME: Final = timedelta(seconds=15)  # API Gateway ends a request after 29 s
 
 
-class EventTypePage(msgspec.Struct, frozen=True):
-    """One page of event types, newest first."""
-
-    event_types: list[EventType]
-    next_cursor: str | None
-
-
-def owner_of(caller: Caller, host_id: str | None) -> str:
-    """Return the host a request is about: the one named, else the caller's own.
-
-    Raises `NotFoundError` for another's host (P9), `InvalidValueError` when an admin names none.
-    """
-    wanted = host_id if host_id is not None else caller.host_id
-    if wanted is None:
-        raise InvalidValueError([FieldFault("/hostId", "an admin key names a host")])
-    if not is_id(HOST, wanted) or not caller.may_see(wanted):
-        raise NotFoundError
-    return wanted
-
-
 def create_event_type(
     world: World, caller: Caller, host_id: str | None, settings: EventSettings, cause: Cause
 ) -> EventType:
     """Make an event type. Raises `NotFoundError` (the host), `InvalidValueError`."""
-    owner = owner_of(caller, host_id)
+    owner = owner_of(world, caller, host_id)
     settings = _checked(settings)
     if world.store.hosts.read(owner) is None:
         raise NotFoundError
@@ -75,13 +55,13 @@ def read_event_type(world: World, caller: Caller, event_type_id: str) -> EventTy
 
 def list_event_types(
     world: World, caller: Caller, host_id: str | None, cursor: str | None, limit: int
-) -> EventTypePage:
+) -> Page[EventType]:
     """Return a page of a host's event types. Raises `NotFoundError`, `InvalidValueError`."""
-    owner = owner_of(caller, host_id)
+    owner = owner_of(world, caller, host_id)
     _, before = read_cursor(cursor, "e")
     rows = world.store.event_types.page(owner, before, limit)
     more = write_cursor("e", rows[-1][0].sort) if len(rows) == limit else None
-    return EventTypePage([row for _, row in rows if not row.archived], more)
+    return Page([row for _, row in rows if not row.archived], more)
 
 
 def change_event_type(

@@ -12,14 +12,8 @@ from chalicelib.domain.ids import HOST, ID_BYTES, is_id, make_id
 from chalicelib.domain.listings import read_cursor, write_cursor
 from chalicelib.domain.rules import Rules
 from chalicelib.service.contention import until_decided
+from chalicelib.service.paging import Page
 from chalicelib.service.ports import World
-
-
-class HostPage(msgspec.Struct, frozen=True):
-    """One page of hosts, newest first."""
-
-    hosts: list[Host]
-    next_cursor: str | None
 
 
 def create_host(world: World, caller: Caller, settings: HostSettings, cause: Cause) -> Host:
@@ -41,13 +35,13 @@ def read_host(world: World, caller: Caller, host_id: str) -> Host:
     return host
 
 
-def list_hosts(world: World, caller: Caller, cursor: str | None, limit: int) -> HostPage:
+def list_hosts(world: World, caller: Caller, cursor: str | None, limit: int) -> Page[Host]:
     """Return a page of the team's hosts. Raises `ForbiddenError`, `InvalidValueError`."""
     caller.require_admin()
     _, before = read_cursor(cursor, "h")
     rows = world.store.hosts.page(before, limit)
     more = write_cursor("h", rows[-1][0].sort) if len(rows) == limit else None
-    return HostPage([host for _, host in rows], more)
+    return Page([host for _, host in rows], more)
 
 
 def change_host(

@@ -1,0 +1,81 @@
+"""`/v1/bookings`: the host's view of bookings: list, read, cancel, move, erase the person."""
+
+from typing import Any
+
+from chalicelib import bootstrap
+from chalicelib.api.call import Call
+from chalicelib.api.door import Reply, json_reply
+from chalicelib.api.instants import instant, when
+from chalicelib.api.schemas import RescheduleBody, booking_json
+from chalicelib.api.team import PAGING, base_url, page_limit, team_door
+from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
+from chalicelib.domain.listings import BookingFilter
+from chalicelib.service.cancel_booking import cancel_booking
+from chalicelib.service.erase_person import erase_person
+from chalicelib.service.find_booking import FindBooking, hosts_booking
+from chalicelib.service.list_bookings import BookingsRequest, list_bookings
+from chalicelib.service.move_booking import move_booking
+
+bookings = team_door(__name__)
+
+
+@bookings.on("GET", "/v1/bookings")
+def get_bookings(call: Call) -> Reply:
+    """List bookings: `?linkId=`, or those that start in `?from=&to=`; earliest first."""
+    query = call.query("hostId", "linkId", "from", "to", "eventTypeId", "status", *PAGING)
+    if "linkId" in query and ("from" in query or "to" in query):
+        raise InvalidValueError([FieldFault("/linkId", "can't be given together with from or to")])
+    where = BookingFilter(
+        host_id=query.get("hostId", ""),
+        link_id=query.get("linkId"),
+        event_type_id=query.get("eventTypeId"),
+        status=_status(query["status"]) if "status" in query else None,
+        start=when(query["from"], "from") if "from" in query else None,
+        end=when(query["to"], "to") if "to" in query else None,
+    )
+    request = BookingsRequest(where=where, cursor=query.get("cursor"), limit=page_limit(query))
+    page = list_bookings(bootstrap.world(), call.caller, request)
+    rows = [_json(call, booking) for booking in page.rows]
+    return json_reply(200, {"bookings": rows, "nextCursor": page.next_cursor})
+
+
+@bookings.on("GET", "/v1/bookings/{bookingId}")
+def get_booking(call: Call) -> Reply:
+    """Read a booking."""
+    return json_reply(200, _json(call, _find(call)()))
+
+
+@bookings.on("POST", "/v1/bookings/{bookingId}/cancel")
+def post_cancel(call: Call) -> Reply:
+    """Cancel a booking; its slot is free again."""
+    return json_reply(200, _json(call, cancel_booking(bootstrap.world(), _find(call), call.cause())))
+
+
+@bookings.on("POST", "/v1/bookings/{bookingId}/reschedule")
+def post_reschedule(call: Call) -> Reply:
+    """Move a booking to another slot on offer."""
+    start = instant(call.decode(RescheduleBody).start, "/start")
+    return json_reply(200, _json(call, move_booking(bootstrap.world(), _find(call), start, call.cause())))
+
+
+@bookings.on("DELETE", "/v1/bookings/{bookingId}/personal-data")
+def delete_personal_data(call: Call) -> Reply:
+    """Drop the person from a booking and keep the record."""
+    return json_reply(200, _json(call, erase_person(bootstrap.world(), _find(call), call.cause())))
+
+
+def _find(call: Call) -> FindBooking:
+    return hosts_booking(bootstrap.world(), call.caller, call.path("bookingId"))
+
+
+def _json(call: Call, booking: Booking) -> dict[str, Any]:
+    return booking_json(booking, bootstrap.world().keyring(), base_url(call))
+
+
+def _status(given: str) -> BookingStatus:
+    try:
+        return BookingStatus(given)
+    except ValueError:
+        known = ", ".join(BookingStatus)
+        raise InvalidRequestError([FieldFault("/status", f"must be one of {known}")]) from None

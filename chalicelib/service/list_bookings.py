@@ -1,0 +1,50 @@
+"""List bookings by start, earliest first: of a link, or of a host in a range of time (P9, P10)."""
+
+from functools import partial
+
+import msgspec
+
+from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.errors import FieldFault, InvalidValueError
+from chalicelib.domain.listings import BookingFilter, read_cursor
+from chalicelib.service.owner import owner_of
+from chalicelib.service.paging import Page, fill, merged, portion, stream
+from chalicelib.service.ports import World
+from chalicelib.service.read_link import read_link
+
+
+class BookingsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list is asked for. `where.host_id` is empty where the caller names none."""
+
+    where: BookingFilter
+    cursor: str | None
+    limit: int
+
+
+def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Page[Booking]:
+    """Return a page of bookings. Raises `NotFoundError` (another's), `InvalidValueError`."""
+    where = request.where
+    if where.start is not None and where.end is not None and where.end <= where.start:
+        raise InvalidValueError([FieldFault("/to", "must be after from")])
+    _, after = read_cursor(request.cursor, "b")
+    bookings = world.store.bookings
+    if where.link_id is not None:
+        owner = read_link(world, caller, where.link_id).host_id
+        streams = [stream(partial(bookings.entries_of_link, where), after, portion(request.limit, 1))]
+    else:
+        owner = owner_of(world, caller, where.host_id or None, where.event_type_id)
+        where = msgspec.structs.replace(where, host_id=owner)
+        statuses = (where.status,) if where.status else tuple(BookingStatus)
+        size = portion(request.limit, len(statuses))
+        streams = [stream(partial(bookings.entries, where, status), after, size) for status in statuses]
+
+    def read(booking_ids: list[str]) -> list[Booking]:
+        return [booking for booking in bookings.read_many(booking_ids) if fits(booking)]
+
+    def fits(booking: Booking) -> bool:
+        if booking.host_id != owner or where.event_type_id not in (None, booking.event_type_id):
+            return False
+        return where.status in (None, booking.status)
+
+    return fill(merged(streams, newest_first=False), request.limit, "b", read)

@@ -1,0 +1,25 @@
+"""Whose things a request is about: the caller's own, or for an admin the host it names (P9)."""
+
+from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.errors import FieldFault, InvalidValueError, NotFoundError
+from chalicelib.domain.ids import EVENT_TYPE, HOST, is_id
+from chalicelib.service.ports import World
+
+
+def owner_of(world: World, caller: Caller, host_id: str | None, event_type_id: str | None = None) -> str:
+    """Return the host a request is about: that of the event type it names, the host it names, or the caller's.
+
+    Raises `NotFoundError` for another's, or where the two do not go together; `InvalidValueError` when an
+    admin names neither.
+    """
+    if event_type_id is not None:
+        found = world.store.event_types.read(event_type_id) if is_id(EVENT_TYPE, event_type_id) else None
+        if found is None or host_id not in (None, found.host_id) or not caller.may_see(found.host_id):
+            raise NotFoundError
+        return found.host_id
+    wanted = host_id if host_id is not None else caller.host_id
+    if wanted is None:
+        raise InvalidValueError([FieldFault("/hostId", "an admin key names a host")])
+    if not is_id(HOST, wanted) or not caller.may_see(wanted):
+        raise NotFoundError
+    return wanted
