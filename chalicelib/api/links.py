@@ -15,7 +15,9 @@ from chalicelib.service.change_link import change_link
 from chalicelib.service.generate import GenerateRequest, generate
 from chalicelib.service.list_links import ListRequest, list_links
 from chalicelib.service.read_link import read_link
+from chalicelib.service.replace import replace_link
 from chalicelib.service.revoke import BulkResult, bulk_delete, bulk_revoke, delete_link, revoke_link
+from chalicelib.service.rolling_link import read_rolling_link, renew_rolling_link
 
 MANY_LINKS: Final = 3_500_000  # bytes; the answer repeats them and must stay within Lambda's 6 MB
 
@@ -82,6 +84,31 @@ def post_revoke(call: Call) -> Reply:
     return _link_reply(call, revoke_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause()))
 
 
+@links.on("POST", "/v1/links/{linkId}/replace")
+def post_replace(call: Call) -> Reply:
+    """Make a fresh link in this one's place; an active one is revoked."""
+    fresh = replace_link(
+        bootstrap.world(), call.caller, call.path("linkId"), call.idempotency_key, call.cause()
+    )
+    return _link_reply(call, fresh, 201)
+
+
+@links.on("GET", "/v1/event-types/{eventTypeId}/rolling-link")
+def get_rolling_link(call: Call) -> Reply:
+    """Read the link that renews itself."""
+    return _link_reply(call, read_rolling_link(bootstrap.world(), call.caller, call.path("eventTypeId")))
+
+
+@links.on("POST", "/v1/event-types/{eventTypeId}/rolling-link")
+def post_rolling_link(call: Call) -> Reply:
+    """Make the link that renews itself, or a fresh one in its place; an active old one is revoked."""
+    changes = call.decode(LinkChanges) if call.body() else LinkChanges()
+    renewed = renew_rolling_link(
+        bootstrap.world(), call.caller, call.path("eventTypeId"), changes.applied_to, call.cause()
+    )
+    return _link_reply(call, renewed, 201)
+
+
 @links.on("POST", "/v1/links/bulk-revoke")
 def post_bulk_revoke(call: Call) -> Reply:
     """Revoke many links, each for itself."""
@@ -110,8 +137,8 @@ def _links_json(call: Call, found: list[Link]) -> list[dict[str, Any]]:
     return [link_json(link, ring, base, now) for link in found]
 
 
-def _link_reply(call: Call, link: Link) -> Reply:
-    return json_reply(200, _links_json(call, [link])[0])
+def _link_reply(call: Call, link: Link, status: int = 200) -> Reply:
+    return json_reply(status, _links_json(call, [link])[0])
 
 
 def _bulk_reply(results: list[BulkResult]) -> Reply:

@@ -149,6 +149,14 @@ def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime |
     rules.at("metadata").require(shallow, f"must be nested at most {MOST_DOCUMENT_DEPTH} deep")
 
 
+def check_rolling_settings(settings: LinkSettings, rules: Rules) -> None:
+    """Record what a rolling link can't have: it is used once, and its successor is out by then."""
+    rules.at("maxUsageCount").require(settings.max_usage_count == 1, "must be 1 for a rolling link")
+    rules.at("restoreUseOnCancel").require(
+        not settings.restore_use_on_cancel, "must be false for a rolling link"
+    )
+
+
 def document_size(document: object) -> int:
     """Return the bytes of a value as compact JSON, or more than any limit when it has no JSON form."""
     try:

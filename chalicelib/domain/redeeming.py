@@ -19,9 +19,13 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one redeem writes. `link` is as it was read; the write's own conditions decide."""
+    """Everything one redeem writes. `link` is as it was read; the write's own conditions decide.
+
+    `successor` is the next rolling link, made in the same transaction when `link` is one.
+    """
 
     link: Link
+    successor: Link | None
     booking: Booking
     receipt_id: str
     body_hash: str

@@ -7,7 +7,13 @@ import msgspec
 from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, NotFoundError
-from chalicelib.domain.links import Link, LinkSettings, LinkStatus, check_link_settings
+from chalicelib.domain.links import (
+    Link,
+    LinkSettings,
+    LinkStatus,
+    check_link_settings,
+    check_rolling_settings,
+)
 from chalicelib.domain.offers import check_overrides
 from chalicelib.domain.rules import Rules
 from chalicelib.service.contention import until_decided
@@ -43,6 +49,8 @@ def _changed(world: World, link: Link, settings: LinkSettings) -> Link:
         raise ConflictError(f"A link that is {status} can't be changed, but for its label and metadata.")
     rules = Rules()
     check_link_settings(settings, rules, now=now if settings.expires_at != before.expires_at else None)
+    if link.rolling:
+        check_rolling_settings(settings, rules)
     most = settings.max_usage_count
     if most is not None and most != before.max_usage_count:
         rules.at("maxUsageCount").require(most >= link.usage_count, "must not be below usageCount")

@@ -24,7 +24,7 @@ from chalicelib.domain.errors import (
     SlotNotOfferedError,
     SlotTakenError,
 )
-from chalicelib.domain.ids import BOOKING, LINK, make_id
+from chalicelib.domain.ids import BOOKING, ID_BYTES, LINK, make_id
 from chalicelib.domain.links import Link, check_recipient_matches
 from chalicelib.domain.offers import offer_of
 from chalicelib.domain.redeeming import (
@@ -39,6 +39,7 @@ from chalicelib.domain.redeeming import (
 )
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.slots import is_offered
+from chalicelib.domain.succession import fresh_link
 from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
@@ -110,6 +111,7 @@ def _book(world: World, link: Link, request: RedeemRequest, receipt_id: str, cau
     booking = _plan(world, link, request, receipt_id)
     attempt = Attempt(
         link=link,
+        successor=_successor(world, link, booking.created_at) if link.rolling else None,
         booking=booking,
         receipt_id=receipt_id,
         body_hash=request.body_hash,
@@ -148,7 +150,7 @@ def _plan(world: World, link: Link, request: RedeemRequest, receipt_id: str) -> 
         raise SlotNotOfferedError
     occupied_from, occupied_to = occupied_span(offer, request.start)
     return Booking(
-        booking_id=make_id(BOOKING, world.random_bytes(16)),
+        booking_id=make_id(BOOKING, world.random_bytes(ID_BYTES)),
         link_id=link.link_id,
         host_id=link.host_id,
         event_type_id=link.event_type_id,
@@ -165,6 +167,12 @@ def _plan(world: World, link: Link, request: RedeemRequest, receipt_id: str) -> 
         created_at=now,
         keyless_receipt_id=None if request.idempotency_key is not None else receipt_id,
     )
+
+
+def _successor(world: World, link: Link, now: datetime) -> Link:
+    # The id is fresh randomness, so whoever holds this link's token learns nothing of the next one's.
+    link_id = make_id(LINK, world.random_bytes(ID_BYTES))
+    return fresh_link(link, link_id=link_id, key_id=world.keyring().current, now=now, rolling=True)
 
 
 def _replay(world: World, receipt: Receipt, request: RedeemRequest) -> Redeemed:

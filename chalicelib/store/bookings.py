@@ -14,6 +14,7 @@ from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.links import Link, LinkStatus
 from chalicelib.domain.listings import BookingFilter, Entry
+from chalicelib.domain.occupancy import cells_by_day
 from chalicelib.domain.redeeming import (
     AlreadyBooked,
     Attempt,
@@ -38,18 +39,22 @@ from chalicelib.store.items import (
     purge_seconds,
     receipt_key,
 )
-from chalicelib.store.links import Links, death, link_of
+from chalicelib.store.links import Links, alive, death, link_of
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import ABSENT, EXISTS, Table, Transaction
+from chalicelib.store.rolling_links import RollingLinks
+from chalicelib.store.table import ABSENT, Table, Transaction
 
 
 class Bookings:
     """Reads and writes of bookings and receipts."""
 
-    def __init__(self, table: Table, links: Links, days: Days, retention: Retention) -> None:
+    def __init__(
+        self, table: Table, links: Links, days: Days, rolling: RollingLinks, retention: Retention
+    ) -> None:
         self._table = table
         self._links = links
         self._days = days
+        self._rolling = rolling
         self._retention = retention
 
     def read(self, booking_id: str) -> Booking | None:
@@ -79,11 +84,13 @@ class Bookings:
         when nothing is known: the same attempt may then be sent again, its receipt makes that safe (P4).
         """
         transaction = self._table.transaction()
-        # The order DynamoDB sees and answers in: puts, then updates.
+        # The order DynamoDB sees and answers in is puts, then updates; `_outcome_of` reads the answer by it.
         transaction.put(self._booking_item(attempt.booking, cause), ABSENT)
         transaction.put(self._receipt_item(attempt, cause), self._no_receipt(attempt.now))
         self._use_link(transaction, attempt, cause)
         self._days.take(transaction, attempt.booking.host_id, attempt.booking.occupied, cause)
+        if attempt.successor is not None:
+            self._rolling.succeed_within(transaction, attempt.link, attempt.successor, cause)
         try:
             transaction.commit()
         except TransactionRefused as refused:
@@ -163,7 +170,9 @@ class Bookings:
     @staticmethod
     def _outcome_of(refused: TransactionRefused, attempt: Attempt) -> Outcome:
         """Say why a redeem was refused. The receipt is asked first: one's own retry is never 'used' (P4)."""
-        _, receipt, link, *days = refused.refusals
+        puts = 2 if attempt.successor is None else 3
+        receipt, link = refused.refusals[1], refused.refusals[puts]
+        days = refused.refusals[puts + 1 :][: len(cells_by_day(*attempt.booking.occupied))]
         if receipt:
             found = receipt_of(ReceiptItem.from_raw_data(receipt))
             return Booked() if found.booking_id == attempt.booking.booking_id else AlreadyBooked(found)
@@ -173,7 +182,8 @@ class Bookings:
             return LinkRefused(link_of(LinkItem.from_raw_data(link)) if link else None)
         if any(day is not None for day in days):
             return CellsTaken()
-        raise ContendedError  # the booking's id exists: 128 random bits met, or a half-told reply; try anew
+        # An id of 128 random bits exists already, or the rolling link moved on meanwhile: try anew.
+        raise ContendedError
 
     def _no_receipt(self, now: datetime) -> Condition:
         # A receipt past its time may still be there: TTL lags (P3's reason, for receipts).
@@ -189,10 +199,8 @@ class Bookings:
         link, now = attempt.link, to_millis(attempt.now)
         most = link.settings.max_usage_count
         count = Path("usageCount")
-        condition = EXISTS & (Path("status") == LinkStatus.ACTIVE.value)
+        condition = alive(attempt.now) & (Path("edition") == link.edition)
         condition &= Path("notBefore").does_not_exist() | (Path("notBefore") <= now)
-        condition &= Path("expiresAt").does_not_exist() | (Path("expiresAt") > now)
-        condition &= Path("edition") == link.edition
         actions: list[Action] = [count.set(count + 1), Path("sequence").add(1)]
         if most is not None and link.usage_count + 1 >= most:
             condition &= count == most - 1

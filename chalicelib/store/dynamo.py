@@ -10,6 +10,7 @@ from chalicelib.store.event_types import EventTypes
 from chalicelib.store.hosts import Hosts
 from chalicelib.store.links import Links
 from chalicelib.store.retention import Retention
+from chalicelib.store.rolling_links import RollingLinks
 from chalicelib.store.table import Table
 
 
@@ -22,6 +23,7 @@ class DynamoStore:
     event_types: EventTypes
     links: Links
     days: Days
+    rolling_links: RollingLinks
     batches: Batches
     bookings: Bookings
 
@@ -30,6 +32,7 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
     """Return the store over a table."""
     retention = retention or Retention()
     links, days = Links(table, retention), Days(table, retention)
+    rolling = RollingLinks(table, links)
     return DynamoStore(
         hosts=Hosts(table),
         api_keys=ApiKeys(table),
@@ -37,5 +40,6 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
         links=links,
         days=days,
         batches=Batches(table, links, retention),
-        bookings=Bookings(table, links, days, retention),
+        rolling_links=rolling,
+        bookings=Bookings(table, links, days, rolling, retention),
     )

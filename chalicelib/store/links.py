@@ -30,7 +30,7 @@ from chalicelib.store.items import (
     purge_seconds,
 )
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import ABSENT, EXISTS, Table
+from chalicelib.store.table import ABSENT, EXISTS, Table, Transaction
 
 DUE_SHARDS: Final = 8
 _LABEL_LETTERS: Final = 200
@@ -86,18 +86,40 @@ class Links:
 
         Once this returns, no redeem can commit: its condition asks for `active` (P3).
         """
-        actions = [
+        try:
+            raw = self._table.update(link_key(link.link_id), self._revoking(link, cause, now), alive(now))
+        except ConditionRefused:
+            return None
+        return link_of(LinkItem.from_raw_data(raw))
+
+    def replace(self, old: Link, fresh: Link, cause: Cause, *, now: datetime) -> bool | None:
+        """Make `fresh`, and revoke `old` if it was read as active, together or not at all.
+
+        Returns True when it is written, False when `fresh` exists already, None when `old` changed meanwhile.
+        """
+        transaction = self._table.transaction()
+        transaction.put(self.item_of(fresh, cause), ABSENT)
+        self.revoke_within(transaction, old, cause, now=now)
+        try:
+            transaction.commit()
+        except TransactionRefused as refused:
+            return None if refused.refusals[0] is None else False
+        return True
+
+    def revoke_within(self, transaction: Transaction, link: Link, cause: Cause, *, now: datetime) -> None:
+        """Add to a transaction the revoking of a link that is active; of any other, that it is so still."""
+        at = link_key(link.link_id)
+        if link.status_at(now) is LinkStatus.ACTIVE:
+            transaction.update(at, self._revoking(link, cause, now), alive(now))
+        else:
+            transaction.check(at, Path("sequence") == link.sequence)
+
+    def _revoking(self, link: Link, cause: Cause, now: datetime) -> list[Action]:
+        return [
             *death(link, LinkStatus.REVOKED, cause, now, self._retention),
             Path("revokedAt").set(to_millis(now)),
             Path("sequence").add(1),
         ]
-        alive = EXISTS & (Path("status") == LinkStatus.ACTIVE.value)
-        alive &= Path("expiresAt").does_not_exist() | (Path("expiresAt") > to_millis(now))
-        try:
-            raw = self._table.update(link_key(link.link_id), actions, alive)
-        except ConditionRefused:
-            return None
-        return link_of(LinkItem.from_raw_data(raw))
 
     def delete(self, link_id: str) -> bool:
         """Delete a link; return False when it was gone already. Its token then answers `link-deleted`."""
@@ -209,6 +231,13 @@ class Links:
             created = f"{to_millis(link.created_at):014d}"
             item.due_sort = f"{to_millis(expires):014d}#{created}#{link.host_id}#{link.event_type_id}"
         return item
+
+
+def alive(now: datetime) -> Condition:
+    """Return the condition that a link is active, as the store and the clock have it."""
+    unexpired = Path("expiresAt").does_not_exist() | (Path("expiresAt") > to_millis(now))
+    condition: Condition = EXISTS & (Path("status") == LinkStatus.ACTIVE.value) & unexpired
+    return condition
 
 
 def death(link: Link, status: LinkStatus, cause: Cause, now: datetime, retention: Retention) -> list[Action]:

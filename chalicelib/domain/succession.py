@@ -1,0 +1,28 @@
+"""The link that comes after another: a replacement, or a rolling link's successor."""
+
+from datetime import datetime
+
+import msgspec
+
+from chalicelib.domain.links import Link, LinkSettings
+
+
+def fresh_link(old: Link, *, link_id: str, key_id: int, now: datetime, rolling: bool) -> Link:
+    """Return a new link with an old one's settings, unused. An expiry that has passed is set as far off anew."""
+    return Link(
+        link_id=link_id,
+        host_id=old.host_id,
+        event_type_id=old.event_type_id,
+        key_id=key_id,
+        settings=renewed_settings(old.settings, old.created_at, now),
+        created_at=now,
+        rolling=rolling,
+    )
+
+
+def renewed_settings(settings: LinkSettings, since: datetime, now: datetime) -> LinkSettings:
+    """Return the settings of a link made at `since`, for one made now: an expiry that has passed is as far off."""
+    expires = settings.expires_at
+    if expires is None or expires > now:
+        return settings
+    return msgspec.structs.replace(settings, expires_at=now + (expires - since))

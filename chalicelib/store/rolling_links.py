@@ -1,0 +1,55 @@
+"""Which link is an event type's rolling link now: one pointer item, moved only together with its links."""
+
+from datetime import datetime
+
+from pynamodb.expressions.operand import Path
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.links import Link
+from chalicelib.store.faults import TransactionRefused
+from chalicelib.store.items import RollingItem, rolling_key
+from chalicelib.store.links import Links
+from chalicelib.store.table import ABSENT, Table, Transaction
+
+
+class RollingLinks:
+    """Reads and writes of the pointer."""
+
+    def __init__(self, table: Table, links: Links) -> None:
+        self._table = table
+        self._links = links
+
+    def read(self, event_type_id: str) -> str | None:
+        """Return the id of an event type's rolling link, or None where it never had one."""
+        item = self._table.get(RollingItem, rolling_key(event_type_id))
+        return item.link_id if item else None
+
+    def renew(self, fresh: Link, old: Link | None, seen: str | None, cause: Cause, *, now: datetime) -> bool:
+        """Make `fresh` the rolling link and revoke `old` if it was read as active, together or not at all.
+
+        `seen` is where the pointer was read to point. Returns False when anything changed since it was read.
+        """
+        transaction = self._table.transaction()
+        transaction.put(self._links.item_of(fresh, cause), ABSENT)
+        pk, sk = rolling_key(fresh.event_type_id)
+        pointer = RollingItem(
+            pk, sk, link_id=fresh.link_id, actor=cause.actor, correlation_id=cause.correlation_id
+        )
+        transaction.put(pointer, ABSENT if seen is None else Path("linkId") == seen)
+        if old is not None:
+            self._links.revoke_within(transaction, old, cause, now=now)
+        try:
+            transaction.commit()
+        except TransactionRefused:
+            return False
+        return True
+
+    def succeed_within(self, transaction: Transaction, link: Link, successor: Link, cause: Cause) -> None:
+        """Add to a redeem the making of the successor, on the condition that the pointer is still at `link`."""
+        transaction.put(self._links.item_of(successor, cause), ABSENT)
+        actions = [
+            Path("linkId").set(successor.link_id),
+            Path("actor").set(cause.actor),
+            Path("correlationId").set(cause.correlation_id),
+        ]
+        transaction.update(rolling_key(link.event_type_id), actions, Path("linkId") == link.link_id)
