@@ -18,6 +18,7 @@ from chalicelib.domain.errors import (
     UnauthorizedError,
     UnsupportedMediaTypeError,
 )
+from chalicelib.domain.visits import Visitor, visitor_of
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -106,6 +107,11 @@ class Call:
             return by_method
         html, json = _quality(accept, "text/html"), _quality(accept, JSON)
         return by_method if html == json else html > json
+
+    def visitor(self) -> Visitor:
+        """Return what opens the page, as far as its headers tell; only a count depends on it."""
+        purposes = (self.header(name) or "" for name in ("sec-purpose", "purpose", "x-moz"))
+        return visitor_of(self.method, self.header("user-agent") or "", " ".join(purposes))
 
     def body(self) -> bytes:
         """Return the body. Raises `PayloadTooLargeError`, `UnsupportedMediaTypeError`, `InvalidRequestError`."""

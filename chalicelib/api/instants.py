@@ -1,6 +1,6 @@
 """Times as requests give them: RFC 3339 instants and dates, in years that can be reckoned with."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Final
 
 import msgspec
@@ -11,6 +11,7 @@ from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidVal
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A JSON string with a zone offset; one without is not of the documented form."""
 
+DEFAULT_RANGE: Final = timedelta(days=30)  # of slots, where a request names no end
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 

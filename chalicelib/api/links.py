@@ -74,7 +74,7 @@ def patch_link(call: Call) -> Reply:
 @links.on("DELETE", "/v1/links/{linkId}")
 def delete_links_one(call: Call) -> Reply:
     """Delete a link; its bookings stay."""
-    delete_link(bootstrap.world(), call.caller, call.path("linkId"))
+    delete_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause())
     return Reply(204)
 
 
@@ -120,7 +120,7 @@ def post_bulk_revoke(call: Call) -> Reply:
 def post_bulk_delete(call: Call) -> Reply:
     """Delete many links, each for itself."""
     ids = call.decode(LinkIdsBody).link_ids
-    return _bulk_reply(bulk_delete(bootstrap.world(), call.caller, ids))
+    return _bulk_reply(bulk_delete(bootstrap.world(), call.caller, ids, call.cause()))
 
 
 def _status(given: str) -> LinkStatus:

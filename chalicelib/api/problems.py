@@ -6,6 +6,8 @@ from chalicelib.domain import errors
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import (
     AdmitOneError,
+    CellFault,
+    FieldFault,
     InvalidRequestError,
     InvalidValueError,
     LinkNotOpenError,
@@ -48,7 +50,7 @@ def problem(error: AdmitOneError, correlation_id: str | None = None) -> dict[str
         "detail": error.detail,
     }
     if isinstance(error, InvalidRequestError | InvalidValueError) and error.faults:
-        document["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults]
+        document["errors"] = [_fault(fault) for fault in error.faults]
     if isinstance(error, LinkNotOpenError):
         document["notBefore"] = rfc3339(error.opens_at)
     if correlation_id is not None:
@@ -63,3 +65,8 @@ def problem_headers(error: AdmitOneError) -> dict[str, str]:
     if isinstance(error, errors.UnauthorizedError):
         return {"WWW-Authenticate": "Bearer"}
     return {}
+
+
+def _fault(fault: FieldFault) -> dict[str, Any]:
+    place = {"line": fault.line, "column": fault.column} if isinstance(fault, CellFault) else {}
+    return {**place, "pointer": fault.pointer, "detail": fault.detail}

@@ -198,6 +198,10 @@ class RedeemBody(_Body, frozen=True):
     location_index: int | None = None
 
 
+class NothingBody(_Body, frozen=True):
+    """A body that says nothing: `{}`."""
+
+
 class RescheduleBody(_Body, frozen=True):
     """Where a booking is to be moved."""
 
@@ -243,7 +247,7 @@ def link_json(link: Link, ring: Keyring, base_url: str, now: datetime) -> dict[s
     settings = link.settings
     return {
         "linkId": link.link_id,
-        "url": _url(ring, Purpose.LINK, LINK, link.link_id, link.key_id, f"{base_url}/s/"),
+        "url": link_url(link, ring, base_url),
         "hostId": link.host_id,
         "eventTypeId": link.event_type_id,
         "status": link.status_at(now).value,
@@ -283,6 +287,11 @@ def booking_json(booking: Booking, ring: Keyring, base_url: str) -> dict[str, An
         "createdAt": rfc3339(booking.created_at),
         "cancelledAt": _optional(booking.cancelled_at),
     }
+
+
+def link_url(link: Link, ring: Keyring, base_url: str) -> str | None:
+    """Return the URL that opens a link, worked out anew; None when the key that signed it was retired."""
+    return _url(ring, Purpose.LINK, LINK, link.link_id, link.key_id, f"{base_url}/s/")
 
 
 def booking_url(booking: Booking, ring: Keyring, base_url: str) -> str | None:

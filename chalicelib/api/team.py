@@ -1,15 +1,19 @@
 """What the team's routes share: one authorizer, the site's base URL, and how a page of a list is asked for."""
 
-from typing import Final
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, TypeVar
 
 from chalicelib import bootstrap
 from chalicelib.api.auth import api_key
 from chalicelib.api.call import Call, whole_number
 from chalicelib.api.door import Door
-from chalicelib.domain.errors import FieldFault, InvalidValueError
+from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
 from chalicelib.domain.listings import DEFAULT_PAGE, LEAST_PAGE, MOST_PAGE
 
 PAGING: Final = ("limit", "cursor")
+
+_E = TypeVar("_E", bound=StrEnum)
 
 
 def team_door(import_name: str) -> Door:
@@ -28,3 +32,13 @@ def page_limit(query: dict[str, str]) -> int:
     if not LEAST_PAGE <= limit <= MOST_PAGE:
         raise InvalidValueError([FieldFault("/limit", f"must be {LEAST_PAGE} to {MOST_PAGE}")])
     return limit
+
+
+def one_of(query: Mapping[str, str], name: str, kind: type[_E]) -> _E | None:
+    """Return a query parameter that is one of some words, None where it is absent. Raises `InvalidRequestError`."""
+    if name not in query:
+        return None
+    try:
+        return kind(query[name])
+    except ValueError:
+        raise InvalidRequestError([FieldFault(f"/{name}", f"must be one of {', '.join(kind)}")]) from None

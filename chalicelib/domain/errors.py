@@ -14,6 +14,14 @@ class FieldFault:
     detail: str
 
 
+@dataclass(frozen=True)
+class CellFault(FieldFault):
+    """One thing wrong with a file of rows: the line, counted from 1, and the column by its name, where it has one."""
+
+    line: int
+    column: str | None
+
+
 class AdmitOneError(Exception):
     """Base of all errors a caller can meet. `code` is the last part of the problem's `type`."""
 

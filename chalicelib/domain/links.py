@@ -122,6 +122,17 @@ def check_recipient_matches(recipient: Recipient | None, email: str) -> None:
         raise RecipientMismatchError
 
 
+def expected_address(recipient: Recipient | None) -> str | None:
+    """Return what a locked link says of the address it expects: `g…@example.com`, or `…@example.com`.
+
+    Never the whole address: whoever the link was forwarded to could type it in. None for a link without a lock.
+    """
+    if recipient is None or recipient.enforce == "none":
+        return None
+    local, _, domain = recipient.email.rpartition("@")
+    return f"{local[:1] if recipient.enforce == 'email' else ''}…@{domain}"
+
+
 def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime | None = None) -> None:
     """Record every rule the settings break, but for the overrides, which need the event type.
 

@@ -119,8 +119,13 @@ def _by_label(
         raise InvalidValueError([FieldFault("/cursor", "is not a cursor of this search")])
     fetch = partial(world.store.links.entries_by_label, where.host_id, query)
     page = fill(stream(fetch, after, limit + 1), limit, "p", read)
-    # What was found exactly has been shown on an earlier page.
-    return Page([link for link in page.rows if not _is_exact(link, query)], page.next_cursor)
+    # What was found exactly has been shown on an earlier page; of a long label the index holds the beginning.
+    rows = [link for link in page.rows if _is_labelled(link, query) and not _is_exact(link, query)]
+    return Page(rows, page.next_cursor)
+
+
+def _is_labelled(link: Link, query: str) -> bool:
+    return (link.settings.label or "").casefold().startswith(query.casefold())
 
 
 def _is_exact(link: Link, query: str) -> bool:

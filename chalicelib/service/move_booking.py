@@ -8,9 +8,10 @@ from chalicelib.domain.bookings import Booking, BookingStatus, occupied_span
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.errors import ConflictError, SlotNotOfferedError, SlotTakenError
-from chalicelib.domain.event_types import EventSettings
+from chalicelib.domain.event_types import MOST_OCCUPIED_MINUTES, EventSettings
+from chalicelib.domain.hosts import Host
 from chalicelib.domain.offers import offer_of
-from chalicelib.domain.slots import is_offered
+from chalicelib.domain.slots import Slot, is_offered
 from chalicelib.service.contention import until_decided
 from chalicelib.service.find_booking import FindBooking
 from chalicelib.service.open_link import free_slots
@@ -18,11 +19,12 @@ from chalicelib.service.ports import World
 
 
 class MovableBooking(msgspec.Struct, frozen=True):
-    """A booking, and the slots it may move to: its own slot counts as free."""
+    """A booking that may still be moved, with what decides where to."""
 
     booking: Booking
     offer: EventSettings
-    slots: list[datetime]
+    host: Host
+    now: datetime
 
 
 def move_booking(world: World, find: FindBooking, start: datetime, cause: Cause) -> Booking:
@@ -40,7 +42,7 @@ def move_booking(world: World, find: FindBooking, start: datetime, cause: Cause)
         _require_movable(booking, now)
         if booking.start == start:
             return booking
-        moved = _moved(world, booking, start, now)
+        moved = _moved(_movable(world, booking, now), start)
         written = world.store.bookings.move(booking, moved, cause)
         if written is False:
             raise SlotTakenError
@@ -49,15 +51,26 @@ def move_booking(world: World, find: FindBooking, start: datetime, cause: Cause)
     return until_decided(world, attempt)
 
 
-def slots_to_move_to(world: World, find: FindBooking, start: datetime, end: datetime) -> MovableBooking:
-    """Return a booking with the starts it may move to in `[start, end)`. Raises as `move_booking` does."""
+def movable_booking(world: World, find: FindBooking) -> MovableBooking:
+    """Return a booking with what it may be moved by.
+
+    Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `SlotNotOfferedError` when nothing
+    is on offer to it any more.
+    """
     booking, now = find(), world.now()
     _require_movable(booking, now)
-    offer, host_id = _offer(world, booking), booking.host_id
-    host = world.store.hosts.read(host_id)
-    time_off = host.settings.time_off if host else ()
-    slots = free_slots(world, offer, host_id, time_off, start, end, now=now, own=booking.occupied)
-    return MovableBooking(booking, offer, [slot.start for slot in slots if slot.start != booking.start])
+    return _movable(world, booking, now)
+
+
+def slots_to_move_to(world: World, movable: MovableBooking, start: datetime, end: datetime) -> list[Slot]:
+    """Return the slots in `[start, end)` that a booking may move to: its own time counts as free.
+
+    Raises `InvalidValueError` for a range that is empty or longer than 62 days.
+    """
+    booking, host = movable.booking, movable.host
+    time_off, own = host.settings.time_off, booking.occupied
+    found = free_slots(world, movable.offer, host.host_id, time_off, start, end, now=movable.now, own=own)
+    return [slot for slot in found if slot.start != booking.start]
 
 
 def _require_movable(booking: Booking, now: datetime) -> None:
@@ -67,29 +80,43 @@ def _require_movable(booking: Booking, now: datetime) -> None:
         raise ConflictError("This booking has begun; it can't be moved any more.")
 
 
-def _moved(world: World, booking: Booking, start: datetime, now: datetime) -> Booking:
-    offer = _offer(world, booking)
-    host = world.store.hosts.read(booking.host_id)
-    if host is None or not is_offered(offer, start, now=now, time_off=host.settings.time_off):
+def _movable(world: World, booking: Booking, now: datetime) -> MovableBooking:
+    """Return what holds for this booking: the event type's settings, the link's overrides, the booked length."""
+    event_type, host = world.store.event_types.read_with_host(booking.event_type_id, booking.host_id)
+    if event_type is None or host is None:
+        raise SlotNotOfferedError
+    link = world.store.links.read(booking.link_id)
+    offer = offer_of(event_type.settings, link.settings.overrides) if link else event_type.settings
+    return MovableBooking(booking, _as_long_as_booked(offer, booking), host, now)
+
+
+def _as_long_as_booked(offer: EventSettings, booking: Booking) -> EventSettings:
+    """Return the offer with the length that was booked, though the event type's may have changed since."""
+    length = _minutes(booking.end - booking.start)
+    before, after = offer.buffer_before_minutes, offer.buffer_after_minutes
+    if before + length + after > MOST_OCCUPIED_MINUTES:
+        # Newer buffers that don't go with this length: those it was booked with do.
+        before = _minutes(booking.start - booking.occupied_from)
+        after = _minutes(booking.occupied_to - booking.end)
+    return msgspec.structs.replace(
+        offer, duration_minutes=length, buffer_before_minutes=before, buffer_after_minutes=after
+    )
+
+
+def _moved(movable: MovableBooking, start: datetime) -> Booking:
+    offer = movable.offer
+    if not is_offered(offer, start, now=movable.now, time_off=movable.host.settings.time_off):
         raise SlotNotOfferedError
     occupied_from, occupied_to = occupied_span(offer, start)
     return msgspec.structs.replace(
-        booking,
+        movable.booking,
         start=start,
         end=start + timedelta(minutes=offer.duration_minutes),
         occupied_from=occupied_from,
         occupied_to=occupied_to,
-        sequence=booking.sequence + 1,
+        sequence=movable.booking.sequence + 1,
     )
 
 
-def _offer(world: World, booking: Booking) -> EventSettings:
-    """Return what holds for this booking: the event type's settings, the link's overrides, the booked length."""
-    event_type = world.store.event_types.read(booking.event_type_id)
-    if event_type is None:
-        raise SlotNotOfferedError
-    link = world.store.links.read(booking.link_id)
-    offer = offer_of(event_type.settings, link.settings.overrides) if link else event_type.settings
-    # What was booked keeps its length, though the event type's may have changed since.
-    length = int((booking.end - booking.start) / timedelta(minutes=1))
-    return msgspec.structs.replace(offer, duration_minutes=length)
+def _minutes(length: timedelta) -> int:
+    return length // timedelta(minutes=1)

@@ -1,6 +1,8 @@
 """Redeem: a person and a slot, by a link, become one booking; the same request again gets the same one."""
 
+import contextlib
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -15,14 +17,18 @@ from chalicelib.domain.bookings import (
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.errors import (
+    AdmitOneError,
     DeadLinkError,
     IdempotencyKeyReusedError,
     LinkDeletedError,
+    LinkNotOpenError,
     LinkRevokedError,
     LinkUsedError,
     NotFoundError,
+    RecipientMismatchError,
     SlotNotOfferedError,
     SlotTakenError,
+    TryLaterError,
 )
 from chalicelib.domain.ids import BOOKING, ID_BYTES, LINK, make_id
 from chalicelib.domain.links import Link, check_recipient_matches
@@ -43,6 +49,15 @@ from chalicelib.domain.succession import fresh_link
 from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
+
+
+_DENIALS: Final = (
+    DeadLinkError,
+    LinkNotOpenError,
+    RecipientMismatchError,
+    SlotNotOfferedError,
+    SlotTakenError,
+)
 
 
 class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +102,8 @@ def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Re
     else:
         receipt_id = keyed_receipt_id(request.idempotency_key)
 
+    seen: list[Link] = []
+
     def attempt() -> Redeemed | None:
         link, receipt = world.store.bookings.read_link_and_receipt(link_id, receipt_id)
         if receipt is not None:
@@ -94,6 +111,7 @@ def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Re
         try:
             if link is None:
                 raise LinkDeletedError
+            seen.append(link)
             return _book(world, link, request, receipt_id, cause)
         except (DeadLinkError, SlotTakenError):
             # P4: a refusal may be the echo of this very request, committed since (a double press) or with
@@ -103,7 +121,17 @@ def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Re
                 return _replay(world, receipt, request)
             raise
 
-    return until_decided(world, attempt)
+    try:
+        return until_decided(world, attempt)
+    except _DENIALS as refusal:
+        if seen:
+            _note_denial(world, seen[-1], refusal, cause)
+        raise
+
+
+def _note_denial(world: World, link: Link, refusal: AdmitOneError, cause: Cause) -> None:
+    with contextlib.suppress(TryLaterError):  # a note that can't be made must not hide the answer
+        world.store.history.deny(link, refusal.code, cause, now=world.now())
 
 
 def _book(world: World, link: Link, request: RedeemRequest, receipt_id: str, cause: Cause) -> Redeemed | None:

@@ -13,6 +13,7 @@ from chalicelib.domain.errors import (
     FieldFault,
     InvalidValueError,
 )
+from chalicelib.domain.events import link_deleted
 from chalicelib.domain.links import MOST_LINKS_A_CALL, Link, LinkStatus
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
@@ -46,10 +47,14 @@ def revoke_link(world: World, caller: Caller, link_id: str, cause: Cause) -> Lin
     return until_decided(world, attempt)
 
 
-def delete_link(world: World, caller: Caller, link_id: str) -> None:
-    """Delete a link, whatever its status. Its bookings stay. Raises `NotFoundError`."""
-    read_link(world, caller, link_id)
-    world.store.links.delete(link_id)
+def delete_link(world: World, caller: Caller, link_id: str, cause: Cause) -> None:
+    """Delete a link, whatever its status. Its bookings and history stay. Raises `NotFoundError`."""
+
+    def attempt() -> bool:
+        link = read_link(world, caller, link_id)
+        return world.store.links.delete(link_deleted(link, cause, world.now()))
+
+    until_decided(world, attempt)
 
 
 def bulk_revoke(world: World, caller: Caller, link_ids: Sequence[str], cause: Cause) -> list[BulkResult]:
@@ -57,11 +62,11 @@ def bulk_revoke(world: World, caller: Caller, link_ids: Sequence[str], cause: Ca
     return _each(link_ids, lambda link_id: revoke_link(world, caller, link_id, cause).status_at(world.now()))
 
 
-def bulk_delete(world: World, caller: Caller, link_ids: Sequence[str]) -> list[BulkResult]:
+def bulk_delete(world: World, caller: Caller, link_ids: Sequence[str], cause: Cause) -> list[BulkResult]:
     """Delete up to 1,000 links, each for itself."""
 
     def delete(link_id: str) -> str:
-        delete_link(world, caller, link_id)
+        delete_link(world, caller, link_id, cause)
         return "deleted"
 
     return _each(link_ids, delete)

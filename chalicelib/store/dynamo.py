@@ -1,14 +1,19 @@
 """The store the services are given: every aggregate over one table."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from chalicelib.domain.events import Event
 from chalicelib.store.api_keys import ApiKeys
 from chalicelib.store.batches import Batches
 from chalicelib.store.bookings import Bookings
 from chalicelib.store.days import Days
 from chalicelib.store.event_types import EventTypes
+from chalicelib.store.history import History
 from chalicelib.store.hosts import Hosts
 from chalicelib.store.links import Links
+from chalicelib.store.outbox import events_of
 from chalicelib.store.retention import Retention
 from chalicelib.store.rolling_links import RollingLinks
 from chalicelib.store.table import Table
@@ -21,9 +26,11 @@ class DynamoStore:
     hosts: Hosts
     api_keys: ApiKeys
     event_types: EventTypes
+    history: History
     links: Links
     days: Days
     rolling_links: RollingLinks
+    events_of: Callable[[Mapping[str, Any]], list[Event]]
     batches: Batches
     bookings: Bookings
 
@@ -31,15 +38,18 @@ class DynamoStore:
 def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStore:
     """Return the store over a table."""
     retention = retention or Retention()
-    links, days = Links(table, retention), Days(table, retention)
+    history, days = History(table, retention), Days(table, retention)
+    links = Links(table, history, retention)
     rolling = RollingLinks(table, links)
     return DynamoStore(
         hosts=Hosts(table),
         api_keys=ApiKeys(table),
         event_types=EventTypes(table),
+        history=history,
         links=links,
         days=days,
         batches=Batches(table, links, retention),
         rolling_links=rolling,
+        events_of=events_of,
         bookings=Bookings(table, links, days, rolling, retention),
     )

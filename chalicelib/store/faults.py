@@ -76,7 +76,9 @@ def _meaning(cause: BaseException) -> BaseException:
             return ContendedError()
         if code in _THROTTLED:
             return ThrottledError()
-        status = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        # PynamoDB keeps of an answer its `Error` alone; the status is in what it made its own error from.
+        told = cause.__cause__ if isinstance(cause.__cause__, ClientError) else cause
+        status = told.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in {"InternalServerError", "ServiceUnavailable"} or status >= 500:
             return StoreUnavailableError()
     if isinstance(cause, BotoConnectionError | HTTPClientError):

@@ -163,6 +163,50 @@ class RollingItem(Item):
     link_id = UnicodeAttribute(attr_name="linkId")
 
 
+class OpensItem(Item):
+    """How often a link was opened; `pk LINK#<linkId>`, `sk OPENS`. Not in the link: a scanner is in nobody's way."""
+
+    host_id = UnicodeAttribute(attr_name="hostId")
+    event_type_id = UnicodeAttribute(attr_name="eventTypeId")
+    first_opened_at = InstantAttribute(attr_name="firstOpenedAt", null=True)
+    persons = NumberAttribute(null=True)
+    machines = NumberAttribute(null=True)
+
+
+class DenialItem(Item):
+    """A redeem that was refused; `pk LINK#<linkId>`, `sk DENIAL#<code>#<minute>`: at most one each."""
+
+    host_id = UnicodeAttribute(attr_name="hostId")
+    event_type_id = UnicodeAttribute(attr_name="eventTypeId")
+    code = UnicodeAttribute()
+    denied_at = InstantAttribute(attr_name="deniedAt")
+
+
+class RequestItem(Item):
+    """A request for a new link; `pk LINK#<linkId>`, `sk REQUEST#<UTC date>`: at most one each."""
+
+    host_id = UnicodeAttribute(attr_name="hostId")
+    event_type_id = UnicodeAttribute(attr_name="eventTypeId")
+    requested_at = InstantAttribute(attr_name="requestedAt")
+    name = UnicodeAttribute(null=True)
+    email = UnicodeAttribute()
+    message = UnicodeAttribute(null=True)
+    reason = UnicodeAttribute()
+
+
+class HistoryItem(Item):
+    """One entry of a link's history; `pk LINK#<linkId>`, `sk HISTORY#<time>#<eventId>`. It outlives the link."""
+
+    event_id = UnicodeAttribute(attr_name="eventId")
+    type = UnicodeAttribute()
+    time = InstantAttribute()
+    host_id = UnicodeAttribute(attr_name="hostId")
+    event_type_id = UnicodeAttribute(attr_name="eventTypeId")
+    booking_id = UnicodeAttribute(attr_name="bookingId", null=True)
+    sequence = NumberAttribute()
+    data = DocumentAttribute[dict[str, Any]](dict[str, Any])
+
+
 class BatchItem(Item):
     """One keyed generate; `pk HOST#<hostId>`, `sk BATCH#<hash of the key>`: what was asked, what is done (P4)."""
 
@@ -191,6 +235,26 @@ def event_type_key(event_type_id: str) -> Key:
 def rolling_key(event_type_id: str) -> Key:
     """Return the key of an event type's rolling link pointer."""
     return f"ETYPE#{event_type_id}", "ROLLING"
+
+
+def opens_key(link_id: str) -> Key:
+    """Return the key of a link's open counts."""
+    return f"LINK#{link_id}", "OPENS"
+
+
+def denial_key(link_id: str, code: str, minute: datetime) -> Key:
+    """Return the key of a refusal of one kind in one minute."""
+    return f"LINK#{link_id}", f"DENIAL#{code}#{minute:%Y-%m-%dT%H:%M}"
+
+
+def request_key(link_id: str, day: date) -> Key:
+    """Return the key of a request for a new link on a UTC date."""
+    return f"LINK#{link_id}", f"REQUEST#{day.isoformat()}"
+
+
+def history_key(link_id: str, time: datetime, event_id: str) -> Key:
+    """Return the key of an entry in a link's history."""
+    return f"LINK#{link_id}", f"HISTORY#{to_millis(time):014d}#{event_id}"
 
 
 def link_key(link_id: str) -> Key:

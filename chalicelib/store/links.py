@@ -12,10 +12,12 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.emails import normalise_email
+from chalicelib.domain.events import Event
 from chalicelib.domain.links import Link, LinkSettings, LinkStatus
 from chalicelib.domain.listings import Entry, LinkFilter
 from chalicelib.domain.offers import NO_OVERRIDES
 from chalicelib.store.faults import ConditionRefused, RawItem, TransactionRefused
+from chalicelib.store.history import History
 from chalicelib.store.items import (
     BY_EVENT_TYPE,
     BY_HOST,
@@ -39,8 +41,9 @@ _LABEL_LETTERS: Final = 200
 class Links:
     """Reads and writes of links."""
 
-    def __init__(self, table: Table, retention: Retention) -> None:
+    def __init__(self, table: Table, history: History, retention: Retention) -> None:
         self._table = table
+        self._history = history
         self._retention = retention
 
     def read(self, link_id: str) -> Link | None:
@@ -121,11 +124,17 @@ class Links:
             Path("sequence").add(1),
         ]
 
-    def delete(self, link_id: str) -> bool:
-        """Delete a link; return False when it was gone already. Its token then answers `link-deleted`."""
+    def delete(self, deleted: Event) -> bool:
+        """Delete a link together with the entry that tells it; return False when it was gone already.
+
+        The stream's last image of an item names its last writer, not who deletes it: hence the entry.
+        """
+        transaction = self._table.transaction()
+        transaction.delete(link_key(deleted.link_id), EXISTS)
+        self._history.append_within(transaction, deleted)
         try:
-            self._table.delete(link_key(link_id), EXISTS)
-        except ConditionRefused:
+            transaction.commit()
+        except TransactionRefused:
             return False
         return True
 

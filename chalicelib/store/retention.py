@@ -6,9 +6,10 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Retention:
-    """Days kept after: a link's death, a booking's end, a day's end, a receipt's making."""
+    """Days kept after: a link's death, a booking's end, a day's end, a receipt's making, an entry's time."""
 
     link: timedelta = timedelta(days=30)
     booking: timedelta = timedelta(days=365)
     day: timedelta = timedelta(days=7)
     receipt: timedelta = timedelta(days=7)
+    history: timedelta = timedelta(days=400)

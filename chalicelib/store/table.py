@@ -143,6 +143,20 @@ class Table:
             if not start:
                 return found
 
+    def newest(self, kind: type[_I], pk: str, sort_from: str, below: str, limit: int) -> list[_I]:
+        """Return up to `limit` items of a partition with `sort_from <= sk < below`, last first, as they stand now."""
+        page = self._retrying(
+            lambda: self._table.query(
+                pk,
+                range_key_condition=Path("sk").between(sort_from, below),  # inclusive: hence one more
+                limit=limit + 1,
+                scan_index_forward=False,
+                consistent_read=True,
+            )
+        )
+        items = [kind.from_raw_data(raw) for raw in page[ITEMS] if raw["sk"]["S"] < below]
+        return items[:limit]
+
     def index_page(
         self,
         index: str,
@@ -168,7 +182,7 @@ class Table:
         """Write a whole item. Raises `ConditionRefused`."""
         self._send("PutItem", self.operation(item.key, item=item, condition=condition, tell=False))
 
-    def update(self, key: Key, actions: Sequence[Action], condition: Condition) -> RawItem:
+    def update(self, key: Key, actions: Sequence[Action], condition: Condition | None) -> RawItem:
         """Change parts of an item and return it whole as it then is. Raises `ConditionRefused`."""
         request = self.operation(key, actions=actions, condition=condition, tell=False)
         raw: RawItem = self._send("UpdateItem", request | {"ReturnValues": "ALL_NEW"})["Attributes"]

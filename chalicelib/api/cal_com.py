@@ -1,0 +1,132 @@
+"""`/v2/event-types/{eventTypeId}/private-links`: for clients written for Cal.com's private links API.
+
+Same paths, fields and envelope; what differs is listed in `docs/cal-com.md`.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chalicelib import bootstrap
+from chalicelib.api.auth import api_key
+from chalicelib.api.call import Call
+from chalicelib.api.door import Door, Reply, json_reply
+from chalicelib.api.instants import Instant
+from chalicelib.api.problems import STATUSES
+from chalicelib.api.schemas import LinkChanges, link_json
+from chalicelib.api.team import base_url
+from chalicelib.domain.errors import AdmitOneError, NotFoundError
+from chalicelib.domain.links import Link, LinkSettings, LinkStatus
+from chalicelib.domain.listings import MOST_PAGE
+from chalicelib.domain.redeeming import hash_body
+from chalicelib.service.change_link import change_link
+from chalicelib.service.generate import GenerateRequest, generate
+from chalicelib.service.list_links import ListRequest, list_links
+from chalicelib.service.read_link import read_link
+from chalicelib.service.revoke import delete_link
+
+MOST_LISTED: Final = 1000
+_PATH: Final = "/v2/event-types/{eventTypeId}/private-links"
+
+
+class PrivateLinkBody(msgspec.Struct, rename="camel", frozen=True):
+    """What that API's clients send; fields we do not know are ignored, as there. -1 uses means no limit."""
+
+    expires_at: Instant | None | UnsetType = UNSET
+    max_usage_count: int | None | UnsetType = UNSET
+
+    def changes(self) -> LinkChanges:
+        """Return it as changes to a link's settings."""
+        most = None if self.max_usage_count == -1 else self.max_usage_count
+        return LinkChanges(expires_at=self.expires_at, max_usage_count=most)
+
+
+def _show_error(call: Call, error: AdmitOneError) -> Reply:
+    status = STATUSES[type(error)]
+    document = {"status": "error", "error": {"code": error.code, "message": error.detail}}
+    return json_reply(status, document | {"correlationId": call.correlation_id})
+
+
+cal_com = Door(__name__, authorizer=api_key, show_error=_show_error)
+
+
+@cal_com.on("POST", _PATH)
+def post_private_links(call: Call) -> Reply:
+    """Make a private link. With an expiry and no count it is limited by date alone, as there."""
+    body = call.decode(PrivateLinkBody) if call.body() else PrivateLinkBody()
+    settings = body.changes().applied_to(LinkSettings())
+    if body.expires_at is not UNSET and body.max_usage_count is UNSET:
+        settings = msgspec.structs.replace(settings, max_usage_count=None)
+    request = GenerateRequest(
+        event_type_id=call.path("eventTypeId"),
+        links=[settings],
+        from_items=False,
+        idempotency_key=call.idempotency_key,
+        body_hash=hash_body(body),
+    )
+    (link,) = generate(bootstrap.world(), call.caller, request, call.cause())
+    return _success(201, _json(call, link))
+
+
+@cal_com.on("GET", _PATH)
+def get_private_links(call: Call) -> Reply:
+    """List an event type's private links, newest first, at most the newest 1,000."""
+    world, found, cursor = bootstrap.world(), list[Link](), None
+    while len(found) < MOST_LISTED:
+        request = ListRequest(
+            host_id=None,
+            event_type_id=call.path("eventTypeId"),
+            status=None,
+            query=None,
+            cursor=cursor,
+            limit=MOST_PAGE,
+        )
+        page = list_links(world, call.caller, request)
+        found += page.rows
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return _success(200, [_json(call, link) for link in found])
+
+
+@cal_com.on("PATCH", _PATH + "/{linkId}")
+def patch_private_link(call: Call) -> Reply:
+    """Change a private link's expiry or count."""
+    changes = call.decode(PrivateLinkBody).changes()
+    _require_of_event_type(call)
+    link = change_link(bootstrap.world(), call.caller, call.path("linkId"), changes.applied_to, call.cause())
+    return _success(200, _json(call, link))
+
+
+@cal_com.on("DELETE", _PATH + "/{linkId}")
+def delete_private_link(call: Call) -> Reply:
+    """Delete a private link."""
+    _require_of_event_type(call)
+    delete_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause())
+    return _success(200, {"linkId": call.path("linkId"), "message": "Private link deleted"})
+
+
+def _require_of_event_type(call: Call) -> None:
+    link = read_link(bootstrap.world(), call.caller, call.path("linkId"))
+    if link.event_type_id != call.path("eventTypeId"):
+        raise NotFoundError
+
+
+def _json(call: Call, link: Link) -> dict[str, Any]:
+    world = bootstrap.world()
+    now = world.now()
+    ours = link_json(link, world.keyring(), base_url(call), now)
+    return {
+        "linkId": ours["linkId"],
+        "eventTypeId": ours["eventTypeId"],
+        "isExpired": link.status_at(now) is not LinkStatus.ACTIVE,
+        "bookingUrl": ours["url"],
+        "expiresAt": ours["expiresAt"],
+        "maxUsageCount": ours["maxUsageCount"],
+        "usageCount": ours["usageCount"],
+    }
+
+
+def _success(status: int, data: Any) -> Reply:
+    return json_reply(status, {"status": "success", "data": data})

@@ -1,0 +1,149 @@
+"""`/v1/links/import` and `/v1/links/export`: links in and out as CSV."""
+
+import json
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from chalicelib import bootstrap
+from chalicelib.api.call import Call, whole_number
+from chalicelib.api.door import Reply
+from chalicelib.api.schemas import link_url
+from chalicelib.api.team import base_url, one_of, team_door
+from chalicelib.domain.csv_links import EXPORT_COLUMNS, link_cells, read_sheet
+from chalicelib.domain.csv_text import decode_csv, write_csv
+from chalicelib.domain.errors import (
+    FieldFault,
+    InvalidRequestError,
+    InvalidValueError,
+    UnsupportedMediaTypeError,
+)
+from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.listings import LEAST_PAGE
+from chalicelib.service.import_links import Imported, ImportRequest, import_links
+from chalicelib.service.list_links import ListRequest, list_links
+
+CSV: Final = "text/csv"
+MANY_ROWS: Final = 2_500_000  # bytes; every quote costs one more on its way into Lambda, which takes 6 MB
+MOST_EXPORTED: Final = 1000
+RESULT_COLUMNS: Final = (
+    "line",
+    "recipientName",
+    "recipientEmail",
+    "label",
+    "externalId",
+    "linkId",
+    "url",
+    "status",
+    "error",
+)
+
+_LIST_PAGE: Final = 100
+_FULL: Final = 3_000_000  # bytes on the way out of Lambda; the last page of the list comes on top
+_HEADERS: Final = {"Content-Type": "text/csv; charset=utf-8; header=present"}
+_CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
+
+csv_links = team_door(__name__)
+
+
+class _Partial(StrEnum):
+    """Whether the good rows are made though others are not."""
+
+    NO = "false"
+    YES = "true"
+
+
+class _Header(StrEnum):
+    """Which pages of an export begin with the names of the columns."""
+
+    EVERY = "every"
+    FIRST = "first"
+
+
+@csv_links.on("POST", "/v1/links/import", most_bytes=MANY_ROWS, media=(CSV,))
+def post_import(call: Call) -> Reply:
+    """Make a link for each row; the answer has a row for each, in the same order."""
+    query = call.query("eventTypeId", "partial")
+    if "eventTypeId" not in query:
+        raise InvalidRequestError([FieldFault("/eventTypeId", "is needed")])
+    partial = one_of(query, "partial", _Partial) is _Partial.YES
+    raw = call.body()
+    charset = _CHARSET.search(call.header("content-type") or "")
+    if charset and charset.group(1).lower() not in {"utf-8", "utf8", "us-ascii"}:
+        raise UnsupportedMediaTypeError("This path takes text/csv in UTF-8.")
+    request = ImportRequest(
+        event_type_id=query["eventTypeId"],
+        sheet=read_sheet(decode_csv(raw), query["eventTypeId"]),
+        partial=partial,
+        idempotency_key=call.idempotency_key,
+    )
+    done = import_links(bootstrap.world(), call.caller, request, call.cause())
+    rows = [RESULT_COLUMNS, *(_result_cells(call, one) for one in done)]
+    return Reply(201, write_csv(rows), _HEADERS)
+
+
+@csv_links.on("GET", "/v1/links/export")
+def get_export(call: Call) -> Reply:
+    """List links as CSV, a page at a time; `Link: <…>; rel="next"` leads to the next one.
+
+    A page ends at `limit`, or before what Lambda can answer. With `header=first` only the first page has the header,
+    so that pages written one after the other are one file.
+    """
+    query = call.query("hostId", "eventTypeId", "status", "q", "limit", "cursor", "header")
+    limit = _limit(query)
+    cursor = query.get("cursor")
+    has_header = one_of(query, "header", _Header) is not _Header.FIRST or cursor is None
+    text = write_csv([EXPORT_COLUMNS]) if has_header else ""
+    world, base = bootstrap.world(), base_url(call)
+    count = 0
+    while True:
+        request = ListRequest(
+            host_id=query.get("hostId"),
+            event_type_id=query.get("eventTypeId"),
+            status=one_of(query, "status", LinkStatus),
+            query=query.get("q"),
+            cursor=cursor,
+            limit=min(_LIST_PAGE, limit - count),
+        )
+        page = list_links(world, call.caller, request)
+        ring, now = world.keyring(), world.now()
+        text += write_csv(link_cells(link, link_url(link, ring, base), now) for link in page.rows)
+        count += len(page.rows)
+        cursor = page.next_cursor
+        if cursor is None or count >= limit or len(json.dumps(text)) > _FULL:
+            break
+    headers = {**_HEADERS, "Content-Disposition": 'attachment; filename="links.csv"'}
+    if not has_header:
+        headers["Content-Type"] = headers["Content-Type"].replace("present", "absent")
+    if cursor is not None:
+        following = urlencode({**query, "cursor": cursor})
+        headers["Link"] = f'<{base}/v1/links/export?{following}>; rel="next"'
+        headers["Next-Cursor"] = cursor
+    return Reply(200, text, headers)
+
+
+def _result_cells(call: Call, done: Imported) -> list[str]:
+    world = bootstrap.world()
+    link, row = done.link, done.row
+    status = link.status_at(world.now()).value if link else ("deleted" if done.link_id else "invalid")
+    faults = "; ".join(f"{fault.column or 'row'}: {fault.detail}" for fault in row.faults)
+    if not faults and done.link_id is None:
+        faults = "this row could not be used when the file was first imported"
+    values: dict[str, Any] = {
+        **row.cells,
+        "line": str(row.line),
+        "linkId": done.link_id,
+        "url": link_url(link, world.keyring(), base_url(call)) if link else None,
+        "status": status,
+        "error": "" if done.link_id else faults,
+    }
+    return [values.get(name) or "" for name in RESULT_COLUMNS]
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    limit = whole_number(query["limit"], "limit") if "limit" in query else MOST_EXPORTED
+    if not LEAST_PAGE <= limit <= MOST_EXPORTED:
+        raise InvalidValueError([FieldFault("/limit", f"must be {LEAST_PAGE} to {MOST_EXPORTED}")])
+    return limit

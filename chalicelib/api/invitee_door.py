@@ -1,0 +1,55 @@
+"""What the invitee's routes share: a door without a key, its headers, pages as answers, and form fields."""
+
+from typing import Final
+
+from chalicelib.api.door import Door, Reply, ShowError
+from chalicelib.domain import errors
+from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
+
+HTML: Final = "text/html; charset=utf-8"
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+_NAMES: Final = {"/locationIndex": "location", "": "start"}
+
+
+def invitee_door(import_name: str, show_error: ShowError) -> Door:
+    """Return a door that a token opens; `show_error` shows errors as pages."""
+    return Door(import_name, headers=_HEADERS, show_error=show_error)
+
+
+def page_reply(status: int, html: str) -> Reply:
+    """Return a page as the answer."""
+    return Reply(status, html, {"Content-Type": HTML})
+
+
+def require_known(fields: dict[str, str], known: set[str], prefix: str | None = None) -> None:
+    """Raise `InvalidRequestError` for form fields that are not known and don't have the prefix."""
+    faults = [
+        FieldFault(f"/{name}", "is not a field of this form")
+        for name in fields
+        if name not in known and not (prefix and name.startswith(prefix))
+    ]
+    if faults:
+        raise InvalidRequestError(faults)
+
+
+def field_errors(error: AdmitOneError | None) -> dict[str, str]:
+    """Return what is wrong by form field, from the JSON Pointers of an error."""
+    if not isinstance(error, errors.InvalidValueError | errors.InvalidRequestError):
+        return {}
+    return {
+        _NAMES.get(fault.pointer) or fault.pointer.strip("/").replace("/", ".", 1): _sentence(fault.detail)
+        for fault in error.faults
+    }
+
+
+def _sentence(detail: str) -> str:
+    text = detail[:1].upper() + detail[1:]
+    return text if text.endswith(".") else text + "."

@@ -1,0 +1,268 @@
+"""The invitee's door to their own booking: `/b/{bookingToken}`, to see, keep, move and cancel it."""
+
+from typing import Final
+
+import msgspec
+
+from chalicelib import bootstrap
+from chalicelib.api.call import FORM, JSON, Call
+from chalicelib.api.door import Reply, json_reply
+from chalicelib.api.instants import DEFAULT_RANGE, Instant, instant, when
+from chalicelib.api.invitee_door import field_errors, invitee_door, page_reply, require_known
+from chalicelib.api.picker import shown_dates
+from chalicelib.api.problems import STATUSES
+from chalicelib.api.schemas import NothingBody, RescheduleBody, booking_json, booking_url, slots_json
+from chalicelib.api.team import base_url
+from chalicelib.domain import errors
+from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.errors import AdmitOneError, ConflictError, FieldFault, InvalidRequestError
+from chalicelib.domain.zones import zone_names
+from chalicelib.pages import own_booking as pages
+from chalicelib.pages.calendars import calendar_text, calendar_urls
+from chalicelib.pages.invitee import ProblemPage, problem_page
+from chalicelib.service.cancel_booking import cancel_booking
+from chalicelib.service.find_booking import (
+    FindBooking,
+    OwnBooking,
+    own_booking as booking_of_token,
+    read_own_booking,
+)
+from chalicelib.service.move_booking import movable_booking, move_booking, slots_to_move_to
+
+CALENDAR: Final = "text/calendar; charset=utf-8"
+
+# What a person can mend by choosing again: the page comes back with fresh times.
+_MENDABLE: Final = (
+    errors.SlotTakenError,
+    errors.SlotNotOfferedError,
+    errors.InvalidValueError,
+    errors.InvalidRequestError,
+)
+_NOTICES: Final[dict[type[AdmitOneError], str]] = {
+    errors.SlotTakenError: "That time was just taken. Your booking keeps its time; here are fresh ones.",
+    errors.SlotNotOfferedError: "That time is not on offer. Your booking keeps its time; please choose another.",
+}
+_NEWS: Final[tuple[pages.News, ...]] = ("booked", "moved")
+
+
+def _show_error(call: Call, error: AdmitOneError) -> Reply | None:
+    if not call.wants_html():
+        return None
+    status = STATUSES[type(error)]
+    return page_reply(status, problem_page(ProblemPage(root=call.root, status=status)))
+
+
+own_booking = invitee_door(__name__, _show_error)
+
+
+@own_booking.on("GET HEAD", "/b/{bookingToken}")
+def get_booking_page(call: Call) -> Reply:
+    """Show the invitee's own booking; with `?move=1` or `?cancel=1` the page to do that from (P5: it only asks)."""
+    if not call.wants_html():
+        return _json(call, _find(call)())
+    if call.hint("move") == "1":
+        return _move_reply(call, 200)
+    if call.hint("cancel") == "1":
+        return _cancel_reply(call)
+    return _booking_reply(call, 200)
+
+
+@own_booking.on("GET HEAD", "/b/{bookingToken}/invite.ics")
+def get_invite(call: Call) -> Reply:
+    """Give the booking as a calendar file. Its name is fixed: nothing anyone typed gets into a header."""
+    own, world = read_own_booking(bootstrap.world(), call.path("bookingToken")), bootstrap.world()
+    text = calendar_text(
+        own.booking, host_name=_host_name(own), own_page=_absolute_page(call, own.booking), now=world.now()
+    )
+    headers = {"Content-Type": CALENDAR, "Content-Disposition": 'attachment; filename="invite.ics"'}
+    return Reply(200, text, headers)
+
+
+@own_booking.on("GET HEAD", "/b/{bookingToken}/slots")
+def get_slots(call: Call) -> Reply:
+    """List the slots that the booking may move to between two instants or dates; by default the next 30 days."""
+    query = call.query("from", "to")
+    movable = movable_booking(bootstrap.world(), _find(call))
+    start = when(query["from"], "from") if "from" in query else movable.now
+    end = when(query["to"], "to") if "to" in query else start + DEFAULT_RANGE
+    slots = slots_to_move_to(bootstrap.world(), movable, start, end)
+    return json_reply(200, slots_json(slots, start, end))
+
+
+@own_booking.on("POST", "/b/{bookingToken}/cancel", media=(JSON, FORM))
+def post_cancel(call: Call) -> Reply:
+    """Cancel the booking: 200 with it, or 303 to its page for a form."""
+    if call.media_type == FORM:
+        require_known(call.form(), set())
+        try:
+            _cancel(call)
+        except ConflictError as error:
+            return _refused_reply(call, error)
+        return Reply(303, headers={"Location": _page_path(call)})
+    if call.body():
+        call.decode(NothingBody)
+    return _json(call, _cancel(call))
+
+
+@own_booking.on("POST", "/b/{bookingToken}/reschedule", media=(JSON, FORM))
+def post_reschedule(call: Call) -> Reply:
+    """Move the booking: 200 with it, or 303 to its page for a form."""
+    if call.media_type != FORM:
+        return _json(call, _move(call, call.decode(RescheduleBody)))
+    fields = call.form()
+    try:
+        _move(call, _form_body(fields))
+    except _MENDABLE as error:
+        if not call.wants_html():
+            raise
+        return _move_reply(call, STATUSES[type(error)], fields=fields, error=error)
+    except ConflictError as error:
+        return _refused_reply(call, error)
+    return Reply(303, headers={"Location": _page_path(call) + "?moved=1"})
+
+
+def _find(call: Call) -> FindBooking:
+    return booking_of_token(bootstrap.world(), call.path("bookingToken"))
+
+
+def _cancel(call: Call) -> Booking:
+    return cancel_booking(bootstrap.world(), _find(call), call.cause())
+
+
+def _move(call: Call, body: RescheduleBody) -> Booking:
+    return move_booking(bootstrap.world(), _find(call), instant(body.start, "/start"), call.cause())
+
+
+def _form_body(fields: dict[str, str]) -> RescheduleBody:
+    """Read a posted form as the JSON body it stands for. Raises `InvalidRequestError`, `InvalidValueError`."""
+    require_known(fields, {"start", "timeZone"})
+    if not fields.get("start"):
+        raise errors.InvalidValueError([FieldFault("/start", "Choose a time.")])
+    try:
+        return RescheduleBody(start=msgspec.convert(fields["start"], type=Instant))
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError([FieldFault("/start", "can't be read")]) from error
+
+
+def _json(call: Call, booking: Booking) -> Reply:
+    return json_reply(200, booking_json(booking, bootstrap.world().keyring(), base_url(call)))
+
+
+def _booking_reply(call: Call, status: int, notice: str | None = None) -> Reply:
+    """Return the booking's page. What can be done with it is offered until it begins, and never once cancelled."""
+    own, here = read_own_booking(bootstrap.world(), call.path("bookingToken")), _page_path(call)
+    booking = own.booking
+    ahead = booking.status is BookingStatus.CONFIRMED and booking.start > bootstrap.world().now()
+    page = pages.ConfirmationPage(
+        root=call.root,
+        title=booking.title,
+        start=booking.start,
+        end=booking.end,
+        zone=booking.time_zone,
+        host_zone=own.host.settings.time_zone if own.host else booking.time_zone,
+        location=booking.location,
+        host_first_name=_host_name(own),
+        invitee_name=booking.invitee.name if booking.invitee else "",
+        invitee_email=booking.invitee.email if booking.invitee else "",
+        status=booking.status.value,
+        news=next((news for news in _NEWS if call.hint(news) == "1"), None),
+        link_used=own.link_used,
+        calendars=_calendars(call, own) if ahead else (),
+        move=f"{here}?move=1" if ahead else None,
+        cancel=f"{here}?cancel=1" if ahead else None,
+        notice=notice,
+    )
+    return page_reply(status, pages.confirmation_page(page))
+
+
+def _move_reply(
+    call: Call, status: int, *, fields: dict[str, str] | None = None, error: AdmitOneError | None = None
+) -> Reply:
+    """Return the page on which the booking is moved, after a failed move with what was chosen and what was wrong."""
+    fields, here = fields or {}, _page_path(call)
+    try:
+        movable = movable_booking(bootstrap.world(), _find(call))
+    except (ConflictError, errors.SlotNotOfferedError) as refusal:
+        return _refused_reply(call, refusal)
+    booking, offer = movable.booking, movable.offer
+    shown = shown_dates(
+        call,
+        lambda start, end: slots_to_move_to(bootstrap.world(), movable, start, end),
+        now=movable.now,
+        window_days=offer.booking_window_days,
+        zone=booking.time_zone,
+        fields=fields,
+        path=here,
+        query={"move": "1"},
+    )
+    page = pages.MovePage(
+        root=call.root,
+        action=f"{here}/reschedule",
+        here=shown.here,
+        back=here,
+        title=booking.title,
+        start=booking.start,
+        end=booking.end,
+        duration_minutes=offer.duration_minutes,
+        host_first_name=movable.host.first_name,
+        zone=shown.zone,
+        zones=zone_names(),
+        days=shown.days,
+        earlier=shown.earlier,
+        later=shown.later,
+        values={"timeZone": shown.zone, **fields},
+        errors=field_errors(error),
+        notice=_NOTICES.get(type(error)) if error else None,
+    )
+    return page_reply(status, pages.move_page(page))
+
+
+def _cancel_reply(call: Call) -> Reply:
+    """Return the page that asks before cancelling, or the booking's own where there is nothing to cancel."""
+    own, here = read_own_booking(bootstrap.world(), call.path("bookingToken")), _page_path(call)
+    booking = own.booking
+    if booking.status is BookingStatus.CANCELLED or booking.start <= bootstrap.world().now():
+        return _booking_reply(call, 200)
+    page = pages.CancelPage(
+        root=call.root,
+        action=f"{here}/cancel",
+        back=here,
+        title=booking.title,
+        start=booking.start,
+        end=booking.end,
+        zone=booking.time_zone,
+        host_first_name=_host_name(own),
+    )
+    return page_reply(200, pages.cancel_page(page))
+
+
+def _refused_reply(call: Call, error: AdmitOneError) -> Reply:
+    """Return the booking's page with why it stays as it is; for programs the problem itself."""
+    if not call.wants_html():
+        raise error
+    return _booking_reply(call, STATUSES[type(error)], notice=error.detail)
+
+
+def _calendars(call: Call, own: OwnBooking) -> list[pages.CalendarLink]:
+    booking = own.booking
+    urls = calendar_urls(booking, host_name=_host_name(own), own_page=_absolute_page(call, booking))
+    return [
+        pages.CalendarLink("Calendar file", f"{_page_path(call)}/invite.ics"),
+        pages.CalendarLink("Google", urls.google),
+        pages.CalendarLink("Outlook.com", urls.outlook),
+    ]
+
+
+def _host_name(own: OwnBooking) -> str:
+    return own.host.first_name if own.host else ""
+
+
+def _page_path(call: Call) -> str:
+    """Return the relative URL of the booking's page, right behind any stage or domain."""
+    return f"{call.root}b/{call.path('bookingToken')}"
+
+
+def _absolute_page(call: Call, booking: Booking) -> str | None:
+    """Return the URL of the booking's page as a calendar may keep it, or None where the site's own isn't known."""
+    base = base_url(call)
+    return booking_url(booking, bootstrap.world().keyring(), base) if base else None

@@ -1,0 +1,93 @@
+"""Which dates of slots a page shows: in which zone, from which date on, and the way to the dates around them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from chalicelib.api.call import Call
+from chalicelib.api.instants import Instant, date_of
+from chalicelib.domain.slots import Slot
+from chalicelib.domain.zones import is_zone, wall_to_utc
+from chalicelib.pages.picker import OfferedDay, offered_days
+
+DAYS_A_PAGE: Final = 7
+SEARCHED_DAYS: Final = 35  # how far a page looks for its days; beyond it there is a link to go on
+
+FindSlots = Callable[[datetime, datetime], Iterable[Slot]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a page shows; `here`, `earlier` and `later` are relative URLs of it and of other dates."""
+
+    zone: str
+    days: Sequence[OfferedDay]
+    here: str
+    earlier: str | None
+    later: str | None
+
+
+def shown_dates(
+    call: Call,
+    find_slots: FindSlots,
+    *,
+    now: datetime,
+    window_days: int,
+    zone: str,
+    fields: dict[str, str],
+    path: str,
+    query: dict[str, str] | None = None,
+) -> Shown:
+    """Return the dates to show: `?timeZone=` and `?from=`, or as a posted form has them; else `zone`, from today.
+
+    `path` and `query` are the page's own relative URL.
+    """
+    wanted = fields.get("timeZone") or call.hint("timeZone") or ""
+    zone = wanted if is_zone(wanted) else zone
+    shown = ZoneInfo(zone)
+    today = now.astimezone(shown).date()
+    last = today + timedelta(days=window_days)
+    chosen = _date_chosen(fields.get("start", ""), shown)
+    asked = date_of(call.hint("from") or "") or (min(chosen, last) if chosen else today)
+    first = max(asked, today)
+    days, later = _days(find_slots, first, zone, last)
+    earlier = max(today, first - timedelta(days=DAYS_A_PAGE)) if first > today else None
+
+    def to(day: date | None, **more: str) -> str | None:
+        return f"{path}?{urlencode({**(query or {}), **more, 'from': day.isoformat()})}" if day else None
+
+    start_here = f"{path}?{urlencode(query)}" if query else path
+    return Shown(
+        zone=zone,
+        days=days,
+        here=to(first if first > today else None) or start_here,
+        earlier=to(earlier, timeZone=zone),
+        later=to(later, timeZone=zone),
+    )
+
+
+def _days(
+    find_slots: FindSlots, first: date, zone: str, last: date
+) -> tuple[Sequence[OfferedDay], date | None]:
+    """Return up to seven days that have slots, from a date on, and the date on which the next page begins."""
+    shown = ZoneInfo(zone)
+    beyond = first + timedelta(days=SEARCHED_DAYS)
+    start, end = wall_to_utc(first, time(0), shown), wall_to_utc(beyond, time(0), shown)
+    days = offered_days([slot.start for slot in find_slots(start, end)], zone)
+    if len(days) > DAYS_A_PAGE:
+        return days[:DAYS_A_PAGE], days[DAYS_A_PAGE].date
+    return days, beyond if beyond <= last else None
+
+
+def _date_chosen(start: str, shown: ZoneInfo) -> date | None:
+    """Return the date of a start that a form sent, so that a page shown again shows what was chosen on it."""
+    try:
+        found = msgspec.convert(start, type=Instant).astimezone(shown).date()
+    except (msgspec.ValidationError, OverflowError):
+        return None
+    return date_of(found.isoformat())

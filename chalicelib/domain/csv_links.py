@@ -1,0 +1,406 @@
+"""Links as rows of a CSV file: rows to settings, with every fault by line and column, and links to rows."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, get_args
+
+import msgspec
+
+from chalicelib.domain.clock import as_instant, rfc3339
+from chalicelib.domain.csv_text import Record, broken, read_csv
+from chalicelib.domain.errors import CellFault, FieldFault, InvalidValueError
+from chalicelib.domain.event_types import EventSettings, Location, LocationKind, Question
+from chalicelib.domain.links import (
+    MOST_LINKS_A_CALL,
+    Enforce,
+    Link,
+    LinkSettings,
+    Recipient,
+    check_link_settings,
+)
+from chalicelib.domain.offers import Overrides, check_overrides
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.schedules import Schedule
+
+MOST_COLUMNS: Final = 100
+MOST_FAULTS_A_ROW: Final = 5  # so that what is wrong with 1,000 rows still fits one answer
+UNLIMITED: Final = "unlimited"
+
+_METADATA: Final = "metadata."
+_LONGEST_DETAIL: Final = 200  # a detail may quote the cell
+_FIRST, _LAST = (
+    datetime(2000, 1, 1, tzinfo=UTC),
+    datetime(2200, 1, 1, tzinfo=UTC),
+)  # as requests in JSON have it
+_NUMBER: Final = re.compile(r"-?[0-9]{1,9}\Z")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its place among the rows from 0, the line it begins on, and its cells that are not empty, by column.
+
+    `settings` is None when a cell can't be read; `faults` says which and why.
+    """
+
+    index: int
+    line: int
+    cells: Mapping[str, str]
+    settings: LinkSettings | None
+    faults: tuple[CellFault, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A file of links to make. `digest` tells two files apart by what their cells say, not by how they are written."""
+
+    rows: tuple[Row, ...]
+    digest: str
+
+
+class _Unreadable(Exception):
+    """A cell's text is not of the form its column asks for."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    """`pointer` is where the value stands in the JSON of a link; `read` raises `_Unreadable`."""
+
+    pointer: str
+    read: Callable[[str], Any]
+
+
+def read_sheet(text: str, event_type_id: str) -> Sheet:
+    """Return the rows of a CSV text as links to make of one event type; a cell that can't be read is its row's fault.
+
+    Raises `InvalidRequestError` for a file that is no such table: broken CSV, an unknown or repeated column, a row
+    with too many or too few cells. `InvalidValueError`: no rows, or more than 1,000.
+    """
+    records = read_csv(text)
+    header = next(records, None)
+    if header is None:
+        raise broken(1, "is not a header: the file is empty")
+    columns = _columns_of(header)
+    rows: list[Row] = []
+    digest = hashlib.sha256(msgspec.json.encode([event_type_id, columns]))
+    for record in records:
+        if len(rows) == MOST_LINKS_A_CALL:
+            detail = f"must have at most {MOST_LINKS_A_CALL} rows"
+            raise InvalidValueError([CellFault("/items", detail, record.line, None)])
+        if len(record.cells) != len(columns):
+            detail = f"has {len(record.cells)} cells; the header has {len(columns)}"
+            raise broken(record.line, detail)
+        rows.append(_row(len(rows), record, columns, event_type_id))
+        digest.update(msgspec.json.encode(record.cells))
+    if not rows:
+        raise InvalidValueError([CellFault("/items", "must have at least one row", header.line, None)])
+    return Sheet(tuple(rows), digest.hexdigest())
+
+
+def judged(rows: Iterable[Row], event_settings: EventSettings, *, now: datetime) -> Iterator[Row]:
+    """Yield rows with the rules their settings break among their faults, as they are at `now`."""
+    for row in rows:
+        if row.settings is None:
+            yield row
+            continue
+        found: list[FieldFault] = []
+        rules = Rules(f"/items/{row.index}", found)
+        check_link_settings(row.settings, rules, now=now)
+        check_overrides(row.settings.overrides, event_settings, rules.at("overrides"))
+        faults = tuple(_placed(row, fault) for fault in found)
+        yield Row(row.index, row.line, row.cells, row.settings, (*row.faults, *faults)[:MOST_FAULTS_A_ROW])
+
+
+def link_cells(link: Link, url: str | None, now: datetime) -> list[str]:
+    """Return a link as a row under `EXPORT_COLUMNS`; reading it back gives the same settings."""
+    settings, recipient, own = link.settings, link.settings.recipient, link.settings.overrides
+    place = own.locations[0] if own.locations and len(own.locations) == 1 else None
+    values: dict[str, Any] = {
+        "linkId": link.link_id,
+        "url": url,
+        "hostId": link.host_id,
+        "eventTypeId": link.event_type_id,
+        "status": link.status_at(now).value,
+        "usageCount": link.usage_count,
+        "remainingUses": UNLIMITED if link.remaining_uses is None else link.remaining_uses,
+        "createdAt": link.created_at,
+        "usedAt": link.used_at,
+        "revokedAt": link.revoked_at,
+        "recipientName": recipient.name if recipient else None,
+        "recipientEmail": recipient.email if recipient else None,
+        "recipientEnforce": recipient.enforce if recipient else None,
+        "label": settings.label,
+        "externalId": settings.external_id,
+        "maxUsageCount": UNLIMITED if settings.max_usage_count is None else settings.max_usage_count,
+        "expiresAt": settings.expires_at,
+        "notBefore": settings.not_before,
+        "restoreUseOnCancel": settings.restore_use_on_cancel,
+        "metadata": settings.metadata or None,
+        **{name: getattr(own, field) for name, field in _OVERRIDES.items()},
+        "locationKind": place.kind if place else None,
+        "locationDetail": place.detail if place else None,
+        "locations": None if place else own.locations,
+    }
+    return [_cell(values[name]) for name in EXPORT_COLUMNS]
+
+
+def _columns_of(header: Record) -> list[str]:
+    """Return the header's columns by the names they are known by. Raises `InvalidRequestError` at the first bad one."""
+    if len(header.cells) > MOST_COLUMNS:
+        raise broken(header.line, f"has more than {MOST_COLUMNS} columns")
+    columns: list[str] = []
+    for place, cell in enumerate(header.cells, start=1):
+        given = cell.strip()
+        name = _KNOWN.get(given.lower())
+        if name is None and given.lower().startswith(_METADATA) and len(given) > len(_METADATA):
+            name = _METADATA + given[len(_METADATA) :]
+        if name is None:
+            detail = "is not a column of links" if given else f"has no name for column {place}"
+            raise broken(header.line, f"{given!r:.80} {detail}" if given else detail, given[:80] or None)
+        if name in columns:
+            raise broken(header.line, f"has the column {name!r:.80} twice", name[:80])
+        columns.append(name)
+    return columns
+
+
+def _row(index: int, record: Record, columns: Sequence[str], event_type_id: str) -> Row:
+    cells = {name: cell for name, cell in zip(columns, record.cells, strict=True) if cell}
+    values: dict[str, Any] = {}
+    faults: list[CellFault] = []
+    for name, cell in cells.items():
+        column = _column(name)
+        try:
+            values[name] = column.read(cell)
+        except _Unreadable as error:
+            faults.append(_fault(index, record.line, column.pointer, str(error), name))
+    for name, detail in _clashes(cells, values, event_type_id):
+        faults.append(_fault(index, record.line, _column(name).pointer, detail, name))
+    settings = None if faults else _settings(values)
+    return Row(index, record.line, cells, settings, tuple(faults[:MOST_FAULTS_A_ROW]))
+
+
+def _clashes(
+    cells: Mapping[str, str], values: Mapping[str, Any], event_type_id: str
+) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with cells beside each other, by column."""
+    if values.get("eventTypeId", event_type_id) != event_type_id:
+        yield (
+            "eventTypeId",
+            "is not the event type of this import; leave the column out to import into another",
+        )
+    if "locationDetail" in cells and "locationKind" not in cells:
+        yield "locationDetail", "needs a locationKind beside it"
+    if "locations" in cells and "locationKind" in cells:
+        yield "locations", "can't be given together with locationKind"
+    for name in values:
+        if name.startswith(_METADATA) and name.removeprefix(_METADATA) in values.get("metadata", {}):
+            yield name, "is in the column metadata too"
+
+
+def _settings(values: Mapping[str, Any]) -> LinkSettings:
+    recipient = None
+    if not values.keys().isdisjoint(_RECIPIENT):
+        given = {field: values[name] for name, field in _RECIPIENT.items() if name in values}
+        recipient = Recipient(**given)
+    own = {field: values[name] for name, field in _OVERRIDES.items() if name in values}
+    if "locationKind" in values:
+        own["locations"] = (Location(values["locationKind"], values.get("locationDetail", "")),)
+    metadata = dict(values.get("metadata", {}))
+    metadata |= {n.removeprefix(_METADATA): v for n, v in values.items() if n.startswith(_METADATA)}
+    plain = {field: values[name] for name, field in _PLAIN.items() if name in values}
+    return LinkSettings(recipient=recipient, overrides=Overrides(**own), metadata=metadata, **plain)
+
+
+def _placed(row: Row, fault: FieldFault) -> CellFault:
+    """Return a rule's fault with the column of the row that it is about."""
+    within = fault.pointer.removeprefix(f"/items/{row.index}")
+    pointers = {name: _column(name).pointer for name in row.cells if _column(name).pointer}
+    around = [name for name, pointer in pointers.items() if f"{within}/".startswith(f"{pointer}/")]
+    inside = [name for name, pointer in pointers.items() if pointer.startswith(f"{within}/")]
+    if around:
+        column: str | None = max(around, key=lambda name: len(pointers[name]))
+    elif inside:  # too much in all: the longest cell is the one to look at
+        column = max(inside, key=lambda name: len(row.cells[name]))
+    else:
+        column = next((name for name, known in _COLUMNS.items() if known.pointer == within), None)
+    return CellFault(fault.pointer, fault.detail, row.line, column)
+
+
+def _fault(index: int, line: int, pointer: str, detail: str, column: str) -> CellFault:
+    return CellFault(f"/items/{index}{pointer}", detail[:_LONGEST_DETAIL], line, column)
+
+
+def _column(name: str) -> _Column:
+    if name.startswith(_METADATA):
+        key = name.removeprefix(_METADATA).replace("~", "~0").replace("/", "~1")
+        return _Column(f"/metadata/{key}", _text)
+    return _COLUMNS[name]
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str() | int():
+            return str(value)
+        case datetime():
+            return rfc3339(value)
+    return msgspec.json.encode(value).decode()
+
+
+def _text(cell: str) -> str:
+    return cell
+
+
+def _word(cell: str) -> str:
+    return cell.strip()
+
+
+def _number(cell: str) -> int:
+    if not _NUMBER.match(cell.strip()):
+        raise _Unreadable("must be a whole number")
+    return int(cell)
+
+
+def _uses(cell: str) -> int | None:
+    return None if cell.strip().lower() == UNLIMITED else _number(cell)
+
+
+def _flag(cell: str) -> bool:
+    word = cell.strip().lower()
+    if word not in {"true", "false"}:
+        raise _Unreadable("must be true or false")
+    return word == "true"
+
+
+def _one_of(words: Sequence[str]) -> Callable[[str], str]:
+    def read(cell: str) -> str:
+        word = cell.strip().lower()
+        if word not in words:
+            raise _Unreadable(f"must be one of {', '.join(words)}")
+        return word
+
+    return read
+
+
+def _instant(cell: str) -> datetime:
+    try:
+        found = as_instant(msgspec.convert(cell.strip(), type=Annotated[datetime, msgspec.Meta(tz=True)]))
+    except (msgspec.ValidationError, OverflowError):
+        raise _Unreadable("must be an RFC 3339 instant with its offset, e.g. 2026-11-21T09:00:00Z") from None
+    if not _FIRST <= found < _LAST:
+        raise _Unreadable("must be in the years 2000 to 2199")
+    return found
+
+
+def _json(kind: Any) -> Callable[[str], Any]:
+    def read(cell: str) -> Any:
+        try:
+            return msgspec.json.decode(cell, type=kind)
+        except msgspec.ValidationError as error:
+            raise _Unreadable(str(error)) from None
+        except (msgspec.DecodeError, ValueError) as error:
+            raise _Unreadable(f"is not JSON: {error}") from None
+        except RecursionError:
+            raise _Unreadable("is nested too deeply") from None
+
+    return read
+
+
+# Columns by what they set. The names are the API's own.
+_PLAIN: Final = {
+    "label": "label",
+    "externalId": "external_id",
+    "maxUsageCount": "max_usage_count",
+    "expiresAt": "expires_at",
+    "notBefore": "not_before",
+    "restoreUseOnCancel": "restore_use_on_cancel",
+}
+_RECIPIENT: Final = {"recipientName": "name", "recipientEmail": "email", "recipientEnforce": "enforce"}
+_OVERRIDES: Final = {
+    "title": "title",
+    "durationMinutes": "duration_minutes",
+    "slotIntervalMinutes": "slot_interval_minutes",
+    "bufferBeforeMinutes": "buffer_before_minutes",
+    "bufferAfterMinutes": "buffer_after_minutes",
+    "minimumNoticeMinutes": "minimum_notice_minutes",
+    "locations": "locations",
+    "schedule": "schedule",
+    "questions": "questions",
+}
+# What an export has besides. An import leaves it aside, so that an export can be imported.
+_FACTS: Final = (
+    "linkId",
+    "url",
+    "hostId",
+    "status",
+    "usageCount",
+    "remainingUses",
+    "createdAt",
+    "usedAt",
+    "revokedAt",
+)
+_COLUMNS: Final[Mapping[str, _Column]] = {
+    **{name: _Column("", _text) for name in _FACTS},
+    "eventTypeId": _Column("/eventTypeId", _word),
+    "recipientName": _Column("/recipient/name", _text),
+    "recipientEmail": _Column("/recipient/email", _word),
+    "recipientEnforce": _Column("/recipient/enforce", _one_of(get_args(Enforce))),
+    "label": _Column("/label", _text),
+    "externalId": _Column("/externalId", _word),
+    "maxUsageCount": _Column("/maxUsageCount", _uses),
+    "expiresAt": _Column("/expiresAt", _instant),
+    "notBefore": _Column("/notBefore", _instant),
+    "restoreUseOnCancel": _Column("/restoreUseOnCancel", _flag),
+    "metadata": _Column("/metadata", _json(dict[str, Any])),
+    "title": _Column("/overrides/title", _text),
+    "durationMinutes": _Column("/overrides/durationMinutes", _number),
+    "slotIntervalMinutes": _Column("/overrides/slotIntervalMinutes", _number),
+    "bufferBeforeMinutes": _Column("/overrides/bufferBeforeMinutes", _number),
+    "bufferAfterMinutes": _Column("/overrides/bufferAfterMinutes", _number),
+    "minimumNoticeMinutes": _Column("/overrides/minimumNoticeMinutes", _number),
+    "locationKind": _Column("/overrides/locations/0/kind", _one_of(get_args(LocationKind))),
+    "locationDetail": _Column("/overrides/locations/0/detail", _text),
+    "locations": _Column("/overrides/locations", _json(tuple[Location, ...])),
+    "schedule": _Column("/overrides/schedule", _json(Schedule)),
+    "questions": _Column("/overrides/questions", _json(tuple[Question, ...])),
+}
+_KNOWN: Final = {name.lower(): name for name in _COLUMNS}
+
+EXPORT_COLUMNS: Final = (
+    "linkId",
+    "url",
+    "status",
+    "recipientName",
+    "recipientEmail",
+    "recipientEnforce",
+    "label",
+    "externalId",
+    "usageCount",
+    "maxUsageCount",
+    "remainingUses",
+    "createdAt",
+    "notBefore",
+    "expiresAt",
+    "usedAt",
+    "revokedAt",
+    "restoreUseOnCancel",
+    "hostId",
+    "eventTypeId",
+    "title",
+    "durationMinutes",
+    "slotIntervalMinutes",
+    "bufferBeforeMinutes",
+    "bufferAfterMinutes",
+    "minimumNoticeMinutes",
+    "locationKind",
+    "locationDetail",
+    "locations",
+    "schedule",
+    "questions",
+    "metadata",
+)

@@ -1,0 +1,168 @@
+"""What happened, told from how an item was before and after: the events of links and bookings (P6).
+
+Nothing is written beside the change itself: the table's stream is the outbox, and these functions read it.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.links import Link, LinkStatus
+
+SCHEMA_VERSION = 1
+
+
+class EventType(StrEnum):
+    """Every kind of event; a consumer may meet new ones later."""
+
+    LINK_CREATED = "link.created"
+    LINK_UPDATED = "link.updated"
+    LINK_OPENED = "link.opened"
+    LINK_USED = "link.used"
+    LINK_REVOKED = "link.revoked"
+    LINK_EXPIRED = "link.expired"
+    LINK_DELETED = "link.deleted"
+    LINK_REQUESTED = "link.requested"
+    LINK_DENIED = "link.denied"
+    BOOKING_CONFIRMED = "booking.confirmed"
+    BOOKING_CANCELLED = "booking.cancelled"
+    BOOKING_RESCHEDULED = "booking.rescheduled"
+    BOOKING_ERASED = "booking.erased"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened. The same change gives the same `event_id`, however often it is read.
+
+    `sequence` is that of the link or booking after the change: consumers order by it, delivery does not.
+    There is no token in it, ever (P7).
+    """
+
+    event_id: str
+    type: EventType
+    time: datetime
+    link_id: str
+    host_id: str
+    event_type_id: str
+    sequence: int
+    cause: Cause
+    data: dict[str, Any]
+    booking_id: str | None = None
+
+
+def event_id_of(*parts: object) -> str:
+    """Return the stable id of an event, from what makes it the one it is."""
+    raw = hashlib.sha256("\x00".join(str(part) for part in parts).encode()).digest()[:16]
+    return "evt_" + base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+def link_events(old: Link | None, new: Link | None, cause: Cause, time: datetime) -> Iterator[Event]:
+    """Yield what happened to a link between two images of it; both None is a defect.
+
+    A link that is gone is `link.deleted` by the system: DynamoDB's TTL. A host's delete writes its own entry.
+    """
+    link = new or old
+    if link is None:
+        raise ValueError("a change has at least one image")
+    if new is None:
+        if link.stored_status is LinkStatus.ACTIVE:  # the expiry schedule did not come by in time
+            yield _link_event(EventType.LINK_EXPIRED, link, cause, time)
+        yield _link_event(EventType.LINK_DELETED, link, cause, time, {"reason": "ttl"})
+    elif old is None:
+        yield _link_event(EventType.LINK_CREATED, new, cause, time, {"rolling": new.rolling})
+    else:
+        yield from _link_changes(old, new, cause, time)
+
+
+def link_deleted(link: Link, cause: Cause, time: datetime) -> Event:
+    """Return the entry of a link that its host deletes."""
+    link = msgspec.structs.replace(link, sequence=link.sequence + 1)
+    return _link_event(EventType.LINK_DELETED, link, cause, time, {"reason": "host"})
+
+
+def booking_events(old: Booking | None, new: Booking | None, cause: Cause, time: datetime) -> Iterator[Event]:
+    """Yield what happened to a booking between two images of it. One that TTL takes away has no event."""
+    if new is None:
+        return
+    if old is None:
+        yield _booking_event(EventType.BOOKING_CONFIRMED, new, cause, time)
+        return
+    if old.status is not new.status and new.status is BookingStatus.CANCELLED:
+        yield _booking_event(EventType.BOOKING_CANCELLED, new, cause, time)
+    if old.start != new.start:
+        moved = {"previousStart": rfc3339(old.start), "previousEnd": rfc3339(old.end)}
+        yield _booking_event(EventType.BOOKING_RESCHEDULED, new, cause, time, moved)
+    if old.invitee is not None and new.invitee is None:
+        yield _booking_event(EventType.BOOKING_ERASED, new, cause, time)
+
+
+def _link_changes(old: Link, new: Link, cause: Cause, time: datetime) -> Iterator[Event]:
+    if new.usage_count > old.usage_count:
+        yield _link_event(EventType.LINK_USED, new, cause, time)
+    if new.usage_count < old.usage_count:
+        yield _link_event(EventType.LINK_UPDATED, new, cause, time, {"reason": "use-restored"})
+    if new.edition != old.edition:
+        before, after = old.settings, new.settings
+        names = [n for n in before.__struct_fields__ if getattr(before, n) != getattr(after, n)]
+        yield _link_event(EventType.LINK_UPDATED, new, cause, time, {"changed": [_camel(n) for n in names]})
+    if new.stored_status is not old.stored_status:
+        ended = {
+            LinkStatus.REVOKED: EventType.LINK_REVOKED,
+            LinkStatus.EXPIRED: EventType.LINK_EXPIRED,
+        }.get(new.stored_status)
+        if ended is not None:
+            yield _link_event(ended, new, cause, time)
+
+
+def _link_event(
+    kind: EventType, link: Link, cause: Cause, time: datetime, more: Mapping[str, Any] | None = None
+) -> Event:
+    data = {
+        "status": link.stored_status.value,
+        "usageCount": link.usage_count,
+        "maxUsageCount": link.settings.max_usage_count,
+        "externalId": link.settings.external_id,
+        "metadata": link.settings.metadata,
+        **(more or {}),
+    }
+    return Event(
+        event_id=event_id_of(kind, link.link_id, link.sequence),
+        type=kind,
+        time=time,
+        link_id=link.link_id,
+        host_id=link.host_id,
+        event_type_id=link.event_type_id,
+        sequence=link.sequence,
+        cause=cause,
+        data=data,
+    )
+
+
+def _booking_event(
+    kind: EventType, booking: Booking, cause: Cause, time: datetime, more: Mapping[str, Any] | None = None
+) -> Event:
+    data = {"start": rfc3339(booking.start), "end": rfc3339(booking.end), **(more or {})}
+    return Event(
+        event_id=event_id_of(kind, booking.booking_id, booking.sequence),
+        type=kind,
+        time=time,
+        link_id=booking.link_id,
+        host_id=booking.host_id,
+        event_type_id=booking.event_type_id,
+        booking_id=booking.booking_id,
+        sequence=booking.sequence,
+        cause=cause,
+        data=data,
+    )
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

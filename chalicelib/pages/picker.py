@@ -1,0 +1,118 @@
+"""The choice of a time: offered days and their starts in one zone, alike for booking and for moving."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import groupby
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain.clock import rfc3339
+from chalicelib.pages import times
+
+_FEW_STARTS: Final = 24  # so many times fit a page with every day unfolded
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferedDay:
+    """One day in the shown zone, with its starts as aware UTC instants in order."""
+
+    date: date
+    starts: Sequence[datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickerPage:
+    """A page with a form in which a time is chosen.
+
+    `root` leads to the site's root, `action` is where the form posts, `here` is this page (a query is kept when
+    the zone changes), `earlier` and `later` lead to other dates; all are relative URLs. `values` and `errors` go
+    by field name: `start` and `timeZone` here, more on a page that asks more.
+    """
+
+    root: str
+    action: str
+    here: str
+    title: str
+    duration_minutes: int
+    host_first_name: str
+    zone: str
+    zones: Iterable[str]
+    days: Sequence[OfferedDay]
+    earlier: str | None = None
+    later: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    notice: str | None = None
+
+    @property
+    def starts(self) -> list[datetime]:
+        """All starts on the page, in order."""
+        return [start for day in self.days for start in day.starts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    value: str
+    words: str
+    offset: str  # only on a day that has two
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    date: date
+    words: str
+    offset: str  # only on a page that has two, and then only where the times don’t say it themselves
+    starts: tuple[_Start, ...]
+    unfolded: bool
+
+
+def offered_days(starts: Iterable[datetime], zone: str) -> tuple[OfferedDay, ...]:
+    """Group instants in order by their date in a zone."""
+    shown = ZoneInfo(zone)
+    days = groupby(starts, lambda start: start.astimezone(shown).date())
+    return tuple(OfferedDay(date=day, starts=tuple(members)) for day, members in days)
+
+
+def picker_context(view: PickerPage) -> dict[str, object]:
+    """Return what `_picker.html` needs besides the view."""
+    starts = view.starts
+    days = _days(view, starts)
+    return {
+        "view": view,
+        "duration": times.duration_words(view.duration_minutes),
+        "zone": times.zone_words(view.zone, starts),
+        "areas": times.zone_areas(view.zones, view.zone),
+        "kept": [pair for pair in parse_qsl(urlsplit(view.here).query) if pair[0] != "timeZone"],
+        "months": [
+            (words, list(members))
+            for words, members in groupby(days, lambda day: times.month_words(day.date))
+        ],
+    }
+
+
+def _days(view: PickerPage, starts: Sequence[datetime]) -> list[_Day]:
+    """Return the days that have times. Few times are all unfolded; of many, the first day and the chosen one."""
+    shown = ZoneInfo(view.zone)
+    two_offsets = len({start.astimezone(shown).utcoffset() for start in starts}) > 1
+    days: list[_Day] = []
+    for day in view.days:
+        if not day.starts:
+            continue
+        locals_ = [start.astimezone(shown) for start in day.starts]
+        offsets = list(dict.fromkeys(times.offset_words(local) for local in locals_))
+        members = tuple(
+            _Start(
+                value := rfc3339(start),
+                times.clock_words(local),
+                times.offset_words(local) if len(offsets) > 1 else "",
+                value == view.values.get("start"),
+            )
+            for start, local in zip(day.starts, locals_, strict=True)
+        )
+        unfolded = not days or len(starts) <= _FEW_STARTS or any(start.chosen for start in members)
+        offset = offsets[0] if two_offsets and len(offsets) == 1 else ""
+        days.append(_Day(day.date, times.weekday_words(day.date), offset, members, unfolded))
+    return days

@@ -1,0 +1,60 @@
+"""Ask the host for a new link, from the page of a dead one: one request a dead link and day."""
+
+from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import ConflictError, LinkDeletedError, NotFoundError
+from chalicelib.domain.ids import LINK, make_id
+from chalicelib.domain.link_requests import LinkRequest, check_link_request
+from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.listings import read_cursor, write_cursor
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.service.owner import owner_of
+from chalicelib.service.paging import Page
+from chalicelib.service.ports import World
+
+
+def ask_for_link(world: World, token: str, name: str, email: str, message: str, cause: Cause) -> None:
+    """Keep a request for a new link. A second one on the same UTC date is taken and dropped.
+
+    Raises `NotFoundError` (no genuine token), `LinkDeletedError` (nobody is left to ask),
+    `ConflictError` (the link is good), `InvalidValueError`.
+    """
+    claim = read_token(world.keyring(), Purpose.LINK, token)
+    if claim is None:
+        raise NotFoundError
+    rules = Rules()
+    check_link_request(name, email, message, rules)
+    rules.enforce()
+    link = world.store.links.read(make_id(LINK, claim.raw_id))
+    if link is None:
+        raise LinkDeletedError
+    now = world.now()
+    status = link.status_at(now).value
+    if status == LinkStatus.ACTIVE:
+        event_type = world.store.event_types.read(link.event_type_id)
+        if event_type is not None and not event_type.archived:
+            raise ConflictError("This link is still good.")
+        status = LinkStatus.REVOKED.value
+    request = LinkRequest(
+        link_id=link.link_id,
+        host_id=link.host_id,
+        event_type_id=link.event_type_id,
+        requested_at=now,
+        name=name.strip(),
+        email=email,
+        message=message.strip(),
+        reason=status,
+    )
+    world.store.history.request(request, cause)
+
+
+def list_link_requests(
+    world: World, caller: Caller, host_id: str | None, cursor: str | None, limit: int
+) -> Page[LinkRequest]:
+    """Return a page of a host's requests, newest first. Raises `NotFoundError`, `InvalidValueError`."""
+    owner = owner_of(world, caller, host_id)
+    _, before = read_cursor(cursor, "q")
+    rows = world.store.history.requests(owner, before, limit)
+    more = write_cursor("q", rows[-1][0].sort) if len(rows) == limit else None
+    return Page([row for _, row in rows], more)

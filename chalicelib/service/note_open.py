@@ -1,0 +1,24 @@
+"""Note that a link was opened, beside the reading of its page: nothing that counts is changed (P5)."""
+
+import contextlib
+import threading
+
+from chalicelib.domain.errors import TryLaterError
+from chalicelib.domain.links import Link
+from chalicelib.domain.visits import Visitor
+from chalicelib.service.ports import World
+
+
+def note_open(world: World, link: Link, visitor: Visitor) -> threading.Thread:
+    """Begin to count an open, and return the thread to join before answering: it costs the page no round trip.
+
+    An open that can't be counted is not counted; the page is shown all the same.
+    """
+
+    def count() -> None:
+        with contextlib.suppress(TryLaterError):
+            world.store.history.count_open(link, visitor, now=world.now())
+
+    thread = threading.Thread(target=count, name="note-open")
+    thread.start()
+    return thread

@@ -1,0 +1,33 @@
+"""Read a link's history: what happened, who did it, and how often it was opened. It outlives the link."""
+
+import msgspec
+
+from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.errors import NotFoundError
+from chalicelib.domain.events import Event
+from chalicelib.domain.ids import LINK, is_id
+from chalicelib.domain.listings import read_cursor, write_cursor
+from chalicelib.domain.visits import Opens
+from chalicelib.service.paging import Page
+from chalicelib.service.ports import World
+
+
+class LinkHistory(msgspec.Struct, frozen=True):
+    """One page of a link's history, newest first, and its open counts."""
+
+    page: Page[Event]
+    opens: Opens
+
+
+def read_history(world: World, caller: Caller, link_id: str, cursor: str | None, limit: int) -> LinkHistory:
+    """Return a page of a link's history, of a deleted link too. Raises `NotFoundError`, `InvalidValueError`."""
+    _, before = read_cursor(cursor, "t")
+    if not is_id(LINK, link_id):
+        raise NotFoundError
+    link = world.store.links.read(link_id)
+    rows = world.store.history.page(link_id, before, limit + 1)
+    owner = link.host_id if link else rows[0][1].host_id if rows else None
+    if owner is None or not caller.may_see(owner):
+        raise NotFoundError
+    more = write_cursor("t", rows[limit - 1][0].sort) if len(rows) > limit else None
+    return LinkHistory(Page([event for _, event in rows[:limit]], more), world.store.history.opens(link_id))

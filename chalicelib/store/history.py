@@ -1,0 +1,183 @@
+"""Links' history in the table: entries, open counts, refusals, and requests for a new link. Append-only (P6)."""
+
+from datetime import datetime
+
+from pynamodb.expressions.operand import Path
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import to_millis
+from chalicelib.domain.events import Event, EventType
+from chalicelib.domain.link_requests import LinkRequest
+from chalicelib.domain.links import Link
+from chalicelib.domain.listings import Entry
+from chalicelib.domain.visits import Opens, Visitor
+from chalicelib.store.faults import ConditionRefused
+from chalicelib.store.items import (
+    BY_HOST,
+    DenialItem,
+    HistoryItem,
+    OpensItem,
+    RequestItem,
+    denial_key,
+    history_key,
+    link_key,
+    list_sort,
+    opens_key,
+    purge_seconds,
+    request_key,
+)
+from chalicelib.store.retention import Retention
+from chalicelib.store.table import ABSENT, Table, Transaction
+
+
+class History:
+    """Reads and writes of what happened to links."""
+
+    def __init__(self, table: Table, retention: Retention) -> None:
+        self._table = table
+        self._retention = retention
+
+    def append(self, event: Event) -> bool:
+        """Write an entry; return False when it is there already: the same record may come more than once."""
+        try:
+            self._table.put(self._item_of(event), ABSENT)
+        except ConditionRefused:
+            return False
+        return True
+
+    def append_within(self, transaction: Transaction, event: Event) -> None:
+        """Add an entry to a transaction."""
+        transaction.put(self._item_of(event), ABSENT)
+
+    def page(self, link_id: str, before: str | None, limit: int) -> list[tuple[Entry, Event]]:
+        """Return up to `limit` entries of a link, newest first, older than `before`; strongly consistent."""
+        pk = link_key(link_id)[0]
+        last = "HISTORY$" if before is None else f"HISTORY#{before}"
+        items = self._table.newest(HistoryItem, pk, "HISTORY#", last, limit)
+        return [(Entry(event.event_id, item.sk[8:]), event) for item in items for event in [event_of(item)]]
+
+    def opens(self, link_id: str) -> Opens:
+        """Return how often a link was opened."""
+        item = self._table.get(OpensItem, opens_key(link_id))
+        if item is None:
+            return Opens()
+        return Opens(item.first_opened_at, int(item.persons or 0), int(item.machines or 0))
+
+    def count_open(self, link: Link, visitor: Visitor, *, now: datetime) -> None:
+        """Count an open. The link itself is not written, so that nothing that counts is changed (P5)."""
+        counter = "persons" if visitor is Visitor.PERSON else "machines"
+        actions = [
+            Path(counter).add(1),
+            Path("hostId").set(link.host_id),
+            Path("eventTypeId").set(link.event_type_id),
+            Path("purgeAt").set(purge_seconds(now, self._retention.history)),
+            Path("actor").set(visitor.value),
+        ]
+        if visitor is Visitor.PERSON:
+            first = Path("firstOpenedAt")
+            actions.append(first.set(first | to_millis(now)))
+        self._table.update(opens_key(link.link_id), actions, None)
+
+    def deny(self, link: Link, code: str, cause: Cause, *, now: datetime) -> None:
+        """Keep that a redeem was refused, at most once a link, code and minute: a storm writes little."""
+        pk, sk = denial_key(link.link_id, code, now)
+        item = DenialItem(
+            pk,
+            sk,
+            host_id=link.host_id,
+            event_type_id=link.event_type_id,
+            code=code,
+            denied_at=now,
+            actor=cause.actor,
+            correlation_id=cause.correlation_id,
+            purge_at=purge_seconds(now, self._retention.link),
+        )
+        try:
+            self._table.put(item, ABSENT)
+        except ConditionRefused:
+            return
+
+    def request(self, request: LinkRequest, cause: Cause) -> bool:
+        """Keep a request for a new link; return False when this link had one that day."""
+        pk, sk = request_key(request.link_id, request.requested_at.date())
+        item = RequestItem(
+            pk,
+            sk,
+            host_id=request.host_id,
+            event_type_id=request.event_type_id,
+            requested_at=request.requested_at,
+            name=request.name or None,
+            email=request.email,
+            message=request.message or None,
+            reason=request.reason,
+            actor=cause.actor,
+            correlation_id=cause.correlation_id,
+            host_key=f"HOST#{request.host_id}#REQUEST",
+            list_sort=list_sort(request.requested_at, request.link_id),
+            purge_at=purge_seconds(request.requested_at, self._retention.link),
+        )
+        try:
+            self._table.put(item, ABSENT)
+        except ConditionRefused:
+            return False
+        return True
+
+    def requests(self, host_id: str, before: str | None, limit: int) -> list[tuple[Entry, LinkRequest]]:
+        """Return up to `limit` of a host's requests, newest first, older than `before`."""
+        condition = None if before is None else Path("listSort") < before
+        entries = self._table.index_page(BY_HOST, f"HOST#{host_id}#REQUEST", condition, limit)
+        keys = [(entry["pk"], entry["sk"]) for entry in entries]
+        found = self._table.get_many(keys)
+        return [
+            (Entry(key[0].removeprefix("LINK#"), entry["listSort"]), _request_of(item))
+            for key, entry in zip(keys, entries, strict=True)
+            if key in found
+            for item in [RequestItem.from_raw_data(found[key])]
+        ]
+
+    def _item_of(self, event: Event) -> HistoryItem:
+        pk, sk = history_key(event.link_id, event.time, event.event_id)
+        return HistoryItem(
+            pk,
+            sk,
+            event_id=event.event_id,
+            type=event.type.value,
+            time=event.time,
+            host_id=event.host_id,
+            event_type_id=event.event_type_id,
+            booking_id=event.booking_id,
+            sequence=event.sequence,
+            data=event.data,
+            actor=event.cause.actor,
+            correlation_id=event.cause.correlation_id,
+            purge_at=purge_seconds(event.time, self._retention.history),
+        )
+
+
+def event_of(item: HistoryItem) -> Event:
+    """Return the event that an entry holds."""
+    return Event(
+        event_id=item.event_id,
+        type=EventType(item.type),
+        time=item.time,
+        link_id=item.pk.removeprefix("LINK#"),
+        host_id=item.host_id,
+        event_type_id=item.event_type_id,
+        booking_id=item.booking_id,
+        sequence=int(item.sequence),
+        cause=Cause(item.actor or "", item.correlation_id or ""),
+        data=item.data,
+    )
+
+
+def _request_of(item: RequestItem) -> LinkRequest:
+    return LinkRequest(
+        link_id=item.pk.removeprefix("LINK#"),
+        host_id=item.host_id,
+        event_type_id=item.event_type_id,
+        requested_at=item.requested_at,
+        name=item.name or "",
+        email=item.email,
+        message=item.message or "",
+        reason=item.reason,
+    )
