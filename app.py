@@ -11,8 +11,10 @@ from chalicelib.api.event_types import event_types
 from chalicelib.api.history import history
 from chalicelib.api.hosts import hosts
 from chalicelib.api.invitee import invitee
+from chalicelib.api.link_request import link_request
 from chalicelib.api.links import links
 from chalicelib.api.own_booking import own_booking
+from chalicelib.api.share import share
 from chalicelib.consumers.outbox import outbox
 
 app = Chalice(app_name="admit-one")
@@ -22,10 +24,12 @@ app.register_blueprint(hosts)
 app.register_blueprint(event_types)
 app.register_blueprint(links)
 app.register_blueprint(csv_links)
+app.register_blueprint(share)
 app.register_blueprint(cal_com)
 app.register_blueprint(history)
 app.register_blueprint(bookings)
 app.register_blueprint(invitee)
+app.register_blueprint(link_request)
 app.register_blueprint(own_booking)
 app.register_blueprint(assets)
 app.register_blueprint(outbox)

@@ -99,7 +99,8 @@ class Call:
     def wants_html(self) -> bool:
         """Whether the answer should be a page: a browser's `Accept`, or a posted form without one.
 
-        Of `text/html` and `application/json` the one with the higher q wins; pages win a draw for GET.
+        Of `text/html` and `application/json` the one with the higher q wins, then the one named more precisely
+        (axios sends `application/json, text/plain, */*`); pages win a draw for GET.
         """
         accept = self.header("accept")
         by_method = self.method in ("GET", "HEAD") or self.media_type == FORM
@@ -201,8 +202,8 @@ def _fault(message: str) -> FieldFault:
     return FieldFault("".join(f"/{part}" for part in parts), detail)
 
 
-def _quality(accept: str, media_type: str) -> float:
-    """Return the q of a media type in an `Accept` header, by the most specific range that names it."""
+def _quality(accept: str, media_type: str) -> tuple[float, int]:
+    """Return the q of a media type in an `Accept` header, by the most specific range that names it; and how specific."""
     best: tuple[int, float] = (-1, 0.0)
     for part in accept.split(",")[:50]:
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -210,4 +211,4 @@ def _quality(accept: str, media_type: str) -> float:
         q = next((p[2:] for p in parameters if p.startswith("q=")), "1")
         if rank > best[0]:
             best = (rank, float(q) if re.fullmatch(r"[01](?:\.[0-9]{0,3})?", q) else 0.0)
-    return best[1]
+    return best[1], best[0]

@@ -31,6 +31,7 @@ class Reply:
 
 View = Callable[[Call], Reply]
 ShowError = Callable[[Call, AdmitOneError], Reply | None]
+HeadersOf = Callable[[Call], Mapping[str, str]]
 
 
 def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
@@ -39,7 +40,10 @@ def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None
 
 
 class Door(Blueprint):
-    """A set of routes that share headers, and a way to show errors other than as JSON."""
+    """A set of routes that share headers, and a way to show errors other than as JSON.
+
+    `headers_of` gives a request's own headers, errors included; it must not raise.
+    """
 
     def __init__(
         self,
@@ -47,11 +51,13 @@ class Door(Blueprint):
         *,
         authorizer: ChaliceAuthorizer | None = None,
         headers: Mapping[str, str] | None = None,
+        headers_of: HeadersOf | None = None,
         show_error: ShowError | None = None,
     ) -> None:
         super().__init__(import_name)
         self._authorizer = authorizer
         self._headers = {**_COMMON, **(headers or {})}
+        self._headers_of = headers_of
         self._show_error = show_error
 
     def on(
@@ -79,7 +85,8 @@ class Door(Blueprint):
             # Names the resource, never the path: the token is in it (P7).
             self.log.exception("unexpected error on %s %s", call.method, self.current_request.path)
             reply = _failed(call)
-        headers: dict[str, str | list[str]] = {**self._headers, **reply.headers}
+        own = self._headers_of(call) if self._headers_of else {}
+        headers: dict[str, str | list[str]] = {**self._headers, **own, **reply.headers}
         headers["X-Correlation-Id"] = call.correlation_id
         body = "" if call.method == "HEAD" else reply.body
         return Response(body, headers=headers, status_code=reply.status)

@@ -6,9 +6,17 @@ import msgspec
 
 from chalicelib import bootstrap
 from chalicelib.api.call import FORM, JSON, Call
+from chalicelib.api.dead_links import show_link_error
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import DEFAULT_RANGE, Instant, instant, when
-from chalicelib.api.invitee_door import field_errors, invitee_door, page_reply, require_known
+from chalicelib.api.invitee_door import (
+    embedded,
+    field_errors,
+    in_frame,
+    invitee_door,
+    page_reply,
+    require_known,
+)
 from chalicelib.api.picker import shown_dates
 from chalicelib.api.problems import STATUSES
 from chalicelib.api.schemas import RedeemBody, booking_json, booking_url, slots_json
@@ -16,8 +24,9 @@ from chalicelib.api.team import base_url
 from chalicelib.domain import errors
 from chalicelib.domain.bookings import Booking, Invitee
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError, LinkNotOpenError
+from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
 from chalicelib.domain.event_types import Location
+from chalicelib.domain.links import Recipient, expected_address
 from chalicelib.domain.redeeming import hash_body
 from chalicelib.domain.zones import zone_names
 from chalicelib.pages import invitee as pages
@@ -25,17 +34,6 @@ from chalicelib.service.note_open import note_open
 from chalicelib.service.open_link import OpenLink, open_link, slots_of
 from chalicelib.service.redeem import RedeemRequest, redeem
 
-_REASONS: Final[dict[type[AdmitOneError], pages.DeadReason]] = {
-    errors.LinkUsedError: "used",
-    errors.LinkExpiredError: "expired",
-    errors.LinkRevokedError: "revoked",
-    errors.LinkDeletedError: "deleted",
-    errors.LinkNotOpenError: "not-open",
-    errors.NotFoundError: "not-found",
-    errors.ThrottledError: "too-many",
-    errors.StoreUnavailableError: "unavailable",
-    errors.ContendedError: "unavailable",
-}
 # What a person can mend by choosing or typing again: the page comes back with all that was typed.
 _MENDABLE: Final = (
     errors.SlotTakenError,
@@ -51,19 +49,7 @@ _NOTICES: Final[dict[type[AdmitOneError], str]] = {
 }
 
 
-def _show_error(call: Call, error: AdmitOneError) -> Reply | None:
-    if not call.wants_html():
-        return None
-    status, reason = STATUSES[type(error)], _REASONS.get(type(error))
-    if reason is None:
-        return page_reply(status, pages.problem_page(pages.ProblemPage(root=call.root, status=status)))
-    opens_at = error.opens_at if isinstance(error, LinkNotOpenError) else None
-    return page_reply(
-        status, pages.dead_page(pages.DeadPage(root=call.root, reason=reason, opens_at=opens_at))
-    )
-
-
-invitee = invitee_door(__name__, _show_error)
+invitee = invitee_door(__name__, show_link_error)
 
 
 @invitee.on("GET HEAD", "/s/{token}")
@@ -123,7 +109,7 @@ def _redeem_form(call: Call) -> Reply:
             raise
         opened = open_link(bootstrap.world(), call.path("token"))
         return _offer_reply(call, opened, STATUSES[type(error)], fields=fields, error=error)
-    return Reply(303, headers={"Location": _own_page(call, booking) + "?booked=1"})
+    return Reply(303, headers={"Location": in_frame(call, _own_page(call, booking) + "?booked=1")})
 
 
 def _form_body(fields: dict[str, str]) -> RedeemBody:
@@ -166,14 +152,16 @@ def _offer_reply(
         zone=offer.schedule.time_zone,
         fields=fields,
         path=f"{call.root}s/{call.path('token')}",
+        query={"embed": "1"} if embedded(call) else None,
     )
     recipient = link.settings.recipient
     values = {"timeZone": shown.zone, **fields}
+    expected = expected_address(recipient)
     if recipient is not None and not fields:
-        values |= {"invitee.name": recipient.name, "invitee.email": recipient.email}
+        values |= {"invitee.name": recipient.name, "invitee.email": "" if expected else recipient.email}
     page = pages.OfferPage(
         root=call.root,
-        action=f"{call.root}s/{call.path('token')}/redeem",
+        action=in_frame(call, f"{call.root}s/{call.path('token')}/redeem"),
         here=shown.here,
         title=offer.title,
         description=offer.description,
@@ -188,16 +176,17 @@ def _offer_reply(
         expires_at=link.settings.expires_at,
         uses_left=link.remaining_uses,
         questions=offer.questions,
+        expected_email=expected,
         values=values,
-        errors=_field_errors(error),
+        errors=_field_errors(error, expected),
         notice=_notice(error),
     )
     return page_reply(status, pages.offer_page(page))
 
 
-def _field_errors(error: AdmitOneError | None) -> dict[str, str]:
+def _field_errors(error: AdmitOneError | None, expected: str | None) -> dict[str, str]:
     if isinstance(error, errors.RecipientMismatchError):
-        return {"invitee.email": "This link was made for another email address."}
+        return {"invitee.email": f"This link is only for {expected}. Use that address."}
     return field_errors(error)
 
 
@@ -218,11 +207,19 @@ def _offer_json(opened: OpenLink) -> dict[str, Any]:
         "questions": offer.questions,
         "timeZone": offer.schedule.time_zone,
         "host": {"firstName": opened.host.first_name},
-        "recipient": {"name": recipient.name, "email": recipient.email} if recipient else None,
+        "recipient": _recipient_json(recipient),
         "expiresAt": rfc3339(expires) if expires else None,
         "notBefore": rfc3339(opens) if opens else None,
         "remainingUses": link.remaining_uses,
     }
+
+
+def _recipient_json(recipient: Recipient | None) -> dict[str, str | None] | None:
+    """Return what to fill in beforehand; of a locked link's address only so much as to recognise it by."""
+    if recipient is None:
+        return None
+    expected = expected_address(recipient)
+    return {"name": recipient.name, "email": None if expected else recipient.email, "expected": expected}
 
 
 def _before_booking(location: Location) -> dict[str, str]:

@@ -2,16 +2,19 @@
 
 from typing import Final
 
+from chalicelib import bootstrap
+from chalicelib.api.call import Call
 from chalicelib.api.door import Door, Reply, ShowError
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
 
 HTML: Final = "text/html; charset=utf-8"
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors "
+)
 _HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": _POLICY + "'none'",
     "Referrer-Policy": "no-referrer",
     "Vary": "Accept",
     "X-Robots-Tag": "noindex, nofollow",
@@ -21,7 +24,19 @@ _NAMES: Final = {"/locationIndex": "location", "": "start"}
 
 def invitee_door(import_name: str, show_error: ShowError) -> Door:
     """Return a door that a token opens; `show_error` shows errors as pages."""
-    return Door(import_name, headers=_HEADERS, show_error=show_error)
+    return Door(import_name, headers=_HEADERS, headers_of=_framing, show_error=show_error)
+
+
+def embedded(call: Call) -> bool:
+    """Tell whether the page is to be shown in a frame of another site: `?embed=1`, where the settings name any."""
+    return call.hint("embed") == "1" and bool(bootstrap.settings().frame_ancestors)
+
+
+def in_frame(call: Call, url: str) -> str:
+    """Return the URL of a page to follow in the same frame: like this one, it may be shown there."""
+    if not embedded(call):
+        return url
+    return f"{url}{'&' if '?' in url else '?'}embed=1"
 
 
 def page_reply(status: int, html: str) -> Reply:
@@ -53,3 +68,9 @@ def field_errors(error: AdmitOneError | None) -> dict[str, str]:
 def _sentence(detail: str) -> str:
     text = detail[:1].upper() + detail[1:]
     return text if text.endswith(".") else text + "."
+
+
+def _framing(call: Call) -> dict[str, str]:
+    if not embedded(call):
+        return {}
+    return {"Content-Security-Policy": _POLICY + " ".join(bootstrap.settings().frame_ancestors)}

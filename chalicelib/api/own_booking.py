@@ -8,7 +8,7 @@ from chalicelib import bootstrap
 from chalicelib.api.call import FORM, JSON, Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import DEFAULT_RANGE, Instant, instant, when
-from chalicelib.api.invitee_door import field_errors, invitee_door, page_reply, require_known
+from chalicelib.api.invitee_door import embedded, field_errors, invitee_door, page_reply, require_known
 from chalicelib.api.picker import shown_dates
 from chalicelib.api.problems import STATUSES
 from chalicelib.api.schemas import NothingBody, RescheduleBody, booking_json, booking_url, slots_json
@@ -19,7 +19,7 @@ from chalicelib.domain.errors import AdmitOneError, ConflictError, FieldFault, I
 from chalicelib.domain.zones import zone_names
 from chalicelib.pages import own_booking as pages
 from chalicelib.pages.calendars import calendar_text, calendar_urls
-from chalicelib.pages.invitee import ProblemPage, problem_page
+from chalicelib.pages.invitee import DeadPage, ProblemPage, dead_page, problem_page
 from chalicelib.service.cancel_booking import cancel_booking
 from chalicelib.service.find_booking import (
     FindBooking,
@@ -49,6 +49,8 @@ def _show_error(call: Call, error: AdmitOneError) -> Reply | None:
     if not call.wants_html():
         return None
     status = STATUSES[type(error)]
+    if isinstance(error, errors.NotFoundError):  # the same words as at every other door (P7)
+        return page_reply(status, dead_page(DeadPage(root=call.root, reason="not-found")))
     return page_reply(status, problem_page(ProblemPage(root=call.root, status=status)))
 
 
@@ -171,6 +173,7 @@ def _booking_reply(call: Call, status: int, notice: str | None = None) -> Reply:
         move=f"{here}?move=1" if ahead else None,
         cancel=f"{here}?cancel=1" if ahead else None,
         notice=notice,
+        own_tab=here if embedded(call) else None,
     )
     return page_reply(status, pages.confirmation_page(page))
 

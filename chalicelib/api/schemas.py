@@ -202,6 +202,14 @@ class NothingBody(_Body, frozen=True):
     """A body that says nothing: `{}`."""
 
 
+class AskBody(_Body, frozen=True):
+    """What the holder of a dead link sends to ask for a new one."""
+
+    email: str
+    name: str = ""
+    message: str = ""
+
+
 class RescheduleBody(_Body, frozen=True):
     """Where a booking is to be moved."""
 

@@ -115,14 +115,11 @@ def _method(*, scheduled: bool, cancelled: bool) -> str:
 
 
 def _description(booking: Booking, host_name: str, own_page: str | None) -> str:
-    lines = []
     if booking.status is BookingStatus.CANCELLED:
-        lines.append("This booking is cancelled.")
-    elif host_name:
-        lines.append(f"With {host_name}.")
-    if own_page:
-        lines.append(f"Your booking: {own_page}")
-    return "\n".join(lines)
+        lines = ["This booking is cancelled.", own_page]
+    else:  # the page first: what is cut where all this goes into a URL is the name
+        lines = [own_page and f"Move or cancel: {own_page}", host_name and f"With {host_name}."]
+    return "\n".join(line for line in lines if line)
 
 
 def _address(person: Organizer | Invitee, **parameters: str) -> str:

@@ -1,7 +1,7 @@
 """The pages of `/s/{token}`: what a link offers, why it is dead, and what went wrong; each with its view."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
@@ -76,7 +76,7 @@ class OfferPage(PickerPage):
     """The booking page of a live link.
 
     Fields besides the picker's: `location` (an index), `invitee.name`, `invitee.email`, `answers.<id>`.
-    `uses_left` None means unlimited.
+    `uses_left` None means unlimited. `expected_email` is the masked address that the link insists on.
     """
 
     description: str
@@ -84,16 +84,32 @@ class OfferPage(PickerPage):
     expires_at: datetime | None = None
     uses_left: int | None = None
     questions: Sequence[Question] = ()
+    expected_email: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskForm:
+    """The form that asks the host for a new link; `sent` once it was. Fields: `name`, `email`, `message`."""
+
+    action: str
+    sent: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    notice: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeadPage:
-    """A link that can't be used, and why. `opens_at` (UTC), shown in `zone`, only for `not-open`."""
+    """A link that can't be used, and why. `opens_at` (UTC), shown in `zone`, only for `not-open`.
+
+    `ask` is the form by which its holder asks for a new one, where somebody is there to be asked.
+    """
 
     root: str
     reason: DeadReason
     opens_at: datetime | None = None
     zone: str = "UTC"
+    ask: AskForm | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +139,27 @@ def dead_page(view: DeadPage) -> str:
     if view.reason == "not-open" and view.opens_at is not None:
         sentence = f"It opens on {times.moment_words(view.opens_at, view.zone)}."
         next_step = "Come back then with this same address."
-    return render("message.html", root=view.root, heading=heading, sentence=sentence, next_step=next_step)
+    return render(
+        "message.html",
+        root=view.root,
+        heading=heading,
+        sentence=sentence,
+        next_step=next_step,
+        ask=view.ask,
+    )
 
 
 def problem_page(view: ProblemPage) -> str:
     """Return the page of a failed request."""
     heading, next_step = _PROBLEMS.get(view.status, _OTHER_PROBLEM)
-    return render("message.html", root=view.root, heading=heading, sentence=view.detail, next_step=next_step)
+    return render(
+        "message.html",
+        root=view.root,
+        heading=heading,
+        sentence=view.detail,
+        next_step=next_step,
+        ask=None,
+    )
 
 
 def _linked(view: OfferPage) -> frozenset[str]:

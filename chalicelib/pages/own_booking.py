@@ -28,6 +28,8 @@ class ConfirmationPage:
 
     `link_used` says that the link it came by has no uses left. `calendars` are the ways into a calendar; `move`
     and `cancel` lead to the pages of those names; all are left out where the booking is over or cancelled.
+    `own_tab` is this page's URL, where it is shown in a frame: there nobody sees its address, and all it leads to
+    opens in a tab.
     """
 
     root: str
@@ -47,6 +49,7 @@ class ConfirmationPage:
     move: str | None = None
     cancel: str | None = None
     notice: str | None = None
+    own_tab: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

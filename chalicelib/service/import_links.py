@@ -34,7 +34,7 @@ class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """What became of one row. Neither id nor link: not made, its faults say why. An id alone: made, and deleted since."""
+    """What became of one row. Neither id nor link: not made, its faults say why. An id alone: made, deleted since."""
 
     row: Row
     link_id: str | None

@@ -50,7 +50,6 @@ from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
 
-
 _DENIALS: Final = (
     DeadLinkError,
     LinkNotOpenError,

@@ -1,0 +1,52 @@
+"""`POST /s/{token}/request`: from a dead link's page, ask the host for a new one."""
+
+from chalicelib import bootstrap
+from chalicelib.api.call import FORM, JSON, Call
+from chalicelib.api.dead_links import ask_again, show_link_error
+from chalicelib.api.door import Reply, json_reply
+from chalicelib.api.invitee_door import field_errors, invitee_door, require_known
+from chalicelib.api.problems import STATUSES
+from chalicelib.api.schemas import AskBody
+from chalicelib.domain.errors import AdmitOneError, DeadLinkError, InvalidRequestError, InvalidValueError
+from chalicelib.service.ask_for_link import ask_for_link
+from chalicelib.service.open_link import open_link
+
+link_request = invitee_door(__name__, show_link_error)
+
+
+@link_request.on("POST", "/s/{token}/request", media=(JSON, FORM))
+def post_request(call: Call) -> Reply:
+    """Ask for a new link: 202, or for a form 303 back to the link's page. One a dead link and day is kept."""
+    if call.media_type == FORM:
+        return _ask_by_form(call)
+    _ask(call, call.decode(AskBody))
+    return json_reply(202, {"status": "requested"})
+
+
+def _ask(call: Call, body: AskBody) -> None:
+    ask_for_link(bootstrap.world(), call.path("token"), body.name, body.email, body.message, call.cause())
+
+
+def _ask_by_form(call: Call) -> Reply:
+    fields = call.form()
+    try:
+        require_known(fields, {"name", "email", "message"})
+        message = fields.get("message", "").replace("\r\n", "\n")
+        _ask(
+            call,
+            AskBody(name=fields.get("name", ""), email=fields.get("email", "").strip(), message=message),
+        )
+    except (InvalidValueError, InvalidRequestError) as error:
+        if not call.wants_html():
+            raise
+        return ask_again(call, _death(call, error), STATUSES[type(error)], fields, field_errors(error))
+    return Reply(303, headers={"Location": f"{call.root}s/{call.path('token')}?asked=1"})
+
+
+def _death(call: Call, otherwise: AdmitOneError) -> AdmitOneError:
+    """Return why the link is dead; of one that is not, what went wrong with the request."""
+    try:
+        open_link(bootstrap.world(), call.path("token"))
+    except DeadLinkError as dead:
+        return dead
+    return otherwise

@@ -1,0 +1,101 @@
+"""What a host sends or shows to share a link: a mail's text, an HTML snippet, a QR code."""
+
+import io
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import Final
+
+from chalicelib.domain.emails import email_domain
+from chalicelib.domain.links import Recipient
+from chalicelib.pages import times
+
+_HEIGHT: Final = 760  # pixels: a day's times and the form without a second scroll bar on most screens
+_MODULE: Final = 8  # pixels a side
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invitation:
+    """What a mail about a link says. `zone` is the one in which its instants are told; `uses_left` None: unlimited."""
+
+    url: str
+    title: str
+    duration_minutes: int
+    host_first_name: str
+    zone: str
+    recipient: Recipient | None
+    uses_left: int | None
+    expires_at: datetime | None
+    not_before: datetime | None
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail, plain text; lines end in LF."""
+
+    subject: str
+    text: str
+
+
+def invitation_mail(view: Invitation) -> Mail:
+    """Return a short mail, ready to send as it is."""
+    title = _one_line(view.title)
+    name = _one_line(view.recipient.name) if view.recipient else ""
+    paragraphs = [
+        f"Hello {name}," if name else "Hello,",
+        f"Please pick a time for {title} ({times.duration_words(view.duration_minutes)}):",
+        view.url,
+        " ".join(_terms(view)),
+    ]
+    if view.host_first_name:
+        paragraphs.append(f"Best wishes,\n{_one_line(view.host_first_name)}")
+    return Mail(f"Pick a time: {title}", "\n\n".join(paragraphs) + "\n")
+
+
+def embed_snippet(url: str, title: str) -> str:
+    """Return the HTML that shows a link's page inside another one."""
+    return (
+        f'<iframe src="{escape(url)}?embed=1" title="{escape("Book: " + _one_line(title))}" '
+        f'width="100%" height="{_HEIGHT}" style="border:0" loading="lazy" referrerpolicy="no-referrer"></iframe>'
+    )
+
+
+def qr_svg(url: str, title: str) -> str:
+    """Return a QR code as an SVG document: dark on white with its quiet zone, whatever it is shown on."""
+    import segno  # here, not above: only these routes need it
+
+    drawn = io.BytesIO()
+    code = segno.make_qr(url, error="m")
+    code.save(
+        drawn, kind="svg", xmldecl=False, svgclass=None, lineclass=None, scale=_MODULE, light="#fff", nl=False
+    )
+    size = code.symbol_size(_MODULE)[0]
+    label = escape("QR code: " + _one_line(title))
+    # segno writes no viewBox beside a size, and a code that can't be scaled is of little use.
+    head = f'<svg viewBox="0 0 {size} {size}" role="img" aria-label="{label}" '
+    return head + drawn.getvalue().decode().removeprefix("<svg ")
+
+
+def _terms(view: Invitation) -> list[str]:
+    """Return what the mail says of the link's life and lock, as sentences."""
+    if view.uses_left is None:
+        use = "This private link is good"
+    elif view.uses_left == 1:
+        use = "This private link is good for one booking"
+    else:
+        use = f"This private link is good for {view.uses_left} bookings"
+    opens = f" from {times.moment_words(view.not_before, view.zone)}" if view.not_before else ""
+    until = f" until {times.moment_words(view.expires_at, view.zone)}" if view.expires_at else ""
+    sentences = [f"{use}{opens}{until}."] if opens or until or view.uses_left is not None else []
+    match view.recipient.enforce if view.recipient else "none":
+        case "email":
+            sentences.append("Please book with the email address that this was sent to.")
+        case "domain":
+            domain = email_domain(view.recipient.email) if view.recipient else ""
+            sentences.append(f"Please book with your address at {domain}.")
+    return sentences
+
+
+def _one_line(text: str) -> str:
+    """Return a text without line breaks of any kind, fit for a mail's header."""
+    return " ".join(text.split())
