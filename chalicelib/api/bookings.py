@@ -1,12 +1,11 @@
 """`/v1/bookings`: the host's view of bookings: list, read, cancel, move, erase the person."""
 
-from typing import Any
-
 from chalicelib import bootstrap
+from chalicelib.api.answers import BookingAnswer, BookingsAnswer, booking_answer
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import instant, when
-from chalicelib.api.schemas import RescheduleBody, booking_json
+from chalicelib.api.schemas import RescheduleBody
 from chalicelib.api.team import PAGING, base_url, page_limit, team_door
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
@@ -36,41 +35,41 @@ def get_bookings(call: Call) -> Reply:
     )
     request = BookingsRequest(where=where, cursor=query.get("cursor"), limit=page_limit(query))
     page = list_bookings(bootstrap.world(), call.caller, request)
-    rows = [_json(call, booking) for booking in page.rows]
-    return json_reply(200, {"bookings": rows, "nextCursor": page.next_cursor})
+    rows = [_answer(call, booking) for booking in page.rows]
+    return json_reply(200, BookingsAnswer(bookings=rows, next_cursor=page.next_cursor))
 
 
 @bookings.on("GET", "/v1/bookings/{bookingId}")
 def get_booking(call: Call) -> Reply:
     """Read a booking."""
-    return json_reply(200, _json(call, _find(call)()))
+    return json_reply(200, _answer(call, _find(call)()))
 
 
 @bookings.on("POST", "/v1/bookings/{bookingId}/cancel")
 def post_cancel(call: Call) -> Reply:
     """Cancel a booking; its slot is free again."""
-    return json_reply(200, _json(call, cancel_booking(bootstrap.world(), _find(call), call.cause())))
+    return json_reply(200, _answer(call, cancel_booking(bootstrap.world(), _find(call), call.cause())))
 
 
 @bookings.on("POST", "/v1/bookings/{bookingId}/reschedule")
 def post_reschedule(call: Call) -> Reply:
     """Move a booking to another slot on offer."""
     start = instant(call.decode(RescheduleBody).start, "/start")
-    return json_reply(200, _json(call, move_booking(bootstrap.world(), _find(call), start, call.cause())))
+    return json_reply(200, _answer(call, move_booking(bootstrap.world(), _find(call), start, call.cause())))
 
 
 @bookings.on("DELETE", "/v1/bookings/{bookingId}/personal-data")
 def delete_personal_data(call: Call) -> Reply:
     """Drop the person from a booking and keep the record."""
-    return json_reply(200, _json(call, erase_person(bootstrap.world(), _find(call), call.cause())))
+    return json_reply(200, _answer(call, erase_person(bootstrap.world(), _find(call), call.cause())))
 
 
 def _find(call: Call) -> FindBooking:
     return hosts_booking(bootstrap.world(), call.caller, call.path("bookingId"))
 
 
-def _json(call: Call, booking: Booking) -> dict[str, Any]:
-    return booking_json(booking, bootstrap.world().keyring(), base_url(call))
+def _answer(call: Call, booking: Booking) -> BookingAnswer:
+    return booking_answer(booking, bootstrap.world().keyring(), base_url(call))
 
 
 def _status(given: str) -> BookingStatus:

@@ -9,12 +9,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chalicelib import bootstrap
+from chalicelib.api.answers import link_answer
 from chalicelib.api.auth import api_key
 from chalicelib.api.call import Call
 from chalicelib.api.door import Door, Reply, json_reply
 from chalicelib.api.instants import Instant
 from chalicelib.api.problems import STATUSES
-from chalicelib.api.schemas import LinkChanges, link_json
+from chalicelib.api.schemas import LinkChanges
 from chalicelib.api.team import base_url
 from chalicelib.domain.errors import AdmitOneError, NotFoundError
 from chalicelib.domain.links import Link, LinkSettings, LinkStatus
@@ -116,15 +117,15 @@ def _require_of_event_type(call: Call) -> None:
 def _json(call: Call, link: Link) -> dict[str, Any]:
     world = bootstrap.world()
     now = world.now()
-    ours = link_json(link, world.keyring(), base_url(call), now)
+    ours = link_answer(link, world.keyring(), base_url(call), now)
     return {
-        "linkId": ours["linkId"],
-        "eventTypeId": ours["eventTypeId"],
+        "linkId": ours.link_id,
+        "eventTypeId": ours.event_type_id,
         "isExpired": link.status_at(now) is not LinkStatus.ACTIVE,
-        "bookingUrl": ours["url"],
-        "expiresAt": ours["expiresAt"],
-        "maxUsageCount": ours["maxUsageCount"],
-        "usageCount": ours["usageCount"],
+        "bookingUrl": ours.url,
+        "expiresAt": ours.expires_at,
+        "maxUsageCount": ours.max_usage_count,
+        "usageCount": ours.usage_count,
     }
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from chalicelib import bootstrap
+from chalicelib.api.answers import link_url
 from chalicelib.api.call import Call, whole_number
 from chalicelib.api.door import Reply
-from chalicelib.api.schemas import link_url
 from chalicelib.api.team import base_url, one_of, team_door
 from chalicelib.domain.csv_links import EXPORT_COLUMNS, link_cells, read_sheet
 from chalicelib.domain.csv_text import decode_csv, write_csv

@@ -1,9 +1,10 @@
 """`/v1/event-types`: what can be booked. Deleting archives."""
 
 from chalicelib import bootstrap
+from chalicelib.api.answers import EventTypesAnswer, event_type_answer
 from chalicelib.api.call import Call
 from chalicelib.api.door import SMALL_BODY, Reply, json_reply
-from chalicelib.api.schemas import EventTypeBody, EventTypeChanges, event_type_json
+from chalicelib.api.schemas import EventTypeBody, EventTypeChanges
 from chalicelib.api.team import PAGING, page_limit, team_door
 from chalicelib.domain.errors import FieldFault, InvalidRequestError
 from chalicelib.service.manage_event_types import (
@@ -22,7 +23,7 @@ def post_event_types(call: Call) -> Reply:
     """Make an event type."""
     body = call.decode(EventTypeBody)
     made = create_event_type(bootstrap.world(), call.caller, body.host_id, body.settings(), call.cause())
-    return json_reply(201, event_type_json(made))
+    return json_reply(201, event_type_answer(made))
 
 
 @event_types.on("GET", "/v1/event-types")
@@ -32,15 +33,15 @@ def get_event_types(call: Call) -> Reply:
     page = list_event_types(
         bootstrap.world(), call.caller, query.get("hostId"), query.get("cursor"), page_limit(query)
     )
-    listed = [event_type_json(event_type) for event_type in page.rows]
-    return json_reply(200, {"eventTypes": listed, "nextCursor": page.next_cursor})
+    listed = [event_type_answer(event_type) for event_type in page.rows]
+    return json_reply(200, EventTypesAnswer(event_types=listed, next_cursor=page.next_cursor))
 
 
 @event_types.on("GET", "/v1/event-types/{eventTypeId}")
 def get_event_type(call: Call) -> Reply:
     """Read an event type."""
     found = read_event_type(bootstrap.world(), call.caller, call.path("eventTypeId"))
-    return json_reply(200, event_type_json(found))
+    return json_reply(200, event_type_answer(found))
 
 
 @event_types.on("PATCH", "/v1/event-types/{eventTypeId}", most_bytes=SMALL_BODY)
@@ -50,7 +51,7 @@ def patch_event_type(call: Call) -> Reply:
     changed = change_event_type(
         bootstrap.world(), call.caller, call.path("eventTypeId"), changes.applied_to, call.cause()
     )
-    return json_reply(200, event_type_json(changed))
+    return json_reply(200, event_type_answer(changed))
 
 
 @event_types.on("DELETE", "/v1/event-types/{eventTypeId}")

@@ -1,9 +1,10 @@
 """`/v1/hosts`: an admin makes and lists hosts; a host reads and changes its own."""
 
 from chalicelib import bootstrap
+from chalicelib.api.answers import HostsAnswer, host_answer
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
-from chalicelib.api.schemas import HostBody, HostChanges, host_json
+from chalicelib.api.schemas import HostBody, HostChanges
 from chalicelib.api.team import PAGING, page_limit, team_door
 from chalicelib.service.manage_hosts import change_host, create_host, list_hosts, read_host
 
@@ -14,7 +15,7 @@ hosts = team_door(__name__)
 def post_hosts(call: Call) -> Reply:
     """Make a host."""
     host = create_host(bootstrap.world(), call.caller, call.decode(HostBody).settings(), call.cause())
-    return json_reply(201, host_json(host))
+    return json_reply(201, host_answer(host))
 
 
 @hosts.on("GET", "/v1/hosts")
@@ -22,13 +23,15 @@ def get_hosts(call: Call) -> Reply:
     """List the team's hosts, newest first."""
     query = call.query(*PAGING)
     page = list_hosts(bootstrap.world(), call.caller, query.get("cursor"), page_limit(query))
-    return json_reply(200, {"hosts": [host_json(host) for host in page.rows], "nextCursor": page.next_cursor})
+    return json_reply(
+        200, HostsAnswer(hosts=[host_answer(host) for host in page.rows], next_cursor=page.next_cursor)
+    )
 
 
 @hosts.on("GET", "/v1/hosts/{hostId}")
 def get_host(call: Call) -> Reply:
     """Read a host."""
-    return json_reply(200, host_json(read_host(bootstrap.world(), call.caller, call.path("hostId"))))
+    return json_reply(200, host_answer(read_host(bootstrap.world(), call.caller, call.path("hostId"))))
 
 
 @hosts.on("PATCH", "/v1/hosts/{hostId}")
@@ -36,4 +39,4 @@ def patch_host(call: Call) -> Reply:
     """Change a host, its time off included."""
     changes = call.decode(HostChanges)
     host = change_host(bootstrap.world(), call.caller, call.path("hostId"), changes.applied_to, call.cause())
-    return json_reply(200, host_json(host))
+    return json_reply(200, host_answer(host))

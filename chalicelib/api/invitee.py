@@ -1,10 +1,19 @@
 """The invitee's door to a link: `/s/{token}`, pages for browsers and JSON for programs."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from chalicelib import bootstrap
+from chalicelib.api.answers import (
+    OfferAnswer,
+    OfferHost,
+    OfferRecipient,
+    booking_answer,
+    booking_url,
+    optional_time,
+    slots_answer,
+)
 from chalicelib.api.call import FORM, JSON, Call
 from chalicelib.api.dead_links import show_link_error
 from chalicelib.api.door import Reply, json_reply
@@ -19,11 +28,10 @@ from chalicelib.api.invitee_door import (
 )
 from chalicelib.api.picker import shown_dates
 from chalicelib.api.problems import STATUSES
-from chalicelib.api.schemas import RedeemBody, booking_json, booking_url, slots_json
+from chalicelib.api.schemas import RedeemBody
 from chalicelib.api.team import base_url
 from chalicelib.domain import errors
 from chalicelib.domain.bookings import Booking, Invitee
-from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
 from chalicelib.domain.event_types import Location
 from chalicelib.domain.links import Recipient, expected_address
@@ -59,7 +67,9 @@ def get_link_page(call: Call) -> Reply:
     opened = open_link(world, call.path("token"))
     noting = note_open(world, opened.link, call.visitor())
     try:
-        return _offer_reply(call, opened, 200) if call.wants_html() else json_reply(200, _offer_json(opened))
+        return (
+            _offer_reply(call, opened, 200) if call.wants_html() else json_reply(200, _offer_answer(opened))
+        )
     finally:
         noting.join()
 
@@ -72,7 +82,7 @@ def get_slots(call: Call) -> Reply:
     opened = open_link(world, call.path("token"))
     start = when(query["from"], "from") if "from" in query else opened.now
     end = when(query["to"], "to") if "to" in query else start + DEFAULT_RANGE
-    return json_reply(200, slots_json(slots_of(world, opened, start, end), start, end))
+    return json_reply(200, slots_answer(slots_of(world, opened, start, end), start, end))
 
 
 @invitee.on("POST", "/s/{token}/redeem", media=(JSON, FORM))
@@ -81,7 +91,7 @@ def post_redeem(call: Call) -> Reply:
     if call.media_type == FORM:
         return _redeem_form(call)
     booking, replayed = _redeem(call, call.decode(RedeemBody))
-    document = booking_json(booking, bootstrap.world().keyring(), base_url(call))
+    document = booking_answer(booking, bootstrap.world().keyring(), base_url(call))
     headers = {"Idempotent-Replayed": "true"} if replayed else {}
     return json_reply(201, document, {"Location": _own_page(call, booking), **headers})
 
@@ -196,35 +206,34 @@ def _notice(error: AdmitOneError | None) -> str | None:
     return _NOTICES.get(type(error))
 
 
-def _offer_json(opened: OpenLink) -> dict[str, Any]:
-    offer, link = opened.offer, opened.link
-    recipient, expires, opens = link.settings.recipient, link.settings.expires_at, link.settings.not_before
-    return {
-        "title": offer.title,
-        "description": offer.description,
-        "durationMinutes": offer.duration_minutes,
-        "locations": [_before_booking(location) for location in offer.locations],
-        "questions": offer.questions,
-        "timeZone": offer.schedule.time_zone,
-        "host": {"firstName": opened.host.first_name},
-        "recipient": _recipient_json(recipient),
-        "expiresAt": rfc3339(expires) if expires else None,
-        "notBefore": rfc3339(opens) if opens else None,
-        "remainingUses": link.remaining_uses,
-    }
+def _offer_answer(opened: OpenLink) -> OfferAnswer:
+    offer, settings = opened.offer, opened.link.settings
+    return OfferAnswer(
+        title=offer.title,
+        description=offer.description,
+        duration_minutes=offer.duration_minutes,
+        locations=[_before_booking(location) for location in offer.locations],
+        questions=offer.questions,
+        time_zone=offer.schedule.time_zone,
+        host=OfferHost(first_name=opened.host.first_name),
+        recipient=_recipient_answer(settings.recipient),
+        expires_at=optional_time(settings.expires_at),
+        not_before=optional_time(settings.not_before),
+        remaining_uses=opened.link.remaining_uses,
+    )
 
 
-def _recipient_json(recipient: Recipient | None) -> dict[str, str | None] | None:
+def _recipient_answer(recipient: Recipient | None) -> OfferRecipient | None:
     """Return what to fill in beforehand; of a locked link's address only so much as to recognise it by."""
     if recipient is None:
         return None
     expected = expected_address(recipient)
-    return {"name": recipient.name, "email": None if expected else recipient.email, "expected": expected}
+    return OfferRecipient(name=recipient.name, email=None if expected else recipient.email, expected=expected)
 
 
-def _before_booking(location: Location) -> dict[str, str]:
+def _before_booking(location: Location) -> Location:
     """Return a location as a stranger may see it: how to join a call is told only once it is booked."""
-    return {"kind": location.kind, "detail": location.detail if location.kind == "in_person" else ""}
+    return Location(location.kind, location.detail if location.kind == "in_person" else "")
 
 
 def _own_page(call: Call, booking: Booking) -> str:

@@ -1,6 +1,7 @@
 """`POST /s/{token}/request`: from a dead link's page, ask the host for a new one."""
 
 from chalicelib import bootstrap
+from chalicelib.api.answers import RequestedAnswer
 from chalicelib.api.call import FORM, JSON, Call
 from chalicelib.api.dead_links import ask_again, show_link_error
 from chalicelib.api.door import Reply, json_reply
@@ -20,7 +21,7 @@ def post_request(call: Call) -> Reply:
     if call.media_type == FORM:
         return _ask_by_form(call)
     _ask(call, call.decode(AskBody))
-    return json_reply(202, {"status": "requested"})
+    return json_reply(202, RequestedAnswer())
 
 
 def _ask(call: Call, body: AskBody) -> None:

@@ -1,12 +1,13 @@
 """`/v1/links`: generate, list, read, change, revoke and delete links."""
 
-from typing import Any, Final
+from typing import Final
 
 from chalicelib import bootstrap
+from chalicelib.api.answers import BulkAnswer, BulkRow, LinkAnswer, LinkPageAnswer, LinksAnswer, link_answer
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.problems import problem
-from chalicelib.api.schemas import LinkChanges, LinkIdsBody, LinksBody, link_json
+from chalicelib.api.schemas import LinkChanges, LinkIdsBody, LinksBody
 from chalicelib.api.team import PAGING, base_url, page_limit, team_door
 from chalicelib.domain.errors import FieldFault, InvalidRequestError
 from chalicelib.domain.links import MOST_LINKS_A_CALL, Link, LinkStatus
@@ -36,7 +37,7 @@ def post_links(call: Call) -> Reply:
         body_hash=hash_body(body),
     )
     made = generate(bootstrap.world(), call.caller, request, call.cause())
-    return json_reply(201, {"links": _links_json(call, made)})
+    return json_reply(201, LinksAnswer(links=_answers(call, made)))
 
 
 @links.on("GET", "/v1/links")
@@ -52,7 +53,7 @@ def get_links(call: Call) -> Reply:
         limit=page_limit(query),
     )
     page = list_links(bootstrap.world(), call.caller, request)
-    return json_reply(200, {"links": _links_json(call, page.rows), "nextCursor": page.next_cursor})
+    return json_reply(200, LinkPageAnswer(links=_answers(call, page.rows), next_cursor=page.next_cursor))
 
 
 @links.on("GET", "/v1/links/{linkId}")
@@ -131,19 +132,21 @@ def _status(given: str) -> LinkStatus:
         raise InvalidRequestError([FieldFault("/status", f"must be one of {known}")]) from None
 
 
-def _links_json(call: Call, found: list[Link]) -> list[dict[str, Any]]:
+def _answers(call: Call, found: list[Link]) -> list[LinkAnswer]:
     world, base = bootstrap.world(), base_url(call)
     ring, now = world.keyring(), world.now()
-    return [link_json(link, ring, base, now) for link in found]
+    return [link_answer(link, ring, base, now) for link in found]
 
 
 def _link_reply(call: Call, link: Link, status: int = 200) -> Reply:
-    return json_reply(status, _links_json(call, [link])[0])
+    return json_reply(status, _answers(call, [link])[0])
 
 
 def _bulk_reply(results: list[BulkResult]) -> Reply:
-    rows: list[dict[str, Any]] = []
-    for result in results:
-        outcome = {"status": result.status} if result.error is None else {"problem": problem(result.error)}
-        rows.append({"linkId": result.link_id, **outcome})
-    return json_reply(200, {"results": rows})
+    rows = [
+        BulkRow(link_id=result.link_id, status=result.status)
+        if result.error is None
+        else BulkRow(link_id=result.link_id, problem=problem(result.error))
+        for result in results
+    ]
+    return json_reply(200, BulkAnswer(results=rows))

@@ -5,13 +5,14 @@ from typing import Final
 import msgspec
 
 from chalicelib import bootstrap
+from chalicelib.api.answers import booking_answer, booking_url, slots_answer
 from chalicelib.api.call import FORM, JSON, Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import DEFAULT_RANGE, Instant, instant, when
 from chalicelib.api.invitee_door import embedded, field_errors, invitee_door, page_reply, require_known
 from chalicelib.api.picker import shown_dates
 from chalicelib.api.problems import STATUSES
-from chalicelib.api.schemas import NothingBody, RescheduleBody, booking_json, booking_url, slots_json
+from chalicelib.api.schemas import NothingBody, RescheduleBody
 from chalicelib.api.team import base_url
 from chalicelib.domain import errors
 from chalicelib.domain.bookings import Booking, BookingStatus
@@ -88,7 +89,7 @@ def get_slots(call: Call) -> Reply:
     start = when(query["from"], "from") if "from" in query else movable.now
     end = when(query["to"], "to") if "to" in query else start + DEFAULT_RANGE
     slots = slots_to_move_to(bootstrap.world(), movable, start, end)
-    return json_reply(200, slots_json(slots, start, end))
+    return json_reply(200, slots_answer(slots, start, end))
 
 
 @own_booking.on("POST", "/b/{bookingToken}/cancel", media=(JSON, FORM))
@@ -147,7 +148,7 @@ def _form_body(fields: dict[str, str]) -> RescheduleBody:
 
 
 def _json(call: Call, booking: Booking) -> Reply:
-    return json_reply(200, booking_json(booking, bootstrap.world().keyring(), base_url(call)))
+    return json_reply(200, booking_answer(booking, bootstrap.world().keyring(), base_url(call)))
 
 
 def _booking_reply(call: Call, status: int, notice: str | None = None) -> Reply:

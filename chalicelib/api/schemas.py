@@ -1,6 +1,5 @@
 """Requests and answers in JSON: camelCase, unknown fields refused, absent told apart from null."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,23 +7,18 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chalicelib.api.instants import Instant, instant
-from chalicelib.domain.bookings import Booking, Invitee
-from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.bookings import Invitee
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.event_types import (
     DEFAULT_WINDOW_DAYS,
     EventSettings,
-    EventType,
     Location,
     Question,
 )
-from chalicelib.domain.hosts import Host, HostSettings, TimeOff
-from chalicelib.domain.ids import BOOKING, LINK, id_bytes
-from chalicelib.domain.links import Link, LinkSettings, Recipient
+from chalicelib.domain.hosts import HostSettings, TimeOff
+from chalicelib.domain.links import LinkSettings, Recipient
 from chalicelib.domain.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.schedules import Schedule
-from chalicelib.domain.slots import Slot
-from chalicelib.domain.tokens import Keyring, Purpose, make_token
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, frozen=True):
@@ -214,117 +208,6 @@ class RescheduleBody(_Body, frozen=True):
     """Where a booking is to be moved."""
 
     start: Instant
-
-
-def host_json(host: Host) -> dict[str, Any]:
-    """Return a host as JSON."""
-    return {
-        "hostId": host.host_id,
-        "name": host.settings.name,
-        "email": host.settings.email,
-        "timeZone": host.settings.time_zone,
-        "timeOff": [{"start": rfc3339(o.start), "end": rfc3339(o.end)} for o in host.settings.time_off],
-        "createdAt": rfc3339(host.created_at),
-    }
-
-
-def event_type_json(event_type: EventType) -> dict[str, Any]:
-    """Return an event type as JSON."""
-    settings = event_type.settings
-    return {
-        "eventTypeId": event_type.event_type_id,
-        "hostId": event_type.host_id,
-        "title": settings.title,
-        "slug": settings.slug,
-        "description": settings.description,
-        "durationMinutes": settings.duration_minutes,
-        "locations": settings.locations,
-        "schedule": settings.schedule,
-        "slotIntervalMinutes": settings.slot_interval_minutes,
-        "bufferBeforeMinutes": settings.buffer_before_minutes,
-        "bufferAfterMinutes": settings.buffer_after_minutes,
-        "minimumNoticeMinutes": settings.minimum_notice_minutes,
-        "bookingWindowDays": settings.booking_window_days,
-        "questions": settings.questions,
-        "createdAt": rfc3339(event_type.created_at),
-    }
-
-
-def link_json(link: Link, ring: Keyring, base_url: str, now: datetime) -> dict[str, Any]:
-    """Return a link as JSON, every field always there; the URL is worked out anew, the table has no token."""
-    settings = link.settings
-    return {
-        "linkId": link.link_id,
-        "url": link_url(link, ring, base_url),
-        "hostId": link.host_id,
-        "eventTypeId": link.event_type_id,
-        "status": link.status_at(now).value,
-        "usageCount": link.usage_count,
-        "maxUsageCount": settings.max_usage_count,
-        "remainingUses": link.remaining_uses,
-        "createdAt": rfc3339(link.created_at),
-        "expiresAt": _optional(settings.expires_at),
-        "notBefore": _optional(settings.not_before),
-        "usedAt": _optional(link.used_at),
-        "revokedAt": _optional(link.revoked_at),
-        "label": settings.label,
-        "recipient": settings.recipient,
-        "overrides": settings.overrides,
-        "metadata": settings.metadata,
-        "externalId": settings.external_id,
-        "restoreUseOnCancel": settings.restore_use_on_cancel,
-    }
-
-
-def booking_json(booking: Booking, ring: Keyring, base_url: str) -> dict[str, Any]:
-    """Return a booking as JSON."""
-    return {
-        "bookingId": booking.booking_id,
-        "linkId": booking.link_id,
-        "hostId": booking.host_id,
-        "eventTypeId": booking.event_type_id,
-        "status": booking.status.value,
-        "title": booking.title,
-        "start": rfc3339(booking.start),
-        "end": rfc3339(booking.end),
-        "timeZone": booking.time_zone,
-        "location": booking.location,
-        "invitee": booking.invitee,
-        "answers": booking.answers,
-        "url": booking_url(booking, ring, base_url),
-        "createdAt": rfc3339(booking.created_at),
-        "cancelledAt": _optional(booking.cancelled_at),
-    }
-
-
-def link_url(link: Link, ring: Keyring, base_url: str) -> str | None:
-    """Return the URL that opens a link, worked out anew; None when the key that signed it was retired."""
-    return _url(ring, Purpose.LINK, LINK, link.link_id, link.key_id, f"{base_url}/s/")
-
-
-def booking_url(booking: Booking, ring: Keyring, base_url: str) -> str | None:
-    """Return the invitee's own page for a booking, under a base URL, absolute or relative."""
-    return _url(ring, Purpose.BOOKING, BOOKING, booking.booking_id, booking.key_id, f"{base_url}/b/")
-
-
-def slots_json(slots: Sequence[Slot], start: datetime, end: datetime) -> dict[str, Any]:
-    """Return offered slots as JSON."""
-    return {
-        "slots": [{"start": rfc3339(slot.start), "end": rfc3339(slot.end)} for slot in slots],
-        "from": rfc3339(start),
-        "to": rfc3339(end),
-    }
-
-
-def _url(ring: Keyring, purpose: Purpose, kind: str, item_id: str, key_id: int, base: str) -> str | None:
-    raw = id_bytes(kind, item_id)
-    if raw is None or key_id not in ring.keys:
-        return None  # signed by a key that was retired: no URL opens it any more
-    return base + make_token(ring, purpose, raw, key_id)
-
-
-def _optional(value: datetime | None) -> str | None:
-    return None if value is None else rfc3339(value)
 
 
 def _time_off(given: tuple[TimeOffBody, ...]) -> tuple[TimeOff, ...]:

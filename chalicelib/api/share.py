@@ -3,9 +3,9 @@
 from typing import Final
 
 from chalicelib import bootstrap
+from chalicelib.api.answers import link_url
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
-from chalicelib.api.schemas import link_url
 from chalicelib.api.team import base_url, team_door
 from chalicelib.domain.errors import ConflictError
 from chalicelib.pages.share import Invitation, embed_snippet, invitation_mail, qr_svg

@@ -220,7 +220,7 @@ def _placed(row: Row, fault: FieldFault) -> CellFault:
     around = [name for name, pointer in pointers.items() if f"{within}/".startswith(f"{pointer}/")]
     inside = [name for name, pointer in pointers.items() if pointer.startswith(f"{within}/")]
     if around:
-        column: str | None = max(around, key=lambda name: len(pointers[name]))
+        column: str | None = around[0]
     elif inside:  # too much in all: the longest cell is the one to look at
         column = max(inside, key=lambda name: len(row.cells[name]))
     else:

@@ -4,7 +4,7 @@ import os
 from datetime import timedelta
 
 from chalicelib import bootstrap
-from chalicelib.api.schemas import link_json
+from chalicelib.api.answers import link_answer
 from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.event_types import EventSettings, Location, Question
@@ -33,7 +33,9 @@ def seed(api_key: str) -> str:
         host = hosts[0][1] if hosts else _make_samples(world)
         make_key(world, role=Role.ADMIN, host_id=host.host_id, name="make run", cause=_CAUSE, secret=api_key)
     link = _sample(world, authenticate(world, api_key))
-    url: str = link_json(link, world.keyring(), os.environ["BASE_URL"], world.now())["url"]
+    url = link_answer(link, world.keyring(), os.environ["BASE_URL"], world.now()).url
+    if url is None:
+        raise RuntimeError("The sample link's signing key is gone; remove .local to start anew.")
     return url
 
 

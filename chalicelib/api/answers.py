@@ -1,0 +1,389 @@
+"""Answers in JSON, camelCase, every field always there. OpenAPI is made from these structs (`api/openapi.py`)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from chalicelib.domain.bookings import Booking, Invitee
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.event_types import EventType, Location, Question
+from chalicelib.domain.events import Event
+from chalicelib.domain.hosts import Host
+from chalicelib.domain.ids import BOOKING, LINK, id_bytes
+from chalicelib.domain.link_requests import LinkRequest
+from chalicelib.domain.links import Link, LinkStatus, Recipient
+from chalicelib.domain.offers import Overrides
+from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.slots import Slot
+from chalicelib.domain.tokens import Keyring, Purpose, make_token
+from chalicelib.domain.visits import Opens
+
+Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+"""An RFC 3339 instant in UTC, e.g. `2026-11-21T09:00:00Z`."""
+
+
+class _Answer(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
+    """What a door answers."""
+
+
+class TimeOffAnswer(_Answer, frozen=True):
+    """A stretch in which a host offers nothing."""
+
+    start: Time
+    end: Time
+
+
+class HostAnswer(_Answer, frozen=True):
+    """A host."""
+
+    host_id: str
+    name: str
+    email: str
+    time_zone: str
+    time_off: list[TimeOffAnswer]
+    created_at: Time
+
+
+class HostsAnswer(_Answer, frozen=True):
+    """One page of hosts, newest first."""
+
+    hosts: list[HostAnswer]
+    next_cursor: str | None
+
+
+class EventTypeAnswer(_Answer, frozen=True):
+    """An event type."""
+
+    event_type_id: str
+    host_id: str
+    title: str
+    slug: str
+    description: str
+    duration_minutes: int
+    locations: tuple[Location, ...]
+    schedule: Schedule
+    slot_interval_minutes: int | None
+    buffer_before_minutes: int
+    buffer_after_minutes: int
+    minimum_notice_minutes: int
+    booking_window_days: int
+    questions: tuple[Question, ...]
+    created_at: Time
+
+
+class EventTypesAnswer(_Answer, frozen=True):
+    """One page of event types, newest first."""
+
+    event_types: list[EventTypeAnswer]
+    next_cursor: str | None
+
+
+class LinkAnswer(_Answer, frozen=True):
+    """A link."""
+
+    link_id: str
+    url: str | None
+    host_id: str
+    event_type_id: str
+    status: LinkStatus
+    usage_count: int
+    max_usage_count: int | None
+    remaining_uses: int | None
+    created_at: Time
+    expires_at: Time | None
+    not_before: Time | None
+    used_at: Time | None
+    revoked_at: Time | None
+    label: str | None
+    recipient: Recipient | None
+    overrides: Overrides
+    metadata: dict[str, Any]
+    external_id: str | None
+    restore_use_on_cancel: bool
+
+
+class LinksAnswer(_Answer, frozen=True):
+    """The links that were made, in the order asked."""
+
+    links: list[LinkAnswer]
+
+
+class LinkPageAnswer(_Answer, frozen=True):
+    """One page of links, newest first."""
+
+    links: list[LinkAnswer]
+    next_cursor: str | None
+
+
+class BulkRow(_Answer, frozen=True, omit_defaults=True):
+    """What became of one link of many: `status`, or a `problem`."""
+
+    link_id: str
+    status: str | None = None
+    problem: dict[str, Any] | None = None
+
+
+class BulkAnswer(_Answer, frozen=True):
+    """What became of each link, in the order asked."""
+
+    results: list[BulkRow]
+
+
+class BookingAnswer(_Answer, frozen=True):
+    """A booking."""
+
+    booking_id: str
+    link_id: str
+    host_id: str
+    event_type_id: str
+    status: Literal["confirmed", "cancelled"]
+    title: str
+    start: Time
+    end: Time
+    time_zone: str
+    location: Location | None
+    invitee: Invitee | None
+    answers: dict[str, str]
+    url: str | None
+    created_at: Time
+    cancelled_at: Time | None
+
+
+class BookingsAnswer(_Answer, frozen=True):
+    """One page of bookings, earliest start first."""
+
+    bookings: list[BookingAnswer]
+    next_cursor: str | None
+
+
+class SlotAnswer(_Answer, frozen=True):
+    """A slot on offer."""
+
+    start: Time
+    end: Time
+
+
+class SlotsAnswer(_Answer, frozen=True):
+    """The slots on offer in a range."""
+
+    slots: list[SlotAnswer]
+    start: Time = msgspec.field(name="from")
+    end: Time = msgspec.field(name="to")
+
+
+class OfferHost(_Answer, frozen=True):
+    """All that an invitee learns of a host before booking."""
+
+    first_name: str
+
+
+class OfferRecipient(_Answer, frozen=True):
+    """What to fill in beforehand."""
+
+    name: str
+    email: str | None
+    expected: str | None
+
+
+class OfferAnswer(_Answer, frozen=True):
+    """What a link offers to whoever holds it."""
+
+    title: str
+    description: str
+    duration_minutes: int
+    locations: list[Location]
+    questions: tuple[Question, ...]
+    time_zone: str
+    host: OfferHost
+    recipient: OfferRecipient | None
+    expires_at: Time | None
+    not_before: Time | None
+    remaining_uses: int | None
+
+
+class EventAnswer(_Answer, frozen=True):
+    """One entry of a link's history."""
+
+    event_id: str
+    type: str
+    time: Time
+    booking_id: str | None
+    sequence: int
+    actor: str
+    correlation_id: str
+    data: dict[str, Any]
+
+
+class OpensAnswer(_Answer, frozen=True):
+    """How often a link was opened."""
+
+    first_opened_at: Time | None
+    persons: int
+    machines: int
+
+
+class HistoryAnswer(_Answer, frozen=True):
+    """One page of a link's history, newest first."""
+
+    history: list[EventAnswer]
+    opens: OpensAnswer
+    next_cursor: str | None
+
+
+class LinkRequestAnswer(_Answer, frozen=True):
+    """A request for a new link."""
+
+    link_id: str
+    event_type_id: str
+    requested_at: Time
+    name: str
+    email: str
+    message: str
+    reason: str
+
+
+class LinkRequestsAnswer(_Answer, frozen=True):
+    """One page of requests for a new link, newest first."""
+
+    requests: list[LinkRequestAnswer]
+    next_cursor: str | None
+
+
+class RequestedAnswer(_Answer, frozen=True):
+    """A request for a new link was taken."""
+
+    status: Literal["requested"] = "requested"
+
+
+def host_answer(host: Host) -> HostAnswer:
+    """Return a host as JSON has it."""
+    settings = host.settings
+    return HostAnswer(
+        host_id=host.host_id,
+        name=settings.name,
+        email=settings.email,
+        time_zone=settings.time_zone,
+        time_off=[TimeOffAnswer(start=rfc3339(o.start), end=rfc3339(o.end)) for o in settings.time_off],
+        created_at=rfc3339(host.created_at),
+    )
+
+
+def event_type_answer(event_type: EventType) -> EventTypeAnswer:
+    """Return an event type as JSON has it."""
+    return EventTypeAnswer(
+        event_type_id=event_type.event_type_id,
+        host_id=event_type.host_id,
+        created_at=rfc3339(event_type.created_at),
+        **msgspec.structs.asdict(event_type.settings),
+    )
+
+
+def link_answer(link: Link, ring: Keyring, base_url: str, now: datetime) -> LinkAnswer:
+    """Return a link as JSON has it; the URL is worked out anew, the table has no token."""
+    settings = link.settings
+    return LinkAnswer(
+        link_id=link.link_id,
+        url=link_url(link, ring, base_url),
+        host_id=link.host_id,
+        event_type_id=link.event_type_id,
+        status=link.status_at(now),
+        usage_count=link.usage_count,
+        max_usage_count=settings.max_usage_count,
+        remaining_uses=link.remaining_uses,
+        created_at=rfc3339(link.created_at),
+        expires_at=optional_time(settings.expires_at),
+        not_before=optional_time(settings.not_before),
+        used_at=optional_time(link.used_at),
+        revoked_at=optional_time(link.revoked_at),
+        label=settings.label,
+        recipient=settings.recipient,
+        overrides=settings.overrides,
+        metadata=settings.metadata,
+        external_id=settings.external_id,
+        restore_use_on_cancel=settings.restore_use_on_cancel,
+    )
+
+
+def booking_answer(booking: Booking, ring: Keyring, base_url: str) -> BookingAnswer:
+    """Return a booking as JSON has it."""
+    return BookingAnswer(
+        booking_id=booking.booking_id,
+        link_id=booking.link_id,
+        host_id=booking.host_id,
+        event_type_id=booking.event_type_id,
+        status=booking.status.value,
+        title=booking.title,
+        start=rfc3339(booking.start),
+        end=rfc3339(booking.end),
+        time_zone=booking.time_zone,
+        location=booking.location,
+        invitee=booking.invitee,
+        answers=booking.answers,
+        url=booking_url(booking, ring, base_url),
+        created_at=rfc3339(booking.created_at),
+        cancelled_at=optional_time(booking.cancelled_at),
+    )
+
+
+def link_url(link: Link, ring: Keyring, base_url: str) -> str | None:
+    """Return what a link's holder opens, under a base URL; None once its signing key was retired."""
+    return _url(ring, Purpose.LINK, LINK, link.link_id, link.key_id, f"{base_url}/s/")
+
+
+def booking_url(booking: Booking, ring: Keyring, base_url: str) -> str | None:
+    """Return the invitee's own page for a booking, under a base URL, absolute or relative."""
+    return _url(ring, Purpose.BOOKING, BOOKING, booking.booking_id, booking.key_id, f"{base_url}/b/")
+
+
+def slots_answer(slots: Sequence[Slot], start: datetime, end: datetime) -> SlotsAnswer:
+    """Return offered slots as JSON has them."""
+    found = [SlotAnswer(start=rfc3339(slot.start), end=rfc3339(slot.end)) for slot in slots]
+    return SlotsAnswer(slots=found, start=rfc3339(start), end=rfc3339(end))
+
+
+def event_answer(event: Event) -> EventAnswer:
+    """Return an entry of a history as JSON has it."""
+    return EventAnswer(
+        event_id=event.event_id,
+        type=event.type.value,
+        time=rfc3339(event.time),
+        booking_id=event.booking_id,
+        sequence=event.sequence,
+        actor=event.cause.actor,
+        correlation_id=event.cause.correlation_id,
+        data=event.data,
+    )
+
+
+def opens_answer(opens: Opens) -> OpensAnswer:
+    """Return open counts as JSON has them."""
+    return OpensAnswer(
+        first_opened_at=optional_time(opens.first_opened_at), persons=opens.persons, machines=opens.machines
+    )
+
+
+def link_request_answer(request: LinkRequest) -> LinkRequestAnswer:
+    """Return a request for a new link as JSON has it."""
+    return LinkRequestAnswer(
+        link_id=request.link_id,
+        event_type_id=request.event_type_id,
+        requested_at=rfc3339(request.requested_at),
+        name=request.name,
+        email=request.email,
+        message=request.message,
+        reason=request.reason,
+    )
+
+
+def optional_time(value: datetime | None) -> str | None:
+    """Return an instant as JSON has it, or None."""
+    return None if value is None else rfc3339(value)
+
+
+def _url(ring: Keyring, purpose: Purpose, kind: str, item_id: str, key_id: int, base: str) -> str | None:
+    raw = id_bytes(kind, item_id)
+    if raw is None or key_id not in ring.keys:
+        return None  # signed by a key that was retired: no URL opens it any more
+    return base + make_token(ring, purpose, raw, key_id)
