@@ -16,7 +16,7 @@ given = $(if $(filter command line,$(origin $(1))),$($(1)))
 export DYNAMODB_ENDPOINT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt types dynoxide key keys revoke-key bench clean
+.PHONY: help openapi run test lint fmt types dynoxide key keys revoke-key bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ keys: $(INSTALLED) ## list the local API keys
 
 revoke-key: $(INSTALLED) ## revoke a local API key: KEY_ID=…
 	@$(PY) -m infra.keys revoke "$(KEY_ID)"
+
+openapi: $(INSTALLED) ## write docs/openapi.json from the code
+	@$(PY) -m infra.openapi
 
 bench: $(INSTALLED) dynoxide ## the benchmarks
 	$(PY) -m tests.bench

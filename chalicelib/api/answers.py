@@ -251,6 +251,22 @@ class LinkRequestsAnswer(_Answer, frozen=True):
     next_cursor: str | None
 
 
+class MailAnswer(_Answer, frozen=True):
+    """A mail ready to send."""
+
+    subject: str
+    text: str
+
+
+class ShareAnswer(_Answer, frozen=True):
+    """A link in every form it can be passed on."""
+
+    url: str
+    embed_html: str | None
+    qr_svg: str
+    mail: MailAnswer
+
+
 class RequestedAnswer(_Answer, frozen=True):
     """A request for a new link was taken."""
 

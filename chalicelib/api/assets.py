@@ -8,7 +8,7 @@ from chalicelib.pages.assets import asset
 assets = Door(__name__)
 
 
-@assets.on("GET HEAD", "/assets/{name}")
+@assets.on("GET HEAD", "/assets/{name}", answer="text/css")
 def get_asset(call: Call) -> Reply:
     """Serve a file; text only, since API Gateway decides about binary by the first `Accept` value alone."""
     found = asset(call.path("name"))

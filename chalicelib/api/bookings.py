@@ -19,10 +19,15 @@ from chalicelib.service.move_booking import move_booking
 bookings = team_door(__name__)
 
 
-@bookings.on("GET", "/v1/bookings")
+@bookings.on(
+    "GET",
+    "/v1/bookings",
+    query=("hostId", "linkId", "from", "to", "eventTypeId", "status", *PAGING),
+    answer=BookingsAnswer,
+)
 def get_bookings(call: Call) -> Reply:
     """List bookings: `?linkId=`, or those that start in `?from=&to=`; earliest first."""
-    query = call.query("hostId", "linkId", "from", "to", "eventTypeId", "status", *PAGING)
+    query = call.query()
     if "linkId" in query and ("from" in query or "to" in query):
         raise InvalidValueError([FieldFault("/linkId", "can't be given together with from or to")])
     where = BookingFilter(
@@ -39,26 +44,26 @@ def get_bookings(call: Call) -> Reply:
     return json_reply(200, BookingsAnswer(bookings=rows, next_cursor=page.next_cursor))
 
 
-@bookings.on("GET", "/v1/bookings/{bookingId}")
+@bookings.on("GET", "/v1/bookings/{bookingId}", answer=BookingAnswer)
 def get_booking(call: Call) -> Reply:
     """Read a booking."""
     return json_reply(200, _answer(call, _find(call)()))
 
 
-@bookings.on("POST", "/v1/bookings/{bookingId}/cancel")
+@bookings.on("POST", "/v1/bookings/{bookingId}/cancel", answer=BookingAnswer)
 def post_cancel(call: Call) -> Reply:
     """Cancel a booking; its slot is free again."""
     return json_reply(200, _answer(call, cancel_booking(bootstrap.world(), _find(call), call.cause())))
 
 
-@bookings.on("POST", "/v1/bookings/{bookingId}/reschedule")
+@bookings.on("POST", "/v1/bookings/{bookingId}/reschedule", body=RescheduleBody, answer=BookingAnswer)
 def post_reschedule(call: Call) -> Reply:
     """Move a booking to another slot on offer."""
     start = instant(call.decode(RescheduleBody).start, "/start")
     return json_reply(200, _answer(call, move_booking(bootstrap.world(), _find(call), start, call.cause())))
 
 
-@bookings.on("DELETE", "/v1/bookings/{bookingId}/personal-data")
+@bookings.on("DELETE", "/v1/bookings/{bookingId}/personal-data", answer=BookingAnswer)
 def delete_personal_data(call: Call) -> Reply:
     """Drop the person from a booking and keep the record."""
     return json_reply(200, _answer(call, erase_person(bootstrap.world(), _find(call), call.cause())))

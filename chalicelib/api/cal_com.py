@@ -3,7 +3,7 @@
 Same paths, fields and envelope; what differs is listed in `docs/cal-com.md`.
 """
 
-from typing import Any, Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -43,6 +43,46 @@ class PrivateLinkBody(msgspec.Struct, rename="camel", frozen=True):
         return LinkChanges(expires_at=self.expires_at, max_usage_count=most)
 
 
+class PrivateLinkData(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
+    """A link as that API shows it."""
+
+    link_id: str
+    event_type_id: str
+    is_expired: bool
+    booking_url: str | None
+    expires_at: str | None
+    max_usage_count: int | None
+    usage_count: int
+
+
+class DeletedPrivateLinkData(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
+    """Which link was deleted."""
+
+    link_id: str
+    message: str = "Private link deleted"
+
+
+class PrivateLinkAnswer(msgspec.Struct, frozen=True):
+    """One link, in that API's envelope."""
+
+    data: PrivateLinkData
+    status: Literal["success"] = "success"
+
+
+class PrivateLinksAnswer(msgspec.Struct, frozen=True):
+    """Links, in that API's envelope."""
+
+    data: list[PrivateLinkData]
+    status: Literal["success"] = "success"
+
+
+class DeletedPrivateLinkAnswer(msgspec.Struct, frozen=True):
+    """A deletion, in that API's envelope."""
+
+    data: DeletedPrivateLinkData
+    status: Literal["success"] = "success"
+
+
 def _show_error(call: Call, error: AdmitOneError) -> Reply:
     status = STATUSES[type(error)]
     document = {"status": "error", "error": {"code": error.code, "message": error.detail}}
@@ -52,7 +92,7 @@ def _show_error(call: Call, error: AdmitOneError) -> Reply:
 cal_com = Door(__name__, authorizer=api_key, show_error=_show_error)
 
 
-@cal_com.on("POST", _PATH)
+@cal_com.on("POST", _PATH, body=PrivateLinkBody, answer=PrivateLinkAnswer, status=201, keyed=True)
 def post_private_links(call: Call) -> Reply:
     """Make a private link. With an expiry and no count it is limited by date alone, as there."""
     body = call.decode(PrivateLinkBody) if call.body() else PrivateLinkBody()
@@ -67,10 +107,10 @@ def post_private_links(call: Call) -> Reply:
         body_hash=hash_body(body),
     )
     (link,) = generate(bootstrap.world(), call.caller, request, call.cause())
-    return _success(201, _json(call, link))
+    return json_reply(201, PrivateLinkAnswer(_data(call, link)))
 
 
-@cal_com.on("GET", _PATH)
+@cal_com.on("GET", _PATH, answer=PrivateLinksAnswer)
 def get_private_links(call: Call) -> Reply:
     """List an event type's private links, newest first, at most the newest 1,000."""
     world, found, cursor = bootstrap.world(), list[Link](), None
@@ -88,24 +128,24 @@ def get_private_links(call: Call) -> Reply:
         cursor = page.next_cursor
         if cursor is None:
             break
-    return _success(200, [_json(call, link) for link in found])
+    return json_reply(200, PrivateLinksAnswer([_data(call, link) for link in found]))
 
 
-@cal_com.on("PATCH", _PATH + "/{linkId}")
+@cal_com.on("PATCH", _PATH + "/{linkId}", body=PrivateLinkBody, answer=PrivateLinkAnswer)
 def patch_private_link(call: Call) -> Reply:
     """Change a private link's expiry or count."""
     changes = call.decode(PrivateLinkBody).changes()
     _require_of_event_type(call)
     link = change_link(bootstrap.world(), call.caller, call.path("linkId"), changes.applied_to, call.cause())
-    return _success(200, _json(call, link))
+    return json_reply(200, PrivateLinkAnswer(_data(call, link)))
 
 
-@cal_com.on("DELETE", _PATH + "/{linkId}")
+@cal_com.on("DELETE", _PATH + "/{linkId}", answer=DeletedPrivateLinkAnswer)
 def delete_private_link(call: Call) -> Reply:
     """Delete a private link."""
     _require_of_event_type(call)
     delete_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause())
-    return _success(200, {"linkId": call.path("linkId"), "message": "Private link deleted"})
+    return json_reply(200, DeletedPrivateLinkAnswer(DeletedPrivateLinkData(link_id=call.path("linkId"))))
 
 
 def _require_of_event_type(call: Call) -> None:
@@ -114,20 +154,16 @@ def _require_of_event_type(call: Call) -> None:
         raise NotFoundError
 
 
-def _json(call: Call, link: Link) -> dict[str, Any]:
+def _data(call: Call, link: Link) -> PrivateLinkData:
     world = bootstrap.world()
     now = world.now()
     ours = link_answer(link, world.keyring(), base_url(call), now)
-    return {
-        "linkId": ours.link_id,
-        "eventTypeId": ours.event_type_id,
-        "isExpired": link.status_at(now) is not LinkStatus.ACTIVE,
-        "bookingUrl": ours.url,
-        "expiresAt": ours.expires_at,
-        "maxUsageCount": ours.max_usage_count,
-        "usageCount": ours.usage_count,
-    }
-
-
-def _success(status: int, data: Any) -> Reply:
-    return json_reply(status, {"status": "success", "data": data})
+    return PrivateLinkData(
+        link_id=ours.link_id,
+        event_type_id=ours.event_type_id,
+        is_expired=link.status_at(now) is not LinkStatus.ACTIVE,
+        booking_url=ours.url,
+        expires_at=ours.expires_at,
+        max_usage_count=ours.max_usage_count,
+        usage_count=ours.usage_count,
+    )

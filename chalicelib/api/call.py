@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, unquote
 
@@ -31,13 +32,21 @@ _MOST_FORM_FIELDS: Final = 200
 _T = TypeVar("_T")
 
 
-class Call:
-    """A request. `most_bytes` bounds its body; `media` names the content types it may have."""
+@dataclass(frozen=True)
+class Limits:
+    """What a route takes: query parameters, bytes of body, and the body's content types."""
 
-    def __init__(self, request: Request, *, most_bytes: int, media: tuple[str, ...]) -> None:
+    query: tuple[str, ...]
+    most_bytes: int
+    media: tuple[str, ...]
+
+
+class Call:
+    """A request, held to its route's limits."""
+
+    def __init__(self, request: Request, limits: Limits) -> None:
         self._request = request
-        self._most_bytes = most_bytes
-        self._media = media
+        self._limits = limits
         self.method: str = request.method
         given = self.header("x-correlation-id")
         made = request.context.get("requestId") or uuid.uuid4().hex
@@ -52,8 +61,9 @@ class Call:
         """Return a path parameter, percent-decoded (Chalice leaves that to the view)."""
         return unquote((self._request.uri_params or {}).get(name, ""))
 
-    def query(self, *allowed: str) -> dict[str, str]:
+    def query(self) -> dict[str, str]:
         """Return the query parameters. Raises `InvalidRequestError` for one not allowed, or given twice."""
+        allowed = self._limits.query
         given = self._request.to_original_event().get("multiValueQueryStringParameters") or {}
         faults = [
             FieldFault(f"/{name}", "is not a parameter of this path") for name in given if name not in allowed
@@ -116,19 +126,21 @@ class Call:
 
     def body(self) -> bytes:
         """Return the body. Raises `PayloadTooLargeError`, `UnsupportedMediaTypeError`, `InvalidRequestError`."""
-        if self.media_type not in self._media:
-            raise UnsupportedMediaTypeError(f"This path takes {' or '.join(self._media)}.")
+        if self.media_type not in self._limits.media:
+            raise UnsupportedMediaTypeError(f"This path takes {' or '.join(self._limits.media)}.")
         event = self._request.to_original_event()
         body = event.get("body")
-        if body is not None and len(body) > self._most_bytes * (2 if event.get("isBase64Encoded") else 1):
-            raise PayloadTooLargeError(f"The body may have {self._most_bytes} bytes.")
+        if body is not None and len(body) > self._limits.most_bytes * (
+            2 if event.get("isBase64Encoded") else 1
+        ):
+            raise PayloadTooLargeError(f"The body may have {self._limits.most_bytes} bytes.")
         try:
             raw = self._request.raw_body or b""
         except ValueError as error:  # not the base64 it says it is, or text with a lone surrogate
             raise InvalidRequestError([FieldFault("", "the body can't be decoded")]) from error
         raw = raw if isinstance(raw, bytes) else raw.encode()
-        if len(raw) > self._most_bytes:
-            raise PayloadTooLargeError(f"The body may have {self._most_bytes} bytes.")
+        if len(raw) > self._limits.most_bytes:
+            raise PayloadTooLargeError(f"The body may have {self._limits.most_bytes} bytes.")
         return raw
 
     def decode(self, kind: type[_T]) -> _T:
@@ -203,7 +215,7 @@ def _fault(message: str) -> FieldFault:
 
 
 def _quality(accept: str, media_type: str) -> tuple[float, int]:
-    """Return the q of a media type in an `Accept` header, by the most specific range that names it; and how specific."""
+    """Return the q of a media type in an `Accept` header, by the range that names it best; and how specific that is."""
     best: tuple[int, float] = (-1, 0.0)
     for part in accept.split(",")[:50]:
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))

@@ -62,10 +62,19 @@ class _Header(StrEnum):
     FIRST = "first"
 
 
-@csv_links.on("POST", "/v1/links/import", most_bytes=MANY_ROWS, media=(CSV,))
+@csv_links.on(
+    "POST",
+    "/v1/links/import",
+    query=("eventTypeId", "partial"),
+    answer=CSV,
+    status=201,
+    keyed=True,
+    most_bytes=MANY_ROWS,
+    media=(CSV,),
+)
 def post_import(call: Call) -> Reply:
     """Make a link for each row; the answer has a row for each, in the same order."""
-    query = call.query("eventTypeId", "partial")
+    query = call.query()
     if "eventTypeId" not in query:
         raise InvalidRequestError([FieldFault("/eventTypeId", "is needed")])
     partial = one_of(query, "partial", _Partial) is _Partial.YES
@@ -84,14 +93,19 @@ def post_import(call: Call) -> Reply:
     return Reply(201, write_csv(rows), _HEADERS)
 
 
-@csv_links.on("GET", "/v1/links/export")
+@csv_links.on(
+    "GET",
+    "/v1/links/export",
+    query=("hostId", "eventTypeId", "status", "q", "limit", "cursor", "header"),
+    answer=CSV,
+)
 def get_export(call: Call) -> Reply:
     """List links as CSV, a page at a time; `Link: <…>; rel="next"` leads to the next one.
 
     A page ends at `limit`, or before what Lambda can answer. With `header=first` only the first page has the header,
     so that pages written one after the other are one file.
     """
-    query = call.query("hostId", "eventTypeId", "status", "q", "limit", "cursor", "header")
+    query = call.query()
     limit = _limit(query)
     cursor = query.get("cursor")
     has_header = one_of(query, "header", _Header) is not _Header.FIRST or cursor is None

@@ -5,7 +5,7 @@ from typing import Final
 
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply
-from chalicelib.api.invitee_door import page_reply
+from chalicelib.api.invitee_door import in_frame, page_reply
 from chalicelib.api.problems import STATUSES
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError, LinkNotOpenError
@@ -46,7 +46,7 @@ def _page(
     form = None
     if isinstance(error, _ASKABLE):
         form = pages.AskForm(
-            action=f"{call.root}s/{call.path('token')}/request",
+            action=in_frame(call, f"{call.root}s/{call.path('token')}/request"),
             sent=call.hint("asked") == "1",
             values=values,
             errors=faults,

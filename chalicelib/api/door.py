@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from chalice.app import Blueprint, ChaliceAuthorizer, Response
 
-from chalicelib.api.call import JSON, Call
+from chalicelib.api.call import JSON, Call, Limits
 from chalicelib.api.problems import MEDIA_TYPE, problem, problem_headers
 from chalicelib.domain.errors import AdmitOneError
 
@@ -28,6 +28,26 @@ class Reply:
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """What is known of a route, for the API's description."""
+
+    methods: tuple[str, ...]
+    path: str
+    summary: str
+    name: str
+    query: tuple[str, ...]
+    body: type | None
+    answer: "Answer"
+    status: int
+    keyed: bool
+    media: tuple[str, ...]
+    needs_key: bool
+
+
+Answer = type | str | None
+"""A struct for JSON, a media type for text, or nothing."""
 
 View = Callable[[Call], Reply]
 ShowError = Callable[[Call, AdmitOneError], Reply | None]
@@ -59,19 +79,50 @@ class Door(Blueprint):
         self._headers = {**_COMMON, **(headers or {})}
         self._headers_of = headers_of
         self._show_error = show_error
+        self.routes: list[Route] = []
 
     def on(
-        self, methods: str, path: str, *, most_bytes: int = SMALL_BODY, media: tuple[str, ...] = (JSON,)
+        self,
+        methods: str,
+        path: str,
+        *,
+        query: tuple[str, ...] = (),
+        body: type | None = None,
+        answer: Answer = None,
+        status: int = 200,
+        keyed: bool = False,
+        most_bytes: int = SMALL_BODY,
+        media: tuple[str, ...] = (JSON,),
     ) -> Callable[[View], View]:
-        """Register a view for methods (`"GET HEAD"`) on a path."""
+        """Register a view for methods (`"GET HEAD"`) on a path.
+
+        `query` is what `Call.query` allows. `body`, `answer`, `status` and `keyed` (an `Idempotency-Key` is
+        heeded) are what the API's description says; the view does them.
+        """
 
         def register(view: View) -> View:
             @functools.wraps(view)
             def handle(**_: str) -> Response:
-                return self._handle(view, Call(self.current_request, most_bytes=most_bytes, media=media))
+                limits = Limits(query=query, most_bytes=most_bytes, media=media)
+                return self._handle(view, Call(self.current_request, limits))
 
             # No content types: Chalice would answer 415 in its own form, and not look at the body's size.
             self.route(path, methods=methods.split(), authorizer=self._authorizer, content_types=[])(handle)
+            self.routes.append(
+                Route(
+                    methods=tuple(methods.split()),
+                    path=path,
+                    summary=" ".join((view.__doc__ or "").split()),
+                    name=f"{view.__module__.rpartition('.')[2]}_{view.__name__}",
+                    query=query,
+                    body=body,
+                    answer=answer,
+                    status=status,
+                    keyed=keyed,
+                    media=media,
+                    needs_key=self._authorizer is not None,
+                )
+            )
             return view
 
         return register

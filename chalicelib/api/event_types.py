@@ -1,7 +1,7 @@
 """`/v1/event-types`: what can be booked. Deleting archives."""
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import EventTypesAnswer, event_type_answer
+from chalicelib.api.answers import EventTypeAnswer, EventTypesAnswer, event_type_answer
 from chalicelib.api.call import Call
 from chalicelib.api.door import SMALL_BODY, Reply, json_reply
 from chalicelib.api.schemas import EventTypeBody, EventTypeChanges
@@ -18,7 +18,9 @@ from chalicelib.service.manage_event_types import (
 event_types = team_door(__name__)
 
 
-@event_types.on("POST", "/v1/event-types", most_bytes=SMALL_BODY)
+@event_types.on(
+    "POST", "/v1/event-types", body=EventTypeBody, answer=EventTypeAnswer, status=201, most_bytes=SMALL_BODY
+)
 def post_event_types(call: Call) -> Reply:
     """Make an event type."""
     body = call.decode(EventTypeBody)
@@ -26,10 +28,10 @@ def post_event_types(call: Call) -> Reply:
     return json_reply(201, event_type_answer(made))
 
 
-@event_types.on("GET", "/v1/event-types")
+@event_types.on("GET", "/v1/event-types", query=("hostId", *PAGING), answer=EventTypesAnswer)
 def get_event_types(call: Call) -> Reply:
     """List a host's event types, newest first."""
-    query = call.query("hostId", *PAGING)
+    query = call.query()
     page = list_event_types(
         bootstrap.world(), call.caller, query.get("hostId"), query.get("cursor"), page_limit(query)
     )
@@ -37,14 +39,20 @@ def get_event_types(call: Call) -> Reply:
     return json_reply(200, EventTypesAnswer(event_types=listed, next_cursor=page.next_cursor))
 
 
-@event_types.on("GET", "/v1/event-types/{eventTypeId}")
+@event_types.on("GET", "/v1/event-types/{eventTypeId}", answer=EventTypeAnswer)
 def get_event_type(call: Call) -> Reply:
     """Read an event type."""
     found = read_event_type(bootstrap.world(), call.caller, call.path("eventTypeId"))
     return json_reply(200, event_type_answer(found))
 
 
-@event_types.on("PATCH", "/v1/event-types/{eventTypeId}", most_bytes=SMALL_BODY)
+@event_types.on(
+    "PATCH",
+    "/v1/event-types/{eventTypeId}",
+    body=EventTypeChanges,
+    answer=EventTypeAnswer,
+    most_bytes=SMALL_BODY,
+)
 def patch_event_type(call: Call) -> Reply:
     """Change an event type."""
     changes = call.decode(EventTypeChanges)
@@ -54,10 +62,10 @@ def patch_event_type(call: Call) -> Reply:
     return json_reply(200, event_type_answer(changed))
 
 
-@event_types.on("DELETE", "/v1/event-types/{eventTypeId}")
+@event_types.on("DELETE", "/v1/event-types/{eventTypeId}", query=("revokeLinks",), status=204)
 def delete_event_type(call: Call) -> Reply:
     """Archive an event type; `?revokeLinks=true` where it has live links."""
-    given = call.query("revokeLinks").get("revokeLinks", "false")
+    given = call.query().get("revokeLinks", "false")
     if given not in ("true", "false"):
         raise InvalidRequestError([FieldFault("/revokeLinks", "must be true or false")])
     archive_event_type(

@@ -17,10 +17,10 @@ from chalicelib.service.read_history import read_history
 history = team_door(__name__)
 
 
-@history.on("GET", "/v1/links/{linkId}/history")
+@history.on("GET", "/v1/links/{linkId}/history", query=PAGING, answer=HistoryAnswer)
 def get_history(call: Call) -> Reply:
     """List what happened to a link, newest first, with how often it was opened; of a deleted link too."""
-    query = call.query(*PAGING)
+    query = call.query()
     found = read_history(
         bootstrap.world(), call.caller, call.path("linkId"), query.get("cursor"), page_limit(query)
     )
@@ -34,10 +34,10 @@ def get_history(call: Call) -> Reply:
     )
 
 
-@history.on("GET", "/v1/link-requests")
+@history.on("GET", "/v1/link-requests", query=("hostId", *PAGING), answer=LinkRequestsAnswer)
 def get_link_requests(call: Call) -> Reply:
     """List the requests for a new link that holders of dead ones made, newest first."""
-    query = call.query("hostId", *PAGING)
+    query = call.query()
     page = list_link_requests(
         bootstrap.world(), call.caller, query.get("hostId"), query.get("cursor"), page_limit(query)
     )

@@ -1,7 +1,7 @@
 """`/v1/hosts`: an admin makes and lists hosts; a host reads and changes its own."""
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import HostsAnswer, host_answer
+from chalicelib.api.answers import HostAnswer, HostsAnswer, host_answer
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.schemas import HostBody, HostChanges
@@ -11,30 +11,30 @@ from chalicelib.service.manage_hosts import change_host, create_host, list_hosts
 hosts = team_door(__name__)
 
 
-@hosts.on("POST", "/v1/hosts")
+@hosts.on("POST", "/v1/hosts", body=HostBody, answer=HostAnswer, status=201)
 def post_hosts(call: Call) -> Reply:
     """Make a host."""
     host = create_host(bootstrap.world(), call.caller, call.decode(HostBody).settings(), call.cause())
     return json_reply(201, host_answer(host))
 
 
-@hosts.on("GET", "/v1/hosts")
+@hosts.on("GET", "/v1/hosts", query=PAGING, answer=HostsAnswer)
 def get_hosts(call: Call) -> Reply:
     """List the team's hosts, newest first."""
-    query = call.query(*PAGING)
+    query = call.query()
     page = list_hosts(bootstrap.world(), call.caller, query.get("cursor"), page_limit(query))
     return json_reply(
         200, HostsAnswer(hosts=[host_answer(host) for host in page.rows], next_cursor=page.next_cursor)
     )
 
 
-@hosts.on("GET", "/v1/hosts/{hostId}")
+@hosts.on("GET", "/v1/hosts/{hostId}", answer=HostAnswer)
 def get_host(call: Call) -> Reply:
     """Read a host."""
     return json_reply(200, host_answer(read_host(bootstrap.world(), call.caller, call.path("hostId"))))
 
 
-@hosts.on("PATCH", "/v1/hosts/{hostId}")
+@hosts.on("PATCH", "/v1/hosts/{hostId}", body=HostChanges, answer=HostAnswer)
 def patch_host(call: Call) -> Reply:
     """Change a host, its time off included."""
     changes = call.decode(HostChanges)

@@ -6,9 +6,11 @@ import msgspec
 
 from chalicelib import bootstrap
 from chalicelib.api.answers import (
+    BookingAnswer,
     OfferAnswer,
     OfferHost,
     OfferRecipient,
+    SlotsAnswer,
     booking_answer,
     booking_url,
     optional_time,
@@ -60,7 +62,7 @@ _NOTICES: Final[dict[type[AdmitOneError], str]] = {
 invitee = invitee_door(__name__, show_link_error)
 
 
-@invitee.on("GET HEAD", "/s/{token}")
+@invitee.on("GET HEAD", "/s/{token}", answer=OfferAnswer)
 def get_link_page(call: Call) -> Reply:
     """Show what a link offers. Nothing that counts is changed (P5)."""
     world = bootstrap.world()
@@ -74,10 +76,10 @@ def get_link_page(call: Call) -> Reply:
         noting.join()
 
 
-@invitee.on("GET HEAD", "/s/{token}/slots")
+@invitee.on("GET HEAD", "/s/{token}/slots", query=("from", "to"), answer=SlotsAnswer)
 def get_slots(call: Call) -> Reply:
     """List the slots on offer between two instants or dates; by default the next 30 days."""
-    query = call.query("from", "to")
+    query = call.query()
     world = bootstrap.world()
     opened = open_link(world, call.path("token"))
     start = when(query["from"], "from") if "from" in query else opened.now
@@ -85,7 +87,15 @@ def get_slots(call: Call) -> Reply:
     return json_reply(200, slots_answer(slots_of(world, opened, start, end), start, end))
 
 
-@invitee.on("POST", "/s/{token}/redeem", media=(JSON, FORM))
+@invitee.on(
+    "POST",
+    "/s/{token}/redeem",
+    body=RedeemBody,
+    answer=BookingAnswer,
+    status=201,
+    keyed=True,
+    media=(JSON, FORM),
+)
 def post_redeem(call: Call) -> Reply:
     """Book a slot: 201 with the booking, or 303 to its page for a form. The only thing that spends a link."""
     if call.media_type == FORM:

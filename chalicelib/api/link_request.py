@@ -5,7 +5,7 @@ from chalicelib.api.answers import RequestedAnswer
 from chalicelib.api.call import FORM, JSON, Call
 from chalicelib.api.dead_links import ask_again, show_link_error
 from chalicelib.api.door import Reply, json_reply
-from chalicelib.api.invitee_door import field_errors, invitee_door, require_known
+from chalicelib.api.invitee_door import field_errors, in_frame, invitee_door, require_known
 from chalicelib.api.problems import STATUSES
 from chalicelib.api.schemas import AskBody
 from chalicelib.domain.errors import AdmitOneError, DeadLinkError, InvalidRequestError, InvalidValueError
@@ -15,7 +15,9 @@ from chalicelib.service.open_link import open_link
 link_request = invitee_door(__name__, show_link_error)
 
 
-@link_request.on("POST", "/s/{token}/request", media=(JSON, FORM))
+@link_request.on(
+    "POST", "/s/{token}/request", body=AskBody, answer=RequestedAnswer, status=202, media=(JSON, FORM)
+)
 def post_request(call: Call) -> Reply:
     """Ask for a new link: 202, or for a form 303 back to the link's page. One a dead link and day is kept."""
     if call.media_type == FORM:
@@ -41,7 +43,7 @@ def _ask_by_form(call: Call) -> Reply:
         if not call.wants_html():
             raise
         return ask_again(call, _death(call, error), STATUSES[type(error)], fields, field_errors(error))
-    return Reply(303, headers={"Location": f"{call.root}s/{call.path('token')}?asked=1"})
+    return Reply(303, headers={"Location": in_frame(call, f"{call.root}s/{call.path('token')}?asked=1")})
 
 
 def _death(call: Call, otherwise: AdmitOneError) -> AdmitOneError:

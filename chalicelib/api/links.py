@@ -25,7 +25,9 @@ MANY_LINKS: Final = 3_500_000  # bytes; the answer repeats them and must stay wi
 links = team_door(__name__)
 
 
-@links.on("POST", "/v1/links", most_bytes=MANY_LINKS)
+@links.on(
+    "POST", "/v1/links", body=LinksBody, answer=LinksAnswer, status=201, keyed=True, most_bytes=MANY_LINKS
+)
 def post_links(call: Call) -> Reply:
     """Generate 1 to 1,000 links of one event type."""
     body = call.decode(LinksBody)
@@ -40,10 +42,10 @@ def post_links(call: Call) -> Reply:
     return json_reply(201, LinksAnswer(links=_answers(call, made)))
 
 
-@links.on("GET", "/v1/links")
+@links.on("GET", "/v1/links", query=("hostId", "eventTypeId", "status", "q", *PAGING), answer=LinkPageAnswer)
 def get_links(call: Call) -> Reply:
     """List a host's links, newest first."""
-    query = call.query("hostId", "eventTypeId", "status", "q", *PAGING)
+    query = call.query()
     request = ListRequest(
         host_id=query.get("hostId"),
         event_type_id=query.get("eventTypeId"),
@@ -56,13 +58,13 @@ def get_links(call: Call) -> Reply:
     return json_reply(200, LinkPageAnswer(links=_answers(call, page.rows), next_cursor=page.next_cursor))
 
 
-@links.on("GET", "/v1/links/{linkId}")
+@links.on("GET", "/v1/links/{linkId}", answer=LinkAnswer)
 def get_link(call: Call) -> Reply:
     """Read a link."""
     return _link_reply(call, read_link(bootstrap.world(), call.caller, call.path("linkId")))
 
 
-@links.on("PATCH", "/v1/links/{linkId}")
+@links.on("PATCH", "/v1/links/{linkId}", body=LinkChanges, answer=LinkAnswer)
 def patch_link(call: Call) -> Reply:
     """Change a link; what is absent stays, null clears."""
     changes = call.decode(LinkChanges)
@@ -72,20 +74,20 @@ def patch_link(call: Call) -> Reply:
     return _link_reply(call, changed)
 
 
-@links.on("DELETE", "/v1/links/{linkId}")
+@links.on("DELETE", "/v1/links/{linkId}", status=204)
 def delete_links_one(call: Call) -> Reply:
     """Delete a link; its bookings stay."""
     delete_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause())
     return Reply(204)
 
 
-@links.on("POST", "/v1/links/{linkId}/revoke")
+@links.on("POST", "/v1/links/{linkId}/revoke", answer=LinkAnswer)
 def post_revoke(call: Call) -> Reply:
     """Revoke a link."""
     return _link_reply(call, revoke_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause()))
 
 
-@links.on("POST", "/v1/links/{linkId}/replace")
+@links.on("POST", "/v1/links/{linkId}/replace", answer=LinkAnswer, status=201, keyed=True)
 def post_replace(call: Call) -> Reply:
     """Make a fresh link in this one's place; an active one is revoked."""
     fresh = replace_link(
@@ -94,13 +96,15 @@ def post_replace(call: Call) -> Reply:
     return _link_reply(call, fresh, 201)
 
 
-@links.on("GET", "/v1/event-types/{eventTypeId}/rolling-link")
+@links.on("GET", "/v1/event-types/{eventTypeId}/rolling-link", answer=LinkAnswer)
 def get_rolling_link(call: Call) -> Reply:
     """Read the link that renews itself."""
     return _link_reply(call, read_rolling_link(bootstrap.world(), call.caller, call.path("eventTypeId")))
 
 
-@links.on("POST", "/v1/event-types/{eventTypeId}/rolling-link")
+@links.on(
+    "POST", "/v1/event-types/{eventTypeId}/rolling-link", body=LinkChanges, answer=LinkAnswer, status=201
+)
 def post_rolling_link(call: Call) -> Reply:
     """Make the link that renews itself, or a fresh one in its place; an active old one is revoked."""
     changes = call.decode(LinkChanges) if call.body() else LinkChanges()
@@ -110,14 +114,14 @@ def post_rolling_link(call: Call) -> Reply:
     return _link_reply(call, renewed, 201)
 
 
-@links.on("POST", "/v1/links/bulk-revoke")
+@links.on("POST", "/v1/links/bulk-revoke", body=LinkIdsBody, answer=BulkAnswer)
 def post_bulk_revoke(call: Call) -> Reply:
     """Revoke many links, each for itself."""
     ids = call.decode(LinkIdsBody).link_ids
     return _bulk_reply(bulk_revoke(bootstrap.world(), call.caller, ids, call.cause()))
 
 
-@links.on("POST", "/v1/links/bulk-delete")
+@links.on("POST", "/v1/links/bulk-delete", body=LinkIdsBody, answer=BulkAnswer)
 def post_bulk_delete(call: Call) -> Reply:
     """Delete many links, each for itself."""
     ids = call.decode(LinkIdsBody).link_ids

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import booking_answer, booking_url, slots_answer
+from chalicelib.api.answers import BookingAnswer, SlotsAnswer, booking_answer, booking_url, slots_answer
 from chalicelib.api.call import FORM, JSON, Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import DEFAULT_RANGE, Instant, instant, when
@@ -58,7 +58,7 @@ def _show_error(call: Call, error: AdmitOneError) -> Reply | None:
 own_booking = invitee_door(__name__, _show_error)
 
 
-@own_booking.on("GET HEAD", "/b/{bookingToken}")
+@own_booking.on("GET HEAD", "/b/{bookingToken}", answer=BookingAnswer)
 def get_booking_page(call: Call) -> Reply:
     """Show the invitee's own booking; with `?move=1` or `?cancel=1` the page to do that from (P5: it only asks)."""
     if not call.wants_html():
@@ -70,7 +70,7 @@ def get_booking_page(call: Call) -> Reply:
     return _booking_reply(call, 200)
 
 
-@own_booking.on("GET HEAD", "/b/{bookingToken}/invite.ics")
+@own_booking.on("GET HEAD", "/b/{bookingToken}/invite.ics", answer="text/calendar")
 def get_invite(call: Call) -> Reply:
     """Give the booking as a calendar file. Its name is fixed: nothing anyone typed gets into a header."""
     own, world = read_own_booking(bootstrap.world(), call.path("bookingToken")), bootstrap.world()
@@ -81,10 +81,10 @@ def get_invite(call: Call) -> Reply:
     return Reply(200, text, headers)
 
 
-@own_booking.on("GET HEAD", "/b/{bookingToken}/slots")
+@own_booking.on("GET HEAD", "/b/{bookingToken}/slots", query=("from", "to"), answer=SlotsAnswer)
 def get_slots(call: Call) -> Reply:
     """List the slots that the booking may move to between two instants or dates; by default the next 30 days."""
-    query = call.query("from", "to")
+    query = call.query()
     movable = movable_booking(bootstrap.world(), _find(call))
     start = when(query["from"], "from") if "from" in query else movable.now
     end = when(query["to"], "to") if "to" in query else start + DEFAULT_RANGE
@@ -92,7 +92,9 @@ def get_slots(call: Call) -> Reply:
     return json_reply(200, slots_answer(slots, start, end))
 
 
-@own_booking.on("POST", "/b/{bookingToken}/cancel", media=(JSON, FORM))
+@own_booking.on(
+    "POST", "/b/{bookingToken}/cancel", body=NothingBody, answer=BookingAnswer, media=(JSON, FORM)
+)
 def post_cancel(call: Call) -> Reply:
     """Cancel the booking: 200 with it, or 303 to its page for a form."""
     if call.media_type == FORM:
@@ -107,7 +109,9 @@ def post_cancel(call: Call) -> Reply:
     return _json(call, _cancel(call))
 
 
-@own_booking.on("POST", "/b/{bookingToken}/reschedule", media=(JSON, FORM))
+@own_booking.on(
+    "POST", "/b/{bookingToken}/reschedule", body=RescheduleBody, answer=BookingAnswer, media=(JSON, FORM)
+)
 def post_reschedule(call: Call) -> Reply:
     """Move the booking: 200 with it, or 303 to its page for a form."""
     if call.media_type != FORM:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import link_url
+from chalicelib.api.answers import MailAnswer, ShareAnswer, link_url
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.team import base_url, team_door
@@ -19,7 +19,7 @@ _SVG: Final = {
 share = team_door(__name__)
 
 
-@share.on("GET", "/v1/links/{linkId}/share")
+@share.on("GET", "/v1/links/{linkId}/share", answer=ShareAnswer)
 def get_share(call: Call) -> Reply:
     """Return a live link's URL, embed snippet, QR code and mail; the snippet is null while no site may embed it."""
     found, url = _shareable(call)
@@ -40,16 +40,16 @@ def get_share(call: Call) -> Reply:
     may_embed = bool(bootstrap.settings().frame_ancestors)
     return json_reply(
         200,
-        {
-            "url": url,
-            "embedHtml": embed_snippet(url, offer.title) if may_embed else None,
-            "qrSvg": qr_svg(url, offer.title),
-            "mail": {"subject": mail.subject, "text": mail.text},
-        },
+        ShareAnswer(
+            url=url,
+            embed_html=embed_snippet(url, offer.title) if may_embed else None,
+            qr_svg=qr_svg(url, offer.title),
+            mail=MailAnswer(subject=mail.subject, text=mail.text),
+        ),
     )
 
 
-@share.on("GET", "/v1/links/{linkId}/qr.svg")
+@share.on("GET", "/v1/links/{linkId}/qr.svg", answer="image/svg+xml")
 def get_qr(call: Call) -> Reply:
     """Return a live link's QR code."""
     found, url = _shareable(call)

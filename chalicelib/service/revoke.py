@@ -49,12 +49,9 @@ def revoke_link(world: World, caller: Caller, link_id: str, cause: Cause) -> Lin
 
 def delete_link(world: World, caller: Caller, link_id: str, cause: Cause) -> None:
     """Delete a link, whatever its status. Its bookings and history stay. Raises `NotFoundError`."""
-
-    def attempt() -> bool:
-        link = read_link(world, caller, link_id)
-        return world.store.links.delete(link_deleted(link, cause, world.now()))
-
-    until_decided(world, attempt)
+    link = until_decided(world, lambda: read_link(world, caller, link_id))
+    # Not read anew for another try: a delete that was written and whose reply was lost is done, not "not found".
+    until_decided(world, lambda: world.store.links.delete(link_deleted(link, cause, world.now())))
 
 
 def bulk_revoke(world: World, caller: Caller, link_ids: Sequence[str], cause: Cause) -> list[BulkResult]:

@@ -11,15 +11,26 @@ import threading
 from datetime import datetime
 from typing import Any
 
-from app import app
-from chalicelib import bootstrap
-from chalicelib.api import invitee
-from chalicelib.domain.clock import as_instant
-from infra.local.server import make_server
-from tests.proof import naive
+# The app logs to stdout, and stdout is where orders are answered: what is logged goes to stderr instead.
+_answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+
+import pynamodb.connection.base  # noqa: E402
+
+from app import app  # noqa: E402 - its log handler takes stdout as it is when it is imported
+from chalicelib import bootstrap  # noqa: E402
+from chalicelib.api import invitee  # noqa: E402
+from chalicelib.domain.clock import as_instant  # noqa: E402
+from chalicelib.store.links import Links  # noqa: E402
+from infra.local.server import make_server  # noqa: E402
+from tests.proof import naive  # noqa: E402
+
+# Every new table makes a new client; with one session they share what botocore reads from its files.
+_session = pynamodb.connection.base.get_session()  # type: ignore[attr-defined]
+pynamodb.connection.base.get_session = lambda *_: _session  # type: ignore[attr-defined]
 
 _REAL_CLOCK = bootstrap.utc_now
-_REAL_REDEEM = invitee.redeem
+_REAL_REDEEM = invitee.redeem  # type: ignore[attr-defined]
 
 
 def obey(orders: dict[str, Any]) -> None:
@@ -30,6 +41,9 @@ def obey(orders: dict[str, Any]) -> None:
     bootstrap.utc_now = _REAL_CLOCK if at is None else lambda: as_instant(at)
     invitee.redeem = naive.redeem if orders.get("naive") else _REAL_REDEEM  # type: ignore[attr-defined]
     bootstrap.forget()
+    links = bootstrap.world().store.links
+    assert isinstance(links, Links)
+    assert links._table.client  # made here and now, by one thread
 
 
 def main() -> None:
@@ -37,10 +51,10 @@ def main() -> None:
     with make_server(app) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         server.started.wait()
-        print(json.dumps({"url": server.url}), flush=True)
+        print(json.dumps({"url": server.url}), file=_answers)
         for line in sys.stdin:
             obey(json.loads(line))
-            print("{}", flush=True)
+            print("{}", file=_answers)
 
 
 if __name__ == "__main__":

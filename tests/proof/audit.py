@@ -4,12 +4,10 @@ It shares no code with the store: keys, cells and statuses are worked out here a
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
-
-from boto3.dynamodb.types import TypeDeserializer
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -19,10 +17,20 @@ Dump = dict[tuple[str, str], Item]
 
 _CELL_MILLIS: Final = 5 * 60 * 1000
 _DAY_ZERO: Final = date(1970, 1, 1).toordinal()
-_LINK_NEEDS: Final = ("hostId", "eventTypeId", "keyId", "status", "usageCount", "createdAt", "sequence", "edition")
-_OF_THE_LIVING: Final = ("usedAt", "revokedAt")
+_LINK_NEEDS: Final = (
+    "hostId",
+    "eventTypeId",
+    "keyId",
+    "status",
+    "usageCount",
+    "createdAt",
+    "sequence",
+    "edition",
+)
+_OF_THE_DEAD: Final = ("usedAt", "revokedAt")
 
-_deserialize: Final = TypeDeserializer().deserialize
+# Items of their own that note who looked and who was refused: they decide nothing, and count nothing.
+_NOTES: Final = ("OPENS", "DENIAL#", "HISTORY#")
 
 
 def dump(client: "DynamoDBClient", table: str) -> Dump:
@@ -31,7 +39,7 @@ def dump(client: "DynamoDBClient", table: str) -> Dump:
     pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     for page in pages:
         for raw in page["Items"]:
-            item = {name: _deserialize(value) for name, value in raw.items()}
+            item = {name: _value(value) for name, value in raw.items()}
             found[item["pk"], item["sk"]] = item
     return found
 
@@ -72,20 +80,40 @@ def cells_between(start: int, end: int) -> set[tuple[str, int]]:
     }
 
 
+def _value(typed: Mapping[str, Any]) -> Any:
+    """Return what one typed value of DynamoDB's says."""
+    [(kind, value)] = typed.items()
+    match kind:
+        case "N":
+            return int(value)
+        case "NS":
+            return {int(number) for number in value}
+        case "M":
+            return {name: _value(one) for name, one in value.items()}
+        case "L":
+            return [_value(one) for one in value]
+        case "NULL":
+            return None
+    return value
+
+
 def _link_faults(items: Dump) -> Iterator[str]:
-    made: Counter[str] = Counter()
+    made: Counter[str] = Counter()  # how many bookings, in all
+    held: Counter[str] = Counter()  # and how many of them are still on
     for booking in bookings_of(items).values():
         made[booking["linkId"]] += 1
+        held[booking["linkId"]] += booking["status"] == "confirmed"
     for link_id, link in links_of(items).items():
         missing = [name for name in _LINK_NEEDS if name not in link]
         if missing:
             yield f"{link_id} is a ghost: it has no {', '.join(missing)}"
             continue
         uses, most, status = int(link["usageCount"]), link.get("maxUsageCount"), link["status"]
-        if uses != made[link_id]:
-            yield f"{link_id} counts {uses} uses and has {made[link_id]} bookings"
-        if most is not None and made[link_id] > most:
-            yield f"{link_id} gave {made[link_id]} bookings and may give {most}"
+        least = held[link_id] if link.get("restoreUseOnCancel") else made[link_id]
+        if not least <= uses <= made[link_id]:
+            yield f"{link_id} counts {uses} uses, made {made[link_id]} bookings, and {held[link_id]} are on"
+        if most is not None and least > most:
+            yield f"{link_id} gave {least} bookings and may give {most}"
         if (status == "used") != (most is not None and uses >= most):
             yield f"{link_id} is {status} with {uses} of {most} uses"
         if link["sequence"] < 1 + uses:
@@ -108,7 +136,7 @@ def _index_faults(link_id: str, link: Item) -> Iterator[str]:
         yield f"{link_id} is {status} and is, or is not, in the due index"
     if ("purgeAt" in link) != (not alive or "expiresAt" in link):
         yield f"{link_id} is {status} and has, or has not, a time to be purged"
-    if alive and any(name in link for name in _OF_THE_LIVING):
+    if alive and any(name in link for name in _OF_THE_DEAD):
         yield f"{link_id} is active and says when it died"
     if (status == "used") != ("usedAt" in link):
         yield f"{link_id} is {status} and says, or does not say, when it was used"
@@ -122,8 +150,8 @@ def _booking_faults(items: Dump, deleted: Collection[str]) -> Iterator[str]:
         if not booking["occupiedFrom"] <= booking["start"] < booking["end"] <= booking["occupiedTo"]:
             yield f"{booking_id} does not occupy its own time"
         wanted = {
-            "hostKey": f"HOST#{booking['hostId']}#BOOKING",
-            "eventTypeKey": f"ETYPE#{booking['eventTypeId']}#BOOKING",
+            "hostKey": f"HOST#{booking['hostId']}#BOOKING#{booking['status']}",
+            "eventTypeKey": f"ETYPE#{booking['eventTypeId']}#BOOKING#{booking['status']}",
             "referenceKey": f"LINK#{booking['linkId']}#BOOKING",
             "listSort": f"{int(booking['start']):014d}#{booking_id}",
         }
@@ -160,7 +188,9 @@ def _cell_faults(items: Dump) -> Iterator[str]:
         for cell in item.get("busy", ())
     }
     yield from (f"{host} has cell {cell} of {day} taken by no booking" for host, day, cell in stored - wanted)
-    yield from (f"{host} has cell {cell} of {day} free in spite of a booking" for host, day, cell in wanted - stored)
+    yield from (
+        f"{host} has cell {cell} of {day} free in spite of a booking" for host, day, cell in wanted - stored
+    )
 
 
 def _receipt_faults(items: Dump, deleted: Collection[str]) -> Iterator[str]:
@@ -175,16 +205,25 @@ def _receipt_faults(items: Dump, deleted: Collection[str]) -> Iterator[str]:
             yield f"{link_id} has a receipt and is not there"
         if bookings.get(booking_id, {}).get("linkId") != link_id:
             yield f"{link_id} has a receipt for {booking_id}, which is not its booking"
-    yield from (f"{one} has {receipts[one]} receipts" for one in bookings if receipts[one] != 1)
+    for booking_id, booking in bookings.items():
+        untouched = (
+            booking["sequence"] == 1
+        )  # a booking that was cancelled or moved may have lost its receipt
+        if receipts[booking_id] > 1 or (untouched and not receipts[booking_id]):
+            yield f"{booking_id} has {receipts[booking_id]} receipts"
 
 
 def _utc(millis: int) -> str:
     return datetime.fromtimestamp(millis / 1000, UTC).isoformat()
 
 
-def differences(before: Dump, after: Dump) -> Iterable[str]:
-    """Return what changed between two readings, in words."""
+def differences(before: Dump, after: Dump) -> list[str]:
+    """Return what changed, of what counts, between two readings, in words."""
+    return list(_differences(before, after))
+
+
+def _differences(before: Dump, after: Dump) -> Iterator[str]:
     for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key):
+        if before.get(key) != after.get(key) and not key[1].startswith(_NOTES):
             kind = "appeared" if key not in before else "vanished" if key not in after else "changed"
             yield f"{key} {kind}"

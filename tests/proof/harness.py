@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from chalicelib.domain.api_keys import Role
 from chalicelib.domain.causes import Cause
@@ -26,15 +26,13 @@ from chalicelib.service.authenticate import make_key
 from chalicelib.service.ports import World
 from chalicelib.store.dynamo import dynamo_store
 from chalicelib.store.table import Table as StoreTable
-from infra.local.aws import LOCAL_REGION, local_client, use_local_aws
+from infra.local.aws import LOCAL_REGION, use_local_aws
 from infra.local.engines import ROOT
-from tests.engines import Table, new_table
+from infra.local.table import ensure_table
+from tests.engines import Table
 from tests.proof import audit
+from tests.proof.plain import CLIENTS, plain_client
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-CLIENTS: Final = 16
 BASE_URL: Final = "http://admit-one.invalid"
 ALL_DAY: Final = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "00:00", "to": "24:00"}
 
@@ -211,20 +209,17 @@ class Stage:
     apps: list[App]
     table: Table
     seed: int
-    signing_keys: str = field(default_factory=lambda: _new_signing_keys())
-    api_key: str = ""
     _clients: list[Client] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.client: DynamoDBClient = local_client("dynamodb", self.table.endpoint_url)
+        self.signing_keys = _new_signing_keys()
+        self.client = plain_client(self.table.endpoint_url)
         self.random = random.Random(self.seed)
         self.api_key = self._make_admin_key()
         self.point()
         self.team = self.new_client(api_key=self.api_key)
 
-    def point(
-        self, dynamodb: str | None = None, *, now: datetime | None = None, naive: bool = False
-    ) -> None:
+    def point(self, dynamodb: str | None = None, *, now: datetime | None = None, naive: bool = False) -> None:
         """Have every app process speak to DynamoDB at this URL (default: the engine itself), with this clock."""
         for app in self.apps:
             if app.alive:
@@ -278,7 +273,8 @@ class Stage:
     def audited(self, *, deleted: Collection[str] = ()) -> audit.Dump:
         """Read the whole table, assert that every invariant holds in it, and return it."""
         items = self.dump()
-        assert audit.faults_in(items, deleted=deleted) == []
+        faults = audit.faults_in(items, deleted=deleted)
+        assert not faults, "\n".join(faults)
         return items
 
     def raw(self, link: Link) -> dict[str, Any] | None:
@@ -331,7 +327,9 @@ def staged(endpoint_url: str, apps: Apps) -> Iterator[Stage]:
     """Give a stage on a fresh table of the engine at `endpoint_url`."""
     seed = secrets.randbits(32)
     print(f"seed {seed}")
-    stage = Stage(apps.all(), new_table(endpoint_url), seed)
+    table = Table(endpoint_url, f"proof-{secrets.token_hex(8)}")
+    ensure_table(plain_client(endpoint_url), table.name)
+    stage = Stage(apps.all(), table, seed)
     try:
         yield stage
     finally:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple, Self
 
+_WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
 
@@ -57,13 +58,26 @@ class CutReply:
 
 
 @dataclass(frozen=True)
+class Silence:
+    """The request is answered, and nothing at all arrives: whoever asked has to give up by itself."""
+
+
+@dataclass(frozen=True)
+class Late:
+    """The request is held back until `gate` opens, when whoever asked gave up long since; then it goes its way."""
+
+    gate: threading.Event
+    sent: threading.Event
+
+
+@dataclass(frozen=True)
 class First:
     """Something happens first; then the request goes its way."""
 
     act: Callable[[], object]
 
 
-Fate = Answer | Reset | LoseReply | CutReply | First
+Fate = Answer | Reset | LoseReply | CutReply | Silence | Late | First
 Matches = Callable[[Call], bool]
 
 
@@ -79,7 +93,7 @@ class Rule:
 
     def take(self, call: Call) -> Fate | None:
         """Return this call's fate, if it has one here. The caller holds the proxy's lock."""
-        if self.times is not None and self.hits >= self.times or not self.matches(call):
+        if (self.times is not None and self.hits >= self.times) or not self.matches(call):
             return None
         if self.skip:
             self.skip -= 1
@@ -202,12 +216,21 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if isinstance(fate, First):
             fate.act()
+        if isinstance(fate, Late):
+            fate.gate.wait()
         try:
             self._upstream, response, content = proxy.forward(
                 self._upstream, self.command, self.path, self.headers, body
             )
         except (OSError, http.client.HTTPException):
             self._reset()  # what we forward to is gone, and so are we
+            return
+        if isinstance(fate, Late):
+            fate.sent.set()
+        if isinstance(fate, Late | Silence):
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                self.rfile.read(1)  # until the other side hangs up
             return
         if isinstance(fate, LoseReply):
             self._reset()
@@ -243,6 +266,18 @@ class _Handler(BaseHTTPRequestHandler):
 def operation(name: str, *mentioning: str) -> Matches:
     """Match a DynamoDB operation whose request has all of the given texts in it, e.g. a link's id."""
     return lambda call: call.name == name and all(text.encode() in call.body for text in mentioning)
+
+
+def write(*mentioning: str) -> Matches:
+    """Match any operation that writes, and has all of the given texts in it, but for notes of opens and denials."""
+    return lambda call: (
+        call.name in _WRITES and not is_note(call) and all(text.encode() in call.body for text in mentioning)
+    )
+
+
+def is_note(call: Call) -> bool:
+    """Tell whether a call only notes, in an item of its own, that somebody looked or was refused."""
+    return call.name in ("PutItem", "UpdateItem") and (b'"OPENS"' in call.body or b'"DENIAL#' in call.body)
 
 
 def error(code: str, status: int = 400) -> Answer:

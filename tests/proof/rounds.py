@@ -1,9 +1,10 @@
 """The race that every redeem has to stand, and that the red controls have to fail: many clients, one use."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from tests.proof import audit
-from tests.proof.harness import CLIENTS, Answer, Link, Stage, race, starts
+from tests.proof.harness import Answer, Link, Stage, race, starts
 
 HOSTS = 4
 _SLOTS_A_LINK = 4
@@ -25,9 +26,7 @@ def one_winner_rounds(stage: Stage, count: int) -> tuple[list[Link], dict[Link, 
         mine = slots[at : at + _SLOTS_A_LINK]
         answers[link] = race(
             [
-                lambda client=client, start=stage.random.choice(mine), n=n: client.redeem(
-                    link, start, f"person{n}@example.com"
-                )
+                partial(client.redeem, link, stage.random.choice(mine), f"person{n}@example.com")
                 for n, client in enumerate(clients)
             ]
         )

@@ -1,7 +1,10 @@
 """P1: a link gives at most as many bookings as it may, whoever races for it."""
 
+from functools import partial
+
 from tests.proof import audit
-from tests.proof.harness import CLIENTS, Stage, codes_of, race, starts
+from tests.proof.harness import Stage, codes_of, race, starts
+from tests.proof.plain import CLIENTS
 from tests.proof.rounds import one_winner_rounds
 
 LINKS = 100
@@ -31,7 +34,7 @@ def test_a_link_with_n_uses_gives_exactly_n(stage: Stage) -> None:
 
         answers = race(
             [
-                lambda client=client, start=next(slots), n=n: client.redeem(link, start, f"p{n}@example.com")
+                partial(client.redeem, link, next(slots), f"p{n}@example.com")
                 for n, client in enumerate(clients)
             ]
         )
@@ -50,10 +53,7 @@ def test_an_unlimited_link_gives_as_many_as_there_are_slots(stage: Stage) -> Non
     [link] = stage.links(event_type, maxUsageCount=None)
 
     answers = race(
-        [
-            lambda client=client, start=slots[n % 10], n=n: client.redeem(link, start, f"p{n}@example.com")
-            for n, client in enumerate(clients)
-        ]
+        [partial(client.redeem, link, slots[n % 10], f"p{n}@example.com") for n, client in enumerate(clients)]
     )
 
     assert codes_of(answers) == {"201": 10, "409 slot-taken": CLIENTS - 10}

@@ -41,6 +41,7 @@ EDGES: dict[str, list[tuple[date, int | None]]] = {
     "Antarctica/Troll": [(date(2026, 3, 29), 120), (date(2026, 10, 25), -120)],
     "America/St_Johns": [(date(2010, 11, 7), -60), (date(2010, 3, 14), 60)],
     "Antarctica/Casey": [(date(2010, 3, 4), -180)],
+    "America/Toronto": [(date(1919, 3, 30), 60)],
 }
 
 
@@ -329,6 +330,24 @@ def test_apia_skipped_a_whole_date() -> None:
         offer, start=utc("2011-12-29T00:00"), end=utc("2011-12-31T12:00"), now=utc("2011-12-28T00:00")
     )
     assert [slot.start for slot in found] == [utc("2011-12-29T19:00"), utc("2011-12-30T19:00")]
+
+
+def test_toronto_gap_over_midnight_gives_each_slot_to_one_date() -> None:
+    """23:30→00:30: the evening keeps its hour as RFC 5545 counts it, and the morning begins after it."""
+    offer = event(schedule=every_day("America/Toronto", ("23:00", "24:00"), ("00:30", "02:00")))
+    now = utc("1919-03-30T12:00")
+    found = starts(offer, "1919-03-31T00:00", "1919-03-31T12:00", now="1919-03-30T12:00")
+    assert found == ["04:00", "04:30", "05:00", "05:30"]
+    assert is_offered(offer, utc("1919-03-31T04:30"), now=now)  # the clock shows the morning's 00:30
+
+
+def test_st_johns_evening_that_comes_back_after_midnight() -> None:
+    """00:01→23:01: Sunday began at the first midnight, and its hours hold while the clock shows Saturday."""
+    offer = event(schedule=every_day("America/St_Johns", ("00:00", "01:00")))
+    found = starts(offer, "2010-11-07T00:00", "2010-11-07T12:00", now="2010-11-06T12:00")
+    assert found == ["02:30", "03:00", "03:30", "04:00"]
+    for start in found:
+        assert is_offered(offer, utc(f"2010-11-07T{start}"), now=utc("2010-11-06T12:00"))
 
 
 # --- The other rules, by hand (2026-06-15 is a Monday; Berlin is two hours ahead of UTC) ------------------

@@ -1,0 +1,21 @@
+"""`make openapi`: write the API's description to docs/openapi.json, the copy that is committed."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from chalicelib.api.doors import DOORS
+from chalicelib.api.openapi import openapi
+
+COPY: Final = Path(__file__).parents[1] / "docs" / "openapi.json"
+
+
+def text() -> str:
+    """Return the description as it is committed: indented, in a stable order."""
+    return msgspec.json.format(msgspec.json.encode(openapi(DOORS)), indent=2).decode() + "\n"
+
+
+if __name__ == "__main__":
+    COPY.write_text(text())
+    print(f"Wrote {COPY.name}")

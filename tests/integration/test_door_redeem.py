@@ -1,0 +1,576 @@
+"""`POST /s/{token}/redeem` by JSON and by form: what it gives, what it refuses, and what a repeat gets (P1, P3, P4)."""
+
+import html
+import re
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from chalicelib.api.problems import STATUSES, problem
+from chalicelib.domain import errors
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.errors import AdmitOneError
+from tests.integration.doors import (
+    ALL_DAY,
+    BASE_URL,
+    EVERY_DAY,
+    HTML,
+    JSON,
+    NOW,
+    Caller,
+    Site,
+    assert_problem,
+    at,
+    made,
+    ok,
+    path_of,
+    redeem_body,
+)
+
+BOOKING_FIELDS: Final = {
+    *("bookingId", "linkId", "hostId", "eventTypeId", "status", "title", "start", "end", "timeZone"),
+    *("location", "invitee", "answers", "url", "createdAt", "cancelledAt"),
+}
+QUESTIONS: Final = [
+    {"id": "topic", "label": "What about?", "required": True},
+    {"id": "size", "label": "How many?", "kind": "choice", "options": ["one", "two & more"]},
+]
+LOCATIONS: Final = [
+    {"kind": "video", "detail": "https://meet.example/ada"},
+    {"kind": "in_person", "detail": "Sample Street 1"},
+]
+ANSWERS: Final = {"topic": "Compilers"}
+
+
+@pytest.fixture
+def event_type(host: Caller) -> dict[str, Any]:
+    return host.event_type(title="Deep talk", questions=QUESTIONS, locations=LOCATIONS)
+
+
+@pytest.fixture
+def link(host: Caller, event_type: dict[str, Any]) -> dict[str, Any]:
+    return host.link(event_type, maxUsageCount=2)
+
+
+def redeem(site: Site, link: dict[str, Any], start: str, **fields: Any) -> httpx.Response:
+    return site.redeem(link, start, **({"answers": ANSWERS} | fields))
+
+
+class TestJson:
+    def test_201_with_the_booking_and_where_its_page_is(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        answers = ANSWERS | {"size": "two & more"}
+        response = redeem(site, link, at(days=1), answers=answers, locationIndex=1)
+
+        booking = made(response)
+        assert set(booking) == BOOKING_FIELDS
+        assert booking == booking | {
+            "linkId": link["linkId"],
+            "hostId": host.host_id,
+            "eventTypeId": link["eventTypeId"],
+            "status": "confirmed",
+            "title": "Deep talk",
+            "start": at(days=1),
+            "end": at(days=1, minutes=30),
+            "timeZone": "Europe/Berlin",
+            "location": LOCATIONS[1],
+            "invitee": {"name": "Grace Hopper", "email": "grace@invitees.example"},
+            "answers": answers,
+            "createdAt": rfc3339(NOW),
+            "cancelledAt": None,
+        }
+        assert booking["url"].startswith(f"{BASE_URL}/b/")
+        assert "idempotent-replayed" not in response.headers
+        own = httpx.URL(f"{BASE_URL}{path_of(link)}/redeem").join(response.headers["location"])
+        assert str(own) == booking["url"]
+        assert ok(site.client.get(own.path, headers=JSON)) == booking
+        counted = host.reread(link)
+        assert (counted["usageCount"], counted["remainingUses"], counted["status"]) == (1, 1, "active")
+
+    def test_the_last_use_uses_the_link_up(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
+        """P1: as many bookings as the link is good for, and then none."""
+        made(redeem(site, link, at(days=1)))
+        site.clock.pass_by(minutes=1)
+        made(redeem(site, link, at(days=2)))
+
+        used = host.reread(link)
+        expected = {"status": "used", "usageCount": 2, "remainingUses": 0, "usedAt": rfc3339(site.clock())}
+        assert used == link | expected
+        assert_problem(redeem(site, link, at(days=3)), 410, "link-used")
+
+    def test_the_first_location_unless_told_otherwise(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        assert made(redeem(site, link, at(days=1)))["location"] == LOCATIONS[0]
+        assert made(site.redeem(host.link(), at(days=2)))["location"] is None
+
+    def test_the_same_instant_in_another_offset(self, site: Site, link: dict[str, Any]) -> None:
+        assert made(redeem(site, link, "2040-01-03T08:45:00+05:45"))["start"] == "2040-01-03T03:00:00Z"
+
+    def test_what_a_link_overrides_is_what_is_booked(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        own = {"title": "Mine", "durationMinutes": 45, "questions": [], "locations": []}
+        booking = made(site.redeem(host.link(event_type, overrides=own), at(days=1, hours=1)))
+
+        assert (booking["title"], booking["end"], booking["location"]) == (
+            "Mine",
+            at(days=1, minutes=105),
+            None,
+        )
+
+
+class TestRefusedValues:
+    @pytest.mark.parametrize(
+        ("fields", "pointer"),
+        [
+            ({"timeZone": "Europe/Atlantis"}, "/timeZone"),
+            ({"timeZone": "europe/berlin"}, "/timeZone"),
+            ({"invitee": {"name": " ", "email": "grace@invitees.example"}}, "/invitee/name"),
+            ({"invitee": {"name": "x" * 201, "email": "grace@invitees.example"}}, "/invitee/name"),
+            ({"invitee": {"name": "G\u0000", "email": "grace@invitees.example"}}, "/invitee/name"),
+            ({"invitee": {"name": "G", "email": "grace"}}, "/invitee/email"),
+            ({"invitee": {"name": "G", "email": "g@x.example, h@x.example"}}, "/invitee/email"),
+            ({"invitee": {"name": "G", "email": "g@x.example\r\nBcc: h@x.example"}}, "/invitee/email"),
+            ({"answers": {}}, "/answers/topic"),
+            ({"answers": {"topic": "  "}}, "/answers/topic"),
+            ({"answers": ANSWERS | {"size": "three"}}, "/answers/size"),
+            ({"answers": ANSWERS | {"colour": "red"}}, "/answers/colour"),
+            ({"answers": ANSWERS | {"a/b~c": "red"}}, "/answers/a~1b~0c"),
+            ({"answers": {"topic": "x" * 2001}}, "/answers/topic"),
+            ({"locationIndex": 2}, "/locationIndex"),
+            ({"locationIndex": -1}, "/locationIndex"),
+            ({"start": "1999-12-31T23:59:59Z"}, "/start"),
+            ({"start": "9999-12-31T23:59:59-14:00"}, "/start"),
+        ],
+        ids=lambda value: str(value)[:50],
+    )
+    def test_422_points_at_what_is_wrong_and_nothing_is_spent(
+        self, site: Site, host: Caller, link: dict[str, Any], fields: dict[str, Any], pointer: str
+    ) -> None:
+        response = redeem(site, link, fields.pop("start", at(days=1)), **fields)
+
+        assert_problem(response, 422, "invalid-value", pointer)
+        assert host.reread(link) == link
+
+    @pytest.mark.parametrize(
+        ("fields", "pointer"),
+        [
+            ({"start": "tomorrow"}, "/start"),
+            ({"start": "2040-01-03T10:00:00"}, "/start"),
+            ({"start": None}, "/start"),
+            ({"start": 2209116000}, "/start"),
+            ({"invitee": {"name": "G"}}, "/invitee"),
+            ({"invitee": {"name": "G", "email": "g@x.example", "phone": "1"}}, "/invitee"),
+            ({"invitee": None}, "/invitee"),
+            ({"answers": {"topic": 1}}, "/answers"),
+            ({"answers": None}, "/answers"),
+            ({"locationIndex": "0"}, "/locationIndex"),
+            ({"linkId": "lnk_"}, ""),
+        ],
+        ids=lambda value: str(value)[:50],
+    )
+    def test_400_points_at_what_is_not_of_the_form(
+        self, site: Site, host: Caller, link: dict[str, Any], fields: dict[str, Any], pointer: str
+    ) -> None:
+        body = redeem_body(at(days=1)) | fields
+        response = site.client.post(f"{path_of(link)}/redeem", json=body, headers=JSON)
+
+        assert_problem(response, 400, "invalid-request", pointer)
+        assert host.reread(link) == link
+
+    def test_everything_that_is_wrong_is_told_at_once(self, site: Site, link: dict[str, Any]) -> None:
+        response = redeem(site, link, at(days=1), timeZone="x", invitee={"name": "", "email": "x"})
+
+        assert_problem(response, 422, "invalid-value", "/timeZone", "/invitee/name", "/invitee/email")
+
+
+class TestNotOnOffer:
+    """A start that is not on offer is 409, though every cell of it is free."""
+
+    @pytest.mark.parametrize(
+        ("start", "why"),
+        [
+            ("2040-01-03T10:15:00Z", "off the slots' own grid"),
+            ("2040-01-03T10:00:01Z", "a second late"),
+            ("2040-01-03T10:00:00.001Z", "a millisecond late"),
+            ("2040-01-03T08:30:00Z", "before hours"),
+            ("2040-01-03T16:30:00Z", "ends after hours"),
+            ("2040-01-02T07:00:00Z", "in the past"),
+            ("2040-01-02T10:00:00Z", "inside the notice"),
+            ("2040-01-07T10:00:00Z", "on a day without hours"),
+            ("2040-01-10T10:00:00Z", "on a closed date"),
+            ("2040-01-11T10:00:00Z", "in time off"),
+            ("2040-02-02T10:00:00Z", "beyond the window"),
+            ("2199-12-31T10:00:00Z", "far beyond the window"),
+        ],
+    )
+    def test_409_slot_not_offered(self, site: Site, start: str, why: str) -> None:
+        off = [{"start": "2040-01-11T09:30:00Z", "end": "2040-01-11T10:05:00Z"}]
+        host = site.host()
+        ok(host.patch(f"/v1/hosts/{host.host_id}", {"timeOff": off}))
+        schedule = {
+            "timeZone": "UTC",
+            "weekly": [{"days": EVERY_DAY[:5], "from": "09:00", "to": "17:00"}],
+            "overrides": [{"date": "2040-01-10", "intervals": []}],
+        }
+        event_type = host.event_type(
+            durationMinutes=60, schedule=schedule, minimumNoticeMinutes=240, bookingWindowDays=30
+        )
+        link = host.link(event_type)
+        assert site.slots(link, **{"from": at(hours=1), "to": at(hours=5)}) == ["2040-01-02T12:00:00Z"]
+
+        assert_problem(site.redeem(link, start), 409, "slot-not-offered")
+
+        assert host.reread(link) == link, why
+        made(site.redeem(link, "2040-01-02T12:00:00Z"))
+
+    def test_taken_is_told_apart(self, site: Site, host: Caller) -> None:
+        """P2: a slot that another booking holds is `slot-taken`, whichever link it came by."""
+        first, second = host.link(), host.link(host.event_type(durationMinutes=60))
+        made(site.redeem(first, at(hours=5.5)))
+
+        assert_problem(site.redeem(second, at(hours=5)), 409, "slot-taken")
+
+        assert host.reread(second) == second
+        made(site.redeem(second, at(hours=6)))
+
+
+class TestRecipientLock:
+    @pytest.mark.parametrize(
+        ("enforce", "email", "may"),
+        [
+            ("none", "anyone@elsewhere.example", True),
+            ("email", "Grace@Invitees.EXAMPLE", True),
+            ("email", "grace.h@invitees.example", False),
+            ("email", "grace@sub.invitees.example", False),
+            ("domain", "boss@invitees.example", True),
+            ("domain", "BOSS@INVITEES.EXAMPLE", True),
+            ("domain", "boss@sub.invitees.example", False),
+            ("domain", "invitees.example@elsewhere.example", False),
+        ],
+    )
+    def test_only_who_it_is_for_books(
+        self, site: Site, host: Caller, enforce: str, email: str, may: bool
+    ) -> None:
+        recipient = {"name": "Grace", "email": "grace@invitees.example", "enforce": enforce}
+        link = host.link(recipient=recipient)
+
+        response = site.redeem(link, at(days=1), invitee={"name": "G", "email": email})
+
+        if may:
+            assert made(response)["invitee"]["email"] == email
+        else:
+            assert_problem(response, 403, "recipient-mismatch")
+            assert "grace@" not in response.text
+            assert host.reread(link) == link
+
+
+class TestRepeats:
+    """P4: the same request again gets the same booking back; the same key with another body is 422."""
+
+    @pytest.mark.parametrize("key", [None, "a key of one's own"])
+    def test_the_same_booking_and_one_use(
+        self, site: Site, host: Caller, event_type: dict[str, Any], key: str | None
+    ) -> None:
+        link = host.link(event_type)
+        first = made(redeem(site, link, at(days=1), key=key))
+        site.clock.pass_by(days=3)  # by then the start is past, and the link used
+
+        second = redeem(site, link, at(days=1), key=key)
+
+        assert made(second) == first
+        assert second.headers["idempotent-replayed"] == "true"
+        assert host.reread(link)["usageCount"] == 1
+
+    def test_without_a_key_start_and_person_are_what_makes_it_the_same(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        first = made(redeem(site, link, "2040-01-03T10:00:00Z"))
+        invitee = {"name": "G. Hopper", "email": "GRACE@invitees.example"}
+        again = redeem(site, link, "2040-01-03T11:00:00+01:00", invitee=invitee, timeZone="UTC")
+
+        assert made(again) == first
+        assert host.reread(link)["usageCount"] == 1
+
+    def test_the_same_key_with_another_body_is_422(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        made(redeem(site, link, at(days=1), key="k"))
+
+        for change in (
+            {"start": at(days=2)},
+            {"timeZone": "UTC"},
+            {"answers": {"topic": "Else"}},
+            {"invitee": {"name": "Other", "email": "grace@invitees.example"}},
+            {"locationIndex": 0},
+        ):
+            fields = dict(change)
+            response = redeem(site, link, str(fields.pop("start", at(days=1))), key="k", **fields)
+            assert_problem(response, 422, "idempotency-key-reused")
+        assert host.reread(link)["usageCount"] == 1
+
+    def test_keys_are_each_links_own(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
+        one, two = host.links(event_type, count=2)
+
+        first = made(redeem(site, one, at(days=1), key="k"))
+        second = made(redeem(site, two, at(days=2), key="k"))
+
+        assert first["bookingId"] != second["bookingId"]
+
+    def test_another_person_is_another_request(self, site: Site, link: dict[str, Any]) -> None:
+        made(redeem(site, link, at(days=1)))
+
+        response = redeem(site, link, at(days=1), invitee={"name": "H", "email": "h@invitees.example"})
+
+        assert_problem(response, 409, "slot-taken")
+
+    def test_after_the_link_is_revoked_a_repeat_still_finds_its_booking(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        first = made(redeem(site, link, at(days=1)))
+        ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
+
+        assert made(redeem(site, link, at(days=1))) == first
+        assert_problem(redeem(site, link, at(days=2)), 410, "link-revoked")
+
+    @pytest.mark.parametrize("key", ["x" * 256, "é", ""])
+    def test_a_key_that_is_none_is_400(
+        self, site: Site, host: Caller, link: dict[str, Any], key: str
+    ) -> None:
+        response = site.client.post(
+            f"{path_of(link)}/redeem",
+            json=redeem_body(at(days=1), answers=ANSWERS),
+            headers={b"Accept": b"application/json", b"Idempotency-Key": key.encode("latin-1")},
+        )
+
+        assert_problem(response, 400, "invalid-request")
+        assert host.reread(link) == link
+
+
+FORM: Final = {
+    "start": at(days=1),
+    "timeZone": "Asia/Tokyo",
+    "invitee.name": "Grace “Amazing” Hopper",
+    "invitee.email": "grace@invitees.example",
+    "location": "1",
+    "answers.topic": "Line one\r\nand <two>",
+    "answers.size": "two & more",
+}
+
+
+class TestForm:
+    """The same by a browser's form, without a script: 303 to the confirmation, or the page again with all typed."""
+
+    def post(self, site: Site, link: dict[str, Any], **changes: str) -> httpx.Response:
+        return site.client.post(f"{path_of(link)}/redeem", data=FORM | changes, headers=HTML)
+
+    def page_after(self, site: Site, link: dict[str, Any], response: httpx.Response) -> httpx.Response:
+        assert response.status_code == 303
+        location = response.headers["location"]
+        assert location.startswith("../")  # right behind any stage or domain
+        there = httpx.URL(f"http://x{path_of(link)}/redeem").join(location)
+        return site.client.get(there.raw_path.decode(), headers=HTML)
+
+    def test_booked(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
+        page = self.page_after(site, link, self.post(site, link))
+
+        assert page.status_code == 200
+        for words in (
+            "You’re booked",
+            "Deep talk",
+            "Sample Street 1",
+            "Grace “Amazing” Hopper",
+            "17:00 – 17:30",
+        ):
+            assert words in page.text, words
+        assert "3 January 2040" in page.text
+        assert "Ada" in page.text
+        assert "Lovelace" not in page.text
+        assert host.reread(link)["usageCount"] == 1
+
+    def test_sent_twice_is_booked_once(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
+        """P4: the double press, and the reload of a page that never came."""
+        first, second = self.post(site, link), self.post(site, link)
+
+        assert (first.status_code, second.status_code) == (303, 303)
+        assert first.headers["location"] == second.headers["location"]
+        assert host.reread(link)["usageCount"] == 1
+
+    def test_the_form_on_the_page_books_as_it_stands(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        """What the page's own form would send, with nothing but the required fields filled in."""
+        link = host.link(event_type, recipient={"name": "Grace", "email": "grace@invitees.example"})
+        page = site.visit(link, headers=HTML).text
+        fields = form_fields(page)
+        fields |= {
+            "start": re.findall(r'name="start" value="([^"]+)"', page)[0],
+            "answers.topic": "x",
+            "location": "0",
+        }
+        action = re.search(r'action="([^"]+)" method="post"', page)
+        assert action
+
+        path = httpx.URL(f"http://x{path_of(link)}").join(action[1]).path
+        response = site.client.post(path, data=fields, headers=HTML)
+
+        assert response.status_code == 303, response.text
+        assert fields["invitee.email"] == "grace@invitees.example"
+
+    @pytest.mark.parametrize(
+        ("changes", "status", "words"),
+        [
+            ({"invitee.email": "grace"}, 422, "Is not an email address."),
+            ({"invitee.name": " "}, 422, "Must not be empty."),
+            ({"answers.topic": ""}, 422, "Must be answered."),
+            ({"answers.size": "three"}, 422, "Is not one of the options."),
+            ({"timeZone": "Mars/Base"}, 422, "Is not an IANA time zone."),
+            ({"start": ""}, 422, "Choose a time."),
+            ({"start": at(days=1, minutes=7)}, 409, "no longer on offer"),
+            ({"start": at(days=2)}, 409, "just taken"),
+            ({"location": "7"}, 422, "Must be 0 to 1."),
+            ({"start": "soon"}, 400, "can’t be read|can't be read"),
+        ],
+        ids=str,
+    )
+    def test_what_is_wrong_is_said_and_all_that_was_typed_is_still_there(
+        self,
+        site: Site,
+        host: Caller,
+        event_type: dict[str, Any],
+        changes: dict[str, str],
+        status: int,
+        words: str,
+    ) -> None:
+        made(redeem(site, host.link(event_type), at(days=2)))
+        link = host.link(event_type)
+
+        response = self.post(site, link, **changes)
+
+        assert (response.status_code, response.headers["content-type"]) == (
+            status,
+            "text/html; charset=utf-8",
+        )
+        page = html.unescape(response.text)
+        assert re.search(words, page)
+        kept = form_fields(response.text)
+        typed = FORM | changes
+        for name in ("invitee.name", "invitee.email", "answers.topic"):
+            assert kept[name] == typed[name].replace("\r\n", "\n"), name
+        if typed["answers.size"] in {"one", "two & more"}:
+            assert kept["answers.size"] == typed["answers.size"]
+        if typed["location"] in {"0", "1"}:
+            assert kept["location"] == typed["location"]
+        starts = re.findall(r'name="start" value="([^"]+)"', response.text)
+        assert at(days=2, minutes=30) in starts  # fresh times, without the one taken
+        assert at(days=2) not in starts
+        if typed["start"] in starts:
+            assert kept["start"] == typed["start"]
+        if typed["timeZone"] == "Asia/Tokyo":
+            assert kept["timeZone"] == "Asia/Tokyo"
+            assert "17:00" in page
+        assert host.reread(link) == link
+        # and it can be sent again, mended
+        assert self.post(site, link).status_code == 303
+
+    def test_a_link_for_another_is_403_on_the_page_itself(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        recipient = {"email": "ada@invitees.example", "enforce": "email"}
+        link = host.link(event_type, recipient=recipient)
+
+        response = self.post(site, link)
+
+        assert response.status_code == 403
+        assert 'id="invitee-email-error"' in response.text
+        assert form_fields(response.text)["invitee.email"] == FORM["invitee.email"]
+        assert "ada@" not in response.text
+
+    def test_a_program_that_posts_a_form_and_wants_json_gets_problems_as_json(
+        self, site: Site, link: dict[str, Any]
+    ) -> None:
+        response = site.client.post(
+            f"{path_of(link)}/redeem", data=FORM | {"invitee.email": "x"}, headers=JSON
+        )
+
+        assert_problem(response, 422, "invalid-value", "/invitee/email")
+
+
+def form_fields(page: str) -> dict[str, str]:
+    """Return what the page's booking form holds now, as a browser would send it."""
+    form = page[page.index('method="post"') :]
+    form = form[: form.index("</form>")]
+    fields: dict[str, str] = {}
+    for tag in re.findall(r"<input[^>]*>", form):
+        attributes = dict(re.findall(r'([a-z]+)="([^"]*)"', tag))
+        if attributes.get("type") in {"radio", "checkbox"} and not re.search(r"\schecked\b", tag):
+            continue
+        fields[attributes["name"]] = html.unescape(attributes["value"])
+    for name, text in re.findall(r'<textarea[^>]* name="([^"]+)"[^>]*>\n?([^<]*)</textarea>', form):
+        fields[name] = html.unescape(text).replace("\r\n", "\n")
+    for name, options in re.findall(r'<select[^>]* name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
+        chosen = re.search(r'value="([^"]*)" selected', options)
+        fields[name] = html.unescape(chosen[1]) if chosen else ""
+    return fields
+
+
+class TestConfirmation:
+    """`/b/{bookingToken}`: the invitee's own."""
+
+    def test_the_page_and_the_json_say_the_same(self, site: Site, host: Caller) -> None:
+        event_type = host.event_type(title="Talk <b>", locations=LOCATIONS[:1], schedule=ALL_DAY)
+        booking = made(site.redeem(host.link(event_type), "2040-01-03T10:00:00Z"))
+        path = booking["url"].removeprefix(BASE_URL)
+
+        page = site.client.get(path, headers=HTML).text
+
+        assert "Talk &lt;b&gt;" in page
+        assert "3 January 2040" in page
+        assert "11:00 – 11:30" in page  # in the invitee's zone
+        assert "https://meet.example/ada" in page
+        assert "nobody else can book with it" in page
+        assert "You’re booked" not in page
+        assert "You’re booked" in site.client.get(f"{path}?booked=1", headers=HTML).text
+        assert ok(site.client.get(path, headers=JSON)) == booking
+
+
+def every_error(kind: type[AdmitOneError]) -> set[type[AdmitOneError]]:
+    return {kind}.union(*(every_error(child) for child in kind.__subclasses__()))
+
+
+def test_every_error_has_its_status_and_says_its_code() -> None:
+    """An error that is added without a row in the table of statuses fails here, not as a 500 at a door."""
+    concrete = {
+        error
+        for error in every_error(AdmitOneError)
+        if hasattr(error, "code") and error.__module__ == errors.__name__
+    }
+    assert concrete == set(STATUSES)
+
+    for kind in concrete:
+        error = kind(NOW) if kind is errors.LinkNotOpenError else kind()
+        document = problem(error, "correlation")
+        assert document["type"].rpartition(":")[2] == kind.code
+        assert document["status"] == STATUSES[kind]
+        assert document["title"]
+        assert document["detail"]
+        assert document["correlationId"] == "correlation"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        *(("invalid-request", 400), ("unauthorized", 401), ("forbidden", 403), ("link-not-open", 403)),
+        *(("recipient-mismatch", 403), ("not-found", 404), ("conflict", 409), ("slot-taken", 409)),
+        *(("slot-not-offered", 409), ("link-used", 410), ("link-expired", 410), ("link-revoked", 410)),
+        *(("link-deleted", 410), ("payload-too-large", 413), ("unsupported-media-type", 415)),
+        *(("invalid-value", 422), ("idempotency-key-reused", 422), ("throttled", 429)),
+        ("store-unavailable", 503),
+    ],
+)
+def test_the_statuses_are_the_documented_ones(code: str, status: int) -> None:
+    """DESIGN §3's table, which clients are written against."""
+    assert {STATUSES[kind] for kind in STATUSES if kind.code == code} == {status}

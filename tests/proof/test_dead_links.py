@@ -1,0 +1,324 @@
+"""P3: nothing books by a link that is deleted, revoked, expired or not yet open, whatever was read before the write.
+
+The clock is stopped; the edges are exact. "Between" is between the redeem's last read and its write, where only the
+write's own condition stands.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+
+import pytest
+
+from tests.proof import audit
+from tests.proof.harness import (
+    Answer,
+    Client,
+    Link,
+    Stage,
+    codes_of,
+    day_start,
+    race,
+    rfc3339,
+    starts,
+)
+from tests.proof.plain import CLIENTS
+from tests.proof.proxy import First, Proxy, operation, write
+
+MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+@pytest.fixture
+def now(stage: Stage) -> datetime:
+    """The instant at which every app's clock stands."""
+    at = datetime.now(UTC).replace(microsecond=123000)
+    stage.point(now=at)
+    return at
+
+
+def millis(instant: datetime) -> int:
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // MILLISECOND
+
+
+def test_a_deleted_link_stays_deleted(stage: Stage) -> None:
+    """P3: TTL took the item before the redeem: 410 `link-deleted`, and the redeem does not bring it back."""
+    link = stage.link()
+    stage.delete_raw(link)
+    before = stage.dump()
+
+    answers = race(
+        [
+            partial(client.redeem, link, starts(1)[0], f"p{n}@example.com")
+            for n, client in enumerate(stage.clients(4))
+        ]
+    )
+
+    assert codes_of(answers) == {"410 link-deleted": 4}
+    assert audit.differences(before, stage.dump()) == []
+
+
+def test_a_link_deleted_between_read_and_write_is_no_ghost(stage: Stage, dynamodb: Proxy) -> None:
+    """P3: TTL took the item after the redeem had read it. An update would make a new item of it: a ghost."""
+    link = stage.link(maxUsageCount=None)
+    written = operation("TransactWriteItems", link.link_id)
+    taken = dynamodb.meet(written, First(lambda: stage.delete_raw(link)), times=1)
+
+    answer = stage.new_client().redeem(link, starts(1)[0], "grace@example.com")
+
+    assert taken.hits == 1
+    assert answer.code == "410 link-deleted"
+    items = stage.audited()
+    assert link.link_id not in audit.links_of(items)
+    assert not audit.bookings_of(items)
+
+
+@pytest.mark.parametrize("verb", ["revoke", "change"])
+def test_a_team_s_write_makes_no_ghost_either(stage: Stage, dynamodb: Proxy, verb: str) -> None:
+    """P3: revoked or changed just as TTL takes it: 404, and nothing there."""
+    link = stage.link()
+    taken = dynamodb.meet(write(link.link_id), First(lambda: stage.delete_raw(link)), times=1)
+
+    if verb == "revoke":
+        answer = stage.team.send("POST", f"/v1/links/{link.link_id}/revoke")
+    else:
+        answer = stage.team.send("PATCH", f"/v1/links/{link.link_id}", {"label": "new"})
+
+    assert taken.hits == 1
+    assert answer.code == "404 not-found"
+    assert stage.raw(link) is None
+
+
+def test_a_redeem_at_the_expiry_is_too_late(stage: Stage, now: datetime) -> None:
+    """P3: `now < expiresAt`, to the millisecond."""
+    event_type = stage.event_type(stage.host())
+    ahead = now + timedelta(hours=1)
+    last, late = (stage.links(event_type, expiresAt=rfc3339(ahead))[0] for _ in range(2))
+    client, slots = stage.new_client(), starts(2)
+
+    stage.point(now=ahead - MILLISECOND)
+    in_time = client.redeem(last, slots[0], "grace@example.com")
+    stage.point(now=ahead)
+    too_late = client.redeem(late, slots[1], "grace@example.com")
+
+    assert in_time.code == "201"
+    assert too_late.code == "410 link-expired"
+    stage.audited()
+
+
+def test_a_redeem_before_the_opening_is_too_early(stage: Stage, now: datetime) -> None:
+    """P3: `notBefore <= now`, to the millisecond; and the answer says when to come."""
+    event_type = stage.event_type(stage.host())
+    opens = now + timedelta(hours=1)
+    [link] = stage.links(event_type, notBefore=rfc3339(opens))
+    client, [slot] = stage.new_client(), starts(1)
+
+    stage.point(now=opens - MILLISECOND)
+    early = client.redeem(link, slot, "grace@example.com")
+    stage.point(now=opens)
+    on_time = client.redeem(link, slot, "grace@example.com")
+
+    assert early.code == "403 link-not-open"
+    assert early.json["notBefore"] == rfc3339(opens).replace("000Z", "Z")
+    assert on_time.code == "201"
+    stage.audited()
+
+
+def test_what_changed_between_read_and_write_decides(stage: Stage) -> None:
+    """P3, P1: each clause of the write's own condition, exactly at its edge, with the clock stopped."""
+    now = datetime.now(UTC).replace(microsecond=456000)
+    at = millis(now)
+    cases: list[tuple[str, dict[str, int | str]]] = [
+        ("410 link-expired", {"expiresAt": at}),
+        ("410 link-expired", {"expiresAt": at - 1}),
+        ("201", {"expiresAt": at + 1}),
+        ("201", {"notBefore": at}),
+        ("403 link-not-open", {"notBefore": at + 1}),
+        ("410 link-revoked", {"status": "revoked"}),
+        ("410 link-expired", {"status": "expired"}),
+        ("410 link-used", {"status": "used", "usageCount": 1}),
+    ]
+    links = stage.links(
+        stage.event_type(stage.host()), len(cases), expiresAt=rfc3339(now + timedelta(hours=1))
+    )
+    clients, slots = stage.clients(len(cases)), starts(len(cases))
+    with Proxy(stage.table.endpoint_url) as proxy:
+        stage.point(proxy.url, now=now)
+        for link, (_, values) in zip(links, cases, strict=True):
+            change = First(lambda link=link, values=values: stage.change_raw(link, **values))  # type: ignore[misc]
+            proxy.meet(operation("TransactWriteItems", link.link_id), change, times=1)
+
+        answers = race(
+            [
+                partial(client.redeem, link, slot, "grace@example.com")
+                for client, link, slot in zip(clients, links, slots, strict=True)
+            ]
+        )
+
+    assert [answer.code for answer in answers] == [code for code, _ in cases]
+    items = stage.dump()
+    for link, answer in zip(links, answers, strict=True):
+        assert len(audit.bookings_of(items, link.link_id)) == (answer.status == 201)
+
+
+def test_an_expired_link_that_ttl_has_not_taken_yet_is_expired(stage: Stage, now: datetime) -> None:
+    """P3: DynamoDB deletes TTL items up to days late; until then the item is there, active, and books nothing."""
+    event_type = stage.event_type(stage.host())
+    [link] = stage.links(event_type, expiresAt=rfc3339(now + timedelta(hours=1)))
+    client = stage.new_client()
+    days_late = now + timedelta(days=33)  # past `purgeAt` too
+    item = stage.raw(link)
+    assert item is not None
+    assert item["purgeAt"] < days_late.timestamp()
+    stage.point(now=days_late)
+    before = stage.dump()
+
+    redeemed = client.redeem(link, day_start(40), "grace@example.com")
+    opened = client.send("GET", f"/s/{link.token}")
+    revoked = stage.team.send("POST", f"/v1/links/{link.link_id}/revoke")
+
+    assert (redeemed.code, opened.code) == ("410 link-expired", "410 link-expired")
+    assert revoked.code == "409 conflict"
+    assert audit.differences(before, stage.dump()) == []
+
+
+def test_a_revoke_that_races_with_sixteen_redeems(stage: Stage) -> None:
+    """P3, P1: either it came first and nothing is booked, or one booking did and the revoke says so."""
+    event_type = stage.event_type(stage.host())
+    clients, slots = stage.clients(), starts(CLIENTS * 25)
+    ends = {200: 0, 409: 0}
+    for number, link in enumerate(stage.links(event_type, 25)):
+        mine = slots[CLIENTS * number : CLIENTS * (number + 1)]
+
+        delay = stage.random.randrange(
+            3
+        )  # requests by which the redeems come later, so that both ends are seen
+
+        def book(client: Client, slot: datetime, link: Link = link, delay: int = delay) -> Answer:
+            for _ in range(delay):
+                client.send("HEAD", "/s/nothing")
+            return client.redeem(link, slot, "grace@example.com")
+
+        revoked, *answers = race(
+            [
+                partial(stage.team.send, "POST", f"/v1/links/{link.link_id}/revoke"),
+                *(
+                    partial(book, client, slot, link, delay)
+                    for client, slot in zip(clients, mine, strict=True)
+                ),
+            ]
+        )
+
+        ends[revoked.status] += 1
+        if revoked.status == 200:
+            assert codes_of(answers) == {"410 link-revoked": CLIENTS}
+        else:
+            assert revoked.code == "409 conflict"
+            assert codes_of(answers) == {"201": 1, "410 link-used": CLIENTS - 1}
+    stage.audited()
+    print(f"the revoke came first {ends[200]} times, a booking {ends[409]} times")
+
+
+def test_a_revoke_between_a_redeem_s_read_and_its_write(stage: Stage, dynamodb: Proxy) -> None:
+    """P3: acknowledged before the write arrives, so the write is refused."""
+    link = stage.link(maxUsageCount=2)
+    told: list[Answer] = []
+
+    def revoke() -> None:
+        told.append(stage.team.send("POST", f"/v1/links/{link.link_id}/revoke"))
+
+    dynamodb.meet(operation("TransactWriteItems", link.link_id), First(revoke), times=1)
+
+    answer = stage.new_client().redeem(link, starts(1)[0], "grace@example.com")
+
+    assert [one.status for one in told] == [200]
+    assert answer.code == "410 link-revoked"
+    assert not audit.bookings_of(stage.audited())
+
+
+def test_a_redeem_between_a_revoke_s_read_and_its_write(stage: Stage, dynamodb: Proxy) -> None:
+    """P1, P3: the booking stands, its link stays `used`, and whoever revokes is told so."""
+    link = stage.link()
+    told: list[Answer] = []
+
+    def redeem() -> None:
+        told.append(stage.new_client().redeem(link, starts(1)[0], "grace@example.com"))
+
+    dynamodb.meet(write(link.link_id), First(redeem), times=1)
+
+    answer = stage.team.send("POST", f"/v1/links/{link.link_id}/revoke")
+
+    assert codes_of(told) == {"201": 1}
+    assert answer.code == "409 conflict"
+    stored = audit.links_of(stage.audited())[link.link_id]
+    assert (stored["status"], stored["usageCount"]) == ("used", 1)
+
+
+def test_nothing_books_once_a_revoke_was_acknowledged(stage: Stage) -> None:
+    """P3: sixteen clients book by one unlimited link, slot after slot, until it is revoked under their hands."""
+    link = stage.link(maxUsageCount=None)
+    clients, slots = stage.clients(), starts(CLIENTS * 40)
+    acknowledged, enough = threading.Event(), threading.Semaphore(0)
+
+    def book(client: Client, mine: list[datetime]) -> list[tuple[bool, Answer]]:
+        told = []
+        for slot in mine:
+            too_late = acknowledged.is_set()
+            told.append((too_late, client.redeem(link, slot, "grace@example.com")))
+            enough.release()
+            if too_late:
+                break
+        return told
+
+    def revoke() -> list[tuple[bool, Answer]]:
+        for _ in range(60):
+            enough.acquire()
+        answer = stage.team.send("POST", f"/v1/links/{link.link_id}/revoke")
+        acknowledged.set()
+        return [(False, answer)]
+
+    racers: list[Callable[[], list[tuple[bool, Answer]]]] = [revoke]
+    racers += [partial(book, client, slots[n::CLIENTS]) for n, client in enumerate(clients)]
+    [[(_, revoked)], *told] = race(racers)
+
+    assert revoked.status == 200
+    answers = [one for client in told for one in client]
+    assert {answer.code for _, answer in answers} == {"201", "410 link-revoked"}
+    late = [answer for too_late, answer in answers if too_late]
+    assert late
+    assert codes_of(late) == {"410 link-revoked": len(late)}
+    booked = [answer for _, answer in answers if answer.status == 201]
+    items = stage.audited()
+    stored = audit.links_of(items)[link.link_id]
+    assert (stored["status"], stored["usageCount"]) == ("revoked", len(booked))
+    assert set(audit.bookings_of(items)) == {answer.json["bookingId"] for answer in booked}
+    # The revoke's answer counts every booking there is: none was added behind it.
+    assert revoked.json["usageCount"] == len(booked)
+
+
+def test_a_link_deleted_while_sixteen_redeem_it(stage: Stage) -> None:
+    """P3: a delete in the middle of a storm leaves no half of a link behind."""
+    event_type = stage.event_type(stage.host())
+    clients = stage.clients()
+    links = stage.links(event_type, 15, maxUsageCount=None)
+    slots = starts(CLIENTS * len(links))
+    for number, link in enumerate(links):
+        mine = slots[CLIENTS * number : CLIENTS * (number + 1)]
+
+        deleted, *answers = race(
+            [
+                partial(stage.team.send, "DELETE", f"/v1/links/{link.link_id}"),
+                *(
+                    partial(client.redeem, link, slot, "grace@example.com")
+                    for client, slot in zip(clients, mine, strict=True)
+                ),
+            ]
+        )
+
+        assert deleted.status == 204
+        assert set(codes_of(answers)) <= {"201", "410 link-deleted"}
+        booked = {answer.json["bookingId"] for answer in answers if answer.status == 201}
+        assert set(audit.bookings_of(stage.dump(), link.link_id)) == booked
+    items = stage.audited(deleted=[link.link_id for link in links])
+    assert not audit.links_of(items)

@@ -1,0 +1,200 @@
+"""P1, P4: DynamoDB throttles, conflicts, fails or is gone. It ends in a booking or in "try later", never in "used".
+
+No local engine does any of this by itself, so a proxy does it.
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import pytest
+
+from tests.proof import audit
+from tests.proof.harness import Answer, Link, Stage, race, starts
+from tests.proof.proxy import Answer as Injected, Fate, Proxy, Reset, cancelled, error, operation, write
+
+USED_LINK: Final[dict[str, Any]] = {
+    "Code": "ConditionalCheckFailed",
+    "Message": "The conditional request failed",
+}
+HTML: Final = b"<html><body><h1>503 Service Unavailable</h1></body></html>"
+
+# What a redeem's transaction may meet: booking, receipt, link, day, in this order.
+REDEEM_FAULTS: Final[dict[str, Fate]] = {
+    "conflict on the link": cancelled("None", "None", "TransactionConflict", "None"),
+    "conflict on the day": cancelled("None", "None", "None", "TransactionConflict"),
+    "conflict on all": cancelled(*["TransactionConflict"] * 4),
+    "conflict beside a refused day": cancelled("None", "None", "TransactionConflict", USED_LINK),
+    "conflict beside a refused link": cancelled("None", "None", USED_LINK, "TransactionConflict"),
+    "throttled inside": cancelled("None", "None", "ThrottlingError", "None"),
+    "over capacity inside": cancelled("None", "None", "None", "ProvisionedThroughputExceeded"),
+    "throttled beside a conflict": cancelled("None", "None", "ThrottlingError", "TransactionConflict"),
+    "in progress": error("TransactionInProgressException"),
+    "conflict alone": error("TransactionConflictException"),
+    "throttled": error("ThrottlingException"),
+    "over capacity": error("ProvisionedThroughputExceededException"),
+    "over the account's limit": error("RequestLimitExceeded"),
+    "internal error": error("InternalServerError", 500),
+    "unavailable": error("ServiceUnavailable", 503),
+    "a gateway's own page": Injected(503, HTML, {"Content-Type": "text/html"}),
+    "an empty 500": Injected(500, b"", {}),
+    "bad gateway": Injected(502, b"", {}),
+    "reset": Reset(),
+}
+READ_FAULTS: Final[dict[str, Fate]] = {
+    name: fate for name, fate in REDEEM_FAULTS.items() if "conflict" not in name and "inside" not in name
+}
+SOME: Final = 3
+THROTTLES: Final = ("throttled", "over")
+
+
+def try_later(answer: Answer) -> bool:
+    """Tell whether an answer says, in due form, that nothing was decided."""
+    return answer.status in (429, 503) and int(answer.headers.get("retry-after", "0")) >= 1
+
+
+def redeem_all(stage: Stage, links: list[Link]) -> list[Answer]:
+    """Redeem each link at a slot and by a person of its own, all at once."""
+    clients, slots = stage.clients(len(links)), starts(len(links))
+    return race(
+        [
+            partial(client.redeem, link, slot, "grace@example.com")
+            for client, link, slot in zip(clients, links, slots, strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "faults"),
+    [("TransactWriteItems", REDEEM_FAULTS), ("BatchGetItem", READ_FAULTS)],
+    ids=["write", "read"],
+)
+def test_a_redeem_outlasts_what_passes(
+    stage: Stage, dynamodb: Proxy, name: str, faults: dict[str, Fate]
+) -> None:
+    """P1, P4: each fault three times in a row, then none: a booking, one, and its own."""
+    links = stage.links(stage.event_type(stage.host()), len(faults))
+    rules = [
+        dynamodb.meet(operation(name, link.link_id), fate, times=SOME)
+        for link, fate in zip(links, faults.values(), strict=True)
+    ]
+
+    answers = redeem_all(stage, links)
+
+    assert {fault: answer.code for fault, answer in zip(faults, answers, strict=True)} == dict.fromkeys(
+        faults, "201"
+    )
+    assert {rule.hits for rule in rules} == {SOME}
+    assert len(audit.bookings_of(stage.audited())) == len(faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "faults"),
+    [("TransactWriteItems", REDEEM_FAULTS), ("BatchGetItem", READ_FAULTS)],
+    ids=["write", "read"],
+)
+def test_a_redeem_that_can_not_be_decided_says_so_and_writes_nothing(
+    stage: Stage, dynamodb: Proxy, name: str, faults: dict[str, Fate]
+) -> None:
+    """P1, P4: each fault for ever: 503 or 429 with `Retry-After`, a table untouched, and a retry that then succeeds."""
+    links = stage.links(stage.event_type(stage.host()), len(faults))
+    before = stage.dump()
+    for link, fate in zip(links, faults.values(), strict=True):
+        dynamodb.meet(operation(name, link.link_id), fate)
+
+    answers = dict(zip(faults, redeem_all(stage, links), strict=True))
+
+    assert {fault: answer.code for fault, answer in answers.items() if not try_later(answer)} == {}
+    for fault, answer in answers.items():
+        assert (answer.status == 429) == (fault.startswith(THROTTLES) and "conflict" not in fault), (
+            fault,
+            answer,
+        )
+    assert audit.differences(before, stage.dump()) == []
+
+    dynamodb.forget()
+    again = redeem_all(stage, links)
+
+    assert {answer.code for answer in again} == {"201"}
+    stage.audited()
+
+
+def test_keys_left_unanswered_are_asked_for_again(stage: Stage, dynamodb: Proxy) -> None:
+    """P1, P4: under load `BatchGetItem` succeeds and leaves keys out: that is not "there is no such link"."""
+    link = stage.link()
+    keys = [{"pk": {"S": f"LINK#{link.link_id}"}, "sk": {"S": "LINK"}}]
+    left_out = {"Responses": {}, "UnprocessedKeys": {stage.table.name: {"Keys": keys}}}
+    answer = Injected(200, json.dumps(left_out).encode())
+    rule = dynamodb.meet(operation("BatchGetItem", link.link_id), answer, times=2)
+
+    [answered] = redeem_all(stage, [link])
+
+    assert rule.hits == 2
+    assert answered.code == "201"
+    assert len(audit.bookings_of(stage.audited())) == 1
+
+
+WRITE_FAULTS: Final[dict[str, Fate]] = {
+    "conflict": error("TransactionConflictException"),
+    "throttled": error("ThrottlingException"),
+    "over capacity": error("ProvisionedThroughputExceededException"),
+    "internal error": error("InternalServerError", 500),
+    "reset": Reset(),
+}
+VERBS: Final[dict[str, Callable[[Stage, Link], Answer]]] = {
+    "revoke": lambda stage, link: _team(stage, "POST", link, "/revoke"),
+    "delete": lambda stage, link: _team(stage, "DELETE", link),
+    "change": lambda stage, link: _team(stage, "PATCH", link, body={"label": "new"}),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_team_s_write_outlasts_what_passes_or_says_so(stage: Stage, dynamodb: Proxy, verb: str) -> None:
+    """P3: a revoke that was not written is never acknowledged; one that meets a redeem's transaction is tried again."""
+    event_type = stage.event_type(stage.host())
+    passing, lasting = (stage.links(event_type, len(WRITE_FAULTS)) for _ in range(2))
+    for links, times in ((passing, 2), (lasting, None)):
+        for link, fate in zip(links, WRITE_FAULTS.values(), strict=True):
+            dynamodb.meet(write(link.link_id), fate, times=times)
+    before = stage.dump()
+
+    answers = race([partial(VERBS[verb], stage, link) for link in passing + lasting])
+
+    done, undone = answers[: len(passing)], answers[len(passing) :]
+    assert [answer.status for answer in done] == [204 if verb == "delete" else 200] * len(passing)
+    assert [answer.code for answer in undone if not try_later(answer)] == []
+    after = stage.audited()
+    for link in lasting:
+        assert after[f"LINK#{link.link_id}", "LINK"] == before[f"LINK#{link.link_id}", "LINK"]
+
+
+def test_a_generate_outlasts_what_passes_or_says_so(stage: Stage, dynamodb: Proxy) -> None:
+    """P4: no half of a keyless generate is told as the whole."""
+    host = stage.host()
+    faults = {**WRITE_FAULTS, "cancelled": cancelled("TransactionConflict", *["None"] * 4)}
+    passing, lasting = ([stage.event_type(host) for _ in faults] for _ in range(2))
+    for event_types, times in ((passing, SOME), (lasting, None)):
+        for event_type, fate in zip(event_types, faults.values(), strict=True):
+            dynamodb.meet(operation("TransactWriteItems", event_type), fate, times=times)
+
+    answers = race(
+        [
+            partial(
+                stage.new_client(api_key=stage.api_key).send,
+                "POST",
+                "/v1/links",
+                {"eventTypeId": event_type, "count": 5},
+            )
+            for event_type in passing + lasting
+        ]
+    )
+
+    assert [answer.code for answer in answers[: len(faults)]] == ["201"] * len(faults)
+    assert [answer.code for answer in answers[len(faults) :] if not try_later(answer)] == []
+    assert len(audit.links_of(stage.audited())) == 5 * len(faults)
+
+
+def _team(stage: Stage, method: str, link: Link, verb: str = "", body: Any = None) -> Answer:
+    client = stage.new_client(api_key=stage.api_key)
+    return client.send(method, f"/v1/links/{link.link_id}{verb}", body)

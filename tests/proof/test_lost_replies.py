@@ -1,0 +1,350 @@
+"""P4: a reply is lost after the commit; whoever asks again gets their own booking, and no other."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.proof import audit
+from tests.proof.harness import (
+    BASE_URL,
+    Answer,
+    Client,
+    Link,
+    NoAnswerError,
+    Stage,
+    codes_of,
+    race,
+    rfc3339,
+    starts,
+)
+from tests.proof.plain import CLIENTS
+from tests.proof.proxy import (
+    CutReply,
+    Fate,
+    First,
+    Late,
+    LoseReply,
+    Proxy,
+    Reset,
+    Silence,
+    error,
+    operation,
+    write,
+)
+
+KEYS = pytest.mark.parametrize("key", [None, "the-same-key"], ids=["keyless", "keyed"])
+LOST = pytest.mark.parametrize("fate", [LoseReply(), CutReply()], ids=["reset", "cut"])
+
+
+@pytest.fixture
+def before_the_app(stage: Stage) -> Iterator[Proxy]:
+    """A proxy between a client and one app process."""
+    with Proxy(stage.apps[0].url) as proxy:
+        yield proxy
+
+
+def the_only_booking(stage: Stage) -> str:
+    [booking_id] = audit.bookings_of(stage.audited())
+    return booking_id
+
+
+def test_the_app_asks_again_when_dynamodb_s_reply_is_lost(stage: Stage, dynamodb: Proxy) -> None:
+    """P4: reset, cut short, never coming: the invitee whose booking was written is told so, and not `link-used`."""
+    cases = [(fate, key) for fate in (LoseReply(), CutReply(), Silence()) for key in (None, "k")]
+    links = stage.links(stage.event_type(stage.host()), len(cases))
+    clients, slots = stage.clients(len(cases)), starts(len(cases))
+    lost = [
+        dynamodb.meet(operation("TransactWriteItems", link.link_id), fate, times=1)
+        for link, (fate, _) in zip(links, cases, strict=True)
+    ]
+
+    answers = race(
+        [
+            partial(client.redeem, link, slot, "grace@example.com", key=key)
+            for client, link, slot, (_, key) in zip(clients, links, slots, cases, strict=True)
+        ]
+    )
+
+    assert [rule.hits for rule in lost] == [1] * len(cases)
+    assert codes_of(answers) == {"201": len(cases)}
+    items = stage.audited()
+    for link, answer in zip(links, answers, strict=True):
+        assert list(audit.bookings_of(items, link.link_id)) == [answer.json["bookingId"]]
+        assert answer.json["invitee"]["email"] == "grace@example.com"
+
+
+def test_a_write_that_arrives_after_its_own_repeat_changes_nothing(stage: Stage, dynamodb: Proxy) -> None:
+    """P4, P1: held up somewhere, given up on, sent again and written; then the first one arrives after all."""
+    cases = [("k", 1), (None, 1), (None, None)]
+    event_type = stage.event_type(stage.host())
+    links = [stage.links(event_type, maxUsageCount=uses)[0] for _, uses in cases]
+    clients, slots = stage.clients(len(cases)), starts(len(cases))
+    late = [Late(threading.Event(), threading.Event()) for _ in cases]
+    for link, fate in zip(links, late, strict=True):
+        dynamodb.meet(operation("TransactWriteItems", link.link_id), fate, times=1)
+
+    answers = race(
+        [
+            partial(client.redeem, link, slot, "grace@example.com", key=key)
+            for client, link, slot, (key, _) in zip(clients, links, slots, cases, strict=True)
+        ]
+    )
+    before = stage.audited()
+    for fate in late:
+        fate.gate.set()
+        assert fate.sent.wait(timeout=60)
+
+    assert codes_of(answers) == {"201": len(cases)}
+    assert audit.differences(before, stage.audited()) == []
+
+
+@KEYS
+def test_nobody_else_gets_in_while_a_reply_is_lost(stage: Stage, dynamodb: Proxy, key: str | None) -> None:
+    """P4, P1: between the commit and the app's second look, 15 others try the same link and are refused."""
+    link, slots = stage.link(), starts(CLIENTS)
+    others: list[Answer] = []
+
+    def rush() -> None:
+        clients = [stage.new_client(n) for n in range(1, CLIENTS)]
+        others.extend(
+            race(
+                [
+                    partial(client.redeem, link, slots[n], f"p{n}@example.com")
+                    for n, client in enumerate(clients, 1)
+                ]
+            )
+        )
+
+    lost = dynamodb.meet(operation("TransactWriteItems", link.link_id), LoseReply(), times=1)
+    again = dynamodb.meet(operation("BatchGetItem", link.link_id), First(rush), times=1, skip=1)
+
+    answer = stage.new_client().redeem(link, slots[0], "grace@example.com", key=key)
+
+    assert (lost.hits, again.hits) == (1, 1)
+    assert codes_of(others) == {"410 link-used": CLIENTS - 1}
+    assert answer.code == "201"
+    assert answer.json["bookingId"] == the_only_booking(stage)
+
+
+def test_the_client_s_own_retry_gets_its_booking(stage: Stage, dynamodb: Proxy) -> None:
+    """P4: written, its reply lost, and DynamoDB gone for so long that the app gave up: 503 or 429, never `used`."""
+    cases = [(key, fate) for key in (None, "k") for fate in (Reset(), error("ThrottlingException"))]
+    links = stage.links(stage.event_type(stage.host()), len(cases))
+    clients, slots = stage.clients(len(cases)), starts(len(cases))
+    for link, (_, fate) in zip(links, cases, strict=True):
+        dynamodb.meet(operation("TransactWriteItems", link.link_id), LoseReply(), times=1)
+        # The first two calls about a link are its read and that transaction.
+        dynamodb.meet(lambda call, link=link: link.link_id.encode() in call.body, fate, skip=1)  # type: ignore[misc]
+
+    def redeem_all() -> list[Answer]:
+        return race(
+            [
+                partial(client.redeem, link, slot, "grace@example.com", key=key)
+                for client, link, slot, (key, _) in zip(clients, links, slots, cases, strict=True)
+            ]
+        )
+
+    told = redeem_all()
+    dynamodb.forget()
+    again = redeem_all()
+
+    assert [answer.status for answer in told] == [503, 429, 503, 429]
+    assert all(int(answer.headers["retry-after"]) > 0 for answer in told)
+    assert codes_of(again) == {"201": len(cases)}
+    items = stage.audited()
+    for link, answer in zip(links, again, strict=True):
+        assert list(audit.bookings_of(items, link.link_id)) == [answer.json["bookingId"]]
+
+
+@KEYS
+@LOST
+def test_a_client_whose_answer_was_lost_gets_its_booking_by_asking_again(
+    stage: Stage, before_the_app: Proxy, fate: Fate, key: str | None
+) -> None:
+    """P4: the app answered and the client never heard; the same request, at another process, finds the booking."""
+    link, [start] = stage.link(), starts(1)
+    before_the_app.meet(lambda call: call.name.endswith("/redeem"), fate, times=1)
+    client = stage.new_client(urls=[before_the_app.url, stage.apps[1].url])
+
+    with pytest.raises(NoAnswerError):
+        client.redeem(link, start, "grace@example.com", key=key)
+    again = client.redeem(link, start, "grace@example.com", key=key)
+
+    assert again.code == "201"
+    assert again.json["bookingId"] == the_only_booking(stage)
+    assert again.headers["idempotent-replayed"] == "true"
+
+
+@KEYS
+def test_eight_presses_of_one_button_are_one_booking(stage: Stage, key: str | None) -> None:
+    """P4: the very same request, eight times at once and over three processes: one booking, told eight times."""
+    event_type = stage.event_type(stage.host())
+    clients = stage.clients(8)
+    for link, start in zip(stage.links(event_type, 30), starts(30), strict=True):
+        answers = race(
+            [partial(client.redeem, link, start, "grace@example.com", key=key) for client in clients]
+        )
+
+        assert codes_of(answers) == {"201": 8}
+        assert len({answer.json["bookingId"] for answer in answers}) == 1
+    assert len(audit.bookings_of(stage.audited())) == 30
+
+
+def test_two_people_who_both_press_eight_times(stage: Stage) -> None:
+    """P4, P1: of two who race for one link, one gets their booking eight times, the other `link-used` eight times."""
+    event_type = stage.event_type(stage.host())
+    clients, slots = stage.clients(), starts(40)
+    for number, link in enumerate(stage.links(event_type, 20)):
+        ours = slots[2 * number : 2 * number + 2]
+
+        answers = race(
+            [
+                partial(client.redeem, link, ours[n % 2], f"p{n % 2}@example.com")
+                for n, client in enumerate(clients)
+            ]
+        )
+
+        assert sorted([codes_of(answers[0::2]), codes_of(answers[1::2])], key=str) == [
+            {"201": 8},
+            {"410 link-used": 8},
+        ]
+    assert len(audit.bookings_of(stage.audited())) == 20
+
+
+def until_told(client: Client, link: Link, start: datetime, person: int) -> Answer:
+    """Ask again as long as the answer is "try later"."""
+    while (answer := client.redeem(link, start, f"p{person}@example.com")).status == 503:
+        pass
+    return answer
+
+
+def test_presses_and_lost_replies_together(stage: Stage, dynamodb: Proxy) -> None:
+    """P4, P1: four presses by each of four people while every third of DynamoDB's replies is lost."""
+    event_type = stage.event_type(stage.host())
+    clients, slots = stage.clients(), starts(4 * 12)
+
+    def unlucky(_: object) -> bool:
+        return stage.random.random() < 1 / 3
+
+    lost = dynamodb.meet(unlucky, LoseReply())
+    for number, link in enumerate(stage.links(event_type, 12)):
+        ours = slots[4 * number : 4 * number + 4]
+
+        answers = race(
+            [partial(until_told, client, link, ours[n % 4], n % 4) for n, client in enumerate(clients)]
+        )
+
+        for n in range(4):
+            assert len(codes_of(answers[n::4])) == 1, "the same person is told the same"
+        assert codes_of(answers) == {"201": 4, "410 link-used": 12}
+        assert len({answer.json["bookingId"] for answer in answers if answer.status == 201}) == 1
+    assert lost.hits > 10
+    assert len(audit.bookings_of(stage.audited())) == 12
+
+
+def test_a_key_used_again_for_something_else_is_refused(stage: Stage) -> None:
+    """P4: the same key with another body is 422, whatever became of the link, and changes nothing."""
+    [client], [start, other] = stage.clients(1), starts(2)
+    link = stage.link()
+    assert client.redeem(link, start, "grace@example.com", key="k").code == "201"
+    before = stage.audited()
+
+    answers = [
+        client.redeem(link, other, "grace@example.com", key="k"),
+        client.redeem(link, start, "other@example.com", key="k"),
+        client.redeem(link, start, "grace@example.com", key="k", name="Someone else"),
+    ]
+
+    assert codes_of(answers) == {"422 idempotency-key-reused": 3}
+    assert audit.differences(before, stage.dump()) == []
+
+
+def test_two_bodies_under_one_key_at_once(stage: Stage) -> None:
+    """P4, P1: one of them is booked, and told so to all its senders; the other is refused."""
+    event_type = stage.event_type(stage.host())
+    clients, slots = stage.clients(8), starts(40)
+    for number, link in enumerate(stage.links(event_type, 20, maxUsageCount=None)):
+        ours = slots[2 * number : 2 * number + 2]
+
+        answers = race(
+            [
+                partial(client.redeem, link, ours[n % 2], "grace@example.com", key="k")
+                for n, client in enumerate(clients)
+            ]
+        )
+
+        assert sorted([codes_of(answers[0::2]), codes_of(answers[1::2])], key=str) == [
+            {"201": 4},
+            {"422 idempotency-key-reused": 4},
+        ]
+    assert len(audit.bookings_of(stage.audited())) == 20
+
+
+def test_a_form_sent_twice_leads_to_the_same_confirmation(stage: Stage) -> None:
+    """P4: a browser without JavaScript that presses twice, or goes back and presses again."""
+    link, [start] = stage.link(), starts(1)
+    form = {
+        "start": rfc3339(start),
+        "timeZone": "UTC",
+        "invitee.name": "Grace Hopper",
+        "invitee.email": "grace@example.com",
+    }
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+
+    def press(client: Client) -> Answer:
+        return client.send("POST", f"/s/{link.token}/redeem", urlencode(form).encode(), headers)
+
+    answers = race([partial(press, client) for client in stage.clients(8)])
+
+    assert codes_of(answers) == {"303": 8}
+    assert len({answer.headers["location"] for answer in answers}) == 1
+    the_only_booking(stage)
+
+
+def test_a_generate_whose_reply_was_lost_makes_its_links_once(stage: Stage, dynamodb: Proxy) -> None:
+    """P4: without a key too the app's own second try does not make a second link."""
+    event_type = stage.event_type(stage.host())
+    for count in (1, 5):
+        lost = dynamodb.meet(write(event_type), LoseReply(), times=1)
+
+        made = stage.links(event_type, count)
+
+        assert lost.hits == 1
+        assert len(made) == count
+    assert len(audit.links_of(stage.audited())) == 6
+
+
+@pytest.mark.parametrize("verb", ["revoke", "delete", "change"])
+def test_a_team_s_write_whose_reply_was_lost_is_told_as_done(
+    stage: Stage, dynamodb: Proxy, verb: str
+) -> None:
+    """P4, P3: the second try meets the first one's effect and takes it for what it is."""
+    link = stage.link()
+    lost = dynamodb.meet(write(link.link_id), LoseReply(), times=1)
+    sends: dict[str, Callable[[], Answer]] = {
+        "revoke": lambda: stage.team.send("POST", f"/v1/links/{link.link_id}/revoke"),
+        "delete": lambda: stage.team.send("DELETE", f"/v1/links/{link.link_id}"),
+        "change": lambda: stage.team.send("PATCH", f"/v1/links/{link.link_id}", {"label": "new"}),
+    }
+
+    answer = sends[verb]()
+
+    assert lost.hits == 1
+    assert answer.status == (204 if verb == "delete" else 200), answer
+    stored = stage.raw(link)
+    match verb:
+        case "delete":
+            assert stored is None
+        case "revoke":
+            assert stored is not None
+            assert stored["status"] == answer.json["status"] == "revoked"
+        case _:
+            assert stored is not None
+            assert stored["label"] == answer.json["label"] == "new"
+            assert json.loads(answer.body)["url"].startswith(BASE_URL)
+    stage.audited()

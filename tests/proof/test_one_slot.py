@@ -1,0 +1,136 @@
+"""P2: a host's time is given once, whichever links or event types ask for it."""
+
+from datetime import timedelta
+from functools import partial
+
+from tests.proof import audit
+from tests.proof.harness import Stage, codes_of, day_start, race, starts
+from tests.proof.plain import CLIENTS
+
+FIVE_MINUTES = timedelta(minutes=5)
+
+
+def test_sixteen_links_that_race_for_one_slot_give_one_booking(stage: Stage) -> None:
+    """P2, P1: one wins, the others are told `slot-taken`, and keep their links as they were."""
+    event_type = stage.event_type(stage.host(), 30)
+    clients = stage.clients()
+    for start in starts(10, 30):
+        links = stage.links(event_type, CLIENTS)
+
+        answers = race(
+            [
+                partial(client.redeem, link, start, "same@example.com")
+                for client, link in zip(clients, links, strict=True)
+            ]
+        )
+
+        assert codes_of(answers) == {"201": 1, "409 slot-taken": CLIENTS - 1}
+        stored = audit.links_of(stage.audited())
+        for link, answer in zip(links, answers, strict=True):
+            used = answer.status == 201
+            item = stored[link.link_id]
+            assert (item["status"], item["usageCount"]) == (("used", 1) if used else ("active", 0))
+
+
+def test_a_link_that_lost_a_slot_books_another(stage: Stage) -> None:
+    """P2, P1: losing a race for a slot spends nothing."""
+    event_type = stage.event_type(stage.host(), 30)
+    first, second = stage.links(event_type, 2)
+    [client], [taken, free] = stage.clients(1), starts(2, 30)
+    assert client.redeem(first, taken, "first@example.com").code == "201"
+    assert client.redeem(second, taken, "second@example.com").code == "409 slot-taken"
+
+    assert client.redeem(second, free, "second@example.com").code == "201"
+    stage.audited()
+
+
+def test_event_types_with_other_durations_and_buffers_never_overlap(stage: Stage) -> None:
+    """P2: what is compared is the time each booking occupies, buffers included, not its start or its event type."""
+    host = stage.host()
+    event_types = [
+        stage.event_type(host, 30, slotIntervalMinutes=5, bufferBeforeMinutes=10, bufferAfterMinutes=5),
+        stage.event_type(host, 45, slotIntervalMinutes=5, bufferAfterMinutes=20),
+        stage.event_type(host, 5, slotIntervalMinutes=5),
+        stage.event_type(host, 90, slotIntervalMinutes=5, bufferBeforeMinutes=60, bufferAfterMinutes=60),
+    ]
+    clients = stage.clients()
+    for day in range(2, 10):
+        links = [stage.links(event_types[n % 4], 1)[0] for n in range(CLIENTS)]
+        wanted = [day_start(day) + stage.random.randrange(12 * 4) * FIVE_MINUTES for _ in clients]
+
+        answers = race(
+            [
+                partial(client.redeem, link, start, "p@example.com")
+                for client, link, start in zip(clients, links, wanted, strict=True)
+            ]
+        )
+
+        codes = codes_of(answers)
+        assert set(codes) <= {"201", "409 slot-taken"}
+        assert codes["201"] >= 1
+        # Nobody was refused who could have been let in: whatever was not taken is still to be had by its loser.
+        retried = [
+            clients[n].redeem(links[n], wanted[n], "p@example.com")
+            for n, answer in enumerate(answers)
+            if answer.status == 409
+        ]
+        assert set(codes_of(retried)) <= {"409 slot-taken"}
+    stage.audited()
+
+
+def test_neighbours_both_win(stage: Stage) -> None:
+    """P2: slots that only touch are not in each other's way, also while both are being written."""
+    host = stage.host()
+    short, long = (
+        stage.event_type(host, 15),
+        stage.event_type(host, 30, slotIntervalMinutes=15, bufferAfterMinutes=15),
+    )
+    clients = stage.clients()
+    for day in range(2, 6):
+        # [00:00–00:15) [00:15–00:30 + 15) [00:45–01:00) … without a gap, and nobody left out
+        plan = [(short, 0), (long, 15)] * (CLIENTS // 2)
+        at = [day_start(day) + timedelta(minutes=60 * (n // 2) + m) for n, (_, m) in enumerate(plan)]
+        links = [stage.links(event_type, 1)[0] for event_type, _ in plan]
+
+        answers = race(
+            [
+                partial(client.redeem, link, start, "p@example.com")
+                for client, link, start in zip(clients, links, at, strict=True)
+            ]
+        )
+
+        assert codes_of(answers) == {"201": CLIENTS}
+    stage.audited()
+
+
+def test_a_booking_over_midnight_takes_both_days(stage: Stage) -> None:
+    """P2: a UTC day is one item, so a slot across midnight is decided by two, and races on either side of it."""
+    host = stage.host()
+    event_types = [
+        stage.event_type(host, 90, zone="America/New_York", slotIntervalMinutes=15),
+        stage.event_type(host, 30, zone="Asia/Tokyo", slotIntervalMinutes=15, bufferBeforeMinutes=30),
+    ]
+    clients = stage.clients()
+    for day in range(3, 11):
+        links = [stage.links(event_types[n % 2], 1)[0] for n in range(CLIENTS)]
+        # from 22:30 to 00:45, so that most of them meet midnight and all of them one another
+        wanted = [
+            day_start(day) + timedelta(minutes=15 * stage.random.randrange(-6, 4)) for _ in range(CLIENTS)
+        ]
+
+        answers = race(
+            [
+                partial(client.redeem, link, start, "p@example.com")
+                for client, link, start in zip(clients, links, wanted, strict=True)
+            ]
+        )
+
+        assert set(codes_of(answers)) == {"201", "409 slot-taken"}
+    items = stage.audited()
+    midnights = [day_start(day).timestamp() * 1000 for day in range(3, 11)]
+    over = [
+        booking
+        for booking in audit.bookings_of(items).values()
+        if any(booking["occupiedFrom"] < midnight < booking["occupiedTo"] for midnight in midnights)
+    ]
+    assert over, "no booking met a midnight: this proved nothing"

@@ -1,0 +1,249 @@
+"""A booking in calendars: read back by another author's parser, every value whole, and nothing typed breaks out."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import pytest
+from hypothesis import given, strategies as st
+from ical.calendar import Calendar
+from ical.calendar_stream import IcsCalendarStream
+from ical.event import Event
+
+from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
+from chalicelib.domain.errors import InvalidValueError
+from chalicelib.domain.event_types import Location
+from chalicelib.domain.rules import Rules
+from chalicelib.pages.calendars import Organizer, calendar_text, calendar_urls
+
+NOW = datetime(2026, 11, 21, 9, 0, 0, 250_000, tzinfo=UTC)
+START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+PAGE = "https://admit.example/b/AQtoken-_0"
+MIA = Organizer("Mia, of Sales", "mia@team.example")
+HARD = 'Ünï; c, "q" \\n 日本語 👩‍👩‍👧 ^n\u2028x\u0085y:z' + " é" * 60
+INJECTION = "Hi\r\nBEGIN:VEVENT\nX-EVIL:1\r\n\r\n<script>"
+
+
+def a_booking(**changes: Any) -> Booking:
+    booking = Booking(
+        booking_id="bkg_abc",
+        link_id="lnk_abc",
+        host_id="hst_abc",
+        event_type_id="evt_abc",
+        key_id=1,
+        title="Product walk-through",
+        start=START,
+        end=START + timedelta(minutes=45),
+        occupied_from=START - timedelta(minutes=10),
+        occupied_to=START + timedelta(minutes=60),
+        time_zone="America/New_York",
+        location=Location("video", "https://meet.example/a?b=c&d,e;f"),
+        invitee=Invitee("Sam Okafor", "sam@example.org"),
+        answers={"topic": "secret plans"},
+        created_at=datetime(2026, 11, 20, 8, 7, 6, tzinfo=UTC),
+    )
+    return msgspec.structs.replace(booking, **changes)
+
+
+def text_of(booking: Booking, *, organizer: Organizer | None = None, host_name: str = "Mia") -> str:
+    return calendar_text(booking, host_name=host_name, own_page=PAGE, now=NOW, organizer=organizer)
+
+
+def parsed(text: str) -> tuple[Calendar, Event]:
+    calendar = IcsCalendarStream.calendar_from_ics(text)
+    [event] = calendar.events
+    return calendar, event
+
+
+def properties(text: str) -> list[str]:
+    """Unfold by RFC 5545 §3.1 and return the names of all properties."""
+    lines = text.replace("\r\n ", "").split("\r\n")
+    return [line.partition(":")[0].partition(";")[0] for line in lines]
+
+
+def test_every_field_of_a_file_is_read_back_as_it_is() -> None:
+    calendar, event = parsed(text_of(a_booking(sequence=4)))
+    assert (calendar.method, calendar.version, calendar.prodid) == (
+        "PUBLISH",
+        "2.0",
+        "-//Admit One//Bookings//EN",
+    )
+    assert event.uid == "bkg_abc@admit-one"
+    assert event.sequence == 3
+    assert (event.dtstart, event.dtend) == (START, START + timedelta(minutes=45))
+    assert event.dtstamp == NOW.replace(microsecond=0)
+    assert event.created == datetime(2026, 11, 20, 8, 7, 6, tzinfo=UTC)
+    assert event.summary == "Product walk-through"
+    assert event.status == "CONFIRMED"
+    assert event.location == "https://meet.example/a?b=c&d,e;f"
+    assert event.description == f"Move or cancel: {PAGE}\nWith Mia."
+    assert event.url == PAGE
+
+
+def test_a_file_has_exactly_these_properties_so_that_a_calendar_takes_it_as_its_readers_own() -> None:
+    # Nobody is invited by a file: deleting the entry must not write to anyone, and no address is in it.
+    text = text_of(a_booking())
+    assert properties(text) == [
+        *("BEGIN", "VERSION", "PRODID", "METHOD", "BEGIN"),
+        *("SUMMARY", "DTSTART", "DTEND", "DTSTAMP", "UID", "SEQUENCE", "CREATED", "DESCRIPTION", "LOCATION"),
+        *("STATUS", "URL", "END", "END", ""),
+    ]
+    for private in ("@team.example", "sam@", "secret plans", "lnk_", "hst_", "evt_"):
+        assert private not in text
+
+
+def test_the_uid_stays_and_the_sequence_grows_over_a_move_and_a_cancellation() -> None:
+    later = START + timedelta(days=3)
+    lives = [
+        a_booking(),
+        a_booking(sequence=2, start=later, end=later + timedelta(minutes=45)),
+        a_booking(sequence=3, status=BookingStatus.CANCELLED, cancelled_at=NOW),
+    ]
+    events = [parsed(text_of(life))[1] for life in lives]
+    assert {event.uid for event in events} == {"bkg_abc@admit-one"}
+    assert [event.sequence for event in events] == [0, 1, 2]
+    assert [event.status for event in events] == ["CONFIRMED", "CONFIRMED", "CANCELLED"]
+    assert events[1].dtstart == later
+
+
+@pytest.mark.parametrize(
+    ("status", "method"), [(BookingStatus.CONFIRMED, "REQUEST"), (BookingStatus.CANCELLED, "CANCEL")]
+)
+def test_a_mail_invites_the_invitee_in_the_organizers_name(status: BookingStatus, method: str) -> None:
+    # RFC 5546 §3.2.2 and §3.2.5: both need ORGANIZER and ATTENDEE.
+    calendar, event = parsed(text_of(a_booking(status=status), organizer=MIA))
+    assert calendar.method == method
+    assert event.status == status.value.upper()
+    assert event.organizer is not None
+    assert (event.organizer.uri, event.organizer.common_name) == ("mailto:mia@team.example", MIA.name)
+    [attendee] = event.attendees
+    assert (attendee.uri, attendee.common_name) == ("mailto:sam@example.org", "Sam Okafor")
+    assert (attendee.status, attendee.role) == ("ACCEPTED", "REQ-PARTICIPANT")
+
+
+def test_a_cancelled_file_is_published_as_cancelled() -> None:
+    calendar, event = parsed(text_of(a_booking(status=BookingStatus.CANCELLED)))
+    assert (calendar.method, event.status) == ("PUBLISH", "CANCELLED")
+    assert (event.description or "").startswith("This booking is cancelled.")
+
+
+def test_without_a_place_a_page_or_a_person_those_are_left_out() -> None:
+    booking = a_booking(location=None, invitee=None)
+    text = calendar_text(booking, host_name="", own_page=None, now=NOW, organizer=MIA)
+    assert not {"LOCATION", "URL", "ATTENDEE"} & set(properties(text))
+    assert "None" not in text
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        (Location("video"), "Video call"),
+        (Location("phone", "+49 30 123"), "+49 30 123"),
+        (Location("in_person", "Torstraße 12, Berlin"), "Torstraße 12, Berlin"),
+        (Location("in_person"), "In person"),
+        (Location("custom"), None),
+    ],
+)
+def test_the_place_is_said_in_full(location: Location, words: str | None) -> None:
+    assert parsed(text_of(a_booking(location=location)))[1].location == words
+
+
+def test_times_in_other_zones_are_written_in_utc() -> None:
+    zone = timezone(timedelta(hours=-3, minutes=-30))
+    booking = a_booking(start=START.astimezone(zone), end=(START + timedelta(hours=1)).astimezone(zone))
+    text = text_of(booking)
+    assert "\r\nDTSTART:20261124T093000Z\r\n" in text
+    assert "\r\nDTEND:20261124T103000Z\r\n" in text
+    assert (
+        "dates=20261124T093000Z%2F20261124T103000Z"
+        in calendar_urls(booking, host_name="", own_page=None).google
+    )
+
+
+@pytest.mark.parametrize("typed", [HARD, INJECTION])
+def test_whatever_was_typed_stays_one_value(typed: str) -> None:
+    booking = a_booking(
+        title=typed, location=Location("custom", typed), invitee=Invitee(typed, "sam@example.org")
+    )
+    text = text_of(booking, organizer=Organizer(typed, "mia@team.example"), host_name=typed)
+    _, event = parsed(text)
+    one_line_break = typed.replace("\r\n", "\n")
+    assert event.summary == one_line_break
+    assert event.location == one_line_break.strip()
+    assert one_line_break in (event.description or "")
+    assert event.attendees[0].common_name in (typed, one_line_break)
+    assert "X-EVIL" not in properties(text)
+    assert properties(text).count("BEGIN") == 2
+
+
+@given(st.text(max_size=200))
+def test_any_title_that_can_be_stored_is_read_back_from_lines_of_75_bytes(title: str) -> None:
+    rules = Rules()
+    rules.text(title, longest=200, shortest=1)
+    try:
+        rules.enforce()
+    except InvalidValueError:
+        return
+    raw = text_of(a_booking(title=title)).encode()
+    assert raw.endswith(b"END:VCALENDAR\r\n")
+    for line in raw.removesuffix(b"\r\n").split(b"\r\n"):
+        assert len(line) <= 75
+        assert b"\n" not in line
+        assert b"\r" not in line
+        line.decode()  # a fold never splits a character
+    assert parsed(raw.decode())[1].summary == title
+
+
+def test_the_urls_carry_the_same_booking() -> None:
+    booking = a_booking(title="50% off & more + «ü»")
+    urls = calendar_urls(booking, host_name="Mia", own_page=PAGE)
+    google, outlook = urlsplit(urls.google), urlsplit(urls.outlook)
+    assert (google.scheme, google.netloc, google.path) == ("https", "calendar.google.com", "/calendar/render")
+    assert (outlook.scheme, outlook.netloc, outlook.path) == (
+        "https",
+        "outlook.live.com",
+        "/calendar/0/action/compose",
+    )
+    details = f"Move or cancel: {PAGE}\nWith Mia."
+    assert parse_qs(google.query) == {
+        "action": ["TEMPLATE"],
+        "text": [booking.title],
+        "dates": ["20261124T093000Z/20261124T101500Z"],
+        "details": [details],
+        "location": ["https://meet.example/a?b=c&d,e;f"],
+    }
+    assert parse_qs(outlook.query) == {
+        "path": ["/calendar/action/compose"],
+        "rru": ["addevent"],
+        "subject": [booking.title],
+        "startdt": ["2026-11-24T09:30:00Z"],
+        "enddt": ["2026-11-24T10:15:00Z"],
+        "body": [details],
+        "location": ["https://meet.example/a?b=c&d,e;f"],
+    }
+    assert "+" not in urls.google + urls.outlook, "Outlook shows a plus as it is"
+    assert "location=" not in calendar_urls(a_booking(location=None), host_name="", own_page=None).google
+
+
+@pytest.mark.parametrize("character", ["a", "é", "語", "👩", " "])
+def test_a_url_stays_short_enough_to_be_followed(character: str) -> None:
+    long = a_booking(title=character * 200, location=Location("custom", "x" + character * 499))
+    for url in calendar_urls(long, host_name=character * 200, own_page=PAGE):
+        assert len(url) < 2048
+        assert url.isascii()
+        values = parse_qs(urlsplit(url).query, errors="strict")
+        [title] = values.get("text") or values["subject"]
+        assert title in (long.title, title.rstrip("…") + "…")
+        assert long.title.startswith(title.rstrip("…"))
+        assert len(title) >= 40
+        [details] = values.get("details") or values["body"]
+        assert f"Move or cancel: {PAGE}\n" in details
+
+
+def test_icalendar_is_loaded_only_when_a_file_is_made() -> None:
+    code = "import sys, chalicelib.pages.calendars, chalicelib.api.own_booking; print('icalendar' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,479 @@
+"""Links as CSV: what is read, what is refused and where, and that no cell is ever a formula."""
+
+import csv
+import io
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+import pytest
+from hypothesis import assume, example, given, strategies as st
+
+from chalicelib.domain.csv_links import (
+    EXPORT_COLUMNS,
+    MOST_COLUMNS,
+    MOST_FAULTS_A_ROW,
+    Row,
+    Sheet,
+    judged,
+    link_cells,
+    read_sheet,
+)
+from chalicelib.domain.csv_text import armed, decode_csv, disarmed, read_csv, write_csv
+from chalicelib.domain.errors import AdmitOneError, CellFault, InvalidRequestError, InvalidValueError
+from chalicelib.domain.event_types import EventSettings, Location, Question
+from chalicelib.domain.links import Link, LinkSettings, Recipient
+from chalicelib.domain.offers import Overrides
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.schedules import DateOverride, Interval, Schedule, WeeklyHours
+
+NOW: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+EVENT: Final = EventSettings(title="Talk", duration_minutes=30, schedule=Schedule("UTC"))
+SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+RISKY: Final = re.compile(rf"\s*[{re.escape(''.join(SIGNS))}]")
+TYPE: Final = "ety_" + "a" * 26
+
+
+def sheet(text: str) -> Sheet:
+    return read_sheet(text, TYPE)
+
+
+def only(text: str) -> Row:
+    (row,) = sheet(text).rows
+    return row
+
+
+def settings_of(text: str) -> LinkSettings:
+    row = only(text)
+    assert row.faults == ()
+    assert row.settings is not None
+    return row.settings
+
+
+def faults_of(text: str) -> list[tuple[int, str | None, str]]:
+    """Return line, column and pointer of every fault, those of the rules too."""
+    rows = judged(sheet(text).rows, EVENT, now=NOW)
+    return [(fault.line, fault.column, fault.pointer) for row in rows for fault in row.faults]
+
+
+def refused(text: str) -> CellFault:
+    """Return the one fault for which a whole file is refused."""
+    with pytest.raises((InvalidRequestError, InvalidValueError)) as caught:
+        sheet(text)
+    (fault,) = caught.value.faults
+    assert isinstance(fault, CellFault)
+    return fault
+
+
+# What is read
+
+
+def test_a_row_sets_what_its_columns_name_and_leaves_the_rest_at_its_default() -> None:
+    assert settings_of("label\nA") == LinkSettings(label="A")
+    assert settings_of("label,maxUsageCount,recipientName\nA,,") == LinkSettings(label="A")
+
+
+def test_every_column_is_read() -> None:
+    """§3: the columns are the fields of `POST /v1/links`, in any order and any letters' case."""
+    text = (
+        "RECIPIENTNAME,recipientEmail,recipientEnforce,label,externalId,metadata.crm id,metadata.Team,"
+        "maxUsageCount,expiresAt,notBefore,restoreUseOnCancel,title,durationMinutes,slotIntervalMinutes,"
+        "bufferBeforeMinutes,bufferAfterMinutes,minimumNoticeMinutes,locationKind,locationDetail,schedule,questions\r\n"
+        '"Grace ""Amazing"" Hopper", grace@navy.example ,Email,"one, two",x-1,17,Sales,3,2026-12-01T10:00:00+01:00,'
+        "2026-11-22T00:00:00Z,TRUE,Short talk,15,5,10,5,60,Video,https://meet.example/x,"
+        '"{""timeZone"": ""Europe/Berlin"",'
+        ' ""weekly"": [{""days"": [""mon""], ""from"": ""09:00"", ""to"": ""10:00""}]}",'
+        '"[{""id"": ""q"", ""label"": ""Why?""}]"\r\n'
+    )
+    assert settings_of(text) == LinkSettings(
+        max_usage_count=3,
+        expires_at=datetime(2026, 12, 1, 9, tzinfo=UTC),
+        not_before=datetime(2026, 11, 22, tzinfo=UTC),
+        recipient=Recipient('Grace "Amazing" Hopper', "grace@navy.example", "email"),
+        overrides=Overrides(
+            title="Short talk",
+            duration_minutes=15,
+            locations=(Location("video", "https://meet.example/x"),),
+            schedule=Schedule("Europe/Berlin", (WeeklyHours(("mon",), "09:00", "10:00"),)),
+            questions=(Question("q", "Why?"),),
+            slot_interval_minutes=5,
+            buffer_before_minutes=10,
+            buffer_after_minutes=5,
+            minimum_notice_minutes=60,
+        ),
+        label="one, two",
+        metadata={"crm id": "17", "Team": "Sales"},
+        external_id="x-1",
+        restore_use_on_cancel=True,
+    )
+
+
+@pytest.mark.parametrize(("cell", "most"), [("", 1), ("5", 5), ("unlimited", None), (" Unlimited ", None)])
+def test_uses_are_one_unless_said_otherwise(cell: str, most: int | None) -> None:
+    assert settings_of(f"label,maxUsageCount\nA,{cell}").max_usage_count == most
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n\n"])
+def test_files_of_any_spreadsheet_are_read(delimiter: str, end: str, start: str) -> None:
+    """Excel writes semicolons and a byte order mark in half of Europe; old Macs ended lines by CR."""
+    text = (
+        start + delimiter.join(["label", '"metadata.a;b,c"']) + end + delimiter.join(["A", '"x,y;z"']) + end
+    )
+    found = sheet(decode_csv(text.encode()))
+    assert [row.settings for row in found.rows] == [LinkSettings(label="A", metadata={"a;b,c": "x,y;z"})]
+    assert found.rows[0].line == (4 if start == "\n\n" else 2)
+
+
+def test_excels_hint_names_the_delimiter() -> None:
+    row = only("sep=;\r\nlabel;externalId\r\nA;x\r\n")
+    assert (row.line, row.settings) == (3, LinkSettings(label="A", external_id="x"))
+
+
+def test_a_quoted_cell_may_hold_line_breaks_and_lines_are_still_counted() -> None:
+    found = sheet('metadata.note,label\r\n"one\r\ntwo",A\r\n\r\nthree,B\r\n')
+    assert [(row.line, row.index) for row in found.rows] == [(2, 0), (5, 1)]
+    assert found.rows[0].settings == LinkSettings(label="A", metadata={"note": "one\r\ntwo"})
+
+
+def test_rows_without_a_single_cell_are_left_out() -> None:
+    """Spreadsheets write such rows below a table; a link for each would be a surprise."""
+    assert [row.settings for row in sheet("label,externalId\nA,\n,\n\n,\nB,\n").rows] == [
+        LinkSettings(label="A"),
+        LinkSettings(label="B"),
+    ]
+
+
+def test_metadata_is_one_json_column_a_column_for_each_key_or_both() -> None:
+    text = 'metadata,metadata.b\n"{""a"": [1, null]}",two\n,two'
+    assert [row.settings.metadata for row in sheet(text).rows if row.settings] == [
+        {"a": [1, None], "b": "two"},
+        {"b": "two"},
+    ]
+
+
+def test_the_digest_says_whether_two_files_say_the_same() -> None:
+    """P4: the same key with another body is 422; how a file is quoted or ended is not its body."""
+    base = sheet("label,externalId\nA,x").digest
+    assert sheet('\nlabel;externalId\r\n"A";"x"\r\n').digest == base
+    for other in ("label,externalId\nA,y", "externalId,label\nA,x", "label,externalId\nA,x\nA,x"):
+        assert sheet(other).digest != base
+    assert read_sheet("label,externalId\nA,x", TYPE[:-1] + "b").digest != base
+    assert sheet("label,externalId\nAx,").digest != sheet("label,externalId\nA,x").digest
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "words"),
+    [
+        ("", 1, None, "empty"),
+        ("\n\n", 1, None, "empty"),
+        ("label,colour\nA,red", 1, "colour", "'colour' is not a column"),
+        ("label,\nA,", 1, None, "no name for column 2"),
+        ("label,LABEL\nA,B", 1, "label", "'label' twice"),
+        ("metadata.a,metadata.a\nA,B", 1, "metadata.a", "twice"),
+        ("metadata.\nA", 1, "metadata.", "not a column"),
+        ("label,externalId\nA", 2, None, "has 1 cells; the header has 2"),
+        ("label\nA,B", 2, None, "has 2 cells; the header has 1"),
+        ('label\nA\n"B', 3, None, "never closed"),
+        ('label\n"A"B\n', 2, None, "closing quote"),
+        ("label\nA\n" + "x" * 200_000, 3, None, "field larger"),
+        (",".join(f"metadata.{n}" for n in range(MOST_COLUMNS + 1)) + "\n", 1, None, "columns"),
+        ("label\n", 1, None, "at least one row"),
+        ("label\n" + "A\n" * 1001, 1002, None, "at most 1000 rows"),
+    ],
+)
+def test_a_file_that_is_no_table_of_links_is_refused_and_says_where(
+    text: str, line: int, column: str | None, words: str
+) -> None:
+    fault = refused(text)
+    assert (fault.line, fault.column) == (line, column)
+    assert words in fault.detail
+
+
+@pytest.mark.parametrize(
+    ("raw", "line"),
+    [
+        (b"label\nGr\xfc\xdfe\n", 2),  # Latin-1
+        ("label\nGr\ufffde\n".encode(), 2),  # what API Gateway makes of that
+        ("label\nA\n".encode("utf-16"), 1),
+        ("label\nA\n".encode("utf-16-le"), 1),
+        (b"label\nA\nB\0\n", 3),
+    ],
+)
+def test_what_is_not_utf8_is_refused_and_says_where(raw: bytes, line: int) -> None:
+    with pytest.raises(InvalidRequestError, match="UTF-8") as caught:
+        decode_csv(raw)
+    (fault,) = caught.value.faults
+    assert isinstance(fault, CellFault)
+    assert fault.line == line
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "pointer"),
+    [
+        ("recipientEnforce", "always", "/recipient/enforce"),
+        ("recipientEnforce", "email", "/recipient/email"),  # a lock without an address
+        ("recipientEmail", "not an address", "/recipient/email"),
+        ("recipientName", "x" * 201, "/recipient/name"),
+        ("label", "  ", "/label"),
+        ("label", "a\x07b", "/label"),
+        ("externalId", "ä", "/externalId"),
+        ("maxUsageCount", "many", "/maxUsageCount"),
+        ("maxUsageCount", "1.5", "/maxUsageCount"),
+        ("maxUsageCount", "0", "/maxUsageCount"),
+        ("maxUsageCount", "9999999", "/maxUsageCount"),
+        ("maxUsageCount", "٣", "/maxUsageCount"),
+        ("expiresAt", "tomorrow", "/expiresAt"),
+        ("expiresAt", "2026-12-01T10:00:00", "/expiresAt"),  # no offset
+        ("expiresAt", "2026-11-21T09:00:00Z", "/expiresAt"),  # now
+        ("expiresAt", "9999-12-31T23:59:59-14:00", "/expiresAt"),
+        ("notBefore", "1999-12-31T23:59:59Z", "/notBefore"),
+        ("restoreUseOnCancel", "yes", "/restoreUseOnCancel"),
+        ("metadata", "{", "/metadata"),
+        ("metadata", "[]", "/metadata"),
+        ("metadata", '{"a":' + "[" * 100_000, "/metadata"),
+        ("metadata", '{"a": 1' + "0" * 5000 + "}", "/metadata"),
+        ("metadata", '{"a": "' + "x" * 2050 + '"}', "/metadata"),
+        ("metadata.a", "x" * 2050, "/metadata"),
+        ("title", "  ", "/overrides/title"),
+        ("durationMinutes", "7", "/overrides/durationMinutes"),
+        ("durationMinutes", "half an hour", "/overrides/durationMinutes"),
+        ("slotIntervalMinutes", "1445", "/overrides/slotIntervalMinutes"),
+        ("bufferBeforeMinutes", "-5", "/overrides/bufferBeforeMinutes"),
+        ("bufferAfterMinutes", "3", "/overrides/bufferAfterMinutes"),
+        ("minimumNoticeMinutes", "525605", "/overrides/minimumNoticeMinutes"),
+        ("locationKind", "moon", "/overrides/locations/0/kind"),
+        ("locationDetail", "here", "/overrides/locations/0/detail"),  # no kind beside it
+        ("locations", '[{"kind": "moon"}]', "/overrides/locations"),
+        ("locations", '[{"kind": "phone", "detail": "' + "1" * 501 + '"}]', "/overrides/locations/0/detail"),
+        ("schedule", '{"timeZone": "Mars/Olympus"}', "/overrides/schedule/timeZone"),
+        ("schedule", '{"zone": "UTC"}', "/overrides/schedule"),
+        ("questions", '[{"id": "q", "label": "Which?", "kind": "choice"}]', "/overrides/questions/0/options"),
+        ("title", "x" * 2050, "/overrides"),
+        ("eventTypeId", "ety_" + "b" * 26, "/eventTypeId"),
+    ],
+)
+def test_a_bad_cell_is_reported_with_its_line_its_column_and_its_place_in_json(
+    column: str, cell: str, pointer: str
+) -> None:
+    text = write_csv([[column, "metadata.zz"], ["", "fine"], [cell, "x"]])
+    found = faults_of(text)
+    expected = "recipientEmail" if pointer == "/recipient/email" else column  # the column to mend
+    assert (3, expected, f"/items/1{pointer}") in found
+    assert {line for line, _, _ in found} == {3}
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    text = "label,recipientEmail,durationMinutes\nA,a@b.example,30\n ,nobody,x\nB,nobody,7\n"
+    assert faults_of(text) == [
+        # A cell that can't be read keeps the rules from being asked.
+        (3, "durationMinutes", "/items/1/overrides/durationMinutes"),
+        (4, "recipientEmail", "/items/2/recipient/email"),
+        (4, "durationMinutes", "/items/2/overrides/durationMinutes"),
+    ]
+
+
+def test_one_row_tells_no_more_than_fits_beside_a_thousand_others() -> None:
+    names = [name for name in EXPORT_COLUMNS if name.endswith(("Minutes", "At", "Count", "Enforce", "Kind"))]
+    unread = ["x" * 1000] * len(names)
+    broken = ["3" if name.endswith("Minutes") else "" for name in names]
+    for row in judged(
+        sheet(write_csv([[*names, "label"], [*unread, "A"], [*broken, " "]])).rows, EVENT, now=NOW
+    ):
+        assert len(row.faults) == MOST_FAULTS_A_ROW
+    (row,) = sheet(write_csv([["schedule"], ['{"%s": 1}' % ("x" * 3000)]])).rows
+    assert 0 < len(row.faults[0].detail) <= 200
+
+
+def test_cells_that_contradict_each_other_are_refused() -> None:
+    text = 'locationKind,locations,metadata.a,metadata\nphone,[],x,"{""a"": 1}"\n'
+    assert [(column, pointer) for _, column, pointer in faults_of(text)] == [
+        ("locations", "/items/0/overrides/locations"),
+        ("metadata.a", "/items/0/metadata/a"),
+    ]
+
+
+# Formulas
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+@pytest.mark.parametrize("before", ["", " ", "'", "''", "' ", "\ufeff"])
+def test_what_would_begin_a_formula_is_written_as_text_and_read_back_as_it_was(
+    sign: str, before: str
+) -> None:
+    """OWASP, CSV injection: an apostrophe keeps the cell text; reading takes just that one away."""
+    cell = f"{before}{sign}cmd|' /C calc'!A0"
+    assert disarmed(cell) == f"'{cell}"
+    assert armed(disarmed(cell)) == cell
+
+
+@pytest.mark.parametrize("cell", ["Ada", "'tis", "O'Neil", "1-2", "a=b", "", "''", "“=”"])
+def test_what_is_harmless_is_left_alone(cell: str) -> None:
+    assert disarmed(cell) == armed(cell) == cell
+
+
+@given(st.lists(st.lists(st.text(), min_size=1, max_size=4), min_size=1, max_size=4))
+@example([["=1+1", "a;b,c\td"], ['"', "\r\n=1"]])
+def test_no_written_cell_is_a_formula_and_each_is_quoted(rows: list[list[str]]) -> None:
+    """Whatever the delimiter that a spreadsheet takes it for: quotes hold the cell together."""
+    text = write_csv(rows)
+    cells = [cell for row in csv.reader(io.StringIO(text, newline=""), strict=True) for cell in row]
+    assert not any(RISKY.match(cell) for cell in cells)
+    assert cells == [disarmed(cell) for row in rows for cell in row]
+    assert re.fullmatch(r'(?:"(?:[^"]|"")*"(?:,"(?:[^"]|"")*")*\r\n)*', text)
+
+
+@given(st.text())
+@example("'=")
+@example("'' =")
+def test_disarming_loses_nothing(cell: str) -> None:
+    assert armed(disarmed(cell)) == cell
+
+
+# Properties
+
+
+@given(st.binary() | st.text().map(lambda text: text.encode(errors="replace")))
+@example(b'\xef\xbb\xbfsep=;\r\n"')
+@example(b"metadata\n{}")
+def test_any_bytes_are_read_or_refused_never_a_crash(raw: bytes) -> None:
+    """Whatever is sent, the answer is a problem document, never a 500."""
+    for body in (raw, b"label,metadata,expiresAt,locations\n" + raw):
+        try:
+            rows = sheet(decode_csv(body)).rows
+        except AdmitOneError:
+            continue
+        for row in judged(rows, EVENT, now=NOW):
+            assert row.faults or row.settings is not None
+
+
+@given(st.lists(st.tuples(st.sampled_from(EXPORT_COLUMNS), st.text(max_size=12)), min_size=1, max_size=6))
+def test_any_cells_are_read_or_reported(cells: list[tuple[str, str]]) -> None:
+    row = dict(cells)
+    try:
+        rows = sheet(write_csv([list(row), list(row.values())])).rows
+    except InvalidValueError:
+        assert not any(row.values())
+        return
+    for found in judged(rows, EVENT, now=NOW):
+        assert found.faults or found.settings is not None
+        assert all(fault.column in EXPORT_COLUMNS for fault in found.faults)
+
+
+texts = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffd")
+    | st.sampled_from("'=+-@ \",;"),
+    min_size=1,
+    max_size=20,
+).filter(str.strip)
+instants = st.datetimes(datetime(2026, 11, 22), datetime(2199, 1, 1)).map(  # noqa: DTZ001 - Hypothesis wants it so
+    lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=UTC)
+)
+fives = st.integers(1, 12).map(lambda n: 5 * n)
+jsons = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+schedules = st.builds(
+    Schedule,
+    st.sampled_from(["UTC", "Europe/Berlin"]),
+    st.just((WeeklyHours(("mon", "fri"), "09:00", "24:00"),)),
+    st.just((DateOverride(NOW.date(), (Interval("08:00", "09:30"),)),)),
+)
+questions = st.builds(Question, st.sampled_from(["q", "r-1"]), texts)
+overrides = st.builds(
+    Overrides,
+    title=st.none() | texts,
+    duration_minutes=st.none() | fives,
+    locations=st.none()
+    | st.lists(st.builds(Location, st.sampled_from(["video", "phone"]), texts), max_size=2).map(tuple),
+    schedule=st.none() | schedules,
+    questions=st.none() | st.lists(questions, max_size=2, unique_by=lambda q: q.id).map(tuple),
+    slot_interval_minutes=st.none() | fives,
+    buffer_before_minutes=st.none() | fives,
+    buffer_after_minutes=st.none() | fives,
+    minimum_notice_minutes=st.none() | fives,
+)
+link_settings = st.builds(
+    LinkSettings,
+    max_usage_count=st.none() | st.integers(1, 1000),
+    expires_at=st.none() | instants,
+    not_before=st.none() | st.just(NOW) | st.just(NOW + timedelta(milliseconds=1)),
+    recipient=st.none()
+    | st.builds(
+        Recipient, texts | st.just(""), st.sampled_from(["a@b.example", "-x@ü.example"]), st.just("email")
+    )
+    | st.just(Recipient()),
+    overrides=overrides,
+    label=st.none() | texts,
+    metadata=st.dictionaries(texts, jsons, max_size=3),
+    external_id=st.none() | st.from_regex(r"[!-~]([ -~]{0,9}[!-~])?", fullmatch=True),
+    restore_use_on_cancel=st.booleans(),
+)
+
+
+def link_with(settings: LinkSettings) -> Link:
+    return Link(
+        link_id="lnk_" + "a" * 26,
+        host_id="hst_" + "a" * 26,
+        event_type_id=TYPE,
+        key_id=1,
+        settings=settings,
+        created_at=NOW,
+    )
+
+
+@given(st.lists(link_settings, min_size=1, max_size=3))
+def test_what_is_exported_is_imported_as_it_was(settings: list[LinkSettings]) -> None:
+    """Every setting a link can have survives the way through a file, formulas and all."""
+    rules: list[Any] = []
+    for one in settings:
+        assume(len(msgspec.json.encode(one.metadata)) < 2000)
+    links = [link_with(one) for one in settings]
+    text = write_csv([EXPORT_COLUMNS, *(link_cells(link, "https://x.example/s/t", NOW) for link in links)])
+    rows = list(judged(sheet(decode_csv(text.encode())).rows, EVENT, now=NOW))
+    assert [row.settings for row in rows] == settings
+    for one, row in zip(settings, rows, strict=True):
+        assert {fault.pointer for fault in row.faults} == broken_by(one, row.index, rules)
+
+
+def broken_by(settings: LinkSettings, index: int, faults: list[Any]) -> set[str]:
+    """Return what the rules say of settings that never were in a file."""
+    from chalicelib.domain.links import check_link_settings
+    from chalicelib.domain.offers import check_overrides
+
+    faults.clear()
+    rules = Rules(f"/items/{index}", faults)
+    check_link_settings(settings, rules, now=NOW)
+    check_overrides(settings.overrides, EVENT, rules.at("overrides"))
+    return {fault.pointer for fault in faults[:MOST_FAULTS_A_ROW]}
+
+
+def test_an_export_says_what_a_link_is_and_was() -> None:
+    link = msgspec.structs.replace(link_with(LinkSettings(max_usage_count=None)), usage_count=2)
+    cells = dict(zip(EXPORT_COLUMNS, link_cells(link, None, NOW), strict=True))
+    assert {name: cell for name, cell in cells.items() if cell} == {
+        "linkId": link.link_id,
+        "hostId": link.host_id,
+        "eventTypeId": TYPE,
+        "status": "active",
+        "usageCount": "2",
+        "maxUsageCount": "unlimited",
+        "remainingUses": "unlimited",
+        "createdAt": "2026-11-21T09:00:00Z",
+        "restoreUseOnCancel": "false",
+    }
+
+
+def test_records_keep_their_lines() -> None:
+    assert [(r.line, list(r.cells)) for r in read_csv('a\n\n"b\nc"\nd\n')] == [
+        (1, ["a"]),
+        (3, ["b\nc"]),
+        (5, ["d"]),
+    ]
