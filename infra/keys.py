@@ -11,7 +11,8 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.service.authenticate import list_keys, make_key, revoke_key
-from infra.local.backend import any_backend
+from infra.local.backend import InUseError, any_backend
+from infra.local.engines import EngineError
 
 _CAUSE = Cause("system:operator", "make-key")
 
@@ -24,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             backend.apply()
             bootstrap.forget()
             _run(given)
-    except AdmitOneError as error:
-        print(error.detail, file=sys.stderr)
+    except (AdmitOneError, InUseError, EngineError) as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 

@@ -13,7 +13,7 @@ from chalice.app import Blueprint, ChaliceAuthorizer, Response
 
 from chalicelib.api.call import JSON, Call, Limits
 from chalicelib.api.problems import MEDIA_TYPE, problem, problem_headers
-from chalicelib.domain.errors import AdmitOneError
+from chalicelib.domain.errors import AdmitOneError, UnexpectedError
 
 SMALL_BODY: Final = 64 * 1024
 
@@ -135,12 +135,12 @@ class Door(Blueprint):
         except Exception:
             # Names the resource, never the path: the token is in it (P7).
             self.log.exception("unexpected error on %s %s", call.method, self.current_request.path)
-            reply = _failed(call)
+            reply = self._shown(call, UnexpectedError())
         own = self._headers_of(call) if self._headers_of else {}
         headers: dict[str, str | list[str]] = {**self._headers, **own, **reply.headers}
         headers["X-Correlation-Id"] = call.correlation_id
-        body = "" if call.method == "HEAD" else reply.body
-        return Response(body, headers=headers, status_code=reply.status)
+        # A HEAD gets the body too: whoever speaks HTTP for us leaves it out, and keeps its length (RFC 9110 §8.6).
+        return Response(reply.body, headers=headers, status_code=reply.status)
 
     def _shown(self, call: Call, error: AdmitOneError) -> Reply:
         if self._show_error is not None:
@@ -154,13 +154,3 @@ class Door(Blueprint):
         return json_reply(
             document["status"], document, {"Content-Type": MEDIA_TYPE, **problem_headers(error)}
         )
-
-
-def _failed(call: Call) -> Reply:
-    document = {
-        "type": "about:blank",
-        "title": "Something went wrong on our side.",
-        "status": 500,
-        "correlationId": call.correlation_id,
-    }
-    return json_reply(500, document, {"Content-Type": MEDIA_TYPE})

@@ -36,6 +36,7 @@ STATUSES: Final[dict[type[AdmitOneError], int]] = {
     errors.IdempotencyKeyReusedError: 422,
     errors.InvalidValueError: 422,
     errors.ThrottledError: 429,
+    errors.UnexpectedError: 500,
     errors.ContendedError: 503,
     errors.StoreUnavailableError: 503,
 }

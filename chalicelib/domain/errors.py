@@ -160,5 +160,12 @@ class StoreUnavailableError(TryLaterError):
     title = "The store is not answering."
 
 
+class UnexpectedError(AdmitOneError):
+    """A defect of ours; what it was is in the log, under the same correlation id."""
+
+    code = "internal-error"
+    title = "Something went wrong on our side."
+
+
 class ContendedError(StoreUnavailableError):
     """Other writes were in the way and nothing was written; worth another try at once."""

@@ -16,7 +16,7 @@ from chalicelib.domain.links import MOST_LINKS_A_CALL, Link, LinkSettings, check
 from chalicelib.domain.offers import check_overrides
 from chalicelib.domain.rules import Rules
 from chalicelib.service.contention import until_decided
-from chalicelib.service.manage_event_types import read_event_type
+from chalicelib.service.manage_event_types import find_event_type
 from chalicelib.service.ports import World
 
 CHUNK: Final = 99  # DynamoDB takes 100 operations in a transaction; one marks the chunk made
@@ -41,7 +41,7 @@ def generate(world: World, caller: Caller, request: GenerateRequest, cause: Caus
 
     Raises `NotFoundError` (the event type), `InvalidValueError`, `IdempotencyKeyReusedError`, `TryLaterError`.
     """
-    event_type = read_event_type(world, caller, request.event_type_id)
+    event_type = find_event_type(world, caller, request.event_type_id)
     key = request.idempotency_key
     if key is None:
         return _generate_once(world, event_type, request, cause)
@@ -55,6 +55,8 @@ def generate(world: World, caller: Caller, request: GenerateRequest, cause: Caus
         kept = until_decided(world, lambda: world.store.batches.open(event_type.host_id, key, fresh, cause))
     if kept.body_hash != request.body_hash:
         raise IdempotencyKeyReusedError
+    if event_type.archived and len(kept.chunks_done) * CHUNK < kept.size:
+        raise NotFoundError  # a repeat still answers what was made, but nothing more is made
     return _complete(world, event_type, request, key, kept, cause)
 
 
@@ -107,6 +109,8 @@ def _chunks(links: Sequence[Link]) -> list[Sequence[Link]]:
 
 
 def _check(request: GenerateRequest, event_type: EventType, *, now: datetime) -> None:
+    if event_type.archived:
+        raise NotFoundError
     rules = Rules()
     where = rules.at("items" if request.from_items else "count")
     if where.length(request.links, least=1, most=MOST_LINKS_A_CALL):
@@ -116,5 +120,3 @@ def _check(request: GenerateRequest, event_type: EventType, *, now: datetime) ->
             check_link_settings(settings, here, now=now)
             check_overrides(settings.overrides, event_type.settings, here.at("overrides"))
     rules.enforce()
-    if event_type.archived:
-        raise NotFoundError

@@ -47,7 +47,7 @@ def create_event_type(
 
 def read_event_type(world: World, caller: Caller, event_type_id: str) -> EventType:
     """Return an event type. Raises `NotFoundError`: unknown, archived, or another's."""
-    event_type = _find(world, caller, event_type_id)
+    event_type = find_event_type(world, caller, event_type_id)
     if event_type.archived:
         raise NotFoundError
     return event_type
@@ -94,7 +94,7 @@ def archive_event_type(
     Raises `NotFoundError`; `ConflictError` while it has live links, unless `revoke_links`;
     `StoreUnavailableError` when so many links were live that some are yet to be marked revoked.
     """
-    event_type = _find(world, caller, event_type_id)
+    event_type = find_event_type(world, caller, event_type_id)
     if event_type.archived and not revoke_links:
         raise NotFoundError
     if not event_type.archived:
@@ -108,7 +108,7 @@ def archive_event_type(
 
 
 def _archive(world: World, caller: Caller, event_type_id: str, cause: Cause) -> bool | None:
-    event_type = _find(world, caller, event_type_id)
+    event_type = find_event_type(world, caller, event_type_id)
     if event_type.archived:
         return True
     archived = msgspec.structs.replace(event_type, archived_at=world.now(), sequence=event_type.sequence + 1)
@@ -143,7 +143,8 @@ def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
         before = entries[-1].sort
 
 
-def _find(world: World, caller: Caller, event_type_id: str) -> EventType:
+def find_event_type(world: World, caller: Caller, event_type_id: str) -> EventType:
+    """Return an event type, archived or not. Raises `NotFoundError`: unknown, or another's (P9)."""
     event_type = world.store.event_types.read(event_type_id) if is_id(EVENT_TYPE, event_type_id) else None
     if event_type is None or not caller.may_see(event_type.host_id):
         raise NotFoundError

@@ -26,15 +26,19 @@ def replace_link(
         # The old id and the key give the new id: a repeat finds the link that the first try made.
         raw = hashlib.sha256(f"replace\x00{link_id}\x00{idempotency_key}".encode()).digest()[:ID_BYTES]
     fresh_id = make_id(LINK, raw)
+    tried = idempotency_key is not None
 
     def attempt() -> Link | None:
+        nonlocal tried
         old = read_link(world, caller, link_id)
         now = world.now()
         seen = world.store.rolling_links.read(old.event_type_id) if old.rolling else None
         rolling = seen == old.link_id
         fresh = fresh_link(old, link_id=fresh_id, key_id=world.keyring().current, now=now, rolling=rolling)
-        if idempotency_key is not None and (made := world.store.links.read(fresh_id)):
+        # P4: the first try may have been written and its reply lost, with a key or without.
+        if tried and (made := world.store.links.read(fresh_id)):
             return made
+        tried = True
         if rolling:
             return fresh if world.store.rolling_links.renew(fresh, old, seen, cause, now=now) else None
         written = world.store.links.replace(old, fresh, cause, now=now)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from chalice.app import Request
 
-from chalicelib.api.call import FORM, JSON as JSON_TYPE, Call
+from chalicelib.api.call import FORM, JSON as JSON_TYPE, Call, Limits
 from chalicelib.domain.errors import InvalidRequestError, PayloadTooLargeError
 from tests.integration.doors import HTML, JSON, Caller, Site, assert_problem, at, made, ok, path_of, token_of
 
@@ -264,7 +264,7 @@ def call(body: str, *, base64: bool) -> Call:
         "body": body,
         "isBase64Encoded": base64,
     }
-    return Call(Request(event), most_bytes=100, media=(JSON_TYPE,))
+    return Call(Request(event), Limits(query=(), most_bytes=100, media=(JSON_TYPE,)))
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,30 @@ def test_what_changed_between_read_and_write_decides(stage: Stage) -> None:
         assert len(audit.bookings_of(items, link.link_id)) == (answer.status == 201)
 
 
+def test_settings_changed_between_read_and_write_are_those_that_are_booked_by(
+    stage: Stage, dynamodb: Proxy
+) -> None:
+    """P3: nobody books by settings that the host had changed already: longer, or for one person only."""
+    event_type = stage.event_type(stage.host())
+    longer, locked = stage.links(event_type, 2)
+    changes = {
+        longer: {"overrides": {"durationMinutes": 15}},
+        locked: {"recipient": {"email": "ada@example.com", "enforce": "email"}},
+    }
+    for link, change in changes.items():
+        patch = partial(stage.team.send, "PATCH", f"/v1/links/{link.link_id}", change)
+        dynamodb.meet(operation("TransactWriteItems", link.link_id), First(patch), times=1)
+    client, slots = stage.new_client(), starts(2, 15)
+
+    booked = client.redeem(longer, slots[0], "grace@example.com")
+    refused = client.redeem(locked, slots[1], "grace@example.com")
+
+    assert booked.code == "201"
+    assert booked.json["end"] == rfc3339(slots[0] + timedelta(minutes=15))
+    assert refused.code == "403 recipient-mismatch"
+    stage.audited()
+
+
 def test_an_expired_link_that_ttl_has_not_taken_yet_is_expired(stage: Stage, now: datetime) -> None:
     """P3: DynamoDB deletes TTL items up to days late; until then the item is there, active, and books nothing."""
     event_type = stage.event_type(stage.host())

@@ -348,3 +348,72 @@ def test_a_team_s_write_whose_reply_was_lost_is_told_as_done(
             assert stored["label"] == answer.json["label"] == "new"
             assert json.loads(answer.body)["url"].startswith(BASE_URL)
     stage.audited()
+
+
+@pytest.mark.parametrize("old", ["active", "used", "rolling"])
+def test_a_replace_whose_reply_was_lost_makes_one_fresh_link(stage: Stage, dynamodb: Proxy, old: str) -> None:
+    """P4: the app's own second try finds the fresh link it made, whatever the old one's status was."""
+    event_type = stage.event_type(stage.host())
+    if old == "rolling":
+        made = stage.team.send("POST", f"/v1/event-types/{event_type}/rolling-link", {})
+        assert made.status == 201, made
+        link = Link.of(made.json)
+    else:
+        [link] = stage.links(event_type)
+    if old == "used":
+        assert stage.new_client().redeem(link, starts(1)[0], "grace@example.com").code == "201"
+    lost = dynamodb.meet(write(link.link_id), LoseReply(), times=1)
+
+    answer = stage.team.send("POST", f"/v1/links/{link.link_id}/replace")
+
+    assert lost.hits == 1
+    assert answer.code == "201"
+    stored = audit.links_of(stage.audited())
+    assert set(stored) == {link.link_id, answer.json["linkId"]}
+    assert stored[link.link_id]["status"] == ("used" if old == "used" else "revoked")
+
+
+@pytest.mark.parametrize("verb", ["cancel", "reschedule"])
+def test_a_booking_s_change_whose_reply_was_lost_is_told_as_done(
+    stage: Stage, dynamodb: Proxy, verb: str
+) -> None:
+    """P8, P4: cancelled or moved once, its time freed once, and told so."""
+    link, [start, later] = stage.link(restoreUseOnCancel=True), starts(2)
+    booking_id = stage.new_client().redeem(link, start, "grace@example.com").json["bookingId"]
+    lost = dynamodb.meet(write(booking_id), LoseReply(), times=1)
+
+    body = {"start": rfc3339(later)} if verb == "reschedule" else None
+    answer = stage.team.send("POST", f"/v1/bookings/{booking_id}/{verb}", body)
+
+    assert lost.hits == 1
+    assert answer.status == 200, answer
+    items = stage.audited()
+    booking = audit.bookings_of(items)[booking_id]
+    if verb == "cancel":
+        assert booking["status"] == answer.json["status"] == "cancelled"
+        assert audit.links_of(items)[link.link_id]["usageCount"] == 0
+    else:
+        assert booking["start"] == later.timestamp() * 1000
+        assert answer.json["start"] == rfc3339(later)
+    assert booking["sequence"] == 2
+
+
+def test_a_rolling_link_has_one_successor(stage: Stage, dynamodb: Proxy) -> None:
+    """P1, P4: redeemed by sixteen at once, the winner's reply lost: one booking, and one link after it, each time."""
+    event_type = stage.event_type(stage.host())
+    made = stage.team.send("POST", f"/v1/event-types/{event_type}/rolling-link", {})
+    clients, slots = stage.clients(), starts(CLIENTS * 8)
+    for number in range(8):
+        link = Link.of(made.json)
+        lost = dynamodb.meet(operation("TransactWriteItems", link.link_id), LoseReply(), times=1)
+        mine = slots[CLIENTS * number : CLIENTS * (number + 1)]
+
+        answers = race(
+            [partial(client.redeem, link, mine[n], f"p{n}@example.com") for n, client in enumerate(clients)]
+        )
+
+        assert lost.hits == 1
+        assert codes_of(answers) == {"201": 1, "410 link-used": CLIENTS - 1}
+        made = stage.team.send("GET", f"/v1/event-types/{event_type}/rolling-link")
+        assert made.json["status"] == "active"
+    assert len(audit.links_of(stage.audited())) == 9

@@ -496,7 +496,7 @@ def test_a_confirmation_says_how_it_stands() -> None:
 @pytest.mark.parametrize("reason", REASONS)
 def test_a_dead_page_has_nothing_of_the_host_or_the_event_to_show(reason: DeadReason) -> None:
     # P7: a dead page is made from the reason alone, so nothing else can be in it.
-    assert {field.name for field in dataclasses.fields(DeadPage)} == {"root", "reason", "opens_at", "zone"}
+    assert {field.name for field in dataclasses.fields(DeadPage)} == {"root", "reason", "opens_at", "zone", "ask"}
     one = dead_page(DeadPage(root="../", reason=reason))
     opening = datetime(2026, 11, 23, 8, tzinfo=UTC)
     other = dead_page(DeadPage(root="../", reason=reason, opens_at=opening, zone="Europe/Berlin"))
