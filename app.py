@@ -4,9 +4,10 @@ from chalice.app import Chalice
 
 from chalicelib.api.auth import auth
 from chalicelib.api.doors import DOORS
+from chalicelib.consumers.expiry import expiry
 from chalicelib.consumers.outbox import outbox
 
 app = Chalice(app_name="admit-one")
 
-for blueprint in (auth, *DOORS, outbox):
+for blueprint in (auth, *DOORS, outbox, expiry):
     app.register_blueprint(blueprint)

@@ -110,6 +110,14 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
+class DueLink(msgspec.Struct, frozen=True):
+    """What the due index tells of a link whose time has come."""
+
+    link_id: str
+    host_id: str
+    event_type_id: str
+
+
 def check_recipient_matches(recipient: Recipient | None, email: str) -> None:
     """Raise `RecipientMismatchError` unless the link's lock, if any, lets this address book."""
     if recipient is None or recipient.enforce == "none":

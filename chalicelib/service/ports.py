@@ -14,7 +14,7 @@ from chalicelib.domain.event_types import EventType
 from chalicelib.domain.events import Event
 from chalicelib.domain.hosts import Host
 from chalicelib.domain.link_requests import LinkRequest
-from chalicelib.domain.links import Link, LinkStatus
+from chalicelib.domain.links import DueLink, Link, LinkStatus
 from chalicelib.domain.listings import BookingFilter, Entry, LinkFilter
 from chalicelib.domain.occupancy import Cell
 from chalicelib.domain.redeeming import Attempt, Outcome, Receipt
@@ -72,6 +72,8 @@ class LinkStore(Protocol):
     ) -> list[Entry]: ...
     def entries_by_label(self, host_id: str, prefix: str, after: str | None, limit: int) -> list[Entry]: ...
     def due_entries(self, where: LinkFilter, before: datetime, limit: int) -> list[Entry]: ...
+    def due_links(self, shard: int, now: datetime, limit: int) -> list[DueLink]: ...
+    def expire(self, due: DueLink, cause: Cause, *, now: datetime) -> bool: ...
 
 
 class HistoryStore(Protocol):

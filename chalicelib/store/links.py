@@ -13,8 +13,8 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.emails import normalise_email
 from chalicelib.domain.events import Event
-from chalicelib.domain.links import Link, LinkSettings, LinkStatus
-from chalicelib.domain.listings import Entry, LinkFilter
+from chalicelib.domain.links import DueLink, Link, LinkSettings, LinkStatus
+from chalicelib.domain.listings import DUE_SHARDS, Entry, LinkFilter
 from chalicelib.domain.offers import NO_OVERRIDES
 from chalicelib.store.faults import ConditionRefused, RawItem, TransactionRefused
 from chalicelib.store.history import History
@@ -34,7 +34,6 @@ from chalicelib.store.items import (
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import ABSENT, EXISTS, Table, Transaction
 
-DUE_SHARDS: Final = 8
 _LABEL_LETTERS: Final = 200
 
 
@@ -183,6 +182,29 @@ class Links:
                 entries.append(Entry(link_id, f"{created}#{link_id}"))
         return sorted(entries, key=lambda entry: entry.sort, reverse=True)
 
+    def due_links(self, shard: int, now: datetime, limit: int) -> list[DueLink]:
+        """Return up to `limit` links of a shard that are due to be marked expired, the longest due first."""
+        edge = f"{to_millis(now) + 1:014d}"
+        found = self._table.index_page(DUE, f"DUE#{shard}", Path("dueSort") < edge, limit, newest_first=False)
+        due = []
+        for entry in found:
+            _, _, host_id, event_type_id = entry["dueSort"].split("#")
+            due.append(DueLink(_link_id(entry["pk"]), host_id, event_type_id))
+        return due
+
+    def expire(self, due: DueLink, cause: Cause, *, now: datetime) -> bool:
+        """Mark a link expired if it is active and past its expiry; return False when it is not, or is gone."""
+        actions = [
+            *death(due, LinkStatus.EXPIRED, cause, now, self._retention),
+            Path("sequence").add(1),
+        ]
+        over = (Path("status") == LinkStatus.ACTIVE.value) & (Path("expiresAt") <= to_millis(now))
+        try:
+            self._table.update(link_key(due.link_id), actions, EXISTS & over)
+        except ConditionRefused:
+            return False
+        return True
+
     def _entries(self, index: str, partition: str, before: str | None, limit: int) -> list[Entry]:
         sort = INDEX_KEYS[index][1]
         condition: Condition | None = None if before is None else Path(sort) < before
@@ -249,7 +271,9 @@ def alive(now: datetime) -> Condition:
     return condition
 
 
-def death(link: Link, status: LinkStatus, cause: Cause, now: datetime, retention: Retention) -> list[Action]:
+def death(
+    link: Link | DueLink, status: LinkStatus, cause: Cause, now: datetime, retention: Retention
+) -> list[Action]:
     """Return the update actions by which a link leaves the living: status, index keys, TTL, and who did it."""
     return [
         Path("status").set(status.value),

@@ -12,6 +12,7 @@ from chalicelib.domain.hosts import Host, HostSettings
 from chalicelib.domain.links import Link, LinkSettings, LinkStatus, Recipient
 from chalicelib.domain.schedules import Schedule, WeeklyHours
 from chalicelib.service.authenticate import authenticate, make_key
+from chalicelib.service.expire import expire_due_links
 from chalicelib.service.generate import GenerateRequest, generate
 from chalicelib.service.list_links import ListRequest, list_links
 from chalicelib.service.manage_event_types import create_event_type, list_event_types
@@ -28,6 +29,7 @@ def seed(api_key: str) -> str:
     `api_key` is this machine's own admin key; the table keeps only its SHA-256.
     """
     world = bootstrap.world()
+    expire_due_links(world)  # what came due while nothing ran
     if world.store.api_keys.read(api_key) is None:
         hosts = world.store.hosts.page(None, 1)
         host = hosts[0][1] if hosts else _make_samples(world)

@@ -1,0 +1,19 @@
+"""Every minute: links whose time has come are marked expired."""
+
+import logging
+
+from chalice.app import Blueprint, CloudWatchEvent, Rate
+
+from chalicelib import bootstrap
+from chalicelib.service.expire import expire_due_links
+
+expiry = Blueprint(__name__)
+log = logging.getLogger(__name__)
+
+
+@expiry.schedule(Rate(1, unit=Rate.MINUTES), name="expiry")
+def expire(event: CloudWatchEvent) -> None:
+    """Mark what is due."""
+    del event
+    marked = expire_due_links(bootstrap.world())
+    log.info("marked %d links expired", marked)
