@@ -16,7 +16,7 @@ given = $(if $(filter command line,$(origin $(1))),$($(1)))
 export DYNAMODB_ENDPOINT
 
 .DEFAULT_GOAL := help
-.PHONY: help openapi run test lint fmt types dynoxide key keys revoke-key bench clean
+.PHONY: help openapi run test lint fmt types dynoxide key keys revoke-key clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,9 +50,6 @@ revoke-key: $(INSTALLED) ## revoke a local API key: KEY_ID=…
 
 openapi: $(INSTALLED) ## write docs/openapi.json from the code
 	@$(PY) -m infra.openapi
-
-bench: $(INSTALLED) dynoxide ## the benchmarks
-	$(PY) -m tests.bench
 
 clean: ## remove .venv and caches; .local (your local data) stays
 	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

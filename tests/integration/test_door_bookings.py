@@ -1,0 +1,140 @@
+"""The host's view of bookings: lists by link and by time, read, cancel, move, erase (P2, P8, P9, P10)."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.doors import Caller, Site, assert_problem, at, made, ok, unknown_id
+
+
+def _book(site: Site, link: dict[str, Any], start: str, name: str = "Grace") -> dict[str, Any]:
+    invitee = {"name": name, "email": f"{name.lower()}@x.example"}
+    booking: dict[str, Any] = made(site.redeem(link, start, invitee=invitee))
+    return booking
+
+
+def _walk(host: Caller, limit: int, **params: str) -> list[str]:
+    """Return the ids of a whole list, page by page."""
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        asked = params | {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+        page = ok(host.get("/v1/bookings", params=asked))
+        assert len(page["bookings"]) <= limit
+        seen += [row["bookingId"] for row in page["bookings"]]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            return seen
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+def test_lists_walk_every_booking_once_in_order_of_start(site: Site, host: Caller, limit: int) -> None:
+    """P10: all statuses merged, each on exactly one page, earliest start first, for every filter."""
+    one, two = host.event_type(), host.event_type()
+    links = [host.link(event_type, maxUsageCount=None) for event_type in (one, two)]
+    booked = [_book(site, links[number % 2], at(days=9 - number)) for number in range(7)]
+    for booking in booked[::3]:
+        ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+    in_order = [booking["bookingId"] for booking in reversed(booked)]
+    cancelled = [b["bookingId"] for b in reversed(booked) if b in booked[::3]]
+    assert _walk(host, limit) == in_order
+    assert _walk(host, limit, status="cancelled") == cancelled
+    assert _walk(host, limit, status="confirmed") == [i for i in in_order if i not in cancelled]
+    ones = [b["bookingId"] for b in reversed(booked[::2])]
+    assert _walk(host, limit, eventTypeId=one["eventTypeId"]) == ones
+    assert _walk(host, limit, linkId=links[0]["linkId"]) == ones
+    assert _walk(host, limit, linkId=links[0]["linkId"], status="cancelled") == [
+        i for i in ones if i in cancelled
+    ]
+
+
+def test_a_range_takes_its_beginning_and_not_its_end(site: Site, host: Caller) -> None:
+    """`from <= start < to`, as instants, to the moment."""
+    link = host.link(maxUsageCount=None)
+    day = {number: _book(site, link, at(days=number))["bookingId"] for number in (1, 2, 3)}
+    assert _walk(host, 50, **{"from": at(days=1), "to": at(days=3)}) == [day[1], day[2]]
+    assert _walk(host, 1, **{"from": at(days=2)}) == [day[2], day[3]]
+    assert _walk(host, 1, to=at(days=2)) == [day[1]]
+    for params in ({"from": at(days=2), "to": at(days=2)}, {"from": at(days=3), "to": at(days=1)}):
+        assert_problem(host.get("/v1/bookings", params=params), 422, "invalid-value", "/to")
+    both = {"linkId": link["linkId"], "from": at(days=1)}
+    assert_problem(host.get("/v1/bookings", params=both), 422, "invalid-value", "/linkId")
+    assert_problem(host.get("/v1/bookings", params={"status": "held"}), 400, "invalid-request", "/status")
+
+
+def test_a_moved_booking_is_listed_where_it_is(site: Site, host: Caller) -> None:
+    """P8: moving changes the place in the list; P2: the old slot is free, the new one is not."""
+    event_type = host.event_type()
+    first = _book(site, host.link(event_type), at(days=1))
+    second = _book(site, host.link(event_type), at(days=2))
+    moved = ok(host.post(f"/v1/bookings/{first['bookingId']}/reschedule", {"start": at(days=3)}))
+    assert (moved["start"], moved["end"]) == (at(days=3), at(days=3, minutes=30))
+    assert _walk(host, 1) == [second["bookingId"], first["bookingId"]]
+    taken = host.post(f"/v1/bookings/{first['bookingId']}/reschedule", {"start": at(days=2)})
+    assert_problem(taken, 409, "slot-taken")
+    _book(site, host.link(event_type), at(days=1))
+    off = host.post(f"/v1/bookings/{first['bookingId']}/reschedule", {"start": at(days=4, minutes=7)})
+    assert_problem(off, 409, "slot-not-offered")
+
+
+def test_cancelling_twice_is_cancelling_once(site: Site, host: Caller) -> None:
+    """P8: the second answer is the first one's booking; the slot is freed once and may be another's by then."""
+    event_type = host.event_type()
+    booking = _book(site, host.link(event_type), at(days=1))
+    path = f"/v1/bookings/{booking['bookingId']}"
+    first = ok(host.post(f"{path}/cancel"))
+    assert (first["status"], first["cancelledAt"]) == ("cancelled", at())
+    other = _book(site, host.link(event_type), at(days=1), "Eve")
+    assert ok(host.post(f"{path}/cancel")) == first
+    assert ok(host.get(f"/v1/bookings/{other['bookingId']}"))["status"] == "confirmed"
+    assert_problem(site.redeem(host.link(event_type), at(days=1)), 409, "slot-taken")
+    assert_problem(host.post(f"{path}/reschedule", {"start": at(days=5)}), 409, "conflict")
+
+
+def test_what_has_begun_is_past_changing(site: Site, host: Caller) -> None:
+    """A booking under way is neither cancelled nor moved."""
+    booking = _book(site, host.link(), at(days=1))
+    site.clock.pass_by(days=1)
+    path = f"/v1/bookings/{booking['bookingId']}"
+    assert_problem(host.post(f"{path}/cancel"), 409, "conflict")
+    assert_problem(host.post(f"{path}/reschedule", {"start": at(days=5)}), 409, "conflict")
+
+
+def test_erasing_the_person_keeps_the_record(site: Site, host: Caller) -> None:
+    """The table holds neither name nor address nor answer any more; slot, status and time stay."""
+    question = {"id": "topic", "label": "What about?"}
+    link = host.link(host.event_type(questions=[question]))
+    invitee = {"name": "Zelda Fitz", "email": "zelda@erase.example"}
+    booking = made(site.redeem(link, at(days=1), invitee=invitee, answers={"topic": "A secret matter"}))
+    erased = ok(host.delete(f"/v1/bookings/{booking['bookingId']}/personal-data"))
+    assert (erased["invitee"], erased["answers"]) == (None, {})
+    kept = ("status", "start", "end", "linkId", "createdAt", "location")
+    assert {name: erased[name] for name in kept} == {name: booking[name] for name in kept}
+    assert ok(host.delete(f"/v1/bookings/{booking['bookingId']}/personal-data")) == erased
+    dump = str(site.items())
+    assert not any(word in dump for word in ("Zelda", "zelda@erase.example", "A secret matter"))
+    page = site.client.get(
+        booking["url"].removeprefix("https://admit.example"), headers={"Accept": "text/html"}
+    )
+    assert page.status_code == 200
+
+
+def test_anothers_booking_is_not_there(site: Site, host: Caller, other: Caller) -> None:
+    """P9: every verb answers as for an id that never was; lists show only one's own."""
+    link = host.link()
+    booking = _book(site, link, at(days=1))
+    for caller, booking_id in ((other, booking["bookingId"]), (host, unknown_id("bkg")), (host, "bkg_x")):
+        path = f"/v1/bookings/{booking_id}"
+        for answer in (
+            caller.get(path),
+            caller.post(f"{path}/cancel"),
+            caller.post(f"{path}/reschedule", {"start": at(days=2)}),
+            caller.delete(f"{path}/personal-data"),
+        ):
+            assert_problem(answer, 404, "not-found")
+    assert _walk(other, 50) == []
+    assert_problem(other.get("/v1/bookings", params={"linkId": link["linkId"]}), 404, "not-found")
+    assert ok(host.get(f"/v1/bookings/{booking['bookingId']}"))["status"] == "confirmed"
+    assert_problem(site.admin.get("/v1/bookings"), 422, "invalid-value", "/hostId")
+    assert host.host_id is not None
+    assert len(ok(site.admin.get("/v1/bookings", params={"hostId": host.host_id}))["bookings"]) == 1
