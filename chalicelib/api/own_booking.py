@@ -253,7 +253,8 @@ def _refused_reply(call: Call, error: AdmitOneError) -> Reply:
 
 def _calendars(call: Call, own: OwnBooking) -> list[pages.CalendarLink]:
     booking = own.booking
-    urls = calendar_urls(booking, host_name=_host_name(own), own_page=_absolute_page(call, booking))
+    # P7: the booking's URL is its secret; it goes into the invitee's own file, not into a URL of someone else's.
+    urls = calendar_urls(booking, host_name=_host_name(own), own_page=None)
     return [
         pages.CalendarLink("Calendar file", f"{_page_path(call)}/invite.ics"),
         pages.CalendarLink("Google", urls.google),

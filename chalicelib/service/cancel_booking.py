@@ -28,22 +28,26 @@ def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
         cancelled = msgspec.structs.replace(
             booking, status=BookingStatus.CANCELLED, cancelled_at=now, sequence=booking.sequence + 1
         )
-        restored = _restored(world.store.links.read(booking.link_id), now)
+        restored = _restored(world, world.store.links.read(booking.link_id), now)
         return cancelled if world.store.bookings.cancel(cancelled, restored, cause) else None
 
     return until_decided(world, attempt)
 
 
-def _restored(link: Link | None, now: datetime) -> Link | None:
+def _restored(world: World, link: Link | None, now: datetime) -> Link | None:
     """Return the link with one use given back, or None where its policy or its state says no.
 
-    Never on a deleted, revoked or expired link, nor on a rolling one, whose successor is out already.
+    Never on a deleted, revoked or expired link, nor on one of an archived event type, nor on a rolling one,
+    whose successor is out already.
     """
     if link is None or not link.settings.restore_use_on_cancel or link.rolling or link.usage_count < 1:
         return None
     expires = link.settings.expires_at
     dead_by_clock = expires is not None and expires <= now
     if link.status_at(now) not in (LinkStatus.ACTIVE, LinkStatus.USED) or dead_by_clock:
+        return None
+    event_type = world.store.event_types.read(link.event_type_id)
+    if event_type is None or event_type.archived:
         return None
     return msgspec.structs.replace(
         link,

@@ -138,3 +138,13 @@ def test_anothers_booking_is_not_there(site: Site, host: Caller, other: Caller) 
     assert_problem(site.admin.get("/v1/bookings"), 422, "invalid-value", "/hostId")
     assert host.host_id is not None
     assert len(ok(site.admin.get("/v1/bookings", params={"hostId": host.host_id}))["bookings"]) == 1
+
+
+def test_a_use_does_not_come_back_to_an_archived_event_type(site: Site, host: Caller) -> None:
+    """P8: a link that redeem would refuse anyway does not show as active again."""
+    event_type = host.event_type()
+    link = host.link(event_type, restoreUseOnCancel=True)
+    booking = _book(site, link, at(days=1))
+    assert host.delete(f"/v1/event-types/{event_type['eventTypeId']}").status_code == 204
+    ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+    assert host.reread(link)["status"] == "used"

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from ical.calendar import Calendar
 from ical.calendar_stream import IcsCalendarStream
 from ical.event import Event
@@ -179,6 +179,7 @@ def test_whatever_was_typed_stays_one_value(typed: str) -> None:
     assert properties(text).count("BEGIN") == 2
 
 
+@settings(deadline=None)  # the first example loads icalendar
 @given(st.text(max_size=200))
 def test_any_title_that_can_be_stored_is_read_back_from_lines_of_75_bytes(title: str) -> None:
     rules = Rules()

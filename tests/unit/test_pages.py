@@ -292,6 +292,13 @@ def test_what_hosts_and_invitees_write_stays_text() -> None:
     for html in (
         offer_page(view),
         confirmation_page(booked),
+        confirmation_page(
+            a_confirmation(
+                title=evil, notice=evil, move=evil, cancel=evil, calendars=[CalendarLink(evil, evil)]
+            )
+        ),
+        move_page(a_move(title=evil, host_first_name=evil, notice=evil, here=evil, back=evil, action=evil)),
+        cancel_page(a_cancel(title=evil, host_first_name=evil, back=evil, action=evil)),
         problem_page(ProblemPage(root="", status=400, detail=evil)),
     ):
         assert "<script" not in html
@@ -496,7 +503,13 @@ def test_a_confirmation_says_how_it_stands() -> None:
 @pytest.mark.parametrize("reason", REASONS)
 def test_a_dead_page_has_nothing_of_the_host_or_the_event_to_show(reason: DeadReason) -> None:
     # P7: a dead page is made from the reason alone, so nothing else can be in it.
-    assert {field.name for field in dataclasses.fields(DeadPage)} == {"root", "reason", "opens_at", "zone", "ask"}
+    assert {field.name for field in dataclasses.fields(DeadPage)} == {
+        "root",
+        "reason",
+        "opens_at",
+        "zone",
+        "ask",
+    }
     one = dead_page(DeadPage(root="../", reason=reason))
     opening = datetime(2026, 11, 23, 8, tzinfo=UTC)
     other = dead_page(DeadPage(root="../", reason=reason, opens_at=opening, zone="Europe/Berlin"))
