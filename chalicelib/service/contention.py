@@ -1,12 +1,16 @@
 """Trying again when other writes were in the way: a few times, with growing random pauses, then 503."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from chalicelib.domain.errors import ContendedError, TryLaterError
 from chalicelib.service.ports import World
 
 TRIES: Final = 8
+TIME: Final = timedelta(
+    seconds=12
+)  # a last attempt may take 15 s more; API Gateway ends a request after 29 s
 FIRST_PAUSE_SECONDS: Final = 0.04
 LONGEST_PAUSE_SECONDS: Final = 1.0
 
@@ -22,12 +26,15 @@ def pause_before(world: World, attempt: int) -> float:
 def until_decided(world: World, attempt: Callable[[], _T | None]) -> _T:
     """Call `attempt` until it returns something. None or `TryLaterError` means: again, from fresh reads.
 
-    Raises the last `TryLaterError`, or `ContendedError`, after the last try. So a conflict or throttling ends
-    in success or 503, never in a refusal that is not true (P1, P4).
+    Raises the last `TryLaterError`, or `ContendedError`, after the last try or when no time is left for another.
+    So a conflict or throttling ends in success or 503, never in a refusal that is not true (P1, P4).
     """
     last: TryLaterError = ContendedError()
+    give_up = world.now() + TIME
     for number in range(TRIES):
         if number:
+            if world.now() > give_up:
+                break
             world.sleep(pause_before(world, number))
         try:
             result = attempt()

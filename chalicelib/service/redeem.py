@@ -104,7 +104,7 @@ def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Re
     seen: list[Link] = []
 
     def attempt() -> Redeemed | None:
-        link, receipt = world.store.bookings.read_link_and_receipt(link_id, receipt_id)
+        link, receipt = world.store.bookings.read_link_and_receipt(link_id, receipt_id, now=world.now())
         if receipt is not None:
             return _replay(world, receipt, request)
         try:
@@ -115,7 +115,7 @@ def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Re
         except (DeadLinkError, SlotTakenError):
             # P4: a refusal may be the echo of this very request, committed since (a double press) or with
             # its reply lost. The two reads above are of two moments, so the receipt is asked once more.
-            receipt = world.store.bookings.read_receipt(link_id, receipt_id)
+            receipt = world.store.bookings.read_receipt(link_id, receipt_id, now=world.now())
             if receipt is not None:
                 return _replay(world, receipt, request)
             raise

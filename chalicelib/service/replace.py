@@ -41,9 +41,6 @@ def replace_link(
         tried = True
         if rolling:
             return fresh if world.store.rolling_links.renew(fresh, old, seen, cause, now=now) else None
-        written = world.store.links.replace(old, fresh, cause, now=now)
-        if written is False:
-            return world.store.links.read(fresh_id)
-        return fresh if written else None
+        return fresh if world.store.links.replace(old, fresh, cause, now=now) else None
 
     return until_decided(world, attempt)

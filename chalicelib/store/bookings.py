@@ -62,20 +62,22 @@ class Bookings:
         item = self._table.get(BookingItem, booking_key(booking_id))
         return booking_of(item) if item else None
 
-    def read_link_and_receipt(self, link_id: str, receipt_id: str) -> tuple[Link | None, Receipt | None]:
+    def read_link_and_receipt(
+        self, link_id: str, receipt_id: str, *, now: datetime
+    ) -> tuple[Link | None, Receipt | None]:
         """Return a link and the receipt of one request of it, as they stand now, in one round trip."""
         link_at, receipt_at = link_key(link_id), receipt_key(link_id, receipt_id)
         found = self._table.get_many([link_at, receipt_at])
         link, receipt = found.get(link_at), found.get(receipt_at)
         return (
             link_of(LinkItem.from_raw_data(link)) if link else None,
-            receipt_of(ReceiptItem.from_raw_data(receipt)) if receipt else None,
+            _in_force(ReceiptItem.from_raw_data(receipt), now) if receipt else None,
         )
 
-    def read_receipt(self, link_id: str, receipt_id: str) -> Receipt | None:
+    def read_receipt(self, link_id: str, receipt_id: str, *, now: datetime) -> Receipt | None:
         """Return the receipt of one request, as it stands now, or None."""
         item = self._table.get(ReceiptItem, receipt_key(link_id, receipt_id))
-        return receipt_of(item) if item else None
+        return _in_force(item, now) if item else None
 
     def book(self, attempt: Attempt, cause: Cause) -> Outcome:
         """Write booking, receipt, link and day(s) together or not at all.
@@ -298,6 +300,11 @@ def booking_of(item: BookingItem) -> Booking:
         cancelled_at=item.cancelled_at,
         sequence=int(item.sequence),
     )
+
+
+def _in_force(item: ReceiptItem, now: datetime) -> Receipt | None:
+    """Return a receipt, or None once its time is over: TTL may not have come by yet, the answer is the same."""
+    return receipt_of(item) if item.purge_at > to_millis(now) // 1000 else None
 
 
 def receipt_of(item: ReceiptItem) -> Receipt:

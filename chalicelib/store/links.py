@@ -94,18 +94,18 @@ class Links:
             return None
         return link_of(LinkItem.from_raw_data(raw))
 
-    def replace(self, old: Link, fresh: Link, cause: Cause, *, now: datetime) -> bool | None:
-        """Make `fresh`, and revoke `old` if it was read as active, together or not at all.
+    def replace(self, old: Link, fresh: Link, cause: Cause, *, now: datetime) -> bool:
+        """Make `fresh`, and revoke `old` if it is active, together or not at all.
 
-        Returns True when it is written, False when `fresh` exists already, None when `old` changed meanwhile.
+        Returns False when `old` changed since it was read, or `fresh` exists already.
         """
         transaction = self._table.transaction()
         transaction.put(self.item_of(fresh, cause), ABSENT)
         self.revoke_within(transaction, old, cause, now=now)
         try:
             transaction.commit()
-        except TransactionRefused as refused:
-            return None if refused.refusals[0] is None else False
+        except TransactionRefused:
+            return False
         return True
 
     def revoke_within(self, transaction: Transaction, link: Link, cause: Cause, *, now: datetime) -> None:

@@ -17,6 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple, Self
 
 _WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
+_NOT_OURS: Final = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "content-length", "x-amz-crc32"}
+)
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
 
@@ -77,7 +80,14 @@ class First:
     act: Callable[[], object]
 
 
-Fate = Answer | Reset | LoseReply | CutReply | Silence | Late | First
+@dataclass(frozen=True)
+class Edit:
+    """The answer arrives changed: this is how two reads of two moments look, in an engine that has but one."""
+
+    change: Callable[[dict[str, Any]], object]
+
+
+Fate = Answer | Reset | LoseReply | CutReply | Silence | Late | First | Edit
 Matches = Callable[[Call], bool]
 
 
@@ -235,7 +245,11 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fate, LoseReply):
             self._reset()
             return
-        headers = {k: v for k, v in response.getheaders() if k.lower() not in _HOP_BY_HOP}
+        if isinstance(fate, Edit):
+            document = json.loads(content)
+            fate.change(document)
+            content = json.dumps(document).encode()
+        headers = {k: v for k, v in response.getheaders() if k.lower() not in _NOT_OURS}
         if isinstance(fate, CutReply):
             self.close_connection = True
             self._send(response.status, headers, content[: len(content) // 2], length=len(content))

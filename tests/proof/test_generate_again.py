@@ -94,6 +94,53 @@ def test_a_generate_sent_again_while_its_links_are_used_resets_none(stage: Stage
     assert all("maxUsageCount" not in stored[link.link_id] for link in changed)
 
 
+def test_a_generate_that_arrives_after_its_own_repeat_resets_nothing(stage: Stage, dynamodb: Proxy) -> None:
+    """P4, P1: held up before its write; meanwhile it was sent again, and its links were used, revoked and deleted."""
+    event_type = stage.event_type(stage.host())
+    client = stage.new_client()
+    told: list[Answer] = []
+
+    def overtake() -> None:
+        told.append(generate(stage.new_client(1, api_key=stage.api_key), event_type, count=4))
+        used, revoked, deleted, _ = (Link.of(one) for one in told[0].json["links"])
+        assert client.redeem(used, starts(1)[0], "grace@example.com").code == "201"
+        assert stage.team.send("POST", f"/v1/links/{revoked.link_id}/revoke").status == 200
+        assert stage.team.send("DELETE", f"/v1/links/{deleted.link_id}").status == 204
+
+    dynamodb.meet(operation("TransactWriteItems", event_type), First(overtake), times=1)
+
+    answer = generate(stage.new_client(2, api_key=stage.api_key), event_type, count=4)
+
+    used, revoked, deleted, fresh = ids_of(told[0])
+    assert answer.code == "201"
+    assert ids_of(answer) == [used, revoked, fresh]
+    stored = audit.links_of(stage.audited(deleted=[deleted]))
+    assert {one: (item["status"], item["usageCount"]) for one, item in stored.items()} == {
+        used: ("active", 1),
+        revoked: ("revoked", 0),
+        fresh: ("active", 0),
+    }
+
+
+def test_a_generate_that_arrives_late_brings_nothing_back(stage: Stage, dynamodb: Proxy) -> None:
+    """P3, P4: all of its links were made and deleted meanwhile; they stay away."""
+    event_type = stage.event_type(stage.host())
+    told: list[Answer] = []
+
+    def overtake() -> None:
+        told.append(generate(stage.new_client(1, api_key=stage.api_key), event_type, count=2))
+        answer = stage.team.send("POST", "/v1/links/bulk-delete", {"linkIds": ids_of(told[0])})
+        assert answer.status == 200
+
+    dynamodb.meet(operation("TransactWriteItems", event_type), First(overtake), times=1)
+
+    answer = generate(stage.new_client(2, api_key=stage.api_key), event_type, count=2)
+
+    assert codes_of([*told, answer]) == {"201": 2}
+    assert ids_of(answer) == []
+    assert not audit.links_of(stage.audited())
+
+
 def test_the_same_key_with_another_body_is_refused(stage: Stage) -> None:
     """P4: whatever differs; and nothing is made."""
     host = stage.host()

@@ -3,8 +3,9 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -25,6 +26,7 @@ from tests.proof.harness import (
 from tests.proof.plain import CLIENTS
 from tests.proof.proxy import (
     CutReply,
+    Edit,
     Fate,
     First,
     Late,
@@ -178,6 +180,60 @@ def test_a_client_whose_answer_was_lost_gets_its_booking_by_asking_again(
     assert again.code == "201"
     assert again.json["bookingId"] == the_only_booking(stage)
     assert again.headers["idempotent-replayed"] == "true"
+
+
+@KEYS
+def test_a_repeat_whose_two_reads_are_of_two_moments(stage: Stage, dynamodb: Proxy, key: str | None) -> None:
+    """P4: the receipt is read just before the first press commits and the link just after: used, by this very request.
+
+    `BatchGetItem` promises no common moment for its items; the engines here happen to keep one.
+    """
+    link, [start] = stage.link(), starts(1)
+    client = stage.new_client()
+    first = client.redeem(link, start, "grace@example.com", key=key)
+
+    def without_receipt(answer: dict[str, Any]) -> None:
+        found = answer["Responses"][stage.table.name]
+        found[:] = [item for item in found if not item["sk"]["S"].startswith("RECEIPT#")]
+
+    edited = dynamodb.meet(operation("BatchGetItem", link.link_id), Edit(without_receipt), times=1)
+
+    again = client.redeem(link, start, "grace@example.com", key=key)
+
+    assert edited.hits == 1
+    assert again.code == "201"
+    assert again.json["bookingId"] == first.json["bookingId"] == the_only_booking(stage)
+
+
+@KEYS
+@pytest.mark.parametrize("later", ["begun", "expired", "revoked", "deleted", "closed"])
+def test_a_repeat_is_answered_whatever_came_after(stage: Stage, later: str, key: str | None) -> None:
+    """P4: the same request gets its booking also when it could not be made any more."""
+    now = datetime.now(UTC)
+    event_type = stage.event_type(stage.host())
+    [link] = stage.links(event_type, maxUsageCount=2, expiresAt=rfc3339(now + timedelta(days=10)))
+    client, [start] = stage.new_client(), starts(1)
+    first = client.redeem(link, start, "grace@example.com", key=key)
+    assert first.code == "201"
+    match later:
+        case "begun":
+            stage.point(now=start + timedelta(minutes=1))
+        case "expired":
+            stage.point(now=now + timedelta(days=11))
+        case "revoked":
+            assert stage.team.send("POST", f"/v1/links/{link.link_id}/revoke").status == 200
+        case "deleted":
+            assert stage.team.send("DELETE", f"/v1/links/{link.link_id}").status == 204
+        case _:
+            hours = {"timeZone": "UTC", "weekly": []}
+            patch = stage.team.send("PATCH", f"/v1/event-types/{event_type}", {"schedule": hours})
+            assert patch.status == 200
+
+    again = client.redeem(link, start, "grace@example.com", key=key)
+
+    assert again.code == "201"
+    assert again.json["bookingId"] == first.json["bookingId"]
+    assert len(audit.bookings_of(stage.audited(deleted=[link.link_id]))) == 1
 
 
 @KEYS
