@@ -6,9 +6,9 @@ from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import instant, when
 from chalicelib.api.schemas import RescheduleBody
-from chalicelib.api.team import PAGING, base_url, page_limit, team_door
+from chalicelib.api.team import PAGING, base_url, one_of, page_limit, team_door
 from chalicelib.domain.bookings import Booking, BookingStatus
-from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
+from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.listings import BookingFilter
 from chalicelib.service.cancel_booking import cancel_booking
 from chalicelib.service.erase_person import erase_person
@@ -34,7 +34,7 @@ def get_bookings(call: Call) -> Reply:
         host_id=query.get("hostId", ""),
         link_id=query.get("linkId"),
         event_type_id=query.get("eventTypeId"),
-        status=_status(query["status"]) if "status" in query else None,
+        status=one_of(query, "status", BookingStatus),
         start=when(query["from"], "from") if "from" in query else None,
         end=when(query["to"], "to") if "to" in query else None,
     )
@@ -75,11 +75,3 @@ def _find(call: Call) -> FindBooking:
 
 def _answer(call: Call, booking: Booking) -> BookingAnswer:
     return booking_answer(booking, bootstrap.world().keyring(), base_url(call))
-
-
-def _status(given: str) -> BookingStatus:
-    try:
-        return BookingStatus(given)
-    except ValueError:
-        known = ", ".join(BookingStatus)
-        raise InvalidRequestError([FieldFault("/status", f"must be one of {known}")]) from None

@@ -104,7 +104,7 @@ def post_private_links(call: Call) -> Reply:
         links=[settings],
         from_items=False,
         idempotency_key=call.idempotency_key,
-        body_hash=hash_body(body),
+        body_hash=hash_body([call.path("eventTypeId"), body]),
     )
     (link,) = generate(bootstrap.world(), call.caller, request, call.cause())
     return json_reply(201, PrivateLinkAnswer(_data(call, link)))

@@ -20,6 +20,15 @@ _HEADERS: Final = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 _NAMES: Final = {"/locationIndex": "location", "": "start"}
+_LABELS: Final = {  # what the page calls a field, so that a summary of several faults tells which is which
+    "/invitee/name": "Name",
+    "/invitee/email": "Email",
+    "/timeZone": "Time zone",
+    "/name": "Name",
+    "/email": "Email",
+    "/message": "Message",
+    "/locationIndex": "Where",
+}
 
 
 def invitee_door(import_name: str, show_error: ShowError) -> Door:
@@ -60,13 +69,14 @@ def field_errors(error: AdmitOneError | None) -> dict[str, str]:
     if not isinstance(error, errors.InvalidValueError | errors.InvalidRequestError):
         return {}
     return {
-        _NAMES.get(fault.pointer) or fault.pointer.strip("/").replace("/", ".", 1): _sentence(fault.detail)
+        _NAMES.get(fault.pointer) or fault.pointer.strip("/").replace("/", ".", 1): _sentence(fault)
         for fault in error.faults
     }
 
 
-def _sentence(detail: str) -> str:
-    text = detail[:1].upper() + detail[1:]
+def _sentence(fault: FieldFault) -> str:
+    label = _LABELS.get(fault.pointer, "This answer" if fault.pointer.startswith("/answers/") else "")
+    text = f"{label} {fault.detail}" if label else fault.detail[:1].upper() + fault.detail[1:]
     return text if text.endswith(".") else text + "."
 
 

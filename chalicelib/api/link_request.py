@@ -8,7 +8,13 @@ from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.invitee_door import field_errors, in_frame, invitee_door, require_known
 from chalicelib.api.problems import STATUSES
 from chalicelib.api.schemas import AskBody
-from chalicelib.domain.errors import AdmitOneError, DeadLinkError, InvalidRequestError, InvalidValueError
+from chalicelib.domain.errors import (
+    AdmitOneError,
+    ConflictError,
+    DeadLinkError,
+    InvalidRequestError,
+    InvalidValueError,
+)
 from chalicelib.service.ask_for_link import ask_for_link
 from chalicelib.service.open_link import open_link
 
@@ -39,6 +45,11 @@ def _ask_by_form(call: Call) -> Reply:
             call,
             AskBody(name=fields.get("name", ""), email=fields.get("email", "").strip(), message=message),
         )
+    except ConflictError:
+        if not call.wants_html():
+            raise
+        # The link is good after all: its page is what its holder wants.
+        return Reply(303, headers={"Location": in_frame(call, f"{call.root}s/{call.path('token')}")})
     except (InvalidValueError, InvalidRequestError) as error:
         if not call.wants_html():
             raise

@@ -18,6 +18,13 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     chunks_done: frozenset[int] = frozenset()
 
 
+class KeyedBatch(msgspec.Struct, frozen=True):
+    """A batch with the idempotency key it is kept under."""
+
+    key: str
+    batch: Batch
+
+
 def batch_link_id(seed: str, index: int) -> str:
     """Return the id of a batch's link. The seed is random, so the id is too; a link id is public anyway."""
     return make_id(LINK, hashlib.sha256(f"{seed}#{index}".encode()).digest()[:ID_BYTES])

@@ -8,6 +8,7 @@ import msgspec
 
 from chalicelib.domain.emails import is_email
 from chalicelib.domain.event_types import EventSettings, Location, Question
+from chalicelib.domain.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.zones import is_zone
 
@@ -29,9 +30,10 @@ class Invitee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
     """A booking as stored.
 
-    `occupied_from`/`occupied_to` include the buffers that held when the slot was taken; freeing it frees
-    exactly that. `invitee` is None once the person was erased. `keyless_receipt_id` names the receipt that a
-    repeat without an `Idempotency-Key` would find; it goes when the booking leaves its slot (P4).
+    `occupied_from`/`occupied_to` include the buffers that held when the slot was taken; freeing it frees exactly
+    that. `overrides` are the link's, kept because the booking outlives it. `invitee` is None once the person was
+    erased. `keyless_receipt_id` names the receipt that a repeat without an `Idempotency-Key` would find; it goes
+    when the booking leaves its slot (P4).
     """
 
     booking_id: str
@@ -49,6 +51,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     invitee: Invitee | None
     answers: dict[str, str]
     created_at: datetime
+    overrides: Overrides = NO_OVERRIDES
     keyless_receipt_id: str | None = None
     status: BookingStatus = BookingStatus.CONFIRMED
     cancelled_at: datetime | None = None

@@ -17,8 +17,6 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.links import Link, LinkStatus
 
-SCHEMA_VERSION = 1
-
 
 class EventType(StrEnum):
     """Every kind of event; a consumer may meet new ones later."""
@@ -72,8 +70,10 @@ def link_events(old: Link | None, new: Link | None, cause: Cause, time: datetime
     if link is None:
         raise ValueError("a change has at least one image")
     if new is None:
+        link = msgspec.structs.replace(link, sequence=link.sequence + 1)
         if link.stored_status is LinkStatus.ACTIVE:  # the expiry schedule did not come by in time
             yield _link_event(EventType.LINK_EXPIRED, link, cause, time)
+            link = msgspec.structs.replace(link, sequence=link.sequence + 1)
         yield _link_event(EventType.LINK_DELETED, link, cause, time, {"reason": "ttl"})
     elif old is None:
         yield _link_event(EventType.LINK_CREATED, new, cause, time, {"rolling": new.rolling})

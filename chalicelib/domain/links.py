@@ -24,6 +24,7 @@ MOST_DOCUMENT_BYTES: Final = 2048  # metadata, and overrides
 MOST_DOCUMENT_DEPTH: Final = 32  # what can be read here must be readable everywhere, however deep the stack
 MOST_LINKS_A_CALL: Final = 1000
 
+_INDEXED_LETTERS: Final = 200
 _EXTERNAL_ID: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?\Z")
 
 Enforce = Literal["none", "email", "domain"]
@@ -128,6 +129,11 @@ def check_recipient_matches(recipient: Recipient | None, email: str) -> None:
         same = email_domain(recipient.email) == email_domain(email)
     if not same:
         raise RecipientMismatchError
+
+
+def folded_label(label: str) -> str:
+    """Return a label as lists find it by prefix: case folded, at most 200 letters (a sort key has 1,024 bytes)."""
+    return label.casefold()[:_INDEXED_LETTERS]
 
 
 def expected_address(recipient: Recipient | None) -> str | None:

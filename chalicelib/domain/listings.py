@@ -17,7 +17,7 @@ MOST_PAGE: Final = 200
 DEFAULT_PAGE: Final = 50
 DUE_SHARDS: Final = 8  # partitions of the due index, so that no one partition takes every expiry
 
-_POSITION: Final = re.compile(r"[0-9]{14}#[a-z]{3}_[a-z2-7]{26}\Z")
+_POSITION: Final = re.compile(r"[0-9]{14}(?:[0-9]{10})?#[a-z]{3}_[a-z2-7]{26}\Z")
 
 
 class LinkFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +66,6 @@ def read_cursor(cursor: str | None, stages: str) -> tuple[str, str | None]:
         text = ""
     stage, sort = text[:1], text[1:]
     place = sort.rpartition("\x1f")[2]
-    if not stage or stage not in stages or (sort and not _POSITION.match(place)) or len(sort) > 700:
+    if not stage or stage not in stages or (sort and not _POSITION.match(place)) or len(sort.encode()) > 1000:
         raise InvalidValueError([FieldFault("/cursor", "is not a cursor of this list")])
     return stage, sort or None

@@ -1,8 +1,12 @@
 """What one link offers: the event type's settings with the link's own overrides laid over them."""
 
+from collections.abc import Iterable
+from typing import Any, Final
+
 import msgspec
 
 from chalicelib.domain.event_types import (
+    MOST_OCCUPIED_MINUTES,
     EventSettings,
     Location,
     Question,
@@ -31,19 +35,40 @@ class Overrides(
 
 
 NO_OVERRIDES = Overrides()
+_TIMING: Final = (
+    "duration_minutes",
+    "slot_interval_minutes",
+    "buffer_before_minutes",
+    "buffer_after_minutes",
+    "minimum_notice_minutes",
+)
 
 
 def offer_of(settings: EventSettings, overrides: Overrides) -> EventSettings:
-    """Return the settings that hold for a link: its overrides where it has them, else the event type's."""
-    own = {
-        name: value for name in overrides.__struct_fields__ if (value := getattr(overrides, name)) is not None
-    }
-    return msgspec.structs.replace(settings, **own) if own else settings
+    """Return the settings that hold for a link: its overrides where it has them, else the event type's.
+
+    An event type may get longer buffers after a link got its own duration; together they stay within 8 hours
+    (ADR 0002), so that editing an event type never kills a link: the buffers give way, the later one first.
+    """
+    own = _given(overrides, overrides.__struct_fields__)
+    return within_eight_hours(msgspec.structs.replace(settings, **own)) if own else settings
 
 
-def check_overrides(overrides: Overrides, settings: EventSettings, rules: Rules) -> None:
-    """Record every rule the overrides break by themselves, or together with the event type's settings."""
-    offer = offer_of(settings, overrides)
+def within_eight_hours(settings: EventSettings) -> EventSettings:
+    """Return settings whose duration and buffers fit 8 hours, buffers cut where they do not."""
+    room = MOST_OCCUPIED_MINUTES - settings.duration_minutes
+    before = max(0, min(settings.buffer_before_minutes, room))
+    after = max(0, min(settings.buffer_after_minutes, room - before))
+    return msgspec.structs.replace(settings, buffer_before_minutes=before, buffer_after_minutes=after)
+
+
+def check_overrides(
+    overrides: Overrides, settings: EventSettings, rules: Rules, *, before: Overrides = NO_OVERRIDES
+) -> None:
+    """Record every rule the overrides break by themselves, or together with the event type's settings.
+
+    Timing that is as it was `before` is not held against a change of something else.
+    """
     if overrides.title is not None:
         rules.at("title").text(overrides.title, shortest=1, longest=200)
     if overrides.schedule is not None:
@@ -52,4 +77,9 @@ def check_overrides(overrides: Overrides, settings: EventSettings, rules: Rules)
         check_locations(overrides.locations, rules.at("locations"))
     if overrides.questions is not None:
         check_questions(overrides.questions, rules.at("questions"))
-    check_timing(offer, rules)
+    if any(getattr(overrides, name) != getattr(before, name) for name in _TIMING):
+        check_timing(msgspec.structs.replace(settings, **_given(overrides, _TIMING)), rules)
+
+
+def _given(overrides: Overrides, names: Iterable[str]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(overrides, name)) is not None}

@@ -58,7 +58,9 @@ def _changed(world: World, link: Link, settings: LinkSettings) -> Link:
         event_type = world.store.event_types.read(link.event_type_id)
         if event_type is None:
             raise NotFoundError
-        check_overrides(settings.overrides, event_type.settings, rules.at("overrides"))
+        check_overrides(
+            settings.overrides, event_type.settings, rules.at("overrides"), before=before.overrides
+        )
     rules.enforce()
     spent = status is LinkStatus.ACTIVE and most is not None and most <= link.usage_count
     return msgspec.structs.replace(

@@ -6,12 +6,12 @@ import msgspec
 
 from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.bookings import Booking, BookingStatus
-from chalicelib.domain.errors import FieldFault, InvalidValueError
+from chalicelib.domain.errors import FieldFault, InvalidValueError, NotFoundError
+from chalicelib.domain.ids import LINK, is_id
 from chalicelib.domain.listings import BookingFilter, read_cursor
 from chalicelib.service.owner import owner_of
 from chalicelib.service.paging import Page, fill, merged, portion, stream
 from chalicelib.service.ports import World
-from chalicelib.service.read_link import read_link
 
 
 class BookingsRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Pag
     _, after = read_cursor(request.cursor, "b")
     bookings = world.store.bookings
     if where.link_id is not None:
-        owner = read_link(world, caller, where.link_id).host_id
+        owner = _host_of(world, caller, where)
         streams = [stream(partial(bookings.entries_of_link, where), after, portion(request.limit, 1))]
     else:
         owner = owner_of(world, caller, where.host_id or None, where.event_type_id)
@@ -48,3 +48,20 @@ def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Pag
         return where.status in (None, booking.status)
 
     return fill(merged(streams, newest_first=False), request.limit, "b", read)
+
+
+def _host_of(world: World, caller: Caller, where: BookingFilter) -> str:
+    """Return whose a link is; a link that is gone may have bookings still, and they tell."""
+    link_id = where.link_id or ""
+    link = world.store.links.read(link_id) if is_id(LINK, link_id) else None
+    if link is not None:
+        host_id = link.host_id
+    else:
+        first = world.store.bookings.entries_of_link(BookingFilter(host_id="", link_id=link_id), None, 1)
+        found = world.store.bookings.read_many([entry.item_id for entry in first])
+        if not found:
+            raise NotFoundError
+        host_id = found[0].host_id
+    if not caller.may_see(host_id):
+        raise NotFoundError
+    return host_id

@@ -10,7 +10,7 @@ from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.emails import is_email, normalise_email
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.ids import LINK, is_id, make_id
-from chalicelib.domain.links import Link, LinkStatus
+from chalicelib.domain.links import Link, LinkStatus, folded_label
 from chalicelib.domain.listings import Entry, LinkFilter, read_cursor, write_cursor
 from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.owner import owner_of
@@ -115,7 +115,9 @@ def _exact(world: World, where: LinkFilter, query: str, before: str | None, limi
 def _by_label(
     world: World, where: LinkFilter, query: str, after: str | None, limit: int, read: _Read
 ) -> Page[Link]:
-    if after is not None and not after.startswith(query.casefold()):
+    folded = folded_label(query)
+    # Beyond the highest letter lies no label, and no key that DynamoDB takes.
+    if after is not None and not folded <= after < folded + "\U0010ffff":
         raise InvalidValueError([FieldFault("/cursor", "is not a cursor of this search")])
     fetch = partial(world.store.links.entries_by_label, where.host_id, query)
     page = fill(stream(fetch, after, limit + 1), limit, "p", read)

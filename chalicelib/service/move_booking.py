@@ -86,7 +86,7 @@ def _movable(world: World, booking: Booking, now: datetime) -> MovableBooking:
     if event_type is None or host is None:
         raise SlotNotOfferedError
     link = world.store.links.read(booking.link_id)
-    offer = offer_of(event_type.settings, link.settings.overrides) if link else event_type.settings
+    offer = offer_of(event_type.settings, link.settings.overrides if link else booking.overrides)
     return MovableBooking(booking, _as_long_as_booked(offer, booking), host, now)
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from chalicelib.domain.api_keys import ApiKey
-from chalicelib.domain.batches import Batch
+from chalicelib.domain.batches import Batch, KeyedBatch
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import Clock
@@ -59,7 +59,9 @@ class LinkStore(Protocol):
     def create_together(self, links: Sequence[Link], cause: Cause) -> bool: ...
     def change(self, link: Link, cause: Cause, *, seen: int) -> bool: ...
     def revoke(self, link: Link, cause: Cause, *, now: datetime) -> Link | None: ...
-    def replace(self, old: Link, fresh: Link, cause: Cause, *, now: datetime) -> bool: ...
+    def replace(
+        self, old: Link, fresh: Link, cause: Cause, *, now: datetime, keyed: KeyedBatch | None
+    ) -> bool: ...
     def delete(self, deleted: Event) -> bool: ...
     def entries(
         self, where: LinkFilter, status: LinkStatus, before: str | None, limit: int
@@ -93,7 +95,14 @@ class RollingLinkStore(Protocol):
 
     def read(self, event_type_id: str) -> str | None: ...
     def renew(
-        self, fresh: Link, old: Link | None, seen: str | None, cause: Cause, *, now: datetime
+        self,
+        fresh: Link,
+        old: Link | None,
+        seen: str | None,
+        cause: Cause,
+        *,
+        now: datetime,
+        keyed: KeyedBatch | None = None,
     ) -> bool: ...
 
 

@@ -192,6 +192,7 @@ def _plan(world: World, link: Link, request: RedeemRequest, receipt_id: str) -> 
         invitee=request.invitee,
         answers=request.answers,
         created_at=now,
+        overrides=link.settings.overrides,
         keyless_receipt_id=None if request.idempotency_key is not None else receipt_id,
     )
 

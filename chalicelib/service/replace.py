@@ -1,10 +1,10 @@
 """Replace a link: a fresh one with the same settings, the old one revoked in the same transaction."""
 
-import hashlib
-
 from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.batches import Batch, KeyedBatch, batch_link_id
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.ids import ID_BYTES, LINK, make_id
+from chalicelib.domain.errors import ConflictError, NotFoundError
+from chalicelib.domain.ids import ID_BYTES
 from chalicelib.domain.links import Link
 from chalicelib.domain.succession import fresh_link
 from chalicelib.service.contention import until_decided
@@ -17,30 +17,46 @@ def replace_link(
 ) -> Link:
     """Make a fresh link in an old one's place and return it. Only an active old one becomes revoked.
 
-    With an idempotency key the same request returns the same fresh link, as it now stands.
-    Raises `NotFoundError`.
+    With an idempotency key the same request returns the same fresh link as it now stands, and never makes it
+    again: one that was deleted since stays away.
+    Raises `NotFoundError`; `ConflictError` when the event type was deleted: nothing could be booked.
     """
-    if idempotency_key is None:
-        raw = world.random_bytes(ID_BYTES)
-    else:
-        # The old id and the key give the new id: a repeat finds the link that the first try made.
-        raw = hashlib.sha256(f"replace\x00{link_id}\x00{idempotency_key}".encode()).digest()[:ID_BYTES]
-    fresh_id = make_id(LINK, raw)
-    tried = idempotency_key is not None
+    seed = world.random_bytes(ID_BYTES).hex()
+    tried = False
 
     def attempt() -> Link | None:
         nonlocal tried
         old = read_link(world, caller, link_id)
+        event_type = world.store.event_types.read(old.event_type_id)
+        if event_type is None or event_type.archived:
+            raise ConflictError("This link's event type was deleted.")
         now = world.now()
+        keyed = None
+        if idempotency_key is not None:
+            key = f"replace\x00{link_id}\x00{idempotency_key}"
+            mine = Batch(body_hash="replace", seed=seed, created_at=now, size=1)
+            keyed = KeyedBatch(key, world.store.batches.open(old.host_id, key, mine, cause))
+            if keyed.batch.chunks_done:
+                return _made_before(world, keyed.batch)
+        fresh_id = batch_link_id(keyed.batch.seed if keyed else seed, 0)
+        # P4: the first try may have been written and its reply lost.
+        if tried and keyed is None and (made := world.store.links.read(fresh_id)):
+            return made
+        tried = True
         seen = world.store.rolling_links.read(old.event_type_id) if old.rolling else None
         rolling = seen == old.link_id
         fresh = fresh_link(old, link_id=fresh_id, key_id=world.keyring().current, now=now, rolling=rolling)
-        # P4: the first try may have been written and its reply lost, with a key or without.
-        if tried and (made := world.store.links.read(fresh_id)):
-            return made
-        tried = True
         if rolling:
-            return fresh if world.store.rolling_links.renew(fresh, old, seen, cause, now=now) else None
-        return fresh if world.store.links.replace(old, fresh, cause, now=now) else None
+            written = world.store.rolling_links.renew(fresh, old, seen, cause, now=now, keyed=keyed)
+        else:
+            written = world.store.links.replace(old, fresh, cause, now=now, keyed=keyed)
+        return fresh if written else None
 
     return until_decided(world, attempt)
+
+
+def _made_before(world: World, batch: Batch) -> Link:
+    made = world.store.links.read(batch_link_id(batch.seed, 0))
+    if made is None:
+        raise NotFoundError("The link that this request made was deleted since.")
+    return made

@@ -49,9 +49,20 @@ def revoke_link(world: World, caller: Caller, link_id: str, cause: Cause) -> Lin
 
 def delete_link(world: World, caller: Caller, link_id: str, cause: Cause) -> None:
     """Delete a link, whatever its status. Its bookings and history stay. Raises `NotFoundError`."""
-    link = until_decided(world, lambda: read_link(world, caller, link_id))
-    # Not read anew for another try: a delete that was written and whose reply was lost is done, not "not found".
-    until_decided(world, lambda: world.store.links.delete(link_deleted(link, cause, world.now())))
+    link = read_link(world, caller, link_id)
+
+    def attempt() -> bool | None:
+        nonlocal link
+        if world.store.links.delete(link_deleted(link, cause, world.now())):
+            return True
+        # Changed since it was read, or gone: a delete whose reply was lost is done, not "not found".
+        found = world.store.links.read(link_id)
+        if found is None:
+            return True
+        link = found
+        return None
+
+    until_decided(world, attempt)
 
 
 def bulk_revoke(world: World, caller: Caller, link_ids: Sequence[str], cause: Cause) -> list[BulkResult]:

@@ -1,6 +1,5 @@
 """Keyed generates: what was asked under an `Idempotency-Key`, and which chunks of it are made (P4, ADR 0004)."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -11,11 +10,12 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.links import Link
+from chalicelib.store.chunks import batch_at, mark_chunk_within
 from chalicelib.store.faults import ConditionRefused, TransactionRefused
-from chalicelib.store.items import BatchItem, Key, batch_key, purge_seconds
+from chalicelib.store.items import BatchItem, purge_seconds
 from chalicelib.store.links import Links
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import ABSENT, EXISTS, Table
+from chalicelib.store.table import ABSENT, Table
 
 
 class Batches:
@@ -28,7 +28,7 @@ class Batches:
 
     def read(self, host_id: str, idempotency_key: str, *, now: datetime) -> Batch | None:
         """Return the batch kept under this key and still in force, or None."""
-        item = self._table.get(BatchItem, _batch_at(host_id, idempotency_key))
+        item = self._table.get(BatchItem, batch_at(host_id, idempotency_key))
         # TTL lags: a batch past its time counts as gone, and its key may be used anew.
         return _batch_of(item) if item and item.purge_at > to_millis(now) // 1000 else None
 
@@ -37,7 +37,7 @@ class Batches:
 
         The batch is there before its first link, so whoever comes again derives the same ids from its seed.
         """
-        at = _batch_at(host_id, idempotency_key)
+        at = batch_at(host_id, idempotency_key)
         item = BatchItem(
             *at,
             body_hash=fresh.body_hash,
@@ -71,21 +71,15 @@ class Batches:
 
         A chunk is made once, ever: a link of it that was used, changed or deleted since is not touched (P1).
         """
-        done = BatchItem.chunks_done
         transaction = self._table.transaction()
         for link in links:
             transaction.put(self._links.item_of(link, cause), ABSENT)
-        same = EXISTS & (Path("seed") == batch.seed) & ~done.contains(chunk)
-        transaction.update(_batch_at(host_id, idempotency_key), [done.add({chunk})], same)
+        mark_chunk_within(transaction, host_id, idempotency_key, batch, chunk)
         try:
             transaction.commit()
         except TransactionRefused:
             return False
         return True
-
-
-def _batch_at(host_id: str, idempotency_key: str) -> Key:
-    return batch_key(host_id, hashlib.sha256(idempotency_key.encode()).hexdigest()[:40])
 
 
 def _batch_of(item: BatchItem) -> Batch:

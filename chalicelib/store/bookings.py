@@ -15,6 +15,7 @@ from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.links import Link, LinkStatus
 from chalicelib.domain.listings import BookingFilter, Entry
 from chalicelib.domain.occupancy import cells_by_day
+from chalicelib.domain.offers import NO_OVERRIDES
 from chalicelib.domain.redeeming import (
     AlreadyBooked,
     Attempt,
@@ -245,6 +246,7 @@ class Bookings:
             invitee=booking.invitee,
             answers=booking.answers or None,
             created_at=booking.created_at,
+            overrides=booking.overrides if booking.overrides != NO_OVERRIDES else None,
             keyless_receipt_id=booking.keyless_receipt_id,
             status=booking.status.value,
             cancelled_at=booking.cancelled_at,
@@ -295,6 +297,7 @@ def booking_of(item: BookingItem) -> Booking:
         invitee=item.invitee,
         answers=item.answers or {},
         created_at=item.created_at,
+        overrides=item.overrides or NO_OVERRIDES,
         keyless_receipt_id=item.keyless_receipt_id,
         status=BookingStatus(item.status),
         cancelled_at=item.cancelled_at,

@@ -9,7 +9,7 @@ from chalicelib.domain.listings import Entry
 from chalicelib.store.faults import ConditionRefused, RawItem
 from chalicelib.store.hosts import host_of_raw
 from chalicelib.store.items import BY_HOST, EventTypeItem, event_type_key, host_key, list_sort
-from chalicelib.store.table import ABSENT, Table
+from chalicelib.store.table import Table
 
 
 class EventTypes:
@@ -34,8 +34,8 @@ class EventTypes:
         )
 
     def create(self, event_type: EventType, cause: Cause) -> None:
-        """Make an event type. Raises `ConditionRefused` when the id exists."""
-        self._table.put(_item_of(event_type, cause), ABSENT)
+        """Make an event type; its id is fresh."""
+        self._table.put_new(_item_of(event_type, cause))
 
     def change(self, event_type: EventType, cause: Cause, *, seen: int) -> bool:
         """Write an event type whole if its sequence is still `seen`; return False when it is not."""

@@ -136,7 +136,7 @@ class History:
         ]
 
     def _item_of(self, event: Event) -> HistoryItem:
-        pk, sk = history_key(event.link_id, event.time, event.event_id)
+        pk, sk = history_key(event.link_id, event.time, event.sequence, event.event_id)
         return HistoryItem(
             pk,
             sk,

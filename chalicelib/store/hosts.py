@@ -7,7 +7,7 @@ from chalicelib.domain.hosts import Host
 from chalicelib.domain.listings import Entry
 from chalicelib.store.faults import ConditionRefused, RawItem
 from chalicelib.store.items import BY_HOST, HostItem, host_key, list_sort
-from chalicelib.store.table import ABSENT, Table
+from chalicelib.store.table import Table
 
 TEAM_HOSTS = "TEAM#HOST"
 
@@ -24,8 +24,8 @@ class Hosts:
         return host_of(item) if item else None
 
     def create(self, host: Host, cause: Cause) -> None:
-        """Make a host. Raises `ConditionRefused` when the id exists."""
-        self._table.put(_item_of(host, cause), ABSENT)
+        """Make a host; its id is fresh."""
+        self._table.put_new(_item_of(host, cause))
 
     def change(self, host: Host, cause: Cause, *, seen: int) -> bool:
         """Write a host whole if its sequence is still `seen`; return False when it is not."""

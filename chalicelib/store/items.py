@@ -136,6 +136,7 @@ class BookingItem(Item):
     invitee = DocumentAttribute[Invitee | None](Invitee, null=True)
     answers = DocumentAttribute[dict[str, str]](dict[str, str], null=True)
     created_at = InstantAttribute(attr_name="createdAt")
+    overrides = DocumentAttribute[Overrides | None](Overrides, null=True)
     keyless_receipt_id = UnicodeAttribute(attr_name="keylessReceiptId", null=True)
     status = UnicodeAttribute()
     cancelled_at = InstantAttribute(attr_name="cancelledAt", null=True)
@@ -252,9 +253,9 @@ def request_key(link_id: str, day: date) -> Key:
     return f"LINK#{link_id}", f"REQUEST#{day.isoformat()}"
 
 
-def history_key(link_id: str, time: datetime, event_id: str) -> Key:
-    """Return the key of an entry in a link's history."""
-    return f"LINK#{link_id}", f"HISTORY#{to_millis(time):014d}#{event_id}"
+def history_key(link_id: str, time: datetime, sequence: int, event_id: str) -> Key:
+    """Return the key of an entry in a link's history; within the stream's second the sequence orders."""
+    return f"LINK#{link_id}", f"HISTORY#{to_millis(time):014d}{sequence:010d}#{event_id}"
 
 
 def link_key(link_id: str) -> Key:

@@ -3,20 +3,21 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
+from chalicelib.domain.batches import KeyedBatch
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.emails import normalise_email
 from chalicelib.domain.events import Event
-from chalicelib.domain.links import DueLink, Link, LinkSettings, LinkStatus
+from chalicelib.domain.links import DueLink, Link, LinkSettings, LinkStatus, folded_label
 from chalicelib.domain.listings import DUE_SHARDS, Entry, LinkFilter
 from chalicelib.domain.offers import NO_OVERRIDES
-from chalicelib.store.faults import ConditionRefused, RawItem, TransactionRefused
+from chalicelib.store.chunks import mark_chunk_within
+from chalicelib.store.faults import ConditionRefused, TransactionRefused
 from chalicelib.store.history import History
 from chalicelib.store.items import (
     BY_EVENT_TYPE,
@@ -33,8 +34,6 @@ from chalicelib.store.items import (
 )
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import ABSENT, EXISTS, Table, Transaction
-
-_LABEL_LETTERS: Final = 200
 
 
 class Links:
@@ -94,14 +93,18 @@ class Links:
             return None
         return link_of(LinkItem.from_raw_data(raw))
 
-    def replace(self, old: Link, fresh: Link, cause: Cause, *, now: datetime) -> bool:
-        """Make `fresh`, and revoke `old` if it is active, together or not at all.
+    def replace(
+        self, old: Link, fresh: Link, cause: Cause, *, now: datetime, keyed: KeyedBatch | None
+    ) -> bool:
+        """Make `fresh`, and revoke `old` if it is active, together or not at all; of a keyed request, once ever.
 
-        Returns False when `old` changed since it was read, or `fresh` exists already.
+        Returns False when `old` changed since it was read, or `fresh` was made already.
         """
         transaction = self._table.transaction()
         transaction.put(self.item_of(fresh, cause), ABSENT)
         self.revoke_within(transaction, old, cause, now=now)
+        if keyed is not None:
+            mark_chunk_within(transaction, old.host_id, keyed.key, keyed.batch, 0)
         try:
             transaction.commit()
         except TransactionRefused:
@@ -124,12 +127,13 @@ class Links:
         ]
 
     def delete(self, deleted: Event) -> bool:
-        """Delete a link together with the entry that tells it; return False when it was gone already.
+        """Delete a link together with the entry that tells it; return False when it changed or is gone.
 
         The stream's last image of an item names its last writer, not who deletes it: hence the entry.
         """
         transaction = self._table.transaction()
-        transaction.delete(link_key(deleted.link_id), EXISTS)
+        # The entry's sequence follows the link's, so no other write may come between (P6).
+        transaction.delete(link_key(deleted.link_id), Path("sequence") == deleted.sequence - 1)
         self._history.append_within(transaction, deleted)
         try:
             transaction.commit()
@@ -157,7 +161,7 @@ class Links:
 
     def entries_by_label(self, host_id: str, prefix: str, after: str | None, limit: int) -> list[Entry]:
         """Return entries of a host's links whose label begins with `prefix`, in the labels' order, case ignored."""
-        folded = _folded(prefix)
+        folded = folded_label(prefix)
         sort = Path("labelSort")
         # A key condition takes one range: after a cursor the upper bound has to stand for the prefix.
         condition = (
@@ -256,7 +260,7 @@ class Links:
             item.recipient_key = f"HOST#{link.host_id}#EMAIL#{normalise_email(recipient.email)}"
         if settings.label is not None:
             item.label_host = f"HOST#{link.host_id}"
-            item.label_sort = f"{_folded(settings.label)}\x1f{item.list_sort}"
+            item.label_sort = f"{folded_label(settings.label)}\x1f{item.list_sort}"
         if active and expires is not None:
             item.due_shard = due_shard(link.host_id)
             created = f"{to_millis(link.created_at):014d}"
@@ -316,11 +320,6 @@ def link_of(item: LinkItem) -> Link:
     )
 
 
-def link_of_raw(raw: RawItem) -> Link:
-    """Return the link that a raw item holds."""
-    return link_of(LinkItem.from_raw_data(raw))
-
-
 def due_shard(host_id: str) -> str:
     """Return the due index's partition for a host: a few shards, so that no one partition takes every expiry."""
     return f"DUE#{hashlib.sha256(host_id.encode()).digest()[0] % DUE_SHARDS}"
@@ -332,7 +331,3 @@ def _link_id(pk: str) -> str:
 
 def _whole(number: float | None) -> int | None:
     return None if number is None else int(number)
-
-
-def _folded(label: str) -> str:
-    return label.casefold()[:_LABEL_LETTERS]

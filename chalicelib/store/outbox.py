@@ -110,7 +110,8 @@ def _of_entry(change: _Change) -> list[Event]:
     """Tell an entry that was not written from this stream: a host's delete."""
     if change.new is None or change.old is not None or change.new["type"]["S"] != EventType.LINK_DELETED:
         return []
-    return [event_of(HistoryItem.from_raw_data(change.new))]
+    event = event_of(HistoryItem.from_raw_data(change.new))
+    return [event] if event.data.get("reason") == "host" else []
 
 
 _READERS: Final[Mapping[str, _Reader]] = {

@@ -4,8 +4,10 @@ from datetime import datetime
 
 from pynamodb.expressions.operand import Path
 
+from chalicelib.domain.batches import KeyedBatch
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.links import Link
+from chalicelib.store.chunks import mark_chunk_within
 from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import RollingItem, rolling_key
 from chalicelib.store.links import Links
@@ -24,7 +26,16 @@ class RollingLinks:
         item = self._table.get(RollingItem, rolling_key(event_type_id))
         return item.link_id if item else None
 
-    def renew(self, fresh: Link, old: Link | None, seen: str | None, cause: Cause, *, now: datetime) -> bool:
+    def renew(
+        self,
+        fresh: Link,
+        old: Link | None,
+        seen: str | None,
+        cause: Cause,
+        *,
+        now: datetime,
+        keyed: KeyedBatch | None = None,
+    ) -> bool:
         """Make `fresh` the rolling link and revoke `old` if it was read as active, together or not at all.
 
         `seen` is where the pointer was read to point. Returns False when anything changed since it was read.
@@ -38,6 +49,8 @@ class RollingLinks:
         transaction.put(pointer, ABSENT if seen is None else Path("linkId") == seen)
         if old is not None:
             self._links.revoke_within(transaction, old, cause, now=now)
+        if keyed is not None:
+            mark_chunk_within(transaction, fresh.host_id, keyed.key, keyed.batch, 0)
         try:
             transaction.commit()
         except TransactionRefused:

@@ -1,5 +1,6 @@
 """The table: every request to DynamoDB goes through here, over one shared connection."""
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +15,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.domain.errors import StoreUnavailableError, ThrottledError, TryLaterError
-from chalicelib.store.faults import RawItem, translated
+from chalicelib.store.faults import ConditionRefused, RawItem, translated
 from chalicelib.store.items import INDEX_KEYS, Item, Key
 
 _I = TypeVar("_I", bound=Item)
@@ -181,6 +182,11 @@ class Table:
     def put(self, item: Item, condition: Condition) -> None:
         """Write a whole item. Raises `ConditionRefused`."""
         self._send("PutItem", self.operation(item.key, item=item, condition=condition, tell=False))
+
+    def put_new(self, item: Item) -> None:
+        """Write an item whose id is fresh randomness: there already means that this very write's reply was lost."""
+        with contextlib.suppress(ConditionRefused):
+            self.put(item, ABSENT)
 
     def update(self, key: Key, actions: Sequence[Action], condition: Condition | None) -> RawItem:
         """Change parts of an item and return it whole as it then is. Raises `ConditionRefused`."""

@@ -20,6 +20,7 @@ from chalicelib.service.manage_hosts import create_host
 from chalicelib.service.ports import World
 
 _CAUSE = Cause("system:seed", "seed")
+_SAMPLE = "Sample: once"
 _WORKDAYS = WeeklyHours(days=("mon", "tue", "wed", "thu", "fri"), start="09:00", end="17:00")
 
 
@@ -75,7 +76,7 @@ def _make_samples(world: World) -> Host:
         second.event_type_id: [LinkSettings(label="Sample: five times", max_usage_count=5)],
         first.event_type_id: [
             LinkSettings(label="Sample: for Grace, two weeks", recipient=recipient, expires_at=expires),
-            LinkSettings(label="Sample: once"),
+            LinkSettings(label=_SAMPLE),
         ],
     }
     for event_type_id, links in samples.items():
@@ -87,17 +88,17 @@ def _make_samples(world: World) -> Host:
 
 
 def _sample(world: World, caller: Caller) -> Link:
-    """Return a link to show: the newest that can still be used and is nobody's in particular, else a fresh one."""
+    """Return a link to show: a sample that can still be used and is nobody's in particular, else a fresh one."""
     now = world.now()
     for link in list_links(world, caller, _list_request(LinkStatus.ACTIVE)).rows:
-        if link.refusal_at(now) is None and link.settings.recipient is None:
+        if link.refusal_at(now) is None and (link.settings.label or "") == _SAMPLE:
             return link
     event_types = list_event_types(world, caller, None, None, 1).rows
     if not event_types:
         raise RuntimeError("The first host has no event type; make one, or remove .local to start anew.")
     request = GenerateRequest(
         event_type_id=event_types[0].event_type_id,
-        links=[LinkSettings(label="Sample: once")],
+        links=[LinkSettings(label=_SAMPLE)],
         from_items=False,
         idempotency_key=None,
         body_hash="",

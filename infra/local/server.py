@@ -33,6 +33,7 @@ from chalice.local import (
 )
 
 from chalicelib.api.problems import PROBLEM_TYPE
+from chalicelib.domain.errors import TryLaterError
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024  # API Gateway's own limit
 
@@ -62,6 +63,8 @@ class GatewayProblem(Exception):
         headers = {"Content-Type": "application/problem+json"}
         if self.status == http.HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
+        if self.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["Retry-After"] = "1"
         return headers
 
     def body(self) -> bytes:
@@ -156,6 +159,8 @@ class Gateway(LocalGateway):
             raise _unauthorized() from error
         except ForbiddenError as error:
             raise GatewayProblem(http.HTTPStatus.FORBIDDEN, "This API key may not do that.") from error
+        except TryLaterError as error:
+            raise GatewayProblem(http.HTTPStatus.SERVICE_UNAVAILABLE, error.detail, error.code) from error
         except Exception as error:
             if str(error) == "Unauthorized":  # the one message that API Gateway turns into a 401
                 raise _unauthorized() from error

@@ -103,7 +103,7 @@ def test_a_links_life_is_told_once(site: Site, host: Caller, stream: Stream) -> 
     assert len({row["eventId"] for row in rows.values()}) == len(rows)
 
 
-def test_history_outlives_the_link(site: Site, host: Caller, other: Caller, stream: Stream) -> None:
+def test_history_outlives_the_link(host: Caller, other: Caller, stream: Stream) -> None:
     """A deleted link's history tells who deleted it, and is still its host's alone (P9)."""
     link = host.link()
     answer = host.delete(f"/v1/links/{link['linkId']}", headers={"X-Correlation-Id": "clean-up"})
@@ -117,7 +117,7 @@ def test_history_outlives_the_link(site: Site, host: Caller, other: Caller, stre
     assert_problem(host.get(f"/v1/links/{unknown_id('lnk')}/history"), 404, "not-found")
 
 
-def test_ttls_delete_is_told_as_such(site: Site, host: Caller, stream: Stream) -> None:
+def test_ttls_delete_is_told_as_such(host: Caller, stream: Stream) -> None:
     """P3, P6: what DynamoDB's TTL takes away is expired, then deleted, by the system."""
     link = host.link(expiresAt=at(days=1))
     records = stream.records()
@@ -164,7 +164,7 @@ def test_refusals_are_kept_once_a_minute(site: Site, host: Caller, stream: Strea
     assert "eve@x.example" not in json.dumps(denied)
 
 
-def test_history_pages(site: Site, host: Caller, stream: Stream) -> None:
+def test_history_pages(host: Caller, stream: Stream) -> None:
     """P10: newest first, each entry on exactly one page."""
     link = host.link(maxUsageCount=None)
     for number in range(7):
@@ -195,7 +195,7 @@ def test_no_event_holds_a_token(site: Site, host: Caller, stream: Stream) -> Non
     assert booking["url"].rpartition("/")[2] not in told
 
 
-def test_a_poison_record_stops_nothing(site: Site, host: Caller, stream: Stream) -> None:
+def test_a_poison_record_stops_nothing(host: Caller, stream: Stream) -> None:
     """P6: a record that can't be read is given back by its number; the rest of the batch is told."""
     link = host.link()
     records = stream.records()

@@ -24,7 +24,12 @@ def _current(host: Caller, event_type: dict[str, Any]) -> dict[str, Any]:
 
 def test_replace_makes_a_fresh_link_and_kills_the_old(site: Site, host: Caller) -> None:
     """P3: the moment the fresh link is acknowledged, the old one books nothing; settings are the same."""
-    settings: dict[str, Any] = {"label": "for Grace", "maxUsageCount": 3, "metadata": {"deal": 7}, "expiresAt": at(days=9)}
+    settings: dict[str, Any] = {
+        "label": "for Grace",
+        "maxUsageCount": 3,
+        "metadata": {"deal": 7},
+        "expiresAt": at(days=9),
+    }
     old = host.link(**settings)
     fresh = made(host.post(f"/v1/links/{old['linkId']}/replace"))
     assert fresh["linkId"] != old["linkId"]

@@ -1,0 +1,23 @@
+"""Marking a chunk of a keyed request as made, in the transaction that makes it: so it is made once, ever (ADR 0004)."""
+
+import hashlib
+
+from pynamodb.expressions.operand import Path
+
+from chalicelib.domain.batches import Batch
+from chalicelib.store.items import BatchItem, Key, batch_key
+from chalicelib.store.table import EXISTS, Transaction
+
+
+def batch_at(host_id: str, idempotency_key: str) -> Key:
+    """Return the key of the batch kept under a host's idempotency key."""
+    return batch_key(host_id, hashlib.sha256(idempotency_key.encode()).hexdigest()[:40])
+
+
+def mark_chunk_within(
+    transaction: Transaction, host_id: str, idempotency_key: str, batch: Batch, chunk: int
+) -> None:
+    """Add to a transaction the mark that a chunk is made, on the condition that it was not."""
+    done = BatchItem.chunks_done
+    unmade = EXISTS & (Path("seed") == batch.seed) & ~done.contains(chunk)
+    transaction.update(batch_at(host_id, idempotency_key), [done.add({chunk})], unmade)
