@@ -75,7 +75,7 @@ def field_errors(error: AdmitOneError | None) -> dict[str, str]:
 
 
 def _sentence(fault: FieldFault) -> str:
-    label = _LABELS.get(fault.pointer, "This answer" if fault.pointer.startswith("/answers/") else "")
+    label = _LABELS.get(fault.pointer, "Your answer" if fault.pointer.startswith("/answers/") else "")
     text = f"{label} {fault.detail}" if label else fault.detail[:1].upper() + fault.detail[1:]
     return text if text.endswith(".") else text + "."
 

@@ -91,7 +91,7 @@ def check_answers(answers: Mapping[str, str], questions: tuple[Question, ...], r
                 here.require(answer in question.options, "is not one of the options")
     for question in questions:
         if question.required:
-            rules.at(question.id).require(bool(answers.get(question.id, "").strip()), "must be answered")
+            rules.at(question.id).require(bool(answers.get(question.id, "").strip()), "is needed")
 
 
 def choose_location(locations: tuple[Location, ...], index: int | None, rules: Rules) -> Location | None:

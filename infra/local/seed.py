@@ -90,9 +90,12 @@ def _make_samples(world: World) -> Host:
 def _sample(world: World, caller: Caller) -> Link:
     """Return a link to show: a sample that can still be used and is nobody's in particular, else a fresh one."""
     now = world.now()
-    for link in list_links(world, caller, _list_request(LinkStatus.ACTIVE)).rows:
-        if link.refusal_at(now) is None and (link.settings.label or "") == _SAMPLE:
-            return link
+    active = list_links(world, caller, _list_request(LinkStatus.ACTIVE)).rows
+    open_to_all = [
+        link for link in active if link.refusal_at(now) is None and link.settings.recipient is None
+    ]
+    for link in sorted(open_to_all, key=lambda link: link.settings.label != _SAMPLE):
+        return link
     event_types = list_event_types(world, caller, None, None, 1).rows
     if not event_types:
         raise RuntimeError("The first host has no event type; make one, or remove .local to start anew.")
