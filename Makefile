@@ -24,7 +24,7 @@ help: ## list the targets
 run: $(INSTALLED) ## serve on this machine [PORT=8000] [DYNAMODB_ENDPOINT=http://…]; Ctrl-C saves and stops
 	@exec $(PY) -m infra.local.run --port $(PORT)
 
-test: $(INSTALLED) dynoxide lint types ## everything CI runs: formatting, linters, types, import directions, tests
+test: $(INSTALLED) dynoxide chromium lint types ## everything CI runs: formatting, linters, types, import directions, tests
 	$(PY) -m pytest
 
 lint: $(INSTALLED) ## ruff and the import directions
@@ -75,4 +75,17 @@ dynoxide: ## the second local DynamoDB engine, for the race and crash tests
 		mkdir -p .local/npm && \
 		npm install --prefix .local/npm --no-save --ignore-scripts --no-audit --no-fund --loglevel=error \
 			@dynoxide/linux-x64@$(DYNOXIDE_VERSION) && touch $(DYNOXIDE); \
+	fi
+
+# The browser tests drive any Chromium or Chrome on the PATH. Without one they are skipped, and say so.
+chromium: ## a browser for the browser tests: the one that is installed, else Debian's
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Debian's Chromium …"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium >/dev/null; } || \
+			echo "*** SKIPPED: Chromium could not be installed; the browser tests will be skipped ***" >&2; \
+	else \
+		echo "*** SKIPPED: no Chromium is installed (Debian: apt-get install chromium); the browser tests will be skipped ***" >&2; \
 	fi

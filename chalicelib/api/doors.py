@@ -6,6 +6,7 @@ from chalicelib.api.assets import assets
 from chalicelib.api.bookings import bookings
 from chalicelib.api.cal_com import cal_com
 from chalicelib.api.call import JSON, Call
+from chalicelib.api.console import console
 from chalicelib.api.csv_links import csv_links
 from chalicelib.api.door import Door, Reply, json_reply
 from chalicelib.api.event_types import event_types
@@ -31,6 +32,7 @@ DOORS: Final = (
     invitee,
     link_request,
     own_booking,
+    console,
     assets,
     description,
 )

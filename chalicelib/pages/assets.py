@@ -1,18 +1,25 @@
 """Static files under names that change with their content, so that they may be cached for ever."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 _FOLDER: Final = Path(__file__).parent / "assets"
-_CONTENT_TYPES: Final = {".css": "text/css; charset=utf-8"}
+_CONTENT_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+}
+# `import … from "./x.js"`, `export … from "./x.js"` and `import "./x.js"`, each beginning a line of its own or
+# ending a list of names that does.
+_IMPORT: Final = re.compile(rb'(?m)^((?:(?:import|export)\b[^"\';]*?|\} )from |import )"\./([a-z0-9-]+\.js)"')
 
 
 def asset(name: str) -> tuple[bytes, str] | None:
     """Return the content and content type of e.g. `admit-one.1a2b3c4d.css`; None for any other name."""
-    return _assets().get(name)
+    return _by_hashed_name().get(name)
 
 
 def asset_url(root: str, name: str) -> str:
@@ -21,21 +28,64 @@ def asset_url(root: str, name: str) -> str:
     >>> asset_url("../", "admit-one.css")  # doctest: +SKIP
     '../assets/admit-one.1a2b3c4d.css'
     """
-    return f"{root}assets/{_hashed_names()[name]}"
+    return f"{root}assets/{_assets()[name][0]}"
+
+
+def module_urls(root: str, name: str) -> list[str]:
+    """Return the URLs of every module that one imports, whichever way, for a browser to fetch at once."""
+    return [asset_url(root, found) for found in sorted(_reached(name, set()) - {name})]
 
 
 @lru_cache(maxsize=1)
-def _assets() -> Mapping[str, tuple[bytes, str]]:
+def _by_hashed_name() -> Mapping[str, tuple[bytes, str]]:
     return {
-        hashed: ((_FOLDER / name).read_bytes(), _CONTENT_TYPES[Path(name).suffix])
-        for name, hashed in _hashed_names().items()
+        hashed: (content, _CONTENT_TYPES[Path(name).suffix]) for name, (hashed, content) in _assets().items()
     }
 
 
 @lru_cache(maxsize=1)
-def _hashed_names() -> Mapping[str, str]:
-    return {
-        path.name: f"{path.stem}.{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}{path.suffix}"
-        for path in sorted(_FOLDER.iterdir())
-        if path.suffix in _CONTENT_TYPES
-    }
+def _assets() -> Mapping[str, tuple[str, bytes]]:
+    """Return each file's hashed name and what is served under it, by the file's own name."""
+    return hash_names(
+        {path.name: path.read_bytes() for path in _FOLDER.iterdir() if path.suffix in _CONTENT_TYPES}
+    )
+
+
+def hash_names(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:
+    """Return each file's hashed name and served content.
+
+    A module's imports are rewritten to the hashed names of what it imports before it is hashed itself: a change
+    below changes every name above, so no browser mixes old modules with new ones.
+
+    Raises `ValueError` for a circle of imports, `KeyError` for an import of what is not there.
+    """
+    done: dict[str, tuple[str, bytes]] = {}
+
+    def hashed(name: str, above: tuple[str, ...]) -> str:
+        if name in above:
+            raise ValueError(f"a circle of imports: {' → '.join((*above, name))}")
+        if name not in done:
+            content = files[name]
+            if name.endswith(".js"):
+                content = _IMPORT.sub(
+                    lambda found: (
+                        found[1] + b'"./' + hashed(found[2].decode(), (*above, name)).encode() + b'"'
+                    ),
+                    content,
+                )
+            path = Path(name)
+            digest = hashlib.sha256(content).hexdigest()[:8]
+            done[name] = (f"{path.stem}.{digest}{path.suffix}", content)
+        return done[name][0]
+
+    for name in sorted(files):
+        hashed(name, ())
+    return done
+
+
+def _reached(name: str, seen: set[str]) -> set[str]:
+    seen.add(name)
+    for found in _IMPORT.finditer((_FOLDER / name).read_bytes()):
+        if found[2].decode() not in seen:
+            _reached(found[2].decode(), seen)
+    return seen

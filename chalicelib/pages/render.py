@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.clock import rfc3339
-from chalicelib.pages.assets import asset_url
+from chalicelib.pages.assets import asset_url, module_urls
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -32,5 +32,6 @@ def _environment() -> "Environment":
         auto_reload=False,
     )
     environment.globals["asset_url"] = asset_url
+    environment.globals["module_urls"] = module_urls
     environment.filters["instant"] = rfc3339
     return environment

@@ -1,0 +1,77 @@
+// Event types: a list, each with its one-press link, and the editor behind it.
+import { ApiError, api } from "./console-api.js";
+import { empty, failed, h, icon, notify } from "./console-dom.js";
+import { confirmThen, menuButton } from "./console-dialogs.js";
+import { duration } from "./console-time.js";
+import { LOCATION_KINDS } from "./console-link-form.js";
+import { loadEventTypes } from "./console-state.js";
+import { openEditor } from "./console-editor.js";
+import { openGenerate } from "./console-generate.js";
+import { openShare } from "./console-share.js";
+import { onceButton } from "./console-once.js";
+
+/**
+ * Show the event types.
+ * @param {HTMLElement} view
+ * @returns {() => void} ends it
+ */
+export function showEventTypes(view) {
+  const place = h("div", {});
+  const add = () => openEditor(null, load);
+  view.replaceChildren(h("div.head", {}, h("h1", {}, "Event types"), h("button", { type: "button", onclick: add }, icon("plus"), "New event type")), place);
+
+  async function load() {
+    try {
+      const found = await loadEventTypes();
+      place.replaceChildren(found.length ? h("ul.cards", {}, found.map(card)) : h("div.panel", {}, empty("No event types yet",
+        "An event type says what can be booked: how long it takes, where, and in which hours. Nobody can book it without a link that you make.", h("button", { type: "button", onclick: add }, "Make the first one"))));
+    } catch (error) {
+      place.replaceChildren(h("div.panel", {}, failed(/** @type {Error} */ (error), load)));
+    }
+  }
+
+  /** @param {any} one */
+  function card(one) {
+    const where = one.locations.map((/** @type {any} */ place) => Object.fromEntries(LOCATION_KINDS)[place.kind]).join(" or ");
+    return h("li.panel.card", {},
+      h("div", {}, h("h2", {}, one.title), h("p.hush", {}, [duration(one.durationMinutes), where, `hours in ${one.schedule.timeZone.replaceAll("_", " ")}`].filter(Boolean).join(" · "))),
+      h("div.actions", {}, onceButton(one),
+        h("button.quiet.small", { type: "button", "aria-label": `Generate links: ${one.title}`, onclick: () => openGenerate(one.eventTypeId) }, "Generate"),
+        h("button.quiet.small", { type: "button", "aria-label": `Share: ${one.title}`, onclick: () => openShare({ eventType: one }) }, "Share"),
+        menuButton(`Actions for ${one.title}`, () => [
+          { text: "Edit", run: () => openEditor(one, load) },
+          { text: "Archive", run: () => askArchive(one), bad: true },
+        ])));
+  }
+
+  /** @param {any} one */
+  function askArchive(one) {
+    const archive = async (/** @type {boolean} */ revokeLinks) => {
+      await api("DELETE", `v1/event-types/${one.eventTypeId}`, { query: { revokeLinks: revokeLinks ? "true" : undefined } });
+      notify(`${one.title} archived.`);
+      await load();
+    };
+    confirmThen({
+      title: `Archive ${one.title}?`,
+      text: h("p", {}, "It leaves the list and can’t be booked any more. Bookings that were made stay."),
+      action: "Archive",
+      run: async () => {
+        try {
+          await archive(false);
+        } catch (error) {
+          if (!(error instanceof ApiError && error.status === 409)) throw error;
+          setTimeout(() => confirmThen({
+            title: `${one.title} has live links`,
+            text: [h("p", {}, error.message), h("p", {}, "Archive it and revoke them? Whoever holds one can then no longer book.")],
+            action: "Archive and revoke its links",
+            run: () => archive(true),
+          }));
+        }
+      },
+    });
+  }
+
+  place.append(h("p.hush", {}, "Loading …"));
+  load();
+  return () => {};
+}

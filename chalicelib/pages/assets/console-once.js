@@ -1,0 +1,21 @@
+// "1×": one press makes a link for one booking, and copies it.
+import { newKey } from "./console-api.js";
+import { busy, copy, h } from "./console-dom.js";
+import { makeLinks, onLinksChanged } from "./console-state.js";
+
+/**
+ * A button that makes and copies a link of an event type.
+ * @param {any} eventType
+ */
+export function onceButton(eventType) {
+  // The same key until an answer came: pressed again after a lost reply, it is the same link.
+  let key = newKey();
+  const button = h("button.small.once", { type: "button", title: "Make a link for one booking and copy it", "aria-label": `Make and copy a one-time link: ${eventType.title}` }, "1×");
+  button.addEventListener("click", () => busy(button, async () => {
+    const making = makeLinks({ eventTypeId: eventType.eventTypeId }, key).then(([link]) => link.url);
+    await copy(making, `One-time link for ${eventType.title} copied.`);
+    key = newKey();
+    onLinksChanged.call();
+  }));
+  return button;
+}

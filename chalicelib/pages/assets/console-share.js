@@ -1,0 +1,165 @@
+// The share window: a one-time link, a reusable one, and for each the embed code, the QR code and a mail.
+import { api, newKey } from "./console-api.js";
+import { busy, copy, download, h, icon, uid } from "./console-dom.js";
+import { alert, field, openDialog } from "./console-dialogs.js";
+import { askReplace } from "./console-link-actions.js";
+import { forWhom, makeLinks, onLinksChanged, titleOf } from "./console-state.js";
+
+const REUSABLE = "Reusable link";
+const PNG_SIDE = 1024;
+
+/**
+ * Open the window for a link, or for an event type of which a link is yet to be made.
+ * @param {{link?: any, eventType?: any}} what
+ */
+export function openShare({ link, eventType }) {
+  const eventTypeId = link?.eventTypeId ?? eventType.eventTypeId;
+  /** @type {{once: any, many: any}} */
+  const links = { once: link && link.maxUsageCount !== null ? link : null, many: link && link.maxUsageCount === null ? link : null };
+  let current = link ?? null;
+  let looked = Boolean(links.many);
+  const keys = { once: newKey(), many: newKey() };
+  /** @type {Map<string, Promise<any>>} */
+  const shared = new Map();
+  const share = () => {
+    const { linkId } = current;
+    if (!shared.has(linkId)) shared.set(linkId, api("GET", `v1/links/${linkId}/share`).catch((error) => { shared.delete(linkId); throw error; }));
+    return /** @type {Promise<any>} */ (shared.get(linkId));
+  };
+
+  /** @type {[string, string, (panel: HTMLElement) => any][]} */
+  const TABS = [["once", "One-time link", showOnce], ["many", "Reusable link", showMany], ["embed", "Embed", showEmbed], ["qr", "QR code", showQr], ["mail", "Mail", showMail]];
+  const panel = h("div.sect", { role: "tabpanel", tabindex: 0, id: uid() });
+  const list = h("div.tabs", { role: "tablist", "aria-label": "Ways to share" }, TABS.map(([name, words]) =>
+    h("button", { type: "button", role: "tab", id: uid(), "data-tab": name, "aria-controls": panel.id, onclick: () => open(name) }, words)));
+  list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const tabs = /** @type {HTMLElement[]} */ ([...list.children]);
+    const next = tabs[(tabs.findIndex((tab) => tab.tabIndex === 0) + step + tabs.length) % tabs.length];
+    open(next.dataset.tab ?? "once");
+    next.focus();
+    event.preventDefault();
+  });
+  openDialog({ title: `Share ${link?.overrides.title ?? titleOf(eventTypeId)}`, body: [list, panel] });
+  open(links.many ? "many" : "once");
+
+  /** @param {string} name */
+  async function open(name) {
+    for (const tab of /** @type {HTMLElement[]} */ ([...list.children])) {
+      const on = tab.dataset.tab === name;
+      tab.setAttribute("aria-selected", String(on));
+      tab.tabIndex = on ? 0 : -1;
+      if (on) panel.setAttribute("aria-labelledby", tab.id);
+    }
+    try {
+      await TABS.find(([key]) => key === name)?.[2](panel);
+    } catch (error) {
+      panel.replaceChildren(alert(/** @type {Error} */ (error).message));
+    }
+  }
+
+  /** @param {any} shown */
+  function urlRow(shown) {
+    return h("div.url", {}, h("input", { readonly: true, value: shown.url, "aria-label": "The link’s URL", onfocus: (/** @type {any} */ e) => e.target.select() }),
+    h("button", { type: "button", onclick: () => copy(shown.url, "Link copied.") }, icon("copy"), "Copy"));
+  }
+
+  /** @param {"once" | "many"} kind @param {string} words @param {Record<string, any>} settings */
+  function maker(kind, words, settings) {
+    const button = h("button", { type: "button" }, words);
+    button.addEventListener("click", () => busy(button, async () => {
+      const making = makeLinks({ eventTypeId, ...settings }, keys[kind]).then(([made]) => { links[kind] = current = made; return made.url; });
+      await copy(making, `${kind === "once" ? "One-time link" : REUSABLE} copied.`);
+      keys[kind] = newKey();
+      onLinksChanged.call();
+      open(kind);
+    }));
+    return h("p.actions", {}, button);
+  }
+
+  function replacer(/** @type {"once" | "many"} */ kind) {
+    return h("p.actions", {}, h("button.quiet.small", { type: "button", onclick: () => askReplace(links[kind], (fresh) => { links[kind] = current = fresh; open(kind); }) }, "Generate new link"));
+  }
+
+  function showOnce() {
+    const shown = links.once;
+    if (shown) current = shown;
+    panel.replaceChildren(...shown
+      ? [h("p.hush", {}, `${forWhom(shown) ? `For ${forWhom(shown)}: good` : "Good"} for ${shown.remainingUses === 1 ? "one booking; then it is spent" : `${shown.remainingUses} more bookings`}.`), urlRow(shown), replacer("once")]
+      : [h("div.prose", {}, h("p", {}, "A link that one person can book with once."), maker("once", "Make a one-time link and copy it", {}))]);
+  }
+
+  async function showMany() {
+    if (!links.many && !looked) {
+      panel.replaceChildren(h("p.hush", {}, "Looking for one …"));
+      const page = await api("GET", "v1/links", { query: { eventTypeId, status: "active", q: REUSABLE, limit: 50 } });
+      links.many = page.links.find((/** @type {any} */ one) => one.maxUsageCount === null && one.url) ?? null;
+      looked = true;
+    }
+    const shown = links.many;
+    if (shown) current = shown;
+    panel.replaceChildren(...shown
+      ? [h("p.hush", {}, "Everyone who has it can book, any number of times, until you revoke it."), urlRow(shown), replacer("many")]
+      : [h("div.prose", {}, h("p", {}, "A link without a limit of uses, for a signature or a web page. You can revoke it at any time."), maker("many", "Make a reusable link and copy it", { maxUsageCount: null, label: REUSABLE }))]);
+  }
+
+  /** What the other tabs are about, or the way to have something to share. */
+  async function about() {
+    if (!current) {
+      panel.replaceChildren(h("p", {}, "First make a one-time or a reusable link."));
+      return null;
+    }
+    panel.replaceChildren(h("p.hush", {}, "Loading …"));
+    return { ways: await share(), words: h("p.hush", {}, current.maxUsageCount === null ? "Of the reusable link." : `Of the one-time link${forWhom(current) ? ` for ${forWhom(current)}` : ""}: good for ${current.remainingUses === 1 ? "one booking" : `${current.remainingUses} bookings`}.`) };
+  }
+
+  async function showEmbed() {
+    const found = await about();
+    if (!found) return;
+    const { ways, words } = found;
+    panel.replaceChildren(words, ways.embedHtml === null
+      ? h("div.prose", {}, h("p", {}, "No website may show booking pages in a frame yet. Whoever runs this installation can allow some: name their origins in the setting ", h("code", {}, "FRAME_ANCESTORS"), "."))
+      : h("div", {}, field("Paste this into the page", h("textarea.code", { readonly: true, value: ways.embedHtml })), h("p.actions", {}, h("button", { type: "button", onclick: () => copy(ways.embedHtml, "Embed code copied.") }, icon("copy"), "Copy"))));
+  }
+
+  async function showQr() {
+    const found = await about();
+    if (!found) return;
+    const { ways, words } = found;
+    const image = h("img.qr", { alt: "QR code of the link", src: `data:image/svg+xml,${encodeURIComponent(ways.qrSvg)}` });
+    const png = h("button", { type: "button" }, "Download PNG");
+    png.addEventListener("click", () => busy(png, async () => download("link-qr.png", await toPng(image))));
+    panel.replaceChildren(words, image, h("p.actions", {}, png,
+      h("button.quiet", { type: "button", onclick: () => download("link-qr.svg", new Blob([ways.qrSvg], { type: "image/svg+xml" })) }, "Download SVG")));
+  }
+
+  async function showMail() {
+    const found = await about();
+    if (!found) return;
+    const { ways, words } = found;
+    const to = h("input", { type: "email", value: current.recipient?.email ?? "", autocomplete: "off" });
+    const subject = h("input", { value: ways.mail.subject });
+    const text = h("textarea", { rows: 9, value: ways.mail.text });
+    const send = h("a.button", { href: "#" }, "Open in your mail program");
+    const set = () => { send.href = `mailto:${encodeURIComponent(to.value)}?subject=${encodeURIComponent(subject.value)}&body=${encodeURIComponent(text.value.replaceAll("\n", "\r\n"))}`; };
+    for (const one of [to, subject, text]) one.addEventListener("input", set);
+    set();
+    panel.replaceChildren(words, field("To", to), field("Subject", subject), field("Text", text),
+      h("p.actions.sect", {}, h("button", { type: "button", onclick: () => copy(text.value, "Text copied.") }, icon("copy"), "Copy text"), send));
+  }
+}
+
+/**
+ * Draw the QR code with sharp edges.
+ * @param {HTMLImageElement} image
+ * @returns {Promise<Blob>}
+ */
+async function toPng(image) {
+  await image.decode();
+  const canvas = h("canvas", { width: PNG_SIDE, height: PNG_SIDE });
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.drawImage(image, 0, 0, PNG_SIDE, PNG_SIDE);
+  return new Promise((resolve, reject) => canvas.toBlob((/** @type {Blob | null} */ blob) => (blob ? resolve(blob) : reject(new Error("The browser could not draw it."))), "image/png"));
+}

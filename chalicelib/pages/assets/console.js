@@ -1,0 +1,174 @@
+// The console's way in: the API key, the host acted for, and which view is on show.
+import { ApiError, all, api, onRefused, session } from "./console-api.js";
+import { failed, h } from "./console-dom.js";
+import { alert, field, openDialog, onSubmit } from "./console-dialogs.js";
+import { ZONE, zones } from "./console-time.js";
+import { forgetEventTypes, loadEventTypes } from "./console-state.js";
+import { showBookings } from "./console-bookings.js";
+import { showEventTypes } from "./console-event-types.js";
+import { showLinks } from "./console-links.js";
+import { showRequests } from "./console-requests.js";
+
+/** @type {Record<string, (view: HTMLElement) => () => void>} */
+const VIEWS = { "#links": showLinks, "#event-types": showEventTypes, "#bookings": showBookings, "#requests": showRequests };
+
+const at = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const [top, view, who, foot] = [at("top"), at("view"), at("who"), at("foot")];
+let end = () => {};
+let serial = 0;
+
+/**
+ * The form that asks for a key, and what to do with one that works.
+ * @param {() => void} done
+ */
+function keyForm(done) {
+  // Without a name: nothing that is typed here can end up in a URL.
+  const input = h("input", { type: "password", required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "off" });
+  const go = h("button", { type: "submit" }, "Sign in");
+  const form = h("form", { autocomplete: "off" }, field("API key", input, { hint: "It begins with ao_ and stays in this browser tab only." }), go);
+  onSubmit(form, go, async () => {
+    const apiKey = input.value.trim();
+    try {
+      await api("GET", "v1/event-types", { query: { limit: 1 }, apiKey });
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) {
+        input.select();
+        throw new ApiError(401, { detail: "This key doesn’t work: it is mistyped, or it was revoked. Check it, or ask whoever runs Admit One for a new one." });
+      }
+      // An admin's key names no host: that is asked for next.
+      if (!(error instanceof ApiError && error.status === 422)) throw error;
+    }
+    if (session.key !== apiKey) session.hostId = "";
+    session.key = apiKey;
+    input.value = "";
+    done();
+  });
+  return form;
+}
+
+function showSignIn() {
+  end();
+  end = () => {};
+  serial += 1;
+  top.hidden = true;
+  foot.textContent = "";
+  document.title = "Sign in · Admit One";
+  view.replaceChildren(h("section.gate", {}, h("h1", {}, "Admit One"), h("p.hush", {}, "Private booking links, for hosts."), keyForm(start)));
+  view.querySelector("input")?.focus();
+}
+
+function signOut() {
+  session.key = "";
+  session.hostId = "";
+  forgetEventTypes();
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  showSignIn();
+}
+
+/** @param {any[]} hosts */
+function showHosts(hosts) {
+  top.hidden = true;
+  document.title = "Choose a host · Admit One";
+  view.replaceChildren(h("section.gate", {}, h("h1", {}, "Whose links?"),
+    h("p.hush", {}, hosts.length ? "This is an admin’s key: choose the host to act for." : "There is no host yet: nobody to book time with. Make the first one."),
+    h("div.pick", {}, hosts.map((host) => h("button", { type: "button", onclick: () => { session.hostId = host.hostId; start(); } }, host.name, h("span.sub", {}, host.email)))),
+    hosts.length ? h("details.more", {}, h("summary", {}, "Another host"), hostForm()) : hostForm(),
+    h("p.sect", {}, h("button.quiet.small", { type: "button", onclick: signOut }, "Sign out"))));
+  /** @type {HTMLElement | null} */ (view.querySelector("button, input"))?.focus();
+}
+
+function hostForm() {
+  const name = h("input", { required: true, maxlength: 200, autocomplete: "off" });
+  const email = h("input", { type: "email", required: true, autocomplete: "off" });
+  const zone = h("select", {}, zones().map((one) => h("option", { value: one }, one.replaceAll("_", " "))));
+  zone.value = ZONE;
+  const go = h("button", { type: "submit" }, "Make host");
+  const form = h("form", { autocomplete: "off" }, field("Name", name, { pointer: "/name", hint: "Invitees see the first name only." }), field("Email", email, { pointer: "/email" }), field("Time zone", zone, { pointer: "/timeZone" }), go);
+  onSubmit(form, go, async () => {
+    const host = await api("POST", "v1/hosts", { body: { name: name.value.trim(), email: email.value.trim(), timeZone: zone.value } });
+    session.hostId = host.hostId;
+    start();
+  });
+  return form;
+}
+
+async function start() {
+  const mine = ++serial;
+  end();
+  end = () => {};
+  forgetEventTypes();
+  view.replaceChildren(h("p.hush", {}, "Loading …"));
+  try {
+    /** @type {any[] | null} */
+    const hosts = await all("v1/hosts", "hosts").catch((error) => {
+      if (error.status === 403) return null; // a host's own key
+      throw error;
+    });
+    let found;
+    try {
+      found = await loadEventTypes();
+    } catch (error) {
+      const unknown = error instanceof ApiError && (error.status === 422 || error.status === 404);
+      if (!unknown || !hosts) throw error;
+      session.hostId = "";
+      if (mine === serial) showHosts(hosts);
+      return;
+    }
+    const hostId = session.hostId || found[0]?.hostId;
+    if (mine !== serial) return;
+    who.replaceChildren(...(hosts ? [hostChoice(hosts, hostId)] : []));
+    if (!hosts && hostId) api("GET", `v1/hosts/${hostId}`).then((host) => { if (mine === serial) who.textContent = host.name; }, () => {});
+    top.hidden = false;
+    foot.textContent = `Times are in ${ZONE.replaceAll("_", " ")}.`;
+    route();
+  } catch (error) {
+    if (mine !== serial || !session.key) return;
+    if (error instanceof ApiError && error.status === 401) showSignIn();
+    else view.replaceChildren(failed(/** @type {Error} */ (error), start));
+  }
+}
+
+/** @param {any[]} hosts @param {string | undefined} hostId */
+function hostChoice(hosts, hostId) {
+  const select = h("select", { "aria-label": "Acting for host" }, hostId ? null : h("option", { value: "" }, "My own"), hosts.map((host) => h("option", { value: host.hostId }, host.name)));
+  select.value = hostId ?? "";
+  select.addEventListener("change", () => { session.hostId = select.value; start(); });
+  return select;
+}
+
+function route() {
+  const name = location.hash in VIEWS ? location.hash : "#links";
+  end();
+  for (const link of at("nav").querySelectorAll("a")) {
+    if (link.hash === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  end = VIEWS[name](view);
+  document.title = `${view.querySelector("h1")?.textContent} · Admit One`;
+}
+
+addEventListener("hashchange", () => {
+  if (location.hash === "#view") return;
+  if (!top.hidden && session.key) {
+    route();
+    scrollTo(0, 0);
+    view.focus({ preventScroll: true });
+  }
+});
+at("sign-out").addEventListener("click", signOut);
+
+// Refused in the middle of something: ask for another key above it, so that nothing typed is lost.
+let asking = false;
+onRefused.call = () => {
+  if (asking || top.hidden) return;
+  asking = true;
+  const dialog = openDialog({
+    title: "Sign in again",
+    body: [alert("Your API key is no longer accepted: it was revoked or replaced. What you entered is still here."), keyForm(() => { dialog.close(); if (!document.querySelector("dialog[open]")) start(); })],
+    actions: [h("button.quiet", { type: "button", onclick: signOut }, "Sign out")],
+    onclose: () => { asking = false; },
+  });
+};
+
+if (session.key) start();
+else showSignIn();

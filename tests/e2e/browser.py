@@ -1,0 +1,103 @@
+"""A real Chromium, and pages in it that watch themselves: no CSP violation, no script error, no secret in a URL."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Without the network flags Chromium looks for Google's hosts at every start.
+FLAGS: Final = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+WIDE: Final = (1280, 860)
+NARROW: Final = (390, 844)
+SMALLEST: Final = (320, 640)  # WCAG 1.4.10: 1280 pixels at 400 %
+
+_AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+_TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_REPORT_VIOLATIONS: Final = """
+document.addEventListener("securitypolicyviolation", (event) => {
+  console.error("CSP-VIOLATION", event.violatedDirective, event.blockedURI);
+});
+"""
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Start a Chromium for as long as the block lasts. Skips where none is installed."""
+    path = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("NO BROWSER: no Chromium or Chrome is on the PATH; `make chromium`")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Visit:
+    """A page in a browser context of its own, and what went by in it."""
+
+    page: Page
+    requests: list[Request] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def axe(self, state: str) -> None:
+        """Check that axe finds nothing on the page as it stands, once nothing moves any more."""
+        self.page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished.catch(() => 0)))")
+        self.page.evaluate(_AXE)
+        run = "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})"
+        found: dict[str, Any] = self.page.evaluate(run, _TAGS)
+        told = [
+            f"{state}: {one['id']}: {node['html'][:200]} {node['failureSummary']}"
+            for one in found["violations"]
+            for node in one["nodes"]
+        ]
+        assert not told, "\n".join(told)
+
+    def fits(self, state: str) -> None:
+        """Check that nothing sticks out of the window sideways."""
+        root = "document.documentElement"
+        beyond: int = self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+        assert beyond <= 0, f"{state}: {beyond} pixels too wide"
+        inside = "[...document.querySelectorAll('dialog > .content')].map(e => e.scrollWidth - e.clientWidth)"
+        assert all(over <= 0 for over in self.page.evaluate(inside)), f"{state}: a dialog is too narrow"
+
+
+@contextmanager
+def visiting(browser: Browser, size: tuple[int, int] = WIDE, **options: Any) -> Iterator[Visit]:
+    """Open an empty page for as long as the block lasts; at its end, check what the page did."""
+    defaults: dict[str, Any] = {"timezone_id": "Europe/Berlin", "locale": "en-GB"}
+    context: BrowserContext = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, **defaults | options
+    )
+    context.set_default_timeout(10_000)
+    context.add_init_script(_REPORT_VIOLATIONS)
+    page = context.new_page()
+    visit = Visit(page)
+
+    def requested(request: Request) -> None:  # Playwright can't take a list's own method
+        visit.requests.append(request)
+
+    page.on("request", requested)
+    page.on("pageerror", lambda error: visit.faults.append(str(error)))
+
+    def note(message: Any) -> None:
+        if "CSP-VIOLATION" in message.text or "Content Security Policy" in message.text:
+            visit.faults.append(message.text)
+
+    page.on("console", note)
+    try:
+        yield visit
+        assert visit.faults == []
+    finally:
+        context.close()

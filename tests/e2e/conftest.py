@@ -1,0 +1,41 @@
+"""Fixtures of the browser tests: one browser and one site for all of them, a host for each."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from infra.local.engines import Ministack
+from tests.e2e.browser import running_browser
+from tests.e2e.console import Console, console_of
+from tests.e2e.site import LiveSite, live_site
+from tests.engines import new_table
+from tests.integration.doors import Caller
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """A Chromium."""
+    with running_browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def site(browser: Browser, ministack: Ministack) -> Iterator[LiveSite]:
+    """The app, on the real clock; not even started where there is no browser to see it."""
+    del browser
+    with live_site(new_table(ministack.endpoint_url)) as found:
+        yield found
+
+
+@pytest.fixture
+def host(site: LiveSite) -> Caller:
+    """A new host, by its own key."""
+    return site.host()
+
+
+@pytest.fixture
+def console(browser: Browser, site: LiveSite, host: Caller) -> Iterator[Console]:
+    """The console in a wide window, not signed in."""
+    with console_of(browser, site, host) as found:
+        yield found

@@ -1,0 +1,70 @@
+"""The app behind real HTTP on the real clock, for a browser: its links lead back to it."""
+
+import base64
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+import app
+from chalicelib import bootstrap
+from chalicelib.domain.api_keys import Role
+from chalicelib.domain.clock import rfc3339
+from chalicelib.service.authenticate import make_key
+from infra.local.server import serving
+from tests.engines import Table
+from tests.integration.doors import CAUSE, Caller, made, settings_for
+
+
+@dataclass
+class LiveSite:
+    """A running app; `url` is its root, without a slash at the end."""
+
+    url: str
+    client: httpx.Client
+    admin: Caller
+
+    def host(self, name: str = "Ada Lovelace") -> Caller:
+        """Make a host and return its own client of the API."""
+        body = {"name": name, "email": "ada@hosts.example", "timeZone": "Europe/Berlin"}
+        host_id = made(self.admin.post("/v1/hosts", body))["hostId"]
+        key = make_key(bootstrap.world(), role=Role.HOST, host_id=host_id, name="e2e", cause=CAUSE)
+        return Caller(self.client, key, host_id)
+
+    def book(self, link: dict[str, Any], name: str = "Grace Hopper") -> dict[str, Any]:
+        """Book the first time on offer, and return the booking."""
+        path = link["url"].removeprefix(self.url)
+        slots = self.client.get(f"{path}/slots").json()["slots"]
+        invitee = {"name": name, "email": f"{name.split(maxsplit=1)[0].lower()}@invitees.example"}
+        body = {"start": slots[0]["start"], "timeZone": "Europe/Berlin", "invitee": invitee}
+        booking: dict[str, Any] = made(self.client.post(f"{path}/redeem", json=body))
+        return booking
+
+
+def soon(**units: float) -> str:
+    """Return an instant that long after now, as JSON has it."""
+    return rfc3339((datetime.now(UTC) + timedelta(**units)).replace(microsecond=0))
+
+
+@contextmanager
+def live_site(table: Table) -> Iterator[LiveSite]:
+    """Serve the app over a table for as long as the block lasts."""
+    signing = {"current": 1, "keys": {"1": base64.b64encode(secrets.token_bytes(32)).decode()}}
+    with pytest.MonkeyPatch.context() as patch, serving(app.app) as server:
+        for name, value in settings_for(table, json.dumps(signing)).items():
+            patch.setenv(name, value)
+        patch.setenv("BASE_URL", server.url)
+        patch.delenv("SIGNING_SECRET_ID", raising=False)
+        bootstrap.forget()
+        try:
+            with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+                admin = make_key(bootstrap.world(), role=Role.ADMIN, host_id=None, name="admin", cause=CAUSE)
+                yield LiveSite(server.url, client, Caller(client, admin, None))
+        finally:
+            bootstrap.forget()

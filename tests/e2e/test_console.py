@@ -1,0 +1,648 @@
+"""The console in a real browser: from signing in to a link that is spent, and everything a host does on the way."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Route, expect
+
+from chalicelib.domain.api_keys import Role
+from tests.e2e.browser import NARROW, SMALLEST, WIDE, visiting
+from tests.e2e.console import Console, console_of
+from tests.e2e.site import LiveSite, soon
+from tests.integration.doors import Caller, ok
+
+
+def clipboard(console: Console) -> str:
+    text: str = console.page.evaluate("navigator.clipboard.readText()")
+    return text
+
+
+def link_of(console: Console, url: str) -> dict[str, Any]:
+    """Return the link that a URL opens."""
+    (found,) = console.host.list(q=url)["links"]
+    answer: dict[str, Any] = found
+    return answer
+
+
+# The whole way
+
+
+def test_from_one_press_to_a_spent_link(console: Console, browser: Browser) -> None:
+    """P1, P5: sign in, 1×, the invitee books without JavaScript, the row flips by itself, the next one is too late."""
+    console.host.event_type(title="Intro call")
+    console.sign_in()
+
+    console.button("Make and copy a one-time link: Intro call").click()
+    console.said("One-time link for Intro call copied.")
+    url = clipboard(console)
+    link = link_of(console, url)
+    expect(console.row(link).locator(".pill")).to_have_text("Active")
+    console.row(link).get_by_role("checkbox").check()
+
+    with visiting(browser, java_script_enabled=False) as invitee:
+        invitee.page.goto(url)
+        start = invitee.page.locator("label:has([name=start])").first
+        if not start.is_visible():  # within a day that is folded
+            invitee.page.locator("details:has([name=start]) summary").first.click()
+        start.click()
+        invitee.page.locator("[name='invitee.name']").fill("Grace Hopper")
+        invitee.page.locator("[name='invitee.email']").fill("grace@invitees.example")
+        invitee.page.locator("form[method=post] button").last.click()
+        invitee.page.wait_for_url("**/b/**")
+        expect(invitee.page.locator("body")).to_contain_text("Intro call")
+
+    console.page.evaluate("window.mark = 'not reloaded'")
+    expect(console.row(link).locator(".pill")).to_have_text("Used", timeout=15_000)
+    expect(console.row(link)).to_contain_text("1 of 1")
+    assert console.page.evaluate("window.mark") == "not reloaded"
+    assert console.row(link).get_by_role("checkbox").is_checked()
+
+    with visiting(browser) as second:
+        answer = second.page.goto(url)
+        assert answer is not None
+        assert answer.status == 410
+        expect(second.page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_where_the_clipboard_is_refused_the_link_is_there_to_be_copied(
+    browser: Browser, site: LiveSite, host: Caller
+) -> None:
+    host.event_type(title="Intro call")
+    with console_of(browser, site, host, permissions=[]) as console:
+        console.page.add_init_script(
+            "navigator.clipboard.write = navigator.clipboard.writeText = () => Promise.reject(new Error())"
+        )
+        console.sign_in()
+
+        console.button("Make and copy a one-time link: Intro call").click()
+
+        shown = console.page.get_by_label("To copy")
+        expect(shown).to_be_focused()
+        link_of(console, shown.input_value())
+        selected = "e => e.selectionEnd - e.selectionStart === e.value.length"
+        assert shown.evaluate(selected)
+
+
+# Signing in
+
+
+def test_a_wrong_key_says_what_to_do(console: Console) -> None:
+    console.open()
+    console.type_key("ao_this-is-not-a-key")
+
+    expect(console.page.get_by_role("alert")).to_contain_text("This key doesn’t work")
+    expect(console.page.get_by_label("API key")).to_be_focused()
+    assert console.page.evaluate("sessionStorage.length") == 0
+    console.visit.axe("wrong key")
+
+
+def test_signing_out_forgets_the_key(console: Console) -> None:
+    console.sign_in()
+    assert console.host.key.secret in console.page.evaluate("JSON.stringify({...sessionStorage})")
+
+    console.button("Sign out").click()
+
+    expect(console.page.get_by_label("API key")).to_be_focused()
+    assert console.page.evaluate("sessionStorage.length") == 0
+    console.page.reload()
+    expect(console.page.get_by_label("API key")).to_be_visible()
+
+
+def test_a_key_refused_in_the_middle_loses_nothing_typed(console: Console) -> None:
+    console.host.event_type(title="Intro call")
+    console.sign_in()
+    console.button("Generate links").first.click()
+    console.dialog.get_by_label("Label").fill("Typed with care")
+    console.page.route("**/v1/links", lambda route: route.fulfill(status=401, body="{}"), times=1)
+
+    console.dialog.get_by_role("button", name="Generate", exact=True).click()
+    expect(console.dialog).to_contain_text("Sign in again")
+    console.type_key(console.host.key.secret)
+
+    expect(console.dialog.get_by_label("Label")).to_have_value("Typed with care")
+    console.dialog.get_by_role("button", name="Generate", exact=True).click()
+    expect(console.dialog.get_by_label("The new links")).to_be_visible()
+
+
+def test_an_admin_chooses_a_host(browser: Browser, site: LiveSite) -> None:
+    """P9: an admin's key acts for one host at a time, and the page says for which."""
+    chosen = site.host("Chosen Host")
+    chosen.event_type(title="Chosen's own")
+    admin = Caller(site.client, site.admin.key, None)
+    with console_of(browser, site, admin) as console:
+        console.open()
+        console.type_key(admin.key.secret)
+        console.button("Chosen Host", exact=False).click()
+
+        expect(console.page.get_by_label("Acting for host")).to_have_value(str(chosen.host_id))
+        console.page.get_by_role("link", name="Event types").click()
+        expect(console.page.get_by_role("heading", name="Chosen's own")).to_be_visible()
+    assert site.admin.key.key.role is Role.ADMIN
+
+
+# The table
+
+
+def test_filters_and_search_by_url_never_send_the_token(console: Console) -> None:
+    """P7: a pasted URL is searched by its linkId; the token in it is sent nowhere."""
+    first, second = (console.host.event_type(title=title) for title in ("First", "Second"))
+    one, other = console.host.link(first, label="Alpha"), console.host.link(second, label="Beta")
+    console.host.post(f"/v1/links/{other['linkId']}/revoke")
+    console.sign_in()
+    expect(console.rows).to_have_count(2)
+
+    console.page.get_by_label("Filter by event type").select_option(label="First")
+    expect(console.rows).to_have_count(1)
+    expect(console.row(one)).to_be_visible()
+    console.page.get_by_label("Filter by event type").select_option("")
+    console.page.get_by_label("Filter by status").select_option("revoked")
+    expect(console.row(other)).to_be_visible()
+    expect(console.rows).to_have_count(1)
+    console.page.get_by_label("Filter by status").select_option("")
+    find = console.page.get_by_label("Search links")
+    for text, found in (("alp", one), (other["url"], other), (one["url"].rpartition("/")[2], one)):
+        find.fill(text)
+        expect(console.rows).to_have_count(1)
+        expect(console.row(found)).to_be_visible()
+    find.fill(one["url"][:-5])
+    expect(console.page.get_by_text("That is not a whole link")).to_be_visible()
+    find.fill("nothing has this")
+    expect(console.page.get_by_text("No link matches")).to_be_visible()
+    console.visit.axe("nothing found")
+
+    tokens = [link["url"].rpartition("/")[2][:20] for link in (one, other)]
+    assert not [r.url for r in console.visit.requests for token in tokens if token in r.url]
+
+
+def test_more_pages_and_a_selection_that_stays(console: Console) -> None:
+    """P10: pages come by cursor; a refresh keeps what is selected and where the page is scrolled to."""
+    event_type = console.host.event_type()
+    links = console.host.links(event_type, count=120)
+    console.sign_in()
+    expect(console.rows).to_have_count(50)
+
+    console.button("Show more").click()
+    expect(console.rows).to_have_count(100)
+    console.button("Show more").click()
+    expect(console.rows).to_have_count(120)
+    expect(console.button("Show more")).to_be_hidden()
+    shown = set(console.rows.evaluate_all("rows => rows.map((row) => row.dataset.id)"))
+    assert shown == {link["linkId"] for link in links}
+
+    last = console.rows.last
+    last.get_by_role("checkbox").check()
+    last_id = last.get_attribute("data-id")
+    console.host.post(f"/v1/links/{last_id}/revoke")
+    before = console.page.evaluate("scrollY")
+    console.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(last.locator(".pill")).to_have_text("Revoked")
+    assert last.get_by_role("checkbox").is_checked()
+    assert console.page.evaluate("scrollY") == before
+
+
+def test_many_are_revoked_and_deleted_after_a_question(console: Console) -> None:
+    links = console.host.links(console.host.event_type(), count=3)
+    console.sign_in()
+    for link in links[:2]:
+        console.row(link).get_by_role("checkbox").check()
+    bulk = console.page.get_by_role("region", name="Selected links")
+    expect(bulk).to_contain_text("2 links selected")
+
+    bulk.get_by_role("button", name="Revoke").click()
+    expect(console.button("Cancel")).to_be_focused()
+    console.button("Revoke 2 links").click()
+    console.said("2 links revoked.")
+    assert [console.host.reread(link)["status"] for link in links] == ["revoked", "revoked", "active"]
+    expect(console.row(links[0]).locator(".pill")).to_have_text("Revoked")
+
+    console.page.get_by_label("Select all rows shown").check()
+    bulk.get_by_role("button", name="Delete").click()
+    console.button("Delete 3 links").click()
+    console.said("3 links deleted.")
+    expect(console.page.get_by_text("No links yet")).to_be_visible()
+    assert console.host.list()["links"] == []
+
+
+def test_replace_says_that_the_old_one_stops_working(console: Console) -> None:
+    link = console.host.link(label="Trade fair")
+    console.sign_in()
+
+    console.act(link, "Replace")
+    expect(console.dialog).to_contain_text("The old link stops working at once")
+    console.button("Generate new link").click()
+    console.said("New link copied.")
+
+    fresh = link_of(console, clipboard(console))
+    assert fresh["linkId"] != link["linkId"]
+    assert fresh["label"] == "Trade fair"
+    assert console.host.reread(link)["status"] == "revoked"
+    expect(console.row(fresh)).to_be_visible()
+
+
+# Generating
+
+
+def test_a_retry_after_a_lost_request_makes_no_second_set(console: Console) -> None:
+    """P4: the dialog's key is the same when it is sent again, whether the first try arrived or not."""
+    console.host.event_type(title="Intro call")
+    console.sign_in()
+    tries: list[str] = []
+
+    def lose(route: Route) -> None:
+        tries.append(route.request.headers["idempotency-key"])
+        if len(tries) == 1:
+            route.abort()
+        elif len(tries) == 2:  # it arrives, and its answer is lost
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    console.page.route("**/v1/links", lambda r: lose(r) if r.request.method == "POST" else r.continue_())
+    console.button("Generate links").first.click()
+    console.dialog.get_by_label("How many links").fill("3")
+    console.dialog.get_by_label("Expires", exact=True).select_option(label="In 7 days")
+    console.dialog.get_by_label("Label").fill("Once and for all")
+    go = console.dialog.get_by_role("button", name="Generate", exact=True)
+    for _ in range(2):
+        go.click()
+        expect(console.dialog.get_by_role("alert")).to_contain_text("can’t be reached")
+        expect(go).not_to_have_attribute("aria-busy", "true")
+        expect(console.dialog.get_by_label("Label")).to_have_value("Once and for all")
+        console.page.evaluate("document.querySelector('dialog .alert').remove()")
+    go.click()
+
+    urls = console.dialog.get_by_label("The new links").input_value().split("\n")
+    assert len(set(urls)) == 3
+    assert len(set(tries)) == 1
+    assert {link["url"] for link in console.host.list()["links"]} == set(urls)
+    console.button("Copy all").click()
+    console.said("All 3 links copied.")
+    assert clipboard(console).split("\n") == urls
+    console.visit.axe("links made")
+
+
+def test_the_csv_has_a_byte_order_mark_and_no_formulas(console: Console) -> None:
+    console.host.event_type(title="Intro call")
+    console.sign_in()
+    console.button("Generate links").first.click()
+    console.dialog.get_by_label("Recipient’s name").fill('=HYPERLINK("x")')
+    console.dialog.get_by_label("Recipient’s email").fill("grace@invitees.example")
+    console.dialog.get_by_label("Who may book").select_option("email")
+    console.dialog.get_by_role("button", name="Generate", exact=True).click()
+
+    with console.page.expect_download() as coming:
+        console.button("Download CSV").click()
+
+    raw = coming.value.path().read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    assert '"\'=HYPERLINK(""x"")"' in raw.decode()
+    (link,) = console.host.list()["links"]
+    assert link["recipient"]["enforce"] == "email"
+
+
+def test_everything_that_can_be_set_arrives(console: Console) -> None:
+    console.host.event_type(title="Intro call")
+    console.sign_in()
+    console.button("Generate links").first.click()
+    box = console.dialog
+    box.get_by_text("No limit").click()
+    box.get_by_label("Expires", exact=True).select_option("exact")
+    box.get_by_label("Expires at").fill("2031-07-01T18:00")
+    box.get_by_text("More options").click()
+    box.get_by_label("Not before").fill("2031-01-15T09:30")
+    box.get_by_text("Give the use back").click()
+    box.get_by_text("Customise just this link").click()
+    box.get_by_label("Title").fill("Deep dive")
+    box.get_by_label("Minutes", exact=True).fill("45")
+    box.get_by_label("Location").select_option("phone")
+    box.get_by_label("Address, number or URL").fill("+49 30 1234")
+    box.get_by_text("Its own available hours").click()
+    box.get_by_label("Monday to").fill("00:00")
+    for day in ("Tuesday", "Wednesday", "Thursday"):
+        box.get_by_label(day, exact=True).uncheck()
+    box.get_by_role("button", name="Generate", exact=True).click()
+    expect(box.get_by_label("The new links")).to_be_visible()
+
+    (link,) = console.host.list()["links"]
+    assert link["maxUsageCount"] is None
+    assert (link["expiresAt"], link["notBefore"]) == ("2031-07-01T16:00:00Z", "2031-01-15T08:30:00Z")
+    assert link["restoreUseOnCancel"]
+    assert link["overrides"] == {
+        "title": "Deep dive",
+        "durationMinutes": 45,
+        "locations": [{"kind": "phone", "detail": "+49 30 1234"}],
+        "schedule": {
+            "timeZone": "Europe/Berlin",
+            "weekly": [
+                {"days": ["mon"], "from": "09:00", "to": "24:00"},
+                {"days": ["fri"], "from": "09:00", "to": "17:00"},
+            ],
+            "overrides": [],
+        },
+    }
+
+
+def test_what_the_api_refuses_stands_at_its_field_and_nothing_is_lost(console: Console) -> None:
+    console.host.event_type(title="Intro call")
+    console.sign_in()
+    console.button("Generate links").first.click()
+    console.dialog.get_by_label("Expires", exact=True).select_option("exact")
+    console.dialog.get_by_label("Expires at").fill("2001-07-01T18:00")
+    console.dialog.get_by_label("Who may book").select_option("email")
+    console.dialog.get_by_label("Label").fill("Kept")
+
+    console.dialog.get_by_role("button", name="Generate", exact=True).click()
+
+    email = console.dialog.get_by_label("Recipient’s email")
+    expect(email).to_have_attribute("aria-invalid", "true")
+    expect(email).to_have_accessible_description("Is not an email address.")
+    expect(console.dialog.get_by_label("Expires at")).to_be_focused()
+    expect(console.dialog.get_by_label("Label")).to_have_value("Kept")
+    console.visit.axe("refused by the API")
+    console.page.keyboard.press("Escape")
+    expect(console.dialog).to_contain_text("Close without saving")
+    console.button("Keep editing").click()
+    expect(console.dialog.get_by_label("Label")).to_have_value("Kept")
+
+
+# A link's details, and sharing
+
+
+def test_details_are_edited_and_a_refused_save_keeps_them(console: Console) -> None:
+    link = console.host.link(
+        label="Before", maxUsageCount=5, overrides={"title": "Own", "durationMinutes": 45}
+    )
+    booking = console.site.book(link)
+    console.sign_in()
+    console.act(link, "Details")
+    expect(console.dialog).to_contain_text("1 of 5")
+    expect(console.dialog).to_contain_text(booking["invitee"]["email"])
+    expect(console.dialog.get_by_role("heading", name="History")).to_be_visible()
+    console.visit.axe("details")
+
+    console.button("Edit").click()
+    console.dialog.get_by_label("Label").fill("After")
+    console.dialog.get_by_label("Minutes", exact=True).fill("")
+    console.dialog.get_by_label("Bookings per link").fill("0")
+    console.visit.axe("details being edited")
+    console.dialog.get_by_label("Bookings per link").evaluate("e => e.removeAttribute('min')")
+    console.button("Save").click()
+    expect(console.dialog.get_by_label("Bookings per link")).to_have_attribute("aria-invalid", "true")
+    expect(console.dialog.get_by_label("Label")).to_have_value("After")
+    console.dialog.get_by_label("Bookings per link").fill("7")
+    console.button("Save").click()
+    expect(console.dialog).to_contain_text("1 of 7")
+
+    changed = console.host.reread(link)
+    assert (changed["label"], changed["maxUsageCount"], changed["overrides"]) == (
+        "After",
+        7,
+        {"title": "Own"},
+    )
+    expect(console.row(link)).to_contain_text("After")
+
+
+def test_sharing_in_five_ways(console: Console) -> None:
+    event_type = console.host.event_type(title="Intro call")
+    link = console.host.link(event_type)
+    console.sign_in()
+    console.act(link, "Share")
+    expect(console.dialog.get_by_label("The link’s URL")).to_have_value(link["url"])
+    console.visit.axe("share")
+
+    console.dialog.get_by_role("tab", name="One-time link").focus()
+    console.page.keyboard.press("ArrowRight")
+    console.dialog.get_by_role("button", name="Make a reusable link").click()
+    console.said("Reusable link copied.")
+    reusable = link_of(console, clipboard(console))
+    assert reusable["maxUsageCount"] is None
+    console.dialog.get_by_role("tab", name="Embed").click()
+    expect(console.dialog).to_contain_text("FRAME_ANCESTORS")
+    console.dialog.get_by_role("tab", name="QR code").click()
+    with console.page.expect_download() as coming:
+        console.button("Download PNG").click()
+    assert coming.value.path().read_bytes().startswith(b"\x89PNG")
+    console.visit.axe("share: QR code")
+    console.dialog.get_by_role("tab", name="Mail").click()
+    expect(console.dialog.get_by_label("Subject")).to_have_value("Pick a time: Intro call")
+    assert reusable["url"] in console.dialog.get_by_label("Text", exact=True).input_value()
+    console.visit.axe("share: mail")
+
+    # The next time, the one that there is is found.
+    console.button("Close").click()
+    console.act(link, "Share")
+    console.dialog.get_by_role("tab", name="Reusable link").click()
+    expect(console.dialog.get_by_label("The link’s URL")).to_have_value(reusable["url"])
+
+
+# Event types, bookings, requests, CSV
+
+
+def test_a_host_without_anything_is_led_to_the_first_link(console: Console) -> None:
+    console.sign_in()
+    expect(console.page.get_by_text("First, an event type")).to_be_visible()
+    console.visit.axe("nothing yet")
+    console.page.get_by_role("link", name="Make an event type").click()
+    console.button("Make the first one").click()
+    console.dialog.get_by_label("Title").fill("Intro call")
+    console.button("Add a location").click()
+    console.dialog.get_by_label("Address, number or URL").fill("https://meet.example.com/ada")
+    console.button("Add a date").click()
+    console.dialog.get_by_label("Date", exact=True).fill("2031-12-24")
+    console.button("Add a question").click()
+    console.dialog.get_by_label("Question", exact=True).fill("What about?")
+    console.dialog.get_by_label("Kind of answer").select_option("choice")
+    console.dialog.get_by_label("Options, one on each line").fill("This\nThat")
+    console.visit.axe("event type editor")
+    console.button("Make event type").click()
+
+    expect(console.page.get_by_role("heading", name="Intro call")).to_be_visible()
+    (made,) = ok(console.host.get("/v1/event-types"))["eventTypes"]
+    assert made["schedule"]["overrides"] == [{"date": "2031-12-24", "intervals": []}]
+    assert made["schedule"]["weekly"] == [
+        {"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}
+    ]
+    (question,) = made["questions"]
+    assert (question["label"], question["options"]) == ("What about?", ["This", "That"])
+    console.button("Make and copy a one-time link: Intro call").click()
+    console.said("copied")
+
+
+def test_an_event_type_with_live_links_is_archived_after_a_second_question(console: Console) -> None:
+    event_type = console.host.event_type(title="Intro call")
+    link = console.host.link(event_type)
+    console.sign_in("#event-types")
+    console.button("Actions for Intro call").click()
+    console.button("Archive").click()
+    console.dialog.get_by_role("button", name="Archive").click()
+
+    console.button("Archive and revoke its links").click()
+
+    expect(console.page.get_by_text("No event types yet")).to_be_visible()
+    assert console.host.reread(link)["status"] == "revoked"
+
+
+def test_bookings_are_moved_and_cancelled(console: Console) -> None:
+    """P8: a booking by a spent link can still be moved; its free times are those the API has."""
+    booking = console.site.book(console.host.link(console.host.event_type(title="Intro call")))
+    console.sign_in("#bookings")
+    card = console.page.locator(f"[data-id={booking['bookingId']}]")
+    expect(card).to_contain_text("Grace Hopper")
+    console.visit.axe("bookings")
+
+    console.button("Move the booking with Grace Hopper").click()
+    times = console.dialog.locator(".times label")
+    expect(times.nth(3)).to_be_visible()
+    console.visit.axe("move")
+    times.nth(3).click()
+    console.dialog.get_by_role("button", name="Move", exact=True).click()
+    console.said("Moved to")
+    moved = ok(console.host.get(f"/v1/bookings/{booking['bookingId']}"))
+    assert moved["start"] != booking["start"]
+
+    console.button("Cancel the booking with Grace Hopper").click()
+    console.visit.axe("cancel")
+    console.button("Cancel booking").click()
+    expect(card.locator(".pill")).to_have_text("Cancelled")
+    console.page.get_by_role("tab", name="Past").click()
+    expect(console.page.get_by_text("Nothing in the last 30 days")).to_be_visible()
+
+
+def test_a_request_is_answered_with_one_press(console: Console) -> None:
+    link = console.host.link(console.host.event_type(title="Intro call"), label="For Grace")
+    console.site.book(link)
+    path = link["url"].removeprefix(console.site.url)
+    asked = {"email": "grace@invitees.example", "name": "Grace", "message": "Another time?"}
+    assert console.site.client.post(f"{path}/request", json=asked).status_code == 202
+    console.sign_in("#requests")
+    expect(console.page.get_by_text("Another time?")).to_be_visible()
+    console.visit.axe("requests")
+
+    console.button("Make a new link for Grace and copy it").click()
+    console.said("New link for Grace copied.")
+    fresh = link_of(console, clipboard(console))
+    assert (fresh["label"], fresh["status"]) == ("For Grace", "active")
+    console.page.reload()
+    console.button("Make a new link for Grace and copy it").click()
+    console.said("New link for Grace copied.")
+    assert clipboard(console) == fresh["url"]
+
+
+def test_a_csv_is_shown_and_its_bad_rows_named_before_anything_is_made(console: Console) -> None:
+    console.host.event_type(title="Intro call")
+    console.sign_in()
+    console.button("Import CSV").click()
+    content = "recipientName;recipientEmail\r\nGrace;grace@invitees.example\r\nEve;not an address\r\n"
+    console.dialog.get_by_label("CSV file").set_input_files(
+        {"name": "links.csv", "mimeType": "text/csv", "buffer": content.encode()}
+    )
+    console.button("Import 2 rows").click()
+    expect(console.dialog).to_contain_text("1 row of 2 can’t be used")
+    expect(console.dialog.locator("tr", has_text="Eve")).to_contain_text("recipientEmail: is not an email")
+    console.visit.axe("import")
+    assert console.host.list()["links"] == []
+
+    console.button("Import the good rows only").click()
+    expect(console.dialog).to_contain_text("1 link made")
+    with console.page.expect_download() as coming:
+        console.button("Download CSV").click()
+    (link,) = console.host.list()["links"]
+    assert link["url"] in coming.value.path().read_text()
+
+
+# How it looks and is reached
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [(WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark"), (SMALLEST, "light")],
+    ids=["wide, light", "wide, dark", "narrow, light", "narrow, dark", "320 pixels"],
+)
+def test_every_view_fits_and_axe_finds_nothing(
+    browser: Browser, site: LiveSite, host: Caller, size: tuple[int, int], scheme: str
+) -> None:
+    event_type = host.event_type(title="Workshop: the first architecture review with everyone")
+    long = {"name": "", "email": "bartholomew.featherstonehaugh@very-long-domain-indeed.example"}
+    link = host.link(event_type, recipient=long, expiresAt=soon(days=30), notBefore=soon(days=2))
+    site.book(host.link(event_type, maxUsageCount=3, label="x" * 200))
+    host.post(f"/v1/links/{host.link(event_type)['linkId']}/revoke")
+    with console_of(browser, site, host, size, color_scheme=scheme) as console:
+        console.open()
+        expect(console.page.get_by_label("API key")).to_be_visible()
+        console.visit.axe("sign-in")
+        console.visit.fits("sign-in")
+        console.type_key(host.key.secret)
+        expect(console.row(link)).to_be_visible()
+        for view in ("links", "event-types", "bookings", "requests"):
+            console.page.evaluate("view => { location.hash = view; }", view)
+            console.page.wait_for_load_state("networkidle")
+            console.visit.axe(view)
+            console.visit.fits(view)
+        console.page.evaluate("location.hash = 'links'")
+        console.row(link).get_by_role("checkbox").check()
+        console.visit.axe("selected")
+        for action, name in (("Details", "details"), ("Share", "share"), ("Revoke", "revoke")):
+            console.act(link, action)
+            expect(console.dialog).to_be_visible()
+            console.page.wait_for_load_state("networkidle")
+            console.visit.axe(name)
+            console.visit.fits(name)
+            console.button("Close").click()
+        console.button("Generate links").first.click()
+        console.dialog.get_by_text("More options").click()
+        console.dialog.get_by_text("Customise just this link").click()
+        console.dialog.get_by_text("Its own available hours").click()
+        console.button("Add a date").click()
+        console.visit.axe("generate")
+        console.visit.fits("generate")
+
+
+def test_by_keyboard_alone(console: Console) -> None:
+    """Sign in, make a link, open its menu, revoke it: without a pointer, and focus is never lost."""
+    console.host.event_type(title="Intro call")
+    console.open()
+    keys = console.page.keyboard
+    expect(console.page.get_by_label("API key")).to_be_focused()
+    keys.type(console.host.key.secret)
+    keys.press("Enter")
+    once = console.button("Make and copy a one-time link: Intro call")
+    expect(once).to_be_visible()
+    for _ in range(30):
+        if once.evaluate("e => e === document.activeElement"):
+            break
+        keys.press("Tab")
+    keys.press("Enter")
+    console.said("copied")
+    (link,) = console.host.list()["links"]
+    more = console.row(link).get_by_role("button", name="Actions for")
+    for _ in range(30):
+        if more.count() and more.evaluate("e => e === document.activeElement"):
+            break
+        keys.press("Tab")
+    keys.press("Enter")
+    for _ in range(3):
+        keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(console.dialog).to_contain_text("Revoke this link?")
+    keys.press("Tab")
+    keys.press("Enter")
+    console.said("Link revoked.")
+    expect(more).to_be_focused()
+    assert console.host.reread(link)["status"] == "revoked"
+
+
+def test_the_page_can_be_read_without_a_key_and_says_nothing(site: LiveSite) -> None:
+    """P7, P9: the shell is the same for everyone; what may run in it is the policy's to say."""
+    response = site.client.get("/console")
+
+    assert response.headers["content-security-policy"] == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert "noindex" in response.headers["x-robots-tag"]
+    assert site.client.head("/console").status_code == 200
+    assert "style=" not in response.text
+    assert "<script>" not in response.text
