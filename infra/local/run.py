@@ -12,8 +12,9 @@ from typing import Final, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.backend import Backend, InUseError, local_api_key, own_backend
+from infra.local.backend import TABLE_NAME, Backend, InUseError, local_api_key, own_backend
 from infra.local.engines import EngineError
+from infra.local.functions import deploy_functions, function_settings
 from infra.local.server import make_server
 
 _HOST: Final = "127.0.0.1"
@@ -60,6 +61,9 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
     # Only now: what these import reads its settings from the environment.
     from infra.local.seed import seed
 
+    if backend.engine is not None:
+        _say("Deploying the stream's consumer and the expiry schedule …")
+        deploy_functions(backend.dynamodb_endpoint, TABLE_NAME, function_settings(backend.settings))
     _say("Preparing the first host, event type and link …")
     api_key = local_api_key()
     sample_link_url = seed(api_key)
