@@ -29,6 +29,7 @@ class LiveSite:
     url: str
     client: httpx.Client
     admin: Caller
+    table: Table
 
     def host(self, name: str = "Ada Lovelace") -> Caller:
         """Make a host and return its own client of the API."""
@@ -65,6 +66,6 @@ def live_site(table: Table) -> Iterator[LiveSite]:
         try:
             with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
                 admin = make_key(bootstrap.world(), role=Role.ADMIN, host_id=None, name="admin", cause=CAUSE)
-                yield LiveSite(server.url, client, Caller(client, admin, None))
+                yield LiveSite(server.url, client, Caller(client, admin, None), table)
         finally:
             bootstrap.forget()

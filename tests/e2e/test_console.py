@@ -1,15 +1,19 @@
 """The console in a real browser: from signing in to a link that is spent, and everything a host does on the way."""
 
-from typing import Any
+import json
+import re
+from typing import Any, cast
 
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
+from chalicelib.consumers.outbox import consume
 from chalicelib.domain.api_keys import Role
 from tests.e2e.browser import NARROW, SMALLEST, WIDE, visiting
 from tests.e2e.console import Console, console_of
 from tests.e2e.site import LiveSite, soon
-from tests.integration.doors import Caller, ok
+from tests.integration.doors import Caller, Site, ok
+from tests.integration.test_history import Stream
 
 
 def clipboard(console: Console) -> str:
@@ -32,7 +36,7 @@ def test_from_one_press_to_a_spent_link(console: Console, browser: Browser) -> N
     console.host.event_type(title="Intro call")
     console.sign_in()
 
-    console.button("Make and copy a one-time link: Intro call").click()
+    console.button("1× Intro call: make and copy a one-time link").click()
     console.said("One-time link for Intro call copied.")
     url = clipboard(console)
     link = link_of(console, url)
@@ -74,7 +78,7 @@ def test_where_the_clipboard_is_refused_the_link_is_there_to_be_copied(
         )
         console.sign_in()
 
-        console.button("Make and copy a one-time link: Intro call").click()
+        console.button("1× Intro call: make and copy a one-time link").click()
 
         shown = console.page.get_by_label("To copy")
         expect(shown).to_be_focused()
@@ -138,6 +142,23 @@ def test_an_admin_chooses_a_host(browser: Browser, site: LiveSite) -> None:
         console.page.get_by_role("link", name="Event types").click()
         expect(console.page.get_by_role("heading", name="Chosen's own")).to_be_visible()
     assert site.admin.key.key.role is Role.ADMIN
+
+
+def test_an_admin_makes_a_host(browser: Browser, site: LiveSite) -> None:
+    admin = Caller(site.client, site.admin.key, None)
+    with console_of(browser, site, admin) as console:
+        console.open()
+        console.type_key(admin.key.secret)
+        console.page.get_by_text("Another host").click()
+        console.page.get_by_label("Name").fill("Mary Jackson")
+        console.visit.axe("making a host")
+        console.page.get_by_label("Email").fill("mary@hosts.example")
+        console.button("Make host").click()
+
+        expect(console.page.get_by_text("First, an event type")).to_be_visible()
+        host_id = console.page.get_by_label("Acting for host").input_value()
+    found = ok(site.admin.get(f"/v1/hosts/{host_id}"))
+    assert (found["name"], found["timeZone"]) == ("Mary Jackson", "Europe/Berlin")
 
 
 # The table
@@ -362,6 +383,9 @@ def test_what_the_api_refuses_stands_at_its_field_and_nothing_is_lost(console: C
     console.visit.axe("refused by the API")
     console.page.keyboard.press("Escape")
     expect(console.dialog).to_contain_text("Close without saving")
+    for _ in range(2):
+        console.page.keyboard.press("Escape")
+    expect(console.dialog).to_contain_text("Close without saving")
     console.button("Keep editing").click()
     expect(console.dialog.get_by_label("Label")).to_have_value("Kept")
 
@@ -401,6 +425,31 @@ def test_details_are_edited_and_a_refused_save_keeps_them(console: Console) -> N
         {"title": "Own"},
     )
     expect(console.row(link)).to_contain_text("After")
+
+
+def test_the_history_is_told_in_words(console: Console) -> None:
+    """What the stream's consumer wrote, each entry with its time, its zone and who did it."""
+    stream = Stream(cast("Site", console.site))
+    stream.records()
+    link = console.host.link(label="Before", maxUsageCount=2)
+    console.site.book(link)
+    console.host.patch(f"/v1/links/{link['linkId']}", {"label": "After"})
+    path = link["url"].removeprefix(console.site.url)
+    browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/150.0 Safari/537.36"
+    console.site.client.get(path, headers={"Accept": "text/html", "User-Agent": browser})
+    consume({"Records": json.loads(json.dumps(stream.records()))}, None)
+    console.sign_in()
+
+    console.act(link, "Details")
+
+    changed = console.dialog.locator("ol.line li", has_text="Changed: label")
+    expect(changed).to_contain_text("CET, by API key")
+    for words in ("Made", "Booked with", "Booking made"):
+        entry = console.dialog.locator("ol.line li", has_text=re.compile(f"^{words}"))
+        expect(entry).to_have_count(1)
+    expect(console.dialog).to_contain_text("Opening never uses a link up.")
+    console.visit.axe("history")
+    console.visit.fits("history")
 
 
 def test_sharing_in_five_ways(console: Console) -> None:
@@ -465,7 +514,7 @@ def test_a_host_without_anything_is_led_to_the_first_link(console: Console) -> N
     ]
     (question,) = made["questions"]
     assert (question["label"], question["options"]) == ("What about?", ["This", "That"])
-    console.button("Make and copy a one-time link: Intro call").click()
+    console.button("1× Intro call: make and copy a one-time link").click()
     console.said("copied")
 
 
@@ -505,6 +554,11 @@ def test_bookings_are_moved_and_cancelled(console: Console) -> None:
     console.visit.axe("cancel")
     console.button("Cancel booking").click()
     expect(card.locator(".pill")).to_have_text("Cancelled")
+    console.button("Actions for the booking with Grace Hopper").click()
+    console.button("Erase personal data").click()
+    console.button("Erase").click()
+    expect(card).to_contain_text("Personal data erased")
+    assert ok(console.host.get(f"/v1/bookings/{booking['bookingId']}"))["invitee"] is None
     console.page.get_by_role("tab", name="Past").click()
     expect(console.page.get_by_text("Nothing in the last 30 days")).to_be_visible()
 
@@ -598,6 +652,30 @@ def test_every_view_fits_and_axe_finds_nothing(
         console.visit.fits("generate")
 
 
+def test_behind_a_stage_prefix_everything_is_found(browser: Browser, site: LiveSite, host: Caller) -> None:
+    """On AWS the site may stand under `/api`: no URL of the page says otherwise."""
+    link = host.link(label="Far away")
+    strangers: list[str] = []
+
+    def forward(route: Route) -> None:
+        request = route.request
+        path = request.url.removeprefix("https://admit.example/api")
+        if path == request.url:
+            strangers.append(request.url)
+        sent = {"Accept": "*/*", "Authorization": request.headers.get("authorization", "")}
+        answer = site.client.request(request.method, path, headers=sent)
+        route.fulfill(status=answer.status_code, headers=dict(answer.headers), body=answer.content)
+
+    with console_of(browser, site, host) as console:
+        console.page.route("**/*", forward)
+        console.page.goto("https://admit.example/api/console")
+        console.type_key(host.key.secret)
+        expect(console.row(link)).to_contain_text("Far away")
+        console.page.get_by_role("link", name="Event types").click()
+        expect(console.page.get_by_role("heading", name="Talk")).to_be_visible()
+        assert strangers == []
+
+
 def test_by_keyboard_alone(console: Console) -> None:
     """Sign in, make a link, open its menu, revoke it: without a pointer, and focus is never lost."""
     console.host.event_type(title="Intro call")
@@ -606,7 +684,7 @@ def test_by_keyboard_alone(console: Console) -> None:
     expect(console.page.get_by_label("API key")).to_be_focused()
     keys.type(console.host.key.secret)
     keys.press("Enter")
-    once = console.button("Make and copy a one-time link: Intro call")
+    once = console.button("1× Intro call: make and copy a one-time link")
     expect(once).to_be_visible()
     for _ in range(30):
         if once.evaluate("e => e === document.activeElement"):

@@ -17,11 +17,15 @@ export function openDialog({ title, body, actions = [], kind = "", dirty, onclos
   const label = before?.getAttribute("aria-label");
   const asked = h("div.discard", { hidden: true, role: "alert" });
   const content = h("div.content", {}, body);
+  const keep = () => {
+    asked.hidden = true;
+    /** @type {HTMLElement | null} */ (content.querySelector("input:not([type=hidden]), select, textarea"))?.focus();
+  };
   const close = () => {
     if (!dirty?.()) dialog.close();
     else {
       asked.replaceChildren(h("p", {}, "Close without saving what you entered?"),
-        h("button.small.quiet", { type: "button", onclick: () => { asked.hidden = true; } }, "Keep editing"),
+        h("button.small.quiet", { type: "button", onclick: keep }, "Keep editing"),
         h("button.small.bad", { type: "button", onclick: () => dialog.close() }, "Discard"));
       asked.hidden = false;
       asked.querySelector("button").focus();
@@ -38,11 +42,23 @@ export function openDialog({ title, body, actions = [], kind = "", dirty, onclos
       close();
     }
   });
+  // A browser closes at the second Escape whatever a page says; at the key itself it can still be asked.
+  dialog.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Escape" || !dirty?.() || menu.matches(":popover-open")) return;
+    event.preventDefault();
+    if (asked.hidden) close();
+    else keep();
+  });
   dialog.addEventListener("close", () => {
     dialog.remove();
     // What was said last is often that it is done, and is still to be read.
-    noticePlace()?.append(...dialog.querySelectorAll(":scope > .notices > *"));
+    const notices = [...dialog.querySelectorAll(":scope > .notices > *")];
+    noticePlace()?.append(...notices);
     (before?.isConnected ? before : successor(row, label) ?? document.getElementById("view"))?.focus();
+    for (const toCopy of notices.flatMap((notice) => [...notice.querySelectorAll("input")])) {
+      toCopy.focus();
+      toCopy.select();
+    }
     onclose?.();
   });
   document.body.append(dialog);
@@ -142,7 +158,7 @@ export function showErrors(form, error) {
       elsewhere.push(`${pointer.slice(1)} ${detail}`.trim());
       continue;
     }
-    for (let around = match.closest("details"); around; around = around.parentElement?.closest("details") ?? null) around.open = true;
+    unfold(match);
     const id = uid();
     match.setAttribute("aria-invalid", "true");
     match.setAttribute("aria-describedby", `${match.getAttribute("aria-describedby") ?? ""} ${id}`.trim());
@@ -156,6 +172,11 @@ export function showErrors(form, error) {
   form.prepend(summary);
   if (first) first.focus();
   else summary.scrollIntoView({ block: "nearest" });
+}
+
+/** @param {Element} control */
+function unfold(control) {
+  for (let around = control.closest("details"); around; around = around.parentElement?.closest("details") ?? null) around.open = true;
 }
 
 /** @param {HTMLElement} form */
@@ -175,7 +196,8 @@ export function clearErrors(form) {
  * @param {() => Promise<any>} action
  */
 export function onSubmit(form, button, action) {
-  form.noValidate = false;
+  // The browser can't show its message at a field that is folded away.
+  form.addEventListener("invalid", (event) => unfold(/** @type {Element} */ (event.target)), true);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.getAttribute("aria-busy") === "true") return;

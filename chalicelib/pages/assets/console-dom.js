@@ -113,6 +113,7 @@ async function write(coming) {
     // Safari lets a page copy only if it asks while the press is handled; the text may follow.
     if (window.ClipboardItem) {
       const blob = coming.then((text) => new Blob([text], { type: "text/plain" }));
+      blob.catch(() => {}); // whoever asked hears of it by itself
       await navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
     } else {
       await navigator.clipboard.writeText(await coming);

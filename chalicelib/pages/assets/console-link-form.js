@@ -74,7 +74,10 @@ export function linkFields(link) {
   const hasHours = h("input", { type: "checkbox" });
   hasHours.checked = Boolean(own.schedule);
   const hours = scheduleFields(own.schedule ?? null, "/overrides/schedule");
-  const setHours = () => { hours.element.hidden = !hasHours.checked; };
+  const setHours = () => {
+    hours.element.hidden = !hasHours.checked;
+    hours.element.disabled = !hasHours.checked; // what is not shown needn't be valid
+  };
   hasHours.addEventListener("change", setHours);
   setHours();
   const setKind = () => { detail.disabled = !kind.value; };

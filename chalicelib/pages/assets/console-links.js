@@ -6,7 +6,7 @@ import { tell, when } from "./console-time.js";
 import { linkIdIn, looksSecret } from "./console-token.js";
 import { choose } from "./console-link-form.js";
 import { askDelete, askReplace, askRevoke, copyButton, named } from "./console-link-actions.js";
-import { eventTypes, forWhom, onLinksChanged, titleOf } from "./console-state.js";
+import { eventTypes, forWhom, meet, onLinksChanged, titleOf } from "./console-state.js";
 import { openDetail } from "./console-detail.js";
 import { openGenerate } from "./console-generate.js";
 import { openImport } from "./console-import.js";
@@ -73,6 +73,7 @@ export function showLinks(view) {
   function cells(link) {
     const waits = link.status === "active" && link.notBefore && Date.parse(link.notBefore) > Date.now();
     const whom = forWhom(link);
+    const title = link.overrides.title ?? titleOf(link.eventTypeId);
     const second = whom && whom !== link.label ? link.label : whom && link.recipient?.email !== whom ? link.recipient?.email : "";
     const cell = (/** @type {Record<string, any>} */ props, /** @type {any[]} */ ...inside) => h("td", { role: "cell", ...props }, ...inside);
     const status = waits ? h("span.pill.waiting", {}, "Opens ", when(link.notBefore)) : h(`span.pill.${link.status}`, {}, link.status[0].toUpperCase() + link.status.slice(1));
@@ -84,7 +85,7 @@ export function showLinks(view) {
       { text: "Delete", run: () => askDelete(link), bad: true },
     ]));
     return [
-      cell({}, h("button.text", { type: "button", "aria-label": `${titleOf(link.eventTypeId)}: details of the link ${named(link)}`, onclick: () => openDetail(link) }, link.overrides.title ?? titleOf(link.eventTypeId))),
+      cell({}, h("button.text", { type: "button", "aria-label": `${title}: details of the link ${named(link)}`, onclick: () => openDetail(link) }, title)),
       cell({ class: "whom" }, whom || h("span.hush", {}, "Anyone"), second ? h("span.sub", {}, second) : null),
       cell({ class: "state" }, status),
       cell({ class: "nowrap", "data-label": "Used" }, link.maxUsageCount === null ? `${link.usageCount}, no limit` : `${link.usageCount} of ${link.maxUsageCount}`),
@@ -181,6 +182,8 @@ export function showLinks(view) {
     panel.setAttribute("aria-busy", "true");
     try {
       const page = await api("GET", "v1/links", { query: { ...filters, limit: PAGE }, signal });
+      await meet(page.links);
+      if (signal.aborted) return;
       rows.clear();
       body.replaceChildren();
       for (const link of page.links) put(link, undefined, "end");
@@ -206,6 +209,8 @@ export function showLinks(view) {
     more.setAttribute("aria-busy", "true");
     try {
       const page = await api("GET", "v1/links", { query: { ...filters, limit: PAGE, cursor }, signal });
+      await meet(page.links);
+      if (signal.aborted) return;
       const known = rows.size;
       for (const link of page.links) put(link, cursor, "end");
       nextCursor = page.nextCursor;
@@ -297,6 +302,7 @@ export function showLinks(view) {
     const cursors = new Set([undefined, ...shown.map(({ cursor }) => cursor)]);
     for (const cursor of cursors) {
       const page = await api("GET", "v1/links", { query: { ...filters, limit: PAGE, cursor }, signal });
+      await meet(page.links);
       if (signal.aborted) return;
       const found = new Set(page.links.map((/** @type {any} */ link) => link.linkId));
       const oldest = page.links.at(-1)?.createdAt ?? "";

@@ -42,7 +42,7 @@ export function showRequests(view) {
 /** @param {any} request */
 function card(request) {
   const who = request.name || request.email;
-  const answer = h("button.small", { type: "button", "aria-label": `Make a new link for ${who} and copy it` }, "Make new link");
+  const answer = h("button.small", { type: "button", "aria-label": `Make a new link for ${who} and copy it` }, "Make a new link");
   const acts = h("div.actions", {}, answer);
   answer.addEventListener("click", () => busy(answer, async () => {
     /** @type {any} */

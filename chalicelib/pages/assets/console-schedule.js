@@ -13,7 +13,7 @@ const OFFICE = { timeZone: ZONE, weekly: [{ days: ["mon", "tue", "wed", "thu", "
  * Fields for a schedule, nine to five on weekdays where none is given.
  * @param {any} schedule as the API gives it, or null
  * @param {string} pointer where the API's errors point
- * @returns {{element: HTMLElement, read: () => any}}
+ * @returns {{element: HTMLFieldSetElement, read: () => any}}
  */
 export function scheduleFields(schedule, pointer) {
   const given = schedule ?? OFFICE;

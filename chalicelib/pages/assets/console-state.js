@@ -3,6 +3,8 @@ import { all, api, forHost } from "./console-api.js";
 
 /** @type {Map<string, any>} */
 const known = new Map();
+/** @type {Set<string>} */
+const archived = new Set();
 /** @type {any[]} */
 let listed = [];
 
@@ -20,6 +22,18 @@ export async function loadEventTypes() {
 export function forgetEventTypes() {
   listed = [];
   known.clear();
+  archived.clear();
+}
+
+/**
+ * Get to know the event types of links: one may have been made elsewhere since they were read.
+ * @param {any[]} links
+ */
+export async function meet(links) {
+  const strange = () => links.map((link) => link.eventTypeId).filter((id) => !known.has(id) && !archived.has(id));
+  if (!strange().length) return;
+  await loadEventTypes();
+  for (const id of strange()) archived.add(id);
 }
 
 /**

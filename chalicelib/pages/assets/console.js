@@ -53,7 +53,7 @@ function showSignIn() {
   top.hidden = true;
   foot.textContent = "";
   document.title = "Sign in · Admit One";
-  view.replaceChildren(h("section.gate", {}, h("h1", {}, "Admit One"), h("p.hush", {}, "Private booking links, for hosts."), keyForm(start)));
+  view.replaceChildren(h("section.gate", {}, h("h1", {}, "Admit One"), h("p.hush", {}, "Private booking links, for hosts."), keyForm(() => start().then(() => view.focus()))));
   view.querySelector("input")?.focus();
 }
 
