@@ -49,7 +49,7 @@ def invitation_mail(view: Invitation) -> Mail:
     ]
     if view.host_first_name:
         paragraphs.append(f"Best wishes,\n{_one_line(view.host_first_name)}")
-    return Mail(f"Pick a time: {title}", "\n\n".join(paragraphs) + "\n")
+    return Mail(f"Pick a time: {title}", "\n\n".join(filter(None, paragraphs)) + "\n")
 
 
 def embed_snippet(url: str, title: str) -> str:
