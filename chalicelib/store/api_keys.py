@@ -9,7 +9,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import BY_HOST, ApiKeyItem, Key, api_key_key, list_sort
-from chalicelib.store.table import EXISTS, Table
+from chalicelib.store.table import ABSENT, EXISTS, Table
 
 TEAM_KEYS = "TEAM#KEY"
 _PAGE = 100
@@ -42,7 +42,7 @@ class ApiKeys:
             host_key=TEAM_KEYS,
             list_sort=list_sort(key.created_at, key.key_id),
         )
-        self._table.put_new(item)
+        self._table.put(item, ABSENT)
 
     def all(self) -> list[ApiKey]:
         """Return every key, newest first, revoked ones too."""

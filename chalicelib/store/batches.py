@@ -11,7 +11,6 @@ from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.links import Link
 from chalicelib.store.chunks import batch_at, mark_chunk_within
-from chalicelib.store.faults import ConditionRefused, TransactionRefused
 from chalicelib.store.items import BatchItem, purge_seconds
 from chalicelib.store.links import Links
 from chalicelib.store.retention import Retention
@@ -49,14 +48,12 @@ class Batches:
             correlation_id=cause.correlation_id,
         )
         gone = ABSENT | (Path("purgeAt") <= to_millis(fresh.created_at) // 1000)
-        try:
-            self._table.put(item, gone)
-        except ConditionRefused:
-            kept = self.read(host_id, idempotency_key, now=fresh.created_at)
-            if kept is None:  # purged between the two: whoever comes again makes it
-                raise ContendedError from None
-            return kept
-        return fresh
+        if self._table.put(item, gone):
+            return fresh
+        kept = self.read(host_id, idempotency_key, now=fresh.created_at)
+        if kept is None:  # purged between the two: whoever comes again makes it
+            raise ContendedError
+        return kept
 
     def create_chunk(
         self,
@@ -75,11 +72,7 @@ class Batches:
         for link in links:
             transaction.put(self._links.item_of(link, cause), ABSENT)
         mark_chunk_within(transaction, host_id, idempotency_key, batch, chunk)
-        try:
-            transaction.commit()
-        except TransactionRefused:
-            return False
-        return True
+        return transaction.committed()
 
 
 def _batch_of(item: BatchItem) -> Batch:

@@ -28,15 +28,17 @@ from chalicelib.domain.redeeming import (
 from chalicelib.store.days import Days
 from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import (
-    BY_EVENT_TYPE,
-    BY_HOST,
+    BOOKINGS,
     BY_REFERENCE,
     BookingItem,
     LinkItem,
     ReceiptItem,
     booking_key,
+    event_type_list,
+    host_list,
     link_key,
     list_sort,
+    owner_list,
     purge_seconds,
     receipt_key,
 )
@@ -113,7 +115,7 @@ class Bookings:
             transaction.put(self._links.item_of(restored, cause), same)
         self._rewrite(transaction, booking, cause)
         self._days.free(transaction, booking.host_id, booking.occupied, cause)
-        return _committed(transaction)
+        return transaction.committed()
 
     def move(self, booking: Booking, moved: Booking, cause: Cause) -> bool | None:
         """Write a moved booking and swap its time, together or not at all; the link is not touched (P8).
@@ -128,22 +130,19 @@ class Bookings:
         if not self._days.swap(transaction, booking.host_id, booking.occupied, moved.occupied, cause):
             return False
         # A refused day was read as free, or is asked for cells alone: the next attempt reads and tells which.
-        return True if _committed(transaction) else None
+        return True if transaction.committed() else None
 
     def erase(self, booking: Booking, cause: Cause) -> bool:
         """Write a booking whose person was erased; return False when it changed since it was read."""
         transaction = self._table.transaction()
         self._rewrite(transaction, booking, cause)
-        return _committed(transaction)
+        return transaction.committed()
 
     def entries(
         self, where: BookingFilter, status: BookingStatus, after: str | None, limit: int
     ) -> list[Entry]:
         """Return up to `limit` index entries of one owner and status by start, earliest first."""
-        if where.event_type_id is not None:
-            index, partition = BY_EVENT_TYPE, f"ETYPE#{where.event_type_id}#BOOKING#{status}"
-        else:
-            index, partition = BY_HOST, f"HOST#{where.host_id}#BOOKING#{status}"
+        index, partition = owner_list(where.host_id, where.event_type_id, BOOKINGS, status)
         return self._entries(index, partition, _between(where, after), limit)
 
     def entries_of_link(self, where: BookingFilter, after: str | None, limit: int) -> list[Entry]:
@@ -253,20 +252,12 @@ class Bookings:
             sequence=booking.sequence,
             actor=cause.actor,
             correlation_id=cause.correlation_id,
-            host_key=f"HOST#{booking.host_id}#BOOKING#{booking.status}",
-            event_type_key=f"ETYPE#{booking.event_type_id}#BOOKING#{booking.status}",
+            host_key=host_list(booking.host_id, BOOKINGS, booking.status),
+            event_type_key=event_type_list(booking.event_type_id, BOOKINGS, booking.status),
             reference_key=f"LINK#{booking.link_id}#BOOKING",
             list_sort=list_sort(booking.start, booking.booking_id),
             purge_at=purge_seconds(booking.end, self._retention.booking),
         )
-
-
-def _committed(transaction: Transaction) -> bool:
-    try:
-        transaction.commit()
-    except TransactionRefused:
-        return False
-    return True
 
 
 def _between(where: BookingFilter, after: str | None) -> Condition:

@@ -6,10 +6,10 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.event_types import EventType
 from chalicelib.domain.hosts import Host
 from chalicelib.domain.listings import Entry
-from chalicelib.store.faults import ConditionRefused, RawItem
+from chalicelib.store.faults import RawItem
 from chalicelib.store.hosts import host_of_raw
 from chalicelib.store.items import BY_HOST, EventTypeItem, event_type_key, host_key, list_sort
-from chalicelib.store.table import Table
+from chalicelib.store.table import ABSENT, Table
 
 
 class EventTypes:
@@ -35,15 +35,11 @@ class EventTypes:
 
     def create(self, event_type: EventType, cause: Cause) -> None:
         """Make an event type; its id is fresh."""
-        self._table.put_new(_item_of(event_type, cause))
+        self._table.put(_item_of(event_type, cause), ABSENT)
 
     def change(self, event_type: EventType, cause: Cause, *, seen: int) -> bool:
         """Write an event type whole if its sequence is still `seen`; return False when it is not."""
-        try:
-            self._table.put(_item_of(event_type, cause), Path("sequence") == seen)
-        except ConditionRefused:
-            return False
-        return True
+        return self._table.put(_item_of(event_type, cause), Path("sequence") == seen)
 
     def page(self, host_id: str, before: str | None, limit: int) -> list[tuple[Entry, EventType]]:
         """Return up to `limit` of a host's event types that are not archived, newest first, older than `before`."""

@@ -11,7 +11,6 @@ from chalicelib.domain.link_requests import LinkRequest
 from chalicelib.domain.links import Link
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.visits import Opens, Visitor
-from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import (
     BY_HOST,
     DenialItem,
@@ -39,11 +38,7 @@ class History:
 
     def append(self, event: Event) -> bool:
         """Write an entry; return False when it is there already: the same record may come more than once."""
-        try:
-            self._table.put(self._item_of(event), ABSENT)
-        except ConditionRefused:
-            return False
-        return True
+        return self._table.put(self._item_of(event), ABSENT)
 
     def append_within(self, transaction: Transaction, event: Event) -> None:
         """Add an entry to a transaction."""
@@ -92,10 +87,7 @@ class History:
             correlation_id=cause.correlation_id,
             purge_at=purge_seconds(now, self._retention.link),
         )
-        try:
-            self._table.put(item, ABSENT)
-        except ConditionRefused:
-            return
+        self._table.put(item, ABSENT)
 
     def request(self, request: LinkRequest, cause: Cause) -> bool:
         """Keep a request for a new link; return False when this link had one that day."""
@@ -116,11 +108,7 @@ class History:
             list_sort=list_sort(request.requested_at, request.link_id),
             purge_at=purge_seconds(request.requested_at, self._retention.link),
         )
-        try:
-            self._table.put(item, ABSENT)
-        except ConditionRefused:
-            return False
-        return True
+        return self._table.put(item, ABSENT)
 
     def requests(self, host_id: str, before: str | None, limit: int) -> list[tuple[Entry, LinkRequest]]:
         """Return up to `limit` of a host's requests, newest first, older than `before`."""

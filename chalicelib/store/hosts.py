@@ -5,9 +5,9 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.hosts import Host
 from chalicelib.domain.listings import Entry
-from chalicelib.store.faults import ConditionRefused, RawItem
+from chalicelib.store.faults import RawItem
 from chalicelib.store.items import BY_HOST, HostItem, host_key, list_sort
-from chalicelib.store.table import Table
+from chalicelib.store.table import ABSENT, Table
 
 TEAM_HOSTS = "TEAM#HOST"
 
@@ -25,15 +25,11 @@ class Hosts:
 
     def create(self, host: Host, cause: Cause) -> None:
         """Make a host; its id is fresh."""
-        self._table.put_new(_item_of(host, cause))
+        self._table.put(_item_of(host, cause), ABSENT)
 
     def change(self, host: Host, cause: Cause, *, seen: int) -> bool:
         """Write a host whole if its sequence is still `seen`; return False when it is not."""
-        try:
-            self._table.put(_item_of(host, cause), Path("sequence") == seen)
-        except ConditionRefused:
-            return False
-        return True
+        return self._table.put(_item_of(host, cause), Path("sequence") == seen)
 
     def page(self, before: str | None, limit: int) -> list[tuple[Entry, Host]]:
         """Return up to `limit` hosts, newest first, older than `before`."""

@@ -35,6 +35,9 @@ INDEX_KEYS: Final[dict[str, tuple[str, str]]] = {
     DUE: ("dueShard", "dueSort"),
 }
 
+LINKS: Final = "LINK"
+BOOKINGS: Final = "BOOKING"
+
 Key = tuple[str, str]
 
 
@@ -281,6 +284,23 @@ def day_key(host_id: str, day: date) -> Key:
 def batch_key(host_id: str, key_hash: str) -> Key:
     """Return the key of a keyed generate."""
     return f"HOST#{host_id}", f"BATCH#{key_hash}"
+
+
+def host_list(host_id: str, kind: str, status: str) -> str:
+    """Return the `byHost` partition that lists a host's links or bookings in a status."""
+    return f"HOST#{host_id}#{kind}#{status}"
+
+
+def event_type_list(event_type_id: str, kind: str, status: str) -> str:
+    """Return the `byEventType` partition that lists an event type's links or bookings in a status."""
+    return f"ETYPE#{event_type_id}#{kind}#{status}"
+
+
+def owner_list(host_id: str, event_type_id: str | None, kind: str, status: str) -> tuple[str, str]:
+    """Return the index and the partition that list a status, of an event type where one is given."""
+    if event_type_id is not None:
+        return BY_EVENT_TYPE, event_type_list(event_type_id, kind, status)
+    return BY_HOST, host_list(host_id, kind, status)
 
 
 def list_sort(instant: datetime, item_id: str) -> str:

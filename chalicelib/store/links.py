@@ -17,19 +17,21 @@ from chalicelib.domain.links import DueLink, Link, LinkSettings, LinkStatus, fol
 from chalicelib.domain.listings import DUE_SHARDS, Entry, LinkFilter
 from chalicelib.domain.offers import NO_OVERRIDES
 from chalicelib.store.chunks import mark_chunk_within
-from chalicelib.store.faults import ConditionRefused, TransactionRefused
+from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.history import History
 from chalicelib.store.items import (
-    BY_EVENT_TYPE,
-    BY_HOST,
     BY_LABEL,
     BY_RECIPIENT,
     BY_REFERENCE,
     DUE,
     INDEX_KEYS,
+    LINKS,
     LinkItem,
+    event_type_list,
+    host_list,
     link_key,
     list_sort,
+    owner_list,
     purge_seconds,
 )
 from chalicelib.store.retention import Retention
@@ -57,30 +59,18 @@ class Links:
 
     def create(self, link: Link, cause: Cause) -> bool:
         """Make one link; return False when that id exists already, whatever became of it."""
-        try:
-            self._table.put(self.item_of(link, cause), ABSENT)
-        except ConditionRefused:
-            return False
-        return True
+        return self._table.put(self.item_of(link, cause), ABSENT)
 
     def create_together(self, links: Sequence[Link], cause: Cause) -> bool:
         """Make up to 99 links, all or none; return False when an id exists already, and nothing was made."""
         transaction = self._table.transaction()
         for link in links:
             transaction.put(self.item_of(link, cause), ABSENT)
-        try:
-            transaction.commit()
-        except TransactionRefused:
-            return False
-        return True
+        return transaction.committed()
 
     def change(self, link: Link, cause: Cause, *, seen: int) -> bool:
         """Write a link whole if its sequence is still `seen`; return False when it is not, or the link is gone."""
-        try:
-            self._table.put(self.item_of(link, cause), Path("sequence") == seen)
-        except ConditionRefused:
-            return False
-        return True
+        return self._table.put(self.item_of(link, cause), Path("sequence") == seen)
 
     def revoke(self, link: Link, cause: Cause, *, now: datetime) -> Link | None:
         """Revoke a link that is active as the store and the clock have it; return it as it then is, else None.
@@ -105,11 +95,7 @@ class Links:
         self.revoke_within(transaction, old, cause, now=now)
         if keyed is not None:
             mark_chunk_within(transaction, old.host_id, keyed.key, keyed.batch, 0)
-        try:
-            transaction.commit()
-        except TransactionRefused:
-            return False
-        return True
+        return transaction.committed()
 
     def revoke_within(self, transaction: Transaction, link: Link, cause: Cause, *, now: datetime) -> None:
         """Add to a transaction the revoking of a link that is active; of any other, that it is so still."""
@@ -135,18 +121,11 @@ class Links:
         # The entry's sequence follows the link's, so no other write may come between (P6).
         transaction.delete(link_key(deleted.link_id), Path("sequence") == deleted.sequence - 1)
         self._history.append_within(transaction, deleted)
-        try:
-            transaction.commit()
-        except TransactionRefused:
-            return False
-        return True
+        return transaction.committed()
 
     def entries(self, where: LinkFilter, status: LinkStatus, before: str | None, limit: int) -> list[Entry]:
         """Return up to `limit` index entries of one owner and stored status, newest first, older than `before`."""
-        if where.event_type_id is not None:
-            index, partition = BY_EVENT_TYPE, f"ETYPE#{where.event_type_id}#LINK#{status}"
-        else:
-            index, partition = BY_HOST, f"HOST#{where.host_id}#LINK#{status}"
+        index, partition = owner_list(where.host_id, where.event_type_id, LINKS, status)
         return self._entries(index, partition, before, limit)
 
     def entries_by_recipient(self, host_id: str, email: str, before: str | None, limit: int) -> list[Entry]:
@@ -249,8 +228,8 @@ class Links:
             sequence=link.sequence,
             actor=cause.actor,
             correlation_id=cause.correlation_id,
-            host_key=f"HOST#{link.host_id}#LINK#{status}",
-            event_type_key=f"ETYPE#{link.event_type_id}#LINK#{status}",
+            host_key=host_list(link.host_id, LINKS, status),
+            event_type_key=event_type_list(link.event_type_id, LINKS, status),
             list_sort=list_sort(link.created_at, link.link_id),
             purge_at=purge_seconds(dies, self._retention.link) if dies else None,
         )
@@ -281,8 +260,8 @@ def death(
     """Return the update actions by which a link leaves the living: status, index keys, TTL, and who did it."""
     return [
         Path("status").set(status.value),
-        Path("hostKey").set(f"HOST#{link.host_id}#LINK#{status}"),
-        Path("eventTypeKey").set(f"ETYPE#{link.event_type_id}#LINK#{status}"),
+        Path("hostKey").set(host_list(link.host_id, LINKS, status)),
+        Path("eventTypeKey").set(event_type_list(link.event_type_id, LINKS, status)),
         Path("purgeAt").set(purge_seconds(now, retention.link)),
         Path("dueShard").remove(),
         Path("dueSort").remove(),

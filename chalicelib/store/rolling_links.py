@@ -8,7 +8,6 @@ from chalicelib.domain.batches import KeyedBatch
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.links import Link
 from chalicelib.store.chunks import mark_chunk_within
-from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import RollingItem, rolling_key
 from chalicelib.store.links import Links
 from chalicelib.store.table import ABSENT, Table, Transaction
@@ -51,11 +50,7 @@ class RollingLinks:
             self._links.revoke_within(transaction, old, cause, now=now)
         if keyed is not None:
             mark_chunk_within(transaction, fresh.host_id, keyed.key, keyed.batch, 0)
-        try:
-            transaction.commit()
-        except TransactionRefused:
-            return False
-        return True
+        return transaction.committed()
 
     def succeed_within(self, transaction: Transaction, link: Link, successor: Link, cause: Cause) -> None:
         """Add to a redeem the making of the successor, on the condition that the pointer is still at `link`."""

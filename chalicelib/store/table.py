@@ -1,6 +1,5 @@
 """The table: every request to DynamoDB goes through here, over one shared connection."""
 
-import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +14,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.domain.errors import StoreUnavailableError, ThrottledError, TryLaterError
-from chalicelib.store.faults import ConditionRefused, RawItem, translated
+from chalicelib.store.faults import ConditionRefused, RawItem, TransactionRefused, translated
 from chalicelib.store.items import INDEX_KEYS, Item, Key
 
 _I = TypeVar("_I", bound=Item)
@@ -66,6 +65,14 @@ class Transaction:
                 put_items=self.puts,
                 update_items=self.updates,
             )
+
+    def committed(self) -> bool:
+        """Write all or nothing; return False where a condition did not hold, whichever it was."""
+        try:
+            self.commit()
+        except TransactionRefused:
+            return False
+        return True
 
 
 class Table:
@@ -179,24 +186,23 @@ class Table:
         )
         return [{name: value["S"] for name, value in raw.items()} for raw in page[ITEMS]]
 
-    def put(self, item: Item, condition: Condition) -> None:
-        """Write a whole item. Raises `ConditionRefused`."""
-        self._send("PutItem", self.operation(item.key, item=item, condition=condition, tell=False))
+    def put(self, item: Item, condition: Condition) -> bool:
+        """Write a whole item if the condition holds; return whether it did.
 
-    def put_new(self, item: Item) -> None:
-        """Write an item whose id is fresh randomness: there already means that this very write's reply was lost."""
-        with contextlib.suppress(ConditionRefused):
-            self.put(item, ABSENT)
+        Of an item whose id is fresh randomness, False means that this very write came through and its reply was
+        lost: either way it is there.
+        """
+        try:
+            self._send("PutItem", self.operation(item.key, item=item, condition=condition, tell=False))
+        except ConditionRefused:
+            return False
+        return True
 
     def update(self, key: Key, actions: Sequence[Action], condition: Condition | None) -> RawItem:
         """Change parts of an item and return it whole as it then is. Raises `ConditionRefused`."""
         request = self.operation(key, actions=actions, condition=condition, tell=False)
         raw: RawItem = self._send("UpdateItem", request | {"ReturnValues": "ALL_NEW"})["Attributes"]
         return raw
-
-    def delete(self, key: Key, condition: Condition) -> None:
-        """Delete an item. Raises `ConditionRefused`."""
-        self._send("DeleteItem", self.operation(key, condition=condition, tell=False))
 
     def transaction(self) -> Transaction:
         """Return a new, empty transaction."""
