@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -31,9 +32,10 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     """A booking as stored.
 
     `occupied_from`/`occupied_to` include the buffers that held when the slot was taken; freeing it frees exactly
-    that. `overrides` are the link's, kept because the booking outlives it. `invitee` is None once the person was
-    erased. `keyless_receipt_id` names the receipt that a repeat without an `Idempotency-Key` would find; it goes
-    when the booking leaves its slot (P4).
+    that. `overrides`, `external_id` and `metadata` are the link's, kept because the booking outlives it. `language`
+    is the one the invitee booked in (a two-letter code), in which they are written to. `invitee` is None once the
+    person was erased. `keyless_receipt_id` names the receipt that a repeat without an `Idempotency-Key` would find;
+    it goes when the booking leaves its slot (P4).
     """
 
     booking_id: str
@@ -52,6 +54,9 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     answers: dict[str, str]
     created_at: datetime
     overrides: Overrides = NO_OVERRIDES
+    external_id: str | None = None
+    metadata: dict[str, Any] = {}
+    language: str = "en"
     keyless_receipt_id: str | None = None
     status: BookingStatus = BookingStatus.CONFIRMED
     cancelled_at: datetime | None = None

@@ -60,7 +60,10 @@ _DENIALS: Final = (
 
 
 class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an invitee sends: which slot, who, and the answers. `body_hash` tells two bodies apart."""
+    """What an invitee sends: which slot, who, and the answers. `body_hash` tells two bodies apart.
+
+    `language` is the one they read, as their browser says; it is no part of the body.
+    """
 
     start: datetime
     time_zone: str
@@ -69,6 +72,7 @@ class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
     location_index: int | None
     idempotency_key: str | None
     body_hash: str
+    language: str = "en"
 
 
 class Redeemed(msgspec.Struct, frozen=True):
@@ -193,6 +197,9 @@ def _plan(world: World, link: Link, request: RedeemRequest, receipt_id: str) -> 
         answers=request.answers,
         created_at=now,
         overrides=link.settings.overrides,
+        external_id=link.settings.external_id,
+        metadata=link.settings.metadata,
+        language=request.language,
         keyless_receipt_id=None if request.idempotency_key is not None else receipt_id,
     )
 
