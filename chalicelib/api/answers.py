@@ -107,6 +107,7 @@ class LinkAnswer(_Answer, frozen=True):
 class LinksAnswer(_Answer, frozen=True):
     """The links that were made, in the order asked."""
 
+    batch_id: str
     links: list[LinkAnswer]
 
 

@@ -106,7 +106,7 @@ def post_private_links(call: Call) -> Reply:
         idempotency_key=call.idempotency_key,
         body_hash=hash_body([call.path("eventTypeId"), body]),
     )
-    (link,) = generate(bootstrap.world(), call.caller, request, call.cause())
+    (link,) = generate(bootstrap.world(), call.caller, request, call.cause()).links
     return json_reply(201, PrivateLinkAnswer(_data(call, link)))
 
 

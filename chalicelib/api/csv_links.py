@@ -73,7 +73,7 @@ class _Header(StrEnum):
     media=(CSV,),
 )
 def post_import(call: Call) -> Reply:
-    """Make a link for each row; the answer has a row for each, in the same order."""
+    """Make a link for each row; the answer has a row for each, in the same order, and a `Batch-Id` header."""
     query = call.query()
     if "eventTypeId" not in query:
         raise InvalidRequestError([FieldFault("/eventTypeId", "is needed")])
@@ -89,8 +89,8 @@ def post_import(call: Call) -> Reply:
         idempotency_key=call.idempotency_key,
     )
     done = import_links(bootstrap.world(), call.caller, request, call.cause())
-    rows = [RESULT_COLUMNS, *(_result_cells(call, one) for one in done)]
-    return Reply(201, write_csv(rows), _HEADERS)
+    rows = [RESULT_COLUMNS, *(_result_cells(call, one) for one in done.rows)]
+    return Reply(201, write_csv(rows), {**_HEADERS, "Batch-Id": done.batch_id})
 
 
 @csv_links.on(

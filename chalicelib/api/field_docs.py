@@ -30,6 +30,10 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "Finds exactly by token, URL, linkId, recipient email, externalId, and by label prefix; up to 300 letters.",
         {"type": "string", "minLength": 1, "maxLength": 300},
     ),
+    "batchId": (
+        "Only the links made together by one generate, command or import, in the order asked; no other filter with it.",
+        _TEXT,
+    ),
     "from": ("The earliest start, an RFC 3339 instant or a date (its first moment UTC).", _INSTANT),
     "to": (
         "The start that is too late, an instant or a date; for slots at most 62 days after `from`.",
@@ -117,6 +121,7 @@ FIELDS: Final[dict[str, str]] = {
     "bookingId": "The booking's id.",
     "bookingUrl": "What the invitee opens. It is the secret: not to be logged.",
     "bookingWindowDays": "How many days ahead may be booked, counted in the schedule's zone, 1 to 730.",
+    "batchId": "What the links made together are listed by; it may be logged.",
     "bookings": "The page's bookings.",
     "bufferAfterMinutes": "Minutes kept free after each booking, a multiple of 5.",
     "bufferBeforeMinutes": "Minutes kept free before each booking, a multiple of 5.",

@@ -46,12 +46,17 @@ def post_links(call: Call) -> Reply:
         body_hash=hash_body(body),
     )
     made = generate(bootstrap.world(), call.caller, request, call.cause())
-    return json_reply(201, LinksAnswer(links=_answers(call, made)))
+    return json_reply(201, LinksAnswer(batch_id=made.batch_id, links=_answers(call, made.links)))
 
 
-@links.on("GET", "/v1/links", query=("hostId", "eventTypeId", "status", "q", *PAGING), answer=LinkPageAnswer)
+@links.on(
+    "GET",
+    "/v1/links",
+    query=("hostId", "eventTypeId", "status", "q", "batchId", *PAGING),
+    answer=LinkPageAnswer,
+)
 def get_links(call: Call) -> Reply:
-    """List a host's links, newest first."""
+    """List a host's links, newest first; those of a batch in the order they were asked for."""
     query = call.query()
     request = ListRequest(
         host_id=query.get("hostId"),
@@ -60,6 +65,7 @@ def get_links(call: Call) -> Reply:
         query=query.get("q"),
         cursor=query.get("cursor"),
         limit=page_limit(query),
+        batch_id=query.get("batchId"),
     )
     page = list_links(bootstrap.world(), call.caller, request)
     return json_reply(200, LinkPageAnswer(links=_answers(call, page.rows), next_cursor=page.next_cursor))

@@ -23,6 +23,9 @@ MOST_USES: Final = 1_000_000
 MOST_DOCUMENT_BYTES: Final = 2048  # metadata, and overrides
 MOST_DOCUMENT_DEPTH: Final = 32  # what can be read here must be readable everywhere, however deep the stack
 MOST_LINKS_A_CALL: Final = 1000
+MOST_LINKS_A_BATCH: Final = (
+    10_000  # by queue, function or file: where nobody waits for an answer with all of them
+)
 
 _INDEXED_LETTERS: Final = 200
 _EXTERNAL_ID: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?\Z")

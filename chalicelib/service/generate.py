@@ -1,6 +1,6 @@
-"""Generate links: 1 to 1,000 at once, each made by a conditional put, once (P1, P4, ADR 0004)."""
+"""Generate links: 1 to 1,000 in a call, 10,000 by queue; each made by a conditional put, once (P1, P4, ADR 0004)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -8,11 +8,17 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.batches import Batch, batch_link_id
+from chalicelib.domain.batches import SEED_BYTES, Batch, batch_link_id, make_batch_id
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import IdempotencyKeyReusedError, NotFoundError
 from chalicelib.domain.event_types import EventType
-from chalicelib.domain.links import MOST_LINKS_A_CALL, Link, LinkSettings, check_link_settings
+from chalicelib.domain.links import (
+    MOST_LINKS_A_BATCH,
+    MOST_LINKS_A_CALL,
+    Link,
+    LinkSettings,
+    check_link_settings,
+)
 from chalicelib.domain.offers import check_overrides
 from chalicelib.domain.rules import Rules
 from chalicelib.service.contention import until_decided
@@ -20,20 +26,35 @@ from chalicelib.service.manage_event_types import find_event_type
 from chalicelib.service.ports import World
 
 CHUNK: Final = 99  # DynamoDB takes 100 operations in a transaction; one marks the chunk made
-_SEED_BYTES: Final = 16
+
+Progress = Callable[[int, int], None]
+"""Told after each chunk how many links of how many are made; what it raises ends the making, to be gone on with."""
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked: an event type, and the settings of each link. `from_items` names where faults point."""
+    """What is asked: an event type, and the settings of each link. `from_items` names where faults point.
+
+    One that was `queued` may be 10,000 links, and is remembered as long as a queue may bring it again.
+    """
 
     event_type_id: str
     links: Sequence[LinkSettings]
     from_items: bool
     idempotency_key: str | None
     body_hash: str
+    queued: bool = False
 
 
-def generate(world: World, caller: Caller, request: GenerateRequest, cause: Cause) -> list[Link]:
+class Generated(msgspec.Struct, frozen=True):
+    """The links in the order asked, and the id of their batch."""
+
+    batch_id: str
+    links: list[Link]
+
+
+def generate(
+    world: World, caller: Caller, request: GenerateRequest, cause: Cause, progress: Progress | None = None
+) -> Generated:
     """Make links and return them in the order asked.
 
     With an idempotency key the same request returns the same links as they now stand: those used, changed
@@ -45,25 +66,59 @@ def generate(world: World, caller: Caller, request: GenerateRequest, cause: Caus
     key = request.idempotency_key
     if key is None:
         return _generate_once(world, event_type, request, cause)
+    batch = _open(world, event_type, request, key, cause)
+    made: list[Link] = []
+    for number, chunk in enumerate(_chunks(_links(world, event_type, request, batch.seed, batch.created_at))):
+        made_now = _make_chunk(world, event_type, key, batch, number, chunk, cause)
+        made += chunk if made_now else world.store.links.read_many([link.link_id for link in chunk])
+        if progress is not None:
+            progress(number * CHUNK + len(chunk), batch.size)
+    return Generated(batch.batch_id, made)
+
+
+def generate_batch(
+    world: World, caller: Caller, request: GenerateRequest, cause: Cause, progress: Progress | None = None
+) -> Batch:
+    """Make the links of a keyed request that are not made yet, and return their batch; none of them is read.
+
+    Raises as `generate` does.
+    """
+    event_type = find_event_type(world, caller, request.event_type_id)
+    key = request.idempotency_key
+    if key is None:
+        raise ValueError("a batch that may be gone on with has a key")
+    batch = _open(world, event_type, request, key, cause)
+    for number, chunk in enumerate(_chunks(_links(world, event_type, request, batch.seed, batch.created_at))):
+        if _make_chunk(world, event_type, key, batch, number, chunk, cause) and progress is not None:
+            progress(number * CHUNK + len(chunk), batch.size)
+    return batch
+
+
+def _open(world: World, event_type: EventType, request: GenerateRequest, key: str, cause: Cause) -> Batch:
+    """Return the batch kept under a key, opened now if there is none."""
     kept = world.store.batches.read(event_type.host_id, key, now=world.now())
     if kept is None:
         # Only what is asked for the first time is held against the clock: a repeat may come after the expiry.
         _check(request, event_type, now=world.now())
-        seed = world.random_bytes(_SEED_BYTES).hex()
+        seed = world.random_bytes(SEED_BYTES).hex()
         now = world.now()
         fresh = Batch(body_hash=request.body_hash, seed=seed, created_at=now, size=len(request.links))
-        kept = until_decided(world, lambda: world.store.batches.open(event_type.host_id, key, fresh, cause))
+        opening = partial(
+            world.store.batches.open, event_type.host_id, key, fresh, cause, queued=request.queued
+        )
+        kept = until_decided(world, opening)
     if kept.body_hash != request.body_hash:
         raise IdempotencyKeyReusedError
     if event_type.archived and len(kept.chunks_done) * CHUNK < kept.size:
         raise NotFoundError  # a repeat still answers what was made, but nothing more is made
-    return _complete(world, event_type, request, key, kept, cause)
+    return kept
 
 
-def _generate_once(world: World, event_type: EventType, request: GenerateRequest, cause: Cause) -> list[Link]:
+def _generate_once(world: World, event_type: EventType, request: GenerateRequest, cause: Cause) -> Generated:
     now = world.now()
     _check(request, event_type, now=now)
-    links = _links(world, event_type, request, world.random_bytes(_SEED_BYTES).hex(), now)
+    seed = world.random_bytes(SEED_BYTES).hex()
+    links = _links(world, event_type, request, seed, now)
     # A refused put here means that this very request's first try was written and its reply lost:
     # the ids come of 128 fresh random bits. Either way the links are there.
     if len(links) == 1:
@@ -71,20 +126,21 @@ def _generate_once(world: World, event_type: EventType, request: GenerateRequest
     else:
         for chunk in _chunks(links):
             until_decided(world, partial(world.store.links.create_together, chunk, cause))
-    return links
+    return Generated(make_batch_id(seed, len(links)), links)
 
 
-def _complete(
-    world: World, event_type: EventType, request: GenerateRequest, key: str, batch: Batch, cause: Cause
-) -> list[Link]:
-    """Make the chunks that are not made yet; return all links, those made before as they now stand."""
-    links = _links(world, event_type, request, batch.seed, batch.created_at)
-    answer: list[Link] = []
-    for number, chunk in enumerate(_chunks(links)):
-        make = partial(world.store.batches.create_chunk, event_type.host_id, key, batch, number, chunk, cause)
-        made_now = number not in batch.chunks_done and until_decided(world, make)
-        answer += chunk if made_now else world.store.links.read_many([link.link_id for link in chunk])
-    return answer
+def _make_chunk(
+    world: World,
+    event_type: EventType,
+    key: str,
+    batch: Batch,
+    number: int,
+    chunk: Sequence[Link],
+    cause: Cause,
+) -> bool:
+    """Make a chunk unless it was made before; return whether it was made now."""
+    make = partial(world.store.batches.create_chunk, event_type.host_id, key, batch, number, chunk, cause)
+    return number not in batch.chunks_done and until_decided(world, make)
 
 
 def _links(
@@ -112,8 +168,9 @@ def _check(request: GenerateRequest, event_type: EventType, *, now: datetime) ->
     if event_type.archived:
         raise NotFoundError
     rules = Rules()
+    most = MOST_LINKS_A_BATCH if request.queued else MOST_LINKS_A_CALL
     where = rules.at("items" if request.from_items else "count")
-    if where.length(request.links, least=1, most=MOST_LINKS_A_CALL):
+    if where.length(request.links, least=1, most=most):
         # Links made by `count` share one settings object: checked once.
         for index, settings in enumerate(request.links if request.from_items else request.links[:1]):
             here = where.at(index) if request.from_items else rules

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.batches import Batch, batch_link_id
+from chalicelib.domain.batches import Batch, batch_link_id, read_batch_id
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.csv_links import Row, Sheet, judged
 from chalicelib.domain.errors import (
@@ -17,7 +17,7 @@ from chalicelib.domain.errors import (
     StoreUnavailableError,
 )
 from chalicelib.domain.links import Link
-from chalicelib.service.generate import GenerateRequest, generate
+from chalicelib.service.generate import Generated, GenerateRequest, Progress, generate
 from chalicelib.service.manage_event_types import read_event_type
 from chalicelib.service.ports import World
 
@@ -31,6 +31,14 @@ class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
     sheet: Sheet
     partial: bool
     idempotency_key: str | None
+    queued: bool = False
+
+
+class Import(msgspec.Struct, frozen=True):
+    """What became of each row in order, and the id of the batch."""
+
+    batch_id: str
+    rows: list["Imported"]
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -41,7 +49,9 @@ class Imported(msgspec.Struct, frozen=True):
     link: Link | None
 
 
-def import_links(world: World, caller: Caller, request: ImportRequest, cause: Cause) -> list[Imported]:
+def import_links(
+    world: World, caller: Caller, request: ImportRequest, cause: Cause, progress: Progress | None = None
+) -> Import:
     """Make the links of a sheet, and return what became of each row in order.
 
     With an idempotency key the same sheet again returns the same links, as `generate` does; which rows were good
@@ -52,7 +62,7 @@ def import_links(world: World, caller: Caller, request: ImportRequest, cause: Ca
     """
     for _ in range(_TRIES):
         try:
-            return _import(world, caller, request, cause)
+            return _import(world, caller, request, cause, progress)
         except _Outrun:
             continue  # an expiry passed, or the event type changed, between our look and generate's own
     raise StoreUnavailableError
@@ -62,7 +72,9 @@ class _Outrun(Exception):
     """What was judged is no longer so."""
 
 
-def _import(world: World, caller: Caller, request: ImportRequest, cause: Cause) -> list[Imported]:
+def _import(
+    world: World, caller: Caller, request: ImportRequest, cause: Cause, progress: Progress | None
+) -> Import:
     event_type = read_event_type(world, caller, request.event_type_id)
     key, digest = request.idempotency_key, f"csv:{request.sheet.digest}:{request.partial:d}:"
     kept = world.store.batches.read(event_type.host_id, key, now=world.now()) if key else None
@@ -80,19 +92,20 @@ def _import(world: World, caller: Caller, request: ImportRequest, cause: Cause) 
         from_items=True,
         idempotency_key=key,
         body_hash=kept.body_hash if kept else digest + _mask(taken),
+        queued=request.queued,
     )
     try:
-        made = generate(world, caller, asked, cause)
+        made = generate(world, caller, asked, cause, progress)
     except InvalidValueError as error:
         raise _Outrun from error
     except IdempotencyKeyReusedError as error:
         if kept is not None:
             raise
         raise _Outrun from error  # the same request came twice at once, and the other one was first
-    found = _by_place(world, event_type.host_id, key, made, len(taken))
+    found = _by_place(made)
     links = {row.index: one for row, one in zip(taken, found, strict=True)}
     nothing: tuple[None, None] = (None, None)
-    return [Imported(row, *links.get(row.index, nothing)) for row in rows]
+    return Import(made.batch_id, [Imported(row, *links.get(row.index, nothing)) for row in rows])
 
 
 def _taken_before(rows: Sequence[Row], kept: Batch, digest: str) -> list[Row]:
@@ -105,15 +118,11 @@ def _mask(taken: Sequence[Row]) -> str:
     return f"{sum(1 << row.index for row in taken):x}"
 
 
-def _by_place(
-    world: World, host_id: str, key: str | None, made: Sequence[Link], count: int
-) -> list[tuple[str, Link | None]]:
+def _by_place(made: Generated) -> list[tuple[str, Link | None]]:
     """Return the id and link at each place; what was made before and deleted since leaves a gap in what was made."""
-    kept = world.store.batches.read(host_id, key, now=world.now()) if key and len(made) < count else None
-    if kept is None:
-        return [(link.link_id, link) for link in made]
-    there = {link.link_id: link for link in made}
-    ids = [batch_link_id(kept.seed, place) for place in range(count)]
+    seed, size = read_batch_id(made.batch_id) or ("", 0)
+    there = {link.link_id: link for link in made.links}
+    ids = [batch_link_id(seed, place) for place in range(size)]
     return [(link_id, there.get(link_id)) for link_id in ids]
 
 

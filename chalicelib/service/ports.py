@@ -110,7 +110,9 @@ class BatchStore(Protocol):
     """Keyed generates, as `store.batches.Batches` keeps them."""
 
     def read(self, host_id: str, idempotency_key: str, *, now: datetime) -> Batch | None: ...
-    def open(self, host_id: str, idempotency_key: str, fresh: Batch, cause: Cause) -> Batch: ...
+    def open(
+        self, host_id: str, idempotency_key: str, fresh: Batch, cause: Cause, *, queued: bool = False
+    ) -> Batch: ...
     def create_chunk(
         self,
         host_id: str,

@@ -31,29 +31,33 @@ class Batches:
         # TTL lags: a batch past its time counts as gone, and its key may be used anew.
         return _batch_of(item) if item and item.purge_at > to_millis(now) // 1000 else None
 
-    def open(self, host_id: str, idempotency_key: str, fresh: Batch, cause: Cause) -> Batch:
+    def open(
+        self, host_id: str, idempotency_key: str, fresh: Batch, cause: Cause, *, queued: bool = False
+    ) -> Batch:
         """Return the batch already kept under this key, else keep `fresh` and return it.
 
         The batch is there before its first link, so whoever comes again derives the same ids from its seed.
+        What a queue brings is remembered for longer: it may bring it again from its dead-letter queue.
         """
         at = batch_at(host_id, idempotency_key)
+        kept = self._retention.queued if queued else self._retention.receipt
         item = BatchItem(
             *at,
             body_hash=fresh.body_hash,
             seed=fresh.seed,
             created_at=fresh.created_at,
             size=fresh.size,
-            purge_at=purge_seconds(fresh.created_at, self._retention.receipt),
+            purge_at=purge_seconds(fresh.created_at, kept),
             actor=cause.actor,
             correlation_id=cause.correlation_id,
         )
         gone = ABSENT | (Path("purgeAt") <= to_millis(fresh.created_at) // 1000)
         if self._table.put(item, gone):
             return fresh
-        kept = self.read(host_id, idempotency_key, now=fresh.created_at)
-        if kept is None:  # purged between the two: whoever comes again makes it
+        found = self.read(host_id, idempotency_key, now=fresh.created_at)
+        if found is None:  # purged between the two: whoever comes again makes it
             raise ContendedError
-        return kept
+        return found
 
     def create_chunk(
         self,

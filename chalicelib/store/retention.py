@@ -6,10 +6,14 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Retention:
-    """Days kept after: a link's death, a booking's end, a day's end, a receipt's making, an entry's time."""
+    """Days kept after: a link's death, a booking's end, a day's end, a receipt's making, an entry's time.
+
+    `queued` is of what a queue brings: more than the 4 days of a queue and the 14 of its dead-letter queue.
+    """
 
     link: timedelta = timedelta(days=30)
     booking: timedelta = timedelta(days=365)
     day: timedelta = timedelta(days=7)
     receipt: timedelta = timedelta(days=7)
+    queued: timedelta = timedelta(days=30)
     history: timedelta = timedelta(days=400)

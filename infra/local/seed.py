@@ -106,7 +106,7 @@ def _sample(world: World, caller: Caller) -> Link:
         idempotency_key=None,
         body_hash="",
     )
-    return generate(world, caller, request, _CAUSE)[0]
+    return generate(world, caller, request, _CAUSE).links[0]
 
 
 def _list_request(status: LinkStatus) -> ListRequest:
