@@ -1,6 +1,5 @@
 """A batch: links asked for in one request, with ids that follow from one seed, and an id of its own (ADR 0004)."""
 
-import base64
 import hashlib
 import re
 from datetime import datetime
@@ -8,12 +7,12 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.ids import ID_BYTES, LINK, make_id
+from chalicelib.domain.ids import ID_BYTES, LINK, id_bytes, make_id
 
 BATCH: Final = "bat"
-SEED_BYTES: Final = 16
-_SIZE_BYTES: Final = 4
-_FORM: Final = re.compile(r"bat_[a-z2-7]{32}\Z")
+SEED_BYTES: Final = ID_BYTES
+_SEED_LETTERS: Final = 30  # as any id; then up to 5 digits, so that it is never as long as a token
+_SIZE: Final = re.compile(r"[1-9][0-9]{0,4}\Z")
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,17 +43,14 @@ def batch_link_id(seed: str, index: int) -> str:
 
 
 def make_batch_id(seed: str, size: int) -> str:
-    """Return `bat_` + base32 of a batch's seed and size: all its link ids follow from it, and no token does.
+    """Return `bat_`, a batch's seed in base32, and its size: all its link ids follow from it, and no token does.
 
     It says nothing of whose they are, so whoever lists by it leaves out what is not the caller's (P9).
     """
-    raw = bytes.fromhex(seed) + size.to_bytes(_SIZE_BYTES, "big")
-    return f"{BATCH}_{base64.b32encode(raw).decode().lower()}"  # 20 bytes are 32 letters with no spare bits
+    return f"{make_id(BATCH, bytes.fromhex(seed))}{size}"
 
 
 def read_batch_id(value: str) -> tuple[str, int] | None:
     """Return the seed and size that a batch id says, or None for anything that is not one."""
-    if not _FORM.match(value):
-        return None
-    raw = base64.b32decode(value.removeprefix(f"{BATCH}_").upper())
-    return raw[:SEED_BYTES].hex(), int.from_bytes(raw[SEED_BYTES:], "big")
+    seed, size = id_bytes(BATCH, value[:_SEED_LETTERS]), value[_SEED_LETTERS:]
+    return (seed.hex(), int(size)) if seed is not None and _SIZE.match(size) else None
