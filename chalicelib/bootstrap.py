@@ -1,11 +1,15 @@
 """The composition root: wires store, clock and keys together, once, when first needed."""
 
+import logging
 import os
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from chalicelib.clients.aws import Aws
+from chalicelib.clients.event_bus import EventBus
+from chalicelib.clients.queue import Queue
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.tokens import Keyring
 from chalicelib.service.ports import World
@@ -16,6 +20,7 @@ from chalicelib.store.table import Table
 
 KEYRING_AGE: Final = timedelta(minutes=5)  # how long a warm function may not know of a new signing key
 
+log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _made: tuple[Settings, World] | None = None
 
@@ -38,12 +43,15 @@ def settings() -> Settings:
 def compose(chosen: Settings) -> World:
     """Return a world for the given settings."""
     table = Table(chosen.table_name)
+    aws = Aws(lambda: table.connection.session)
     return World(
         store=dynamo_store(table),
         now=utc_now,
         random_bytes=os.urandom,
         sleep=time.sleep,
         keyring=_Keys(chosen, table),
+        event_bus=EventBus(aws, chosen.event_bus_name) if chosen.event_bus_name else None,
+        outbox_dlq=Queue(aws, chosen.outbox_dlq_url) if chosen.outbox_dlq_url else None,
     )
 
 
@@ -94,7 +102,11 @@ class _Keys:
                 self._ring = keyring_of(self._chosen.signing_keys)
             elif self._chosen.signing_secret_id is not None:
                 self._ring = fetch_keyring(self._table.connection.session, self._chosen.signing_secret_id)
-        except Exception:
+        except Exception as error:
             if self._ring is None:
                 raise
+            # By its name alone: what a parser or botocore says may quote the secret.
+            log.warning(
+                "the signing keys could not be read again, the old ones serve: %s", type(error).__name__
+            )
         self._read_at = utc_now()

@@ -15,6 +15,8 @@ class Settings:
     """`table_name` is always needed; then either `signing_secret_id` (Secrets Manager) or `signing_keys` (JSON).
 
     `frame_ancestors` are the origins of the sites that may show a booking page in a frame; none by default.
+    Without `event_bus_name` events go into the links' history alone. `outbox_dlq_url` is the queue of the stream's
+    records that could not be told.
     """
 
     table_name: str
@@ -22,6 +24,8 @@ class Settings:
     signing_keys: str | None
     base_url: str | None
     frame_ancestors: tuple[str, ...] = ()
+    event_bus_name: str | None = None
+    outbox_dlq_url: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -37,6 +41,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         signing_keys=env.get("SIGNING_KEYS") or None,
         base_url=(env.get("BASE_URL") or "").rstrip("/") or None,
         frame_ancestors=_origins(env.get("FRAME_ANCESTORS") or ""),
+        event_bus_name=env.get("EVENT_BUS_NAME") or None,
+        outbox_dlq_url=env.get("OUTBOX_DLQ_URL") or None,
     )
 
 

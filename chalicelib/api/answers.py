@@ -211,6 +211,8 @@ class EventAnswer(_Answer, frozen=True):
     type: str
     time: Time
     booking_id: str | None
+    external_id: str | None
+    metadata: dict[str, Any]
     sequence: int
     actor: str
     correlation_id: str
@@ -367,6 +369,8 @@ def event_answer(event: Event) -> EventAnswer:
         type=event.type.value,
         time=rfc3339(event.time),
         booking_id=event.booking_id,
+        external_id=event.external_id,
+        metadata=event.metadata,
         sequence=event.sequence,
         actor=event.cause.actor,
         correlation_id=event.cause.correlation_id,

@@ -1,12 +1,13 @@
-"""The stream's consumer: each change of a link or booking becomes entries of the link's history (P6)."""
+"""The stream's consumer: each change of a link or booking becomes history and events on the bus (P6)."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.service.record_history import record_history
+from chalicelib.service.tell import record_of, set_aside, tell
 
 outbox = Blueprint(__name__)
 log = logging.getLogger(__name__)
@@ -14,14 +15,44 @@ log = logging.getLogger(__name__)
 
 @outbox.lambda_function(name="outbox")
 def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Take a batch of stream records; answer with those that failed, so that only they come again."""
+    """Take a batch of stream records, or of dead letters on their way back; answer with those to come again."""
     del context
-    failed = []
-    for record in event["Records"]:
-        number = record["dynamodb"]["SequenceNumber"]
+    records: list[dict[str, Any]] = event["Records"]
+    if records and records[0].get("eventSource") == "aws:sqs":
+        return _failures(_tell_again(records))
+    return _failures(_tell(records))
+
+
+def _tell(records: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the sequence numbers to come again: only what even the dead-letter queue refused, or had no time for.
+
+    Lambda goes on from the first of them: what follows it is told twice, with the same ids.
+    """
+    world = bootstrap.world()
+    told = tell(world, records)
+    again = set_aside(world, records, told.failed)
+    if told.untried is not None:
+        again.append(told.untried)
+    return [records[place]["dynamodb"]["SequenceNumber"] for place in again]
+
+
+def _tell_again(messages: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the ids of the messages that failed again; the queue's redrive policy brings them back to the DLQ."""
+    letters, records, again = [], [], []
+    for message in messages:
         try:
-            record_history(bootstrap.world(), record)
-        except Exception:
-            log.exception("stream record %s failed", number)
-            failed.append({"itemIdentifier": number})
-    return {"batchItemFailures": failed}
+            records.append(record_of(message["body"]))
+        except ValueError:
+            log.exception("message %s is not a dead letter", message["messageId"])
+            again.append(message["messageId"])
+        else:
+            letters.append(message["messageId"])
+    told = tell(bootstrap.world(), records)
+    failed = set(told.failed) | set(
+        range(len(letters) if told.untried is None else told.untried, len(letters))
+    )
+    return again + [letters[place] for place in sorted(failed)]
+
+
+def _failures(identifiers: Sequence[str]) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in identifiers]}

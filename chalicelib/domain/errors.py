@@ -169,3 +169,7 @@ class UnexpectedError(AdmitOneError):
 
 class ContendedError(StoreUnavailableError):
     """Other writes were in the way and nothing was written; worth another try at once."""
+
+
+class QueueUnavailableError(StoreUnavailableError):
+    """A queue did not take a message; it may be sent again."""

@@ -39,7 +39,8 @@ class EventType(StrEnum):
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened. The same change gives the same `event_id`, however often it is read.
 
-    `sequence` is that of the link or booking after the change: consumers order by it, delivery does not.
+    `sequence` is that of the link or booking after the change: consumers order by it, delivery does not. It is 0
+    where neither was changed. `external_id` and `metadata` are the link's: the host's own names for what it is about.
     There is no token in it, ever (P7).
     """
 
@@ -53,6 +54,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause
     data: dict[str, Any]
     booking_id: str | None = None
+    external_id: str | None = None
+    metadata: dict[str, Any] = {}
 
 
 def event_id_of(*parts: object) -> str:
@@ -128,8 +131,6 @@ def _link_event(
         "status": link.stored_status.value,
         "usageCount": link.usage_count,
         "maxUsageCount": link.settings.max_usage_count,
-        "externalId": link.settings.external_id,
-        "metadata": link.settings.metadata,
         **(more or {}),
     }
     return Event(
@@ -142,6 +143,8 @@ def _link_event(
         sequence=link.sequence,
         cause=cause,
         data=data,
+        external_id=link.settings.external_id,
+        metadata=link.settings.metadata,
     )
 
 
@@ -160,6 +163,8 @@ def _booking_event(
         sequence=booking.sequence,
         cause=cause,
         data=data,
+        external_id=booking.external_id,
+        metadata=booking.metadata,
     )
 
 

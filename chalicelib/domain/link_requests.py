@@ -1,6 +1,7 @@
 """A request for a new link, from someone who holds a dead one."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -9,7 +10,7 @@ from chalicelib.domain.rules import Rules
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks and why; at most one a dead link and UTC day is kept."""
+    """Who asks and why; at most one a dead link and UTC day is kept. The last two are the link's."""
 
     link_id: str
     host_id: str
@@ -19,6 +20,8 @@ class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     message: str
     reason: str
+    external_id: str | None = None
+    metadata: dict[str, Any] = {}
 
 
 def check_link_request(name: str, email: str, message: str, rules: Rules) -> None:

@@ -45,6 +45,8 @@ def ask_for_link(world: World, token: str, name: str, email: str, message: str, 
         email=email,
         message=message.strip(),
         reason=status,
+        external_id=link.settings.external_id,
+        metadata=link.settings.metadata,
     )
     world.store.history.request(request, cause)
 

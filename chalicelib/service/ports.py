@@ -10,6 +10,7 @@ from chalicelib.domain.batches import Batch, KeyedBatch
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import Clock
+from chalicelib.domain.envelopes import Envelope
 from chalicelib.domain.event_types import EventType
 from chalicelib.domain.events import Event
 from chalicelib.domain.hosts import Host
@@ -82,6 +83,7 @@ class HistoryStore(Protocol):
     """Links' history, as `store.history.History` keeps it."""
 
     def append(self, event: Event) -> bool: ...
+    def enter(self, event: Event) -> bool: ...
     def page(self, link_id: str, before: str | None, limit: int) -> list[tuple[Entry, Event]]: ...
     def opens(self, link_id: str) -> Opens: ...
     def count_open(self, link: Link, visitor: Visitor, *, now: datetime) -> None: ...
@@ -174,12 +176,30 @@ class Store(Protocol):
     def events_of(self) -> Callable[[Mapping[str, Any]], list[Event]]: ...
 
 
+class EventBus(Protocol):
+    """The bus that events go out on, as `clients.event_bus.EventBus` speaks to it."""
+
+    def put(self, envelopes: Sequence[Envelope]) -> dict[int, str]: ...
+
+
+class Queue(Protocol):
+    """A queue of JSON messages, as `clients.queue.Queue` speaks to it."""
+
+    def send(self, body: str, *, delay_seconds: int = 0) -> None: ...
+    def send_many(self, bodies: Sequence[str], *, delay_seconds: int = 0) -> dict[int, str]: ...
+
+
 @dataclass(frozen=True)
 class World:
-    """What a service may lean on. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once."""
+    """What a service may lean on. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once.
+
+    The bus and the queues are None where the environment names none.
+    """
 
     store: Store
     now: Clock
     random_bytes: Callable[[int], bytes]
     sleep: Callable[[float], None]
     keyring: Callable[[], Keyring]
+    event_bus: EventBus | None = None
+    outbox_dlq: Queue | None = None

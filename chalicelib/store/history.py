@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import msgspec
 from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.causes import Cause
@@ -37,12 +38,16 @@ class History:
         self._retention = retention
 
     def append(self, event: Event) -> bool:
-        """Write an entry; return False when it is there already: the same record may come more than once."""
+        """Write what the stream tells; return False when it is there already: a record may come more than once."""
         return self._table.put(self._item_of(event), ABSENT)
 
-    def append_within(self, transaction: Transaction, event: Event) -> None:
-        """Add an entry to a transaction."""
-        transaction.put(self._item_of(event), ABSENT)
+    def enter(self, event: Event) -> bool:
+        """Write an entry that no change of an item tells; the stream then takes it to the bus. False: it was there."""
+        return self._table.put(self._item_of(event, direct=True), ABSENT)
+
+    def enter_within(self, transaction: Transaction, event: Event) -> None:
+        """Add an entry that no change of an item tells to a transaction."""
+        transaction.put(self._item_of(event, direct=True), ABSENT)
 
     def page(self, link_id: str, before: str | None, limit: int) -> list[tuple[Entry, Event]]:
         """Return up to `limit` entries of a link, newest first, older than `before`; strongly consistent."""
@@ -68,6 +73,10 @@ class History:
             Path("purgeAt").set(purge_seconds(now, self._retention.history)),
             Path("actor").set(visitor.value),
         ]
+        if link.settings.external_id is not None:
+            actions.append(Path("externalId").set(link.settings.external_id))
+        if link.settings.metadata:
+            actions.append(Path("metadata").set(msgspec.json.encode(link.settings.metadata).decode()))
         if visitor is Visitor.PERSON:
             first = Path("firstOpenedAt")
             actions.append(first.set(first | to_millis(now)))
@@ -83,6 +92,8 @@ class History:
             event_type_id=link.event_type_id,
             code=code,
             denied_at=now,
+            external_id=link.settings.external_id,
+            metadata=link.settings.metadata or None,
             actor=cause.actor,
             correlation_id=cause.correlation_id,
             purge_at=purge_seconds(now, self._retention.link),
@@ -102,6 +113,8 @@ class History:
             email=request.email,
             message=request.message or None,
             reason=request.reason,
+            external_id=request.external_id,
+            metadata=request.metadata or None,
             actor=cause.actor,
             correlation_id=cause.correlation_id,
             host_key=f"HOST#{request.host_id}#REQUEST",
@@ -123,7 +136,7 @@ class History:
             for item in [RequestItem.from_raw_data(found[key])]
         ]
 
-    def _item_of(self, event: Event) -> HistoryItem:
+    def _item_of(self, event: Event, *, direct: bool = False) -> HistoryItem:
         pk, sk = history_key(event.link_id, event.time, event.sequence, event.event_id)
         return HistoryItem(
             pk,
@@ -136,6 +149,9 @@ class History:
             booking_id=event.booking_id,
             sequence=event.sequence,
             data=event.data,
+            external_id=event.external_id,
+            metadata=event.metadata or None,
+            direct=direct or None,
             actor=event.cause.actor,
             correlation_id=event.cause.correlation_id,
             purge_at=purge_seconds(event.time, self._retention.history),
@@ -155,6 +171,8 @@ def event_of(item: HistoryItem) -> Event:
         sequence=int(item.sequence),
         cause=Cause(item.actor or "", item.correlation_id or ""),
         data=item.data,
+        external_id=item.external_id,
+        metadata=item.metadata or {},
     )
 
 
@@ -168,4 +186,6 @@ def _request_of(item: RequestItem) -> LinkRequest:
         email=item.email,
         message=item.message or "",
         reason=item.reason,
+        external_id=item.external_id,
+        metadata=item.metadata or {},
     )

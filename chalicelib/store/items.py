@@ -178,6 +178,8 @@ class OpensItem(Item):
     first_opened_at = InstantAttribute(attr_name="firstOpenedAt", null=True)
     persons = NumberAttribute(null=True)
     machines = NumberAttribute(null=True)
+    external_id = UnicodeAttribute(attr_name="externalId", null=True)
+    metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
 
 
 class DenialItem(Item):
@@ -187,6 +189,8 @@ class DenialItem(Item):
     event_type_id = UnicodeAttribute(attr_name="eventTypeId")
     code = UnicodeAttribute()
     denied_at = InstantAttribute(attr_name="deniedAt")
+    external_id = UnicodeAttribute(attr_name="externalId", null=True)
+    metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
 
 
 class RequestItem(Item):
@@ -199,10 +203,15 @@ class RequestItem(Item):
     email = UnicodeAttribute()
     message = UnicodeAttribute(null=True)
     reason = UnicodeAttribute()
+    external_id = UnicodeAttribute(attr_name="externalId", null=True)
+    metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
 
 
 class HistoryItem(Item):
-    """One entry of a link's history; `pk LINK#<linkId>`, `sk HISTORY#<time>#<eventId>`. It outlives the link."""
+    """One entry of a link's history; `pk LINK#<linkId>`, `sk HISTORY#<time>#<eventId>`. It outlives the link.
+
+    `direct` marks one that was not written from the stream, so that the stream's reader tells it.
+    """
 
     event_id = UnicodeAttribute(attr_name="eventId")
     type = UnicodeAttribute()
@@ -212,6 +221,9 @@ class HistoryItem(Item):
     booking_id = UnicodeAttribute(attr_name="bookingId", null=True)
     sequence = NumberAttribute()
     data = DocumentAttribute[dict[str, Any]](dict[str, Any])
+    external_id = UnicodeAttribute(attr_name="externalId", null=True)
+    direct = BooleanAttribute(null=True)
+    metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
 
 
 class BatchItem(Item):

@@ -120,7 +120,7 @@ class Links:
         transaction = self._table.transaction()
         # The entry's sequence follows the link's, so no other write may come between (P6).
         transaction.delete(link_key(deleted.link_id), Path("sequence") == deleted.sequence - 1)
-        self._history.append_within(transaction, deleted)
+        self._history.enter_within(transaction, deleted)
         return transaction.committed()
 
     def entries(self, where: LinkFilter, status: LinkStatus, before: str | None, limit: int) -> list[Entry]:

@@ -107,11 +107,10 @@ def _of_request(change: _Change) -> list[Event]:
 
 
 def _of_entry(change: _Change) -> list[Event]:
-    """Tell an entry that was not written from this stream: a host's delete."""
-    if change.new is None or change.old is not None or change.new["type"]["S"] != EventType.LINK_DELETED:
+    """Tell an entry that was not written from this stream, e.g. a host's delete."""
+    if change.new is None or change.old is not None or "direct" not in change.new:
         return []
-    event = event_of(HistoryItem.from_raw_data(change.new))
-    return [event] if event.data.get("reason") == "host" else []
+    return [event_of(HistoryItem.from_raw_data(change.new))]
 
 
 _READERS: Final[Mapping[str, _Reader]] = {
@@ -141,6 +140,8 @@ def _about(
         sequence=0,
         cause=_cause_of(item),
         data=data,
+        external_id=item.external_id,
+        metadata=item.metadata or {},
     )
 
 

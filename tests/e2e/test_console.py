@@ -13,7 +13,7 @@ from tests.e2e.browser import NARROW, SMALLEST, WIDE, visiting
 from tests.e2e.console import Console, console_of
 from tests.e2e.site import LiveSite, soon
 from tests.integration.doors import Caller, Site, ok
-from tests.integration.test_history import Stream
+from tests.integration.outside import Stream
 
 
 def clipboard(console: Console) -> str:

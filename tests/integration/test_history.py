@@ -1,54 +1,15 @@
 """History from the table's own stream: who did what, opens and refusals, requests for a new link (P5, P6)."""
 
 import json
-from datetime import datetime
 from typing import Any
 
 import pytest
 
 from chalicelib.consumers.outbox import consume
-from infra.local.aws import LOCAL_REGION
 from tests.integration.doors import HTML, Caller, Site, assert_problem, at, made, ok, path_of, unknown_id
+from tests.integration.outside import Stream, deliver
 
 PERSON = HTML | {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
-
-
-class Stream:
-    """The table's stream, read as Lambda's mapping does: each record once, from where it was left."""
-
-    def __init__(self, site: Site) -> None:
-        import botocore.session
-
-        session: Any = botocore.session.get_session()
-        self._client = session.create_client(
-            "dynamodbstreams",
-            region_name=LOCAL_REGION,
-            endpoint_url=site.table.endpoint_url,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
-        streams = self._client.list_streams(TableName=site.table.name)["Streams"]
-        arn = streams[0]["StreamArn"]
-        shards = self._client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
-        self._iterators = [
-            self._client.get_shard_iterator(
-                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-            )["ShardIterator"]
-            for shard in shards
-        ]
-
-    def records(self) -> list[dict[str, Any]]:
-        """Return the records that came since the last call, in Lambda's form."""
-        found = []
-        for place, iterator in enumerate(self._iterators):
-            answer = self._client.get_records(ShardIterator=iterator)
-            self._iterators[place] = answer.get("NextShardIterator", iterator)
-            found += answer["Records"]
-        for record in found:
-            made_at = record["dynamodb"]["ApproximateCreationDateTime"]
-            if isinstance(made_at, datetime):
-                record["dynamodb"]["ApproximateCreationDateTime"] = made_at.timestamp()
-        return found
 
 
 @pytest.fixture
@@ -57,11 +18,6 @@ def stream(site: Site) -> Stream:
     stream = Stream(site)
     stream.records()
     return stream
-
-
-def _deliver(records: list[dict[str, Any]], *, times: int = 1) -> None:
-    for _ in range(times):
-        assert consume({"Records": json.loads(json.dumps(records))}, None) == {"batchItemFailures": []}
 
 
 def _history(host: Caller, link: dict[str, Any]) -> list[dict[str, Any]]:
@@ -81,7 +37,7 @@ def test_a_links_life_is_told_once(site: Site, host: Caller, stream: Stream) -> 
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", {"start": at(days=2)}))
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
     ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
-    _deliver(stream.records(), times=3)
+    deliver(stream.records(), times=3)
     assert _types(host, link) == [
         "booking.cancelled",
         "booking.confirmed",
@@ -108,7 +64,7 @@ def test_history_outlives_the_link(host: Caller, other: Caller, stream: Stream) 
     link = host.link()
     answer = host.delete(f"/v1/links/{link['linkId']}", headers={"X-Correlation-Id": "clean-up"})
     assert answer.status_code == 204
-    _deliver(stream.records(), times=2)
+    deliver(stream.records(), times=2)
     assert _types(host, link) == ["link.created", "link.deleted"]
     deleted = next(row for row in _history(host, link) if row["type"] == "link.deleted")
     assert (deleted["actor"], deleted["correlationId"]) == (f"key:{host.key.key.key_id}", "clean-up")
@@ -127,7 +83,7 @@ def test_ttls_delete_is_told_as_such(host: Caller, stream: Stream) -> None:
         "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},
     }
     removed["dynamodb"]["OldImage"] = removed["dynamodb"].pop("NewImage")
-    _deliver([*records, removed], times=2)
+    deliver([*records, removed], times=2)
     assert _types(host, link) == ["link.created", "link.deleted", "link.expired"]
     reasons = [r["data"].get("reason") for r in _history(host, link) if r["type"] == "link.deleted"]
     assert reasons == ["ttl"]
@@ -143,7 +99,7 @@ def test_opens_are_counted_apart_and_spend_nothing(site: Site, host: Caller, str
     site.visit(link, headers=HTML | {"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"})
     site.visit(link, headers=PERSON | {"Sec-Purpose": "prefetch;prerender"})
     assert site.item(f"LINK#{link['linkId']}", "LINK") == before
-    _deliver(stream.records(), times=2)
+    deliver(stream.records(), times=2)
     opens = ok(host.get(f"/v1/links/{link['linkId']}/history"))["opens"]
     assert opens == {"firstOpenedAt": at(), "persons": 3, "machines": 3}
     assert _types(host, link) == ["link.created", "link.opened"]
@@ -158,7 +114,7 @@ def test_refusals_are_kept_once_a_minute(site: Site, host: Caller, stream: Strea
         assert_problem(site.redeem(link, at(days=2), invitee=eve), 410, "link-used")
     site.clock.pass_by(minutes=1)
     assert_problem(site.redeem(link, at(days=2), invitee=eve), 410, "link-used")
-    _deliver(stream.records())
+    deliver(stream.records())
     denied = [row for row in _history(host, link) if row["type"] == "link.denied"]
     assert [row["data"] for row in denied] == [{"reason": "link-used"}] * 2
     assert "eve@x.example" not in json.dumps(denied)
@@ -169,7 +125,7 @@ def test_history_pages(host: Caller, stream: Stream) -> None:
     link = host.link(maxUsageCount=None)
     for number in range(7):
         ok(host.patch(f"/v1/links/{link['linkId']}", {"label": f"v{number}"}))
-    _deliver(stream.records())
+    deliver(stream.records())
     seen: list[str] = []
     cursor: str | None = None
     while True:
@@ -189,7 +145,7 @@ def test_no_event_holds_a_token(site: Site, host: Caller, stream: Stream) -> Non
     link = host.link()
     booking = made(site.redeem(link, at(days=1)))
     records = stream.records()
-    _deliver(records)
+    deliver(records)
     told = json.dumps(records) + json.dumps(_history(host, link))
     assert path_of(link).rpartition("/")[2] not in told
     assert booking["url"].rpartition("/")[2] not in told

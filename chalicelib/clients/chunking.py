@@ -1,0 +1,17 @@
+"""Calls that take a batch: so many entries each, and so many bytes in all."""
+
+from collections.abc import Iterator, Sequence
+
+
+def chunks_of(sized: Sequence[tuple[int, int]], *, most: int, most_bytes: int) -> Iterator[list[int]]:
+    """Yield the places of `(place, bytes)` pairs in order, in groups that fit one call. Each fits alone."""
+    group: list[int] = []
+    taken = 0
+    for place, size in sized:
+        if group and (len(group) == most or taken + size > most_bytes):
+            yield group
+            group, taken = [], 0
+        group.append(place)
+        taken += size
+    if group:
+        yield group

@@ -1,0 +1,50 @@
+"""Put events on the product's own bus; what it refuses is put again, alone, after a growing random pause (P6)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from chalicelib.domain.envelopes import Envelope
+from chalicelib.service.contention import pause_before
+from chalicelib.service.ports import World
+
+TRIES: Final = 5
+OUT_OF_TIME: Final = "OutOfTime"
+_AT_A_TIME: Final = 10  # a call to the bus; between two of them the clock is looked at
+
+
+def publish(world: World, envelopes: Sequence[Envelope], *, give_up: datetime) -> dict[int, str]:
+    """Put events on the bus; return what it has not taken after five tries, or by `give_up`: place → why.
+
+    Without a bus there is nothing to refuse. An event may come out twice, with the same id: where a reply was
+    lost, nobody knows whether it was taken.
+    """
+    if world.event_bus is None:
+        return {}
+    waiting: dict[int, str] = dict.fromkeys(range(len(envelopes)), OUT_OF_TIME)
+    for attempt in range(TRIES):
+        if attempt:
+            world.sleep(pause_before(world, attempt))
+        waiting = _round(world, envelopes, waiting, give_up)
+        if not waiting or world.now() > give_up:
+            break
+    return waiting
+
+
+def _round(
+    world: World, envelopes: Sequence[Envelope], waiting: dict[int, str], give_up: datetime
+) -> dict[int, str]:
+    """Put what waits on the bus once, ten at a time; return what waits still."""
+    bus = world.event_bus
+    if bus is None:
+        raise RuntimeError("no bus")
+    places = list(waiting)
+    still: dict[int, str] = {}
+    for at in range(0, len(places), _AT_A_TIME):
+        some = places[at : at + _AT_A_TIME]
+        if world.now() > give_up:
+            still |= {place: waiting[place] for place in some}
+            continue
+        refused = bus.put([envelopes[place] for place in some])
+        still |= {some[index]: why for index, why in refused.items()}
+    return still
