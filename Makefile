@@ -14,9 +14,10 @@ DYNOXIDE := .local/npm/.dynoxide-$(DYNOXIDE_VERSION)
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 
 export DYNAMODB_ENDPOINT
+export BENCH_LINKS
 
 .DEFAULT_GOAL := help
-.PHONY: help openapi run test lint fmt types dynoxide key keys revoke-key clean
+.PHONY: help openapi run test bench lint fmt types dynoxide key keys revoke-key clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +39,9 @@ types: $(INSTALLED) ## mypy, strict
 fmt: $(INSTALLED) ## format, and fix what ruff can fix
 	$(PY) -m ruff check --fix-only
 	$(PY) -m ruff format
+
+bench: $(INSTALLED) dynoxide ## measure everything, some twenty minutes [ONLY="warm costs"] [BENCH_LINKS="1000 100000"]; build/bench/report.md
+	@$(PY) -m tests.bench $(ONLY)
 
 key: $(INSTALLED) ## make a local API key: ROLE=admin|host [HOST=hst_…] [NAME=…]
 	@$(PY) -m infra.keys create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")

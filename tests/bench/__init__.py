@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench` runs them all and writes one report. Ratios measured side by side, never a bare time."""

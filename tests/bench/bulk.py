@@ -1,0 +1,84 @@
+"""Making links in bulk, beside the engine's own limit: the same items, written raw in the largest transactions."""
+
+import secrets
+import time
+from typing import Any, Final
+
+from chalicelib import bootstrap
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.ids import ID_BYTES, LINK, make_id
+from chalicelib.domain.links import Link, LinkSettings
+from infra.local.engines import Dynoxide, Engine, Ministack
+from tests.bench.report import Section, spread
+from tests.bench.site import Site, proxy_event
+
+ROUNDS: Final = 5
+A_CALL: Final = 1000
+A_TRANSACTION: Final = 100
+
+_CAUSE: Final = Cause("system:bench", "bench")
+_ABSENT: Final = "attribute_not_exists(pk)"
+
+
+def bulk() -> Section:
+    """Measure both by turns on each engine."""
+    section = Section(
+        "Bulk generation",
+        f"{ROUNDS} times one HTTP call for {A_CALL:,} links, and by turns the same items written raw in transactions "
+        f"of {A_TRANSACTION}, the largest there are, one after the other. Both are conditional puts.",
+    )
+    engines: list[Engine] = [Dynoxide(), Ministack()]
+    for engine in engines:
+        with engine:
+            _measure(section, Site(engine), engine.name)
+    return section
+
+
+def _measure(section: Section, site: Site, name: str) -> None:
+    host_id = site.host()
+    event_type = site.event_type(host_id)
+    ours, theirs = [], []
+    for _ in range(ROUNDS + 1):
+        event = proxy_event("POST", "/v1/links", {"eventTypeId": event_type, "count": A_CALL}, admin=True)
+        began = time.perf_counter()
+        status, _ = site(event)
+        ours.append(time.perf_counter() - began)
+        assert status == 201
+        items = _items(host_id, event_type)
+        began = time.perf_counter()
+        for at in range(0, A_CALL, A_TRANSACTION):
+            puts: list[Any] = [
+                {"Put": {"TableName": site.table_name, "Item": item, "ConditionExpression": _ABSENT}}
+                for item in items[at : at + A_TRANSACTION]
+            ]
+            site.raw.transact_write_items(TransactItems=puts)
+        theirs.append(time.perf_counter() - began)
+    ours, theirs = ours[1:], theirs[1:]
+    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+    section.add(f"{name}: time, ours / raw", spread(ratios), raw={"ours": ours, "raw": theirs})
+    section.add(f"{name}: links a second, ours", spread([A_CALL / one for one in ours], 0))
+    section.add(f"{name}: links a second, raw", spread([A_CALL / one for one in theirs], 0))
+    longest = max(ours)
+    section.add(
+        f"{name}: the longest call of {A_CALL:,}",
+        f"{longest:.1f} s",
+        budget="well inside 29 s",
+        met=longest < 29 / 2,
+    )
+
+
+def _items(host_id: str, event_type_id: str) -> list[dict[str, Any]]:
+    """Return as many fresh items of the same form, as the store writes them."""
+    links: Any = bootstrap.world().store.links
+    made = (
+        Link(
+            link_id=make_id(LINK, secrets.token_bytes(ID_BYTES)),
+            host_id=host_id,
+            event_type_id=event_type_id,
+            key_id=1,
+            settings=LinkSettings(),
+            created_at=bootstrap.utc_now(),
+        )
+        for _ in range(A_CALL)
+    )
+    return [dict(links.item_of(link, _CAUSE).serialize()) for link in made]

@@ -1,0 +1,114 @@
+"""What a page weighs, and what it takes to reckon its slots."""
+
+import re
+import time
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.api.schemas import EventTypeBody
+from chalicelib.domain.event_types import EventSettings
+from chalicelib.domain.occupancy import cells_of
+from chalicelib.domain.slots import offered_slots
+from infra.local.engines import Dynoxide
+from tests.bench.report import Section, spread
+from tests.bench.site import Site, proxy_event, starts
+
+WEIGHT_BUDGET: Final = 60_000
+SLOTS_BUDGET_MS: Final = 5
+_URL: Final = re.compile(r'(?:href|src)="((?:\.\./)*assets/[^"]+)"')
+
+
+def weight() -> Section:
+    """Add up the booking page with everything it loads."""
+    section = Section(
+        "Page weight",
+        "The HTML as it is sent for 30 days of half-hour slots, and every style and script that it names, without any "
+        "compression.",
+    )
+    with Dynoxide() as engine:
+        site = Site(engine)
+        [token] = site.tokens(site.event_type(site.host()), 1)
+        for name, resource, path in (
+            ("booking page", "/s/{token}", {"token": token}),
+            ("console", "/console", {}),
+        ):
+            status, page = site(proxy_event("GET", resource, path=path, headers={"accept": "text/html"}))
+            assert status == 200
+            parts = {"html": len(page.encode())}
+            for url in dict.fromkeys(_URL.findall(page)):
+                file = url.rpartition("/")[2]
+                _, content = site(proxy_event("GET", "/assets/{name}", path={"name": file}))
+                parts[file] = len(content.encode())
+            total = sum(parts.values())
+            told = ", ".join(f"{part} {size:,}" for part, size in parts.items()) if len(parts) < 8 else ""
+            budget = (
+                {"budget": f"≤ {WEIGHT_BUDGET:,}", "met": total <= WEIGHT_BUDGET}
+                if token in path.values()
+                else {}
+            )
+            section.add(
+                name,
+                f"{total:,} bytes in {len(parts)} requests" + (f": {told}" if told else ""),
+                raw=parts,
+                **budget,  # type: ignore[arg-type]
+            )
+    return section
+
+
+def slots() -> Section:
+    """Reckon 60 days with overrides and busy days."""
+    section = Section(
+        "Slots",
+        "60 days of 15-minute slots, Mondays to Fridays 9 to 17 in Berlin, every tenth date with hours of its own, "
+        "every second day half busy; processor time of one process.",
+    )
+    times = []
+    first = starts(1, 5)[0]
+    settings = _settings(first)
+    busy = {
+        cell
+        for day in range(0, 60, 2)
+        for cell in cells_of(first + timedelta(days=day, hours=8), first + timedelta(days=day, hours=12))
+    }
+    count = 0
+    for _ in range(40):
+        began = time.process_time()
+        count = len(
+            offered_slots(
+                settings,
+                start=first,
+                end=first + timedelta(days=60),
+                now=first - timedelta(days=1),
+                busy=busy,
+            )
+        )
+        times.append(1000 * (time.process_time() - began))
+    middle = sorted(times)[20]
+    section.add(
+        f"60 days, {count} slots, ms",
+        spread(times),
+        budget=f"≤ {SLOTS_BUDGET_MS} ms",
+        met=middle <= SLOTS_BUDGET_MS,
+        raw=times,
+    )
+    return section
+
+
+def _settings(first: Any) -> EventSettings:
+    weekly = [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}]
+    overrides = [
+        {
+            "date": (first + timedelta(days=day)).date().isoformat(),
+            "intervals": [{"from": "10:00", "to": "12:00"}, {"from": "13:00", "to": "18:30"}],
+        }
+        for day in range(0, 60, 10)
+    ]
+    document = {
+        "title": "Talk",
+        "durationMinutes": 15,
+        "bookingWindowDays": 90,
+        "schedule": {"timeZone": "Europe/Berlin", "weekly": weekly, "overrides": overrides},
+    }
+    return msgspec.convert(document, EventTypeBody).settings()
