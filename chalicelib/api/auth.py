@@ -20,7 +20,8 @@ class Unauthorized(Exception):
         super().__init__("Unauthorized")
 
 
-@auth.authorizer(ttl_seconds=CACHE_SECONDS)
+# A name of its own: Chalice takes an authorizer that is called "api_key" for API Gateway's own API keys, and drops it.
+@auth.authorizer(ttl_seconds=CACHE_SECONDS, name="authorizer")
 def api_key(request: AuthRequest) -> AuthResponse:
     """Let a genuine key through to every route: the views tell what it may see, and the answer is cached."""
     scheme, _, secret = request.token.partition(" ")

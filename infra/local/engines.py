@@ -237,6 +237,7 @@ class Ministack(Engine):
             **super()._environment(port, files),
             "BIND_HOST": _HOST,
             "GATEWAY_PORT": str(port),
+            "AWS_ENDPOINT_URL": f"http://{_HOST}:{port}",  # functions inherit it
             "MINISTACK_REGION": LOCAL_REGION,
             "AWS_DEFAULT_REGION": LOCAL_REGION,
             "PERSIST_STATE": "1",  # also for a temporary directory, so that restart() means the same for both

@@ -12,10 +12,19 @@ from typing import Final, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.backend import TABLE_NAME, Backend, InUseError, local_api_key, own_backend
-from infra.local.engines import EngineError
-from infra.local.functions import deploy_functions, function_settings
+from infra.local.backend import (
+    SIGNING_SECRET_ID,
+    TABLE_NAME,
+    Backend,
+    InUseError,
+    local_api_key,
+    own_backend,
+)
+from infra.local.engines import LOCAL, EngineError
 from infra.local.server import make_server
+from infra.merging import TemplateError
+from infra.package import PackageError
+from infra.stacks import StackError
 
 _HOST: Final = "127.0.0.1"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -45,7 +54,7 @@ def main() -> int:
     except _Stop:
         _say("Stopped.")
         return 0
-    except (InUseError, EngineError) as error:
+    except (InUseError, EngineError, PackageError, TemplateError, StackError) as error:
         print(error, file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:
@@ -62,8 +71,11 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
     from infra.local.seed import seed
 
     if backend.engine is not None:
-        _say("Deploying the stream's consumer and the expiry schedule …")
-        deploy_functions(backend.dynamodb_endpoint, TABLE_NAME, function_settings(backend.settings))
+        from infra.local.stack import Site, deploy_locally, local_package
+
+        _say("Packaging and deploying the functions …")
+        site = Site(base_url, TABLE_NAME, SIGNING_SECRET_ID, LOCAL / "mail")
+        deploy_locally(backend.dynamodb_endpoint, local_package(), site)
     _say("Preparing the first host, event type and link …")
     api_key = local_api_key()
     sample_link_url = seed(api_key)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-RESOURCES: Final = Path(__file__).parents[1] / "resources.json"
+FRAGMENT: Final = Path(__file__).parents[1] / "template" / "table.json"
 
 # What CloudFormation takes and CreateTable does not. Point-in-time recovery has nothing to recover locally.
 _NOT_FOR_CREATE: Final = ("PointInTimeRecoverySpecification", "TimeToLiveSpecification")
 
 
 def table_properties() -> dict[str, Any]:
-    """Return the properties of the resource `Table` in `infra/resources.json`."""
-    properties: dict[str, Any] = json.loads(RESOURCES.read_text())["Resources"]["Table"]["Properties"]
+    """Return the properties of the resource `Table` in `infra/template/table.json`."""
+    properties: dict[str, Any] = json.loads(FRAGMENT.read_text())["Resources"]["Table"]["Properties"]
     return properties
 
 

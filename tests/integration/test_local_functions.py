@@ -1,6 +1,5 @@
 """The functions that nobody calls by HTTP, run by ministack as Lambda runs them: behind a mapping, on a schedule."""
 
-import base64
 import json
 import time
 from pathlib import Path
@@ -18,15 +17,16 @@ from chalicelib.service.read_history import read_history
 from chalicelib.service.revoke import revoke_link
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
-from infra.local.functions import EXPIRY, OUTBOX, deploy_functions, function_settings
 from infra.local.seed import seed
+from infra.local.stack import STACK, Site, deploy_locally, local_package
 from infra.local.table import ensure_table
-from tests.engines import Table
-from tests.integration.doors import settings_for
+from infra.stacks import Outcome
 
 ADMIN = Caller("test", Role.ADMIN, None)
 CAUSE = Cause("system:test", "test")
 TABLE = "functions-test"
+KEYS = "functions-test/keys"
+BASE_URL = "http://127.0.0.1:8000"
 
 
 def _history(world: World, link_id: str, wanted: int) -> list[str]:
@@ -39,15 +39,27 @@ def _history(world: World, link_id: str, wanted: int) -> list[str]:
         time.sleep(0.1)
 
 
-def _deploy(engine: Ministack, monkeypatch: pytest.MonkeyPatch) -> World:
-    signing = json.dumps({"current": 1, "keys": {"1": base64.b64encode(b"k" * 32).decode()}})
-    settings = settings_for(Table(engine.endpoint_url, TABLE), signing)
-    deploy_functions(engine.endpoint_url, TABLE, function_settings(settings))
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("SIGNING_SECRET_ID", raising=False)
+def _settle(engine: Ministack, monkeypatch: pytest.MonkeyPatch) -> tuple[Site, World]:
+    """Make table and keys; return where they are, and a world over them."""
+    ensure_table(local_client("dynamodb", engine.endpoint_url), TABLE)
+    keys = {"current": 1, "keys": {}, "first": "k" * 48}
+    local_client("secretsmanager", engine.endpoint_url).create_secret(
+        Name=KEYS, SecretString=json.dumps(keys)
+    )
+    monkeypatch.setenv("AWS_ENDPOINT_URL", engine.endpoint_url)
+    monkeypatch.setenv("TABLE_NAME", TABLE)
+    monkeypatch.setenv("SIGNING_SECRET_ID", KEYS)
+    monkeypatch.setenv("BASE_URL", BASE_URL)
+    monkeypatch.delenv("SIGNING_KEYS", raising=False)
     bootstrap.forget()
-    return bootstrap.world()
+    return Site(BASE_URL, TABLE, KEYS, Path("mail")), bootstrap.world()
+
+
+def _physical(engine: Ministack, logical_id: str) -> str:
+    cloudformation: Any = local_client("cloudformation", engine.endpoint_url)
+    found = cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
+    name: str = found["StackResourceDetail"]["PhysicalResourceId"]
+    return name
 
 
 def test_the_stream_is_told_by_the_deployed_consumer_and_over_a_restart(
@@ -55,8 +67,8 @@ def test_the_stream_is_told_by_the_deployed_consumer_and_over_a_restart(
 ) -> None:
     """P6: a change becomes history without anyone pumping; after a restart it goes on, and tells nothing twice."""
     with Ministack(tmp_path) as engine:
-        ensure_table(local_client("dynamodb", engine.endpoint_url), TABLE)
-        world = _deploy(engine, monkeypatch)
+        site, world = _settle(engine, monkeypatch)
+        assert deploy_locally(engine.endpoint_url, local_package(), site) is Outcome.CREATED
         seed("ao_" + "A" * 43)
         ((_, host),) = world.store.hosts.page(None, 10)
         request = ListRequest(
@@ -71,7 +83,7 @@ def test_the_stream_is_told_by_the_deployed_consumer_and_over_a_restart(
         assert _history(world, link.link_id, 1) == ["link.created"]
 
         engine.restart()
-        world = _deploy(engine, monkeypatch)
+        assert deploy_locally(engine.endpoint_url, local_package(), site) is Outcome.UPDATED
         revoke_link(world, ADMIN, link.link_id, CAUSE)
         assert _history(world, link.link_id, 2) == ["link.revoked", "link.created"]
     bootstrap.forget()
@@ -82,19 +94,22 @@ def test_the_expiry_function_runs_and_is_on_a_schedule(
 ) -> None:
     """The rule calls the function every minute; the function itself works where it is deployed."""
     with Ministack(tmp_path) as engine:
-        ensure_table(local_client("dynamodb", engine.endpoint_url), TABLE)
-        _deploy(engine, monkeypatch)
-        _deploy(engine, monkeypatch)
+        site, _ = _settle(engine, monkeypatch)
+        deploy_locally(engine.endpoint_url, local_package(), site)
+        deploy_locally(engine.endpoint_url, local_package(), site)
+        function, rule = _physical(engine, "Expiry"), _physical(engine, "ExpiryExpiryEvent")
         functions: Any = local_client("lambda", engine.endpoint_url)
         event = {
             "version": "0", "id": "1", "account": "1", "region": "us-east-1", "source": "aws.events",
             "time": "2026-11-21T00:00:00Z", "detail-type": "Scheduled Event", "resources": [], "detail": {},
         }  # fmt: skip
-        answer = functions.invoke(FunctionName=EXPIRY, Payload=json.dumps(event))
+        answer = functions.invoke(FunctionName=function, Payload=json.dumps(event))
         assert (answer.get("FunctionError"), answer["Payload"].read()) == (None, b"null")
         events: Any = local_client("events", engine.endpoint_url)
-        assert events.describe_rule(Name=EXPIRY)["ScheduleExpression"] == "rate(1 minute)"
-        assert len(events.list_targets_by_rule(Rule=EXPIRY)["Targets"]) == 1
-        mappings = functions.list_event_source_mappings(FunctionName=OUTBOX)["EventSourceMappings"]
+        assert events.describe_rule(Name=rule)["ScheduleExpression"] == "rate(1 minute)"
+        assert len(events.list_targets_by_rule(Rule=rule)["Targets"]) == 1
+        mappings = functions.list_event_source_mappings(FunctionName=_physical(engine, "Outbox"))[
+            "EventSourceMappings"
+        ]
         assert len(mappings) == 1
     bootstrap.forget()

@@ -1,0 +1,90 @@
+"""What every Lambda function has, whichever it is: its environment, its log group, and the right to write there."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from chalice.utils import to_cfn_resource_name
+
+HTTP: Final = "api_handler"
+AUTHORIZER: Final = "authorizer"
+
+# Their URLs and headers hold tokens and keys, so nothing of theirs is traced (P7).
+UNTRACED: Final = frozenset({HTTP, AUTHORIZER})
+
+
+def logical_id(function: str) -> str:
+    """Return the name that a function has in the template that Chalice makes."""
+    name: str = "APIHandler" if function == HTTP else to_cfn_resource_name(function)
+    return name
+
+
+def log_group_id(function: str) -> str:
+    """Return the name of a function's log group in the template."""
+    return f"{logical_id(function)}LogGroup"
+
+
+def read_config(project: Path) -> dict[str, Any]:
+    """Return Chalice's configuration."""
+    config: dict[str, Any] = json.loads((project / ".chalice" / "config.json").read_text())
+    return config
+
+
+def with_tracing(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Chalice's configuration with X-Ray on for the functions that nobody calls by HTTP, and no others."""
+    functions = {
+        name: {**entry, "xray": name not in UNTRACED} for name, entry in config["lambda_functions"].items()
+    }
+    return {**config, "lambda_functions": functions}
+
+
+def whole_policy(function: str, policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a function's policy with what every function may do: write its own log, and its traces."""
+    logs = {
+        "Sid": "OwnLog",
+        "Effect": "Allow",
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": [{"Fn::GetAtt": [log_group_id(function), "Arn"]}],
+    }
+    traces = {
+        "Sid": "Traces",  # X-Ray knows no resources for these two
+        "Effect": "Allow",
+        "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+        "Resource": ["*"],
+    }
+    common = [logs] if function in UNTRACED else [logs, traces]
+    return {**policy, "Statement": [*policy["Statement"], *common]}
+
+
+def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
+    """Return what each function has, as a fragment of the template."""
+    resources: dict[str, Any] = {}
+    for function in sorted(functions):
+        resources[logical_id(function)] = {
+            "Properties": {
+                "Environment": {"Variables": _environment(function)},
+                "LoggingConfig": {"LogFormat": "JSON", "LogGroup": {"Ref": log_group_id(function)}},
+            }
+        }
+        resources[log_group_id(function)] = {
+            "Type": "AWS::Logs::LogGroup",
+            "Properties": {
+                "LogGroupName": {"Fn::Sub": f"/aws/lambda/${{AWS::StackName}}-{function}"},
+                "RetentionInDays": {"Ref": "LogRetentionDays"},
+            },
+        }
+    return {"Resources": resources}
+
+
+def _environment(function: str) -> dict[str, Any]:
+    given = {"Fn::If": ["HasBaseUrl", {"Ref": "BaseUrl"}, {"Ref": "AWS::NoValue"}]}
+    # A function that the REST API calls can't be told the API's own address: each would wait for the other.
+    # It reads the address off the request.
+    own = {"Fn::Sub": "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api"}
+    address = given if function in UNTRACED else {"Fn::If": ["HasBaseUrl", {"Ref": "BaseUrl"}, own]}
+    return {
+        "TABLE_NAME": {"Ref": "Table"},
+        "SIGNING_SECRET_ID": {"Ref": "SigningSecret"},
+        "BASE_URL": address,
+    }

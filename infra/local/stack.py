@@ -1,0 +1,110 @@
+"""The packaged stack in ministack: every function as it will be on AWS, behind its own stream, queue, rule or schedule.
+
+Nothing here pumps. Table and signing keys are not the stack's own locally: they outlast any stack.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from infra.adopting import adopt
+from infra.local.aws import local_client
+from infra.local.engines import LOCAL
+from infra.package import Package, kept_package, native_target
+from infra.stacks import Deployment, Outcome, StackError, delete_stack, put_stack, stack_status, upload
+
+STACK: Final = "admit-one-local"
+STAGE: Final = "local"
+
+_BUCKET: Final = "admit-one-deploy"
+_POLL_SECONDS: Final = 0.05
+_STREAM: Final = {"Fn::GetAtt": ["Table", "StreamArn"]}
+_MAPPING: Final = "AWS::Lambda::EventSourceMapping"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the local site is and what stands behind it; `mails` is a folder that gets each mail as a file."""
+
+    base_url: str
+    table_name: str
+    signing_secret_id: str
+    mails: Path
+
+
+def local_package(out: Path = LOCAL / "package") -> Package:
+    """Return the package of the code as it is, for this machine."""
+    return kept_package(STAGE, native_target(), out, LOCAL)
+
+
+def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
+    """Put the stack into ministack over a table and keys that are there, or bring it up to date.
+
+    A stack that can't be brought up to date is put up anew: what waited in its queues is lost then.
+    Raises `StackError`.
+    """
+    table = local_client("dynamodb", endpoint_url).describe_table(TableName=site.table_name)["Table"]
+    template = package.read_template()
+    template = _with_fresh_streams(template)
+    attributes = {"Arn": table["TableArn"], "StreamArn": table["LatestStreamArn"]}
+    template = adopt(template, "Table", site.table_name, attributes)
+    template = adopt(template, "SigningSecret", site.signing_secret_id, {})
+    template = with_local_variables(template, {"MAIL_DIRECTORY": str(site.mails)})
+    parameters = {"BaseUrl": site.base_url}
+    try:
+        return put_template(endpoint_url, STACK, package, template, parameters)
+    except StackError:
+        cloudformation = local_client("cloudformation", endpoint_url)
+        if stack_status(cloudformation, STACK) is not None:
+            delete_stack(cloudformation, STACK, _POLL_SECONDS)
+        return put_template(endpoint_url, STACK, package, template, parameters)
+
+
+def put_template(
+    endpoint_url: str, name: str, package: Package, template: Mapping[str, Any], parameters: Mapping[str, str]
+) -> Outcome:
+    """Put a template into ministack through CloudFormation. Raises `StackError`."""
+    s3: Any = local_client("s3", endpoint_url)
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=_BUCKET)
+    old = [entry["Key"] for entry in s3.list_objects_v2(Bucket=_BUCKET).get("Contents", ())]
+    url = upload(s3, _BUCKET, package, template)
+    deployment = Deployment(name=name, bucket=_BUCKET, parameters=parameters, poll_seconds=_POLL_SECONDS)
+    outcome = put_stack(local_client("cloudformation", endpoint_url), deployment, url)
+    for key in old:
+        if key != f"{package.digest}.zip":
+            s3.delete_object(Bucket=_BUCKET, Key=key)
+    return outcome
+
+
+def with_local_variables(template: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return the template with what only local functions are told in their environment."""
+    resources = dict(template["Resources"])
+    for name, resource in resources.items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            properties = resource["Properties"]
+            given = properties.get("Environment", {}).get("Variables", {})
+            environment = {"Variables": {**given, "LOCAL": "1", **variables}}
+            resources[name] = {**resource, "Properties": {**properties, "Environment": environment}}
+    return {**template, "Resources": resources}
+
+
+def _with_fresh_streams(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template with each mapping of the table's stream under a name of this start's own.
+
+    A mapping that ministack kept over a restart does not find its place in the stream again; a new one reads it
+    from the start, and what it reads a second time changes nothing (P6).
+    """
+    mark = secrets.token_hex(4)
+    resources = {
+        f"{name}{mark}" if _reads_stream(resource) else name: resource
+        for name, resource in template["Resources"].items()
+    }
+    return {**template, "Resources": resources}
+
+
+def _reads_stream(resource: Mapping[str, Any]) -> bool:
+    return bool(resource["Type"] == _MAPPING and resource["Properties"]["EventSourceArn"] == _STREAM)

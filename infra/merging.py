@@ -1,0 +1,65 @@
+"""The template's fragments, `infra/template/*.json`, made into one: loudly where two of them disagree."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+FRAGMENTS: Final = Path(__file__).with_name("template")
+
+
+class TemplateError(Exception):
+    """The template can't be made; the message names the place."""
+
+
+def read_fragments(folder: Path = FRAGMENTS) -> dict[str, Any]:
+    """Return all fragments as one. Raises `TemplateError` where one is not JSON or two disagree."""
+    documents = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            document = json.loads(path.read_text(), object_pairs_hook=_no_twins)
+        except ValueError as error:
+            raise TemplateError(f"{path.name}: {error}") from error
+        documents.append((path.name, document))
+    return merged(documents)
+
+
+def merged(documents: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return named documents as one: objects are joined, anything else that is said twice has to be the same."""
+    whole: dict[str, Any] = {}
+    for name, document in documents:
+        _join(whole, document, name)
+    return whole
+
+
+def check_whole(template: Mapping[str, Any]) -> None:
+    """Raise `TemplateError` for a resource without a type: a fragment added to what Chalice did not make."""
+    resources = template["Resources"]
+    untyped = [name for name, resource in resources.items() if "Type" not in resource]
+    if untyped:
+        there = ", ".join(sorted(set(resources) - set(untyped)))
+        raise TemplateError(f"no resource of that name to add to: {', '.join(untyped)}; there are {there}")
+
+
+def _join(whole: dict[str, Any], more: Mapping[str, Any], where: str) -> None:
+    for key, value in more.items():
+        at = f"{where}: {key}" if ": " not in where else f"{where}.{key}"
+        if key not in whole:
+            whole[key] = _copy(value)
+        elif isinstance(whole[key], dict) and isinstance(value, Mapping):
+            _join(whole[key], value, at)
+        elif whole[key] != value:
+            raise TemplateError(f"{at} is {json.dumps(value)} here and {json.dumps(whole[key])} elsewhere")
+
+
+def _copy(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object. Raises ValueError for a name given twice, of which JSON would drop the first."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return found

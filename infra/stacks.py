@@ -1,0 +1,179 @@
+"""One CloudFormation stack put up or brought up to date, by change set, on AWS or on a local stand-in for it."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from infra.package import Package
+
+_CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+_NOTHING: Final = ("didn't contain changes", "no updates are to be performed", "no changes to deploy")
+_WAIT_SECONDS: Final = 45 * 60
+
+
+class StackError(Exception):
+    """CloudFormation refused, or gave up; the message has its reasons."""
+
+
+class Outcome(StrEnum):
+    """What a deployment did."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """What to deploy, and where from: a bucket that CloudFormation reads template and zip out of."""
+
+    name: str
+    bucket: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    rollback_alarms: tuple[str, ...] = ()
+    watch_minutes: int = 0
+    poll_seconds: float = 3.0
+
+
+def upload(s3: Any, bucket: str, package: Package, template: Mapping[str, Any]) -> str:
+    """Put the zip and a template that names it into a bucket, under names made of their bytes; return the URL.
+
+    What is there already is not sent again. Raises botocore's `ClientError`.
+    """
+    archive = f"{package.digest}.zip"
+    _put_once(s3, bucket, archive, package.archive.read_bytes())
+    body = json.dumps(_with_code(template, bucket, archive), sort_keys=True).encode()
+    name = f"{hashlib.sha256(body).hexdigest()}.json"
+    _put_once(s3, bucket, name, body)
+    url: str = s3.meta.endpoint_url
+    return f"{url}/{bucket}/{name}"
+
+
+def put_stack(cloudformation: Any, deployment: Deployment, template_url: str) -> Outcome:
+    """Create the stack, or bring it up to date; wait for the end. Raises `StackError` when it was rolled back."""
+    status = stack_status(cloudformation, deployment.name)
+    if status in {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}:
+        # Its creation failed, so it holds nothing, and can't be brought up to date.
+        delete_stack(cloudformation, deployment.name, deployment.poll_seconds)
+        status = None
+    change_set = f"deploy-{int(time.time() * 1000)}"
+    since = len(_events(cloudformation, deployment.name)) if status else 0
+    cloudformation.create_change_set(
+        StackName=deployment.name,
+        ChangeSetName=change_set,
+        ChangeSetType="UPDATE" if status else "CREATE",
+        TemplateURL=template_url,
+        Capabilities=_CAPABILITIES,
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value} for key, value in deployment.parameters.items()
+        ],
+        Tags=[{"Key": key, "Value": value} for key, value in deployment.tags.items()],
+        RollbackConfiguration={
+            "RollbackTriggers": [
+                {"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in deployment.rollback_alarms
+            ],
+            "MonitoringTimeInMinutes": deployment.watch_minutes,
+        },
+    )
+    if not _made(cloudformation, deployment, change_set):
+        cloudformation.delete_change_set(StackName=deployment.name, ChangeSetName=change_set)
+        return Outcome.UNCHANGED
+    cloudformation.execute_change_set(StackName=deployment.name, ChangeSetName=change_set)
+    ended = _ended(cloudformation, deployment.name, deployment.poll_seconds)
+    if ended not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        reasons = _failures(_events(cloudformation, deployment.name), since)
+        raise StackError("\n".join([f"{deployment.name} ended as {ended}", *reasons]))
+    return Outcome.UPDATED if status else Outcome.CREATED
+
+
+def stack_status(cloudformation: Any, name: str) -> str | None:
+    """Return how a stack stands, or None when there is none."""
+    try:
+        status: str = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return None if status == "DELETE_COMPLETE" else status
+
+
+def outputs(cloudformation: Any, name: str) -> dict[str, str]:
+    """Return a stack's outputs."""
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
+
+
+def delete_stack(cloudformation: Any, name: str, poll_seconds: float = 3.0) -> None:
+    """Delete a stack and wait; what its template says to retain stays. Raises `StackError`."""
+    stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+    cloudformation.delete_stack(StackName=name)
+    ended = _ended(cloudformation, stack_id, poll_seconds)
+    if ended not in {"DELETE_COMPLETE", None}:
+        raise StackError(
+            "\n".join([f"{name} ended as {ended}", *_failures(_events(cloudformation, stack_id), 0)])
+        )
+
+
+def _with_code(template: Mapping[str, Any], bucket: str, key: str) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(json.dumps(template))
+    for resource in whole["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": key}
+    return whole
+
+
+def _put_once(s3: Any, bucket: str, key: str, body: bytes) -> None:
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] not in {403, 404}:
+            raise
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+def _made(cloudformation: Any, deployment: Deployment, change_set: str) -> bool:
+    """Wait for a change set; return False when there is nothing to change."""
+    give_up = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < give_up:
+        found = cloudformation.describe_change_set(StackName=deployment.name, ChangeSetName=change_set)
+        if found["Status"] == "CREATE_COMPLETE":
+            return True
+        if found["Status"] == "FAILED":
+            reason = found.get("StatusReason", "")
+            if any(words in reason.lower() for words in _NOTHING):
+                return False
+            raise StackError(f"{deployment.name}: {reason}")
+        time.sleep(deployment.poll_seconds)
+    raise StackError(f"{deployment.name}: no change set within {_WAIT_SECONDS // 60} minutes")
+
+
+def _ended(cloudformation: Any, name: str, poll_seconds: float) -> str | None:
+    give_up = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < give_up:
+        status = stack_status(cloudformation, name)
+        if status is None or (not status.endswith("_IN_PROGRESS")):
+            return status
+        time.sleep(poll_seconds)
+    raise StackError(f"{name} was not done within {_WAIT_SECONDS // 60} minutes")
+
+
+def _events(cloudformation: Any, name: str) -> list[dict[str, Any]]:
+    """Return a stack's events, oldest first."""
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=name)
+    return [event for page in pages for event in page["StackEvents"]][::-1]
+
+
+def _failures(events: list[dict[str, Any]], since: int) -> list[str]:
+    return [
+        f"  {event['LogicalResourceId']} ({event.get('ResourceType', '')}): {event.get('ResourceStatusReason', '')}"
+        for event in events[since:]
+        if event["ResourceStatus"].endswith("_FAILED")
+        and "cancelled" not in event.get("ResourceStatusReason", "").lower()
+    ]

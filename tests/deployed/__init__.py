@@ -1,0 +1,1 @@
+"""Tests of the packaged stack, deployed through CloudFormation into ministack."""

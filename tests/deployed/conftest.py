@@ -1,0 +1,135 @@
+"""The whole packaged stack, deployed through CloudFormation into a ministack of this test run's own."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.domain.api_keys import Role
+from chalicelib.domain.causes import Cause
+from chalicelib.service.authenticate import make_key
+from chalicelib.service.ports import World
+from chalicelib.settings import read_settings
+from infra.local.aws import local_client
+from infra.local.engines import Ministack
+from infra.local.stack import local_package, put_template, with_local_variables
+from infra.package import Package
+from infra.stacks import outputs
+
+NAME: Final = "admit-one-test"
+_CAUSE: Final = Cause("system:test", "test")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack: its services, its resources by the template's names, its REST API, a world over its table."""
+
+    engine: Ministack
+    package: Package
+    mails: Path
+    """What it sent by mail, one file each."""
+
+    def client(self, service: str) -> Any:
+        """Return a client of one of the stack's services, e.g. `sqs`."""
+        return local_client(service, self.engine.endpoint_url)
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        return outputs(self.client("cloudformation"), NAME)
+
+    @cached_property
+    def resources(self) -> dict[str, str]:
+        """The physical id of each resource, by its name in the template."""
+        found = self.client("cloudformation").describe_stack_resources(StackName=NAME)["StackResources"]
+        return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
+
+    def physical_id(self, logical_id: str) -> str:
+        """Return e.g. a queue's URL or a function's name. Raises KeyError."""
+        return self.resources[logical_id]
+
+    @property
+    def api_url(self) -> str:
+        """Where the deployed REST API answers; also what the stack takes for its own address."""
+        return _api_url(self.engine, self.outputs["RestAPIId"])
+
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        """What the HTTP function has in its environment."""
+        name = self.physical_id("APIHandler")
+        found = self.client("lambda").get_function_configuration(FunctionName=name)
+        variables: dict[str, str] = found["Environment"]["Variables"]
+        return variables
+
+    @cached_property
+    def world(self) -> World:
+        """The services over the deployed table, in this process."""
+        return bootstrap.compose(read_settings(self.environment))
+
+    @cached_property
+    def admin_key(self) -> str:
+        return make_key(self.world, role=Role.ADMIN, host_id=None, name="tests", cause=_CAUSE).secret
+
+    @contextlib.contextmanager
+    def http(self, key: str | None = None) -> Iterator[httpx.Client]:
+        """Give an HTTP client of the deployed REST API that calls with an API key, by default the admin's."""
+        headers = {"Authorization": f"Bearer {key or self.admin_key}"}
+        with httpx.Client(base_url=self.api_url, headers=headers, timeout=60, trust_env=False) as client:
+            yield client
+
+    def invoke(self, logical_id: str, event: Any) -> Any:
+        """Call a function and return its answer. Fails when it raised."""
+        answer = self.client("lambda").invoke(
+            FunctionName=self.physical_id(logical_id), Payload=json.dumps(event).encode()
+        )
+        body = json.loads(answer["Payload"].read() or b"null")
+        assert "FunctionError" not in answer, body
+        return body
+
+    def logs(self) -> list[str]:
+        """Return every line that any function has logged."""
+        client = self.client("logs")
+        lines = []
+        for page in client.get_paginator("describe_log_groups").paginate():
+            for group in page["logGroups"]:
+                events = client.get_paginator("filter_log_events").paginate(
+                    logGroupName=group["logGroupName"]
+                )
+                lines += [event["message"] for each in events for event in each["events"]]
+        return lines
+
+
+def _api_url(engine: Ministack, api_id: str) -> str:
+    return f"{engine.endpoint_url}/restapis/{api_id}/api/_user_request_"
+
+
+@pytest.fixture(scope="session")
+def _deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    del no_real_aws
+    package = local_package()
+    mails = tmp_path_factory.mktemp("mails")
+    template = with_local_variables(package.read_template(), {"MAIL_DIRECTORY": str(mails)})
+    with Ministack() as engine:
+        put_template(engine.endpoint_url, NAME, package, template, {})
+        # ministack's events do not say which address was called, as API Gateway's do; so the stack has to be told.
+        api_id = outputs(local_client("cloudformation", engine.endpoint_url), NAME)["RestAPIId"]
+        put_template(engine.endpoint_url, NAME, package, template, {"BaseUrl": _api_url(engine, api_id)})
+        stack = Stack(engine, package, mails)
+        # ministack does not set TTL from CloudFormation; that the template asks for it is tested by itself.
+        wanted = template["Resources"]["Table"]["Properties"]["TimeToLiveSpecification"]
+        name = stack.physical_id("Table")
+        stack.client("dynamodb").update_time_to_live(TableName=name, TimeToLiveSpecification=wanted)
+        yield stack
+
+
+@pytest.fixture
+def stack(_deployed: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """The one stack of the test run. A test makes hosts of its own in it (P9). In-process clients reach it too."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _deployed.engine.endpoint_url)
+    return _deployed

@@ -1,0 +1,133 @@
+"""The main job through the deployed REST API: a link is made, opened, used once, and never again."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.deployed.conftest import Stack
+from tests.integration.doors import ALL_DAY, HTML, JSON
+
+LINKS = 20
+CLIENTS = 8
+
+
+def _event_type(stack: Stack) -> dict[str, Any]:
+    """Make a host and an event type that is on offer around the clock."""
+    with stack.http() as http:
+        host = {"name": "Ada", "email": "ada@hosts.example", "timeZone": "UTC"}
+        made = http.post("/v1/hosts", json=host)
+        assert made.status_code == 201, made.text
+        event_type = {
+            "hostId": made.json()["hostId"], "title": "Intro", "durationMinutes": 30, "schedule": ALL_DAY,
+        }  # fmt: skip
+        made = http.post("/v1/event-types", json=event_type)
+        assert made.status_code == 201, made.text
+        document: dict[str, Any] = made.json()
+        return document
+
+
+def _links(stack: Stack, count: int = 1) -> list[dict[str, Any]]:
+    event_type = _event_type(stack)
+    with stack.http() as http:
+        made = http.post("/v1/links", json={"eventTypeId": event_type["eventTypeId"], "count": count})
+    assert made.status_code == 201, made.text
+    links: list[dict[str, Any]] = made.json()["links"]
+    return links
+
+
+def _starts(stack: Stack, link: dict[str, Any]) -> list[str]:
+    """Return what is on offer in the ten days from tomorrow."""
+    day = stack.world.now() + timedelta(days=1)
+    query = {"from": f"{day:%Y-%m-%d}", "to": f"{day + timedelta(days=10):%Y-%m-%d}"}
+    answer = httpx.get(link["url"] + "/slots", params=query, headers=JSON, timeout=60, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    return [slot["start"] for slot in answer.json()["slots"]]
+
+
+def _redeem(link: dict[str, Any], start: str, name: str = "Grace") -> httpx.Response:
+    body = {
+        "start": start, "timeZone": "UTC", "invitee": {"name": name, "email": f"{name.lower()}@guests.example"},
+    }  # fmt: skip
+    url = link["url"] + "/redeem"
+    return httpx.post(url, json=body, headers=JSON, timeout=60, trust_env=False)
+
+
+def _history(stack: Stack, link: dict[str, Any], wanted: int) -> list[str]:
+    """Return what a link's history tells, once it tells that much; at the latest after a minute, as it then is."""
+    give_up = time.monotonic() + 60
+    with stack.http() as http:
+        while True:
+            answer = http.get(f"/v1/links/{link['linkId']}/history")
+            assert answer.status_code == 200, answer.text
+            told = [entry["type"] for entry in answer.json()["history"]]
+            if len(told) >= wanted or time.monotonic() > give_up:
+                return told
+            time.sleep(0.1)
+
+
+def test_a_link_is_made_opened_used_and_dead(stack: Stack) -> None:
+    """P1, P5, P6: two looks change nothing, the first POST books, the second is 410; the stream tells all of it."""
+    (link,) = _links(stack)
+    page = link["url"]
+    for _ in range(2):
+        opened = httpx.get(page, headers=HTML, timeout=60, trust_env=False)
+        assert opened.status_code == 200
+        assert "Intro" in opened.text
+    first, second = _starts(stack, link)[:2]
+
+    booked = _redeem(link, first)
+    again = _redeem(link, second, "Otto")
+
+    assert (booked.status_code, again.status_code) == (201, 410), (booked.text, again.text)
+    assert again.json()["type"].endswith("link-used")
+    assert datetime.fromisoformat(booked.json()["start"]) == datetime.fromisoformat(first)
+    with stack.http() as http:
+        assert http.get(f"/v1/links/{link['linkId']}").json()["status"] == "used"
+    assert {"link.created", "link.used"} <= set(_history(stack, link, 2))
+
+
+def test_addresses_that_it_gives_out_are_where_it_was_told_it_is(stack: Stack) -> None:
+    """Links and bookings are below the address of the site, stage and all, and answer there."""
+    (link,) = _links(stack)
+    assert link["url"].startswith(f"{stack.api_url}/s/")
+    booked = _redeem(link, _starts(stack, link)[0])
+    own = booked.json()["url"]
+    assert own.startswith(f"{stack.api_url}/b/")
+    answer = httpx.get(own, headers=HTML, timeout=60, trust_env=False)
+    assert answer.status_code == 200
+
+
+def test_without_a_key_the_team_s_door_is_shut(stack: Stack) -> None:
+    for headers in ({}, {"Authorization": "Bearer ao_" + "A" * 43}):
+        answer = httpx.get(f"{stack.api_url}/v1/hosts", headers=headers, timeout=60, trust_env=False)
+        assert answer.status_code == 401
+
+
+@pytest.mark.timeout(400)
+def test_each_link_has_one_winner_whoever_races(stack: Stack) -> None:
+    """P1 through API Gateway, Lambda and all: 20 links, 8 racing POSTs each, one booking each."""
+    links = _links(stack, LINKS)
+    starts = _starts(stack, links[0])
+    # All clients of a link want different slots, no two links the same: only the link itself can refuse.
+    wanted = [
+        (link, starts[(number * CLIENTS + client) % len(starts)], f"G{client}")
+        for number, link in enumerate(links)
+        for client in range(CLIENTS)
+    ]
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        answers = list(pool.map(lambda one: _redeem(*one), wanted))
+    for number in range(LINKS):
+        statuses = sorted(answer.status_code for answer in answers[number * CLIENTS : (number + 1) * CLIENTS])
+        assert statuses.count(201) == 1, statuses
+        assert set(statuses) <= {201, 409, 410}, statuses
+    with stack.http() as http:
+        host_id = links[0]["hostId"]
+        listed = http.get("/v1/links", params={"hostId": host_id, "status": "used", "limit": 100}).json()[
+            "links"
+        ]
+    assert sorted(link["linkId"] for link in listed) == sorted(link["linkId"] for link in links)
+    assert {link["usageCount"] for link in listed} == {1}

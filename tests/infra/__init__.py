@@ -1,0 +1,1 @@
+"""Tests of the template, the package and the deployment."""

@@ -1,0 +1,69 @@
+"""Fragments become one template, or it is said where they don't fit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.adopting import adopt
+from infra.merging import TemplateError, check_whole, merged, read_fragments
+
+
+def test_fragments_are_joined_however_deep() -> None:
+    one = {"Resources": {"A": {"Properties": {"X": 1, "L": [1]}}}}
+    two = {"Resources": {"A": {"Properties": {"Y": 2, "L": [1]}}, "B": {"Type": "T"}}}
+    whole = merged([("one", one), ("two", two)])
+    assert whole == {"Resources": {"A": {"Properties": {"X": 1, "Y": 2, "L": [1]}}, "B": {"Type": "T"}}}
+    assert "Y" not in one["Resources"]["A"]["Properties"], "what was given is left alone"
+
+
+@pytest.mark.parametrize("other", [2, "1", [1], {"Z": 1}, None])
+def test_a_clash_names_the_place(other: Any) -> None:
+    with pytest.raises(TemplateError, match=r"two: Resources\.A\.X is .* here and 1 elsewhere"):
+        merged([("one", {"Resources": {"A": {"X": 1}}}), ("two", {"Resources": {"A": {"X": other}}})])
+
+
+def test_two_lists_that_differ_are_a_clash() -> None:
+    """Chalice's own merge would take the last and drop the first."""
+    with pytest.raises(TemplateError):
+        merged([("one", {"A": [1]}), ("two", {"A": [1, 2]})])
+
+
+def test_a_name_twice_in_one_file_and_broken_json_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"Resources": {"A": {}, "A": {}}}')
+    with pytest.raises(TemplateError, match=r"a\.json: 'A' is there twice"):
+        read_fragments(tmp_path)
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(TemplateError, match=r"a\.json"):
+        read_fragments(tmp_path)
+
+
+def test_what_was_added_to_nothing_is_found() -> None:
+    with pytest.raises(TemplateError, match="Outbocks; there are Outbox"):
+        check_whole({"Resources": {"Outbox": {"Type": "F"}, "Outbocks": {"Properties": {}}}})
+
+
+def test_adopted_is_what_the_rest_speaks_of() -> None:
+    template = {
+        "Resources": {
+            "Table": {"Type": "AWS::DynamoDB::Table"},
+            "TableTwo": {"Type": "AWS::DynamoDB::Table"},
+            "F": {
+                "Name": {"Ref": "Table"},
+                "Arn": {"Fn::GetAtt": ["Table", "Arn"]},
+                "All": [{"Fn::Sub": "${Table.Arn}/index/${Table}-${TableTwo}"}, {"Ref": "TableTwo"}],
+            },
+        }
+    }
+    before = json.dumps(template)
+    adopted = adopt(template, "Table", "old", {"Arn": "arn:old"})
+    assert adopted["Resources"]["F"] == {
+        "Name": "old",
+        "Arn": "arn:old",
+        "All": [{"Fn::Sub": "arn:old/index/old-${TableTwo}"}, {"Ref": "TableTwo"}],
+    }
+    assert set(adopted["Resources"]) == {"TableTwo", "F"}
+    assert json.dumps(template) == before
+    with pytest.raises(KeyError):
+        adopt(template, "Table", "old", {})

@@ -1,0 +1,95 @@
+"""The zip: the same bytes from the same sources, compiled, small, and only what runs."""
+
+import importlib.util
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infra.local.engines import LOCAL
+from infra.package import ARM, MOST_BYTES, X86, Package, Target, make_package
+
+UNCHECKED_HASH = 0b01  # PEP 552: the flags word of a .pyc that is taken without a look at its source
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """The package for AWS, as `make package` makes it."""
+    return make_package("dev", Target(ARM), tmp_path_factory.mktemp("package"), LOCAL)
+
+
+def test_two_builds_are_the_same_bytes(package: Package, tmp_path: Path) -> None:
+    """Nothing of the first is used again: dependencies are installed and compiled anew."""
+    again = make_package("dev", Target(ARM), tmp_path / "out", tmp_path / "cache")
+    assert again.archive.read_bytes() == package.archive.read_bytes()
+    assert again.template.read_bytes() == package.template.read_bytes()
+
+
+def test_it_holds_what_runs_and_nothing_else(package: Package) -> None:
+    with zipfile.ZipFile(package.archive) as archive:
+        names = archive.namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {"app.py", "chalicelib", "chalice", "pynamodb", "msgspec", "jinja2", "icalendar", "tzdata"} <= tops
+    # botocore and what it brings are the runtime's; the rest is for building and testing.
+    strangers = {
+        "botocore",
+        "boto3",
+        "dateutil",
+        "urllib3",
+        "jmespath",
+        "s3transfer",
+        "pip",
+        "pytest",
+        "tests",
+    }
+    assert not strangers & tops
+    assert not [
+        name for name in names if "/tests/" in name or name.endswith((".pyi", ".c", ".pyx", "/RECORD"))
+    ]
+    assert {name for name in names if name.startswith("chalice/") and name.endswith(".py")} == {
+        "chalice/__init__.py",
+        "chalice/app.py",
+    }
+    assert any(name.startswith("chalicelib/pages/templates/") for name in names)
+    assert any(name.startswith("chalicelib/pages/assets/") for name in names)
+    assert package.archive.stat().st_size <= MOST_BYTES
+
+
+def test_every_module_is_compiled_and_taken_as_it_is(package: Package) -> None:
+    """A .pyc that is missing, or checked against a time the zip does not keep, is compiled at every cold start."""
+    with zipfile.ZipFile(package.archive) as archive:
+        names = set(archive.namelist())
+        sources = [name for name in names if name.endswith(".py")]
+        for source in sources:
+            compiled = importlib.util.cache_from_source(source)
+            assert compiled in names, source
+            head = archive.read(compiled)[:8]
+            assert head[:4] == importlib.util.MAGIC_NUMBER
+            assert struct.unpack("<I", head[4:]) == (UNCHECKED_HASH,), source
+
+
+def test_no_path_of_the_machine_that_built_it_is_inside(package: Package) -> None:
+    with zipfile.ZipFile(package.archive) as archive:
+        for name in archive.namelist():
+            if name.endswith(".pyc"):
+                content = archive.read(name)
+                assert str(Path.home()).encode() + b"/" not in content, name
+                assert str(LOCAL.parent).encode() not in content, name
+
+
+@pytest.mark.parametrize(("architecture", "machine"), [(ARM, "aarch64"), (X86, "x86_64")])
+def test_its_compiled_parts_are_for_the_functions_processor(
+    architecture: str, machine: str, tmp_path: Path
+) -> None:
+    package = make_package("prod", Target(architecture), tmp_path, LOCAL)
+    with zipfile.ZipFile(package.archive) as archive:
+        parts = [name for name in archive.namelist() if name.endswith(".so")]
+    assert parts
+    assert all(f"{machine}-linux-gnu" in name for name in parts)
+    functions = [
+        resource["Properties"]
+        for resource in package.read_template()["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function"
+    ]
+    assert {tuple(properties["Architectures"]) for properties in functions} == {(architecture,)}
