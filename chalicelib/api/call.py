@@ -20,6 +20,7 @@ from chalicelib.domain.errors import (
     UnsupportedMediaTypeError,
 )
 from chalicelib.domain.visits import Visitor, visitor_of
+from chalicelib.pages.languages import Words, chosen, words
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -86,6 +87,8 @@ class Call:
     def root(self) -> str:
         """The relative URL of the site's root, e.g. `../` on `/s/{token}`: right behind any stage or domain."""
         path = str(self._request.context.get("path") or "")
+        if self._request.path == "/":  # `/api` and `/api/` are both the root of a stage
+            return "./" if path.endswith("/") else f"{path.rpartition('/')[2]}/"
         steps = self._request.path.strip("/").count("/") + path.endswith("/")
         return "../" * steps or "./"
 
@@ -118,6 +121,11 @@ class Call:
             return by_method
         html, json = _quality(accept, "text/html"), _quality(accept, JSON)
         return by_method if html == json else html > json
+
+    @property
+    def say(self) -> Words:
+        """The phrases of the language that the caller reads, as `Accept-Language` says."""
+        return words(chosen(self.header("accept-language")))
 
     def visitor(self) -> Visitor:
         """Return what opens the page, as far as its headers tell; only a count depends on it."""

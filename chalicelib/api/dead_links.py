@@ -42,7 +42,8 @@ def _page(
 ) -> Reply:
     reason = _REASONS.get(type(error))
     if reason is None:
-        return page_reply(status, pages.problem_page(pages.ProblemPage(root=call.root, status=status)))
+        view = pages.ProblemPage(root=call.root, status=status)
+        return page_reply(call, status, pages.problem_page(view, call.say))
     form = None
     if isinstance(error, _ASKABLE):
         form = pages.AskForm(
@@ -52,5 +53,5 @@ def _page(
             errors=faults,
         )
     opens_at = error.opens_at if isinstance(error, LinkNotOpenError) else None
-    view = pages.DeadPage(root=call.root, reason=reason, opens_at=opens_at, ask=form)
-    return page_reply(status, pages.dead_page(view))
+    dead = pages.DeadPage(root=call.root, reason=reason, opens_at=opens_at, ask=form)
+    return page_reply(call, status, pages.dead_page(dead, call.say))

@@ -1,5 +1,6 @@
 """The invitee's door to a link: `/s/{token}`, pages for browsers and JSON for programs."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -25,6 +26,7 @@ from chalicelib.api.invitee_door import (
     field_errors,
     in_frame,
     invitee_door,
+    notice,
     page_reply,
     require_known,
 )
@@ -33,13 +35,14 @@ from chalicelib.api.problems import STATUSES
 from chalicelib.api.schemas import RedeemBody
 from chalicelib.api.team import base_url
 from chalicelib.domain import errors
-from chalicelib.domain.bookings import Booking, Invitee
+from chalicelib.domain.bookings import Booking, Invitee, check_answers, check_invitee
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
-from chalicelib.domain.event_types import Location
+from chalicelib.domain.event_types import EventSettings, Location
 from chalicelib.domain.links import Recipient, expected_address
 from chalicelib.domain.redeeming import hash_body
-from chalicelib.domain.zones import zone_names
+from chalicelib.domain.rules import Rules
 from chalicelib.pages import invitee as pages
+from chalicelib.pages.languages import Words
 from chalicelib.service.note_open import note_open
 from chalicelib.service.open_link import OpenLink, open_link, slots_of
 from chalicelib.service.redeem import RedeemRequest, redeem
@@ -53,9 +56,9 @@ _MENDABLE: Final = (
     errors.InvalidRequestError,
     errors.IdempotencyKeyReusedError,
 )
-_NOTICES: Final[dict[type[AdmitOneError], str]] = {
-    errors.SlotTakenError: "That time was just taken. Here are fresh times; what you typed is still here.",
-    errors.SlotNotOfferedError: "That time is no longer on offer. Please choose another; what you typed is still here.",
+_NOTICES: Final[Mapping[type[AdmitOneError], str]] = {
+    errors.SlotTakenError: "pages.taken",
+    errors.SlotNotOfferedError: "pages.not-offered",
 }
 
 
@@ -115,6 +118,7 @@ def _redeem(call: Call, body: RedeemBody) -> tuple[Booking, bool]:
         location_index=body.location_index,
         idempotency_key=call.idempotency_key,
         body_hash=hash_body(body),
+        language=call.say.language,
     )
     done = redeem(bootstrap.world(), call.path("token"), request, call.cause())
     return done.booking, done.replayed
@@ -138,19 +142,27 @@ def _form_body(fields: dict[str, str]) -> RedeemBody:
     require_known(fields, known, prefix="answers.")
     if not fields.get("start"):
         raise errors.InvalidValueError([FieldFault("/start", "Choose a time.")])
-    answers = {
-        name.removeprefix("answers."): text for name, text in fields.items() if name.startswith("answers.")
-    }
     try:
         return RedeemBody(
             start=msgspec.convert(fields["start"], type=Instant),
             time_zone=fields.get("timeZone", ""),
-            invitee=Invitee(fields.get("invitee.name", "").strip(), fields.get("invitee.email", "").strip()),
-            answers={name: text for name, text in answers.items() if text},
+            invitee=_person(fields),
+            answers=_answers(fields),
             location_index=int(fields["location"]) if fields.get("location") else None,
         )
     except ValueError as error:  # msgspec's ValidationError is one
         raise InvalidRequestError([FieldFault("", "a field can't be read")]) from error
+
+
+def _person(fields: dict[str, str]) -> Invitee:
+    return Invitee(fields.get("invitee.name", "").strip(), fields.get("invitee.email", "").strip())
+
+
+def _answers(fields: dict[str, str]) -> dict[str, str]:
+    given = {
+        name.removeprefix("answers."): text for name, text in fields.items() if name.startswith("answers.")
+    }
+    return {name: text for name, text in given.items() if text}
 
 
 def _offer_reply(
@@ -189,7 +201,8 @@ def _offer_reply(
         locations=offer.locations,
         host_first_name=opened.host.first_name,
         zone=shown.zone,
-        zones=zone_names(),
+        zones=shown.zones,
+        zones_page=shown.zones_page,
         days=shown.days,
         earlier=shown.earlier,
         later=shown.later,
@@ -198,22 +211,42 @@ def _offer_reply(
         questions=offer.questions,
         expected_email=expected,
         values=values,
-        errors=_field_errors(error, expected),
-        notice=_notice(error),
+        errors=_field_errors(error, fields, opened, call.say),
+        notice=notice(call, error, _NOTICES),
     )
-    return page_reply(status, pages.offer_page(page))
+    return page_reply(call, status, pages.offer_page(page, call.say))
 
 
-def _field_errors(error: AdmitOneError | None, expected: str | None) -> dict[str, str]:
+def _field_errors(
+    error: AdmitOneError | None, fields: dict[str, str], opened: OpenLink, say: Words
+) -> dict[str, str]:
+    """Return all that is wrong with what was typed, by field: a person should not hear of it piece by piece."""
     if isinstance(error, errors.RecipientMismatchError):
-        return {"invitee.email": f"This link is only for {expected}. Use that address."}
-    return field_errors(error)
+        expected = expected_address(opened.link.settings.recipient) or ""
+        return {"invitee.email": say("pages.fault.recipient", expected=expected)}
+    found = field_errors(error, fields, say, opened.offer.questions)
+    if isinstance(error, errors.InvalidValueError):
+        rest = errors.InvalidValueError(_faults(fields, opened.offer))
+        found |= field_errors(rest, fields, say, opened.offer.questions)
+        order = ["start", "location", "invitee.name", "invitee.email"]
+        order += [f"answers.{question.id}" for question in opened.offer.questions]
+        return {
+            name: found[name] for name in sorted(found, key=lambda n: order.index(n) if n in order else 99)
+        }
+    return found
 
 
-def _notice(error: AdmitOneError | None) -> str | None:
-    if error is None:
-        return None
-    return _NOTICES.get(type(error))
+def _faults(fields: dict[str, str], offer: EventSettings) -> Sequence[FieldFault]:
+    """Return what the rules say of a form's person, answers and time, whichever of them was looked at first."""
+    rules = Rules()
+    rules.at("start").require(bool(fields.get("start")), "is needed")
+    check_invitee(_person(fields), fields.get("timeZone", ""), rules)
+    check_answers(_answers(fields), offer.questions, rules.at("answers"))
+    try:
+        rules.enforce()
+    except errors.InvalidValueError as error:
+        return error.faults
+    return ()
 
 
 def _offer_answer(opened: OpenLink) -> OfferAnswer:

@@ -1,5 +1,6 @@
 """What the invitee's routes share: a door without a key, its headers, pages as answers, and form fields."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chalicelib import bootstrap
@@ -7,6 +8,8 @@ from chalicelib.api.call import Call
 from chalicelib.api.door import Door, Reply, ShowError
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
+from chalicelib.domain.event_types import Question
+from chalicelib.pages.languages import Words
 
 HTML: Final = "text/html; charset=utf-8"
 _POLICY: Final = (
@@ -16,19 +19,10 @@ _POLICY: Final = (
 _HEADERS: Final = {
     "Content-Security-Policy": _POLICY + "'none'",
     "Referrer-Policy": "no-referrer",
-    "Vary": "Accept",
+    "Vary": "Accept, Accept-Language",
     "X-Robots-Tag": "noindex, nofollow",
 }
-_NAMES: Final = {"/locationIndex": "location", "": "start"}
-_LABELS: Final = {  # what the page calls a field, so that a summary of several faults tells which is which
-    "/invitee/name": "Name",
-    "/invitee/email": "Email",
-    "/timeZone": "Time zone",
-    "/name": "Name",
-    "/email": "Email",
-    "/message": "Message",
-    "/locationIndex": "Where",
-}
+_NAMES: Final = {"/locationIndex": "location", "": "form"}
 
 
 def invitee_door(import_name: str, show_error: ShowError) -> Door:
@@ -48,9 +42,9 @@ def in_frame(call: Call, url: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}embed=1"
 
 
-def page_reply(status: int, html: str) -> Reply:
-    """Return a page as the answer."""
-    return Reply(status, html, {"Content-Type": HTML})
+def page_reply(call: Call, status: int, html: str) -> Reply:
+    """Return a page, in the caller's language, as the answer."""
+    return Reply(status, html, {"Content-Type": HTML, "Content-Language": call.say.language})
 
 
 def require_known(fields: dict[str, str], known: set[str], prefix: str | None = None) -> None:
@@ -64,20 +58,55 @@ def require_known(fields: dict[str, str], known: set[str], prefix: str | None = 
         raise InvalidRequestError(faults)
 
 
-def field_errors(error: AdmitOneError | None) -> dict[str, str]:
-    """Return what is wrong by form field, from the JSON Pointers of an error."""
+def notice(call: Call, error: AdmitOneError | None, keys: Mapping[type[AdmitOneError], str]) -> str | None:
+    """Return what a page says of an error above all else, by the phrases' keys; None where they have none for it."""
+    key = keys.get(type(error)) if error else None
+    return call.say(key) if key else None
+
+
+def field_errors(
+    error: AdmitOneError | None, fields: Mapping[str, str], say: Words, questions: Sequence[Question] = ()
+) -> dict[str, str]:
+    """Return what is wrong by form field, each as a sentence, from an error's JSON Pointers and what was typed.
+
+    The sentences are not the error's own: those are for programs, and English.
+    """
+    if isinstance(error, errors.IdempotencyKeyReusedError):
+        return {"form": say("pages.fault.key-reused")}
     if not isinstance(error, errors.InvalidValueError | errors.InvalidRequestError):
         return {}
-    return {
-        _NAMES.get(fault.pointer) or fault.pointer.strip("/").replace("/", ".", 1): _sentence(fault)
-        for fault in error.faults
-    }
+    asked = {question.id: question for question in questions}
+    found: dict[str, str] = {}
+    for fault in error.faults:
+        name = _NAMES.get(fault.pointer) or fault.pointer.strip("/").replace("/", ".", 1)
+        found[name] = _sentence(name, fields.get(name, "").strip(), say, asked)
+    return found
 
 
-def _sentence(fault: FieldFault) -> str:
-    label = _LABELS.get(fault.pointer, "Your answer" if fault.pointer.startswith("/answers/") else "")
-    text = f"{label} {fault.detail}" if label else fault.detail[:1].upper() + fault.detail[1:]
-    return text if text.endswith(".") else text + "."
+def _sentence(name: str, typed: str, say: Words, asked: Mapping[str, Question]) -> str:
+    """Return what to do about a field. What a fault is follows from the field and from what stands in it."""
+    match name:
+        case "start":
+            return say("pages.fault.start")
+        case "location":
+            return say("pages.fault.location")
+        case "timeZone":
+            return say("pages.fault.zone")
+        case "invitee.name" | "name":
+            return say("pages.fault.name" if typed else "pages.fault.name-missing")
+        case "invitee.email" | "email":
+            return say("pages.fault.email" if typed else "pages.fault.email-missing")
+        case "message":
+            return say("pages.fault.message")
+    if not name.startswith("answers."):
+        return say("pages.fault.other")
+    question = asked.get(name.removeprefix("answers."))
+    if question is None:
+        return say("pages.fault.not-asked")
+    if not typed:
+        return say("pages.fault.answer-missing", question=question.label)
+    kind = "choice" if question.kind == "choice" else "long"
+    return say(f"pages.fault.answer-{kind}", question=question.label)
 
 
 def _framing(call: Call) -> dict[str, str]:

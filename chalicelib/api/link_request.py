@@ -53,7 +53,8 @@ def _ask_by_form(call: Call) -> Reply:
     except (InvalidValueError, InvalidRequestError) as error:
         if not call.wants_html():
             raise
-        return ask_again(call, _death(call, error), STATUSES[type(error)], fields, field_errors(error))
+        faults = field_errors(error, fields, call.say)
+        return ask_again(call, _death(call, error), STATUSES[type(error)], fields, faults)
     return Reply(303, headers={"Location": in_frame(call, f"{call.root}s/{call.path('token')}?asked=1")})
 
 

@@ -1,5 +1,6 @@
 """The invitee's door to their own booking: `/b/{bookingToken}`, to see, keep, move and cancel it."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -9,7 +10,14 @@ from chalicelib.api.answers import BookingAnswer, SlotsAnswer, booking_answer, b
 from chalicelib.api.call import FORM, JSON, Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import DEFAULT_RANGE, Instant, instant, when
-from chalicelib.api.invitee_door import embedded, field_errors, invitee_door, page_reply, require_known
+from chalicelib.api.invitee_door import (
+    embedded,
+    field_errors,
+    invitee_door,
+    notice,
+    page_reply,
+    require_known,
+)
 from chalicelib.api.picker import shown_dates
 from chalicelib.api.problems import STATUSES
 from chalicelib.api.schemas import NothingBody, RescheduleBody
@@ -17,7 +25,6 @@ from chalicelib.api.team import base_url
 from chalicelib.domain import errors
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.errors import AdmitOneError, ConflictError, FieldFault, InvalidRequestError
-from chalicelib.domain.zones import zone_names
 from chalicelib.pages import own_booking as pages
 from chalicelib.pages.calendars import calendar_text, calendar_urls
 from chalicelib.pages.invitee import DeadPage, ProblemPage, dead_page, problem_page
@@ -39,11 +46,10 @@ _MENDABLE: Final = (
     errors.InvalidValueError,
     errors.InvalidRequestError,
 )
-_NOTICES: Final[dict[type[AdmitOneError], str]] = {
-    errors.SlotTakenError: "That time was just taken. Your booking keeps its time; here are fresh ones.",
-    errors.SlotNotOfferedError: "That time is not on offer. Your booking keeps its time; please choose another.",
+_NOTICES: Final[Mapping[type[AdmitOneError], str]] = {
+    errors.SlotTakenError: "pages.taken-move",
+    errors.SlotNotOfferedError: "pages.not-offered-move",
 }
-_NEWS: Final[tuple[pages.News, ...]] = ("booked", "moved")
 
 
 def _show_error(call: Call, error: AdmitOneError) -> Reply | None:
@@ -51,8 +57,8 @@ def _show_error(call: Call, error: AdmitOneError) -> Reply | None:
         return None
     status = STATUSES[type(error)]
     if isinstance(error, errors.NotFoundError):  # the same words as at every other door (P7)
-        return page_reply(status, dead_page(DeadPage(root=call.root, reason="not-found")))
-    return page_reply(status, problem_page(ProblemPage(root=call.root, status=status)))
+        return page_reply(call, status, dead_page(DeadPage(root=call.root, reason="not-found"), call.say))
+    return page_reply(call, status, problem_page(ProblemPage(root=call.root, status=status), call.say))
 
 
 own_booking = invitee_door(__name__, _show_error)
@@ -155,7 +161,7 @@ def _json(call: Call, booking: Booking) -> Reply:
     return json_reply(200, booking_answer(booking, bootstrap.world().keyring(), base_url(call)))
 
 
-def _booking_reply(call: Call, status: int, notice: str | None = None) -> Reply:
+def _booking_reply(call: Call, status: int, *, refused: bool = False) -> Reply:
     """Return the booking's page. What can be done with it is offered until it begins, and never once cancelled."""
     own, here = read_own_booking(bootstrap.world(), call.path("bookingToken")), _page_path(call)
     booking = own.booking
@@ -171,16 +177,17 @@ def _booking_reply(call: Call, status: int, notice: str | None = None) -> Reply:
         host_first_name=_host_name(own),
         invitee_name=booking.invitee.name if booking.invitee else "",
         invitee_email=booking.invitee.email if booking.invitee else "",
+        answers=_answers(own),
         status=booking.status.value,
-        news=next((news for news in _NEWS if call.hint(news) == "1"), None),
+        news=_news(call, booking),
         link_used=own.link_used,
         calendars=_calendars(call, own) if ahead else (),
         move=f"{here}?move=1" if ahead else None,
         cancel=f"{here}?cancel=1" if ahead else None,
-        notice=notice,
+        notice=_why_refused(call, booking, ahead=ahead) if refused else None,
         own_tab=here if embedded(call) else None,
     )
-    return page_reply(status, pages.confirmation_page(page))
+    return page_reply(call, status, pages.confirmation_page(page, call.say))
 
 
 def _move_reply(
@@ -214,15 +221,16 @@ def _move_reply(
         duration_minutes=offer.duration_minutes,
         host_first_name=movable.host.first_name,
         zone=shown.zone,
-        zones=zone_names(),
+        zones=shown.zones,
+        zones_page=shown.zones_page,
         days=shown.days,
         earlier=shown.earlier,
         later=shown.later,
         values={"timeZone": shown.zone, **fields},
-        errors=field_errors(error),
-        notice=_NOTICES.get(type(error)) if error else None,
+        errors=field_errors(error, fields, call.say),
+        notice=notice(call, error, _NOTICES),
     )
-    return page_reply(status, pages.move_page(page))
+    return page_reply(call, status, pages.move_page(page, call.say))
 
 
 def _cancel_reply(call: Call) -> Reply:
@@ -241,14 +249,36 @@ def _cancel_reply(call: Call) -> Reply:
         zone=booking.time_zone,
         host_first_name=_host_name(own),
     )
-    return page_reply(200, pages.cancel_page(page))
+    return page_reply(call, 200, pages.cancel_page(page, call.say))
 
 
 def _refused_reply(call: Call, error: AdmitOneError) -> Reply:
     """Return the booking's page with why it stays as it is; for programs the problem itself."""
     if not call.wants_html():
         raise error
-    return _booking_reply(call, STATUSES[type(error)], notice=error.detail)
+    return _booking_reply(call, STATUSES[type(error)], refused=True)
+
+
+def _answers(own: OwnBooking) -> list[tuple[str, str]]:
+    """Return the answers given, in the questions' order; to one that is no longer asked under its id."""
+    labels = {question.id: question.label for question in own.questions}
+    given = own.booking.answers
+    names = [name for name in labels if name in given] + [name for name in given if name not in labels]
+    return [(labels.get(name, name), given[name]) for name in names]
+
+
+def _news(call: Call, booking: Booking) -> pages.News | None:
+    """Return what the URL says was just done, where it can be true."""
+    if call.hint("moved") == "1":
+        return "moved" if booking.sequence > 1 else None
+    return "booked" if call.hint("booked") == "1" else None
+
+
+def _why_refused(call: Call, booking: Booking, *, ahead: bool) -> str:
+    """Return why the booking stays as it is, in the reader's words."""
+    if booking.status is BookingStatus.CANCELLED:
+        return call.say("pages.was-cancelled")
+    return call.say("pages.nothing-to-move-to" if ahead else "pages.has-begun")
 
 
 def _calendars(call: Call, own: OwnBooking) -> list[pages.CalendarLink]:
@@ -256,7 +286,7 @@ def _calendars(call: Call, own: OwnBooking) -> list[pages.CalendarLink]:
     # P7: the booking's URL is its secret; it goes into the invitee's own file, not into a URL of someone else's.
     urls = calendar_urls(booking, host_name=_host_name(own), own_page=None)
     return [
-        pages.CalendarLink("Calendar file", f"{_page_path(call)}/invite.ics"),
+        pages.CalendarLink(call.say("pages.calendar-file"), f"{_page_path(call)}/invite.ics"),
         pages.CalendarLink("Google", urls.google),
         pages.CalendarLink("Outlook.com", urls.outlook),
     ]

@@ -1,6 +1,6 @@
 """Which dates of slots a page shows: in which zone, from which date on, and the way to the dates around them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -12,7 +12,7 @@ import msgspec
 from chalicelib.api.call import Call
 from chalicelib.api.instants import Instant, date_of
 from chalicelib.domain.slots import Slot
-from chalicelib.domain.zones import is_zone, wall_to_utc
+from chalicelib.domain.zones import is_zone, wall_to_utc, zone_names
 from chalicelib.pages.picker import OfferedDay, offered_days
 
 DAYS_A_PAGE: Final = 7
@@ -23,11 +23,16 @@ FindSlots = Callable[[datetime, datetime], Iterable[Slot]]
 
 @dataclass(frozen=True)
 class Shown:
-    """What a page shows; `here`, `earlier` and `later` are relative URLs of it and of other dates."""
+    """What a page shows; `here`, `earlier` and `later` are relative URLs of it and of other dates.
+
+    `zones` are those to choose from, where they were asked for: `zones_page` is the URL that does.
+    """
 
     zone: str
     days: Sequence[OfferedDay]
     here: str
+    zones_page: str
+    zones: Collection[str]
     earlier: str | None
     later: str | None
 
@@ -62,10 +67,14 @@ def shown_dates(
         return f"{path}?{urlencode({**(query or {}), **more, 'from': day.isoformat()})}" if day else None
 
     start_here = f"{path}?{urlencode(query)}" if query else path
+    here = to(first if first > today else None) or start_here
+    wrong = bool(fields.get("timeZone")) and not is_zone(wanted)
     return Shown(
         zone=zone,
         days=days,
-        here=to(first if first > today else None) or start_here,
+        here=here,
+        zones_page=f"{here}{'&' if '?' in here else '?'}{urlencode({'timeZone': zone, 'zones': '1'})}",
+        zones=zone_names() if call.hint("zones") == "1" or wrong else (),
         earlier=to(earlier, timeZone=zone),
         later=to(later, timeZone=zone),
     )

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
 from chalicelib.domain.clock import rfc3339
+from chalicelib.pages.languages import words
 from chalicelib.pages.places import place_line
 
 PRODID: Final = "-//Admit One//Bookings//EN"
@@ -65,7 +66,7 @@ def calendar_text(
     event.add("summary", booking.title)
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("description", _description(booking, host_name, own_page))
-    if place := place_line(booking.location):
+    if place := place_line(booking.location, words("en")):
         event.add("location", place)
     if own_page:
         event.add("url", own_page)
@@ -85,7 +86,7 @@ def calendar_text(
 
 def calendar_urls(booking: Booking, *, host_name: str, own_page: str | None) -> CalendarUrls:
     """Return the URLs that open Google's or Outlook.com's calendar with a booking filled in, in UTC."""
-    place, details = place_line(booking.location), _description(booking, host_name, own_page)
+    place, details = place_line(booking.location, words("en")), _description(booking, host_name, own_page)
     google = {
         "action": "TEMPLATE",
         "text": booking.title,

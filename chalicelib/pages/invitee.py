@@ -6,69 +6,27 @@ from datetime import datetime
 from typing import Final, Literal
 
 from chalicelib.domain.event_types import Location, Question
-from chalicelib.pages import times
+from chalicelib.pages.languages import Words
 from chalicelib.pages.picker import PickerPage, picker_context
 from chalicelib.pages.places import place_before
-from chalicelib.pages.render import render
+from chalicelib.pages.render import moment_html, render
 
 DeadReason = Literal[
     "used", "expired", "revoked", "deleted", "not-open", "not-found", "unavailable", "too-many"
 ]
 
 _FEW_OPTIONS: Final = 5  # so many options are quicker to read as radios than as a list
-_ASK: Final = "Ask the person who sent it for a new one."
-_IF_YOURS: Final = (
-    "If it was you who booked, your confirmation is at the address you saw after booking. "
-    "If not, ask the person who sent the link for a new one."
-)
-_TRY_AGAIN: Final = (  # P4: the same request again gets the same booking
-    "Wait a minute, then try again. If you had just pressed Book, sending the same again is safe: it never books twice."
-)
-_REPEAT: Final = "Wait a minute, then try again. Sending the same again is safe."
 
-# For each reason: what happened, a sentence about it, and what to do next. Nothing about host or event.
-_DEAD: Final[Mapping[DeadReason, tuple[str, str, str]]] = {
-    "used": (
-        "This link has been used",
-        "Every booking it was good for has been made.",
-        _IF_YOURS,
-    ),
-    "expired": ("This link has expired", "The time to book with it is over.", _ASK),
-    "revoked": ("This link is no longer active", "It was switched off and can’t be used to book.", _ASK),
-    "deleted": ("This link no longer exists", "It was removed and can’t be used to book.", _ASK),
-    "not-open": (
-        "This link isn’t open yet",
-        "It can’t be used to book so far.",
-        "Come back later with this same address.",
-    ),
-    "not-found": (
-        "There is nothing here",
-        "The address may be incomplete or mistyped.",
-        "Open the link again from the message it came in, or ask the person who sent it for a new one.",
-    ),
-    "unavailable": (
-        "We can’t take bookings right now",
-        "Something on our side isn’t answering.",
-        _TRY_AGAIN,
-    ),
-    "too-many": (
-        "Too many tries at once",
-        "To keep bookings safe, we have to slow down for a moment.",
-        _TRY_AGAIN,
-    ),
+_PROBLEMS: Final[Mapping[int, str]] = {
+    400: "unread",
+    403: "impossible",
+    404: "nothing",
+    405: "impossible",
+    413: "too-much",
+    415: "not-form",
+    429: "too-many",
+    503: "unavailable",
 }
-
-_PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
-    400: ("We couldn’t read that request", "Go back, reload the page and try again."),
-    403: ("That isn’t possible", "Go back to the link you were sent and start again from there."),
-    404: ("There is nothing here", "Check the address, or open the link again from the message it came in."),
-    405: ("That isn’t possible", "Go back to the link you were sent and start again from there."),
-    413: ("That was too much to send", "Go back, shorten what you typed and try again."),
-    415: ("We couldn’t read that request", "Go back to the page and use its form to book."),
-    429: ("Too many tries at once", _REPEAT),
-    503: ("Something on our side isn’t answering", _REPEAT),
-}
-_OTHER_PROBLEM: Final = ("Something went wrong", "Go back, reload the page and try again.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,57 +72,70 @@ class DeadPage:
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemPage:
-    """A request that failed for no reason of the link's. `status` is the HTTP status; `detail` a sentence."""
+    """A request that failed for no reason of the link's. `status` is the HTTP status."""
 
     root: str
     status: int
-    detail: str = ""
 
 
-def offer_page(view: OfferPage) -> str:
+def offer_page(view: OfferPage, say: Words) -> str:
     """Return the booking page."""
     return render(
         "offer.html",
-        **picker_context(view),
-        places=[place_before(location) for location in view.locations],
-        expires=times.moment_words(view.expires_at, view.zone) if view.expires_at else None,
+        **picker_context(view, say),
+        places=[place_before(location, say) for location in view.locations],
+        life=_life(view, say),
         few_options=_FEW_OPTIONS,
         linked=_linked(view),
     )
 
 
-def dead_page(view: DeadPage) -> str:
+def dead_page(view: DeadPage, say: Words) -> str:
     """Return the page of a link that can't be used. It says nothing about the host or the event."""
-    heading, sentence, next_step = _DEAD[view.reason]
+    key = f"pages.dead.{view.reason}"
+    sentence: str = say(f"{key}.why")
+    next_step = say(f"{key}.next")
     if view.reason == "not-open" and view.opens_at is not None:
-        sentence = f"It opens on {times.moment_words(view.opens_at, view.zone)}."
-        next_step = "Come back then with this same address."
+        sentence = say.html(f"{key}.opens", when=moment_html(view.opens_at, view.zone, say))
+        next_step = say(f"{key}.then")
     return render(
         "message.html",
         root=view.root,
-        heading=heading,
+        say=say,
+        heading=say(key),
         sentence=sentence,
         next_step=next_step,
         ask=view.ask,
     )
 
 
-def problem_page(view: ProblemPage) -> str:
+def problem_page(view: ProblemPage, say: Words) -> str:
     """Return the page of a failed request."""
-    heading, next_step = _PROBLEMS.get(view.status, _OTHER_PROBLEM)
+    key = f"pages.problem.{_PROBLEMS.get(view.status, 'other')}"
     return render(
         "message.html",
         root=view.root,
-        heading=heading,
-        sentence=view.detail,
-        next_step=next_step,
+        say=say,
+        heading=say(key),
+        sentence="",
+        next_step=say(f"{key}.next"),
         ask=None,
     )
 
 
+def _life(view: OfferPage, say: Words) -> str | None:
+    """Return how many bookings the link is good for, and until when; None where it has neither limit."""
+    until = moment_html(view.expires_at, view.zone, say) if view.expires_at else None
+    if until is None:
+        return None if view.uses_left is None else say.count("pages.good-for", view.uses_left)
+    if view.uses_left is None:
+        return say.html("pages.good-until", until=until)
+    return say.html_count("pages.good-for-until", view.uses_left, until=until)
+
+
 def _linked(view: OfferPage) -> frozenset[str]:
     """Return the names of the fields that are on the page, so that an error can lead to each."""
-    names = {"timeZone"}
+    names = {"timeZone"} if view.zones else set()
     if view.starts:
         names |= {"start", "invitee.name", "invitee.email"} | {f"answers.{q.id}" for q in view.questions}
         if len(view.locations) > 1:

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from chalicelib.domain.event_types import Location
 from chalicelib.pages import times
+from chalicelib.pages.languages import Words
 from chalicelib.pages.picker import PickerPage, picker_context
 from chalicelib.pages.places import place_after
 from chalicelib.pages.render import render
@@ -26,10 +27,10 @@ class CalendarLink(NamedTuple):
 class ConfirmationPage:
     """The invitee's own booking.
 
-    `link_used` says that the link it came by has no uses left. `calendars` are the ways into a calendar; `move`
-    and `cancel` lead to the pages of those names; all are left out where the booking is over or cancelled.
-    `own_tab` is this page's URL, where it is shown in a frame: there nobody sees its address, and all it leads to
-    opens in a tab.
+    `answers` are pairs of a question and its answer. `link_used` says that the link it came by has no uses left.
+    `calendars` are the ways into a calendar; `move` and `cancel` lead to the pages of those names; all are left out
+    where the booking is over or cancelled. `own_tab` is this page's URL, where it is shown in a frame: there nobody
+    sees its address, and all it leads to opens in a tab.
     """
 
     root: str
@@ -42,6 +43,7 @@ class ConfirmationPage:
     host_first_name: str
     invitee_name: str
     invitee_email: str
+    answers: Sequence[tuple[str, str]]
     status: Literal["confirmed", "cancelled"]
     news: News | None = None
     link_used: bool = True
@@ -75,25 +77,51 @@ class CancelPage:
     host_first_name: str
 
 
-def confirmation_page(view: ConfirmationPage) -> str:
+def confirmation_page(view: ConfirmationPage, say: Words) -> str:
     """Return the page of a booking, confirmed or cancelled."""
-    same = times.same_wall_time((view.start, view.end), view.zone, view.host_zone)
     return render(
         "confirmation.html",
+        root=view.root,
         view=view,
-        when=times.span_words(view.start, view.end, view.zone),
-        host_when=None if same else times.span_words(view.start, view.end, view.host_zone),
-        place=place_after(view.location) if view.location else None,
+        say=say,
+        when=times.span_words(view.start, view.end, view.zone, say),
+        host_when=_host_when(view, say),
+        place=place_after(view.location, say) if view.location else None,
     )
 
 
-def move_page(view: MovePage) -> str:
+def move_page(view: MovePage, say: Words) -> str:
     """Return the page on which a booking is moved."""
-    linked = {"timeZone", "start"} if view.starts else {"timeZone"}
-    when = times.span_words(view.start, view.end, view.zone)
-    return render("move.html", **picker_context(view), linked=linked, when=when)
+    linked = ({"timeZone"} if view.zones else set()) | ({"start"} if view.starts else set())
+    span = times.span_words(view.start, view.end, view.zone, say)
+    return render(
+        "move.html",
+        **picker_context(view, say),
+        linked=linked,
+        when=_day_and_times(span, say),
+        zone_now=span.zone,
+    )
 
 
-def cancel_page(view: CancelPage) -> str:
+def cancel_page(view: CancelPage, say: Words) -> str:
     """Return the page that asks before a booking is cancelled."""
-    return render("cancel.html", view=view, when=times.span_words(view.start, view.end, view.zone))
+    when = times.span_words(view.start, view.end, view.zone, say)
+    return render("cancel.html", root=view.root, view=view, say=say, when=when)
+
+
+def _host_when(view: ConfirmationPage, say: Words) -> str | None:
+    """Return when it is for the host, or None where both clocks read the same."""
+    if times.same_wall_time((view.start, view.end), view.zone, view.host_zone):
+        return None
+    mine = times.span_words(view.start, view.end, view.zone, say)
+    span = times.span_words(view.start, view.end, view.host_zone, say)
+    when = say("pages.times-in-zone", times=span.times, zone=span.zone)
+    if span.day != mine.day:
+        when = say("pages.day-and-times", day=span.day, times=when)
+    if not view.host_first_name:
+        return say("pages.for-the-host", when=when)
+    return say("pages.for-host", host=view.host_first_name, when=when)
+
+
+def _day_and_times(span: times.SpanWords, say: Words) -> str:
+    return say("pages.day-and-times", day=span.day, times=span.times)

@@ -1,6 +1,6 @@
 """The choice of a time: offered days and their starts in one zone, alike for booking and for moving."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
@@ -10,7 +10,46 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.domain.clock import rfc3339
 from chalicelib.pages import times
+from chalicelib.pages.languages import Words
 
+_SCRIPT_PHRASES: Final = (  # what `invitee.js` says by itself
+    "pages.back",
+    "pages.book",
+    "pages.change-details",
+    "pages.change-time",
+    "pages.day-times",
+    "pages.email",
+    "pages.loading",
+    "pages.loading-failed",
+    "pages.move-booking",
+    "pages.name",
+    "pages.new-time",
+    "pages.next-free",
+    "pages.next-month",
+    "pages.no-answer-given",
+    "pages.no-times-day",
+    "pages.no-times-month",
+    "pages.not-heard",
+    "pages.previous-month",
+    "pages.review",
+    "pages.review-heading",
+    "pages.review-move",
+    "pages.review-note",
+    "pages.sending",
+    "pages.sending-again",
+    "pages.times",
+    "pages.try-again",
+    "pages.until-now",
+    "pages.what",
+    "pages.when",
+    "pages.where",
+    "pages.zone.change",
+    "pages.zone.change-what",
+    "pages.zone.close",
+    "pages.zone.in",
+    "pages.zone.show-for",
+    "pages.zone.yours",
+)
 _FEW_STARTS: Final = 24  # so many times fit a page with every day unfolded
 
 
@@ -28,7 +67,8 @@ class PickerPage:
 
     `root` leads to the site's root, `action` is where the form posts, `here` is this page (a query is kept when
     the zone changes), `earlier` and `later` lead to other dates; all are relative URLs. `values` and `errors` go
-    by field name: `start` and `timeZone` here, more on a page that asks more.
+    by field name: `start` and `timeZone` here, more on a page that asks more. `zones` are those to choose from;
+    where there are none, `zones_page` leads to this page with them: 20 KB that most visitors never need.
     """
 
     root: str
@@ -38,8 +78,9 @@ class PickerPage:
     duration_minutes: int
     host_first_name: str
     zone: str
-    zones: Iterable[str]
     days: Sequence[OfferedDay]
+    zones_page: str
+    zones: Collection[str] = ()
     earlier: str | None = None
     later: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
@@ -76,24 +117,27 @@ def offered_days(starts: Iterable[datetime], zone: str) -> tuple[OfferedDay, ...
     return tuple(OfferedDay(date=day, starts=tuple(members)) for day, members in days)
 
 
-def picker_context(view: PickerPage) -> dict[str, object]:
+def picker_context(view: PickerPage, say: Words) -> dict[str, object]:
     """Return what `_picker.html` needs besides the view."""
     starts = view.starts
-    days = _days(view, starts)
+    days = _days(view, starts, say)
     return {
+        "script": {key.removeprefix("pages."): say.forms(key) for key in _SCRIPT_PHRASES},
+        "root": view.root,
         "view": view,
-        "duration": times.duration_words(view.duration_minutes),
-        "zone": times.zone_words(view.zone, starts),
-        "areas": times.zone_areas(view.zones, view.zone),
+        "say": say,
+        "duration": times.duration_words(view.duration_minutes, say),
+        "zone": times.zone_words(view.zone, say, starts),
+        "areas": times.zone_areas(view.zones, view.zone, say) if view.zones else (),
         "kept": [pair for pair in parse_qsl(urlsplit(view.here).query) if pair[0] != "timeZone"],
         "months": [
             (words, list(members))
-            for words, members in groupby(days, lambda day: times.month_words(day.date))
+            for words, members in groupby(days, lambda day: times.month_words(day.date, say))
         ],
     }
 
 
-def _days(view: PickerPage, starts: Sequence[datetime]) -> list[_Day]:
+def _days(view: PickerPage, starts: Sequence[datetime], say: Words) -> list[_Day]:
     """Return the days that have times. Few times are all unfolded; of many, the first day and the chosen one."""
     shown = ZoneInfo(view.zone)
     two_offsets = len({start.astimezone(shown).utcoffset() for start in starts}) > 1
@@ -106,7 +150,7 @@ def _days(view: PickerPage, starts: Sequence[datetime]) -> list[_Day]:
         members = tuple(
             _Start(
                 value := rfc3339(start),
-                times.clock_words(local),
+                times.clock_words(local, say),
                 times.offset_words(local) if len(offsets) > 1 else "",
                 value == view.values.get("start"),
             )
@@ -114,5 +158,5 @@ def _days(view: PickerPage, starts: Sequence[datetime]) -> list[_Day]:
         )
         unfolded = not days or len(starts) <= _FEW_STARTS or any(start.chosen for start in members)
         offset = offsets[0] if two_offsets and len(offsets) == 1 else ""
-        days.append(_Day(day.date, times.weekday_words(day.date), offset, members, unfolded))
+        days.append(_Day(day.date, times.weekday_words(day.date, say), offset, members, unfolded))
     return days

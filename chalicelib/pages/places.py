@@ -5,13 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.domain.event_types import Location
+from chalicelib.pages.languages import Words
 
-_KIND_WORDS: Final = {
-    "video": "Video call",
-    "phone": "Phone call",
-    "in_person": "In person",
-    "custom": "Where",
-}
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{3,30}\Z")
 
 
@@ -25,33 +20,34 @@ class Place:
     href: str | None = None
 
 
-def place_before(location: Location) -> Place:
+def place_before(location: Location, say: Words) -> Place:
     """Return a location as a stranger may see it: how to join a call is told only once it is booked."""
-    words = _KIND_WORDS[location.kind]
     private = location.kind in {"video", "phone"} or "://" in location.detail or "www." in location.detail
     if location.kind == "custom" and (private or not location.detail):
-        return Place(location.kind, "Told after you book", "")
+        return Place(location.kind, say("pages.place.told-later"), "")
     if location.kind == "custom":
         return Place(location.kind, location.detail, "")
-    return Place(location.kind, words, "" if private else location.detail)
+    return Place(location.kind, _kind_words(location, say), "" if private else location.detail)
 
 
-def place_after(location: Location) -> Place:
+def place_after(location: Location, say: Words) -> Place:
     """Return a location in full, with a link to join or call where its detail is one."""
-    words, detail = _KIND_WORDS[location.kind], location.detail.strip()
+    words, detail = _kind_words(location, say), location.detail.strip()
     href = None
     if detail.lower().startswith(("https://", "http://")) and not re.search(r"\s", detail):
         href = detail
     elif location.kind == "phone" and _PHONE.match(detail):
         href = "tel:" + re.sub(r"[^0-9+]", "", detail)
-    if location.kind == "custom":
-        words = ""
     return Place(location.kind, words, detail, href)
 
 
-def place_line(location: Location | None) -> str:
+def place_line(location: Location | None, say: Words) -> str:
     """Return a location in full as one line of plain text, as calendars want it; empty when there is none."""
     if location is None:
         return ""
-    place = place_after(location)
+    place = place_after(location, say)
     return place.detail or place.words
+
+
+def _kind_words(location: Location, say: Words) -> str:
+    return "" if location.kind == "custom" else say(f"pages.place.{location.kind}")

@@ -1,14 +1,18 @@
 """The Jinja environment, and `render`, which fills one template."""
 
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.clock import rfc3339
+from chalicelib.pages import times
 from chalicelib.pages.assets import asset_url, module_urls
+from chalicelib.pages.languages import Words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 def render(template: str, **context: object) -> str:
@@ -17,6 +21,14 @@ def render(template: str, **context: object) -> str:
     Raises `jinja2.UndefinedError` when the template names something the context does not have.
     """
     return _environment().get_template(template).render(context)
+
+
+def moment_html(moment: datetime, zone: str, say: Words) -> "Markup":
+    """Return an instant as a `<time>` in a zone's words; scripts put it in the visitor's own zone."""
+    from markupsafe import Markup  # here, not above: it comes with Jinja
+
+    words = times.moment_words(moment, zone, say)
+    return Markup('<time datetime="{}" data-local>{}</time>').format(rfc3339(moment), words)
 
 
 @lru_cache(maxsize=1)

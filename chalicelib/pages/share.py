@@ -9,6 +9,7 @@ from typing import Final
 from chalicelib.domain.emails import email_domain
 from chalicelib.domain.links import Recipient
 from chalicelib.pages import times
+from chalicelib.pages.languages import words
 
 _HEIGHT: Final = 760  # pixels: a day's times and the form without a second scroll bar on most screens
 _MODULE: Final = 8  # pixels a side
@@ -43,7 +44,7 @@ def invitation_mail(view: Invitation) -> Mail:
     name = _one_line(view.recipient.name) if view.recipient else ""
     paragraphs = [
         f"Hello {name}," if name else "Hello,",
-        f"Please pick a time for {title} ({times.duration_words(view.duration_minutes)}):",
+        f"Please pick a time for {title} ({times.duration_words(view.duration_minutes, words('en'))}):",
         view.url,
         " ".join(_terms(view)),
     ]
@@ -84,8 +85,8 @@ def _terms(view: Invitation) -> list[str]:
         use = "This private link is good for one booking"
     else:
         use = f"This private link is good for {view.uses_left} bookings"
-    opens = f" from {times.moment_words(view.not_before, view.zone)}" if view.not_before else ""
-    until = f" until {times.moment_words(view.expires_at, view.zone)}" if view.expires_at else ""
+    opens = f" from {times.moment_words(view.not_before, view.zone, words('en'))}" if view.not_before else ""
+    until = f" until {times.moment_words(view.expires_at, view.zone, words('en'))}" if view.expires_at else ""
     sentences = [f"{use}{opens}{until}."] if opens or until or view.uses_left is not None else []
     match view.recipient.enforce if view.recipient else "none":
         case "email":

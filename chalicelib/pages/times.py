@@ -1,26 +1,17 @@
-"""Dates, times and zones in English words, as the pages show them. No locale, no clock."""
+"""Dates, times and zones in a reader's words, as pages and mails show them. No clock.
 
+Names and patterns are those of Unicode CLDR 47, kept in `phrases/<language>/times.json` and `places.json`.
+"""
+
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS: Final = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
+from chalicelib.pages.languages import Words
+
 _AREAS: Final = (
     "Africa",
     "America",
@@ -55,24 +46,24 @@ class SpanWords:
     zone: str
 
 
-def weekday_words(day: date) -> str:
+def weekday_words(day: date, say: Words) -> str:
     """Return e.g. `Saturday 21 November`."""
-    return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]}"
+    return say("times.day-of-year", **_parts(day, say))
 
 
-def day_words(day: date) -> str:
+def day_words(day: date, say: Words) -> str:
     """Return e.g. `Saturday 21 November 2026`."""
-    return f"{weekday_words(day)} {day.year}"
+    return say("times.day", **_parts(day, say))
 
 
-def month_words(day: date) -> str:
+def month_words(day: date, say: Words) -> str:
     """Return e.g. `November 2026`."""
-    return f"{_MONTHS[day.month - 1]} {day.year}"
+    return say("times.month", **_parts(day, say))
 
 
-def clock_words(local: datetime) -> str:
+def clock_words(local: datetime, say: Words) -> str:
     """Return the wall time of a zoned datetime, e.g. `09:30`."""
-    return f"{local.hour:02}:{local.minute:02}"
+    return say("times.clock", hour=local.hour, minute=local.minute)
 
 
 def offset_words(local: datetime) -> str:
@@ -82,58 +73,72 @@ def offset_words(local: datetime) -> str:
     return f"UTC{'−' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "")
 
 
-def duration_words(minutes: int) -> str:
+def duration_words(minutes: int, say: Words) -> str:
     """Return e.g. `30 minutes`, `1 hour`, `1 hour 30 minutes`."""
     hours, rest = divmod(minutes, 60)
-    parts = [f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in ((hours, "hour"), (rest, "minute")) if n]
-    return " ".join(parts) or "0 minutes"
+    if hours and rest:
+        return say(
+            "times.duration", hours=say.count("times.hours", hours), minutes=say.count("times.minutes", rest)
+        )
+    return say.count("times.hours", hours) if hours else say.count("times.minutes", rest)
 
 
-def place_words(zone: str) -> str:
+def place_words(zone: str, say: Words) -> str:
     """Return the place an IANA zone is named after, e.g. `New York` or `Knox, Indiana`; else its name as it is."""
     area, _, place = zone.partition("/")
-    return ", ".join(reversed(place.replace("_", " ").split("/"))) if area in _AREAS and place else zone
+    if area not in _AREAS or not place:
+        return zone
+    return say.place(zone) or ", ".join(reversed(place.replace("_", " ").split("/")))
 
 
-def zone_words(zone: str, moments: Iterable[datetime] = ()) -> str:
+def zone_words(zone: str, say: Words, moments: Iterable[datetime] = ()) -> str:
     """Return a zone in words, with the offset it has at these instants: `Berlin time, UTC+1`.
 
     When the offset changes on the way: `Berlin time, UTC+2, then UTC+1 from Sunday 25 October`.
     """
     if zone in _UTC_NAMES:
         return "UTC"
-    place = place_words(zone)
-    words = place if place == zone else f"{place} time"
+    place = place_words(zone, say)
+    words = place if place == zone else say("times.zone", place=place)
     shown = None
     for moment in sorted(moments):
         local = moment.astimezone(ZoneInfo(zone))
         offset = offset_words(local)
         if shown is None:
-            words += f", {offset}"
+            words = say("times.zone-at", zone=words, offset=offset)
         elif offset != shown:
-            words += f", then {offset} from {weekday_words(local.date())}"
+            day = weekday_words(local.date(), say)
+            words = say("times.zone-then", zone=words, offset=offset, day=day)
         shown = offset
     return words
 
 
-def moment_words(moment: datetime, zone: str) -> str:
+def moment_words(moment: datetime, zone: str, say: Words) -> str:
     """Return e.g. `Saturday 21 November 2026, 09:30 (Berlin time, UTC+1)`."""
     local = moment.astimezone(ZoneInfo(zone))
-    return f"{day_words(local.date())}, {clock_words(local)} ({zone_words(zone, [moment])})"
+    return say(
+        "times.moment",
+        day=day_words(local.date(), say),
+        clock=clock_words(local, say),
+        zone=zone_words(zone, say, [moment]),
+    )
 
 
-def span_words(start: datetime, end: datetime, zone: str) -> SpanWords:
+def span_words(start: datetime, end: datetime, zone: str, say: Words) -> SpanWords:
     """Return from when to when in a zone. Names the second day, or both offsets, when they differ."""
     first, last = start.astimezone(ZoneInfo(zone)), end.astimezone(ZoneInfo(zone))
     one_offset = first.utcoffset() == last.utcoffset()
-    from_, to = (
-        clock_words(local) + ("" if one_offset else f" ({offset_words(local)})") for local in (first, last)
-    )
-    if first.date() != last.date():
-        to += f" on {weekday_words(last.date())}"
-    return SpanWords(
-        day_words(first.date()), f"{from_} – {to}", zone_words(zone, [start] if one_offset else [])
-    )
+
+    def clock(local: datetime) -> str:
+        words = clock_words(local, say)
+        return words if one_offset else say("times.clock-at", clock=words, offset=offset_words(local))
+
+    if first.date() == last.date():
+        span = say("times.span", from_=clock(first), to=clock(last))
+    else:
+        day = weekday_words(last.date(), say)
+        span = say("times.span-over-midnight", from_=clock(first), to=clock(last), day=day)
+    return SpanWords(day_words(first.date(), say), span, zone_words(zone, say, [start] if one_offset else []))
 
 
 def same_wall_time(moments: Sequence[datetime], one: str, other: str) -> bool:
@@ -143,16 +148,35 @@ def same_wall_time(moments: Sequence[datetime], one: str, other: str) -> bool:
     )
 
 
-def zone_areas(zones: Iterable[str], shown: str) -> tuple[ZoneArea, ...]:
+def zone_areas(zones: Iterable[str], shown: str, say: Words) -> tuple[ZoneArea, ...]:
     """Return the zones to choose from, by area. Old-style names such as `US/Pacific` only when shown now."""
     areas: dict[str, list[tuple[str, str]]] = {}
     for zone in {*zones, shown, "UTC"}:
         area = zone.partition("/")[0]
         if area in _AREAS:
-            areas.setdefault(area, []).append((zone, place_words(zone)))
+            areas.setdefault(area, []).append((zone, place_words(zone, say)))
         elif zone in {"UTC", shown}:
             areas.setdefault("Other", []).append((zone, zone))
-    ordered = sorted(areas.items(), key=lambda item: (item[0] == "Other", item[0]))
-    return tuple(
-        ZoneArea(name, tuple(sorted(members, key=lambda pair: pair[1]))) for name, members in ordered
+    ordered = sorted(
+        areas.items(), key=lambda item: (item[0] == "Other", _sorting(say("times.area." + item[0])))
     )
+    return tuple(
+        ZoneArea(say("times.area." + name), tuple(sorted(members, key=lambda pair: _sorting(pair[1]))))
+        for name, members in ordered
+    )
+
+
+def _parts(day: date, say: Words) -> dict[str, object]:
+    return {
+        "weekday": say.list("times.weekdays")[day.weekday()],
+        "day": day.day,
+        "month": say.list("times.months")[day.month - 1],
+        "year": day.year,
+    }
+
+
+def _sorting(text: str) -> str:
+    """Return what a name is sorted by: its letters without accents."""
+    return "".join(
+        ch for ch in unicodedata.normalize("NFKD", text) if not unicodedata.combining(ch)
+    ).casefold()

@@ -7,9 +7,11 @@ import msgspec
 from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.bookings import Booking
 from chalicelib.domain.errors import NotFoundError
+from chalicelib.domain.event_types import Question
 from chalicelib.domain.hosts import Host
 from chalicelib.domain.ids import BOOKING, is_id, make_id
 from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.offers import offer_of
 from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.ports import World
 
@@ -18,11 +20,15 @@ FindBooking = Callable[[], Booking]
 
 
 class OwnBooking(msgspec.Struct, frozen=True):
-    """A booking, with what its page says beside it. `link_used`: the link it came by gives no more."""
+    """A booking, with what its page says beside it.
+
+    `link_used`: the link it came by gives no more. `questions` are those asked with such a link now.
+    """
 
     booking: Booking
     host: Host | None
     link_used: bool
+    questions: tuple[Question, ...]
 
 
 def own_booking(world: World, token: str) -> FindBooking:
@@ -55,4 +61,6 @@ def read_own_booking(world: World, token: str) -> OwnBooking:
     booking = own_booking(world, token)()
     link = world.store.links.read(booking.link_id)
     link_used = link is None or link.status_at(world.now()) is not LinkStatus.ACTIVE
-    return OwnBooking(booking, world.store.hosts.read(booking.host_id), link_used)
+    event_type, host = world.store.event_types.read_with_host(booking.event_type_id, booking.host_id)
+    questions = offer_of(event_type.settings, booking.overrides).questions if event_type else ()
+    return OwnBooking(booking, host, link_used, questions)

@@ -84,7 +84,7 @@ def assert_invitee_headers(response: httpx.Response) -> None:
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["x-robots-tag"] == "noindex, nofollow"
     assert headers["cache-control"] == "no-store"
-    assert headers["vary"] == "Accept"
+    assert headers["vary"] == "Accept, Accept-Language"
     assert headers["x-content-type-options"] == "nosniff"
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"

@@ -423,16 +423,16 @@ class TestForm:
     @pytest.mark.parametrize(
         ("changes", "status", "words"),
         [
-            ({"invitee.email": "grace"}, 422, "Email is not an email address."),
-            ({"invitee.name": " "}, 422, "Name must not be empty."),
-            ({"answers.topic": ""}, 422, "Your answer is needed."),
-            ({"answers.size": "three"}, 422, "Your answer is not one of the options."),
-            ({"timeZone": "Mars/Base"}, 422, "Time zone is not an IANA time zone."),
+            ({"invitee.email": "grace"}, 422, "Enter an email address such as"),
+            ({"invitee.name": " "}, 422, "Enter your name."),
+            ({"answers.topic": ""}, 422, "Answer this question: "),
+            ({"answers.size": "three"}, 422, "Choose one of the options for this question: "),
+            ({"timeZone": "Mars/Base"}, 422, "Choose a time zone from the list."),
             ({"start": ""}, 422, "Choose a time."),
             ({"start": at(days=1, minutes=7)}, 409, "no longer on offer"),
             ({"start": at(days=2)}, 409, "just taken"),
-            ({"location": "7"}, 422, "Where must be 0 to 1."),
-            ({"start": "soon"}, 400, "can’t be read|can't be read"),
+            ({"location": "7"}, 422, "Choose where."),
+            ({"start": "soon"}, 400, "could not be read"),
         ],
         ids=str,
     )

@@ -12,28 +12,40 @@ import jinja2
 import pytest
 
 from chalicelib.domain.event_types import Location, Question
-from chalicelib.pages import times
+from chalicelib.pages import invitee, own_booking, times
 from chalicelib.pages.assets import asset, asset_url
-from chalicelib.pages.invitee import (
-    DeadPage,
-    DeadReason,
-    OfferPage,
-    ProblemPage,
-    dead_page,
-    offer_page,
-    problem_page,
-)
-from chalicelib.pages.own_booking import (
-    CalendarLink,
-    CancelPage,
-    ConfirmationPage,
-    MovePage,
-    cancel_page,
-    confirmation_page,
-    move_page,
-)
+from chalicelib.pages.invitee import DeadPage, DeadReason, OfferPage, ProblemPage
+from chalicelib.pages.languages import Words, words
+from chalicelib.pages.own_booking import CalendarLink, CancelPage, ConfirmationPage, MovePage
 from chalicelib.pages.picker import offered_days
 from chalicelib.pages.render import render
+
+EN = words("en")
+
+
+def offer_page(view: OfferPage, say: Words = EN) -> str:
+    return invitee.offer_page(view, say)
+
+
+def dead_page(view: DeadPage, say: Words = EN) -> str:
+    return invitee.dead_page(view, say)
+
+
+def problem_page(view: ProblemPage, say: Words = EN) -> str:
+    return invitee.problem_page(view, say)
+
+
+def confirmation_page(view: ConfirmationPage, say: Words = EN) -> str:
+    return own_booking.confirmation_page(view, say)
+
+
+def move_page(view: MovePage, say: Words = EN) -> str:
+    return own_booking.move_page(view, say)
+
+
+def cancel_page(view: CancelPage, say: Words = EN) -> str:
+    return own_booking.cancel_page(view, say)
+
 
 REASONS: tuple[DeadReason, ...] = get_args(DeadReason)
 VOID = {"meta", "link", "input", "br", "circle", "path", "rect"}
@@ -95,7 +107,7 @@ def an_offer(**changes: object) -> OfferPage:
         locations=(Location("video", "meet.example/secret-room"), Location("in_person", "Torstraße 12")),
         host_first_name="Mia",
         zone="Europe/Berlin",
-        zones=("Europe/Berlin", "America/Argentina/Buenos_Aires", "US/Pacific"),
+        zones_page="tok?from=2026-11-23&timeZone=Europe%2FBerlin&zones=1",
         days=offered_days(starts, "Europe/Berlin"),
         later="tok?from=2026-11-30",
         expires_at=datetime(2026, 12, 4, 17, tzinfo=UTC),
@@ -121,6 +133,7 @@ def a_confirmation(**changes: object) -> ConfirmationPage:
         host_first_name="Mia",
         invitee_name="Sam Okafor",
         invitee_email="sam@example.org",
+        answers=[("What about?", "Speed")],
         status="confirmed",
         news="booked",
     )
@@ -146,7 +159,7 @@ def a_move(**changes: object) -> MovePage:
         duration_minutes=30,
         host_first_name="Mia",
         zone="Europe/Berlin",
-        zones=("Europe/Berlin", "America/New_York"),
+        zones_page="tok?move=1&zones=1",
         days=offered_days(starts, "Europe/Berlin"),
         later="tok?move=1&from=2026-11-30",
     )
@@ -178,7 +191,7 @@ def every_page(root: str = "../") -> dict[str, str]:
         "offer, errors": offer_page(an_offer(root=root, errors=errors, notice="That time was just taken.")),
         "offer, no times here": offer_page(an_offer(root=root, days=(), earlier="tok?from=2026-11-16")),
         "offer, no times": offer_page(an_offer(root=root, days=(), later=None)),
-        "offer, all zones": offer_page(an_offer(root=root, zones=available_timezones())),
+        "offer, zones to choose from": offer_page(an_offer(root=root, zones=available_timezones())),
         "booked": confirmation_page(a_confirmation(root=root)),
         "booking": confirmation_page(a_confirmation(root=root, news=None, zone="Asia/Tokyo", location=None)),
         "moved": confirmation_page(a_confirmation(root=root, news="moved")),
@@ -188,7 +201,12 @@ def every_page(root: str = "../") -> dict[str, str]:
         "booking, begun": confirmation_page(a_confirmation(root=root, notice="This booking has begun.")),
         "move": move_page(a_move(root=root)),
         "move, errors": move_page(
-            a_move(root=root, errors={"start": "Choose a time.", "timeZone": "Is no zone."}, notice="Taken.")
+            a_move(
+                root=root,
+                zones=available_timezones(),
+                errors={"start": "Choose a time.", "timeZone": "Is no zone."},
+                notice="Taken.",
+            )
         ),
         "move, no times here": move_page(a_move(root=root, days=())),
         "move, no times": move_page(a_move(root=root, days=(), later=None)),
@@ -299,7 +317,6 @@ def test_what_hosts_and_invitees_write_stays_text() -> None:
         ),
         move_page(a_move(title=evil, host_first_name=evil, notice=evil, here=evil, back=evil, action=evil)),
         cancel_page(a_cancel(title=evil, host_first_name=evil, back=evil, action=evil)),
-        problem_page(ProblemPage(root="", status=400, detail=evil)),
     ):
         assert "<script" not in html
         assert "<img" not in html
@@ -353,15 +370,17 @@ def test_every_error_is_in_the_summary_and_linked_to_its_field() -> None:
         "answers.plan",
     )
     errors = {name: f"Mind the {name}." for name in names}
-    html = offer_page(an_offer(errors={**errors, "answers.gone": "Not asked any more."}))
+    html = offer_page(
+        an_offer(zones=["Europe/Berlin"], errors={**errors, "answers.gone": "Not asked any more."})
+    )
     page = Page(html)
     assert list(page.all("div", role="alert"))
     assert html.index('role="alert"') < html.index("<h1")
     assert "Not asked any more." in page.text
     assert page.text.startswith("Error: ")
-    for name, words in errors.items():
+    for name, told in errors.items():
         anchor = name.replace(".", "-")
-        assert f'<a href="#{anchor}">{words}</a>' in html
+        assert f'<a href="#{anchor}">{told}</a>' in html
         tag, target = page.by_id(anchor)
         assert tag in {"input", "select", "textarea"}
         assert target["name"] == name
@@ -450,14 +469,19 @@ def test_without_times_the_page_says_so_and_leads_on() -> None:
 
 
 def test_changing_the_zone_is_a_get_that_stays_on_the_same_dates() -> None:
-    html = offer_page(an_offer())
+    zones = ("Europe/Berlin", "America/Argentina/Buenos_Aires", "US/Pacific")
+    link = Page(offer_page(an_offer()))
+    assert [a["href"] for a in link.all("a") if "zones=1" in (a["href"] or "")] == [
+        "tok?from=2026-11-23&timeZone=Europe%2FBerlin&zones=1"
+    ]
+    html = offer_page(an_offer(zones=zones))
     page = Page(html)
     assert list(page.all("form", method="get"))
     assert [field["value"] for field in page.all("input", name="from")] == ["2026-11-23"]
     assert "selected" in next(page.all("option", value="Europe/Berlin"))
     assert ">Buenos Aires, Argentina" in html
     assert not list(page.all("option", value="US/Pacific")), "old names are not offered"
-    shown = Page(offer_page(an_offer(zone="US/Pacific")))
+    shown = Page(offer_page(an_offer(zone="US/Pacific", zones=zones)))
     assert "selected" in next(shown.all("option", value="US/Pacific")), "but the shown one always is"
 
 
@@ -474,10 +498,14 @@ def test_a_confirmation_over_midnight_or_a_clock_change_leaves_no_doubt() -> Non
         datetime(2026, 11, 24, 22, 45, tzinfo=UTC),
         datetime(2026, 11, 24, 23, 15, tzinfo=UTC),
         "Europe/Berlin",
+        EN,
     )
     assert (late.day, late.times) == ("Tuesday 24 November 2026", "23:45 – 00:15 on Wednesday 25 November")
     back = times.span_words(
-        datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 15, tzinfo=UTC), "Europe/Berlin"
+        datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+        datetime(2026, 10, 25, 1, 15, tzinfo=UTC),
+        "Europe/Berlin",
+        EN,
     )
     assert (back.times, back.zone) == ("02:30 (UTC+2) – 02:15 (UTC+1)", "Berlin time")
 
@@ -523,7 +551,7 @@ def test_a_link_that_opens_later_says_when_and_in_which_zone() -> None:
     view = DeadPage(
         root="../", reason="not-open", opens_at=datetime(2026, 11, 23, 8, tzinfo=UTC), zone="Europe/Berlin"
     )
-    assert "It opens on Monday 23 November 2026, 09:00 (Berlin time, UTC+1)." in dead_page(view)
+    assert "It opens on Monday 23 November 2026, 09:00 (Berlin time, UTC+1)." in Page(dead_page(view)).text
 
 
 @pytest.mark.parametrize(
@@ -540,12 +568,12 @@ def test_a_link_that_opens_later_says_when_and_in_which_zone() -> None:
     ],
 )
 def test_a_zone_is_said_in_words_with_its_offset(zone: str, words: str) -> None:
-    assert times.zone_words(zone, [datetime(2026, 11, 23, 8, tzinfo=UTC)]) == words
+    assert times.zone_words(zone, EN, [datetime(2026, 11, 23, 8, tzinfo=UTC)]) == words
 
 
 def test_every_zone_can_be_shown() -> None:
     for zone in available_timezones():
-        assert times.moment_words(datetime(2026, 11, 23, 8, tzinfo=UTC), zone)
+        assert times.moment_words(datetime(2026, 11, 23, 8, tzinfo=UTC), zone, EN)
 
 
 def test_jinja_is_loaded_only_when_a_page_is_made() -> None:
