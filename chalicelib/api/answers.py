@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.bookings import Booking, Invitee
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.event_types import EventType, Location, Question
@@ -53,6 +54,15 @@ class HostsAnswer(_Answer, frozen=True):
     next_cursor: str | None
 
 
+class MeAnswer(_Answer, frozen=True):
+    """Whose an API key is, and where the links it makes lead."""
+
+    key_id: str
+    role: Role
+    host: HostAnswer | None
+    base_url: str
+
+
 class EventTypeAnswer(_Answer, frozen=True):
     """An event type."""
 
@@ -71,6 +81,7 @@ class EventTypeAnswer(_Answer, frozen=True):
     booking_window_days: int
     questions: tuple[Question, ...]
     created_at: Time
+    archived_at: Time | None
 
 
 class EventTypesAnswer(_Answer, frozen=True):
@@ -153,7 +164,7 @@ class BookingAnswer(_Answer, frozen=True):
 
 
 class BookingsAnswer(_Answer, frozen=True):
-    """One page of bookings, earliest start first."""
+    """One page of bookings, by start."""
 
     bookings: list[BookingAnswer]
     next_cursor: str | None
@@ -238,6 +249,7 @@ class HistoryAnswer(_Answer, frozen=True):
 class LinkRequestAnswer(_Answer, frozen=True):
     """A request for a new link."""
 
+    request_id: str
     link_id: str
     event_type_id: str
     requested_at: Time
@@ -245,6 +257,8 @@ class LinkRequestAnswer(_Answer, frozen=True):
     email: str
     message: str
     reason: str
+    answered_at: Time | None
+    replacement_link_id: str | None
 
 
 class LinkRequestsAnswer(_Answer, frozen=True):
@@ -252,6 +266,39 @@ class LinkRequestsAnswer(_Answer, frozen=True):
 
     requests: list[LinkRequestAnswer]
     next_cursor: str | None
+
+
+class ImportFault(_Answer, frozen=True):
+    """What is wrong with a cell, or with a whole row."""
+
+    column: str | None
+    detail: str
+
+
+class ImportLink(_Answer, frozen=True):
+    """The link that a row would make, in short."""
+
+    recipient: Recipient | None
+    label: str | None
+    max_usage_count: int | None
+    expires_at: Time | None
+    not_before: Time | None
+
+
+class ImportRowAnswer(_Answer, frozen=True):
+    """What one row of a CSV would make, or why it can't."""
+
+    line: int
+    link: ImportLink | None
+    errors: list[ImportFault]
+
+
+class ImportPreviewAnswer(_Answer, frozen=True):
+    """What a CSV would make, row by row; nothing was made."""
+
+    good: int
+    bad: int
+    rows: list[ImportRowAnswer]
 
 
 class MailAnswer(_Answer, frozen=True):
@@ -289,12 +336,19 @@ def host_answer(host: Host) -> HostAnswer:
     )
 
 
+def me_answer(caller: Caller, host: Host | None, base_url: str) -> MeAnswer:
+    """Return whose a key is as JSON has it."""
+    own = host_answer(host) if host else None
+    return MeAnswer(key_id=caller.key_id, role=caller.role, host=own, base_url=base_url)
+
+
 def event_type_answer(event_type: EventType) -> EventTypeAnswer:
     """Return an event type as JSON has it."""
     return EventTypeAnswer(
         event_type_id=event_type.event_type_id,
         host_id=event_type.host_id,
         created_at=rfc3339(event_type.created_at),
+        archived_at=optional_time(event_type.archived_at),
         **msgspec.structs.asdict(event_type.settings),
     )
 
@@ -388,6 +442,7 @@ def opens_answer(opens: Opens) -> OpensAnswer:
 def link_request_answer(request: LinkRequest) -> LinkRequestAnswer:
     """Return a request for a new link as JSON has it."""
     return LinkRequestAnswer(
+        request_id=request.request_id,
         link_id=request.link_id,
         event_type_id=request.event_type_id,
         requested_at=rfc3339(request.requested_at),
@@ -395,6 +450,8 @@ def link_request_answer(request: LinkRequest) -> LinkRequestAnswer:
         email=request.email,
         message=request.message,
         reason=request.reason,
+        answered_at=optional_time(request.answered_at),
+        replacement_link_id=request.replacement_link_id,
     )
 
 

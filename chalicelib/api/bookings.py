@@ -1,5 +1,7 @@
 """`/v1/bookings`: the host's view of bookings: list, read, cancel, move, erase the person."""
 
+from enum import StrEnum
+
 from chalicelib import bootstrap
 from chalicelib.api.answers import BookingAnswer, BookingsAnswer, booking_answer
 from chalicelib.api.call import Call
@@ -19,14 +21,21 @@ from chalicelib.service.move_booking import move_booking
 bookings = team_door(__name__)
 
 
+class _Order(StrEnum):
+    """By start, which way."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
 @bookings.on(
     "GET",
     "/v1/bookings",
-    query=("hostId", "linkId", "from", "to", "eventTypeId", "status", *PAGING),
+    query=("hostId", "linkId", "from", "to", "eventTypeId", "status", "order", *PAGING),
     answer=BookingsAnswer,
 )
 def get_bookings(call: Call) -> Reply:
-    """List bookings: `?linkId=`, or those that start in `?from=&to=`; earliest first."""
+    """List bookings: `?linkId=`, or those that start in `?from=&to=`; earliest first, or `?order=desc`."""
     query = call.query()
     if "linkId" in query and ("from" in query or "to" in query):
         raise InvalidValueError([FieldFault("/linkId", "can't be given together with from or to")])
@@ -38,7 +47,12 @@ def get_bookings(call: Call) -> Reply:
         start=when(query["from"], "from") if "from" in query else None,
         end=when(query["to"], "to") if "to" in query else None,
     )
-    request = BookingsRequest(where=where, cursor=query.get("cursor"), limit=page_limit(query))
+    request = BookingsRequest(
+        where=where,
+        cursor=query.get("cursor"),
+        limit=page_limit(query),
+        newest_first=one_of(query, "order", _Order) is _Order.DESC,
+    )
     page = list_bookings(bootstrap.world(), call.caller, request)
     rows = [_answer(call, booking) for booking in page.rows]
     return json_reply(200, BookingsAnswer(bookings=rows, next_cursor=page.next_cursor))

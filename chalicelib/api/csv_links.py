@@ -8,11 +8,18 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import link_url
+from chalicelib.api.answers import (
+    ImportFault,
+    ImportLink,
+    ImportPreviewAnswer,
+    ImportRowAnswer,
+    link_url,
+    optional_time,
+)
 from chalicelib.api.call import Call, whole_number
-from chalicelib.api.door import Reply
-from chalicelib.api.team import base_url, one_of, team_door
-from chalicelib.domain.csv_links import EXPORT_COLUMNS, link_cells, read_sheet
+from chalicelib.api.door import Reply, json_reply
+from chalicelib.api.team import base_url, one_of, team_door, yes
+from chalicelib.domain.csv_links import EXPORT_COLUMNS, Row, Sheet, link_cells, read_sheet
 from chalicelib.domain.csv_text import decode_csv, write_csv
 from chalicelib.domain.errors import (
     FieldFault,
@@ -22,7 +29,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.links import LinkStatus
 from chalicelib.domain.listings import LEAST_PAGE
-from chalicelib.service.import_links import Imported, ImportRequest, import_links
+from chalicelib.service.import_links import Imported, ImportRequest, import_links, preview_import
 from chalicelib.service.list_links import ListRequest, list_links
 
 CSV: Final = "text/csv"
@@ -48,13 +55,6 @@ _CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 csv_links = team_door(__name__)
 
 
-class _Partial(StrEnum):
-    """Whether the good rows are made though others are not."""
-
-    NO = "false"
-    YES = "true"
-
-
 class _Header(StrEnum):
     """Which pages of an export begin with the names of the columns."""
 
@@ -74,23 +74,33 @@ class _Header(StrEnum):
 )
 def post_import(call: Call) -> Reply:
     """Make a link for each row; the answer has a row for each, in the same order, and a `Batch-Id` header."""
-    query = call.query()
-    if "eventTypeId" not in query:
-        raise InvalidRequestError([FieldFault("/eventTypeId", "is needed")])
-    partial = one_of(query, "partial", _Partial) is _Partial.YES
-    raw = call.body()
-    charset = _CHARSET.search(call.header("content-type") or "")
-    if charset and charset.group(1).lower() not in {"utf-8", "utf8", "us-ascii"}:
-        raise UnsupportedMediaTypeError("This path takes text/csv in UTF-8.")
+    partial = yes(call.query(), "partial")
+    event_type_id, sheet = _sheet(call)
     request = ImportRequest(
-        event_type_id=query["eventTypeId"],
-        sheet=read_sheet(decode_csv(raw), query["eventTypeId"]),
+        event_type_id=event_type_id,
+        sheet=sheet,
         partial=partial,
         idempotency_key=call.idempotency_key,
     )
     done = import_links(bootstrap.world(), call.caller, request, call.cause())
     rows = [RESULT_COLUMNS, *(_result_cells(call, one) for one in done.rows)]
     return Reply(201, write_csv(rows), {**_HEADERS, "Batch-Id": done.batch_id})
+
+
+@csv_links.on(
+    "POST",
+    "/v1/links/import/preview",
+    query=("eventTypeId",),
+    answer=ImportPreviewAnswer,
+    most_bytes=MANY_ROWS,
+    media=(CSV,),
+)
+def post_preview(call: Call) -> Reply:
+    """Tell what an import would make and what is wrong with which rows; nothing is made."""
+    event_type_id, sheet = _sheet(call)
+    rows = [_preview_row(row) for row in preview_import(bootstrap.world(), call.caller, event_type_id, sheet)]
+    bad = sum(1 for row in rows if row.errors)
+    return json_reply(200, ImportPreviewAnswer(good=len(rows) - bad, bad=bad, rows=rows))
 
 
 @csv_links.on(
@@ -136,6 +146,33 @@ def get_export(call: Call) -> Reply:
         headers["Link"] = f'<{base}/v1/links/export?{following}>; rel="next"'
         headers["Next-Cursor"] = cursor
     return Reply(200, text, headers)
+
+
+def _sheet(call: Call) -> tuple[str, Sheet]:
+    """Return the event type that the query names, and the rows of the body."""
+    query = call.query()
+    if "eventTypeId" not in query:
+        raise InvalidRequestError([FieldFault("/eventTypeId", "is needed")])
+    raw = call.body()
+    charset = _CHARSET.search(call.header("content-type") or "")
+    if charset and charset.group(1).lower() not in {"utf-8", "utf8", "us-ascii"}:
+        raise UnsupportedMediaTypeError("This path takes text/csv in UTF-8.")
+    return query["eventTypeId"], read_sheet(decode_csv(raw), query["eventTypeId"])
+
+
+def _preview_row(row: Row) -> ImportRowAnswer:
+    errors = [ImportFault(column=fault.column, detail=fault.detail) for fault in row.faults]
+    settings = row.settings
+    if settings is None or errors:
+        return ImportRowAnswer(line=row.line, link=None, errors=errors)
+    link = ImportLink(
+        recipient=settings.recipient,
+        label=settings.label,
+        max_usage_count=settings.max_usage_count,
+        expires_at=optional_time(settings.expires_at),
+        not_before=optional_time(settings.not_before),
+    )
+    return ImportRowAnswer(line=row.line, link=link, errors=[])
 
 
 def _result_cells(call: Call, done: Imported) -> list[str]:

@@ -5,8 +5,7 @@ from chalicelib.api.answers import EventTypeAnswer, EventTypesAnswer, event_type
 from chalicelib.api.call import Call
 from chalicelib.api.door import SMALL_BODY, Reply, json_reply
 from chalicelib.api.schemas import EventTypeBody, EventTypeChanges
-from chalicelib.api.team import PAGING, page_limit, team_door
-from chalicelib.domain.errors import FieldFault, InvalidRequestError
+from chalicelib.api.team import PAGING, page_limit, team_door, yes
 from chalicelib.service.manage_event_types import (
     archive_event_type,
     change_event_type,
@@ -28,12 +27,17 @@ def post_event_types(call: Call) -> Reply:
     return json_reply(201, event_type_answer(made))
 
 
-@event_types.on("GET", "/v1/event-types", query=("hostId", *PAGING), answer=EventTypesAnswer)
+@event_types.on("GET", "/v1/event-types", query=("hostId", "archived", *PAGING), answer=EventTypesAnswer)
 def get_event_types(call: Call) -> Reply:
-    """List a host's event types, newest first."""
+    """List a host's event types, newest first; `?archived=true`: those that were deleted."""
     query = call.query()
     page = list_event_types(
-        bootstrap.world(), call.caller, query.get("hostId"), query.get("cursor"), page_limit(query)
+        bootstrap.world(),
+        call.caller,
+        query.get("hostId"),
+        query.get("cursor"),
+        page_limit(query),
+        archived=yes(query, "archived"),
     )
     listed = [event_type_answer(event_type) for event_type in page.rows]
     return json_reply(200, EventTypesAnswer(event_types=listed, next_cursor=page.next_cursor))
@@ -65,14 +69,11 @@ def patch_event_type(call: Call) -> Reply:
 @event_types.on("DELETE", "/v1/event-types/{eventTypeId}", query=("revokeLinks",), status=204)
 def delete_event_type(call: Call) -> Reply:
     """Archive an event type; `?revokeLinks=true` where it has live links."""
-    given = call.query().get("revokeLinks", "false")
-    if given not in ("true", "false"):
-        raise InvalidRequestError([FieldFault("/revokeLinks", "must be true or false")])
     archive_event_type(
         bootstrap.world(),
         call.caller,
         call.path("eventTypeId"),
-        revoke_links=given == "true",
+        revoke_links=yes(call.query(), "revokeLinks"),
         cause=call.cause(),
     )
     return Reply(204)

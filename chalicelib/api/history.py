@@ -3,14 +3,17 @@
 from chalicelib import bootstrap
 from chalicelib.api.answers import (
     HistoryAnswer,
+    LinkAnswer,
     LinkRequestsAnswer,
     event_answer,
+    link_answer,
     link_request_answer,
     opens_answer,
 )
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
-from chalicelib.api.team import PAGING, page_limit, team_door
+from chalicelib.api.team import PAGING, base_url, page_limit, team_door, yes
+from chalicelib.service.answer_request import answer_link_request
 from chalicelib.service.ask_for_link import list_link_requests
 from chalicelib.service.read_history import read_history
 
@@ -34,12 +37,25 @@ def get_history(call: Call) -> Reply:
     )
 
 
-@history.on("GET", "/v1/link-requests", query=("hostId", *PAGING), answer=LinkRequestsAnswer)
+@history.on("GET", "/v1/link-requests", query=("hostId", "answered", *PAGING), answer=LinkRequestsAnswer)
 def get_link_requests(call: Call) -> Reply:
-    """List the requests for a new link that holders of dead ones made, newest first."""
+    """List the requests for a new link that wait, newest first; `?answered=true`: those that do not any more."""
     query = call.query()
     page = list_link_requests(
-        bootstrap.world(), call.caller, query.get("hostId"), query.get("cursor"), page_limit(query)
+        bootstrap.world(),
+        call.caller,
+        query.get("hostId"),
+        query.get("cursor"),
+        page_limit(query),
+        answered=yes(query, "answered"),
     )
     rows = [link_request_answer(request) for request in page.rows]
     return json_reply(200, LinkRequestsAnswer(requests=rows, next_cursor=page.next_cursor))
+
+
+@history.on("POST", "/v1/link-requests/{requestId}/answer", answer=LinkAnswer, status=201)
+def post_answer(call: Call) -> Reply:
+    """Answer a request with a new link, made once however often it is answered."""
+    world = bootstrap.world()
+    fresh = answer_link_request(world, call.caller, call.path("requestId"), call.cause())
+    return json_reply(201, link_answer(fresh, world.keyring(), base_url(call), world.now()))

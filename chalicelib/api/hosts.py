@@ -1,12 +1,12 @@
-"""`/v1/hosts`: an admin makes and lists hosts; a host reads and changes its own."""
+"""`/v1/hosts`, `/v1/me`: an admin makes and lists hosts; a host reads and changes its own."""
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import HostAnswer, HostsAnswer, host_answer
+from chalicelib.api.answers import HostAnswer, HostsAnswer, MeAnswer, host_answer, me_answer
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.schemas import HostBody, HostChanges
-from chalicelib.api.team import PAGING, page_limit, team_door
-from chalicelib.service.manage_hosts import change_host, create_host, list_hosts, read_host
+from chalicelib.api.team import PAGING, base_url, page_limit, team_door
+from chalicelib.service.manage_hosts import change_host, create_host, list_hosts, own_host, read_host
 
 hosts = team_door(__name__)
 
@@ -26,6 +26,14 @@ def get_hosts(call: Call) -> Reply:
     return json_reply(
         200, HostsAnswer(hosts=[host_answer(host) for host in page.rows], next_cursor=page.next_cursor)
     )
+
+
+@hosts.on("GET", "/v1/me", answer=MeAnswer)
+def get_me(call: Call) -> Reply:
+    """Read whose this API key is: its role, its host, and where the team's links lead."""
+    call.query()
+    own = own_host(bootstrap.world(), call.caller)
+    return json_reply(200, me_answer(call.caller, own, base_url(call)))
 
 
 @hosts.on("GET", "/v1/hosts/{hostId}", answer=HostAnswer)

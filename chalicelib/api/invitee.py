@@ -37,7 +37,7 @@ from chalicelib.api.team import base_url
 from chalicelib.domain import errors
 from chalicelib.domain.bookings import Booking, Invitee, check_answers, check_invitee
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
-from chalicelib.domain.event_types import EventSettings, Location
+from chalicelib.domain.event_types import EventSettings
 from chalicelib.domain.links import Recipient, expected_address
 from chalicelib.domain.redeeming import hash_body
 from chalicelib.domain.rules import Rules
@@ -255,7 +255,7 @@ def _offer_answer(opened: OpenLink) -> OfferAnswer:
         title=offer.title,
         description=offer.description,
         duration_minutes=offer.duration_minutes,
-        locations=[_before_booking(location) for location in offer.locations],
+        locations=[location.before_booking for location in offer.locations],
         questions=offer.questions,
         time_zone=offer.schedule.time_zone,
         host=OfferHost(first_name=opened.host.first_name),
@@ -272,11 +272,6 @@ def _recipient_answer(recipient: Recipient | None) -> OfferRecipient | None:
         return None
     expected = expected_address(recipient)
     return OfferRecipient(name=recipient.name, email=None if expected else recipient.email, expected=expected)
-
-
-def _before_booking(location: Location) -> Location:
-    """Return a location as a stranger may see it: how to join a call is told only once it is booked."""
-    return Location(location.kind, location.detail if location.kind == "in_person" else "")
 
 
 def _own_page(call: Call, booking: Booking) -> str:

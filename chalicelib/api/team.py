@@ -34,6 +34,14 @@ def page_limit(query: dict[str, str]) -> int:
     return limit
 
 
+def yes(query: Mapping[str, str], name: str) -> bool:
+    """Return whether a query parameter is `true`; absent is `false`. Raises `InvalidRequestError` for another word."""
+    given = query.get(name, "false")
+    if given not in ("true", "false"):
+        raise InvalidRequestError([FieldFault(f"/{name}", "must be true or false")])
+    return given == "true"
+
+
 def one_of(query: Mapping[str, str], name: str, kind: type[_E]) -> _E | None:
     """Return a query parameter that is one of some words, None where it is absent. Raises `InvalidRequestError`."""
     if name not in query:

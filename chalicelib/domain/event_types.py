@@ -25,6 +25,12 @@ class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: LocationKind
     detail: str = ""
 
+    @property
+    def before_booking(self) -> "Location":
+        """The location as a stranger may see it: how to join a call is told only once it is booked."""
+        joins = self.kind in {"video", "phone"} or "://" in self.detail or "www." in self.detail.lower()
+        return Location(self.kind) if joins else self
+
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing the invitee is asked when booking; `options` only for a choice."""

@@ -22,12 +22,10 @@ class Place:
 
 def place_before(location: Location, say: Words) -> Place:
     """Return a location as a stranger may see it: how to join a call is told only once it is booked."""
-    private = location.kind in {"video", "phone"} or "://" in location.detail or "www." in location.detail
-    if location.kind == "custom" and (private or not location.detail):
-        return Place(location.kind, say("pages.place.told-later"), "")
+    detail = location.before_booking.detail
     if location.kind == "custom":
-        return Place(location.kind, location.detail, "")
-    return Place(location.kind, _kind_words(location, say), "" if private else location.detail)
+        return Place(location.kind, detail or say("pages.place.told-later"), "")
+    return Place(location.kind, _kind_words(location, say), detail)
 
 
 def place_after(location: Location, say: Words) -> Place:

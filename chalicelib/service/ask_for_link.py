@@ -6,11 +6,11 @@ from chalicelib.domain.errors import ConflictError, LinkDeletedError, NotFoundEr
 from chalicelib.domain.ids import LINK, make_id
 from chalicelib.domain.link_requests import LinkRequest, check_link_request
 from chalicelib.domain.links import LinkStatus
-from chalicelib.domain.listings import read_cursor, write_cursor
+from chalicelib.domain.listings import Entry, read_cursor
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.owner import owner_of
-from chalicelib.service.paging import Page
+from chalicelib.service.paging import Page, fill, portion, stream
 from chalicelib.service.ports import World
 
 
@@ -52,11 +52,28 @@ def ask_for_link(world: World, token: str, name: str, email: str, message: str, 
 
 
 def list_link_requests(
-    world: World, caller: Caller, host_id: str | None, cursor: str | None, limit: int
+    world: World,
+    caller: Caller,
+    host_id: str | None,
+    cursor: str | None,
+    limit: int,
+    *,
+    answered: bool = False,
 ) -> Page[LinkRequest]:
-    """Return a page of a host's requests, newest first. Raises `NotFoundError`, `InvalidValueError`."""
+    """Return a page of a host's requests that wait, or that were answered, newest first.
+
+    Raises `NotFoundError`, `InvalidValueError`.
+    """
     owner = owner_of(world, caller, host_id)
     _, before = read_cursor(cursor, "q")
-    rows = world.store.history.requests(owner, before, limit)
-    more = write_cursor("q", rows[-1][0].sort) if len(rows) == limit else None
-    return Page([row for _, row in rows], more)
+    history = world.store.history
+
+    def fetch(place: str | None, size: int) -> list[Entry]:
+        return history.request_entries(owner, answered=answered, before=place, limit=size)
+
+    def read(request_ids: list[str]) -> list[LinkRequest]:
+        # The index lags behind: what an item says of itself decides.
+        found = history.read_requests(request_ids)
+        return [request for request in found if (request.answered_at is not None) is answered]
+
+    return fill(stream(fetch, before, portion(limit, 1)), limit, "q", read)

@@ -68,6 +68,15 @@ def import_links(
     raise StoreUnavailableError
 
 
+def preview_import(world: World, caller: Caller, event_type_id: str, sheet: Sheet) -> list[Row]:
+    """Return the rows of a sheet with what is wrong with each, as an import would judge them now; nothing is made.
+
+    Raises `NotFoundError` (the event type).
+    """
+    event_type = read_event_type(world, caller, event_type_id)
+    return list(judged(sheet.rows, event_type.settings, now=world.now()))
+
+
 class _Outrun(Exception):
     """What was judged is no longer so."""
 

@@ -1,4 +1,4 @@
-"""List bookings by start, earliest first: of a link, or of a host in a range of time (P9, P10)."""
+"""List bookings by start: of a link, or of a host in a range of time (P9, P10)."""
 
 from functools import partial
 
@@ -20,6 +20,7 @@ class BookingsRequest(msgspec.Struct, frozen=True, kw_only=True):
     where: BookingFilter
     cursor: str | None
     limit: int
+    newest_first: bool = False
 
 
 def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Page[Booking]:
@@ -27,17 +28,23 @@ def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Pag
     where = request.where
     if where.start is not None and where.end is not None and where.end <= where.start:
         raise InvalidValueError([FieldFault("/to", "must be after from")])
-    _, after = read_cursor(request.cursor, "b")
+    # Each direction has its own cursors: one's place is not where the other goes on.
+    stage = "d" if (newest := request.newest_first) else "b"
+    _, place = read_cursor(request.cursor, stage)
     bookings = world.store.bookings
     if where.link_id is not None:
         owner = _host_of(world, caller, where)
-        streams = [stream(partial(bookings.entries_of_link, where), after, portion(request.limit, 1))]
+        fetch = partial(bookings.entries_of_link, where, newest_first=newest)
+        streams = [stream(fetch, place, portion(request.limit, 1))]
     else:
         owner = owner_of(world, caller, where.host_id or None, where.event_type_id)
         where = msgspec.structs.replace(where, host_id=owner)
         statuses = (where.status,) if where.status else tuple(BookingStatus)
         size = portion(request.limit, len(statuses))
-        streams = [stream(partial(bookings.entries, where, status), after, size) for status in statuses]
+        streams = [
+            stream(partial(bookings.entries, where, status, newest_first=newest), place, size)
+            for status in statuses
+        ]
 
     def read(booking_ids: list[str]) -> list[Booking]:
         return [booking for booking in bookings.read_many(booking_ids) if fits(booking)]
@@ -47,7 +54,7 @@ def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Pag
             return False
         return where.status in (None, booking.status)
 
-    return fill(merged(streams, newest_first=False), request.limit, "b", read)
+    return fill(merged(streams, newest_first=newest), request.limit, stage, read)
 
 
 def _host_of(world: World, caller: Caller, where: BookingFilter) -> str:

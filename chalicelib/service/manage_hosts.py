@@ -9,10 +9,10 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.hosts import Host, HostSettings, check_host_settings
 from chalicelib.domain.ids import HOST, ID_BYTES, is_id, make_id
-from chalicelib.domain.listings import read_cursor, write_cursor
+from chalicelib.domain.listings import read_cursor
 from chalicelib.domain.rules import Rules
 from chalicelib.service.contention import until_decided
-from chalicelib.service.paging import Page
+from chalicelib.service.paging import Page, fill, portion, stream
 from chalicelib.service.ports import World
 
 
@@ -35,13 +35,17 @@ def read_host(world: World, caller: Caller, host_id: str) -> Host:
     return host
 
 
+def own_host(world: World, caller: Caller) -> Host | None:
+    """Return the host that a key stands for; None for an admin's that stands for none."""
+    return world.store.hosts.read(caller.host_id) if caller.host_id else None
+
+
 def list_hosts(world: World, caller: Caller, cursor: str | None, limit: int) -> Page[Host]:
     """Return a page of the team's hosts. Raises `ForbiddenError`, `InvalidValueError`."""
     caller.require_admin()
     _, before = read_cursor(cursor, "h")
-    rows = world.store.hosts.page(before, limit)
-    more = write_cursor("h", rows[-1][0].sort) if len(rows) == limit else None
-    return Page([host for _, host in rows], more)
+    hosts = world.store.hosts
+    return fill(stream(hosts.entries, before, portion(limit, 1)), limit, "h", hosts.read_many)
 
 
 def change_host(

@@ -1,10 +1,13 @@
 """Replace a link: a fresh one with the same settings, the old one revoked in the same transaction."""
 
+from datetime import datetime
+
 from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.batches import Batch, KeyedBatch, batch_link_id
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, NotFoundError
 from chalicelib.domain.ids import ID_BYTES
+from chalicelib.domain.link_requests import LinkRequest
 from chalicelib.domain.links import Link
 from chalicelib.domain.succession import fresh_link
 from chalicelib.service.contention import until_decided
@@ -43,16 +46,35 @@ def replace_link(
         if tried and keyed is None and (made := world.store.links.read(fresh_id)):
             return made
         tried = True
-        seen = world.store.rolling_links.read(old.event_type_id) if old.rolling else None
-        rolling = seen == old.link_id
-        fresh = fresh_link(old, link_id=fresh_id, key_id=world.keyring().current, now=now, rolling=rolling)
-        if rolling:
-            written = world.store.rolling_links.renew(fresh, old, seen, cause, now=now, keyed=keyed)
-        else:
-            written = world.store.links.replace(old, fresh, cause, now=now, keyed=keyed)
-        return fresh if written else None
+        return put_in_place(world, old, fresh_id, cause, now=now, keyed=keyed)
 
     return until_decided(world, attempt)
+
+
+def put_in_place(
+    world: World,
+    old: Link,
+    fresh_id: str,
+    cause: Cause,
+    *,
+    now: datetime,
+    keyed: KeyedBatch | None = None,
+    answers: LinkRequest | None = None,
+) -> Link | None:
+    """Write a fresh link in an old one's place, the rolling link if that was it; None when something changed meanwhile.
+
+    `keyed` and `answers` are marked done in the same transaction, each at most once ever.
+    """
+    seen = world.store.rolling_links.read(old.event_type_id) if old.rolling else None
+    rolling = old.rolling and seen == old.link_id
+    fresh = fresh_link(old, link_id=fresh_id, key_id=world.keyring().current, now=now, rolling=rolling)
+    if rolling:
+        written = world.store.rolling_links.renew(
+            fresh, old, seen, cause, now=now, keyed=keyed, answers=answers
+        )
+    else:
+        written = world.store.links.replace(old, fresh, cause, now=now, keyed=keyed, answers=answers)
+    return fresh if written else None
 
 
 def _made_before(world: World, batch: Batch) -> Link:

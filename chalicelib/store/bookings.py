@@ -139,15 +139,24 @@ class Bookings:
         return transaction.committed()
 
     def entries(
-        self, where: BookingFilter, status: BookingStatus, after: str | None, limit: int
+        self,
+        where: BookingFilter,
+        status: BookingStatus,
+        place: str | None,
+        limit: int,
+        *,
+        newest_first: bool = False,
     ) -> list[Entry]:
-        """Return up to `limit` index entries of one owner and status by start, earliest first."""
+        """Return up to `limit` index entries of one owner and status by start, beyond a place in that order."""
         index, partition = owner_list(where.host_id, where.event_type_id, BOOKINGS, status)
-        return self._entries(index, partition, _between(where, after), limit)
+        return self._entries(index, partition, where, place, limit, newest_first=newest_first)
 
-    def entries_of_link(self, where: BookingFilter, after: str | None, limit: int) -> list[Entry]:
-        """Return up to `limit` index entries of one link's bookings by start, earliest first."""
-        return self._entries(BY_REFERENCE, f"LINK#{where.link_id}#BOOKING", _between(where, after), limit)
+    def entries_of_link(
+        self, where: BookingFilter, place: str | None, limit: int, *, newest_first: bool = False
+    ) -> list[Entry]:
+        """Return up to `limit` index entries of one link's bookings by start, beyond a place in that order."""
+        partition = f"LINK#{where.link_id}#BOOKING"
+        return self._entries(BY_REFERENCE, partition, where, place, limit, newest_first=newest_first)
 
     def read_many(self, booking_ids: Sequence[str]) -> list[Booking]:
         """Return the bookings that exist, in the order asked."""
@@ -155,9 +164,21 @@ class Bookings:
         found = self._table.get_many(keys)
         return [booking_of(BookingItem.from_raw_data(found[key])) for key in keys if key in found]
 
-    def _entries(self, index: str, partition: str, condition: Condition, limit: int) -> list[Entry]:
-        found = self._table.index_page(index, partition, condition, limit, newest_first=False)
-        return [Entry(entry["pk"].removeprefix("BOOKING#"), entry["listSort"]) for entry in found]
+    def _entries(
+        self,
+        index: str,
+        partition: str,
+        where: BookingFilter,
+        place: str | None,
+        limit: int,
+        *,
+        newest_first: bool,
+    ) -> list[Entry]:
+        condition = _between(where, place, newest_first=newest_first)
+        over = newest_first and place is not None  # the place itself comes along
+        found = self._table.index_page(index, partition, condition, limit + over, newest_first=newest_first)
+        entries = [Entry(entry["pk"].removeprefix("BOOKING#"), entry["listSort"]) for entry in found]
+        return [entry for entry in entries if not over or entry.sort != place][:limit]
 
     def _rewrite(self, transaction: Transaction, booking: Booking, cause: Cause) -> None:
         """Put a changed booking whole, on the condition that it is as it was read: one sequence before."""
@@ -263,12 +284,14 @@ class Bookings:
         )
 
 
-def _between(where: BookingFilter, after: str | None) -> Condition:
+def _between(where: BookingFilter, place: str | None, *, newest_first: bool) -> Condition:
     """Return the key condition for starts in `[start, end)`, beyond the cursor."""
     first = f"{to_millis(where.start):014d}" if where.start else "0"
-    if after is not None:
-        first = max(first, after + "$")  # the least string beyond that entry: ids have no dollar sign
     last = f"{to_millis(where.end) - 1:014d}~" if where.end else "~"
+    if place is not None and newest_first:
+        last = min(last, place)  # up to that entry and with it: there is no greatest string below one
+    elif place is not None:
+        first = max(first, place + "$")  # the least string beyond that entry: ids have no dollar sign
     condition: Condition = Path("listSort").between(first, max(first, last))
     return condition
 

@@ -1,5 +1,7 @@
 """Event types in the table, listed by host."""
 
+from collections.abc import Sequence
+
 from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.causes import Cause
@@ -41,16 +43,17 @@ class EventTypes:
         """Write an event type whole if its sequence is still `seen`; return False when it is not."""
         return self._table.put(_item_of(event_type, cause), Path("sequence") == seen)
 
-    def page(self, host_id: str, before: str | None, limit: int) -> list[tuple[Entry, EventType]]:
-        """Return up to `limit` of a host's event types that are not archived, newest first, older than `before`."""
+    def entries(self, host_id: str, *, archived: bool, before: str | None, limit: int) -> list[Entry]:
+        """Return up to `limit` index entries of a host's event types, newest first, older than `before`."""
         condition = None if before is None else Path("listSort") < before
-        entries = self._table.index_page(BY_HOST, f"HOST#{host_id}#ETYPE", condition, limit)
-        found = self._table.get_many((entry["pk"], entry["sk"]) for entry in entries)
-        return [
-            (Entry(entry["pk"].removeprefix("ETYPE#"), entry["listSort"]), event_type_of_raw(raw))
-            for entry in entries
-            if (raw := found.get((entry["pk"], entry["sk"])))
-        ]
+        found = self._table.index_page(BY_HOST, _list_of(host_id, archived=archived), condition, limit)
+        return [Entry(entry["pk"].removeprefix("ETYPE#"), entry["listSort"]) for entry in found]
+
+    def read_many(self, event_type_ids: Sequence[str]) -> list[EventType]:
+        """Return the event types that exist, in the order asked."""
+        keys = [event_type_key(event_type_id) for event_type_id in event_type_ids]
+        found = self._table.get_many(keys)
+        return [event_type_of_raw(found[key]) for key in keys if key in found]
 
 
 def event_type_of(item: EventTypeItem) -> EventType:
@@ -72,7 +75,6 @@ def event_type_of_raw(raw: RawItem) -> EventType:
 
 def _item_of(event_type: EventType, cause: Cause) -> EventTypeItem:
     pk, sk = event_type_key(event_type.event_type_id)
-    listed = "ARCHIVED" if event_type.archived else "ETYPE"
     return EventTypeItem(
         pk,
         sk,
@@ -83,6 +85,10 @@ def _item_of(event_type: EventType, cause: Cause) -> EventTypeItem:
         sequence=event_type.sequence,
         actor=cause.actor,
         correlation_id=cause.correlation_id,
-        host_key=f"HOST#{event_type.host_id}#{listed}",
+        host_key=_list_of(event_type.host_id, archived=event_type.archived),
         list_sort=list_sort(event_type.created_at, event_type.event_type_id),
     )
+
+
+def _list_of(host_id: str, *, archived: bool) -> str:
+    return f"HOST#{host_id}#{'ARCHIVED' if archived else 'ETYPE'}"

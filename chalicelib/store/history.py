@@ -1,5 +1,6 @@
 """Links' history in the table: entries, open counts, refusals, and requests for a new link. Append-only (P6)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -8,7 +9,7 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.events import Event, EventType
-from chalicelib.domain.link_requests import LinkRequest
+from chalicelib.domain.link_requests import LinkRequest, read_request_id
 from chalicelib.domain.links import Link
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.visits import Opens, Visitor
@@ -117,24 +118,39 @@ class History:
             metadata=request.metadata or None,
             actor=cause.actor,
             correlation_id=cause.correlation_id,
-            host_key=f"HOST#{request.host_id}#REQUEST",
+            host_key=_list_of(request.host_id, answered=False),
             list_sort=list_sort(request.requested_at, request.link_id),
             purge_at=purge_seconds(request.requested_at, self._retention.link),
         )
         return self._table.put(item, ABSENT)
 
-    def requests(self, host_id: str, before: str | None, limit: int) -> list[tuple[Entry, LinkRequest]]:
-        """Return up to `limit` of a host's requests, newest first, older than `before`."""
+    def request_entries(self, host_id: str, *, answered: bool, before: str | None, limit: int) -> list[Entry]:
+        """Return up to `limit` index entries of a host's requests, newest first, older than `before`."""
         condition = None if before is None else Path("listSort") < before
-        entries = self._table.index_page(BY_HOST, f"HOST#{host_id}#REQUEST", condition, limit)
-        keys = [(entry["pk"], entry["sk"]) for entry in entries]
+        found = self._table.index_page(BY_HOST, _list_of(host_id, answered=answered), condition, limit)
+        return [Entry(f"{entry['pk'][5:]}.{entry['sk'][8:]}", entry["listSort"]) for entry in found]
+
+    def read_requests(self, request_ids: Sequence[str]) -> list[LinkRequest]:
+        """Return the requests that exist, as they stand now, in the order asked."""
+        named = (read_request_id(request_id) for request_id in request_ids)
+        keys = [request_key(*name) for name in named if name]
         found = self._table.get_many(keys)
-        return [
-            (Entry(key[0].removeprefix("LINK#"), entry["listSort"]), _request_of(item))
-            for key, entry in zip(keys, entries, strict=True)
-            if key in found
-            for item in [RequestItem.from_raw_data(found[key])]
+        return [request_of(RequestItem.from_raw_data(found[key])) for key in keys if key in found]
+
+    def answer_within(
+        self, transaction: Transaction, request: LinkRequest, link_id: str, cause: Cause, now: datetime
+    ) -> None:
+        """Add to a transaction that a request is answered by a link, on the condition that it is not yet."""
+        key = request_key(request.link_id, request.requested_at.date())
+        actions = [
+            Path("answeredAt").set(to_millis(now)),
+            Path("replacementLinkId").set(link_id),
+            Path("hostKey").set(_list_of(request.host_id, answered=True)),
+            Path("actor").set(cause.actor),
+            Path("correlationId").set(cause.correlation_id),
         ]
+        waiting = Path("pk").exists() & Path("replacementLinkId").does_not_exist()
+        transaction.update(key, actions, waiting)
 
     def _item_of(self, event: Event, *, direct: bool = False) -> HistoryItem:
         pk, sk = history_key(event.link_id, event.time, event.sequence, event.event_id)
@@ -176,7 +192,12 @@ def event_of(item: HistoryItem) -> Event:
     )
 
 
-def _request_of(item: RequestItem) -> LinkRequest:
+def _list_of(host_id: str, *, answered: bool) -> str:
+    return f"HOST#{host_id}#{'ANSWERED' if answered else 'REQUEST'}"
+
+
+def request_of(item: RequestItem) -> LinkRequest:
+    """Return the request for a new link that an item holds."""
     return LinkRequest(
         link_id=item.pk.removeprefix("LINK#"),
         host_id=item.host_id,
@@ -188,4 +209,6 @@ def _request_of(item: RequestItem) -> LinkRequest:
         reason=item.reason,
         external_id=item.external_id,
         metadata=item.metadata or {},
+        answered_at=item.answered_at,
+        replacement_link_id=item.replacement_link_id,
     )

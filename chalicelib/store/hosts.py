@@ -1,5 +1,7 @@
 """Hosts in the table. They are few, so one index partition lists them all."""
 
+from collections.abc import Sequence
+
 from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.causes import Cause
@@ -31,19 +33,17 @@ class Hosts:
         """Write a host whole if its sequence is still `seen`; return False when it is not."""
         return self._table.put(_item_of(host, cause), Path("sequence") == seen)
 
-    def page(self, before: str | None, limit: int) -> list[tuple[Entry, Host]]:
-        """Return up to `limit` hosts, newest first, older than `before`."""
+    def entries(self, before: str | None, limit: int) -> list[Entry]:
+        """Return up to `limit` index entries of the team's hosts, newest first, older than `before`."""
         condition = None if before is None else Path("listSort") < before
-        entries = self._table.index_page(BY_HOST, TEAM_HOSTS, condition, limit)
-        found = self._table.get_many((entry["pk"], entry["sk"]) for entry in entries)
-        return [
-            (
-                Entry(entry["pk"].removeprefix("HOST#"), entry["listSort"]),
-                host_of_raw(found[entry["pk"], entry["sk"]]),
-            )
-            for entry in entries
-            if (entry["pk"], entry["sk"]) in found
-        ]
+        found = self._table.index_page(BY_HOST, TEAM_HOSTS, condition, limit)
+        return [Entry(entry["pk"].removeprefix("HOST#"), entry["listSort"]) for entry in found]
+
+    def read_many(self, host_ids: Sequence[str]) -> list[Host]:
+        """Return the hosts that exist, in the order asked."""
+        keys = [host_key(host_id) for host_id in host_ids]
+        found = self._table.get_many(keys)
+        return [host_of_raw(found[key]) for key in keys if key in found]
 
 
 def host_of(item: HostItem) -> Host:

@@ -205,6 +205,8 @@ class RequestItem(Item):
     reason = UnicodeAttribute()
     external_id = UnicodeAttribute(attr_name="externalId", null=True)
     metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
+    answered_at = InstantAttribute(attr_name="answeredAt", null=True)
+    replacement_link_id = UnicodeAttribute(attr_name="replacementLinkId", null=True)
 
 
 class HistoryItem(Item):

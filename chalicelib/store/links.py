@@ -13,6 +13,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.emails import normalise_email
 from chalicelib.domain.events import Event
+from chalicelib.domain.link_requests import LinkRequest
 from chalicelib.domain.links import DueLink, Link, LinkSettings, LinkStatus, folded_label
 from chalicelib.domain.listings import DUE_SHARDS, Entry, LinkFilter
 from chalicelib.domain.offers import NO_OVERRIDES
@@ -43,7 +44,7 @@ class Links:
 
     def __init__(self, table: Table, history: History, retention: Retention) -> None:
         self._table = table
-        self._history = history
+        self.history = history
         self._retention = retention
 
     def read(self, link_id: str) -> Link | None:
@@ -84,17 +85,27 @@ class Links:
         return link_of(LinkItem.from_raw_data(raw))
 
     def replace(
-        self, old: Link, fresh: Link, cause: Cause, *, now: datetime, keyed: KeyedBatch | None
+        self,
+        old: Link,
+        fresh: Link,
+        cause: Cause,
+        *,
+        now: datetime,
+        keyed: KeyedBatch | None = None,
+        answers: LinkRequest | None = None,
     ) -> bool:
         """Make `fresh`, and revoke `old` if it is active, together or not at all; of a keyed request, once ever.
 
-        Returns False when `old` changed since it was read, or `fresh` was made already.
+        `answers` is the request for a new link that is marked answered with it, once ever too.
+        Returns False when `old` changed since it was read, or `fresh` was made or the request answered already.
         """
         transaction = self._table.transaction()
         transaction.put(self.item_of(fresh, cause), ABSENT)
         self.revoke_within(transaction, old, cause, now=now)
         if keyed is not None:
             mark_chunk_within(transaction, old.host_id, keyed.key, keyed.batch, 0)
+        if answers is not None:
+            self.history.answer_within(transaction, answers, fresh.link_id, cause, now)
         return transaction.committed()
 
     def revoke_within(self, transaction: Transaction, link: Link, cause: Cause, *, now: datetime) -> None:
@@ -120,7 +131,7 @@ class Links:
         transaction = self._table.transaction()
         # The entry's sequence follows the link's, so no other write may come between (P6).
         transaction.delete(link_key(deleted.link_id), Path("sequence") == deleted.sequence - 1)
-        self._history.enter_within(transaction, deleted)
+        self.history.enter_within(transaction, deleted)
         return transaction.committed()
 
     def entries(self, where: LinkFilter, status: LinkStatus, before: str | None, limit: int) -> list[Entry]:

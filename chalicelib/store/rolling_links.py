@@ -6,6 +6,7 @@ from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.batches import KeyedBatch
 from chalicelib.domain.causes import Cause
+from chalicelib.domain.link_requests import LinkRequest
 from chalicelib.domain.links import Link
 from chalicelib.store.chunks import mark_chunk_within
 from chalicelib.store.items import RollingItem, rolling_key
@@ -34,10 +35,12 @@ class RollingLinks:
         *,
         now: datetime,
         keyed: KeyedBatch | None = None,
+        answers: LinkRequest | None = None,
     ) -> bool:
         """Make `fresh` the rolling link and revoke `old` if it was read as active, together or not at all.
 
-        `seen` is where the pointer was read to point. Returns False when anything changed since it was read.
+        `seen` is where the pointer was read to point; `answers` is the request for a new link that is marked
+        answered with it. Returns False when anything changed since it was read.
         """
         transaction = self._table.transaction()
         transaction.put(self._links.item_of(fresh, cause), ABSENT)
@@ -50,6 +53,8 @@ class RollingLinks:
             self._links.revoke_within(transaction, old, cause, now=now)
         if keyed is not None:
             mark_chunk_within(transaction, fresh.host_id, keyed.key, keyed.batch, 0)
+        if answers is not None:
+            self._links.history.answer_within(transaction, answers, fresh.link_id, cause, now)
         return transaction.committed()
 
     def succeed_within(self, transaction: Transaction, link: Link, successor: Link, cause: Cause) -> None:

@@ -16,10 +16,11 @@ from chalicelib.service.expire import expire_due_links
 from chalicelib.service.generate import GenerateRequest, generate
 from chalicelib.service.list_links import ListRequest, list_links
 from chalicelib.service.manage_event_types import create_event_type, list_event_types
-from chalicelib.service.manage_hosts import create_host
+from chalicelib.service.manage_hosts import create_host, list_hosts
 from chalicelib.service.ports import World
 
 _CAUSE = Cause("system:seed", "seed")
+_ADMIN = Caller("seed", Role.ADMIN, None)
 _SAMPLE = "Sample: once"
 _WORKDAYS = WeeklyHours(days=("mon", "tue", "wed", "thu", "fri"), start="09:00", end="17:00")
 
@@ -32,8 +33,8 @@ def seed(api_key: str) -> str:
     world = bootstrap.world()
     expire_due_links(world)  # what came due while nothing ran
     if world.store.api_keys.read(api_key) is None:
-        hosts = world.store.hosts.page(None, 1)
-        host = hosts[0][1] if hosts else _make_samples(world)
+        hosts = list_hosts(world, _ADMIN, None, 1).rows
+        host = hosts[0] if hosts else _make_samples(world)
         make_key(world, role=Role.ADMIN, host_id=host.host_id, name="make run", cause=_CAUSE, secret=api_key)
     link = _sample(world, authenticate(world, api_key))
     url = link_answer(link, world.keyring(), os.environ["BASE_URL"], world.now()).url
@@ -43,10 +44,9 @@ def seed(api_key: str) -> str:
 
 
 def _make_samples(world: World) -> Host:
-    admin = Caller("seed", Role.ADMIN, None)
     host = create_host(
         world,
-        admin,
+        _ADMIN,
         HostSettings(name="Ada Sample", email="ada@example.com", time_zone="Europe/Berlin"),
         _CAUSE,
     )
@@ -68,7 +68,7 @@ def _make_samples(world: World) -> Host:
         questions=(Question("topic", "What shall we work on?", required=True),),
     )
     first, second = (
-        create_event_type(world, admin, host.host_id, settings, _CAUSE) for settings in (intro, workshop)
+        create_event_type(world, _ADMIN, host.host_id, settings, _CAUSE) for settings in (intro, workshop)
     )
     recipient = Recipient(name="Grace Sample", email="grace@example.com")
     expires = world.now() + timedelta(days=14)
@@ -83,7 +83,7 @@ def _make_samples(world: World) -> Host:
         request = GenerateRequest(
             event_type_id=event_type_id, links=links, from_items=True, idempotency_key=None, body_hash=""
         )
-        generate(world, admin, request, _CAUSE)
+        generate(world, _ADMIN, request, _CAUSE)
     return host
 
 

@@ -170,7 +170,8 @@ class Gateway(LocalGateway):
 
 def _as_answer(response: Mapping[str, Any]) -> Answer:
     headers: HeaderType = {**response["headers"], **response["multiValueHeaders"]}
-    if not any(name.lower() == "content-type" for name in headers):
+    has_content = response["statusCode"] not in (http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_MODIFIED)
+    if has_content and not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = "application/json"
     body = response["body"]
     if response.get("isBase64Encoded"):

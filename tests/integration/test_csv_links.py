@@ -550,3 +550,75 @@ def test_formulas_in_an_import_come_back_as_text_and_are_kept_as_they_were(host:
     assert [row["label"] for row in rows] == ["'=1+1"] * 3
     assert rows[2]["recipientEmail"] == "'=nobody"
     assert {link["label"] for link in host.list()["links"]} == {"=1+1"}
+
+
+# Preview
+
+
+def preview(caller: Caller, event_type: dict[str, Any], text: str) -> httpx.Response:
+    """Ask what a file would make."""
+    params = {"eventTypeId": event_type["eventTypeId"]}
+    return caller("POST", "/v1/links/import/preview", params=params, headers=CSV, content=text.encode())
+
+
+def test_a_preview_tells_each_row_and_makes_nothing(site: Site, host: Caller) -> None:
+    event_type = host.event_type()
+    before = len(site.items())
+
+    shown = ok(preview(host, event_type, MIXED))
+
+    assert (shown["good"], shown["bad"]) == (2, 2)
+    assert [(row["line"], row["link"] is None) for row in shown["rows"]] == [
+        *((2, False), (3, True), (4, True), (5, False))
+    ]
+    recipient = {"name": "", "email": "a@invitees.example", "enforce": "none"}
+    assert shown["rows"][0]["link"] == {
+        "recipient": recipient,
+        "label": "A",
+        "maxUsageCount": 1,
+        "expiresAt": None,
+        "notBefore": None,
+    }
+    assert [row["errors"] for row in shown["rows"][1:3]] == [
+        [{"column": "recipientEmail", "detail": "is not an email address"}],
+        [{"column": "durationMinutes", "detail": "must be a whole number"}],
+    ]
+    assert len(site.items()) == before
+    assert count_of(host) == 0
+
+
+@pytest.mark.parametrize(
+    "text", [GOOD, MIXED, MIXED.replace("x", "10"), "label,expiresAt\nA,2001-01-01T00:00:00Z\n"]
+)
+def test_a_preview_says_what_the_import_says(host: Caller, text: str) -> None:
+    """What is good there is made by the import, what is bad there is refused by it, with the same words."""
+    event_type = host.event_type()
+    shown = ok(preview(host, event_type, text))
+
+    done = send(host, event_type, text)
+
+    if shown["bad"]:
+        told = [(fault["line"], fault["column"], fault["detail"]) for fault in done.json()["errors"]]
+        expected = [
+            (row["line"], error["column"], error["detail"])
+            for row in shown["rows"]
+            for error in row["errors"]
+        ]
+        assert told == expected
+    else:
+        assert len(imported(done)) == shown["good"] == len(shown["rows"])
+
+
+def test_a_preview_of_no_table_is_refused_as_its_import(host: Caller, other: Caller) -> None:
+    """P9, and a file too large or of another kind."""
+    event_type = host.event_type()
+    assert_problem(preview(host, event_type, "label\n" + "x" * MANY_ROWS), 413, "payload-too-large")
+    assert_problem(preview(host, event_type, "nonsense\n1\n"), 400, "invalid-request")
+    assert_problem(preview(host, event_type, "label\n"), 422, "invalid-value")
+    assert_problem(preview(host, other.event_type(), GOOD), 404, "not-found")
+    path = "/v1/links/import/preview"
+    as_json = host.post(path, {}, params={"eventTypeId": event_type["eventTypeId"]})
+    assert_problem(as_json, 415, "unsupported-media-type")
+    assert_problem(host("POST", path, headers=CSV, content=GOOD), 400, "invalid-request", "/eventTypeId")
+    worst = "label,expiresAt\n" + ("<" + "é" * 60 + "," + "<" * 60 + "\n") * 1000
+    assert len(ok(preview(host, event_type, worst))["rows"]) == 1000

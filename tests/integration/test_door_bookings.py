@@ -148,3 +148,39 @@ def test_a_use_does_not_come_back_to_an_archived_event_type(site: Site, host: Ca
     assert host.delete(f"/v1/event-types/{event_type['eventTypeId']}").status_code == 204
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
     assert host.reread(link)["status"] == "used"
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 50])
+def test_lists_walk_backwards_too(site: Site, host: Caller, limit: int) -> None:
+    """P10: latest start first, each once, for every filter and range; neither direction takes the other's cursor."""
+    event_type = host.event_type()
+    links = [host.link(event_type, maxUsageCount=None) for _ in range(2)]
+    booked = [_book(site, links[number % 2], at(days=number + 1)) for number in range(7)]
+    for booking in booked[::3]:
+        ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+    backwards = [booking["bookingId"] for booking in reversed(booked)]
+    assert _walk(host, limit, order="desc") == backwards
+    assert _walk(host, limit, order="asc") == backwards[::-1]
+    assert _walk(host, limit, order="desc", to=at(days=5)) == backwards[3:]
+    assert _walk(host, limit, order="desc", **{"from": at(days=2), "to": at(days=5)}) == backwards[3:6]
+    assert _walk(host, limit, order="desc", linkId=links[0]["linkId"]) == backwards[::2]
+    confirmed = [b["bookingId"] for b in reversed(booked) if b not in booked[::3]]
+    assert _walk(host, limit, order="desc", status="confirmed") == confirmed
+
+
+def test_a_page_backwards_reads_what_it_answers(site: Site, host: Caller) -> None:
+    """P10: items read are items answered, index entries at most twice that and one a status; cursors stay apart."""
+    link = host.link(maxUsageCount=None)
+    for number in range(9):
+        _book(site, link, at(days=number + 1))
+    first = ok(host.get("/v1/bookings", params={"order": "desc", "limit": 4}))
+    with site.counting() as reads:
+        params = {"order": "desc", "limit": 4, "cursor": first["nextCursor"]}
+        second = ok(host.get("/v1/bookings", params=params))
+    assert [b["start"] for b in second["bookings"]] == [at(days=n) for n in (5, 4, 3, 2)]
+    assert reads.items == 1 + 4  # the API key, and the page
+    assert reads.index_entries <= 2 * 4 + 2
+    for order in ({}, {"order": "asc"}):
+        answer = host.get("/v1/bookings", params={"cursor": first["nextCursor"]} | order)
+        assert_problem(answer, 422, "invalid-value", "/cursor")
+    assert_problem(host.get("/v1/bookings", params={"order": "up"}), 400, "invalid-request", "/order")

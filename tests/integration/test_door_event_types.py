@@ -58,7 +58,7 @@ EVERYTHING: Final[dict[str, Any]] = {
         {"id": "size", "label": "How many?", "kind": "choice", "required": False, "options": ["1", "2–5"]},
     ],
 }
-FIELDS: Final = {"eventTypeId", "hostId", "createdAt"} | set(EVERYTHING)
+FIELDS: Final = {"eventTypeId", "hostId", "createdAt", "archivedAt"} | set(EVERYTHING)
 
 
 def test_all_but_title_duration_and_schedule_have_defaults(host: Caller) -> None:
@@ -290,3 +290,33 @@ def test_links_follow_a_changed_event_type_but_for_their_own_overrides(site: Sit
     shown = [ok(site.visit(link, headers=JSON)) for link in (plain, own)]
     assert [(s["title"], s["durationMinutes"]) for s in shown] == [("After", 60), ("Mine", 45)]
     assert "After" in site.visit(plain, headers=HTML).text
+
+
+def test_what_was_deleted_is_listed_where_it_is_asked_for(site: Site, host: Caller, other: Caller) -> None:
+    """P9, P10: its links and bookings still name it; the last page, full as it is, is the last."""
+    new = []
+    for number in range(4):
+        site.clock.pass_by(seconds=1)
+        new.append(host.event_type(title=f"Event {number}"))
+    gone = other.event_type()
+    other.delete(f"/v1/event-types/{gone['eventTypeId']}")
+    for event_type in new[:2]:
+        assert host.delete(f"/v1/event-types/{event_type['eventTypeId']}").status_code == 204
+    pages = [ok(host.get("/v1/event-types", params={"archived": "true", "limit": 1}))]
+    more = {"archived": "true", "limit": "1", "cursor": pages[0]["nextCursor"]}
+    pages.append(ok(host.get("/v1/event-types", params=more)))
+    found = [row for page in pages for row in page["eventTypes"]]
+    assert [row["title"] for row in found] == ["Event 1", "Event 0"]
+    assert {row["archivedAt"] for row in found} == {rfc3339(site.clock())}
+    assert pages[1]["nextCursor"] is None
+    live = ok(host.get("/v1/event-types", params={"limit": 2}))
+    assert [row["title"] for row in live["eventTypes"]] == ["Event 3", "Event 2"]
+    assert (live["nextCursor"], live["eventTypes"][0]["archivedAt"]) == (None, None)
+    assert_problem(host.get("/v1/event-types", params={"archived": "1"}), 400, "invalid-request", "/archived")
+
+
+def test_what_has_no_content_names_no_content_type(host: Caller) -> None:
+    answer = host.delete(f"/v1/event-types/{host.event_type()['eventTypeId']}")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "content-type" not in answer.headers

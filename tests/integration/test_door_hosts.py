@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.api_keys import Role
 from chalicelib.domain.clock import rfc3339
-from tests.integration.doors import NOW, Caller, Site, assert_problem, at, made, ok
+from tests.integration.doors import BASE_URL, NOW, Caller, Site, assert_problem, at, made, ok
 
 HOST_FIELDS = {"hostId", "name", "email", "timeZone", "timeOff", "createdAt"}
 BODY = {"name": "Ada Lovelace", "email": "Ada@hosts.example", "timeZone": "Europe/Berlin"}
@@ -128,3 +129,30 @@ def test_time_off_closes_slots_on_all_the_hosts_event_types_and_no_one_elses(
     assert len(site.slots(theirs, **day)) == 48
     assert_problem(site.redeem(second, "2040-01-05T11:00:00Z"), 409, "slot-not-offered")
     made(site.redeem(second, "2040-01-05T12:00:00Z"))
+
+
+def test_a_page_that_is_full_and_the_last_says_so(site: Site) -> None:
+    """P10: no cursor leads to an empty page."""
+    count, cursor = 0, None
+    while True:
+        page = ok(site.admin.get("/v1/hosts", params={"limit": 1} | ({"cursor": cursor} if cursor else {})))
+        assert len(page["hosts"]) == 1
+        count += 1
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert count >= 1
+
+
+def test_who_am_i_names_the_role_and_the_host(site: Site, host: Caller) -> None:
+    """P9: a host's key is that host's; an admin's stands for none, or for the one it was made for."""
+    own = ok(host.get(f"/v1/hosts/{host.host_id}"))
+    key_id = host.key.key.key_id
+    expected = {"keyId": key_id, "role": "host", "host": own, "baseUrl": BASE_URL}
+    assert ok(host.get("/v1/me")) == expected
+    admin = ok(site.admin.get("/v1/me"))
+    assert (admin["role"], admin["host"]) == ("admin", None)
+    both = Caller(site.client, site.key(Role.ADMIN, host.host_id), host.host_id)
+    assert ok(both.get("/v1/me")) == expected | {"keyId": both.key.key.key_id, "role": "admin"}
+    assert host.key.secret not in host.get("/v1/me").text
+    assert_problem(host.get("/v1/me", params={"hostId": "x"}), 400, "invalid-request", "/hostId")

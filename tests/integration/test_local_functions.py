@@ -12,6 +12,7 @@ from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.links import LinkStatus
 from chalicelib.service.list_links import ListRequest, list_links
+from chalicelib.service.manage_hosts import list_hosts
 from chalicelib.service.ports import World
 from chalicelib.service.read_history import read_history
 from chalicelib.service.revoke import revoke_link
@@ -70,7 +71,7 @@ def test_the_stream_is_told_by_the_deployed_consumer_and_over_a_restart(
         site, world = _settle(engine, monkeypatch)
         assert deploy_locally(engine.endpoint_url, local_package(), site) is Outcome.CREATED
         seed("ao_" + "A" * 43)
-        ((_, host),) = world.store.hosts.page(None, 10)
+        (host,) = list_hosts(world, ADMIN, None, 10).rows
         request = ListRequest(
             host_id=host.host_id,
             event_type_id=None,

@@ -254,12 +254,24 @@ export function menuButton(label, items) {
     // Within the dialog, if it stands in one: all else is inert.
     (button.closest("dialog") ?? document.body).append(menu);
     menu.showPopover();
-    const at = button.getBoundingClientRect();
-    const below = at.bottom + 4 + menu.offsetHeight <= innerHeight;
-    menu.style.top = `${below ? at.bottom + 4 : Math.max(8, at.top - 4 - menu.offsetHeight)}px`;
-    menu.style.left = `${Math.max(8, at.right - menu.offsetWidth)}px`;
+    placeMenu();
     /** @type {HTMLElement} */ (menu.firstElementChild)?.focus();
   });
   return button;
 }
-addEventListener("scroll", () => { if (menu.matches(":popover-open")) menu.hidePopover(); }, { passive: true });
+
+/** Put the menu at its button: below it, or above where there is no room. */
+function placeMenu() {
+  if (!opener || !menu.matches(":popover-open")) return;
+  const at = opener.getBoundingClientRect();
+  if (!opener.isConnected || at.bottom < 0 || at.top > innerHeight) {
+    menu.hidePopover();
+    return;
+  }
+  const below = at.bottom + 4 + menu.offsetHeight <= innerHeight;
+  menu.style.top = `${below ? at.bottom + 4 : Math.max(8, at.top - 4 - menu.offsetHeight)}px`;
+  menu.style.left = `${Math.max(8, at.right - menu.offsetWidth)}px`;
+}
+// Captured: what scrolls is often a dialog's content, and scrolling doesn't bubble.
+addEventListener("scroll", placeMenu, { passive: true, capture: true });
+addEventListener("resize", placeMenu, { passive: true });
