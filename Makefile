@@ -17,7 +17,7 @@ export DYNAMODB_ENDPOINT
 export BENCH_LINKS
 
 .DEFAULT_GOAL := help
-.PHONY: help openapi run test bench lint fmt types dynoxide chromium key keys revoke-key package clean
+.PHONY: help openapi schemas run test bench lint fmt types dynoxide chromium key keys revoke-key package clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ revoke-key: $(INSTALLED) ## revoke a local API key: KEY_ID=…
 
 openapi: $(INSTALLED) ## write docs/openapi.json from the code
 	@$(PY) -m infra.openapi
+
+schemas: $(INSTALLED) ## write docs/schemas/events from the code
+	@$(PY) -m infra.event_schemas
 
 package: $(INSTALLED) ## make the zip and the template for AWS: STAGE=… [ARCHITECTURE=arm64|x86_64]
 	@$(PY) -m infra.package --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"

@@ -1,5 +1,14 @@
 """Fixtures for all tests."""
 
 from tests.engines import dynoxide, engine, ministack, no_real_aws, table
+from tests.event_schemas import every_event_fits_its_schema, outbox_faults
 
-__all__ = ["dynoxide", "engine", "ministack", "no_real_aws", "table"]
+__all__ = [
+    "dynoxide",
+    "engine",
+    "every_event_fits_its_schema",
+    "ministack",
+    "no_real_aws",
+    "outbox_faults",
+    "table",
+]

@@ -1,8 +1,9 @@
 """An event as it leaves the product: the envelope that the bus, webhooks and mail carry (P6, P7)."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.events import Event
@@ -18,20 +19,31 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     is not ordered. 0 tells of something that changed neither. There is no token in it, ever (P7), nor the invitee.
     """
 
-    id: str
-    type: str
-    schema_version: str = SCHEMA_VERSION
-    time: str
-    host_id: str | None
-    link_id: str | None
-    booking_id: str | None
-    event_type_id: str | None
-    external_id: str | None
-    metadata: dict[str, Any]
-    sequence: int
-    actor: str
-    correlation_id: str
-    data: dict[str, Any]
+    id: Annotated[str, Meta(pattern="^evt_[a-z2-7]{26}$", description="The same for the same change.")]
+    type: Annotated[str, Meta(description="What happened.")]
+    schema_version: Annotated[
+        str, Meta(description="Raised when a consumer has to look; a new member does not raise it.")
+    ] = SCHEMA_VERSION
+    time: Annotated[
+        str,
+        Meta(description="When it happened, UTC.", extra_json_schema={"format": "date-time"}),
+    ]
+    host_id: Annotated[str | None, Meta(description="Whose it is.")]
+    link_id: Annotated[str | None, Meta(description="The link it is about, or came by. Not the token.")]
+    booking_id: Annotated[str | None, Meta(description="The booking it is about, or null.")]
+    event_type_id: Annotated[str | None, Meta(description="The event type of the link.")]
+    external_id: Annotated[str | None, Meta(description="The host's own id for the link, or null.")]
+    metadata: Annotated[dict[str, Any], Meta(description="The host's own JSON object of the link.")]
+    sequence: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Raised by every write to the booking, or else the link, that it is about; to order by.",
+        ),
+    ]
+    actor: Annotated[str, Meta(description="Who did it: `key:<keyId>`, `invitee`, `system:<what>`.")]
+    correlation_id: Annotated[str, Meta(description="Ties it to the request that caused it.")]
+    data: Annotated[dict[str, Any], Meta(description="What belongs to this kind of event.")]
 
 
 def envelope_of(event: Event) -> Envelope:

@@ -8,10 +8,11 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from chalicelib.domain import event_data
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
@@ -36,6 +37,24 @@ class EventType(StrEnum):
     BOOKING_ERASED = "booking.erased"
 
 
+DATA: Final[Mapping[EventType, type[event_data.Data]]] = {
+    EventType.LINK_CREATED: event_data.LinkCreated,
+    EventType.LINK_UPDATED: event_data.LinkUpdated,
+    EventType.LINK_OPENED: event_data.LinkOpened,
+    EventType.LINK_USED: event_data.LinkUsed,
+    EventType.LINK_REVOKED: event_data.LinkRevoked,
+    EventType.LINK_EXPIRED: event_data.LinkExpired,
+    EventType.LINK_DELETED: event_data.LinkDeleted,
+    EventType.LINK_REQUESTED: event_data.LinkRequested,
+    EventType.LINK_DENIED: event_data.LinkDenied,
+    EventType.BOOKING_CONFIRMED: event_data.BookingConfirmed,
+    EventType.BOOKING_CANCELLED: event_data.BookingCancelled,
+    EventType.BOOKING_RESCHEDULED: event_data.BookingRescheduled,
+    EventType.BOOKING_ERASED: event_data.BookingErased,
+}
+"""What the `data` of each kind holds; `make schemas` writes the published schemas from it."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened. The same change gives the same `event_id`, however often it is read.
 
@@ -58,6 +77,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
 
 
+def data_of(kind: EventType, **fields: Any) -> dict[str, Any]:
+    """Return an event's `data` from the fields of its kind. Raises TypeError for one that is missing or not of it."""
+    data: dict[str, Any] = msgspec.to_builtins(DATA[kind](**fields))
+    return data
+
+
 def event_id_of(*parts: object) -> str:
     """Return the stable id of an event, from what makes it the one it is."""
     raw = hashlib.sha256("\x00".join(str(part) for part in parts).encode()).digest()[:16]
@@ -75,11 +100,12 @@ def link_events(old: Link | None, new: Link | None, cause: Cause, time: datetime
     if new is None:
         link = msgspec.structs.replace(link, sequence=link.sequence + 1)
         if link.stored_status is LinkStatus.ACTIVE:  # the expiry schedule did not come by in time
+            link = msgspec.structs.replace(link, stored_status=LinkStatus.EXPIRED)
             yield _link_event(EventType.LINK_EXPIRED, link, cause, time)
             link = msgspec.structs.replace(link, sequence=link.sequence + 1)
-        yield _link_event(EventType.LINK_DELETED, link, cause, time, {"reason": "ttl"})
+        yield _link_event(EventType.LINK_DELETED, link, cause, time, reason="ttl")
     elif old is None:
-        yield _link_event(EventType.LINK_CREATED, new, cause, time, {"rolling": new.rolling})
+        yield _link_event(EventType.LINK_CREATED, new, cause, time, rolling=new.rolling)
     else:
         yield from _link_changes(old, new, cause, time)
 
@@ -87,7 +113,7 @@ def link_events(old: Link | None, new: Link | None, cause: Cause, time: datetime
 def link_deleted(link: Link, cause: Cause, time: datetime) -> Event:
     """Return the entry of a link that its host deletes."""
     link = msgspec.structs.replace(link, sequence=link.sequence + 1)
-    return _link_event(EventType.LINK_DELETED, link, cause, time, {"reason": "host"})
+    return _link_event(EventType.LINK_DELETED, link, cause, time, reason="host")
 
 
 def booking_events(old: Booking | None, new: Booking | None, cause: Cause, time: datetime) -> Iterator[Event]:
@@ -100,8 +126,8 @@ def booking_events(old: Booking | None, new: Booking | None, cause: Cause, time:
     if old.status is not new.status and new.status is BookingStatus.CANCELLED:
         yield _booking_event(EventType.BOOKING_CANCELLED, new, cause, time)
     if old.start != new.start:
-        moved = {"previousStart": rfc3339(old.start), "previousEnd": rfc3339(old.end)}
-        yield _booking_event(EventType.BOOKING_RESCHEDULED, new, cause, time, moved)
+        before = {"previous_start": rfc3339(old.start), "previous_end": rfc3339(old.end)}
+        yield _booking_event(EventType.BOOKING_RESCHEDULED, new, cause, time, **before)
     if old.invitee is not None and new.invitee is None:
         yield _booking_event(EventType.BOOKING_ERASED, new, cause, time)
 
@@ -110,11 +136,11 @@ def _link_changes(old: Link, new: Link, cause: Cause, time: datetime) -> Iterato
     if new.usage_count > old.usage_count:
         yield _link_event(EventType.LINK_USED, new, cause, time)
     if new.usage_count < old.usage_count:
-        yield _link_event(EventType.LINK_UPDATED, new, cause, time, {"reason": "use-restored"})
+        yield _link_event(EventType.LINK_UPDATED, new, cause, time, reason="use-restored", changed=[])
     if new.edition != old.edition:
         before, after = old.settings, new.settings
-        names = [n for n in before.__struct_fields__ if getattr(before, n) != getattr(after, n)]
-        yield _link_event(EventType.LINK_UPDATED, new, cause, time, {"changed": [_camel(n) for n in names]})
+        names = [_camel(n) for n in before.__struct_fields__ if getattr(before, n) != getattr(after, n)]
+        yield _link_event(EventType.LINK_UPDATED, new, cause, time, reason="settings-changed", changed=names)
     if new.stored_status is not old.stored_status:
         ended = {
             LinkStatus.REVOKED: EventType.LINK_REVOKED,
@@ -124,15 +150,14 @@ def _link_changes(old: Link, new: Link, cause: Cause, time: datetime) -> Iterato
             yield _link_event(ended, new, cause, time)
 
 
-def _link_event(
-    kind: EventType, link: Link, cause: Cause, time: datetime, more: Mapping[str, Any] | None = None
-) -> Event:
-    data = {
-        "status": link.stored_status.value,
-        "usageCount": link.usage_count,
-        "maxUsageCount": link.settings.max_usage_count,
-        **(more or {}),
-    }
+def _link_event(kind: EventType, link: Link, cause: Cause, time: datetime, **more: Any) -> Event:
+    data = data_of(
+        kind,
+        status=link.stored_status.value,
+        usage_count=link.usage_count,
+        max_usage_count=link.settings.max_usage_count,
+        **more,
+    )
     return Event(
         event_id=event_id_of(kind, link.link_id, link.sequence),
         type=kind,
@@ -148,10 +173,8 @@ def _link_event(
     )
 
 
-def _booking_event(
-    kind: EventType, booking: Booking, cause: Cause, time: datetime, more: Mapping[str, Any] | None = None
-) -> Event:
-    data = {"start": rfc3339(booking.start), "end": rfc3339(booking.end), **(more or {})}
+def _booking_event(kind: EventType, booking: Booking, cause: Cause, time: datetime, **more: Any) -> Event:
+    data = data_of(kind, start=rfc3339(booking.start), end=rfc3339(booking.end), **more)
     return Event(
         event_id=event_id_of(kind, booking.booking_id, booking.sequence),
         type=kind,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
-from chalicelib.domain.events import Event, EventType, booking_events, event_id_of, link_events
+from chalicelib.domain.events import Event, EventType, booking_events, data_of, event_id_of, link_events
 from chalicelib.store.bookings import booking_of
 from chalicelib.store.faults import RawItem
 from chalicelib.store.history import event_of
@@ -88,21 +88,34 @@ def _of_opens(change: _Change) -> list[Event]:
     ):
         return []
     item = OpensItem.from_raw_data(change.new)
-    return [_about(EventType.LINK_OPENED, item, item.first_opened_at, {}, item.pk)]
+    return [
+        _about(EventType.LINK_OPENED, item, item.first_opened_at, data_of(EventType.LINK_OPENED), item.pk)
+    ]
 
 
 def _of_denial(change: _Change) -> list[Event]:
     if change.new is None or change.old is not None:
         return []
     item = DenialItem.from_raw_data(change.new)
-    return [_about(EventType.LINK_DENIED, item, item.denied_at, {"reason": item.code}, item.pk, item.sk)]
+    return [
+        _about(
+            EventType.LINK_DENIED,
+            item,
+            item.denied_at,
+            data_of(EventType.LINK_DENIED, reason=item.code),
+            item.pk,
+            item.sk,
+        )
+    ]
 
 
 def _of_request(change: _Change) -> list[Event]:
     if change.new is None or change.old is not None:
         return []
     item = RequestItem.from_raw_data(change.new)
-    data = {"reason": item.reason}  # who asks stays in the request, which is kept for less long
+    data = data_of(
+        EventType.LINK_REQUESTED, reason=item.reason
+    )  # who asks stays in the request, which is kept for less long
     return [_about(EventType.LINK_REQUESTED, item, item.requested_at, data, item.pk, item.sk)]
 
 

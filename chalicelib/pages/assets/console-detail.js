@@ -164,7 +164,7 @@ async function loadHistory(place, link) {
 function entry(event) {
   const who = event.actor.startsWith("key:") ? `by API key ${event.actor.slice(4)}` : event.actor === "invitee" ? "by the invitee" : "by the system";
   const { data } = event;
-  const more = data.changed ? data.changed.map((/** @type {string} */ name) => FIELDS[name] ?? name).join(", ")
+  const more = data.changed?.length ? data.changed.map((/** @type {string} */ name) => FIELDS[name] ?? name).join(", ")
     : data.reason ? String(data.reason).replaceAll("-", " ")
     : data.start ? exact(data.start) : "";
   return h("li", {}, h("b", {}, EVENTS[event.type] ?? event.type), more ? `: ${more}` : "", h("span.sub", {}, `${exact(event.time)}, ${who}`));

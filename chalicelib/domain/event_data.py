@@ -1,0 +1,103 @@
+"""What each kind of event says beyond its envelope: the `data` of it, kind by kind. The schemas are made from here."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Text = Annotated[str, Meta(min_length=1)]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
+Status = Annotated[
+    Literal["active", "used", "expired", "revoked"], Meta(description="The link's status after the change.")
+]
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of all: what a kind of event has of its own."""
+
+
+class LinkState(Data, frozen=True, kw_only=True):
+    """A link as the change left it."""
+
+    status: Status
+    usage_count: Annotated[int, Meta(ge=0, description="Bookings that count, after the change.")]
+    max_usage_count: Annotated[int | None, Meta(description="Bookings the link gives; null for unlimited.")]
+
+
+class LinkCreated(LinkState, frozen=True, kw_only=True):
+    """A link was made."""
+
+    rolling: Annotated[bool, Meta(description="Whether a redeem makes its successor.")]
+
+
+class LinkUpdated(LinkState, frozen=True, kw_only=True):
+    """A link's settings were changed, or a cancelled booking gave its use back."""
+
+    reason: Annotated[Literal["settings-changed", "use-restored"], Meta(description="What the change was.")]
+    changed: Annotated[
+        list[Text], Meta(description="The settings that are new, by their names in the API; none for a use.")
+    ]
+
+
+class LinkOpened(Data, frozen=True, kw_only=True):
+    """A person opened the link's page for the first time; later opens are counted, not told."""
+
+
+class LinkUsed(LinkState, frozen=True, kw_only=True):
+    """A booking was made by the link; `status` tells whether it was the last."""
+
+
+class LinkRevoked(LinkState, frozen=True, kw_only=True):
+    """The link was revoked: nothing books by it from then on."""
+
+
+class LinkExpired(LinkState, frozen=True, kw_only=True):
+    """The link's time had come. Told within minutes of it; redeeming ended at the instant itself."""
+
+
+class LinkDeleted(LinkState, frozen=True, kw_only=True):
+    """The link is gone."""
+
+    reason: Annotated[
+        Literal["host", "ttl"],
+        Meta(description="Who took it away: a host, or DynamoDB after the retention time."),
+    ]
+
+
+class LinkRequested(Data, frozen=True, kw_only=True):
+    """Someone asks for a new link, from the page of a dead one; who and what they say is in the request."""
+
+    reason: Annotated[Literal["used", "expired", "revoked"], Meta(description="What the link had died of.")]
+
+
+class LinkDenied(Data, frozen=True, kw_only=True):
+    """A redeem was refused; at most once a link, reason and minute."""
+
+    reason: Annotated[Text, Meta(description="The problem's code, e.g. `link-used`.")]
+
+
+class BookingSpan(Data, frozen=True, kw_only=True):
+    """When a booking is, after the change."""
+
+    start: Annotated[Time, Meta(description="When it begins, UTC.")]
+    end: Annotated[Time, Meta(description="When it ends, UTC.")]
+
+
+class BookingConfirmed(BookingSpan, frozen=True, kw_only=True):
+    """A booking was made."""
+
+
+class BookingCancelled(BookingSpan, frozen=True, kw_only=True):
+    """A booking was cancelled; its slot is free again."""
+
+
+class BookingRescheduled(BookingSpan, frozen=True, kw_only=True):
+    """A booking was moved."""
+
+    previous_start: Annotated[Time, Meta(description="When it would have begun, UTC.")]
+    previous_end: Annotated[Time, Meta(description="When it would have ended, UTC.")]
+
+
+class BookingErased(BookingSpan, frozen=True, kw_only=True):
+    """A booking's person was erased; the record stays."""

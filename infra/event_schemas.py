@@ -1,0 +1,71 @@
+"""`make schemas`: write a JSON Schema (2020-12) for every kind of event to docs/schemas/events, from the code."""
+
+import inspect
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.domain.envelopes import SCHEMA_VERSION, Envelope
+from chalicelib.domain.events import DATA, EventType
+
+FOLDER: Final = Path(__file__).parents[1] / "docs" / "schemas" / "events"
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema_of(kind: EventType) -> dict[str, Any]:
+    """Return the schema of one kind of event, whole: the envelope with this kind's `type` and `data`."""
+    data = DATA[kind]
+    # Unknown members are let through: a newer producer may say more.
+    _, parts = msgspec.json.schema_components([Envelope, data], ref_template="#/$defs/{name}")
+    properties: dict[str, Any] = parts["Envelope"]["properties"]
+    about = kind.value.partition(".")[0]
+    if about in {"link", "booking"}:
+        for name in ("hostId", "linkId", "eventTypeId"):
+            properties[name] = _just(properties[name], {"type": "string"})
+    properties["bookingId"] = _just(
+        properties["bookingId"], {"type": "string" if about == "booking" else "null"}
+    )
+    properties["type"] = _just(properties["type"], {"const": kind.value})
+    properties["schemaVersion"] = _just(properties["schemaVersion"], {"const": SCHEMA_VERSION})
+    body = parts[data.__name__]
+    properties["data"] = {
+        "type": "object",
+        "description": properties["data"]["description"],
+        "properties": body["properties"],
+        "required": body["required"],
+    }
+    return {
+        "$schema": _DIALECT,
+        "$id": f"urn:admit-one:event:{kind.value}:{SCHEMA_VERSION}",
+        "title": kind.value,
+        "description": " ".join((inspect.getdoc(data) or "").split()),
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+    }
+
+
+def files() -> dict[str, str]:
+    """Return the text of each file by its name."""
+    return {
+        f"{kind.value}.json": msgspec.json.format(msgspec.json.encode(schema_of(kind)), indent=2).decode()
+        + "\n"
+        for kind in DATA
+    }
+
+
+def _just(described: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
+    """Return a property with its description and another form."""
+    return {"description": described["description"], **form}
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    texts = files()
+    for old in FOLDER.glob("*.json"):
+        if old.name not in texts:
+            old.unlink()
+    for name, text in texts.items():
+        (FOLDER / name).write_text(text)
+    print(f"Wrote {len(texts)} schemas")

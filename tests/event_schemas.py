@@ -1,0 +1,58 @@
+"""Events held against their published schemas: every one that any test's outbox makes (P6, P7)."""
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+
+from chalicelib.domain.envelopes import envelope_of, write_envelope
+from chalicelib.domain.events import DATA, Event
+from infra.event_schemas import FOLDER
+
+
+@functools.cache
+def validator(kind: str) -> Any:
+    """Return what checks an event by the committed schema of its kind, and refuses members that it does not name."""
+    schema = json.loads((FOLDER / f"{kind}.json").read_text())
+    schema["additionalProperties"] = schema["properties"]["data"]["additionalProperties"] = False
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def faults_of(document: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with an envelope."""
+    kind = document.get("type")
+    if kind not in {known.value for known in DATA}:
+        return [f"no such kind of event: {kind}"]
+    return [f"{kind}: {error.json_path}: {error.message}" for error in validator(kind).iter_errors(document)]
+
+
+@pytest.fixture(scope="session")
+def outbox_faults() -> Iterator[list[str]]:
+    """What was wrong with the events that the outbox made, in this process; emptied by whoever looks."""
+    from chalicelib.store import dynamo
+    from chalicelib.store.outbox import events_of
+
+    faults: list[str] = []
+
+    def checked(record: Mapping[str, Any]) -> list[Event]:
+        events = events_of(record)
+        for event in events:
+            faults.extend(faults_of(msgspec.json.decode(write_envelope(envelope_of(event)))))
+        return events
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dynamo, "events_of", checked)
+        yield faults
+
+
+@pytest.fixture(autouse=True)
+def every_event_fits_its_schema(outbox_faults: list[str]) -> Iterator[None]:
+    """No test goes by in which an event was made that its schema refuses."""
+    yield
+    found = [*outbox_faults]
+    outbox_faults.clear()
+    assert found == []
