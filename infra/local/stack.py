@@ -22,6 +22,7 @@ STAGE: Final = "local"
 _BUCKET: Final = "admit-one-deploy"
 _POLL_SECONDS: Final = 0.05
 _STREAM: Final = {"Fn::GetAtt": ["Table", "StreamArn"]}
+_NOT_IN_MINISTACK: Final = frozenset({"AWS::Events::Archive"})
 _MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 
 
@@ -66,7 +67,8 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
 def put_template(
     endpoint_url: str, name: str, package: Package, template: Mapping[str, Any], parameters: Mapping[str, str]
 ) -> Outcome:
-    """Put a template into ministack through CloudFormation. Raises `StackError`."""
+    """Put a template into ministack through CloudFormation, but for what that does not know. Raises `StackError`."""
+    template = _without_unknown(template)
     s3: Any = local_client("s3", endpoint_url)
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=_BUCKET)
@@ -89,6 +91,16 @@ def with_local_variables(template: Mapping[str, Any], variables: Mapping[str, st
             given = properties.get("Environment", {}).get("Variables", {})
             environment = {"Variables": {**given, "LOCAL": "1", **variables}}
             resources[name] = {**resource, "Properties": {**properties, "Environment": environment}}
+    return {**template, "Resources": resources}
+
+
+def _without_unknown(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template without the resources that ministack's CloudFormation refuses; nothing may refer to them."""
+    resources = {
+        name: resource
+        for name, resource in template["Resources"].items()
+        if resource["Type"] not in _NOT_IN_MINISTACK
+    }
     return {**template, "Resources": resources}
 
 
