@@ -1,5 +1,6 @@
 """Times as requests give them: RFC 3339 instants and dates, in years that can be reckoned with."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Final
 
@@ -12,6 +13,7 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A JSON string with a zone offset; one without is not of the documented form."""
 
 DEFAULT_RANGE: Final = timedelta(days=30)  # of slots, where a request names no end
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -42,8 +44,10 @@ def when(text: str, name: str) -> datetime:
 
 def date_of(text: str) -> date | None:
     """Return a `YYYY-MM-DD` of the years 2000–2199, or None."""
+    if not _DATE.fullmatch(text):
+        return None
     try:
-        found = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a date has no zone
+        found = date.fromisoformat(text)
     except ValueError:
         return None
     return found if _FIRST.year <= found.year < _LAST.year else None
