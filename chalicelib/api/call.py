@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-import msgspec
 from chalice.app import Request
 
 from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import INVITEE, Cause
+from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.errors import (
     FieldFault,
     InvalidRequestError,
@@ -27,7 +27,6 @@ FORM: Final = "application/x-www-form-urlencoded"
 
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}\Z")
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?\Z")
-_PATH_TOO: Final = re.compile(r" - at `\$?([^`]*)`\Z")
 _MOST_FORM_FIELDS: Final = 200
 
 _T = TypeVar("_T")
@@ -153,15 +152,7 @@ class Call:
 
     def decode(self, kind: type[_T]) -> _T:
         """Return the JSON body as a struct. Raises `InvalidRequestError` that points at what is wrong."""
-        raw = self.body()
-        try:
-            return msgspec.json.decode(raw, type=kind)
-        except msgspec.ValidationError as error:
-            raise InvalidRequestError([_fault(str(error))]) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidRequestError([FieldFault("", f"is not JSON: {error}")]) from error
-        except RecursionError as error:
-            raise InvalidRequestError([FieldFault("", "is nested too deeply")]) from error
+        return decode_json(self.body(), kind)
 
     def form(self) -> dict[str, str]:
         """Return a posted form's fields. Raises `InvalidRequestError`: not UTF-8, too many, or one given twice."""
@@ -212,14 +203,6 @@ def whole_number(text: str, name: str) -> int:
     if not re.fullmatch(r"-?[0-9]{1,9}", text):
         raise InvalidRequestError([FieldFault(f"/{name}", "must be a whole number")])
     return int(text)
-
-
-def _fault(message: str) -> FieldFault:
-    """Turn msgspec's `… - at `$.a[0].b`` into a JSON Pointer and a detail."""
-    place = _PATH_TOO.search(message)
-    detail = message[: place.start()] if place else message
-    parts = re.findall(r"[^.\[\]]+", place.group(1)) if place else []
-    return FieldFault("".join(f"/{part}" for part in parts), detail)
 
 
 def _quality(accept: str, media_type: str) -> tuple[float, int]:

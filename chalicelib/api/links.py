@@ -2,17 +2,20 @@
 
 from typing import Final
 
-import msgspec
-
 from chalicelib import bootstrap
-from chalicelib.api.answers import BulkAnswer, BulkRow, LinkAnswer, LinkPageAnswer, LinksAnswer, link_answer
+from chalicelib.api.answers import (
+    BulkAnswer,
+    LinkAnswer,
+    LinkPageAnswer,
+    LinksAnswer,
+    link_answer,
+)
+from chalicelib.api.bulk import bulk_answer, require_answerable
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
-from chalicelib.api.problems import problem
 from chalicelib.api.schemas import LinkChanges, LinkIdsBody, LinksBody
 from chalicelib.api.team import PAGING, base_url, one_of, page_limit, team_door
-from chalicelib.domain.errors import FieldFault, InvalidValueError
-from chalicelib.domain.links import MOST_LINKS_A_CALL, Link, LinkSettings, LinkStatus
+from chalicelib.domain.links import MOST_LINKS_A_CALL, Link, LinkStatus
 from chalicelib.domain.redeeming import hash_body
 from chalicelib.service.change_link import change_link
 from chalicelib.service.generate import GenerateRequest, generate
@@ -24,9 +27,6 @@ from chalicelib.service.rolling_link import read_rolling_link, renew_rolling_lin
 
 MANY_LINKS: Final = 3_500_000  # bytes; the answer repeats them and must stay within Lambda's 6 MB
 
-MOST_ANSWERED: Final = 5_500_000
-LINK_OVERHEAD: Final = 1_100  # bytes of a link's own fields in the answer, quotes escaped
-
 links = team_door(__name__)
 
 
@@ -37,7 +37,7 @@ def post_links(call: Call) -> Reply:
     """Generate 1 to 1,000 links of one event type."""
     body = call.decode(LinksBody)
     asked = body.links(MOST_LINKS_A_CALL)
-    _require_answerable(asked)
+    require_answerable(asked)
     request = GenerateRequest(
         event_type_id=body.event_type_id,
         links=asked,
@@ -141,21 +141,6 @@ def post_bulk_delete(call: Call) -> Reply:
     return _bulk_reply(bulk_delete(bootstrap.world(), call.caller, ids, call.cause()))
 
 
-def _require_answerable(asked: list[LinkSettings]) -> None:
-    """Raise `InvalidValueError` where the answer, as the JSON string that Lambda returns, would pass its 6 MB."""
-    sizes: dict[int, int] = {}  # links made by `count` share one settings object
-    total = 0
-    for settings in asked:
-        if id(settings) not in sizes:
-            text = msgspec.json.encode(settings).decode(errors="replace")
-            sizes[id(settings)] = len(msgspec.json.encode(text)) + LINK_OVERHEAD
-        total += sizes[id(settings)]
-    if total > MOST_ANSWERED:
-        raise InvalidValueError(
-            [FieldFault("", "the answer would be too large: ask for fewer links at a time")]
-        )
-
-
 def _answers(call: Call, found: list[Link]) -> list[LinkAnswer]:
     world, base = bootstrap.world(), base_url(call)
     ring, now = world.keyring(), world.now()
@@ -167,10 +152,4 @@ def _link_reply(call: Call, link: Link, status: int = 200) -> Reply:
 
 
 def _bulk_reply(results: list[BulkResult]) -> Reply:
-    rows = [
-        BulkRow(link_id=result.link_id, status=result.status)
-        if result.error is None
-        else BulkRow(link_id=result.link_id, problem=problem(result.error))
-        for result in results
-    ]
-    return json_reply(200, BulkAnswer(results=rows))
+    return json_reply(200, bulk_answer(results))

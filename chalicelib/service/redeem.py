@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.bookings import (
     Booking,
     Invitee,
@@ -49,6 +50,7 @@ from chalicelib.domain.succession import fresh_link
 from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
+from chalicelib.service.read_link import read_link
 
 _DENIALS: Final = (
     DeadLinkError,
@@ -95,7 +97,21 @@ def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Re
     claim = read_token(world.keyring(), Purpose.LINK, token)
     if claim is None:
         raise NotFoundError
-    link_id = make_id(LINK, claim.raw_id)
+    return _redeem(world, make_id(LINK, claim.raw_id), request, cause)
+
+
+def redeem_for_host(
+    world: World, caller: Caller, link_id: str, request: RedeemRequest, cause: Cause
+) -> Redeemed:
+    """Book a slot by one of the caller's links, named by its id. Raises as `redeem` does.
+
+    Unknown, deleted, or another's: `NotFoundError`, all alike (P9).
+    """
+    read_link(world, caller, link_id)
+    return _redeem(world, link_id, request, cause)
+
+
+def _redeem(world: World, link_id: str, request: RedeemRequest, cause: Cause) -> Redeemed:
     rules = Rules()
     check_invitee(request.invitee, request.time_zone, rules)
     rules.enforce()

@@ -1,0 +1,51 @@
+"""What other AWS services send with a verb: the HTTP bodies, and the host that the verb acts for."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chalicelib.api.schemas import LinkIdsBody, LinksBody, RedeemBody
+from chalicelib.domain.errors import FieldFault, InvalidRequestError
+
+
+class GeneratePayload(LinksBody, frozen=True, kw_only=True):
+    """Links to make, as `POST /v1/links` takes them."""
+
+    host_id: str
+
+
+class RevokePayload(LinkIdsBody, frozen=True, kw_only=True):
+    """Links to revoke, as `POST /v1/links/bulk-revoke` takes them."""
+
+    host_id: str
+
+
+class RedeemPayload(RedeemBody, frozen=True, kw_only=True):
+    """What an invitee would send, and the link: by its id, or by the `url` or `token` that the invitee holds."""
+
+    host_id: str
+    link_id: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    token: str | UnsetType = UNSET
+
+    def link(self) -> tuple[str, str]:
+        """Return which of the three is given, and it. Raises `InvalidRequestError` unless it is just one."""
+        given = [
+            (n, v)
+            for n, v in (("linkId", self.link_id), ("url", self.url), ("token", self.token))
+            if v is not UNSET
+        ]
+        if len(given) != 1:
+            raise InvalidRequestError([FieldFault("/linkId", "one of linkId, url and token is needed")])
+        name, value = given[0]
+        return name, str(value)
+
+    def body(self) -> RedeemBody:
+        """Return what is sent, without the link."""
+        return msgspec.convert(self, RedeemBody, from_attributes=True)
+
+
+class ReplacePayload(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, frozen=True):
+    """The link to replace."""
+
+    host_id: str
+    link_id: str

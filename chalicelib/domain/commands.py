@@ -1,0 +1,88 @@
+"""A command: `{id, command, payload}`, bare or in the envelope of the service that passed it on."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from chalicelib.domain.decoding import decode_json
+from chalicelib.domain.errors import InvalidRequestError
+from chalicelib.domain.ids import HOST, is_id
+
+DETAIL_TYPE: Final = "admit-one.command"  # of an EventBridge event that carries a command
+
+_MOST_ENVELOPES: Final = 3  # an event that a topic passed on to a queue is in two
+_ID: Final = r"^[A-Za-z0-9._:-]{1,100}$"
+_SECRET: Final = re.compile(r"(?<![\w-])[\w-]{36}(?![\w-])")  # whatever has a token's form
+
+
+class CommandName(StrEnum):
+    """What can be asked by a queue."""
+
+    GENERATE = "generate"
+    REVOKE = "revoke"
+    REDEEM = "redeem"
+    REPLACE = "replace"
+
+
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a queue brings. `id` is the sender's own: the same id again is the same command."""
+
+    id: Annotated[str, msgspec.Meta(pattern=_ID)]
+    command: CommandName
+    payload: msgspec.Raw
+
+    @property
+    def key(self) -> str:
+        """The idempotency key that it is remembered under; no HTTP header can hold one like it."""
+        return f"command\x00{self.id}"
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """As much of a command as can be told of one that is not right: nothing here is to be acted on."""
+
+    id: str | None
+    command: str | None
+    host_id: str | None
+
+
+def read_command(body: str) -> Command:
+    """Return the command in a message: bare, or within EventBridge's or SNS's envelope, or both.
+
+    Raises `InvalidRequestError` that points at what is wrong.
+    """
+    return decode_json(_unwrapped(body), Command)
+
+
+def trace_of(body: str) -> Trace:
+    """Return what a message says of itself, as far as it does."""
+    try:
+        fields = decode_json(_unwrapped(body), dict[str, Any])
+    except InvalidRequestError:
+        return Trace(None, None, None)
+    given, name, payload = (fields.get(field) for field in ("id", "command", "payload"))
+    host_id = payload.get("hostId") if isinstance(payload, dict) else None
+    return Trace(
+        id=given if isinstance(given, str) and re.fullmatch(_ID, given) else None,
+        command=name if isinstance(name, str) and name in set(CommandName) else None,
+        host_id=host_id if isinstance(host_id, str) and is_id(HOST, host_id) else None,
+    )
+
+
+def without_secrets(text: str) -> str:
+    """Return a text with everything taken out that may be a token: what a parser says may quote what it read (P7)."""
+    return _SECRET.sub("…", text)
+
+
+def _unwrapped(body: str) -> msgspec.Raw | str:
+    found: msgspec.Raw | str = body
+    for _ in range(_MOST_ENVELOPES):
+        fields = decode_json(found, dict[str, msgspec.Raw])
+        if "Message" in fields and "TopicArn" in fields:
+            found = decode_json(fields["Message"], str, "/Message")
+        elif "detail" in fields and "detail-type" in fields:
+            found = fields["detail"]
+        else:
+            break
+    return found
