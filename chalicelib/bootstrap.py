@@ -52,6 +52,7 @@ def compose(chosen: Settings) -> World:
         keyring=_Keys(chosen, table),
         event_bus=EventBus(aws, chosen.event_bus_name) if chosen.event_bus_name else None,
         outbox_dlq=Queue(aws, chosen.outbox_dlq_url) if chosen.outbox_dlq_url else None,
+        command_dlq=Queue(aws, chosen.command_dlq_url) if chosen.command_dlq_url else None,
     )
 
 

@@ -16,7 +16,7 @@ class Settings:
 
     `frame_ancestors` are the origins of the sites that may show a booking page in a frame; none by default.
     Without `event_bus_name` events go into the links' history alone. `outbox_dlq_url` is the queue of the stream's
-    records that could not be told.
+    records that could not be told, `command_dlq_url` that of the commands that can't be followed.
     """
 
     table_name: str
@@ -26,6 +26,7 @@ class Settings:
     frame_ancestors: tuple[str, ...] = ()
     event_bus_name: str | None = None
     outbox_dlq_url: str | None = None
+    command_dlq_url: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -43,6 +44,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         frame_ancestors=_origins(env.get("FRAME_ANCESTORS") or ""),
         event_bus_name=env.get("EVENT_BUS_NAME") or None,
         outbox_dlq_url=env.get("OUTBOX_DLQ_URL") or None,
+        command_dlq_url=env.get("COMMAND_DLQ_URL") or None,
     )
 
 

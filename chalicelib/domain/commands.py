@@ -12,8 +12,10 @@ from chalicelib.domain.ids import HOST, is_id
 
 DETAIL_TYPE: Final = "admit-one.command"  # of an EventBridge event that carries a command
 
-_MOST_ENVELOPES: Final = 3  # an event that a topic passed on to a queue is in two
-_ID: Final = r"^[A-Za-z0-9._:-]{1,100}$"
+_MOST_ENVELOPES: Final = (
+    4  # an event that a topic passed on, and that comes back from the dead-letter queue, is in three
+)
+_ID: Final = r"^[A-Za-z0-9._:-]{1,100}\Z"
 _SECRET: Final = re.compile(r"(?<![\w-])[\w-]{36}(?![\w-])")  # whatever has a token's form
 
 
@@ -39,6 +41,14 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"command\x00{self.id}"
 
 
+class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
+    """A message that was rejected, as the dead-letter queue holds it: why, when, and the message as it came."""
+
+    problem: dict[str, Any]
+    rejected_at: str
+    message: str
+
+
 class Trace(msgspec.Struct, frozen=True):
     """As much of a command as can be told of one that is not right: nothing here is to be acted on."""
 
@@ -48,7 +58,7 @@ class Trace(msgspec.Struct, frozen=True):
 
 
 def read_command(body: str) -> Command:
-    """Return the command in a message: bare, or within EventBridge's or SNS's envelope, or both.
+    """Return the command in a message: bare, or within what EventBridge, SNS or our dead letter put around it.
 
     Raises `InvalidRequestError` that points at what is wrong.
     """
@@ -83,6 +93,8 @@ def _unwrapped(body: str) -> msgspec.Raw | str:
             found = decode_json(fields["Message"], str, "/Message")
         elif "detail" in fields and "detail-type" in fields:
             found = fields["detail"]
+        elif "message" in fields and "rejectedAt" in fields:
+            found = decode_json(fields["message"], str, "/message")
         else:
             break
     return found

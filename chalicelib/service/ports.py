@@ -224,3 +224,4 @@ class World:
     keyring: Callable[[], Keyring]
     event_bus: EventBus | None = None
     outbox_dlq: Queue | None = None
+    command_dlq: Queue | None = None

@@ -1,0 +1,86 @@
+"""The verbs that other AWS services ask for, each for one host: what queue and function have in common."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from chalicelib.api.instants import instant
+from chalicelib.api.schemas import RedeemBody
+from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload
+from chalicelib.domain.api_keys import Caller, Role
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import LinkDeletedError, NotFoundError
+from chalicelib.domain.ids import HOST, LINK, is_id, make_id
+from chalicelib.domain.links import MOST_LINKS_A_BATCH
+from chalicelib.domain.redeeming import hash_body
+from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.service.generate import GenerateRequest
+from chalicelib.service.ports import World
+from chalicelib.service.redeem import Redeemed, RedeemRequest, redeem_for_host
+
+SPARE: Final = timedelta(seconds=20)  # a chunk's tries may take 12 s, and its last one some more
+
+
+class OutOfTimeError(Exception):
+    """The function's time is nearly over. What is done is kept, and the same request goes on from there."""
+
+
+def acting_for(host_id: str) -> Caller:
+    """Return a caller that sees one host's things. Who may ask for it is IAM's to say, on queue and function.
+
+    Raises `NotFoundError` for what is no host's id.
+    """
+    if not is_id(HOST, host_id):
+        raise NotFoundError
+    return Caller("", Role.HOST, host_id)
+
+
+def require_time(context: Any) -> None:
+    """Raise `OutOfTimeError` when what is left of the function's time is too short for one more step."""
+    left = getattr(context, "get_remaining_time_in_millis", None)
+    if left is not None and left() < SPARE.total_seconds() * 1000:
+        raise OutOfTimeError
+
+
+def generate_request(payload: GeneratePayload, key: str | None) -> GenerateRequest:
+    """Return what is asked of a generate: up to 10,000 links."""
+    return GenerateRequest(
+        event_type_id=payload.event_type_id,
+        links=payload.links(MOST_LINKS_A_BATCH),
+        from_items=bool(payload.items),
+        idempotency_key=key,
+        body_hash=hash_body(payload),
+        queued=True,
+    )
+
+
+def redeem_by(world: World, payload: RedeemPayload, key: str | None, cause: Cause) -> Redeemed:
+    """Book by a link of the host that the payload names. Raises as `service.redeem` does."""
+    caller = acting_for(payload.host_id)
+    kind, named = payload.link()
+    body: RedeemBody = payload.body()
+    request = RedeemRequest(
+        start=instant(body.start, "/start"),
+        time_zone=body.time_zone,
+        invitee=body.invitee,
+        answers=body.answers,
+        location_index=body.location_index,
+        idempotency_key=key,
+        body_hash=hash_body(body),
+    )
+    link_id = named if kind == "linkId" else _opened_by(world, caller, named)
+    return redeem_for_host(world, caller, link_id, request, cause)
+
+
+def _opened_by(world: World, caller: Caller, secret: str) -> str:
+    """Return the id of the link that a token or its URL opens; as with HTTP, a forged one costs no read (P7)."""
+    token = secret.partition("?")[0].rstrip("/").rpartition("/")[2]
+    claim = read_token(world.keyring(), Purpose.LINK, token)
+    if claim is None:
+        raise NotFoundError
+    link_id = make_id(LINK, claim.raw_id)
+    link = world.store.links.read(link_id)
+    if link is None:
+        raise LinkDeletedError
+    if not caller.may_see(link.host_id):
+        raise NotFoundError
+    return link_id

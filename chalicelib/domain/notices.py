@@ -1,0 +1,52 @@
+"""Notices: envelopes on the bus that tell how a command or an import ended. No item of the table changes with them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.envelopes import Envelope
+from chalicelib.domain.events import event_id_of
+
+
+class Notice(StrEnum):
+    """Every kind of notice."""
+
+    BATCH_COMPLETED = "batch.completed"
+    COMMAND_REJECTED = "command.rejected"
+    IMPORT_COMPLETED = "import.completed"
+    IMPORT_FAILED = "import.failed"
+
+
+def notice(
+    kind: Notice,
+    data: Mapping[str, Any],
+    cause: Cause,
+    time: datetime,
+    *,
+    host_id: str | None,
+    event_type_id: str | None = None,
+) -> Envelope:
+    """Return a notice; the same outcome of the same request has the same id, however often it is told."""
+    return Envelope(
+        id=event_id_of(kind, cause.correlation_id, host_id, data.get("batchId"), _code(data)),
+        type=kind.value,
+        time=rfc3339(time),
+        host_id=host_id,
+        link_id=None,
+        booking_id=None,
+        event_type_id=event_type_id,
+        external_id=None,
+        metadata={},
+        sequence=0,
+        actor=cause.actor,
+        correlation_id=cause.correlation_id,
+        data=dict(data),
+    )
+
+
+def _code(data: Mapping[str, Any]) -> str | None:
+    problem = data.get("problem")
+    return problem.get("type") if isinstance(problem, Mapping) else None
