@@ -5,10 +5,11 @@ from chalice.app import Chalice
 from chalicelib.api.auth import auth
 from chalicelib.api.doors import DOORS
 from chalicelib.consumers.commands import commands
+from chalicelib.consumers.direct import direct
 from chalicelib.consumers.expiry import expiry
 from chalicelib.consumers.outbox import outbox
 
 app = Chalice(app_name="admit-one")
 
-for blueprint in (auth, *DOORS, outbox, expiry, commands):
+for blueprint in (auth, *DOORS, outbox, expiry, commands, direct):
     app.register_blueprint(blueprint)

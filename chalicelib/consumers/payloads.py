@@ -1,10 +1,17 @@
 """What other AWS services send with a verb: the HTTP bodies, and the host that the verb acts for."""
 
+from typing import Annotated, Final
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from chalicelib.api.schemas import LinkIdsBody, LinksBody, RedeemBody
 from chalicelib.domain.errors import FieldFault, InvalidRequestError
+from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.listings import DEFAULT_PAGE
+
+_KEY: Final = msgspec.Meta(pattern=r"^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?\Z")
+_CORRELATION: Final = msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}\Z")
 
 
 class GeneratePayload(LinksBody, frozen=True, kw_only=True):
@@ -49,3 +56,36 @@ class ReplacePayload(msgspec.Struct, forbid_unknown_fields=True, rename="camel",
 
     host_id: str
     link_id: str
+
+
+class GenerateEvent(GeneratePayload, frozen=True, kw_only=True):
+    """What `generate_links` is called with."""
+
+    idempotency_key: Annotated[str, _KEY] | None = None
+    correlation_id: Annotated[str, _CORRELATION] | None = None
+
+
+class ListEvent(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, frozen=True):
+    """What `list_links` is called with: the parameters of `GET /v1/links`."""
+
+    host_id: str
+    event_type_id: str | None = None
+    status: LinkStatus | None = None
+    q: str | None = None
+    batch_id: str | None = None
+    limit: int = DEFAULT_PAGE
+    cursor: str | None = None
+    correlation_id: Annotated[str, _CORRELATION] | None = None
+
+
+class RedeemEvent(RedeemPayload, frozen=True, kw_only=True):
+    """What `redeem_link` is called with."""
+
+    idempotency_key: Annotated[str, _KEY] | None = None
+    correlation_id: Annotated[str, _CORRELATION] | None = None
+
+
+class RevokeEvent(RevokePayload, frozen=True, kw_only=True):
+    """What `revoke_links` is called with."""
+
+    correlation_id: Annotated[str, _CORRELATION] | None = None
