@@ -1,21 +1,25 @@
 """`make schemas`: write a JSON Schema (2020-12) for every kind of event to docs/schemas/events, from the code."""
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from chalicelib.domain.envelopes import SCHEMA_VERSION, Envelope
+from chalicelib.domain.event_data import Data
 from chalicelib.domain.events import DATA, EventType
+from chalicelib.domain.notices import NOTICES, Notice
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "schemas" / "events"
+KINDS: Final[Mapping[EventType | Notice, type[Data]]] = dict([*DATA.items(), *NOTICES.items()])
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema_of(kind: EventType) -> dict[str, Any]:
+def schema_of(kind: EventType | Notice) -> dict[str, Any]:
     """Return the schema of one kind of event, whole: the envelope with this kind's `type` and `data`."""
-    data = DATA[kind]
+    data = KINDS[kind]
     # Unknown members are let through: a newer producer may say more.
     _, parts = msgspec.json.schema_components([Envelope, data], ref_template="#/$defs/{name}")
     properties: dict[str, Any] = parts["Envelope"]["properties"]
@@ -23,6 +27,8 @@ def schema_of(kind: EventType) -> dict[str, Any]:
     if about in {"link", "booking"}:
         for name in ("hostId", "linkId", "eventTypeId"):
             properties[name] = _just(properties[name], {"type": "string"})
+    elif kind is Notice.BATCH_COMPLETED or about == "import":
+        properties["linkId"] = _just(properties["linkId"], {"type": "null"})
     properties["bookingId"] = _just(
         properties["bookingId"], {"type": "string" if about == "booking" else "null"}
     )
@@ -51,7 +57,7 @@ def files() -> dict[str, str]:
     return {
         f"{kind.value}.json": msgspec.json.format(msgspec.json.encode(schema_of(kind)), indent=2).decode()
         + "\n"
-        for kind in DATA
+        for kind in KINDS
     }
 
 

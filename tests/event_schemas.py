@@ -10,8 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from chalicelib.domain.envelopes import envelope_of, write_envelope
-from chalicelib.domain.events import DATA, Event
-from infra.event_schemas import FOLDER
+from chalicelib.domain.events import Event
+from infra.event_schemas import FOLDER, KINDS
 
 
 @functools.cache
@@ -25,7 +25,7 @@ def validator(kind: str) -> Any:
 def faults_of(document: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with an envelope."""
     kind = document.get("type")
-    if kind not in {known.value for known in DATA}:
+    if kind not in {known.value for known in KINDS}:
         return [f"no such kind of event: {kind}"]
     return [f"{kind}: {error.json_path}: {error.message}" for error in validator(kind).iter_errors(document)]
 

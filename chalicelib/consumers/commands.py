@@ -26,7 +26,8 @@ from chalicelib.domain.errors import (
     InvalidValueError,
     TryLaterError,
 )
-from chalicelib.domain.notices import Notice, notice
+from chalicelib.domain.event_data import BatchCompleted
+from chalicelib.domain.notices import notice
 from chalicelib.domain.redeeming import hash_body
 from chalicelib.service.generate import generate_batch
 from chalicelib.service.notify import notify
@@ -109,9 +110,8 @@ def _generate(world: World, command: Command, cause: Cause, context: object) -> 
     batch = generate_batch(
         world, acting_for(payload.host_id), generate_request(payload, command.key), cause, progress
     )
-    data = {"batchId": batch.batch_id, "count": batch.size}
+    data = BatchCompleted(batch_id=batch.batch_id, count=batch.size)
     done = notice(
-        Notice.BATCH_COMPLETED,
         data,
         cause,
         world.now(),

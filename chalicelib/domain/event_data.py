@@ -1,6 +1,6 @@
 """What each kind of event says beyond its envelope: the `data` of it, kind by kind. The schemas are made from here."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -101,3 +101,40 @@ class BookingRescheduled(BookingSpan, frozen=True, kw_only=True):
 
 class BookingErased(BookingSpan, frozen=True, kw_only=True):
     """A booking's person was erased; the record stays."""
+
+
+class BatchCompleted(Data, frozen=True, kw_only=True):
+    """A generate command has made all its links."""
+
+    batch_id: Annotated[Text, Meta(description="What `GET /v1/links?batchId=` lists them by.")]
+    count: Annotated[int, Meta(ge=1, description="How many links were asked for.")]
+
+
+class CommandRejected(Data, frozen=True, kw_only=True):
+    """A command can't be followed; it is in the dead-letter queue, whole."""
+
+    command: Annotated[str | None, Meta(description="What was asked, or null where that can't be told.")]
+    problem: Annotated[dict[str, Any], Meta(description="Why, as the API's problem document.")]
+
+
+class ImportCompleted(Data, frozen=True, kw_only=True):
+    """A file of the import bucket is done: its result lies beside it."""
+
+    key: Annotated[Text, Meta(description="The file.")]
+    result_key: Annotated[Text, Meta(description="The result, in the same bucket.")]
+    batch_id: Annotated[Text, Meta(description="What `GET /v1/links?batchId=` lists the links by.")]
+    rows: Annotated[int, Meta(ge=1, description="Rows of the file.")]
+    made: Annotated[int, Meta(ge=0, description="Links that were made of them.")]
+
+
+class ImportFailed(Data, frozen=True, kw_only=True):
+    """Nothing was made of a file of the import bucket."""
+
+    key: Annotated[Text, Meta(description="The file.")]
+    result_key: Annotated[
+        str | None,
+        Meta(description="What was wrong with each row, in the same bucket; null where nothing is."),
+    ]
+    problem: Annotated[
+        dict[str, Any], Meta(description="Why, as the API's problem document, without its rows.")
+    ]

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.envelopes import Envelope
+from chalicelib.domain.event_data import BatchCompleted, CommandRejected, Data, ImportCompleted, ImportFailed
 from chalicelib.domain.events import event_id_of
 
 
@@ -20,18 +23,27 @@ class Notice(StrEnum):
     IMPORT_FAILED = "import.failed"
 
 
+NOTICES: Final[Mapping[Notice, type[Data]]] = {
+    Notice.BATCH_COMPLETED: BatchCompleted,
+    Notice.COMMAND_REJECTED: CommandRejected,
+    Notice.IMPORT_COMPLETED: ImportCompleted,
+    Notice.IMPORT_FAILED: ImportFailed,
+}
+_KINDS: Final = {data: kind for kind, data in NOTICES.items()}
+
+
 def notice(
-    kind: Notice,
-    data: Mapping[str, Any],
+    data: Data,
     cause: Cause,
     time: datetime,
     *,
     host_id: str | None,
     event_type_id: str | None = None,
 ) -> Envelope:
-    """Return a notice; the same outcome of the same request has the same id, however often it is told."""
+    """Return the notice that says this. The same outcome of the same request has the same id, told how often soever."""
+    kind, said = _KINDS[type(data)], msgspec.to_builtins(data)
     return Envelope(
-        id=event_id_of(kind, cause.correlation_id, host_id, data.get("batchId"), _code(data)),
+        id=event_id_of(kind, cause.correlation_id, host_id, said.get("batchId"), _code(said)),
         type=kind.value,
         time=rfc3339(time),
         host_id=host_id,
@@ -43,7 +55,7 @@ def notice(
         sequence=0,
         actor=cause.actor,
         correlation_id=cause.correlation_id,
-        data=dict(data),
+        data=said,
     )
 
 

@@ -9,7 +9,8 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.commands import Command, DeadLetter, Trace
 from chalicelib.domain.errors import IdempotencyKeyReusedError, QueueUnavailableError
-from chalicelib.domain.notices import Notice, notice
+from chalicelib.domain.event_data import CommandRejected
+from chalicelib.domain.notices import notice
 from chalicelib.service.contention import until_decided
 from chalicelib.service.notify import notify
 from chalicelib.service.ports import World
@@ -36,8 +37,8 @@ def reject_command(world: World, body: str, trace: Trace, problem: dict[str, Any
     Raises `QueueUnavailableError`: it is to be rejected again. `PayloadTooLargeError`: no queue takes it with the
     reason; without a dead-letter queue of ours, SQS is to move it to its own.
     """
-    data = {"command": trace.command, "problem": problem}
-    told = notice(Notice.COMMAND_REJECTED, data, cause, world.now(), host_id=trace.host_id)
+    data = CommandRejected(command=trace.command, problem=problem)
+    told = notice(data, cause, world.now(), host_id=trace.host_id)
     notify(world, told)
     if world.command_dlq is None:
         raise QueueUnavailableError("There is no dead-letter queue.")

@@ -12,6 +12,7 @@ from chalicelib import bootstrap
 from chalicelib.domain.errors import StoreUnavailableError
 from chalicelib.service.generate import CHUNK
 from tests.engines import Table
+from tests.event_schemas import faults_of
 from tests.integration.doors import (
     Caller,
     Site,
@@ -58,7 +59,10 @@ def count_of(host: Caller) -> int:
 
 
 def notices(wires: Wires) -> list[dict[str, Any]]:
-    return wires[0].envelopes()
+    """Return what came out on the bus since the last look; each is what its schema says."""
+    found = wires[0].envelopes()
+    assert [fault for one in found for fault in faults_of(one)] == []
+    return found
 
 
 def rejected(wires: Wires, body: str, code: str, *pointers: str) -> dict[str, Any]:

@@ -1,0 +1,175 @@
+"""Commands and functions of the deployed stack: by SQS, EventBridge, SNS and by name, answered on its bus."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.clock import rfc3339
+from tests.deployed.commands import event_type_of, links_of, until
+from tests.deployed.conftest import Stack
+from tests.integration.doors import redeem_body
+from tests.integration.outside import Inbox
+
+
+@pytest.fixture
+def inbox(stack: Stack) -> Iterator[Inbox]:
+    """A queue that gets whatever comes out on the stack's bus."""
+    inbox, events = Inbox(stack.engine.endpoint_url), stack.client("events")
+    bus = stack.physical_id("EventBus")
+    events.put_rule(Name=inbox.name, EventBusName=bus, EventPattern=json.dumps({"source": ["admit-one"]}))
+    events.put_targets(Rule=inbox.name, EventBusName=bus, Targets=[{"Id": "inbox", "Arn": inbox.arn}])
+    yield inbox
+    events.remove_targets(Rule=inbox.name, EventBusName=bus, Ids=["inbox"])
+    events.delete_rule(Name=inbox.name, EventBusName=bus)
+    inbox.remove()
+
+
+def answers(inbox: Inbox, command_id: str, *wanted: str) -> dict[str, dict[str, Any]]:
+    """Return the events with a command's id by type, once all that are wanted have come."""
+    found: dict[str, dict[str, Any]] = {}
+
+    def look() -> dict[str, dict[str, Any]]:
+        found.update(
+            {
+                e["detail"]["type"]: e["detail"]
+                for e in inbox.take()
+                if e["detail"]["correlationId"] == command_id
+            }
+        )
+        return found
+
+    until(look, lambda events: set(wanted) <= set(events))
+    assert set(found) == set(wanted)
+    return found
+
+
+def by_queue(stack: Stack, body: str) -> None:
+    stack.client("sqs").send_message(QueueUrl=stack.outputs["CommandQueueUrl"], MessageBody=body)
+
+
+def by_event(bus: str) -> Callable[[Stack, str], None]:
+    def send(stack: Stack, body: str) -> None:
+        name = stack.physical_id("EventBus") if bus == "own" else "default"
+        entry = {
+            "Source": "crm.deals",
+            "DetailType": "admit-one.command",
+            "Detail": body,
+            "EventBusName": name,
+        }
+        assert stack.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+    return send
+
+
+def by_topic(raw: str) -> Callable[[Stack, str], None]:
+    def send(stack: Stack, body: str) -> None:
+        sns = stack.client("sns")
+        topic = sns.create_topic(Name=f"commands-{secrets.token_hex(4)}")["TopicArn"]
+        sns.subscribe(
+            TopicArn=topic,
+            Protocol="sqs",
+            Endpoint=stack.outputs["CommandQueueArn"],
+            Attributes={"RawMessageDelivery": raw},
+        )
+        sns.publish(TopicArn=topic, Message=body)
+        sns.delete_topic(TopicArn=topic)
+
+    return send
+
+
+WAYS = {
+    "queue": by_queue,
+    "own bus": by_event("own"),
+    "default bus": by_event("default"),
+    "topic": by_topic("false"),
+    "topic, raw": by_topic("true"),
+}
+
+
+@pytest.mark.parametrize("send", WAYS.values(), ids=WAYS.keys())
+def test_a_command_is_followed_and_answered_whichever_way_it_comes(
+    stack: Stack, inbox: Inbox, send: Callable[[Stack, str], None]
+) -> None:
+    event_type = event_type_of(stack)
+    command_id = f"c-{secrets.token_hex(6)}"
+    payload = {"hostId": event_type["hostId"], "eventTypeId": event_type["eventTypeId"], "count": 2}
+
+    send(stack, json.dumps({"id": command_id, "command": "generate", "payload": payload}))
+
+    told = answers(inbox, command_id, "link.created", "batch.completed")
+    found = links_of(stack, event_type["hostId"], batchId=told["batch.completed"]["data"]["batchId"])
+    assert len(found) == 2
+    assert told["link.created"]["actor"] == f"command:{command_id}"
+
+
+def test_every_command_is_answered_by_its_events(stack: Stack, inbox: Inbox) -> None:
+    """One after the other on the same link, and the last, which finds it dead, is rejected and set aside."""
+    event_type = event_type_of(stack)
+    host_id = event_type["hostId"]
+    with stack.http() as http:
+        made = http.post(
+            "/v1/links", json={"eventTypeId": event_type["eventTypeId"], "maxUsageCount": 2}
+        ).json()
+    (link,) = made["links"]
+    start = rfc3339((stack.world.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0))
+    later = rfc3339((stack.world.now() + timedelta(days=3)).replace(minute=0, second=0, microsecond=0))
+    named = {"hostId": host_id, "linkId": link["linkId"]}
+    told, command_id = dict[str, dict[str, Any]](), ""
+    for command, payload, wanted in (
+        ("redeem", {**named, **redeem_body(start)}, ("booking.confirmed", "link.used")),
+        ("replace", named, ("link.created", "link.revoked")),
+        ("redeem", {**named, **redeem_body(later)}, ("command.rejected", "link.denied")),
+    ):
+        command_id = f"c-{secrets.token_hex(6)}"
+        by_queue(stack, json.dumps({"id": command_id, "command": command, "payload": payload}))
+        told = answers(inbox, command_id, *wanted)
+    assert told["command.rejected"]["data"]["problem"]["type"].endswith(":link-revoked")
+    sqs, url = stack.client("sqs"), stack.physical_id("CommandDlq")
+    letters = until(lambda: sqs.receive_message(QueueUrl=url).get("Messages", []), bool)
+    assert command_id in json.loads(letters[0]["Body"])["message"]
+    for letter in letters:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+
+
+def test_the_functions_answer_as_http_does(stack: Stack) -> None:
+    event_type = event_type_of(stack)
+    host_id = event_type["hostId"]
+    event = {"hostId": host_id, "eventTypeId": event_type["eventTypeId"], "count": 2, "idempotencyKey": "k"}
+
+    made = stack.invoke("GenerateLinks", event)
+    again = stack.invoke("GenerateLinks", event)
+
+    assert again == made
+    page = stack.invoke("ListLinks", {"hostId": host_id, "batchId": made["batchId"]})
+    assert page["links"] == made["links"] == links_of(stack, host_id, batchId=made["batchId"])
+    assert made["links"][0]["url"].startswith(f"{stack.api_url}/s/")
+    first, second = (link["linkId"] for link in made["links"])
+    start = rfc3339((stack.world.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0))
+    booking = stack.invoke("RedeemLink", {"hostId": host_id, "linkId": first, **redeem_body(start)})
+    assert booking["start"] == start
+    revoked = stack.invoke("RevokeLinks", {"hostId": host_id, "linkIds": [first, second]})
+    assert [row.get("status") for row in revoked["results"]] == [None, "revoked"]
+
+
+def test_an_error_is_told_as_a_problem(stack: Stack) -> None:
+    event_type = event_type_of(stack)
+    made = stack.invoke(
+        "GenerateLinks", {"hostId": event_type["hostId"], "eventTypeId": event_type["eventTypeId"]}
+    )
+    link_id = made["links"][0]["linkId"]
+    stack.invoke("RevokeLinks", {"hostId": event_type["hostId"], "linkIds": [link_id]})
+    event = {"hostId": event_type["hostId"], "linkId": link_id, **redeem_body("2030-01-01T09:00:00Z")}
+
+    answer = stack.client("lambda").invoke(
+        FunctionName=stack.physical_id("RedeemLink"), Payload=json.dumps(event).encode()
+    )
+
+    error = json.loads(answer["Payload"].read())
+    assert answer["FunctionError"]
+    # ministack names every error of a Python function Runtime.HandlerError; the type is what test_direct.py looks at.
+    document = json.loads(error["errorMessage"])
+    assert (document["type"], document["status"]) == ("urn:admit-one:problem:link-revoked", 410)
