@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,8 +14,9 @@ from chalicelib.clients.queue import Queue
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.tokens import Keyring
 from chalicelib.service.ports import World
-from chalicelib.settings import Settings, read_settings
+from chalicelib.settings import RetentionDays, Settings, read_settings
 from chalicelib.store.dynamo import dynamo_store
+from chalicelib.store.retention import Retention
 from chalicelib.store.signing_keys import fetch_keyring, keyring_of
 from chalicelib.store.table import Table
 
@@ -45,7 +47,7 @@ def compose(chosen: Settings) -> World:
     table = Table(chosen.table_name)
     aws = Aws(lambda: table.connection.session)
     return World(
-        store=dynamo_store(table),
+        store=dynamo_store(table, _retention_of(chosen.retention)),
         now=utc_now,
         random_bytes=os.urandom,
         sleep=time.sleep,
@@ -73,6 +75,10 @@ def _composed() -> tuple[Settings, World]:
                 chosen = read_settings()
                 made = _made = (chosen, compose(chosen))
     return made
+
+
+def _retention_of(days: RetentionDays) -> Retention:
+    return Retention(**{kept: timedelta(days=number) for kept, number in asdict(days).items()})
 
 
 class _Keys:

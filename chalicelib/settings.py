@@ -3,11 +3,31 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 # An origin as a Content-Security-Policy names one; nothing else, since it goes into a header as it is.
 _ORIGIN: Final = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,5})?")
+_DAYS: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class RetentionDays:
+    """How many days what is over is kept, `RETENTION_LINK_DAYS` and so on; of what, says `store/retention.py`."""
+
+    link: int = 30
+    booking: int = 365
+    day: int = 7
+    receipt: int = 7
+    queued: int = 30
+    request: int = 30
+    history: int = 400
+
+
+# A day's busy cells have to outlast the day itself (P2), a receipt the retries of its request (P4), and a request for
+# a link the host's next look; the others may go at once.
+_LEAST_DAYS: Final = RetentionDays(link=0, booking=0, day=1, receipt=1, queued=18, request=1, history=0)
+_MOST_DAYS: Final = 36500
 
 
 @dataclass(frozen=True)
@@ -27,6 +47,7 @@ class Settings:
     event_bus_name: str | None = None
     outbox_dlq_url: str | None = None
     command_dlq_url: str | None = None
+    retention: RetentionDays = RetentionDays()
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -45,6 +66,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         event_bus_name=env.get("EVENT_BUS_NAME") or None,
         outbox_dlq_url=env.get("OUTBOX_DLQ_URL") or None,
         command_dlq_url=env.get("COMMAND_DLQ_URL") or None,
+        retention=_retention(env),
     )
 
 
@@ -55,3 +77,17 @@ def _origins(text: str) -> tuple[str, ...]:
         if not _ORIGIN.fullmatch(origin):
             raise RuntimeError(f"FRAME_ANCESTORS: {origin!r} is not an origin, e.g. https://www.example.com")
     return origins
+
+
+def _retention(env: Mapping[str, str]) -> RetentionDays:
+    """Return the days to keep things. Raises `RuntimeError` for what is not a number of days, or too few."""
+    days: dict[str, int] = {}
+    for kept in fields(RetentionDays):
+        name = f"RETENTION_{kept.name.upper()}_DAYS"
+        text, least = env.get(name), getattr(_LEAST_DAYS, kept.name)
+        if not text:
+            continue
+        if not _DAYS.fullmatch(text) or not least <= int(text) <= _MOST_DAYS:
+            raise RuntimeError(f"{name}: {text!r} is not a number of days from {least} to {_MOST_DAYS}")
+        days[kept.name] = int(text)
+    return RetentionDays(**days)

@@ -87,4 +87,7 @@ def _environment(function: str) -> dict[str, Any]:
         "TABLE_NAME": {"Ref": "Table"},
         "SIGNING_SECRET_ID": {"Ref": "SigningSecret"},
         "BASE_URL": address,
+        "RETENTION_LINK_DAYS": {"Ref": "RetentionLinkDays"},
+        "RETENTION_BOOKING_DAYS": {"Ref": "RetentionBookingDays"},
+        "RETENTION_HISTORY_DAYS": {"Ref": "RetentionHistoryDays"},
     }

@@ -120,7 +120,7 @@ class History:
             correlation_id=cause.correlation_id,
             host_key=_list_of(request.host_id, answered=False),
             list_sort=list_sort(request.requested_at, request.link_id),
-            purge_at=purge_seconds(request.requested_at, self._retention.link),
+            purge_at=purge_seconds(request.requested_at, self._retention.request),
         )
         return self._table.put(item, ABSENT)
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 class Retention:
     """Days kept after: a link's death, a booking's end, a day's end, a receipt's making, an entry's time.
 
+    `request` is of a request for a new link.
     `queued` is of what a queue brings: more than the 4 days of a queue and the 14 of its dead-letter queue.
     """
 
@@ -16,4 +17,5 @@ class Retention:
     day: timedelta = timedelta(days=7)
     receipt: timedelta = timedelta(days=7)
     queued: timedelta = timedelta(days=30)
+    request: timedelta = timedelta(days=30)
     history: timedelta = timedelta(days=400)
