@@ -60,6 +60,26 @@ class Console:
         self.row(link).get_by_role("button", name="Actions for").click()
         self.page.locator(".menu").get_by_role("button", name=action, exact=True).click()
 
+    def clipboard(self) -> str:
+        """Return what was copied last."""
+        text: str = self.page.evaluate("navigator.clipboard.readText()")
+        return text
+
+    def link_of(self, url: str) -> dict[str, Any]:
+        """Return the link that a URL opens."""
+        (found,) = self.host.list(q=url)["links"]
+        answer: dict[str, Any] = found
+        return answer
+
+    def tab_to(self, target: Locator) -> None:
+        """Press Tab until that has the focus, which never gets lost on the way."""
+        for _ in range(120):
+            if target.count() and target.first.evaluate("e => e === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+            assert self.page.evaluate("document.hasFocus()")
+        raise AssertionError(f"Tab never comes to {target}")
+
     def said(self, text: str) -> None:
         """Expect a notice."""
         expect(self.page.locator(".notice", has_text=text).last).to_be_visible()

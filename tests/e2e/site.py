@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,14 +38,39 @@ class LiveSite:
         key = make_key(bootstrap.world(), role=Role.HOST, host_id=host_id, name="e2e", cause=CAUSE)
         return Caller(self.client, key, host_id)
 
-    def book(self, link: dict[str, Any], name: str = "Grace Hopper") -> dict[str, Any]:
+    def book(
+        self, link: dict[str, Any], name: str = "Grace Hopper", answers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
         """Book the first time on offer, and return the booking."""
         path = link["url"].removeprefix(self.url)
         slots = self.client.get(f"{path}/slots").json()["slots"]
         invitee = {"name": name, "email": f"{name.split(maxsplit=1)[0].lower()}@invitees.example"}
         body = {"start": slots[0]["start"], "timeZone": "Europe/Berlin", "invitee": invitee}
+        if answers:
+            body["answers"] = answers
         booking: dict[str, Any] = made(self.client.post(f"{path}/redeem", json=body))
         return booking
+
+    def ask(self, link: dict[str, Any], **fields: str) -> None:
+        """Ask for a new link from a dead one's page, as Grace."""
+        asked = {"email": "grace@invitees.example", "name": "Grace", "message": "Another time?"} | fields
+        path = link["url"].removeprefix(self.url)
+        assert self.client.post(f"{path}/request", json=asked).status_code == 202
+
+    def dead_link(self, host: Caller, **fields: Any) -> dict[str, Any]:
+        """Make a link, revoke it, and return it."""
+        link = host.link(**fields)
+        assert host.post(f"/v1/links/{link['linkId']}/revoke").status_code == 200
+        return link
+
+    @contextmanager
+    def ago(self, **units: float) -> Iterator[None]:
+        """Let the app believe that it is that long ago."""
+        world = bootstrap.world()
+        then = replace(world, now=lambda: world.now() - timedelta(**units))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bootstrap, "world", lambda: then)
+            yield
 
 
 def soon(**units: float) -> str:

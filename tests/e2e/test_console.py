@@ -2,31 +2,17 @@
 
 import json
 import re
-from typing import Any, cast
+from typing import cast
 
-import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from chalicelib.consumers.outbox import consume
 from chalicelib.domain.api_keys import Role
-from tests.e2e.browser import NARROW, SMALLEST, WIDE, visiting
+from tests.e2e.browser import visiting
 from tests.e2e.console import Console, console_of
-from tests.e2e.site import LiveSite, soon
+from tests.e2e.site import LiveSite
 from tests.integration.doors import Caller, Site, ok
 from tests.integration.outside import Stream
-
-
-def clipboard(console: Console) -> str:
-    text: str = console.page.evaluate("navigator.clipboard.readText()")
-    return text
-
-
-def link_of(console: Console, url: str) -> dict[str, Any]:
-    """Return the link that a URL opens."""
-    (found,) = console.host.list(q=url)["links"]
-    answer: dict[str, Any] = found
-    return answer
-
 
 # The whole way
 
@@ -38,8 +24,8 @@ def test_from_one_press_to_a_spent_link(console: Console, browser: Browser) -> N
 
     console.button("1× Intro call: make and copy a one-time link").click()
     console.said("One-time link for Intro call copied.")
-    url = clipboard(console)
-    link = link_of(console, url)
+    url = console.clipboard()
+    link = console.link_of(url)
     expect(console.row(link).locator(".pill")).to_have_text("Active")
     console.row(link).get_by_role("checkbox").check()
 
@@ -82,7 +68,7 @@ def test_where_the_clipboard_is_refused_the_link_is_there_to_be_copied(
 
         shown = console.page.get_by_label("To copy")
         expect(shown).to_be_focused()
-        link_of(console, shown.input_value())
+        console.link_of(shown.input_value())
         selected = "e => e.selectionEnd - e.selectionStart === e.value.length"
         assert shown.evaluate(selected)
 
@@ -253,7 +239,7 @@ def test_replace_says_that_the_old_one_stops_working(console: Console) -> None:
     console.button("Generate new link").click()
     console.said("New link copied.")
 
-    fresh = link_of(console, clipboard(console))
+    fresh = console.link_of(console.clipboard())
     assert fresh["linkId"] != link["linkId"]
     assert fresh["label"] == "Trade fair"
     assert console.host.reread(link)["status"] == "revoked"
@@ -299,7 +285,7 @@ def test_a_retry_after_a_lost_request_makes_no_second_set(console: Console) -> N
     assert {link["url"] for link in console.host.list()["links"]} == set(urls)
     console.button("Copy all").click()
     console.said("All 3 links copied.")
-    assert clipboard(console).split("\n") == urls
+    assert console.clipboard().split("\n") == urls
     console.visit.axe("links made")
 
 
@@ -464,7 +450,7 @@ def test_sharing_in_five_ways(console: Console) -> None:
     console.page.keyboard.press("ArrowRight")
     console.dialog.get_by_role("button", name="Make a reusable link").click()
     console.said("Reusable link copied.")
-    reusable = link_of(console, clipboard(console))
+    reusable = console.link_of(console.clipboard())
     assert reusable["maxUsageCount"] is None
     console.dialog.get_by_role("tab", name="Embed").click()
     expect(console.dialog).to_contain_text("FRAME_ANCESTORS")
@@ -518,20 +504,6 @@ def test_a_host_without_anything_is_led_to_the_first_link(console: Console) -> N
     console.said("copied")
 
 
-def test_an_event_type_with_live_links_is_archived_after_a_second_question(console: Console) -> None:
-    event_type = console.host.event_type(title="Intro call")
-    link = console.host.link(event_type)
-    console.sign_in("#event-types")
-    console.button("Actions for Intro call").click()
-    console.button("Archive").click()
-    console.dialog.get_by_role("button", name="Archive").click()
-
-    console.button("Archive and revoke its links").click()
-
-    expect(console.page.get_by_text("No event types yet")).to_be_visible()
-    assert console.host.reread(link)["status"] == "revoked"
-
-
 def test_bookings_are_moved_and_cancelled(console: Console) -> None:
     """P8: a booking by a spent link can still be moved; its free times are those the API has."""
     booking = console.site.book(console.host.link(console.host.event_type(title="Intro call")))
@@ -560,96 +532,10 @@ def test_bookings_are_moved_and_cancelled(console: Console) -> None:
     expect(card).to_contain_text("Personal data erased")
     assert ok(console.host.get(f"/v1/bookings/{booking['bookingId']}"))["invitee"] is None
     console.page.get_by_role("tab", name="Past").click()
-    expect(console.page.get_by_text("Nothing in the last 30 days")).to_be_visible()
-
-
-def test_a_request_is_answered_with_one_press(console: Console) -> None:
-    link = console.host.link(console.host.event_type(title="Intro call"), label="For Grace")
-    console.site.book(link)
-    path = link["url"].removeprefix(console.site.url)
-    asked = {"email": "grace@invitees.example", "name": "Grace", "message": "Another time?"}
-    assert console.site.client.post(f"{path}/request", json=asked).status_code == 202
-    console.sign_in("#requests")
-    expect(console.page.get_by_text("Another time?")).to_be_visible()
-    console.visit.axe("requests")
-
-    console.button("Make a new link for Grace and copy it").click()
-    console.said("New link for Grace copied.")
-    fresh = link_of(console, clipboard(console))
-    assert (fresh["label"], fresh["status"]) == ("For Grace", "active")
-    console.page.reload()
-    console.button("Make a new link for Grace and copy it").click()
-    console.said("New link for Grace copied.")
-    assert clipboard(console) == fresh["url"]
-
-
-def test_a_csv_is_shown_and_its_bad_rows_named_before_anything_is_made(console: Console) -> None:
-    console.host.event_type(title="Intro call")
-    console.sign_in()
-    console.button("Import CSV").click()
-    content = "recipientName;recipientEmail\r\nGrace;grace@invitees.example\r\nEve;not an address\r\n"
-    console.dialog.get_by_label("CSV file").set_input_files(
-        {"name": "links.csv", "mimeType": "text/csv", "buffer": content.encode()}
-    )
-    console.button("Import 2 rows").click()
-    expect(console.dialog).to_contain_text("1 row of 2 can’t be used")
-    expect(console.dialog.locator("tr", has_text="Eve")).to_contain_text("recipientEmail: is not an email")
-    console.visit.axe("import")
-    assert console.host.list()["links"] == []
-
-    console.button("Import the good rows only").click()
-    expect(console.dialog).to_contain_text("1 link made")
-    with console.page.expect_download() as coming:
-        console.button("Download CSV").click()
-    (link,) = console.host.list()["links"]
-    assert link["url"] in coming.value.path().read_text()
+    expect(console.page.get_by_text("Nothing is past yet")).to_be_visible()
 
 
 # How it looks and is reached
-
-
-@pytest.mark.parametrize(
-    ("size", "scheme"),
-    [(WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark"), (SMALLEST, "light")],
-    ids=["wide, light", "wide, dark", "narrow, light", "narrow, dark", "320 pixels"],
-)
-def test_every_view_fits_and_axe_finds_nothing(
-    browser: Browser, site: LiveSite, host: Caller, size: tuple[int, int], scheme: str
-) -> None:
-    event_type = host.event_type(title="Workshop: the first architecture review with everyone")
-    long = {"name": "", "email": "bartholomew.featherstonehaugh@very-long-domain-indeed.example"}
-    link = host.link(event_type, recipient=long, expiresAt=soon(days=30), notBefore=soon(days=2))
-    site.book(host.link(event_type, maxUsageCount=3, label="x" * 200))
-    host.post(f"/v1/links/{host.link(event_type)['linkId']}/revoke")
-    with console_of(browser, site, host, size, color_scheme=scheme) as console:
-        console.open()
-        expect(console.page.get_by_label("API key")).to_be_visible()
-        console.visit.axe("sign-in")
-        console.visit.fits("sign-in")
-        console.type_key(host.key.secret)
-        expect(console.row(link)).to_be_visible()
-        for view in ("links", "event-types", "bookings", "requests"):
-            console.page.evaluate("view => { location.hash = view; }", view)
-            console.page.wait_for_load_state("networkidle")
-            console.visit.axe(view)
-            console.visit.fits(view)
-        console.page.evaluate("location.hash = 'links'")
-        console.row(link).get_by_role("checkbox").check()
-        console.visit.axe("selected")
-        for action, name in (("Details", "details"), ("Share", "share"), ("Revoke", "revoke")):
-            console.act(link, action)
-            expect(console.dialog).to_be_visible()
-            console.page.wait_for_load_state("networkidle")
-            console.visit.axe(name)
-            console.visit.fits(name)
-            console.button("Close").click()
-        console.button("Generate links").first.click()
-        console.dialog.get_by_text("More options").click()
-        console.dialog.get_by_text("Customise just this link").click()
-        console.dialog.get_by_text("Its own available hours").click()
-        console.button("Add a date").click()
-        console.visit.axe("generate")
-        console.visit.fits("generate")
 
 
 def test_behind_a_stage_prefix_everything_is_found(browser: Browser, site: LiveSite, host: Caller) -> None:
@@ -674,40 +560,6 @@ def test_behind_a_stage_prefix_everything_is_found(browser: Browser, site: LiveS
         console.page.get_by_role("link", name="Event types").click()
         expect(console.page.get_by_role("heading", name="Talk")).to_be_visible()
         assert strangers == []
-
-
-def test_by_keyboard_alone(console: Console) -> None:
-    """Sign in, make a link, open its menu, revoke it: without a pointer, and focus is never lost."""
-    console.host.event_type(title="Intro call")
-    console.open()
-    keys = console.page.keyboard
-    expect(console.page.get_by_label("API key")).to_be_focused()
-    keys.type(console.host.key.secret)
-    keys.press("Enter")
-    once = console.button("1× Intro call: make and copy a one-time link")
-    expect(once).to_be_visible()
-    for _ in range(30):
-        if once.evaluate("e => e === document.activeElement"):
-            break
-        keys.press("Tab")
-    keys.press("Enter")
-    console.said("copied")
-    (link,) = console.host.list()["links"]
-    more = console.row(link).get_by_role("button", name="Actions for")
-    for _ in range(30):
-        if more.count() and more.evaluate("e => e === document.activeElement"):
-            break
-        keys.press("Tab")
-    keys.press("Enter")
-    for _ in range(3):
-        keys.press("ArrowDown")
-    keys.press("Enter")
-    expect(console.dialog).to_contain_text("Revoke this link?")
-    keys.press("Tab")
-    keys.press("Enter")
-    console.said("Link revoked.")
-    expect(more).to_be_focused()
-    assert console.host.reread(link)["status"] == "revoked"
 
 
 def test_the_page_can_be_read_without_a_key_and_says_nothing(site: LiveSite) -> None:

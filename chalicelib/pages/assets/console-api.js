@@ -35,7 +35,7 @@ export const onRefused = { call: /** @type {() => void} */ (() => {}) };
  * Send a request and return its answer: JSON as a value, other text as it is, nothing for 204.
  * @param {string} method
  * @param {string} path from the site's root, without a slash before it
- * @param {{query?: Record<string, string | number | undefined>, body?: unknown, csv?: string, key?: string,
+ * @param {{query?: Record<string, string | number | undefined>, body?: unknown, csv?: BodyInit, key?: string,
  *   apiKey?: string, signal?: AbortSignal}} [options] `key` is the Idempotency-Key
  * @returns {Promise<any>}
  * @throws {ApiError}

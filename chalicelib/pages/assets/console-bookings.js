@@ -1,13 +1,14 @@
 // Bookings: upcoming and past, each to be cancelled or moved.
-import { api, all, forHost } from "./console-api.js";
-import { busy, empty, failed, h, notify, uid } from "./console-dom.js";
+import { api, forHost } from "./console-api.js";
+import { busy, empty, failed, h, loading, notify } from "./console-dom.js";
 import { confirmThen, field, menuButton, onSubmit, openDialog } from "./console-dialogs.js";
 import { ZONE, clock, clockZone, dayWords, exact, fromLocal, toLocal } from "./console-time.js";
 import { LOCATION_KINDS } from "./console-link-form.js";
+import { eventTypeOf, meet } from "./console-state.js";
+import { tabs } from "./console-tabs.js";
 import { openDetail } from "./console-detail.js";
 
 const DAY = 86400000;
-const WINDOW = 30 * DAY;
 
 /**
  * Show the bookings.
@@ -15,72 +16,45 @@ const WINDOW = 30 * DAY;
  * @returns {() => void} ends it
  */
 export function showBookings(view) {
-  let past = false;
-  let ended = false;
-  const place = h("div", { role: "tabpanel", id: uid() });
-  const tabs = h("div.tabs", { role: "tablist", "aria-label": "Which bookings" }, ["Upcoming", "Past"].map((words) =>
-    h("button", { type: "button", role: "tab", "aria-controls": place.id, onclick: () => { past = words === "Past"; load(); } }, words)));
-  tabs.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "ArrowRight" && event.key !== "ArrowLeft") return;
-    past = !past;
-    load();
-    tabs.children[Number(past)].focus();
-  });
-  view.replaceChildren(h("div.head", {}, h("h1", {}, "Bookings"), tabs), place);
+  let shown = "";
+  const place = h("div", {});
+  const choice = tabs("Which bookings", [["upcoming", "Upcoming"], ["past", "Past"]], place, load);
+  view.replaceChildren(h("div.head", {}, h("h1", {}, "Bookings"), choice.element), place);
 
-  async function load() {
-    [...tabs.children].forEach((tab, at) => {
-      const on = Boolean(at) === past;
-      tab.setAttribute("aria-selected", String(on));
-      tab.tabIndex = on ? 0 : -1;
-    });
-    const wanted = past;
-    place.replaceChildren(h("p.hush", {}, "Loading …"));
-    try {
-      await (past ? showPast : showUpcoming)(() => !ended && wanted === past);
-    } catch (error) {
-      if (wanted === past) place.replaceChildren(h("div.panel", {}, failed(/** @type {Error} */ (error), load)));
-    }
-  }
-
-  async function showUpcoming(/** @type {() => boolean} */ current) {
+  /** @param {string} which */
+  async function load(which) {
+    shown = which;
+    const past = which === "past";
+    const now = new Date().toISOString();
+    const range = past ? { to: now, order: "desc" } : { from: now };
     const list = h("div", {});
     const more = h("button.quiet.small", { type: "button" }, "Show more");
     /** @type {string | undefined} */
     let cursor;
-    const from = new Date().toISOString();
     const read = async () => {
-      const page = await api("GET", "v1/bookings", { query: { ...forHost(), from, limit: 50, cursor } });
-      if (!current()) return;
+      const page = await api("GET", "v1/bookings", { query: { ...forHost(), ...range, limit: 50, cursor } });
+      await meet(page.bookings);
       cursor = page.nextCursor ?? undefined;
       more.hidden = !cursor;
       addDays(list, page.bookings);
-      if (cursor && !list.children.length) await read();
+      if (cursor && !page.bookings.length) await read();
     };
-    await read();
-    if (!current()) return;
+    if (!place.children.length || place.dataset.shows !== which) place.replaceChildren(loading());
+    place.dataset.shows = which;
+    try {
+      await read();
+    } catch (error) {
+      if (shown === which) place.replaceChildren(h("div.panel", {}, failed(/** @type {Error} */ (error), () => load(which))));
+      return;
+    }
+    if (shown !== which) return;
     more.addEventListener("click", () => busy(more, read));
-    place.replaceChildren(...list.children.length ? [list, h("p.sect", {}, more)] : [h("div.panel", {}, empty("Nothing is booked", "As soon as someone books with one of your links, it shows here. You can cancel or move it."))]);
+    place.replaceChildren(...list.children.length ? [list, h("p.sect", {}, more)] : [h("div.panel", {}, past
+      ? empty("Nothing is past yet", "Bookings move here when their time has come, and are kept for a year.")
+      : empty("Nothing is booked", "As soon as someone books with one of your links, it shows here. You can cancel or move it."))]);
   }
 
-  async function showPast(/** @type {() => boolean} */ current) {
-    const list = h("div", {});
-    let to = Date.now();
-    const more = h("button.quiet.small", { type: "button" });
-    const read = async () => {
-      const from = to - WINDOW;
-      // The list is earliest first: a month is read whole and turned round.
-      const found = await all("v1/bookings", "bookings", { ...forHost(), from: new Date(from).toISOString(), to: new Date(to).toISOString() });
-      to = from;
-      if (current()) addDays(list, found.reverse());
-      more.textContent = `Before ${dayWords(new Date(to))}`;
-    };
-    await read();
-    if (!current()) return;
-    more.addEventListener("click", () => busy(more, read));
-    place.replaceChildren(list.children.length ? list : h("div.panel", {}, empty("Nothing in the last 30 days", "Earlier bookings are kept for a year.")), h("p.sect", {}, more));
-    more.addEventListener("click", () => { if (!list.isConnected) place.prepend(list); });
-  }
+  const reload = () => load(shown);
 
   /** @param {HTMLElement} list @param {any[]} found */
   function addDays(list, found) {
@@ -100,14 +74,15 @@ export function showBookings(view) {
     const live = booking.status === "confirmed" && Date.parse(booking.start) > Date.now();
     const kind = booking.location ? Object.fromEntries(LOCATION_KINDS)[booking.location.kind] : "";
     const who = booking.invitee?.name ?? "someone";
+    const asked = (/** @type {string} */ id) => eventTypeOf(booking.eventTypeId)?.questions.find((/** @type {any} */ one) => one.id === id)?.label ?? id;
     const answers = Object.entries(booking.answers ?? {}).filter(([, answer]) => answer);
     return h("li.panel.card", { "data-id": booking.bookingId },
       h("div", {}, h("h3", {}, `${clock(booking.start)} – ${clockZone(booking.end)}`, booking.status === "cancelled" ? [" ", h("span.pill.cancelled", {}, "Cancelled")] : null),
         h("p", {}, booking.title, booking.invitee ? [" with ", h("b", {}, booking.invitee.name)] : null),
         booking.invitee ? h("p.sub", {}, h("a", { href: `mailto:${encodeURIComponent(booking.invitee.email)}` }, booking.invitee.email), booking.timeZone !== ZONE ? `, in ${booking.timeZone.replaceAll("_", " ")}` : "") : h("p.sub", {}, "Personal data erased"),
         kind ? h("p.sub", {}, [kind, booking.location.detail].filter(Boolean).join(": ")) : null,
-        answers.map(([id, answer]) => h("p.sub", {}, `${id}: ${answer}`))),
-      h("div.actions", {}, live ? [h("button.quiet.small", { type: "button", "aria-label": `Move the booking with ${who}`, onclick: () => openMove(booking, load) }, "Move"),
+        answers.map(([id, answer]) => h("p.sub", {}, `${asked(id)}: ${answer}`))),
+      h("div.actions", {}, live ? [h("button.quiet.small", { type: "button", "aria-label": `Move the booking with ${who}`, onclick: () => openMove(booking, reload) }, "Move"),
         h("button.quiet.small.danger", { type: "button", "aria-label": `Cancel the booking with ${who}`, onclick: () => askCancel(booking) }, "Cancel")] : null,
       menuButton(`Actions for the booking with ${who}`, () => [
         { text: "The link it came by", run: () => showLink(booking) },
@@ -134,7 +109,7 @@ export function showBookings(view) {
       run: async () => {
         await api("POST", `v1/bookings/${booking.bookingId}/cancel`);
         notify("Booking cancelled.");
-        await load();
+        await reload();
       },
     });
   }
@@ -148,13 +123,13 @@ export function showBookings(view) {
       run: async () => {
         await api("DELETE", `v1/bookings/${booking.bookingId}/personal-data`);
         notify("Personal data erased.");
-        await load();
+        await reload();
       },
     });
   }
 
-  load();
-  return () => { ended = true; };
+  choice.open("upcoming");
+  return () => { shown = ""; };
 }
 
 /**

@@ -1,6 +1,6 @@
 // A link's details: its settings and their editing, who opened and booked, and what happened to it.
 import { all, api } from "./console-api.js";
-import { fill, h, many, notify } from "./console-dom.js";
+import { fill, h, loading, many, notify } from "./console-dom.js";
 import { alert, onSubmit, openDialog, watchDirty } from "./console-dialogs.js";
 import { clockZone, duration, exact, when } from "./console-time.js";
 import { linkFields, usesWords } from "./console-link-form.js";
@@ -26,8 +26,8 @@ export function openDetail(given) {
   /** @type {{dirty: boolean} | null} */
   let editing = null;
   const settings = h("div", {});
-  const bookings = h("section.sect", {}, h("h3", {}, "Bookings"), h("p.hush", {}, "Loading …"));
-  const history = h("section.sect", {}, h("h3", {}, "History"), h("p.hush", {}, "Loading …"));
+  const bookings = h("section.sect", {}, h("h3", {}, "Bookings"), loading());
+  const history = h("section.sect", {}, h("h3", {}, "History"), loading());
   const foot = h("footer", {});
   const dialog = openDialog({ title: forWhom(link) || titleOf(link.eventTypeId), kind: "drawer", body: [settings, bookings, history], dirty: () => Boolean(editing?.dirty) });
   dialog.querySelector(".discard")?.after(foot);

@@ -6,7 +6,7 @@ import { h, icon, noticePlace, uid } from "./console-dom.js";
 
 /**
  * Open a dialog. It is gone from the page when it closes, and focus returns to where it was.
- * @param {{title: string, body: Child | Child[], actions?: Child[], kind?: "drawer" | "wide" | "",
+ * @param {{title: string, body: Child | Child[], actions?: Child[], kind?: "drawer" | "wide" | "steady" | "",
  *   dirty?: () => boolean, onclose?: () => void, note?: Child}} options `dirty` tells whether closing would lose something
  * @returns {HTMLDialogElement}
  */

@@ -155,6 +155,9 @@ export async function busy(button, action) {
   }
 }
 
+/** What a place says while it is being filled; shown only once that takes a moment. */
+export const loading = () => h("p.hush.loading", {}, "Loading …");
+
 /**
  * What a place without anything in it says.
  * @param {string} title

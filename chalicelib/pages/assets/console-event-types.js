@@ -1,14 +1,16 @@
 // Event types: a list, each with its one-press link, and the editor behind it.
 import { ApiError, api } from "./console-api.js";
-import { empty, failed, h, icon, notify } from "./console-dom.js";
+import { empty, failed, h, icon, loading, many, notify } from "./console-dom.js";
 import { confirmThen, menuButton } from "./console-dialogs.js";
 import { duration } from "./console-time.js";
 import { LOCATION_KINDS } from "./console-link-form.js";
-import { loadEventTypes } from "./console-state.js";
+import { forgetEventTypes, loadEventTypes, showLinksOf } from "./console-state.js";
 import { openEditor } from "./console-editor.js";
 import { openGenerate } from "./console-generate.js";
 import { openShare } from "./console-share.js";
 import { onceButton } from "./console-once.js";
+
+const COUNTED = 200;
 
 /**
  * Show the event types.
@@ -49,6 +51,7 @@ export function showEventTypes(view) {
     const archive = async (/** @type {boolean} */ revokeLinks) => {
       await api("DELETE", `v1/event-types/${one.eventTypeId}`, { query: { revokeLinks: revokeLinks ? "true" : undefined } });
       notify(`${one.title} archived.`);
+      forgetEventTypes();
       await load();
     };
     confirmThen({
@@ -60,18 +63,40 @@ export function showEventTypes(view) {
           await archive(false);
         } catch (error) {
           if (!(error instanceof ApiError && error.status === 409)) throw error;
-          setTimeout(() => confirmThen({
-            title: `${one.title} has live links`,
-            text: [h("p", {}, error.message), h("p", {}, "Archive it and revoke them? Whoever holds one can then no longer book.")],
-            action: "Archive and revoke its links",
-            run: () => archive(true),
-          }));
+          const count = await liveLinks(one);
+          setTimeout(() => askArchiveAll(one, count, () => archive(true)));
         }
       },
     });
   }
 
-  place.append(h("p.hush", {}, "Loading …"));
+  place.append(loading());
   load();
   return () => {};
+}
+
+/**
+ * How many live links an event type has, in words.
+ * @param {any} one
+ */
+async function liveLinks(one) {
+  const page = await api("GET", "v1/links", { query: { eventTypeId: one.eventTypeId, status: "active", limit: COUNTED } });
+  return page.nextCursor ? `more than ${COUNTED} active links` : many(page.links.length, "active link");
+}
+
+/**
+ * Offer what is left where people still hold links: to go through with it, or to look at the links first.
+ * @param {any} one
+ * @param {string} count
+ * @param {() => Promise<any>} run
+ */
+function askArchiveAll(one, count, run) {
+  const look = h("button.text.link", { type: "button", onclick: () => { dialog.close(); showLinksOf(one.eventTypeId); } }, "Show me these links");
+  const dialog = confirmThen({
+    title: `${one.title} has ${count}`,
+    text: [h("p", {}, "People may still hold them. If you archive it, these links are revoked: whoever opens one is told that it is no longer active and can’t book."), h("p", {}, "Bookings that were made stay, and can still be moved or cancelled."), h("p", {}, look)],
+    action: "Archive and revoke its links",
+    keep: "Keep it",
+    run,
+  });
 }

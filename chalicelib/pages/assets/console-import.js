@@ -1,82 +1,116 @@
-// Links by CSV: the rows shown before anything is made, what the API says against each, and the result.
+// Links by CSV: what a file would make and what is wrong with which cell, then one press, then the result.
 import { ApiError, api, newKey } from "./console-api.js";
 import { download, fill, h, many } from "./console-dom.js";
 import { alert, field, onSubmit, openDialog } from "./console-dialogs.js";
 import { csvBlob, readCsv } from "./console-csv.js";
 import { choose } from "./console-link-form.js";
-import { eventTypes, onLinksChanged } from "./console-state.js";
+import { eventTypes, onLinksChanged, titleOf } from "./console-state.js";
 
 const SHOWN = 100;
 const SAMPLE = [["recipientName", "recipientEmail", "label", "maxUsageCount", "expiresAt"], ["Grace Hopper", "grace@example.com", "Interview", "1", ""]];
+/** @typedef {{line: number, errors: {column: string | null, detail: string}[]}} Judged */
 
 /** Open the dialog. */
 export function openImport() {
+  let bytes = new ArrayBuffer(0);
   let text = "";
   let key = newKey();
-  let partial = false;
-  /** @type {{line: number, cells: string[]}[]} */
-  let rows = [];
+  /** @type {{good: number, bad: number, rows: Judged[]} | null} */
+  let judged = null;
   const type = choose(eventTypes().map((one) => [one.eventTypeId, one.title]), eventTypes()[0]?.eventTypeId);
   const file = h("input", { type: "file", accept: ".csv,text/csv,text/plain", required: true });
   const preview = h("div.sect", { hidden: true });
-  const go = h("button", { type: "submit", disabled: true }, "Import");
-  const onlyGood = h("button.quiet", { type: "submit", hidden: true }, "Import the good rows only");
+  const go = h("button", { type: "submit" }, "Check the file");
   const form = h("form", { id: "import" },
-    h("p.hush", {}, "One link for each row. The first row names the columns: recipientName, recipientEmail, label, maxUsageCount, expiresAt and more. Nothing is made unless every row is good."),
+    h("p.hush", {}, "One link for each row. The first row names the columns: recipientName, recipientEmail, label, maxUsageCount, expiresAt and more. You see what would be made before anything is."),
     h("p", {}, h("button.text.link", { type: "button", onclick: () => download("links-sample.csv", csvBlob(SAMPLE)) }, "Download a sample file")),
     h("div.row", {}, field("Event type", type), field("CSV file", file, { hint: "Up to 1,000 rows, UTF-8" })), preview);
-  for (const button of [go, onlyGood]) button.setAttribute("form", form.id);
-  go.addEventListener("click", () => { partial = false; });
-  onlyGood.addEventListener("click", () => { partial = true; });
+  go.setAttribute("form", form.id);
   const cancel = h("button.quiet", { type: "button", onclick: () => dialog.close() }, "Cancel");
-  const dialog = openDialog({ title: "Import links", kind: "wide", body: form, actions: [cancel, onlyGood, go] });
+  const dialog = openDialog({ title: "Import links", kind: "wide", body: form, actions: [cancel, go] });
 
-  const anew = () => { key = newKey(); onlyGood.hidden = true; };
-  type.addEventListener("change", () => { anew(); show([]); });
-  file.addEventListener("change", async () => {
-    anew();
-    form.querySelector(":scope > .alert")?.remove();
-    text = await file.files[0]?.text() ?? "";
-    rows = readCsv(text);
-    go.disabled = rows.length < 2;
-    go.textContent = rows.length < 2 ? "Import" : `Import ${many(rows.length - 1, "row")}`;
-    show([]);
-  });
-
-  /** @param {import("./console-api.js").Fault[]} faults */
-  function show(faults) {
-    const [head, ...rest] = rows;
-    preview.hidden = !head;
-    if (!head) return;
-    const of = (/** @type {number} */ line) => faults.filter((fault) => fault.line === line);
-    const bad = rest.filter((row) => of(row.line).length);
-    const listed = [...bad, ...rest.filter((row) => !bad.includes(row))].slice(0, SHOWN);
-    fill(preview,
-      h("h3", {}, bad.length ? `${many(bad.length, "row")} of ${rest.length} can’t be used` : `${many(rest.length, "row")}`),
-      h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Rows of the file" }, h("table", {},
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Line"), faults.length ? h("th", { scope: "col" }, "What is wrong") : null, head.cells.map((name) => h("th", { scope: "col" }, name)))),
-        h("tbody", {}, listed.map(({ line, cells }) => h("tr", {}, h("td", {}, line),
-          faults.length ? h("td", {}, of(line).map(({ column, detail }) => h("p.fault", {}, `${column ? `${column}: ` : ""}${detail}`))) : null,
-          head.cells.map((_, index) => h("td", {}, cells[index] ?? ""))))))),
-      rest.length > SHOWN ? h("p.hint", {}, `The first ${SHOWN} are shown.`) : null);
-  }
+  /** Another file, or for another event type: what was found holds no more, and the key goes with it. */
+  const anew = async () => {
+    key = newKey();
+    judged = null;
+    preview.hidden = true;
+    go.textContent = "Check the file";
+    go.hidden = false;
+    if (file.files[0]) form.requestSubmit(go);
+  };
+  type.addEventListener("change", anew);
+  file.addEventListener("change", anew);
 
   onSubmit(form, go, async () => {
+    // While it is checked the choice stands: what is shown is what was asked about.
+    type.disabled = file.disabled = true;
+    try {
+      await (judged ? make() : check());
+    } finally {
+      type.disabled = file.disabled = false;
+    }
+  });
+
+  async function check() {
+    // Its bytes are kept: what is imported is what was checked, whatever becomes of the file meanwhile.
+    bytes = await file.files[0].arrayBuffer();
+    text = new TextDecoder().decode(bytes);
+    judged = await api("POST", "v1/links/import/preview", { query: { eventTypeId: type.value }, csv: bytes }).catch(placed);
+    const { good, bad } = /** @type {any} */ (judged);
+    go.textContent = bad ? `Import the ${good === 1 ? "good row" : `${good} good rows`} only` : `Import ${many(good, "link")}`;
+    go.hidden = good === 0;
+    show();
+    (good ? go : file).focus();
+  }
+
+  function show() {
+    const [head, ...rest] = readCsv(text);
+    const { good, bad, rows } = /** @type {NonNullable<typeof judged>} */ (judged);
+    const wrong = new Map(rows.filter((row) => row.errors.length).map((row) => [row.line, row.errors]));
+    const listed = [...rest.filter((row) => wrong.has(row.line)), ...rest.filter((row) => !wrong.has(row.line))].slice(0, SHOWN);
+    const words = (/** @type {string | null} */ name) => (name ?? "").trim().toLowerCase();
+    /** @param {number} line @param {(column: string | null) => boolean} at */
+    const faults = (line, at) => (wrong.get(line) ?? []).filter(({ column }) => at(column)).map(({ detail }) => h("p.fault", {}, `${detail.charAt(0).toUpperCase()}${detail.slice(1)}`));
+    const named = new Set(head.cells.map(words));
+    fill(preview,
+      h("h3", { role: "status" }, bad ? `${many(bad, "row")} of ${rows.length} can’t be used` : `${many(good, "link")} for ${titleOf(type.value)}`),
+      h("p.hint", {}, bad ? `${good ? "Correct them in your file and choose it again, or import the good rows only." : "Correct them in your file and choose it again."} Nothing was made yet.` : "Nothing was made yet. Press Import to make them."),
+      h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Rows of the file" }, h("table", {},
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Line"), head.cells.map((name) => h("th", { scope: "col" }, name)))),
+        h("tbody", {}, listed.map(({ line, cells }) => h(`tr${wrong.has(line) ? ".wrong" : ""}`, {},
+          h("td", {}, line, faults(line, (column) => !named.has(words(column)))),
+          head.cells.map((name, index) => h("td", {}, cells[index] ?? "", faults(line, (column) => words(column) === words(name))))))))),
+      rest.length > SHOWN ? h("p.hint", {}, `${bad ? "The rows that can’t be used come first; " : ""}${SHOWN} of ${rest.length.toLocaleString("en")} are shown.`) : null);
+    preview.hidden = false;
+  }
+
+  async function make() {
+    const partial = Boolean(judged?.bad);
     let answer;
     try {
-      answer = await api("POST", "v1/links/import", { query: { eventTypeId: type.value, partial: partial ? "true" : undefined }, csv: text, key: `${key}${partial ? "-partial" : ""}` });
+      // The same key until an answer came: pressed again after a lost reply, it is the same links.
+      answer = await api("POST", "v1/links/import", { query: { eventTypeId: type.value, partial: partial ? "true" : undefined }, csv: bytes, key });
     } catch (error) {
-      if (error instanceof ApiError && error.faults.some((fault) => fault.line)) {
-        show(error.faults);
-        const wrong = new Set(error.faults.map((fault) => fault.line));
-        onlyGood.hidden = rows.length - 1 <= wrong.size || error.faults.some((fault) => (fault.line ?? 0) <= (rows[0]?.line ?? 1));
-        throw new ApiError(error.status, { detail: "Nothing was made. Correct the rows below in your file and choose it again." });
-      }
-      throw error;
+      if (!(error instanceof ApiError) || ![400, 422].includes(error.status)) throw error;
+      // Good when it was checked, and not any more: an expiry passed, or the event type changed.
+      key = newKey();
+      await check();
+      throw new ApiError(error.status, { detail: "Nothing was made: some rows were good when they were checked and are not any more. See below." });
     }
     onLinksChanged.call();
     showDone(dialog, answer);
-  });
+  }
+}
+
+/**
+ * What is wrong with the file as a whole, said with its line.
+ * @param {any} error
+ * @returns {never}
+ */
+function placed(error) {
+  const fault = error instanceof ApiError ? error.faults.find(({ line }) => line) : null;
+  if (!fault) throw error;
+  throw new ApiError(error.status, { detail: `Line ${fault.line}${fault.column ? `, ${fault.column}` : ""}: ${fault.detail}. Nothing was made. Correct it in your file and choose it again.` });
 }
 
 /** @param {HTMLDialogElement} dialog @param {string} answer */

@@ -1,12 +1,12 @@
 // The links table: filters, search, pages, bulk actions, and statuses that keep themselves fresh.
 import { api, forHost } from "./console-api.js";
-import { copy, empty, failed, h, icon, many, notify } from "./console-dom.js";
+import { copy, empty, failed, h, icon, loading, many, notify } from "./console-dom.js";
 import { confirmThen, menuButton } from "./console-dialogs.js";
 import { tell, when } from "./console-time.js";
 import { linkIdIn, looksSecret } from "./console-token.js";
 import { choose } from "./console-link-form.js";
 import { askDelete, askReplace, askRevoke, copyButton, named } from "./console-link-actions.js";
-import { eventTypes, forWhom, meet, onLinksChanged, titleOf } from "./console-state.js";
+import { eventTypeOf, eventTypes, forWhom, meet, onLinksChanged, titleOf, wanted } from "./console-state.js";
 import { openDetail } from "./console-detail.js";
 import { openGenerate } from "./console-generate.js";
 import { openImport } from "./console-import.js";
@@ -38,6 +38,8 @@ export function showLinks(view) {
 
   const type = choose([["", "Every event type"], ...eventTypes().map((one) => /** @type {[string, string]} */ ([one.eventTypeId, one.title]))]);
   const status = choose(STATUSES);
+  [type.value, status.value] = [wanted.eventTypeId, wanted.status];
+  Object.assign(wanted, { eventTypeId: "", status: "" });
   const find = h("input", { type: "search", placeholder: "Email, label, URL or id", "aria-label": "Search links", autocomplete: "off", spellcheck: "false" });
   type.setAttribute("aria-label", "Filter by event type");
   status.setAttribute("aria-label", "Filter by status");
@@ -58,7 +60,7 @@ export function showLinks(view) {
   const more = h("button.quiet.small", { type: "button", onclick: () => loadMore() }, "Show more");
   const tail = h("div.tail", { hidden: true }, more);
   const place = h("div", {});
-  const panel = h("div.panel", {}, h("div.tools", { role: "search" }, h("div.find", {}, icon("search"), find), type, status), said, bulk, place, tail);
+  const panel = h("div.panel", {}, h("div.tools", { role: "search" }, h("div.find", {}, icon("search"), find), type, status), said, place, tail, bulk);
   const quick = h("ul.quick", { "aria-label": "One-time links" }, eventTypes().slice(0, QUICK).map((one) =>
     h("li", {}, h("span", {}, h("b", {}, one.title), h("span.sub", {}, "One-time link")), onceButton(one))),
     eventTypes().length > QUICK ? h("li.rest", {}, h("a", { href: "#event-types" }, `All ${eventTypes().length} event types`)) : null);
@@ -85,7 +87,7 @@ export function showLinks(view) {
       { text: "Delete", run: () => askDelete(link), bad: true },
     ]));
     return [
-      cell({}, h("button.text", { type: "button", "aria-label": `${title}: details of the link ${named(link)}`, onclick: () => openDetail(link) }, title)),
+      cell({}, h("button.text", { type: "button", "aria-label": `${title}: details of the link ${named(link)}`, onclick: () => openDetail(link) }, title), eventTypeOf(link.eventTypeId)?.archivedAt ? h("span.sub", {}, "Archived") : null),
       cell({ class: "whom" }, whom || h("span.hush", {}, "Anyone"), second ? h("span.sub", {}, second) : null),
       cell({ class: "state" }, status),
       cell({ class: "nowrap", "data-label": "Used" }, link.maxUsageCount === null ? `${link.usageCount}, no limit` : `${link.usageCount} of ${link.maxUsageCount}`),
@@ -102,7 +104,7 @@ export function showLinks(view) {
    * @param {"end" | "place"} end at the end, or in its place by age
    */
   function put(link, cursor, end) {
-    const text = JSON.stringify([link, titleOf(link.eventTypeId)]);
+    const text = JSON.stringify([link, titleOf(link.eventTypeId), eventTypeOf(link.eventTypeId)?.archivedAt]);
     const entry = rows.get(link.linkId);
     if (entry) {
       if (entry.text === text) return;
@@ -344,6 +346,7 @@ export function showLinks(view) {
   find.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(load, 350); });
   type.addEventListener("change", load);
   status.addEventListener("change", load);
+  place.append(loading());
   load().then(() => again(EVERY));
 
   return () => {

@@ -1,9 +1,10 @@
 // The share window: a one-time link, a reusable one, and for each the embed code, the QR code and a mail.
 import { api, newKey } from "./console-api.js";
-import { busy, copy, download, h, icon, uid } from "./console-dom.js";
-import { alert, field, openDialog } from "./console-dialogs.js";
+import { busy, copy, download, fill, h, icon, loading } from "./console-dom.js";
+import { alert, confirmThen, field, openDialog } from "./console-dialogs.js";
 import { askReplace } from "./console-link-actions.js";
 import { forWhom, makeLinks, onLinksChanged, titleOf } from "./console-state.js";
+import { tabs } from "./console-tabs.js";
 
 const REUSABLE = "Reusable link";
 const PNG_SIDE = 1024;
@@ -27,36 +28,26 @@ export function openShare({ link, eventType }) {
     return /** @type {Promise<any>} */ (shared.get(linkId));
   };
 
-  /** @type {[string, string, (panel: HTMLElement) => any][]} */
-  const TABS = [["once", "One-time link", showOnce], ["many", "Reusable link", showMany], ["embed", "Embed", showEmbed], ["qr", "QR code", showQr], ["mail", "Mail", showMail]];
-  const panel = h("div.sect", { role: "tabpanel", tabindex: 0, id: uid() });
-  const list = h("div.tabs", { role: "tablist", "aria-label": "Ways to share" }, TABS.map(([name, words]) =>
-    h("button", { type: "button", role: "tab", id: uid(), "data-tab": name, "aria-controls": panel.id, onclick: () => open(name) }, words)));
-  list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const tabs = /** @type {HTMLElement[]} */ ([...list.children]);
-    const next = tabs[(tabs.findIndex((tab) => tab.tabIndex === 0) + step + tabs.length) % tabs.length];
-    open(next.dataset.tab ?? "once");
-    next.focus();
-    event.preventDefault();
+  /** @type {[string, string, () => any][]} */
+  const TABS = [["once", "One-time link", showOnce], ["many", "Reusable link", showMany], ["rolling", "Self-renewing", showRolling], ["embed", "Embed", showEmbed], ["qr", "QR code", showQr], ["mail", "Mail", showMail]];
+  const panel = h("div.sect", {});
+  /** @type {string} */
+  let shownTab = "";
+  const choice = tabs("Ways to share", TABS.map(([key, words]) => [key, words]), panel, async (key) => {
+    shownTab = key;
+    try {
+      await TABS.find(([name]) => name === key)?.[2]();
+    } catch (error) {
+      if (shownTab === key) panel.replaceChildren(alert(/** @type {Error} */ (error).message), h("p.actions", {}, h("button.quiet.small", { type: "button", onclick: () => open(key) }, "Try again")));
+    }
   });
-  openDialog({ title: `Share ${link?.overrides.title ?? titleOf(eventTypeId)}`, body: [list, panel] });
+  const open = choice.open;
+  openDialog({ title: `Share ${link?.overrides.title ?? titleOf(eventTypeId)}`, kind: "steady", body: [choice.element, panel] });
   open(links.many ? "many" : "once");
 
-  /** @param {string} name */
-  async function open(name) {
-    for (const tab of /** @type {HTMLElement[]} */ ([...list.children])) {
-      const on = tab.dataset.tab === name;
-      tab.setAttribute("aria-selected", String(on));
-      tab.tabIndex = on ? 0 : -1;
-      if (on) panel.setAttribute("aria-labelledby", tab.id);
-    }
-    try {
-      await TABS.find(([key]) => key === name)?.[2](panel);
-    } catch (error) {
-      panel.replaceChildren(alert(/** @type {Error} */ (error).message));
-    }
+  /** @param {string} key @param {...any} children what the tab shows, if it is still the one on show */
+  function put(key, ...children) {
+    if (shownTab === key) fill(panel, ...children);
   }
 
   /** @param {any} shown */
@@ -65,15 +56,15 @@ export function openShare({ link, eventType }) {
     h("button", { type: "button", onclick: () => copy(shown.url, "Link copied.") }, icon("copy"), "Copy"));
   }
 
-  /** @param {"once" | "many"} kind @param {string} words @param {Record<string, any>} settings */
-  function maker(kind, words, settings) {
+  /** @param {"once" | "many"} kind @param {string} words @param {Record<string, any>} settings @param {string} [then] the tab to go on with */
+  function maker(kind, words, settings, then = kind) {
     const button = h("button", { type: "button" }, words);
     button.addEventListener("click", () => busy(button, async () => {
       const making = makeLinks({ eventTypeId, ...settings }, keys[kind]).then(([made]) => { links[kind] = current = made; return made.url; });
       await copy(making, `${kind === "once" ? "One-time link" : REUSABLE} copied.`);
       keys[kind] = newKey();
       onLinksChanged.call();
-      open(kind);
+      await open(then);
     }));
     return h("p.actions", {}, button);
   }
@@ -85,57 +76,88 @@ export function openShare({ link, eventType }) {
   function showOnce() {
     const shown = links.once;
     if (shown) current = shown;
-    panel.replaceChildren(...shown
+    put("once", ...shown
       ? [h("p.hush", {}, `${forWhom(shown) ? `For ${forWhom(shown)}: good` : "Good"} for ${shown.remainingUses === 1 ? "one booking; then it is spent" : `${shown.remainingUses} more bookings`}.`), urlRow(shown), replacer("once")]
       : [h("div.prose", {}, h("p", {}, "A link that one person can book with once."), maker("once", "Make a one-time link and copy it", {}))]);
   }
 
   async function showMany() {
     if (!links.many && !looked) {
-      panel.replaceChildren(h("p.hush", {}, "Looking for one …"));
+      put("many", loading());
       const page = await api("GET", "v1/links", { query: { eventTypeId, status: "active", q: REUSABLE, limit: 50 } });
       links.many = page.links.find((/** @type {any} */ one) => one.maxUsageCount === null && one.url) ?? null;
       looked = true;
     }
     const shown = links.many;
     if (shown) current = shown;
-    panel.replaceChildren(...shown
+    put("many", ...shown
       ? [h("p.hush", {}, "Everyone who has it can book, any number of times, until you revoke it."), urlRow(shown), replacer("many")]
       : [h("div.prose", {}, h("p", {}, "A link without a limit of uses, for a signature or a web page. You can revoke it at any time."), maker("many", "Make a reusable link and copy it", { maxUsageCount: null, label: REUSABLE }))]);
   }
 
-  /** What the other tabs are about, or the way to have something to share. */
-  async function about() {
+  async function showRolling() {
+    const path = `v1/event-types/${eventTypeId}/rolling-link`;
+    put("rolling", loading());
+    const found = await api("GET", path).catch((error) => { if (error.status === 404) return null; throw error; });
+    const shown = found?.url && found.status === "active" ? found : null;
+    if (shown) current = shown;
+    const renew = async () => {
+      /** @type {any} */
+      let fresh;
+      await copy(api("POST", path).then((made) => { fresh = made; return made.url; }), "Self-renewing link copied.");
+      current = fresh;
+      onLinksChanged.call();
+      await open("rolling");
+    };
+    const make = h("button", { type: "button" }, found ? "Make a fresh one and copy it" : "Make it and copy it");
+    make.addEventListener("click", () => busy(make, renew));
+    const replace = h("button.quiet.small", { type: "button", onclick: () => confirmThen({
+      title: "Generate a new link?",
+      text: [h("p", {}, "A fresh self-renewing link is made and copied."), h("p", {}, h("strong", {}, "The old link stops working at once"), ", also for someone who has it open.")],
+      action: "Generate new link",
+      bad: false,
+      run: renew,
+    }) }, "Generate new link");
+    put("rolling", ...shown
+      ? [h("p.hush", {}, "Good for one booking. As soon as it is used, the next one stands here, ready for the next person."), urlRow(shown), h("p.actions", {}, replace)]
+      : [h("div.prose", {}, h("p", {}, found ? "The last one expired or was revoked." : "One private link that renews itself: as soon as someone books with it, it is spent, and a fresh one stands here for the next person."), h("p.actions", {}, make))]);
+  }
+
+  /**
+   * What the other tabs are about, or the way to have something to share.
+   * @param {string} key
+   */
+  async function about(key) {
     if (!current) {
-      panel.replaceChildren(h("p", {}, "First make a one-time or a reusable link."));
+      put(key, h("div.prose", {}, h("p", {}, "First make a link to share."), maker("once", "Make a one-time link", {}, key)));
       return null;
     }
-    panel.replaceChildren(h("p.hush", {}, "Loading …"));
+    put(key, loading());
     return { ways: await share(), words: h("p.hush", {}, current.maxUsageCount === null ? "Of the reusable link." : `Of the one-time link${forWhom(current) ? ` for ${forWhom(current)}` : ""}: good for ${current.remainingUses === 1 ? "one booking" : `${current.remainingUses} bookings`}.`) };
   }
 
   async function showEmbed() {
-    const found = await about();
+    const found = await about("embed");
     if (!found) return;
     const { ways, words } = found;
-    panel.replaceChildren(words, ways.embedHtml === null
+    put("embed", words, ways.embedHtml === null
       ? h("div.prose", {}, h("p", {}, "No website may show booking pages in a frame yet. Whoever runs this installation can allow some: name their origins in the setting ", h("code", {}, "FRAME_ANCESTORS"), "."))
       : h("div", {}, field("Paste this into the page", h("textarea.code", { readonly: true, value: ways.embedHtml })), h("p.actions", {}, h("button", { type: "button", onclick: () => copy(ways.embedHtml, "Embed code copied.") }, icon("copy"), "Copy"))));
   }
 
   async function showQr() {
-    const found = await about();
+    const found = await about("qr");
     if (!found) return;
     const { ways, words } = found;
     const image = h("img.qr", { alt: "QR code of the link", src: `data:image/svg+xml,${encodeURIComponent(ways.qrSvg)}` });
     const png = h("button", { type: "button" }, "Download PNG");
     png.addEventListener("click", () => busy(png, async () => download("link-qr.png", await toPng(image))));
-    panel.replaceChildren(words, image, h("p.actions", {}, png,
+    put("qr", words, image, h("p.actions", {}, png,
       h("button.quiet", { type: "button", onclick: () => download("link-qr.svg", new Blob([ways.qrSvg], { type: "image/svg+xml" })) }, "Download SVG")));
   }
 
   async function showMail() {
-    const found = await about();
+    const found = await about("mail");
     if (!found) return;
     const { ways, words } = found;
     const to = h("input", { type: "email", value: current.recipient?.email ?? "", autocomplete: "off" });
@@ -145,7 +167,7 @@ export function openShare({ link, eventType }) {
     const set = () => { send.href = `mailto:${encodeURIComponent(to.value)}?subject=${encodeURIComponent(subject.value)}&body=${encodeURIComponent(text.value.replaceAll("\n", "\r\n"))}`; };
     for (const one of [to, subject, text]) one.addEventListener("input", set);
     set();
-    panel.replaceChildren(words, field("To", to), field("Subject", subject), field("Text", text),
+    put("mail", words, field("To", to), field("Subject", subject), field("Text", text),
       h("p.actions.sect", {}, h("button", { type: "button", onclick: () => copy(text.value, "Text copied.") }, icon("copy"), "Copy text"), send));
   }
 }

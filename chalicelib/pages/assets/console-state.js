@@ -3,8 +3,7 @@ import { all, api, forHost } from "./console-api.js";
 
 /** @type {Map<string, any>} */
 const known = new Map();
-/** @type {Set<string>} */
-const archived = new Set();
+let knowsArchived = false;
 /** @type {any[]} */
 let listed = [];
 
@@ -22,25 +21,36 @@ export async function loadEventTypes() {
 export function forgetEventTypes() {
   listed = [];
   known.clear();
-  archived.clear();
+  knowsArchived = false;
 }
 
 /**
- * Get to know the event types of links: one may have been made elsewhere since they were read.
- * @param {any[]} links
+ * Get to know the event types that links, requests or bookings are of: one may have been made or archived elsewhere.
+ * @param {{eventTypeId: string}[]} things
  */
-export async function meet(links) {
-  const strange = () => links.map((link) => link.eventTypeId).filter((id) => !known.has(id) && !archived.has(id));
-  if (!strange().length) return;
+export async function meet(things) {
+  const strange = () => things.some(({ eventTypeId }) => !known.has(eventTypeId));
+  if (strange() && !knowsArchived) {
+    for (const one of await all("v1/event-types", "eventTypes", { ...forHost(), archived: "true" })) known.set(one.eventTypeId, one);
+    knowsArchived = true;
+  }
+  if (!strange()) return;
   await loadEventTypes();
-  for (const id of strange()) archived.add(id);
+  // Made and archived since: known by no title, and not asked for again and again.
+  for (const { eventTypeId } of things) if (!known.has(eventTypeId)) known.set(eventTypeId, { title: "Archived event type", archivedAt: "", questions: [] });
 }
 
 /**
- * An event type's title; that of an archived one as far as it is still known.
+ * An event type as last read, archived ones among them.
  * @param {string} id
  */
-export const titleOf = (id) => known.get(id)?.title ?? "Archived event type";
+export const eventTypeOf = (id) => known.get(id);
+
+/**
+ * An event type's title.
+ * @param {string} id
+ */
+export const titleOf = (id) => known.get(id)?.title ?? "Event type";
 
 /**
  * Make links of one event type.
@@ -50,6 +60,18 @@ export const titleOf = (id) => known.get(id)?.title ?? "Archived event type";
  */
 export async function makeLinks(body, key) {
   return (await api("POST", "v1/links", { body, key })).links;
+}
+
+/** What the links view is to be filtered by when it opens next. */
+export const wanted = { eventTypeId: "", status: "" };
+
+/**
+ * Go to the links view, showing an event type's active links.
+ * @param {string} eventTypeId
+ */
+export function showLinksOf(eventTypeId) {
+  Object.assign(wanted, { eventTypeId, status: "active" });
+  location.hash = "links";
 }
 
 /** Who is told that links were made, changed or are gone; the view on show sets it. */

@@ -1,6 +1,6 @@
 // The console's way in: the API key, the host acted for, and which view is on show.
 import { ApiError, all, api, onRefused, session } from "./console-api.js";
-import { failed, h } from "./console-dom.js";
+import { failed, h, loading } from "./console-dom.js";
 import { alert, field, openDialog, onSubmit } from "./console-dialogs.js";
 import { ZONE, zones } from "./console-time.js";
 import { forgetEventTypes, loadEventTypes } from "./console-state.js";
@@ -29,14 +29,13 @@ function keyForm(done) {
   onSubmit(form, go, async () => {
     const apiKey = input.value.trim();
     try {
-      await api("GET", "v1/event-types", { query: { limit: 1 }, apiKey });
+      await api("GET", "v1/me", { apiKey });
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) {
         input.select();
         throw new ApiError(401, { detail: "This key doesn’t work: it is mistyped, or it was revoked. Check it, or ask whoever runs Admit One for a new one." });
       }
-      // An admin's key names no host: that is asked for next.
-      if (!(error instanceof ApiError && error.status === 422)) throw error;
+      throw error;
     }
     if (session.key !== apiKey) session.hostId = "";
     session.key = apiKey;
@@ -97,29 +96,28 @@ async function start() {
   end();
   end = () => {};
   forgetEventTypes();
-  view.replaceChildren(h("p.hush", {}, "Loading …"));
+  view.replaceChildren(loading());
   try {
-    /** @type {any[] | null} */
-    const hosts = await all("v1/hosts", "hosts").catch((error) => {
-      if (error.status === 403) return null; // a host's own key
-      throw error;
-    });
-    let found;
-    try {
-      found = await loadEventTypes();
-    } catch (error) {
-      const unknown = error instanceof ApiError && (error.status === 422 || error.status === 404);
-      if (!unknown || !hosts) throw error;
+    const me = await api("GET", "v1/me");
+    const admin = me.role === "admin";
+    // An admin's key acts for the host chosen, for the one it was made for, or asks.
+    if (!admin) session.hostId = "";
+    /** @type {any[]} */
+    const hosts = admin ? await all("v1/hosts", "hosts") : [];
+    const hostId = admin && hosts.some((host) => host.hostId === session.hostId) ? session.hostId : me.host?.hostId;
+    if (mine !== serial) return;
+    if (!hostId) {
       session.hostId = "";
-      if (mine === serial) showHosts(hosts);
+      showHosts(hosts);
       return;
     }
-    const hostId = session.hostId || found[0]?.hostId;
+    if (admin) session.hostId = hostId;
+    await loadEventTypes();
     if (mine !== serial) return;
-    who.replaceChildren(...(hosts ? [hostChoice(hosts, hostId)] : []));
-    if (!hosts && hostId) api("GET", `v1/hosts/${hostId}`).then((host) => { if (mine === serial) who.textContent = host.name; }, () => {});
+    who.replaceChildren(admin ? hostChoice(hosts, hostId) : me.host.name);
+    who.title = admin ? "" : me.host.email;
     top.hidden = false;
-    foot.textContent = `Times are in ${ZONE.replaceAll("_", " ")}.`;
+    foot.textContent = `Times are in ${ZONE.replaceAll("_", " ")}. Links begin with ${me.baseUrl || location.origin}/s/.`;
     route();
   } catch (error) {
     if (mine !== serial || !session.key) return;
@@ -128,10 +126,10 @@ async function start() {
   }
 }
 
-/** @param {any[]} hosts @param {string | undefined} hostId */
+/** @param {any[]} hosts @param {string} hostId */
 function hostChoice(hosts, hostId) {
-  const select = h("select", { "aria-label": "Acting for host" }, hostId ? null : h("option", { value: "" }, "My own"), hosts.map((host) => h("option", { value: host.hostId }, host.name)));
-  select.value = hostId ?? "";
+  const select = h("select", { "aria-label": "Acting for host" }, hosts.map((host) => h("option", { value: host.hostId }, host.name)));
+  select.value = hostId;
   select.addEventListener("change", () => { session.hostId = select.value; start(); });
   return select;
 }

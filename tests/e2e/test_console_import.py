@@ -1,0 +1,129 @@
+"""A CSV in the console: what it would make is seen before anything is, and one press makes it, once (P4)."""
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.e2e.console import Console
+from tests.e2e.site import soon
+
+MIXED = "recipientName;recipientEmail\r\nGrace;grace@invitees.example\r\nEve;not an address\r\n"
+GOOD = "label,recipientEmail\nOne,one@invitees.example\nTwo,two@invitees.example\n"
+
+
+def choose(console: Console, content: str | bytes) -> None:
+    """Choose a file of that content."""
+    raw = content if isinstance(content, bytes) else content.encode()
+    chosen = {"name": "links.csv", "mimeType": "text/csv", "buffer": raw}
+    console.dialog.get_by_label("CSV file").set_input_files(chosen)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def opened(console: Console) -> None:
+    """The dialog, open."""
+    console.host.event_type(title="Intro call")
+    console.sign_in()
+    console.button("Import CSV").click()
+
+
+def test_a_bad_cell_is_named_at_its_place_before_anything_is_made(console: Console) -> None:
+    choose(console, MIXED)
+
+    expect(console.dialog).to_contain_text("1 row of 2 can’t be used")
+    row = console.dialog.locator("tr.wrong")
+    expect(row).to_have_count(1)
+    expect(row.locator("td").nth(2)).to_have_text("not an addressIs not an email address")
+    expect(row.locator("td").first).to_have_text("3")
+    assert console.host.list()["links"] == []
+
+    console.button("Import the good row only").click()
+    expect(console.dialog).to_contain_text("1 link made")
+    with console.page.expect_download() as coming:
+        console.button("Download CSV").click()
+    (link,) = console.host.list()["links"]
+    assert link["url"] in coming.value.path().read_text()
+
+
+def test_a_corrected_file_is_checked_anew(console: Console) -> None:
+    choose(console, "recipientEmail\nnobody\n")
+    expect(console.dialog).to_contain_text("1 row of 1 can’t be used")
+    expect(console.dialog.locator("footer button[type=submit]")).to_be_hidden()
+
+    choose(console, GOOD)
+
+    expect(console.dialog).to_contain_text("2 links for Intro call")
+    assert console.host.list()["links"] == []
+    console.button("Import 2 links").click()
+    expect(console.dialog).to_contain_text("2 links made")
+    assert {link["label"] for link in console.host.list()["links"]} == {"One", "Two"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("label,colour\nA,red\n", "Line 1, colour"),
+        ("label\nA,B\n", "Line 2"),
+        (b"label\n\xff\xfe\n", "UTF-8"),
+        ("label\n", "at least one row"),
+    ],
+    ids=["unknown column", "too many cells", "not UTF-8", "no rows"],
+)
+def test_a_file_that_is_no_table_says_what_to_do(console: Console, content: str | bytes, said: str) -> None:
+    choose(console, content)
+
+    expect(console.dialog.get_by_role("alert")).to_contain_text(said)
+    expect(console.button("Check the file")).to_be_visible()
+    assert console.host.list()["links"] == []
+
+
+def test_a_lost_reply_makes_no_second_set(console: Console) -> None:
+    """P4: the press's key is kept until its answer came; another file is another key."""
+    keys: list[str] = []
+
+    def lose(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    console.page.route("**/v1/links/import?**", lose)
+    choose(console, GOOD)
+    console.button("Import 2 links").click()
+    expect(console.dialog.get_by_role("alert")).to_contain_text("can’t be reached")
+    console.button("Import 2 links").click()
+    expect(console.dialog).to_contain_text("2 links made")
+    assert len(console.host.list()["links"]) == 2
+    console.button("Done").click()
+
+    console.button("Import CSV").click()
+    choose(console, GOOD)
+    console.button("Import 2 links").click()
+    expect(console.dialog).to_contain_text("2 links made")
+    assert len(console.host.list()["links"]) == 4
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_check_that_got_no_answer_is_made_again(console: Console) -> None:
+    console.page.route("**/import/preview?**", lambda route: route.abort(), times=1)
+    choose(console, GOOD)
+    expect(console.dialog.get_by_role("alert")).to_contain_text("can’t be reached")
+
+    console.button("Check the file").click()
+
+    expect(console.button("Import 2 links")).to_be_focused()
+
+
+def test_what_went_bad_since_the_check_is_shown_and_makes_nothing(console: Console) -> None:
+    """P3: an expiry passes between the check and the press."""
+    with console.site.ago(hours=2):
+        choose(console, f"label,expiresAt\nA,{soon(hours=-1)}\nB,\n")
+        expect(console.button("Import 2 links")).to_be_visible()
+
+    console.button("Import 2 links").click()
+
+    expect(console.dialog.get_by_role("alert")).to_contain_text("are not any more")
+    expect(console.dialog.locator("tr.wrong")).to_contain_text("A")
+    assert console.host.list()["links"] == []
+    console.button("Import the good row only").click()
+    expect(console.dialog).to_contain_text("1 link made")

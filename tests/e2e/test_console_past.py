@@ -1,0 +1,70 @@
+"""Past bookings, latest first; and that the console asks for nothing that it is refused."""
+
+import pytest
+from playwright.sync_api import Browser, Response, expect
+
+from tests.e2e.console import Console, console_of
+from tests.e2e.site import LiveSite
+from tests.integration.doors import Caller
+
+
+def test_past_bookings_are_listed_latest_first_a_page_at_a_time(console: Console) -> None:
+    """P10: each page is one request, in the list's own order; nothing is read whole and turned round."""
+    question = {"id": "q1", "label": "What about?", "kind": "text", "required": False, "options": []}
+    link = console.host.link(console.host.event_type(questions=[question]), maxUsageCount=None)
+    with console.site.ago(days=40):
+        console.site.book(link, "Earliest Bird")
+    with console.site.ago(days=3):
+        for number in range(52):
+            console.site.book(link, f"Guest{number:02d} Past", answers={"q1": f"Topic {number}"})
+    console.sign_in("#bookings")
+    expect(console.page.get_by_text("Nothing is booked")).to_be_visible()
+    console.visit.requests.clear()
+
+    console.page.get_by_role("tab", name="Past").click()
+    cards = console.page.locator("li.card")
+    expect(cards).to_have_count(50)
+    expect(cards.first).to_contain_text("Guest51 Past")
+    expect(cards.first).to_contain_text("What about?: Topic 51")
+    expect(console.button("Move the booking with Guest51 Past")).to_have_count(0)
+    console.button("Show more").click()
+    expect(cards).to_have_count(53)
+    expect(cards.last).to_contain_text("Earliest Bird")
+    expect(console.button("Show more")).to_be_hidden()
+    asked = [request.url for request in console.visit.requests if "/v1/bookings" in request.url]
+    assert len(asked) == 2
+    assert all("order=desc" in url for url in asked)
+
+
+@pytest.mark.parametrize("role", ["host", "admin"])
+def test_nothing_is_asked_for_that_is_refused(
+    browser: Browser, site: LiveSite, host: Caller, role: str
+) -> None:
+    """No answer of 400 or more, and no word in the browser's own console, on the way through every view."""
+    host.event_type(title="Intro call")
+    admin = Caller(site.client, site.admin.key, None)
+    caller = host if role == "host" else admin
+    refused: list[str] = []
+    with console_of(browser, site, caller) as console:
+
+        def answered(response: Response) -> None:
+            if response.status >= 400:
+                refused.append(f"{response.status} {response.url}")
+
+        console.page.on("response", answered)
+        console.page.on("console", lambda message: refused.append(message.text))
+        console.open()
+        console.type_key(caller.key.secret)
+        if role == "admin":
+            name = site.client.get(f"/v1/hosts/{host.host_id}", headers=host.headers).json()["name"]
+            console.button(name, exact=False).first.click()
+        expect(console.button("Sign out")).to_be_visible()
+        if role == "host":
+            expect(console.page.locator("#who")).to_have_text("Ada Lovelace")
+        for view in ("Event types", "Bookings", "Requests", "Links"):
+            console.page.get_by_role("link", name=view).first.click()
+            console.page.wait_for_load_state("networkidle")
+        console.page.reload()
+        expect(console.button("Sign out")).to_be_visible()
+        console.page.wait_for_load_state("networkidle")
+    assert refused == []

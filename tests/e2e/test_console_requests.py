@@ -1,0 +1,92 @@
+"""Requests for new links in the console: one press answers one, once, in however many tabs."""
+
+from playwright.sync_api import Browser, Route, expect
+
+from tests.e2e.console import Console, console_of
+
+PRESS = "Make a new link for Grace and copy it"
+
+
+def test_a_request_is_answered_with_one_press_and_leaves_the_list(console: Console) -> None:
+    dead = console.site.dead_link(console.host, label="For Grace")
+    console.site.ask(dead)
+    console.sign_in("#requests")
+    expect(console.page.get_by_text("Another time?")).to_be_visible()
+    expect(console.page.get_by_role("link", name="grace@invitees.example")).to_be_visible()
+
+    console.button(PRESS).click()
+    console.said("New link for Grace copied.")
+    fresh = console.link_of(console.clipboard())
+    assert (fresh["label"], fresh["status"]) == ("For Grace", "active")
+    expect(console.page.get_by_role("link", name="Mail it")).to_be_focused()
+
+    console.page.reload()
+    expect(console.page.get_by_text("Nobody is waiting")).to_be_visible()
+    console.page.get_by_role("tab", name="Answered").click()
+    console.page.evaluate("navigator.clipboard.writeText('')")
+    console.button("Copy the link made for Grace").click()
+    console.said("Link copied.")
+    assert console.clipboard() == fresh["url"]
+    assert len(console.host.list(status="active")["links"]) == 1
+
+
+def test_two_tabs_that_press_at_once_make_one_new_link(browser: Browser, console: Console) -> None:
+    """P4: both hosts get the link, and it is the same one; a third, who looked before, gets it too."""
+    console.site.ask(console.site.dead_link(console.host))
+    console.sign_in("#requests")
+    with (
+        console_of(browser, console.site, console.host) as second,
+        console_of(browser, console.site, console.host) as third,
+    ):
+        for one in (second, third):
+            one.sign_in("#requests")
+        pressed = (console, second)
+        for one in (*pressed, third):
+            expect(one.button(PRESS)).to_be_visible()
+        held: list[Route] = []
+        for one in pressed:
+            one.page.route("**/answer", lambda route: held.append(route))  # noqa: PLW0108 - takes no builtin
+            one.button(PRESS).click(no_wait_after=True)
+        for one in pressed:
+            one.page.wait_for_function("document.querySelector('[aria-busy=true]')")
+        assert len(held) == 2
+        for route in held:
+            route.continue_()
+        for one in pressed:
+            one.said("New link for Grace copied.")
+        third.button(PRESS).click()
+        third.said("New link for Grace copied.")
+        copied = [one.clipboard() for one in (*pressed, third)]
+    (link,) = console.host.list(status="active")["links"]
+    assert set(copied) == {link["url"]}
+
+
+def test_a_lost_reply_is_found_by_the_next_press(console: Console) -> None:
+    """P4: the answer arrived and its reply did not."""
+    console.site.ask(console.site.dead_link(console.host))
+    console.sign_in("#requests")
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    console.page.route("**/answer", lose, times=1)
+    console.button(PRESS).click()
+    console.said("can’t be reached")
+    console.button(PRESS).click()
+    console.said("New link for Grace copied.")
+    (link,) = console.host.list(status="active")["links"]
+    assert console.clipboard() == link["url"]
+
+
+def test_what_can_not_be_answered_says_why(console: Console) -> None:
+    dead = console.site.dead_link(console.host)
+    console.site.ask(dead)
+    console.sign_in("#requests")
+    expect(console.button(PRESS)).to_be_visible()
+    assert console.host.delete(f"/v1/event-types/{dead['eventTypeId']}").status_code == 204
+
+    console.button(PRESS).click()
+
+    console.said("event type was deleted")
+    expect(console.button(PRESS)).to_be_visible()
