@@ -11,6 +11,7 @@ from typing import Final
 from chalicelib.clients.aws import Aws
 from chalicelib.clients.event_bus import EventBus
 from chalicelib.clients.queue import Queue
+from chalicelib.clients.webhook_http import WebhookHttp
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.tokens import Keyring
 from chalicelib.service.ports import World
@@ -55,6 +56,10 @@ def compose(chosen: Settings) -> World:
         event_bus=EventBus(aws, chosen.event_bus_name) if chosen.event_bus_name else None,
         outbox_dlq=Queue(aws, chosen.outbox_dlq_url) if chosen.outbox_dlq_url else None,
         command_dlq=Queue(aws, chosen.command_dlq_url) if chosen.command_dlq_url else None,
+        webhook_queue=Queue(aws, chosen.webhook_queue_url) if chosen.webhook_queue_url else None,
+        webhook_dlq=Queue(aws, chosen.webhook_dlq_url) if chosen.webhook_dlq_url else None,
+        webhook_http=WebhookHttp(local=chosen.local),
+        local=chosen.local,
     )
 
 

@@ -36,7 +36,8 @@ class Settings:
 
     `frame_ancestors` are the origins of the sites that may show a booking page in a frame; none by default.
     Without `event_bus_name` events go into the links' history alone. `outbox_dlq_url` is the queue of the stream's
-    records that could not be told, `command_dlq_url` that of the commands that can't be followed.
+    records that could not be told, `command_dlq_url` that of the commands that can't be followed. `webhook_queue_url` takes deliveries to be tried, `webhook_dlq_url` those given up.
+    `local` is for one's own machine alone: it lets webhooks go to the loopback, with plain http too.
     """
 
     table_name: str
@@ -48,6 +49,9 @@ class Settings:
     outbox_dlq_url: str | None = None
     command_dlq_url: str | None = None
     retention: RetentionDays = RetentionDays()
+    webhook_queue_url: str | None = None
+    webhook_dlq_url: str | None = None
+    local: bool = False
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -67,6 +71,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         outbox_dlq_url=env.get("OUTBOX_DLQ_URL") or None,
         command_dlq_url=env.get("COMMAND_DLQ_URL") or None,
         retention=_retention(env),
+        webhook_queue_url=env.get("WEBHOOK_QUEUE_URL") or None,
+        webhook_dlq_url=env.get("WEBHOOK_DLQ_URL") or None,
+        local=env.get("LOCAL") == "1",
     )
 
 

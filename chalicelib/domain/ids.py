@@ -11,6 +11,8 @@ EVENT_TYPE: Final = "ety"
 LINK: Final = "lnk"
 BOOKING: Final = "bkg"
 API_KEY: Final = "key"
+WEBHOOK: Final = "whk"
+DELIVERY: Final = "dlv"
 
 _FORM: Final = re.compile(r"[a-z]{3}_[a-z2-7]{26}\Z")
 

@@ -10,6 +10,7 @@ from chalicelib.domain.batches import Batch, KeyedBatch
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import Clock
+from chalicelib.domain.deliveries import Delivery, DeliveryStatus, EndpointAnswer
 from chalicelib.domain.envelopes import Envelope
 from chalicelib.domain.event_types import EventType
 from chalicelib.domain.events import Event
@@ -21,6 +22,7 @@ from chalicelib.domain.occupancy import Cell
 from chalicelib.domain.redeeming import Attempt, Outcome, Receipt
 from chalicelib.domain.tokens import Keyring
 from chalicelib.domain.visits import Opens, Visitor
+from chalicelib.domain.webhooks import Webhook
 
 
 class HostStore(Protocol):
@@ -172,6 +174,33 @@ class BookingStore(Protocol):
     ) -> list[Entry]: ...
 
 
+class WebhookStore(Protocol):
+    """Webhooks, as `store.webhooks.Webhooks` keeps them."""
+
+    def read(self, webhook_id: str) -> Webhook | None: ...
+    def of_host(self, host_id: str) -> list[Webhook]: ...
+    def create(self, webhook: Webhook, cause: Cause) -> bool: ...
+    def change(self, webhook: Webhook, cause: Cause, *, seen: int) -> bool: ...
+    def delete(self, deleted: Webhook, cause: Cause, *, seen: int) -> bool: ...
+
+
+class DeliveryStore(Protocol):
+    """Deliveries, as `store.webhooks.Deliveries` keeps them."""
+
+    def read(self, webhook_id: str, delivery_id: str) -> tuple[Webhook | None, Delivery | None]: ...
+    def create(self, delivery: Delivery, cause: Cause) -> bool: ...
+    def change(self, delivery: Delivery, cause: Cause, *, seen: int) -> bool: ...
+    def due(self, shard: int, now: datetime, limit: int) -> list[Delivery]: ...
+    def page(
+        self,
+        webhook_id: str,
+        status: DeliveryStatus | None,
+        since: datetime | None,
+        below: str,
+        limit: int,
+    ) -> list[tuple[Entry, Delivery | None]]: ...
+
+
 class Store(Protocol):
     """Everything that is kept, by what it is."""
 
@@ -194,6 +223,10 @@ class Store(Protocol):
     @property
     def bookings(self) -> BookingStore: ...
     @property
+    def webhooks(self) -> WebhookStore: ...
+    @property
+    def deliveries(self) -> DeliveryStore: ...
+    @property
     def events_of(self) -> Callable[[Mapping[str, Any]], list[Event]]: ...
 
 
@@ -210,11 +243,17 @@ class Queue(Protocol):
     def send_many(self, bodies: Sequence[str], *, delay_seconds: int = 0) -> dict[int, str]: ...
 
 
+class WebhookHttp(Protocol):
+    """HTTP out to hosts' endpoints, as `clients.webhook_http.WebhookHttp` does it."""
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EndpointAnswer: ...
+
+
 @dataclass(frozen=True)
 class World:
     """What a service may lean on. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once.
 
-    The bus and the queues are None where the environment names none.
+    The bus and the queues are None where the environment names none. `local` allows webhooks to the loopback.
     """
 
     store: Store
@@ -225,3 +264,7 @@ class World:
     event_bus: EventBus | None = None
     outbox_dlq: Queue | None = None
     command_dlq: Queue | None = None
+    webhook_queue: Queue | None = None
+    webhook_dlq: Queue | None = None
+    webhook_http: WebhookHttp | None = None
+    local: bool = False

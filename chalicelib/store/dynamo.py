@@ -17,6 +17,7 @@ from chalicelib.store.outbox import events_of
 from chalicelib.store.retention import Retention
 from chalicelib.store.rolling_links import RollingLinks
 from chalicelib.store.table import Table
+from chalicelib.store.webhooks import Deliveries, Webhooks
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class DynamoStore:
     events_of: Callable[[Mapping[str, Any]], list[Event]]
     batches: Batches
     bookings: Bookings
+    webhooks: Webhooks
+    deliveries: Deliveries
 
 
 def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStore:
@@ -52,4 +55,6 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
         rolling_links=rolling,
         events_of=events_of,
         bookings=Bookings(table, links, days, rolling, retention),
+        webhooks=Webhooks(table, retention),
+        deliveries=Deliveries(table, retention),
     )

@@ -8,15 +8,18 @@ from pynamodb.attributes import (
     NumberAttribute,
     NumberSetAttribute,
     UnicodeAttribute,
+    UnicodeSetAttribute,
 )
 from pynamodb.models import Model
 
 from chalicelib.domain.bookings import Invitee
 from chalicelib.domain.clock import to_millis
+from chalicelib.domain.deliveries import Delivery
 from chalicelib.domain.event_types import EventSettings, Location
 from chalicelib.domain.hosts import HostSettings
 from chalicelib.domain.links import Recipient
 from chalicelib.domain.offers import Overrides
+from chalicelib.domain.webhooks import Webhook
 from chalicelib.store.attributes import DocumentAttribute, InstantAttribute
 
 BY_HOST: Final = "byHost"
@@ -238,6 +241,28 @@ class BatchItem(Item):
     chunks_done = NumberSetAttribute(attr_name="chunksDone", null=True)
 
 
+class WebhookItem(Item):
+    """A webhook; `pk HOOK#<webhookId>`, `sk HOOK`. Its signing secret is derived, and nowhere (P7)."""
+
+    webhook = DocumentAttribute[Webhook](Webhook)
+    sequence = NumberAttribute()
+
+
+class HostWebhooksItem(Item):
+    """Which webhooks a host has; `pk HOST#<hostId>`, `sk HOOKS`. Read consistently, and held to a number."""
+
+    webhook_ids = UnicodeSetAttribute(attr_name="webhookIds", null=True)
+
+
+class DeliveryItem(Item):
+    """An event on its way to a webhook; `pk HOOK#<webhookId>`, `sk DELIVERY#<event's time>#<deliveryId>`."""
+
+    delivery = DocumentAttribute[Delivery](Delivery)
+    sequence = NumberAttribute()
+    due_shard = UnicodeAttribute(attr_name="dueShard", null=True)
+    due_sort = UnicodeAttribute(attr_name="dueSort", null=True)
+
+
 def host_key(host_id: str) -> Key:
     """Return the key of a host."""
     return f"HOST#{host_id}", "HOST"
@@ -301,6 +326,21 @@ def day_key(host_id: str, day: date) -> Key:
 def batch_key(host_id: str, key_hash: str) -> Key:
     """Return the key of a keyed generate."""
     return f"HOST#{host_id}", f"BATCH#{key_hash}"
+
+
+def webhook_key(webhook_id: str) -> Key:
+    """Return the key of a webhook."""
+    return f"HOOK#{webhook_id}", "HOOK"
+
+
+def host_webhooks_key(host_id: str) -> Key:
+    """Return the key of the set of a host's webhooks."""
+    return f"HOST#{host_id}", "HOOKS"
+
+
+def delivery_key(webhook_id: str, delivery_id: str, event_time: datetime) -> Key:
+    """Return the key of a delivery."""
+    return f"HOOK#{webhook_id}", f"DELIVERY#{list_sort(event_time, delivery_id)}"
 
 
 def host_list(host_id: str, kind: str, status: str) -> str:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Retention:
-    """Days kept after: a link's death, a booking's end, a day's end, a receipt's making, an entry's time.
+    """Days kept after: a link's death, a booking's end, a day's end, a receipt's making, an entry's time,
+    a delivery's end.
 
     `request` is of a request for a new link.
     `queued` is of what a queue brings: more than the 4 days of a queue and the 14 of its dead-letter queue.
@@ -19,3 +20,4 @@ class Retention:
     queued: timedelta = timedelta(days=30)
     request: timedelta = timedelta(days=30)
     history: timedelta = timedelta(days=400)
+    delivery: timedelta = timedelta(days=30)

@@ -1,0 +1,291 @@
+"""Posts to a host's endpoint, whatever that endpoint is: bounded in time and bytes, and to public addresses only.
+
+The name is resolved here, every address is checked, and the connection goes to a checked address itself, so that a
+name which resolves to something else a moment later wins nothing. No redirect is followed, no proxy is asked.
+"""
+
+import http.client
+import io
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from urllib.parse import SplitResult, urlsplit
+
+from chalicelib.domain.addresses import IPAddress, is_public, read_address
+from chalicelib.domain.deliveries import EndpointAnswer
+from chalicelib.domain.webhooks import is_loopback_name
+
+USER_AGENT: Final = "Admit-One-Webhooks/1"
+MOST_ADDRESSES: Final = 4  # tried in turn
+
+Resolve = Callable[[str, int], list[str]]
+"""Gives a name's addresses as text. Raises OSError."""
+
+Connect = Callable[[IPAddress, int, float], socket.socket]
+"""Connects to an address and port within so many seconds. Raises OSError."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds and bytes. `total` holds from the first look at the name to the end of the answer's headers.
+
+    The answer's body is for the log alone: it has `body` seconds more at most, and what is beyond `body_bytes` is left.
+    """
+
+    connect: float = 5.0
+    total: float = 18.0
+    body: float = 2.0
+    header_bytes: int = 32 * 1024
+    body_bytes: int = 64 * 1024
+
+
+class _Fault(Exception):
+    """Why there was no answer, in one word that is kept with the attempt."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        super().__init__(word)
+
+
+def resolve_name(host: str, port: int) -> list[str]:
+    """Return a name's addresses, as the system's resolver has them."""
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def connect_to(address: IPAddress, port: int, seconds: float) -> socket.socket:
+    """Connect to an address. It is never looked up again: there is no name here to look up."""
+    family = socket.AF_INET if isinstance(address, ipaddress.IPv4Address) else socket.AF_INET6
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.connect((str(address), port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class WebhookHttp:
+    """Posts to endpoints. `local` also allows this machine's loopback, with or without TLS."""
+
+    def __init__(
+        self,
+        *,
+        local: bool = False,
+        limits: Limits | None = None,
+        resolve: Resolve = resolve_name,
+        connect: Connect = connect_to,
+        context: ssl.SSLContext | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._local = local
+        self._limits = limits or Limits()
+        self._resolve = resolve
+        self._connect = connect
+        self._context = context
+        self._clock = clock
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EndpointAnswer:
+        """Post a body and return the answer, or a word for why there was none. Raises nothing for a bad endpoint."""
+        began = self._clock()
+        deadline = _Deadline(self._clock, began + self._limits.total)
+        try:
+            with _faults(), self._connected(urlsplit(url), deadline) as connection:
+                answer = self._exchange(connection, urlsplit(url), body, headers, deadline)
+        except _Fault as fault:
+            answer = EndpointAnswer(error=fault.word)
+        latency = round((self._clock() - began) * 1000)
+        return EndpointAnswer(
+            status_code=answer.status_code,
+            error=answer.error,
+            body=answer.body,
+            retry_after=answer.retry_after,
+            latency_ms=latency,
+        )
+
+    @contextmanager
+    def _connected(self, url: SplitResult, deadline: "_Deadline") -> Iterator[socket.socket]:
+        host = url.hostname or ""
+        tls = url.scheme == "https"
+        if url.scheme not in ("https", "http") or url.username is not None or url.password is not None:
+            raise _Fault("address-refused")
+        port = url.port or (443 if tls else 80)
+        addresses = self._addresses(host, port, deadline)
+        if not tls and not (self._local and all(address.is_loopback for address in addresses)):
+            raise _Fault("address-refused")
+        connection = self._first_of(addresses, port, deadline)
+        try:
+            if tls:
+                connection.settimeout(deadline.left())
+                connection = self._tls().wrap_socket(connection, server_hostname=host.removesuffix("."))
+            yield connection
+        finally:
+            connection.close()
+
+    def _addresses(self, host: str, port: int, deadline: "_Deadline") -> list[IPAddress]:
+        """Return a host's addresses, each checked: one that is not public refuses them all."""
+        literal = read_address(host)
+        texts = [str(literal)] if literal else self._resolved(host, port, deadline)
+        addresses = [address for text in texts if (address := read_address(text))]
+        if not addresses or len(addresses) < len(texts):
+            raise _Fault("name-not-found")
+        named_loopback = self._local and is_loopback_name(host)
+        for address in addresses:
+            if not (is_public(address) or (named_loopback and address.is_loopback)):
+                raise _Fault("address-refused")
+        return list(dict.fromkeys(addresses))[:MOST_ADDRESSES]
+
+    def _resolved(self, host: str, port: int, deadline: "_Deadline") -> list[str]:
+        """Ask the resolver in a thread: it has no deadline of its own, and a name server may be slow on purpose."""
+        found: list[str] = []
+        failed: list[OSError] = []
+
+        def ask() -> None:
+            try:
+                found.extend(self._resolve(host, port))
+            except (OSError, UnicodeError) as error:  # a label too long to be encoded
+                failed.append(error if isinstance(error, OSError) else OSError(str(error)))
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(deadline.left())
+        if asking.is_alive():
+            raise TimeoutError
+        if failed or not found:
+            raise _Fault("name-not-found")
+        return found
+
+    def _first_of(self, addresses: list[IPAddress], port: int, deadline: "_Deadline") -> socket.socket:
+        """Connect to the first address that answers, within the time to connect for all of them together."""
+        connecting = deadline.within(self._limits.connect)
+        timed_out = False
+        for address in addresses:
+            try:
+                return self._connect(address, port, connecting.left())
+            except TimeoutError:
+                timed_out = True
+                break
+            except OSError:
+                continue
+        raise _Fault("timeout" if timed_out else "connect-failed")
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = ssl.create_default_context()
+        return self._context
+
+    def _exchange(
+        self,
+        connection: socket.socket,
+        url: SplitResult,
+        body: bytes,
+        headers: Mapping[str, str],
+        deadline: "_Deadline",
+    ) -> EndpointAnswer:
+        _send(connection, _request(url, body, headers), deadline)
+        reading = _Reading(connection, deadline, self._limits.header_bytes)
+        response = http.client.HTTPResponse(cast("Any", reading), method="POST")
+        response.begin()
+        reading.deadline = deadline.within(self._limits.body)
+        reading.bytes_left = 2 * self._limits.body_bytes  # chunks bring bytes of their own
+        return EndpointAnswer(
+            status_code=response.status,
+            body=_beginning(response, self._limits.body_bytes),
+            retry_after=response.getheader("Retry-After"),
+        )
+
+
+class _Deadline:
+    """An instant of a monotonic clock. Each wait gets what is left until then, so drips don't add up."""
+
+    def __init__(self, clock: Callable[[], float], at: float) -> None:
+        self._clock = clock
+        self._at = at
+
+    def left(self) -> float:
+        """Return the seconds left. Raises TimeoutError when there are none."""
+        left = self._at - self._clock()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def within(self, seconds: float) -> "_Deadline":
+        """Return a deadline so many seconds from now, or this one where it is sooner."""
+        return _Deadline(self._clock, min(self._at, self._clock() + seconds))
+
+
+class _Reading(io.RawIOBase):
+    """A connection as `http.client` reads it, under a deadline and a budget of bytes that span all reads."""
+
+    def __init__(self, connection: socket.socket, deadline: _Deadline, bytes_left: int) -> None:
+        self._connection = connection
+        self.deadline = deadline
+        self.bytes_left = bytes_left
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """Return this, buffered: all that `http.client` asks of a socket."""
+        del mode
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self.bytes_left <= 0:
+            raise _Fault("bad-answer")
+        self._connection.settimeout(self.deadline.left())
+        count = self._connection.recv_into(memoryview(buffer)[: self.bytes_left])
+        self.bytes_left -= count
+        return count
+
+
+def _request(url: SplitResult, body: bytes, headers: Mapping[str, str]) -> bytes:
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    lines = [f"POST {target} HTTP/1.1", f"Host: {url.netloc}", f"User-Agent: {USER_AGENT}", "Accept: */*"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"Content-Length: {len(body)}", "Connection: close"]
+    if any(ch in line for line in lines for ch in "\r\n\0"):
+        raise ValueError("a header has no line breaks")
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+
+
+def _send(connection: socket.socket, request: bytes, deadline: _Deadline) -> None:
+    # Not `sendall`: over TLS its timeout begins anew with every part the endpoint takes.
+    rest = memoryview(request)
+    while rest:
+        connection.settimeout(deadline.left())
+        rest = rest[connection.send(rest) :]
+
+
+def _beginning(response: http.client.HTTPResponse, most: int) -> bytes:
+    """Return the answer's body as far as it comes in time and fits. The status has decided already."""
+    body = b""
+    try:
+        while len(body) < most and (part := response.read1(most - len(body))):
+            body += part
+    except (OSError, http.client.HTTPException, ValueError, _Fault):
+        pass
+    return body
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Turn what a connection raises into `_Fault`."""
+    try:
+        yield
+    except TimeoutError:
+        raise _Fault("timeout") from None
+    except ssl.SSLError:
+        raise _Fault("tls-failed") from None
+    except (ConnectionError, http.client.RemoteDisconnected):
+        raise _Fault("connection-lost") from None
+    except (http.client.HTTPException, UnicodeError):
+        raise _Fault("bad-answer") from None
+    except OSError:
+        raise _Fault("connection-lost") from None

@@ -1,0 +1,231 @@
+"""A webhook: where a host's events are sent, which of them, signed with which secret, and whether it still answers."""
+
+import base64
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from chalicelib.domain.addresses import is_public, read_address
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.envelopes import Envelope
+from chalicelib.domain.events import EventType
+from chalicelib.domain.ids import WEBHOOK, id_bytes
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.tokens import Keyring
+
+MOST_WEBHOOKS: Final = 20  # of one host: each event is looked at for each of them
+MOST_FORMER_SECRETS: Final = 3  # that still sign beside the present one
+MOST_OVERLAP_HOURS: Final = 7 * 24
+DEFAULT_OVERLAP_HOURS: Final = 24
+MOST_LOGGED: Final = 50  # entries of a webhook's own history
+FAILING_TIME: Final = timedelta(days=5)  # of failures alone, after which a webhook is disabled
+LONGEST_URL: Final = 2000
+TEST_EVENT: Final = "webhook.test"
+
+_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how every secret begins, none itself
+_SECRET_PURPOSE: Final = b"webhook\x00"
+
+
+class Disabled(StrEnum):
+    """Why a webhook is not sent to."""
+
+    HOST = "host"
+    GONE = "gone"
+    FAILING = "failing"
+    KEY_RETIRED = "key-retired"
+
+
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be set on a webhook. `events` None means every event, those of later releases too."""
+
+    url: str
+    events: tuple[str, ...] | None = None
+    description: str = ""
+    enabled: bool = True
+
+
+class SecretVersion(msgspec.Struct, frozen=True):
+    """One signing secret, by what it is derived from: a version, and a key of the keyring. Never the secret itself."""
+
+    version: int
+    key_id: int
+    until: datetime | None = None
+
+
+class WebhookEntry(msgspec.Struct, frozen=True):
+    """One thing that happened to the webhook itself."""
+
+    time: datetime
+    what: str
+    actor: str
+    correlation_id: str
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook of one host. `failing_since` is the first failure after which nothing succeeded.
+
+    `former` are secrets that still sign beside the present one, each until its instant.
+    """
+
+    webhook_id: str
+    host_id: str
+    settings: WebhookSettings
+    secret: SecretVersion
+    created_at: datetime
+    former: tuple[SecretVersion, ...] = ()
+    disabled: Disabled | None = None
+    disabled_at: datetime | None = None
+    failing_since: datetime | None = None
+    log: tuple[WebhookEntry, ...] = ()
+    deleted_at: datetime | None = None
+    sequence: int = 1
+
+    def wants(self, envelope: Envelope) -> bool:
+        """Whether an event is to be delivered here: the host's own, of a type asked for, while it is enabled (P9)."""
+        asked = self.settings.events is None or envelope.type in self.settings.events
+        return self.disabled is None and self.deleted_at is None and self.host_id == envelope.host_id and asked
+
+
+def check_webhook_settings(settings: WebhookSettings, rules: Rules, *, local: bool) -> None:
+    """Record every rule the settings break. `local` also allows plain http to this machine's loopback."""
+    _check_url(settings.url, rules.at("url"), local=local)
+    rules.at("description").text(settings.description, longest=200)
+    if settings.events is not None:
+        at = rules.at("events")
+        if at.length(settings.events, least=1, most=len(EventType)):
+            at.unique(settings.events, "must not name an event twice")
+        known = ", ".join(EventType)
+        for index, name in enumerate(settings.events[: len(EventType)]):
+            at.at(index).require(name in set(EventType), f"must be one of {known}")
+
+
+def webhook_secret(ring: Keyring, webhook_id: str, version: SecretVersion) -> str:
+    """Return a signing secret, `whsec_` and 256 bits, derived from the keyring: the table has none (P7, ADR 0009).
+
+    Raises KeyError when its key was retired.
+    """
+    raw = id_bytes(WEBHOOK, webhook_id)
+    if raw is None:
+        raise ValueError("not a webhook's id")
+    message = _SECRET_PURPOSE + raw + version.version.to_bytes(4, "big")
+    derived = hmac.new(ring.keys[version.key_id], message, hashlib.sha256).digest()
+    return _SECRET_PREFIX + base64.b64encode(derived).decode()
+
+
+def signing_secrets(ring: Keyring, webhook: Webhook, now: datetime) -> list[str]:
+    """Return the secrets to sign with now, the present one first. Raises KeyError when its key was retired."""
+    former = [v for v in webhook.former if v.until is not None and now < v.until and v.key_id in ring.keys]
+    return [webhook_secret(ring, webhook.webhook_id, version) for version in (webhook.secret, *former)]
+
+
+def rotated(webhook: Webhook, key_id: int, overlap: timedelta, cause: Cause, now: datetime) -> Webhook | None:
+    """Return the webhook with a fresh secret; those before it sign on for `overlap` at most.
+
+    None where `MOST_FORMER_SECRETS` others are still to sign: one of them would die before its time.
+    """
+    until = now + overlap
+    before = [msgspec.structs.replace(webhook.secret, until=until)]
+    before += [msgspec.structs.replace(v, until=min(v.until or until, until)) for v in webhook.former]
+    former = tuple(version for version in before if version.until is not None and now < version.until)
+    if len(former) > MOST_FORMER_SECRETS:
+        return None
+    fresh = SecretVersion(webhook.secret.version + 1, key_id)
+    return noted(msgspec.structs.replace(webhook, secret=fresh, former=former), "secret-rotated", cause, now)
+
+
+def changed(webhook: Webhook, settings: WebhookSettings, cause: Cause, now: datetime) -> Webhook:
+    """Return the webhook with other settings. Enabled anew, or at another address, it begins with a clean sheet."""
+    fresh = msgspec.structs.replace(webhook, settings=settings)
+    if settings.url != webhook.settings.url:
+        fresh = msgspec.structs.replace(fresh, failing_since=None)
+    if settings.enabled and webhook.disabled is not None:
+        fresh = msgspec.structs.replace(fresh, disabled=None, disabled_at=None, failing_since=None)
+        return noted(fresh, "enabled", cause, now)
+    if not settings.enabled and webhook.disabled is None:
+        return stopped(fresh, Disabled.HOST, cause, now)
+    return noted(fresh, "changed", cause, now)
+
+
+def stopped(webhook: Webhook, why: Disabled, cause: Cause, now: datetime) -> Webhook:
+    """Return the webhook disabled, with the reason where its host can see it."""
+    settings = msgspec.structs.replace(webhook.settings, enabled=False)
+    off = msgspec.structs.replace(webhook, settings=settings, disabled=why, disabled_at=now)
+    return noted(off, f"disabled: {why.value}", cause, now)
+
+
+def noted(webhook: Webhook, what: str, cause: Cause, now: datetime) -> Webhook:
+    """Return the next version of a webhook, with an entry in its own history."""
+    entry = WebhookEntry(now, what, cause.actor, cause.correlation_id)
+    log = (entry, *webhook.log)[:MOST_LOGGED]
+    return msgspec.structs.replace(webhook, log=log, sequence=webhook.sequence + 1)
+
+
+def after_success(webhook: Webhook) -> Webhook | None:
+    """Return the webhook after a delivery came through, or None where that changes nothing."""
+    if webhook.failing_since is None:
+        return None
+    return msgspec.structs.replace(webhook, failing_since=None, sequence=webhook.sequence + 1)
+
+
+def after_failure(webhook: Webhook, *, gone: bool, cause: Cause, now: datetime) -> Webhook | None:
+    """Return the webhook after an attempt failed, or None where that changes nothing.
+
+    410 Gone disables it at once (Standard Webhooks), nothing but failures for `FAILING_TIME` too.
+    """
+    if webhook.disabled is not None:
+        return None
+    if gone:
+        return stopped(webhook, Disabled.GONE, cause, now)
+    if webhook.failing_since is None:
+        return msgspec.structs.replace(webhook, failing_since=now, sequence=webhook.sequence + 1)
+    if now - webhook.failing_since >= FAILING_TIME:
+        return stopped(webhook, Disabled.FAILING, cause, now)
+    return None
+
+
+def _check_url(url: str, rules: Rules, *, local: bool) -> None:
+    rules.require(len(url) <= LONGEST_URL, f"must have at most {LONGEST_URL} characters")
+    if not rules.require(bool(url) and all("!" <= ch <= "~" for ch in url), "must be printable ASCII, without spaces"):
+        return
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        rules.fault("is not a URL")
+        return
+    host = parts.hostname or ""
+    loopback = local and is_loopback_name(host)
+    allowed = ("https", "http") if loopback else ("https",)
+    rules.require(parts.scheme in allowed, "must begin with https://")
+    rules.require(parts.username is None and parts.password is None, "must not have a user name or password")
+    rules.require(not parts.fragment and "\\" not in url, "must not have a fragment or a backslash")
+    rules.require(loopback or port in (None, 443) or (port or 0) >= 1024, "must use port 443, or 1024 and above")
+    rules.require(loopback or _may_be_public(host, parts), "must name a host of the public internet")
+
+
+def is_loopback_name(host: str) -> bool:
+    """Tell whether a host's name means this machine, as far as the name itself says."""
+    address = read_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def _may_be_public(host: str, parts: SplitResult) -> bool:
+    """Tell whether a host could be public; what its name resolves to is checked whenever something is sent."""
+    address = read_address(host)
+    if address is not None:
+        return is_public(address)
+    labels = host.removesuffix(".").split(".")
+    # A name that ends in a number is an address in disguise to some resolvers: 127.1, 0x7f000001, 2130706433.
+    return (
+        "[" not in parts.netloc
+        and len(labels) > 1
+        and len(host) <= 253
+        and all(0 < len(label) <= 63 and label.replace("-", "").replace("_", "").isalnum() for label in labels)
+        and not labels[-1][0].isdigit()
+        and labels[-1].lower() not in {"localhost", "local", "internal", "localdomain"}
+    )

@@ -1,0 +1,199 @@
+"""Webhooks and their deliveries in the table. Each write is on the condition of the version read: one wins."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+
+from pynamodb.expressions.condition import size
+from pynamodb.expressions.operand import Path
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import to_millis
+from chalicelib.domain.deliveries import DELIVERY_SHARDS, Delivery, DeliveryStatus, event_time_of
+from chalicelib.domain.listings import Entry
+from chalicelib.domain.webhooks import MOST_WEBHOOKS, Webhook
+from chalicelib.store.faults import RawItem
+from chalicelib.store.items import (
+    BY_HOST,
+    DUE,
+    DeliveryItem,
+    HostWebhooksItem,
+    Key,
+    WebhookItem,
+    delivery_key,
+    host_webhooks_key,
+    list_sort,
+    purge_seconds,
+    webhook_key,
+)
+from chalicelib.store.retention import Retention
+from chalicelib.store.table import ABSENT, Table
+
+_PREFIX = "DELIVERY#"
+
+
+class Webhooks:
+    """Reads and writes of webhooks."""
+
+    def __init__(self, table: Table, retention: Retention) -> None:
+        self._table = table
+        self._retention = retention
+
+    def read(self, webhook_id: str) -> Webhook | None:
+        """Return a webhook as it stands now, or None; a deleted one is none."""
+        item = self._table.get(WebhookItem, webhook_key(webhook_id))
+        return _living(item.webhook) if item else None
+
+    def of_host(self, host_id: str) -> list[Webhook]:
+        """Return a host's webhooks as they stand now, newest first; no index, so a fresh one misses nothing."""
+        item = self._table.get(HostWebhooksItem, host_webhooks_key(host_id))
+        ids = (item.webhook_ids if item else None) or ()
+        found = self._table.get_many(webhook_key(webhook_id) for webhook_id in ids)
+        living = [webhook for raw in found.values() if (webhook := _living(_webhook_of(raw)))]
+        return sorted(living, key=lambda webhook: (webhook.created_at, webhook.webhook_id), reverse=True)
+
+    def create(self, webhook: Webhook, cause: Cause) -> bool:
+        """Make a webhook; return False where its host has `MOST_WEBHOOKS`, or where this very write came through."""
+        transaction = self._table.transaction()
+        transaction.put(self._item_of(webhook, cause), ABSENT)
+        ids = HostWebhooksItem.webhook_ids
+        room = ids.does_not_exist() | (size(Path("webhookIds")) < MOST_WEBHOOKS)
+        transaction.update(host_webhooks_key(webhook.host_id), [ids.add({webhook.webhook_id})], room)
+        return transaction.committed()
+
+    def change(self, webhook: Webhook, cause: Cause, *, seen: int) -> bool:
+        """Write a webhook whole if its sequence is still `seen`; return False when it is not."""
+        return self._table.put(self._item_of(webhook, cause), Path("sequence") == seen)
+
+    def delete(self, deleted: Webhook, cause: Cause, *, seen: int) -> bool:
+        """Take a webhook from its host. What is left tells who did it, until TTL takes it; nothing is sent to it."""
+        transaction = self._table.transaction()
+        transaction.put(self._item_of(deleted, cause), Path("sequence") == seen)
+        ids = HostWebhooksItem.webhook_ids
+        transaction.update(host_webhooks_key(deleted.host_id), [ids.delete({deleted.webhook_id})])
+        return transaction.committed()
+
+    def _item_of(self, webhook: Webhook, cause: Cause) -> WebhookItem:
+        pk, sk = webhook_key(webhook.webhook_id)
+        over = webhook.deleted_at
+        return WebhookItem(
+            pk,
+            sk,
+            webhook=webhook,
+            sequence=webhook.sequence,
+            actor=cause.actor,
+            correlation_id=cause.correlation_id,
+            purge_at=purge_seconds(over, self._retention.history) if over else None,
+        )
+
+
+class Deliveries:
+    """Reads and writes of deliveries."""
+
+    def __init__(self, table: Table, retention: Retention) -> None:
+        self._table = table
+        self._retention = retention
+
+    def read(self, webhook_id: str, delivery_id: str) -> tuple[Webhook | None, Delivery | None]:
+        """Return a webhook and one of its deliveries as they stand now, in one round trip."""
+        time = event_time_of(delivery_id)
+        if time is None:
+            return None, None
+        webhook_at, delivery_at = webhook_key(webhook_id), delivery_key(webhook_id, delivery_id, time)
+        found = self._table.get_many([webhook_at, delivery_at])
+        webhook, delivery = found.get(webhook_at), found.get(delivery_at)
+        return (
+            _living(_webhook_of(webhook)) if webhook else None,
+            _delivery_of(delivery) if delivery else None,
+        )
+
+    def create(self, delivery: Delivery, cause: Cause) -> bool:
+        """Keep a delivery; return False when it is there: the event came before."""
+        return self._table.put(self._item_of(delivery, cause), ABSENT)
+
+    def change(self, delivery: Delivery, cause: Cause, *, seen: int) -> bool:
+        """Write a delivery whole if its sequence is still `seen`; return False when it is not."""
+        return self._table.put(self._item_of(delivery, cause), Path("sequence") == seen)
+
+    def due(self, shard: int, now: datetime, limit: int) -> list[Delivery]:
+        """Return up to `limit` deliveries of a shard to look after, the longest due first."""
+        edge = f"{to_millis(now) + 1:014d}"
+        entries = self._table.index_page(DUE, _due_shard(shard), Path("dueSort") < edge, limit, newest_first=False)
+        return self._of((entry["pk"], entry["sk"]) for entry in entries)
+
+    def page(
+        self,
+        webhook_id: str,
+        status: DeliveryStatus | None,
+        since: datetime | None,
+        below: str,
+        limit: int,
+    ) -> list[tuple[Entry, Delivery | None]]:
+        """Return up to `limit` places of a webhook's list by event time, newest first: since an instant, below a place.
+
+        With a status they are an index's, so one may hold a delivery that has left it: None.
+        """
+        pk = webhook_key(webhook_id)[0]
+        first = f"{to_millis(since) if since else 0:014d}"
+        if status is None:
+            items = self._table.newest(DeliveryItem, pk, _PREFIX + first, _PREFIX + below, limit)
+            return [(_entry(item.sk), item.delivery) for item in items]
+        found = self._table.index_page(
+            BY_HOST, _status_list(webhook_id, status), Path("listSort").between(first, below), limit + 1
+        )
+        keys = [(e["pk"], e["sk"]) for e in found if e["listSort"] < below][:limit]
+        items_by_key = {(d.webhook_id, d.delivery_id): d for d in self._of(keys) if d.status is status}
+        entries = [_entry(sk) for _, sk in keys]
+        return [(entry, items_by_key.get((webhook_id, entry.item_id))) for entry in entries]
+
+    def _of(self, keys: Iterable[Key]) -> list[Delivery]:
+        wanted = list(keys)
+        found = self._table.get_many(wanted)
+        return [_delivery_of(found[key]) for key in wanted if key in found]
+
+    def _item_of(self, delivery: Delivery, cause: Cause) -> DeliveryItem:
+        pk, sk = delivery_key(delivery.webhook_id, delivery.delivery_id, delivery.event_time)
+        item = DeliveryItem(
+            pk,
+            sk,
+            delivery=delivery,
+            sequence=delivery.sequence,
+            actor=cause.actor,
+            correlation_id=cause.correlation_id,
+            host_key=_status_list(delivery.webhook_id, delivery.status),
+            list_sort=list_sort(delivery.event_time, delivery.delivery_id),
+            # A replay is kept as long again: its event may be old.
+            purge_at=purge_seconds(delivery.ended_at or delivery.next_at or delivery.created_at, self._retention.delivery),
+        )
+        if delivery.due_at is not None:
+            number = hashlib.sha256(delivery.delivery_id.encode()).digest()[0] % DELIVERY_SHARDS
+            item.due_shard = _due_shard(number)
+            item.due_sort = list_sort(delivery.due_at, delivery.delivery_id)
+        return item
+
+
+def _living(webhook: Webhook) -> Webhook | None:
+    return webhook if webhook.deleted_at is None else None
+
+
+def _webhook_of(raw: RawItem) -> Webhook:
+    webhook: Webhook = WebhookItem.from_raw_data(raw).webhook
+    return webhook
+
+
+def _delivery_of(raw: RawItem) -> Delivery:
+    delivery: Delivery = DeliveryItem.from_raw_data(raw).delivery
+    return delivery
+
+
+def _entry(sk: str) -> Entry:
+    sort = sk.removeprefix(_PREFIX)
+    return Entry(sort.partition("#")[2], sort)
+
+
+def _status_list(webhook_id: str, status: DeliveryStatus) -> str:
+    return f"HOOK#{webhook_id}#{status.value}"
+
+
+def _due_shard(number: int) -> str:
+    return f"HOOKS#{number}"
