@@ -8,8 +8,14 @@ from chalicelib.consumers.commands import commands
 from chalicelib.consumers.direct import direct
 from chalicelib.consumers.expiry import expiry
 from chalicelib.consumers.outbox import outbox
+from chalicelib.consumers.webhook_deliver import webhook_deliver
+from chalicelib.consumers.webhook_fanout import webhook_fanout
+from chalicelib.consumers.webhook_retry import webhook_retry
 
 app = Chalice(app_name="admit-one")
 
-for blueprint in (auth, *DOORS, outbox, expiry, commands, direct):
+for blueprint in (
+    *(auth, *DOORS, outbox, expiry, commands, direct),
+    *(webhook_fanout, webhook_deliver, webhook_retry),
+):
     app.register_blueprint(blueprint)

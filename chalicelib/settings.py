@@ -22,11 +22,14 @@ class RetentionDays:
     queued: int = 30
     request: int = 30
     history: int = 400
+    delivery: int = 30
 
 
 # A day's busy cells have to outlast the day itself (P2), a receipt the retries of its request (P4), and a request for
-# a link the host's next look; the others may go at once.
-_LEAST_DAYS: Final = RetentionDays(link=0, booking=0, day=1, receipt=1, queued=18, request=1, history=0)
+# a link the host's next look, a webhook's delivery the host's replay of it; the others may go at once.
+_LEAST_DAYS: Final = RetentionDays(
+    link=0, booking=0, day=1, receipt=1, queued=18, request=1, history=0, delivery=4
+)
 _MOST_DAYS: Final = 36500
 
 

@@ -17,6 +17,7 @@ from chalicelib.api.link_request import link_request
 from chalicelib.api.links import links
 from chalicelib.api.own_booking import own_booking
 from chalicelib.api.share import share
+from chalicelib.api.webhooks import webhooks
 
 description = Door(__name__)
 
@@ -28,6 +29,7 @@ DOORS: Final = (
     share,
     history,
     bookings,
+    webhooks,
     cal_com,
     invitee,
     link_request,

@@ -6,10 +6,12 @@ A test fails where a field of `api/schemas.py` or `api/answers.py` has no words 
 from typing import Any, Final
 
 from chalicelib.domain.bookings import BookingStatus
+from chalicelib.domain.deliveries import LONGEST_EXCERPT, MOST_KEPT_ATTEMPTS, DeliveryStatus
 from chalicelib.domain.event_types import MOST_OCCUPIED_MINUTES
 from chalicelib.domain.links import MOST_DOCUMENT_BYTES, MOST_LINKS_A_CALL, MOST_USES, LinkStatus
 from chalicelib.domain.listings import DEFAULT_PAGE, LEAST_PAGE, MOST_PAGE
 from chalicelib.domain.schedules import MOST_OVERRIDES
+from chalicelib.domain.webhooks import LONGEST_URL, MOST_LOGGED, MOST_OVERLAP_HOURS
 
 _TEXT: Final = {"type": "string"}
 _INSTANT: Final = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
@@ -22,9 +24,10 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "eventTypeId": ("An event type's id.", _TEXT),
     "linkId": ("A link's public id.", _TEXT),
     "bookingId": ("A booking's id.", _TEXT),
+    "webhookId": ("A webhook's id.", _TEXT),
     "status": (
         "Only those in this status.",
-        {"type": "string", "enum": [*LinkStatus, *BookingStatus]},
+        {"type": "string", "enum": [*LinkStatus, *BookingStatus, *DeliveryStatus]},
     ),
     "q": (
         "Finds exactly by token, URL, linkId, recipient email, externalId, and by label prefix; up to 300 letters.",
@@ -34,9 +37,12 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "Only the links made together by one generate, command or import, in the order asked; no other filter with it.",
         _TEXT,
     ),
-    "from": ("The earliest start, an RFC 3339 instant or a date (its first moment UTC).", _INSTANT),
+    "from": (
+        "The earliest start (of a delivery: its event's time), an RFC 3339 instant or a date (its first moment UTC).",
+        _INSTANT,
+    ),
     "to": (
-        "The start that is too late, an instant or a date; for slots at most 62 days after `from`.",
+        "The start (or event's time) that is too late, an instant or a date; for slots at most 62 days after `from`.",
         _INSTANT,
     ),
     "limit": (
@@ -76,6 +82,42 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 }
 
 KIND_FIELDS: Final[dict[str, str]] = {
+    "AttemptAnswer.error": "Why there was no answer, in a word: `timeout`, `tls-failed`, `address-refused` …; or null.",
+    "AttemptAnswer.excerpt": f"The answer's first {LONGEST_EXCERPT} characters, without what looks like a secret.",
+    "AttemptAnswer.latencyMs": "Milliseconds from the beginning to the answer or its failing.",
+    "AttemptAnswer.number": "The first attempt is 1; replays count on.",
+    "AttemptAnswer.statusCode": "The answer's HTTP status, or null where there was none.",
+    "AttemptAnswer.time": "When it was made.",
+    "DeliveryAnswer.attempts": f"The last {MOST_KEPT_ATTEMPTS} attempts, in order.",
+    "DeliveryAnswer.deliveryId": "The delivery's id: one event to one webhook has one.",
+    "DeliveryAnswer.endedAt": "When it was delivered or given up, or null.",
+    "DeliveryAnswer.eventId": "The event's id, sent as `webhook-id` with every attempt.",
+    "DeliveryAnswer.failure": "Why it was given up: `exhausted`, `gone`, `webhook-disabled`; or null.",
+    "DeliveryAnswer.nextAttemptAt": "The earliest time of the next attempt, or null.",
+    "DeliveryAnswer.status": "`pending`, `delivered` or `failed`.",
+    "DeliveryAnswer.time": "When the event happened.",
+    "DeliveryAnswer.type": "The event's type, e.g. `link.used`, or `webhook.test`.",
+    "ReplayAnswer.left": "How many were left as they are: pending, or replayed under this key before.",
+    "ReplayAnswer.nextCursor": "Sent as `cursor` with the same request to go on; null where the range is done.",
+    "ReplayAnswer.replayed": "How many are delivered again.",
+    "ReplayBody.cursor": "`nextCursor` of the call before.",
+    "ReplayBody.deliveryId": "The one delivery to replay; else a range.",
+    "ReplayBody.from": "The earliest time of the events.",
+    "ReplayBody.status": "`failed` (the default) or `delivered`, of a range.",
+    "ReplayBody.to": "The time of the events that is too late.",
+    "RotateBody.overlapHours": f"Hours for which former secrets sign on as well, 0 to {MOST_OVERLAP_HOURS} (24).",
+    "WebhookAnswer.log": f"The last {MOST_LOGGED} things that happened to the webhook itself, newest first.",
+    "WebhookBody.description": "For the host alone, up to 200 characters.",
+    "WebhookBody.url": f"An https URL of a public host, port 443 or from 1024 on, up to {LONGEST_URL} characters.",
+    "WebhookChanges.description": "For the host alone, up to 200 characters.",
+    "WebhookChanges.url": "As when it is made; what waits is sent there too.",
+    "WebhookAnswer.description": "For the host alone.",
+    "WebhookAnswer.url": "Where events are sent.",
+    "WebhookEntryAnswer.time": "When it happened.",
+    "WebhookSecretAnswer.description": "For the host alone.",
+    "WebhookSecretAnswer.log": "What happened to the webhook itself, newest first.",
+    "WebhookSecretAnswer.secret": "The signing secret, `whsec_…`, shown this once.",
+    "WebhookSecretAnswer.url": "Where events are sent.",
     "AskBody.email": "Where the host can answer.",
     "AskBody.name": "Who asks, up to 200 characters.",
     "AskBody.message": "A word to the host, up to 1,000 characters.",
@@ -137,6 +179,16 @@ KIND_FIELDS: Final[dict[str, str]] = {
 }
 
 FIELDS: Final[dict[str, str]] = {
+    "deliveries": "The page's deliveries.",
+    "disabledAt": "When it was disabled, or null.",
+    "disabledReason": "`host`: by the host; `gone`: it answered 410; `failing`: failures alone for 5 days; or null.",
+    "enabled": "Whether events are sent to it.",
+    "events": "The types of event it gets, each once; null for all.",
+    "failingSince": "The first failure after which nothing succeeded, or null.",
+    "formerSecretsUntil": "Until when a former secret signs beside the present one; null where none does.",
+    "webhookId": "The webhook's id.",
+    "webhooks": "The page's webhooks.",
+    "what": "What happened: `created`, `changed`, `enabled`, `disabled: …`, `secret-rotated`.",
     "actor": "Who did it: `key:<keyId>`, `invitee`, `person`, `machine` or `system:<what>`.",
     "answeredAt": "When it was answered with a new link, or null.",
     "archivedAt": "When it was deleted, or null.",

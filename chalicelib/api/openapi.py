@@ -12,7 +12,13 @@ from chalicelib.api.field_docs import FIELDS, KIND_FIELDS, PARAMETERS
 from chalicelib.api.problems import MEDIA_TYPE, PROBLEM_TYPE, STATUSES
 
 _REF: Final = "#/components/schemas/{name}"
-_ID_PATTERNS: Final = {"hostId": "hst", "eventTypeId": "ety", "linkId": "lnk", "bookingId": "bkg"}
+_ID_PATTERNS: Final = {
+    "hostId": "hst",
+    "eventTypeId": "ety",
+    "linkId": "lnk",
+    "bookingId": "bkg",
+    "webhookId": "whk",
+}
 _PUBLIC_ERRORS: Final = (400, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503)
 _TEAM_ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
 

@@ -1,7 +1,7 @@
 """Requests and answers in JSON: camelCase, unknown fields refused, absent told apart from null."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -19,6 +19,7 @@ from chalicelib.domain.hosts import HostSettings, TimeOff
 from chalicelib.domain.links import LinkSettings, Recipient
 from chalicelib.domain.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.webhooks import DEFAULT_OVERLAP_HOURS, WebhookSettings
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, frozen=True):
@@ -208,6 +209,51 @@ class RescheduleBody(_Body, frozen=True):
     """Where a booking is to be moved."""
 
     start: Instant
+
+
+class WebhookBody(_Body, frozen=True):
+    """A webhook to make. An admin names its host. Without `events` it gets all."""
+
+    url: str
+    events: tuple[str, ...] | None = None
+    description: str = ""
+    enabled: bool = True
+    host_id: str | None = None
+
+    def settings(self) -> WebhookSettings:
+        """Return it as settings."""
+        return WebhookSettings(
+            url=self.url, events=self.events, description=self.description, enabled=self.enabled
+        )
+
+
+class WebhookChanges(_Body, frozen=True):
+    """Changes to a webhook; what is absent stays. Null events means all."""
+
+    url: str | UnsetType = UNSET
+    events: tuple[str, ...] | None | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+
+    def applied_to(self, settings: WebhookSettings) -> WebhookSettings:
+        """Return the settings with these changes."""
+        return msgspec.structs.replace(settings, **_given(self))
+
+
+class RotateBody(_Body, frozen=True):
+    """How a webhook's secret is replaced."""
+
+    overlap_hours: int = DEFAULT_OVERLAP_HOURS
+
+
+class ReplayBody(_Body, frozen=True):
+    """What is to be delivered again: one delivery, or those of a range."""
+
+    delivery_id: str | None = None
+    since: Instant | None = msgspec.field(default=None, name="from")
+    until: Instant | None = msgspec.field(default=None, name="to")
+    status: Literal["failed", "delivered"] = "failed"
+    cursor: str | None = None
 
 
 def _time_off(given: tuple[TimeOffBody, ...]) -> tuple[TimeOff, ...]:

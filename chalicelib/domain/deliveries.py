@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.clock import from_millis, to_millis
+from chalicelib.domain.clock import as_instant, from_millis, to_millis
 from chalicelib.domain.envelopes import Envelope
 from chalicelib.domain.ids import DELIVERY, ID_BYTES, id_bytes, make_id
 
@@ -26,7 +26,9 @@ WAITS: Final = tuple(
 MOST_TRIES: Final = len(WAITS) + 1
 LONGEST_RETRY_AFTER: Final = timedelta(hours=24)
 LEASE: Final = timedelta(seconds=60)  # an attempt takes 20 s at most; whoever is slower is taken for dead
-GRACE: Final = timedelta(minutes=5)  # how long the queue has before the schedule looks after a delivery itself
+GRACE: Final = timedelta(
+    minutes=5
+)  # how long the queue has before the schedule looks after a delivery itself
 EARLY: Final = timedelta(seconds=1)  # two machines' clocks may differ by that
 MOST_KEPT_ATTEMPTS: Final = 20
 MOST_REPLAYS: Final = 100  # of one delivery under keys of their own
@@ -34,7 +36,9 @@ LONGEST_EXCERPT: Final = 500
 DELIVERY_SHARDS: Final = 4  # partitions of the due index
 
 _HASH_BYTES: Final = 10
-_EVENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")  # it is signed between full stops, and goes into a header
+_EVENT_ID: Final = re.compile(
+    r"[A-Za-z0-9_-]{1,100}\Z"
+)  # it is signed between full stops, and goes into a header
 # What might open something, should an endpoint answer with what it was sent, or with a secret of its own.
 _SECRETS: Final = re.compile(
     r"whsec_[A-Za-z0-9+/=]+|ao_[A-Za-z0-9_-]{43}|(?<=/[sb]/)[A-Za-z0-9_-]{36}|v1,[A-Za-z0-9+/=]{40,}"
@@ -131,7 +135,13 @@ def payload_of(envelope: Envelope) -> str:
 
 
 def new_delivery(
-    webhook_id: str, host_id: str, envelope: Envelope, event_time: datetime, now: datetime, *, test: bool = False
+    webhook_id: str,
+    host_id: str,
+    envelope: Envelope,
+    event_time: datetime,
+    now: datetime,
+    *,
+    test: bool = False,
 ) -> Delivery:
     """Return a delivery not yet tried. Raises ValueError for an event id that can't be signed."""
     if not _EVENT_ID.match(envelope.id):
@@ -162,9 +172,7 @@ def may_start(delivery: Delivery, now: datetime) -> bool:
 
 def leased(delivery: Delivery, now: datetime) -> Delivery:
     """Return the delivery with an attempt begun. It counts now: one that always kills its sender ends too."""
-    return _next(
-        delivery, tries=delivery.tries + 1, lease_until=now + LEASE, due_at=now + LEASE, next_at=now
-    )
+    return _next(delivery, tries=delivery.tries + 1, lease_until=now + LEASE, due_at=now + LEASE, next_at=now)
 
 
 def out_of_tries(delivery: Delivery) -> bool:
@@ -184,12 +192,14 @@ def given_up(delivery: Delivery, failure: str, attempt: Attempt | None, now: dat
 
 def postponed(delivery: Delivery, attempt: Attempt, wait: timedelta, now: datetime) -> Delivery:
     """Return the delivery after an attempt failed and another is to come."""
+    next_at = as_instant(now + wait)
     return _next(
         delivery,
         attempts=_kept(delivery, attempt),
-        next_at=now + wait,
-        # A short wait is the queue's, a long one the schedule's: it may send the message any time after.
-        due_at=now + wait + (GRACE if in_queue(wait) else timedelta()),
+        next_at=next_at,
+        due_at=next_at + GRACE
+        if in_queue(wait)
+        else next_at,  # a short wait is the queue's, a long one the schedule's
         lease_until=None,
     )
 
@@ -251,7 +261,7 @@ def read_retry_after(value: str | None, now: datetime) -> timedelta:
 
 
 def safe_excerpt(raw: bytes) -> str:
-    """Return the beginning of an endpoint's answer for the log: printable, bounded, without what looks like a secret."""
+    """Return an answer's beginning for the log: printable, bounded, without what looks like a secret."""
     text = _SECRETS.sub("[hidden]", raw[: 8 * LONGEST_EXCERPT].decode(errors="replace"))
     return "".join(ch if ch.isprintable() else " " for ch in text)[:LONGEST_EXCERPT].strip()
 

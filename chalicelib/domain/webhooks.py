@@ -37,7 +37,6 @@ class Disabled(StrEnum):
     HOST = "host"
     GONE = "gone"
     FAILING = "failing"
-    KEY_RETIRED = "key-retired"
 
 
 class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +87,9 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     def wants(self, envelope: Envelope) -> bool:
         """Whether an event is to be delivered here: the host's own, of a type asked for, while it is enabled (P9)."""
         asked = self.settings.events is None or envelope.type in self.settings.events
-        return self.disabled is None and self.deleted_at is None and self.host_id == envelope.host_id and asked
+        return (
+            self.disabled is None and self.deleted_at is None and self.host_id == envelope.host_id and asked
+        )
 
 
 def check_webhook_settings(settings: WebhookSettings, rules: Rules, *, local: bool) -> None:
@@ -190,7 +191,9 @@ def after_failure(webhook: Webhook, *, gone: bool, cause: Cause, now: datetime) 
 
 def _check_url(url: str, rules: Rules, *, local: bool) -> None:
     rules.require(len(url) <= LONGEST_URL, f"must have at most {LONGEST_URL} characters")
-    if not rules.require(bool(url) and all("!" <= ch <= "~" for ch in url), "must be printable ASCII, without spaces"):
+    if not rules.require(
+        bool(url) and all("!" <= ch <= "~" for ch in url), "must be printable ASCII, without spaces"
+    ):
         return
     try:
         parts = urlsplit(url)
@@ -204,7 +207,9 @@ def _check_url(url: str, rules: Rules, *, local: bool) -> None:
     rules.require(parts.scheme in allowed, "must begin with https://")
     rules.require(parts.username is None and parts.password is None, "must not have a user name or password")
     rules.require(not parts.fragment and "\\" not in url, "must not have a fragment or a backslash")
-    rules.require(loopback or port in (None, 443) or (port or 0) >= 1024, "must use port 443, or 1024 and above")
+    rules.require(
+        loopback or port in (None, 443) or (port or 0) >= 1024, "must use port 443, or 1024 and above"
+    )
     rules.require(loopback or _may_be_public(host, parts), "must name a host of the public internet")
 
 
@@ -225,7 +230,9 @@ def _may_be_public(host: str, parts: SplitResult) -> bool:
         "[" not in parts.netloc
         and len(labels) > 1
         and len(host) <= 253
-        and all(0 < len(label) <= 63 and label.replace("-", "").replace("_", "").isalnum() for label in labels)
+        and all(
+            0 < len(label) <= 63 and label.replace("-", "").replace("_", "").isalnum() for label in labels
+        )
         and not labels[-1][0].isdigit()
         and labels[-1].lower() not in {"localhost", "local", "internal", "localdomain"}
     )

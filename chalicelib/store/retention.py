@@ -6,11 +6,11 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Retention:
-    """Days kept after: a link's death, a booking's end, a day's end, a receipt's making, an entry's time,
-    a delivery's end.
+    """Days kept after: a link's death, a booking's end, a day's end, a receipt's making, an entry's time.
 
     `request` is of a request for a new link.
-    `queued` is of what a queue brings: more than the 4 days of a queue and the 14 of its dead-letter queue.
+    `delivery` is counted from a webhook delivery's end. `queued` is of what a queue brings: more than the 4 days of a
+    queue and the 14 of its dead-letter queue.
     """
 
     link: timedelta = timedelta(days=30)

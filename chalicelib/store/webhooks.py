@@ -57,7 +57,8 @@ class Webhooks:
         transaction = self._table.transaction()
         transaction.put(self._item_of(webhook, cause), ABSENT)
         ids = HostWebhooksItem.webhook_ids
-        room = ids.does_not_exist() | (size(Path("webhookIds")) < MOST_WEBHOOKS)
+        count = size(Path("webhookIds"))  # type: ignore[no-untyped-call]
+        room = ids.does_not_exist() | (count < MOST_WEBHOOKS)
         transaction.update(host_webhooks_key(webhook.host_id), [ids.add({webhook.webhook_id})], room)
         return transaction.committed()
 
@@ -118,7 +119,9 @@ class Deliveries:
     def due(self, shard: int, now: datetime, limit: int) -> list[Delivery]:
         """Return up to `limit` deliveries of a shard to look after, the longest due first."""
         edge = f"{to_millis(now) + 1:014d}"
-        entries = self._table.index_page(DUE, _due_shard(shard), Path("dueSort") < edge, limit, newest_first=False)
+        entries = self._table.index_page(
+            DUE, _due_shard(shard), Path("dueSort") < edge, limit, newest_first=False
+        )
         return self._of((entry["pk"], entry["sk"]) for entry in entries)
 
     def page(
@@ -153,6 +156,7 @@ class Deliveries:
 
     def _item_of(self, delivery: Delivery, cause: Cause) -> DeliveryItem:
         pk, sk = delivery_key(delivery.webhook_id, delivery.delivery_id, delivery.event_time)
+        last = delivery.ended_at or delivery.next_at or delivery.created_at
         item = DeliveryItem(
             pk,
             sk,
@@ -162,8 +166,7 @@ class Deliveries:
             correlation_id=cause.correlation_id,
             host_key=_status_list(delivery.webhook_id, delivery.status),
             list_sort=list_sort(delivery.event_time, delivery.delivery_id),
-            # A replay is kept as long again: its event may be old.
-            purge_at=purge_seconds(delivery.ended_at or delivery.next_at or delivery.created_at, self._retention.delivery),
+            purge_at=purge_seconds(last, self._retention.delivery),  # so a replay is kept as long again
         )
         if delivery.due_at is not None:
             number = hashlib.sha256(delivery.delivery_id.encode()).digest()[0] % DELIVERY_SHARDS

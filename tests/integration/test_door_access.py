@@ -9,7 +9,7 @@ import pytest
 
 import app
 from chalicelib.domain.api_keys import Role
-from chalicelib.domain.ids import BOOKING, EVENT_TYPE, HOST, LINK
+from chalicelib.domain.ids import BOOKING, EVENT_TYPE, HOST, LINK, WEBHOOK
 from chalicelib.service.authenticate import NewKey, revoke_key
 from tests.integration.doors import (
     ALL_DAY,
@@ -34,6 +34,7 @@ class Ids(NamedTuple):
     link: str
     booking: str
     request: str
+    webhook: str
 
 
 class Ask(NamedTuple):
@@ -58,6 +59,7 @@ class Ask(NamedTuple):
 NEW_HOST: Final = {"name": "New Host", "email": "new@hosts.example", "timeZone": "UTC"}
 NEW_EVENT_TYPE: Final = {"title": "Talk", "durationMinutes": 30, "schedule": ALL_DAY}
 
+HOOK_URL: Final = "https://hooks.example.com/admit-one"
 CAL_COM: Final = "/v2/event-types/{eventTypeId}/private-links"
 # Every route of the team's door, with a request to it that is about these ids.
 ROUTES: Final[dict[tuple[str, str], Callable[[Ids], Ask]]] = {
@@ -112,6 +114,19 @@ ROUTES: Final[dict[tuple[str, str], Callable[[Ids], Ask]]] = {
     ("DELETE", "/v1/bookings/{bookingId}/personal-data"): lambda ids: Ask(
         f"/v1/bookings/{ids.booking}/personal-data"
     ),
+    ("POST", "/v1/webhooks"): lambda ids: Ask("/v1/webhooks", {"hostId": ids.host, "url": HOOK_URL}),
+    ("GET", "/v1/webhooks"): lambda ids: Ask("/v1/webhooks", params={"hostId": ids.host}),
+    ("GET", "/v1/webhooks/{webhookId}"): lambda ids: Ask(f"/v1/webhooks/{ids.webhook}"),
+    ("PATCH", "/v1/webhooks/{webhookId}"): lambda ids: Ask(
+        f"/v1/webhooks/{ids.webhook}", {"description": "changed"}
+    ),
+    ("DELETE", "/v1/webhooks/{webhookId}"): lambda ids: Ask(f"/v1/webhooks/{ids.webhook}"),
+    ("POST", "/v1/webhooks/{webhookId}/rotate"): lambda ids: Ask(f"/v1/webhooks/{ids.webhook}/rotate"),
+    ("POST", "/v1/webhooks/{webhookId}/test"): lambda ids: Ask(f"/v1/webhooks/{ids.webhook}/test"),
+    ("GET", "/v1/webhooks/{webhookId}/deliveries"): lambda ids: Ask(f"/v1/webhooks/{ids.webhook}/deliveries"),
+    ("POST", "/v1/webhooks/{webhookId}/replay"): lambda ids: Ask(
+        f"/v1/webhooks/{ids.webhook}/replay", {"from": at(), "to": at(days=1)}
+    ),
     ("POST", CAL_COM): lambda ids: Ask(f"/v2/event-types/{ids.event_type}/private-links", {}),
     ("GET", CAL_COM): lambda ids: Ask(f"/v2/event-types/{ids.event_type}/private-links"),
     ("PATCH", CAL_COM + "/{linkId}"): lambda ids: Ask(
@@ -139,13 +154,14 @@ def ids_of(site: Site, caller: Caller) -> Ids:
     ok(caller.post(f"/v1/links/{dead['linkId']}/revoke"))
     assert site.client.post(f"{path_of(dead)}/request", json={"email": "grace@x.example"}).status_code == 202
     request = f"{dead['linkId']}.{at()[:10]}"
-    return Ids(caller.host_id, link["eventTypeId"], link["linkId"], booking["bookingId"], request)
+    hook = made(caller.post("/v1/webhooks", {"url": HOOK_URL}))["webhookId"]
+    return Ids(caller.host_id, link["eventTypeId"], link["linkId"], booking["bookingId"], request, hook)
 
 
 def nobodys() -> Ids:
     """Return well-formed ids that nothing has."""
     host, event_type, link, booking = (unknown_id(kind) for kind in (HOST, EVENT_TYPE, LINK, BOOKING))
-    return Ids(host, event_type, link, booking, f"{unknown_id(LINK)}.{at()[:10]}")
+    return Ids(host, event_type, link, booking, f"{unknown_id(LINK)}.{at()[:10]}", unknown_id(WEBHOOK))
 
 
 def ask(caller: Caller, route: tuple[str, str], ids: Ids) -> httpx.Response:
@@ -155,7 +171,7 @@ def ask(caller: Caller, route: tuple[str, str], ids: Ids) -> httpx.Response:
 
 
 def assert_let_in(response: httpx.Response) -> None:
-    assert response.status_code in {200, 201, 204}, response.text
+    assert response.status_code in {200, 201, 202, 204}, response.text
     assert '"problem"' not in response.text
     assert "error" not in response.headers.get("content-type", "")
 
@@ -166,6 +182,7 @@ def all_of(site: Site, ids: Ids) -> list[Any]:
     paths = (
         *(f"/v1/hosts/{ids.host}", f"/v1/event-types?{of_host}", f"/v1/links?{of_host}"),
         *(f"/v1/bookings?{of_host}", f"/v1/event-types/{ids.event_type}/rolling-link"),
+        *(f"/v1/webhooks?{of_host}", f"/v1/webhooks/{ids.webhook}/deliveries"),
     )
     return [ok(site.admin.get(path)) for path in paths]
 

@@ -1,0 +1,19 @@
+"""Every minute: deliveries whose time has come are put on the queue."""
+
+import logging
+
+from chalice.app import Blueprint, CloudWatchEvent, Rate
+
+from chalicelib import bootstrap
+from chalicelib.service.retry_webhooks import retry_due
+
+webhook_retry = Blueprint(__name__)
+log = logging.getLogger(__name__)
+
+
+@webhook_retry.schedule(Rate(1, unit=Rate.MINUTES), name="webhook_retry")
+def retry(event: CloudWatchEvent) -> None:
+    """Queue what is due."""
+    del event
+    queued = retry_due(bootstrap.world())
+    log.info("queued %d deliveries", queued)
