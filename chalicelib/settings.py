@@ -39,8 +39,9 @@ class Settings:
 
     `frame_ancestors` are the origins of the sites that may show a booking page in a frame; none by default.
     Without `event_bus_name` events go into the links' history alone. `outbox_dlq_url` is the queue of the stream's
-    records that could not be told, `command_dlq_url` that of the commands that can't be followed. `webhook_queue_url` takes deliveries to be tried, `webhook_dlq_url` those given up.
-    `local` is for one's own machine alone: it lets webhooks go to the loopback, with plain http too.
+    records that could not be told, `command_dlq_url` that of the commands that can't be followed.
+    `webhook_queue_url` takes deliveries to be tried, `webhook_dlq_url` those given up. `local` is for one's own
+    machine alone: it lets webhooks go to the loopback, with plain http too.
     """
 
     table_name: str

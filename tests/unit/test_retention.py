@@ -34,6 +34,7 @@ def test_each_can_be_set(kept: str) -> None:
         ("RECEIPT", 1),
         ("REQUEST", 1),
         ("QUEUED", 18),
+        ("DELIVERY", 4),
     ],
 )
 def test_too_few_days_are_refused_by_name(kept: str, least: int) -> None:

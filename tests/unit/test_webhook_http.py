@@ -219,10 +219,9 @@ def test_a_connection_goes_to_an_address_and_nothing_is_looked_up(monkeypatch: p
     def look_up(*_: object, **__: object) -> None:
         raise AssertionError("a name was looked up")
 
-    with Endpoint() as endpoint:
-        with monkeypatch.context() as no_names:
-            no_names.setattr(socket, "getaddrinfo", look_up)
-            connect_to(ipaddress.ip_address("127.0.0.1"), endpoint.port, 30).close()
+    with Endpoint() as endpoint, monkeypatch.context() as no_names:
+        no_names.setattr(socket, "getaddrinfo", look_up)
+        connect_to(ipaddress.ip_address("127.0.0.1"), endpoint.port, 30).close()
 
 
 def test_a_name_server_that_is_slow_on_purpose_ends_too() -> None:
