@@ -5,8 +5,11 @@ import time
 from typing import Any
 
 import httpx
+import msgspec
 import standardwebhooks
 
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.deliveries import replayed
 from tests.deployed.commands import event_type_of, until
 from tests.deployed.conftest import Stack
 from tests.endpoints import Endpoint, answer
@@ -17,7 +20,7 @@ def _made(response: httpx.Response) -> Any:
     return response.json()
 
 
-def _start(stack: Stack, link: dict[str, Any]) -> str:
+def _start(link: dict[str, Any]) -> str:
     """Return the first start on offer."""
     with httpx.Client(timeout=60, trust_env=False) as client:
         slots = _made(client.get(f"{link['url']}/slots", headers={"Accept": "application/json"}))["slots"]
@@ -39,7 +42,7 @@ def test_a_redeem_arrives_signed_at_the_hosts_endpoint(stack: Stack) -> None:
         for made in links:
             link = made["links"][0]
             body = {
-                "start": _start(stack, link),
+                "start": _start(link),
                 "timeZone": "UTC",
                 "invitee": {"name": "Grace", "email": "grace@invitees.example"},
             }
@@ -118,11 +121,6 @@ def test_a_lost_message_is_made_good_by_the_deployed_schedule(stack: Stack) -> N
 
         done = until(ended, lambda found: found is not None and found.status == "delivered")
         # Given: the same, to be tried again, with the message for it lost and its time come.
-        import msgspec
-
-        from chalicelib.domain.causes import Cause
-        from chalicelib.domain.deliveries import replayed
-
         now = stack.world.now()
         again = replayed(done, None, now)
         assert again is not None
