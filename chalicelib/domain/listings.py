@@ -46,6 +46,13 @@ class Entry(msgspec.Struct, frozen=True):
     sort: str
 
 
+class DueList(msgspec.Struct, frozen=True):
+    """A host's due links, newest made first; of the `crowded` minutes (milliseconds since 1970) none are among them."""
+
+    entries: list[Entry]
+    crowded: list[int]
+
+
 def write_cursor(stage: str, sort: str) -> str:
     """Return the opaque cursor for a place: the list's stage (one letter) and the last entry's sort key."""
     return base64.urlsafe_b64encode(f"{stage}{sort}".encode()).decode().rstrip("=")

@@ -19,7 +19,6 @@ from chalicelib.service.paging import Page, fill, merged, portion, stream
 from chalicelib.service.ports import World
 
 LONGEST_QUERY: Final = 300
-_MOST_DUE: Final = 500
 
 _Read = Callable[[list[str]], list[Link]]
 
@@ -57,8 +56,11 @@ def list_links(world: World, caller: Caller, request: ListRequest) -> Page[Link]
     streams = [stream(partial(world.store.links.entries, where, status), before, size) for status in statuses]
     if where.status is LinkStatus.EXPIRED:
         # Died by the clock, and the expiry schedule has not come by yet: a list must not lie meanwhile.
-        due = world.store.links.due_entries(where, now, _MOST_DUE)
-        streams.append(entry for entry in due if before is None or entry.sort < before)
+        due = world.store.due.of_host(where, now)
+        streams.append(entry for entry in due.entries if before is None or entry.sort < before)
+        for minute in due.crowded:
+            of_minute = partial(world.store.due.of_minute, where, minute, now)
+            streams.append(stream(of_minute, before, size))
     return fill(merged(streams, newest_first=True), request.limit, "l", _reader(world, where))
 
 

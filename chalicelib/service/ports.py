@@ -17,7 +17,7 @@ from chalicelib.domain.events import Event
 from chalicelib.domain.hosts import Host
 from chalicelib.domain.link_requests import LinkRequest
 from chalicelib.domain.links import DueLink, Link, LinkStatus
-from chalicelib.domain.listings import BookingFilter, Entry, LinkFilter
+from chalicelib.domain.listings import BookingFilter, DueList, Entry, LinkFilter
 from chalicelib.domain.occupancy import Cell
 from chalicelib.domain.redeeming import Attempt, Outcome, Receipt
 from chalicelib.domain.tokens import Keyring
@@ -85,9 +85,19 @@ class LinkStore(Protocol):
         self, host_id: str, external_id: str, before: str | None, limit: int
     ) -> list[Entry]: ...
     def entries_by_label(self, host_id: str, prefix: str, after: str | None, limit: int) -> list[Entry]: ...
-    def due_entries(self, where: LinkFilter, before: datetime, limit: int) -> list[Entry]: ...
-    def due_links(self, shard: int, now: datetime, limit: int) -> list[DueLink]: ...
     def expire(self, due: DueLink, cause: Cause, *, now: datetime) -> bool: ...
+
+
+class DueStore(Protocol):
+    """Links whose time has come, as `store.due.Due` finds them."""
+
+    def links(
+        self, shard: int, now: datetime, after: str | None, limit: int
+    ) -> tuple[list[DueLink], str | None]: ...
+    def of_host(self, where: LinkFilter, now: datetime) -> DueList: ...
+    def of_minute(
+        self, where: LinkFilter, minute: int, now: datetime, before: str | None, limit: int
+    ) -> list[Entry]: ...
 
 
 class HistoryStore(Protocol):
@@ -212,6 +222,8 @@ class Store(Protocol):
     def event_types(self) -> EventTypeStore: ...
     @property
     def links(self) -> LinkStore: ...
+    @property
+    def due(self) -> DueStore: ...
     @property
     def history(self) -> HistoryStore: ...
     @property

@@ -9,6 +9,7 @@ from chalicelib.store.api_keys import ApiKeys
 from chalicelib.store.batches import Batches
 from chalicelib.store.bookings import Bookings
 from chalicelib.store.days import Days
+from chalicelib.store.due import Due
 from chalicelib.store.event_types import EventTypes
 from chalicelib.store.history import History
 from chalicelib.store.hosts import Hosts
@@ -29,6 +30,7 @@ class DynamoStore:
     event_types: EventTypes
     history: History
     links: Links
+    due: Due
     days: Days
     rolling_links: RollingLinks
     events_of: Callable[[Mapping[str, Any]], list[Event]]
@@ -50,6 +52,7 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
         event_types=EventTypes(table),
         history=history,
         links=links,
+        due=Due(table),
         days=days,
         batches=Batches(table, links, retention),
         rolling_links=rolling,

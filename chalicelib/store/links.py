@@ -1,6 +1,5 @@
 """Links in the table: made by conditional puts, changed by conditional writes, found by index (P1, P3, P10)."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,16 +14,16 @@ from chalicelib.domain.emails import normalise_email
 from chalicelib.domain.events import Event
 from chalicelib.domain.link_requests import LinkRequest
 from chalicelib.domain.links import DueLink, Link, LinkSettings, LinkStatus, folded_label
-from chalicelib.domain.listings import DUE_SHARDS, Entry, LinkFilter
+from chalicelib.domain.listings import Entry, LinkFilter
 from chalicelib.domain.offers import NO_OVERRIDES
 from chalicelib.store.chunks import mark_chunk_within
+from chalicelib.store.due import due_keys
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.history import History
 from chalicelib.store.items import (
     BY_LABEL,
     BY_RECIPIENT,
     BY_REFERENCE,
-    DUE,
     INDEX_KEYS,
     LINKS,
     LinkItem,
@@ -160,32 +159,6 @@ class Links:
         found = self._table.index_page(BY_LABEL, f"HOST#{host_id}", condition, limit, newest_first=False)
         return [Entry(_link_id(entry["pk"]), entry["labelSort"]) for entry in found]
 
-    def due_entries(self, where: LinkFilter, before: datetime, limit: int) -> list[Entry]:
-        """Return a host's links that expired before an instant and are not yet marked, newest made first.
-
-        The due index holds only links that will expire and are not dead, so what is due is what the expiry
-        schedule has not come to yet.
-        """
-        edge = f"{to_millis(before) + 1:014d}"
-        found = self._table.index_page(DUE, due_shard(where.host_id), Path("dueSort") < edge, limit)
-        entries = []
-        for entry in found:
-            _, created, host_id, event_type_id = entry["dueSort"].split("#")
-            if host_id == where.host_id and where.event_type_id in (None, event_type_id):
-                link_id = _link_id(entry["pk"])
-                entries.append(Entry(link_id, f"{created}#{link_id}"))
-        return sorted(entries, key=lambda entry: entry.sort, reverse=True)
-
-    def due_links(self, shard: int, now: datetime, limit: int) -> list[DueLink]:
-        """Return up to `limit` links of a shard that are due to be marked expired, the longest due first."""
-        edge = f"{to_millis(now) + 1:014d}"
-        found = self._table.index_page(DUE, f"DUE#{shard}", Path("dueSort") < edge, limit, newest_first=False)
-        due = []
-        for entry in found:
-            _, _, host_id, event_type_id = entry["dueSort"].split("#")
-            due.append(DueLink(_link_id(entry["pk"]), host_id, event_type_id))
-        return due
-
     def expire(self, due: DueLink, cause: Cause, *, now: datetime) -> bool:
         """Mark a link expired if it is active and past its expiry; return False when it is not, or is gone."""
         actions = [
@@ -252,9 +225,7 @@ class Links:
             item.label_host = f"HOST#{link.host_id}"
             item.label_sort = f"{folded_label(settings.label)}\x1f{item.list_sort}"
         if active and expires is not None:
-            item.due_shard = due_shard(link.host_id)
-            created = f"{to_millis(link.created_at):014d}"
-            item.due_sort = f"{to_millis(expires):014d}#{created}#{link.host_id}#{link.event_type_id}"
+            item.due_shard, item.due_sort = due_keys(link, expires)
         return item
 
 
@@ -308,11 +279,6 @@ def link_of(item: LinkItem) -> Link:
         sequence=int(item.sequence),
         edition=int(item.edition),
     )
-
-
-def due_shard(host_id: str) -> str:
-    """Return the due index's partition for a host: a few shards, so that no one partition takes every expiry."""
-    return f"DUE#{hashlib.sha256(host_id.encode()).digest()[0] % DUE_SHARDS}"
 
 
 def _link_id(pk: str) -> str:

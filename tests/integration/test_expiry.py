@@ -2,9 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from chalicelib.domain.listings import DUE_SHARDS
 from chalicelib.service.expire import expire_due_links
+from chalicelib.store.due import due_partition
 from chalicelib.store.items import link_key
-from tests.integration.doors import CAUSE, Caller, Site, at, made, ok
+from tests.integration.doors import CAUSE, Caller, Site, assert_problem, at, made, ok
 
 
 def _stored(site: Site, link_id: str) -> str:
@@ -36,12 +40,35 @@ def test_only_what_is_due_is_marked_and_only_once(site: Site, host: Caller) -> N
     assert item["sequence"]["N"] == "2"
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 30.0, 59.999])
+@pytest.mark.parametrize("early", [True, False])
+def test_the_edge_wherever_it_lies_in_its_minute(
+    site: Site, host: Caller, seconds: float, early: bool
+) -> None:
+    """P3: `now == expiresAt` is over and a millisecond before is not, for the mark, the lists and the redeem alike."""
+    link = host.link(expiresAt=at(hours=3, seconds=seconds))
+    site.clock.pass_by(hours=3, seconds=seconds)
+    if early:
+        site.clock.pass_by(milliseconds=-1)
+    assert [row["linkId"] for row in host.list(status="expired")["links"]] == [link["linkId"]] * (not early)
+    assert [row["linkId"] for row in host.list(status="active")["links"]] == [link["linkId"]] * early
+    expire_due_links(site.world)
+    assert _stored(site, link["linkId"]) == ("active" if early else "expired")
+    site.clock.pass_by(milliseconds=1)
+    expire_due_links(site.world)
+    assert _stored(site, link["linkId"]) == "expired"
+    assert_problem(site.redeem(link, at(days=2)), 410, "link-expired")
+
+
 def test_a_link_given_more_time_is_not_marked(site: Site, host: Caller) -> None:
     """P3: the mark is conditional, so a change that came first wins."""
     link = host.link(expiresAt=at(hours=1))
-    stale = site.world.store.links.due_links
     site.clock.pass_by(hours=1)
-    due = [found for shard in range(8) for found in stale(shard, site.clock(), 100)]
+    due = [
+        one
+        for shard in range(DUE_SHARDS)
+        for one in site.world.store.due.links(shard, site.clock(), None, 100)[0]
+    ]
     (mine,) = (found for found in due if found.link_id == link["linkId"])
     site.clock.pass_by(hours=-1)
     ok(host.patch(f"/v1/links/{link['linkId']}", {"expiresAt": at(hours=9)}))
@@ -70,3 +97,33 @@ def test_several_at_once_mark_each_link_once(site: Site, host: Caller) -> None:
             break
     assert len(seen) == 450
     assert host.list(status="active")["links"] == []
+
+
+def test_a_host_sees_all_its_expired_links_however_many_a_neighbour_has(
+    site: Site, host: Caller, other: Caller
+) -> None:
+    """P9, P10: in one partition of the due index, before the schedule came by; nothing is read for nothing."""
+    while due_partition(str(other.host_id)) != due_partition(str(host.host_id)):
+        other = site.host()
+    neighbours, own = other.event_type(), host.event_type()
+    for minutes in (60, 60, 61):
+        other.links(neighbours, count=300, expiresAt=at(minutes=minutes))
+    mine = {row["linkId"] for row in host.links(own, count=220, expiresAt=at(minutes=61))}
+    mine |= {host.link(own, expiresAt=at(minutes=minutes))["linkId"] for minutes in (59, 60, 62)}
+    host.link(own, expiresAt=at(minutes=63))
+    site.clock.pass_by(minutes=62, seconds=10)
+    for where in ({}, {"eventTypeId": own["eventTypeId"]}):
+        seen: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            with site.counting() as reads:
+                page = host.list(status="expired", limit=50, **where, **cursor)
+            seen += [row["linkId"] for row in page["links"]]
+            assert reads.items - reads.calls.count("GetItem") == len(page["links"])
+            assert reads.index_entries <= 600
+            if page["nextCursor"] is None:
+                break
+            assert len(page["links"]) == 50
+            cursor = {"cursor": page["nextCursor"]}
+        assert len(seen) == len(set(seen)) == 223
+        assert set(seen) == mine
