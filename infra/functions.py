@@ -12,6 +12,7 @@ AUTHORIZER: Final = "authorizer"
 
 # Their URLs and headers hold tokens and keys, so nothing of theirs is traced (P7).
 UNTRACED: Final = frozenset({HTTP, AUTHORIZER})
+_OWN_ADDRESS: Final = "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api"
 
 
 def logical_id(function: str) -> str:
@@ -78,15 +79,14 @@ def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
 
 
 def _environment(function: str) -> dict[str, Any]:
-    given = {"Fn::If": ["HasBaseUrl", {"Ref": "BaseUrl"}, {"Ref": "AWS::NoValue"}]}
     # A function that the REST API calls can't be told the API's own address: each would wait for the other.
     # It reads the address off the request.
-    own = {"Fn::Sub": "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api"}
-    address = given if function in UNTRACED else {"Fn::If": ["HasBaseUrl", {"Ref": "BaseUrl"}, own]}
+    own = {"Ref": "AWS::NoValue"} if function in UNTRACED else {"Fn::Sub": _OWN_ADDRESS}
+    domain = {"Fn::If": ["HasDomain", {"Fn::Sub": "https://${DomainName}"}, own]}
     return {
         "TABLE_NAME": {"Ref": "Table"},
         "SIGNING_SECRET_ID": {"Ref": "SigningSecret"},
-        "BASE_URL": address,
+        "BASE_URL": {"Fn::If": ["HasBaseUrl", {"Ref": "BaseUrl"}, domain]},
         "RETENTION_LINK_DAYS": {"Ref": "RetentionLinkDays"},
         "RETENTION_BOOKING_DAYS": {"Ref": "RetentionBookingDays"},
         "RETENTION_HISTORY_DAYS": {"Ref": "RetentionHistoryDays"},

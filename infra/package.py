@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.functions import HTTP, common_fragment, read_config, whole_policy, with_tracing
+from infra.gateway import gateway_fragment
 from infra.merging import TemplateError, check_whole, merged, read_fragments
+from infra.observing import observing_fragment
 
 ROOT: Final = Path(__file__).parents[1]
 BUILD: Final = ROOT / "build"
@@ -147,8 +149,14 @@ def _project(project: Path, target: Target) -> Path:
         policy = config["lambda_functions"][name]["iam_policy_file"]
         given = json.loads((ROOT / ".chalice" / policy).read_text())
         (settings / policy).write_text(json.dumps(whole_policy(name, given)))
-    fragments = merged([("fragments", read_fragments()), ("functions", common_fragment(functions))])
-    (project / "merge.json").write_text(json.dumps(fragments))
+    fragments = read_fragments()
+    made = {
+        "fragments": fragments,
+        "functions": common_fragment(functions),
+        "gateway": gateway_fragment(),
+        "observing": observing_fragment(functions, fragments),
+    }
+    (project / "merge.json").write_text(json.dumps(merged(made.items())))
     return project
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.adopting import adopt
+from infra.gateway import RESPONSES
 from infra.local.aws import local_client
 from infra.local.engines import LOCAL
 from infra.package import Package, kept_package, native_target
@@ -24,6 +25,7 @@ _POLL_SECONDS: Final = 0.05
 _STREAM: Final = {"Fn::GetAtt": ["Table", "StreamArn"]}
 _NOT_IN_MINISTACK: Final = frozenset({"AWS::Events::Archive"})
 _MAPPING: Final = "AWS::Lambda::EventSourceMapping"
+_UNTHROTTLED: Final = {"ThrottleRate": "10000", "ThrottleBurst": "10000"}
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,10 @@ def put_template(
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=_BUCKET)
     old = [entry["Key"] for entry in s3.list_objects_v2(Bucket=_BUCKET).get("Contents", ())]
-    url = upload(s3, _BUCKET, package, template)
-    deployment = Deployment(name=name, bucket=_BUCKET, parameters=parameters, poll_seconds=_POLL_SECONDS)
+    url = upload(s3, _BUCKET, package, _with_gateway_resources(template))
+    deployment = Deployment(
+        name=name, bucket=_BUCKET, parameters={**_UNTHROTTLED, **parameters}, poll_seconds=_POLL_SECONDS
+    )
     outcome = put_stack(local_client("cloudformation", endpoint_url), deployment, url)
     for key in old:
         if key != f"{package.digest}.zip":
@@ -101,6 +105,23 @@ def _without_unknown(template: Mapping[str, Any]) -> dict[str, Any]:
         for name, resource in template["Resources"].items()
         if resource["Type"] not in _NOT_IN_MINISTACK
     }
+    return {**template, "Resources": resources}
+
+
+def _with_gateway_resources(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template with API Gateway's own answers as resources: ministack does not read them off the API."""
+    resources = dict(template["Resources"])
+    for kind, answer in resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES].items():
+        resources[f"Answer{kind.title().replace('_', '')}"] = {
+            "Type": "AWS::ApiGateway::GatewayResponse",
+            "Properties": {
+                "RestApiId": {"Ref": "RestAPI"},
+                "ResponseType": kind,
+                "ResponseParameters": answer["responseParameters"],
+                "ResponseTemplates": answer["responseTemplates"],
+                **({"StatusCode": answer["statusCode"]} if "statusCode" in answer else {}),
+            },
+        }
     return {**template, "Resources": resources}
 
 

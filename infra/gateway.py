@@ -1,0 +1,72 @@
+"""What API Gateway answers by itself, before or instead of the app: the same problem documents as the app's.
+
+They are part of the API's definition, not resources beside it: a stage serves a snapshot of the definition, and a
+resource made after the snapshot would not be in it.
+"""
+
+import json
+from typing import Any, Final
+
+from chalicelib.api.problems import MEDIA_TYPE, STATUSES, problem
+from chalicelib.domain import errors
+from chalicelib.domain.errors import AdmitOneError
+
+RESPONSES: Final = "x-amazon-apigateway-gateway-responses"
+
+# Nothing here is signed with AWS's own signatures, so what is wrong with one is said of paths that no route has.
+_ANSWERS: Final[dict[str, AdmitOneError]] = {
+    "ACCESS_DENIED": errors.ForbiddenError(),
+    "API_CONFIGURATION_ERROR": errors.UnexpectedError(),
+    "AUTHORIZER_CONFIGURATION_ERROR": errors.UnexpectedError(),
+    "AUTHORIZER_FAILURE": errors.StoreUnavailableError(),
+    "BAD_REQUEST_BODY": errors.InvalidRequestError(),
+    "BAD_REQUEST_PARAMETERS": errors.InvalidRequestError(),
+    "EXPIRED_TOKEN": errors.NotFoundError(),
+    "INTEGRATION_FAILURE": errors.UnexpectedError(),
+    "INTEGRATION_TIMEOUT": errors.StoreUnavailableError(),
+    "INVALID_API_KEY": errors.NotFoundError(),
+    "INVALID_SIGNATURE": errors.NotFoundError(),
+    "MISSING_AUTHENTICATION_TOKEN": errors.NotFoundError(),
+    "QUOTA_EXCEEDED": errors.ThrottledError(),
+    "REQUEST_TOO_LARGE": errors.PayloadTooLargeError(),
+    "RESOURCE_NOT_FOUND": errors.NotFoundError(),
+    "THROTTLED": errors.ThrottledError(),
+    "UNAUTHORIZED": errors.UnauthorizedError(),
+    "UNSUPPORTED_MEDIA_TYPE": errors.UnsupportedMediaTypeError(),
+    "WAF_FILTERED": errors.ThrottledError(),  # the one rule there is limits the rate
+}
+_OTHERS: Final[dict[str, AdmitOneError]] = {
+    "DEFAULT_4XX": errors.InvalidRequestError(),
+    "DEFAULT_5XX": errors.UnexpectedError(),
+}
+_HEADERS: Final = {
+    "Content-Type": MEDIA_TYPE,
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def gateway_fragment() -> dict[str, Any]:
+    """Return the answers as a fragment of the template."""
+    answers = {kind: _answer(error, STATUSES[type(error)]) for kind, error in _ANSWERS.items()}
+    answers |= {kind: _answer(error, None) for kind, error in _OTHERS.items()}
+    return {"Resources": {"RestAPI": {"Properties": {"DefinitionBody": {RESPONSES: answers}}}}}
+
+
+def _answer(error: AdmitOneError, status: int | None) -> dict[str, Any]:
+    """Return one answer; without a status it keeps API Gateway's own, which the document then leaves out too."""
+    document = problem(error)
+    headers = dict(_HEADERS)
+    if isinstance(error, errors.TryLaterError):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
+    if status is None:
+        del document["status"]
+    answer: dict[str, Any] = {
+        "responseParameters": {
+            f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()
+        },
+        "responseTemplates": {"application/json": json.dumps(document)},
+    }
+    return answer if status is None else {"statusCode": str(status), **answer}
