@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 LOCAL_REGION: Final = "us-east-1"
-_DUMMY: Final = "local"
+LOCAL_KEY: Final = "local"  # both halves of the credentials that no real account takes
 _LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
 
@@ -29,8 +29,8 @@ def use_local_aws(environ: MutableMapping[str, str], endpoint_url: str | None = 
     ):
         environ.pop(name, None)
     environ.update(
-        AWS_ACCESS_KEY_ID=_DUMMY,
-        AWS_SECRET_ACCESS_KEY=_DUMMY,
+        AWS_ACCESS_KEY_ID=LOCAL_KEY,
+        AWS_SECRET_ACCESS_KEY=LOCAL_KEY,
         AWS_DEFAULT_REGION=LOCAL_REGION,
         AWS_REGION=LOCAL_REGION,
         AWS_CONFIG_FILE=os.devnull,
@@ -64,7 +64,7 @@ def local_client(service: str, endpoint_url: str, *, pool: int = 10) -> Any:
         service,
         endpoint_url=endpoint_url,
         region_name=LOCAL_REGION,
-        aws_access_key_id=_DUMMY,
-        aws_secret_access_key=_DUMMY,
+        aws_access_key_id=LOCAL_KEY,
+        aws_secret_access_key=LOCAL_KEY,
         config=config,
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
-from infra.local.aws import LOCAL_REGION
+from infra.local.aws import LOCAL_KEY, LOCAL_REGION
 
 ROOT: Final = Path(__file__).parents[2]
 LOCAL: Final = ROOT / ".local"
@@ -220,9 +220,15 @@ class Ministack(Engine):
     name = "ministack"
     ready_path = "/_ministack/ready"
 
-    def __init__(self, state_dir: Path | None = None, hold: Sequence[int] = ()) -> None:
-        """Keep everything under `state_dir`; None forgets it all at `stop()`."""
+    def __init__(
+        self, state_dir: Path | None = None, hold: Sequence[int] = (), *, enforce_iam: bool = False
+    ) -> None:
+        """Keep everything under `state_dir`; None forgets it all at `stop()`.
+
+        With `enforce_iam` a function may do what its role's policy says, as on AWS; we ourselves may do anything.
+        """
         super().__init__(state_dir, hold)
+        self._enforce_iam = enforce_iam
 
     def _command(self, port: int, files: Path) -> list[str]:
         del port, files
@@ -238,6 +244,9 @@ class Ministack(Engine):
             "BIND_HOST": _HOST,
             "GATEWAY_PORT": str(port),
             "AWS_ENDPOINT_URL": f"http://{_HOST}:{port}",  # functions inherit it
+            "AUTH": "true" if self._enforce_iam else "false",
+            "AWS_ACCESS_KEY_ID": LOCAL_KEY,  # whose calls are root's
+            "AWS_SECRET_ACCESS_KEY": LOCAL_KEY,
             "MINISTACK_REGION": LOCAL_REGION,
             "AWS_DEFAULT_REGION": LOCAL_REGION,
             "PERSIST_STATE": "1",  # also for a temporary directory, so that restart() means the same for both

@@ -54,7 +54,8 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
     template = _with_fresh_streams(template)
     attributes = {"Arn": table["TableArn"], "StreamArn": table["LatestStreamArn"]}
     template = adopt(template, "Table", site.table_name, attributes)
-    template = adopt(template, "SigningSecret", site.signing_secret_id, {})
+    secret = local_client("secretsmanager", endpoint_url).describe_secret(SecretId=site.signing_secret_id)
+    template = adopt(template, "SigningSecret", site.signing_secret_id, {"Id": secret["ARN"]})
     template = with_local_variables(template, {"MAIL_DIRECTORY": str(site.mails)})
     parameters = {"BaseUrl": site.base_url}
     try:

@@ -115,7 +115,7 @@ def _deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> It
     package = local_package()
     mails = tmp_path_factory.mktemp("mails")
     template = with_local_variables(package.read_template(), {"MAIL_DIRECTORY": str(mails)})
-    with Ministack() as engine:
+    with Ministack(enforce_iam=True) as engine:
         put_template(engine.endpoint_url, NAME, package, template, {})
         # ministack's events do not say which address was called, as API Gateway's do; so the stack has to be told.
         api_id = outputs(local_client("cloudformation", engine.endpoint_url), NAME)["RestAPIId"]
