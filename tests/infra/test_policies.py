@@ -1,0 +1,78 @@
+"""What each function may do, spelt out: a change of a policy is a change of this list."""
+
+import json
+from typing import Any, Final
+
+from infra.functions import UNTRACED, log_group_id, logical_id, read_config
+from infra.local.engines import ROOT
+
+LOG: Final = {"logs:CreateLogStream", "logs:PutLogEvents"}
+TRACE: Final = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+
+# Without what each may do besides: write its own log, and its traces.
+MAY: Final[dict[str, set[str]]] = {
+    "api_handler": {
+        "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
+        "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue",
+    },
+    "authorizer": {"dynamodb:GetItem"},
+    "expiry": {"dynamodb:Query", "dynamodb:UpdateItem"},
+    "outbox": {
+        "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
+        "dynamodb:PutItem",
+    },
+}  # fmt: skip
+
+# AWS has nothing finer for these: the resource is `*`, and why.
+WHOLE_ACCOUNT: Final = {
+    "xray:PutTelemetryRecords": "X-Ray knows no resources for it",
+    "xray:PutTraceSegments": "X-Ray knows no resources for it",
+}
+
+
+def _statements(resources: dict[str, Any], function: str) -> list[dict[str, Any]]:
+    role = resources[resources[logical_id(function)]["Properties"]["Role"]["Fn::GetAtt"][0]]["Properties"]
+    assert "ManagedPolicyArns" not in role
+    statements = [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+    assert all(each["Effect"] == "Allow" for each in statements)
+    assert not any({"NotAction", "NotResource", "Principal"} & set(each) for each in statements)
+    return statements
+
+
+def _actions(statement: dict[str, Any]) -> list[str]:
+    actions = statement["Action"]
+    return [actions] if isinstance(actions, str) else actions
+
+
+def test_each_function_may_do_this_and_nothing_else(resources: dict[str, Any]) -> None:
+    found = {
+        name: {action for each in _statements(resources, name) for action in _actions(each)}
+        for name in read_config(ROOT)["lambda_functions"]
+    }
+    assert found == {name: may | LOG | (set() if name in UNTRACED else TRACE) for name, may in MAY.items()}
+
+
+def test_no_action_and_no_resource_is_a_wildcard_but_where_aws_has_nothing_finer(
+    resources: dict[str, Any],
+) -> None:
+    for name in read_config(ROOT)["lambda_functions"]:
+        for statement in _statements(resources, name):
+            actions = _actions(statement)
+            assert not [action for action in actions if "*" in action], name
+            if "*" in json.dumps(statement["Resource"]).replace("/stream/*", ""):
+                assert statement["Resource"] in ("*", ["*"]), (name, statement)
+                assert set(actions) <= set(WHOLE_ACCOUNT), (name, statement)
+
+
+def test_a_function_writes_its_own_log_alone(resources: dict[str, Any]) -> None:
+    for name in read_config(ROOT)["lambda_functions"]:
+        (log,) = [each for each in _statements(resources, name) if set(_actions(each)) == LOG]
+        assert log["Resource"] == [{"Fn::GetAtt": [log_group_id(name), "Arn"]}]
+
+
+def test_a_role_is_assumed_by_lambda_alone(resources: dict[str, Any]) -> None:
+    for name in read_config(ROOT)["lambda_functions"]:
+        role = resources[resources[logical_id(name)]["Properties"]["Role"]["Fn::GetAtt"][0]]["Properties"]
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+        assert statement["Action"] == "sts:AssumeRole"

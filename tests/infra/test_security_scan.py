@@ -1,0 +1,48 @@
+"""A scanner's view of the plain template; whatever it is told to overlook is listed here with the reason."""
+
+import copy
+from typing import Any, Final
+
+import pycfmodel
+import pytest
+from cfripper.config.config import Config
+from cfripper.config.pluggy.utils import get_all_rules
+from cfripper.rule_processor import RuleProcessor
+
+# (rule, resource) → why it is right as it is.
+OVERLOOKED: Final[dict[tuple[str, str], str]] = {}
+
+
+def _findings(template: dict[str, Any]) -> set[tuple[str, str]]:
+    rules = get_all_rules()
+    config = Config(rules=list(rules))
+    processor = RuleProcessor(*[rules[name](config) for name in config.rules])
+    result = processor.process_cf_template(pycfmodel.parse(copy.deepcopy(template)), config)
+    assert not result.exceptions, result.exceptions
+    return {
+        (failure.rule, resource)
+        for failure in result.failures
+        for resource in failure.resource_ids or {"(template)"}
+    }
+
+
+def test_the_scanner_finds_nothing_but_what_is_explained(expanded: dict[str, Any]) -> None:
+    found = _findings(expanded)
+    assert found - set(OVERLOOKED) == set()
+    assert set(OVERLOOKED) - found == set(), "no longer found: take the reason away too"
+
+
+@pytest.mark.parametrize(
+    ("resource", "action", "rule"),
+    [
+        ("OutboxRole", "dynamodb:*", "WildcardResourceRule"),
+        ("ExpiryRole", "iam:PutRolePolicy", "PrivilegeEscalationRule"),
+    ],
+)
+def test_the_scanner_does_find_things(
+    expanded: dict[str, Any], resource: str, action: str, rule: str
+) -> None:
+    worse = copy.deepcopy(expanded)
+    policy = worse["Resources"][resource]["Properties"]["Policies"][0]["PolicyDocument"]
+    policy["Statement"].append({"Effect": "Allow", "Action": [action], "Resource": ["*"]})
+    assert (rule, resource) in _findings(worse)

@@ -1,0 +1,227 @@
+"""The packaged template: what it has to say, said once more here, so that nobody drops it in passing."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.api.problems import MEDIA_TYPE
+from chalicelib.store.items import INDEX_KEYS
+from infra.functions import HTTP, UNTRACED, log_group_id, logical_id, read_config
+from infra.gateway import RESPONSES
+from infra.local.engines import ROOT
+from infra.observing import dead_letter_queues
+from infra.package import Package
+
+FUNCTION = "AWS::Serverless::Function"
+MAPPING = "AWS::Lambda::EventSourceMapping"
+QUEUE = "AWS::SQS::Queue"
+
+
+def _functions(resources: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: each["Properties"] for name, each in resources.items() if each["Type"] == FUNCTION}
+
+
+def test_cfn_lint_is_clean(packaged: Package) -> None:
+    """No rule is switched off. It knows every resource's schema and every reference."""
+    lint = Path(sys.executable).with_name("cfn-lint")
+    done = subprocess.run(
+        [str(lint), "--regions", "us-east-1", "eu-central-1", "--", str(packaged.template)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_table_is_the_one_the_code_reads_and_survives_everything(resources: dict[str, Any]) -> None:
+    table = resources["Table"]
+    properties = table["Properties"]
+    indexes = {
+        index["IndexName"]: tuple(key["AttributeName"] for key in index["KeySchema"])
+        for index in properties["GlobalSecondaryIndexes"]
+    }
+    assert indexes == INDEX_KEYS
+    assert {index["Projection"]["ProjectionType"] for index in properties["GlobalSecondaryIndexes"]} == {
+        "KEYS_ONLY"
+    }
+    assert [key["AttributeName"] for key in properties["KeySchema"]] == ["pk", "sk"]
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "purgeAt", "Enabled": True}
+    assert properties["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["DeletionProtectionEnabled"] is True
+    assert "TableName" not in properties, "a restored table has to be able to take its place"
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_the_first_signing_key_is_made_once_and_kept(resources: dict[str, Any]) -> None:
+    """Any change here makes Secrets Manager generate anew, and every link that was given out would be dead (P7)."""
+    secret = resources["SigningSecret"]
+    assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert secret["Properties"]["GenerateSecretString"] == {
+        "SecretStringTemplate": '{"current": 1, "keys": {}}',
+        "GenerateStringKey": "first",
+        "PasswordLength": 48,
+        "ExcludePunctuation": True,
+    }
+    assert "Name" not in secret["Properties"]
+
+
+def test_no_log_of_the_door_can_hold_a_token(resources: dict[str, Any], expanded: dict[str, Any]) -> None:
+    """P7: paths and queries hold tokens, so what is logged, traced or sampled has neither."""
+    door = resources["RestAPI"]["Properties"]
+    log = json.loads(door["AccessLogSetting"]["Format"])
+    assert "$context.resourcePath" in log.values()
+    allowed = {
+        "$context.requestId", "$context.requestTime", "$context.httpMethod", "$context.resourcePath",
+        "$context.status", "$context.responseLatency", "$context.integration.latency", "$context.responseLength",
+        "$context.authorizer.principalId", "$context.identity.sourceIp", "$context.error.responseType",
+        "$context.integration.requestId",
+    }  # fmt: skip
+    assert set(log.values()) <= allowed, "each new one has to be looked at: is the path in it?"
+    stages = [each for each in expanded["Resources"].values() if each["Type"] == "AWS::ApiGateway::Stage"]
+    assert len(stages) == 1, "SAM adds a stage named Stage, without any of these settings, unless told not to"
+    stage = stages[0]["Properties"]
+    assert stage["TracingEnabled"] is False
+    assert [(m["LoggingLevel"], m["DataTraceEnabled"]) for m in stage["MethodSettings"]] == [("OFF", False)]
+    waf = resources["Waf"]["Properties"]
+    sampled = [waf["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in waf["Rules"])]
+    assert not any(each["SampledRequestsEnabled"] for each in sampled)
+    redacted = resources["WafLogging"]["Properties"]["RedactedFields"]
+    assert {"UriPath": {}} in redacted
+    assert {"QueryString": {}} in redacted
+    assert {"SingleHeader": {"Name": "authorization"}} in redacted
+    assert {"SingleHeader": {"Name": "referer"}} in redacted
+
+
+def test_only_functions_that_nobody_calls_by_http_are_traced(resources: dict[str, Any]) -> None:
+    untraced = {logical_id(name) for name in UNTRACED}
+    for name, properties in _functions(resources).items():
+        assert properties["Tracing"] == ("PassThrough" if name in untraced else "Active"), name
+
+
+def test_each_function_has_its_log_its_settings_and_a_role_of_its_own(resources: dict[str, Any]) -> None:
+    functions = _functions(resources)
+    config = read_config(ROOT)["lambda_functions"]
+    assert set(functions) == {logical_id(name) for name in config}
+    for name in config:
+        function = functions[logical_id(name)]
+        group = resources[log_group_id(name)]["Properties"]
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+        assert function["LoggingConfig"]["LogGroup"] == {"Ref": log_group_id(name)}
+        variables = function["Environment"]["Variables"]
+        assert variables["TABLE_NAME"] == {"Ref": "Table"}
+        assert variables["SIGNING_SECRET_ID"] == {"Ref": "SigningSecret"}
+        assert "BASE_URL" in variables
+        assert not {"LOCAL", "MAIL_DIRECTORY"} & set(variables), (
+            "these open doors that only a local stack has"
+        )
+        assert function["Timeout"] == config[name]["lambda_timeout"]
+        assert function["MemorySize"] == config[name]["lambda_memory_size"]
+    roles = [json.dumps(function["Role"]) for function in functions.values()]
+    assert len(set(roles)) == len(roles)
+    assert functions[logical_id(HTTP)]["Timeout"] <= 29, "API Gateway waits no longer"
+
+
+def test_every_setting_that_the_code_reads_is_given_to_some_function(resources: dict[str, Any]) -> None:
+    """And none is given that nobody reads: a name with a slip of the pen does nothing, silently."""
+    read = set(re.findall(r'env(?:\.get\(|\[)"([A-Z_]+)"', (ROOT / "chalicelib" / "settings.py").read_text()))
+    given = {name for each in _functions(resources).values() for name in each["Environment"]["Variables"]}
+    local = {"SIGNING_KEYS", "LOCAL", "MAIL_DIRECTORY"}
+    assert given <= read
+    assert read - given <= local
+
+
+def test_no_environment_holds_a_secret(resources: dict[str, Any]) -> None:
+    for name, function in _functions(resources).items():
+        for variable, value in function["Environment"]["Variables"].items():
+            assert "resolve:secretsmanager" not in json.dumps(value), (name, variable)
+            assert "SIGNING_KEYS" not in variable, name
+
+
+def test_what_fails_for_good_ends_where_an_alarm_sees_it(resources: dict[str, Any]) -> None:
+    """P6: every queue that is read has a dead-letter queue, and each of those has an alarm and keeps for 14 days."""
+    dead = dead_letter_queues({"Resources": resources})
+    for name in dead:
+        alarm = resources[f"{name}Alarm"]["Properties"]
+        assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": [name, "QueueName"]}}]
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+        assert resources[name]["Properties"].get("MessageRetentionPeriod") == 14 * 24 * 3600, name
+    for name, resource in resources.items():
+        if resource["Type"] == QUEUE and name not in dead:
+            target = resource["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]
+            assert target["Fn::GetAtt"][0] in dead, name
+
+
+def test_mappings_report_each_failure_and_filter_the_stream(resources: dict[str, Any]) -> None:
+    for name, resource in resources.items():
+        if resource["Type"] != MAPPING:
+            continue
+        properties = resource["Properties"]
+        assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+        assert resources[properties["FunctionName"]["Ref"]]["Type"] == FUNCTION
+
+
+def test_a_queue_s_messages_stay_hidden_six_times_as_long_as_its_function_runs(
+    resources: dict[str, Any],
+) -> None:
+    """AWS's own advice for queues that a function reads: else a slow batch is read twice at once."""
+    for resource in resources.values():
+        source = resource["Properties"].get("EventSourceArn", {}) if resource["Type"] == MAPPING else {}
+        queue = source.get("Fn::GetAtt", [""])[0]
+        if resources.get(queue, {}).get("Type") == QUEUE:
+            function = resources[resource["Properties"]["FunctionName"]["Ref"]]["Properties"]
+            assert resources[queue]["Properties"]["VisibilityTimeout"] >= 6 * function["Timeout"], queue
+
+
+@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
+def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> None:
+    for name in _functions(resources):
+        alarm = resources[f"{name}{metric}Alarm"]["Properties"]
+        assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": name}}]
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+
+
+def test_the_dashboard_shows_every_function_and_queue(resources: dict[str, Any]) -> None:
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    json.loads(body)
+    for name, resource in resources.items():
+        if resource["Type"] == FUNCTION:
+            assert f'"${{{name}}}"' in body
+        if resource["Type"] == QUEUE:
+            assert f'"${{{name}.QueueName}}"' in body
+
+
+def test_the_gateway_s_own_answers_are_in_the_api_s_definition(resources: dict[str, Any]) -> None:
+    """A stage serves a snapshot of the definition: a resource beside it might come after the snapshot."""
+    answers = resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES]
+    statuses = {kind: answer.get("statusCode") for kind, answer in answers.items()}
+    assert statuses["MISSING_AUTHENTICATION_TOKEN"] == "404"
+    assert statuses["UNAUTHORIZED"] == "401"
+    assert statuses["ACCESS_DENIED"] == "403"
+    assert statuses["AUTHORIZER_FAILURE"] == "503"
+    assert statuses["THROTTLED"] == statuses["WAF_FILTERED"] == "429"
+    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(statuses)
+    for kind, answer in answers.items():
+        assert answer["responseParameters"]["gatewayresponse.header.Content-Type"] == f"'{MEDIA_TYPE}'"
+        document = json.loads(answer["responseTemplates"]["application/json"])
+        assert str(document.get("status")) == str(answer.get("statusCode")), kind
+        if kind in {"THROTTLED", "AUTHORIZER_FAILURE", "WAF_FILTERED"}:
+            assert answer["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
+
+
+def test_every_route_is_in_the_definition_behind_its_own_authorizer(resources: dict[str, Any]) -> None:
+    """A route that lost its authorizer on the way into the definition would be open to anyone (P9)."""
+    from chalicelib.api.doors import DOORS
+
+    paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    definitions = resources["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"]
+    for door in DOORS:
+        for route in door.routes:
+            for method in route.methods:
+                security = paths[route.path][method.lower()].get("security", [])
+                assert security == ([{"authorizer": []}] if route.needs_key else []), (method, route.path)
+    assert definitions["authorizer"]["x-amazon-apigateway-authtype"] == "custom"
