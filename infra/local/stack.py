@@ -71,12 +71,12 @@ def put_template(
     endpoint_url: str, name: str, package: Package, template: Mapping[str, Any], parameters: Mapping[str, str]
 ) -> Outcome:
     """Put a template into ministack through CloudFormation, but for what that does not know. Raises `StackError`."""
-    template = _without_unknown(template)
     s3: Any = local_client("s3", endpoint_url)
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=_BUCKET)
     old = [entry["Key"] for entry in s3.list_objects_v2(Bucket=_BUCKET).get("Contents", ())]
-    url = upload(s3, _BUCKET, package, _with_gateway_resources(template))
+    template = _without_demand_for_tls(_with_gateway_resources(_without_unknown(template)))
+    url = upload(s3, _BUCKET, package, template)
     deployment = Deployment(
         name=name, bucket=_BUCKET, parameters={**_UNTHROTTLED, **parameters}, poll_seconds=_POLL_SECONDS
     )
@@ -123,6 +123,25 @@ def _with_gateway_resources(template: Mapping[str, Any]) -> dict[str, Any]:
                 **({"StatusCode": answer["statusCode"]} if "statusCode" in answer else {}),
             },
         }
+    return {**template, "Resources": resources}
+
+
+def _without_demand_for_tls(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template without the policy statements that refuse whoever comes without TLS: ministack has none."""
+    resources = dict(template["Resources"])
+    for name, resource in template["Resources"].items():
+        policy = resource.get("Properties", {}).get("PolicyDocument")
+        if policy is not None:
+            kept = [
+                statement
+                for statement in policy["Statement"]
+                if "aws:SecureTransport" not in statement.get("Condition", {}).get("Bool", {})
+            ]
+            if kept:
+                properties = {**resource["Properties"], "PolicyDocument": {**policy, "Statement": kept}}
+                resources[name] = {**resource, "Properties": properties}
+            else:
+                del resources[name]
     return {**template, "Resources": resources}
 
 

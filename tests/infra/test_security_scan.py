@@ -10,7 +10,9 @@ from cfripper.config.pluggy.utils import get_all_rules
 from cfripper.rule_processor import RuleProcessor
 
 # (rule, resource) → why it is right as it is.
-OVERLOOKED: Final[dict[tuple[str, str], str]] = {}
+OVERLOOKED: Final[dict[tuple[str, str], str]] = {
+    ("S3ObjectVersioningRule", "OutboxCrashes"): "Lambda writes each object once under a name of its own",
+}
 
 
 def _findings(template: dict[str, Any]) -> set[tuple[str, str]]:
