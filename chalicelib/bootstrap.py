@@ -10,6 +10,7 @@ from typing import Final
 
 from chalicelib.clients.aws import Aws
 from chalicelib.clients.event_bus import EventBus
+from chalicelib.clients.objects import Objects
 from chalicelib.clients.queue import Queue
 from chalicelib.clients.webhook_http import WebhookHttp
 from chalicelib.domain.clock import as_instant
@@ -60,6 +61,7 @@ def compose(chosen: Settings) -> World:
         webhook_dlq=Queue(aws, chosen.webhook_dlq_url) if chosen.webhook_dlq_url else None,
         webhook_http=WebhookHttp(local=chosen.local),
         local=chosen.local,
+        objects=Objects(aws),
     )
 
 

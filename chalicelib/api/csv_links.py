@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from chalicelib import bootstrap
@@ -19,7 +19,15 @@ from chalicelib.api.answers import (
 from chalicelib.api.call import Call, whole_number
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.team import base_url, one_of, team_door, yes
-from chalicelib.domain.csv_links import EXPORT_COLUMNS, Row, Sheet, link_cells, read_sheet
+from chalicelib.domain.csv_links import (
+    EXPORT_COLUMNS,
+    RESULT_COLUMNS,
+    Row,
+    Sheet,
+    link_cells,
+    read_sheet,
+    result_cells,
+)
 from chalicelib.domain.csv_text import decode_csv, write_csv
 from chalicelib.domain.errors import (
     FieldFault,
@@ -35,17 +43,6 @@ from chalicelib.service.list_links import ListRequest, list_links
 CSV: Final = "text/csv"
 MANY_ROWS: Final = 2_500_000  # bytes; every quote costs one more on its way into Lambda, which takes 6 MB
 MOST_EXPORTED: Final = 1000
-RESULT_COLUMNS: Final = (
-    "line",
-    "recipientName",
-    "recipientEmail",
-    "label",
-    "externalId",
-    "linkId",
-    "url",
-    "status",
-    "error",
-)
 
 _LIST_PAGE: Final = 100
 _FULL: Final = 3_000_000  # bytes on the way out of Lambda; the last page of the list comes on top
@@ -177,20 +174,8 @@ def _preview_row(row: Row) -> ImportRowAnswer:
 
 def _result_cells(call: Call, done: Imported) -> list[str]:
     world = bootstrap.world()
-    link, row = done.link, done.row
-    status = link.status_at(world.now()).value if link else ("deleted" if done.link_id else "invalid")
-    faults = "; ".join(f"{fault.column or 'row'}: {fault.detail}" for fault in row.faults)
-    if not faults and done.link_id is None:
-        faults = "this row could not be used when the file was first imported"
-    values: dict[str, Any] = {
-        **row.cells,
-        "line": str(row.line),
-        "linkId": done.link_id,
-        "url": link_url(link, world.keyring(), base_url(call)) if link else None,
-        "status": status,
-        "error": "" if done.link_id else faults,
-    }
-    return [values.get(name) or "" for name in RESULT_COLUMNS]
+    url = link_url(done.link, world.keyring(), base_url(call)) if done.link else None
+    return result_cells(done.row, done.link_id, done.link, url, world.now())
 
 
 def _limit(query: Mapping[str, str]) -> int:

@@ -11,7 +11,7 @@ import msgspec
 
 from chalicelib.domain.clock import as_instant, rfc3339
 from chalicelib.domain.csv_text import Record, broken, read_csv
-from chalicelib.domain.errors import CellFault, FieldFault, InvalidValueError
+from chalicelib.domain.errors import AdmitOneError, CellFault, FieldFault, InvalidValueError
 from chalicelib.domain.event_types import EventSettings, Location, LocationKind, Question
 from chalicelib.domain.links import (
     MOST_LINKS_A_CALL,
@@ -72,11 +72,11 @@ class _Column:
     read: Callable[[str], Any]
 
 
-def read_sheet(text: str, event_type_id: str) -> Sheet:
+def read_sheet(text: str, event_type_id: str, *, most: int = MOST_LINKS_A_CALL) -> Sheet:
     """Return the rows of a CSV text as links to make of one event type; a cell that can't be read is its row's fault.
 
     Raises `InvalidRequestError` for a file that is no such table: broken CSV, an unknown or repeated column, a row
-    with too many or too few cells. `InvalidValueError`: no rows, or more than 1,000.
+    with too many or too few cells. `InvalidValueError`: no rows, or more than `most`.
     """
     records = read_csv(text)
     header = next(records, None)
@@ -86,8 +86,8 @@ def read_sheet(text: str, event_type_id: str) -> Sheet:
     rows: list[Row] = []
     digest = hashlib.sha256(msgspec.json.encode([event_type_id, columns]))
     for record in records:
-        if len(rows) == MOST_LINKS_A_CALL:
-            detail = f"must have at most {MOST_LINKS_A_CALL} rows"
+        if len(rows) == most:
+            detail = f"must have at most {most} rows"
             raise InvalidValueError([CellFault("/items", detail, record.line, None)])
         if len(record.cells) != len(columns):
             detail = f"has {len(record.cells)} cells; the header has {len(columns)}"
@@ -144,6 +144,44 @@ def link_cells(link: Link, url: str | None, now: datetime) -> list[str]:
         "locations": None if place else own.locations,
     }
     return [_cell(values[name]) for name in EXPORT_COLUMNS]
+
+
+def result_cells(
+    row: Row, link_id: str | None, link: Link | None, url: str | None, now: datetime
+) -> list[str]:
+    """Return what became of a row, under `RESULT_COLUMNS`: its link, or why there is none."""
+    status = link.status_at(now).value if link else ("deleted" if link_id else "invalid")
+    faults = "; ".join(f"{fault.column or 'row'}: {fault.detail}" for fault in row.faults)
+    if not faults and link_id is None:
+        faults = "this row could not be used when the file was first imported"
+    values: dict[str, Any] = {
+        **row.cells,
+        "line": str(row.line),
+        "linkId": link_id,
+        "url": url,
+        "status": status,
+        "error": "" if link_id else faults,
+    }
+    return [values.get(name) or "" for name in RESULT_COLUMNS]
+
+
+def refused_cells(rows: Sequence[Row], error: AdmitOneError) -> Iterator[list[str]]:
+    """Yield a row for each row of a file of which nothing was made, under `RESULT_COLUMNS`: what is wrong with it."""
+    faults = getattr(error, "faults", ())
+    placed = [fault for fault in faults if isinstance(fault, CellFault)]
+    by_line: dict[int, list[str]] = {}
+    for fault in placed:
+        by_line.setdefault(fault.line, []).append(f"{fault.column or 'row'}: {fault.detail}")
+    for row in rows:
+        found = by_line.pop(row.line, None)
+        told = {"status": "invalid", "error": "; ".join(found)} if found else {"status": "not made"}
+        values = {**row.cells, "linkId": "", "url": "", "error": "", "line": str(row.line), **told}
+        yield [values.get(name) or "" for name in RESULT_COLUMNS]
+    if not rows and not by_line:
+        by_line[1] = [error.detail]
+    for line, details in by_line.items():  # the file itself is wrong there
+        values = {"line": str(line), "status": "invalid", "error": "; ".join(details)}
+        yield [values.get(name) or "" for name in RESULT_COLUMNS]
 
 
 def _columns_of(header: Record) -> list[str]:
@@ -370,6 +408,18 @@ _COLUMNS: Final[Mapping[str, _Column]] = {
     "questions": _Column("/overrides/questions", _json(tuple[Question, ...])),
 }
 _KNOWN: Final = {name.lower(): name for name in _COLUMNS}
+
+RESULT_COLUMNS: Final = (
+    "line",
+    "recipientName",
+    "recipientEmail",
+    "label",
+    "externalId",
+    "linkId",
+    "url",
+    "status",
+    "error",
+)
 
 EXPORT_COLUMNS: Final = (
     "linkId",

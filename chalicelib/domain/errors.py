@@ -173,3 +173,7 @@ class ContendedError(StoreUnavailableError):
 
 class QueueUnavailableError(StoreUnavailableError):
     """A queue did not take a message; it may be sent again."""
+
+
+class ObjectsUnavailableError(StoreUnavailableError):
+    """S3 did not give or take an object; worth another try."""

@@ -261,6 +261,15 @@ class WebhookHttp(Protocol):
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EndpointAnswer: ...
 
 
+class Objects(Protocol):
+    """Objects in buckets, as `clients.objects.Objects` reads and writes them."""
+
+    def read(
+        self, bucket: str, key: str, *, version: str | None, etag: str, most_bytes: int
+    ) -> tuple[bytes, Mapping[str, str]]: ...
+    def write(self, bucket: str, key: str, body: bytes, *, content_type: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class World:
     """What a service may lean on. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once.
@@ -280,3 +289,4 @@ class World:
     webhook_dlq: Queue | None = None
     webhook_http: WebhookHttp | None = None
     local: bool = False
+    objects: Objects | None = None

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from chalicelib.api import csv_links
-from chalicelib.api.csv_links import MANY_ROWS, RESULT_COLUMNS
-from chalicelib.domain.csv_links import EXPORT_COLUMNS
+from chalicelib.api.csv_links import MANY_ROWS
+from chalicelib.domain.csv_links import EXPORT_COLUMNS, RESULT_COLUMNS
 from chalicelib.domain.ids import EVENT_TYPE
 from chalicelib.service import import_links
 from chalicelib.service.generate import generate

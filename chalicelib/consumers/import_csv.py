@@ -1,0 +1,107 @@
+"""The import bucket: a CSV dropped in it becomes links, and its result lies beside it (docs/commands.md)."""
+
+import logging
+from typing import Any, Final
+
+from chalice.app import Blueprint
+
+from chalicelib import bootstrap
+from chalicelib.api.answers import link_url
+from chalicelib.api.problems import problem
+from chalicelib.consumers.verbs import OutOfTimeError, require_time
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.dropped import Dropped, Place, place_of, read_dropped
+from chalicelib.domain.errors import AdmitOneError, ConflictError, TryLaterError
+from chalicelib.domain.event_data import ImportCompleted, ImportFailed
+from chalicelib.domain.notices import notice
+from chalicelib.service.import_object import import_object
+from chalicelib.service.notify import notify
+from chalicelib.service.ports import World
+
+import_csv = Blueprint(__name__)
+log = logging.getLogger(__name__)
+
+_LONGEST_DETAIL: Final = 500  # of a notice; that of a file of bad rows names them all
+
+
+@import_csv.lambda_function(name="import_csv")
+def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Import each file; answer with those to come again: they go on where they were cut off."""
+    again = []
+    for record in event["Records"]:
+        message_id = record["messageId"]
+        try:
+            _import(bootstrap.world(), read_dropped(record["body"]), context)
+        except (TryLaterError, OutOfTimeError) as error:
+            log.warning("message %s is to come again: %s", message_id, type(error).__name__)
+            again.append(message_id)
+        except Exception as error:  # noqa: BLE001 - what it says may quote the file
+            log.error("message %s failed: %s", message_id, type(error).__name__)  # noqa: TRY400
+            again.append(message_id)
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
+
+
+def _import(world: World, dropped: Dropped, context: object) -> None:
+    cause = Cause(f"import:{dropped.import_id}", dropped.import_id)
+    place: Place | None = None
+    ring, base = world.keyring(), bootstrap.settings().base_url or ""
+
+    def progress(done: int, size: int) -> None:
+        log.info("import %s: %d of %d links are made", dropped.import_id, done, size)
+        if done < size:
+            require_time(context)
+
+    log.info("import %s: %s", dropped.import_id, dropped.key)
+    try:
+        place = place_of(dropped.key)
+        done = import_object(
+            world,
+            dropped,
+            place,
+            cause,
+            url_of=lambda link: link_url(link, ring, base),
+            progress=progress,
+        )
+    except TryLaterError:
+        raise
+    except AdmitOneError as error:
+        _tell_failure(world, dropped, place, error, cause)
+        return
+    told = ImportCompleted(
+        key=dropped.key,
+        result_key=place.result_key,
+        batch_id=done.batch_id,
+        rows=done.rows,
+        made=done.made,
+    )
+    log.info("import %s: %d links of %d rows", dropped.import_id, done.made, done.rows)
+    notify(
+        world,
+        notice(told, cause, world.now(), host_id=place.host_id, event_type_id=place.event_type_id),
+    )
+
+
+def _tell_failure(
+    world: World, dropped: Dropped, place: Place | None, error: AdmitOneError, cause: Cause
+) -> None:
+    log.warning("import %s is refused: %s", dropped.import_id, error.code)
+    document = problem(error)
+    document.pop("errors", None)  # the result has them, by row; there may be thousands
+    if len(document["detail"]) > _LONGEST_DETAIL:
+        document["detail"] = error.title
+    has_result = place is not None and not isinstance(error, ConflictError)
+    told = ImportFailed(
+        key=dropped.key,
+        result_key=place.result_key if place is not None and has_result else None,
+        problem=document,
+    )
+    notify(
+        world,
+        notice(
+            told,
+            cause,
+            world.now(),
+            host_id=place.host_id if place else None,
+            event_type_id=place.event_type_id if place else None,
+        ),
+    )

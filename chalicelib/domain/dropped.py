@@ -1,0 +1,79 @@
+"""A file dropped in the import bucket: `imports/<hostId>/<eventTypeId>/<name>.csv`, and where its result goes."""
+
+import hashlib
+import re
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.decoding import decode_json
+from chalicelib.domain.errors import FieldFault, InvalidValueError
+
+_PLACE: Final = re.compile(r"imports/(hst_[a-z2-7]{26})/(ety_[a-z2-7]{26})/([^/]+\.[cC][sS][vV])\Z")
+
+
+class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of one object. Without versioning, the entity tag tells two contents of a key apart."""
+
+    bucket: str
+    key: str
+    version: str | None
+    etag: str
+
+    @property
+    def idempotency_key(self) -> str:
+        """What its import is remembered under; no HTTP header can hold one like it."""
+        return f"import\x00{self.bucket}\x00{self.key}\x00{self.version or self.etag}"
+
+    @property
+    def import_id(self) -> str:
+        """The correlation id of all that its import does."""
+        return hashlib.sha256(self.idempotency_key.encode()).hexdigest()[:32]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What an object's key says: whose file it is, what it makes links of, and where the result goes."""
+
+    host_id: str
+    event_type_id: str
+    result_key: str
+
+
+def read_dropped(body: str) -> Dropped:
+    """Return the object that an `Object Created` event of S3's is about. Raises `InvalidRequestError`."""
+    detail = decode_json(body, _Event).detail
+    return Dropped(
+        bucket=detail.bucket.name,
+        key=detail.object.key,
+        version=detail.object.version_id or None,
+        etag=detail.object.etag,
+    )
+
+
+def place_of(key: str) -> Place:
+    """Return what a key says. Raises `InvalidValueError` for one that is not of the form."""
+    found = _PLACE.match(key)
+    if found is None:
+        detail = "is not imports/<hostId>/<eventTypeId>/<name>.csv"
+        raise InvalidValueError([FieldFault("/key", detail)])
+    host_id, event_type_id, name = found.groups()
+    return Place(host_id, event_type_id, f"results/{host_id}/{event_type_id}/{name}")
+
+
+class _Bucket(msgspec.Struct):
+    name: str
+
+
+class _Object(msgspec.Struct):
+    key: str
+    etag: str = ""
+    version_id: str | None = msgspec.field(default=None, name="version-id")
+
+
+class _Detail(msgspec.Struct):
+    bucket: _Bucket
+    object: _Object
+
+
+class _Event(msgspec.Struct):
+    detail: _Detail
