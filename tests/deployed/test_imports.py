@@ -1,0 +1,91 @@
+"""A CSV dropped in the deployed stack's bucket: S3, EventBridge, the queue and the function, up to the result."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from tests.deployed.commands import event_type_of, links_of, until
+from tests.deployed.conftest import Stack
+
+
+def drop(stack: Stack, where: str, text: str) -> None:
+    s3 = stack.client("s3")
+    s3.put_object(Bucket=stack.outputs["ImportBucketName"], Key=f"imports/{where}", Body=text.encode())
+
+
+def result(stack: Stack, where: str, seconds: float = 90) -> list[dict[str, str]]:
+    """Return the rows of a result once it is there."""
+    s3, bucket = stack.client("s3"), stack.outputs["ImportBucketName"]
+
+    def look() -> str | None:
+        found: Any = s3.list_objects_v2(Bucket=bucket, Prefix=f"results/{where}")
+        if not found["KeyCount"]:
+            return None
+        body: bytes = s3.get_object(Bucket=bucket, Key=f"results/{where}")["Body"].read()
+        return body.decode()
+
+    text = until(look, bool, seconds)
+    assert text is not None
+    return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+
+
+def test_a_dropped_file_becomes_links_and_a_result(stack: Stack) -> None:
+    event_type = event_type_of(stack)
+    where = f"{event_type['hostId']}/{event_type['eventTypeId']}/Gäste 1+1.csv"
+
+    drop(stack, where, "label,recipientEmail\nA,a@invitees.example\nB,b@invitees.example\n")
+
+    rows = result(stack, where)
+    assert [(row["label"], row["status"]) for row in rows] == [("A", "active"), ("B", "active")]
+    links = links_of(stack, event_type["hostId"])
+    assert {link["url"] for link in links} == {row["url"] for row in rows}
+    assert rows[0]["url"].startswith(f"{stack.api_url}/s/")
+
+
+def test_a_bad_file_has_a_result_and_its_message_is_gone(stack: Stack) -> None:
+    event_type = event_type_of(stack)
+    where = f"{event_type['hostId']}/{event_type['eventTypeId']}/bad.csv"
+
+    drop(stack, where, "label,recipientEmail\nA,nobody\n")
+
+    (row,) = result(stack, where)
+    assert row["status"] == "invalid"
+    assert links_of(stack, event_type["hostId"]) == []
+    sqs, url = stack.client("sqs"), stack.physical_id("ImportQueue")
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+    def waiting() -> int:
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(int(count) for count in found.values())
+
+    assert until(waiting, lambda count: count == 0) == 0
+
+
+@pytest.mark.timeout(400)
+def test_ten_thousand_rows_are_one_import(stack: Stack) -> None:
+    event_type = event_type_of(stack)
+    where = f"{event_type['hostId']}/{event_type['eventTypeId']}/many.csv"
+
+    drop(stack, where, "externalId\n" + "".join(f"x-{n}\n" for n in range(10_000)))
+
+    rows = result(stack, where, 300)
+    assert [row["externalId"] for row in rows] == [f"x-{n}" for n in range(10_000)]
+    assert {row["status"] for row in rows} == {"active"}
+    assert len({row["linkId"] for row in rows}) == 10_000
+    (last,) = links_of(stack, event_type["hostId"], q="x-9999")
+    assert (last["linkId"], last["url"]) == (rows[9_999]["linkId"], rows[9_999]["url"])
+
+
+def test_the_bucket_is_private_encrypted_and_forgets(stack: Stack) -> None:
+    """What holds URLs does not lie about: as the packaged template has it."""
+    resources = stack.package.read_template()["Resources"]
+    bucket = resources["ImportBucket"]["Properties"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == {"Ref": "ImportDays"}
+    policy = json.dumps(resources["ImportBucketPolicy"]["Properties"]["PolicyDocument"])
+    assert '"Deny"' in policy
+    assert "aws:SecureTransport" in policy
