@@ -101,7 +101,7 @@ def link_events(old: Link | None, new: Link | None, cause: Cause, time: datetime
         link = msgspec.structs.replace(link, sequence=link.sequence + 1)
         if link.stored_status is LinkStatus.ACTIVE:  # the expiry schedule did not come by in time
             link = msgspec.structs.replace(link, stored_status=LinkStatus.EXPIRED)
-            yield _link_event(EventType.LINK_EXPIRED, link, cause, time)
+            yield _link_event(EventType.LINK_EXPIRED, link, cause, link.settings.expires_at or time)
             link = msgspec.structs.replace(link, sequence=link.sequence + 1)
         yield _link_event(EventType.LINK_DELETED, link, cause, time, reason="ttl")
     elif old is None:
