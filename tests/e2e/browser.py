@@ -51,18 +51,36 @@ class Visit:
     requests: list[Request] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    def axe(self, state: str) -> None:
-        """Check that axe finds nothing on the page as it stands, once nothing moves any more."""
+    def axe(self, state: str, rules: list[str] | None = None) -> None:
+        """Check that axe finds nothing on the page as it stands, once nothing moves any more; by all rules, or some."""
         self.page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished.catch(() => 0)))")
-        self.page.evaluate(_AXE)
-        run = "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})"
-        found: dict[str, Any] = self.page.evaluate(run, _TAGS)
+        if self.page.evaluate("!window.axe"):
+            self.page.evaluate(_AXE)
+        run = "only => axe.run(document, {runOnly: only, resultTypes: ['violations']})"
+        only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _TAGS}
+        found: dict[str, Any] = self.page.evaluate(run, only)
         told = [
             f"{state}: {one['id']}: {node['html'][:200]} {node['failureSummary']}"
             for one in found["violations"]
             for node in one["nodes"]
         ]
         assert not told, "\n".join(told)
+
+    def axe_everywhere(self, state: str) -> None:
+        """Check with axe, and that all fits: wide and narrow, light and dark; and that it fits 320 pixels.
+
+        A colour scheme changes colours alone, so in the dark only what is about colours is asked again.
+        """
+        for size in (NARROW, WIDE):
+            self.page.set_viewport_size({"width": size[0], "height": size[1]})
+            self.page.emulate_media(color_scheme="light")
+            self.axe(f"{state}, {size[0]} pixels")
+            self.fits(f"{state}, {size[0]} pixels")
+            self.page.emulate_media(color_scheme="dark")
+            self.axe(f"{state}, {size[0]} pixels, dark", ["color-contrast", "link-in-text-block"])
+        self.page.set_viewport_size({"width": SMALLEST[0], "height": SMALLEST[1]})
+        self.fits(f"{state}, {SMALLEST[0]} pixels")
+        self.page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
 
     def fits(self, state: str) -> None:
         """Check that nothing sticks out of the window sideways."""

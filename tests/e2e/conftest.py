@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from infra.local.engines import Ministack
 from tests.e2e.browser import running_browser
@@ -16,6 +16,7 @@ from tests.integration.doors import Caller
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """A Chromium."""
+    expect.set_options(timeout=20_000)  # a machine may be busy; what is waited for is a condition
     with running_browser() as found:
         yield found
 

@@ -14,7 +14,7 @@ export function openDialog({ title, body, actions = [], kind = "", dirty, onclos
   const id = uid();
   const before = /** @type {HTMLElement | null} */ (document.activeElement);
   const row = /** @type {HTMLElement | null | undefined} */ (before?.closest("[data-id]"))?.dataset.id;
-  const label = before?.getAttribute("aria-label");
+  const [label, control] = [before?.getAttribute("aria-label"), before?.className];
   const asked = h("div.discard", { hidden: true, role: "alert" });
   const content = h("div.content", {}, body);
   const keep = () => {
@@ -54,7 +54,7 @@ export function openDialog({ title, body, actions = [], kind = "", dirty, onclos
     // What was said last is often that it is done, and is still to be read.
     const notices = [...dialog.querySelectorAll(":scope > .notices > *")];
     noticePlace()?.append(...notices);
-    (before?.isConnected ? before : successor(row, label) ?? document.getElementById("view"))?.focus();
+    (before?.isConnected ? before : successor(row, label, control) ?? document.getElementById("view"))?.focus();
     for (const toCopy of notices.flatMap((notice) => [...notice.querySelectorAll("input")])) {
       toCopy.focus();
       toCopy.select();
@@ -72,12 +72,14 @@ export function openDialog({ title, body, actions = [], kind = "", dirty, onclos
  * The control that took another's place when its row was drawn anew meanwhile.
  * @param {string | undefined} row
  * @param {string | null | undefined} label
+ * @param {string | undefined} control its classes, should its label have changed with the row
  * @returns {HTMLElement | null}
  */
-function successor(row, label) {
+function successor(row, label, control) {
   const place = row && document.querySelector(`[data-id="${CSS.escape(row)}"]`);
   if (!place) return null;
-  return place.querySelector(`[aria-label="${CSS.escape(label ?? "")}"]`) ?? place.querySelector("button");
+  const buttons = [...place.querySelectorAll("button")];
+  return buttons.find((one) => label && one.getAttribute("aria-label") === label) ?? buttons.find((one) => one.className === control) ?? buttons[0] ?? null;
 }
 
 /**

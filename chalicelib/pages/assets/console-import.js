@@ -19,12 +19,13 @@ export function openImport() {
   let judged = null;
   const type = choose(eventTypes().map((one) => [one.eventTypeId, one.title]), eventTypes()[0]?.eventTypeId);
   const file = h("input", { type: "file", accept: ".csv,text/csv,text/plain", required: true });
-  const preview = h("div.sect", { hidden: true });
+  const told = h("div.sect", { role: "status" });
+  const preview = h("div", {});
   const go = h("button", { type: "submit" }, "Check the file");
   const form = h("form", { id: "import" },
     h("p.hush", {}, "One link for each row. The first row names the columns: recipientName, recipientEmail, label, maxUsageCount, expiresAt and more. You see what would be made before anything is."),
     h("p", {}, h("button.text.link", { type: "button", onclick: () => download("links-sample.csv", csvBlob(SAMPLE)) }, "Download a sample file")),
-    h("div.row", {}, field("Event type", type), field("CSV file", file, { hint: "Up to 1,000 rows, UTF-8" })), preview);
+    h("div.row", {}, field("Event type", type), field("CSV file", file, { hint: "Up to 1,000 rows, UTF-8" })), told, preview);
   go.setAttribute("form", form.id);
   const cancel = h("button.quiet", { type: "button", onclick: () => dialog.close() }, "Cancel");
   const dialog = openDialog({ title: "Import links", kind: "wide", body: form, actions: [cancel, go] });
@@ -33,7 +34,8 @@ export function openImport() {
   const anew = async () => {
     key = newKey();
     judged = null;
-    preview.hidden = true;
+    told.replaceChildren();
+    preview.replaceChildren();
     go.textContent = "Check the file";
     go.hidden = false;
     if (file.files[0]) form.requestSubmit(go);
@@ -72,16 +74,15 @@ export function openImport() {
     /** @param {number} line @param {(column: string | null) => boolean} at */
     const faults = (line, at) => (wrong.get(line) ?? []).filter(({ column }) => at(column)).map(({ detail }) => h("p.fault", {}, `${detail.charAt(0).toUpperCase()}${detail.slice(1)}`));
     const named = new Set(head.cells.map(words));
+    fill(told, h("h3", {}, bad ? `${many(bad, "row")} of ${rows.length} can’t be used` : `${many(good, "link")} for ${titleOf(type.value)}`),
+      h("p.hint", {}, bad ? `${good ? "Correct them in your file and choose it again, or import the good rows only." : "Correct them in your file and choose it again."} Nothing was made yet.` : "Nothing was made yet. Press Import to make them."));
     fill(preview,
-      h("h3", { role: "status" }, bad ? `${many(bad, "row")} of ${rows.length} can’t be used` : `${many(good, "link")} for ${titleOf(type.value)}`),
-      h("p.hint", {}, bad ? `${good ? "Correct them in your file and choose it again, or import the good rows only." : "Correct them in your file and choose it again."} Nothing was made yet.` : "Nothing was made yet. Press Import to make them."),
       h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Rows of the file" }, h("table", {},
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Line"), head.cells.map((name) => h("th", { scope: "col" }, name)))),
         h("tbody", {}, listed.map(({ line, cells }) => h(`tr${wrong.has(line) ? ".wrong" : ""}`, {},
           h("td", {}, line, faults(line, (column) => !named.has(words(column)))),
           head.cells.map((name, index) => h("td", {}, cells[index] ?? "", faults(line, (column) => words(column) === words(name))))))))),
       rest.length > SHOWN ? h("p.hint", {}, `${bad ? "The rows that can’t be used come first; " : ""}${SHOWN} of ${rest.length.toLocaleString("en")} are shown.`) : null);
-    preview.hidden = false;
   }
 
   async function make() {

@@ -109,13 +109,14 @@ export function showLinks(view) {
     if (entry) {
       if (entry.text === text) return;
       const { activeElement } = document;
-      const had = entry.row.contains(activeElement) ? activeElement?.getAttribute("aria-label") : null;
+      const had = entry.row.contains(activeElement) ? activeElement?.className : null;
       const flips = entry.link.status !== link.status;
       entry.row.replaceChildren(/** @type {Node} */ (entry.row.firstElementChild), ...cells(link));
       Object.assign(entry, { link, text });
+      // The same control of the row as it now is; its label may have changed with it.
       if (had && !activeElement?.isConnected) {
         const buttons = [...entry.row.querySelectorAll("button")];
-        (buttons.find((one) => one.getAttribute("aria-label") === had) ?? buttons[0])?.focus();
+        (buttons.find((one) => one.className === had) ?? buttons[0])?.focus({ preventScroll: true });
       }
       if (flips) light(entry.row);
       return;
