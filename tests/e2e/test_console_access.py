@@ -201,11 +201,16 @@ def test_by_keyboard_alone(console: Console) -> None:
     go("Bookings")
     press("Move the booking with Grace Hopper")
     expect(console.dialog.locator(".times input").nth(3)).to_be_attached()
+    page.locator("li.card").evaluate("e => { e.mark = 'before'; }")
     console.tab_to(console.dialog.locator(".times input").first)
     keys.press("Space")
     keys.press("ArrowRight")
     press("Move", within=True)
     console.said("Moved to")
+    page.wait_for_function(
+        "() => { const card = document.querySelector('li.card'); return card && !card.mark; }"
+    )
+    expect(console.button("Move the booking with Grace Hopper")).to_be_focused()
     press("Cancel the booking with Grace Hopper")
     expect(console.button("Keep it")).to_be_focused()
     press("Cancel booking", within=True)

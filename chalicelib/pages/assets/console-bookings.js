@@ -1,6 +1,6 @@
 // Bookings: upcoming and past, each to be cancelled or moved.
 import { api, forHost } from "./console-api.js";
-import { busy, empty, failed, h, loading, notify } from "./console-dom.js";
+import { busy, empty, failed, h, keepFocus, loading, notify } from "./console-dom.js";
 import { confirmThen, field, menuButton, onSubmit, openDialog } from "./console-dialogs.js";
 import { ZONE, clock, clockZone, dayWords, exact, fromLocal, toLocal } from "./console-time.js";
 import { LOCATION_KINDS } from "./console-link-form.js";
@@ -49,9 +49,9 @@ export function showBookings(view) {
     }
     if (shown !== which) return;
     more.addEventListener("click", () => busy(more, read));
-    place.replaceChildren(...list.children.length ? [list, h("p.sect", {}, more)] : [h("div.panel", {}, past
+    keepFocus(place, () => place.replaceChildren(...list.children.length ? [list, h("p.sect", {}, more)] : [h("div.panel", {}, past
       ? empty("Nothing is past yet", "Bookings move here when their time has come, and are kept for a year.")
-      : empty("Nothing is booked", "As soon as someone books with one of your links, it shows here. You can cancel or move it."))]);
+      : empty("Nothing is booked", "As soon as someone books with one of your links, it shows here. You can cancel or move it."))]));
   }
 
   const reload = () => load(shown);

@@ -1,6 +1,6 @@
 // Dialogs, forms and menus: focus, keys and errors by field handled once, for all of them.
 import { ApiError } from "./console-api.js";
-import { h, icon, noticePlace, uid } from "./console-dom.js";
+import { h, icon, noticePlace, successor, uid } from "./console-dom.js";
 
 /** @typedef {import("./console-dom.js").Child} Child */
 
@@ -66,20 +66,6 @@ export function openDialog({ title, body, actions = [], kind = "", dirty, onclos
   const first = /** @type {HTMLElement | null} */ (content.querySelector("[autofocus], input:not([type=hidden]), select, textarea"));
   if (kind !== "drawer" && first && first.checkVisibility?.() !== false) first.focus();
   return dialog;
-}
-
-/**
- * The control that took another's place when its row was drawn anew meanwhile.
- * @param {string | undefined} row
- * @param {string | null | undefined} label
- * @param {string | undefined} control its classes, should its label have changed with the row
- * @returns {HTMLElement | null}
- */
-function successor(row, label, control) {
-  const place = row && document.querySelector(`[data-id="${CSS.escape(row)}"]`);
-  if (!place) return null;
-  const buttons = [...place.querySelectorAll("button")];
-  return buttons.find((one) => label && one.getAttribute("aria-label") === label) ?? buttons.find((one) => one.className === control) ?? buttons[0] ?? null;
 }
 
 /**

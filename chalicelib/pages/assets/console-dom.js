@@ -180,3 +180,30 @@ export function failed(error, again) {
 
 /** @param {string} text e.g. `links` @param {number} n */
 export const many = (n, text) => `${n.toLocaleString("en")} ${n === 1 ? text : `${text}s`}`;
+
+/**
+ * The control that took another's place when its row was drawn anew meanwhile.
+ * @param {string | undefined} row
+ * @param {string | null | undefined} label
+ * @param {string | undefined} control its classes, should its label have changed with the row
+ * @returns {HTMLElement | null}
+ */
+export function successor(row, label, control) {
+  const place = row && document.querySelector(`[data-id="${CSS.escape(row)}"]`);
+  if (!place) return null;
+  const buttons = [...place.querySelectorAll("button")];
+  return buttons.find((one) => label && one.getAttribute("aria-label") === label) ?? buttons.find((one) => one.className === control) ?? buttons[0] ?? null;
+}
+
+/**
+ * Draw a place anew without losing the focus that is within it.
+ * @param {Element} place
+ * @param {() => void} redraw
+ */
+export function keepFocus(place, redraw) {
+  const had = /** @type {HTMLElement | null} */ (document.activeElement);
+  const within = place.contains(had);
+  const row = /** @type {HTMLElement | null | undefined} */ (had?.closest("[data-id]"))?.dataset.id;
+  redraw();
+  if (within && !had?.isConnected) (successor(row, had?.getAttribute("aria-label"), had?.className) ?? document.getElementById("view"))?.focus({ preventScroll: true });
+}

@@ -1,6 +1,6 @@
 // Event types: a list, each with its one-press link, and the editor behind it.
 import { ApiError, api } from "./console-api.js";
-import { empty, failed, h, icon, loading, many, notify } from "./console-dom.js";
+import { empty, failed, h, icon, keepFocus, loading, many, notify } from "./console-dom.js";
 import { confirmThen, menuButton } from "./console-dialogs.js";
 import { duration } from "./console-time.js";
 import { LOCATION_KINDS } from "./console-link-form.js";
@@ -25,8 +25,8 @@ export function showEventTypes(view) {
   async function load() {
     try {
       const found = await loadEventTypes();
-      place.replaceChildren(found.length ? h("ul.cards", {}, found.map(card)) : h("div.panel", {}, empty("No event types yet",
-        "An event type says what can be booked: how long it takes, where, and in which hours. Nobody can book it without a link that you make.", h("button", { type: "button", onclick: add }, "Make the first one"))));
+      keepFocus(place, () => place.replaceChildren(found.length ? h("ul.cards", {}, found.map(card)) : h("div.panel", {}, empty("No event types yet",
+        "An event type says what can be booked: how long it takes, where, and in which hours. Nobody can book it without a link that you make.", h("button", { type: "button", onclick: add }, "Make the first one")))));
     } catch (error) {
       place.replaceChildren(h("div.panel", {}, failed(/** @type {Error} */ (error), load)));
     }
@@ -35,7 +35,7 @@ export function showEventTypes(view) {
   /** @param {any} one */
   function card(one) {
     const where = one.locations.map((/** @type {any} */ place) => Object.fromEntries(LOCATION_KINDS)[place.kind]).join(" or ");
-    return h("li.panel.card", {},
+    return h("li.panel.card", { "data-id": one.eventTypeId },
       h("div", {}, h("h2", {}, one.title), h("p.hush", {}, [duration(one.durationMinutes), where, `hours in ${one.schedule.timeZone.replaceAll("_", " ")}`].filter(Boolean).join(" · "))),
       h("div.actions", {}, onceButton(one),
         h("button.quiet.small", { type: "button", "aria-label": `Generate links: ${one.title}`, onclick: () => openGenerate(one.eventTypeId) }, "Generate"),
