@@ -1,0 +1,196 @@
+"""Deliveries' own rules: ids, leases, waits, replays, and what is kept of an answer."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from chalicelib.domain.clock import as_instant
+from chalicelib.domain.deliveries import (
+    LEASE,
+    LONGEST_EXCERPT,
+    MOST_KEPT_ATTEMPTS,
+    MOST_REPLAYS,
+    MOST_TRIES,
+    WAITS,
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    delivery_id_of,
+    event_time_of,
+    given_up,
+    leased,
+    may_start,
+    new_delivery,
+    out_of_tries,
+    postponed,
+    read_retry_after,
+    replayed,
+    safe_excerpt,
+    succeeded,
+    wait_before_next,
+)
+from chalicelib.domain.envelopes import Envelope
+from chalicelib.domain.ids import DELIVERY, LINK, is_id, make_id
+
+NOW = datetime(2040, 1, 2, 8, tzinfo=UTC)
+ATTEMPT = Attempt(number=1, time=NOW, latency_ms=5, status_code=500)
+
+
+def envelope(**fields: Any) -> Envelope:
+    values: dict[str, Any] = {
+        "id": "evt_aebagbafaydqqcikbmga2dqpca",
+        "type": "link.used",
+        "time": "2040-01-02T08:00:00Z",
+        "host_id": "hst_x",
+        "link_id": None,
+        "booking_id": None,
+        "event_type_id": None,
+        "external_id": None,
+        "metadata": {},
+        "sequence": 1,
+        "actor": "invitee",
+        "correlation_id": "c",
+        "data": {},
+    }
+    return Envelope(**values | fields)
+
+
+def fresh(**fields: Any) -> Delivery:
+    return new_delivery("whk_x", "hst_x", envelope(), NOW, NOW, **fields)
+
+
+@given(
+    st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - hypothesis asks so
+    st.text(max_size=20),
+)
+def test_an_id_is_of_webhook_and_event_and_has_the_events_time(time: datetime, event_id: str) -> None:
+    time = as_instant(time)
+    found = delivery_id_of("whk_x", event_id, time)
+    assert is_id(DELIVERY, found)
+    assert event_time_of(found) == time
+    assert found == delivery_id_of("whk_x", event_id, time)
+    assert found != delivery_id_of("whk_y", event_id, time)
+    assert found != delivery_id_of("whk_x", event_id + "x", time)
+
+
+@pytest.mark.parametrize("text", ["", "dlv_", make_id(LINK, bytes(16)), make_id(DELIVERY, b"\xff" * 16)])
+def test_what_is_no_deliverys_id_has_no_time(text: str) -> None:
+    assert event_time_of(text) is None
+
+
+@pytest.mark.parametrize("event_id", ["", "evt.1", "evt 1", "evt\r\n1", "x" * 101])
+def test_an_event_id_that_could_not_be_signed_is_refused(event_id: str) -> None:
+    """The signed text is joined by full stops: an id with one in it could pass for another id and time."""
+    with pytest.raises(ValueError, match="event's id"):
+        new_delivery("whk_x", "hst_x", envelope(id=event_id), NOW, NOW)
+
+
+def test_an_attempt_begins_when_it_is_time_and_nobody_has_it() -> None:
+    delivery = fresh()
+    assert may_start(delivery, NOW)
+    held = leased(delivery, NOW)
+    assert (held.tries, held.sequence, held.due_at) == (1, 2, NOW + LEASE)
+    assert not may_start(held, NOW + LEASE - timedelta(milliseconds=1))
+    assert may_start(held, NOW + LEASE)
+    later = postponed(held, ATTEMPT, timedelta(minutes=5), NOW)
+    assert not may_start(later, NOW + timedelta(minutes=4, seconds=58))
+    assert may_start(later, NOW + timedelta(minutes=5))
+    for over in (succeeded(held, ATTEMPT, NOW), given_up(held, "gone", ATTEMPT, NOW)):
+        assert not may_start(over, NOW + timedelta(days=99))
+        assert (over.due_at, over.next_at, over.lease_until, over.ended_at) == (None, None, None, NOW)
+
+
+def test_the_waits_are_those_of_standard_webhooks() -> None:
+    assert sum(WAITS, timedelta()) == timedelta(hours=75, minutes=35, seconds=5)
+    delivery = fresh()
+    for wait in WAITS:
+        delivery = leased(delivery, NOW)
+        assert not out_of_tries(delivery)
+        assert wait_before_next(delivery, None, 0.0, NOW) == wait
+        assert wait_before_next(delivery, None, 1.0, NOW) == wait * 1.2
+        delivery = postponed(delivery, ATTEMPT, wait, NOW)
+    delivery = leased(delivery, NOW)
+    assert (out_of_tries(delivery), delivery.tries) == (True, MOST_TRIES)
+    assert out_of_tries(leased(fresh(test=True), NOW)), "a test is tried once"
+
+
+def test_a_replay_begins_the_waits_anew_and_counts_on() -> None:
+    delivery = fresh()
+    for _ in range(MOST_TRIES):
+        delivery = leased(delivery, NOW)
+    failed = given_up(delivery, "exhausted", ATTEMPT, NOW)
+    again = replayed(failed, "key", NOW + timedelta(days=9))
+    assert again is not None
+    assert (again.status, again.failure, again.ended_at) == (DeliveryStatus.PENDING, None, None)
+    assert (out_of_tries(again), may_start(again, NOW + timedelta(days=9))) == (False, True)
+    tried = leased(again, NOW)
+    assert (tried.tries, wait_before_next(tried, None, 0.0, NOW)) == (MOST_TRIES + 1, WAITS[0])
+    assert (again.body, again.event_id) == (failed.body, failed.event_id)
+
+
+def test_a_key_replays_a_delivery_once_ever() -> None:
+    failed = given_up(fresh(), "exhausted", None, NOW)
+    again = replayed(failed, "one", NOW)
+    assert again is not None
+    assert replayed(again, "two", NOW) is None, "it is pending"
+    over = given_up(again, "exhausted", None, NOW)
+    other = replayed(over, "two", NOW)
+    assert other is not None
+    over = succeeded(other, ATTEMPT, NOW)
+    assert replayed(over, "one", NOW) is None
+    assert replayed(over, "two", NOW) is None
+    assert replayed(over, None, NOW) is not None
+    for number in range(MOST_REPLAYS + 5):
+        over = succeeded(replayed(over, str(number), NOW) or over, ATTEMPT, NOW)
+    assert len(over.replays) == MOST_REPLAYS
+
+
+def test_only_the_last_attempts_are_kept() -> None:
+    delivery = fresh()
+    for number in range(MOST_KEPT_ATTEMPTS + 3):
+        attempt = Attempt(number=number, time=NOW, latency_ms=1, status_code=500)
+        delivery = postponed(delivery, attempt, timedelta(seconds=5), NOW)
+    assert [attempt.number for attempt in delivery.attempts] == list(range(3, MOST_KEPT_ATTEMPTS + 3))
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        *(
+            (None, 0),
+            ("", 0),
+            ("0", 0),
+            ("120", 120),
+            (" 7 ", 7),
+            ("-1", 0),
+            ("1.5", 0),
+            ("1e9", 0),
+            ("soon", 0),
+        ),
+        *(("Mon, 02 Jan 2040 08:01:00 GMT", 60), ("Mon, 02 Jan 2040 07:00:00 GMT", 0), ("9" * 400, 0)),
+        *(("Mon, 02 Jan 2040 08:01:00 -0000", 60), ("Mon, 99 Jan 2040 08:01:00 GMT", 0)),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: int) -> None:
+    assert read_retry_after(value, NOW) == timedelta(seconds=seconds)
+
+
+@given(st.text(max_size=60))
+def test_no_retry_after_breaks_it(value: str) -> None:
+    assert read_retry_after(value, NOW) >= timedelta()
+
+
+@given(st.binary(max_size=5000))
+def test_an_excerpt_is_printable_and_bounded(raw: bytes) -> None:
+    found = safe_excerpt(raw)
+    assert len(found) <= LONGEST_EXCERPT
+    assert found.isprintable()
+
+
+def test_a_secret_that_is_cut_by_the_bound_does_not_show_its_beginning() -> None:
+    """What is hidden is looked for before the text is cut."""
+    secret = b"whsec_" + b"A" * 44
+    found = safe_excerpt(b"x" * (LONGEST_EXCERPT - 20) + secret)
+    assert "AAAA" not in found
