@@ -27,7 +27,7 @@ def schema_of(kind: EventType | Notice) -> dict[str, Any]:
     if about in {"link", "booking"}:
         for name in ("hostId", "linkId", "eventTypeId"):
             properties[name] = _just(properties[name], {"type": "string"})
-    elif kind is Notice.BATCH_COMPLETED or about == "import":
+    elif kind is Notice.BATCH_COMPLETED or about in {"import", "webhook"}:
         properties["linkId"] = _just(properties["linkId"], {"type": "null"})
     properties["bookingId"] = _just(
         properties["bookingId"], {"type": "string" if about == "booking" else "null"}

@@ -117,6 +117,19 @@ class CommandRejected(Data, frozen=True, kw_only=True):
     problem: Annotated[dict[str, Any], Meta(description="Why, as the API's problem document.")]
 
 
+class WebhookDisabled(Data, frozen=True, kw_only=True):
+    """A webhook is sent to no more, because of what its endpoint answered. Its host may enable it again."""
+
+    webhook_id: Annotated[Text, Meta(description="The webhook; not its URL, which may be a secret.")]
+    reason: Annotated[
+        Literal["gone", "failing"],
+        Meta(description="It answered 410 Gone, or nothing but failures for five days."),
+    ]
+    failing_since: Annotated[
+        Time | None, Meta(description="The first failure after which nothing succeeded, or null.")
+    ]
+
+
 class ImportCompleted(Data, frozen=True, kw_only=True):
     """A file of the import bucket is done: its result lies beside it."""
 

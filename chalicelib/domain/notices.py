@@ -1,4 +1,4 @@
-"""Notices: envelopes on the bus that tell how a command or an import ended. No item of the table changes with them."""
+"""Notices: envelopes on the bus that tell how a command, an import or a webhook ended, not that an item changed."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,7 +10,14 @@ import msgspec
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.envelopes import Envelope
-from chalicelib.domain.event_data import BatchCompleted, CommandRejected, Data, ImportCompleted, ImportFailed
+from chalicelib.domain.event_data import (
+    BatchCompleted,
+    CommandRejected,
+    Data,
+    ImportCompleted,
+    ImportFailed,
+    WebhookDisabled,
+)
 from chalicelib.domain.events import event_id_of
 
 
@@ -21,6 +28,7 @@ class Notice(StrEnum):
     COMMAND_REJECTED = "command.rejected"
     IMPORT_COMPLETED = "import.completed"
     IMPORT_FAILED = "import.failed"
+    WEBHOOK_DISABLED = "webhook.disabled"
 
 
 NOTICES: Final[Mapping[Notice, type[Data]]] = {
@@ -28,6 +36,7 @@ NOTICES: Final[Mapping[Notice, type[Data]]] = {
     Notice.COMMAND_REJECTED: CommandRejected,
     Notice.IMPORT_COMPLETED: ImportCompleted,
     Notice.IMPORT_FAILED: ImportFailed,
+    Notice.WEBHOOK_DISABLED: WebhookDisabled,
 }
 _KINDS: Final = {data: kind for kind, data in NOTICES.items()}
 

@@ -12,9 +12,12 @@ import msgspec
 
 from chalicelib.domain.addresses import is_public, read_address
 from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import rfc3339, to_millis
 from chalicelib.domain.envelopes import Envelope
+from chalicelib.domain.event_data import WebhookDisabled
 from chalicelib.domain.events import EventType
 from chalicelib.domain.ids import WEBHOOK, id_bytes
+from chalicelib.domain.notices import Notice, notice
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.tokens import Keyring
 
@@ -26,6 +29,10 @@ MOST_LOGGED: Final = 50  # entries of a webhook's own history
 FAILING_TIME: Final = timedelta(days=5)  # of failures alone, after which a webhook is disabled
 LONGEST_URL: Final = 2000
 TEST_EVENT: Final = "webhook.test"
+KINDS: Final = (
+    *(kind.value for kind in EventType),
+    *(kind.value for kind in Notice),
+)  # that may be asked for
 
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how every secret begins, none itself
 _SECRET_PURPOSE: Final = b"webhook\x00"
@@ -68,7 +75,8 @@ class WebhookEntry(msgspec.Struct, frozen=True):
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook of one host. `failing_since` is the first failure after which nothing succeeded.
 
-    `former` are secrets that still sign beside the present one, each until its instant.
+    `former` are secrets that still sign beside the present one, each until its instant. While it is `untold`, its
+    host has yet to be given notice that it was disabled.
     """
 
     webhook_id: str
@@ -81,6 +89,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     disabled_at: datetime | None = None
     failing_since: datetime | None = None
     log: tuple[WebhookEntry, ...] = ()
+    untold: bool = False
     deleted_at: datetime | None = None
     sequence: int = 1
 
@@ -98,11 +107,10 @@ def check_webhook_settings(settings: WebhookSettings, rules: Rules, *, local: bo
     rules.at("description").text(settings.description, longest=200)
     if settings.events is not None:
         at = rules.at("events")
-        if at.length(settings.events, least=1, most=len(EventType)):
+        if at.length(settings.events, least=1, most=len(KINDS)):
             at.unique(settings.events, "must not name an event twice")
-        known = ", ".join(EventType)
-        for index, name in enumerate(settings.events[: len(EventType)]):
-            at.at(index).require(name in set(EventType), f"must be one of {known}")
+        for index, name in enumerate(settings.events[: len(KINDS)]):
+            at.at(index).require(name in KINDS, f"must be one of {', '.join(KINDS)}")
 
 
 def webhook_secret(ring: Keyring, webhook_id: str, version: SecretVersion) -> str:
@@ -145,7 +153,9 @@ def changed(webhook: Webhook, settings: WebhookSettings, cause: Cause, now: date
     if settings.url != webhook.settings.url:
         fresh = msgspec.structs.replace(fresh, failing_since=None)
     if settings.enabled and webhook.disabled is not None:
-        fresh = msgspec.structs.replace(fresh, disabled=None, disabled_at=None, failing_since=None)
+        fresh = msgspec.structs.replace(
+            fresh, disabled=None, disabled_at=None, failing_since=None, untold=False
+        )
         return noted(fresh, "enabled", cause, now)
     if not settings.enabled and webhook.disabled is None:
         return stopped(fresh, Disabled.HOST, cause, now)
@@ -155,7 +165,8 @@ def changed(webhook: Webhook, settings: WebhookSettings, cause: Cause, now: date
 def stopped(webhook: Webhook, why: Disabled, cause: Cause, now: datetime) -> Webhook:
     """Return the webhook disabled, with the reason where its host can see it."""
     settings = msgspec.structs.replace(webhook.settings, enabled=False)
-    off = msgspec.structs.replace(webhook, settings=settings, disabled=why, disabled_at=now)
+    untold = why is not Disabled.HOST
+    off = msgspec.structs.replace(webhook, settings=settings, disabled=why, disabled_at=now, untold=untold)
     return noted(off, f"disabled: {why.value}", cause, now)
 
 
@@ -164,6 +175,27 @@ def noted(webhook: Webhook, what: str, cause: Cause, now: datetime) -> Webhook:
     entry = WebhookEntry(now, what, cause.actor, cause.correlation_id)
     log = (entry, *webhook.log)[:MOST_LOGGED]
     return msgspec.structs.replace(webhook, log=log, sequence=webhook.sequence + 1)
+
+
+def notice_of(webhook: Webhook) -> Envelope:
+    """Return the notice that a webhook was disabled; the same however often it is given."""
+    if webhook.disabled_at is None or webhook.disabled not in (Disabled.GONE, Disabled.FAILING):
+        raise ValueError("there is nothing to give notice of")
+    since = webhook.failing_since
+    said = WebhookDisabled(
+        webhook_id=webhook.webhook_id,
+        reason=webhook.disabled.value,
+        failing_since=rfc3339(since) if since else None,
+    )
+    cause = Cause("system:webhooks", f"{webhook.webhook_id}.{to_millis(webhook.disabled_at)}")
+    return notice(said, cause, webhook.disabled_at, host_id=webhook.host_id)
+
+
+def told(webhook: Webhook, as_of: Webhook) -> Webhook | None:
+    """Return the webhook once notice was given that it was disabled; None where it is no longer that disabling."""
+    if not webhook.untold or webhook.disabled_at != as_of.disabled_at:
+        return None
+    return msgspec.structs.replace(webhook, untold=False, sequence=webhook.sequence + 1)
 
 
 def after_success(webhook: Webhook) -> Webhook | None:

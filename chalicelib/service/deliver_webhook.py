@@ -5,7 +5,7 @@ Whoever dies between two steps leaves a delivery that is due again by its lease:
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -25,11 +25,20 @@ from chalicelib.domain.deliveries import (
     succeeded,
     wait_before_next,
 )
-from chalicelib.domain.errors import QueueUnavailableError
-from chalicelib.domain.webhooks import Webhook, after_failure, after_success, signing_secrets
+from chalicelib.domain.errors import QueueUnavailableError, StoreUnavailableError
+from chalicelib.domain.webhooks import (
+    Webhook,
+    after_failure,
+    after_success,
+    notice_of,
+    signing_secrets,
+    told,
+)
 from chalicelib.service.ports import World
+from chalicelib.service.publish import publish
 
 GONE: Final = 410
+NOTICE_TIME: Final = timedelta(seconds=10)
 _TRIES: Final = 5  # at telling a webhook how it does, where others change it meanwhile
 
 log = logging.getLogger(__name__)
@@ -59,6 +68,8 @@ def deliver(world: World, message: str) -> Delivery | None:
         return delivery
     cause = _cause(delivery)
     refusal = _refusal(webhook, delivery)
+    if webhook is not None and webhook.untold:  # whoever disabled it did not live to say so
+        _give_notice(world, webhook, cause)
     if webhook is None or refusal:
         return _change(world, given_up(delivery, refusal, None, world.now()), cause, delivery.sequence)
     if out_of_tries(delivery):  # whoever made the last one did not come back
@@ -155,18 +166,36 @@ def _tell_outcome(world: World, webhook: Webhook, answer: EndpointAnswer, cause:
             return after_success(found)
         return after_failure(found, gone=answer.status_code == GONE, cause=cause, now=world.now())
 
-    _tell(world, webhook, step, cause)
+    fresh = _tell(world, webhook, step, cause)
+    if fresh is not None and fresh.untold:
+        _give_notice(world, fresh, cause)
 
 
-def _tell(world: World, webhook: Webhook, step: Callable[[Webhook], Webhook | None], cause: Cause) -> None:
-    """Write what a webhook becomes, from fresh reads where others write it too; nothing where it stays."""
+def _give_notice(world: World, webhook: Webhook, cause: Cause) -> None:
+    """Tell on the bus that a webhook was disabled, then that it was told: twice, under one id, rather than never.
+
+    The delivery that disabled it is not done yet, so it comes again should this fail. Raises `StoreUnavailableError`.
+    """
+    refused = publish(world, [notice_of(webhook)], give_up=world.now() + NOTICE_TIME)
+    if refused:
+        raise StoreUnavailableError(f"The bus refused a notice: {refused[0]}.")
+    _tell(world, webhook, lambda found: told(found, webhook), cause)
+
+
+def _tell(
+    world: World, webhook: Webhook, step: Callable[[Webhook], Webhook | None], cause: Cause
+) -> Webhook | None:
+    """Write what a webhook becomes, from fresh reads where others write it too, and return it; None where it stays."""
     found: Webhook | None = webhook
     for _ in range(_TRIES):
         fresh = step(found) if found is not None else None
-        if found is None or fresh is None or world.store.webhooks.change(fresh, cause, seen=found.sequence):
-            return
+        if found is None or fresh is None:
+            return None
+        if world.store.webhooks.change(fresh, cause, seen=found.sequence):
+            return fresh
         found = world.store.webhooks.read(webhook.webhook_id)
     log.warning("webhook %s: %d writes were in the way", webhook.webhook_id, _TRIES)
+    return None
 
 
 def _change(world: World, delivery: Delivery, cause: Cause, seen: int) -> Delivery | None:

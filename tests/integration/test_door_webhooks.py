@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -42,7 +41,7 @@ def endpoints() -> Answering:
 
 
 @pytest.fixture
-def hooks(site: Site, monkeypatch: pytest.MonkeyPatch, endpoints: Answering) -> Iterator[Hooks]:
+def hooks(site: Site, monkeypatch: pytest.MonkeyPatch, endpoints: Answering) -> Hooks:
     """The site as on AWS, not local; endpoints answer what the test says."""
     found = hooks_of(site, webhook_http=endpoints, local=False)
     monkeypatch.setattr(bootstrap, "_made", (bootstrap.settings(), found.world))

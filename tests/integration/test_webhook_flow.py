@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,12 +14,14 @@ from chalicelib import bootstrap
 from chalicelib.clients.webhook_http import Limits, WebhookHttp
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.deliveries import DELIVERY_SHARDS, MOST_TRIES, WAITS, EndpointAnswer, given_up
+from chalicelib.domain.envelopes import Envelope, write_envelope
 from chalicelib.domain.errors import QueueUnavailableError, StoreUnavailableError
 from chalicelib.domain.tokens import Keyring
 from chalicelib.service.deliver_webhook import deliver
 from chalicelib.service.fan_out_webhooks import fan_out
 from chalicelib.service.retry_webhooks import retry_due
 from tests.endpoints import Endpoint, Request, answer, drip, endless, hang_up
+from tests.event_schemas import faults_of
 from tests.integration.doors import CAUSE, NOW, Caller, Site, ok
 from tests.integration.hooks import Hooks, hooks_of, signed_by
 
@@ -389,6 +391,74 @@ def test_one_success_ends_a_row_of_failures(hooks: Hooks, host: Caller) -> None:
     hooks.pump()
     now = hooks.read(host, webhook)
     assert (now["enabled"], now["failingSince"]) == (True, "2040-01-08T08:00:00Z")
+
+
+class Bus:
+    """A bus that keeps what it takes, or refuses."""
+
+    def __init__(self) -> None:
+        self.told: list[Envelope] = []
+        self.down = False
+
+    def put(self, envelopes: Sequence[Envelope]) -> dict[int, str]:
+        if self.down:
+            return dict.fromkeys(range(len(envelopes)), "Down")
+        self.told += envelopes
+        return {}
+
+
+@pytest.mark.parametrize("reason", ["gone", "failing"])
+def test_notice_is_given_when_a_webhook_is_disabled_and_never_lost(
+    hooks: Hooks, host: Caller, reason: str
+) -> None:
+    """It goes out on the bus, and so to the host's other webhooks; a bus that is down only delays it."""
+    bus, posted = Bus(), Posted(said(500))
+    hooks.world = dataclasses.replace(
+        hooks.world, webhook_http=posted, event_bus=bus, sleep=lambda seconds: hooks.wait(seconds=seconds)
+    )
+    webhook = hooks.make(host, "http://127.0.0.1:1/hook?key=secret")
+    hooks.happen(host)
+    hooks.pump()
+    assert bus.told == []
+    if reason == "gone":
+        posted.answers = [said(410)]
+    else:
+        hooks.wait(days=5)
+    (last,) = hooks.happen(host)
+    bus.down = True
+    message = _message(webhook, last.delivery_id)
+    with pytest.raises(StoreUnavailableError):
+        deliver(hooks.world, message)
+    assert hooks.read(host, webhook)["disabledReason"] == reason
+    bus.down = False
+    hooks.wait(seconds=61)
+    deliver(hooks.world, message)
+    hooks.wait(minutes=10)
+    hooks.come_by()
+
+    (notice,) = bus.told
+    envelope = json.loads(write_envelope(notice))
+    assert faults_of(envelope) == []
+    assert (envelope["type"], envelope["hostId"]) == ("webhook.disabled", host.host_id)
+    assert envelope["data"]["webhookId"] == webhook["webhookId"]
+    assert (envelope["data"]["reason"], envelope["data"]["failingSince"]) == (reason, "2040-01-02T08:00:00Z")
+    assert "secret" not in json.dumps(envelope)
+    with Endpoint() as endpoint:
+        posted_to = hooks.make(host, endpoint, events=["webhook.disabled"])
+        hooks.world = dataclasses.replace(hooks.world, webhook_http=WebhookHttp(local=True))
+        fan_out(hooks.world, json.dumps({"detail": envelope}))
+        hooks.pump()
+        assert signed_by(endpoint.requests[0], posted_to["secret"])
+
+
+def test_no_notice_is_given_of_what_the_host_did_itself(hooks: Hooks, host: Caller) -> None:
+    bus = Bus()
+    hooks.world = dataclasses.replace(hooks.world, event_bus=bus)
+    webhook = hooks.make(host, "http://127.0.0.1:1/hook")
+    hooks.happen(host)
+    ok(host.patch(f"/v1/webhooks/{webhook['webhookId']}", {"enabled": False}))
+    hooks.pump()
+    assert bus.told == []
 
 
 def test_two_senders_with_the_same_delivery_send_it_once(hooks: Hooks, host: Caller) -> None:
