@@ -179,12 +179,12 @@ def noted(webhook: Webhook, what: str, cause: Cause, now: datetime) -> Webhook:
 
 def notice_of(webhook: Webhook) -> Envelope:
     """Return the notice that a webhook was disabled; the same however often it is given."""
-    if webhook.disabled_at is None or webhook.disabled not in (Disabled.GONE, Disabled.FAILING):
+    if webhook.disabled_at is None or webhook.disabled is None or webhook.disabled is Disabled.HOST:
         raise ValueError("there is nothing to give notice of")
     since = webhook.failing_since
     said = WebhookDisabled(
         webhook_id=webhook.webhook_id,
-        reason=webhook.disabled.value,
+        reason="gone" if webhook.disabled is Disabled.GONE else "failing",
         failing_since=rfc3339(since) if since else None,
     )
     cause = Cause("system:webhooks", f"{webhook.webhook_id}.{to_millis(webhook.disabled_at)}")
