@@ -9,6 +9,7 @@ from chalicelib.consumers.direct import direct
 from chalicelib.consumers.expiry import expiry
 from chalicelib.consumers.import_csv import import_csv
 from chalicelib.consumers.outbox import outbox
+from chalicelib.consumers.restore import restore
 from chalicelib.consumers.webhook_deliver import webhook_deliver
 from chalicelib.consumers.webhook_fanout import webhook_fanout
 from chalicelib.consumers.webhook_retry import webhook_retry
@@ -16,7 +17,16 @@ from chalicelib.consumers.webhook_retry import webhook_retry
 app = Chalice(app_name="admit-one")
 
 for blueprint in (
-    *(auth, *DOORS, outbox, expiry, commands, direct, import_csv),
-    *(webhook_fanout, webhook_deliver, webhook_retry),
+    auth,
+    *DOORS,
+    outbox,
+    expiry,
+    commands,
+    direct,
+    import_csv,
+    restore,
+    webhook_fanout,
+    webhook_deliver,
+    webhook_retry,
 ):
     app.register_blueprint(blueprint)

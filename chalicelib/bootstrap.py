@@ -62,6 +62,7 @@ def compose(chosen: Settings) -> World:
         webhook_http=WebhookHttp(local=chosen.local),
         local=chosen.local,
         objects=Objects(aws),
+        closed=chosen.bookings_closed,
     )
 
 

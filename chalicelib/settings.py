@@ -41,7 +41,8 @@ class Settings:
     Without `event_bus_name` events go into the links' history alone. `outbox_dlq_url` is the queue of the stream's
     records that could not be told, `command_dlq_url` that of the commands that can't be followed.
     `webhook_queue_url` takes deliveries to be tried, `webhook_dlq_url` those given up. `local` is for one's own
-    machine alone: it lets webhooks go to the loopback, with plain http too.
+    machine alone: it lets webhooks go to the loopback, with plain http too. While `bookings_closed`, nothing is
+    booked, moved or cancelled and no link changed: the table is being restored.
     """
 
     table_name: str
@@ -56,6 +57,7 @@ class Settings:
     webhook_queue_url: str | None = None
     webhook_dlq_url: str | None = None
     local: bool = False
+    bookings_closed: bool = False
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -78,6 +80,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         webhook_queue_url=env.get("WEBHOOK_QUEUE_URL") or None,
         webhook_dlq_url=env.get("WEBHOOK_DLQ_URL") or None,
         local=env.get("LOCAL") == "1",
+        bookings_closed=env.get("BOOKINGS_CLOSED") == "yes",
     )
 
 

@@ -23,6 +23,8 @@ class LinkState(Data, frozen=True, kw_only=True):
     status: Status
     usage_count: Annotated[int, Meta(ge=0, description="Bookings that count, after the change.")]
     max_usage_count: Annotated[int | None, Meta(description="Bookings the link gives; null for unlimited.")]
+    expires_at: Annotated[Time | None, Meta(description="When it stops to book, UTC; null for never.")]
+    not_before: Annotated[Time | None, Meta(description="When it begins to book, UTC; null for at once.")]
 
 
 class LinkCreated(LinkState, frozen=True, kw_only=True):
@@ -82,6 +84,13 @@ class BookingSpan(Data, frozen=True, kw_only=True):
 
     start: Annotated[Time, Meta(description="When it begins, UTC.")]
     end: Annotated[Time, Meta(description="When it ends, UTC.")]
+    occupied_from: Annotated[Time, Meta(description="From when the host is busy: the buffer before it.")]
+    occupied_to: Annotated[Time, Meta(description="Until when the host is busy: the buffer after it.")]
+    status: Annotated[
+        Literal["confirmed", "cancelled"], Meta(description="The booking's status after the change.")
+    ]
+    title: Annotated[Text, Meta(description="What it is called.")]
+    time_zone: Annotated[Text, Meta(description="The invitee's zone, an IANA name.")]
 
 
 class BookingConfirmed(BookingSpan, frozen=True, kw_only=True):

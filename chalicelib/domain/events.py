@@ -156,6 +156,8 @@ def _link_event(kind: EventType, link: Link, cause: Cause, time: datetime, **mor
         status=link.stored_status.value,
         usage_count=link.usage_count,
         max_usage_count=link.settings.max_usage_count,
+        expires_at=_optional(link.settings.expires_at),
+        not_before=_optional(link.settings.not_before),
         **more,
     )
     return Event(
@@ -174,7 +176,17 @@ def _link_event(kind: EventType, link: Link, cause: Cause, time: datetime, **mor
 
 
 def _booking_event(kind: EventType, booking: Booking, cause: Cause, time: datetime, **more: Any) -> Event:
-    data = data_of(kind, start=rfc3339(booking.start), end=rfc3339(booking.end), **more)
+    data = data_of(
+        kind,
+        start=rfc3339(booking.start),
+        end=rfc3339(booking.end),
+        occupied_from=rfc3339(booking.occupied_from),
+        occupied_to=rfc3339(booking.occupied_to),
+        status=booking.status.value,
+        title=booking.title,
+        time_zone=booking.time_zone,
+        **more,
+    )
     return Event(
         event_id=event_id_of(kind, booking.booking_id, booking.sequence),
         type=kind,
@@ -189,6 +201,10 @@ def _booking_event(kind: EventType, booking: Booking, cause: Cause, time: dateti
         external_id=booking.external_id,
         metadata=booking.metadata,
     )
+
+
+def _optional(instant: datetime | None) -> str | None:
+    return None if instant is None else rfc3339(instant)
 
 
 def _camel(name: str) -> str:

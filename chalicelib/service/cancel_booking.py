@@ -18,6 +18,7 @@ def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
 
     Raises `NotFoundError`; `ConflictError` once it has begun.
     """
+    world.require_open()
 
     def attempt() -> Booking | None:
         booking, now = find(), world.now()

@@ -29,6 +29,7 @@ def change_link(
     Raises `NotFoundError`; `ConflictError` for a used, expired or revoked link, but for label and metadata;
     `InvalidValueError`, also for a `maxUsageCount` below the uses already made.
     """
+    world.require_open()
 
     def attempt() -> Link | None:
         link = read_link(world, caller, link_id)

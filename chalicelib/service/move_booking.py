@@ -37,6 +37,8 @@ def move_booking(world: World, find: FindBooking, start: datetime, cause: Cause)
     """
     start = as_instant(start)
 
+    world.require_open()
+
     def attempt() -> Booking | None:
         booking, now = find(), world.now()
         _require_movable(booking, now)

@@ -1,9 +1,9 @@
 """What the services are given: a store, a clock, randomness, the signing keys. Nothing here knows AWS."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.batches import Batch, KeyedBatch
@@ -12,6 +12,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import Clock
 from chalicelib.domain.deliveries import Delivery, DeliveryStatus, EndpointAnswer
 from chalicelib.domain.envelopes import Envelope
+from chalicelib.domain.errors import StoreUnavailableError
 from chalicelib.domain.event_types import EventType
 from chalicelib.domain.events import Event
 from chalicelib.domain.hosts import Host
@@ -20,9 +21,12 @@ from chalicelib.domain.links import DueLink, Link, LinkStatus
 from chalicelib.domain.listings import BookingFilter, DueList, Entry, LinkFilter
 from chalicelib.domain.occupancy import Cell
 from chalicelib.domain.redeeming import Attempt, Outcome, Receipt
+from chalicelib.domain.redoing import Redone
 from chalicelib.domain.tokens import Keyring
 from chalicelib.domain.visits import Opens, Visitor
 from chalicelib.domain.webhooks import Webhook
+
+CLOSED_SECONDS: Final = 60  # how long to wait before asking again whether bookings are open
 
 
 class HostStore(Protocol):
@@ -211,6 +215,16 @@ class DeliveryStore(Protocol):
     ) -> list[tuple[Entry, Delivery | None]]: ...
 
 
+class RedoingStore(Protocol):
+    """Restored tables, as `store.redoing.Redoing` brings them up to date."""
+
+    def put_link(self, before: Link, after: Link, cause: Cause, *, partly: bool) -> bool: ...
+    def delete_link(self, before: Link, sequence: int) -> bool: ...
+    def see(self, link_id: str, sequence: int, *, partly: bool) -> None: ...
+    def put_booking(self, before: Booking | None, after: Booking, cause: Cause) -> bool: ...
+    def all(self) -> Iterator[Redone]: ...
+
+
 class Store(Protocol):
     """Everything that is kept, by what it is."""
 
@@ -238,6 +252,8 @@ class Store(Protocol):
     def webhooks(self) -> WebhookStore: ...
     @property
     def deliveries(self) -> DeliveryStore: ...
+    @property
+    def redoing(self) -> RedoingStore: ...
     @property
     def events_of(self) -> Callable[[Mapping[str, Any]], list[Event]]: ...
 
@@ -274,7 +290,8 @@ class Objects(Protocol):
 class World:
     """What a service may lean on. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once.
 
-    The bus and the queues are None where the environment names none. `local` allows webhooks to the loopback.
+    The bus and the queues are None where the environment names none. `local` allows webhooks to the loopback. While
+    `closed`, nobody books, moves, cancels or changes a link: the table was restored and is being brought up to date.
     """
 
     store: Store
@@ -290,3 +307,11 @@ class World:
     webhook_http: WebhookHttp | None = None
     local: bool = False
     objects: Objects | None = None
+    closed: bool = False
+
+    def require_open(self) -> None:
+        """Raise `StoreUnavailableError` while the table is being restored (P1)."""
+        if self.closed:
+            raise StoreUnavailableError(
+                "Bookings are being restored; nothing can be booked for a while.", retry_after=CLOSED_SECONDS
+            )

@@ -112,6 +112,7 @@ def redeem_for_host(
 
 
 def _redeem(world: World, link_id: str, request: RedeemRequest, cause: Cause) -> Redeemed:
+    world.require_open()
     rules = Rules()
     check_invitee(request.invitee, request.time_zone, rules)
     rules.enforce()

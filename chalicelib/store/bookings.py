@@ -90,7 +90,7 @@ class Bookings:
         """
         transaction = self._table.transaction()
         # The order DynamoDB sees and answers in is puts, then updates; `_outcome_of` reads the answer by it.
-        transaction.put(self._booking_item(attempt.booking, cause), ABSENT)
+        transaction.put(self.item_of(attempt.booking, cause), ABSENT)
         transaction.put(self._receipt_item(attempt, cause), self._no_receipt(attempt.now))
         self._use_link(transaction, attempt, cause)
         self._days.take(transaction, attempt.booking.host_id, attempt.booking.occupied, cause)
@@ -182,7 +182,7 @@ class Bookings:
 
     def _rewrite(self, transaction: Transaction, booking: Booking, cause: Cause) -> None:
         """Put a changed booking whole, on the condition that it is as it was read: one sequence before."""
-        transaction.put(self._booking_item(booking, cause), Path("sequence") == booking.sequence - 1)
+        transaction.put(self.item_of(booking, cause), Path("sequence") == booking.sequence - 1)
 
     @staticmethod
     def _forget_receipt(transaction: Transaction, booking: Booking) -> None:
@@ -247,7 +247,8 @@ class Bookings:
             correlation_id=cause.correlation_id,
         )
 
-    def _booking_item(self, booking: Booking, cause: Cause) -> BookingItem:
+    def item_of(self, booking: Booking, cause: Cause) -> BookingItem:
+        """Return the whole item of a booking, index keys and TTL included."""
         pk, sk = booking_key(booking.booking_id)
         return BookingItem(
             pk,

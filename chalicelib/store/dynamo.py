@@ -15,6 +15,7 @@ from chalicelib.store.history import History
 from chalicelib.store.hosts import Hosts
 from chalicelib.store.links import Links
 from chalicelib.store.outbox import events_of
+from chalicelib.store.redoing import Redoing
 from chalicelib.store.retention import Retention
 from chalicelib.store.rolling_links import RollingLinks
 from chalicelib.store.table import Table
@@ -38,6 +39,7 @@ class DynamoStore:
     bookings: Bookings
     webhooks: Webhooks
     deliveries: Deliveries
+    redoing: Redoing
 
 
 def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStore:
@@ -46,6 +48,7 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
     history, days = History(table, retention), Days(table, retention)
     links = Links(table, history, retention)
     rolling = RollingLinks(table, links)
+    bookings = Bookings(table, links, days, rolling, retention)
     return DynamoStore(
         hosts=Hosts(table),
         api_keys=ApiKeys(table),
@@ -57,7 +60,8 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
         batches=Batches(table, links, retention),
         rolling_links=rolling,
         events_of=events_of,
-        bookings=Bookings(table, links, days, rolling, retention),
         webhooks=Webhooks(table, retention),
         deliveries=Deliveries(table, retention),
+        bookings=bookings,
+        redoing=Redoing(table, links, bookings, days, retention),
     )

@@ -231,6 +231,17 @@ class HistoryItem(Item):
     metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
 
 
+class RedoneItem(Item):
+    """Which events of a link were redone after a restore; `pk LINK#<linkId>`, `sk REDONE`.
+
+    `base` is the link's sequence as the backup had it; `partly` marks that an event did not say all that changed.
+    """
+
+    base = NumberAttribute()
+    seen = NumberSetAttribute(null=True)
+    partly = BooleanAttribute(null=True)
+
+
 class BatchItem(Item):
     """One keyed generate; `pk HOST#<hostId>`, `sk BATCH#<hash of the key>`: what was asked, what is done (P4)."""
 
@@ -306,6 +317,11 @@ def history_key(link_id: str, time: datetime, sequence: int, event_id: str) -> K
 def link_key(link_id: str) -> Key:
     """Return the key of a link."""
     return f"LINK#{link_id}", "LINK"
+
+
+def redone_key(link_id: str) -> Key:
+    """Return the key of what was redone of a link after a restore."""
+    return f"LINK#{link_id}", "REDONE"
 
 
 def receipt_key(link_id: str, receipt: str) -> Key:

@@ -60,7 +60,14 @@ def test_a_change_comes_out_on_the_bus(site: Site, host: Caller, bus: Bus, strea
         "sequence": 1,
         "actor": f"key:{host.key.key.key_id}",
         "correlationId": events["link.created"]["detail"]["correlationId"],
-        "data": {"status": "active", "usageCount": 0, "maxUsageCount": 1, "rolling": False},
+        "data": {
+            "status": "active",
+            "usageCount": 0,
+            "maxUsageCount": 1,
+            "expiresAt": None,
+            "notBefore": None,
+            "rolling": False,
+        },
     }
     confirmed = events["booking.confirmed"]["detail"]
     assert confirmed["bookingId"] == booking["bookingId"]

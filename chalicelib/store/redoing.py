@@ -1,0 +1,114 @@
+"""Writes that bring a restored table up to date: links and bookings as events left them, and which events were seen."""
+
+from collections.abc import Iterator
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+
+from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.links import Link
+from chalicelib.domain.redoing import Redone
+from chalicelib.store.bookings import Bookings
+from chalicelib.store.days import Days, Span
+from chalicelib.store.faults import ConditionRefused
+from chalicelib.store.items import BY_HOST, RedoneItem, link_key, redone_key
+from chalicelib.store.links import Links
+from chalicelib.store.retention import Retention
+from chalicelib.store.table import ABSENT, EXISTS, Table, Transaction
+
+_ALL = "REDONE"  # the one list partition of what was redone; it is written only while a table is restored
+_A_PAGE = 100
+
+
+class Redoing:
+    """Writes of links and bookings past their own verbs: the doors are closed meanwhile."""
+
+    def __init__(
+        self, table: Table, links: Links, bookings: Bookings, days: Days, retention: Retention
+    ) -> None:
+        self._table = table
+        self._links = links
+        self._bookings = bookings
+        self._days = days
+        self._retention = retention
+
+    def put_link(self, before: Link, after: Link, cause: Cause, *, partly: bool) -> bool:
+        """Write a link as an event left it, and that the event was seen; False when `before` is not current."""
+        transaction = self._table.transaction()
+        transaction.put(self._links.item_of(after, cause), Path("sequence") == before.sequence)
+        self._see(transaction, before, after.sequence, partly=partly)
+        return transaction.committed()
+
+    def delete_link(self, before: Link, sequence: int) -> bool:
+        """Delete a link that an event says was deleted; False when `before` is not current."""
+        transaction = self._table.transaction()
+        transaction.delete(link_key(before.link_id), Path("sequence") == before.sequence)
+        self._see(transaction, before, sequence, partly=False)
+        return transaction.committed()
+
+    def see(self, link_id: str, sequence: int, *, partly: bool) -> None:
+        """Keep that an event was seen which a later one had overtaken; of a link not redone so far, nothing."""
+        actions = [RedoneItem.seen.add({sequence}), *([Path("partly").set(value=True)] if partly else [])]
+        try:
+            self._table.update(redone_key(link_id), actions, EXISTS & (Path("base") < sequence))
+        except ConditionRefused:
+            return
+
+    def put_booking(self, before: Booking | None, after: Booking, cause: Cause) -> bool:
+        """Write a booking as an event left it, and its time; False when something was in the way: read anew.
+
+        What was in the way may be another booking that an event, still to come, moves or cancels.
+        """
+        transaction = self._table.transaction()
+        same = ABSENT if before is None else Path("sequence") == before.sequence
+        transaction.put(self._bookings.item_of(after, cause), same)
+        old = before.occupied if before is not None and before.status is BookingStatus.CONFIRMED else None
+        new = after.occupied if after.status is BookingStatus.CONFIRMED else None
+        if old != new and not self._trade(transaction, after.host_id, old, new, cause):
+            return False
+        return transaction.committed()
+
+    def all(self) -> Iterator[Redone]:
+        """Yield every link of which something was redone; found through an index, so ask once writes have settled."""
+        condition: Condition | None = None
+        while True:
+            entries = self._table.index_page(BY_HOST, _ALL, condition, _A_PAGE, newest_first=False)
+            if not entries:
+                return
+            condition = Path("listSort") > entries[-1]["listSort"]
+            found = self._table.get_many((entry["pk"], entry["sk"]) for entry in entries)
+            for raw in found.values():
+                yield _redone_of(RedoneItem.from_raw_data(raw))
+
+    def _trade(
+        self, transaction: Transaction, host_id: str, old: Span | None, new: Span | None, cause: Cause
+    ) -> bool:
+        if old is not None and new is not None:
+            return self._days.swap(transaction, host_id, old, new, cause)
+        if new is not None:
+            self._days.take(transaction, host_id, new, cause)
+        if old is not None:
+            self._days.free(transaction, host_id, old, cause)
+        return True
+
+    def _see(self, transaction: Transaction, before: Link, sequence: int, *, partly: bool) -> None:
+        base = Path("base")
+        actions = [
+            base.set(base | before.sequence),
+            RedoneItem.seen.add({sequence}),
+            Path("hostKey").set(_ALL),
+            Path("listSort").set(before.link_id),
+        ]
+        if partly:
+            actions.append(Path("partly").set(value=True))
+        transaction.update(redone_key(before.link_id), actions)
+
+
+def _redone_of(item: RedoneItem) -> Redone:
+    return Redone(
+        link_id=item.pk.removeprefix("LINK#"),
+        base=int(item.base),
+        seen=frozenset(int(number) for number in item.seen or ()),
+        partly=bool(item.partly),
+    )
