@@ -17,7 +17,7 @@ export DYNAMODB_ENDPOINT
 export BENCH_LINKS
 
 .DEFAULT_GOAL := help
-.PHONY: help openapi schemas run test bench lint fmt types dynoxide chromium key keys revoke-key package clean
+.PHONY: help openapi schemas run test bench lint fmt types dynoxide chromium key keys revoke-key package deploy destroy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,14 +43,14 @@ fmt: $(INSTALLED) ## format, and fix what ruff can fix
 bench: $(INSTALLED) dynoxide ## measure everything, some twenty minutes [ONLY="warm costs"] [BENCH_LINKS="1000 100000"]; build/bench/report.md
 	@$(PY) -m tests.bench $(ONLY)
 
-key: $(INSTALLED) ## make a local API key: ROLE=admin|host [HOST=hst_…] [NAME=…]
-	@$(PY) -m infra.keys create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
+key: $(INSTALLED) ## make an API key, here or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
+	@$(PY) -m infra.keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
 
-keys: $(INSTALLED) ## list the local API keys
-	@$(PY) -m infra.keys list
+keys: $(INSTALLED) ## list the API keys: [STAGE=…]
+	@$(PY) -m infra.keys --stage "$(STAGE)" list
 
-revoke-key: $(INSTALLED) ## revoke a local API key: KEY_ID=…
-	@$(PY) -m infra.keys revoke "$(KEY_ID)"
+revoke-key: $(INSTALLED) ## revoke an API key: KEY_ID=… [STAGE=…]
+	@$(PY) -m infra.keys --stage "$(STAGE)" revoke "$(KEY_ID)"
 
 openapi: $(INSTALLED) ## write docs/openapi.json from the code
 	@$(PY) -m infra.openapi
@@ -60,6 +60,12 @@ schemas: $(INSTALLED) ## write docs/schemas/events from the code
 
 package: $(INSTALLED) ## make the zip and the template for AWS: STAGE=… [ARCHITECTURE=arm64|x86_64]
 	@$(PY) -m infra.package --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"
+
+deploy: $(INSTALLED) ## put a stage up on AWS, or bring it up to date: STAGE=… [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes]
+	@$(PY) -m infra.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)")
+
+destroy: $(INSTALLED) ## take a stage down; its data stays: STAGE=… CONFIRM=…
+	@$(PY) -m infra.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)"
 
 clean: ## remove .venv and caches; .local (your local data) stays
 	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""API keys from the command line: `make key`, `make keys`, `make revoke-key`."""
+"""API keys from the command line: `make key`, `make keys`, `make revoke-key`; here, or on AWS with STAGE=…."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.service.authenticate import list_keys, make_key, revoke_key
+from infra.deploy import DeployError, explained, open_account, read_stage, stage_settings
 from infra.local.backend import InUseError, any_backend
 from infra.local.engines import EngineError
 
@@ -18,14 +19,20 @@ _CAUSE = Cause("system:operator", "make-key")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command against the local table; return the exit status."""
+    """Run one command against the local table, or a stage's; return the exit status."""
     given = _parse(arguments)
     try:
-        with any_backend(os.environ.get("DYNAMODB_ENDPOINT") or None, lambda _: None) as backend:
-            backend.apply()
-            bootstrap.forget()
-            _run(given)
-    except (AdmitOneError, InUseError, EngineError) as error:
+        if given.stage:
+            with explained():
+                os.environ.update(stage_settings(open_account(), read_stage(given.stage)))
+                bootstrap.forget()
+                _run(given)
+        else:
+            with any_backend(os.environ.get("DYNAMODB_ENDPOINT") or None, lambda _: None) as backend:
+                backend.apply()
+                bootstrap.forget()
+                _run(given)
+    except (AdmitOneError, DeployError, InUseError, EngineError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -49,6 +56,9 @@ def _run(given: argparse.Namespace) -> None:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="infra.keys", description=__doc__)
+    parser.add_argument(
+        "--stage", default="", help="the stage on AWS whose keys are meant (default: the local one)"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create", help="make a key and show it once")
     create.add_argument("--role", choices=[role.value for role in Role], required=True)

@@ -8,6 +8,9 @@ from typing import Any, Final
 
 from infra.functions import logical_id
 
+# A deployment is taken back when one of these goes off meanwhile; CloudFormation takes five at most.
+WATCHED: Final = ("ServerErrorsAlarm", "APIHandlerErrorsAlarm", "AuthorizerErrorsAlarm", "OutboxErrorsAlarm")
+
 _QUEUE: Final = "AWS::SQS::Queue"
 _FIVE_MINUTES: Final = 300
 _NAMESPACE: Final = {"Fn::Sub": "AdmitOne/${AWS::StackName}"}
@@ -91,7 +94,8 @@ def observing_fragment(functions: Iterable[str], fragments: Mapping[str, Any]) -
     resources: dict[str, Any] = {f"{alarm.name}Alarm": alarm.resource() for alarm in alarms}
     resources |= _metric_filters()
     resources["Dashboard"] = _dashboard([logical_id(name) for name in names], queues, dead, streams)
-    return {"Resources": resources}
+    outputs = {f"{name}Arn": {"Value": {"Fn::GetAtt": [name, "Arn"]}} for name in WATCHED}
+    return {"Resources": resources, "Outputs": outputs}
 
 
 def _function_alarms(names: Sequence[str]) -> Iterable[Alarm]:

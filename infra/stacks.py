@@ -15,6 +15,7 @@ from infra.package import Package
 _CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 _NOTHING: Final = ("didn't contain changes", "no updates are to be performed", "no changes to deploy")
 _WAIT_SECONDS: Final = 45 * 60
+POLL_SECONDS: Final = 3.0
 
 
 class StackError(Exception):
@@ -39,19 +40,23 @@ class Deployment:
     tags: Mapping[str, str] = field(default_factory=dict)
     rollback_alarms: tuple[str, ...] = ()
     watch_minutes: int = 0
-    poll_seconds: float = 3.0
+    poll_seconds: float = POLL_SECONDS
 
 
-def upload(s3: Any, bucket: str, package: Package, template: Mapping[str, Any]) -> str:
+def upload(
+    s3: Any, bucket: str, package: Package, template: Mapping[str, Any], *, owner: str | None = None
+) -> str:
     """Put the zip and a template that names it into a bucket, under names made of their bytes; return the URL.
 
-    What is there already is not sent again. Raises botocore's `ClientError`.
+    What is there already is not sent again. With `owner`, an account, the bucket has to be that account's.
+    Raises botocore's `ClientError`.
     """
+    mine = {"ExpectedBucketOwner": owner} if owner else {}
     archive = f"{package.digest}.zip"
-    _put_once(s3, bucket, archive, package.archive.read_bytes())
+    _put_once(s3, bucket, archive, package.archive.read_bytes(), mine)
     body = json.dumps(_with_code(template, bucket, archive), sort_keys=True).encode()
     name = f"{hashlib.sha256(body).hexdigest()}.json"
-    _put_once(s3, bucket, name, body)
+    _put_once(s3, bucket, name, body, mine)
     url: str = s3.meta.endpoint_url
     return f"{url}/{bucket}/{name}"
 
@@ -110,7 +115,7 @@ def outputs(cloudformation: Any, name: str) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
 
 
-def delete_stack(cloudformation: Any, name: str, poll_seconds: float = 3.0) -> None:
+def delete_stack(cloudformation: Any, name: str, poll_seconds: float = POLL_SECONDS) -> None:
     """Delete a stack and wait; what its template says to retain stays. Raises `StackError`."""
     stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
     cloudformation.delete_stack(StackName=name)
@@ -129,13 +134,13 @@ def _with_code(template: Mapping[str, Any], bucket: str, key: str) -> dict[str, 
     return whole
 
 
-def _put_once(s3: Any, bucket: str, key: str, body: bytes) -> None:
+def _put_once(s3: Any, bucket: str, key: str, body: bytes, mine: Mapping[str, str]) -> None:
     try:
-        s3.head_object(Bucket=bucket, Key=key)
+        s3.head_object(Bucket=bucket, Key=key, **mine)
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] not in {403, 404}:
             raise
-        s3.put_object(Bucket=bucket, Key=key, Body=body)
+        s3.put_object(Bucket=bucket, Key=key, Body=body, **mine)
 
 
 def _made(cloudformation: Any, deployment: Deployment, change_set: str) -> bool:
