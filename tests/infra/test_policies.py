@@ -15,6 +15,7 @@ MAY: Final[dict[str, set[str]]] = {
     "api_handler": {
         "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
         "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue",
+        "sqs:SendMessage",
     },
     "authorizer": {"dynamodb:GetItem"},
     "commands": {
@@ -27,19 +28,34 @@ MAY: Final[dict[str, set[str]]] = {
         "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
         "secretsmanager:GetSecretValue",
     },
+    "import_csv": {
+        "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
+        "events:PutEvents", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject",
+        "secretsmanager:GetSecretValue", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+    },
     "list_links": {
         "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "secretsmanager:GetSecretValue",
     },
     "outbox": {
-        "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
-        "dynamodb:PutItem", "events:PutEvents", "s3:ListBucket", "s3:PutObject", "sqs:DeleteMessage",
-        "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
+        "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams", "dynamodb:PutItem", "events:PutEvents", "s3:ListBucket", "s3:PutObject",
+        "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
     },
     "redeem_link": {
         "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
         "secretsmanager:GetSecretValue",
     },
     "revoke_links": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+    "webhook_deliver": {
+        "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "secretsmanager:GetSecretValue",
+        "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
+    },
+    "webhook_fanout": {
+        "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
+    },
+    "webhook_retry": {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query", "sqs:SendMessage"},
 }  # fmt: skip
 
 # AWS has nothing finer for these: the resource is `*`, and why.
