@@ -100,3 +100,15 @@ def test_a_poison_record_goes_whole_to_the_dead_letter_queue(
     (letter,) = letters.take()
     assert letter["record"] == poison
     assert letter["reason"] == "KeyError"
+
+
+def test_what_the_consumer_itself_writes_is_not_told_again(host: Caller, bus: Bus, stream: Stream) -> None:
+    """P6: its entries come by in the stream too; of entries, only those are told that no change of an item tells."""
+    link = host.link()
+    assert host.delete(f"/v1/links/{link['linkId']}").status_code == 204
+    deliver(stream.records())
+    assert sorted(e["type"] for e in bus.envelopes()) == ["link.created", "link.deleted"]
+    entries = stream.records()
+    assert [r["dynamodb"]["Keys"]["sk"]["S"].partition("#")[0] for r in entries] == ["HISTORY"]
+    deliver(entries)
+    assert bus.envelopes() == []

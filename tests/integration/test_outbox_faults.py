@@ -301,8 +301,8 @@ def test_dead_letters_that_are_refused_in_part_are_sent_again_alone(
         calls += 1
         if calls > 1:
             return real(QueueUrl=QueueUrl, Entries=Entries)
-        answer = real(QueueUrl=QueueUrl, Entries=Entries[1:])
-        failed = {"Id": Entries[0]["Id"], "Code": "InternalError", "SenderFault": False}
+        answer = real(QueueUrl=QueueUrl, Entries=Entries[:3] + Entries[4:])
+        failed = {"Id": Entries[3]["Id"], "Code": "InternalError", "SenderFault": False}
         return {**answer, "Failed": [failed]}
 
     with monkeypatch.context() as patch:
