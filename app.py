@@ -8,6 +8,8 @@ from chalicelib.consumers.commands import commands
 from chalicelib.consumers.direct import direct
 from chalicelib.consumers.expiry import expiry
 from chalicelib.consumers.import_csv import import_csv
+from chalicelib.consumers.mail import mail
+from chalicelib.consumers.mail_feedback import mail_feedback
 from chalicelib.consumers.outbox import outbox
 from chalicelib.consumers.restore import restore
 from chalicelib.consumers.webhook_deliver import webhook_deliver
@@ -24,6 +26,8 @@ for blueprint in (
     commands,
     direct,
     import_csv,
+    mail,
+    mail_feedback,
     restore,
     webhook_fanout,
     webhook_deliver,

@@ -10,12 +10,14 @@ from typing import Final
 
 from chalicelib.clients.aws import Aws
 from chalicelib.clients.event_bus import EventBus
+from chalicelib.clients.mail_files import MailFiles
 from chalicelib.clients.objects import Objects
 from chalicelib.clients.queue import Queue
+from chalicelib.clients.ses import Ses
 from chalicelib.clients.webhook_http import WebhookHttp
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.tokens import Keyring
-from chalicelib.service.ports import World
+from chalicelib.service.ports import Mailer, World
 from chalicelib.settings import RetentionDays, Settings, read_settings
 from chalicelib.store.dynamo import dynamo_store
 from chalicelib.store.retention import Retention
@@ -63,7 +65,16 @@ def compose(chosen: Settings) -> World:
         local=chosen.local,
         objects=Objects(aws),
         closed=chosen.bookings_closed,
+        mailer=_mailer(chosen, aws),
+        mail_queue=Queue(aws, chosen.mail_queue_url) if chosen.mail_queue_url else None,
     )
+
+
+def _mailer(chosen: Settings, aws: Aws) -> Mailer | None:
+    if chosen.mail_sender is None:
+        return None
+    ses = Ses(aws, chosen.mail_configuration_set)
+    return MailFiles(ses, chosen.mail_directory, utc_now) if chosen.mail_directory else ses
 
 
 def forget() -> None:

@@ -32,6 +32,9 @@ _LEAST_DAYS: Final = RetentionDays(
 )
 _MOST_DAYS: Final = 36500
 
+# A bare ASCII address: it goes into a header as it is, and what is beside it there is each host's own name.
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -42,7 +45,9 @@ class Settings:
     records that could not be told, `command_dlq_url` that of the commands that can't be followed.
     `webhook_queue_url` takes deliveries to be tried, `webhook_dlq_url` those given up. `local` is for one's own
     machine alone: it lets webhooks go to the loopback, with plain http too. While `bookings_closed`, nothing is
-    booked, moved or cancelled and no link changed: the table is being restored.
+    booked, moved or cancelled and no link changed: the table is being restored. Without
+    `mail_sender`, a bare address, no mail is sent; `mail_configuration_set` is SES's, that tells of bounces; in
+    `mail_directory` each mail is kept as a file too.
     """
 
     table_name: str
@@ -58,6 +63,10 @@ class Settings:
     webhook_dlq_url: str | None = None
     local: bool = False
     bookings_closed: bool = False
+    mail_sender: str | None = None
+    mail_configuration_set: str | None = None
+    mail_directory: str | None = None
+    mail_queue_url: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -81,7 +90,20 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         webhook_dlq_url=env.get("WEBHOOK_DLQ_URL") or None,
         local=env.get("LOCAL") == "1",
         bookings_closed=env.get("BOOKINGS_CLOSED") == "yes",
+        mail_sender=_address(env.get("MAIL_SENDER") or ""),
+        mail_configuration_set=env.get("MAIL_CONFIGURATION_SET") or None,
+        mail_directory=env.get("MAIL_DIRECTORY") or None,
+        mail_queue_url=env.get("MAIL_QUEUE_URL") or None,
     )
+
+
+def _address(text: str) -> str | None:
+    """Return a bare ASCII address, or None for an empty text. Raises `RuntimeError` for anything else."""
+    if not text:
+        return None
+    if not _ADDRESS.fullmatch(text):
+        raise RuntimeError(f"MAIL_SENDER: {text!r} is not a bare address, e.g. bookings@example.com")
+    return text
 
 
 def _origins(text: str) -> tuple[str, ...]:

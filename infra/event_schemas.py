@@ -24,14 +24,15 @@ def schema_of(kind: EventType | Notice) -> dict[str, Any]:
     _, parts = msgspec.json.schema_components([Envelope, data], ref_template="#/$defs/{name}")
     properties: dict[str, Any] = parts["Envelope"]["properties"]
     about = kind.value.partition(".")[0]
-    if about in {"link", "booking"}:
+    if about in {"link", "booking", "mail"}:
         for name in ("hostId", "linkId", "eventTypeId"):
             properties[name] = _just(properties[name], {"type": "string"})
     elif kind is Notice.BATCH_COMPLETED or about in {"import", "webhook"}:
         properties["linkId"] = _just(properties["linkId"], {"type": "null"})
-    properties["bookingId"] = _just(
-        properties["bookingId"], {"type": "string" if about == "booking" else "null"}
-    )
+    if about != "mail" or kind is EventType.MAIL_REQUESTED:  # the other mails are about either
+        properties["bookingId"] = _just(
+            properties["bookingId"], {"type": "string" if about == "booking" else "null"}
+        )
     properties["type"] = _just(properties["type"], {"const": kind.value})
     properties["schemaVersion"] = _just(properties["schemaVersion"], {"const": SCHEMA_VERSION})
     body = parts[data.__name__]

@@ -13,13 +13,13 @@ from chalicelib.domain.deliveries import Attempt, Delivery
 from chalicelib.domain.event_types import EventType, Location, Question
 from chalicelib.domain.events import Event
 from chalicelib.domain.hosts import Host
-from chalicelib.domain.ids import BOOKING, LINK, id_bytes
 from chalicelib.domain.link_requests import LinkRequest
 from chalicelib.domain.links import Link, LinkStatus, Recipient
 from chalicelib.domain.offers import Overrides
 from chalicelib.domain.schedules import Schedule
 from chalicelib.domain.slots import Slot
-from chalicelib.domain.tokens import Keyring, Purpose, make_token
+from chalicelib.domain.tokens import Keyring
+from chalicelib.domain.urls import booking_url, link_url
 from chalicelib.domain.visits import Opens
 from chalicelib.domain.webhooks import Webhook
 
@@ -319,6 +319,16 @@ class ShareAnswer(_Answer, frozen=True):
     mail: MailAnswer
 
 
+class SendAnswer(_Answer, frozen=True):
+    """A link is to be mailed to its recipient."""
+
+    status: Literal["queued"]
+    link_id: str
+    to: str
+    language: str
+    requested_at: Time
+
+
 class RequestedAnswer(_Answer, frozen=True):
     """A request for a new link was taken."""
 
@@ -483,16 +493,6 @@ def booking_answer(booking: Booking, ring: Keyring, base_url: str) -> BookingAns
     )
 
 
-def link_url(link: Link, ring: Keyring, base_url: str) -> str | None:
-    """Return what a link's holder opens, under a base URL; None once its signing key was retired."""
-    return _url(ring, Purpose.LINK, LINK, link.link_id, link.key_id, f"{base_url}/s/")
-
-
-def booking_url(booking: Booking, ring: Keyring, base_url: str) -> str | None:
-    """Return the invitee's own page for a booking, under a base URL, absolute or relative."""
-    return _url(ring, Purpose.BOOKING, BOOKING, booking.booking_id, booking.key_id, f"{base_url}/b/")
-
-
 def slots_answer(slots: Sequence[Slot], start: datetime, end: datetime) -> SlotsAnswer:
     """Return offered slots as JSON has them."""
     found = [SlotAnswer(start=rfc3339(slot.start), end=rfc3339(slot.end)) for slot in slots]
@@ -541,13 +541,6 @@ def link_request_answer(request: LinkRequest) -> LinkRequestAnswer:
 def optional_time(value: datetime | None) -> str | None:
     """Return an instant as JSON has it, or None."""
     return None if value is None else rfc3339(value)
-
-
-def _url(ring: Keyring, purpose: Purpose, kind: str, item_id: str, key_id: int, base: str) -> str | None:
-    raw = id_bytes(kind, item_id)
-    if raw is None or key_id not in ring.keys:
-        return None  # signed by a key that was retired: no URL opens it any more
-    return base + make_token(ring, purpose, raw, key_id)
 
 
 def webhook_answer(webhook: Webhook, now: datetime) -> WebhookAnswer:

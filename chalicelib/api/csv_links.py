@@ -13,7 +13,6 @@ from chalicelib.api.answers import (
     ImportLink,
     ImportPreviewAnswer,
     ImportRowAnswer,
-    link_url,
     optional_time,
 )
 from chalicelib.api.call import Call, whole_number
@@ -37,6 +36,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.links import LinkStatus
 from chalicelib.domain.listings import LEAST_PAGE
+from chalicelib.domain.urls import link_url
 from chalicelib.service.import_links import Imported, ImportRequest, import_links, preview_import
 from chalicelib.service.list_links import ListRequest, list_links
 

@@ -13,7 +13,6 @@ from chalicelib.api.answers import (
     OfferRecipient,
     SlotsAnswer,
     booking_answer,
-    booking_url,
     optional_time,
     slots_answer,
 )
@@ -41,6 +40,7 @@ from chalicelib.domain.event_types import EventSettings
 from chalicelib.domain.links import Recipient, expected_address
 from chalicelib.domain.redeeming import hash_body
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.urls import booking_url
 from chalicelib.pages import invitee as pages
 from chalicelib.pages.languages import Words
 from chalicelib.service.note_open import note_open

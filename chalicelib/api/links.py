@@ -8,13 +8,16 @@ from chalicelib.api.answers import (
     LinkAnswer,
     LinkPageAnswer,
     LinksAnswer,
+    SendAnswer,
     link_answer,
 )
 from chalicelib.api.bulk import bulk_answer, require_answerable
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
-from chalicelib.api.schemas import LinkChanges, LinkIdsBody, LinksBody
+from chalicelib.api.schemas import LinkChanges, LinkIdsBody, LinksBody, SendBody
 from chalicelib.api.team import PAGING, base_url, one_of, page_limit, team_door
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.emails import masked_address
 from chalicelib.domain.links import MOST_LINKS_A_CALL, Link, LinkStatus
 from chalicelib.domain.redeeming import hash_body
 from chalicelib.service.change_link import change_link
@@ -24,6 +27,7 @@ from chalicelib.service.read_link import read_link
 from chalicelib.service.replace import replace_link
 from chalicelib.service.revoke import BulkResult, bulk_delete, bulk_revoke, delete_link, revoke_link
 from chalicelib.service.rolling_link import read_rolling_link, renew_rolling_link
+from chalicelib.service.send_link import send_link
 
 MANY_LINKS: Final = 3_500_000  # bytes; the answer repeats them and must stay within Lambda's 6 MB
 
@@ -107,6 +111,31 @@ def post_replace(call: Call) -> Reply:
         bootstrap.world(), call.caller, call.path("linkId"), call.idempotency_key, call.cause()
     )
     return _link_reply(call, fresh, 201)
+
+
+@links.on("POST", "/v1/links/{linkId}/send", body=SendBody, answer=SendAnswer, status=202, keyed=True)
+def post_send(call: Call) -> Reply:
+    """Mail a live link to its recipient."""
+    body = call.decode(SendBody) if call.body() else SendBody()
+    wish = send_link(
+        bootstrap.world(),
+        call.caller,
+        call.path("linkId"),
+        body.message,
+        body.language,
+        call.idempotency_key,
+        call.cause(),
+    )
+    return json_reply(
+        202,
+        SendAnswer(
+            status="queued",
+            link_id=wish.link_id,
+            to=masked_address(wish.to),
+            language=wish.language,
+            requested_at=rfc3339(wish.requested_at),
+        ),
+    )
 
 
 @links.on("GET", "/v1/event-types/{eventTypeId}/rolling-link", answer=LinkAnswer)

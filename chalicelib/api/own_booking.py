@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import BookingAnswer, SlotsAnswer, booking_answer, booking_url, slots_answer
+from chalicelib.api.answers import BookingAnswer, SlotsAnswer, booking_answer, slots_answer
 from chalicelib.api.call import FORM, JSON, Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import DEFAULT_RANGE, Instant, instant, when
@@ -25,6 +25,7 @@ from chalicelib.api.team import base_url
 from chalicelib.domain import errors
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.errors import AdmitOneError, ConflictError, FieldFault, InvalidRequestError
+from chalicelib.domain.urls import booking_url
 from chalicelib.pages import own_booking as pages
 from chalicelib.pages.calendars import calendar_text, calendar_urls
 from chalicelib.pages.invitee import DeadPage, ProblemPage, dead_page, problem_page

@@ -197,6 +197,13 @@ class NothingBody(_Body, frozen=True):
     """A body that says nothing: `{}`."""
 
 
+class SendBody(_Body, frozen=True):
+    """How a link is mailed to its recipient: a word of the host's, and the mail's language."""
+
+    message: str = ""
+    language: Literal["en", "de", "fr", "es", "ja"] = "en"
+
+
 class AskBody(_Body, frozen=True):
     """What the holder of a dead link sends to ask for a new one."""
 

@@ -3,11 +3,12 @@
 from typing import Final
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import MailAnswer, ShareAnswer, link_url
+from chalicelib.api.answers import MailAnswer, ShareAnswer
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.team import base_url, team_door
 from chalicelib.domain.errors import ConflictError
+from chalicelib.domain.urls import link_url
 from chalicelib.pages.share import Invitation, embed_snippet, invitation_mail, qr_svg
 from chalicelib.service.share_link import Shareable, share_link
 

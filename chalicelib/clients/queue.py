@@ -60,6 +60,15 @@ class Queue:
                 refused |= {int(entry["Id"]): str(entry["Code"]) for entry in answer.get("Failed", ())}
         return refused
 
+    def put_off(self, receipt: str, seconds: int) -> None:
+        """Hide a message that was received for `seconds` more (0 to 43,200). Raises `QueueUnavailableError`."""
+        try:
+            self._client.change_message_visibility(
+                QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds
+            )
+        except FAILURES as error:
+            raise QueueUnavailableError(f"The queue put nothing off: {failure_of(error)}.") from error
+
     @property
     def _client(self) -> Any:
         return self._aws.client("sqs")

@@ -6,7 +6,6 @@ from typing import Any, Final
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import link_url
 from chalicelib.api.problems import problem
 from chalicelib.consumers.verbs import OutOfTimeError, require_time
 from chalicelib.domain.causes import Cause
@@ -14,6 +13,7 @@ from chalicelib.domain.dropped import Dropped, Place, place_of, read_dropped
 from chalicelib.domain.errors import AdmitOneError, ConflictError, TryLaterError
 from chalicelib.domain.event_data import ImportCompleted, ImportFailed
 from chalicelib.domain.notices import notice
+from chalicelib.domain.urls import link_url
 from chalicelib.service.import_object import import_object
 from chalicelib.service.notify import notify
 from chalicelib.service.ports import World

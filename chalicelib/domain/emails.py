@@ -25,17 +25,29 @@ def normalise_email(value: str) -> str:
 
     Raises ValueError when `value` is not an email address.
     """
-    value = value.strip()
-    local, _, domain = value.rpartition("@")
-    ascii_domain = _ascii_domain(domain)
-    if ascii_domain is None or not is_email(value):
-        raise ValueError("not an email address")
-    return f"{unicodedata.normalize('NFC', local).casefold()}@{ascii_domain}"
+    local, _, domain = ascii_address(value).rpartition("@")
+    return f"{unicodedata.normalize('NFC', local).casefold()}@{domain}"
 
 
 def email_domain(value: str) -> str:
     """Return the domain of an address in its ASCII (IDNA) form, lower case."""
     return normalise_email(value).rpartition("@")[2]
+
+
+def ascii_address(value: str) -> str:
+    """Return an address with its domain in ASCII (IDNA), the part before it as typed. Raises ValueError."""
+    value = value.strip()
+    local, _, domain = value.rpartition("@")
+    ascii_domain = _ascii_domain(domain)
+    if ascii_domain is None or not is_email(value):
+        raise ValueError("not an email address")
+    return f"{local}@{ascii_domain}"
+
+
+def masked_address(value: str) -> str:
+    """Return an address as a history may show it: `g…@example.com`."""
+    local, _, domain = value.rpartition("@")
+    return f"{local[:1]}…@{domain}"
 
 
 def _ascii_domain(domain: str) -> str | None:

@@ -87,6 +87,11 @@ class ConflictError(AdmitOneError):
     title = "The current state does not allow this."
 
 
+class MailNotConfiguredError(AdmitOneError):
+    code = "mail-not-configured"
+    title = "This installation sends no mail."
+
+
 class DeadLinkError(AdmitOneError):
     """Base of the answers for a genuine link that can no longer be used."""
 

@@ -112,6 +112,46 @@ class BookingErased(BookingSpan, frozen=True, kw_only=True):
     """A booking's person was erased; the record stays."""
 
 
+class MailRequested(Data, frozen=True, kw_only=True):
+    """A host asked that the link be mailed to its recipient."""
+
+    send_id: Annotated[Text, Meta(description="What tells this wish from another.")]
+    to: Annotated[Text, Meta(description="The recipient's address, masked: `g…@example.com`.")]
+    language: Annotated[Text, Meta(description="The mail's language.")]
+
+
+class MailFate(Data, frozen=True, kw_only=True):
+    """Which mail it was."""
+
+    about: Annotated[Text, Meta(description="The `id` of the event that the mail told of.")]
+    addressee: Annotated[Literal["invitee", "host", "recipient"], Meta(description="Whom the mail was for.")]
+    to: Annotated[Text, Meta(description="The address, masked: `g…@example.com`.")]
+
+
+class MailSent(MailFate, frozen=True, kw_only=True):
+    """The mail with the link was handed over to SES."""
+
+
+class MailFailed(MailFate, frozen=True, kw_only=True):
+    """A mail was not sent and will not be: SES refuses it for good, or what it was about has changed."""
+
+    reason: Annotated[Text, Meta(description="Why, e.g. `rejected`, `address-not-ascii`, `link-used`.")]
+
+
+class MailBounced(MailFate, frozen=True, kw_only=True):
+    """A mail came back."""
+
+    reason: Annotated[
+        Text, Meta(description="SES's kind of bounce, and the receiving server's status codes.")
+    ]
+
+
+class MailComplained(MailFate, frozen=True, kw_only=True):
+    """The addressee reported a mail as unwanted."""
+
+    reason: Annotated[str | None, Meta(description="The kind of complaint, where the reporter says it.")]
+
+
 class BatchCompleted(Data, frozen=True, kw_only=True):
     """A generate command has made all its links."""
 

@@ -35,6 +35,11 @@ class EventType(StrEnum):
     BOOKING_CANCELLED = "booking.cancelled"
     BOOKING_RESCHEDULED = "booking.rescheduled"
     BOOKING_ERASED = "booking.erased"
+    MAIL_REQUESTED = "mail.requested"
+    MAIL_SENT = "mail.sent"
+    MAIL_FAILED = "mail.failed"
+    MAIL_BOUNCED = "mail.bounced"
+    MAIL_COMPLAINED = "mail.complained"
 
 
 DATA: Final[Mapping[EventType, type[event_data.Data]]] = {
@@ -51,6 +56,11 @@ DATA: Final[Mapping[EventType, type[event_data.Data]]] = {
     EventType.BOOKING_CANCELLED: event_data.BookingCancelled,
     EventType.BOOKING_RESCHEDULED: event_data.BookingRescheduled,
     EventType.BOOKING_ERASED: event_data.BookingErased,
+    EventType.MAIL_REQUESTED: event_data.MailRequested,
+    EventType.MAIL_SENT: event_data.MailSent,
+    EventType.MAIL_FAILED: event_data.MailFailed,
+    EventType.MAIL_BOUNCED: event_data.MailBounced,
+    EventType.MAIL_COMPLAINED: event_data.MailComplained,
 }
 """What the `data` of each kind holds; `make schemas` writes the published schemas from it."""
 

@@ -1,21 +1,25 @@
 """A booking as calendars take it: iCalendar text (RFC 5545, 5546), and URLs that add it to Google's or Outlook's."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
-from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
+from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.clock import rfc3339
-from chalicelib.pages.languages import words
+from chalicelib.pages.languages import Words, language_of, words
 from chalicelib.pages.places import place_line
+
+if TYPE_CHECKING:
+    from icalendar import Event
 
 PRODID: Final = "-//Admit One//Bookings//EN"
 UID_DOMAIN: Final = "admit-one"
 _MOST_QUOTED: Final = 600  # characters of one value in a URL, escaped: the whole stays well under 2,048
 
 
-class Organizer(NamedTuple):
-    """Who sends an invite: replies to it go to this address."""
+class Person(NamedTuple):
+    """Who takes part in an invitation, or sends it: replies to it go to the sender's address."""
 
     name: str
     email: str
@@ -28,21 +32,11 @@ class CalendarUrls(NamedTuple):
     outlook: str
 
 
-def calendar_text(
-    booking: Booking,
-    *,
-    host_name: str,
-    own_page: str | None,
-    now: datetime,
-    organizer: Organizer | None = None,
-) -> str:
-    """Return a booking as an iCalendar object with one event, in UTC.
+def calendar_text(booking: Booking, *, host_name: str, own_page: str | None, now: datetime) -> str:
+    """Return a booking as an iCalendar file with one event, in UTC.
 
-    The UID never changes and SEQUENCE grows with every change, so an event that is read again replaces itself.
-
-    Without an organizer it is for a file: `PUBLISH`, and nobody is invited, so that the calendar takes it as the
-    reader's own and never writes to the host when it is deleted (Outlook can't open a `REQUEST` that did not come
-    by mail at all). With one it is for a mail to the invitee: `REQUEST`, or `CANCEL` once it is cancelled.
+    It is `PUBLISH`, and nobody is invited, so that the calendar takes it as the reader's own and never writes to the
+    host when it is deleted. (Outlook can't open a `REQUEST` that did not come by mail at all.)
 
     Parameters
     ----------
@@ -53,40 +47,38 @@ def calendar_text(
     now
         When this text is made, UTC.
     """
-    from icalendar import Calendar, Event  # here, not above: 50 to 130 ms that no other request need pay
+    say = words(language_of(booking.language))
+    event = _event(booking, _description(booking, host_name, own_page, say), own_page, now, say)
+    return _calendar(event, "PUBLISH")
 
-    cancelled = booking.status is BookingStatus.CANCELLED
-    event = Event()
-    event.add("uid", f"{booking.booking_id}@{UID_DOMAIN}")
-    event.add("sequence", booking.sequence - 1)
-    event.add("dtstamp", now.astimezone(UTC))
-    event.add("created", booking.created_at.astimezone(UTC))
-    event.add("dtstart", booking.start.astimezone(UTC))
-    event.add("dtend", booking.end.astimezone(UTC))
-    event.add("summary", booking.title)
-    event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
-    event.add("description", _description(booking, host_name, own_page))
-    if place := place_line(booking.location, words("en")):
-        event.add("location", place)
-    if own_page:
-        event.add("url", own_page)
-    if organizer is not None:
-        event.add("organizer", _address(organizer))
-        if booking.invitee is not None:
-            event.add("attendee", _address(booking.invitee, ROLE="REQ-PARTICIPANT", PARTSTAT="ACCEPTED"))
 
-    calendar = Calendar()
-    calendar.add("prodid", PRODID)
-    calendar.add("version", "2.0")
-    calendar.add("method", _method(scheduled=organizer is not None, cancelled=cancelled))
-    calendar.add_component(event)
-    text: str = calendar.to_ical().decode()
-    return text
+def invitation(
+    booking: Booking,
+    *,
+    organizer: Person,
+    attendees: Sequence[Person],
+    description: str,
+    url: str | None,
+    now: datetime,
+    say: Words,
+) -> tuple[str, str]:
+    """Return a booking as a mail brings it to a calendar, and its METHOD: `REQUEST`, or `CANCEL` once cancelled.
+
+    Everyone who takes part has agreed already, by booking or by offering the time, and nobody is asked to answer.
+    Addresses are ASCII.
+    """
+    event = _event(booking, description, url, now, say)
+    event.add("organizer", _address(organizer))
+    for person in attendees:
+        event.add("attendee", _address(person, ROLE="REQ-PARTICIPANT", PARTSTAT="ACCEPTED", RSVP="FALSE"))
+    method = "CANCEL" if booking.status is BookingStatus.CANCELLED else "REQUEST"
+    return _calendar(event, method), method
 
 
 def calendar_urls(booking: Booking, *, host_name: str, own_page: str | None) -> CalendarUrls:
     """Return the URLs that open Google's or Outlook.com's calendar with a booking filled in, in UTC."""
-    place, details = place_line(booking.location, words("en")), _description(booking, host_name, own_page)
+    say = words(language_of(booking.language))
+    place, details = place_line(booking.location, say), _description(booking, host_name, own_page, say)
     google = {
         "action": "TEMPLATE",
         "text": booking.title,
@@ -109,25 +101,55 @@ def calendar_urls(booking: Booking, *, host_name: str, own_page: str | None) -> 
     )
 
 
-def _method(*, scheduled: bool, cancelled: bool) -> str:
-    if not scheduled:
-        return "PUBLISH"
-    return "CANCEL" if cancelled else "REQUEST"
+def _event(booking: Booking, description: str, url: str | None, now: datetime, say: Words) -> "Event":
+    """Return the event. Its UID never changes and SEQUENCE grows with every change: read again, it replaces itself."""
+    from icalendar import Event  # here, not above: 50 to 130 ms that no other request need pay
+
+    event = Event()
+    event.add("uid", f"{booking.booking_id}@{UID_DOMAIN}")
+    event.add("sequence", booking.sequence - 1)
+    event.add("dtstamp", now.astimezone(UTC))
+    event.add("created", booking.created_at.astimezone(UTC))
+    event.add("dtstart", booking.start.astimezone(UTC))
+    event.add("dtend", booking.end.astimezone(UTC))
+    event.add("summary", booking.title)
+    event.add("status", "CANCELLED" if booking.status is BookingStatus.CANCELLED else "CONFIRMED")
+    if description:
+        event.add("description", description)
+    if place := place_line(booking.location, say):
+        event.add("location", place)
+    if url:
+        event.add("url", url)
+    return event
 
 
-def _description(booking: Booking, host_name: str, own_page: str | None) -> str:
+def _calendar(event: "Event", method: str) -> str:
+    from icalendar import Calendar
+
+    calendar = Calendar()
+    calendar.add("prodid", PRODID)
+    calendar.add("version", "2.0")
+    calendar.add("method", method)
+    calendar.add_component(event)
+    text: str = calendar.to_ical().decode()
+    return text
+
+
+def _description(booking: Booking, host_name: str, own_page: str | None, say: Words) -> str:
     if booking.status is BookingStatus.CANCELLED:
-        lines = ["This booking is cancelled.", own_page]
+        lines = [say("mails.calendar.cancelled"), own_page]
     else:  # the page first: what is cut where all this goes into a URL is the name
-        lines = [own_page and f"Move or cancel: {own_page}", host_name and f"With {host_name}."]
+        change = own_page and say("mails.row", label=say("mails.change"), value=own_page)
+        lines = [change, host_name and say("mails.calendar.with", host=host_name)]
     return "\n".join(line for line in lines if line)
 
 
-def _address(person: Organizer | Invitee, **parameters: str) -> str:
+def _address(person: Person, **parameters: str) -> str:
     from icalendar import vCalAddress
 
     address: str = vCalAddress("mailto:" + quote(person.email, safe="@+!$&'*=/._~-"))
-    address.params.update({"CN": person.name, **parameters})  # type: ignore[attr-defined] # vCalAddress is a str
+    named = {"CN": person.name} if person.name else {}
+    address.params.update({**named, **parameters})  # type: ignore[attr-defined] # vCalAddress is a str
     return address
 
 

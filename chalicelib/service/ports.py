@@ -19,6 +19,7 @@ from chalicelib.domain.hosts import Host
 from chalicelib.domain.link_requests import LinkRequest
 from chalicelib.domain.links import DueLink, Link, LinkStatus
 from chalicelib.domain.listings import BookingFilter, DueList, Entry, LinkFilter
+from chalicelib.domain.mails import Claim, ClaimState, Letter, LinkMail, MailId
 from chalicelib.domain.occupancy import Cell
 from chalicelib.domain.redeeming import Attempt, Outcome, Receipt
 from chalicelib.domain.redoing import Redone
@@ -225,6 +226,22 @@ class RedoingStore(Protocol):
     def all(self) -> Iterator[Redone]: ...
 
 
+class MailStore(Protocol):
+    """Mails, as `store.mails.Mails` keeps them."""
+
+    def claim(self, mail_id: MailId, holder: str, *, now: datetime, until: datetime) -> Claim: ...
+    def release(self, mail_id: MailId, holder: str, *, now: datetime) -> None: ...
+    def end(self, mail_id: MailId, state: ClaimState, detail: str, *, now: datetime) -> Claim | None: ...
+    def ask(self, wish: LinkMail, cause: Cause) -> LinkMail: ...
+    def asked(self, link_id: str, send_id: str, *, now: datetime) -> LinkMail | None: ...
+
+
+class Mailer(Protocol):
+    """What sends a mail, as `clients.ses.Ses` does."""
+
+    def send(self, letter: Letter) -> str: ...
+
+
 class Store(Protocol):
     """Everything that is kept, by what it is."""
 
@@ -255,6 +272,8 @@ class Store(Protocol):
     @property
     def redoing(self) -> RedoingStore: ...
     @property
+    def mails(self) -> MailStore: ...
+    @property
     def events_of(self) -> Callable[[Mapping[str, Any]], list[Event]]: ...
 
 
@@ -269,6 +288,7 @@ class Queue(Protocol):
 
     def send(self, body: str, *, delay_seconds: int = 0) -> None: ...
     def send_many(self, bodies: Sequence[str], *, delay_seconds: int = 0) -> dict[int, str]: ...
+    def put_off(self, receipt: str, seconds: int) -> None: ...
 
 
 class WebhookHttp(Protocol):
@@ -290,8 +310,9 @@ class Objects(Protocol):
 class World:
     """What a service may lean on. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once.
 
-    The bus and the queues are None where the environment names none. `local` allows webhooks to the loopback. While
-    `closed`, nobody books, moves, cancels or changes a link: the table was restored and is being brought up to date.
+    The bus, the queues and the mailer are None where the environment names none. `local` allows webhooks to the
+    loopback. While `closed`, nobody books, moves, cancels or changes a link: the table was restored and is being
+    brought up to date.
     """
 
     store: Store
@@ -307,6 +328,8 @@ class World:
     webhook_http: WebhookHttp | None = None
     local: bool = False
     objects: Objects | None = None
+    mailer: Mailer | None = None
+    mail_queue: Queue | None = None
     closed: bool = False
 
     def require_open(self) -> None:

@@ -14,6 +14,7 @@ from chalicelib.store.event_types import EventTypes
 from chalicelib.store.history import History
 from chalicelib.store.hosts import Hosts
 from chalicelib.store.links import Links
+from chalicelib.store.mails import Mails
 from chalicelib.store.outbox import events_of
 from chalicelib.store.redoing import Redoing
 from chalicelib.store.retention import Retention
@@ -40,6 +41,7 @@ class DynamoStore:
     webhooks: Webhooks
     deliveries: Deliveries
     redoing: Redoing
+    mails: Mails
 
 
 def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStore:
@@ -64,4 +66,5 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
         deliveries=Deliveries(table, retention),
         bookings=bookings,
         redoing=Redoing(table, links, bookings, days, retention),
+        mails=Mails(table, history, retention),
     )

@@ -18,6 +18,7 @@ from chalicelib.domain.deliveries import Delivery
 from chalicelib.domain.event_types import EventSettings, Location
 from chalicelib.domain.hosts import HostSettings
 from chalicelib.domain.links import Recipient
+from chalicelib.domain.mails import MailId
 from chalicelib.domain.offers import Overrides
 from chalicelib.domain.webhooks import Webhook
 from chalicelib.store.attributes import DocumentAttribute, InstantAttribute
@@ -274,6 +275,31 @@ class DeliveryItem(Item):
     due_sort = UnicodeAttribute(attr_name="dueSort", null=True)
 
 
+class MailItem(Item):
+    """One mail; `pk MAIL#<eventId>`, `sk MAIL#<addressee>`: who sends it until when, and how it ended."""
+
+    state = UnicodeAttribute()
+    holder = UnicodeAttribute()
+    claimed_until = InstantAttribute(attr_name="claimedUntil")
+    attempts = NumberAttribute()
+    ended_at = InstantAttribute(attr_name="endedAt", null=True)
+    detail = UnicodeAttribute(null=True)
+
+
+class LinkMailItem(Item):
+    """A wish that a link be mailed to its recipient; `pk LINK#<linkId>`, `sk SEND#<sendId>`."""
+
+    host_id = UnicodeAttribute(attr_name="hostId")
+    event_type_id = UnicodeAttribute(attr_name="eventTypeId")
+    email = UnicodeAttribute()
+    language = UnicodeAttribute()
+    message = UnicodeAttribute(null=True)
+    body_hash = UnicodeAttribute(attr_name="bodyHash")
+    requested_at = InstantAttribute(attr_name="requestedAt")
+    external_id = UnicodeAttribute(attr_name="externalId", null=True)
+    metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
+
+
 def host_key(host_id: str) -> Key:
     """Return the key of a host."""
     return f"HOST#{host_id}", "HOST"
@@ -357,6 +383,16 @@ def host_webhooks_key(host_id: str) -> Key:
 def delivery_key(webhook_id: str, delivery_id: str, event_time: datetime) -> Key:
     """Return the key of a delivery."""
     return f"HOOK#{webhook_id}", f"DELIVERY#{list_sort(event_time, delivery_id)}"
+
+
+def mail_key(mail_id: MailId) -> Key:
+    """Return the key of a mail."""
+    return f"MAIL#{mail_id.event_id}", f"MAIL#{mail_id.addressee}"
+
+
+def link_mail_key(link_id: str, send_id: str) -> Key:
+    """Return the key of a wish that a link be mailed."""
+    return f"LINK#{link_id}", f"SEND#{send_id}"
 
 
 def host_list(host_id: str, kind: str, status: str) -> str:

@@ -34,6 +34,7 @@ from tests.engines import Table
 # A Monday, and far ahead: nothing made by this clock is over for the engine's own clock, so its TTL takes nothing.
 NOW: Final = datetime(2040, 1, 2, 8, 0, tzinfo=UTC)
 BASE_URL: Final = "https://admit.example"
+MAIL_SENDER: Final = "bookings@admit.example"
 CAUSE: Final = Cause("system:test", "test")
 HTML: Final = {"Accept": "text/html"}
 JSON: Final = {"Accept": "application/json"}
@@ -274,6 +275,7 @@ def settings_for(table: Table, signing_keys: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL_DYNAMODB": table.endpoint_url,
         "SIGNING_KEYS": signing_keys,
         "BASE_URL": BASE_URL,
+        "MAIL_SENDER": MAIL_SENDER,
     }
 
 

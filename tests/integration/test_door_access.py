@@ -94,6 +94,7 @@ ROUTES: Final[dict[tuple[str, str], Callable[[Ids], Ask]]] = {
     ("GET", "/v1/links/{linkId}/qr.svg"): lambda ids: Ask(f"/v1/links/{ids.link}/qr.svg"),
     ("POST", "/v1/links/bulk-revoke"): lambda ids: Ask("/v1/links/bulk-revoke", {"linkIds": [ids.link]}),
     ("POST", "/v1/links/{linkId}/replace"): lambda ids: Ask(f"/v1/links/{ids.link}/replace"),
+    ("POST", "/v1/links/{linkId}/send"): lambda ids: Ask(f"/v1/links/{ids.link}/send", {}),
     ("GET", "/v1/links/{linkId}/history"): lambda ids: Ask(f"/v1/links/{ids.link}/history"),
     ("GET", "/v1/link-requests"): lambda ids: Ask("/v1/link-requests", params={"hostId": ids.host}),
     ("POST", "/v1/link-requests/{requestId}/answer"): lambda ids: Ask(
@@ -146,7 +147,7 @@ every_route = pytest.mark.parametrize("route", list(ROUTES), ids=" ".join)
 
 def ids_of(site: Site, caller: Caller) -> Ids:
     """Make an event type with its rolling link, a link and a booking by it, and return what they are called."""
-    link = caller.link(maxUsageCount=2)
+    link = caller.link(maxUsageCount=2, recipient={"email": "grace@invitees.example"})
     made(caller.post(f"/v1/event-types/{link['eventTypeId']}/rolling-link", {}))
     booking = made(site.redeem(link, at(days=1)))
     assert caller.host_id is not None

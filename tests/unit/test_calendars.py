@@ -17,12 +17,13 @@ from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
 from chalicelib.domain.errors import InvalidValueError
 from chalicelib.domain.event_types import Location
 from chalicelib.domain.rules import Rules
-from chalicelib.pages.calendars import Organizer, calendar_text, calendar_urls
+from chalicelib.pages.calendars import Person, calendar_text, calendar_urls, invitation
+from chalicelib.pages.languages import words
 
 NOW = datetime(2026, 11, 21, 9, 0, 0, 250_000, tzinfo=UTC)
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 PAGE = "https://admit.example/b/AQtoken-_0"
-MIA = Organizer("Mia, of Sales", "mia@team.example")
+MIA = Person("Mia, of Sales", "mia@team.example")
 HARD = 'Ünï; c, "q" \\n 日本語 👩‍👩‍👧 ^n\u2028x\u0085y:z' + " é" * 60
 INJECTION = "Hi\r\nBEGIN:VEVENT\nX-EVIL:1\r\n\r\n<script>"
 
@@ -48,8 +49,24 @@ def a_booking(**changes: Any) -> Booking:
     return msgspec.structs.replace(booking, **changes)
 
 
-def text_of(booking: Booking, *, organizer: Organizer | None = None, host_name: str = "Mia") -> str:
-    return calendar_text(booking, host_name=host_name, own_page=PAGE, now=NOW, organizer=organizer)
+def text_of(booking: Booking, *, host_name: str = "Mia") -> str:
+    return calendar_text(booking, host_name=host_name, own_page=PAGE, now=NOW)
+
+
+def invited(booking: Booking, *, organizer: Person = MIA, url: str | None = PAGE) -> str:
+    """Return the invitation of a booking to whoever made it."""
+    people = [Person(booking.invitee.name, booking.invitee.email)] if booking.invitee else []
+    text, method = invitation(
+        booking,
+        organizer=organizer,
+        attendees=people,
+        description=booking.title if url else "",
+        url=url,
+        now=NOW,
+        say=words("en"),
+    )
+    assert f"METHOD:{method}\r\n" in text
+    return text
 
 
 def parsed(text: str) -> tuple[Calendar, Event]:
@@ -114,7 +131,7 @@ def test_the_uid_stays_and_the_sequence_grows_over_a_move_and_a_cancellation() -
 )
 def test_a_mail_invites_the_invitee_in_the_organizers_name(status: BookingStatus, method: str) -> None:
     # RFC 5546 §3.2.2 and §3.2.5: both need ORGANIZER and ATTENDEE.
-    calendar, event = parsed(text_of(a_booking(status=status), organizer=MIA))
+    calendar, event = parsed(invited(a_booking(status=status)))
     assert calendar.method == method
     assert event.status == status.value.upper()
     assert event.organizer is not None
@@ -132,9 +149,12 @@ def test_a_cancelled_file_is_published_as_cancelled() -> None:
 
 def test_without_a_place_a_page_or_a_person_those_are_left_out() -> None:
     booking = a_booking(location=None, invitee=None)
-    text = calendar_text(booking, host_name="", own_page=None, now=NOW, organizer=MIA)
-    assert not {"LOCATION", "URL", "ATTENDEE"} & set(properties(text))
-    assert "None" not in text
+    for text in (
+        calendar_text(booking, host_name="", own_page=None, now=NOW),
+        invited(booking, url=None),
+    ):
+        assert not {"LOCATION", "URL", "ATTENDEE"} & set(properties(text))
+        assert "None" not in text
 
 
 @pytest.mark.parametrize(
@@ -168,7 +188,9 @@ def test_whatever_was_typed_stays_one_value(typed: str) -> None:
     booking = a_booking(
         title=typed, location=Location("custom", typed), invitee=Invitee(typed, "sam@example.org")
     )
-    text = text_of(booking, organizer=Organizer(typed, "mia@team.example"), host_name=typed)
+    _, event = parsed(text_of(booking, host_name=typed))
+    assert typed.replace("\r\n", "\n") in (event.description or "")
+    text = invited(booking, organizer=Person(typed, "mia@team.example"))
     _, event = parsed(text)
     one_line_break = typed.replace("\r\n", "\n")
     assert event.summary == one_line_break

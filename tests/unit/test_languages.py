@@ -31,6 +31,7 @@ BY_PATTERN = {
         r"problem\..*",  # invitee.py, by the status
         r"fault\.answer-(choice|long)",  # invitee_door.py
     ],
+    "mails": [r"(confirmed|moved|cancelled)(\.subject)?", r"host\..*"],  # mail.py, by what happened
     "times": [r"area\..*"],  # times.py
 }
 

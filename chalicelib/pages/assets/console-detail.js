@@ -13,6 +13,7 @@ const EVENTS = {
   "link.created": "Made", "link.updated": "Changed", "link.opened": "Opened for the first time", "link.used": "Booked with", "link.revoked": "Revoked",
   "link.expired": "Expired", "link.deleted": "Deleted", "link.requested": "Someone asked for a new link", "link.denied": "Someone was turned away",
   "booking.confirmed": "Booking made", "booking.cancelled": "Booking cancelled", "booking.rescheduled": "Booking moved", "booking.erased": "Personal data erased",
+  "mail.requested": "To be mailed", "mail.sent": "Mailed", "mail.failed": "A mail could not be sent", "mail.bounced": "A mail came back", "mail.complained": "A mail was reported as unwanted",
 };
 /** @type {Record<string, string>} */
 const FIELDS = { maxUsageCount: "uses", expiresAt: "expiry", notBefore: "not before", recipient: "recipient", overrides: "customisation", label: "label", metadata: "metadata", externalId: "external id", restoreUseOnCancel: "what a cancelled booking gives back" };

@@ -1,0 +1,72 @@
+"""The mail queue's consumer: events of bookings, and wishes that a link be mailed, become mails, each sent once."""
+
+import logging
+from typing import Any
+
+import msgspec
+from chalice.app import Blueprint
+
+from chalicelib import bootstrap
+from chalicelib.domain.envelopes import Envelope as Event, read_envelope
+from chalicelib.domain.mails import MailDeferredError, MailRefusedError, MailUnknownError
+from chalicelib.domain.urls import booking_url, link_url
+from chalicelib.pages.mail import Envelope, booking_mail, link_mail
+from chalicelib.service.mail_later import mail_later
+from chalicelib.service.mails_of_event import BookingNews, MailNews, NoNews, mails_of_event
+from chalicelib.service.send_mail import send_once
+
+mail = Blueprint(__name__)
+log = logging.getLogger(__name__)
+
+
+@mail.lambda_function(name="mail")
+def send(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Take a batch of the queue's messages; answer with those that are to come again."""
+    del context
+    failed = []
+    for record in event["Records"]:
+        number = record["messageId"]
+        try:
+            _tell(read_envelope(msgspec.json.decode(record["body"])["detail"]))
+        except (MailDeferredError, MailUnknownError) as error:
+            log.warning("message %s: a mail is to be tried again: %s", number, error)
+            mail_later(bootstrap.world(), record)
+        except Exception as error:  # noqa: BLE001 - one bad message stops nobody
+            # By its name alone: what went wrong may quote what was read, or a mail with its secret (P7).
+            log.error("message %s can't be told: %s", number, type(error).__name__)  # noqa: TRY400
+        else:
+            continue
+        failed.append({"itemIdentifier": number})
+    return {"batchItemFailures": failed}
+
+
+def _tell(event: Event) -> None:
+    """Send what an event asks for. Where one mail fails the others are still sent, then the first failure is raised."""
+    world = bootstrap.world()
+    mailer = world.mailer
+    if mailer is None:
+        return  # mail is off
+    failures: list[Exception] = []
+    for news in mails_of_event(world, event):
+        try:
+            send_once(world, mailer, news.draft, lambda to, news=news: _written(news, to))  # type: ignore[misc]
+        except Exception as failure:  # noqa: BLE001 - raised below
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+
+
+def _written(news: MailNews, to: str) -> bytes:
+    """Return a mail; the secret URL in it is made here, and kept nowhere. Raises `MailRefusedError`."""
+    if isinstance(news, NoNews):
+        raise MailRefusedError(news.reason)
+    world, settings = bootstrap.world(), bootstrap.settings()
+    if settings.mail_sender is None or settings.base_url is None:
+        raise RuntimeError("MAIL_SENDER or BASE_URL is not set")
+    envelope = Envelope(settings.mail_sender, to, world.now())
+    if isinstance(news, BookingNews):
+        return booking_mail(news, envelope, booking_url(news.booking, world.keyring(), settings.base_url))
+    url = link_url(news.link, world.keyring(), settings.base_url)
+    if url is None:
+        raise MailRefusedError("key-retired")
+    return link_mail(news, envelope, url)

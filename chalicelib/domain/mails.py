@@ -1,0 +1,175 @@
+"""Mails: who is told of an event, what a mail needs to be sent once, and how sending one can end."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.emails import ascii_address, masked_address
+from chalicelib.domain.events import Event, EventType, data_of, event_id_of
+from chalicelib.domain.rules import Rules
+
+LONGEST_MESSAGE: Final = 1000
+MAILER: Final = "system:mail"
+
+
+class Addressee(StrEnum):
+    """Who a mail is for."""
+
+    INVITEE = "invitee"
+    HOST = "host"
+    RECIPIENT = "recipient"
+
+
+class MailId(msgspec.Struct, frozen=True):
+    """What makes a mail the one it is: there is one for each event and addressee, ever."""
+
+    event_id: str
+    addressee: Addressee
+
+
+class ClaimState(StrEnum):
+    """How far a mail is: someone is at it or was, SES took it, or nobody ever will."""
+
+    SENDING = "sending"
+    SENT = "sent"
+    REFUSED = "refused"
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail as it stands. `holder` is whoever has it, or had it last; `detail` SES's id for it, or why not."""
+
+    state: ClaimState
+    holder: str
+    ended_at: datetime | None = None
+    detail: str = ""
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole mail and where it goes: `to` is an ASCII address, `content` RFC 5322. The ids go along as SES's tags."""
+
+    mail_id: MailId
+    link_id: str
+    host_id: str
+    event_type_id: str
+    booking_id: str | None
+    to: str
+    content: bytes
+
+
+class LinkMail(msgspec.Struct, frozen=True, kw_only=True):
+    """A host's wish that a link be mailed to its recipient. `to` is the address it had then."""
+
+    send_id: str
+    link_id: str
+    host_id: str
+    event_type_id: str
+    to: str
+    language: str
+    message: str
+    body_hash: str
+    requested_at: datetime
+    external_id: str | None = None
+    metadata: dict[str, Any] = {}
+
+
+class Fate(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a mail, for its link's history. `to` is masked; `reason` is a word or two, nothing personal.
+
+    `identity` tells several fates of one kind apart: SES's own id of a bounce.
+    """
+
+    type: EventType
+    mail_id: MailId
+    link_id: str
+    host_id: str
+    event_type_id: str
+    booking_id: str | None
+    to: str
+    time: datetime
+    reason: str = ""
+    identity: str = ""
+    external_id: str | None = None
+    metadata: dict[str, Any] = {}
+
+
+class MailRefusedError(Exception):
+    """Such a mail will never be taken; `reason` says why in a word. Nothing was sent."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class MailDeferredError(Exception):
+    """Not now: nothing was sent, and the same mail may be taken later."""
+
+
+class MailUnknownError(Exception):
+    """The mail may have been sent: the answer never came."""
+
+
+def delivery_address(email: str) -> str:
+    """Return an address as SES takes it: its domain in ASCII. Raises `MailRefusedError`.
+
+    SES has no SMTPUTF8, so nothing can be sent where the part before the `@` has other letters.
+    """
+    try:
+        address = ascii_address(email)
+    except ValueError:
+        raise MailRefusedError("bad-address") from None
+    if not address.isascii():
+        raise MailRefusedError("address-not-ascii")
+    return address
+
+
+def wish_event(wish: LinkMail, cause: Cause) -> Event:
+    """Return the entry of a link's history that tells that it is to be mailed."""
+    return Event(
+        event_id=event_id_of(
+            EventType.MAIL_REQUESTED, wish.link_id, wish.send_id, rfc3339(wish.requested_at)
+        ),
+        type=EventType.MAIL_REQUESTED,
+        time=wish.requested_at,
+        link_id=wish.link_id,
+        host_id=wish.host_id,
+        event_type_id=wish.event_type_id,
+        sequence=0,
+        cause=cause,
+        data=data_of(
+            EventType.MAIL_REQUESTED,
+            send_id=wish.send_id,
+            to=masked_address(wish.to),
+            language=wish.language,
+        ),
+        external_id=wish.external_id,
+        metadata=wish.metadata,
+    )
+
+
+def fate_event(fate: Fate) -> Event:
+    """Return the entry of a link's history that tells what became of a mail."""
+    about = fate.mail_id
+    why = {} if fate.type is EventType.MAIL_SENT else {"reason": fate.reason or None}
+    return Event(
+        event_id=event_id_of(fate.type, about.event_id, about.addressee, fate.identity),
+        type=fate.type,
+        time=fate.time,
+        link_id=fate.link_id,
+        host_id=fate.host_id,
+        event_type_id=fate.event_type_id,
+        booking_id=fate.booking_id,
+        sequence=0,
+        cause=Cause(MAILER, about.event_id),
+        data=data_of(fate.type, about=about.event_id, addressee=about.addressee.value, to=fate.to, **why),
+        external_id=fate.external_id,
+        metadata=fate.metadata,
+    )
+
+
+def check_message(message: str, rules: Rules) -> None:
+    """Record what is wrong with a host's own words."""
+    rules.at("message").text(message, longest=LONGEST_MESSAGE, lines=True)

@@ -1,0 +1,159 @@
+"""A mail as bytes (RFC 5322): text, HTML, and where there is one an invitation that calendars take (RFC 6047).
+
+Every header is made of ASCII before it is set: line breaks and control characters go, other letters are written as
+encoded words (RFC 2047), domains by IDNA. So nothing that anyone typed can begin a header of its own.
+"""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from email.charset import Charset
+    from email.mime.base import MIMEBase
+
+INVITE: Final = "invite.ics"
+_WORD_BYTES: Final = (
+    39  # 64 characters as an encoded word: beside the longest header's name within a line's 76
+)
+_SPECIALS: Final = frozenset('()<>[]:;@\\,."')
+
+
+class Mailbox(NamedTuple):
+    """A name and an ASCII address; the name may be empty."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """What a mail says. `calendar` is an iCalendar object, and `method` its METHOD; both or neither."""
+
+    subject: str
+    text: str
+    html: str
+    calendar: str | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heading:
+    """Who writes to whom, when, and the mail's own id without its angle brackets."""
+
+    sender: Mailbox
+    to: Mailbox
+    reply_to: Mailbox | None
+    date: datetime
+    message_id: str
+    language: str
+
+
+def mail_bytes(mail: Mail, heading: Heading) -> bytes:
+    """Return a mail ready to be sent.
+
+    The invitation is there twice, as Gmail, Outlook and Apple Mail each want it: beside text and HTML as
+    `text/calendar` with its method, and as a file.
+    """
+    from email import policy
+    from email.generator import BytesGenerator
+    from email.mime.base import MIMEBase
+    from email.mime.multipart import MIMEMultipart
+    from email.mime.text import MIMEText
+    from email.utils import format_datetime
+    from io import BytesIO
+
+    charset = _quoted_printable()
+    alternative = MIMEMultipart("alternative", _boundary(heading, "alternative"))
+    alternative.attach(MIMEText(mail.text, "plain", charset))  # type: ignore[arg-type] # a Charset is taken too
+    alternative.attach(MIMEText(mail.html, "html", charset))  # type: ignore[arg-type]
+    whole: MIMEBase = alternative
+    if mail.calendar is not None and mail.method is not None:
+        whole = MIMEMultipart("mixed", _boundary(heading, "mixed"))
+        whole.attach(alternative)
+        alternative.attach(_calendar_part("text/calendar", mail.calendar, mail.method))
+        file = _calendar_part("application/ics", mail.calendar, mail.method)
+        file.set_param("name", INVITE)
+        file["Content-Disposition"] = f'attachment; filename="{INVITE}"'
+        whole.attach(file)
+    whole["From"] = _mailbox(heading.sender)
+    whole["To"] = _mailbox(heading.to)
+    if heading.reply_to is not None:
+        whole["Reply-To"] = _mailbox(heading.reply_to)
+    whole["Subject"] = _words(mail.subject)
+    whole["Date"] = format_datetime(heading.date, usegmt=True)
+    whole["Message-ID"] = f"<{heading.message_id}>"
+    whole["Content-Language"] = heading.language
+    whole["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday answers this
+    written = BytesIO()
+    lines = policy.compat32.clone(linesep="\r\n", max_line_length=76)
+    BytesGenerator(written, mangle_from_=False, policy=lines).flatten(whole)
+    return written.getvalue()
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks or control characters of any kind, single spaces between its words."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _calendar_part(kind: str, calendar: str, method: str) -> "MIMEBase":
+    from email.encoders import encode_base64
+    from email.mime.base import MIMEBase
+
+    main, _, sub = kind.partition("/")
+    part = MIMEBase(main, sub, charset="UTF-8", method=method)
+    part.set_payload(calendar.encode())
+    encode_base64(part)
+    return part
+
+
+def _quoted_printable() -> "Charset":
+    from email.charset import QP, Charset
+
+    charset = Charset("utf-8")
+    charset.body_encoding = QP  # readable in a file, and no line is too long
+    return charset
+
+
+def _boundary(heading: Heading, part: str) -> str:
+    """Return a boundary that follows from the mail: the same mail is the same bytes, whenever it is made."""
+    import hashlib
+
+    digest = hashlib.sha256(f"{heading.message_id}\0{part}".encode()).hexdigest()[:24]
+    return f"=_{part}_{digest}"
+
+
+def _mailbox(mailbox: Mailbox) -> str:
+    name = one_line(mailbox.name)
+    if not name:
+        return mailbox.address
+    if _plain(name) and _SPECIALS & set(name):
+        name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{_words(name)} <{mailbox.address}>"
+
+
+def _words(text: str) -> str:
+    """Return one line of text for a header: as it is where that is safe, else as encoded words."""
+    text = one_line(text)
+    if _plain(text):
+        return text
+    return " ".join(f"=?utf-8?b?{base64.b64encode(piece).decode()}?=" for piece in _pieces(text))
+
+
+def _plain(text: str) -> bool:
+    """Tell whether a text may stand in a header as it is: ASCII, no word too long to fold, none that looks encoded."""
+    return text.isascii() and "=?" not in text and all(len(word) <= _WORD_BYTES for word in text.split())
+
+
+def _pieces(text: str) -> Iterator[bytes]:
+    """Yield a text's UTF-8 in pieces that each fit into an encoded word and cut no character in two."""
+    piece = b""
+    for character in text:
+        encoded = character.encode("utf-8", "replace")
+        if len(piece) + len(encoded) > _WORD_BYTES:
+            yield piece
+            piece = b""
+        piece += encoded
+    yield piece

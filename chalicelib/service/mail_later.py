@@ -1,0 +1,29 @@
+"""Put a message of the mail queue off: what SES won't take now is tried again after pauses that grow, for a day."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chalicelib.domain.errors import QueueUnavailableError
+from chalicelib.service.ports import World
+
+FIRST_PAUSE_SECONDS: Final = 30
+LONGEST_PAUSE_SECONDS: Final = 3600
+
+
+def mail_later(world: World, message: Mapping[str, Any]) -> None:
+    """Hide a message, as Lambda gets it, for longer the more often it came: half a minute at first, at last an hour.
+
+    Where that can't be, the queue's own pause holds.
+    """
+    if world.mail_queue is None:
+        return
+    times = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
+    try:
+        world.mail_queue.put_off(message["receiptHandle"], pause_after(times))
+    except QueueUnavailableError:
+        return
+
+
+def pause_after(times: int) -> int:
+    """Return the seconds to wait after a message came for the 1st, 2nd, … time."""
+    return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS << min(times - 1, 20))

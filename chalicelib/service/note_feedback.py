@@ -1,0 +1,40 @@
+"""Note what SES says of a mail: that it took it ends a claim that a crash left open, the rest goes into the history."""
+
+from typing import Final
+
+from chalicelib.domain.emails import masked_address
+from chalicelib.domain.events import EventType
+from chalicelib.domain.mail_feedback import Feedback, FeedbackKind
+from chalicelib.domain.mails import ClaimState, Fate, fate_event
+from chalicelib.service.ports import World
+
+_TOLD: Final = {
+    FeedbackKind.REJECT: EventType.MAIL_FAILED,
+    FeedbackKind.BOUNCE: EventType.MAIL_BOUNCED,
+    FeedbackKind.COMPLAINT: EventType.MAIL_COMPLAINED,
+}
+
+
+def note_feedback(world: World, feedback: Feedback) -> None:
+    """Note one thing SES said; the same again changes nothing. Of a deleted link too: its history outlives it."""
+    # Whatever is said of a mail, SES took it: nobody is to send it again.
+    world.store.mails.end(feedback.mail_id, ClaimState.SENT, feedback.message_id, now=world.now())
+    told = _TOLD.get(feedback.kind)
+    if told is None:
+        return
+    link = world.store.links.read(feedback.link_id)
+    fate = Fate(
+        type=told,
+        mail_id=feedback.mail_id,
+        link_id=feedback.link_id,
+        host_id=feedback.host_id,
+        event_type_id=feedback.event_type_id,
+        booking_id=feedback.booking_id,
+        to=", ".join(masked_address(address) for address in feedback.to),
+        time=feedback.time,
+        reason=feedback.reason,
+        identity=feedback.identity,
+        external_id=link.settings.external_id if link else None,
+        metadata=link.settings.metadata if link else {},
+    )
+    world.store.history.enter(fate_event(fate))

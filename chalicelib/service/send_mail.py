@@ -1,0 +1,113 @@
+"""Send a mail once: whoever has claimed it sends it, and marks it sent; everyone else leaves it alone.
+
+SES takes no idempotency token. A crash, or a lost answer, between its taking a mail and our mark leaves a claim that
+nobody ends; SES's own word that it took the mail (`note_sent`) ends it then. Only where that word is later than the
+claim's time, or never comes, is the mail sent a second time: a mail lost would be worse.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.emails import masked_address
+from chalicelib.domain.events import EventType
+from chalicelib.domain.mails import (
+    Addressee,
+    Claim,
+    ClaimState,
+    Fate,
+    Letter,
+    MailDeferredError,
+    MailId,
+    MailRefusedError,
+    MailUnknownError,
+    delivery_address,
+    fate_event,
+)
+from chalicelib.service.ports import Mailer, World
+
+CLAIM: Final = timedelta(minutes=10)  # much longer than a function runs, and than SES's own word takes
+_HOLDER_BYTES: Final = 12
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail before it is written. `to` is the address as it is kept."""
+
+    mail_id: MailId
+    link_id: str
+    host_id: str
+    event_type_id: str
+    booking_id: str | None
+    to: str
+    external_id: str | None = None
+    metadata: dict[str, object] = {}
+
+
+Write = Callable[[str], bytes]
+"""Writes the mail to an ASCII address."""
+
+
+def send_once(world: World, mailer: Mailer, draft: Draft, write: Write) -> None:
+    """Send a mail unless it was sent; what will never be taken is told in the link's history, and that is the end.
+
+    `write` may raise `MailRefusedError` where the mail is not to be sent any more. Raises `MailDeferredError` (not
+    sent; also while someone else is at it), `MailUnknownError`, or what `write` does: then it is to be tried again.
+    """
+    mails, holder, now = world.store.mails, world.random_bytes(_HOLDER_BYTES).hex(), world.now()
+    claim = mails.claim(draft.mail_id, holder, now=now, until=now + CLAIM)
+    if claim.state is not ClaimState.SENDING:
+        _tell(world, draft, claim)
+        return
+    if claim.holder != holder:
+        raise MailDeferredError("claimed")
+    try:
+        state, detail = ClaimState.SENT, mailer.send(_letter(draft, write))
+    except MailRefusedError as refusal:
+        state, detail = ClaimState.REFUSED, refusal.reason
+    except MailUnknownError:
+        raise  # the claim stays: SES may have it
+    except Exception:
+        mails.release(draft.mail_id, holder, now=world.now())
+        raise
+    ended = mails.end(draft.mail_id, state, detail, now=world.now())
+    if ended is not None:
+        _tell(world, draft, ended)
+
+
+def _letter(draft: Draft, write: Write) -> Letter:
+    address = delivery_address(draft.to)
+    return Letter(
+        mail_id=draft.mail_id,
+        link_id=draft.link_id,
+        host_id=draft.host_id,
+        event_type_id=draft.event_type_id,
+        booking_id=draft.booking_id,
+        to=address,
+        content=write(address),
+    )
+
+
+def _tell(world: World, draft: Draft, claim: Claim) -> None:
+    """Enter how a mail ended into the link's history; the same end again changes nothing.
+
+    That a mail about a booking was sent is no news; that a link was, or that a mail can't be, is.
+    """
+    sent = claim.state is ClaimState.SENT
+    if claim.ended_at is None or (sent and draft.mail_id.addressee is not Addressee.RECIPIENT):
+        return
+    fate = Fate(
+        type=EventType.MAIL_SENT if sent else EventType.MAIL_FAILED,
+        mail_id=draft.mail_id,
+        link_id=draft.link_id,
+        host_id=draft.host_id,
+        event_type_id=draft.event_type_id,
+        booking_id=draft.booking_id,
+        to=masked_address(draft.to),
+        time=claim.ended_at,
+        reason="" if sent else claim.detail,
+        external_id=draft.external_id,
+        metadata=dict(draft.metadata),
+    )
+    world.store.history.enter(fate_event(fate))

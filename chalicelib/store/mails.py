@@ -1,0 +1,140 @@
+"""Mails in the table: who sends one now and whether it was sent, and the wishes that a link be mailed."""
+
+from datetime import datetime
+
+from pynamodb.expressions.operand import Path
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import to_millis
+from chalicelib.domain.errors import ContendedError
+from chalicelib.domain.mails import MAILER, Claim, ClaimState, LinkMail, MailId, wish_event
+from chalicelib.store.faults import ConditionRefused
+from chalicelib.store.history import History
+from chalicelib.store.items import LinkMailItem, MailItem, link_mail_key, mail_key, purge_seconds
+from chalicelib.store.retention import Retention
+from chalicelib.store.table import ABSENT, EXISTS, Table
+
+_SENDING = ClaimState.SENDING.value
+
+
+class Mails:
+    """Reads and writes of mails."""
+
+    def __init__(self, table: Table, history: History, retention: Retention) -> None:
+        self._table = table
+        self._history = history
+        self._retention = retention
+
+    def claim(self, mail_id: MailId, holder: str, *, now: datetime, until: datetime) -> Claim:
+        """Have a mail for oneself until an instant, and return it as it then stands.
+
+        It is granted where nobody had it yet, or whoever had it let it lie; its `holder` tells. `holder` is fresh
+        randomness, so that a claim whose reply was lost is known again for one's own.
+        """
+        at = mail_key(mail_id)
+        state, free_at = Path("state"), Path("claimedUntil")
+        actions = [
+            state.set(_SENDING),
+            Path("holder").set(holder),
+            free_at.set(to_millis(until)),
+            Path("attempts").add(1),
+            Path("purgeAt").set(purge_seconds(now, self._retention.queued)),
+            Path("actor").set(MAILER),
+            Path("correlationId").set(mail_id.event_id),
+        ]
+        lying = (state == _SENDING) & (free_at <= to_millis(now))
+        try:
+            return _claim_of(MailItem.from_raw_data(self._table.update(at, actions, ABSENT | lying)))
+        except ConditionRefused:
+            item = self._table.get(MailItem, at)
+        if item is None:  # its time was over between the two, and TTL took it: it was sent long ago
+            return Claim(state=ClaimState.SENT, holder="", ended_at=now)
+        return _claim_of(item)
+
+    def release(self, mail_id: MailId, holder: str, *, now: datetime) -> None:
+        """Let go of a mail that was certainly not sent, so that the next attempt need not wait."""
+        mine = (Path("holder") == holder) & (Path("state") == _SENDING)
+        try:
+            self._table.update(mail_key(mail_id), [Path("claimedUntil").set(to_millis(now))], mine)
+        except ConditionRefused:
+            return
+
+    def end(self, mail_id: MailId, state: ClaimState, detail: str, *, now: datetime) -> Claim | None:
+        """Keep how a mail ended, for good: `sent` with SES's id, or `refused` with why. The first end stands.
+
+        Returns the mail as it then is; None where there was none by this id.
+        """
+        at = mail_key(mail_id)
+        actions = [
+            Path("state").set(state.value),
+            Path("endedAt").set(to_millis(now)),
+            Path("detail").set(detail),
+        ]
+        try:
+            return _claim_of(
+                MailItem.from_raw_data(self._table.update(at, actions, EXISTS & (Path("state") == _SENDING)))
+            )
+        except ConditionRefused:
+            item = self._table.get(MailItem, at)
+        return _claim_of(item) if item else None
+
+    def ask(self, wish: LinkMail, cause: Cause) -> LinkMail:
+        """Keep a wish that a link be mailed, together with its entry in the history, which the stream takes to the bus.
+
+        Returns the wish now kept under this id: an earlier one, where there is one in force.
+        """
+        pk, sk = link_mail_key(wish.link_id, wish.send_id)
+        item = LinkMailItem(
+            pk,
+            sk,
+            host_id=wish.host_id,
+            event_type_id=wish.event_type_id,
+            email=wish.to,
+            language=wish.language,
+            message=wish.message or None,
+            body_hash=wish.body_hash,
+            requested_at=wish.requested_at,
+            external_id=wish.external_id,
+            metadata=wish.metadata or None,
+            actor=cause.actor,
+            correlation_id=cause.correlation_id,
+            purge_at=purge_seconds(wish.requested_at, self._retention.queued),
+        )
+        gone = ABSENT | (Path("purgeAt") <= to_millis(wish.requested_at) // 1000)
+        transaction = self._table.transaction()
+        transaction.put(item, gone)
+        self._history.enter_within(transaction, wish_event(wish, cause))
+        if transaction.committed():
+            return wish
+        kept = self.asked(wish.link_id, wish.send_id, now=wish.requested_at)
+        if kept is None:  # purged between the two: whoever comes again keeps it
+            raise ContendedError
+        return kept
+
+    def asked(self, link_id: str, send_id: str, *, now: datetime) -> LinkMail | None:
+        """Return a wish still in force, or None: TTL lags, one past its time counts as gone."""
+        item = self._table.get(LinkMailItem, link_mail_key(link_id, send_id))
+        return link_mail_of(item) if item and item.purge_at > to_millis(now) // 1000 else None
+
+
+def link_mail_of(item: LinkMailItem) -> LinkMail:
+    """Return the wish that an item holds."""
+    return LinkMail(
+        send_id=item.sk.removeprefix("SEND#"),
+        link_id=item.pk.removeprefix("LINK#"),
+        host_id=item.host_id,
+        event_type_id=item.event_type_id,
+        to=item.email,
+        language=item.language,
+        message=item.message or "",
+        body_hash=item.body_hash,
+        requested_at=item.requested_at,
+        external_id=item.external_id,
+        metadata=item.metadata or {},
+    )
+
+
+def _claim_of(item: MailItem) -> Claim:
+    return Claim(
+        state=ClaimState(item.state), holder=item.holder, ended_at=item.ended_at, detail=item.detail or ""
+    )

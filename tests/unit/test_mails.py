@@ -1,0 +1,493 @@
+"""The mails: read back by parsers of other authors, in every language, with nothing typed breaking out (P7)."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.message import EmailMessage
+from email.utils import parseaddr
+from html.parser import HTMLParser
+from typing import Any, Final, get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings, strategies as st
+from ical.calendar import Calendar
+from ical.calendar_stream import IcsCalendarStream
+from ical.event import Event
+
+from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
+from chalicelib.domain.event_types import EventSettings, Location
+from chalicelib.domain.hosts import Host, HostSettings
+from chalicelib.domain.links import Link, LinkSettings, Recipient
+from chalicelib.domain.mails import Addressee, LinkMail, MailId, MailRefusedError, delivery_address
+from chalicelib.domain.schedules import Schedule
+from chalicelib.pages.languages import LANGUAGES, Language
+from chalicelib.pages.mail import Envelope, booking_mail, link_mail
+from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
+from chalicelib.service.mails_of_event import BookingNews, LinkNews, News
+from chalicelib.service.send_mail import Draft
+
+NOW: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+START: Final = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+PAGE: Final = "https://admit.example/b/AQtoken-_0"
+URL: Final = "https://admit.example/s/AQtoken-_1"
+SENDER: Final = "bookings@admit.example"
+INJECTION: Final = "Mia\r\nBcc: evil@example.org\r\n\r\n<script>alert(1)</script>"
+HARD: Final = [
+    INJECTION,
+    'O\'Neil, Mia "MJ" <mia@x.example>; \\',
+    "Jürgen Müller-Lüdenscheidt",
+    "山田 太郎",
+    "👩‍👩‍👧 family",
+    "=?utf-8?q?Bcc=3A_evil?=",
+    "x" * 200,
+    "é" * 200,
+    "a\u202eb\u2028c\x85d\te",
+    "{title} {0.__class__} %s",
+]
+
+
+def a_host(**changes: Any) -> Host:
+    fields = {"name": "Mia Moreau", "email": "mia@team.example", "time_zone": "Europe/Berlin"} | changes
+    return Host(host_id="hst_abc", settings=HostSettings(**fields), created_at=NOW)
+
+
+def a_booking(**changes: Any) -> Booking:
+    booking = Booking(
+        booking_id="bkg_abc",
+        link_id="lnk_abc",
+        host_id="hst_abc",
+        event_type_id="ety_abc",
+        key_id=1,
+        title="Product walk-through",
+        start=START,
+        end=START + timedelta(minutes=45),
+        occupied_from=START,
+        occupied_to=START + timedelta(minutes=45),
+        time_zone="America/New_York",
+        location=Location("video", "https://meet.example/a?b=c&d"),
+        invitee=Invitee("Sam Okafor", "sam@example.org"),
+        answers={"topic": "Prices & <b>terms</b>"},
+        created_at=NOW,
+        language="en",
+    )
+    return msgspec.structs.replace(booking, **changes)
+
+
+def draft(addressee: Addressee, to: str) -> Draft:
+    return Draft(
+        mail_id=MailId("evt_abc", addressee),
+        link_id="lnk_abc",
+        host_id="hst_abc",
+        event_type_id="ety_abc",
+        booking_id="bkg_abc",
+        to=to,
+    )
+
+
+def news_of(
+    addressee: Addressee, news: News = "confirmed", host: Host | None = None, **changes: Any
+) -> BookingNews:
+    booking = a_booking(
+        status=BookingStatus.CANCELLED if news == "cancelled" else BookingStatus.CONFIRMED, **changes
+    )
+    host = host or a_host()
+    person = booking.invitee.email if booking.invitee else ""
+    return BookingNews(
+        draft=draft(addressee, person if addressee is Addressee.INVITEE else host.settings.email),
+        news=news,
+        booking=booking,
+        host=host,
+        previous_start=START - timedelta(days=1) if news == "moved" else None,
+        by_invitee=True,
+        labels={"topic": "What about?"},
+    )
+
+
+def told(news: BookingNews) -> EmailMessage:
+    """Return a booking's mail, read back."""
+    return read(booking_mail(news, Envelope(SENDER, delivery_address(news.draft.to), NOW), PAGE))
+
+
+def read(raw: bytes) -> EmailMessage:
+    """Parse a mail, and check what every mail must be."""
+    assert raw.isascii()
+    assert max(map(len, raw.split(b"\r\n"))) <= 998  # RFC 5322 §2.1.1
+    assert raw.count(b"\n") == raw.count(b"\r\n")
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    assert not [part.defects for part in mail.walk() if part.defects]
+    names = [name.lower() for name in mail.keys()]  # noqa: SIM118 - a mail's headers may come twice
+    assert len(set(names)) == len(names)
+    allowed = {"from", "to", "reply-to", "subject", "date", "message-id", "content-language"}
+    assert set(names) - allowed == {"auto-submitted", "mime-version", "content-type"}
+    assert mail["auto-submitted"] == "auto-generated"
+    return mail
+
+
+def text_of(mail: EmailMessage, kind: str = "plain") -> str:
+    part = mail.get_body((kind,))
+    assert part is not None
+    content: str = part.get_content()
+    return content.replace("\r\n", "\n")
+
+
+def invite_of(mail: EmailMessage) -> tuple[Calendar, Event]:
+    """Return the invitation, the same beside the text and as a file, as another author's parser reads it."""
+    beside = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
+    [file] = [part for part in mail.iter_attachments() if part.get_content_type() == "application/ics"]
+    assert len(beside) == 1
+    assert file.get_filename() == "invite.ics"
+    assert file.get_content_disposition() == "attachment"
+    payload = beside[0].get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    assert payload == file.get_payload(decode=True)
+    calendar = IcsCalendarStream.calendar_from_ics(payload.decode())
+    [event] = calendar.events
+    assert beside[0].get_param("method") == calendar.method == file.get_param("method")
+    assert str(beside[0].get_param("charset")).upper() == "UTF-8"
+    return calendar, event
+
+
+def named_in(mail: EmailMessage, name: str) -> str:
+    """Return the name beside an address. By the older parser: the newer one keeps the space between encoded words."""
+    [raw] = [value for key, value in mail.raw_items() if key.lower() == name.lower()]
+    return str(make_header(decode_header(parseaddr(raw.replace("\r\n", ""))[0])))
+
+
+def one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+class Tags(HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+# What they say
+
+
+def test_the_invitee_is_told_when_where_with_whom_and_how_to_change_it() -> None:
+    mail = told(news_of(Addressee.INVITEE))
+
+    assert mail["from"] == "Mia Moreau <bookings@admit.example>"
+    assert mail["to"] == "Sam Okafor <sam@example.org>"
+    assert mail["reply-to"] == "Mia Moreau <mia@team.example>"
+    assert mail["message-id"] == "<evt_abc.invitee@admit.example>"
+    assert mail["subject"] == "Confirmed: Product walk-through, Tuesday 24 November 2026, 04:30"
+    assert text_of(mail) == (
+        "Hello Sam Okafor,\n\n"
+        "Your booking with Mia Moreau is confirmed.\n\n"
+        "What: Product walk-through\n"
+        "When: Tuesday 24 November 2026, 04:30 – 05:15 (New York time, UTC−5)\n"
+        "For Mia Moreau: Tuesday 24 November 2026, 10:30 – 11:15 (Berlin time, UTC+1)\n"
+        "Where: https://meet.example/a?b=c&d\n"
+        "With: Mia Moreau\n\n"
+        f"Move or cancel: {PAGE}\n\n"
+        "This link is meant for you alone: whoever has it can change your booking.\n\n"
+        "-- \nThis mail was sent automatically. If you reply, Mia Moreau will get your answer.\n"
+    )
+    links = [attrs["href"] for tag, attrs in Tags(text_of(mail, "html")).tags if tag == "a"]
+    assert links == ["https://meet.example/a?b=c&d", PAGE]
+
+
+def test_the_host_is_told_who_booked_and_what_they_answered_and_gets_no_secret() -> None:
+    news = news_of(Addressee.HOST, language="ja")
+    mail = told(news)
+
+    assert mail["from"] == "Admit One <bookings@admit.example>"
+    assert mail["to"] == "Mia Moreau <mia@team.example>"
+    assert mail["reply-to"] == "Sam Okafor <sam@example.org>"
+    text = text_of(mail)
+    assert "Sam Okafor has booked a time with you." in text
+    assert "When: Tuesday 24 November 2026, 10:30 – 11:15 (Berlin time, UTC+1)" in text
+    assert "For Sam Okafor: Tuesday 24 November 2026, 04:30 – 05:15 (New York time, UTC−5)" in text
+    assert "With: Sam Okafor, sam@example.org" in text
+    assert "What about?: Prices & <b>terms</b>" in text
+    raw = booking_mail(news, Envelope(SENDER, "mia@team.example", NOW), PAGE)
+    assert b"token" not in raw
+    assert "AQtoken" not in "".join(
+        part.get_content() for part in mail.walk() if part.get_content_maintype() == "text"
+    )
+
+
+def test_a_zone_that_reads_the_same_is_told_once() -> None:
+    text = text_of(told(news_of(Addressee.INVITEE, time_zone="Europe/Paris")))
+    assert text.count("November") == 1
+
+
+def test_a_moved_booking_says_when_it_was() -> None:
+    mail = told(news_of(Addressee.INVITEE, "moved"))
+    assert mail["subject"].startswith("Moved: Product walk-through, now Tuesday 24 November")
+    assert "Before: Monday 23 November 2026, 04:30 (New York time, UTC−5)" in text_of(mail)
+    assert "has moved their booking" in text_of(told(news_of(Addressee.HOST, "moved")))
+
+
+def test_a_cancelled_booking_offers_nothing_to_change() -> None:
+    mail = told(news_of(Addressee.INVITEE, "cancelled"))
+    assert mail["subject"].startswith("Cancelled: ")
+    assert PAGE not in text_of(mail) + text_of(mail, "html")
+    assert "Sam Okafor has cancelled" in text_of(told(news_of(Addressee.HOST, "cancelled")))
+
+
+def test_the_host_hears_of_a_cancelled_booking_whose_person_was_erased() -> None:
+    mail = told(news_of(Addressee.HOST, "cancelled", invitee=None, answers={}))
+    assert mail["reply-to"] is None
+    assert "Someone whose data was erased has cancelled" in text_of(mail)
+    _, event = invite_of(mail)
+    assert [one.uri for one in event.attendees] == ["mailto:mia@team.example"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("news", get_args(News))
+def test_every_mail_is_whole_in_every_language(language: Language, news: News) -> None:
+    mail = told(news_of(Addressee.INVITEE, news, language=language))
+    html = text_of(mail, "html")
+    assert mail["content-language"] == language
+    assert f'<html lang="{language}">' in html
+    for shown in (str(mail["subject"]), text_of(mail), html):
+        assert "Product walk-through" in shown
+        assert "{" not in shown
+    if language != "en":
+        english = text_of(told(news_of(Addressee.INVITEE, news)))
+        same = set(text_of(mail).splitlines()) & set(english.splitlines()) - {""}
+        assert not [line for line in same if re.search("[a-z]{4} [a-z]{3}", line)]
+
+
+def test_an_unknown_language_is_english() -> None:
+    assert told(news_of(Addressee.INVITEE, language="tlh"))["content-language"] == "en"
+
+
+# The link
+
+
+def link_news(**changes: Any) -> LinkNews:
+    wish_fields = {name: changes.pop(name) for name in ("language", "message") if name in changes}
+    recipient = changes.pop("recipient", Recipient("Sam Okafor", "sam@example.org"))
+    link = Link(
+        link_id="lnk_abc",
+        host_id="hst_abc",
+        event_type_id="ety_abc",
+        key_id=1,
+        settings=LinkSettings(recipient=recipient, **changes),
+        created_at=NOW,
+    )
+    wish = LinkMail(
+        **{
+            "send_id": "s",
+            "link_id": "lnk_abc",
+            "host_id": "hst_abc",
+            "event_type_id": "ety_abc",
+            "to": recipient.email,
+            "language": "en",
+            "message": "",
+            "body_hash": "",
+            "requested_at": NOW,
+        }
+        | wish_fields
+    )
+    offer = EventSettings(title="Intro <call>", duration_minutes=30, schedule=Schedule("Europe/Berlin"))
+    return LinkNews(
+        draft=draft(Addressee.RECIPIENT, recipient.email), wish=wish, link=link, offer=offer, host=a_host()
+    )
+
+
+def sent(news: LinkNews) -> EmailMessage:
+    return read(link_mail(news, Envelope(SENDER, news.draft.to, NOW), URL))
+
+
+def test_a_links_mail_says_from_whom_for_what_and_until_when() -> None:
+    mail = sent(
+        link_news(
+            message="Good to meet you!\nSee <you> soon.",
+            expires_at=START,
+            recipient=Recipient("Sam", "sam@example.org", "email"),
+        )
+    )
+    assert mail["from"] == "Mia Moreau <bookings@admit.example>"
+    assert mail["reply-to"] == "Mia Moreau <mia@team.example>"
+    assert mail["subject"] == "Mia Moreau asks you to pick a time: Intro <call>"
+    assert text_of(mail) == (
+        "Hello Sam,\n\n"
+        "Mia Moreau has sent you a private link: please pick a time for Intro <call> (30 minutes).\n\n"
+        "> Good to meet you!\n> See <you> soon.\n\n"
+        f"Pick a time: {URL}\n\n"
+        "It is good until Tuesday 24 November 2026, 10:30 (Berlin time, UTC+1). It is good for one booking. "
+        "Please book with the email address that this was sent to.\n\n"
+        "-- \nThis mail was sent automatically. If you reply, Mia Moreau will get your answer.\n"
+    )
+    page = Tags(text_of(mail, "html"))
+    assert "See <you> soon." in page.words
+    assert [attrs["href"] for tag, attrs in page.tags if tag == "a"] == [URL]
+    assert mail.get_content_type() == "multipart/alternative"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_links_mail_is_whole_in_every_language(language: Language) -> None:
+    mail = sent(
+        link_news(
+            language=language,
+            not_before=NOW + timedelta(hours=1),
+            expires_at=START,
+            max_usage_count=3,
+            recipient=Recipient("Sam", "sam@example.org", "domain"),
+        )
+    )
+    assert mail["content-language"] == language
+    assert "example.org" in text_of(mail)
+    assert URL in text_of(mail)
+    assert "3" in text_of(mail)
+    assert "{" not in text_of(mail) + text_of(mail, "html") + str(mail["subject"])
+
+
+# What anyone may have typed
+
+
+@pytest.mark.parametrize("typed", HARD)
+@pytest.mark.parametrize("addressee", [Addressee.INVITEE, Addressee.HOST])
+def test_nothing_typed_becomes_a_header_or_a_tag(typed: str, addressee: Addressee) -> None:
+    news = news_of(
+        addressee,
+        host=a_host(name=typed),
+        title=typed,
+        invitee=Invitee(typed, "sam@example.org"),
+        location=Location("custom", typed),
+        answers={"topic": typed},
+    )
+    mail = told(news)  # `read` holds it to its own headers
+    expected = {
+        Addressee.INVITEE: ("sam@example.org", "mia@team.example"),
+        Addressee.HOST: ("mia@team.example", "sam@example.org"),
+    }[addressee]
+    for name, address in zip(("to", "reply-to"), expected, strict=True):
+        [found] = mail[name].addresses
+        assert found.addr_spec == address
+        assert named_in(mail, name) == one_line(typed)
+    [sender] = mail["from"].addresses
+    assert sender.addr_spec == SENDER
+    page = Tags(text_of(mail, "html"))
+    assert {tag for tag, _ in page.tags} <= {
+        "html", "head", "meta", "title", "body", "div", "p", "table", "tr", "td", "a",
+    }  # fmt: skip
+    calendar, event = invite_of(mail)
+    assert calendar.method == "REQUEST"
+    assert event.organizer is not None
+    assert next(one.uri for one in event.attendees) == f"mailto:{expected[0]}"
+
+
+@settings(deadline=None)
+@given(st.text(max_size=300))
+def test_any_text_in_a_header_is_read_back(typed: str) -> None:
+    heading = Heading(
+        sender=Mailbox(typed, SENDER),
+        to=Mailbox(typed, "sam@example.org"),
+        reply_to=None,
+        date=NOW,
+        message_id="a@b",
+        language="en",
+    )
+    mail = read(mail_bytes(Mail(subject=typed, text=typed, html="<p>"), heading))
+    assert mail["subject"].strip() == one_line(typed)
+    for name, address in (("From", SENDER), ("To", "sam@example.org")):
+        assert [found.addr_spec for found in mail[name].addresses] == [address]
+        assert named_in(mail, name) == one_line(typed)
+
+
+@pytest.mark.parametrize(
+    "name", ["http://evil.example/", "evil.example", "call evil@example.org", "www.evil"]
+)
+def test_a_name_that_reads_as_a_link_is_not_greeted(name: str) -> None:
+    """Whoever holds a link may book under any name and any address: it is no way to mail someone a link of theirs."""
+    mail = told(news_of(Addressee.INVITEE, invitee=Invitee(name, "victim@example.org")))
+    assert text_of(mail).startswith("Hello,\n")
+    assert name not in text_of(mail) + text_of(mail, "html")
+
+
+def test_addresses_with_other_letters() -> None:
+    """The domain goes by IDNA; before the @ SES takes ASCII alone, and a host's address there can't be answered to."""
+    assert delivery_address("sam@Bücher.example") == "sam@xn--bcher-kva.example"
+    for refused in ("sám@example.org", "not an address"):
+        with pytest.raises(MailRefusedError):
+            delivery_address(refused)
+    mail = told(news_of(Addressee.INVITEE, host=a_host(email="jürgen@team.example")))
+    assert mail["reply-to"] is None
+    mail = told(news_of(Addressee.INVITEE, host=a_host(email="mia@bücher.example")))
+    assert mail["reply-to"].addresses[0].addr_spec == "mia@xn--bcher-kva.example"
+
+
+def test_a_mail_loads_nothing_and_follows_nobody() -> None:
+    page = Tags(text_of(told(news_of(Addressee.INVITEE)), "html"))
+    assert not {"img", "script", "link", "style", "iframe", "form"} & {tag for tag, _ in page.tags}
+    assert not [attrs for _, attrs in page.tags if "src" in attrs or "url(" in (attrs.get("style") or "")]
+    assert ("meta", {"name": "color-scheme", "content": "light dark"}) in page.tags
+
+
+def test_the_same_mail_is_the_same_bytes() -> None:
+    """A mail that is written again, after a lost answer, can't be told from the first."""
+    news, envelope = news_of(Addressee.INVITEE), Envelope(SENDER, "sam@example.org", NOW)
+    assert booking_mail(news, envelope, PAGE) == booking_mail(news, envelope, PAGE)
+
+
+# The invitation
+
+
+def taken(calendar: dict[str, Event], mail: EmailMessage) -> None:
+    """Take an invitation as a client does (RFC 5546 §2.1.5): by UID, and only if it is not older than what is there."""
+    invitation, event = invite_of(mail)
+    assert event.uid is not None
+    known = calendar.get(event.uid)
+    if known is not None and (event.sequence or 0) < (known.sequence or 0):
+        return
+    if invitation.method == "CANCEL":
+        calendar.pop(event.uid, None)
+    else:
+        calendar[event.uid] = event
+
+
+@pytest.mark.parametrize("addressee", [Addressee.INVITEE, Addressee.HOST])
+def test_one_calendar_follows_a_booking_through_its_life(addressee: Addressee) -> None:
+    later = START + timedelta(days=2)
+    moved: dict[str, Any] = {"start": later, "end": later + timedelta(minutes=45), "sequence": 2}
+    confirmation, move = told(news_of(addressee)), told(news_of(addressee, "moved", **moved))
+    cancellation = told(news_of(addressee, "cancelled", **moved | {"sequence": 3}))
+    calendar: dict[str, Event] = {}
+
+    taken(calendar, confirmation)
+    assert [event.dtstart for event in calendar.values()] == [START]
+    taken(calendar, move)
+    assert [event.dtstart for event in calendar.values()] == [later]
+    taken(calendar, confirmation)  # comes again, and late
+    assert [event.dtstart for event in calendar.values()] == [later]
+    taken(calendar, cancellation)
+    assert calendar == {}
+
+    invites = [invite_of(mail) for mail in (confirmation, move, cancellation)]
+    assert [calendar.method for calendar, _ in invites] == ["REQUEST", "REQUEST", "CANCEL"]
+    assert [event.sequence for _, event in invites] == [0, 1, 2]
+    assert {event.uid for _, event in invites} == {"bkg_abc@admit-one"}
+
+
+def test_the_invitees_invitation_is_the_hosts_and_the_hosts_is_the_products() -> None:
+    """A calendar does not take an invitation that its own user sent."""
+    _, theirs = invite_of(told(news_of(Addressee.INVITEE)))
+    _, hosts = invite_of(told(news_of(Addressee.HOST)))
+    assert theirs.organizer is not None
+    assert hosts.organizer is not None
+    assert theirs.organizer.uri == "mailto:mia@team.example"
+    assert [one.uri for one in theirs.attendees] == ["mailto:sam@example.org"]
+    assert PAGE in (theirs.description or "")
+    assert hosts.organizer.uri == f"mailto:{SENDER}"
+    assert [one.uri for one in hosts.attendees] == ["mailto:mia@team.example", "mailto:sam@example.org"]
+    assert "AQtoken" not in (hosts.description or "") + str(hosts.url)
