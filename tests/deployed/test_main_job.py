@@ -107,6 +107,20 @@ def test_without_a_key_the_team_s_door_is_shut(stack: Stack) -> None:
         assert answer.status_code == 401
 
 
+def test_no_function_s_log_has_a_token_or_a_key(stack: Stack) -> None:
+    """P7, over all that this test run has done up to here: opened, redeemed, refused, failed."""
+    (link,) = _links(stack)
+    token = link["url"].rpartition("/")[2]
+    booked = _redeem(link, _starts(stack, link)[0])
+    own = booked.json()["url"].rpartition("/")[2]
+    broken = httpx.post(f"{link['url']}/redeem", content=b"{", headers=JSON, timeout=60, trust_env=False)
+    assert broken.status_code == 400
+    logs = "\n".join(stack.logs())
+    assert logs
+    for secret in (token, own, stack.admin_key):
+        assert secret not in logs
+
+
 @pytest.mark.timeout(400)
 def test_each_link_has_one_winner_whoever_races(stack: Stack) -> None:
     """P1 through API Gateway, Lambda and all: 20 links, 8 racing POSTs each, one booking each."""

@@ -46,10 +46,16 @@ MAY: Final[dict[str, set[str]]] = {
         "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
         "secretsmanager:GetSecretValue",
     },
+    "restore": {
+        "dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
+        "dynamodb:Query", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue", "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
+    },
     "revoke_links": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
     "webhook_deliver": {
-        "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "secretsmanager:GetSecretValue",
-        "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
+        "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "events:PutEvents",
+        "secretsmanager:GetSecretValue", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage", "sqs:SendMessage",
     },
     "webhook_fanout": {
         "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "sqs:DeleteMessage",
