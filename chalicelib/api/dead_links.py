@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from chalicelib import bootstrap
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply
 from chalicelib.api.invitee_door import in_frame, page_reply
@@ -10,6 +11,7 @@ from chalicelib.api.problems import STATUSES
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError, LinkNotOpenError
 from chalicelib.pages import invitee as pages
+from chalicelib.service.open_link import opening_zone
 
 _REASONS: Final[dict[type[AdmitOneError], pages.DeadReason]] = {
     errors.LinkUsedError: "used",
@@ -22,36 +24,51 @@ _REASONS: Final[dict[type[AdmitOneError], pages.DeadReason]] = {
     errors.StoreUnavailableError: "unavailable",
     errors.ContendedError: "unavailable",
 }
+_NOTHING: Final[Mapping[str, str]] = {}
 _ASKABLE: Final = (errors.LinkUsedError, errors.LinkExpiredError, errors.LinkRevokedError)
 
 
 def show_link_error(call: Call, error: AdmitOneError) -> Reply | None:
     """Return an error of the link's as a page, or None for a caller that wants JSON."""
-    return _page(call, error, STATUSES[type(error)], {}, {}) if call.wants_html() else None
+    return _page(call, error, STATUSES[type(error)], _form(call, error)) if call.wants_html() else None
 
 
 def ask_again(
     call: Call, dead: AdmitOneError, status: int, values: Mapping[str, str], faults: Mapping[str, str]
 ) -> Reply:
     """Return a dead link's page with what was typed and what was wrong with it."""
-    return _page(call, dead, status, values, faults)
+    return _page(call, dead, status, _form(call, dead, values, faults))
 
 
-def _page(
-    call: Call, error: AdmitOneError, status: int, values: Mapping[str, str], faults: Mapping[str, str]
-) -> Reply:
+def asked(call: Call, dead: AdmitOneError) -> Reply:
+    """Return a dead link's page that says its holder's request is on its way.
+
+    It is the answer to the request itself: a page that said so by its URL could be sent to anyone.
+    """
+    return _page(call, dead, 202, pages.AskForm(action="", sent=True))
+
+
+def _form(
+    call: Call,
+    error: AdmitOneError,
+    values: Mapping[str, str] = _NOTHING,
+    faults: Mapping[str, str] = _NOTHING,
+) -> pages.AskForm | None:
+    """Return the form that asks for a new link, where there is somebody to ask."""
+    if not isinstance(error, _ASKABLE):
+        return None
+    action = in_frame(call, f"{call.root}s/{call.path('token')}/request")
+    return pages.AskForm(action=action, values=values, errors=faults)
+
+
+def _page(call: Call, error: AdmitOneError, status: int, form: pages.AskForm | None) -> Reply:
     reason = _REASONS.get(type(error))
     if reason is None:
         view = pages.ProblemPage(root=call.root, status=status)
         return page_reply(call, status, pages.problem_page(view, call.say))
-    form = None
-    if isinstance(error, _ASKABLE):
-        form = pages.AskForm(
-            action=in_frame(call, f"{call.root}s/{call.path('token')}/request"),
-            sent=call.hint("asked") == "1",
-            values=values,
-            errors=faults,
-        )
-    opens_at = error.opens_at if isinstance(error, LinkNotOpenError) else None
-    dead = pages.DeadPage(root=call.root, reason=reason, opens_at=opens_at, ask=form)
+    if not isinstance(error, LinkNotOpenError):
+        dead = pages.DeadPage(root=call.root, reason=reason, ask=form)
+    else:
+        zone = opening_zone(bootstrap.world(), call.path("token"))
+        dead = pages.DeadPage(root=call.root, reason=reason, opens_at=error.opens_at, zone=zone)
     return page_reply(call, status, pages.dead_page(dead, call.say))

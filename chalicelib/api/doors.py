@@ -10,6 +10,7 @@ from chalicelib.api.console import console
 from chalicelib.api.csv_links import csv_links
 from chalicelib.api.door import Door, Reply, json_reply
 from chalicelib.api.event_types import event_types
+from chalicelib.api.front import front
 from chalicelib.api.history import history
 from chalicelib.api.hosts import hosts
 from chalicelib.api.invitee import invitee
@@ -35,6 +36,7 @@ DOORS: Final = (
     link_request,
     own_booking,
     console,
+    front,
     assets,
     description,
 )

@@ -70,6 +70,8 @@ def get_link_page(call: Call) -> Reply:
     """Show what a link offers. Nothing that counts is changed (P5)."""
     world = bootstrap.world()
     opened = open_link(world, call.path("token"))
+    if call.hint("zones") == "1":  # reached from the page itself, which was counted
+        return _offer_reply(call, opened, 200)
     noting = note_open(world, opened.link, call.visitor())
     try:
         return (
@@ -204,6 +206,7 @@ def _offer_reply(
         zones=shown.zones,
         zones_page=shown.zones_page,
         days=shown.days,
+        known=shown.known,
         earlier=shown.earlier,
         later=shown.later,
         expires_at=link.settings.expires_at,
@@ -212,6 +215,7 @@ def _offer_reply(
         expected_email=expected,
         values=values,
         errors=_field_errors(error, fields, opened, call.say),
+        problem=error.code if error else None,
         notice=notice(call, error, _NOTICES),
     )
     return page_reply(call, status, pages.offer_page(page, call.say))

@@ -13,8 +13,8 @@ from chalicelib.pages.languages import Words
 
 HTML: Final = "text/html; charset=utf-8"
 _POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors "
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors "
 )
 _HEADERS: Final = {
     "Content-Security-Policy": _POLICY + "'none'",

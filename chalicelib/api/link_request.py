@@ -3,7 +3,7 @@
 from chalicelib import bootstrap
 from chalicelib.api.answers import RequestedAnswer
 from chalicelib.api.call import FORM, JSON, Call
-from chalicelib.api.dead_links import ask_again, show_link_error
+from chalicelib.api.dead_links import ask_again, asked, show_link_error
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.invitee_door import field_errors, in_frame, invitee_door, require_known
 from chalicelib.api.problems import STATUSES
@@ -14,6 +14,7 @@ from chalicelib.domain.errors import (
     DeadLinkError,
     InvalidRequestError,
     InvalidValueError,
+    LinkRevokedError,
 )
 from chalicelib.service.ask_for_link import ask_for_link
 from chalicelib.service.open_link import open_link
@@ -25,7 +26,7 @@ link_request = invitee_door(__name__, show_link_error)
     "POST", "/s/{token}/request", body=AskBody, answer=RequestedAnswer, status=202, media=(JSON, FORM)
 )
 def post_request(call: Call) -> Reply:
-    """Ask for a new link: 202, or for a form 303 back to the link's page. One a dead link and day is kept."""
+    """Ask for a new link: 202, as a page for a form. One a dead link and day is kept."""
     if call.media_type == FORM:
         return _ask_by_form(call)
     _ask(call, call.decode(AskBody))
@@ -55,7 +56,7 @@ def _ask_by_form(call: Call) -> Reply:
             raise
         faults = field_errors(error, fields, call.say)
         return ask_again(call, _death(call, error), STATUSES[type(error)], fields, faults)
-    return Reply(303, headers={"Location": in_frame(call, f"{call.root}s/{call.path('token')}?asked=1")})
+    return asked(call, _death(call, LinkRevokedError()))
 
 
 def _death(call: Call, otherwise: AdmitOneError) -> AdmitOneError:

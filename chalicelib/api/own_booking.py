@@ -225,10 +225,12 @@ def _move_reply(
         zones=shown.zones,
         zones_page=shown.zones_page,
         days=shown.days,
+        known=shown.known,
         earlier=shown.earlier,
         later=shown.later,
         values={"timeZone": shown.zone, **fields},
         errors=field_errors(error, fields, call.say),
+        problem=error.code if error else None,
         notice=notice(call, error, _NOTICES),
     )
     return page_reply(call, status, pages.move_page(page, call.say))

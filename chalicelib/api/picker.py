@@ -13,9 +13,10 @@ from chalicelib.api.call import Call
 from chalicelib.api.instants import Instant, date_of
 from chalicelib.domain.slots import Slot
 from chalicelib.domain.zones import is_zone, wall_to_utc, zone_names
-from chalicelib.pages.picker import OfferedDay, offered_days
+from chalicelib.pages.picker import KnownStarts, OfferedDay, offered_days
 
 DAYS_A_PAGE: Final = 7
+MOST_STARTS: Final = 80  # 8 KB of the 60 that a first load may have
 SEARCHED_DAYS: Final = 35  # how far a page looks for its days; beyond it there is a link to go on
 
 FindSlots = Callable[[datetime, datetime], Iterable[Slot]]
@@ -30,6 +31,7 @@ class Shown:
 
     zone: str
     days: Sequence[OfferedDay]
+    known: KnownStarts
     here: str
     zones_page: str
     zones: Collection[str]
@@ -60,7 +62,14 @@ def shown_dates(
     chosen = _date_chosen(fields.get("start", ""), shown)
     asked = date_of(call.hint("from") or "") or (min(chosen, last) if chosen else today)
     first = max(asked, today)
-    days, later = _days(find_slots, first, zone, last)
+    beyond = first + timedelta(days=SEARCHED_DAYS)
+    begin, end = wall_to_utc(first, time(0), shown), wall_to_utc(beyond, time(0), shown)
+    starts = [slot.start for slot in find_slots(begin, end)]
+    days = offered_days(starts, zone)
+    later = beyond if beyond <= last else None
+    fit = _fitting(days)
+    if len(days) > fit:
+        days, later = days[:fit], days[fit].date
     earlier = max(today, first - timedelta(days=DAYS_A_PAGE)) if first > today else None
 
     def to(day: date | None, **more: str) -> str | None:
@@ -72,6 +81,7 @@ def shown_dates(
     return Shown(
         zone=zone,
         days=days,
+        known=KnownStarts(starts=starts, begin=begin, end=end, now=now, last=last, slots=f"{path}/slots"),
         here=here,
         zones_page=f"{here}{'&' if '?' in here else '?'}{urlencode({'timeZone': zone, 'zones': '1'})}",
         zones=zone_names() if call.hint("zones") == "1" or wrong else (),
@@ -80,17 +90,14 @@ def shown_dates(
     )
 
 
-def _days(
-    find_slots: FindSlots, first: date, zone: str, last: date
-) -> tuple[Sequence[OfferedDay], date | None]:
-    """Return up to seven days that have slots, from a date on, and the date on which the next page begins."""
-    shown = ZoneInfo(zone)
-    beyond = first + timedelta(days=SEARCHED_DAYS)
-    start, end = wall_to_utc(first, time(0), shown), wall_to_utc(beyond, time(0), shown)
-    days = offered_days([slot.start for slot in find_slots(start, end)], zone)
-    if len(days) > DAYS_A_PAGE:
-        return days[:DAYS_A_PAGE], days[DAYS_A_PAGE].date
-    return days, beyond if beyond <= last else None
+def _fitting(days: Sequence[OfferedDay]) -> int:
+    """Return how many days go on one page: seven, or fewer where they have many starts."""
+    total = 0
+    for n, day in enumerate(days[:DAYS_A_PAGE]):
+        total += len(day.starts)
+        if total > MOST_STARTS and n:
+            return n
+    return DAYS_A_PAGE
 
 
 def _date_chosen(start: str, shown: ZoneInfo) -> date | None:

@@ -17,6 +17,10 @@ _CONTENT_TYPES: Final = {
 _IMPORT: Final = re.compile(rb'(?m)^((?:(?:import|export)\b[^"\';]*?|\} )from |import )"\./([a-z0-9-]+\.js)"')
 _STYLES: Final = re.compile(rb'(?m)^@import "\./([a-z0-9-]+\.css)";$')
 
+# `// …`, `/** … */` and `/* … */` on lines of their own; `/** @type {…} */ ` anywhere.
+_COMMENT: Final = re.compile(rb"(?m)^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)$")
+_TYPE: Final = re.compile(rb"/\*\* @(?:type|param|returns) (?:[^*]|\*(?!/))*\*/ ?")
+
 
 def asset(name: str) -> tuple[bytes, str] | None:
     """Return the content and content type of e.g. `admit-one.1a2b3c4d.css`; None for any other name."""
@@ -48,8 +52,19 @@ def _by_hashed_name() -> Mapping[str, tuple[bytes, str]]:
 def _assets() -> Mapping[str, tuple[str, bytes]]:
     """Return each file's hashed name and what is served under it, by the file's own name."""
     return hash_names(
-        {path.name: path.read_bytes() for path in _FOLDER.iterdir() if path.suffix in _CONTENT_TYPES}
+        {path.name: bare(path.read_bytes()) for path in _FOLDER.iterdir() if path.suffix in _CONTENT_TYPES}
     )
+
+
+def bare(content: bytes) -> bytes:
+    """Return a file as it is served: without indentation, blank lines, and comments that stand on lines of their own.
+
+    No more than that, so that what a browser runs is what is read here, name by name and line by line. In scripts
+    type comments before an expression go too. A file may have no text or pattern over several lines.
+    """
+    content = _COMMENT.sub(b"", content)
+    content = _TYPE.sub(b"", content)
+    return b"\n".join(line.strip() for line in content.splitlines() if line.strip()) + b"\n"
 
 
 def hash_names(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:

@@ -17,6 +17,7 @@ DeadReason = Literal[
 
 _FEW_OPTIONS: Final = 5  # so many options are quicker to read as radios than as a list
 
+_DEAD_FOR_GOOD: Final = frozenset({"used", "expired", "revoked", "deleted"})
 _PROBLEMS: Final[Mapping[int, str]] = {
     400: "unread",
     403: "impossible",
@@ -80,10 +81,12 @@ class ProblemPage:
 
 def offer_page(view: OfferPage, say: Words) -> str:
     """Return the booking page."""
+    places = [place_before(location, say) for location in view.locations]
+    context = picker_context(view, say, places=[place.words for place in places])
     return render(
         "offer.html",
-        **picker_context(view, say),
-        places=[place_before(location, say) for location in view.locations],
+        **context,
+        places=places,
         life=_life(view, say),
         few_options=_FEW_OPTIONS,
         linked=_linked(view),
@@ -102,6 +105,7 @@ def dead_page(view: DeadPage, say: Words) -> str:
         "message.html",
         root=view.root,
         say=say,
+        problem=f"link-{view.reason}" if view.reason in _DEAD_FOR_GOOD else None,
         heading=say(key),
         sentence=sentence,
         next_step=next_step,
@@ -116,6 +120,7 @@ def problem_page(view: ProblemPage, say: Words) -> str:
         "message.html",
         root=view.root,
         say=say,
+        problem=None,
         heading=say(key),
         sentence="",
         next_step=say(f"{key}.next"),

@@ -1,16 +1,17 @@
 """The pages of `/b/{bookingToken}`: the invitee's own booking, moving it, and asking before it is cancelled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.event_types import Location
 from chalicelib.pages import times
 from chalicelib.pages.languages import Words
 from chalicelib.pages.picker import PickerPage, picker_context
 from chalicelib.pages.places import place_after
-from chalicelib.pages.render import render
+from chalicelib.pages.render import render, span_html
 
 News = Literal["booked", "moved"]
 """What the visitor has just done."""
@@ -96,9 +97,9 @@ def move_page(view: MovePage, say: Words) -> str:
     span = times.span_words(view.start, view.end, view.zone, say)
     return render(
         "move.html",
-        **picker_context(view, say),
+        **picker_context(view, say, moving=[rfc3339(view.start), rfc3339(view.end)]),
         linked=linked,
-        when=_day_and_times(span, say),
+        when=span_html(view, _day_and_times(span, say), "both"),
         zone_now=span.zone,
     )
 
@@ -115,12 +116,13 @@ def _host_when(view: ConfirmationPage, say: Words) -> str | None:
         return None
     mine = times.span_words(view.start, view.end, view.zone, say)
     span = times.span_words(view.start, view.end, view.host_zone, say)
-    when = say("pages.times-in-zone", times=span.times, zone=span.zone)
+    here = replace(view, zone=view.host_zone)
+    when = say.html("pages.times-in-zone", times=span_html(here, span.times, "span"), zone=span.zone)
     if span.day != mine.day:
-        when = say("pages.day-and-times", day=span.day, times=when)
+        when = say.html("pages.day-and-times", day=span_html(here, span.day, "day"), times=when)
     if not view.host_first_name:
-        return say("pages.for-the-host", when=when)
-    return say("pages.for-host", host=view.host_first_name, when=when)
+        return say.html("pages.for-the-host", when=when)
+    return say.html("pages.for-host", host=view.host_first_name, when=when)
 
 
 def _day_and_times(span: times.SpanWords, say: Words) -> str:

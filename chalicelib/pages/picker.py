@@ -14,15 +14,10 @@ from chalicelib.pages.languages import Words
 
 _SCRIPT_PHRASES: Final = (  # what `invitee.js` says by itself
     "pages.back",
-    "pages.book",
-    "pages.change-details",
     "pages.change-time",
     "pages.day-times",
-    "pages.email",
     "pages.loading",
     "pages.loading-failed",
-    "pages.move-booking",
-    "pages.name",
     "pages.new-time",
     "pages.next-free",
     "pages.next-month",
@@ -34,7 +29,6 @@ _SCRIPT_PHRASES: Final = (  # what `invitee.js` says by itself
     "pages.review",
     "pages.review-heading",
     "pages.review-move",
-    "pages.review-note",
     "pages.sending",
     "pages.sending-again",
     "pages.times",
@@ -45,11 +39,9 @@ _SCRIPT_PHRASES: Final = (  # what `invitee.js` says by itself
     "pages.where",
     "pages.zone.change",
     "pages.zone.change-what",
-    "pages.zone.close",
     "pages.zone.in",
-    "pages.zone.show-for",
-    "pages.zone.yours",
 )
+_LONGEST_STEP: Final = 24 * 60  # minutes
 _FEW_STARTS: Final = 24  # so many times fit a page with every day unfolded
 
 
@@ -62,12 +54,28 @@ class OfferedDay:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KnownStarts:
+    """All starts in `[begin, end)`, which are more than a page without JavaScript lists, and where there are others.
+
+    `last` is the last date on which there may be any; `slots` is the relative URL that lists them.
+    """
+
+    starts: Sequence[datetime]
+    begin: datetime
+    end: datetime
+    now: datetime
+    last: date
+    slots: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PickerPage:
     """A page with a form in which a time is chosen.
 
     `root` leads to the site's root, `action` is where the form posts, `here` is this page (a query is kept when
     the zone changes), `earlier` and `later` lead to other dates; all are relative URLs. `values` and `errors` go
-    by field name: `start` and `timeZone` here, more on a page that asks more. `zones` are those to choose from;
+    by field name: `start` and `timeZone` here, more on a page that asks more. `problem` is the code of
+    the error that the page answers. `zones` are those to choose from;
     where there are none, `zones_page` leads to this page with them: 20 KB that most visitors never need.
     """
 
@@ -79,12 +87,14 @@ class PickerPage:
     host_first_name: str
     zone: str
     days: Sequence[OfferedDay]
+    known: "KnownStarts"
     zones_page: str
     zones: Collection[str] = ()
     earlier: str | None = None
     later: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
     notice: str | None = None
 
     @property
@@ -117,12 +127,13 @@ def offered_days(starts: Iterable[datetime], zone: str) -> tuple[OfferedDay, ...
     return tuple(OfferedDay(date=day, starts=tuple(members)) for day, members in days)
 
 
-def picker_context(view: PickerPage, say: Words) -> dict[str, object]:
-    """Return what `_picker.html` needs besides the view."""
+def picker_context(view: PickerPage, say: Words, **more: object) -> dict[str, object]:
+    """Return what `_picker.html` needs; `more` is for `invitee.js`, beside what every choice of a time has."""
     starts = view.starts
     days = _days(view, starts, say)
     return {
-        "script": {key.removeprefix("pages."): say.forms(key) for key in _SCRIPT_PHRASES},
+        "script": {key.removeprefix("pages."): _forms(key, say) for key in _SCRIPT_PHRASES},
+        "picker": _picker(view) | more,
         "root": view.root,
         "view": view,
         "say": say,
@@ -134,6 +145,44 @@ def picker_context(view: PickerPage, say: Words) -> dict[str, object]:
             (words, list(members))
             for words, members in groupby(days, lambda day: times.month_words(day.date, say))
         ],
+    }
+
+
+def _forms(key: str, say: Words) -> str | Mapping[str, str]:
+    forms = say.forms(key)
+    return forms if len(forms) > 1 else forms["other"]
+
+
+def runs_of(starts: Sequence[datetime]) -> list[tuple[int, int, int]]:
+    """Return instants in order as runs of one step: first start and step in minutes, and how many.
+
+    A month of half-hours is 20 KB as instants and one as runs. Starts are whole minutes.
+    """
+    runs: list[tuple[int, int, int]] = []
+    for start in starts:
+        minute = int(start.timestamp()) // 60
+        if runs:
+            first, step, count = runs[-1]
+            gap = minute - first - step * (count - 1)
+            if gap <= _LONGEST_STEP and (count == 1 or gap == step):
+                runs[-1] = (first, gap, count + 1)
+                continue
+        runs.append((minute, 0, 1))
+    return runs
+
+
+def _picker(view: PickerPage) -> dict[str, object]:
+    """Return what `invitee.js` makes a calendar from."""
+    known = view.known
+    return {
+        "runs": runs_of(known.starts),
+        "from": rfc3339(known.begin),
+        "to": rfc3339(known.end),
+        "now": rfc3339(known.now),
+        "last": known.last.isoformat(),
+        "slots": known.slots,
+        "minutes": view.duration_minutes,
+        "title": view.title,
     }
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from chalicelib.domain.clock import rfc3339
 from chalicelib.pages import times
@@ -31,6 +31,28 @@ def moment_html(moment: datetime, zone: str, say: Words) -> "Markup":
     return Markup('<time datetime="{}" data-local>{}</time>').format(rfc3339(moment), words)
 
 
+class Span(Protocol):
+    """From when to when something is, and in which zone it is told."""
+
+    @property
+    def start(self) -> datetime: ...
+
+    @property
+    def end(self) -> datetime: ...
+
+    @property
+    def zone(self) -> str: ...
+
+
+def span_html(span: Span, words: str, part: Literal["day", "span", "both"]) -> "Markup":
+    """Return words about a span, or a part of it, as a `<time>` that scripts put in the visitor's own manner."""
+    from markupsafe import Markup
+
+    return Markup('<time datetime="{}" data-end="{}" data-zone="{}" data-part="{}">{}</time>').format(
+        rfc3339(span.start), rfc3339(span.end), span.zone, part, words
+    )
+
+
 @lru_cache(maxsize=1)
 def _environment() -> "Environment":
     import jinja2  # here, not above: 160 ms that a JSON request's cold start needn't pay
@@ -45,5 +67,7 @@ def _environment() -> "Environment":
     )
     environment.globals["asset_url"] = asset_url
     environment.globals["module_urls"] = module_urls
+    environment.globals["span_html"] = span_html
+    environment.globals["scripted"] = False
     environment.filters["instant"] = rfc3339
     return environment

@@ -160,10 +160,13 @@ def zone_areas(zones: Iterable[str], shown: str, say: Words) -> tuple[ZoneArea, 
     ordered = sorted(
         areas.items(), key=lambda item: (item[0] == "Other", _sorting(say("times.area." + item[0])))
     )
-    return tuple(
-        ZoneArea(say("times.area." + name), tuple(sorted(members, key=lambda pair: _sorting(pair[1]))))
-        for name, members in ordered
-    )
+    return tuple(ZoneArea(say("times.area." + name), _members(members, shown)) for name, members in ordered)
+
+
+def _members(zones: Iterable[tuple[str, str]], shown: str) -> tuple[tuple[str, str], ...]:
+    """Return an area's zones by their names. Of two by one name, old and new, only one: the one shown, or the last."""
+    named = {words: zone for zone, words in sorted(zones, key=lambda pair: (pair[0] == shown, pair[0]))}
+    return tuple((named[words], words) for words in sorted(named, key=_sorting))
 
 
 def _parts(day: date, say: Words) -> dict[str, object]:

@@ -56,6 +56,21 @@ def open_link(world: World, token: str) -> OpenLink:
     return OpenLink(link, offer_of(event_type.settings, link.settings.overrides), host, now)
 
 
+def opening_zone(world: World, token: str) -> str:
+    """Return the zone in which a link that opens later says when: its own schedule's, the host's; else UTC.
+
+    For a visitor whose browser tells no zone of its own. Raises `NotFoundError` for anything but a genuine token.
+    """
+    claim = read_token(world.keyring(), Purpose.LINK, token)
+    if claim is None:
+        raise NotFoundError
+    link = world.store.links.read(make_id(LINK, claim.raw_id))
+    event_type = world.store.event_types.read(link.event_type_id) if link else None
+    if link is None or event_type is None:
+        return "UTC"
+    return offer_of(event_type.settings, link.settings.overrides).schedule.time_zone
+
+
 def slots_of(world: World, opened: OpenLink, start: datetime, end: datetime) -> Sequence[Slot]:
     """Return an open link's free slots with `start <= slot < end`; one round trip.
 

@@ -199,9 +199,9 @@ def test_every_route_of_the_team_has_an_authorizer_and_is_tested_here() -> None:
 
     assert {route for route, entry in found.items() if entry.authorizer is None} == OPEN
     assert set(found) - OPEN == set(ROUTES)
-    # and whatever lies elsewhere is the invitee's, a static file, or the console's empty shell
+    # and whatever lies elsewhere is the invitee's, a static file, the site's first page, or the console's empty shell
     elsewhere = {path.split("/")[1] for path in app.app.routes}
-    assert elsewhere == {"v1", "v2", "s", "b", "assets", "console"}
+    assert elsewhere == {"v1", "v2", "s", "b", "assets", "console", ""}
 
 
 NO_KEYS: Final = (

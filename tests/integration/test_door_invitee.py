@@ -1,14 +1,16 @@
 """`/s/{token}` for whoever opens it: page or JSON, the same headers everywhere, words for dead links (P5, P7)."""
 
+import html
 import re
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import httpx
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.domain.links import LinkStatus
+from chalicelib.pages.languages import language_of, words
 from tests.integration.doors import (
     ALL_DAY,
     BASE_URL,
@@ -88,7 +90,7 @@ def assert_invitee_headers(response: httpx.Response) -> None:
     assert headers["x-content-type-options"] == "nosniff"
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
-    assert "script-src" not in policy
+    assert policy["script-src"] == policy["connect-src"] == policy["style-src"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert policy["form-action"] == "'self'"
     assert "unsafe" not in headers["content-security-policy"]
@@ -198,7 +200,10 @@ class TestHeaders:
         pages = [site.visit(host.link(event_type), headers=HTML), site.visit(dead["used"], headers=HTML)]
 
         for page in pages:
-            assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|javascript:", page.text, re.IGNORECASE)
+            ours = r'<script type="module" src="\.\./assets/invitee\.[0-9a-f]{8}\.js"></script>'
+            shown = re.sub(ours, "", page.text)
+            assert shown != page.text
+            assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|javascript:", shown, re.IGNORECASE)
             assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", page.text)
             assert not re.search(r"og:|twitter:|application/ld\+json", page.text)
             (style,) = re.findall(r'rel="stylesheet" href="([^"]+)"', page.text)
@@ -298,7 +303,13 @@ class TestDead:
         assert page.status_code == 403
         assert "isn’t open yet" in page.text
         assert "4 January 2040" in page.text
-        assert "15:30" in page.text
+        assert "15:30 (UTC)" in page.text
+        berlin = {"timeZone": "Europe/Berlin", "weekly": [], "overrides": []}
+        elsewhere = host.link(host.event_type(schedule=berlin), notBefore="2040-01-04T15:30:00Z")
+        assert "16:30 (Berlin time, UTC+1)" in site.visit(elsewhere, headers=HTML).text, "the host's own zone"
+        assert '<time datetime="2040-01-04T15:30:00Z" data-local>' in page.text, (
+            "in the visitor's, for one that does"
+        )
         assert assert_problem(problem, 403, "link-not-open")["notBefore"] == "2040-01-04T15:30:00Z"
         assert_problem(site.redeem(link, at(days=4)), 403, "link-not-open")
         for answer in (page, problem):
@@ -556,3 +567,96 @@ def test_the_rest_of_the_schedule_is_the_hosts_own_affair(site: Site, host: Call
 def test_every_status_of_a_link_has_an_answer_here() -> None:
     """A status that is added without its dead page fails here."""
     assert set(TestDead.WORDS) | {"active"} == {*LinkStatus, "deleted"}
+
+
+class TestLanguages:
+    """`Accept-Language` chooses among the pages' languages; programs are answered in English."""
+
+    HEADINGS: ClassVar[dict[str, str]] = {
+        "en": "Choose a time",
+        "de": "Termin wählen",
+        "fr": "Choisissez un créneau",
+        "es": "Elija una hora",
+        "ja": "日時を選んでください",
+    }
+
+    @pytest.mark.parametrize("language", HEADINGS)
+    def test_the_page_is_in_the_language_asked_for(
+        self, site: Site, host: Caller, event_type: dict[str, Any], language: str
+    ) -> None:
+        wanted = HTML | {"Accept-Language": f"pl, {language}-XX;q=0.8, en;q=0.1"}
+        link = host.link(event_type)
+
+        page, unknown = site.visit(link, headers=wanted), site.client.get("/s/nothing", headers=wanted)
+
+        for answer in (page, unknown):
+            assert answer.headers["content-language"] == language
+            assert answer.headers["vary"] == "Accept, Accept-Language"
+            assert f'<html lang="{language}">' in answer.text
+        assert self.HEADINGS[language] in page.text
+
+    def test_programs_are_answered_in_english(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        link = host.link(event_type)
+        for headers in (JSON, JSON | {"Accept-Language": "ja"}):
+            answer = site.client.post(f"{path_of(link)}/redeem", json={}, headers=headers)
+            assert "content-language" not in answer.headers
+            assert answer.text.isascii()
+
+    @pytest.mark.parametrize("language", HEADINGS)
+    def test_what_is_wrong_with_a_form_is_said_all_at_once_in_that_language(
+        self, site: Site, host: Caller, language: str
+    ) -> None:
+        asked = [{"id": "topic", "label": "Topic", "kind": "text", "required": True, "options": []}]
+        link = host.link(host.event_type(questions=asked))
+
+        answer = site.client.post(
+            f"{path_of(link)}/redeem",
+            data={"timeZone": "UTC", "invitee.email": "x"},
+            headers=HTML | {"Accept-Language": language},
+        )
+
+        assert answer.status_code == 422
+        beside = r'<p class="error"[^>]*><span[^>]*>[^<]*</span>([^<]*)'
+        told = [html.unescape(one) for one in re.findall(beside, answer.text)]
+        say = words(language_of(language))
+        assert told == [
+            say("pages.fault.start"),
+            say("pages.fault.name-missing"),
+            say("pages.fault.email"),
+            say("pages.fault.answer-missing", question="Topic"),
+        ]
+
+    def test_the_booking_remembers_the_language_it_was_made_in(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        """In which its invitee is written to."""
+        made_in: dict[str | None, str] = {}
+        for n, header in enumerate(["de-AT, en;q=0.5", "ja", None]):
+            invitee = {"name": "G", "email": "g@x.example"}
+            body = {"start": at(days=1, hours=n), "timeZone": "UTC", "invitee": invitee}
+            headers = JSON | ({"Accept-Language": header} if header else {})
+            path = f"{path_of(host.link(event_type))}/redeem"
+            booking = made(site.client.post(path, json=body, headers=headers))
+            item = site.item(f"BOOKING#{booking['bookingId']}", "BOOKING")
+            assert item is not None
+            made_in[header] = item.get("language", {"S": "en"})["S"]
+        assert made_in == {"de-AT, en;q=0.5": "de", "ja": "ja", None: "en"}
+
+
+class TestFront:
+    """`/`: nothing is listed, and a person is told how a booking begins."""
+
+    @pytest.mark.parametrize("path", ["/", "/?utm_source=x"])
+    def test_a_browser_gets_a_calm_page(self, site: Site, path: str) -> None:
+        page = site.client.get(path, headers=HTML)
+
+        assert (page.status_code, page.headers["content-type"]) == (200, PAGE)
+        assert_invitee_headers(page)
+        assert "open the link you were sent" in page.text
+        (style,) = re.findall(r'rel="stylesheet" href="([^"]+)"', page.text)
+        assert site.client.get(httpx.URL("http://x/").join(style).path).status_code == 200
+
+    def test_a_program_is_told_that_there_is_nothing(self, site: Site) -> None:
+        assert_problem(site.client.get("/", headers=JSON), 404, "not-found")

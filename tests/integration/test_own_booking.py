@@ -732,7 +732,7 @@ class TestReading:
             assert answer.headers["x-robots-tag"] == "noindex, nofollow"
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert answer.headers["vary"] == "Accept, Accept-Language"
-            assert "script-src" not in answer.headers["content-security-policy"]
+            assert "script-src 'self';" in answer.headers["content-security-policy"]
             assert "default-src 'none'" in answer.headers["content-security-policy"]
 
     def test_a_booking_is_read_in_one_round_trip_as_json(self, site: Site, booking: Json) -> None:

@@ -1,10 +1,12 @@
 """The invitee's pages: what is typed stays text and is kept, nothing private leaks, nothing comes from afar."""
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import get_args
 from zoneinfo import available_timezones
 
@@ -14,10 +16,11 @@ import pytest
 from chalicelib.domain.event_types import Location, Question
 from chalicelib.pages import invitee, own_booking, times
 from chalicelib.pages.assets import asset, asset_url
-from chalicelib.pages.invitee import DeadPage, DeadReason, OfferPage, ProblemPage
-from chalicelib.pages.languages import Words, words
+from chalicelib.pages.front import front_page
+from chalicelib.pages.invitee import AskForm, DeadPage, DeadReason, OfferPage, ProblemPage
+from chalicelib.pages.languages import LANGUAGES, Language, Words, words
 from chalicelib.pages.own_booking import CalendarLink, CancelPage, ConfirmationPage, MovePage
-from chalicelib.pages.picker import offered_days
+from chalicelib.pages.picker import KnownStarts, offered_days, runs_of
 from chalicelib.pages.render import render
 
 EN = words("en")
@@ -95,6 +98,17 @@ class Page(HTMLParser):
         return found[0]
 
 
+def known_starts(starts: list[datetime]) -> KnownStarts:
+    return KnownStarts(
+        starts=starts,
+        begin=datetime(2026, 11, 22, 23, tzinfo=UTC),
+        end=datetime(2026, 12, 27, 23, tzinfo=UTC),
+        now=datetime(2026, 11, 23, 7, tzinfo=UTC),
+        last=date(2027, 1, 22),
+        slots="tok/slots",
+    )
+
+
 def an_offer(**changes: object) -> OfferPage:
     starts = [datetime(2026, 11, 23, 8, tzinfo=UTC) + timedelta(minutes=30 * n) for n in range(6)]
     view = OfferPage(
@@ -109,6 +123,7 @@ def an_offer(**changes: object) -> OfferPage:
         zone="Europe/Berlin",
         zones_page="tok?from=2026-11-23&timeZone=Europe%2FBerlin&zones=1",
         days=offered_days(starts, "Europe/Berlin"),
+        known=known_starts(starts),
         later="tok?from=2026-11-30",
         expires_at=datetime(2026, 12, 4, 17, tzinfo=UTC),
         uses_left=1,
@@ -140,8 +155,10 @@ def a_confirmation(**changes: object) -> ConfirmationPage:
     return dataclasses.replace(view, **changes)  # type: ignore[arg-type] # fields by name, as a test wants them
 
 
+EN_PAGES = (Path(invitee.__file__).parent / "phrases" / "en" / "pages.json").read_text()
+
 CALENDARS = (
-    CalendarLink("Calendar file", "../b/tok/invite.ics"),
+    CalendarLink("iCal", "../b/tok/invite.ics"),
     CalendarLink("Google", "https://calendar.google.com/calendar/render?action=TEMPLATE&text=a"),
 )
 
@@ -161,6 +178,7 @@ def a_move(**changes: object) -> MovePage:
         zone="Europe/Berlin",
         zones_page="tok?move=1&zones=1",
         days=offered_days(starts, "Europe/Berlin"),
+        known=known_starts(starts),
         later="tok?move=1&from=2026-11-30",
     )
     return dataclasses.replace(view, **changes)  # type: ignore[arg-type] # fields by name, as a test wants them
@@ -180,42 +198,54 @@ def a_cancel(**changes: object) -> CancelPage:
     return dataclasses.replace(view, **changes)  # type: ignore[arg-type] # fields by name, as a test wants them
 
 
-def every_page(root: str = "../") -> dict[str, str]:
+def every_page(root: str = "../", say: Words = EN) -> dict[str, str]:
     errors = {
-        "start": "Choose a time.",
-        "invitee.email": "Enter an email address.",
+        "start": say("pages.fault.start"),
+        "invitee.email": "Enter it.",
         "answers.topic": "Too long.",
     }
     pages = {
-        "offer": offer_page(an_offer(root=root)),
-        "offer, errors": offer_page(an_offer(root=root, errors=errors, notice="That time was just taken.")),
-        "offer, no times here": offer_page(an_offer(root=root, days=(), earlier="tok?from=2026-11-16")),
-        "offer, no times": offer_page(an_offer(root=root, days=(), later=None)),
-        "offer, zones to choose from": offer_page(an_offer(root=root, zones=available_timezones())),
-        "booked": confirmation_page(a_confirmation(root=root)),
-        "booking": confirmation_page(a_confirmation(root=root, news=None, zone="Asia/Tokyo", location=None)),
-        "moved": confirmation_page(a_confirmation(root=root, news="moved")),
-        "booking, open": confirmation_page(
-            a_confirmation(root=root, calendars=CALENDARS, move="tok?move=1", cancel="tok?cancel=1")
+        "offer": offer_page(an_offer(root=root), say),
+        "offer, errors": offer_page(an_offer(root=root, errors=errors, notice="It was taken."), say),
+        "offer, no times here": offer_page(an_offer(root=root, days=(), earlier="tok?from=2026-11-16"), say),
+        "offer, no times": offer_page(an_offer(root=root, days=(), later=None), say),
+        "offer, zones to choose from": offer_page(an_offer(root=root, zones=available_timezones()), say),
+        "booked": confirmation_page(a_confirmation(root=root), say),
+        "booking": confirmation_page(
+            a_confirmation(root=root, news=None, zone="Asia/Tokyo", location=None), say
         ),
-        "booking, begun": confirmation_page(a_confirmation(root=root, notice="This booking has begun.")),
-        "move": move_page(a_move(root=root)),
+        "moved": confirmation_page(a_confirmation(root=root, news="moved"), say),
+        "booking, open": confirmation_page(
+            a_confirmation(root=root, calendars=CALENDARS, move="tok?move=1", cancel="tok?cancel=1"), say
+        ),
+        "booking, begun": confirmation_page(a_confirmation(root=root, notice="This booking has begun."), say),
+        "move": move_page(a_move(root=root), say),
         "move, errors": move_page(
             a_move(
                 root=root,
                 zones=available_timezones(),
-                errors={"start": "Choose a time.", "timeZone": "Is no zone."},
+                errors={"start": say("pages.fault.start"), "timeZone": "Is no zone."},
                 notice="Taken.",
-            )
+            ),
+            say,
         ),
-        "move, no times here": move_page(a_move(root=root, days=())),
-        "move, no times": move_page(a_move(root=root, days=(), later=None)),
-        "cancel": cancel_page(a_cancel(root=root)),
-        "cancelled": confirmation_page(a_confirmation(root=root, status="cancelled")),
+        "move, no times here": move_page(a_move(root=root, days=()), say),
+        "move, no times": move_page(a_move(root=root, days=(), later=None), say),
+        "cancel": cancel_page(a_cancel(root=root), say),
+        "cancelled": confirmation_page(a_confirmation(root=root, status="cancelled"), say),
     }
-    pages |= {f"dead, {reason}": dead_page(DeadPage(root=root, reason=reason)) for reason in REASONS}
+    asking = AskForm(action="tok/request")
+    pages |= {
+        "asking": dead_page(DeadPage(root=root, reason="used", ask=asking), say),
+        "asking, errors": dead_page(
+            DeadPage(root=root, reason="used", ask=dataclasses.replace(asking, errors={"email": "No."})), say
+        ),
+        "asked": dead_page(DeadPage(root=root, reason="used", ask=AskForm(action="", sent=True)), say),
+        "front": front_page(root, say),
+    }
+    pages |= {f"dead, {reason}": dead_page(DeadPage(root=root, reason=reason), say) for reason in REASONS}
     return pages | {
-        f"problem, {status}": problem_page(ProblemPage(root=root, status=status))
+        f"problem, {status}": problem_page(ProblemPage(root=root, status=status), say)
         for status in (400, 404, 413, 415, 500, 503)
     }
 
@@ -224,9 +254,10 @@ PAGES = every_page()
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_has_no_script_no_inline_style_and_loads_nothing_from_afar(name: str) -> None:
-    # A link that a visitor may follow loads nothing by itself.
+def test_a_page_has_no_inline_script_or_style_and_loads_nothing_from_afar(name: str) -> None:
+    # A link that a visitor may follow loads nothing by itself; the one script is a file of ours.
     html = re.sub(r'<a class="button" href="https://[^"]*"', "<a", PAGES[name])
+    html = re.sub(r'<script type="module" src="(\.\./)*assets/invitee\.[0-9a-f]{8}\.js"></script>', "", html)
     assert not re.search(
         r"<script|<style|\sstyle=|\son[a-z]+=|https?:|//|@import|og:|twitter:", html, re.IGNORECASE
     )
@@ -259,7 +290,12 @@ def test_every_reference_to_another_element_has_its_target(name: str) -> None:
 @pytest.mark.parametrize("root", ["", "../", "../../"])
 def test_assets_are_relative_to_the_root_so_that_a_stage_prefix_does_no_harm(root: str) -> None:
     for name, html in every_page(root).items():
-        [sheet] = Page(html).all("link", rel="stylesheet")
+        page = Page(html)
+        urls = [a["src"] for a in page.all("script")] + [
+            a["href"] for a in page.all("link", rel="modulepreload")
+        ]
+        assert all((url or "").startswith(f"{root}assets/invitee") for url in urls), name
+        [sheet] = page.all("link", rel="stylesheet")
         assert sheet["href"] == asset_url(root, "admit-one.css"), name
         assert re.fullmatch(re.escape(root) + r"assets/admit-one\.[0-9a-f]{8}\.css", sheet["href"] or ""), (
             name
@@ -271,7 +307,8 @@ def test_the_stylesheet_is_found_by_its_hashed_name_only_and_is_small_and_self_c
     assert found is not None
     content, content_type = found
     assert content_type == "text/css; charset=utf-8"
-    assert len(content) < 14 * 1024  # for every page, the invitee's own booking included; 3 KB as sent
+    # For every page, the calendar and the invitee's own booking included; 5 KB as sent.
+    assert len(content) < 17 * 1024
     assert b"url(" not in content
     assert b"@import" not in content
     for name in ("admit-one.css", "admit-one.00000000.css", "../assets.py", ""):
@@ -318,7 +355,7 @@ def test_what_hosts_and_invitees_write_stays_text() -> None:
         move_page(a_move(title=evil, host_first_name=evil, notice=evil, here=evil, back=evil, action=evil)),
         cancel_page(a_cancel(title=evil, host_first_name=evil, back=evil, action=evil)),
     ):
-        assert "<script" not in html
+        assert html.count("<script") == 1, "our own"
         assert "<img" not in html
         assert evil in "".join(Page(html).texts)
 
@@ -583,3 +620,32 @@ def test_jinja_is_loaded_only_when_a_page_is_made() -> None:
     code = "import sys; import chalicelib.pages.invitee; print('jinja2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_starts_are_told_to_scripts_as_runs_and_none_is_lost() -> None:
+    first = datetime(2026, 11, 23, 8, tzinfo=UTC)
+    for minutes in ([], [0], [0, 30], [0, 30, 60, 90, 24 * 60, 24 * 60 + 30], [0, 5, 10, 40, 45, 3000, 9000]):
+        starts = [first + timedelta(minutes=n) for n in minutes]
+        told = [
+            datetime.fromtimestamp((begin + n * step) * 60, UTC)
+            for begin, step, count in runs_of(starts)
+            for n in range(count)
+        ]
+        assert told == starts
+    month = [first + timedelta(days=day, minutes=30 * n) for day in range(35) for n in range(16)]
+    assert len(runs_of(month)) == 35
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_visitor_on_a_page_in_their_language_meets_no_english(language: Language) -> None:
+    say = words(language)
+    spaced = {
+        key: text for key, text in json.loads(EN_PAGES).items() if isinstance(text, str) and " " in text
+    }
+    english = {
+        text for key, text in spaced.items() if language == "en" or say.forms(f"pages.{key}")["other"] != text
+    }
+    for name, html in every_page(say=say).items():
+        assert f'<html lang="{language}">' in html, name
+        found = [text for text in english if text in Page(html).text]
+        assert bool(found) == (language == "en"), (name, found)

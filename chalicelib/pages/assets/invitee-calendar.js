@@ -1,0 +1,272 @@
+// A month of days and the times of one of them. Arrow keys, Home, End, Page Up and Page Down move among the days.
+import { h, say } from "./invitee-dom.js";
+import { clock, dateOf, dateWords, firstDay, offset } from "./invitee-time.js";
+
+const DAY = 86400000;
+const iso = (/** @type {number} */ at) => new Date(at).toISOString();
+const ms = (/** @type {string} */ date) => Date.parse(date);
+const plus = (/** @type {string} */ date, /** @type {number} */ days) => iso(ms(date) + days * DAY).slice(0, 10);
+
+/**
+ * The same day of another month, or that month's last one.
+ * @param {string} date
+ * @param {number} months
+ */
+function shifted(date, months) {
+  const [year, month, day] = date.split("-").map(Number);
+  const last = new Date(Date.UTC(year, month + months, 0)).getUTCDate();
+  return iso(Date.UTC(year, month - 1 + months, Math.min(day, last))).slice(0, 10);
+}
+
+/**
+ * @typedef {object} Offered
+ * @property {[number, number, number][]} runs of starts: the first one and the step in minutes, and how many
+ * @property {string} from the first instant that the runs tell of
+ * @property {string} to the first one that they don't
+ * @property {string} now
+ * @property {string} last the last date on which there may be times
+ * @property {string} slots where to ask for more
+ */
+
+/**
+ * @param {Offered} offered
+ * @param {string} zone
+ * @param {{pick: (start: number) => void, dayShown: (at: number) => void}} heard
+ */
+export function calendar(offered, zone, { pick, dayShown }) {
+  /** @type {Set<number>} */
+  const starts = new Set(offered.runs.flatMap(([first, step, count]) => Array.from({ length: count }, (_, n) => (first + n * step) * 60000)));
+  /** @type {[number, number][]} */
+  const known = [[ms(offered.from), ms(offered.to)]];
+  /** @type {Map<string, number[]>} */
+  let days = new Map();
+  let today = "", last = "", chosen = "", focused = "", state = "";
+  /** @type {number | null} */
+  let picked = null;
+
+  const month = h("h3", { id: "month", "aria-live": "polite" });
+  const turn = (/** @type {number} */ months, /** @type {string} */ words, /** @type {string} */ sign) =>
+    h("button.turn", { type: "button", "aria-label": words, onclick: () => to(shifted(focused, months), false) }, h("span", { "aria-hidden": "true" }, sign));
+  const [back, on] = [turn(-1, say("previous-month"), "‹"), turn(1, say("next-month"), "›")];
+  const weeks = h("tbody");
+  const grid = h("table", { role: "grid", "aria-labelledby": "month", onkeydown: key }, h("thead", {}, weekdays()), weeks);
+  const heading = h("h3", { id: "day-shown", tabindex: "-1" });
+  const told = h("p.told", { role: "status" });
+  const list = h("ul.slots");
+  const element = h("div.calendar", {}, h("div.month-shown", {}, h("div.turns", {}, back, month, on), grid),
+    h("section.day-shown", { "aria-labelledby": "day-shown" }, heading, told, list));
+
+  function weekdays() {
+    const first = firstDay();
+    return h("tr", {}, ...Array.from({ length: 7 }, (_, n) => {
+      const date = plus("2024-01-01", first - 1 + n); // a Monday
+      return h("th", { scope: "col", abbr: dateWords(date, { weekday: "long" }) }, dateWords(date, { weekday: "short" }));
+    }));
+  }
+
+  /** Sort the starts into the zone's days. */
+  function sort() {
+    days = new Map();
+    for (const start of [...starts].sort((a, b) => a - b)) {
+      const date = dateOf(start, zone);
+      if (!days.has(date)) days.set(date, []);
+      days.get(date)?.push(start);
+    }
+    today = dateOf(Math.max(Date.now(), ms(offered.now)), zone);
+    last = plus(offered.last, 1); // the zone may be a day ahead
+  }
+
+  /** What has to be known for a month, a day more on either side for the zones. @param {string} date */
+  function need(date) {
+    const first = `${date.slice(0, 7)}-01`;
+    return /** @type {[number, number]} */ ([Math.max(ms(first) - DAY, ms(offered.now)), Math.min(ms(shifted(first, 1)) + DAY, ms(last) + 2 * DAY)]);
+  }
+
+  /** @param {string} date */
+  function isKnown(date) {
+    let [from, to] = need(date);
+    for (const [a, b] of known.sort((one, other) => one[0] - other[0])) if (a <= from) from = Math.max(from, b);
+    return from >= to;
+  }
+
+  /** Ask for a month's times, unless they are known. @param {string} date */
+  async function load(date) {
+    const [from, to] = need(date);
+    if (isKnown(date)) return true;
+    state = "loading";
+    draw();
+    try {
+      const answer = await fetch(`${offered.slots}?from=${iso(from)}&to=${iso(to)}`, { headers: { Accept: "application/json" } });
+      if ([403, 404, 409, 410].includes(answer.status)) location.reload(); // the page itself says why
+      if (!answer.ok) throw new Error();
+      for (const slot of (await answer.json()).slots) starts.add(ms(slot.start));
+      known.push([from, to]);
+      state = "";
+      sort();
+      return true;
+    } catch {
+      state = "failed";
+      return false;
+    } finally {
+      draw();
+    }
+  }
+
+  /**
+   * Go to a day, in whichever month it is.
+   * @param {string} date
+   * @param {boolean} focus
+   */
+  async function to(date, focus) {
+    const wanted = date < today ? today : date > last ? last : date;
+    const other = wanted.slice(0, 7) !== focused.slice(0, 7);
+    focused = wanted;
+    if (other) state = "";
+    draw();
+    if (focus) dayButton(focused)?.focus();
+    if (!other || !(await load(wanted)) || focused.slice(0, 7) !== wanted.slice(0, 7)) return;
+    const first = [...days.keys()].find((one) => one.slice(0, 7) === wanted.slice(0, 7));
+    chosen = first ?? chosen;
+    if (first && !focus) focused = first;
+    draw();
+    if (focus) dayButton(focused)?.focus();
+  }
+
+  /** Go to the next day with times, however far. */
+  async function next() {
+    for (let date = `${shifted(focused, 1).slice(0, 7)}-01`; date <= last; date = shifted(date, 1)) {
+      focused = date;
+      if (!(await load(date))) return;
+      const found = [...days.keys()].find((one) => one.slice(0, 7) === date.slice(0, 7));
+      if (!found) continue;
+      focused = chosen = found;
+      draw();
+      dayButton(found)?.focus();
+      return;
+    }
+    focused = [...days.keys()][0] ?? today;
+    chosen = focused;
+    draw();
+    dayButton(focused)?.focus();
+  }
+
+  const dayButton = (/** @type {string} */ date) => /** @type {HTMLButtonElement | null} */ (weeks.querySelector(`[data-date="${date}"]`));
+
+  /** @param {KeyboardEvent} event */
+  function key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const place = (new Date(focused).getUTCDay() + 7 - firstDay() % 7) % 7;
+    const date = {
+      ArrowLeft: () => plus(focused, -1), ArrowRight: () => plus(focused, 1), ArrowUp: () => plus(focused, -7), ArrowDown: () => plus(focused, 7),
+      Home: () => plus(focused, -place), End: () => plus(focused, 6 - place), PageUp: () => shifted(focused, -1), PageDown: () => shifted(focused, 1),
+    }[event.key]?.();
+    if (!date) return;
+    event.preventDefault();
+    to(date, true);
+  }
+
+  /** @param {string} date */
+  function choose(date) {
+    focused = date;
+    if (days.has(date)) chosen = date;
+    draw();
+    dayButton(date)?.focus();
+    if (days.has(date)) heading.scrollIntoView({ block: "nearest" });
+  }
+
+  function draw() {
+    drawMonth();
+    drawDay();
+  }
+
+  function drawMonth() {
+    const first = `${focused.slice(0, 7)}-01`;
+    const words = dateWords(first, { month: "long", year: "numeric" });
+    if (month.textContent !== words) month.textContent = words;
+    back.setAttribute("aria-disabled", String(first <= today));
+    on.setAttribute("aria-disabled", String(shifted(first, 1) > last));
+    grid.setAttribute("aria-busy", String(state === "loading"));
+    const blank = (new Date(first).getUTCDay() + 7 - firstDay() % 7) % 7;
+    const length = new Date(ms(shifted(first, 1)) - DAY).getUTCDate();
+    const cells = Array.from({ length: Math.ceil((blank + length) / 7) * 7 }, (_, n) => {
+      if (n < blank || n >= blank + length) return h("td");
+      const date = plus(first, n - blank);
+      const free = days.get(date)?.length ?? 0;
+      const times = free ? say("times", { n: free }) : say("no-times-day");
+      const label = say("day-times", { day: dateWords(date, { weekday: "long", day: "numeric", month: "long" }), times });
+      return h("td", { role: "gridcell", "aria-selected": String(date === chosen) }, h("button.date", {
+        type: "button", "data-date": date, "aria-label": label, tabindex: date === focused ? "0" : "-1",
+        "aria-disabled": free ? false : "true", "aria-current": date === today ? "date" : false, onclick: () => choose(date),
+      }, String(n - blank + 1)));
+    });
+    const active = weeks.contains(document.activeElement);
+    weeks.replaceChildren(...Array.from({ length: cells.length / 7 }, (_, n) => h("tr", {}, ...cells.slice(n * 7, n * 7 + 7))));
+    if (active) dayButton(focused)?.focus();
+  }
+
+  function drawDay() {
+    const here = chosen.slice(0, 7) === focused.slice(0, 7) ? (days.get(chosen) ?? []) : [];
+    if (here.length) dayShown(here[0]);
+    const offsets = new Set(here.map((start) => offset(start, zone)));
+    list.classList.toggle("wide", offsets.size > 1);
+    list.replaceChildren(...here.map((start) => h("li", {}, h("button.slot", {
+      type: "button", "aria-pressed": String(start === picked), "data-start": iso(start), onclick: () => pick(start),
+    }, clock(start, zone), ...(offsets.size > 1 ? [h("small", {}, ` ${offset(start, zone)}`)] : [])))));
+    if (here.length) {
+      heading.textContent = dateWords(chosen, { weekday: "long", day: "numeric", month: "long" });
+      tell(say("times", { n: here.length }));
+      return;
+    }
+    heading.textContent = say("no-times-month", { month: dateWords(focused, { month: "long" }) });
+    if (state === "loading") {
+      heading.textContent = dateWords(focused, { month: "long", year: "numeric" });
+      tell(say("loading"));
+    } else if (state === "failed") {
+      heading.textContent = say("loading-failed");
+      tell("");
+      list.replaceChildren(h("li", {}, h("button.quiet", { type: "button", onclick: () => again() }, say("try-again"))));
+    } else {
+      tell("");
+      list.replaceChildren(h("li", {}, h("button.quiet", { type: "button", onclick: () => next() }, say("next-free"))));
+    }
+  }
+
+  async function again() {
+    heading.focus();
+    const wanted = focused;
+    if (!(await load(wanted))) return;
+    chosen = [...days.keys()].find((one) => one.slice(0, 7) === wanted.slice(0, 7)) ?? chosen;
+    draw();
+  }
+
+  /** @param {string} words */
+  function tell(words) {
+    if (told.textContent !== words) told.textContent = words;
+  }
+
+  /** Show the day of an instant, or of the first start. @param {number | null} at */
+  function show(at) {
+    sort();
+    picked = at;
+    const wanted = at === null ? undefined : dateOf(at, zone);
+    chosen = wanted && days.has(wanted) ? wanted : ([...days.keys()][0] ?? today);
+    focused = chosen;
+    draw();
+    load(focused);
+  }
+
+  return {
+    element,
+    show,
+    knows: (/** @type {number} */ at) => known.some(([from, to]) => from <= at && at < to),
+    has: (/** @type {number} */ at) => starts.has(at),
+    /** @param {string} to @param {number | null} at */
+    setZone(to, at) {
+      zone = to;
+      show(at ?? days.get(chosen)?.[0] ?? null);
+      picked = at;
+      drawDay();
+    },
+    focus: () => dayButton(focused)?.focus(),
+  };
+}

@@ -1,0 +1,135 @@
+// Instants in the visitor's zone and manner: 12 or 24 hours, order and names by Intl.
+
+const language = document.documentElement.lang;
+const comma = language === "ja" ? "、" : ", ";
+
+/** The browser's own variant of the page's language, `en-US` of `en`; where it has none, the pages' own. */
+export const locale = navigator.languages.find((one) => one.split("-")[0] === language) ?? (language === "en" ? "en-GB" : language);
+
+/** The zone that the browser is in. */
+export const ownZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+/** @type {Map<string, Intl.DateTimeFormat>} */
+const made = new Map();
+
+/**
+ * @param {string} zone
+ * @param {Intl.DateTimeFormatOptions} options
+ * @param {string} [manner]
+ */
+function formatter(zone, options, manner = locale) {
+  const key = manner + zone + JSON.stringify(options);
+  const found = made.get(key) ?? new Intl.DateTimeFormat(manner, { ...options, timeZone: zone });
+  made.set(key, found);
+  return found;
+}
+
+/** @type {Intl.DateTimeFormatOptions} */
+const NUMBERS = { calendar: "gregory", numberingSystem: "latn", hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
+/** @type {Intl.DateTimeFormatOptions} */
+const CLOCK = { timeStyle: "short" };
+
+/**
+ * The wall time of an instant in a zone as if it were UTC, in ms.
+ * @param {number} at
+ * @param {string} zone
+ */
+function wall(at, zone) {
+  const parts = Object.fromEntries(formatter(zone, NUMBERS, "en-US").formatToParts(at).map((part) => [part.type, part.value]));
+  return Date.UTC(+parts.year, +parts.month - 1, +parts.day, +parts.hour, +parts.minute);
+}
+
+/**
+ * The date of an instant in a zone, `2026-11-24`.
+ * @param {number} at
+ * @param {string} zone
+ */
+export const dateOf = (at, zone) => new Date(wall(at, zone)).toISOString().slice(0, 10);
+
+/**
+ * `UTC+1`, `UTC−3:30`.
+ * @param {number} at
+ * @param {string} zone
+ */
+export function offset(at, zone) {
+  const minutes = Math.floor(wall(at, zone) / 60000) - Math.floor(at / 60000);
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `UTC${minutes < 0 ? "−" : "+"}${hours}${rest ? `:${String(rest).padStart(2, "0")}` : ""}`;
+}
+
+/** @param {number} at @param {string} zone `9:30 AM`, `09:30` */
+export const clock = (at, zone) => formatter(zone, CLOCK).format(at);
+
+/** @param {number} at @param {string} zone */
+export const day = (at, zone) => formatter(zone, { weekday: "long", day: "numeric", month: "long", year: "numeric" }).format(at);
+
+/**
+ * From when to when: `9:30 – 10:00 AM`; with both dates where they differ.
+ * @param {number} start
+ * @param {number} end
+ * @param {string} zone
+ */
+export function span(start, end, zone) {
+  if (offset(start, zone) !== offset(end, zone)) {
+    return [start, end].map((at) => `${clock(at, zone)} (${offset(at, zone)})`).join(" – ");
+  }
+  return formatter(zone, CLOCK).formatRange(start, end).replace("–", "\u2060–\u2060"); // no line ends within it
+}
+
+/** @param {string} date @param {Intl.DateTimeFormatOptions} options a calendar date in words */
+export const dateWords = (date, options) => formatter("UTC", options).format(Date.parse(date));
+
+/**
+ * A zone in words: `Central European Time`.
+ * @param {string} zone
+ * @param {number} at
+ */
+function zoneName(zone, at) {
+  if (/^(Etc\/)?(UTC|UCT|Zulu|Universal)$/.test(zone)) return "UTC";
+  const name = formatter(zone, { timeZoneName: "longGeneric" }).formatToParts(at).find((part) => part.type === "timeZoneName")?.value;
+  return !name || /^(GMT|UTC)\b/.test(name) ? zone.replaceAll("_", " ") : name;
+}
+
+/**
+ * A zone in words with its offset at an instant: `Central European Time, UTC+1`.
+ * @param {string} zone
+ * @param {number} at
+ */
+export function zoneWords(zone, at) {
+  const name = zoneName(zone, at);
+  return name === "UTC" ? name : name + comma + offset(at, zone);
+}
+
+/** The first day of the week, 1 for Monday to 7. */
+export function firstDay() {
+  const found = /** @type {any} */ (new Intl.Locale(locale));
+  return (found.getWeekInfo?.() ?? found.weekInfo)?.firstDay ?? 1;
+}
+
+/** Is this a zone that the browser can reckon with? @param {string} zone */
+export function isZone(zone) {
+  try {
+    return Boolean(formatter(zone, CLOCK));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Put the times that the server wrote in the visitor's own manner: those marked `data-local` in their own zone too.
+ * @param {ParentNode} place
+ */
+export function tellTimes(place) {
+  for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (place.querySelectorAll("time[data-local]"))) {
+    const [at, zone] = [Date.parse(time.dateTime), ownZone()];
+    const words = `${day(at, zone)}${comma}${clock(at, zone)}`;
+    time.textContent = language === "ja" ? `${words}（${zoneWords(zone, at)}）` : `${words} (${zoneWords(zone, at)})`;
+  }
+  for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (place.querySelectorAll("time[data-zone]"))) {
+    const { zone = "UTC", end = "", part } = time.dataset;
+    if (!isZone(zone)) continue;
+    const [from, to] = [Date.parse(time.dateTime), Date.parse(end)];
+    const words = { day: day(from, zone), span: span(from, to, zone) };
+    time.textContent = part === "day" || part === "span" ? words[part] : words.day + comma + words.span;
+  }
+}

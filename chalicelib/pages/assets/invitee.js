@@ -1,0 +1,29 @@
+// The invitee's pages with JavaScript: times in the visitor's own zone, a calendar, a review, and one booking whatever happens.
+import { booking, bookedBefore } from "./invitee-booking.js";
+import { readPhrases } from "./invitee-dom.js";
+import { problemOf } from "./invitee-send.js";
+import { tellTimes } from "./invitee-time.js";
+
+/** Put another page of ours in this one's place, as an answer to what was just sent. @param {Document} page */
+function show(page) {
+  const main = page.querySelector("main");
+  if (!main) return location.reload();
+  document.querySelector("main")?.replaceWith(document.adoptNode(main));
+  document.title = page.title;
+  begin();
+  const alert = /** @type {HTMLElement | null} */ (main.querySelector("[role=alert]") ?? main.querySelector("h1"));
+  alert?.setAttribute("tabindex", "-1");
+  alert?.focus();
+  scrollTo(0, 0);
+}
+
+function begin() {
+  readPhrases();
+  tellTimes(document);
+  if (/\/s\/[^/]+$/.test(location.pathname) && bookedBefore(/^link-/.test(problemOf(document)))) return;
+  booking(show);
+}
+
+begin();
+// A page that the browser had kept aside begins where it was left; a booking made since is what its visitor wants.
+addEventListener("pageshow", (event) => event.persisted && bookedBefore(true));

@@ -1,0 +1,825 @@
+"""The invitee's pages in a real browser: one booking whatever happens, in the visitor's own time and language."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from chalicelib import bootstrap
+from chalicelib.pages.languages import language_of, words
+from tests.e2e.browser import NARROW, SMALLEST, WIDE, visiting
+from tests.e2e.console import Console
+from tests.e2e.invitee import PERSON, Invitee, invitee_of
+from tests.e2e.site import LiveSite, soon
+from tests.integration.doors import Caller, ok
+
+Json = dict[str, Any]
+QUESTIONS: Final = [
+    {"id": "topic", "label": "What about?", "kind": "text", "required": True, "options": []},
+    {
+        "id": "size",
+        "label": "How many of you?",
+        "kind": "choice",
+        "required": True,
+        "options": ["One", "More"],
+    },
+]
+PLACES: Final = [
+    {"kind": "video", "detail": "https://meet.example/room"},
+    {"kind": "in_person", "detail": "Torstraße 12"},
+]
+
+
+def a_rich_event_type(host: Caller) -> Json:
+    return host.event_type(
+        title="Intro call", description="A first talk.", questions=QUESTIONS, locations=PLACES
+    )
+
+
+def bookings(host: Caller) -> list[Json]:
+    """Return all of a host's bookings."""
+    found: list[Json] = ok(host.get("/v1/bookings", params={"from": soon(days=-1), "to": soon(days=60)}))[
+        "bookings"
+    ]
+    return found
+
+
+def lose_reply(page: Page, times: int = 1) -> list[str]:
+    """Let the server have the next requests to book, and the browser lose what it answers."""
+    lost: list[str] = []
+
+    def hang_up(route: Route) -> None:
+        lost.append(str(route.fetch(max_redirects=0).status))
+        route.abort("connectionreset")
+
+    page.route("**/redeem*", hang_up, times=times)
+    return lost
+
+
+# The whole way
+
+
+def test_from_one_press_in_the_console_to_the_dead_page_of_the_next(
+    console: Console, browser: Browser
+) -> None:
+    """P1: 1×, the invitee books in their own browser, the row flips to Used by itself, the next visitor is too late."""
+    console.host.event_type(title="Intro call")
+    console.sign_in()
+    console.button("1× Intro call: make and copy a one-time link").click()
+    console.said("One-time link for Intro call copied.")
+    (link,) = console.host.list()["links"]
+    expect(console.row(link).locator(".pill")).to_have_text("Active")
+
+    with invitee_of(browser) as grace:
+        grace.open(link)
+        start = grace.review()
+        grace.button("Book").click()
+        grace.confirmed()
+
+    expect(console.row(link).locator(".pill")).to_have_text("Used", timeout=15_000)
+    with invitee_of(browser) as late:
+        answer = late.page.goto(link["url"])
+        assert answer is not None
+        assert answer.status == 410
+        expect(late.page.get_by_role("heading", level=1)).to_have_text("This link has been used")
+    assert [booking["start"] for booking in bookings(console.host)] == [start]
+
+
+def test_everything_asked_is_reviewed_sent_and_confirmed(browser: Browser, host: Caller) -> None:
+    link = host.link(
+        a_rich_event_type(host), expiresAt=soon(days=9), recipient={"name": "Grace", "email": "g@x.example"}
+    )
+    with invitee_of(browser) as visitor:
+        page = visitor.page
+        visitor.open(link)
+        expect(page.locator("header.about")).to_contain_text("Ada invites you to book")
+        expect(page.locator("header.about")).to_contain_text("good for one booking, until")
+        expect(page.locator("header.about time")).to_contain_text("Central European Time, UTC+")
+        visitor.pick(2)
+        assert page.locator("#invitee-name").input_value() == "Grace"
+
+        visitor.fill(**{"invitee-email": "not-an-address"})
+        visitor.button("Review").click()
+        expect(page.locator(".error")).to_have_text(
+            [
+                "Enter an email address such as name@example.com.",
+                "Answer this question: What about?",
+                "Answer this question: How many of you?",
+            ]
+        )
+        expect(page.locator("#invitee-email")).to_be_focused()
+        expect(page.locator("#invitee-email")).to_have_accessible_description(re.compile("Enter an email"))
+        assert visitor.sent == []
+
+        visitor.fill()
+        page.get_by_label("What about?").fill("Compilers\nand <b>debts</b>")
+        page.get_by_label("More").check()
+        page.get_by_label("In person").check()
+        visitor.button("Review").click()
+        review = page.locator(".review")
+        for told in (
+            "Intro call",
+            "In person",
+            "Grace Hopper",
+            "Compilers\nand <b>debts</b>",
+            "More",
+            "UTC+",
+        ):
+            expect(review).to_contain_text(told, use_inner_text=True)
+
+        visitor.button("Back").click()
+        assert page.locator("#invitee-name").input_value() == "Grace Hopper"
+        page.locator("#invitee-name").fill("Rear Admiral Hopper")
+        visitor.button("Review").click()
+        expect(review).to_contain_text("Rear Admiral Hopper")
+        visitor.button("Book").click()
+        visitor.confirmed()
+        for told in ("Rear Admiral Hopper", "Torstraße 12", "Compilers\nand <b>debts</b>", "What about?"):
+            expect(page.locator("dl")).to_contain_text(told, use_inner_text=True)
+        expect(page.get_by_role("link", name="Calendar file")).to_be_visible()
+    (booking,) = bookings(host)
+    assert booking["answers"] == {"topic": "Compilers\nand <b>debts</b>", "size": "More"}
+    assert booking["location"]["kind"] == "in_person"
+
+
+def test_a_booking_is_moved_and_cancelled(browser: Browser, site: LiveSite, host: Caller) -> None:
+    booking = site.book(host.link(host.event_type(title="Intro call")))
+    with invitee_of(browser) as visitor:
+        page = visitor.page
+        page.goto(booking["url"])
+        page.get_by_role("link", name="Move this booking").click()
+        start = visitor.pick(3)
+        expect(page.get_by_role("heading", name="Check, then move")).to_be_focused()
+        expect(page.locator(".review")).to_contain_text("Until now")
+        visitor.button("Move booking").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Your booking has moved")
+        assert [one["start"] for one in bookings(host)] == [start]
+
+        page.get_by_role("link", name="Cancel this booking").click()
+        visitor.button("Cancel booking").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("This booking is cancelled")
+    assert [one["status"] for one in bookings(host)] == ["cancelled"]
+
+
+def test_without_javascript(browser: Browser, host: Caller) -> None:
+    """Everything that a booking needs is in the HTML."""
+    link = host.link(a_rich_event_type(host))
+    with invitee_of(browser, java_script_enabled=False) as visitor:
+        page = visitor.page
+        page.goto(link["url"])
+        page.get_by_role("link", name="Change time zone").click()
+        page.get_by_label("Show times for").select_option("Asia/Tokyo")
+        visitor.button("Show times").click()
+        expect(page.locator(".zone")).to_contain_text("Tokyo time, UTC+9")
+        page.locator("#invitee-name").evaluate("field => field.form.noValidate = true")
+        visitor.button("Book").click()
+        expect(page.get_by_role("alert")).to_contain_text("Enter your name.")
+        expect(page.get_by_role("alert")).to_contain_text("Choose a time.")
+        expect(page.get_by_role("alert")).to_contain_text("Answer this question: What about?")
+
+        page.locator("label:has([name=start])").nth(1).click()
+        visitor.fill()
+        page.get_by_label("What about?").fill("Compilers")
+        page.get_by_label("One", exact=True).check()
+        visitor.button("Book").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("You’re booked")
+        page.get_by_role("link", name="Move this booking").click()
+        page.locator("label:has([name=start])").nth(2).click()
+        visitor.button("Move booking").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Your booking has moved")
+    (booking,) = bookings(host)
+    assert booking["timeZone"] == "Asia/Tokyo"
+
+
+def test_by_keyboard_alone(browser: Browser, host: Caller) -> None:
+    """One stop in the calendar; the arrows, Home, End, Page Up and Page Down do the rest; Enter chooses."""
+    link = host.link(host.event_type(title="Intro call", bookingWindowDays=90))
+    with invitee_of(browser) as visitor:
+        page = visitor.page
+        visitor.open(link)
+
+        def tab_to(target: str) -> None:
+            for _ in range(40):
+                page.keyboard.press("Tab")
+                if page.evaluate("wanted => document.activeElement.matches(wanted)", target):
+                    return
+            raise AssertionError(f"{target} is not reached by Tab")
+
+        def day() -> date:
+            return date.fromisoformat(page.evaluate("document.activeElement.dataset.date"))
+
+        tab_to("[role=grid] button")
+        assert page.locator("[role=grid] button[tabindex='0']").count() == 1
+        today = day()
+        moves: dict[str, Callable[[date], date]] = {
+            "PageDown": _month_later,
+            "ArrowRight": lambda at: at + timedelta(days=1),
+            "ArrowDown": lambda at: at + timedelta(days=7),
+            "Home": lambda at: at - timedelta(days=at.weekday()),
+            "End": lambda at: at + timedelta(days=6),
+            "ArrowUp": lambda at: at - timedelta(days=7),
+            "ArrowLeft": lambda at: at - timedelta(days=1),
+        }
+        expected = today
+        for key, move in moves.items():
+            page.keyboard.press(key)
+            expected = move(expected)
+            expect(page.locator(f"[data-date='{expected}']")).to_be_focused()
+            assert page.locator("[role=grid] button[tabindex='0']").count() == 1
+        page.keyboard.press("PageUp")
+        assert day() >= today, "no day before today"
+        page.keyboard.press("PageDown")
+        expect(page.locator("[role=grid]")).to_have_attribute("aria-busy", "false")
+
+        page.keyboard.press("Enter")
+        chosen = day()
+        expect(page.locator(f"td[aria-selected=true] [data-date='{chosen}']")).to_be_focused()
+        tab_to("button.slot")
+        page.keyboard.press("Enter")
+        expect(page.locator("#invitee-name")).to_be_focused()
+        page.keyboard.type("Grace Hopper")
+        page.keyboard.press("Tab")
+        page.keyboard.type("grace@invitees.example")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Check, then book")).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(visitor.button("Book")).to_be_focused()
+        page.keyboard.press("Enter")
+        visitor.confirmed()
+    (booking,) = bookings(host)
+    local = datetime.fromisoformat(booking["start"]).astimezone(ZoneInfo("Europe/Berlin"))
+    assert local.date() == chosen
+
+
+def _month_later(at: date) -> date:
+    first = date(at.year + at.month // 12, at.month % 12 + 1, 1)
+    last = date(first.year + first.month // 12, first.month % 12 + 1, 1) - timedelta(days=1)
+    return first.replace(day=min(at.day, last.day))
+
+
+# One booking, whatever happens (P1, P4)
+
+
+def test_pressed_twice_is_one_booking(browser: Browser, host: Caller) -> None:
+    with invitee_of(browser) as visitor:
+        visitor.open(host.link(maxUsageCount=5))
+        visitor.review()
+        visitor.button("Book").dblclick()
+        visitor.confirmed()
+        assert len(visitor.sent) == 1
+    assert len(bookings(host)) == 1
+
+
+def test_a_lost_reply_is_asked_for_again_with_the_same_key(browser: Browser, host: Caller) -> None:
+    with invitee_of(browser) as visitor:
+        visitor.open(host.link(maxUsageCount=5))
+        visitor.review()
+        lost = lose_reply(visitor.page)
+        visitor.button("Book").click()
+        visitor.confirmed()
+        assert lost == ["303"], "the server had booked"
+        keys = [request.headers["idempotency-key"] for request in visitor.sent]
+        assert len(keys) == 2
+        assert len(set(keys)) == 1
+    assert len(bookings(host)) == 1
+
+
+def test_after_a_lost_reply_a_reload_ends_in_the_one_booking(browser: Browser, host: Caller) -> None:
+    """The link is used up by then; this tab knows by whom."""
+    with invitee_of(browser) as visitor:
+        visitor.open(host.link())
+        visitor.review()
+        lost = lose_reply(visitor.page)
+        with visitor.page.expect_event("requestfailed"):
+            visitor.button("Book").click()
+        visitor.page.reload()
+        visitor.confirmed()
+        assert lost == ["303"]
+    assert len(bookings(host)) == 1
+
+
+def test_a_request_that_never_arrived_is_kept_over_a_reload(browser: Browser, host: Caller) -> None:
+    with invitee_of(browser) as visitor:
+        page = visitor.page
+        page.clock.install()
+        visitor.open(host.link())
+        start = visitor.review(2)
+        page.route("**/redeem*", lambda route: route.abort("connectionrefused"))
+        visitor.button("Book").click()
+        expect(page.locator(".told").last).to_have_text("The connection was lost. Trying again …")
+        for _ in range(6):
+            page.clock.run_for(10_000)
+        expect(page.locator(".told").last).to_contain_text("it never books twice")
+        assert bookings(host) == []
+
+        page.unroute_all()
+        page.reload()
+        expect(page.locator(".review")).to_contain_text("Grace Hopper")
+        expect(page.locator(".told").last).to_contain_text("it never books twice")
+        visitor.button("Book").click()
+        visitor.confirmed()
+        assert len({request.headers["idempotency-key"] for request in visitor.sent}) == 1
+    assert [booking["start"] for booking in bookings(host)] == [start]
+
+
+def test_details_changed_after_a_lost_reply_make_no_second_booking(browser: Browser, host: Caller) -> None:
+    """The first one arrived, so it is the one: the visitor sees what is booked, and can move it."""
+    with invitee_of(browser) as visitor:
+        page = visitor.page
+        page.clock.install()
+        visitor.open(host.link(maxUsageCount=5))
+        start = visitor.review(2)
+        lost = lose_reply(page, times=5)
+        visitor.button("Book").click()
+        for _ in range(12):
+            page.clock.run_for(5_000)
+            page.wait_for_timeout(50)
+        expect(page.locator(".told").last).to_contain_text("it never books twice", timeout=20_000)
+        assert lost == ["303"] * 5
+        visitor.button("Back").click()
+        visitor.button("Change time").click()
+        visitor.pick(5)
+        visitor.button("Review").click()
+        visitor.button("Book").click()
+        for _ in range(3):
+            page.clock.run_for(5_000)
+        visitor.confirmed()
+    assert [booking["start"] for booking in bookings(host)] == [start]
+
+
+def test_back_reload_and_the_link_again_all_end_in_the_booking(browser: Browser, host: Caller) -> None:
+    for link in (host.link(), host.link(maxUsageCount=5)):
+        with invitee_of(browser) as visitor:
+            page = visitor.page
+            visitor.open(link)
+            visitor.review()
+            visitor.button("Book").click()
+            own = visitor.confirmed()
+            page.reload()
+            assert visitor.confirmed() == own
+            page.go_back()
+            assert visitor.confirmed() == own
+            page.goto(link["url"])
+            if link["maxUsageCount"] == 1:
+                assert visitor.confirmed() == own
+            else:
+                expect(visitor.times.first).to_be_visible()  # a link for several bookings is for another one
+    assert len(bookings(host)) == 2
+
+
+def test_two_visitors_press_book_at_once(browser: Browser, host: Caller) -> None:
+    """P1: one sees the confirmation, the other that the link is used."""
+    link = host.link()
+    with invitee_of(browser) as one, invitee_of(browser) as other:
+        for n, visitor in enumerate((one, other)):
+            visitor.open(link)
+            visitor.review(n)
+        for visitor in (one, other):
+            press = "document.querySelector('.finish button').click()"
+            visitor.page.evaluate(f"setTimeout(() => {press}, 50)")
+        headings = []
+        for visitor in (one, other):
+            heading = visitor.page.get_by_role("heading", level=1)
+            expect(heading).to_have_text(re.compile("You’re booked|This link has been used"))
+            headings.append(heading.inner_text())
+        assert sorted(headings) == ["This link has been used", "You’re booked"]
+    assert len(bookings(host)) == 1
+
+
+def test_a_time_taken_meanwhile_is_said_with_fresh_times_and_all_that_was_typed(
+    browser: Browser, host: Caller
+) -> None:
+    """P2: of two links for one time, one gets it; the other's visitor types nothing again."""
+    links = host.links(a_rich_event_type(host), count=2)
+    with invitee_of(browser) as one, invitee_of(browser) as other:
+        start = ""
+        for visitor, link in zip((one, other), links, strict=True):
+            visitor.open(link)
+            start = visitor.pick(4)
+            visitor.fill()
+            visitor.page.get_by_label("What about?").fill("Compilers")
+            visitor.page.get_by_label("More").check()
+            visitor.page.get_by_label("In person").check()
+            visitor.button("Review").click()
+        one.button("Book").click()
+        one.confirmed()
+
+        other.button("Book").click()
+        expect(other.page.get_by_role("alert")).to_contain_text("That time was just taken.")
+        expect(other.page.get_by_role("alert")).to_be_focused()
+        expect(other.times.first).to_be_visible()
+        shown = [
+            str(one).replace(".000Z", "Z")
+            for one in other.times.evaluate_all("all => all.map(e => e.dataset.start)")
+        ]
+        assert start not in shown
+        assert len(shown) > 2
+        other.pick(0)
+        assert other.page.locator("#invitee-name").input_value() == PERSON["invitee-name"]
+        assert other.page.get_by_label("What about?").input_value() == "Compilers"
+        assert other.page.get_by_label("More").is_checked()
+        assert other.page.get_by_label("In person").is_checked()
+        other.button("Review").click()
+        other.button("Book").click()
+        other.confirmed()
+    assert len({booking["start"] for booking in bookings(host)}) == 2
+
+
+def test_what_only_the_server_can_tell_comes_back_to_its_field(browser: Browser, host: Caller) -> None:
+    recipient = {"name": "Grace", "email": "grace@right.example", "enforce": "domain"}
+    with invitee_of(browser) as visitor:
+        visitor.open(host.link(recipient=recipient))
+        visitor.review()
+        visitor.button("Book").click()
+        expect(visitor.page.get_by_role("alert")).to_contain_text("This link is only for")
+        expect(visitor.page.locator("#invitee-email")).to_be_visible()
+        visitor.page.locator("#invitee-email").fill("grace@right.example")
+        visitor.button("Review").click()
+        visitor.button("Book").click()
+        visitor.confirmed()
+
+
+# The visitor's own time and language
+
+
+def test_times_are_in_the_visitors_zone_until_they_choose_another(browser: Browser, host: Caller) -> None:
+    link = host.link()
+    with invitee_of(browser, timezone_id="America/New_York", locale="en-US") as visitor:
+        page = visitor.page
+        visitor.open(link)
+        expect(page.locator(".zone")).to_contain_text("Eastern Time, UTC−")
+        first = visitor.times.first.get_attribute("data-start") or ""
+        local = datetime.fromisoformat(first).astimezone(ZoneInfo("America/New_York"))
+        expect(visitor.times.first).to_have_text(f"{local:%-I:%M} {local:%p}")
+        expect(page.locator("#day-shown")).to_have_text(f"{local:%A, %B %-d}")
+
+        page.get_by_role("button", name="Change time zone").click()
+        page.get_by_label("Show times for").select_option("Asia/Kathmandu")
+        expect(page.locator(".zone p")).to_contain_text("Nepal Time, UTC+5:45")
+        shown = visitor.times.first.get_attribute("data-start") or ""
+        local = datetime.fromisoformat(shown).astimezone(ZoneInfo("Asia/Kathmandu"))
+        expect(visitor.times.first).to_have_text(f"{local:%-I:%M} {local:%p}")
+        visitor.review()
+        expect(page.locator(".review")).to_contain_text("Nepal Time, UTC+5:45")
+        visitor.button("Book").click()
+        visitor.confirmed()
+        expect(page.locator("dl")).to_contain_text("Kathmandu time, UTC+5:45")
+        expect(page.locator("dl")).to_contain_text("For Ada:")
+    assert [booking["timeZone"] for booking in bookings(host)] == ["Asia/Kathmandu"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "heading", "clock", "zone"),
+    [
+        ("en-GB", "Choose a time", r"\d\d:\d\d", "Central European Time, UTC+"),
+        ("de-AT", "Termin wählen", r"\d\d:\d\d", "Mitteleuropäische Zeit, UTC+"),
+        ("fr-FR", "Choisissez un créneau", r"\d\d:\d\d", "heure d’Europe centrale, UTC+"),
+        ("es-ES", "Elija una hora", r"\d?\d:\d\d", "hora de Europa central, UTC+"),
+        ("ja-JP", "日時を選んでください", r"\d?\d:\d\d", "中央ヨーロッパ時間、UTC+"),
+    ],
+)
+def test_in_five_languages_with_dates_by_intl(
+    browser: Browser, host: Caller, locale: str, heading: str, clock: str, zone: str
+) -> None:
+    language = language_of(locale.partition("-")[0])
+    with invitee_of(browser, locale=locale) as visitor:
+        page = visitor.page
+        visitor.open(host.link(expiresAt=soon(days=20)))
+        assert page.locator("html").get_attribute("lang") == language
+        expect(page.get_by_role("heading", level=2, name=heading)).to_be_visible()
+        expect(page.locator(".zone")).to_contain_text(zone)
+        expect(visitor.times.first).to_have_text(re.compile(f"^{clock}$"))
+        start = visitor.times.first.get_attribute("data-start")
+        parts = "{weekday: 'long', day: 'numeric', month: 'long'}"
+        intl = f"(at) => new Intl.DateTimeFormat(navigator.language, {parts}).format(Date.parse(at))"
+        expect(page.locator("#day-shown")).to_have_text(page.evaluate(intl, start))
+        visitor.times.first.click()
+        visitor.fill()
+        page.locator(".finish button").first.click()
+        page.locator(".finish button").first.click()
+        page.wait_for_url("**/b/**")
+        expect(page.get_by_role("heading", level=1)).to_have_text(words(language)("pages.booked"))
+    (booking,) = bookings(host)
+    assert booking["timeZone"] == "Europe/Berlin"
+
+
+def test_twelve_or_twenty_four_hours_by_locale(browser: Browser, host: Caller) -> None:
+    link = host.link()
+    for locale, clock in (
+        ("en-US", r"\d?\d:\d\d\s[AP]M"),
+        ("en-GB", r"\d\d:\d\d"),
+        ("es-MX", r"\d?\d:\d\d\s[ap]\.m\."),
+    ):
+        with invitee_of(browser, locale=locale) as visitor:
+            visitor.open(link)
+            expect(visitor.times.first).to_have_text(re.compile(f"^{clock}$"))
+
+
+def next_clock_change(zone: str) -> date:
+    """Return the next date on which a zone's clocks change."""
+    there = ZoneInfo(zone)
+    day = datetime.now(UTC).astimezone(there).date() + timedelta(days=2)
+    while True:
+        begin, end = (datetime.combine(day + timedelta(days=n), time(0), there) for n in (0, 1))
+        if begin.utcoffset() != end.utcoffset():
+            return day
+        day += timedelta(days=1)
+
+
+def test_on_the_day_the_clocks_change_every_time_says_its_offset(browser: Browser, host: Caller) -> None:
+    day = next_clock_change("Europe/Berlin")
+    link = host.link(host.event_type(bookingWindowDays=365))
+    with invitee_of(browser) as visitor:
+        visitor.open(link, f"?from={day}")
+        visitor.page.locator(f"[data-date='{day}']").click()
+        texts = visitor.times.all_inner_texts()
+        assert {text.split()[-1] for text in texts} == {"UTC+1", "UTC+2"}
+        assert len(texts) == len(set(texts)) == (46 if day.month < 7 else 50)
+        visitor.times.nth(3).click()
+        expect(visitor.page.locator(".chosen")).to_contain_text(f"{day.day}")
+
+
+def test_a_month_not_yet_known_is_asked_for_and_a_lost_answer_can_be_asked_for_again(
+    browser: Browser, host: Caller
+) -> None:
+    link = host.link(host.event_type(bookingWindowDays=120))
+    with invitee_of(browser) as visitor:
+        page = visitor.page
+        visitor.open(link)
+        page.route("**/slots?*", lambda route: route.abort())
+        for _ in range(2):
+            visitor.button("Next month").click()
+        expect(page.locator("#day-shown")).to_have_text("The times could not be loaded.")
+        page.unroute_all()
+        visitor.button("Try again").click()
+        expect(visitor.times.first).to_be_visible()
+        month = page.locator("#month").inner_text()
+        assert page.locator("#day-shown").inner_text().split()[-1] in month
+
+
+def test_a_month_without_times_leads_to_the_next_free_one(browser: Browser, host: Caller) -> None:
+    far = (datetime.now(UTC) + timedelta(days=75)).date()
+    near = (datetime.now(UTC) + timedelta(days=3)).date()
+    open_on = [{"date": str(day), "intervals": [{"from": "10:00", "to": "12:00"}]} for day in (near, far)]
+    schedule = {"timeZone": "UTC", "weekly": [], "overrides": open_on}
+    link = host.link(host.event_type(schedule=schedule, bookingWindowDays=120))
+    with invitee_of(browser, timezone_id="UTC") as visitor:
+        visitor.open(link)
+        visitor.button("Next month").click()
+        if far.month != (near.month % 12) + 1:
+            expect(visitor.page.locator("#day-shown")).to_contain_text("No times in")
+            visitor.button("Go to the next free time").click()
+        expect(visitor.page.locator(f"td[aria-selected=true] [data-date='{far}']")).to_be_visible()
+        assert visitor.times.count() == 4
+
+
+# Dead links
+
+
+def test_asking_for_a_new_link_from_a_dead_one(browser: Browser, site: LiveSite, host: Caller) -> None:
+    link = host.link()
+    site.book(link)
+    with invitee_of(browser) as visitor:
+        page = visitor.page
+        page.goto(link["url"] + "?asked=1")
+        expect(page.get_by_text("is on its way")).to_have_count(0)
+        page.get_by_label("Email").fill("alan@invitees.example")
+        visitor.button("Ask for a new link").click()
+        expect(page.get_by_role("status")).to_contain_text("is on its way")
+    (asked,) = ok(host.get("/v1/link-requests"))["requests"]
+    assert asked["email"] == "alan@invitees.example"
+
+
+def test_a_link_that_opens_later_says_when_in_the_visitors_zone(browser: Browser, host: Caller) -> None:
+    opens = (datetime.now(UTC) + timedelta(days=40)).replace(hour=12, minute=30, second=0, microsecond=0)
+    link = host.link(notBefore=opens.isoformat(), expiresAt=soon(days=80))
+    with invitee_of(browser, timezone_id="Asia/Tokyo") as visitor:
+        visitor.page.goto(link["url"])
+        expect(visitor.page.locator("time")).to_contain_text("21:30 (Japan Standard Time, UTC+9)")
+
+
+# In a frame of another site
+
+
+def test_in_a_frame_a_booking_is_made_as_elsewhere(browser: Browser, host: Caller) -> None:
+    link = host.link()
+    with pytest.MonkeyPatch.context() as patch, visiting(browser) as visit:
+        patch.setenv("FRAME_ANCESTORS", "http://blog.localhost:1")
+        bootstrap.forget()
+        frame = f"<!doctype html><iframe title=Booking width=1000 height=900 src='{link['url']}?embed=1'></iframe>"
+        visit.page.route(
+            "http://blog.localhost:1/", lambda route: route.fulfill(body=frame, content_type="text/html")
+        )
+        visit.page.goto("http://blog.localhost:1/")
+        inside = visit.page.frame_locator("iframe")
+        inside.locator("button.slot").first.click()
+        for name, text in PERSON.items():
+            inside.locator(f"#{name}").fill(text)
+        inside.get_by_role("button", name="Review").click()
+        inside.get_by_role("button", name="Book", exact=True).click()
+        expect(inside.get_by_role("heading", level=1)).to_have_text("You’re booked")
+        expect(inside.get_by_role("link", name="Open this booking in its own tab")).to_be_visible()
+    bootstrap.forget()
+    assert len(bookings(host)) == 1
+
+
+# Weight, policy, accessibility
+
+
+def test_the_times_show_after_two_requests_and_all_of_it_weighs_under_sixty_kilobytes(
+    browser: Browser, host: Caller
+) -> None:
+    hours = [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}]
+    schedule = {"timeZone": "Europe/Berlin", "weekly": hours, "overrides": []}
+    kind = host.event_type(
+        title="Intro call", questions=QUESTIONS, locations=PLACES, schedule=schedule, description="x" * 300
+    )
+    link = host.link(kind, expiresAt=soon(days=9))
+    with invitee_of(browser) as visitor:
+        visitor.open(link)
+        visitor.page.wait_for_load_state("networkidle")
+        weights = {
+            request.url.rsplit("/", 1)[1]: len(answer.body())
+            for request in visitor.visit.requests
+            if request.url.startswith("http") and (answer := request.response())
+        }
+        print(weights, sum(weights.values()))
+        assert sum(weights.values()) <= 60_000
+        assert not [name for name in weights if name.startswith("slots")], "the first month is in the page"
+    with invitee_of(browser) as slow:
+        slow.page.route("**/*.js", lambda _: None)  # never answered
+        slow.page.goto(link["url"], wait_until="commit")
+        expect(slow.page.locator("label:has([name=start])").first).to_be_visible()
+        answered = [one for one in slow.visit.requests if one.url.startswith("http") and ".js" not in one.url]
+        assert len(answered) == 2
+
+
+def test_the_policy_lets_nothing_in_but_the_pages_own_files(browser: Browser, host: Caller) -> None:
+    """A red control: were a script to get into a page, the browser would not run it, and these tests would say so."""
+    with visiting(browser) as visit:
+        visit.page.goto(host.link()["url"])
+        add = "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))"
+        visit.page.evaluate(add)
+        assert visit.page.evaluate("window.ran") is None
+        expect(visit.page.locator("button.slot").first).to_be_visible()
+        assert any("script-src" in fault for fault in visit.faults)
+        visit.faults.clear()
+
+
+def test_what_a_screen_reader_is_told(browser: Browser, host: Caller) -> None:
+    with invitee_of(browser) as visitor:
+        page = visitor.page
+        visitor.open(host.link(host.event_type(title="Intro call")))
+        grid = page.get_by_role("grid")
+        expect(grid).to_have_accessible_name(page.locator("#month").inner_text())
+        first = visitor.free.first
+        expect(first).to_have_accessible_name(re.compile(r"^\w+day,? \d+ \w+, \d+ times?$"))
+        expect(page.locator(".day-shown").get_by_role("status")).to_have_text(re.compile(r"^\d+ times?$"))
+        expect(page.get_by_role("region", name=page.locator("#day-shown").inner_text())).to_be_visible()
+        visitor.review()
+        snapshot = page.locator("form").aria_snapshot()
+        for line in (
+            'heading "Check, then book"',
+            "term: What",
+            "definition: Intro call",
+            'button "Book"',
+            'button "Back"',
+        ):
+            assert line in snapshot, snapshot
+
+
+def book_rich(site: LiveSite, link: Json, start: str | None = None) -> None:
+    """Book by a link of `a_rich_event_type`, without a browser."""
+    path = link["url"].removeprefix(site.url)
+    body = {
+        "start": start or site.client.get(f"{path}/slots").json()["slots"][40]["start"],
+        "timeZone": "UTC",
+        "invitee": {"name": "A", "email": "a@x.example"},
+        "answers": {"topic": "x", "size": "One"},
+    }
+    assert site.client.post(f"{path}/redeem", json=body).status_code == 201
+
+
+State = tuple[str, Callable[[Invitee], None]]
+
+
+def _states(site: LiveSite, host: Caller) -> list[State]:
+    """Every page and state of one, and how to get there."""
+    kind = a_rich_event_type(host)
+    link, revoked, raced, used = (host.link(kind, expiresAt=soon(days=30)) for _ in range(4))
+    later = host.link(kind, notBefore=soon(days=3))
+    ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
+    plain = host.event_type()
+    booked, cancelled = site.book(host.link(plain)), site.book(host.link(plain))
+    site.client.post(cancelled["url"] + "/cancel", json={})
+    book_rich(site, used)
+
+    def at(url: str) -> Callable[[Invitee], None]:
+        def go(visitor: Invitee) -> None:
+            visitor.page.goto(url)
+
+        return go
+
+    def details(visitor: Invitee) -> None:
+        visitor.open(link)
+        visitor.pick(1)
+
+    def faults(visitor: Invitee) -> None:
+        details(visitor)
+        visitor.button("Review").click()
+        expect(visitor.page.locator(".error").first).to_be_visible()
+
+    def review(visitor: Invitee) -> None:
+        details(visitor)
+        visitor.fill()
+        visitor.page.get_by_label("What about?").fill("Compilers")
+        visitor.page.get_by_label("More").check()
+        visitor.button("Review").click()
+        expect(visitor.page.locator("#review")).to_be_visible()
+
+    def taken(visitor: Invitee) -> None:
+        visitor.open(raced)
+        start = visitor.pick(1)
+        visitor.fill()
+        visitor.page.get_by_label("What about?").fill("Compilers")
+        visitor.page.get_by_label("More").check()
+        visitor.button("Review").click()
+        book_rich(site, host.link(kind), start)
+        visitor.button("Book").click()
+        expect(visitor.page.get_by_role("alert")).to_be_visible()
+
+    def zones(visitor: Invitee) -> None:
+        visitor.open(link)
+        visitor.page.get_by_role("button", name="Change time zone").click()
+
+    def server_faults(visitor: Invitee) -> None:
+        visitor.page.goto(used["url"])
+        visitor.page.get_by_label("Email").fill("x@y")
+        visitor.button("Ask for a new link").click()
+        expect(visitor.page.locator(".error").first).to_be_visible()
+
+    def asked(visitor: Invitee) -> None:
+        visitor.page.goto(used["url"])
+        visitor.page.get_by_label("Email").fill("x@y.example")
+        visitor.button("Ask for a new link").click()
+        expect(visitor.page.get_by_role("status")).to_be_visible()
+
+    return [
+        ("calendar", lambda visitor: visitor.open(link)),
+        ("zones", zones),
+        ("details", details),
+        ("faults", faults),
+        ("review", review),
+        ("taken", taken),
+        ("booked", at(booked["url"] + "?booked=1")),
+        ("move", at(booked["url"] + "?move=1")),
+        ("cancel", at(booked["url"] + "?cancel=1")),
+        ("cancelled", at(cancelled["url"])),
+        ("used", at(used["url"])),
+        ("asking, faults", server_faults),
+        ("asked", asked),
+        ("revoked", at(revoked["url"])),
+        ("not open", at(later["url"])),
+        ("not found", at(f"{site.url}/s/nothing")),
+        ("no such booking", at(f"{site.url}/b/nothing")),
+        ("front", at(f"{site.url}/")),
+    ]
+
+
+def test_every_page_and_state_fits_and_axe_finds_nothing(
+    browser: Browser, site: LiveSite, host: Caller
+) -> None:
+    """WCAG 2.2 AA, wide and narrow, light and dark."""
+    with invitee_of(browser) as visitor:
+        for name, arrive in _states(site, host):
+            arrive(visitor)
+            for size in (WIDE, NARROW):
+                visitor.page.set_viewport_size({"width": size[0], "height": size[1]})
+                for scheme in ("light", "dark"):
+                    visitor.page.emulate_media(color_scheme=scheme)
+                    visitor.visit.axe(f"{name}, {size[0]}, {scheme}")
+                visitor.visit.fits(f"{name}, {size[0]}")
+            visitor.page.set_viewport_size({"width": SMALLEST[0], "height": SMALLEST[1]})
+            visitor.visit.fits(f"{name}, {SMALLEST[0]}")
+            visitor.page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+            visitor.page.goto(f"{site.url}/")
+            visitor.page.evaluate("sessionStorage.clear()")
+
+
+@pytest.mark.parametrize("locale", ["de-DE", "fr-FR", "es-ES", "ja-JP"])
+def test_longer_words_fit_too(browser: Browser, site: LiveSite, host: Caller, locale: str) -> None:
+    booking = site.book(host.link())
+    link = host.link(a_rich_event_type(host), expiresAt=soon(days=9))
+    with invitee_of(browser, SMALLEST, locale=locale) as visitor:
+        visitor.open(link)
+        visitor.visit.fits("calendar")
+        visitor.pick()
+        visitor.page.locator(".finish button").first.click()
+        visitor.visit.fits("faults")
+        for query in ("", "?move=1", "?cancel=1"):
+            visitor.page.goto(booking["url"] + query)
+            visitor.visit.fits(query)
