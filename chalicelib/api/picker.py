@@ -16,7 +16,7 @@ from chalicelib.domain.zones import is_zone, wall_to_utc, zone_names
 from chalicelib.pages.picker import KnownStarts, OfferedDay, offered_days
 
 DAYS_A_PAGE: Final = 7
-MOST_STARTS: Final = 80  # 8 KB of the 60 that a first load may have
+MOST_STARTS: Final = 100  # 10 KB of the 60 that a first load may have
 SEARCHED_DAYS: Final = 35  # how far a page looks for its days; beyond it there is a link to go on
 
 FindSlots = Callable[[datetime, datetime], Iterable[Slot]]

@@ -65,6 +65,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.globals["asset_url"] = asset_url
     environment.globals["module_urls"] = module_urls
     environment.globals["span_html"] = span_html

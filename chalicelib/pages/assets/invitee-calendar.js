@@ -51,10 +51,10 @@ export function calendar(offered, zone, { pick, dayShown }) {
   const weeks = h("tbody");
   const grid = h("table", { role: "grid", "aria-labelledby": "month", onkeydown: key }, h("thead", {}, weekdays()), weeks);
   const heading = h("h3", { id: "day-shown", tabindex: "-1" });
-  const told = h("p.told", { role: "status" });
+  const told = h("p.told");
   const list = h("ul.slots");
   const element = h("div.calendar", {}, h("div.month-shown", {}, h("div.turns", {}, back, month, on), grid),
-    h("section.day-shown", { "aria-labelledby": "day-shown" }, heading, told, list));
+    h("section.day-shown", { "aria-labelledby": "day-shown" }, h("div", { role: "status" }, heading, told), list));
 
   function weekdays() {
     const first = firstDay();

@@ -1,6 +1,7 @@
 // The invitee's pages with JavaScript: times in the visitor's own zone, a calendar, a review, and one booking whatever happens.
 import { booking, bookedBefore } from "./invitee-booking.js";
 import { readPhrases } from "./invitee-dom.js";
+import { forget, recall } from "./invitee-memory.js";
 import { problemOf } from "./invitee-send.js";
 import { tellTimes } from "./invitee-time.js";
 
@@ -20,7 +21,9 @@ function show(page) {
 function begin() {
   readPhrases();
   tellTimes(document);
-  if (/\/s\/[^/]+$/.test(location.pathname) && bookedBefore(/^link-/.test(problemOf(document)))) return;
+  if (/\/s\/[^/]+$/.test(location.pathname)) {
+    if (bookedBefore(/^link-/.test(problemOf(document)))) return;
+  } else if (recall().booked) forget(); // a booking may be moved again
   booking(show);
 }
 
