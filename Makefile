@@ -67,6 +67,10 @@ deploy: $(INSTALLED) ## put a stage up on AWS, or bring it up to date: STAGE=…
 destroy: $(INSTALLED) ## take a stage down; its data stays: STAGE=… CONFIRM=…
 	@$(PY) -m infra.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)"
 
+.PHONY: screenshots
+screenshots: $(INSTALLED) chromium ## make the README's pictures anew
+	@$(PY) -m tests.e2e.screenshots
+
 clean: ## remove .venv and caches; .local (your local data) stays
 	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.local/*' -prune -exec rm -rf {} +
