@@ -28,6 +28,10 @@ run: $(INSTALLED) ## serve on this machine [PORT=8000] [DYNAMODB_ENDPOINT=http:/
 test: $(INSTALLED) dynoxide chromium lint types ## everything CI runs: formatting, linters, types, import directions, tests
 	$(PY) -m pytest
 
+.PHONY: proof
+proof: $(INSTALLED) dynoxide ## the proof and the histories at length: some 20 minutes
+	PROOF=large $(PY) -m pytest tests/proof tests/history -rP
+
 lint: $(INSTALLED) ## ruff and the import directions
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check

@@ -108,10 +108,14 @@ class Links:
         return transaction.committed()
 
     def revoke_within(self, transaction: Transaction, link: Link, cause: Cause, *, now: datetime) -> None:
-        """Add to a transaction the revoking of a link that is active; of any other, that it is so still."""
+        """Add to a transaction the revoking of a link that is active; of any other, that it is so still.
+
+        What takes its place has its settings as they were read, so they must not have been changed since.
+        """
         at = link_key(link.link_id)
         if link.status_at(now) is LinkStatus.ACTIVE:
-            transaction.update(at, self._revoking(link, cause, now), alive(now))
+            same = Path("edition") == link.edition
+            transaction.update(at, self._revoking(link, cause, now), alive(now) & same)
         else:
             transaction.check(at, Path("sequence") == link.sequence)
 

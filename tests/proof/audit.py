@@ -39,7 +39,7 @@ def dump(client: "DynamoDBClient", table: str) -> Dump:
     pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     for page in pages:
         for raw in page["Items"]:
-            item = {name: _value(value) for name, value in raw.items()}
+            item = {name: value_of(value) for name, value in raw.items()}
             found[item["pk"], item["sk"]] = item
     return found
 
@@ -80,7 +80,7 @@ def cells_between(start: int, end: int) -> set[tuple[str, int]]:
     }
 
 
-def _value(typed: Mapping[str, Any]) -> Any:
+def value_of(typed: Mapping[str, Any]) -> Any:
     """Return what one typed value of DynamoDB's says."""
     [(kind, value)] = typed.items()
     match kind:
@@ -89,9 +89,9 @@ def _value(typed: Mapping[str, Any]) -> Any:
         case "NS":
             return {int(number) for number in value}
         case "M":
-            return {name: _value(one) for name, one in value.items()}
+            return {name: value_of(one) for name, one in value.items()}
         case "L":
-            return [_value(one) for one in value]
+            return [value_of(one) for one in value]
         case "NULL":
             return None
     return value

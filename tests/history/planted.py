@@ -1,0 +1,251 @@
+"""Bugs to be planted one at a time, each a small change of the source as someone might make it.
+
+A history checker that can't find them would not find their like. Each is told as what is replaced by what in one
+function; the function's code is exchanged in place, so whoever imported it runs the bug too.
+"""
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chalicelib.domain import links as domain_links
+from chalicelib.service import (
+    cancel_booking as cancelling,
+    change_link as changing,
+    generate as generating,
+    move_booking as moving,
+    redeem as redeeming,
+)
+from chalicelib.store import batches, bookings, chunks, days, links, rolling_links
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One replacement in the source of one function."""
+
+    function: Any
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A bug: its edits, and the calls that may meet it besides redeem (None: any)."""
+
+    edits: tuple[Edit, ...]
+    verbs: tuple[str, ...] | None = None
+
+
+_FREE_LATER: Final = """
+        self._days.free(transaction, booking.host_id, booking.occupied, cause)
+        return transaction.committed()
+"""
+_FREE_FIRST: Final = """
+        before = self._table.transaction()
+        self._days.free(before, booking.host_id, booking.occupied, cause)
+        before.commit()
+        return transaction.committed()
+"""
+_SUCCEED_WITHIN: Final = """
+        if attempt.successor is not None:
+            self._rolling.succeed_within(transaction, attempt.link, attempt.successor, cause)
+        try:
+            transaction.commit()
+        except TransactionRefused as refused:
+            return self._outcome_of(refused, attempt)
+        return Booked()
+"""
+_SUCCEED_AFTER: Final = """
+        try:
+            transaction.commit()
+        except TransactionRefused as refused:
+            return self._outcome_of(refused, attempt)
+        if attempt.successor is not None:
+            after = self._table.transaction()
+            self._rolling.succeed_within(after, attempt.link, attempt.successor, cause)
+            after.committed()
+        return Booked()
+"""
+_RECEIPT_LOOKED_AT: Final = """
+        if receipt is not None:
+            return _replay(world, receipt, request)
+        try:
+"""
+
+_EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
+    "the link's condition dropped": (
+        Edit(
+            bookings.Bookings._use_link,
+            'condition = alive(attempt.now) & (Path("edition") == link.edition)',
+            'condition = Path("pk").exists()',
+        ),
+    ),
+    "the usage condition dropped": (
+        Edit(bookings.Bookings._use_link, "condition &= count == most - 1", "pass"),
+        Edit(bookings.Bookings._use_link, "condition &= count < most - 1", "pass"),
+    ),
+    "the replay by receipt dropped": (
+        Edit(redeeming.redeem, _RECEIPT_LOOKED_AT, "\n        try:\n"),
+        Edit(redeeming.redeem, "if receipt is not None:", "if False:"),
+    ),
+    "the receipt's condition dropped": (
+        Edit(
+            bookings.Bookings._no_receipt,
+            "condition: Condition = ABSENT |",
+            "condition: Condition = ABSENT | Path('pk').exists() |",
+        ),
+    ),
+    "the cells not taken": (
+        Edit(
+            bookings.Bookings.book,
+            "self._days.take(transaction, attempt.booking.host_id, attempt.booking.occupied, cause)",
+            "pass",
+        ),
+    ),
+    "the cells taken without a condition": (Edit(days.Days.take, "_none_busy(cells)", "None"),),
+    "the cells not freed by a cancel": (
+        Edit(
+            bookings.Bookings.cancel,
+            "self._days.free(transaction, booking.host_id, booking.occupied, cause)",
+            "pass",
+        ),
+    ),
+    "the cells freed before the cancel is committed": (
+        Edit(bookings.Bookings.cancel, _FREE_LATER, _FREE_FIRST),
+    ),
+    "the expiry compared with <=": (
+        Edit(links.alive, '(Path("expiresAt") > to_millis(now))', '(Path("expiresAt") >= to_millis(now))'),
+        Edit(domain_links.Link.status_at, "expires <= now", "expires < now"),
+    ),
+    "the opening dropped": (
+        Edit(
+            bookings.Bookings._use_link,
+            'condition &= Path("notBefore").does_not_exist() | (Path("notBefore") <= now)',
+            "pass",
+        ),
+        Edit(domain_links.Link.refusal_at, "now < not_before", "False"),
+    ),
+    "the revoke without a condition": (Edit(links.Links.revoke, "alive(now))", "None)"),),
+    "the successor made outside the transaction": (
+        Edit(bookings.Bookings.book, _SUCCEED_WITHIN, _SUCCEED_AFTER),
+        Edit(bookings.Bookings._outcome_of, "puts = 2 if attempt.successor is None else 3", "puts = 2"),
+    ),
+    "the successor made whatever the pointer says": (
+        Edit(
+            rolling_links.RollingLinks.renew,
+            'ABSENT if seen is None else Path("linkId") == seen',
+            'ABSENT | Path("pk").exists()',
+        ),
+    ),
+    "the use given back whatever the link says": (
+        Edit(cancelling._restored, "not link.settings.restore_use_on_cancel or ", ""),
+    ),
+    "the use given back to a link that changed": (
+        Edit(
+            bookings.Bookings.cancel,
+            'same = Path("sequence") == restored.sequence - 1',
+            'same = Path("pk").exists()',
+        ),
+    ),
+    "a move counted as a use": (
+        Edit(
+            bookings.Bookings.move,
+            "self._rewrite(transaction, moved, cause)",
+            "self._rewrite(transaction, moved, cause); transaction.update(link_key(moved.link_id), "
+            '[Path("usageCount").add(1)])',
+        ),
+    ),
+    "a booking rewritten without a condition": (
+        Edit(bookings.Bookings._rewrite, 'Path("sequence") == booking.sequence - 1', 'Path("pk").exists()'),
+    ),
+    "the keyless receipt kept after a cancel": (
+        Edit(bookings.Bookings.cancel, "self._forget_receipt(transaction, booking)", "pass"),
+    ),
+    "a retry without a fresh now": (
+        Edit(
+            redeeming.redeem,
+            "seen: list[Link] = []",
+            "seen: list[Link] = []\n    begun = world.now()\n    world = World(world.store, lambda: begun, "
+            "world.random_bytes, world.sleep, world.keyring)",
+        ),
+    ),
+    "a generate that makes a used link anew": (
+        Edit(generating._complete, "number not in batch.chunks_done and ", ""),
+        Edit(
+            batches.Batches.create_chunk,
+            "self._links.item_of(link, cause), ABSENT",
+            "self._links.item_of(link, cause), None",
+        ),
+        Edit(chunks.mark_chunk_within, "[done.add({chunk})], unmade", "[done.add({chunk})], None"),
+    ),
+    "a change that overwrites what came between": (
+        Edit(links.Links.change, 'Path("sequence") == seen', 'Path("pk").exists()'),
+    ),
+    "a replacement with settings changed since": (
+        Edit(links.Links.revoke_within, "alive(now) & same", "alive(now)"),
+    ),
+    "a move sent twice that meets itself": (
+        Edit(moving.move_booking, "if find().sequence != booking.sequence:", "if False:"),
+    ),
+    "a change allowed below the uses made": (
+        Edit(changing._changed, "most >= link.usage_count", "most >= 0"),
+    ),
+}
+
+
+_VERBS: Final[Mapping[str, tuple[str, ...]]] = {
+    "the usage condition dropped": ("redeem elsewhere",),
+    "the receipt's condition dropped": ("redeem elsewhere",),
+    "the cells freed before the cancel is committed": ("cancel",),
+    "the successor made outside the transaction": ("which", "redeem elsewhere"),
+    "the successor made whatever the pointer says": ("renew", "which"),
+    "the use given back to a link that changed": ("redeem elsewhere", "cancel"),
+    "the keyless receipt kept after a cancel": ("cancel",),
+    "the revoke without a condition": ("revoke",),
+    "a generate that makes a used link anew": ("make",),
+    "a change that overwrites what came between": ("limit",),
+    "a replacement with settings changed since": ("limit", "replace"),
+    "a move sent twice that meets itself": ("move",),
+    "a change allowed below the uses made": ("limit", "redeem elsewhere"),
+}
+
+BUGS: Final[Mapping[str, Bug]] = {name: Bug(edits, _VERBS.get(name)) for name, edits in _EDITS.items()}
+
+
+@contextlib.contextmanager
+def planted(bug: Bug) -> Iterator[None]:
+    """Plant a bug for as long as it is entered."""
+    before = [(edit.function, edit.function.__code__) for edit in bug.edits]
+    try:
+        plant(bug)
+        yield
+    finally:
+        for function, code in reversed(before):
+            function.__code__ = code
+
+
+def plant(bug: Bug) -> None:
+    """Plant a bug for good, in this process."""
+    sources: dict[Any, str] = {}
+    for edit in bug.edits:
+        source = sources.get(edit.function) or inspect.getsource(edit.function)
+        if edit.old not in source:
+            raise LookupError(f"{edit.function.__qualname__} has changed; say anew how it would be broken")
+        sources[edit.function] = source.replace(edit.old, edit.new)
+    for function, source in sources.items():
+        function.__code__ = _compiled(function, source)
+
+
+def _compiled(function: Any, source: str) -> Any:
+    found: dict[str, Any] = {}
+    module = sys.modules[function.__module__]
+    lines = [line for line in source.splitlines() if not line.lstrip().startswith("@")]
+    if lines[0].startswith(" "):
+        lines.insert(0, "if True:")  # a method stands as it is in its file, indented
+    code = compile("\n".join(lines), f"<planted in {function.__qualname__}>", "exec")
+    exec(code, dict(module.__dict__), found)  # noqa: S102 - our own source, a little worse
+    [made] = found.values()
+    return made.__code__

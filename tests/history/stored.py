@@ -1,0 +1,25 @@
+"""What is stored at the end of a history, as the last call of it: nothing else may be there, and nothing less."""
+
+import math
+from typing import Any
+
+from tests.history.calls import Call
+from tests.proof import audit
+
+
+def stored_call(items: audit.Dump, moment: float) -> Call:
+    """Return the reading of a whole table, which is true of one moment after everything else."""
+    links = {
+        name: (str(link["status"]), int(link["usageCount"]), link.get("maxUsageCount"))
+        for name, link in audit.links_of(items).items()
+    }
+    bookings = audit.bookings_of(items)
+    told: dict[str, Any] = {
+        "links": links,
+        "bookings": {name: (one["status"], int(one["start"])) for name, one in bookings.items()},
+        "of_link": {name: one["linkId"] for name, one in bookings.items()},
+        "pointers": {
+            pk.removeprefix("ETYPE#"): item["linkId"] for (pk, sk), item in items.items() if sk == "ROLLING"
+        },
+    }
+    return Call(10**9, "stored", {}, "200", moment, moment, (-math.inf, math.inf), told, who="table")

@@ -1,0 +1,33 @@
+"""P1-P4, P6, P8: whatever stops between two store calls, for how long, and whatever dies there, the promises hold."""
+
+import secrets
+
+import pytest
+
+from tests.history.planted import BUGS, Bug, planted
+from tests.history.running import run
+from tests.history.size import size
+
+MOST_EXAMPLES = 4000  # none of the planted bugs has needed a quarter of it
+
+
+@pytest.mark.timeout(3600)
+def test_every_interleaving_has_an_explanation() -> None:
+    start = secrets.randbits(32)
+    print(f"seed {start}")
+
+    found = run(size(300, 30_000), start, shrink=True)
+
+    assert found is None, f"seed {start}\n{found.said}"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)
+def test_a_planted_bug_is_found(bug: Bug) -> None:
+    """A proof that can't fail proves nothing: each of these bugs has to be seen, from each of the seeds."""
+    for start in range(size(1, 3)):
+        with planted(bug):
+            found = run(MOST_EXAMPLES, start, bug.verbs)
+
+        assert found is not None, f"not found in {MOST_EXAMPLES} examples from seed {start}"
+        print(f"seed {start}, example {found.example}, seen by: {', '.join(found.judges)}")
