@@ -88,8 +88,8 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         Edit(bookings.Bookings._use_link, "condition &= count < most - 1", "pass"),
     ),
     "the replay by receipt dropped": (
-        Edit(redeeming.redeem, _RECEIPT_LOOKED_AT, "\n        try:\n"),
-        Edit(redeeming.redeem, "if receipt is not None:", "if False:"),
+        Edit(redeeming._redeem, _RECEIPT_LOOKED_AT, "\n        try:\n"),
+        Edit(redeeming._redeem, "if receipt is not None:", "if False:"),
     ),
     "the receipt's condition dropped": (
         Edit(
@@ -166,14 +166,14 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     ),
     "a retry without a fresh now": (
         Edit(
-            redeeming.redeem,
+            redeeming._redeem,
             "seen: list[Link] = []",
-            "seen: list[Link] = []\n    begun = world.now()\n    world = World(world.store, lambda: begun, "
-            "world.random_bytes, world.sleep, world.keyring)",
+            "seen: list[Link] = []\n    import dataclasses\n    begun = world.now()\n"
+            "    world = dataclasses.replace(world, now=lambda: begun)",
         ),
     ),
     "a generate that makes a used link anew": (
-        Edit(generating._complete, "number not in batch.chunks_done and ", ""),
+        Edit(generating._make_chunk, "number not in batch.chunks_done and ", ""),
         Edit(
             batches.Batches.create_chunk,
             "self._links.item_of(link, cause), ABSENT",

@@ -190,7 +190,7 @@ class Stepped:
         )
 
         def act() -> list[StoredLink]:
-            return generate(self.world, _CALLER, request, self._cause())
+            return generate(self.world, _CALLER, request, self._cause()).links
 
         def tell(made: list[StoredLink]) -> dict[str, Any]:
             return {"links": {link.link_id: settings for link in made}}
