@@ -17,7 +17,7 @@ export DYNAMODB_ENDPOINT
 export BENCH_LINKS
 
 .DEFAULT_GOAL := help
-.PHONY: help openapi schemas run test bench lint fmt types dynoxide chromium key keys revoke-key package deploy destroy clean
+.PHONY: help openapi schemas run test bench lint fmt types dynoxide chromium key keys revoke-key package deploy destroy screenshots restore rotate-keys clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,9 +71,14 @@ deploy: $(INSTALLED) ## put a stage up on AWS, or bring it up to date: STAGE=…
 destroy: $(INSTALLED) ## take a stage down; its data stays: STAGE=… CONFIRM=…
 	@$(PY) -m infra.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)"
 
-.PHONY: screenshots
 screenshots: $(INSTALLED) chromium ## make the README's pictures anew
 	@$(PY) -m tests.e2e.screenshots
+
+restore: $(INSTALLED) ## a stage's table as it was, brought up to date: STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…]; docs/operate.md
+	@$(PY) -m infra.restore --stage "$(STAGE)" --to "$(TO)" --gap "$(GAP)" --table "$(call given,TABLE)" --architecture "$(or $(ARCHITECTURE),arm64)"
+
+rotate-keys: $(INSTALLED) ## change a stage's signing key: STAGE=… STEP=add|use|retire [KEY=1]; docs/operate.md
+	@$(PY) -m infra.signing --stage "$(STAGE)" --step "$(STEP)" $(if $(call given,KEY),--key "$(KEY)")
 
 clean: ## remove .venv and caches; .local (your local data) stays
 	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,281 @@
+"""`make restore`: a stage's table as it was at a moment, brought up to date from the archive of events (P1).
+
+A table restored to a point in time has links live again that were used since. So bookings are closed first, and open
+only once every event since then was redone; links of whose events one is missing are revoked. docs/operate.md.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from infra import deploy as deploying
+from infra.deploy import Account, DeployError, Stage, deploy, explained, open_account, read_stage
+from infra.local.table import table_properties
+from infra.merging import TemplateError
+from infra.package import ARM, BUILD, X86, Package, PackageError, Target, make_package
+from infra.stacks import StackError, outputs
+
+MARGIN: Final = timedelta(
+    minutes=15
+)  # events are archived a little after what they tell of; redone twice is harmless
+SETTLE_SECONDS: Final = 60.0  # between closing and looking at what is still on its way to the archive
+POLL_SECONDS: Final = 5.0
+_QUIET_POLLS: Final = 3
+_WAIT_SECONDS: Final = 6 * 3600
+_WAITING: Final = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to restore. `table` is one that was restored by an earlier, interrupted run, to go on with."""
+
+    moment: datetime
+    accept_gap: bool
+    table: str | None = None
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The table that serves from now on, links looked at, and those that were revoked."""
+
+    table: str
+    links: int
+    revoked: list[str]
+
+
+def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: Say) -> Restored:
+    """Do all of it; each step may be done again after an interruption. Raises `DeployError`, `StackError`."""
+    found = outputs(account.client("cloudformation"), stage.stack)
+    gaps = _gaps(account, found, plan.moment)
+    if gaps and not plan.accept_gap:
+        told = "\n".join(f"  {gap}" for gap in gaps)
+        raise DeployError(
+            f"What happened since {plan.moment:%Y-%m-%d %H:%M} UTC is not known whole:\n{told}\n"
+            "Mend that first, or restore with GAP=revoke: every active link is then revoked, since any may be spent."
+        )
+    say("Closing bookings …")
+    _deploy(account, stage, package, closed=True)
+    time.sleep(SETTLE_SECONDS)
+    table = plan.table or _copy(account, found["TableName"], plan.moment, say)
+    _complete(account, table)
+    stage = dataclasses.replace(stage, table=table)
+    say(f"Serving {table}, closed …")
+    _deploy(account, stage, package, closed=True)
+    say("Replaying what happened since …")
+    _replay(account, found, plan.moment)
+    _drain(account, found)
+    ended = _end(account, found, everything=bool(gaps))
+    say("Opening bookings …")
+    _deploy(account, stage, package, closed=False)
+    return Restored(table, ended["links"], ended["revoked"])
+
+
+def _gaps(account: Account, found: Mapping[str, str], moment: datetime) -> list[str]:
+    """Return why the archive may not hold everything since a moment."""
+    gaps = []
+    archive = _archive(account, found)
+    begins = _instant(archive["CreationTime"])
+    if archive.get("RetentionDays"):
+        begins = max(begins, datetime.now(UTC) - timedelta(days=archive["RetentionDays"]))
+    if moment - MARGIN < begins:
+        gaps.append(f"the archive of events begins at {begins:%Y-%m-%d %H:%M} UTC")
+    waiting = _messages(account, found["OutboxDlqUrl"])
+    if waiting:
+        gaps.append(f"{waiting} records of the stream are in the outbox's dead-letter queue; docs/events.md")
+    return gaps
+
+
+def _archive(account: Account, found: Mapping[str, str]) -> dict[str, Any]:
+    """Return the archive of the stage's bus. Raises `DeployError` where there is none."""
+    events = account.client("events")
+    archives = events.list_archives(EventSourceArn=found["EventBusArn"])["Archives"]
+    if not archives:
+        raise DeployError("The bus has no archive, so nothing can be redone: deploy the stage first.")
+    archive: dict[str, Any] = events.describe_archive(ArchiveName=archives[0]["ArchiveName"])
+    return archive
+
+
+def _copy(account: Account, source: str, moment: datetime, say: Say) -> str:
+    dynamodb = account.client("dynamodb")
+    target = f"{source.partition('-restored-')[0]}-restored-{datetime.now(UTC):%Y%m%d%H%M%S}"
+    say(f"Restoring {source} as of {moment:%Y-%m-%d %H:%M:%S} UTC to {target}; this takes a while …")
+    dynamodb.restore_table_to_point_in_time(
+        SourceTableName=source,
+        TargetTableName=target,
+        RestoreDateTime=moment,
+        BillingModeOverride="PAY_PER_REQUEST",
+    )
+    return target
+
+
+def _complete(account: Account, table: str) -> None:
+    """Give a restored table what a restore leaves out: stream, TTL, point-in-time recovery, deletion protection."""
+    dynamodb = account.client("dynamodb")
+    waiter = dynamodb.get_waiter("table_exists")
+    attempts = int(_WAIT_SECONDS // 20)
+    waiter.wait(TableName=table, WaiterConfig={"Delay": 20, "MaxAttempts": attempts})
+    wanted = table_properties()
+    stands = dynamodb.describe_table(TableName=table)["Table"]
+    if not stands.get("StreamSpecification", {}).get("StreamEnabled"):
+        stream = {"StreamEnabled": True, **wanted["StreamSpecification"]}
+        dynamodb.update_table(TableName=table, StreamSpecification=stream)
+        waiter.wait(TableName=table, WaiterConfig={"Delay": 20, "MaxAttempts": attempts})
+    if not stands.get("DeletionProtectionEnabled"):
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
+        waiter.wait(TableName=table, WaiterConfig={"Delay": 20, "MaxAttempts": attempts})
+    living = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    if living.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
+        dynamodb.update_time_to_live(
+            TableName=table, TimeToLiveSpecification=wanted["TimeToLiveSpecification"]
+        )
+    dynamodb.update_continuous_backups(
+        TableName=table, PointInTimeRecoverySpecification=wanted["PointInTimeRecoverySpecification"]
+    )
+
+
+def _deploy(account: Account, stage: Stage, package: Package, *, closed: bool) -> None:
+    parameters = {**stage.parameters, "BookingsClosed": "yes" if closed else "no"}
+    deploy(
+        account,
+        dataclasses.replace(stage, parameters=parameters),
+        package,
+        bucket=None,
+        watch_minutes=0,
+    )
+
+
+def _replay(account: Account, found: Mapping[str, str], moment: datetime) -> None:
+    events = account.client("events")
+    now = datetime.now(UTC)
+    name = f"restore-{now:%Y%m%d%H%M%S}"
+    events.start_replay(
+        ReplayName=name,
+        EventSourceArn=_archive(account, found)["ArchiveArn"],
+        EventStartTime=moment - MARGIN,
+        EventEndTime=now,
+        # That rule alone: nobody is written to again, and no webhook is called.
+        Destination={"Arn": found["EventBusArn"], "FilterArns": [found["RestoreRuleArn"]]},
+    )
+    give_up = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < give_up:
+        replay = events.describe_replay(ReplayName=name)
+        if replay["State"] == "COMPLETED":
+            return
+        if replay["State"] in {"FAILED", "CANCELLED", "CANCELLING"}:
+            raise DeployError(
+                f"The replay {name} ended as {replay['State']}: {replay.get('StateReason', '')}"
+            )
+        time.sleep(POLL_SECONDS)
+    raise DeployError(f"The replay {name} did not end; go on later with TABLE=…")
+
+
+def _drain(account: Account, found: Mapping[str, str]) -> None:
+    """Wait until every replayed event was redone. Raises `DeployError` where one could not be."""
+    give_up, quiet = time.monotonic() + _WAIT_SECONDS, 0
+    while quiet < _QUIET_POLLS:
+        if time.monotonic() > give_up:
+            raise DeployError("The queue of replayed events does not empty; go on later with TABLE=…")
+        time.sleep(POLL_SECONDS)
+        quiet = 0 if _messages(account, found["RestoreQueueUrl"]) else quiet + 1
+    dead = _messages(account, found["RestoreDlqUrl"])
+    if dead:
+        raise DeployError(
+            f"{dead} events could not be redone; they are in {found['RestoreDlqUrl']}. Bookings stay closed: "
+            "mend the cause, purge that queue, and go on with TABLE=…"
+        )
+
+
+def _end(account: Account, found: Mapping[str, str], *, everything: bool) -> dict[str, Any]:
+    answer = account.client("lambda").invoke(
+        FunctionName=found["RestoreFunction"],
+        Payload=json.dumps({"end": {"everything": everything}}).encode(),
+    )
+    said: dict[str, Any] = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise DeployError(f"The restore could not be ended: {said.get('errorMessage')}")
+    return said
+
+
+def _messages(account: Account, queue_url: str) -> int:
+    answer = account.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(_WAITING))
+    return sum(int(answer["Attributes"].get(name, 0)) for name in _WAITING)
+
+
+def _instant(value: Any) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromtimestamp(float(value), UTC)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit status."""
+    given = _parse(arguments)
+    try:
+        moment = _moment(given.to)
+        with explained():
+            stage = read_stage(given.stage, deploying.STAGES)
+            account = open_account()
+            print(f"Account {account.account_id}, {account.region}: {stage.stack}")
+            package = make_package(stage.name, Target(given.architecture), BUILD / stage.name)
+            plan = Plan(moment=moment, accept_gap=given.gap == "revoke", table=given.table or None)
+            restored = restore(account, stage, package, plan, _say)
+        _keep(deploying.STAGES / f"{stage.name}.json", restored.table)
+    except (DeployError, PackageError, TemplateError, StackError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{stage.stack} is open again, over {restored.table}.")
+    print(f"{restored.links} links were brought up to date; {len(restored.revoked)} revoked.")
+    for link_id in restored.revoked:
+        print(f"  {link_id}")
+    print(
+        f"infra/stages/{stage.name}.json names the table: commit it. Go on at docs/operate.md, After a restore."
+    )
+    return 0
+
+
+def _keep(path: Path, table: str) -> None:
+    """Write the table into the stage's file, so that every later deployment is over it."""
+    document = json.loads(path.read_text()) if path.exists() else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**document, "table": table}, indent=2) + "\n")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.utcoffset() is None:
+        raise DeployError(f"TO={text!r} is not a moment with its offset, e.g. 2026-11-21T10:00:00Z")
+    if found > datetime.now(UTC):
+        raise DeployError(f"TO={text} has yet to come.")
+    return found.astimezone(UTC)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make restore", description=__doc__)
+    parser.add_argument("--stage", required=True)
+    parser.add_argument("--to", required=True, help="the moment to restore, e.g. 2026-11-21T10:00:00Z")
+    parser.add_argument("--gap", choices=["", "revoke"], default="", help="revoke: go on without all events")
+    parser.add_argument("--table", default="", help="a table restored by an earlier run, to go on with")
+    parser.add_argument("--architecture", choices=[ARM, X86], default=ARM)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""`make rotate-keys`: a new signing key without killing a live link, in three steps with time between (P7).
+
+A warm function reads the keys again after some minutes, so a key is first known everywhere (`add`), then signs
+(`use`); the old one goes when nothing that it signed is left (`retire`). docs/operate.md.
+"""
+
+import argparse
+import base64
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from chalicelib.bootstrap import KEYRING_AGE
+from chalicelib.store.signing_keys import FIRST, keyring_of
+from infra import deploy as deploying
+from infra.deploy import DeployError, explained, open_account, read_stage, stage_settings
+
+_KNOWN_AFTER: Final = KEYRING_AGE + timedelta(minutes=1)
+_KEY_BYTES: Final = 32
+_MOST_KEYS: Final = 255
+
+Secrets = Any
+"""A botocore client of Secrets Manager."""
+
+
+def add_key(secrets: Secrets, secret_id: str, random_bytes: Callable[[int], bytes] = os.urandom) -> int:
+    """Add a key that signs nothing yet; return its id. Raises `DeployError`."""
+    document = _read(secrets, secret_id)
+    there = keyring_of(json.dumps(document)).keys
+    if max(there) != int(document["current"]):
+        raise DeployError(f"Key {max(there)} was added before and signs nothing yet: STEP=use is next.")
+    number = next((n for n in range(max(there) + 1, _MOST_KEYS + 1) if n not in there), None)
+    if number is None:
+        raise DeployError("There are no key ids left above the newest; docs/operate.md says what to do.")
+    document["keys"][str(number)] = base64.b64encode(random_bytes(_KEY_BYTES)).decode()
+    _write(secrets, secret_id, document)
+    return number
+
+
+def use_newest(secrets: Secrets, secret_id: str, now: datetime) -> int:
+    """Let the newest key sign from now on; return its id. Raises `DeployError` while a function may not know it."""
+    document = _read(secrets, secret_id)
+    newest = max(keyring_of(json.dumps(document)).keys)
+    if newest == int(document["current"]):
+        raise DeployError(f"Key {newest} signs already: STEP=add is first.")
+    changed = secrets.describe_secret(SecretId=secret_id)["LastChangedDate"]
+    known = changed.astimezone(UTC) + _KNOWN_AFTER
+    if now < known:
+        raise DeployError(f"A warm function may not know key {newest} before {known:%H:%M:%S} UTC; wait.")
+    document["current"] = newest
+    _write(secrets, secret_id, document)
+    return newest
+
+
+def retire_key(secrets: Secrets, secret_id: str, key_id: int, carriers: dict[str, int]) -> None:
+    """Take a key away that signs no more. Raises `DeployError` while links or bookings carry it."""
+    document = _read(secrets, secret_id)
+    ring = keyring_of(json.dumps(document))
+    if key_id not in ring.keys:
+        there = ", ".join(str(number) for number in sorted(ring.keys))
+        raise DeployError(f"There is no key {key_id}; there are {there}.")
+    if key_id == ring.current:
+        raise DeployError(f"Key {key_id} signs: add and use another first.")
+    if any(carriers.values()):
+        told = " and ".join(f"{count} {kind}" for kind, count in carriers.items() if count)
+        raise DeployError(f"{told} still carry key {key_id}; their URLs would die with it.")
+    if document["keys"].pop(str(key_id), None) is None and key_id == FIRST:
+        del document["first"]
+    _write(secrets, secret_id, document)
+
+
+def count_carriers(dynamodb: Any, table: str, key_id: int) -> dict[str, int]:
+    """Return how many links and bookings carry a key. It scans the table: an operator's look, not a request's."""
+    found = {"links": 0, "bookings": 0}
+    pages = dynamodb.get_paginator("scan").paginate(
+        TableName=table,
+        FilterExpression="keyId = :key",
+        ProjectionExpression="sk",
+        ExpressionAttributeValues={":key": {"N": str(key_id)}},
+    )
+    for page in pages:
+        for item in page["Items"]:
+            found["links" if item["sk"]["S"] == "LINK" else "bookings"] += 1
+    return found
+
+
+def _read(secrets: Secrets, secret_id: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(secrets.get_secret_value(SecretId=secret_id)["SecretString"])
+    return document
+
+
+def _write(secrets: Secrets, secret_id: str, document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    keyring_of(text)  # what can't be read back is not written
+    secrets.put_secret_value(SecretId=secret_id, SecretString=text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do one step; return the exit status."""
+    given = _parse(arguments)
+    try:
+        with explained():
+            account = open_account()
+            settings = stage_settings(account, read_stage(given.stage, deploying.STAGES))
+            secrets, secret_id = account.client("secretsmanager"), settings["SIGNING_SECRET_ID"]
+            if given.step == "add":
+                number = add_key(secrets, secret_id)
+                minutes = int(_KNOWN_AFTER.total_seconds() // 60)
+                print(
+                    f"Key {number} is there. In {minutes} minutes: make rotate-keys STAGE={given.stage} STEP=use"
+                )
+            elif given.step == "use":
+                number = use_newest(secrets, secret_id, datetime.now(UTC))
+                print(f"Key {number} signs from now on; links signed before stay good.")
+            else:
+                carriers = count_carriers(account.client("dynamodb"), settings["TABLE_NAME"], given.key)
+                retire_key(secrets, secret_id, given.key, carriers)
+                print(f"Key {given.key} is gone.")
+    except DeployError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make rotate-keys", description=__doc__)
+    parser.add_argument("--stage", required=True)
+    parser.add_argument("--step", choices=["add", "use", "retire"], required=True)
+    parser.add_argument("--key", type=int, help="the id of the key to retire")
+    given = parser.parse_args(arguments)
+    if given.step == "retire" and given.key is None:
+        parser.error("say which key to retire: KEY=1")
+    return given
+
+
+if __name__ == "__main__":
+    sys.exit(main())
