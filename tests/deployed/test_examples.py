@@ -1,0 +1,160 @@
+"""The examples in docs/examples, run as they are: the state machine, and the rule that makes a link of a deal won."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from chalicelib.domain.clock import rfc3339
+from tests.deployed.commands import event_type_of, links_of, until
+from tests.deployed.conftest import Stack
+from tests.deployed.runtime_client import behind_runtime_client
+
+EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
+GRACE: Final = {"name": "Grace Hopper", "email": "grace@invitees.example"}
+
+
+@pytest.fixture(scope="module")
+def machines(_deployed: Stack) -> Iterator[str]:
+    """The example's state machine, over the stack's functions behind the real runtime client."""
+    with behind_runtime_client(_deployed, "GenerateLinks", "RedeemLink", "RevokeLinks") as arns:
+        definition = (EXAMPLES / "step-functions.json").read_text()
+        for logical_id, arn in arns.items():
+            definition = definition.replace("${" + logical_id + "Arn}", arn)
+        assert "${" not in definition
+        client = _deployed.client("stepfunctions")
+        made = client.create_state_machine(
+            name="example", definition=definition, roleArn=_role(_deployed, arns)
+        )
+        yield made["stateMachineArn"]
+        client.delete_state_machine(stateMachineArn=made["stateMachineArn"])
+
+
+def _role(stack: Stack, functions: dict[str, str]) -> str:
+    """Make the role that the machine runs under: it may call the three functions, and nothing else."""
+    iam, name = stack.client("iam"), f"states-{secrets.token_hex(4)}"
+    states = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [states]})
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    calls = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": list(functions.values())}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [calls]})
+    iam.put_role_policy(RoleName=name, PolicyName="calls", PolicyDocument=policy)
+    return arn
+
+
+def run(stack: Stack, machine: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Run the machine to its end and return how it ended."""
+    client = stack.client("stepfunctions")
+    name = f"run-{secrets.token_hex(6)}"
+    arn = client.start_execution(stateMachineArn=machine, name=name, input=json.dumps(given))["executionArn"]
+    ended: dict[str, Any] = until(
+        lambda: client.describe_execution(executionArn=arn), lambda found: found["status"] != "RUNNING", 100
+    )
+    return ended
+
+
+def given(event_type: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "hostId": event_type["hostId"],
+        "eventTypeId": event_type["eventTypeId"],
+        "recipient": GRACE,
+        "waitSeconds": 1,
+        **more,
+    }
+
+
+def noon(stack: Stack, days: int, minute: int = 0) -> str:
+    day = stack.world.now() + timedelta(days=days)
+    return rfc3339(day.replace(hour=12, minute=minute, second=0, microsecond=0))
+
+
+def test_a_link_that_nobody_uses_is_ended(stack: Stack, machines: str) -> None:
+    event_type = event_type_of(stack)
+
+    ended = run(stack, machines, given(event_type))
+
+    assert ended["status"] == "SUCCEEDED", ended
+    (link,) = links_of(stack, event_type["hostId"])
+    assert json.loads(ended["output"]) == {"outcome": "not booked", "linkId": link["linkId"]}
+    assert (link["status"], link["recipient"]["email"]) == ("revoked", GRACE["email"])
+
+
+def test_a_given_time_is_booked(stack: Stack, machines: str) -> None:
+    event_type = event_type_of(stack)
+    book = {"start": noon(stack, 2), "timeZone": "UTC"}
+
+    ended = run(stack, machines, given(event_type, book=book))
+
+    assert ended["status"] == "SUCCEEDED", ended
+    assert json.loads(ended["output"])["outcome"] == "booked"
+    (link,) = links_of(stack, event_type["hostId"])
+    assert link["status"] == "used"
+
+
+def test_a_time_that_is_not_on_offer_is_caught_by_its_name(stack: Stack, machines: str) -> None:
+    """`SlotNotOffered`: the invitee is to choose another, and when nobody does the link is ended."""
+    event_type = event_type_of(stack)
+    book = {"start": noon(stack, 2, minute=7), "timeZone": "UTC"}
+
+    ended = run(stack, machines, given(event_type, book=book))
+
+    assert ended["status"] == "SUCCEEDED", ended
+    assert json.loads(ended["output"])["outcome"] == "not booked"
+    (link,) = links_of(stack, event_type["hostId"])
+    assert link["status"] == "revoked"
+
+
+def test_an_event_type_that_is_not_there_fails_the_run_with_its_name(stack: Stack, machines: str) -> None:
+    event_type = event_type_of(stack)
+    other = event_type_of(stack)
+
+    ended = run(stack, machines, given(event_type, eventTypeId=other["eventTypeId"]))
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "NotFound")
+    problem = json.loads(json.loads(ended["cause"])["errorMessage"])
+    assert problem["status"] == 404
+
+
+def test_a_deal_won_becomes_a_link_once(stack: Stack) -> None:
+    """The rule's template is deployed as it is; the CRM sends its event three times."""
+    event_type = event_type_of(stack)
+    cloudformation, events = stack.client("cloudformation"), stack.client("events")
+    name = f"deals-{secrets.token_hex(4)}"
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=(EXAMPLES / "deal-won.json").read_text(),
+        Parameters=[{"ParameterKey": "CommandQueueArn", "ParameterValue": stack.outputs["CommandQueueArn"]}],
+    )
+    until(
+        lambda: cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"],
+        lambda status: status == "CREATE_COMPLETE",
+    )
+    deal = f"d-{secrets.token_hex(4)}"
+    detail = {
+        "dealId": deal,
+        "contact": GRACE,
+        "owner": {
+            "admitOneHostId": event_type["hostId"],
+            "admitOneEventTypeId": event_type["eventTypeId"],
+        },
+    }
+    for _ in range(3):
+        entry = {"Source": "crm.deals", "DetailType": "Deal Won", "Detail": json.dumps(detail)}
+        assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+    sqs, url = stack.client("sqs"), stack.outputs["CommandQueueUrl"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+    def waiting() -> int:
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(int(count) for count in found.values())
+
+    until(lambda: links_of(stack, event_type["hostId"], q=deal), bool)
+    assert until(waiting, lambda count: count == 0) == 0
+    (link,) = links_of(stack, event_type["hostId"], q=deal)
+    assert link["recipient"] == {**GRACE, "enforce": "email"}
+    cloudformation.delete_stack(StackName=name)

@@ -1,0 +1,159 @@
+"""P1, P4: a function killed in the middle of a command or a file; the next delivery makes what is missing, once."""
+
+import base64
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.domain.api_keys import Caller, Role
+from chalicelib.domain.event_types import EventSettings
+from chalicelib.domain.hosts import HostSettings
+from chalicelib.domain.schedules import Schedule
+from chalicelib.service.manage_event_types import create_event_type
+from chalicelib.service.manage_hosts import create_host
+from chalicelib.settings import read_settings
+from infra.local.aws import local_client, use_local_aws
+from infra.local.engines import ROOT, Engine, Ministack
+from tests.engines import Table, new_table
+from tests.integration.doors import CAUSE, settings_for
+
+SIGNING: Final = json.dumps({"current": 1, "keys": {"1": base64.b64encode(b"k" * 32).decode()}})
+COUNT: Final = 2_000
+
+# What Lambda does with one message: import, call, answer. It is killed from outside.
+_DELIVER: Final = """
+import json, sys
+from importlib import import_module
+consume = import_module(f"chalicelib.consumers.{sys.argv[1]}").consume
+body = sys.stdin.read()
+print(json.dumps(consume({"Records": [{"messageId": "m", "body": body}]}, None)))
+"""
+
+
+class Stage:
+    """A table on one engine, the other services on ministack, and functions as processes of their own."""
+
+    def __init__(self, table: Table, services: str) -> None:
+        self.table = table
+        self.dynamodb: Any = local_client("dynamodb", table.endpoint_url)
+        self.s3: Any = local_client("s3", services)
+        self.environment: dict[str, str] = {"PATH": os.environ["PATH"]}
+        use_local_aws(self.environment, services)
+        self.environment |= settings_for(table, SIGNING)
+        self.host_id, self.event_type_id = self._event_type()
+
+    def _event_type(self) -> tuple[str, str]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", self.table.endpoint_url)
+            return self._make_event_type()
+
+    def _make_event_type(self) -> tuple[str, str]:
+        world = bootstrap.compose(read_settings(self.environment))
+        admin = Caller("test", Role.ADMIN, None)
+        settings = HostSettings(name="Ada", email="ada@hosts.example", time_zone="UTC")
+        host_id = create_host(world, admin, settings, CAUSE).host_id
+        talk = EventSettings(title="Talk", duration_minutes=30, schedule=Schedule(time_zone="UTC"))
+        return host_id, create_event_type(world, admin, host_id, talk, CAUSE).event_type_id
+
+    def deliver(self, consumer: str, body: str) -> subprocess.Popen[str]:
+        """Start a function with one message."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", _DELIVER, consumer],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdin is not None
+        process.stdin.write(body)
+        process.stdin.close()
+        return process
+
+    def links(self) -> list[Mapping[str, Any]]:
+        """Return every link item there is."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
+        return [item for page in pages for item in page["Items"] if item["sk"]["S"] == "LINK"]
+
+    def killed_midway(self, consumer: str, body: str, after: int) -> int:
+        """Deliver a message and kill the function once so many links are there; return how many it left."""
+        process = self.deliver(consumer, body)
+        give_up = time.monotonic() + 90
+        while len(self.links()) < after and process.poll() is None and time.monotonic() < give_up:
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        return len(self.links())
+
+    def finished(self, consumer: str, *bodies: str) -> None:
+        """Deliver messages at once, and again until none is to come again."""
+        waiting = list(bodies)
+        while waiting:
+            processes = [(body, self.deliver(consumer, body)) for body in waiting]
+            waiting = []
+            for body, process in processes:
+                assert process.stdout is not None
+                answer = json.loads(process.stdout.read())
+                assert process.wait() == 0
+                if answer["batchItemFailures"]:
+                    waiting.append(body)
+
+
+@pytest.fixture
+def functions(proof_engine: Engine, ministack: Ministack) -> Stage:
+    """Functions over a table on each engine in turn."""
+    return Stage(new_table(proof_engine.endpoint_url), ministack.endpoint_url)
+
+
+@pytest.mark.timeout(400)
+def test_a_generate_killed_twice_is_completed_by_two_deliveries_at_once(functions: Stage) -> None:
+    """SIGKILL after some chunks, and again; then SQS brings it twice at the same time."""
+    payload = {
+        "hostId": functions.host_id,
+        "eventTypeId": functions.event_type_id,
+        "items": [{"externalId": f"x-{n}"} for n in range(COUNT)],
+    }
+    body = json.dumps({"id": "c-1", "command": "generate", "payload": payload})
+
+    first = functions.killed_midway("commands", body, 200)
+    second = functions.killed_midway("commands", body, first + 200)
+    functions.finished("commands", body, body)
+
+    assert 0 < first < second < COUNT
+    made = sorted(int(item["externalId"]["S"].removeprefix("x-")) for item in functions.links())
+    assert made == list(range(COUNT))
+
+
+@pytest.mark.timeout(400)
+def test_a_file_survives_a_killed_function(functions: Stage, proof_engine: Engine) -> None:
+    """No row is lost and none is made twice, and the result has each with its own link. 10,000 on the quicker engine."""
+    count = 10_000 if isinstance(proof_engine, Ministack) else 2_500
+    bucket, where = functions.table.name, f"{functions.host_id}/{functions.event_type_id}/a.csv"
+    functions.s3.create_bucket(Bucket=bucket)
+    text = "externalId\n" + "".join(f"x-{n}\n" for n in range(count))
+    put = functions.s3.put_object(Bucket=bucket, Key=f"imports/{where}", Body=text.encode())
+    dropped = {"key": f"imports/{where}", "etag": put["ETag"].strip('"'), "size": len(text)}
+    body = json.dumps(
+        {"detail-type": "Object Created", "detail": {"bucket": {"name": bucket}, "object": dropped}}
+    )
+
+    left = functions.killed_midway("import_csv", body, count // 3)
+    functions.finished("import_csv", body, body)
+
+    assert 0 < left < count
+    by_row = {item["externalId"]["S"]: item["pk"]["S"] for item in functions.links()}
+    assert len(functions.links()) == len(by_row) == count
+    content = functions.s3.get_object(Bucket=bucket, Key=f"results/{where}")["Body"].read().decode()
+    rows = list(csv.DictReader(io.StringIO(content, newline=""), strict=True))
+    assert [row["externalId"] for row in rows] == [f"x-{n}" for n in range(count)]
+    assert all(by_row[row["externalId"]] == f"LINK#{row['linkId']}" for row in rows)
+    assert {row["status"] for row in rows} == {"active"}
