@@ -135,7 +135,7 @@ def test_a_generate_killed_twice_is_completed_by_two_deliveries_at_once(function
 
 @pytest.mark.timeout(400)
 def test_a_file_survives_a_killed_function(functions: Stage, proof_engine: Engine) -> None:
-    """No row is lost and none is made twice, and the result has each with its own link. 10,000 on the quicker engine."""
+    """No row is lost, none is made twice, the result has each with its own link. 10,000 on the quicker engine."""
     count = 10_000 if isinstance(proof_engine, Ministack) else 2_500
     bucket, where = functions.table.name, f"{functions.host_id}/{functions.event_type_id}/a.csv"
     functions.s3.create_bucket(Bucket=bucket)
