@@ -33,11 +33,18 @@ def send(event: dict[str, Any], context: object) -> dict[str, Any]:
             mail_later(bootstrap.world(), record)
         except Exception as error:  # noqa: BLE001 - one bad message stops nobody
             # By its name alone: what went wrong may quote what was read, or a mail with its secret (P7).
-            log.error("message %s can't be told: %s", number, type(error).__name__)  # noqa: TRY400
+            log.error("message %s can't be told: %s", number, _name(error))  # noqa: TRY400
         else:
             continue
         failed.append({"itemIdentifier": number})
     return {"batchItemFailures": failed}
+
+
+def _name(error: Exception) -> str:
+    """Return what kind of error it is, with the code that a service gave it."""
+    response = getattr(error, "response", None) or {}
+    code = response.get("Error", {}).get("Code")
+    return f"{type(error).__name__} {code}" if code else type(error).__name__
 
 
 def _tell(event: Event) -> None:

@@ -14,6 +14,7 @@ from infra.adopting import adopt
 from infra.gateway import RESPONSES
 from infra.local.aws import local_client
 from infra.local.engines import LOCAL
+from infra.local.mail import LOCAL_SENDER, verify_sender
 from infra.package import Package, kept_package, native_target
 from infra.stacks import Deployment, Outcome, StackError, delete_stack, put_stack, stack_status, upload
 
@@ -57,7 +58,8 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
     secret = local_client("secretsmanager", endpoint_url).describe_secret(SecretId=site.signing_secret_id)
     template = adopt(template, "SigningSecret", site.signing_secret_id, {"Id": secret["ARN"]})
     template = with_local_variables(template, {"MAIL_DIRECTORY": str(site.mails)})
-    parameters = {"BaseUrl": site.base_url}
+    verify_sender(endpoint_url)
+    parameters = {"BaseUrl": site.base_url, "MailSender": LOCAL_SENDER}
     try:
         return put_template(endpoint_url, STACK, package, template, parameters)
     except StackError:

@@ -19,11 +19,13 @@ from chalicelib.service.ports import World
 from chalicelib.settings import read_settings
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
+from infra.local.mail import LOCAL_SENDER, verify_sender, with_local_rights
 from infra.local.stack import local_package, put_template, with_local_variables
 from infra.package import Package
 from infra.stacks import outputs
 
 NAME: Final = "admit-one-test"
+MAIL_SENDER: Final = LOCAL_SENDER
 _CAUSE: Final = Cause("system:test", "test")
 
 
@@ -115,11 +117,14 @@ def _deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> It
     package = local_package()
     mails = tmp_path_factory.mktemp("mails")
     template = with_local_variables(package.read_template(), {"MAIL_DIRECTORY": str(mails)})
+    template = with_local_rights(template)
     with Ministack(enforce_iam=True) as engine:
+        verify_sender(engine.endpoint_url)
         put_template(engine.endpoint_url, NAME, package, template, {})
         # ministack's events do not say which address was called, as API Gateway's do; so the stack has to be told.
         api_id = outputs(local_client("cloudformation", engine.endpoint_url), NAME)["RestAPIId"]
-        put_template(engine.endpoint_url, NAME, package, template, {"BaseUrl": _api_url(engine, api_id)})
+        parameters = {"BaseUrl": _api_url(engine, api_id), "MailSender": MAIL_SENDER}
+        put_template(engine.endpoint_url, NAME, package, template, parameters)
         stack = Stack(engine, package, mails)
         # ministack does not set TTL from CloudFormation; that the template asks for it is tested by itself.
         wanted = template["Resources"]["Table"]["Properties"]["TimeToLiveSpecification"]

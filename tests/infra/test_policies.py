@@ -37,6 +37,15 @@ MAY: Final[dict[str, set[str]]] = {
     "list_links": {
         "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "secretsmanager:GetSecretValue",
     },
+    "mail": {
+        "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
+        "secretsmanager:GetSecretValue", "ses:SendEmail", "ses:SendRawEmail", "sqs:ChangeMessageVisibility",
+        "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
+    },
+    "mail_feedback": {
+        "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
+    },
     "outbox": {
         "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator",
         "dynamodb:ListStreams", "dynamodb:PutItem", "events:PutEvents", "s3:ListBucket", "s3:PutObject",
@@ -103,6 +112,11 @@ def test_no_action_and_no_resource_is_a_wildcard_but_where_aws_has_nothing_finer
             for resource in statement["Resource"]:
                 if resource == "*":
                     assert set(actions) <= set(WHOLE_ACCOUNT), (name, statement)
+                elif "ses:SendEmail" in actions and resource["Fn::Sub"].endswith(":identity/*"):
+                    # The identity may be the address, its domain or one above, and in the sandbox the reader's too;
+                    # what may be sent is held by the address that it comes from.
+                    held = {"StringEquals": {"ses:FromAddress": {"Ref": "MailSender"}}}
+                    assert statement["Condition"] == held
                 elif "*" in json.dumps(resource):
                     # All that lies within one thing of the stack's own: a table's streams, a bucket's objects.
                     assert re.fullmatch(r"\$\{\w+\.Arn\}/(\w+/)?\*", resource["Fn::Sub"]), (name, statement)
