@@ -74,7 +74,7 @@ class Console:
     def tab_to(self, target: Locator) -> None:
         """Press Tab until that has the focus, which never gets lost on the way."""
         for _ in range(120):
-            if target.count() and target.first.evaluate("e => e === document.activeElement"):
+            if target.evaluate_all("all => all.length > 0 && all[0] === document.activeElement"):
                 return
             self.page.keyboard.press("Tab")
         raise AssertionError(f"Tab never comes to {target}")
