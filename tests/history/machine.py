@@ -158,12 +158,12 @@ def touches(call: Call) -> set[tuple[str, Any]]:
     found |= {("booking", name) for name in (told.get("booking"), *what.get("candidates", ())) if name}
     starts = (what.get("start"), told.get("start"), *what.get("starts", ()))
     found |= {
-        ("day", (start + reach) // DAY)
+        ("day", (what.get("host"), (start + reach) // DAY))
         for start in starts
         if start is not None
         for reach in (-LONGEST, LONGEST)
     }
-    return found
+    return found or {("call", call.number)}
 
 
 # What a clock within its bounds may have said. Both may be true of one call.

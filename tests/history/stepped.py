@@ -7,7 +7,6 @@ retry and every interleaving can be had at will, and had again.
 
 import hashlib
 import itertools
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -48,7 +47,7 @@ from chalicelib.store.table import Table
 from tests.history.calls import UNKNOWN, Call
 from tests.history.machine import Link
 from tests.history.memory import Memory, client_error
-from tests.history.stored import stored_call
+from tests.history.stored import stored_call, with_candidates
 from tests.proof import audit
 
 TABLE: Final = "stepped"
@@ -589,24 +588,11 @@ def _settings_of(link: Link) -> LinkSettings:
 
 def _settled(calls: Sequence[Call], items: audit.Dump) -> Iterator[Call]:
     """Yield the calls as they can be judged: unanswered redeems with what they may have made, expiries apart."""
-    made: dict[tuple[str, str], list[str]] = {}
-    for name, booking in audit.bookings_of(items).items():
-        made.setdefault((booking["linkId"], name_of(booking)), []).append(name)
-    for call in calls:
-        if call.kind == "redeem" and not call.is_known:
-            candidates = tuple(made.get((call.what["link"], call.what["body"]), ()))
-            yield replace(call, what={**call.what, "candidates": candidates})
-        elif call.kind == "expire":
-            for number, name in enumerate(sorted({n for c in calls for n in c.told.get("links", ())}), 1):
-                yield replace(
-                    call.happened_again(10**6 + call.number * 1000 + number),
-                    what={"link": name},
-                    returned=call.returned,
-                )
-        else:
+    names = sorted({name for call in calls for name in call.told.get("links", ())})
+    for call in with_candidates(calls, items):
+        if call.kind != "expire":
             yield call
-
-
-def name_of(booking: Mapping[str, Any]) -> str:
-    """Return what an invitee was called: a request's name, by which its booking is known."""
-    return str(json.loads(booking["invitee"])["name"])
+            continue
+        for at, name in enumerate(names, 1):
+            one = call.happened_again(10**6 + call.number * 1000 + at)
+            yield replace(one, what={"link": name}, returned=call.returned)

@@ -4,11 +4,12 @@ Each line on stdin is one `Orders` document; each is answered with one line. It 
 never outlives the tests.
 """
 
+import contextlib
 import json
 import os
 import sys
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 # The app logs to stdout, and stdout is where orders are answered: what is logged goes to stderr instead.
@@ -23,22 +24,31 @@ from chalicelib.api import invitee  # noqa: E402
 from chalicelib.domain.clock import as_instant  # noqa: E402
 from chalicelib.store.links import Links  # noqa: E402
 from infra.local.server import make_server  # noqa: E402
+from tests.history.planted import BUGS, planted  # noqa: E402
 from tests.proof import naive  # noqa: E402
 
 # Every new table makes a new client; with one session they share what botocore reads from its files.
 _session = pynamodb.connection.base.get_session()  # type: ignore[attr-defined]
 pynamodb.connection.base.get_session = lambda *_: _session  # type: ignore[attr-defined]
 
+_bugs = contextlib.ExitStack()
 _REAL_CLOCK = bootstrap.utc_now
 _REAL_REDEEM = invitee.redeem  # type: ignore[attr-defined]
 
 
 def obey(orders: dict[str, Any]) -> None:
-    """Serve another world from now on: `env` for its settings, `now` to stop its clock, `naive` for the red control."""
+    """Serve another world from now on: `env` for its settings, `now` or `skew` for its clock.
+
+    `naive` is the red control; `bug` is one planted, for as long as this world lasts.
+    """
+    _bugs.close()
+    if orders.get("bug"):
+        _bugs.enter_context(planted(BUGS[orders["bug"]]))
     os.environ.update(orders["env"])
     stopped = orders.get("now")
     at = datetime.fromisoformat(stopped) if stopped else None
-    bootstrap.utc_now = _REAL_CLOCK if at is None else lambda: as_instant(at)
+    ahead = timedelta(seconds=orders.get("skew", 0))
+    bootstrap.utc_now = (lambda: as_instant(_REAL_CLOCK() + ahead)) if at is None else lambda: as_instant(at)
     invitee.redeem = naive.redeem if orders.get("naive") else _REAL_REDEEM  # type: ignore[attr-defined]
     bootstrap.forget()
     links = bootstrap.world().store.links

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import random
@@ -96,9 +97,26 @@ class App:
             text=True,
         )
 
-    def point(self, env: Mapping[str, str], *, now: datetime | None = None, naive: bool = False) -> None:
-        """Serve with these settings from now on; `now` stops the clock there."""
-        orders = {"env": dict(env), "now": now.isoformat() if now else None, "naive": naive}
+    def point(
+        self,
+        env: Mapping[str, str],
+        *,
+        now: datetime | None = None,
+        skew: float = 0.0,
+        naive: bool = False,
+        bug: str | None = None,
+    ) -> None:
+        """Serve with these settings from now on; `now` stops the clock there, `skew` is seconds it is ahead.
+
+        `bug` names one of `tests/history/planted.py`, to be found.
+        """
+        orders = {
+            "env": dict(env),
+            "now": now.isoformat() if now else None,
+            "skew": skew,
+            "naive": naive,
+            "bug": bug,
+        }
         assert self._process.stdin
         self._process.stdin.write(json.dumps(orders) + "\n")
         self._process.stdin.flush()
@@ -219,11 +237,23 @@ class Stage:
         self.point()
         self.team = self.new_client(api_key=self.api_key)
 
-    def point(self, dynamodb: str | None = None, *, now: datetime | None = None, naive: bool = False) -> None:
-        """Have every app process speak to DynamoDB at this URL (default: the engine itself), with this clock."""
-        for app in self.apps:
+    def point(
+        self,
+        dynamodb: str | None = None,
+        *,
+        now: datetime | None = None,
+        skews: Sequence[float] = (),
+        naive: bool = False,
+        bug: str | None = None,
+    ) -> None:
+        """Have every app process speak to DynamoDB at this URL (default: the engine itself), with this clock.
+
+        `skews` are the seconds by which each app's clock is ahead.
+        """
+        for app, skew in itertools.zip_longest(self.apps, skews, fillvalue=0.0):
+            assert isinstance(app, App)
             if app.alive:
-                app.point(self.env(dynamodb), now=now, naive=naive)
+                app.point(self.env(dynamodb), now=now, skew=skew, naive=naive, bug=bug)
 
     def env(self, dynamodb: str | None = None) -> dict[str, str]:
         """Return the app's settings."""

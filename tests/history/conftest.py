@@ -1,0 +1,20 @@
+"""Fixtures of the histories: the proof's own stage, and a dynoxide that may be killed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local.engines import Dynoxide
+from tests.engines import require_dynoxide
+from tests.proof.conftest import apps, dynoxide_on_disk, proof_engine, stage
+
+__all__ = ["apps", "dynoxide_on_disk", "proof_engine", "stage"]
+
+
+@pytest.fixture
+def mortal_engine(tmp_path: Path) -> Iterator[Dynoxide]:
+    """An engine of this test's own, which keeps its data in a file."""
+    require_dynoxide()
+    with Dynoxide(tmp_path / "table.db") as engine:
+        yield engine
