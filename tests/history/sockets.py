@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from chalicelib.domain.clock import to_millis
 from tests.history.account import unexplained
 from tests.history.calls import NEVER, Call
 from tests.history.machine import Link
@@ -103,7 +104,7 @@ class Room:
     """A host with some links, and clients who do to them whatever comes to their minds."""
 
     def __init__(self, stage: Stage, recorder: Recorder, seed: int, apps: Sequence[App]) -> None:
-        self._stage, self._recorder, self._apps = stage, recorder, apps
+        self._stage, self.recorder, self._apps = stage, recorder, apps
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._clients: dict[tuple[int, str], OneApp] = {}
@@ -299,7 +300,7 @@ class Room:
         )
 
     def _record(self, who: str, kind: str, what: Mapping[str, Any], *rest: Any) -> Call | None:
-        return self._recorder.record(who, kind, {**what, "host": self.host}, *rest)
+        return self.recorder.record(who, kind, {**what, "host": self.host}, *rest)
 
     def _client(self, rng: random.Random) -> OneApp:
         url = rng.choice([app.url for app in self._apps if app.alive])
@@ -314,21 +315,23 @@ class Room:
             client.close()
 
 
+def rooms_of(stage: Stage, recorder: Recorder, count: int) -> list[Room]:
+    """Make rooms, while nothing is wrong with anything yet."""
+    return [Room(stage, recorder, stage.seed + number, stage.apps) for number in range(count)]
+
+
 def histories(
     stage: Stage,
-    rooms: int,
+    rooms: Sequence[Room],
     calls: int,
-    recorder: Recorder | None = None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """Let clients play in rooms, `meanwhile` something else happens; return what is wrong with what they were told."""
-    recorder = recorder or Recorder()
-    made = [Room(stage, recorder, stage.seed + number, stage.apps) for number in range(rooms)]
     seeds = itertools.count(stage.seed * 1000)
     with ThreadPoolExecutor(ROOMS_AT_ONCE * CLIENTS + 1) as pool:
         other = pool.submit(meanwhile)
-        for at in range(0, rooms, ROOMS_AT_ONCE):
-            some = made[at : at + ROOMS_AT_ONCE]
+        for at in range(0, len(rooms), ROOMS_AT_ONCE):
+            some = rooms[at : at + ROOMS_AT_ONCE]
             for room in some:
                 room.furnish()
             playing = [
@@ -337,8 +340,9 @@ def histories(
             for one in playing:
                 one.result()
         other.result()
-    for room in made:
+    for room in rooms:
         room.close()
+    recorder = rooms[0].recorder
     return [*recorder.faults, *judged(stage, recorder.calls)]
 
 
@@ -352,7 +356,7 @@ def judged(stage: Stage, calls: Sequence[Call]) -> list[str]:
 
 
 def _millis(instant: datetime) -> int:
-    return round(instant.timestamp() * 1000)
+    return to_millis(instant)  # cut to the millisecond, as the API does
 
 
 def _millis_of(text: str | None) -> int | None:

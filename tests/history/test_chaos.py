@@ -5,7 +5,7 @@ import pytest
 from infra.local.engines import Dynoxide
 from tests.history.chaos import make_chaos
 from tests.history.size import size
-from tests.history.sockets import Recorder, histories
+from tests.history.sockets import Recorder, histories, rooms_of
 from tests.history.streams import records_of
 from tests.history.told import event_faults
 from tests.proof.harness import Apps, Stage, staged
@@ -23,6 +23,7 @@ def skews_of(stage: Stage) -> dict[str, float]:
 def test_chaos_and_an_app_that_dies(stage: Stage) -> None:
     """0 lost, 0 double, 0 orphan cells, 0 phantom events: faults, clocks apart, and one process of three killed."""
     recorder = Recorder(skews_of(stage), may_repeat=True)
+    rooms = rooms_of(stage, recorder, size(4, 60))
     with Proxy(stage.table.endpoint_url) as proxy:
         stage.point(proxy.url, skews=SKEWS)
         counts = make_chaos(proxy, stage.seed)
@@ -31,7 +32,7 @@ def test_chaos_and_an_app_that_dies(stage: Stage) -> None:
             recorder.wait_for(60)
             stage.apps[0].kill()
 
-        wrong = histories(stage, size(4, 60), CALLS, recorder, strike)
+        wrong = histories(stage, rooms, CALLS, strike)
 
     report(stage, recorder, counts)
     assert not wrong, "\n".join([f"seed {stage.seed}", *wrong])
@@ -44,6 +45,7 @@ def test_chaos_and_an_engine_that_dies(mortal_engine: Dynoxide, apps: Apps) -> N
     """The same with dynoxide on disk, killed three times and started again on its file."""
     with staged(mortal_engine.endpoint_url, apps) as stage:
         recorder = Recorder(skews_of(stage), may_repeat=True)
+        rooms = rooms_of(stage, recorder, size(4, 60))
         with Proxy(stage.table.endpoint_url) as proxy:
             stage.point(proxy.url, skews=SKEWS)
             counts = make_chaos(proxy, stage.seed)
@@ -54,7 +56,7 @@ def test_chaos_and_an_engine_that_dies(mortal_engine: Dynoxide, apps: Apps) -> N
                     mortal_engine.kill()
                     mortal_engine.start()
 
-            wrong = histories(stage, size(4, 60), CALLS, recorder, strike)
+            wrong = histories(stage, rooms, CALLS, strike)
 
         report(stage, recorder, counts)
         assert not wrong, "\n".join([f"seed {stage.seed}", *wrong])

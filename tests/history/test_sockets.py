@@ -5,7 +5,7 @@ import pytest
 from infra.local.engines import Ministack
 from tests.history.planted import BUGS
 from tests.history.size import size
-from tests.history.sockets import Recorder, histories
+from tests.history.sockets import Recorder, histories, rooms_of
 from tests.history.streams import records_of
 from tests.history.told import event_faults
 from tests.proof.harness import Apps, Stage, staged
@@ -33,7 +33,7 @@ def test_every_history_has_an_explanation(stage: Stage) -> None:
     """P1-P4, P8: and what is stored at the end is what they were told; and the events tell just that (P6)."""
     recorder = Recorder()
 
-    wrong = histories(stage, size(8, 200), CALLS, recorder)
+    wrong = histories(stage, rooms_of(stage, recorder, size(8, 200)), CALLS)
 
     codes = sorted({call.code for call in recorder.calls})
     print(f"{len(recorder.calls)} calls: {', '.join(codes)}")
@@ -52,7 +52,7 @@ def test_a_planted_bug_is_found_on_sockets(ministack: Ministack, apps: Apps, bug
         with staged(ministack.endpoint_url, apps) as stage:
             stage.point(bug=bug)
             try:
-                wrong = histories(stage, 4, CALLS)
+                wrong = histories(stage, rooms_of(stage, Recorder(), 4), CALLS)
             finally:
                 stage.point()
         if wrong:
