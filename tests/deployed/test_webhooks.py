@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import pytest
 import standardwebhooks
 
 from chalicelib.domain.causes import Cause
@@ -13,6 +14,8 @@ from chalicelib.domain.deliveries import replayed
 from tests.deployed.commands import event_type_of, until
 from tests.deployed.conftest import Stack
 from tests.endpoints import Endpoint, answer
+
+pytestmark = pytest.mark.timeout(400)  # each look waits up to 90 s, and there are several
 
 
 def _made(response: httpx.Response) -> Any:
@@ -88,7 +91,7 @@ def test_a_test_and_a_replay_go_through_the_deployed_queue(stack: Stack) -> None
         webhook = _made(http.post("/v1/webhooks", json=asked))
         path = f"/v1/webhooks/{webhook['webhookId']}"
         sent = _made(http.post(f"{path}/test"))
-        until(lambda: len(endpoint.requests), lambda count: count >= 1)
+        assert until(lambda: len(endpoint.requests), lambda count: count >= 1)
         until(
             lambda: _made(http.get(f"{path}/deliveries"))["deliveries"][0]["status"],
             lambda status: status == "delivered",
@@ -113,7 +116,7 @@ def test_a_lost_message_is_made_good_by_the_deployed_schedule(stack: Stack) -> N
         asked = {"url": endpoint.url, "hostId": event_type["hostId"]}
         webhook = _made(http.post("/v1/webhooks", json=asked))
         sent = _made(http.post(f"/v1/webhooks/{webhook['webhookId']}/test"))
-        until(lambda: len(endpoint.requests), lambda count: count >= 1)
+        assert until(lambda: len(endpoint.requests), lambda count: count >= 1)
         deliveries = stack.world.store.deliveries
 
         def ended() -> Any:

@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from chalicelib import bootstrap
 from chalicelib.domain.deliveries import EndpointAnswer
 from chalicelib.domain.events import EventType
 from chalicelib.domain.ids import DELIVERY, WEBHOOK
-from tests.integration.doors import NOW, Caller, Site, assert_problem, at, made, ok, unknown_id
+from tests.integration.doors import CAUSE, NOW, Caller, Site, assert_problem, at, made, ok, unknown_id
 from tests.integration.hooks import Hooks, hooks_of
 
 URL = "https://hooks.example.com/admit-one"
@@ -204,6 +205,19 @@ def test_a_deleted_webhook_is_not_there_and_stays_so(hooks: Hooks, host: Caller)
     assert item is not None
     assert item["actor"]["S"] == f"key:{host.key.key.key_id}"
     assert int(item["purgeAt"]["N"]) > NOW.timestamp()
+
+
+def test_a_delete_that_saw_an_older_version_is_refused(hooks: Hooks, host: Caller) -> None:
+    """What a delete leaves tells of the webhook as it was, a change that came between included."""
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhooks = hooks.world.store.webhooks
+    stale = webhooks.read(webhook["webhookId"])
+    assert stale is not None
+    ok(host.patch(path_of(webhook), {"description": "between"}))
+    gone = msgspec.structs.replace(stale, deleted_at=NOW, sequence=stale.sequence + 1)
+    assert webhooks.delete(gone, CAUSE, seen=stale.sequence) is False
+    assert ok(host.get(path_of(webhook)))["description"] == "between"
+    assert len(ok(host.get("/v1/webhooks"))["webhooks"]) == 1
 
 
 @pytest.mark.parametrize("hours", [-1, 169, 10**9])

@@ -736,6 +736,18 @@ def test_a_test_is_sent_once_to_a_disabled_webhook_too_and_counts_for_nothing(
     assert hooks.dlq.held == []
 
 
+def test_what_an_endpoint_says_to_a_test_does_not_disable_it(hooks: Hooks, host: Caller) -> None:
+    with Endpoint([answer(500), answer(410)]) as endpoint:
+        webhook = hooks.make(host, endpoint)
+        for _ in range(2):
+            assert host.post(f"/v1/webhooks/{webhook['webhookId']}/test").status_code == 202
+            hooks.pump()
+
+    assert len(endpoint.requests) == 2
+    now = hooks.read(host, webhook)
+    assert (now["enabled"], now["failingSince"], len(now["log"])) == (True, None, 1)
+
+
 def test_a_store_that_does_not_answer_leaves_the_message_to_the_queue(hooks: Hooks, host: Caller) -> None:
     posted = Posted(said(200))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)

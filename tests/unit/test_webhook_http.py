@@ -267,6 +267,20 @@ def test_an_endpoint_that_drips_its_body_has_answered_and_is_left() -> None:
     assert set(answered.body) == {ord("b")}
 
 
+def test_a_body_has_less_time_than_the_answer() -> None:
+    """Once the status is there nothing depends on the rest: what comes late is not waited for."""
+
+    def late(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsoon ")
+        over.wait(3)
+        connection.sendall(b"late")
+
+    with Endpoint([late]) as endpoint:
+        answered = post(local(Limits(connect=30, total=60, body=0.5)), endpoint.url)
+
+    assert (answered.status_code, answered.body) == (200, b"soon ")
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -25,6 +25,7 @@ from chalicelib.domain.webhooks import (
     changed,
     check_webhook_settings,
     noted,
+    notice_of,
     rotated,
     signing_secrets,
     stopped,
@@ -138,6 +139,19 @@ def test_events_are_known_ones_each_once() -> None:
     assert faults(url, events=("link.used", "link.melted")) == ["/events/1"]
     assert "/events" in faults(url, events=("link.used",) * 1000)
     assert faults(url, description="x" * 201) == ["/description"]
+
+
+def test_a_webhook_wants_its_hosts_events_of_its_types_while_it_is_enabled() -> None:
+    """P9: whatever reads the webhooks, another host's event is for none of them."""
+    picky = webhook(settings=WebhookSettings(url="https://a.example/", events=("link.used",)))
+    event = notice_of(stopped(webhook(), Disabled.GONE, CAUSE, NOW))
+    used = msgspec.structs.replace(event, type="link.used")
+    assert webhook().wants(event)
+    assert (picky.wants(event), picky.wants(used)) == (False, True)
+    assert not webhook().wants(msgspec.structs.replace(event, host_id="hst_y"))
+    assert not webhook().wants(msgspec.structs.replace(event, host_id=None))
+    assert not stopped(webhook(), Disabled.HOST, CAUSE, NOW).wants(event)
+    assert not webhook(deleted_at=NOW).wants(event)
 
 
 def test_a_secret_is_32_bytes_of_its_own_for_each_webhook_version_and_key() -> None:
