@@ -1,6 +1,7 @@
 """What became of a webhook's deliveries; sending a test; and replaying one delivery, or those of a range."""
 
 import hashlib
+import logging
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,6 +28,8 @@ MOST_REPLAYED: Final = 1000  # in one call
 REPLAY_TIME: Final = timedelta(seconds=15)  # API Gateway ends a request after 29 s
 _STAGE: Final = "d"
 _END: Final = "9" * 14  # after every place
+
+log = logging.getLogger(__name__)
 
 
 class DeliveryRange(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,8 +147,8 @@ def _queue(world: World, deliveries: list[Delivery]) -> None:
     """Queue deliveries; where the queue is unavailable the schedule comes by for them in five minutes."""
     try:
         send_all(world, deliveries)
-    except QueueUnavailableError:
-        return
+    except QueueUnavailableError as error:
+        log.warning("deliveries wait for the schedule: %s", error)
 
 
 def _enabled(webhook: Webhook) -> None:

@@ -90,7 +90,8 @@ def put_template(
 
 def fit_for_ministack(template: Mapping[str, Any]) -> dict[str, Any]:
     """Return the template as ministack can take it; docs/adr/0005-engines.md says what that leaves untested."""
-    return _without_demand_for_tls(_with_gateway_resources(_without_unknown(template)))
+    template = _without_demand_for_tls(_with_gateway_resources(_without_unknown(template)))
+    return _with_batches_allowed(template)
 
 
 def with_local_variables(template: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
@@ -149,6 +150,31 @@ def _without_demand_for_tls(template: Mapping[str, Any]) -> dict[str, Any]:
             else:
                 del resources[name]
     return {**template, "Resources": resources}
+
+
+def _with_batches_allowed(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template with `sqs:SendMessageBatch` wherever `sqs:SendMessage` is allowed.
+
+    AWS knows no such action: who may send one message may send ten. ministack asks for it by the call's own name.
+    """
+    resources = dict(template["Resources"])
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::IAM::Role":
+            properties = resource["Properties"]
+            policies = [_batching(policy) for policy in properties.get("Policies", ())]
+            resources[name] = {**resource, "Properties": {**properties, "Policies": policies}}
+    return {**template, "Resources": resources}
+
+
+def _batching(policy: Mapping[str, Any]) -> dict[str, Any]:
+    document = policy["PolicyDocument"]
+    statements = [
+        {**each, "Action": [*each["Action"], "sqs:SendMessageBatch"]}
+        if "sqs:SendMessage" in each["Action"]
+        else each
+        for each in document["Statement"]
+    ]
+    return {**policy, "PolicyDocument": {**document, "Statement": statements}}
 
 
 def _with_fresh_streams(template: Mapping[str, Any]) -> dict[str, Any]:
