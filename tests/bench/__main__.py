@@ -7,16 +7,22 @@ from pathlib import Path
 from typing import Final
 
 from infra.local.engines import ROOT, find_dynoxide
+from tests.bench.afterwards import afterwards
 from tests.bench.bulk import bulk
 from tests.bench.costs import costs
 from tests.bench.lists import lists
 from tests.bench.load import load
 from tests.bench.pages import slots, weight
+from tests.bench.prices import prices
 from tests.bench.report import Section, write_report
+from tests.bench.sizes import sizes
 from tests.bench.warm import warm_redeem
 
 _ALL: Final[dict[str, Callable[[], Section]]] = {
     "costs": costs,
+    "afterwards": afterwards,
+    "sizes": sizes,
+    "prices": prices,
     "warm": warm_redeem,
     "lists": lists,
     "bulk": bulk,
