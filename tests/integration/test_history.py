@@ -95,6 +95,9 @@ def test_opens_are_counted_apart_and_spend_nothing(site: Site, host: Caller, str
     before = site.item(f"LINK#{link['linkId']}", "LINK")
     for _ in range(3):
         assert site.visit(link, headers=PERSON).status_code == 200
+    site.visit(
+        link, headers=PERSON, params={"zones": "1"}
+    )  # the page's own list of time zones: no second open
     site.visit(link, "HEAD", headers=PERSON)
     site.visit(link, headers=HTML | {"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"})
     site.visit(link, headers=PERSON | {"Sec-Purpose": "prefetch;prerender"})

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from chalicelib.pages.assets import asset, asset_url, hash_names, module_urls
+from chalicelib.pages import assets
+from chalicelib.pages.assets import asset, asset_url, bare, hash_names, module_urls
 
 _HASHED = re.compile(r"[a-z-]+\.[0-9a-f]{8}\.(?:js|css)")
 
@@ -107,3 +108,44 @@ def test_the_console_stays_small_and_within_its_policy() -> None:
             r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write|localStorage"
         )
         assert not re.search(forbidden, found[0].decode()), url
+
+
+def test_comments_of_their_own_and_indentation_are_not_sent() -> None:
+    written = b"""// What this is for.
+/**
+ * Says where.
+ * @param {string} url a * in it, and https://x.example
+ */
+export function go(url) {
+  // why
+  const place = /** @type {HTMLElement} */ (document.body); // stays
+  return "https://x.example/* not one */" + url;
+}
+"""
+    assert bare(written) == (
+        b"export function go(url) {\nconst place = (document.body); // stays\n"
+        b'return "https://x.example/* not one */" + url;\n}\n'
+    )
+    assert bare(b"/* Look. */\n\n:root {\n  --ink: #000; /* stays */\n}\n") == (
+        b":root {\n--ink: #000; /* stays */\n}\n"
+    )
+
+
+def test_no_file_has_a_text_over_several_lines_that_would_lose_its_indentation() -> None:
+    for path in assets._FOLDER.iterdir():
+        text = path.read_text()
+        if path.suffix == ".js":
+            for line in text.splitlines():
+                assert line.count("`") % 2 == 0, f"{path.name}: {line}"
+                assert not line.endswith("\\"), f"{path.name}: {line}"
+
+
+def test_every_phrase_that_a_script_says_is_brought_along_and_no_other() -> None:
+    """A phrase that is not in the page would be an error in the visitor's browser alone."""
+    from chalicelib.pages.picker import _SCRIPT_PHRASES
+
+    said: set[str] = set()
+    for path in assets._FOLDER.glob("invitee*.js"):
+        for inside in re.findall(r"\bsay\(([^)]*)", path.read_text()):
+            said |= set(re.findall(r'"([a-z][a-z.-]*)"', inside.partition("{")[0]))
+    assert said == {key.removeprefix("pages.") for key in _SCRIPT_PHRASES}
