@@ -16,9 +16,7 @@ CALLS = 12
 SEEN_SOON = (
     "the replay by receipt dropped",
     "the cells taken without a condition",
-    "the opening dropped",
     "the keyless receipt kept after a cancel",
-    "a move counted as a use",
 )
 NOT_ON_SOCKETS = (
     "the expiry compared with <=",  # to the millisecond, which sockets do not meet
