@@ -14,7 +14,9 @@ from chalicelib.consumers.verbs import (
     generate_request,
     redeem_by,
     require_time,
+    wording_of,
 )
+from chalicelib.domain.batches import batch_link_id
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.commands import Command, CommandName, read_command, trace_of, without_secrets
 from chalicelib.domain.decoding import decode_json
@@ -34,6 +36,7 @@ from chalicelib.service.notify import notify
 from chalicelib.service.ports import World
 from chalicelib.service.replace import replace_link
 from chalicelib.service.revoke import bulk_revoke
+from chalicelib.service.send_links import require_sendable, send_links
 from chalicelib.service.take_command import claim_command, reject_command
 
 commands = Blueprint(__name__)
@@ -101,15 +104,20 @@ def _follow(world: World, command: Command, cause: Cause, context: object) -> No
 
 def _generate(world: World, command: Command, cause: Cause, context: object) -> None:
     payload = decode_json(command.payload, GeneratePayload)
+    caller, wording = acting_for(payload.host_id), wording_of(payload)
+    request = generate_request(payload, command.key)
+    if wording is not None:
+        require_sendable(world, request, wording)
 
     def progress(done: int, size: int) -> None:
         log.info("command %s: %d of %d links are made", command.id, done, size)
         if done < size:
             require_time(context)
 
-    batch = generate_batch(
-        world, acting_for(payload.host_id), generate_request(payload, command.key), cause, progress
-    )
+    batch = generate_batch(world, caller, request, cause, progress)
+    if wording is not None:
+        made = [batch_link_id(batch.seed, index) for index in range(batch.size)]
+        send_links(world, caller, made, wording, command.key, cause, lambda *_: require_time(context))
     data = BatchCompleted(batch_id=batch.batch_id, count=batch.size)
     done = notice(
         data,

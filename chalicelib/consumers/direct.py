@@ -21,6 +21,7 @@ from chalicelib.consumers.verbs import (
     generate_request,
     redeem_by,
     require_time,
+    wording_of,
 )
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.commands import without_secrets
@@ -37,6 +38,7 @@ from chalicelib.domain.listings import LEAST_PAGE, MOST_PAGE
 from chalicelib.service.generate import generate, generate_batch
 from chalicelib.service.list_links import ListRequest, list_links
 from chalicelib.service.revoke import bulk_revoke
+from chalicelib.service.send_links import require_sendable, send_links
 
 direct = Blueprint(__name__)
 log = logging.getLogger(__name__)
@@ -92,10 +94,18 @@ def generate_links(event: GenerateEvent, cause: Cause, context: Any) -> LinksAns
     """Make links. More than 1,000 are answered by their batch alone, and need a key to be gone on with."""
     world, caller = bootstrap.world(), acting_for(event.host_id)
     body = msgspec.structs.replace(event, correlation_id=None)
-    request = generate_request(body, event.idempotency_key)
+    request, wording = generate_request(body, event.idempotency_key), wording_of(event)
+    if wording is not None:
+        if event.idempotency_key is None:
+            raise InvalidValueError([FieldFault("/idempotencyKey", "is needed for links that are sent")])
+        require_sendable(world, request, wording)
     if len(request.links) <= MOST_LINKS_A_CALL:
         require_answerable(request.links)
         made = generate(world, caller, request, cause)
+        if wording is not None:
+            ids = [link.link_id for link in made.links]
+            key = str(event.idempotency_key)
+            send_links(world, caller, ids, wording, key, cause, lambda *_: require_time(context))
         return LinksAnswer(batch_id=made.batch_id, links=_links(made.links))
     if event.idempotency_key is None:
         fault = FieldFault("/idempotencyKey", f"is needed for more than {MOST_LINKS_A_CALL} links")

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from chalicelib.api.schemas import LinkIdsBody, LinksBody, RedeemBody
+from chalicelib.api.schemas import LinkIdsBody, LinksBody, RedeemBody, SendBody
 from chalicelib.domain.errors import FieldFault, InvalidRequestError
 from chalicelib.domain.links import LinkStatus
 from chalicelib.domain.listings import DEFAULT_PAGE
@@ -15,9 +15,10 @@ _CORRELATION: Final = msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}\Z")
 
 
 class GeneratePayload(LinksBody, frozen=True, kw_only=True):
-    """Links to make, as `POST /v1/links` takes them."""
+    """Links to make, as `POST /v1/links` takes them; with `send`, each is mailed to its recipient."""
 
     host_id: str
+    send: SendBody | UnsetType = UNSET
 
 
 class RevokePayload(LinkIdsBody, frozen=True, kw_only=True):

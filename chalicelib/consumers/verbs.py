@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from chalicelib.api.instants import instant
 from chalicelib.api.schemas import RedeemBody
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload
@@ -16,6 +18,7 @@ from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.generate import GenerateRequest
 from chalicelib.service.ports import World
 from chalicelib.service.redeem import Redeemed, RedeemRequest, redeem_for_host
+from chalicelib.service.send_links import Wording
 
 SPARE: Final = timedelta(seconds=20)  # a chunk's tries may take 12 s, and its last one some more
 
@@ -51,6 +54,12 @@ def generate_request(payload: GeneratePayload, key: str | None) -> GenerateReque
         body_hash=hash_body(payload),
         queued=True,
     )
+
+
+def wording_of(payload: GeneratePayload) -> Wording | None:
+    """Return how the made links are to be mailed; None where they are not."""
+    send = payload.send
+    return None if send is UNSET else Wording(message=send.message, language=send.language)
 
 
 def redeem_by(world: World, payload: RedeemPayload, key: str | None, cause: Cause) -> Redeemed:

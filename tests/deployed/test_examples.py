@@ -1,18 +1,22 @@
-"""The examples in docs/examples, run as they are: the state machine, and the rule that makes a link of a deal won."""
+"""The examples in docs/examples, run as they are: the state machine, and the rule that mails a link for a deal won."""
 
 import json
 import secrets
 from collections.abc import Iterator
 from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 
 from chalicelib.domain.clock import rfc3339
 from tests.deployed.commands import event_type_of, links_of, until
 from tests.deployed.conftest import Stack
 from tests.deployed.runtime_client import behind_runtime_client
+from tests.integration.doors import JSON
 
 EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
 GRACE: Final = {"name": "Grace Hopper", "email": "grace@invitees.example"}
@@ -119,8 +123,17 @@ def test_an_event_type_that_is_not_there_fails_the_run_with_its_name(stack: Stac
     assert problem["status"] == 404
 
 
-def test_a_deal_won_becomes_a_link_once(stack: Stack) -> None:
-    """The rule's template is deployed as it is; the CRM sends its event three times."""
+def mails_to(stack: Stack, address: str) -> list[EmailMessage]:
+    """Return what SES took for an address."""
+    mails = [
+        message_from_bytes(path.read_bytes(), policy=policy.default) for path in stack.mails.glob("*.eml")
+    ]
+    return [mail for mail in mails if mail["to"].addresses[0].addr_spec == address]
+
+
+@pytest.mark.timeout(400)
+def test_a_deal_won_ends_in_one_mail_to_its_contact(stack: Stack) -> None:
+    """The rule's template is deployed as it is; the CRM sends its event three times. The mail's link books."""
     event_type = event_type_of(stack)
     cloudformation, events = stack.client("cloudformation"), stack.client("events")
     name = f"deals-{secrets.token_hex(4)}"
@@ -134,9 +147,10 @@ def test_a_deal_won_becomes_a_link_once(stack: Stack) -> None:
         lambda status: status == "CREATE_COMPLETE",
     )
     deal = f"d-{secrets.token_hex(4)}"
+    contact = {"name": "Grace Hopper", "email": f"{deal}@invitees.example"}
     detail = {
         "dealId": deal,
-        "contact": GRACE,
+        "contact": contact,
         "owner": {
             "admitOneHostId": event_type["hostId"],
             "admitOneEventTypeId": event_type["eventTypeId"],
@@ -146,15 +160,37 @@ def test_a_deal_won_becomes_a_link_once(stack: Stack) -> None:
         entry = {"Source": "crm.deals", "DetailType": "Deal Won", "Detail": json.dumps(detail)}
         assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
 
-    sqs, url = stack.client("sqs"), stack.outputs["CommandQueueUrl"]
+    sqs = stack.client("sqs")
+    queues = [stack.outputs["CommandQueueUrl"], stack.physical_id("MailQueue")]
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
     def waiting() -> int:
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        return sum(int(count) for count in found.values())
+        found = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queues]
+        return sum(int(count) for each in found for count in each.values())
 
-    until(lambda: links_of(stack, event_type["hostId"], q=deal), bool)
+    until(lambda: mails_to(stack, contact["email"]), bool, 120)
     assert until(waiting, lambda count: count == 0) == 0
     (link,) = links_of(stack, event_type["hostId"], q=deal)
-    assert link["recipient"] == {**GRACE, "enforce": "email"}
+    assert link["recipient"] == {**contact, "enforce": "email"}
+    with stack.http() as http:
+        history = http.get(f"/v1/links/{link['linkId']}/history", params={"limit": "50"}).json()["history"]
+    assert sorted(row["type"] for row in history if row["type"].startswith("mail.")) == [
+        "mail.requested",
+        "mail.sent",
+    ]
+    (asked,) = [row for row in history if row["type"] == "mail.requested"]
+    assert (asked["actor"], asked["correlationId"]) == (f"command:deal-won-{deal}", f"deal-won-{deal}")
+    (mail,) = mails_to(stack, contact["email"])
+    body = mail.get_body(("plain",))
+    assert body is not None
+    text = body.get_content()
+    assert link["url"] in text
+    assert "Please choose a time for our first talk." in text
+
+    invitee = {"start": noon(stack, 3), "timeZone": "UTC", "invitee": contact}
+    booked = httpx.post(link["url"] + "/redeem", json=invitee, headers=JSON, timeout=60, trust_env=False)
+    assert booked.status_code == 201, booked.text
+    assert links_of(stack, event_type["hostId"], q=deal)[0]["status"] == "used"
+    token = link["url"].rpartition("/")[2]
+    assert not [line for line in stack.logs() if token in line]
     cloudformation.delete_stack(StackName=name)

@@ -81,18 +81,22 @@ class Stage:
 
     def links(self) -> list[Mapping[str, Any]]:
         """Return every link item there is."""
-        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
-        return [item for page in pages for item in page["Items"] if item["sk"]["S"] == "LINK"]
+        return [item for item in self.items("LINK") if item["sk"]["S"] == "LINK"]
 
-    def killed_midway(self, consumer: str, body: str, after: int) -> int:
-        """Deliver a message and kill the function once so many links are there; return how many it left."""
+    def items(self, prefix: str) -> list[Mapping[str, Any]]:
+        """Return every item whose sort key begins like this."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
+        return [item for page in pages for item in page["Items"] if item["sk"]["S"].startswith(prefix)]
+
+    def killed_midway(self, consumer: str, body: str, after: int, prefix: str = "LINK") -> int:
+        """Deliver a message and kill the function once so many items are there; return how many it left."""
         process = self.deliver(consumer, body)
         give_up = time.monotonic() + 90
-        while len(self.links()) < after and process.poll() is None and time.monotonic() < give_up:
+        while len(self.items(prefix)) < after and process.poll() is None and time.monotonic() < give_up:
             time.sleep(0.01)
         process.kill()
         process.wait()
-        return len(self.links())
+        return len(self.items(prefix))
 
     def finished(self, consumer: str, *bodies: str) -> None:
         """Deliver messages at once, and again until none is to come again."""
@@ -131,6 +135,31 @@ def test_a_generate_killed_twice_is_completed_by_two_deliveries_at_once(function
     assert 0 < first < second < COUNT
     made = sorted(int(item["externalId"]["S"].removeprefix("x-")) for item in functions.links())
     assert made == list(range(COUNT))
+
+
+@pytest.mark.timeout(400)
+def test_a_generate_killed_while_its_links_are_sent_asks_for_each_mail_once(functions: Stage) -> None:
+    """SIGKILL once the links are made and some mails asked for; then SQS brings it twice at the same time."""
+    count = 250
+    payload = {
+        "hostId": functions.host_id,
+        "eventTypeId": functions.event_type_id,
+        "items": [{"recipient": {"email": f"p{n}@invitees.example"}} for n in range(count)],
+        "send": {},
+    }
+    body = json.dumps({"id": "c-1", "command": "generate", "payload": payload})
+
+    left = functions.killed_midway("commands", body, 20, "SEND#")
+    made = len(functions.links())
+    functions.finished("commands", body, body)
+
+    assert made == count
+    assert 0 < left < count
+    addresses = sorted(item["email"]["S"] for item in functions.items("SEND#"))
+    assert addresses == sorted(f"p{n}@invitees.example" for n in range(count))
+    entries = [item for item in functions.items("") if item.get("type", {}).get("S") == "mail.requested"]
+    assert len(entries) == count
+    assert len(functions.links()) == count
 
 
 @pytest.mark.timeout(400)
