@@ -168,8 +168,8 @@ def _template(path: Path) -> str:
 
 def _dependencies(target: Target, cache: Path) -> Path:
     """Return a folder with the dependencies, compiled, without what never runs; made where there is none."""
-    requirements = (ROOT / "requirements.txt").read_bytes()
-    name = f"{target.key}-{hashlib.sha256(requirements).hexdigest()[:16]}"
+    made_by = (ROOT / "requirements.txt").read_bytes() + Path(__file__).read_bytes()
+    name = f"{target.key}-{hashlib.sha256(made_by).hexdigest()[:16]}"
     folder = cache / "dependencies" / name
     if not folder.exists():
         draft = folder.with_name(f"{name}.{os.getpid()}")

@@ -85,7 +85,12 @@ def test_no_log_of_the_door_can_hold_a_token(resources: dict[str, Any], expanded
     }  # fmt: skip
     assert set(log.values()) <= allowed, "each new one has to be looked at: is the path in it?"
     stages = [each for each in expanded["Resources"].values() if each["Type"] == "AWS::ApiGateway::Stage"]
-    assert len(stages) == 1, "SAM adds a stage named Stage, without any of these settings, unless told not to"
+    assert len(stages) == 1
+    deployments = [
+        each for each in expanded["Resources"].values() if each["Type"] == "AWS::ApiGateway::Deployment"
+    ]
+    # Unless told not to, SAM has the deployment make a stage named Stage, without any of these settings.
+    assert all("StageName" not in each["Properties"] for each in deployments)
     stage = stages[0]["Properties"]
     assert stage["TracingEnabled"] is False
     assert [(m["LoggingLevel"], m["DataTraceEnabled"]) for m in stage["MethodSettings"]] == [("OFF", False)]
