@@ -128,7 +128,7 @@ def test_no_action_and_no_resource_is_a_wildcard_but_where_aws_has_nothing_finer
 def test_mail_is_sent_from_the_one_address(resources: dict[str, Any]) -> None:
     """What makes the wildcard of identities none: the sender is fixed by the statement's condition."""
     (send,) = [each for each in _statements(resources, "mail") if "ses:SendEmail" in _actions(each)]
-    assert "ses:FromAddress" in send["Condition"]["StringEquals"]
+    assert send["Condition"] == {"StringEquals": {"ses:FromAddress": {"Ref": "MailSender"}}}
 
 
 def test_a_function_writes_its_own_log_alone(resources: dict[str, Any]) -> None:

@@ -186,6 +186,22 @@ def test_a_queue_s_messages_stay_hidden_six_times_as_long_as_its_function_runs(
             assert resources[queue]["Properties"]["VisibilityTimeout"] >= times * function["Timeout"], queue
 
 
+def test_an_alarm_goes_off_above_its_threshold_and_silence_is_no_alarm(resources: dict[str, Any]) -> None:
+    alarms = {
+        name: each["Properties"]
+        for name, each in resources.items()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    for name, alarm in alarms.items():
+        assert alarm["ComparisonOperator"] == "GreaterThanThreshold", name
+        assert alarm["TreatMissingData"] == "notBreaching", name
+        assert ("Statistic" in alarm) != ("ExtendedStatistic" in alarm), name
+        assert alarm["AlarmDescription"], name
+    assert alarms["OutboxBehindAlarm"]["MetricName"] == "IteratorAge"
+    assert alarms["SlowAnswersAlarm"]["ExtendedStatistic"] == "p99"
+    assert {"ForgedTokensAlarm", "DenialsAlarm", "BadApiKeysAlarm", "ServerErrorsAlarm"} <= set(alarms)
+
+
 @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
 def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> None:
     for name in _functions(resources):
