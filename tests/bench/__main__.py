@@ -9,6 +9,7 @@ from typing import Final
 from infra.local.engines import ROOT, find_dynoxide
 from tests.bench.afterwards import afterwards
 from tests.bench.bulk import bulk
+from tests.bench.cold import cold_start
 from tests.bench.costs import costs
 from tests.bench.lists import lists
 from tests.bench.load import load
@@ -24,6 +25,7 @@ _ALL: Final[dict[str, Callable[[], Section]]] = {
     "sizes": sizes,
     "prices": prices,
     "warm": warm_redeem,
+    "cold": cold_start,
     "lists": lists,
     "bulk": bulk,
     "load": load,
