@@ -59,8 +59,8 @@ def cold_start() -> Section:
     section = Section(
         "A cold start",
         f"{STARTS} starts each, by turns: a new process of Lambda's runtime client (awslambdaric) over the unpacked "
-        "zip, from its start to the answer of its first request, which reads one item from dynoxide. The bare app is in the "
-        "same zip in place of ours: same dependencies, compiled alike.",
+        "zip, from its start to the answer of its first request, which reads one item from dynoxide. The bare app "
+        "is in the same zip in place of ours: same dependencies, compiled alike.",
     )
     with TemporaryDirectory(prefix="admit-one-cold-") as name, Dynoxide() as engine:
         folder = Path(name)
