@@ -94,6 +94,8 @@ def test_no_log_of_the_door_can_hold_a_token(resources: dict[str, Any], expanded
     stage = stages[0]["Properties"]
     assert stage["TracingEnabled"] is False
     assert [(m["LoggingLevel"], m["DataTraceEnabled"]) for m in stage["MethodSettings"]] == [("OFF", False)]
+    assert stage["MethodSettings"][0]["ThrottlingRateLimit"] == {"Ref": "ThrottleRate"}
+    assert stage["MethodSettings"][0]["ThrottlingBurstLimit"] == {"Ref": "ThrottleBurst"}
     waf = resources["Waf"]["Properties"]
     sampled = [waf["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in waf["Rules"])]
     assert not any(each["SampledRequestsEnabled"] for each in sampled)
