@@ -6,6 +6,7 @@ that finds no .pyc compiles everything it imports at each cold start, which cost
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -111,12 +112,15 @@ def make_package(stage: str, target: Target, out: Path, cache: Path = BUILD) -> 
 
 
 def kept_package(stage: str, target: Target, out: Path, cache: Path) -> Package:
-    """Return the package in `out`, made anew only if anything it is made from has changed."""
+    """Return the package in `out`, made anew only if anything it is made from has changed. One maker at a time."""
     made_from = out / "made-from"
     digest = _sources_digest(stage, target)
-    if not (made_from.exists() and made_from.read_text() == digest):
-        make_package(stage, target, out, cache)
-        made_from.write_text(digest)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made_from.exists() and made_from.read_text() == digest):
+            make_package(stage, target, out, cache)
+            made_from.write_text(digest)
     return Package(out / "deployment.zip", out / "template.json")
 
 
