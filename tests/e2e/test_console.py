@@ -2,10 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import cast
 
+import pytest
 from playwright.sync_api import Browser, Route, expect
 
+from chalicelib import bootstrap
 from chalicelib.consumers.outbox import consume
 from chalicelib.domain.api_keys import Role
 from tests.e2e.browser import visiting
@@ -469,6 +472,73 @@ def test_sharing_in_five_ways(console: Console) -> None:
     console.act(link, "Share")
     console.dialog.get_by_role("tab", name="Reusable link").click()
     expect(console.dialog.get_by_label("The link’s URL")).to_have_value(reusable["url"])
+
+
+def test_a_link_is_mailed_to_its_recipient(console: Console) -> None:
+    link = console.host.link(recipient={"name": "Sam", "email": "sam@invitees.example"})
+    path = f"/v1/links/{link['linkId']}/send"
+    posts: list[dict[str, str]] = []
+
+    def lose_the_first_reply(route: Route) -> None:
+        posts.append(route.request.headers | {"body": route.request.post_data or ""})
+        answer = route.fetch()
+        route.abort() if len(posts) == 1 else route.fulfill(response=answer)
+
+    console.page.route(f"**{path}", lose_the_first_reply)
+    console.sign_in()
+    console.act(link, "Share")
+    console.dialog.get_by_role("tab", name="Mail").click()
+    console.dialog.get_by_label("A word of yours").fill("See you soon.")
+    console.dialog.get_by_label("Language of the mail").select_option("German")
+    send = console.dialog.get_by_role("button", name="Send by mail")
+    send.click()
+    expect(console.dialog.get_by_role("alert")).to_contain_text("nothing you entered is lost")
+    expect(console.dialog.get_by_label("A word of yours")).to_have_value("See you soon.")
+    send.click()
+    expect(console.dialog.get_by_role("status").first).to_contain_text("On its way to s…@invitees.example.")
+    expect(console.dialog.get_by_role("button", name="Send another")).to_be_focused()
+    console.visit.axe("share: mailed")
+    console.visit.fits("share: mailed")
+    assert [json.loads(post["body"]) for post in posts] == [
+        {"message": "See you soon.", "language": "de"}
+    ] * 2
+    assert len({post["idempotency-key"] for post in posts}) == 1, "one mail, however often it is asked for"
+
+    console.dialog.get_by_role("button", name="Send another").click()
+    expect(console.dialog.get_by_label("A word of yours")).to_be_focused()
+    send.click()
+    expect(console.dialog.get_by_role("status").first).to_contain_text("On its way")
+    assert posts[2]["idempotency-key"] != posts[0]["idempotency-key"], "another one was asked for"
+
+
+def test_mail_that_can_not_be_sent_says_what_to_do(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = console.host.event_type()
+    link = console.host.link(kind, recipient={"name": "Sam", "email": "sam@invitees.example"})
+    nobodys = console.host.link(kind, maxUsageCount=5)
+    console.sign_in()
+    console.act(link, "Share")
+    console.dialog.get_by_role("tab", name="Mail").click()
+    send = console.dialog.get_by_role("button", name="Send by mail")
+    console.dialog.get_by_label("A word of yours").fill("See you soon.")
+    mute = replace(bootstrap.world(), mailer=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(bootstrap, "world", lambda: mute)
+        send.click()
+        expect(console.dialog.get_by_role("alert")).to_contain_text("This installation sends no mail")
+    console.visit.axe("share: no mail")
+    assert console.host.post(f"/v1/links/{link['linkId']}/revoke").status_code == 200
+    send.click()
+    expect(console.dialog.get_by_role("alert")).to_contain_text("revoked")
+    expect(console.dialog.get_by_label("A word of yours")).to_have_value("See you soon.")
+    console.button("Close").click()
+
+    # A link for nobody in particular has no address; and one for five is not called one-time.
+    console.act(nobodys, "Share")
+    expect(console.dialog.get_by_role("tab", name="This link")).to_have_attribute("aria-selected", "true")
+    console.dialog.get_by_role("tab", name="Mail").click()
+    expect(console.dialog).to_contain_text("Of the link: good for 5 bookings.")
+    expect(console.dialog).to_contain_text("Give the link a recipient with an email address")
+    expect(send).to_have_count(0)
 
 
 # Event types, bookings, requests, CSV

@@ -1,13 +1,15 @@
 // The share window: a one-time link, a reusable one, and for each the embed code, the QR code and a mail.
 import { api, newKey } from "./console-api.js";
 import { busy, copy, download, fill, h, icon, loading } from "./console-dom.js";
-import { alert, confirmThen, field, openDialog } from "./console-dialogs.js";
+import { alert, confirmThen, field, onSubmit, openDialog } from "./console-dialogs.js";
 import { askReplace } from "./console-link-actions.js";
 import { forWhom, makeLinks, onLinksChanged, titleOf } from "./console-state.js";
 import { tabs } from "./console-tabs.js";
 
 const REUSABLE = "Reusable link";
 const PNG_SIDE = 1024;
+const LONGEST_MESSAGE = 1000;
+const LANGUAGES = [["en", "English"], ["de", "German"], ["fr", "French"], ["es", "Spanish"], ["ja", "Japanese"]];
 
 /**
  * Open the window for a link, or for an event type of which a link is yet to be made.
@@ -29,7 +31,7 @@ export function openShare({ link, eventType }) {
   };
 
   /** @type {[string, string, () => any][]} */
-  const TABS = [["once", "One-time link", showOnce], ["many", "Reusable link", showMany], ["rolling", "Self-renewing", showRolling], ["embed", "Embed", showEmbed], ["qr", "QR code", showQr], ["mail", "Mail", showMail]];
+  const TABS = [["once", link?.maxUsageCount > 1 ? "This link" : "One-time link", showOnce], ["many", "Reusable link", showMany], ["rolling", "Self-renewing", showRolling], ["embed", "Embed", showEmbed], ["qr", "QR code", showQr], ["mail", "Mail", showMail]];
   const panel = h("div.sect", {});
   /** @type {string} */
   let shownTab = "";
@@ -133,7 +135,7 @@ export function openShare({ link, eventType }) {
       return null;
     }
     put(key, loading());
-    return { ways: await share(), words: h("p.hush", {}, current.maxUsageCount === null ? "Of the reusable link." : `Of the one-time link${forWhom(current) ? ` for ${forWhom(current)}` : ""}: good for ${current.remainingUses === 1 ? "one booking" : `${current.remainingUses} bookings`}.`) };
+    return { ways: await share(), words: h("p.hush", {}, current.maxUsageCount === null ? "Of the reusable link." : `Of the ${current.maxUsageCount === 1 ? "one-time " : ""}link${forWhom(current) ? ` for ${forWhom(current)}` : ""}: good for ${current.remainingUses === 1 ? "one booking" : `${current.remainingUses} bookings`}.`) };
   }
 
   async function showEmbed() {
@@ -167,9 +169,45 @@ export function openShare({ link, eventType }) {
     const set = () => { send.href = `mailto:${encodeURIComponent(to.value)}?subject=${encodeURIComponent(subject.value)}&body=${encodeURIComponent(text.value.replaceAll("\n", "\r\n"))}`; };
     for (const one of [to, subject, text]) one.addEventListener("input", set);
     set();
-    put("mail", words, field("To", to), field("Subject", subject), field("Text", text),
+    put("mail", words, sender(current), h("section.sect", {}, h("h3", {}, "From your own mail program"), field("To", to), field("Subject", subject), field("Text", text)),
       h("p.actions.sect", {}, h("button", { type: "button", onclick: () => copy(text.value, "Text copied.") }, icon("copy"), "Copy text"), send));
   }
+}
+
+/**
+ * What has a link mailed to its recipient by this installation.
+ * @param {any} link
+ */
+function sender(link) {
+  const place = h("section.sect", {});
+  const to = link.recipient?.email;
+  if (!to) {
+    place.append(h("p.hint", {}, "Give the link a recipient with an email address, and it can be sent from here."));
+    return place;
+  }
+  const ask = () => {
+    // The same key until an answer came: pressed again after a lost reply, it is the same mail.
+    let key = newKey();
+    const message = h("textarea", { rows: 3, maxlength: LONGEST_MESSAGE });
+    const language = h("select", { value: "en" }, LANGUAGES.map(([code, words]) => h("option", { value: code }, words)));
+    const send = h("button", { type: "submit" }, "Send by mail");
+    const form = h("form", { autocomplete: "off" },
+      field("A word of yours (optional)", message, { pointer: "/message", hint: "The mail says who invites, to what, and how long the link is good." }),
+      field("Language of the mail", language, { pointer: "/language" }), h("p.actions.sect", {}, send));
+    form.addEventListener("input", () => { key = newKey(); });
+    onSubmit(form, send, async () => {
+      const sent = await api("POST", `v1/links/${link.linkId}/send`, { body: { message: message.value, language: language.value }, key }).catch((error) => {
+        if (error.code === "mail-not-configured") error.message = "This installation sends no mail: whoever runs it has to set a sender’s address. Your own mail program, below, can.";
+        throw error;
+      });
+      const again = h("button.quiet.small", { type: "button", onclick: () => { ask(); place.querySelector("textarea")?.focus(); } }, "Send another");
+      fill(place, h("div.alert.info", { role: "status" }, `On its way to ${sent.to}. The link’s history says when it is sent.`), h("p.actions", {}, again));
+      again.focus();
+    });
+    fill(place, h("h3", {}, `Send to ${to}`), form);
+  };
+  ask();
+  return place;
 }
 
 /**
