@@ -499,8 +499,11 @@ def test_in_five_languages_with_dates_by_intl(
         intl = f"(at) => new Intl.DateTimeFormat(navigator.language, {parts}).format(Date.parse(at))"
         expect(page.locator("#day-shown")).to_have_text(page.evaluate(intl, start))
         visitor.times.first.click()
+        moment = re.compile(r"\d{4}年.*曜日、" if language == "ja" else r"\d{4}, \d")
+        expect(page.locator(".chosen strong")).to_have_text(moment)
         visitor.fill()
         page.locator(".finish button").first.click()
+        expect(page.locator(".review")).to_contain_text(moment)
         page.locator(".finish button").first.click()
         page.wait_for_url("**/b/**")
         expect(page.get_by_role("heading", level=1)).to_have_text(words(language)("pages.booked"))

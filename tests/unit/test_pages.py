@@ -597,7 +597,7 @@ def test_a_link_that_opens_later_says_when_and_in_which_zone() -> None:
         ("UTC", "UTC"),
         ("Etc/UTC", "UTC"),
         ("Asia/Kathmandu", "Kathmandu time, UTC+5:45"),
-        ("America/St_Johns", "St Johns time, UTC−3:30"),
+        ("America/St_Johns", "St John’s time, UTC−3:30"),
         ("America/Argentina/Buenos_Aires", "Buenos Aires, Argentina time, UTC−3"),
         ("Europe/London", "London time, UTC+0"),
         ("Etc/GMT+5", "Etc/GMT+5, UTC−5"),

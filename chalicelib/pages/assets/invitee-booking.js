@@ -3,7 +3,7 @@ import { calendar } from "./invitee-calendar.js";
 import { h, say } from "./invitee-dom.js";
 import { forget, recall, remember } from "./invitee-memory.js";
 import { problemOf, send, Unheard } from "./invitee-send.js";
-import { day, isZone, ownZone, span, zoneWords } from "./invitee-time.js";
+import { comma, day, isZone, ownZone, span, zoneWords } from "./invitee-time.js";
 import { zoneChoice } from "./invitee-zone.js";
 
 /**
@@ -61,7 +61,7 @@ export function booking(show) {
   time.append(dates.element);
 
   const chosenAt = () => (start.value ? Date.parse(start.value) : null);
-  const when = (/** @type {number} */ at) => `${day(at, zone)}, ${span(at, at + picker.minutes * 60000, zone)}`;
+  const when = (/** @type {number} */ at) => `${day(at, zone)}${comma}${span(at, at + picker.minutes * 60000, zone)}`;
 
   /** Say which time was chosen, with a way back to choosing. */
   function tell() {
@@ -114,7 +114,7 @@ export function booking(show) {
     const rows = [[say("what"), picker.title]];
     if (picker.moving) {
       const [from, to] = picker.moving.map((/** @type {string} */ one) => Date.parse(one));
-      rows.push([say("until-now"), `${day(from, zone)}, ${span(from, to, zone)}`]);
+      rows.push([say("until-now"), `${day(from, zone)}${comma}${span(from, to, zone)}`]);
     }
     rows.push([say(picker.moving ? "new-time" : "when"), h("span", {}, when(at), h("span.sub", {}, zoneWords(zone, at)))]);
     const place = form.querySelectorAll("[name=location]").length ? +(new FormData(form).get("location") ?? 0) : 0;

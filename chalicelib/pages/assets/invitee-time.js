@@ -1,7 +1,8 @@
 // Instants in the visitor's zone and manner: 12 or 24 hours, order and names by Intl.
 
 const language = document.documentElement.lang;
-const comma = language === "ja" ? "、" : ", ";
+/** Between the parts of a moment. */
+export const comma = language === "ja" ? "、" : ", ";
 
 /** The browser's own variant of the page's language, `en-US` of `en`; where it has none, the pages' own. */
 export const locale = navigator.languages.find((one) => one.split("-")[0] === language) ?? (language === "en" ? "en-GB" : language);
