@@ -97,7 +97,7 @@ def _follow(world: World, command: Command, cause: Cause, context: object) -> No
                 replace = decode_json(command.payload, ReplacePayload)
                 caller = acting_for(replace.host_id)
                 claim_command(world, replace.host_id, command, _hash(command, replace), cause)
-                replace_link(world, caller, replace.link_id, command.key, cause)
+                replace_link(world, caller, replace.link_id, command.key, cause, queued=True)
     except IdempotencyKeyReusedError as error:
         raise IdempotencyKeyReusedError("This id came with another command before.") from error
 

@@ -75,6 +75,7 @@ def redeem_by(world: World, payload: RedeemPayload, key: str | None, cause: Caus
         location_index=body.location_index,
         idempotency_key=key,
         body_hash=hash_body(body),
+        queued=key is not None,
     )
     link_id = named if kind == "linkId" else _opened_by(world, caller, named)
     return redeem_for_host(world, caller, link_id, request, cause)

@@ -21,7 +21,8 @@ class Receipt(msgspec.Struct, frozen=True):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one redeem writes. `link` is as it was read; the write's own conditions decide.
 
-    `successor` is the next rolling link, made in the same transaction when `link` is one.
+    `successor` is the next rolling link, made in the same transaction when `link` is one. The receipt of one that was
+    `queued` is kept for longer.
     """
 
     link: Link
@@ -30,6 +31,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     receipt_id: str
     body_hash: str
     now: datetime
+    queued: bool = False
 
 
 class Booked(msgspec.Struct, frozen=True):

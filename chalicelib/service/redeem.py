@@ -64,7 +64,8 @@ _DENIALS: Final = (
 class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What an invitee sends: which slot, who, and the answers. `body_hash` tells two bodies apart.
 
-    `language` is the one they read, as their browser says; it is no part of the body.
+    `language` is the one they read, as their browser says; it is no part of the body. One that was `queued` is
+    remembered as long as a queue may bring it again.
     """
 
     start: datetime
@@ -75,6 +76,7 @@ class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None
     body_hash: str
     language: str = "en"
+    queued: bool = False
 
 
 class Redeemed(msgspec.Struct, frozen=True):
@@ -164,6 +166,7 @@ def _book(world: World, link: Link, request: RedeemRequest, receipt_id: str, cau
         receipt_id=receipt_id,
         body_hash=request.body_hash,
         now=booking.created_at,
+        queued=request.queued,
     )
     match world.store.bookings.book(attempt, cause):
         case Booked():

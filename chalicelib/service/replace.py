@@ -16,12 +16,18 @@ from chalicelib.service.read_link import read_link
 
 
 def replace_link(
-    world: World, caller: Caller, link_id: str, idempotency_key: str | None, cause: Cause
+    world: World,
+    caller: Caller,
+    link_id: str,
+    idempotency_key: str | None,
+    cause: Cause,
+    *,
+    queued: bool = False,
 ) -> Link:
     """Make a fresh link in an old one's place and return it. Only an active old one becomes revoked.
 
     With an idempotency key the same request returns the same fresh link as it now stands, and never makes it
-    again: one that was deleted since stays away.
+    again: one that was deleted since stays away. One that was `queued` is remembered as long as a queue may bring it.
     Raises `NotFoundError`; `ConflictError` when the event type was deleted: nothing could be booked.
     """
     seed = world.random_bytes(ID_BYTES).hex()
@@ -38,7 +44,7 @@ def replace_link(
         if idempotency_key is not None:
             key = f"replace\x00{link_id}\x00{idempotency_key}"
             mine = Batch(body_hash="replace", seed=seed, created_at=now, size=1)
-            keyed = KeyedBatch(key, world.store.batches.open(old.host_id, key, mine, cause))
+            keyed = KeyedBatch(key, world.store.batches.open(old.host_id, key, mine, cause, queued=queued))
             if keyed.batch.chunks_done:
                 return _made_before(world, keyed.batch)
         fresh_id = batch_link_id(keyed.batch.seed if keyed else seed, 0)

@@ -237,12 +237,13 @@ class Bookings:
 
     def _receipt_item(self, attempt: Attempt, cause: Cause) -> ReceiptItem:
         pk, sk = receipt_key(attempt.link.link_id, attempt.receipt_id)
+        kept = self._retention.queued if attempt.queued else self._retention.receipt
         return ReceiptItem(
             pk,
             sk,
             body_hash=attempt.body_hash,
             booking_id=attempt.booking.booking_id,
-            purge_at=purge_seconds(attempt.now, self._retention.receipt),
+            purge_at=purge_seconds(attempt.now, kept),
             actor=cause.actor,
             correlation_id=cause.correlation_id,
         )

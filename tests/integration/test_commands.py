@@ -208,6 +208,97 @@ def test_an_id_is_kept_for_every_verb(host: Caller, wires: Wires, verb: str) -> 
     assert host.reread(second) == second
 
 
+@pytest.mark.parametrize("verb", ["generate", "revoke", "redeem", "replace"])
+def test_an_id_is_kept_for_thirty_days(site: Site, host: Caller, wires: Wires, verb: str) -> None:
+    """P4: longer than the queue and its dead letters together keep a message."""
+    event_type = host.event_type()
+    first, second = host.links(event_type, count=2, maxUsageCount=3)
+    same, other = {
+        "generate": (generate(host, event_type, count=2), generate(host, event_type, count=3)),
+        "revoke": tuple(command("revoke", of(host, linkIds=[link["linkId"]])) for link in (first, second)),
+        "redeem": (redeem(host, first, at(days=40)), redeem(host, second, at(days=41))),
+        "replace": tuple(command("replace", of(host, linkId=link["linkId"])) for link in (first, second)),
+    }[verb]
+    assert deliver(same) == []
+    made = count_of(host)
+    site.clock.pass_by(days=29)
+    notices(wires)
+
+    assert deliver(other) == []
+
+    rejected(wires, other, "idempotency-key-reused")
+    assert count_of(host) == made
+    assert host.reread(second) == second
+    site.clock.pass_by(days=2)
+    assert deliver(other) == []
+    assert wires[1].take() == []
+
+
+@pytest.mark.parametrize("verb", ["redeem", "replace"])
+def test_the_same_command_after_three_weeks_is_done_already(
+    site: Site, host: Caller, wires: Wires, verb: str
+) -> None:
+    """P4: it lay in a dead-letter queue, say; an HTTP key is forgotten by then, a command's id is not."""
+    link = host.link(maxUsageCount=3, restoreUseOnCancel=True)
+    body = {
+        "redeem": redeem(host, link, at(days=40)),
+        "replace": command("replace", of(host, linkId=link["linkId"])),
+    }[verb]
+    assert deliver(body) == []
+    made = count_of(host)
+    site.clock.pass_by(days=21)
+
+    assert deliver(body) == []
+
+    assert wires[1].take() == []
+    assert count_of(host) == made
+    assert host.reread(link)["usageCount"] == (1 if verb == "redeem" else 0)
+
+
+def test_a_key_over_http_is_no_commands_id(host: Caller, wires: Wires) -> None:
+    """P4: who calls and who commands need not know of each other's names."""
+    event_type = host.event_type()
+    over_http = {"eventTypeId": event_type["eventTypeId"], "count": 1}
+    assert host.post("/v1/links", over_http, headers={"Idempotency-Key": "c-1"}).status_code == 201
+
+    assert deliver(generate(host, event_type, "c-1", count=2)) == []
+
+    assert (count_of(host), wires[1].take()) == (3, [])
+
+
+def test_a_generate_comes_again_after_the_expiry_it_asked_for(site: Site, host: Caller, wires: Wires) -> None:
+    """P4: what was good when it first came is not held against a later clock."""
+    body = generate(host, host.event_type(), count=2, expiresAt=at(hours=1))
+    assert deliver(body) == []
+    site.clock.pass_by(hours=2)
+
+    assert deliver(body) == []
+
+    assert [one["type"] for one in notices(wires)] == ["batch.completed"] * 2
+    assert (count_of(host), wires[1].take()) == (2, [])
+
+
+def test_of_an_event_type_deleted_meanwhile_nothing_more_is_made(
+    site: Site, host: Caller, wires: Wires
+) -> None:
+    """A generate that was done is done however late it comes again; one that was cut off is rejected."""
+    event_type = host.event_type()
+    whole, half = generate(host, event_type, "whole"), generate(host, event_type, "half", count=300)
+    assert deliver(whole) == []
+    assert deliver(half, context=Deadline(1)) == ["m-0"]
+    (done,) = notices(wires)
+    deleted = host.delete(f"/v1/event-types/{event_type['eventTypeId']}", params={"revokeLinks": "true"})
+    assert deleted.status_code in {200, 204}, deleted.text
+    before = sum(item["sk"]["S"] == "LINK" for item in site.items())
+
+    assert deliver(whole) == []
+    assert [one["id"] for one in notices(wires)] == [done["id"]]
+    assert deliver(half) == []
+
+    rejected(wires, half, "not-found")
+    assert sum(item["sk"]["S"] == "LINK" for item in site.items()) == before
+
+
 def test_ids_are_each_hosts_own(host: Caller, other: Caller, wires: Wires) -> None:
     """P9: what one host's senders call theirs does not stand in another's way."""
     assert (
@@ -449,6 +540,57 @@ def test_while_the_store_does_not_answer_a_command_comes_again(
     assert deliver(body) == []
 
     assert count_of(host) == 2
+
+
+def test_while_the_store_does_not_answer_a_revoke_of_many_comes_again(
+    site: Site, host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was decided of the links, so none is told as refused."""
+    links = host.links(host.event_type(), count=3)
+    body = command("revoke", of(host, linkIds=[link["linkId"] for link in links]))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    bootstrap.forget()
+    with site.failing("UpdateItem", StoreUnavailableError()):
+        assert deliver(body) == ["m-0"]
+    assert (notices(wires), wires[1].take()) == ([], [])
+
+    assert deliver(body) == []
+
+    assert [host.reread(link)["status"] for link in links] == ["revoked"] * 3
+    assert wires[1].take() == []
+
+
+def test_a_defect_leaves_the_message_to_the_queue_and_its_payload_out_of_the_log(
+    host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """P7: what went wrong may quote what was sent. The other messages are followed."""
+    token = token_of(host.link())
+
+    def broken(*_: Any) -> None:
+        raise KeyError(token)
+
+    monkeypatch.setattr("chalicelib.consumers.commands.bulk_revoke", broken)
+    body = command("revoke", of(host, linkIds=["x"]), "broken")
+    with caplog.at_level("INFO"):
+        assert deliver(body, generate(host, host.event_type(), "good")) == ["m-0"]
+
+    assert token not in caplog.text
+    assert "KeyError" in caplog.text
+    assert [one["correlationId"] for one in notices(wires)] == ["good"]
+    assert wires[1].take() == []
+
+
+def test_without_a_dead_letter_queue_of_ours_a_bad_command_is_left_to_its_own(
+    site: Site, wires: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not forgotten: SQS moves it once its attempts are over."""
+    del site
+    with monkeypatch.context() as patch:
+        patch.delenv("COMMAND_DLQ_URL")
+        bootstrap.forget()
+        assert deliver("poison") == ["m-0"]
+    bootstrap.forget()
+    assert wires[1].take() == []
 
 
 @pytest.mark.parametrize("missing", ["EVENT_BUS_NAME", "COMMAND_DLQ_URL"])

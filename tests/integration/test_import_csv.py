@@ -179,6 +179,34 @@ def test_with_partial_the_good_rows_are_made(host: Caller, bucket: Bucket) -> No
     assert len(host.list()["links"]) == 2
 
 
+@pytest.mark.parametrize("partial", ["false", "", "0"])
+def test_with_partial_anything_but_true_all_rows_are_made_or_none(
+    host: Caller, bucket: Bucket, partial: str
+) -> None:
+    key, _ = place(host, host.event_type())
+
+    assert deliver(bucket.drop(key, BAD, partial=partial)) == []
+
+    assert [one["type"] for one in bucket.told()] == ["import.failed"]
+    assert host.list()["links"] == []
+
+
+def test_a_link_deleted_since_counts_as_made(host: Caller, bucket: Bucket) -> None:
+    """P4: the same file again is told as it was the first time, and brings nothing back."""
+    key, result = place(host, host.event_type())
+    message = bucket.drop(key, GOOD)
+    assert deliver(message) == []
+    gone = bucket.result(result)[0]
+    assert host.delete(f"/v1/links/{gone['linkId']}").status_code == 204
+
+    assert deliver(message) == []
+
+    assert [one["data"]["made"] for one in bucket.told()] == [2, 2]
+    first = bucket.result(result)[0]
+    assert (first["linkId"], first["url"]) == (gone["linkId"], "")
+    assert len(host.list()["links"]) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
