@@ -14,6 +14,7 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.consumers.import_csv import consume
 from chalicelib.domain.csv_links import RESULT_COLUMNS
+from chalicelib.domain.errors import StoreUnavailableError
 from chalicelib.service import import_object
 from chalicelib.service.generate import CHUNK
 from infra.local.aws import local_client
@@ -331,6 +332,23 @@ def test_while_a_service_does_not_answer_the_file_comes_again(
 
     assert len(bucket.result(result)) == len(host.list()["links"]) == 2
     assert [one["type"] for one in bucket.told()] == ["import.completed"]
+
+
+def test_while_the_store_does_not_answer_no_result_says_that_the_file_was_refused(
+    site: Site, host: Caller, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for the result would take it for the end; the next delivery writes the true one."""
+    key, result = place(host, host.event_type())
+    message = bucket.drop(key, GOOD)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    bootstrap.forget()
+    with site.failing("TransactWriteItems", StoreUnavailableError()):
+        assert deliver(message) == ["m-0"]
+    assert (bucket.has(result), bucket.told()) == (False, [])
+
+    assert deliver(message) == []
+
+    assert [row["status"] for row in bucket.result(result)] == ["active", "active"]
 
 
 def test_a_file_whose_time_runs_out_is_gone_on_with(host: Caller, bucket: Bucket) -> None:
