@@ -87,6 +87,7 @@ def test_an_engine_whose_port_was_taken_meanwhile_takes_another(tmp_path: Path) 
         first = engine.endpoint_url
 
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", int(first.rpartition(":")[2])))
         other.listen()
         with Ministack(tmp_path / "state") as engine:

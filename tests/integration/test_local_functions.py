@@ -161,6 +161,7 @@ def test_a_webhook_to_the_loopback_gets_its_test_at_once_also_after_a_new_start(
             port = int(engine.endpoint_url.rpartition(":")[2])
 
         if port_is_taken:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             other.bind(("127.0.0.1", port))
             other.listen()
         with Ministack(tmp_path) as engine:
