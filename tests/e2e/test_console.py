@@ -13,7 +13,7 @@ from chalicelib.consumers.outbox import consume
 from chalicelib.domain.api_keys import Role
 from tests.e2e.browser import visiting
 from tests.e2e.console import Console, console_of
-from tests.e2e.site import LiveSite
+from tests.e2e.site import LiveSite, soon
 from tests.integration.doors import Caller, Site, ok
 from tests.integration.outside import Stream
 
@@ -290,6 +290,39 @@ def test_a_retry_after_a_lost_request_makes_no_second_set(console: Console) -> N
     console.said("All 3 links copied.")
     assert console.clipboard().split("\n") == urls
     console.visit.axe("links made")
+
+
+def test_many_links_are_made_with_the_progress_in_sight(console: Console) -> None:
+    console.host.event_type(title="Intro call")
+    console.sign_in()
+    held: list[Route] = []
+    console.page.route(
+        "**/v1/links", lambda r: held.append(r) if r.request.method == "POST" else r.continue_()
+    )
+    console.button("Generate links").first.click()
+    console.dialog.get_by_label("How many links").fill("250")
+    console.dialog.get_by_role("button", name="Generate", exact=True).click()
+    shown = console.page.locator("dialog progress")
+    for made in (0, 100, 200):
+        expect(shown).to_have_js_property("value", made)
+        expect(shown).to_have_js_property("max", 250)
+        while not held:
+            console.page.wait_for_timeout(10)
+        held.pop().continue_()
+    expect(console.dialog).to_contain_text("250 links for Intro call are ready to send.")
+    assert len(console.dialog.get_by_label("The new links").input_value().split("\n")) == 250
+
+
+def test_when_a_link_expires_is_told_relatively_and_exactly_on_hover(console: Console) -> None:
+    link = console.host.link(expiresAt=soon(days=3, minutes=30))
+    console.sign_in()
+    told = console.row(link).locator("time").last
+    expect(told).to_have_text("in 3 days")
+    parts = "{weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit'}"
+    exactly = f"(at) => new Intl.DateTimeFormat('en-GB', {parts}).formatToParts(Date.parse(at)).map((one) => one.value)"
+    title = told.get_attribute("title") or ""
+    assert all(part in title for part in console.page.evaluate(exactly, link["expiresAt"]))
+    assert title.endswith("(Europe/Berlin)"), "a time is told with its zone"
 
 
 def test_the_csv_has_a_byte_order_mark_and_no_formulas(console: Console) -> None:
