@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from chalicelib import bootstrap
 from chalicelib.domain.api_keys import Role
 from chalicelib.domain.causes import Cause
 from chalicelib.service.authenticate import make_key
+from chalicelib.service.redo import ACTOR
 from chalicelib.settings import read_settings
 from infra import deploy, restore
 from infra.deploy import open_account, read_stage, stage_settings
@@ -141,3 +143,18 @@ def test_what_is_no_moment_is_refused(to: str, words: str, capsys: pytest.Captur
     """Before anything is asked of AWS."""
     assert restore.main(["--stage", "dev", "--to", to]) == 1
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("actor", "mailed"), [("invitee", True), (ACTOR, False)])
+def test_nobody_is_written_to_of_what_a_restore_writes(
+    ministack: Ministack, resources: dict[str, Any], actor: str, mailed: bool
+) -> None:
+    """The writes of a restore come out as events, like any; the hosts had their mails when it happened."""
+    pattern = resources["MailRule"]["Properties"]["EventPattern"]
+    event = {
+        "id": "1", "account": "1", "region": "us-east-1", "resources": [], "time": "2026-11-21T10:00:00Z",
+        "source": "admit-one", "detail-type": "booking.confirmed", "detail": {"actor": actor},
+    }  # fmt: skip
+    events = local_client("events", ministack.endpoint_url)
+    answer = events.test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps(event))
+    assert answer["Result"] is mailed
