@@ -227,21 +227,9 @@ def _with_dollars(section: Section) -> list[list[str]]:
     return [[*cells, f"{row.raw['dollars']:.2f}"] for cells, row in zip(told, section.rows, strict=True)]
 
 
-def _prices(section: Section) -> list[list[str]]:
-    return [
-        [
-            row.what,
-            *(f"{row.raw[name]:.2f}" if row.raw[name] else "" for name in COLUMNS),
-            f"**{sum(row.raw.values()):.2f}**",
-        ]
-        for row in section.rows
-    ]
-
-
 _MEASURED: Final[list[tuple[str, str, Callable[[], Section], Callable[[Section], list[list[str]]]]]] = [
     ("operate.md", "| what | calls | RCU | WCU | $ |", costs, _with_dollars),
     ("operate.md", "| what | calls | RCU | WCU |", afterwards, _costs),
-    ("operate.md", f"| a million of these | {' | '.join(COLUMNS)} | sum |", prices, _prices),
 ]
 
 
@@ -255,6 +243,18 @@ def test_what_is_told_is_what_is_measured(
     """Whoever changes what an operation costs measures again (`make bench`) and tells it."""
     told = list(_rows(Path(ROOT / "docs" / document).read_text(), head))
     assert told == shown(measure())
+
+
+@pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
+def test_prices_are_told_as_they_are_reckoned_now() -> None:
+    """But for some cents: a page is a little longer in one month than in another."""
+    rows = _rows(OPERATE, f"| a million of these | {' | '.join(COLUMNS)} | sum |")
+    told = {what: [float(cell.strip("*") or 0) for cell in rest] for what, *rest in rows}
+    found = {row.what: [row.raw[name] for name in COLUMNS] for row in prices().rows}
+    assert list(told) == list(found)
+    for what, cells in found.items():
+        assert told[what][:-1] == pytest.approx(cells, abs=0.2), what
+        assert told[what][-1] == pytest.approx(sum(told[what][:-1]), abs=0.001), what
 
 
 @pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
