@@ -3,7 +3,7 @@
 from chalice.app import Chalice
 
 from chalicelib.api.auth import auth
-from chalicelib.api.doors import DOORS
+from chalicelib.api.doors import DOORS, PREFLIGHT
 from chalicelib.consumers.commands import commands
 from chalicelib.consumers.direct import direct
 from chalicelib.consumers.expiry import expiry
@@ -21,6 +21,7 @@ app = Chalice(app_name="admit-one")
 for blueprint in (
     auth,
     *DOORS,
+    PREFLIGHT,
     outbox,
     expiry,
     commands,

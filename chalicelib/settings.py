@@ -8,6 +8,8 @@ from typing import Final
 
 # An origin as a Content-Security-Policy names one; nothing else, since it goes into a header as it is.
 _ORIGIN: Final = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,5})?")
+# An origin as browsers send one: lower case, no default port, no slash.
+_SENT_ORIGIN: Final = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?")
 _DAYS: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
@@ -40,7 +42,8 @@ _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-
 class Settings:
     """`table_name` is always needed; then either `signing_secret_id` (Secrets Manager) or `signing_keys` (JSON).
 
-    `frame_ancestors` are the origins of the sites that may show a booking page in a frame; none by default.
+    `frame_ancestors` are the origins of the sites that may show a booking page in a frame, `cors_origins` those of
+    the sites whose scripts may call the API; none by default.
     Without `event_bus_name` events go into the links' history alone. `outbox_dlq_url` is the queue of the stream's
     records that could not be told, `command_dlq_url` that of the commands that can't be followed.
     `webhook_queue_url` takes deliveries to be tried, `webhook_dlq_url` those given up. `local` is for one's own
@@ -55,6 +58,7 @@ class Settings:
     signing_keys: str | None
     base_url: str | None
     frame_ancestors: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     event_bus_name: str | None = None
     outbox_dlq_url: str | None = None
     command_dlq_url: str | None = None
@@ -81,7 +85,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         signing_secret_id=env.get("SIGNING_SECRET_ID") or None,
         signing_keys=env.get("SIGNING_KEYS") or None,
         base_url=(env.get("BASE_URL") or "").rstrip("/") or None,
-        frame_ancestors=_origins(env.get("FRAME_ANCESTORS") or ""),
+        frame_ancestors=_origins("FRAME_ANCESTORS", env.get("FRAME_ANCESTORS") or "", _ORIGIN),
+        cors_origins=read_cors_origins(env),
         event_bus_name=env.get("EVENT_BUS_NAME") or None,
         outbox_dlq_url=env.get("OUTBOX_DLQ_URL") or None,
         command_dlq_url=env.get("COMMAND_DLQ_URL") or None,
@@ -106,12 +111,22 @@ def _address(text: str) -> str | None:
     return text
 
 
-def _origins(text: str) -> tuple[str, ...]:
+def read_cors_origins(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the origins of `CORS_ORIGINS`, between spaces or commas. Raises `RuntimeError` for anything else."""
+    text = (env.get("CORS_ORIGINS") or "").replace(",", " ")
+    origins = _origins("CORS_ORIGINS", text, _SENT_ORIGIN)
+    for origin in origins:
+        if origin.endswith(":443" if origin.startswith("https:") else ":80"):
+            raise RuntimeError(f"CORS_ORIGINS: browsers leave the default port out of {origin!r}")
+    return origins
+
+
+def _origins(name: str, text: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
     """Return space-separated origins. Raises `RuntimeError` for anything that is not one."""
     origins = tuple(text.split())
     for origin in origins:
-        if not _ORIGIN.fullmatch(origin):
-            raise RuntimeError(f"FRAME_ANCESTORS: {origin!r} is not an origin, e.g. https://www.example.com")
+        if not pattern.fullmatch(origin):
+            raise RuntimeError(f"{name}: {origin!r} is not an origin, e.g. https://www.example.com")
     return origins
 
 

@@ -7,6 +7,7 @@ resource made after the snapshot would not be in it.
 import json
 from typing import Any, Final
 
+from chalicelib.api.cors import GATEWAY_HEADERS
 from chalicelib.api.problems import MEDIA_TYPE, STATUSES, problem
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError
@@ -63,10 +64,21 @@ def _answer(error: AdmitOneError, status: int | None) -> dict[str, Any]:
         headers["WWW-Authenticate"] = "Bearer"
     if status is None:
         del document["status"]
+    parameters: dict[str, Any] = {_parameter(name): f"'{value}'" for name, value in headers.items()}
     answer: dict[str, Any] = {
-        "responseParameters": {
-            f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()
-        },
+        "responseParameters": parameters | _cors(),
         "responseTemplates": {"application/json": json.dumps(document)},
     }
     return answer if status is None else {"statusCode": str(status), **answer}
+
+
+def _cors() -> dict[str, Any]:
+    """Return what lets other sites read these answers, where the deployment lists any."""
+    return {
+        _parameter(name): {"Fn::If": ["HasCors", f"'{value}'", {"Ref": "AWS::NoValue"}]}
+        for name, value in GATEWAY_HEADERS.items()
+    }
+
+
+def _parameter(header: str) -> str:
+    return f"gatewayresponse.header.{header}"

@@ -12,6 +12,7 @@ import msgspec
 from chalice.app import Blueprint, ChaliceAuthorizer, Response
 
 from chalicelib.api.call import JSON, Call, Limits
+from chalicelib.api.cors import cors_headers
 from chalicelib.api.problems import MEDIA_TYPE, problem, problem_headers
 from chalicelib.domain.errors import AdmitOneError, UnexpectedError
 
@@ -137,10 +138,10 @@ class Door(Blueprint):
             self.log.exception("unexpected error on %s %s", call.method, self.current_request.path)
             reply = self._shown(call, UnexpectedError())
         own = self._headers_of(call) if self._headers_of else {}
-        headers: dict[str, str | list[str]] = {**self._headers, **own, **reply.headers}
-        headers["X-Correlation-Id"] = call.correlation_id
+        headers = {**self._headers, **own, **reply.headers, "X-Correlation-Id": call.correlation_id}
+        headers |= cors_headers(call.header("origin"), self.current_request.path, headers)
         # A HEAD gets the body too: whoever speaks HTTP for us leaves it out, and keeps its length (RFC 9110 §8.6).
-        return Response(reply.body, headers=headers, status_code=reply.status)
+        return Response(reply.body, headers=dict(headers), status_code=reply.status)
 
     def _shown(self, call: Call, error: AdmitOneError) -> Reply:
         if self._show_error is not None:

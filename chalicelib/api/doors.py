@@ -17,6 +17,7 @@ from chalicelib.api.invitee import invitee
 from chalicelib.api.link_request import link_request
 from chalicelib.api.links import links
 from chalicelib.api.own_booking import own_booking
+from chalicelib.api.preflight import preflight_door
 from chalicelib.api.share import share
 from chalicelib.api.webhooks import webhooks
 
@@ -49,3 +50,6 @@ def get_openapi(call: Call) -> Reply:
 
     call.query()
     return json_reply(200, openapi(DOORS))
+
+
+PREFLIGHT: Final = preflight_door(DOORS)  # not one of them: OPTIONS is HTTP's, and no operation of this API

@@ -9,6 +9,7 @@ import contextlib
 import http
 import json
 import logging
+import os
 import re
 import socket
 import sys
@@ -32,8 +33,10 @@ from chalice.local import (
     ThreadedHTTPServer,
 )
 
+from chalicelib.api.cors import GATEWAY_HEADERS
 from chalicelib.api.problems import PROBLEM_TYPE
 from chalicelib.domain.errors import TryLaterError
+from chalicelib.settings import read_cors_origins
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024  # API Gateway's own limit
 
@@ -181,10 +184,6 @@ def _as_answer(response: Mapping[str, Any]) -> Answer:
     return Answer(response["statusCode"], headers, body or b"")
 
 
-def _as_problem(problem: GatewayProblem) -> Answer:
-    return Answer(problem.status, problem.headers(), problem.body())
-
-
 class RequestHandler(ChaliceRequestHandler):
     """One connection. Whatever happens, the client gets a whole answer, and no log line shows a path."""
 
@@ -207,7 +206,7 @@ class RequestHandler(ChaliceRequestHandler):
             except (TypeError, ValueError):  # a header that can't be sent; nothing has left yet
                 error_log.exception("the app gave a header that can't be sent")
                 self._headers_buffer: list[bytes] = []
-                answer = _as_problem(_broken())
+                answer = self._problem(_broken())
                 self._send(answer)
             self._log(answer.status, started)
 
@@ -217,15 +216,18 @@ class RequestHandler(ChaliceRequestHandler):
     def _answer(self, body: bytes) -> Answer:
         if len(body) < self._body_length():
             self.close_connection = True
-            return _as_problem(_bad_request("The body was cut short."))
+            return self._problem(_bad_request("The body was cut short."))
         try:
             headers = {name.lower(): value for name, value in self.headers.items()}
             return self.server.gateway.answer(self.command, self.path, headers, body, self.client_address[0])
         except GatewayProblem as problem:
-            return _as_problem(problem)
+            return self._problem(problem)
         except Exception:  # noqa: BLE001 - whatever the app raises, its client gets an answer
             error_log.exception("the app failed")
-            return _as_problem(_broken())
+            return self._problem(_broken())
+
+    def _problem(self, problem: GatewayProblem) -> Answer:
+        return Answer(problem.status, {**problem.headers(), **self.server.cors}, problem.body())
 
     def _body_length(self) -> int:
         """Return the body's length in bytes. Raises `GatewayProblem` for one that can't be read or is too large."""
@@ -273,7 +275,7 @@ class RequestHandler(ChaliceRequestHandler):
     def _refuse(self, problem: GatewayProblem) -> None:
         """Answer and hang up, first reading what the client still sends: else it sees a reset, not the answer."""
         self.close_connection = True
-        self._send(_as_problem(problem))
+        self._send(self._problem(problem))
         self._log(problem.status, time.perf_counter())
         deadline = time.monotonic() + _LINGER_SECONDS
         left = _LINGER_BYTES
@@ -326,7 +328,11 @@ class LocalServer(ThreadedHTTPServer):
     socket: Socket  # the base classes come through six, without types
 
     def __init__(self, app: Chalice, host: str, port: int, listener: Socket | None = None) -> None:
-        """Bind to `host:port`, or take over `listener`, a socket that is already bound. Raises OSError."""
+        """Bind to `host:port`, or take over `listener`, a socket that is already bound.
+
+        Raises OSError, and `RuntimeError` for `CORS_ORIGINS` that are none.
+        """
+        self.cors = GATEWAY_HEADERS if read_cors_origins(os.environ) else {}
         _use_thread_locals(app)
         self.gateway = Gateway(app, Config.create(chalice_app=app, project_dir="."))
         self.closing = False

@@ -26,6 +26,7 @@ from infra.stacks import outputs
 
 NAME: Final = "admit-one-test"
 MAIL_SENDER: Final = LOCAL_SENDER
+CORS_ORIGIN: Final = "https://app.example"
 _CAUSE: Final = Cause("system:test", "test")
 
 
@@ -123,7 +124,11 @@ def _deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> It
         put_template(engine.endpoint_url, NAME, package, template, {})
         # ministack's events do not say which address was called, as API Gateway's do; so the stack has to be told.
         api_id = outputs(local_client("cloudformation", engine.endpoint_url), NAME)["RestAPIId"]
-        parameters = {"BaseUrl": _api_url(engine, api_id), "MailSender": MAIL_SENDER}
+        parameters = {
+            "BaseUrl": _api_url(engine, api_id),
+            "MailSender": MAIL_SENDER,
+            "CorsOrigins": CORS_ORIGIN,
+        }
         put_template(engine.endpoint_url, NAME, package, template, parameters)
         stack = Stack(engine, package, mails)
         # ministack does not set TTL from CloudFormation; that the template asks for it is tested by itself.

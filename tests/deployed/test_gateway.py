@@ -5,10 +5,12 @@ from typing import Any
 import httpx
 import pytest
 
+from chalicelib.api.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
+from chalicelib.api.doors import PREFLIGHT
 from chalicelib.api.problems import problem
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError
-from tests.deployed.conftest import Stack
+from tests.deployed.conftest import CORS_ORIGIN, Stack
 
 
 def _call(stack: Stack, method: str, path: str, **how: Any) -> httpx.Response:
@@ -55,3 +57,47 @@ def test_an_authorizer_that_fails_is_a_503_worth_another_try(stack: Stack) -> No
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
     _is(answer, errors.StoreUnavailableError())
     assert answer.headers["retry-after"] == "1"
+
+
+def _cors_of(answer: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
+
+
+READABLE = {
+    "access-control-allow-origin": CORS_ORIGIN,
+    "access-control-expose-headers": ", ".join(EXPOSED_HEADERS),
+}
+
+
+def test_a_listed_site_may_ask_every_path_before_it_calls_and_no_other_may(stack: Stack) -> None:
+    """A preflight has no key, so no authorizer stands before it; it tells nothing but what a path has (P5)."""
+    for route in PREFLIGHT.routes:
+        path = route.path.replace("{", "x-").replace("}", "")
+        answer = _call(stack, "OPTIONS", path, headers={"Origin": CORS_ORIGIN})
+        assert answer.status_code == 204, path
+        assert _cors_of(answer) == READABLE | {
+            "access-control-allow-methods": answer.headers["allow"],
+            "access-control-allow-headers": ", ".join(ALLOWED_HEADERS),
+            "access-control-max-age": "600",
+        }
+    stranger = _call(stack, "OPTIONS", "/v1/links", headers={"Origin": "https://evil.example"})
+    assert (stranger.status_code, _cors_of(stranger), stranger.headers["vary"]) == (204, {}, "Origin")
+    assert _call(stack, "OPTIONS", "/console").status_code == 404
+
+
+def test_a_listed_site_reads_answers_and_errors_of_the_app(stack: Stack) -> None:
+    with stack.http() as client:
+        for path, status in (("/v1/me", 200), ("/v1/links?x=y", 400), ("/v1/links/lnk_x", 404)):
+            answer = client.get(path, headers={"Origin": CORS_ORIGIN})
+            assert (answer.status_code, _cors_of(answer)) == (status, READABLE), path
+            stranger = client.get(path, headers={"Origin": "https://evil.example"})
+            assert (stranger.status_code, _cors_of(stranger)) == (status, {}), path
+            assert answer.headers["vary"] == stranger.headers["vary"] == "Origin"
+
+
+def test_the_gateway_s_own_answers_can_be_read_by_any_site(stack: Stack) -> None:
+    """Their headers are fixed; and they say the same to everybody."""
+    for path in ("/v1/me", "/nowhere"):
+        answer = _call(stack, "GET", path, headers={"Origin": CORS_ORIGIN})
+        assert answer.status_code in {401, 404}
+        assert _cors_of(answer) == READABLE | {"access-control-allow-origin": "*"}

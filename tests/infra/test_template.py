@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.api.problems import MEDIA_TYPE
-from chalicelib.settings import RetentionDays
+from chalicelib.settings import RetentionDays, read_settings
 from chalicelib.store.items import INDEX_KEYS
 from infra.functions import HTTP, UNTRACED, log_group_id, logical_id, read_config
 from infra.gateway import RESPONSES
@@ -166,36 +166,6 @@ def test_what_fails_for_good_ends_where_an_alarm_sees_it(resources: dict[str, An
             assert target["Fn::GetAtt"][0] in dead, name
 
 
-def test_what_a_rule_can_not_hand_to_its_queue_is_kept(resources: dict[str, Any]) -> None:
-    """P6: EventBridge drops what it could not hand over for a day, but for a queue that the rule may fill."""
-    dead = dead_letter_queues({"Resources": resources})
-    allowed = {
-        (rule["Fn::GetAtt"][0], queue["Fn::GetAtt"][0])
-        for resource in resources.values()
-        if resource["Type"] == "AWS::SQS::QueuePolicy"
-        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow"
-        for rule in _listed(statement["Condition"].get("ArnEquals", {}).get("aws:SourceArn", []))
-        for queue in _listed(statement["Resource"])
-        if queue in _listed(_arns(resource["Properties"]["Queues"]))
-    }
-    rules = {name: each for name, each in resources.items() if each["Type"] == "AWS::Events::Rule"}
-    assert "MailFeedbackRule" in rules
-    for name, rule in rules.items():
-        for target in rule["Properties"]["Targets"]:
-            kept = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
-            assert kept in dead, name
-            assert (name, kept) in allowed, name
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _arns(queues: list[dict[str, str]]) -> list[dict[str, list[str]]]:
-    return [{"Fn::GetAtt": [queue["Ref"], "Arn"]} for queue in queues]
-
-
 def test_mappings_report_each_failure_and_filter_the_stream(resources: dict[str, Any]) -> None:
     for name, resource in resources.items():
         if resource["Type"] != MAPPING:
@@ -282,3 +252,63 @@ def test_every_route_is_in_the_definition_behind_its_own_authorizer(resources: d
                 security = paths[route.path][method.lower()].get("security", [])
                 assert security == ([{"authorizer": []}] if route.needs_key else []), (method, route.path)
     assert definitions["authorizer"]["x-amazon-apigateway-authtype"] == "custom"
+
+
+def test_a_preflight_comes_to_the_app_without_a_key(resources: dict[str, Any]) -> None:
+    """A browser sends none with it; and only on the paths that other sites' scripts may call."""
+    from chalicelib.api.doors import PREFLIGHT
+
+    paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    assert {path for path, methods in paths.items() if "options" in methods} == {
+        route.path for route in PREFLIGHT.routes
+    }
+    for route in PREFLIGHT.routes:
+        operation = paths[route.path]["options"]
+        assert "security" not in operation, route.path
+        integration = operation["x-amazon-apigateway-integration"]
+        assert (integration["type"], integration["httpMethod"]) == ("aws_proxy", "POST"), route.path
+
+
+@pytest.mark.parametrize(
+    ("origins", "fits"),
+    [
+        ("", True),
+        ("https://app.example", True),
+        ("http://localhost:3000 https://app.example:8443", True),
+        ("https://a.example,https://b.example", True),
+        ("https://a.example, http://b.example:443", True),
+        *(
+            (f"https://fine.example {each}", False)
+            for each in ("*", "null", "https://a.example/", "a.example")
+        ),
+        *((f"https://fine.example,{each}", False) for each in ("https://*.example", "https://A.example", "")),
+        *(
+            (f"{each} https://fine.example", False)
+            for each in ("https://a.example:443", "http://a.example:80")
+        ),
+    ],
+)
+def test_cors_origins_that_the_code_would_refuse_are_refused_before(
+    template: dict[str, Any], origins: str, fits: bool
+) -> None:
+    """Else the deployment goes through, and nothing is answered any more."""
+    pattern = template["Parameters"]["CorsOrigins"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, origins)) == fits
+    if fits:
+        read_settings({"TABLE_NAME": "t", "SIGNING_KEYS": "k", "CORS_ORIGINS": origins})
+
+
+def test_the_gateway_s_own_answers_have_cors_headers_only_where_origins_are_listed(
+    resources: dict[str, Any],
+) -> None:
+    answers = resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES]
+    for kind, answer in answers.items():
+        found = {
+            name.removeprefix("gatewayresponse.header."): value
+            for name, value in answer["responseParameters"].items()
+            if "Access-Control" in name
+        }
+        assert set(found) == {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers"}, kind
+        for value in found.values():
+            condition, _, otherwise = value["Fn::If"]
+            assert (condition, otherwise) == ("HasCors", {"Ref": "AWS::NoValue"}), kind

@@ -29,8 +29,9 @@ def test_the_committed_copy_is_current() -> None:
 
 
 def test_every_route_is_described(document: dict[str, Any]) -> None:
-    """No door is left out, none is made up."""
+    """No door is left out, none is made up. OPTIONS is HTTP's own."""
     served = {(path, method.lower()) for path, methods in app.app.routes.items() for method in methods}
+    served = {(path, method) for path, method in served if method != "options"}
     described = {(path, method) for path, methods in document["paths"].items() for method in methods}
     assert described == served
 
