@@ -4,7 +4,9 @@ They are part of the API's definition, not resources beside it: a stage serves a
 resource made after the snapshot would not be in it.
 """
 
+import copy
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from chalicelib.api.cors import GATEWAY_HEADERS
@@ -52,6 +54,18 @@ def gateway_fragment() -> dict[str, Any]:
     answers = {kind: _answer(error, STATUSES[type(error)]) for kind, error in _ANSWERS.items()}
     answers |= {kind: _answer(error, None) for kind, error in _OTHERS.items()}
     return {"Resources": {"RestAPI": {"Properties": {"DefinitionBody": {RESPONSES: answers}}}}}
+
+
+def with_cors_told(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the template whose API's definition says whether any origin is listed.
+
+    A stage serves a snapshot, and SAM has a fresh one made only where the definition's own text has changed, which the
+    value of a parameter is no part of.
+    """
+    whole: dict[str, Any] = copy.deepcopy(dict(template))
+    if parameters.get("CorsOrigins"):
+        whole["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"] = "With CORS"
+    return whole
 
 
 def _answer(error: AdmitOneError, status: int | None) -> dict[str, Any]:

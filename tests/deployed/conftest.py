@@ -121,7 +121,8 @@ def _deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> It
     template = with_local_rights(template)
     with Ministack(enforce_iam=True) as engine:
         verify_sender(engine.endpoint_url)
-        put_template(engine.endpoint_url, NAME, package, template, {})
+        first = {"CorsOrigins": CORS_ORIGIN}  # of both: ministack makes an API anew whose definition changes
+        put_template(engine.endpoint_url, NAME, package, template, first)
         # ministack's events do not say which address was called, as API Gateway's do; so the stack has to be told.
         api_id = outputs(local_client("cloudformation", engine.endpoint_url), NAME)["RestAPIId"]
         parameters = {

@@ -32,10 +32,14 @@ def resources(template: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def expanded(packaged: Package) -> dict[str, Any]:
     """The template once SAM's transform has been applied, as CloudFormation does it: plain resources only."""
+    return expand(packaged.read_template())
+
+
+def expand(whole: dict[str, Any]) -> dict[str, Any]:
+    """Apply SAM's transform to a template, which is changed by it."""
     from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader
     from samtranslator.translator.transform import transform
 
-    whole = packaged.read_template()
     for resource in whole["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = {"Bucket": "bucket", "Key": "key"}

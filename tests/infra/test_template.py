@@ -14,10 +14,11 @@ from chalicelib.api.problems import MEDIA_TYPE
 from chalicelib.settings import RetentionDays, read_settings
 from chalicelib.store.items import INDEX_KEYS
 from infra.functions import HTTP, UNTRACED, log_group_id, logical_id, read_config
-from infra.gateway import RESPONSES
+from infra.gateway import RESPONSES, with_cors_told
 from infra.local.engines import ROOT
 from infra.observing import dead_letter_queues
 from infra.package import Package
+from tests.infra.conftest import expand
 
 FUNCTION = "AWS::Serverless::Function"
 MAPPING = "AWS::Lambda::EventSourceMapping"
@@ -312,3 +313,13 @@ def test_the_gateway_s_own_answers_have_cors_headers_only_where_origins_are_list
         for value in found.values():
             condition, _, otherwise = value["Fn::If"]
             assert (condition, otherwise) == ("HasCors", {"Ref": "AWS::NoValue"}), kind
+
+
+def test_a_stage_is_served_anew_when_the_first_origin_is_listed_or_the_last_goes(packaged: Package) -> None:
+    """Its snapshot has the gateway's own answers in it, with CORS headers or without."""
+    deployments = []
+    for origins in ("", "https://a.example", "https://b.example"):
+        told = with_cors_told(packaged.read_template(), {"CorsOrigins": origins})
+        plain = expand(told)["Resources"]
+        deployments.append([n for n, each in plain.items() if each["Type"] == "AWS::ApiGateway::Deployment"])
+    assert deployments[0] != deployments[1] == deployments[2]
