@@ -254,7 +254,7 @@ def read_retry_after(value: str | None, now: datetime) -> timedelta:
         return timedelta(seconds=int(text))
     try:
         when = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # a year or a zone of more digits than any integer's
         return timedelta()
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(when - now, timedelta())

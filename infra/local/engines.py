@@ -29,6 +29,7 @@ _HOST: Final = "127.0.0.1"
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.05
+_PORT_FILE: Final = "port"
 _PORT_ATTEMPTS: Final = 3
 
 # The tether watches the thread that started the program, so that thread has to last as long as this process.
@@ -88,8 +89,9 @@ class Engine(ABC):
         if self._port is not None:
             self._start_on(self._port)
             return self
+        kept = self._kept_port()
         for attempt in range(_PORT_ATTEMPTS):
-            port = _free_port()
+            port = kept if kept is not None and attempt == 0 else _free_port()
             try:
                 self._start_on(port)
             except EngineError:
@@ -99,6 +101,14 @@ class Engine(ABC):
             else:
                 break
         return self
+
+    def _kept_port(self) -> int | None:
+        """Return the port of the last start on the same files, if it is free: what they hold may name it."""
+        try:
+            port = int((self._kept_files / _PORT_FILE).read_text()) if self._kept_files else 0
+        except (FileNotFoundError, ValueError):
+            return None
+        return port if 0 < port < 65536 and not _is_taken(port) else None
 
     def stop(self) -> None:
         """Ask the engine to end (SIGTERM), wait for it, and remove temporary files. Raises `EngineError`."""
@@ -175,6 +185,8 @@ class Engine(ABC):
             self.kill()
             raise
         self._port = port
+        if self._kept_files is not None:
+            (self._kept_files / _PORT_FILE).write_text(f"{port}\n")
 
     def _answers(self, port: int, log: Path) -> bool:
         if self._process is None or self._process.poll() is not None:

@@ -71,13 +71,12 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
     from infra.local.seed import seed
 
     if backend.engine is not None:
-        from infra.local.mail import LOCAL_SENDER
-        from infra.local.stack import Site, deploy_locally, local_package
+        from infra.local.stack import Site, app_settings, deploy_locally, local_package
 
         _say("Packaging and deploying the functions …")
         site = Site(base_url, TABLE_NAME, SIGNING_SECRET_ID, LOCAL / "mail")
         deploy_locally(backend.dynamodb_endpoint, local_package(), site)
-        os.environ["MAIL_SENDER"] = LOCAL_SENDER
+        os.environ.update(app_settings(backend.dynamodb_endpoint))
     _say("Preparing the first host, event type and link …")
     api_key = local_api_key()
     sample_link_url = seed(api_key)

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from infra.adopting import adopt
+from infra.functions import HTTP, logical_id
 from infra.gateway import RESPONSES
 from infra.local.aws import local_client
 from infra.local.engines import LOCAL
@@ -26,6 +28,7 @@ _POLL_SECONDS: Final = 0.05
 _STREAM: Final = {"Fn::GetAtt": ["Table", "StreamArn"]}
 _NOT_IN_MINISTACK: Final = frozenset({"AWS::Events::Archive"})
 _MAPPING: Final = "AWS::Lambda::EventSourceMapping"
+_SETTINGS_OF_THE_APP: Final = ("LOCAL", "MAIL_SENDER", "WEBHOOK_QUEUE_URL")
 _UNTHROTTLED: Final = {"ThrottleRate": "10000", "ThrottleBurst": "10000"}
 
 
@@ -47,7 +50,8 @@ def local_package(out: Path = LOCAL / "package") -> Package:
 def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
     """Put the stack into ministack over a table and keys that are there, or bring it up to date.
 
-    A stack that can't be brought up to date is put up anew: what waited in its queues is lost then.
+    A stack that can't be brought up to date, or whose queues are of another port than ministack now has, is put up
+    anew: what waited in its queues is lost then.
     Raises `StackError`.
     """
     table = local_client("dynamodb", endpoint_url).describe_table(TableName=site.table_name)["Table"]
@@ -60,6 +64,8 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
     template = with_local_variables(template, {"MAIL_DIRECTORY": str(site.mails)})
     verify_sender(endpoint_url)
     parameters = {"BaseUrl": site.base_url, "MailSender": LOCAL_SENDER}
+    if _is_of_another_port(endpoint_url):
+        delete_stack(local_client("cloudformation", endpoint_url), STACK, _POLL_SECONDS)
     try:
         return put_template(endpoint_url, STACK, package, template, parameters)
     except StackError:
@@ -67,6 +73,29 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
         if stack_status(cloudformation, STACK) is not None:
             delete_stack(cloudformation, STACK, _POLL_SECONDS)
         return put_template(endpoint_url, STACK, package, template, parameters)
+
+
+def _is_of_another_port(endpoint_url: str) -> bool:
+    """Tell whether the stack was put up on another port: ministack finds queues by their URLs."""
+    cloudformation: Any = local_client("cloudformation", endpoint_url)
+    if stack_status(cloudformation, STACK) is None:
+        return False
+    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    queues = [each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::SQS::Queue"]
+    return any(urlsplit(queue).port != urlsplit(endpoint_url).port for queue in queues)
+
+
+def app_settings(endpoint_url: str) -> dict[str, str]:
+    """Return what the deployed API function is told and the app on this machine, which stands in for it, must be too.
+
+    Without it a webhook to the loopback would be refused here, and a test or replay would wait for the schedule.
+    """
+    cloudformation = local_client("cloudformation", endpoint_url)
+    found = cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id(HTTP))
+    function = found["StackResourceDetail"]["PhysicalResourceId"]
+    configuration = local_client("lambda", endpoint_url).get_function_configuration(FunctionName=function)
+    told = configuration["Environment"]["Variables"]
+    return {name: told[name] for name in _SETTINGS_OF_THE_APP}
 
 
 def put_template(

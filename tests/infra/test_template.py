@@ -167,6 +167,36 @@ def test_what_fails_for_good_ends_where_an_alarm_sees_it(resources: dict[str, An
             assert target["Fn::GetAtt"][0] in dead, name
 
 
+def test_what_a_rule_can_not_hand_to_its_queue_is_kept(resources: dict[str, Any]) -> None:
+    """P6: EventBridge drops what it could not hand over for a day, but for a queue that the rule may fill."""
+    dead = dead_letter_queues({"Resources": resources})
+    allowed = {
+        (rule["Fn::GetAtt"][0], queue["Fn::GetAtt"][0])
+        for resource in resources.values()
+        if resource["Type"] == "AWS::SQS::QueuePolicy"
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+        for rule in _listed(statement["Condition"].get("ArnEquals", {}).get("aws:SourceArn", []))
+        for queue in _listed(statement["Resource"])
+        if queue in _listed(_arns(resource["Properties"]["Queues"]))
+    }
+    rules = {name: each for name, each in resources.items() if each["Type"] == "AWS::Events::Rule"}
+    assert "MailFeedbackRule" in rules
+    for name, rule in rules.items():
+        for target in rule["Properties"]["Targets"]:
+            kept = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
+            assert kept in dead, name
+            assert (name, kept) in allowed, name
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _arns(queues: list[dict[str, str]]) -> list[dict[str, list[str]]]:
+    return [{"Fn::GetAtt": [queue["Ref"], "Arn"]} for queue in queues]
+
+
 def test_mappings_report_each_failure_and_filter_the_stream(resources: dict[str, Any]) -> None:
     for name, resource in resources.items():
         if resource["Type"] != MAPPING:

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -77,7 +78,20 @@ def test_ministack_keeps_its_items_over_a_stop(tmp_path: Path) -> None:
         put(table, "kept")
 
     with Ministack(tmp_path / "state") as engine:
-        assert holds(table._replace(endpoint_url=engine.endpoint_url), "kept")
+        assert engine.endpoint_url == table.endpoint_url, "its queues are known by their URLs, port and all"
+        assert holds(table, "kept")
+
+
+def test_an_engine_whose_port_was_taken_meanwhile_takes_another(tmp_path: Path) -> None:
+    with Ministack(tmp_path / "state") as engine:
+        first = engine.endpoint_url
+
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", int(first.rpartition(":")[2])))
+        other.listen()
+        with Ministack(tmp_path / "state") as engine:
+            assert engine.endpoint_url != first
 
 
 def test_ministack_restarts_where_it_was(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The functions that nobody calls by HTTP, run by ministack as Lambda runs them: behind a mapping, on a schedule."""
 
 import json
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,21 @@ from chalicelib import bootstrap
 from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.webhooks import WebhookSettings
 from chalicelib.service.list_links import ListRequest, list_links
 from chalicelib.service.manage_hosts import list_hosts
+from chalicelib.service.manage_webhooks import create_webhook
 from chalicelib.service.ports import World
 from chalicelib.service.read_history import read_history
 from chalicelib.service.revoke import revoke_link
+from chalicelib.service.webhook_deliveries import send_test
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 from infra.local.seed import seed
-from infra.local.stack import STACK, Site, deploy_locally, local_package
+from infra.local.stack import STACK, Site, app_settings, deploy_locally, local_package
 from infra.local.table import ensure_table
 from infra.stacks import Outcome
+from tests.endpoints import Endpoint, answer
 
 ADMIN = Caller("test", Role.ADMIN, None)
 CAUSE = Cause("system:test", "test")
@@ -114,4 +119,53 @@ def test_the_expiry_function_runs_and_is_on_a_schedule(
         ]
         sources = sorted(mapping["EventSourceArn"].split(":")[2] for mapping in mappings)
         assert sources == ["dynamodb", "sqs"]  # the stream, once; and the dead letters' way back
+    bootstrap.forget()
+
+
+def _world_of_the_app(engine: Ministack, site: Site, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return the world of an app that stands beside the functions, as `make run` has it."""
+    deploy_locally(engine.endpoint_url, local_package(), site)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", engine.endpoint_url)
+    for name, value in app_settings(engine.endpoint_url).items():
+        monkeypatch.setenv(name, value)
+    bootstrap.forget()
+    return bootstrap.world()
+
+
+def _arrived(endpoint: Endpoint, wanted: int) -> list[str]:
+    """Return the types of what an endpoint got, once that is so much; at the latest after 90 s, as it then is."""
+    give_up = time.monotonic() + 90  # without its message a delivery waits for the schedule, five minutes
+    while len(endpoint.requests) < wanted and time.monotonic() < give_up:
+        time.sleep(0.1)
+    return [json.loads(request.body)["type"] for request in endpoint.requests]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("port_is_taken", [False, True], ids=["same port", "another port"])
+def test_a_webhook_to_the_loopback_gets_its_test_at_once_also_after_a_new_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port_is_taken: bool
+) -> None:
+    """The app takes plain http to the loopback, as the function does that posts; queues are read after every start."""
+    with Endpoint([answer(204), answer(204)]) as endpoint, socket.socket() as other:
+        with Ministack(tmp_path) as engine:
+            site, _ = _settle(engine, monkeypatch)
+            world = _world_of_the_app(engine, site, monkeypatch)
+            seed("ao_" + "A" * 43)
+            (host,) = list_hosts(world, ADMIN, None, 10).rows
+            settings = WebhookSettings(
+                url=endpoint.url, events=("link.requested",)
+            )  # and tests; nothing else
+            made = create_webhook(world, ADMIN, host.host_id, settings, CAUSE)
+            send_test(world, ADMIN, made.webhook.webhook_id, CAUSE)
+            assert _arrived(endpoint, 1) == ["webhook.test"]
+            port = int(engine.endpoint_url.rpartition(":")[2])
+
+        if port_is_taken:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", port))
+            other.listen()
+        with Ministack(tmp_path) as engine:
+            world = _world_of_the_app(engine, site, monkeypatch)
+            send_test(world, ADMIN, made.webhook.webhook_id, CAUSE)
+            assert _arrived(endpoint, 2)[1:] == ["webhook.test"]
     bootstrap.forget()

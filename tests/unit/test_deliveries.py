@@ -171,6 +171,7 @@ def test_only_the_last_attempts_are_kept() -> None:
         ),
         *(("Mon, 02 Jan 2040 08:01:00 GMT", 60), ("Mon, 02 Jan 2040 07:00:00 GMT", 0), ("9" * 400, 0)),
         *(("Mon, 02 Jan 2040 08:01:00 -0000", 60), ("Mon, 99 Jan 2040 08:01:00 GMT", 0)),
+        *((f"Mon, 02 Jan 2040 08:01:00 +{'9' * 20}", 0), (f"Mon, 02 Jan {'9' * 20} 08:01:00 GMT", 0)),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: int) -> None:
