@@ -25,7 +25,8 @@ from infra.stacks import StackError, outputs
 MARGIN: Final = timedelta(
     minutes=15
 )  # events are archived a little after what they tell of; redone twice is harmless
-SETTLE_SECONDS: Final = 60.0  # between closing and looking at what is still on its way to the archive
+SETTLE_SECONDS: Final = 600.0  # EventBridge may take ten minutes to archive what it was given
+LAGS_MILLISECONDS: Final = 60_000  # of the stream's consumer, since when something may be on its way still
 POLL_SECONDS: Final = 5.0
 _QUIET_POLLS: Final = 3
 _WAIT_SECONDS: Final = 6 * 3600
@@ -59,16 +60,12 @@ class Restored:
 def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: Say) -> Restored:
     """Do all of it; each step may be done again after an interruption. Raises `DeployError`, `StackError`."""
     found = outputs(account.client("cloudformation"), stage.stack)
-    gaps = _gaps(account, found, plan.moment)
-    if gaps and not plan.accept_gap:
-        told = "\n".join(f"  {gap}" for gap in gaps)
-        raise DeployError(
-            f"What happened since {plan.moment:%Y-%m-%d %H:%M} UTC is not known whole:\n{told}\n"
-            "Mend that first, or restore with GAP=revoke: every active link is then revoked, since any may be spent."
-        )
-    say("Closing bookings …")
+    _checked(plan, _gaps(account, found, plan.moment))
+    say("Closing bookings; ten minutes until all that happened is archived …")
     _deploy(account, stage, package, closed=True)
     time.sleep(SETTLE_SECONDS)
+    # Looked at again: the last bookings before the doors closed may have come to nothing on their way.
+    gaps = _checked(plan, _gaps(account, found, plan.moment))
     table = plan.table or _copy(account, found["TableName"], plan.moment, say)
     _complete(account, table)
     stage = dataclasses.replace(stage, table=table)
@@ -83,6 +80,17 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
     return Restored(table, ended["links"], ended["revoked"])
 
 
+def _checked(plan: Plan, gaps: list[str]) -> list[str]:
+    """Return gaps that are accepted. Raises `DeployError` for any that are not."""
+    if gaps and not plan.accept_gap:
+        told = "\n".join(f"  {gap}" for gap in gaps)
+        raise DeployError(
+            f"What happened since {plan.moment:%Y-%m-%d %H:%M} UTC is not known whole:\n{told}\n"
+            "Mend that first, or restore with GAP=revoke: every active link is then revoked, since any may be spent."
+        )
+    return gaps
+
+
 def _gaps(account: Account, found: Mapping[str, str], moment: datetime) -> list[str]:
     """Return why the archive may not hold everything since a moment."""
     gaps = []
@@ -95,7 +103,25 @@ def _gaps(account: Account, found: Mapping[str, str], moment: datetime) -> list[
     waiting = _messages(account, found["OutboxDlqUrl"])
     if waiting:
         gaps.append(f"{waiting} records of the stream are in the outbox's dead-letter queue; docs/events.md")
+    lag = _lag(account, found["OutboxFunction"])
+    if lag > LAGS_MILLISECONDS:
+        gaps.append(f"the stream's consumer is {lag / 60_000:.0f} minutes behind; wait until it is not")
     return gaps
+
+
+def _lag(account: Account, function: str) -> float:
+    """Return how far the stream's consumer was behind lately, in milliseconds; 0 when it had nothing to do."""
+    now = datetime.now(UTC)
+    answer = account.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="IteratorAge",
+        Dimensions=[{"Name": "FunctionName", "Value": function}],
+        StartTime=now - timedelta(minutes=5),
+        EndTime=now,
+        Period=300,
+        Statistics=["Maximum"],
+    )
+    return max((point["Maximum"] for point in answer["Datapoints"]), default=0.0)
 
 
 def _archive(account: Account, found: Mapping[str, str]) -> dict[str, Any]:

@@ -164,8 +164,16 @@ def zone_areas(zones: Iterable[str], shown: str, say: Words) -> tuple[ZoneArea, 
 
 
 def _members(zones: Iterable[tuple[str, str]], shown: str) -> tuple[tuple[str, str], ...]:
-    """Return an area's zones by their names. Of two by one name, old and new, only one: the one shown, or the last."""
-    named = {words: zone for zone, words in sorted(zones, key=lambda pair: (pair[0] == shown, pair[0]))}
+    """Return an area's zones by their names.
+
+    Of two by one name, old and new, only one: the one shown, or the one that is spelt so itself, or the last.
+    """
+
+    def merit(pair: tuple[str, str]) -> tuple[bool, bool, str]:
+        zone, words = pair
+        return zone == shown, zone.rpartition("/")[2].replace("_", " ") == words, zone
+
+    named = {words: zone for zone, words in sorted(zones, key=merit)}
     return tuple((named[words], words) for words in sorted(named, key=_sorting))
 
 

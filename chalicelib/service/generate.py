@@ -62,6 +62,7 @@ def generate(
 
     Raises `NotFoundError` (the event type), `InvalidValueError`, `IdempotencyKeyReusedError`, `TryLaterError`.
     """
+    world.require_open()
     event_type = find_event_type(world, caller, request.event_type_id)
     key = request.idempotency_key
     if key is None:
@@ -83,6 +84,7 @@ def generate_batch(
 
     Raises as `generate` does.
     """
+    world.require_open()
     event_type = find_event_type(world, caller, request.event_type_id)
     key = request.idempotency_key
     if key is None:

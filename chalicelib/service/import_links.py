@@ -60,6 +60,7 @@ def import_links(
     Raises `NotFoundError` (the event type); `InvalidRequestError` or `InvalidValueError` with a fault for every bad
     row when not all are good, or with `partial` when none is; `IdempotencyKeyReusedError`, `TryLaterError`.
     """
+    world.require_open()
     for _ in range(_TRIES):
         try:
             return _import(world, caller, request, cause, progress)

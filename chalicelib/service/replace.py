@@ -30,6 +30,7 @@ def replace_link(
     again: one that was deleted since stays away. One that was `queued` is remembered as long as a queue may bring it.
     Raises `NotFoundError`; `ConflictError` when the event type was deleted: nothing could be booked.
     """
+    world.require_open()
     seed = world.random_bytes(ID_BYTES).hex()
     tried = False
 

@@ -37,6 +37,7 @@ def renew_rolling_link(
     The fresh one has the old one's settings with `edit` applied.
     Raises `NotFoundError`, `InvalidValueError`: a rolling link has one use, and does not get it back.
     """
+    world.require_open()
     fresh_id = make_id(LINK, world.random_bytes(ID_BYTES))
     tried = False
 

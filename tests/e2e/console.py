@@ -72,7 +72,8 @@ class Console:
         return answer
 
     def tab_to(self, target: Locator) -> None:
-        """Press Tab until that has the focus, which never gets lost on the way."""
+        """Press Tab until that has the focus, which never gets lost on the way. First wait until it is there."""
+        expect(target).to_be_attached()
         for _ in range(120):
             if target.evaluate_all("all => all.length > 0 && all[0] === document.activeElement"):
                 return

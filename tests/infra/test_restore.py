@@ -114,6 +114,13 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
     assert "GAP=revoke" in said
     assert outputs(local_client("cloudformation", account.endpoint_url), STACK)["TableName"] == source
 
+    # A consumer that is behind is told too: what it has not told yet would be lost with the old stream.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
+        patch.setattr(restore, "_lag", lambda *_: 120_000.0)
+        assert restore.main(arguments) == 1
+        assert "consumer is 2 minutes behind" in capsys.readouterr().err
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(restore, "MARGIN", timedelta(seconds=1))
         assert restore.main(arguments) == 0

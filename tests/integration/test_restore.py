@@ -198,6 +198,9 @@ def test_a_spent_link_stays_spent(site: Site) -> None:
             assert_problem(
                 host.patch(f"/v1/links/{link['linkId']}", {"label": "x"}), 503, "store-unavailable"
             )
+            asked = {"eventTypeId": link["eventTypeId"]}
+            assert_problem(host.post("/v1/links", asked), 503, "store-unavailable")
+            assert_problem(host.post(f"/v1/links/{link['linkId']}/replace"), 503, "store-unavailable")
             redo_all(told)
         bootstrap.forget()
         assert_problem(site.redeem(link, at(days=2)), 410, "link-used")

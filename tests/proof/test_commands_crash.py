@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -89,11 +90,18 @@ class Stage:
         return [item for page in pages for item in page["Items"] if item["sk"]["S"].startswith(prefix)]
 
     def killed_midway(self, consumer: str, body: str, after: int, prefix: str = "LINK") -> int:
-        """Deliver a message and kill the function once so many items are there; return how many it left."""
+        """Deliver a message and kill the function once so many items are there; return how many it left.
+
+        It stands still while the items are counted, so that it can't be done before the count is.
+        """
         process = self.deliver(consumer, body)
         give_up = time.monotonic() + 90
-        while len(self.items(prefix)) < after and process.poll() is None and time.monotonic() < give_up:
-            time.sleep(0.01)
+        while process.poll() is None and time.monotonic() < give_up:
+            process.send_signal(signal.SIGSTOP)
+            if len(self.items(prefix)) >= after:
+                break
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.03)
         process.kill()
         process.wait()
         return len(self.items(prefix))
