@@ -30,7 +30,7 @@ test: $(INSTALLED) dynoxide chromium lint types ## everything CI runs: formattin
 
 .PHONY: proof
 proof: $(INSTALLED) dynoxide ## the proof and the histories at length: some 20 minutes
-	PROOF=large $(PY) -m pytest tests/proof tests/history -rP
+	PROOF=large $(PY) -m pytest tests/proof tests/history tests/hostile -rP
 
 lint: $(INSTALLED) ## ruff and the import directions
 	$(PY) -m ruff check

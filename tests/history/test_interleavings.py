@@ -11,6 +11,14 @@ from tests.history.size import size
 
 MOST_EXAMPLES = 4000  # none of the planted bugs has needed a quarter of it
 
+# They are found only after some five hundred examples; `make proof` looks for them too.
+RARE = {
+    "the receipt's condition dropped",
+    "the successor made outside the transaction",
+    "a replacement with settings changed since",
+}
+SOUGHT = {name: bug for name, bug in BUGS.items() if size(0, 1) or name not in RARE}
+
 
 @pytest.mark.timeout(3600)
 def test_every_interleaving_has_an_explanation() -> None:
@@ -23,7 +31,7 @@ def test_every_interleaving_has_an_explanation() -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)
+@pytest.mark.parametrize("bug", SOUGHT.values(), ids=SOUGHT)
 def test_a_planted_bug_is_found(bug: Bug) -> None:
     """A proof that can't fail proves nothing: each of these bugs has to be seen, from each of the seeds."""
     for start in range(size(1, 3)):
