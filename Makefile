@@ -26,7 +26,7 @@ run: $(INSTALLED) ## serve on this machine [PORT=8000] [DYNAMODB_ENDPOINT=http:/
 	@exec $(PY) -m infra.local.run --port $(PORT)
 
 test: $(INSTALLED) dynoxide chromium lint types ## everything CI runs: formatting, linters, types, import directions, tests
-	$(PY) -m pytest -n auto --dist loadgroup
+	$(PY) -m pytest -n auto --dist loadfile
 
 .PHONY: proof
 proof: $(INSTALLED) dynoxide ## the proof and the histories at length: some 20 minutes
