@@ -23,6 +23,7 @@ from infra.local.mail import LOCAL_SENDER, verify_sender, with_local_rights
 from infra.local.stack import local_package, put_template, with_local_variables
 from infra.package import Package
 from infra.stacks import outputs
+from tests.integration.outside import Inbox
 
 NAME: Final = "admit-one-test"
 MAIL_SENDER: Final = LOCAL_SENDER
@@ -144,3 +145,16 @@ def stack(_deployed: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """The one stack of the test run. A test makes hosts of its own in it (P9). In-process clients reach it too."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", _deployed.engine.endpoint_url)
     return _deployed
+
+
+@pytest.fixture
+def inbox(stack: Stack) -> Iterator[Inbox]:
+    """A queue that gets whatever comes out on the stack's bus."""
+    inbox, events = Inbox(stack.engine.endpoint_url), stack.client("events")
+    bus = stack.physical_id("EventBus")
+    events.put_rule(Name=inbox.name, EventBusName=bus, EventPattern=json.dumps({"source": ["admit-one"]}))
+    events.put_targets(Rule=inbox.name, EventBusName=bus, Targets=[{"Id": "inbox", "Arn": inbox.arn}])
+    yield inbox
+    events.remove_targets(Rule=inbox.name, EventBusName=bus, Ids=["inbox"])
+    events.delete_rule(Name=inbox.name, EventBusName=bus)
+    inbox.remove()

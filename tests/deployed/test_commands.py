@@ -2,30 +2,17 @@
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.domain.clock import rfc3339
-from tests.deployed.commands import event_type_of, links_of, until
 from tests.deployed.conftest import Stack
+from tests.deployed.shared import event_type_of, links_of, until
 from tests.integration.doors import redeem_body
 from tests.integration.outside import Inbox
-
-
-@pytest.fixture
-def inbox(stack: Stack) -> Iterator[Inbox]:
-    """A queue that gets whatever comes out on the stack's bus."""
-    inbox, events = Inbox(stack.engine.endpoint_url), stack.client("events")
-    bus = stack.physical_id("EventBus")
-    events.put_rule(Name=inbox.name, EventBusName=bus, EventPattern=json.dumps({"source": ["admit-one"]}))
-    events.put_targets(Rule=inbox.name, EventBusName=bus, Targets=[{"Id": "inbox", "Arn": inbox.arn}])
-    yield inbox
-    events.remove_targets(Rule=inbox.name, EventBusName=bus, Ids=["inbox"])
-    events.delete_rule(Name=inbox.name, EventBusName=bus)
-    inbox.remove()
 
 
 def answers(inbox: Inbox, command_id: str, *wanted: str) -> dict[str, dict[str, Any]]:

@@ -1,55 +1,21 @@
 """Events of the deployed stack: from a change at the REST API out onto the bus, and back from the dead letters."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
-
-import pytest
+from typing import Any
 
 from tests.deployed.conftest import Stack
+from tests.deployed.shared import event_type_of, until
 from tests.event_schemas import faults_of
-from tests.integration.doors import ALL_DAY
 from tests.integration.outside import Inbox
-
-_T = TypeVar("_T")
-
-
-def _until(look: Callable[[], _T], enough: Callable[[_T], bool]) -> _T:
-    """Return what there is once it is enough; at the latest after a minute, as it then is."""
-    give_up = time.monotonic() + 60
-    while True:
-        found = look()
-        if enough(found) or time.monotonic() > give_up:
-            return found
-        time.sleep(0.1)
-
-
-@pytest.fixture
-def inbox(stack: Stack) -> Iterator[Inbox]:
-    """A queue that gets whatever comes out on the stack's bus."""
-    inbox, events = Inbox(stack.engine.endpoint_url), stack.client("events")
-    bus = stack.physical_id("EventBus")
-    events.put_rule(Name=inbox.name, EventBusName=bus, EventPattern=json.dumps({"source": ["admit-one"]}))
-    events.put_targets(Rule=inbox.name, EventBusName=bus, Targets=[{"Id": "inbox", "Arn": inbox.arn}])
-    yield inbox
-    events.remove_targets(Rule=inbox.name, EventBusName=bus, Ids=["inbox"])
-    events.delete_rule(Name=inbox.name, EventBusName=bus)
-    inbox.remove()
 
 
 def _link(stack: Stack) -> dict[str, Any]:
+    asked = {"eventTypeId": event_type_of(stack)["eventTypeId"], "externalId": "deal-1"}
     with stack.http() as http:
-        host = http.post("/v1/hosts", json={"name": "A", "email": "a@hosts.example", "timeZone": "UTC"})
-        event_type = http.post(
-            "/v1/event-types",
-            json={"hostId": host.json()["hostId"], "title": "T", "durationMinutes": 30, "schedule": ALL_DAY},
-        )
-        asked = {"eventTypeId": event_type.json()["eventTypeId"], "externalId": "deal-1"}
         made = http.post("/v1/links", json=asked)
-        assert made.status_code == 201, made.text
-        link: dict[str, Any] = made.json()["links"][0]
-        return link
+    assert made.status_code == 201, made.text
+    link: dict[str, Any] = made.json()["links"][0]
+    return link
 
 
 def _waiting(inbox: Inbox, link: dict[str, Any], wanted: set[str]) -> list[dict[str, Any]]:
@@ -59,7 +25,7 @@ def _waiting(inbox: Inbox, link: dict[str, Any], wanted: set[str]) -> list[dict[
         found.extend(e["detail"] for e in inbox.take() if e["detail"]["linkId"] == link["linkId"])
         return found
 
-    return _until(look, lambda events: wanted <= {event["type"] for event in events})
+    return until(look, lambda events: wanted <= {event["type"] for event in events})
 
 
 def test_a_links_life_comes_out_on_the_bus(stack: Stack, inbox: Inbox) -> None:

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from chalicelib.domain.clock import rfc3339
-from tests.deployed.commands import event_type_of, links_of, until
 from tests.deployed.conftest import Stack
 from tests.deployed.runtime_client import behind_runtime_client
+from tests.deployed.shared import event_type_of, links_of, until
 from tests.integration.doors import JSON
 
 EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"

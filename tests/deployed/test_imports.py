@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.deployed.commands import event_type_of, links_of, until
 from tests.deployed.conftest import Stack
+from tests.deployed.shared import event_type_of, links_of, until
 
 
 def drop(stack: Stack, where: str, text: str) -> None:

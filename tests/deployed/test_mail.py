@@ -1,7 +1,5 @@
 """Mail through the packaged stack: a booking, and a link that its host has sent, become mails without any pump."""
 
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -11,18 +9,11 @@ import httpx
 import pytest
 
 from tests.deployed.conftest import MAIL_SENDER, Stack
+from tests.deployed.shared import until
 from tests.integration.doors import ALL_DAY, JSON
 
 ADA: Final = "ada@mail.example"
 GRACE: Final = "grace@mail.example"
-
-
-def _waited(look: Callable[[], Any]) -> Any:
-    """Return what is seen once it is anything, or as it is after two minutes."""
-    give_up = time.monotonic() + 120
-    while not (found := look()) and time.monotonic() < give_up:
-        time.sleep(0.2)
-    return found
 
 
 def _mails(stack: Stack, to: str) -> list[EmailMessage]:
@@ -53,7 +44,7 @@ def test_a_link_is_mailed_and_its_booking_told_to_both(stack: Stack) -> None:
     with stack.http() as http:
         sent = http.post(f"/v1/links/{link['linkId']}/send", json={"language": "de", "message": "Bis bald!"})
     assert sent.status_code == 202, sent.text
-    [mail] = _waited(lambda: _mails(stack, GRACE))
+    [mail] = until(lambda: _mails(stack, GRACE), bool, 120)
     text = mail.get_body(("plain",))
     assert text is not None
     assert link["url"] in text.get_content()
@@ -63,9 +54,9 @@ def test_a_link_is_mailed_and_its_booking_told_to_both(stack: Stack) -> None:
     body = {"start": start, "timeZone": "Europe/Berlin", "invitee": {"name": "Grace", "email": GRACE}}
     booked = httpx.post(link["url"] + "/redeem", json=body, headers=JSON, timeout=60, trust_env=False)
     assert booked.status_code == 201, booked.text
-    hosts = _waited(lambda: _mails(stack, ADA))
+    hosts = until(lambda: _mails(stack, ADA), bool, 120)
     assert len(hosts) == 1
-    assert _waited(lambda: len(_mails(stack, GRACE)) == 2)
+    assert until(lambda: len(_mails(stack, GRACE)) == 2, bool, 120)
     [confirmation] = [one for one in _mails(stack, GRACE) if "text/calendar" in str(one)]
     text = confirmation.get_body(("plain",))
     assert text is not None
@@ -116,7 +107,7 @@ def test_what_ses_says_of_a_bounce_comes_into_the_history(stack: Stack) -> None:
 
     queue = stack.client("sqs")
     queue.send_message(QueueUrl=stack.physical_id("MailFeedbackQueue"), MessageBody=_event(detail))
-    [row] = _waited(bounced)
+    [row] = until(bounced, bool)
     assert row["data"]["reason"] == "Permanent/General 5.1.1"
 
 

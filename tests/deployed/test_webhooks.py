@@ -11,8 +11,8 @@ import standardwebhooks
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.deliveries import replayed
-from tests.deployed.commands import event_type_of, until
 from tests.deployed.conftest import Stack
+from tests.deployed.shared import event_type_of, until
 from tests.endpoints import Endpoint, answer
 
 pytestmark = pytest.mark.timeout(400)  # each look waits up to 90 s, and there are several

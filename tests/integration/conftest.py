@@ -1,4 +1,4 @@
-"""Fixtures of the door tests: one app and table a module, and in it hosts of each test's own."""
+"""Fixtures of the door tests: one app and table a module; hosts, bus and queues of each test's own."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ import pytest
 from infra.local.engines import Ministack
 from tests.engines import new_table
 from tests.integration.doors import NOW, Caller, Site, running_site
+from tests.integration.outside import Bus, Inbox, Stream, connected
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +35,30 @@ def host(site: Site) -> Caller:
 def other(site: Site) -> Caller:
     """Another host of the same team."""
     return site.host(name="Otto Other", email="otto@hosts.example")
+
+
+@pytest.fixture
+def outside(site: Site) -> Iterator[tuple[Bus, Inbox]]:
+    """A bus and a dead-letter queue of this test's own."""
+    with pytest.MonkeyPatch.context() as patch, connected(site, patch) as both:
+        yield both
+
+
+@pytest.fixture
+def bus(outside: tuple[Bus, Inbox]) -> Bus:
+    """The bus that the app puts its events on."""
+    return outside[0]
+
+
+@pytest.fixture
+def letters(outside: tuple[Bus, Inbox]) -> Inbox:
+    """The stream's dead-letter queue."""
+    return outside[1]
+
+
+@pytest.fixture
+def stream(site: Site) -> Stream:
+    """The stream, read up to now."""
+    stream = Stream(site)
+    stream.records()
+    return stream

@@ -3,21 +3,11 @@
 import json
 from typing import Any
 
-import pytest
-
 from chalicelib.consumers.outbox import consume
 from tests.integration.doors import HTML, Caller, Site, assert_problem, at, made, ok, path_of, unknown_id
 from tests.integration.outside import Stream, deliver
 
 PERSON = HTML | {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
-
-
-@pytest.fixture
-def stream(site: Site) -> Stream:
-    """The stream, read up to now."""
-    stream = Stream(site)
-    stream.records()
-    return stream
 
 
 def _history(host: Caller, link: dict[str, Any]) -> list[dict[str, Any]]:

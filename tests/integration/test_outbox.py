@@ -1,42 +1,12 @@
 """From the table's stream out to the bus: at least once, with stable ids, and nothing lost on the way (P6)."""
 
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from chalicelib.consumers.outbox import consume
 from tests.integration.doors import Caller, Site, at, made, ok
-from tests.integration.outside import Bus, Inbox, Stream, connected, deliver
+from tests.integration.outside import Bus, Inbox, Stream, deliver
 
 NAMES: dict[str, Any] = {"externalId": "deal-7", "metadata": {"crm": {"id": 7}}}
-
-
-@pytest.fixture
-def outside(site: Site) -> Iterator[tuple[Bus, Inbox]]:
-    """A bus and a dead-letter queue of this test's own."""
-    with pytest.MonkeyPatch.context() as patch, connected(site, patch) as both:
-        yield both
-
-
-@pytest.fixture
-def bus(outside: tuple[Bus, Inbox]) -> Bus:
-    """The bus that the app puts its events on."""
-    return outside[0]
-
-
-@pytest.fixture
-def letters(outside: tuple[Bus, Inbox]) -> Inbox:
-    """The stream's dead-letter queue."""
-    return outside[1]
-
-
-@pytest.fixture
-def stream(site: Site) -> Stream:
-    """The stream, read up to now."""
-    stream = Stream(site)
-    stream.records()
-    return stream
 
 
 def test_a_change_comes_out_on_the_bus(site: Site, host: Caller, bus: Bus, stream: Stream) -> None:

@@ -1,7 +1,7 @@
 """The outbox when something fails: nothing lost, and nothing twice where once was promised (P6)."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from chalicelib.consumers.outbox import consume
 from chalicelib.service import tell as tell_service
 from chalicelib.service.record_history import record_history
 from tests.integration.doors import Caller, Clock, Site, at, made, ok
-from tests.integration.outside import Bus, Inbox, Record, Stream, connected, deliver
+from tests.integration.outside import Bus, Inbox, Record, Stream, deliver
 
 DOWN = EndpointConnectionError(endpoint_url="http://gone.example")
 LATE = ReadTimeoutError(endpoint_url="http://slow.example")
@@ -22,33 +22,6 @@ LATE = ReadTimeoutError(endpoint_url="http://slow.example")
 
 class Dies(BaseException):
     """The function's process ends, as by a time limit: nothing in the code sees it coming."""
-
-
-@pytest.fixture
-def outside(site: Site) -> Iterator[tuple[Bus, Inbox]]:
-    """A bus and a dead-letter queue of this test's own."""
-    with pytest.MonkeyPatch.context() as patch, connected(site, patch) as both:
-        yield both
-
-
-@pytest.fixture
-def bus(outside: tuple[Bus, Inbox]) -> Bus:
-    """The bus that the app puts its events on."""
-    return outside[0]
-
-
-@pytest.fixture
-def letters(outside: tuple[Bus, Inbox]) -> Inbox:
-    """The stream's dead-letter queue."""
-    return outside[1]
-
-
-@pytest.fixture
-def stream(site: Site) -> Stream:
-    """The stream, read up to now."""
-    stream = Stream(site)
-    stream.records()
-    return stream
 
 
 def _client(service: str) -> Any:

@@ -20,14 +20,6 @@ TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 TAKEN_WITHIN_SECONDS = 100  # ministack looks once a minute
 
 
-@pytest.fixture
-def stream(site: Site) -> Stream:
-    """The stream, read up to now."""
-    stream = Stream(site)
-    stream.records()
-    return stream
-
-
 def _of_link(records: list[Record], link: dict[str, Any]) -> list[Record]:
     """Return the records of a link's own item, in order."""
     pk, sk = link_key(link["linkId"])

@@ -1,4 +1,4 @@
-"""What tests of the deployed commands share: a host with an event type, and a look that waits."""
+"""What tests of the deployed stack share: a host with an event type, its links, and a look that waits."""
 
 import time
 from collections.abc import Callable
