@@ -130,26 +130,19 @@ def _invitees_mail(news: BookingNews, envelope: Envelope, own_page: str | None) 
         after=[say("mails.change-note")] if to_change else [],
         footer=say("mails.footer", name=host_name),
     )
-    calendar, method = invitation(
-        booking,
-        organizer=Person(host_name, _ascii(host.settings.email)),
-        attendees=[Person(person.name, envelope.to)],
-        description=_lines(to_change and say("mails.row", label=say("mails.change"), value=to_change)),
-        url=to_change,
-        now=envelope.now,
-        say=say,
-    )
-    return _written(
-        say(f"mails.{news.news}.subject", title=one_line(booking.title), when=_moment(booking, zone, say)),
+    return _about_booking(
+        news,
         body,
-        news.draft.mail_id,
         envelope,
         say,
+        zone=zone,
         sender_name=host_name,
         to_name=person.name,
         reply_to=_mailbox(host.settings.name, host.settings.email),
-        calendar=calendar,
-        method=method,
+        organizer=Person(host_name, _ascii(host.settings.email)),
+        attendees=[Person(person.name, envelope.to)],
+        description=say("mails.row", label=say("mails.change"), value=to_change) if to_change else "",
+        url=to_change,
     )
 
 
@@ -165,12 +158,12 @@ def _hosts_mail(news: BookingNews, envelope: Envelope) -> bytes:
         *([] if same else [_Row(say("mails.when-for", name=who), _span(booking, booking.time_zone, say))]),
         *_where(booking, say),
     ]
+    of_them = []
     if person.email:
-        rows.append(
-            _Row(say("mails.with"), f"{who}, {person.email}", "mailto:" + quote(person.email, safe="@+"))
-        )
+        address = "mailto:" + quote(person.email, safe="@+")
+        of_them.append(_Row(say("mails.with"), f"{who}, {person.email}", address))
     if news.news == "confirmed":
-        rows += [
+        of_them += [
             _Row(one_line(news.labels[question]), answer)
             for question, answer in booking.answers.items()
             if answer and question in news.labels
@@ -181,20 +174,50 @@ def _hosts_mail(news: BookingNews, envelope: Envelope) -> bytes:
     sentence = say(told, invitee=who)
     body = _Body(
         before=[_hello(host.first_name, say), sentence[:1].upper() + sentence[1:]],
-        rows=rows,
+        rows=[*rows, *of_them],
         footer=say("mails.footer", name=who) if person.email else say("mails.footer-nobody"),
     )
     attendees = [Person(one_line(host.settings.name), envelope.to)]
     if person.email:
         attendees.append(Person(person.name, _ascii(person.email)))
-    calendar, method = invitation(
-        booking,
+    return _about_booking(
+        news,
+        body,
+        envelope,
+        say,
+        zone=zone,
+        sender_name=PRODUCT,
+        to_name=host.settings.name,
+        reply_to=_mailbox(person.name, person.email) if person.email else None,
         organizer=Person(PRODUCT, envelope.sender),
         attendees=attendees,
-        description=_lines(
-            *(say("mails.row", label=row.label, value=row.value) for row in rows[-1:] if person.email)
-        ),
-        url=None,
+        description="\n".join(say("mails.row", label=row.label, value=row.value) for row in of_them),
+    )
+
+
+def _about_booking(
+    news: BookingNews,
+    body: _Body,
+    envelope: Envelope,
+    say: Words,
+    *,
+    zone: str,
+    sender_name: str,
+    to_name: str,
+    reply_to: Mailbox | None,
+    organizer: Person,
+    attendees: list[Person],
+    description: str,
+    url: str | None = None,
+) -> bytes:
+    """Return a mail about a booking, with its part for the calendar; `zone` is the reader's."""
+    booking = news.booking
+    calendar, method = invitation(
+        booking,
+        organizer=organizer,
+        attendees=attendees,
+        description=description,
+        url=url,
         now=envelope.now,
         say=say,
     )
@@ -204,9 +227,9 @@ def _hosts_mail(news: BookingNews, envelope: Envelope) -> bytes:
         news.draft.mail_id,
         envelope,
         say,
-        sender_name=PRODUCT,
-        to_name=host.settings.name,
-        reply_to=_mailbox(person.name, person.email) if person.email else None,
+        sender_name=sender_name,
+        to_name=to_name,
+        reply_to=reply_to,
         calendar=calendar,
         method=method,
     )
@@ -308,10 +331,6 @@ def _moment(booking: Booking, zone: str, say: Words) -> str:
     return say(
         "mails.subject.when", day=times.day_words(local.date(), say), clock=times.clock_words(local, say)
     )
-
-
-def _lines(*lines: str | None) -> str:
-    return "\n".join(line for line in lines if line)
 
 
 def _mailbox(name: str, email: str) -> Mailbox | None:

@@ -491,3 +491,11 @@ def test_the_invitees_invitation_is_the_hosts_and_the_hosts_is_the_products() ->
     assert hosts.organizer.uri == f"mailto:{SENDER}"
     assert [one.uri for one in hosts.attendees] == ["mailto:mia@team.example", "mailto:sam@example.org"]
     assert "AQtoken" not in (hosts.description or "") + str(hosts.url)
+
+
+def test_the_hosts_calendar_says_who_comes_and_what_they_answered() -> None:
+    """The mail is put away; on the day the host looks at the calendar alone."""
+    _, event = invite_of(told(news_of(Addressee.HOST)))
+    description = event.description or ""
+    assert "sam@example.org" in description
+    assert "Prices & <b>terms</b>" in description
