@@ -106,7 +106,7 @@ class Task:
     anchor: str
     skew: int
     waiting: Request | None = None
-    lost_replies: int = 0
+    unheard: int = 0  # writes that were done, and that the task was not told of
 
 
 @dataclass(frozen=True)
@@ -356,9 +356,11 @@ class Stepped:
             self._abandon(task)
             return False
         if fate is Fate.LOST:
-            task.lost_replies += 1
-        if request.reads(task.anchor):
-            # P3 is held by a clock that is looked at anew for every attempt, after what the attempt decides about.
+            task.unheard += not isinstance(reply, ClientError)
+            reply = ReadTimeoutError(endpoint_url="memory")
+        if request.reads(task.anchor) and not task.unheard:
+            # P3 is held by a clock that is looked at anew for every attempt, after what the attempt decides about. Once
+            # a write was done and its reply lost, an earlier attempt may have been the one that decided.
             task.call = replace(task.call, clock=(self.clock + task.skew, math.inf))
         return self._resume(task, reply)
 
@@ -447,9 +449,9 @@ class Stepped:
         clock = (call.clock[0], float(self.clock))
         done = replace(call, code=code, told=told, returned=stamp, clock=clock)
         self.calls.append(done)
-        if task.lost_replies and call.kind in ("move", "limit"):
+        if call.kind in ("move", "limit"):
             # Sent again without knowing that it was done: with another's write between, it is done twice.
-            self.calls += [done.happened_again(next(self._stamps)) for _ in range(task.lost_replies)]
+            self.calls += [done.happened_again(next(self._stamps)) for _ in range(task.unheard)]
 
     def _abandon(self, task: Task) -> None:
         """The process dies: nothing of the task runs any more."""
@@ -467,10 +469,9 @@ class Stepped:
             case Fate.PARTLY:
                 return self._in_part(request)
         try:
-            reply: Any = self.memory.answer(request.operation, request.arguments)
+            return self.memory.answer(request.operation, request.arguments)
         except ClientError as error:
-            reply = error
-        return ReadTimeoutError(endpoint_url="memory") if fate is Fate.LOST else reply
+            return error
 
     def _in_part(self, request: Request) -> Any:
         [(table, asked)] = request.arguments["RequestItems"].items()

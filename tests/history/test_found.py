@@ -4,7 +4,7 @@ import pytest
 
 from tests.history.account import unexplained
 from tests.history.machine import Link
-from tests.history.stepped import Stepped, Task, slot
+from tests.history.stepped import Fate, Stepped, Task, slot
 
 
 @pytest.fixture
@@ -14,10 +14,12 @@ def stepped() -> Stepped:
     return made
 
 
-def made_link(stepped: Stepped, most: int = 1) -> tuple[str, Link]:
-    """Make a link of the short event type."""
+def made_link(stepped: Stepped, most: int = 1, expires_in: int | None = None) -> tuple[str, Link]:
+    """Make a link of the short event type; `expires_in` milliseconds."""
     short = stepped.event_types[0]
-    stepped.finish(stepped.make(short, Link(short.name, most=most, before=short.before, after=short.after)))
+    expires = stepped.clock + expires_in if expires_in else None
+    link = Link(short.name, most=most, expires=expires, before=short.before, after=short.after)
+    stepped.finish(stepped.make(short, link))
     [(name, link)] = stepped.calls[-1].told["links"].items()
     return name, link
 
@@ -67,3 +69,34 @@ def test_a_replacement_has_the_settings_as_they_were_last_acknowledged(stepped: 
     [fresh] = stepped.calls[-1].told["links"].values()
     assert fresh.most == 2
     assert unexplained(stepped.end()) == []
+
+
+def test_a_revoke_whose_reply_is_lost_at_the_expiry_was_decided_before_it(stepped: Stepped) -> None:
+    """P3: it is asked again after the expiry, finds itself done, and says so; the account knows by which clock."""
+    name, link = made_link(stepped, expires_in=10)
+    revoking = stepped.revoke(name)
+    steps(stepped, revoking, 1)  # the link, alive by the clock
+
+    stepped.tick(10)
+    stepped.step(revoking, Fate.LOST)
+    stepped.finish(revoking)
+
+    assert stepped.calls[-1].code == "200"
+    assert unexplained(stepped.end()) == []
+    stepped.finish(stepped.redeem(name, link, slot(1), "p0", None, "p0"))
+    assert stepped.calls[-1].code == "410 link-revoked"
+
+
+def test_a_write_that_was_refused_unheard_leaves_the_later_clock_to_decide(stepped: Stepped) -> None:
+    """P3: a lost reply by itself excuses nothing: only what was done may be dated before the last look at the clock."""
+    name, link = made_link(stepped, expires_in=10)
+    revoking = stepped.revoke(name)
+    steps(stepped, revoking, 1)
+    stepped.finish(stepped.redeem(name, link, slot(1), "p0", None, "p0"))
+    stepped.tick(5)
+
+    stepped.step(revoking, Fate.LOST)  # used up meanwhile, so it was refused
+    stepped.finish(revoking)
+
+    assert stepped.calls[-1].code == "409 conflict"
+    assert stepped.calls[-1].clock == (stepped.clock, stepped.clock)
