@@ -115,16 +115,20 @@ def _without(
 def _besides(calls: Sequence[Call], name: str) -> Iterator[Call]:
     """Yield the calls that have nothing to do with one link, nor with time it may have taken."""
     mine = {name}
+    for call in calls:
+        if call.kind == "make" and call.what["key"] and name in call.told.get("links", ()):
+            mine |= call.told["links"].keys()  # a key's links come together, in every repeat
     bookings = {
         booking
         for call in calls
         if call.what.get("link") in mine
         for booking in (call.told.get("booking"), *call.what.get("candidates", ()))
+        if booking
     }
     for call in calls:
         if call.kind == "make":
             links = {other: link for other, link in call.told.get("links", {}).items() if other not in mine}
-            if links and not call.what["key"]:
+            if links:
                 yield replace(call, told={"links": links})
         elif call.kind not in ("stored", "slots") and call.code not in _TIME_TOLD:
             others = call.what.get("link") not in mine and call.what.get("booking") not in bookings

@@ -19,7 +19,7 @@ from chalicelib.service import (
     move_booking as moving,
     redeem as redeeming,
 )
-from chalicelib.store import batches, bookings, chunks, days, links, rolling_links
+from chalicelib.store import batches, bookings, chunks, days, due, links, rolling_links
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,19 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
         Edit(chunks.mark_chunk_within, "[done.add({chunk})], unmade", "[done.add({chunk})], None"),
     ),
+    "a key that serves another body too": (
+        Edit(generating._open, "if kept.body_hash != request.body_hash:", "if False:"),
+    ),
+    "a generate that forgets its key": (
+        Edit(generating.generate, "key = request.idempotency_key", "key = None"),
+    ),
+    "expired before its time": (
+        Edit(due.Due.links, " if p.expires <= millis", ""),
+        Edit(links.Links.expire, ' & (Path("expiresAt") <= to_millis(now))', ""),
+    ),
+    "expired whatever became of it meanwhile": (
+        Edit(links.Links.expire, '(Path("status") == LinkStatus.ACTIVE.value) & ', ""),
+    ),
     "a change that overwrites what came between": (
         Edit(links.Links.change, 'Path("sequence") == seen', 'Path("pk").exists()'),
     ),
@@ -206,6 +219,10 @@ _VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "the keyless receipt kept after a cancel": ("cancel",),
     "the revoke without a condition": ("revoke",),
     "a generate that makes a used link anew": ("make",),
+    "a key that serves another body too": ("make",),
+    "a generate that forgets its key": ("make",),
+    "expired before its time": ("expire", "read link"),
+    "expired whatever became of it meanwhile": ("expire", "revoke"),
     "a change that overwrites what came between": ("limit",),
     "a replacement with settings changed since": ("limit", "replace"),
     "a move sent twice that meets itself": ("move",),

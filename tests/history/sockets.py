@@ -14,7 +14,7 @@ from chalicelib.domain.clock import to_millis
 from tests.history.account import unexplained
 from tests.history.calls import NEVER, Call
 from tests.history.machine import Link
-from tests.history.stored import stored_call, with_candidates
+from tests.history.stored import stored_call, with_candidates, with_expiries
 from tests.proof import audit
 from tests.proof.harness import (
     Answer,
@@ -34,7 +34,7 @@ _NOON: Final = timedelta(hours=12)  # far from midnight, so that rooms' days are
 _SLOTS: Final = 5
 _VERBS: Final = (
     *(["redeem"] * 8 + ["redeem again"] * 4 + ["cancel"] * 4 + ["move"] * 4),
-    *("revoke", "delete", "limit", "limit", "replace", "renew", "which", "which"),
+    *("revoke", "delete", "limit", "limit", "replace", "renew", "which", "which", "make", "make", "expire"),
     *("read link", "read link", "read booking", "slots", "slots"),
 )
 
@@ -113,6 +113,10 @@ class Room:
         self.links: list[tuple[str, str, Link]] = []  # id, token, as made
         self.bookings: list[str] = []
         self.asked: list[tuple[str, str, int, str, str | None]] = []
+        self._wanted: dict[str, dict[str, Any]] = {}  # by idempotency key: what is asked for under it
+        self._together: set[str] = (
+            set()
+        )  # links that came with others: not to be deleted, as reads of many see each for itself
         self._starts = [day_start(3) + _NOON + number * 5 * _MINUTE for number in range(_SLOTS)]
 
     def furnish(self) -> None:
@@ -154,9 +158,31 @@ class Room:
                 self._redeem(client, who, asked, link)
             case "cancel" | "move" | "read booking" if booking:
                 self._do_with_booking(verb, client, who, booking, start)
+            case "revoke" | "delete" | "limit" | "replace":
+                self._do_with_link(verb, client, who, (name, link), rng)
+            case "make":
+                self._make_again(client, rng, who)
+            case "expire":
+                self._expire(client, who)
+            case "renew" | "which":
+                path = f"/v1/event-types/{self.event_type}/rolling-link"
+                if verb == "renew" and rng.random() < 0.5:
+                    self._host_call(client, who, "renew", path, body={})
+                else:
+                    self._host_call(client, who, "which", path, method="GET")
+            case "slots":
+                self._slots(client, who, name, token)
+            case _:
+                self._host_call(client, who, "read link", f"/v1/links/{name}", {"link": name}, method="GET")
+
+    def _do_with_link(
+        self, verb: str, client: OneApp, who: str, named: tuple[str, Link], rng: random.Random
+    ) -> None:
+        name, link = named
+        match verb:
             case "revoke":
                 self._host_call(client, who, verb, f"/v1/links/{name}/revoke", {"link": name})
-            case "delete" if not link.rolling and rng.random() < 0.5:
+            case "delete" if not link.rolling and name not in self._together and rng.random() < 0.5:
                 self._host_call(client, who, verb, f"/v1/links/{name}", {"link": name}, method="DELETE")
             case "limit" if not link.rolling:
                 most = rng.choice([1, 2, 3, None])
@@ -172,18 +198,9 @@ class Room:
                 )
             case "replace":
                 event_type = self.event_type if link.rolling else None
-                old: dict[str, Any] = {"link": name, "key": None, "event_type": event_type}
-                self._host_call(client, who, verb, f"/v1/links/{name}/replace", old)
-            case "renew" | "which":
-                path = f"/v1/event-types/{self.event_type}/rolling-link"
-                if verb == "renew" and rng.random() < 0.5:
-                    self._host_call(client, who, "renew", path, body={})
-                else:
-                    self._host_call(client, who, "which", path, method="GET")
-            case "slots":
-                self._slots(client, who, name, token)
-            case _:
-                self._host_call(client, who, "read link", f"/v1/links/{name}", {"link": name}, method="GET")
+                again = f"r{rng.randrange(2)}" if rng.random() < 0.4 else None
+                old = {"link": name, "key": f"{name} {again}" if again else None, "event_type": event_type}
+                self._host_call(client, who, verb, f"/v1/links/{name}/replace", old, key=again)
 
     def _do_with_booking(self, verb: str, client: OneApp, who: str, booking: str, start: datetime) -> None:
         path, what = f"/v1/bookings/{booking}", {"booking": booking}
@@ -235,22 +252,46 @@ class Room:
             lambda told: {"free": [_millis(datetime.fromisoformat(one["start"])) for one in told["slots"]]},
         )
 
-    def _make(self, client: OneApp, body: dict[str, Any]) -> None:
+    def _make(self, client: OneApp, body: dict[str, Any], who: str = "host", key: str | None = None) -> None:
         full = {"eventTypeId": self.event_type, **body}
         settings = self._as_made(
             {"expiresAt": None, "notBefore": None, **body}, restore=body.get("restoreUseOnCancel")
         )
-        what = {"key": None, "body": "", "settings": settings}
+        what = {"key": f"{self.host} {key}" if key else None, "body": repr(body), "settings": settings}
+        headers = {"Idempotency-Key": key} if key else {}
         made = self._record(
-            "host",
+            who,
             "make",
             what,
             client.url,
-            lambda: client.send("POST", "/v1/links", full),
+            lambda: client.send("POST", "/v1/links", full, headers),
             lambda told: {"links": {one["linkId"]: settings for one in told["links"]}, "made": told["links"]},
         )
-        for document in made.told.get("made", ()) if made else ():
+        documents = made.told.get("made", ()) if made else ()
+        with self._lock:
+            self._together |= {one["linkId"] for one in documents if body.get("count", 1) > 1}
+        for document in documents:
             self._know(document, settings)
+
+    def _make_again(self, client: OneApp, rng: random.Random, who: str) -> None:
+        """Make links under a key: for the first time, or the same once more, or others under the same key."""
+        key = f"g{rng.randrange(2)}"
+        expires = datetime.now(UTC) + timedelta(seconds=rng.uniform(0.2, 1.5))
+        fresh = {"count": rng.choice([1, 1, 2]), "expiresAt": rng.choice([None, rfc3339(expires)])}
+        with self._lock:
+            body = self._wanted.setdefault(key, {**fresh, "maxUsageCount": rng.choice([1, 2])})
+        other = rng.random() < 0.15
+        self._make(client, {**body, "maxUsageCount": 3} if other else body, who, key)
+
+    def _expire(self, client: OneApp, who: str) -> None:
+        """Let the schedule run where a client's app does. Nobody is told what it did, which may be to any room."""
+        [app] = [app for app in self._apps if app.url == client.url]
+
+        def run() -> Answer:
+            app.expire()
+            return Answer(200, {}, b"{}")
+
+        self._record(who, "expire", {}, client.url, run, lambda _: {})
 
     def _host_call(
         self,
@@ -262,6 +303,7 @@ class Room:
         *,
         body: Any = None,
         method: str = "POST",
+        key: str | None = None,
     ) -> None:
         asked = what if what is not None else {"event_type": self.event_type}
 
@@ -279,7 +321,8 @@ class Room:
                     return {"links": {told["linkId"]: link}}
             return {}
 
-        self._record(who, kind, asked, client.url, lambda: client.send(method, path, body), tell)
+        headers = {"Idempotency-Key": key} if key else {}
+        self._record(who, kind, asked, client.url, lambda: client.send(method, path, body, headers), tell)
 
     def _know(self, document: Mapping[str, Any], link: Link) -> None:
         name = document["linkId"]
@@ -350,7 +393,7 @@ def judged(stage: Stage, calls: Sequence[Call]) -> list[str]:
     """Return what is wrong with a history, given what is stored at its end."""
     items = stage.dump()
     deleted = [call.what["link"] for call in calls if call.kind == "delete"]
-    whole = [*with_candidates(calls, items), stored_call(items, NEVER)]
+    whole = [*with_candidates(with_expiries(calls), items), stored_call(items, NEVER)]
     accounts = [f"no explanation for\n{account}" for account in unexplained(whole)]
     return [*audit.faults_in(items, deleted=deleted), *accounts]
 

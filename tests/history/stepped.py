@@ -8,7 +8,7 @@ retry and every interleaving can be had at will, and had again.
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -47,7 +47,7 @@ from chalicelib.store.table import Table
 from tests.history.calls import UNKNOWN, Call
 from tests.history.machine import Link
 from tests.history.memory import Memory, client_error
-from tests.history.stored import stored_call, with_candidates
+from tests.history.stored import stored_call, with_candidates, with_expiries
 from tests.proof import audit
 
 TABLE: Final = "stepped"
@@ -379,7 +379,8 @@ class Stepped:
         """Return all calls so far, those without an answer too, and what is stored now."""
         items = self.dump()
         running = [task.call.unanswered() for task in self.tasks]
-        return [*_settled([*self.calls, *running], items), stored_call(items, next(self._stamps))]
+        judged = with_candidates(with_expiries([*self.calls, *running]), items)
+        return [*judged, stored_call(items, next(self._stamps))]
 
     def dump(self) -> audit.Dump:
         """Return what is stored, as the audit reads it."""
@@ -585,15 +586,3 @@ def _settings_of(link: Link) -> LinkSettings:
         expires_at=from_millis(link.expires) if link.expires is not None else None,
         restore_use_on_cancel=link.restore,
     )
-
-
-def _settled(calls: Sequence[Call], items: audit.Dump) -> Iterator[Call]:
-    """Yield the calls as they can be judged: unanswered redeems with what they may have made, expiries apart."""
-    names = sorted({name for call in calls for name in call.told.get("links", ())})
-    for call in with_candidates(calls, items):
-        if call.kind != "expire":
-            yield call
-            continue
-        for at, name in enumerate(names, 1):
-            one = call.happened_again(10**6 + call.number * 1000 + at)
-            yield replace(one, what={"link": name}, returned=call.returned)

@@ -1,8 +1,8 @@
-"""What is stored at the end of a history, as the last call of it: nothing else may be there, and nothing less."""
+"""What is stored at the end of a history, as its last call; and what nobody was told, as what it may have been."""
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ def stored_call(items: audit.Dump, moment: float) -> Call:
     return Call(10**9, "stored", {}, "200", moment, moment, (-math.inf, math.inf), told, who="table")
 
 
-def with_candidates(calls: Sequence[Call], items: audit.Dump) -> Iterator[Call]:
+def with_candidates(calls: Iterable[Call], items: audit.Dump) -> Iterator[Call]:
     """Yield the calls, redeems without an answer with the bookings that they may have made: bookings never vanish."""
     made: dict[tuple[str, str], list[str]] = {}
     for name, booking in audit.bookings_of(items).items():
@@ -39,6 +39,19 @@ def with_candidates(calls: Sequence[Call], items: audit.Dump) -> Iterator[Call]:
             yield replace(call, what={**call.what, "candidates": candidates})
         else:
             yield call
+
+
+def with_expiries(calls: Sequence[Call]) -> Iterator[Call]:
+    """Yield the calls, each run of the expiry schedule as what it may have done: to every link that was due, or not."""
+    links = {name: link for call in calls for name, link in call.told.get("links", {}).items()}
+    for call in calls:
+        if call.kind != "expire":
+            yield call
+            continue
+        for at, (name, link) in enumerate(sorted(links.items()), 1):
+            if link.expires is not None and link.expires <= call.clock[1]:
+                one = call.happened_again(10**6 + call.number * 1000 + at)
+                yield replace(one, what={"link": name}, returned=call.returned)
 
 
 def name_of(booking: Mapping[str, Any]) -> str:

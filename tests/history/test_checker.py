@@ -306,6 +306,23 @@ def test_a_bad_history_is_shrunk_to_what_is_bad_about_it() -> None:
     assert [one.number for one in kept] == [0, 1, 2]
 
 
+def test_what_another_link_did_is_left_out_and_nothing_else_with_it() -> None:
+    """Else what is printed is bad for another reason than the history: here a move of a booking that nobody made."""
+    other = Link("type")
+    wrong = [
+        make(),
+        call(1, "make", "201", (0, 1), {"links": {"B": other}}, key="k", body="", settings=other),
+        redeem(2, "201", (2, 3), "x"),
+        call(3, "move", "200", (4, 5), booking="x", start=9),
+        call(4, "revoke", "200", (6, 7), link="B"),
+        redeem(5, "410 link-revoked", (8, 9), start=18),
+    ]
+
+    kept = shrink(wrong, lambda calls: not explain(calls, MACHINE).explained)
+
+    assert [one.number for one in kept] == [0, 2, 3, 5]
+
+
 def test_a_history_is_told_so_that_it_can_be_read() -> None:
     [account] = unexplained(BAD["P3: booked after a revoke"])
 

@@ -17,12 +17,15 @@ SEEN_SOON = (
     "the replay by receipt dropped",
     "the cells taken without a condition",
     "the keyless receipt kept after a cancel",
+    "a generate that makes a used link anew",
+    "a key that serves another body too",
+    "expired before its time",
 )
 NOT_ON_SOCKETS = (
     "the expiry compared with <=",  # to the millisecond, which sockets do not meet
     "the cells freed before the cancel is committed",  # needs a crash or a conflict between the two
     "a retry without a fresh now",  # needs a conflict, and an expiry before the retry
-    "a generate that makes a used link anew",  # nothing is generated twice here
+    "expired whatever became of it meanwhile",  # needs a revoke between the schedule's look and its mark
 )
 
 

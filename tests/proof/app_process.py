@@ -1,7 +1,7 @@
 """One process that serves the real app, told over stdin which table, clock and redeem to use: run with `-m`.
 
-Each line on stdin is one `Orders` document; each is answered with one line. It ends when stdin does, so that it
-never outlives the tests.
+Each line on stdin is a document of orders, or `"expire"`; each is answered with one line. It ends when stdin does, so
+that it never outlives the tests.
 """
 
 import contextlib
@@ -22,6 +22,8 @@ from app import app  # noqa: E402 - its log handler takes stdout as it is when i
 from chalicelib import bootstrap  # noqa: E402
 from chalicelib.api import invitee  # noqa: E402
 from chalicelib.domain.clock import as_instant  # noqa: E402
+from chalicelib.domain.errors import AdmitOneError  # noqa: E402
+from chalicelib.service.expire import expire_due_links  # noqa: E402
 from chalicelib.store.links import Links  # noqa: E402
 from infra.local.server import make_server  # noqa: E402
 from tests.history.planted import BUGS, planted  # noqa: E402
@@ -56,6 +58,15 @@ def obey(orders: dict[str, Any]) -> None:
     assert links._table.client  # made here and now, by one thread
 
 
+def expire() -> bool:
+    """Do what the schedule does every minute; tell whether it came to its end."""
+    try:
+        expire_due_links(bootstrap.world())
+    except AdmitOneError:
+        return False
+    return True
+
+
 def main() -> None:
     """Serve until stdin ends."""
     with make_server(app) as server:
@@ -63,8 +74,13 @@ def main() -> None:
         server.started.wait()
         print(json.dumps({"url": server.url}), file=_answers)
         for line in sys.stdin:
-            obey(json.loads(line))
-            print("{}", file=_answers)
+            orders = json.loads(line)
+            done = True
+            if orders == "expire":
+                done = expire()
+            else:
+                obey(orders)
+            print(json.dumps(done), file=_answers)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ class App:
     """One process that serves the app. `point()` gives it another table, clock or redeem."""
 
     def __init__(self) -> None:
+        self._one_order = threading.Lock()
         self._process = _spawner.submit(self._spawn).result()
         self.url: str = self._answer()["url"]
 
@@ -117,10 +118,16 @@ class App:
             "naive": naive,
             "bug": bug,
         }
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(orders) + "\n")
-        self._process.stdin.flush()
-        self._answer()
+        self._order(orders)
+
+    def expire(self) -> None:
+        """Let its expiry schedule run. Raises `NoAnswerError` where it broke off, or the process died."""
+        try:
+            done = self._order("expire")
+        except (OSError, EOFError) as error:
+            raise NoAnswerError(str(error)) from error
+        if not done:
+            raise NoAnswerError("it broke off")
 
     def kill(self) -> None:
         """End it at once, whatever it is in the middle of."""
@@ -132,10 +139,18 @@ class App:
         with contextlib.suppress(OSError):
             self._process.communicate(timeout=30)
 
+    def _order(self, orders: Any) -> Any:
+        assert self._process.stdin
+        with self._one_order:
+            self._process.stdin.write(json.dumps(orders) + "\n")
+            self._process.stdin.flush()
+            return self._answer()
+
     def _answer(self) -> Any:
         assert self._process.stdout
         line = self._process.stdout.readline()
-        assert line, "an app process ended; what it said is in the captured output"
+        if not line:
+            raise EOFError("an app process ended; what it said is in the captured output")
         return json.loads(line)
 
     @property
