@@ -155,12 +155,7 @@ def destroy(account: Account, stage: Stage) -> list[str]:
 
 def stage_settings(account: Account, stage: Stage) -> dict[str, str]:
     """Return the app's settings for a stage that is up, for tools that work on its table. Raises `DeployError`."""
-    cloudformation = account.client("cloudformation")
-    if stack_status(cloudformation, stage.stack) is None:
-        raise DeployError(
-            f"There is no stack {stage.stack} in {account.region}; make deploy STAGE={stage.name} first."
-        )
-    found = outputs(cloudformation, stage.stack)
+    found = stack_outputs(account, stage)
     return {
         "TABLE_NAME": found["TableName"],
         "SIGNING_SECRET_ID": found["SigningSecretId"],
@@ -168,6 +163,16 @@ def stage_settings(account: Account, stage: Stage) -> dict[str, str]:
         "AWS_REGION": account.region,
         "AWS_DEFAULT_REGION": account.region,
     }
+
+
+def stack_outputs(account: Account, stage: Stage) -> dict[str, str]:
+    """Return the outputs of a stage that is up. Raises `DeployError` where it is not."""
+    cloudformation = account.client("cloudformation")
+    if stack_status(cloudformation, stage.stack) is None:
+        raise DeployError(
+            f"There is no stack {stage.stack} in {account.region}; make deploy STAGE={stage.name} first."
+        )
+    return outputs(cloudformation, stage.stack)
 
 
 @contextmanager

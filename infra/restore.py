@@ -103,10 +103,19 @@ def _gaps(account: Account, found: Mapping[str, str], moment: datetime) -> list[
     waiting = _messages(account, found["OutboxDlqUrl"])
     if waiting:
         gaps.append(f"{waiting} records of the stream are in the outbox's dead-letter queue; docs/events.md")
+    crashed = _crashes_since(account, found["OutboxCrashesBucketName"], moment - MARGIN)
+    if crashed:
+        gaps.append(f"objects that the outbox crashed over: {crashed}; make retell tells them")
     lag = _lag(account, found["OutboxFunction"])
     if lag > LAGS_MILLISECONDS:
         gaps.append(f"the stream's consumer is {lag / 60_000:.0f} minutes behind; wait until it is not")
     return gaps
+
+
+def _crashes_since(account: Account, bucket: str, moment: datetime) -> int:
+    """Return how many batches the outbox crashed over since a moment; what lies there from before tells of before."""
+    pages = account.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return sum(found["LastModified"] >= moment for page in pages for found in page.get("Contents", ()))
 
 
 def _lag(account: Account, function: str) -> float:

@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
-from tests.deployed.conftest import Stack
+import pytest
+
+from infra import retelling
+from tests.deployed.conftest import NAME, Stack
 from tests.deployed.shared import event_type_of, until
 from tests.event_schemas import faults_of
 from tests.integration.outside import Inbox
@@ -45,14 +48,36 @@ def test_a_dead_letter_that_is_moved_to_the_retry_queue_is_told(stack: Stack, in
     """P6: the way back from the DLQ; the event has the id it would have had."""
     link = _link(stack)
     (told,) = _waiting(inbox, link, {"link.created"})[:1]
-    image = stack.client("dynamodb").get_item(
-        TableName=stack.physical_id("Table"), Key={"pk": {"S": f"LINK#{link['linkId']}"}, "sk": {"S": "LINK"}}
-    )["Item"]
-    keys = {name: image[name] for name in ("pk", "sk")}
-    change = {"Keys": keys, "NewImage": image, "SequenceNumber": "1", "ApproximateCreationDateTime": 1.0}
-    letter = {"reason": "bus: down", "failedAt": "2026-11-21T00:00:00.000Z", "record": {"dynamodb": change}}
+    record = {"dynamodb": _change(stack, link)}
+    letter = {"reason": "bus: down", "failedAt": "2026-11-21T00:00:00.000Z", "record": record}
     sqs = stack.client("sqs")
     queue = stack.physical_id("OutboxRetryQueue")
     sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(letter))
     (again,) = _waiting(inbox, link, {"link.created"})[:1]
     assert again["id"] == told["id"]
+
+
+def test_what_the_function_crashed_over_is_told_by_one_command(
+    stack: Stack, inbox: Inbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """P6: `make retell`, over the deployed bucket and function; an object in the form that Lambda writes."""
+    link = _link(stack)
+    (told,) = _waiting(inbox, link, {"link.created"})[:1]
+    record = {"eventName": "INSERT", "eventSource": "aws:dynamodb", "dynamodb": _change(stack, link)}
+    body = {"version": "1.0", "payload": json.dumps({"Records": [record]})}
+    s3, bucket = stack.client("s3"), stack.outputs["OutboxCrashesBucketName"]
+    s3.put_object(Bucket=bucket, Key="aws/lambda/mapping/shard/object", Body=json.dumps(body).encode())
+    assert retelling.main(["--stage", NAME.removeprefix("admit-one-")]) == 0
+    assert capsys.readouterr().out == "Records told: 1.\n"
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    (again,) = _waiting(inbox, link, {"link.created"})[:1]
+    assert again["id"] == told["id"]
+
+
+def _change(stack: Stack, link: dict[str, Any]) -> dict[str, Any]:
+    """Return the change that made a link, as the stream has it."""
+    image = stack.client("dynamodb").get_item(
+        TableName=stack.physical_id("Table"), Key={"pk": {"S": f"LINK#{link['linkId']}"}, "sk": {"S": "LINK"}}
+    )["Item"]
+    keys = {name: image[name] for name in ("pk", "sk")}
+    return {"Keys": keys, "NewImage": image, "SequenceNumber": "1", "ApproximateCreationDateTime": 1.0}

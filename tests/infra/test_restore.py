@@ -121,6 +121,16 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
         assert restore.main(arguments) == 1
         assert "consumer is 2 minutes behind" in capsys.readouterr().err
 
+    # And so is what it crashed over: that was told to nobody either.
+    s3 = local_client("s3", account.endpoint_url)
+    bucket = outputs(local_client("cloudformation", account.endpoint_url), STACK)["OutboxCrashesBucketName"]
+    s3.put_object(Bucket=bucket, Key="crash", Body=b"{}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
+        assert restore.main(arguments) == 1
+        assert "objects that the outbox crashed over: 1; make retell" in capsys.readouterr().err
+    s3.delete_object(Bucket=bucket, Key="crash")
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(restore, "MARGIN", timedelta(seconds=1))
         assert restore.main(arguments) == 0

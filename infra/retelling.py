@@ -1,0 +1,116 @@
+"""`make retell`: what the outbox crashed over, and Lambda put into the bucket `OutboxCrashes`, is told after all (P6).
+
+Each object holds a batch of the table's stream, whole. It is handed to the function once more, which tells it under the
+ids it would have had; only what was told is deleted. docs/operate.md.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from botocore.config import Config
+
+from infra import deploy as deploying
+from infra.deploy import Account, DeployError, explained, open_account, read_stage, stack_outputs
+
+_FUNCTION_SECONDS: Final = 120  # how long `outbox` may run
+
+
+@dataclass
+class Retold:
+    """How many records were told, and the objects that stay, each with the reason."""
+
+    records: int = 0
+    left: dict[str, str] = field(default_factory=dict)
+
+
+def retell(s3: Any, lambdas: Any, bucket: str, function: str) -> Retold:
+    """Hand every object of the bucket to the function; delete what was told. May be run again at any time.
+
+    `s3` and `lambdas` are botocore's clients. Where a batch crashes again its records are tried one by one, so that
+    none waits for the one it lies with.
+    """
+    done = Retold()
+    for key in list(crashes(s3, bucket)):
+        try:
+            records = _records_of(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        except ValueError as error:
+            done.left[key] = str(error)
+            continue
+        failure = _tell(lambdas, function, records)
+        if failure and len(records) > 1:
+            failures = [_tell(lambdas, function, [record]) for record in records]
+            failure = next(filter(None, failures), "")
+            done.records += failures.count("")
+        elif not failure:
+            done.records += len(records)
+        if failure:
+            done.left[key] = failure
+        else:
+            s3.delete_object(Bucket=bucket, Key=key)
+    return done
+
+
+def crashes(s3: Any, bucket: str) -> Iterator[str]:
+    """Yield the names of the objects that are there, the oldest first: a name begins with mapping, shard and time."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for found in page.get("Contents", ()):
+            yield found["Key"]
+
+
+def _records_of(body: bytes) -> list[dict[str, Any]]:
+    """Return the stream's records in an object. Raises ValueError for one that is not of a stream's mapping."""
+    try:
+        payload = json.loads(body)["payload"]
+        event = json.loads(payload) if isinstance(payload, str) else payload
+        records: list[dict[str, Any]] = event["Records"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError("it holds no batch of the stream") from error
+    return records
+
+
+def _tell(lambdas: Any, function: str, records: Sequence[dict[str, Any]]) -> str:
+    """Have the function tell records; return why not all were told, or nothing."""
+    event = json.dumps({"Records": records}, ensure_ascii=False, separators=(",", ":"))
+    answer = lambdas.invoke(FunctionName=function, Payload=event.encode())
+    said = json.loads(answer["Payload"].read() or b"null") or {}
+    if "FunctionError" in answer:
+        return f"the function failed: {said.get('errorType') or said.get('errorMessage') or 'no answer'}"
+    return "neither the bus nor the dead-letter queue took all of it" if said.get("batchItemFailures") else ""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit status: 1 while anything is left."""
+    parser = argparse.ArgumentParser(prog="make retell", description=__doc__)
+    parser.add_argument("--stage", required=True)
+    given = parser.parse_args(arguments)
+    try:
+        with explained():
+            account = open_account()
+            found = stack_outputs(account, read_stage(given.stage, deploying.STAGES))
+            done = retell(
+                account.client("s3"),
+                _patient(account),
+                found["OutboxCrashesBucketName"],
+                found["OutboxFunction"],
+            )
+    except DeployError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"Records told: {done.records}.")
+    for key, why in done.left.items():
+        print(f"{key} stays: {why}", file=sys.stderr)
+    return 1 if done.left else 0
+
+
+def _patient(account: Account) -> Any:
+    """Return a client of Lambda that waits for as long as the function may run, and calls it once."""
+    config = Config(read_timeout=_FUNCTION_SECONDS + 30, retries={"total_max_attempts": 1})
+    return account.session.create_client("lambda", region_name=account.region, config=config)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""The stream's mapping: which records come to the outbox, and where those end that it crashes over (P6)."""
+
+import inspect
+import json
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import pytest
+
+from chalicelib.domain.mails import Addressee, MailId
+from chalicelib.store import items
+from chalicelib.store.outbox import _READERS
+from infra.local.aws import local_client
+from infra.local.engines import Ministack
+
+NOW: Final = datetime(2026, 11, 21, 9, tzinfo=UTC)
+SAMPLES: Final[dict[type, Any]] = {
+    datetime: NOW,
+    date: NOW.date(),
+    int: 1,
+    MailId: MailId("evt_a", Addressee.HOST),
+    str: "x",
+}
+
+# Every kind of item there is, by its key; a new one has to be put on one side. History's entries are by themselves.
+TOLD: Final = {"link_key", "booking_key", "opens_key", "denial_key", "request_key"}
+UNTOLD: Final = {
+    "host_key",
+    "api_key_key",
+    "event_type_key",
+    "rolling_key",
+    "redone_key",
+    "receipt_key",
+    "day_key",
+    "batch_key",
+    "webhook_key",
+    "host_webhooks_key",
+    "delivery_key",
+    "mail_key",
+    "link_mail_key",
+}
+
+
+def _keys() -> dict[str, tuple[str, str]]:
+    """Return a key of each kind of item, made by the store's own functions."""
+    return {
+        name: make(
+            *(SAMPLES[parameter.annotation] for parameter in inspect.signature(make).parameters.values())
+        )
+        for name, make in inspect.getmembers(items, inspect.isfunction)
+        if name.endswith("_key") and inspect.signature(make).return_annotation == items.Key
+    }
+
+
+@pytest.fixture
+def filters(resources: dict[str, Any]) -> list[str]:
+    found = resources["OutboxStream"]["Properties"]["FilterCriteria"]["Filters"]
+    return [each["Pattern"] for each in found]
+
+
+def _comes(
+    ministack: Ministack, filters: list[str], key: tuple[str, str], *, event: str = "INSERT", **image: Any
+) -> bool:
+    """Tell whether a change of such an item comes to the function. Lambda's patterns are EventBridge's."""
+    keys = {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
+    sort = "OldImage" if event == "REMOVE" else "NewImage"
+    record = {"eventName": event, "dynamodb": {"Keys": keys, sort: {**keys, **image}, "SequenceNumber": "1"}}
+    around = {
+        "id": "1", "account": "1", "region": "us-east-1", "resources": [], "time": "2026-11-21T10:00:00Z",
+        "source": "stream", "detail-type": "record", "detail": record,
+    }  # fmt: skip
+    events = local_client("events", ministack.endpoint_url)
+    return any(
+        events.test_event_pattern(
+            EventPattern=json.dumps({"detail": json.loads(pattern)}), Event=json.dumps(around)
+        )["Result"]
+        for pattern in filters
+    )
+
+
+def test_links_bookings_and_history_come_and_nothing_else(ministack: Ministack, filters: list[str]) -> None:
+    """P6, and the price: days, receipts, webhooks' deliveries and mails are written more often than links."""
+    keys = _keys()
+    assert set(keys) == TOLD | UNTOLD | {"history_key"}
+    for event in ("INSERT", "MODIFY", "REMOVE"):
+        assert {name for name in keys if _comes(ministack, filters, keys[name], event=event)} == TOLD, event
+    entry = keys["history_key"]
+    assert not _comes(ministack, filters, entry), "written by the outbox itself: it would never end"
+    assert _comes(ministack, filters, entry, direct={"BOOL": True}), "e.g. a host's delete"
+    assert {keys[name][1].partition("#")[0] for name in TOLD | {"history_key"}} == set(_READERS)
+
+
+def test_a_crash_is_tried_again_halved_and_ends_whole_in_a_bucket(resources: dict[str, Any]) -> None:
+    """P6: a queue would get the batch's whereabouts alone, and the stream forgets in a day."""
+    mapping = resources["OutboxStream"]["Properties"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert 0 < mapping["MaximumRetryAttempts"] < 100, (
+        "a record that always crashes must not hold up its shard for long"
+    )
+    assert mapping["StartingPosition"] == "TRIM_HORIZON", (
+        "what happened before the mapping was there is told too"
+    )
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert "MaximumRecordAgeInSeconds" not in mapping, "a record that is late is not dropped for it"
+    destination = mapping["DestinationConfig"]["OnFailure"]["Destination"]
+    bucket = resources[destination["Fn::GetAtt"][0]]
+    assert bucket["Type"] == "AWS::S3::Bucket"
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    properties = bucket["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert "BucketEncryption" in properties
+    (rule,) = properties["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] >= 14, "dead letters are kept for as long"
+
+
+def test_the_function_may_put_into_that_bucket_and_not_take_out(expanded: dict[str, Any]) -> None:
+    """Lambda writes the object with the function's own role; without the right the batch would be gone."""
+    policies = expanded["Resources"]["OutboxRole"]["Properties"]["Policies"]
+    granted = {
+        (action, json.dumps(resource))
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in statement["Action"]
+        if action.startswith("s3:")
+        for resource in statement["Resource"]
+    }
+    assert granted == {
+        ("s3:PutObject", json.dumps({"Fn::Sub": "${OutboxCrashes.Arn}/*"})),
+        ("s3:ListBucket", json.dumps({"Fn::GetAtt": ["OutboxCrashes", "Arn"]})),
+    }
