@@ -12,10 +12,12 @@ _CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
 }
-# `import … from "./x.js"`, `export … from "./x.js"` and `import "./x.js"`, each beginning a line of its own or
-# ending a list of names that does.
-_IMPORT: Final = re.compile(rb'(?m)^((?:(?:import|export)\b[^"\';]*?|\} )from |import )"\./([a-z0-9-]+\.js)"')
+# `import { … } from "./x.js";` and `import "./x.js";`, and what a module gives: one name a line.
+_IMPORT: Final = re.compile(rb'(?m)^import (?:\{([^}]*)\} from )?"\./([a-z0-9-]+\.js)";\n?')
+_EXPORT: Final = re.compile(rb"(?m)^export (?=(?:async function|function|class|const) (\w+))")
 _STYLES: Final = re.compile(rb'(?m)^@import "\./([a-z0-9-]+\.css)";$')
+# Ways to import and export that are not written in place.
+_OTHER_WAY: Final = re.compile(rb"(?m)^(?:import|export)\b.*|\bimport\(.*")
 
 # `// …`, `/** … */` and `/* … */` on lines of their own; `/** @type {…} */ ` anywhere.
 _COMMENT: Final = re.compile(rb"(?m)^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)$")
@@ -34,11 +36,6 @@ def asset_url(root: str, name: str) -> str:
     '../assets/admit-one.1a2b3c4d.css'
     """
     return f"{root}assets/{_assets()[name][0]}"
-
-
-def module_urls(root: str, name: str) -> list[str]:
-    """Return the URLs of every module that one imports, whichever way, for a browser to fetch at once."""
-    return [asset_url(root, found) for found in sorted(_reached(name, set()) - {name})]
 
 
 @lru_cache(maxsize=1)
@@ -68,43 +65,83 @@ def bare(content: bytes) -> bytes:
 
 
 def hash_names(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:
-    """Return each file's hashed name and served content.
+    """Return the hashed name and the served content of each file that no other one imports.
 
-    A stylesheet has what it imports written in its place: one request, and no rule told twice.
-    A module's imports are rewritten to the hashed names of what it imports before it is hashed itself: a change
-    below changes every name above, so no browser mixes old modules with new ones.
+    What a file imports is written in its place, however deep: a page asks for one stylesheet and one script, which is
+    most of what opening it costs, and no browser mixes old files with new ones. See `docs/adr/0017-one-script.md`.
 
-    Raises `ValueError` for a circle of imports, `KeyError` for an import of what is not there.
+    Raises `ValueError` for a circle of imports or a way to import that is not known, `KeyError` for an import of a file
+    or a name that is not there.
     """
-    done: dict[str, tuple[str, bytes]] = {}
-
-    def hashed(name: str, above: tuple[str, ...]) -> str:
-        if name in above:
-            raise ValueError(f"a circle of imports: {' → '.join((*above, name))}")
-        if name not in done:
-            content = files[name]
-            if name.endswith(".css"):
-                content = _STYLES.sub(lambda found: files[found[1].decode()].rstrip(), content)
-            if name.endswith(".js"):
-                content = _IMPORT.sub(
-                    lambda found: (
-                        found[1] + b'"./' + hashed(found[2].decode(), (*above, name)).encode() + b'"'
-                    ),
-                    content,
-                )
-            path = Path(name)
-            digest = hashlib.sha256(content).hexdigest()[:8]
-            done[name] = (f"{path.stem}.{digest}{path.suffix}", content)
-        return done[name][0]
-
-    for name in sorted(files):
-        hashed(name, ())
-    return done
+    imported: set[str] = set()
+    whole = {name: _joined(name, files, imported) for name in sorted(files)}
+    return {
+        name: (f"{Path(name).stem}.{hashlib.sha256(content).hexdigest()[:8]}{Path(name).suffix}", content)
+        for name, content in whole.items()
+        if name not in imported
+    }
 
 
-def _reached(name: str, seen: set[str]) -> set[str]:
-    seen.add(name)
-    for found in _IMPORT.finditer((_FOLDER / name).read_bytes()):
-        if found[2].decode() not in seen:
-            _reached(found[2].decode(), seen)
-    return seen
+def _joined(name: str, files: Mapping[str, bytes], imported: set[str]) -> bytes:
+    """Return a file with all that it imports in it; add the names of those to `imported`."""
+    if not name.endswith(".js"):
+
+        def style(found: re.Match[bytes]) -> bytes:
+            imported.add(found[1].decode())
+            return files[found[1].decode()].rstrip()
+
+        return _STYLES.sub(style, files[name])
+
+    order: list[str] = []  # each module after those that it imports, and once
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        if module in above:
+            raise ValueError(f"a circle of imports: {' → '.join((*above, module))}")
+        if module in order:
+            return
+        for found in _IMPORT.finditer(files[module]):
+            other = found[2].decode()
+            imported.add(other)
+            visit(other, (*above, module))
+            # Taken out of an object, a name that isn't there would be `undefined`, and nobody told.
+            missing = [name for name, _ in _names(found[1]) if name not in _EXPORT.findall(files[other])]
+            if missing:
+                raise KeyError(f"{other} gives no {b', '.join(missing).decode()}")
+        order.append(module)
+
+    visit(name, ())
+    return b"".join(_scoped(module, files[module]) for module in order[:-1]) + _script(name, files[name])[0]
+
+
+def _scoped(name: str, content: bytes) -> bytes:
+    """Return a module as a value that has what it exports: its other names stay its own."""
+    script, names = _script(name, content)
+    return (
+        b"const %s = (() => {\n" % _variable(name) + script + b"return { %s };\n})();\n" % b", ".join(names)
+    )
+
+
+def _script(name: str, content: bytes) -> tuple[bytes, list[bytes]]:
+    """Return a module's text with its imports taken from such values, and the names that it exports."""
+
+    def taken(found: re.Match[bytes]) -> bytes:
+        if found[1] is None:
+            return b""
+        names = b", ".join(name if name == own else name + b": " + own for name, own in _names(found[1]))
+        return b"const { %s } = %s;\n" % (names, _variable(found[2].decode()))
+
+    names = _EXPORT.findall(content)
+    script = _EXPORT.sub(b"", _IMPORT.sub(taken, content))
+    if other := _OTHER_WAY.search(script):
+        raise ValueError(f"{name} imports or exports in another way: {other[0].decode()}")
+    return script, names
+
+
+def _names(taken: bytes | None) -> list[tuple[bytes, bytes]]:
+    """Return what is taken in an import, each with the name that it gets there."""
+    pairs = [one.split() for one in (taken or b"").split(b",") if one.strip()]
+    return [(one[0], one[-1]) for one in pairs]
+
+
+def _variable(name: str) -> bytes:
+    return Path(name).stem.replace("-", "_").encode()

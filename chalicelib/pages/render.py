@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from chalicelib.domain.clock import rfc3339
 from chalicelib.pages import times
-from chalicelib.pages.assets import asset_url, module_urls
+from chalicelib.pages.assets import asset_url
 from chalicelib.pages.languages import Words
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ def _environment() -> "Environment":
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.globals["asset_url"] = asset_url
-    environment.globals["module_urls"] = module_urls
     environment.globals["span_html"] = span_html
     environment.globals["scripted"] = False
     environment.filters["instant"] = rfc3339

@@ -6,9 +6,7 @@ import re
 import pytest
 
 from chalicelib.pages import assets
-from chalicelib.pages.assets import asset, asset_url, bare, hash_names, module_urls
-
-_HASHED = re.compile(r"[a-z-]+\.[0-9a-f]{8}\.(?:js|css)")
+from chalicelib.pages.assets import asset, asset_url, bare, hash_names
 
 
 def served(name: str) -> tuple[str, str]:
@@ -18,27 +16,33 @@ def served(name: str) -> tuple[str, str]:
     return found[0].decode(), found[1]
 
 
-def test_imports_lead_to_the_hashed_names() -> None:
+def test_a_script_has_what_it_imports_written_into_it_once_and_in_order() -> None:
+    """One request; each module keeps its own names to itself and gives only what it exports."""
     files = {
-        "a.js": b'import { one } from "./b.js";\nimport {\n  two,\n} from "./c.js";\n'
-        b'import "./c.js";\none("./b.js");\n',
-        "b.js": b'export { one } from "./c.js";\n',
-        "c.js": b"export const one = () => {};\n",
+        "a.js": b'import { one } from "./b.js";\nimport {\ntwo as other,\nThree,\n} from "./c-d.js";\n'
+        b'import "./e.js";\none("./b.js", other, Three);\n',
+        "b.js": b'import { two } from "./c-d.js";\nconst mine = 1;\nexport const one = () => two(mine);\n',
+        "c-d.js": b"const mine = 2;\nexport async function two() {}\nexport class Three {}\n",
+        "e.js": b"const mine = 3;\n",
     }
 
     names = hash_names(files)
 
-    b, c = names["b.js"][0], names["c.js"][0]
-    assert names["b.js"][1].decode() == f'export {{ one }} from "./{c}";\n'
+    assert list(names) == ["a.js"], "what is imported is not served by itself"
     assert names["a.js"][1].decode() == (
-        f'import {{ one }} from "./{b}";\nimport {{\n  two,\n}} from "./{c}";\nimport "./{c}";\none("./b.js");\n'
+        "const c_d = (() => {\nconst mine = 2;\nasync function two() {}\nclass Three {}\n"
+        "return { two, Three };\n})();\n"
+        "const b = (() => {\nconst { two } = c_d;\nconst mine = 1;\nconst one = () => two(mine);\n"
+        "return { one };\n})();\n"
+        "const e = (() => {\nconst mine = 3;\nreturn {  };\n})();\n"
+        'const { one } = b;\nconst { two: other, Three } = c_d;\none("./b.js", other, Three);\n'
     )
-    for name, content in names.values():
-        assert name.split(".")[1] == hashlib.sha256(content).hexdigest()[:8]
+    name, content = names["a.js"]
+    assert name.split(".")[1] == hashlib.sha256(content).hexdigest()[:8]
 
 
 def test_a_change_below_changes_every_name_above() -> None:
-    """No browser mixes old modules with new ones, however long it keeps them."""
+    """No browser keeps an old script for a page that wants the new one, however long it keeps them."""
     files = {
         "a.js": b'import "./b.js";\n',
         "b.js": b'import "./c.js";\n',
@@ -48,8 +52,24 @@ def test_a_change_below_changes_every_name_above() -> None:
 
     before, after = hash_names(files), hash_names(files | {"c.js": b"3;\n"})
 
-    changed = {name for name in files if before[name][0] != after[name][0]}
-    assert changed == {"a.js", "b.js", "c.js"}
+    assert {name for name in before if before[name][0] != after[name][0]} == {"a.js"}
+    assert before.keys() == {"a.js", "d.js"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "export let now = 1;",  # a copy of it would not change with it
+        "export default 1;",
+        'export { a } from "./b.js";',
+        'import * as b from "./b.js";',
+        'import b from "./b.js";',
+        'const b = await import("./b.js");',
+    ],
+)
+def test_another_way_to_import_or_export_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match=r"a\.js imports or exports in another way"):
+        hash_names({"a.js": line.encode() + b"\n", "b.js": b"export const a = 1;\n"})
 
 
 def test_a_stylesheet_has_what_it_shares_written_into_it() -> None:
@@ -79,20 +99,19 @@ def test_a_circle_or_a_module_that_is_not_there_is_refused() -> None:
         hash_names({"a.js": b'import "./b.js";\n', "b.js": b'import "./a.js";\n'})
     with pytest.raises(KeyError, match=r"b\.js"):
         hash_names({"a.js": b'import "./b.js";\n'})
+    with pytest.raises(KeyError, match=r"b\.js gives no two"):
+        hash_names({"a.js": b'import { one, two } from "./b.js";\n', "b.js": b"export const one = 1;\n"})
 
 
-def test_every_module_of_the_console_is_served_with_all_its_imports() -> None:
-    urls = [asset_url("./", "console.js"), *module_urls("./", "console.js")]
-    assert len(set(urls)) == len(urls) > 10
-
-    for url in urls:
-        found = asset(url.removeprefix("./assets/"))
-        assert found is not None, url
-        content, content_type = found[0].decode(), found[1]
-        assert content_type == "text/javascript; charset=utf-8"
-        imported = re.findall(r'(?:from|import) "\./([^"]+)"', content)
-        assert [name for name in imported if not _HASHED.fullmatch(name)] == []
-        assert {f"./assets/{name}" for name in imported} <= set(urls), url
+@pytest.mark.parametrize("entry", ["invitee.js", "console.js"])
+def test_a_script_is_whole_by_itself(entry: str) -> None:
+    """All its modules are in it, each once. That each gives what others take, `hash_names` has made sure of."""
+    content, content_type = served(entry)
+    assert content_type == "text/javascript; charset=utf-8"
+    modules = {path.stem for path in assets._FOLDER.glob(f"{entry.removesuffix('.js')}-*.js")}
+    inside = re.findall(r"(?m)^const (\w+) = \(\(\) => \{$", content)
+    assert {name.replace("_", "-") for name in inside} == modules
+    assert len(inside) == len(modules) > 5
 
 
 def test_the_console_stays_small_and_within_its_policy() -> None:
@@ -101,13 +120,8 @@ def test_the_console_stays_small_and_within_its_policy() -> None:
     assert content_type == "text/css; charset=utf-8"
     assert len(css.encode()) <= 21_000  # with what all pages share
     assert "@import" not in css
-    for url in [asset_url("", "console.js"), *module_urls("", "console.js")]:
-        found = asset(url.removeprefix("assets/"))
-        assert found is not None
-        forbidden = (
-            r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write|localStorage"
-        )
-        assert not re.search(forbidden, found[0].decode()), url
+    forbidden = r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write|localStorage"
+    assert not re.search(forbidden, served("console.js")[0])
 
 
 def test_comments_of_their_own_and_indentation_are_not_sent() -> None:
