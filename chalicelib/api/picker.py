@@ -1,8 +1,9 @@
-"""Which dates of slots a page shows: in which zone, from which date on, and the way to the dates around them."""
+"""Which slots a page lists: in which zone, from which date or hour on, and the way to those before and after."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import groupby
 from typing import Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -11,12 +12,13 @@ import msgspec
 
 from chalicelib.api.call import Call
 from chalicelib.api.instants import Instant, date_of
+from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.slots import Slot
 from chalicelib.domain.zones import is_zone, wall_to_utc, zone_names
 from chalicelib.pages.picker import KnownStarts, OfferedDay, offered_days
 
 DAYS_A_PAGE: Final = 7
-MOST_STARTS: Final = 100  # 10 KB of the 60 that a first load may have
+MOST_STARTS: Final = 80  # 8 KB of the 60 that a first load may have
 SEARCHED_DAYS: Final = 35  # how far a page looks for its days; beyond it there is a link to go on
 
 FindSlots = Callable[[datetime, datetime], Iterable[Slot]]
@@ -24,7 +26,7 @@ FindSlots = Callable[[datetime, datetime], Iterable[Slot]]
 
 @dataclass(frozen=True)
 class Shown:
-    """What a page shows; `here`, `earlier` and `later` are relative URLs of it and of other dates.
+    """What a page shows; `here`, `earlier` and `later` are relative URLs of it and of other times.
 
     `zones` are those to choose from, where they were asked for: `zones_page` is the URL that does.
     """
@@ -39,6 +41,15 @@ class Shown:
     later: str | None
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """Starts that stand on one page: a day's, or an hour's of a day that has too many for one page."""
+
+    date: date
+    starts: Sequence[datetime]
+    inner: bool  # not the day's first
+
+
 def shown_dates(
     call: Call,
     find_slots: FindSlots,
@@ -50,60 +61,96 @@ def shown_dates(
     path: str,
     query: dict[str, str] | None = None,
 ) -> Shown:
-    """Return the dates to show: `?timeZone=` and `?from=`, or as a posted form has them; else `zone`, from today.
+    """Return what to show: `?timeZone=` and `?from=`, or as a posted form has them; else `zone`, from today.
 
-    `path` and `query` are the page's own relative URL.
+    `from` is a date, or an instant within a day. `path` and `query` are the page's own relative URL.
     """
     wanted = fields.get("timeZone") or call.hint("timeZone") or ""
     zone = wanted if is_zone(wanted) else zone
     shown = ZoneInfo(zone)
     today = now.astimezone(shown).date()
     last = today + timedelta(days=window_days)
-    chosen = _date_chosen(fields.get("start", ""), shown)
-    asked = date_of(call.hint("from") or "") or (min(chosen, last) if chosen else today)
+    hint = call.hint("from") or ""
+    at = _start_of(hint, shown) or _start_of(fields.get("start", ""), shown)
+    asked = date_of(hint) or (min(at.date(), last) if at else today)
     first = max(asked, today)
+    before = max(today, first - timedelta(days=DAYS_A_PAGE))
     beyond = first + timedelta(days=SEARCHED_DAYS)
-    begin, end = wall_to_utc(first, time(0), shown), wall_to_utc(beyond, time(0), shown)
-    starts = [slot.start for slot in find_slots(begin, end)]
-    days = offered_days(starts, zone)
-    later = beyond if beyond <= last else None
-    fit = _fitting(days)
-    if len(days) > fit:
-        days, later = days[:fit], days[fit].date
-    earlier = max(today, first - timedelta(days=DAYS_A_PAGE)) if first > today else None
+    since, begin, end = (wall_to_utc(day, time(0), shown) for day in (before, first, beyond))
+    starts = [slot.start for slot in find_slots(since, end)]
 
-    def to(day: date | None, **more: str) -> str | None:
-        return f"{path}?{urlencode({**(query or {}), **more, 'from': day.isoformat()})}" if day else None
+    pieces = _pieces(starts, shown)
+    after = [piece for piece in pieces if piece.date >= first]
+    # Within a day that is cut, a page begins at the hour that was asked for, or that has the chosen start.
+    passed = sum(piece.date == first and piece.starts[-1] < at for piece in after) if at else 0
+    if not (passed < len(after) and after[passed].inner):
+        passed = 0
+    listed = _fitting(after[passed:])
+    onward = after[passed + len(listed) :]
+    behind = _fitting(pieces[: len(pieces) - len(after) + passed][::-1])
+
+    def to(begins: _Piece | date | None, **more: str) -> str | None:
+        if begins is None:
+            return None
+        if isinstance(begins, _Piece):
+            value = rfc3339(begins.starts[0]) if begins.inner else begins.date.isoformat()
+        else:
+            value = begins.isoformat()
+        return f"{path}?{urlencode({**(query or {}), **more, 'from': value})}"
 
     start_here = f"{path}?{urlencode(query)}" if query else path
-    here = to(first if first > today else None) or start_here
+    here = to(after[passed] if passed else first if first > today else None) or start_here
     wrong = bool(fields.get("timeZone")) and not is_zone(wanted)
     return Shown(
         zone=zone,
-        days=days,
-        known=KnownStarts(starts=starts, begin=begin, end=end, now=now, last=last, slots=f"{path}/slots"),
+        days=offered_days([start for piece in listed for start in piece.starts], zone),
+        known=KnownStarts(
+            starts=[start for start in starts if start >= begin],
+            begin=begin,
+            end=end,
+            now=now,
+            last=last,
+            slots=f"{path}/slots",
+        ),
         here=here,
         zones_page=f"{here}{'&' if '?' in here else '?'}{urlencode({'timeZone': zone, 'zones': '1'})}",
         zones=zone_names() if call.hint("zones") == "1" or wrong else (),
-        earlier=to(earlier, timeZone=zone),
-        later=to(later, timeZone=zone),
+        earlier=to(behind[-1] if behind else before if first > today else None, timeZone=zone),
+        later=to(onward[0] if onward else beyond if beyond <= last else None, timeZone=zone),
     )
 
 
-def _fitting(days: Sequence[OfferedDay]) -> int:
-    """Return how many days go on one page: seven, or fewer where they have many starts."""
-    total = 0
-    for n, day in enumerate(days[:DAYS_A_PAGE]):
-        total += len(day.starts)
-        if total > MOST_STARTS and n:
-            return n
-    return DAYS_A_PAGE
+def _pieces(starts: Sequence[datetime], shown: ZoneInfo) -> list[_Piece]:
+    """Return instants in order as what must not be torn apart by the end of a page."""
+    pieces: list[_Piece] = []
+    for day in offered_days(starts, shown.key):
+        if len(day.starts) <= MOST_STARTS:
+            pieces.append(_Piece(day.date, day.starts, inner=False))
+            continue
+        hours = groupby(
+            day.starts, lambda start: (start.astimezone(shown).hour, start.astimezone(shown).utcoffset())
+        )
+        pieces += [_Piece(day.date, list(of_hour), inner=n > 0) for n, (_, of_hour) in enumerate(hours)]
+    return pieces
 
 
-def _date_chosen(start: str, shown: ZoneInfo) -> date | None:
-    """Return the date of a start that a form sent, so that a page shown again shows what was chosen on it."""
+def _fitting(pieces: Sequence[_Piece]) -> list[_Piece]:
+    """Return so many of the first pieces as go on one page: of seven days, or fewer where they have many starts."""
+    fit: list[_Piece] = []
+    total, days = 0, set()
+    for piece in pieces:
+        total += len(piece.starts)
+        days.add(piece.date)
+        if fit and (total > MOST_STARTS or len(days) > DAYS_A_PAGE):
+            break
+        fit.append(piece)
+    return fit
+
+
+def _start_of(text: str, shown: ZoneInfo) -> datetime | None:
+    """Return an instant that a URL or a form has, in the shown zone; None where it has none to reckon with."""
     try:
-        found = msgspec.convert(start, type=Instant).astimezone(shown).date()
+        found = msgspec.convert(text.replace(" ", "+"), type=Instant).astimezone(shown)
     except (msgspec.ValidationError, OverflowError):
         return None
-    return date_of(found.isoformat())
+    return found if date_of(found.date().isoformat()) else None

@@ -566,6 +566,40 @@ def test_a_month_not_yet_known_is_asked_for_and_a_lost_answer_can_be_asked_for_a
         assert page.locator("#day-shown").inner_text().split()[-1] in month
 
 
+@pytest.mark.parametrize("on", ["a date", "a time"])
+def test_a_press_is_not_lost_when_more_times_arrive_while_it_lasts(
+    browser: Browser, host: Caller, on: str
+) -> None:
+    """Nor is the focus of somebody who has come as far by keyboard."""
+    link = host.link(host.event_type(bookingWindowDays=120))
+    day = datetime.now(UTC).date().replace(day=1) + timedelta(days=62)
+    with invitee_of(browser) as visitor:
+        page, held = visitor.page, list[Route]()
+        page.route("**/slots?*", lambda route: held.append(route))  # noqa: PLW0108 -- playwright can’t take a list’s own method
+        with page.expect_request("**/slots?*"):
+            visitor.open(link, f"?from={day.replace(day=20)}")
+        expect(page.locator("[role=grid]")).to_have_attribute("aria-busy", "true")
+        target = visitor.free.nth(1)
+        if on == "a time":
+            target.click()
+            target = visitor.times.nth(2)
+        target.hover()
+        page.mouse.down()
+        target.evaluate("button => { button.pressed = true; }")
+
+        held.pop().continue_()
+        expect(page.locator("[role=grid]")).to_have_attribute("aria-busy", "false")
+        assert page.evaluate("document.activeElement.pressed")
+        page.mouse.up()
+
+        if on == "a date":
+            expect(
+                page.locator(f"td[aria-selected=true] [data-date='{day.replace(day=21)}']")
+            ).to_be_visible()
+        else:
+            expect(page.locator("#invitee-name")).to_be_focused()
+
+
 def test_a_month_without_times_leads_to_the_next_free_one(browser: Browser, host: Caller) -> None:
     far = (datetime.now(UTC) + timedelta(days=75)).date()
     near = (datetime.now(UTC) + timedelta(days=3)).date()

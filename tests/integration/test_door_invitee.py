@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
@@ -471,6 +472,48 @@ class TestOffer:
         ]
         assert seen == sorted(set(offered))
         assert len(seen) == 2 * 17
+
+    def test_pages_of_hours_lead_to_every_slot_and_back(self, site: Site, host: Caller) -> None:
+        """A day with more times than a page may list goes on by the hour, and the way back is as the way there."""
+        site.clock.now = NOW.replace(hour=22)
+        kind = host.event_type(durationMinutes=5, slotIntervalMinutes=5, bookingWindowDays=2)
+        link = host.link(kind)
+
+        def follow(url: httpx.URL, rel: str) -> Iterator[tuple[httpx.URL, list[str]]]:
+            for _ in range(20):
+                page = site.client.get(url.raw_path.decode(), headers=HTML).text
+                yield url, re.findall(r'name="start" value="([^"]+)"', page)
+                found = re.search(rf'href="([^"]+)" rel="{rel}"', page)
+                if found is None:
+                    return
+                url = url.join(found[1].replace("&amp;", "&"))
+            pytest.fail("the pages never end")
+
+        there = list(follow(httpx.URL(f"http://x{path_of(link)}?timeZone=Asia/Kathmandu"), "next"))
+        back = list(follow(there[-1][0], "prev"))
+
+        seen = [start for _, starts in there for start in starts]
+        assert seen == site.slots(link)
+        assert max(len(starts) for _, starts in there) <= 80
+        again = [start for _, starts in back for start in starts]
+        assert sorted(set(again)) == seen
+        assert len(back) <= len(there) + 2, "the ends of days are where the pages there and back may differ"
+
+    def test_a_start_chosen_late_on_a_long_day_is_on_the_page_that_comes_back(
+        self, site: Site, host: Caller
+    ) -> None:
+        """Without JavaScript too nothing is lost on an error."""
+        link = host.link(host.event_type(durationMinutes=5, slotIntervalMinutes=5))
+        body = {
+            "start": "2040-01-03T19:35:00Z",
+            "timeZone": "UTC",
+            "invitee.name": "",
+            "invitee.email": "x@y.example",
+        }
+
+        page = site.client.post(f"{path_of(link)}/redeem", data=body, headers=HTML).text
+
+        assert 'value="2040-01-03T19:35:00Z" checked' in page
 
 
 class TestSlots:

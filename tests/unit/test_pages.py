@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ from zoneinfo import available_timezones
 
 import jinja2
 import pytest
+from hypothesis import given, strategies as st
 
 from chalicelib.domain.event_types import Location, Question
 from chalicelib.pages import invitee, own_booking, times
@@ -20,7 +22,7 @@ from chalicelib.pages.front import front_page
 from chalicelib.pages.invitee import AskForm, DeadPage, DeadReason, OfferPage, ProblemPage
 from chalicelib.pages.languages import LANGUAGES, Language, Words, words
 from chalicelib.pages.own_booking import CalendarLink, CancelPage, ConfirmationPage, MovePage
-from chalicelib.pages.picker import KnownStarts, offered_days, runs_of
+from chalicelib.pages.picker import KnownStarts, offered_days, packed_starts
 from chalicelib.pages.render import render
 
 EN = words("en")
@@ -622,18 +624,26 @@ def test_jinja_is_loaded_only_when_a_page_is_made() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_starts_are_told_to_scripts_as_runs_and_none_is_lost() -> None:
+@given(st.sets(st.integers(0, 35 * 288 - 1).map(lambda n: 5 * n), max_size=300))
+def test_starts_are_told_to_scripts_as_bits_and_none_is_lost(minutes: set[int]) -> None:
+    """However torn a calendar is: 35 days fit the page, and the script makes the same starts of them."""
+    begin = datetime(2026, 11, 23, 8, tzinfo=UTC)
+    starts = [begin + timedelta(minutes=n) for n in sorted(minutes)]
+
+    first, step, bits = packed_starts(starts)
+
+    bytes_ = b64decode(bits)  # from here on as `invitee-calendar.js` does it
+    told = [first + n * step for n in range(len(bytes_) * 8) if bytes_[n >> 3] >> (n & 7) & 1]
+    assert [datetime.fromtimestamp(60 * minute, UTC) for minute in told] == starts
+    assert len(bits) <= 1_680
+
+
+def test_a_month_of_half_hours_is_told_in_half_hours() -> None:
     first = datetime(2026, 11, 23, 8, tzinfo=UTC)
-    for minutes in ([], [0], [0, 30], [0, 30, 60, 90, 24 * 60, 24 * 60 + 30], [0, 5, 10, 40, 45, 3000, 9000]):
-        starts = [first + timedelta(minutes=n) for n in minutes]
-        told = [
-            datetime.fromtimestamp((begin + n * step) * 60, UTC)
-            for begin, step, count in runs_of(starts)
-            for n in range(count)
-        ]
-        assert told == starts
     month = [first + timedelta(days=day, minutes=30 * n) for day in range(35) for n in range(16)]
-    assert len(runs_of(month)) == 35
+    _, step, bits = packed_starts(month)
+    assert step == 30
+    assert len(bits) <= 280
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -20,8 +20,10 @@ function shifted(date, months) {
 
 /**
  * @typedef {object} Offered
- * @property {[number, number, number][]} runs of starts: the first one and the step in minutes, and how many
- * @property {string} from the first instant that the runs tell of
+ * @property {string} bits in base64: is there a start after so many steps?
+ * @property {number} first one, in minutes
+ * @property {number} step in minutes
+ * @property {string} from the first instant that the bits tell of
  * @property {string} to the first one that they don't
  * @property {string} now
  * @property {string} last the last date on which there may be times
@@ -35,12 +37,14 @@ function shifted(date, months) {
  */
 export function calendar(offered, zone, { pick, dayShown }) {
   /** @type {Set<number>} */
-  const starts = new Set(offered.runs.flatMap(([first, step, count]) => Array.from({ length: count }, (_, n) => (first + n * step) * 60000)));
+  const starts = new Set();
+  const bytes = atob(offered.bits);
+  for (let n = 0; n < bytes.length * 8; n++) if ((bytes.charCodeAt(n >> 3) >> (n & 7)) & 1) starts.add((offered.first + n * offered.step) * 60000);
   /** @type {[number, number][]} */
   const known = [[ms(offered.from), ms(offered.to)]];
   /** @type {Map<string, number[]>} */
   let days = new Map();
-  let today = "", last = "", chosen = "", focused = "", state = "";
+  let today = "", last = "", chosen = "", focused = "", state = "", drawn = "", listed = "";
   /** @type {number | null} */
   let picked = null;
 
@@ -96,7 +100,12 @@ export function calendar(offered, zone, { pick, dayShown }) {
     state = "loading";
     draw();
     try {
-      const answer = await fetch(`${offered.slots}?from=${iso(from)}&to=${iso(to)}`, { headers: { Accept: "application/json" } });
+      const ask = () => fetch(`${offered.slots}?from=${iso(from)}&to=${iso(to)}`, { headers: { Accept: "application/json" } });
+      let answer = await ask().catch(() => null);
+      if (!answer || answer.status >= 500) {
+        await new Promise((done) => setTimeout(done, 1000));
+        answer = await ask();
+      }
       if ([403, 404, 409, 410].includes(answer.status)) location.reload(); // the page itself says why
       if (!answer.ok) throw new Error();
       for (const slot of (await answer.json()).slots) starts.add(ms(slot.start));
@@ -124,7 +133,7 @@ export function calendar(offered, zone, { pick, dayShown }) {
     if (other) state = "";
     draw();
     if (focus) dayButton(focused)?.focus();
-    if (!other || !(await load(wanted)) || focused.slice(0, 7) !== wanted.slice(0, 7)) return;
+    if (!(other || state === "failed") || !(await load(wanted)) || focused.slice(0, 7) !== wanted.slice(0, 7)) return;
     const first = [...days.keys()].find((one) => one.slice(0, 7) === wanted.slice(0, 7));
     chosen = first ?? chosen;
     if (first && !focus) focused = first;
@@ -171,6 +180,7 @@ export function calendar(offered, zone, { pick, dayShown }) {
     if (days.has(date)) chosen = date;
     draw();
     dayButton(date)?.focus();
+    if (state === "failed") load(date);
     if (days.has(date)) heading.scrollIntoView({ block: "nearest" });
   }
 
@@ -186,22 +196,34 @@ export function calendar(offered, zone, { pick, dayShown }) {
     back.setAttribute("aria-disabled", String(first <= today));
     on.setAttribute("aria-disabled", String(shifted(first, 1) > last));
     grid.setAttribute("aria-busy", String(state === "loading"));
+    const lost = drawn !== first && weeks.contains(document.activeElement);
+    if (drawn !== first) weeks.replaceChildren(...rows(first));
+    drawn = first;
+    // Told anew in place: a press that has begun is not lost when more times arrive.
+    for (const button of /** @type {NodeListOf<HTMLElement>} */ (weeks.querySelectorAll("button"))) {
+      const { date = "" } = button.dataset;
+      const free = days.get(date)?.length ?? 0;
+      const times = free ? say("times", { n: free }) : say("no-times-day");
+      const attributes = {
+        "aria-label": say("day-times", { day: dateWords(date, { weekday: "long", day: "numeric", month: "long" }), times }),
+        tabindex: date === focused ? "0" : "-1", "aria-disabled": !free && "true", "aria-current": date === today && "date",
+      };
+      for (const [name, value] of Object.entries(attributes)) value ? button.setAttribute(name, value) : button.removeAttribute(name);
+      button.parentElement?.setAttribute("aria-selected", String(date === chosen));
+    }
+    if (lost) dayButton(focused)?.focus();
+  }
+
+  /** The weeks of a month. @param {string} first */
+  function rows(first) {
     const blank = (new Date(first).getUTCDay() + 7 - firstDay() % 7) % 7;
     const length = new Date(ms(shifted(first, 1)) - DAY).getUTCDate();
     const cells = Array.from({ length: Math.ceil((blank + length) / 7) * 7 }, (_, n) => {
       if (n < blank || n >= blank + length) return h("td");
       const date = plus(first, n - blank);
-      const free = days.get(date)?.length ?? 0;
-      const times = free ? say("times", { n: free }) : say("no-times-day");
-      const label = say("day-times", { day: dateWords(date, { weekday: "long", day: "numeric", month: "long" }), times });
-      return h("td", { role: "gridcell", "aria-selected": String(date === chosen) }, h("button.date", {
-        type: "button", "data-date": date, "aria-label": label, tabindex: date === focused ? "0" : "-1",
-        "aria-disabled": free ? false : "true", "aria-current": date === today ? "date" : false, onclick: () => choose(date),
-      }, String(n - blank + 1)));
+      return h("td", { role: "gridcell" }, h("button.date", { type: "button", "data-date": date, onclick: () => choose(date) }, String(n - blank + 1)));
     });
-    const active = weeks.contains(document.activeElement);
-    weeks.replaceChildren(...Array.from({ length: cells.length / 7 }, (_, n) => h("tr", {}, ...cells.slice(n * 7, n * 7 + 7))));
-    if (active) dayButton(focused)?.focus();
+    return Array.from({ length: cells.length / 7 }, (_, n) => h("tr", {}, ...cells.slice(n * 7, n * 7 + 7)));
   }
 
   function drawDay() {
@@ -209,26 +231,33 @@ export function calendar(offered, zone, { pick, dayShown }) {
     if (here.length) dayShown(here[0]);
     const offsets = new Set(here.map((start) => offset(start, zone)));
     list.classList.toggle("wide", offsets.size > 1);
-    list.replaceChildren(...here.map((start) => h("li", {}, h("button.slot", {
-      type: "button", "aria-pressed": String(start === picked), "data-start": iso(start), onclick: () => pick(start),
-    }, clock(start, zone), ...(offsets.size > 1 ? [h("small", {}, ` ${offset(start, zone)}`)] : [])))));
-    if (here.length) {
-      heading.textContent = dateWords(chosen, { weekday: "long", day: "numeric", month: "long" });
-      tell(say("times", { n: here.length }));
-      return;
+    const key = here.length ? [zone, chosen, offsets.size].join() : "";
+    if (key !== listed || !key) list.replaceChildren();
+    listed = key;
+    let at = list.firstElementChild;
+    for (const start of here) { // those that are there stay, with a press that has begun
+      if (at?.firstElementChild?.dataset.start === iso(start)) at = at.nextElementSibling;
+      else list.insertBefore(slot(start, offsets.size > 1), at);
     }
-    heading.textContent = say("no-times-month", { month: dateWords(focused, { month: "long" }) });
-    if (state === "loading") {
-      heading.textContent = dateWords(focused, { month: "long", year: "numeric" });
-      tell(say("loading"));
-    } else if (state === "failed") {
-      heading.textContent = say("loading-failed");
-      tell("");
-      list.replaceChildren(h("li", {}, h("button.quiet", { type: "button", onclick: () => again() }, say("try-again"))));
+    for (const button of /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll("[data-start]"))) {
+      button.setAttribute("aria-pressed", String(ms(button.dataset.start ?? "") === picked));
+    }
+    if (here.length) return tell(dateWords(chosen, { weekday: "long", day: "numeric", month: "long" }), say("times", { n: here.length }));
+    const offer = (/** @type {string} */ words, /** @type {() => void} */ run) => list.replaceChildren(h("li", {}, h("button.quiet", { type: "button", onclick: run }, words)));
+    if (state === "loading") tell(dateWords(focused, { month: "long", year: "numeric" }), say("loading"));
+    else if (state === "failed") {
+      tell(say("loading-failed"));
+      offer(say("try-again"), again);
     } else {
-      tell("");
-      list.replaceChildren(h("li", {}, h("button.quiet", { type: "button", onclick: () => next() }, say("next-free"))));
+      tell(say("no-times-month", { month: dateWords(focused, { month: "long" }) }));
+      offer(say("next-free"), next);
     }
+  }
+
+  /** @param {number} start @param {boolean} exact with its offset */
+  function slot(start, exact) {
+    return h("li", {}, h("button.slot", { type: "button", "data-start": iso(start), onclick: () => pick(start) },
+      clock(start, zone), ...(exact ? [h("small", {}, ` ${offset(start, zone)}`)] : [])));
   }
 
   async function again() {
@@ -239,8 +268,9 @@ export function calendar(offered, zone, { pick, dayShown }) {
     draw();
   }
 
-  /** @param {string} words */
-  function tell(words) {
+  /** Say what is shown; what was said already is not said again. @param {string} title @param {string} [words] */
+  function tell(title, words = "") {
+    if (heading.textContent !== title) heading.textContent = title;
     if (told.textContent !== words) told.textContent = words;
   }
 
