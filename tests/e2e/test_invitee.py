@@ -566,6 +566,20 @@ def test_a_month_not_yet_known_is_asked_for_and_a_lost_answer_can_be_asked_for_a
         assert page.locator("#day-shown").inner_text().split()[-1] in month
 
 
+def test_a_month_whose_answer_was_lost_once_is_asked_for_again_by_itself(
+    browser: Browser, host: Caller
+) -> None:
+    link = host.link(host.event_type(bookingWindowDays=120))
+    with invitee_of(browser) as visitor:
+        visitor.open(link)
+        visitor.page.route("**/slots?*", lambda route: route.fulfill(status=503), times=1)
+        for _ in range(2):
+            visitor.button("Next month").click()
+        expect(visitor.times.first).to_be_visible()
+        asked = [request for request in visitor.visit.requests if "/slots?" in request.url]
+        assert len(asked) == 2 + len({request.url for request in asked}) - 1
+
+
 @pytest.mark.parametrize("on", ["a date", "a time"])
 def test_a_press_is_not_lost_when_more_times_arrive_while_it_lasts(
     browser: Browser, host: Caller, on: str
