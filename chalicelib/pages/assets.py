@@ -19,6 +19,8 @@ _STYLES: Final = re.compile(rb'(?m)^@import "\./([a-z0-9-]+\.css)";$')
 # Ways to import and export that are not written in place.
 _OTHER_WAY: Final = re.compile(rb"(?m)^(?:import|export)\b.*|\bimport\(.*")
 
+_GAPS: Final = re.compile(rb" ?([{};:,]) ")  # in styles; " :" of a selector has nothing after it to match
+
 # `// …`, `/** … */` and `/* … */` on lines of their own; `/** @type {…} */ ` anywhere.
 _COMMENT: Final = re.compile(rb"(?m)^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)$")
 _TYPE: Final = re.compile(rb"/\*\* @(?:type|param|returns) (?:[^*]|\*(?!/))*\*/ ?")
@@ -49,18 +51,23 @@ def _by_hashed_name() -> Mapping[str, tuple[bytes, str]]:
 def _assets() -> Mapping[str, tuple[str, bytes]]:
     """Return each file's hashed name and what is served under it, by the file's own name."""
     return hash_names(
-        {path.name: bare(path.read_bytes()) for path in _FOLDER.iterdir() if path.suffix in _CONTENT_TYPES}
+        {
+            path.name: bare(path.read_bytes(), path.suffix)
+            for path in _FOLDER.iterdir()
+            if path.suffix in _CONTENT_TYPES
+        }
     )
 
 
-def bare(content: bytes) -> bytes:
+def bare(content: bytes, suffix: str) -> bytes:
     """Return a file as it is served: without indentation, blank lines, and comments that stand on lines of their own.
 
     No more than that, so that what a browser runs is what is read here, name by name and line by line. In scripts
-    type comments before an expression go too. A file may have no text or pattern over several lines.
+    type comments before an expression go too, in styles the spaces around signs. A file may have no text or pattern
+    over several lines, and styles none with such a sign and a space after it.
     """
     content = _COMMENT.sub(b"", content)
-    content = _TYPE.sub(b"", content)
+    content = _TYPE.sub(b"", content) if suffix == ".js" else _GAPS.sub(rb"\1", content)
     return b"\n".join(line.strip() for line in content.splitlines() if line.strip()) + b"\n"
 
 

@@ -109,6 +109,10 @@ class Words:
         """Return this language's name for the place an IANA zone is named after, or None where it has no own one."""
         return _area(self.language, "places").get(zone)  # type: ignore[return-value] # a test holds it to texts
 
+    def zone(self, zone: str) -> str | None:
+        """Return what this language calls the time of an IANA zone, or None where it has no name for it."""
+        return _zones(self.language).get(zone)
+
     def _form(self, key: str) -> str:
         found = self._found(key)
         if not isinstance(found, str):
@@ -133,6 +137,12 @@ def _area(language: Language, area: str) -> Mapping[str, Phrase]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Phrase])
     except FileNotFoundError:
         raise KeyError(f"no phrases about {area}") from None
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _zones(language: Language) -> Mapping[str, str]:
+    """Return names of zones by zone; the file has the zones of each name."""
+    return {zone: name for name, zones in _area(language, "zones").items() for zone in str(zones).split()}
 
 
 def _category(language: Language, n: int) -> str:

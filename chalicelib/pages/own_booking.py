@@ -11,7 +11,7 @@ from chalicelib.pages import times
 from chalicelib.pages.languages import Words
 from chalicelib.pages.picker import PickerPage, picker_context
 from chalicelib.pages.places import place_after
-from chalicelib.pages.render import render, span_html
+from chalicelib.pages.render import render, span_html, zone_html
 
 News = Literal["booked", "moved"]
 """What the visitor has just done."""
@@ -100,7 +100,7 @@ def move_page(view: MovePage, say: Words) -> str:
         **picker_context(view, say, moving=[rfc3339(view.start), rfc3339(view.end)]),
         linked=linked,
         when=span_html(view, _day_and_times(span, say), "both"),
-        zone_now=span.zone,
+        zone_now=zone_html(view, span.zone),
     )
 
 
@@ -117,7 +117,9 @@ def _host_when(view: ConfirmationPage, say: Words) -> str | None:
     mine = times.span_words(view.start, view.end, view.zone, say)
     span = times.span_words(view.start, view.end, view.host_zone, say)
     here = replace(view, zone=view.host_zone)
-    when = say.html("pages.times-in-zone", times=span_html(here, span.times, "span"), zone=span.zone)
+    when = say.html(
+        "pages.times-in-zone", times=span_html(here, span.times, "span"), zone=zone_html(here, span.zone)
+    )
     if span.day != mine.day:
         when = say.html("pages.day-and-times", day=span_html(here, span.day, "day"), times=when)
     if not view.host_first_name:

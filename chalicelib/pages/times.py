@@ -1,6 +1,8 @@
 """Dates, times and zones in a reader's words, as pages and mails show them. No clock.
 
-Names and patterns are those of Unicode CLDR 47, kept in `phrases/<language>/times.json` and `places.json`.
+Names and patterns are those of Unicode CLDR, kept in `phrases/<language>/times.json`, `places.json` and `zones.json`.
+The names of zones are what `Intl` calls them in a browser, so that a page says the same with and without JavaScript,
+and a mail the same as the page.
 """
 
 import unicodedata
@@ -92,14 +94,16 @@ def place_words(zone: str, say: Words) -> str:
 
 
 def zone_words(zone: str, say: Words, moments: Iterable[datetime] = ()) -> str:
-    """Return a zone in words, with the offset it has at these instants: `Berlin time, UTC+1`.
+    """Return a zone in words, with the offset it has at these instants: `Central European Time, UTC+1`.
 
-    When the offset changes on the way: `Berlin time, UTC+2, then UTC+1 from Sunday 25 October`.
+    When the offset changes on the way: `Central European Time, UTC+2, then UTC+1 from Sunday 25 October`.
     """
     if zone in _UTC_NAMES:
         return "UTC"
-    place = place_words(zone, say)
-    words = place if place == zone else say("times.zone", place=place)
+    words = say.zone(zone)
+    if words is None:
+        place = place_words(zone, say)
+        words = place if place == zone else say("times.zone", place=place)
     shown = None
     for moment in sorted(moments):
         local = moment.astimezone(ZoneInfo(zone))
@@ -114,7 +118,7 @@ def zone_words(zone: str, say: Words, moments: Iterable[datetime] = ()) -> str:
 
 
 def moment_words(moment: datetime, zone: str, say: Words) -> str:
-    """Return e.g. `Saturday 21 November 2026, 09:30 (Berlin time, UTC+1)`."""
+    """Return e.g. `Saturday 21 November 2026, 09:30 (Central European Time, UTC+1)`."""
     local = moment.astimezone(ZoneInfo(zone))
     return say(
         "times.moment",
@@ -127,18 +131,23 @@ def moment_words(moment: datetime, zone: str, say: Words) -> str:
 def span_words(start: datetime, end: datetime, zone: str, say: Words) -> SpanWords:
     """Return from when to when in a zone. Names the second day, or both offsets, when they differ."""
     first, last = start.astimezone(ZoneInfo(zone)), end.astimezone(ZoneInfo(zone))
-    one_offset = first.utcoffset() == last.utcoffset()
+    steady = one_offset(start, end, zone)
 
     def clock(local: datetime) -> str:
         words = clock_words(local, say)
-        return words if one_offset else say("times.clock-at", clock=words, offset=offset_words(local))
+        return words if steady else say("times.clock-at", clock=words, offset=offset_words(local))
 
     if first.date() == last.date():
         span = say("times.span", from_=clock(first), to=clock(last))
     else:
         day = weekday_words(last.date(), say)
         span = say("times.span-over-midnight", from_=clock(first), to=clock(last), day=day)
-    return SpanWords(day_words(first.date(), say), span, zone_words(zone, say, [start] if one_offset else []))
+    return SpanWords(day_words(first.date(), say), span, zone_words(zone, say, [start] if steady else []))
+
+
+def one_offset(start: datetime, end: datetime, zone: str) -> bool:
+    """Tell whether a zone has the same offset at both instants."""
+    return start.astimezone(ZoneInfo(zone)).utcoffset() == end.astimezone(ZoneInfo(zone)).utcoffset()
 
 
 def same_wall_time(moments: Sequence[datetime], one: str, other: str) -> bool:

@@ -592,12 +592,12 @@ class TestPages:
 
     def test_moving_by_page(self, site: Site, host: Caller, booking: Json) -> None:
         text = page(site, booking, f"?move=1&from={NEXT}&timeZone=America/New_York")
-        assert "New York time, UTC−5" in text
+        assert "Eastern Time, UTC−5" in text
         starts = starts_on(text)
         week = {"from": f"{NEXT}T05:00:00Z", "to": "2040-01-11T05:00:00Z"}
         found = offered(site, booking, **week)
         assert starts == found[: len(starts)], "days of New York, from the date asked for"
-        assert len(starts) >= 2 * 47, "two whole days at least, though they have many times"
+        assert len(starts) >= 47, "a whole day at least, though it has many times"
         [action] = re.findall(r'<form[^>]* action="([^"]*)" method="post"', text)
         fields = form_of(text, "/reschedule")
         assert fields == {"timeZone": "America/New_York"}
@@ -646,7 +646,7 @@ class TestPages:
 
         assert answer.status_code == 409
         assert "That time was just taken. Your booking keeps its time" in answer.text
-        assert "Tokyo time" in answer.text
+        assert "Japan Standard Time" in answer.text
         starts = starts_on(answer.text)
         assert "2040-01-20T14:30:00Z" in starts, "the day that was chosen is shown again"
         assert taken not in starts

@@ -133,8 +133,8 @@ def test_the_mail_says_to_whom_and_until_when_in_words_and_zone(host: Caller) ->
         "Hello Grace Hopper,\n\nPlease pick a time for Deep dive (1 hour 30 minutes):\n\n"
     )
     assert (
-        "This private link is good for 3 bookings from Tuesday 3 January 2040, 09:00 (Berlin time, UTC+1) "
-        "until Sunday 1 July 2040, 18:00 (Berlin time, UTC+2). "
+        "This private link is good for 3 bookings from Tuesday 3 January 2040, 09:00 (Central European Time, UTC+1) "
+        "until Sunday 1 July 2040, 18:00 (Central European Time, UTC+2). "
         "Please book with your address at invitees.example.\n"
     ) in mail["text"]
 

@@ -191,8 +191,8 @@ def test_the_invitee_is_told_when_where_with_whom_and_how_to_change_it() -> None
         "Hello Sam Okafor,\n\n"
         "Your booking with Mia Moreau is confirmed.\n\n"
         "What: Product walk-through\n"
-        "When: Tuesday 24 November 2026, 04:30 – 05:15 (New York time, UTC−5)\n"
-        "For Mia Moreau: Tuesday 24 November 2026, 10:30 – 11:15 (Berlin time, UTC+1)\n"
+        "When: Tuesday 24 November 2026, 04:30 – 05:15 (Eastern Time, UTC−5)\n"
+        "For Mia Moreau: Tuesday 24 November 2026, 10:30 – 11:15 (Central European Time, UTC+1)\n"
         "Where: https://meet.example/a?b=c&d\n"
         "With: Mia Moreau\n\n"
         f"Move or cancel: {PAGE}\n\n"
@@ -212,8 +212,8 @@ def test_the_host_is_told_who_booked_and_what_they_answered_and_gets_no_secret()
     assert mail["reply-to"] == "Sam Okafor <sam@example.org>"
     text = text_of(mail)
     assert "Sam Okafor has booked a time with you." in text
-    assert "When: Tuesday 24 November 2026, 10:30 – 11:15 (Berlin time, UTC+1)" in text
-    assert "For Sam Okafor: Tuesday 24 November 2026, 04:30 – 05:15 (New York time, UTC−5)" in text
+    assert "When: Tuesday 24 November 2026, 10:30 – 11:15 (Central European Time, UTC+1)" in text
+    assert "For Sam Okafor: Tuesday 24 November 2026, 04:30 – 05:15 (Eastern Time, UTC−5)" in text
     assert "With: Sam Okafor, sam@example.org" in text
     assert "What about?: Prices & <b>terms</b>" in text
     raw = booking_mail(news, Envelope(SENDER, "mia@team.example", NOW), PAGE)
@@ -231,7 +231,7 @@ def test_a_zone_that_reads_the_same_is_told_once() -> None:
 def test_a_moved_booking_says_when_it_was() -> None:
     mail = told(news_of(Addressee.INVITEE, "moved"))
     assert mail["subject"].startswith("Moved: Product walk-through, now Tuesday 24 November")
-    assert "Before: Monday 23 November 2026, 04:30 (New York time, UTC−5)" in text_of(mail)
+    assert "Before: Monday 23 November 2026, 04:30 (Eastern Time, UTC−5)" in text_of(mail)
     assert "has moved their booking" in text_of(told(news_of(Addressee.HOST, "moved")))
 
 
@@ -324,7 +324,7 @@ def test_a_links_mail_says_from_whom_for_what_and_until_when() -> None:
         "Mia Moreau has sent you a private link: please pick a time for Intro <call> (30 minutes).\n\n"
         "> Good to meet you!\n> See <you> soon.\n\n"
         f"Pick a time: {URL}\n\n"
-        "It is good until Tuesday 24 November 2026, 10:30 (Berlin time, UTC+1). It is good for one booking. "
+        "It is good until Tuesday 24 November 2026, 10:30 (Central European Time, UTC+1). It is good for one booking. "
         "Please book with the email address that this was sent to.\n\n"
         "-- \nThis mail was sent automatically. If you reply, Mia Moreau will get your answer.\n"
     )

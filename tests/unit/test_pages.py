@@ -466,7 +466,7 @@ def test_on_the_day_the_clock_goes_back_each_time_says_its_offset() -> None:
     starts += [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)]
     html = offer_page(an_offer(days=offered_days(starts, "Europe/Berlin")))
     text = Page(html).text
-    assert "Berlin time, UTC+2, then UTC+1 from Sunday 25 October" in text
+    assert "Central European Time, UTC+2, then UTC+1 from Sunday 25 October" in text
     assert "Saturday 24 October UTC+2" in text
     assert 'value="2026-10-25T00:30:00Z"><span>02:30<small> UTC+2</small>' in html
     assert 'value="2026-10-25T01:30:00Z"><span>02:30<small> UTC+1</small>' in html
@@ -527,8 +527,8 @@ def test_changing_the_zone_is_a_get_that_stays_on_the_same_dates() -> None:
 def test_a_confirmation_shows_both_zones_only_when_their_clocks_differ() -> None:
     both = Page(confirmation_page(a_confirmation(zone="America/New_York"))).text
     assert "Tuesday 24 November 2026 04:30 – 05:00" in both
-    assert "New York time, UTC−5" in both
-    assert "For Mia: 10:30 – 11:00 (Berlin time, UTC+1)" in both
+    assert "Eastern Time, UTC−5" in both
+    assert "For Mia: 10:30 – 11:00 (Central European Time, UTC+1)" in both
     assert "For Mia" not in confirmation_page(a_confirmation(zone="Europe/Paris"))
 
 
@@ -546,7 +546,7 @@ def test_a_confirmation_over_midnight_or_a_clock_change_leaves_no_doubt() -> Non
         "Europe/Berlin",
         EN,
     )
-    assert (back.times, back.zone) == ("02:30 (UTC+2) – 02:15 (UTC+1)", "Berlin time")
+    assert (back.times, back.zone) == ("02:30 (UTC+2) – 02:15 (UTC+1)", "Central European Time")
 
 
 def test_a_confirmation_says_how_it_stands() -> None:
@@ -590,7 +590,10 @@ def test_a_link_that_opens_later_says_when_and_in_which_zone() -> None:
     view = DeadPage(
         root="../", reason="not-open", opens_at=datetime(2026, 11, 23, 8, tzinfo=UTC), zone="Europe/Berlin"
     )
-    assert "It opens on Monday 23 November 2026, 09:00 (Berlin time, UTC+1)." in Page(dead_page(view)).text
+    assert (
+        "It opens on Monday 23 November 2026, 09:00 (Central European Time, UTC+1)."
+        in Page(dead_page(view)).text
+    )
 
 
 @pytest.mark.parametrize(
@@ -598,10 +601,10 @@ def test_a_link_that_opens_later_says_when_and_in_which_zone() -> None:
     [
         ("UTC", "UTC"),
         ("Etc/UTC", "UTC"),
-        ("Asia/Kathmandu", "Kathmandu time, UTC+5:45"),
-        ("America/St_Johns", "St John’s time, UTC−3:30"),
-        ("America/Argentina/Buenos_Aires", "Buenos Aires, Argentina time, UTC−3"),
-        ("Europe/London", "London time, UTC+0"),
+        ("Asia/Kathmandu", "Nepal Time, UTC+5:45"),
+        ("America/St_Johns", "Newfoundland Time, UTC−3:30"),
+        ("America/Argentina/Buenos_Aires", "Argentina Standard Time, UTC−3"),
+        ("Europe/London", "United Kingdom Time, UTC+0"),
         ("Etc/GMT+5", "Etc/GMT+5, UTC−5"),
         ("EST5EDT", "EST5EDT, UTC−5"),
     ],

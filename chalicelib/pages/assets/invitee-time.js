@@ -117,10 +117,14 @@ export function isZone(zone) {
 }
 
 /**
- * Put the times that the server wrote in the visitor's own manner: those marked `data-local` in their own zone too.
+ * Put the times and zones that the server wrote in the visitor's own manner: those marked `data-local` in their own zone too.
  * @param {ParentNode} place
  */
 export function tellTimes(place) {
+  for (const words of /** @type {NodeListOf<HTMLElement>} */ (place.querySelectorAll("[data-at]"))) {
+    const { zone = "UTC", at = "" } = words.dataset;
+    if (isZone(zone)) words.textContent = at ? zoneWords(zone, Date.parse(at)) : zoneName(zone, Date.now());
+  }
   for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (place.querySelectorAll("time[data-local]"))) {
     const [at, zone] = [Date.parse(time.dateTime), ownZone()];
     const words = `${day(at, zone)}${comma}${clock(at, zone)}`;
