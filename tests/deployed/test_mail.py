@@ -1,5 +1,7 @@
 """Mail through the packaged stack: a booking, and a link that its host has sent, become mails without any pump."""
 
+import json
+from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -71,26 +73,111 @@ def test_a_link_is_mailed_and_its_booking_told_to_both(stack: Stack) -> None:
     assert {"mail.requested", "mail.sent"} <= set(told)
 
 
-def test_what_ses_says_of_a_bounce_comes_into_the_history(stack: Stack) -> None:
-    """The local SES sends no events; here the default bus gets one as AWS's does."""
+@pytest.fixture
+def feedback_rule(stack: Stack) -> Iterator[str]:
+    """The stack's own rule on the default bus, listening to `tests.ses` too: only AWS itself may say `aws.ses`."""
+    events, name = stack.client("events"), stack.physical_id("MailFeedbackRule")
+    pattern = events.describe_rule(Name=name)["EventPattern"]
+    changed = json.loads(pattern)
+    changed["source"] = ["aws.ses", "tests.ses"]
+    events.put_rule(Name=name, EventPattern=json.dumps(changed))
+    yield pattern
+    events.put_rule(Name=name, EventPattern=pattern)
+
+
+def test_what_ses_says_of_a_bounce_comes_into_the_history(stack: Stack, feedback_rule: str) -> None:
+    """From the account's default bus through the deployed rule, queue and function, with all that SES says.
+
+    The local SES says nothing, and nobody but AWS may put its events on a bus: so the source alone is another one, and
+    that the rule takes the true one is asked of it by itself.
+    """
     link = _link(stack)
     names = stack.client("sesv2").list_configuration_sets()["ConfigurationSets"]
     assert stack.physical_id("MailConfigurationSet") in names
-    detail = {
+    detail = _bounce(stack, link)
+
+    events = stack.client("events")
+    entry = {"Source": "aws.ses", "DetailType": "Email Bounced", "Detail": json.dumps(detail)}
+    refused = events.put_events(Entries=[entry])["Entries"][0]
+    assert refused["ErrorCode"] == "NotAuthorizedForSourceException"
+    assert _takes(stack, feedback_rule, detail)
+    others = json.loads(json.dumps(detail))
+    others["mail"]["tags"]["ses:configuration-set"] = ["of-another-stage"]
+    assert not _takes(stack, feedback_rule, others)
+
+    told = events.put_events(Entries=[entry | {"Source": "tests.ses"}])
+    assert told["FailedEntryCount"] == 0
+
+    def bounced() -> list[dict[str, Any]]:
+        with stack.http() as http:
+            rows = http.get(f"/v1/links/{link['linkId']}/history").json()["history"]
+        return [row for row in rows if row["type"] == "mail.bounced"]
+
+    [row] = until(bounced, bool)
+    assert row["data"]["reason"] == "Permanent/General 5.1.1"
+    assert row["data"]["to"] == "g…@mail.example"
+
+
+def _takes(stack: Stack, pattern: str, detail: dict[str, Any]) -> bool:
+    """Tell whether a rule of that pattern takes SES's own event."""
+    event = {
+        "version": "0",
+        "id": "a-random-id",
+        "detail-type": "Email Bounced",
+        "source": "aws.ses",
+        "account": "000000000000",
+        "time": "2026-11-23T10:14:05Z",
+        "region": "us-east-1",
+        "resources": [
+            f"arn:aws:ses:us-east-1:000000000000:configuration-set/{stack.physical_id('MailConfigurationSet')}"
+        ],
+        "detail": detail,
+    }
+    found = stack.client("events").test_event_pattern(EventPattern=pattern, Event=json.dumps(event))
+    takes: bool = found["Result"]
+    return takes
+
+
+def _bounce(stack: Stack, link: dict[str, Any]) -> dict[str, Any]:
+    """Return what SES says of a mail that bounced, member for member as AWS documents it."""
+    return {
         "eventType": "Bounce",
         "bounce": {
+            "feedbackId": "0100-feedback",
             "bounceType": "Permanent",
             "bounceSubType": "General",
-            "bouncedRecipients": [{"emailAddress": GRACE, "status": "5.1.1"}],
+            "bouncedRecipients": [
+                {
+                    "emailAddress": GRACE,
+                    "action": "failed",
+                    "status": "5.1.1",
+                    "diagnosticCode": "smtp; 550 5.1.1 user unknown",
+                }
+            ],
             "timestamp": "2026-11-23T10:14:05.120Z",
-            "feedbackId": "0100-feedback",
+            "reportingMTA": "dsn; mta.example.com",
         },
         "mail": {
             "timestamp": "2026-11-23T10:14:02.000Z",
+            "source": MAIL_SENDER,
+            "sourceArn": f"arn:aws:ses:us-east-1:000000000000:identity/{MAIL_SENDER}",
+            "sendingAccountId": "000000000000",
             "messageId": "0100-message",
             "destination": [GRACE],
+            "headersTruncated": False,
+            "headers": [{"name": "From", "value": MAIL_SENDER}, {"name": "To", "value": GRACE}],
+            "commonHeaders": {
+                "from": [MAIL_SENDER],
+                "to": [GRACE],
+                "messageId": "0100-message",
+                "subject": "Intro",
+            },
             "tags": {
+                "ses:operation": ["SendEmail"],
                 "ses:configuration-set": [stack.physical_id("MailConfigurationSet")],
+                "ses:source-ip": ["192.0.2.0"],
+                "ses:from-domain": ["example.com"],
+                "ses:caller-identity": ["mail"],
                 "eventId": ["evt_" + "a" * 26],
                 "addressee": ["recipient"],
                 "linkId": [link["linkId"]],
@@ -99,19 +186,3 @@ def test_what_ses_says_of_a_bounce_comes_into_the_history(stack: Stack) -> None:
             },
         },
     }
-
-    def bounced() -> list[dict[str, Any]]:
-        with stack.http() as http:
-            rows = http.get(f"/v1/links/{link['linkId']}/history").json()["history"]
-        return [row for row in rows if row["type"] == "mail.bounced"]
-
-    queue = stack.client("sqs")
-    queue.send_message(QueueUrl=stack.physical_id("MailFeedbackQueue"), MessageBody=_event(detail))
-    [row] = until(bounced, bool)
-    assert row["data"]["reason"] == "Permanent/General 5.1.1"
-
-
-def _event(detail: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps({"source": "aws.ses", "detail-type": "Email Bounced", "detail": detail})
