@@ -1,17 +1,20 @@
 """From one event on the bus to one delivery for each webhook of its host that wants it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.clock import as_instant
+from chalicelib.domain.clock import as_instant, rfc3339
 from chalicelib.domain.deliveries import Delivery, new_delivery
 from chalicelib.domain.envelopes import read_envelope
 from chalicelib.domain.errors import QueueUnavailableError
+from chalicelib.domain.notices import Notice
 from chalicelib.service.deliver_webhook import message_of
 from chalicelib.service.ports import World
+
+_NOTICES: Final = frozenset(kind.value for kind in Notice)
 
 
 def fan_out(world: World, message: str) -> list[Delivery]:
@@ -25,14 +28,17 @@ def fan_out(world: World, message: str) -> list[Delivery]:
     envelope = read_envelope(document.get("detail"))
     if envelope.host_id is None:
         return []
-    time = as_instant(msgspec.convert(envelope.time, datetime))
-    now = world.now()
+    wanting = [w for w in world.store.webhooks.of_host(envelope.host_id) if w.wants(envelope)]
+    if not wanting:
+        return []
+    now, time = world.now(), as_instant(msgspec.convert(envelope.time, datetime))
     cause = Cause("system:webhooks", envelope.correlation_id)
-    deliveries = [
-        new_delivery(webhook.webhook_id, webhook.host_id, envelope, time, now)
-        for webhook in world.store.webhooks.of_host(envelope.host_id)
-        if webhook.wants(envelope)
-    ]
+    if envelope.type in _NOTICES:
+        # A delivery's id has the event's time in it. A change is told at the stream's, however often; a notice that is
+        # told again, e.g. since its command came again, at that of the telling.
+        time = world.store.deliveries.first_told(envelope.id, time, cause)
+        envelope = msgspec.structs.replace(envelope, time=rfc3339(time))
+    deliveries = [new_delivery(w.webhook_id, w.host_id, envelope, time, now) for w in wanting]
     for delivery in deliveries:
         world.store.deliveries.create(delivery, cause)
     send_all(world, deliveries)

@@ -275,6 +275,12 @@ class DeliveryItem(Item):
     due_sort = UnicodeAttribute(attr_name="dueSort", null=True)
 
 
+class NoticeItem(Item):
+    """When a notice was first told; `pk NOTICE#<eventId>`, `sk NOTICE`. Told again it would have another time."""
+
+    time = InstantAttribute()
+
+
 class MailItem(Item):
     """One mail; `pk MAIL#<eventId>`, `sk MAIL#<addressee>`: who sends it until when, and how it ended."""
 
@@ -383,6 +389,11 @@ def host_webhooks_key(host_id: str) -> Key:
 def delivery_key(webhook_id: str, delivery_id: str, event_time: datetime) -> Key:
     """Return the key of a delivery."""
     return f"HOOK#{webhook_id}", f"DELIVERY#{list_sort(event_time, delivery_id)}"
+
+
+def notice_key(event_id: str) -> Key:
+    """Return the key of when a notice was first told."""
+    return f"NOTICE#{event_id}", "NOTICE"
 
 
 def mail_key(mail_id: MailId) -> Key:

@@ -19,10 +19,12 @@ from chalicelib.store.items import (
     DeliveryItem,
     HostWebhooksItem,
     Key,
+    NoticeItem,
     WebhookItem,
     delivery_key,
     host_webhooks_key,
     list_sort,
+    notice_key,
     purge_seconds,
     webhook_key,
 )
@@ -111,6 +113,22 @@ class Deliveries:
     def create(self, delivery: Delivery, cause: Cause) -> bool:
         """Keep a delivery; return False when it is there: the event came before."""
         return self._table.put(self._item_of(delivery, cause), ABSENT)
+
+    def first_told(self, event_id: str, time: datetime, cause: Cause) -> datetime:
+        """Return when a notice was first told: `time`, unless it was before. For as long as a queue may repeat it."""
+        pk, sk = notice_key(event_id)
+        item = NoticeItem(
+            pk,
+            sk,
+            time=time,
+            actor=cause.actor,
+            correlation_id=cause.correlation_id,
+            purge_at=purge_seconds(time, self._retention.queued),
+        )
+        if self._table.put(item, ABSENT):
+            return time
+        first = self._table.get(NoticeItem, (pk, sk))
+        return first.time if first else time
 
     def change(self, delivery: Delivery, cause: Cause, *, seen: int) -> bool:
         """Write a delivery whole if its sequence is still `seen`; return False when it is not."""

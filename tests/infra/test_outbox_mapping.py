@@ -37,6 +37,7 @@ UNTOLD: Final = {
     "host_webhooks_key",
     "delivery_key",
     "mail_key",
+    "notice_key",
     "link_mail_key",
 }
 

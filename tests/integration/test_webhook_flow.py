@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import standardwebhooks
@@ -16,6 +16,8 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.deliveries import DELIVERY_SHARDS, MOST_TRIES, WAITS, EndpointAnswer, given_up
 from chalicelib.domain.envelopes import Envelope, write_envelope
 from chalicelib.domain.errors import QueueUnavailableError, StoreUnavailableError
+from chalicelib.domain.events import event_id_of
+from chalicelib.domain.notices import Notice
 from chalicelib.domain.tokens import Keyring
 from chalicelib.service.deliver_webhook import deliver
 from chalicelib.service.fan_out_webhooks import fan_out
@@ -155,6 +157,50 @@ def test_the_same_event_three_times_is_one_delivery(hooks: Hooks, host: Caller) 
 
     assert len(endpoint.requests) == 1
     assert len(hooks.deliveries(host, webhook)) == 1
+
+
+@pytest.mark.parametrize("kind", sorted(Notice))
+def test_a_notice_that_is_told_again_later_is_one_delivery(hooks: Hooks, host: Caller, kind: str) -> None:
+    """P6: a command that comes again tells its outcome again, under the same id, at another time."""
+    with Endpoint() as endpoint, Endpoint() as second:
+        webhook, other = hooks.make(host, endpoint), hooks.make(host, second)
+        told = {"id": event_id_of(kind, host.host_id)}
+        first = fan_out(hooks.world, hooks.event(host.host_id, kind, **told))
+        hooks.wait(minutes=12)
+        again = fan_out(hooks.world, hooks.event(host.host_id, kind, **told))
+        hooks.pump()
+        hooks.wait(days=3)
+        fan_out(hooks.world, hooks.event(host.host_id, kind, **told))
+        hooks.pump()
+
+    assert [one.delivery_id for one in again] == [one.delivery_id for one in first]
+    (request,) = endpoint.requests
+    assert json.loads(request.body)["time"] == "2040-01-02T08:00:00Z"
+    assert (
+        len(second.requests)
+        == len(hooks.deliveries(host, webhook))
+        == len(hooks.deliveries(host, other))
+        == 1
+    )
+
+
+def test_a_fan_out_of_a_notice_that_died_is_gone_on_with(
+    hooks: Hooks, host: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6: after its time was kept and before any delivery; whoever comes next makes it, at that time."""
+    with Endpoint() as endpoint:
+        hooks.make(host, endpoint)
+        told = {"id": event_id_of("batch.completed", host.host_id)}
+        with monkeypatch.context() as dying:
+            dying.setattr(hooks.world.store.deliveries, "create", _die)
+            with pytest.raises(Died):
+                fan_out(hooks.world, hooks.event(host.host_id, "batch.completed", **told))
+        hooks.wait(minutes=1)
+        fan_out(hooks.world, hooks.event(host.host_id, "batch.completed", **told))
+        hooks.pump()
+
+    (request,) = endpoint.requests
+    assert json.loads(request.body)["time"] == "2040-01-02T08:00:00Z"
 
 
 def test_a_fan_out_that_dies_before_it_queued_is_made_good(hooks: Hooks, host: Caller) -> None:
@@ -498,6 +544,10 @@ class Died(BaseException):
     """The function ends here, as when Lambda stops it: nothing is caught, nothing is said."""
 
 
+def _die(*_: Any, **__: Any) -> NoReturn:
+    raise Died
+
+
 @pytest.mark.parametrize("when", ["before the answer", "before the record"])
 def test_a_sender_that_dies_is_followed_by_another(
     hooks: Hooks, host: Caller, monkeypatch: pytest.MonkeyPatch, when: str
@@ -506,10 +556,7 @@ def test_a_sender_that_dies_is_followed_by_another(
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     (delivery,) = hooks.happen(host)
 
-    def die() -> None:
-        raise Died
-
-    posted = Posted(said(200), before=die if when == "before the answer" else lambda: None)
+    posted = Posted(said(200), before=_die if when == "before the answer" else lambda: None)
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     with monkeypatch.context() as dying:
         if when == "before the record":
@@ -537,10 +584,7 @@ def test_a_sender_that_dies_is_followed_by_another(
 
 
 def test_a_delivery_that_kills_every_sender_ends_as_a_dead_letter(hooks: Hooks, host: Caller) -> None:
-    def die() -> None:
-        raise Died
-
-    posted = Posted(said(200), before=die)
+    posted = Posted(said(200), before=_die)
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     (delivery,) = hooks.happen(host)
