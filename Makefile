@@ -47,6 +47,10 @@ fmt: $(INSTALLED) ## format, and fix what ruff can fix
 bench: $(INSTALLED) dynoxide ## measure everything, some twenty minutes [ONLY="costs prices"] [BENCH_LINKS="1000 100000"]; build/bench/report.md
 	@$(PY) -m tests.bench $(ONLY)
 
+.PHONY: performance-docs
+performance-docs: $(INSTALLED) ## put what make bench measured into docs/performance.md
+	@$(PY) -m tests.bench.performance_docs
+
 key: $(INSTALLED) ## make an API key, here or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
 	@$(PY) -m infra.keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
 

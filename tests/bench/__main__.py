@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -15,11 +16,11 @@ from tests.bench.lists import lists
 from tests.bench.load import load
 from tests.bench.pages import slots, weight
 from tests.bench.prices import prices
-from tests.bench.report import Section, write_report
+from tests.bench.report import FOLDER, Section, write_report
 from tests.bench.sizes import sizes
 from tests.bench.warm import warm_redeem
 
-_ALL: Final[dict[str, Callable[[], Section]]] = {
+ALL: Final[dict[str, Callable[[], Section]]] = {
     "costs": costs,
     "afterwards": afterwards,
     "sizes": sizes,
@@ -32,7 +33,6 @@ _ALL: Final[dict[str, Callable[[], Section]]] = {
     "slots": slots,
     "weight": weight,
 }
-_FOLDER: Final = ROOT / "build" / "bench"
 
 
 def main() -> int:
@@ -40,20 +40,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="make bench", description="Measure, and write build/bench/report.md."
     )
-    parser.add_argument("names", nargs="*", choices=[[], *_ALL], help="only these")
-    names = parser.parse_args().names or list(_ALL)
+    parser.add_argument("names", nargs="*", choices=[[], *ALL], help="only these")
+    names = parser.parse_args().names or list(ALL)
     if find_dynoxide() is None:
         print("The benchmarks need dynoxide: run `make dynoxide` (Linux on x86-64).", file=sys.stderr)
         return 1
     sections = []
     for name in names:
         print(f"{name} …", flush=True)
-        section = _ALL[name]()
+        began = time.monotonic()
+        section = ALL[name]()
+        section.name = name
         sections.append(section)
         for row in section.rows:
             verdict = "" if row.met is None else f"   [{row.budget}: {'met' if row.met else 'NOT MET'}]"
             print(f"  {row.what}: {row.value}{verdict}", flush=True)
-    path: Path = write_report(sections, _FOLDER)
+        print(f"  in {time.monotonic() - began:.0f} s", flush=True)
+    path: Path = write_report(sections, FOLDER)
     missed = [row.what for section in sections for row in section.rows if row.met is False]
     print(
         f"\n{path.relative_to(ROOT)}: {len(missed)} budgets missed"

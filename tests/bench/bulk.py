@@ -15,6 +15,7 @@ from tests.bench.site import Site, proxy_event
 ROUNDS: Final = 5
 A_CALL: Final = 1000
 A_TRANSACTION: Final = 100
+A_BATCH: Final = 25  # the most that BatchWriteItem takes
 
 _CAUSE: Final = Cause("system:bench", "bench")
 _ABSENT: Final = "attribute_not_exists(pk)"
@@ -25,7 +26,8 @@ def bulk() -> Section:
     section = Section(
         "Bulk generation",
         f"{ROUNDS} times one HTTP call for {A_CALL:,} links, and by turns the same items written raw in transactions "
-        f"of {A_TRANSACTION}, the largest there are, one after the other. Both are conditional puts.",
+        f"of {A_TRANSACTION}, the largest there are, one after the other: both are conditional puts. Then by batch "
+        f"writes of {A_BATCH}, that take no condition: the engine's own limit, and a way to make a used link anew.",
     )
     engines: list[Engine] = [Dynoxide(), Ministack()]
     for engine in engines:
@@ -37,7 +39,7 @@ def bulk() -> Section:
 def _measure(section: Section, site: Site, name: str) -> None:
     host_id = site.host()
     event_type = site.event_type(host_id)
-    ours, theirs = [], []
+    ours, theirs, batches = [], [], []
     for _ in range(ROUNDS + 1):
         event = proxy_event("POST", "/v1/links", {"eventTypeId": event_type, "count": A_CALL}, admin=True)
         began = time.perf_counter()
@@ -53,11 +55,23 @@ def _measure(section: Section, site: Site, name: str) -> None:
             ]
             site.raw.transact_write_items(TransactItems=puts)
         theirs.append(time.perf_counter() - began)
-    ours, theirs = ours[1:], theirs[1:]
+        items = _items(host_id, event_type)
+        began = time.perf_counter()
+        for at in range(0, A_CALL, A_BATCH):
+            batch: list[Any] = [{"PutRequest": {"Item": item}} for item in items[at : at + A_BATCH]]
+            left = site.raw.batch_write_item(RequestItems={site.table_name: batch})["UnprocessedItems"]
+            assert not left
+        batches.append(time.perf_counter() - began)
+    ours, theirs, batches = ours[1:], theirs[1:], batches[1:]
     ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
     section.add(f"{name}: time, ours / raw", spread(ratios), raw={"ours": ours, "raw": theirs})
     section.add(f"{name}: links a second, ours", spread([A_CALL / one for one in ours], 0))
     section.add(f"{name}: links a second, raw", spread([A_CALL / one for one in theirs], 0))
+    section.add(
+        f"{name}: links a second, batch writes", spread([A_CALL / one for one in batches], 0), raw=batches
+    )
+    against = [one / other for one, other in zip(ours, batches, strict=True)]
+    section.add(f"{name}: time, ours / batch writes", spread(against))
     longest = max(ours)
     section.add(
         f"{name}: the longest call of {A_CALL:,}",

@@ -17,7 +17,7 @@ from tests.bench.site import Site, proxy_event, starts
 
 WEIGHT_BUDGET: Final = 60_000
 SLOTS_BUDGET_MS: Final = 5
-_URL: Final = re.compile(r'(?:href|src)="((?:\.\./)*assets/[^"]+)"')
+_URL: Final = re.compile(r'(?:href|src)="((?:\.{1,2}/)*assets/[^"]+)"')
 
 
 def weight() -> Section:

@@ -1,0 +1,49 @@
+"""docs/performance.md is written from what was measured, and from nothing else."""
+
+import re
+
+from tests.bench.__main__ import ALL
+from tests.bench.performance_docs import PAGE, PLACE, written
+from tests.bench.plots import Plot, svg
+
+# Their tables stand where they are explained: docs/operate.md and docs/scale.md, which have tests of their own.
+ELSEWHERE = {"costs", "afterwards", "sizes", "prices"}
+ROW = {"what": "a thing", "value": "1.00", "budget": "≤ 2", "met": True, "raw": None}
+SECTION = {"name": "warm", "title": "Warm", "how": "By turns.", "rows": [ROW], "plots": []}
+REPORT = {"measured": "today", "sections": [SECTION]}
+
+
+def test_every_benchmark_has_its_place() -> None:
+    places = [place["name"] for place in PLACE.finditer(PAGE.read_text())]
+
+    assert sorted(places) == sorted({"budgets", *ALL} - ELSEWHERE)
+
+
+def test_commands_name_benchmarks_that_exist() -> None:
+    named = re.findall(r'ONLY="?([a-z ]+)', PAGE.read_text())
+
+    assert named
+    assert {name for names in named for name in names.split()} <= set(ALL)
+
+
+def test_a_report_is_put_in_its_places_and_nowhere_else() -> None:
+    page = "a\n<!-- bench warm -->\nbefore\n<!-- end -->\nb\n<!-- bench cold -->\nkept\n<!-- end -->\n"
+
+    once = written(page, REPORT, "images")
+
+    assert "before" not in once
+    assert "| a thing | 1.00 | ≤ 2 | yes |" in once
+    assert once.endswith("b\n<!-- bench cold -->\nkept\n<!-- end -->\n")
+    assert written(once, REPORT, "images") == once
+
+
+def test_a_plot_keeps_within_its_frame() -> None:
+    drawn = svg(Plot("p", "<P>", "across", "up", {"one & two": [(1, 0.5), (10, 7.2), (100, 70)]}))
+
+    [points] = re.findall(r'<polyline points="([^"]+)"', drawn)
+    places = [tuple(float(value) for value in point.split(",")) for point in points.split()]
+    assert [x for x, _ in places] == sorted(x for x, _ in places)
+    assert [y for _, y in places] == sorted((y for _, y in places), reverse=True)
+    assert all(0 < x < 640 and 0 < y < 320 for x, y in places)
+    assert "&lt;P&gt;" in drawn
+    assert "one &amp; two" in drawn
