@@ -1,12 +1,14 @@
 """The composition root: wires store, clock and keys together, once, when first needed."""
 
+import contextlib
 import logging
 import os
 import threading
 import time
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+import msgspec
 
 from chalicelib.clients.aws import Aws
 from chalicelib.clients.event_bus import EventBus
@@ -46,9 +48,25 @@ def settings() -> Settings:
     return _composed()[0]
 
 
-def compose(chosen: Settings) -> World:
-    """Return a world for the given settings."""
+def on_lambda() -> bool:
+    """Tell whether this is a function of AWS Lambda's, which names each in its environment."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+
+def warm_up() -> None:
+    """Do what every request needs while Lambda starts the function: it has a whole processor then, and later a part.
+
+    Calls nobody, and does not raise: what is wrong with the settings is for the first request to say.
+    """
+    with contextlib.suppress(Exception):
+        _composed(connect=True)
+
+
+def compose(chosen: Settings, *, connect: bool = False) -> World:
+    """Return a world for the given settings; with `connect` the client of DynamoDB is made at once."""
     table = Table(chosen.table_name)
+    if connect:
+        table.connect()
     aws = Aws(lambda: table.connection.session)
     return World(
         store=dynamo_store(table, _retention_of(chosen.retention)),
@@ -84,7 +102,7 @@ def forget() -> None:
         _made = None
 
 
-def _composed() -> tuple[Settings, World]:
+def _composed(*, connect: bool = False) -> tuple[Settings, World]:
     global _made  # noqa: PLW0603 - one world a process is the point
     made = _made
     if made is None:
@@ -92,12 +110,14 @@ def _composed() -> tuple[Settings, World]:
             made = _made
             if made is None:
                 chosen = read_settings()
-                made = _made = (chosen, compose(chosen))
+                made = _made = (chosen, compose(chosen, connect=connect))
     return made
 
 
 def _retention_of(days: RetentionDays) -> Retention:
-    return Retention(**{kept: timedelta(days=number) for kept, number in asdict(days).items()})
+    return Retention(
+        **{kept: timedelta(days=number) for kept, number in msgspec.structs.asdict(days).items()}
+    )
 
 
 class _Keys:

@@ -3,8 +3,9 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Final
+
+import msgspec
 
 # An origin as a Content-Security-Policy names one; nothing else, since it goes into a header as it is.
 _ORIGIN: Final = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,5})?")
@@ -13,8 +14,7 @@ _SENT_ORIGIN: Final = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]
 _DAYS: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class RetentionDays:
+class RetentionDays(msgspec.Struct, frozen=True):
     """How many days what is over is kept, `RETENTION_LINK_DAYS` and so on; of what, says `store/retention.py`."""
 
     link: int = 30
@@ -38,8 +38,7 @@ _MOST_DAYS: Final = 36500
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """`table_name` is always needed; then either `signing_secret_id` (Secrets Manager) or `signing_keys` (JSON).
 
     `frame_ancestors` are the origins of the sites that may show a booking page in a frame, `cors_origins` those of
@@ -133,7 +132,7 @@ def _origins(name: str, text: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
 def _retention(env: Mapping[str, str]) -> RetentionDays:
     """Return the days to keep things. Raises `RuntimeError` for what is not a number of days, or too few."""
     days: dict[str, int] = {}
-    for kept in fields(RetentionDays):
+    for kept in msgspec.structs.fields(RetentionDays):
         name = f"RETENTION_{kept.name.upper()}_DAYS"
         text, least = env.get(name), getattr(_LEAST_DAYS, kept.name)
         if not text:

@@ -1,6 +1,13 @@
 """Fixtures for all tests."""
 
-from tests.engines import dynoxide, engine, ministack, no_real_aws, table
+from tests.engines import (
+    dynoxide,
+    engine,
+    ministack,
+    no_real_aws,
+    nothing_left_in_the_environment,
+    table,
+)
 from tests.event_schemas import every_event_fits_its_schema, outbox_faults
 
 __all__ = [
@@ -9,6 +16,7 @@ __all__ = [
     "every_event_fits_its_schema",
     "ministack",
     "no_real_aws",
+    "nothing_left_in_the_environment",
     "outbox_faults",
     "table",
 ]

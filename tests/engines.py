@@ -1,5 +1,6 @@
 """Engines and tables as fixtures. They are started once per test run; every test gets a table of its own."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -37,6 +38,17 @@ def no_real_aws() -> Iterator[None]:
         for name, value in environ.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_in_the_environment(no_real_aws: None) -> Iterator[None]:
+    """What a file of tests puts into the environment is gone after it: it would point the next one elsewhere."""
+    del no_real_aws
+    before = dict(os.environ)
+    yield
+    after = dict(os.environ)
+    before["PYTEST_CURRENT_TEST"] = after["PYTEST_CURRENT_TEST"] = ""
+    assert after == before
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,10 @@
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, unquote
 
+import msgspec
 from chalice.app import Request
 
 from chalicelib.domain.api_keys import Caller, Role
@@ -32,8 +32,7 @@ _MOST_FORM_FIELDS: Final = 200
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What a route takes: query parameters, bytes of body, and the body's content types."""
 
     query: tuple[str, ...]

@@ -5,7 +5,6 @@ Chalice swallows a view's exception before its middleware sees it, so the wrappi
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -21,17 +20,15 @@ SMALL_BODY: Final = 64 * 1024
 _COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """An answer: `body` is text already, so that nothing Chalice can't dump escapes its error handler."""
 
     status: int
     body: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a route, for the API's description."""
 
     methods: tuple[str, ...]

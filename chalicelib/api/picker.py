@@ -1,7 +1,6 @@
 """Which slots a page lists: in which zone, from which date or hour on, and the way to those before and after."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Final
@@ -24,8 +23,7 @@ SEARCHED_DAYS: Final = 35  # how far a page looks for its days; beyond it there 
 FindSlots = Callable[[datetime, datetime], Iterable[Slot]]
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True):
     """What a page shows; `here`, `earlier` and `later` are relative URLs of it and of other times.
 
     `zones` are those to choose from, where they were asked for: `zones_page` is the URL that does.

@@ -13,9 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final, cast
 from urllib.parse import SplitResult, urlsplit
+
+import msgspec
 
 from chalicelib.domain.addresses import IPAddress, is_public, read_address
 from chalicelib.domain.deliveries import EndpointAnswer
@@ -31,8 +32,7 @@ Connect = Callable[[IPAddress, int, float], socket.socket]
 """Connects to an address and port within so many seconds. Raises OSError."""
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """Seconds and bytes. `total` holds from the first look at the name to the end of the answer's headers.
 
     The answer's body is for the log alone: it has `body` seconds more at most, and what is beyond `body_bytes` is left.

@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, get_args
 
@@ -38,8 +37,7 @@ _FIRST, _LAST = (
 _NUMBER: Final = re.compile(r"-?[0-9]{1,9}\Z")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One row: its place among the rows from 0, the line it begins on, and its cells that are not empty, by column.
 
     `settings` is None when a cell can't be read; `faults` says which and why.
@@ -52,8 +50,7 @@ class Row:
     faults: tuple[CellFault, ...]
 
 
-@dataclass(frozen=True)
-class Sheet:
+class Sheet(msgspec.Struct, frozen=True):
     """A file of links to make. `digest` tells two files apart by what their cells say, not by how they are written."""
 
     rows: tuple[Row, ...]
@@ -64,8 +61,7 @@ class _Unreadable(Exception):
     """A cell's text is not of the form its column asks for."""
 
 
-@dataclass(frozen=True)
-class _Column:
+class _Column(msgspec.Struct, frozen=True):
     """`pointer` is where the value stands in the JSON of a link; `read` raises `_Unreadable`."""
 
     pointer: str

@@ -4,8 +4,9 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from chalicelib.domain.errors import CellFault, InvalidRequestError
 
@@ -19,8 +20,7 @@ _NOT_UTF8: Final = "is not UTF-8; save the file as “CSV UTF-8”"
 _FORMULA: Final = re.compile(r"'*[\s\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """One row of a file: the line on which it begins, counted from 1, and its cells."""
 
     line: int

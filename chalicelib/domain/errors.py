@@ -1,21 +1,20 @@
 """The one tree of errors. Each class has a stable code; `api/problems.py` maps every one to HTTP."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+import msgspec
 
-@dataclass(frozen=True)
-class FieldFault:
+
+class FieldFault(msgspec.Struct, frozen=True):
     """One thing wrong with one field: `pointer` is an RFC 6901 JSON Pointer into the request."""
 
     pointer: str
     detail: str
 
 
-@dataclass(frozen=True)
-class CellFault(FieldFault):
+class CellFault(FieldFault, frozen=True):
     """One thing wrong with a file of rows: the line, counted from 1, and the column by its name, where it has one."""
 
     line: int

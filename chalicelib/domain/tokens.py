@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from chalicelib.domain.ids import ID_BYTES
 
 TOKEN_LENGTH: Final = 36
@@ -40,8 +42,7 @@ class Keyring:
                 raise ValueError("a signing key has at least 32 bytes")
 
 
-@dataclass(frozen=True)
-class TokenClaim:
+class TokenClaim(msgspec.Struct, frozen=True):
     """What a genuine token says: which key signed it, and the 16 bytes of the id it opens."""
 
     key_id: int

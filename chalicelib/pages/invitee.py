@@ -1,9 +1,10 @@
 """The pages of `/s/{token}`: what a link offers, why it is dead, and what went wrong; each with its view."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
+
+import msgspec
 
 from chalicelib.domain.event_types import Location, Question
 from chalicelib.pages.languages import Words
@@ -30,8 +31,7 @@ _PROBLEMS: Final[Mapping[int, str]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class OfferPage(PickerPage):
+class OfferPage(PickerPage, frozen=True, kw_only=True):
     """The booking page of a live link.
 
     Fields besides the picker's: `location` (an index), `invitee.name`, `invitee.email`, `answers.<id>`.
@@ -46,19 +46,17 @@ class OfferPage(PickerPage):
     expected_email: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class AskForm:
+class AskForm(msgspec.Struct, frozen=True, kw_only=True):
     """The form that asks the host for a new link; `sent` once it was. Fields: `name`, `email`, `message`."""
 
     action: str
     sent: bool = False
-    values: Mapping[str, str] = field(default_factory=dict)
-    errors: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = msgspec.field(default_factory=dict)
+    errors: Mapping[str, str] = msgspec.field(default_factory=dict)
     notice: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeadPage:
+class DeadPage(msgspec.Struct, frozen=True, kw_only=True):
     """A link that can't be used, and why. `opens_at` (UTC), shown in `zone`, only for `not-open`.
 
     `ask` is the form by which its holder asks for a new one, where somebody is there to be asked.
@@ -71,8 +69,7 @@ class DeadPage:
     ask: AskForm | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProblemPage:
+class ProblemPage(msgspec.Struct, frozen=True, kw_only=True):
     """A request that failed for no reason of the link's. `status` is the HTTP status."""
 
     root: str

@@ -6,9 +6,10 @@ encoded words (RFC 2047), domains by IDNA. So nothing that anyone typed can begi
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 if TYPE_CHECKING:
     from email.charset import Charset
@@ -28,8 +29,7 @@ class Mailbox(NamedTuple):
     address: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mail:
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """What a mail says. `calendar` is an iCalendar object, and `method` its METHOD; both or neither."""
 
     subject: str
@@ -39,8 +39,7 @@ class Mail:
     method: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Heading:
+class Heading(msgspec.Struct, frozen=True, kw_only=True):
     """Who writes to whom, when, and the mail's own id without its angle brackets."""
 
     sender: Mailbox

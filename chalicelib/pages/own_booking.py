@@ -1,9 +1,10 @@
 """The pages of `/b/{bookingToken}`: the invitee's own booking, moving it, and asking before it is cancelled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.event_types import Location
@@ -24,8 +25,7 @@ class CalendarLink(NamedTuple):
     href: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConfirmationPage:
+class ConfirmationPage(msgspec.Struct, frozen=True, kw_only=True):
     """The invitee's own booking.
 
     `answers` are pairs of a question and its answer. `link_used` says that the link it came by has no uses left.
@@ -55,8 +55,7 @@ class ConfirmationPage:
     own_tab: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class MovePage(PickerPage):
+class MovePage(PickerPage, frozen=True, kw_only=True):
     """Where a booking is moved: the times it may move to. `back` leads to the booking, `start`, `end` are its own."""
 
     back: str
@@ -64,8 +63,7 @@ class MovePage(PickerPage):
     end: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class CancelPage:
+class CancelPage(msgspec.Struct, frozen=True, kw_only=True):
     """The question before a booking is cancelled. `action` is where the form posts, `back` leads to the booking."""
 
     root: str
@@ -116,7 +114,7 @@ def _host_when(view: ConfirmationPage, say: Words) -> str | None:
         return None
     mine = times.span_words(view.start, view.end, view.zone, say)
     span = times.span_words(view.start, view.end, view.host_zone, say)
-    here = replace(view, zone=view.host_zone)
+    here = msgspec.structs.replace(view, zone=view.host_zone)
     when = say.html(
         "pages.times-in-zone", times=span_html(here, span.times, "span"), zone=zone_html(here, span.zone)
     )

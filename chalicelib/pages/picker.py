@@ -2,13 +2,14 @@
 
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
 from math import gcd
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from chalicelib.domain.clock import rfc3339
 from chalicelib.pages import times
@@ -46,16 +47,14 @@ _SCRIPT_PHRASES: Final = (  # what `invitee.js` says by itself
 _FEW_STARTS: Final = 24  # so many times fit a page with every day unfolded
 
 
-@dataclass(frozen=True, kw_only=True)
-class OfferedDay:
+class OfferedDay(msgspec.Struct, frozen=True, kw_only=True):
     """One day in the shown zone, with its starts as aware UTC instants in order."""
 
     date: date
     starts: Sequence[datetime]
 
 
-@dataclass(frozen=True, kw_only=True)
-class KnownStarts:
+class KnownStarts(msgspec.Struct, frozen=True, kw_only=True):
     """All starts in `[begin, end)`, which are more than a page without JavaScript lists, and where there are others.
 
     `last` is the last date on which there may be any; `slots` is the relative URL that lists them.
@@ -69,8 +68,7 @@ class KnownStarts:
     slots: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PickerPage:
+class PickerPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page with a form in which a time is chosen.
 
     `root` leads to the site's root, `action` is where the form posts, `here` is this page (a query is kept when
@@ -93,8 +91,8 @@ class PickerPage:
     zones: Collection[str] = ()
     earlier: str | None = None
     later: str | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
-    errors: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = msgspec.field(default_factory=dict)
+    errors: Mapping[str, str] = msgspec.field(default_factory=dict)
     problem: str | None = None
     notice: str | None = None
 
@@ -104,16 +102,14 @@ class PickerPage:
         return [start for day in self.days for start in day.starts]
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
+class _Start(msgspec.Struct, frozen=True):
     value: str
     words: str
     offset: str  # only on a day that has two
     chosen: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Day:
+class _Day(msgspec.Struct, frozen=True):
     date: date
     words: str
     offset: str  # only on a page that has two, and then only where the times don’t say it themselves

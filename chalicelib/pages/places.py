@@ -1,8 +1,9 @@
 """Locations in words: what a stranger may see of one, and all of it for whoever has booked."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from chalicelib.domain.event_types import Location
 from chalicelib.pages.languages import Words
@@ -10,8 +11,7 @@ from chalicelib.pages.languages import Words
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{3,30}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A location as a page shows it: its kind's icon, words, a detail, and where that leads."""
 
     kind: str

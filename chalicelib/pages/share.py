@@ -1,10 +1,11 @@
 """What a host sends or shows to share a link: a mail's text, an HTML snippet, a QR code."""
 
 import io
-from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Final
+
+import msgspec
 
 from chalicelib.domain.emails import email_domain
 from chalicelib.domain.links import Recipient
@@ -15,8 +16,7 @@ _HEIGHT: Final = 760  # pixels: a day's times and the form without a second scro
 _MODULE: Final = 8  # pixels a side
 
 
-@dataclass(frozen=True, kw_only=True)
-class Invitation:
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
     """What a mail about a link says. `zone` is the one in which its instants are told; `uses_left` None: unlimited."""
 
     url: str
@@ -30,8 +30,7 @@ class Invitation:
     not_before: datetime | None
 
 
-@dataclass(frozen=True)
-class Mail:
+class Mail(msgspec.Struct, frozen=True):
     """A mail, plain text; lines end in LF."""
 
     subject: str

@@ -7,10 +7,11 @@ and a mail the same as the page.
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from chalicelib.pages.languages import Words
 
@@ -31,16 +32,14 @@ _UTC_NAMES: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneArea:
+class ZoneArea(msgspec.Struct, frozen=True):
     """One group of the time-zone list: `(IANA name, words)` for each zone in it."""
 
     name: str
     zones: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SpanWords:
+class SpanWords(msgspec.Struct, frozen=True):
     """From when to when in one zone: the day, the times, and the zone with its offset."""
 
     day: str

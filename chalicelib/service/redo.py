@@ -1,10 +1,11 @@
 """Bring a restored table up to date: redo archived events one by one, in any order, each any number of times (P1)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Final
+
+import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.envelopes import Envelope
@@ -29,8 +30,7 @@ class Redo(StrEnum):
     NOTHING = "nothing"  # a kind that changes neither link nor booking
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """How a restore ended: links looked at, and the ids of those revoked since what became of them is not known."""
 
     links: int

@@ -1,8 +1,9 @@
 """The store the services are given: every aggregate over one table."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from chalicelib.domain.events import Event
 from chalicelib.store.api_keys import ApiKeys
@@ -23,8 +24,7 @@ from chalicelib.store.table import Table
 from chalicelib.store.webhooks import Deliveries, Webhooks
 
 
-@dataclass(frozen=True)
-class DynamoStore:
+class DynamoStore(msgspec.Struct, frozen=True):
     """Everything that is kept, by what it is."""
 
     hosts: Hosts

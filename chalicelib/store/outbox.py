@@ -1,9 +1,10 @@
 """The table's stream is the outbox: a record's item images become events, with no second write (P6)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+
+import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
@@ -26,8 +27,7 @@ TTL_PRINCIPAL: Final = "dynamodb.amazonaws.com"
 BY_TTL: Final = Cause("system:ttl", "ttl")
 
 
-@dataclass(frozen=True)
-class _Change:
+class _Change(msgspec.Struct, frozen=True):
     """An item before and after; `time` is DynamoDB's, to the second."""
 
     old: RawItem | None

@@ -1,11 +1,11 @@
 """How long DynamoDB keeps what is over, before its TTL may delete it (DESIGN §4, `purgeAt`)."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
 
-@dataclass(frozen=True)
-class Retention:
+
+class Retention(msgspec.Struct, frozen=True):
     """Days kept after: a link's death, a booking's end, a day's end, a receipt's making, an entry's time.
 
     `request` is of a request for a new link.

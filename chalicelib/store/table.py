@@ -3,9 +3,9 @@
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+import msgspec
 from pynamodb.connection.base import MetaTable
 from pynamodb.connection.table import TableConnection
 from pynamodb.constants import ALL_OLD, ITEM, ITEMS, KEY, RESPONSES, UNPROCESSED_KEYS
@@ -16,6 +16,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.errors import StoreUnavailableError, ThrottledError, TryLaterError
 from chalicelib.store.faults import ConditionRefused, RawItem, TransactionRefused, translated
 from chalicelib.store.items import INDEX_KEYS, Item, Key
+from chalicelib.store.session import quicken
 
 _I = TypeVar("_I", bound=Item)
 
@@ -30,15 +31,14 @@ EXISTS: Final = Path("pk").exists()
 ABSENT: Final = Path("pk").does_not_exist()
 
 
-@dataclass
-class Transaction:
+class Transaction(msgspec.Struct):
     """The operations of one `TransactWriteItems`, in the order DynamoDB sees them: checks, deletes, puts, updates."""
 
     table: "Table"
-    checks: list[dict[str, Any]] = field(default_factory=list)
-    deletes: list[dict[str, Any]] = field(default_factory=list)
-    puts: list[dict[str, Any]] = field(default_factory=list)
-    updates: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    deletes: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    puts: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    updates: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
     def check(self, key: Key, condition: Condition) -> None:
         """Require a condition of an item that is not written."""
@@ -99,11 +99,16 @@ class Table:
             meta_table=MetaTable(_description(name)),
         )
         self.connection = self._table.connection
+        quicken(self.connection.session)
 
     @property
     def client(self) -> Any:
         """The one botocore client beneath; made at the first use."""
         return self.connection.client
+
+    def connect(self) -> None:
+        """Make the client now, without a call to DynamoDB."""
+        _ = self.client
 
     def get(self, kind: type[_I], key: Key) -> _I | None:
         """Return one item as it stands now, or None."""

@@ -131,7 +131,7 @@ def _imports(task: Path, runtime: Path, environment: Mapping[str, str]) -> list[
     code = "import sys; sys.path[:0] = sys.argv[1:]; import app"
     told = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-X", "importtime", "-c", code, str(task), str(runtime)],
-        env={"PATH": os.environ["PATH"], **environment},
+        env={"PATH": os.environ["PATH"], "AWS_LAMBDA_FUNCTION_NAME": "f", **environment},
         check=True,
         capture_output=True,
         text=True,

@@ -82,6 +82,11 @@ class _RuntimeApi(ThreadingHTTPServer):
         self.unasked: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self.asked = threading.Event()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Take it quietly that a function is ended while it waits for work; tell of anything else."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _RuntimeApi

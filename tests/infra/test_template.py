@@ -4,10 +4,10 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chalicelib.api.problems import MEDIA_TYPE
@@ -140,7 +140,7 @@ def test_every_setting_that_the_code_reads_is_given_to_some_function(resources: 
     """And none is given that nobody reads: a name with a slip of the pen does nothing, silently."""
     read = set(re.findall(r'env(?:\.get\(|\[)"([A-Z_]+)"', (ROOT / "chalicelib" / "settings.py").read_text()))
     given = {name for each in _functions(resources).values() for name in each["Environment"]["Variables"]}
-    retention = {f"RETENTION_{each.name.upper()}_DAYS" for each in fields(RetentionDays)}
+    retention = {f"RETENTION_{each.name.upper()}_DAYS" for each in msgspec.structs.fields(RetentionDays)}
     local = {"SIGNING_KEYS", "LOCAL", "MAIL_DIRECTORY"}
     assert given <= read | retention
     assert read - given <= local

@@ -1,6 +1,5 @@
 """The invitee's pages: what is typed stays text and is kept, nothing private leaks, nothing comes from afar."""
 
-import dataclasses
 import json
 import re
 from base64 import b64decode
@@ -12,6 +11,7 @@ from typing import get_args
 from zoneinfo import available_timezones
 
 import jinja2
+import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
@@ -135,7 +135,7 @@ def an_offer(**changes: object) -> OfferPage:
             Question("plan", "Which plan?", "choice", options=("A", "B")),
         ),
     )
-    return dataclasses.replace(view, **changes)  # type: ignore[arg-type] # fields by name, as a test wants them
+    return msgspec.structs.replace(view, **changes)
 
 
 def a_confirmation(**changes: object) -> ConfirmationPage:
@@ -154,7 +154,7 @@ def a_confirmation(**changes: object) -> ConfirmationPage:
         status="confirmed",
         news="booked",
     )
-    return dataclasses.replace(view, **changes)  # type: ignore[arg-type] # fields by name, as a test wants them
+    return msgspec.structs.replace(view, **changes)
 
 
 EN_PAGES = (Path(invitee.__file__).parent / "phrases" / "en" / "pages.json").read_text()
@@ -183,7 +183,7 @@ def a_move(**changes: object) -> MovePage:
         known=known_starts(starts),
         later="tok?move=1&from=2026-11-30",
     )
-    return dataclasses.replace(view, **changes)  # type: ignore[arg-type] # fields by name, as a test wants them
+    return msgspec.structs.replace(view, **changes)
 
 
 def a_cancel(**changes: object) -> CancelPage:
@@ -197,7 +197,7 @@ def a_cancel(**changes: object) -> CancelPage:
         zone="Europe/Berlin",
         host_first_name="Mia",
     )
-    return dataclasses.replace(view, **changes)  # type: ignore[arg-type] # fields by name, as a test wants them
+    return msgspec.structs.replace(view, **changes)
 
 
 def every_page(root: str = "../", say: Words = EN) -> dict[str, str]:
@@ -240,7 +240,8 @@ def every_page(root: str = "../", say: Words = EN) -> dict[str, str]:
     pages |= {
         "asking": dead_page(DeadPage(root=root, reason="used", ask=asking), say),
         "asking, errors": dead_page(
-            DeadPage(root=root, reason="used", ask=dataclasses.replace(asking, errors={"email": "No."})), say
+            DeadPage(root=root, reason="used", ask=msgspec.structs.replace(asking, errors={"email": "No."})),
+            say,
         ),
         "asked": dead_page(DeadPage(root=root, reason="used", ask=AskForm(action="", sent=True)), say),
         "front": front_page(root, say),
@@ -570,7 +571,7 @@ def test_a_confirmation_says_how_it_stands() -> None:
 @pytest.mark.parametrize("reason", REASONS)
 def test_a_dead_page_has_nothing_of_the_host_or_the_event_to_show(reason: DeadReason) -> None:
     # P7: a dead page is made from the reason alone, so nothing else can be in it.
-    assert {field.name for field in dataclasses.fields(DeadPage)} == {
+    assert {field.name for field in msgspec.structs.fields(DeadPage)} == {
         "root",
         "reason",
         "opens_at",

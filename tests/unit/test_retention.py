@@ -1,8 +1,8 @@
 """How long things are kept, from the environment: checked there, and what the store is told."""
 
-from dataclasses import asdict
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from chalicelib.bootstrap import _retention_of
@@ -18,7 +18,7 @@ def test_what_is_not_set_is_as_it_was() -> None:
     assert _retention_of(RetentionDays()) == Retention()
 
 
-@pytest.mark.parametrize("kept", list(asdict(RetentionDays())))
+@pytest.mark.parametrize("kept", list(msgspec.structs.asdict(RetentionDays())))
 def test_each_can_be_set(kept: str) -> None:
     settings = read_settings(BARE | {f"RETENTION_{kept.upper()}_DAYS": "90"})
     assert _retention_of(settings.retention) == Retention(**{kept: timedelta(days=90)})

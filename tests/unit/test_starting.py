@@ -1,0 +1,113 @@
+"""How a function starts: what it loads, and what it does before its first request (docs/adr/0008-cold-start.md)."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any, Final
+
+import botocore.session
+import pytest
+from botocore.exceptions import UnknownServiceError
+from botocore.loaders import Loader
+
+from chalicelib.store.session import quicken
+from infra.local.aws import use_local_aws
+
+LATE: Final = {"boto3", "icalendar", "jinja2"}  # what costs a cold start, and most requests do not need
+
+_LOOK: Final = """
+import gc, json, sys
+import app
+from chalicelib import bootstrap
+tops = {name.partition('.')[0] for name in sys.modules}
+print(json.dumps({
+    'tops': sorted(tops),
+    'consumers': sorted(name for name in sys.modules if name.startswith('chalicelib.consumers')),
+    'collecting': gc.isenabled(),
+    'frozen': gc.get_freeze_count(),
+    'routes': len(app.app.routes),
+    'functions': sorted(each.name for each in [*app.app.pure_lambda_functions, *app.app.event_sources]),
+    'connected': bootstrap._made is not None,
+}))
+"""
+
+
+def started(**given: str) -> dict[str, Any]:
+    """Import the app in a process of its own, with the given environment and nothing else; return what it has then."""
+    environ = {"PATH": os.environ["PATH"]}
+    use_local_aws(environ, "http://127.0.0.1:9")  # nobody listens there
+    done = subprocess.run(
+        [sys.executable, "-c", _LOOK], env=environ | given, check=True, capture_output=True, text=True
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+SETTINGS: Final = {"TABLE_NAME": "t", "SIGNING_SECRET_ID": "s"}
+
+
+def test_the_http_function_loads_its_doors_and_no_other_function() -> None:
+    """Each other function has a module of its own that Lambda calls; here they would be dead weight."""
+    here, there = started(), started(AWS_LAMBDA_FUNCTION_NAME="f", **SETTINGS)
+    assert there["consumers"] == []
+    assert there["functions"] == []
+    assert there["routes"] == here["routes"] > 40
+    assert {"outbox", "commands", "expiry", "mail", "redeem_link"} <= set(here["functions"])
+    assert not LATE & set(there["tops"])
+
+
+def test_it_is_ready_before_the_first_request_and_collects_garbage_from_then_on() -> None:
+    there = started(AWS_LAMBDA_FUNCTION_NAME="f", **SETTINGS)
+    assert there["connected"]
+    assert there["collecting"]
+    assert there["frozen"] > 10_000
+
+
+@pytest.mark.parametrize("settings", [{}, {"TABLE_NAME": "t"}, SETTINGS | {"RETENTION_LINK_DAYS": "soon"}])
+def test_settings_that_are_wrong_stop_no_start(settings: dict[str, str]) -> None:
+    """They are the first request's to tell, as a problem; a function that can't start only says 502."""
+    there = started(AWS_LAMBDA_FUNCTION_NAME="f", **settings)
+    assert not there["connected"]
+    assert there["collecting"]
+
+
+def test_elsewhere_nothing_is_read_from_the_environment_at_import() -> None:
+    """`make package` imports the app where there are no settings, and must see every function."""
+    here = started()
+    assert not here["connected"]
+    assert here["collecting"]
+    assert here["frozen"] == 0
+
+
+def test_a_quick_session_knows_the_same_services() -> None:
+    session: Any = botocore.session.Session(profile=None)
+    quicken(session)
+    known = session.get_available_services()
+    assert known == Loader().list_available_services("service-2")
+    client = session.create_client("sqs", region_name="us-east-1")
+    assert client.meta.service_model.service_name == "sqs"
+
+
+def test_a_quick_session_refuses_a_service_that_is_none() -> None:
+    session: Any = botocore.session.Session(profile=None)
+    quicken(session)
+    with pytest.raises(UnknownServiceError):
+        session.create_client("sqz", region_name="us-east-1")
+
+
+def test_a_quick_session_does_not_look_through_every_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore's own way of telling whether it knows a service is to open the folders of all of them."""
+    looked: list[str] = []
+    real = os.listdir
+
+    def listdir(path: str = ".") -> list[str]:
+        looked.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    session: Any = botocore.session.Session(profile=None)
+    quicken(session)
+    session.create_client("dynamodb", region_name="us-east-1")
+    others = [path for path in looked if "/data/" in path and "/dynamodb" not in path]
+    assert others == []
