@@ -38,12 +38,12 @@ def client(ministack: Ministack) -> Any:
 
 
 @pytest.fixture
-def site(ministack: Ministack, secret: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(ministack: Ministack, secret: str) -> Iterator[Site]:
     """A site that signs with what the secret says, and reads it anew whenever its world is made."""
-    with running_site(new_table(ministack.endpoint_url)) as site:
-        monkeypatch.delenv("SIGNING_KEYS")
-        monkeypatch.setenv("SIGNING_SECRET_ID", secret)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", ministack.endpoint_url)
+    with running_site(new_table(ministack.endpoint_url)) as site, pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SIGNING_KEYS")
+        patch.setenv("SIGNING_SECRET_ID", secret)
+        patch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", ministack.endpoint_url)
         bootstrap.forget()
         yield site
 
