@@ -39,8 +39,7 @@ class Shown(msgspec.Struct, frozen=True):
     later: str | None
 
 
-@dataclass(frozen=True)
-class _Piece:
+class _Piece(msgspec.Struct, frozen=True):
     """Starts that stand on one page: a day's, or an hour's of a day that has too many for one page."""
 
     date: date
