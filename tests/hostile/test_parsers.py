@@ -1,9 +1,13 @@
 """Every parser that strangers feed, on input near real input: an answer or a domain error, and nothing else."""
 
 import base64
+import email
+import email.policy
 import os
+import re
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from chalice.app import Request
@@ -11,19 +15,29 @@ from hypothesis import given, settings, strategies as st
 
 from chalicelib.api.call import JSON, Call, Limits
 from chalicelib.api.door import SMALL_BODY
-from chalicelib.api.schemas import EventTypeBody, LinksBody, RedeemBody
+from chalicelib.api.schemas import EventTypeBody, LinksBody, RedeemBody, WebhookBody
+from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload, ReplacePayload, RevokePayload
+from chalicelib.domain.addresses import is_public, read_address
+from chalicelib.domain.commands import CommandName, read_command, trace_of, without_secrets
 from chalicelib.domain.csv_links import judged, read_sheet
 from chalicelib.domain.csv_text import decode_csv
+from chalicelib.domain.decoding import decode_json
+from chalicelib.domain.deliveries import read_retry_after
 from chalicelib.domain.emails import is_email, normalise_email
+from chalicelib.domain.envelopes import read_envelope, write_envelope
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.event_types import check_event_settings
 from chalicelib.domain.listings import read_cursor, write_cursor
+from chalicelib.domain.mail_feedback import read_feedback
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.slots import offered_slots
 from chalicelib.domain.tokens import Keyring, Purpose, make_token, read_token
+from chalicelib.domain.webhooks import check_webhook_settings
+from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
+from tests.history.size import size
 from tests.hostile.mutations import near
 
-EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES") or "400")
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES") or size(400, 10_000))
 NOW: Final = datetime(2040, 1, 2, 8, tzinfo=UTC)
 RING: Final = Keyring(1, {1: bytes(range(32)), 2: bytes(32)})
 
@@ -136,3 +150,108 @@ def test_redeem(data: bytes) -> None:
         assert normalise_email(normal) == normal
         assert "\n" not in normal
         assert "\r" not in normal
+
+
+_PAYLOADS: Final[dict[CommandName, type[Any]]] = {
+    CommandName.GENERATE: GeneratePayload,
+    CommandName.REVOKE: RevokePayload,
+    CommandName.REDEEM: RedeemPayload,
+    CommandName.REPLACE: ReplacePayload,
+}
+
+
+@fuzz
+@given(near("command"))
+def test_command(data: bytes) -> None:
+    """A message is a command or refused, and what is told of a refused one can be said aloud (P7)."""
+    body = data.decode(errors="replace")
+    trace = msgspec.json.encode(trace_of(body)).decode()
+    assert without_secrets(trace) == trace
+    try:
+        command = read_command(body)
+        decode_json(command.payload, _PAYLOADS[command.command], "/payload")
+    except AdmitOneError as error:
+        told = without_secrets(f"{error.detail} {getattr(error, 'faults', '')}")
+        assert not re.search(r"(?<![\w-])[\w-]{36}(?![\w-])", told)
+
+
+@fuzz
+@given(near("webhook"))
+def test_webhook(data: bytes) -> None:
+    """A webhook that is taken names one place on the public internet, in plain letters."""
+    body = decoded(data, WebhookBody)
+    if body is None:
+        return
+    rules = Rules()
+    check_webhook_settings(body.settings(), rules, local=False)
+    try:
+        rules.enforce()
+    except AdmitOneError:
+        return
+    parts = urlsplit(body.url)
+    address = read_address(parts.hostname or "")
+    assert parts.scheme == "https"
+    assert address is None or is_public(address)
+    assert body.url.isascii()
+    assert body.url.isprintable()
+    assert parts.username is None
+
+
+@fuzz
+@given(near("bus"))
+def test_event_from_the_bus(data: bytes) -> None:
+    """What mail and webhooks are given is an event, or a ValueError that sends it to the dead-letter queue whole."""
+    try:
+        envelope = read_envelope(msgspec.json.decode(data, type=dict[str, Any]).get("detail"))
+    except (ValueError, RecursionError):
+        return
+    assert read_envelope(msgspec.json.decode(write_envelope(envelope))) == envelope
+
+
+@fuzz
+@given(near("feedback"))
+def test_word_of_ses(data: bytes) -> None:
+    """What SES says of a mail is ours, another's, or a ValueError."""
+    try:
+        feedback = read_feedback(msgspec.json.decode(data, type=dict[str, Any]).get("detail"))
+    except (ValueError, RecursionError):
+        return
+    if feedback is not None:
+        assert feedback.mail_id.event_id.startswith("evt_")
+
+
+@fuzz
+@given(
+    st.one_of(
+        st.text(max_size=60), st.sampled_from(["9" * 400, "-1", "Thu, 01 Jan 1970 00:00:00 GMT", "1e9"])
+    )
+)
+def test_retry_after(value: str) -> None:
+    """Whatever an endpoint answers, the wait is a length of time."""
+    assert read_retry_after(value, NOW) >= timedelta(0)
+
+
+@fuzz
+@given(near("heading"), near("heading"))
+def test_mail_headers(name: bytes, subject: bytes) -> None:
+    """Nothing that anyone typed begins a header of its own, names a second addressee, or ends the headers early."""
+    texts = [raw.decode("utf-8", errors="replace") for raw in (name, subject)]
+    heading = Heading(
+        sender=Mailbox(texts[0], "booking@example.com"),
+        to=Mailbox(texts[0], "grace@example.com"),
+        reply_to=Mailbox(texts[1], "ada@example.com"),
+        date=NOW,
+        message_id="id@admit-one",
+        language="en",
+    )
+    raw = mail_bytes(Mail(subject=texts[1], text="Hello.", html="<p>Hello.</p>"), heading)
+
+    mail = email.message_from_bytes(raw, policy=email.policy.default)
+
+    assert [header.lower() for header in mail.keys()] == [  # noqa: SIM118 - a header may be there twice
+        "content-type", "mime-version", "from", "to", "reply-to", "subject", "date", "message-id",
+        "content-language", "auto-submitted",
+    ]  # fmt: skip
+    assert [address.addr_spec for address in mail["to"].addresses] == ["grace@example.com"]
+    assert [address.addr_spec for address in mail["reply-to"].addresses] == ["ada@example.com"]
+    assert raw.partition(b"\r\n\r\n")[0].isascii()

@@ -770,6 +770,40 @@ def test_no_secret_is_in_the_table_the_events_or_the_log(
         assert secret[-13:] not in left
 
 
+def test_a_mail_holds_its_own_readers_token_and_no_other(post: Post, host: Caller) -> None:
+    """P7: a link goes to its recipient, a booking's page to its invitee; a host's mail opens nothing when passed on."""
+    link = host.link(recipient=RECIPIENT)
+    queued(ask(host, link))
+    used = host.link()
+    booking = made(post.site.redeem(used, at(days=1)))
+    assert told(post.events()) == []
+    ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", {"start": at(days=2)}))
+    assert told(post.events()) == []
+    ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+    assert told(post.events()) == []
+    tokens = {
+        "link": token_of(link),
+        "used link": token_of(used),
+        "booking": booking["url"].rpartition("/")[2],
+        "key": host.key.secret.removeprefix("ao_"),
+    }
+
+    held = [
+        (mail["to"].addresses[0].addr_spec, {name for name, token in tokens.items() if token in whole(mail)})
+        for mail in post.mails()
+    ]
+
+    assert len(held) == 7
+    assert [tokens for to, tokens in held if to == ADA] == [set()] * 3
+    assert [tokens for to, tokens in held if to == GRACE] == [{"link"}, {"booking"}, {"booking"}, set()]
+
+
+def whole(mail: EmailMessage) -> str:
+    """Return headers and every part of a mail, decoded."""
+    parts = [part.get_payload(decode=True) for part in mail.walk()]
+    return mail.as_string() + "".join(part.decode() for part in parts if isinstance(part, bytes))
+
+
 def test_files_are_whole_and_named_by_time_and_event(post: Post, host: Caller, folder: Path) -> None:
     booked(post.site, host)
     [event] = post.events("booking.confirmed")

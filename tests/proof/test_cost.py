@@ -4,6 +4,7 @@ import base64
 import json
 from functools import partial
 
+from tests.history.size import size
 from tests.proof.harness import (
     Answer,
     Client,
@@ -17,7 +18,7 @@ from tests.proof.harness import (
 )
 from tests.proof.proxy import Proxy, is_note
 
-FORGERIES = 1000
+FORGERIES = size(1000, 100_000)
 SAME_ID = {"X-Correlation-Id": "the-same-for-all"}  # it is in the body, so that bodies can be compared whole
 
 
