@@ -31,6 +31,18 @@ CORS_ORIGIN: Final = "https://app.example"
 _CAUSE: Final = Cause("system:test", "test")
 
 
+class NotingMinistack(Ministack):
+    """One whose IAM is enforced, and which notes what it grants."""
+
+    def __init__(self, notes: Path) -> None:
+        super().__init__(enforce_iam=True)
+        self._notes = notes
+
+    def _command(self, port: int, files: Path) -> list[str]:
+        *python, _, _ = super()._command(port, files)  # python -P -m ministack
+        return [*python, str(Path(__file__).with_name("recording_iam.py")), str(self._notes)]
+
+
 @dataclass(frozen=True)
 class Stack:
     """A deployed stack: its services, its resources by the template's names, its REST API, a world over its table."""
@@ -39,6 +51,8 @@ class Stack:
     package: Package
     mails: Path
     """What it sent by mail, one file each."""
+    rights_used: Path
+    """Every right that IAM was asked for and granted, a line each; see `recording_iam`."""
 
     def client(self, service: str) -> Any:
         """Return a client of one of the stack's services, e.g. `sqs`."""
@@ -114,13 +128,15 @@ def _api_url(engine: Ministack, api_id: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def _deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The one stack of the test run, for fixtures that outlast a test; a test takes `stack`."""
     del no_real_aws
     package = local_package()
     mails = tmp_path_factory.mktemp("mails")
     template = with_local_variables(package.read_template(), {"MAIL_DIRECTORY": str(mails)})
     template = with_local_rights(template)
-    with Ministack(enforce_iam=True) as engine:
+    notes = tmp_path_factory.mktemp("rights") / "used"
+    with NotingMinistack(notes) as engine:
         verify_sender(engine.endpoint_url)
         first = {"CorsOrigins": CORS_ORIGIN}  # of both: ministack makes an API anew whose definition changes
         put_template(engine.endpoint_url, NAME, package, template, first)
@@ -132,7 +148,7 @@ def _deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> It
             "CorsOrigins": CORS_ORIGIN,
         }
         put_template(engine.endpoint_url, NAME, package, template, parameters)
-        stack = Stack(engine, package, mails)
+        stack = Stack(engine, package, mails, notes)
         # ministack does not set TTL from CloudFormation; that the template asks for it is tested by itself.
         wanted = template["Resources"]["Table"]["Properties"]["TimeToLiveSpecification"]
         name = stack.physical_id("Table")
@@ -141,15 +157,22 @@ def _deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def stack(_deployed: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
+def stack(deployed: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """The one stack of the test run. A test makes hosts of its own in it (P9). In-process clients reach it too."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", _deployed.engine.endpoint_url)
-    return _deployed
+    monkeypatch.setenv("AWS_ENDPOINT_URL", deployed.engine.endpoint_url)
+    return deployed
 
 
 @pytest.fixture
 def inbox(stack: Stack) -> Iterator[Inbox]:
     """A queue that gets whatever comes out on the stack's bus."""
+    with listening(stack) as inbox:
+        yield inbox
+
+
+@contextlib.contextmanager
+def listening(stack: Stack) -> Iterator[Inbox]:
+    """Give a queue that gets whatever comes out on the stack's bus for as long as the block lasts."""
     inbox, events = Inbox(stack.engine.endpoint_url), stack.client("events")
     bus = stack.physical_id("EventBus")
     events.put_rule(Name=inbox.name, EventBusName=bus, EventPattern=json.dumps({"source": ["admit-one"]}))

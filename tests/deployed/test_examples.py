@@ -23,16 +23,16 @@ GRACE: Final = {"name": "Grace Hopper", "email": "grace@invitees.example"}
 
 
 @pytest.fixture(scope="module")
-def machines(_deployed: Stack) -> Iterator[str]:
+def machines(deployed: Stack) -> Iterator[str]:
     """The example's state machine, over the stack's functions behind the real runtime client."""
-    with behind_runtime_client(_deployed, "GenerateLinks", "RedeemLink", "RevokeLinks") as arns:
+    with behind_runtime_client(deployed, "GenerateLinks", "RedeemLink", "RevokeLinks") as arns:
         definition = (EXAMPLES / "step-functions.json").read_text()
         for logical_id, arn in arns.items():
             definition = definition.replace("${" + logical_id + "Arn}", arn)
         assert "${" not in definition
-        client = _deployed.client("stepfunctions")
+        client = deployed.client("stepfunctions")
         made = client.create_state_machine(
-            name="example", definition=definition, roleArn=_role(_deployed, arns)
+            name="example", definition=definition, roleArn=_role(deployed, arns)
         )
         yield made["stateMachineArn"]
         client.delete_state_machine(stateMachineArn=made["stateMachineArn"])

@@ -1,0 +1,35 @@
+"""ministack, noting every right that a role was allowed to use. Usage: python -P recording_iam.py FILE.
+
+Its IAM decides as AWS documents it: a transaction's items one by one, an index by its own ARN. Each decision is a
+line, a JSON array of the role's session, the action and the resource.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ministack.core import iam_evaluator
+
+
+def note_into(file: Path) -> None:
+    """Have each yes of ministack's IAM appended to a file."""
+    file.touch()
+    decide = iam_evaluator.evaluate
+
+    def noting(context: Any, *policies: Any) -> Any:
+        result = decide(context, *policies)
+        if result.decision == "Allow":
+            line = json.dumps([context.principal_arn, context.action, context.resource_arn])
+            with file.open("a") as notes:
+                notes.write(f"{line}\n")
+        return result
+
+    iam_evaluator.evaluate = noting
+
+
+if __name__ == "__main__":
+    note_into(Path(sys.argv.pop()))
+    from ministack.app import main
+
+    main()

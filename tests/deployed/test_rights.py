@@ -1,0 +1,430 @@
+"""No right is granted for nothing: each function does its whole job once, and IAM notes what it was asked for.
+
+What is held against that note is every action on every resource that a function's role has in the deployed stack. AWS
+does some things by these roles that ministack does by itself: what Lambda needs follows from the mappings, and the few
+others stand in a list, each with its reason.
+"""
+
+import dataclasses
+import json
+import secrets
+import socket
+import threading
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import httpx
+import msgspec
+import pytest
+
+from chalicelib.domain.api_keys import Caller, Role
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.deliveries import MOST_TRIES, Delivery, replayed
+from chalicelib.domain.links import LinkSettings
+from chalicelib.service.generate import GenerateRequest, generate
+from infra.functions import logical_id, read_config
+from infra.local.engines import ROOT
+from infra.local.mail import LOCAL_SENDER, verify_sender
+from tests.deployed.conftest import Stack, listening
+from tests.deployed.shared import event_type_of, until
+from tests.deployed.test_imports import drop, result
+from tests.endpoints import Endpoint, answer
+from tests.integration.doors import JSON, redeem_body
+from tests.integration.outside import Inbox
+
+pytestmark = pytest.mark.timeout(400)
+
+FUNCTIONS: Final = sorted(read_config(ROOT)["lambda_functions"])
+CAUSE: Final = Cause("system:test", "test")
+EMAIL: Final = "grace@invitees.example"
+
+Right = tuple[str, str]
+"""An action, and the resource that it is allowed on, perhaps with wildcards."""
+
+# What Lambda itself does by a function's role: reads what calls it, and puts away what could not be told.
+READS_QUEUE: Final = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+READS_STREAM: Final = {
+    "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
+}  # fmt: skip
+PUTS_AWAY: Final = {"s3:ListBucket", "s3:PutObject"}
+
+# That each function has such a log, and which are traced, is what tests/infra/test_template.py looks at.
+OF_EVERY_FUNCTION: Final = {
+    "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
+}  # fmt: skip
+
+# (function, action) → why AWS asks for it where ministack does not, and the test of what it is for.
+ASKED_BY_AWS_ALONE: Final = {
+    ("import_csv", "s3:ListBucket"): (
+        "S3 says of a file that is gone 404 with it and 403 without, and 403 is tried ten times over; "
+        "test_import_csv.py has what becomes of a file that is gone"
+    ),
+    ("mail", "ses:SendRawEmail"): (
+        "SES v2's SendEmail asks for it besides where the mail comes whole; test_mail.py has that it does"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def unused(deployed: Stack) -> dict[str, set[Right]]:
+    """The rights of each function that nothing was seen to need, once each has done all that it can be asked for."""
+    before = len(_granted(deployed))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", deployed.engine.endpoint_url)
+        _work(deployed)
+
+        def look() -> dict[str, set[Right]]:
+            asked = _granted(deployed)[before:]
+            return {name: _unused(deployed, name, asked) for name in FUNCTIONS}
+
+        # Streams and queues take their time; what is left when they are done stays.
+        return until(look, lambda found: not any(_unexplained(name, found[name]) for name in FUNCTIONS), 60)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_right_of_a_function_is_one_that_it_uses(unused: dict[str, set[Right]], function: str) -> None:
+    assert _unexplained(function, unused[function]) == set()
+
+
+def test_what_is_explained_is_neither_seen_nor_gone(unused: dict[str, set[Right]]) -> None:
+    left = {(function, action) for function in FUNCTIONS for action, _ in unused[function]}
+    assert set(ASKED_BY_AWS_ALONE) - left == set(), "no longer so: take the reason away too"
+
+
+def _unexplained(function: str, rights: set[Right]) -> set[Right]:
+    return {right for right in rights if (function, right[0]) not in ASKED_BY_AWS_ALONE}
+
+
+def _granted(stack: Stack) -> list[list[str]]:
+    """Return what IAM has granted so far: to whom, the action, the resource."""
+    return [json.loads(line) for line in stack.rights_used.read_text().splitlines()]
+
+
+def _unused(stack: Stack, function: str, asked: list[list[str]]) -> set[Right]:
+    role = (
+        stack.client("lambda")
+        .get_function_configuration(FunctionName=stack.physical_id(logical_id(function)))["Role"]
+        .rpartition("/")[2]
+    )
+    used = {
+        (action.removesuffix("Batch"), resource)  # SQS has no action for batches; ministack invents one
+        for whom, action, resource in asked
+        if f":assumed-role/{role}/" in whom
+    }
+    by_lambda = _needed_by_lambda(stack, function)
+    return {
+        (action, resource)
+        for action, resource in _rights(stack, role)
+        if action not in OF_EVERY_FUNCTION
+        and not any(action == a and fnmatchcase(r, resource) for a, r in used)
+        and not any(action == a and fnmatchcase(r, resource) for a, r in by_lambda)
+    }
+
+
+def _rights(stack: Stack, role: str) -> set[Right]:
+    """Return every action on every resource that a role's policies allow."""
+    iam = stack.client("iam")
+    return {
+        (action, resource)
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+        for statement in iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]
+        for action in _listed(statement["Action"])
+        for resource in _listed(statement["Resource"])
+        if action != "sqs:SendMessageBatch"  # what only ministack knows
+    }
+
+
+def _needed_by_lambda(stack: Stack, function: str) -> set[Right]:
+    """Return what Lambda asks for in the function's name, by the mappings that there are."""
+    found = set[Right]()
+    name = stack.physical_id(logical_id(function))
+    for mapping in stack.client("lambda").list_event_source_mappings(FunctionName=name)[
+        "EventSourceMappings"
+    ]:
+        source = mapping["EventSourceArn"]
+        found |= {(action, source) for action in (READS_STREAM if "/stream/" in source else READS_QUEUE)}
+        away = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        if away:
+            found |= {(action, f"{away}{place}") for action in PUTS_AWAY for place in ("", "/record")}
+    return found
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _work(stack: Stack) -> None:
+    """Have every function do all of its job."""
+    event_type = event_type_of(stack)
+    with listening(stack) as inbox:
+        _team(stack, event_type)
+        _functions(stack, event_type)
+        _commands(stack, event_type)
+        _expiry(stack, event_type)
+        _import(stack, event_type)
+        _stream(stack)
+        _webhooks(stack, event_type)
+        _mail(stack, event_type)
+        _restore(stack, event_type, inbox)
+
+
+def _start(stack: Stack, days: int) -> str:
+    return rfc3339((stack.world.now() + timedelta(days=days)).replace(minute=0, second=0, microsecond=0))
+
+
+def _ok(response: httpx.Response) -> Any:
+    assert response.is_success, response.text
+    return response.json() if response.content else None
+
+
+def _messages(*bodies: object) -> dict[str, Any]:
+    """Return messages as SQS's mapping hands them to a function."""
+    return {
+        "Records": [
+            {
+                "messageId": secrets.token_hex(8), "receiptHandle": "r", "eventSource": "aws:sqs",
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "body": body if isinstance(body, str) else json.dumps(body),
+            }
+            for body in bodies
+        ]
+    }  # fmt: skip
+
+
+def _searches(event_type: dict[str, Any]) -> list[dict[str, str]]:
+    """Return lists that need each index: by host, by event type, by what is due, by each kind of search."""
+    host = {"hostId": event_type["hostId"]}
+    return [
+        host | {"status": "active"},
+        host | {"eventTypeId": event_type["eventTypeId"]},
+        host | {"status": "expired"},
+        host | {"q": "deal-1"},
+        host | {"q": EMAIL},
+        host | {"q": "Lab"},
+    ]
+
+
+def _team(stack: Stack, event_type: dict[str, Any]) -> None:
+    """HTTP, and the authorizer before it: make, list, replace what is dead, delete, read the history."""
+    settings = {"label": "Label", "externalId": "deal-1", "recipient": {"email": EMAIL}}
+    with stack.http() as http:
+        links = _ok(
+            http.post("/v1/links", json={"eventTypeId": event_type["eventTypeId"], "count": 2, **settings})
+        )["links"]
+        for query in _searches(event_type):
+            _ok(http.get("/v1/links", params=query))
+        dead = f"/v1/links/{links[0]['linkId']}"
+        _ok(http.post(f"{dead}/revoke"))
+        _ok(http.post(f"{dead}/replace"))
+        _ok(http.get(f"{dead}/history"))
+        _ok(http.delete(dead))
+        booked = {**redeem_body(_start(stack, 2)), "invitee": {"name": "Grace", "email": EMAIL}}
+        _ok(http.post(links[1]["url"] + "/redeem", json=booked, headers=JSON))
+
+
+def _functions(stack: Stack, event_type: dict[str, Any]) -> None:
+    """The functions that are called by name."""
+    host = {"hostId": event_type["hostId"]}
+    asked = {**host, "eventTypeId": event_type["eventTypeId"], "count": 2, "idempotencyKey": "rights"}
+    made = stack.invoke("GenerateLinks", asked)
+    assert stack.invoke("GenerateLinks", asked) == made
+    first, second = (link["linkId"] for link in made["links"])
+    for query in _searches(event_type):
+        stack.invoke("ListLinks", query)
+    stack.invoke("RedeemLink", {**host, "linkId": first, **redeem_body(_start(stack, 3))})
+    stack.invoke("RevokeLinks", {**host, "linkIds": [second]})
+
+
+def _commands(stack: Stack, event_type: dict[str, Any]) -> None:
+    """Each command, one of them of a link that is dead, and one that can't be followed."""
+    host = {"hostId": event_type["hostId"]}
+
+    def follow(command: str, **payload: Any) -> None:
+        body = {"id": f"c-{secrets.token_hex(6)}", "command": command, "payload": {**host, **payload}}
+        assert stack.invoke("Commands", _messages(body)) == {"batchItemFailures": []}
+
+    follow("generate", eventTypeId=event_type["eventTypeId"], count=1)
+    with stack.http() as http:
+        asked = {"eventTypeId": event_type["eventTypeId"], "count": 2}
+        first, second = (link["linkId"] for link in _ok(http.post("/v1/links", json=asked))["links"])
+    follow("redeem", linkId=first, **redeem_body(_start(stack, 4)))
+    follow("revoke", linkIds=[second])
+    follow("replace", linkId=second)
+    stack.invoke("Commands", _messages("{"))
+    _empty(stack, "CommandDlq")
+
+
+def _expiry(stack: Stack, event_type: dict[str, Any]) -> None:
+    """A link that was made an hour ago and expired since."""
+    past = stack.world.now() - timedelta(hours=1)
+    world = dataclasses.replace(stack.world, now=lambda: past)
+    request = GenerateRequest(
+        event_type_id=event_type["eventTypeId"],
+        links=[LinkSettings(expires_at=past + timedelta(minutes=5))],
+        from_items=False,
+        idempotency_key=None,
+        body_hash="",
+    )
+    generate(world, Caller("", Role.HOST, event_type["hostId"]), request, CAUSE)
+    stack.invoke("Expiry", _scheduled())
+
+
+def _import(stack: Stack, event_type: dict[str, Any]) -> None:
+    """A file, and one version of it twice: the second time, what was made is read."""
+    where = f"{event_type['hostId']}/{event_type['eventTypeId']}/rights.csv"
+    drop(stack, where, "label\nA\n")
+    assert len(result(stack, where)) == 1
+    bucket, s3 = stack.outputs["ImportBucketName"], stack.client("s3")
+    head = s3.head_object(Bucket=bucket, Key=f"imports/{where}")
+    found = {"key": f"imports/{where}", "etag": head["ETag"].strip('"'), "version-id": head["VersionId"]}
+    event = {"detail": {"bucket": {"name": bucket}, "object": {**found, "size": 1, "sequencer": "0"}}}
+    for _ in range(2):
+        assert stack.invoke("ImportCsv", _messages(event)) == {"batchItemFailures": []}
+
+
+def _stream(stack: Stack) -> None:
+    """A record that can't be told, which goes to the dead letters; the rest of the job is what all others set off."""
+    image = {"pk": {"S": "LINK#x"}, "sk": {"S": "LINK"}}
+    change = {"Keys": image, "NewImage": image, "SequenceNumber": "1", "ApproximateCreationDateTime": 1.0}
+    record = {"eventSource": "aws:dynamodb", "eventName": "INSERT", "dynamodb": change}
+    assert stack.invoke("Outbox", {"Records": [record]}) == {"batchItemFailures": []}
+    assert _empty(stack, "OutboxDlq") == 1
+
+
+def _webhooks(stack: Stack, event_type: dict[str, Any]) -> None:
+    """Deliveries that are taken, tried again, given up, found by the schedule; a webhook that is gone."""
+    with Endpoint([answer(204)]) as endpoint, stack.http() as http:
+        asked = {"url": endpoint.url, "hostId": event_type["hostId"], "events": ["link.revoked"]}
+        webhook = _ok(http.post("/v1/webhooks", json=asked))["webhookId"]
+        _ok(http.post(f"/v1/webhooks/{webhook}/test"))
+        until(lambda: len(endpoint.requests), bool)
+
+        def revoked() -> Delivery:
+            """Have a link revoked; return the delivery that tells it, once it has ended."""
+            links = _ok(http.post("/v1/links", json={"eventTypeId": event_type["eventTypeId"]}))["links"]
+            _ok(http.post(f"/v1/links/{links[0]['linkId']}/revoke"))
+            told = until(lambda: _told(stack, webhook, links[0]["linkId"]), bool)
+            assert told is not None
+            return told
+
+        endpoint.answers = [answer(500), answer(204)]
+        done = revoked()
+        endpoint.answers = [answer(500)]
+        last = _waiting(stack, done, tries=MOST_TRIES - 1)
+        stack.invoke("WebhookDeliver", _messages({"webhookId": webhook, "deliveryId": last.delivery_id}))
+        assert _empty(stack, "WebhookDlq") >= 1
+        endpoint.answers = [answer(204)]
+        _waiting(stack, done, tries=0, due_at=stack.world.now())
+        stack.invoke("WebhookRetry", _scheduled())
+
+        def changing(connection: socket.socket, over: threading.Event) -> None:
+            """Answer when the host has changed the webhook, so that the sender has to read it once more."""
+            _ok(http.patch(f"/v1/webhooks/{webhook}", json={"events": ["link.revoked", "link.used"]}))
+            answer(410)(connection, over)
+
+        endpoint.answers = [changing]
+        assert revoked().failure == "gone"
+
+
+def _told(stack: Stack, webhook_id: str, link_id: str) -> Delivery | None:
+    """Return the delivery of a link's event to a webhook, once it has ended."""
+    for _, delivery in stack.world.store.deliveries.page(webhook_id, None, None, "9", 50):
+        if delivery is not None and link_id in delivery.body and delivery.ended_at is not None:
+            return delivery
+    return None
+
+
+def _waiting(stack: Stack, done: Delivery, **how: Any) -> Delivery:
+    """Have a delivery that ended wait to be made once more, with no message for it."""
+    _, stands = stack.world.store.deliveries.read(done.webhook_id, done.delivery_id)
+    assert stands is not None
+    again = replayed(stands, None, stack.world.now())
+    assert again is not None
+    waiting = msgspec.structs.replace(again, tries_before=0, **how)
+    assert stack.world.store.deliveries.change(waiting, CAUSE, seen=stands.sequence)
+    return waiting
+
+
+def _mail(stack: Stack, event_type: dict[str, Any]) -> None:
+    """A link that is mailed at the second try, since SES does not take it at the first; and a bounce of it."""
+    with stack.http() as http:
+        asked = {"eventTypeId": event_type["eventTypeId"], "recipient": {"email": EMAIL}}
+        link = _ok(http.post("/v1/links", json=asked))["links"][0]
+        stack.client("sesv2").delete_email_identity(EmailIdentity=LOCAL_SENDER)
+        try:
+            _ok(http.post(f"/v1/links/{link['linkId']}/send", json={}))
+            put_off = "sqs:ChangeMessageVisibility"
+            until(lambda: any(put_off == action for _, action, _ in _granted(stack)), bool)
+        finally:
+            verify_sender(stack.engine.endpoint_url)
+        _ok(http.post(f"/v1/links/{link['linkId']}/send", json={"message": "Again"}))
+    tags = {
+        "ses:configuration-set": [stack.physical_id("MailConfigurationSet")], "eventId": ["evt_" + "a" * 26],
+        "addressee": ["recipient"], "linkId": [link["linkId"]], "hostId": [link["hostId"]],
+        "eventTypeId": [link["eventTypeId"]],
+    }  # fmt: skip
+    bounce = {"bounceType": "Permanent", "bounceSubType": "General", "timestamp": "2026-11-23T10:14:05.120Z"}
+    mail = {"timestamp": "2026-11-23T10:14:02.000Z", "messageId": "m", "destination": [EMAIL], "tags": tags}
+    told = {
+        "eventType": "Bounce",
+        "mail": mail,
+        "bounce": {**bounce, "bouncedRecipients": [], "feedbackId": "f"},
+    }
+    event = {"source": "aws.ses", "detail-type": "Email Bounced", "detail": told}
+    assert stack.invoke("MailFeedback", _messages(event)) == {"batchItemFailures": []}
+
+
+def _restore(stack: Stack, event_type: dict[str, Any], inbox: Inbox) -> None:
+    """Events of later than the table knows: a link used, one deleted, a booking cancelled; and the end."""
+    with stack.http() as http:
+        asked = {"eventTypeId": event_type["eventTypeId"], "count": 3}
+        links = _ok(http.post("/v1/links", json=asked))["links"]
+        body = redeem_body(_start(stack, 5))
+        booking = _ok(http.post(links[0]["url"] + "/redeem", json=body, headers=JSON))
+        _ok(http.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+        _ok(http.delete(f"/v1/links/{links[1]['linkId']}"))
+        body = redeem_body(_start(stack, 6))
+        _ok(http.post(links[2]["url"] + "/redeem", json=body, headers=JSON))
+    events: list[dict[str, Any]] = []
+
+    def told(kind: str, link: dict[str, Any]) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            events.extend(each["detail"] for each in inbox.take())
+            return next((e for e in events if (e["type"], e["linkId"]) == (kind, link["linkId"])), None)
+
+        found = until(look, bool)
+        assert found is not None
+        return found
+
+    used, deleted = told("link.used", links[0]), told("link.deleted", links[1])
+    cancelled = told("booking.cancelled", links[0])
+    confirmed = told("booking.confirmed", links[2])
+    later = [
+        used | {"sequence": 900},
+        deleted | {"sequence": 900, "linkId": links[2]["linkId"]},
+        confirmed
+        | {"sequence": 900, "type": "booking.cancelled", "data": confirmed["data"] | cancelled["data"]},
+    ]
+    assert stack.invoke("Restore", _messages(*({"detail": event} for event in later))) == {
+        "batchItemFailures": []
+    }
+    stack.invoke("Restore", {"end": {"everything": False}})
+
+
+def _empty(stack: Stack, queue: str) -> int:
+    """Take what is in a queue, and return how many messages that were."""
+    sqs, url, count = stack.client("sqs"), stack.physical_id(queue), 0
+    while letters := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+        for letter in letters:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+            count += 1
+    return count
+
+
+def _scheduled() -> dict[str, Any]:
+    return {
+        "version": "0", "id": secrets.token_hex(8), "account": "1", "region": "us-east-1", "source": "aws.events",
+        "time": "2026-11-21T00:00:00Z", "detail-type": "Scheduled Event", "resources": [], "detail": {},
+    }  # fmt: skip
