@@ -20,8 +20,11 @@ class Queue:
         self._aws = aws
         self._url = url
 
-    def send(self, body: str, *, delay_seconds: int = 0) -> None:
+    def send(self, body: str, *, delay_seconds: int = 0, tenant: str | None = None) -> None:
         """Put one message on the queue, to be seen after `delay_seconds` (0 to 900).
+
+        Messages of one `tenant` do not hold up those of others, however many there are and however slow they are to
+        be seen to: SQS gives out the others' first (its fair queues).
 
         Raises `QueueUnavailableError`, `PayloadTooLargeError` (over 1 MiB).
         """
@@ -30,14 +33,17 @@ class Queue:
             raise PayloadTooLargeError(f"A message takes {MOST_BYTES} bytes, this one has {_size(text)}.")
         delay = min(delay_seconds, _LONGEST_DELAY_SECONDS)
         try:
-            self._client.send_message(QueueUrl=self._url, MessageBody=text, DelaySeconds=delay)
+            self._client.send_message(
+                QueueUrl=self._url, MessageBody=text, DelaySeconds=delay, **_group(tenant)
+            )
         except FAILURES as error:
             raise QueueUnavailableError(f"The queue refused a message: {failure_of(error)}.") from error
 
-    def send_many(self, bodies: Sequence[str], *, delay_seconds: int = 0) -> dict[int, str]:
+    def send_many(self, bodies: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[int, str]:
         """Put messages on the queue, ten a call; return what was refused: place in `bodies` → why.
 
-        A message whose reply was lost counts as refused: sent again, it may be there twice.
+        A message whose reply was lost counts as refused: sent again, it may be there twice. `tenants` has whose each
+        message is, or is empty.
         """
         texts = [_safe(body) for body in bodies]
         sizes = [_size(text) for text in texts]
@@ -46,11 +52,11 @@ class Queue:
             for place, size in enumerate(sizes)
             if size > MOST_BYTES
         }
-        delay = min(delay_seconds, _LONGEST_DELAY_SECONDS)
         good = [(place, size) for place, size in enumerate(sizes) if place not in refused]
         for places in chunks_of(good, most=_MOST_MESSAGES, most_bytes=MOST_BYTES):
             entries = [
-                {"Id": str(place), "MessageBody": texts[place], "DelaySeconds": delay} for place in places
+                {"Id": str(place), "MessageBody": texts[place], **_group(tenants[place] if tenants else None)}
+                for place in places
             ]
             try:
                 answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
@@ -77,6 +83,10 @@ class Queue:
 def _safe(body: str) -> str:
     """Return JSON text without the two characters of a JSON string that SQS does not take."""
     return body.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+
+
+def _group(tenant: str | None) -> dict[str, str]:
+    return {} if tenant is None else {"MessageGroupId": tenant}
 
 
 def _size(text: str) -> int:

@@ -106,7 +106,8 @@ def _attempt(world: World, webhook: Webhook, delivery: Delivery, cause: Cause) -
     later = _change(world, postponed(delivery, attempt, wait, now), cause, delivery.sequence)
     if later is not None and in_queue(wait) and world.webhook_queue is not None:
         try:
-            world.webhook_queue.send(message_of(later), delay_seconds=-int(-wait.total_seconds() // 1))
+            seconds = -int(-wait.total_seconds() // 1)
+            world.webhook_queue.send(message_of(later), delay_seconds=seconds, tenant=later.host_id)
         except QueueUnavailableError:
             log.warning("delivery %s waits for the schedule: the queue is unavailable", later.delivery_id)
     return later

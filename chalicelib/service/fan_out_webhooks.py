@@ -46,10 +46,14 @@ def fan_out(world: World, message: str) -> list[Delivery]:
 
 
 def send_all(world: World, deliveries: list[Delivery]) -> None:
-    """Queue deliveries to be tried at once. Raises `QueueUnavailableError` where one was refused."""
+    """Queue deliveries to be tried at once, each as its host's: no slow endpoint holds up another host's.
+
+    Raises `QueueUnavailableError` where one was refused.
+    """
     if world.webhook_queue is None or not deliveries:
         return
-    refused = world.webhook_queue.send_many([message_of(delivery) for delivery in deliveries])
+    messages = [message_of(delivery) for delivery in deliveries]
+    refused = world.webhook_queue.send_many(messages, tenants=[delivery.host_id for delivery in deliveries])
     if refused:
         raise QueueUnavailableError(
             f"The queue refused {len(refused)} messages: {next(iter(refused.values()))}."

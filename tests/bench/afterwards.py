@@ -34,12 +34,12 @@ class _Outside:
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    def send(self, body: str, *, delay_seconds: int = 0) -> None:
-        del delay_seconds
+    def send(self, body: str, *, delay_seconds: int = 0, tenant: str | None = None) -> None:
+        del delay_seconds, tenant
         self.messages.append(body)
 
-    def send_many(self, bodies: Sequence[str], *, delay_seconds: int = 0) -> dict[int, str]:
-        del delay_seconds
+    def send_many(self, bodies: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[int, str]:
+        del tenants
         self.messages += bodies
         return {}
 

@@ -22,6 +22,7 @@ COLUMNS: Final = ("DynamoDB", "API Gateway", "Lambda", "bus and queues", "logs a
 
 LAMBDA_DOLLARS_A_GB_SECOND: Final = 0.0000133334
 SQS_DOLLARS_A_MILLION: Final = 0.40
+FAIR_DOLLARS_A_MILLION: Final = 0.10  # more, for messages that say whose they are
 EVENT_DOLLARS_A_MILLION: Final = 1.00
 ARCHIVE_DOLLARS_A_GB: Final = 0.10 + 0.023 * 40 / 30  # taken in, and kept for EventArchiveDays
 LOG_DOLLARS_A_GB: Final = 0.50
@@ -63,6 +64,7 @@ class Use:
     rcu: float = 0
     requests: float = 0
     sqs: float = 0
+    fair: float = 0
     events: float = 0
     log_kb: float = 0
     traces: float = 0
@@ -101,7 +103,8 @@ class Use:
             self.requests * REST_DOLLARS_A_MILLION,
             self.calls * LAMBDA_DOLLARS_A_MILLION + self.gb_seconds * _MILLION * LAMBDA_DOLLARS_A_GB_SECOND,
             self.events * (EVENT_DOLLARS_A_MILLION + EVENT_KB * gb * ARCHIVE_DOLLARS_A_GB)
-            + self.sqs * SQS_DOLLARS_A_MILLION,
+            + self.sqs * SQS_DOLLARS_A_MILLION
+            + self.fair * FAIR_DOLLARS_A_MILLION,
             self.log_kb * gb * LOG_DOLLARS_A_GB + self.traces * TRACE_DOLLARS_A_MILLION,
             self.mails
             * (MAIL_DOLLARS_A_THOUSAND * _MILLION / 1000 + ATTACHED_KB * gb * ATTACHED_DOLLARS_A_GB),
@@ -153,6 +156,7 @@ def _uses(measured: dict[str, dict[str, Any]], page: dict[str, int]) -> dict[str
     webhook.units(measured["fan-out of one event, no webhook"], -1)
     webhook.units(measured["deliver to a webhook, first try taken"])
     webhook.sqs += SQS_A_MESSAGE
+    webhook.fair += SQS_A_MESSAGE
     webhook.call(512, DELIVER_MS)
     webhook.out_kb += EVENT_KB
     mails.units(measured["two mails about a booking"])

@@ -31,16 +31,19 @@ class HeldQueue:
 
     held: list[tuple[str, int]] = field(default_factory=list)
     down: bool = False
+    tenants: list[str] = field(default_factory=list)  # of every message there was
 
-    def send(self, body: str, *, delay_seconds: int = 0) -> None:
+    def send(self, body: str, *, delay_seconds: int = 0, tenant: str | None = None) -> None:
         if self.down:
             raise QueueUnavailableError
         self.held.append((body, delay_seconds))
+        self.tenants.append(str(tenant))
 
-    def send_many(self, bodies: Sequence[str], *, delay_seconds: int = 0) -> dict[int, str]:
+    def send_many(self, bodies: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[int, str]:
         if self.down:
             return dict.fromkeys(range(len(bodies)), "Down")
-        self.held += [(body, delay_seconds) for body in bodies]
+        self.held += [(body, 0) for body in bodies]
+        self.tenants += tenants
         return {}
 
     def take(self) -> list[str]:

@@ -2,16 +2,22 @@
 
 import dataclasses
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
+import botocore.session
 import pytest
 import standardwebhooks
 
 from chalicelib import bootstrap
+from chalicelib.clients.aws import Aws
+from chalicelib.clients.queue import Queue
 from chalicelib.clients.webhook_http import Limits, WebhookHttp
+from chalicelib.consumers import webhook_deliver
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.deliveries import DELIVERY_SHARDS, MOST_TRIES, WAITS, EndpointAnswer, given_up
 from chalicelib.domain.envelopes import Envelope, write_envelope
@@ -26,6 +32,7 @@ from tests.endpoints import Endpoint, Request, answer, drip, endless, hang_up
 from tests.event_schemas import faults_of
 from tests.integration.doors import CAUSE, NOW, Caller, Site, ok
 from tests.integration.hooks import Hooks, hooks_of, signed_by
+from tests.integration.outside import Inbox
 
 SOON = Limits(connect=1.0, total=1.0, body=0.5)
 
@@ -361,6 +368,60 @@ def test_retry_after_is_honoured_within_reason(
     (row,) = hooks.deliveries(host, webhook)
     wait = datetime.fromisoformat(row["nextAttemptAt"]) - NOW
     assert least <= wait <= most + timedelta(milliseconds=1)
+
+
+def test_a_slow_endpoint_holds_up_no_other(hooks: Hooks, host: Caller, other: Caller) -> None:
+    """P9: in one batch three deliveries to an endpoint that answers only once the neighbour's has been delivered."""
+    delivered = threading.Event()
+
+    def slow(connection: socket.socket, over: threading.Event) -> None:
+        del over
+        if delivered.wait(10):
+            answer(200)(connection, delivered)
+
+    def good(connection: socket.socket, over: threading.Event) -> None:
+        answer(200)(connection, over)
+        delivered.set()
+
+    with Endpoint([slow]) as waiting, Endpoint([good]) as neighbour:
+        hanging, quick = hooks.make(host, waiting), hooks.make(other, neighbour)
+        for _ in range(3):
+            hooks.happen(host)
+        hooks.happen(other)
+        messages = [{"messageId": str(n), "body": body} for n, body in enumerate(hooks.queue.take())]
+        assert webhook_deliver.send({"Records": messages}, None) == {"batchItemFailures": []}
+
+    assert {row["status"] for row in hooks.deliveries(other, quick)} == {"delivered"}
+    assert {row["status"] for row in hooks.deliveries(host, hanging)} == {"delivered"}
+
+
+def test_every_message_says_whose_it_is(hooks: Hooks, host: Caller, other: Caller) -> None:
+    """P9: first, tried again, and brought back by the schedule; SQS is fair to hosts by it."""
+    hooks.world = dataclasses.replace(hooks.world, webhook_http=Posted(said(500)))
+    for caller in (host, other):
+        hooks.make(caller, "http://127.0.0.1:1/hook")
+        hooks.happen(caller)
+    hooks.pump()
+    hooks.queue.take()
+    hooks.wait(minutes=10)
+    retry_due(hooks.world)
+    hosts = [str(host.host_id), str(other.host_id)]
+    assert hooks.queue.tenants[:4] == hosts * 2
+    assert sorted(hooks.queue.tenants[4:]) == sorted(hosts)
+
+
+def test_the_queue_is_told_whose_a_message_is(letters: Inbox) -> None:
+    """As SQS's fair queues want it, one by one and many at once, with a delay and without."""
+    queue = Queue(Aws(botocore.session.get_session), letters.url)
+    queue.send("{}", delay_seconds=0, tenant="hst_a")
+    assert queue.send_many(["{}", "{}"], tenants=["hst_a", "hst_b"]) == {}
+    queue.send("{}")
+    names: Any = ["MessageGroupId"]
+    found = letters.client.receive_message(
+        QueueUrl=letters.url, MaxNumberOfMessages=10, MessageSystemAttributeNames=names
+    )["Messages"]
+    groups = [message.get("Attributes", {}).get("MessageGroupId") for message in found]
+    assert sorted(map(str, groups)) == ["None", "hst_a", "hst_a", "hst_b"]
 
 
 def test_410_disables_at_once_and_what_waits_is_not_sent(hooks: Hooks, host: Caller) -> None:
