@@ -65,11 +65,13 @@ def offered_slots(
         at = opens
         if at < earliest:
             at += -(-(earliest - at) // step) * step
-        while at < end and at + length <= closes:
-            if not _meets(off, at, at + length) and (
-                not busy or busy_free(busy, at - before, at + length + after)
+        last = min(end - _INSTANT, closes - length)
+        while at <= last:
+            until = at + length
+            if not (off and _meets(off, at, until)) and not (
+                busy and not busy_free(busy, at - before, until + after)
             ):
-                found.append(Slot(at, at + length))
+                found.append(Slot(at, until))
             at += step
     return found
 

@@ -1,8 +1,9 @@
 """The choice of a time: offered days and their starts in one zone, alike for booking and for moving."""
 
 from base64 import b64encode
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from bisect import bisect_left
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from math import gcd
 from typing import Final
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.zones import wall_to_utc
 from chalicelib.pages import times
 from chalicelib.pages.languages import Words
 
@@ -44,6 +46,7 @@ _SCRIPT_PHRASES: Final = (  # what `invitee.js` says by itself
     "pages.zone.change-what",
     "pages.zone.in",
 )
+_MINUTE: Final = timedelta(minutes=1)
 _FEW_STARTS: Final = 24  # so many times fit a page with every day unfolded
 
 
@@ -117,11 +120,17 @@ class _Day(msgspec.Struct, frozen=True):
     unfolded: bool
 
 
-def offered_days(starts: Iterable[datetime], zone: str) -> tuple[OfferedDay, ...]:
-    """Group instants in order by their date in a zone."""
+def offered_days(starts: Sequence[datetime], zone: str) -> tuple[OfferedDay, ...]:
+    """Group instants in order by their date in a zone: cut at its midnights, not asked for each of thousands."""
     shown = ZoneInfo(zone)
-    days = groupby(starts, lambda start: start.astimezone(shown).date())
-    return tuple(OfferedDay(date=day, starts=tuple(members)) for day, members in days)
+    days: list[OfferedDay] = []
+    at = 0
+    while at < len(starts):
+        day = starts[at].astimezone(shown).date()
+        end = bisect_left(starts, wall_to_utc(day, None, shown), lo=at + 1)
+        days.append(OfferedDay(date=day, starts=tuple(starts[at:end])))
+        at = end
+    return tuple(days)
 
 
 def picker_context(view: PickerPage, say: Words, **more: object) -> dict[str, object]:
@@ -156,11 +165,15 @@ def packed_starts(starts: Sequence[datetime]) -> tuple[int, int, str]:
     The step is the longest that meets them all, the first bit the lowest of the first byte. However a calendar is
     torn, 35 days are at most 1,680 characters; as instants a month of half-hours is 20 KB. Starts are whole minutes.
     """
-    minutes = [int(start.timestamp()) // 60 for start in starts]
-    first = minutes[0] if minutes else 0
-    step = gcd(*(minute - first for minute in minutes)) or 1
-    bits = sum(1 << (minute - first) // step for minute in minutes)
-    return first, step, b64encode(bits.to_bytes((bits.bit_length() + 7) // 8, "little")).decode()
+    if not starts:
+        return 0, 1, ""
+    minutes = [(start - starts[0]) // _MINUTE for start in starts]
+    step = gcd(*minutes) or 1
+    bits = bytearray(minutes[-1] // step // 8 + 1)
+    for minute in minutes:
+        place = minute // step
+        bits[place >> 3] |= 1 << (place & 7)
+    return int(starts[0].timestamp()) // 60, step, b64encode(bits).decode()
 
 
 def _picker(view: PickerPage) -> dict[str, object]:

@@ -6,9 +6,10 @@ from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
+from itertools import groupby
 from pathlib import Path
 from typing import get_args
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 import jinja2
 import msgspec
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from chalicelib.domain.event_types import Location, Question
+from chalicelib.domain.zones import zone_names
 from chalicelib.pages import invitee, own_booking, times
 from chalicelib.pages.assets import asset, asset_url
 from chalicelib.pages.front import front_page
@@ -490,6 +492,26 @@ def test_days_are_the_shown_zones_days() -> None:
     days = offered_days(starts, "Asia/Tokyo")
     assert [day.date for day in days] == [date(2026, 11, 23), date(2026, 11, 24)]
     assert [list(day.starts) for day in days] == [starts[:1], starts[1:]]
+
+
+@given(
+    zone=st.sampled_from(sorted(zone_names())),
+    begin=st.datetimes(datetime(2025, 1, 1), datetime(2045, 1, 1)),  # noqa: DTZ001 - made aware below
+    step=st.sampled_from([5, 15, 30, 45]),
+    free=st.lists(st.booleans(), min_size=1, max_size=400),
+)
+def test_days_are_cut_where_their_zone_says_so(
+    zone: str, begin: datetime, step: int, free: list[bool]
+) -> None:
+    """At every midnight of every zone, and at none of its clock changes."""
+    first = begin.replace(second=0, microsecond=0, tzinfo=UTC)
+    starts = [first + n * timedelta(minutes=step) for n, is_free in enumerate(free) if is_free]
+
+    days = offered_days(starts, zone)
+
+    assert [start for day in days for start in day.starts] == starts
+    one_by_one = groupby(starts, lambda start: start.astimezone(ZoneInfo(zone)).date())
+    assert [(day.date, list(day.starts)) for day in days] == [(day, list(some)) for day, some in one_by_one]
 
 
 def test_of_many_times_only_the_first_day_and_the_chosen_one_are_unfolded() -> None:
