@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -43,8 +44,22 @@ def stream(fetch: Fetch, place: str | None, size: int) -> Iterator[Entry]:
 
 
 def merged(streams: Sequence[Iterator[Entry]], *, newest_first: bool) -> Iterator[Entry]:
-    """Yield the entries of several ordered streams in one order."""
-    return heapq.merge(*streams, key=_place, reverse=newest_first)
+    """Yield the entries of several ordered streams in one order; the first portion of each is asked for at once."""
+    return heapq.merge(*_begun(streams), key=_place, reverse=newest_first)
+
+
+def _begun(streams: Sequence[Iterator[Entry]]) -> Sequence[Iterator[Entry]]:
+    """Return the streams, each with its first entry there: several trips to the store in the time of one."""
+    if len(streams) < 2:
+        return streams
+    from concurrent.futures import ThreadPoolExecutor  # only here: 10 ms at a cold start otherwise
+
+    with ThreadPoolExecutor(max_workers=len(streams)) as pool:
+        firsts = list(pool.map(lambda one: next(one, None), streams))
+    return [
+        iter(()) if first is None else chain((first,), rest)
+        for first, rest in zip(firsts, streams, strict=True)
+    ]
 
 
 def fill(entries: Iterator[Entry], limit: int, stage: str, read: Callable[[list[str]], list[_T]]) -> Page[_T]:
