@@ -111,7 +111,7 @@ class Room:
         self.host = stage.host()
         self.event_type = stage.event_type(self.host, 10, slotIntervalMinutes=5, bufferBeforeMinutes=5)
         self.links: list[tuple[str, str, Link]] = []  # id, token, as made
-        self.bookings: list[str] = []
+        self.bookings: list[tuple[str, str]] = []  # id, its invitee's token
         self.asked: list[tuple[str, str, int, str, str | None]] = []
         self._wanted: dict[str, dict[str, Any]] = {}  # by idempotency key: what is asked for under it
         self._together: set[str] = (
@@ -157,7 +157,7 @@ class Room:
                 link = next(made for other, _, made in self.links if other == asked[0])
                 self._redeem(client, who, asked, link)
             case "cancel" | "move" | "read booking" if booking:
-                self._do_with_booking(verb, client, who, booking, start)
+                self._do_with_booking(verb, client, who, booking, start, by_host=rng.random() < 0.5)
             case "revoke" | "delete" | "limit" | "replace":
                 self._do_with_link(verb, client, who, (name, link), rng)
             case "make":
@@ -202,8 +202,12 @@ class Room:
                 old = {"link": name, "key": f"{name} {again}" if again else None, "event_type": event_type}
                 self._host_call(client, who, verb, f"/v1/links/{name}/replace", old, key=again)
 
-    def _do_with_booking(self, verb: str, client: OneApp, who: str, booking: str, start: datetime) -> None:
-        path, what = f"/v1/bookings/{booking}", {"booking": booking}
+    def _do_with_booking(
+        self, verb: str, client: OneApp, who: str, booking: tuple[str, str], start: datetime, *, by_host: bool
+    ) -> None:
+        """Do it at the host's door or at the invitee's: it is the same booking."""
+        name, own = booking
+        path, what = f"/v1/bookings/{name}" if by_host else f"/b/{own}", {"booking": name}
         match verb:
             case "cancel":
                 self._host_call(client, who, verb, f"{path}/cancel", what)
@@ -233,12 +237,14 @@ class Room:
             what,
             client.url,
             lambda: client.redeem(Given(name, token), at, f"{person}@example.com", key=key, name=body),
-            lambda told: {"booking": told["bookingId"]},
+            lambda told: {"booking": told["bookingId"], "own": told["url"].rpartition("/")[2]},
         )
         with self._lock:
             self.asked.append(asked)
-            if booked and booked.told and booked.told["booking"] not in self.bookings:
-                self.bookings.append(booked.told["booking"])
+            if booked and booked.told:
+                made = booked.told["booking"], booked.told["own"]
+                if made not in self.bookings:
+                    self.bookings.append(made)
 
     def _slots(self, client: OneApp, who: str, name: str, token: str) -> None:
         first, last = rfc3339(self._starts[0]), rfc3339(self._starts[-1] + _MINUTE)

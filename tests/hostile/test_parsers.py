@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+import pytest
 from chalice.app import Request
 from hypothesis import given, settings, strategies as st
 
@@ -41,6 +42,7 @@ EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES") or size(400, 10_000))
 NOW: Final = datetime(2040, 1, 2, 8, tzinfo=UTC)
 RING: Final = Keyring(1, {1: bytes(range(32)), 2: bytes(32)})
 
+pytestmark = pytest.mark.timeout(3600)  # under `make proof`
 fuzz = settings(max_examples=EXAMPLES, deadline=None)
 
 _T = TypeVar("_T")

@@ -4,6 +4,8 @@ import base64
 import json
 from functools import partial
 
+import pytest
+
 from tests.history.size import size
 from tests.proof.harness import (
     Answer,
@@ -22,7 +24,8 @@ FORGERIES = size(1000, 100_000)
 SAME_ID = {"X-Correlation-Id": "the-same-for-all"}  # it is in the body, so that bodies can be compared whole
 
 
-def test_a_thousand_forged_tokens_read_nothing_and_learn_nothing(stage: Stage, dynamodb: Proxy) -> None:
+@pytest.mark.timeout(3600)
+def test_forged_tokens_read_nothing_and_learn_nothing(stage: Stage, dynamodb: Proxy) -> None:
     """P7: no read for any of them, and one answer for all: the one that an unknown id gets too."""
     link, [start] = stage.link(), starts(1)
     booked = stage.new_client().redeem(link, start, "grace@example.com")
