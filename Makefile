@@ -44,7 +44,7 @@ fmt: $(INSTALLED) ## format, and fix what ruff can fix
 	$(PY) -m ruff check --fix-only
 	$(PY) -m ruff format
 
-bench: $(INSTALLED) dynoxide ## measure everything, some twenty minutes [ONLY="costs prices"] [BENCH_LINKS="1000 100000"]; build/bench/report.md
+bench: $(INSTALLED) dynoxide ## measure everything, some ten minutes [ONLY="costs prices"] [BENCH_LINKS="1000 100000"]; build/bench/report.md
 	@$(PY) -m tests.bench $(ONLY)
 
 .PHONY: performance-docs

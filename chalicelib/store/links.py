@@ -155,11 +155,9 @@ class Links:
     def entries_by_label(self, host_id: str, prefix: str, after: str | None, limit: int) -> list[Entry]:
         """Return entries of a host's links whose label begins with `prefix`, in the labels' order, case ignored."""
         folded = folded_label(prefix)
-        sort = Path("labelSort")
-        # A key condition takes one range: after a cursor the upper bound has to stand for the prefix.
-        condition = (
-            sort.startswith(folded) if after is None else sort.between(after + "\x1f", folded + "\U0010ffff")
-        )
+        begin = folded if after is None else after + "\x1f"
+        # A key condition takes one range: the upper bound stands for the prefix, and no label has a letter like it.
+        condition = Path("labelSort").between(begin, folded + "\U0010ffff")
         found = self._table.index_page(BY_LABEL, f"HOST#{host_id}", condition, limit, newest_first=False)
         return [Entry(_link_id(entry["pk"]), entry["labelSort"]) for entry in found]
 

@@ -1,7 +1,7 @@
 """`make performance-docs`: put what `make bench` measured into docs/performance.md, table by table.
 
 The page is text with places in it, `<!-- bench NAME -->` to `<!-- end -->`; each takes the section of that name. What
-the report does not have, after `make bench ONLY=…`, stays as it was.
+the report does not have, after `make bench ONLY=…`, stays as it was; so does the table of all budgets then.
 """
 
 import json
@@ -22,6 +22,8 @@ PLACE: Final = re.compile(r"(<!-- bench (?P<name>[a-z]+) -->\n).*?(<!-- end -->)
 def written(page: str, report: Mapping[str, Any], plots: str) -> str:
     """Return the page with the report's tables in their places; `plots` is the folder they are in, as seen from it."""
     sections = {section["name"]: section for section in report["sections"]}
+    if not sections.keys() >= {place["name"] for place in PLACE.finditer(page)}:
+        sections.pop("budgets", None)
 
     def put(place: re.Match[str]) -> str:
         section = sections.get(place["name"])

@@ -37,6 +37,15 @@ def test_a_report_is_put_in_its_places_and_nowhere_else() -> None:
     assert written(once, REPORT, "images") == once
 
 
+def test_all_budgets_are_told_after_a_whole_run_alone() -> None:
+    page = "<!-- bench budgets -->\nkept\n<!-- end -->\n<!-- bench warm -->\n<!-- end -->\n"
+    whole = {"measured": "today", "sections": [SECTION | {"name": "budgets"}, SECTION]}
+    part = {"measured": "today", "sections": [SECTION | {"name": "budgets"}]}
+
+    assert "kept" not in written(page, whole, "images")
+    assert written(page, part, "images") == page
+
+
 def test_a_plot_keeps_within_its_frame() -> None:
     drawn = svg(Plot("p", "<P>", "across", "up", {"one & two": [(1, 0.5), (10, 7.2), (100, 70)]}))
 
