@@ -8,12 +8,11 @@ from chalice.app import Blueprint
 from chalicelib import bootstrap
 from chalicelib.api.problems import problem
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload, ReplacePayload, RevokePayload
+from chalicelib.consumers.time_left import OutOfTimeError, require_time
 from chalicelib.consumers.verbs import (
-    OutOfTimeError,
     acting_for,
     generate_request,
     redeem_by,
-    require_time,
     wording_of,
 )
 from chalicelib.domain.batches import batch_link_id

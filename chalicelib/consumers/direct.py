@@ -15,12 +15,11 @@ from chalicelib.api.answers import LinkAnswer, LinkPageAnswer, LinksAnswer, book
 from chalicelib.api.bulk import bulk_answer, require_answerable
 from chalicelib.api.problems import problem
 from chalicelib.consumers.payloads import GenerateEvent, ListEvent, RedeemEvent, RevokeEvent
+from chalicelib.consumers.time_left import OutOfTimeError, require_time
 from chalicelib.consumers.verbs import (
-    OutOfTimeError,
     acting_for,
     generate_request,
     redeem_by,
-    require_time,
     wording_of,
 )
 from chalicelib.domain.causes import Cause

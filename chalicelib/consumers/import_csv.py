@@ -7,7 +7,7 @@ from chalice.app import Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.api.problems import problem
-from chalicelib.consumers.verbs import OutOfTimeError, require_time
+from chalicelib.consumers.time_left import OutOfTimeError, require_time
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.dropped import Dropped, Place, place_of, read_dropped
 from chalicelib.domain.errors import AdmitOneError, ConflictError, TryLaterError

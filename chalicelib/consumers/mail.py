@@ -7,13 +7,14 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
+from chalicelib.consumers.time_left import OutOfTimeError, require_time
 from chalicelib.domain.envelopes import Envelope as Event, read_envelope
 from chalicelib.domain.mails import MailDeferredError, MailRefusedError, MailUnknownError
 from chalicelib.domain.urls import booking_url, link_url
 from chalicelib.pages.mail import Envelope, booking_mail, link_mail
 from chalicelib.service.mail_later import mail_later
 from chalicelib.service.mails_of_event import BookingNews, MailNews, NoNews, mails_of_event
-from chalicelib.service.send_mail import send_once
+from chalicelib.service.send_mail import NEEDED, send_once
 
 mail = Blueprint(__name__)
 log = logging.getLogger(__name__)
@@ -22,13 +23,12 @@ log = logging.getLogger(__name__)
 @mail.lambda_function(name="mail")
 def send(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Take a batch of the queue's messages; answer with those that are to come again."""
-    del context
     failed = []
     for record in event["Records"]:
         number = record["messageId"]
         try:
-            _tell(read_envelope(msgspec.json.decode(record["body"])["detail"]))
-        except (MailDeferredError, MailUnknownError) as error:
+            _tell(read_envelope(msgspec.json.decode(record["body"])["detail"]), context)
+        except (MailDeferredError, MailUnknownError, OutOfTimeError) as error:
             log.warning("message %s: a mail is to be tried again: %s", number, error)
             mail_later(bootstrap.world(), record)
         except Exception as error:  # noqa: BLE001 - one bad message stops nobody
@@ -47,7 +47,7 @@ def _name(error: Exception) -> str:
     return f"{type(error).__name__} {code}" if code else type(error).__name__
 
 
-def _tell(event: Event) -> None:
+def _tell(event: Event, context: object) -> None:
     """Send what an event asks for. Where one mail fails the others are still sent, then the first failure is raised."""
     world = bootstrap.world()
     mailer = world.mailer
@@ -56,6 +56,7 @@ def _tell(event: Event) -> None:
     failures: list[Exception] = []
     for news in mails_of_event(world, event):
         try:
+            require_time(context, NEEDED)
             send_once(world, mailer, news.draft, lambda to, news=news: _written(news, to))  # type: ignore[misc]
         except Exception as failure:  # noqa: BLE001 - raised below
             failures.append(failure)

@@ -1,8 +1,5 @@
 """The verbs that other AWS services ask for, each for one host: what queue and function have in common."""
 
-from datetime import timedelta
-from typing import Any, Final
-
 from msgspec import UNSET
 
 from chalicelib.api.instants import instant
@@ -20,12 +17,6 @@ from chalicelib.service.ports import World
 from chalicelib.service.redeem import Redeemed, RedeemRequest, redeem_for_host
 from chalicelib.service.send_links import Wording
 
-SPARE: Final = timedelta(seconds=20)  # a chunk's tries may take 12 s, and its last one some more
-
-
-class OutOfTimeError(Exception):
-    """The function's time is nearly over. What is done is kept, and the same request goes on from there."""
-
 
 def acting_for(host_id: str) -> Caller:
     """Return a caller that sees one host's things. Who may ask for it is IAM's to say, on queue and function.
@@ -35,13 +26,6 @@ def acting_for(host_id: str) -> Caller:
     if not is_id(HOST, host_id):
         raise NotFoundError
     return Caller("", Role.HOST, host_id)
-
-
-def require_time(context: Any) -> None:
-    """Raise `OutOfTimeError` when what is left of the function's time is too short for one more step."""
-    left = getattr(context, "get_remaining_time_in_millis", None)
-    if left is not None and left() < SPARE.total_seconds() * 1000:
-        raise OutOfTimeError
 
 
 def generate_request(payload: GeneratePayload, key: str | None) -> GenerateRequest:

@@ -1,8 +1,10 @@
 """Send a mail once: whoever has claimed it sends it, and marks it sent; everyone else leaves it alone.
 
 SES takes no idempotency token. A crash, or a lost answer, between its taking a mail and our mark leaves a claim that
-nobody ends; SES's own word that it took the mail (`note_sent`) ends it then. Only where that word is later than the
-claim's time, or never comes, is the mail sent a second time: a mail lost would be worse.
+nobody ends; SES's own word that it took the mail (`note_feedback`) ends it then. Only where that word is later than the
+claim's time, or never comes, is the mail sent a second time: a mail lost would be worse. So the way from SES's answer
+to the mark is short and held on to: no mail is begun that the function has no time to end, and the mark is tried for
+as long as it may take.
 """
 
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.emails import masked_address
+from chalicelib.domain.errors import TryLaterError
 from chalicelib.domain.events import EventType
 from chalicelib.domain.mails import (
     Addressee,
@@ -26,9 +29,15 @@ from chalicelib.domain.mails import (
     delivery_address,
     fate_event,
 )
+from chalicelib.service.contention import pause_before
 from chalicelib.service.ports import Mailer, World
 
 CLAIM: Final = timedelta(minutes=10)  # much longer than a function runs, and than SES's own word takes
+MARK_TIME: Final = timedelta(seconds=20)  # for the mark, and a last try of it
+MARK_TRIES: Final = 30
+NEEDED: Final = timedelta(
+    seconds=50
+)  # of the function's time, for one mail whose claim, answer and mark are all slow
 _HOLDER_BYTES: Final = 12
 
 
@@ -71,9 +80,22 @@ def send_once(world: World, mailer: Mailer, draft: Draft, write: Write) -> None:
     except Exception:
         mails.release(draft.mail_id, holder, now=world.now())
         raise
-    ended = mails.end(draft.mail_id, state, detail, now=world.now())
+    ended = _marked(world, draft.mail_id, state, detail)
     if ended is not None:
         _tell(world, draft, ended)
+
+
+def _marked(world: World, mail_id: MailId, state: ClaimState, detail: str) -> Claim | None:
+    """Keep how a mail ended, through a store that does not answer for a while: an unmarked mail may be sent again."""
+    give_up = world.now() + MARK_TIME
+    for attempt in range(1, MARK_TRIES):
+        try:
+            return world.store.mails.end(mail_id, state, detail, now=world.now())
+        except TryLaterError:
+            if world.now() > give_up:
+                raise
+            world.sleep(pause_before(world, attempt))
+    return world.store.mails.end(mail_id, state, detail, now=world.now())
 
 
 def _letter(draft: Draft, write: Write) -> Letter:

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from ical.calendar import Calendar
 from ical.calendar_stream import IcsCalendarStream
 
 from chalicelib import bootstrap
@@ -24,9 +25,13 @@ from chalicelib.clients.aws import Aws
 from chalicelib.consumers.mail import send
 from chalicelib.consumers.mail_feedback import note
 from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.errors import StoreUnavailableError
+from chalicelib.service import send_mail
 from chalicelib.service.mail_later import LONGEST_PAUSE_SECONDS, pause_after
-from chalicelib.service.send_mail import CLAIM
+from chalicelib.service.send_mail import CLAIM, NEEDED
+from infra.functions import read_config
 from infra.local.aws import local_client
+from infra.local.engines import ROOT
 from tests.integration.doors import (
     MAIL_SENDER,
     Caller,
@@ -197,6 +202,14 @@ def booked(site: Site, host: Caller, **fields: Any) -> tuple[dict[str, Any], dic
     return link, made(site.redeem(link, at(days=1), **fields))
 
 
+def calendar_of(mail: EmailMessage) -> Calendar:
+    """Return a mail's invitation, as a parser that is not ours reads it."""
+    [part] = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
+    payload = part.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    return IcsCalendarStream.calendar_from_ics(payload.decode())
+
+
 # What is sent
 
 
@@ -218,10 +231,7 @@ def test_a_booking_is_told_to_both_and_its_calendar_follows(post: Post, host: Ca
     invites = []
     for mail in post.mails():
         if mail["to"].addresses[0].addr_spec == GRACE:
-            [part] = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
-            payload = part.get_payload(decode=True)
-            assert isinstance(payload, bytes)
-            calendar = IcsCalendarStream.calendar_from_ics(payload.decode())
+            calendar = calendar_of(mail)
             invites.append((calendar.method, calendar.events[0].sequence, calendar.events[0].uid))
     uid = f"{booking['bookingId']}@admit-one"
     assert invites == [("REQUEST", 0, uid), ("REQUEST", 1, uid), ("CANCEL", 2, uid)]
@@ -337,6 +347,94 @@ def test_a_mail_that_nobody_answers_for_is_sent_again_when_its_claim_is_over(
 
 def crash(*_: Any, **__: Any) -> Any:
     raise RuntimeError("the function ends here")
+
+
+class Killed(BaseException):
+    """The process ends, as by Lambda: nothing is caught, nothing is let go of."""
+
+
+def killed(*_: Any, **__: Any) -> Any:
+    raise Killed
+
+
+@pytest.mark.parametrize("sees_ses_word", [True, False])
+def test_the_one_gap_is_a_crash_after_ses_took_it_and_no_word_of_ses_either(
+    post: Post, host: Caller, sees_ses_word: bool
+) -> None:
+    """docs/mail.md: with SES's word there is one mail. Without it there are two, and a calendar takes them for one."""
+    booked(post.site, host)
+    events = post.events("booking.confirmed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(post.site.world.store.mails), "end", killed)
+        with pytest.raises(Killed):
+            told(events)
+    assert post.to() == [GRACE]
+    if sees_ses_word:
+        assert note(feedback(events[0], "Send", "invitee"), None) == {"batchItemFailures": []}
+    post.site.clock.pass_by(seconds=CLAIM.total_seconds() - 1)
+    assert told(events) == ([] if sees_ses_word else ["m0"]), "while the claim holds, nobody sends it again"
+    assert post.to() == [ADA, GRACE]
+    post.site.clock.pass_by(seconds=1)
+    assert told(events) == told(events) == []
+    assert post.to() == ([ADA, GRACE] if sees_ses_word else [ADA, GRACE, GRACE])
+    theirs = [mail for mail in post.mails() if mail["to"].addresses[0].addr_spec == GRACE]
+    assert len({mail["message-id"] for mail in theirs}) == 1
+    assert len({(event.uid, event.sequence) for mail in theirs for event in calendar_of(mail).events}) == 1
+
+
+def test_a_crash_before_ses_is_asked_is_one_mail_ten_minutes_later(post: Post, host: Caller) -> None:
+    """P6: claimed, and the process ended; nobody has the mail, and nobody says so."""
+    booked(post.site, host)
+    events = post.events("booking.confirmed")
+    with answering(killed), pytest.raises(Killed):
+        told(events)
+    assert post.to() == []
+    post.site.clock.pass_by(seconds=CLAIM.total_seconds())
+    assert told(events) == told(events) == []
+    assert post.to() == [ADA, GRACE]
+
+
+def test_a_mark_that_the_store_does_not_take_at_once_is_tried_until_it_does(post: Post, host: Caller) -> None:
+    """P6: SES has the mail, so a store that is down for seconds must not make it two."""
+    booked(post.site, host)
+    events = post.events("booking.confirmed")
+    mails = type(post.site.world.store.mails)
+    real, calls = mails.end, 0
+
+    def end(self: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls % 10:
+            raise StoreUnavailableError
+        return real(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mails, "end", end)
+        patch.setattr(send_mail, "pause_before", lambda *_: 0.0)
+        assert told(events) == []
+        assert calls == 20
+    post.site.clock.pass_by(seconds=CLAIM.total_seconds() + 1)
+    assert told(events) == []
+    assert post.to() == [ADA, GRACE]
+
+
+def test_no_mail_is_begun_that_the_function_has_no_time_to_end(post: Post, host: Caller) -> None:
+    """P6: a time limit between SES's answer and the mark is the likeliest crash; here one mail of two has time."""
+    booked(post.site, host)
+    events = post.events("booking.confirmed")
+
+    class Context:
+        lefts = iter([NEEDED.total_seconds() * 1000, NEEDED.total_seconds() * 1000 - 1])
+
+        def get_remaining_time_in_millis(self) -> float:
+            return next(self.lefts)
+
+    assert send(batch(events), Context()) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert post.to() == [GRACE]
+    assert told(events) == []  # at once: the other mail was not even claimed
+    assert post.to() == [ADA, GRACE]
+    timeout = read_config(ROOT)["lambda_functions"]["mail"]["lambda_timeout"]
+    assert NEEDED.total_seconds() < timeout
 
 
 # What SES says instead
