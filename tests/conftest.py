@@ -6,6 +6,7 @@ from tests.engines import (
     ministack,
     no_real_aws,
     nothing_left_in_the_environment,
+    own_environment,
     table,
 )
 from tests.event_schemas import every_event_fits_its_schema, outbox_faults
@@ -18,5 +19,6 @@ __all__ = [
     "no_real_aws",
     "nothing_left_in_the_environment",
     "outbox_faults",
+    "own_environment",
     "table",
 ]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from chalicelib import bootstrap
 from infra.local.aws import local_client, use_local_aws
 from infra.local.engines import Dynoxide, Engine, Ministack, find_dynoxide
 from infra.local.table import ensure_table
@@ -47,8 +48,22 @@ def nothing_left_in_the_environment(no_real_aws: None) -> Iterator[None]:
     before = dict(os.environ)
     yield
     changed = {name for name, _ in set(os.environ.items()) ^ set(before.items())}
-    changed -= {"PYTEST_CURRENT_TEST", "AWS_EXECUTION_ENV"}  # pytest's own, and Chalice's, which names itself there
+    changed -= {
+        "PYTEST_CURRENT_TEST",
+        "AWS_EXECUTION_ENV",
+    }  # pytest's own, and Chalice's, which names itself there
     assert not changed, sorted(changed)
+
+
+@pytest.fixture
+def own_environment() -> Iterator[None]:
+    """For a test that calls a program which points its process's environment elsewhere: it is given back."""
+    bootstrap.forget()
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    bootstrap.forget()
 
 
 @pytest.fixture(scope="session")

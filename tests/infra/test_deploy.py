@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib import bootstrap
 from infra import deploy, keys
 from infra.deploy import DeployError, Stage, read_stage
 from infra.local.aws import local_client
@@ -103,17 +101,10 @@ def test_what_cloudformation_refuses_is_taken_back_and_told(
     assert _run("deploy", "--stage", "dev") == 0
 
 
-@pytest.mark.usefixtures("put")
+@pytest.mark.usefixtures("put", "own_environment")
 def test_the_first_key_opens_the_deployed_api(account: Ministack, capsys: pytest.CaptureFixture[str]) -> None:
     """`make key STAGE=dev`: the table is found through the stack, and nothing of this machine's own is touched."""
-    bootstrap.forget()
-    environment = dict(os.environ)
-    try:
-        assert keys.main(["--stage", "dev", "create", "--role", "admin", "--name", "first"]) == 0
-    finally:
-        os.environ.clear()
-        os.environ.update(environment)
-        bootstrap.forget()
+    assert keys.main(["--stage", "dev", "create", "--role", "admin", "--name", "first"]) == 0
     key = capsys.readouterr().out.rpartition(": ")[2].strip()
     api = outputs(local_client("cloudformation", account.endpoint_url), STACK)["RestAPIId"]
     url = f"{account.endpoint_url}/restapis/{api}/api/_user_request_/v1/hosts"

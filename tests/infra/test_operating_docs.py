@@ -235,6 +235,7 @@ _MEASURED: Final[list[tuple[str, str, Callable[[], Section], Callable[[Section],
 ]
 
 
+@pytest.mark.usefixtures("own_environment")
 @pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
 @pytest.mark.parametrize(
     ("document", "head", "measure", "shown"), _MEASURED, ids=lambda value: getattr(value, "__name__", "")
@@ -247,6 +248,7 @@ def test_what_is_told_is_what_is_measured(
     assert told == shown(measure())
 
 
+@pytest.mark.usefixtures("own_environment")
 @pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
 def test_prices_are_told_as_they_are_reckoned_now() -> None:
     """But for some cents: a page is a little longer in one month than in another."""
@@ -259,6 +261,7 @@ def test_prices_are_told_as_they_are_reckoned_now() -> None:
         assert told[what][-1] == pytest.approx(sum(told[what][:-1]), abs=0.001), what
 
 
+@pytest.mark.usefixtures("own_environment")
 @pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
 def test_sizes_are_told_as_they_are() -> None:
     """But for some bytes: a number's size is that of its digits, and times have more or fewer."""
