@@ -646,6 +646,32 @@ def test_a_press_is_not_lost_when_more_times_arrive_while_it_lasts(
             expect(page.locator("#invitee-name")).to_be_focused()
 
 
+def test_a_day_that_was_chosen_stays_when_its_month_s_times_come_again(
+    browser: Browser, host: Caller
+) -> None:
+    """Somebody who goes to and fro asks for a month twice; the later answer chooses no day for them."""
+    link = host.link(host.event_type(bookingWindowDays=120))
+    with invitee_of(browser) as visitor:
+        page, held = visitor.page, list[Route]()
+        visitor.open(link)
+        page.route("**/slots?*", lambda route: held.append(route))  # noqa: PLW0108 -- playwright can’t take a list’s own method
+        for month in ("Next month", "Previous month"):
+            visitor.button(month).click()
+        with page.expect_request("**/slots?*"):
+            visitor.button("Next month").click()
+        first, second = held
+        first.continue_()
+        expect(page.locator("[role=grid]")).to_have_attribute("aria-busy", "false")
+        day = visitor.free.nth(4)
+        day.click()
+        chosen = day.get_attribute("data-date")
+        with page.expect_response("**/slots?*"):
+            second.continue_()
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        expect(page.locator("td[aria-selected=true] button")).to_have_attribute("data-date", str(chosen))
+        expect(day).to_be_focused()
+
+
 def test_a_month_without_times_leads_to_the_next_free_one(browser: Browser, host: Caller) -> None:
     far = (datetime.now(UTC) + timedelta(days=75)).date()
     near = (datetime.now(UTC) + timedelta(days=3)).date()

@@ -134,11 +134,18 @@ export function calendar(offered, zone, { pick, dayShown }) {
     draw();
     if (focus) dayButton(focused)?.focus();
     if (!(other || state === "failed") || !(await load(wanted)) || focused.slice(0, 7) !== wanted.slice(0, 7)) return;
-    const first = [...days.keys()].find((one) => one.slice(0, 7) === wanted.slice(0, 7));
-    chosen = first ?? chosen;
-    if (first && !focus) focused = first;
+    if (chooseIn(wanted) && !focus) focused = chosen;
     draw();
     if (focus) dayButton(focused)?.focus();
+  }
+
+  /** Choose a month's first day with times, unless a day of it is chosen, maybe while its times came. @param {string} date */
+  function chooseIn(date) {
+    const ofMonth = (/** @type {string} */ one) => one.slice(0, 7) === date.slice(0, 7);
+    if (ofMonth(chosen) && days.has(chosen)) return false;
+    const first = [...days.keys()].find(ofMonth);
+    chosen = first ?? chosen;
+    return first !== undefined;
   }
 
   /** Go to the next day with times, however far. */
@@ -264,7 +271,7 @@ export function calendar(offered, zone, { pick, dayShown }) {
     heading.focus();
     const wanted = focused;
     if (!(await load(wanted))) return;
-    chosen = [...days.keys()].find((one) => one.slice(0, 7) === wanted.slice(0, 7)) ?? chosen;
+    chooseIn(wanted);
     draw();
   }
 
