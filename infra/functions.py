@@ -65,7 +65,11 @@ def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
         resources[logical_id(function)] = {
             "Properties": {
                 "Environment": {"Variables": _environment(function)},
-                "LoggingConfig": {"LogFormat": "JSON", "LogGroup": {"Ref": log_group_id(function)}},
+                "LoggingConfig": {
+                    "LogFormat": "JSON",
+                    "ApplicationLogLevel": "INFO",  # Python's own is WARNING, and progress would not be told
+                    "LogGroup": {"Ref": log_group_id(function)},
+                },
             }
         }
         resources[log_group_id(function)] = {

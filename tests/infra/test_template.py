@@ -121,7 +121,11 @@ def test_each_function_has_its_log_its_settings_and_a_role_of_its_own(resources:
         function = functions[logical_id(name)]
         group = resources[log_group_id(name)]["Properties"]
         assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
-        assert function["LoggingConfig"]["LogGroup"] == {"Ref": log_group_id(name)}
+        assert function["LoggingConfig"] == {
+            "LogFormat": "JSON",
+            "ApplicationLogLevel": "INFO",
+            "LogGroup": {"Ref": log_group_id(name)},
+        }
         variables = function["Environment"]["Variables"]
         assert variables["TABLE_NAME"] == {"Ref": "Table"}
         assert variables["SIGNING_SECRET_ID"] == {"Ref": "SigningSecret"}
