@@ -103,8 +103,10 @@ class Recorder:
 class Room:
     """A host with some links, and clients who do to them whatever comes to their minds."""
 
-    def __init__(self, stage: Stage, recorder: Recorder, seed: int, apps: Sequence[App]) -> None:
-        self._stage, self.recorder, self._apps = stage, recorder, apps
+    def __init__(
+        self, stage: Stage, recorder: Recorder, seed: int, apps: Sequence[App], verbs: Sequence[str]
+    ) -> None:
+        self._stage, self.recorder, self._apps, self._verbs = stage, recorder, apps, verbs
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._clients: dict[tuple[int, str], OneApp] = {}
@@ -125,8 +127,8 @@ class Room:
         while len(self.links) < 3:
             client, now = self._client(rng), datetime.now(UTC)
             body: dict[str, Any] = {"maxUsageCount": rng.choice([1, 1, 2, 3, None])}
-            if rng.random() < 0.4:
-                body["expiresAt"] = rfc3339(now + timedelta(seconds=rng.uniform(0.2, 1.5)))
+            if rng.random() < 0.6:
+                body["expiresAt"] = rfc3339(now + _lifetime(rng))
             elif rng.random() < 0.3:
                 body["notBefore"] = rfc3339(now + timedelta(seconds=rng.uniform(0.1, 0.8)))
             if rng.random() < 0.5:
@@ -140,7 +142,7 @@ class Room:
         """Do `count` things as one client."""
         rng = random.Random(seed)
         for _ in range(count):
-            self._do(rng.choice(_VERBS), rng, who)
+            self._do(rng.choice(self._verbs), rng, who)
 
     def _do(self, verb: str, rng: random.Random, who: str) -> None:
         client = self._client(rng)
@@ -282,7 +284,7 @@ class Room:
     def _make_again(self, client: OneApp, rng: random.Random, who: str) -> None:
         """Make links under a key: for the first time, or the same once more, or others under the same key."""
         key = f"g{rng.randrange(2)}"
-        expires = datetime.now(UTC) + timedelta(seconds=rng.uniform(0.2, 1.5))
+        expires = datetime.now(UTC) + _lifetime(rng)
         fresh = {"count": rng.choice([1, 1, 2]), "expiresAt": rng.choice([None, rfc3339(expires)])}
         with self._lock:
             body = self._wanted.setdefault(key, {**fresh, "maxUsageCount": rng.choice([1, 2])})
@@ -364,9 +366,14 @@ class Room:
             client.close()
 
 
-def rooms_of(stage: Stage, recorder: Recorder, count: int) -> list[Room]:
-    """Make rooms, while nothing is wrong with anything yet."""
-    return [Room(stage, recorder, stage.seed + number, stage.apps) for number in range(count)]
+def rooms_of(
+    stage: Stage, recorder: Recorder, count: int, verbs: tuple[str, ...] | None = None
+) -> list[Room]:
+    """Make rooms, while nothing is wrong with anything yet; `verbs` are what is done there besides redeem."""
+    chosen: Sequence[str] = _VERBS
+    if verbs is not None:
+        chosen = (*["redeem"] * 4, "redeem again", "read link", *verbs * 3)
+    return [Room(stage, recorder, stage.seed + number, stage.apps, chosen) for number in range(count)]
 
 
 def histories(
@@ -402,6 +409,11 @@ def judged(stage: Stage, calls: Sequence[Call]) -> list[str]:
     whole = [*with_candidates(with_expiries(calls), items), stored_call(items, NEVER)]
     accounts = [f"no explanation for\n{account}" for account in unexplained(whole)]
     return [*audit.faults_in(items, deleted=deleted), *accounts]
+
+
+def _lifetime(rng: random.Random) -> timedelta:
+    """Return how long a link lives: over while clients are at it, or in the same minute and yet not reached."""
+    return timedelta(seconds=rng.choice([rng.uniform(0.2, 1.5), rng.uniform(5, 15)]))
 
 
 def _millis(instant: datetime) -> int:

@@ -53,7 +53,7 @@ def test_a_planted_bug_is_found_on_sockets(ministack: Ministack, apps: Apps, bug
         with staged(ministack.endpoint_url, apps) as stage:
             stage.point(bug=bug)
             try:
-                wrong = histories(stage, rooms_of(stage, Recorder(), 4), CALLS)
+                wrong = histories(stage, rooms_of(stage, Recorder(), 4, BUGS[bug].verbs), CALLS)
             finally:
                 stage.point()
         if wrong:
