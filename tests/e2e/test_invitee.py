@@ -13,7 +13,7 @@ from chalicelib import bootstrap
 from chalicelib.domain.zones import zone_names
 from chalicelib.pages.languages import language_of, words
 from chalicelib.pages.times import zone_words
-from tests.e2e.browser import NARROW, SMALLEST, WIDE, visiting
+from tests.e2e.browser import NARROW, SMALLEST, WIDE, Visit, visiting
 from tests.e2e.console import Console
 from tests.e2e.invitee import PERSON, Invitee, invitee_of
 from tests.e2e.site import LiveSite, soon
@@ -372,6 +372,71 @@ def test_back_reload_and_the_link_again_all_end_in_the_booking(browser: Browser,
             else:
                 expect(visitor.times.first).to_be_visible()  # a link for several bookings is for another one
     assert len(bookings(host)) == 2
+
+
+@pytest.mark.parametrize("uses", [1, 5])
+def test_two_tabs_of_one_link_end_in_the_one_booking(browser: Browser, host: Caller, uses: int) -> None:
+    """Pressed in both, reloaded, or opened once more while the confirmation is open: nobody hears "has been used"."""
+    link = host.link(maxUsageCount=uses)
+    with invitee_of(browser) as visitor:
+        first, second = visitor, Invitee(Visit(visitor.page.context.new_page(), visitor.visit.requests))
+        for tab in (first, second):
+            tab.open(link)
+            tab.review(2)
+        first.button("Book").click()
+        own = first.confirmed()
+
+        second.button("Book").click()
+        assert second.confirmed() == own
+        if uses == 1:
+            third = Invitee(Visit(visitor.page.context.new_page()))
+            third.page.goto(link["url"])
+            assert third.confirmed() == own
+            first.page.close()
+            second.page.close()
+            third.page.goto(link["url"])  # the tab that booked is gone, and nothing of it was kept
+            expect(third.page.get_by_role("heading", level=1)).to_have_text("This link has been used")
+            visitor.visit.page = third.page
+    assert len(bookings(host)) == 1
+
+
+def test_a_tab_that_is_told_the_link_is_used_before_the_other_one_has_its_answer(
+    browser: Browser, host: Caller
+) -> None:
+    """Pressed in both at once: the one that lost goes to the booking as soon as the other one knows it."""
+    link = host.link()
+    with invitee_of(browser) as first:
+        second = Invitee(Visit(first.page.context.new_page(), first.visit.requests))
+        for n, tab in enumerate((first, second)):
+            tab.open(link)
+            tab.review(n)
+        held: list[tuple[Route, Any]] = []
+        first.page.route("**/redeem*", lambda route: held.append((route, route.fetch(max_redirects=0))))
+        first.button("Book").click()
+        while not held:  # until the server has booked
+            first.page.wait_for_timeout(10)
+        second.button("Book").click()
+        expect(second.page.get_by_role("heading", level=1)).to_have_text("This link has been used")
+        route, answer = held.pop()
+        route.fulfill(response=answer)
+        assert first.confirmed() == second.confirmed()
+    assert len(bookings(host)) == 1
+
+
+def test_the_same_link_in_another_browser_learns_nothing_of_the_booking(
+    browser: Browser, host: Caller
+) -> None:
+    """A booking's URL is its secret: it stays in the tabs that were open when it was made."""
+    link = host.link()
+    with invitee_of(browser) as one, invitee_of(browser) as other:
+        one.open(link)
+        one.review()
+        one.button("Book").click()
+        one.confirmed()
+        other.page.goto(link["url"])
+        expect(other.page.get_by_role("heading", level=1)).to_have_text("This link has been used")
+        other.page.wait_for_load_state("networkidle")
+        assert "/s/" in other.page.url
 
 
 def test_two_visitors_press_book_at_once(browser: Browser, host: Caller) -> None:

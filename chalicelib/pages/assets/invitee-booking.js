@@ -3,6 +3,7 @@ import { calendar } from "./invitee-calendar.js";
 import { h, say } from "./invitee-dom.js";
 import { forget, recall, remember } from "./invitee-memory.js";
 import { problemOf, send, Unheard } from "./invitee-send.js";
+import { madeElsewhere } from "./invitee-tabs.js";
 import { comma, day, isZone, ownZone, span, zoneWords } from "./invitee-time.js";
 import { zoneChoice } from "./invitee-zone.js";
 
@@ -168,6 +169,8 @@ export function booking(show) {
       return;
     }
     if (sending) return; // pressed twice is pressed once
+    const made = madeElsewhere(start.value); // pressed in two tabs too
+    if (made) return location.replace(made);
     sending = true;
     button.setAttribute("aria-disabled", "true");
     form.classList.add("sending");

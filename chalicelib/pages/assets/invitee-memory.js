@@ -8,13 +8,14 @@
  * @property {string} [zone] the zone chosen by the visitor
  * @property {string} [unheard] a form that was sent and never answered
  * @property {string} [booked] the URL of the booking
+ * @property {string} [start] and its time
  */
 
-const name = `admit-one:${location.pathname}`;
-let memory = read();
+export const memoryName = `admit-one:${location.pathname}`;
+let memory = read(memoryName);
 
-/** @returns {Memory} */
-function read() {
+/** @param {string} name @returns {Memory} */
+function read(name) {
   try {
     return JSON.parse(sessionStorage.getItem(name) ?? "{}");
   } catch {
@@ -29,7 +30,7 @@ export const recall = () => memory;
 export function remember(changes) {
   memory = { ...memory, ...changes };
   try {
-    sessionStorage.setItem(name, JSON.stringify(memory));
+    sessionStorage.setItem(memoryName, JSON.stringify(memory));
   } catch {
     // as above
   }
@@ -38,4 +39,19 @@ export function remember(changes) {
 export function forget() {
   memory = {};
   remember({});
+}
+
+/**
+ * What this tab remembers of the links by which it made a booking, by the booking's own path.
+ * @param {string} path
+ * @returns {[string, Memory][]}
+ */
+export function linksOf(path) {
+  try {
+    return Object.keys(sessionStorage)
+      .map((name) => /** @type {[string, Memory]} */ ([name, read(name)]))
+      .filter(([, { booked }]) => booked && new URL(booked).pathname === path);
+  } catch {
+    return [];
+  }
 }

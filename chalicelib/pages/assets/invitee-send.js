@@ -1,5 +1,6 @@
 // Sending a booking so that it is made once, whatever happens to the connection (P4).
 import { recall, remember } from "./invitee-memory.js";
+import { tellTabs } from "./invitee-tabs.js";
 
 const WAITS = [1000, 2000, 4000, 8000]; // ms before each new try
 
@@ -29,7 +30,9 @@ export async function send(url, body, trying = () => {}) {
   if (answer.page && earlier && earlier !== body && problemOf(answer.page) === "idempotency-key-reused") {
     return send(url, earlier, trying); // the one that was never heard of did arrive
   }
-  remember(answer.booked ? { booked: answer.booked, unheard: undefined, body: undefined } : { unheard: undefined });
+  const start = new URLSearchParams(body).get("start") ?? "";
+  remember(answer.booked ? { booked: answer.booked, start, unheard: undefined, body: undefined } : { unheard: undefined });
+  if (answer.booked) tellTabs();
   return answer;
 }
 

@@ -3,6 +3,7 @@ import { booking, bookedBefore } from "./invitee-booking.js";
 import { readPhrases } from "./invitee-dom.js";
 import { forget, recall } from "./invitee-memory.js";
 import { problemOf } from "./invitee-send.js";
+import { answerTabs, meetTabs } from "./invitee-tabs.js";
 import { tellTimes } from "./invitee-time.js";
 
 /** Put another page of ours in this one's place, as an answer to what was just sent. @param {Document} page */
@@ -22,8 +23,13 @@ function begin() {
   readPhrases();
   tellTimes(document);
   if (/\/s\/[^/]+$/.test(location.pathname)) {
-    if (bookedBefore(/^link-/.test(problemOf(document)))) return;
-  } else if (recall().booked) forget(); // a booking may be moved again
+    const dead = /^link-/.test(problemOf(document));
+    if (bookedBefore(dead)) return;
+    meetTabs(dead);
+  } else {
+    if (recall().booked) forget(); // a booking may be moved again
+    answerTabs();
+  }
   booking(show);
 }
 
