@@ -13,7 +13,7 @@ from chalicelib import bootstrap
 from chalicelib.domain.zones import zone_names
 from chalicelib.pages.languages import language_of, words
 from chalicelib.pages.times import zone_words
-from tests.e2e.browser import NARROW, SMALLEST, WIDE, Visit, visiting
+from tests.e2e.browser import SMALLEST, Visit, visiting
 from tests.e2e.console import Console
 from tests.e2e.invitee import PERSON, Invitee, invitee_of
 from tests.e2e.site import LiveSite, soon
@@ -868,124 +868,6 @@ def test_what_a_screen_reader_is_told(browser: Browser, host: Caller) -> None:
             'button "Back"',
         ):
             assert line in snapshot, snapshot
-
-
-def book_rich(site: LiveSite, link: Json, start: str | None = None) -> None:
-    """Book by a link of `a_rich_event_type`, without a browser."""
-    path = link["url"].removeprefix(site.url)
-    body = {
-        "start": start or site.client.get(f"{path}/slots").json()["slots"][40]["start"],
-        "timeZone": "UTC",
-        "invitee": {"name": "A", "email": "a@x.example"},
-        "answers": {"topic": "x", "size": "One"},
-    }
-    assert site.client.post(f"{path}/redeem", json=body).status_code == 201
-
-
-State = tuple[str, Callable[[Invitee], None]]
-
-
-def _states(site: LiveSite, host: Caller) -> list[State]:
-    """Every page and state of one, and how to get there."""
-    kind = a_rich_event_type(host)
-    link, revoked, raced, used = (host.link(kind, expiresAt=soon(days=30)) for _ in range(4))
-    later = host.link(kind, notBefore=soon(days=3))
-    ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
-    plain = host.event_type()
-    booked, cancelled = site.book(host.link(plain)), site.book(host.link(plain))
-    site.client.post(cancelled["url"] + "/cancel", json={})
-    book_rich(site, used)
-
-    def at(url: str) -> Callable[[Invitee], None]:
-        def go(visitor: Invitee) -> None:
-            visitor.page.goto(url)
-
-        return go
-
-    def details(visitor: Invitee) -> None:
-        visitor.open(link)
-        visitor.pick(1)
-
-    def faults(visitor: Invitee) -> None:
-        details(visitor)
-        visitor.button("Review").click()
-        expect(visitor.page.locator(".error").first).to_be_visible()
-
-    def review(visitor: Invitee) -> None:
-        details(visitor)
-        visitor.fill()
-        visitor.page.get_by_label("What about?").fill("Compilers")
-        visitor.page.get_by_label("More").check()
-        visitor.button("Review").click()
-        expect(visitor.page.locator("#review")).to_be_visible()
-
-    def taken(visitor: Invitee) -> None:
-        visitor.open(raced)
-        start = visitor.pick(1)
-        visitor.fill()
-        visitor.page.get_by_label("What about?").fill("Compilers")
-        visitor.page.get_by_label("More").check()
-        visitor.button("Review").click()
-        book_rich(site, host.link(kind), start)
-        visitor.button("Book").click()
-        expect(visitor.page.get_by_role("alert")).to_be_visible()
-
-    def zones(visitor: Invitee) -> None:
-        visitor.open(link)
-        visitor.page.get_by_role("button", name="Change time zone").click()
-
-    def server_faults(visitor: Invitee) -> None:
-        visitor.page.goto(used["url"])
-        visitor.page.get_by_label("Email").fill("x@y")
-        visitor.button("Ask for a new link").click()
-        expect(visitor.page.locator(".error").first).to_be_visible()
-
-    def asked(visitor: Invitee) -> None:
-        visitor.page.goto(used["url"])
-        visitor.page.get_by_label("Email").fill("x@y.example")
-        visitor.button("Ask for a new link").click()
-        expect(visitor.page.get_by_role("status")).to_be_visible()
-
-    return [
-        ("calendar", lambda visitor: visitor.open(link)),
-        ("zones", zones),
-        ("details", details),
-        ("faults", faults),
-        ("review", review),
-        ("taken", taken),
-        ("booked", at(booked["url"] + "?booked=1")),
-        ("move", at(booked["url"] + "?move=1")),
-        ("cancel", at(booked["url"] + "?cancel=1")),
-        ("cancelled", at(cancelled["url"])),
-        ("used", at(used["url"])),
-        ("asking, faults", server_faults),
-        ("asked", asked),
-        ("revoked", at(revoked["url"])),
-        ("not open", at(later["url"])),
-        ("not found", at(f"{site.url}/s/nothing")),
-        ("no such booking", at(f"{site.url}/b/nothing")),
-        ("front", at(f"{site.url}/")),
-    ]
-
-
-def test_every_page_and_state_fits_and_axe_finds_nothing(
-    browser: Browser, site: LiveSite, host: Caller
-) -> None:
-    """WCAG 2.2 AA, wide and narrow, light and dark."""
-    with invitee_of(browser) as visitor:
-        for name, arrive in _states(site, host):
-            arrive(visitor)
-            for size in (WIDE, NARROW):
-                visitor.page.set_viewport_size({"width": size[0], "height": size[1]})
-                for scheme in ("light", "dark"):
-                    visitor.page.emulate_media(color_scheme=scheme)
-                    visitor.visit.axe(f"{name}, {size[0]}, {scheme}")
-                visitor.visit.fits(f"{name}, {size[0]}")
-            visitor.page.set_viewport_size({"width": SMALLEST[0], "height": SMALLEST[1]})
-            visitor.visit.fits(f"{name}, {SMALLEST[0]}")
-            visitor.page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
-            visitor.page.goto(f"{site.url}/")
-            visitor.page.evaluate("sessionStorage.clear()")
 
 
 @pytest.mark.parametrize("locale", ["de-DE", "fr-FR", "es-ES", "ja-JP"])

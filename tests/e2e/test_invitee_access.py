@@ -1,0 +1,413 @@
+"""The invitee's pages for everyone: axe on every page and state, at both widths, light and dark; and that all fits.
+
+`STATES` is the one list of them. Whatever the pages can say has to be said in one of its states: a page or a sentence
+that is new and not looked at fails the last test.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from chalicelib import bootstrap
+from chalicelib.pages import languages
+from chalicelib.pages.invitee import _PROBLEMS, DeadPage, DeadReason, ProblemPage, dead_page, problem_page
+from chalicelib.pages.languages import Words, words
+from tests.e2e.invitee import Invitee, invitee_of
+from tests.e2e.site import LiveSite, soon
+from tests.e2e.test_invitee import a_rich_event_type
+from tests.integration.doors import Caller, made, ok
+
+Json = dict[str, Any]
+PHRASES: Final = Path(languages.__file__).parent / "phrases" / "en" / "pages.json"
+
+# What no state says, and why that is as well.
+UNSAID: Final[Mapping[str, str]] = {
+    "dead.not-open.why": "of a link that does not tell when it opens; there is none",
+    "dead.not-open.next": "likewise",
+    "booked-lead-alone": "of a host without a name; there is none, and the sentence is another one's without a name",
+    "moved-lead-alone": "likewise",
+    "for-the-host": "likewise",
+    "move-alone": "likewise",
+    "move-no-times-alone": "likewise",
+    "link-stays-sender": "likewise",
+    "not-offered": "stands where `taken` stands",
+    "not-offered-move": "stands where `taken-move` stands",
+    "nothing-to-move-to": "stands where `has-begun` stands",
+    "fault.answer-choice": "stands where the other faults stand",
+    "fault.answer-long": "likewise",
+    "fault.key-reused": "likewise",
+    "fault.location": "likewise",
+    "fault.message": "likewise",
+    "fault.name": "likewise",
+    "fault.not-asked": "likewise",
+    "fault.other": "likewise",
+    "fault.zone": "likewise",
+}
+
+
+class Scene:
+    """A host's links and bookings in every state, made when first asked for."""
+
+    def __init__(self, site: LiveSite, host: Caller) -> None:
+        self.site, self.host = site, host
+        self.kind = a_rich_event_type(host)
+        self.plain = host.event_type(title="Intro call")
+        self.closed = host.event_type(schedule={"timeZone": "UTC", "weekly": []}, bookingWindowDays=20)
+        self.dormant = host.event_type(schedule={"timeZone": "UTC", "weekly": []}, bookingWindowDays=90)
+        self.shut = host.event_type(bookingWindowDays=20)
+        link = host.link
+        self.link = link(
+            self.kind, expiresAt=soon(days=30), recipient={"name": "Grace", "email": "g@x.example"}
+        )
+        self.used, self.revoked, self.later = (
+            link(self.kind),
+            link(self.kind),
+            link(self.kind, notBefore=soon(days=3)),
+        )
+        ok(host.post(f"/v1/links/{self.revoked['linkId']}/revoke"))
+        self.book(self.used)
+        self.deleted = link(self.kind)
+        ok(host.post(f"/v1/links/{self.deleted['linkId']}/revoke"))
+        assert host.delete(f"/v1/links/{self.deleted['linkId']}").status_code == 204
+        with site.ago(days=2):
+            self.expired = link(self.kind, expiresAt=soon(days=-1))
+            self.begun = site.book(link(self.plain))
+        self.varied = host.event_type(
+            title="Portfolio review for illustrators and everyone who would like to become one",
+            description="Bring what you have.\n" * 4,
+            durationMinutes=90,
+            locations=[{"kind": "phone", "detail": ""}, {"kind": "custom", "detail": ""}],
+            questions=[
+                {
+                    "id": "n",
+                    "label": "How many pieces?",
+                    "kind": "choice",
+                    "required": True,
+                    "options": list("123456"),
+                },
+                {
+                    "id": "m",
+                    "label": "In which medium?",
+                    "kind": "choice",
+                    "required": False,
+                    "options": ["Ink", "Oil"],
+                },
+            ],
+        )
+        self.stuck = site.book(link(self.shut))
+        ok(
+            host.patch(
+                f"/v1/event-types/{self.shut['eventTypeId']}", {"schedule": {"timeZone": "UTC", "weekly": []}}
+            )
+        )
+        self.booked, self.cancelled = site.book(link(self.plain)), site.book(link(self.plain))
+        ok(site.client.post(self.cancelled["url"] + "/cancel", json={}))
+
+    def book(self, link: Json, start: str | None = None, zone: str = "UTC") -> Json:
+        """Book by a link of the rich event type, without a browser."""
+        path = link["url"].removeprefix(self.site.url)
+        body = {
+            "start": start or self.site.client.get(f"{path}/slots").json()["slots"][40]["start"],
+            "timeZone": zone,
+            "invitee": {"name": "A", "email": "a@x.example"},
+            "answers": {"topic": "x", "size": "One"},
+        }
+        return dict(made(self.site.client.post(f"{path}/redeem", json=body)))
+
+
+Arrive = Callable[[Invitee, Scene], None]
+STATES: Final[dict[str, Arrive]] = {}
+PLAIN: Final[dict[str, Arrive]] = {}
+"""Those without JavaScript."""
+
+
+def state(name: str, among: dict[str, Arrive] = STATES) -> Callable[[Arrive], Arrive]:
+    """Put a way to a state on the list."""
+
+    def put(arrive: Arrive) -> Arrive:
+        assert name not in among
+        among[name] = arrive
+        return arrive
+
+    return put
+
+
+def at(name: str, url: Callable[[Scene], str], among: dict[str, Arrive] = STATES) -> None:
+    """Put a page that has an address on the list."""
+
+    @state(name, among)
+    def go(visitor: Invitee, scene: Scene) -> None:
+        visitor.page.goto(url(scene))
+
+
+at("front", lambda scene: f"{scene.site.url}/")
+at("used", lambda scene: scene.used["url"])
+at("revoked", lambda scene: scene.revoked["url"])
+at("expired", lambda scene: scene.expired["url"])
+at("deleted", lambda scene: scene.deleted["url"])
+at("not open yet", lambda scene: scene.later["url"])
+at("not found", lambda scene: f"{scene.site.url}/s/nothing")
+at("no such booking", lambda scene: f"{scene.site.url}/b/nothing")
+at("just booked", lambda scene: scene.booked["url"] + "?booked=1")
+at("own booking", lambda scene: scene.booked["url"])
+at("two zones", lambda scene: scene.book(scene.host.link(scene.kind), zone="Asia/Kathmandu")["url"])
+at("begun", lambda scene: scene.begun["url"])
+at("cancelled", lambda scene: scene.cancelled["url"])
+at("cancel?", lambda scene: scene.booked["url"] + "?cancel=1")
+at("moving", lambda scene: scene.booked["url"] + "?move=1")
+at("moving what was cancelled", lambda scene: scene.cancelled["url"] + "?move=1")
+at("moving where there is no other time", lambda scene: scene.stuck["url"] + "?move=1")
+at("moving what has begun", lambda scene: scene.begun["url"] + "?move=1")
+at("booking", lambda scene: scene.link["url"], PLAIN)
+at("zones", lambda scene: scene.link["url"] + "?zones=1", PLAIN)
+at("no times", lambda scene: scene.host.link(scene.closed)["url"], PLAIN)
+at("no times for a month", lambda scene: scene.host.link(scene.dormant)["url"], PLAIN)
+at("other places and questions", lambda scene: scene.host.link(scene.varied)["url"], PLAIN)
+at("no times on these dates", lambda scene: scene.link["url"] + f"?from={soon(days=300)[:10]}", PLAIN)
+
+
+@state("calendar")
+def calendar(visitor: Invitee, scene: Scene) -> None:
+    visitor.open(scene.link)
+
+
+@state("a link for several bookings")
+def several(visitor: Invitee, scene: Scene) -> None:
+    visitor.open(scene.host.link(scene.kind, maxUsageCount=3))
+
+
+@state("choosing a zone")
+def zones(visitor: Invitee, scene: Scene) -> None:
+    visitor.open(scene.link)
+    visitor.page.get_by_role("button", name="Change time zone").click()
+    expect(visitor.page.get_by_label("Show times for")).to_be_visible()
+
+
+@state("a month without times")
+def empty_month(visitor: Invitee, scene: Scene) -> None:
+    day = (datetime.now(UTC) + timedelta(days=3)).date()
+    hours = {
+        "timeZone": "UTC",
+        "weekly": [],
+        "overrides": [{"date": str(day), "intervals": [{"from": "10:00", "to": "12:00"}]}],
+    }
+    visitor.open(scene.host.link(scene.host.event_type(schedule=hours, bookingWindowDays=120)))
+    for _ in range(2):
+        visitor.button("Next month").click()
+    expect(visitor.button("Go to the next free time")).to_be_visible()
+
+
+@state("a month that could not be loaded")
+def lost_month(visitor: Invitee, scene: Scene) -> None:
+    visitor.open(scene.host.link(scene.host.event_type(bookingWindowDays=120)))
+    visitor.page.route("**/slots?*", lambda route: route.abort())
+    for _ in range(2):
+        visitor.button("Next month").click()
+    expect(visitor.button("Try again")).to_be_visible()
+
+
+@state("details")
+def details(visitor: Invitee, scene: Scene) -> None:
+    visitor.open(scene.link)
+    visitor.pick(1)
+
+
+@state("details, with what is missing")
+def faults(visitor: Invitee, scene: Scene) -> None:
+    details(visitor, scene)
+    visitor.button("Review").click()
+    expect(visitor.page.locator(".error").first).to_be_visible()
+
+
+def fill(visitor: Invitee) -> None:
+    visitor.fill()
+    visitor.page.get_by_label("What about?").fill("Compilers")
+    visitor.page.get_by_label("More").check()
+    visitor.button("Review").click()
+    expect(visitor.page.locator("#review")).to_be_visible()
+
+
+@state("review")
+def review(visitor: Invitee, scene: Scene) -> None:
+    details(visitor, scene)
+    fill(visitor)
+
+
+@state("a lost connection, trying again")
+def trying(visitor: Invitee, scene: Scene) -> None:
+    visitor.page.clock.install()
+    review(visitor, scene)
+    visitor.page.route("**/redeem*", lambda route: route.abort("connectionreset"))
+    visitor.button("Book").click()
+    expect(visitor.page.locator(".finish .told")).to_contain_text("Trying again")
+
+
+@state("no answer came")
+def unheard(visitor: Invitee, scene: Scene) -> None:
+    trying(visitor, scene)
+    for _ in range(6):
+        visitor.page.clock.run_for(10_000)
+    expect(visitor.page.locator(".finish .told")).to_contain_text("it never books twice")
+
+
+@state("taken meanwhile")
+def taken(visitor: Invitee, scene: Scene) -> None:
+    visitor.open(scene.host.link(scene.kind))
+    start = visitor.pick(1)
+    fill(visitor)
+    scene.book(scene.host.link(scene.kind), start)
+    visitor.button("Book").click()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("was just taken")
+
+
+@state("for somebody else")
+def mismatch(visitor: Invitee, scene: Scene) -> None:
+    recipient = {"name": "Grace", "email": "grace@right.example", "enforce": "domain"}
+    visitor.open(scene.host.link(scene.plain, recipient=recipient))
+    visitor.review()
+    visitor.button("Book").click()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("This link is only for")
+
+
+@state("asking for a new link, with what is wrong")
+def asking(visitor: Invitee, scene: Scene) -> None:
+    visitor.page.goto(scene.used["url"])
+    visitor.page.get_by_label("Email").fill("x@y")
+    visitor.button("Ask for a new link").click()
+    expect(visitor.page.locator(".error").first).to_be_visible()
+
+
+@state("asked")
+def asked(visitor: Invitee, scene: Scene) -> None:
+    visitor.page.goto(scene.used["url"])
+    visitor.page.get_by_label("Email").fill("x@y.example")
+    visitor.button("Ask for a new link").click()
+    expect(visitor.page.get_by_role("status")).to_be_visible()
+
+
+@state("moved")
+def moved(visitor: Invitee, scene: Scene) -> None:
+    visitor.page.goto(scene.booked["url"] + "?move=1")
+    visitor.pick(3)
+    visitor.button("Move booking").click()
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Your booking has moved")
+
+
+@state("other places and questions, until a time")
+def varied(visitor: Invitee, scene: Scene) -> None:
+    visitor.open(scene.host.link(scene.varied, maxUsageCount=None, expiresAt=soon(days=30)))
+    visitor.pick(1)
+
+
+@state("moving to a time taken meanwhile")
+def taken_move(visitor: Invitee, scene: Scene) -> None:
+    visitor.page.goto(scene.site.book(scene.host.link(scene.plain))["url"] + "?move=1")
+    start = visitor.pick(5)
+    scene.book(scene.host.link(scene.kind), start)
+    visitor.button("Move booking").click()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("was just taken")
+
+
+@state("cancelled, and the link is good again")
+def cancelled_again(visitor: Invitee, scene: Scene) -> None:
+    visitor.page.goto(scene.site.book(scene.host.link(scene.plain, maxUsageCount=2))["url"] + "?cancel=1")
+    visitor.button("Cancel booking").click()
+    expect(visitor.page.get_by_text("To book again, open the link")).to_be_visible()
+
+
+@state("own booking, in a frame of another site")
+def framed(visitor: Invitee, scene: Scene) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FRAME_ANCESTORS", "https://blog.example")
+        bootstrap.forget()
+        visitor.page.goto(scene.booked["url"] + "?embed=1")
+    bootstrap.forget()
+
+
+@state("nothing filled in", PLAIN)
+def server_faults(visitor: Invitee, scene: Scene) -> None:
+    visitor.page.goto(scene.link["url"] + "?zones=1")
+    visitor.page.locator("#invitee-name").evaluate(
+        "field => { field.form.noValidate = true; field.value = ''; }"
+    )
+    visitor.button("Book").click()
+    expect(visitor.page.get_by_role("alert")).to_be_visible()
+
+
+def served(make: Callable[[], str]) -> Arrive:
+    """Return the way to a page that is only shown when something is wrong that a test can't bring about."""
+
+    def arrive(visitor: Invitee, scene: Scene) -> None:
+        html = make()
+        visitor.page.route("**/s/made-up", lambda route: route.fulfill(body=html, content_type="text/html"))
+        visitor.page.goto(f"{scene.site.url}/s/made-up")
+
+    return arrive
+
+
+def problem(status: int) -> Callable[[], str]:
+    return lambda: problem_page(ProblemPage(root="../", status=status), words("en"))
+
+
+def dead(reason: DeadReason) -> Callable[[], str]:
+    return lambda: dead_page(DeadPage(root="../", reason=reason), words("en"))
+
+
+for _status in (*_PROBLEMS, 500):
+    state(f"problem {_status}")(served(problem(_status)))
+state("unavailable")(served(dead("unavailable")))
+state("too many")(served(dead("too-many")))
+
+
+@pytest.fixture(scope="module")
+def scene(site: LiveSite) -> Scene:
+    return Scene(site, site.host())
+
+
+@pytest.fixture(scope="module")
+def said() -> Iterator[set[str]]:
+    """Which phrases the pages have said so far."""
+    found: set[str] = set()
+    look_up = Words._found
+
+    def noted(self: Words, key: str) -> Any:
+        found.add(key)
+        return look_up(self, key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Words, "_found", noted)
+        yield found
+
+
+def check(visitor: Invitee, scene: Scene, name: str, arrive: Arrive) -> None:
+    arrive(visitor, scene)
+    visitor.visit.axe_everywhere(name)
+
+
+@pytest.mark.usefixtures("said")
+@pytest.mark.parametrize("name", STATES)
+def test_every_state_fits_and_axe_finds_nothing(browser: Browser, scene: Scene, name: str) -> None:
+    """WCAG 2.2 AA, wide and narrow, light and dark."""
+    with invitee_of(browser) as visitor:
+        check(visitor, scene, name, STATES[name])
+
+
+@pytest.mark.usefixtures("said")
+def test_every_page_without_javascript_too(browser: Browser, scene: Scene) -> None:
+    """With its scripts blocked, so that the page stays as the server made it and axe can run in it."""
+    for name, arrive in PLAIN.items():
+        with invitee_of(browser) as visitor:
+            visitor.page.route("**/*.js", lambda route: route.abort())
+            check(visitor, scene, f"{name}, without JavaScript", arrive)
+
+
+def test_nothing_is_said_that_was_not_looked_at(said: set[str]) -> None:
+    """Whoever adds a page, a notice or a word adds the state that shows it to `STATES`, so that axe sees it."""
+    known = {f"pages.{key}" for key in json.loads(PHRASES.read_text())}
+    assert known - said - {f"pages.{key}" for key in UNSAID} == set(), "not looked at"
+    assert said & {f"pages.{key}" for key in UNSAID} == set(), "looked at after all"
