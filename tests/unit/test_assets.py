@@ -91,7 +91,10 @@ def test_the_pages_colours_are_told_once() -> None:
     for name in ("admit-one.css", "console.css"):
         text, _ = served(name)
         assert "@import" not in text
-        assert text.count("--accent:") == 2, f"{name}: once for light, once for dark"
+        on_paper = text.count("@media print")
+        assert text.count("--accent:") == 2 + on_paper, (
+            f"{name}: once for light, once for dark, once for paper"
+        )
 
 
 def test_a_circle_or_a_module_that_is_not_there_is_refused() -> None:
