@@ -23,6 +23,8 @@ _GAPS: Final = re.compile(rb" ?([{};:,]) ")  # in styles; " :" of a selector has
 
 # `// …`, `/** … */` and `/* … */` on lines of their own; `/** @type {…} */ ` anywhere.
 _COMMENT: Final = re.compile(rb"(?m)^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)$")
+# `// …` behind code; with a quote in it, it could as well be the end of a text, and stays.
+_ASIDE: Final = re.compile(rb"(?m)[ \t]+// [^\"'`\n]*$")
 _TYPE: Final = re.compile(rb"/\*\* @(?:type|param|returns) (?:[^*]|\*(?!/))*\*/ ?")
 
 
@@ -60,14 +62,14 @@ def _assets() -> Mapping[str, tuple[str, bytes]]:
 
 
 def bare(content: bytes, suffix: str) -> bytes:
-    """Return a file as it is served: without indentation, blank lines, and comments that stand on lines of their own.
+    """Return a file as it is served: without indentation, blank lines and comments.
 
-    No more than that, so that what a browser runs is what is read here, name by name and line by line. In scripts
-    type comments before an expression go too, in styles the spaces around signs. A file may have no text or pattern
+    No more than that, so that what a browser runs is what is read here, name by name and line by line; in styles the
+    spaces around signs go too. A file may have no text or pattern
     over several lines, and styles none with such a sign and a space after it.
     """
     content = _COMMENT.sub(b"", content)
-    content = _TYPE.sub(b"", content) if suffix == ".js" else _GAPS.sub(rb"\1", content)
+    content = _TYPE.sub(b"", _ASIDE.sub(b"", content)) if suffix == ".js" else _GAPS.sub(rb"\1", content)
     return b"\n".join(line.strip() for line in content.splitlines() if line.strip()) + b"\n"
 
 
