@@ -141,7 +141,8 @@ export function go(url) {
 }
 """
     assert bare(written, ".js") == (
-        b"export function go(url) {\nconst place = (document.body); // stays\n"
+        b"export function go(url) {\nconst place = (document.body);\n"
+        b'const text = "a // b"; // what isn\'t sure stays\n'
         b'return "https://x.example/* not one */" + url;\n}\n'
     )
     styles = b"/* Look. */\n\n:root {\n  --ink: #000; /* stays */\n}\n"
