@@ -1,5 +1,6 @@
 """Which slots a page lists: in which zone, from which date or hour on, and the way to those before and after."""
 
+import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
@@ -42,7 +43,7 @@ class Shown(msgspec.Struct, frozen=True):
 class _Piece(msgspec.Struct, frozen=True):
     """Starts that stand on one page: a day's, or an hour's of a day that has too many for one page."""
 
-    date: date
+    date: dt.date
     starts: Sequence[datetime]
     inner: bool  # not the day's first
 

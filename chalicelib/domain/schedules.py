@@ -1,7 +1,8 @@
 """A schedule: weekly hours and date overrides, in one IANA zone (DESIGN's EventType `schedule`)."""
 
+import datetime as dt
 import re
-from datetime import date, time
+from datetime import time
 from typing import Final, Literal
 
 import msgspec
@@ -36,7 +37,7 @@ class WeeklyHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DateOverride(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What holds on one date instead of the weekly hours; no intervals closes the date."""
 
-    date: date
+    date: dt.date
     intervals: tuple[Interval, ...] = ()
 
 

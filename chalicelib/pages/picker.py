@@ -1,5 +1,6 @@
 """The choice of a time: offered days and their starts in one zone, alike for booking and for moving."""
 
+import datetime as dt
 from base64 import b64encode
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
@@ -53,7 +54,7 @@ _FEW_STARTS: Final = 24  # so many times fit a page with every day unfolded
 class OfferedDay(msgspec.Struct, frozen=True, kw_only=True):
     """One day in the shown zone, with its starts as aware UTC instants in order."""
 
-    date: date
+    date: dt.date
     starts: Sequence[datetime]
 
 
@@ -113,7 +114,7 @@ class _Start(msgspec.Struct, frozen=True):
 
 
 class _Day(msgspec.Struct, frozen=True):
-    date: date
+    date: dt.date
     words: str
     offset: str  # only on a page that has two, and then only where the times don’t say it themselves
     starts: tuple[_Start, ...]

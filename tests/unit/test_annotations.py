@@ -1,0 +1,34 @@
+"""What Python 3.14 would take otherwise: there an annotation is looked up in its class first, when it is asked for."""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from infra.local.engines import ROOT
+
+
+def _clashes(tree: ast.Module) -> Iterator[str]:
+    """Yield each field of a class that has the name of something in the annotation of a field of that class."""
+    for made in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)):
+        fields = [node for node in made.body if isinstance(node, ast.AnnAssign)]
+        names = {field.target.id for field in fields if isinstance(field.target, ast.Name)}
+        for field in fields:
+            used = {node.id for node in ast.walk(field.annotation) if isinstance(node, ast.Name)}
+            yield from (f"{made.name}.{name}" for name in used & names)
+
+
+@pytest.mark.parametrize("folder", ["chalicelib", "infra", "tests"])
+def test_no_field_has_the_name_of_a_type_of_its_class(folder: str) -> None:
+    """`date: date` is a field of the type of that field itself from 3.14 on, and msgspec refuses it."""
+    found = {
+        f"{path.relative_to(ROOT)}: {clash}"
+        for path in (ROOT / folder).rglob("*.py")
+        for clash in _clashes(ast.parse(path.read_text()))
+    }
+    assert found == set()
+
+
+def test_such_a_field_is_found() -> None:
+    tree = ast.parse("class Day:\n    date: date | None\n    at: time\n")
+    assert list(_clashes(tree)) == ["Day.date"]
