@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from infra.functions import logical_id
+from chalicelib.api.problems import STATUSES
+from chalicelib.domain.errors import TryLaterError
+from infra.functions import AUTHORIZER, log_group_id, logical_id
 
 # A deployment is taken back when one of these goes off meanwhile; CloudFormation takes five at most.
 WATCHED: Final = ("ServerErrorsAlarm", "APIHandlerErrorsAlarm", "AuthorizerErrorsAlarm", "OutboxErrorsAlarm")
@@ -14,6 +16,10 @@ WATCHED: Final = ("ServerErrorsAlarm", "APIHandlerErrorsAlarm", "AuthorizerError
 _QUEUE: Final = "AWS::SQS::Queue"
 _FIVE_MINUTES: Final = 300
 _NAMESPACE: Final = {"Fn::Sub": "AdmitOne/${AWS::StackName}"}
+
+# These say no by raising, which is all that API Gateway and Step Functions understand; Lambda counts it as an error.
+# A wrong key or a used link is no failure of ours, so what is counted of them is read from their logs.
+REFUSING: Final = frozenset({AUTHORIZER, "generate_links", "list_links", "redeem_link", "revoke_links"})
 
 # Which requests to count, read from the access log, where neither a path nor a token is.
 _COUNTED: Final = {
@@ -64,6 +70,26 @@ class Alarm:
         return {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}
 
 
+def failure_pattern() -> str:
+    """Return the filter of a log of one that is `REFUSING`: all that it raised but refusals, and what ended it.
+
+    In a log of format JSON a raised error has its `errorType` at the top, and Lambda's own word on a call that ran out
+    of time or memory has a `record`. An error of a name that is not known here counts.
+    """
+    refusals = {
+        "".join(part.capitalize() for part in error.code.split("-"))
+        for error, status in STATUSES.items()
+        if status < 500 and not issubclass(error, TryLaterError)
+    }
+    raised = " && ".join(['$.errorType = "*"', *(f'$.errorType != "{name}"' for name in sorted(refusals))])
+    ended = (
+        '$.record.status = "timeout"',
+        '$.record.errorType = "Runtime.*"',
+        '$.record.errorType = "Sandbox.*"',
+    )
+    return f"{{ ({raised}) || {' || '.join(ended)} }}"
+
+
 def dead_letter_queues(template: Mapping[str, Any]) -> list[str]:
     """Return the logical ids of the queues that hold what failed: by their name."""
     return sorted(
@@ -93,6 +119,7 @@ def observing_fragment(functions: Iterable[str], fragments: Mapping[str, Any]) -
     ]
     resources: dict[str, Any] = {f"{alarm.name}Alarm": alarm.resource() for alarm in alarms}
     resources |= _metric_filters()
+    resources |= {f"{logical_id(name)}FailuresMetric": _failures(name) for name in names if name in REFUSING}
     resources["Dashboard"] = _dashboard([logical_id(name) for name in names], queues, dead, streams)
     outputs = {f"{name}Arn": {"Value": {"Fn::GetAtt": [name, "Arn"]}} for name in WATCHED}
     return {"Resources": resources, "Outputs": outputs}
@@ -105,9 +132,10 @@ def _function_alarms(names: Sequence[str]) -> Iterable[Alarm]:
             "namespace": "AWS/Lambda",
             "dimensions": {"FunctionName": {"Ref": function}},
         }
+        counted = {"namespace": _NAMESPACE, "metric": f"{function}Failures"}
         yield Alarm(
-            name=f"{function}Errors", why=f"{name} failed: see its log group", metric="Errors",
-            statistic="Sum", above=0, **common,
+            name=f"{function}Errors", why=f"{name} failed: see its log group", statistic="Sum", above=0,
+            **(counted if name in REFUSING else {**common, "metric": "Errors"}),
         )  # fmt: skip
         yield Alarm(
             name=f"{function}Throttles", why=f"{name} was refused: the account's concurrency is used up",
@@ -194,6 +222,23 @@ def _metric_filters() -> dict[str, Any]:
     }
 
 
+def _failures(function: str) -> dict[str, Any]:
+    # Without a default there is no metric, and nothing to pay, until something fails.
+    told = {
+        "MetricNamespace": _NAMESPACE,
+        "MetricName": f"{logical_id(function)}Failures",
+        "MetricValue": "1",
+    }
+    return {
+        "Type": "AWS::Logs::MetricFilter",
+        "Properties": {
+            "LogGroupName": {"Ref": log_group_id(function)},
+            "FilterPattern": failure_pattern(),
+            "MetricTransformations": [told],
+        },
+    }
+
+
 def _dashboard(
     functions: Sequence[str], queues: Sequence[str], dead: Sequence[str], streams: Sequence[str]
 ) -> dict[str, Any]:
@@ -203,7 +248,7 @@ def _dashboard(
         ("Requests", "Sum", [["AWS/ApiGateway", name, *door] for name in ("Count", "4XXError", "5XXError")]),
         ("Milliseconds to answer, p99", "p99", [["AWS/ApiGateway", "Latency", *door]]),
         ("Refused", "Sum", [["AdmitOne/${AWS::StackName}", name] for name in _COUNTED]),
-        ("Functions: errors", "Sum", _of_each("Errors", functions)),
+        ("Functions: errors, refusals among them", "Sum", _of_each("Errors", functions)),
         ("Functions: milliseconds, p99", "p99", _of_each("Duration", functions)),
         ("Functions at once", "Maximum", _of_each("ConcurrentExecutions", functions)),
         ("Milliseconds behind the stream", "Maximum", _of_each("IteratorAge", streams)),

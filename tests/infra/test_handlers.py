@@ -21,8 +21,10 @@ from chalicelib.service.authenticate import make_key
 from chalicelib.settings import read_settings
 from infra.local.aws import LOCAL_KEY, local_client
 from infra.local.engines import Ministack
+from infra.observing import failure_pattern
 from infra.package import Package
 from tests.engines import Table, new_table
+from tests.infra.filter_patterns import counts
 from tests.integration.doors import ALL_DAY
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda's runtime client is for Linux alone")
@@ -325,3 +327,25 @@ def test_functions_called_by_name_answer_as_lambda_hands_it_on(start: Start, adm
     }
     answer = start("GenerateLinks", BASE_URL="https://book.example.com").invoke(event)
     assert len(answer["links"]) == 2, answer
+
+
+def test_a_refusal_is_no_failure_in_the_logs_and_a_failure_is_one(start: Start, admin_key: str) -> None:
+    """Both are raised, so Lambda counts both as errors; the alarms count what the runtime client wrote of them."""
+    from tests.infra.runtime import FunctionError
+
+    made = _made(start, _authorized(start, admin_key))
+    event = {"hostId": made["eventType"]["hostId"], "linkIds": []}
+    keys = {"type": "TOKEN", "methodArn": "arn", "authorizationToken": f"Bearer {admin_key[:-4]}AAAA"}
+    for name, asked in (("RevokeLinks", event), ("Authorizer", keys)):
+        refused, failed = start(name, WHICH="refused"), start(name, TABLE_NAME="no-such-table")
+        broken = {**keys, "authorizationToken": f"Bearer {admin_key}"} if asked is keys else _revoking(made)
+        for function, sent, counted in ((refused, asked, False), (failed, broken, True)):
+            with pytest.raises(FunctionError):
+                function.invoke(sent)
+            lines = function.log().splitlines()
+            assert any('"errorType"' in line for line in lines), lines
+            assert any(counts(failure_pattern(), line) for line in lines) == counted, lines
+
+
+def _revoking(made: dict[str, Any]) -> dict[str, Any]:
+    return {"hostId": made["eventType"]["hostId"], "linkIds": [link["linkId"] for link in made["links"]]}

@@ -9,16 +9,25 @@ from typing import Any
 
 import msgspec
 import pytest
+from chalice.app import Chalice
 
 from chalicelib.api.problems import MEDIA_TYPE
+from chalicelib.domain.errors import (
+    LinkUsedError,
+    NotFoundError,
+    StoreUnavailableError,
+    ThrottledError,
+    UnexpectedError,
+)
 from chalicelib.settings import RetentionDays, read_settings
 from chalicelib.store.items import INDEX_KEYS
-from infra.functions import HTTP, UNTRACED, log_group_id, logical_id, read_config
+from infra.functions import AUTHORIZER, HTTP, UNTRACED, log_group_id, logical_id, read_config
 from infra.gateway import RESPONSES, with_cors_told
 from infra.local.engines import ROOT
-from infra.observing import dead_letter_queues
+from infra.observing import REFUSING, dead_letter_queues, failure_pattern
 from infra.package import Package
 from tests.infra.conftest import expand
+from tests.infra.filter_patterns import counts
 
 FUNCTION = "AWS::Serverless::Function"
 MAPPING = "AWS::Lambda::EventSourceMapping"
@@ -241,10 +250,74 @@ def test_an_alarm_goes_off_above_its_threshold_and_silence_is_no_alarm(resources
 
 @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
 def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> None:
+    refusing = {logical_id(name) for name in REFUSING}
     for name in _functions(resources):
         alarm = resources[f"{name}{metric}Alarm"]["Properties"]
-        assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": name}}]
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+        if metric == "Errors" and name in refusing:
+            (told,) = resources[f"{name}FailuresMetric"]["Properties"]["MetricTransformations"]
+            assert (alarm["Namespace"], alarm["MetricName"]) == (told["MetricNamespace"], told["MetricName"])
+            assert "Dimensions" not in alarm
+        else:
+            assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", metric)
+            assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": name}}]
+
+
+def test_what_says_no_by_raising_is_known(resources: dict[str, Any]) -> None:
+    """Lambda counts each of their refusals as an error, and one of the alarms takes a deployment back."""
+    from chalicelib.consumers.direct import direct, refusal_of
+
+    app = Chalice(app_name="direct")
+    app.register_blueprint(direct)
+    called_by_name = {function.name for function in app.pure_lambda_functions}
+    assert called_by_name | {AUTHORIZER} == REFUSING
+    for name in REFUSING:
+        found = resources[f"{logical_id(name)}FailuresMetric"]["Properties"]
+        assert found["LogGroupName"] == {"Ref": log_group_id(name)}
+        assert len(found["FilterPattern"]) <= 1024, "CloudWatch takes no more"
+    for error, counted in (
+        (LinkUsedError(), False), (NotFoundError(), False), (StoreUnavailableError(), True), (ThrottledError(), True),
+        (UnexpectedError(), True),
+    ):  # fmt: skip
+        line = json.dumps({"log_level": "ERROR", "errorType": type(refusal_of(error, "c")).__name__})
+        assert counts(failure_pattern(), line) == counted, error
+
+
+@pytest.mark.parametrize(
+    ("line", "counted"),
+    [
+        ({"level": "INFO", "message": "made"}, False),
+        ({"type": "platform.report", "record": {"status": "success", "metrics": {}}}, False),
+        ({"type": "platform.report", "record": {"status": "timeout"}}, True),
+        ({"type": "platform.runtimeDone", "record": {"status": "error", "errorType": "Runtime.ExitError"}}, True),
+        ({"log_level": "ERROR", "errorType": "Runtime.ImportModuleError", "errorMessage": "no"}, True),
+        ({"log_level": "ERROR", "errorType": "KeyError", "errorMessage": "x"}, True),
+    ],
+)  # fmt: skip
+def test_what_lambda_itself_says_of_an_end_is_counted(line: dict[str, Any], counted: bool) -> None:
+    assert counts(failure_pattern(), json.dumps(line)) == counted
+
+
+@pytest.mark.parametrize(
+    ("metric", "resource", "status"),
+    [
+        ("ForgedTokens", "/s/{token}", "404"), ("ForgedTokens", "/b/{bookingToken}/cancel", "404"),
+        ("Denials", "/s/{token}/redeem", "410"), ("Denials", "/s/{token}", "403"),
+        ("BadApiKeys", "/v1/links", "401"), (None, "/s/{token}", "200"), (None, "/v1/links/{linkId}", "404"),
+        (None, "/b/{bookingToken}", "410"), (None, "/v1/links", "403"),
+    ],
+)  # fmt: skip
+def test_each_spike_is_counted_from_the_access_log_by_route_and_status(
+    resources: dict[str, Any], metric: str | None, resource: str, status: str
+) -> None:
+    filters = {
+        each["Properties"]["MetricTransformations"][0]["MetricName"]: each["Properties"]["FilterPattern"]
+        for each in resources.values()
+        if each["Type"] == "AWS::Logs::MetricFilter"
+        and each["Properties"]["LogGroupName"] == {"Ref": "AccessLogGroup"}
+    }
+    line = json.dumps({"resource": resource, "status": status})
+    assert {name for name, pattern in filters.items() if counts(pattern, line)} == ({metric} - {None})
 
 
 def test_the_dashboard_shows_every_function_and_queue(resources: dict[str, Any]) -> None:
