@@ -185,6 +185,7 @@ def test_every_resource_parameter_and_output_that_is_named_is_there(
         "TransactWriteItems",
         "ReceiptHandle",
         "LinkUsed",
+        "StoreUnavailable",
         "NotFound",
         "Authorization",
         "Referer",
