@@ -1,15 +1,50 @@
-"""The console for everyone: axe on every view and dialog, at both widths and in both schemes; and by keyboard alone."""
+"""The console for everyone: axe on every view and dialog, at both widths and in both schemes; and by keyboard alone.
 
-from playwright.sync_api import expect
+`TITLES` lists every dialog of the console by what its source says of its title: one that is new, or that no test here
+opens, fails `test_no_dialog_and_no_view_is_left_out`. A few states of them (a history, a mail on its way) are checked
+where they are made, in `test_console.py`.
+"""
 
-from tests.e2e.console import Console
-from tests.e2e.site import soon
+import re
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, expect
+
+from chalicelib.pages import assets
+from tests.e2e.console import Console, console_of
+from tests.e2e.site import LiveSite, soon
+from tests.integration.doors import Caller
+
+SOURCES: Final = Path(assets.__file__).parent / "assets"
+
+TITLES: Final = {
+    '"Cancel this booking?"': "Cancel this booking",
+    '"Erase the personal data?"': "Erase the personal data",
+    '`Move the booking${booking.invitee ? ` with ${booking.invitee.name}` : ""}`': "Move the booking",
+    "forWhom(link) || titleOf(link.eventTypeId)": "^Y+$",
+    'given ? "Edit event type" : "New event type"': "New event type|Edit event type",
+    "`Archive ${one.title}?`": r"Archive .*\?",
+    "`${one.title} has ${count}`": "has 3 active links",
+    '"Generate links"': "Generate links",
+    '"Import links"': "Import links",
+    '"Generate a new link?"': "Generate a new link",
+    '"Revoke this link?"': "Revoke this link",
+    '"Delete this link?"': "Delete this link",
+    '`${verb === "revoke" ? "Revoke" : "Delete"} ${many(fit.length, "link")}?`': r"Revoke 3 links|Delete 3 links",
+    "`Share ${link?.overrides.title ?? titleOf(eventTypeId)}`": "^Share ",
+    '"Sign in again"': "Sign in again",
+}
+
+seen: set[str] = set()
+"""The titles of dialogs and views that were held against axe."""
 
 
 def check(console: Console, state: str) -> None:
     """Hold what is on show against axe and the window's width, once it has all come."""
     console.page.wait_for_load_state("networkidle")
     expect(console.page.get_by_text("Loading …")).to_have_count(0)
+    seen.update(console.page.locator("dialog[open] h2, #view h1").all_inner_texts())
     console.visit.axe_everywhere(state)
 
 
@@ -85,6 +120,9 @@ def test_every_dialog_of_the_links_fits_and_axe_finds_nothing(console: Console) 
     for tab in ("Reusable link", "Self-renewing", "Embed", "QR code", "Mail", "One-time link"):
         console.dialog.get_by_role("tab", name=tab).click()
         check(console, f"share: {tab}")
+    console.button("Generate new link").click()
+    check(console, "share: replace?")
+    console.button("Cancel").click()
     console.button("Close").click()
     console.button("Generate links").first.click()
     console.dialog.get_by_text("More options").click()
@@ -109,6 +147,95 @@ def test_every_dialog_of_the_links_fits_and_axe_finds_nothing(console: Console) 
     console.dialog.get_by_label("CSV file").set_input_files(chosen)  # type: ignore[arg-type]
     expect(console.dialog).to_contain_text("1 row of 2")
     check(console, "preview")
+
+
+def test_every_question_fits_and_axe_finds_nothing(console: Console) -> None:
+    site, host, page = console.site, console.host, console.page
+    event_type = host.event_type(title="Intro call")
+    host.links(event_type, count=3)
+    with site.ago(days=2):
+        site.book(host.link(event_type))
+    console.sign_in()
+    page.get_by_label("Filter by status").select_option("active")
+    expect(console.rows).to_have_count(3)
+    page.get_by_label("Select all rows shown").check()
+    bulk = page.get_by_role("region", name="Selected links")
+    for verb in ("Revoke", "Delete"):
+        bulk.get_by_role("button", name=verb).click()
+        check(console, f"{verb} many?")
+        console.button("Close").click()
+    page.get_by_label("Search links").fill("nothing has this")
+    expect(page.get_by_text("No link matches")).to_be_visible()
+    check(console, "nothing found")
+    console.open("#event-types")
+    console.button("New event type").click()
+    for more in ("Add a location", "Add a question", "Add a date"):
+        console.button(more).click()
+    check(console, "new event type")
+    page.keyboard.press("Escape")
+    console.button("Discard").click()
+    console.button("Actions for Intro call").click()
+    console.button("Archive").click()
+    check(console, "archive?")
+    console.dialog.get_by_role("button", name="Archive").click()
+    expect(console.dialog).to_contain_text("has 3 active links")
+    check(console, "archive with its links?")
+    console.button("Keep it").click()
+    console.open("#bookings")
+    page.get_by_role("tab", name="Past").click()
+    page.get_by_role("button", name="Actions for the booking").click()
+    console.button("Erase personal data").click()
+    check(console, "erase?")
+    console.button("Cancel").click()
+    page.route("**/v1/event-types?**", lambda route: route.fulfill(status=401, body="{}"), times=1)
+    page.route("**/v1/bookings?**", lambda route: route.fulfill(status=401, body="{}"), times=1)
+    page.get_by_role("tab", name="Upcoming").click()
+    expect(console.dialog).to_contain_text("Sign in again")
+    check(console, "sign in again")
+
+
+def test_every_beginning_and_end_fits_and_axe_finds_nothing(
+    browser: Browser, site: LiveSite, console: Console
+) -> None:
+    """A wrong key, an admin's choice of a host, views without anything in them, and one that could not be loaded."""
+    page = console.page
+    console.open()
+    console.type_key("ao_this-is-not-a-key")
+    expect(page.get_by_role("alert")).to_be_visible()
+    check(console, "wrong key")
+    console.type_key(console.host.key.secret)
+    expect(page.get_by_text("First, an event type")).to_be_visible()
+    for view in ("links", "event-types", "bookings", "requests"):
+        page.evaluate("view => { location.hash = view; }", view)
+        check(console, f"{view}, with nothing in it")
+    page.route("**/v1/link-requests?**", lambda route: route.abort())
+    page.evaluate("location.hash = 'links'")
+    page.evaluate("location.hash = 'requests'")
+    expect(page.get_by_text("This could not be loaded")).to_be_visible()
+    check(console, "not loaded")
+    admin = Caller(site.client, site.admin.key, None)
+    with console_of(browser, site, admin) as other:
+        other.open()
+        other.type_key(admin.key.secret)
+        other.page.get_by_text("Another host").click()
+        check(other, "whose links?")
+
+
+def test_no_dialog_and_no_view_is_left_out() -> None:
+    """Whoever adds one adds it to the tests above, so that axe sees it."""
+    source = "\n".join(path.read_text() for path in sorted(SOURCES.glob("console*.js")))
+    source = re.sub(
+        r"(?m)^export function (?:openDialog|confirmThen).*$|openDialog\(\{ title, .*$", "", source
+    )
+    opened = re.findall(r"\b(?:openDialog|confirmThen)\(\{", source)
+    titles = re.findall(r"(?m)(?:openDialog|confirmThen)\(\{\s*title: (.+?),(?=\s*$| kind| body)", source)
+    assert len(titles) == len(opened), "the title of each is found"
+    assert set(titles) == set(TITLES)
+    left = [title for title, shown in TITLES.items() if not any(re.search(shown, one) for one in seen)]
+    assert left == [], "a dialog that no test above holds against axe"
+    views = set(re.findall(r'"#([a-z-]+)": show', (SOURCES / "console.js").read_text()))
+    assert views == {"links", "event-types", "bookings", "requests"}
+    assert seen >= {"Admit One", "Whose links?", "Links", "Event types", "Bookings", "Requests for new links"}
 
 
 def test_the_bulk_bar_hides_nothing_that_has_the_focus(console: Console) -> None:

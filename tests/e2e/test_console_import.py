@@ -31,7 +31,7 @@ def test_a_bad_cell_is_named_at_its_place_before_anything_is_made(console: Conso
     expect(console.dialog).to_contain_text("1 row of 2 can’t be used")
     row = console.dialog.locator("tr.wrong")
     expect(row).to_have_count(1)
-    expect(row.locator("td").nth(2)).to_have_text("not an addressIs not an email address")
+    expect(row.locator("td").nth(2)).to_have_text("not an addressThis is not an email address.")
     expect(row.locator("td").first).to_have_text("3")
     assert console.host.list()["links"] == []
 

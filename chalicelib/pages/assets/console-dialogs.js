@@ -141,7 +141,7 @@ export function showErrors(form, error) {
     const match = fields
       .filter(({ dataset }) => pointer === dataset.pointer || pointer.startsWith(`${dataset.pointer}/`))
       .sort((a, b) => (b.dataset.pointer ?? "").length - (a.dataset.pointer ?? "").length)[0];
-    const text = `${detail.charAt(0).toUpperCase()}${detail.slice(1)}.`.replace("..", ".");
+    const text = sentence(detail);
     if (!match) {
       elsewhere.push(`${pointer.slice(1)} ${detail}`.trim());
       continue;
@@ -160,6 +160,12 @@ export function showErrors(form, error) {
   form.prepend(summary);
   if (first) first.focus();
   else summary.scrollIntoView({ block: "nearest" });
+}
+
+/** What the API says of a field, as a sentence beside it: `must be …` is said of this one. @param {string} detail */
+export function sentence(detail) {
+  const words = /^(is|are|must|may|has|needs|can|was)\b/.test(detail) ? `This ${detail}` : detail;
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`.replace("..", ".");
 }
 
 /** @param {Element} control */

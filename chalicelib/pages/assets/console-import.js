@@ -1,7 +1,7 @@
 // Links by CSV: what a file would make and what is wrong with which cell, then one press, then the result.
 import { ApiError, api, newKey } from "./console-api.js";
 import { download, fill, h, many } from "./console-dom.js";
-import { alert, field, onSubmit, openDialog } from "./console-dialogs.js";
+import { alert, field, onSubmit, openDialog, sentence } from "./console-dialogs.js";
 import { csvBlob, readCsv } from "./console-csv.js";
 import { choose } from "./console-link-form.js";
 import { eventTypes, onLinksChanged, titleOf } from "./console-state.js";
@@ -72,7 +72,7 @@ export function openImport() {
     const listed = [...rest.filter((row) => wrong.has(row.line)), ...rest.filter((row) => !wrong.has(row.line))].slice(0, SHOWN);
     const words = (/** @type {string | null} */ name) => (name ?? "").trim().toLowerCase();
     /** @param {number} line @param {(column: string | null) => boolean} at */
-    const faults = (line, at) => (wrong.get(line) ?? []).filter(({ column }) => at(column)).map(({ detail }) => h("p.fault", {}, `${detail.charAt(0).toUpperCase()}${detail.slice(1)}`));
+    const faults = (line, at) => (wrong.get(line) ?? []).filter(({ column }) => at(column)).map(({ detail }) => h("p.fault", {}, sentence(detail)));
     const named = new Set(head.cells.map(words));
     fill(told, h("h3", {}, bad ? `${many(bad, "row")} of ${rows.length} can’t be used` : `${many(good, "link")} for ${titleOf(type.value)}`),
       h("p.hint", {}, bad ? `${good ? "Correct them in your file and choose it again, or import the good rows only." : "Correct them in your file and choose it again."} Nothing was made yet.` : "Nothing was made yet. Press Import to make them."));
