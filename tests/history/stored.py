@@ -1,5 +1,6 @@
 """What is stored at the end of a history, as its last call; and what nobody was told, as what it may have been."""
 
+import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,16 +43,31 @@ def with_candidates(calls: Iterable[Call], items: audit.Dump) -> Iterator[Call]:
 
 
 def with_expiries(calls: Sequence[Call]) -> Iterator[Call]:
-    """Yield the calls, each run of the expiry schedule as what it may have done: to every link that was due, or not."""
-    links = {name: link for call in calls for name, link in call.told.get("links", {}).items()}
-    for call in calls:
-        if call.kind != "expire":
-            yield call
-            continue
-        for at, (name, link) in enumerate(sorted(links.items()), 1):
-            if link.expires is not None and link.expires <= call.clock[1]:
-                one = call.happened_again(10**6 + call.number * 1000 + at)
-                yield replace(one, what={"link": name}, returned=call.returned)
+    """Yield the calls, each run of the expiry schedule as what it may have done: to every link that was due, or not.
+
+    Runs before a link was asked for are left out; so are, of those after everything that was asked of its host,
+    all but the last: nobody could tell which of them it was.
+    """
+    runs = sorted((call for call in calls if call.kind == "expire"), key=lambda call: call.invoked)
+    rest = [call for call in calls if call.kind != "expire"]
+    yield from rest
+    ends: dict[object, float] = {}
+    links: dict[str, tuple[int, float, object]] = {}  # when it expires, was asked for, and its host
+    for call in rest:
+        host = call.what.get("host")
+        over = call.returned if call.returned < math.inf else call.invoked
+        ends[host] = max(over, ends.get(host, -math.inf))
+        for name, link in call.told.get("links", {}).items():
+            if link.expires is not None:
+                begun = min(call.invoked, links[name][1]) if name in links else call.invoked
+                links[name] = (link.expires, begun, host)
+    numbers = itertools.count(10**12)
+    for name, (expires, begun, host) in sorted(links.items()):
+        due = [call for call in runs if call.returned >= begun and call.clock[1] >= expires]
+        after = [call for call in due if call.invoked > ends[host]]
+        for call in [one for one in due if one.invoked <= ends[host]] + after[-1:]:
+            one = call.happened_again(next(numbers))
+            yield replace(one, what={"link": name}, returned=call.returned)
 
 
 def name_of(booking: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.history.account import MACHINE, shrink, unexplained
 from tests.history.calls import NEVER, UNKNOWN, Call, until
 from tests.history.checker import Model, UndecidedError, explain
 from tests.history.machine import Link
+from tests.history.stored import with_expiries
 
 # A register: "write" puts a value, "read" is told it.
 
@@ -321,6 +323,20 @@ def test_what_another_link_did_is_left_out_and_nothing_else_with_it() -> None:
     kept = shrink(wrong, lambda calls: not explain(calls, MACHINE).explained)
 
     assert [one.number for one in kept] == [0, 2, 3, 5]
+
+
+def test_runs_of_the_schedule_that_nobody_can_tell_apart_are_one() -> None:
+    """Else a link has hundreds of them, and the search finds no end."""
+    runs = [call(10 + n, "expire", "200", (10 * n, 10 * n + 1), clock=(10 * n, 10 * n + 1)) for n in range(9)]
+    asked = [
+        replace(make(expires=20), invoked=15, returned=18),
+        call(1, "read link", "200", (45, 46), {"status": "expired", "uses": 0, "most": 1}, link="A"),
+    ]
+
+    judged = list(with_expiries([*runs, *asked]))
+
+    assert [one.invoked for one in judged if one.kind == "expire"] == [20, 30, 40, 80]
+    assert all(one.optional and one.what == {"link": "A"} for one in judged if one.kind == "expire")
 
 
 def test_a_history_is_told_so_that_it_can_be_read() -> None:
