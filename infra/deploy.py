@@ -44,7 +44,7 @@ STAGES: Final = ROOT / "infra" / "stages"
 WATCH_MINUTES: Final = 5
 
 _STAGE: Final = re.compile(r"[a-z][a-z0-9-]{0,19}")
-_RETAINED: Final = "Retain"
+_RETAINED: Final = {"Retain", "RetainExceptOnCreate"}
 
 
 class DeployError(Exception):
@@ -147,7 +147,7 @@ def destroy(account: Account, stage: Stage) -> list[str]:
         f"{resource['LogicalResourceId']}: {resource['PhysicalResourceId']}"
         for page in pages
         for resource in page["StackResourceSummaries"]
-        if template["Resources"].get(resource["LogicalResourceId"], {}).get("DeletionPolicy") == _RETAINED
+        if template["Resources"].get(resource["LogicalResourceId"], {}).get("DeletionPolicy") in _RETAINED
     ]
     delete_stack(cloudformation, stage.stack, stacks.POLL_SECONDS)
     return kept

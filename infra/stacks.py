@@ -93,8 +93,9 @@ def put_stack(cloudformation: Any, deployment: Deployment, template_url: str) ->
     cloudformation.execute_change_set(StackName=deployment.name, ChangeSetName=change_set)
     ended = _ended(cloudformation, deployment.name, deployment.poll_seconds)
     if ended not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-        reasons = _failures(_events(cloudformation, deployment.name), since)
-        raise StackError("\n".join([f"{deployment.name} ended as {ended}", *reasons]))
+        events = _events(cloudformation, deployment.name)[since:]
+        left = [] if status else _left_behind(events)
+        raise StackError("\n".join([f"{deployment.name} ended as {ended}", *_failures(events), *left]))
     return Outcome.UPDATED if status else Outcome.CREATED
 
 
@@ -122,7 +123,7 @@ def delete_stack(cloudformation: Any, name: str, poll_seconds: float = POLL_SECO
     ended = _ended(cloudformation, stack_id, poll_seconds)
     if ended not in {"DELETE_COMPLETE", None}:
         raise StackError(
-            "\n".join([f"{name} ended as {ended}", *_failures(_events(cloudformation, stack_id), 0)])
+            "\n".join([f"{name} ended as {ended}", *_failures(_events(cloudformation, stack_id))])
         )
 
 
@@ -175,10 +176,25 @@ def _events(cloudformation: Any, name: str) -> list[dict[str, Any]]:
     return [event for page in pages for event in page["StackEvents"]][::-1]
 
 
-def _failures(events: list[dict[str, Any]], since: int) -> list[str]:
+def _failures(events: list[dict[str, Any]]) -> list[str]:
     return [
         f"  {event['LogicalResourceId']} ({event.get('ResourceType', '')}): {event.get('ResourceStatusReason', '')}"
-        for event in events[since:]
+        for event in events
         if event["ResourceStatus"].endswith("_FAILED")
         and "cancelled" not in event.get("ResourceStatusReason", "").lower()
+    ]
+
+
+def _left_behind(events: list[dict[str, Any]]) -> list[str]:
+    """Return what a creation that failed left there, in words for whoever started it."""
+    left = [
+        f"  {event['LogicalResourceId']}: {event['PhysicalResourceId']}"
+        for event in events
+        if event["ResourceStatus"] == "DELETE_SKIPPED"
+    ]
+    if not left:
+        return []
+    return [
+        "Left behind, and unused; the next deployment makes its own (docs/deploy.md, When it does not work):",
+        *left,
     ]

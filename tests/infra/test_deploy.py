@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,39 @@ def test_what_cloudformation_refuses_is_taken_back_and_told(
     assert _run("deploy", "--stage", "dev") == 0
 
 
+def test_a_first_deployment_that_fails_says_what_it_left_and_the_next_goes_through(
+    account: Ministack,
+    packaged: Package,
+    put: Callable[[dict[str, Any] | None], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Only the table stays, as its deletion protection would have it: it is named, and nothing trips over it."""
+    template = packaged.read_template()
+    broken = {"Type": "AWS::SSM::Parameter", "DependsOn": ["Table", "SigningSecret", "MailDlq"],
+              "Properties": {"Type": "SecureString", "Value": "x"}}  # fmt: skip
+    put({**template, "Resources": {**template["Resources"], "Broken": broken}})
+    secrets = local_client("secretsmanager", account.endpoint_url)
+    dynamodb = local_client("dynamodb", account.endpoint_url)
+    before = len(secrets.list_secrets()["SecretList"])
+
+    assert _run("deploy", "--stage", "fresh") == 1
+
+    said = capsys.readouterr().err
+    assert "Broken" in said
+    [left] = re.findall(r"  Table: (\S+)", said)
+    assert "SigningSecret" not in said
+    assert "MailDlq" not in said
+    assert dynamodb.describe_table(TableName=left)["Table"]["ItemCount"] == 0
+    assert len(secrets.list_secrets()["SecretList"]) == before
+
+    put(None)
+    assert _run("deploy", "--stage", "fresh") == 0
+
+    assert "Created." in capsys.readouterr().out
+    found = outputs(local_client("cloudformation", account.endpoint_url), "admit-one-fresh")
+    dynamodb.describe_table(TableName=found["TableName"])  # of another name on AWS, where names are drawn
+
+
 @pytest.mark.usefixtures("put", "own_environment")
 def test_the_first_key_opens_the_deployed_api(account: Ministack, capsys: pytest.CaptureFixture[str]) -> None:
     """`make key STAGE=dev`: the table is found through the stack, and nothing of this machine's own is touched."""
@@ -144,6 +178,7 @@ def test_taken_down_its_data_stays_and_it_goes_up_again_over_them(
     names = [
         each["Name"]
         for each in local_client("secretsmanager", account.endpoint_url).list_secrets()["SecretList"]
+        if each["Name"].startswith(STACK)
     ]
     assert len(names) == 1, "no second set of keys was made"
 

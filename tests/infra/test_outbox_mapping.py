@@ -106,7 +106,7 @@ def test_a_crash_is_tried_again_halved_and_ends_whole_in_a_bucket(resources: dic
     destination = mapping["DestinationConfig"]["OnFailure"]["Destination"]
     bucket = resources[destination["Fn::GetAtt"][0]]
     assert bucket["Type"] == "AWS::S3::Bucket"
-    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     properties = bucket["Properties"]
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert "BucketEncryption" in properties

@@ -72,7 +72,7 @@ def test_the_table_is_the_one_the_code_reads_and_survives_everything(resources: 
 def test_the_first_signing_key_is_made_once_and_kept(resources: dict[str, Any]) -> None:
     """Any change here makes Secrets Manager generate anew, and every link that was given out would be dead (P7)."""
     secret = resources["SigningSecret"]
-    assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert secret["Properties"]["GenerateSecretString"] == {
         "SecretStringTemplate": '{"current": 1, "keys": {}}',
         "GenerateStringKey": "first",
