@@ -2,10 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 _FOLDER: Final = Path(__file__).parent / "assets"
 _CONTENT_TYPES: Final = {
@@ -82,68 +84,72 @@ def hash_names(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:
     Raises `ValueError` for a circle of imports or a way to import that is not known, `KeyError` for an import of a file
     or a name that is not there.
     """
-    imported: set[str] = set()
-    whole = {name: _joined(name, files, imported) for name in sorted(files)}
+    modules = {name: _module(name, files[name]) for name in sorted(files) if name.endswith(".js")}
+    styles = {name: files[name] for name in sorted(files) if name not in modules}
+    imported = {other for module in modules.values() for other in module.takes}
+    imported |= {found[1].decode() for content in styles.values() for found in _STYLES.finditer(content)}
+    parts: dict[
+        str, list[str]
+    ] = {}  # what goes into each module: what it imports first, each once, itself last
+
+    def reach(name: str, above: tuple[str, ...]) -> list[str]:
+        if name in above:
+            raise ValueError(f"a circle of imports: {' → '.join((*above, name))}")
+        if name not in parts:
+            below = [part for other in modules[name].takes for part in reach(other, (*above, name))]
+            parts[name] = [*dict.fromkeys(below), name]
+        return parts[name]
+
+    for name, module in modules.items():
+        reach(name, ())
+        for other, names in module.takes.items():
+            # Taken out of an object, a name that isn't there would be `undefined`, and nobody told.
+            if missing := [one.decode() for one in names if one not in modules[other].gives]:
+                raise KeyError(f"{other} gives no {', '.join(missing)}")
+
+    whole = {
+        name: b"".join(_scoped(part, modules[part]) for part in parts[name][:-1]) + modules[name].script
+        for name in modules
+        if name not in imported
+    }
+    whole |= {
+        name: _STYLES.sub(lambda found: files[found[1].decode()].rstrip(), content)
+        for name, content in styles.items()
+        if name not in imported
+    }
     return {
         name: (f"{Path(name).stem}.{hashlib.sha256(content).hexdigest()[:8]}{Path(name).suffix}", content)
         for name, content in whole.items()
-        if name not in imported
     }
 
 
-def _joined(name: str, files: Mapping[str, bytes], imported: set[str]) -> bytes:
-    """Return a file with all that it imports in it; add the names of those to `imported`."""
-    if not name.endswith(".js"):
+class _Module(msgspec.Struct, frozen=True):
+    """A module's text, with its imports taken out of such values as `_scoped` makes, and its part in the rest."""
 
-        def style(found: re.Match[bytes]) -> bytes:
-            imported.add(found[1].decode())
-            return files[found[1].decode()].rstrip()
-
-        return _STYLES.sub(style, files[name])
-
-    order: list[str] = []  # each module after those that it imports, and once
-
-    def visit(module: str, above: tuple[str, ...]) -> None:
-        if module in above:
-            raise ValueError(f"a circle of imports: {' → '.join((*above, module))}")
-        if module in order:
-            return
-        for found in _IMPORT.finditer(files[module]):
-            other = found[2].decode()
-            imported.add(other)
-            visit(other, (*above, module))
-            # Taken out of an object, a name that isn't there would be `undefined`, and nobody told.
-            missing = [name for name, _ in _names(found[1]) if name not in _EXPORT.findall(files[other])]
-            if missing:
-                raise KeyError(f"{other} gives no {b', '.join(missing).decode()}")
-        order.append(module)
-
-    visit(name, ())
-    return b"".join(_scoped(module, files[module]) for module in order[:-1]) + _script(name, files[name])[0]
+    script: bytes
+    takes: Mapping[str, Sequence[bytes]]  # names, by the file that gives them
+    gives: Sequence[bytes]
 
 
-def _scoped(name: str, content: bytes) -> bytes:
-    """Return a module as a value that has what it exports: its other names stay its own."""
-    script, names = _script(name, content)
-    return (
-        b"const %s = (() => {\n" % _variable(name) + script + b"return { %s };\n})();\n" % b", ".join(names)
-    )
-
-
-def _script(name: str, content: bytes) -> tuple[bytes, list[bytes]]:
-    """Return a module's text with its imports taken from such values, and the names that it exports."""
+def _module(name: str, content: bytes) -> _Module:
+    takes: dict[str, list[bytes]] = {}
 
     def taken(found: re.Match[bytes]) -> bytes:
-        if found[1] is None:
-            return b""
-        names = b", ".join(name if name == own else name + b": " + own for name, own in _names(found[1]))
-        return b"const { %s } = %s;\n" % (names, _variable(found[2].decode()))
+        other, names = found[2].decode(), _names(found[1])
+        takes.setdefault(other, []).extend(name for name, _ in names)
+        listed = b", ".join(name if name == own else name + b": " + own for name, own in names)
+        return b"const { %s } = %s;\n" % (listed, _variable(other)) if names else b""
 
-    names = _EXPORT.findall(content)
     script = _EXPORT.sub(b"", _IMPORT.sub(taken, content))
-    if other := _OTHER_WAY.search(script):
-        raise ValueError(f"{name} imports or exports in another way: {other[0].decode()}")
-    return script, names
+    if other_way := _OTHER_WAY.search(script):
+        raise ValueError(f"{name} imports or exports in another way: {other_way[0].decode()}")
+    return _Module(script, takes, _EXPORT.findall(content))
+
+
+def _scoped(name: str, module: _Module) -> bytes:
+    """Return a module as a value that has what it exports: its other names stay its own."""
+    inside = module.script + b"return { %s };\n" % b", ".join(module.gives)
+    return b"const %s = (() => {\n" % _variable(name) + inside + b"})();\n"
 
 
 def _names(taken: bytes | None) -> list[tuple[bytes, bytes]]:
