@@ -15,7 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from chalicelib.domain.api_keys import ApiKey
 from infra import deploy as deploying
+from infra.carrying import Carried, carry_revocations
 from infra.deploy import Account, DeployError, Stage, deploy, explained, open_account, read_stage
 from infra.local.table import table_properties
 from infra.merging import TemplateError
@@ -50,11 +52,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Restored:
-    """The table that serves from now on, links looked at, and those that were revoked."""
+    """The table that serves from now on, links looked at, those that were revoked, and what became of the API keys.
+
+    `keys` is None where the old table is gone, and with it the word on which keys were revoked.
+    """
 
     table: str
     links: int
     revoked: list[str]
+    keys: Carried | None
 
 
 def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: Say) -> Restored:
@@ -68,16 +74,20 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
     gaps = _checked(plan, _gaps(account, found, plan.moment))
     table = plan.table or _copy(account, found["TableName"], plan.moment, say)
     _complete(account, table)
+    # Before it serves, so that no revoked key ever opens it; and after, for what was revoked while it was put up.
+    carried = carry_revocations(account, found["TableName"], table)
     stage = dataclasses.replace(stage, table=table)
     say(f"Serving {table}, closed …")
     _deploy(account, stage, package, closed=True)
+    late = carry_revocations(account, found["TableName"], table)
     say("Replaying what happened since …")
     _replay(account, found, plan.moment)
     _drain(account, found)
     ended = _end(account, found, everything=bool(gaps))
     say("Opening bookings …")
     _deploy(account, stage, package, closed=False)
-    return Restored(table, ended["links"], ended["revoked"])
+    keys = carried and late and Carried(carried.revoked + late.revoked, late.lost)
+    return Restored(table, ended["links"], ended["revoked"], keys)
 
 
 def _checked(plan: Plan, gaps: list[str]) -> list[str]:
@@ -273,10 +283,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{restored.links} links were brought up to date; {len(restored.revoked)} revoked.")
     for link_id in restored.revoked:
         print(f"  {link_id}")
+    for line in _of_keys(stage.name, moment, restored.keys):
+        print(line)
     print(
         f"infra/stages/{stage.name}.json names the table: commit it. Go on at docs/operate.md, After a restore."
     )
     return 0
+
+
+def _of_keys(stage: str, moment: datetime, keys: Carried | None) -> list[str]:
+    """Return what is to be said of API keys."""
+    since = f"{moment:%Y-%m-%d %H:%M} UTC"
+    if keys is None:
+        return [
+            f"*** API KEYS THAT WERE REVOKED SINCE {since} ARE GOOD AGAIN: the old table is gone. ***",
+            f"*** Now: make keys STAGE={stage}, and make revoke-key for each of them. ***",
+        ]
+    lines = [f"API keys that were revoked since {since} and stay so: {len(keys.revoked)}."]
+    if keys.lost:
+        lines += [f"API keys made since {since} are gone; their owners need others:", *map(_named, keys.lost)]
+    return lines
+
+
+def _named(key: ApiKey) -> str:
+    return f"  {key.key_id} {key.role.value} {key.host_id or '-'} {key.name}"
 
 
 def _keep(path: Path, table: str) -> None:

@@ -18,10 +18,11 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.domain.api_keys import Role
 from chalicelib.domain.causes import Cause
-from chalicelib.service.authenticate import make_key
+from chalicelib.service.authenticate import make_key, revoke_key
 from chalicelib.service.redo import ACTOR
 from chalicelib.settings import read_settings
 from infra import deploy, restore
+from infra.carrying import carry_revocations
 from infra.deploy import open_account, read_stage, stage_settings
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
@@ -31,6 +32,7 @@ from infra.stacks import outputs
 from tests.integration.doors import ALL_DAY
 
 STACK = "admit-one-dev"
+CAUSE = Cause("system:test", "t")
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def api(account: Ministack) -> Iterator[httpx.Client]:
     """The deployed API, called with an admin's key that was there before the backup."""
     settings = stage_settings(open_account(), read_stage("dev", deploy.STAGES))
     world = bootstrap.compose(read_settings(settings))
-    key = make_key(world, role=Role.ADMIN, host_id=None, name="t", cause=Cause("system:test", "t"))
+    key = make_key(world, role=Role.ADMIN, host_id=None, name="t", cause=CAUSE)
     api_id = outputs(local_client("cloudformation", account.endpoint_url), STACK)["RestAPIId"]
     url = f"{account.endpoint_url}/restapis/{api_id}/api/_user_request_"
     headers = {"Authorization": f"Bearer {key.secret}", "Accept": "application/json"}
@@ -98,10 +100,14 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
 ) -> None:
     """P1: the whole way, through the deployed API; the link booked after the copy gives no second booking."""
     spent, fresh = _links(api, 2)
+    world = bootstrap.compose(read_settings(stage_settings(open_account(), read_stage("dev", deploy.STAGES))))
+    leaked = make_key(world, role=Role.ADMIN, host_id=None, name="leaked", cause=CAUSE)
     dynamodb = local_client("dynamodb", account.endpoint_url)
     source = outputs(local_client("cloudformation", account.endpoint_url), STACK)["TableName"]
     copy = f"{source}-restored-by-hand"
     dynamodb.restore_table_to_point_in_time(SourceTableName=source, TargetTableName=copy)
+    later = make_key(world, role=Role.ADMIN, host_id=None, name="later", cause=CAUSE)
+    revoke_key(world, leaked.key.key_id, CAUSE)
     moment = datetime.now(UTC)
     assert _redeem(api, spent, 48).status_code == 201
     _archived(account, 4)  # two links made, one used, one booking
@@ -137,6 +143,10 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
     said = capsys.readouterr().out
     assert f"over {copy}" in said
     assert "; 0 revoked" in said
+    assert "and stay so: 1." in said
+    assert f"{later.key.key_id} admin - later" in said
+    assert api.get("/v1/hosts", headers={"Authorization": f"Bearer {leaked.secret}"}).status_code == 401
+    assert api.get("/v1/hosts").status_code == 200
 
     assert json.loads((deploy.STAGES / "dev.json").read_text())["table"] == copy
     refused = _redeem(api, spent, 72)
@@ -146,6 +156,17 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
     table = dynamodb.describe_table(TableName=copy)["Table"]
     assert table["StreamSpecification"]["StreamEnabled"]
     assert table["DeletionProtectionEnabled"]
+
+
+def test_where_the_old_table_is_gone_its_keys_are_the_operator_s_first_work(
+    ministack: Ministack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P9: which keys were revoked since is then known to nobody but them, so it is said as loudly as can be."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ministack.endpoint_url)
+    assert carry_revocations(open_account(), "no-such-table", "another") is None
+    loud, what_to_do = restore._of_keys("prod", datetime(2026, 11, 21, 10, tzinfo=UTC), None)
+    assert "REVOKED SINCE 2026-11-21 10:00 UTC ARE GOOD AGAIN" in loud
+    assert "make keys STAGE=prod" in what_to_do
 
 
 @pytest.mark.parametrize(
