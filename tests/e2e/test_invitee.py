@@ -803,6 +803,27 @@ def test_in_a_frame_a_booking_is_made_as_elsewhere(browser: Browser, host: Calle
     assert len(bookings(host)) == 1
 
 
+# Paper
+
+
+def test_a_confirmation_prints_on_one_sheet(browser: Browser, site: LiveSite, host: Caller) -> None:
+    """What, when, where and who, in black on white; no buttons, which a sheet can't press."""
+    event_type = host.event_type(title="Intro call", locations=PLACES[1:])
+    booking = site.book(host.link(event_type))
+    with invitee_of(browser, color_scheme="dark") as visitor:
+        page = visitor.page
+        page.goto(booking["url"] + "?booked=1")
+        page.emulate_media(media="print")
+        for told in ("Intro call", "Torstraße 12", "Central European Time", "Grace Hopper"):
+            expect(page.get_by_text(told).last).to_be_visible()
+        for button in ("Calendar file", "Move this booking", "Cancel this booking"):
+            expect(page.get_by_role("link", name=button)).to_be_hidden()
+        style = "e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]"
+        assert page.locator("main").evaluate(style) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+        sheets = re.findall(rb"/Type\s*/Page\b(?!s)", page.pdf(format="A5"))
+        assert len(sheets) == 1
+
+
 # Weight, policy, accessibility
 
 
