@@ -35,6 +35,8 @@ _MACHINES: Final = {ARM: "aarch64", X86: "x86_64"}
 _GLIBC: Final = {(3, 11): 26}  # Amazon Linux 2; later runtimes are on Amazon Linux 2023
 _GLIBC_SINCE: Final = 34
 
+_NEWEST_PYTHON: Final = (3, 14)  # of Lambda's runtimes; the functions get the version that packages them
+
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
 _CODE: Final = ("app.py", "chalicelib", "chalice")
 _NEVER: Final = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "py.typed")
@@ -86,6 +88,11 @@ def make_package(stage: str, target: Target, out: Path, cache: Path = BUILD) -> 
 
     Raises `PackageError`, and `TemplateError` for fragments that don't fit.
     """
+    if not target.native and sys.version_info[:2] > _NEWEST_PYTHON:
+        newest = ".".join(map(str, _NEWEST_PYTHON))
+        raise PackageError(
+            f"Lambda has no Python newer than {newest}: make clean, then make PYTHON=python{newest} …"
+        )
     dependencies = _dependencies(target, cache)
     work = out / "work"
     shutil.rmtree(out, ignore_errors=True)

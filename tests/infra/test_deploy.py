@@ -9,13 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
 
 from infra import deploy, keys
 from infra.deploy import DeployError, Stage, read_stage
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 from infra.local.stack import fit_for_ministack
+from infra.observing import WATCHED
 from infra.package import Package
 from infra.stacks import outputs
 
@@ -236,6 +237,82 @@ def test_a_bucket_that_is_not_there_or_not_ours_is_said(
     said = capsys.readouterr().err
     assert "someone-elses is not this account's" in said
     assert "s3:PutObject" in said
+
+
+@pytest.mark.usefixtures("put")
+def test_a_bucket_that_may_not_be_made_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Refusing:
+        def head_bucket(self, **_: Any) -> None:
+            raise _refusal("404", 404, "HeadBucket")
+
+        def create_bucket(self, **_: Any) -> None:
+            raise _refusal("AccessDenied", 403, "CreateBucket")
+
+    real = deploy.Account.client
+    monkeypatch.setattr(
+        deploy.Account, "client", lambda self, name: Refusing() if name == "s3" else real(self, name)
+    )
+    assert _run("deploy", "--stage", "dev") == 1
+    said = capsys.readouterr().err
+    assert "may not make the bucket admit-one-deploy-000000000000-us-east-1" in said
+    assert "BUCKET=" in said
+
+
+def _refusal(code: str, status: int, operation: str) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (_refusal("ExpiredToken", 400, "GetCallerIdentity"), "Log in again"),
+        (_refusal("InvalidClientTokenId", 403, "GetCallerIdentity"), "Log in again"),
+        (
+            _refusal("AccessDenied", 403, "CreateChangeSet"),
+            "CreateChangeSet is not allowed to these credentials",
+        ),
+        (ProfileNotFound(profile="x"), "Set AWS_PROFILE, or log in"),
+        (EndpointConnectionError(endpoint_url="https://sts"), "AWS can't be reached"),
+    ],
+)
+def test_what_aws_says_no_to_is_told_with_what_to_do(error: Exception, words: str) -> None:
+    with pytest.raises(DeployError, match=words), deploy.explained():
+        raise error
+
+
+@pytest.mark.usefixtures("put")
+def test_an_alarm_takes_a_deployment_back(account: Ministack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CloudFormation is told which alarms to watch, and for how long; none of a stack that is not up yet."""
+    asked: list[dict[str, Any]] = []
+    real = deploy.Account.client
+
+    def client(self: deploy.Account, name: str) -> Any:
+        made = real(self, name)
+        if name == "cloudformation":
+            made.meta.events.register(
+                "provide-client-params.cloudformation.CreateChangeSet",
+                lambda params, **_: asked.append(params["RollbackConfiguration"]),
+            )
+        return made
+
+    monkeypatch.setattr(deploy.Account, "client", client)
+    for more in ([], [], ["--watch", "0"]):
+        assert _run("deploy", "--stage", "watched", *more) == 0
+    first, again, unwatched = asked
+    assert first == unwatched == {"RollbackTriggers": [], "MonitoringTimeInMinutes": 0}
+    assert again["MonitoringTimeInMinutes"] == deploy.WATCH_MINUTES
+    names = {
+        alarm["AlarmName"]
+        for page in local_client("cloudwatch", account.endpoint_url)
+        .get_paginator("describe_alarms")
+        .paginate()
+        for alarm in page["MetricAlarms"]
+        if alarm["AlarmArn"] in {trigger["Arn"] for trigger in again["RollbackTriggers"]}
+    }
+    assert {name.split("-")[3] for name in names} == set(WATCHED)
 
 
 @pytest.mark.usefixtures("put")

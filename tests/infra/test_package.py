@@ -2,13 +2,14 @@
 
 import importlib.util
 import struct
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from infra.local.engines import LOCAL
-from infra.package import ARM, MOST_BYTES, X86, Package, Target, make_package
+from infra.package import ARM, MOST_BYTES, X86, Package, PackageError, Target, make_package
 
 UNCHECKED_HASH = 0b01  # PEP 552: the flags word of a .pyc that is taken without a look at its source
 
@@ -93,3 +94,11 @@ def test_its_compiled_parts_are_for_the_functions_processor(
         if resource["Type"] == "AWS::Serverless::Function"
     ]
     assert {tuple(properties["Architectures"]) for properties in functions} == {(architecture,)}
+    here = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    assert {properties["Runtime"] for properties in functions} == {here}, "its .pyc fit no other"
+
+
+def test_a_python_that_lambda_has_not_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.package._NEWEST_PYTHON", (3, 10))
+    with pytest.raises(PackageError, match=r"no Python newer than 3\.10.*make PYTHON=python3\.10"):
+        make_package("dev", Target(ARM), tmp_path, LOCAL)

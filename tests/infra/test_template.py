@@ -116,6 +116,27 @@ def test_no_log_of_the_door_can_hold_a_token(resources: dict[str, Any], expanded
     assert {"SingleHeader": {"Name": "referer"}} in redacted
 
 
+def test_what_is_optional_is_made_where_its_parameter_asks_for_it(template: dict[str, Any]) -> None:
+    """A domain, its record and the WAF cost money or need things that not everybody has."""
+    resources, conditions = template["Resources"], template["Conditions"]
+    wanted = {
+        "Domain": "HasDomain", "DomainMapping": "HasDomain", "DomainRecord": "HasHostedZone", "Waf": "HasWaf",
+        "WafAssociation": "HasWaf", "WafLogging": "HasWaf", "WafLogGroup": "HasWaf",
+        "AccountLogRole": "MakesAccountLogRole", "AccountLogSetting": "MakesAccountLogRole",
+    }  # fmt: skip
+    found = {name: each["Condition"] for name, each in resources.items() if "Condition" in each}
+    assert {name: found.get(name) for name in wanted} == wanted
+    for condition, parameter in {"HasDomain": "DomainName", "HasWaf": "WafRateLimit"}.items():
+        off = str(template["Parameters"][parameter]["Default"])
+        assert conditions[condition] == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, off]}]}
+    domain, mapping = resources["Domain"]["Properties"], resources["DomainMapping"]["Properties"]
+    assert domain["SecurityPolicy"] == "TLS_1_2"
+    assert "BasePath" not in mapping, "links are at the domain's root, without the stage"
+    assert "DomainNeedsCertificate" in template["Rules"]
+    rate = resources["Waf"]["Properties"]["Rules"][0]["Statement"]["RateBasedStatement"]
+    assert rate == {"AggregateKeyType": "IP", "Limit": {"Ref": "WafRateLimit"}}
+
+
 def test_only_functions_that_nobody_calls_by_http_are_traced(resources: dict[str, Any]) -> None:
     untraced = {logical_id(name) for name in UNTRACED}
     for name, properties in _functions(resources).items():
