@@ -145,7 +145,7 @@ def picker_context(view: PickerPage, say: Words, **more: object) -> dict[str, ob
         "view": view,
         "say": say,
         "duration": times.duration_words(view.duration_minutes, say),
-        "zone": times.zone_words(view.zone, say, starts),
+        "zone": times.zone_words(view.zone, say, starts or [view.known.now]),
         "areas": times.zone_areas(view.zones, view.zone, say) if view.zones else (),
         "kept": [pair for pair in parse_qsl(urlsplit(view.here).query) if pair[0] != "timeZone"],
         "months": [

@@ -846,6 +846,7 @@ def test_the_times_show_after_two_requests_and_all_of_it_weighs_under_sixty_kilo
         }
         print(weights, sum(weights.values()))
         assert sum(weights.values()) <= 60_000
+        assert len(weights) == 3, "the page, a stylesheet, a script"
         assert not [name for name in weights if name.startswith("slots")], "the first month is in the page"
     with invitee_of(browser) as slow:
         slow.page.route("**/*.js", lambda _: None)  # never answered

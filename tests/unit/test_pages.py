@@ -527,7 +527,11 @@ def test_without_times_the_page_says_so_and_leads_on() -> None:
     assert "No times on these dates" in here
     assert 'href="tok?from=2026-11-30"' in here
     assert 'method="post"' not in here
-    assert "No times are on offer at the moment" in offer_page(an_offer(days=(), later=None))
+    without_times = offer_page(an_offer(days=(), later=None))
+    assert "No times are on offer at the moment" in without_times
+    assert "Times are in Central European Time, UTC+1" in without_times, (
+        "a zone never goes without its offset"
+    )
 
 
 def test_changing_the_zone_is_a_get_that_stays_on_the_same_dates() -> None:
