@@ -80,7 +80,7 @@ def unused(deployed: Stack) -> dict[str, set[Right]]:
             return {name: _unused(deployed, name, asked) for name in FUNCTIONS}
 
         # Streams and queues take their time; what is left when they are done stays.
-        return until(look, lambda found: not any(_unexplained(name, found[name]) for name in FUNCTIONS), 60)
+        return until(look, lambda found: not any(_unexplained(name, found[name]) for name in FUNCTIONS), 150)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -290,7 +290,7 @@ def _stream(stack: Stack) -> None:
     change = {"Keys": image, "NewImage": image, "SequenceNumber": "1", "ApproximateCreationDateTime": 1.0}
     record = {"eventSource": "aws:dynamodb", "eventName": "INSERT", "dynamodb": change}
     assert stack.invoke("Outbox", {"Records": [record]}) == {"batchItemFailures": []}
-    assert _empty(stack, "OutboxDlq") == 1
+    assert _empty(stack, "OutboxDlq") >= 1  # other files of this run may have left theirs
 
 
 def _webhooks(stack: Stack, event_type: dict[str, Any]) -> None:
