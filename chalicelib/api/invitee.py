@@ -72,7 +72,7 @@ def get_link_page(call: Call) -> Reply:
     opened = open_link(world, call.path("token"))
     if call.hint("zones") == "1":  # reached from the page itself, which was counted
         return _offer_reply(call, opened, 200)
-    noting = note_open(world, opened.link, call.visitor())
+    noting = note_open(world, opened.link, call.visitor(), call.correlation_id)
     try:
         return (
             _offer_reply(call, opened, 200) if call.wants_html() else json_reply(200, _offer_answer(opened))

@@ -9,7 +9,7 @@ from chalicelib.domain.visits import Visitor
 from chalicelib.service.ports import World
 
 
-def note_open(world: World, link: Link, visitor: Visitor) -> threading.Thread:
+def note_open(world: World, link: Link, visitor: Visitor, correlation_id: str) -> threading.Thread:
     """Begin to count an open, and return the thread to join before answering: it costs the page no round trip.
 
     An open that can't be counted is not counted; the page is shown all the same.
@@ -17,7 +17,7 @@ def note_open(world: World, link: Link, visitor: Visitor) -> threading.Thread:
 
     def count() -> None:
         with contextlib.suppress(TryLaterError):
-            world.store.history.count_open(link, visitor, now=world.now())
+            world.store.history.count_open(link, visitor, correlation_id, now=world.now())
 
     thread = threading.Thread(target=count, name="note-open")
     thread.start()

@@ -84,10 +84,10 @@ def _redo_link(world: World, told: Envelope, cause: Cause) -> Redo | None:
         return Redo.LOST
     partly = not tells_all(told)
     if told.sequence <= link.sequence:
-        world.store.redoing.see(link.link_id, told.sequence, partly=partly)
+        world.store.redoing.see(link.link_id, told.sequence, cause, partly=partly)
         return Redo.KNOWN
     if told.type == EventType.LINK_DELETED:
-        written = world.store.redoing.delete_link(link, told.sequence)
+        written = world.store.redoing.delete_link(link, told.sequence, cause)
     else:
         written = world.store.redoing.put_link(link, redone_link(link, told), cause, partly=partly)
     return Redo.DONE if written else None

@@ -75,7 +75,7 @@ class Batches:
         transaction = self._table.transaction()
         for link in links:
             transaction.put(self._links.item_of(link, cause), ABSENT)
-        mark_chunk_within(transaction, host_id, idempotency_key, batch, chunk)
+        mark_chunk_within(transaction, host_id, idempotency_key, batch, chunk, cause)
         return transaction.committed()
 
 

@@ -25,6 +25,7 @@ from chalicelib.domain.redeeming import (
     Outcome,
     Receipt,
 )
+from chalicelib.store.causes import named
 from chalicelib.store.days import Days
 from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import (
@@ -232,7 +233,7 @@ class Bookings:
         else:
             if most is not None:
                 condition &= count < most - 1
-            actions += [Path("actor").set(cause.actor), Path("correlationId").set(cause.correlation_id)]
+            actions += named(cause)
         transaction.update(link_key(link.link_id), actions, condition)
 
     def _receipt_item(self, attempt: Attempt, cause: Cause) -> ReceiptItem:

@@ -5,6 +5,8 @@ import hashlib
 from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.batches import Batch
+from chalicelib.domain.causes import Cause
+from chalicelib.store.causes import named
 from chalicelib.store.items import BatchItem, Key, batch_key
 from chalicelib.store.table import EXISTS, Transaction
 
@@ -15,9 +17,9 @@ def batch_at(host_id: str, idempotency_key: str) -> Key:
 
 
 def mark_chunk_within(
-    transaction: Transaction, host_id: str, idempotency_key: str, batch: Batch, chunk: int
+    transaction: Transaction, host_id: str, idempotency_key: str, batch: Batch, chunk: int, cause: Cause
 ) -> None:
     """Add to a transaction the mark that a chunk is made, on the condition that it was not."""
     done = BatchItem.chunks_done
     unmade = EXISTS & (Path("seed") == batch.seed) & ~done.contains(chunk)
-    transaction.update(batch_at(host_id, idempotency_key), [done.add({chunk})], unmade)
+    transaction.update(batch_at(host_id, idempotency_key), [done.add({chunk}), *named(cause)], unmade)

@@ -10,6 +10,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.occupancy import Cell, cells_by_day
+from chalicelib.store.causes import named
 from chalicelib.store.items import DayItem, day_key, purge_seconds
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table, Transaction
@@ -85,8 +86,7 @@ class Days:
         actions = [
             action,
             Path("purgeAt").set(purge_seconds(kept_until, self._retention.day)),
-            Path("actor").set(cause.actor),
-            Path("correlationId").set(cause.correlation_id),
+            *named(cause),
         ]
         transaction.update(day_key(host_id, day), actions, condition)
 

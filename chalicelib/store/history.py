@@ -13,6 +13,7 @@ from chalicelib.domain.link_requests import LinkRequest, read_request_id
 from chalicelib.domain.links import Link
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.visits import Opens, Visitor
+from chalicelib.store.causes import named
 from chalicelib.store.items import (
     BY_HOST,
     DenialItem,
@@ -64,7 +65,7 @@ class History:
             return Opens()
         return Opens(item.first_opened_at, int(item.persons or 0), int(item.machines or 0))
 
-    def count_open(self, link: Link, visitor: Visitor, *, now: datetime) -> None:
+    def count_open(self, link: Link, visitor: Visitor, correlation_id: str, *, now: datetime) -> None:
         """Count an open. The link itself is not written, so that nothing that counts is changed (P5)."""
         counter = "persons" if visitor is Visitor.PERSON else "machines"
         actions = [
@@ -72,7 +73,7 @@ class History:
             Path("hostId").set(link.host_id),
             Path("eventTypeId").set(link.event_type_id),
             Path("purgeAt").set(purge_seconds(now, self._retention.history)),
-            Path("actor").set(visitor.value),
+            *named(Cause(visitor.value, correlation_id)),
         ]
         if link.settings.external_id is not None:
             actions.append(Path("externalId").set(link.settings.external_id))
@@ -146,8 +147,7 @@ class History:
             Path("answeredAt").set(to_millis(now)),
             Path("replacementLinkId").set(link_id),
             Path("hostKey").set(_list_of(request.host_id, answered=True)),
-            Path("actor").set(cause.actor),
-            Path("correlationId").set(cause.correlation_id),
+            *named(cause),
         ]
         waiting = Path("pk").exists() & Path("replacementLinkId").does_not_exist()
         transaction.update(key, actions, waiting)

@@ -16,6 +16,7 @@ from chalicelib.domain.link_requests import LinkRequest
 from chalicelib.domain.links import DueLink, Link, LinkSettings, LinkStatus, folded_label
 from chalicelib.domain.listings import Entry, LinkFilter
 from chalicelib.domain.offers import NO_OVERRIDES
+from chalicelib.store.causes import named
 from chalicelib.store.chunks import mark_chunk_within
 from chalicelib.store.due import due_keys
 from chalicelib.store.faults import ConditionRefused
@@ -102,7 +103,7 @@ class Links:
         transaction.put(self.item_of(fresh, cause), ABSENT)
         self.revoke_within(transaction, old, cause, now=now)
         if keyed is not None:
-            mark_chunk_within(transaction, old.host_id, keyed.key, keyed.batch, 0)
+            mark_chunk_within(transaction, old.host_id, keyed.key, keyed.batch, 0, cause)
         if answers is not None:
             self.history.answer_within(transaction, answers, fresh.link_id, cause, now)
         return transaction.committed()
@@ -249,8 +250,7 @@ def death(
         Path("purgeAt").set(purge_seconds(now, retention.link)),
         Path("dueShard").remove(),
         Path("dueSort").remove(),
-        Path("actor").set(cause.actor),
-        Path("correlationId").set(cause.correlation_id),
+        *named(cause),
     ]
 
 

@@ -3,11 +3,13 @@
 from datetime import datetime
 
 from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.mails import MAILER, Claim, ClaimState, LinkMail, MailId, wish_event
+from chalicelib.store.causes import named
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.history import History
 from chalicelib.store.items import LinkMailItem, MailItem, link_mail_key, mail_key, purge_seconds
@@ -39,8 +41,7 @@ class Mails:
             free_at.set(to_millis(until)),
             Path("attempts").add(1),
             Path("purgeAt").set(purge_seconds(now, self._retention.queued)),
-            Path("actor").set(MAILER),
-            Path("correlationId").set(mail_id.event_id),
+            *_named(mail_id),
         ]
         lying = (state == _SENDING) & (free_at <= to_millis(now))
         try:
@@ -55,7 +56,9 @@ class Mails:
         """Let go of a mail that was certainly not sent, so that the next attempt need not wait."""
         mine = (Path("holder") == holder) & (Path("state") == _SENDING)
         try:
-            self._table.update(mail_key(mail_id), [Path("claimedUntil").set(to_millis(now))], mine)
+            self._table.update(
+                mail_key(mail_id), [Path("claimedUntil").set(to_millis(now)), *_named(mail_id)], mine
+            )
         except ConditionRefused:
             return
 
@@ -69,6 +72,7 @@ class Mails:
             Path("state").set(state.value),
             Path("endedAt").set(to_millis(now)),
             Path("detail").set(detail),
+            *_named(mail_id),
         ]
         try:
             return _claim_of(
@@ -115,6 +119,10 @@ class Mails:
         """Return a wish still in force, or None: TTL lags, one past its time counts as gone."""
         item = self._table.get(LinkMailItem, link_mail_key(link_id, send_id))
         return link_mail_of(item) if item and item.purge_at > to_millis(now) // 1000 else None
+
+
+def _named(mail_id: MailId) -> list[Action]:
+    return named(Cause(MAILER, mail_id.event_id))
 
 
 def link_mail_of(item: LinkMailItem) -> LinkMail:

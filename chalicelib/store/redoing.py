@@ -10,6 +10,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.links import Link
 from chalicelib.domain.redoing import Redone
 from chalicelib.store.bookings import Bookings
+from chalicelib.store.causes import named
 from chalicelib.store.days import Days, Span
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import BY_HOST, RedoneItem, link_key, redone_key
@@ -37,19 +38,21 @@ class Redoing:
         """Write a link as an event left it, and that the event was seen; False when `before` is not current."""
         transaction = self._table.transaction()
         transaction.put(self._links.item_of(after, cause), Path("sequence") == before.sequence)
-        self._see(transaction, before, after.sequence, partly=partly)
+        self._see(transaction, before, after.sequence, cause, partly=partly)
         return transaction.committed()
 
-    def delete_link(self, before: Link, sequence: int) -> bool:
+    def delete_link(self, before: Link, sequence: int, cause: Cause) -> bool:
         """Delete a link that an event says was deleted; False when `before` is not current."""
         transaction = self._table.transaction()
         transaction.delete(link_key(before.link_id), Path("sequence") == before.sequence)
-        self._see(transaction, before, sequence, partly=False)
+        self._see(transaction, before, sequence, cause, partly=False)
         return transaction.committed()
 
-    def see(self, link_id: str, sequence: int, *, partly: bool) -> None:
+    def see(self, link_id: str, sequence: int, cause: Cause, *, partly: bool) -> None:
         """Keep that an event was seen which a later one had overtaken; of a link not redone so far, nothing."""
-        actions = [RedoneItem.seen.add({sequence}), *([Path("partly").set(value=True)] if partly else [])]
+        actions = [RedoneItem.seen.add({sequence}), *named(cause)]
+        if partly:
+            actions.append(Path("partly").set(value=True))
         try:
             self._table.update(redone_key(link_id), actions, EXISTS & (Path("base") < sequence))
         except ConditionRefused:
@@ -92,13 +95,16 @@ class Redoing:
             self._days.free(transaction, host_id, old, cause)
         return True
 
-    def _see(self, transaction: Transaction, before: Link, sequence: int, *, partly: bool) -> None:
+    def _see(
+        self, transaction: Transaction, before: Link, sequence: int, cause: Cause, *, partly: bool
+    ) -> None:
         base = Path("base")
         actions = [
             base.set(base | before.sequence),
             RedoneItem.seen.add({sequence}),
             Path("hostKey").set(_ALL),
             Path("listSort").set(before.link_id),
+            *named(cause),
         ]
         if partly:
             actions.append(Path("partly").set(value=True))

@@ -8,6 +8,7 @@ from chalicelib.domain.batches import KeyedBatch
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.link_requests import LinkRequest
 from chalicelib.domain.links import Link
+from chalicelib.store.causes import named
 from chalicelib.store.chunks import mark_chunk_within
 from chalicelib.store.items import RollingItem, rolling_key
 from chalicelib.store.links import Links
@@ -52,7 +53,7 @@ class RollingLinks:
         if old is not None:
             self._links.revoke_within(transaction, old, cause, now=now)
         if keyed is not None:
-            mark_chunk_within(transaction, fresh.host_id, keyed.key, keyed.batch, 0)
+            mark_chunk_within(transaction, fresh.host_id, keyed.key, keyed.batch, 0, cause)
         if answers is not None:
             self._links.history.answer_within(transaction, answers, fresh.link_id, cause, now)
         return transaction.committed()
@@ -62,7 +63,6 @@ class RollingLinks:
         transaction.put(self._links.item_of(successor, cause), ABSENT)
         actions = [
             Path("linkId").set(successor.link_id),
-            Path("actor").set(cause.actor),
-            Path("correlationId").set(cause.correlation_id),
+            *named(cause),
         ]
         transaction.update(rolling_key(link.event_type_id), actions, Path("linkId") == link.link_id)

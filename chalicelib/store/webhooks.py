@@ -12,6 +12,7 @@ from chalicelib.domain.clock import to_millis
 from chalicelib.domain.deliveries import DELIVERY_SHARDS, Delivery, DeliveryStatus, event_time_of
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.webhooks import MOST_WEBHOOKS, Webhook
+from chalicelib.store.causes import named
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import (
     BY_HOST,
@@ -61,7 +62,9 @@ class Webhooks:
         ids = HostWebhooksItem.webhook_ids
         count = size(Path("webhookIds"))  # type: ignore[no-untyped-call]
         room = ids.does_not_exist() | (count < MOST_WEBHOOKS)
-        transaction.update(host_webhooks_key(webhook.host_id), [ids.add({webhook.webhook_id})], room)
+        transaction.update(
+            host_webhooks_key(webhook.host_id), [ids.add({webhook.webhook_id}), *named(cause)], room
+        )
         return transaction.committed()
 
     def change(self, webhook: Webhook, cause: Cause, *, seen: int) -> bool:
@@ -73,7 +76,9 @@ class Webhooks:
         transaction = self._table.transaction()
         transaction.put(self._item_of(deleted, cause), Path("sequence") == seen)
         ids = HostWebhooksItem.webhook_ids
-        transaction.update(host_webhooks_key(deleted.host_id), [ids.delete({deleted.webhook_id})])
+        transaction.update(
+            host_webhooks_key(deleted.host_id), [ids.delete({deleted.webhook_id}), *named(cause)]
+        )
         return transaction.committed()
 
     def _item_of(self, webhook: Webhook, cause: Cause) -> WebhookItem:

@@ -1,13 +1,37 @@
 """Fixtures of the door tests: one app and table a module; hosts, bus and queues of each test's own."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from chalicelib.store.items import Item, Key
+from chalicelib.store.table import Table
 from infra.local.engines import Ministack
 from tests.engines import new_table
 from tests.integration.doors import NOW, Caller, Site, running_site
 from tests.integration.outside import Bus, Inbox, Stream, connected
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_write_says_who() -> Iterator[None]:
+    """Whatever a test of this folder does, no write of the app's leaves out who did it and at whose request."""
+    real = Table.operation
+
+    def operation(
+        table: Table, key: Key, *, item: Item | None = None, actions: Any = None, **given: Any
+    ) -> Any:
+        if item is not None:
+            assert item.actor, f"{key} says not who"
+            assert item.correlation_id, f"{key} says not who, or rather why"
+        elif actions is not None:
+            changed = {action.values[0].path[0] for action in actions}
+            assert changed >= {"actor", "correlationId"}, f"a change of {key} says not who"
+        return real(table, key, item=item, actions=actions, **given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Table, "operation", operation)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -83,8 +83,8 @@ def test_opens_are_counted_apart_and_spend_nothing(site: Site, host: Caller, str
     """P5: persons and machines are told apart, the link's item is not written, and the first open is told once."""
     link = host.link()
     before = site.item(f"LINK#{link['linkId']}", "LINK")
-    for _ in range(3):
-        assert site.visit(link, headers=PERSON).status_code == 200
+    for correlation_id in ("first", "second", "third"):
+        assert site.visit(link, headers=PERSON | {"X-Correlation-Id": correlation_id}).status_code == 200
     site.visit(
         link, headers=PERSON, params={"zones": "1"}
     )  # the page's own list of time zones: no second open
@@ -95,6 +95,8 @@ def test_opens_are_counted_apart_and_spend_nothing(site: Site, host: Caller, str
     deliver(stream.records(), times=2)
     opens = ok(host.get(f"/v1/links/{link['linkId']}/history"))["opens"]
     assert opens == {"firstOpenedAt": at(), "persons": 3, "machines": 3}
+    (opened,) = [row for row in _history(host, link) if row["type"] == "link.opened"]
+    assert (opened["actor"], opened["correlationId"]) == ("person", "first")
     assert _types(host, link) == ["link.created", "link.opened"]
 
 
