@@ -384,7 +384,11 @@ def said() -> Iterator[set[str]]:
         yield found
 
 
+visited: set[str] = set()
+
+
 def check(visitor: Invitee, scene: Scene, name: str, arrive: Arrive) -> None:
+    visited.add(name)
     arrive(visitor, scene)
     visitor.visit.axe_everywhere(name)
 
@@ -403,11 +407,13 @@ def test_every_page_without_javascript_too(browser: Browser, scene: Scene) -> No
     for name, arrive in PLAIN.items():
         with invitee_of(browser) as visitor:
             visitor.page.route("**/*.js", lambda route: route.abort())
-            check(visitor, scene, f"{name}, without JavaScript", arrive)
+            check(visitor, scene, name, arrive)
 
 
 def test_nothing_is_said_that_was_not_looked_at(said: set[str]) -> None:
     """Whoever adds a page, a notice or a word adds the state that shows it to `STATES`, so that axe sees it."""
+    if visited != STATES.keys() | PLAIN.keys():
+        pytest.skip("only some of the states were visited in this run")
     known = {f"pages.{key}" for key in json.loads(PHRASES.read_text())}
     assert known - said - {f"pages.{key}" for key in UNSAID} == set(), "not looked at"
     assert said & {f"pages.{key}" for key in UNSAID} == set(), "looked at after all"

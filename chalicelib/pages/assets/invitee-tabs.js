@@ -38,7 +38,9 @@ export function meetTabs(dead) {
 
 /** Answer for the booking that is on show, if this tab made it. */
 export function answerTabs() {
-  for (const [name, made] of linksOf(location.pathname)) listen(name, (said, to) => said.ask && to.postMessage(made));
+  for (const [name, { booked, start }] of linksOf(location.pathname)) {
+    listen(name, (said, to) => said.ask && to.postMessage({ booked, start }));
+  }
 }
 
 /** The booking that another tab has made for this time; where there is none, this tab goes ahead. @param {string} start */
