@@ -93,11 +93,12 @@ def offer_page(view: OfferPage, say: Words) -> str:
 def dead_page(view: DeadPage, say: Words) -> str:
     """Return the page of a link that can't be used. It says nothing about the host or the event."""
     key = f"pages.dead.{view.reason}"
-    sentence: str = say(f"{key}.why")
-    next_step = say(f"{key}.next")
+    sentence: str
     if view.reason == "not-open" and view.opens_at is not None:
         sentence = say.html(f"{key}.opens", when=moment_html(view.opens_at, view.zone, say))
         next_step = say(f"{key}.then")
+    else:
+        sentence, next_step = say(f"{key}.why"), say(f"{key}.next")
     return render(
         "message.html",
         root=view.root,
