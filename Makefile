@@ -29,7 +29,7 @@ test: $(INSTALLED) dynoxide chromium lint types ## everything CI runs: formattin
 	$(PY) -m pytest -n auto --dist loadfile
 
 .PHONY: proof
-proof: $(INSTALLED) dynoxide ## the proof and the histories at length: some 20 minutes
+proof: $(INSTALLED) dynoxide ## the proof, the histories and hostile input at length: some forty minutes
 	PROOF=large $(PY) -m pytest tests/proof tests/history tests/hostile -rP
 
 lint: $(INSTALLED) ## ruff and the import directions

@@ -20,7 +20,7 @@ from tests.proof.harness import (
 )
 from tests.proof.proxy import Proxy, is_note
 
-FORGERIES = size(1000, 100_000)
+FORGERIES = size(1000, 50_000)  # on each engine
 SAME_ID = {"X-Correlation-Id": "the-same-for-all"}  # it is in the body, so that bodies can be compared whole
 
 
