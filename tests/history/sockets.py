@@ -371,8 +371,9 @@ def rooms_of(
 ) -> list[Room]:
     """Make rooms, while nothing is wrong with anything yet; `verbs` are what is done there besides redeem."""
     chosen: Sequence[str] = _VERBS
-    if verbs is not None:
-        chosen = (*["redeem"] * 4, "redeem again", "read link", *verbs * 3)
+    known = tuple(verb for verb in verbs or () if verb in _VERBS)
+    if known:
+        chosen = (*["redeem"] * 4, *["redeem again"] * 2, "read link", *known * 3)
     return [Room(stage, recorder, stage.seed + number, stage.apps, chosen) for number in range(count)]
 
 

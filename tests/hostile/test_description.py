@@ -72,6 +72,7 @@ def target(ministack: Ministack) -> Iterator[Target]:
         )
 
 
+@pytest.mark.timeout(3600)  # under `make proof`
 @schema.parametrize()
 @settings(
     max_examples=EXAMPLES,
@@ -90,7 +91,10 @@ def test_every_operation_keeps_to_its_description(case: Case[Any], target: Targe
         return  # chunked, which the local server does not read, and API Gateway does
     case.validate_response(response, checks=CHECKS)
     if broken & {"body", "query"}:
-        assert response.status_code >= 400, "what goes against the description was taken"
+        taken = (
+            f"what goes against the description was taken: {case.method} {response.request.url} {case.body!r}"
+        )
+        assert response.status_code >= 400, taken
     assert target.site.admin.key.secret not in response.text
 
 
