@@ -1,0 +1,16 @@
+"""Every planted bug fits the source it is planted in: a change of that source says anew how it would be broken."""
+
+import pytest
+
+from tests.history.planted import BUGS, planted
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_can_be_planted(name: str) -> None:
+    edit = BUGS[name].edits[0]
+    whole = edit.function.__code__
+
+    with planted(BUGS[name]):
+        assert edit.function.__code__ is not whole
+
+    assert edit.function.__code__ is whole
