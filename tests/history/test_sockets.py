@@ -24,6 +24,7 @@ SEEN_SOON = (
 NOT_ON_SOCKETS = (
     "the expiry compared with <=",  # to the millisecond, which sockets do not meet
     "the cells freed before the cancel is committed",  # needs a crash or a conflict between the two
+    "the successor made outside the transaction",  # needs something to stop between the two: not met in 60 rounds
     "the receipt's condition dropped",  # needs two requests under one key within a moment: not met in 60 rounds
     "a retry without a fresh now",  # needs a conflict, and an expiry before the retry
     "expired whatever became of it meanwhile",  # needs a revoke between the schedule's look and its mark
