@@ -147,7 +147,9 @@ def destroy(account: Account, stage: Stage) -> list[str]:
         f"{resource['LogicalResourceId']}: {resource['PhysicalResourceId']}"
         for page in pages
         for resource in page["StackResourceSummaries"]
-        if template["Resources"].get(resource["LogicalResourceId"], {}).get("DeletionPolicy") in _RETAINED
+        # What a first deployment that failed has taken back itself goes on being listed.
+        if resource["ResourceStatus"] != "DELETE_COMPLETE"
+        and template["Resources"].get(resource["LogicalResourceId"], {}).get("DeletionPolicy") in _RETAINED
     ]
     delete_stack(cloudformation, stage.stack, stacks.POLL_SECONDS)
     return kept
