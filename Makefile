@@ -78,8 +78,8 @@ destroy: $(INSTALLED) ## take a stage down; its data stays: STAGE=… CONFIRM=�
 screenshots: $(INSTALLED) chromium ## make the README's pictures anew
 	@$(PY) -m tests.e2e.screenshots
 
-restore: $(INSTALLED) ## a stage's table as it was, brought up to date: STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…]; docs/operate.md
-	@$(PY) -m infra.restore --stage "$(STAGE)" --to "$(TO)" --gap "$(GAP)" --table "$(call given,TABLE)" --architecture "$(or $(ARCHITECTURE),arm64)"
+restore: $(INSTALLED) ## a stage's table as it was, brought up to date: STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]; docs/operate.md
+	@$(PY) -m infra.restore --stage "$(STAGE)" --to "$(TO)" --gap "$(GAP)" --table "$(call given,TABLE)" --bucket "$(BUCKET)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
 retell: $(INSTALLED) ## tell what the outbox crashed over, once the cause is mended: STAGE=…; docs/operate.md
 	@$(PY) -m infra.retelling --stage "$(STAGE)"

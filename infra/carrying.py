@@ -2,21 +2,19 @@
 
 from dataclasses import dataclass
 
-from botocore.exceptions import ClientError
-
 from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.store.api_keys import ApiKeys
 from chalicelib.store.table import Table
-from infra.deploy import Account, DeployError
+from infra.deploy import Account, DeployError, find_table
 
 _CAUSE = Cause("system:restore", "restore")
 
 
 @dataclass(frozen=True)
 class Carried:
-    """Keys that are revoked again, and keys that the restored table does not have: they were made since."""
+    """Keys that are revoked again, and good keys that the restored table does not have: they were made since."""
 
     revoked: list[ApiKey]
     lost: list[ApiKey]
@@ -28,19 +26,16 @@ def carry_revocations(account: Account, source: str, target: str) -> Carried | N
     Nothing else is carried: a key that somebody made who should not have must not come through a restore.
     Raises `DeployError` where a table does not answer.
     """
-    try:
-        account.client("dynamodb").describe_table(TableName=source)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
-            return None
-        raise
+    if find_table(account, source) is None:
+        return None
     old, new = (ApiKeys(Table(name, region=account.region)) for name in (source, target))
     try:
         there = {key.key_id: key for key in new.all()}
         revoked, lost = [], []
         for key in old.all():
             if key.key_id not in there:
-                lost.append(key)
+                if key.revoked_at is None:
+                    lost.append(key)
             elif key.revoked_at is not None and there[key.key_id].revoked_at is None:
                 new.revoke(key.key_id, _CAUSE, now=key.revoked_at)
                 revoked.append(key)

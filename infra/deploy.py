@@ -79,6 +79,14 @@ class Account:
         return self.session.create_client(service, region_name=self.region)
 
 
+class Outputs(dict[str, str]):
+    """A stack's outputs; one that is missing is a `DeployError`: the stage was deployed before it had that."""
+
+    def __missing__(self, name: str) -> str:
+        """Raise `DeployError`."""
+        raise DeployError(f"The stack has no output {name}, which is newer than it: deploy the stage first.")
+
+
 def read_stage(name: str, folder: Path = STAGES) -> Stage:
     """Return a stage from its file; one without a file has no parameters. Raises `DeployError`."""
     if not _STAGE.fullmatch(name):
@@ -147,9 +155,7 @@ def destroy(account: Account, stage: Stage) -> list[str]:
         f"{resource['LogicalResourceId']}: {resource['PhysicalResourceId']}"
         for page in pages
         for resource in page["StackResourceSummaries"]
-        # What a first deployment that failed has taken back itself goes on being listed.
-        if resource["ResourceStatus"] != "DELETE_COMPLETE"
-        and template["Resources"].get(resource["LogicalResourceId"], {}).get("DeletionPolicy") in _RETAINED
+        if template["Resources"].get(resource["LogicalResourceId"], {}).get("DeletionPolicy") in _RETAINED
     ]
     delete_stack(cloudformation, stage.stack, stacks.POLL_SECONDS)
     return kept
@@ -174,7 +180,18 @@ def stack_outputs(account: Account, stage: Stage) -> dict[str, str]:
         raise DeployError(
             f"There is no stack {stage.stack} in {account.region}; make deploy STAGE={stage.name} first."
         )
-    return outputs(cloudformation, stage.stack)
+    return Outputs(outputs(cloudformation, stage.stack))
+
+
+def find_table(account: Account, name: str) -> dict[str, Any] | None:
+    """Return what DynamoDB says of a table, or None where there is none. Raises `ClientError`."""
+    try:
+        table: dict[str, Any] = account.client("dynamodb").describe_table(TableName=name)["Table"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return None
+        raise
+    return table
 
 
 @contextmanager

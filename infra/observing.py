@@ -74,8 +74,7 @@ def failure_pattern() -> str:
     """Return the filter of a log of one that is `REFUSING`: all that it raised but refusals, and what ended it.
 
     In a log of format JSON a raised error has its `errorType` at the top, and Lambda's own word on a call that ran out
-    of time or memory has a `record`, where any error that was raised, a refusal too, may be `Runtime.Unknown`. An error
-    of a name that is not known here counts.
+    of time or memory has a `record`. An error of a name that is not known here counts.
     """
     refusals = {
         "".join(part.capitalize() for part in error.code.split("-"))
@@ -85,7 +84,7 @@ def failure_pattern() -> str:
     raised = " && ".join(['$.errorType = "*"', *(f'$.errorType != "{name}"' for name in sorted(refusals))])
     ended = (
         '$.record.status = "timeout"',
-        '($.record.errorType = "Runtime.*" && $.record.errorType != "Runtime.Unknown")',
+        '$.record.errorType = "Runtime.*"',
         '$.record.errorType = "Sandbox.*"',
     )
     return f"{{ ({raised}) || {' || '.join(ended)} }}"

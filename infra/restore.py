@@ -12,17 +12,28 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
+
+from botocore.exceptions import ClientError
 
 from chalicelib.domain.api_keys import ApiKey
 from infra import deploy as deploying
 from infra.carrying import Carried, carry_revocations
-from infra.deploy import Account, DeployError, Stage, deploy, explained, open_account, read_stage
+from infra.deploy import (
+    Account,
+    DeployError,
+    Stage,
+    deploy,
+    explained,
+    find_table,
+    open_account,
+    read_stage,
+    stack_outputs,
+)
 from infra.local.table import table_properties
 from infra.merging import TemplateError
 from infra.package import ARM, BUILD, X86, Package, PackageError, Target, make_package
-from infra.stacks import StackError, outputs
+from infra.stacks import StackError
 
 MARGIN: Final = timedelta(
     minutes=15
@@ -32,6 +43,8 @@ LAGS_MILLISECONDS: Final = 60_000  # of the stream's consumer, since when someth
 POLL_SECONDS: Final = 5.0
 _QUIET_POLLS: Final = 3
 _WAIT_SECONDS: Final = 6 * 3600
+_BACKUPS_SECONDS: Final = 30 * 60
+_CLOSED: Final = "BookingsClosed"
 _WAITING: Final = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -43,18 +56,22 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to restore. `table` is one that was restored by an earlier, interrupted run, to go on with."""
+    """What to restore. `table` is one that was restored by an earlier, interrupted run, to go on with.
+
+    `bucket` is the one to deploy from, as `make deploy` has it.
+    """
 
     moment: datetime
     accept_gap: bool
     table: str | None = None
+    bucket: str | None = None
 
 
 @dataclass(frozen=True)
 class Restored:
     """The table that serves from now on, links looked at, those that were revoked, and what became of the API keys.
 
-    `keys` is None where the old table is gone, and with it the word on which keys were revoked.
+    `keys` is None where the old table is gone or not known, and with it the word on which keys were revoked.
     """
 
     table: str
@@ -65,29 +82,77 @@ class Restored:
 
 def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: Say) -> Restored:
     """Do all of it; each step may be done again after an interruption. Raises `DeployError`, `StackError`."""
-    found = outputs(account.client("cloudformation"), stage.stack)
+    found = stack_outputs(account, stage)
     _checked(plan, _gaps(account, found, plan.moment))
-    say("Closing bookings; ten minutes until all that happened is archived …")
-    _deploy(account, stage, package, closed=True)
+    # Whoever deploys the stage meanwhile, or after a run that failed, must not open it, nor put it over another table.
+    stands = _as_it_stands(account, stage, found)
+    _keep(stands or stage, closed=True)
+    if stands is None:
+        say(f"{found['TableName']} is gone, so nothing can be booked; ten minutes until all is archived …")
+    else:
+        say("Closing bookings; ten minutes until all that happened is archived …")
+        _deploy(account, stands, package, plan, closed=True)
     time.sleep(SETTLE_SECONDS)
     # Looked at again: the last bookings before the doors closed may have come to nothing on their way.
     gaps = _checked(plan, _gaps(account, found, plan.moment))
     table = plan.table or _copy(account, found["TableName"], plan.moment, say)
     _complete(account, table)
     # Before it serves, so that no revoked key ever opens it; and after, for what was revoked while it was put up.
-    carried = carry_revocations(account, found["TableName"], table)
+    sources = _sources(account, found, table)
+    carried = _carry(account, sources, table)
     stage = dataclasses.replace(stage, table=table)
     say(f"Serving {table}, closed …")
-    _deploy(account, stage, package, closed=True)
-    late = carry_revocations(account, found["TableName"], table)
+    _keep(stage, closed=True)
+    _deploy(account, stage, package, plan, closed=True)
+    late = _carry(account, sources, table)
     say("Replaying what happened since …")
     _replay(account, found, plan.moment)
     _drain(account, found)
     ended = _end(account, found, everything=bool(gaps))
     say("Opening bookings …")
-    _deploy(account, stage, package, closed=False)
+    _deploy(account, stage, package, plan, closed=False)
+    _keep(stage, closed=False)
     keys = carried and late and Carried(carried.revoked + late.revoked, late.lost)
     return Restored(table, ended["links"], ended["revoked"], keys)
+
+
+def _as_it_stands(account: Account, stage: Stage, found: Mapping[str, str]) -> Stage | None:
+    """Return the stage over the table that its stack has now, whatever its file says; None where that table is gone.
+
+    A stack that was put over another table has none of its own: deployed without naming that one it would make one.
+    """
+    table = found["TableName"]
+    if find_table(account, table) is None:
+        return None
+    pages = account.client("cloudformation").get_paginator("list_stack_resources")
+    own = any(
+        resource["LogicalResourceId"] == "Table"
+        and resource.get("PhysicalResourceId") == table
+        and not resource["ResourceStatus"].startswith("DELETE_")
+        for page in pages.paginate(StackName=stage.stack)
+        for resource in page["StackResourceSummaries"]
+    )
+    return dataclasses.replace(stage, table=None if own else table)
+
+
+def _sources(account: Account, found: Mapping[str, str], table: str) -> list[str]:
+    """Return the tables that know which keys were revoked: the one restored from, and the one that the stack has.
+
+    After the swap the latter is the restored one already, from which nothing is to be carried.
+    """
+    described = find_table(account, table) or {}
+    arn: str = described.get("RestoreSummary", {}).get("SourceTableArn", "")
+    return sorted({arn.rpartition("/")[2], found["TableName"]} - {"", table})
+
+
+def _carry(account: Account, sources: Sequence[str], table: str) -> Carried | None:
+    """Carry the revocations of each table over; None where one is gone, or none is known, so that not all are known."""
+    carried = [carry_revocations(account, source, table) for source in sources]
+    known = [each for each in carried if each is not None]
+    if not known or len(known) < len(carried):
+        return None
+    lost = {key.key_id: key for each in known for key in each.lost}
+    return Carried([key for each in known for key in each.revoked], list(lost.values()))
 
 
 def _checked(plan: Plan, gaps: list[str]) -> list[str]:
@@ -186,18 +251,31 @@ def _complete(account: Account, table: str) -> None:
         dynamodb.update_time_to_live(
             TableName=table, TimeToLiveSpecification=wanted["TimeToLiveSpecification"]
         )
-    dynamodb.update_continuous_backups(
-        TableName=table, PointInTimeRecoverySpecification=wanted["PointInTimeRecoverySpecification"]
-    )
+    _back_up(dynamodb, table, wanted["PointInTimeRecoverySpecification"])
 
 
-def _deploy(account: Account, stage: Stage, package: Package, *, closed: bool) -> None:
-    parameters = {**stage.parameters, "BookingsClosed": "yes" if closed else "no"}
+def _back_up(dynamodb: Any, table: str, wanted: Mapping[str, Any]) -> None:
+    """Switch point-in-time recovery on; a table that was just restored may have none to switch on for some minutes."""
+    give_up = time.monotonic() + _BACKUPS_SECONDS
+    while True:
+        try:
+            dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=wanted)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code != "ContinuousBackupsUnavailableException" or time.monotonic() > give_up:
+                raise
+        else:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _deploy(account: Account, stage: Stage, package: Package, plan: Plan, *, closed: bool) -> None:
+    parameters = {**stage.parameters, _CLOSED: "yes" if closed else "no"}
     deploy(
         account,
         dataclasses.replace(stage, parameters=parameters),
         package,
-        bucket=None,
+        bucket=plan.bucket,
         watch_minutes=0,
     )
 
@@ -273,9 +351,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             account = open_account()
             print(f"Account {account.account_id}, {account.region}: {stage.stack}")
             package = make_package(stage.name, Target(given.architecture), BUILD / stage.name)
-            plan = Plan(moment=moment, accept_gap=given.gap == "revoke", table=given.table or None)
+            plan = Plan(
+                moment=moment,
+                accept_gap=given.gap == "revoke",
+                table=given.table or None,
+                bucket=given.bucket or None,
+            )
             restored = restore(account, stage, package, plan, _say)
-        _keep(deploying.STAGES / f"{stage.name}.json", restored.table)
     except (DeployError, PackageError, TemplateError, StackError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -296,7 +378,7 @@ def _of_keys(stage: str, moment: datetime, keys: Carried | None) -> list[str]:
     since = f"{moment:%Y-%m-%d %H:%M} UTC"
     if keys is None:
         return [
-            f"*** API KEYS THAT WERE REVOKED SINCE {since} ARE GOOD AGAIN: the old table is gone. ***",
+            f"*** API KEYS THAT WERE REVOKED SINCE {since} ARE GOOD AGAIN: the old table is gone, or not known. ***",
             f"*** Now: make keys STAGE={stage}, and make revoke-key for each of them. ***",
         ]
     lines = [f"API keys that were revoked since {since} and stay so: {len(keys.revoked)}."]
@@ -309,11 +391,18 @@ def _named(key: ApiKey) -> str:
     return f"  {key.key_id} {key.role.value} {key.host_id or '-'} {key.name}"
 
 
-def _keep(path: Path, table: str) -> None:
-    """Write the table into the stage's file, so that every later deployment is over it."""
+def _keep(stage: Stage, *, closed: bool) -> None:
+    """Write table and closed bookings into the stage's file, so that every later deployment has them."""
+    path = deploying.STAGES / f"{stage.name}.json"
     document = json.loads(path.read_text()) if path.exists() else {}
+    parameters = {name: value for name, value in document.get("parameters", {}).items() if name != _CLOSED}
+    if closed:
+        parameters[_CLOSED] = "yes"
+    document["parameters"] = parameters
+    if stage.table:
+        document["table"] = stage.table
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**document, "table": table}, indent=2) + "\n")
+    path.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def _moment(text: str) -> datetime:
@@ -338,6 +427,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--to", required=True, help="the moment to restore, e.g. 2026-11-21T10:00:00Z")
     parser.add_argument("--gap", choices=["", "revoke"], default="", help="revoke: go on without all events")
     parser.add_argument("--table", default="", help="a table restored by an earlier run, to go on with")
+    parser.add_argument("--bucket", default="", help="the bucket to deploy from (default: one of its own)")
     parser.add_argument("--architecture", choices=[ARM, X86], default=ARM)
     return parser.parse_args(arguments)
 

@@ -31,14 +31,12 @@ def retell(s3: Any, lambdas: Any, bucket: str, function: str) -> Retold:
     """Hand every object of the bucket to the function; delete what was told. May be run again at any time.
 
     `s3` and `lambdas` are botocore's clients. Where a batch crashes again its records are tried one by one, so that
-    none waits for the one it lies with; those that fail take the object's place, as one told again after months might
-    be mailed again.
+    none waits for the one it lies with.
     """
     done = Retold()
     for key in list(crashes(s3, bucket)):
         try:
-            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            records = _records_of(body)
+            records = _records_of(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         except ValueError as error:
             done.left[key] = str(error)
             continue
@@ -47,9 +45,6 @@ def retell(s3: Any, lambdas: Any, bucket: str, function: str) -> Retold:
             failures = [_tell(lambdas, function, [record]) for record in records]
             failure = next(filter(None, failures), "")
             done.records += failures.count("")
-            failed = [record for record, why in zip(records, failures, strict=True) if why]
-            if failed and len(failed) < len(records):
-                s3.put_object(Bucket=bucket, Key=key, Body=_with_records(body, failed))
         elif not failure:
             done.records += len(records)
         if failure:
@@ -75,14 +70,6 @@ def _records_of(body: bytes) -> list[dict[str, Any]]:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("it holds no batch of the stream") from error
     return records
-
-
-def _with_records(body: bytes, records: Sequence[dict[str, Any]]) -> bytes:
-    """Return an object, of which `_records_of` read records, with these in their place."""
-    whole = json.loads(body)
-    event = {"Records": list(records)}
-    whole["payload"] = json.dumps(event) if isinstance(whole["payload"], str) else event
-    return json.dumps(whole).encode()
 
 
 def _tell(lambdas: Any, function: str, records: Sequence[dict[str, Any]]) -> str:

@@ -4,14 +4,12 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
-from botocore.stub import Stubber
 
 from infra import deploy, keys
 from infra.deploy import DeployError, Stage, read_stage
@@ -184,45 +182,6 @@ def test_taken_down_its_data_stays_and_it_goes_up_again_over_them(
         if each["Name"].startswith(STACK)
     ]
     assert len(names) == 1, "no second set of keys was made"
-
-
-def test_what_a_first_deployment_took_back_is_not_told_as_kept(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """AWS goes on listing what a rollback deleted, and what it never made; ministack lists neither."""
-    cloudformation = local_client("cloudformation", "http://localhost:1")
-    stack = {
-        "StackName": STACK,
-        "StackId": f"arn:aws:cloudformation:us-east-1:000000000000:stack/{STACK}/1",
-        "CreationTime": datetime.now(UTC),
-    }
-    policies = {"Table": "Retain", "SigningSecret": "RetainExceptOnCreate", "MailDlq": "RetainExceptOnCreate"}
-    made = {"Table": "DELETE_SKIPPED", "SigningSecret": "DELETE_COMPLETE"}
-    listed: list[dict[str, Any]] = [
-        {"LogicalResourceId": name, "PhysicalResourceId": f"{name}-1", "ResourceStatus": status}
-        for name, status in made.items()
-    ]
-    listed.append({"LogicalResourceId": "MailDlq", "ResourceStatus": "DELETE_COMPLETE"})
-    common = {"ResourceType": "AWS::Any::Thing", "LastUpdatedTimestamp": datetime.now(UTC)}
-    template = {"Resources": {name: {"DeletionPolicy": policy} for name, policy in policies.items()}}
-    with Stubber(cloudformation) as aws:
-        there = {"Stacks": [{**stack, "StackStatus": "ROLLBACK_COMPLETE"}]}
-        aws.add_response("describe_stacks", there)
-        aws.add_response("get_template", {"TemplateBody": json.dumps(template)})
-        aws.add_response(
-            "list_stack_resources", {"StackResourceSummaries": [{**common, **e} for e in listed]}
-        )
-        aws.add_response("describe_stacks", there)
-        aws.add_response("delete_stack", {})
-        aws.add_response("describe_stacks", {"Stacks": [{**stack, "StackStatus": "DELETE_COMPLETE"}]})
-        monkeypatch.setattr(deploy, "open_account", lambda: deploy.Account(None, "000000000000", "us-east-1"))
-        monkeypatch.setattr(deploy.Account, "client", lambda *_: cloudformation)
-        assert _run("destroy", "--stage", "dev", "--confirm", "dev") == 0
-        aws.assert_no_pending_responses()
-    said = capsys.readouterr().out
-    assert "Table: Table-1" in said
-    assert "SigningSecret: " not in said
-    assert "MailDlq: " not in said
 
 
 @pytest.mark.usefixtures("put")

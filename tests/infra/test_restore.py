@@ -7,28 +7,31 @@ replays to every rule of the bus, not only to the one that is named, so nothing 
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib import bootstrap
-from chalicelib.domain.api_keys import Role
+from chalicelib.domain.api_keys import ApiKey, Role
 from chalicelib.domain.causes import Cause
 from chalicelib.service.authenticate import make_key, revoke_key
 from chalicelib.service.redo import ACTOR
 from chalicelib.settings import read_settings
-from infra import deploy, restore
+from infra import carrying, deploy, restore, retelling
 from infra.carrying import carry_revocations
-from infra.deploy import open_account, read_stage, stage_settings
+from infra.deploy import Account, DeployError, Stage, find_table, open_account, read_stage, stage_settings
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 from infra.local.stack import fit_for_ministack
 from infra.package import Package
-from infra.stacks import outputs
+from infra.stacks import Outcome, outputs
 from tests.integration.doors import ALL_DAY
 
 STACK = "admit-one-dev"
@@ -158,6 +161,68 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
     assert table["DeletionProtectionEnabled"]
 
 
+def test_what_failed_after_the_swap_stays_closed_over_the_restored_table_and_is_gone_on_with(
+    account: Ministack, api: httpx.Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """P1: neither a deployment in between nor going on puts the stage over another table, or opens it too soon."""
+    spent, fresh = _links(api, 2)
+    dynamodb = local_client("dynamodb", account.endpoint_url)
+    cloudformation = local_client("cloudformation", account.endpoint_url)
+    source = outputs(cloudformation, STACK)["TableName"]
+    copy = f"{source}-restored-by-hand"
+    world = bootstrap.compose(read_settings(stage_settings(open_account(), read_stage("dev", deploy.STAGES))))
+    leaked = make_key(world, role=Role.ADMIN, host_id=None, name="leaked", cause=CAUSE)
+    dynamodb.restore_table_to_point_in_time(SourceTableName=source, TargetTableName=copy)
+    moment = datetime.now(UTC)
+    assert _redeem(api, spent, 48).status_code == 201
+    _archived(account, 4)
+    monkeypatch.setattr(restore, "MARGIN", timedelta(seconds=1))
+    arguments = ["--stage", "dev", "--to", moment.isoformat(), "--table", copy]
+
+    def fails(*_: object) -> None:
+        raise DeployError("The replay ended as FAILED")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restore, "_replay", fails)
+        assert restore.main(arguments) == 1
+    assert "ended as FAILED" in capsys.readouterr().err
+    tables = dynamodb.list_tables()["TableNames"]
+
+    assert deploy.main(["deploy", "--stage", "dev"]) == 0
+    assert outputs(cloudformation, STACK)["TableName"] == copy
+    assert _redeem(api, spent, 72).status_code == 503
+
+    # What a checkout without the stage's file knows: the stack itself says which table it stands over.
+    (deploy.STAGES / "dev.json").unlink()
+    over: list[str | None] = []
+    monkeypatch.setattr(restore, "deploy", _seen(over))
+    # P9: revoked in the old table while the swap was under way. Which that is, DynamoDB says of a restored table.
+    revoke_key(world, leaked.key.key_id, CAUSE)
+    restored_from = {
+        "RestoreSummary": {"SourceTableArn": f"arn:aws:dynamodb:us-east-1:000000000000:table/{source}"}
+    }
+    monkeypatch.setattr(restore, "find_table", lambda *asked: {**(find_table(*asked) or {}), **restored_from})
+    assert restore.main(arguments) == 0
+    assert "and stay so: 1." in capsys.readouterr().out
+    assert api.get("/v1/hosts", headers={"Authorization": f"Bearer {leaked.secret}"}).status_code == 401
+    assert over == [copy, copy, copy]
+    assert dynamodb.list_tables()["TableNames"] == tables
+    assert outputs(cloudformation, STACK)["TableName"] == copy
+    assert json.loads((deploy.STAGES / "dev.json").read_text()) == {"parameters": {}, "table": copy}
+    assert _redeem(api, spent, 72).status_code == 410
+    assert _redeem(api, fresh, 72).status_code == 201
+
+
+def _seen(over: list[str | None]) -> Callable[..., Outcome]:
+    """Return `deploy`, which notes the table that each deployment is over."""
+
+    def seen(account: Account, stage: Stage, package: Package, **how: Any) -> Outcome:
+        over.append(stage.table)
+        return deploy.deploy(account, stage, package, **how)
+
+    return seen
+
+
 def test_where_the_old_table_is_gone_its_keys_are_the_operator_s_first_work(
     ministack: Ministack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +232,95 @@ def test_where_the_old_table_is_gone_its_keys_are_the_operator_s_first_work(
     loud, what_to_do = restore._of_keys("prod", datetime(2026, 11, 21, 10, tzinfo=UTC), None)
     assert "REVOKED SINCE 2026-11-21 10:00 UTC ARE GOOD AGAIN" in loud
     assert "make keys STAGE=prod" in what_to_do
+    # Nor does a restored table know which were revoked in the one it is a copy of, where that one is not known.
+    monkeypatch.setattr(restore, "find_table", lambda *_: {})
+    assert restore._sources(open_account(), {"TableName": "copy"}, "copy") == []
+    assert restore._carry(open_account(), [], "copy") is None
+
+
+def test_a_key_that_was_made_and_revoked_since_is_not_told_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P9: its owner is to get no other; the one who has a good key that is gone is."""
+    at = datetime(2026, 11, 21, 10, tzinfo=UTC)
+    good = ApiKey(key_id="good", role=Role.ADMIN, host_id=None, name="good", created_at=at)
+    bad = msgspec.structs.replace(good, key_id="bad", revoked_at=at)
+    tables = {"old": [good, bad], "new": []}
+    monkeypatch.setattr(carrying, "find_table", lambda *_: {})
+    monkeypatch.setattr(carrying, "Table", lambda name, **_: name)
+    monkeypatch.setattr(carrying, "ApiKeys", lambda name: SimpleNamespace(all=lambda: tables[name]))
+    account = Account(None, "000000000000", "us-east-1")
+    assert carry_revocations(account, "old", "new") == carrying.Carried(revoked=[], lost=[good])
+
+
+def test_a_table_that_is_gone_needs_no_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """P1: nothing can be booked in it, and a deployment over it would fail: the restore begins without."""
+    monkeypatch.setattr(deploy, "STAGES", tmp_path)
+    path = tmp_path / "prod.json"
+    path.write_text(json.dumps({"table": "gone", "parameters": {"LogRetentionDays": 90}}))
+    answers: dict[str, Any] = {
+        "open_account": Account(None, "000000000000", "us-east-1"), "make_package": None,
+        "stack_outputs": {"TableName": "gone"}, "find_table": None, "carry_revocations": None, "_gaps": [],
+        "_complete": None, "_replay": None, "_drain": None, "_end": {"links": 1, "revoked": []},
+    }  # fmt: skip
+    for name, answer in answers.items():
+        monkeypatch.setattr(restore, name, lambda *_, _answer=answer, **__: _answer)
+    monkeypatch.setattr(restore, "SETTLE_SECONDS", 0)
+    deployed = []
+
+    def put(
+        _account: Account, stage: Stage, _package: Package, *, bucket: str | None, watch_minutes: int
+    ) -> None:
+        kept = read_stage("prod", tmp_path)
+        deployed.append((stage.table, stage.parameters["BookingsClosed"], bucket, watch_minutes))
+        assert (kept.table, kept.parameters["BookingsClosed"]) == ("copy", "yes")
+
+    monkeypatch.setattr(restore, "deploy", put)
+    arguments = ["--stage", "prod", "--to", "2026-01-01T00:00:00Z", "--table", "copy", "--bucket", "mine"]
+    assert restore.main(arguments) == 0
+    assert deployed == [("copy", "yes", "mine", 0), ("copy", "no", "mine", 0)]
+    assert json.loads(path.read_text()) == {"table": "copy", "parameters": {"LogRetentionDays": 90}}
+    assert "ARE GOOD AGAIN" in capsys.readouterr().out
+
+
+def test_a_stack_from_before_an_output_is_to_be_deployed_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In words, and before anything is done."""
+    session = SimpleNamespace(create_client=lambda *_, **__: None)
+    account = Account(session, "000000000000", "us-east-1")
+    monkeypatch.setattr(deploy, "stack_status", lambda *_: "UPDATE_COMPLETE")
+    monkeypatch.setattr(deploy, "outputs", lambda *_: {"OutboxFunction": "f", "OutboxDlqUrl": "d"})
+    monkeypatch.setattr(retelling, "open_account", lambda: account)
+    assert retelling.main(["--stage", "dev"]) == 1
+    assert "no output OutboxCrashesBucketName" in capsys.readouterr().err
+    monkeypatch.setattr(restore, "open_account", lambda: account)
+    monkeypatch.setattr(restore, "make_package", lambda *_: None)
+    monkeypatch.setattr(restore, "_archive", lambda *_: {"CreationTime": 0})
+    monkeypatch.setattr(restore, "_messages", lambda *_: 0)
+    assert restore.main(["--stage", "dev", "--to", "2026-01-01T00:00:00Z"]) == 1
+    assert "deploy the stage first" in capsys.readouterr().err
+
+
+def test_backups_that_are_not_there_yet_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P1: a table that was just restored has none for some minutes; whatever else is refused, is refused."""
+    monkeypatch.setattr(restore, "POLL_SECONDS", 0)
+    codes = [
+        "ContinuousBackupsUnavailableException",
+        "ContinuousBackupsUnavailableException",
+        "",
+        "AccessDenied",
+    ]
+
+    def update(**_: Any) -> None:
+        if code := codes.pop(0):
+            raise ClientError({"Error": {"Code": code}}, "UpdateContinuousBackups")
+
+    dynamodb = SimpleNamespace(update_continuous_backups=update)
+    restore._back_up(dynamodb, "t", {})
+    assert codes == ["AccessDenied"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        restore._back_up(dynamodb, "t", {})
 
 
 @pytest.mark.parametrize(

@@ -310,8 +310,6 @@ def test_what_says_no_by_raising_is_known(resources: dict[str, Any]) -> None:
         ({"level": "INFO", "message": "made"}, False),
         ({"type": "platform.report", "record": {"status": "success", "metrics": {}}}, False),
         ({"type": "platform.report", "record": {"status": "timeout"}}, True),
-        # What it says after a refusal: the name of an error raised in the code is unknown to it.
-        ({"type": "platform.report", "record": {"status": "error", "errorType": "Runtime.Unknown"}}, False),
         ({"type": "platform.runtimeDone", "record": {"status": "error", "errorType": "Runtime.ExitError"}}, True),
         ({"log_level": "ERROR", "errorType": "Runtime.ImportModuleError", "errorMessage": "no"}, True),
         ({"log_level": "ERROR", "errorType": "KeyError", "errorMessage": "x"}, True),
