@@ -218,6 +218,10 @@ def _seen(over: list[str | None]) -> Callable[..., Outcome]:
 
     def seen(account: Account, stage: Stage, package: Package, **how: Any) -> Outcome:
         over.append(stage.table)
+        kept = read_stage(
+            stage.name, deploy.STAGES
+        )  # what a deployment by somebody else would have, from the first on
+        assert (kept.table, kept.parameters.get("BookingsClosed")) == (stage.table, "yes")
         return deploy.deploy(account, stage, package, **how)
 
     return seen
