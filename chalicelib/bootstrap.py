@@ -59,7 +59,7 @@ def warm_up() -> None:
     Calls nobody, and does not raise: what is wrong with the settings is for the first request to say.
     """
     with contextlib.suppress(Exception):
-        _composed(connect=True)
+        _composed()
 
 
 def compose(chosen: Settings, *, connect: bool = False) -> World:
@@ -102,7 +102,7 @@ def forget() -> None:
         _made = None
 
 
-def _composed(*, connect: bool = False) -> tuple[Settings, World]:
+def _composed() -> tuple[Settings, World]:
     global _made  # noqa: PLW0603 - one world a process is the point
     made = _made
     if made is None:
@@ -110,7 +110,8 @@ def _composed(*, connect: bool = False) -> tuple[Settings, World]:
             made = _made
             if made is None:
                 chosen = read_settings()
-                made = _made = (chosen, compose(chosen, connect=connect))
+                # Connected: the threads of a list's first page would each make a client of their own.
+                made = _made = (chosen, compose(chosen, connect=True))
     return made
 
 

@@ -400,6 +400,27 @@ def test_two_tabs_of_one_link_end_in_the_one_booking(browser: Browser, host: Cal
     assert len(bookings(host)) == 1
 
 
+def test_a_cancelled_booking_answers_for_its_link_no_more(browser: Browser, host: Caller) -> None:
+    """Its page says to ask for a new link; the link's own page, in that tab or another, is where one asks."""
+    link = host.link()
+    with invitee_of(browser) as visitor:
+        page = visitor.page
+        visitor.open(link)
+        visitor.review()
+        visitor.button("Book").click()
+        visitor.confirmed()
+        page.get_by_role("link", name="Cancel").click()
+        visitor.button("Cancel booking").click()
+        expect(page.locator("main.void")).to_be_visible()
+
+        another = page.context.new_page()
+        for tab in (another, page):
+            tab.goto(link["url"])
+            expect(tab.get_by_role("heading", level=1)).to_have_text("This link has been used")
+            tab.wait_for_load_state("networkidle")
+            expect(tab.get_by_role("button", name="Ask for a new link")).to_be_visible()
+
+
 def test_a_tab_that_is_told_the_link_is_used_before_the_other_one_has_its_answer(
     browser: Browser, host: Caller
 ) -> None:
@@ -735,6 +756,56 @@ def test_a_day_that_was_chosen_stays_when_its_month_s_times_come_again(
         page.evaluate("() => new Promise(requestAnimationFrame)")
         expect(page.locator("td[aria-selected=true] button")).to_have_attribute("data-date", str(chosen))
         expect(day).to_be_focused()
+
+
+def test_a_day_pressed_in_a_month_that_could_not_be_loaded_asks_again_and_is_chosen(
+    browser: Browser, host: Caller
+) -> None:
+    link = host.link(host.event_type(bookingWindowDays=120))
+    with invitee_of(browser) as visitor:
+        page = visitor.page
+        visitor.open(link)
+        page.route("**/slots?*", lambda route: route.abort())
+        for _ in range(2):
+            visitor.button("Next month").click()
+        expect(page.locator("#day-shown")).to_have_text("The times could not be loaded.")
+        page.unroute_all()
+        day = page.locator("[role=grid] button").nth(9)
+        day.click(force=True)  # it says that it has no times
+        expect(visitor.times.first).to_be_visible()
+        expect(page.locator("td[aria-selected=true] button")).to_have_attribute(
+            "data-date", str(day.get_attribute("data-date"))
+        )
+
+
+def test_a_month_that_fails_late_says_nothing_of_the_one_on_show(browser: Browser, host: Caller) -> None:
+    near = (datetime.now(UTC) + timedelta(days=3)).date()
+    only = {"date": str(near), "intervals": [{"from": "10:00", "to": "12:00"}]}
+    schedule = {"timeZone": "UTC", "weekly": [], "overrides": [only]}
+    link = host.link(host.event_type(schedule=schedule, bookingWindowDays=120))
+    with invitee_of(browser) as visitor:
+        page, held = visitor.page, list[Route]()
+
+        def nth(number: int) -> Route:
+            while len(held) < number:
+                page.wait_for_timeout(10)
+            return held[number - 1]
+
+        visitor.open(link)
+        page.route("**/slots?*", lambda route: held.append(route))  # noqa: PLW0108 -- playwright can’t take a list’s own method
+        visitor.button("Next month").click()
+        first = nth(1)
+        visitor.button("Next month").click()
+        nth(2).continue_()
+        expect(page.locator("[role=grid]")).to_have_attribute("aria-busy", "false")
+        expect(page.locator("#day-shown")).to_contain_text("No times in")
+        shown = page.locator("#day-shown").inner_text()
+        first.abort()
+        again = nth(3)  # it is tried once more by itself
+        with page.expect_event("requestfailed"):
+            again.abort()
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        expect(page.locator("#day-shown")).to_have_text(shown)
 
 
 def test_a_month_without_times_leads_to_the_next_free_one(browser: Browser, host: Caller) -> None:

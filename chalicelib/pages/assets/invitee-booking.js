@@ -3,7 +3,7 @@ import { calendar } from "./invitee-calendar.js";
 import { h, say } from "./invitee-dom.js";
 import { forget, recall, remember } from "./invitee-memory.js";
 import { problemOf, send, Unheard } from "./invitee-send.js";
-import { madeElsewhere } from "./invitee-tabs.js";
+import { askFor, madeElsewhere } from "./invitee-tabs.js";
 import { comma, day, isZone, ownZone, span, zoneWords } from "./invitee-time.js";
 import { zoneChoice } from "./invitee-zone.js";
 
@@ -169,9 +169,8 @@ export function booking(show) {
       return;
     }
     if (sending) return; // pressed twice is pressed once
-    const made = madeElsewhere(start.value); // pressed in two tabs too
-    if (made) return location.replace(made);
     sending = true;
+    askFor(start.value);
     button.setAttribute("aria-disabled", "true");
     form.classList.add("sending");
     try {
@@ -180,6 +179,8 @@ export function booking(show) {
         location.replace(answer.booked);
         return; // the button stays as it is: the page is on its way
       }
+      const made = madeElsewhere(); // pressed in two tabs too
+      if (made && answer.page && /^(slot|link)-/.test(problemOf(answer.page))) return location.replace(made);
       if (answer.page) show(answer.page);
     } catch (error) {
       if (!(error instanceof Unheard)) throw error;

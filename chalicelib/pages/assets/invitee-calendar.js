@@ -5,6 +5,7 @@ import { clock, dateOf, dateWords, firstDay, offset } from "./invitee-time.js";
 const DAY = 86400000;
 const iso = (/** @type {number} */ at) => new Date(at).toISOString();
 const ms = (/** @type {string} */ date) => Date.parse(date);
+const monthOf = (/** @type {string} */ date) => date.slice(0, 7);
 const plus = (/** @type {string} */ date, /** @type {number} */ days) => iso(ms(date) + days * DAY).slice(0, 10);
 
 /**
@@ -82,7 +83,7 @@ export function calendar(offered, zone, { pick, dayShown }) {
 
   /** What has to be known for a month, a day more on either side for the zones. @param {string} date */
   function need(date) {
-    const first = `${date.slice(0, 7)}-01`;
+    const first = `${monthOf(date)}-01`;
     return /** @type {[number, number]} */ ([Math.max(ms(first) - DAY, ms(offered.now)), Math.min(ms(shifted(first, 1)) + DAY, ms(last) + 2 * DAY)]);
   }
 
@@ -96,8 +97,12 @@ export function calendar(offered, zone, { pick, dayShown }) {
   /** Ask for a month's times, unless they are known. @param {string} date */
   async function load(date) {
     const [from, to] = need(date);
-    if (isKnown(date)) return true;
-    state = "loading";
+    const become = (/** @type {string} */ now) => { if (monthOf(date) === monthOf(focused)) state = now; }; // else it is another month's
+    if (isKnown(date)) {
+      become("");
+      return true;
+    }
+    become("loading");
     draw();
     try {
       const ask = () => fetch(`${offered.slots}?from=${iso(from)}&to=${iso(to)}`, { headers: { Accept: "application/json" } });
@@ -110,11 +115,11 @@ export function calendar(offered, zone, { pick, dayShown }) {
       if (!answer.ok) throw new Error();
       for (const slot of (await answer.json()).slots) starts.add(ms(slot.start));
       known.push([from, to]);
-      state = "";
+      become("");
       sort();
       return true;
     } catch {
-      state = "failed";
+      become("failed");
       return false;
     } finally {
       draw();
@@ -128,12 +133,12 @@ export function calendar(offered, zone, { pick, dayShown }) {
    */
   async function to(date, focus) {
     const wanted = date < today ? today : date > last ? last : date;
-    const other = wanted.slice(0, 7) !== focused.slice(0, 7);
+    const other = monthOf(wanted) !== monthOf(focused);
     focused = wanted;
     if (other) state = "";
     draw();
     if (focus) dayButton(focused)?.focus();
-    if (!(other || state === "failed") || !(await load(wanted)) || focused.slice(0, 7) !== wanted.slice(0, 7)) return;
+    if (!(other || state === "failed") || !(await load(wanted)) || monthOf(focused) !== monthOf(wanted)) return;
     if (chooseIn(wanted) && !focus) focused = chosen;
     draw();
     if (focus) dayButton(focused)?.focus();
@@ -141,7 +146,7 @@ export function calendar(offered, zone, { pick, dayShown }) {
 
   /** Choose a month's first day with times, unless a day of it is chosen, maybe while its times came. @param {string} date */
   function chooseIn(date) {
-    const ofMonth = (/** @type {string} */ one) => one.slice(0, 7) === date.slice(0, 7);
+    const ofMonth = (/** @type {string} */ one) => monthOf(one) === monthOf(date);
     if (ofMonth(chosen) && days.has(chosen)) return false;
     const first = [...days.keys()].find(ofMonth);
     chosen = first ?? chosen;
@@ -153,7 +158,7 @@ export function calendar(offered, zone, { pick, dayShown }) {
     for (let date = `${shifted(focused, 1).slice(0, 7)}-01`; date <= last; date = shifted(date, 1)) {
       focused = date;
       if (!(await load(date))) return;
-      const found = [...days.keys()].find((one) => one.slice(0, 7) === date.slice(0, 7));
+      const found = [...days.keys()].find((one) => monthOf(one) === monthOf(date));
       if (!found) continue;
       focused = chosen = found;
       draw();
@@ -187,7 +192,7 @@ export function calendar(offered, zone, { pick, dayShown }) {
     if (days.has(date)) chosen = date;
     draw();
     dayButton(date)?.focus();
-    if (state === "failed") load(date);
+    if (state === "failed") retry(date);
     if (days.has(date)) heading.scrollIntoView({ block: "nearest" });
   }
 
@@ -197,7 +202,7 @@ export function calendar(offered, zone, { pick, dayShown }) {
   }
 
   function drawMonth() {
-    const first = `${focused.slice(0, 7)}-01`;
+    const first = `${monthOf(focused)}-01`;
     const words = dateWords(first, { month: "long", year: "numeric" });
     if (month.textContent !== words) month.textContent = words;
     back.setAttribute("aria-disabled", String(first <= today));
@@ -234,7 +239,7 @@ export function calendar(offered, zone, { pick, dayShown }) {
   }
 
   function drawDay() {
-    const here = chosen.slice(0, 7) === focused.slice(0, 7) ? (days.get(chosen) ?? []) : [];
+    const here = monthOf(chosen) === monthOf(focused) ? (days.get(chosen) ?? []) : [];
     if (here.length) dayShown(here[0]);
     const offsets = new Set(here.map((start) => offset(start, zone)));
     list.classList.toggle("wide", offsets.size > 1);
@@ -267,11 +272,16 @@ export function calendar(offered, zone, { pick, dayShown }) {
       clock(start, zone), ...(exact ? [h("small", {}, ` ${offset(start, zone)}`)] : [])));
   }
 
-  async function again() {
+  function again() {
     heading.focus();
-    const wanted = focused;
-    if (!(await load(wanted))) return;
-    chooseIn(wanted);
+    retry(focused);
+  }
+
+  /** Ask once more for a month that could not be loaded, for a day of it. @param {string} date */
+  async function retry(date) {
+    if (!(await load(date)) || monthOf(date) !== monthOf(focused)) return;
+    if (days.has(date)) chosen = date;
+    else chooseIn(date);
     draw();
   }
 

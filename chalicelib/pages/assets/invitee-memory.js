@@ -55,3 +55,8 @@ export function linksOf(path) {
     return [];
   }
 }
+
+/** A cancelled booking answers for no link any more. @param {string} path its own */
+export function forgetLinksOf(path) {
+  for (const [name] of linksOf(path)) sessionStorage.removeItem(name);
+}

@@ -30,23 +30,37 @@ export function meetTabs(dead) {
   channel = listen(memoryName, (said) => {
     if (said.ask) return;
     other = said;
-    if (dead || said.start === sent) location.replace(said.booked);
+    if (dead || said.start === sent) location.replace(shown(said));
   });
-  if (dead && other) location.replace(other.booked);
+  if (dead && other) location.replace(shown(other));
   else if (dead) channel?.postMessage({ ask: true });
 }
 
-/** Answer for the booking that is on show, if this tab made it. */
+/** A booking's URL as this page may show it: in a frame with the word that allows one. @param {Made} made */
+function shown({ booked }) {
+  const url = new URL(booked);
+  url.searchParams.delete("embed");
+  if (new URLSearchParams(location.search).get("embed") === "1") url.searchParams.set("embed", "1");
+  return url.href;
+}
+
+/** Answer for the booking that is on show, if this tab made it; also whoever asked while it was on its way. */
 export function answerTabs() {
   for (const [name, { booked, start }] of linksOf(location.pathname)) {
-    listen(name, (said, to) => said.ask && to.postMessage({ booked, start }));
+    listen(name, (said, to) => said.ask && to.postMessage({ booked, start }))?.postMessage({ booked, start });
   }
 }
 
-/** The booking that another tab has made for this time; where there is none, this tab goes ahead. @param {string} start */
-export function madeElsewhere(start) {
+/** This tab asks for a time; a booking of it by another tab is an answer too. @param {string} start */
+export function askFor(start) {
   sent = start;
-  return other?.start === start ? other.booked : undefined;
+}
+
+/** The answer was no: what another tab has booked at the time that was asked for, if it has. */
+export function madeElsewhere() {
+  const made = other?.start === sent ? shown(other) : undefined;
+  sent = "";
+  return made;
 }
 
 export function tellTabs() {

@@ -1,7 +1,7 @@
 // The invitee's pages with JavaScript: times in the visitor's own zone, a calendar, a review, and one booking whatever happens.
 import { booking, bookedBefore } from "./invitee-booking.js";
 import { readPhrases } from "./invitee-dom.js";
-import { forget, recall } from "./invitee-memory.js";
+import { forget, forgetLinksOf, recall } from "./invitee-memory.js";
 import { problemOf } from "./invitee-send.js";
 import { answerTabs, meetTabs } from "./invitee-tabs.js";
 import { tellTimes } from "./invitee-time.js";
@@ -28,7 +28,8 @@ function begin() {
     meetTabs(dead);
   } else {
     if (recall().booked) forget(); // a booking may be moved again
-    answerTabs();
+    if (document.querySelector("main.void")) forgetLinksOf(location.pathname);
+    else answerTabs();
   }
   booking(show);
 }
