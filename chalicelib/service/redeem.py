@@ -135,12 +135,16 @@ def _redeem(world: World, link_id: str, request: RedeemRequest, cause: Cause) ->
                 raise LinkDeletedError
             seen.append(link)
             return _book(world, link, request, receipt_id, cause)
-        except (DeadLinkError, SlotTakenError):
+        except (DeadLinkError, SlotTakenError) as refusal:
             # P4: a refusal may be the echo of this very request, committed since (a double press) or with
-            # its reply lost. The two reads above are of two moments, so the receipt is asked once more.
-            receipt = world.store.bookings.read_receipt(link_id, receipt_id, now=world.now())
+            # its reply lost. The two reads above are of two moments, so both are asked once more.
+            again, receipt = world.store.bookings.read_link_and_receipt(link_id, receipt_id, now=world.now())
             if receipt is not None:
                 return _replay(world, receipt, request)
+            # And a link that was read as used may have got its use back since, its receipt gone with the booking
+            # (P8): dead is only one that is still as it was.
+            if isinstance(refusal, DeadLinkError) and again != link:
+                return None
             raise
 
     try:

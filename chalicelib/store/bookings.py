@@ -78,11 +78,6 @@ class Bookings:
             _in_force(ReceiptItem.from_raw_data(receipt), now) if receipt else None,
         )
 
-    def read_receipt(self, link_id: str, receipt_id: str, *, now: datetime) -> Receipt | None:
-        """Return the receipt of one request, as it stands now, or None."""
-        item = self._table.get(ReceiptItem, receipt_key(link_id, receipt_id))
-        return _in_force(item, now) if item else None
-
     def book(self, attempt: Attempt, cause: Cause) -> Outcome:
         """Write booking, receipt, link and day(s) together or not at all.
 

@@ -3,8 +3,10 @@
 import json
 from typing import Any
 
+import pytest
 from botocore.exceptions import ConnectionClosedError
 
+from chalicelib.store.bookings import Bookings
 from tests.integration.doors import Caller, Site, assert_problem, at, made, ok, path_of
 
 
@@ -128,3 +130,21 @@ def test_asking_about_a_good_link_leads_to_it(site: Site, host: Caller) -> None:
     form = {"email": "grace@x.example"}
     answer = site.client.post(f"{path_of(link)}/request", data=form, headers={"Accept": "text/html"})
     assert (answer.status_code, answer.headers["location"]) == (303, f"../..{path_of(link)}")
+
+
+def test_a_link_that_got_its_use_back_while_it_was_read_is_not_used(
+    site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P4, P8: the link was read before its booking's cancel, the receipt after it: no such link was ever there."""
+    link = host.link(restoreUseOnCancel=True)
+    booking = made(site.redeem(link, at(days=1)))
+    used = site.world.store.links.read(link["linkId"])
+    ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+    read = Bookings.read_link_and_receipt
+    torn: list[Any] = [(used, None)]
+    monkeypatch.setattr(
+        Bookings, "read_link_and_receipt", lambda *to, **now: torn.pop() if torn else read(*to, **now)
+    )
+    again = made(site.redeem(link, at(days=1)))
+    assert torn == []
+    assert again["bookingId"] != booking["bookingId"]
