@@ -23,6 +23,8 @@ _OTHER_WAY: Final = re.compile(rb"(?m)^(?:import|export)\b.*|\bimport\(.*")
 
 _GAPS: Final = re.compile(rb" ?([{};:,]) ")  # in styles; " :" of a selector has nothing after it to match
 
+_ENDS: Final = re.compile(rb" ?(?<!css\")([{};,])\n(?!@import)")  # in styles; an import keeps its line
+
 # `// …`, `/** … */` and `/* … */` on lines of their own; `/** @type {…} */ ` anywhere.
 _COMMENT: Final = re.compile(rb"(?m)^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)$")
 # `// …` behind code; with a quote in it, it could as well be the end of a text, and stays.
@@ -67,12 +69,13 @@ def bare(content: bytes, suffix: str) -> bytes:
     """Return a file as it is served: without indentation, blank lines and comments.
 
     No more than that, so that what a browser runs is what is read here, name by name and line by line; in styles the
-    spaces around signs go too. A file may have no text or pattern
-    over several lines, and styles none with such a sign and a space after it.
+    spaces around signs go too, the ends of lines after them, and what ends a block's last rule. A file may have no text or pattern over several
+    lines, and styles none with such a sign and a space after it.
     """
     content = _COMMENT.sub(b"", content)
     content = _TYPE.sub(b"", _ASIDE.sub(b"", content)) if suffix == ".js" else _GAPS.sub(rb"\1", content)
-    return b"\n".join(line.strip() for line in content.splitlines() if line.strip()) + b"\n"
+    lines = b"\n".join(line.strip() for line in content.splitlines() if line.strip()) + b"\n"
+    return lines if suffix == ".js" else _ENDS.sub(rb"\1", lines).replace(b";}", b"}")
 
 
 def hash_names(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:

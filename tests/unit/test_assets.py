@@ -148,7 +148,7 @@ export function go(url) {
     styles = b"/* Look. */\n\n:root {\n  --ink: #000; /* stays */\n}\n"
     styles += b".a :is(b, i):hover { c: d, e; f: calc(1px + 2px); }\n"
     assert bare(styles, ".css") == (
-        b":root {\n--ink:#000;/* stays */\n}\n.a :is(b,i):hover{c:d,e;f:calc(1px + 2px);}\n"
+        b":root{--ink:#000;/* stays */\n}.a :is(b,i):hover{c:d,e;f:calc(1px + 2px)}"
     )
 
 

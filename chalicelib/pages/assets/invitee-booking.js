@@ -1,7 +1,7 @@
 // The way to a booking, or to another time for one: choose a time, say who, look it over, press once.
 import { calendar } from "./invitee-calendar.js";
 import { h, say } from "./invitee-dom.js";
-import { forget, recall, remember } from "./invitee-memory.js";
+import { embedded, forget, recall, remember } from "./invitee-memory.js";
 import { problemOf, send, Unheard } from "./invitee-send.js";
 import { askFor, madeElsewhere } from "./invitee-tabs.js";
 import { comma, day, isZone, ownZone, span, zoneWords } from "./invitee-time.js";
@@ -241,8 +241,7 @@ export function bookedBefore(dead) {
   }
   if (booked) forget(); // a link for several bookings, opened for another one
   if (dead && unheard && key) {
-    const embed = new URLSearchParams(location.search).get("embed") === "1" ? "?embed=1" : "";
-    send(`${location.pathname}/redeem${embed}`, unheard).then((answer) => answer.booked && location.replace(answer.booked), () => {});
+    send(`${location.pathname}/redeem${embedded ? "?embed=1" : ""}`, unheard).then((answer) => answer.booked && location.replace(answer.booked), () => {});
   }
   return false;
 }

@@ -11,6 +11,9 @@
  * @property {string} [start] and its time
  */
 
+/** Is this page in a frame of another site's? */
+export const embedded = new URLSearchParams(location.search).get("embed") === "1";
+
 export const memoryName = `admit-one:${location.pathname}`;
 let memory = read(memoryName);
 

@@ -1,5 +1,5 @@
 // Tabs of one link that are open at the same time tell each other of the booking made; nothing of it outlives them.
-import { linksOf, memoryName, recall } from "./invitee-memory.js";
+import { embedded, linksOf, memoryName, recall } from "./invitee-memory.js";
 
 /** @typedef {{booked: string, start: string}} Made a booking's URL and its time */
 
@@ -40,7 +40,7 @@ export function meetTabs(dead) {
 function shown({ booked }) {
   const url = new URL(booked);
   url.searchParams.delete("embed");
-  if (new URLSearchParams(location.search).get("embed") === "1") url.searchParams.set("embed", "1");
+  if (embedded) url.searchParams.set("embed", "1");
   return url.href;
 }
 
