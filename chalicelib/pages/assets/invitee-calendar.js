@@ -98,11 +98,9 @@ export function calendar(offered, zone, { pick, dayShown }) {
   async function load(date) {
     const [from, to] = need(date);
     const become = (/** @type {string} */ now) => { if (monthOf(date) === monthOf(focused)) state = now; }; // else it is another month's
-    if (isKnown(date)) {
-      become("");
-      return true;
-    }
-    become("loading");
+    const there = isKnown(date);
+    become(there ? "" : "loading");
+    if (there) return true;
     draw();
     try {
       const ask = () => fetch(`${offered.slots}?from=${iso(from)}&to=${iso(to)}`, { headers: { Accept: "application/json" } });

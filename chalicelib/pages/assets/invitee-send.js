@@ -9,7 +9,7 @@ export class Unheard extends Error {}
 
 /** The same key for all that this tab sends by this link: what it books by it, it books once. */
 function key() {
-  const known = recall().key ?? crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))].map((n) => n.toString(16).padStart(2, "0")).join("");
+  const known = recall().key ?? crypto.randomUUID?.() ?? String(crypto.getRandomValues(new Uint32Array(4)));
   remember({ key: known });
   return known;
 }
