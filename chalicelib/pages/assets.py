@@ -69,8 +69,8 @@ def bare(content: bytes, suffix: str) -> bytes:
     """Return a file as it is served: without indentation, blank lines and comments.
 
     No more than that, so that what a browser runs is what is read here, name by name and line by line; in styles the
-    spaces around signs go too, the ends of lines after them, and what ends a block's last rule. A file may have no text or pattern over several
-    lines, and styles none with such a sign and a space after it.
+    spaces around signs go too, the ends of lines after them, and what ends a block's last rule. A file may have no text
+    or pattern over several lines, and styles none with such a sign and a space after it.
     """
     content = _COMMENT.sub(b"", content)
     content = _TYPE.sub(b"", _ASIDE.sub(b"", content)) if suffix == ".js" else _GAPS.sub(rb"\1", content)
