@@ -136,16 +136,8 @@ def _redeem(world: World, link_id: str, request: RedeemRequest, cause: Cause) ->
             seen.append(link)
             return _book(world, link, request, receipt_id, cause)
         except (DeadLinkError, SlotTakenError) as refusal:
-            # P4: a refusal may be the echo of this very request, committed since (a double press) or with
-            # its reply lost. The two reads above are of two moments, so both are asked once more.
-            again, receipt = world.store.bookings.read_link_and_receipt(link_id, receipt_id, now=world.now())
-            if receipt is not None:
-                return _replay(world, receipt, request)
-            # And a link that was read as used may have got its use back since, its receipt gone with the booking
-            # (P8): dead is only one that is still as it was.
-            if isinstance(refusal, DeadLinkError) and again != link:
-                return None
-            raise
+            receipt = _receipt_after_all(world, link_id, link, receipt_id, refusal)
+            return None if receipt is None else _replay(world, receipt, request)
 
     try:
         return until_decided(world, attempt)
@@ -153,6 +145,25 @@ def _redeem(world: World, link_id: str, request: RedeemRequest, cause: Cause) ->
         if seen:
             _note_denial(world, seen[-1], refusal, cause)
         raise
+
+
+def _receipt_after_all(
+    world: World, link_id: str, link: Link | None, receipt_id: str, refusal: AdmitOneError
+) -> Receipt | None:
+    """Return the receipt of a request that was to be refused; None: start again. Raises `refusal` where it holds.
+
+    P4: it may be the echo of this very request, committed since (a double press) or with its reply lost. Link and
+    receipt were read at two moments, so the receipt is asked once more. And a link that was read as used may have got
+    its use back since, its receipt gone with the booking (P8): dead is only one that is still as it was.
+    """
+    bookings, again = world.store.bookings, link
+    if isinstance(refusal, DeadLinkError):
+        again, receipt = bookings.read_link_and_receipt(link_id, receipt_id, now=world.now())
+    else:
+        receipt = bookings.read_receipt(link_id, receipt_id, now=world.now())
+    if receipt is None and again == link:
+        raise refusal
+    return receipt
 
 
 def _note_denial(world: World, link: Link, refusal: AdmitOneError, cause: Cause) -> None:

@@ -154,6 +154,11 @@ class Bookings:
         partition = f"LINK#{where.link_id}#BOOKING"
         return self._entries(BY_REFERENCE, partition, where, place, limit, newest_first=newest_first)
 
+    def read_receipt(self, link_id: str, receipt_id: str, *, now: datetime) -> Receipt | None:
+        """Return the receipt of one request, as it stands now, or None."""
+        item = self._table.get(ReceiptItem, receipt_key(link_id, receipt_id))
+        return _in_force(item, now) if item else None
+
     def read_many(self, booking_ids: Sequence[str]) -> list[Booking]:
         """Return the bookings that exist, in the order asked."""
         keys = [booking_key(booking_id) for booking_id in booking_ids]

@@ -89,7 +89,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     ),
     "the replay by receipt dropped": (
         Edit(redeeming._redeem, _RECEIPT_LOOKED_AT, "\n        try:\n"),
-        Edit(redeeming._redeem, "if receipt is not None:", "if False:"),
+        Edit(redeeming._receipt_after_all, "if receipt is None and again == link:", "if True:"),
     ),
     "the receipt's condition dropped": (
         Edit(
