@@ -283,12 +283,13 @@ def test_presses_and_lost_replies_together(stage: Stage, dynamodb: Proxy) -> Non
     """P4, P1: four presses by each of four people while every third of DynamoDB's replies is lost."""
     event_type = stage.event_type(stage.host())
     clients, slots = stage.clients(), starts(4 * 12)
+    links = stage.links(event_type, 12)  # before the trouble begins: to make them is not what is tried here
 
     def unlucky(_: object) -> bool:
         return stage.random.random() < 1 / 3
 
     lost = dynamodb.meet(unlucky, LoseReply())
-    for number, link in enumerate(stage.links(event_type, 12)):
+    for number, link in enumerate(links):
         ours = slots[4 * number : 4 * number + 4]
 
         answers = race(
