@@ -667,18 +667,24 @@ def test_on_the_day_the_clocks_change_every_time_says_its_offset(browser: Browse
         expect(visitor.page.locator(".chosen")).to_contain_text(f"{day.day}")
 
 
+def at_a_month_that_could_not_be_loaded(visitor: Invitee, link: dict[str, Any]) -> None:
+    """Go to a month whose times do not come; from then on they would."""
+    page = visitor.page
+    visitor.open(link)
+    page.route("**/slots?*", lambda route: route.abort())
+    for _ in range(2):
+        visitor.button("Next month").click()
+    expect(page.locator("#day-shown")).to_have_text("The times could not be loaded.")
+    page.unroute_all()
+
+
 def test_a_month_not_yet_known_is_asked_for_and_a_lost_answer_can_be_asked_for_again(
     browser: Browser, host: Caller
 ) -> None:
     link = host.link(host.event_type(bookingWindowDays=120))
     with invitee_of(browser) as visitor:
         page = visitor.page
-        visitor.open(link)
-        page.route("**/slots?*", lambda route: route.abort())
-        for _ in range(2):
-            visitor.button("Next month").click()
-        expect(page.locator("#day-shown")).to_have_text("The times could not be loaded.")
-        page.unroute_all()
+        at_a_month_that_could_not_be_loaded(visitor, link)
         visitor.button("Try again").click()
         expect(visitor.times.first).to_be_visible()
         month = page.locator("#month").inner_text()
@@ -766,12 +772,7 @@ def test_a_day_pressed_in_a_month_that_could_not_be_loaded_asks_again_and_is_cho
     link = host.link(host.event_type(bookingWindowDays=120))
     with invitee_of(browser) as visitor:
         page = visitor.page
-        visitor.open(link)
-        page.route("**/slots?*", lambda route: route.abort())
-        for _ in range(2):
-            visitor.button("Next month").click()
-        expect(page.locator("#day-shown")).to_have_text("The times could not be loaded.")
-        page.unroute_all()
+        at_a_month_that_could_not_be_loaded(visitor, link)
         day = page.locator("[role=grid] button").nth(9)
         day.click(force=True)  # it says that it has no times
         expect(visitor.times.first).to_be_visible()
