@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from tests.e2e.browser import WIDE, Visit, visiting
 
+_MONTH: Final = timedelta(days=31)
+_KNOWN_UNTIL: Final = "JSON.parse(document.querySelector('form[data-picker]').dataset.picker).to"
 PERSON: Final = {"invitee-name": "Grace Hopper", "invitee-email": "grace@invitees.example"}
 
 
@@ -47,6 +50,22 @@ class Invitee:
         self.page.goto(link["url"] + query)
         expect(self.times.first).to_be_visible()
 
+    @property
+    def month(self) -> date:
+        """The first day of the month that is shown."""
+        return date.fromisoformat(self.dates.first.get_attribute("data-date") or "")
+
+    def turn_to_last_known_month(self) -> None:
+        """Turn the pages until the next month is one that has to be asked for.
+
+        A page knows the times of 35 days, which near a month's end is all of the next month.
+        """
+        until = datetime.fromisoformat(self.page.evaluate(_KNOWN_UNTIL))
+        while _asked_until(following(self.month)) <= until:
+            shown = following(self.month)
+            self.button("Next month").click()
+            expect(self.dates.first).to_have_attribute("data-date", shown.isoformat())
+
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 
@@ -75,6 +94,16 @@ class Invitee:
         self.page.wait_for_url("**/b/**")
         expect(self.page.get_by_role("heading", level=1)).to_have_text("You’re booked")
         return self.page.url
+
+
+def following(month: date) -> date:
+    """Return the first day of the month after."""
+    return (month + _MONTH).replace(day=1)
+
+
+def _asked_until(month: date) -> datetime:
+    """Return the instant until which the calendar has to know all times to show a month in any zone."""
+    return datetime.combine(following(month), time(0), UTC) + timedelta(days=1)
 
 
 @contextmanager
