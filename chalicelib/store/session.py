@@ -1,5 +1,6 @@
 """The botocore session that every client of AWS is made from, quicker to start than botocore's own."""
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ class _Loader(Loader):
         return sorted(names)
 
 
+@functools.cache
+def _loader() -> _Loader:
+    """Return the one loader of this process. It keeps what it parsed, so that no second session parses it again."""
+    return _Loader()
+
+
 def quicken(session: Any) -> None:
-    """Have a session, from which no client was made yet, find services quickly (docs/adr/0008-cold-start.md)."""
-    session.register_component("data_loader", _Loader())
+    """Make a session, from which no client was made yet, find services quickly (docs/adr/0008-cold-start.md)."""
+    session.register_component("data_loader", _loader())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 import botocore.config
 import botocore.session
 
+from chalicelib.store.session import quicken
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -50,17 +52,23 @@ def local_client(
     service: Literal["secretsmanager"], endpoint_url: str, *, pool: int = 10
 ) -> "SecretsManagerClient": ...
 @overload
-def local_client(service: str, endpoint_url: str, *, pool: int = 10) -> Any: ...
-def local_client(service: str, endpoint_url: str, *, pool: int = 10) -> Any:
-    """Return a botocore client for `endpoint_url` alone, with dummy credentials and at most `pool` connections."""
+def local_client(service: str, endpoint_url: str, *, pool: int = 10, validate: bool = True) -> Any: ...
+def local_client(service: str, endpoint_url: str, *, pool: int = 10, validate: bool = True) -> Any:
+    """Return a botocore client for `endpoint_url` alone, with dummy credentials and at most `pool` connections.
+
+    Without `validate` botocore doesn't check parameters: dynoxide's shard ids are shorter than AWS allows.
+    """
     config = botocore.config.Config(
         connect_timeout=2,
         read_timeout=30,
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=pool,
         proxies={},
+        parameter_validation=validate,
     )
-    return botocore.session.Session(profile=None).create_client(
+    session = botocore.session.Session(profile=None)
+    quicken(session)
+    return session.create_client(
         service,
         endpoint_url=endpoint_url,
         region_name=LOCAL_REGION,

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.consumers.outbox import consume
-from infra.local.aws import LOCAL_REGION, local_client
+from infra.local.aws import local_client
 from tests.integration.doors import Site
 
 Record = dict[str, Any]
@@ -20,18 +20,7 @@ class Stream:
     """The table's stream, read as Lambda's mapping does: each record once, from where it was left."""
 
     def __init__(self, site: Site) -> None:
-        import botocore.session
-        from botocore.config import Config
-
-        session: Any = botocore.session.get_session()
-        self._client = session.create_client(
-            "dynamodbstreams",
-            region_name=LOCAL_REGION,
-            endpoint_url=site.table.endpoint_url,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-            config=Config(parameter_validation=False),  # dynoxide's ids of shards are shorter than AWS's
-        )
+        self._client = local_client("dynamodbstreams", site.table.endpoint_url, validate=False)
         self._told: dict[str, Any] = {}
         self._client.meta.events.register("before-parse.dynamodb-streams.GetRecords", self._keep)
         streams = self._client.list_streams(TableName=site.table.name)["Streams"]
