@@ -2,11 +2,10 @@
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import groupby
 from typing import Final
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -14,7 +13,7 @@ from chalicelib.api.call import Call
 from chalicelib.api.instants import Instant, date_of
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.slots import Slot
-from chalicelib.domain.zones import is_zone, wall_to_utc, zone_names
+from chalicelib.domain.zones import is_zone, load_zone, wall_to_utc, zone_names
 from chalicelib.pages.picker import KnownStarts, OfferedDay, offered_days
 
 DAYS_A_PAGE: Final = 7
@@ -65,7 +64,7 @@ def shown_dates(
     """
     wanted = fields.get("timeZone") or call.hint("timeZone") or ""
     zone = wanted if is_zone(wanted) else zone
-    shown = ZoneInfo(zone)
+    shown = load_zone(zone)
     today = now.astimezone(shown).date()
     last = today + timedelta(days=window_days)
     hint = call.hint("from") or ""
@@ -77,7 +76,7 @@ def shown_dates(
     since, begin, end = (wall_to_utc(day, time(0), shown) for day in (before, first, beyond))
     starts = [slot.start for slot in find_slots(since, end)]
 
-    pieces = _pieces(starts, shown)
+    pieces = _pieces(starts, zone)
     after = [piece for piece in pieces if piece.date >= first]
     # Within a day that is cut, a page begins at the hour that was asked for, or that has the chosen start.
     passed = sum(piece.date == first and piece.starts[-1] < at for piece in after) if at else 0
@@ -118,10 +117,11 @@ def shown_dates(
     )
 
 
-def _pieces(starts: Sequence[datetime], shown: ZoneInfo) -> list[_Piece]:
+def _pieces(starts: Sequence[datetime], zone: str) -> list[_Piece]:
     """Return instants in order as what must not be torn apart by the end of a page."""
     pieces: list[_Piece] = []
-    for day in offered_days(starts, shown.key):
+    shown = load_zone(zone)
+    for day in offered_days(starts, zone):
         if len(day.starts) <= MOST_STARTS:
             pieces.append(_Piece(day.date, day.starts, inner=False))
             continue
@@ -145,7 +145,7 @@ def _fitting(pieces: Sequence[_Piece]) -> list[_Piece]:
     return fit
 
 
-def _start_of(text: str, shown: ZoneInfo) -> datetime | None:
+def _start_of(text: str, shown: tzinfo) -> datetime | None:
     """Return an instant that a URL or a form has, in the shown zone; None where it has none to reckon with."""
     try:
         found = msgspec.convert(text.replace(" ", "+"), type=Instant).astimezone(shown)

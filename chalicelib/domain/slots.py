@@ -2,9 +2,8 @@
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -12,7 +11,7 @@ from chalicelib.domain.event_types import EventSettings
 from chalicelib.domain.hosts import TimeOff
 from chalicelib.domain.occupancy import Cell, cells_of
 from chalicelib.domain.schedules import DAYS, Interval, Schedule, wall_time
-from chalicelib.domain.zones import wall_to_utc
+from chalicelib.domain.zones import load_zone, wall_to_utc
 
 MOST_RANGE_DAYS: Final = 62
 _DAY: Final = timedelta(days=1)
@@ -52,7 +51,7 @@ def offered_slots(
     step = timedelta(minutes=settings.slot_interval_minutes or settings.duration_minutes)
     before = timedelta(minutes=settings.buffer_before_minutes)
     after = timedelta(minutes=settings.buffer_after_minutes)
-    zone = ZoneInfo(settings.schedule.time_zone)
+    zone = load_zone(settings.schedule.time_zone)
     earliest = max(start, now + timedelta(minutes=settings.minimum_notice_minutes))
     last_date = now.astimezone(zone).date() + timedelta(days=settings.booking_window_days)
     end = min(end, wall_to_utc(last_date, None, zone))
@@ -102,7 +101,7 @@ def merge_spans(spans: Iterable[Span]) -> list[Span]:
     return merged
 
 
-def _open_spans(schedule: Schedule, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Span]:
+def _open_spans(schedule: Schedule, zone: tzinfo, start: datetime, end: datetime) -> Iterator[Span]:
     """Yield, in order and apart, the UTC spans open on every local date that may hold a start in range."""
     overrides = {override.date: override.intervals for override in schedule.overrides}
     weekly: dict[int, list[Interval]] = {number: [] for number in range(7)}

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.emails import ascii_address, email_domain, is_email
 from chalicelib.domain.mails import Addressee, MailId
+from chalicelib.domain.zones import load_zone
 from chalicelib.pages import times
 from chalicelib.pages.calendars import Person, invitation
 from chalicelib.pages.languages import Language, Words, language_of, words
@@ -327,7 +327,7 @@ def _span(booking: Booking, zone: str, say: Words) -> str:
 
 
 def _moment(booking: Booking, zone: str, say: Words) -> str:
-    local = booking.start.astimezone(ZoneInfo(zone))
+    local = booking.start.astimezone(load_zone(zone))
     return say(
         "mails.subject.when", day=times.day_words(local.date(), say), clock=times.clock_words(local, say)
     )

@@ -9,12 +9,11 @@ from itertools import groupby
 from math import gcd
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.zones import wall_to_utc
+from chalicelib.domain.zones import load_zone, wall_to_utc
 from chalicelib.pages import times
 from chalicelib.pages.languages import Words
 
@@ -123,7 +122,7 @@ class _Day(msgspec.Struct, frozen=True):
 
 def offered_days(starts: Sequence[datetime], zone: str) -> tuple[OfferedDay, ...]:
     """Group instants in order by their date in a zone: cut at its midnights, not asked for each of thousands."""
-    shown = ZoneInfo(zone)
+    shown = load_zone(zone)
     days: list[OfferedDay] = []
     at = 0
     while at < len(starts):
@@ -197,7 +196,7 @@ def _picker(view: PickerPage) -> dict[str, object]:
 
 def _days(view: PickerPage, starts: Sequence[datetime], say: Words) -> list[_Day]:
     """Return the days that have times. Few times are all unfolded; of many, the first day and the chosen one."""
-    shown = ZoneInfo(view.zone)
+    shown = load_zone(view.zone)
     two_offsets = len({start.astimezone(shown).utcoffset() for start in starts}) > 1
     days: list[_Day] = []
     for day in view.days:

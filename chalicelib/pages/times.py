@@ -9,10 +9,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from chalicelib.domain.zones import load_zone
 from chalicelib.pages.languages import Words
 
 _AREAS: Final = (
@@ -105,7 +105,7 @@ def zone_words(zone: str, say: Words, moments: Iterable[datetime] = ()) -> str:
         words = place if place == zone else say("times.zone", place=place)
     shown = None
     for moment in sorted(moments):
-        local = moment.astimezone(ZoneInfo(zone))
+        local = moment.astimezone(load_zone(zone))
         offset = offset_words(local)
         if shown is None:
             words = say("times.zone-at", zone=words, offset=offset)
@@ -118,7 +118,7 @@ def zone_words(zone: str, say: Words, moments: Iterable[datetime] = ()) -> str:
 
 def moment_words(moment: datetime, zone: str, say: Words) -> str:
     """Return e.g. `Saturday 21 November 2026, 09:30 (Central European Time, UTC+1)`."""
-    local = moment.astimezone(ZoneInfo(zone))
+    local = moment.astimezone(load_zone(zone))
     return say(
         "times.moment",
         day=day_words(local.date(), say),
@@ -129,7 +129,7 @@ def moment_words(moment: datetime, zone: str, say: Words) -> str:
 
 def span_words(start: datetime, end: datetime, zone: str, say: Words) -> SpanWords:
     """Return from when to when in a zone. Names the second day, or both offsets, when they differ."""
-    first, last = start.astimezone(ZoneInfo(zone)), end.astimezone(ZoneInfo(zone))
+    first, last = start.astimezone(load_zone(zone)), end.astimezone(load_zone(zone))
     steady = one_offset(start, end, zone)
 
     def clock(local: datetime) -> str:
@@ -146,13 +146,14 @@ def span_words(start: datetime, end: datetime, zone: str, say: Words) -> SpanWor
 
 def one_offset(start: datetime, end: datetime, zone: str) -> bool:
     """Tell whether a zone has the same offset at both instants."""
-    return start.astimezone(ZoneInfo(zone)).utcoffset() == end.astimezone(ZoneInfo(zone)).utcoffset()
+    return start.astimezone(load_zone(zone)).utcoffset() == end.astimezone(load_zone(zone)).utcoffset()
 
 
 def same_wall_time(moments: Sequence[datetime], one: str, other: str) -> bool:
     """Tell whether the clocks of two zones read the same at each of these instants."""
     return all(
-        m.astimezone(ZoneInfo(one)).utcoffset() == m.astimezone(ZoneInfo(other)).utcoffset() for m in moments
+        m.astimezone(load_zone(one)).utcoffset() == m.astimezone(load_zone(other)).utcoffset()
+        for m in moments
     )
 
 

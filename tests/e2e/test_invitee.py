@@ -4,13 +4,12 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from chalicelib import bootstrap
-from chalicelib.domain.zones import zone_names
+from chalicelib.domain.zones import load_zone, zone_names
 from chalicelib.pages.languages import language_of, words
 from chalicelib.pages.times import zone_words
 from tests.e2e.browser import SMALLEST, Visit, visiting
@@ -256,7 +255,7 @@ def test_by_keyboard_alone(browser: Browser, host: Caller) -> None:
         page.keyboard.press("Enter")
         visitor.confirmed()
     (booking,) = bookings(host)
-    local = datetime.fromisoformat(booking["start"]).astimezone(ZoneInfo("Europe/Berlin"))
+    local = datetime.fromisoformat(booking["start"]).astimezone(load_zone("Europe/Berlin"))
     assert local.date() == chosen
 
 
@@ -544,7 +543,7 @@ def test_times_are_in_the_visitors_zone_until_they_choose_another(browser: Brows
         visitor.open(link)
         expect(page.locator(".zone")).to_contain_text("Eastern Time, UTC−")
         first = visitor.times.first.get_attribute("data-start") or ""
-        local = datetime.fromisoformat(first).astimezone(ZoneInfo("America/New_York"))
+        local = datetime.fromisoformat(first).astimezone(load_zone("America/New_York"))
         expect(visitor.times.first).to_have_text(f"{local:%-I:%M} {local:%p}")
         expect(page.locator("#day-shown")).to_have_text(f"{local:%A, %B %-d}")
 
@@ -552,7 +551,7 @@ def test_times_are_in_the_visitors_zone_until_they_choose_another(browser: Brows
         page.get_by_label("Show times for").select_option("Asia/Kathmandu")
         expect(page.locator(".zone p")).to_contain_text("Nepal Time, UTC+5:45")
         shown = visitor.times.first.get_attribute("data-start") or ""
-        local = datetime.fromisoformat(shown).astimezone(ZoneInfo("Asia/Kathmandu"))
+        local = datetime.fromisoformat(shown).astimezone(load_zone("Asia/Kathmandu"))
         expect(visitor.times.first).to_have_text(f"{local:%-I:%M} {local:%p}")
         visitor.review()
         expect(page.locator(".review")).to_contain_text("Nepal Time, UTC+5:45")
@@ -644,7 +643,7 @@ def test_twelve_or_twenty_four_hours_by_locale(browser: Browser, host: Caller) -
 
 def next_clock_change(zone: str) -> date:
     """Return the next date on which a zone's clocks change."""
-    there = ZoneInfo(zone)
+    there = load_zone(zone)
     day = datetime.now(UTC).astimezone(there).date() + timedelta(days=2)
     while True:
         begin, end = (datetime.combine(day + timedelta(days=n), time(0), there) for n in (0, 1))

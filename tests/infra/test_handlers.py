@@ -3,20 +3,24 @@
 import base64
 import json
 import secrets
+import shutil
 import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
+import tzdata
 
 from chalicelib import bootstrap
 from chalicelib.domain.api_keys import Role
 from chalicelib.domain.causes import Cause
+from chalicelib.domain.zones import load_zone
 from chalicelib.service.authenticate import make_key
 from chalicelib.settings import read_settings
 from infra.local.aws import LOCAL_KEY, local_client
@@ -249,6 +253,31 @@ def test_the_main_job_from_key_to_history(start: Start, table: Table, admin_key:
     assert sorted(types) == sorted(set(types))
     assert {"link.created", "link.used"} <= set(types)
     assert token not in http.log()
+
+
+def test_the_zip_brings_the_zones_rules_along(start: Start, admin_key: str, tmp_path: Path) -> None:
+    """Slots follow the zip's tzdata, whatever zone files the runtime has: here its Vancouver is Tokyo."""
+    (tmp_path / "America").mkdir()
+    shutil.copy(Path(tzdata.__path__[0], "zoneinfo", "Asia", "Tokyo"), tmp_path / "America" / "Vancouver")
+    http, authorizer = start("APIHandler", PYTHONTZPATH=str(tmp_path)), _authorized(start, admin_key)
+
+    def post(resource: str, body: Any) -> Any:
+        answer = http.invoke(_request("POST", resource, body=body, authorizer=authorizer))
+        assert answer["statusCode"] == 201, answer["body"]
+        return json.loads(answer["body"])
+
+    host = {"name": "Ada", "email": "ada@hosts.example", "timeZone": "America/Vancouver"}
+    nine = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "09:00", "to": "10:00"}
+    event_type = {
+        "hostId": post("/v1/hosts", host)["hostId"], "title": "Intro", "durationMinutes": 60,
+        "schedule": {"timeZone": "America/Vancouver", "weekly": [nine]},
+    }  # fmt: skip
+    link = {"eventTypeId": post("/v1/event-types", event_type)["eventTypeId"]}
+    token = _token(post("/v1/links", link)["links"][0])
+    slots = json.loads(http.invoke(_request("GET", "/s/{token}/slots", token=token))["body"])["slots"]
+    starts = [datetime.fromisoformat(slot["start"]) for slot in slots]
+    assert len(starts) > 7
+    assert {start.astimezone(load_zone("America/Vancouver")).hour for start in starts} == {9}
 
 
 @pytest.mark.parametrize("key", ["ao_" + "A" * 43, "nonsense", ""])

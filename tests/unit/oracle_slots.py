@@ -9,12 +9,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from chalicelib.domain.event_types import EventSettings
 from chalicelib.domain.hosts import TimeOff
 from chalicelib.domain.occupancy import Cell
 from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.zones import load_zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -29,7 +29,7 @@ def instant(minute: int) -> datetime:
 @lru_cache(maxsize=1_000_000)
 def clock_shows(zone: str, minute: int) -> int:
     """Return what a clock in the zone shows at a UTC minute, as minutes since 1970-01-01 00:00 on that clock."""
-    shown = instant(minute).astimezone(ZoneInfo(zone))
+    shown = instant(minute).astimezone(load_zone(zone))
     whole, rest = divmod((shown.replace(tzinfo=UTC) - _EPOCH).total_seconds(), 60)
     assert rest == 0, f"{zone} is off by seconds then"
     return int(whole)
@@ -110,7 +110,7 @@ def slots_by_brute_force(
     """Return the `(start, end)` of every slot on offer, in order."""
     length = settings.duration_minutes
     step = settings.slot_interval_minutes or settings.duration_minutes
-    today = now.astimezone(ZoneInfo(settings.schedule.time_zone)).date()
+    today = now.astimezone(load_zone(settings.schedule.time_zone)).date()
     notice = now + timedelta(minutes=settings.minimum_notice_minutes)
 
     def is_free(at: int) -> bool:
