@@ -43,6 +43,7 @@ class HostAnswer(_Answer, frozen=True):
 
     host_id: str
     name: str
+    public_name: str
     email: str
     time_zone: str
     time_off: list[TimeOffAnswer]
@@ -190,7 +191,7 @@ class SlotsAnswer(_Answer, frozen=True):
 class OfferHost(_Answer, frozen=True):
     """All that an invitee learns of a host before booking."""
 
-    first_name: str
+    public_name: str
 
 
 class OfferRecipient(_Answer, frozen=True):
@@ -422,6 +423,7 @@ def host_answer(host: Host) -> HostAnswer:
     return HostAnswer(
         host_id=host.host_id,
         name=settings.name,
+        public_name=host.public_name,
         email=settings.email,
         time_zone=settings.time_zone,
         time_off=[TimeOffAnswer(start=rfc3339(o.start), end=rfc3339(o.end)) for o in settings.time_off],

@@ -175,7 +175,7 @@ def _booking_reply(call: Call, status: int, *, refused: bool = False) -> Reply:
         zone=booking.time_zone,
         host_zone=own.host.settings.time_zone if own.host else booking.time_zone,
         location=booking.location,
-        host_first_name=_host_name(own),
+        host_name=_host_name(own),
         invitee_name=booking.invitee.name if booking.invitee else "",
         invitee_email=booking.invitee.email if booking.invitee else "",
         answers=_answers(own),
@@ -220,7 +220,7 @@ def _move_reply(
         start=booking.start,
         end=booking.end,
         duration_minutes=offer.duration_minutes,
-        host_first_name=movable.host.first_name,
+        host_name=movable.host.public_name,
         zone=shown.zone,
         zones=shown.zones,
         zones_page=shown.zones_page,
@@ -250,7 +250,7 @@ def _cancel_reply(call: Call) -> Reply:
         start=booking.start,
         end=booking.end,
         zone=booking.time_zone,
-        host_first_name=_host_name(own),
+        host_name=_host_name(own),
     )
     return page_reply(call, 200, pages.cancel_page(page, call.say))
 
@@ -296,7 +296,7 @@ def _calendars(call: Call, own: OwnBooking) -> list[pages.CalendarLink]:
 
 
 def _host_name(own: OwnBooking) -> str:
-    return own.host.first_name if own.host else ""
+    return own.host.public_name if own.host else ""
 
 
 def _page_path(call: Call) -> str:

@@ -39,21 +39,27 @@ class HostBody(_Body, frozen=True):
     name: str
     email: str
     time_zone: str
+    public_name: str | None = None
     time_off: tuple[TimeOffBody, ...] = ()
 
     def settings(self) -> HostSettings:
         """Return it as settings."""
         return HostSettings(
-            name=self.name, email=self.email, time_zone=self.time_zone, time_off=_time_off(self.time_off)
+            name=self.name,
+            email=self.email,
+            time_zone=self.time_zone,
+            public_name=self.public_name,
+            time_off=_time_off(self.time_off),
         )
 
 
 class HostChanges(_Body, frozen=True):
-    """Changes to a host; what is absent stays."""
+    """Changes to a host; what is absent stays. A null public name follows the name."""
 
     name: str | UnsetType = UNSET
     email: str | UnsetType = UNSET
     time_zone: str | UnsetType = UNSET
+    public_name: str | None | UnsetType = UNSET
     time_off: tuple[TimeOffBody, ...] | UnsetType = UNSET
 
     def applied_to(self, settings: HostSettings) -> HostSettings:

@@ -30,7 +30,7 @@ def get_share(call: Call) -> Reply:
             url=url,
             title=offer.title,
             duration_minutes=offer.duration_minutes,
-            host_first_name=found.host.first_name,
+            host_name=found.host.public_name,
             zone=offer.schedule.time_zone,
             recipient=link.settings.recipient,
             uses_left=link.remaining_uses,

@@ -17,11 +17,12 @@ class TimeOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be set on a host."""
+    """What may be set on a host. `public_name` is the host's own choice of what invitees read; None means `name`."""
 
     name: str
     email: str
     time_zone: str
+    public_name: str | None = None
     time_off: tuple[TimeOff, ...] = ()
 
 
@@ -34,14 +35,19 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int = 1
 
     @property
-    def first_name(self) -> str:
-        """All that an invitee learns of the host's name before booking."""
-        return self.settings.name.split()[0]
+    def public_name(self) -> str:
+        """Return the name that invitees read: the one the host chose, else the whole name.
+
+        No part of a name is ever picked out: "Dr. Jane Doe" has no first word that is hers.
+        """
+        return self.settings.public_name or self.settings.name
 
 
 def check_host_settings(settings: HostSettings, rules: Rules) -> None:
     """Record every rule the settings break."""
     rules.at("name").text(settings.name, shortest=1, longest=200)
+    if settings.public_name is not None:
+        rules.at("publicName").text(settings.public_name, shortest=1, longest=200)
     rules.at("email").require(is_email(settings.email), "is not an email address")
     rules.at("timeZone").require(is_zone(settings.time_zone), "is not an IANA time zone")
     if rules.at("timeOff").length(settings.time_off, most=200):

@@ -67,8 +67,8 @@ def booking_mail(news: BookingNews, envelope: Envelope, own_page: str | None) ->
 def link_mail(news: LinkNews, envelope: Envelope, url: str) -> bytes:
     """Return the mail that brings a link to its recipient."""
     say = words(language_of(news.wish.language))
-    host, link, offer = news.host.settings, news.link, news.offer
-    name, title, zone = one_line(host.name), one_line(offer.title), offer.schedule.time_zone
+    link, offer = news.link, news.offer
+    name, title, zone = one_line(news.host.public_name), one_line(offer.title), offer.schedule.time_zone
     recipient = link.settings.recipient
     terms = []
     if link.settings.not_before is not None and link.settings.not_before > envelope.now:
@@ -101,14 +101,14 @@ def link_mail(news: LinkNews, envelope: Envelope, url: str) -> bytes:
         say,
         sender_name=name,
         to_name=recipient.name if recipient else "",
-        reply_to=_mailbox(host.name, host.email),
+        reply_to=_mailbox(name, news.host.settings.email),
     )
 
 
 def _invitees_mail(news: BookingNews, envelope: Envelope, own_page: str | None) -> bytes:
     booking, host = news.booking, news.host
     say = words(language_of(booking.language))
-    host_name, person = one_line(host.settings.name), _Named.of(booking)
+    host_name, person = one_line(host.public_name), _Named.of(booking)
     zone = booking.time_zone
     same = times.same_wall_time((booking.start, booking.end), zone, host.settings.time_zone)
     rows = [
@@ -138,7 +138,7 @@ def _invitees_mail(news: BookingNews, envelope: Envelope, own_page: str | None) 
         zone=zone,
         sender_name=host_name,
         to_name=person.name,
-        reply_to=_mailbox(host.settings.name, host.settings.email),
+        reply_to=_mailbox(host_name, host.settings.email),
         organizer=Person(host_name, _ascii(host.settings.email)),
         attendees=[Person(person.name, envelope.to)],
         description=say("mails.row", label=say("mails.change"), value=to_change) if to_change else "",
@@ -173,7 +173,7 @@ def _hosts_mail(news: BookingNews, envelope: Envelope) -> bytes:
         told += "-by-invitee"
     sentence = say(told, invitee=who)
     body = _Body(
-        before=[_hello(host.first_name, say), sentence[:1].upper() + sentence[1:]],
+        before=[_hello(host.settings.name, say), sentence[:1].upper() + sentence[1:]],
         rows=[*rows, *of_them],
         footer=say("mails.footer", name=who) if person.email else say("mails.footer-nobody"),
     )

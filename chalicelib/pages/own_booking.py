@@ -41,7 +41,7 @@ class ConfirmationPage(msgspec.Struct, frozen=True, kw_only=True):
     zone: str
     host_zone: str
     location: Location | None
-    host_first_name: str
+    host_name: str
     invitee_name: str
     invitee_email: str
     answers: Sequence[tuple[str, str]]
@@ -73,7 +73,7 @@ class CancelPage(msgspec.Struct, frozen=True, kw_only=True):
     start: datetime
     end: datetime
     zone: str
-    host_first_name: str
+    host_name: str
 
 
 def confirmation_page(view: ConfirmationPage, say: Words) -> str:
@@ -120,9 +120,9 @@ def _host_when(view: ConfirmationPage, say: Words) -> str | None:
     )
     if span.day != mine.day:
         when = say.html("pages.day-and-times", day=span_html(here, span.day, "day"), times=when)
-    if not view.host_first_name:
+    if not view.host_name:
         return say.html("pages.for-the-host", when=when)
-    return say.html("pages.for-host", host=view.host_first_name, when=when)
+    return say.html("pages.for-host", host=view.host_name, when=when)
 
 
 def _day_and_times(span: times.SpanWords, say: Words) -> str:

@@ -86,7 +86,7 @@ class PickerPage(msgspec.Struct, frozen=True, kw_only=True):
     here: str
     title: str
     duration_minutes: int
-    host_first_name: str
+    host_name: str
     zone: str
     days: Sequence[OfferedDay]
     known: "KnownStarts"

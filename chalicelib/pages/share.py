@@ -22,7 +22,7 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     title: str
     duration_minutes: int
-    host_first_name: str
+    host_name: str
     zone: str
     recipient: Recipient | None
     uses_left: int | None
@@ -47,8 +47,8 @@ def invitation_mail(view: Invitation) -> Mail:
         view.url,
         " ".join(_terms(view)),
     ]
-    if view.host_first_name:
-        paragraphs.append(f"Best wishes,\n{_one_line(view.host_first_name)}")
+    if view.host_name:
+        paragraphs.append(f"Best wishes,\n{_one_line(view.host_name)}")
     return Mail(f"Pick a time: {title}", "\n\n".join(filter(None, paragraphs)) + "\n")
 
 

@@ -47,7 +47,12 @@ def _make_samples(world: World) -> Host:
     host = create_host(
         world,
         _ADMIN,
-        HostSettings(name="Ada Sample", email="ada@example.com", time_zone="Europe/Berlin"),
+        HostSettings(
+            name="Dr. Ada Sample",
+            public_name="Ada Sample",
+            email="ada@example.com",
+            time_zone="Europe/Berlin",
+        ),
         _CAUSE,
     )
     schedule = Schedule("Europe/Berlin", weekly=(_WORKDAYS,))

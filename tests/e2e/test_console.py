@@ -138,7 +138,8 @@ def test_an_admin_makes_a_host(browser: Browser, site: LiveSite) -> None:
         console.open()
         console.type_key(admin.key.secret)
         console.page.get_by_text("Another host").click()
-        console.page.get_by_label("Name").fill("Mary Jackson")
+        console.page.get_by_label("Name", exact=True).fill("Mary Jackson")
+        console.page.get_by_label("Public name").fill("Mary")
         console.visit.axe_everywhere("making a host")
         console.page.get_by_label("Email").fill("mary@hosts.example")
         console.button("Make host").click()
@@ -146,7 +147,11 @@ def test_an_admin_makes_a_host(browser: Browser, site: LiveSite) -> None:
         expect(console.page.get_by_text("First, an event type")).to_be_visible()
         host_id = console.page.get_by_label("Acting for host").input_value()
     found = ok(site.admin.get(f"/v1/hosts/{host_id}"))
-    assert (found["name"], found["timeZone"]) == ("Mary Jackson", "Europe/Berlin")
+    assert (found["name"], found["publicName"], found["timeZone"]) == (
+        "Mary Jackson",
+        "Mary",
+        "Europe/Berlin",
+    )
 
 
 # The table

@@ -98,7 +98,7 @@ def test_everything_asked_is_reviewed_sent_and_confirmed(browser: Browser, host:
     with invitee_of(browser) as visitor:
         page = visitor.page
         visitor.open(link)
-        expect(page.locator("header.about")).to_contain_text("Ada invites you to book")
+        expect(page.locator("header.about")).to_contain_text("Ada Lovelace invites you to book")
         expect(page.locator("header.about")).to_contain_text("good for one booking, until")
         expect(page.locator("header.about time")).to_contain_text("Central European Time, UTC+")
         visitor.pick(2)
@@ -558,7 +558,7 @@ def test_times_are_in_the_visitors_zone_until_they_choose_another(browser: Brows
         visitor.button("Book").click()
         visitor.confirmed()
         expect(page.locator("dl")).to_contain_text("Nepal Time, UTC+5:45")
-        expect(page.locator("dl")).to_contain_text("For Ada:")
+        expect(page.locator("dl")).to_contain_text("For Ada Lovelace:")
     assert [booking["timeZone"] for booking in bookings(host)] == ["Asia/Kathmandu"]
 
 

@@ -8,7 +8,7 @@ from chalicelib.domain.api_keys import Role
 from chalicelib.domain.clock import rfc3339
 from tests.integration.doors import BASE_URL, NOW, Caller, Site, assert_problem, at, made, ok
 
-HOST_FIELDS = {"hostId", "name", "email", "timeZone", "timeOff", "createdAt"}
+HOST_FIELDS = {"hostId", "name", "publicName", "email", "timeZone", "timeOff", "createdAt"}
 BODY = {"name": "Ada Lovelace", "email": "Ada@hosts.example", "timeZone": "Europe/Berlin"}
 
 
@@ -51,7 +51,7 @@ def test_hosts_are_paged_newest_first_each_once(site: Site) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"name": "Ada King"},
+        {"publicName": "Dr. Lovelace"},
         {"email": "ada@new.example"},
         {"timeZone": "Pacific/Auckland"},
         {"timeOff": [{"start": "2040-01-03T00:00:00Z", "end": "2040-01-04T00:00:00Z"}]},
@@ -68,11 +68,28 @@ def test_a_host_changes_what_it_names_and_nothing_else(host: Caller, change: dic
     assert ok(host.get(f"/v1/hosts/{host.host_id}")) == after
 
 
+def test_a_public_name_is_the_hosts_choice_or_the_whole_name(site: Site) -> None:
+    """Answers always have the name that invitees read; null, as absent, follows the name."""
+    chosen = made(site.admin.post("/v1/hosts", BODY | {"publicName": "Dr. Lovelace"}))
+    path = f"/v1/hosts/{chosen['hostId']}"
+    assert (chosen["name"], chosen["publicName"]) == ("Ada Lovelace", "Dr. Lovelace")
+    assert made(site.admin.post("/v1/hosts", BODY | {"publicName": None}))["publicName"] == "Ada Lovelace"
+
+    renamed = ok(site.admin.patch(path, {"name": "Ada King"}))
+    assert (renamed["name"], renamed["publicName"]) == ("Ada King", "Dr. Lovelace")
+    assert ok(site.admin.patch(path, {"publicName": None}))["publicName"] == "Ada King"
+    again = ok(site.admin.patch(path, {"name": "Dr. Jane Doe"}))
+    assert again["publicName"] == "Dr. Jane Doe"
+    assert ok(site.admin.get(path)) == again
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
         ({"name": "  "}, "/name"),
         ({"name": "x" * 201}, "/name"),
+        ({"publicName": " "}, "/publicName"),
+        ({"publicName": "x" * 201}, "/publicName"),
         ({"email": "not an address"}, "/email"),
         ({"timeZone": "Europe/Atlantis"}, "/timeZone"),
         ({"timeOff": [{"start": at(days=1), "end": at(days=1)}]}, "/timeOff/0/end"),
@@ -97,6 +114,7 @@ def test_a_value_that_breaks_a_rule_is_422_and_changes_nothing(
     [
         ({"name": None}, "/name"),
         ({"name": 7}, "/name"),
+        ({"publicName": 7}, "/publicName"),
         ({"timeOff": [{"start": at()}]}, "/timeOff/0"),
         ({"timeOff": [{"start": "2040-01-03T00:00:00", "end": at(days=9)}]}, "/timeOff/0/start"),
         ({"hostId": "hst_other"}, ""),

@@ -54,7 +54,7 @@ SECRETS: Final = (
 @pytest.fixture
 def host(site: Site) -> Caller:
     """A host with words that are on no page by chance."""
-    return site.host(name="Zebedee Quark", email="zeb@hosts.example")
+    return site.host(name="Zebedee Aardvark", publicName="Dr. Quark", email="zeb@hosts.example")
 
 
 @pytest.fixture
@@ -412,7 +412,7 @@ class TestOffer:
             ],
             "questions": [question],
             "timeZone": "UTC",
-            "host": {"firstName": "Zebedee"},
+            "host": {"publicName": "Dr. Quark"},
             "recipient": {"name": "Grace", "email": "grace@invitees.example", "expected": None},
             "expiresAt": at(days=9),
             "notBefore": at(),
@@ -433,7 +433,8 @@ class TestOffer:
         assert "30 minutes" in page
         assert 'value="grace@invitees.example"' in page
         assert 'value="Grace “G” &lt;Hopper&gt;"' in page
-        assert "Quark" not in page  # of the host only the first name
+        assert "Dr. Quark invites you to book" in page
+        assert "Zebedee" not in page  # of the host only the public name
         assert "zeb@hosts.example" not in page
         assert f'action="../s/{token_of(link)}/redeem"' in page
 

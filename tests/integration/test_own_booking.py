@@ -564,7 +564,7 @@ class TestPages:
             assert "<form" not in text
 
     @pytest.mark.parametrize(
-        ("uses", "words"), [(1, "ask Ada for a new link"), (2, "open the link you booked with")]
+        ("uses", "words"), [(1, "ask Ada Lovelace for a new link"), (2, "open the link you booked with")]
     )
     def test_a_cancelled_booking_says_how_to_book_again(
         self, site: Site, host: Caller, event_type: Json, uses: int, words: str
@@ -861,7 +861,7 @@ class TestInvite:
         assert event.uid == f"{booking['bookingId']}@admit-one"
         assert event.summary == self.TITLE
         assert event.location == place[0]["detail"]
-        assert event.description == f"Move or cancel: {booking['url']}\nWith Ada."
+        assert event.description == f"Move or cancel: {booking['url']}\nWith Ada Lovelace."
         assert event.url == booking["url"]
         assert event.dtstart == datetime.fromisoformat(TEN)
         assert event.dtend == datetime.fromisoformat(TEN) + timedelta(minutes=30)

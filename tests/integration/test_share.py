@@ -110,7 +110,7 @@ def test_a_share_is_a_url_a_qr_code_and_a_mail(host: Caller) -> None:
             "Please pick a time for Intro <call> (30 minutes):\n\n"
             f"{link['url']}\n\n"
             "This private link is good for one booking.\n\n"
-            "Best wishes,\nAda\n"
+            "Best wishes,\nAda Lovelace\n"
         ),
     }
 

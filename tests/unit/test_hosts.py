@@ -18,7 +18,9 @@ def faults(**changes: Any) -> list[str]:
     return pointers_of(lambda rules: check_host_settings(msgspec.structs.replace(ADA, **changes), rules))
 
 
-@pytest.mark.parametrize("changes", [{}, {"name": "x" * 200}, {"time_off": (OFF,) * 200}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"name": "x" * 200}, {"public_name": "x" * 200}, {"time_off": (OFF,) * 200}]
+)
 def test_good_settings_pass(changes: dict[str, Any]) -> None:
     """Each limit belongs to what is allowed; time off may overlap."""
     assert faults(**changes) == []
@@ -29,6 +31,8 @@ def test_good_settings_pass(changes: dict[str, Any]) -> None:
     [
         ({"name": " "}, "/name"),
         ({"name": "x" * 201}, "/name"),
+        ({"public_name": ""}, "/publicName"),
+        ({"public_name": "x" * 201}, "/publicName"),
         ({"email": "ada"}, "/email"),
         ({"time_zone": "europe/london"}, "/timeZone"),
         ({"time_off": (OFF,) * 201}, "/timeOff"),
@@ -42,10 +46,18 @@ def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], poi
 
 
 @pytest.mark.parametrize(
-    ("name", "first"), [("Ada Lovelace", "Ada"), ("  Plato", "Plato"), ("x\u2003y", "x")]
+    ("name", "public", "read"),
+    [
+        ("Dr. Jane Doe", None, "Dr. Jane Doe"),
+        ("van der Berg", None, "van der Berg"),
+        ("田中 太郎", None, "田中 太郎"),
+        ("Jane Doe (Sales, DE)", "Dr. Doe", "Dr. Doe"),
+    ],
 )
-def test_an_invitee_learns_the_first_name_only(name: str, first: str) -> None:
-    """Before booking, the page says no more of the host; any name the rules take has one."""
-    assert faults(name=name) == []
-    settings = msgspec.structs.replace(ADA, name=name)
-    assert Host(host_id="hst_x", settings=settings, created_at=NOON).first_name == first
+def test_invitees_read_the_name_the_host_chose_else_the_whole_one(
+    name: str, public: str | None, read: str
+) -> None:
+    """No part of a name is guessed at: a host is never presented as "Dr."."""
+    assert faults(name=name, public_name=public) == []
+    settings = msgspec.structs.replace(ADA, name=name, public_name=public)
+    assert Host(host_id="hst_x", settings=settings, created_at=NOON).public_name == read

@@ -203,6 +203,26 @@ def test_the_invitee_is_told_when_where_with_whom_and_how_to_change_it() -> None
     assert links == ["https://meet.example/a?b=c&d", PAGE]
 
 
+def test_the_invitee_reads_the_public_name_and_the_host_their_own() -> None:
+    """What invitees read of a host's name is the host's choice, in every header, line and calendar entry."""
+    host = a_host(name="Mia Moreau (Sales DE)", public_name="Dr. Moreau")
+    raw = booking_mail(
+        news_of(Addressee.INVITEE, host=host),
+        Envelope(SENDER, delivery_address("sam@example.org"), NOW),
+        PAGE,
+    )
+    mail = read(raw)
+    assert mail["from"] == '"Dr. Moreau" <bookings@admit.example>'
+    assert mail["reply-to"] == '"Dr. Moreau" <mia@team.example>'
+    assert "Your booking with Dr. Moreau is confirmed." in text_of(mail)
+    assert "Sales" not in mail.as_string() + text_of(mail) + text_of(mail, "html") + text_of(mail, "calendar")
+    assert "CN=Dr. Moreau" in text_of(mail, "calendar").replace('"', "")
+
+    theirs = told(news_of(Addressee.HOST, host=host))
+    assert theirs["to"] == '"Mia Moreau (Sales DE)" <mia@team.example>'
+    assert "Hello Mia Moreau (Sales DE)," in text_of(theirs)
+
+
 def test_the_host_is_told_who_booked_and_what_they_answered_and_gets_no_secret() -> None:
     news = news_of(Addressee.HOST, language="ja")
     mail = told(news)

@@ -122,7 +122,7 @@ def an_offer(**changes: object) -> OfferPage:
         description="A first look.\nBring a real case.",
         duration_minutes=90,
         locations=(Location("video", "meet.example/secret-room"), Location("in_person", "Torstraße 12")),
-        host_first_name="Mia",
+        host_name="Mia",
         zone="Europe/Berlin",
         zones_page="tok?from=2026-11-23&timeZone=Europe%2FBerlin&zones=1",
         days=offered_days(starts, "Europe/Berlin"),
@@ -148,7 +148,7 @@ def a_confirmation(**changes: object) -> ConfirmationPage:
         zone="Europe/Berlin",
         host_zone="Europe/Berlin",
         location=Location("in_person", "Torstraße 12"),
-        host_first_name="Mia",
+        host_name="Mia",
         invitee_name="Sam Okafor",
         invitee_email="sam@example.org",
         answers=[("What about?", "Speed")],
@@ -177,7 +177,7 @@ def a_move(**changes: object) -> MovePage:
         start=datetime(2026, 11, 24, 9, 30, tzinfo=UTC),
         end=datetime(2026, 11, 24, 10, tzinfo=UTC),
         duration_minutes=30,
-        host_first_name="Mia",
+        host_name="Mia",
         zone="Europe/Berlin",
         zones_page="tok?move=1&zones=1",
         days=offered_days(starts, "Europe/Berlin"),
@@ -196,7 +196,7 @@ def a_cancel(**changes: object) -> CancelPage:
         start=datetime(2026, 11, 24, 9, 30, tzinfo=UTC),
         end=datetime(2026, 11, 24, 10, tzinfo=UTC),
         zone="Europe/Berlin",
-        host_first_name="Mia",
+        host_name="Mia",
     )
     return msgspec.structs.replace(view, **changes)
 
@@ -329,7 +329,7 @@ def test_what_hosts_and_invitees_write_stays_text() -> None:
     view = an_offer(
         title=evil,
         description=evil,
-        host_first_name=evil,
+        host_name=evil,
         locations=(Location("in_person", evil), Location("custom", evil)),
         questions=(
             Question("topic", evil),
@@ -356,8 +356,8 @@ def test_what_hosts_and_invitees_write_stays_text() -> None:
                 title=evil, notice=evil, move=evil, cancel=evil, calendars=[CalendarLink(evil, evil)]
             )
         ),
-        move_page(a_move(title=evil, host_first_name=evil, notice=evil, here=evil, back=evil, action=evil)),
-        cancel_page(a_cancel(title=evil, host_first_name=evil, back=evil, action=evil)),
+        move_page(a_move(title=evil, host_name=evil, notice=evil, here=evil, back=evil, action=evil)),
+        cancel_page(a_cancel(title=evil, host_name=evil, back=evil, action=evil)),
     ):
         assert html.count("<script") == 1, "our own"
         assert "<img" not in html

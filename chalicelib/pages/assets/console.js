@@ -70,7 +70,7 @@ function showHosts(hosts) {
   document.title = "Choose a host · Admit One";
   view.replaceChildren(h("section.gate", {}, h("h1", {}, "Whose links?"),
     h("p.hush", {}, hosts.length ? "This is an admin’s key: choose the host to act for." : "There is no host yet: nobody to book time with. Make the first one."),
-    h("div.pick", {}, hosts.map((host) => h("button", { type: "button", onclick: () => { session.hostId = host.hostId; start(); } }, host.name, h("span.sub", {}, host.email)))),
+    h("div.pick", {}, hosts.map((host) => h("button", { type: "button", onclick: () => { session.hostId = host.hostId; start(); } }, host.name, h("span.sub", {}, host.publicName === host.name ? host.email : `${host.publicName} · ${host.email}`)))),
     hosts.length ? h("details.more", {}, h("summary", {}, "Another host"), hostForm()) : hostForm(),
     h("p.sect", {}, h("button.quiet.small", { type: "button", onclick: signOut }, "Sign out"))));
   /** @type {HTMLElement | null} */ (view.querySelector("button, input"))?.focus();
@@ -78,13 +78,14 @@ function showHosts(hosts) {
 
 function hostForm() {
   const name = h("input", { required: true, maxlength: 200, autocomplete: "off" });
+  const publicName = h("input", { maxlength: 200, autocomplete: "off" });
   const email = h("input", { type: "email", required: true, autocomplete: "off" });
   const zone = h("select", {}, zones().map((one) => h("option", { value: one }, one.replaceAll("_", " "))));
   zone.value = ZONE;
   const go = h("button", { type: "submit" }, "Make host");
-  const form = h("form", { autocomplete: "off" }, field("Name", name, { pointer: "/name", hint: "Invitees see the first name only." }), field("Email", email, { pointer: "/email" }), field("Time zone", zone, { pointer: "/timeZone" }), go);
+  const form = h("form", { autocomplete: "off" }, field("Name", name, { pointer: "/name" }), field("Public name", publicName, { pointer: "/publicName", hint: "What invitees see. Leave it empty to use the name." }), field("Email", email, { pointer: "/email" }), field("Time zone", zone, { pointer: "/timeZone" }), go);
   onSubmit(form, go, async () => {
-    const host = await api("POST", "v1/hosts", { body: { name: name.value.trim(), email: email.value.trim(), timeZone: zone.value } });
+    const host = await api("POST", "v1/hosts", { body: { name: name.value.trim(), publicName: publicName.value.trim() || null, email: email.value.trim(), timeZone: zone.value } });
     session.hostId = host.hostId;
     start();
   });
