@@ -202,7 +202,7 @@ def test_without_javascript(browser: Browser, host: Caller) -> None:
 def test_by_keyboard_alone(browser: Browser, host: Caller) -> None:
     """One stop in the calendar; the arrows, Home, End, Page Up and Page Down do the rest; Enter chooses."""
     link = host.link(host.event_type(title="Intro call", bookingWindowDays=90))
-    today = datetime.now(ZoneInfo("Europe/Berlin")).date()
+    today = datetime.now(load_zone("Europe/Berlin")).date()
     with invitee_of(browser) as visitor:
         page = visitor.page
         visitor.open(link)
