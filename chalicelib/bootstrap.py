@@ -81,6 +81,7 @@ def compose(chosen: Settings, *, connect: bool = False) -> World:
         webhook_dlq=Queue(aws, chosen.webhook_dlq_url) if chosen.webhook_dlq_url else None,
         webhook_http=WebhookHttp(local=chosen.local),
         local=chosen.local,
+        stage=chosen.stage,
         objects=Objects(aws),
         closed=chosen.bookings_closed,
         mailer=_mailer(chosen, aws),

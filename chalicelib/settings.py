@@ -46,7 +46,8 @@ class Settings(msgspec.Struct, frozen=True):
     Without `event_bus_name` events go into the links' history alone. `outbox_dlq_url` is the queue of the stream's
     records that could not be told, `command_dlq_url` that of the commands that can't be followed.
     `webhook_queue_url` takes deliveries to be tried, `webhook_dlq_url` those given up. `local` is for one's own
-    machine alone: it lets webhooks go to the loopback, with plain http too. While `bookings_closed`, nothing is
+    machine alone: it lets webhooks go to the loopback, with plain http too. `stage` is the name that a command may be
+    addressed to. While `bookings_closed`, nothing is
     booked, moved or cancelled and no link changed: the table is being restored. Without
     `mail_sender`, a bare address, no mail is sent; `mail_configuration_set` is SES's, that tells of bounces; in
     `mail_directory` each mail is kept as a file too.
@@ -70,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True):
     mail_configuration_set: str | None = None
     mail_directory: str | None = None
     mail_queue_url: str | None = None
+    stage: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -98,6 +100,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         mail_configuration_set=env.get("MAIL_CONFIGURATION_SET") or None,
         mail_directory=env.get("MAIL_DIRECTORY") or None,
         mail_queue_url=env.get("MAIL_QUEUE_URL") or None,
+        stage=env.get("STAGE") or None,
     )
 
 

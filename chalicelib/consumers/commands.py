@@ -17,7 +17,14 @@ from chalicelib.consumers.verbs import (
 )
 from chalicelib.domain.batches import batch_link_id
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.commands import Command, CommandName, read_command, trace_of, without_secrets
+from chalicelib.domain.commands import (
+    Command,
+    CommandName,
+    read_command,
+    require_stage,
+    trace_of,
+    without_secrets,
+)
 from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.errors import (
     AdmitOneError,
@@ -67,6 +74,7 @@ def _take(world: World, body: str, message_id: str, context: object) -> None:
     inside = ""
     try:
         command = read_command(body)
+        require_stage(command, world.stage)
         inside = _PAYLOAD
         _follow(world, command, Cause(f"command:{command.id}", command.id), context)
     except TryLaterError:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from chalicelib.domain.decoding import decode_json
-from chalicelib.domain.errors import InvalidRequestError
+from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
 from chalicelib.domain.ids import HOST, is_id
 
 DETAIL_TYPE: Final = "admit-one.command"  # of an EventBridge event that carries a command
@@ -29,11 +29,15 @@ class CommandName(StrEnum):
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a queue brings. `id` is the sender's own: the same id again is the same command."""
+    """What a queue brings. `id` is the sender's own: the same id again is the same command.
+
+    `stage` names the installation that is to follow it; without one it is meant for whichever gets it.
+    """
 
     id: Annotated[str, msgspec.Meta(pattern=_ID)]
     command: CommandName
     payload: msgspec.Raw
+    stage: str | None = None
 
     @property
     def key(self) -> str:
@@ -63,6 +67,13 @@ def read_command(body: str) -> Command:
     Raises `InvalidRequestError` that points at what is wrong.
     """
     return decode_json(_unwrapped(body), Command)
+
+
+def require_stage(command: Command, own: str | None) -> None:
+    """Raise `InvalidValueError` for a command that names another stage than this one."""
+    if command.stage is not None and command.stage != own:
+        detail = "This command is for another stage; nothing was done."
+        raise InvalidValueError([FieldFault("/stage", detail)], detail)
 
 
 def trace_of(body: str) -> Trace:

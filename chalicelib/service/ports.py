@@ -312,8 +312,8 @@ class World:
     """What a service may lean on. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once.
 
     The bus, the queues and the mailer are None where the environment names none. `local` allows webhooks to the
-    loopback. While `closed`, nobody books, moves, cancels or changes a link: the table was restored and is being
-    brought up to date.
+    loopback. `stage` is this installation's name, where it has one. While `closed`, nobody books, moves, cancels or
+    changes a link: the table was restored and is being brought up to date.
     """
 
     store: Store
@@ -328,6 +328,7 @@ class World:
     webhook_dlq: Queue | None = None
     webhook_http: WebhookHttp | None = None
     local: bool = False
+    stage: str | None = None
     objects: Objects | None = None
     mailer: Mailer | None = None
     mail_queue: Queue | None = None

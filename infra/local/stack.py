@@ -29,6 +29,7 @@ _STREAM: Final = {"Fn::GetAtt": ["Table", "StreamArn"]}
 _NOT_IN_MINISTACK: Final = frozenset({"AWS::Events::Archive"})
 _MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 _SETTINGS_OF_THE_APP: Final = ("LOCAL", "MAIL_SENDER", "WEBHOOK_QUEUE_URL")
+_COMMAND_SOURCES: Final = "crm.deals"  # of the examples in docs/commands.md
 _UNTHROTTLED: Final = {"ThrottleRate": "10000", "ThrottleBurst": "10000"}
 
 
@@ -63,7 +64,11 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
     template = adopt(template, "SigningSecret", site.signing_secret_id, {"Id": secret["ARN"]})
     template = with_local_variables(template, {"MAIL_DIRECTORY": str(site.mails)})
     verify_sender(endpoint_url)
-    parameters = {"BaseUrl": site.base_url, "MailSender": LOCAL_SENDER}
+    parameters = {
+        "BaseUrl": site.base_url,
+        "MailSender": LOCAL_SENDER,
+        "CommandSources": _COMMAND_SOURCES,
+    }
     if _is_of_another_port(endpoint_url):
         delete_stack(local_client("cloudformation", endpoint_url), STACK, _POLL_SECONDS)
     try:

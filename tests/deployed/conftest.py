@@ -28,6 +28,7 @@ from tests.integration.outside import Inbox
 NAME: Final = "admit-one-test"
 MAIL_SENDER: Final = LOCAL_SENDER
 CORS_ORIGIN: Final = "https://app.example"
+COMMAND_SOURCES: Final = ("crm.deals", "billing/invoices")
 _CAUSE: Final = Cause("system:test", "test")
 
 
@@ -146,6 +147,7 @@ def deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "BaseUrl": _api_url(engine, api_id),
             "MailSender": MAIL_SENDER,
             "CorsOrigins": CORS_ORIGIN,
+            "CommandSources": " ".join(COMMAND_SOURCES),
         }
         put_template(engine.endpoint_url, NAME, package, template, parameters)
         stack = Stack(engine, package, mails, notes)

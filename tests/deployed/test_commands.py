@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.clock import rfc3339
-from tests.deployed.conftest import Stack
+from tests.deployed.conftest import COMMAND_SOURCES, NAME, Stack
 from tests.deployed.shared import event_type_of, links_of, until
 from tests.integration.doors import redeem_body
 from tests.integration.outside import Inbox
@@ -38,13 +38,19 @@ def by_queue(stack: Stack, body: str) -> None:
     stack.client("sqs").send_message(QueueUrl=stack.outputs["CommandQueueUrl"], MessageBody=body)
 
 
-def by_event(bus: str) -> Callable[[Stack, str], None]:
+STAGE = NAME.removeprefix("admit-one-")
+
+
+def by_event(
+    bus: str, source: str = COMMAND_SOURCES[0], stage: str | None = None
+) -> Callable[[Stack, str], None]:
     def send(stack: Stack, body: str) -> None:
         name = stack.physical_id("EventBus") if bus == "own" else "default"
+        detail = json.loads(body) | ({} if stage is None else {"stage": stage})
         entry = {
-            "Source": "crm.deals",
+            "Source": source,
             "DetailType": "admit-one.command",
-            "Detail": body,
+            "Detail": json.dumps(detail),
             "EventBusName": name,
         }
         assert stack.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
@@ -70,8 +76,10 @@ def by_topic(raw: str) -> Callable[[Stack, str], None]:
 
 WAYS = {
     "queue": by_queue,
-    "own bus": by_event("own"),
-    "default bus": by_event("default"),
+    "own bus": by_event("own", "any.source"),
+    "own bus, stage": by_event("own", stage=STAGE),
+    "default bus": by_event("default", stage=STAGE),
+    "default bus, another source": by_event("default", COMMAND_SOURCES[1], STAGE),
     "topic": by_topic("false"),
     "topic, raw": by_topic("true"),
 }
@@ -91,6 +99,65 @@ def test_a_command_is_followed_and_answered_whichever_way_it_comes(
     found = links_of(stack, event_type["hostId"], batchId=told["batch.completed"]["data"]["batchId"])
     assert len(found) == 2
     assert told["link.created"]["actor"] == f"command:{command_id}"
+
+
+def test_the_default_bus_brings_commands_of_named_sources_for_this_stage_and_account_alone(
+    stack: Stack, inbox: Inbox
+) -> None:
+    """An application that may put events on the account's bus does not have an admin key by that (P9)."""
+    event_type = event_type_of(stack)
+    payload = {"hostId": event_type["hostId"], "eventTypeId": event_type["eventTypeId"]}
+    good, bad = (f"c-{secrets.token_hex(6)}" for _ in range(2))
+    events = stack.client("events")
+    pattern = events.describe_rule(Name=stack.physical_id("CommandsOnDefaultBus").split("|")[-1])[
+        "EventPattern"
+    ]
+    own = {
+        "id": "1", "detail-type": "admit-one.command", "source": COMMAND_SOURCES[0], "account": "000000000000",
+        "time": "2026-11-21T09:00:00Z", "region": "us-east-1", "resources": [], "detail": {"stage": STAGE},
+    }  # fmt: skip
+    others: list[dict[str, Any]] = [
+        {"source": "some.other.app"}, {"account": "111111111111"}, {"detail-type": "other"},
+        {"detail": {}}, {"detail": {"stage": "prod"}}, {"detail": {"stage": None}}, {"source": "crm"},
+    ]  # fmt: skip
+
+    def brought(event: dict[str, Any]) -> bool:
+        result: bool = events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"]
+        return result
+
+    for send in (
+        by_event("default", "some.other.app", STAGE),
+        by_event("default"),
+        by_event("default", stage="prod"),
+    ):
+        send(stack, json.dumps({"id": bad, "command": "generate", "payload": payload}))
+    by_event("default", stage=STAGE)(
+        stack, json.dumps({"id": good, "command": "generate", "payload": payload})
+    )
+
+    assert brought(own)
+    assert [brought(own | other) for other in others] == [False] * len(others)
+    answers(inbox, good, "link.created", "batch.completed")
+    assert len(links_of(stack, event_type["hostId"])) == 1
+
+
+def test_a_command_for_another_stage_is_rejected_and_not_followed(stack: Stack, inbox: Inbox) -> None:
+    """Where it gets past the default bus, by the stack's own bus or straight into its queue."""
+    event_type = event_type_of(stack)
+    payload = {"hostId": event_type["hostId"], "eventTypeId": event_type["eventTypeId"]}
+    command_id = f"c-{secrets.token_hex(6)}"
+
+    by_event("own", stage="prod")(
+        stack, json.dumps({"id": command_id, "command": "generate", "payload": payload})
+    )
+
+    told = answers(inbox, command_id, "command.rejected")["command.rejected"]
+    assert told["data"]["problem"]["type"].endswith(":invalid-value")
+    assert [fault["pointer"] for fault in told["data"]["problem"]["errors"]] == ["/stage"]
+    assert links_of(stack, event_type["hostId"]) == []
+    sqs, url = stack.client("sqs"), stack.physical_id("CommandDlq")
+    for letter in until(lambda: sqs.receive_message(QueueUrl=url).get("Messages", []), bool):
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
 
 
 def test_every_command_is_answered_by_its_events(stack: Stack, inbox: Inbox) -> None:

@@ -137,6 +137,42 @@ def test_what_is_optional_is_made_where_its_parameter_asks_for_it(template: dict
     assert rate == {"AggregateKeyType": "IP", "Limit": {"Ref": "WafRateLimit"}}
 
 
+def test_the_default_bus_gives_no_commands_unless_sources_are_named(template: dict[str, Any]) -> None:
+    """P9: `events:PutEvents` on the account's bus is no admin key by default, and never one for every stage."""
+    rule = template["Resources"]["CommandsOnDefaultBus"]
+    assert template["Parameters"]["CommandSources"]["Default"] == ""
+    assert rule["Condition"] == "HasCommandSources"
+    assert template["Conditions"]["HasCommandSources"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "CommandSources"}, ""]}]
+    }
+    stage = {"Fn::Join": ["", {"Fn::Split": ["admit-one-", {"Ref": "AWS::StackName"}]}]}
+    assert rule["Properties"]["EventPattern"] == {
+        "source": {"Fn::Split": [" ", {"Ref": "CommandSources"}]},
+        "account": [{"Ref": "AWS::AccountId"}],
+        "detail-type": ["admit-one.command"],
+        "detail": {"stage": [stage]},
+    }
+    told = template["Resources"]["Commands"]["Properties"]["Environment"]["Variables"]["STAGE"]
+    assert told == stage, "the function has to know itself by the name that the rule matches"
+    own = template["Resources"]["CommandsOnOwnBus"]["Properties"]["EventPattern"]
+    assert own["account"] == [{"Ref": "AWS::AccountId"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("", True), ("crm.deals", True), ("crm.deals billing/invoices", True), ("a_b-c.D9", True),
+        ("*", False), (" ", False), ("crm.deals ", False), ("crm.deals  b", False), ("a,b", False),
+        ("aws.s3", False), ("crm.deals aws.ec2", False), ('x"]', False), ("a" * 257, False),
+    ],
+)  # fmt: skip
+def test_sources_of_commands_are_names_and_none_of_awss(
+    template: dict[str, Any], text: str, taken: bool
+) -> None:
+    pattern = template["Parameters"]["CommandSources"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, text)) is taken
+
+
 def test_only_functions_that_nobody_calls_by_http_are_traced(resources: dict[str, Any]) -> None:
     untraced = {logical_id(name) for name in UNTRACED}
     for name, properties in _functions(resources).items():
@@ -201,11 +237,17 @@ def test_what_fails_for_good_ends_where_an_alarm_sees_it(resources: dict[str, An
             assert target["Fn::GetAtt"][0] in dead, name
 
 
+def _arn_if_made(arn: dict[str, Any]) -> dict[str, Any]:
+    """Return the ARN of a rule that a parameter may leave out."""
+    found: dict[str, Any] = arn["Fn::If"][1] if "Fn::If" in arn else arn
+    return found
+
+
 def test_what_a_rule_can_not_hand_to_its_queue_is_kept(resources: dict[str, Any]) -> None:
     """P6: EventBridge drops what it could not hand over for a day, but for a queue that the rule may fill."""
     dead = dead_letter_queues({"Resources": resources})
     allowed = {
-        (rule["Fn::GetAtt"][0], queue["Fn::GetAtt"][0])
+        (_arn_if_made(rule)["Fn::GetAtt"][0], queue["Fn::GetAtt"][0])
         for resource in resources.values()
         if resource["Type"] == "AWS::SQS::QueuePolicy"
         for statement in resource["Properties"]["PolicyDocument"]["Statement"]

@@ -103,6 +103,37 @@ def test_generate_is_followed_once_however_often_and_wrapped_it_comes(
     assert wires[1].take() == []
 
 
+@pytest.mark.parametrize("stage", ["prod", "", "Test", None, 7], ids=str)
+def test_a_command_for_another_stage_is_rejected_whole(
+    host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch, stage: Any
+) -> None:
+    """What reaches this queue by a mistake makes no link here, and whoever sent it is told."""
+    monkeypatch.setenv("STAGE", "test")
+    bootstrap.forget()
+    body = json.dumps(json.loads(generate(host, host.event_type())) | {"stage": stage})
+
+    assert deliver(body) == []
+
+    if stage is None:
+        assert [one["type"] for one in notices(wires)] == ["batch.completed"]
+    else:
+        rejected(wires, body, "invalid-value" if isinstance(stage, str) else "invalid-request", "/stage")
+    assert count_of(host) == (1 if stage is None else 0)
+
+
+def test_a_command_for_this_stage_is_followed(
+    host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGE", "test")
+    bootstrap.forget()
+    body = json.dumps(json.loads(generate(host, host.event_type())) | {"stage": "test"})
+
+    assert deliver(body) == []
+
+    assert [one["type"] for one in notices(wires)] == ["batch.completed"]
+    assert count_of(host) == 1
+
+
 def test_revoke_is_followed_once(host: Caller, wires: Wires) -> None:
     links = host.links(host.event_type(), count=3)
     body = command("revoke", of(host, linkIds=[link["linkId"] for link in links[:2]]))
