@@ -82,6 +82,7 @@ def compose(chosen: Settings, *, connect: bool = False) -> World:
         webhook_http=WebhookHttp(local=chosen.local),
         local=chosen.local,
         stage=chosen.stage,
+        requests_per_day=chosen.link_requests_per_day,
         objects=Objects(aws),
         closed=chosen.bookings_closed,
         mailer=_mailer(chosen, aws),

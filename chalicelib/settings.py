@@ -47,7 +47,8 @@ class Settings(msgspec.Struct, frozen=True):
     records that could not be told, `command_dlq_url` that of the commands that can't be followed.
     `webhook_queue_url` takes deliveries to be tried, `webhook_dlq_url` those given up. `local` is for one's own
     machine alone: it lets webhooks go to the loopback, with plain http too. `stage` is the name that a command may be
-    addressed to. While `bookings_closed`, nothing is
+    addressed to. `link_requests_per_day` is how many people besides its recipient may ask for a new link in a dead
+    one's place. While `bookings_closed`, nothing is
     booked, moved or cancelled and no link changed: the table is being restored. Without
     `mail_sender`, a bare address, no mail is sent; `mail_configuration_set` is SES's, that tells of bounces; in
     `mail_directory` each mail is kept as a file too.
@@ -72,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True):
     mail_directory: str | None = None
     mail_queue_url: str | None = None
     stage: str | None = None
+    link_requests_per_day: int = 5
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -101,7 +103,15 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         mail_directory=env.get("MAIL_DIRECTORY") or None,
         mail_queue_url=env.get("MAIL_QUEUE_URL") or None,
         stage=env.get("STAGE") or None,
+        link_requests_per_day=_count("LINK_REQUESTS_PER_DAY", env.get("LINK_REQUESTS_PER_DAY") or "5", 99),
     )
+
+
+def _count(name: str, text: str, most: int) -> int:
+    """Return a number from 1 to `most`. Raises `RuntimeError` for anything else."""
+    if not _DAYS.fullmatch(text) or not 1 <= int(text) <= most:
+        raise RuntimeError(f"{name}: {text!r} is not a number from 1 to {most}")
+    return int(text)
 
 
 def _address(text: str) -> str | None:

@@ -13,7 +13,7 @@ from chalicelib.domain.deliveries import Attempt, Delivery
 from chalicelib.domain.event_types import EventType, Location, Question
 from chalicelib.domain.events import Event
 from chalicelib.domain.hosts import Host
-from chalicelib.domain.link_requests import LinkRequest
+from chalicelib.domain.link_requests import LinkRequest, MailTo
 from chalicelib.domain.links import Link, LinkStatus, Recipient
 from chalicelib.domain.offers import Overrides
 from chalicelib.domain.schedules import Schedule
@@ -116,6 +116,12 @@ class LinkAnswer(_Answer, frozen=True):
     metadata: dict[str, Any]
     external_id: str | None
     restore_use_on_cancel: bool
+
+
+class AnsweredAnswer(LinkAnswer, frozen=True):
+    """The link that answers a request, and the address that it is emailed to."""
+
+    mailed_to: str | None
 
 
 class LinksAnswer(_Answer, frozen=True):
@@ -249,6 +255,13 @@ class HistoryAnswer(_Answer, frozen=True):
     next_cursor: str | None
 
 
+class RequestRecipient(_Answer, frozen=True):
+    """Who the dead link was made for."""
+
+    name: str
+    email: str
+
+
 class LinkRequestAnswer(_Answer, frozen=True):
     """A request for a new link."""
 
@@ -260,8 +273,11 @@ class LinkRequestAnswer(_Answer, frozen=True):
     email: str
     message: str
     reason: str
+    recipient: RequestRecipient | None
+    from_recipient: bool | None
     answered_at: Time | None
     replacement_link_id: str | None
+    mail_to: MailTo | None
 
 
 class LinkRequestsAnswer(_Answer, frozen=True):
@@ -526,6 +542,7 @@ def opens_answer(opens: Opens) -> OpensAnswer:
 
 def link_request_answer(request: LinkRequest) -> LinkRequestAnswer:
     """Return a request for a new link as JSON has it."""
+    recipient = request.recipient
     return LinkRequestAnswer(
         request_id=request.request_id,
         link_id=request.link_id,
@@ -535,8 +552,11 @@ def link_request_answer(request: LinkRequest) -> LinkRequestAnswer:
         email=request.email,
         message=request.message,
         reason=request.reason,
+        recipient=RequestRecipient(name=recipient.name, email=recipient.email) if recipient else None,
+        from_recipient=request.from_recipient,
         answered_at=optional_time(request.answered_at),
         replacement_link_id=request.replacement_link_id,
+        mail_to=request.mail_to,
     )
 
 

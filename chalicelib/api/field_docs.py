@@ -54,7 +54,7 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "`true` revokes the live links of an event type that is deleted.",
         {"type": "string", "enum": ["true", "false"]},
     ),
-    "requestId": ("A request's id: the dead link's, a dot, and the UTC date it was made on.", _TEXT),
+    "requestId": ("A request's id, as in the list of requests.", _TEXT),
     "answered": (
         "`true` lists the requests that were answered, instead of those that wait.",
         {"type": "string", "enum": ["true", "false"]},
@@ -169,6 +169,19 @@ KIND_FIELDS: Final[dict[str, str]] = {
     "RequestedAnswer.status": "Always `requested`.",
     "Schedule.overrides": f"Dates on which other hours hold, up to {MOST_OVERRIDES}; no intervals closes a date.",
     "Schedule.timeZone": "The IANA zone that the hours are told in.",
+    "LinkRequestAnswer.recipient": "Who the link was made for, as it stood when the request came.",
+    "LinkRequestAnswer.fromRecipient": (
+        "Whether the request gives the recipient's address; null for a link that was made for no address."
+    ),
+    "LinkRequestAnswer.mailTo": "Who got the new link by email: `recipient`, `requester` or `nobody`.",
+    "RequestRecipient.name": "Their name, may be empty.",
+    "RequestRecipient.email": "Their address, may be empty.",
+    "AnswerBody.mailTo": (
+        "Who gets the new link by email. `recipient` is who the dead link was made for, and the default where there is "
+        "one and email is set up. `requester` is whoever asks: the new link is then made for them. `nobody`: you pass "
+        "it on yourself. An answer that is repeated keeps to the first choice."
+    ),
+    "AnsweredAnswer.mailedTo": "The address that the link is emailed to; null where it is not.",
     "SendAnswer.status": "Always `queued`.",
     "SendAnswer.to": "Whom it goes to, masked: `g…@example.com`.",
     "SendAnswer.requestedAt": "When it was asked for: the first time, for a repeat.",

@@ -1,9 +1,11 @@
 """`/v1/links/{linkId}/history`, `/v1/link-requests`: what happened to links, and who asks for a new one."""
 
+import msgspec
+
 from chalicelib import bootstrap
 from chalicelib.api.answers import (
+    AnsweredAnswer,
     HistoryAnswer,
-    LinkAnswer,
     LinkRequestsAnswer,
     event_answer,
     link_answer,
@@ -12,10 +14,12 @@ from chalicelib.api.answers import (
 )
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
+from chalicelib.api.schemas import AnswerBody
 from chalicelib.api.team import PAGING, base_url, page_limit, team_door, yes
 from chalicelib.service.answer_request import answer_link_request
 from chalicelib.service.ask_for_link import list_link_requests
 from chalicelib.service.read_history import read_history
+from chalicelib.service.send_links import Wording
 
 history = team_door(__name__)
 
@@ -53,9 +57,20 @@ def get_link_requests(call: Call) -> Reply:
     return json_reply(200, LinkRequestsAnswer(requests=rows, next_cursor=page.next_cursor))
 
 
-@history.on("POST", "/v1/link-requests/{requestId}/answer", answer=LinkAnswer, status=201)
+@history.on(
+    "POST", "/v1/link-requests/{requestId}/answer", body=AnswerBody, answer=AnsweredAnswer, status=201
+)
 def post_answer(call: Call) -> Reply:
-    """Answer a request with a new link, made once however often it is answered."""
+    """Answer a request with a new link, made once however often it is answered, and email it to its recipient."""
     world = bootstrap.world()
-    fresh = answer_link_request(world, call.caller, call.path("requestId"), call.cause())
-    return json_reply(201, link_answer(fresh, world.keyring(), base_url(call), world.now()))
+    body = call.decode(AnswerBody) if call.body() else AnswerBody()
+    done = answer_link_request(
+        world,
+        call.caller,
+        call.path("requestId"),
+        body.mail_to,
+        Wording(message=body.message, language=body.language),
+        call.cause(),
+    )
+    link = link_answer(done.link, world.keyring(), base_url(call), world.now())
+    return json_reply(201, AnsweredAnswer(**msgspec.structs.asdict(link), mailed_to=done.mailed_to))

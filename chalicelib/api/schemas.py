@@ -16,6 +16,7 @@ from chalicelib.domain.event_types import (
     Question,
 )
 from chalicelib.domain.hosts import HostSettings, TimeOff
+from chalicelib.domain.link_requests import MailTo
 from chalicelib.domain.links import LinkSettings, Recipient
 from chalicelib.domain.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.schedules import Schedule
@@ -208,6 +209,12 @@ class SendBody(_Body, frozen=True):
 
     message: str = ""
     language: Literal["en", "de", "fr", "es", "ja"] = "en"
+
+
+class AnswerBody(SendBody, frozen=True):
+    """How a request for a new link is answered: who gets the link by email, and in which words."""
+
+    mail_to: MailTo | None = None
 
 
 class AskBody(_Body, frozen=True):

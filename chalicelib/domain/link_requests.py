@@ -1,21 +1,34 @@
 """A request for a new link, from someone who holds a dead one."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 
-from chalicelib.domain.emails import is_email
+from chalicelib.domain.emails import is_email, normalise_email
 from chalicelib.domain.ids import LINK, is_id
+from chalicelib.domain.links import LinkSettings, Recipient
 from chalicelib.domain.rules import Rules
 
+RECIPIENTS_SLOT: Final = 0
 _LONGEST_ID: Final = 60
 
 
-class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks and why; at most one a dead link and UTC day is kept. Answered, it names the link that was made.
+class MailTo(StrEnum):
+    """Who gets the link that answers a request by email."""
 
-    `external_id` and `metadata` are the dead link's.
+    RECIPIENT = "recipient"
+    REQUESTER = "requester"
+    NOBODY = "nobody"
+
+
+class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks and why. Answered, it names the link that was made, and who was to get it by email.
+
+    `external_id`, `metadata` and `recipient` are the dead link's. `slot` is the request's place among those about
+    the same link on the same UTC day; requests kept before there were slots have None.
     """
 
     link_id: str
@@ -26,27 +39,70 @@ class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     message: str
     reason: str
+    slot: int | None = None
+    recipient: Recipient | None = None
     external_id: str | None = None
     metadata: dict[str, Any] = {}
     answered_at: datetime | None = None
     replacement_link_id: str | None = None
+    mail_to: MailTo | None = None
 
     @property
     def request_id(self) -> str:
-        """The request's public id: the dead link's, and the UTC date on which it was asked about."""
-        return f"{self.link_id}.{self.requested_at.date().isoformat()}"
+        """The request's public id: the dead link's, the UTC date on which it was asked about, and the slot."""
+        slot = "" if self.slot is None else f".{self.slot}"
+        return f"{self.link_id}.{self.requested_at.date().isoformat()}{slot}"
+
+    @property
+    def from_recipient(self) -> bool | None:
+        """Whether the address is the one that the link was made for; None where it was made for none."""
+        if self.recipient is None or not self.recipient.email:
+            return None
+        return normalise_email(self.email) == normalise_email(self.recipient.email)
 
 
-def read_request_id(request_id: str) -> tuple[str, date] | None:
-    """Return the dead link and the UTC date that a request's id names, or None for what is no such id."""
-    link_id, _, day = request_id.partition(".")
+def free_slot(request: LinkRequest, kept: Sequence[LinkRequest], most: int) -> int | None:
+    """Return the slot for a request beside those kept about its link that day, or None where it is to be dropped.
+
+    It is dropped where its address has one already, or `most` others have. The recipient's slot is nobody else's, so
+    strangers who ask can't keep the recipient from asking.
+    """
+    address = normalise_email(request.email)
+    if any(normalise_email(other.email) == address for other in kept):
+        return None
+    if request.from_recipient:
+        return RECIPIENTS_SLOT
+    taken = {other.slot for other in kept}
+    return next((slot for slot in range(1, most + 1) if slot not in taken), None)
+
+
+def answered_settings(settings: LinkSettings, request: LinkRequest) -> LinkSettings:
+    """Return the settings of the link that answers a request: sent to whoever asks, it is for them.
+
+    A lock on the former recipient's address or domain becomes one on the new address.
+    """
+    if request.mail_to is not MailTo.REQUESTER:
+        return settings
+    locked = settings.recipient is not None and settings.recipient.enforce != "none"
+    recipient = Recipient(name=request.name, email=request.email, enforce="email" if locked else "none")
+    return msgspec.structs.replace(settings, recipient=recipient)
+
+
+def read_request_id(request_id: str) -> tuple[str, date, int | None] | None:
+    """Return the dead link, the UTC date and the slot that a request's id names, or None for what is no such id."""
+    link_id, _, rest = request_id.partition(".")
+    day, _, slot = rest.partition(".")
     if len(request_id) > _LONGEST_ID or not is_id(LINK, link_id):
         return None
     try:
         found = date.fromisoformat(day)
+        number = int(slot) if slot else None
     except ValueError:
         return None
-    return (link_id, found) if found.isoformat() == day else None  # `20261121` is ISO 8601 too
+    # `20261121` is ISO 8601 too, and `+1` and `01` are numbers.
+    if found.isoformat() != day or rest != day + ("" if number is None else f".{number}"):
+        return None
+    return link_id, found, number
 
 
 def check_link_request(name: str, email: str, message: str, rules: Rules) -> None:

@@ -17,7 +17,7 @@ MOST_PAGE: Final = 200
 DEFAULT_PAGE: Final = 50
 DUE_SHARDS: Final = 8  # partitions of the due index, so that no one partition takes every expiry
 
-_POSITION: Final = re.compile(r"[0-9]{14}(?:[0-9]{10})?#[a-z]{3}_[a-z2-7]{26}\Z")
+_POSITION: Final = re.compile(r"[0-9]{14}(?:[0-9]{10})?#[a-z]{3}_[a-z2-7]{26}(?:\.[0-9]{1,2})?\Z")
 
 
 class LinkFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,41 +1,113 @@
-"""Answer a request for a new link: one fresh link, made together with the mark that says so."""
+"""Answer a request for a new link: one fresh link, made together with the mark that says so, and its email."""
+
+import msgspec
 
 from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.errors import ConflictError, NotFoundError
+from chalicelib.domain.errors import (
+    ConflictError,
+    FieldFault,
+    IdempotencyKeyReusedError,
+    InvalidValueError,
+    MailNotConfiguredError,
+    NotFoundError,
+)
 from chalicelib.domain.ids import ID_BYTES, LINK, make_id
+from chalicelib.domain.link_requests import LinkRequest, MailTo
 from chalicelib.domain.links import Link
+from chalicelib.domain.mails import LinkMail, check_message
+from chalicelib.domain.rules import Rules
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
 from chalicelib.service.replace import put_in_place
+from chalicelib.service.send_link import send_id_of, send_link
+from chalicelib.service.send_links import Wording
+
+_SEND_KEY = "answer\x00{}"  # with a request's id; a host's own key for the same link is another email
 
 
-def answer_link_request(world: World, caller: Caller, request_id: str, cause: Cause) -> Link:
+class Answered(msgspec.Struct, frozen=True):
+    """The link that answers a request, as it now stands, and the address it is emailed to."""
+
+    link: Link
+    mailed_to: str | None
+
+
+def answer_link_request(
+    world: World, caller: Caller, request_id: str, mail_to: MailTo | None, wording: Wording, cause: Cause
+) -> Answered:
     """Make the link that a request asks for, with the settings of the one it is about, and return it.
 
     The request is its own receipt: however often and by how many at once it is answered, one link is made (P4),
-    and everyone gets it as it now stands.
+    everyone gets it as it now stands, and one email goes out: to whom, the first answer decides. Without `mail_to`
+    it is the dead link's recipient, where there is one and email is set up; never whoever asks.
     Raises `NotFoundError`: no such request, another's (P9), or one of the links was deleted; `ConflictError` when
-    the event type was deleted: nothing could be booked.
+    the event type was deleted: nothing could be booked; `InvalidValueError`, `MailNotConfiguredError`.
     """
+    rules = Rules()
+    check_message(wording.message, rules)
+    rules.enforce()
     fresh_id = make_id(LINK, world.random_bytes(ID_BYTES))
 
-    def attempt() -> Link | None:
-        found = world.store.history.read_requests([request_id])
-        if not found or not caller.may_see(found[0].host_id):
-            raise NotFoundError
-        request = found[0]
+    def attempt() -> tuple[Link, MailTo] | None:
+        request = _request(world, caller, request_id)
         if request.replacement_link_id is not None:
             made = world.store.links.read(request.replacement_link_id)
             if made is None:
                 raise NotFoundError("The link that answered this request was deleted since.")
-            return made
+            return made, request.mail_to or MailTo.NOBODY
         old = world.store.links.read(request.link_id)
         if old is None:
             raise NotFoundError("The link that this request is about was deleted.")
         event_type = world.store.event_types.read(old.event_type_id)
         if event_type is None or event_type.archived:
             raise ConflictError("This link's event type was deleted.")
-        return put_in_place(world, old, fresh_id, cause, now=world.now(), answers=request)
+        chosen = _chosen(world, old, mail_to)
+        answers = msgspec.structs.replace(request, mail_to=chosen)
+        written = put_in_place(world, old, fresh_id, cause, now=world.now(), answers=answers)
+        return (written, chosen) if written else None
 
-    return until_decided(world, attempt)
+    link, chosen = until_decided(world, attempt)
+    if chosen is MailTo.NOBODY:
+        return Answered(link, None)
+    return Answered(link, _mailed(world, caller, link, request_id, wording, cause))
+
+
+def _request(world: World, caller: Caller, request_id: str) -> LinkRequest:
+    found = world.store.history.read_requests([request_id])
+    if not found or not caller.may_see(found[0].host_id):
+        raise NotFoundError
+    return found[0]
+
+
+def _chosen(world: World, old: Link, mail_to: MailTo | None) -> MailTo:
+    """Return who gets the email. Raises for a choice that can't be met, before anything is made."""
+    recipient = old.settings.recipient
+    known = recipient is not None and bool(recipient.email)
+    if mail_to is None:
+        return MailTo.RECIPIENT if known and world.mailer is not None else MailTo.NOBODY
+    if mail_to is not MailTo.NOBODY and world.mailer is None:
+        raise MailNotConfiguredError
+    if mail_to is MailTo.RECIPIENT and not known:
+        raise InvalidValueError([FieldFault("/mailTo", "the link has no recipient with an email address")])
+    return mail_to
+
+
+def _mailed(
+    world: World, caller: Caller, link: Link, request_id: str, wording: Wording, cause: Cause
+) -> str | None:
+    """Have the link emailed to its recipient, once a request (P4); return the address, or None where it can't be."""
+    key = _SEND_KEY.format(request_id)
+    wish = _asked(world, link, key)
+    if wish is None:
+        try:
+            wish = send_link(world, caller, link.link_id, wording.message, wording.language, key, cause)
+        except IdempotencyKeyReusedError:  # another answer, in other words, was first
+            wish = _asked(world, link, key)
+        except (ConflictError, InvalidValueError, MailNotConfiguredError, NotFoundError):
+            return None  # used, revoked or deleted since it was made: nobody can book by it
+    return None if wish is None else wish.to
+
+
+def _asked(world: World, link: Link, key: str) -> LinkMail | None:
+    return world.store.mails.asked(link.link_id, send_id_of(key), now=world.now())

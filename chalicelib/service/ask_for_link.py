@@ -1,10 +1,12 @@
-"""Ask the host for a new link, from the page of a dead one: one request a dead link and day."""
+"""Ask the host for a new link, from the page of a dead one: once an address, a few addresses a link and day."""
+
+import msgspec
 
 from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, LinkDeletedError, NotFoundError
 from chalicelib.domain.ids import LINK, make_id
-from chalicelib.domain.link_requests import LinkRequest, check_link_request
+from chalicelib.domain.link_requests import LinkRequest, check_link_request, free_slot
 from chalicelib.domain.links import LinkStatus
 from chalicelib.domain.listings import Entry, read_cursor
 from chalicelib.domain.rules import Rules
@@ -15,7 +17,9 @@ from chalicelib.service.ports import World
 
 
 def ask_for_link(world: World, token: str, name: str, email: str, message: str, cause: Cause) -> None:
-    """Keep a request for a new link. A second one on the same UTC date is taken and dropped.
+    """Keep a request for a new link, or drop it; whoever asks can't tell.
+
+    On one UTC date each address is kept once, and at most `requests_per_day` addresses besides the recipient's own.
 
     Raises `NotFoundError` (no genuine token), `LinkDeletedError` (nobody is left to ask),
     `ConflictError` (the link is good), `InvalidValueError`.
@@ -45,10 +49,21 @@ def ask_for_link(world: World, token: str, name: str, email: str, message: str, 
         email=email,
         message=message.strip(),
         reason=status,
+        recipient=link.settings.recipient,
         external_id=link.settings.external_id,
         metadata=link.settings.metadata,
     )
-    world.store.history.request(request, cause)
+    _keep(world, request, cause)
+
+
+def _keep(world: World, request: LinkRequest, cause: Cause) -> None:
+    """Put a request into a free slot of its day. A slot lost to another request at once is looked for anew."""
+    history, most = world.store.history, world.requests_per_day
+    for _ in range(most + 1):
+        day = request.requested_at.date()
+        slot = free_slot(request, history.requests_of(request.link_id, day, most + 2), most)
+        if slot is None or history.request(msgspec.structs.replace(request, slot=slot), cause):
+            return
 
 
 def list_link_requests(

@@ -115,6 +115,7 @@ class HistoryStore(Protocol):
     def count_open(self, link: Link, visitor: Visitor, correlation_id: str, *, now: datetime) -> None: ...
     def deny(self, link: Link, code: str, cause: Cause, *, now: datetime) -> None: ...
     def request(self, request: LinkRequest, cause: Cause) -> bool: ...
+    def requests_of(self, link_id: str, day: date, limit: int) -> list[LinkRequest]: ...
     def request_entries(
         self, host_id: str, *, answered: bool, before: str | None, limit: int
     ) -> list[Entry]: ...
@@ -312,8 +313,9 @@ class World:
     """What a service may lean on. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once.
 
     The bus, the queues and the mailer are None where the environment names none. `local` allows webhooks to the
-    loopback. `stage` is this installation's name, where it has one. While `closed`, nobody books, moves, cancels or
-    changes a link: the table was restored and is being brought up to date.
+    loopback. `stage` is this installation's name, where it has one. `requests_per_day` is how many people besides its
+    recipient may ask for a new link in a dead one's place. While `closed`, nobody books, moves, cancels or changes a
+    link: the table was restored and is being brought up to date.
     """
 
     store: Store
@@ -329,6 +331,7 @@ class World:
     webhook_http: WebhookHttp | None = None
     local: bool = False
     stage: str | None = None
+    requests_per_day: int = 5
     objects: Objects | None = None
     mailer: Mailer | None = None
     mail_queue: Queue | None = None

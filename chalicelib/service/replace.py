@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
+import msgspec
+
 from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.batches import Batch, KeyedBatch, batch_link_id
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, NotFoundError
 from chalicelib.domain.ids import ID_BYTES
-from chalicelib.domain.link_requests import LinkRequest
+from chalicelib.domain.link_requests import LinkRequest, answered_settings
 from chalicelib.domain.links import Link
 from chalicelib.domain.succession import fresh_link
 from chalicelib.service.contention import until_decided
@@ -75,6 +77,8 @@ def put_in_place(
     seen = world.store.rolling_links.read(old.event_type_id) if old.rolling else None
     rolling = old.rolling and seen == old.link_id
     fresh = fresh_link(old, link_id=fresh_id, key_id=world.keyring().current, now=now, rolling=rolling)
+    if answers is not None:
+        fresh = msgspec.structs.replace(fresh, settings=answered_settings(fresh.settings, answers))
     if rolling:
         written = world.store.rolling_links.renew(
             fresh, old, seen, cause, now=now, keyed=keyed, answers=answers

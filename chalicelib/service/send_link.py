@@ -43,7 +43,7 @@ def send_link(
     if world.mailer is None:
         raise MailNotConfiguredError
     body_hash = hash_body([message, language])
-    send_id = _keyed(idempotency_key) if idempotency_key else world.random_bytes(_ID_BYTES).hex()
+    send_id = send_id_of(idempotency_key) if idempotency_key else world.random_bytes(_ID_BYTES).hex()
     kept = world.store.mails.asked(link_id, send_id, now=world.now()) if idempotency_key else None
     if kept is None:
         wish = _wish(world, caller, link, send_id, message, language, body_hash)
@@ -80,5 +80,6 @@ def _wish(
     )
 
 
-def _keyed(idempotency_key: str) -> str:
+def send_id_of(idempotency_key: str) -> str:
+    """Return the id of the wish that a request with an idempotency key keeps."""
     return hashlib.sha256(b"send\x00" + idempotency_key.encode()).hexdigest()[:32]

@@ -1,7 +1,7 @@
 """Links' history in the table: entries, open counts, refusals, and requests for a new link. Append-only (P6)."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 from pynamodb.expressions.operand import Path
@@ -9,8 +9,8 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.events import Event, EventType
-from chalicelib.domain.link_requests import LinkRequest, read_request_id
-from chalicelib.domain.links import Link
+from chalicelib.domain.link_requests import LinkRequest, MailTo, read_request_id
+from chalicelib.domain.links import Link, Recipient
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.visits import Opens, Visitor
 from chalicelib.store.causes import named
@@ -103,8 +103,9 @@ class History:
         self._table.put(item, ABSENT)
 
     def request(self, request: LinkRequest, cause: Cause) -> bool:
-        """Keep a request for a new link; return False when this link had one that day."""
-        pk, sk = request_key(request.link_id, request.requested_at.date())
+        """Keep a request for a new link; return False when its slot of that day is taken."""
+        pk, sk = request_key(request.link_id, request.requested_at.date(), request.slot)
+        recipient = request.recipient
         item = RequestItem(
             pk,
             sk,
@@ -115,21 +116,28 @@ class History:
             email=request.email,
             message=request.message or None,
             reason=request.reason,
+            recipient_name=recipient.name or None if recipient else None,
+            recipient_email=recipient.email or None if recipient else None,
             external_id=request.external_id,
             metadata=request.metadata or None,
             actor=cause.actor,
             correlation_id=cause.correlation_id,
             host_key=_list_of(request.host_id, answered=False),
-            list_sort=list_sort(request.requested_at, request.link_id),
+            list_sort=list_sort(request.requested_at, f"{request.link_id}.{request.slot}"),
             purge_at=purge_seconds(request.requested_at, self._retention.request),
         )
         return self._table.put(item, ABSENT)
+
+    def requests_of(self, link_id: str, day: date, limit: int) -> list[LinkRequest]:
+        """Return up to `limit` requests about a link on a UTC date; strongly consistent."""
+        pk, first = request_key(link_id, day, None)
+        return [request_of(item) for item in self._table.newest(RequestItem, pk, first, f"{first}$", limit)]
 
     def request_entries(self, host_id: str, *, answered: bool, before: str | None, limit: int) -> list[Entry]:
         """Return up to `limit` index entries of a host's requests, newest first, older than `before`."""
         condition = None if before is None else Path("listSort") < before
         found = self._table.index_page(BY_HOST, _list_of(host_id, answered=answered), condition, limit)
-        return [Entry(f"{entry['pk'][5:]}.{entry['sk'][8:]}", entry["listSort"]) for entry in found]
+        return [Entry(_request_id(entry["pk"], entry["sk"]), entry["listSort"]) for entry in found]
 
     def read_requests(self, request_ids: Sequence[str]) -> list[LinkRequest]:
         """Return the requests that exist, as they stand now, in the order asked."""
@@ -142,9 +150,10 @@ class History:
         self, transaction: Transaction, request: LinkRequest, link_id: str, cause: Cause, now: datetime
     ) -> None:
         """Add to a transaction that a request is answered by a link, on the condition that it is not yet."""
-        key = request_key(request.link_id, request.requested_at.date())
+        key = request_key(request.link_id, request.requested_at.date(), request.slot)
         actions = [
             Path("answeredAt").set(to_millis(now)),
+            Path("mailTo").set((request.mail_to or MailTo.NOBODY).value),
             Path("replacementLinkId").set(link_id),
             Path("hostKey").set(_list_of(request.host_id, answered=True)),
             *named(cause),
@@ -196,8 +205,14 @@ def _list_of(host_id: str, *, answered: bool) -> str:
     return f"HOST#{host_id}#{'ANSWERED' if answered else 'REQUEST'}"
 
 
+def _request_id(pk: str, sk: str) -> str:
+    return f"{pk.removeprefix('LINK#')}.{sk.removeprefix('REQUEST#').replace('#', '.')}"
+
+
 def request_of(item: RequestItem) -> LinkRequest:
     """Return the request for a new link that an item holds."""
+    slot = item.sk.split("#")[2:]
+    known = item.recipient_name or item.recipient_email
     return LinkRequest(
         link_id=item.pk.removeprefix("LINK#"),
         host_id=item.host_id,
@@ -207,8 +222,11 @@ def request_of(item: RequestItem) -> LinkRequest:
         email=item.email,
         message=item.message or "",
         reason=item.reason,
+        slot=int(slot[0]) if slot else None,
+        recipient=Recipient(item.recipient_name or "", item.recipient_email or "") if known else None,
         external_id=item.external_id,
         metadata=item.metadata or {},
         answered_at=item.answered_at,
         replacement_link_id=item.replacement_link_id,
+        mail_to=MailTo(item.mail_to) if item.mail_to else None,
     )

@@ -198,7 +198,10 @@ class DenialItem(Item):
 
 
 class RequestItem(Item):
-    """A request for a new link; `pk LINK#<linkId>`, `sk REQUEST#<UTC date>`: at most one each."""
+    """A request for a new link; `pk LINK#<linkId>`, `sk REQUEST#<UTC date>#<slot>`: a few a link and day.
+
+    Those kept before there were slots end with the date.
+    """
 
     host_id = UnicodeAttribute(attr_name="hostId")
     event_type_id = UnicodeAttribute(attr_name="eventTypeId")
@@ -211,6 +214,9 @@ class RequestItem(Item):
     metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
     answered_at = InstantAttribute(attr_name="answeredAt", null=True)
     replacement_link_id = UnicodeAttribute(attr_name="replacementLinkId", null=True)
+    recipient_name = UnicodeAttribute(attr_name="recipientName", null=True)
+    recipient_email = UnicodeAttribute(attr_name="recipientEmail", null=True)
+    mail_to = UnicodeAttribute(attr_name="mailTo", null=True)
 
 
 class HistoryItem(Item):
@@ -336,9 +342,9 @@ def denial_key(link_id: str, code: str, minute: datetime) -> Key:
     return f"LINK#{link_id}", f"DENIAL#{code}#{minute:%Y-%m-%dT%H:%M}"
 
 
-def request_key(link_id: str, day: date) -> Key:
+def request_key(link_id: str, day: date, slot: int | None) -> Key:
     """Return the key of a request for a new link on a UTC date."""
-    return f"LINK#{link_id}", f"REQUEST#{day.isoformat()}"
+    return f"LINK#{link_id}", f"REQUEST#{day.isoformat()}" + ("" if slot is None else f"#{slot}")
 
 
 def history_key(link_id: str, time: datetime, sequence: int, event_id: str) -> Key:

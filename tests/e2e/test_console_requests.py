@@ -90,3 +90,43 @@ def test_what_can_not_be_answered_says_why(console: Console) -> None:
 
     console.said("event type was deleted")
     expect(console.button(PRESS)).to_be_visible()
+
+
+GRACE = {"name": "Grace Hopper", "email": "grace@invitees.example"}
+
+
+def test_a_request_of_another_address_is_told_apart_and_answered_to_whom_the_link_was_made_for(
+    console: Console,
+) -> None:
+    """A stranger who has the dead link can type any name: the host sees for whom it was made, and mails them."""
+    dead = console.site.dead_link(console.host, recipient=GRACE)
+    console.site.ask(dead, name="Grace Hopper", email="grace@evil.example")
+    console.site.ask(dead, name="Grace Hopper")
+    console.sign_in("#requests")
+    cards = console.page.locator("li.card")
+    stranger = cards.filter(has=console.page.get_by_role("link", name="grace@evil.example"))
+    own = cards.filter(has=console.page.get_by_role("link", name="grace@invitees.example", exact=True))
+    expect(stranger).to_contain_text(
+        "made for Grace Hopper (grace@invitees.example). This request gives another address."
+    )
+    expect(own).to_contain_text("who gives the same address")
+    expect(own.get_by_role("button")).to_have_count(2)
+
+    stranger.get_by_role("button", name="Email a new link to grace@invitees.example").click()
+
+    console.said("New link on its way to grace@invitees.example.")
+    expect(stranger).to_contain_text("Emailed")
+    (fresh,) = console.host.list(status="active")["links"]
+    assert fresh["recipient"]["email"] == "grace@invitees.example"
+
+
+def test_a_new_link_goes_to_whoever_asks_when_the_host_chooses_that(console: Console) -> None:
+    dead = console.site.dead_link(console.host, recipient=GRACE)
+    console.site.ask(dead, name="", email="grace@home.example")
+    console.sign_in("#requests")
+
+    console.button("Email a new link to grace@home.example, who asks").click()
+
+    console.said("New link on its way to grace@home.example.")
+    (fresh,) = console.host.list(status="active")["links"]
+    assert fresh["recipient"]["email"] == "grace@home.example"

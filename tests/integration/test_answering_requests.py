@@ -1,12 +1,14 @@
 """A request for a new link is answered once: one fresh link, whoever presses, however often (P1, P4, P9)."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 from urllib.parse import quote
 
 import httpx
 import pytest
 
+from chalicelib import bootstrap
 from chalicelib.domain.errors import StoreUnavailableError
 from tests.integration.doors import Caller, Site, assert_problem, at, made, ok, path_of
 from tests.integration.outside import Stream, deliver
@@ -130,12 +132,16 @@ def test_nothing_is_made_where_nothing_could_be_booked(site: Site, host: Caller)
 
 def test_an_id_that_is_none_is_not_found(site: Site, host: Caller) -> None:
     link, request_id = _asked(site, host)
-    day = request_id.partition(".")[2]
+    day = request_id.split(".")[1]
     for wrong in (
         link["linkId"],
         f"{link['linkId']}.{day.replace('-', '')}",
         f"{link['linkId']}.2040-02-30",
         f"{link['linkId']}.{day}x",
+        f"{link['linkId']}.{day}.",
+        f"{link['linkId']}.{day}.01",
+        f"{link['linkId']}.{day}.+1",
+        f"{link['linkId']}.{day}.1.1",
         f"lnk_x.{day}",
         "." * 4000,
         "%00",
@@ -144,6 +150,7 @@ def test_an_id_that_is_none_is_not_found(site: Site, host: Caller) -> None:
             assert_problem(_answer(host, quote(wrong)), 404, "not-found")
         assert "BatchGetItem" not in reads.calls, wrong
     assert_problem(_answer(host, f"{link['linkId']}.2040-03-01"), 404, "not-found")
+    assert_problem(_answer(host, f"{link['linkId']}.{day}.77"), 404, "not-found")
     refused = host.get("/v1/link-requests", params={"answered": "maybe"})
     assert_problem(refused, 400, "invalid-request", "/answered")
 
@@ -178,3 +185,127 @@ def test_the_history_tells_that_someone_asked_once(site: Site, host: Caller) -> 
     assert told.count("link.requested") == 1
     born = [row["type"] for row in ok(host.get(f"/v1/links/{fresh['linkId']}/history"))["history"]]
     assert born == ["link.created"]
+
+
+# Who gets the new link by email
+
+GRACE = {"name": "Grace", "email": "grace@x.example"}
+
+
+def _asked_by(
+    site: Site, host: Caller, email: str, recipient: dict[str, str] | None
+) -> tuple[dict[str, Any], str]:
+    link = host.link(**({} if recipient is None else {"recipient": recipient}))
+    ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
+    asked = site.client.post(f"{path_of(link)}/request", json={"name": "Eve", "email": email})
+    assert asked.status_code == 202
+    return link, next(row["requestId"] for row in _rows(host) if row["linkId"] == link["linkId"])
+
+
+def _mails(site: Site, link: dict[str, Any]) -> list[str]:
+    """Return whom a link is to be mailed to, once for each wish kept."""
+    table = cast("Any", site.world.store.history)._table
+    found = table.client.query(
+        TableName=table.name,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": f"LINK#{link['linkId']}"}},
+        ConsistentRead=True,
+    )["Items"]
+    return [item["email"]["S"] for item in found if "bodyHash" in item and "email" in item]
+
+
+@pytest.mark.parametrize(
+    "body", [None, {}, {"mailTo": "recipient", "message": "Here you are.", "language": "de"}]
+)
+def test_the_answer_goes_to_whom_the_link_was_made_for_and_not_to_whoever_asks(
+    site: Site, host: Caller, body: Any
+) -> None:
+    """A stranger who holds a dead link does not get the next one by typing an address."""
+    _, request_id = _asked_by(site, host, "grace@evil.example", GRACE)
+
+    fresh = made(host.post(f"/v1/link-requests/{request_id}/answer", body))
+
+    assert (fresh["mailedTo"], fresh["recipient"]["email"]) == (GRACE["email"], GRACE["email"])
+    assert _mails(site, fresh) == [GRACE["email"]]
+    (row,) = _rows(host, answered="true")
+    assert (row["mailTo"], row["fromRecipient"]) == ("recipient", False)
+
+
+@pytest.mark.parametrize(("lock", "then"), [("none", "none"), ("email", "email"), ("domain", "email")])
+def test_whoever_asks_gets_it_when_the_host_says_so_and_the_link_is_then_theirs(
+    site: Site, host: Caller, lock: str, then: str
+) -> None:
+    _, request_id = _asked_by(site, host, "eve@y.example", GRACE | {"enforce": lock})
+
+    fresh = made(host.post(f"/v1/link-requests/{request_id}/answer", {"mailTo": "requester"}))
+
+    assert fresh["mailedTo"] == "eve@y.example"
+    assert fresh["recipient"] == {"name": "Eve", "email": "eve@y.example", "enforce": then}
+    assert _mails(site, fresh) == ["eve@y.example"]
+
+
+def test_a_link_made_for_nobody_is_mailed_to_nobody_unless_the_host_says_so(site: Site, host: Caller) -> None:
+    _, first = _asked_by(site, host, "eve@y.example", None)
+    fresh = made(host.post(f"/v1/link-requests/{first}/answer"))
+    assert (fresh["mailedTo"], fresh["recipient"], _mails(site, fresh)) == (None, None, [])
+
+    _, second = _asked_by(site, host, "eve@y.example", {"name": "Grace"})
+    refused = host.post(f"/v1/link-requests/{second}/answer", {"mailTo": "recipient"})
+    assert_problem(refused, 422, "invalid-value", "/mailTo")
+    assert len(_rows(host)) == 1, "nothing was made"
+    fresh = made(host.post(f"/v1/link-requests/{second}/answer", {"mailTo": "requester"}))
+    assert _mails(site, fresh) == ["eve@y.example"]
+
+
+def test_an_answer_that_is_repeated_mails_once_and_keeps_to_the_first_choice(
+    site: Site, host: Caller
+) -> None:
+    """P4: two tabs with two choices, and a lost reply."""
+    _, request_id = _asked_by(site, host, "eve@y.example", GRACE)
+    path = f"/v1/link-requests/{request_id}/answer"
+    choices = [{"mailTo": "recipient"}, {"mailTo": "requester"}, {"mailTo": "recipient", "message": "Again"}]
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = [made(answer) for answer in pool.map(lambda n: host.post(path, choices[n % 3]), range(6))]
+
+    assert len({answer["linkId"] for answer in answers}) == 1
+    (to,) = {answer["mailedTo"] for answer in answers}
+    assert _mails(site, answers[0]) == [to]
+
+    _, request_id = _asked_by(site, host, "eve@y.example", GRACE)
+    path = f"/v1/link-requests/{request_id}/answer"
+    fresh = made(host.post(path, {"mailTo": "nobody"}))
+    assert made(host.post(path, {"mailTo": "requester"})) == fresh
+    assert (fresh["mailedTo"], _mails(site, fresh)) == (None, [])
+
+
+def test_an_answer_cut_off_before_its_email_is_mailed_by_the_next_press(
+    site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P4: the link was made, and the wish to mail it was not kept."""
+    _, request_id = _asked_by(site, host, "eve@y.example", GRACE)
+    path = f"/v1/link-requests/{request_id}/answer"
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailableError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chalicelib.service.answer_request.send_link", fails)
+        assert host.post(path).status_code == 503
+    fresh = made(host.post(path))
+    assert (fresh["mailedTo"], _mails(site, fresh)) == (GRACE["email"], [GRACE["email"]])
+
+
+def test_without_email_set_up_a_choice_to_mail_is_refused_and_the_plain_answer_is_not(
+    site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = replace(bootstrap.world(), mailer=None)
+    monkeypatch.setattr(bootstrap, "world", lambda: without)
+    _, request_id = _asked_by(site, host, GRACE["email"], GRACE)
+    path = f"/v1/link-requests/{request_id}/answer"
+    for choice in ("recipient", "requester"):
+        assert_problem(host.post(path, {"mailTo": choice}), 409, "mail-not-configured")
+    assert_problem(host.post(path, {"mailTo": "eve@y.example"}), 400, "invalid-request", "/mailTo")
+    assert_problem(host.post(path, {"message": "x" * 1001}), 422, "invalid-value", "/message")
+    assert _rows(host, answered="true") == []
+    assert made(host.post(path))["mailedTo"] is None

@@ -1,10 +1,13 @@
-"""From a dead link's page: ask the host for a new one, once a link and day (P7, P9)."""
+"""From a dead link's page: ask the host for a new one, a few times a link and day (P7, P9)."""
 
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from chalicelib import bootstrap
+from chalicelib.settings import read_settings
 from tests.integration.doors import (
     HTML,
     Caller,
@@ -17,6 +20,7 @@ from tests.integration.doors import (
     path_of,
     token_of,
 )
+from tests.integration.outside import Stream, deliver
 
 ASK = {"email": "grace@x.example", "name": "Grace", "message": "I was too late, sorry."}
 
@@ -46,16 +50,100 @@ def test_the_holder_of_a_dead_link_asks_and_the_host_sees_it(site: Site, host: C
     assert _requests(other) == []
 
 
-def test_one_request_a_link_and_day(site: Site, host: Caller) -> None:
-    """Spam-limited: the same link again that day is taken and dropped, whoever asks; the next day is another."""
-    link = host.link()
+def _dead(host: Caller, **fields: Any) -> dict[str, Any]:
+    link = host.link(**fields)
     ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
-    for number in range(3):
-        assert _ask(site, link, ASK | {"email": f"x{number}@x.example"}).status_code == 202
-    assert [row["email"] for row in _requests(host)] == ["x0@x.example"]
+    return link
+
+
+def test_each_address_asks_once_a_link_and_day(site: Site, host: Caller) -> None:
+    """Spam-limited: the same address again that day is taken and dropped, however it is spelled; not the next day."""
+    link = _dead(host)
+    for spelling in ("grace@x.example", "Grace@X.example", " GRACE@x.EXAMPLE".strip()):
+        assert _ask(site, link, ASK | {"email": spelling}).status_code == 202
+    assert _ask(site, link, ASK | {"email": "eve@x.example"}).status_code == 202
+    assert {row["email"] for row in _requests(host)} == {"eve@x.example", "grace@x.example"}
     site.clock.pass_by(days=1)
     assert _ask(site, link).status_code == 202
-    assert [row["email"] for row in _requests(host)] == ["grace@x.example", "x0@x.example"]
+    assert _requests(host)[0]["email"] == "grace@x.example"
+    assert len(_requests(host)) == 3
+
+
+def test_strangers_never_hide_the_recipients_request(site: Site, host: Caller) -> None:
+    """Whoever has the link may ask for it, a few a day; the one it was made for gets through after all of them."""
+    link = _dead(host, recipient={"name": "Grace", "email": "grace@x.example"})
+    answers = [_ask(site, link, ASK | {"email": f"x{number}@evil.example"}) for number in range(12)]
+    answers += [_ask(site, link, ASK | {"email": "GRACE@x.example"}) for _ in range(2)]
+    assert {(answer.status_code, answer.text) for answer in answers} == {(202, answers[0].text)}
+    rows = _requests(host)
+    kept = {row["email"]: row for row in rows}
+    assert set(kept) == {"GRACE@x.example", *(f"x{number}@evil.example" for number in range(5))}
+    assert [email for email, row in kept.items() if row["fromRecipient"]] == ["GRACE@x.example"]
+    assert kept["x0@evil.example"]["recipient"] == {"name": "Grace", "email": "grace@x.example"}
+    assert len({row["requestId"] for row in rows}) == 6
+
+
+def test_how_many_strangers_may_ask_is_set_by_whoever_runs_it(
+    site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = _dead(host, recipient={"email": "grace@x.example"})
+    with monkeypatch.context() as patch:
+        patch.setenv("LINK_REQUESTS_PER_DAY", "1")
+        bootstrap.forget()
+        for email in ("a@evil.example", "b@evil.example", "grace@x.example"):
+            assert _ask(site, link, ASK | {"email": email}).status_code == 202
+    bootstrap.forget()
+    assert {row["email"] for row in _requests(host)} == {"grace@x.example", "a@evil.example"}
+    for wrong in ("0", "100", "many"):
+        monkeypatch.setenv("LINK_REQUESTS_PER_DAY", wrong)
+        with pytest.raises(RuntimeError, match="LINK_REQUESTS_PER_DAY"):
+            read_settings()
+
+
+def test_a_race_of_strangers_and_the_recipient_keeps_each_once_and_no_more_than_the_bound(
+    site: Site, host: Caller
+) -> None:
+    link = _dead(host, recipient={"email": "grace@x.example"})
+    asked = [f"x{number % 8}@evil.example" for number in range(14)] + ["grace@x.example", "Grace@x.example"]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda email: _ask(site, link, ASK | {"email": email}), asked))
+    assert {answer.status_code for answer in answers} == {202}
+    kept = [row["email"].lower() for row in _requests(host)]
+    assert kept.count("grace@x.example") == 1
+    assert len(kept) == len(set(kept)) == 6
+
+
+def test_a_dropped_request_writes_nothing(site: Site, host: Caller) -> None:
+    """What a stranger costs is bounded: reads alone, once the day's places are taken; no event either."""
+    link = _dead(host)
+    stream = Stream(site)
+    for number in range(6):
+        _ask(site, link, ASK | {"email": f"x{number}@evil.example"})
+    deliver(stream.records())
+    with site.counting() as calls:
+        for email in ("x1@evil.example", "more@evil.example"):
+            assert _ask(site, link, ASK | {"email": email}).status_code == 202
+    assert set(calls.calls) <= {"GetItem", "Query", "BatchGetItem"}
+    told = [row["type"] for row in ok(host.get(f"/v1/links/{link['linkId']}/history"))["history"]]
+    assert told.count("link.requested") == 5
+
+
+def test_a_request_kept_before_there_were_slots_is_listed_and_answered(site: Site, host: Caller) -> None:
+    """An upgrade loses none: its key ends with the date."""
+    link = _dead(host)
+    _ask(site, link)
+    (row,) = _requests(host)
+    table = cast("Any", site.world.store.history)._table
+    day = row["requestId"].split(".")[1]
+    item = dict(table.get_many([(f"LINK#{link['linkId']}", f"REQUEST#{day}#1")]).popitem()[1])
+    client = table.client
+    client.delete_item(TableName=table.name, Key={"pk": item["pk"], "sk": item["sk"]})
+    client.put_item(TableName=table.name, Item=item | {"sk": {"S": f"REQUEST#{day}"}})
+    (old,) = _requests(host)
+    assert old["requestId"] == f"{link['linkId']}.{day}"
+    fresh = made(host.post(f"/v1/link-requests/{old['requestId']}/answer"))
+    assert fresh["status"] == "active"
+    assert _requests(host) == []
 
 
 def test_only_a_dead_genuine_link_can_be_asked_about(site: Site, host: Caller) -> None:

@@ -1,6 +1,6 @@
 // Requests for new links, from people who hold dead ones: answered with one press, once.
 import { api, forHost } from "./console-api.js";
-import { busy, copy, empty, failed, h, loading } from "./console-dom.js";
+import { busy, copy, empty, failed, h, loading, notify } from "./console-dom.js";
 import { exact, when } from "./console-time.js";
 import { meet, titleOf } from "./console-state.js";
 import { tabs } from "./console-tabs.js";
@@ -55,28 +55,94 @@ export function showRequests(view) {
 
 /** @param {any} request */
 function card(request) {
-  const who = request.name || request.email;
   const acts = h("div.actions", {});
-  const about = [request.name ? [h("a", { href: `mailto:${encodeURIComponent(request.email)}` }, request.email), " · "] : null, titleOf(request.eventTypeId), " · ", when(request.requestedAt), " · ", REASONS[request.reason] ?? request.reason];
-  if (request.answeredAt) {
-    const again = h("button.quiet.small", { type: "button", "aria-label": `Copy the link made for ${who}` }, "Copy link");
-    again.addEventListener("click", () => busy(again, () => copy(api("GET", `v1/links/${request.replacementLinkId}`).then((link) => link.url, gone), "Link copied.")));
-    acts.append(h("span.pill.active", { title: exact(request.answeredAt) }, "Answered"), again);
-  } else {
-    const answer = h("button.small", { type: "button", "aria-label": `Make a new link for ${who} and copy it` }, "Make a new link");
-    answer.addEventListener("click", () => busy(answer, async () => {
-      /** @type {any} */
-      let fresh;
-      // The request is its own receipt: pressed again, here or in another tab, it is the same link.
-      const making = api("POST", `v1/link-requests/${request.requestId}/answer`).then((link) => { fresh = link; return link.url; });
-      await copy(making, `New link for ${who} copied.`);
-      const mail = h("a.button.small", { href: `mailto:${encodeURIComponent(request.email)}?subject=${encodeURIComponent(`New link: ${titleOf(request.eventTypeId)}`)}&body=${encodeURIComponent(`${fresh.url}\r\n`)}` }, "Mail it");
-      acts.replaceChildren(h("span.pill.active", {}, "Answered"), h("button.quiet.small", { type: "button", onclick: () => copy(fresh.url, "Link copied.") }, "Copy again"), mail);
-      mail.focus();
-    }));
-    acts.append(answer);
-  }
-  return h("li.panel.card", { "data-id": request.requestId }, h("div", {}, h("h2", {}, who), h("p.hush", {}, ...about), request.message ? h("blockquote", {}, request.message) : null), acts);
+  if (request.answeredAt) acts.append(...answered(request));
+  else acts.append(...choices(request, acts));
+  return h("li.panel.card", { "data-id": request.requestId },
+    h("div", {}, h("h2", {}, nameOf(request)), about(request), madeFor(request), request.message ? h("blockquote", {}, request.message) : null), acts);
+}
+
+/** @param {any} request */
+function nameOf(request) {
+  return request.name || request.email;
+}
+
+/** @param {any} request */
+function about(request) {
+  const address = request.name ? [h("a", { href: mailto(request.email) }, request.email), " · "] : null;
+  return h("p.hush", {}, address, titleOf(request.eventTypeId), " · ", when(request.requestedAt), " · ", REASONS[request.reason] ?? request.reason);
+}
+
+/**
+ * Who the link was made for: whoever asks types a name and an address, and may be anybody who has the link.
+ * @param {any} request
+ */
+function madeFor(request) {
+  const meant = request.recipient;
+  if (!meant) return h("p.hush", {}, "The link was made for nobody in particular.");
+  const person = meant.name && meant.email ? `${meant.name} (${meant.email})` : meant.name || meant.email;
+  if (request.fromRecipient) return h("p.hush", {}, `The link was made for ${person}, who gives the same address.`);
+  return h("p.error", {}, meant.email
+    ? `The link was made for ${person}. This request gives another address.`
+    : `The link was made for ${person}. Nothing shows that this request comes from them.`);
+}
+
+/** @param {any} request */
+function answered(request) {
+  const again = h("button.quiet.small", { type: "button", "aria-label": `Copy the link made for ${nameOf(request)}` }, "Copy link");
+  again.addEventListener("click", () => busy(again, () => copy(api("GET", `v1/links/${request.replacementLinkId}`).then((link) => link.url, gone), "Link copied.")));
+  return [h("span.pill.active", { title: exact(request.answeredAt) }, "Answered"), again];
+}
+
+/**
+ * The ways to answer: by email to whom the link was made for, to whoever asks, or by a link to pass on oneself.
+ * @param {any} request
+ * @param {HTMLElement} acts
+ */
+function choices(request, acts) {
+  const who = nameOf(request);
+  const meant = request.recipient?.email ? request.recipient : null;
+  const copying = choice(request, acts, "nobody", "Make a new link", `Make a new link for ${who} and copy it`, meant ? ".quiet" : "");
+  const asker = request.fromRecipient ? [] : [choice(request, acts, "requester", `Email it to ${request.email}`, `Email a new link to ${request.email}, who asks`, ".quiet")];
+  if (!meant) return [copying, ...asker];
+  const first = choice(request, acts, "recipient", `Email a new link to ${meant.name || meant.email}`, `Email a new link to ${meant.email}, who the link was made for`, "");
+  return [first, ...asker, copying];
+}
+
+/**
+ * @param {any} request
+ * @param {HTMLElement} acts
+ * @param {string} mailTo
+ * @param {string} text
+ * @param {string} label
+ * @param {string} look
+ */
+function choice(request, acts, mailTo, text, label, look) {
+  const button = h(`button.small${look}`, { type: "button", "aria-label": label }, text);
+  button.addEventListener("click", () => busy(button, async () => {
+    // The request is its own receipt: pressed again, here or in another tab, it is the same link and one email.
+    const answering = api("POST", `v1/link-requests/${request.requestId}/answer`, { body: { mailTo } });
+    if (mailTo === "nobody") await copy(answering.then((link) => link.url), `New link for ${nameOf(request)} copied.`);
+    const fresh = await answering.catch(plainly);
+    if (fresh.mailedTo) notify(`New link on its way to ${fresh.mailedTo}.`);
+    const mail = h("a.button.small", { href: mailto(request.recipient?.email || request.email, `New link: ${titleOf(request.eventTypeId)}`, `${fresh.url}\r\n`) }, "Mail it");
+    const again = h("button.quiet.small", { type: "button", onclick: () => copy(fresh.url, "Link copied.") }, fresh.mailedTo ? "Copy link" : "Copy again");
+    acts.replaceChildren(h("span.pill.active", {}, fresh.mailedTo ? "Emailed" : "Answered"), again, ...(fresh.mailedTo ? [] : [mail]));
+    (fresh.mailedTo ? again : mail).focus();
+  }));
+  return button;
+}
+
+/** @param {string} to @param {string} [subject] @param {string} [body] */
+function mailto(to, subject, body) {
+  const words = subject ? `?subject=${encodeURIComponent(subject)}&body=${encodeURIComponent(body ?? "")}` : "";
+  return `mailto:${encodeURIComponent(to)}${words}`;
+}
+
+/** @param {any} error @returns {never} */
+function plainly(error) {
+  if (error.code === "mail-not-configured") error.message = "This installation sends no mail. Make the link and pass it on yourself.";
+  throw error;
 }
 
 /** @param {any} error @returns {never} */
