@@ -181,10 +181,13 @@ KIND_FIELDS: Final[dict[str, str]] = {
         "one and email is set up. `requester` is whoever asks: the new link is then made for them. `nobody`: you pass "
         "it on yourself. An answer that is repeated keeps to the first choice."
     ),
+    "AnsweredAnswer.status": "`active`, `used`, `expired` or `revoked`, as the clock has it.",
+    "AnsweredAnswer.url": "The secret that the invitee opens: not to be logged. Null once its signing key was retired.",
     "AnsweredAnswer.mailedTo": "The address that the link is emailed to; null where it is not.",
     "SendAnswer.status": "Always `queued`.",
     "SendAnswer.to": "Whom it goes to, masked: `g…@example.com`.",
     "SendAnswer.requestedAt": "When it was asked for: the first time, for a repeat.",
+    "AnswerBody.message": "A word from the host, plain text, up to 1,000 characters.",
     "SendBody.message": "A word from the host, plain text, up to 1,000 characters.",
     "ShareAnswer.url": "What the invitee opens. It is the secret: not to be logged.",
     "TimeOffBody.start": "When the time off begins.",
