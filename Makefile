@@ -66,6 +66,10 @@ openapi: $(INSTALLED) ## write docs/openapi.json from the code
 schemas: $(INSTALLED) ## write docs/schemas/events from the code
 	@$(PY) -m infra.event_schemas
 
+.PHONY: crawlers
+crawlers: $(INSTALLED) ## write chalicelib/domain/crawlers.py from the pinned list of crawlers
+	@$(PY) -m infra.crawlers
+
 package: $(INSTALLED) ## make the zip and the template for AWS: STAGE=… [ARCHITECTURE=arm64|x86_64]
 	@$(PY) -m infra.package --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"
 

@@ -7,9 +7,14 @@ from typing import Final
 
 import msgspec
 
-_MACHINE: Final = re.compile(
-    r"bot|crawl|spider|preview|scan|slurp|fetch|monitor|headless|facebookexternalhit|whatsapp|telegram|slack|"
-    r"skypeuripreview|proofpoint|mimecast|barracuda|safelinks|curl|wget|python|httpx|okhttp|java/|go-http|libwww",
+_BROWSER: Final = re.compile(r"(?:Mozilla/\d\.\d|Opera/\d+\.\d+) \(")
+# `compatible` is how machines begin that would pass for a browser; two old browsers do too.
+_COMPATIBLE: Final = re.compile(r"Mozilla/5\.0 \(compatible;(?! ?(?:MSIE|Konqueror))")
+# Mail scanners, Office's and others' previews that the list of crawlers lacks; and whatever calls itself a bot, but for
+# phones by the maker Cubot.
+_MORE: Final = re.compile(
+    r"ms-office|msoffice|safelinks|proofpoint|barracuda|mimecast|url[ -]?preview|powershell|mmcrhead|"
+    r"(?<!cu)bot\b|crawler|spider",
     re.IGNORECASE,
 )
 
@@ -31,7 +36,15 @@ class Opens(msgspec.Struct, frozen=True):
 
 def visitor_of(method: str, user_agent: str, purpose: str) -> Visitor:
     """Tell what opens a link; in `purpose` (`Sec-Purpose`, `Purpose`, `X-Moz`) browsers say that they prefetch."""
-    looks = (
-        method == "HEAD" or not user_agent or "prefetch" in purpose.lower() or "preview" in purpose.lower()
-    )
-    return Visitor.MACHINE if looks or _MACHINE.search(user_agent) else Visitor.PERSON
+    looks = method == "HEAD" or "prefetch" in purpose.lower() or "preview" in purpose.lower()
+    return Visitor.MACHINE if looks or _is_machine(user_agent) else Visitor.PERSON
+
+
+def _is_machine(user_agent: str) -> bool:
+    """Tell whether no browser of a person's sends this: it does not begin as all of them do, or is a known crawler."""
+    if not _BROWSER.match(user_agent) or _COMPATIBLE.match(user_agent) or _MORE.search(user_agent):
+        return True
+    # Only now: most machines are known without it, and it is 30 KB.
+    from chalicelib.domain.crawlers import PATTERNS, TEXTS
+
+    return any(text in user_agent for text in TEXTS) or any(re.search(one, user_agent) for one in PATTERNS)

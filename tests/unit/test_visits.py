@@ -1,0 +1,40 @@
+"""Persons are told from machines by what they call themselves: only a count depends on it (P5)."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chalicelib.domain.visits import Visitor, visitor_of
+from infra.crawlers import COPY, text
+
+AGENTS = json.loads(Path(__file__).with_name("user_agents.json").read_text())
+MACHINES, PEOPLE = AGENTS["machines"], AGENTS["people"]
+
+
+@pytest.mark.parametrize("user_agent", MACHINES.values(), ids=MACHINES.keys())
+def test_previews_scanners_and_programs_are_machines(user_agent: str) -> None:
+    """A host reads "opened" as "my candidate has seen it": a preview in a chat must not say so."""
+    assert visitor_of("GET", user_agent, "") is Visitor.MACHINE
+
+
+@pytest.mark.parametrize("user_agent", PEOPLE.values(), ids=PEOPLE.keys())
+def test_browsers_are_people_also_those_within_apps(user_agent: str) -> None:
+    """A link in a message is mostly opened in the app's own browser, which names the app."""
+    assert visitor_of("GET", user_agent, "") is Visitor.PERSON
+
+
+@pytest.mark.parametrize(
+    ("method", "user_agent", "purpose"),
+    [
+        ("GET", "", ""), ("HEAD", PEOPLE["chrome"], ""), ("GET", PEOPLE["chrome"], "prefetch;prerender"),
+        ("GET", PEOPLE["safari"], "preview"), ("GET", "x" * 8000, ""),
+    ],
+)  # fmt: skip
+def test_what_only_looks_is_a_machine(method: str, user_agent: str, purpose: str) -> None:
+    assert visitor_of(method, user_agent, purpose) is Visitor.MACHINE
+
+
+def test_the_committed_copy_of_the_list_is_that_of_the_pinned_package() -> None:
+    """After an upgrade of crawler-user-agents: `make crawlers`."""
+    assert COPY.read_text() == text()
