@@ -10,7 +10,10 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, sync_playwright
 
-NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES: Final = (
+    "chromium-headless-shell",  # Debian's: half the CPU of the whole browser
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+)
 # Without the network flags Chromium looks for Google's hosts at every start.
 FLAGS: Final = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
