@@ -22,6 +22,7 @@ from chalicelib.domain.tokens import Keyring
 from chalicelib.domain.urls import booking_url, link_url
 from chalicelib.domain.visits import Opens
 from chalicelib.domain.webhooks import Webhook
+from chalicelib.service.redeem import Redeemed
 
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 """An RFC 3339 instant in UTC, e.g. `2026-11-21T09:00:00Z`."""
@@ -170,6 +171,15 @@ class BookingAnswer(_Answer, frozen=True):
     url: str | None
     created_at: Time
     cancelled_at: Time | None
+
+
+class BookedAnswer(_Answer, frozen=True):
+    """All that a repeat without an `Idempotency-Key` is told: that the time is booked."""
+
+    status: Literal["confirmed", "cancelled"]
+    start: Time
+    end: Time
+    title: str
 
 
 class BookingsAnswer(_Answer, frozen=True):
@@ -508,6 +518,19 @@ def booking_answer(booking: Booking, ring: Keyring, base_url: str) -> BookingAns
         url=booking_url(booking, ring, base_url),
         created_at=rfc3339(booking.created_at),
         cancelled_at=optional_time(booking.cancelled_at),
+    )
+
+
+def redeemed_answer(done: Redeemed, ring: Keyring, base_url: str) -> BookingAnswer | BookedAnswer:
+    """Return what a redeem gave as JSON has it: the booking, or of a repeat without a key that it is booked."""
+    if not done.only_confirmed:
+        return booking_answer(done.booking, ring, base_url)
+    booking = done.booking
+    return BookedAnswer(
+        status=booking.status.value,
+        start=rfc3339(booking.start),
+        end=rfc3339(booking.end),
+        title=booking.title,
     )
 
 

@@ -24,6 +24,7 @@ from chalicelib.pages.languages import Words, chosen, words
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
+KEY_FIELD: Final = "idempotencyKey"  # a form's own way to send an `Idempotency-Key`
 
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}\Z")
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?\Z")
@@ -174,13 +175,25 @@ class Call:
     def idempotency_key(self) -> str | None:
         """The `Idempotency-Key`, 1 to 255 printable ASCII characters, or None. Raises `InvalidRequestError`."""
         key = self.header("idempotency-key")
-        if key is None:
-            return None
-        if not _IDEMPOTENCY_KEY.match(key):
+        if key is not None and not is_idempotency_key(key):
             raise InvalidRequestError(
                 [FieldFault("", "the Idempotency-Key must be 1 to 255 printable ASCII characters")]
             )
         return key
+
+    def form_key(self, fields: Mapping[str, str]) -> str | None:
+        """Return the request's key by header or by a form's field `idempotencyKey`, or None.
+
+        Raises `InvalidRequestError` for one that is no key, and where both are given and differ.
+        """
+        header, field = self.idempotency_key, fields.get(KEY_FIELD)
+        if field is not None and not is_idempotency_key(field):
+            raise InvalidRequestError(
+                [FieldFault(f"/{KEY_FIELD}", "must be 1 to 255 printable ASCII characters")]
+            )
+        if header is not None and field is not None and header != field:
+            raise InvalidRequestError([FieldFault(f"/{KEY_FIELD}", "is not the header's Idempotency-Key")])
+        return header if header is not None else field
 
     @property
     def caller(self) -> Caller:
@@ -195,6 +208,11 @@ class Call:
         authorizer = self._request.context.get("authorizer") or {}
         key_id = authorizer.get("keyId")
         return Cause(f"key:{key_id}" if key_id else INVITEE, self.correlation_id)
+
+
+def is_idempotency_key(text: str) -> bool:
+    """Tell whether a text may be an `Idempotency-Key`: 1 to 255 printable ASCII characters."""
+    return bool(_IDEMPOTENCY_KEY.match(text))
 
 
 def whole_number(text: str, name: str) -> int:

@@ -44,8 +44,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     needs_key: bool
 
 
-Answer = type | str | None
-"""A struct for JSON, a media type for text, or nothing."""
+Answer = type | tuple[type, ...] | str | None
+"""A struct for JSON, or one of several; a media type for text; or nothing."""
 
 View = Callable[[Call], Reply]
 ShowError = Callable[[Call, AdmitOneError], Reply | None]

@@ -7,16 +7,17 @@ import msgspec
 
 from chalicelib import bootstrap
 from chalicelib.api.answers import (
+    BookedAnswer,
     BookingAnswer,
     OfferAnswer,
     OfferHost,
     OfferRecipient,
     SlotsAnswer,
-    booking_answer,
     optional_time,
+    redeemed_answer,
     slots_answer,
 )
-from chalicelib.api.call import FORM, JSON, Call
+from chalicelib.api.call import FORM, JSON, KEY_FIELD, Call, is_idempotency_key
 from chalicelib.api.dead_links import show_link_error
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import DEFAULT_RANGE, Instant, instant, when
@@ -45,7 +46,7 @@ from chalicelib.pages import invitee as pages
 from chalicelib.pages.languages import Words
 from chalicelib.service.note_open import note_open
 from chalicelib.service.open_link import OpenLink, open_link, slots_of
-from chalicelib.service.redeem import RedeemRequest, redeem
+from chalicelib.service.redeem import Redeemed, RedeemRequest, redeem
 
 # What a person can mend by choosing or typing again: the page comes back with all that was typed.
 _MENDABLE: Final = (
@@ -61,6 +62,8 @@ _NOTICES: Final[Mapping[type[AdmitOneError], str]] = {
     errors.SlotNotOfferedError: "pages.not-offered",
 }
 
+
+_KEY_BYTES: Final = 16  # of a form's request key: nobody can guess it
 
 invitee = invitee_door(__name__, show_link_error)
 
@@ -96,7 +99,7 @@ def get_slots(call: Call) -> Reply:
     "POST",
     "/s/{token}/redeem",
     body=RedeemBody,
-    answer=BookingAnswer,
+    answer=(BookingAnswer, BookedAnswer),
     status=201,
     keyed=True,
     media=(JSON, FORM),
@@ -105,42 +108,69 @@ def post_redeem(call: Call) -> Reply:
     """Book a slot: 201 with the booking, or 303 to its page for a form. The only thing that spends a link."""
     if call.media_type == FORM:
         return _redeem_form(call)
-    booking, replayed = _redeem(call, call.decode(RedeemBody))
-    document = booking_answer(booking, bootstrap.world().keyring(), base_url(call))
-    headers = {"Idempotent-Replayed": "true"} if replayed else {}
-    return json_reply(201, document, {"Location": _own_page(call, booking), **headers})
+    done = _redeem(call, call.decode(RedeemBody), call.idempotency_key)
+    return _redeemed_json(call, done)
 
 
-def _redeem(call: Call, body: RedeemBody) -> tuple[Booking, bool]:
+def _redeemed_json(call: Call, done: Redeemed) -> Reply:
+    document = redeemed_answer(done, bootstrap.world().keyring(), base_url(call))
+    headers = {"Idempotent-Replayed": "true"} if done.replayed else {}
+    if not done.only_confirmed:
+        headers["Location"] = _own_page(call, done.booking)
+    return json_reply(201, document, headers)
+
+
+def _redeem(call: Call, body: RedeemBody, key: str | None) -> Redeemed:
     request = RedeemRequest(
         start=instant(body.start, "/start"),
         time_zone=body.time_zone,
         invitee=body.invitee,
         answers=body.answers,
         location_index=body.location_index,
-        idempotency_key=call.idempotency_key,
+        idempotency_key=key,
         body_hash=hash_body(body),
         language=call.say.language,
     )
-    done = redeem(bootstrap.world(), call.path("token"), request, call.cause())
-    return done.booking, done.replayed
+    return redeem(bootstrap.world(), call.path("token"), request, call.cause())
 
 
 def _redeem_form(call: Call) -> Reply:
     fields = call.form()
     try:
-        booking, _ = _redeem(call, _form_body(fields))
+        done = _redeem(call, _form_body(fields), call.form_key(fields))
     except _MENDABLE as error:
         if not call.wants_html():
             raise
+        return _mend_reply(call, fields, error)
+    if not done.only_confirmed:
+        return Reply(303, headers={"Location": in_frame(call, _own_page(call, done.booking) + "?booked=1")})
+    if not call.wants_html():
+        return _redeemed_json(call, done)
+    booked = pages.BookedPage(
+        root=call.root, title=done.booking.title, start=done.booking.start, zone=done.booking.time_zone
+    )
+    reply = page_reply(call, 200, pages.booked_page(booked, call.say))
+    return Reply(reply.status, reply.body, {**reply.headers, "Idempotent-Replayed": "true"})
+
+
+def _mend_reply(call: Call, fields: dict[str, str], error: AdmitOneError) -> Reply:
+    """Return the booking page with what was typed and what was wrong; its key stays unless it has booked already."""
+    key = fields.pop(KEY_FIELD, "")
+    if isinstance(error, errors.IdempotencyKeyReusedError) or not is_idempotency_key(key):
+        key = ""
+    try:
         opened = open_link(bootstrap.world(), call.path("token"))
-        return _offer_reply(call, opened, STATUSES[type(error)], fields=fields, error=error)
-    return Reply(303, headers={"Location": in_frame(call, _own_page(call, booking) + "?booked=1")})
+    except errors.DeadLinkError:
+        if not isinstance(error, errors.IdempotencyKeyReusedError):
+            raise
+        # Sent again with other details, after the booking that used the link up: that one stands.
+        return page_reply(call, STATUSES[type(error)], pages.booked_page(None, call.say, root=call.root))
+    return _offer_reply(call, opened, STATUSES[type(error)], fields=fields, error=error, key=key)
 
 
 def _form_body(fields: dict[str, str]) -> RedeemBody:
     """Read a posted form as the JSON body it stands for. Raises `InvalidRequestError`, `InvalidValueError`."""
-    known = {"start", "timeZone", "invitee.name", "invitee.email", "location"}
+    known = {"start", "timeZone", "invitee.name", "invitee.email", "location", KEY_FIELD}
     require_known(fields, known, prefix="answers.")
     if not fields.get("start"):
         raise errors.InvalidValueError([FieldFault("/start", "Choose a time.")])
@@ -174,8 +204,12 @@ def _offer_reply(
     *,
     fields: dict[str, str] | None = None,
     error: AdmitOneError | None = None,
+    key: str = "",
 ) -> Reply:
-    """Return the booking page, after a failed booking with all that was typed and what was wrong."""
+    """Return the booking page, after a failed booking with all that was typed and what was wrong.
+
+    `key` is the form's request key; without one it is a fresh one: what this page books, it books once (P4).
+    """
     fields = dict(fields or {})
     offer, link = opened.offer, opened.link
     shown = shown_dates(
@@ -196,6 +230,7 @@ def _offer_reply(
     page = pages.OfferPage(
         root=call.root,
         action=in_frame(call, f"{call.root}s/{call.path('token')}/redeem"),
+        request_key=key or bootstrap.world().random_bytes(_KEY_BYTES).hex(),
         here=shown.here,
         title=offer.title,
         description=offer.description,

@@ -109,7 +109,7 @@ def _responses(route: Route, method: str) -> dict[str, Any]:
     if isinstance(route.answer, str):
         good["content"] = {route.answer: {"schema": {"type": "object" if route.answer == JSON else "string"}}}
     elif route.answer is not None:
-        good["content"] = {JSON: {"schema": {"$ref": _REF.format(name=route.answer.__name__)}}}
+        good["content"] = {JSON: {"schema": _answer_schema(route.answer)}}
     responses = {str(route.status): good}
     if FORM in route.media:
         responses["303"] = {"description": "Done, for a form: see `Location`."}
@@ -129,13 +129,24 @@ def _responses(route: Route, method: str) -> dict[str, Any]:
     return responses
 
 
+def _answer_schema(answer: type | tuple[type, ...]) -> dict[str, Any]:
+    if isinstance(answer, tuple):
+        return {"anyOf": [_answer_schema(kind) for kind in answer]}
+    return {"$ref": _REF.format(name=answer.__name__)}
+
+
 def _error_words(status: int) -> str:
     codes = sorted({kind.code for kind, number in STATUSES.items() if number == status})
     return "`type` ends in " + ", ".join(f"`{code}`" for code in codes) if codes else "A defect on our side."
 
 
 def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
-    kinds = {kind for route in routes for kind in (route.body, route.answer) if isinstance(kind, type)}
+    answers = [
+        kind
+        for route in routes
+        for kind in (route.answer if isinstance(route.answer, tuple) else (route.answer,))
+    ]
+    kinds = {kind for kind in (*(route.body for route in routes), *answers) if isinstance(kind, type)}
     _, components = msgspec.json.schema_components(sorted(kinds, key=lambda k: k.__name__), ref_template=_REF)
     for name, schema in components.items():
         for field, words in schema.get("properties", {}).items():

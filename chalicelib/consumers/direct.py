@@ -11,7 +11,7 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import LinkAnswer, LinkPageAnswer, LinksAnswer, booking_answer, link_answer
+from chalicelib.api.answers import LinkAnswer, LinkPageAnswer, LinksAnswer, link_answer, redeemed_answer
 from chalicelib.api.bulk import bulk_answer, require_answerable
 from chalicelib.api.problems import problem
 from chalicelib.consumers.payloads import GenerateEvent, ListEvent, RedeemEvent, RevokeEvent
@@ -143,7 +143,7 @@ def redeem_link(event: RedeemEvent, cause: Cause, context: Any) -> object:
     del context
     world = bootstrap.world()
     done = redeem_by(world, event, event.idempotency_key, cause)
-    return booking_answer(done.booking, world.keyring(), _base_url())
+    return redeemed_answer(done, world.keyring(), _base_url())
 
 
 @_answers("revoke_links", RevokeEvent)

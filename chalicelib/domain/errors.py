@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -19,6 +19,13 @@ class CellFault(FieldFault, frozen=True):
 
     line: int
     column: str | None
+
+
+# The same for whoever asks: it helps a client whose response was lost, and tells a stranger nothing (P4).
+_WHEN_USED: Final = (
+    "This link has already been used. If you made the booking and lost the response, "
+    "the confirmation was emailed to the invitee. Send an Idempotency-Key to make retries safe."
+)
 
 
 class AdmitOneError(Exception):
@@ -98,6 +105,9 @@ class DeadLinkError(AdmitOneError):
 class LinkUsedError(DeadLinkError):
     code = "link-used"
     title = "This link has already been used."
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or _WHEN_USED)
 
 
 class LinkExpiredError(DeadLinkError):

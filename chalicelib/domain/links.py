@@ -93,6 +93,16 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
             return LinkStatus.EXPIRED
         return self.stored_status
 
+    def may_come_back(self, now: datetime) -> bool:
+        """Return whether a link that is used would be active again once a booking of it is cancelled."""
+        expires = self.settings.expires_at
+        return (
+            self.stored_status is LinkStatus.USED
+            and self.settings.restore_use_on_cancel
+            and not self.rolling
+            and (expires is None or now < expires)
+        )
+
     @property
     def remaining_uses(self) -> int | None:
         """Bookings still to be had by count alone; None for unlimited."""

@@ -1,21 +1,32 @@
 """One attempt to redeem: what it would write, what makes two attempts the same, and how it can end (P1–P4)."""
 
 import hashlib
-from datetime import datetime
+import hmac
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
-from chalicelib.domain.bookings import Booking
+from chalicelib.domain.bookings import Booking, Invitee
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.emails import normalise_email
 from chalicelib.domain.links import Link
 
+KEYLESS_WINDOW: Final = timedelta(minutes=10)  # how long a request without a key may be repeated (P4)
+_ID_LETTERS: Final = 40
+
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What a committed redeem leaves behind, so that the same request again finds its booking."""
+    """What a committed redeem leaves behind, so that the same request again finds its booking.
+
+    From `ends_at` on it is as if it were gone, whether or not TTL has deleted it.
+    """
 
     booking_id: str
     body_hash: str
+    ends_at: datetime
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,17 +68,50 @@ class CellsTaken(msgspec.Struct, frozen=True):
 Outcome = Booked | AlreadyBooked | LinkRefused | CellsTaken
 
 
+class NormalBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request asks for, as far as a repeat has to be equal to it. `start` is an aware instant."""
+
+    start: datetime
+    time_zone: str
+    invitee: Invitee
+    answers: Mapping[str, str]
+    location_index: int | None
+
+
 def keyed_receipt_id(idempotency_key: str) -> str:
     """Return the receipt id of a request that carries an `Idempotency-Key`."""
-    return hashlib.sha256(b"key\x00" + idempotency_key.encode()).hexdigest()[:40]
+    return hashlib.sha256(b"key\x00" + idempotency_key.encode()).hexdigest()[:_ID_LETTERS]
 
 
-def keyless_receipt_id(start: datetime, email: str) -> str:
-    """Return the receipt id of a request without a key: the same start and person are the same request."""
-    person = f"{to_millis(start)}\x00{normalise_email(email)}"
-    return hashlib.sha256(b"keyless\x00" + person.encode()).hexdigest()[:40]
+def keyless_receipt_id(secret: bytes, link_id: str, body: NormalBody) -> str:
+    """Return the receipt id of a request without a key, which only an equal body by the same link has again.
+
+    Line ends, white space around and between words, how an address is written, and an answer that is empty or left out
+    make no difference. Without the `secret` nobody can tell from a receipt's id who booked (P7).
+    """
+    normal = [
+        to_millis(body.start),
+        body.time_zone,
+        _plain(body.invitee.name),
+        normalise_email(body.invitee.email),
+        sorted((name, _plain(text)) for name, text in body.answers.items() if text.strip()),
+        body.location_index or 0,
+    ]
+    message = b"keyless\x00" + link_id.encode() + b"\x00" + msgspec.json.encode(normal)
+    return hmac.new(secret, message, hashlib.sha256).hexdigest()[:_ID_LETTERS]
+
+
+def keyed_hash(secret: bytes, link_id: str, body_hash: str) -> str:
+    """Return the hash of a body as a receipt keeps it: without the `secret` no body can be tried against it (P7)."""
+    message = b"body\x00" + link_id.encode() + b"\x00" + body_hash.encode()
+    return hmac.new(secret, message, hashlib.sha256).hexdigest()
 
 
 def hash_body(body: object) -> str:
     """Return the hash by which two decoded bodies are told apart; key order and white space do not matter."""
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
+
+
+def _plain(text: str) -> str:
+    lines = (" ".join(line.split()) for line in text.strip().splitlines())
+    return unicodedata.normalize("NFC", "\n".join(lines))

@@ -32,12 +32,13 @@ _PROBLEMS: Final[Mapping[int, str]] = {
 
 
 class OfferPage(PickerPage, frozen=True, kw_only=True):
-    """The booking page of a live link.
+    """The booking page of a live link. What is sent with its `request_key` is booked once.
 
     Fields besides the picker's: `location` (an index), `invitee.name`, `invitee.email`, `answers.<id>`.
     `uses_left` None means unlimited. `expected_email` is the masked address that the link insists on.
     """
 
+    request_key: str
     description: str
     locations: Sequence[Location]
     expires_at: datetime | None = None
@@ -67,6 +68,15 @@ class DeadPage(msgspec.Struct, frozen=True, kw_only=True):
     opens_at: datetime | None = None
     zone: str = "UTC"
     ask: AskForm | None = None
+
+
+class BookedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is shown of a booking to whoever repeats its request without a key. `start` is UTC."""
+
+    root: str
+    title: str
+    start: datetime
+    zone: str
 
 
 class ProblemPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +118,27 @@ def dead_page(view: DeadPage, say: Words) -> str:
         sentence=sentence,
         next_step=next_step,
         ask=view.ask,
+    )
+
+
+def booked_page(view: BookedPage | None, say: Words, *, root: str = "") -> str:
+    """Return the page that says that a booking stands, and where its confirmation is; without `view` not which."""
+    sentence: str
+    if view is None:
+        heading, sentence = say("pages.stands"), say("pages.stands.why")
+    else:
+        moment = moment_html(view.start, view.zone, say)
+        heading = say("pages.repeat")
+        sentence = say.html("pages.repeat.why", title=view.title, when=moment)
+    return render(
+        "message.html",
+        root=view.root if view else root,
+        say=say,
+        problem=None if view else "idempotency-key-reused",
+        heading=heading,
+        sentence=sentence,
+        next_step=say("pages.repeat.next"),
+        ask=None,
     )
 
 

@@ -64,7 +64,7 @@ def answer_link_request(
             raise ConflictError("This link's event type was deleted.")
         chosen = _chosen(world, old, mail_to)
         answers = msgspec.structs.replace(request, mail_to=chosen)
-        written = put_in_place(world, old, fresh_id, cause, now=world.now(), answers=answers)
+        written = put_in_place(world, old, fresh_id, cause, answers=answers)
         return (written, chosen) if written else None
 
     link, chosen = until_decided(world, attempt)

@@ -21,34 +21,40 @@ def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
     world.require_open()
 
     def attempt() -> Booking | None:
-        booking, now = find(), world.now()
+        booking = find()
         if booking.status is BookingStatus.CANCELLED:
             return booking
+        link = world.store.links.read(booking.link_id)
+        may_restore = _may_restore(world, link)
+        # After the last read: what has begun, or expired, by now is treated so.
+        now = world.now()
         if booking.start <= now:
             raise ConflictError("This booking has begun; it can't be cancelled any more.")
         cancelled = msgspec.structs.replace(
             booking, status=BookingStatus.CANCELLED, cancelled_at=now, sequence=booking.sequence + 1
         )
-        restored = _restored(world, world.store.links.read(booking.link_id), now)
+        restored = _restored(link, now) if link is not None and may_restore else None
         return cancelled if world.store.bookings.cancel(cancelled, restored, cause) else None
 
     return until_decided(world, attempt)
 
 
-def _restored(world: World, link: Link | None, now: datetime) -> Link | None:
-    """Return the link with one use given back, or None where its policy or its state says no.
+def _may_restore(world: World, link: Link | None) -> bool:
+    """Return whether the policy of a link gives a use back, whatever the clock says.
 
-    Never on a deleted, revoked or expired link, nor on one of an archived event type, nor on a rolling one,
-    whose successor is out already.
+    Never to a deleted link, nor one of an archived event type, nor a rolling one, whose successor is out already.
     """
     if link is None or not link.settings.restore_use_on_cancel or link.rolling or link.usage_count < 1:
-        return None
+        return False
+    event_type = world.store.event_types.read(link.event_type_id)
+    return event_type is not None and not event_type.archived
+
+
+def _restored(link: Link, now: datetime) -> Link | None:
+    """Return the link with one use given back, or None for one that is revoked or expired."""
     expires = link.settings.expires_at
     dead_by_clock = expires is not None and expires <= now
     if link.status_at(now) not in (LinkStatus.ACTIVE, LinkStatus.USED) or dead_by_clock:
-        return None
-    event_type = world.store.event_types.read(link.event_type_id)
-    if event_type is None or event_type.archived:
         return None
     return msgspec.structs.replace(
         link,

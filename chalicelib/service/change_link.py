@@ -42,9 +42,11 @@ def change_link(
 
 
 def _changed(world: World, link: Link, settings: LinkSettings) -> Link:
-    now = world.now()
-    status = link.status_at(now)
     before = link.settings
+    new_overrides = settings.overrides != before.overrides
+    event_type = world.store.event_types.read(link.event_type_id) if new_overrides else None
+    now = world.now()  # P3: after the last read
+    status = link.status_at(now)
     only_words = msgspec.structs.replace(before, label=settings.label, metadata=settings.metadata) == settings
     if status is not LinkStatus.ACTIVE and not only_words:
         raise ConflictError(f"A link that is {status} can't be changed, but for its label and metadata.")
@@ -55,8 +57,7 @@ def _changed(world: World, link: Link, settings: LinkSettings) -> Link:
     most = settings.max_usage_count
     if most is not None and most != before.max_usage_count:
         rules.at("maxUsageCount").require(most >= link.usage_count, "must not be below usageCount")
-    if settings.overrides != before.overrides:
-        event_type = world.store.event_types.read(link.event_type_id)
+    if new_overrides:
         if event_type is None:
             raise NotFoundError
         check_overrides(

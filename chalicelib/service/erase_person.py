@@ -1,4 +1,4 @@
-"""Erase the person from a booking: the record stays, name, email and answers go."""
+"""Erase the person from a booking: the record stays; name, email, answers and what was hashed of them go."""
 
 import msgspec
 
@@ -14,7 +14,7 @@ def erase_person(world: World, find: FindBooking, cause: Cause) -> Booking:
 
     def attempt() -> Booking | None:
         booking = find()
-        if booking.invitee is None and not booking.answers:
+        if booking.invitee is None and not booking.answers and booking.keyless_receipt_id is None:
             return booking
         erased = msgspec.structs.replace(booking, invitee=None, answers={}, sequence=booking.sequence + 1)
         return erased if world.store.bookings.erase(erased, cause) else None

@@ -101,9 +101,9 @@ def _open(world: World, event_type: EventType, request: GenerateRequest, key: st
     kept = world.store.batches.read(event_type.host_id, key, now=world.now())
     if kept is None:
         # Only what is asked for the first time is held against the clock: a repeat may come after the expiry.
-        _check(request, event_type, now=world.now())
-        seed = world.random_bytes(SEED_BYTES).hex()
         now = world.now()
+        _check(request, event_type, now=now)
+        seed = world.random_bytes(SEED_BYTES).hex()
         fresh = Batch(body_hash=request.body_hash, seed=seed, created_at=now, size=len(request.links))
         opening = partial(
             world.store.batches.open, event_type.host_id, key, fresh, cause, queued=request.queued
@@ -117,6 +117,7 @@ def _open(world: World, event_type: EventType, request: GenerateRequest, key: st
 
 
 def _generate_once(world: World, event_type: EventType, request: GenerateRequest, cause: Cause) -> Generated:
+    world.keyring()  # it may be slow once; what is made is dated, and held against the clock, after that
     now = world.now()
     _check(request, event_type, now=now)
     seed = world.random_bytes(SEED_BYTES).hex()

@@ -15,7 +15,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.event_types import EventSettings, EventType, check_event_settings, slug_of
 from chalicelib.domain.ids import EVENT_TYPE, ID_BYTES, is_id, make_id
-from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.links import Link, LinkStatus
 from chalicelib.domain.listings import Entry, LinkFilter, read_cursor
 from chalicelib.domain.rules import Rules
 from chalicelib.service.contention import until_decided
@@ -140,7 +140,11 @@ def _has_live_link(world: World, event_type: EventType) -> bool:
 
 
 def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
-    """Mark every live link revoked, so that lists say so too. Redeem refuses them all already."""
+    """Mark every live link revoked, so that lists say so too. Redeem refuses them all already.
+
+    So are the used ones that a cancel could give a use back to, as far as there is time: to a link of an archived event
+    type no cancel does.
+    """
     where = LinkFilter(host_id=event_type.host_id, event_type_id=event_type.event_type_id)
     give_up = world.now() + REVOKE_TIME
     before: str | None = None
@@ -152,8 +156,21 @@ def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
                 retry_after=1,
             )
         for link in world.store.links.read_many([entry.item_id for entry in entries]):
-            world.store.links.revoke(link, cause, now=world.now())
+            _revoke(world, link, cause)
         before = entries[-1].sort
+    before = None
+    while entries := world.store.links.entries(where, LinkStatus.USED, before, REVOKE_PAGE):
+        for link in world.store.links.read_many([entry.item_id for entry in entries]):
+            if world.now() > give_up:
+                return
+            if link.may_come_back(world.now()):
+                _revoke(world, link, cause)
+        before = entries[-1].sort
+
+
+def _revoke(world: World, link: Link, cause: Cause) -> None:
+    """Revoke a link unless it died meanwhile, with the clock of each try."""
+    until_decided(world, lambda: (world.store.links.revoke(link, cause, now=world.now()),))
 
 
 def find_event_type(world: World, caller: Caller, event_type_id: str) -> EventType:

@@ -19,7 +19,7 @@ from chalicelib.service.ports import World
 
 
 class MovableBooking(msgspec.Struct, frozen=True):
-    """A booking that may still be moved, with what decides where to."""
+    """A booking that may still be moved, with what decides where to. `now` is when that was read."""
 
     booking: Booking
     offer: EventSettings
@@ -40,12 +40,20 @@ def move_booking(world: World, find: FindBooking, start: datetime, cause: Cause)
     world.require_open()
 
     def attempt() -> Booking | None:
-        booking, now = find(), world.now()
-        _require_movable(booking, now)
+        booking = find()
+        _require_movable(booking, world.now())
         if booking.start == start:
             return booking
-        moved = _moved(_movable(world, booking, now), start)
-        written = world.store.bookings.move(booking, moved, cause)
+        movable = _movable(world, booking)
+        moved = _moved(movable, start)
+
+        def check() -> None:
+            now = world.now()
+            _require_movable(booking, now)
+            _require_offered(movable, start, now)
+
+        check()
+        written = world.store.bookings.move(booking, moved, cause, check=check)
         if written is False:
             # P4: what holds the time may be this very booking, moved there since by the same request, sent twice.
             if find().sequence != booking.sequence:
@@ -62,9 +70,9 @@ def movable_booking(world: World, find: FindBooking) -> MovableBooking:
     Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `SlotNotOfferedError` when nothing
     is on offer to it any more.
     """
-    booking, now = find(), world.now()
-    _require_movable(booking, now)
-    return _movable(world, booking, now)
+    booking = find()
+    _require_movable(booking, world.now())
+    return _movable(world, booking)
 
 
 def slots_to_move_to(world: World, movable: MovableBooking, start: datetime, end: datetime) -> list[Slot]:
@@ -85,14 +93,14 @@ def _require_movable(booking: Booking, now: datetime) -> None:
         raise ConflictError("This booking has begun; it can't be moved any more.")
 
 
-def _movable(world: World, booking: Booking, now: datetime) -> MovableBooking:
+def _movable(world: World, booking: Booking) -> MovableBooking:
     """Return what holds for this booking: the event type's settings, the link's overrides, the booked length."""
     event_type, host = world.store.event_types.read_with_host(booking.event_type_id, booking.host_id)
     if event_type is None or host is None:
         raise SlotNotOfferedError
     link = world.store.links.read(booking.link_id)
     offer = offer_of(event_type.settings, link.settings.overrides if link else booking.overrides)
-    return MovableBooking(booking, _as_long_as_booked(offer, booking), host, now)
+    return MovableBooking(booking, _as_long_as_booked(offer, booking), host, world.now())
 
 
 def _as_long_as_booked(offer: EventSettings, booking: Booking) -> EventSettings:
@@ -108,10 +116,13 @@ def _as_long_as_booked(offer: EventSettings, booking: Booking) -> EventSettings:
     )
 
 
+def _require_offered(movable: MovableBooking, start: datetime, now: datetime) -> None:
+    if not is_offered(movable.offer, start, now=now, time_off=movable.host.settings.time_off):
+        raise SlotNotOfferedError
+
+
 def _moved(movable: MovableBooking, start: datetime) -> Booking:
     offer = movable.offer
-    if not is_offered(offer, start, now=movable.now, time_off=movable.host.settings.time_off):
-        raise SlotNotOfferedError
     occupied_from, occupied_to = occupied_span(offer, start)
     return msgspec.structs.replace(
         movable.booking,

@@ -40,7 +40,9 @@ from chalicelib.domain.redeeming import (
     Booked,
     CellsTaken,
     LinkRefused,
+    NormalBody,
     Receipt,
+    keyed_hash,
     keyed_receipt_id,
     keyless_receipt_id,
 )
@@ -80,10 +82,27 @@ class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Redeemed(msgspec.Struct, frozen=True):
-    """The booking as it now stands; `replayed` when an earlier, same request made it."""
+    """The booking as it now stands; `replayed` when an earlier, same request made it.
+
+    Of one that is `only_confirmed` the caller is told that it is booked and when, and nothing else (P4): whoever
+    repeats a request without a key shows that they know its body, not that they made it.
+    """
 
     booking: Booking
     replayed: bool
+    only_confirmed: bool = False
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A request, the id of its receipt, and the hash by which the receipt knows its body.
+
+    `tried` are the ids of the bookings that this very call has tried to write: a receipt for one of them is its own.
+    """
+
+    request: RedeemRequest
+    receipt_id: str
+    body_hash: str
+    tried: set[str] = msgspec.field(default_factory=set)
 
 
 def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Redeemed:
@@ -99,7 +118,7 @@ def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Re
     claim = read_token(world.keyring(), Purpose.LINK, token)
     if claim is None:
         raise NotFoundError
-    return _redeem(world, make_id(LINK, claim.raw_id), request, cause)
+    return _redeem(world, make_id(LINK, claim.raw_id), claim.key_id, request, cause)
 
 
 def redeem_for_host(
@@ -109,35 +128,31 @@ def redeem_for_host(
 
     Unknown, deleted, or another's: `NotFoundError`, all alike (P9).
     """
-    read_link(world, caller, link_id)
-    return _redeem(world, link_id, request, cause)
+    link = read_link(world, caller, link_id)
+    return _redeem(world, link_id, link.key_id, request, cause)
 
 
-def _redeem(world: World, link_id: str, request: RedeemRequest, cause: Cause) -> Redeemed:
+def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cause: Cause) -> Redeemed:
     world.require_open()
     rules = Rules()
     check_invitee(request.invitee, request.time_zone, rules)
     rules.enforce()
     request = msgspec.structs.replace(request, start=as_instant(request.start))
-    if request.idempotency_key is None:
-        receipt_id = keyless_receipt_id(request.start, request.invitee.email)
-    else:
-        receipt_id = keyed_receipt_id(request.idempotency_key)
-
+    asked = _asked(world, link_id, key_id, request)
     seen: list[Link] = []
 
     def attempt() -> Redeemed | None:
-        link, receipt = world.store.bookings.read_link_and_receipt(link_id, receipt_id, now=world.now())
-        if receipt is not None:
-            return _replay(world, receipt, request)
+        link, receipt = world.store.bookings.read_link_and_receipt(link_id, asked.receipt_id)
+        if receipt is not None and receipt.ends_at > world.now():
+            return _replay(world, receipt, asked)
         try:
             if link is None:
                 raise LinkDeletedError
             seen.append(link)
-            return _book(world, link, request, receipt_id, cause)
+            return _book(world, link, asked, cause)
         except (DeadLinkError, SlotTakenError) as refusal:
-            receipt = _receipt_after_all(world, link_id, link, receipt_id, refusal)
-            return None if receipt is None else _replay(world, receipt, request)
+            receipt = _receipt_after_all(world, link_id, link, asked, refusal)
+            return None if receipt is None else _replay(world, receipt, asked)
 
     try:
         return until_decided(world, attempt)
@@ -147,8 +162,29 @@ def _redeem(world: World, link_id: str, request: RedeemRequest, cause: Cause) ->
         raise
 
 
+def _asked(world: World, link_id: str, key_id: int, request: RedeemRequest) -> _Asked:
+    """Return a request with its receipt's id, and the hash by which its receipt knows its body.
+
+    Both are made with the signing key that the link carries, which stays in the ring for as long as the link is good:
+    a key that is rotated between two tries does not part them, and a dump of the table lets nobody try addresses.
+    """
+    ring = world.keyring()
+    secret = ring.keys.get(key_id, ring.keys[ring.current])
+    body_hash = keyed_hash(secret, link_id, request.body_hash)
+    if request.idempotency_key is not None:
+        return _Asked(request, keyed_receipt_id(request.idempotency_key), body_hash)
+    body = NormalBody(
+        start=request.start,
+        time_zone=request.time_zone,
+        invitee=request.invitee,
+        answers=request.answers,
+        location_index=request.location_index,
+    )
+    return _Asked(request, keyless_receipt_id(secret, link_id, body), body_hash)
+
+
 def _receipt_after_all(
-    world: World, link_id: str, link: Link | None, receipt_id: str, refusal: AdmitOneError
+    world: World, link_id: str, link: Link | None, asked: _Asked, refusal: AdmitOneError
 ) -> Receipt | None:
     """Return the receipt of a request that was to be refused; None: start again. Raises `refusal` where it holds.
 
@@ -158,9 +194,11 @@ def _receipt_after_all(
     """
     bookings, again = world.store.bookings, link
     if isinstance(refusal, DeadLinkError):
-        again, receipt = bookings.read_link_and_receipt(link_id, receipt_id, now=world.now())
+        again, receipt = bookings.read_link_and_receipt(link_id, asked.receipt_id)
     else:
-        receipt = bookings.read_receipt(link_id, receipt_id, now=world.now())
+        receipt = bookings.read_receipt(link_id, asked.receipt_id)
+    if receipt is not None and receipt.ends_at <= world.now():
+        receipt = None
     if receipt is None and again == link:
         raise refusal
     return receipt
@@ -171,23 +209,24 @@ def _note_denial(world: World, link: Link, refusal: AdmitOneError, cause: Cause)
         world.store.history.deny(link, refusal.code, cause, now=world.now())
 
 
-def _book(world: World, link: Link, request: RedeemRequest, receipt_id: str, cause: Cause) -> Redeemed | None:
+def _book(world: World, link: Link, asked: _Asked, cause: Cause) -> Redeemed | None:
     """Plan the booking and write it; None means the link changed meanwhile and is still good: start again."""
-    booking = _plan(world, link, request, receipt_id)
+    booking = _plan(world, link, asked)
     attempt = Attempt(
         link=link,
-        successor=_successor(world, link, booking.created_at) if link.rolling else None,
+        successor=_successor(world, link, booking) if link.rolling else None,
         booking=booking,
-        receipt_id=receipt_id,
-        body_hash=request.body_hash,
+        receipt_id=asked.receipt_id,
+        body_hash=asked.body_hash,
         now=booking.created_at,
-        queued=request.queued,
+        queued=asked.request.queued,
     )
+    asked.tried.add(booking.booking_id)
     match world.store.bookings.book(attempt, cause):
         case Booked():
             return Redeemed(booking, replayed=False)
         case AlreadyBooked(receipt):
-            return _replay(world, receipt, request)
+            return _replay(world, receipt, asked)
         case CellsTaken():
             raise SlotTakenError
         case LinkRefused(found):
@@ -197,12 +236,10 @@ def _book(world: World, link: Link, request: RedeemRequest, receipt_id: str, cau
             return None
 
 
-def _plan(world: World, link: Link, request: RedeemRequest, receipt_id: str) -> Booking:
+def _plan(world: World, link: Link, asked: _Asked) -> Booking:
     """Return the booking this request would make now, or raise why it may not be made."""
-    now = world.now()
-    refusal = link.refusal_at(now)
-    if refusal is not None:
-        raise refusal
+    request = asked.request
+    _require_alive(link, world.now())
     check_recipient_matches(link.settings.recipient, request.invitee.email)
     event_type, host = world.store.event_types.read_with_host(link.event_type_id, link.host_id)
     if event_type is None or host is None or event_type.archived:
@@ -212,6 +249,10 @@ def _plan(world: World, link: Link, request: RedeemRequest, receipt_id: str) -> 
     check_answers(request.answers, offer.questions, rules.at("answers"))
     location = choose_location(offer.locations, request.location_index, rules.at("locationIndex"))
     rules.enforce()
+    key_id = world.keyring().current
+    # P3: the last wait before the write is over, so this is the clock that the write is conditioned on.
+    now = world.now()
+    _require_alive(link, now)
     if not is_offered(offer, request.start, now=now, time_off=host.settings.time_off):
         raise SlotNotOfferedError
     occupied_from, occupied_to = occupied_span(offer, request.start)
@@ -220,7 +261,7 @@ def _plan(world: World, link: Link, request: RedeemRequest, receipt_id: str) -> 
         link_id=link.link_id,
         host_id=link.host_id,
         event_type_id=link.event_type_id,
-        key_id=world.keyring().current,
+        key_id=key_id,
         title=offer.title,
         start=request.start,
         end=request.start + timedelta(minutes=offer.duration_minutes),
@@ -235,21 +276,33 @@ def _plan(world: World, link: Link, request: RedeemRequest, receipt_id: str) -> 
         external_id=link.settings.external_id,
         metadata=link.settings.metadata,
         language=request.language,
-        keyless_receipt_id=None if request.idempotency_key is not None else receipt_id,
+        keyless_receipt_id=None if request.idempotency_key is not None else asked.receipt_id,
     )
 
 
-def _successor(world: World, link: Link, now: datetime) -> Link:
+def _require_alive(link: Link, now: datetime) -> None:
+    refusal = link.refusal_at(now)
+    if refusal is not None:
+        raise refusal
+
+
+def _successor(world: World, link: Link, booking: Booking) -> Link:
     # The id is fresh randomness, so whoever holds this link's token learns nothing of the next one's.
     link_id = make_id(LINK, world.random_bytes(ID_BYTES))
-    return fresh_link(link, link_id=link_id, key_id=world.keyring().current, now=now, rolling=True)
+    return fresh_link(link, link_id=link_id, key_id=booking.key_id, now=booking.created_at, rolling=True)
 
 
-def _replay(world: World, receipt: Receipt, request: RedeemRequest) -> Redeemed:
-    """Return the booking an earlier, same request made, as it now stands."""
-    if request.idempotency_key is not None and receipt.body_hash != request.body_hash:
+def _replay(world: World, receipt: Receipt, asked: _Asked) -> Redeemed | None:
+    """Return the booking an earlier, same request made, as it now stands; or this one, its reply lost on the way to us.
+
+    None for a keyless one whose booking was moved, cancelled or erased between the two reads: it is a new request then.
+    """
+    keyless, own = asked.request.idempotency_key is None, receipt.booking_id in asked.tried
+    if not keyless and receipt.body_hash not in (asked.body_hash, asked.request.body_hash):
         raise IdempotencyKeyReusedError
     booking = world.store.bookings.read(receipt.booking_id)
     if booking is None:
         raise LinkUsedError  # the record's own retention ended before its receipt's
-    return Redeemed(booking, replayed=True)
+    if keyless and booking.keyless_receipt_id != asked.receipt_id:
+        return None
+    return Redeemed(booking, replayed=not own, only_confirmed=keyless and not own)

@@ -11,9 +11,10 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.envelopes import Envelope
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.events import EventType
-from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.links import Link, LinkStatus
 from chalicelib.domain.listings import LinkFilter
 from chalicelib.domain.redoing import ABOUT_LINKS, missing, redone_booking, redone_link, tells_all
+from chalicelib.service.contention import until_decided
 from chalicelib.service.paging import stream
 from chalicelib.service.ports import World
 
@@ -106,9 +107,16 @@ def _revoke(world: World, link_ids: list[str]) -> list[str]:
     revoked = []
     for link_id in link_ids:
         link = world.store.links.read(link_id)
-        if link is not None and world.store.links.revoke(link, cause, now=world.now()) is not None:
+        if link is None:
+            continue
+        ended = until_decided(world, partial(_revoke_one, world, link, cause))
+        if ended[0] is not None:
             revoked.append(link_id)
     return revoked
+
+
+def _revoke_one(world: World, link: Link, cause: Cause) -> tuple[Link | None]:
+    return (world.store.links.revoke(link, cause, now=world.now()),)
 
 
 def _hosts(world: World) -> list[str]:

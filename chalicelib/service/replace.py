@@ -1,7 +1,5 @@
 """Replace a link: a fresh one with the same settings, the old one revoked in the same transaction."""
 
-from datetime import datetime
-
 import msgspec
 
 from chalicelib.domain.api_keys import Caller
@@ -42,11 +40,10 @@ def replace_link(
         event_type = world.store.event_types.read(old.event_type_id)
         if event_type is None or event_type.archived:
             raise ConflictError("This link's event type was deleted.")
-        now = world.now()
         keyed = None
         if idempotency_key is not None:
             key = f"replace\x00{link_id}\x00{idempotency_key}"
-            mine = Batch(body_hash="replace", seed=seed, created_at=now, size=1)
+            mine = Batch(body_hash="replace", seed=seed, created_at=world.now(), size=1)
             keyed = KeyedBatch(key, world.store.batches.open(old.host_id, key, mine, cause, queued=queued))
             if keyed.batch.chunks_done:
                 return _made_before(world, keyed.batch)
@@ -55,7 +52,7 @@ def replace_link(
         if tried and keyed is None and (made := world.store.links.read(fresh_id)):
             return made
         tried = True
-        return put_in_place(world, old, fresh_id, cause, now=now, keyed=keyed)
+        return put_in_place(world, old, fresh_id, cause, keyed=keyed)
 
     return until_decided(world, attempt)
 
@@ -66,7 +63,6 @@ def put_in_place(
     fresh_id: str,
     cause: Cause,
     *,
-    now: datetime,
     keyed: KeyedBatch | None = None,
     answers: LinkRequest | None = None,
 ) -> Link | None:
@@ -76,7 +72,9 @@ def put_in_place(
     """
     seen = world.store.rolling_links.read(old.event_type_id) if old.rolling else None
     rolling = old.rolling and seen == old.link_id
-    fresh = fresh_link(old, link_id=fresh_id, key_id=world.keyring().current, now=now, rolling=rolling)
+    key_id = world.keyring().current
+    now = world.now()  # P3: after the last read, for the write is conditioned on it
+    fresh = fresh_link(old, link_id=fresh_id, key_id=key_id, now=now, rolling=rolling)
     if answers is not None:
         fresh = msgspec.structs.replace(fresh, settings=answered_settings(fresh.settings, answers))
     if rolling:

@@ -29,9 +29,9 @@ class BulkResult(msgspec.Struct, frozen=True):
 
 
 def revoke_link(world: World, caller: Caller, link_id: str, cause: Cause) -> Link:
-    """Revoke an active link and return it; one already revoked is returned as it is.
+    """Revoke a link that is active, or used and may come back by a cancel, and return it; a revoked one as it is.
 
-    Raises `NotFoundError`; `ConflictError` for a used or expired link, which nobody can book by anyway.
+    Raises `NotFoundError`; `ConflictError` for another used link or an expired one, which nobody can book by anyway.
     """
 
     def attempt() -> Link | None:
@@ -40,7 +40,7 @@ def revoke_link(world: World, caller: Caller, link_id: str, cause: Cause) -> Lin
         status = link.status_at(now)
         if status is LinkStatus.REVOKED:
             return link
-        if status is not LinkStatus.ACTIVE:
+        if status is not LinkStatus.ACTIVE and not link.may_come_back(now):
             raise ConflictError(f"This link is already {status}.")
         return world.store.links.revoke(link, cause, now=now)
 

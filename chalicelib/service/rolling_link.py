@@ -50,7 +50,8 @@ def renew_rolling_link(
         tried = True
         seen = world.store.rolling_links.read(event_type_id)
         old = world.store.links.read(seen) if seen else None
-        now = world.now()
+        key_id = world.keyring().current
+        now = world.now()  # P3: after the last read
         settings = edit(renewed_settings(old.settings, old.created_at, now) if old else LinkSettings())
         rules = Rules()
         check_link_settings(settings, rules, now=now)
@@ -61,7 +62,7 @@ def renew_rolling_link(
             link_id=fresh_id,
             host_id=event_type.host_id,
             event_type_id=event_type_id,
-            key_id=world.keyring().current,
+            key_id=key_id,
             settings=settings,
             created_at=now,
             rolling=True,

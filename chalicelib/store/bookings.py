@@ -1,6 +1,6 @@
 """Bookings in the table, and the redeem: one transaction that books, counts, and takes the time (ADR 0003)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -10,13 +10,14 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.clock import to_millis
+from chalicelib.domain.clock import from_millis, to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.links import Link, LinkStatus
 from chalicelib.domain.listings import BookingFilter, Entry
 from chalicelib.domain.occupancy import cells_by_day
 from chalicelib.domain.offers import NO_OVERRIDES
 from chalicelib.domain.redeeming import (
+    KEYLESS_WINDOW,
     AlreadyBooked,
     Attempt,
     Booked,
@@ -66,16 +67,14 @@ class Bookings:
         item = self._table.get(BookingItem, booking_key(booking_id))
         return booking_of(item) if item else None
 
-    def read_link_and_receipt(
-        self, link_id: str, receipt_id: str, *, now: datetime
-    ) -> tuple[Link | None, Receipt | None]:
+    def read_link_and_receipt(self, link_id: str, receipt_id: str) -> tuple[Link | None, Receipt | None]:
         """Return a link and the receipt of one request of it, as they stand now, in one round trip."""
         link_at, receipt_at = link_key(link_id), receipt_key(link_id, receipt_id)
         found = self._table.get_many([link_at, receipt_at])
         link, receipt = found.get(link_at), found.get(receipt_at)
         return (
             link_of(LinkItem.from_raw_data(link)) if link else None,
-            _in_force(ReceiptItem.from_raw_data(receipt), now) if receipt else None,
+            receipt_of(ReceiptItem.from_raw_data(receipt)) if receipt else None,
         )
 
     def book(self, attempt: Attempt, cause: Cause) -> Outcome:
@@ -105,7 +104,7 @@ class Bookings:
         stays counted. Returns False when booking or link changed since they were read: read anew and repeat.
         """
         transaction = self._table.transaction()
-        self._forget_receipt(transaction, booking)
+        booking = self._without_receipt(transaction, booking)
         if restored is not None:
             same = Path("sequence") == restored.sequence - 1
             transaction.put(self._links.item_of(restored, cause), same)
@@ -113,24 +112,31 @@ class Bookings:
         self._days.free(transaction, booking.host_id, booking.occupied, cause)
         return transaction.committed()
 
-    def move(self, booking: Booking, moved: Booking, cause: Cause) -> bool | None:
+    def move(
+        self, booking: Booking, moved: Booking, cause: Cause, *, check: Callable[[], None]
+    ) -> bool | None:
         """Write a moved booking and swap its time, together or not at all; the link is not touched (P8).
 
+        `check` is called between the last read and the write: what it raises is raised, and nothing is written.
         Returns True when it is written; False when the new time is taken; None when something changed since it
         was read, so that it should be read anew and repeated.
         """
         transaction = self._table.transaction()
-        self._forget_receipt(transaction, booking)
-        moved = msgspec.structs.replace(moved, keyless_receipt_id=None)
+        moved = self._without_receipt(transaction, moved)
         self._rewrite(transaction, moved, cause)
         if not self._days.swap(transaction, booking.host_id, booking.occupied, moved.occupied, cause):
             return False
+        check()
         # A refused day was read as free, or is asked for cells alone: the next attempt reads and tells which.
         return True if transaction.committed() else None
 
     def erase(self, booking: Booking, cause: Cause) -> bool:
-        """Write a booking whose person was erased; return False when it changed since it was read."""
+        """Write a booking whose person was erased, and delete what would know them by their request's hash.
+
+        Returns False when it changed since it was read.
+        """
         transaction = self._table.transaction()
+        booking = self._without_receipt(transaction, booking)
         self._rewrite(transaction, booking, cause)
         return transaction.committed()
 
@@ -154,10 +160,10 @@ class Bookings:
         partition = f"LINK#{where.link_id}#BOOKING"
         return self._entries(BY_REFERENCE, partition, where, place, limit, newest_first=newest_first)
 
-    def read_receipt(self, link_id: str, receipt_id: str, *, now: datetime) -> Receipt | None:
+    def read_receipt(self, link_id: str, receipt_id: str) -> Receipt | None:
         """Return the receipt of one request, as it stands now, or None."""
         item = self._table.get(ReceiptItem, receipt_key(link_id, receipt_id))
-        return _in_force(item, now) if item else None
+        return receipt_of(item) if item else None
 
     def read_many(self, booking_ids: Sequence[str]) -> list[Booking]:
         """Return the bookings that exist, in the order asked."""
@@ -186,10 +192,15 @@ class Bookings:
         transaction.put(self.item_of(booking, cause), Path("sequence") == booking.sequence - 1)
 
     @staticmethod
-    def _forget_receipt(transaction: Transaction, booking: Booking) -> None:
-        # P4: a keyless repeat of a request whose booking was cancelled or moved is a new request.
-        if booking.keyless_receipt_id is not None:
-            transaction.delete(receipt_key(booking.link_id, booking.keyless_receipt_id))
+    def _without_receipt(transaction: Transaction, booking: Booking) -> Booking:
+        """Add to a transaction the deletion of a booking's keyless receipt; return the booking without its id.
+
+        P4: a keyless repeat of a request whose booking was cancelled, moved or erased is a new request.
+        """
+        if booking.keyless_receipt_id is None:
+            return booking
+        transaction.delete(receipt_key(booking.link_id, booking.keyless_receipt_id))
+        return msgspec.structs.replace(booking, keyless_receipt_id=None)
 
     @staticmethod
     def _outcome_of(refused: TransactionRefused, attempt: Attempt) -> Outcome:
@@ -238,16 +249,21 @@ class Bookings:
 
     def _receipt_item(self, attempt: Attempt, cause: Cause) -> ReceiptItem:
         pk, sk = receipt_key(attempt.link.link_id, attempt.receipt_id)
-        kept = self._retention.queued if attempt.queued else self._retention.receipt
         return ReceiptItem(
             pk,
             sk,
             body_hash=attempt.body_hash,
             booking_id=attempt.booking.booking_id,
-            purge_at=purge_seconds(attempt.now, kept),
+            purge_at=self._receipt_ends(attempt),
             actor=cause.actor,
             correlation_id=cause.correlation_id,
         )
+
+    def _receipt_ends(self, attempt: Attempt) -> int:
+        if attempt.booking.keyless_receipt_id is not None:
+            return to_millis(attempt.now + KEYLESS_WINDOW) // 1000  # rounded down: never longer than promised
+        kept = self._retention.queued if attempt.queued else self._retention.receipt
+        return purge_seconds(attempt.now, kept)
 
     def item_of(self, booking: Booking, cause: Cause) -> BookingItem:
         """Return the whole item of a booking, index keys and TTL included."""
@@ -328,11 +344,7 @@ def booking_of(item: BookingItem) -> Booking:
     )
 
 
-def _in_force(item: ReceiptItem, now: datetime) -> Receipt | None:
-    """Return a receipt, or None once its time is over: TTL may not have come by yet, the answer is the same."""
-    return receipt_of(item) if item.purge_at > to_millis(now) // 1000 else None
-
-
 def receipt_of(item: ReceiptItem) -> Receipt:
     """Return the receipt that an item holds."""
-    return Receipt(booking_id=item.booking_id, body_hash=item.body_hash)
+    ends_at = from_millis(int(item.purge_at) * 1000)
+    return Receipt(booking_id=item.booking_id, body_hash=item.body_hash, ends_at=ends_at)

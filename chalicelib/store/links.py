@@ -74,12 +74,15 @@ class Links:
         return self._table.put(self.item_of(link, cause), Path("sequence") == seen)
 
     def revoke(self, link: Link, cause: Cause, *, now: datetime) -> Link | None:
-        """Revoke a link that is active as the store and the clock have it; return it as it then is, else None.
+        """Revoke a link that is active, or may come back, by the store and the clock; return it as it is then, or None.
 
-        Once this returns, no redeem can commit: its condition asks for `active` (P3).
+        Once this returns, no redeem can commit: its condition asks for `active` (P3). No cancel gives a use back to it
+        either: a cancel writes the link as it read it, or not at all.
         """
         try:
-            raw = self._table.update(link_key(link.link_id), self._revoking(link, cause, now), alive(now))
+            raw = self._table.update(
+                link_key(link.link_id), self._revoking(link, cause, now), revocable(now), tries=1
+            )
         except ConditionRefused:
             return None
         return link_of(LinkItem.from_raw_data(raw))
@@ -109,16 +112,24 @@ class Links:
         return transaction.committed()
 
     def revoke_within(self, transaction: Transaction, link: Link, cause: Cause, *, now: datetime) -> None:
-        """Add to a transaction the revoking of a link that is active; of any other, that it is so still.
+        """Add to a transaction that a link books no more: revoke an active one, and let no used one come back (P8).
 
         What takes its place has its settings as they were read, so they must not have been changed since.
         """
-        at = link_key(link.link_id)
+        at, unchanged = link_key(link.link_id), Path("sequence") == link.sequence
         if link.status_at(now) is LinkStatus.ACTIVE:
             same = Path("edition") == link.edition
             transaction.update(at, self._revoking(link, cause, now), alive(now) & same)
+        elif link.may_come_back(now):
+            ended = [
+                Path("restoreUseOnCancel").remove(),
+                Path("edition").add(1),
+                Path("sequence").add(1),
+                *named(cause),
+            ]
+            transaction.update(at, ended, unchanged)
         else:
-            transaction.check(at, Path("sequence") == link.sequence)
+            transaction.check(at, unchanged)
 
     def _revoking(self, link: Link, cause: Cause, now: datetime) -> list[Action]:
         return [
@@ -236,6 +247,16 @@ def alive(now: datetime) -> Condition:
     """Return the condition that a link is active, as the store and the clock have it."""
     unexpired = Path("expiresAt").does_not_exist() | (Path("expiresAt") > to_millis(now))
     condition: Condition = EXISTS & (Path("status") == LinkStatus.ACTIVE.value) & unexpired
+    return condition
+
+
+def revocable(now: datetime) -> Condition:
+    """Return the condition that a link is active, or used and a cancel would make it active again."""
+    unexpired = Path("expiresAt").does_not_exist() | (Path("expiresAt") > to_millis(now))
+    restores = (Path("restoreUseOnCancel") == True) & Path("rolling").does_not_exist()  # noqa: E712 - a condition
+    status = Path("status")
+    active_again = (status == LinkStatus.USED.value) & restores
+    condition: Condition = EXISTS & unexpired & ((status == LinkStatus.ACTIVE.value) | active_again)
     return condition
 
 

@@ -203,21 +203,27 @@ class Table:
             return False
         return True
 
-    def update(self, key: Key, actions: Sequence[Action], condition: Condition | None) -> RawItem:
-        """Change parts of an item and return it whole as it then is. Raises `ConditionRefused`."""
+    def update(
+        self, key: Key, actions: Sequence[Action], condition: Condition | None, *, tries: int = TRIES
+    ) -> RawItem:
+        """Change parts of an item and return it whole as it then is. Raises `ConditionRefused`.
+
+        With `tries=1` it is not sent again here: for a condition on the time, whose caller reads the clock anew (P3).
+        """
         request = self.operation(key, actions=actions, condition=condition, tell=False)
-        raw: RawItem = self._send("UpdateItem", request | {"ReturnValues": "ALL_NEW"})["Attributes"]
+        request |= {"ReturnValues": "ALL_NEW"}
+        raw: RawItem = self._send("UpdateItem", request, tries)["Attributes"]
         return raw
 
     def transaction(self) -> Transaction:
         """Return a new, empty transaction."""
         return Transaction(self)
 
-    def _send(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    def _send(self, operation: str, request: dict[str, Any], tries: int = TRIES) -> dict[str, Any]:
         # `dict(request)`: PynamoDB adds to what it is given.
-        return self._retrying(lambda: self.connection.dispatch(operation, dict(request)))
+        return self._retrying(lambda: self.connection.dispatch(operation, dict(request)), tries)
 
-    def _retrying(self, send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _retrying(self, send: Callable[[], dict[str, Any]], tries: int = TRIES) -> dict[str, Any]:
         """Send a read or a single write, again where nothing was decided or the reply was lost.
 
         A conditional write whose first reply was lost may so be refused by its own effect; each caller
@@ -225,7 +231,7 @@ class Table:
         A transaction is not sent again here: its caller does that, with a fresh `now`.
         """
         last: TryLaterError = StoreUnavailableError()
-        for attempt in range(TRIES):
+        for attempt in range(tries):
             if attempt:
                 self._sleep(_jitter(attempt))
             try:

@@ -244,7 +244,7 @@ def _state_lines(state: State, names: _Names) -> Iterator[str]:
     for name, booking in state.bookings.items():
         made = f"by {names.link(booking.link)} at {_clock(booking.start)}"
         yield f"booking {names.booking(name)} {made}: {booking.status}"
-    for (link_name, receipt), (body, kept) in state.receipts.items():
+    for (link_name, receipt), (body, kept, _) in state.receipts.items():
         yield f"receipt {names.receipt(receipt)} of {names.link(link_name)}, body {body[-6:]}: {names.booking(kept)}"
 
 

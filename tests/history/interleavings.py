@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.history.account import unexplained
 from tests.history.calls import Call
-from tests.history.machine import Link
+from tests.history.machine import KEYLESS_WINDOW, Link
 from tests.history.stepped import EventTypeOf, Fate, Stepped, Task, slot
 from tests.history.told import event_faults
 from tests.proof import audit
@@ -113,16 +113,17 @@ class Interleavings(RuleBasedStateMachine):
                 self.s.step(task)
 
     @precondition(lambda self: len(self.s.tasks) < MOST_AT_ONCE)
-    @rule(again=st.integers(0, 2), run=st.booleans())
-    def redeem_again(self, again: int, run: bool) -> None:
-        """The same request as an earlier one: a second press, or a client's own retry."""
+    @rule(again=st.integers(0, 2), run=st.booleans(), guess=st.booleans())
+    def redeem_again(self, again: int, run: bool, guess: bool) -> None:
+        """The same request as an earlier one: a second press, or a client's own retry; or a guess at it by another."""
         asked = [call for call in self._begun() if call.kind == "redeem"]
         if asked:
             what = asked[-1 - again % len(asked)].what
             settings = dict(self._links())[what["link"]]
             key = what["receipt"].removeprefix("key ") if what["keyed"] else None
-            person = what["body"].partition(" ")[0]
-            task = self.s.redeem(what["link"], settings, what["start"], person, key, "again")
+            person = what["body"].partition(" ")[0].partition("?")[0]
+            name = "?" if guess and key is None else ""
+            task = self.s.redeem(what["link"], settings, what["start"], person, key, "again", name)
             if run:
                 self.s.finish(task)
 
@@ -143,7 +144,7 @@ class Interleavings(RuleBasedStateMachine):
     def fault(self, task: int, fate: Fate) -> None:
         self.s.step(self._task(task), fate)
 
-    @rule(ticks=st.sampled_from([1, 1, 2]))
+    @rule(ticks=st.sampled_from([1, 1, 2, KEYLESS_WINDOW // TICK]))
     def tick(self, ticks: int) -> None:
         self.s.tick(ticks * TICK)
 

@@ -20,6 +20,8 @@ CANCELLED: Final = "cancelled"
 
 READS: Final = frozenset({"which", "read link", "read booking", "slots", "stored"})
 DAY: Final = 24 * 60 * 60 * 1000
+KEYLESS_WINDOW: Final = 10 * 60 * 1000
+ROUNDED: Final = 1000  # a receipt may end so much earlier: the table counts its seconds
 LONGEST: Final = DAY // 3  # a booking with its buffers is at most 8 hours
 
 
@@ -67,7 +69,7 @@ class Booking(NamedTuple):
 
 
 class State:
-    """Everything there is, never changed in place. `receipts`: (link, receipt) to (body, booking).
+    """Everything there is, never changed in place. `receipts`: (link, receipt) to (body, booking, when it was made).
 
     `pointers`: event type to its rolling link, or `?` and what made a successor that nobody has seen yet.
     `batches`: what was made under a key, after the body it was asked with.
@@ -79,7 +81,7 @@ class State:
         self,
         links: dict[str, Link],
         bookings: dict[str, Booking],
-        receipts: dict[tuple[str, str], tuple[str, str]],
+        receipts: dict[tuple[str, str], tuple[str, str, tuple[float, float]]],
         pointers: dict[str, str],
         batches: dict[str, tuple[str, ...]],
     ) -> None:
@@ -212,19 +214,34 @@ def _make(state: State, call: Call) -> Iterator[State]:
 
 
 def _redeem(state: State, call: Call) -> Iterator[State]:
-    """Book once a request, by a link that is alive, open, not spent, at a time that is free (P1-P4)."""
+    """Book once a request, by a link that is alive, open, not spent, at a time that is free (P1-P4).
+
+    A repeat with a key is told its booking; one without is told within ten minutes that it is booked, and when.
+    """
     name, receipt_id, body = call.what["link"], call.what["receipt"], call.what["body"]
-    keyed = call.what["keyed"]
     link, receipt = state.links.get(name), state.receipts.get((name, receipt_id))
-    if receipt is not None:
-        same = not keyed or receipt[0] == body
-        if (same and call.code == "201" and call.told["booking"] == receipt[1]) or (
+    if receipt is not None and call.what["keyed"]:
+        same = receipt[0] == body
+        if (same and call.code == "201" and call.told.get("booking") == receipt[1]) or (
             not same and call.code == "422 idempotency-key-reused"
         ):
             yield state
         return
+    if receipt is not None:
+        # Without a key: for ten minutes, and told when it is, never which booking it is.
+        first, last = receipt[2]
+        told_only_when = call.code == "201" and set(call.told) == {"start"}
+        if (
+            told_only_when
+            and call.told["start"] == state.bookings[receipt[1]].start
+            and call.what.get("asked", call.clock[0]) < last + KEYLESS_WINDOW
+        ):
+            yield state
+        if call.clock[1] < first + KEYLESS_WINDOW - ROUNDED:
+            return
     if call.code == "201":
-        yield from _booked(state, call, call.told["booking"])
+        if call.told.get("booking"):
+            yield from _booked(state, call, call.told["booking"])
     elif not call.is_known:
         for booking in call.what.get("candidates", ()):
             yield from _booked(state, call, booking)
@@ -249,7 +266,7 @@ def _booked(state: State, call: Call, booking: str) -> Iterator[State]:
     after = state.having(
         links={name: used},
         bookings={booking: Booking(name, start, link.before, link.after, kept)},
-        receipts={(name, receipt): (call.what["body"], booking)},
+        receipts={(name, receipt): (call.what["body"], booking, call.clock)},
     )
     if link.rolling:
         if state.pointers.get(link.event_type) != name:
@@ -321,17 +338,17 @@ def _move(state: State, call: Call) -> Iterator[State]:
 
 
 def _revoke(state: State, call: Call) -> Iterator[State]:
-    """Only a link that is alive is revoked; a revoked one is so already (P3)."""
+    """A link that is alive is revoked, or that a cancel could bring back; a revoked one is so already (P3, P8)."""
     name = call.what["link"]
     link = state.links[name]
     match call.code:
         case "200" | "no answer":
             if link.status == REVOKED:
                 yield state
-            elif _may_be_alive(link, call):
+            elif _may_be_alive(link, call) or _may_come_back(link, call):
                 yield state.having(links={name: link._replace(status=REVOKED)})
         case "409 conflict":
-            if link.status == USED or _may_be_dead_of_age(link, call):
+            if _may_not_come_back(link, call) or _may_be_dead_of_age(link, call):
                 yield state
         case "404 not-found":
             if link.status == DELETED:
@@ -412,11 +429,21 @@ def _replace(state: State, call: Call) -> Iterator[State]:
 
 
 def _ended(state: State, name: str, link: Link, call: Call) -> Iterator[State]:
-    """Revoke a link that is alive, within something larger."""
+    """Revoke a link that is alive, within something larger; one that is used never comes back (P8)."""
     if _may_be_alive(link, call):
         yield state.having(links={name: link._replace(status=REVOKED)})
-    if link.status != ACTIVE or may_have_expired(link, call):
+    if link.status == USED:
+        yield state.having(links={name: link._replace(restore=False)})
+    elif link.status != ACTIVE or may_have_expired(link, call):
         yield state
+
+
+def _may_come_back(link: Link, call: Call) -> bool:
+    return link.status == USED and link.restore and not link.rolling and may_be_unexpired(link, call)
+
+
+def _may_not_come_back(link: Link, call: Call) -> bool:
+    return link.status == USED and (not link.restore or link.rolling or may_have_expired(link, call))
 
 
 def _renew(state: State, call: Call) -> Iterator[State]:

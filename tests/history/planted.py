@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib.domain import links as domain_links
+from chalicelib.domain import links as domain_links, redeeming as domain_redeeming
 from chalicelib.service import (
     cancel_booking as cancelling,
     change_link as changing,
@@ -70,8 +70,8 @@ _SUCCEED_AFTER: Final = """
         return Booked()
 """
 _RECEIPT_LOOKED_AT: Final = """
-        if receipt is not None:
-            return _replay(world, receipt, request)
+        if receipt is not None and receipt.ends_at > world.now():
+            return _replay(world, receipt, asked)
         try:
 """
 
@@ -128,7 +128,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
         Edit(domain_links.Link.refusal_at, "now < not_before", "False"),
     ),
-    "the revoke without a condition": (Edit(links.Links.revoke, "alive(now))", "None)"),),
+    "the revoke without a condition": (Edit(links.Links.revoke, "alive(now), ", "None, "),),
     "the successor made outside the transaction": (
         Edit(bookings.Bookings.book, _SUCCEED_WITHIN, _SUCCEED_AFTER),
         Edit(bookings.Bookings._outcome_of, "puts = 2 if attempt.successor is None else 3", "puts = 2"),
@@ -141,7 +141,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
     ),
     "the use given back whatever the link says": (
-        Edit(cancelling._restored, "not link.settings.restore_use_on_cancel or ", ""),
+        Edit(cancelling._may_restore, "not link.settings.restore_use_on_cancel or ", ""),
     ),
     "the use given back to a link that changed": (
         Edit(
@@ -158,11 +158,59 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
             '[Path("usageCount").add(1)])',
         ),
     ),
+    "a replaced link that comes back": (
+        Edit(links.Links.revoke_within, "elif link.may_come_back(now):", "elif False:"),
+    ),
+    "a revoked link that comes back": (
+        Edit(
+            cancelling._restored,
+            "(LinkStatus.ACTIVE, LinkStatus.USED)",
+            "(LinkStatus.ACTIVE, LinkStatus.USED, LinkStatus.REVOKED)",
+        ),
+    ),
+    "a use given back while the link is ended": (
+        Edit(
+            bookings.Bookings.cancel,
+            'same = Path("sequence") == restored.sequence - 1',
+            'same = (Path("usageCount") == restored.usage_count + 1)',
+        ),
+    ),
     "a booking rewritten without a condition": (
         Edit(bookings.Bookings._rewrite, 'Path("sequence") == booking.sequence - 1', 'Path("pk").exists()'),
     ),
     "the keyless receipt kept after a cancel": (
-        Edit(bookings.Bookings.cancel, "self._forget_receipt(transaction, booking)", "pass"),
+        Edit(bookings.Bookings.cancel, "booking = self._without_receipt(transaction, booking)", "pass"),
+    ),
+    "a keyless repeat that is told of a booking after its move": (
+        Edit(
+            bookings.Bookings._without_receipt,
+            "transaction.delete(receipt_key(booking.link_id, booking.keyless_receipt_id))",
+            "pass",
+        ),
+        Edit(
+            redeeming._replay, "if keyless and booking.keyless_receipt_id != asked.receipt_id:", "if False:"
+        ),
+    ),
+    "a keyless repeat that is told which booking it is": (
+        Edit(redeeming._replay, "only_confirmed=keyless and not own", "only_confirmed=False"),
+    ),
+    "a keyless repeat known by its start and address alone": (
+        Edit(domain_redeeming.keyless_receipt_id, "_plain(body.invitee.name)", '""'),
+    ),
+    "a keyless repeat at any time": (
+        Edit(
+            redeeming._redeem,
+            "receipt is not None and receipt.ends_at > world.now()",
+            "receipt is not None",
+        ),
+    ),
+    "the clock read before the last read": (
+        Edit(
+            redeeming._plan,
+            "_require_alive(link, world.now())",
+            "now = world.now(); _require_alive(link, now)",
+        ),
+        Edit(redeeming._plan, "    now = world.now()\n    _require_alive(link, now)\n", ""),
     ),
     "a retry without a fresh now": (
         Edit(
@@ -216,7 +264,15 @@ _VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "the successor made outside the transaction": ("which", "redeem elsewhere"),
     "the successor made whatever the pointer says": ("renew", "which"),
     "the use given back to a link that changed": ("redeem elsewhere", "cancel"),
+    "a replaced link that comes back": ("replace", "cancel"),
+    "a revoked link that comes back": ("revoke", "cancel"),
+    "a use given back while the link is ended": ("revoke", "cancel"),
     "the keyless receipt kept after a cancel": ("cancel",),
+    "a keyless repeat that is told of a booking after its move": ("move",),
+    "a keyless repeat that is told which booking it is": (),
+    "a keyless repeat known by its start and address alone": (),
+    "a keyless repeat at any time": (),
+    "the clock read before the last read": (),
     "the revoke without a condition": ("revoke",),
     "a generate that makes a used link anew": ("make",),
     "a key that serves another body too": ("make",),

@@ -239,11 +239,11 @@ class Room:
             what,
             client.url,
             lambda: client.redeem(Given(name, token), at, f"{person}@example.com", key=key, name=body),
-            lambda told: {"booking": told["bookingId"], "own": told["url"].rpartition("/")[2]},
+            _redeem_told,
         )
         with self._lock:
             self.asked.append(asked)
-            if booked and booked.told:
+            if booked and booked.told.get("booking"):
                 made = booked.told["booking"], booked.told["own"]
                 if made not in self.bookings:
                     self.bookings.append(made)
@@ -410,6 +410,14 @@ def judged(stage: Stage, calls: Sequence[Call]) -> list[str]:
     whole = [*with_candidates(with_expiries(calls), items), stored_call(items, NEVER)]
     accounts = [f"no explanation for\n{account}" for account in unexplained(whole)]
     return [*audit.faults_in(items, deleted=deleted), *accounts]
+
+
+def _redeem_told(told: Mapping[str, Any]) -> dict[str, Any]:
+    if "bookingId" not in told:
+        # All of it goes into the account: a repeat that is told more than when can't be explained.
+        rest = {name: told[name] for name in told.keys() - {"status", "start", "end", "title"}}
+        return {"start": _millis(datetime.fromisoformat(told["start"])), **rest}
+    return {"booking": told["bookingId"], "own": told["url"].rpartition("/")[2]}
 
 
 def _lifetime(rng: random.Random) -> timedelta:

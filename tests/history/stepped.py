@@ -38,7 +38,7 @@ from chalicelib.service.generate import GenerateRequest, generate
 from chalicelib.service.move_booking import move_booking
 from chalicelib.service.ports import World
 from chalicelib.service.read_link import read_link
-from chalicelib.service.redeem import RedeemRequest, redeem
+from chalicelib.service.redeem import Redeemed, RedeemRequest, redeem
 from chalicelib.service.replace import replace_link
 from chalicelib.service.revoke import delete_link, revoke_link
 from chalicelib.service.rolling_link import read_rolling_link, renew_rolling_link
@@ -54,6 +54,7 @@ TABLE: Final = "stepped"
 START: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 FIRST_SLOT: Final = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 MINUTE: Final = 60_000
+SLOW: Final = 10  # milliseconds that a slow request takes: as much as lies between any two edges of a link
 
 _CAUSE: Final = Cause("system:stepped", "stepped")
 _CALLER: Final = Caller("key_stepped", Role.ADMIN, None)
@@ -69,6 +70,7 @@ class Fate(StrEnum):
     REFUSED = "refused for now"
     CONFLICT = "in conflict"
     PARTLY = "answered in part"
+    SLOW = "done, slowly"
     CRASH_BEFORE = "never sent: the process died"
     CRASH_AFTER = "done: the process died"
 
@@ -85,16 +87,6 @@ class Request:
         """Whether it may change anything."""
         return self.operation not in ("GetItem", "BatchGetItem", "Query")
 
-    def reads(self, sort_key: str) -> bool:
-        """Whether it looks at an item of this sort key."""
-        match self.operation:
-            case "GetItem":
-                return bool(self.arguments["Key"]["sk"]["S"] == sort_key)
-            case "BatchGetItem":
-                [asked] = self.arguments["RequestItems"].values()
-                return any(key["sk"]["S"] == sort_key for key in asked["Keys"])
-        return False
-
 
 @dataclass
 class Task:
@@ -103,7 +95,6 @@ class Task:
     call: Call
     thread: greenlet
     tell: Callable[[Any], Mapping[str, Any]]
-    anchor: str
     skew: int
     waiting: Request | None = None
     unheard: int = 0  # writes that were done, and that the task was not told of
@@ -197,11 +188,13 @@ class Stepped:
         what = {"key": key, "body": request.body_hash, "settings": settings}
         return self._start("make", what, act, tell, "201")
 
-    def redeem(self, link_id: str, link: Link, start: int, person: str, key: str | None, who: str) -> Task:
-        """Redeem a link; `person` is the request's body, but for the start."""
+    def redeem(
+        self, link_id: str, link: Link, start: int, person: str, key: str | None, who: str, name: str = ""
+    ) -> Task:
+        """Redeem a link; `person` is the request's body, but for the start, and but for a `name` that is not theirs."""
         raw = id_bytes(LINK, link_id)
         assert raw is not None
-        body = f"{person} at {start}"
+        body = f"{person}{name} at {start}"
         request = RedeemRequest(
             start=from_millis(start),
             time_zone="UTC",
@@ -218,14 +211,13 @@ class Stepped:
             "keyed": key is not None,
             "body": body,
             "event_type": link.event_type if link.rolling else None,
+            "asked": float(self.clock),
         }
         return self._start(
             "redeem",
             what,
-            lambda: (
-                redeem(self.world, make_token(_KEYRING, Purpose.LINK, raw), request, self._cause()).booking
-            ),
-            lambda booking: {"booking": booking.booking_id},
+            lambda: redeem(self.world, make_token(_KEYRING, Purpose.LINK, raw), request, self._cause()),
+            _redeem_told,
             "201",
             who=who,
         )
@@ -239,7 +231,6 @@ class Stepped:
             lambda: cancel_booking(self.world, find, self._cause()),
             _nothing,
             "200",
-            anchor="BOOKING",
         )
 
     def move(self, booking_id: str, start: int) -> Task:
@@ -251,7 +242,6 @@ class Stepped:
             lambda: move_booking(self.world, find, from_millis(start), self._cause()),
             _nothing,
             "200",
-            anchor="BOOKING",
         )
 
     def revoke(self, link_id: str) -> Task:
@@ -352,14 +342,16 @@ class Stepped:
             self._abandon(task)
             return False
         reply = self._reply_to(request, fate)
+        if fate is Fate.SLOW:
+            self.clock += SLOW
         if fate is Fate.CRASH_AFTER:
             self._abandon(task)
             return False
         if fate is Fate.LOST:
             task.unheard += not isinstance(reply, ClientError)
             reply = ReadTimeoutError(endpoint_url="memory")
-        if request.reads(task.anchor) and not task.unheard:
-            # P3 is held by a clock that is looked at anew for every attempt, after what the attempt decides about. Once
+        if not request.writes and not task.unheard:
+            # P3 is held by a clock that is looked at anew for every attempt, after the last read before its write. Once
             # a write was done and its reply lost, an earlier attempt may have been the one that decided.
             task.call = replace(task.call, clock=(self.clock + task.skew, math.inf))
         return self._resume(task, reply)
@@ -411,13 +403,12 @@ class Stepped:
         tell: Callable[[Any], Mapping[str, Any]],
         code: str,
         *,
-        anchor: str = "LINK",
         who: str = "host",
     ) -> Task:
         number = next(self._stamps)
         clock = (float(self.clock), math.inf)
         call = Call(number, kind, what, code, number, math.inf, clock, who=f"{who}")
-        task = Task(call, greenlet(lambda: _outcome(act)), tell, anchor, 0)
+        task = Task(call, greenlet(lambda: _outcome(act)), tell, 0)
         self.tasks.append(task)
         self.steps.append(
             f"({number}) {kind} {', '.join(f'{k} {v}' for k, v in what.items() if k != 'settings')}"
@@ -565,6 +556,12 @@ def _conflict(request: Request) -> ClientError:
 
 def _is_a_note(request: Request) -> bool:
     return request.operation == "PutItem" and request.arguments["Item"]["sk"]["S"].startswith("DENIAL#")
+
+
+def _redeem_told(done: Redeemed) -> dict[str, Any]:
+    if done.only_confirmed:
+        return {"start": to_millis(done.booking.start)}
+    return {"booking": done.booking.booking_id}
 
 
 def _nothing(_: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.history.account import unexplained
 from tests.history.machine import Link
-from tests.history.stepped import Fate, Stepped, Task, slot
+from tests.history.stepped import SLOW, Fate, Stepped, Task, slot
 
 
 @pytest.fixture
@@ -14,11 +14,15 @@ def stepped() -> Stepped:
     return made
 
 
-def made_link(stepped: Stepped, most: int = 1, expires_in: int | None = None) -> tuple[str, Link]:
+def made_link(
+    stepped: Stepped, most: int = 1, expires_in: int | None = None, *, restore: bool = False
+) -> tuple[str, Link]:
     """Make a link of the short event type; `expires_in` milliseconds."""
     short = stepped.event_types[0]
     expires = stepped.clock + expires_in if expires_in else None
-    link = Link(short.name, most=most, expires=expires, before=short.before, after=short.after)
+    link = Link(
+        short.name, most=most, expires=expires, restore=restore, before=short.before, after=short.after
+    )
     stepped.finish(stepped.make(short, link))
     [(name, link)] = stepped.calls[-1].told["links"].items()
     return name, link
@@ -100,3 +104,58 @@ def test_a_write_that_was_refused_unheard_leaves_the_later_clock_to_decide(stepp
 
     assert stepped.calls[-1].code == "409 conflict"
     assert stepped.calls[-1].clock == (stepped.clock, stepped.clock)
+
+
+def test_a_redeem_whose_last_read_is_slow_is_held_against_the_clock_after_it(stepped: Stepped) -> None:
+    """P3: the link expires while the event type is read; nothing is written by the clock from before."""
+    name, link = made_link(stepped, expires_in=SLOW)
+    redeeming = stepped.redeem(name, link, slot(1), "p0", None, "p0")
+    steps(stepped, redeeming, 1)  # the link, alive by the clock
+
+    stepped.step(redeeming, Fate.SLOW)
+    stepped.finish(redeeming)
+
+    assert stepped.calls[-1].code == "410 link-expired"
+    assert unexplained(stepped.end()) == []
+
+
+def test_a_move_whose_last_read_is_slow_does_not_move_what_has_begun(stepped: Stepped) -> None:
+    """P3: the day is read last; by then the booking has begun."""
+    name, link = made_link(stepped)
+    stepped.finish(stepped.redeem(name, link, slot(1), "p0", None, "p0"))
+    moving = stepped.move(stepped.calls[-1].told["booking"], slot(2))
+    steps(stepped, moving, 3)  # the booking, the event type, the link
+    assert moving.waiting is not None
+    assert not moving.waiting.writes
+
+    stepped.tick(slot(1) - stepped.clock)
+    stepped.finish(moving)
+
+    assert stepped.calls[-1].code == "409 conflict"
+
+
+@pytest.mark.parametrize("ending", ["revoke", "replace"])
+@pytest.mark.parametrize("reads", range(4))
+@pytest.mark.parametrize("cancel_first", [True, False])
+def test_a_link_that_is_ended_beside_a_cancel_stays_ended(
+    stepped: Stepped, ending: str, reads: int, cancel_first: bool
+) -> None:
+    """P8, P3: however the store calls of the two lie between each other, the used link does not come back."""
+    name, link = made_link(stepped, restore=True)
+    stepped.finish(stepped.redeem(name, link, slot(1), "p0", "k", "p0"))
+    booking = stepped.calls[-1].told["booking"]
+    cancelling = stepped.cancel(booking)
+    ended = stepped.revoke(name) if ending == "revoke" else stepped.replace(name, link)
+    first, second = (cancelling, ended) if cancel_first else (ended, cancelling)
+    for _ in range(reads):
+        if first in stepped.tasks:
+            stepped.step(first)
+
+    stepped.finish(second)
+    if first in stepped.tasks:
+        stepped.finish(first)
+
+    assert {call.code for call in stepped.calls[-2:]} <= {"200", "201"}
+    stepped.finish(stepped.redeem(name, link, slot(2), "p1", "other", "p1"))
+    assert stepped.calls[-1].code in ("410 link-used", "410 link-revoked")
+    assert unexplained(stepped.end()) == []

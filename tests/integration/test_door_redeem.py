@@ -271,11 +271,8 @@ class TestRecipientLock:
 class TestRepeats:
     """P4: the same request again gets the same booking back; the same key with another body is 422."""
 
-    @pytest.mark.parametrize("key", [None, "a key of one's own"])
-    def test_the_same_booking_and_one_use(
-        self, site: Site, host: Caller, event_type: dict[str, Any], key: str | None
-    ) -> None:
-        link = host.link(event_type)
+    def test_the_same_booking_and_one_use(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
+        link, key = host.link(event_type), "a key of one's own"
         first = made(redeem(site, link, at(days=1), key=key))
         site.clock.pass_by(days=3)  # by then the start is past, and the link used
 
@@ -285,15 +282,110 @@ class TestRepeats:
         assert second.headers["idempotent-replayed"] == "true"
         assert host.reread(link)["usageCount"] == 1
 
-    def test_without_a_key_start_and_person_are_what_makes_it_the_same(
+    def test_without_a_key_the_same_body_is_told_that_it_is_booked_and_nothing_else(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        """P4: who repeats a body has not shown that they sent it first: no URL, no person, no answers, no ids."""
+        link = host.link(event_type)
+        first = made(redeem(site, link, "2040-01-03T10:00:00Z", answers={"topic": "One\ntwo"}))
+        site.clock.pass_by(minutes=9, seconds=58)
+
+        invitee = {"name": " Grace  Hopper", "email": "GRACE@Invitees.Example"}
+        again = redeem(
+            site,
+            link,
+            "2040-01-03T11:00:00+01:00",
+            invitee=invitee,
+            answers={"topic": "One\r\ntwo ", "size": ""},
+            locationIndex=0,
+        )
+
+        assert again.status_code == 201
+        assert again.json() == {
+            "status": "confirmed",
+            "start": first["start"],
+            "end": first["end"],
+            "title": first["title"],
+        }
+        assert again.headers["idempotent-replayed"] == "true"
+        assert "location" not in again.headers
+        assert host.reread(link)["usageCount"] == 1
+
+    def test_without_a_key_a_repeat_is_one_for_ten_minutes(
         self, site: Site, host: Caller, link: dict[str, Any]
     ) -> None:
-        first = made(redeem(site, link, "2040-01-03T10:00:00Z"))
-        invitee = {"name": "G. Hopper", "email": "GRACE@invitees.example"}
-        again = redeem(site, link, "2040-01-03T11:00:00+01:00", invitee=invitee, timeZone="UTC")
+        """P4: after that it is as any other request: the time is taken, or the link used."""
+        made(redeem(site, link, at(days=1)))
+        site.clock.pass_by(minutes=10)
 
-        assert made(again) == first
-        assert host.reread(link)["usageCount"] == 1
+        assert_problem(redeem(site, link, at(days=1)), 409, "slot-taken")
+        made(redeem(site, link, at(days=2)))
+        site.clock.pass_by(minutes=10)
+        assert_problem(redeem(site, link, at(days=2)), 410, "link-used")
+        assert host.reread(link)["usageCount"] == 2
+
+    def test_without_a_key_a_repeat_after_a_move_or_a_cancel_is_a_new_request(
+        self, site: Site, link: dict[str, Any]
+    ) -> None:
+        """P4: what is told is never a time that the booking has left."""
+        first = made(redeem(site, link, at(days=1)))
+        own = first["url"].removeprefix(BASE_URL)
+        ok(site.client.post(f"{own}/reschedule", json={"start": at(days=2)}, headers=JSON))
+
+        second = made(redeem(site, link, at(days=1)))
+
+        assert second["bookingId"] != first["bookingId"]
+        ok(site.client.post(f"{second['url'].removeprefix(BASE_URL)}/cancel", headers=JSON))
+        assert_problem(redeem(site, link, at(days=1)), 410, "link-used")
+
+    @pytest.mark.parametrize(
+        "guess",
+        [
+            {},
+            {"timeZone": "Europe/Berlin"},
+            {"invitee": {"name": "x", "email": "grace@invitees.example"}},
+            {"invitee": {"name": "Grace Hopper", "email": "grace@invitees.example"}},
+            {"start": at(days=2)},
+            {"start": at(days=1, minutes=7)},
+            {"start": "2199-01-01T00:00:00Z"},
+        ],
+        ids=str,
+    )
+    def test_a_stranger_with_a_spent_link_learns_nothing_whatever_they_guess(
+        self, site: Site, host: Caller, event_type: dict[str, Any], guess: dict[str, Any]
+    ) -> None:
+        """P4: one answer, and as many calls of the store, for the booked time and address as for any other."""
+        link = host.link(event_type)
+        made(redeem(site, link, at(days=1)))
+        asked = {"timeZone": "UTC", "answers": {}} | guess
+        start = str(asked.pop("start", at(days=1)))
+        same = {"X-Correlation-Id": "same"}
+        path = f"{path_of(link)}/redeem"
+        wild = redeem_body(at(days=3), invitee={"name": "x", "email": "x@elsewhere.example"})
+        site.client.post(path, json=wild, headers=JSON | same)  # the minute's note of it is there now
+        with site.counting() as of_wild:
+            other = site.client.post(path, json=wild, headers=JSON | same)
+
+        with site.counting() as of_guess:
+            response = site.client.post(path, json=redeem_body(start, **asked), headers=JSON | same)
+
+        assert_problem(response, 410, "link-used")
+        assert "Idempotency-Key" in response.json()["detail"]
+        assert response.content == other.content
+        assert {*response.headers.items()} - {*other.headers.items()} <= {("date", response.headers["date"])}
+        assert of_guess.calls == of_wild.calls
+
+    def test_a_stranger_with_a_live_link_learns_no_more_than_what_is_on_offer(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        """P4: gaps among the slots and a guessed address open nobody's booking."""
+        link = host.link(event_type, maxUsageCount=None)
+        made(redeem(site, link, at(days=1)))
+
+        for email in ("grace@invitees.example", "x@elsewhere.example"):
+            guess = redeem(site, link, at(days=1), invitee={"name": "x", "email": email})
+            assert_problem(guess, 409, "slot-taken")
+            assert "url" not in guess.text
 
     def test_the_same_key_with_another_body_is_422(
         self, site: Site, host: Caller, link: dict[str, Any]
@@ -330,10 +422,10 @@ class TestRepeats:
     def test_after_the_link_is_revoked_a_repeat_still_finds_its_booking(
         self, site: Site, host: Caller, link: dict[str, Any]
     ) -> None:
-        first = made(redeem(site, link, at(days=1)))
+        first = made(redeem(site, link, at(days=1), key="k"))
         ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
 
-        assert made(redeem(site, link, at(days=1))) == first
+        assert made(redeem(site, link, at(days=1), key="k")) == first
         assert_problem(redeem(site, link, at(days=2)), 410, "link-revoked")
 
     @pytest.mark.parametrize("key", ["x" * 256, "é", ""])
@@ -392,12 +484,83 @@ class TestForm:
         assert host.reread(link)["usageCount"] == 1
 
     def test_sent_twice_is_booked_once(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
-        """P4: the double press, and the reload of a page that never came."""
-        first, second = self.post(site, link), self.post(site, link)
+        """P4: the double press, the reload of a page that never came, and back and pressed again."""
+        key = form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"]
+        first = self.post(site, link, idempotencyKey=key)
+        second = self.post(site, link, idempotencyKey=key)
 
         assert (first.status_code, second.status_code) == (303, 303)
         assert first.headers["location"] == second.headers["location"]
         assert host.reread(link)["usageCount"] == 1
+
+    def test_each_page_has_a_key_of_its_own_and_keeps_it_while_it_is_mended(
+        self, site: Site, link: dict[str, Any]
+    ) -> None:
+        """P4: what one page sends it books once, however often it had to be mended."""
+        one, other = (form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"] for _ in range(2))
+        assert one != other
+        assert re.fullmatch("[0-9a-f]{32}", one)
+
+        mended = self.post(site, link, idempotencyKey=one, **{"invitee.email": "grace"})
+
+        assert mended.status_code == 422
+        assert form_fields(mended.text)["idempotencyKey"] == one
+        assert self.post(site, link, idempotencyKey=one).status_code == 303
+
+    def test_header_and_field_are_one_key(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
+        """P4: both may be sent; if they differ, or the field is no key, nothing is booked."""
+        path = f"{path_of(link)}/redeem"
+        both = [("a", "b"), ("a", ""), ("a", "x" * 256)]
+        for header, field in both:
+            response = site.client.post(
+                path, data=FORM | {"idempotencyKey": field}, headers=JSON | {"Idempotency-Key": header}
+            )
+            assert_problem(response, 400, "invalid-request", "/idempotencyKey")
+        assert host.reread(link) == link
+
+        by_field = site.client.post(path, data=FORM | {"idempotencyKey": "a"}, headers=HTML)
+        by_both = site.client.post(
+            path, data=FORM | {"idempotencyKey": "a"}, headers=HTML | {"Idempotency-Key": "a"}
+        )
+        assert by_field.headers["location"] == by_both.headers["location"]
+
+    def test_other_details_from_a_page_that_has_booked_are_422_and_open_no_booking(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        """P4: back, changed, pressed again: the booking stands; a link for more offers the form with a fresh key."""
+        for uses, words in ((1, "You have already booked"), (2, "You had already sent other details")):
+            link = host.link(event_type, maxUsageCount=uses)
+            key = form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"]
+            start = at(days=uses, hours=1)
+            assert self.post(site, link, idempotencyKey=key, start=start).status_code == 303
+
+            again = self.post(site, link, idempotencyKey=key, start=start, **{"invitee.name": "Eve"})
+
+            assert again.status_code == 422
+            assert words in again.text
+            assert "/b/" not in again.text
+            if uses > 1:
+                assert form_fields(again.text)["idempotencyKey"] != key
+            assert host.reread(link)["usageCount"] == 1
+
+    def test_a_form_without_a_key_sent_again_is_told_that_it_is_booked(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        """P4: the time, and that the confirmation was emailed; no way to the booking, for it may be anyone's."""
+        first, second = self.post(site, link), self.post(site, link)
+
+        assert (first.status_code, second.status_code) == (303, 200)
+        assert second.headers["idempotent-replayed"] == "true"
+        assert "This time is booked" in second.text
+        assert "Deep talk" in second.text
+        assert "The confirmation was emailed" in second.text
+        assert "/b/" not in second.text
+        assert "location" not in second.headers
+        assert FORM["invitee.email"] not in second.text
+        assert host.reread(link)["usageCount"] == 1
+
+        program = site.client.post(f"{path_of(link)}/redeem", data=FORM, headers=JSON)
+        assert set(program.json()) == {"status", "start", "end", "title"}
 
     def test_the_form_on_the_page_books_as_it_stands(
         self, site: Site, host: Caller, event_type: dict[str, Any]

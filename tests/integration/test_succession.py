@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 import httpx
+import pytest
 
-from tests.integration.doors import Caller, Site, assert_problem, at, made, ok, token_of, unknown_id
+from tests.integration.doors import Caller, Site, assert_problem, at, made, ok, path_of, token_of, unknown_id
 
 START = at(days=1)
 
@@ -52,6 +53,57 @@ def test_replace_leaves_a_dead_link_as_it_was(site: Site, host: Caller) -> None:
     fresh = made(host.post(f"/v1/links/{expired['linkId']}/replace"))
     assert host.reread(expired)["status"] == "expired"
     assert (fresh["status"], fresh["expiresAt"]) == ("active", at(hours=5))
+
+
+@pytest.mark.parametrize("ending", ["replace", "answer", "revoke", "bulk", "archive"])
+def test_a_used_link_that_was_ended_does_not_come_back_by_a_cancel(
+    site: Site, host: Caller, ending: str
+) -> None:
+    """P8, P1: the use is not given back, and the time is free; so there is one good link, not two."""
+    event_type = host.event_type()
+    old = host.link(event_type, restoreUseOnCancel=True)
+    booking = made(site.redeem(old, START))
+    path = f"/v1/links/{old['linkId']}"
+    match ending:
+        case "replace":
+            fresh = made(host.post(f"{path}/replace"))
+            assert fresh["restoreUseOnCancel"], "the fresh one has the settings of the old"
+        case "answer":
+            asked = site.client.post(f"{path_of(old)}/request", json={"email": "grace@x.example"})
+            assert asked.status_code == 202
+            [row] = ok(host.get("/v1/link-requests"))["requests"]
+            made(host.post(f"/v1/link-requests/{row['requestId']}/answer"))
+        case "revoke":
+            assert ok(host.post(f"{path}/revoke"))["status"] == "revoked"
+        case "bulk":
+            [result] = ok(host.post("/v1/links/bulk-revoke", {"linkIds": [old["linkId"]]}))["results"]
+            assert result["status"] == "revoked"
+        case "archive":
+            gone = f"/v1/event-types/{event_type['eventTypeId']}"
+            assert host.delete(gone, params={"revokeLinks": "true"}).status_code == 204
+    ended = host.reread(old)
+    assert ended["status"] == ("used" if ending in ("replace", "answer") else "revoked")
+
+    ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+
+    after = host.reread(old)
+    assert (after["status"], after["usageCount"]) == (ended["status"], 1)
+    assert after["restoreUseOnCancel"] is (ending not in ("replace", "answer"))
+    for change in ({"maxUsageCount": 2}, {"expiresAt": at(days=9)}, {"restoreUseOnCancel": True}):
+        if change != {"restoreUseOnCancel": after["restoreUseOnCancel"]}:
+            assert_problem(host.patch(path, change), 409, "conflict")
+    assert_problem(site.redeem(old, START), 410, "link-used" if ended["status"] == "used" else "link-revoked")
+    if ending == "replace":
+        assert site.redeem(fresh, START).status_code == 201, "the time is free"
+
+
+def test_a_used_link_that_can_not_come_back_is_not_revoked(site: Site, host: Caller) -> None:
+    """P3: past its expiry no cancel gives the use back, so there is nothing to revoke."""
+    link = host.link(restoreUseOnCancel=True, expiresAt=at(hours=2))
+    made(site.redeem(link, START))
+    site.clock.pass_by(hours=2)
+
+    assert_problem(host.post(f"/v1/links/{link['linkId']}/revoke"), 409, "conflict")
 
 
 def test_replace_repeated_with_its_key_is_one_link(site: Site, host: Caller) -> None:

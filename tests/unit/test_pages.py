@@ -117,6 +117,7 @@ def an_offer(**changes: object) -> OfferPage:
     view = OfferPage(
         root="../",
         action="tok/redeem",
+        request_key="0" * 32,
         here="tok?from=2026-11-23&timeZone=Europe%2FBerlin",
         title="Product walk-through",
         description="A first look.\nBring a real case.",

@@ -1,26 +1,79 @@
 """P4: which two requests are the same one."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
-from chalicelib.domain.redeeming import hash_body, keyed_receipt_id, keyless_receipt_id
+from chalicelib.domain.bookings import Invitee
+from chalicelib.domain.redeeming import (
+    NormalBody,
+    hash_body,
+    keyed_hash,
+    keyed_receipt_id,
+    keyless_receipt_id,
+)
 
 START = datetime(2026, 6, 15, 12, tzinfo=UTC)
+SECRET, LINK = bytes(32), "lnk_a"
+BODY = NormalBody(
+    start=START,
+    time_zone="Europe/Berlin",
+    invitee=Invitee("Anna Ende", "Anna@münchen.de"),
+    answers={"topic": "One\ntwo"},
+    location_index=None,
+)
 
 
-def test_without_a_key_the_same_start_and_person_are_the_same_request() -> None:
-    """P4: the person is the normalised address, not how it was typed this time."""
-    same = keyless_receipt_id(START, "Anna@münchen.de")
-    assert keyless_receipt_id(START, " anna@XN--MNCHEN-3YA.de") == same
-    assert keyless_receipt_id(START, "bob@münchen.de") != same
-    assert keyless_receipt_id(START + timedelta(minutes=5), "anna@münchen.de") != same
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"invitee": Invitee(" Anna  Ende", " anna@XN--MNCHEN-3YA.de")},
+        {"answers": {"topic": "One\r\ntwo ", "size": " "}},
+        {"location_index": 0},
+    ],
+    ids=str,
+)
+def test_without_a_key_an_equal_body_is_the_same_request(changes: dict[str, Any]) -> None:
+    """P4: how an address, white space and line ends were written this time makes no other request."""
+    assert keyless_receipt_id(SECRET, LINK, replace(BODY, **changes)) == keyless_receipt_id(
+        SECRET, LINK, BODY
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start": START + timedelta(minutes=5)},
+        {"time_zone": "UTC"},
+        {"invitee": Invitee("anna Ende", "Anna@münchen.de")},
+        {"invitee": Invitee("Anna Ende", "bob@münchen.de")},
+        {"answers": {"topic": "One two"}},
+        {"answers": {}},
+        {"location_index": 1},
+    ],
+    ids=str,
+)
+def test_without_a_key_any_other_body_is_another_request(changes: dict[str, Any]) -> None:
+    """P4: who knows the time and the address of a booking does not know its request."""
+    assert keyless_receipt_id(SECRET, LINK, replace(BODY, **changes)) != keyless_receipt_id(
+        SECRET, LINK, BODY
+    )
+
+
+def test_what_a_receipt_keeps_can_not_be_tried_without_the_signing_key() -> None:
+    """P7: a dump of the table lets nobody look for a person by their address, nor compare two links' requests."""
+    other = bytes([1]) * 32
+    assert keyless_receipt_id(other, LINK, BODY) != keyless_receipt_id(SECRET, LINK, BODY)
+    assert keyless_receipt_id(SECRET, "lnk_b", BODY) != keyless_receipt_id(SECRET, LINK, BODY)
+    assert keyed_hash(other, LINK, "x") != keyed_hash(SECRET, LINK, "x") != keyed_hash(SECRET, "lnk_b", "x")
 
 
 def test_a_key_is_not_taken_for_a_keyless_request() -> None:
     """P4: nobody can choose an Idempotency-Key that is another person's keyless receipt."""
-    person = f"{int(START.timestamp() * 1000)}\x00anna@example.com"
-    assert keyed_receipt_id(person) != keyless_receipt_id(START, "anna@example.com")
+    assert keyed_receipt_id("anna@example.com") != keyless_receipt_id(SECRET, LINK, BODY)
 
 
 @given(one=st.text(max_size=5), other=st.text(max_size=5))

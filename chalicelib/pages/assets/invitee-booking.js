@@ -34,6 +34,7 @@ export function booking(show) {
   zoneField.value = zone;
   start.value = checked?.value ?? "";
   time.querySelector(".days")?.remove();
+  form.querySelector("[name=idempotencyKey]")?.remove(); // the key of this tab takes its place
   form.noValidate = true;
   form.append(start);
 
