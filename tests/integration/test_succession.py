@@ -63,7 +63,7 @@ def test_a_used_link_that_was_ended_does_not_come_back_by_a_cancel(
     event_type = host.event_type()
     old = host.link(event_type, restoreUseOnCancel=True)
     booking = made(site.redeem(old, START))
-    path = f"/v1/links/{old['linkId']}"
+    path, fresh = f"/v1/links/{old['linkId']}", old
     match ending:
         case "replace":
             fresh = made(host.post(f"{path}/replace"))
