@@ -18,6 +18,7 @@ from chalicelib.clients.queue import Queue
 from chalicelib.clients.ses import Ses
 from chalicelib.clients.webhook_http import WebhookHttp
 from chalicelib.domain.clock import as_instant
+from chalicelib.domain.limits import Limits
 from chalicelib.domain.tokens import Keyring
 from chalicelib.service.ports import Mailer, World
 from chalicelib.settings import RetentionDays, Settings, read_settings
@@ -85,6 +86,7 @@ def compose(chosen: Settings, *, connect: bool = False) -> World:
         requests_per_day=chosen.link_requests_per_day,
         objects=Objects(aws),
         closed=chosen.bookings_closed,
+        limits=Limits(**msgspec.structs.asdict(chosen.limits)),
         mailer=_mailer(chosen, aws),
         mail_queue=Queue(aws, chosen.mail_queue_url) if chosen.mail_queue_url else None,
     )

@@ -33,9 +33,17 @@ _LEAST_DAYS: Final = RetentionDays(
     link=0, booking=0, day=1, receipt=1, queued=18, request=1, history=0, delivery=4
 )
 _MOST_DAYS: Final = 36500
+_MOST_REPEATS: Final = 1000
 
 # A bare ASCII address: it goes into a header as it is, and what is beside it there is each host's own name.
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How often an invitee may do things again, `MOVES_PER_BOOKING` and `RESTORES_PER_LINK`; see `domain/limits.py`."""
+
+    moves_per_booking: int = 10
+    restores_per_link: int = 5
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -74,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True):
     mail_queue_url: str | None = None
     stage: str | None = None
     link_requests_per_day: int = 5
+    limits: Limits = Limits()
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -104,6 +113,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         mail_queue_url=env.get("MAIL_QUEUE_URL") or None,
         stage=env.get("STAGE") or None,
         link_requests_per_day=_count("LINK_REQUESTS_PER_DAY", env.get("LINK_REQUESTS_PER_DAY") or "5", 99),
+        limits=Limits(
+            moves_per_booking=_count(
+                "MOVES_PER_BOOKING", env.get("MOVES_PER_BOOKING") or "10", _MOST_REPEATS
+            ),
+            restores_per_link=_count("RESTORES_PER_LINK", env.get("RESTORES_PER_LINK") or "5", _MOST_REPEATS),
+        ),
     )
 
 

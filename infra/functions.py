@@ -94,4 +94,6 @@ def _environment(function: str) -> dict[str, Any]:
         "RETENTION_LINK_DAYS": {"Ref": "RetentionLinkDays"},
         "RETENTION_BOOKING_DAYS": {"Ref": "RetentionBookingDays"},
         "RETENTION_HISTORY_DAYS": {"Ref": "RetentionHistoryDays"},
+        "MOVES_PER_BOOKING": {"Ref": "MovesPerBooking"},
+        "RESTORES_PER_LINK": {"Ref": "RestoresPerLink"},
     }

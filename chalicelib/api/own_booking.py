@@ -144,7 +144,9 @@ def _cancel(call: Call) -> Booking:
 
 
 def _move(call: Call, body: RescheduleBody) -> Booking:
-    return move_booking(bootstrap.world(), _find(call), instant(body.start, "/start"), call.cause())
+    return move_booking(
+        bootstrap.world(), _find(call), instant(body.start, "/start"), call.cause(), by_invitee=True
+    )
 
 
 def _form_body(fields: dict[str, str]) -> RescheduleBody:
@@ -162,7 +164,7 @@ def _json(call: Call, booking: Booking) -> Reply:
     return json_reply(200, booking_answer(booking, bootstrap.world().keyring(), base_url(call)))
 
 
-def _booking_reply(call: Call, status: int, *, refused: bool = False) -> Reply:
+def _booking_reply(call: Call, status: int, *, refused: AdmitOneError | None = None) -> Reply:
     """Return the booking's page. What can be done with it is offered until it begins, and never once cancelled."""
     own, here = read_own_booking(bootstrap.world(), call.path("bookingToken")), _page_path(call)
     booking = own.booking
@@ -185,7 +187,7 @@ def _booking_reply(call: Call, status: int, *, refused: bool = False) -> Reply:
         calendars=_calendars(call, own) if ahead else (),
         move=f"{here}?move=1" if ahead else None,
         cancel=f"{here}?cancel=1" if ahead else None,
-        notice=_why_refused(call, booking, ahead=ahead) if refused else None,
+        notice=_why_refused(call, booking, refused, ahead=ahead) if refused else None,
         own_tab=here if embedded(call) else None,
     )
     return page_reply(call, status, pages.confirmation_page(page, call.say))
@@ -259,7 +261,7 @@ def _refused_reply(call: Call, error: AdmitOneError) -> Reply:
     """Return the booking's page with why it stays as it is; for programs the problem itself."""
     if not call.wants_html():
         raise error
-    return _booking_reply(call, STATUSES[type(error)], refused=True)
+    return _booking_reply(call, STATUSES[type(error)], refused=error)
 
 
 def _answers(own: OwnBooking) -> list[tuple[str, str]]:
@@ -277,8 +279,10 @@ def _news(call: Call, booking: Booking) -> pages.News | None:
     return "booked" if call.hint("booked") == "1" else None
 
 
-def _why_refused(call: Call, booking: Booking, *, ahead: bool) -> str:
+def _why_refused(call: Call, booking: Booking, refused: AdmitOneError, *, ahead: bool) -> str:
     """Return why the booking stays as it is, in the reader's words."""
+    if isinstance(refused, errors.MoveLimitError):
+        return call.say.count("pages.moved-too-often", booking.moves_by_invitee)
     if booking.status is BookingStatus.CANCELLED:
         return call.say("pages.was-cancelled")
     return call.say("pages.nothing-to-move-to" if ahead else "pages.has-begun")

@@ -25,6 +25,7 @@ STATUSES: Final[dict[type[AdmitOneError], int]] = {
     errors.RecipientMismatchError: 403,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
+    errors.MoveLimitError: 409,
     errors.MailNotConfiguredError: 409,
     errors.SlotNotOfferedError: 409,
     errors.SlotTakenError: 409,

@@ -58,6 +58,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
     language: str = "en"
     keyless_receipt_id: str | None = None
+    moves_by_invitee: int = 0
     status: BookingStatus = BookingStatus.CONFIRMED
     cancelled_at: datetime | None = None
     sequence: int = 1

@@ -23,8 +23,15 @@ def is_email(value: str) -> bool:
 def normalise_email(value: str) -> str:
     """Return the address in the form used to compare: NFC, lower case, the domain in its ASCII (IDNA) form.
 
-    Raises ValueError when `value` is not an email address.
+    Lower case and not case folding, which makes `straße` and `strasse` one person. Raises ValueError when `value` is
+    not an email address.
     """
+    local, _, domain = ascii_address(value).rpartition("@")
+    return f"{unicodedata.normalize('NFC', unicodedata.normalize('NFC', local).lower())}@{domain}"
+
+
+def former_normal_email(value: str) -> str:
+    """Return the form that versions before December 2026 wrote into index keys: case folded. Raises ValueError."""
     local, _, domain = ascii_address(value).rpartition("@")
     return f"{unicodedata.normalize('NFC', local).casefold()}@{domain}"
 

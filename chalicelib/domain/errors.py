@@ -93,6 +93,16 @@ class ConflictError(AdmitOneError):
     title = "The current state does not allow this."
 
 
+class MoveLimitError(ConflictError):
+    """The invitee has moved a booking as often as they may; its host still can."""
+
+    code = "move-limit"
+    title = "This booking can't be moved again by its invitee."
+
+    def __init__(self, moves: int) -> None:
+        super().__init__(f"This booking has been moved {moves} times. Ask the host to move it.")
+
+
 class MailNotConfiguredError(AdmitOneError):
     code = "mail-not-configured"
     title = "This installation sends no mail."

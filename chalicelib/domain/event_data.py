@@ -74,9 +74,11 @@ class LinkRequested(Data, frozen=True, kw_only=True):
 
 
 class LinkDenied(Data, frozen=True, kw_only=True):
-    """A redeem was refused; at most once a link, reason and minute."""
+    """Something was refused: a redeem, a move, a use to be given back; at most once a link, reason and minute."""
 
-    reason: Annotated[Text, Meta(description="The problem's code, e.g. `link-used`.")]
+    reason: Annotated[
+        Text, Meta(description="The problem's code, e.g. `link-used`, `move-limit`; or `restore-limit`.")
+    ]
 
 
 class BookingSpan(Data, frozen=True, kw_only=True):

@@ -69,7 +69,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
     Every write raises `sequence`; only a change of the settings raises `edition`, which a redeem is
     conditioned on, so that nobody books by settings that were changed meanwhile. A `rolling` link makes its
-    successor when it is redeemed.
+    successor when it is redeemed. `restored_uses` counts the uses that cancels have given back, ever.
     """
 
     link_id: str
@@ -83,6 +83,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     used_at: datetime | None = None
     revoked_at: datetime | None = None
     rolling: bool = False
+    restored_uses: int = 0
     sequence: int = 1
     edition: int = 1
 

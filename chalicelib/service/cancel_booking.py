@@ -1,26 +1,34 @@
 """Cancel a booking: its time is free again in the same transaction; the use comes back only by policy (P8)."""
 
+import contextlib
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.errors import ConflictError
+from chalicelib.domain.errors import ConflictError, TryLaterError
 from chalicelib.domain.links import Link, LinkStatus
 from chalicelib.service.contention import until_decided
 from chalicelib.service.find_booking import FindBooking
 from chalicelib.service.ports import World
 
+RESTORE_LIMIT: Final = "restore-limit"  # the reason in the link's history
+
 
 def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
     """Cancel a booking and return it; one already cancelled is returned as it is.
 
+    Where the link's uses were given back as often as they may be, the time is free and the use stays counted (P15).
+
     Raises `NotFoundError`; `ConflictError` once it has begun.
     """
     world.require_open()
+    kept: list[Link] = []
 
     def attempt() -> Booking | None:
+        kept.clear()
         booking = find()
         if booking.status is BookingStatus.CANCELLED:
             return booking
@@ -34,9 +42,16 @@ def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
             booking, status=BookingStatus.CANCELLED, cancelled_at=now, sequence=booking.sequence + 1
         )
         restored = _restored(link, now) if link is not None and may_restore else None
+        if restored is not None and restored.restored_uses > world.limits.restores_per_link:
+            kept.append(restored)
+            restored = None
         return cancelled if world.store.bookings.cancel(cancelled, restored, cause) else None
 
-    return until_decided(world, attempt)
+    done = until_decided(world, attempt)
+    for link in kept:
+        with contextlib.suppress(TryLaterError):  # a note that can't be made must not hide the answer
+            world.store.history.deny(link, RESTORE_LIMIT, cause, now=world.now())
+    return done
 
 
 def _may_restore(world: World, link: Link | None) -> bool:
@@ -59,6 +74,7 @@ def _restored(link: Link, now: datetime) -> Link | None:
     return msgspec.structs.replace(
         link,
         usage_count=link.usage_count - 1,
+        restored_uses=link.restored_uses + 1,
         stored_status=LinkStatus.ACTIVE,
         used_at=None,
         sequence=link.sequence + 1,

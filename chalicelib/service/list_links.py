@@ -8,7 +8,7 @@ import msgspec
 
 from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.batches import batch_link_id, read_batch_id
-from chalicelib.domain.emails import is_email, normalise_email
+from chalicelib.domain.emails import former_normal_email, is_email, normalise_email
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.ids import LINK, is_id, make_id
 from chalicelib.domain.links import MOST_LINKS_A_BATCH, Link, LinkStatus, folded_label
@@ -106,7 +106,12 @@ def _search(world: World, where: LinkFilter, request: ListRequest) -> Page[Link]
         return Page(read([link_id]), None)
     if stage == "p":
         return _by_label(world, where, query, place, request.limit, read)
-    page = fill(_exact(world, where, query, place, request.limit), request.limit, "x", read)
+
+    def read_exact(link_ids: list[str]) -> list[Link]:
+        # Of the form that older versions kept, two addresses are one.
+        return [link for link in read(link_ids) if _is_exact(link, query)]
+
+    page = fill(_exact(world, where, query, place, request.limit), request.limit, "x", read_exact)
     if page.next_cursor is not None:
         return page
     if len(page.rows) == request.limit:
@@ -132,7 +137,9 @@ def _exact(world: World, where: LinkFilter, query: str, before: str | None, limi
         fetch = partial(links.entries_by_external_id, where.host_id, query)
         streams.append(stream(fetch, before, limit + 1))
     if is_email(query):
-        streams.append(stream(partial(links.entries_by_recipient, where.host_id, query), before, limit + 1))
+        forms = {normalise_email(query), former_normal_email(query)}
+        fetches = [partial(links.entries_by_recipient, where.host_id, form) for form in forms]
+        streams += [stream(fetch, before, limit + 1) for fetch in fetches]
     return merged(streams, newest_first=True)
 
 

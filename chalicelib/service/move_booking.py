@@ -1,5 +1,6 @@
 """Move a booking: free its slot and take another in one transaction; the link is not asked and not counted (P8)."""
 
+import contextlib
 from datetime import datetime, timedelta
 
 import msgspec
@@ -7,7 +8,13 @@ import msgspec
 from chalicelib.domain.bookings import Booking, BookingStatus, occupied_span
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
-from chalicelib.domain.errors import ConflictError, SlotNotOfferedError, SlotTakenError
+from chalicelib.domain.errors import (
+    ConflictError,
+    MoveLimitError,
+    SlotNotOfferedError,
+    SlotTakenError,
+    TryLaterError,
+)
 from chalicelib.domain.event_types import MOST_OCCUPIED_MINUTES, EventSettings
 from chalicelib.domain.hosts import Host
 from chalicelib.domain.offers import offer_of
@@ -27,12 +34,15 @@ class MovableBooking(msgspec.Struct, frozen=True):
     now: datetime
 
 
-def move_booking(world: World, find: FindBooking, start: datetime, cause: Cause) -> Booking:
+def move_booking(
+    world: World, find: FindBooking, start: datetime, cause: Cause, *, by_invitee: bool = False
+) -> Booking:
     """Move a booking to another slot on offer and return it; one that is there already is returned as it is.
 
-    What is on offer follows the link's own overrides and the event type's notice, whatever became of the link.
+    What is on offer follows the link's own overrides and the event type's notice, whatever became of the link. An
+    invitee may move a booking so many times, which the write's own condition counts (P15).
 
-    Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `SlotNotOfferedError`;
+    Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `MoveLimitError`; `SlotNotOfferedError`;
     `SlotTakenError`.
     """
     start = as_instant(start)
@@ -44,8 +54,10 @@ def move_booking(world: World, find: FindBooking, start: datetime, cause: Cause)
         _require_movable(booking, world.now())
         if booking.start == start:
             return booking
+        if by_invitee:
+            _require_moves_left(world, booking)
         movable = _movable(world, booking)
-        moved = _moved(movable, start)
+        moved = _moved(movable, start, by_invitee=by_invitee)
 
         def check() -> None:
             now = world.now()
@@ -61,17 +73,23 @@ def move_booking(world: World, find: FindBooking, start: datetime, cause: Cause)
             raise SlotTakenError
         return moved if written else None
 
-    return until_decided(world, attempt)
+    try:
+        return until_decided(world, attempt)
+    except MoveLimitError as refusal:
+        with contextlib.suppress(TryLaterError):  # a note that can't be made must not hide the answer
+            world.store.history.deny(find(), refusal.code, cause, now=world.now())
+        raise
 
 
 def movable_booking(world: World, find: FindBooking) -> MovableBooking:
-    """Return a booking with what it may be moved by.
+    """Return a booking with what its invitee may move it by.
 
-    Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `SlotNotOfferedError` when nothing
-    is on offer to it any more.
+    Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `MoveLimitError`; `SlotNotOfferedError`
+    when nothing is on offer to it any more.
     """
     booking = find()
     _require_movable(booking, world.now())
+    _require_moves_left(world, booking)
     return _movable(world, booking)
 
 
@@ -91,6 +109,12 @@ def _require_movable(booking: Booking, now: datetime) -> None:
         raise ConflictError("This booking was cancelled; it can't be moved.")
     if booking.start <= now:
         raise ConflictError("This booking has begun; it can't be moved any more.")
+
+
+def _require_moves_left(world: World, booking: Booking) -> None:
+    most = world.limits.moves_per_booking
+    if booking.moves_by_invitee >= most:
+        raise MoveLimitError(booking.moves_by_invitee)
 
 
 def _movable(world: World, booking: Booking) -> MovableBooking:
@@ -121,7 +145,7 @@ def _require_offered(movable: MovableBooking, start: datetime, now: datetime) ->
         raise SlotNotOfferedError
 
 
-def _moved(movable: MovableBooking, start: datetime) -> Booking:
+def _moved(movable: MovableBooking, start: datetime, *, by_invitee: bool) -> Booking:
     offer = movable.offer
     occupied_from, occupied_to = occupied_span(offer, start)
     return msgspec.structs.replace(
@@ -130,6 +154,7 @@ def _moved(movable: MovableBooking, start: datetime) -> Booking:
         end=start + timedelta(minutes=offer.duration_minutes),
         occupied_from=occupied_from,
         occupied_to=occupied_to,
+        moves_by_invitee=movable.booking.moves_by_invitee + by_invitee,
         sequence=movable.booking.sequence + 1,
     )
 

@@ -1,7 +1,7 @@
 """What the services are given: a store, a clock, randomness, the signing keys. Nothing here knows AWS."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Protocol
 
@@ -16,6 +16,7 @@ from chalicelib.domain.errors import StoreUnavailableError
 from chalicelib.domain.event_types import EventType
 from chalicelib.domain.events import Event
 from chalicelib.domain.hosts import Host
+from chalicelib.domain.limits import Limits
 from chalicelib.domain.link_requests import LinkRequest
 from chalicelib.domain.links import DueLink, Link, LinkStatus
 from chalicelib.domain.listings import BookingFilter, DueList, Entry, LinkFilter
@@ -113,7 +114,7 @@ class HistoryStore(Protocol):
     def page(self, link_id: str, before: str | None, limit: int) -> list[tuple[Entry, Event]]: ...
     def opens(self, link_id: str) -> Opens: ...
     def count_open(self, link: Link, visitor: Visitor, correlation_id: str, *, now: datetime) -> None: ...
-    def deny(self, link: Link, code: str, cause: Cause, *, now: datetime) -> None: ...
+    def deny(self, about: Link | Booking, code: str, cause: Cause, *, now: datetime) -> None: ...
     def request(self, request: LinkRequest, cause: Cause) -> bool: ...
     def requests_of(self, link_id: str, day: date, limit: int) -> list[LinkRequest]: ...
     def request_entries(
@@ -336,6 +337,7 @@ class World:
     mailer: Mailer | None = None
     mail_queue: Queue | None = None
     closed: bool = False
+    limits: Limits = field(default_factory=Limits)
 
     def require_open(self) -> None:
         """Raise `StoreUnavailableError` while the table is being restored (P1)."""

@@ -6,6 +6,7 @@ from datetime import date, datetime
 import msgspec
 from pynamodb.expressions.operand import Path
 
+from chalicelib.domain.bookings import Booking
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.events import Event, EventType
@@ -84,18 +85,19 @@ class History:
             actions.append(first.set(first | to_millis(now)))
         self._table.update(opens_key(link.link_id), actions, None)
 
-    def deny(self, link: Link, code: str, cause: Cause, *, now: datetime) -> None:
-        """Keep that a redeem was refused, at most once a link, code and minute: a storm writes little."""
-        pk, sk = denial_key(link.link_id, code, now)
+    def deny(self, about: Link | Booking, code: str, cause: Cause, *, now: datetime) -> None:
+        """Keep that something was refused, at most once a link, code and minute: a storm writes little."""
+        pk, sk = denial_key(about.link_id, code, now)
+        own = about.settings if isinstance(about, Link) else about
         item = DenialItem(
             pk,
             sk,
-            host_id=link.host_id,
-            event_type_id=link.event_type_id,
+            host_id=about.host_id,
+            event_type_id=about.event_type_id,
             code=code,
             denied_at=now,
-            external_id=link.settings.external_id,
-            metadata=link.settings.metadata or None,
+            external_id=own.external_id,
+            metadata=own.metadata or None,
             actor=cause.actor,
             correlation_id=cause.correlation_id,
             purge_at=purge_seconds(now, self._retention.link),

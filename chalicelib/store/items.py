@@ -116,6 +116,7 @@ class LinkItem(Item):
     external_id = UnicodeAttribute(attr_name="externalId", null=True)
     restore_use_on_cancel = BooleanAttribute(attr_name="restoreUseOnCancel", null=True)
     rolling = BooleanAttribute(null=True)
+    restored_uses = NumberAttribute(attr_name="restoredUses", null=True)
     sequence = NumberAttribute()
     event_type_key = UnicodeAttribute(attr_name="eventTypeKey", null=True)
     reference_key = UnicodeAttribute(attr_name="referenceKey", null=True)
@@ -148,6 +149,7 @@ class BookingItem(Item):
     metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
     language = UnicodeAttribute(null=True)
     keyless_receipt_id = UnicodeAttribute(attr_name="keylessReceiptId", null=True)
+    moves_by_invitee = NumberAttribute(attr_name="movesByInvitee", null=True)
     status = UnicodeAttribute()
     cancelled_at = InstantAttribute(attr_name="cancelledAt", null=True)
     sequence = NumberAttribute()
@@ -187,7 +189,10 @@ class OpensItem(Item):
 
 
 class DenialItem(Item):
-    """A redeem that was refused; `pk LINK#<linkId>`, `sk DENIAL#<code>#<minute>`: at most one each."""
+    """Something that was refused: a redeem, a move, or to give a use back. At most one a link, code and minute.
+
+    `pk LINK#<linkId>`, `sk DENIAL#<code>#<minute>`.
+    """
 
     host_id = UnicodeAttribute(attr_name="hostId")
     event_type_id = UnicodeAttribute(attr_name="eventTypeId")

@@ -155,8 +155,8 @@ class Links:
         return self._entries(index, partition, before, limit)
 
     def entries_by_recipient(self, host_id: str, email: str, before: str | None, limit: int) -> list[Entry]:
-        """Return entries of a host's links made for an address, newest first."""
-        return self._entries(BY_RECIPIENT, f"HOST#{host_id}#EMAIL#{normalise_email(email)}", before, limit)
+        """Return entries of a host's links made for an address, in one of its normal forms, newest first."""
+        return self._entries(BY_RECIPIENT, f"HOST#{host_id}#EMAIL#{email}", before, limit)
 
     def entries_by_external_id(
         self, host_id: str, external_id: str, before: str | None, limit: int
@@ -223,6 +223,7 @@ class Links:
             external_id=settings.external_id,
             restore_use_on_cancel=settings.restore_use_on_cancel or None,
             rolling=link.rolling or None,
+            restored_uses=link.restored_uses or None,
             sequence=link.sequence,
             actor=cause.actor,
             correlation_id=cause.correlation_id,
@@ -299,6 +300,7 @@ def link_of(item: LinkItem) -> Link:
         used_at=item.used_at,
         revoked_at=item.revoked_at,
         rolling=bool(item.rolling),
+        restored_uses=int(item.restored_uses or 0),
         sequence=int(item.sequence),
         edition=int(item.edition),
     )

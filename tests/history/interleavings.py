@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from tests.history.account import unexplained
 from tests.history.calls import Call
 from tests.history.machine import KEYLESS_WINDOW, Link
-from tests.history.stepped import EventTypeOf, Fate, Stepped, Task, slot
+from tests.history.stepped import LIMITS, EventTypeOf, Fate, Stepped, Task, slot
 from tests.history.told import event_faults
 from tests.proof import audit
 
@@ -198,7 +198,8 @@ class Interleavings(RuleBasedStateMachine):
             case "cancel":
                 return self.s.cancel(name)
             case "move":
-                return self.s.move(name, self._start(dict(self._links())[link], wish.at))
+                start = self._start(dict(self._links())[link], wish.at)
+                return self.s.move(name, start, by_invitee=wish.person == 0)
         return self.s.read_booking(name)
 
     def _make(
@@ -218,6 +219,7 @@ class Interleavings(RuleBasedStateMachine):
             opens=self.s.clock + opens * TICK if opens else None,
             before=event_type.before,
             after=event_type.after,
+            most_restored=LIMITS.restores_per_link,
         )
         self.s.finish(self.s.make(event_type, link, key=key))
 

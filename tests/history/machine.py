@@ -38,10 +38,12 @@ class Link(NamedTuple):
     after: int = 1
     status: str = ACTIVE
     uses: int = 0
+    restored: int = 0
+    most_restored: int = 5
 
     def fresh(self, expires: int | None, *, rolling: bool) -> "Link":
         """Return the link that takes this one's place."""
-        return self._replace(expires=expires, rolling=rolling, status=ACTIVE, uses=0)
+        return self._replace(expires=expires, rolling=rolling, status=ACTIVE, uses=0, restored=0)
 
     @property
     def spent(self) -> bool:
@@ -58,6 +60,7 @@ class Booking(NamedTuple):
     after: int
     receipt: str | None
     status: str = CONFIRMED
+    moves: int = 0  # by its invitee
 
     def meets(self, start: int, before: int, after: int) -> bool:
         """Whether it holds any of the time that a booking at `start` would."""
@@ -306,18 +309,22 @@ def _cancel(state: State, call: Call) -> Iterator[State]:
     link = state.links[booking.link]
     after = state.having(bookings={name: booking._replace(status=CANCELLED, receipt=None)})
     after = after.forgetting(booking.link, booking.receipt)
-    policy = link.restore and not link.rolling and link.uses > 0
+    policy = link.restore and not link.rolling and link.uses > 0 and link.restored < link.most_restored
     if policy and link.status in (ACTIVE, USED):
         if may_be_unexpired(link, call):
-            yield after.having(links={booking.link: link._replace(status=ACTIVE, uses=link.uses - 1)})
+            yield after.having(links={booking.link: _restored(link)})
         if may_have_expired(link, call):
             yield after
     else:
         yield after
 
 
+def _restored(link: Link) -> Link:
+    return link._replace(status=ACTIVE, uses=link.uses - 1, restored=link.restored + 1)
+
+
 def _move(state: State, call: Call) -> Iterator[State]:
-    """Slots are swapped; the link is not asked and not counted (P8)."""
+    """Slots are swapped; the link is not asked and not counted (P8); by the invitee so many times (P15)."""
     name, start = call.what["booking"], call.what["start"]
     booking = state.bookings.get(name)
     if booking is None:
@@ -326,14 +333,19 @@ def _move(state: State, call: Call) -> Iterator[State]:
         if call.code == "409 conflict":
             yield state
         return
+    most = call.what.get("most_moves")  # None: by the host
+    used_up = most is not None and booking.moves >= most
+    if call.code == "409 move-limit" and used_up and start != booking.start:
+        yield state
     free = state.is_free(start, booking.before, booking.after, besides=name)
     if call.code == "409 slot-taken" and not free and start != booking.start:
         yield state
     if call.code in ("200", "no answer"):
         if start == booking.start:
             yield state
-        elif free:
-            moved = state.having(bookings={name: booking._replace(start=start, receipt=None)})
+        elif free and not used_up:
+            after = booking._replace(start=start, receipt=None, moves=booking.moves + (most is not None))
+            moved = state.having(bookings={name: after})
             yield moved.forgetting(booking.link, booking.receipt)
 
 

@@ -175,6 +175,16 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
             'same = (Path("usageCount") == restored.usage_count + 1)',
         ),
     ),
+    "uses given back without end": (
+        Edit(
+            cancelling.cancel_booking,
+            "restored.restored_uses > world.limits.restores_per_link",
+            "restored.restored_uses > 1000",
+        ),
+    ),
+    "a move by the invitee that is not counted": (
+        Edit(moving._moved, "movable.booking.moves_by_invitee + by_invitee", "0"),
+    ),
     "a booking rewritten without a condition": (
         Edit(bookings.Bookings._rewrite, 'Path("sequence") == booking.sequence - 1', 'Path("pk").exists()'),
     ),
@@ -264,6 +274,8 @@ _VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "the successor made outside the transaction": ("which", "redeem elsewhere"),
     "the successor made whatever the pointer says": ("renew", "which"),
     "the use given back to a link that changed": ("redeem elsewhere", "cancel"),
+    "uses given back without end": ("cancel",),
+    "a move by the invitee that is not counted": ("move",),
     "a replaced link that comes back": ("replace", "cancel"),
     "a revoked link that comes back": ("revoke", "cancel"),
     "a use given back while the link is ended": ("revoke", "cancel"),

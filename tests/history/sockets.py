@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.domain.clock import to_millis
+from chalicelib.domain.limits import Limits
 from tests.history.account import unexplained
 from tests.history.calls import NEVER, Call
 from tests.history.machine import Link
@@ -214,7 +215,8 @@ class Room:
             case "cancel":
                 self._host_call(client, who, verb, f"{path}/cancel", what)
             case "move":
-                to: dict[str, Any] = {**what, "start": _millis(start)}
+                most = None if by_host else Limits().moves_per_booking
+                to: dict[str, Any] = {**what, "start": _millis(start), "most_moves": most}
                 self._host_call(client, who, verb, f"{path}/reschedule", to, body={"start": rfc3339(start)})
             case _:
                 self._host_call(client, who, verb, path, what, method="GET")

@@ -27,6 +27,7 @@ from chalicelib.domain.errors import AdmitOneError, TryLaterError
 from chalicelib.domain.event_types import EventSettings, EventType
 from chalicelib.domain.hosts import Host, HostSettings
 from chalicelib.domain.ids import EVENT_TYPE, HOST, LINK, id_bytes, make_id
+from chalicelib.domain.limits import Limits
 from chalicelib.domain.links import Link as StoredLink, LinkSettings
 from chalicelib.domain.schedules import Schedule, WeeklyHours
 from chalicelib.domain.tokens import Keyring, Purpose, make_token
@@ -54,6 +55,7 @@ TABLE: Final = "stepped"
 START: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 FIRST_SLOT: Final = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 MINUTE: Final = 60_000
+LIMITS: Final = Limits(moves_per_booking=2, restores_per_link=1)  # few, so that they are met
 SLOW: Final = 10  # milliseconds that a slow request takes: as much as lies between any two edges of a link
 
 _CAUSE: Final = Cause("system:stepped", "stepped")
@@ -147,6 +149,7 @@ class Stepped:
             random_bytes=self._random_bytes,
             sleep=lambda _: None,
             keyring=lambda: _KEYRING,
+            limits=LIMITS,
         )
         self.memory = Memory()
         self.host_id, self.event_types = self._furnish()
@@ -233,13 +236,17 @@ class Stepped:
             "200",
         )
 
-    def move(self, booking_id: str, start: int) -> Task:
+    def move(self, booking_id: str, start: int, *, by_invitee: bool = False) -> Task:
         """Move a booking."""
         find = hosts_booking(self.world, _CALLER, booking_id)
         return self._start(
             "move",
-            {"booking": booking_id, "start": start},
-            lambda: move_booking(self.world, find, from_millis(start), self._cause()),
+            {
+                "booking": booking_id,
+                "start": start,
+                "most_moves": LIMITS.moves_per_booking if by_invitee else None,
+            },
+            lambda: move_booking(self.world, find, from_millis(start), self._cause(), by_invitee=by_invitee),
             _nothing,
             "200",
         )
@@ -493,6 +500,7 @@ class Stepped:
             expires=to_millis(settings.expires_at) if settings.expires_at else None,
             restore=settings.restore_use_on_cancel,
             rolling=link.rolling,
+            most_restored=LIMITS.restores_per_link,
             before=event_type.before,
             after=event_type.after,
         )

@@ -4,7 +4,18 @@ from typing import Any
 
 import pytest
 
-from tests.integration.doors import Caller, Site, assert_problem, at, made, ok, unknown_id
+from tests.integration.doors import (
+    BASE_URL,
+    HTML,
+    JSON,
+    Caller,
+    Site,
+    assert_problem,
+    at,
+    made,
+    ok,
+    unknown_id,
+)
 
 
 def _book(site: Site, link: dict[str, Any], start: str, name: str = "Grace") -> dict[str, Any]:
@@ -148,6 +159,63 @@ def test_a_use_does_not_come_back_to_an_archived_event_type(site: Site, host: Ca
     assert host.delete(f"/v1/event-types/{event_type['eventTypeId']}").status_code == 204
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
     assert host.reread(link)["status"] == "used"
+
+
+def test_an_invitee_moves_a_booking_so_many_times_and_its_host_any_number(site: Site, host: Caller) -> None:
+    """P15: each move mails somebody; the eleventh is 409 and says whom to ask, and the link's history has it."""
+    link = host.link()
+    booking = _book(site, link, at(days=1))
+    own = booking["url"].removeprefix(BASE_URL)
+    for number in range(2, 12):
+        ok(site.client.post(f"{own}/reschedule", json={"start": at(days=number)}, headers=JSON))
+    ok(site.client.post(f"{own}/reschedule", json={"start": at(days=11)}, headers=JSON))  # there already
+
+    eleventh = site.client.post(f"{own}/reschedule", json={"start": at(days=12)}, headers=JSON)
+
+    detail = assert_problem(eleventh, 409, "move-limit")["detail"]
+    assert detail == "This booking has been moved 10 times. Ask the host to move it."
+    assert site.item(f"LINK#{link['linkId']}", f"DENIAL#move-limit#{at()[:16]}")
+    assert_problem(site.client.get(f"{own}/slots", headers=JSON), 409, "move-limit")
+    form = site.client.post(f"{own}/reschedule", data={"start": at(days=12)}, headers=HTML)
+    assert form.status_code == 409
+    assert "has been moved 10 times. Ask the host" in form.text
+    moved = ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", {"start": at(days=13)}))
+    assert moved["start"] == at(days=13)
+    assert_problem(
+        site.client.post(f"{own}/reschedule", json={"start": at(days=1)}, headers=JSON), 409, "move-limit"
+    )
+    ok(site.client.post(f"{own}/cancel", headers=JSON))
+
+
+def test_a_link_gets_its_use_back_so_many_times(site: Site, host: Caller) -> None:
+    """P15, P8: the sixth cancel frees the time and succeeds, the use stays counted, and the history says why."""
+    link = host.link(restoreUseOnCancel=True)
+    for number in range(6):
+        booking = _book(site, link, at(days=1), f"G{number}")
+        assert ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))["status"] == "cancelled"
+
+    kept = host.reread(link)
+    assert (kept["status"], kept["usageCount"]) == ("used", 1)
+    assert site.item(f"LINK#{link['linkId']}", f"DENIAL#restore-limit#{at()[:16]}")
+    _book(site, host.link(), at(days=1))  # the time is free
+
+
+def test_an_erased_person_leaves_no_receipt_and_no_hash(site: Site, host: Caller) -> None:
+    """P7: neither the booking nor the link knows them by what they sent; a repeat is a new request."""
+    link = host.link(maxUsageCount=2)
+    booking = _book(site, link, at(days=1))
+    item = site.item(f"BOOKING#{booking['bookingId']}", "BOOKING")
+    assert item is not None
+    receipt = f"RECEIPT#{item['keylessReceiptId']['S']}"
+    assert site.item(f"LINK#{link['linkId']}", receipt)
+
+    ok(host.delete(f"/v1/bookings/{booking['bookingId']}/personal-data"))
+
+    erased = site.item(f"BOOKING#{booking['bookingId']}", "BOOKING")
+    assert erased is not None
+    assert "keylessReceiptId" not in erased
+    assert site.item(f"LINK#{link['linkId']}", receipt) is None
+    assert_problem(site.redeem(link, at(days=1)), 409, "slot-taken")
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 50])

@@ -49,7 +49,7 @@ def storm(
         told: list[Answer | None] = []
         for link, start, email in mine:
             try:
-                told.append(client.redeem(link, start, email))
+                told.append(client.redeem(link, start, email, key=email))
             except NoAnswerError:
                 told.append(None)
             answered.release()
@@ -88,7 +88,7 @@ def check_after(stage: Stage, requests: list[list[Request]], told: list[list[Ans
 
     def again(client: Client, mine: list[Request], before: list[Answer | None]) -> list[Answer]:
         return [
-            answer if answer is not None and answer.status < 500 else client.redeem(*request)
+            answer if answer is not None and answer.status < 500 else client.redeem(*request, key=request[2])
             for request, answer in zip(mine, before, strict=True)
         ]
 

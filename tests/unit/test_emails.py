@@ -103,6 +103,7 @@ def test_the_longest_address() -> None:
         ("anna@münchen.de", unicodedata.normalize("NFD", "anna@münchen.de")),
         ("zoë@example.com", unicodedata.normalize("NFD", "ZOË@example.com")),
         ("ada@straße.de", "ada@STRAßE.de"),
+        ("straße@example.com", "STRAẞE@example.com"),
         ("ada@example.com", "ada@ｅｘａｍｐｌｅ.com"),
     ],
 )
@@ -122,6 +123,9 @@ def test_two_spellings_of_one_address_are_the_same(one: str, other: str) -> None
         ("anna@münchen.de", "anna@munchen.de"),
         ("ada@example.com", "аda@example.com"),
         ("ada@straße.de", "ada@strasse.de"),
+        ("straße@example.com", "STRASSE@example.com"),
+        ("ﬁn@example.com", "fin@example.com"),
+        ("ſam@example.com", "sam@example.com"),
     ],
 )
 def test_other_addresses_are_other_people(one: str, other: str) -> None:
