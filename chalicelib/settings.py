@@ -117,15 +117,17 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             moves_per_booking=_count(
                 "MOVES_PER_BOOKING", env.get("MOVES_PER_BOOKING") or "10", _MOST_REPEATS
             ),
-            restores_per_link=_count("RESTORES_PER_LINK", env.get("RESTORES_PER_LINK") or "5", _MOST_REPEATS),
+            restores_per_link=_count(
+                "RESTORES_PER_LINK", env.get("RESTORES_PER_LINK") or "5", _MOST_REPEATS, 0
+            ),
         ),
     )
 
 
-def _count(name: str, text: str, most: int) -> int:
-    """Return a number from 1 to `most`. Raises `RuntimeError` for anything else."""
-    if not _DAYS.fullmatch(text) or not 1 <= int(text) <= most:
-        raise RuntimeError(f"{name}: {text!r} is not a number from 1 to {most}")
+def _count(name: str, text: str, most: int, least: int = 1) -> int:
+    """Return a number from `least` to `most`. Raises `RuntimeError` for anything else."""
+    if not _DAYS.fullmatch(text) or not least <= int(text) <= most:
+        raise RuntimeError(f"{name}: {text!r} is not a number from {least} to {most}")
     return int(text)
 
 

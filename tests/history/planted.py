@@ -128,7 +128,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
         Edit(domain_links.Link.refusal_at, "now < not_before", "False"),
     ),
-    "the revoke without a condition": (Edit(links.Links.revoke, "alive(now), ", "None, "),),
+    "the revoke without a condition": (Edit(links.Links.revoke, "revocable(now), ", "None, "),),
     "the successor made outside the transaction": (
         Edit(bookings.Bookings.book, _SUCCEED_WITHIN, _SUCCEED_AFTER),
         Edit(bookings.Bookings._outcome_of, "puts = 2 if attempt.successor is None else 3", "puts = 2"),
