@@ -19,6 +19,7 @@ from chalicelib.domain.errors import (
     UnauthorizedError,
     UnsupportedMediaTypeError,
 )
+from chalicelib.domain.text import line_ends
 from chalicelib.domain.visits import Visitor, visitor_of
 from chalicelib.pages.languages import Words, chosen, words
 
@@ -169,7 +170,7 @@ class Call:
             raise InvalidRequestError([FieldFault("", "the form can't be decoded")]) from error
         if len(dict(fields)) != len(fields):
             raise InvalidRequestError([FieldFault("", "a field is given twice")])
-        return dict(fields)
+        return {name: line_ends(value) for name, value in fields}
 
     @property
     def idempotency_key(self) -> str | None:

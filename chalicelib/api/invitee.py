@@ -187,7 +187,7 @@ def _form_body(fields: dict[str, str]) -> RedeemBody:
 
 
 def _person(fields: dict[str, str]) -> Invitee:
-    return Invitee(fields.get("invitee.name", "").strip(), fields.get("invitee.email", "").strip())
+    return Invitee(fields.get("invitee.name", ""), fields.get("invitee.email", ""))
 
 
 def _answers(fields: dict[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from chalicelib.api.door import Door, Reply, ShowError
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
 from chalicelib.domain.event_types import Question
+from chalicelib.domain.text import is_visible
 from chalicelib.pages.languages import Words
 
 HTML: Final = "text/html; charset=utf-8"
@@ -79,7 +80,7 @@ def field_errors(
     found: dict[str, str] = {}
     for fault in error.faults:
         name = _NAMES.get(fault.pointer) or fault.pointer.strip("/").replace("/", ".", 1)
-        found[name] = _sentence(name, fields.get(name, "").strip(), say, asked)
+        found[name] = _sentence(name, fields.get(name, ""), say, asked)
     return found
 
 
@@ -93,9 +94,9 @@ def _sentence(name: str, typed: str, say: Words, asked: Mapping[str, Question]) 
         case "timeZone":
             return say("pages.fault.zone")
         case "invitee.name" | "name":
-            return say("pages.fault.name" if typed else "pages.fault.name-missing")
+            return say("pages.fault.name" if is_visible(typed) else "pages.fault.name-missing")
         case "invitee.email" | "email":
-            return say("pages.fault.email" if typed else "pages.fault.email-missing")
+            return say("pages.fault.email" if is_visible(typed) else "pages.fault.email-missing")
         case "message":
             return say("pages.fault.message")
     if not name.startswith("answers."):
@@ -103,7 +104,7 @@ def _sentence(name: str, typed: str, say: Words, asked: Mapping[str, Question]) 
     question = asked.get(name.removeprefix("answers."))
     if question is None:
         return say("pages.fault.not-asked")
-    if not typed:
+    if not is_visible(typed):
         return say("pages.fault.answer-missing", question=question.label)
     kind = "choice" if question.kind == "choice" else "long"
     return say(f"pages.fault.answer-{kind}", question=question.label)

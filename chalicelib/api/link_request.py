@@ -41,10 +41,11 @@ def _ask_by_form(call: Call) -> Reply:
     fields = call.form()
     try:
         require_known(fields, {"name", "email", "message"})
-        message = fields.get("message", "").replace("\r\n", "\n")
         _ask(
             call,
-            AskBody(name=fields.get("name", ""), email=fields.get("email", "").strip(), message=message),
+            AskBody(
+                name=fields.get("name", ""), email=fields.get("email", ""), message=fields.get("message", "")
+            ),
         )
     except ConflictError:
         if not call.wants_html():

@@ -20,6 +20,7 @@ from chalicelib.domain.link_requests import MailTo
 from chalicelib.domain.links import LinkSettings, Recipient
 from chalicelib.domain.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.text import tidy_lines
 from chalicelib.domain.webhooks import DEFAULT_OVERLAP_HOURS, WebhookSettings
 
 
@@ -198,6 +199,10 @@ class RedeemBody(_Body, frozen=True):
     invitee: Invitee
     answers: dict[str, str] = {}
     location_index: int | None = None
+
+    def __post_init__(self) -> None:
+        kept = {name: tidy_lines(answer) for name, answer in self.answers.items()}
+        msgspec.structs.force_setattr(self, "answers", kept)
 
 
 class NothingBody(_Body, frozen=True):

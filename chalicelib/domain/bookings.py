@@ -11,6 +11,7 @@ from chalicelib.domain.emails import is_email
 from chalicelib.domain.event_types import EventSettings, Location, Question
 from chalicelib.domain.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.text import LONGEST_ANSWER, LONGEST_NAME, is_visible, tidied
 from chalicelib.domain.zones import is_zone
 
 
@@ -26,6 +27,9 @@ class Invitee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     email: str
+
+    def __post_init__(self) -> None:
+        tidied(self, line=("name",), email="email")
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +82,7 @@ def occupied_span(settings: EventSettings, start: datetime) -> tuple[datetime, d
 
 def check_invitee(invitee: Invitee, time_zone: str, rules: Rules) -> None:
     """Record what is wrong with the person or their zone."""
-    rules.at("invitee", "name").text(invitee.name, shortest=1, longest=200)
+    rules.at("invitee", "name").text(invitee.name, shortest=1, longest=LONGEST_NAME)
     rules.at("invitee", "email").require(is_email(invitee.email), "is not an email address")
     rules.at("timeZone").require(is_zone(time_zone), "is not an IANA time zone")
 
@@ -92,12 +96,12 @@ def check_answers(answers: Mapping[str, str], questions: tuple[Question, ...], r
         if question is None:
             here.fault("is not a question of this event")
         else:
-            here.text(answer, longest=2000, lines=True)
+            here.text(answer, longest=LONGEST_ANSWER, lines=True)
             if question.kind == "choice" and answer:
                 here.require(answer in question.options, "is not one of the options")
     for question in questions:
         if question.required:
-            rules.at(question.id).require(bool(answers.get(question.id, "").strip()), "is needed")
+            rules.at(question.id).require(is_visible(answers.get(question.id, "")), "is needed")
 
 
 def choose_location(locations: tuple[Location, ...], index: int | None, rules: Rules) -> Location | None:

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from typing import Final
 
+from chalicelib.domain.text import may_stand_in_address
+
 LONGEST_EMAIL: Final = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 _FORM: Final = re.compile(
     r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f]{1,64}@[^\s@<>()\[\]\\,;:\"/\x00-\x20\x7f]+\.[^\s@<>()\[\]\\,;:\"/.\x00-\x20\x7f]+\Z"
@@ -12,7 +14,7 @@ _FORM: Final = re.compile(
 
 def is_email(value: str) -> bool:
     """Tell whether `value` looks like one deliverable address: `local@domain.tld`, no display name, no quotes."""
-    if len(value) > LONGEST_EMAIL or not _FORM.match(value):
+    if len(value) > LONGEST_EMAIL or not _FORM.match(value) or not may_stand_in_address(value):
         return False
     local, _, domain = value.rpartition("@")
     if local.startswith(".") or local.endswith(".") or ".." in local:

@@ -8,6 +8,14 @@ import msgspec
 
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.schedules import GRID_MINUTES, Schedule, check_schedule
+from chalicelib.domain.text import (
+    LONGEST_DESCRIPTION,
+    LONGEST_DETAIL,
+    LONGEST_OPTION,
+    LONGEST_QUESTION,
+    LONGEST_TITLE,
+    tidied,
+)
 
 MOST_OCCUPIED_MINUTES: Final = 8 * 60  # duration and buffers; DESIGN §4: 96 cells fit one DynamoDB condition
 DEFAULT_WINDOW_DAYS: Final = 60
@@ -25,6 +33,9 @@ class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: LocationKind
     detail: str = ""
 
+    def __post_init__(self) -> None:
+        tidied(self, line=("detail",))
+
     @property
     def before_booking(self) -> "Location":
         """The location as a stranger may see it: how to join a call is told only once it is booked."""
@@ -40,6 +51,9 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: QuestionKind = "text"
     required: bool = False
     options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        tidied(self, line=("label", "options"))
 
 
 class EventSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +74,9 @@ class EventSettings(msgspec.Struct, frozen=True, kw_only=True):
     minimum_notice_minutes: int = 0
     booking_window_days: int = DEFAULT_WINDOW_DAYS
     questions: tuple[Question, ...] = ()
+
+    def __post_init__(self) -> None:
+        tidied(self, line=("title",), lines=("description",))
 
 
 class EventType(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,12 +102,12 @@ def slug_of(title: str) -> str:
 
 def check_event_settings(settings: EventSettings, rules: Rules) -> None:
     """Record every rule the settings break."""
-    rules.at("title").text(settings.title, shortest=1, longest=200)
+    rules.at("title").text(settings.title, shortest=1, longest=LONGEST_TITLE)
     rules.at("slug").require(
         len(settings.slug) <= 60 and bool(_SLUG.match(settings.slug)),
         "must be 1 to 60 lower-case letters, digits and single hyphens",
     )
-    rules.at("description").text(settings.description, longest=4000, lines=True)
+    rules.at("description").text(settings.description, longest=LONGEST_DESCRIPTION, lines=True)
     check_timing(settings, rules)
     check_schedule(settings.schedule, rules.at("schedule"))
     check_locations(settings.locations, rules.at("locations"))
@@ -126,7 +143,7 @@ def check_locations(locations: tuple[Location, ...], rules: Rules) -> None:
     """Record what is wrong with the locations: too many, or a detail that is too long."""
     if rules.length(locations, most=10):
         for index, location in enumerate(locations):
-            rules.at(index, "detail").text(location.detail, longest=500)
+            rules.at(index, "detail").text(location.detail, longest=LONGEST_DETAIL)
 
 
 def check_questions(questions: tuple[Question, ...], rules: Rules) -> None:
@@ -139,12 +156,12 @@ def check_questions(questions: tuple[Question, ...], rules: Rules) -> None:
         here.at("id").require(
             bool(_QUESTION_ID.match(question.id)), "must be 1 to 40 letters, digits, _ or -"
         )
-        here.at("label").text(question.label, shortest=1, longest=300)
+        here.at("label").text(question.label, shortest=1, longest=LONGEST_QUESTION)
         options = here.at("options")
         if question.kind == "choice":
             if options.length(question.options, least=1, most=50):
                 options.unique(question.options, "has an option twice")
                 for place, option in enumerate(question.options):
-                    options.at(place).text(option, shortest=1, longest=200)
+                    options.at(place).text(option, shortest=1, longest=LONGEST_OPTION)
         else:
             options.require(not question.options, "only a choice has options")

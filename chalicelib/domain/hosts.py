@@ -6,6 +6,7 @@ import msgspec
 
 from chalicelib.domain.emails import is_email
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.text import LONGEST_NAME, tidied
 from chalicelib.domain.zones import is_zone
 
 
@@ -24,6 +25,9 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
     public_name: str | None = None
     time_off: tuple[TimeOff, ...] = ()
+
+    def __post_init__(self) -> None:
+        tidied(self, line=("name", "public_name"), email="email")
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,9 +49,9 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_host_settings(settings: HostSettings, rules: Rules) -> None:
     """Record every rule the settings break."""
-    rules.at("name").text(settings.name, shortest=1, longest=200)
+    rules.at("name").text(settings.name, shortest=1, longest=LONGEST_NAME)
     if settings.public_name is not None:
-        rules.at("publicName").text(settings.public_name, shortest=1, longest=200)
+        rules.at("publicName").text(settings.public_name, shortest=1, longest=LONGEST_NAME)
     rules.at("email").require(is_email(settings.email), "is not an email address")
     rules.at("timeZone").require(is_zone(settings.time_zone), "is not an IANA time zone")
     if rules.at("timeOff").length(settings.time_off, most=200):

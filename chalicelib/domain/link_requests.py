@@ -11,6 +11,7 @@ from chalicelib.domain.emails import is_email, normalise_email
 from chalicelib.domain.ids import LINK, is_id
 from chalicelib.domain.links import LinkSettings, Recipient
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.text import LONGEST_MESSAGE, LONGEST_NAME
 
 RECIPIENTS_SLOT: Final = 0
 _LONGEST_ID: Final = 60
@@ -107,6 +108,6 @@ def read_request_id(request_id: str) -> tuple[str, date, int | None] | None:
 
 def check_link_request(name: str, email: str, message: str, rules: Rules) -> None:
     """Record what is wrong with what was typed; only the email is needed, to answer to."""
-    rules.at("name").text(name, longest=200)
+    rules.at("name").text(name, longest=LONGEST_NAME)
     rules.at("email").require(is_email(email), "is not an email address")
-    rules.at("message").text(message, longest=1000, lines=True)
+    rules.at("message").text(message, longest=LONGEST_MESSAGE, lines=True)

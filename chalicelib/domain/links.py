@@ -18,6 +18,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.text import LONGEST_LABEL, LONGEST_NAME, tidied
 
 MOST_USES: Final = 1_000_000
 MOST_DOCUMENT_BYTES: Final = 2048  # metadata, and overrides
@@ -49,6 +50,9 @@ class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: str = ""
     enforce: Enforce = "none"
 
+    def __post_init__(self) -> None:
+        tidied(self, line=("name",), email="email")
+
 
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a host may set on a link. `max_usage_count` None means unlimited; instants are aware UTC."""
@@ -62,6 +66,9 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
     external_id: str | None = None
     restore_use_on_cancel: bool = False
+
+    def __post_init__(self) -> None:
+        tidied(self, line=("label",))
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +184,7 @@ def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime |
     if settings.recipient is not None:
         _check_recipient(settings.recipient, rules.at("recipient"))
     if settings.label is not None:
-        rules.at("label").text(settings.label, shortest=1, longest=200)
+        rules.at("label").text(settings.label, shortest=1, longest=LONGEST_LABEL)
     if settings.external_id is not None:
         ok = bool(_EXTERNAL_ID.match(settings.external_id))
         rules.at("externalId").require(ok, "must be 1 to 200 printable ASCII characters")
@@ -214,6 +221,6 @@ def document_depth(document: object) -> int:
 
 
 def _check_recipient(recipient: Recipient, rules: Rules) -> None:
-    rules.at("name").text(recipient.name, longest=200)
+    rules.at("name").text(recipient.name, longest=LONGEST_NAME)
     if recipient.email or recipient.enforce != "none":
         rules.at("email").require(is_email(recipient.email), "is not an email address")

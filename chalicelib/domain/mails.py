@@ -11,8 +11,8 @@ from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.emails import ascii_address, masked_address
 from chalicelib.domain.events import Event, EventType, data_of, event_id_of
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.text import LONGEST_MESSAGE
 
-LONGEST_MESSAGE: Final = 1000
 MAILER: Final = "system:mail"
 
 

@@ -16,6 +16,7 @@ from chalicelib.domain.event_types import (
 )
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.schedules import Schedule, check_schedule
+from chalicelib.domain.text import LONGEST_TITLE, tidied
 
 
 class Overrides(
@@ -32,6 +33,9 @@ class Overrides(
     buffer_before_minutes: int | None = None
     buffer_after_minutes: int | None = None
     minimum_notice_minutes: int | None = None
+
+    def __post_init__(self) -> None:
+        tidied(self, line=("title",))
 
 
 NO_OVERRIDES = Overrides()
@@ -70,7 +74,7 @@ def check_overrides(
     Timing that is as it was `before` is not held against a change of something else.
     """
     if overrides.title is not None:
-        rules.at("title").text(overrides.title, shortest=1, longest=200)
+        rules.at("title").text(overrides.title, shortest=1, longest=LONGEST_TITLE)
     if overrides.schedule is not None:
         check_schedule(overrides.schedule, rules.at("schedule"))
     if overrides.locations is not None:

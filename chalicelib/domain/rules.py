@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from chalicelib.domain.errors import FieldFault, InvalidValueError
+from chalicelib.domain.text import faults_of_text
 
 
 class Rules:
@@ -27,20 +28,12 @@ class Rules:
         return holds
 
     def text(self, value: str, *, longest: int, shortest: int = 0, lines: bool = False) -> None:
-        """Require a text of `shortest` to `longest` characters, without control characters.
+        """Require a text of `shortest` (0 or 1) to `longest` characters; `lines` allows tabs and line breaks.
 
-        `lines` allows tabs and line breaks. A lone surrogate can't be stored, so it is refused too.
+        What a text may contain is for `domain/text.py` to say.
         """
-        self.require(
-            len(value.strip()) >= shortest,
-            "must not be empty" if shortest == 1 else f"must have at least {shortest} characters",
-        )
-        self.require(len(value) <= longest, f"must have at most {longest} characters")
-        allowed = "\t\n\r" if lines else ""
-        clean = not any(
-            (ch < " " and ch not in allowed) or ch == "\x7f" or "\ud800" <= ch <= "\udfff" for ch in value
-        )
-        self.require(clean, "must not contain control characters")
+        for detail in faults_of_text(value, longest=longest, shortest=shortest, lines=lines):
+            self.fault(detail)
 
     def number(self, value: int, *, least: int, most: int, multiple_of: int = 1) -> None:
         """Require `least` ≤ value ≤ `most`, in steps of `multiple_of`."""

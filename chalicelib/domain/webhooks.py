@@ -19,6 +19,7 @@ from chalicelib.domain.events import EventType
 from chalicelib.domain.ids import WEBHOOK, id_bytes
 from chalicelib.domain.notices import Notice, notice
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.text import LONGEST_NOTE, tidied
 from chalicelib.domain.tokens import Keyring
 
 MOST_WEBHOOKS: Final = 20  # of one host: each event is looked at for each of them
@@ -53,6 +54,9 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[str, ...] | None = None
     description: str = ""
     enabled: bool = True
+
+    def __post_init__(self) -> None:
+        tidied(self, line=("description",))
 
 
 class SecretVersion(msgspec.Struct, frozen=True):
@@ -104,7 +108,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 def check_webhook_settings(settings: WebhookSettings, rules: Rules, *, local: bool) -> None:
     """Record every rule the settings break. `local` also allows plain http to this machine's loopback."""
     _check_url(settings.url, rules.at("url"), local=local)
-    rules.at("description").text(settings.description, longest=200)
+    rules.at("description").text(settings.description, longest=LONGEST_NOTE)
     if settings.events is not None:
         at = rules.at("events")
         if at.length(settings.events, least=1, most=len(KINDS)):

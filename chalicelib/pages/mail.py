@@ -4,7 +4,6 @@ Times are told in the reader's zone, words in the reader's language. What is sec
 a booking, comes in from outside when the mail is written, and goes nowhere else (P7).
 """
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -13,20 +12,18 @@ from urllib.parse import quote
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.emails import ascii_address, email_domain, is_email
 from chalicelib.domain.mails import Addressee, MailId
+from chalicelib.domain.text import name_for_mail, one_line, quoted_name
 from chalicelib.domain.zones import load_zone
 from chalicelib.pages import times
 from chalicelib.pages.calendars import Person, invitation
 from chalicelib.pages.languages import Language, Words, language_of, words
-from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes, one_line
+from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
 from chalicelib.pages.places import place_after
 from chalicelib.pages.render import render
 from chalicelib.service.mails_of_event import BookingNews, LinkNews
 
 PRODUCT: Final = "Admit One"
 HOST_LANGUAGE: Final[Language] = "en"  # a host has no language of their own
-
-# A name that a mail program would turn into a link: anyone may book under it, and to any address.
-_LIKE_A_LINK: Final = re.compile(r"\w\.\w|://|@|www\.")
 
 
 class Envelope(NamedTuple):
@@ -70,6 +67,7 @@ def link_mail(news: LinkNews, envelope: Envelope, url: str) -> bytes:
     link, offer = news.link, news.offer
     name, title, zone = one_line(news.host.public_name), one_line(offer.title), offer.schedule.time_zone
     recipient = link.settings.recipient
+    to_name = name_for_mail(recipient.name) if recipient else ""
     terms = []
     if link.settings.not_before is not None and link.settings.not_before > envelope.now:
         terms.append(say("mails.link.opens", moment=times.moment_words(link.settings.not_before, zone, say)))
@@ -85,7 +83,7 @@ def link_mail(news: LinkNews, envelope: Envelope, url: str) -> bytes:
     subject = say("mails.link.subject", host=name, title=title)
     body = _Body(
         before=[
-            _hello(recipient.name if recipient else "", say),
+            _hello(to_name, say),
             say("mails.link", host=name, title=title, duration=duration),
         ],
         quoted=news.wish.message,
@@ -100,7 +98,7 @@ def link_mail(news: LinkNews, envelope: Envelope, url: str) -> bytes:
         envelope,
         say,
         sender_name=name,
-        to_name=recipient.name if recipient else "",
+        to_name=to_name,
         reply_to=_mailbox(name, news.host.settings.email),
     )
 
@@ -161,7 +159,7 @@ def _hosts_mail(news: BookingNews, envelope: Envelope) -> bytes:
     of_them = []
     if person.email:
         address = "mailto:" + quote(person.email, safe="@+")
-        of_them.append(_Row(say("mails.with"), f"{who}, {person.email}", address))
+        of_them.append(_Row(say("mails.with"), f"{person.quoted}{person.email}", address))
     if news.news == "confirmed":
         of_them += [
             _Row(one_line(news.labels[question]), answer)
@@ -173,7 +171,7 @@ def _hosts_mail(news: BookingNews, envelope: Envelope) -> bytes:
         told += "-by-invitee"
     sentence = say(told, invitee=who)
     body = _Body(
-        before=[_hello(host.settings.name, say), sentence[:1].upper() + sentence[1:]],
+        before=[_hello(one_line(host.settings.name), say), sentence[:1].upper() + sentence[1:]],
         rows=[*rows, *of_them],
         footer=say("mails.footer", name=who) if person.email else say("mails.footer-nobody"),
     )
@@ -236,15 +234,22 @@ def _about_booking(
 
 
 class _Named(NamedTuple):
-    """The invitee as mails name them; empty where the person was erased."""
+    """The invitee as mails name them, empty where the person was erased or what they typed is no name.
+
+    `quoted` goes before the address, in the host's mail alone: the name, or the letters of what was typed, in quotes.
+    """
 
     name: str
     email: str
+    quoted: str
 
     @classmethod
     def of(cls, booking: Booking) -> "_Named":
         person = booking.invitee
-        return cls(one_line(person.name), person.email) if person else cls("", "")
+        if person is None:
+            return cls("", "", "")
+        name, typed = name_for_mail(person.name), quoted_name(person.name)
+        return cls(name, person.email, f"{name}, " if name else f"“{typed}”, " if typed else "")
 
 
 def _written(
@@ -299,10 +304,7 @@ def _text(body: _Body, say: Words) -> str:
 
 
 def _hello(name: str, say: Words) -> str:
-    name = one_line(name)
-    return (
-        say("mails.hello", name=name) if name and not _LIKE_A_LINK.search(name) else say("mails.hello-nobody")
-    )
+    return say("mails.hello", name=name) if name else say("mails.hello-nobody")
 
 
 def _when(news: BookingNews, zone: str, say: Words) -> list[_Row]:

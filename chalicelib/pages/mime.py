@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from chalicelib.domain.text import one_line
+
 if TYPE_CHECKING:
     from email.charset import Charset
     from email.mime.base import MIMEBase
@@ -90,11 +92,6 @@ def mail_bytes(mail: Mail, heading: Heading) -> bytes:
     lines = policy.compat32.clone(linesep="\r\n", max_line_length=76)
     BytesGenerator(written, mangle_from_=False, policy=lines).flatten(whole)
     return written.getvalue()
-
-
-def one_line(text: str) -> str:
-    """Return a text without line breaks or control characters of any kind, single spaces between its words."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _calendar_part(kind: str, calendar: str, method: str) -> "MIMEBase":

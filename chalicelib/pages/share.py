@@ -9,6 +9,7 @@ import msgspec
 
 from chalicelib.domain.emails import email_domain
 from chalicelib.domain.links import Recipient
+from chalicelib.domain.text import name_for_mail, one_line
 from chalicelib.pages import times
 from chalicelib.pages.languages import words
 
@@ -39,8 +40,8 @@ class Mail(msgspec.Struct, frozen=True):
 
 def invitation_mail(view: Invitation) -> Mail:
     """Return a short mail, ready to send as it is."""
-    title = _one_line(view.title)
-    name = _one_line(view.recipient.name) if view.recipient else ""
+    title = one_line(view.title)
+    name = name_for_mail(view.recipient.name) if view.recipient else ""
     paragraphs = [
         f"Hello {name}," if name else "Hello,",
         f"Please pick a time for {title} ({times.duration_words(view.duration_minutes, words('en'))}):",
@@ -48,14 +49,14 @@ def invitation_mail(view: Invitation) -> Mail:
         " ".join(_terms(view)),
     ]
     if view.host_name:
-        paragraphs.append(f"Best wishes,\n{_one_line(view.host_name)}")
+        paragraphs.append(f"Best wishes,\n{one_line(view.host_name)}")
     return Mail(f"Pick a time: {title}", "\n\n".join(filter(None, paragraphs)) + "\n")
 
 
 def embed_snippet(url: str, title: str) -> str:
     """Return the HTML that shows a link's page inside another one."""
     return (
-        f'<iframe src="{escape(url)}?embed=1" title="{escape("Book: " + _one_line(title))}" '
+        f'<iframe src="{escape(url)}?embed=1" title="{escape("Book: " + one_line(title))}" '
         f'width="100%" height="{_HEIGHT}" style="border:0" loading="lazy" referrerpolicy="no-referrer"></iframe>'
     )
 
@@ -70,7 +71,7 @@ def qr_svg(url: str, title: str) -> str:
         drawn, kind="svg", xmldecl=False, svgclass=None, lineclass=None, scale=_MODULE, light="#fff", nl=False
     )
     size = code.symbol_size(_MODULE)[0]
-    label = escape("QR code: " + _one_line(title))
+    label = escape("QR code: " + one_line(title))
     # segno writes no viewBox beside a size, and a code that can't be scaled is of little use.
     head = f'<svg viewBox="0 0 {size} {size}" role="img" aria-label="{label}" '
     return head + drawn.getvalue().decode().removeprefix("<svg ")
@@ -94,8 +95,3 @@ def _terms(view: Invitation) -> list[str]:
             domain = email_domain(view.recipient.email) if view.recipient else ""
             sentences.append(f"Please book with your address at {domain}.")
     return sentences
-
-
-def _one_line(text: str) -> str:
-    """Return a text without line breaks of any kind, fit for a mail's header."""
-    return " ".join(text.split())

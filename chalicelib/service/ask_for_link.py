@@ -10,6 +10,7 @@ from chalicelib.domain.link_requests import LinkRequest, check_link_request, fre
 from chalicelib.domain.links import LinkStatus
 from chalicelib.domain.listings import Entry, read_cursor
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.text import tidy_address, tidy_line, tidy_lines
 from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.owner import owner_of
 from chalicelib.service.paging import Page, fill, portion, stream
@@ -27,6 +28,7 @@ def ask_for_link(world: World, token: str, name: str, email: str, message: str, 
     claim = read_token(world.keyring(), Purpose.LINK, token)
     if claim is None:
         raise NotFoundError
+    name, email, message = tidy_line(name), tidy_address(email), tidy_lines(message).strip()
     rules = Rules()
     check_link_request(name, email, message, rules)
     rules.enforce()
@@ -45,9 +47,9 @@ def ask_for_link(world: World, token: str, name: str, email: str, message: str, 
         host_id=link.host_id,
         event_type_id=link.event_type_id,
         requested_at=now,
-        name=name.strip(),
+        name=name,
         email=email,
-        message=message.strip(),
+        message=message,
         reason=status,
         recipient=link.settings.recipient,
         external_id=link.settings.external_id,

@@ -7,6 +7,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import FieldFault, InvalidValueError, NotFoundError, UnauthorizedError
 from chalicelib.domain.ids import API_KEY, ID_BYTES, make_id
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.text import LONGEST_KEY_NAME, tidy_line
 from chalicelib.service.ports import World
 
 
@@ -33,7 +34,8 @@ def make_key(
     `secret` lets local mode keep one key over restarts. Raises `InvalidValueError`, `NotFoundError`.
     """
     rules = Rules()
-    rules.at("name").text(name, longest=100)
+    name = tidy_line(name)
+    rules.at("name").text(name, longest=LONGEST_KEY_NAME)
     rules.enforce()
     if role is Role.HOST and host_id is None:
         raise InvalidValueError([FieldFault("/hostId", "a host key needs a host")])

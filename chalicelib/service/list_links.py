@@ -13,6 +13,7 @@ from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.ids import LINK, is_id, make_id
 from chalicelib.domain.links import MOST_LINKS_A_BATCH, Link, LinkStatus, folded_label
 from chalicelib.domain.listings import Entry, LinkFilter, read_cursor, write_cursor
+from chalicelib.domain.text import faults_of_text, tidy_address, tidy_line
 from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.owner import owner_of
 from chalicelib.service.paging import Page, fill, merged, portion, stream
@@ -96,8 +97,8 @@ def _of_batch(world: World, where: LinkFilter, batch_id: str, request: ListReque
 
 def _search(world: World, where: LinkFilter, request: ListRequest) -> Page[Link]:
     """Find exactly by token, URL, linkId, recipient email or externalId (newest first); then by label prefix."""
-    query = (request.query or "").strip()
-    if not query or len(query) > LONGEST_QUERY or not query.isprintable():
+    query = tidy_address(tidy_line(request.query or ""))
+    if faults_of_text(query, longest=LONGEST_QUERY, shortest=1):
         raise InvalidValueError([FieldFault("/q", f"must be 1 to {LONGEST_QUERY} printable characters")])
     stage, place = read_cursor(request.cursor, "xp")
     read = _reader(world, where)

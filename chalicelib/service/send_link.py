@@ -16,6 +16,7 @@ from chalicelib.domain.links import Link
 from chalicelib.domain.mails import LinkMail, check_message
 from chalicelib.domain.redeeming import hash_body
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.text import tidy_lines
 from chalicelib.domain.urls import link_url
 from chalicelib.service.ports import World
 from chalicelib.service.read_link import read_link
@@ -56,6 +57,7 @@ def send_link(
 def _wish(
     world: World, caller: Caller, link: Link, send_id: str, message: str, language: str, body_hash: str
 ) -> LinkMail:
+    message = tidy_lines(message).strip()
     rules = Rules()
     check_message(message, rules)
     rules.enforce()
@@ -72,7 +74,7 @@ def _wish(
         event_type_id=link.event_type_id,
         to=recipient.email,
         language=language,
-        message=message.strip(),
+        message=message,
         body_hash=body_hash,
         requested_at=world.now(),
         external_id=link.settings.external_id,

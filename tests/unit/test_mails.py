@@ -22,6 +22,7 @@ from chalicelib.domain.hosts import Host, HostSettings
 from chalicelib.domain.links import Link, LinkSettings, Recipient
 from chalicelib.domain.mails import Addressee, LinkMail, MailId, MailRefusedError, delivery_address
 from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.text import name_for_mail, one_line
 from chalicelib.pages.languages import LANGUAGES, Language
 from chalicelib.pages.mail import Envelope, booking_mail, link_mail
 from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
@@ -154,10 +155,6 @@ def named_in(mail: EmailMessage, name: str) -> str:
     """Return the name beside an address. By the older parser: the newer one keeps the space between encoded words."""
     [raw] = [value for key, value in mail.raw_items() if key.lower() == name.lower()]
     return str(make_header(decode_header(parseaddr(raw.replace("\r\n", ""))[0])))
-
-
-def one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 class Tags(HTMLParser):
@@ -394,7 +391,8 @@ def test_nothing_typed_becomes_a_header_or_a_tag(typed: str, addressee: Addresse
     for name, address in zip(("to", "reply-to"), expected, strict=True):
         [found] = mail[name].addresses
         assert found.addr_spec == address
-        assert named_in(mail, name) == one_line(typed)
+        theirs = (name == "to") == (addressee is Addressee.INVITEE)  # the invitee's, who may be anybody
+        assert named_in(mail, name) == (name_for_mail(typed) if theirs else one_line(typed))
     [sender] = mail["from"].addresses
     assert sender.addr_spec == SENDER
     page = Tags(text_of(mail, "html"))
@@ -426,13 +424,53 @@ def test_any_text_in_a_header_is_read_back(typed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["http://evil.example/", "evil.example", "call evil@example.org", "www.evil"]
+    "name",
+    [
+        "http://evil.example/",
+        "evil.example",
+        "call evil@example.org",
+        "www.evil.example",
+        "open evil。com/login",
+        "URGENT: call +1 555 010 999",
+        "Hello URGENT: your account … call +1 555 0100, open evil。com/login " * 3,
+    ],
 )
 def test_a_name_that_reads_as_a_link_is_not_greeted(name: str) -> None:
     """Whoever holds a link may book under any name and any address: it is no way to mail someone a link of theirs."""
     mail = told(news_of(Addressee.INVITEE, invitee=Invitee(name, "victim@example.org")))
     assert text_of(mail).startswith("Hello,\n")
-    assert name not in text_of(mail) + text_of(mail, "html")
+    assert mail["to"] == "victim@example.org"
+    _, event = invite_of(mail)
+    assert not next(iter(event.attendees)).common_name
+    whole = str(mail["subject"]) + text_of(mail) + text_of(mail, "html") + text_of(mail, "calendar")
+    assert "evil" not in whole
+    assert "URGENT" not in whole
+
+
+def test_the_host_reads_a_strangers_words_as_a_short_quotation_of_letters() -> None:
+    """What was typed for a name is quoted to the host without links and numbers, never said in the mail's own voice."""
+    typed = "URGENT: call +1 555 0100, open evil。com/login or https://evil.example/ at once, or lose it all today"
+    mail = told(news_of(Addressee.HOST, invitee=Invitee(typed, "sam@example.org")))
+    assert mail["reply-to"] == "sam@example.org"
+    lines = [line for line in text_of(mail).splitlines() if "URGENT" in line]
+    assert lines == ["With: “URGENT call open evil com login or https evil …”, sam@example.org"]
+    assert "555" not in text_of(mail) + text_of(mail, "html") + text_of(mail, "calendar")
+
+
+@pytest.mark.parametrize("name", ["علی\u200cرضا", "ශ්\u200dරී ලංකා", "葛\U000e0100城 まゆ", "Zoë O’Neil"])
+def test_joiners_and_selectors_reach_the_reader(name: str) -> None:
+    """Words are written with them: without its joiner a Persian name has another shape, an emoji falls apart."""
+    title = "Meet 👩\u200d🚀 ❤\ufe0f"
+    host = a_host(public_name=name)
+    mail = told(news_of(Addressee.INVITEE, host=host, title=title, invitee=Invitee(name, "sam@example.org")))
+    assert title in str(mail["subject"])
+    assert text_of(mail).startswith(f"Hello {name},\n")
+    assert named_in(mail, "From") == named_in(mail, "To") == name
+    _, event = invite_of(mail)
+    assert event.organizer is not None
+    assert event.organizer.common_name == name
+    assert event.summary == title
+    assert next(iter(event.attendees)).common_name == name
 
 
 def test_addresses_with_other_letters() -> None:

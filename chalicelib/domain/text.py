@@ -1,0 +1,210 @@
+"""What a name, a line, a text of several lines and an email address may contain: every door goes by this.
+
+Two steps. `tidy_…` drops what nobody can see and nobody meant to send, when a value enters (structs of the domain do it
+when they are made, so that JSON, forms, CSV, commands and stored values come out alike). `faults_of_text` then says
+what is wrong with what is left. docs/adr/0021-text.md has the reasons.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+import msgspec
+
+LONGEST_NAME: Final = 200  # characters: of a host, an invitee, a recipient
+LONGEST_TITLE: Final = 200
+LONGEST_LABEL: Final = 200
+LONGEST_QUESTION: Final = 300
+LONGEST_OPTION: Final = 200
+LONGEST_ANSWER: Final = 2000
+LONGEST_DETAIL: Final = 500  # where a meeting takes place
+LONGEST_DESCRIPTION: Final = 4000
+LONGEST_MESSAGE: Final = 1000
+LONGEST_NOTE: Final = 200  # what a webhook is for
+LONGEST_KEY_NAME: Final = 100
+
+# A mail shows a name up to here; letters of East Asian scripts, each as wide as two, count twice.
+MAIL_NAME_COLUMNS: Final = 50
+MAIL_NAME_WORDS: Final = 8
+_MOST_MARKS: Final = 5  # on one letter: Tibetan stacks four; more is a tower
+
+# Unicode's Default_Ignorable_Code_Point: shown as nothing by itself.
+_IGNORABLE: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+# Of those, what changes how other text reads, or hides text: overrides and isolates, zero-width spaces, tags.
+# Not here: joiners (U+200C, U+200D), direction marks, variation selectors, all of which words are written with.
+_DROPPED: Final = (
+    "\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\U0001bca0-\U0001bca3\U000e0000-\U000e007f"
+)
+_FLAG: Final = (  # the flags of England, Scotland and Wales are spelled with tags
+    "\U0001f3f4\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
+    "|\U000e0077\U000e006c\U000e0073)\U000e007f"
+)
+_LINE_ENDS: Final = re.compile(r"\r\n?")
+_OTHER_LINE_ENDS: Final = re.compile("[\v\f\x85\u2028\u2029]")
+_DROP: Final = re.compile(f"({_FLAG})|[{_DROPPED}]")
+_ENDS: Final = re.compile(rf"\A[\s{_IGNORABLE}]+|[\s{_IGNORABLE}]+\Z")
+_INVISIBLE: Final = re.compile(rf"[\s{_IGNORABLE}\u2800]")
+_NOT_IN_ADDRESS: Final = re.compile(f"[{_IGNORABLE}\u2800]")
+_CONTROLS: Final = "\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"
+_BREAKS: Final = "\t\n\v\f\r\x85\u2028\u2029"
+_NO_TEXT: Final = "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff" + "".join(
+    f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(1, 17)
+)
+_BAD_IN_LINE: Final = re.compile(f"[{_CONTROLS}{_NO_TEXT}{_BREAKS}]")
+_BAD_IN_LINES: Final = re.compile(f"[{_CONTROLS}{_NO_TEXT}]")
+
+
+def line_ends(text: str) -> str:
+    r"""Return a text with each line end (CRLF, a lone CR) as `\n`: one keystroke counts once at every door.
+
+    >>> line_ends("a\r\nb\rc\n")
+    'a\nb\nc\n'
+    """
+    return _LINE_ENDS.sub("\n", text) if "\r" in text else text
+
+
+def tidy_line(text: str) -> str:
+    r"""Return one line as it is kept: NFC, without the characters that nobody sees, trimmed.
+
+    >>> tidy_line(" Ada\u200b \ufeff"), tidy_line("علی\u200cرضا") == "علی\u200cرضا"
+    ('Ada', True)
+    """
+    return text.strip() if text.isascii() else _visible(text).strip()
+
+
+def tidy_lines(text: str) -> str:
+    r"""Return a text of several lines as it is kept: NFC, every line end `\n`, without what nobody sees."""
+    text = line_ends(text)
+    return _OTHER_LINE_ENDS.sub("\n", text if text.isascii() else _visible(text))
+
+
+def tidy_address(text: str) -> str:
+    r"""Return an email address without the spaces and invisible characters that pasting leaves at its ends.
+
+    >>> tidy_address(" ada@example.com\u200b\n")
+    'ada@example.com'
+    """
+    return text.strip() if text.isascii() else _ENDS.sub("", text)
+
+
+def tidied(
+    struct: msgspec.Struct, *, line: tuple[str, ...] = (), lines: tuple[str, ...] = (), email: str = ""
+) -> None:
+    """Tidy the named fields of a struct that is being made, for its `__post_init__`; None and UNSET stay."""
+    for names, tidy in ((line, tidy_line), (lines, tidy_lines), ((email,) if email else (), tidy_address)):
+        for name in names:
+            value = getattr(struct, name)
+            kept = tidy(value) if isinstance(value, str) else value
+            if isinstance(value, tuple):
+                kept = tuple(map(tidy, value))
+            if kept != value:
+                msgspec.structs.force_setattr(struct, name, kept)
+
+
+def is_visible(text: str) -> bool:
+    r"""Tell whether a text has a character that can be seen: fillers, joiners and lone marks are none.
+
+    >>> is_visible("\u3164\u200b \u2800"), is_visible("Ng")
+    (False, True)
+    """
+    return any(unicodedata.category(one)[0] in "LNPS" or _may_be_new(one) for one in _INVISIBLE.sub("", text))
+
+
+def faults_of_text(value: str, *, longest: int, shortest: int = 0, lines: bool = False) -> list[str]:
+    """Return what is wrong with a text of `shortest` (0, 1) to `longest` characters; `lines` allows breaks."""
+    faults = []
+    if shortest and not is_visible(value):
+        faults.append("must have a visible character" if value.strip() else "must not be empty")
+    if len(value) > longest:
+        faults.append(f"must have at most {longest} characters")
+    if (_BAD_IN_LINES if lines else _BAD_IN_LINE).search(value):
+        faults.append(
+            "must not contain control characters" if lines else "must be one line, without control characters"
+        )
+    return faults
+
+
+def may_stand_in_address(text: str) -> bool:
+    """Tell whether an address has no invisible character in it. Joiners in a domain are IDNA's to judge."""
+    local, _, domain = text.rpartition("@")
+    return not _NOT_IN_ADDRESS.search(local + re.sub("[\u200c\u200d]", "", domain))
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line for a header, a subject or a row: breaks and controls become spaces, joiners stay."""
+    if not text.isascii():
+        text = _DROP.sub(lambda found: found[1] or "", text)
+    return " ".join(_BAD_IN_LINE.sub(" ", text).split())
+
+
+def name_for_mail(name: str) -> str:
+    """Return a person's name as a mail may show it, or an empty string for what does not read as a name.
+
+    Anybody can book under any name and with anybody's address, so a mail must not carry a stranger's sentence. A name
+    is letters and marks of any script, with what names are punctuated by (apostrophes, hyphens, middle dots, periods
+    after abbreviations and initials), up to `MAIL_NAME_WORDS` words and `MAIL_NAME_COLUMNS` columns.
+
+    >>> name_for_mail("J. R. R. Tolkien"), name_for_mail("evil.com"), name_for_mail("Call +1 555")
+    ('J. R. R. Tolkien', '', '')
+    """
+    name = _DIRECTION.sub("", unicodedata.normalize("NFC", one_line(name)))
+    shape = "".join(_kind(one) for one in name)
+    fits = _columns(name) <= MAIL_NAME_COLUMNS and name.count(" ") < MAIL_NAME_WORDS
+    return name if fits and _NAME.fullmatch(shape) else ""
+
+
+def quoted_name(name: str) -> str:
+    """Return what of a stranger's words may be quoted to a host who is told about them: letters, cut short.
+
+    >>> quoted_name("URGENT: call +1 555, open evil.com/login")
+    'URGENT call open evil com login'
+    """
+    words = "".join(one if _kind(one) in "LMj" else " " for one in one_line(name)).split()
+    kept = ""
+    for word in words:
+        if _columns(f"{kept} {word}") > MAIL_NAME_COLUMNS:
+            return f"{kept} …".strip()
+        kept = f"{kept} {word}".strip()
+    return kept
+
+
+_DIRECTION: Final = re.compile("[\u200e\u200f\u061c]")
+_PUNCTUATION: Final = {
+    **dict.fromkeys("'\u2018\u2019\uff07\u05f3\u05f4", "'"),
+    **dict.fromkeys("-\u2010\u2011\u05be\u30a0", "-"),
+    **dict.fromkeys("\u00b7\u30fb\uff65", "-"),
+    **dict.fromkeys("\u200c\u200d", "j"),
+    ".": ".",
+    " ": " ",
+}
+# Over kinds of characters: a word; a single letter, as in "J.R.R."; what joins them. A period that a letter follows
+# at once is none of a name, unless that letter is an initial: "evil.com".
+_MARKS: Final = f"M{{0,{_MOST_MARKS}}}"
+_WORD: Final = f"L{_MARKS}(?:j?L{_MARKS})*j?"
+_NAME: Final = re.compile(rf"'?{_WORD}(?:(?:['.]? '?|[.']?-|'){_WORD}|\.L{_MARKS}(?![LMj]))*[.']?")
+
+
+def _kind(character: str) -> str:
+    found = _PUNCTUATION.get(character)
+    if found is not None:
+        return found
+    category = unicodedata.category(character)[0]
+    if category == "M" or (category == "L" and not _NOT_IN_ADDRESS.match(character)):
+        return category
+    return "?"
+
+
+def _columns(text: str) -> int:
+    return sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in text)
+
+
+def _visible(text: str) -> str:
+    return unicodedata.normalize("NFC", _DROP.sub(lambda found: found[1] or "", text))
+
+
+def _may_be_new(character: str) -> bool:
+    """Tell whether a character is one that this Python's Unicode does not know yet, such as next year's emoji."""
+    return unicodedata.category(character) == "Cn" and not _BAD_IN_LINE.match(character)

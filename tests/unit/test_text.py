@@ -1,0 +1,151 @@
+"""What names, lines, texts and addresses may contain: the table, and what holds of any text."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given, strategies as st
+
+from chalicelib.domain.emails import is_email
+from chalicelib.domain.text import (
+    MAIL_NAME_COLUMNS,
+    MAIL_NAME_WORDS,
+    faults_of_text,
+    is_visible,
+    line_ends,
+    name_for_mail,
+    one_line,
+    quoted_name,
+    tidy_address,
+    tidy_line,
+    tidy_lines,
+)
+
+# Characters that decide something here, so that random texts have them often.
+ODD = (
+    "\0\t\n\v\f\r\x1b\x7f\x85\u00ad\u200b\u200c\u200d\u200e\u202a\u202e\u2028\u2029\u2060\u2066\u2069\u3164\ufeff\ufffe"
+    "\U000e0001\U000e0041\U000e007f\U0001f3f4👩🚀❤\ufe0fé'-.· Aa李محمद्。．@:/1"
+)
+TEXTS = st.text(alphabet=st.one_of(st.sampled_from(ODD), st.characters(exclude_categories=())), max_size=80)
+HIDDEN = "\u200b\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\U000e0001\U000e0041"
+NAMES = [
+    "O'Neil", "O’Neil", "Jean-Luc", "محمد", "李小龍", "María José", "Dr. Jane Doe", "J. R. R. Tolkien",
+    "J.R.R. Tolkien",     "علی\u200cرضا", "Anne-Marie d'Arc", "van der Berg", "Ng", "田中 太郎",
+    "Nguyễn Thị Minh Khai", "ジョン・スミス",
+    "'t Hooft", "Gal·la Placídia", "J.-P. Sartre", "ז׳בוטינסקי", "Martin Luther King Jr.", "葛\U000e0100城", "김철수",
+    "सत्यजित राय", "ශ්\u200dරී", "สมชาย ใจดี", "Владимир Ильич", "Πλάτων", "Ada Lovelace Ph.D.", "ʻAkahi", "Sándor",
+    "Maria da Conceição dos Santos Pereira da Silva", "DUPONT Jean", "Li", "X Æ",
+]  # fmt: skip
+NO_NAMES = [
+    "", "Hello URGENT: … call +1 …, open evil。com/login", "evil.com", "t.co", "evil．com", "evil｡com",
+    "evil\u2024com",     "call +1 555", "0123 456", "😀", "🚀 Ada", "http://x", "www.evil.com",
+    "ada@evil.example", "<b>Ada</b>",
+    "Ada\u3164",
+    "x" * 51, "李" * 26, "a b c d e f g h i", "--", "...", "-Ada", "Ada ② Best", "½", "Z" + "\u0301" * 9,
+    "Ada/Bob", "#Ada",
+    "\u202e", "\u200d", "`Ada`", "“Ada”", "évil.example", "xn--80ak6aa92e.com", "١٢٣", "a.b.com",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_persons_name_is_greeted_whatever_its_script(name: str) -> None:
+    """The filter for mails takes real names as they are."""
+    assert name_for_mail(name) == name
+    assert faults_of_text(name, shortest=1, longest=200) == []
+    assert tidy_line(name) == name
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_what_is_no_name_is_not_said_in_a_mail(name: str) -> None:
+    """A stranger's sentence, address or number never stands in a mail as somebody's name."""
+    assert name_for_mail(name) == ""
+
+
+@given(TEXTS)
+def test_a_name_in_a_mail_is_letters_and_short(text: str) -> None:
+    """Whatever was typed, what a mail shows has nothing a mail program makes a link or a phone number of."""
+    for shown in (name_for_mail(text), quoted_name(text)):
+        assert len(shown.split(" ")) <= MAIL_NAME_COLUMNS
+        assert len(shown) <= MAIL_NAME_COLUMNS + 2
+        assert not set(shown) & set('@:/\\<>"()[];,0123456789。．｡\r\n\t')
+        assert not any(unicodedata.category(one)[0] in "NCS" for one in shown if one not in "\u200c\u200d")
+    assert name_for_mail(text).count(" ") < MAIL_NAME_WORDS
+    assert name_for_mail(name_for_mail(text)) == name_for_mail(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (" Ada ", "Ada"),
+        ("\ufeffAda\u200b", "Ada"),
+        ("A\u202edA\u202c", "AdA"),
+        ("\u2066Ada\u2069", "Ada"),
+        ("Ada\U000e0041\U000e007f", "Ada"),
+        ("Meet 👩\u200d🚀", "Meet 👩\u200d🚀"),
+        ("❤\ufe0f", "❤\ufe0f"),
+        ("علی\u200cرضا", "علی\u200cرضا"),
+        ("Jose\u0301", "José"),
+        ("\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", None),
+        ("שלום\u200e!", None),
+    ],
+)
+def test_a_line_keeps_what_words_are_written_with_and_drops_what_hides(typed: str, kept: str | None) -> None:
+    """Joiners, selectors, direction marks and flags stay; overrides, isolates, tags and zero-width spaces go."""
+    assert tidy_line(typed) == (typed if kept is None else kept)
+    assert faults_of_text(tidy_line(typed), shortest=1, longest=200) == []
+
+
+@pytest.mark.parametrize(
+    "blank", ["", " ", "\u200b", "\u3164", "\u2800", "\u115f\u1160", "\u200d", "\u0301", "\ufe0f", "\xa0"]
+)
+def test_a_name_needs_a_visible_character(blank: str) -> None:
+    """Nobody is called nothing: fillers, joiners and lone marks are not seen."""
+    assert not is_visible(blank)
+    assert len(faults_of_text(tidy_line(blank), shortest=1, longest=200)) == 1
+    assert faults_of_text(tidy_line(blank), longest=200) == []
+
+
+@pytest.mark.parametrize("bad", ["\0", "\x1b", "\x7f", "\x9f", "\ufdd0", "\uffff", "\U0001ffff", "\ud800"])
+@pytest.mark.parametrize("lines", [False, True])
+def test_controls_and_what_is_no_character_are_refused(bad: str, lines: bool) -> None:
+    """They can't be typed by mistake, and some can't be stored."""
+    assert len(faults_of_text(f"a{bad}b", longest=9, lines=lines)) == 1
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
+def test_a_line_end_is_one_in_a_text_and_none_in_a_line(line_end: str) -> None:
+    """One keystroke counts once, however it was sent; a name has no second line."""
+    assert tidy_lines(f"a{line_end}b") == "a\nb"
+    assert faults_of_text(tidy_lines(f"a{line_end}b"), longest=3, lines=True) == []
+    assert len(faults_of_text(f"a{line_end}b", longest=9)) == 1
+    assert one_line(f"a{line_end}b") == "a b"
+
+
+@given(TEXTS)
+def test_a_tidied_text_stays_as_it_is_and_hides_nothing(text: str) -> None:
+    """Tidying twice is tidying once, so a stored text is read back as it was answered."""
+    for tidy in (tidy_line, tidy_lines, one_line):
+        kept = tidy(text)
+        assert tidy(kept) == kept
+        assert not set(kept) & set(HIDDEN[:-2])
+    assert not set("\r\v\f\x85\u2028\u2029") & set(tidy_lines(text))
+    assert len(one_line(text).splitlines()) <= 1
+    assert line_ends(line_ends(text)) == line_ends(text)
+
+
+@pytest.mark.parametrize(
+    "end", ["\u200b", "\ufeff", "\u2060", "\u3164", "\u200d", "\u202c", "\xa0", " ", "\n", "\U000e0041"]
+)
+def test_what_pasting_leaves_at_an_addresss_ends_is_dropped(end: str) -> None:
+    """An address with something invisible behind it is that address, not another one nobody can write to."""
+    assert tidy_address(f"{end}ada@example.com{end}") == "ada@example.com"
+
+
+@pytest.mark.parametrize(
+    "one",
+    ["\u200b", "\ufeff", "\u2060", "\u3164", "\u115f", "\u034f", "\u00ad", "\ufe0f", "\u2800", "\u202e"],
+)
+def test_an_address_has_nothing_invisible_in_it(one: str) -> None:
+    """Two addresses that look alike are no two people."""
+    assert not is_email(f"a{one}da@example.com")
+    assert not is_email(f"ada@exa{one}mple.com")
+    assert is_email("ada@نامه\u200cای.com")  # a domain may have the joiner that its language needs
