@@ -18,6 +18,7 @@ from chalicelib.api.answers import (
 from chalicelib.api.call import Call, whole_number
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.team import base_url, one_of, team_door, yes
+from chalicelib.api.uploads import MULTIPART, read_upload
 from chalicelib.domain.csv_links import (
     EXPORT_COLUMNS,
     RESULT_COLUMNS,
@@ -27,7 +28,7 @@ from chalicelib.domain.csv_links import (
     read_sheet,
     result_cells,
 )
-from chalicelib.domain.csv_text import decode_csv, write_csv
+from chalicelib.domain.csv_text import BOM, decode_csv, write_csv
 from chalicelib.domain.errors import (
     FieldFault,
     InvalidRequestError,
@@ -41,6 +42,10 @@ from chalicelib.service.import_links import Imported, ImportRequest, import_link
 from chalicelib.service.list_links import ListRequest, list_links
 
 CSV: Final = "text/csv"
+TSV: Final = "text/tab-separated-values"
+# By these names files of CSV are sent: Windows calls them Excel's.
+_FILES: Final = (CSV, "application/csv", "application/vnd.ms-excel", TSV)
+_MEDIA: Final = (*_FILES, MULTIPART)
 MANY_ROWS: Final = 2_500_000  # bytes; every quote costs one more on its way into Lambda, which takes 6 MB
 MOST_EXPORTED: Final = 1000
 
@@ -62,12 +67,12 @@ class _Header(StrEnum):
 @csv_links.on(
     "POST",
     "/v1/links/import",
-    query=("eventTypeId", "partial"),
+    query=("eventTypeId", "partial", "bom"),
     answer=CSV,
     status=201,
     keyed=True,
     most_bytes=MANY_ROWS,
-    media=(CSV,),
+    media=_MEDIA,
 )
 def post_import(call: Call) -> Reply:
     """Make a link for each row; the answer has a row for each, in the same order, and a `Batch-Id` header."""
@@ -81,7 +86,7 @@ def post_import(call: Call) -> Reply:
     )
     done = import_links(bootstrap.world(), call.caller, request, call.cause())
     rows = [RESULT_COLUMNS, *(_result_cells(call, one) for one in done.rows)]
-    return Reply(201, write_csv(rows), {**_HEADERS, "Batch-Id": done.batch_id})
+    return Reply(201, _mark(call) + write_csv(rows), {**_HEADERS, "Batch-Id": done.batch_id})
 
 
 @csv_links.on(
@@ -90,7 +95,7 @@ def post_import(call: Call) -> Reply:
     query=("eventTypeId",),
     answer=ImportPreviewAnswer,
     most_bytes=MANY_ROWS,
-    media=(CSV,),
+    media=_MEDIA,
 )
 def post_preview(call: Call) -> Reply:
     """Tell what an import would make and what is wrong with which rows; nothing is made."""
@@ -103,20 +108,21 @@ def post_preview(call: Call) -> Reply:
 @csv_links.on(
     "GET",
     "/v1/links/export",
-    query=("hostId", "eventTypeId", "status", "q", "limit", "cursor", "header"),
+    query=("hostId", "eventTypeId", "status", "q", "limit", "cursor", "header", "bom"),
     answer=CSV,
 )
 def get_export(call: Call) -> Reply:
     """List links as CSV, a page at a time; `Link: <…>; rel="next"` leads to the next one.
 
     A page ends at `limit`, or before what Lambda can answer. With `header=first` only the first page has the header,
-    so that pages written one after the other are one file.
+    so that pages written one after the other are one file. `bom=true` begins each page that has the header with a
+    byte order mark.
     """
     query = call.query()
     limit = _limit(query)
     cursor = query.get("cursor")
     has_header = one_of(query, "header", _Header) is not _Header.FIRST or cursor is None
-    text = write_csv([EXPORT_COLUMNS]) if has_header else ""
+    text = _mark(call) + write_csv([EXPORT_COLUMNS]) if has_header else ""
     world, base = bootstrap.world(), base_url(call)
     count = 0
     while True:
@@ -150,11 +156,21 @@ def _sheet(call: Call) -> tuple[str, Sheet]:
     query = call.query()
     if "eventTypeId" not in query:
         raise InvalidRequestError([FieldFault("/eventTypeId", "is needed")])
-    raw = call.body()
-    charset = _CHARSET.search(call.header("content-type") or "")
+    raw, content_type, kind = call.body(), call.header("content-type") or "", call.media_type
+    if kind == MULTIPART:
+        upload = read_upload(content_type, raw)
+        raw, content_type = upload.raw, upload.content_type
+        kind = content_type.partition(";")[0].strip().lower()  # a browser's guess: any is taken but for tabs
+    charset = _CHARSET.search(content_type)
     if charset and charset.group(1).lower() not in {"utf-8", "utf8", "us-ascii"}:
-        raise UnsupportedMediaTypeError("This path takes text/csv in UTF-8.")
-    return query["eventTypeId"], read_sheet(decode_csv(raw), query["eventTypeId"])
+        raise UnsupportedMediaTypeError("This path takes CSV in UTF-8.")
+    delimiter = "\t" if kind == TSV else None
+    return query["eventTypeId"], read_sheet(decode_csv(raw), query["eventTypeId"], delimiter=delimiter)
+
+
+def _mark(call: Call) -> str:
+    """Return the byte order mark where `?bom=true` asks for it; with it Excel reads UTF-8."""
+    return BOM if yes(call.query(), "bom") else ""
 
 
 def _preview_row(row: Row) -> ImportRowAnswer:

@@ -37,6 +37,10 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "Only the links made together by one generate, command or import, in the order asked; no other filter with it.",
         _TEXT,
     ),
+    "bom": (
+        "`true` begins the file with a byte order mark, by which Excel knows UTF-8.",
+        {"type": "string", "enum": ["true", "false"]},
+    ),
     "from": (
         "The earliest start (of a delivery: its event's time), an RFC 3339 instant or a date (its first moment UTC).",
         _INSTANT,

@@ -10,6 +10,7 @@ from chalicelib.api.call import FORM, JSON
 from chalicelib.api.door import Door, Route
 from chalicelib.api.field_docs import FIELDS, KIND_FIELDS, PARAMETERS
 from chalicelib.api.problems import MEDIA_TYPE, PROBLEM_TYPE, STATUSES
+from chalicelib.api.uploads import MULTIPART
 
 _REF: Final = "#/components/schemas/{name}"
 _ID_PATTERNS: Final = {
@@ -100,7 +101,10 @@ def _request_content(route: Route) -> dict[str, Any]:
         form = {"type": "object", "description": "The same fields, by name; nested ones joined by a dot."}
         return {media: {"schema": form if media == FORM else schema} for media in route.media}
     if route.media != (JSON,):
-        return {media: {"schema": {"type": "string"}} for media in route.media}
+        file = {"type": "object", "properties": {"file": {"type": "string"}}, "required": ["file"]}
+        return {
+            media: {"schema": file if media == MULTIPART else {"type": "string"}} for media in route.media
+        }
     return {}
 
 

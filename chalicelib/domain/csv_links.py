@@ -23,6 +23,7 @@ from chalicelib.domain.links import (
 from chalicelib.domain.offers import Overrides, check_overrides
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.text import is_blank, tidy_line
 
 MOST_COLUMNS: Final = 100
 MOST_FAULTS_A_ROW: Final = 5  # so that what is wrong with 1,000 rows still fits one answer
@@ -68,13 +69,15 @@ class _Column(msgspec.Struct, frozen=True):
     read: Callable[[str], Any]
 
 
-def read_sheet(text: str, event_type_id: str, *, most: int = MOST_LINKS_A_CALL) -> Sheet:
+def read_sheet(
+    text: str, event_type_id: str, *, most: int = MOST_LINKS_A_CALL, delimiter: str | None = None
+) -> Sheet:
     """Return the rows of a CSV text as links to make of one event type; a cell that can't be read is its row's fault.
 
     Raises `InvalidRequestError` for a file that is no such table: broken CSV, an unknown or repeated column, a row
-    with too many or too few cells. `InvalidValueError`: no rows, or more than `most`.
+    with too many or too few cells (empty columns at the end are none). `InvalidValueError`: no rows, or over `most`.
     """
-    records = read_csv(text)
+    records = read_csv(text, delimiter)
     header = next(records, None)
     if header is None:
         raise broken(1, "is not a header: the file is empty")
@@ -85,11 +88,12 @@ def read_sheet(text: str, event_type_id: str, *, most: int = MOST_LINKS_A_CALL) 
         if len(rows) == most:
             detail = f"must have at most {most} rows"
             raise InvalidValueError([CellFault("/items", detail, record.line, None)])
-        if len(record.cells) != len(columns):
+        cells, beyond = record.cells[: len(columns)], record.cells[len(columns) :]
+        if len(cells) < len(columns) or not all(map(is_blank, beyond)):
             detail = f"has {len(record.cells)} cells; the header has {len(columns)}"
             raise broken(record.line, detail)
-        rows.append(_row(len(rows), record, columns, event_type_id))
-        digest.update(msgspec.json.encode(record.cells))
+        rows.append(_row(len(rows), Record(record.line, cells), columns, event_type_id))
+        digest.update(msgspec.json.encode(cells))
     if not rows:
         raise InvalidValueError([CellFault("/items", "must have at least one row", header.line, None)])
     return Sheet(tuple(rows), digest.hexdigest())
@@ -185,8 +189,13 @@ def _columns_of(header: Record) -> list[str]:
     if len(header.cells) > MOST_COLUMNS:
         raise broken(header.line, f"has more than {MOST_COLUMNS} columns")
     columns: list[str] = []
-    for place, cell in enumerate(header.cells, start=1):
-        given = cell.strip()
+    cells = list(header.cells)
+    while is_blank(
+        cells[-1]
+    ):  # a spreadsheet writes its empty columns too; the first row read has a visible cell
+        cells.pop()
+    for place, cell in enumerate(cells, start=1):
+        given = tidy_line(cell)
         name = _KNOWN.get(given.lower())
         if name is None and given.lower().startswith(_METADATA) and len(given) > len(_METADATA):
             name = _METADATA + given[len(_METADATA) :]

@@ -9,13 +9,20 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.errors import CellFault, InvalidRequestError
+from chalicelib.domain.text import is_blank, line_ends
 
-_BOM: Final = "\ufeff"
+BOM: Final = "\ufeff"  # by it Excel knows UTF-8
 _LOST: Final = "\ufffd"  # API Gateway hands on what was not UTF-8 as this
 _DELIMITERS: Final = ",;\t"  # Excel writes semicolons where the comma is the decimal sign
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
 _HINT: Final = re.compile(r"sep=([,;\t])\r?\n", re.IGNORECASE)  # a first line that Excel writes and reads
 _NOT_UTF8: Final = "is not UTF-8; save the file as “CSV UTF-8”"
+_FORMATS: Final = (  # what a file begins with that is no UTF-8 text
+    (b"\xff\xfe", "is UTF-16, not UTF-8; save the file as “CSV UTF-8”"),
+    (b"\xfe\xff", "is UTF-16, not UTF-8; save the file as “CSV UTF-8”"),
+    (b"PK\x03\x04", "is a workbook, not CSV; save the file as “CSV UTF-8”"),
+    (b"\xd0\xcf\x11\xe0", "is a workbook, not CSV; save the file as “CSV UTF-8”"),
+)
 # Spaces before the sign are no defence everywhere; an apostrophe before it is doubled, so that each cell has one form.
 _FORMULA: Final = re.compile(r"'*[\s\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
@@ -29,6 +36,9 @@ class Record(msgspec.Struct, frozen=True):
 
 def decode_csv(raw: bytes) -> str:
     """Return the text of a file, without its byte order mark. Raises `InvalidRequestError`, naming the line."""
+    for mark, detail in _FORMATS:
+        if raw.startswith(mark):
+            raise broken(1, detail)
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -37,21 +47,22 @@ def decode_csv(raw: bytes) -> str:
         place = text.find(sign)
         if place >= 0:
             raise broken(text.count("\n", 0, place) + 1, detail)
-    return text.removeprefix(_BOM)
+    return text.removeprefix(BOM)
 
 
-def read_csv(text: str) -> Iterator[Record]:
-    """Yield the records of a CSV text, its lines without any cell left out. The delimiter is the header's own.
+def read_csv(text: str, delimiter: str | None = None) -> Iterator[Record]:
+    r"""Yield the records of a CSV text; lines on which nothing can be seen are left out.
 
-    Commas, semicolons and tabs; quotes by RFC 4180; lines end in LF, CRLF or CR.
+    Without a `delimiter` it is the header's own: commas, semicolons or tabs; quotes by RFC 4180. Lines end in LF, CRLF
+    or CR, in cells as between rows, and within a cell each is a `\n`.
 
     Raises `InvalidRequestError`, naming the line: a quote that is never closed, or a cell over 131,072 characters.
     """
     hint = _HINT.match(text)
     above = 1 if hint else 0
     rest = text[hint.end() :] if hint else text
-    delimiter = hint.group(1) if hint else _delimiter_of(rest)
-    reader = csv.reader(io.StringIO(rest, newline=""), delimiter=delimiter, strict=True)
+    sign = hint.group(1) if hint else delimiter or _delimiter_of(rest)
+    reader = csv.reader(io.StringIO(rest, newline=""), delimiter=sign, strict=True)
     while True:
         line = reader.line_num + 1 + above
         try:
@@ -60,8 +71,8 @@ def read_csv(text: str) -> Iterator[Record]:
             return
         except csv.Error as error:
             raise broken(line, f"is not CSV: {_words(error)}") from None
-        if any(cells):
-            yield Record(line, [armed(cell) for cell in cells])
+        if not all(map(is_blank, cells)):
+            yield Record(line, [line_ends(armed(cell)) for cell in cells])
 
 
 def write_csv(rows: Iterable[Sequence[str]]) -> str:

@@ -104,6 +104,11 @@ def tidied(
                 msgspec.structs.force_setattr(struct, name, kept)
 
 
+def is_blank(text: str) -> bool:
+    """Tell whether a text is empty to the eye: spaces and invisible characters at most."""
+    return not _INVISIBLE.sub("", text)
+
+
 def is_visible(text: str) -> bool:
     r"""Tell whether a text has a character that can be seen: fillers, joiners and lone marks are none.
 

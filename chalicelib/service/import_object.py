@@ -8,7 +8,7 @@ import msgspec
 from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.csv_links import RESULT_COLUMNS, Row, read_sheet, refused_cells, result_cells
-from chalicelib.domain.csv_text import decode_csv, write_csv
+from chalicelib.domain.csv_text import BOM, decode_csv, write_csv
 from chalicelib.domain.dropped import Dropped, Place
 from chalicelib.domain.errors import AdmitOneError, PayloadTooLargeError, TryLaterError
 from chalicelib.domain.links import MOST_LINKS_A_BATCH, Link
@@ -79,5 +79,5 @@ def _results(world: World, done: Import, url_of: UrlOf) -> Iterable[list[str]]:
 
 
 def _write(objects: Objects, dropped: Dropped, place: Place, rows: Iterable[Sequence[str]]) -> None:
-    text = write_csv([RESULT_COLUMNS, *rows])
+    text = BOM + write_csv([RESULT_COLUMNS, *rows])  # people open it in Excel
     objects.write(dropped.bucket, place.result_key, text.encode(), content_type=CSV)

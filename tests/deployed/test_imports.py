@@ -25,7 +25,7 @@ def result(stack: Stack, where: str, seconds: float = 90) -> list[dict[str, str]
         if not found["KeyCount"]:
             return None
         body: bytes = s3.get_object(Bucket=bucket, Key=f"results/{where}")["Body"].read()
-        return body.decode()
+        return body.decode("utf-8-sig")
 
     text = until(look, bool, seconds)
     assert text is not None

@@ -339,12 +339,80 @@ def test_parameters_are_checked(host: Caller, params: dict[str, str | None], poi
 
 @pytest.mark.parametrize(
     "media",
-    ["application/json", "text/plain", "multipart/form-data; boundary=x", "text/csv; charset=iso-8859-1"],
+    ["application/json", "text/plain", "text/csv; charset=iso-8859-1"],
 )
 def test_other_media_are_415(host: Caller, media: str) -> None:
     response = send(host, host.event_type(), GOOD, headers={"Content-Type": media})
 
     assert_problem(response, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        "application/csv",
+        "application/vnd.ms-excel",
+        "text/tab-separated-values; charset=utf-8",
+        "multipart/form-data",
+    ],
+)
+def test_files_are_taken_by_the_names_that_systems_send_them_under(host: Caller, media: str) -> None:
+    """Windows calls a CSV Excel's, curl's -F posts a form: it is the same file, and the same links for one key."""
+    event_type, text = host.event_type(), "\ufeff" + GOOD
+    headers = {"Content-Type": media}
+    if "tab" in media:
+        text = text.replace(",", "\t")
+    if media == "multipart/form-data":
+        headers = {"Content-Type": f"{media}; boundary=XX"}
+        text = posted(text)
+    first = imported(send(host, event_type, text, key="k", headers=headers))
+    assert [(row["label"], row["status"]) for row in first] == [("A", "active"), ("B", "active")]
+    assert [row["linkId"] for row in imported(send(host, event_type, GOOD, key="k"))] == [
+        row["linkId"] for row in first
+    ]
+    assert ok(preview(host, event_type, text, headers=headers))["good"] == 2
+
+
+def posted(text: str, head: str = 'Content-Disposition: form-data; name="file"; filename="l.csv"') -> str:
+    """Return a form with one part, as browsers post it."""
+    return f"--XX\r\n{head}\r\nContent-Type: application/vnd.ms-excel\r\n\r\n{text}\r\n--XX--\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        GOOD,
+        "",
+        posted(GOOD).replace("--XX--", ""),
+        posted(GOOD, 'Content-Disposition: form-data; name="file"'),
+        posted(GOOD).replace("--XX--", "--XX") + posted(GOOD).removeprefix("--XX"),
+    ],
+)
+def test_a_form_that_is_not_one_file_is_refused(host: Caller, body: str) -> None:
+    """Two files, a field beside it, or half a form: nothing is guessed, nothing is made."""
+    event_type = host.event_type()
+    response = send(host, event_type, body, headers={"Content-Type": "multipart/form-data; boundary=XX"})
+    assert_problem(response, 400, "invalid-request")
+    response = send(host, event_type, body, headers={"Content-Type": "multipart/form-data"})
+    assert_problem(response, 400, "invalid-request")
+    assert ok(host.get("/v1/links"))["links"] == []
+
+
+def test_a_file_for_excel_begins_with_a_byte_order_mark_if_asked(host: Caller) -> None:
+    """Without it Excel reads UTF-8 as the system's own letters; with it pages put together are still one file."""
+    event_type = host.event_type()
+    answer = send(host, event_type, GOOD, bom="true")
+    assert answer.text.startswith('\ufeff"line"')
+    assert not send(host, event_type, GOOD).text.startswith("\ufeff")
+    asked: dict[str, str] = {"bom": "true", "header": "first", "limit": "3"}
+    first = host.get("/v1/links/export", params=asked)
+    assert first.text.startswith('\ufeff"linkId"')
+    assert "bom=true" in first.headers["link"]
+    rest = host.get("/v1/links/export", params={**asked, "cursor": first.headers["next-cursor"]})
+    assert "\ufeff" not in rest.text
+    assert not host.get("/v1/links/export").text.startswith("\ufeff")
+    assert len(imported(send(host, event_type, first.text + rest.text))) == 4
+    assert_problem(host.get("/v1/links/export", params={"bom": "1"}), 400, "invalid-request", "/bom")
 
 
 @pytest.mark.parametrize("media", ["text/csv; charset=UTF-8", 'Text/CSV;header=present; charset="utf-8"'])
@@ -555,10 +623,12 @@ def test_formulas_in_an_import_come_back_as_text_and_are_kept_as_they_were(host:
 # Preview
 
 
-def preview(caller: Caller, event_type: dict[str, Any], text: str) -> httpx.Response:
+def preview(
+    caller: Caller, event_type: dict[str, Any], text: str, headers: dict[str, str] = CSV
+) -> httpx.Response:
     """Ask what a file would make."""
     params = {"eventTypeId": event_type["eventTypeId"]}
-    return caller("POST", "/v1/links/import/preview", params=params, headers=CSV, content=text.encode())
+    return caller("POST", "/v1/links/import/preview", params=params, headers=headers, content=text.encode())
 
 
 def test_a_preview_tells_each_row_and_makes_nothing(site: Site, host: Caller) -> None:

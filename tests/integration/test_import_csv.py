@@ -52,6 +52,8 @@ class Bucket:
     def result(self, key: str) -> list[dict[str, str]]:
         """Return the rows of a result."""
         text = self.s3.get_object(Bucket=self.name, Key=key)["Body"].read().decode()
+        assert text.startswith("\ufeff")  # people open it in Excel
+        text = text.removeprefix("\ufeff")
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         assert not rows or tuple(rows[0]) == RESULT_COLUMNS
         return rows

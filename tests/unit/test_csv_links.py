@@ -27,6 +27,7 @@ from chalicelib.domain.links import Link, LinkSettings, Recipient
 from chalicelib.domain.offers import Overrides
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.schedules import DateOverride, Interval, Schedule, WeeklyHours
+from chalicelib.domain.text import is_blank
 
 NOW: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 EVENT: Final = EventSettings(title="Talk", duration_minutes=30, schedule=Schedule("UTC"))
@@ -135,7 +136,7 @@ def test_excels_hint_names_the_delimiter() -> None:
 def test_a_quoted_cell_may_hold_line_breaks_and_lines_are_still_counted() -> None:
     found = sheet('metadata.note,label\r\n"one\r\ntwo",A\r\n\r\nthree,B\r\n')
     assert [(row.line, row.index) for row in found.rows] == [(2, 0), (5, 1)]
-    assert found.rows[0].settings == LinkSettings(label="A", metadata={"note": "one\r\ntwo"})
+    assert found.rows[0].settings == LinkSettings(label="A", metadata={"note": "one\ntwo"})
 
 
 def test_rows_without_a_single_cell_are_left_out() -> None:
@@ -144,6 +145,47 @@ def test_rows_without_a_single_cell_are_left_out() -> None:
         LinkSettings(label="A"),
         LinkSettings(label="B"),
     ]
+
+
+@pytest.mark.parametrize("blank", [" , ", "\t,\xa0", "\u200b,", "\ufeff,\u3164", '" \n ",""', ",,"])
+def test_a_row_on_which_nothing_can_be_seen_is_left_out(blank: str) -> None:
+    """Spaces in a spreadsheet's empty cells must not make a live link for nobody."""
+    rows = sheet(f"label,externalId\nA,\n{blank}\nB,\n").rows
+    assert [row.settings for row in rows] == [LinkSettings(label="A"), LinkSettings(label="B")]
+
+
+@pytest.mark.parametrize("header", ["label,externalId,,", "label,externalId, ,\u200b", "label,externalId"])
+@pytest.mark.parametrize("more", ["", ",", ", ,"])
+def test_empty_columns_at_the_end_are_none(header: str, more: str) -> None:
+    """Spreadsheets write the columns they have shown; the file says the same without them."""
+    plain = sheet("label,externalId\nA,1\n")
+    assert sheet(f"{header}\nA,1{more}\n") == plain
+
+
+def test_tabs_can_be_asked_for_and_are_found() -> None:
+    """A file that says it has tabs is read by them, whatever else its header has."""
+    text = "label\trecipientName\nA, B; C\tDoe, Jane\n"
+    for read in (read_csv(text, "\t"), read_csv(text)):
+        assert [list(record.cells) for record in read][1] == ["A, B; C", "Doe, Jane"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        ("label\nA".encode("utf-16"), "is UTF-16"),
+        ("label\nA".encode("utf-16-be"), "NUL"),
+        (b"\xfe\xff\0l", "is UTF-16"),
+        ("label\nÄ".encode("cp1252"), "is not UTF-8"),
+        (b"PK\x03\x04rest", "is a workbook"),
+        (b"\xd0\xcf\x11\xe0rest", "is a workbook"),
+    ],
+)
+def test_what_is_no_utf8_text_says_what_it_is_and_what_to_do(raw: bytes, detail: str) -> None:
+    """Nobody finds an encoding out of "line 1 is wrong"."""
+    with pytest.raises(AdmitOneError) as refused:
+        decode_csv(raw)
+    assert detail in refused.value.detail
+    assert "CSV UTF-8" in refused.value.detail
 
 
 def test_metadata_is_one_json_column_a_column_for_each_key_or_both() -> None:
@@ -173,7 +215,8 @@ def test_the_digest_says_whether_two_files_say_the_same() -> None:
         ("", 1, None, "empty"),
         ("\n\n", 1, None, "empty"),
         ("label,colour\nA,red", 1, "colour", "'colour' is not a column"),
-        ("label,\nA,", 1, None, "no name for column 2"),
+        ("label,,externalId\nA,,1", 1, None, "no name for column 2"),
+        ("label,\nA,B", 2, None, "has 2 cells; the header has 1"),
         ("label,LABEL\nA,B", 1, "label", "'label' twice"),
         ("metadata.a,metadata.a\nA,B", 1, "metadata.a", "twice"),
         ("metadata.\nA", 1, "metadata.", "not a column"),
@@ -358,7 +401,7 @@ def test_any_cells_are_read_or_reported(cells: list[tuple[str, str]]) -> None:
     try:
         rows = sheet(write_csv([list(row), list(row.values())])).rows
     except InvalidValueError:
-        assert not any(row.values())
+        assert all(map(is_blank, row.values()))
         return
     for found in judged(rows, EVENT, now=NOW):
         assert found.faults or found.settings is not None

@@ -2,6 +2,9 @@
 
 const FORMULA = /^'*[\s\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
+// A row on which nothing can be seen is none, as the server has it.
+const SEEN = /[^\s\p{Default_Ignorable_Code_Point}\u2800]/u;
+
 /** @param {unknown} cell */
 const quoted = (cell) => {
   const text = String(cell ?? "");
@@ -34,7 +37,7 @@ export function readCsv(text) {
   let began = 1;
   const endRow = () => {
     cells.push(cell);
-    if (cells.some(Boolean)) rows.push({ line: began, cells });
+    if (cells.some((one) => SEEN.test(one))) rows.push({ line: began, cells });
     cells = [];
     cell = "";
     began = line;

@@ -18,7 +18,7 @@ export function openImport() {
   /** @type {{good: number, bad: number, rows: Judged[]} | null} */
   let judged = null;
   const type = choose(eventTypes().map((one) => [one.eventTypeId, one.title]), eventTypes()[0]?.eventTypeId);
-  const file = h("input", { type: "file", accept: ".csv,text/csv,text/plain", required: true });
+  const file = h("input", { type: "file", accept: ".csv,.tsv,text/csv,text/tab-separated-values,text/plain", required: true });
   const told = h("div.sect", { role: "status" });
   const preview = h("div", {});
   const go = h("button", { type: "submit" }, "Check the file");

@@ -1,0 +1,44 @@
+"""A file that a browser's form posts (`multipart/form-data`, RFC 7578): one file, and nothing beside it."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.errors import FieldFault, InvalidRequestError
+
+MULTIPART: Final = "multipart/form-data"
+
+_BOUNDARY: Final = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
+_FILE: Final = re.compile(
+    rb"^content-disposition:\s*form-data\b[^\r\n]*;\s*filename\*?=", re.IGNORECASE | re.MULTILINE
+)
+_TYPE: Final = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """A posted file's bytes, and the content type it was given; empty where it was given none."""
+
+    content_type: str
+    raw: bytes
+
+
+def read_upload(content_type: str, body: bytes) -> Upload:
+    """Return the one file of a posted form. Raises `InvalidRequestError`: no file, or more than a file."""
+    found = _BOUNDARY.search(content_type)
+    if found is None:
+        raise _fault("the form has no boundary")
+    parts = (b"\r\n" + body).split(b"\r\n--" + (found[1] or found[2]).encode(), 3)
+    if len(parts) != 3 or not parts[-1].startswith(
+        b"--"
+    ):  # before the first boundary, the file, after the last one
+        raise _fault("the form must be whole, and have one file and no other field")
+    head, blank, raw = parts[1].removeprefix(b"\r\n").partition(b"\r\n\r\n")
+    if not blank or not _FILE.search(head):
+        raise _fault("the form has no file")
+    kind = _TYPE.search(head)
+    return Upload(kind[1].decode("latin-1") if kind else "", raw)
+
+
+def _fault(detail: str) -> InvalidRequestError:
+    return InvalidRequestError([FieldFault("", detail)])
