@@ -7,6 +7,7 @@ from tests.engines import (
     no_real_aws,
     nothing_left_in_the_environment,
     own_environment,
+    patient_clients,
     table,
 )
 from tests.event_schemas import every_event_fits_its_schema, outbox_faults
@@ -20,5 +21,6 @@ __all__ = [
     "nothing_left_in_the_environment",
     "outbox_faults",
     "own_environment",
+    "patient_clients",
     "table",
 ]

@@ -16,6 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.patience import LIMIT
+
 Answer = Callable[[socket.socket, threading.Event], None]
 """Answers on a connection; ends at the latest when the event is set."""
 
@@ -110,7 +112,7 @@ class Endpoint:
         with contextlib.suppress(OSError):
             socket.create_connection(self._listening.getsockname(), 1).close()  # wakes the one that accepts
         for thread in self._threads:
-            thread.join(30)
+            thread.join(LIMIT)
         self._listening.close()
 
     @property
@@ -129,7 +131,7 @@ class Endpoint:
 
     def _talk(self, connection: socket.socket) -> None:
         self.connections += 1
-        connection.settimeout(30)
+        connection.settimeout(LIMIT)
         try:
             if self.context:
                 connection = self.context.wrap_socket(connection, server_side=True)

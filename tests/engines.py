@@ -8,9 +8,12 @@ from typing import NamedTuple
 import pytest
 
 from chalicelib import bootstrap
+from chalicelib.clients import aws
+from chalicelib.store import table as store_table
 from infra.local.aws import local_client, use_local_aws
 from infra.local.engines import Dynoxide, Engine, Ministack, find_dynoxide
 from infra.local.table import ensure_table
+from tests.patience import LIMIT
 
 
 class Table(NamedTuple):
@@ -38,6 +41,16 @@ def no_real_aws() -> Iterator[None]:
             patch.delenv(name, raising=False)
         for name, value in environ.items():
             patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_clients() -> Iterator[None]:
+    """On a machine that is busy an engine may take longer to answer than the app would wait for AWS."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (store_table, aws):
+            patch.setattr(module, "CONNECT_TIMEOUT_SECONDS", LIMIT)
+            patch.setattr(module, "READ_TIMEOUT_SECONDS", LIMIT)
         yield
 
 

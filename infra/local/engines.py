@@ -26,14 +26,28 @@ LOCAL: Final = ROOT / ".local"
 DYNOXIDE_BINARY: Final = LOCAL / "npm" / "node_modules" / "@dynoxide" / "linux-x64" / "dynoxide"
 
 _HOST: Final = "127.0.0.1"
-_START_SECONDS: Final = 60.0
-_STOP_SECONDS: Final = 30.0
+_START_SECONDS: Final = 180.0  # a second or two, unless the machine is very busy
+_STOP_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.05
 _PORT_FILE: Final = "port"
 _PORT_ATTEMPTS: Final = 3
 
 # The tether watches the thread that started the program, so that thread has to last as long as this process.
 _spawner: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-spawner")
+
+
+_KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ")
+
+
+def kept_environment() -> dict[str, str]:
+    """Return what a program gets of this process's environment: the search path, the locale, and a shifted clock."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    if "FAKETIME" not in os.environ:
+        return kept
+    of_clock = {"LD_PRELOAD", "NO_FAKE_STAT", "PYTHONPATH"}
+    return kept | {
+        name: value for name, value in os.environ.items() if name in of_clock or name.startswith("FAKETIME")
+    }
 
 
 class EngineError(Exception):
@@ -149,8 +163,7 @@ class Engine(ABC):
     def _environment(self, port: int, files: Path) -> dict[str, str]:
         """Return the whole environment: nothing of the user's own but the search path and the locale."""
         del port
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
-        return {**kept, "HOME": str(files)}
+        return {**kept_environment(), "HOME": str(files)}
 
     def _start_on(self, port: int) -> None:
         if self._files is None:

@@ -24,6 +24,7 @@ from infra.local.stack import local_package, put_template, with_local_variables
 from infra.package import Package
 from infra.stacks import outputs
 from tests.integration.outside import Inbox
+from tests.patience import LIMIT
 
 NAME: Final = "admit-one-test"
 MAIL_SENDER: Final = LOCAL_SENDER
@@ -99,7 +100,7 @@ class Stack:
     def http(self, key: str | None = None) -> Iterator[httpx.Client]:
         """Give an HTTP client of the deployed REST API that calls with an API key, by default the admin's."""
         headers = {"Authorization": f"Bearer {key or self.admin_key}"}
-        with httpx.Client(base_url=self.api_url, headers=headers, timeout=60, trust_env=False) as client:
+        with httpx.Client(base_url=self.api_url, headers=headers, timeout=LIMIT, trust_env=False) as client:
             yield client
 
     def invoke(self, logical_id: str, event: Any) -> Any:

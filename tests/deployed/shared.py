@@ -1,23 +1,9 @@
-"""What tests of the deployed stack share: a host with an event type, its links, and a look that waits."""
+"""What tests of the deployed stack share: a host with an event type, and its links."""
 
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from tests.deployed.conftest import Stack
 from tests.integration.doors import ALL_DAY
-
-_T = TypeVar("_T")
-
-
-def until(look: Callable[[], _T], enough: Callable[[_T], bool], seconds: float = 90) -> _T:
-    """Return what there is once it is enough; at the latest after so many seconds, as it then is."""
-    give_up = time.monotonic() + seconds
-    while True:
-        found = look()
-        if enough(found) or time.monotonic() > give_up:
-            return found
-        time.sleep(0.1)
 
 
 def event_type_of(stack: Stack) -> dict[str, Any]:

@@ -15,8 +15,9 @@ import pytest
 from chalicelib.domain.clock import rfc3339
 from tests.deployed.conftest import Stack
 from tests.deployed.runtime_client import behind_runtime_client
-from tests.deployed.shared import event_type_of, links_of, until
+from tests.deployed.shared import event_type_of, links_of
 from tests.integration.doors import JSON
+from tests.patience import LIMIT, until
 
 EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
 GRACE: Final = {"name": "Grace Hopper", "email": "grace@invitees.example"}
@@ -56,7 +57,7 @@ def run(stack: Stack, machine: str, given: dict[str, Any]) -> dict[str, Any]:
     name = f"run-{secrets.token_hex(6)}"
     arn = client.start_execution(stateMachineArn=machine, name=name, input=json.dumps(given))["executionArn"]
     ended: dict[str, Any] = until(
-        lambda: client.describe_execution(executionArn=arn), lambda found: found["status"] != "RUNNING", 100
+        lambda: client.describe_execution(executionArn=arn), lambda found: found["status"] != "RUNNING"
     )
     return ended
 
@@ -131,7 +132,6 @@ def mails_to(stack: Stack, address: str) -> list[EmailMessage]:
     return [mail for mail in mails if mail["to"].addresses[0].addr_spec == address]
 
 
-@pytest.mark.timeout(400)
 def test_a_deal_won_ends_in_one_mail_to_its_contact(stack: Stack) -> None:
     """The rule's template is deployed as it is; the CRM sends its event three times. The mail's link books."""
     event_type = event_type_of(stack)
@@ -168,7 +168,7 @@ def test_a_deal_won_ends_in_one_mail_to_its_contact(stack: Stack) -> None:
         found = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queues]
         return sum(int(count) for each in found for count in each.values())
 
-    until(lambda: mails_to(stack, contact["email"]), bool, 120)
+    until(lambda: mails_to(stack, contact["email"]))
     assert until(waiting, lambda count: count == 0) == 0
     (link,) = links_of(stack, event_type["hostId"], q=deal)
     assert link["recipient"] == {**contact, "enforce": "email"}
@@ -188,7 +188,7 @@ def test_a_deal_won_ends_in_one_mail_to_its_contact(stack: Stack) -> None:
     assert "Please choose a time for our first talk." in text
 
     invitee = {"start": noon(stack, 3), "timeZone": "UTC", "invitee": contact}
-    booked = httpx.post(link["url"] + "/redeem", json=invitee, headers=JSON, timeout=60, trust_env=False)
+    booked = httpx.post(link["url"] + "/redeem", json=invitee, headers=JSON, timeout=LIMIT, trust_env=False)
     assert booked.status_code == 201, booked.text
     assert links_of(stack, event_type["hostId"], q=deal)[0]["status"] == "used"
     token = link["url"].rpartition("/")[2]

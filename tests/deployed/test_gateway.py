@@ -11,10 +11,11 @@ from chalicelib.api.problems import problem
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError
 from tests.deployed.conftest import CORS_ORIGIN, Stack
+from tests.patience import LIMIT
 
 
 def _call(stack: Stack, method: str, path: str, **how: Any) -> httpx.Response:
-    return httpx.request(method, f"{stack.api_url}{path}", timeout=60, trust_env=False, **how)
+    return httpx.request(method, f"{stack.api_url}{path}", timeout=LIMIT, trust_env=False, **how)
 
 
 def _is(answer: httpx.Response, error: AdmitOneError) -> None:

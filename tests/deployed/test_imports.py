@@ -5,10 +5,9 @@ import io
 import json
 from typing import Any
 
-import pytest
-
 from tests.deployed.conftest import Stack
-from tests.deployed.shared import event_type_of, links_of, until
+from tests.deployed.shared import event_type_of, links_of
+from tests.patience import until
 
 
 def drop(stack: Stack, where: str, text: str) -> None:
@@ -16,7 +15,7 @@ def drop(stack: Stack, where: str, text: str) -> None:
     s3.put_object(Bucket=stack.outputs["ImportBucketName"], Key=f"imports/{where}", Body=text.encode())
 
 
-def result(stack: Stack, where: str, seconds: float = 90) -> list[dict[str, str]]:
+def result(stack: Stack, where: str) -> list[dict[str, str]]:
     """Return the rows of a result once it is there."""
     s3, bucket = stack.client("s3"), stack.outputs["ImportBucketName"]
 
@@ -27,7 +26,7 @@ def result(stack: Stack, where: str, seconds: float = 90) -> list[dict[str, str]
         body: bytes = s3.get_object(Bucket=bucket, Key=f"results/{where}")["Body"].read()
         return body.decode("utf-8-sig")
 
-    text = until(look, bool, seconds)
+    text = until(look)
     assert text is not None
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
@@ -64,14 +63,13 @@ def test_a_bad_file_has_a_result_and_its_message_is_gone(stack: Stack) -> None:
     assert until(waiting, lambda count: count == 0) == 0
 
 
-@pytest.mark.timeout(400)
 def test_ten_thousand_rows_are_one_import(stack: Stack) -> None:
     event_type = event_type_of(stack)
     where = f"{event_type['hostId']}/{event_type['eventTypeId']}/many.csv"
 
     drop(stack, where, "externalId\n" + "".join(f"x-{n}\n" for n in range(10_000)))
 
-    rows = result(stack, where, 300)
+    rows = result(stack, where)
     assert [row["externalId"] for row in rows] == [f"x-{n}" for n in range(10_000)]
     assert {row["status"] for row in rows} == {"active"}
     assert len({row["linkId"] for row in rows}) == 10_000

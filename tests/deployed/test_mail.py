@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.deployed.conftest import MAIL_SENDER, Stack
-from tests.deployed.shared import until
 from tests.integration.doors import ALL_DAY, JSON
+from tests.patience import LIMIT, until
 
 ADA: Final = "ada@mail.example"
 GRACE: Final = "grace@mail.example"
@@ -39,14 +39,13 @@ def _link(stack: Stack) -> dict[str, Any]:
         return link
 
 
-@pytest.mark.timeout(400)
 def test_a_link_is_mailed_and_its_booking_told_to_both(stack: Stack) -> None:
     """P6, P7: from the API through stream, bus and queue into SES, once each, and with no token on the way."""
     link = _link(stack)
     with stack.http() as http:
         sent = http.post(f"/v1/links/{link['linkId']}/send", json={"language": "de", "message": "Bis bald!"})
     assert sent.status_code == 202, sent.text
-    [mail] = until(lambda: _mails(stack, GRACE), bool, 120)
+    [mail] = until(lambda: _mails(stack, GRACE))
     text = mail.get_body(("plain",))
     assert text is not None
     assert link["url"] in text.get_content()
@@ -54,17 +53,19 @@ def test_a_link_is_mailed_and_its_booking_told_to_both(stack: Stack) -> None:
 
     start = f"{stack.world.now() + timedelta(days=3):%Y-%m-%dT12:00:00Z}"
     body = {"start": start, "timeZone": "Europe/Berlin", "invitee": {"name": "Grace", "email": GRACE}}
-    booked = httpx.post(link["url"] + "/redeem", json=body, headers=JSON, timeout=60, trust_env=False)
+    booked = httpx.post(link["url"] + "/redeem", json=body, headers=JSON, timeout=LIMIT, trust_env=False)
     assert booked.status_code == 201, booked.text
-    hosts = until(lambda: _mails(stack, ADA), bool, 120)
+    hosts = until(lambda: _mails(stack, ADA))
     assert len(hosts) == 1
-    assert until(lambda: len(_mails(stack, GRACE)) == 2, bool, 120)
+    assert until(lambda: len(_mails(stack, GRACE)) == 2)
     [confirmation] = [one for one in _mails(stack, GRACE) if "text/calendar" in str(one)]
     text = confirmation.get_body(("plain",))
     assert text is not None
     assert booked.json()["url"] in text.get_content()
 
-    messages = httpx.get(f"{stack.engine.endpoint_url}/_ministack/ses/messages", timeout=60, trust_env=False)
+    messages = httpx.get(
+        f"{stack.engine.endpoint_url}/_ministack/ses/messages", timeout=LIMIT, trust_env=False
+    )
     assert messages.text.count(GRACE) >= 2
     token = link["url"].rpartition("/")[2]
     assert not [line for line in stack.logs() if token in line]

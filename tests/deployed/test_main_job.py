@@ -1,15 +1,14 @@
 """The main job through the deployed REST API: a link is made, opened, used once, and never again."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.deployed.conftest import Stack
 from tests.integration.doors import ALL_DAY, HTML, JSON
+from tests.patience import LIMIT, until
 
 LINKS = 20
 CLIENTS = 8
@@ -43,7 +42,7 @@ def _starts(stack: Stack, link: dict[str, Any]) -> list[str]:
     """Return what is on offer in the ten days from tomorrow."""
     day = stack.world.now() + timedelta(days=1)
     query = {"from": f"{day:%Y-%m-%d}", "to": f"{day + timedelta(days=10):%Y-%m-%d}"}
-    answer = httpx.get(link["url"] + "/slots", params=query, headers=JSON, timeout=60, trust_env=False)
+    answer = httpx.get(link["url"] + "/slots", params=query, headers=JSON, timeout=LIMIT, trust_env=False)
     assert answer.status_code == 200, answer.text
     return [slot["start"] for slot in answer.json()["slots"]]
 
@@ -53,20 +52,19 @@ def _redeem(link: dict[str, Any], start: str, name: str = "Grace") -> httpx.Resp
         "start": start, "timeZone": "UTC", "invitee": {"name": name, "email": f"{name.lower()}@guests.example"},
     }  # fmt: skip
     url = link["url"] + "/redeem"
-    return httpx.post(url, json=body, headers=JSON, timeout=60, trust_env=False)
+    return httpx.post(url, json=body, headers=JSON, timeout=LIMIT, trust_env=False)
 
 
 def _history(stack: Stack, link: dict[str, Any], wanted: int) -> list[str]:
-    """Return what a link's history tells, once it tells that much; at the latest after a minute, as it then is."""
-    give_up = time.monotonic() + 60
+    """Return what a link's history tells, once it tells that much."""
+
+    def told() -> list[str]:
+        answer = http.get(f"/v1/links/{link['linkId']}/history")
+        assert answer.status_code == 200, answer.text
+        return [entry["type"] for entry in answer.json()["history"]]
+
     with stack.http() as http:
-        while True:
-            answer = http.get(f"/v1/links/{link['linkId']}/history")
-            assert answer.status_code == 200, answer.text
-            told = [entry["type"] for entry in answer.json()["history"]]
-            if len(told) >= wanted or time.monotonic() > give_up:
-                return told
-            time.sleep(0.1)
+        return until(told, lambda types: len(types) >= wanted)
 
 
 def test_a_link_is_made_opened_used_and_dead(stack: Stack) -> None:
@@ -74,7 +72,7 @@ def test_a_link_is_made_opened_used_and_dead(stack: Stack) -> None:
     (link,) = _links(stack)
     page = link["url"]
     for _ in range(2):
-        opened = httpx.get(page, headers=HTML, timeout=60, trust_env=False)
+        opened = httpx.get(page, headers=HTML, timeout=LIMIT, trust_env=False)
         assert opened.status_code == 200
         assert "Intro" in opened.text
     first, second = _starts(stack, link)[:2]
@@ -97,13 +95,13 @@ def test_addresses_that_it_gives_out_are_where_it_was_told_it_is(stack: Stack) -
     booked = _redeem(link, _starts(stack, link)[0])
     own = booked.json()["url"]
     assert own.startswith(f"{stack.api_url}/b/")
-    answer = httpx.get(own, headers=HTML, timeout=60, trust_env=False)
+    answer = httpx.get(own, headers=HTML, timeout=LIMIT, trust_env=False)
     assert answer.status_code == 200
 
 
 def test_without_a_key_the_team_s_door_is_shut(stack: Stack) -> None:
     for headers in ({}, {"Authorization": "Bearer ao_" + "A" * 43}):
-        answer = httpx.get(f"{stack.api_url}/v1/hosts", headers=headers, timeout=60, trust_env=False)
+        answer = httpx.get(f"{stack.api_url}/v1/hosts", headers=headers, timeout=LIMIT, trust_env=False)
         assert answer.status_code == 401
 
 
@@ -113,7 +111,7 @@ def test_no_function_s_log_has_a_token_or_a_key(stack: Stack) -> None:
     token = link["url"].rpartition("/")[2]
     booked = _redeem(link, _starts(stack, link)[0])
     own = booked.json()["url"].rpartition("/")[2]
-    broken = httpx.post(f"{link['url']}/redeem", content=b"{", headers=JSON, timeout=60, trust_env=False)
+    broken = httpx.post(f"{link['url']}/redeem", content=b"{", headers=JSON, timeout=LIMIT, trust_env=False)
     assert broken.status_code == 400
     logs = "\n".join(stack.logs())
     assert logs
@@ -121,7 +119,6 @@ def test_no_function_s_log_has_a_token_or_a_key(stack: Stack) -> None:
         assert secret not in logs
 
 
-@pytest.mark.timeout(400)
 def test_each_link_has_one_winner_whoever_races(stack: Stack) -> None:
     """P1 through API Gateway, Lambda and all: 20 links, 8 racing POSTs each, one booking each."""
     links = _links(stack, LINKS)

@@ -28,13 +28,12 @@ from infra.functions import logical_id, read_config
 from infra.local.engines import ROOT
 from infra.local.mail import LOCAL_SENDER, verify_sender
 from tests.deployed.conftest import Stack, listening
-from tests.deployed.shared import event_type_of, until
+from tests.deployed.shared import event_type_of
 from tests.deployed.test_imports import drop, result
 from tests.endpoints import Endpoint, answer
 from tests.integration.doors import JSON, redeem_body
 from tests.integration.outside import Inbox
-
-pytestmark = pytest.mark.timeout(400)
+from tests.patience import until
 
 FUNCTIONS: Final = sorted(read_config(ROOT)["lambda_functions"])
 CAUSE: Final = Cause("system:test", "test")
@@ -80,7 +79,7 @@ def unused(deployed: Stack) -> dict[str, set[Right]]:
             return {name: _unused(deployed, name, asked) for name in FUNCTIONS}
 
         # Streams and queues take their time; what is left when they are done stays.
-        return until(look, lambda found: not any(_unexplained(name, found[name]) for name in FUNCTIONS), 150)
+        return until(look, lambda found: not any(_unexplained(name, found[name]) for name in FUNCTIONS))
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -6,16 +6,14 @@ from typing import Any
 
 import httpx
 import msgspec
-import pytest
 import standardwebhooks
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.deliveries import replayed
 from tests.deployed.conftest import Stack
-from tests.deployed.shared import event_type_of, until
+from tests.deployed.shared import event_type_of
 from tests.endpoints import Endpoint, answer
-
-pytestmark = pytest.mark.timeout(400)  # each look waits up to 90 s, and there are several
+from tests.patience import LIMIT, until
 
 
 def _made(response: httpx.Response) -> Any:
@@ -25,7 +23,7 @@ def _made(response: httpx.Response) -> Any:
 
 def _start(link: dict[str, Any]) -> str:
     """Return the first start on offer."""
-    with httpx.Client(timeout=60, trust_env=False) as client:
+    with httpx.Client(timeout=LIMIT, trust_env=False) as client:
         slots = _made(client.get(f"{link['url']}/slots", headers={"Accept": "application/json"}))["slots"]
     start: str = slots[0]["start"]
     return start
@@ -52,7 +50,7 @@ def test_a_redeem_arrives_signed_at_the_hosts_endpoint(stack: Stack) -> None:
             json_header = {"Accept": "application/json"}
             _made(
                 httpx.post(
-                    f"{link['url']}/redeem", json=body, headers=json_header, timeout=60, trust_env=False
+                    f"{link['url']}/redeem", json=body, headers=json_header, timeout=LIMIT, trust_env=False
                 )
             )
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, sync_playwright
 
+from tests.patience import LIMIT
+
 NAMES: Final = (
     "chromium-headless-shell",  # Debian's: half the CPU of the whole browser
     *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
@@ -108,7 +110,7 @@ def visiting(browser: Browser, size: tuple[int, int] = WIDE, **options: Any) -> 
     context: BrowserContext = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, **defaults | options
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(LIMIT * 1000)
     context.add_init_script(_REPORT_VIOLATIONS)
     page = context.new_page()
     visit = Visit(page)

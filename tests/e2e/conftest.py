@@ -11,12 +11,13 @@ from tests.e2e.console import Console, console_of
 from tests.e2e.site import LiveSite, live_site
 from tests.engines import new_table
 from tests.integration.doors import Caller
+from tests.patience import LIMIT
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """A Chromium."""
-    expect.set_options(timeout=20_000)  # a machine may be busy; what is waited for is a condition
+    expect.set_options(timeout=LIMIT * 1000)
     with running_browser() as found:
         yield found
 

@@ -1,6 +1,6 @@
 """The invitee's pages as a visitor uses them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,6 +9,7 @@ from typing import Any, Final
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from tests.e2e.browser import WIDE, Visit, visiting
+from tests.patience import until
 
 _MONTH: Final = timedelta(days=31)
 _KNOWN_UNTIL: Final = "JSON.parse(document.querySelector('form[data-picker]').dataset.picker).to"
@@ -65,6 +66,21 @@ class Invitee:
             shown = following(self.month)
             self.button("Next month").click()
             expect(self.dates.first).to_have_attribute("data-date", shown.isoformat())
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so, while the browser goes on."""
+        assert until(condition, pause=lambda: self.page.wait_for_timeout(10))
+
+    def let_time_pass_until_told(self, words: str) -> None:
+        """Move the page's own clock on, which a test has installed, until the page says so."""
+        told = self.page.locator(".told").last
+
+        def let_pass() -> None:
+            self.page.clock.run_for(5_000)
+            self.page.wait_for_timeout(10)  # for what the server answers meanwhile
+
+        until(lambda: words in told.inner_text(), pause=let_pass)
+        expect(told).to_contain_text(words)
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)

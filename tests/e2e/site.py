@@ -20,6 +20,7 @@ from chalicelib.service.authenticate import make_key
 from infra.local.server import serving
 from tests.engines import Table
 from tests.integration.doors import CAUSE, Caller, made, settings_for
+from tests.patience import LIMIT
 
 
 @dataclass
@@ -89,7 +90,7 @@ def live_site(table: Table) -> Iterator[LiveSite]:
         patch.delenv("SIGNING_SECRET_ID", raising=False)
         bootstrap.forget()
         try:
-            with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+            with httpx.Client(base_url=server.url, trust_env=False, timeout=LIMIT) as client:
                 admin = make_key(bootstrap.world(), role=Role.ADMIN, host_id=None, name="admin", cause=CAUSE)
                 yield LiveSite(server.url, client, Caller(client, admin, None), table)
         finally:

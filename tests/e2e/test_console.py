@@ -16,6 +16,7 @@ from tests.e2e.console import Console, console_of
 from tests.e2e.site import LiveSite, soon
 from tests.integration.doors import Caller, Site, ok
 from tests.integration.outside import Stream
+from tests.patience import until
 
 # The whole way
 
@@ -45,7 +46,7 @@ def test_from_one_press_to_a_spent_link(console: Console, browser: Browser) -> N
         expect(invitee.page.locator("body")).to_contain_text("Intro call")
 
     console.page.evaluate("window.mark = 'not reloaded'")
-    expect(console.row(link).locator(".pill")).to_have_text("Used", timeout=15_000)
+    expect(console.row(link).locator(".pill")).to_have_text("Used")
     expect(console.row(link)).to_contain_text("1 of 1")
     assert console.page.evaluate("window.mark") == "not reloaded"
     assert console.row(link).get_by_role("checkbox").is_checked()
@@ -308,8 +309,7 @@ def test_many_links_are_made_with_the_progress_in_sight(console: Console) -> Non
     for made in (0, 100, 200):
         expect(shown).to_have_js_property("value", made)
         expect(shown).to_have_js_property("max", 250)
-        while not held:
-            console.page.wait_for_timeout(10)
+        until(lambda: bool(held), pause=lambda: console.page.wait_for_timeout(10))
         held.pop().continue_()
     expect(console.dialog).to_contain_text("250 links for Intro call are ready to send.")
     assert len(console.dialog.get_by_label("The new links").input_value().split("\n")) == 250

@@ -3,6 +3,7 @@
 from playwright.sync_api import Browser, Route, expect
 
 from tests.e2e.console import Console, console_of
+from tests.patience import until
 
 PRESS = "Make a new link for Grace and copy it"
 
@@ -49,6 +50,7 @@ def test_two_tabs_that_press_at_once_make_one_new_link(browser: Browser, console
             one.button(PRESS).click(no_wait_after=True)
         for one in pressed:
             one.page.wait_for_function("document.querySelector('[aria-busy=true]')")
+        until(lambda: len(held) == 2, pause=lambda: console.page.wait_for_timeout(10))
         assert len(held) == 2
         for route in held:
             route.continue_()

@@ -315,9 +315,7 @@ def test_a_request_that_never_arrived_is_kept_over_a_reload(browser: Browser, ho
         page.route("**/redeem*", lambda route: route.abort("connectionrefused"))
         visitor.button("Book").click()
         expect(page.locator(".told").last).to_have_text("The connection was lost. Trying again …")
-        for _ in range(6):
-            page.clock.run_for(10_000)
-        expect(page.locator(".told").last).to_contain_text("it never books twice")
+        visitor.let_time_pass_until_told("it never books twice")
         assert bookings(host) == []
 
         page.unroute_all()
@@ -339,10 +337,7 @@ def test_details_changed_after_a_lost_reply_make_no_second_booking(browser: Brow
         start = visitor.review(2)
         lost = lose_reply(page, times=5)
         visitor.button("Book").click()
-        for _ in range(12):
-            page.clock.run_for(5_000)
-            page.wait_for_timeout(50)
-        expect(page.locator(".told").last).to_contain_text("it never books twice", timeout=20_000)
+        visitor.let_time_pass_until_told("it never books twice")
         assert lost == ["303"] * 5
         visitor.button("Back").click()
         visitor.button("Change time").click()
@@ -435,8 +430,7 @@ def test_a_tab_that_is_told_the_link_is_used_before_the_other_one_has_its_answer
         held: list[tuple[Route, Any]] = []
         first.page.route("**/redeem*", lambda route: held.append((route, route.fetch(max_redirects=0))))
         first.button("Book").click()
-        while not held:  # until the server has booked
-            first.page.wait_for_timeout(10)
+        first.wait_until(lambda: bool(held))  # the server has booked
         second.button("Book").click()
         expect(second.page.get_by_role("heading", level=1)).to_have_text("This link has been used")
         route, answer = held.pop()
@@ -727,6 +721,7 @@ def test_a_press_is_not_lost_when_more_times_arrive_while_it_lasts(
         page.mouse.down()
         target.evaluate("button => { button.pressed = true; }")
 
+        visitor.wait_until(lambda: bool(held))
         held.pop().continue_()
         expect(page.locator("[role=grid]")).to_have_attribute("aria-busy", "false")
         assert page.evaluate("document.activeElement.pressed")
@@ -754,6 +749,7 @@ def test_a_day_that_was_chosen_stays_when_its_month_s_times_come_again(
             visitor.button(month).click()
         with page.expect_request("**/slots?*"):
             visitor.button("Next month").click()
+        visitor.wait_until(lambda: len(held) == 2)
         first, second = held
         first.continue_()
         expect(page.locator("[role=grid]")).to_have_attribute("aria-busy", "false")
@@ -791,8 +787,7 @@ def test_a_month_that_fails_late_says_nothing_of_the_one_on_show(browser: Browse
         page, held = visitor.page, list[Route]()
 
         def nth(number: int) -> Route:
-            while len(held) < number:
-                page.wait_for_timeout(10)
+            visitor.wait_until(lambda: len(held) >= number)
             return held[number - 1]
 
         visitor.open(link)

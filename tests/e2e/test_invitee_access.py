@@ -250,9 +250,7 @@ def trying(visitor: Invitee, scene: Scene) -> None:
 @state("no answer came")
 def unheard(visitor: Invitee, scene: Scene) -> None:
     trying(visitor, scene)
-    for _ in range(6):
-        visitor.page.clock.run_for(10_000)
-    expect(visitor.page.locator(".finish .told")).to_contain_text("it never books twice")
+    visitor.let_time_pass_until_told("it never books twice")
 
 
 @state("taken meanwhile")

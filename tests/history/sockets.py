@@ -16,6 +16,7 @@ from tests.history.account import unexplained
 from tests.history.calls import NEVER, Call
 from tests.history.machine import Link
 from tests.history.stored import stored_call, with_candidates, with_expiries
+from tests.patience import LIMIT
 from tests.proof import audit
 from tests.proof.harness import (
     Answer,
@@ -62,7 +63,7 @@ class Recorder:
     def wait_for(self, count: int) -> None:
         """Wait until that many calls are over."""
         with self._lock:
-            assert self._lock.wait_for(lambda: len(self.calls) >= count, timeout=120)
+            assert self._lock.wait_for(lambda: len(self.calls) >= count, timeout=LIMIT)
 
     def record(
         self,

@@ -25,6 +25,7 @@ from infra.local.engines import ROOT, Ministack
 from tests.engines import new_table
 from tests.history.size import size
 from tests.integration.doors import Site, at, made, running_site, token_of
+from tests.patience import LIMIT
 
 # For each operation of the description; some thousands in all under `make proof`.
 EXAMPLES: Final = int(os.environ.get("HOSTILE_EXAMPLES") or size(15, 100))
@@ -86,7 +87,7 @@ def test_every_operation_keeps_to_its_description(case: Case[Any], target: Targe
     broken = _broken(case)
     _aim(case, target, broken)
     headers = {"Authorization": f"Bearer {target.site.admin.key.secret}"}
-    response = case.call(base_url=str(target.site.client.base_url), headers=headers, timeout=60)
+    response = case.call(base_url=str(target.site.client.base_url), headers=headers, timeout=LIMIT)
     if response.status_code == HTTPStatus.LENGTH_REQUIRED:
         return  # chunked, which the local server does not read, and API Gateway does
     case.validate_response(response, checks=CHECKS)

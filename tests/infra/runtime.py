@@ -19,11 +19,12 @@ from typing import Any, Final
 
 import botocore
 
+from tests.patience import LIMIT, until
+
 ACCOUNT: Final = "123456789012"
 REGION: Final = "us-east-1"
 
 _API: Final = "/2018-06-01/runtime"
-_ANSWER_SECONDS: Final = 60.0
 _SITE: Final = Path(botocore.__file__).parents[1]
 
 # What Lambda's Python runtime brings along: its client, botocore, and what those need. Nothing else may be imported.
@@ -48,24 +49,19 @@ class Function:
         """Return what the function answers. Raises `FunctionError`."""
         answers: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._server.work.put((str(uuid.uuid4()), json.dumps(event).encode(), answers))
-        give_up = time.monotonic() + _ANSWER_SECONDS
-        while True:
-            try:
-                kind, body = answers.get(timeout=0.2)
-            except queue.Empty:
-                if self._process.poll() is not None or time.monotonic() > give_up:
-                    raise FunctionError(f"it gave no answer: {self.log()[-3000:]}") from None
-                continue
-            if kind != "response":
-                raise FunctionError(f"{body.decode()}\n{self.log()[-3000:]}")
-            return json.loads(body or b"null")
+        until(lambda: not answers.empty() or self._process.poll() is not None)
+        if answers.empty():
+            raise FunctionError(f"it gave no answer: {self.log()[-3000:]}")
+        kind, body = answers.get()
+        if kind != "response":
+            raise FunctionError(f"{body.decode()}\n{self.log()[-3000:]}")
+        return json.loads(body or b"null")
 
     def wait_until_ready(self) -> None:
         """Wait until it has imported everything and asks for work. Raises `FunctionError`."""
-        give_up = time.monotonic() + _ANSWER_SECONDS
-        while not self._server.asked.wait(0.1):
-            if self._process.poll() is not None or time.monotonic() > give_up:
-                raise FunctionError(f"it did not start: {self.log()[-3000:]}")
+        until(lambda: self._server.asked.is_set() or self._process.poll() is not None)
+        if not self._server.asked.is_set():
+            raise FunctionError(f"it did not start: {self.log()[-3000:]}")
 
     def log(self) -> str:
         """Return all that it has written."""
@@ -102,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Lambda-Runtime-Aws-Request-Id", request_id)
-        self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + _ANSWER_SECONDS) * 1000)))
+        self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + LIMIT) * 1000)))
         self.send_header(
             "Lambda-Runtime-Invoked-Function-Arn", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
         )

@@ -19,6 +19,7 @@ from infra.local.stack import fit_for_ministack
 from infra.observing import WATCHED
 from infra.package import Package
 from infra.stacks import outputs
+from tests.patience import LIMIT
 
 STACK = "admit-one-dev"
 
@@ -143,7 +144,7 @@ def test_the_first_key_opens_the_deployed_api(account: Ministack, capsys: pytest
     key = capsys.readouterr().out.rpartition(": ")[2].strip()
     api = outputs(local_client("cloudformation", account.endpoint_url), STACK)["RestAPIId"]
     url = f"{account.endpoint_url}/restapis/{api}/api/_user_request_/v1/hosts"
-    answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=60, trust_env=False)
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=LIMIT, trust_env=False)
     assert answer.status_code == 200, answer.text
 
 

@@ -6,7 +6,6 @@ replays to every rule of the bus, not only to the one that is named, so nothing 
 
 import dataclasses
 import json
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +32,7 @@ from infra.local.stack import fit_for_ministack
 from infra.package import Package
 from infra.stacks import Outcome, outputs
 from tests.integration.doors import ALL_DAY
+from tests.patience import LIMIT, until
 
 STACK = "admit-one-dev"
 CAUSE = Cause("system:test", "t")
@@ -68,7 +68,7 @@ def api(account: Ministack) -> Iterator[httpx.Client]:
     api_id = outputs(local_client("cloudformation", account.endpoint_url), STACK)["RestAPIId"]
     url = f"{account.endpoint_url}/restapis/{api_id}/api/_user_request_"
     headers = {"Authorization": f"Bearer {key.secret}", "Accept": "application/json"}
-    with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=url, headers=headers, timeout=LIMIT, trust_env=False) as client:
         yield client
 
 
@@ -92,10 +92,10 @@ def _redeem(api: httpx.Client, token: str, hours: int) -> httpx.Response:
 def _archived(account: Ministack, least: int) -> None:
     """Wait until the bus's archive has that many events; the stream's consumer is behind the doors."""
     events = local_client("events", account.endpoint_url)
-    give_up = time.monotonic() + 60
-    while events.describe_archive(ArchiveName="all")["EventCount"] < least:
-        assert time.monotonic() < give_up, "events never came to the archive"
-        time.sleep(0.1)
+    count = until(
+        lambda: events.describe_archive(ArchiveName="all")["EventCount"], lambda found: found >= least
+    )
+    assert count >= least, "events never came to the archive"
 
 
 def test_a_link_used_since_the_backup_is_used_after_the_restore(

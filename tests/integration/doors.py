@@ -30,6 +30,7 @@ from chalicelib.store.table import EXISTS
 from infra.local.aws import local_client
 from infra.local.server import serving
 from tests.engines import Table
+from tests.patience import LIMIT
 
 # A Monday, and far ahead: nothing made by this clock is over for the engine's own clock, so its TTL takes nothing.
 NOW: Final = datetime(2040, 1, 2, 8, 0, tzinfo=UTC)
@@ -260,7 +261,7 @@ def running_site(table: Table) -> Iterator[Site]:
         try:
             with (
                 serving(app.app) as server,
-                httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client,
+                httpx.Client(base_url=server.url, trust_env=False, timeout=LIMIT) as client,
             ):
                 admin = make_key(bootstrap.world(), role=Role.ADMIN, host_id=None, name="admin", cause=CAUSE)
                 yield Site(client, table, clock, Caller(client, admin, None))

@@ -7,6 +7,7 @@ from typing import Any, Final
 import httpx
 
 from infra.local.engines import Dynoxide
+from tests.patience import LIMIT
 
 _PROTOCOL: Final = "2025-03-26"
 
@@ -25,7 +26,7 @@ class SweepingDynoxide(Dynoxide):
         """Let TTL take what is over by the engine's own clock, in every table that has TTL on."""
         headers = {"Accept": "application/json, text/event-stream"}
         transport = httpx.HTTPTransport(retries=5)  # it may listen a moment after the engine does
-        with httpx.Client(headers=headers, transport=transport, trust_env=False, timeout=60) as client:
+        with httpx.Client(headers=headers, transport=transport, trust_env=False, timeout=LIMIT) as client:
             url = f"http://127.0.0.1:{self._tools_port}/mcp"
 
             def call(method: str, number: int | None, **params: Any) -> httpx.Response:

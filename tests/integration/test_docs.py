@@ -20,6 +20,7 @@ from chalicelib.service.manage_hosts import create_host
 from infra.local.server import serving
 from tests.engines import Table
 from tests.integration.doors import settings_for
+from tests.patience import LIMIT
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -48,7 +49,7 @@ def test_the_readme_walk_through_runs(table: Table, monkeypatch: pytest.MonkeyPa
                 env=os.environ | {"BASE": server.url, "KEY": key},
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=LIMIT,
                 check=False,
             )
         finally:

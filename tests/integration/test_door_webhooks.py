@@ -16,6 +16,7 @@ from chalicelib.domain.events import EventType
 from chalicelib.domain.ids import DELIVERY, WEBHOOK
 from tests.integration.doors import CAUSE, NOW, Caller, Site, assert_problem, at, made, ok, unknown_id
 from tests.integration.hooks import Hooks, hooks_of
+from tests.patience import LIMIT
 
 URL = "https://hooks.example.com/admit-one"
 FIELDS = {
@@ -251,7 +252,7 @@ def test_rotations_in_a_race_each_make_a_secret_of_their_own(hooks: Hooks, host:
     barrier = threading.Barrier(3)
 
     def rotate(_: int) -> httpx.Response:
-        barrier.wait(60)
+        barrier.wait(LIMIT)
         return host.post(path_of(webhook, "/rotate"))
 
     with ThreadPoolExecutor(3) as pool:

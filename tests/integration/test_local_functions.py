@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from infra.local.stack import STACK, Site, app_settings, deploy_locally, local_p
 from infra.local.table import ensure_table
 from infra.stacks import Outcome
 from tests.endpoints import Endpoint, answer
+from tests.patience import until
 
 ADMIN = Caller("test", Role.ADMIN, None)
 CAUSE = Cause("system:test", "test")
@@ -36,13 +36,12 @@ BASE_URL = "http://127.0.0.1:8000"
 
 
 def _history(world: World, link_id: str, wanted: int) -> list[str]:
-    """Return what a link's history tells, once it tells that much; at the latest after a minute, as it then is."""
-    give_up = time.monotonic() + 60
-    while True:
-        told = [event.type.value for event in read_history(world, ADMIN, link_id, None, 50).page.rows]
-        if len(told) >= wanted or time.monotonic() > give_up:
-            return told
-        time.sleep(0.1)
+    """Return what a link's history tells, once it tells that much."""
+
+    def told() -> list[str]:
+        return [event.type.value for event in read_history(world, ADMIN, link_id, None, 50).page.rows]
+
+    return until(told, lambda types: len(types) >= wanted)
 
 
 def _settle(engine: Ministack, monkeypatch: pytest.MonkeyPatch) -> tuple[Site, World]:
@@ -133,14 +132,14 @@ def _world_of_the_app(engine: Ministack, site: Site, monkeypatch: pytest.MonkeyP
 
 
 def _arrived(endpoint: Endpoint, wanted: int) -> list[str]:
-    """Return the types of what an endpoint got, once that is so much; at the latest after 90 s, as it then is."""
-    give_up = time.monotonic() + 90  # without its message a delivery waits for the schedule, five minutes
-    while len(endpoint.requests) < wanted and time.monotonic() < give_up:
-        time.sleep(0.1)
+    """Return the types of what an endpoint got, once that is so much.
+
+    Without its message a delivery waits for the schedule, which comes every five minutes: longer than is waited here.
+    """
+    until(lambda: len(endpoint.requests) >= wanted)
     return [json.loads(request.body)["type"] for request in endpoint.requests]
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("port_is_taken", [False, True], ids=["same port", "another port"])
 def test_a_webhook_to_the_loopback_gets_its_test_at_once_also_after_a_new_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port_is_taken: bool

@@ -15,6 +15,7 @@ from chalice.app import AuthResponse, Chalice, Request, Response
 
 from chalicelib.api.problems import PROBLEM_TYPE
 from infra.local.server import MAX_BODY_BYTES, LocalServer, serving
+from tests.patience import LIMIT
 
 TOKEN = "AQ-made-up-token-that-no-log-may-show"
 CONCURRENT = 64
@@ -74,7 +75,7 @@ def make_app() -> Chalice:
 
     @app.route("/together/{number}")
     def meet(number: str) -> Response:
-        together.wait(timeout=30)  # nobody leaves before all are here at once
+        together.wait(timeout=LIMIT)  # nobody leaves before all are here at once
         same = current().uri_params == {"number": number}
         return text(f"{number} {same} {app.lambda_context.aws_request_id}")
 
@@ -101,7 +102,7 @@ class RawAnswer(NamedTuple):
 
 def raw(server: LocalServer, request: bytes) -> RawAnswer:
     """Send bytes as they are, and return the one answer to which the server hangs up."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT) as connection:
         connection.sendall(request)
         received = b"".join(iter(lambda: connection.recv(65536), b""))
     head, _, body = received.partition(b"\r\n\r\n")
@@ -265,7 +266,7 @@ def test_requests_at_once_are_all_in_the_app_at_once_and_keep_apart(server: Loca
     with ThreadPoolExecutor(CONCURRENT) as pool:
         answers = list(
             pool.map(
-                lambda n: httpx.get(f"{server.url}/together/{n}", timeout=60, trust_env=False).text,
+                lambda n: httpx.get(f"{server.url}/together/{n}", timeout=LIMIT, trust_env=False).text,
                 range(CONCURRENT),
             )
         )

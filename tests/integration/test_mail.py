@@ -44,6 +44,7 @@ from tests.integration.doors import (
     unknown_id,
 )
 from tests.integration.outside import Bus, Inbox, Stream, connected, deliver
+from tests.patience import LIMIT
 
 GRACE: Final = "grace@invitees.example"
 ADA: Final = "ada@hosts.example"
@@ -141,7 +142,7 @@ def told(events: Sequence[dict[str, Any]]) -> list[str]:
 def sent_by_ses(site: Site) -> list[dict[str, Any]]:
     """Return what the engine's SES took, ever."""
     url = f"{site.table.endpoint_url}/_ministack/ses/messages"
-    found: Any = httpx.get(url, timeout=30, trust_env=False).json()
+    found: Any = httpx.get(url, timeout=LIMIT, trust_env=False).json()
     return list(found["messages"] if isinstance(found, dict) else found)
 
 

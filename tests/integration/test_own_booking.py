@@ -32,6 +32,7 @@ from tests.integration.doors import (
     redeem_body,
     token_of,
 )
+from tests.patience import LIMIT
 
 FORM: Final = HTML | {"Content-Type": "application/x-www-form-urlencoded"}
 DAY: Final = "2040-01-03"
@@ -144,11 +145,11 @@ def at_once(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:
     gate = threading.Barrier(len(calls))
 
     def run(call: Callable[[], httpx.Response]) -> httpx.Response:
-        gate.wait(timeout=30)
+        gate.wait(timeout=LIMIT)
         return call()
 
     with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result(60) for future in [pool.submit(run, call) for call in calls]]
+        return [future.result(LIMIT) for future in [pool.submit(run, call) for call in calls]]
 
 
 def code(answer: httpx.Response) -> str:

@@ -33,14 +33,16 @@ from tests.event_schemas import faults_of
 from tests.integration.doors import CAUSE, NOW, Caller, Site, ok
 from tests.integration.hooks import Hooks, hooks_of, signed_by
 from tests.integration.outside import Inbox
+from tests.patience import LIMIT
 
-SOON = Limits(connect=1.0, total=1.0, body=0.5)
+SOON = Limits(connect=1.0, total=1.0, body=0.5)  # only where nothing comes of it but that the time is over
+PATIENT = Limits(connect=LIMIT, total=LIMIT, body=LIMIT)
 
 
 @pytest.fixture
 def hooks(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hooks]:
     """The site with webhooks that go to this machine; the doors use the same world."""
-    made = hooks_of(site, webhook_http=WebhookHttp(local=True))
+    made = hooks_of(site, webhook_http=WebhookHttp(local=True, limits=PATIENT))
     monkeypatch.setattr(bootstrap, "_made", (bootstrap.settings(), made.world))
     yield made
     _drain(made)
@@ -309,7 +311,8 @@ def test_an_endpoint_that_comes_back_gets_what_it_missed(hooks: Hooks, host: Cal
 def test_whatever_is_not_2xx_is_tried_again(
     hooks: Hooks, host: Caller, answers: list[Any], status: int | None, error: str | None
 ) -> None:
-    hooks.world = dataclasses.replace(hooks.world, webhook_http=WebhookHttp(local=True, limits=SOON))
+    limits = SOON if error == "timeout" else PATIENT
+    hooks.world = dataclasses.replace(hooks.world, webhook_http=WebhookHttp(local=True, limits=limits))
     with Endpoint(answers) as endpoint:
         webhook = hooks.make(host, endpoint)
         hooks.happen(host)
@@ -336,7 +339,7 @@ def test_a_huge_answer_of_an_endpoint_that_took_it_is_a_delivery(hooks: Hooks, h
 def test_a_private_address_behind_a_public_name_is_never_reached(hooks: Hooks, host: Caller) -> None:
     """A name that was public when the webhook was made may mean anything later: it is looked at each time."""
     with Endpoint() as endpoint:
-        inside = WebhookHttp(resolve=lambda *_: ["127.0.0.1"])
+        inside = WebhookHttp(resolve=lambda *_: ["127.0.0.1"], limits=PATIENT)
         hooks.world = dataclasses.replace(hooks.world, webhook_http=inside)
         webhook = hooks.make(host, f"https://hooks.example.com:{endpoint.port}/")
         hooks.happen(host)
@@ -376,7 +379,7 @@ def test_a_slow_endpoint_holds_up_no_other(hooks: Hooks, host: Caller, other: Ca
 
     def slow(connection: socket.socket, over: threading.Event) -> None:
         del over
-        if delivered.wait(10):
+        if delivered.wait(LIMIT):
             answer(200)(connection, delivered)
 
     def good(connection: socket.socket, over: threading.Event) -> None:
@@ -552,7 +555,7 @@ def test_notice_is_given_when_a_webhook_is_disabled_and_never_lost(
     assert "secret" not in json.dumps(envelope)
     with Endpoint() as endpoint:
         posted_to = hooks.make(host, endpoint, events=["webhook.disabled"])
-        hooks.world = dataclasses.replace(hooks.world, webhook_http=WebhookHttp(local=True))
+        hooks.world = dataclasses.replace(hooks.world, webhook_http=WebhookHttp(local=True, limits=PATIENT))
         fan_out(hooks.world, json.dumps({"detail": envelope}))
         hooks.pump()
         assert signed_by(endpoint.requests[0], posted_to["secret"])

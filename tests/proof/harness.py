@@ -28,9 +28,10 @@ from chalicelib.service.ports import World
 from chalicelib.store.dynamo import dynamo_store
 from chalicelib.store.table import Table as StoreTable
 from infra.local.aws import LOCAL_REGION, use_local_aws
-from infra.local.engines import ROOT
+from infra.local.engines import ROOT, kept_environment
 from infra.local.table import ensure_table
 from tests.engines import Table
+from tests.patience import LIMIT
 from tests.proof import audit
 from tests.proof.plain import CLIENTS, plain_client
 
@@ -87,7 +88,7 @@ class App:
 
     @staticmethod
     def _spawn() -> "subprocess.Popen[str]":
-        environ = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
+        environ = kept_environment()
         use_local_aws(environ, "http://127.0.0.1:9")
         return subprocess.Popen(
             [sys.executable, "-m", "tests.proof.app_process"],
@@ -137,7 +138,7 @@ class App:
     def close(self) -> None:
         """End it in an orderly way."""
         with contextlib.suppress(OSError):
-            self._process.communicate(timeout=30)
+            self._process.communicate(timeout=LIMIT)
 
     def _order(self, orders: Any) -> Any:
         assert self._process.stdin
@@ -198,7 +199,7 @@ class Client:
         self._next += 1
         connection = self._connections.get(url)
         if connection is None:
-            connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=60)
+            connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=LIMIT)
             self._connections[url] = connection
         sent = {"Accept": "application/json", **(headers or {})}
         if self._api_key is not None:
@@ -386,7 +387,7 @@ def race(racers: Sequence[Callable[[], _T]]) -> list[_T]:
     gate = threading.Barrier(len(racers))
 
     def run(racer: Callable[[], _T]) -> _T:
-        gate.wait(timeout=60)
+        gate.wait(timeout=LIMIT)
         return racer()
 
     with ThreadPoolExecutor(len(racers)) as pool:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple, Self
 
+from tests.patience import LIMIT
+
 _WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
 _NOT_OURS: Final = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-length", "x-amz-crc32"}
@@ -168,7 +170,7 @@ class Proxy:
         self, upstream: http.client.HTTPConnection | None, method: str, path: str, headers: Any, body: bytes
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse, bytes]:
         """Send a request on and return its answer whole."""
-        connection = upstream or http.client.HTTPConnection(*self._target, timeout=60)
+        connection = upstream or http.client.HTTPConnection(*self._target, timeout=LIMIT)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in headers.items():
             if name.lower() not in _HOP_BY_HOP:

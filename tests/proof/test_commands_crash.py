@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ from infra.local.aws import local_client, use_local_aws
 from infra.local.engines import ROOT, Engine, Ministack
 from tests.engines import Table, new_table
 from tests.integration.doors import CAUSE, settings_for
+from tests.patience import until
 
 SIGNING: Final = json.dumps({"current": 1, "keys": {"1": base64.b64encode(b"k" * 32).decode()}})
 COUNT: Final = 2_000
@@ -95,13 +95,17 @@ class Stage:
         It stands still while the items are counted, so that it can't be done before the count is.
         """
         process = self.deliver(consumer, body)
-        give_up = time.monotonic() + 90
-        while process.poll() is None and time.monotonic() < give_up:
+
+        def is_midway() -> bool:
+            if process.poll() is not None:
+                return True
             process.send_signal(signal.SIGSTOP)
             if len(self.items(prefix)) >= after:
-                break
+                return True
             process.send_signal(signal.SIGCONT)
-            time.sleep(0.03)
+            return False
+
+        until(is_midway)
         process.kill()
         process.wait()
         return len(self.items(prefix))
@@ -126,7 +130,6 @@ def functions(proof_engine: Engine, ministack: Ministack) -> Stage:
     return Stage(new_table(proof_engine.endpoint_url), ministack.endpoint_url)
 
 
-@pytest.mark.timeout(400)
 def test_a_generate_killed_twice_is_completed_by_two_deliveries_at_once(functions: Stage) -> None:
     """SIGKILL after some chunks, and again; then SQS brings it twice at the same time."""
     payload = {
@@ -145,7 +148,6 @@ def test_a_generate_killed_twice_is_completed_by_two_deliveries_at_once(function
     assert made == list(range(COUNT))
 
 
-@pytest.mark.timeout(400)
 def test_a_generate_killed_while_its_links_are_sent_asks_for_each_mail_once(functions: Stage) -> None:
     """SIGKILL once the links are made and some mails asked for; then SQS brings it twice at the same time."""
     count = 250
@@ -170,7 +172,6 @@ def test_a_generate_killed_while_its_links_are_sent_asks_for_each_mail_once(func
     assert len(functions.links()) == count
 
 
-@pytest.mark.timeout(400)
 def test_a_file_survives_a_killed_function(functions: Stage, proof_engine: Engine) -> None:
     """No row is lost, none is made twice, the result has each with its own link. 10,000 on the quicker engine."""
     count = 10_000 if isinstance(proof_engine, Ministack) else 2_500

@@ -10,6 +10,7 @@ import pytest
 
 from infra.local.engines import Dynoxide
 from tests.engines import require_dynoxide
+from tests.patience import LIMIT
 from tests.proof import audit
 from tests.proof.harness import (
     Answer,
@@ -130,7 +131,7 @@ def test_the_engine_killed_in_a_storm(crashing_engine: Dynoxide, apps: Apps) -> 
             for down in (0, 0, 3):  # twice so short that the app's own retries bridge it, then until it shows
                 crashing_engine.kill()
                 for _ in range(down):
-                    assert hurt.acquire(timeout=60)
+                    assert hurt.acquire(timeout=LIMIT)
                 crashing_engine.start()
 
         told = storm(stage, requests, LINKS, strike)

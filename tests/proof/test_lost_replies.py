@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.patience import LIMIT
 from tests.proof import audit
 from tests.proof.harness import (
     BASE_URL,
@@ -109,7 +110,7 @@ def test_a_write_that_arrives_after_its_own_repeat_changes_nothing(stage: Stage,
     before = stage.audited()
     for fate in late:
         fate.gate.set()
-        assert fate.sent.wait(timeout=60)
+        assert fate.sent.wait(timeout=LIMIT)
 
     assert codes_of(answers) == {"201": len(cases)}
     assert audit.differences(before, stage.audited()) == []

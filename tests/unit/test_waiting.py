@@ -1,0 +1,89 @@
+"""No test fails on a busy machine: tests wait for conditions, by one limit, and measure nothing."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+TESTS: Final = Path(__file__).parents[1]
+STOPWATCHES: Final = frozenset(
+    {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time"}
+)
+SLEEPS: Final = frozenset({"sleep", "wait_for_timeout"})
+WAITS: Final = frozenset({"acquire", "communicate", "join", "result", "settimeout", "wait"})
+
+# Whoever may: by file, what and why.
+ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
+    "patience.py": {"sleep": "between two looks", "monotonic": "for the one limit"},
+    "endpoints.py": {
+        "settimeout": "how often a silent endpoint looks whether its test is over",
+    },
+    "history/sockets.py": {
+        "monotonic": "which call came before which other; nothing is asserted of how long"
+    },
+    "history/chaos.py": {"sleep": "the fault is that an answer is slow"},
+    "e2e/invitee.py": {"wait_for_timeout": "between two looks, so that the browser goes on"},
+    "e2e/test_console.py": {"wait_for_timeout": "likewise"},
+    "e2e/test_console_requests.py": {"wait_for_timeout": "likewise"},
+    "proof/harness.py": {"sleep": "the app's own pause between tries"},
+    "unit/test_webhook_http.py": {"monotonic": "the clock of the client that is tested"},
+}
+
+
+def hasty(source: str) -> Iterator[tuple[str, int]]:
+    """Give what a test does in haste, by name and line: sleep for luck, read a stopwatch, set a limit of its own."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr in STOPWATCHES | SLEEPS:
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module == "time":
+            yield from (
+                (alias.name, node.lineno) for alias in node.names if alias.name in STOPWATCHES | SLEEPS
+            )
+        elif isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            limits = [word.value for word in node.keywords if word.arg == "timeout"]
+            limits += node.args[:1] if name in WAITS else []
+            if any(
+                isinstance(limit, ast.Constant) and isinstance(limit.value, int | float) for limit in limits
+            ):
+                yield name, node.lineno
+
+
+def files() -> list[str]:
+    """Return the tests and what they share, but for what measures on purpose."""
+    found = (path.relative_to(TESTS).as_posix() for path in TESTS.rglob("*.py"))
+    return sorted(name for name in found if not name.startswith("bench/") and name != "unit/test_waiting.py")
+
+
+@pytest.mark.parametrize("name", files())
+def test_no_test_counts_on_a_quiet_machine(name: str) -> None:
+    """It waits by `tests/patience.py`, and asserts no duration."""
+    allowed = ALLOWED.get(name, {})
+    found = [(what, line) for what, line in hasty((TESTS / name).read_text()) if what not in allowed]
+    assert found == []
+
+
+def test_what_is_allowed_is_done() -> None:
+    """No reason outlives what it was given for."""
+    for name, allowed in ALLOWED.items():
+        assert {what for what, _ in hasty((TESTS / name).read_text())} >= allowed.keys(), name
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "time.sleep(0.5)",
+        "from time import sleep",
+        "assert time.monotonic() - began < 2",
+        "assert perf_counter.perf_counter() < 2",
+        "page.wait_for_timeout(500)",
+        "httpx.get(url, timeout=5)",
+        "expect(button).to_be_visible(timeout=20_000)",
+        "thread.join(3)",
+        "event.wait(timeout=1.5)",
+    ],
+)
+def test_haste_is_noticed(source: str) -> None:
+    assert list(hasty(source))
