@@ -25,8 +25,13 @@ help: ## list the targets
 run: $(INSTALLED) ## serve on this machine [PORT=8000] [DYNAMODB_ENDPOINT=http://…]; Ctrl-C saves and stops
 	@exec $(PY) -m infra.local.run --port $(PORT)
 
-test: $(INSTALLED) dynoxide chromium lint types ## everything CI runs: formatting, linters, types, import directions, tests
+test: $(INSTALLED) dynoxide chromium faketime lint types ## everything CI runs: formatting, linters, types, import directions, tests, some of them on two other dates
 	$(PY) -m pytest -n auto --dist loadfile
+	$(PY) -m tests.dates --quick
+
+.PHONY: test-dates
+test-dates: $(INSTALLED) chromium faketime ## the tests that depend on a clock, on dates that are known to break tests: some three minutes each [ON="leap-day new-year"]
+	@$(PY) -m tests.dates $(if $(ON),--on $(ON))
 
 .PHONY: proof
 proof: $(INSTALLED) dynoxide ## the proof, the histories and hostile input at length: some forty minutes
@@ -130,3 +135,15 @@ chromium: $(INSTALLED) ## a browser for the browser tests: Debian's headless she
 	done; \
 	$(PY) -m playwright install --only-shell chromium || \
 		echo "*** SKIPPED: Chromium could not be installed; the browser tests will be skipped (Debian: apt-get install chromium-headless-shell) ***" >&2
+
+# Tests on other dates run under Debian's libfaketime. Without it they are skipped, and say so.
+.PHONY: faketime
+faketime: ## what shifts clocks for the tests on other dates: Debian's faketime
+	@if command -v faketime >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { \
+		echo "Installing Debian's faketime …"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends faketime >/dev/null; \
+	}; then :; \
+	else \
+		echo "*** SKIPPED: faketime could not be installed; no date but today is tried (Debian: apt-get install faketime) ***" >&2; \
+	fi

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 LIMIT: Final = 300.0  # seconds; what did not happen by then does not happen
+SHOWN: Final = 120.0  # likewise, of what a browser shows
 _PAUSE: Final = 0.05
 
 _T = TypeVar("_T")

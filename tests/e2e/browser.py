@@ -1,5 +1,6 @@
 """A real Chromium, and pages in it that watch themselves: no CSP violation, no script error, no secret in a URL."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, sync_playwright
 
-from tests.patience import LIMIT
+from tests.dates import SHIFTED
+from tests.patience import SHOWN
 
 NAMES: Final = (
     "chromium-headless-shell",  # Debian's: half the CPU of the whole browser
@@ -83,6 +85,9 @@ class Visit:
 
         A colour scheme changes colours alone, so in the dark only what is about colours is asked again.
         """
+        if SHIFTED in os.environ:  # on every date it looks the same; here it is enough to have come as far
+            self.fits(state)
+            return
         for size in (NARROW, WIDE):
             self.page.set_viewport_size({"width": size[0], "height": size[1]})
             self.page.emulate_media(color_scheme="light")
@@ -110,7 +115,7 @@ def visiting(browser: Browser, size: tuple[int, int] = WIDE, **options: Any) -> 
     context: BrowserContext = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, **defaults | options
     )
-    context.set_default_timeout(LIMIT * 1000)
+    context.set_default_timeout(SHOWN * 1000)
     context.add_init_script(_REPORT_VIOLATIONS)
     page = context.new_page()
     visit = Visit(page)

@@ -11,13 +11,13 @@ from tests.e2e.console import Console, console_of
 from tests.e2e.site import LiveSite, live_site
 from tests.engines import new_table
 from tests.integration.doors import Caller
-from tests.patience import LIMIT
+from tests.patience import SHOWN
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """A Chromium."""
-    expect.set_options(timeout=LIMIT * 1000)
+    expect.set_options(timeout=SHOWN * 1000)
     with running_browser() as found:
         yield found
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
+from chalicelib.domain.zones import load_zone
 from tests.e2e.browser import WIDE, Visit, visiting
 from tests.patience import until
 
@@ -110,6 +111,17 @@ class Invitee:
         self.page.wait_for_url("**/b/**")
         expect(self.page.get_by_role("heading", level=1)).to_have_text("You’re booked")
         return self.page.url
+
+
+def ordinary_day(zone: str) -> date:
+    """Return a day soon whose times need no offset: around it the clocks of a zone do not change."""
+    there = load_zone(zone)
+    first = datetime.now(UTC).date() + timedelta(days=2)
+    for day in (first + timedelta(days=n) for n in range(14)):
+        around = {datetime.combine(day + timedelta(days=n), time(0), there).utcoffset() for n in range(-1, 3)}
+        if len(around) == 1:
+            return day
+    raise AssertionError("no two weeks have clocks that change every day")
 
 
 def following(month: date) -> date:

@@ -18,6 +18,8 @@ from tests.integration.doors import Caller, Site, ok
 from tests.integration.outside import Stream
 from tests.patience import until
 
+pytestmark = pytest.mark.clock
+
 # The whole way
 
 

@@ -17,6 +17,8 @@ from tests.e2e.console import Console, console_of
 from tests.e2e.site import LiveSite, soon
 from tests.integration.doors import Caller
 
+pytestmark = pytest.mark.clock
+
 SOURCES: Final = Path(assets.__file__).parent / "assets"
 
 TITLES: Final = {

@@ -1,9 +1,12 @@
 """Event types in the console: archiving in plain words, titles that outlive it, and the link that renews itself."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.console import Console
 from tests.integration.doors import made, ok
+
+pytestmark = pytest.mark.clock
 
 
 def archive(console: Console, title: str) -> None:

@@ -6,6 +6,8 @@ from playwright.sync_api import Route, expect
 from tests.e2e.console import Console
 from tests.e2e.site import soon
 
+pytestmark = pytest.mark.clock
+
 MIXED = "recipientName;recipientEmail\r\nGrace;grace@invitees.example\r\nEve;not an address\r\n"
 GOOD = "label,recipientEmail\nOne,one@invitees.example\nTwo,two@invitees.example\n"
 

@@ -7,6 +7,8 @@ from tests.e2e.console import Console, console_of
 from tests.e2e.site import LiveSite
 from tests.integration.doors import Caller
 
+pytestmark = pytest.mark.clock
+
 
 def test_past_bookings_are_listed_latest_first_a_page_at_a_time(console: Console) -> None:
     """P10: each page is one request, in the list's own order; nothing is read whole and turned round."""

@@ -1,9 +1,12 @@
 """Requests for new links in the console: one press answers one, once, in however many tabs."""
 
+import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from tests.e2e.console import Console, console_of
 from tests.patience import until
+
+pytestmark = pytest.mark.clock
 
 PRESS = "Make a new link for Grace and copy it"
 

@@ -14,9 +14,11 @@ from chalicelib.pages.languages import language_of, words
 from chalicelib.pages.times import zone_words
 from tests.e2e.browser import SMALLEST, Visit, visiting
 from tests.e2e.console import Console
-from tests.e2e.invitee import PERSON, Invitee, invitee_of
+from tests.e2e.invitee import PERSON, Invitee, invitee_of, ordinary_day
 from tests.e2e.site import LiveSite, soon
 from tests.integration.doors import Caller, ok
+
+pytestmark = pytest.mark.clock
 
 Json = dict[str, Any]
 QUESTIONS: Final = [
@@ -534,7 +536,7 @@ def test_times_are_in_the_visitors_zone_until_they_choose_another(browser: Brows
     link = host.link()
     with invitee_of(browser, timezone_id="America/New_York", locale="en-US") as visitor:
         page = visitor.page
-        visitor.open(link)
+        visitor.open(link, f"?from={ordinary_day('America/New_York')}")
         expect(page.locator(".zone")).to_contain_text("Eastern Time, UTC−")
         first = visitor.times.first.get_attribute("data-start") or ""
         local = datetime.fromisoformat(first).astimezone(load_zone("America/New_York"))
@@ -572,7 +574,7 @@ def test_in_five_languages_with_dates_by_intl(
     language = language_of(locale.partition("-")[0])
     with invitee_of(browser, locale=locale) as visitor:
         page = visitor.page
-        visitor.open(host.link(expiresAt=soon(days=20)))
+        visitor.open(host.link(expiresAt=soon(days=20)), f"?from={ordinary_day('Europe/Berlin')}")
         assert page.locator("html").get_attribute("lang") == language
         expect(page.get_by_role("heading", level=2, name=heading)).to_be_visible()
         expect(page.locator(".zone")).to_contain_text(zone)
@@ -631,7 +633,7 @@ def test_twelve_or_twenty_four_hours_by_locale(browser: Browser, host: Caller) -
         ("es-MX", r"\d?\d:\d\d\s[ap]\.m\."),
     ):
         with invitee_of(browser, locale=locale) as visitor:
-            visitor.open(link)
+            visitor.open(link, f"?from={ordinary_day('Europe/Berlin')}")
             expect(visitor.times.first).to_have_text(re.compile(f"^{clock}$"))
 
 

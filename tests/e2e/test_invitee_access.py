@@ -22,6 +22,8 @@ from tests.e2e.site import LiveSite, soon
 from tests.e2e.test_invitee import a_rich_event_type
 from tests.integration.doors import Caller, made, ok
 
+pytestmark = pytest.mark.clock
+
 Json = dict[str, Any]
 PHRASES: Final = Path(languages.__file__).parent / "phrases" / "en" / "pages.json"
 

@@ -34,6 +34,8 @@ from tests.integration.doors import (
 )
 from tests.patience import LIMIT
 
+pytestmark = pytest.mark.clock
+
 FORM: Final = HTML | {"Content-Type": "application/x-www-form-urlencoded"}
 DAY: Final = "2040-01-03"
 NEXT: Final = "2040-01-04"

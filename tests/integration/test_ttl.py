@@ -18,6 +18,8 @@ from tests.integration.doors import Caller, Site, assert_problem, at, ok, runnin
 from tests.integration.outside import Record, Stream, deliver
 from tests.integration.sweeping import SweepingDynoxide
 
+pytestmark = pytest.mark.undated("dynoxide is linked statically, so its clock is never shifted")
+
 
 @pytest.fixture(scope="module")
 def sweeping() -> Iterator[SweepingDynoxide]:

@@ -15,6 +15,8 @@ from tests.endpoints import Endpoint
 from tests.integration.doors import Caller, Site
 from tests.integration.hooks import Hooks, hooks_of
 
+pytestmark = pytest.mark.clock
+
 GUIDE = Path(__file__).parents[2] / "docs" / "webhooks.md"
 
 

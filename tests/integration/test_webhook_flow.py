@@ -115,6 +115,7 @@ def test_an_event_arrives_once_whole_and_signed(hooks: Hooks, host: Caller) -> N
     assert hooks.read(host, webhook)["failingSince"] is None
 
 
+@pytest.mark.clock
 def test_the_standards_own_library_takes_what_is_sent(hooks: Hooks, host: Caller) -> None:
     """By the true clock: the library refuses what is older or newer than five minutes."""
     hooks.site.clock.now = datetime.now(UTC)

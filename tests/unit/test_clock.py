@@ -7,6 +7,8 @@ from hypothesis import given, strategies as st
 
 from chalicelib.domain.clock import as_instant, from_millis, rfc3339, to_millis
 
+pytestmark = pytest.mark.clock
+
 pasts = st.timedeltas(timedelta(days=-735_000), timedelta(days=2_900_000))
 aware = st.builds(
     lambda past, zone: (datetime(2026, 1, 1, tzinfo=UTC) + past).astimezone(zone),

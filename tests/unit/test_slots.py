@@ -19,6 +19,8 @@ from chalicelib.domain.slots import is_offered, merge_spans, offered_slots
 from chalicelib.domain.zones import load_zone, wall_to_utc
 from tests.unit.oracle_slots import clock_shows, day_number, slots_by_brute_force, when_clock_shows
 
+pytestmark = pytest.mark.clock
+
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

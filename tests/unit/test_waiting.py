@@ -17,6 +17,7 @@ WAITS: Final = frozenset({"acquire", "communicate", "join", "result", "settimeou
 # Whoever may: by file, what and why.
 ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
     "patience.py": {"sleep": "between two looks", "monotonic": "for the one limit"},
+    "dates.py": {"monotonic": "prints how long a date took"},
     "endpoints.py": {
         "settimeout": "how often a silent endpoint looks whether its test is over",
     },

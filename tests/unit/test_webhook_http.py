@@ -17,6 +17,8 @@ from chalicelib.domain.deliveries import EndpointAnswer
 from tests.endpoints import Endpoint, answer, certified, drip, endless, hang_up, raw, silence
 from tests.patience import LIMIT, until
 
+pytestmark = pytest.mark.clock
+
 NAME = "hooks.example.com"
 PUBLIC, OTHER = "198.20.0.7", "2600:1f00::7"
 SOON = Limits(connect=0.5, total=1.0, body=0.5)  # only where nothing comes of it but that the time is over

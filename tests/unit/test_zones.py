@@ -125,6 +125,8 @@ import chalicelib
 from zoneinfo import TZPATH, ZoneInfo
 from datetime import datetime, UTC
 import subprocess
+
+pytestmark = pytest.mark.clock
 at = datetime(2026, 12, 15, 16, tzinfo=UTC)
 print(json.dumps({{
     "path": TZPATH,

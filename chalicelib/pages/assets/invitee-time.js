@@ -97,7 +97,8 @@ function zoneName(zone, at) {
  * @param {number} at
  */
 export function zoneWords(zone, at) {
-  const name = zoneName(zone, at);
+  const midyear = Date.UTC(new Date(at).getUTCFullYear(), 6, 1); // in the hour before a change `Intl` adds the country
+  const name = zoneName(zone, midyear);
   return name === "UTC" ? name : name + comma + offset(at, zone);
 }
 

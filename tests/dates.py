@@ -1,0 +1,156 @@
+"""Run the tests that depend on a clock on dates that are known to break tests: `python -m tests.dates`.
+
+Each date is a run of pytest, with all that it starts (engines, servers, browsers), under libfaketime: the clock
+starts at that instant in that zone and ticks on. A line per date says how it went; any failure fails the whole.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from chalicelib.domain.zones import load_zone
+
+MARKER: Final = "clock"
+PARALLEL: Final = ("-n", "auto", "--dist", "worksteal")
+FOLDERS: Final = ("tests/unit", "tests/integration", "tests/e2e")
+# Set while a date is tried. What a page looks like is the same on every date, so tests look at it less closely.
+SHIFTED: Final = "ADMIT_ONE_TEST_DATE"
+
+
+class Date(NamedTuple):
+    """When a run starts: local time in a zone, which is also the zone of all its processes."""
+
+    name: str
+    local: str
+    zone: str
+    why: str
+
+    @property
+    def start(self) -> datetime:
+        """The instant at which the clock starts."""
+        return datetime.fromisoformat(self.local).replace(tzinfo=load_zone(self.zone))
+
+
+DATES: Final = (
+    Date("month-end", "2027-01-27T10:00", "UTC", "a page knows all of February"),
+    Date("new-year", "2027-12-31T23:50", "UTC", "the year ends while the tests run"),
+    Date("leap-eve", "2028-02-28T12:00", "America/New_York", "the month does not end tomorrow"),
+    Date("leap-day", "2028-02-29T12:00", "Asia/Tokyo", "a day that most years do not have"),
+    Date("europe-spring", "2027-03-28T01:57", "Europe/Berlin", "02:00 becomes 03:00 while the tests run"),
+    Date("europe-autumn", "2027-10-31T01:57", "Europe/Berlin", "the hour from 02:00 comes twice"),
+    Date("america-spring", "2027-03-14T01:57", "America/New_York", "02:00 becomes 03:00"),
+    Date("america-autumn", "2027-11-07T01:57", "America/New_York", "the hour from 01:00 comes twice"),
+    Date("late-evening", "2027-01-30T23:58", "Europe/Berlin", "midnight comes while the tests run"),
+    Date("far-ahead", "2027-04-30T23:58", "Pacific/Auckland", "it is another date than in UTC"),
+)
+
+# What `make test` runs on two of them: what a page knows of months, days, zones and hours, and the rules beneath.
+QUICK: Final = ("month-end", "europe-autumn")
+QUICK_TESTS: Final = (
+    *("tests/e2e/test_invitee.py", "tests/integration/test_own_booking.py"),
+    *("tests/unit/test_clock.py", "tests/unit/test_slots.py"),
+    "-k",
+    "not test_invitee or month or day or zone or hours or languages",
+)
+
+# Since 3.11 Python sleeps until an instant of the monotonic clock, which libfaketime takes for one of the shifted
+# clock. Every Python of a run therefore sleeps in `select`, which is given a span.
+_SITECUSTOMIZE: Final = """
+import select
+import time
+
+
+def sleep(seconds):
+    if seconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    select.select([], [], [], seconds)
+
+
+time.sleep = sleep
+"""
+
+
+def preload() -> str | None:
+    """Return the library that shifts clocks, or None where it is not installed."""
+    faketime = shutil.which("faketime")
+    if faketime is None:
+        return None
+    # The program itself knows where its library is. It is not used further: what it shares between processes stays
+    # locked when one of them is killed, as the tests' are.
+    shown = subprocess.run(
+        [faketime, "-m", "-f", "+0", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True
+    )
+    return shown.stdout.strip()
+
+
+def patches_in(folder: Path) -> Path:
+    """Write what every Python of a run loads into a folder, and return the folder."""
+    (folder / "sitecustomize.py").write_text(_SITECUSTOMIZE)
+    return folder
+
+
+def shifted(date: Date, library: str, patches: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which it is that date, for a process and all that it starts."""
+    ahead = date.start - datetime.now(UTC)
+    preloaded = [library, *environ.get("LD_PRELOAD", "").split()]
+    return {
+        **environ,
+        "LD_PRELOAD": " ".join(preloaded),
+        "FAKETIME": f"{ahead.total_seconds():+.0f}",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # xdist hangs without it
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # Chromium takes minutes to start with it
+        "NO_FAKE_STAT": "1",  # else each date compiles every module anew
+        "PYTHONPATH": os.pathsep.join([str(patches), *filter(None, [environ.get("PYTHONPATH")])]),
+        "TZ": date.zone,
+        SHIFTED: date.name,
+    }
+
+
+def run(date: Date, library: str, arguments: Sequence[str]) -> bool:
+    """Run pytest on that date; return whether it passed."""
+    command = [sys.executable, "-m", "pytest", "-q", *arguments]
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as patches:
+        environment = shifted(date, library, patches_in(Path(patches)), os.environ)
+        passed = subprocess.run(command, env=environment, check=False).returncode == 0
+    seconds = time.monotonic() - began
+    result = "passed" if passed else "FAILED"
+    print(f"{result} on {date.name}: {date.local} {date.zone}, {date.why} ({seconds:.0f} s)", flush=True)
+    return passed
+
+
+def main(given: Sequence[str]) -> int:
+    """Run what was asked for; return 0 if all of it passed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.dates", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two dates and what depends on them most")
+    parser.add_argument("--on", nargs="+", choices=[date.name for date in DATES], metavar="DATE")
+    parser.add_argument(
+        "pytest", nargs="*", help="what pytest is given; by default all that depend on a clock"
+    )
+    options = parser.parse_args(given)
+    library = preload()
+    if library is None:
+        print(
+            "*** SKIPPED: no clock can be shifted without libfaketime; no other date than today was tried "
+            "(Debian: apt-get install faketime) ***",
+            file=sys.stderr,
+        )
+        return 0
+    names = options.on or (QUICK if options.quick else [date.name for date in DATES])
+    wanted = [date for date in DATES if date.name in names]
+    arguments = options.pytest or ["-m", MARKER, *PARALLEL, *(QUICK_TESTS if options.quick else FOLDERS)]
+    failed = [date.name for date in wanted if not run(date, library, arguments)]
+    print(f"{len(wanted) - len(failed)} of {len(wanted)} dates passed", *failed)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

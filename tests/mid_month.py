@@ -1,0 +1,12 @@
+"""A test that passes in the middle of a month only. Not collected: `unit/test_dates.py` shows that it is found."""
+
+from datetime import UTC, datetime, timedelta
+
+from tests.e2e.invitee import following
+
+PAGE: timedelta = timedelta(days=35)
+
+
+def test_the_page_does_not_know_all_of_the_next_month() -> None:
+    today = datetime.now(UTC).date()
+    assert today + PAGE < following(following(today.replace(day=1)))
