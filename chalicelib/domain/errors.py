@@ -99,8 +99,10 @@ class MoveLimitError(ConflictError):
     code = "move-limit"
     title = "This booking can't be moved again by its invitee."
 
-    def __init__(self, moves: int) -> None:
-        super().__init__(f"This booking has been moved {moves} times. Ask the host to move it.")
+    def __init__(self, moves: int | None = None) -> None:
+        times = "once" if moves == 1 else f"{moves} times"
+        detail = f"This booking has been moved {times}. Ask the host to move it."
+        super().__init__(None if moves is None else detail)
 
 
 class MailNotConfiguredError(AdmitOneError):
