@@ -109,12 +109,15 @@ def _link_faults(items: Dump) -> Iterator[str]:
             yield f"{link_id} is a ghost: it has no {', '.join(missing)}"
             continue
         uses, most, status = int(link["usageCount"]), link.get("maxUsageCount"), link["status"]
-        least = held[link_id] if link.get("restoreUseOnCancel") else made[link_id]
+        restores = link.get("restoreUseOnCancel") or link.get("restoredUses")
+        least = held[link_id] if restores else made[link_id]
         if not least <= uses <= made[link_id]:
             yield f"{link_id} counts {uses} uses, made {made[link_id]} bookings, and {held[link_id]} are on"
         if most is not None and least > most:
             yield f"{link_id} gave {least} bookings and may give {most}"
-        if (status == "used") != (most is not None and uses >= most):
+        full = most is not None and uses >= most
+        # One that is used may be revoked where a cancel could have brought it back.
+        if (status == "used") != full and not (status == "revoked" and full and restores):
             yield f"{link_id} is {status} with {uses} of {most} uses"
         if link["sequence"] < 1 + uses:
             yield f"{link_id} has sequence {link['sequence']} after {uses} uses"
@@ -138,7 +141,7 @@ def _index_faults(link_id: str, link: Item) -> Iterator[str]:
         yield f"{link_id} is {status} and has, or has not, a time to be purged"
     if alive and any(name in link for name in _OF_THE_DEAD):
         yield f"{link_id} is active and says when it died"
-    if (status == "used") != ("usedAt" in link):
+    if (status == "used") != ("usedAt" in link) and not (status == "revoked" and "usedAt" in link):
         yield f"{link_id} is {status} and says, or does not say, when it was used"
 
 
