@@ -19,6 +19,7 @@ from chalicelib.clients.ses import Ses
 from chalicelib.clients.webhook_http import WebhookHttp
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.limits import Limits
+from chalicelib.domain.mail_budgets import MailLimits
 from chalicelib.domain.tokens import Keyring
 from chalicelib.service.ports import Mailer, World
 from chalicelib.settings import RetentionDays, Settings, read_settings
@@ -89,6 +90,9 @@ def compose(chosen: Settings, *, connect: bool = False) -> World:
         limits=Limits(**msgspec.structs.asdict(chosen.limits)),
         mailer=_mailer(chosen, aws),
         mail_queue=Queue(aws, chosen.mail_queue_url) if chosen.mail_queue_url else None,
+        mail_limits=MailLimits(
+            **msgspec.structs.asdict(chosen.daily_mails), wait_seconds=chosen.mail_wait_seconds
+        ),
     )
 
 

@@ -35,6 +35,19 @@ _LEAST_DAYS: Final = RetentionDays(
 _MOST_DAYS: Final = 36500
 _MOST_REPEATS: Final = 1000
 
+
+class DailyMails(msgspec.Struct, frozen=True):
+    """How many emails a day, `MAIL_INVITEE_DAILY_LIMIT` and so on; of what, says `domain/mail_budgets.py` (P15)."""
+
+    invitee: int = 20
+    host: int = 50
+    recipient: int = 20
+    link: int = 100
+
+
+_MOST_DAILY_MAILS: Final = 1000  # a budget's item lists what it counted: 9 KB
+_MOST_WAIT_SECONDS: Final = 600
+
 # A bare ASCII address: it goes into a header as it is, and what is beside it there is each host's own name.
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
@@ -59,7 +72,8 @@ class Settings(msgspec.Struct, frozen=True):
     one's place. While `bookings_closed`, nothing is
     booked, moved or cancelled and no link changed: the table is being restored. Without
     `mail_sender`, a bare address, no mail is sent; `mail_configuration_set` is SES's, that tells of bounces; in
-    `mail_directory` each mail is kept as a file too.
+    `mail_directory` each mail is kept as a file too. `mail_wait_seconds` is how long news of a move or a
+    cancellation waits for later news of the same booking.
     """
 
     table_name: str
@@ -83,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True):
     stage: str | None = None
     link_requests_per_day: int = 5
     limits: Limits = Limits()
+    daily_mails: DailyMails = DailyMails()
+    mail_wait_seconds: int = 60
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -121,6 +137,10 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
                 "RESTORES_PER_LINK", env.get("RESTORES_PER_LINK") or "5", _MOST_REPEATS, 0
             ),
         ),
+        daily_mails=_daily_mails(env),
+        mail_wait_seconds=_count(
+            "MAIL_WAIT_SECONDS", env.get("MAIL_WAIT_SECONDS") or "60", _MOST_WAIT_SECONDS, 0
+        ),
     )
 
 
@@ -157,6 +177,15 @@ def _origins(name: str, text: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
         if not pattern.fullmatch(origin):
             raise RuntimeError(f"{name}: {origin!r} is not an origin, e.g. https://www.example.com")
     return origins
+
+
+def _daily_mails(env: Mapping[str, str]) -> DailyMails:
+    """Return the limits of email. Raises `RuntimeError` for what is not a number, or too large."""
+    limits: dict[str, int] = {}
+    for field in msgspec.structs.fields(DailyMails):
+        name = f"MAIL_{field.name.upper()}_DAILY_LIMIT"
+        limits[field.name] = _count(name, env.get(name) or str(field.default), _MOST_DAILY_MAILS, 0)
+    return DailyMails(**limits)
 
 
 def _retention(env: Mapping[str, str]) -> RetentionDays:

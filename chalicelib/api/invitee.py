@@ -248,6 +248,7 @@ def _offer_reply(
         uses_left=link.remaining_uses,
         questions=offer.questions,
         expected_email=expected,
+        emails=bootstrap.world().mailer is not None,
         values=values,
         errors=_field_errors(error, fields, opened, call.say),
         problem=error.code if error else None,

@@ -25,10 +25,10 @@ from chalicelib.api.team import base_url
 from chalicelib.domain import errors
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.errors import AdmitOneError, ConflictError, FieldFault, InvalidRequestError
-from chalicelib.domain.urls import booking_url
 from chalicelib.pages import own_booking as pages
 from chalicelib.pages.calendars import calendar_text, calendar_urls
 from chalicelib.pages.invitee import DeadPage, ProblemPage, dead_page, problem_page
+from chalicelib.service.can_email import can_email
 from chalicelib.service.cancel_booking import cancel_booking
 from chalicelib.service.find_booking import (
     FindBooking,
@@ -82,7 +82,7 @@ def get_invite(call: Call) -> Reply:
     """Give the booking as a calendar file. Its name is fixed: nothing anyone typed gets into a header."""
     own, world = read_own_booking(bootstrap.world(), call.path("bookingToken")), bootstrap.world()
     text = calendar_text(
-        own.booking, host_name=_host_name(own), own_page=_absolute_page(call, own.booking), now=world.now()
+        own.booking, host_name=_host_name(own), emailed=_emailed(own.booking), now=world.now()
     )
     headers = {"Content-Type": CALENDAR, "Content-Disposition": 'attachment; filename="invite.ics"'}
     return Reply(200, text, headers)
@@ -189,6 +189,7 @@ def _booking_reply(call: Call, status: int, *, refused: AdmitOneError | None = N
         cancel=f"{here}?cancel=1" if ahead else None,
         notice=_why_refused(call, booking, refused, ahead=ahead) if refused else None,
         own_tab=here if embedded(call) else None,
+        unreachable=_unreachable(booking),
     )
     return page_reply(call, status, pages.confirmation_page(page, call.say))
 
@@ -290,8 +291,7 @@ def _why_refused(call: Call, booking: Booking, refused: AdmitOneError, *, ahead:
 
 def _calendars(call: Call, own: OwnBooking) -> list[pages.CalendarLink]:
     booking = own.booking
-    # P7: the booking's URL is its secret; it goes into the invitee's own file, not into a URL of someone else's.
-    urls = calendar_urls(booking, host_name=_host_name(own), own_page=None)
+    urls = calendar_urls(booking, host_name=_host_name(own), emailed=_emailed(booking))
     return [
         pages.CalendarLink(call.say("pages.calendar-file"), f"{_page_path(call)}/invite.ics"),
         pages.CalendarLink("Google", urls.google),
@@ -308,7 +308,11 @@ def _page_path(call: Call) -> str:
     return f"{call.root}b/{call.path('bookingToken')}"
 
 
-def _absolute_page(call: Call, booking: Booking) -> str | None:
-    """Return the URL of the booking's page as a calendar may keep it, or None where the site's own isn't known."""
-    base = base_url(call)
-    return booking_url(booking, bootstrap.world().keyring(), base) if base else None
+def _emailed(booking: Booking) -> bool:
+    """Tell whether the invitee is emailed about their booking."""
+    return can_email(bootstrap.world(), booking.invitee.email if booking.invitee else None)
+
+
+def _unreachable(booking: Booking) -> bool:
+    """Tell whether emails are sent, and none can go to this invitee."""
+    return bootstrap.world().mailer is not None and booking.invitee is not None and not _emailed(booking)

@@ -39,9 +39,11 @@ class MailFiles:
         return sent
 
     def _keep(self, letter: Letter) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        # The owner's alone: an email holds a secret URL (P7).
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = letter.mail_id
         name = f"{self._now().strftime(_FORM)[:-3]}Z-{about.event_id}-{about.addressee}.eml"
         unfinished = self._directory / f".{name}.{os.getpid()}"
-        unfinished.write_bytes(letter.content)
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(letter.content)
         unfinished.replace(self._directory / name)

@@ -1,4 +1,4 @@
-"""Every minute: links whose time has come are marked expired."""
+"""Every minute: links whose time has come are marked expired, and digests whose day is over are queued."""
 
 import logging
 
@@ -6,6 +6,7 @@ from chalice.app import Blueprint, CloudWatchEvent, Rate
 
 from chalicelib import bootstrap
 from chalicelib.service.expire import expire_due_links
+from chalicelib.service.queue_digests import queue_due_digests
 
 expiry = Blueprint(__name__)
 log = logging.getLogger(__name__)
@@ -17,3 +18,5 @@ def expire(event: CloudWatchEvent) -> None:
     del event
     marked = expire_due_links(bootstrap.world())
     log.info("marked %d links expired", marked)
+    queued = queue_due_digests(bootstrap.world())
+    log.info("queued %d digests", queued)

@@ -9,11 +9,15 @@ from chalice.app import Blueprint
 from chalicelib import bootstrap
 from chalicelib.consumers.time_left import OutOfTimeError, require_time
 from chalicelib.domain.envelopes import Envelope as Event, read_envelope
+from chalicelib.domain.mail_digests import DigestMessage
 from chalicelib.domain.mails import MailDeferredError, MailRefusedError, MailUnknownError
 from chalicelib.domain.urls import booking_url, link_url
-from chalicelib.pages.mail import Envelope, booking_mail, link_mail
-from chalicelib.service.mail_later import mail_later
-from chalicelib.service.mails_of_event import BookingNews, MailNews, NoNews, mails_of_event
+from chalicelib.pages.digest import digest_mail
+from chalicelib.pages.mail import booking_mail, link_mail
+from chalicelib.pages.mail_body import Envelope
+from chalicelib.service.mail_later import mail_after, mail_later
+from chalicelib.service.mails_of_event import BookingNews, MailNews, NoNews, mails_of_event, seconds_to_wait
+from chalicelib.service.send_digest import send_digest
 from chalicelib.service.send_mail import NEEDED, send_once
 
 mail = Blueprint(__name__)
@@ -27,7 +31,9 @@ def send(event: dict[str, Any], context: object) -> dict[str, Any]:
     for record in event["Records"]:
         number = record["messageId"]
         try:
-            _tell(read_envelope(msgspec.json.decode(record["body"])["detail"]), context)
+            _take(record, context)
+        except _TooEarlyError as early:
+            mail_after(bootstrap.world(), record, early.seconds)
         except (MailDeferredError, MailUnknownError, OutOfTimeError) as error:
             log.warning("message %s: a mail is to be tried again: %s", number, error)
             mail_later(bootstrap.world(), record)
@@ -38,6 +44,26 @@ def send(event: dict[str, Any], context: object) -> dict[str, Any]:
             continue
         failed.append({"itemIdentifier": number})
     return {"batchItemFailures": failed}
+
+
+class _TooEarlyError(Exception):
+    """Later news of the same booking may replace this one within these seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(seconds)
+
+
+def _take(record: dict[str, Any], context: object) -> None:
+    """Send what a message asks for. Raises `_TooEarlyError`, and what `_tell` does."""
+    world, body = bootstrap.world(), msgspec.json.decode(record["body"])
+    if "digest" in body:
+        _tell_digest(msgspec.convert(body["digest"], DigestMessage), context)
+        return
+    event = read_envelope(body["detail"])
+    if wait := seconds_to_wait(event, world.mail_limits.wait_seconds, world.now()):
+        raise _TooEarlyError(wait)
+    _tell(event, context)
 
 
 def _name(error: Exception) -> str:
@@ -64,16 +90,42 @@ def _tell(event: Event, context: object) -> None:
         raise failures[0]
 
 
+def _tell_digest(message: DigestMessage, context: object) -> None:
+    """Send a digest, and raise why it could not be."""
+    world = bootstrap.world()
+    if world.mailer is None:
+        return  # mail is off
+    require_time(context, NEEDED)
+    send_digest(
+        world, world.mailer, message.digest_id, lambda news, to: digest_mail(news, _envelope(to), _console())
+    )
+
+
+def _envelope(to: str) -> Envelope:
+    settings = bootstrap.settings()
+    if settings.mail_sender is None:
+        raise RuntimeError("MAIL_SENDER is not set")
+    return Envelope(settings.mail_sender, to, bootstrap.world().now())
+
+
+def _console() -> str:
+    settings = bootstrap.settings()
+    if settings.base_url is None:
+        raise RuntimeError("BASE_URL is not set")
+    return f"{settings.base_url}/console#bookings"
+
+
 def _written(news: MailNews, to: str) -> bytes:
     """Return a mail; the secret URL in it is made here, and kept nowhere. Raises `MailRefusedError`."""
     if isinstance(news, NoNews):
         raise MailRefusedError(news.reason)
     world, settings = bootstrap.world(), bootstrap.settings()
-    if settings.mail_sender is None or settings.base_url is None:
-        raise RuntimeError("MAIL_SENDER or BASE_URL is not set")
-    envelope = Envelope(settings.mail_sender, to, world.now())
+    if settings.base_url is None:
+        raise RuntimeError("BASE_URL is not set")
+    envelope = _envelope(to)
     if isinstance(news, BookingNews):
-        return booking_mail(news, envelope, booking_url(news.booking, world.keyring(), settings.base_url))
+        own_page = booking_url(news.booking, world.keyring(), settings.base_url)
+        return booking_mail(news, envelope, own_page, _console())
     url = link_url(news.link, world.keyring(), settings.base_url)
     if url is None:
         raise MailRefusedError("key-retired")

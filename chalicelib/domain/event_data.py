@@ -135,9 +135,14 @@ class MailSent(MailFate, frozen=True, kw_only=True):
 
 
 class MailFailed(MailFate, frozen=True, kw_only=True):
-    """A mail was not sent and will not be: SES refuses it for good, or what it was about has changed."""
+    """A mail was not sent and will not be: SES refuses it, what it was about changed, or a budget is used up."""
 
-    reason: Annotated[Text, Meta(description="Why, e.g. `rejected`, `address-not-ascii`, `link-used`.")]
+    reason: Annotated[
+        Text,
+        Meta(
+            description="Why, e.g. `rejected`, `address-not-ascii`, `address-budget-used`, `in-digest`, `link-used`."
+        ),
+    ]
 
 
 class MailBounced(MailFate, frozen=True, kw_only=True):

@@ -22,7 +22,10 @@ class FeedbackKind(StrEnum):
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing SES said. `to` are the addresses it is about; `identity` is SES's own id of it."""
+    """One thing SES said. `to` are the addresses it is about; `identity` is SES's own id of it.
+
+    A digest is about no one link: `link_id` and `event_type_id` are empty then.
+    """
 
     kind: FeedbackKind
     mail_id: MailId
@@ -105,9 +108,9 @@ def read_feedback(document: object) -> Feedback | None:
     return Feedback(
         kind=kind,
         mail_id=MailId(tags["eventId"], addressee),
-        link_id=tags["linkId"],
+        link_id=tags.get("linkId", ""),
         host_id=tags["hostId"],
-        event_type_id=tags["eventTypeId"],
+        event_type_id=tags.get("eventTypeId", ""),
         booking_id=tags.get("bookingId"),
         to=to or mail.destination,
         reason=reason[:_MOST_REASON],
@@ -118,7 +121,9 @@ def read_feedback(document: object) -> Feedback | None:
 
 
 def _ours(tags: dict[str, str]) -> bool:
-    kinds = {"linkId": LINK, "hostId": HOST, "eventTypeId": EVENT_TYPE}
+    kinds = {"hostId": HOST}
+    if tags.get("addressee") != Addressee.DIGEST:
+        kinds |= {"linkId": LINK, "eventTypeId": EVENT_TYPE}
     booking = tags.get("bookingId")
     return (
         tags.get("eventId", "").startswith("evt_")

@@ -22,6 +22,7 @@ class Addressee(StrEnum):
     INVITEE = "invitee"
     HOST = "host"
     RECIPIENT = "recipient"
+    DIGEST = "digest"  # a host too, of what was beyond the day's budget; about no one event
 
 
 class MailId(msgspec.Struct, frozen=True):

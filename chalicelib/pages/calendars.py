@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.text import one_line
 from chalicelib.pages.languages import Words, language_of, words
 from chalicelib.pages.places import place_line
 
@@ -32,33 +33,61 @@ class CalendarUrls(NamedTuple):
     outlook: str
 
 
-def calendar_text(booking: Booking, *, host_name: str, own_page: str | None, now: datetime) -> str:
+def calendar_text(booking: Booking, *, host_name: str, emailed: bool, now: datetime) -> str:
     """Return a booking as an iCalendar file with one event, in UTC.
 
-    It is `PUBLISH`, and nobody is invited, so that the calendar takes it as the reader's own and never writes to the
-    host when it is deleted. (Outlook can't open a `REQUEST` that did not come by mail at all.)
+    It has no METHOD, and nobody is invited, so that the calendar takes it as the reader's own and never writes to the
+    host when it is deleted. (RFC 5546 wants an ORGANIZER with `PUBLISH`, and libical insists; Outlook can't open a
+    `REQUEST` that did not come by mail at all.) No URL that opens the booking is in it: calendars are shared (P7).
 
     Parameters
     ----------
     host_name
         What the invitee knows the host by; may be empty.
-    own_page
-        The absolute URL of the invitee's own page, or None.
+    emailed
+        Whether the invitee has an email with the link to their booking.
     now
         When this text is made, UTC.
     """
     say = words(language_of(booking.language))
-    event = _event(booking, _description(booking, host_name, own_page, say), own_page, now, say)
-    return _calendar(event, "PUBLISH")
+    title = invitees_title(booking, host_name, say)
+    event = _event(booking, title, invitees_description(booking, host_name, say, emailed=emailed), now, say)
+    return _calendar([event], None)
+
+
+def calendar_of_all(entries: Sequence[tuple[Booking, str, str]], *, now: datetime, say: Words) -> str:
+    """Return bookings, each with its title and description, as one file without METHOD."""
+    return _calendar([_event(*entry, now, say) for entry in entries], None)
+
+
+def hosts_title(booking: Booking, invitee_name: str, say: Words) -> str:
+    """Return what a host knows a booking by; the name may be empty."""
+    title, name = one_line(booking.title), one_line(invitee_name)
+    return say("mails.title.host", title=title, invitee=name) if title and name else title or name
+
+
+def invitees_title(booking: Booking, host_name: str, say: Words) -> str:
+    """Return what an invitee knows a booking by; the name may be empty."""
+    title, name = one_line(booking.title), one_line(host_name)
+    return say("mails.title.invitee", title=title, host=name) if title and name else title or name
+
+
+def invitees_description(booking: Booking, host_name: str, say: Words, *, emailed: bool) -> str:
+    """Return what the invitee's calendar says of a booking. The secret URL is not in it (P7)."""
+    if booking.status is BookingStatus.CANCELLED:
+        return say("mails.calendar.cancelled")
+    change = say("mails.calendar.change" if emailed else "mails.calendar.change-page")
+    name = one_line(host_name)
+    return "\n".join(filter(None, [name and say("mails.calendar.with", host=name), change]))
 
 
 def invitation(
     booking: Booking,
     *,
+    title: str,
     organizer: Person,
     attendees: Sequence[Person],
     description: str,
-    url: str | None,
     now: datetime,
     say: Words,
 ) -> tuple[str, str]:
@@ -67,21 +96,22 @@ def invitation(
     Everyone who takes part has agreed already, by booking or by offering the time, and nobody is asked to answer.
     Addresses are ASCII.
     """
-    event = _event(booking, description, url, now, say)
+    event = _event(booking, title, description, now, say)
     event.add("organizer", _address(organizer))
     for person in attendees:
         event.add("attendee", _address(person, ROLE="REQ-PARTICIPANT", PARTSTAT="ACCEPTED", RSVP="FALSE"))
     method = "CANCEL" if booking.status is BookingStatus.CANCELLED else "REQUEST"
-    return _calendar(event, method), method
+    return _calendar([event], method), method
 
 
-def calendar_urls(booking: Booking, *, host_name: str, own_page: str | None) -> CalendarUrls:
+def calendar_urls(booking: Booking, *, host_name: str, emailed: bool) -> CalendarUrls:
     """Return the URLs that open Google's or Outlook.com's calendar with a booking filled in, in UTC."""
     say = words(language_of(booking.language))
-    place, details = place_line(booking.location, say), _description(booking, host_name, own_page, say)
+    title, place = invitees_title(booking, host_name, say), _place(booking, say)
+    details = invitees_description(booking, host_name, say, emailed=emailed)
     google = {
         "action": "TEMPLATE",
-        "text": booking.title,
+        "text": title,
         "dates": f"{booking.start.astimezone(UTC):%Y%m%dT%H%M%SZ}/{booking.end.astimezone(UTC):%Y%m%dT%H%M%SZ}",
         "details": details,
         "location": place,
@@ -89,7 +119,7 @@ def calendar_urls(booking: Booking, *, host_name: str, own_page: str | None) -> 
     outlook = {
         "path": "/calendar/action/compose",
         "rru": "addevent",
-        "subject": booking.title,
+        "subject": title,
         "startdt": rfc3339(booking.start),
         "enddt": rfc3339(booking.end),
         "body": details,
@@ -101,7 +131,7 @@ def calendar_urls(booking: Booking, *, host_name: str, own_page: str | None) -> 
     )
 
 
-def _event(booking: Booking, description: str, url: str | None, now: datetime, say: Words) -> "Event":
+def _event(booking: Booking, title: str, description: str, now: datetime, say: Words) -> "Event":
     """Return the event. Its UID never changes and SEQUENCE grows with every change: read again, it replaces itself."""
     from icalendar import Event  # here, not above: 50 to 130 ms that no other request need pay
 
@@ -112,36 +142,32 @@ def _event(booking: Booking, description: str, url: str | None, now: datetime, s
     event.add("created", booking.created_at.astimezone(UTC))
     event.add("dtstart", booking.start.astimezone(UTC))
     event.add("dtend", booking.end.astimezone(UTC))
-    event.add("summary", booking.title)
+    event.add("summary", title)
     event.add("status", "CANCELLED" if booking.status is BookingStatus.CANCELLED else "CONFIRMED")
     if description:
         event.add("description", description)
-    if place := place_line(booking.location, say):
+    if place := _place(booking, say):
         event.add("location", place)
-    if url:
-        event.add("url", url)
     return event
 
 
-def _calendar(event: "Event", method: str) -> str:
+def _place(booking: Booking, say: Words) -> str:
+    """Return where a booking is; of a cancelled one nothing: how to join a call is for those who have a booking."""
+    return "" if booking.status is BookingStatus.CANCELLED else one_line(place_line(booking.location, say))
+
+
+def _calendar(events: "Sequence[Event]", method: str | None) -> str:
     from icalendar import Calendar
 
     calendar = Calendar()
     calendar.add("prodid", PRODID)
     calendar.add("version", "2.0")
-    calendar.add("method", method)
-    calendar.add_component(event)
+    if method is not None:
+        calendar.add("method", method)
+    for event in events:
+        calendar.add_component(event)
     text: str = calendar.to_ical().decode()
     return text
-
-
-def _description(booking: Booking, host_name: str, own_page: str | None, say: Words) -> str:
-    if booking.status is BookingStatus.CANCELLED:
-        lines = [say("mails.calendar.cancelled"), own_page]
-    else:  # the page first: what is cut where all this goes into a URL is the name
-        change = own_page and say("mails.row", label=say("mails.change"), value=own_page)
-        lines = [change, host_name and say("mails.calendar.with", host=host_name)]
-    return "\n".join(line for line in lines if line)
 
 
 def _address(person: Person, **parameters: str) -> str:

@@ -36,6 +36,7 @@ class OfferPage(PickerPage, frozen=True, kw_only=True):
 
     Fields besides the picker's: `location` (an index), `invitee.name`, `invitee.email`, `answers.<id>`.
     `uses_left` None means unlimited. `expected_email` is the masked address that the link insists on.
+    `emails` says that bookings are confirmed by email.
     """
 
     request_key: str
@@ -45,6 +46,13 @@ class OfferPage(PickerPage, frozen=True, kw_only=True):
     uses_left: int | None = None
     questions: Sequence[Question] = ()
     expected_email: str | None = None
+    emails: bool = False
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether emails are sent, and none can go to the address that was typed."""
+        typed = self.values.get("invitee.email", "")
+        return self.emails and bool(typed) and not typed.partition("@")[0].isascii()
 
 
 class AskForm(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,60 +4,44 @@ Times are told in the reader's zone, words in the reader's language. What is sec
 a booking, comes in from outside when the mail is written, and goes nowhere else (P7).
 """
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.emails import ascii_address, email_domain, is_email
-from chalicelib.domain.mails import Addressee, MailId
+from chalicelib.domain.mails import Addressee
 from chalicelib.domain.text import name_for_mail, one_line, quoted_name
 from chalicelib.domain.zones import load_zone
 from chalicelib.pages import times
-from chalicelib.pages.calendars import Person, invitation
+from chalicelib.pages.calendars import (
+    Person,
+    hosts_title,
+    invitation,
+    invitees_description,
+    invitees_title,
+)
 from chalicelib.pages.languages import Language, Words, language_of, words
-from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
+from chalicelib.pages.mail_body import Attached, Body, Correspondents, Envelope, Row, rows_text, written
+from chalicelib.pages.mime import Mailbox
 from chalicelib.pages.places import place_after
-from chalicelib.pages.render import render
+from chalicelib.service.can_email import is_deliverable
 from chalicelib.service.mails_of_event import BookingNews, LinkNews
 
 PRODUCT: Final = "Admit One"
 HOST_LANGUAGE: Final[Language] = "en"  # a host has no language of their own
 
 
-class Envelope(NamedTuple):
-    """Where a mail comes from and goes to, ASCII addresses both, and when it is written."""
+def booking_mail(news: BookingNews, envelope: Envelope, own_page: str | None, console: str) -> bytes:
+    """Return the mail that tells invitee or host of a booking.
 
-    sender: str
-    to: str
-    now: datetime
-
-
-class _Row(NamedTuple):
-    label: str
-    value: str
-    href: str | None = None
-
-
-class _Body(NamedTuple):
-    before: Sequence[str]
-    rows: Sequence[_Row] = ()
-    quoted: str = ""
-    button: _Row | None = None
-    after: Sequence[str] = ()
-    footer: str = ""
-
-
-def booking_mail(news: BookingNews, envelope: Envelope, own_page: str | None) -> bytes:
-    """Return the mail that tells invitee or host of a booking; `own_page` goes to the invitee alone.
+    `own_page` goes to the invitee alone, and `console`, the URL of the hosts' page, to the host.
 
     The invitee's is in the language they booked in, from their host, who is the organizer: what they answer, and
     what their calendar does, goes there. The host's is from the product, in whose name the invitation stands: in a
     calendar of their own they could not take an invitation that they sent themselves.
     """
     if news.draft.mail_id.addressee is Addressee.HOST:
-        return _hosts_mail(news, envelope)
+        return _hosts_mail(news, envelope, console)
     return _invitees_mail(news, envelope, own_page)
 
 
@@ -81,26 +65,18 @@ def link_mail(news: LinkNews, envelope: Envelope, url: str) -> bytes:
         terms.append(say("mails.link.lock-domain", domain=email_domain(recipient.email)))
     duration = times.duration_words(offer.duration_minutes, say)
     subject = say("mails.link.subject", host=name, title=title)
-    body = _Body(
+    body = Body(
         before=[
-            _hello(to_name, say),
+            hello(to_name, say),
             say("mails.link", host=name, title=title, duration=duration),
         ],
         quoted=news.wish.message,
-        button=_Row(say("mails.link.pick"), say("mails.link.pick"), url),
+        button=Row(say("mails.link.pick"), say("mails.link.pick"), url),
         after=[" ".join(terms)] if terms else [],
-        footer=say("mails.footer", name=name),
+        footer=_footer(name, news.host.settings.email, say),
     )
-    return _written(
-        subject,
-        body,
-        news.draft.mail_id,
-        envelope,
-        say,
-        sender_name=name,
-        to_name=to_name,
-        reply_to=_mailbox(name, news.host.settings.email),
-    )
+    who = Correspondents(name, to_name, _mailbox(name, news.host.settings.email))
+    return written(subject, body, news.draft.mail_id, envelope, say, who)
 
 
 def _invitees_mail(news: BookingNews, envelope: Envelope, own_page: str | None) -> bytes:
@@ -110,127 +86,121 @@ def _invitees_mail(news: BookingNews, envelope: Envelope, own_page: str | None) 
     zone = booking.time_zone
     same = times.same_wall_time((booking.start, booking.end), zone, host.settings.time_zone)
     rows = [
-        _Row(say("mails.what"), one_line(booking.title)),
+        Row(say("mails.what"), booking.title, typed=True),
         *_when(news, zone, say),
         *(
             []
             if same
-            else [_Row(say("mails.when-for", name=host_name), _span(booking, host.settings.time_zone, say))]
+            else [Row(say("mails.when-for", name=host_name), _span(booking, host.settings.time_zone, say))]
         ),
         *_where(booking, say),
-        _Row(say("mails.with"), host_name),
+        Row(say("mails.with"), host_name, typed=True),
     ]
     to_change = own_page if booking.status is BookingStatus.CONFIRMED else None
-    body = _Body(
-        before=[_hello(person.name, say), say(f"mails.{news.news}", host=host_name)],
+    body = Body(
+        before=[hello(person.name, say), say(f"mails.{news.news}", host=host_name)],
         rows=rows,
-        button=_Row(say("mails.change"), say("mails.change"), to_change) if to_change else None,
+        button=Row(say("mails.change"), say("mails.change"), to_change) if to_change else None,
         after=[say("mails.change-note")] if to_change else [],
-        footer=say("mails.footer", name=host_name),
+        footer=_footer(host_name, host.settings.email, say),
     )
-    return _about_booking(
-        news,
-        body,
-        envelope,
-        say,
-        zone=zone,
-        sender_name=host_name,
-        to_name=person.name,
-        reply_to=_mailbox(host_name, host.settings.email),
-        organizer=Person(host_name, _ascii(host.settings.email)),
+    reply_to = _mailbox(host_name, host.settings.email)
+    # An address that no mail reaches organizes nothing: what a calendar answers goes to the product's then.
+    organizer = Person(host_name, reply_to.address if reply_to else envelope.sender)
+    part = _Invitation(
+        title=invitees_title(booking, host_name, say),
+        organizer=organizer,
         attendees=[Person(person.name, envelope.to)],
-        description=say("mails.row", label=say("mails.change"), value=to_change) if to_change else "",
-        url=to_change,
+        description=invitees_description(booking, host_name, say, emailed=True),
     )
+    who = Correspondents(host_name, person.name, reply_to)
+    return _about_booking(news, body, envelope, say, zone, part, who)
 
 
-def _hosts_mail(news: BookingNews, envelope: Envelope) -> bytes:
+def _hosts_mail(news: BookingNews, envelope: Envelope, console: str) -> bytes:
     booking, host = news.booking, news.host
     say = words(HOST_LANGUAGE)
     person, zone = _Named.of(booking), host.settings.time_zone
-    who = person.name or say("mails.host.someone")
+    who = person.name or person.email or say("mails.host.someone")
     same = times.same_wall_time((booking.start, booking.end), zone, booking.time_zone)
     rows = [
-        _Row(say("mails.what"), one_line(booking.title)),
+        Row(say("mails.what"), booking.title, typed=True),
         *_when(news, zone, say),
-        *([] if same else [_Row(say("mails.when-for", name=who), _span(booking, booking.time_zone, say))]),
+        *([] if same else [Row(say("mails.when-for", name=who), _span(booking, booking.time_zone, say))]),
         *_where(booking, say),
     ]
-    of_them = []
-    if person.email:
-        address = "mailto:" + quote(person.email, safe="@+")
-        of_them.append(_Row(say("mails.with"), f"{person.quoted}{person.email}", address))
-    if news.news == "confirmed":
-        of_them += [
-            _Row(one_line(news.labels[question]), answer)
-            for question, answer in booking.answers.items()
-            if answer and question in news.labels
-        ]
+    of_them = [*_of_them(news, say), Row(say("mails.host.manage"), console, console)]
     told = f"mails.host.{news.news}"
     if news.by_invitee and news.news != "confirmed":
         told += "-by-invitee"
     sentence = say(told, invitee=who)
-    body = _Body(
-        before=[_hello(one_line(host.settings.name), say), sentence[:1].upper() + sentence[1:]],
-        rows=[*rows, *of_them],
-        footer=say("mails.footer", name=who) if person.email else say("mails.footer-nobody"),
-    )
+    before = [hello(one_line(host.settings.name), say), sentence[:1].upper() + sentence[1:]]
+    if person.email and not is_deliverable(person.email):
+        before.append(say("mails.host.not-emailed", invitee=who, email=one_line(person.email)))
+    body = Body(before=before, rows=[*rows, *of_them], footer=_footer(who, person.email, say))
     attendees = [Person(one_line(host.settings.name), envelope.to)]
-    if person.email:
+    if person.email and is_deliverable(person.email):
         attendees.append(Person(person.name, _ascii(person.email)))
-    return _about_booking(
-        news,
-        body,
-        envelope,
-        say,
-        zone=zone,
-        sender_name=PRODUCT,
-        to_name=host.settings.name,
-        reply_to=_mailbox(person.name, person.email) if person.email else None,
+    part = _Invitation(
+        title=hosts_title(booking, person.name, say),
         organizer=Person(PRODUCT, envelope.sender),
         attendees=attendees,
-        description="\n".join(say("mails.row", label=row.label, value=row.value) for row in of_them),
+        description=rows_text(of_them, say),
     )
+    correspondents = Correspondents(
+        PRODUCT, host.settings.name, _mailbox(person.name, person.email) if person.email else None
+    )
+    return _about_booking(news, body, envelope, say, zone, part, correspondents)
+
+
+def _of_them(news: BookingNews, say: Words) -> list[Row]:
+    """Return what the host needs to know of an invitee; in every mail and calendar entry, also of a booking moved."""
+    booking, person = news.booking, _Named.of(news.booking)
+    rows = []
+    if person.email:
+        address = "mailto:" + quote(person.email, safe="@+")
+        rows.append(Row(say("mails.with"), f"{person.quoted}{person.email}", address, typed=True))
+    rows += [
+        Row(one_line(news.labels[question]), answer, typed=True)
+        for question, answer in booking.answers.items()
+        if answer and question in news.labels
+    ]
+    if news.link_label:
+        rows.append(Row(say("mails.host.label"), news.link_label, typed=True))
+    return rows
+
+
+class _Invitation(NamedTuple):
+    """A mail's part for the calendar: `title` is what its reader knows the booking by."""
+
+    title: str
+    organizer: Person
+    attendees: list[Person]
+    description: str
 
 
 def _about_booking(
     news: BookingNews,
-    body: _Body,
+    body: Body,
     envelope: Envelope,
     say: Words,
-    *,
     zone: str,
-    sender_name: str,
-    to_name: str,
-    reply_to: Mailbox | None,
-    organizer: Person,
-    attendees: list[Person],
-    description: str,
-    url: str | None = None,
+    part: _Invitation,
+    who: Correspondents,
 ) -> bytes:
     """Return a mail about a booking, with its part for the calendar; `zone` is the reader's."""
-    booking = news.booking
     calendar, method = invitation(
-        booking,
-        organizer=organizer,
-        attendees=attendees,
-        description=description,
-        url=url,
+        news.booking,
+        title=part.title,
+        organizer=part.organizer,
+        attendees=part.attendees,
+        description=part.description,
         now=envelope.now,
         say=say,
     )
-    return _written(
-        say(f"mails.{news.news}.subject", title=one_line(booking.title), when=_moment(booking, zone, say)),
-        body,
-        news.draft.mail_id,
-        envelope,
-        say,
-        sender_name=sender_name,
-        to_name=to_name,
-        reply_to=reply_to,
-        calendar=calendar,
-        method=method,
-    )
+    subject = say(f"mails.{news.news}.subject", title=part.title, when=moment(news.booking, zone, say))
+    attached = Attached(calendar=calendar, method=method)
+    return written(subject, body, news.draft.mail_id, envelope, say, who, attached)
 
 
 class _Named(NamedTuple):
@@ -252,75 +222,31 @@ class _Named(NamedTuple):
         return cls(name, person.email, f"{name}, " if name else f"“{typed}”, " if typed else "")
 
 
-def _written(
-    subject: str,
-    body: _Body,
-    mail_id: MailId,
-    envelope: Envelope,
-    say: Words,
-    *,
-    sender_name: str,
-    to_name: str,
-    reply_to: Mailbox | None,
-    calendar: str | None = None,
-    method: str | None = None,
-) -> bytes:
-    html = render(
-        "mail/mail.html",
-        language=say.language,
-        subject=subject,
-        before=body.before,
-        rows=body.rows,
-        quoted=body.quoted.splitlines(),
-        button=body.button,
-        after=body.after,
-        footer=body.footer,
-    )
-    mail = Mail(subject=subject, text=_text(body, say), html=html, calendar=calendar, method=method)
-    domain = envelope.sender.rpartition("@")[2]
-    heading = Heading(
-        sender=Mailbox(sender_name, envelope.sender),
-        to=Mailbox(to_name, envelope.to),
-        reply_to=reply_to,
-        date=envelope.now,
-        message_id=f"{mail_id.event_id}.{mail_id.addressee}@{domain}",
-        language=say.language,
-    )
-    return mail_bytes(mail, heading)
-
-
-def _text(body: _Body, say: Words) -> str:
-    rows = [say("mails.row", label=row.label, value=row.value) for row in body.rows]
-    button = body.button
-    paragraphs = [
-        *body.before,
-        "\n".join(f"> {line}" for line in body.quoted.splitlines()),
-        "\n".join(rows),
-        say("mails.row", label=button.label, value=button.href) if button else "",
-        *body.after,
-        "-- \n" + body.footer,
-    ]
-    return "\n\n".join(filter(None, paragraphs)) + "\n"
-
-
-def _hello(name: str, say: Words) -> str:
+def hello(name: str, say: Words) -> str:
+    """Return the greeting; a neutral one for nobody."""
     return say("mails.hello", name=name) if name else say("mails.hello-nobody")
 
 
-def _when(news: BookingNews, zone: str, say: Words) -> list[_Row]:
+def _footer(name: str, email: str, say: Words) -> str:
+    """Return who gets the answers: the sender alone where no answer reaches them."""
+    reached = email and is_deliverable(email)
+    return say("mails.footer", name=name) if reached else say("mails.footer-nobody")
+
+
+def _when(news: BookingNews, zone: str, say: Words) -> list[Row]:
     booking = news.booking
-    rows = [_Row(say("mails.when"), _span(booking, zone, say))]
+    rows = [Row(say("mails.when"), _span(booking, zone, say))]
     if news.previous_start is not None:
-        rows.append(_Row(say("mails.when-before"), times.moment_words(news.previous_start, zone, say)))
+        rows.append(Row(say("mails.when-before"), times.moment_words(news.previous_start, zone, say)))
     return rows
 
 
-def _where(booking: Booking, say: Words) -> list[_Row]:
-    if booking.location is None:
-        return []
+def _where(booking: Booking, say: Words) -> list[Row]:
+    if booking.location is None or booking.status is BookingStatus.CANCELLED:
+        return []  # how to join a call is for those who have a booking
     place = place_after(booking.location, say)
     value = one_line(place.detail or place.words)
-    return [_Row(say("mails.where"), value, place.href)] if value else []
+    return [Row(say("mails.where"), value, place.href, typed=True)] if value else []
 
 
 def _span(booking: Booking, zone: str, say: Words) -> str:
@@ -328,7 +254,8 @@ def _span(booking: Booking, zone: str, say: Words) -> str:
     return f"{span.day}, {span.times} ({span.zone})"
 
 
-def _moment(booking: Booking, zone: str, say: Words) -> str:
+def moment(booking: Booking, zone: str, say: Words) -> str:
+    """Return when a booking begins, as a subject has it."""
     local = booking.start.astimezone(load_zone(zone))
     return say(
         "mails.subject.when", day=times.day_words(local.date(), say), clock=times.clock_words(local, say)
@@ -336,9 +263,8 @@ def _moment(booking: Booking, zone: str, say: Words) -> str:
 
 
 def _mailbox(name: str, email: str) -> Mailbox | None:
-    """Return who gets the answers, or None for an address that no header can hold: answers then go to the sender."""
-    address = _ascii(email)
-    return Mailbox(name, address) if address.isascii() else None
+    """Return who gets the answers, or None for an address that no mail reaches: answers then go to the sender."""
+    return Mailbox(name, _ascii(email)) if is_deliverable(email) else None
 
 
 def _ascii(email: str) -> str:

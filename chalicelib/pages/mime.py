@@ -32,7 +32,7 @@ class Mailbox(NamedTuple):
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mail says. `calendar` is an iCalendar object, and `method` its METHOD; both or neither."""
+    """What a mail says. `calendar` is an iCalendar object, and `method` its METHOD: without one it is a file alone."""
 
     subject: str
     text: str
@@ -71,10 +71,11 @@ def mail_bytes(mail: Mail, heading: Heading) -> bytes:
     alternative.attach(MIMEText(mail.text, "plain", charset))  # type: ignore[arg-type] # a Charset is taken too
     alternative.attach(MIMEText(mail.html, "html", charset))  # type: ignore[arg-type]
     whole: MIMEBase = alternative
-    if mail.calendar is not None and mail.method is not None:
+    if mail.calendar is not None:
         whole = MIMEMultipart("mixed", _boundary(heading, "mixed"))
         whole.attach(alternative)
-        alternative.attach(_calendar_part("text/calendar", mail.calendar, mail.method))
+        if mail.method is not None:
+            alternative.attach(_calendar_part("text/calendar", mail.calendar, mail.method))
         file = _calendar_part("application/ics", mail.calendar, mail.method)
         file.set_param("name", INVITE)
         file["Content-Disposition"] = f'attachment; filename="{INVITE}"'
@@ -94,12 +95,14 @@ def mail_bytes(mail: Mail, heading: Heading) -> bytes:
     return written.getvalue()
 
 
-def _calendar_part(kind: str, calendar: str, method: str) -> "MIMEBase":
+def _calendar_part(kind: str, calendar: str, method: str | None) -> "MIMEBase":
     from email.encoders import encode_base64
     from email.mime.base import MIMEBase
 
     main, _, sub = kind.partition("/")
-    part = MIMEBase(main, sub, charset="UTF-8", method=method)
+    part = MIMEBase(main, sub, charset="UTF-8")
+    if method is not None:
+        part.set_param("method", method)
     part.set_payload(calendar.encode())
     encode_base64(part)
     return part

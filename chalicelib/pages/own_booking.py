@@ -31,7 +31,8 @@ class ConfirmationPage(msgspec.Struct, frozen=True, kw_only=True):
     `answers` are pairs of a question and its answer. `link_used` says that the link it came by has no uses left.
     `calendars` are the ways into a calendar; `move` and `cancel` lead to the pages of those names; all are left out
     where the booking is over or cancelled. `own_tab` is this page's URL, where it is shown in a frame: there nobody
-    sees its address, and all it leads to opens in a tab.
+    sees its address, and all it leads to opens in a tab. `unreachable` says that emails are
+    sent, and none can go to this address.
     """
 
     root: str
@@ -53,6 +54,7 @@ class ConfirmationPage(msgspec.Struct, frozen=True, kw_only=True):
     cancel: str | None = None
     notice: str | None = None
     own_tab: str | None = None
+    unreachable: bool = False
 
 
 class MovePage(PickerPage, frozen=True, kw_only=True):

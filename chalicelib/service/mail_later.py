@@ -15,11 +15,16 @@ def mail_later(world: World, message: Mapping[str, Any]) -> None:
 
     Where that can't be, the queue's own pause holds.
     """
+    times = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
+    mail_after(world, message, pause_after(times))
+
+
+def mail_after(world: World, message: Mapping[str, Any], seconds: int) -> None:
+    """Hide a message, as Lambda gets it, for some seconds. Where that can't be, the queue's own pause holds."""
     if world.mail_queue is None:
         return
-    times = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
     try:
-        world.mail_queue.put_off(message["receiptHandle"], pause_after(times))
+        world.mail_queue.put_off(message["receiptHandle"], seconds)
     except QueueUnavailableError:
         return
 

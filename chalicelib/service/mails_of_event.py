@@ -1,5 +1,6 @@
 """Which mails an event asks for, from how things stand now: events come late, twice, and out of order (P6)."""
 
+import math
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from chalicelib.domain.emails import normalise_email
 from chalicelib.domain.envelopes import Envelope
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.event_types import EventSettings
-from chalicelib.domain.events import EventType
+from chalicelib.domain.events import EventType, event_id_of
 from chalicelib.domain.hosts import Host
 from chalicelib.domain.links import Link
 from chalicelib.domain.mails import Addressee, LinkMail, MailId, MailRefusedError
@@ -33,8 +34,9 @@ _NEWS: dict[str, News] = {
 class BookingNews(msgspec.Struct, frozen=True, kw_only=True):
     """What a mail about a booking is written from: the booking as it stands, never as the event had it.
 
-    `previous_start` is when a moved one was to begin. `by_invitee` tells who did it. `labels` are the questions that
-    the invitee was asked, by id, as far as they are still known.
+    `previous_start` is when a moved one was to begin, as the reader was told. `by_invitee` tells who did it. `labels`
+    are the questions that the invitee was asked, by id, as far as they are still known. `link_label` is the host's own
+    word for the link.
     """
 
     draft: Draft
@@ -44,6 +46,7 @@ class BookingNews(msgspec.Struct, frozen=True, kw_only=True):
     previous_start: datetime | None
     by_invitee: bool
     labels: dict[str, str]
+    link_label: str = ""
 
 
 class LinkNews(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +81,18 @@ def mails_of_event(world: World, event: Envelope) -> list[MailNews]:
     return []
 
 
+def seconds_to_wait(event: Envelope, wait_seconds: int, now: datetime) -> int:
+    """Return for how long an event's news is held back, so that later news of the same booking replaces it (P15).
+
+    A confirmation and a link are sent at once. The wait is counted from the event and never longer than
+    `wait_seconds`, whatever the clocks say. Raises ValueError for an event that is not of its documented form.
+    """
+    if _NEWS.get(event.type) not in ("moved", "cancelled"):
+        return 0
+    age = (now - _instant(event.time)).total_seconds()
+    return math.ceil(min(max(0.0, wait_seconds - age), wait_seconds))
+
+
 def _about_booking(world: World, event: Envelope, news: News) -> list[MailNews]:
     booking = world.store.bookings.read(event.booking_id) if event.booking_id else None
     if booking is None or not _still_true(booking, event, news, world.now()):
@@ -87,6 +102,7 @@ def _about_booking(world: World, event: Envelope, news: News) -> list[MailNews]:
         return []
     questions = offer_of(event_type.settings, booking.overrides).questions if event_type else ()
     labels = {question.id: question.label for question in questions}
+    link = world.store.links.read(booking.link_id)
     addresses = {
         Addressee.INVITEE: booking.invitee.email if booking.invitee else None,  # None: the person was erased
         Addressee.HOST: host.settings.email,
@@ -106,20 +122,35 @@ def _about_booking(world: World, event: Envelope, news: News) -> list[MailNews]:
             news=news,
             booking=booking,
             host=host,
-            previous_start=_instant(event.data["previousStart"]) if news == "moved" else None,
+            previous_start=_previous_start(world, event, addressee) if news == "moved" else None,
             by_invitee=event.actor == INVITEE,
             labels=labels,
+            link_label=(link.settings.label or "") if link else "",
         )
         for addressee, address in addresses.items()
         if address is not None
     ]
 
 
+def _previous_start(world: World, event: Envelope, addressee: Addressee) -> datetime | None:
+    """Return when a moved booking was to begin, as its reader was last told; None where they never heard of that.
+
+    Of moves in a row the last alone is told, so what it replaced may be news to nobody.
+    """
+    before = event.sequence - 1
+    if before > 1:
+        told = event_id_of(EventType.BOOKING_RESCHEDULED, event.booking_id, before)
+        if not world.store.mails.sent(MailId(told, addressee)):
+            return None
+    return _instant(event.data["previousStart"])
+
+
 def _still_true(booking: Booking, event: Envelope, news: News, now: datetime) -> bool:
     """Tell whether a booking is still as an event has it, so that telling it helps.
 
     A confirmation or move of a booking since cancelled would be wrong, and the cancellation's own mail comes. A move
-    since moved on is told by the later one's. Of what is over nobody needs to hear.
+    since moved on is told by the later one's, also where that leads back to the same time: a booking that is moved
+    to and fro is one mail and not many (P15). Of what is over nobody needs to hear.
     """
     if booking.end <= now:
         return False
@@ -127,7 +158,13 @@ def _still_true(booking: Booking, event: Envelope, news: News, now: datetime) ->
         return booking.status is BookingStatus.CANCELLED
     if booking.status is not BookingStatus.CONFIRMED:
         return False
-    return news == "confirmed" or rfc3339(booking.start) == event.data["start"]
+    if news == "confirmed":
+        return True
+    # Erasing the person is a write too, and the only one that has no mail.
+    later = booking.sequence - event.sequence
+    return rfc3339(booking.start) == event.data["start"] and (
+        later == 0 or (later == 1 and booking.invitee is None)
+    )
 
 
 def _about_link(world: World, event: Envelope) -> list[MailNews]:

@@ -1,11 +1,12 @@
 """Note what SES says of a mail: that it took it ends a claim that a crash left open, the rest goes into the history."""
 
+import logging
 from typing import Final
 
 from chalicelib.domain.emails import masked_address
 from chalicelib.domain.events import EventType
 from chalicelib.domain.mail_feedback import Feedback, FeedbackKind
-from chalicelib.domain.mails import ClaimState, Fate, fate_event
+from chalicelib.domain.mails import Addressee, ClaimState, Fate, fate_event
 from chalicelib.service.ports import World
 
 _TOLD: Final = {
@@ -15,12 +16,19 @@ _TOLD: Final = {
 }
 
 
+log = logging.getLogger(__name__)
+
+
 def note_feedback(world: World, feedback: Feedback) -> None:
     """Note one thing SES said; the same again changes nothing. Of a deleted link too: its history outlives it."""
     # Whatever is said of a mail, SES took it: nobody is to send it again.
     world.store.mails.end(feedback.mail_id, ClaimState.SENT, feedback.message_id, now=world.now())
     told = _TOLD.get(feedback.kind)
     if told is None:
+        return
+    if feedback.mail_id.addressee is Addressee.DIGEST:
+        # About no one link, so there is no history to tell: the host's own address is at fault.
+        log.warning("a digest of %s was not delivered: %s", feedback.host_id, told.value)
         return
     link = world.store.links.read(feedback.link_id)
     fate = Fate(

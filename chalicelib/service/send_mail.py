@@ -16,6 +16,7 @@ import msgspec
 from chalicelib.domain.emails import masked_address
 from chalicelib.domain.errors import TryLaterError
 from chalicelib.domain.events import EventType
+from chalicelib.domain.mail_budgets import IN_DIGEST, budget_id, budgets_of
 from chalicelib.domain.mails import (
     Addressee,
     Claim,
@@ -72,7 +73,9 @@ def send_once(world: World, mailer: Mailer, draft: Draft, write: Write) -> None:
     if claim.holder != holder:
         raise MailDeferredError("claimed")
     try:
-        state, detail = ClaimState.SENT, mailer.send(_letter(draft, write))
+        letter = _letter(draft, write)
+        _count(world, draft)
+        state, detail = ClaimState.SENT, mailer.send(letter)
     except MailRefusedError as refusal:
         state, detail = ClaimState.REFUSED, refusal.reason
     except MailUnknownError:
@@ -83,6 +86,25 @@ def send_once(world: World, mailer: Mailer, draft: Draft, write: Write) -> None:
     ended = _marked(world, draft.mail_id, state, detail)
     if ended is not None:
         _tell(world, draft, ended)
+
+
+def _count(world: World, draft: Draft) -> None:
+    """Count a mail against its budgets. Raises `MailRefusedError` where one is used up (P15).
+
+    Each budget lists what it counted, so a mail that is tried again counts once. What is beyond a host's budget goes
+    into their digest first, and only then ends: a crash in between puts it there again, which changes nothing.
+    """
+    about, now, ring = draft.mail_id, world.now(), world.keyring()
+    for budget in budgets_of(about.addressee, draft.to, draft.link_id, world.mail_limits):
+        kept = budget_id(ring, budget, now.date())
+        if world.store.mail_budgets.take(kept, about, budget.limit, now=now):
+            continue
+        if about.addressee is Addressee.HOST and draft.booking_id is not None:
+            world.store.mail_digests.add(draft.host_id, draft.booking_id, about.event_id, now=now)
+            raise MailRefusedError(IN_DIGEST)
+        if about.addressee is Addressee.DIGEST:  # never lost: it waits for a day with room
+            raise MailDeferredError(budget.reason)
+        raise MailRefusedError(budget.reason)
 
 
 def _marked(world: World, mail_id: MailId, state: ClaimState, detail: str) -> Claim | None:
@@ -114,8 +136,11 @@ def _letter(draft: Draft, write: Write) -> Letter:
 def _tell(world: World, draft: Draft, claim: Claim) -> None:
     """Enter how a mail ended into the link's history; the same end again changes nothing.
 
-    That a mail about a booking was sent is no news; that a link was, or that a mail can't be, is.
+    That a mail about a booking was sent is no news; that a link was, or that a mail can't be, is. A digest is about
+    several links, and each of its notices has its entry already.
     """
+    if draft.mail_id.addressee is Addressee.DIGEST:
+        return
     sent = claim.state is ClaimState.SENT
     if claim.ended_at is None or (sent and draft.mail_id.addressee is not Addressee.RECIPIENT):
         return

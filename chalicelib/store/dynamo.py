@@ -15,6 +15,8 @@ from chalicelib.store.event_types import EventTypes
 from chalicelib.store.history import History
 from chalicelib.store.hosts import Hosts
 from chalicelib.store.links import Links
+from chalicelib.store.mail_budgets import MailBudgets
+from chalicelib.store.mail_digests import MailDigests
 from chalicelib.store.mails import Mails
 from chalicelib.store.outbox import events_of
 from chalicelib.store.redoing import Redoing
@@ -42,6 +44,8 @@ class DynamoStore(msgspec.Struct, frozen=True):
     deliveries: Deliveries
     redoing: Redoing
     mails: Mails
+    mail_budgets: MailBudgets
+    mail_digests: MailDigests
 
 
 def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStore:
@@ -67,4 +71,6 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
         bookings=bookings,
         redoing=Redoing(table, links, bookings, days, retention),
         mails=Mails(table, history, retention),
+        mail_budgets=MailBudgets(table),
+        mail_digests=MailDigests(table, retention),
     )

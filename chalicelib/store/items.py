@@ -18,6 +18,7 @@ from chalicelib.domain.deliveries import Delivery
 from chalicelib.domain.event_types import EventSettings, Location
 from chalicelib.domain.hosts import HostSettings
 from chalicelib.domain.links import Recipient
+from chalicelib.domain.mail_digests import DigestId
 from chalicelib.domain.mails import MailId
 from chalicelib.domain.offers import Overrides
 from chalicelib.domain.webhooks import Webhook
@@ -303,6 +304,22 @@ class MailItem(Item):
     detail = UnicodeAttribute(null=True)
 
 
+class MailBudgetItem(Item):
+    """The emails counted against one budget of one UTC day; `pk BUDGET#<keyed hash>`, `sk BUDGET` (P15)."""
+
+    mails = UnicodeSetAttribute(null=True)
+
+
+class MailDigestItem(Item):
+    """Bookings that a host hears of in one email; `pk DIGEST#<hostId>`, `sk DIGEST#<UTC date>` (P15)."""
+
+    bookings = UnicodeSetAttribute(null=True)
+    more = BooleanAttribute(null=True)
+    closed_at = InstantAttribute(attr_name="closedAt", null=True)
+    due_shard = UnicodeAttribute(attr_name="dueShard", null=True)
+    due_sort = UnicodeAttribute(attr_name="dueSort", null=True)
+
+
 class LinkMailItem(Item):
     """A wish that a link be mailed to its recipient; `pk LINK#<linkId>`, `sk SEND#<sendId>`."""
 
@@ -410,6 +427,16 @@ def notice_key(event_id: str) -> Key:
 def mail_key(mail_id: MailId) -> Key:
     """Return the key of a mail."""
     return f"MAIL#{mail_id.event_id}", f"MAIL#{mail_id.addressee}"
+
+
+def mail_budget_key(budget: str) -> Key:
+    """Return the key of a budget of emails, by its keyed id."""
+    return f"BUDGET#{budget}", "BUDGET"
+
+
+def mail_digest_key(digest_id: DigestId) -> Key:
+    """Return the key of a digest."""
+    return f"DIGEST#{digest_id.host_id}", f"DIGEST#{digest_id.day.isoformat()}"
 
 
 def link_mail_key(link_id: str, send_id: str) -> Key:

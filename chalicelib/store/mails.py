@@ -82,6 +82,11 @@ class Mails:
             item = self._table.get(MailItem, at)
         return _claim_of(item) if item else None
 
+    def sent(self, mail_id: MailId) -> bool:
+        """Return whether a mail was sent, as far as is known."""
+        item = self._table.get(MailItem, mail_key(mail_id))
+        return item is not None and item.state == ClaimState.SENT.value
+
     def ask(self, wish: LinkMail, cause: Cause) -> LinkMail:
         """Keep a wish that a link be mailed, together with its entry in the history, which the stream takes to the bus.
 

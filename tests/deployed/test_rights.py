@@ -256,7 +256,7 @@ def _commands(stack: Stack, event_type: dict[str, Any]) -> None:
 
 
 def _expiry(stack: Stack, event_type: dict[str, Any]) -> None:
-    """A link that was made an hour ago and expired since."""
+    """A link that was made an hour ago and expired since, and a digest of the day before yesterday."""
     past = stack.world.now() - timedelta(hours=1)
     world = dataclasses.replace(stack.world, now=lambda: past)
     request = GenerateRequest(
@@ -267,6 +267,8 @@ def _expiry(stack: Stack, event_type: dict[str, Any]) -> None:
         body_hash="",
     )
     generate(world, Caller("", Role.HOST, event_type["hostId"]), request, CAUSE)
+    digests = stack.world.store.mail_digests
+    digests.add(event_type["hostId"], "bkg_gone", "evt_any", now=past - timedelta(days=2))
     stack.invoke("Expiry", _scheduled())
 
 

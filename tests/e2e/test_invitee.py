@@ -119,7 +119,12 @@ def test_everything_asked_is_reviewed_sent_and_confirmed(browser: Browser, host:
         expect(page.locator("#invitee-email")).to_have_accessible_description(re.compile("Enter an email"))
         assert visitor.sent == []
 
+        unreachable = page.get_by_text("We can’t send emails to this address")
+        expect(unreachable).to_be_hidden()
+        page.locator("#invitee-email").fill("jörg@example.com")
+        expect(unreachable).to_be_visible()
         visitor.fill()
+        expect(unreachable).to_be_hidden()
         page.get_by_label("What about?").fill("Compilers\nand <b>debts</b>")
         page.get_by_label("More").check()
         page.get_by_label("In person").check()

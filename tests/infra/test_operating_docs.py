@@ -12,7 +12,7 @@ import pytest
 from chalicelib.api import console, invitee_door
 from chalicelib.domain.deliveries import DELIVERY_SHARDS
 from chalicelib.domain.listings import DUE_SHARDS
-from chalicelib.settings import RetentionDays
+from chalicelib.settings import DailyMails, RetentionDays
 from infra.functions import logical_id, read_config
 from infra.local.engines import ROOT, find_dynoxide
 from tests.bench.afterwards import afterwards
@@ -100,7 +100,7 @@ def test_every_setting_and_every_parameter_is_in_the_one_table(template: dict[st
     read = set(re.findall(r'env(?:\.get\(|\[)"([A-Z_]+)"', source))
     kept = {
         f"RETENTION_{each.name.upper()}_DAYS": each.default for each in msgspec.structs.fields(RetentionDays)
-    }
+    } | {f"MAIL_{each.name.upper()}_DAILY_LIMIT": each.default for each in msgspec.structs.fields(DailyMails)}
     rows = list(_rows(OPERATE, "| variable | parameter | default | |"))
     variables = {row[0].strip("`"): row for row in rows if row[0]}
     parameters = {row[1].strip("`"): row for row in rows if row[1]}

@@ -23,7 +23,7 @@ MAY: Final[dict[str, set[str]]] = {
         "dynamodb:UpdateItem", "events:PutEvents", "secretsmanager:GetSecretValue", "sqs:DeleteMessage",
         "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
     },
-    "expiry": {"dynamodb:Query", "dynamodb:UpdateItem"},
+    "expiry": {"dynamodb:Query", "dynamodb:UpdateItem", "sqs:SendMessage"},
     "generate_links": {
         "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
         "secretsmanager:GetSecretValue",

@@ -19,7 +19,7 @@ from chalicelib.domain.errors import (
     ThrottledError,
     UnexpectedError,
 )
-from chalicelib.settings import RetentionDays, read_settings
+from chalicelib.settings import DailyMails, RetentionDays, read_settings
 from chalicelib.store.items import INDEX_KEYS
 from infra.functions import AUTHORIZER, HTTP, UNTRACED, log_group_id, logical_id, read_config
 from infra.gateway import RESPONSES, with_cors_told
@@ -211,6 +211,7 @@ def test_every_setting_that_the_code_reads_is_given_to_some_function(resources: 
     read = set(re.findall(r'env(?:\.get\(|\[)"([A-Z_]+)"', (ROOT / "chalicelib" / "settings.py").read_text()))
     given = {name for each in _functions(resources).values() for name in each["Environment"]["Variables"]}
     retention = {f"RETENTION_{each.name.upper()}_DAYS" for each in msgspec.structs.fields(RetentionDays)}
+    retention |= {f"MAIL_{each.name.upper()}_DAILY_LIMIT" for each in msgspec.structs.fields(DailyMails)}
     local = {"SIGNING_KEYS", "LOCAL", "MAIL_DIRECTORY"}
     assert given <= read | retention
     assert read - given <= local

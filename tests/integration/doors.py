@@ -187,6 +187,11 @@ class Site:
         """Write an item past the app."""
         local_client("dynamodb", self.table.endpoint_url).put_item(TableName=self.table.name, Item=item)
 
+    def delete(self, pk: str, sk: str) -> None:
+        """Delete an item past the app."""
+        key: dict[str, Any] = {"pk": {"S": pk}, "sk": {"S": sk}}
+        local_client("dynamodb", self.table.endpoint_url).delete_item(TableName=self.table.name, Key=key)
+
     def items(self) -> list[dict[str, Any]]:
         """Return everything that is in the table."""
         client = local_client("dynamodb", self.table.endpoint_url)

@@ -1,13 +1,16 @@
 """Mail through the whole flow on ministack: each event and addressee one mail, whatever comes twice or late (P6)."""
 
 import base64
+import hashlib
 import json
+import os
 import secrets
+import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -22,12 +25,15 @@ from ical.calendar_stream import IcsCalendarStream
 
 from chalicelib import bootstrap
 from chalicelib.clients.aws import Aws
+from chalicelib.clients.queue import Queue
 from chalicelib.consumers.mail import send
 from chalicelib.consumers.mail_feedback import note
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import StoreUnavailableError
+from chalicelib.domain.mail_digests import DigestId
 from chalicelib.service import send_mail
 from chalicelib.service.mail_later import LONGEST_PAUSE_SECONDS, pause_after
+from chalicelib.service.queue_digests import queue_due_digests
 from chalicelib.service.send_mail import CLAIM, NEEDED
 from infra.functions import read_config
 from infra.local.aws import local_client
@@ -94,6 +100,10 @@ class Post:
         self._bus = bus
         self._folder = folder
         self._stream = Stream(site)
+        # The table is the module's, and so are Ada's and Grace's addresses: each test has the day's budgets whole.
+        for item in site.items():
+            if item["pk"]["S"].startswith(("BUDGET#", "DIGEST#")):
+                site.delete(item["pk"]["S"], item["sk"]["S"])
         self._stream.records()
 
     def events(self, *types: str) -> Events:
@@ -582,8 +592,8 @@ def test_a_move_that_was_moved_on_is_told_once_and_a_late_confirmation_as_it_now
     assert told(post.events()) == []
     mine = [mail["subject"] for mail in post.mails() if mail["to"].addresses[0].addr_spec == GRACE]
     assert mine == [
-        "Confirmed: Talk, Thursday 5 January 2040, 08:00",
-        "Moved: Talk, now Thursday 5 January 2040, 08:00",
+        "Confirmed: Talk with Ada Lovelace, Thursday 5 January 2040, 08:00",
+        "Moved: Talk with Ada Lovelace, now Thursday 5 January 2040, 08:00",
     ]
 
 
@@ -912,9 +922,333 @@ def test_files_are_whole_and_named_by_time_and_event(post: Post, host: Caller, f
     assert {path.name for path in folder.iterdir()} == expected
 
 
+def test_files_are_read_by_their_owner_alone(post: Post, host: Caller, folder: Path) -> None:
+    """P7: a mail holds the secret URL of a booking or a link."""
+    previous = os.umask(0)
+    try:
+        booked(post.site, host)
+        told(post.events("booking.confirmed"))
+    finally:
+        os.umask(previous)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
 def test_the_client_asks_ses_once(site: Site) -> None:
     """A client that tries again by itself would send twice where only the answer was lost."""
     del site
     mailer: Any = bootstrap.world().mailer
     assert isinstance(mailer._aws, Aws)
     assert mailer._aws.client("sesv2").meta.config.retries["total_max_attempts"] == 1
+
+
+# Budgets, P15
+
+
+def of(post: Post, address: str) -> list[EmailMessage]:
+    """Return the emails to an address, oldest first."""
+    return [mail for mail in post.mails() if mail["to"].addresses[0].addr_spec.lower() == address]
+
+
+def subjects(mails: Sequence[EmailMessage]) -> list[str]:
+    return [str(mail["subject"]).partition(":")[0] for mail in mails]
+
+
+@contextmanager
+def limited(**settings: int) -> Iterator[None]:
+    """Set limits of email, as the stack's parameters do, for as long as the block lasts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(f"MAIL_{name.upper()}", str(value))
+        bootstrap.forget()
+        yield
+    bootstrap.forget()
+
+
+@pytest.fixture
+def queue(post: Post, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    """The mail queue, for what the schedule puts on it."""
+    queue = Inbox(post.site.table.endpoint_url)
+    monkeypatch.setenv("MAIL_QUEUE_URL", queue.url)
+    bootstrap.forget()
+    yield queue
+    queue.remove()
+
+
+def digests(queue: Inbox) -> int:
+    """Let the schedule run and the mail function take what it queued, twice each; return how many were queued."""
+    queued = queue_due_digests(bootstrap.world()) + queue_due_digests(bootstrap.world())
+    bodies = queue.take()
+    for _ in range(2):
+        assert told(bodies) == []
+    return queued
+
+
+def flood(
+    post: Post, host: Caller, bookings: int, day: int = 3, **fields: Any
+) -> tuple[dict[str, Any], Events]:
+    """Book that often by one link on a day from now; return it, and the events."""
+    link = host.link(maxUsageCount=None)
+    for number in range(bookings):
+        made(post.site.redeem(link, at(days=day, hours=number), **fields))
+    return link, post.events("booking.confirmed")
+
+
+def test_a_booking_moved_twenty_times_is_one_mail_of_its_last_state(post: Post, host: Caller) -> None:
+    """P15: to and fro between two times; whatever comes late, twice or out of order, both calendars end at the last."""
+    _, booking = booked(post.site, host)
+    assert told(post.events()) == []
+    for number in range(20):
+        move = {"start": at(days=2 + number % 2)}
+        ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", move))
+    events = post.events("booking.rescheduled")
+    assert len(events) == 20
+    for order in (list(reversed(events)), events):
+        assert told(order) == []
+    for address in (GRACE, ADA):
+        mails = of(post, address)
+        assert subjects(mails) == ["Confirmed", "Moved"]
+        [event] = calendar_of(mails[-1]).events
+        assert isinstance(event.dtstart, datetime)
+        assert (rfc3339(event.dtstart), event.sequence) == (at(days=3), 20)
+        assert "Before:" not in whole(mails[-1]), "nobody was told of the time that the last move replaced"
+    ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", {"start": at(days=5)}))
+    assert told(post.events()) == []
+    for address in (GRACE, ADA):
+        assert "Before: Thursday 5 January 2040" in whole(of(post, address)[-1])
+
+
+def test_news_of_a_move_waits_for_later_news_and_a_confirmation_does_not(
+    post: Post, host: Caller, queue: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P15, P6: the event is put off until it is a minute old, and is lost nowhere on the way."""
+    del queue
+    waits: list[int] = []
+    monkeypatch.setattr(Queue, "put_off", lambda _, __, seconds: waits.append(seconds))
+    _, booking = booked(post.site, host)
+    events = post.events()
+    ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", {"start": at(days=2)}))
+    events += post.events()
+    ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+    events += post.events()
+    happened = [event for event in events if event["detail-type"].startswith("booking.")]
+    for event in happened:
+        event["detail"]["time"] = rfc3339(post.site.clock())  # the engine's clock is the true one
+    confirmed, moved, cancelled = happened
+
+    assert told([moved, cancelled]) == ["m0", "m1"]
+    post.site.clock.pass_by(seconds=59)
+    assert told([confirmed, moved, cancelled]) == ["m1", "m2"]
+    assert (waits, post.mails()) == ([60, 60, 1, 1], [])
+    post.site.clock.pass_by(seconds=1)
+    assert told([moved, cancelled]) == []
+    assert subjects(of(post, GRACE)) == subjects(of(post, ADA)) == ["Cancelled"]
+
+
+def test_a_first_confirmation_is_sent_at_once(post: Post, host: Caller) -> None:
+    booked(post.site, host)
+    [event] = post.events("booking.confirmed")
+    event["detail"]["time"] = rfc3339(post.site.clock())
+    assert told([event]) == []
+    assert post.to() == [ADA, GRACE]
+
+
+def test_one_address_gets_so_many_a_day_and_the_rest_is_told_in_history_and_digest(
+    post: Post, host: Caller, queue: Inbox
+) -> None:
+    """P15: addresses that differ by case are one; a new day has a new budget."""
+    with limited(invitee_daily_limit=2, host_daily_limit=3):
+        link, events = flood(post, host, 2)
+        more, events_more = flood(
+            post, host, 3, 4, invitee={"name": "Grace", "email": "GRACE@Invitees.example"}
+        )
+        assert told(events) == told(events_more) == []
+        assert told(events_more) == []
+        assert (len(of(post, GRACE)), len(of(post, ADA))) == (2, 3)
+        assert mail_history(host, link) == []
+        assert sorted(mail_history(host, more)) == [
+            *[("mail.failed", "address-budget-used")] * 3,
+            *[("mail.failed", "in-digest")] * 2,
+        ]
+        assert digests(queue) == 0
+        post.site.clock.pass_by(hours=16, minutes=5)  # midnight, and five minutes
+        assert digests(queue) == 1
+        post.site.clock.pass_by(hours=2)
+        assert digests(queue) == 0
+        [digest] = of(post, ADA)[3:]
+        text = digest.get_body(("plain",))
+        assert text is not None
+        assert text.get_content().count("Booked, ") == 2
+        link, _ = booked(post.site, host)
+        assert told(post.events("booking.confirmed")) == []
+        assert len(of(post, GRACE)) == 3
+
+
+def test_one_link_reaches_so_many_people_a_day(post: Post, host: Caller) -> None:
+    """P15: by booking and cancelling a link can name any number of addresses; it does not use up their budgets."""
+    with limited(link_daily_limit=2, invitee_daily_limit=1):
+        link = host.link(maxUsageCount=None)
+        for number in range(4):
+            person = {"name": "X", "email": f"x{number}@invitees.example"}
+            made(post.site.redeem(link, at(days=3, hours=number), invitee=person))
+        assert told(post.events("booking.confirmed")) == []
+        assert post.to().count(ADA) == 4
+        assert len(post.mails()) == 6
+        assert mail_history(host, link) == [("mail.failed", "link-budget-used")] * 2
+        other = host.link()
+        made(post.site.redeem(other, at(days=4), invitee={"name": "X", "email": "x3@invitees.example"}))
+        assert told(post.events("booking.confirmed")) == []
+        assert "x3@invitees.example" in post.to()
+
+
+def test_using_up_one_budget_blocks_no_other(post: Post, host: Caller) -> None:
+    """P15: all three to one address."""
+    with limited(invitee_daily_limit=1, host_daily_limit=1, recipient_daily_limit=1):
+        link = host.link(recipient={"name": "Ada", "email": ADA})
+        for _ in range(2):
+            queued(ask(host, link))
+        wishes = post.events("mail.requested")
+        _, events = flood(post, host, 2, invitee={"name": "Ada", "email": ADA})
+        assert told([*events, *wishes]) == []
+    words = [text.get_content() for mail in of(post, ADA) if (text := mail.get_body(("plain",)))]
+    assert len(words) == 3
+    for part in ("is confirmed.", "has booked a time", "private link"):
+        assert len([text for text in words if part in text]) == 1
+
+
+@pytest.mark.parametrize("end", ["killed in SES", "killed before the mark", "three at once"])
+def test_a_mail_is_counted_once_however_it_ends(post: Post, host: Caller, end: str) -> None:
+    """P15, P6: the claim is over and the mail is tried again; a budget of one is enough for it, and for no other."""
+    with limited(invitee_daily_limit=1, host_daily_limit=1):
+        _, [first, second] = flood(post, host, 2)
+        if end == "killed in SES":
+            with answering(killed), pytest.raises(Killed):
+                told([first])
+        elif end == "killed before the mark":
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(type(post.site.world.store.mails), "end", killed)
+                with pytest.raises(Killed):
+                    told([first])
+            assert note(feedback(first, "Send", "invitee"), None) == {"batchItemFailures": []}
+        else:
+            with ThreadPoolExecutor(3) as pool:
+                list(pool.map(lambda _: told([first]), range(3)))
+        post.site.clock.pass_by(seconds=CLAIM.total_seconds() + 1)
+        assert told([first]) == told([second]) == []
+        assert (len(of(post, GRACE)), len(of(post, ADA))) == (1, 1)
+
+
+@pytest.mark.parametrize("where", ["before the notice ends", "while the digest is sent"])
+def test_a_digest_is_sent_once_and_loses_nothing(post: Post, host: Caller, queue: Inbox, where: str) -> None:
+    """P15, P6: a crash on the way into the digest or out of it; what comes once it is closed is in the next day's."""
+    mails = type(post.site.world.store.mails)
+    with limited(host_daily_limit=0):
+        _, events = flood(post, host, 1)
+        if where.startswith("before"):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(mails, "end", crash)
+                assert told(events) == ["m0"]
+            post.site.clock.pass_by(seconds=CLAIM.total_seconds() + 1)
+        assert told(events) == []
+        _, late = flood(post, host, 1, 4)
+        digest = DigestId(host.host_id or "", post.site.clock().date())
+        if where.startswith("while"):
+            assert post.site.world.store.mail_digests.close(digest, now=post.site.clock()) is not None
+        assert told(late) == []
+        post.site.clock.pass_by(hours=16, minutes=5)
+        if where.startswith("while"):
+            queue_due_digests(bootstrap.world())
+            with answering(lambda _: refusal("TooManyRequestsException")):
+                assert told(queue.take()) == ["m0"]
+            post.site.clock.pass_by(hours=1)
+        assert digests(queue) == 1
+        post.site.clock.pass_by(hours=24)
+        assert digests(queue) == int(where.startswith("while"))
+    listed = [body.get_content() for mail in of(post, ADA) if (body := mail.get_body(("plain",)))]
+    assert [text.count("Booked, ") for text in listed] == ([2] if where.startswith("before") else [1, 1])
+
+
+LIMIT: Final = 2
+
+
+def beyond_promise(
+    post: Post, host: Caller, links: Sequence[dict[str, Any]], booking_ids: set[str]
+) -> list[str]:
+    """Return what breaks P15: too many emails to an address, or a booking that its host hears nothing of."""
+    notices = [mail for mail in post.mails() if "updates" not in str(mail["subject"])]
+    sent = [mail["to"].addresses[0].addr_spec.lower() for mail in notices]
+    faults = ["too many"] if max(map(sent.count, sent)) > LIMIT else []
+    heard = {
+        str(event.uid).partition("@")[0]
+        for mail in of(post, ADA)
+        for part in mail.walk()
+        if part.get_content_type() in ("text/calendar", "application/ics")
+        for payload in [part.get_payload(decode=True)]
+        if isinstance(payload, bytes)
+        for event in IcsCalendarStream.calendar_from_ics(payload.decode()).events
+    }
+    if booking_ids - heard:
+        faults.append("lost")
+    failed = [row for link in links for row in mail_history(host, link) if row[0] == "mail.failed"]
+    if len(failed) != 2 * (len(booking_ids) - LIMIT):
+        faults.append("untold")
+    return faults
+
+
+PLANTED: Final[dict[str, tuple[str, str, Any, list[str]]]] = {
+    "nothing": ("mails", "asked", None, []),
+    "the budget is not counted": ("mail_budgets", "take", lambda *_, **__: True, ["too many", "untold"]),
+    "the digest is lost": ("mail_digests", "add", lambda *_, **__: None, ["lost"]),
+    "what is refused is not told": ("history", "enter", lambda *_, **__: True, ["untold"]),
+}
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+def test_the_audit_of_a_flood_finds_each_planted_bug_and_nothing_without_one(
+    post: Post, host: Caller, queue: Inbox, bug: str
+) -> None:
+    """P15, and its red controls: a check that finds nothing in a broken system would prove nothing."""
+    store, method, broken, expected = PLANTED[bug]
+    with limited(invitee_daily_limit=LIMIT, host_daily_limit=LIMIT), pytest.MonkeyPatch.context() as patch:
+        if broken is not None:
+            patch.setattr(type(getattr(post.site.world.store, store)), method, broken)
+        link, events = flood(post, host, 5)
+        assert told(events) == []
+        post.site.clock.pass_by(hours=16, minutes=5)
+        digests(queue)
+    ids = {event["detail"]["bookingId"] for event in events}
+    assert beyond_promise(post, host, [link], ids) == expected
+
+
+def test_the_table_names_no_address_in_a_budget(post: Post, host: Caller) -> None:
+    """P7: an erased person leaves no hash that anyone could try addresses against; the item is gone in days."""
+    flood(post, host, 1)
+    assert told(post.events()) == []
+    booked(post.site, host)
+    assert told(post.events("booking.confirmed")) == []
+    budgets = [item for item in post.site.items() if item["pk"]["S"].startswith("BUDGET#")]
+    assert len(budgets) == 3  # the link's, the invitee's, the host's
+    day = post.site.clock().date().isoformat()
+    for item in budgets:
+        assert int(item["purgeAt"]["N"]) <= (post.site.clock() + timedelta(days=2)).timestamp()
+        for address in (GRACE, ADA):
+            guess = hashlib.sha256(f"mail-budget\x00booking-to-invitee\x00{address}\x00{day}".encode())
+            assert base64.urlsafe_b64encode(guess.digest()[:18]).decode() not in item["pk"]["S"]
+
+
+def test_a_digest_that_bounces_is_logged_and_its_claim_ended(
+    post: Post, host: Caller, queue: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SES's own word ends a digest's claim like any mail's; it is about no one link, so a bounce is logged."""
+    del queue
+    digest = DigestId(host.host_id or "", post.site.clock().date())
+    tags = {
+        "ses:configuration-set": ["s"],
+        "eventId": [digest.mail_id.event_id],
+        "addressee": ["digest"],
+        "hostId": [host.host_id],
+    }
+    mail = {"timestamp": at(), "messageId": "m", "destination": [ADA], "tags": tags}
+    said = {"detail": {"eventType": "Bounce", "mail": mail, "bounce": BOUNCE}}
+    assert note(batch([said]), None) == {"batchItemFailures": []}
+    assert "was not delivered: mail.bounced" in caplog.text
+    assert ADA not in caplog.text

@@ -14,6 +14,7 @@ import pytest
 from ical.calendar_stream import IcsCalendarStream
 from ical.event import Event
 
+from chalicelib import bootstrap
 from chalicelib.store.items import booking_key, link_key
 from infra.local.aws import local_client
 from tests.integration.doors import (
@@ -694,7 +695,7 @@ class TestPages:
     ) -> None:
         ok(host.delete(f"/v1/bookings/{booking['bookingId']}/personal-data"))
         assert "Grace" not in page(site, booking)
-        assert invite(site, booking).summary == "Talk"
+        assert str(invite(site, booking).summary).startswith("Talk with Ada")
 
 
 class TestReading:
@@ -862,10 +863,13 @@ class TestInvite:
         assert all(len(line) <= 75 and b"\n" not in line for line in lines)
         [event] = IcsCalendarStream.calendar_from_ics(answer.text).events
         assert event.uid == f"{booking['bookingId']}@admit-one"
-        assert event.summary == self.TITLE
+        assert str(event.summary).startswith(f"{self.TITLE} with Ada")
         assert event.location == place[0]["detail"]
-        assert event.description == f"Move or cancel: {booking['url']}\nWith Ada Lovelace."
-        assert event.url == booking["url"]
+        assert str(event.description).splitlines()[1:] == [
+            "To move or cancel, use the link in the email about this booking."
+        ]
+        assert event.url is None
+        assert booking["url"].rpartition("/")[2] not in answer.text.replace("\r\n ", "")
         assert event.dtstart == datetime.fromisoformat(TEN)
         assert event.dtend == datetime.fromisoformat(TEN) + timedelta(minutes=30)
         assert event.dtstamp == NOW + timedelta(minutes=3)
@@ -894,7 +898,34 @@ class TestInvite:
         names = [line.partition(b":")[0] for line in other.content.split(b"\r\n")]
         assert b"X-EVIL" not in names
         [event] = IcsCalendarStream.calendar_from_ics(other.text).events
-        assert (event.summary, event.location) == (evil, evil)
+        line = " ".join("".join(c if c.isprintable() else " " for c in evil).split())
+        assert (str(event.summary).partition(" with ")[0], event.location) == (line, line)
+
+    def test_after_a_cancellation_the_file_says_nothing_of_how_to_join(
+        self, site: Site, host: Caller
+    ) -> None:
+        place = [{"kind": "video", "detail": "https://meet.example/secret"}]
+        booking = made(site.redeem(host.link(host.event_type(locations=place)), TEN))
+        assert invite(site, booking).location == "https://meet.example/secret"
+        ok(site.client.post(own(booking) + "/cancel", headers=JSON))
+        event = invite(site, booking)
+        assert (event.status, event.location) == ("CANCELLED", None)
+
+    def test_an_address_that_can_not_be_emailed_is_promised_no_email(self, site: Site, host: Caller) -> None:
+        """The page says that none comes, and the file leads to the page; with email off nothing is promised either."""
+        person = {"name": "Jörg", "email": "jörg@example.com"}
+        booking = made(site.redeem(host.link(), TEN, invitee=person))
+        assert "We can’t email jörg@example.com" in html.unescape(page(site, booking))
+        assert "open the page of this booking" in str(invite(site, booking).description)
+        usual = made(site.redeem(host.link(), TWO))
+        assert "We can’t email" not in html.unescape(page(site, usual))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("MAIL_SENDER")
+            bootstrap.forget()
+            for one in (booking, usual):
+                assert "open the page of this booking" in str(invite(site, one).description)
+                assert "We can’t email" not in html.unescape(page(site, one))
+        bootstrap.forget()
 
     def test_a_line_break_never_gets_as_far(self, host: Caller) -> None:
         for text in ("a\r\nX-EVIL:1", "a\nb", "a\x00b"):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import icalendar
 import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -17,12 +18,20 @@ from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
 from chalicelib.domain.errors import InvalidValueError
 from chalicelib.domain.event_types import Location
 from chalicelib.domain.rules import Rules
-from chalicelib.pages.calendars import Person, calendar_text, calendar_urls, invitation
-from chalicelib.pages.languages import words
+from chalicelib.domain.text import one_line
+from chalicelib.pages.calendars import (
+    Person,
+    calendar_text,
+    calendar_urls,
+    hosts_title,
+    invitation,
+    invitees_description,
+    invitees_title,
+)
+from chalicelib.pages.languages import LANGUAGES, Language, words
 
 NOW = datetime(2026, 11, 21, 9, 0, 0, 250_000, tzinfo=UTC)
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
-PAGE = "https://admit.example/b/AQtoken-_0"
 MIA = Person("Mia, of Sales", "mia@team.example")
 HARD = 'Ünï; c, "q" \\n 日本語 👩‍👩‍👧 ^n\u2028x\u0085y:z' + " é" * 60
 INJECTION = "Hi\r\nBEGIN:VEVENT\nX-EVIL:1\r\n\r\n<script>"
@@ -50,18 +59,18 @@ def a_booking(**changes: Any) -> Booking:
 
 
 def text_of(booking: Booking, *, host_name: str = "Mia") -> str:
-    return calendar_text(booking, host_name=host_name, own_page=PAGE, now=NOW)
+    return calendar_text(booking, host_name=host_name, emailed=True, now=NOW)
 
 
-def invited(booking: Booking, *, organizer: Person = MIA, url: str | None = PAGE) -> str:
+def invited(booking: Booking, *, organizer: Person = MIA) -> str:
     """Return the invitation of a booking to whoever made it."""
     people = [Person(booking.invitee.name, booking.invitee.email)] if booking.invitee else []
     text, method = invitation(
         booking,
+        title=invitees_title(booking, organizer.name, words("en")),
         organizer=organizer,
         attendees=people,
-        description=booking.title if url else "",
-        url=url,
+        description=invitees_description(booking, organizer.name, words("en"), emailed=True),
         now=NOW,
         say=words("en"),
     )
@@ -84,7 +93,7 @@ def properties(text: str) -> list[str]:
 def test_every_field_of_a_file_is_read_back_as_it_is() -> None:
     calendar, event = parsed(text_of(a_booking(sequence=4)))
     assert (calendar.method, calendar.version, calendar.prodid) == (
-        "PUBLISH",
+        None,
         "2.0",
         "-//Admit One//Bookings//EN",
     )
@@ -93,20 +102,21 @@ def test_every_field_of_a_file_is_read_back_as_it_is() -> None:
     assert (event.dtstart, event.dtend) == (START, START + timedelta(minutes=45))
     assert event.dtstamp == NOW.replace(microsecond=0)
     assert event.created == datetime(2026, 11, 20, 8, 7, 6, tzinfo=UTC)
-    assert event.summary == "Product walk-through"
+    assert event.summary == "Product walk-through with Mia"
     assert event.status == "CONFIRMED"
     assert event.location == "https://meet.example/a?b=c&d,e;f"
-    assert event.description == f"Move or cancel: {PAGE}\nWith Mia."
-    assert event.url == PAGE
+    assert event.description == (
+        "With Mia.\nTo move or cancel, use the link in the email about this booking."
+    )
 
 
 def test_a_file_has_exactly_these_properties_so_that_a_calendar_takes_it_as_its_readers_own() -> None:
     # Nobody is invited by a file: deleting the entry must not write to anyone, and no address is in it.
     text = text_of(a_booking())
     assert properties(text) == [
-        *("BEGIN", "VERSION", "PRODID", "METHOD", "BEGIN"),
+        *("BEGIN", "VERSION", "PRODID", "BEGIN"),
         *("SUMMARY", "DTSTART", "DTEND", "DTSTAMP", "UID", "SEQUENCE", "CREATED", "DESCRIPTION", "LOCATION"),
-        *("STATUS", "URL", "END", "END", ""),
+        *("STATUS", "END", "END", ""),
     ]
     for private in ("@team.example", "sam@", "secret plans", "lnk_", "hst_", "evt_"):
         assert private not in text
@@ -141,17 +151,17 @@ def test_a_mail_invites_the_invitee_in_the_organizers_name(status: BookingStatus
     assert (attendee.status, attendee.role) == ("ACCEPTED", "REQ-PARTICIPANT")
 
 
-def test_a_cancelled_file_is_published_as_cancelled() -> None:
+def test_a_cancelled_file_says_so_and_nothing_of_how_to_join() -> None:
     calendar, event = parsed(text_of(a_booking(status=BookingStatus.CANCELLED)))
-    assert (calendar.method, event.status) == ("PUBLISH", "CANCELLED")
+    assert (calendar.method, event.status, event.location) == (None, "CANCELLED", None)
     assert (event.description or "").startswith("This booking is cancelled.")
 
 
 def test_without_a_place_a_page_or_a_person_those_are_left_out() -> None:
     booking = a_booking(location=None, invitee=None)
     for text in (
-        calendar_text(booking, host_name="", own_page=None, now=NOW),
-        invited(booking, url=None),
+        calendar_text(booking, host_name="", emailed=True, now=NOW),
+        invited(booking),
     ):
         assert not {"LOCATION", "URL", "ATTENDEE"} & set(properties(text))
         assert "None" not in text
@@ -179,24 +189,23 @@ def test_times_in_other_zones_are_written_in_utc() -> None:
     assert "\r\nDTEND:20261124T103000Z\r\n" in text
     assert (
         "dates=20261124T093000Z%2F20261124T103000Z"
-        in calendar_urls(booking, host_name="", own_page=None).google
+        in calendar_urls(booking, host_name="", emailed=True).google
     )
 
 
 @pytest.mark.parametrize("typed", [HARD, INJECTION])
-def test_whatever_was_typed_stays_one_value(typed: str) -> None:
+def test_whatever_was_typed_stays_one_value_on_one_line(typed: str) -> None:
     booking = a_booking(
         title=typed, location=Location("custom", typed), invitee=Invitee(typed, "sam@example.org")
     )
+    line = one_line(typed)
     _, event = parsed(text_of(booking, host_name=typed))
-    assert typed.replace("\r\n", "\n") in (event.description or "")
+    assert f"With {line}." in (event.description or "").splitlines()
     text = invited(booking, organizer=Person(typed, "mia@team.example"))
     _, event = parsed(text)
-    one_line_break = typed.replace("\r\n", "\n")
-    assert event.summary == one_line_break
-    assert event.location == one_line_break.strip()
-    assert one_line_break in (event.description or "")
-    assert event.attendees[0].common_name in (typed, one_line_break)
+    assert event.summary == f"{line} with {line}"
+    assert event.location == line
+    assert event.attendees[0].common_name in (typed, typed.replace("\r\n", "\n"))
     assert "X-EVIL" not in properties(text)
     assert properties(text).count("BEGIN") == 2
 
@@ -217,12 +226,12 @@ def test_any_title_that_can_be_stored_is_read_back_from_lines_of_75_bytes(title:
         assert b"\n" not in line
         assert b"\r" not in line
         line.decode()  # a fold never splits a character
-    assert parsed(raw.decode())[1].summary == title
+    assert parsed(raw.decode())[1].summary == (f"{one_line(title)} with Mia" if one_line(title) else "Mia")
 
 
 def test_the_urls_carry_the_same_booking() -> None:
     booking = a_booking(title="50% off & more + «ü»")
-    urls = calendar_urls(booking, host_name="Mia", own_page=PAGE)
+    urls = calendar_urls(booking, host_name="Mia", emailed=True)
     google, outlook = urlsplit(urls.google), urlsplit(urls.outlook)
     assert (google.scheme, google.netloc, google.path) == ("https", "calendar.google.com", "/calendar/render")
     assert (outlook.scheme, outlook.netloc, outlook.path) == (
@@ -230,10 +239,10 @@ def test_the_urls_carry_the_same_booking() -> None:
         "outlook.live.com",
         "/calendar/0/action/compose",
     )
-    details = f"Move or cancel: {PAGE}\nWith Mia."
+    details = "With Mia.\nTo move or cancel, use the link in the email about this booking."
     assert parse_qs(google.query) == {
         "action": ["TEMPLATE"],
-        "text": [booking.title],
+        "text": [f"{booking.title} with Mia"],
         "dates": ["20261124T093000Z/20261124T101500Z"],
         "details": [details],
         "location": ["https://meet.example/a?b=c&d,e;f"],
@@ -241,29 +250,68 @@ def test_the_urls_carry_the_same_booking() -> None:
     assert parse_qs(outlook.query) == {
         "path": ["/calendar/action/compose"],
         "rru": ["addevent"],
-        "subject": [booking.title],
+        "subject": [f"{booking.title} with Mia"],
         "startdt": ["2026-11-24T09:30:00Z"],
         "enddt": ["2026-11-24T10:15:00Z"],
         "body": [details],
         "location": ["https://meet.example/a?b=c&d,e;f"],
     }
     assert "+" not in urls.google + urls.outlook, "Outlook shows a plus as it is"
-    assert "location=" not in calendar_urls(a_booking(location=None), host_name="", own_page=None).google
+    assert "location=" not in calendar_urls(a_booking(location=None), host_name="", emailed=True).google
 
 
-@pytest.mark.parametrize("character", ["a", "é", "語", "👩", " "])
+@pytest.mark.parametrize("character", ["a", "é", "語", "👩", "a "])
 def test_a_url_stays_short_enough_to_be_followed(character: str) -> None:
-    long = a_booking(title=character * 200, location=Location("custom", "x" + character * 499))
-    for url in calendar_urls(long, host_name=character * 200, own_page=PAGE):
+    title_and_name = (character * 200)[:200].strip()
+    long = a_booking(title=title_and_name, location=Location("custom", "x" + character * 499))
+    for url in calendar_urls(long, host_name=title_and_name, emailed=True):
         assert len(url) < 2048
         assert url.isascii()
         values = parse_qs(urlsplit(url).query, errors="strict")
         [title] = values.get("text") or values["subject"]
-        assert title in (long.title, title.rstrip("…") + "…")
-        assert long.title.startswith(title.rstrip("…"))
+        assert f"{title_and_name} with {title_and_name}".startswith(title.rstrip("…"))
         assert len(title) >= 40
-        [details] = values.get("details") or values["body"]
-        assert f"Move or cancel: {PAGE}\n" in details
+
+
+def test_no_calendar_entry_opens_the_booking() -> None:
+    """P7: calendars are shared; the secret URL is in the email and on the page alone, also where no email can go."""
+    booking = a_booking()
+    for emailed in (True, False):
+        texts = [
+            calendar_text(booking, host_name="Mia", emailed=emailed, now=NOW),
+            invited(booking),
+            *calendar_urls(booking, host_name="Mia", emailed=emailed),
+        ]
+        assert not [text for text in texts if "/b/" in text or "%2Fb%2F" in text]
+    assert "open the page of this booking" in calendar_text(
+        booking, host_name="Mia", emailed=False, now=NOW
+    ).replace("\r\n ", "")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_side_knows_a_booking_by_the_other_ones_name(language: Language) -> None:
+    """Ten calls of one title are told apart, in every language, also where a name is missing or odd."""
+    booking, say = a_booking(title="Intro call"), words(language)
+    for title in (hosts_title(booking, "Grace Hopper", say), invitees_title(booking, "Grace Hopper", say)):
+        assert "Intro call" in title
+        assert "Grace Hopper" in title
+    assert hosts_title(booking, "", say) == invitees_title(booking, "", say) == "Intro call"
+    for odd in (HARD, INJECTION, "{title} {0.__class__} %s"):
+        assert one_line(odd) in hosts_title(booking, odd, say)
+    assert hosts_title(booking, "Grace Hopper", words("en")) == "Intro call: Grace Hopper"
+    assert invitees_title(booking, "Ada", words("en")) == "Intro call with Ada"
+
+
+def test_every_file_keeps_the_rules_of_its_method() -> None:
+    """RFC 5546: PUBLISH, REQUEST and CANCEL need an ORGANIZER, a file without METHOD needs none; libical insists."""
+    for status in BookingStatus:
+        booking = a_booking(status=status)
+        for text in (text_of(booking), invited(booking)):
+            read = icalendar.Calendar.from_ical(text)
+            [event] = read.walk("VEVENT")
+            assert not event.errors
+            assert ("METHOD" in read) == ("ORGANIZER" in event)
+            assert {"UID", "DTSTAMP", "DTSTART", "SUMMARY", "SEQUENCE"} <= set(event)
 
 
 def test_icalendar_is_loaded_only_when_a_file_is_made() -> None:

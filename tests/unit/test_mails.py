@@ -1,6 +1,7 @@
 """The mails: read back by parsers of other authors, in every language, with nothing typed breaking out (P7)."""
 
 import re
+import textwrap
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
@@ -20,19 +21,25 @@ from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
 from chalicelib.domain.event_types import EventSettings, Location
 from chalicelib.domain.hosts import Host, HostSettings
 from chalicelib.domain.links import Link, LinkSettings, Recipient
+from chalicelib.domain.mail_digests import Digest, DigestId
 from chalicelib.domain.mails import Addressee, LinkMail, MailId, MailRefusedError, delivery_address
 from chalicelib.domain.schedules import Schedule
 from chalicelib.domain.text import name_for_mail, one_line
-from chalicelib.pages.languages import LANGUAGES, Language
-from chalicelib.pages.mail import Envelope, booking_mail, link_mail
+from chalicelib.pages.digest import digest_mail
+from chalicelib.pages.languages import LANGUAGES, Language, words
+from chalicelib.pages.mail import booking_mail, link_mail
+from chalicelib.pages.mail_body import Envelope
 from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
+from chalicelib.service.can_email import is_deliverable
 from chalicelib.service.mails_of_event import BookingNews, LinkNews, News
+from chalicelib.service.send_digest import DigestNews
 from chalicelib.service.send_mail import Draft
 
 NOW: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 START: Final = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 PAGE: Final = "https://admit.example/b/AQtoken-_0"
 URL: Final = "https://admit.example/s/AQtoken-_1"
+CONSOLE: Final = "https://admit.example/console#bookings"
 SENDER: Final = "bookings@admit.example"
 INJECTION: Final = "Mia\r\nBcc: evil@example.org\r\n\r\n<script>alert(1)</script>"
 HARD: Final = [
@@ -103,12 +110,13 @@ def news_of(
         previous_start=START - timedelta(days=1) if news == "moved" else None,
         by_invitee=True,
         labels={"topic": "What about?"},
+        link_label="Spring leads",
     )
 
 
 def told(news: BookingNews) -> EmailMessage:
     """Return a booking's mail, read back."""
-    return read(booking_mail(news, Envelope(SENDER, delivery_address(news.draft.to), NOW), PAGE))
+    return read(booking_mail(news, Envelope(SENDER, delivery_address(news.draft.to), NOW), PAGE, CONSOLE))
 
 
 def read(raw: bytes) -> EmailMessage:
@@ -183,7 +191,9 @@ def test_the_invitee_is_told_when_where_with_whom_and_how_to_change_it() -> None
     assert mail["to"] == "Sam Okafor <sam@example.org>"
     assert mail["reply-to"] == "Mia Moreau <mia@team.example>"
     assert mail["message-id"] == "<evt_abc.invitee@admit.example>"
-    assert mail["subject"] == "Confirmed: Product walk-through, Tuesday 24 November 2026, 04:30"
+    assert (
+        mail["subject"] == "Confirmed: Product walk-through with Mia Moreau, Tuesday 24 November 2026, 04:30"
+    )
     assert text_of(mail) == (
         "Hello Sam Okafor,\n\n"
         "Your booking with Mia Moreau is confirmed.\n\n"
@@ -207,6 +217,7 @@ def test_the_invitee_reads_the_public_name_and_the_host_their_own() -> None:
         news_of(Addressee.INVITEE, host=host),
         Envelope(SENDER, delivery_address("sam@example.org"), NOW),
         PAGE,
+        CONSOLE,
     )
     mail = read(raw)
     assert mail["from"] == '"Dr. Moreau" <bookings@admit.example>'
@@ -233,7 +244,7 @@ def test_the_host_is_told_who_booked_and_what_they_answered_and_gets_no_secret()
     assert "For Sam Okafor: Tuesday 24 November 2026, 04:30 – 05:15 (Eastern Time, UTC−5)" in text
     assert "With: Sam Okafor, sam@example.org" in text
     assert "What about?: Prices & <b>terms</b>" in text
-    raw = booking_mail(news, Envelope(SENDER, "mia@team.example", NOW), PAGE)
+    raw = booking_mail(news, Envelope(SENDER, "mia@team.example", NOW), PAGE, CONSOLE)
     assert b"token" not in raw
     assert "AQtoken" not in "".join(
         part.get_content() for part in mail.walk() if part.get_content_maintype() == "text"
@@ -247,7 +258,7 @@ def test_a_zone_that_reads_the_same_is_told_once() -> None:
 
 def test_a_moved_booking_says_when_it_was() -> None:
     mail = told(news_of(Addressee.INVITEE, "moved"))
-    assert mail["subject"].startswith("Moved: Product walk-through, now Tuesday 24 November")
+    assert mail["subject"].startswith("Moved: Product walk-through with Mia Moreau, now Tuesday 24 November")
     assert "Before: Monday 23 November 2026, 04:30 (Eastern Time, UTC−5)" in text_of(mail)
     assert "has moved their booking" in text_of(told(news_of(Addressee.HOST, "moved")))
 
@@ -469,7 +480,7 @@ def test_joiners_and_selectors_reach_the_reader(name: str) -> None:
     _, event = invite_of(mail)
     assert event.organizer is not None
     assert event.organizer.common_name == name
-    assert event.summary == title
+    assert event.summary == f"{title} with {name}"
     assert next(iter(event.attendees)).common_name == name
 
 
@@ -495,7 +506,150 @@ def test_a_mail_loads_nothing_and_follows_nobody() -> None:
 def test_the_same_mail_is_the_same_bytes() -> None:
     """A mail that is written again, after a lost answer, can't be told from the first."""
     news, envelope = news_of(Addressee.INVITEE), Envelope(SENDER, "sam@example.org", NOW)
-    assert booking_mail(news, envelope, PAGE) == booking_mail(news, envelope, PAGE)
+    assert booking_mail(news, envelope, PAGE, CONSOLE) == booking_mail(news, envelope, PAGE, CONSOLE)
+
+
+FORGERIES: Final = [
+    "hi\n\nWhere: https://evil.example",
+    "hi\r\nWhere: https://evil.example",
+    *(f"hi{end}Where: https://evil.example" for end in "\v\f\x1c\x1d\x1e\x85\u2028\u2029\r"),
+    "hi " + "x " * 60 + "Where: https://evil.example",
+    "hi " + "\u3000" * 80 + "Where: https://evil.example",
+    "語" * 60 + "Where: https://evil.example",
+    "Where: https://evil.example",
+]
+
+
+def ours(text: str) -> list[str]:
+    """Return the lines of a plain text that a reader takes for ours, once a mail program has broken long ones."""
+    return [
+        piece.strip()
+        for line in text.splitlines()
+        if not line.startswith("> ")
+        for piece in ([line] if len(line) <= 76 or " " not in line else textwrap.wrap(line, 76))
+    ]
+
+
+@pytest.mark.parametrize("typed", FORGERIES)
+@pytest.mark.parametrize("news", get_args(News))
+def test_nothing_typed_can_be_taken_for_a_line_of_ours(typed: str, news: News) -> None:
+    """An answer with line breaks of any kind, or a long one, forges no "Where: …" in mail or calendar."""
+    mail = told(
+        news_of(
+            Addressee.HOST,
+            news,
+            answers={"topic": typed},
+            title=typed,
+            invitee=Invitee(typed[:100], "sam@example.org"),
+            location=Location("custom", typed),
+        )
+    )
+    _, event = invite_of(mail)
+    for text in (text_of(mail), event.description or ""):
+        assert not [line for line in ours(text) if line.startswith("Where: https://evil")]
+        assert "evil.example" in text
+    link = sent(link_news(message=typed, recipient=Recipient(typed[:100], "sam@example.org")))
+    assert not [line for line in ours(text_of(link)) if line.startswith("Where:")]
+
+
+@pytest.mark.parametrize("news", get_args(News))
+def test_what_the_host_needs_is_in_every_version_of_the_entry(news: News) -> None:
+    """A move or a cancellation replaces the entry: who booked, what they answered, how to manage it stay."""
+    mail = told(news_of(Addressee.HOST, news))
+    _, event = invite_of(mail)
+    assert event.description == (
+        "With: Sam Okafor, sam@example.org\n"
+        "What about?: Prices & <b>terms</b>\n"
+        "Link label: Spring leads\n"
+        f"Manage: {CONSOLE}"
+    )
+    assert event.description in text_of(mail)
+    assert event.summary == "Product walk-through: Sam Okafor"
+    _, theirs = invite_of(told(news_of(Addressee.INVITEE, news)))
+    assert "With Mia Moreau." in (theirs.description or "") or news == "cancelled"
+    for one in (event, theirs):
+        assert one.location == (None if news == "cancelled" else "https://meet.example/a?b=c&d")
+
+
+def test_a_cancelled_booking_says_nothing_of_how_to_join() -> None:
+    """The meeting's URL is for those who have a booking."""
+    for addressee in (Addressee.INVITEE, Addressee.HOST):
+        mail = told(news_of(addressee, "cancelled"))
+        assert "meet.example" not in text_of(mail) + text_of(mail, "html")
+        assert "meet.example" not in (invite_of(mail)[1].location or "")
+
+
+@pytest.mark.parametrize("news", get_args(News))
+def test_the_host_is_told_that_an_invitee_can_not_be_emailed(news: News) -> None:
+    """Nobody is promised what can't be: no answer reaches such an address, and nothing was sent to it."""
+    mail = told(news_of(Addressee.HOST, news, invitee=Invitee("Jörg", "jörg@example.com")))
+    text = text_of(mail)
+    assert "Jörg gets no email about this: our email service can’t send to jörg@example.com." in text
+    assert "If you reply" not in text
+    assert mail["reply-to"] is None
+    assert [one.uri for one in invite_of(mail)[1].attendees] == ["mailto:mia@team.example"]
+
+
+def test_an_invitee_is_not_told_to_reply_to_a_host_who_can_not_be_emailed() -> None:
+    news = news_of(Addressee.INVITEE, host=a_host(email="jürgen@team.example"))
+    mail = told(news)
+    assert "If you reply" not in text_of(mail)
+    organizer = invite_of(mail)[1].organizer
+    assert organizer is not None
+    assert (organizer.uri, organizer.common_name) == (f"mailto:{SENDER}", "Mia Moreau")
+    link = link_mail(
+        msgspec.structs.replace(link_news(), host=a_host(email="jürgen@team.example")),
+        Envelope(SENDER, "sam@example.org", NOW),
+        URL,
+    )
+    assert "If you reply" not in text_of(read(link))
+
+
+def test_a_digest_has_each_booking_as_it_stands_and_a_calendar_of_all() -> None:
+    """P15: what is beyond the day's budget comes in one email, and the calendar can follow."""
+    later = START + timedelta(days=1)
+    bookings = (
+        a_booking(answers={"topic": "x"}),
+        a_booking(
+            booking_id="bkg_def",
+            status=BookingStatus.CANCELLED,
+            invitee=Invitee("Eve\nBooked: 1 January", "e@x.example"),
+            start=later,
+            end=later + timedelta(minutes=45),
+        ),
+    )
+    digest_id = DigestId("hst_abc", NOW.date())
+    news = DigestNews(
+        draft=draft(Addressee.DIGEST, "mia@team.example"),
+        digest=Digest(digest_id=digest_id, booking_ids=("bkg_abc", "bkg_def"), more=True),
+        host=a_host(),
+        bookings=bookings,
+    )
+    mail = read(digest_mail(news, Envelope(SENDER, "mia@team.example", NOW), CONSOLE))
+    text = text_of(mail)
+    assert mail["subject"] == "More booking updates of Saturday 21 November 2026"
+    lines = text.splitlines()
+    assert lines[lines.index("Booked, Tuesday 24 November 2026, 10:30:") + 1] == (
+        "> Product walk-through: Sam Okafor"
+    )
+    assert "Cancelled, Wednesday 25 November 2026, 10:30: Product walk-through" in lines
+    assert "There were more than are listed here." in text
+    [file] = mail.iter_attachments()
+    payload = file.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    calendar = IcsCalendarStream.calendar_from_ics(payload.decode())
+    assert calendar.method is None
+    assert [event.status for event in calendar.events] == ["CONFIRMED", "CANCELLED"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_digest_and_its_kin_have_words_in_every_language(language: Language) -> None:
+    say = words(language)
+    for key in ("digest.subject", "digest"):
+        assert "{" not in say(f"mails.{key}", day="D")
+    for key in ("digest.confirmed", "digest.cancelled", "digest.more", "digest.calendar", "host.manage"):
+        assert say(f"mails.{key}")
+    assert "Jörg" in say("mails.host.not-emailed", invitee="Jörg", email="jörg@x.example")
 
 
 # The invitation
@@ -545,7 +699,10 @@ def test_the_invitees_invitation_is_the_hosts_and_the_hosts_is_the_products() ->
     assert hosts.organizer is not None
     assert theirs.organizer.uri == "mailto:mia@team.example"
     assert [one.uri for one in theirs.attendees] == ["mailto:sam@example.org"]
-    assert PAGE in (theirs.description or "")
+    assert PAGE not in (theirs.description or "")
+    assert (theirs.url, hosts.url) == (None, None)
+    assert theirs.summary == "Product walk-through with Mia Moreau"
+    assert hosts.summary == "Product walk-through: Sam Okafor"
     assert hosts.organizer.uri == f"mailto:{SENDER}"
     assert [one.uri for one in hosts.attendees] == ["mailto:mia@team.example", "mailto:sam@example.org"]
     assert "AQtoken" not in (hosts.description or "") + str(hosts.url)
@@ -557,3 +714,17 @@ def test_the_hosts_calendar_says_who_comes_and_what_they_answered() -> None:
     description = event.description or ""
     assert "sam@example.org" in description
     assert "Prices & <b>terms</b>" in description
+
+
+@pytest.mark.parametrize(
+    ("address", "can"),
+    [
+        ("sam@example.org", True),
+        ("sam@müller.example", True),  # goes by IDNA
+        ("jörg@example.com", False),  # SES has no SMTPUTF8
+        ("no address", False),
+    ],
+)
+def test_an_email_is_promised_only_where_ses_can_take_the_address(address: str, can: bool) -> None:
+    """No page or email promises an email that can't be sent."""
+    assert is_deliverable(address) is can

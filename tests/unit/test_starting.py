@@ -64,7 +64,15 @@ def test_it_is_ready_before_the_first_request_and_collects_garbage_from_then_on(
     assert there["frozen"] > 10_000
 
 
-@pytest.mark.parametrize("settings", [{}, {"TABLE_NAME": "t"}, SETTINGS | {"RETENTION_LINK_DAYS": "soon"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"TABLE_NAME": "t"},
+        SETTINGS | {"RETENTION_LINK_DAYS": "soon"},
+        SETTINGS | {"MAIL_HOST_DAILY_LIMIT": "1001"},
+    ],
+)
 def test_settings_that_are_wrong_stop_no_start(settings: dict[str, str]) -> None:
     """They are the first request's to tell, as a problem; a function that can't start only says 502."""
     there = started(AWS_LAMBDA_FUNCTION_NAME="f", **settings)

@@ -16,6 +16,11 @@ const EVENTS = {
   "mail.requested": "To be mailed", "mail.sent": "Mailed", "mail.failed": "A mail could not be sent", "mail.bounced": "A mail came back", "mail.complained": "A mail was reported as unwanted",
 };
 /** @type {Record<string, string>} */
+const REASONS = {
+  "address-not-ascii": "we can’t email this address", "address-budget-used": "this address had all the emails it may get in a day",
+  "link-budget-used": "this link had all the emails it may send in a day", "in-digest": "it comes in the day’s digest",
+};
+/** @type {Record<string, string>} */
 const FIELDS = { maxUsageCount: "uses", expiresAt: "expiry", notBefore: "not before", recipient: "recipient", overrides: "customisation", label: "label", metadata: "metadata", externalId: "external id", restoreUseOnCancel: "what a cancelled booking gives back" };
 
 /**
@@ -166,7 +171,7 @@ function entry(event) {
   const who = event.actor.startsWith("key:") ? `by API key ${event.actor.slice(4)}` : event.actor === "invitee" ? "by the invitee" : "by the system";
   const { data } = event;
   const more = data.changed?.length ? data.changed.map((/** @type {string} */ name) => FIELDS[name] ?? name).join(", ")
-    : data.reason ? String(data.reason).replaceAll("-", " ")
+    : data.reason ? REASONS[data.reason] ?? String(data.reason).replaceAll("-", " ")
     : data.start ? exact(data.start) : "";
   return h("li", {}, h("b", {}, EVENTS[event.type] ?? event.type), more ? `: ${more}` : "", h("span.sub", {}, `${exact(event.time)}, ${who}`));
 }

@@ -161,6 +161,13 @@ export function booking(show) {
     return wrong.length > 0;
   }
 
+  const email = form.querySelector("#invitee-email"), unreachable = form.querySelector("#unreachable");
+  /** Warn before booking where no confirmation can be emailed: letters before the @ that SES does not take. */
+  function warn() {
+    unreachable?.toggleAttribute("hidden", !/^[^@]*[^\x00-\x7f]/.test(/** @type {HTMLInputElement} */ (email).value.trim()));
+  }
+  email?.addEventListener("input", warn);
+
   let sending = false;
 
   form.addEventListener("submit", async (event) => {
@@ -200,6 +207,7 @@ export function booking(show) {
   });
 
   begin();
+  warn();
 
   /** Where to begin: at what was wrong, at what an earlier page of this tab had come to, or at the start. */
   function begin() {

@@ -1,0 +1,85 @@
+"""How many emails the system sends to one address, for one purpose, on one UTC day (P15)."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterator
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.emails import normalise_email
+from chalicelib.domain.mails import Addressee, MailId
+from chalicelib.domain.tokens import Keyring
+
+IN_DIGEST: Final = "in-digest"
+_SHORT: Final = 8  # characters of a counted email's id: 48 bits
+
+
+class Purpose(StrEnum):
+    """What a budget is for. Using up one never touches another."""
+
+    BOOKING_TO_INVITEE = "booking-to-invitee"
+    BOOKING_TO_HOST = "booking-to-host"
+    LINK_TO_RECIPIENT = "link-to-recipient"
+    DIGEST_TO_HOST = "digest-to-host"
+    BOOKINGS_OF_LINK = "bookings-of-link"
+
+
+class MailLimits(msgspec.Struct, frozen=True):
+    """The most emails per UTC day: to one invitee's, host's or recipient's address, and to all invitees of one link.
+
+    `digest` is for one address, which may be several hosts'. `wait_seconds` is how long the news of a move or a
+    cancellation waits for later news of the same booking.
+    """
+
+    invitee: int = 20
+    host: int = 50
+    recipient: int = 20
+    link: int = 100
+    digest: int = 10
+    wait_seconds: int = 60
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """What one email counts against. `subject` is a compared address or a link's id; `reason` says it is used up."""
+
+    purpose: Purpose
+    subject: str
+    limit: int
+    reason: str = "address-budget-used"
+
+
+def budgets_of(addressee: Addressee, to: str, link_id: str, limits: MailLimits) -> Iterator[Budget]:
+    """Yield the budgets that an email counts against, in this order.
+
+    The link's first: a flood of bookings by one link must not use up the budgets of the addresses it names.
+    Addresses that differ by case, or by the spelling of their domain, are one. A part behind `+` makes another:
+    only the mailbox's own server knows whether it is the same person's.
+    """
+    if addressee is Addressee.INVITEE:
+        yield Budget(
+            purpose=Purpose.BOOKINGS_OF_LINK, subject=link_id, limit=limits.link, reason="link-budget-used"
+        )
+    purpose, limit = {
+        Addressee.INVITEE: (Purpose.BOOKING_TO_INVITEE, limits.invitee),
+        Addressee.HOST: (Purpose.BOOKING_TO_HOST, limits.host),
+        Addressee.RECIPIENT: (Purpose.LINK_TO_RECIPIENT, limits.recipient),
+        Addressee.DIGEST: (Purpose.DIGEST_TO_HOST, limits.digest),
+    }[addressee]
+    yield Budget(purpose=purpose, subject=normalise_email(to), limit=limit)
+
+
+def budget_id(ring: Keyring, budget: Budget, day: date) -> str:
+    """Return the id under which a budget is kept: keyed, so that the table names no address (P7)."""
+    message = f"mail-budget\x00{budget.purpose}\x00{budget.subject}\x00{day.isoformat()}"
+    digest = hmac.new(ring.keys[ring.current], message.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest[:18]).decode()
+
+
+def counted_as(mail_id: MailId) -> str:
+    """Return the short form in which a budget lists an email, so that the same one is counted once."""
+    digest = hashlib.sha256(f"{mail_id.event_id}\x00{mail_id.addressee}".encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode()[:_SHORT]

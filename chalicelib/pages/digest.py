@@ -1,0 +1,43 @@
+"""The email with what happened beyond a host's budget of a day (P15)."""
+
+from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.text import name_for_mail, one_line
+from chalicelib.pages import times
+from chalicelib.pages.calendars import calendar_of_all, hosts_title
+from chalicelib.pages.languages import Words, words
+from chalicelib.pages.mail import HOST_LANGUAGE, PRODUCT, hello, moment
+from chalicelib.pages.mail_body import Attached, Body, Correspondents, Envelope, Row, written
+from chalicelib.service.send_digest import DigestNews
+
+
+def digest_mail(news: DigestNews, envelope: Envelope, console: str) -> bytes:
+    """Return a digest: each booking once as it stands now, and a calendar file; `console` is the hosts' page."""
+    say, host = words(HOST_LANGUAGE), news.host
+    day = times.day_words(news.digest.digest_id.day, say)
+    body = Body(
+        before=[hello(one_line(host.settings.name), say), say("mails.digest", day=day)],
+        rows=[_row(booking, host.settings.time_zone, say) for booking in news.bookings],
+        button=Row(say("mails.host.manage"), say("mails.host.manage"), console),
+        after=[
+            *([say("mails.digest.more")] if news.more else []),
+            *([say("mails.digest.calendar")] if news.bookings else []),
+        ],
+        footer=say("mails.footer-nobody"),
+    )
+    entries = [(booking, _title(booking, say), "") for booking in news.bookings]
+    attached = (
+        Attached(calendar=calendar_of_all(entries, now=envelope.now, say=say)) if news.bookings else None
+    )
+    who = Correspondents(PRODUCT, host.settings.name, None)
+    subject = say("mails.digest.subject", day=day)
+    return written(subject, body, news.draft.mail_id, envelope, say, who, attached)
+
+
+def _row(booking: Booking, zone: str, say: Words) -> Row:
+    cancelled = booking.status is BookingStatus.CANCELLED
+    label = say("mails.digest.cancelled" if cancelled else "mails.digest.confirmed")
+    return Row(f"{label}, {moment(booking, zone, say)}", _title(booking, say), typed=True)
+
+
+def _title(booking: Booking, say: Words) -> str:
+    return hosts_title(booking, name_for_mail(booking.invitee.name) if booking.invitee else "", say)

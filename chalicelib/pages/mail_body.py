@@ -1,0 +1,118 @@
+"""What every mail is made of: paragraphs, rows of facts and a button, as plain text and as HTML that say the same."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from chalicelib.domain.mails import MailId
+from chalicelib.pages.languages import Words
+from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
+from chalicelib.pages.render import render
+from chalicelib.pages.typed import quoted, typed_row
+
+
+class Envelope(NamedTuple):
+    """Where a mail comes from and goes to, ASCII addresses both, and when it is written."""
+
+    sender: str
+    to: str
+    now: datetime
+
+
+class Row(NamedTuple):
+    """A fact and its label. `typed` marks what somebody typed: it can't be taken for another row."""
+
+    label: str
+    value: str
+    href: str | None = None
+    typed: bool = False
+
+
+class Body(NamedTuple):
+    """What a mail says, from top to bottom. `quoted` is the host's own words."""
+
+    before: Sequence[str]
+    rows: Sequence[Row] = ()
+    quoted: str = ""
+    button: Row | None = None
+    after: Sequence[str] = ()
+    footer: str = ""
+
+
+class Correspondents(NamedTuple):
+    """The names beside the addresses, and who gets the answers."""
+
+    sender_name: str
+    to_name: str
+    reply_to: Mailbox | None
+
+
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """A calendar that comes with a mail: an invitation with a METHOD, or a file for the reader to open."""
+
+    calendar: str
+    method: str | None = None
+
+
+def written(
+    subject: str,
+    body: Body,
+    mail_id: MailId,
+    envelope: Envelope,
+    say: Words,
+    who: Correspondents,
+    attached: Attached | None = None,
+) -> bytes:
+    """Return a mail ready to be sent."""
+    html = render(
+        "mail/mail.html",
+        language=say.language,
+        subject=subject,
+        before=body.before,
+        rows=body.rows,
+        quoted=body.quoted.splitlines(),
+        button=body.button,
+        after=body.after,
+        footer=body.footer,
+    )
+    mail = Mail(
+        subject=subject,
+        text=_text(body, say),
+        html=html,
+        calendar=attached.calendar if attached else None,
+        method=attached.method if attached else None,
+    )
+    heading = Heading(
+        sender=Mailbox(who.sender_name, envelope.sender),
+        to=Mailbox(who.to_name, envelope.to),
+        reply_to=who.reply_to,
+        date=envelope.now,
+        message_id=f"{mail_id.event_id}.{mail_id.addressee}@{envelope.sender.rpartition('@')[2]}",
+        language=say.language,
+    )
+    return mail_bytes(mail, heading)
+
+
+def rows_text(rows: Sequence[Row], say: Words) -> str:
+    """Return rows as plain text, each from its own line."""
+    return "\n".join(
+        typed_row(row.label, row.value, say)
+        if row.typed
+        else say("mails.row", label=row.label, value=row.value)
+        for row in rows
+    )
+
+
+def _text(body: Body, say: Words) -> str:
+    button = body.button
+    paragraphs = [
+        *body.before,
+        quoted(body.quoted) if body.quoted else "",
+        rows_text(body.rows, say),
+        say("mails.row", label=button.label, value=button.href) if button else "",
+        *body.after,
+        "-- \n" + body.footer,
+    ]
+    return "\n\n".join(filter(None, paragraphs)) + "\n"

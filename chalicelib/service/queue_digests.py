@@ -1,0 +1,43 @@
+"""Queue the digests whose day is over: what a host was not emailed one by one (P15)."""
+
+import logging
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.errors import QueueUnavailableError
+from chalicelib.domain.mail_digests import DigestMessage
+from chalicelib.service.ports import World
+
+PAGE: Final = 100
+TIME: Final = timedelta(seconds=10)  # of a function that has other work each minute
+AGAIN: Final = timedelta(hours=1)  # a queue that lost the message, or is behind
+
+log = logging.getLogger(__name__)
+
+
+def queue_due_digests(world: World) -> int:
+    """Put every due digest on the mail queue, for at most 10 s; return how many.
+
+    Each is first set to be looked after again in an hour, on the condition that nobody else did, until it was sent:
+    so it is never lost, and the queue is not filled with the same message. Where email is off nothing is queued.
+    """
+    if world.mail_queue is None:
+        return 0
+    give_up = world.now() + TIME
+    queued = 0
+    for digest_id in world.store.mail_digests.due(world.now(), PAGE):
+        now = world.now()
+        if now > give_up:
+            break
+        if not world.store.mail_digests.put_off(digest_id, now + AGAIN, now=now):
+            continue
+        message = DigestMessage(host_id=digest_id.host_id, day=digest_id.day)
+        try:
+            world.mail_queue.send(msgspec.json.encode({"digest": message}).decode())
+        except QueueUnavailableError:
+            log.warning("digest of %s waits an hour more: the queue is unavailable", digest_id.host_id)
+            continue
+        queued += 1
+    return queued

@@ -1,0 +1,54 @@
+"""Email a host what happened beyond the day's budget, once (P15)."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from chalicelib.domain.bookings import Booking
+from chalicelib.domain.hosts import Host
+from chalicelib.domain.mail_digests import Digest, DigestId
+from chalicelib.service.ports import Mailer, World
+from chalicelib.service.send_mail import Draft, send_once
+
+
+class DigestNews(msgspec.Struct, frozen=True, kw_only=True):
+    """What a digest is written from: the bookings as they stand now, by start. `more` says that there were others."""
+
+    draft: Draft
+    digest: Digest
+    host: Host
+    bookings: tuple[Booking, ...]
+
+    @property
+    def more(self) -> bool:
+        """Whether there is more than is listed: beyond what a digest keeps, or deleted since."""
+        return self.digest.more or len(self.bookings) < len(self.digest.booking_ids)
+
+
+WriteDigest = Callable[[DigestNews, str], bytes]
+"""Writes the email to an ASCII address."""
+
+
+def send_digest(world: World, mailer: Mailer, digest_id: DigestId, write: WriteDigest) -> None:
+    """Send a digest unless it was sent. Raises what `send_once` does: then it is to be tried again.
+
+    Nothing is added once it is closed: what comes later is in the next day's.
+    """
+    digest = world.store.mail_digests.close(digest_id, now=world.now())
+    if digest is None:
+        return
+    host = world.store.hosts.read(digest_id.host_id)
+    if host is not None:
+        found = world.store.bookings.read_many(digest.booking_ids)
+        bookings = tuple(sorted(found, key=lambda booking: booking.start))
+        draft = Draft(
+            mail_id=digest_id.mail_id,
+            link_id="",
+            host_id=digest_id.host_id,
+            event_type_id="",
+            booking_id=None,
+            to=host.settings.email,
+        )
+        news = DigestNews(draft=draft, digest=digest, host=host, bookings=bookings)
+        send_once(world, mailer, draft, lambda to: write(news, to))
+    world.store.mail_digests.end(digest_id)

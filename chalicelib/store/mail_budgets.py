@@ -1,0 +1,45 @@
+"""Budgets of emails in the table: which emails were counted against each, never more than its limit (P15)."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from pynamodb.expressions.condition import size
+from pynamodb.expressions.operand import Path
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.mail_budgets import counted_as
+from chalicelib.domain.mails import MAILER, MailId
+from chalicelib.store.causes import named
+from chalicelib.store.faults import ConditionRefused
+from chalicelib.store.items import MailBudgetItem, mail_budget_key, purge_seconds
+from chalicelib.store.table import Table
+
+_KEPT: Final = timedelta(days=2)  # the day itself, and a day for clocks that differ
+
+
+class MailBudgets:
+    """Writes of budgets."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def take(self, budget: str, mail_id: MailId, limit: int, *, now: datetime) -> bool:
+        """Count an email against a budget, and return whether it is within it.
+
+        The item lists what it counted, so that an email counts once, however often it is tried (P6).
+        """
+        if limit < 1:
+            return False
+        mail, mails = counted_as(mail_id), MailBudgetItem.mails
+        count = size(Path("mails"))  # type: ignore[no-untyped-call]
+        room = mails.does_not_exist() | (count < limit) | mails.contains(mail)
+        actions = [
+            mails.add({mail}),
+            Path("purgeAt").set(purge_seconds(now, _KEPT)),
+            *named(Cause(MAILER, mail_id.event_id)),
+        ]
+        try:
+            self._table.update(mail_budget_key(budget), actions, room)
+        except ConditionRefused:
+            return False
+        return True

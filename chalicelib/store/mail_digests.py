@@ -1,0 +1,116 @@
+"""Digests in the table: what happened beyond a host's budget, found through the due index when its day is over."""
+
+from datetime import date, datetime
+from typing import Final
+
+from pynamodb.expressions.condition import Condition, size
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import to_millis
+from chalicelib.domain.errors import ContendedError
+from chalicelib.domain.mail_digests import MOST_BOOKINGS, Digest, DigestId
+from chalicelib.domain.mails import MAILER
+from chalicelib.store.causes import named
+from chalicelib.store.faults import ConditionRefused
+from chalicelib.store.items import DUE, MailDigestItem, list_sort, mail_digest_key, purge_seconds
+from chalicelib.store.retention import Retention
+from chalicelib.store.table import EXISTS, Table
+
+_PARTITION: Final = "DIGEST"
+_TRIES: Final = 3  # a day, the next one, and one for a clock that is behind
+_DUE: Final = Path("dueSort")
+_CLOSED: Final = Path("closedAt")
+
+
+class MailDigests:
+    """Reads and writes of digests."""
+
+    def __init__(self, table: Table, retention: Retention) -> None:
+        self._table = table
+        self._retention = retention
+
+    def add(self, host_id: str, booking_id: str, event_id: str, *, now: datetime) -> DigestId:
+        """Put a booking into the digest of the day, or of the next where that one is being sent; return which.
+
+        The same again changes nothing. Beyond 200 bookings a digest keeps only that there are more.
+        """
+        digest_id = DigestId(host_id, now.date())
+        for _ in range(_TRIES):
+            if self._added(digest_id, booking_id, event_id):
+                return digest_id
+            digest_id = digest_id.next
+        raise ContendedError
+
+    def due(self, now: datetime, limit: int) -> list[DigestId]:
+        """Return up to `limit` digests whose time has come, the longest due first."""
+        edge = f"{to_millis(now) + 1:014d}"
+        found = self._table.index_page(DUE, _PARTITION, edge > _DUE, limit, newest_first=False)
+        return [_id_of(entry["pk"], entry["sk"]) for entry in found]
+
+    def put_off(self, digest_id: DigestId, until: datetime, *, now: datetime) -> bool:
+        """Have a digest that is due looked after again at an instant; False: somebody else did, or it was sent."""
+        return self._changed(
+            digest_id, [_DUE.set(_sort(digest_id, until))], f"{to_millis(now) + 1:014d}" > _DUE
+        )
+
+    def close(self, digest_id: DigestId, *, now: datetime) -> Digest | None:
+        """Return a digest, to which nothing is added from now on; None where it was sent, or never was."""
+        actions = [_CLOSED.set(_CLOSED | to_millis(now))]
+        try:
+            raw = self._table.update(
+                mail_digest_key(digest_id), [*actions, *_named(digest_id)], _DUE.exists()
+            )
+        except ConditionRefused:
+            return None
+        item = MailDigestItem.from_raw_data(raw)
+        return Digest(
+            digest_id=digest_id, booking_ids=tuple(sorted(item.bookings or ())), more=bool(item.more)
+        )
+
+    def end(self, digest_id: DigestId) -> None:
+        """Keep that a digest was sent: it is due no more."""
+        self._changed(digest_id, [_DUE.remove(), Path("dueShard").remove()], EXISTS)
+
+    def _added(self, digest_id: DigestId, booking_id: str, event_id: str) -> bool:
+        bookings, shard = MailDigestItem.bookings, Path("dueShard")
+        kept = [
+            shard.set(shard | _PARTITION),
+            _DUE.set(_DUE | _sort(digest_id, digest_id.due_at)),
+            Path("purgeAt").set(purge_seconds(digest_id.due_at, self._retention.queued)),
+            *named(Cause(MAILER, event_id)),
+        ]
+        count = size(Path("bookings"))  # type: ignore[no-untyped-call]
+        room = bookings.does_not_exist() | (count < MOST_BOOKINGS) | bookings.contains(booking_id)
+        open_ = _CLOSED.does_not_exist()
+        at = mail_digest_key(digest_id)
+        for actions, condition in (
+            ([bookings.add({booking_id}), *kept], open_ & room),
+            ([Path("more").set(True), *kept], open_),
+        ):
+            try:
+                self._table.update(at, actions, condition)
+            except ConditionRefused:
+                continue
+            return True
+        return False
+
+    def _changed(self, digest_id: DigestId, actions: list[Action], condition: Condition) -> bool:
+        try:
+            self._table.update(mail_digest_key(digest_id), [*actions, *_named(digest_id)], condition)
+        except ConditionRefused:
+            return False
+        return True
+
+
+def _sort(digest_id: DigestId, due_at: datetime) -> str:
+    return list_sort(due_at, digest_id.host_id)
+
+
+def _id_of(pk: str, sk: str) -> DigestId:
+    return DigestId(pk.removeprefix("DIGEST#"), date.fromisoformat(sk.removeprefix("DIGEST#")))
+
+
+def _named(digest_id: DigestId) -> list[Action]:
+    return named(Cause(MAILER, digest_id.mail_id.event_id))
