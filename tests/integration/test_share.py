@@ -123,7 +123,7 @@ def test_the_mail_says_to_whom_and_until_when_in_words_and_zone(host: Caller) ->
         expiresAt="2040-07-01T16:00:00Z",
         notBefore="2040-01-03T08:00:00Z",
         maxUsageCount=3,
-        overrides={"title": "Deep\u2028dive", "durationMinutes": 90},
+        overrides={"title": "Deep  dive", "durationMinutes": 90},
     )
 
     mail = share(host, link)["mail"]

@@ -1,11 +1,21 @@
 """What names, lines, texts and addresses may contain: the table, and what holds of any text."""
 
+import json
+import re
 import unicodedata
 
+import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
+from chalicelib.domain.bookings import Invitee
+from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.emails import is_email
+from chalicelib.domain.event_types import EventSettings, Location, Question
+from chalicelib.domain.hosts import HostSettings
+from chalicelib.domain.links import LinkSettings, Recipient
+from chalicelib.domain.offers import Overrides
+from chalicelib.domain.schedules import Schedule
 from chalicelib.domain.text import (
     MAIL_NAME_COLUMNS,
     MAIL_NAME_WORDS,
@@ -19,6 +29,7 @@ from chalicelib.domain.text import (
     tidy_line,
     tidy_lines,
 )
+from chalicelib.domain.webhooks import WebhookSettings
 
 # Characters that decide something here, so that random texts have them often.
 ODD = (
@@ -149,3 +160,48 @@ def test_an_address_has_nothing_invisible_in_it(one: str) -> None:
     assert not is_email(f"a{one}da@example.com")
     assert not is_email(f"ada@exa{one}mple.com")
     assert is_email("ada@نامه\u200cای.com")  # a domain may have the joiner that its language needs
+
+
+@given(TEXTS, st.booleans())
+def test_a_line_end_in_json_is_one_character_however_it_is_escaped(text: str, by_number: bool) -> None:
+    """JSON, commands and functions are decoded here: CRLF counts once, and a backslash before an r is none."""
+    text = text.encode("utf-8", "ignore").decode() + "\\r\\\\\r\n\\n"
+    raw = json.dumps({"a": text})
+    if by_number:
+        raw = re.sub(r"(\\\\)|\\r", lambda found: found[1] or r"\u000D", raw)
+    assert decode_json(raw, dict[str, str]) == {"a": line_ends(text)}
+    assert decode_json(raw.encode(), dict[str, str]) == {"a": line_ends(text)}
+    nested = decode_json(json.dumps({"a": raw}), dict[str, str])["a"]  # a message within a message
+    assert decode_json(nested, dict[str, str]) == {"a": line_ends(text)}
+
+
+HIDING = " \ufeffA\u202edae\u0301\u200b "
+
+
+@pytest.mark.parametrize(
+    ("struct", "names"),
+    [
+        (
+            HostSettings(name=HIDING, email="a@b.example\u200b", time_zone="UTC", public_name=HIDING),
+            ("name", "public_name"),
+        ),
+        (Invitee(HIDING, "a@b.example\u200b"), ("name",)),
+        (Recipient(HIDING, " a@b.example\ufeff"), ("name",)),
+        (LinkSettings(label=HIDING), ("label",)),
+        (Overrides(title=HIDING), ("title",)),
+        (EventSettings(title=HIDING, duration_minutes=30, schedule=Schedule("UTC")), ("title",)),
+        (Location("custom", HIDING), ("detail",)),
+        (Question("q", HIDING), ("label",)),
+        (WebhookSettings(url="https://x.example", description=HIDING), ("description",)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_door_a_text_comes_by_it_is_tidied(struct: msgspec.Struct, names: tuple[str, ...]) -> None:
+    """The struct does it when it is made, changed or read from the table, so that no door can forget it."""
+    changed = msgspec.structs.replace(struct, **dict.fromkeys(names, HIDING))
+    read = msgspec.json.decode(
+        msgspec.json.encode(struct).replace("Adaé".encode(), HIDING.encode()), type=type(struct)
+    )
+    for one in (struct, changed, read):
+        assert {getattr(one, name) for name in names} == {"Adaé"}
+        assert getattr(one, "email", "a@b.example") == "a@b.example"
