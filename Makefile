@@ -75,6 +75,10 @@ schemas: $(INSTALLED) ## write docs/schemas/events from the code
 crawlers: $(INSTALLED) ## write chalicelib/domain/crawlers.py from the pinned list of crawlers
 	@$(PY) -m infra.crawlers
 
+.PHONY: zone-rules
+zone-rules: $(INSTALLED) ## write chalicelib/pages/zone_rules.json from the pinned tzdata, after a new one
+	@$(PY) -m infra.zone_rules
+
 package: $(INSTALLED) ## make the zip and the template for AWS: STAGE=… [ARCHITECTURE=arm64|x86_64]
 	@$(PY) -m infra.package --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"
 

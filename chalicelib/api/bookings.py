@@ -2,11 +2,13 @@
 
 from enum import StrEnum
 
+import msgspec
+
 from chalicelib import bootstrap
 from chalicelib.api.answers import BookingAnswer, BookingsAnswer, booking_answer
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
-from chalicelib.api.instants import instant, when
+from chalicelib.api.instants import asked_range, asked_zone, has_date, instant
 from chalicelib.api.schemas import RescheduleBody
 from chalicelib.api.team import PAGING, base_url, one_of, page_limit, team_door
 from chalicelib.domain.bookings import Booking, BookingStatus
@@ -15,7 +17,7 @@ from chalicelib.domain.listings import BookingFilter
 from chalicelib.service.cancel_booking import cancel_booking
 from chalicelib.service.erase_person import erase_person
 from chalicelib.service.find_booking import FindBooking, hosts_booking
-from chalicelib.service.list_bookings import BookingsRequest, list_bookings
+from chalicelib.service.list_bookings import BookingsRequest, list_bookings, zone_of_dates
 from chalicelib.service.move_booking import move_booking
 
 bookings = team_door(__name__)
@@ -31,12 +33,16 @@ class _Order(StrEnum):
 @bookings.on(
     "GET",
     "/v1/bookings",
-    query=("hostId", "linkId", "from", "to", "eventTypeId", "status", "order", *PAGING),
+    query=("hostId", "linkId", "from", "to", "timeZone", "eventTypeId", "status", "order", *PAGING),
     answer=BookingsAnswer,
 )
 def get_bookings(call: Call) -> Reply:
-    """List bookings: `?linkId=`, or those that start in `?from=&to=`; earliest first, or `?order=desc`."""
+    """List bookings: `?linkId=`, or those that start in `?from=&to=`; earliest first, or `?order=desc`.
+
+    Dates are those of `timeZone`, by default the host's zone.
+    """
     query = call.query()
+    zone = asked_zone(query)
     if "linkId" in query and ("from" in query or "to" in query):
         raise InvalidValueError([FieldFault("/linkId", "can't be given together with from or to")])
     where = BookingFilter(
@@ -44,9 +50,11 @@ def get_bookings(call: Call) -> Reply:
         link_id=query.get("linkId"),
         event_type_id=query.get("eventTypeId"),
         status=one_of(query, "status", BookingStatus),
-        start=when(query["from"], "from") if "from" in query else None,
-        end=when(query["to"], "to") if "to" in query else None,
     )
+    if zone is None and has_date(query):
+        zone = zone_of_dates(bootstrap.world(), call.caller, where)
+    start, end = asked_range(query, zone or "UTC")
+    where = msgspec.structs.replace(where, start=start, end=end)
     request = BookingsRequest(
         where=where,
         cursor=query.get("cursor"),

@@ -42,12 +42,16 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {"type": "string", "enum": ["true", "false"]},
     ),
     "from": (
-        "The earliest start (of a delivery: its event's time), an RFC 3339 instant or a date (its first moment UTC).",
+        "The earliest start (of a delivery: its event's time), an RFC 3339 instant or a date (see `timeZone`).",
         _INSTANT,
     ),
     "to": (
         "The start (or event's time) that is too late, an instant or a date; for slots at most 62 days after `from`.",
         _INSTANT,
+    ),
+    "timeZone": (
+        "The IANA zone whose dates `from` and `to` are; by default for slots the schedule's, else the host's.",
+        _TEXT,
     ),
     "limit": (
         f"Rows a page, {LEAST_PAGE} to {MOST_PAGE} ({DEFAULT_PAGE}); a CSV export has its own limits.",
@@ -228,8 +232,8 @@ FIELDS: Final[dict[str, str]] = {
     "bookingWindowDays": "How many days ahead may be booked, counted in the schedule's zone, 1 to 730.",
     "batchId": "What the links made together are listed by; it may be logged.",
     "bookings": "The page's bookings.",
-    "bufferAfterMinutes": "Minutes kept free after each booking, a multiple of 5.",
-    "bufferBeforeMinutes": "Minutes kept free before each booking, a multiple of 5.",
+    "bufferAfterMinutes": "Minutes kept free after each booking, a multiple of 5; the next one adds its own.",
+    "bufferBeforeMinutes": "Minutes kept free before each booking, a multiple of 5; the one before adds its own.",
     "cancelledAt": "When it was cancelled, or null.",
     "correlationId": "The id of the request that did it.",
     "count": f"How many links alike to make, 1 to {MOST_LINKS_A_CALL}; not together with `items`.",

@@ -1,6 +1,7 @@
 """Times as requests give them: RFC 3339 instants and dates, in years that can be reckoned with."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Final
 
@@ -8,6 +9,7 @@ import msgspec
 
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
+from chalicelib.domain.zones import is_zone, load_zone, wall_to_utc
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A JSON string with a zone offset; one without is not of the documented form."""
@@ -29,11 +31,41 @@ def instant(value: datetime, pointer: str) -> datetime:
     return found
 
 
-def when(text: str, name: str) -> datetime:
-    """Return a query parameter's instant, or date as its first moment UTC. Raises as `instant`, or 400."""
-    day = date_of(text)
-    if day is not None:
-        return datetime.combine(day, time(0), UTC)
+def asked_zone(query: Mapping[str, str]) -> str | None:
+    """Return the zone that `?timeZone=` names for a request's dates. Raises `InvalidValueError` for an unknown one."""
+    zone = query.get("timeZone")
+    if zone is not None and not is_zone(zone):
+        raise InvalidValueError([FieldFault("/timeZone", "is not an IANA time zone")])
+    return zone
+
+
+def has_date(query: Mapping[str, str]) -> bool:
+    """Return whether `from` or `to` is a date, which a zone makes an instant of."""
+    return any(_DATE.fullmatch(query.get(name, "")) for name in ("from", "to"))
+
+
+def asked_range(query: Mapping[str, str], zone: str) -> tuple[datetime | None, datetime | None]:
+    """Return `?from=` and `?to=`; dates are the zone's, and each begins with its first moment there.
+
+    Raises `InvalidRequestError` for what is neither an instant nor a date, `InvalidValueError` for years that are not
+    reckoned with.
+    """
+    start = when(query["from"], "from", zone) if "from" in query else None
+    end = when(query["to"], "to", zone) if "to" in query else None
+    return start, end
+
+
+def when(text: str, name: str, zone: str) -> datetime:
+    """Return a query parameter's instant, or date as its first moment in a zone. Raises as `asked_range`."""
+    if _DATE.fullmatch(text):
+        day = date_of(text)
+        if day is not None:
+            return max(_FIRST, wall_to_utc(day, time(0), load_zone(zone)))
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            raise InvalidRequestError([FieldFault(f"/{name}", "is a date that does not exist")]) from None
+        raise InvalidValueError([FieldFault(f"/{name}", "must be in the years 2000 to 2199")])
     try:
         # A plus sign that was not encoded arrives as a space.
         found = msgspec.convert(text.replace(" ", "+"), type=Instant)

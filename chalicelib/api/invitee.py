@@ -20,7 +20,7 @@ from chalicelib.api.answers import (
 from chalicelib.api.call import FORM, JSON, KEY_FIELD, Call, is_idempotency_key
 from chalicelib.api.dead_links import show_link_error
 from chalicelib.api.door import Reply, json_reply
-from chalicelib.api.instants import DEFAULT_RANGE, Instant, instant, when
+from chalicelib.api.instants import DEFAULT_RANGE, Instant, asked_range, asked_zone, instant
 from chalicelib.api.invitee_door import (
     embedded,
     field_errors,
@@ -84,14 +84,19 @@ def get_link_page(call: Call) -> Reply:
         noting.join()
 
 
-@invitee.on("GET HEAD", "/s/{token}/slots", query=("from", "to"), answer=SlotsAnswer)
+@invitee.on("GET HEAD", "/s/{token}/slots", query=("from", "to", "timeZone"), answer=SlotsAnswer)
 def get_slots(call: Call) -> Reply:
-    """List the slots on offer between two instants or dates; by default the next 30 days."""
+    """List the slots on offer between two instants or dates; by default the next 30 days.
+
+    Dates are those of `timeZone`, by default the schedule's zone.
+    """
     query = call.query()
+    zone = asked_zone(query)
     world = bootstrap.world()
     opened = open_link(world, call.path("token"))
-    start = when(query["from"], "from") if "from" in query else opened.now
-    end = when(query["to"], "to") if "to" in query else start + DEFAULT_RANGE
+    start, end = asked_range(query, zone or opened.offer.schedule.time_zone)
+    start = start or opened.now
+    end = end or start + DEFAULT_RANGE
     return json_reply(200, slots_answer(slots_of(world, opened, start, end), start, end))
 
 
@@ -238,6 +243,7 @@ def _offer_reply(
         locations=offer.locations,
         host_name=opened.host.public_name,
         zone=shown.zone,
+        unknown_zone=shown.unknown_zone,
         zones=shown.zones,
         zones_page=shown.zones_page,
         days=shown.days,

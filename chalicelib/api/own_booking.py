@@ -9,7 +9,7 @@ from chalicelib import bootstrap
 from chalicelib.api.answers import BookingAnswer, SlotsAnswer, booking_answer, slots_answer
 from chalicelib.api.call import FORM, JSON, Call
 from chalicelib.api.door import Reply, json_reply
-from chalicelib.api.instants import DEFAULT_RANGE, Instant, instant, when
+from chalicelib.api.instants import DEFAULT_RANGE, Instant, asked_range, asked_zone, instant
 from chalicelib.api.invitee_door import (
     embedded,
     field_errors,
@@ -88,13 +88,18 @@ def get_invite(call: Call) -> Reply:
     return Reply(200, text, headers)
 
 
-@own_booking.on("GET HEAD", "/b/{bookingToken}/slots", query=("from", "to"), answer=SlotsAnswer)
+@own_booking.on("GET HEAD", "/b/{bookingToken}/slots", query=("from", "to", "timeZone"), answer=SlotsAnswer)
 def get_slots(call: Call) -> Reply:
-    """List the slots that the booking may move to between two instants or dates; by default the next 30 days."""
+    """List the slots that the booking may move to between two instants or dates; by default the next 30 days.
+
+    Dates are those of `timeZone`, by default the schedule's zone.
+    """
     query = call.query()
+    zone = asked_zone(query)
     movable = movable_booking(bootstrap.world(), _find(call))
-    start = when(query["from"], "from") if "from" in query else movable.now
-    end = when(query["to"], "to") if "to" in query else start + DEFAULT_RANGE
+    start, end = asked_range(query, zone or movable.offer.schedule.time_zone)
+    start = start or movable.now
+    end = end or start + DEFAULT_RANGE
     slots = slots_to_move_to(bootstrap.world(), movable, start, end)
     return json_reply(200, slots_answer(slots, start, end))
 
@@ -225,6 +230,7 @@ def _move_reply(
         duration_minutes=offer.duration_minutes,
         host_name=movable.host.public_name,
         zone=shown.zone,
+        unknown_zone=shown.unknown_zone,
         zones=shown.zones,
         zones_page=shown.zones_page,
         days=shown.days,

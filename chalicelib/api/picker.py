@@ -1,6 +1,7 @@
 """Which slots a page lists: in which zone, from which date or hour on, and the way to those before and after."""
 
 import datetime as dt
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import groupby
@@ -17,8 +18,10 @@ from chalicelib.domain.zones import is_zone, load_zone, wall_to_utc, zone_names
 from chalicelib.pages.picker import KnownStarts, OfferedDay, offered_days
 
 DAYS_A_PAGE: Final = 7
-MOST_STARTS: Final = 80  # 8 KB of the 60 that a first load may have
+MOST_STARTS: Final = 70  # 7 KB of the 60 that a first load may have
 SEARCHED_DAYS: Final = 35  # how far a page looks for its days; beyond it there is a link to go on
+
+_ZONE_LIKE: Final = re.compile(r"[A-Za-z0-9_+/:-]{0,40}")  # no more of a URL is repeated on a page
 
 FindSlots = Callable[[datetime, datetime], Iterable[Slot]]
 
@@ -37,6 +40,7 @@ class Shown(msgspec.Struct, frozen=True):
     zones: Collection[str]
     earlier: str | None
     later: str | None
+    unknown_zone: str | None = None  # what was asked for in the URL
 
 
 class _Piece(msgspec.Struct, frozen=True):
@@ -98,8 +102,12 @@ def shown_dates(
     start_here = f"{path}?{urlencode(query)}" if query else path
     here = to(after[passed] if passed else first if first > today else None) or start_here
     wrong = bool(fields.get("timeZone")) and not is_zone(wanted)
+    asked_for = _ZONE_LIKE.match(wanted)
     return Shown(
         zone=zone,
+        unknown_zone=(asked_for[0] or "?")
+        if asked_for and wanted and not is_zone(wanted) and not wrong
+        else None,
         days=offered_days([start for piece in listed for start in piece.starts], zone),
         known=KnownStarts(
             starts=[start for start in starts if start >= begin],

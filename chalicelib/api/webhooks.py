@@ -14,7 +14,7 @@ from chalicelib.api.answers import (
 )
 from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
-from chalicelib.api.instants import instant, when
+from chalicelib.api.instants import asked_range, asked_zone, has_date, instant
 from chalicelib.api.schemas import ReplayBody, RotateBody, WebhookBody, WebhookChanges
 from chalicelib.api.team import PAGING, one_of, page_limit, team_door
 from chalicelib.domain.deliveries import DeliveryStatus
@@ -35,6 +35,7 @@ from chalicelib.service.webhook_deliveries import (
     replay_one,
     replay_range,
     send_test,
+    zone_of_deliveries,
 )
 
 webhooks = team_door(__name__)
@@ -102,16 +103,23 @@ def post_test(call: Call) -> Reply:
 @webhooks.on(
     "GET",
     "/v1/webhooks/{webhookId}/deliveries",
-    query=("status", "from", "to", *PAGING),
+    query=("status", "from", "to", "timeZone", *PAGING),
     answer=DeliveriesAnswer,
 )
 def get_deliveries(call: Call) -> Reply:
-    """List a webhook's deliveries of the last 30 days, by their events' time, newest first."""
+    """List a webhook's deliveries of the last 30 days, by their events' time, newest first.
+
+    Dates are those of `timeZone`, by default the host's zone.
+    """
     query = call.query()
+    zone = asked_zone(query)
+    if zone is None and has_date(query):
+        zone = zone_of_deliveries(bootstrap.world(), call.caller, call.path("webhookId"))
+    since, until = asked_range(query, zone or "UTC")
     where = DeliveryRange(
         status=one_of(query, "status", DeliveryStatus),
-        since=when(query["from"], "from") if "from" in query else None,
-        until=when(query["to"], "to") if "to" in query else None,
+        since=since,
+        until=until,
         cursor=query.get("cursor"),
     )
     page = list_deliveries(bootstrap.world(), call.caller, call.path("webhookId"), where, page_limit(query))

@@ -25,6 +25,10 @@ _GAPS: Final = re.compile(rb" ?([{};:,]) ")  # in styles; " :" of a selector has
 
 _ENDS: Final = re.compile(rb" ?(?<!css\")([{};,])\n(?!@import)")  # in styles; an import keeps its line
 
+# In scripts: a text, or a sign that needs no space around it. Not + and -, which two of could become another sign.
+_SIGNS: Final = re.compile(rb'("(?:[^"\\\n]|\\.)*")| ?(=>|[=!]==?|<=|>=|&&|\|\||\?\?|[-+]=|[=<>?:{}(),;]) ?')
+_TEXTS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
+
 # `// …`, `/** … */` and `/* … */` on lines of their own; `/** @type {…} */ ` anywhere.
 _COMMENT: Final = re.compile(rb"(?m)^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)$")
 # `// …` behind code; with a quote in it, it could as well be the end of a text, and stays.
@@ -68,14 +72,47 @@ def _assets() -> Mapping[str, tuple[str, bytes]]:
 def bare(content: bytes, suffix: str) -> bytes:
     """Return a file as it is served: without indentation, blank lines and comments.
 
-    No more than that, so that what a browser runs is what is read here, name by name and line by line; in styles the
-    spaces around signs go too, the ends of lines after them, and what ends a block's last rule. A file may have no text
-    or pattern over several lines, and styles none with such a sign and a space after it.
+    No more than that, so that what a browser runs is what is read here, name by name: the spaces around signs go too,
+    the ends of lines after them, and in styles what ends a block's last rule. A file may have no text or pattern over
+    several lines, and styles none with such a sign and a space after it.
     """
     content = _COMMENT.sub(b"", content)
     content = _TYPE.sub(b"", _ASIDE.sub(b"", content)) if suffix == ".js" else _GAPS.sub(rb"\1", content)
     lines = b"\n".join(line.strip() for line in content.splitlines() if line.strip()) + b"\n"
-    return lines if suffix == ".js" else _ENDS.sub(rb"\1", lines).replace(b";}", b"}")
+    if suffix == ".js":
+        return _joined([_tight(line) for line in lines.splitlines()])
+    return _ENDS.sub(rb"\1", lines).replace(b";}", b"}")
+
+
+def _tight(line: bytes) -> bytes:
+    """Return a script's line without the spaces around signs; as it is if it may hold a pattern or templates in one."""
+    code = _TEXTS.sub(b"", line)
+    if line.startswith(b"import ") or b"'" in code or line.count(b"`") not in {0, 2} or code.count(b"`") % 2:
+        return line
+    parts = line.split(b"`")  # of code, a template, and code again
+    if any(b"/" in _TEXTS.sub(b"", part) for part in parts[::2]):
+        return line
+    parts[::2] = [_SIGNS.sub(lambda found: found[1] or found[2], part) for part in parts[::2]]
+    return b"`".join(parts)
+
+
+def _joined(lines: Sequence[bytes]) -> bytes:
+    """Return a script's lines, without the ends that a sign makes needless: not a comment's, nor around an import.
+
+    Every statement here ends in a semicolon or a brace, so no end of a line stands for one.
+    """
+    whole = bytearray()
+    for line in lines:
+        module = line.startswith((b"import ", b"export "))
+        if module and whole and not whole.endswith(b"\n"):
+            whole += b"\n"
+        needless = (
+            line.endswith((b"{", b"}", b";", b",", b"("))
+            and b"//" not in line
+            and not line.startswith(b"import ")
+        )
+        whole += line if needless else line + b"\n"
+    return bytes(whole)
 
 
 def hash_names(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:

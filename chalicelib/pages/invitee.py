@@ -1,7 +1,7 @@
 """The pages of `/s/{token}`: what a link offers, why it is dead, and what went wrong; each with its view."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 import msgspec
@@ -11,12 +11,15 @@ from chalicelib.pages.languages import Words
 from chalicelib.pages.picker import PickerPage, picker_context
 from chalicelib.pages.places import place_before
 from chalicelib.pages.render import moment_html, render
+from chalicelib.pages.zone_rules import all_zones
 
 DeadReason = Literal[
     "used", "expired", "revoked", "deleted", "not-open", "not-found", "unavailable", "too-many"
 ]
 
 _FEW_OPTIONS: Final = 5  # so many options are quicker to read as radios than as a list
+
+_RULES_REACH: Final = timedelta(days=400)
 
 _DEAD_FOR_GOOD: Final = frozenset({"used", "expired", "revoked", "deleted"})
 _PROBLEMS: Final[Mapping[int, str]] = {
@@ -97,7 +100,8 @@ class ProblemPage(msgspec.Struct, frozen=True, kw_only=True):
 def offer_page(view: OfferPage, say: Words) -> str:
     """Return the booking page."""
     places = [place_before(location, say) for location in view.locations]
-    context = picker_context(view, say, places=[place.words for place in places])
+    soon = [view.expires_at] if view.expires_at and _is_soon(view) else []
+    context = picker_context(view, say, soon, places=[place.words for place in places])
     return render(
         "offer.html",
         **context,
@@ -112,9 +116,11 @@ def dead_page(view: DeadPage, say: Words) -> str:
     """Return the page of a link that can't be used. It says nothing about the host or the event."""
     key = f"pages.dead.{view.reason}"
     sentence: str
+    zone_rules = ""
     if view.reason == "not-open" and view.opens_at is not None:
         sentence = say.html(f"{key}.opens", when=moment_html(view.opens_at, view.zone, say))
         next_step = say(f"{key}.then")
+        zone_rules = all_zones(view.opens_at, view.opens_at)
     else:
         sentence, next_step = say(f"{key}.why"), say(f"{key}.next")
     return render(
@@ -126,6 +132,7 @@ def dead_page(view: DeadPage, say: Words) -> str:
         sentence=sentence,
         next_step=next_step,
         ask=view.ask,
+        zone_rules=zone_rules,
     )
 
 
@@ -162,12 +169,18 @@ def problem_page(view: ProblemPage, say: Words) -> str:
         sentence="",
         next_step=say(f"{key}.next"),
         ask=None,
+        zone_rules="",
     )
+
+
+def _is_soon(view: OfferPage) -> bool:
+    """Return whether the link ends within the days for which the page brings the zones' offsets along."""
+    return view.expires_at is not None and view.expires_at - view.known.now < _RULES_REACH
 
 
 def _life(view: OfferPage, say: Words) -> str | None:
     """Return how many bookings the link is good for, and until when; None where it has neither limit."""
-    until = moment_html(view.expires_at, view.zone, say) if view.expires_at else None
+    until = moment_html(view.expires_at, view.zone, say, local=_is_soon(view)) if view.expires_at else None
     if until is None:
         return None if view.uses_left is None else say.count("pages.good-for", view.uses_left)
     if view.uses_left is None:

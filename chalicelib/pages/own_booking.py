@@ -13,6 +13,7 @@ from chalicelib.pages.languages import Words
 from chalicelib.pages.picker import PickerPage, picker_context
 from chalicelib.pages.places import place_after
 from chalicelib.pages.render import render, span_html, zone_html
+from chalicelib.pages.zone_rules import some_zones
 
 News = Literal["booked", "moved"]
 """What the visitor has just done."""
@@ -88,6 +89,7 @@ def confirmation_page(view: ConfirmationPage, say: Words) -> str:
         when=times.span_words(view.start, view.end, view.zone, say),
         host_when=_host_when(view, say),
         place=place_after(view.location, say) if view.location else None,
+        zone_rules=some_zones((view.zone, view.host_zone), view.start, view.end),
     )
 
 
@@ -97,7 +99,7 @@ def move_page(view: MovePage, say: Words) -> str:
     span = times.span_words(view.start, view.end, view.zone, say)
     return render(
         "move.html",
-        **picker_context(view, say, moving=[rfc3339(view.start), rfc3339(view.end)]),
+        **picker_context(view, say, [view.start, view.end], moving=[rfc3339(view.start), rfc3339(view.end)]),
         linked=linked,
         when=span_html(view, _day_and_times(span, say), "both"),
         zone_now=zone_html(view, span.zone),
@@ -107,7 +109,8 @@ def move_page(view: MovePage, say: Words) -> str:
 def cancel_page(view: CancelPage, say: Words) -> str:
     """Return the page that asks before a booking is cancelled."""
     when = times.span_words(view.start, view.end, view.zone, say)
-    return render("cancel.html", root=view.root, view=view, say=say, when=when)
+    zone_rules = some_zones((view.zone,), view.start, view.end)
+    return render("cancel.html", root=view.root, view=view, say=say, when=when, zone_rules=zone_rules)
 
 
 def _host_when(view: ConfirmationPage, say: Words) -> str | None:

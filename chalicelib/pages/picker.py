@@ -4,7 +4,7 @@ import datetime as dt
 from base64 import b64encode
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from math import gcd
 from typing import Final
@@ -16,6 +16,7 @@ from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.zones import load_zone, wall_to_utc
 from chalicelib.pages import times
 from chalicelib.pages.languages import Words
+from chalicelib.pages.zone_rules import all_zones
 
 _SCRIPT_PHRASES: Final = (  # what `invitee.js` says by itself
     "pages.back",
@@ -45,8 +46,10 @@ _SCRIPT_PHRASES: Final = (  # what `invitee.js` says by itself
     "pages.zone.change",
     "pages.zone.change-what",
     "pages.zone.in",
+    "pages.zone.unknown",
 )
 _MINUTE: Final = timedelta(minutes=1)
+_DAY: Final = timedelta(days=1)
 _FEW_STARTS: Final = 24  # so many times fit a page with every day unfolded
 
 
@@ -98,6 +101,7 @@ class PickerPage(msgspec.Struct, frozen=True, kw_only=True):
     errors: Mapping[str, str] = msgspec.field(default_factory=dict)
     problem: str | None = None
     notice: str | None = None
+    unknown_zone: str | None = None
 
     @property
     def starts(self) -> list[datetime]:
@@ -133,8 +137,13 @@ def offered_days(starts: Sequence[datetime], zone: str) -> tuple[OfferedDay, ...
     return tuple(days)
 
 
-def picker_context(view: PickerPage, say: Words, **more: object) -> dict[str, object]:
-    """Return what `_picker.html` needs; `more` is for `invitee.js`, beside what every choice of a time has."""
+def picker_context(
+    view: PickerPage, say: Words, moments: Sequence[datetime] = (), **more: object
+) -> dict[str, object]:
+    """Return what `_picker.html` needs; `more` is for `invitee.js`, beside what every choice of a time has.
+
+    `moments` are others that the page tells of.
+    """
     starts = view.starts
     days = _days(view, starts, say)
     return {
@@ -142,6 +151,7 @@ def picker_context(view: PickerPage, say: Words, **more: object) -> dict[str, ob
         "picker": _picker(view) | more,
         "root": view.root,
         "view": view,
+        "zone_rules": _zone_rules(view.known, moments),
         "say": say,
         "duration": times.duration_words(view.duration_minutes, say),
         "zone": times.zone_words(view.zone, say, starts or [view.known.now]),
@@ -152,6 +162,12 @@ def picker_context(view: PickerPage, say: Words, **more: object) -> dict[str, ob
             for words, members in groupby(days, lambda day: times.month_words(day.date, say))
         ],
     }
+
+
+def _zone_rules(known: KnownStarts, moments: Sequence[datetime]) -> str:
+    """Return all zones' offsets for as long as there may be times; zones' dates differ by a day either way."""
+    beyond = datetime.combine(known.last, time(0), UTC) + timedelta(days=3)
+    return all_zones(min([known.now, *moments]) - _DAY, max([beyond, *moments]))
 
 
 def _forms(key: str, say: Words) -> str | Mapping[str, str]:

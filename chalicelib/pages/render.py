@@ -23,12 +23,13 @@ def render(template: str, **context: object) -> str:
     return _environment().get_template(template).render(context)
 
 
-def moment_html(moment: datetime, zone: str, say: Words) -> "Markup":
-    """Return an instant as a `<time>` in a zone's words; scripts put it in the visitor's own zone."""
+def moment_html(moment: datetime, zone: str, say: Words, *, local: bool = True) -> "Markup":
+    """Return an instant as a `<time>` in a zone's words; where it is `local`, scripts put it in the visitor's zone."""
     from markupsafe import Markup  # here, not above: it comes with Jinja
 
     words = times.moment_words(moment, zone, say)
-    return Markup('<time datetime="{}" data-local>{}</time>').format(rfc3339(moment), words)
+    attribute = Markup(" data-local") if local else ""
+    return Markup('<time datetime="{}"{}>{}</time>').format(rfc3339(moment), attribute, words)
 
 
 class Span(Protocol):

@@ -57,6 +57,14 @@ def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Pag
     return fill(merged(streams, newest_first=newest), request.limit, stage, read)
 
 
+def zone_of_dates(world: World, caller: Caller, where: BookingFilter) -> str:
+    """Return the zone that a list's dates are in: its host's. Raises `NotFoundError`, `InvalidValueError`."""
+    host = world.store.hosts.read(owner_of(world, caller, where.host_id or None, where.event_type_id))
+    if host is None:
+        raise NotFoundError
+    return host.settings.time_zone
+
+
 def _host_of(world: World, caller: Caller, where: BookingFilter) -> str:
     """Return whose a link is; a link that is gone may have bookings still, and they tell."""
     link_id = where.link_id or ""

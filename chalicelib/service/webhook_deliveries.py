@@ -62,6 +62,12 @@ def list_deliveries(
     return Page([delivery for _, delivery in rows[:limit] if delivery], more)
 
 
+def zone_of_deliveries(world: World, caller: Caller, webhook_id: str) -> str:
+    """Return the zone that a list's dates are in: its host's. Raises `NotFoundError`."""
+    host = world.store.hosts.read(read_webhook(world, caller, webhook_id).host_id)
+    return host.settings.time_zone if host else "UTC"
+
+
 def send_test(world: World, caller: Caller, webhook_id: str, cause: Cause) -> Delivery:
     """Send an event that tells of nothing, once, to a disabled webhook too. Raises `NotFoundError`."""
     webhook = read_webhook(world, caller, webhook_id)

@@ -982,3 +982,78 @@ def test_longer_words_fit_too(browser: Browser, site: LiveSite, host: Caller, lo
         for query in ("", "?move=1", "?cancel=1"):
             visitor.page.goto(booking["url"] + query)
             visitor.visit.fits(query)
+
+
+# A browser whose rules for Berlin are an hour off: whatever `Intl` says of that zone it says of London.
+_OTHER_RULES = """
+const Real = Intl.DateTimeFormat;
+Intl.DateTimeFormat = function (locale, options = {}) {
+  const zone = options.timeZone ?? "Europe/Berlin";
+  const other = zone === "Europe/Berlin" && !options.timeZoneName ? "Europe/London" : zone;
+  const made = new Real(locale, { ...options, timeZone: other });
+  const resolved = made.resolvedOptions.bind(made);
+  made.resolvedOptions = () => ({ ...resolved(), timeZone: zone });
+  return made;
+};
+"""
+
+
+def test_every_page_has_the_servers_rules_whatever_the_browsers_say(browser: Browser, host: Caller) -> None:
+    """Offer, review, confirmation, cancel and move state the time that the emails state."""
+    link = host.link(host.event_type(title="Intro call"), expiresAt=soon(days=20))
+    berlin = load_zone("Europe/Berlin")
+
+    def wall(instant: str | None) -> str:
+        return datetime.fromisoformat(instant or "").astimezone(berlin).strftime("%H:%M")
+
+    with invitee_of(browser, timezone_id="Europe/Berlin") as visitor:
+        page = visitor.page
+        page.context.add_init_script(_OTHER_RULES)
+        visitor.open(link)
+        assert page.evaluate("new Intl.DateTimeFormat('en', {timeStyle: 'short'}).format(0)") == "1:00 AM", (
+            "London's of 1970"
+        )
+        expect(page.locator(".life time")).to_contain_text(wall(link["expiresAt"]))
+        for slot in visitor.times.all():
+            assert slot.inner_text() == wall(slot.get_attribute("data-start"))
+        start = visitor.review()
+        expect(page.locator(".review")).to_contain_text(wall(start))
+        visitor.button("Book").click()
+        own = visitor.confirmed()
+        expect(page.locator("dl")).to_contain_text(wall(start))
+        page.goto(own.partition("?")[0] + "?cancel=1")
+        expect(page.locator("main")).to_contain_text(wall(start))
+        page.goto(own.partition("?")[0] + "?move=1")
+        expect(page.locator(".facts")).to_contain_text(wall(start))
+        expect(visitor.times.first).to_have_text(wall(visitor.times.first.get_attribute("data-start")))
+        later = host.link(host.event_type(title="Later"), notBefore=soon(days=3))
+        page.goto(later["url"])
+        expect(page.locator("main time")).to_contain_text(wall(later["notBefore"]))
+
+
+@pytest.mark.parametrize("zone", ["+05:30", "Etc/Unknown", ""])
+def test_a_zone_that_is_not_known_is_said_before_the_first_step(
+    browser: Browser, host: Caller, zone: str
+) -> None:
+    """The page falls back to the offer's zone and says so; the booking goes through."""
+    link = host.link(host.event_type(title="Intro call"))
+    own = f"Intl.DateTimeFormat.prototype.resolvedOptions = () => ({{ timeZone: {zone!r} || undefined }});"
+    with invitee_of(browser) as visitor:
+        visitor.page.context.add_init_script(own)
+        visitor.open(link)
+        expect(visitor.page.locator(".zone .note")).to_contain_text(f"“{zone or '?'}” isn’t known here")
+        visitor.review()
+        visitor.button("Book").click()
+        visitor.confirmed()
+    assert [one["timeZone"] for one in bookings(host)] == [
+        host.get("/v1/event-types").json()["eventTypes"][0]["schedule"]["timeZone"]
+    ]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Calcutta", "Etc/GMT+5"])
+def test_an_old_name_of_a_zone_is_taken_as_it_is(browser: Browser, host: Caller, zone: str) -> None:
+    """Browsers say these of themselves; the server's data has them."""
+    with invitee_of(browser, timezone_id=zone) as visitor:
+        visitor.open(host.link())
+        expect(visitor.page.locator("[name=timeZone]")).to_have_value(zone)
+        expect(visitor.page.locator(".note")).to_have_count(0)

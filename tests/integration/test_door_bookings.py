@@ -252,3 +252,23 @@ def test_a_page_backwards_reads_what_it_answers(site: Site, host: Caller) -> Non
         answer = host.get("/v1/bookings", params={"cursor": first["nextCursor"]} | order)
         assert_problem(answer, 422, "invalid-value", "/cursor")
     assert_problem(host.get("/v1/bookings", params={"order": "up"}), 400, "invalid-request", "/order")
+
+
+def test_dates_are_the_hosts_or_those_of_a_zone_that_is_named(site: Site, host: Caller) -> None:
+    """A plain date is a day of the host's own, not UTC's; an instant needs no zone."""
+    link = host.link(maxUsageCount=None)
+    early, late = _book(site, link, "2040-01-04T12:30:00Z"), _book(site, link, "2040-01-05T12:30:00Z")
+    ok(host.patch(f"/v1/hosts/{host.host_id}", {"timeZone": "Australia/Sydney"}))
+    dates = {"from": "2040-01-05", "to": "2040-01-06"}  # from 13:00Z on the 4th
+    assert _walk(host, 50, **dates) == [late["bookingId"]]
+    ahead = dates | {"timeZone": "Pacific/Kiritimati"}  # from 10:00Z on the 4th
+    assert _walk(host, 50, **ahead) == [early["bookingId"]]
+    for params, status, where in (
+        (dates | {"timeZone": "Mars/Base"}, 422, "/timeZone"),
+        ({"from": "0001-01-01"}, 422, "/from"),
+        ({"to": "9999-12-31"}, 422, "/to"),
+        ({"from": "2040-02-30"}, 400, "/from"),
+        ({"from": "2040-01-06", "to": "2040-01-05"}, 422, "/to"),
+    ):
+        kind = "invalid-request" if status == 400 else "invalid-value"
+        assert_problem(host.get("/v1/bookings", params=params), status, kind, where)

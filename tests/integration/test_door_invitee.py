@@ -449,7 +449,8 @@ class TestOffer:
 
         starts = re.findall(r'name="start" value="([^"]+)"', page)
         assert starts[:4] == [f"2040-01-03T{wall}:00Z" for wall in ("08:00", "08:30", "09:00", "09:30")]
-        assert starts == site.slots(link, **{"from": "2040-01-03", "to": "2040-01-10"})
+        dates = {"from": "2040-01-03", "to": "2040-01-10", "timeZone": "Asia/Tokyo"}
+        assert starts == site.slots(link, **dates)
         assert "17:00" in page
 
     def test_pages_of_dates_lead_to_every_slot(self, site: Site, host: Caller) -> None:
@@ -534,6 +535,11 @@ class TestSlots:
             ({"from": "2040-01-05", "to": "2040-03-08"}, 422, "invalid-value", "/to"),
             ({"from": "1999-12-31T23:59:59Z"}, 422, "invalid-value", "/from"),
             ({"to": "9999-12-31T23:59:59-14:00"}, 422, "invalid-value", "/to"),
+            ({"from": "0001-01-01"}, 422, "invalid-value", "/from"),
+            ({"to": "9999-12-31"}, 422, "invalid-value", "/to"),
+            ({"from": "2040-02-30"}, 400, "invalid-request", "/from"),
+            ({"from": "2040-01-05", "timeZone": "Mars/Base"}, 422, "invalid-value", "/timeZone"),
+            ({"timeZone": "+05:30"}, 422, "invalid-value", "/timeZone"),
         ],
     )
     def test_a_range_that_is_none_is_refused(
@@ -542,6 +548,20 @@ class TestSlots:
         response = site.client.get(f"{path_of(host.link())}/slots", params=query, headers=JSON)
 
         assert_problem(response, status, slug, pointer)
+
+    def test_dates_are_the_schedules_or_those_of_a_zone_that_is_named(self, site: Site, host: Caller) -> None:
+        """In Sydney a Monday begins on UTC's Sunday; the days on which clocks change have 23 or 25 hours."""
+        schedule = ALL_DAY | {"timeZone": "Australia/Sydney"}
+        link = host.link(host.event_type(schedule=schedule, durationMinutes=60, bookingWindowDays=365))
+
+        def hours(day: str, following: str, **zone: str) -> tuple[str, int]:
+            starts = site.slots(link, **{"from": day, "to": following}, **zone)
+            return starts[0], len(starts)
+
+        assert hours("2040-01-09", "2040-01-10") == ("2040-01-08T13:00:00Z", 24)
+        assert hours("2040-01-09", "2040-01-10", timeZone="UTC") == ("2040-01-09T00:00:00Z", 24)
+        assert hours("2040-04-01", "2040-04-02") == ("2040-03-31T13:00:00Z", 25)
+        assert hours("2040-10-07", "2040-10-08") == ("2040-10-06T14:00:00Z", 23)
 
     def test_the_range_holds_its_first_instant_and_not_its_last(self, site: Site, host: Caller) -> None:
         link = host.link()

@@ -112,7 +112,7 @@ def test_a_script_is_whole_by_itself(entry: str) -> None:
     content, content_type = served(entry)
     assert content_type == "text/javascript; charset=utf-8"
     modules = {path.stem for path in assets._FOLDER.glob(f"{entry.removesuffix('.js')}-*.js")}
-    inside = re.findall(r"(?m)^const (\w+) = \(\(\) => \{$", content)
+    inside = re.findall(r"const (\w+) = \(\(\) => \{", content)
     assert {name.replace("_", "-") for name in inside} == modules
     assert len(inside) == len(modules) > 5
 
@@ -141,9 +141,9 @@ export function go(url) {
 }
 """
     assert bare(written, ".js") == (
-        b"export function go(url) {\nconst place = (document.body);\n"
+        b"export function go(url){const place=(document.body);"
         b'const text = "a // b"; // what isn\'t sure stays\n'
-        b'return "https://x.example/* not one */" + url;\n}\n'
+        b'return "https://x.example/* not one */" + url;\n}'
     )
     styles = b"/* Look. */\n\n:root {\n  --ink: #000; /* stays */\n}\n"
     styles += b".a :is(b, i):hover { c: d, e; f: calc(1px + 2px); }\n"

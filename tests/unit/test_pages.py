@@ -262,6 +262,7 @@ PAGES = every_page()
 def test_a_page_has_no_inline_script_or_style_and_loads_nothing_from_afar(name: str) -> None:
     # A link that a visitor may follow loads nothing by itself; the one script is a file of ours.
     html = re.sub(r'<a class="button" href="https://[^"]*"', "<a", PAGES[name])
+    html = re.sub(r'data-zones="[^"]*"', "", html)  # base64
     html = re.sub(r'<script type="module" src="(\.\./)*assets/invitee\.[0-9a-f]{8}\.js"></script>', "", html)
     assert not re.search(
         r"<script|<style|\sstyle=|\son[a-z]+=|https?:|//|@import|og:|twitter:", html, re.IGNORECASE

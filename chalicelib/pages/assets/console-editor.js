@@ -75,7 +75,7 @@ export function openEditor(given, done) {
     h("details.more", {}, h("summary", {}, "Notice, buffers and how far ahead"), h("div.row", {},
       field("Minutes of notice", notice, { pointer: "/minimumNoticeMinutes" }), field("Days ahead", window, { pointer: "/bookingWindowDays" }),
       field("A start every … minutes", interval, { pointer: "/slotIntervalMinutes", hint: "As the duration if empty" }),
-      field("Free minutes before", before, { pointer: "/bufferBeforeMinutes" }), field("Free minutes after", after, { pointer: "/bufferAfterMinutes" }))));
+      field("Free minutes before", before, { pointer: "/bufferBeforeMinutes" }), field("Free minutes after", after, { pointer: "/bufferAfterMinutes", hint: "Added to the free minutes before the next booking." }))));
   save.setAttribute("form", form.id);
   const watched = watchDirty(form);
   const cancel = h("button.quiet", { type: "button", onclick: () => dialog.close() }, "Cancel");

@@ -2,9 +2,10 @@
 import { calendar } from "./invitee-calendar.js";
 import { h, say } from "./invitee-dom.js";
 import { embedded, forget, recall, remember } from "./invitee-memory.js";
+import { isZone } from "./invitee-rules.js";
 import { problemOf, send, Unheard } from "./invitee-send.js";
 import { askFor, madeElsewhere } from "./invitee-tabs.js";
-import { comma, day, isZone, ownZone, span, zoneWords } from "./invitee-time.js";
+import { comma, day, ownZone, span, zoneWords } from "./invitee-time.js";
 import { zoneChoice } from "./invitee-zone.js";
 
 /**
@@ -31,6 +32,9 @@ export function booking(show) {
   const asked = new URLSearchParams(location.search).get("timeZone");
   const wanted = [failed ? zoneField.value : null, memory.zone, asked, ownZone()].find((zone) => zone && isZone(zone));
   let zone = wanted ?? zoneField.value;
+  const refused = /** @type {HTMLElement | null} */ (main.querySelector("[data-unknown]"));
+  const unknown = refused?.dataset.unknown ?? (wanted ? "" : ownZone() || "?");
+  refused?.remove();
   zoneField.value = zone;
   start.value = checked?.value ?? "";
   time.querySelector(".days")?.remove();
@@ -47,7 +51,7 @@ export function booking(show) {
   finish.append(status);
   details?.before(shown);
 
-  const zones = zoneChoice(main, zone, (to) => {
+  const zones = zoneChoice(main, zone, unknown, (to) => {
     zone = zoneField.value = to;
     remember({ zone });
     dates.setZone(zone, chosenAt());

@@ -1,4 +1,5 @@
 // Instants in the visitor's zone and manner: 12 or 24 hours, order and names by Intl.
+import { isZone, wall } from "./invitee-rules.js";
 
 const language = document.documentElement.lang;
 /** Between the parts of a moment. */
@@ -7,38 +8,26 @@ export const comma = language === "ja" ? "、" : ", ";
 /** The browser's own variant of the page's language, `en-US` of `en`; where it has none, the pages' own. */
 export const locale = navigator.languages.find((one) => one.split("-")[0] === language) ?? (language === "en" ? "en-GB" : language);
 
-/** The zone that the browser is in. */
-export const ownZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+/** The zone that the browser is in; empty where it does not say. */
+export const ownZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const made = new Map();
 
 /**
- * @param {string} zone
+ * What writes wall times, which are reckoned by the server's rules and given as if they were UTC.
  * @param {Intl.DateTimeFormatOptions} options
- * @param {string} [manner]
+ * @param {string} [zone] only for its name
  */
-function formatter(zone, options, manner = locale) {
-  const key = manner + zone + JSON.stringify(options);
-  const found = made.get(key) ?? new Intl.DateTimeFormat(manner, { ...options, timeZone: zone });
+function formatter(options, zone = "UTC") {
+  const key = zone + JSON.stringify(options);
+  const found = made.get(key) ?? new Intl.DateTimeFormat(locale, { ...options, timeZone: zone });
   made.set(key, found);
   return found;
 }
 
 /** @type {Intl.DateTimeFormatOptions} */
-const NUMBERS = { calendar: "gregory", numberingSystem: "latn", hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
-/** @type {Intl.DateTimeFormatOptions} */
 const CLOCK = { timeStyle: "short" };
-
-/**
- * The wall time of an instant in a zone as if it were UTC, in ms.
- * @param {number} at
- * @param {string} zone
- */
-function wall(at, zone) {
-  const parts = Object.fromEntries(formatter(zone, NUMBERS, "en-US").formatToParts(at).map((part) => [part.type, part.value]));
-  return Date.UTC(+parts.year, +parts.month - 1, +parts.day, +parts.hour, +parts.minute);
-}
 
 /**
  * The date of an instant in a zone, `2026-11-24`.
@@ -53,16 +42,16 @@ export const dateOf = (at, zone) => new Date(wall(at, zone)).toISOString().slice
  * @param {string} zone
  */
 export function offset(at, zone) {
-  const minutes = Math.floor(wall(at, zone) / 60000) - Math.floor(at / 60000);
+  const minutes = (wall(at, zone) - at) / 60000;
   const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
   return `UTC${minutes < 0 ? "−" : "+"}${hours}${rest ? `:${String(rest).padStart(2, "0")}` : ""}`;
 }
 
 /** @param {number} at @param {string} zone `9:30 AM`, `09:30` */
-export const clock = (at, zone) => formatter(zone, CLOCK).format(at);
+export const clock = (at, zone) => formatter(CLOCK).format(wall(at, zone));
 
 /** @param {number} at @param {string} zone */
-export const day = (at, zone) => formatter(zone, { weekday: "long", day: "numeric", month: "long", year: "numeric" }).format(at);
+export const day = (at, zone) => formatter({ weekday: "long", day: "numeric", month: "long", year: "numeric" }).format(wall(at, zone));
 
 /**
  * From when to when: `9:30 – 10:00 AM`; with both dates where they differ.
@@ -74,21 +63,26 @@ export function span(start, end, zone) {
   if (offset(start, zone) !== offset(end, zone)) {
     return [start, end].map((at) => `${clock(at, zone)} (${offset(at, zone)})`).join(" – ");
   }
-  return formatter(zone, CLOCK).formatRange(start, end).replace("–", "\u2060–\u2060"); // no line ends within it
+  return formatter(CLOCK).formatRange(wall(start, zone), wall(end, zone)).replace("–", "\u2060–\u2060"); // no line ends within it
 }
 
 /** @param {string} date @param {Intl.DateTimeFormatOptions} options a calendar date in words */
-export const dateWords = (date, options) => formatter("UTC", options).format(Date.parse(date));
+export const dateWords = (date, options) => formatter(options).format(Date.parse(date));
 
 /**
- * A zone in words: `Central European Time`.
+ * A zone in words: `Central European Time`; as it is where the browser has no name for it.
  * @param {string} zone
  * @param {number} at
  */
 function zoneName(zone, at) {
   if (/^(Etc\/)?(UTC|UCT|Zulu|Universal)$/.test(zone)) return "UTC";
-  const name = formatter(zone, { timeZoneName: "longGeneric" }).formatToParts(at).find((part) => part.type === "timeZoneName")?.value;
-  return !name || /^(GMT|UTC)\b/.test(name) ? zone.replaceAll("_", " ") : name;
+  try {
+    const name = formatter({ timeZoneName: "longGeneric" }, zone).formatToParts(at).find((part) => part.type === "timeZoneName")?.value ?? "GMT";
+    if (!/^(GMT|UTC)\b/.test(name)) return name;
+  } catch {
+    // a zone that is newer than the browser
+  }
+  return zone.replaceAll("_", " ");
 }
 
 /**
@@ -108,15 +102,6 @@ export function firstDay() {
   return (found.getWeekInfo?.() ?? found.weekInfo)?.firstDay ?? 1;
 }
 
-/** Is this a zone that the browser can reckon with? @param {string} zone */
-export function isZone(zone) {
-  try {
-    return Boolean(formatter(zone, CLOCK));
-  } catch {
-    return false;
-  }
-}
-
 /**
  * Put the times and zones that the server wrote in the visitor's own manner: those marked `data-local` in their own zone too.
  * @param {ParentNode} place
@@ -128,6 +113,7 @@ export function tellTimes(place) {
   }
   for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (place.querySelectorAll("time[data-local]"))) {
     const [at, zone] = [Date.parse(time.dateTime), ownZone()];
+    if (!isZone(zone)) continue;
     const words = `${day(at, zone)}${comma}${clock(at, zone)}`;
     time.textContent = language === "ja" ? `${words}（${zoneWords(zone, at)}）` : `${words} (${zoneWords(zone, at)})`;
   }

@@ -5,15 +5,17 @@ import { zoneWords } from "./invitee-time.js";
 /**
  * @param {ParentNode} main
  * @param {string} zone
+ * @param {string} unknown the browser's own, where the server does not know it
  * @param {(zone: string) => void} changed
  */
-export function zoneChoice(main, zone, changed) {
+export function zoneChoice(main, zone, unknown, changed) {
   const old = /** @type {HTMLElement} */ (main.querySelector(".zone"));
   const all = old.querySelector("a")?.href ?? location.href;
   const words = h("span");
   const button = h("button.link", { type: "button", "aria-expanded": "false", "aria-controls": "zones", "aria-label": say("zone.change-what"), onclick: () => open(chooser.hidden) }, say("zone.change"));
   const chooser = h("div.field", { id: "zones", hidden: true });
-  const element = h("div.zone", {}, h("p", {}, old.querySelector("svg") ?? "", words, button), chooser);
+  const note = unknown && h("p.alert.note", { role: "status" }, say("zone.unknown", { zone: unknown, shown: zoneWords(zone, Date.now()) }));
+  const element = h("div.zone", {}, note, h("p", {}, old.querySelector("svg") ?? "", words, button), chooser);
   old.replaceWith(element);
 
   /** @param {boolean} shown */
@@ -35,7 +37,7 @@ export function zoneChoice(main, zone, changed) {
       const select = /** @type {HTMLSelectElement} */ (document.adoptNode(/** @type {Element} */ (page.querySelector("#timeZone"))));
       select.removeAttribute("name");
       select.value = zone;
-      select.addEventListener("change", () => changed(zone = select.value));
+      select.addEventListener("change", () => { note && note.remove(); changed(zone = select.value); });
       return [document.adoptNode(/** @type {Element} */ (page.querySelector("label[for=timeZone]"))), select];
     } catch {
       location.assign(url);

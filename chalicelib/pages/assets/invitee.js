@@ -3,6 +3,7 @@ import { booking, bookedBefore } from "./invitee-booking.js";
 import { readPhrases } from "./invitee-dom.js";
 import { forget, forgetLinksOf, recall } from "./invitee-memory.js";
 import { problemOf } from "./invitee-send.js";
+import { readRules } from "./invitee-rules.js";
 import { answerTabs, meetTabs } from "./invitee-tabs.js";
 import { tellTimes } from "./invitee-time.js";
 
@@ -21,6 +22,7 @@ function show(page) {
 
 function begin() {
   readPhrases();
+  readRules();
   tellTimes(document);
   if (/\/s\/[^/]+$/.test(location.pathname)) {
     const dead = /^link-/.test(problemOf(document));
