@@ -154,6 +154,7 @@ def booked_page(view: BookedPage | None, say: Words, *, root: str = "") -> str:
         sentence=sentence,
         next_step=say("pages.repeat.next"),
         ask=None,
+        zone_rules=all_zones(view.start, view.start) if view else "",
     )
 
 
