@@ -55,6 +55,11 @@ def on_lambda() -> bool:
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
+def behind_tls() -> bool:
+    """Tell whether everybody calls by https: API Gateway has nothing else, a machine of one's own mostly not."""
+    return on_lambda() and os.environ.get("LOCAL") != "1"
+
+
 def warm_up() -> None:
     """Do what every request needs while Lambda starts the function: it has a whole processor then, and later a part.
 

@@ -25,7 +25,7 @@ from botocore.exceptions import (
 
 from infra import stacks
 from infra.adopting import adopt
-from infra.gateway import with_cors_told
+from infra.gateway import with_parameters_told
 from infra.merging import TemplateError
 from infra.observing import WATCHED
 from infra.package import ARM, BUILD, ROOT, X86, Package, PackageError, Target, make_package
@@ -122,7 +122,7 @@ def deploy(
 ) -> Outcome:
     """Put a stage up, or bring it up to date; all of it or nothing. Raises `DeployError`, `StackError`."""
     template = _over_what_is_there(account, stage, package.read_template())
-    template = with_cors_told(template, stage.parameters)
+    template = with_parameters_told(template, stage.parameters)
     unknown = sorted(set(stage.parameters) - set(template["Parameters"]))
     if unknown:
         there = ", ".join(sorted(template["Parameters"]))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chalicelib.api.cors import GATEWAY_HEADERS
+from chalicelib.api.door import HSTS
 from chalicelib.api.problems import MEDIA_TYPE, STATUSES, problem
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError
@@ -46,6 +47,7 @@ _HEADERS: Final = {
     "Content-Type": MEDIA_TYPE,
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
+    **HSTS,
 }
 
 
@@ -56,15 +58,19 @@ def gateway_fragment() -> dict[str, Any]:
     return {"Resources": {"RestAPI": {"Properties": {"DefinitionBody": {RESPONSES: answers}}}}}
 
 
-def with_cors_told(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the template whose API's definition says whether any origin is listed.
+def with_parameters_told(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the template whose API's definition says what of it parameters decide.
 
     A stage serves a snapshot, and SAM has a fresh one made only where the definition's own text has changed, which the
     value of a parameter is no part of.
     """
     whole: dict[str, Any] = copy.deepcopy(dict(template))
-    if parameters.get("CorsOrigins"):
-        whole["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"] = "With CORS"
+    told = [
+        *(["With CORS"] if parameters.get("CorsOrigins") else []),
+        *(["At its own domain alone"] if parameters.get("ExecuteApiEndpoint") == "off" else []),
+    ]
+    if told:
+        whole["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"] = ". ".join(told)
     return whole
 
 

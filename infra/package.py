@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from chalicelib.api.description import BUILT, describe
+from chalicelib.pages.assets import build_assets
 from infra.functions import HTTP, common_fragment, read_config, whole_policy, with_tracing
 from infra.gateway import gateway_fragment
 from infra.merging import TemplateError, check_whole, merged, read_fragments
@@ -144,11 +146,14 @@ def _sources_digest(stage: str, target: Target) -> str:
 def _project(project: Path, target: Target) -> Path:
     """Lay out what Chalice packages: our code as it is, no dependencies, and the configuration made whole."""
     from app import app
+    from chalicelib.api.doors import DOORS
 
     settings = project / ".chalice"
     settings.mkdir(parents=True)
     shutil.copy(ROOT / "app.py", project)
     shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    build_assets(project / "chalicelib" / "pages" / "assets")
+    (project / BUILT.relative_to(ROOT)).write_bytes(describe(DOORS))
     config = with_tracing(read_config(ROOT)) | {"lambda_architecture": target.architecture}
     others: list[Any] = [*app.builtin_auth_handlers, *app.pure_lambda_functions, *app.event_sources]
     functions = {HTTP, *(function.name for function in others)}

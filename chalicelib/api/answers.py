@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from chalicelib.domain.api_keys import Caller, Role
-from chalicelib.domain.bookings import Booking, Invitee
+from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.deliveries import Attempt, Delivery
 from chalicelib.domain.event_types import EventType, Location, Question
@@ -17,7 +17,7 @@ from chalicelib.domain.link_requests import LinkRequest, MailTo
 from chalicelib.domain.links import Link, LinkStatus, Recipient
 from chalicelib.domain.offers import Overrides
 from chalicelib.domain.schedules import Schedule
-from chalicelib.domain.slots import Slot
+from chalicelib.domain.slots import MOST_SLOTS, Slot
 from chalicelib.domain.tokens import Keyring
 from chalicelib.domain.urls import booking_url, link_url
 from chalicelib.domain.visits import Opens
@@ -500,6 +500,14 @@ def link_answer(link: Link, ring: Keyring, base_url: str, now: datetime) -> Link
     )
 
 
+def own_booking_answer(booking: Booking, ring: Keyring, base_url: str) -> BookingAnswer:
+    """Return a booking as its invitee's JSON has it: once it is cancelled, nothing that lets anyone join."""
+    answer = booking_answer(booking, ring, base_url)
+    if booking.status is not BookingStatus.CANCELLED or answer.location is None:
+        return answer
+    return msgspec.structs.replace(answer, location=answer.location.without_detail)
+
+
 def booking_answer(booking: Booking, ring: Keyring, base_url: str) -> BookingAnswer:
     """Return a booking as JSON has it."""
     return BookingAnswer(
@@ -524,7 +532,7 @@ def booking_answer(booking: Booking, ring: Keyring, base_url: str) -> BookingAns
 def redeemed_answer(done: Redeemed, ring: Keyring, base_url: str) -> BookingAnswer | BookedAnswer:
     """Return what a redeem gave as JSON has it: the booking, or of a repeat without a key that it is booked."""
     if not done.only_confirmed:
-        return booking_answer(done.booking, ring, base_url)
+        return own_booking_answer(done.booking, ring, base_url)
     booking = done.booking
     return BookedAnswer(
         status=booking.status.value,
@@ -535,7 +543,9 @@ def redeemed_answer(done: Redeemed, ring: Keyring, base_url: str) -> BookingAnsw
 
 
 def slots_answer(slots: Sequence[Slot], start: datetime, end: datetime) -> SlotsAnswer:
-    """Return offered slots as JSON has them."""
+    """Return the first `MOST_SLOTS` offered slots as JSON has them; the answer reaches to the one after them."""
+    if len(slots) > MOST_SLOTS:
+        slots, end = slots[:MOST_SLOTS], slots[MOST_SLOTS].start
     found = [SlotAnswer(start=rfc3339(slot.start), end=rfc3339(slot.end)) for slot in slots]
     return SlotsAnswer(slots=found, start=rfc3339(start), end=rfc3339(end))
 

@@ -15,5 +15,9 @@ def get_asset(call: Call) -> Reply:
     if found is None:
         raise NotFoundError
     content, content_type = found
-    headers = {"Content-Type": content_type, "Cache-Control": "public, max-age=31536000, immutable"}
+    headers = {
+        "Content-Type": content_type,
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "Vary": "Accept-Encoding",
+    }
     return Reply(200, content.decode(), headers)

@@ -12,6 +12,8 @@ ALLOWED_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "X
 EXPOSED_HEADERS: Final = ("Location", "Retry-After", "X-Correlation-Id", "Idempotent-Replayed", "Batch-Id")
 MAX_AGE_SECONDS: Final = 600  # how long a browser may go by a preflight's answer
 
+# Open to all, keyless, and the same for everybody: any site may read it, e.g. to show or to generate from it.
+_PUBLIC: Final = "/v1/openapi.json"
 _SHARED: Final = ("/v1/", "/v2/", "/s/", "/b/")
 
 
@@ -25,6 +27,8 @@ def cors_headers(origin: str | None, resource: str, headers: Mapping[str, str]) 
 
     A page is for its reader alone and lets no script see it. Where no origin is listed there is nothing to join.
     """
+    if resource == _PUBLIC:
+        return _readable("*")
     listed = _listed() if is_shared(resource) else ()
     if not listed:
         return {}
@@ -37,7 +41,7 @@ def cors_headers(origin: str | None, resource: str, headers: Mapping[str, str]) 
 
 def preflight_headers(origin: str | None, resource: str, methods: Sequence[str]) -> dict[str, str]:
     """Return what a preflight's answer says besides: which methods and headers a listed origin may use."""
-    if not is_shared(resource) or origin not in _listed():
+    if resource != _PUBLIC and (not is_shared(resource) or origin not in _listed()):
         return {}
     return {
         "Access-Control-Allow-Methods": ", ".join(methods),

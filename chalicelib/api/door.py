@@ -10,12 +10,16 @@ from typing import Any, Final
 import msgspec
 from chalice.app import Blueprint, ChaliceAuthorizer, Response
 
+from chalicelib import bootstrap
 from chalicelib.api.call import JSON, Call, Limits
 from chalicelib.api.cors import cors_headers
 from chalicelib.api.problems import MEDIA_TYPE, problem, problem_headers
 from chalicelib.domain.errors import AdmitOneError, UnexpectedError
 
 SMALL_BODY: Final = 64 * 1024
+
+# Of the host alone: which of its subdomains speak TLS is not for this app to say.
+HSTS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
 _COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -104,8 +108,11 @@ class Door(Blueprint):
                 limits = Limits(query=query, most_bytes=most_bytes, media=media)
                 return self._handle(view, Call(self.current_request, limits))
 
+            served = methods.split()
+            if "GET" in served and "HEAD" not in served:
+                served.append("HEAD")  # as RFC 9110 §9.1 asks; it needs no description of its own
             # No content types: Chalice would answer 415 in its own form, and not look at the body's size.
-            self.route(path, methods=methods.split(), authorizer=self._authorizer, content_types=[])(handle)
+            self.route(path, methods=served, authorizer=self._authorizer, content_types=[])(handle)
             self.routes.append(
                 Route(
                     methods=tuple(methods.split()),
@@ -135,7 +142,14 @@ class Door(Blueprint):
             self.log.exception("unexpected error on %s %s", call.method, self.current_request.path)
             reply = self._shown(call, UnexpectedError())
         own = self._headers_of(call) if self._headers_of else {}
-        headers = {**self._headers, **own, **reply.headers, "X-Correlation-Id": call.correlation_id}
+        over_tls = HSTS if bootstrap.behind_tls() else {}
+        headers = {
+            **self._headers,
+            **over_tls,
+            **own,
+            **reply.headers,
+            "X-Correlation-Id": call.correlation_id,
+        }
         headers |= cors_headers(call.header("origin"), self.current_request.path, headers)
         # A HEAD gets the body too: whoever speaks HTTP for us leaves it out, and keeps its length (RFC 9110 §8.6).
         return Response(reply.body, headers=dict(headers), status_code=reply.status)

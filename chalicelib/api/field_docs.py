@@ -155,6 +155,10 @@ KIND_FIELDS: Final[dict[str, str]] = {
     "LinkAnswer.status": "`active`, `used`, `expired` or `revoked`, as the clock has it.",
     "LinkAnswer.url": "The secret that the invitee opens: not to be logged. Null once its signing key was retired.",
     "LinkIdsBody.linkIds": f"1 to {MOST_LINKS_A_CALL} link ids.",
+    "Location.showBeforeBooking": (
+        "Whether whoever has the link sees `detail` before they book, as an address is wanted. Without it they see the "
+        "kind alone, and the detail once it is booked."
+    ),
     "LinkRequestAnswer.message": "A word from whoever asks.",
     "LinkRequestAnswer.reason": "How the link had died: `used`, `expired` or `revoked`.",
     "Location.detail": "An address, number or meeting URL, up to 500 characters.",

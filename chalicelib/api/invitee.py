@@ -41,6 +41,7 @@ from chalicelib.domain.event_types import EventSettings
 from chalicelib.domain.links import Recipient, expected_address
 from chalicelib.domain.redeeming import hash_body
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.slots import MOST_SLOTS
 from chalicelib.domain.urls import booking_url
 from chalicelib.pages import invitee as pages
 from chalicelib.pages.languages import Words
@@ -89,6 +90,7 @@ def get_slots(call: Call) -> Reply:
     """List the slots on offer between two instants or dates; by default the next 30 days.
 
     Dates are those of `timeZone`, by default the schedule's zone.
+    At most 2,000: `to` then says how far the answer reaches, and is the next request's `from`.
     """
     query = call.query()
     zone = asked_zone(query)
@@ -97,7 +99,7 @@ def get_slots(call: Call) -> Reply:
     start, end = asked_range(query, zone or opened.offer.schedule.time_zone)
     start = start or opened.now
     end = end or start + DEFAULT_RANGE
-    return json_reply(200, slots_answer(slots_of(world, opened, start, end), start, end))
+    return json_reply(200, slots_answer(slots_of(world, opened, start, end, most=MOST_SLOTS + 1), start, end))
 
 
 @invitee.on(

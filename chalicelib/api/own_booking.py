@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import BookingAnswer, SlotsAnswer, booking_answer, slots_answer
+from chalicelib.api.answers import BookingAnswer, SlotsAnswer, own_booking_answer, slots_answer
 from chalicelib.api.call import FORM, JSON, Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import DEFAULT_RANGE, Instant, asked_range, asked_zone, instant
@@ -25,6 +25,7 @@ from chalicelib.api.team import base_url
 from chalicelib.domain import errors
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.errors import AdmitOneError, ConflictError, FieldFault, InvalidRequestError
+from chalicelib.domain.slots import MOST_SLOTS
 from chalicelib.pages import own_booking as pages
 from chalicelib.pages.calendars import calendar_text, calendar_urls
 from chalicelib.pages.invitee import DeadPage, ProblemPage, dead_page, problem_page
@@ -93,6 +94,7 @@ def get_slots(call: Call) -> Reply:
     """List the slots that the booking may move to between two instants or dates; by default the next 30 days.
 
     Dates are those of `timeZone`, by default the schedule's zone.
+    At most 2,000: `to` then says how far the answer reaches, and is the next request's `from`.
     """
     query = call.query()
     zone = asked_zone(query)
@@ -100,7 +102,7 @@ def get_slots(call: Call) -> Reply:
     start, end = asked_range(query, zone or movable.offer.schedule.time_zone)
     start = start or movable.now
     end = end or start + DEFAULT_RANGE
-    slots = slots_to_move_to(bootstrap.world(), movable, start, end)
+    slots = slots_to_move_to(bootstrap.world(), movable, start, end, most=MOST_SLOTS + 1)
     return json_reply(200, slots_answer(slots, start, end))
 
 
@@ -166,7 +168,7 @@ def _form_body(fields: dict[str, str]) -> RescheduleBody:
 
 
 def _json(call: Call, booking: Booking) -> Reply:
-    return json_reply(200, booking_answer(booking, bootstrap.world().keyring(), base_url(call)))
+    return json_reply(200, own_booking_answer(booking, bootstrap.world().keyring(), base_url(call)))
 
 
 def _booking_reply(call: Call, status: int, *, refused: AdmitOneError | None = None) -> Reply:

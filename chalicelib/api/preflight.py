@@ -17,9 +17,12 @@ def preflight_door(doors: Iterable[Door]) -> Door:
         for route in door.routes:
             if is_shared(route.path):
                 methods.setdefault(route.path, []).extend(route.methods)
+    for known in methods.values():
+        if "GET" in known and "HEAD" not in known:
+            known.append("HEAD")
     preflight = Door(__name__)
-    for path, known in methods.items():
-        preflight.on("OPTIONS", path, status=204)(_view(path, [*known, "OPTIONS"]))
+    for path, found in methods.items():
+        preflight.on("OPTIONS", path, status=204)(_view(path, [*found, "OPTIONS"]))
     return preflight
 
 

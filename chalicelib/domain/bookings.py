@@ -109,7 +109,7 @@ def choose_location(locations: tuple[Location, ...], index: int | None, rules: R
     if not locations:
         return None
     if index is None:
-        return locations[0]
+        return locations[0].booked
     if rules.require(0 <= index < len(locations), f"must be 0 to {len(locations) - 1}"):
-        return locations[index]
+        return locations[index].booked
     return None

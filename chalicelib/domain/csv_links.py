@@ -117,6 +117,8 @@ def link_cells(link: Link, url: str | None, now: datetime) -> list[str]:
     """Return a link as a row under `EXPORT_COLUMNS`; reading it back gives the same settings."""
     settings, recipient, own = link.settings, link.settings.recipient, link.settings.overrides
     place = own.locations[0] if own.locations and len(own.locations) == 1 else None
+    if place is not None and place != place.booked:  # it says more than two cells can
+        place = None
     values: dict[str, Any] = {
         "linkId": link.link_id,
         "url": url,

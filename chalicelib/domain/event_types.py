@@ -27,20 +27,36 @@ _SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _QUESTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 
 
-class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where it takes place: a kind, and an address, number or meeting URL."""
+class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Where it takes place: a kind, and an address, number or meeting URL.
+
+    `show_before_booking` lets whoever holds the link see the detail before they book.
+    """
 
     kind: LocationKind
     detail: str = ""
+    show_before_booking: bool | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         tidied(self, line=("detail",))
 
     @property
     def before_booking(self) -> "Location":
-        """The location as a stranger may see it: how to join a call is told only once it is booked."""
-        joins = self.kind in {"video", "phone"} or "://" in self.detail or "www." in self.detail.lower()
-        return Location(self.kind) if joins else self
+        """The location as a stranger may see it: its detail, such as how to join, only if the host says so.
+
+        What it says does not decide: a meeting id with its passcode looks like any other words.
+        """
+        return self.booked if self.show_before_booking is True else self.without_detail
+
+    @property
+    def booked(self) -> "Location":
+        """The location as a booking keeps it."""
+        return Location(self.kind, self.detail)
+
+    @property
+    def without_detail(self) -> "Location":
+        """The location's kind alone."""
+        return Location(self.kind)
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from chalicelib.domain.schedules import DAYS, Interval, Schedule, wall_time
 from chalicelib.domain.zones import load_zone, wall_to_utc
 
 MOST_RANGE_DAYS: Final = 62
+MOST_SLOTS: Final = 2000  # of one answer: 41 days of half hours around the clock, 7 of every 5 minutes
 _DAY: Final = timedelta(days=1)
 _INSTANT: Final = timedelta(microseconds=1)
 _LAST_START: Final = datetime.max.replace(tzinfo=UTC) - _INSTANT
@@ -36,8 +37,11 @@ def offered_slots(
     now: datetime,
     time_off: Sequence[TimeOff] = (),
     busy: Collection[Cell] = frozenset(),
+    most: int | None = None,
 ) -> list[Slot]:
     """Return the slots on offer whose start lies in `[start, end)`, in order. All instants aware UTC.
+
+    With `most`, no more than the first so many; those after them are not looked for.
 
     A slot is on offer when it lies within one stretch of its date's hours, on the grid that begins with
     that stretch; when it starts no sooner than the minimum notice from `now` and no later than the last
@@ -71,6 +75,8 @@ def offered_slots(
                 busy and not busy_free(busy, at - before, until + after)
             ):
                 found.append(Slot(at, until))
+                if len(found) == most:
+                    return found
             at += step
     return found
 

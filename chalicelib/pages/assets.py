@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 _FOLDER: Final = Path(__file__).parent / "assets"
+_NAMES: Final = _FOLDER / "names.json"  # there in the package alone
 _CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -38,7 +39,8 @@ _TYPE: Final = re.compile(rb"/\*\* @(?:type|param|returns) (?:[^*]|\*(?!/))*\*/ 
 
 def asset(name: str) -> tuple[bytes, str] | None:
     """Return the content and content type of e.g. `admit-one.1a2b3c4d.css`; None for any other name."""
-    return _by_hashed_name().get(name)
+    own = next((own for own, hashed in _hashed_names().items() if hashed == name), None)
+    return None if own is None else (_content(own), _CONTENT_TYPES[Path(own).suffix])
 
 
 def asset_url(root: str, name: str) -> str:
@@ -47,23 +49,47 @@ def asset_url(root: str, name: str) -> str:
     >>> asset_url("../", "admit-one.css")  # doctest: +SKIP
     '../assets/admit-one.1a2b3c4d.css'
     """
-    return f"{root}assets/{_assets()[name][0]}"
+    return f"{root}assets/{_hashed_names()[name]}"
+
+
+def build_assets(folder: Path) -> None:
+    """Replace the files in a copy of `assets/` by what is served, under hashed names, and a list of those names.
+
+    `make package` does, so that no function puts them together when it starts.
+    """
+    served = assemble(folder)
+    for path in folder.iterdir():
+        path.unlink()
+    for hashed, content in served.values():
+        (folder / hashed).write_bytes(content)
+    names = {name: hashed for name, (hashed, _) in sorted(served.items())}
+    (folder / _NAMES.name).write_bytes(msgspec.json.encode(names))
 
 
 @lru_cache(maxsize=1)
-def _by_hashed_name() -> Mapping[str, tuple[bytes, str]]:
-    return {
-        hashed: (content, _CONTENT_TYPES[Path(name).suffix]) for name, (hashed, content) in _assets().items()
-    }
+def _hashed_names() -> Mapping[str, str]:
+    """Return each file's hashed name by its own: as built, else worked out from the files here."""
+    if _NAMES.exists():
+        return msgspec.json.decode(_NAMES.read_bytes(), type=dict[str, str])
+    return {name: hashed for name, (hashed, _) in _assets().items()}
+
+
+@lru_cache(maxsize=32)
+def _content(name: str) -> bytes:
+    return (_FOLDER / _hashed_names()[name]).read_bytes() if _NAMES.exists() else _assets()[name][1]
 
 
 @lru_cache(maxsize=1)
 def _assets() -> Mapping[str, tuple[str, bytes]]:
+    return assemble(_FOLDER)
+
+
+def assemble(folder: Path) -> Mapping[str, tuple[str, bytes]]:
     """Return each file's hashed name and what is served under it, by the file's own name."""
     return hash_names(
         {
             path.name: bare(path.read_bytes(), path.suffix)
-            for path in _FOLDER.iterdir()
+            for path in folder.iterdir()
             if path.suffix in _CONTENT_TYPES
         }
     )

@@ -93,15 +93,29 @@ def movable_booking(world: World, find: FindBooking) -> MovableBooking:
     return _movable(world, booking)
 
 
-def slots_to_move_to(world: World, movable: MovableBooking, start: datetime, end: datetime) -> list[Slot]:
-    """Return the slots in `[start, end)` that a booking may move to: its own time counts as free.
+def slots_to_move_to(
+    world: World, movable: MovableBooking, start: datetime, end: datetime, *, most: int | None = None
+) -> list[Slot]:
+    """Return the slots in `[start, end)` that a booking may move to, its own time counting as free.
+
+    With `most`, the first so many; its own start is looked past.
 
     Raises `InvalidValueError` for a range that is empty or longer than 62 days.
     """
     booking, host = movable.booking, movable.host
     time_off, own = host.settings.time_off, booking.occupied
-    found = free_slots(world, movable.offer, host.host_id, time_off, start, end, now=movable.now, own=own)
-    return [slot for slot in found if slot.start != booking.start]
+    found = free_slots(
+        world,
+        movable.offer,
+        host.host_id,
+        time_off,
+        start,
+        end,
+        now=movable.now,
+        own=own,
+        most=None if most is None else most + 1,
+    )
+    return [slot for slot in found if slot.start != booking.start][:most]
 
 
 def _require_movable(booking: Booking, now: datetime) -> None:

@@ -71,14 +71,16 @@ def opening_zone(world: World, token: str) -> str:
     return offer_of(event_type.settings, link.settings.overrides).schedule.time_zone
 
 
-def slots_of(world: World, opened: OpenLink, start: datetime, end: datetime) -> Sequence[Slot]:
-    """Return an open link's free slots with `start <= slot < end`; one round trip.
+def slots_of(
+    world: World, opened: OpenLink, start: datetime, end: datetime, *, most: int | None = None
+) -> Sequence[Slot]:
+    """Return an open link's free slots with `start <= slot < end`, at most the first `most`; one round trip.
 
     Raises `InvalidValueError` for a range that is empty or longer than 62 days.
     """
     host = opened.host
     time_off = host.settings.time_off
-    return free_slots(world, opened.offer, host.host_id, time_off, start, end, now=opened.now)
+    return free_slots(world, opened.offer, host.host_id, time_off, start, end, now=opened.now, most=most)
 
 
 def free_slots(
@@ -91,6 +93,7 @@ def free_slots(
     *,
     now: datetime,
     own: tuple[datetime, datetime] | None = None,
+    most: int | None = None,
 ) -> list[Slot]:
     """Return a host's free slots of an offer with `start <= slot < end`; `own` is time that counts as free.
 
@@ -109,4 +112,4 @@ def free_slots(
     busy = world.store.days.busy_cells(host_id, first, last)
     if own is not None:
         busy -= frozenset(cells_of(*own))
-    return offered_slots(offer, start=start, end=end, now=now, time_off=time_off, busy=busy)
+    return offered_slots(offer, start=start, end=end, now=now, time_off=time_off, busy=busy, most=most)

@@ -81,6 +81,7 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
     api_key = local_api_key()
     sample_link_url = seed(api_key)
     app = importlib.import_module("app").app
+    _prepare()
 
     ended = threading.Event()
     with make_server(app, listener=listener) as server:
@@ -93,6 +94,16 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
         ended.wait()  # until a signal raises _Stop here, or the engine ends by itself
     print("ministack ended by itself; what it had not saved is lost.", file=sys.stderr)
     return 1
+
+
+def _prepare() -> None:
+    """Make what `make package` makes beforehand, so that no first request waits for it."""
+    from chalicelib.api.description import description_reply
+    from chalicelib.api.doors import DOORS
+    from chalicelib.pages.assets import asset_url
+
+    description_reply(DOORS, None)
+    asset_url("", "admit-one.css")
 
 
 def _watch(backend: Backend, ended: threading.Event) -> None:

@@ -6,6 +6,7 @@ access log names resources, never paths: a path holds a token.
 
 import base64
 import contextlib
+import gzip
 import http
 import json
 import logging
@@ -15,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from socket import socket as Socket  # noqa: N812 - a class's name, and LocalServer has an attribute of its own
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
@@ -44,6 +45,7 @@ MAX_BODY_BYTES: Final = 10 * 1024 * 1024  # API Gateway's own limit
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CONTENT_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _BODILESS: Final = frozenset({http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_MODIFIED})
+_COMPRESSED_FROM_BYTES: Final = 1024  # MinimumCompressionSize in infra/template/api.json
 _IDLE_SECONDS: Final = 60.0
 _LINGER_SECONDS: Final = 5.0
 _LINGER_BYTES: Final = 64 * 1024 * 1024
@@ -55,8 +57,11 @@ error_log: Final = logging.getLogger("admit_one.local.error")
 class GatewayProblem(Exception):
     """An answer that API Gateway gives before, or instead of, the app."""
 
-    def __init__(self, status: http.HTTPStatus, detail: str, slug: str | None = None) -> None:
+    def __init__(
+        self, status: http.HTTPStatus, detail: str, slug: str | None = None, allow: Sequence[str] = ()
+    ) -> None:
         super().__init__(detail)
+        self.allow = allow
         self.status = status
         self.detail = detail
         self.slug = slug or re.sub(r"[^a-z]+", "-", status.phrase.lower()).strip("-")
@@ -66,6 +71,8 @@ class GatewayProblem(Exception):
         headers = {"Content-Type": "application/problem+json"}
         if self.status == http.HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
+        if self.status == http.HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(self.allow)
         if self.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
             headers["Retry-After"] = "1"
         return headers
@@ -87,6 +94,12 @@ def _unauthorized() -> GatewayProblem:
 
 def _not_found() -> GatewayProblem:
     return GatewayProblem(http.HTTPStatus.NOT_FOUND, "There is nothing here.")
+
+
+def _not_allowed(methods: Sequence[str]) -> GatewayProblem:
+    return GatewayProblem(
+        http.HTTPStatus.METHOD_NOT_ALLOWED, "This path does not take that method.", allow=methods
+    )
 
 
 def _bad_request(detail: str) -> GatewayProblem:
@@ -119,6 +132,10 @@ class Gateway(LocalGateway):
         route: str = match.route
         return route
 
+    def methods(self, resource: str) -> list[str]:
+        """Return the methods that a route answers."""
+        return [*self._app_object.routes[resource]]
+
     def answer(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, source_ip: str
     ) -> Answer:
@@ -127,7 +144,7 @@ class Gateway(LocalGateway):
         if resource is None:
             raise _not_found()
         if method not in self._app_object.routes[resource] and method != "OPTIONS":
-            raise _not_found()
+            raise _not_allowed(self.methods(resource))
         event = self._event(method, path, headers, body, source_ip)
         if method == "OPTIONS" and not self._has_user_defined_options_method(event):
             return Answer(http.HTTPStatus.OK, self._autogen_options_headers(event), b"")
@@ -184,6 +201,39 @@ def _as_answer(response: Mapping[str, Any]) -> Answer:
     return Answer(response["statusCode"], headers, body or b"")
 
 
+def compressed(answer: Answer, accept_encoding: str) -> Answer:
+    """Return an answer as API Gateway sends it by `MinimumCompressionSize`: gzipped, if it is long and asked for."""
+    if answer.status in _BODILESS or len(answer.body) < _COMPRESSED_FROM_BYTES:
+        return answer
+    names = {name.lower(): name for name in answer.headers}
+    if "content-encoding" in names:
+        return answer
+    headers = dict(answer.headers)
+    vary = headers.get(names.get("vary", "Vary"), "")
+    kept = (
+        headers.get(names.get("cache-control", ""), "") != "no-store"
+    )  # else no cache has to tell them apart
+    if kept and "accept-encoding" not in str(vary).lower():
+        headers[names.get("vary", "Vary")] = ", ".join(filter(None, [str(vary), "Accept-Encoding"]))
+    if not takes_gzip(accept_encoding):
+        return Answer(answer.status, headers, answer.body)
+    body = gzip.compress(answer.body, compresslevel=6, mtime=0)
+    return Answer(answer.status, {**headers, "Content-Encoding": "gzip"}, body)
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Tell whether an `Accept-Encoding` takes gzip (RFC 9110 §12.5.3)."""
+    quality: dict[str, float] = {}
+    for part in accept_encoding.lower().split(","):
+        name, *parameters = (one.strip() for one in part.split(";"))
+        given = next((one[2:] for one in parameters if one.startswith("q=")), "1")
+        try:
+            quality[name] = float(given)
+        except ValueError:
+            quality[name] = 0
+    return quality.get("gzip", quality.get("x-gzip", quality.get("*", 0))) > 0
+
+
 class RequestHandler(ChaliceRequestHandler):
     """One connection. Whatever happens, the client gets a whole answer, and no log line shows a path."""
 
@@ -199,7 +249,9 @@ class RequestHandler(ChaliceRequestHandler):
         with self.server.exchange():
             started = time.perf_counter()
             answer = self._answer(self.rfile.read(self._body_length()))
-            if self.server.closing:
+            answer = compressed(answer, self.headers.get("accept-encoding", ""))
+            # A client of HTTP/1.0 that asks to be kept waits for the end of what says that it is not.
+            if self.server.closing or self.request_version == "HTTP/1.0":
                 self.close_connection = True
             try:
                 self._send(answer)
@@ -266,7 +318,10 @@ class RequestHandler(ChaliceRequestHandler):
         del message, explain
         status = http.HTTPStatus(code)
         if status == http.HTTPStatus.NOT_IMPLEMENTED:  # a method that no route can have
-            self._refuse(_not_found())
+            resource = self.server.gateway.resource(self.path)
+            self._refuse(
+                _not_found() if resource is None else _not_allowed(self.server.gateway.methods(resource))
+            )
         elif status == http.HTTPStatus.BAD_REQUEST:
             self._refuse(_bad_request("That is not an HTTP request."))
         else:

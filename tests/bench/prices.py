@@ -49,6 +49,7 @@ LOG_KB_A_CALL: Final = 1
 ACCESS_LOG_KB: Final = 0.4
 ATTACHED_KB: Final = 5
 ANSWER_KB: Final = 3
+DESCRIPTION_KB: Final = 320  # at most, uncompressed: the largest answer that needs neither key nor link
 TRACED: Final = 0.05
 SQS_A_MESSAGE: Final = 3  # sent, received, deleted: each alone, as when little happens
 
@@ -131,7 +132,7 @@ def prices() -> Section:
 
 
 def _uses(measured: dict[str, dict[str, Any]], page: dict[str, int]) -> dict[str, Use]:
-    make, bulk, page_opened, redeem, cancel, webhook, mails = (Use() for _ in range(7))
+    make, bulk, page_opened, described, redeem, cancel, webhook, mails = (Use() for _ in range(8))
     event = Use()
     _event(event, measured)
     make.http(API_MS, team=True)
@@ -146,6 +147,8 @@ def _uses(measured: dict[str, dict[str, Any]], page: dict[str, int]) -> dict[str
     page_opened.out_kb = sum(page.values()) / 1024
     page_opened.units(measured["open the booking page, 30 days"])
     _event(page_opened, measured)
+    described.http(ASSET_MS)
+    described.out_kb = DESCRIPTION_KB
     redeem.http(BOOK_MS)
     redeem.units(measured["redeem"])
     _event(redeem, measured, 2)
@@ -172,6 +175,7 @@ def _uses(measured: dict[str, dict[str, Any]], page: dict[str, int]) -> dict[str
         "make a link, one by one": make,
         "make a link, 1,000 in a call": bulk,
         "open the booking page, nothing cached": page_opened,
+        "read the API's description, uncompressed": described,
         "redeem": redeem,
         "cancel": cancel,
         "deliver an event to a webhook": webhook,

@@ -73,6 +73,8 @@ READABLE = {
 def test_a_listed_site_may_ask_every_path_before_it_calls_and_no_other_may(stack: Stack) -> None:
     """A preflight has no key, so no authorizer stands before it; it tells nothing but what a path has (P5)."""
     for route in PREFLIGHT.routes:
+        if route.path == "/v1/openapi.json":  # any site may read that one
+            continue
         path = route.path.replace("{", "x-").replace("}", "")
         answer = _call(stack, "OPTIONS", path, headers={"Origin": CORS_ORIGIN})
         assert answer.status_code == 204, path

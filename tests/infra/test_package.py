@@ -1,6 +1,7 @@
 """The zip: the same bytes from the same sources, compiled, small, and only what runs."""
 
 import importlib.util
+import json
 import struct
 import sys
 import zipfile
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.api.description import describe
+from chalicelib.api.doors import DOORS
+from chalicelib.pages.assets import asset, asset_url
 from infra.local.engines import LOCAL
 from infra.package import ARM, MOST_BYTES, X86, Package, PackageError, Target, make_package
 
@@ -55,6 +59,21 @@ def test_it_holds_what_runs_and_nothing_else(package: Package) -> None:
     assert any(name.startswith("chalicelib/pages/templates/") for name in names)
     assert any(name.startswith("chalicelib/pages/assets/") for name in names)
     assert package.archive.stat().st_size <= MOST_BYTES
+
+
+def test_descriptions_scripts_and_styles_are_made_beforehand(package: Package) -> None:
+    """No function puts them together when it starts: what it serves lies there, under the names that it has here."""
+    with zipfile.ZipFile(package.archive) as archive:
+        folder = "chalicelib/pages/assets/"
+        files = {name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)}
+        names = json.loads(archive.read(f"{folder}names.json"))
+        assert files == {"names.json", *names.values()}
+        for name, hashed in names.items():
+            assert asset_url("", name) == f"assets/{hashed}"
+            found = asset(hashed)
+            assert found is not None
+            assert archive.read(folder + hashed) == found[0]
+        assert archive.read("chalicelib/api/openapi.json") == describe(DOORS)
 
 
 def test_every_module_is_compiled_and_taken_as_it_is(package: Package) -> None:

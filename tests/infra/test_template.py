@@ -22,7 +22,7 @@ from chalicelib.domain.errors import (
 from chalicelib.settings import DailyMails, RetentionDays, read_settings
 from chalicelib.store.items import INDEX_KEYS
 from infra.functions import AUTHORIZER, HTTP, UNTRACED, log_group_id, logical_id, read_config
-from infra.gateway import RESPONSES, with_cors_told
+from infra.gateway import RESPONSES, with_parameters_told
 from infra.local.engines import ROOT
 from infra.observing import REFUSING, dead_letter_queues, failure_pattern
 from infra.package import Package
@@ -135,6 +135,26 @@ def test_what_is_optional_is_made_where_its_parameter_asks_for_it(template: dict
     assert "DomainNeedsCertificate" in template["Rules"]
     rate = resources["Waf"]["Properties"]["Rules"][0]["Statement"]["RateBasedStatement"]
     assert rate == {"AggregateKeyType": "IP", "Limit": {"Ref": "WafRateLimit"}}
+
+
+def test_the_gateways_own_address_can_be_switched_off_beside_a_domain(
+    template: dict[str, Any], expanded: dict[str, Any]
+) -> None:
+    """It would be a way past what is put before the domain; without a domain no address would be left."""
+    assert template["Parameters"]["ExecuteApiEndpoint"]["Default"] == "on"
+    (rule,) = template["Rules"]["ExecuteApiEndpointOffNeedsDomain"]["Assertions"]
+    assert rule["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DomainName"}, ""]}]}
+    body = expanded["Resources"]["RestAPI"]["Properties"]["Body"]
+    off = {"Fn::If": ["ExecuteApiEndpointOff", True, False]}
+    assert body["x-amazon-apigateway-endpoint-configuration"]["disableExecuteApiEndpoint"] == off
+    told = with_parameters_told(template, {"ExecuteApiEndpoint": "off"})
+    description = told["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"]
+    assert description == "At its own domain alone", "else the stage would go on with its snapshot"
+
+
+def test_answers_are_compressed(expanded: dict[str, Any]) -> None:
+    """Scripts and descriptions are a fifth of their size then; API Gateway does it, no function pays for it."""
+    assert expanded["Resources"]["RestAPI"]["Properties"]["MinimumCompressionSize"] == 1024
 
 
 def test_the_default_bus_gives_no_commands_unless_sources_are_named(template: dict[str, Any]) -> None:
@@ -406,6 +426,8 @@ def test_the_gateway_s_own_answers_are_in_the_api_s_definition(resources: dict[s
     assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(statuses)
     for kind, answer in answers.items():
         assert answer["responseParameters"]["gatewayresponse.header.Content-Type"] == f"'{MEDIA_TYPE}'"
+        tls = answer["responseParameters"]["gatewayresponse.header.Strict-Transport-Security"]
+        assert tls == "'max-age=31536000'"
         document = json.loads(answer["responseTemplates"]["application/json"])
         assert str(document.get("status")) == str(answer.get("statusCode")), kind
         if kind in {"THROTTLED", "AUTHORIZER_FAILURE", "WAF_FILTERED"}:
@@ -490,7 +512,7 @@ def test_a_stage_is_served_anew_when_the_first_origin_is_listed_or_the_last_goes
     """Its snapshot has the gateway's own answers in it, with CORS headers or without."""
     deployments = []
     for origins in ("", "https://a.example", "https://b.example"):
-        told = with_cors_told(packaged.read_template(), {"CorsOrigins": origins})
+        told = with_parameters_told(packaged.read_template(), {"CorsOrigins": origins})
         plain = expand(told)["Resources"]
         deployments.append([n for n, each in plain.items() if each["Type"] == "AWS::ApiGateway::Deployment"])
     assert deployments[0] != deployments[1] == deployments[2]

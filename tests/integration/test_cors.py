@@ -36,7 +36,8 @@ STRANGERS: Final = (
     *("https://app.example:8443", "https://sub.app.example", "HTTPS://APP.EXAMPLE", f"{LISTED}, {OTHER}"),
 )
 ROUTES: Final = sorted(route.path for door in DOORS for route in door.routes)
-SHARED: Final = sorted({path for path in ROUTES if path.startswith(("/v1", "/v2", "/s/", "/b/"))})
+PUBLIC: Final = "/v1/openapi.json"  # any site may read it; tests/integration/test_delivery.py
+SHARED: Final = sorted({path for path in ROUTES if path.startswith(("/v1", "/v2", "/s/", "/b/"))} - {PUBLIC})
 BARE: Final = {"TABLE_NAME": "t", "SIGNING_KEYS": "k"}
 
 
@@ -126,6 +127,8 @@ class TestPreflight:
             if route.path == path
             for method in route.methods
         ]
+        if "GET" in methods and "HEAD" not in methods:
+            methods.append("HEAD")  # answered wherever GET is, and described nowhere
         for origin in (LISTED, OTHER):
             answer = preflight(site, path, origin)
             assert (answer.status_code, answer.content) == (204, b"")
@@ -162,9 +165,9 @@ class TestPreflight:
 
     def test_it_is_there_for_these_paths_alone(self) -> None:
         """Pages for people, the console and files are no business of other sites' scripts."""
-        assert {route.path for route in PREFLIGHT.routes} == set(SHARED)
+        assert {route.path for route in PREFLIGHT.routes} == {*SHARED, PUBLIC}
         served = {path for path, methods in app.app.routes.items() if "OPTIONS" in methods}
-        assert served == set(SHARED)
+        assert served == {*SHARED, PUBLIC}
         assert all(app.app.routes[path]["OPTIONS"].authorizer is None for path in SHARED)
 
 
@@ -184,6 +187,9 @@ class TestAnswers:
             for origin in (LISTED, OTHER):
                 answer = self.send(caller, request, origin)
                 seen.add(answer.status_code)
+                if request[1] == PUBLIC:
+                    assert cors_of(answer) == readable_at("*")
+                    continue
                 assert cors_of(answer) == readable_at(origin), request
                 assert varies(answer)[-1] == "Origin"
                 assert "access-control-allow-credentials" not in answer.headers
@@ -195,6 +201,8 @@ class TestAnswers:
         for request in answers:
             for origin in STRANGERS:
                 answer = self.send(caller, request, origin)
+                if request[1] == PUBLIC:
+                    continue
                 assert cors_of(answer) == {}, (request, origin)
                 assert varies(answer)[-1] == "Origin"
 
@@ -209,6 +217,8 @@ class TestAnswers:
         del unlisted
         for request in answers:
             answer = self.send(caller, request, LISTED)
+            if request[1] == PUBLIC:
+                continue
             assert cors_of(answer) == {}, request
             assert "Origin" not in varies(answer)
 

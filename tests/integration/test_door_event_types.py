@@ -37,8 +37,8 @@ EVERYTHING: Final[dict[str, Any]] = {
     "locations": [
         {"kind": "video", "detail": "https://meet.example/ada"},
         {"kind": "phone", "detail": "+49 30 1234"},
-        {"kind": "in_person", "detail": "Sample Street 1"},
-        {"kind": "custom", "detail": "by the lake"},
+        {"kind": "in_person", "detail": "Sample Street 1", "showBeforeBooking": True},
+        {"kind": "custom", "detail": "by the lake", "showBeforeBooking": False},
     ],
     "schedule": {
         "timeZone": "Europe/Berlin",

@@ -62,7 +62,7 @@ def event_type(host: Caller) -> dict[str, Any]:
     return host.event_type(
         title="Xylophone lesson",
         description="Bring your own Xylophone",
-        locations=[{"kind": "in_person", "detail": "Walrus Street 1"}],
+        locations=[{"kind": "in_person", "detail": "Walrus Street 1", "showBeforeBooking": True}],
     )
 
 
@@ -390,7 +390,8 @@ class TestOffer:
             description="About it",
             locations=[
                 {"kind": "video", "detail": "https://meet.example/secret"},
-                {"kind": "in_person", "detail": "Walrus Street 1"},
+                {"kind": "in_person", "detail": "Walrus Street 1", "showBeforeBooking": True},
+                {"kind": "custom", "detail": "Meeting 123, passcode 99"},
             ],
             questions=[question],
         )
@@ -409,6 +410,7 @@ class TestOffer:
             "locations": [
                 {"kind": "video", "detail": ""},  # how to join is told only once it is booked
                 {"kind": "in_person", "detail": "Walrus Street 1"},
+                {"kind": "custom", "detail": ""},
             ],
             "questions": [question],
             "timeZone": "UTC",
@@ -726,3 +728,16 @@ class TestFront:
 
     def test_a_program_is_told_that_there_is_nothing(self, site: Site) -> None:
         assert_problem(site.client.get("/", headers=JSON), 404, "not-found")
+
+
+def test_the_deployed_door_asks_for_https_and_the_local_one_does_not(
+    site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HSTS on every answer, errors too; over local http it would lock a developer's other sites out of it."""
+    link, name = host.link(), "strict-transport-security"
+    paths = (path_of(link), "/s/none", "/v1/openapi.json", "/console", "/assets/none.css", "/b/none")
+    assert not [path for path in paths if name in site.client.get(path).headers]
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "api")
+    assert {site.client.get(path).headers[name] for path in paths} == {"max-age=31536000"}
+    monkeypatch.setenv("LOCAL", "1")
+    assert name not in site.client.get(path_of(link)).headers

@@ -1,5 +1,6 @@
 """The local HTTP server: it answers as API Gateway will, never drops a request, and never logs a token."""
 
+import gzip
 import logging
 import socket
 import threading
@@ -19,6 +20,9 @@ from tests.patience import LIMIT
 
 TOKEN = "AQ-made-up-token-that-no-log-may-show"
 CONCURRENT = 64
+
+
+LONG = "All work and no play makes Jack a dull boy.\n" * 100
 
 
 def make_app() -> Chalice:
@@ -44,6 +48,10 @@ def make_app() -> Chalice:
 
     def text(body: str, status: int = 200) -> Response:
         return Response(body, status_code=status, headers={"Content-Type": "text/plain; charset=utf-8"})
+
+    @app.route("/long", methods=["GET", "HEAD"])
+    def long() -> Response:
+        return Response(LONG, headers={"Content-Type": "text/plain", "Vary": "Accept"})
 
     @app.route("/s/{token}", methods=["GET", "HEAD"])
     def page(token: str) -> Response:
@@ -159,13 +167,64 @@ def test_a_good_key_reaches_the_view_with_its_context(client: httpx.Client) -> N
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer good"}])
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/nowhere"), ("GET", "/"), ("PUT", f"/s/{TOKEN}"), ("BREW", f"/s/{TOKEN}")]
-)
-def test_no_such_route_or_method_is_404(
-    client: httpx.Client, method: str, path: str, headers: dict[str, str]
-) -> None:
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("GET", "/"), ("TRACE", "/nowhere")])
+def test_no_such_route_is_404(client: httpx.Client, method: str, path: str, headers: dict[str, str]) -> None:
     assert_problem(client.request(method, path, headers=headers), 404, "not-found")
+
+
+@pytest.mark.parametrize("method", ["PUT", "TRACE", "BREW", "PROPFIND"])
+def test_a_method_that_a_route_has_not_is_405_and_says_which_it_has(
+    client: httpx.Client, method: str
+) -> None:
+    answer = client.request(method, f"/s/{TOKEN}")
+
+    assert_problem(answer, 405, "method-not-allowed")
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize("asked", ["", "Connection: keep-alive\r\n", "Connection: close\r\n"])
+def test_a_client_of_http_1_0_is_hung_up_on_after_its_answer(server: LocalServer, asked: str) -> None:
+    """It reads to the end, and asked to be kept, it would wait a minute for one that does not come."""
+    answer = raw(server, f"GET /s/{TOKEN} HTTP/1.0\r\n{asked}\r\n".encode())
+
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert answer.body == f"page of {TOKEN}".encode()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "zipped"),
+    [
+        ("gzip", True), ("deflate, gzip;q=1.0, *;q=0.5", True), ("*", True), ("GZIP", True), ("br", False),
+        ("identity", False), ("gzip;q=0", False), ("gzip;q=0, *", False), ("", False), ("gzip;q=x", False),
+    ],
+)  # fmt: skip
+def test_a_long_answer_is_gzipped_for_whoever_takes_that(
+    server: LocalServer, accepted: str, zipped: bool
+) -> None:
+    """As API Gateway does, so that what is seen here is what is seen there."""
+
+    def ask(method: str) -> RawAnswer:
+        head = (
+            f"{method} /long HTTP/1.1\r\nHost: x\r\nAccept-Encoding: {accepted}\r\nConnection: close\r\n\r\n"
+        )
+        return raw(server, head.encode())
+
+    got, head = ask("GET"), ask("HEAD")
+
+    assert (got.headers["content-encoding"] == "gzip") is zipped
+    assert (gzip.decompress(got.body) if zipped else got.body) == LONG.encode()
+    assert got.headers["vary"] == "Accept, Accept-Encoding"
+    assert int(got.headers["content-length"]) == len(got.body)
+    assert not zipped or len(got.body) < len(LONG) // 4
+    names = ("content-length", "content-encoding", "vary")
+    assert [head.headers[name] for name in names] == [got.headers[name] for name in names]
+    assert head.body == b""
+
+
+def test_a_short_answer_is_not_compressed(client: httpx.Client) -> None:
+    answer = client.get(f"/s/{TOKEN}", headers={"Accept-Encoding": "gzip"})
+
+    assert "content-encoding" not in answer.headers
 
 
 def test_head_gets_a_problem_without_a_body(client: httpx.Client) -> None:

@@ -1167,7 +1167,7 @@ def test_a_digest_is_sent_once_and_loses_nothing(post: Post, host: Caller, queue
     assert [text.count("Booked, ") for text in listed] == ([2] if where.startswith("before") else [1, 1])
 
 
-LIMIT: Final = 2
+MOST_A_DAY: Final = 2
 
 
 def beyond_promise(
@@ -1176,7 +1176,7 @@ def beyond_promise(
     """Return what breaks P15: too many emails to an address, or a booking that its host hears nothing of."""
     notices = [mail for mail in post.mails() if "updates" not in str(mail["subject"])]
     sent = [mail["to"].addresses[0].addr_spec.lower() for mail in notices]
-    faults = ["too many"] if max(map(sent.count, sent)) > LIMIT else []
+    faults = ["too many"] if max(map(sent.count, sent)) > MOST_A_DAY else []
     heard = {
         str(event.uid).partition("@")[0]
         for mail in of(post, ADA)
@@ -1189,7 +1189,7 @@ def beyond_promise(
     if booking_ids - heard:
         faults.append("lost")
     failed = [row for link in links for row in mail_history(host, link) if row[0] == "mail.failed"]
-    if len(failed) != 2 * (len(booking_ids) - LIMIT):
+    if len(failed) != 2 * (len(booking_ids) - MOST_A_DAY):
         faults.append("untold")
     return faults
 
@@ -1208,7 +1208,10 @@ def test_the_audit_of_a_flood_finds_each_planted_bug_and_nothing_without_one(
 ) -> None:
     """P15, and its red controls: a check that finds nothing in a broken system would prove nothing."""
     store, method, broken, expected = PLANTED[bug]
-    with limited(invitee_daily_limit=LIMIT, host_daily_limit=LIMIT), pytest.MonkeyPatch.context() as patch:
+    with (
+        limited(invitee_daily_limit=MOST_A_DAY, host_daily_limit=MOST_A_DAY),
+        pytest.MonkeyPatch.context() as patch,
+    ):
         if broken is not None:
             patch.setattr(type(getattr(post.site.world.store, store)), method, broken)
         link, events = flood(post, host, 5)

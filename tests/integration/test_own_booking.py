@@ -30,6 +30,7 @@ from tests.integration.doors import (
     forged,
     made,
     ok,
+    path_of,
     redeem_body,
     token_of,
 )
@@ -1057,3 +1058,24 @@ class TestRaces:
         assert now["usageCount"] == len(booked) <= 2
         assert now["status"] == ("used" if len(booked) == 2 else "active")
         assert busy(site, host) == cells(*((answer.json()["start"], 30) for answer in booked))
+
+
+@pytest.mark.parametrize("kind", ["video", "phone", "custom", "in_person"])
+def test_once_cancelled_nothing_lets_anyone_join(site: Site, host: Caller, kind: str) -> None:
+    """Whoever kept the page's address is not invited any more: neither page nor JSON has the location's detail."""
+    detail = "Room 7, passcode 998877, https://meet.example/7"
+    event_type = host.event_type(locations=[{"kind": kind, "detail": detail, "showBeforeBooking": True}])
+    body = redeem_body(at(days=1))
+    link = host.link(event_type)
+    key = {"Idempotency-Key": "k"}
+    booked = made(site.client.post(f"{path_of(link)}/redeem", json=body, headers=key))
+    assert booked["location"] == {"kind": kind, "detail": detail}
+    page = httpx.URL(booked["url"]).path
+    assert ok(site.client.get(page, headers=JSON))["location"]["detail"] == detail
+
+    cancelled = ok(site.client.post(f"{page}/cancel"))
+
+    again = site.client.post(f"{path_of(link)}/redeem", json=body, headers=key).json()
+    for document in (cancelled, ok(site.client.get(page, headers=JSON)), again):
+        assert document["location"] == {"kind": kind, "detail": ""}
+    assert "998877" not in site.client.get(page, headers=HTML).text

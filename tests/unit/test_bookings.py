@@ -88,7 +88,13 @@ PLACES = (Location("video", "https://example.com/x"), Location("phone", "+49"))
 
 @pytest.mark.parametrize(
     ("locations", "index", "expected"),
-    [(PLACES, None, PLACES[0]), (PLACES, 0, PLACES[0]), (PLACES, 1, PLACES[1]), ((), None, None)],
+    [
+        (PLACES, None, PLACES[0]),
+        (PLACES, 0, PLACES[0]),
+        (PLACES, 1, PLACES[1]),
+        ((Location("in_person", "Torstraße 12", True),), 0, Location("in_person", "Torstraße 12")),
+        ((), None, None),
+    ],
 )
 def test_the_location_is_the_one_chosen_or_the_first(
     locations: tuple[Location, ...], index: int | None, expected: Location | None

@@ -122,7 +122,10 @@ def an_offer(**changes: object) -> OfferPage:
         title="Product walk-through",
         description="A first look.\nBring a real case.",
         duration_minutes=90,
-        locations=(Location("video", "meet.example/secret-room"), Location("in_person", "Torstraße 12")),
+        locations=(
+            Location("video", "meet.example/secret-room"),
+            Location("in_person", "Torstraße 12", True),
+        ),
         host_name="Mia",
         zone="Europe/Berlin",
         zones_page="tok?from=2026-11-23&timeZone=Europe%2FBerlin&zones=1",
@@ -265,7 +268,9 @@ def test_a_page_has_no_inline_script_or_style_and_loads_nothing_from_afar(name: 
     html = re.sub(r'data-zones="[^"]*"', "", html)  # base64
     html = re.sub(r'<script type="module" src="(\.\./)*assets/invitee\.[0-9a-f]{8}\.js"></script>', "", html)
     assert not re.search(
-        r"<script|<style|\sstyle=|\son[a-z]+=|https?:|//|@import|og:|twitter:", html, re.IGNORECASE
+        r"<script|<style|\sstyle=|\son[a-z]+=|https?:|//|@import|og:(?!type|title|description)|twitter:",
+        html,
+        re.IGNORECASE,
     )
 
 
@@ -332,7 +337,7 @@ def test_what_hosts_and_invitees_write_stays_text() -> None:
         title=evil,
         description=evil,
         host_name=evil,
-        locations=(Location("in_person", evil), Location("custom", evil)),
+        locations=(Location("in_person", evil, True), Location("custom", evil, True)),
         questions=(
             Question("topic", evil),
             Question("size", evil, "choice", required=True, options=(evil,)),
@@ -432,18 +437,23 @@ def test_every_error_is_in_the_summary_and_linked_to_its_field() -> None:
         page.by_id(f"{anchor}-error")
 
 
-def test_how_to_join_a_call_is_told_only_after_booking() -> None:
+def test_a_locations_detail_is_told_only_after_booking_unless_the_host_says_otherwise() -> None:
+    """What it says does not decide: a meeting id with its passcode looks like any other words."""
     private = (
         Location("video", "secret-room"),
         Location("phone", "+49 30 1234"),
         Location("custom", "https://zoom.example/1"),
+        Location("custom", "Meeting 123 4567 8901, passcode 998877"),
+        Location("in_person", "meet.example/room-7"),
+        Location("in_person", "Hidden Lane 4", False),
     )
-    html = offer_page(
-        an_offer(locations=(*private, Location("in_person", "Torstraße 12"), Location("custom", "At yours")))
-    )
+    shown = (
+        Location("in_person", "Torstraße 12", True), Location("custom", "At yours", True),
+        Location("phone", "+49 30 777", True), Location("video", "Zoom, by invitation", True),
+    )  # fmt: skip
+    html = offer_page(an_offer(locations=(*private, *shown)))
     assert not any(location.detail in html for location in private)
-    assert "Torstraße 12" in html
-    assert "At yours" in html
+    assert all(location.detail in html for location in shown)
     for location in private:
         assert location.detail in Page(confirmation_page(a_confirmation(location=location))).text
         assert location.detail not in confirmation_page(a_confirmation(location=location, status="cancelled"))

@@ -71,6 +71,8 @@ export function linkFields(link) {
   const place = own.locations?.[0];
   const kind = choose([["", "As the event type"], ...LOCATION_KINDS], place?.kind ?? "");
   const detail = h("input", { maxlength: 500, value: place?.detail ?? "", autocomplete: "off" });
+  const shows = h("input", { type: "checkbox" });
+  shows.checked = place?.showBeforeBooking ?? false;
   const hasHours = h("input", { type: "checkbox" });
   hasHours.checked = Boolean(own.schedule);
   const hours = scheduleFields(own.schedule ?? null, "/overrides/schedule");
@@ -80,7 +82,7 @@ export function linkFields(link) {
   };
   hasHours.addEventListener("change", setHours);
   setHours();
-  const setKind = () => { detail.disabled = !kind.value; };
+  const setKind = () => { detail.disabled = shows.disabled = !kind.value; };
   kind.addEventListener("change", setKind);
   setKind();
   const customised = h("details.more", {}, h("summary", {}, "Customise just this link"),
@@ -90,6 +92,7 @@ export function linkFields(link) {
       field("Minutes", minutes, { pointer: "/overrides/durationMinutes", hint: "In steps of 5" }),
       field("Location", kind),
       field("Address, number or URL", detail, { pointer: "/overrides/locations" })),
+    h("div.field", {}, tick("Show the address, number or URL before booking", shows)),
     h("div.field", {}, tick("Its own available hours", hasHours)), hours.element);
   customised.open = Object.keys(own).length > 0;
 
@@ -119,7 +122,7 @@ export function linkFields(link) {
     };
     put("title", title.value.trim());
     put("durationMinutes", minutes.value ? Number(minutes.value) : null);
-    put("locations", kind.value ? [{ kind: kind.value, detail: detail.value.trim() }, ...(own.locations ?? []).slice(1)] : null);
+    put("locations", kind.value ? [{ kind: kind.value, detail: detail.value.trim(), ...(shows.checked ? { showBeforeBooking: true } : {}) }, ...(own.locations ?? []).slice(1)] : null);
     put("schedule", hasHours.checked ? hours.read() : null);
     const days = Number(preset.value);
     const hasRecipient = name.value.trim() || email.value.trim() || lock.value !== "none";

@@ -103,15 +103,20 @@ export function calendar(offered, zone, { pick, dayShown }) {
     if (there) return true;
     draw();
     try {
-      const ask = () => fetch(`${offered.slots}?from=${iso(from)}&to=${iso(to)}`, { headers: { Accept: "application/json" } });
-      let answer = await ask().catch(() => null);
-      if (!answer || answer.status >= 500) {
-        await new Promise((done) => setTimeout(done, 1000));
-        answer = await ask();
+      // One answer may not reach all the way: where there are very many times, it says how far it does.
+      for (let since = from; since < to;) {
+        const ask = () => fetch(`${offered.slots}?from=${iso(since)}&to=${iso(to)}`, { headers: { Accept: "application/json" } });
+        let answer = await ask().catch(() => null);
+        if (!answer || answer.status >= 500) {
+          await new Promise((done) => setTimeout(done, 1000));
+          answer = await ask();
+        }
+        if ([403, 404, 409, 410].includes(answer.status)) location.reload(); // the page itself says why
+        if (!answer.ok) throw new Error();
+        const some = await answer.json();
+        for (const slot of some.slots) starts.add(ms(slot.start));
+        since = ms(some.to);
       }
-      if ([403, 404, 409, 410].includes(answer.status)) location.reload(); // the page itself says why
-      if (!answer.ok) throw new Error();
-      for (const slot of (await answer.json()).slots) starts.add(ms(slot.start));
       known.push([from, to]);
       become("");
       sort();

@@ -1,0 +1,49 @@
+"""The API's description as it is sent: made once, at package time or at its first request, and known by its hash."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from chalicelib.api.call import JSON
+from chalicelib.api.door import Door, Reply
+
+BUILT: Final = Path(__file__).with_name("openapi.json")  # there in the package alone
+_FRESH_SECONDS: Final = 300  # how long a client may go by it without asking; a deployment may change it
+_MOST_TAGS: Final = 50
+
+
+def describe(doors: Sequence[Door]) -> bytes:
+    """Return the description of doors as it is sent."""
+    from chalicelib.api.openapi import openapi  # only here: 10 ms at a cold start otherwise
+
+    return msgspec.json.encode(openapi(doors))
+
+
+def description_reply(doors: tuple[Door, ...], if_none_match: str | None) -> Reply:
+    """Return the description, or 304 for a client that has it."""
+    text, tag = _made(doors)
+    headers = {
+        "Cache-Control": f"public, max-age={_FRESH_SECONDS}",
+        "ETag": tag,
+        "Vary": "Accept-Encoding",
+    }
+    if _has(if_none_match, tag):
+        return Reply(304, headers=headers)
+    return Reply(200, text, {"Content-Type": JSON, **headers})
+
+
+@lru_cache(maxsize=1)
+def _made(doors: tuple[Door, ...]) -> tuple[str, str]:
+    """Return the text and its entity tag: a weak one, since API Gateway may compress what it names."""
+    content = BUILT.read_bytes() if BUILT.exists() else describe(doors)
+    return content.decode(), f'W/"{hashlib.sha256(content).hexdigest()[:16]}"'
+
+
+def _has(if_none_match: str | None, tag: str) -> bool:
+    """Compare tags weakly (RFC 9110 §13.1.2)."""
+    given = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",", _MOST_TAGS)]
+    return "*" in given or tag.removeprefix("W/") in given
