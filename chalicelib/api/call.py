@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -110,17 +110,17 @@ class Call:
         return (self.header("content-type") or JSON).partition(";")[0].strip().lower()
 
     def wants_html(self) -> bool:
-        """Whether the answer should be a page: a browser's `Accept`, or a posted form without one.
+        """Return whether the answer is a page: only where `Accept` names `text/html`, as browsers do (ADR 0022).
 
         Of `text/html` and `application/json` the one with the higher q wins, then the one named more precisely
-        (axios sends `application/json, text/plain, */*`); pages win a draw for GET.
+        (axios sends `application/json, text/plain, */*`); a page where both are named alike. `*/*` and no `Accept`
+        at all are programs, which get JSON, also as the answer to a form.
         """
-        accept = self.header("accept")
-        by_method = self.method in ("GET", "HEAD") or self.media_type == FORM
-        if accept is None:
-            return by_method
+        accept = self.header("accept") or ""
         html, json = _quality(accept, "text/html"), _quality(accept, JSON)
-        return by_method if html == json else html > json
+        if not html.q or not json.q:
+            return html.q > json.q
+        return html >= json and html.rank > _ANYTHING
 
     @property
     def say(self) -> Words:
@@ -223,13 +223,27 @@ def whole_number(text: str, name: str) -> int:
     return int(text)
 
 
-def _quality(accept: str, media_type: str) -> tuple[float, int]:
-    """Return the q of a media type in an `Accept` header, by the range that names it best; and how specific that is."""
-    best: tuple[int, float] = (-1, 0.0)
+class _Quality(NamedTuple):
+    """The q of a media type in an `Accept` header, and how precisely the range that says so names it."""
+
+    q: float
+    rank: int
+
+
+_NAMED: Final = 2
+_KIND: Final = 1
+_ANYTHING: Final = 0
+_UNNAMED: Final = -1
+
+
+def _quality(accept: str, media_type: str) -> _Quality:
+    """Return the quality of a media type in an `Accept` header, by the range that names it most precisely."""
+    ranks = {media_type: _NAMED, media_type.split("/", maxsplit=1)[0] + "/*": _KIND, "*/*": _ANYTHING}
+    best = _Quality(0.0, _UNNAMED)
     for part in accept.split(",")[:50]:
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        rank = {media_type: 2, media_type.split("/", maxsplit=1)[0] + "/*": 1, "*/*": 0}.get(name, -1)
+        rank = ranks.get(name, _UNNAMED)
         q = next((p[2:] for p in parameters if p.startswith("q=")), "1")
-        if rank > best[0]:
-            best = (rank, float(q) if re.fullmatch(r"[01](?:\.[0-9]{0,3})?", q) else 0.0)
-    return best[1], best[0]
+        if rank > best.rank:
+            best = _Quality(float(q) if re.fullmatch(r"[01](?:\.[0-9]{0,3})?", q) else 0.0, rank)
+    return best

@@ -74,13 +74,12 @@ def get_link_page(call: Call) -> Reply:
     """Show what a link offers. Nothing that counts is changed (P5)."""
     world = bootstrap.world()
     opened = open_link(world, call.path("token"))
-    if call.hint("zones") == "1":  # reached from the page itself, which was counted
+    page = call.wants_html()
+    if page and call.hint("zones") == "1":  # reached from the page itself, which was counted
         return _offer_reply(call, opened, 200)
     noting = note_open(world, opened.link, call.visitor(), call.correlation_id)
     try:
-        return (
-            _offer_reply(call, opened, 200) if call.wants_html() else json_reply(200, _offer_answer(opened))
-        )
+        return _offer_reply(call, opened, 200) if page else json_reply(200, _offer_answer(opened))
     finally:
         noting.join()
 

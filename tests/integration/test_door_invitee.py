@@ -99,21 +99,24 @@ def assert_invitee_headers(response: httpx.Response) -> None:
 
 
 class TestNegotiation:
-    """HTML for browsers, JSON for `Accept: application/json`, by the q of each."""
+    """HTML where `Accept` names it, as browsers do, by its q; else JSON, which generated clients need."""
 
     @pytest.mark.parametrize(
         ("accept", "kind"),
         [
-            (None, PAGE),
-            ("*/*", PAGE),
+            (None, "application/json"),
+            ("*/*", "application/json"),
             ("text/html", PAGE),
+            ("text/html, */*", PAGE),
+            ("application/json, text/html", PAGE),
             ("text/*", PAGE),
             (BROWSER, PAGE),
             ("TEXT/HTML", PAGE),
             ("application/json;q=0.5, text/html;q=0.9", PAGE),
             ("application/json;q=0, */*", PAGE),
-            ("image/png", PAGE),
-            ("", PAGE),
+            ("image/png", "application/json"),
+            ("", "application/json"),
+            ("text/html;q=0.8, */*", "application/json"),
             ("application/json", "application/json"),
             ("Application/JSON", "application/json"),
             ("application/*", "application/json"),
