@@ -36,7 +36,7 @@ from chalicelib.domain.errors import (
     UnsupportedMediaTypeError,
 )
 from chalicelib.domain.links import LinkStatus
-from chalicelib.domain.listings import LEAST_PAGE
+from chalicelib.domain.listings import LEAST_PAGE, MOST_EXPORTED
 from chalicelib.domain.urls import link_url
 from chalicelib.service.import_links import Imported, ImportRequest, import_links, preview_import
 from chalicelib.service.list_links import ListRequest, list_links
@@ -47,7 +47,6 @@ TSV: Final = "text/tab-separated-values"
 _FILES: Final = (CSV, "application/csv", "application/vnd.ms-excel", TSV)
 _MEDIA: Final = (*_FILES, MULTIPART)
 MANY_ROWS: Final = 2_500_000  # bytes; every quote costs one more on its way into Lambda, which takes 6 MB
-MOST_EXPORTED: Final = 1000
 
 _LIST_PAGE: Final = 100
 _FULL: Final = 3_000_000  # bytes on the way out of Lambda; the last page of the list comes on top

@@ -9,7 +9,7 @@ from chalicelib.domain.bookings import BookingStatus
 from chalicelib.domain.deliveries import LONGEST_EXCERPT, MOST_KEPT_ATTEMPTS, DeliveryStatus
 from chalicelib.domain.event_types import MOST_OCCUPIED_MINUTES
 from chalicelib.domain.links import MOST_DOCUMENT_BYTES, MOST_LINKS_A_CALL, MOST_USES, LinkStatus
-from chalicelib.domain.listings import DEFAULT_PAGE, LEAST_PAGE, MOST_PAGE
+from chalicelib.domain.listings import DEFAULT_PAGE, LEAST_PAGE, MOST_EXPORTED, MOST_PAGE
 from chalicelib.domain.schedules import MOST_OVERRIDES
 from chalicelib.domain.webhooks import LONGEST_URL, MOST_LOGGED, MOST_OVERLAP_HOURS
 
@@ -19,15 +19,16 @@ _INSTANT: Final = {"type": "string", "anyOf": [{"format": "date-time"}, {"format
 PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "token": ("The secret in a link's URL, 36 characters.", _TEXT),
     "bookingToken": ("The secret in a booking's URL, 36 characters.", _TEXT),
-    "name": ("A file's name.", _TEXT),
     "hostId": ("A host's id. An admin key names a host; a host key needs none.", _TEXT),
     "eventTypeId": ("An event type's id.", _TEXT),
     "linkId": ("A link's public id.", _TEXT),
     "bookingId": ("A booking's id.", _TEXT),
     "webhookId": ("A webhook's id.", _TEXT),
-    "status": (
-        "Only those in this status.",
-        {"type": "string", "enum": [*LinkStatus, *BookingStatus, *DeliveryStatus]},
+    "status": ("Only links in this status.", {"type": "string", "enum": [*LinkStatus]}),
+    "listBookings.status": ("Only bookings in this status.", {"type": "string", "enum": [*BookingStatus]}),
+    "listWebhookDeliveries.status": (
+        "Only deliveries in this status.",
+        {"type": "string", "enum": [*DeliveryStatus]},
     ),
     "q": (
         "Finds exactly by token, URL, linkId, recipient email, externalId, and by label prefix; up to 300 letters.",
@@ -54,8 +55,12 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         _TEXT,
     ),
     "limit": (
-        f"Rows a page, {LEAST_PAGE} to {MOST_PAGE} ({DEFAULT_PAGE}); a CSV export has its own limits.",
-        {"type": "integer"},
+        f"Entries a page, {LEAST_PAGE} to {MOST_PAGE}. Default: `{DEFAULT_PAGE}`.",
+        {"type": "integer", "minimum": LEAST_PAGE, "maximum": MOST_PAGE},
+    ),
+    "exportLinks.limit": (
+        f"Rows a page, {LEAST_PAGE} to {MOST_EXPORTED}. Default: `{MOST_EXPORTED}`.",
+        {"type": "integer", "minimum": LEAST_PAGE, "maximum": MOST_EXPORTED},
     ),
     "cursor": ("`nextCursor` of the page before.", _TEXT),
     "revokeLinks": (

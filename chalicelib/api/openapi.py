@@ -1,48 +1,73 @@
-"""OpenAPI 3.1 of the doors, made from their routes, the structs they take and give, and `field_docs.py`."""
+"""OpenAPI 3.1 of the API, made from the routes, the structs they take and return, and the words of each (ADR 0022)."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from chalicelib.api import examples
 from chalicelib.api.call import FORM, JSON
+from chalicelib.api.constraints import IDS
 from chalicelib.api.door import Door, Route
-from chalicelib.api.field_docs import FIELDS, KIND_FIELDS, PARAMETERS
-from chalicelib.api.problems import MEDIA_TYPE, PROBLEM_TYPE, STATUSES
-from chalicelib.api.uploads import MULTIPART
+from chalicelib.api.field_docs import PARAMETERS
+from chalicelib.api.openapi_schemas import REF, component_schemas, schema_ref
+from chalicelib.api.openapi_webhooks import webhook_operations, webhook_schemas
+from chalicelib.api.operations import OPERATIONS, PAGES, TAGS, Operation
+from chalicelib.api.problems import MEDIA_TYPE, STATUSES
 
-_REF: Final = "#/components/schemas/{name}"
-_ID_PATTERNS: Final = {
-    "hostId": "hst",
-    "eventTypeId": "ety",
-    "linkId": "lnk",
-    "bookingId": "bkg",
-    "webhookId": "whk",
-}
 _PUBLIC_ERRORS: Final = (400, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503)
 _TEAM_ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
+_OF_A_BODY: Final = (413, 415)
+_HTML: Final = {"text/html": {"schema": {"type": "string"}}}
+
+_DESCRIPTION: Final = """\
+Single-use private booking links. A host creates a link for one event type and sends it to one person, who opens it and
+books a time; from then on the link is used.
+
+Times are RFC 3339 in UTC, time zones are IANA names, durations are minutes. Fields are camelCase; unknown fields are
+rejected. Everything that is wrong with a request is reported at once, in `errors`. Send an `Idempotency-Key` with a
+POST to make a retry safe."""
+
+_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
+    "X-Correlation-Id": (
+        "Ties the response to log entries and events: your own `X-Correlation-Id` if you sent one.",
+        {"type": "string"},
+    ),
+    "Retry-After": ("Seconds to wait before you send the request again.", {"type": "integer", "minimum": 0}),
+    "WWW-Authenticate": ("How to authenticate: `Bearer`.", {"type": "string"}),
+    "Location": ("The URL of what was created.", {"type": "string"}),
+    "Idempotent-Replayed": (
+        "`true` where this is the result of an earlier, identical request.",
+        {"type": "string", "enum": ["true"]},
+    ),
+    "Batch-Id": ("The id by which `GET /v1/links?batchId=` lists these links.", {"type": "string"}),
+    "Link": ('`<…>; rel="next"`: the URL of the next page, where there is one.', {"type": "string"}),
+    "Next-Cursor": ("The `cursor` of the next page, where there is one.", {"type": "string"}),
+}
 
 
 def openapi(doors: Sequence[Door]) -> dict[str, Any]:
-    """Return the description of every route of the doors."""
-    routes = [route for door in doors for route in door.routes]
-    schemas = _schemas(routes)
+    """Return the description of the doors' routes, without pages, assets and HEAD. Raises KeyError for one unknown."""
+    routes = [route for door in doors for route in door.routes if route.path not in PAGES]
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         for method in route.methods:
-            paths.setdefault(route.path, {})[method.lower()] = _operation(route, method)
+            if method != "HEAD":
+                operation = OPERATIONS[f"{method} {route.path}"]
+                paths.setdefault(route.path, {})[method.lower()] = _operation(route, method, operation)
     document = {
         "openapi": "3.1.0",
-        "info": {
-            "title": "Admit One",
-            "version": "1",
-            "summary": "Single-use private booking links.",
-            "license": {"name": "MIT", "identifier": "MIT"},
-        },
+        "info": _info(),
+        "servers": [_server()],
+        "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
         "paths": paths,
+        "webhooks": webhook_operations(),
         "components": {
-            "schemas": schemas,
+            "schemas": _schemas(routes),
+            "headers": {
+                name: {"description": words, "schema": schema} for name, (words, schema) in _HEADERS.items()
+            },
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, `ao_…`."}
             },
@@ -53,15 +78,46 @@ def openapi(doors: Sequence[Door]) -> dict[str, Any]:
     return plain
 
 
-def _operation(route: Route, method: str) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "operationId": f"{method.lower()}_{route.name}" if method == "HEAD" else route.name,
-        "summary": route.summary,
-        "parameters": list(_parameters(route)),
-        "responses": _responses(route, method),
+def _info() -> dict[str, Any]:
+    return {
+        "title": "Admit One",
+        "version": "1",
+        "summary": "Single-use private booking links.",
+        "description": _DESCRIPTION,
+        "contact": {"name": "The team that runs this deployment"},
+        "license": {"name": "MIT", "identifier": "MIT"},
     }
-    if route.needs_key:
-        operation["security"] = [{"apiKey": []}]
+
+
+def _server() -> dict[str, Any]:
+    return {
+        "url": "{baseUrl}",
+        "description": "Your deployment.",
+        "variables": {
+            "baseUrl": {
+                "default": "http://127.0.0.1:8000",
+                "description": "The root URL, without a slash at its end. The default is that of `make run`.",
+            }
+        },
+    }
+
+
+def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
+    bodies = [route.body for route in routes if route.body is not None]
+    answers = [route.answer for route in routes if isinstance(route.answer, type)]
+    return dict(sorted((component_schemas(bodies, answers) | webhook_schemas()).items()))
+
+
+def _operation(route: Route, method: str, about: Operation) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": about.id,
+        "tags": [about.tag],
+        "summary": about.summary,
+        "description": about.description,
+        "parameters": list(_parameters(route, method, about)),
+        "security": [{"apiKey": []}] if route.needs_key else [],
+        "responses": _responses(route, about),
+    }
     content = _request_content(route)
     if content:
         required = route.body is None or any(field.required for field in msgspec.structs.fields(route.body))
@@ -69,142 +125,89 @@ def _operation(route: Route, method: str) -> dict[str, Any]:
     return operation
 
 
-def _parameters(route: Route) -> Iterable[dict[str, Any]]:
+def _parameters(route: Route, method: str, about: Operation) -> Iterator[dict[str, Any]]:
     for name in re.findall(r"{(\w+)}", route.path):
-        schema: dict[str, Any] = {"type": "string"}
-        if name in _ID_PATTERNS:
-            schema["pattern"] = f"^{_ID_PATTERNS[name]}_[a-z2-7]{{26}}$"
-        yield {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": schema,
-            "description": PARAMETERS[name][0],
-        }
-    for name in route.query:
         words, schema = PARAMETERS[name]
-        yield {"name": name, "in": "query", "required": False, "schema": schema, "description": words}
+        if name in IDS:
+            schema = {**schema, "pattern": IDS[name]}
+        yield {"name": name, "in": "path", "required": True, "schema": schema, "description": words}
+    for name in route.query:
+        words, schema = PARAMETERS.get(f"{about.id}.{name}") or PARAMETERS[name]
+        if name in IDS:
+            schema = {**schema, "pattern": IDS[name]}
+        # An import has no body that could name its event type.
+        required = name == "eventTypeId" and method == "POST"
+        yield {"name": name, "in": "query", "required": required, "schema": schema, "description": words}
     if route.keyed:
-        words, schema = PARAMETERS["Idempotency-Key"]
-        yield {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "schema": schema,
-            "description": words,
-        }
+        name = "Idempotency-Key"
+        words, schema = PARAMETERS[name]
+        yield {"name": name, "in": "header", "required": False, "schema": schema, "description": words}
 
 
 def _request_content(route: Route) -> dict[str, Any]:
     if route.body is not None:
-        schema = {"$ref": _REF.format(name=route.body.__name__)}
-        form = {"type": "object", "description": "The same fields, by name; nested ones joined by a dot."}
-        return {media: {"schema": form if media == FORM else schema} for media in route.media}
-    if route.media != (JSON,):
-        file = {"type": "object", "properties": {"file": {"type": "string"}}, "required": ["file"]}
-        return {
-            media: {"schema": file if media == MULTIPART else {"type": "string"}} for media in route.media
+        example = examples.REQUESTS[route.body.__name__]
+        form = {
+            "type": "object",
+            "description": "The same fields, by name; nested ones are joined by a dot. What a page's form sends.",
+            "additionalProperties": {"type": "string"},
         }
+        return {
+            media: {"schema": form}
+            if media == FORM
+            else {"schema": schema_ref(route.body, "request"), "example": example}
+            for media in route.media
+        }
+    if route.media != (JSON,):
+        return {media: {"schema": {"type": "string"}, "example": examples.CSV} for media in route.media}
     return {}
 
 
-def _responses(route: Route, method: str) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": "Done."}
-    if isinstance(route.answer, str):
-        good["content"] = {route.answer: {"schema": {"type": "object" if route.answer == JSON else "string"}}}
-    elif route.answer is not None:
-        good["content"] = {JSON: {"schema": _answer_schema(route.answer)}}
+def _responses(route: Route, about: Operation) -> dict[str, Any]:
+    good: dict[str, Any] = {"description": about.result, "headers": _headers(about.headers)}
+    content = _answer_content(route) | (_HTML if about.page else {})
+    if content:
+        good["content"] = content
     responses = {str(route.status): good}
     if FORM in route.media:
-        responses["303"] = {"description": "Done, for a form: see `Location`."}
-    if not route.needs_key and isinstance(route.answer, type) and method != "POST":
-        good["content"]["text/html"] = {"schema": {"type": "string"}}
-    if method == "HEAD":
-        good.pop("content", None)
+        words = "Done, for a form: `Location` is the page that shows it."
+        responses["303"] = {"description": words, "headers": _headers(("Location",))}
+    has_body = route.body is not None or route.media != (JSON,)
     for status in _TEAM_ERRORS if route.needs_key else _PUBLIC_ERRORS:
-        content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}}
-        if not route.needs_key:
-            content["text/html"] = {"schema": {"type": "string"}}
-        if route.path.startswith("/v2/"):
-            content = {JSON: {"schema": {"$ref": _REF.format(name="CalComError")}}} | content
-        responses[str(status)] = {"description": _error_words(status)}
-        if method != "HEAD":
-            responses[str(status)]["content"] = content
+        if has_body or status not in _OF_A_BODY:
+            responses[str(status)] = _error(route, status)
     return responses
 
 
-def _answer_schema(answer: type | tuple[type, ...]) -> dict[str, Any]:
-    if isinstance(answer, tuple):
-        return {"anyOf": [_answer_schema(kind) for kind in answer]}
-    return {"$ref": _REF.format(name=answer.__name__)}
+def _answer_content(route: Route) -> dict[str, Any]:
+    if isinstance(route.answer, str):
+        schema = (
+            {"type": "object", "additionalProperties": True} if route.answer == JSON else {"type": "string"}
+        )
+        return {route.answer: {"schema": schema}}
+    if route.answer is None:
+        return {}
+    content: dict[str, Any] = {"schema": schema_ref(route.answer, "response")}
+    if route.answer.__name__ in examples.RESPONSES:
+        content["example"] = examples.RESPONSES[route.answer.__name__]
+    return {JSON: content}
+
+
+def _error(route: Route, status: int) -> dict[str, Any]:
+    content: dict[str, Any] = {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="Problem")}}}
+    if route.path.startswith("/v2/"):
+        # The envelope, but for what API Gateway answers by itself.
+        content = {JSON: {"schema": {"$ref": REF.format(name="CalComError")}}} | content
+    if not route.needs_key:
+        content |= _HTML
+    own = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}.get(status, ())
+    return {"description": _error_words(status), "headers": _headers(own), "content": content}
 
 
 def _error_words(status: int) -> str:
     codes = sorted({kind.code for kind, number in STATUSES.items() if number == status})
-    return "`type` ends in " + ", ".join(f"`{code}`" for code in codes) if codes else "A defect on our side."
+    return "`type` ends in " + ", ".join(f"`{code}`" for code in codes) + "."
 
 
-def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
-    answers = [
-        kind
-        for route in routes
-        for kind in (route.answer if isinstance(route.answer, tuple) else (route.answer,))
-    ]
-    kinds = {kind for kind in (*(route.body for route in routes), *answers) if isinstance(kind, type)}
-    _, components = msgspec.json.schema_components(sorted(kinds, key=lambda k: k.__name__), ref_template=_REF)
-    for name, schema in components.items():
-        for field, words in schema.get("properties", {}).items():
-            words["description"] = KIND_FIELDS.get(f"{name}.{field}") or FIELDS[field]
-    return dict(sorted((components | _errors()).items()))
-
-
-def _errors() -> dict[str, Any]:
-    codes = sorted({kind.code for kind in STATUSES})
-    fault = {
-        "type": "object",
-        "properties": {
-            "pointer": {"type": "string", "description": "RFC 6901 JSON Pointer into the request."},
-            "detail": {"type": "string", "description": "What is wrong there."},
-            "line": {"type": "integer", "description": "In a CSV: the line, from 1."},
-            "column": {"type": ["string", "integer", "null"], "description": "In a CSV: the column."},
-        },
-    }
-    return {
-        "Problem": {
-            "type": "object",
-            "description": "An RFC 9457 problem document.",
-            "required": ["type", "title", "status"],
-            "properties": {
-                "type": {
-                    "type": "string",
-                    "description": "What happened: " + ", ".join(f"`{PROBLEM_TYPE}{code}`" for code in codes),
-                },
-                "title": {"type": "string", "description": "The same for every problem of this type."},
-                "status": {"type": "integer", "description": "The HTTP status."},
-                "detail": {"type": "string", "description": "What happened this time."},
-                "errors": {
-                    "type": "array",
-                    "items": fault,
-                    "description": "Everything wrong, field by field.",
-                },
-                "notBefore": {"type": "string", "format": "date-time", "description": "When the link opens."},
-                "correlationId": {"type": "string", "description": "As in `X-Correlation-Id`."},
-            },
-        },
-        "CalComError": {
-            "type": "object",
-            "description": "An error in Cal.com's envelope.",
-            "properties": {
-                "status": {"const": "error", "description": "Always `error`."},
-                "error": {
-                    "type": "object",
-                    "description": "What happened.",
-                    "properties": {
-                        "code": {"type": "string", "description": "As a problem's `type` ends."},
-                        "message": {"type": "string", "description": "What happened, in words."},
-                    },
-                },
-                "correlationId": {"type": "string", "description": "As in `X-Correlation-Id`."},
-            },
-        },
-    }
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, "X-Correlation-Id")}

@@ -253,7 +253,7 @@ class WebhookBody(_Body, frozen=True):
 
 
 class WebhookChanges(_Body, frozen=True):
-    """Changes to a webhook; what is absent stays. Null events means all."""
+    """Changes to a webhook; what is absent stays. Null events: all of them."""
 
     url: str | UnsetType = UNSET
     events: tuple[str, ...] | None | UnsetType = UNSET

@@ -119,9 +119,8 @@ def slug_of(title: str) -> str:
 def check_event_settings(settings: EventSettings, rules: Rules) -> None:
     """Record every rule the settings break."""
     rules.at("title").text(settings.title, shortest=1, longest=LONGEST_TITLE)
-    rules.at("slug").require(
-        len(settings.slug) <= 60 and bool(_SLUG.match(settings.slug)),
-        "must be 1 to 60 lower-case letters, digits and single hyphens",
+    rules.at("slug").form(
+        settings.slug, _SLUG, "must be 1 to 60 lower-case letters, digits and single hyphens", longest=60
     )
     rules.at("description").text(settings.description, longest=LONGEST_DESCRIPTION, lines=True)
     check_timing(settings, rules)
@@ -169,9 +168,7 @@ def check_questions(questions: tuple[Question, ...], rules: Rules) -> None:
     rules.unique((q.id for q in questions), "has an id twice")
     for index, question in enumerate(questions):
         here = rules.at(index)
-        here.at("id").require(
-            bool(_QUESTION_ID.match(question.id)), "must be 1 to 40 letters, digits, _ or -"
-        )
+        here.at("id").form(question.id, _QUESTION_ID, "must be 1 to 40 letters, digits, _ or -")
         here.at("label").text(question.label, shortest=1, longest=LONGEST_QUESTION)
         options = here.at("options")
         if question.kind == "choice":

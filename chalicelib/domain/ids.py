@@ -17,6 +17,11 @@ DELIVERY: Final = "dlv"
 _FORM: Final = re.compile(r"[a-z]{3}_[a-z2-7]{26}\Z")
 
 
+def id_pattern(kind: str) -> str:
+    """Return the form of that kind's ids as a regular expression, anchored at both ends."""
+    return f"^{kind}_[a-z2-7]{{26}}$"
+
+
 def make_id(kind: str, raw: bytes) -> str:
     """Return `kind_` + base32 of 16 bytes, e.g. `lnk_aebagbafaydqqcikbmga2dqpca`."""
     if len(raw) != ID_BYTES:

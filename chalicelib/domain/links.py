@@ -35,7 +35,7 @@ Enforce = Literal["none", "email", "domain"]
 
 
 class LinkStatus(StrEnum):
-    """A link's status, as DESIGN's terms have it."""
+    """A link's status."""
 
     ACTIVE = "active"
     USED = "used"
@@ -186,8 +186,8 @@ def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime |
     if settings.label is not None:
         rules.at("label").text(settings.label, shortest=1, longest=LONGEST_LABEL)
     if settings.external_id is not None:
-        ok = bool(_EXTERNAL_ID.match(settings.external_id))
-        rules.at("externalId").require(ok, "must be 1 to 200 printable ASCII characters")
+        form = "must be 1 to 200 printable ASCII characters"
+        rules.at("externalId").form(settings.external_id, _EXTERNAL_ID, form)
     for name, document in (("metadata", settings.metadata), ("overrides", settings.overrides)):
         fits = document_size(document) <= MOST_DOCUMENT_BYTES
         rules.at(name).require(fits, f"must be at most {MOST_DOCUMENT_BYTES} bytes of JSON")

@@ -15,6 +15,7 @@ from chalicelib.domain.links import LinkStatus
 LEAST_PAGE: Final = 1
 MOST_PAGE: Final = 200
 DEFAULT_PAGE: Final = 50
+MOST_EXPORTED: Final = 1000  # rows of a page of a CSV export
 DUE_SHARDS: Final = 8  # partitions of the due index, so that no one partition takes every expiry
 
 _POSITION: Final = re.compile(r"[0-9]{14}(?:[0-9]{10})?#[a-z]{3}_[a-z2-7]{26}(?:\.[0-9]{1,2})?\Z")

@@ -1,5 +1,6 @@
 """Collects everything wrong with a value, so that a caller hears of all of it at once."""
 
+import re
 from collections.abc import Collection, Iterable
 
 from chalicelib.domain.errors import FieldFault, InvalidValueError
@@ -44,6 +45,11 @@ class Rules:
         """Require `least` to `most` entries; return whether that holds."""
         few = self.require(len(values) >= least, f"must have at least {least} entries")
         return self.require(len(values) <= most, f"must have at most {most} entries") and few
+
+    def form(self, value: str, pattern: re.Pattern[str], detail: str, *, longest: int | None = None) -> bool:
+        """Require that the whole value is of the pattern's form and at most `longest` long; return whether it is."""
+        fits = longest is None or len(value) <= longest
+        return self.require(fits and bool(pattern.fullmatch(value)), detail)
 
     def unique(self, values: Iterable[object], detail: str) -> None:
         """Require that no value comes twice."""

@@ -81,7 +81,7 @@ def _check_interval(start: str, end: str, rules: Rules) -> None:
     well_formed = True
     for name, wall in (("from", start), ("to", end)):
         here = rules.at(name)
-        if here.require(bool(_WALL.match(wall)), "must be HH:MM, 00:00 to 24:00"):
+        if here.form(wall, _WALL, "must be HH:MM, 00:00 to 24:00"):
             here.require(
                 wall_minutes(wall) % GRID_MINUTES == 0, f"must be a multiple of {GRID_MINUTES} minutes"
             )

@@ -1,14 +1,25 @@
 """The API's description: valid, complete, every field in words, and the committed copy is what the code says."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
+import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import app
+from chalicelib.api import openapi_schemas, schemas
+from chalicelib.api.constraints import request_constraints
 from chalicelib.api.doors import DOORS
+from chalicelib.api.examples import COMPLETE, REQUESTS, RESPONSES
 from chalicelib.api.field_docs import FIELDS, KIND_FIELDS, PARAMETERS
 from chalicelib.api.openapi import openapi
+from chalicelib.api.operations import OPERATIONS, PAGES, TAGS
+from chalicelib.domain.errors import InvalidValueError
+from chalicelib.domain.event_types import check_event_settings
+from chalicelib.domain.rules import Rules
 from infra.openapi import COPY, text
 
 
@@ -28,15 +39,19 @@ def test_the_committed_copy_is_current() -> None:
     assert COPY.read_text() == text(), "run `make openapi`"
 
 
-def test_every_route_is_described(document: dict[str, Any]) -> None:
-    """No door is left out, none is made up. OPTIONS is HTTP's own."""
-    served = {(path, method.lower()) for path, methods in app.app.routes.items() for method in methods}
-    served = {(path, method) for path, method in served if method != "options"}
-    # HEAD goes with GET (RFC 9110 §9.1); it is described where it stood in a route before.
-    gets = {(path, "head") for path, method in served if method == "get"}
-    described = {(path, method) for path, methods in document["paths"].items() for method in methods}
-    assert described <= served
-    assert served - described <= gets
+def test_every_route_is_described_or_a_page(document: dict[str, Any]) -> None:
+    """No door is left out, none is made up. Pages and assets are for browsers; HEAD and OPTIONS are HTTP's own."""
+    served = {
+        f"{method} {path}"
+        for path, methods in app.app.routes.items()
+        for method in methods
+        if path not in PAGES and method not in {"HEAD", "OPTIONS"}
+    }
+    described = {
+        f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods
+    }
+    assert described == served == set(OPERATIONS)
+    assert set(app.app.routes) >= PAGES
 
 
 def test_every_field_has_words_and_no_words_are_stale(document: dict[str, Any]) -> None:
@@ -47,24 +62,196 @@ def test_every_field_has_words_and_no_words_are_stale(document: dict[str, Any]) 
         for field, about in schema.get("properties", {}).items()
     }
     assert [name for name, about in properties.items() if not about.get("description")] == []
-    assert [name for name in KIND_FIELDS if name not in properties] == []
-    fields = {name.partition(".")[2] for name in properties if name not in KIND_FIELDS}
-    assert [name for name in FIELDS if name not in fields] == []
-    used = {
-        p["name"] for path in document["paths"].values() for op in path.values() for p in op["parameters"]
+    structs = {
+        f"{struct.__name__}.{field.encode_name}"
+        for route in _routes()
+        for kind in (route.body, route.answer)
+        if isinstance(kind, type)
+        for struct in _structs([kind])
+        for field in msgspec.structs.fields(struct)
     }
-    assert set(PARAMETERS) == used
+    assert [name for name in KIND_FIELDS if name not in structs] == []
+    fields = {name.partition(".")[2] for name in structs if name not in KIND_FIELDS}
+    assert [name for name in FIELDS if name not in fields | {"problem"}] == []
+    used = {(id_, p["name"]) for id_, p in _parameters(document)}
+    known = {f"{id_}.{name}" for id_, name in used} | {name for _, name in used}
+    assert [name for name in PARAMETERS if name not in known] == []
 
 
-def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
-    """A client generator names its methods by them."""
-    ids = [op["operationId"] for path in document["paths"].values() for op in path.values()]
+def test_the_words_are_for_readers_of_the_api(document: dict[str, Any]) -> None:
+    """No promise numbers, decisions or Python in what a stranger reads."""
+    inner = re.compile(r"\bDESIGN\b|\bNone\b|\(?\bP\d{1,2}\b|\bADR\b|msgspec|UNSET|docs/|_[a-z]+ None")
+    assert [words for words in _words(document) if inner.search(words)] == []
+
+
+def test_operation_ids_are_unique_and_readable(document: dict[str, Any]) -> None:
+    """A client generator names its methods by them: `createLinks`, not `linksPostLinks`."""
+    ids = [operation["operationId"] for operation in _operations(document)]
     assert sorted(ids) == sorted(set(ids))
+    assert [one for one in ids if not re.fullmatch(r"[a-z]+(?:[A-Z][a-z]+)*", one)] == []
+    tags = {tag for operation in _operations(document) for tag in operation["tags"]}
+    assert tags <= set(TAGS)
 
 
 def test_only_the_teams_routes_need_a_key(document: dict[str, Any]) -> None:
-    """P9: `/v1` and `/v2` ask for a key, but for the description itself; the invitee's door never does."""
+    """P9: `/v1` and `/v2` ask for a key, but for the description itself; others say in words that they ask for none."""
     for path, methods in document["paths"].items():
         for operation in methods.values():
             team = path.startswith(("/v1/", "/v2/")) and path != "/v1/openapi.json"
-            assert ("security" in operation) is team, path
+            assert operation["security"] == ([{"apiKey": []}] if team else []), path
+
+
+def test_a_request_has_no_default_and_a_response_has_all_of_its_fields(document: dict[str, Any]) -> None:
+    """A `default` makes generators demand a field that may be left out; a response's fields are always there."""
+    for name in _reached(document, requests=True):
+        schema = document["components"]["schemas"][name]
+        assert [field for field, about in schema.get("properties", {}).items() if "default" in about] == []
+        assert schema.get("additionalProperties") is False or name == "PrivateLinkInput", name
+    omitting = {"Overrides", "BulkRow"}  # what they leave out is as good as null
+    for name in _reached(document, requests=False) - omitting - {"Problem", "Fault", "CalComError"}:
+        schema = document["components"]["schemas"][name]
+        assert schema.get("required", []) == list(schema.get("properties", {})), name
+    assert document["components"]["schemas"]["LinksInput"]["required"] == ["eventTypeId"]
+
+
+def test_every_text_and_list_of_a_request_has_its_limit(document: dict[str, Any]) -> None:
+    """What a caller can't know is that 201 characters are too many. The limits come from the rules themselves."""
+    free = {"timeZone", "time_zone"}  # an IANA name: its own limit
+    open_ended = {"cursor", "language", "status", "days"}
+    missing = []
+    for name in _reached(document, requests=True):
+        for field, about in document["components"]["schemas"][name].get("properties", {}).items():
+            for schema in about.get("anyOf", [about]):
+                limits = {
+                    "string": {"maxLength", "pattern", "enum", "format"},
+                    "array": {"maxItems"},
+                }.get(schema.get("type"))
+                if limits and not schema.keys() & limits and field not in free | open_ended:
+                    missing.append(f"{name}.{field}")
+    assert missing == []
+
+
+def test_a_limit_of_the_description_is_the_limit_of_the_rules() -> None:
+    """What the description allows at its edge the rules allow, and one step beyond they refuse, field by field."""
+    base = msgspec.convert(COMPLETE["EventTypeBody"], schemas.EventTypeBody).settings()
+    edges = {
+        "/title": "title",
+        "/description": "description",
+        "/bookingWindowDays": "booking_window_days",
+        "/minimumNoticeMinutes": "minimum_notice_minutes",
+        "/slotIntervalMinutes": "slot_interval_minutes",
+    }
+    limits = request_constraints()["EventTypeBody"]
+    for pointer, field in edges.items():
+        limit = limits[pointer]
+        step = limit.get("multipleOf", 1)
+        if "maxLength" in limit:
+            good, bad = "x" * limit["maxLength"], "x" * (limit["maxLength"] + 1)
+        else:
+            good, bad = limit["maximum"], limit["maximum"] + step
+        assert _faults(msgspec.structs.replace(base, **{field: good})) == []
+        assert _faults(msgspec.structs.replace(base, **{field: bad})) == [pointer]
+
+
+def test_enums_are_those_of_their_resource(document: dict[str, Any]) -> None:
+    """`status` of links, bookings and deliveries are three different things."""
+    found = {
+        id_: set(parameter["schema"]["enum"])
+        for id_, parameter in _parameters(document)
+        if parameter["name"] == "status"
+    }
+    assert found["listLinks"] == found["exportLinks"] == {"active", "used", "expired", "revoked"}
+    assert found["listBookings"] == {"confirmed", "cancelled"}
+    assert found["listWebhookDeliveries"] == {"pending", "delivered", "failed"}
+    assert (
+        "urn:admit-one:problem:link-used"
+        in (document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"])
+    )
+
+
+def test_examples_are_what_their_schemas_say(document: dict[str, Any]) -> None:
+    """People copy examples: each is valid, and each request and most responses have one."""
+    seen = 0
+    for operation in _operations(document):
+        contents = [operation.get("requestBody", {}).get("content", {})]
+        contents += [response.get("content", {}) for response in operation["responses"].values()]
+        for media in (media for content in contents for media in content.values() if "example" in media):
+            whole = {**media["schema"], "components": document["components"]}
+            jsonschema.Draft202012Validator(
+                whole, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+            ).validate(media["example"])
+            seen += 1
+    assert seen > 50
+    kinds = {
+        kind.__name__ for route in _routes() for kind in (route.body, route.answer) if isinstance(kind, type)
+    }
+    assert set(REQUESTS) | set(RESPONSES) <= kinds, "an example of nothing"
+
+
+def test_every_event_that_a_webhook_can_get_is_described(document: dict[str, Any]) -> None:
+    """A receiver's types come from the description too, with the headers that Standard Webhooks signs."""
+    assert "link.used" in document["webhooks"]
+    assert set(document["webhooks"]) == set(
+        document["components"]["schemas"]["WebhookInput"]["properties"]["events"]["anyOf"][0]["items"]["enum"]
+    )
+    for operation in (methods["post"] for methods in document["webhooks"].values()):
+        headers = {parameter["name"] for parameter in operation["parameters"]}
+        assert headers == {"webhook-id", "webhook-timestamp", "webhook-signature"}
+
+
+def _faults(settings: Any) -> list[str]:
+    rules = Rules()
+    check_event_settings(settings, rules)
+    try:
+        rules.enforce()
+    except InvalidValueError as error:
+        return [fault.pointer for fault in error.faults]
+    return []
+
+
+def _routes() -> list[Any]:
+    return [route for door in DOORS for route in door.routes if route.path not in PAGES]
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for group in ("paths", "webhooks"):
+        for methods in document[group].values():
+            yield from methods.values()
+
+
+def _parameters(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for parameter in operation["parameters"]:
+                yield operation["operationId"], parameter
+
+
+def _words(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        yield from (part[name] for name in ("description", "summary") if isinstance(part.get(name), str))
+        for inner in part.values():
+            yield from _words(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _words(inner)
+
+
+def _reached(document: dict[str, Any], *, requests: bool) -> set[str]:
+    """Return the names of the schemas that requests, or responses, are made of."""
+    components = document["components"]["schemas"]
+    waiting = [
+        part
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for part in ([operation.get("requestBody")] if requests else [operation["responses"]])
+    ]
+    reached: set[str] = set()
+    while waiting:
+        names = set(re.findall(r"#/components/schemas/(\w+)", str(waiting.pop()))) - reached
+        reached |= names
+        waiting += [components[name] for name in names]
+    return reached
+
+
+def _structs(kinds: list[type]) -> Iterator[type[msgspec.Struct]]:
+    yield from openapi_schemas.structs_of(kinds)

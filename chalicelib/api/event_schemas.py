@@ -1,0 +1,56 @@
+"""The JSON Schema (2020-12) of every kind of event, made from the code: whole, the envelope with its `data`."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.domain.envelopes import SCHEMA_VERSION, Envelope
+from chalicelib.domain.event_data import Data
+from chalicelib.domain.events import DATA, EventType
+from chalicelib.domain.notices import NOTICES, Notice
+
+KINDS: Final[Mapping[EventType | Notice, type[Data]]] = dict([*DATA.items(), *NOTICES.items()])
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema_of(kind: EventType | Notice) -> dict[str, Any]:
+    """Return the schema of one kind of event, whole: the envelope with this kind's `type` and `data`."""
+    data = KINDS[kind]
+    # Unknown members are let through: a newer producer may say more.
+    _, parts = msgspec.json.schema_components([Envelope, data], ref_template="#/$defs/{name}")
+    properties: dict[str, Any] = parts["Envelope"]["properties"]
+    about = kind.value.partition(".")[0]
+    if about in {"link", "booking", "mail"}:
+        for name in ("hostId", "linkId", "eventTypeId"):
+            properties[name] = _just(properties[name], {"type": "string"})
+    elif kind is Notice.BATCH_COMPLETED or about in {"import", "webhook"}:
+        properties["linkId"] = _just(properties["linkId"], {"type": "null"})
+    if about != "mail" or kind is EventType.MAIL_REQUESTED:  # the other mails are about either
+        properties["bookingId"] = _just(
+            properties["bookingId"], {"type": "string" if about == "booking" else "null"}
+        )
+    properties["type"] = _just(properties["type"], {"const": kind.value})
+    properties["schemaVersion"] = _just(properties["schemaVersion"], {"const": SCHEMA_VERSION})
+    body = parts[data.__name__]
+    properties["data"] = {
+        "type": "object",
+        "description": properties["data"]["description"],
+        "properties": body["properties"],
+        "required": body["required"],
+    }
+    return {
+        "$schema": _DIALECT,
+        "$id": f"urn:admit-one:event:{kind.value}:{SCHEMA_VERSION}",
+        "title": kind.value,
+        "description": " ".join((inspect.getdoc(data) or "").split()),
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+    }
+
+
+def _just(described: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
+    """Return a property with its description and another form."""
+    return {"description": described["description"], **form}

@@ -1,0 +1,518 @@
+"""How each route appears in the API's description: its operationId, its tag, and what it does in plain words.
+
+Client generators name their methods after the operationIds, so an operationId never changes once it is published.
+`api/openapi.py` joins this table with the routes; a test fails for a route that is in neither list.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+# Pages, scripts and styles are for people's browsers and no part of the API.
+PAGES: Final = frozenset({"/", "/console", "/assets/{name}"})
+
+HOSTS: Final = "Hosts"
+EVENT_TYPES: Final = "Event types"
+LINKS: Final = "Links"
+LINK_FILES: Final = "Link import and export"
+LINK_REQUESTS: Final = "Link requests"
+BOOKINGS: Final = "Bookings"
+WEBHOOKS: Final = "Webhooks"
+INVITEE: Final = "Private link"
+OWN_BOOKING: Final = "Invitee's booking"
+CAL_COM: Final = "Cal.com private links"
+ABOUT: Final = "API"
+EVENTS: Final = "Events"
+
+TAGS: Final[Mapping[str, str]] = {
+    HOSTS: "The people who are booked.",
+    EVENT_TYPES: "What can be booked: duration, hours, locations, questions.",
+    LINKS: "Private links: create, list, change, revoke, replace, share, send.",
+    LINK_FILES: "Many links at once, as CSV.",
+    LINK_REQUESTS: "Requests for a new link from people who hold a link that is over.",
+    BOOKINGS: "The host's view of bookings.",
+    WEBHOOKS: "Where events are delivered, and what became of each delivery.",
+    INVITEE: "What the holder of a link can do. The token in the URL is the only credential.",
+    OWN_BOOKING: "What an invitee can do with their own booking. The token in the URL is the only credential.",
+    CAL_COM: "The paths and the envelope of Cal.com's private links API, for clients written for it.",
+    ABOUT: "The API itself.",
+    EVENTS: "Events that webhooks receive.",
+}
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation. `headers` are those of its success, beside those that every response has.
+
+    `page`: the path answers `Accept: text/html` with a page. `result` describes the success.
+    """
+
+    id: str
+    tag: str
+    summary: str
+    description: str
+    result: str
+    headers: tuple[str, ...] = ()
+    page: bool = False
+
+
+def _operation(tag: str, name: str, summary: str, description: str, result: str) -> Operation:
+    return Operation(id=name, tag=tag, summary=summary, description=description, result=result)
+
+
+def _with(operation: Operation, *headers: str, page: bool = False) -> Operation:
+    return msgspec.structs.replace(operation, headers=headers, page=page)
+
+
+_HOSTS: Final = {
+    "POST /v1/hosts": _operation(
+        HOSTS, "createHost", "Create a host", "Creates a host. Needs an admin key.", "The host."
+    ),
+    "GET /v1/hosts": _operation(
+        HOSTS,
+        "listHosts",
+        "List hosts",
+        "Lists the team's hosts, newest first. Needs an admin key.",
+        "A page of hosts.",
+    ),
+    "GET /v1/me": _operation(
+        HOSTS,
+        "getMe",
+        "Get the caller",
+        "Returns whose API key this is: its role, its host, and the base URL of the links it creates.",
+        "The key's role and host.",
+    ),
+    "GET /v1/hosts/{hostId}": _operation(HOSTS, "getHost", "Get a host", "Returns one host.", "The host."),
+    "PATCH /v1/hosts/{hostId}": _operation(
+        HOSTS,
+        "updateHost",
+        "Update a host",
+        "Changes a host. Fields you leave out stay as they are. `timeOff` replaces the whole list.",
+        "The host as it now is.",
+    ),
+}
+
+_EVENT_TYPES: Final = {
+    "POST /v1/event-types": _operation(
+        EVENT_TYPES,
+        "createEventType",
+        "Create an event type",
+        "Creates an event type. An admin key names its host in `hostId`.",
+        "The event type.",
+    ),
+    "GET /v1/event-types": _operation(
+        EVENT_TYPES,
+        "listEventTypes",
+        "List event types",
+        "Lists a host's event types, newest first. `archived=true` lists the archived ones instead.",
+        "A page of event types.",
+    ),
+    "GET /v1/event-types/{eventTypeId}": _operation(
+        EVENT_TYPES, "getEventType", "Get an event type", "Returns one event type.", "The event type."
+    ),
+    "PATCH /v1/event-types/{eventTypeId}": _operation(
+        EVENT_TYPES,
+        "updateEventType",
+        "Update an event type",
+        "Changes an event type. Fields you leave out stay as they are. Its links follow, except where a link "
+        "overrides a field.",
+        "The event type as it now is.",
+    ),
+    "DELETE /v1/event-types/{eventTypeId}": _operation(
+        EVENT_TYPES,
+        "archiveEventType",
+        "Archive an event type",
+        "Archives an event type; its links stop working. While it has active links this returns 409, unless you "
+        "pass `revokeLinks=true`.",
+        "The event type is archived.",
+    ),
+    "GET /v1/event-types/{eventTypeId}/rolling-link": _operation(
+        EVENT_TYPES,
+        "getRollingLink",
+        "Get the rolling link",
+        "Returns the event type's rolling link: the one link that renews itself whenever it is used.",
+        "The current rolling link.",
+    ),
+    "POST /v1/event-types/{eventTypeId}/rolling-link": _operation(
+        EVENT_TYPES,
+        "renewRollingLink",
+        "Create or renew the rolling link",
+        "Creates the event type's rolling link, or a fresh one in place of the current one, which is then revoked.",
+        "The fresh rolling link.",
+    ),
+}
+
+_LINKS: Final = {
+    "POST /v1/links": _operation(
+        LINKS,
+        "createLinks",
+        "Create links",
+        "Creates 1 to 1,000 links of one event type: `count` links alike, or one for each entry of `items`. With an "
+        "`Idempotency-Key`, a repeated request returns the same links as they now are.",
+        "The links, in the order you asked for them.",
+    ),
+    "GET /v1/links": _operation(
+        LINKS,
+        "listLinks",
+        "List links",
+        "Lists a host's links, newest first. With `batchId`, lists the links created together, in their order.",
+        "A page of links.",
+    ),
+    "GET /v1/links/{linkId}": _operation(LINKS, "getLink", "Get a link", "Returns one link.", "The link."),
+    "PATCH /v1/links/{linkId}": _operation(
+        LINKS,
+        "updateLink",
+        "Update a link",
+        "Changes a link. Fields you leave out stay as they are; `null` clears a field. A link that is over changes "
+        "only its label and metadata.",
+        "The link as it now is.",
+    ),
+    "DELETE /v1/links/{linkId}": _operation(
+        LINKS,
+        "deleteLink",
+        "Delete a link",
+        "Deletes a link. Its bookings and its history stay.",
+        "The link is deleted.",
+    ),
+    "POST /v1/links/{linkId}/revoke": _operation(
+        LINKS,
+        "revokeLink",
+        "Revoke a link",
+        "Revokes an active link: nothing can be booked with it from then on. A revoked link stays revoked.",
+        "The link as it now is.",
+    ),
+    "POST /v1/links/{linkId}/replace": _operation(
+        LINKS,
+        "replaceLink",
+        "Replace a link",
+        "Creates a fresh link with the same settings. If the old one is active, it is revoked in the same transaction.",
+        "The fresh link.",
+    ),
+    "POST /v1/links/{linkId}/send": _operation(
+        LINKS,
+        "sendLink",
+        "Email a link",
+        "Emails an active link to its recipient. The request is stored before this returns; the email goes out within "
+        "seconds.",
+        "The email is queued.",
+    ),
+    "POST /v1/links/bulk-revoke": _operation(
+        LINKS,
+        "revokeLinks",
+        "Revoke many links",
+        "Revokes up to 1,000 links, each on its own: one that fails does not stop the others.",
+        "The result for each link, in the order you asked.",
+    ),
+    "POST /v1/links/bulk-delete": _operation(
+        LINKS,
+        "deleteLinks",
+        "Delete many links",
+        "Deletes up to 1,000 links, each on its own: one that fails does not stop the others.",
+        "The result for each link, in the order you asked.",
+    ),
+    "GET /v1/links/{linkId}/share": _operation(
+        LINKS,
+        "shareLink",
+        "Get a link ready to share",
+        "Returns an active link's URL, an HTML snippet to embed it, its QR code and the text of an email.",
+        "The link in every form.",
+    ),
+    "GET /v1/links/{linkId}/qr.svg": _operation(
+        LINKS,
+        "getLinkQrCode",
+        "Get a link's QR code",
+        "Returns an active link's QR code as SVG.",
+        "The QR code.",
+    ),
+    "GET /v1/links/{linkId}/history": _operation(
+        LINKS,
+        "listLinkHistory",
+        "List a link's history",
+        "Lists what happened to a link, newest first, and how often it was opened. Works for deleted links too.",
+        "A page of history.",
+    ),
+}
+
+_LINK_FILES: Final = {
+    "POST /v1/links/import": _with(
+        _operation(
+            LINK_FILES,
+            "importLinks",
+            "Import links from CSV",
+            "Creates one link for each row of a CSV of up to 1,000 rows. If any row is wrong, nothing is created, "
+            "unless you pass `partial=true`.",
+            "A CSV with one row for each row you sent, in the same order, with the links' URLs.",
+        ),
+        "Batch-Id",
+    ),
+    "POST /v1/links/import/preview": _operation(
+        LINK_FILES,
+        "previewLinkImport",
+        "Preview a CSV import",
+        "Returns what an import of this CSV would create, and what is wrong with which rows. Creates nothing.",
+        "One result for each row.",
+    ),
+    "GET /v1/links/export": _with(
+        _operation(
+            LINK_FILES,
+            "exportLinks",
+            "Export links as CSV",
+            "Lists links as CSV, a page at a time. The `Link` header leads to the next page. With `header=first` only "
+            "the first page has the header row, so you can append the pages to one file.",
+            "A page of links as CSV.",
+        ),
+        "Link",
+        "Next-Cursor",
+    ),
+}
+
+_LINK_REQUESTS: Final = {
+    "GET /v1/link-requests": _operation(
+        LINK_REQUESTS,
+        "listLinkRequests",
+        "List link requests",
+        "Lists the open requests for a new link, newest first. `answered=true` lists the answered ones instead.",
+        "A page of requests.",
+    ),
+    "POST /v1/link-requests/{requestId}/answer": _operation(
+        LINK_REQUESTS,
+        "answerLinkRequest",
+        "Answer a link request",
+        "Creates a fresh link with the settings of the link that is over. However often a request is answered, one "
+        "link is created, and every response returns it.",
+        "The fresh link.",
+    ),
+}
+
+_BOOKINGS: Final = {
+    "GET /v1/bookings": _operation(
+        BOOKINGS,
+        "listBookings",
+        "List bookings",
+        "Lists the bookings of a link (`linkId`), or those that start between `from` and `to`; earliest first, or "
+        "`order=desc`.",
+        "A page of bookings.",
+    ),
+    "GET /v1/bookings/{bookingId}": _operation(
+        BOOKINGS, "getBooking", "Get a booking", "Returns one booking.", "The booking."
+    ),
+    "POST /v1/bookings/{bookingId}/cancel": _operation(
+        BOOKINGS,
+        "cancelBooking",
+        "Cancel a booking",
+        "Cancels a booking; its slot is free again. A cancelled booking stays cancelled.",
+        "The booking as it now is.",
+    ),
+    "POST /v1/bookings/{bookingId}/reschedule": _operation(
+        BOOKINGS,
+        "rescheduleBooking",
+        "Reschedule a booking",
+        "Moves a booking to another slot that is on offer.",
+        "The booking as it now is.",
+    ),
+    "DELETE /v1/bookings/{bookingId}/personal-data": _operation(
+        BOOKINGS,
+        "eraseBookingPersonalData",
+        "Erase a booking's personal data",
+        "Removes the invitee and the answers from a booking, and keeps the record.",
+        "The booking as it now is.",
+    ),
+}
+
+_WEBHOOKS: Final = {
+    "POST /v1/webhooks": _operation(
+        WEBHOOKS,
+        "createWebhook",
+        "Create a webhook",
+        "Creates a webhook. The response is the only one that shows its signing secret.",
+        "The webhook and its signing secret.",
+    ),
+    "GET /v1/webhooks": _operation(
+        WEBHOOKS,
+        "listWebhooks",
+        "List webhooks",
+        "Lists a host's webhooks, newest first.",
+        "A page of webhooks.",
+    ),
+    "GET /v1/webhooks/{webhookId}": _operation(
+        WEBHOOKS, "getWebhook", "Get a webhook", "Returns one webhook and its log.", "The webhook."
+    ),
+    "PATCH /v1/webhooks/{webhookId}": _operation(
+        WEBHOOKS,
+        "updateWebhook",
+        "Update a webhook",
+        "Changes a webhook. Fields you leave out stay as they are. Pending deliveries go to the new URL.",
+        "The webhook as it now is.",
+    ),
+    "DELETE /v1/webhooks/{webhookId}": _operation(
+        WEBHOOKS,
+        "deleteWebhook",
+        "Delete a webhook",
+        "Deletes a webhook. Pending deliveries are dropped.",
+        "The webhook is deleted.",
+    ),
+    "POST /v1/webhooks/{webhookId}/rotate": _operation(
+        WEBHOOKS,
+        "rotateWebhookSecret",
+        "Rotate a webhook's secret",
+        "Replaces the signing secret. The former one keeps signing for `overlapHours`, so receivers can switch over.",
+        "The webhook and its new signing secret.",
+    ),
+    "POST /v1/webhooks/{webhookId}/test": _operation(
+        WEBHOOKS,
+        "testWebhook",
+        "Send a test event",
+        "Sends a `webhook.test` event, once. The list of deliveries shows what came of it.",
+        "The delivery.",
+    ),
+    "GET /v1/webhooks/{webhookId}/deliveries": _operation(
+        WEBHOOKS,
+        "listWebhookDeliveries",
+        "List deliveries",
+        "Lists a webhook's deliveries of the last 30 days, newest event first.",
+        "A page of deliveries.",
+    ),
+    "POST /v1/webhooks/{webhookId}/replay": _operation(
+        WEBHOOKS,
+        "replayWebhookDeliveries",
+        "Replay deliveries",
+        "Delivers again: one delivery, or the failed (or delivered) ones of a range, under the same `webhook-id`.",
+        "How many deliveries are sent again.",
+    ),
+}
+
+_CAL_COM: Final = {
+    "POST /v2/event-types/{eventTypeId}/private-links": _operation(
+        CAL_COM,
+        "createPrivateLink",
+        "Create a private link",
+        "Creates a private link. With an expiry and no count it is limited by date alone.",
+        "The link.",
+    ),
+    "GET /v2/event-types/{eventTypeId}/private-links": _operation(
+        CAL_COM,
+        "listPrivateLinks",
+        "List private links",
+        "Lists the event type's private links, newest first, at most 1,000.",
+        "The links.",
+    ),
+    "PATCH /v2/event-types/{eventTypeId}/private-links/{linkId}": _operation(
+        CAL_COM,
+        "updatePrivateLink",
+        "Update a private link",
+        "Changes a private link's expiry or count.",
+        "The link as it now is.",
+    ),
+    "DELETE /v2/event-types/{eventTypeId}/private-links/{linkId}": _operation(
+        CAL_COM,
+        "deletePrivateLink",
+        "Delete a private link",
+        "Deletes a private link.",
+        "The link is deleted.",
+    ),
+}
+
+_INVITEE: Final = {
+    "GET /s/{token}": _with(
+        _operation(
+            INVITEE,
+            "getOffer",
+            "Get what a link offers",
+            "Returns what the link offers. With `Accept: text/html` the response is the booking page. Opening a link "
+            "never spends it.",
+            "What the link offers.",
+        ),
+        page=True,
+    ),
+    "GET /s/{token}/slots": _operation(
+        INVITEE,
+        "listSlots",
+        "List slots",
+        "Lists the slots on offer between two instants or dates; by default the next 30 days.",
+        "The slots, in order.",
+    ),
+    "POST /s/{token}/redeem": _with(
+        _operation(
+            INVITEE,
+            "redeemLink",
+            "Book a slot",
+            "Books a slot. This is the only request that spends a link. With an `Idempotency-Key`, a repeated request "
+            "returns the same booking as it now is.",
+            "The booking.",
+        ),
+        "Location",
+        "Idempotent-Replayed",
+    ),
+    "POST /s/{token}/request": _operation(
+        INVITEE,
+        "requestNewLink",
+        "Ask for a new link",
+        "Asks the host of a link that is over for a new one. One request for each link and UTC date is kept.",
+        "The request is stored.",
+    ),
+}
+
+_OWN_BOOKING: Final = {
+    "GET /b/{bookingToken}": _with(
+        _operation(
+            OWN_BOOKING,
+            "getOwnBooking",
+            "Get the booking",
+            "Returns the invitee's own booking. With `Accept: text/html` the response is its page.",
+            "The booking.",
+        ),
+        page=True,
+    ),
+    "GET /b/{bookingToken}/invite.ics": _operation(
+        OWN_BOOKING,
+        "getCalendarFile",
+        "Get the calendar file",
+        "Returns the booking as an iCalendar file.",
+        "The calendar file.",
+    ),
+    "GET /b/{bookingToken}/slots": _operation(
+        OWN_BOOKING,
+        "listSlotsToMoveTo",
+        "List slots to move to",
+        "Lists the slots that the booking can move to; by default in the next 30 days.",
+        "The slots, in order.",
+    ),
+    "POST /b/{bookingToken}/cancel": _operation(
+        OWN_BOOKING,
+        "cancelOwnBooking",
+        "Cancel the booking",
+        "Cancels the booking; its slot is free again.",
+        "The booking as it now is.",
+    ),
+    "POST /b/{bookingToken}/reschedule": _operation(
+        OWN_BOOKING,
+        "rescheduleOwnBooking",
+        "Reschedule the booking",
+        "Moves the booking to another slot that is on offer.",
+        "The booking as it now is.",
+    ),
+}
+
+_ABOUT: Final = {
+    "GET /v1/openapi.json": _operation(
+        ABOUT,
+        "getDescription",
+        "Get this description",
+        "Returns this API's description in OpenAPI 3.1. Needs no key.",
+        "The description.",
+    ),
+}
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    **_HOSTS,
+    **_EVENT_TYPES,
+    **_LINKS,
+    **_LINK_FILES,
+    **_LINK_REQUESTS,
+    **_BOOKINGS,
+    **_WEBHOOKS,
+    **_CAL_COM,
+    **_INVITEE,
+    **_OWN_BOOKING,
+    **_ABOUT,
+}
