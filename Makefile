@@ -10,6 +10,9 @@ INSTALLED := $(VENV)/.installed
 DYNOXIDE_VERSION := 1.2.1
 DYNOXIDE := .local/npm/.dynoxide-$(DYNOXIDE_VERSION)
 
+NPM_TOOLS := .local/npm-tools
+NPM_INSTALLED := $(NPM_TOOLS)/.installed-$(firstword $(shell cksum < infra/npm/package-lock.json))
+
 # Only what was given to make itself: some shells export a HOST or a NAME of their own.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 
@@ -25,7 +28,7 @@ help: ## list the targets
 run: $(INSTALLED) ## serve on this machine [PORT=8000] [DYNAMODB_ENDPOINT=http://…]; Ctrl-C saves and stops
 	@exec $(PY) -m infra.local.run --port $(PORT)
 
-test: $(INSTALLED) dynoxide chromium faketime lint types ## everything CI runs: formatting, linters, types, import directions, tests, some of them on two other dates
+test: $(INSTALLED) dynoxide npm-tools chromium faketime lint types ## everything CI runs: formatting, linters, types, import directions, tests, some of them on two other dates
 	$(PY) -m pytest -n auto --dist loadfile
 	$(PY) -m tests.dates --quick
 
@@ -37,10 +40,18 @@ test-dates: $(INSTALLED) chromium faketime ## the tests that depend on a clock, 
 proof: $(INSTALLED) dynoxide ## the proof, the histories and hostile input at length: some forty minutes
 	PROOF=large $(PY) -m pytest tests/proof tests/history tests/hostile -rP
 
-lint: $(INSTALLED) ## ruff and the import directions
+lint: $(INSTALLED) lint-openapi ## ruff, the import directions, and the API's description
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(VENV)/bin/lint-imports
+
+.PHONY: lint-openapi
+lint-openapi: npm-tools ## Redocly's recommended rules and Spectral's for OpenAPI, on docs/openapi.json
+	@if [ -e $(NPM_INSTALLED) ]; then \
+		REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
+			$(NPM_TOOLS)/node_modules/.bin/redocly lint --config infra/npm/redocly.yaml docs/openapi.json && \
+		$(NPM_TOOLS)/node_modules/.bin/spectral lint --fail-severity=warn --ruleset infra/npm/spectral.yaml docs/openapi.json; \
+	fi
 
 types: $(INSTALLED) ## mypy, strict
 	$(PY) -m mypy
@@ -124,6 +135,20 @@ dynoxide: ## the second local DynamoDB engine, for the race and crash tests
 		mkdir -p .local/npm && \
 		npm install --prefix .local/npm --no-save --ignore-scripts --no-audit --no-fund --loglevel=error \
 			@dynoxide/linux-x64@$(DYNOXIDE_VERSION) && touch $(DYNOXIDE); \
+	fi
+
+# What lints the API's description and generates TypeScript clients, as infra/npm/package-lock.json has it. Nothing of it
+# runs when it is installed. Without npm the linters and those tests are skipped, and say so.
+.PHONY: npm-tools
+npm-tools: ## Redocly, Spectral and openapi-typescript, for make lint and tests/clients
+	@if [ -e $(NPM_INSTALLED) ]; then :; \
+	elif ! command -v npm >/dev/null; then \
+		echo "*** SKIPPED: npm is not installed; the API's description is not linted, no TypeScript client is generated ***" >&2; \
+	else \
+		echo "Installing the npm tools …"; \
+		rm -rf $(NPM_TOOLS) && mkdir -p $(NPM_TOOLS) && \
+		cp infra/npm/package.json infra/npm/package-lock.json infra/npm/.npmrc $(NPM_TOOLS)/ && \
+		npm ci --prefix $(NPM_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $(NPM_INSTALLED); \
 	fi
 
 # The browser tests drive the first of these on the PATH, else Playwright's own. Without one they are skipped, and say so.
