@@ -122,6 +122,7 @@ def request_constraints() -> dict[str, Constraints]:
         "RedeemBody": _of_redeem(event_type),
         "AskBody": _of_request(),
         "SendBody": _of_message(),
+        "AnswerBody": _of_message(),
         "WebhookBody": of_webhook,
         "WebhookChanges": of_webhook,
         "RotateBody": {"/overlapHours": {"minimum": 0, "maximum": MOST_OVERLAP_HOURS}},

@@ -42,6 +42,7 @@ _INVITEE: Final = {"name": "Grace Hopper", "email": "grace@example.com"}
 
 _HOST_BODY: Final = {
     "name": "Ada Lovelace",
+    "publicName": "Dr. Ada Lovelace",
     "email": "ada@example.com",
     "timeZone": "Europe/Berlin",
     "timeOff": [_TIME_OFF],
@@ -110,6 +111,7 @@ REQUESTS: Final[Mapping[str, Any]] = {
     },
     "NothingBody": {},
     "SendBody": {"message": "Looking forward to it!", "language": "en"},
+    "AnswerBody": {"mailTo": "recipient", "message": "Here is another one.", "language": "en"},
     "AskBody": {"email": "grace@example.com", "name": "Grace Hopper", "message": "I missed the deadline."},
     "RescheduleBody": {"start": "2026-12-08T09:00:00Z"},
     "WebhookBody": {"hostId": _HOST_ID, **_WEBHOOK_BODY},
@@ -216,6 +218,7 @@ RESPONSES: Final[Mapping[str, Any]] = {
     "EventTypeAnswer": _EVENT_TYPE,
     "EventTypesAnswer": {"eventTypes": [_EVENT_TYPE], "nextCursor": None},
     "LinkAnswer": _LINK,
+    "AnsweredAnswer": {**_LINK, "mailedTo": "grace@example.com"},
     "LinksAnswer": {"batchId": "bat_aebagbafaydqqcikbmga2dqpca1", "links": [_LINK]},
     "LinkPageAnswer": {"links": [_LINK], "nextCursor": None},
     "BulkAnswer": {

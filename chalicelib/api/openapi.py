@@ -18,8 +18,16 @@ from chalicelib.api.problems import MEDIA_TYPE, STATUSES
 
 _PUBLIC_ERRORS: Final = (400, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503)
 _TEAM_ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
+# Bodies that say nothing which must be said: without one, a POST does the usual.
+_MAY_BE_LEFT_OUT: Final = {
+    "NothingBody",
+    "SendBody",
+    "RotateBody",
+    "LinkChanges",
+    "PrivateLinkBody",
+    "AnswerBody",
+}
 _OF_A_BODY: Final = (413, 415)
-_HTML: Final = {"text/html": {"schema": {"type": "string"}}}
 
 _DESCRIPTION: Final = """\
 Single-use private booking links. A host creates a link for one event type and sends it to one person, who opens it and
@@ -120,7 +128,8 @@ def _operation(route: Route, method: str, about: Operation) -> dict[str, Any]:
     }
     content = _request_content(route)
     if content:
-        required = route.body is None or any(field.required for field in msgspec.structs.fields(route.body))
+        kind = route.body.__name__ if route.body else None
+        required = not (method == "POST" and kind in _MAY_BE_LEFT_OUT)
         operation["requestBody"] = {"required": required, "content": content}
     return operation
 
@@ -146,18 +155,11 @@ def _parameters(route: Route, method: str, about: Operation) -> Iterator[dict[st
 
 def _request_content(route: Route) -> dict[str, Any]:
     if route.body is not None:
-        example = examples.REQUESTS[route.body.__name__]
-        form = {
-            "type": "object",
-            "description": "The same fields, by name; nested ones are joined by a dot. What a page's form sends.",
-            "additionalProperties": {"type": "string"},
-        }
-        return {
-            media: {"schema": form}
-            if media == FORM
-            else {"schema": schema_ref(route.body, "request"), "example": example}
-            for media in route.media
-        }
+        name = route.body.__name__
+        example = {"example": examples.REQUESTS[name]} if name in examples.REQUESTS else {}
+        # Forms are what the pages send: no part of the API, as pages are none.
+        media = [one for one in route.media if one != FORM]
+        return {one: {"schema": schema_ref(route.body, "request"), **example} for one in media}
     if route.media != (JSON,):
         return {media: {"schema": {"type": "string"}, "example": examples.CSV} for media in route.media}
     return {}
@@ -165,13 +167,10 @@ def _request_content(route: Route) -> dict[str, Any]:
 
 def _responses(route: Route, about: Operation) -> dict[str, Any]:
     good: dict[str, Any] = {"description": about.result, "headers": _headers(about.headers)}
-    content = _answer_content(route) | (_HTML if about.page else {})
+    content = _answer_content(route)
     if content:
         good["content"] = content
     responses = {str(route.status): good}
-    if FORM in route.media:
-        words = "Done, for a form: `Location` is the page that shows it."
-        responses["303"] = {"description": words, "headers": _headers(("Location",))}
     has_body = route.body is not None or route.media != (JSON,)
     for status in _TEAM_ERRORS if route.needs_key else _PUBLIC_ERRORS:
         if has_body or status not in _OF_A_BODY:
@@ -198,8 +197,6 @@ def _error(route: Route, status: int) -> dict[str, Any]:
     if route.path.startswith("/v2/"):
         # The envelope, but for what API Gateway answers by itself.
         content = {JSON: {"schema": {"$ref": REF.format(name="CalComError")}}} | content
-    if not route.needs_key:
-        content |= _HTML
     own = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}.get(status, ())
     return {"description": _error_words(status), "headers": _headers(own), "content": content}
 

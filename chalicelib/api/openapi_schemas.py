@@ -17,6 +17,30 @@ from chalicelib.api.problems import PROBLEM_TYPE, STATUSES
 Side = Literal["request", "response"]
 
 REF: Final = "#/components/schemas/{name}"
+# Names that a struct's own does not give. A schema must not be called as one of its fields (`Links.links`): generated
+# Python then has one name for two things.
+_NAMES: Final = {
+    "AnswerBody": "LinkRequestAnswerInput",
+    "AnsweredAnswer": "AnsweredLinkRequest",
+    "AskBody": "NewLinkRequestInput",
+    "BookingsAnswer": "BookingPage",
+    "BulkAnswer": "BulkResults",
+    "BulkRow": "BulkResult",
+    "DeliveriesAnswer": "DeliveryPage",
+    "EventAnswer": "HistoryEntry",
+    "EventTypesAnswer": "EventTypePage",
+    "HistoryAnswer": "HistoryPage",
+    "HostsAnswer": "HostPage",
+    "LinkRequestsAnswer": "LinkRequestPage",
+    "LinksAnswer": "CreatedLinks",
+    "MailAnswer": "EmailText",
+    "NothingBody": "EmptyInput",
+    "RequestedAnswer": "NewLinkRequested",
+    "SendAnswer": "QueuedEmail",
+    "SlotsAnswer": "SlotList",
+    "WebhookSecretAnswer": "WebhookWithSecret",
+    "WebhooksAnswer": "WebhookPage",
+}
 _OPEN_OBJECT: Final = {"type": "object", "additionalProperties": True}
 
 
@@ -44,6 +68,8 @@ def _side(kinds: list[type], side: Side) -> Iterator[tuple[str, dict[str, Any]]]
             words = KIND_FIELDS.get(f"{name}.{field}") or FIELDS[field]
             about["description"] = words
             _add(about, {"pattern": IDS[field]} if field in IDS else {})
+        if "metadata" in schema.get("properties", {}):
+            _name_metadata(schema["properties"]["metadata"])
         if side == "request":
             _tell_defaults(schema)
         elif name in structs and not structs[name].__struct_config__.omit_defaults:
@@ -62,7 +88,9 @@ def _side(kinds: list[type], side: Side) -> Iterator[tuple[str, dict[str, Any]]]
 
 def _name(struct: str, side: Side) -> str:
     """Return a schema's name: `Link` and `Links` for responses, `LinksInput` and `LinkChanges` for requests."""
-    if side == "response" or struct.endswith("Changes") or struct == "Problem":
+    if struct in _NAMES:
+        return _NAMES[struct]
+    if side == "response" or struct.endswith("Changes") or struct in {"Problem", "Metadata", "MailTo"}:
         return struct.removesuffix("Answer")
     return struct.removesuffix("Body") + "Input"
 
@@ -88,6 +116,15 @@ def structs_of(kinds: Iterable[type]) -> Iterator[type[msgspec.Struct]]:
                 pass
 
 
+def _name_metadata(about: dict[str, Any]) -> None:
+    """Give metadata a schema of its own, so that generators have one type for it."""
+    for part in about.get("anyOf") or [about]:
+        if part.pop("type", None) == "null":
+            part["type"] = "null"
+        else:
+            part["$ref"] = "Metadata"
+
+
 def _tell_defaults(schema: dict[str, Any]) -> None:
     """Say in words what a field is when it is left out: a `default` would make generators demand it."""
     for about in schema.get("properties", {}).values():
@@ -110,6 +147,8 @@ def _constrain(components: Mapping[str, Any]) -> None:
 
 def _at(components: Mapping[str, Any], schema: dict[str, Any], steps: list[str]) -> Iterator[dict[str, Any]]:
     """Yield the schemas that a pointer leads to, through references and unions."""
+    if schema.get("$ref") == "Metadata":
+        return
     if "$ref" in schema and len(schema.keys() - {"description"}) == 1:
         yield from _at(components, components[schema["$ref"]], steps)
     elif "anyOf" in schema and steps:
@@ -190,6 +229,7 @@ def _errors() -> dict[str, Any]:
             },
         },
         "CalComError": _cal_com_error(codes),
+        "Metadata": {"title": "Metadata", "description": FIELDS["metadata"], **_OPEN_OBJECT},
     }
 
 

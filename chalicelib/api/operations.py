@@ -42,10 +42,7 @@ TAGS: Final[Mapping[str, str]] = {
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation. `headers` are those of its success, beside those that every response has.
-
-    `page`: the path answers `Accept: text/html` with a page. `result` describes the success.
-    """
+    """One operation: `result` describes its success, `headers` are what that has beside what every response has."""
 
     id: str
     tag: str
@@ -53,15 +50,14 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     result: str
     headers: tuple[str, ...] = ()
-    page: bool = False
 
 
 def _operation(tag: str, name: str, summary: str, description: str, result: str) -> Operation:
     return Operation(id=name, tag=tag, summary=summary, description=description, result=result)
 
 
-def _with(operation: Operation, *headers: str, page: bool = False) -> Operation:
-    return msgspec.structs.replace(operation, headers=headers, page=page)
+def _with(operation: Operation, *headers: str) -> Operation:
+    return msgspec.structs.replace(operation, headers=headers)
 
 
 _HOSTS: Final = {
@@ -413,16 +409,13 @@ _CAL_COM: Final = {
 }
 
 _INVITEE: Final = {
-    "GET /s/{token}": _with(
-        _operation(
-            INVITEE,
-            "getOffer",
-            "Get what a link offers",
-            "Returns what the link offers. With `Accept: text/html` the response is the booking page. Opening a link "
-            "never spends it.",
-            "What the link offers.",
-        ),
-        page=True,
+    "GET /s/{token}": _operation(
+        INVITEE,
+        "getOffer",
+        "Get what a link offers",
+        "Returns what the link offers. With `Accept: text/html` the response is the booking page. Opening a link "
+        "never spends it.",
+        "What the link offers.",
     ),
     "GET /s/{token}/slots": _operation(
         INVITEE,
@@ -453,15 +446,12 @@ _INVITEE: Final = {
 }
 
 _OWN_BOOKING: Final = {
-    "GET /b/{bookingToken}": _with(
-        _operation(
-            OWN_BOOKING,
-            "getOwnBooking",
-            "Get the booking",
-            "Returns the invitee's own booking. With `Accept: text/html` the response is its page.",
-            "The booking.",
-        ),
-        page=True,
+    "GET /b/{bookingToken}": _operation(
+        OWN_BOOKING,
+        "getOwnBooking",
+        "Get the booking",
+        "Returns the invitee's own booking. With `Accept: text/html` the response is its page.",
+        "The booking.",
     ),
     "GET /b/{bookingToken}/invite.ics": _operation(
         OWN_BOOKING,

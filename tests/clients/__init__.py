@@ -1,0 +1,1 @@
+"""Clients that other people's generators make from the API's description, doing the main job."""
