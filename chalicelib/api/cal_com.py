@@ -3,6 +3,7 @@
 Same paths, fields and envelope; what differs is listed in `docs/cal-com.md`.
 """
 
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -154,6 +155,11 @@ def _require_of_event_type(call: Call) -> None:
         raise NotFoundError
 
 
+def _with_milliseconds(instant: datetime | None) -> str | None:
+    """Return an instant as that API writes it, `2026-12-31T23:00:00.000Z`, or None."""
+    return None if instant is None else f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z"
+
+
 def _data(call: Call, link: Link) -> PrivateLinkData:
     world = bootstrap.world()
     now = world.now()
@@ -163,7 +169,7 @@ def _data(call: Call, link: Link) -> PrivateLinkData:
         event_type_id=ours.event_type_id,
         is_expired=link.status_at(now) is not LinkStatus.ACTIVE,
         booking_url=ours.url,
-        expires_at=ours.expires_at,
+        expires_at=_with_milliseconds(link.settings.expires_at),
         max_usage_count=ours.max_usage_count,
         usage_count=ours.usage_count,
     )

@@ -18,12 +18,25 @@ event_types = team_door(__name__)
 
 
 @event_types.on(
-    "POST", "/v1/event-types", body=EventTypeBody, answer=EventTypeAnswer, status=201, most_bytes=SMALL_BODY
+    "POST",
+    "/v1/event-types",
+    body=EventTypeBody,
+    answer=EventTypeAnswer,
+    status=201,
+    keyed=True,
+    most_bytes=SMALL_BODY,
 )
 def post_event_types(call: Call) -> Reply:
     """Make an event type."""
     body = call.decode(EventTypeBody)
-    made = create_event_type(bootstrap.world(), call.caller, body.host_id, body.settings(), call.cause())
+    made = create_event_type(
+        bootstrap.world(),
+        call.caller,
+        body.host_id,
+        body.settings(),
+        call.cause(),
+        idempotency_key=call.idempotency_key,
+    )
     return json_reply(201, event_type_answer(made))
 
 

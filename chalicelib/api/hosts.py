@@ -11,10 +11,11 @@ from chalicelib.service.manage_hosts import change_host, create_host, list_hosts
 hosts = team_door(__name__)
 
 
-@hosts.on("POST", "/v1/hosts", body=HostBody, answer=HostAnswer, status=201)
+@hosts.on("POST", "/v1/hosts", body=HostBody, answer=HostAnswer, status=201, keyed=True)
 def post_hosts(call: Call) -> Reply:
     """Make a host."""
-    host = create_host(bootstrap.world(), call.caller, call.decode(HostBody).settings(), call.cause())
+    settings, key = call.decode(HostBody).settings(), call.idempotency_key
+    host = create_host(bootstrap.world(), call.caller, settings, call.cause(), idempotency_key=key)
     return json_reply(201, host_answer(host))
 
 

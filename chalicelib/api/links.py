@@ -145,13 +145,24 @@ def get_rolling_link(call: Call) -> Reply:
 
 
 @links.on(
-    "POST", "/v1/event-types/{eventTypeId}/rolling-link", body=LinkChanges, answer=LinkAnswer, status=201
+    "POST",
+    "/v1/event-types/{eventTypeId}/rolling-link",
+    body=LinkChanges,
+    answer=LinkAnswer,
+    status=201,
+    keyed=True,
 )
 def post_rolling_link(call: Call) -> Reply:
     """Make the link that renews itself, or a fresh one in its place; an active old one is revoked."""
     changes = call.decode(LinkChanges) if call.body() else LinkChanges()
     renewed = renew_rolling_link(
-        bootstrap.world(), call.caller, call.path("eventTypeId"), changes.applied_to, call.cause()
+        bootstrap.world(),
+        call.caller,
+        call.path("eventTypeId"),
+        changes.applied_to,
+        call.cause(),
+        idempotency_key=call.idempotency_key,
+        body_hash=hash_body(changes),
     )
     return _link_reply(call, renewed, 201)
 

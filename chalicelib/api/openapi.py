@@ -9,12 +9,13 @@ import msgspec
 from chalicelib.api import examples
 from chalicelib.api.call import FORM, JSON
 from chalicelib.api.constraints import IDS
-from chalicelib.api.door import Door, Route
+from chalicelib.api.door import Answer, Door, Route
 from chalicelib.api.field_docs import PARAMETERS
 from chalicelib.api.openapi_schemas import REF, component_schemas, schema_ref
 from chalicelib.api.openapi_webhooks import webhook_operations, webhook_schemas
 from chalicelib.api.operations import OPERATIONS, PAGES, TAGS, Operation
 from chalicelib.api.problems import MEDIA_TYPE, STATUSES
+from chalicelib.api.uploads import MULTIPART
 
 _PUBLIC_ERRORS: Final = (400, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503)
 _TEAM_ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
@@ -112,7 +113,7 @@ def _server() -> dict[str, Any]:
 
 def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
     bodies = [route.body for route in routes if route.body is not None]
-    answers = [route.answer for route in routes if isinstance(route.answer, type)]
+    answers = [kind for route in routes for kind in _kinds(route.answer)]
     return dict(sorted((component_schemas(bodies, answers) | webhook_schemas()).items()))
 
 
@@ -161,8 +162,15 @@ def _request_content(route: Route) -> dict[str, Any]:
         media = [one for one in route.media if one != FORM]
         return {one: {"schema": schema_ref(route.body, "request"), **example} for one in media}
     if route.media != (JSON,):
-        return {media: {"schema": {"type": "string"}, "example": examples.CSV} for media in route.media}
+        return {media: _file_content(media) for media in route.media}
     return {}
+
+
+def _file_content(media: str) -> dict[str, Any]:
+    if media != MULTIPART:
+        return {"schema": {"type": "string"}, "example": examples.CSV}
+    file = {"type": "string", "contentMediaType": "text/csv", "description": "The CSV file."}
+    return {"schema": {"type": "object", "properties": {"file": file}, "required": ["file"]}}
 
 
 def _responses(route: Route, about: Operation) -> dict[str, Any]:
@@ -186,10 +194,19 @@ def _answer_content(route: Route) -> dict[str, Any]:
         return {route.answer: {"schema": schema}}
     if route.answer is None:
         return {}
-    content: dict[str, Any] = {"schema": schema_ref(route.answer, "response")}
-    if route.answer.__name__ in examples.RESPONSES:
-        content["example"] = examples.RESPONSES[route.answer.__name__]
+    kinds = _kinds(route.answer)
+    schemas = [schema_ref(kind, "response") for kind in kinds]
+    content: dict[str, Any] = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
+    if kinds[0].__name__ in examples.RESPONSES:
+        content["example"] = examples.RESPONSES[kinds[0].__name__]
     return {JSON: content}
+
+
+def _kinds(answer: Answer) -> tuple[type, ...]:
+    """Return the structs that a route may answer with."""
+    if isinstance(answer, tuple):
+        return answer
+    return (answer,) if isinstance(answer, type) else ()
 
 
 def _error(route: Route, status: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ _NAMES: Final = {
     "AnswerBody": "LinkRequestAnswerInput",
     "AnsweredAnswer": "AnsweredLinkRequest",
     "AskBody": "NewLinkRequestInput",
+    "BookedAnswer": "BookedTime",
     "BookingsAnswer": "BookingPage",
     "BulkAnswer": "BulkResults",
     "BulkRow": "BulkResult",

@@ -41,11 +41,18 @@ from chalicelib.service.webhook_deliveries import (
 webhooks = team_door(__name__)
 
 
-@webhooks.on("POST", "/v1/webhooks", body=WebhookBody, answer=WebhookSecretAnswer, status=201)
+@webhooks.on("POST", "/v1/webhooks", body=WebhookBody, answer=WebhookSecretAnswer, status=201, keyed=True)
 def post_webhooks(call: Call) -> Reply:
     """Make a webhook; its signing secret is shown this once."""
     body = call.decode(WebhookBody)
-    made = create_webhook(bootstrap.world(), call.caller, body.host_id, body.settings(), call.cause())
+    made = create_webhook(
+        bootstrap.world(),
+        call.caller,
+        body.host_id,
+        body.settings(),
+        call.cause(),
+        idempotency_key=call.idempotency_key,
+    )
     return _secret_reply(made, 201)
 
 
@@ -93,10 +100,16 @@ def post_rotate(call: Call) -> Reply:
     return _secret_reply(rotated, 200)
 
 
-@webhooks.on("POST", "/v1/webhooks/{webhookId}/test", answer=DeliveryAnswer, status=202)
+@webhooks.on("POST", "/v1/webhooks/{webhookId}/test", answer=DeliveryAnswer, status=202, keyed=True)
 def post_test(call: Call) -> Reply:
     """Send a `webhook.test` event, once; the list of deliveries tells what came of it."""
-    sent = send_test(bootstrap.world(), call.caller, call.path("webhookId"), call.cause())
+    sent = send_test(
+        bootstrap.world(),
+        call.caller,
+        call.path("webhookId"),
+        call.cause(),
+        idempotency_key=call.idempotency_key,
+    )
     return json_reply(202, delivery_answer(sent))
 
 

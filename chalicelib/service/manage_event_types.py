@@ -14,11 +14,13 @@ from chalicelib.domain.errors import (
     StoreUnavailableError,
 )
 from chalicelib.domain.event_types import EventSettings, EventType, check_event_settings, slug_of
-from chalicelib.domain.ids import EVENT_TYPE, ID_BYTES, is_id, make_id
+from chalicelib.domain.ids import EVENT_TYPE, is_id
 from chalicelib.domain.links import Link, LinkStatus
 from chalicelib.domain.listings import Entry, LinkFilter, read_cursor
+from chalicelib.domain.redeeming import hash_body
 from chalicelib.domain.rules import Rules
 from chalicelib.service.contention import until_decided
+from chalicelib.service.create_once import identity
 from chalicelib.service.owner import owner_of
 from chalicelib.service.paging import Page, fill, portion, stream
 from chalicelib.service.ports import World
@@ -28,21 +30,31 @@ REVOKE_TIME: Final = timedelta(seconds=15)  # API Gateway ends a request after 2
 
 
 def create_event_type(
-    world: World, caller: Caller, host_id: str | None, settings: EventSettings, cause: Cause
+    world: World,
+    caller: Caller,
+    host_id: str | None,
+    settings: EventSettings,
+    cause: Cause,
+    *,
+    idempotency_key: str | None = None,
 ) -> EventType:
-    """Make an event type. Raises `NotFoundError` (the host), `InvalidValueError`."""
+    """Create an event type; with an idempotency key the same request returns the same one as it now stands.
+
+    Raises `NotFoundError` (the host, or one that was archived since), `InvalidValueError`, `IdempotencyKeyReusedError`.
+    """
     owner = owner_of(world, caller, host_id)
     settings = _checked(settings)
     if world.store.hosts.read(owner) is None:
         raise NotFoundError
-    event_type = EventType(
-        event_type_id=make_id(EVENT_TYPE, world.random_bytes(ID_BYTES)),
-        host_id=owner,
-        settings=settings,
-        created_at=world.now(),
-    )
+    own = identity(world, owner, EVENT_TYPE, idempotency_key, hash_body(settings), cause)
+    if own.repeated and (made := world.store.event_types.read(own.id)):
+        if made.archived:
+            raise NotFoundError("The event type that this request created was archived since.")
+        return made
+    event_type = EventType(event_type_id=own.id, host_id=owner, settings=settings, created_at=own.created_at)
     world.store.event_types.create(event_type, cause)
-    return event_type
+    # Where a racing request put it first, what that put stands.
+    return (world.store.event_types.read(own.id) if idempotency_key else None) or event_type
 
 
 def read_event_type(world: World, caller: Caller, event_type_id: str) -> EventType:

@@ -1,6 +1,7 @@
 """Make, read, list and change hosts. An admin does all of it; a host key reads and changes its own host."""
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -8,23 +9,34 @@ from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.hosts import Host, HostSettings, check_host_settings
-from chalicelib.domain.ids import HOST, ID_BYTES, is_id, make_id
+from chalicelib.domain.ids import HOST, is_id
 from chalicelib.domain.listings import read_cursor
+from chalicelib.domain.redeeming import hash_body
 from chalicelib.domain.rules import Rules
 from chalicelib.service.contention import until_decided
+from chalicelib.service.create_once import identity
 from chalicelib.service.paging import Page, fill, portion, stream
 from chalicelib.service.ports import World
 
+TEAM: Final = "team"  # whose idempotency keys those of new hosts are: admins share them
 
-def create_host(world: World, caller: Caller, settings: HostSettings, cause: Cause) -> Host:
-    """Make a host. Raises `ForbiddenError`, `InvalidValueError`."""
+
+def create_host(
+    world: World, caller: Caller, settings: HostSettings, cause: Cause, *, idempotency_key: str | None = None
+) -> Host:
+    """Create a host; with an idempotency key the same request returns the same one as it now stands.
+
+    Raises `ForbiddenError`, `InvalidValueError`, `IdempotencyKeyReusedError`.
+    """
     caller.require_admin()
     _check(settings)
-    host = Host(
-        host_id=make_id(HOST, world.random_bytes(ID_BYTES)), settings=settings, created_at=world.now()
-    )
+    own = identity(world, TEAM, HOST, idempotency_key, hash_body(settings), cause)
+    if own.repeated and (made := world.store.hosts.read(own.id)):
+        return made
+    host = Host(host_id=own.id, settings=settings, created_at=own.created_at)
     world.store.hosts.create(host, cause)
-    return host
+    # Where a racing request put it first, what that put stands.
+    return (world.store.hosts.read(own.id) if idempotency_key else None) or host
 
 
 def read_host(world: World, caller: Caller, host_id: str) -> Host:

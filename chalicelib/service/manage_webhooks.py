@@ -9,8 +9,9 @@ from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ConflictError, FieldFault, InvalidValueError, NotFoundError
-from chalicelib.domain.ids import ID_BYTES, WEBHOOK, is_id, make_id
+from chalicelib.domain.ids import WEBHOOK, is_id
 from chalicelib.domain.listings import read_cursor, write_cursor
+from chalicelib.domain.redeeming import hash_body
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.webhooks import (
     MOST_FORMER_SECRETS,
@@ -27,6 +28,7 @@ from chalicelib.domain.webhooks import (
     webhook_secret,
 )
 from chalicelib.service.contention import until_decided
+from chalicelib.service.create_once import identity
 from chalicelib.service.owner import owner_of
 from chalicelib.service.paging import Page
 from chalicelib.service.ports import World
@@ -40,34 +42,56 @@ class NewSecret(msgspec.Struct, frozen=True):
 
 
 def create_webhook(
-    world: World, caller: Caller, host_id: str | None, settings: WebhookSettings, cause: Cause
+    world: World,
+    caller: Caller,
+    host_id: str | None,
+    settings: WebhookSettings,
+    cause: Cause,
+    *,
+    idempotency_key: str | None = None,
 ) -> NewSecret:
-    """Make a webhook. Raises `NotFoundError` (the host), `InvalidValueError`, `ConflictError`: it has enough."""
+    """Create a webhook; with an idempotency key the same request returns the same one, and its secret, as they now are.
+
+    Raises `NotFoundError` (the host, or one that was deleted since), `InvalidValueError`, `IdempotencyKeyReusedError`;
+    `ConflictError`: the host has enough.
+    """
     owner = owner_of(world, caller, host_id)
     _check(world, settings)
     if world.store.hosts.read(owner) is None:
         raise NotFoundError
-    ring, now = world.keyring(), world.now()
+    own = identity(world, owner, WEBHOOK, idempotency_key, hash_body(settings), cause)
+    ring = world.keyring()
     fresh = Webhook(
-        webhook_id=make_id(WEBHOOK, world.random_bytes(ID_BYTES)),
+        webhook_id=own.id,
         host_id=owner,
         settings=settings,
         secret=SecretVersion(1, ring.current),
-        created_at=now,
+        created_at=own.created_at,
         disabled=None if settings.enabled else Disabled.HOST,
-        disabled_at=None if settings.enabled else now,
+        disabled_at=None if settings.enabled else own.created_at,
         sequence=0,
     )
-    webhook = noted(fresh, "created", cause, now)
+    webhook = noted(fresh, "created", cause, own.created_at)
 
     def attempt() -> Webhook:
-        # Refused, it may be there all the same: an earlier try's reply was lost.
-        if world.store.webhooks.create(webhook, cause) or world.store.webhooks.read(webhook.webhook_id):
+        if own.repeated and (made := world.store.webhooks.read(own.id)):
+            return made
+        # Refused, it may be there all the same: an earlier try's reply was lost, or a racing request came first.
+        if world.store.webhooks.create(webhook, cause):
             return webhook
+        if found := world.store.webhooks.read(own.id):
+            return found
+        if own.repeated and len(world.store.webhooks.of_host(owner)) < MOST_WEBHOOKS:
+            raise NotFoundError("The webhook that this request created was deleted since.")
         raise ConflictError(f"A host has at most {MOST_WEBHOOKS} webhooks.")
 
     made = until_decided(world, attempt)
-    return NewSecret(made, webhook_secret(ring, made.webhook_id, made.secret))
+    try:
+        return NewSecret(made, webhook_secret(ring, made.webhook_id, made.secret))
+    except KeyError:
+        raise ConflictError(
+            "The key that made this webhook's secret was retired: rotate the secret."
+        ) from None
 
 
 def read_webhook(world: World, caller: Caller, webhook_id: str) -> Webhook:

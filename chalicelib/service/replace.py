@@ -46,7 +46,7 @@ def replace_link(
             mine = Batch(body_hash="replace", seed=seed, created_at=world.now(), size=1)
             keyed = KeyedBatch(key, world.store.batches.open(old.host_id, key, mine, cause, queued=queued))
             if keyed.batch.chunks_done:
-                return _made_before(world, keyed.batch)
+                return made_before(world, keyed.batch)
         fresh_id = batch_link_id(keyed.batch.seed if keyed else seed, 0)
         # P4: the first try may have been written and its reply lost.
         if tried and keyed is None and (made := world.store.links.read(fresh_id)):
@@ -86,7 +86,8 @@ def put_in_place(
     return fresh if written else None
 
 
-def _made_before(world: World, batch: Batch) -> Link:
+def made_before(world: World, batch: Batch) -> Link:
+    """Return the link that a keyed request made, as it now stands. Raises `NotFoundError`: it was deleted since."""
     made = world.store.links.read(batch_link_id(batch.seed, 0))
     if made is None:
         raise NotFoundError("The link that this request made was deleted since.")

@@ -1,18 +1,23 @@
 """The rolling link: an event type's one private link that renews itself whenever it is redeemed."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.batches import KeyedBatch, batch_link_id
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.domain.ids import ID_BYTES, LINK, make_id
+from chalicelib.domain.event_types import EventType
+from chalicelib.domain.ids import ID_BYTES
 from chalicelib.domain.links import Link, LinkSettings, check_link_settings, check_rolling_settings
 from chalicelib.domain.offers import check_overrides
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.succession import renewed_settings
 from chalicelib.service.contention import until_decided
+from chalicelib.service.create_once import kept_under
 from chalicelib.service.manage_event_types import read_event_type
 from chalicelib.service.ports import World
+from chalicelib.service.replace import made_before
 
 
 def read_rolling_link(world: World, caller: Caller, event_type_id: str) -> Link:
@@ -31,33 +36,42 @@ def renew_rolling_link(
     event_type_id: str,
     edit: Callable[[LinkSettings], LinkSettings],
     cause: Cause,
+    *,
+    idempotency_key: str | None = None,
+    body_hash: str = "",
 ) -> Link:
     """Make an event type's rolling link, or a fresh one in its place; an active old one is revoked with it.
 
-    The fresh one has the old one's settings with `edit` applied.
+    The fresh one has the old one's settings with `edit` applied. With an idempotency key the same request returns the
+    same link as it now stands, and never makes it again.
     Raises `NotFoundError`, `InvalidValueError`: a rolling link has one use, and does not get it back.
     """
     world.require_open()
-    fresh_id = make_id(LINK, world.random_bytes(ID_BYTES))
+    seed, what = world.random_bytes(ID_BYTES).hex(), f"rolling\x00{event_type_id}"
     tried = False
 
     def attempt() -> Link | None:
         nonlocal tried
         event_type = read_event_type(world, caller, event_type_id)
+        keyed = None
+        if idempotency_key is not None:
+            owner = event_type.host_id
+            keyed = KeyedBatch(*kept_under(world, owner, what, idempotency_key, body_hash, cause, seed=seed))
+            if keyed.batch.chunks_done:
+                return made_before(world, keyed.batch)
+        fresh_id = batch_link_id(keyed.batch.seed if keyed else seed, 0)
         # P4: the first try may have been written and its reply lost.
-        if tried and (made := world.store.links.read(fresh_id)):
+        if tried and keyed is None and (made := world.store.links.read(fresh_id)):
             return made
         tried = True
         seen = world.store.rolling_links.read(event_type_id)
         old = world.store.links.read(seen) if seen else None
+        if old is not None and seen == fresh_id:  # P4: a racing request with this key was first
+            return old
         key_id = world.keyring().current
         now = world.now()  # P3: after the last read
         settings = edit(renewed_settings(old.settings, old.created_at, now) if old else LinkSettings())
-        rules = Rules()
-        check_link_settings(settings, rules, now=now)
-        check_rolling_settings(settings, rules)
-        check_overrides(settings.overrides, event_type.settings, rules.at("overrides"))
-        rules.enforce()
+        _check(settings, event_type, now)
         fresh = Link(
             link_id=fresh_id,
             host_id=event_type.host_id,
@@ -67,6 +81,15 @@ def renew_rolling_link(
             created_at=now,
             rolling=True,
         )
-        return fresh if world.store.rolling_links.renew(fresh, old, seen, cause, now=now) else None
+        written = world.store.rolling_links.renew(fresh, old, seen, cause, now=now, keyed=keyed)
+        return fresh if written else None
 
     return until_decided(world, attempt)
+
+
+def _check(settings: LinkSettings, event_type: EventType, now: datetime) -> None:
+    rules = Rules()
+    check_link_settings(settings, rules, now=now)
+    check_rolling_settings(settings, rules)
+    check_overrides(settings.overrides, event_type.settings, rules.at("overrides"))
+    rules.enforce()

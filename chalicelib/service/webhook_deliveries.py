@@ -18,6 +18,7 @@ from chalicelib.domain.ids import DELIVERY, ID_BYTES, is_id
 from chalicelib.domain.listings import read_cursor, write_cursor
 from chalicelib.domain.webhooks import TEST_EVENT, Webhook
 from chalicelib.service.contention import until_decided
+from chalicelib.service.create_once import kept_under
 from chalicelib.service.fan_out_webhooks import send_all
 from chalicelib.service.manage_webhooks import read_webhook
 from chalicelib.service.paging import Page
@@ -68,12 +69,21 @@ def zone_of_deliveries(world: World, caller: Caller, webhook_id: str) -> str:
     return host.settings.time_zone if host else "UTC"
 
 
-def send_test(world: World, caller: Caller, webhook_id: str, cause: Cause) -> Delivery:
-    """Send an event that tells of nothing, once, to a disabled webhook too. Raises `NotFoundError`."""
+def send_test(
+    world: World, caller: Caller, webhook_id: str, cause: Cause, *, idempotency_key: str | None = None
+) -> Delivery:
+    """Send a test event, once, to a disabled webhook too; with an idempotency key the same request sends it once.
+
+    Raises `NotFoundError`.
+    """
     webhook = read_webhook(world, caller, webhook_id)
-    now = world.now()
+    seed, now = world.random_bytes(ID_BYTES).hex(), world.now()
+    if idempotency_key is not None:
+        what = f"webhook-test\x00{webhook_id}"
+        _, kept = kept_under(world, webhook.host_id, what, idempotency_key, "", cause, seed=seed)
+        seed, now = kept.seed, kept.created_at
     envelope = Envelope(
-        id=event_id_of(TEST_EVENT, webhook_id, world.random_bytes(ID_BYTES).hex()),
+        id=event_id_of(TEST_EVENT, webhook_id, seed),
         type=TEST_EVENT,
         time=rfc3339(now),
         host_id=webhook.host_id,
@@ -88,7 +98,8 @@ def send_test(world: World, caller: Caller, webhook_id: str, cause: Cause) -> De
         data={"webhookId": webhook_id},
     )
     delivery = new_delivery(webhook_id, webhook.host_id, envelope, now, now, test=True)
-    world.store.deliveries.create(delivery, cause)
+    if not world.store.deliveries.create(delivery, cause) and idempotency_key is not None:
+        return world.store.deliveries.read(webhook_id, delivery.delivery_id)[1] or delivery
     _queue(world, [delivery])
     return delivery
 

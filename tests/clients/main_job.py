@@ -10,6 +10,7 @@ from admit_one_client.api.event_types import create_event_type
 from admit_one_client.api.links import create_links, get_link
 from admit_one_client.api.private_link import get_offer, list_slots, redeem_link
 from admit_one_client.models import (
+    BookedTime,
     Booking,
     EventTypeInput,
     InviteeInput,
@@ -83,7 +84,7 @@ offer = ok(get_offer.sync(token, client=invitee))
 slots = ok(list_slots.sync(token, client=invitee)).slots
 
 
-def redeem(time_zone: str, key: str) -> Booking | Problem | None:
+def redeem(time_zone: str, key: str) -> Booking | BookedTime | Problem | None:
     """Book the first slot."""
     person = InviteeInput(name="Grace", email="grace@example.com")
     body = RedeemInput(start=slots[0].start, time_zone=time_zone, invitee=person)
@@ -91,6 +92,8 @@ def redeem(time_zone: str, key: str) -> Booking | Problem | None:
 
 
 first, again = ok(redeem("Europe/London", "press")), ok(redeem("Europe/London", "press"))
+if isinstance(first, BookedTime) or isinstance(again, BookedTime):  # only a repeat without a key gets less
+    raise SystemExit("only the time was confirmed")
 late = redeem("UTC", "another")
 reread = ok(get_link.sync(link.link_id, client=team))
 bookings = ok(list_bookings.sync(client=team, link_id=link.link_id)).bookings

@@ -65,8 +65,7 @@ def test_every_field_has_words_and_no_words_are_stale(document: dict[str, Any]) 
     structs = {
         f"{struct.__name__}.{field.encode_name}"
         for route in _routes()
-        for kind in (route.body, route.answer)
-        if isinstance(kind, type)
+        for kind in _kinds(route)
         for struct in _structs([kind])
         for field in msgspec.structs.fields(struct)
     }
@@ -184,9 +183,7 @@ def test_examples_are_what_their_schemas_say(document: dict[str, Any]) -> None:
             ).validate(media["example"])
             seen += 1
     assert seen > 50
-    kinds = {
-        kind.__name__ for route in _routes() for kind in (route.body, route.answer) if isinstance(kind, type)
-    }
+    kinds = {kind.__name__ for route in _routes() for kind in _kinds(route)}
     assert set(REQUESTS) | set(RESPONSES) <= kinds, "an example of nothing"
     bodies = {route.body.__name__ for route in _routes() if route.body}
     assert bodies <= set(REQUESTS), "a request without an example (api/examples.py)"
@@ -215,6 +212,12 @@ def _faults(settings: Any) -> list[str]:
 
 def _routes() -> list[Any]:
     return [route for door in DOORS for route in door.routes if route.path not in PAGES]
+
+
+def _kinds(route: Any) -> list[type]:
+    """Return the structs that a route takes and gives."""
+    answers = route.answer if isinstance(route.answer, tuple) else (route.answer,)
+    return [kind for kind in (route.body, *answers) if isinstance(kind, type)]
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

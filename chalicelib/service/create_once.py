@@ -1,0 +1,57 @@
+"""Create a thing once for each `Idempotency-Key`: its id follows from what is kept under the key (P4, ADR 0022).
+
+It is the links' own mechanism (ADR 0004). A random seed is kept under the key before anything is created, the id
+derives from the seed, and the thing is put only where there is none. So racing requests create one thing, and a retry
+after a crash creates what the first try could not.
+"""
+
+import hashlib
+from datetime import datetime
+from functools import partial
+
+import msgspec
+
+from chalicelib.domain.batches import SEED_BYTES, Batch
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import IdempotencyKeyReusedError
+from chalicelib.domain.ids import ID_BYTES, make_id
+from chalicelib.service.contention import until_decided
+from chalicelib.service.ports import World
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What a thing is created as. `repeated`: it may be there already, created by an earlier request."""
+
+    id: str
+    created_at: datetime
+    repeated: bool
+
+
+def kept_under(
+    world: World, owner: str, what: str, key: str, body_hash: str, cause: Cause, *, seed: str | None = None
+) -> tuple[str, Batch]:
+    """Return the name a key is kept under and what is kept there, opened now if there is nothing.
+
+    `what` tells apart the operations that one key may be sent to. Raises `IdempotencyKeyReusedError`.
+    """
+    name = f"{what}\x00{key}"
+    seed = seed or world.random_bytes(SEED_BYTES).hex()
+    mine = Batch(body_hash=body_hash, seed=seed, created_at=world.now(), size=1)
+    kept = until_decided(world, partial(world.store.batches.open, owner, name, mine, cause))
+    if kept.body_hash != body_hash:
+        raise IdempotencyKeyReusedError
+    return name, kept
+
+
+def identity(
+    world: World, owner: str, kind: str, idempotency_key: str | None, body_hash: str, cause: Cause
+) -> Identity:
+    """Return what a new thing of a kind is created as. Raises `IdempotencyKeyReusedError`."""
+    if idempotency_key is None:
+        return Identity(
+            id=make_id(kind, world.random_bytes(ID_BYTES)), created_at=world.now(), repeated=False
+        )
+    seed = world.random_bytes(SEED_BYTES).hex()
+    _, kept = kept_under(world, owner, kind, idempotency_key, body_hash, cause, seed=seed)
+    derived = hashlib.sha256(f"{kind}#{kept.seed}".encode()).digest()[:ID_BYTES]
+    return Identity(id=make_id(kind, derived), created_at=kept.created_at, repeated=kept.seed != seed)
