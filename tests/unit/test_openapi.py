@@ -1,5 +1,6 @@
 """The API's description: valid, complete, every field in words, and the committed copy is what the code says."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from chalicelib.api.operations import OPERATIONS, PAGES, TAGS
 from chalicelib.domain.errors import InvalidValueError
 from chalicelib.domain.event_types import check_event_settings
 from chalicelib.domain.rules import Rules
+from infra.local.engines import ROOT
 from infra.openapi import COPY, text
 
 
@@ -198,6 +200,17 @@ def test_every_event_that_a_webhook_can_get_is_described(document: dict[str, Any
     for operation in (methods["post"] for methods in document["webhooks"].values()):
         headers = {parameter["name"] for parameter in operation["parameters"]}
         assert headers == {"webhook-id", "webhook-timestamp", "webhook-signature"}
+
+
+def test_the_npm_tools_are_pinned_and_name_no_registry() -> None:
+    """What lints is the same everywhere, and comes from whatever registry its reader uses."""
+    folder = ROOT / "infra" / "npm"
+    wanted = json.loads((folder / "package.json").read_text())["devDependencies"]
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    packages = [package for place, package in locked.items() if place]
+    assert all("integrity" in package or package.get("inBundle") for package in packages)
+    assert [package for package in packages if "resolved" in package] == []
 
 
 def _faults(settings: Any) -> list[str]:
