@@ -9,9 +9,10 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
+from chalicelib.api.event_schemas import KINDS
 from chalicelib.domain.envelopes import envelope_of, write_envelope
 from chalicelib.domain.events import Event
-from infra.event_schemas import FOLDER, KINDS
+from infra.event_schemas import FOLDER
 
 
 @functools.cache

@@ -21,7 +21,11 @@ _END: Final = "2026-12-07T09:30:00Z"
 _CORRELATION: Final = "2f1d3c7a9b5e4d08a6c1e2f304152637"
 
 _TIME_OFF: Final = {"start": "2026-12-24T00:00:00Z", "end": "2027-01-02T00:00:00Z"}
-_LOCATION: Final = {"kind": "video", "detail": "https://meet.example.com/interview"}
+_LOCATION: Final = {
+    "kind": "video",
+    "detail": "https://meet.example.com/interview",
+    "showBeforeBooking": False,
+}
 _QUESTIONS: Final = [
     {
         "id": "role",

@@ -84,6 +84,8 @@ def _side(kinds: list[type], side: Side) -> Iterator[tuple[str, dict[str, Any]]]
         }
     for name, schema in components.items():
         schema["title"] = _name(name, side)
+        if "description" in schema:  # the rest of a docstring is for readers of the code
+            schema["description"] = " ".join(schema["description"].partition("\n\n")[0].split())
         yield _name(name, side), _tidied(schema, side)
 
 
