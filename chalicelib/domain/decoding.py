@@ -13,9 +13,6 @@ from chalicelib.domain.errors import FieldFault, InvalidRequestError
 
 _PATH_TOO: Final = re.compile(r" - at `\$?([^`]*)`\Z")
 
-# Every escape of a JSON text in its turn, so that an escaped backslash before an r is no CR. Group 1 is CR, or CRLF.
-_ESCAPES: Final = re.compile(r"\\(?:((?:r|u000[dD])(?:\\n|\\u000[aA])?)|.)", re.DOTALL)
-
 _T = TypeVar("_T")
 
 
@@ -34,12 +31,17 @@ def decode_json(raw: bytes | str | msgspec.Raw, kind: type[_T], pointer: str = "
         raise InvalidRequestError([FieldFault(pointer, "is nested too deeply")]) from error
 
 
-def _with_line_ends(raw: bytes | str | msgspec.Raw) -> bytes | str:
+def _with_line_ends(raw: bytes | str | msgspec.Raw) -> str:
     r"""Return a JSON text in which each line end within a string is written `\n`."""
     text = raw if isinstance(raw, str) else bytes(raw).decode()
     if "\\r" not in text and "\\u000" not in text:
-        return text if isinstance(raw, str) else bytes(raw)
-    return _ESCAPES.sub(lambda found: "\\n" if found[1] else found[0], text)
+        return text
+    if "\0" in text:  # no JSON; it stands for an escaped backslash below, whose next letter is no escape's
+        return text
+    text = text.replace("\\\\", "\0")
+    for written, short in (("\\u000d", "\\r"), ("\\u000D", "\\r"), ("\\u000a", "\\n"), ("\\u000A", "\\n")):
+        text = text.replace(written, short)
+    return text.replace("\\r\\n", "\\n").replace("\\r", "\\n").replace("\0", "\\\\")
 
 
 def _fault(message: str, pointer: str) -> FieldFault:

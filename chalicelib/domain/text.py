@@ -7,6 +7,7 @@ what is wrong with what is left. docs/adr/0021-text.md has the reasons.
 
 import re
 import unicodedata
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -45,16 +46,12 @@ _FLAG: Final = (  # the flags of England, Scotland and Wales are spelled with ta
 _LINE_ENDS: Final = re.compile(r"\r\n?")
 _OTHER_LINE_ENDS: Final = re.compile("[\v\f\x85\u2028\u2029]")
 _DROP: Final = re.compile(f"({_FLAG})|[{_DROPPED}]")
-_ENDS: Final = re.compile(rf"\A[\s{_IGNORABLE}]+|[\s{_IGNORABLE}]+\Z")
 _INVISIBLE: Final = re.compile(rf"[\s{_IGNORABLE}\u2800]")
-_NOT_IN_ADDRESS: Final = re.compile(f"[{_IGNORABLE}\u2800]")
 _CONTROLS: Final = "\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"
 _BREAKS: Final = "\t\n\v\f\r\x85\u2028\u2029"
 _NO_TEXT: Final = "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff" + "".join(
     f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(1, 17)
 )
-_BAD_IN_LINE: Final = re.compile(f"[{_CONTROLS}{_NO_TEXT}{_BREAKS}]")
-_BAD_IN_LINES: Final = re.compile(f"[{_CONTROLS}{_NO_TEXT}]")
 
 
 def line_ends(text: str) -> str:
@@ -87,7 +84,14 @@ def tidy_address(text: str) -> str:
     >>> tidy_address(" ada@example.com\u200b\n")
     'ada@example.com'
     """
-    return text.strip() if text.isascii() else _ENDS.sub("", text)
+    if text.isascii():
+        return text.strip()
+    first, last = 0, len(text)  # no pattern: one that looks for the end is quadratic in spaces
+    while first < last and _INVISIBLE.match(text[first]):
+        first += 1
+    while first < last and _INVISIBLE.match(text[last - 1]):
+        last -= 1
+    return text[first:last]
 
 
 def tidied(
@@ -125,7 +129,7 @@ def faults_of_text(value: str, *, longest: int, shortest: int = 0, lines: bool =
         faults.append("must have a visible character" if value.strip() else "must not be empty")
     if len(value) > longest:
         faults.append(f"must have at most {longest} characters")
-    if (_BAD_IN_LINES if lines else _BAD_IN_LINE).search(value):
+    if not value.isprintable() and _unfit(lines=lines).search(value):
         faults.append(
             "must not contain control characters" if lines else "must be one line, without control characters"
         )
@@ -135,14 +139,14 @@ def faults_of_text(value: str, *, longest: int, shortest: int = 0, lines: bool =
 def may_stand_in_address(text: str) -> bool:
     """Tell whether an address has no invisible character in it. Joiners in a domain are IDNA's to judge."""
     local, _, domain = text.rpartition("@")
-    return not _NOT_IN_ADDRESS.search(local + re.sub("[\u200c\u200d]", "", domain))
+    return text.isascii() or not _ignorable().search(local + re.sub("[\u200c\u200d]", "", domain))
 
 
 def one_line(text: str) -> str:
     """Return a text as one line for a header, a subject or a row: breaks and controls become spaces, joiners stay."""
     if not text.isascii():
         text = _DROP.sub(lambda found: found[1] or "", text)
-    return " ".join(_BAD_IN_LINE.sub(" ", text).split())
+    return " ".join((text if text.isprintable() else _unfit(lines=False).sub(" ", text)).split())
 
 
 def name_for_mail(name: str) -> str:
@@ -197,7 +201,7 @@ def _kind(character: str) -> str:
     if found is not None:
         return found
     category = unicodedata.category(character)[0]
-    if category == "M" or (category == "L" and not _NOT_IN_ADDRESS.match(character)):
+    if category == "M" or (category == "L" and not _ignorable().match(character)):
         return category
     return "?"
 
@@ -210,6 +214,16 @@ def _visible(text: str) -> str:
     return unicodedata.normalize("NFC", _DROP.sub(lambda found: found[1] or "", text))
 
 
+@cache  # compiled where it is first needed: it costs milliseconds, and most text is printable
+def _unfit(*, lines: bool) -> re.Pattern[str]:
+    return re.compile(f"[{_CONTROLS}{_NO_TEXT}{'' if lines else _BREAKS}]")
+
+
+@cache
+def _ignorable() -> re.Pattern[str]:
+    return re.compile(f"[{_IGNORABLE}\u2800]")
+
+
 def _may_be_new(character: str) -> bool:
     """Tell whether a character is one that this Python's Unicode does not know yet, such as next year's emoji."""
-    return unicodedata.category(character) == "Cn" and not _BAD_IN_LINE.match(character)
+    return unicodedata.category(character) == "Cn" and not _unfit(lines=False).match(character)
