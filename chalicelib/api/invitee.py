@@ -45,6 +45,7 @@ from chalicelib.domain.slots import MOST_SLOTS
 from chalicelib.domain.urls import booking_url
 from chalicelib.pages import invitee as pages
 from chalicelib.pages.languages import Words
+from chalicelib.service.can_email import can_email
 from chalicelib.service.note_open import note_open
 from chalicelib.service.open_link import OpenLink, open_link, slots_of
 from chalicelib.service.redeem import Redeemed, RedeemRequest, redeem
@@ -155,7 +156,9 @@ def _redeem_form(call: Call) -> Reply:
     booked = pages.BookedPage(
         root=call.root, title=done.booking.title, start=done.booking.start, zone=done.booking.time_zone
     )
-    reply = page_reply(call, 200, pages.booked_page(booked, call.say))
+    person = done.booking.invitee
+    emailed = can_email(bootstrap.world(), person.email if person else None)
+    reply = page_reply(call, 200, pages.booked_page(booked, call.say, emailed=emailed))
     return Reply(reply.status, reply.body, {**reply.headers, "Idempotent-Replayed": "true"})
 
 
@@ -170,7 +173,9 @@ def _mend_reply(call: Call, fields: dict[str, str], error: AdmitOneError) -> Rep
         if not isinstance(error, errors.IdempotencyKeyReusedError):
             raise
         # Sent again with other details, after the booking that used the link up: that one stands.
-        return page_reply(call, STATUSES[type(error)], pages.booked_page(None, call.say, root=call.root))
+        emailed = can_email(bootstrap.world(), fields.get("invitee.email"))
+        page = pages.booked_page(None, call.say, emailed=emailed, root=call.root)
+        return page_reply(call, STATUSES[type(error)], page)
     return _offer_reply(call, opened, STATUSES[type(error)], fields=fields, error=error, key=key)
 
 

@@ -136,8 +136,11 @@ def dead_page(view: DeadPage, say: Words) -> str:
     )
 
 
-def booked_page(view: BookedPage | None, say: Words, *, root: str = "") -> str:
-    """Return the page that says that a booking stands, and where its confirmation is; without `view` not which."""
+def booked_page(view: BookedPage | None, say: Words, *, emailed: bool, root: str = "") -> str:
+    """Return the page that says that a booking stands, and where its confirmation is; without `view` not which.
+
+    `emailed` says that a confirmation could be emailed: no other is promised.
+    """
     sentence: str
     if view is None:
         heading, sentence = say("pages.stands"), say("pages.stands.why")
@@ -152,7 +155,7 @@ def booked_page(view: BookedPage | None, say: Words, *, root: str = "") -> str:
         problem=None if view else "idempotency-key-reused",
         heading=heading,
         sentence=sentence,
-        next_step=say("pages.repeat.next"),
+        next_step=say("pages.repeat.next" if emailed else "pages.repeat.next-page"),
         ask=None,
         zone_rules=all_zones(view.start, view.start) if view else "",
     )

@@ -561,6 +561,17 @@ class TestForm:
         program = site.client.post(f"{path_of(link)}/redeem", data=FORM, headers=JSON)
         assert set(program.json()) == {"status", "start", "end", "title"}
 
+    def test_a_repeat_promises_an_email_only_where_one_could_go(
+        self, site: Site, link: dict[str, Any]
+    ) -> None:
+        """P4, and no page promises what can't be sent: before the @ SES takes ASCII alone."""
+        unreachable = {"invitee.email": "jörg@example.com"}
+        first, second = (self.post(site, link, **unreachable) for _ in range(2))
+
+        assert (first.status_code, second.status_code) == (303, 200)
+        assert "emailed" not in second.text
+        assert "Your confirmation is the page that you saw after booking." in second.text
+
     def test_the_form_on_the_page_books_as_it_stands(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
