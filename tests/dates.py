@@ -83,8 +83,7 @@ def preload() -> str | None:
     faketime = shutil.which("faketime")
     if faketime is None:
         return None
-    # The program itself knows where its library is. It is not used further: what it shares between processes stays
-    # locked when one of them is killed, as the tests' are.
+    # The program knows where its library is. The library then takes all it needs from the environment.
     shown = subprocess.run(
         [faketime, "-m", "-f", "+0", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True
     )
