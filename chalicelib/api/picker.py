@@ -18,7 +18,7 @@ from chalicelib.domain.zones import is_zone, load_zone, wall_to_utc, zone_names
 from chalicelib.pages.picker import KnownStarts, OfferedDay, offered_days
 
 DAYS_A_PAGE: Final = 7
-MOST_STARTS: Final = 70  # 7 KB of the 60 that a first load may have
+MOST_STARTS: Final = 64  # 6 KB of the 60 that a first load may have
 SEARCHED_DAYS: Final = 35  # how far a page looks for its days; beyond it there is a link to go on
 
 _ZONE_LIKE: Final = re.compile(r"[A-Za-z0-9_+/:-]{0,40}")  # no more of a URL is repeated on a page
