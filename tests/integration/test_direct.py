@@ -104,11 +104,21 @@ def test_a_slot_is_booked_as_over_http_and_once(host: Caller, named: str) -> Non
     value = {"linkId": link["linkId"], "url": link["url"], "token": token_of(link)}[named]
     event = of(host, **{named: value}, **redeem_body(at(days=1)))
 
-    answers = [redeem_link(event, CONTEXT) for _ in range(3)]
+    keyed = [redeem_link(event | {"idempotencyKey": "k"}, CONTEXT) for _ in range(3)]
 
-    assert answers[1:] == [answers[0]] * 2
-    assert answers[0] == ok(host.get(f"/v1/bookings/{answers[0]['bookingId']}"))
+    assert keyed[1:] == [keyed[0]] * 2
+    assert keyed[0] == ok(host.get(f"/v1/bookings/{keyed[0]['bookingId']}"))
     assert host.reread(link)["usageCount"] == 1
+
+
+def test_without_a_key_a_repeat_is_told_that_it_is_booked_and_nothing_else(host: Caller) -> None:
+    """P4: as over HTTP: no URL, no person, no ids."""
+    event = of(host, linkId=host.link(maxUsageCount=2)["linkId"], **redeem_body(at(days=1)))
+    first = redeem_link(event, CONTEXT)
+
+    again = redeem_link(event, CONTEXT)
+
+    assert again == {name: first[name] for name in ("status", "start", "end", "title")}
 
 
 def test_links_are_revoked_each_for_itself(host: Caller) -> None:
