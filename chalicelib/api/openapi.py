@@ -50,6 +50,8 @@ _HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
         "`true` where this is the result of an earlier, identical request.",
         {"type": "string", "enum": ["true"]},
     ),
+    "ETag": ("Changes when the content does.", {"type": "string"}),
+    "Cache-Control": ("How long the response may be kept.", {"type": "string"}),
     "Batch-Id": ("The id by which `GET /v1/links?batchId=` lists these links.", {"type": "string"}),
     "Link": ('`<…>; rel="next"`: the URL of the next page, where there is one.', {"type": "string"}),
     "Next-Cursor": ("The `cursor` of the next page, where there is one.", {"type": "string"}),
@@ -179,6 +181,11 @@ def _responses(route: Route, about: Operation) -> dict[str, Any]:
     if content:
         good["content"] = content
     responses = {str(route.status): good}
+    if "ETag" in about.headers:
+        responses["304"] = {
+            "description": "The content has the `ETag` that you sent in `If-None-Match`.",
+            "headers": _headers(about.headers),
+        }
     has_body = route.body is not None or route.media != (JSON,)
     for status in _TEAM_ERRORS if route.needs_key else _PUBLIC_ERRORS:
         if has_body or status not in _OF_A_BODY:

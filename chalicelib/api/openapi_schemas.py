@@ -74,7 +74,8 @@ def _side(kinds: list[type], side: Side) -> Iterator[tuple[str, dict[str, Any]]]
         if side == "request":
             _tell_defaults(schema)
         elif name in structs and not structs[name].__struct_config__.omit_defaults:
-            schema["required"] = list(schema.get("properties", {}))
+            fields = msgspec.structs.fields(structs[name])
+            schema["required"] = [field.encode_name for field in fields if field.default is not msgspec.UNSET]
     if side == "request":
         _constrain(components)
     elif "BulkRow" in components:

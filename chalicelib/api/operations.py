@@ -484,12 +484,17 @@ _OWN_BOOKING: Final = {
 }
 
 _ABOUT: Final = {
-    "GET /v1/openapi.json": _operation(
-        ABOUT,
-        "getDescription",
-        "Get this description",
-        "Returns this API's description in OpenAPI 3.1. Needs no key.",
-        "The description.",
+    "GET /v1/openapi.json": _with(
+        _operation(
+            ABOUT,
+            "getDescription",
+            "Get this description",
+            "Returns this API's description in OpenAPI 3.1. Needs no key. Send its `ETag` in `If-None-Match` to get "
+            "304 while it is the same.",
+            "The description.",
+        ),
+        "ETag",
+        "Cache-Control",
     ),
 }
 

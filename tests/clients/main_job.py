@@ -91,9 +91,14 @@ def redeem(time_zone: str, key: str) -> Booking | BookedTime | Problem | None:
     return redeem_link.sync(token, client=invitee, body=body, idempotency_key=key)
 
 
-first, again = ok(redeem("Europe/London", "press")), ok(redeem("Europe/London", "press"))
-if isinstance(first, BookedTime) or isinstance(again, BookedTime):  # only a repeat without a key gets less
-    raise SystemExit("only the time was confirmed")
+def booked(answer: Booking | BookedTime | Problem | None) -> Booking:
+    """Return the whole booking: only a repeat without a key gets less."""
+    if not isinstance(answer, Booking):
+        raise SystemExit(f"no booking: {answer}")
+    return answer
+
+
+first, again = booked(redeem("Europe/London", "press")), booked(redeem("Europe/London", "press"))
 late = redeem("UTC", "another")
 reread = ok(get_link.sync(link.link_id, client=team))
 bookings = ok(list_bookings.sync(client=team, link_id=link.link_id)).bookings
