@@ -363,7 +363,7 @@ def test_everything_that_can_be_set_arrives(console: Console) -> None:
     box.get_by_label("Title").fill("Deep dive")
     box.get_by_label("Minutes", exact=True).fill("45")
     box.get_by_label("Location").select_option("phone")
-    box.get_by_label("Address, number or URL").fill("+49 30 1234")
+    box.get_by_label("Address, number or URL", exact=True).fill("+49 30 1234")
     box.get_by_text("Its own available hours").click()
     box.get_by_label("Monday to").fill("00:00")
     for day in ("Tuesday", "Wednesday", "Thursday"):

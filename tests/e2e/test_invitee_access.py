@@ -15,7 +15,16 @@ from playwright.sync_api import Browser, expect
 
 from chalicelib import bootstrap
 from chalicelib.pages import languages
-from chalicelib.pages.invitee import _PROBLEMS, DeadPage, DeadReason, ProblemPage, dead_page, problem_page
+from chalicelib.pages.invitee import (
+    _PROBLEMS,
+    BookedPage,
+    DeadPage,
+    DeadReason,
+    ProblemPage,
+    booked_page,
+    dead_page,
+    problem_page,
+)
 from chalicelib.pages.languages import Words, words
 from tests.e2e.invitee import Invitee, invitee_of
 from tests.e2e.site import LiveSite, soon
@@ -320,6 +329,32 @@ def cancelled_again(visitor: Invitee, scene: Scene) -> None:
     expect(visitor.page.get_by_text("To book again, open the link")).to_be_visible()
 
 
+@state("own booking, of an address that no email reaches")
+def unreachable(visitor: Invitee, scene: Scene) -> None:
+    link = scene.host.link(scene.plain)
+    path = link["url"].removeprefix(scene.site.url)
+    body = {
+        "start": scene.site.client.get(f"{path}/slots").json()["slots"][50]["start"],
+        "timeZone": "UTC",
+        "invitee": {"name": "Jörg", "email": "jörg@invitees.example"},
+    }
+    visitor.page.goto(made(scene.site.client.post(f"{path}/redeem", json=body))["url"])
+    expect(visitor.page.get_by_text("We can’t email")).to_be_visible()
+
+
+@state("moved too often")
+def worn_out(visitor: Invitee, scene: Scene) -> None:
+    booking = scene.site.book(scene.host.link(scene.plain))
+    visitor.page.goto(booking["url"] + "?move=1")
+    path = booking["url"].removeprefix(scene.site.url)
+    for n in range(10):
+        slots = ok(scene.site.client.get(f"{path}/slots"))["slots"]
+        ok(scene.site.client.post(f"{path}/reschedule", json={"start": slots[60 + n]["start"]}))
+    visitor.pick(3)
+    visitor.button("Move booking").click()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("moved")
+
+
 @state("own booking, in a frame of another site")
 def framed(visitor: Invitee, scene: Scene) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -358,6 +393,15 @@ def dead(reason: DeadReason) -> Callable[[], str]:
     return lambda: dead_page(DeadPage(root="../", reason=reason), words("en"))
 
 
+def repeated(*, emailed: bool) -> Callable[[], str]:
+    """Return the page of a request without a key that came twice, as a form on another site may send it."""
+    view = BookedPage(root="../", title="Intro call", start=datetime.now(UTC) + timedelta(days=3), zone="UTC")
+    return lambda: booked_page(view, words("en"), emailed=emailed)
+
+
+state("a repeat of what is booked")(served(repeated(emailed=True)))
+state("a repeat of what is booked, without email")(served(repeated(emailed=False)))
+state("a repeat with other details")(served(lambda: booked_page(None, words("en"), emailed=True, root="../")))
 for _status in (*_PROBLEMS, 500):
     state(f"problem {_status}")(served(problem(_status)))
 state("unavailable")(served(dead("unavailable")))
