@@ -1,4 +1,6 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests, and what Hypothesis holds them to."""
+
+from hypothesis import HealthCheck, settings
 
 from tests.engines import (
     dynoxide,
@@ -11,6 +13,10 @@ from tests.engines import (
     table,
 )
 from tests.event_schemas import every_event_fits_its_schema, outbox_faults
+
+# No example has a time limit, and no machine is too slow: a busy one would fail tests that are right.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 __all__ = [
     "dynoxide",

@@ -43,7 +43,7 @@ NOW: Final = datetime(2040, 1, 2, 8, tzinfo=UTC)
 RING: Final = Keyring(1, {1: bytes(range(32)), 2: bytes(32)})
 
 pytestmark = pytest.mark.timeout(3600)  # under `make proof`
-fuzz = settings(max_examples=EXAMPLES, deadline=None)
+fuzz = settings(max_examples=EXAMPLES)
 
 _T = TypeVar("_T")
 

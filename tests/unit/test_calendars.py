@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import icalendar
 import msgspec
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from ical.calendar import Calendar
 from ical.calendar_stream import IcsCalendarStream
 from ical.event import Event
@@ -210,7 +210,6 @@ def test_whatever_was_typed_stays_one_value_on_one_line(typed: str) -> None:
     assert properties(text).count("BEGIN") == 2
 
 
-@settings(deadline=None)  # the first example loads icalendar
 @given(st.text(max_size=200))
 def test_any_title_that_can_be_stored_is_read_back_from_lines_of_75_bytes(title: str) -> None:
     rules = Rules()

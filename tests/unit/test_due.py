@@ -70,7 +70,7 @@ def is_due(one: Link) -> bool:
     return one.settings.expires_at is not None and one.settings.expires_at <= NOW
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     fates=FATES,
     host=st.sampled_from(HOSTS),
@@ -95,7 +95,7 @@ def test_a_list_finds_exactly_its_hosts_due_links(
     assert ids == [a.link_id for a in mine]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(fates=FATES, limit=st.integers(1, 5))
 def test_the_schedule_meets_each_due_link_once(fates: list[tuple[str, str, int, int]], limit: int) -> None:
     """P6: page by page, and none that is not due: exactly at `expiresAt` is, a millisecond before is not."""

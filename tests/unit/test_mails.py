@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from ical.calendar import Calendar
 from ical.calendar_stream import IcsCalendarStream
 from ical.event import Event
@@ -416,7 +416,6 @@ def test_nothing_typed_becomes_a_header_or_a_tag(typed: str, addressee: Addresse
     assert next(one.uri for one in event.attendees) == f"mailto:{expected[0]}"
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_in_a_header_is_read_back(typed: str) -> None:
     heading = Heading(

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, example, given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from chalicelib.domain.event_types import EventSettings
 from chalicelib.domain.hosts import TimeOff
@@ -182,7 +182,7 @@ APIA = msgspec.structs.replace(
 )
 
 
-@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400))
 @given(case=cases())
 @example(case=NUUK)
 @example(case=APIA)
@@ -197,7 +197,7 @@ def test_slots_are_those_of_the_oracle(case: Case) -> None:
     assert [(slot.start, slot.end) for slot in got] == want
 
 
-@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(100))
 @given(case=cases(), shift=st.timedeltas(-DAY, DAY))
 @example(case=NUUK, shift=MINUTE)
 @example(case=APIA, shift=MINUTE)
@@ -216,7 +216,7 @@ def test_redeem_judges_as_the_page_offered(case: Case, shift: timedelta) -> None
             assert judged == (start in offered), start
 
 
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40))
 @given(case=cases(), cut=st.floats(0, 1))
 def test_a_range_read_in_two_parts_gives_the_same_slots(case: Case, cut: float) -> None:
     """A page that asks week by week misses no slot at the seam and shows none twice."""
@@ -233,7 +233,7 @@ def test_a_range_read_in_two_parts_gives_the_same_slots(case: Case, cut: float) 
     assert all(earlier < later for earlier, later in pairwise(whole))
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(
     place=st.sampled_from([(zone, edge) for zone, edges in EDGES.items() for edge in edges]),
     days=st.integers(-1, 2),
@@ -552,7 +552,7 @@ def test_an_empty_range_has_no_slots() -> None:
     assert offered_slots(event(), start=at, end=at - HOUR, now=at - DAY) == []
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=8))
 def test_merged_spans_cover_the_same_minutes_once(spans: list[tuple[int, int]]) -> None:
     """Time off that overlaps or touches is one span, in order, nothing added and nothing lost."""
