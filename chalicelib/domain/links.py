@@ -18,7 +18,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.text import LONGEST_LABEL, LONGEST_NAME, tidied
+from chalicelib.domain.text import LONGEST_LABEL, LONGEST_NAME, tidied, tidy_name
 
 MOST_USES: Final = 1_000_000
 MOST_DOCUMENT_BYTES: Final = 2048  # metadata, and overrides
@@ -51,7 +51,8 @@ class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enforce: Enforce = "none"
 
     def __post_init__(self) -> None:
-        tidied(self, line=("name",), email="email")
+        tidied(self, email="email")
+        msgspec.structs.force_setattr(self, "name", tidy_name(self.name))
 
 
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):

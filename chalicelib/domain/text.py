@@ -72,6 +72,16 @@ def tidy_line(text: str) -> str:
     return text.strip() if text.isascii() else _visible(text).strip()
 
 
+def tidy_name(text: str) -> str:
+    r"""Return a name that may be left out as it is kept: one that nobody can see is left out.
+
+    >>> tidy_name(" Ada "), tidy_name("\u3164")
+    ('Ada', '')
+    """
+    kept = tidy_line(text)
+    return kept if is_visible(kept) else ""
+
+
 def tidy_lines(text: str) -> str:
     r"""Return a text of several lines as it is kept: NFC, every line end `\n`, without what nobody sees."""
     text = line_ends(text)
@@ -185,7 +195,9 @@ _PUNCTUATION: Final = {
     **dict.fromkeys("'\u2018\u2019\uff07\u05f3\u05f4", "'"),
     **dict.fromkeys("-\u2010\u2011\u05be\u30a0", "-"),
     **dict.fromkeys("\u00b7\u30fb\uff65", "-"),
-    **dict.fromkeys("\u200c\u200d", "j"),
+    **dict.fromkeys(
+        "\u200c\u200d\u0f0b\u0f0c\u1361", "j"
+    ),  # Tibetan syllables end in a mark, Ethiopic words in two
     ".": ".",
     " ": " ",
 }

@@ -1,5 +1,6 @@
 """Text that somebody typed, as plain text shows it: no line of theirs can be taken for one of ours."""
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Final
@@ -9,19 +10,21 @@ from chalicelib.pages.languages import Words
 
 WIDTH: Final = 72  # columns: what a mail program shows without a break of its own
 _QUOTE: Final = "> "
+# What is no use in pieces: a URL, an address. Neither begins as a line of ours does: "Where:".
+_WHOLE: Final = re.compile(r"https?://[!-~]+|[!-9;-~]+@[!-9;-~]+", re.IGNORECASE)
 
 
 def typed_row(label: str, value: str, say: Words) -> str:
     """Return a label and what was typed: on one line where it fits, else below it, every line quoted.
 
-    A mail program breaks a long line where it likes, and what comes after looks like a line of its own. So what
-    doesn't fit is broken here, behind a mark.
+    A mail program breaks a long line where it likes, also behind a hyphen or a blank letter, and what comes after looks
+    like a line of its own. So what doesn't fit is broken here, behind a mark; a URL or an address stays whole.
     """
     label = one_line(label)
     lines = value.strip().splitlines()  # at every line break that Unicode knows
     if len(lines) <= 1:
         row = say("mails.row", label=label, value=one_line(value)).rstrip()
-        if _width(row) <= WIDTH or " " not in one_line(value):
+        if _width(row) <= WIDTH or _WHOLE.fullmatch(one_line(value)):
             return row
     return say("mails.row", label=label, value="").rstrip() + "\n" + quoted(value)
 
@@ -33,7 +36,7 @@ def quoted(value: str) -> str:
 
 
 def _broken(line: str) -> Iterator[str]:
-    """Yield a line in pieces that fit. A word of other letters is broken anywhere; an ASCII one, say a URL, nowhere."""
+    """Yield a line in pieces that fit. A word is broken anywhere where it has to be; a URL or an address nowhere."""
     room = WIDTH - len(_QUOTE)
     piece = ""
     for word in line.split(" "):
@@ -44,7 +47,7 @@ def _broken(line: str) -> Iterator[str]:
         if piece:
             yield piece
         piece = word
-        while not piece.isascii() and _width(piece) > room:
+        while _width(piece) > room and not _WHOLE.fullmatch(piece):
             head = _head(piece, room)
             yield head
             piece = piece[len(head) :]

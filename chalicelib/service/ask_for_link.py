@@ -10,7 +10,7 @@ from chalicelib.domain.link_requests import LinkRequest, check_link_request, fre
 from chalicelib.domain.links import LinkStatus
 from chalicelib.domain.listings import Entry, read_cursor
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.text import tidy_address, tidy_line, tidy_lines
+from chalicelib.domain.text import tidy_address, tidy_lines, tidy_name
 from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.owner import owner_of
 from chalicelib.service.paging import Page, fill, portion, stream
@@ -28,7 +28,7 @@ def ask_for_link(world: World, token: str, name: str, email: str, message: str, 
     claim = read_token(world.keyring(), Purpose.LINK, token)
     if claim is None:
         raise NotFoundError
-    name, email, message = tidy_line(name), tidy_address(email), tidy_lines(message).strip()
+    name, email, message = tidy_name(name), tidy_address(email), tidy_lines(message).strip()
     rules = Rules()
     check_link_request(name, email, message, rules)
     rules.enforce()

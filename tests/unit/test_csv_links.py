@@ -128,8 +128,9 @@ def test_files_of_any_spreadsheet_are_read(delimiter: str, end: str, start: str)
     assert found.rows[0].line == (4 if start == "\n\n" else 2)
 
 
-def test_excels_hint_names_the_delimiter() -> None:
-    row = only("sep=;\r\nlabel;externalId\r\nA;x\r\n")
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_excels_hint_names_the_delimiter(end: str) -> None:
+    row = only(f"sep=;{end}label;externalId{end}A;x{end}")
     assert (row.line, row.settings) == (3, LinkSettings(label="A", external_id="x"))
 
 

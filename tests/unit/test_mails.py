@@ -551,6 +551,30 @@ def test_nothing_typed_can_be_taken_for_a_line_of_ours(typed: str, news: News) -
     assert not [line for line in ours(text_of(link)) if line.startswith("Where:")]
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "x" * 70 + "\u2800Where:\u2800https://evil.example",  # blank letters, no spaces
+        "x" * 70 + "\u3164Where:\u3164https://evil.example",
+        "x" * 70 + "\xadWhere:https://evil.example",
+        "-" * 70 + "Where:https://evil.example",  # lines are broken behind a hyphen too
+        "会" * 40 + "場所：https://evil.example",
+        "a " + "語" * 60,
+    ],
+)
+def test_what_was_typed_leaves_no_line_for_a_mail_program_to_break(typed: str) -> None:
+    """What follows a break that a mail program makes bears no mark; so each line fits, without any space too."""
+    mail = told(news_of(Addressee.HOST, answers={"topic": f"{typed}zzzzz"}))
+    _, event = invite_of(mail)
+    for text in (text_of(mail), event.description or ""):
+        found = [line for line in text.splitlines() if "zz" in line]
+        assert found
+        assert all(line.startswith("> ") for line in found)
+    url = "https://meet.example/" + "x" * 90
+    assert url in text_of(told(news_of(Addressee.HOST, answers={"topic": url})))
+    assert f"> {url}" in text_of(told(news_of(Addressee.HOST, answers={"topic": f"see {url}"})))
+
+
 @pytest.mark.parametrize("news", get_args(News))
 def test_what_the_host_needs_is_in_every_version_of_the_entry(news: News) -> None:
     """A move or a cancellation replaces the entry: who booked, what they answered, how to manage it stay."""

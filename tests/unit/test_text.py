@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from chalicelib.domain.bookings import Invitee
+from chalicelib.domain.csv_links import read_sheet
 from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.emails import is_email
 from chalicelib.domain.event_types import EventSettings, Location, Question
@@ -45,6 +46,7 @@ NAMES = [
     "'t Hooft", "Gal·la Placídia", "J.-P. Sartre", "ז׳בוטינסקי", "Martin Luther King Jr.", "葛\U000e0100城", "김철수",
     "सत्यजित राय", "ශ්\u200dරී", "สมชาย ใจดี", "Владимир Ильич", "Πλάτων", "Ada Lovelace Ph.D.", "ʻAkahi", "Sándor",
     "Maria da Conceição dos Santos Pereira da Silva", "DUPONT Jean", "Li", "X Æ",
+    "བསྟན་འཛིན", "བསྟན་འཛིན་རྒྱ་མཚོ་", "አበበ፡ቢቂላ",
 ]  # fmt: skip
 NO_NAMES = [
     "", "Hello URGENT: … call +1 …, open evil。com/login", "evil.com", "t.co", "evil．com", "evil｡com",
@@ -113,6 +115,15 @@ def test_a_name_needs_a_visible_character(blank: str) -> None:
     assert not is_visible(blank)
     assert len(faults_of_text(tidy_line(blank), shortest=1, longest=200)) == 1
     assert faults_of_text(tidy_line(blank), longest=200) == []
+
+
+@pytest.mark.parametrize("blank", ["\u3164", "\u2800", "\u115f\u1160", "\u200d", "\u0301", " \u200b\ufe0f"])
+def test_a_recipients_name_that_nobody_can_see_is_none(blank: str) -> None:
+    """No form is filled in beforehand with a name that is then refused as empty."""
+    assert Recipient(blank, "ada@example.com") == Recipient("", "ada@example.com")
+    row = next(iter(read_sheet(f'recipientName,recipientEmail\n"{blank}",ada@example.com\n', "ety").rows))
+    assert row.settings is not None
+    assert row.settings.recipient == Recipient("", "ada@example.com")
 
 
 @pytest.mark.parametrize("bad", ["\0", "\x1b", "\x7f", "\x9f", "\ufdd0", "\uffff", "\U0001ffff", "\ud800"])
