@@ -37,8 +37,6 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     methods: tuple[str, ...]
     path: str
-    summary: str
-    name: str
     query: tuple[str, ...]
     body: type | None
     answer: "Answer"
@@ -117,8 +115,6 @@ class Door(Blueprint):
                 Route(
                     methods=tuple(methods.split()),
                     path=path,
-                    summary=" ".join((view.__doc__ or "").split()),
-                    name=f"{view.__module__.rpartition('.')[2]}_{view.__name__}",
                     query=query,
                     body=body,
                     answer=answer,

@@ -65,10 +65,7 @@ def _side(kinds: list[type], side: Side) -> Iterator[tuple[str, dict[str, Any]]]
     _, components = msgspec.json.schema_components(kinds, ref_template="{name}")
     structs = {struct.__name__: struct for struct in structs_of(kinds)}
     for name, schema in components.items():
-        for field, about in schema.get("properties", {}).items():
-            words = KIND_FIELDS.get(f"{name}.{field}") or FIELDS[field]
-            about["description"] = words
-            _add(about, {"pattern": IDS[field]} if field in IDS else {})
+        _tell_fields(name, schema)
         if "metadata" in schema.get("properties", {}):
             _name_metadata(schema["properties"]["metadata"])
         if side == "request":
@@ -88,6 +85,15 @@ def _side(kinds: list[type], side: Side) -> Iterator[tuple[str, dict[str, Any]]]
         if "description" in schema:  # the rest of a docstring is for readers of the code
             schema["description"] = " ".join(schema["description"].partition("\n\n")[0].split())
         yield _name(name, side), _tidied(schema, side)
+
+
+def _tell_fields(name: str, schema: dict[str, Any]) -> None:
+    """Give each field of a struct its words, and ids their form."""
+    for field, about in schema.get("properties", {}).items():
+        words = KIND_FIELDS.get(f"{name}.{field}") or FIELDS[field]
+        about["description"] = words
+        if field in IDS and name != "BulkRow":  # which repeats what was sent, whatever that was
+            _add(about, {"pattern": IDS[field]})
 
 
 def _name(struct: str, side: Side) -> str:
@@ -145,8 +151,6 @@ def _constrain(components: Mapping[str, Any]) -> None:
             for pointer, keywords in constraints.items():
                 for schema in _at(components, components[body], pointer.split("/")[1:]):
                     _add(schema, keywords)
-    items = components["LinkIdsBody"]["properties"]["linkIds"]["items"]
-    items["pattern"] = IDS["linkId"]
 
 
 def _at(components: Mapping[str, Any], schema: dict[str, Any], steps: list[str]) -> Iterator[dict[str, Any]]:
