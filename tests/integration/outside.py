@@ -41,9 +41,12 @@ class Stream:
         """Return the records that came since the last call, in Lambda's form."""
         found: list[Record] = []
         for place, iterator in enumerate(self._iterators):
-            answer = self._client.get_records(ShardIterator=iterator)
-            self._iterators[place] = answer.get("NextShardIterator", iterator)
-            found += self._told["Records"]
+            more: str | None = iterator
+            while more:  # a call brings 1,000 at most, though more may be there
+                answer = self._client.get_records(ShardIterator=more)
+                found += self._told["Records"]
+                self._iterators[place] = answer.get("NextShardIterator", more)
+                more = answer.get("NextShardIterator") if self._told["Records"] else None
         return found
 
 
