@@ -134,7 +134,9 @@ def _hosts_mail(news: BookingNews, envelope: Envelope, console: str) -> bytes:
     if news.by_invitee and news.news != "confirmed":
         told += "-by-invitee"
     sentence = say(told, invitee=who)
-    before = [hello(one_line(host.settings.name), say), sentence[:1].upper() + sentence[1:]]
+    if not (person.name or person.email):  # a name or an address begins a sentence as it is written
+        sentence = sentence[:1].upper() + sentence[1:]
+    before = [hello(one_line(host.settings.name), say), sentence]
     if person.email and not is_deliverable(person.email):
         before.append(say("mails.host.not-emailed", invitee=who, email=one_line(person.email)))
     body = Body(before=before, rows=[*rows, *of_them], footer=_footer(who, person.email, say))

@@ -251,6 +251,15 @@ def test_the_host_is_told_who_booked_and_what_they_answered_and_gets_no_secret()
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "told_as"), [("bell hooks", "bell hooks"), ("Call +1 555", "sam@example.org")]
+)
+def test_the_host_reads_a_name_or_an_address_in_its_own_letters(name: str, told_as: str) -> None:
+    """No letter is made a capital because a sentence begins with it: an address would be another one then."""
+    text = text_of(told(news_of(Addressee.HOST, invitee=Invitee(name, "sam@example.org"))))
+    assert f"\n{told_as} has booked a time with you." in text.replace("\r", "")
+
+
 def test_a_zone_that_reads_the_same_is_told_once() -> None:
     text = text_of(told(news_of(Addressee.INVITEE, time_zone="Europe/Paris")))
     assert text.count("November") == 1
