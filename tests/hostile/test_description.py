@@ -96,7 +96,7 @@ def test_every_operation_keeps_to_its_description(case: Case[Any], target: Targe
             f"what goes against the description was taken: {case.method} {response.request.url} {case.body!r}"
         )
         assert response.status_code >= 400, taken
-    # A file's rows are in no schema, nor which fields of a replay go together; 225.0 is an integer to JSON Schema alone.
+    # A file's rows are in no schema, nor what of a replay goes together; 225.0 is an integer to JSON Schema alone.
     no_file = case.media_type in {None, "application/json"}
     elsewhere = not no_file or case.path.endswith("/replay") or "got `float`" in response.text
     if not broken and not elsewhere:
