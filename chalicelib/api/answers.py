@@ -9,6 +9,7 @@ import msgspec
 from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
 from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.contradictions import SettingsWarning
 from chalicelib.domain.deliveries import Attempt, Delivery
 from chalicelib.domain.event_types import EventType, Location, Question
 from chalicelib.domain.events import Event
@@ -95,6 +96,19 @@ class EventTypesAnswer(_Answer, frozen=True):
     next_cursor: str | None
 
 
+class SettingsWarningAnswer(_Answer, frozen=True):
+    """Settings that were saved and with which nobody can book."""
+
+    pointer: str
+    detail: str
+
+
+class SavedEventTypeAnswer(EventTypeAnswer, frozen=True):
+    """An event type that was just created or changed."""
+
+    warnings: list[SettingsWarningAnswer]
+
+
 class LinkAnswer(_Answer, frozen=True):
     """A link."""
 
@@ -125,11 +139,18 @@ class AnsweredAnswer(LinkAnswer, frozen=True):
     mailed_to: str | None
 
 
+class SavedLinkAnswer(LinkAnswer, frozen=True):
+    """A link that was just created or changed."""
+
+    warnings: list[SettingsWarningAnswer]
+
+
 class LinksAnswer(_Answer, frozen=True):
     """The links that were made, in the order asked."""
 
     batch_id: str
     links: list[LinkAnswer]
+    warnings: list[SettingsWarningAnswer]
 
 
 class LinkPageAnswer(_Answer, frozen=True):
@@ -472,6 +493,19 @@ def event_type_answer(event_type: EventType) -> EventTypeAnswer:
         archived_at=optional_time(event_type.archived_at),
         **msgspec.structs.asdict(event_type.settings),
     )
+
+
+def saved_event_type_answer(
+    event_type: EventType, warnings: Sequence[SettingsWarning]
+) -> SavedEventTypeAnswer:
+    """Return an event type that was just created or changed as JSON has it."""
+    answer = msgspec.structs.asdict(event_type_answer(event_type))
+    return SavedEventTypeAnswer(**answer, warnings=warnings_answer(warnings))
+
+
+def warnings_answer(warnings: Sequence[SettingsWarning]) -> list[SettingsWarningAnswer]:
+    """Return warnings as JSON has them."""
+    return [SettingsWarningAnswer(pointer=one.pointer, detail=one.detail) for one in warnings]
 
 
 def link_answer(link: Link, ring: Keyring, base_url: str, now: datetime) -> LinkAnswer:

@@ -1,11 +1,20 @@
 """`/v1/event-types`: what can be booked. Deleting archives."""
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import EventTypeAnswer, EventTypesAnswer, event_type_answer
+from chalicelib.api.answers import (
+    EventTypeAnswer,
+    EventTypesAnswer,
+    SavedEventTypeAnswer,
+    event_type_answer,
+    saved_event_type_answer,
+)
 from chalicelib.api.call import Call
 from chalicelib.api.door import SMALL_BODY, Reply, json_reply
 from chalicelib.api.schemas import EventTypeBody, EventTypeChanges
 from chalicelib.api.team import PAGING, page_limit, team_door, yes
+from chalicelib.domain.contradictions import warnings_of_event_type
+from chalicelib.domain.event_types import EventType
+from chalicelib.domain.hosts import Host
 from chalicelib.service.manage_event_types import (
     archive_event_type,
     change_event_type,
@@ -13,6 +22,7 @@ from chalicelib.service.manage_event_types import (
     list_event_types,
     read_event_type,
 )
+from chalicelib.service.owner import owner_of
 
 event_types = team_door(__name__)
 
@@ -21,7 +31,7 @@ event_types = team_door(__name__)
     "POST",
     "/v1/event-types",
     body=EventTypeBody,
-    answer=EventTypeAnswer,
+    answer=SavedEventTypeAnswer,
     status=201,
     keyed=True,
     most_bytes=SMALL_BODY,
@@ -29,15 +39,18 @@ event_types = team_door(__name__)
 def post_event_types(call: Call) -> Reply:
     """Make an event type."""
     body = call.decode(EventTypeBody)
+    world = bootstrap.world()
+    owner = owner_of(world, call.caller, body.host_id)
+    host = world.store.hosts.read(owner)  # before the write: this read must not fail after it
     made = create_event_type(
-        bootstrap.world(),
+        world,
         call.caller,
-        body.host_id,
+        owner,
         body.settings(),
         call.cause(),
         idempotency_key=call.idempotency_key,
     )
-    return json_reply(201, event_type_answer(made))
+    return _saved(201, made, host)
 
 
 @event_types.on("GET", "/v1/event-types", query=("hostId", "archived", *PAGING), answer=EventTypesAnswer)
@@ -67,16 +80,17 @@ def get_event_type(call: Call) -> Reply:
     "PATCH",
     "/v1/event-types/{eventTypeId}",
     body=EventTypeChanges,
-    answer=EventTypeAnswer,
+    answer=SavedEventTypeAnswer,
     most_bytes=SMALL_BODY,
 )
 def patch_event_type(call: Call) -> Reply:
     """Change an event type."""
     changes = call.decode(EventTypeChanges)
+    world = bootstrap.world()
     changed = change_event_type(
-        bootstrap.world(), call.caller, call.path("eventTypeId"), changes.applied_to, call.cause()
+        world, call.caller, call.path("eventTypeId"), changes.applied_to, call.cause()
     )
-    return json_reply(200, event_type_answer(changed))
+    return _saved(200, changed, world.store.hosts.read(changed.host_id))
 
 
 @event_types.on("DELETE", "/v1/event-types/{eventTypeId}", query=("revokeLinks",), status=204)
@@ -90,3 +104,12 @@ def delete_event_type(call: Call) -> Reply:
         cause=call.cause(),
     )
     return Reply(204)
+
+
+def _saved(status: int, event_type: EventType, host: Host | None) -> Reply:
+    warnings = warnings_of_event_type(
+        event_type.settings,
+        now=bootstrap.world().now(),
+        time_off=host.settings.time_off if host else (),
+    )
+    return json_reply(status, saved_event_type_answer(event_type, warnings))

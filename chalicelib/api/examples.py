@@ -207,6 +207,13 @@ _PRIVATE_LINK: Final = {
     "maxUsageCount": 1,
     "usageCount": 0,
 }
+_WARNING: Final = {
+    "pointer": "/durationMinutes",
+    "detail": (
+        "Nobody can ever book: the duration is 240 minutes, and the longest hours of the schedule are 180 minutes. "
+        "Shorten the duration or lengthen the hours."
+    ),
+}
 PROBLEM: Final = {
     "type": "urn:admit-one:problem:link-used",
     "title": "Link used",
@@ -220,10 +227,12 @@ RESPONSES: Final[Mapping[str, Any]] = {
     "HostsAnswer": {"hosts": [_HOST], "nextCursor": None},
     "MeAnswer": {"keyId": "key_1", "role": "host", "host": _HOST, "baseUrl": "https://book.example.com"},
     "EventTypeAnswer": _EVENT_TYPE,
+    "SavedEventTypeAnswer": {**_EVENT_TYPE, "warnings": [_WARNING]},
     "EventTypesAnswer": {"eventTypes": [_EVENT_TYPE], "nextCursor": None},
     "LinkAnswer": _LINK,
+    "SavedLinkAnswer": {**_LINK, "warnings": []},
     "AnsweredAnswer": {**_LINK, "mailedTo": "grace@example.com"},
-    "LinksAnswer": {"batchId": "bat_aebagbafaydqqcikbmga2dqpca1", "links": [_LINK]},
+    "LinksAnswer": {"batchId": "bat_aebagbafaydqqcikbmga2dqpca1", "links": [_LINK], "warnings": []},
     "LinkPageAnswer": {"links": [_LINK], "nextCursor": None},
     "BulkAnswer": {
         "results": [

@@ -158,7 +158,14 @@ KIND_FIELDS: Final[dict[str, str]] = {
     "Interval.from": "The first moment, `HH:MM` on the 5-minute grid.",
     "Interval.to": "The last moment, `HH:MM` on the 5-minute grid, up to `24:00`.",
     "LinkAnswer.status": "`active`, `used`, `expired` or `revoked`, as the clock has it.",
+    "SavedLinkAnswer.status": "`active`, `used`, `expired` or `revoked`, as the clock has it.",
     "LinkAnswer.url": "The secret that the invitee opens: not to be logged. Null once its signing key was retired.",
+    "SavedLinkAnswer.url": "The secret that the invitee opens: not to be logged. Null once its key was retired.",
+    "SettingsWarningAnswer.detail": "What is wrong and what to do, for people.",
+    "SettingsWarningAnswer.pointer": (
+        "A JSON Pointer into the request, e.g. `/items/3/overrides/schedule`; `/eventTypeId` if the event type's "
+        "settings are the cause."
+    ),
     "LinkIdsBody.linkIds": f"1 to {MOST_LINKS_A_CALL} link ids.",
     "Location.showBeforeBooking": (
         "Whether whoever has the link sees `detail` before they book, as an address is wanted. Without it they see the "
@@ -314,5 +321,6 @@ FIELDS: Final[dict[str, str]] = {
     "to": "The range's end.",
     "usageCount": "How many bookings it gave.",
     "usedAt": "When its last use was made, or null.",
+    "warnings": "Why nobody can book with the settings that were saved; empty if nothing contradicts. At most 20.",
     "weekly": "Hours that repeat every week, up to 100 entries.",
 }

@@ -2,14 +2,18 @@
 
 from typing import Final
 
+import msgspec
+
 from chalicelib import bootstrap
 from chalicelib.api.answers import (
     BulkAnswer,
     LinkAnswer,
     LinkPageAnswer,
     LinksAnswer,
+    SavedLinkAnswer,
     SendAnswer,
     link_answer,
+    warnings_answer,
 )
 from chalicelib.api.bulk import bulk_answer, require_answerable
 from chalicelib.api.call import Call
@@ -17,12 +21,15 @@ from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.schemas import LinkChanges, LinkIdsBody, LinksBody, SendBody
 from chalicelib.api.team import PAGING, base_url, one_of, page_limit, team_door
 from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.contradictions import warnings_of_links
 from chalicelib.domain.emails import masked_address
+from chalicelib.domain.event_types import EventType
 from chalicelib.domain.links import MOST_LINKS_A_CALL, Link, LinkStatus
 from chalicelib.domain.redeeming import hash_body
 from chalicelib.service.change_link import change_link
-from chalicelib.service.generate import GenerateRequest, generate
+from chalicelib.service.generate import GenerateRequest, generate, warnings_of_generated
 from chalicelib.service.list_links import ListRequest, list_links
+from chalicelib.service.manage_event_types import read_event_type
 from chalicelib.service.read_link import read_link
 from chalicelib.service.replace import replace_link
 from chalicelib.service.revoke import BulkResult, bulk_delete, bulk_revoke, delete_link, revoke_link
@@ -49,8 +56,16 @@ def post_links(call: Call) -> Reply:
         idempotency_key=call.idempotency_key,
         body_hash=hash_body(body),
     )
-    made = generate(bootstrap.world(), call.caller, request, call.cause())
-    return json_reply(201, LinksAnswer(batch_id=made.batch_id, links=_answers(call, made.links)))
+    world = bootstrap.world()
+    made = generate(world, call.caller, request, call.cause())
+    return json_reply(
+        201,
+        LinksAnswer(
+            batch_id=made.batch_id,
+            links=_answers(call, made.links),
+            warnings=warnings_answer(warnings_of_generated(made, request, now=world.now())),
+        ),
+    )
 
 
 @links.on(
@@ -81,14 +96,13 @@ def get_link(call: Call) -> Reply:
     return _link_reply(call, read_link(bootstrap.world(), call.caller, call.path("linkId")))
 
 
-@links.on("PATCH", "/v1/links/{linkId}", body=LinkChanges, answer=LinkAnswer)
+@links.on("PATCH", "/v1/links/{linkId}", body=LinkChanges, answer=SavedLinkAnswer)
 def patch_link(call: Call) -> Reply:
     """Change a link; what is absent stays, null clears."""
     changes = call.decode(LinkChanges)
-    changed = change_link(
-        bootstrap.world(), call.caller, call.path("linkId"), changes.applied_to, call.cause()
-    )
-    return _link_reply(call, changed)
+    world = bootstrap.world()
+    changed = change_link(world, call.caller, call.path("linkId"), changes.applied_to, call.cause())
+    return _saved_reply(call, changed, world.store.event_types.read(changed.event_type_id))
 
 
 @links.on("DELETE", "/v1/links/{linkId}", status=204)
@@ -148,23 +162,25 @@ def get_rolling_link(call: Call) -> Reply:
     "POST",
     "/v1/event-types/{eventTypeId}/rolling-link",
     body=LinkChanges,
-    answer=LinkAnswer,
+    answer=SavedLinkAnswer,
     status=201,
     keyed=True,
 )
 def post_rolling_link(call: Call) -> Reply:
     """Make the link that renews itself, or a fresh one in its place; an active old one is revoked."""
     changes = call.decode(LinkChanges) if call.body() else LinkChanges()
+    world = bootstrap.world()
+    event_type = read_event_type(world, call.caller, call.path("eventTypeId"))
     renewed = renew_rolling_link(
-        bootstrap.world(),
+        world,
         call.caller,
-        call.path("eventTypeId"),
+        event_type.event_type_id,
         changes.applied_to,
         call.cause(),
         idempotency_key=call.idempotency_key,
         body_hash=hash_body(changes),
     )
-    return _link_reply(call, renewed, 201)
+    return _saved_reply(call, renewed, event_type, 201)
 
 
 @links.on("POST", "/v1/links/bulk-revoke", body=LinkIdsBody, answer=BulkAnswer)
@@ -189,6 +205,12 @@ def _answers(call: Call, found: list[Link]) -> list[LinkAnswer]:
 
 def _link_reply(call: Call, link: Link, status: int = 200) -> Reply:
     return json_reply(status, _answers(call, [link])[0])
+
+
+def _saved_reply(call: Call, link: Link, event_type: EventType | None, status: int = 200) -> Reply:
+    found = warnings_of_links(event_type.settings, [link], now=bootstrap.world().now()) if event_type else []
+    answer = msgspec.structs.asdict(_answers(call, [link])[0])
+    return json_reply(status, SavedLinkAnswer(**answer, warnings=warnings_answer(found)))
 
 
 def _bulk_reply(results: list[BulkResult]) -> Reply:

@@ -11,7 +11,14 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import LinkAnswer, LinkPageAnswer, LinksAnswer, link_answer, redeemed_answer
+from chalicelib.api.answers import (
+    LinkAnswer,
+    LinkPageAnswer,
+    LinksAnswer,
+    link_answer,
+    redeemed_answer,
+    warnings_answer,
+)
 from chalicelib.api.bulk import bulk_answer, require_answerable
 from chalicelib.api.problems import problem
 from chalicelib.consumers.payloads import GenerateEvent, ListEvent, RedeemEvent, RevokeEvent
@@ -34,7 +41,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.links import MOST_LINKS_A_CALL, Link
 from chalicelib.domain.listings import LEAST_PAGE, MOST_PAGE
-from chalicelib.service.generate import generate, generate_batch
+from chalicelib.service.generate import generate, generate_batch, warnings_of_generated
 from chalicelib.service.list_links import ListRequest, list_links
 from chalicelib.service.revoke import bulk_revoke
 from chalicelib.service.send_links import require_sendable, send_links
@@ -105,7 +112,8 @@ def generate_links(event: GenerateEvent, cause: Cause, context: Any) -> LinksAns
             ids = [link.link_id for link in made.links]
             key = str(event.idempotency_key)
             send_links(world, caller, ids, wording, key, cause, lambda *_: require_time(context))
-        return LinksAnswer(batch_id=made.batch_id, links=_links(made.links))
+        warnings = warnings_answer(warnings_of_generated(made, request, now=world.now()))
+        return LinksAnswer(batch_id=made.batch_id, links=_links(made.links), warnings=warnings)
     if event.idempotency_key is None:
         fault = FieldFault("/idempotencyKey", f"is needed for more than {MOST_LINKS_A_CALL} links")
         raise InvalidValueError([fault])
@@ -115,7 +123,7 @@ def generate_links(event: GenerateEvent, cause: Cause, context: Any) -> LinksAns
             require_time(context)
 
     batch = generate_batch(world, caller, request, cause, progress)
-    return LinksAnswer(batch_id=batch.batch_id, links=[])
+    return LinksAnswer(batch_id=batch.batch_id, links=[], warnings=[])
 
 
 @_answers("list_links", ListEvent)

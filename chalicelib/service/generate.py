@@ -8,8 +8,9 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.batches import SEED_BYTES, Batch, batch_link_id, make_batch_id
+from chalicelib.domain.batches import SEED_BYTES, Batch, batch_link_id, make_batch_id, read_batch_id
 from chalicelib.domain.causes import Cause
+from chalicelib.domain.contradictions import SettingsWarning, warnings_of_links
 from chalicelib.domain.errors import IdempotencyKeyReusedError, NotFoundError
 from chalicelib.domain.event_types import EventType
 from chalicelib.domain.links import (
@@ -46,10 +47,11 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Generated(msgspec.Struct, frozen=True):
-    """The links in the order asked, and the id of their batch."""
+    """The links in the order asked, the id of their batch, and the event type as it was read."""
 
     batch_id: str
     links: list[Link]
+    event_type: EventType
 
 
 def generate(
@@ -74,7 +76,7 @@ def generate(
         made += chunk if made_now else world.store.links.read_many([link.link_id for link in chunk])
         if progress is not None:
             progress(number * CHUNK + len(chunk), batch.size)
-    return Generated(batch.batch_id, made)
+    return Generated(batch.batch_id, made, event_type)
 
 
 def generate_batch(
@@ -94,6 +96,22 @@ def generate_batch(
         if _make_chunk(world, event_type, key, batch, number, chunk, cause) and progress is not None:
             progress(number * CHUNK + len(chunk), batch.size)
     return batch
+
+
+def by_place(made: Generated) -> list[tuple[str, Link | None]]:
+    """Return the id and link at each place; what was made before and deleted since leaves a gap in what was made."""
+    seed, size = read_batch_id(made.batch_id) or ("", 0)
+    there = {link.link_id: link for link in made.links}
+    ids = [batch_link_id(seed, place) for place in range(size)]
+    return [(link_id, there.get(link_id)) for link_id in ids]
+
+
+def warnings_of_generated(
+    made: Generated, request: GenerateRequest, *, now: datetime
+) -> list[SettingsWarning]:
+    """Return why nobody can book with the links, as far as the event type tells; nothing more is read."""
+    links = [link for _, link in by_place(made)]
+    return warnings_of_links(made.event_type.settings, links, now=now, by_item=request.from_items)
 
 
 def _open(world: World, event_type: EventType, request: GenerateRequest, key: str, cause: Cause) -> Batch:
@@ -129,7 +147,7 @@ def _generate_once(world: World, event_type: EventType, request: GenerateRequest
     else:
         for chunk in _chunks(links):
             until_decided(world, partial(world.store.links.create_together, chunk, cause))
-    return Generated(make_batch_id(seed, len(links)), links)
+    return Generated(make_batch_id(seed, len(links)), links, event_type)
 
 
 def _make_chunk(

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.batches import Batch, batch_link_id, read_batch_id
+from chalicelib.domain.batches import Batch
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.csv_links import Row, Sheet, judged
 from chalicelib.domain.errors import (
@@ -17,7 +17,7 @@ from chalicelib.domain.errors import (
     StoreUnavailableError,
 )
 from chalicelib.domain.links import Link
-from chalicelib.service.generate import Generated, GenerateRequest, Progress, generate
+from chalicelib.service.generate import GenerateRequest, Progress, by_place, generate
 from chalicelib.service.manage_event_types import read_event_type
 from chalicelib.service.ports import World
 
@@ -112,7 +112,7 @@ def _import(
         if kept is not None:
             raise
         raise _Outrun from error  # the same request came twice at once, and the other one was first
-    found = _by_place(made)
+    found = by_place(made)
     links = {row.index: one for row, one in zip(taken, found, strict=True)}
     nothing: tuple[None, None] = (None, None)
     return Import(made.batch_id, [Imported(row, *links.get(row.index, nothing)) for row in rows])
@@ -126,14 +126,6 @@ def _taken_before(rows: Sequence[Row], kept: Batch, digest: str) -> list[Row]:
 def _mask(taken: Sequence[Row]) -> str:
     """Return which rows were taken, one bit for each: kept with the batch, a repeat takes the same ones."""
     return f"{sum(1 << row.index for row in taken):x}"
-
-
-def _by_place(made: Generated) -> list[tuple[str, Link | None]]:
-    """Return the id and link at each place; what was made before and deleted since leaves a gap in what was made."""
-    seed, size = read_batch_id(made.batch_id) or ("", 0)
-    there = {link.link_id: link for link in made.links}
-    ids = [batch_link_id(seed, place) for place in range(size)]
-    return [(link_id, there.get(link_id)) for link_id in ids]
 
 
 def _refusal(rows: Sequence[Row]) -> InvalidRequestError | InvalidValueError:

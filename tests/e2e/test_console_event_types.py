@@ -116,3 +116,25 @@ def test_a_menu_stays_at_its_button_while_the_page_scrolls(console: Console) -> 
     assert box
     assert at
     assert abs(box["y"] - (at["y"] + at["height"])) < 8
+
+
+def test_settings_that_contradict_each_other_are_warned_of(console: Console) -> None:
+    """Where they are saved, and where a link is made with them: each reason once, until it is dismissed."""
+    console.host.event_type(title="Intro call", minimumNoticeMinutes=90 * 1440, bookingWindowDays=60)
+    console.sign_in("#event-types")
+    notices = console.page.locator(".notice", has_text="Nobody can ever book: the minimum notice (90 days)")
+
+    console.button("1× Intro call: make and copy a one-time link").click()
+    console.said("copied")
+    expect(notices).to_have_count(1)
+    console.button("1× Intro call: make and copy a one-time link").click()
+    expect(notices).to_have_count(1)
+    notices.get_by_role("button", name="Dismiss").click()
+    expect(notices).to_have_count(0)
+
+    console.button("Actions for Intro call").click()
+    console.button("Edit").click()
+    console.dialog.get_by_label("Title").fill("Intro")
+    console.button("Save").click()
+    console.said("Saved.")
+    expect(notices).to_have_count(1)

@@ -55,7 +55,15 @@ def test_links_are_generated_as_over_http_and_once_for_each_key(host: Caller) ->
 
     assert answers[1:] == [answers[0]] * 2
     assert answers[0]["links"] == host.list(batchId=answers[0]["batchId"])["links"]
-    assert [link["label"] for link in host.list()["links"]] == ["Direct", "Direct"]
+    assert answers[0]["warnings"] == []
+    never = generate_links(
+        of(host, eventTypeId=host.event_type(schedule={"timeZone": "UTC"})["eventTypeId"]), CONTEXT
+    )
+    assert [warning["pointer"] for warning in never["warnings"]] == ["/eventTypeId"]
+    assert [link["label"] for link in host.list(eventTypeId=event_type["eventTypeId"])["links"]] == [
+        "Direct",
+        "Direct",
+    ]
     kind, document = refused(generate_links, {**event, "count": 3})
     assert (kind, document["status"]) == ("IdempotencyKeyReused", 422)
 

@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.domain.clock import rfc3339
 from tests.integration.doors import (
+    ALL_DAY,
     HTML,
     JSON,
     NOW,
@@ -64,7 +65,7 @@ FIELDS: Final = {"eventTypeId", "hostId", "createdAt", "archivedAt"} | set(EVERY
 def test_all_but_title_duration_and_schedule_have_defaults(host: Caller) -> None:
     event_type = made(host.post("/v1/event-types", LEAST))
 
-    assert set(event_type) == FIELDS
+    assert set(event_type) == FIELDS | {"warnings"}  # it has no hours
     schedule = {"timeZone": "UTC", "weekly": [], "overrides": []}
     for name, value in (DEFAULTS | LEAST | {"schedule": schedule}).items():
         assert event_type[name] == value, name
@@ -89,8 +90,10 @@ def test_every_field_is_kept_as_given(host: Caller) -> None:
 def test_each_field_can_be_changed_alone(host: Caller, name: str) -> None:
     event_type = host.event_type(**LEAST | {"durationMinutes": 30})
     path = f"/v1/event-types/{event_type['eventTypeId']}"
+    assert event_type.pop("warnings")
 
     changed = ok(host.patch(path, {name: EVERYTHING[name]}))
+    changed.pop("warnings", None)
 
     assert changed == event_type | {name: EVERYTHING[name]}
     assert ok(host.get(path)) == changed
@@ -320,3 +323,40 @@ def test_what_has_no_content_names_no_content_type(host: Caller) -> None:
 
     assert (answer.status_code, answer.content) == (204, b"")
     assert "content-type" not in answer.headers
+
+
+NEVER: Final = {"minimumNoticeMinutes": 90 * 1440, "bookingWindowDays": 60}
+BOOKABLE: Final[dict[str, Any]] = {"title": "Talk", "durationMinutes": 30, "schedule": ALL_DAY}
+
+
+def pointers(document: Any) -> list[str]:
+    return [warning["pointer"] for warning in document["warnings"]]
+
+
+def test_an_event_type_that_nobody_can_book_is_saved_with_a_warning(host: Caller) -> None:
+    """`warnings` is in every response to a write, and in no other; a repeat warns of what stands then."""
+    key = {"Idempotency-Key": "once"}
+    answer = host.post("/v1/event-types", BOOKABLE | NEVER, headers=key)
+    assert (answer.status_code, pointers(answer.json())) == (201, ["/minimumNoticeMinutes"])
+    path = f"/v1/event-types/{answer.json()['eventTypeId']}"
+    assert "warnings" not in host.get(path).json()
+    assert "warnings" not in host.get("/v1/event-types").json()["eventTypes"][0]
+
+    assert pointers(host.patch(path, {"title": "Same"}).json()) == ["/minimumNoticeMinutes"]
+    assert host.patch(path, {"minimumNoticeMinutes": 0}).json()["warnings"] == []
+    repeated = host.post("/v1/event-types", BOOKABLE | NEVER, headers=key)
+    assert (repeated.status_code, repeated.json()["warnings"]) == (201, [])
+
+
+def test_time_off_over_the_whole_window_is_warned_of(site: Site, host: Caller) -> None:
+    """Where an event type is created and where it is changed; the host's own time off, not another's."""
+    path = f"/v1/event-types/{made(host.post('/v1/event-types', BOOKABLE))['eventTypeId']}"
+    assert host.patch(path, {"title": "Same"}).json()["warnings"] == []
+    ok(
+        site.admin.patch(
+            f"/v1/hosts/{host.host_id}", {"timeOff": [{"start": at(hours=-1), "end": at(days=90)}]}
+        )
+    )
+
+    assert pointers(host.patch(path, {"title": "Same"}).json()) == ["/bookingWindowDays"]
+    assert pointers(host.post("/v1/event-types", BOOKABLE).json()) == ["/bookingWindowDays"]

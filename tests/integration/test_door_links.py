@@ -601,3 +601,44 @@ class TestDelete:
         assert other.reread(theirs) == theirs
         for link in (one, two):
             assert site.client.get(path_of(link), headers=JSON).status_code == 410
+
+
+LONG: Final = {"durationMinutes": 480}
+MORNING: Final = {"timeZone": "UTC", "weekly": [{"days": ["mon"], "from": "09:00", "to": "10:00"}]}
+
+
+def pointers(document: Any) -> list[str]:
+    return [warning["pointer"] for warning in document["warnings"]]
+
+
+def test_links_that_nobody_can_book_are_made_with_warnings(host: Caller) -> None:
+    """Each at its own place in the request; a repeat warns of what stands then, deleted ones keep their places."""
+    body = {
+        "eventTypeId": host.event_type()["eventTypeId"],
+        "items": [{}, {}, {"overrides": LONG | {"schedule": MORNING}}],
+    }
+    key = {"Idempotency-Key": "once"}
+    answer = host.post("/v1/links", body, headers=key).json()
+    assert pointers(answer) == ["/items/2/overrides/durationMinutes"]
+    assert [set(link) for link in answer["links"]] == [LINK_FIELDS] * 3
+    first, _, last = answer["links"]
+    assert host.delete(f"/v1/links/{first['linkId']}").status_code == 204
+    assert pointers(host.post("/v1/links", body, headers=key).json()) == pointers(answer)
+
+    path = f"/v1/links/{last['linkId']}"
+    assert "warnings" not in ok(host.get(path))
+    assert pointers(host.patch(path, {"label": "Same"}).json()) == ["/overrides/durationMinutes"]
+    assert host.patch(path, {"overrides": {"durationMinutes": 60}}).json()["warnings"] == []
+    assert host.post("/v1/links", body, headers=key).json()["warnings"] == []
+
+
+def test_a_link_of_an_event_type_that_nobody_can_book_points_there(host: Caller) -> None:
+    """Once, however many links; also where the rolling link is made."""
+    event_type = host.event_type(schedule=MORNING, **LONG)
+    body = {"eventTypeId": event_type["eventTypeId"], "items": [{}, {"label": "Other"}]}
+    assert pointers(host.post("/v1/links", body).json()) == ["/eventTypeId"]
+
+    rolling = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
+    assert pointers(host.post(rolling).json()) == ["/eventTypeId"]
+    fixed = host.post(rolling, {"overrides": {"durationMinutes": 60}})
+    assert (fixed.status_code, fixed.json()["warnings"]) == (201, [])

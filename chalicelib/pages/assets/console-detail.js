@@ -1,6 +1,6 @@
 // A link's details: its settings and their editing, who opened and booked, and what happened to it.
 import { all, api } from "./console-api.js";
-import { fill, h, loading, many, notify } from "./console-dom.js";
+import { fill, h, loading, many, notify, warn } from "./console-dom.js";
 import { alert, onSubmit, openDialog, watchDirty } from "./console-dialogs.js";
 import { clockZone, duration, exact, when } from "./console-time.js";
 import { linkFields, usesWords } from "./console-link-form.js";
@@ -94,6 +94,7 @@ export function openDetail(given) {
       if (Object.keys(changes).length) {
         link = await api("PATCH", `v1/links/${link.linkId}`, { body: changes });
         notify("Saved.");
+        warn(link);
         onLinksChanged.call();
         load();
       }

@@ -81,6 +81,14 @@ export function notify(text, { bad = false, stays = false } = {}) {
   return notice;
 }
 
+/** Show why nobody can book with what was saved, each reason once. @param {{warnings: {detail: string}[]}} saved */
+export function warn({ warnings }) {
+  const shown = new Set([...noticePlace()?.children ?? []].map((notice) => notice.textContent));
+  for (const detail of new Set(warnings.map((one) => one.detail))) {
+    if (!shown.has(detail)) notify(detail, { bad: true, stays: true });
+  }
+}
+
 /** Where notices are seen and heard now. */
 export function noticePlace() {
   const dialogs = document.querySelectorAll("dialog[open] > .notices");

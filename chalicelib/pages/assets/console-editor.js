@@ -1,6 +1,6 @@
 // The event type editor: what is booked, where, when, and what the invitee is asked.
 import { api, forHost } from "./console-api.js";
-import { h, icon, notify } from "./console-dom.js";
+import { h, icon, notify, warn } from "./console-dom.js";
 import { field, onSubmit, openDialog, tick, watchDirty } from "./console-dialogs.js";
 import { LOCATION_KINDS, choose } from "./console-link-form.js";
 import { scheduleFields } from "./console-schedule.js";
@@ -109,6 +109,7 @@ export function openEditor(given, done) {
     watched.clean();
     dialog.close();
     notify(given ? "Saved. Links that are out already offer it as it is now." : `${saved.title} is ready. Press 1× to make a link.`);
+    warn(saved);
     await done();
   });
 }

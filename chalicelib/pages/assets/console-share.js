@@ -1,6 +1,6 @@
 // The share window: a one-time link, a reusable one, and for each the embed code, the QR code and a mail.
 import { api, newKey } from "./console-api.js";
-import { busy, copy, download, fill, h, icon, loading } from "./console-dom.js";
+import { busy, copy, download, fill, h, icon, loading, warn } from "./console-dom.js";
 import { alert, confirmThen, field, onSubmit, openDialog } from "./console-dialogs.js";
 import { askReplace } from "./console-link-actions.js";
 import { forWhom, makeLinks, onLinksChanged, titleOf } from "./console-state.js";
@@ -106,7 +106,7 @@ export function openShare({ link, eventType }) {
     const renew = async () => {
       /** @type {any} */
       let fresh;
-      await copy(api("POST", path).then((made) => { fresh = made; return made.url; }), "Self-renewing link copied.");
+      await copy(api("POST", path).then((made) => { fresh = made; warn(made); return made.url; }), "Self-renewing link copied.");
       current = fresh;
       onLinksChanged.call();
       await open("rolling");

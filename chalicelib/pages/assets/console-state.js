@@ -1,5 +1,6 @@
 // What the views share: the host's event types, and ways from one view to another.
 import { all, api, forHost } from "./console-api.js";
+import { warn } from "./console-dom.js";
 
 /** @type {Map<string, any>} */
 const known = new Map();
@@ -59,7 +60,9 @@ export const titleOf = (id) => known.get(id)?.title ?? "Event type";
  * @returns {Promise<any[]>}
  */
 export async function makeLinks(body, key) {
-  return (await api("POST", "v1/links", { body, key })).links;
+  const made = await api("POST", "v1/links", { body, key });
+  warn(made);
+  return made.links;
 }
 
 /** What the links view is to be filtered by when it opens next. */

@@ -1,0 +1,194 @@
+"""Contradictions: settings that are each allowed and together leave nothing to book.
+
+A warning is given only where it is certain: for as long as a link lives, or at the moment when it can first be used.
+What is booked already does not count: it may be cancelled.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.event_types import EventSettings
+from chalicelib.domain.hosts import TimeOff
+from chalicelib.domain.links import Link, LinkSettings, LinkStatus
+from chalicelib.domain.offers import Overrides, offer_of
+from chalicelib.domain.schedules import DAYS, Interval, wall_minutes
+from chalicelib.domain.slots import offered_slots
+from chalicelib.domain.zones import load_zone
+
+MOST_WARNINGS: Final = 20  # of one request; each needs a search of the whole booking window
+MOST_SEARCHES: Final = 50  # of one request: links with the same settings share one
+_DAY_MINUTES: Final = 1440
+_WEEK: Final = 7
+_FAR: Final = timedelta(days=3650)  # a link that opens later is not looked at
+
+
+class SettingsWarning(msgspec.Struct, frozen=True):
+    """What a host should look at again: a JSON Pointer into the request, and what to do."""
+
+    pointer: str
+    detail: str
+
+
+class _Contradiction(msgspec.Struct, frozen=True):
+    """`fields` are those that could be changed to resolve it, the likeliest first."""
+
+    fields: tuple[str, ...]
+    detail: str
+
+
+def warnings_of_event_type(
+    settings: EventSettings, *, now: datetime, time_off: Sequence[TimeOff]
+) -> list[SettingsWarning]:
+    """Return why nobody can book an event type, or nothing. `time_off` is its host's."""
+    found = _contradiction(settings, now)
+    if found is None and time_off and not _bookable(settings, now, time_off=time_off):
+        found = _Contradiction(
+            ("booking_window_days",),
+            "Nobody can book now: the host's time off covers all hours of the booking window "
+            f"({_days(settings)}). Shorten the time off or lengthen the booking window.",
+        )
+    return [SettingsWarning(f"/{_camel(found.fields[0])}", found.detail)] if found else []
+
+
+def warnings_of_links(
+    settings: EventSettings, links: Sequence[Link | None], *, now: datetime, by_item: bool = False
+) -> list[SettingsWarning]:
+    """Return why nobody can book with links of one event type that were just created or changed.
+
+    A pointer leads to the link's own setting (with `by_item` under `/items`), or to `/eventTypeId` where the event
+    type's settings are the cause. Links that are not active, or are None (deleted since), are not looked at. Only the
+    first 20 warnings are returned, and only the first 50 different settings are looked at.
+    """
+    found: dict[SettingsWarning, None] = {}
+    seen: dict[bytes, _Contradiction | None] = {}
+    for index, link in enumerate(links):
+        if link is None or link.status_at(now) is not LinkStatus.ACTIVE:
+            continue
+        own = link.settings
+        key = msgspec.json.encode((own.overrides, own.not_before, own.expires_at))
+        if key not in seen:
+            if len(seen) == MOST_SEARCHES:
+                break
+            seen[key] = _contradiction_of_link(settings, own, now)
+        if contradiction := seen[key]:
+            place = _place(contradiction, own.overrides)
+            at_item = by_item and place != "/eventTypeId"
+            prefix = f"/items/{index}" if at_item else ""
+            found[SettingsWarning(prefix + place, contradiction.detail)] = None
+            if len(found) == MOST_WARNINGS:
+                break
+    return list(found)
+
+
+def longest_hours(offer: EventSettings) -> int:
+    """Return the minutes of the schedule's longest stretch of hours; hours that touch are one stretch."""
+    schedule = offer.schedule
+    weekly = [
+        [Interval(hours.start, hours.end) for hours in schedule.weekly if day in hours.days] for day in DAYS
+    ]
+    return max(map(_longest, [*weekly, *(each.intervals for each in schedule.overrides)]))
+
+
+def _contradiction_of_link(
+    settings: EventSettings, own: LinkSettings, now: datetime
+) -> _Contradiction | None:
+    offer = offer_of(settings, own.overrides)
+    opens = max(now, own.not_before or now)
+    if opens - now > _FAR:
+        return None
+    found = _contradiction(offer, opens)
+    if found and opens > now and _contradiction(offer, now) is None:
+        return _Contradiction(
+            ("not_before",),
+            "Nobody can book when the link opens: the schedule has no hours from then to the end of the "
+            f"booking window ({_days(offer)}). Set an earlier notBefore.",
+        )
+    if found is None and own.expires_at and not _bookable(offer, opens, until=own.expires_at):
+        return _Contradiction(
+            ("expires_at",),
+            "Nobody can ever book: the link expires before any hours come within the booking window "
+            f"({_days(offer)}). Set a later expiresAt.",
+        )
+    return found
+
+
+def _contradiction(offer: EventSettings, opens: datetime) -> _Contradiction | None:
+    """Return why nobody can book from `opens` on, in the order in which a host would look for it."""
+    if offer.minimum_notice_minutes >= (offer.booking_window_days + 1) * _DAY_MINUTES:
+        return _Contradiction(
+            ("minimum_notice_minutes",),
+            f"Nobody can ever book: the minimum notice ({offer.minimum_notice_minutes // _DAY_MINUTES} days) is "
+            f"longer than the booking window ({_days(offer)}). Shorten the notice or lengthen the booking window.",
+        )
+    longest = longest_hours(offer)
+    if longest == 0:
+        detail = "Nobody can ever book: the schedule has no hours. Add weekly hours, or hours on a date."
+        return _Contradiction(("schedule",), detail)
+    if longest < offer.duration_minutes:
+        return _Contradiction(
+            ("duration_minutes", "schedule"),
+            f"Nobody can ever book: the duration is {offer.duration_minutes} minutes, and the longest hours of the "
+            f"schedule are {longest} minutes. Shorten the duration or lengthen the hours.",
+        )
+    if not _bookable(offer, opens):
+        return _Contradiction(
+            ("schedule", "duration_minutes", "minimum_notice_minutes"),
+            "Nobody can book now: the schedule has no hours that are long enough between the minimum notice and the "
+            f"end of the booking window ({_days(offer)}). Add hours, or change the notice or the booking window.",
+        )
+    return None
+
+
+def _bookable(
+    offer: EventSettings,
+    opens: datetime,
+    *,
+    until: datetime | None = None,
+    time_off: Sequence[TimeOff] = (),
+) -> bool:
+    """Return whether any start can be booked at some moment from `opens` to `until`.
+
+    Without `until` the window is widened to a week after the notice, for hours repeat every week: who offers
+    Mondays, a day ahead, contradicts nothing on a Wednesday.
+    """
+    window = offer.booking_window_days
+    if until is None:
+        days = max(window, offer.minimum_notice_minutes // _DAY_MINUTES + 1 + _WEEK)
+    else:
+        zone = load_zone(offer.schedule.time_zone)
+        last = min(until, opens + _FAR).astimezone(zone).date()
+        days = window + (last - opens.astimezone(zone).date()).days
+    reach = msgspec.structs.replace(offer, booking_window_days=days)
+    end = opens + timedelta(days=days + 2)
+    return bool(offered_slots(reach, start=opens, end=end, now=opens, time_off=time_off, most=1))
+
+
+def _longest(intervals: Sequence[Interval]) -> int:
+    longest, begin, until = 0, 0, -1
+    for start, end in sorted((wall_minutes(each.start), wall_minutes(each.end)) for each in intervals):
+        begin, until = (begin, max(until, end)) if start <= until else (start, end)
+        longest = max(longest, until - begin)
+    return longest
+
+
+def _place(contradiction: _Contradiction, overrides: Overrides) -> str:
+    """Return the pointer, within a link, of the setting that can be changed there."""
+    for field in contradiction.fields:
+        if field in LinkSettings.__struct_fields__:
+            return f"/{_camel(field)}"
+        if getattr(overrides, field) is not None:
+            return f"/overrides/{_camel(field)}"
+    return "/eventTypeId"
+
+
+def _days(offer: EventSettings) -> str:
+    days = offer.booking_window_days
+    return "1 day" if days == 1 else f"{days} days"
+
+
+def _camel(field: str) -> str:
+    first, *more = field.split("_")
+    return first + "".join(word.capitalize() for word in more)
