@@ -16,6 +16,8 @@ import tzdata
 
 from chalicelib.domain.zones import is_zone, load_zone, zone_names
 
+pytestmark = pytest.mark.clock
+
 ROOT: Final = Path(__file__).parents[2]
 DATA: Final = Path(tzdata.__path__[0], "zoneinfo")
 
@@ -125,8 +127,6 @@ import chalicelib
 from zoneinfo import TZPATH, ZoneInfo
 from datetime import datetime, UTC
 import subprocess
-
-pytestmark = pytest.mark.clock
 at = datetime(2026, 12, 15, 16, tzinfo=UTC)
 print(json.dumps({{
     "path": TZPATH,
