@@ -123,6 +123,10 @@ def test_everything_asked_is_reviewed_sent_and_confirmed(browser: Browser, host:
         expect(unreachable).to_be_hidden()
         page.locator("#invitee-email").fill("jörg@example.com")
         expect(unreachable).to_be_visible()
+        field, hint = page.locator("#invitee-email").bounding_box(), unreachable.bounding_box()
+        assert field is not None
+        assert hint is not None
+        assert hint["y"] - field["y"] - field["height"] >= 4, "the hint keeps its distance from the field"
         visitor.fill()
         expect(unreachable).to_be_hidden()
         page.get_by_label("What about?").fill("Compilers\nand <b>debts</b>")

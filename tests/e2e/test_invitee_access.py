@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from chalicelib import bootstrap
 from chalicelib.pages import languages
@@ -339,7 +339,17 @@ def unreachable(visitor: Invitee, scene: Scene) -> None:
         "invitee": {"name": "Jörg", "email": "jörg@invitees.example"},
     }
     visitor.page.goto(made(scene.site.client.post(f"{path}/redeem", json=body))["url"])
-    expect(visitor.page.get_by_text("We can’t email")).to_be_visible()
+    note = visitor.page.get_by_text("We can’t email")
+    expect(note).to_be_visible()
+    assert gap(visitor.page.locator(".lead"), note) >= 16
+
+
+def gap(upper: Locator, lower: Locator) -> float:
+    """Return how many pixels are free between two things, one below the other."""
+    above, below = upper.bounding_box(), lower.bounding_box()
+    assert above is not None
+    assert below is not None
+    return below["y"] - above["y"] - above["height"]
 
 
 @state("moved too often")
