@@ -139,6 +139,8 @@ def _hosts_mail(news: BookingNews, envelope: Envelope, console: str) -> bytes:
     before = [hello(one_line(host.settings.name), say), sentence]
     if person.email and not is_deliverable(person.email):
         before.append(say("mails.host.not-emailed", invitee=who, email=one_line(person.email)))
+        if not news.by_invitee:  # who did it themself knows
+            before.append(say("mails.host.tell-them"))
     body = Body(before=before, rows=[*rows, *of_them], footer=_footer(who, person.email, say))
     attendees = [Person(one_line(host.settings.name), envelope.to)]
     if person.email and is_deliverable(person.email):

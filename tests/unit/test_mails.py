@@ -622,6 +622,17 @@ def test_the_host_is_told_that_an_invitee_can_not_be_emailed(news: News) -> None
     assert [one.uri for one in invite_of(mail)[1].attendees] == ["mailto:mia@team.example"]
 
 
+@pytest.mark.parametrize("news", get_args(News))
+@pytest.mark.parametrize("by_invitee", [True, False])
+def test_the_host_is_asked_to_pass_on_only_what_the_invitee_did_not_do(
+    news: News, *, by_invitee: bool
+) -> None:
+    """Whoever cancelled a booking themself needs nobody to tell them."""
+    told_to_host = news_of(Addressee.HOST, news, invitee=Invitee("Jörg", "jörg@example.com"))
+    text = text_of(told(msgspec.structs.replace(told_to_host, by_invitee=by_invitee)))
+    assert ("Please tell them yourself." in text) is not by_invitee
+
+
 def test_an_invitee_is_not_told_to_reply_to_a_host_who_can_not_be_emailed() -> None:
     news = news_of(Addressee.INVITEE, host=a_host(email="jürgen@team.example"))
     mail = told(news)
