@@ -23,8 +23,9 @@ class CellFault(FieldFault, frozen=True):
 
 # The same for whoever asks: it helps a client whose response was lost, and tells a stranger nothing (P4).
 _WHEN_USED: Final = (
-    "This link has already been used. If you made the booking and lost the response, "
-    "the confirmation was emailed to the invitee. Send an Idempotency-Key to make retries safe."
+    "This link has already been used. If you made the booking and lost the response, send exactly the same request "
+    "again; a confirmation also goes to the invitee, if they can be emailed. Send an Idempotency-Key to make retries "
+    "safe."
 )
 
 
