@@ -140,7 +140,7 @@ def test_slots_to_move_to_are_bounded_and_leave_out_the_bookings_own(site: Site,
 @pytest.mark.parametrize(
     ("language", "title"),
     [
-        ("en", "Book a time"), ("de", "Termin buchen"), ("es", "Reserva una hora"),
+        ("en", "Book a time"), ("de", "Termin buchen"), ("es", "Reservar una hora"),
         ("fr", "Réserver un créneau"), ("ja", "日時の予約"),
     ],
 )  # fmt: skip
