@@ -4,8 +4,8 @@ import os
 import sys
 
 # Time zones come from the pinned tzdata package, never from the system's files, which Python would prefer
-# (docs/adr/0018-zone-data.md). Set here, before any entry point of ours can load a zone: libraries and
-# subprocesses follow it too, and `import zoneinfo` saves 3 ms of looking for the system's path.
+# (docs/adr/0018-zone-data.md). Set here, before any of our entry points can load a zone. Libraries and
+# subprocesses inherit it, and `import zoneinfo` saves 3 ms of looking for the system's path.
 os.environ["PYTHONTZPATH"] = ""
 if "zoneinfo" in sys.modules:
     sys.modules["zoneinfo"].reset_tzpath(())

@@ -56,7 +56,7 @@ def on_lambda() -> bool:
 
 
 def behind_tls() -> bool:
-    """Tell whether everybody calls by https: API Gateway has nothing else, a machine of one's own mostly not."""
+    """Return whether all clients use HTTPS: API Gateway has nothing else; a local server usually does not."""
     return on_lambda() and os.environ.get("LOCAL") != "1"
 
 

@@ -37,7 +37,7 @@ _MOST_REPEATS: Final = 1000
 
 
 class DailyMails(msgspec.Struct, frozen=True):
-    """How many emails a day, `MAIL_INVITEE_DAILY_LIMIT` and so on; of what, says `domain/mail_budgets.py` (P15)."""
+    """Daily email limits, `MAIL_INVITEE_DAILY_LIMIT` and so on; `domain/mail_budgets.py` defines them (P15)."""
 
     invitee: int = 20
     host: int = 50
@@ -45,7 +45,7 @@ class DailyMails(msgspec.Struct, frozen=True):
     link: int = 100
 
 
-_MOST_DAILY_MAILS: Final = 1000  # a budget's item lists what it counted: 9 KB
+_MOST_DAILY_MAILS: Final = 1000  # a budget's item lists the emails it counted: 9 KB
 _MOST_WAIT_SECONDS: Final = 600
 
 # A bare ASCII address: it goes into a header as it is, and what is beside it there is each host's own name.
@@ -53,7 +53,7 @@ _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How often an invitee may do things again, `MOVES_PER_BOOKING` and `RESTORES_PER_LINK`; see `domain/limits.py`."""
+    """Limits on moves and restores, `MOVES_PER_BOOKING` and `RESTORES_PER_LINK`; see `domain/limits.py`."""
 
     moves_per_booking: int = 10
     restores_per_link: int = 5

@@ -97,7 +97,7 @@ class EventTypesAnswer(_Answer, frozen=True):
 
 
 class SettingsWarningAnswer(_Answer, frozen=True):
-    """Settings that were saved and with which nobody can book."""
+    """A warning that nobody can book with the saved settings."""
 
     pointer: str
     detail: str
@@ -195,7 +195,7 @@ class BookingAnswer(_Answer, frozen=True):
 
 
 class BookedAnswer(_Answer, frozen=True):
-    """All that a repeat without an `Idempotency-Key` is told: that the time is booked."""
+    """The response to a retry without an `Idempotency-Key`: it only confirms that the time is booked."""
 
     status: Literal["confirmed", "cancelled"]
     start: Time
@@ -287,7 +287,7 @@ class HistoryAnswer(_Answer, frozen=True):
 
 
 class RequestRecipient(_Answer, frozen=True):
-    """Who the dead link was made for."""
+    """Whom the link that is over was made for."""
 
     name: str
     email: str
@@ -535,7 +535,7 @@ def link_answer(link: Link, ring: Keyring, base_url: str, now: datetime) -> Link
 
 
 def own_booking_answer(booking: Booking, ring: Keyring, base_url: str) -> BookingAnswer:
-    """Return a booking as its invitee's JSON has it: once it is cancelled, nothing that lets anyone join."""
+    """Return a booking as JSON for its invitee; a cancelled one has no information on how to join."""
     answer = booking_answer(booking, ring, base_url)
     if booking.status is not BookingStatus.CANCELLED or answer.location is None:
         return answer
@@ -564,7 +564,7 @@ def booking_answer(booking: Booking, ring: Keyring, base_url: str) -> BookingAns
 
 
 def redeemed_answer(done: Redeemed, ring: Keyring, base_url: str) -> BookingAnswer | BookedAnswer:
-    """Return what a redeem gave as JSON has it: the booking, or of a repeat without a key that it is booked."""
+    """Return the result of a redeem as JSON: the booking, or for a retry without a key only that it is booked."""
     if not done.only_confirmed:
         return own_booking_answer(done.booking, ring, base_url)
     booking = done.booking
@@ -577,7 +577,7 @@ def redeemed_answer(done: Redeemed, ring: Keyring, base_url: str) -> BookingAnsw
 
 
 def slots_answer(slots: Sequence[Slot], start: datetime, end: datetime) -> SlotsAnswer:
-    """Return the first `MOST_SLOTS` offered slots as JSON has them; the answer reaches to the one after them."""
+    """Return the first `MOST_SLOTS` offered slots as JSON; `to` is the start of the next one, if there are more."""
     if len(slots) > MOST_SLOTS:
         slots, end = slots[:MOST_SLOTS], slots[MOST_SLOTS].start
     found = [SlotAnswer(start=rfc3339(slot.start), end=rfc3339(slot.end)) for slot in slots]

@@ -39,7 +39,7 @@ class _Order(StrEnum):
 def get_bookings(call: Call) -> Reply:
     """List bookings: `?linkId=`, or those that start in `?from=&to=`; earliest first, or `?order=desc`.
 
-    Dates are those of `timeZone`, by default the host's zone.
+    Dates are in `timeZone`, by default the host's zone.
     """
     query = call.query()
     zone = asked_zone(query)

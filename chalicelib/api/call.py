@@ -25,7 +25,7 @@ from chalicelib.pages.languages import Words, chosen, words
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
-KEY_FIELD: Final = "idempotencyKey"  # a form's own way to send an `Idempotency-Key`
+KEY_FIELD: Final = "idempotencyKey"  # the form field that carries an `Idempotency-Key`
 
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}\Z")
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?\Z")
@@ -110,7 +110,7 @@ class Call:
         return (self.header("content-type") or JSON).partition(";")[0].strip().lower()
 
     def wants_html(self) -> bool:
-        """Return whether the answer is a page: only where `Accept` names `text/html`, as browsers do (ADR 0022).
+        """Return whether the response is a page: only if `Accept` names `text/html`, as browsers do (ADR 0022).
 
         Of `text/html` and `application/json` the one with the higher q wins, then the one named more precisely
         (axios sends `application/json, text/plain, */*`); a page where both are named alike. `*/*` and no `Accept`
@@ -183,9 +183,9 @@ class Call:
         return key
 
     def form_key(self, fields: Mapping[str, str]) -> str | None:
-        """Return the request's key by header or by a form's field `idempotencyKey`, or None.
+        """Return the request's key from the header or a form's field `idempotencyKey`, or None.
 
-        Raises `InvalidRequestError` for one that is no key, and where both are given and differ.
+        Raises `InvalidRequestError` for an invalid key, or if both are sent and differ.
         """
         header, field = self.idempotency_key, fields.get(KEY_FIELD)
         if field is not None and not is_idempotency_key(field):
@@ -193,7 +193,7 @@ class Call:
                 [FieldFault(f"/{KEY_FIELD}", "must be 1 to 255 printable ASCII characters")]
             )
         if header is not None and field is not None and header != field:
-            raise InvalidRequestError([FieldFault(f"/{KEY_FIELD}", "is not the header's Idempotency-Key")])
+            raise InvalidRequestError([FieldFault(f"/{KEY_FIELD}", "must equal the Idempotency-Key header")])
         return header if header is not None else field
 
     @property
@@ -212,7 +212,7 @@ class Call:
 
 
 def is_idempotency_key(text: str) -> bool:
-    """Tell whether a text may be an `Idempotency-Key`: 1 to 255 printable ASCII characters."""
+    """Return whether a text is a valid `Idempotency-Key`: 1 to 255 printable ASCII characters."""
     return bool(_IDEMPOTENCY_KEY.match(text))
 
 
@@ -224,7 +224,7 @@ def whole_number(text: str, name: str) -> int:
 
 
 class _Quality(NamedTuple):
-    """The q of a media type in an `Accept` header, and how precisely the range that says so names it."""
+    """The q of a media type in an `Accept` header, and how specific the matching range is."""
 
     q: float
     rank: int
@@ -237,7 +237,7 @@ _UNNAMED: Final = -1
 
 
 def _quality(accept: str, media_type: str) -> _Quality:
-    """Return the quality of a media type in an `Accept` header, by the range that names it most precisely."""
+    """Return the quality of a media type in an `Accept` header, from the most specific range that matches."""
     ranks = {media_type: _NAMED, media_type.split("/", maxsplit=1)[0] + "/*": _KIND, "*/*": _ANYTHING}
     best = _Quality(0.0, _UNNAMED)
     for part in accept.split(",")[:50]:

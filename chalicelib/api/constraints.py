@@ -1,7 +1,7 @@
-"""The limits of each request field, learned from the rules that enforce them.
+"""Read the limits of each request field from the rules that enforce them.
 
-The domain's `check_…` functions run on complete examples, with rules that note what is demanded of which field instead
-of judging it. So no limit is written down twice: a change of a rule changes the API's description (ADR 0022).
+The domain's `check_…` functions run on complete examples, with rules that record the requirements of each field instead
+of checking them. So no limit is written twice: a changed rule changes the API description (ADR 0022).
 """
 
 import re
@@ -51,7 +51,7 @@ _EMAIL: Final = {"format": "email", "maxLength": LONGEST_EMAIL}
 
 
 class _Noting(Rules):
-    """Rules that note what they demand, by pointer, and find no fault."""
+    """Rules that record their requirements by pointer, and report no fault."""
 
     def __init__(self, pointer: str = "", noted: Constraints | None = None) -> None:
         super().__init__(pointer)
@@ -89,17 +89,17 @@ class _Noting(Rules):
 
 
 def schema_pattern(pattern: re.Pattern[str]) -> str:
-    """Return a Python pattern that `match` is used with as JSON Schema has it: ECMA 262, anchored at both ends."""
+    """Return a Python pattern for `match` as a JSON Schema pattern: ECMA 262, anchored at both ends."""
     return f"^(?:{pattern.pattern.replace(chr(92) + 'Z', '')})$"
 
 
 def request_constraints() -> dict[str, Constraints]:
-    """Return what is demanded of the fields of each request struct."""
+    """Return the constraints on the fields of each request struct."""
     event_type = msgspec.convert(COMPLETE["EventTypeBody"], EventTypeBody)
     of_event_type = _noted(lambda rules: check_event_settings(event_type.settings(), rules))
     _allow_no_options(of_event_type)
     slug = of_event_type["/slug"]
-    slug["pattern"] = f"^$|{slug['pattern']}"  # an empty one is made from the title
+    slug["pattern"] = f"^$|{slug['pattern']}"  # an empty slug is derived from the title
     overrides = msgspec.convert(COMPLETE["OverridesChanges"], OverridesChanges).applied_to(NO_OVERRIDES)
     of_overrides = _noted(lambda rules: check_overrides(overrides, event_type.settings(), rules))
     _allow_no_options(of_overrides)
@@ -131,7 +131,7 @@ def request_constraints() -> dict[str, Constraints]:
 
 
 def _allow_no_options(constraints: Constraints) -> None:
-    """Drop what is demanded of a choice's options alone: other kinds of question have none."""
+    """Drop the requirements that only a choice's options have: other kinds of question have no options."""
     for pointer, demands in constraints.items():
         if pointer.endswith("/options"):
             demands.pop("minItems", None)
@@ -145,7 +145,7 @@ def _of_host() -> Constraints:
 def _of_link() -> Constraints:
     changes = msgspec.convert(COMPLETE["LinkChanges"], LinkChanges)
     settings = changes.applied_to(LinkSettings())
-    # A recipient may have no address, so it can't be said to have an email's form.
+    # A recipient may have no address, so the format can't be `email`.
     address = {"/recipient/email": {"maxLength": LONGEST_EMAIL}}
     return _noted(lambda rules: check_link_settings(settings, rules)) | address
 

@@ -12,7 +12,7 @@ ALLOWED_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "X
 EXPOSED_HEADERS: Final = ("Location", "Retry-After", "X-Correlation-Id", "Idempotent-Replayed", "Batch-Id")
 MAX_AGE_SECONDS: Final = 600  # how long a browser may go by a preflight's answer
 
-# Open to all, keyless, and the same for everybody: any site may read it, e.g. to show or to generate from it.
+# Public, without a key, and the same for everybody: any site may read it, e.g. to show it or to generate a client.
 _PUBLIC: Final = "/v1/openapi.json"
 _SHARED: Final = ("/v1/", "/v2/", "/s/", "/b/")
 

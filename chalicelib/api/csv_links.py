@@ -43,7 +43,7 @@ from chalicelib.service.list_links import ListRequest, list_links
 
 CSV: Final = "text/csv"
 TSV: Final = "text/tab-separated-values"
-# By these names files of CSV are sent: Windows calls them Excel's.
+# The content types that clients send CSV files with; Windows uses Excel's.
 _FILES: Final = (CSV, "application/csv", "application/vnd.ms-excel", TSV)
 _MEDIA: Final = (*_FILES, MULTIPART)
 MANY_ROWS: Final = 2_500_000  # bytes; every quote costs one more on its way into Lambda, which takes 6 MB
@@ -114,7 +114,7 @@ def get_export(call: Call) -> Reply:
     """List links as CSV, a page at a time; `Link: <…>; rel="next"` leads to the next one.
 
     A page ends at `limit`, or before what Lambda can answer. With `header=first` only the first page has the header,
-    so that pages written one after the other are one file. `bom=true` begins each page that has the header with a
+    so that the pages can be appended to one file. `bom=true` begins each page that has the header with a
     byte order mark.
     """
     query = call.query()
@@ -159,7 +159,9 @@ def _sheet(call: Call) -> tuple[str, Sheet]:
     if kind == MULTIPART:
         upload = read_upload(content_type, raw)
         raw, content_type = upload.raw, upload.content_type
-        kind = content_type.partition(";")[0].strip().lower()  # a browser's guess: any is taken but for tabs
+        kind = (
+            content_type.partition(";")[0].strip().lower()
+        )  # a browser's guess: only the one for tabs matters
     charset = _CHARSET.search(content_type)
     if charset and charset.group(1).lower() not in {"utf-8", "utf8", "us-ascii"}:
         raise UnsupportedMediaTypeError("This path takes CSV in UTF-8.")
@@ -168,7 +170,7 @@ def _sheet(call: Call) -> tuple[str, Sheet]:
 
 
 def _mark(call: Call) -> str:
-    """Return the byte order mark where `?bom=true` asks for it; with it Excel reads UTF-8."""
+    """Return a byte order mark if `?bom=true` asks for it, so that Excel reads UTF-8."""
     return BOM if yes(call.query(), "bom") else ""
 
 

@@ -1,4 +1,4 @@
-"""The API's description as it is sent: made once, at package time or at its first request, and known by its hash."""
+"""Serve the API description: built once, at package time or at its first request, with its hash as `ETag`."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ import msgspec
 from chalicelib.api.call import JSON
 from chalicelib.api.door import Door, Reply
 
-BUILT: Final = Path(__file__).with_name("openapi.json")  # there in the package alone
-_FRESH_SECONDS: Final = 300  # how long a client may go by it without asking; a deployment may change it
+BUILT: Final = Path(__file__).with_name("openapi.json")  # exists only in the package
+_FRESH_SECONDS: Final = 300  # how long a client may cache it; a deployment may change it
 _MOST_TAGS: Final = 50
 
 
 def describe(doors: Sequence[Door]) -> bytes:
-    """Return the description of doors as it is sent."""
-    from chalicelib.api.openapi import openapi  # only here: 10 ms at a cold start otherwise
+    """Return the description of doors as the bytes to send."""
+    from chalicelib.api.openapi import openapi  # imported here to save 10 ms at a cold start
 
     return msgspec.json.encode(openapi(doors))
 
@@ -38,7 +38,7 @@ def description_reply(doors: tuple[Door, ...], if_none_match: str | None) -> Rep
 
 @lru_cache(maxsize=1)
 def _made(doors: tuple[Door, ...]) -> tuple[str, str]:
-    """Return the text and its entity tag: a weak one, since API Gateway may compress what it names."""
+    """Return the text and its entity tag, a weak one because API Gateway may compress the body."""
     content = BUILT.read_bytes() if BUILT.exists() else describe(doors)
     return content.decode(), f'W/"{hashlib.sha256(content).hexdigest()[:16]}"'
 

@@ -18,7 +18,7 @@ from chalicelib.domain.errors import AdmitOneError, UnexpectedError
 
 SMALL_BODY: Final = 64 * 1024
 
-# Of the host alone: which of its subdomains speak TLS is not for this app to say.
+# Without subdomains: this app does not know which of them support TLS.
 HSTS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
 _COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

@@ -46,7 +46,7 @@ DOORS: Final = (
 
 @description.on("GET", "/v1/openapi.json", answer=JSON)
 def get_openapi(call: Call) -> Reply:
-    """Read this API's description. Open to all, as the code is; 304 for whoever names its `ETag`."""
+    """Read this API's description. Public, as the code is; 304 for a matching `If-None-Match`."""
     call.query()
     return description_reply(DOORS, call.header("if-none-match"))
 

@@ -1,4 +1,4 @@
-"""The JSON Schema (2020-12) of every kind of event, made from the code: whole, the envelope with its `data`."""
+"""The JSON Schema (2020-12) of every kind of event, generated from the code: the envelope with its `data`."""
 
 import inspect
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema_of(kind: EventType | Notice) -> dict[str, Any]:
-    """Return the schema of one kind of event, whole: the envelope with this kind's `type` and `data`."""
+    """Return the schema of one kind of event: the envelope with this kind's `type` and `data`."""
     data = KINDS[kind]
-    # Unknown members are let through: a newer producer may say more.
+    # Unknown members are allowed: a newer producer may add some.
     _, parts = msgspec.json.schema_components([Envelope, data], ref_template="#/$defs/{name}")
     properties: dict[str, Any] = parts["Envelope"]["properties"]
     about = kind.value.partition(".")[0]

@@ -1,4 +1,4 @@
-"""Examples for the API's description, by the name of their struct. Tests hold each against its schema.
+"""Examples for the API description, by the name of their struct. Tests validate each against its schema.
 
 The requests among them name every field: `api/constraints.py` runs the domain's rules on them to learn the limits.
 """
@@ -54,7 +54,7 @@ _HOST_BODY: Final = {
 _EVENT_TYPE_FIELDS: Final = {
     "title": "Interview",
     "slug": "interview",
-    "description": "A first talk, half an hour.",
+    "description": "A first conversation, half an hour.",
     "durationMinutes": 30,
     "locations": [_LOCATION],
     "schedule": _SCHEDULE,
@@ -125,7 +125,7 @@ REQUESTS: Final[Mapping[str, Any]] = {
     "PrivateLinkBody": {"expiresAt": "2026-12-31T23:00:00.000Z"},
 }
 
-# What the rules are run on: with every field, every branch of them.
+# Input for the rules: every field is set, so every branch of a rule runs.
 COMPLETE: Final[Mapping[str, Any]] = {
     **REQUESTS,
     "LinkChanges": _LINK_FIELDS,

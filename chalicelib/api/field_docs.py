@@ -39,7 +39,7 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         _TEXT,
     ),
     "bom": (
-        "`true` begins the file with a byte order mark, by which Excel knows UTF-8.",
+        "`true` begins the file with a byte order mark, so that Excel reads it as UTF-8.",
         {"type": "string", "enum": ["true", "false"]},
     ),
     "from": (
@@ -51,7 +51,7 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         _INSTANT,
     ),
     "timeZone": (
-        "The IANA zone whose dates `from` and `to` are; by default for slots the schedule's, else the host's.",
+        "The IANA zone of the dates in `from` and `to`. Default: the schedule's zone for slots, otherwise the host's.",
         _TEXT,
     ),
     "limit": (
@@ -168,8 +168,8 @@ KIND_FIELDS: Final[dict[str, str]] = {
     ),
     "LinkIdsBody.linkIds": f"1 to {MOST_LINKS_A_CALL} link ids.",
     "Location.showBeforeBooking": (
-        "Whether whoever has the link sees `detail` before they book, as an address is wanted. Without it they see the "
-        "kind alone, and the detail once it is booked."
+        "Whether the holder of the link sees `detail` before booking, e.g. an address. Otherwise they see only the "
+        "kind, and the detail after booking."
     ),
     "LinkRequestAnswer.message": "A word from whoever asks.",
     "LinkRequestAnswer.reason": "How the link had died: `used`, `expired` or `revoked`.",
@@ -193,25 +193,25 @@ KIND_FIELDS: Final[dict[str, str]] = {
     "RequestedAnswer.status": "Always `requested`.",
     "Schedule.overrides": f"Dates on which other hours hold, up to {MOST_OVERRIDES}; no intervals closes a date.",
     "Schedule.timeZone": "The IANA zone that the hours are told in.",
-    "LinkRequestAnswer.recipient": "Who the link was made for, as it stood when the request came.",
+    "LinkRequestAnswer.recipient": "Whom the link was made for, at the time of the request.",
     "LinkRequestAnswer.fromRecipient": (
         "Whether the request gives the recipient's address; null for a link that was made for no address."
     ),
     "LinkRequestAnswer.mailTo": "Who got the new link by email: `recipient`, `requester` or `nobody`.",
-    "RequestRecipient.name": "Their name, may be empty.",
-    "RequestRecipient.email": "Their address, may be empty.",
+    "RequestRecipient.name": "Their name; may be empty.",
+    "RequestRecipient.email": "Their address; may be empty.",
     "AnswerBody.mailTo": (
-        "Who gets the new link by email. `recipient` is who the dead link was made for, and the default where there is "
-        "one and email is set up. `requester` is whoever asks: the new link is then made for them. `nobody`: you pass "
-        "it on yourself. An answer that is repeated keeps to the first choice."
+        "Who gets the new link by email. `recipient`: the person the old link was made for; the default if there is "
+        "one and email is set up. `requester`: the person who asks; the new link is then made for them. `nobody`: you "
+        "pass it on yourself. The first answer decides; later answers do not change it."
     ),
     "AnsweredAnswer.status": "`active`, `used`, `expired` or `revoked`, as the clock has it.",
     "AnsweredAnswer.url": "The secret that the invitee opens: not to be logged. Null once its signing key was retired.",
-    "AnsweredAnswer.mailedTo": "The address that the link is emailed to; null where it is not.",
+    "AnsweredAnswer.mailedTo": "The address that the link is emailed to; null if it is not.",
     "SendAnswer.status": "Always `queued`.",
     "SendAnswer.to": "Whom it goes to, masked: `g…@example.com`.",
     "SendAnswer.requestedAt": "When it was asked for: the first time, for a repeat.",
-    "AnswerBody.message": "A word from the host, plain text, up to 1,000 characters.",
+    "AnswerBody.message": "A personal message from the host, plain text, up to 1,000 characters.",
     "SendBody.message": "A word from the host, plain text, up to 1,000 characters.",
     "ShareAnswer.url": "What the invitee opens. It is the secret: not to be logged.",
     "TimeOffBody.start": "When the time off begins.",
@@ -248,8 +248,8 @@ FIELDS: Final[dict[str, str]] = {
     "bookingWindowDays": "How many days ahead may be booked, counted in the schedule's zone, 1 to 730.",
     "batchId": "What the links made together are listed by; it may be logged.",
     "bookings": "The page's bookings.",
-    "bufferAfterMinutes": "Minutes kept free after each booking, a multiple of 5; the next one adds its own.",
-    "bufferBeforeMinutes": "Minutes kept free before each booking, a multiple of 5; the one before adds its own.",
+    "bufferAfterMinutes": "Minutes free after each booking, a multiple of 5; added to the next booking's buffer.",
+    "bufferBeforeMinutes": "Minutes free before each booking, a multiple of 5; added to the previous booking's buffer.",
     "cancelledAt": "When it was cancelled, or null.",
     "correlationId": "The id of the request that did it.",
     "count": f"How many links alike to make, 1 to {MOST_LINKS_A_CALL}; not together with `items`.",
@@ -297,7 +297,7 @@ FIELDS: Final[dict[str, str]] = {
     "overrides": f"This link's own values, up to {MOST_DOCUMENT_BYTES} bytes; what is not there is the event type's.",
     "persons": "How often persons opened it, as far as headers tell.",
     "problem": "Why not, as a problem document.",
-    "publicName": "The host's name as invitees read it, up to 200 characters; null, or absent, is the whole `name`.",
+    "publicName": "The host's name as invitees see it, up to 200 characters; null or absent means the whole `name`.",
     "qrSvg": "A QR code of the URL, as SVG.",
     "questions": "What the invitee is asked, up to 20.",
     "recipient": "Whom it is for.",
@@ -321,6 +321,6 @@ FIELDS: Final[dict[str, str]] = {
     "to": "The range's end.",
     "usageCount": "How many bookings it gave.",
     "usedAt": "When its last use was made, or null.",
-    "warnings": "Why nobody can book with the settings that were saved; empty if nothing contradicts. At most 20.",
+    "warnings": "Why nobody can book with the saved settings; empty if they do not contradict each other. At most 20.",
     "weekly": "Hours that repeat every week, up to 100 entries.",
 }

@@ -61,7 +61,7 @@ def get_link_requests(call: Call) -> Reply:
     "POST", "/v1/link-requests/{requestId}/answer", body=AnswerBody, answer=AnsweredAnswer, status=201
 )
 def post_answer(call: Call) -> Reply:
-    """Answer a request with a new link, made once however often it is answered, and email it to its recipient."""
+    """Answer a request with a new link, created only once, and email it to its recipient."""
     world = bootstrap.world()
     body = call.decode(AnswerBody) if call.body() else AnswerBody()
     done = answer_link_request(

@@ -40,15 +40,15 @@ def asked_zone(query: Mapping[str, str]) -> str | None:
 
 
 def has_date(query: Mapping[str, str]) -> bool:
-    """Return whether `from` or `to` is a date, which a zone makes an instant of."""
+    """Return whether `from` or `to` is a date, which needs a zone to become an instant."""
     return any(_DATE.fullmatch(query.get(name, "")) for name in ("from", "to"))
 
 
 def asked_range(query: Mapping[str, str], zone: str) -> tuple[datetime | None, datetime | None]:
-    """Return `?from=` and `?to=`; dates are the zone's, and each begins with its first moment there.
+    """Return `?from=` and `?to=` as instants; a date is its first moment in the zone.
 
-    Raises `InvalidRequestError` for what is neither an instant nor a date, `InvalidValueError` for years that are not
-    reckoned with.
+    Raises `InvalidRequestError` for a value that is neither an instant nor a date, `InvalidValueError` for a year
+    outside the supported range.
     """
     start = when(query["from"], "from", zone) if "from" in query else None
     end = when(query["to"], "to", zone) if "to" in query else None
@@ -56,7 +56,7 @@ def asked_range(query: Mapping[str, str], zone: str) -> tuple[datetime | None, d
 
 
 def when(text: str, name: str, zone: str) -> datetime:
-    """Return a query parameter's instant, or date as its first moment in a zone. Raises as `asked_range`."""
+    """Return a query parameter as an instant; a date is its first moment in a zone. Raises as `asked_range`."""
     if _DATE.fullmatch(text):
         day = date_of(text)
         if day is not None:

@@ -65,7 +65,7 @@ _NOTICES: Final[Mapping[type[AdmitOneError], str]] = {
 }
 
 
-_KEY_BYTES: Final = 16  # of a form's request key: nobody can guess it
+_KEY_BYTES: Final = 16  # of a form's request key, so that nobody can guess it
 
 invitee = invitee_door(__name__, show_link_error)
 
@@ -89,8 +89,8 @@ def get_link_page(call: Call) -> Reply:
 def get_slots(call: Call) -> Reply:
     """List the slots on offer between two instants or dates; by default the next 30 days.
 
-    Dates are those of `timeZone`, by default the schedule's zone.
-    At most 2,000: `to` then says how far the answer reaches, and is the next request's `from`.
+    Dates are in `timeZone`, by default the schedule's zone.
+    At most 2,000: `to` says how far the response reaches; send it as the next `from`.
     """
     query = call.query()
     zone = asked_zone(query)
@@ -163,7 +163,7 @@ def _redeem_form(call: Call) -> Reply:
 
 
 def _mend_reply(call: Call, fields: dict[str, str], error: AdmitOneError) -> Reply:
-    """Return the booking page with what was typed and what was wrong; its key stays unless it has booked already."""
+    """Return the booking page with the typed values and the errors; its key stays unless it was used to book."""
     key = fields.pop(KEY_FIELD, "")
     if isinstance(error, errors.IdempotencyKeyReusedError) or not is_idempotency_key(key):
         key = ""
@@ -172,7 +172,7 @@ def _mend_reply(call: Call, fields: dict[str, str], error: AdmitOneError) -> Rep
     except errors.DeadLinkError:
         if not isinstance(error, errors.IdempotencyKeyReusedError):
             raise
-        # Sent again with other details, after the booking that used the link up: that one stands.
+        # The form was sent again with other details after its booking used up the link: the booking is unchanged.
         emailed = can_email(bootstrap.world(), fields.get("invitee.email"))
         page = pages.booked_page(None, call.say, emailed=emailed, root=call.root)
         return page_reply(call, STATUSES[type(error)], page)
@@ -217,9 +217,9 @@ def _offer_reply(
     error: AdmitOneError | None = None,
     key: str = "",
 ) -> Reply:
-    """Return the booking page, after a failed booking with all that was typed and what was wrong.
+    """Return the booking page; after a failed booking, with the typed values and the errors.
 
-    `key` is the form's request key; without one it is a fresh one: what this page books, it books once (P4).
+    `key` is the form's request key, by default a fresh one: a form books at most once (P4).
     """
     fields = dict(fields or {})
     offer, link = opened.offer, opened.link

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 of the API, made from the routes, the structs they take and return, and the words of each (ADR 0022)."""
+"""Generate the OpenAPI 3.1 description from the routes, their structs and the descriptions of each (ADR 0022)."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from chalicelib.api.uploads import MULTIPART
 
 _PUBLIC_ERRORS: Final = (400, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503)
 _TEAM_ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
-# Bodies that say nothing which must be said: without one, a POST does the usual.
+# Bodies without a required field: a POST may leave them out.
 _MAY_BE_LEFT_OUT: Final = {
     "NothingBody",
     "SendBody",
@@ -59,7 +59,7 @@ _HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
 
 
 def openapi(doors: Sequence[Door]) -> dict[str, Any]:
-    """Return the description of the doors' routes, without pages, assets and HEAD. Raises KeyError for one unknown."""
+    """Return the description of the doors' routes, without pages, assets and HEAD. Raises KeyError for unknown ones."""
     routes = [route for door in doors for route in door.routes if route.path not in PAGES]
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -160,7 +160,7 @@ def _request_content(route: Route) -> dict[str, Any]:
     if route.body is not None:
         name = route.body.__name__
         example = {"example": examples.REQUESTS[name]} if name in examples.REQUESTS else {}
-        # Forms are what the pages send: no part of the API, as pages are none.
+        # Only pages send forms, and pages are not part of the API.
         media = [one for one in route.media if one != FORM]
         return {one: {"schema": schema_ref(route.body, "request"), **example} for one in media}
     if route.media != (JSON,):
@@ -219,7 +219,7 @@ def _kinds(answer: Answer) -> tuple[type, ...]:
 def _error(route: Route, status: int) -> dict[str, Any]:
     content: dict[str, Any] = {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="Problem")}}}
     if route.path.startswith("/v2/"):
-        # The envelope, but for what API Gateway answers by itself.
+        # In Cal.com's envelope, except for responses of API Gateway itself.
         content = {JSON: {"schema": {"$ref": REF.format(name="CalComError")}}} | content
     own = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}.get(status, ())
     return {"description": _error_words(status), "headers": _headers(own), "content": content}

@@ -1,7 +1,7 @@
-"""The schemas of the API's description: one set for requests, one for responses, made from the structs of both.
+"""Generate the schemas of the API description from the structs: one set for requests, one for responses.
 
-A request's optional fields may be left out, and have no `default`: generators make a field with one mandatory. A
-response has all of its fields, always.
+A request's optional fields may be left out and have no `default`, because generators make fields with a default
+mandatory. A response always has all of its fields.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,8 +17,8 @@ from chalicelib.api.problems import PROBLEM_TYPE, STATUSES
 Side = Literal["request", "response"]
 
 REF: Final = "#/components/schemas/{name}"
-# Names that a struct's own does not give. A schema must not be called as one of its fields (`Links.links`): generated
-# Python then has one name for two things.
+# Schema names that differ from the struct's. A schema must not have the name of one of its fields (`Links.links`):
+# in generated Python the two would clash.
 _NAMES: Final = {
     "AnswerBody": "LinkRequestAnswerInput",
     "AnsweredAnswer": "AnsweredLinkRequest",
@@ -88,11 +88,11 @@ def _side(kinds: list[type], side: Side) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def _tell_fields(name: str, schema: dict[str, Any]) -> None:
-    """Give each field of a struct its words, and ids their form."""
+    """Add each field's description, and the pattern of ids."""
     for field, about in schema.get("properties", {}).items():
         words = KIND_FIELDS.get(f"{name}.{field}") or FIELDS[field]
         about["description"] = words
-        if field in IDS and name != "BulkRow":  # which repeats what was sent, whatever that was
+        if field in IDS and name != "BulkRow":  # which echoes whatever was sent
             _add(about, {"pattern": IDS[field]})
 
 
@@ -106,7 +106,7 @@ def _name(struct: str, side: Side) -> str:
 
 
 def structs_of(kinds: Iterable[type]) -> Iterator[type[msgspec.Struct]]:
-    """Yield every struct that kinds are made of."""
+    """Yield every struct that the given types contain."""
     seen: set[type] = set()
     waiting: list[msgspec.inspect.Type] = list(msgspec.inspect.multi_type_info(kinds))
     while waiting:
@@ -136,7 +136,7 @@ def _name_metadata(about: dict[str, Any]) -> None:
 
 
 def _tell_defaults(schema: dict[str, Any]) -> None:
-    """Say in words what a field is when it is left out: a `default` would make generators demand it."""
+    """Describe the default in words: a `default` keyword would make generators require the field."""
     for about in schema.get("properties", {}).values():
         default = about.pop("default", None)
         if default not in (None, "", [], {}) and "Default" not in about["description"]:
@@ -145,7 +145,7 @@ def _tell_defaults(schema: dict[str, Any]) -> None:
 
 
 def _constrain(components: Mapping[str, Any]) -> None:
-    """Put what the rules demand where it belongs. Structs that are part of several bodies have one set of limits."""
+    """Add the rules' constraints to the schemas. A struct that is part of several bodies has one set of limits."""
     for body, constraints in request_constraints().items():
         if body in components:
             for pointer, keywords in constraints.items():
@@ -182,7 +182,7 @@ def _add(schema: dict[str, Any], keywords: Mapping[str, Any]) -> None:
 
 
 def _tidied(schema: Any, side: Side) -> Any:
-    """Return a schema as generators read it best: references whole, objects open where anything may be in them."""
+    """Return a schema as generators handle it best: plain references, and open objects where any member is allowed."""
     if isinstance(schema, list):
         return [_tidied(part, side) for part in schema]
     if not isinstance(schema, dict):

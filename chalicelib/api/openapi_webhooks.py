@@ -1,4 +1,4 @@
-"""What webhooks receive, for the API's description: one operation and one schema for each kind of event."""
+"""Describe what webhooks receive: one operation and one schema for each kind of event."""
 
 import copy
 from typing import Any, Final
@@ -30,7 +30,7 @@ def webhook_operations() -> dict[str, Any]:
 
 
 def webhook_schemas() -> dict[str, Any]:
-    """Return the schema of each kind of event, by its name: what is posted, so with `timestamp` beside `time`."""
+    """Return the schema of each kind of event, by its name: the posted body, which has `timestamp` and `time`."""
     return {schema_name(kind.value): _schema(schema_of(kind)) for kind in KINDS}
 
 

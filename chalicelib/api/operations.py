@@ -1,4 +1,4 @@
-"""How each route appears in the API's description: its operationId, its tag, and what it does in plain words.
+"""The operationId, tag and texts of each route in the API description.
 
 Client generators name their methods after the operationIds, so an operationId never changes once it is published.
 `api/openapi.py` joins this table with the routes; a test fails for a route that is in neither list.
@@ -30,7 +30,7 @@ TAGS: Final[Mapping[str, str]] = {
     EVENT_TYPES: "What can be booked: duration, hours, locations, questions.",
     LINKS: "Private links: create, list, change, revoke, replace, share, send.",
     LINK_FILES: "Many links at once, as CSV.",
-    LINK_REQUESTS: "Requests for a new link from people who hold a link that is over.",
+    LINK_REQUESTS: "Requests for a new link from people whose link is used, expired or revoked.",
     BOOKINGS: "The host's view of bookings.",
     WEBHOOKS: "Where events are delivered, and what became of each delivery.",
     INVITEE: "What the holder of a link can do. The token in the URL is the only credential.",
@@ -42,7 +42,7 @@ TAGS: Final[Mapping[str, str]] = {
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation: `result` describes its success, `headers` are what that has beside what every response has."""
+    """One operation: `result` describes the success response, `headers` are its additional headers."""
 
     id: str
     tag: str

@@ -93,8 +93,8 @@ def get_invite(call: Call) -> Reply:
 def get_slots(call: Call) -> Reply:
     """List the slots that the booking may move to between two instants or dates; by default the next 30 days.
 
-    Dates are those of `timeZone`, by default the schedule's zone.
-    At most 2,000: `to` then says how far the answer reaches, and is the next request's `from`.
+    Dates are in `timeZone`, by default the schedule's zone.
+    At most 2,000: `to` says how far the response reaches; send it as the next `from`.
     """
     query = call.query()
     zone = asked_zone(query)
@@ -317,10 +317,10 @@ def _page_path(call: Call) -> str:
 
 
 def _emailed(booking: Booking) -> bool:
-    """Tell whether the invitee is emailed about their booking."""
+    """Return whether the invitee gets emails about their booking."""
     return can_email(bootstrap.world(), booking.invitee.email if booking.invitee else None)
 
 
 def _unreachable(booking: Booking) -> bool:
-    """Tell whether emails are sent, and none can go to this invitee."""
+    """Return whether email is on but this invitee's address can't be emailed."""
     return bootstrap.world().mailer is not None and booking.invitee is not None and not _emailed(booking)

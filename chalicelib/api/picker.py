@@ -21,7 +21,7 @@ DAYS_A_PAGE: Final = 7
 MOST_STARTS: Final = 64  # 6 KB of the 60 that a first load may have
 SEARCHED_DAYS: Final = 35  # how far a page looks for its days; beyond it there is a link to go on
 
-_ZONE_LIKE: Final = re.compile(r"[A-Za-z0-9_+/:-]{0,40}")  # no more of a URL is repeated on a page
+_ZONE_LIKE: Final = re.compile(r"[A-Za-z0-9_+/:-]{0,40}")  # only such text of a URL is shown on a page
 
 FindSlots = Callable[[datetime, datetime], Iterable[Slot]]
 
@@ -40,7 +40,7 @@ class Shown(msgspec.Struct, frozen=True):
     zones: Collection[str]
     earlier: str | None
     later: str | None
-    unknown_zone: str | None = None  # what was asked for in the URL
+    unknown_zone: str | None = None  # the zone in the URL, if the server does not know it
 
 
 class _Piece(msgspec.Struct, frozen=True):

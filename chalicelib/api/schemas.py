@@ -56,7 +56,7 @@ class HostBody(_Body, frozen=True):
 
 
 class HostChanges(_Body, frozen=True):
-    """Changes to a host; what is absent stays. A null public name follows the name."""
+    """Changes to a host; absent fields stay. With a null public name, invitees see the name."""
 
     name: str | UnsetType = UNSET
     email: str | UnsetType = UNSET
@@ -217,7 +217,7 @@ class SendBody(_Body, frozen=True):
 
 
 class AnswerBody(SendBody, frozen=True):
-    """How a request for a new link is answered: who gets the link by email, and in which words."""
+    """The answer to a request for a new link: who gets the link by email, with which message and language."""
 
     mail_to: MailTo | None = None
 

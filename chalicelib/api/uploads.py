@@ -1,4 +1,4 @@
-"""A file that a browser's form posts (`multipart/form-data`, RFC 7578): one file, and nothing beside it."""
+"""Read the file that a form posts (`multipart/form-data`, RFC 7578): one file and no other field."""
 
 import re
 from typing import Final
@@ -17,14 +17,14 @@ _TYPE: Final = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A posted file's bytes, and the content type it was given; empty where it was given none."""
+    """A posted file's bytes and its content type, empty if the form gives none."""
 
     content_type: str
     raw: bytes
 
 
 def read_upload(content_type: str, body: bytes) -> Upload:
-    """Return the one file of a posted form. Raises `InvalidRequestError`: no file, or more than a file."""
+    """Return the file of a posted form. Raises `InvalidRequestError` if there is no file, or anything else."""
     found = _BOUNDARY.search(content_type)
     if found is None:
         raise _fault("the form has no boundary")
@@ -32,7 +32,7 @@ def read_upload(content_type: str, body: bytes) -> Upload:
     if len(parts) != 3 or not parts[-1].startswith(
         b"--"
     ):  # before the first boundary, the file, after the last one
-        raise _fault("the form must be whole, and have one file and no other field")
+        raise _fault("the form must be complete, with one file and no other field")
     head, blank, raw = parts[1].removeprefix(b"\r\n").partition(b"\r\n\r\n")
     if not blank or not _FILE.search(head):
         raise _fault("the form has no file")

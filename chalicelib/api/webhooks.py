@@ -122,7 +122,7 @@ def post_test(call: Call) -> Reply:
 def get_deliveries(call: Call) -> Reply:
     """List a webhook's deliveries of the last 30 days, by their events' time, newest first.
 
-    Dates are those of `timeZone`, by default the host's zone.
+    Dates are in `timeZone`, by default the host's zone.
     """
     query = call.query()
     zone = asked_zone(query)

@@ -1,4 +1,4 @@
-"""Every minute: links whose time has come are marked expired, and digests whose day is over are queued."""
+"""Every minute: mark links past their expiry as expired, and queue digests whose day is over."""
 
 import logging
 

@@ -47,7 +47,7 @@ def send(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 class _TooEarlyError(Exception):
-    """Later news of the same booking may replace this one within these seconds."""
+    """Within these seconds a later change of the same booking may replace this one."""
 
     def __init__(self, seconds: int) -> None:
         self.seconds = seconds
@@ -55,7 +55,7 @@ class _TooEarlyError(Exception):
 
 
 def _take(record: dict[str, Any], context: object) -> None:
-    """Send what a message asks for. Raises `_TooEarlyError`, and what `_tell` does."""
+    """Send the email that a message asks for. Raises `_TooEarlyError` and what `_tell` raises."""
     world, body = bootstrap.world(), msgspec.json.decode(record["body"])
     if "digest" in body:
         _tell_digest(msgspec.convert(body["digest"], DigestMessage), context)
@@ -91,7 +91,7 @@ def _tell(event: Event, context: object) -> None:
 
 
 def _tell_digest(message: DigestMessage, context: object) -> None:
-    """Send a digest, and raise why it could not be."""
+    """Send a digest; raise the reason if it can't be sent."""
     world = bootstrap.world()
     if world.mailer is None:
         return  # mail is off

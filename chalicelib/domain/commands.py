@@ -29,9 +29,9 @@ class CommandName(StrEnum):
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a queue brings. `id` is the sender's own: the same id again is the same command.
+    """A command from the queue. The sender chooses `id`; a message with the same id is the same command.
 
-    `stage` names the installation that is to follow it; without one it is meant for whichever gets it.
+    `stage` names the installation that the command is for; without it, any installation executes it.
     """
 
     id: Annotated[str, msgspec.Meta(pattern=_ID)]
@@ -70,7 +70,7 @@ def read_command(body: str) -> Command:
 
 
 def require_stage(command: Command, own: str | None) -> None:
-    """Raise `InvalidValueError` for a command that names another stage than this one."""
+    """Raise `InvalidValueError` if a command names another stage."""
     if command.stage is not None and command.stage != own:
         detail = "This command is for another stage; nothing was done."
         raise InvalidValueError([FieldFault("/stage", detail)], detail)

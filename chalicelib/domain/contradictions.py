@@ -1,7 +1,7 @@
-"""Contradictions: settings that are each allowed and together leave nothing to book.
+"""Find contradictions: settings that are each valid and together leave nothing to book.
 
-A warning is given only where it is certain: for as long as a link lives, or at the moment when it can first be used.
-What is booked already does not count: it may be cancelled.
+A warning is given only if it is certain: for as long as a link can be used, or at the moment when it can first be used.
+Existing bookings are ignored, because they may be cancelled.
 """
 
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ MOST_WARNINGS: Final = 20  # of one request; each needs a search of the whole bo
 MOST_SEARCHES: Final = 50  # of one request: links with the same settings share one
 _DAY_MINUTES: Final = 1440
 _WEEK: Final = 7
-_FAR: Final = timedelta(days=3650)  # a link that opens later is not looked at
+_FAR: Final = timedelta(days=3650)  # links that open later are not checked
 
 
 class SettingsWarning(msgspec.Struct, frozen=True):
-    """What a host should look at again: a JSON Pointer into the request, and what to do."""
+    """A setting that a host should check: a JSON Pointer into the request, and what to do."""
 
     pointer: str
     detail: str
 
 
 class _Contradiction(msgspec.Struct, frozen=True):
-    """`fields` are those that could be changed to resolve it, the likeliest first."""
+    """A contradiction; a change of one of `fields` can resolve it, the most likely first."""
 
     fields: tuple[str, ...]
     detail: str
@@ -59,8 +59,8 @@ def warnings_of_links(
     """Return why nobody can book with links of one event type that were just created or changed.
 
     A pointer leads to the link's own setting (with `by_item` under `/items`), or to `/eventTypeId` where the event
-    type's settings are the cause. Links that are not active, or are None (deleted since), are not looked at. Only the
-    first 20 warnings are returned, and only the first 50 different settings are looked at.
+    type's settings are the cause. Links that are not active, or are None (deleted since), are not checked. Only the
+    first 20 warnings are returned, and only the first 50 different settings are checked.
     """
     found: dict[SettingsWarning, None] = {}
     seen: dict[bytes, _Contradiction | None] = {}
@@ -116,7 +116,7 @@ def _contradiction_of_link(
 
 
 def _contradiction(offer: EventSettings, opens: datetime) -> _Contradiction | None:
-    """Return why nobody can book from `opens` on, in the order in which a host would look for it."""
+    """Return why nobody can book from `opens` on, the most obvious reason first."""
     if offer.minimum_notice_minutes >= (offer.booking_window_days + 1) * _DAY_MINUTES:
         return _Contradiction(
             ("minimum_notice_minutes",),
@@ -151,8 +151,8 @@ def _bookable(
 ) -> bool:
     """Return whether any start can be booked at some moment from `opens` to `until`.
 
-    Without `until` the window is widened to a week after the notice, for hours repeat every week: who offers
-    Mondays, a day ahead, contradicts nothing on a Wednesday.
+    Without `until` the window extends to a week after the notice, because hours repeat every week: a schedule of
+    Mondays with a window of one day is no contradiction on a Wednesday.
     """
     window = offer.booking_window_days
     if until is None:

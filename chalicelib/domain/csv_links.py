@@ -75,7 +75,7 @@ def read_sheet(
     """Return the rows of a CSV text as links to make of one event type; a cell that can't be read is its row's fault.
 
     Raises `InvalidRequestError` for a file that is no such table: broken CSV, an unknown or repeated column, a row
-    with too many or too few cells (empty columns at the end are none). `InvalidValueError`: no rows, or over `most`.
+    with too many or too few cells (empty trailing columns do not count). `InvalidValueError`: no rows, or over `most`.
     """
     records = read_csv(text, delimiter)
     header = next(records, None)
@@ -117,7 +117,7 @@ def link_cells(link: Link, url: str | None, now: datetime) -> list[str]:
     """Return a link as a row under `EXPORT_COLUMNS`; reading it back gives the same settings."""
     settings, recipient, own = link.settings, link.settings.recipient, link.settings.overrides
     place = own.locations[0] if own.locations and len(own.locations) == 1 else None
-    if place is not None and place != place.booked:  # it says more than two cells can
+    if place is not None and place != place.booked:  # two cells can't express it
         place = None
     values: dict[str, Any] = {
         "linkId": link.link_id,
@@ -192,9 +192,7 @@ def _columns_of(header: Record) -> list[str]:
         raise broken(header.line, f"has more than {MOST_COLUMNS} columns")
     columns: list[str] = []
     cells = list(header.cells)
-    while is_blank(
-        cells[-1]
-    ):  # a spreadsheet writes its empty columns too; the first row read has a visible cell
+    while is_blank(cells[-1]):  # spreadsheets write empty columns too; the header row has a visible cell
         cells.pop()
     for place, cell in enumerate(cells, start=1):
         given = tidy_line(cell)

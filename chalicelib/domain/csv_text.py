@@ -11,7 +11,7 @@ import msgspec
 from chalicelib.domain.errors import CellFault, InvalidRequestError
 from chalicelib.domain.text import is_blank, line_ends
 
-BOM: Final = "\ufeff"  # by it Excel knows UTF-8
+BOM: Final = "\ufeff"  # makes Excel read the file as UTF-8
 _LOST: Final = "\ufffd"  # API Gateway hands on what was not UTF-8 as this
 _DELIMITERS: Final = ",;\t"  # Excel writes semicolons where the comma is the decimal sign
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
@@ -19,7 +19,7 @@ _HINT: Final = re.compile(
     r"sep=([,;\t])(?:\r\n?|\n)", re.IGNORECASE
 )  # a first line that Excel writes and reads
 _NOT_UTF8: Final = "is not UTF-8; save the file as “CSV UTF-8”"
-_FORMATS: Final = (  # what a file begins with that is no UTF-8 text
+_FORMATS: Final = (  # the first bytes of files that are not UTF-8 text
     (b"\xff\xfe", "is UTF-16, not UTF-8; save the file as “CSV UTF-8”"),
     (b"\xfe\xff", "is UTF-16, not UTF-8; save the file as “CSV UTF-8”"),
     (b"PK\x03\x04", "is a workbook, not CSV; save the file as “CSV UTF-8”"),
@@ -53,10 +53,10 @@ def decode_csv(raw: bytes) -> str:
 
 
 def read_csv(text: str, delimiter: str | None = None) -> Iterator[Record]:
-    r"""Yield the records of a CSV text; lines on which nothing can be seen are left out.
+    r"""Yield the records of a CSV text, without lines that contain nothing visible.
 
-    Without a `delimiter` it is the header's own: commas, semicolons or tabs; quotes by RFC 4180. Lines end in LF, CRLF
-    or CR, in cells as between rows, and within a cell each is a `\n`.
+    Without `delimiter`, the header decides: commas, semicolons or tabs; quotes as in RFC 4180. Lines end in LF, CRLF
+    or CR; within a cell, each of them becomes `\n`.
 
     Raises `InvalidRequestError`, naming the line: a quote that is never closed, or a cell over 131,072 characters.
     """

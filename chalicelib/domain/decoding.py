@@ -1,7 +1,7 @@
-r"""JSON into a struct, strictly; what is wrong with it is told with where it stands.
+r"""Decode JSON into a struct, strictly; errors have the position of the fault.
 
-Line ends in strings become `\n` here, before anything is checked, hashed or stored: a browser's form sends CRLF for
-the same keystroke. Forms (`Call.form`) and CSV cells (`read_csv`) do the same with `line_ends`.
+Line ends in strings become `\n` here, before anything is checked, hashed or stored, because a browser's form sends CRLF
+for the same keystroke. Forms (`Call.form`) and CSV cells (`read_csv`) do the same with `line_ends`.
 """
 
 import re
@@ -32,11 +32,11 @@ def decode_json(raw: bytes | str | msgspec.Raw, kind: type[_T], pointer: str = "
 
 
 def _with_line_ends(raw: bytes | str | msgspec.Raw) -> str:
-    r"""Return a JSON text in which each line end within a string is written `\n`."""
+    r"""Return a JSON text with each line end within a string as `\n`."""
     text = raw if isinstance(raw, str) else bytes(raw).decode()
     if "\\r" not in text and "\\u000" not in text:
         return text
-    if "\0" in text:  # no JSON; it stands for an escaped backslash below, whose next letter is no escape's
+    if "\0" in text:  # not valid JSON; below it stands for an escaped backslash
         return text
     text = text.replace("\\\\", "\0")
     for written, short in (("\\u000d", "\\r"), ("\\u000D", "\\r"), ("\\u000a", "\\n"), ("\\u000A", "\\n")):

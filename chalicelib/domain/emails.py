@@ -25,7 +25,7 @@ def is_email(value: str) -> bool:
 def normalise_email(value: str) -> str:
     """Return the address in the form used to compare: NFC, lower case, the domain in its ASCII (IDNA) form.
 
-    Lower case and not case folding, which makes `straße` and `strasse` one person. Raises ValueError when `value` is
+    It uses lower case, not case folding, which would make `straße` and `strasse` equal. Raises ValueError if `value` is
     not an email address.
     """
     local, _, domain = ascii_address(value).rpartition("@")
@@ -46,7 +46,7 @@ def email_domain(value: str) -> str:
 def ascii_address(value: str) -> str:
     """Return an address with its domain in ASCII (IDNA), the part before it as typed. Raises ValueError.
 
-    IDNA leaves out invisible characters of a domain. They are refused by now, but older versions kept such addresses.
+    IDNA drops invisible characters in a domain. They are rejected today, but older versions stored such addresses.
     """
     value = value.strip()
     local, _, domain = value.rpartition("@")

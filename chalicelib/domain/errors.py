@@ -21,7 +21,7 @@ class CellFault(FieldFault, frozen=True):
     column: str | None
 
 
-# The same for whoever asks: it helps a client whose response was lost, and tells a stranger nothing (P4).
+# The same for every caller: it helps a client that lost its response, and reveals nothing to a stranger (P4).
 _WHEN_USED: Final = (
     "This link has already been used. If you made the booking and lost the response, send exactly the same request "
     "again; a confirmation also goes to the invitee, if they can be emailed. Send an Idempotency-Key to make retries "
@@ -95,7 +95,7 @@ class ConflictError(AdmitOneError):
 
 
 class MoveLimitError(ConflictError):
-    """The invitee has moved a booking as often as they may; its host still can."""
+    """The invitee has used up the moves of a booking; the host can still move it."""
 
     code = "move-limit"
     title = "This booking can't be moved again by its invitee."

@@ -74,7 +74,7 @@ class LinkRequested(Data, frozen=True, kw_only=True):
 
 
 class LinkDenied(Data, frozen=True, kw_only=True):
-    """Something was refused: a redeem, a move, a use to be given back; at most once a link, reason and minute."""
+    """A redeem, a move or the restore of a use was refused; at most one event per link, reason and minute."""
 
     reason: Annotated[
         Text, Meta(description="The problem's code, e.g. `link-used`, `move-limit`; or `restore-limit`.")
@@ -135,7 +135,7 @@ class MailSent(MailFate, frozen=True, kw_only=True):
 
 
 class MailFailed(MailFate, frozen=True, kw_only=True):
-    """A mail was not sent and will not be: SES refuses it, what it was about changed, or a budget is used up."""
+    """An email was not sent and will not be: SES rejects it, its subject has changed, or a budget is used up."""
 
     reason: Annotated[
         Text,

@@ -42,9 +42,9 @@ class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
 
     @property
     def before_booking(self) -> "Location":
-        """The location as a stranger may see it: its detail, such as how to join, only if the host says so.
+        """The location as strangers may see it: the detail, such as how to join, only if the host allows it.
 
-        What it says does not decide: a meeting id with its passcode looks like any other words.
+        The text of the detail does not decide: a meeting id with its passcode looks like any other words.
         """
         return self.booked if self.show_before_booking is True else self.without_detail
 

@@ -18,7 +18,7 @@ class TimeOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be set on a host. `public_name` is the host's own choice of what invitees read; None means `name`."""
+    """The settings of a host. `public_name` is what invitees see; None means `name`."""
 
     name: str
     email: str
@@ -42,7 +42,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     def public_name(self) -> str:
         """Return the name that invitees read: the one the host chose, else the whole name.
 
-        No part of a name is ever picked out: "Dr. Jane Doe" has no first word that is hers.
+        No part of a name is picked out: the first word of "Dr. Jane Doe" is not a name.
         """
         return self.settings.public_name or self.settings.name
 

@@ -18,7 +18,7 @@ _FORM: Final = re.compile(r"[a-z]{3}_[a-z2-7]{26}\Z")
 
 
 def id_pattern(kind: str) -> str:
-    """Return the form of that kind's ids as a regular expression, anchored at both ends."""
+    """Return the regular expression of that kind's ids, anchored at both ends."""
     return f"^{kind}_[a-z2-7]{{26}}$"
 
 

@@ -1,10 +1,10 @@
-"""How often what an invitee does to one booking, or by one link, can be done again (P15)."""
+"""How often an invitee can move a booking, and cancellations can restore a link's uses (P15)."""
 
 import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Moves of one booking by its invitee, and uses that cancels give back to one link. Hosts have no such limit."""
+    """Limits on moves of a booking by its invitee (not its host), and on uses that cancellations restore to a link."""
 
     moves_per_booking: int = 10
     restores_per_link: int = 5

@@ -26,7 +26,7 @@ class MailTo(StrEnum):
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks and why. Answered, it names the link that was made, and who was to get it by email.
+    """Who asks and why. Once answered, it names the new link and who gets it by email.
 
     `external_id`, `metadata` and `recipient` are the dead link's. `slot` is the request's place among those about
     the same link on the same UTC day; requests kept before there were slots have None.
@@ -56,17 +56,17 @@ class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def from_recipient(self) -> bool | None:
-        """Whether the address is the one that the link was made for; None where it was made for none."""
+        """Whether the address is the recipient's; None if the link was made for no address."""
         if self.recipient is None or not self.recipient.email:
             return None
         return normalise_email(self.email) == normalise_email(self.recipient.email)
 
 
 def free_slot(request: LinkRequest, kept: Sequence[LinkRequest], most: int) -> int | None:
-    """Return the slot for a request beside those kept about its link that day, or None where it is to be dropped.
+    """Return the slot of a request among those stored for its link that day, or None if it is to be dropped.
 
-    It is dropped where its address has one already, or `most` others have. The recipient's slot is nobody else's, so
-    strangers who ask can't keep the recipient from asking.
+    It is dropped if its address has a slot already, or if `most` other addresses have one. One slot is reserved for
+    the recipient, so requests by strangers can't crowd out the recipient's.
     """
     address = normalise_email(request.email)
     if any(normalise_email(other.email) == address for other in kept):
@@ -78,7 +78,7 @@ def free_slot(request: LinkRequest, kept: Sequence[LinkRequest], most: int) -> i
 
 
 def answered_settings(settings: LinkSettings, request: LinkRequest) -> LinkSettings:
-    """Return the settings of the link that answers a request: sent to whoever asks, it is for them.
+    """Return the settings of the new link; if it goes to the person who asks, that person is its recipient.
 
     A lock on the former recipient's address or domain becomes one on the new address.
     """
@@ -90,7 +90,7 @@ def answered_settings(settings: LinkSettings, request: LinkRequest) -> LinkSetti
 
 
 def read_request_id(request_id: str) -> tuple[str, date, int | None] | None:
-    """Return the dead link, the UTC date and the slot that a request's id names, or None for what is no such id."""
+    """Return the link, the UTC date and the slot in a request's id, or None for an invalid id."""
     link_id, _, rest = request_id.partition(".")
     day, _, slot = rest.partition(".")
     if len(request_id) > _LONGEST_ID or not is_id(LINK, link_id):
@@ -100,7 +100,7 @@ def read_request_id(request_id: str) -> tuple[str, date, int | None] | None:
         number = int(slot) if slot else None
     except ValueError:
         return None
-    # `20261121` is ISO 8601 too, and `+1` and `01` are numbers.
+    # Reject other spellings: `20261121` is ISO 8601 too, and `+1` and `01` are numbers.
     if found.isoformat() != day or rest != day + ("" if number is None else f".{number}"):
         return None
     return link_id, found, number

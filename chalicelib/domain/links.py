@@ -77,7 +77,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
     Every write raises `sequence`; only a change of the settings raises `edition`, which a redeem is
     conditioned on, so that nobody books by settings that were changed meanwhile. A `rolling` link makes its
-    successor when it is redeemed. `restored_uses` counts the uses that cancels have given back, ever.
+    successor when it is redeemed. `restored_uses` counts all uses that cancellations have given back.
     """
 
     link_id: str
@@ -103,7 +103,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
         return self.stored_status
 
     def may_come_back(self, now: datetime) -> bool:
-        """Return whether a link that is used would be active again once a booking of it is cancelled."""
+        """Return whether the link is used and a cancellation of its booking would make it active again."""
         expires = self.settings.expires_at
         return (
             self.stored_status is LinkStatus.USED

@@ -1,4 +1,4 @@
-"""How many emails the system sends to one address, for one purpose, on one UTC day (P15)."""
+"""Limit the emails to one address, for one purpose, on one UTC day (P15)."""
 
 import base64
 import hashlib
@@ -31,8 +31,8 @@ class Purpose(StrEnum):
 class MailLimits(msgspec.Struct, frozen=True):
     """The most emails per UTC day: to one invitee's, host's or recipient's address, and to all invitees of one link.
 
-    `digest` is for one address, which may be several hosts'. `wait_seconds` is how long the news of a move or a
-    cancellation waits for later news of the same booking.
+    `digest` is for one address, which several hosts may share. `wait_seconds` is how long the email about a move or a
+    cancellation waits for later changes of the same booking.
     """
 
     invitee: int = 20
@@ -44,7 +44,7 @@ class MailLimits(msgspec.Struct, frozen=True):
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """What one email counts against. `subject` is a compared address or a link's id; `reason` says it is used up."""
+    """A budget that an email counts against. `subject` is a normalized address or a link's id."""
 
     purpose: Purpose
     subject: str
@@ -73,7 +73,7 @@ def budgets_of(addressee: Addressee, to: str, link_id: str, limits: MailLimits) 
 
 
 def budget_id(ring: Keyring, budget: Budget, day: date) -> str:
-    """Return the id under which a budget is kept: keyed, so that the table names no address (P7)."""
+    """Return the id of a budget's item: a keyed hash, so that the table contains no address (P7)."""
     message = f"mail-budget\x00{budget.purpose}\x00{budget.subject}\x00{day.isoformat()}"
     digest = hmac.new(ring.keys[ring.current], message.encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:18]).decode()

@@ -1,4 +1,4 @@
-"""Digests: the notices to a host beyond the day's budget, in one email when the day is over (P15)."""
+"""Digests: a host's updates beyond the day's budget, in one email when the day is over (P15)."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -9,23 +9,23 @@ from chalicelib.domain.events import event_id_of
 from chalicelib.domain.mails import Addressee, MailId
 
 MOST_BOOKINGS: Final = 200
-AFTER_MIDNIGHT: Final = timedelta(minutes=5)  # what was begun before midnight has ended by then
+AFTER_MIDNIGHT: Final = timedelta(minutes=5)  # emails started before midnight have ended by then
 
 
 class DigestId(msgspec.Struct, frozen=True):
-    """There is one digest for each host and UTC day."""
+    """The id of a digest: there is one for each host and UTC day."""
 
     host_id: str
     day: date
 
     @property
     def mail_id(self) -> MailId:
-        """The email that it becomes."""
+        """The id of the digest's email."""
         return MailId(event_id_of("mail.digest", self.host_id, self.day.isoformat()), Addressee.DIGEST)
 
     @property
     def due_at(self) -> datetime:
-        """When it is to be sent: the day is over, and the host's budget begins anew."""
+        """When the digest is due: the day is over, and the host has a new budget."""
         return datetime.combine(self.day, time(), UTC) + timedelta(days=1) + AFTER_MIDNIGHT
 
     @property
@@ -35,7 +35,7 @@ class DigestId(msgspec.Struct, frozen=True):
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a digest is about: bookings, by id, and whether there were more than it names."""
+    """The contents of a digest: booking ids, and whether there were more."""
 
     digest_id: DigestId
     booking_ids: tuple[str, ...]
@@ -43,12 +43,12 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DigestMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What the queue carries when a digest is due."""
+    """The queue message for a digest that is due."""
 
     host_id: str
     day: date
 
     @property
     def digest_id(self) -> DigestId:
-        """Which digest it is."""
+        """The id of the digest."""
         return DigestId(self.host_id, self.day)

@@ -24,7 +24,7 @@ class FeedbackKind(StrEnum):
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     """One thing SES said. `to` are the addresses it is about; `identity` is SES's own id of it.
 
-    A digest is about no one link: `link_id` and `event_type_id` are empty then.
+    A digest is not about a single link: then `link_id` and `event_type_id` are empty.
     """
 
     kind: FeedbackKind

@@ -22,7 +22,7 @@ class Addressee(StrEnum):
     INVITEE = "invitee"
     HOST = "host"
     RECIPIENT = "recipient"
-    DIGEST = "digest"  # a host too, of what was beyond the day's budget; about no one event
+    DIGEST = "digest"  # a host, with the updates beyond the day's budget; not about a single event
 
 
 class MailId(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ from chalicelib.domain.text import LONGEST_TITLE, tidied
 class Overrides(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"
 ):
-    """A link's own values; what is not there is the event type's."""
+    """A link's own values; absent values come from the event type."""
 
     title: str | None = None
     duration_minutes: int | None = None

@@ -19,9 +19,9 @@ _ID_LETTERS: Final = 40
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What a committed redeem leaves behind, so that the same request again finds its booking.
+    """The record of a committed redeem, by which a retry finds its booking.
 
-    From `ends_at` on it is as if it were gone, whether or not TTL has deleted it.
+    From `ends_at` on it is ignored, whether or not TTL has deleted it.
     """
 
     booking_id: str
@@ -69,7 +69,7 @@ Outcome = Booked | AlreadyBooked | LinkRefused | CellsTaken
 
 
 class NormalBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request asks for, as far as a repeat has to be equal to it. `start` is an aware instant."""
+    """The parts of a request that must be equal in a retry. `start` is an aware instant."""
 
     start: datetime
     time_zone: str
@@ -84,10 +84,10 @@ def keyed_receipt_id(idempotency_key: str) -> str:
 
 
 def keyless_receipt_id(secret: bytes, link_id: str, body: NormalBody) -> str:
-    """Return the receipt id of a request without a key, which only an equal body by the same link has again.
+    """Return the receipt id of a request without a key: only an equal body with the same link has the same id.
 
-    Line ends, white space around and between words, how an address is written, and an answer that is empty or left out
-    make no difference. Without the `secret` nobody can tell from a receipt's id who booked (P7).
+    Line ends, white space around and between words, the spelling of an address, and whether an answer is empty or left
+    out make no difference. Without the `secret` a receipt's id does not reveal who booked (P7).
     """
     normal = [
         to_millis(body.start),
@@ -102,7 +102,7 @@ def keyless_receipt_id(secret: bytes, link_id: str, body: NormalBody) -> str:
 
 
 def keyed_hash(secret: bytes, link_id: str, body_hash: str) -> str:
-    """Return the hash of a body as a receipt keeps it: without the `secret` no body can be tried against it (P7)."""
+    """Return the keyed hash of a body for its receipt: without the `secret` nobody can test bodies against it (P7)."""
     message = b"body\x00" + link_id.encode() + b"\x00" + body_hash.encode()
     return hmac.new(secret, message, hashlib.sha256).hexdigest()
 

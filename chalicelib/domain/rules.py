@@ -31,7 +31,7 @@ class Rules:
     def text(self, value: str, *, longest: int, shortest: int = 0, lines: bool = False) -> None:
         """Require a text of `shortest` (0 or 1) to `longest` characters; `lines` allows tabs and line breaks.
 
-        What a text may contain is for `domain/text.py` to say.
+        `domain/text.py` defines what a text may contain.
         """
         for detail in faults_of_text(value, longest=longest, shortest=shortest, lines=lines):
             self.fault(detail)
@@ -47,7 +47,7 @@ class Rules:
         return self.require(len(values) <= most, f"must have at most {most} entries") and few
 
     def form(self, value: str, pattern: re.Pattern[str], detail: str, *, longest: int | None = None) -> bool:
-        """Require that the whole value is of the pattern's form and at most `longest` long; return whether it is."""
+        """Require that the whole value matches the pattern and is at most `longest` long; return whether it does."""
         fits = longest is None or len(value) <= longest
         return self.require(fits and bool(pattern.fullmatch(value)), detail)
 

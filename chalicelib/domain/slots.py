@@ -41,7 +41,7 @@ def offered_slots(
 ) -> list[Slot]:
     """Return the slots on offer whose start lies in `[start, end)`, in order. All instants aware UTC.
 
-    With `most`, no more than the first so many; those after them are not looked for.
+    With `most`, return at most the first `most` slots and do not search for more.
 
     A slot is on offer when it lies within one stretch of its date's hours, on the grid that begins with
     that stretch; when it starts no sooner than the minimum notice from `now` and no later than the last

@@ -1,8 +1,8 @@
-"""What a name, a line, a text of several lines and an email address may contain: every door goes by this.
+"""Define what a name, a line, a text of several lines and an email address may contain, for every entry point.
 
-Two steps. `tidy_…` drops what nobody can see and nobody meant to send, when a value enters (structs of the domain do it
-when they are made, so that JSON, forms, CSV, commands and stored values come out alike). `faults_of_text` then says
-what is wrong with what is left. docs/adr/0021-text.md has the reasons.
+There are two steps. `tidy_…` drops invisible characters that nobody meant to send, when a domain struct is created, so
+that JSON, forms, CSV, commands and stored values are treated alike. `faults_of_text` then returns what is wrong with
+the rest. docs/adr/0021-text.md has the reasons.
 """
 
 import re
@@ -24,18 +24,18 @@ LONGEST_MESSAGE: Final = 1000
 LONGEST_NOTE: Final = 200  # what a webhook is for
 LONGEST_KEY_NAME: Final = 100
 
-# A mail shows a name up to here; letters of East Asian scripts, each as wide as two, count twice.
+# The longest name that an email shows; letters of East Asian scripts are two columns wide.
 MAIL_NAME_COLUMNS: Final = 50
 MAIL_NAME_WORDS: Final = 8
-_MOST_MARKS: Final = 5  # on one letter: Tibetan stacks four; more is a tower
+_MOST_MARKS: Final = 5  # on one letter; Tibetan stacks four
 
-# Unicode's Default_Ignorable_Code_Point: shown as nothing by itself.
+# Unicode's Default_Ignorable_Code_Point: invisible by itself.
 _IGNORABLE: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-# Of those, what changes how other text reads, or hides text: overrides and isolates, zero-width spaces, tags.
-# Not here: joiners (U+200C, U+200D), direction marks, variation selectors, all of which words are written with.
+# The subset that reorders or hides other text: overrides and isolates, zero-width spaces, tags.
+# Not in it: joiners (U+200C, U+200D), direction marks and variation selectors, which scripts and emoji need.
 _DROPPED: Final = (
     "\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\U0001bca0-\U0001bca3\U000e0000-\U000e007f"
 )
@@ -55,7 +55,7 @@ _NO_TEXT: Final = "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff" + "".join(
 
 
 def line_ends(text: str) -> str:
-    r"""Return a text with each line end (CRLF, a lone CR) as `\n`: one keystroke counts once at every door.
+    r"""Return a text with each line end (CRLF, a lone CR) as `\n`, so that one keystroke counts once everywhere.
 
     >>> line_ends("a\r\nb\rc\n")
     'a\nb\nc\n'
@@ -64,7 +64,7 @@ def line_ends(text: str) -> str:
 
 
 def tidy_line(text: str) -> str:
-    r"""Return one line as it is kept: NFC, without the characters that nobody sees, trimmed.
+    r"""Return one line as it is stored: NFC, without invisible characters, trimmed.
 
     >>> tidy_line(" Ada\u200b \ufeff"), tidy_line("علی\u200cرضا") == "علی\u200cرضا"
     ('Ada', True)
@@ -73,7 +73,7 @@ def tidy_line(text: str) -> str:
 
 
 def tidy_name(text: str) -> str:
-    r"""Return a name that may be left out as it is kept: one that nobody can see is left out.
+    r"""Return an optional name as it is stored: empty if nothing in it is visible.
 
     >>> tidy_name(" Ada "), tidy_name("\u3164")
     ('Ada', '')
@@ -83,7 +83,7 @@ def tidy_name(text: str) -> str:
 
 
 def tidy_lines(text: str) -> str:
-    r"""Return a text of several lines as it is kept: NFC, every line end `\n`, without what nobody sees."""
+    r"""Return a text of several lines as it is stored: NFC, every line end `\n`, without invisible characters."""
     text = line_ends(text)
     return _OTHER_LINE_ENDS.sub("\n", text if text.isascii() else _visible(text))
 
@@ -96,7 +96,7 @@ def tidy_address(text: str) -> str:
     """
     if text.isascii():
         return text.strip()
-    first, last = 0, len(text)  # no pattern: one that looks for the end is quadratic in spaces
+    first, last = 0, len(text)  # not a pattern: one anchored at the end takes quadratic time on spaces
     while first < last and _INVISIBLE.match(text[first]):
         first += 1
     while first < last and _INVISIBLE.match(text[last - 1]):
@@ -107,7 +107,7 @@ def tidy_address(text: str) -> str:
 def tidied(
     struct: msgspec.Struct, *, line: tuple[str, ...] = (), lines: tuple[str, ...] = (), email: str = ""
 ) -> None:
-    """Tidy the named fields of a struct that is being made, for its `__post_init__`; None and UNSET stay."""
+    """Normalize the named fields of a struct in its `__post_init__`; None and UNSET stay."""
     for names, tidy in ((line, tidy_line), (lines, tidy_lines), ((email,) if email else (), tidy_address)):
         for name in names:
             value = getattr(struct, name)
@@ -119,12 +119,12 @@ def tidied(
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a text is empty to the eye: spaces and invisible characters at most."""
+    """Return whether a text has only spaces and invisible characters."""
     return not _INVISIBLE.sub("", text)
 
 
 def is_visible(text: str) -> bool:
-    r"""Tell whether a text has a character that can be seen: fillers, joiners and lone marks are none.
+    r"""Return whether a text has a visible character; fillers, joiners and lone marks do not count.
 
     >>> is_visible("\u3164\u200b \u2800"), is_visible("Ng")
     (False, True)
@@ -147,7 +147,7 @@ def faults_of_text(value: str, *, longest: int, shortest: int = 0, lines: bool =
 
 
 def may_stand_in_address(text: str) -> bool:
-    """Tell whether an address has no invisible character in it. Joiners in a domain are IDNA's to judge."""
+    """Return whether an address has no invisible character in it. IDNA decides about joiners in a domain."""
     local, _, domain = text.rpartition("@")
     return text.isascii() or not _ignorable().search(local + re.sub("[\u200c\u200d]", "", domain))
 
@@ -160,10 +160,10 @@ def one_line(text: str) -> str:
 
 
 def name_for_mail(name: str) -> str:
-    """Return a person's name as a mail may show it, or an empty string for what does not read as a name.
+    """Return a person's name as an email may show it, or an empty string if it does not read as a name.
 
-    Anybody can book under any name and with anybody's address, so a mail must not carry a stranger's sentence. A name
-    is letters and marks of any script, with what names are punctuated by (apostrophes, hyphens, middle dots, periods
+    Anybody can book under any name and with anybody's address, so an email must not carry a stranger's sentence. A name
+    consists of letters and marks of any script and the punctuation of names (apostrophes, hyphens, middle dots, periods
     after abbreviations and initials), up to `MAIL_NAME_WORDS` words and `MAIL_NAME_COLUMNS` columns.
 
     >>> name_for_mail("J. R. R. Tolkien"), name_for_mail("evil.com"), name_for_mail("Call +1 555")
@@ -176,7 +176,7 @@ def name_for_mail(name: str) -> str:
 
 
 def quoted_name(name: str) -> str:
-    """Return what of a stranger's words may be quoted to a host who is told about them: letters, cut short.
+    """Return a stranger's words as the host's email may quote them: letters only, shortened.
 
     >>> quoted_name("URGENT: call +1 555, open evil.com/login")
     'URGENT call open evil com login'
@@ -201,8 +201,8 @@ _PUNCTUATION: Final = {
     ".": ".",
     " ": " ",
 }
-# Over kinds of characters: a word; a single letter, as in "J.R.R."; what joins them. A period that a letter follows
-# at once is none of a name, unless that letter is an initial: "evil.com".
+# Patterns over kinds of characters: a word; a single letter, as in "J.R.R."; what joins them. A period directly before
+# a letter ("evil.com") does not belong to a name, unless that letter is an initial.
 _MARKS: Final = f"M{{0,{_MOST_MARKS}}}"
 _WORD: Final = f"L{_MARKS}(?:j?L{_MARKS})*j?"
 _NAME: Final = re.compile(rf"'?{_WORD}(?:(?:['.]? '?|[.']?-|'){_WORD}|\.L{_MARKS}(?![LMj]))*[.']?")
@@ -226,7 +226,7 @@ def _visible(text: str) -> str:
     return unicodedata.normalize("NFC", _DROP.sub(lambda found: found[1] or "", text))
 
 
-@cache  # compiled where it is first needed: it costs milliseconds, and most text is printable
+@cache  # compiled at first use: it takes milliseconds, and most text is printable
 def _unfit(*, lines: bool) -> re.Pattern[str]:
     return re.compile(f"[{_CONTROLS}{_NO_TEXT}{'' if lines else _BREAKS}]")
 
@@ -237,5 +237,5 @@ def _ignorable() -> re.Pattern[str]:
 
 
 def _may_be_new(character: str) -> bool:
-    """Tell whether a character is one that this Python's Unicode does not know yet, such as next year's emoji."""
+    """Return whether this Python's Unicode version does not know a character, such as a new emoji."""
     return unicodedata.category(character) == "Cn" and not _unfit(lines=False).match(character)

@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 
 _BROWSER: Final = re.compile(r"(?:Mozilla/\d\.\d|Opera/\d+\.\d+) \(")
-# `compatible` is how machines begin that would pass for a browser; two old browsers do too.
+# Machines that imitate a browser begin with `compatible`; so do two old browsers.
 _COMPATIBLE: Final = re.compile(r"Mozilla/5\.0 \(compatible;(?! ?(?:MSIE|Konqueror))")
-# Mail scanners, Office's and others' previews that the list of crawlers lacks; and whatever calls itself a bot, but for
-# phones by the maker Cubot.
+# Email scanners, and previews by Office and others, that the list of crawlers lacks; and whatever calls itself a bot,
+# except phones of the brand Cubot.
 _MORE: Final = re.compile(
     r"ms-office|msoffice|safelinks|proofpoint|barracuda|mimecast|url[ -]?preview|powershell|mmcrhead|"
     r"(?<!cu)bot\b|crawler|spider",
@@ -41,10 +41,10 @@ def visitor_of(method: str, user_agent: str, purpose: str) -> Visitor:
 
 
 def _is_machine(user_agent: str) -> bool:
-    """Tell whether no browser of a person's sends this: it does not begin as all of them do, or is a known crawler."""
+    """Return whether a `User-Agent` is a machine's: it does not begin as browsers' do, or is a known crawler's."""
     if not _BROWSER.match(user_agent) or _COMPATIBLE.match(user_agent) or _MORE.search(user_agent):
         return True
-    # Only now: most machines are known without it, and it is 30 KB.
+    # Imported here: most machines are recognized without it, and it is 30 KB.
     from chalicelib.domain.crawlers import PATTERNS, TEXTS
 
     return any(text in user_agent for text in TEXTS) or any(re.search(one, user_agent) for one in PATTERNS)

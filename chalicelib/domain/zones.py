@@ -1,6 +1,6 @@
-"""IANA time zones: which names are known, their rules, and what a wall time on a date is in UTC.
+"""IANA time zones: the known names, their rules, and the conversion of wall times to UTC.
 
-The only module that makes a `ZoneInfo`: the rules are those of the pinned tzdata (docs/adr/0018-zone-data.md).
+The only module that creates a `ZoneInfo`, with the rules of the pinned tzdata (docs/adr/0018-zone-data.md).
 """
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 import tzdata
 
 _MIDNIGHT: Final = time(0)
-_NO_PLACE: Final = frozenset({"Factory"})  # what a machine has that nobody has set up
+_NO_PLACE: Final = frozenset({"Factory"})  # the zone of a machine that was never configured
 
 
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
-    """Return every IANA zone name that the pinned tzdata has: one file to read, where asking Python takes 600."""
+    """Return every IANA zone name of the pinned tzdata: reads one file, where `zoneinfo` would read 600."""
     names = Path(tzdata.__path__[0], "zones").read_text(encoding="ascii").split()
     return frozenset(names) - _NO_PLACE
 
@@ -29,7 +29,7 @@ def is_zone(name: str) -> bool:
 
 @lru_cache(maxsize=128)
 def load_zone(name: str) -> tzinfo:
-    """Return the rules of a zone, by a name that `is_zone` knows. Raises `ZoneInfoNotFoundError` for others."""
+    """Return the rules of a zone that `is_zone` accepts. Raises `ZoneInfoNotFoundError` for others."""
     return ZoneInfo(name)
 
 

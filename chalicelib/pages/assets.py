@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 _FOLDER: Final = Path(__file__).parent / "assets"
-_NAMES: Final = _FOLDER / "names.json"  # there in the package alone
+_NAMES: Final = _FOLDER / "names.json"  # exists only in the package
 _CONTENT_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -26,7 +26,7 @@ _GAPS: Final = re.compile(rb" ?([{};:,]) ")  # in styles; " :" of a selector has
 
 _ENDS: Final = re.compile(rb" ?(?<!css\")([{};,])\n(?!@import)")  # in styles; an import keeps its line
 
-# In scripts: a text, or a sign that needs no space around it. Not + and -, which two of could become another sign.
+# In scripts: a string, or a sign that needs no space around it. Not + and -: two of them would become another sign.
 _SIGNS: Final = re.compile(rb'("(?:[^"\\\n]|\\.)*")| ?(=>|[=!]==?|<=|>=|&&|\|\||\?\?|[-+]=|[=<>?:{}(),;]) ?')
 _TEXTS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
 
@@ -53,9 +53,9 @@ def asset_url(root: str, name: str) -> str:
 
 
 def build_assets(folder: Path) -> None:
-    """Replace the files in a copy of `assets/` by what is served, under hashed names, and a list of those names.
+    """Replace the files in a copy of `assets/` by the served bundles, under hashed names, and a list of those names.
 
-    `make package` does, so that no function puts them together when it starts.
+    `make package` calls it, so that no function has to build them at its start.
     """
     served = assemble(folder)
     for path in folder.iterdir():
@@ -68,7 +68,7 @@ def build_assets(folder: Path) -> None:
 
 @lru_cache(maxsize=1)
 def _hashed_names() -> Mapping[str, str]:
-    """Return each file's hashed name by its own: as built, else worked out from the files here."""
+    """Return each file's hashed name by its plain name: as built, or computed from the files here."""
     if _NAMES.exists():
         return msgspec.json.decode(_NAMES.read_bytes(), type=dict[str, str])
     return {name: hashed for name, (hashed, _) in _assets().items()}
@@ -98,9 +98,9 @@ def assemble(folder: Path) -> Mapping[str, tuple[str, bytes]]:
 def bare(content: bytes, suffix: str) -> bytes:
     """Return a file as it is served: without indentation, blank lines and comments.
 
-    No more than that, so that what a browser runs is what is read here, name by name: the spaces around signs go too,
-    the ends of lines after them, and in styles what ends a block's last rule. A file may have no text or pattern over
-    several lines, and styles none with such a sign and a space after it.
+    It also drops the spaces around signs, the line ends after them, and in styles the semicolon of a block's last rule.
+    It changes nothing else, so every name that a browser runs is in the source. A file may have no string or pattern
+    over several lines, and styles no string with such a sign and a space after it.
     """
     content = _COMMENT.sub(b"", content)
     content = _TYPE.sub(b"", _ASIDE.sub(b"", content)) if suffix == ".js" else _GAPS.sub(rb"\1", content)
@@ -111,7 +111,7 @@ def bare(content: bytes, suffix: str) -> bytes:
 
 
 def _tight(line: bytes) -> bytes:
-    """Return a script's line without the spaces around signs; as it is if it may hold a pattern or templates in one."""
+    """Return a script's line without spaces around signs; unchanged if it may hold a pattern or nested templates."""
     code = _TEXTS.sub(b"", line)
     if line.startswith(b"import ") or b"'" in code or line.count(b"`") not in {0, 2} or code.count(b"`") % 2:
         return line
@@ -123,9 +123,9 @@ def _tight(line: bytes) -> bytes:
 
 
 def _joined(lines: Sequence[bytes]) -> bytes:
-    """Return a script's lines, without the ends that a sign makes needless: not a comment's, nor around an import.
+    """Return a script's lines without unnecessary line ends; those of comments and around imports stay.
 
-    Every statement here ends in a semicolon or a brace, so no end of a line stands for one.
+    Every statement here ends in a semicolon or a brace, so no line end stands for one.
     """
     whole = bytearray()
     for line in lines:

@@ -36,9 +36,9 @@ class CalendarUrls(NamedTuple):
 def calendar_text(booking: Booking, *, host_name: str, emailed: bool, now: datetime) -> str:
     """Return a booking as an iCalendar file with one event, in UTC.
 
-    It has no METHOD, and nobody is invited, so that the calendar takes it as the reader's own and never writes to the
-    host when it is deleted. (RFC 5546 wants an ORGANIZER with `PUBLISH`, and libical insists; Outlook can't open a
-    `REQUEST` that did not come by mail at all.) No URL that opens the booking is in it: calendars are shared (P7).
+    It has no METHOD and no attendees, so the calendar imports it as the reader's own event and never writes to the
+    host when it is deleted. (RFC 5546 requires an ORGANIZER with `PUBLISH`, and libical enforces it; Outlook can't open
+    a `REQUEST` that did not come by email.) It has no URL that opens the booking, because calendars are shared (P7).
 
     Parameters
     ----------
@@ -61,19 +61,19 @@ def calendar_of_all(entries: Sequence[tuple[Booking, str, str]], *, now: datetim
 
 
 def hosts_title(booking: Booking, invitee_name: str, say: Words) -> str:
-    """Return what a host knows a booking by; the name may be empty."""
+    """Return a booking's title for its host; the name may be empty."""
     title, name = one_line(booking.title), one_line(invitee_name)
     return say("mails.title.host", title=title, invitee=name) if title and name else title or name
 
 
 def invitees_title(booking: Booking, host_name: str, say: Words) -> str:
-    """Return what an invitee knows a booking by; the name may be empty."""
+    """Return a booking's title for its invitee; the name may be empty."""
     title, name = one_line(booking.title), one_line(host_name)
     return say("mails.title.invitee", title=title, host=name) if title and name else title or name
 
 
 def invitees_description(booking: Booking, host_name: str, say: Words, *, emailed: bool) -> str:
-    """Return what the invitee's calendar says of a booking. The secret URL is not in it (P7)."""
+    """Return the text of the invitee's calendar entry. It does not contain the secret URL (P7)."""
     if booking.status is BookingStatus.CANCELLED:
         return say("mails.calendar.cancelled")
     change = say("mails.calendar.change" if emailed else "mails.calendar.change-page")
@@ -152,7 +152,7 @@ def _event(booking: Booking, title: str, description: str, now: datetime, say: W
 
 
 def _place(booking: Booking, say: Words) -> str:
-    """Return where a booking is; of a cancelled one nothing: how to join a call is for those who have a booking."""
+    """Return a booking's location, or nothing if it is cancelled: then nobody needs to know how to join."""
     return "" if booking.status is BookingStatus.CANCELLED else one_line(place_line(booking.location, say))
 
 

@@ -1,4 +1,4 @@
-"""The email with what happened beyond a host's budget of a day (P15)."""
+"""The email with a host's updates beyond the day's budget (P15)."""
 
 from chalicelib.domain.bookings import Booking, BookingStatus
 from chalicelib.domain.text import name_for_mail, one_line
@@ -11,7 +11,7 @@ from chalicelib.service.send_digest import DigestNews
 
 
 def digest_mail(news: DigestNews, envelope: Envelope, console: str) -> bytes:
-    """Return a digest: each booking once as it stands now, and a calendar file; `console` is the hosts' page."""
+    """Return a digest: each booking once in its current state, and a calendar file; `console` is the console's URL."""
     say, host = words(HOST_LANGUAGE), news.host
     day = times.day_words(news.digest.digest_id.day, say)
     body = Body(

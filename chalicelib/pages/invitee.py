@@ -35,7 +35,7 @@ _PROBLEMS: Final[Mapping[int, str]] = {
 
 
 class OfferPage(PickerPage, frozen=True, kw_only=True):
-    """The booking page of a live link. What is sent with its `request_key` is booked once.
+    """The booking page of an active link. A form sent with its `request_key` books at most once.
 
     Fields besides the picker's: `location` (an index), `invitee.name`, `invitee.email`, `answers.<id>`.
     `uses_left` None means unlimited. `expected_email` is the masked address that the link insists on.
@@ -53,7 +53,7 @@ class OfferPage(PickerPage, frozen=True, kw_only=True):
 
     @property
     def unreachable(self) -> bool:
-        """Whether emails are sent, and none can go to the address that was typed."""
+        """Whether email is on but the typed address can't be emailed."""
         typed = self.values.get("invitee.email", "")
         return self.emails and bool(typed) and not typed.partition("@")[0].isascii()
 
@@ -82,7 +82,7 @@ class DeadPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BookedPage(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is shown of a booking to whoever repeats its request without a key. `start` is UTC."""
+    """What the page shows of a booking after a retry without a key. `start` is UTC."""
 
     root: str
     title: str
@@ -137,9 +137,9 @@ def dead_page(view: DeadPage, say: Words) -> str:
 
 
 def booked_page(view: BookedPage | None, say: Words, *, emailed: bool, root: str = "") -> str:
-    """Return the page that says that a booking stands, and where its confirmation is; without `view` not which.
+    """Return the page that says that a time is booked and where the confirmation is; without `view` not which time.
 
-    `emailed` says that a confirmation could be emailed: no other is promised.
+    `emailed` says that the confirmation could be emailed; otherwise the page does not mention an email.
     """
     sentence: str
     if view is None:
@@ -178,7 +178,7 @@ def problem_page(view: ProblemPage, say: Words) -> str:
 
 
 def _is_soon(view: OfferPage) -> bool:
-    """Return whether the link ends within the days for which the page brings the zones' offsets along."""
+    """Return whether the link ends within the days for which the page includes the zones' offsets."""
     return view.expires_at is not None and view.expires_at - view.known.now < _RULES_REACH
 
 

@@ -32,9 +32,9 @@ HOST_LANGUAGE: Final[Language] = "en"  # a host has no language of their own
 
 
 def booking_mail(news: BookingNews, envelope: Envelope, own_page: str | None, console: str) -> bytes:
-    """Return the mail that tells invitee or host of a booking.
+    """Return the email about a booking to its invitee or host.
 
-    `own_page` goes to the invitee alone, and `console`, the URL of the hosts' page, to the host.
+    `own_page` is only in the invitee's email, and `console`, the URL of the console, only in the host's.
 
     The invitee's is in the language they booked in, from their host, who is the organizer: what they answer, and
     what their calendar does, goes there. The host's is from the product, in whose name the invitation stands: in a
@@ -105,7 +105,7 @@ def _invitees_mail(news: BookingNews, envelope: Envelope, own_page: str | None) 
         footer=_footer(host_name, host.settings.email, say),
     )
     reply_to = _mailbox(host_name, host.settings.email)
-    # An address that no mail reaches organizes nothing: what a calendar answers goes to the product's then.
+    # If the address can't be emailed, the organizer is the product, which then gets the calendar's replies.
     organizer = Person(host_name, reply_to.address if reply_to else envelope.sender)
     part = _Invitation(
         title=invitees_title(booking, host_name, say),
@@ -134,7 +134,7 @@ def _hosts_mail(news: BookingNews, envelope: Envelope, console: str) -> bytes:
     if news.by_invitee and news.news != "confirmed":
         told += "-by-invitee"
     sentence = say(told, invitee=who)
-    if not (person.name or person.email):  # a name or an address begins a sentence as it is written
+    if not (person.name or person.email):  # a name or an address keeps its case at the start of a sentence
         sentence = sentence[:1].upper() + sentence[1:]
     before = [hello(one_line(host.settings.name), say), sentence]
     if person.email and not is_deliverable(person.email):
@@ -158,7 +158,7 @@ def _hosts_mail(news: BookingNews, envelope: Envelope, console: str) -> bytes:
 
 
 def _of_them(news: BookingNews, say: Words) -> list[Row]:
-    """Return what the host needs to know of an invitee; in every mail and calendar entry, also of a booking moved."""
+    """Return the rows about an invitee; every email and calendar entry of the host has them, also after a move."""
     booking, person = news.booking, _Named.of(news.booking)
     rows = []
     if person.email:
@@ -175,7 +175,7 @@ def _of_them(news: BookingNews, say: Words) -> list[Row]:
 
 
 class _Invitation(NamedTuple):
-    """A mail's part for the calendar: `title` is what its reader knows the booking by."""
+    """The calendar part of an email: `title` is the booking's title for the reader."""
 
     title: str
     organizer: Person
@@ -208,9 +208,9 @@ def _about_booking(
 
 
 class _Named(NamedTuple):
-    """The invitee as mails name them, empty where the person was erased or what they typed is no name.
+    """The invitee's name as emails show it; empty if the person was erased or the typed text is not a name.
 
-    `quoted` goes before the address, in the host's mail alone: the name, or the letters of what was typed, in quotes.
+    `quoted` precedes the address in the host's email only: the name, or the letters of what was typed, in quotes.
     """
 
     name: str
@@ -232,7 +232,7 @@ def hello(name: str, say: Words) -> str:
 
 
 def _footer(name: str, email: str, say: Words) -> str:
-    """Return who gets the answers: the sender alone where no answer reaches them."""
+    """Return who gets replies: the sender, if the other person can't be emailed."""
     reached = email and is_deliverable(email)
     return say("mails.footer", name=name) if reached else say("mails.footer-nobody")
 
@@ -247,7 +247,7 @@ def _when(news: BookingNews, zone: str, say: Words) -> list[Row]:
 
 def _where(booking: Booking, say: Words) -> list[Row]:
     if booking.location is None or booking.status is BookingStatus.CANCELLED:
-        return []  # how to join a call is for those who have a booking
+        return []  # nobody joins a cancelled booking
     place = place_after(booking.location, say)
     value = one_line(place.detail or place.words)
     return [Row(say("mails.where"), value, place.href, typed=True)] if value else []
@@ -259,7 +259,7 @@ def _span(booking: Booking, zone: str, say: Words) -> str:
 
 
 def moment(booking: Booking, zone: str, say: Words) -> str:
-    """Return when a booking begins, as a subject has it."""
+    """Return a booking's start, as a subject shows it."""
     local = booking.start.astimezone(load_zone(zone))
     return say(
         "mails.subject.when", day=times.day_words(local.date(), say), clock=times.clock_words(local, say)
@@ -267,7 +267,7 @@ def moment(booking: Booking, zone: str, say: Words) -> str:
 
 
 def _mailbox(name: str, email: str) -> Mailbox | None:
-    """Return who gets the answers, or None for an address that no mail reaches: answers then go to the sender."""
+    """Return who gets replies, or None for an address that can't be emailed: replies then go to the sender."""
     return Mailbox(name, _ascii(email)) if is_deliverable(email) else None
 
 

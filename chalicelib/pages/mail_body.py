@@ -1,4 +1,4 @@
-"""What every mail is made of: paragraphs, rows of facts and a button, as plain text and as HTML that say the same."""
+"""Build the body of an email: paragraphs, rows of facts and a button, as plain text and as equivalent HTML."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ from chalicelib.pages.typed import quoted, typed_row
 
 
 class Envelope(NamedTuple):
-    """Where a mail comes from and goes to, ASCII addresses both, and when it is written."""
+    """The sender and the recipient of an email, both ASCII addresses, and the time of writing."""
 
     sender: str
     to: str
@@ -22,7 +22,7 @@ class Envelope(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A fact and its label. `typed` marks what somebody typed: it can't be taken for another row."""
+    """A fact and its label. `typed` marks typed text, which must not look like another row."""
 
     label: str
     value: str
@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 
 class Body(NamedTuple):
-    """What a mail says, from top to bottom. `quoted` is the host's own words."""
+    """The parts of an email, from top to bottom. `quoted` is the host's own message."""
 
     before: Sequence[str]
     rows: Sequence[Row] = ()
@@ -42,7 +42,7 @@ class Body(NamedTuple):
 
 
 class Correspondents(NamedTuple):
-    """The names beside the addresses, and who gets the answers."""
+    """The names next to the addresses, and who gets replies."""
 
     sender_name: str
     to_name: str
@@ -50,7 +50,7 @@ class Correspondents(NamedTuple):
 
 
 class Attached(msgspec.Struct, frozen=True, kw_only=True):
-    """A calendar that comes with a mail: an invitation with a METHOD, or a file for the reader to open."""
+    """A calendar attached to an email: an invitation with a METHOD, or a file for the reader to open."""
 
     calendar: str
     method: str | None = None
@@ -65,7 +65,7 @@ def written(
     who: Correspondents,
     attached: Attached | None = None,
 ) -> bytes:
-    """Return a mail ready to be sent."""
+    """Return an email that is ready to send."""
     html = render(
         "mail/mail.html",
         language=say.language,
@@ -96,7 +96,7 @@ def written(
 
 
 def rows_text(rows: Sequence[Row], say: Words) -> str:
-    """Return rows as plain text, each from its own line."""
+    """Return rows as plain text, each on a line of its own."""
     return "\n".join(
         typed_row(row.label, row.value, say)
         if row.typed

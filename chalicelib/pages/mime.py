@@ -32,7 +32,7 @@ class Mailbox(NamedTuple):
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mail says. `calendar` is an iCalendar object, and `method` its METHOD: without one it is a file alone."""
+    """The contents of an email. `calendar` is an iCalendar object and `method` its METHOD; without one, only a file."""
 
     subject: str
     text: str

@@ -165,7 +165,7 @@ def picker_context(
 
 
 def _zone_rules(known: KnownStarts, moments: Sequence[datetime]) -> str:
-    """Return all zones' offsets for as long as there may be times; zones' dates differ by a day either way."""
+    """Return all zones' offsets for the days that may have times, plus a day either way for zones' dates."""
     beyond = datetime.combine(known.last, time(0), UTC) + timedelta(days=3)
     return all_zones(min([known.now, *moments]) - _DAY, max([beyond, *moments]))
 

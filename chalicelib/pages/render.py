@@ -24,7 +24,7 @@ def render(template: str, **context: object) -> str:
 
 
 def moment_html(moment: datetime, zone: str, say: Words, *, local: bool = True) -> "Markup":
-    """Return an instant as a `<time>` in a zone's words; where it is `local`, scripts put it in the visitor's zone."""
+    """Return an instant as a `<time>` in a zone; if `local`, scripts convert it to the visitor's zone."""
     from markupsafe import Markup  # here, not above: it comes with Jinja
 
     words = times.moment_words(moment, zone, say)

@@ -1,4 +1,4 @@
-"""Text that somebody typed, as plain text shows it: no line of theirs can be taken for one of ours."""
+"""Show typed text in plain text so that none of its lines looks like a line of the email."""
 
 import re
 import unicodedata
@@ -8,17 +8,17 @@ from typing import Final
 from chalicelib.domain.text import one_line
 from chalicelib.pages.languages import Words
 
-WIDTH: Final = 72  # columns: what a mail program shows without a break of its own
+WIDTH: Final = 72  # columns: lines up to this width are not wrapped by mail programs
 _QUOTE: Final = "> "
-# What is no use in pieces: a URL, an address. Neither begins as a line of ours does: "Where:".
+# What must not be split: a URL, an address. Neither begins like a line of the email ("Where:").
 _WHOLE: Final = re.compile(r"https?://[!-~]+|[!-9;-~]+@[!-9;-~]+", re.IGNORECASE)
 
 
 def typed_row(label: str, value: str, say: Words) -> str:
-    """Return a label and what was typed: on one line where it fits, else below it, every line quoted.
+    """Return a label and the typed text: on one line if it fits, otherwise below the label, every line quoted.
 
-    A mail program breaks a long line where it likes, also behind a hyphen or a blank letter, and what comes after looks
-    like a line of its own. So what doesn't fit is broken here, behind a mark; a URL or an address stays whole.
+    Mail programs wrap a long line anywhere, also after a hyphen or a blank letter, and the rest then looks like a line
+    of its own. So longer text is wrapped here, with a mark before each line; a URL or an address is not split.
     """
     label = one_line(label)
     lines = value.strip().splitlines()  # at every line break that Unicode knows
@@ -30,13 +30,13 @@ def typed_row(label: str, value: str, say: Words) -> str:
 
 
 def quoted(value: str) -> str:
-    """Return what was typed with a mark before each line, broken to fit."""
+    """Return typed text wrapped to fit, with a mark before each line."""
     lines = [piece for line in value.strip().splitlines() for piece in _broken(one_line(line))]
     return "\n".join(f"{_QUOTE}{line}".rstrip() for line in lines)
 
 
 def _broken(line: str) -> Iterator[str]:
-    """Yield a line in pieces that fit. A word is broken anywhere where it has to be; a URL or an address nowhere."""
+    """Yield a line in pieces that fit. A long word is split anywhere; a URL or an address is not split."""
     room = WIDTH - len(_QUOTE)
     piece = ""
     for word in line.split(" "):
@@ -55,7 +55,7 @@ def _broken(line: str) -> Iterator[str]:
 
 
 def _head(text: str, room: int) -> str:
-    """Return as much of a text's beginning as fits, and at least one character."""
+    """Return the longest beginning of a text that fits, at least one character."""
     end, width = 0, 0
     for character in text:
         width += _width(character)

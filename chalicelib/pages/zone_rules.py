@@ -1,7 +1,7 @@
-"""The zones' offsets as pages bring them along, so that scripts show times by the server's rules (ADR 0018).
+"""The zones' offsets that pages include, so that scripts show times by the server's rules (ADR 0018).
 
-A browser's own rules may be older or newer. `zone_rules.json` has the offsets of every zone for some twenty years, made
-by `make zone-rules` from the pinned tzdata: asking 600 files would be the longest part of a first page.
+A browser's own rules may be older or newer. `zone_rules.json` has the offsets of every zone for some twenty years,
+written by `make zone-rules` from the pinned tzdata: reading 600 files would take longer than the rest of a first page.
 """
 
 from base64 import b64decode, b64encode
@@ -24,7 +24,7 @@ _MINUTE: Final = timedelta(minutes=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Steps = tuple[tuple[int, int], ...]
-"""From which minute since 1970 on a zone has which offset in minutes; the first minute is the beginning."""
+"""A zone's offsets in minutes, each with the minute since 1970 from which it applies."""
 
 
 class ZoneGroup(msgspec.Struct, frozen=True, array_like=True):
@@ -45,7 +45,7 @@ class ZoneRules(msgspec.Struct, frozen=True):
 
 
 def zone_hash(name: str, factor: int) -> int:
-    """Return a name's hash, as `invitee-rules.js` reckons it; `factor` is such that no two zones share one."""
+    """Return a name's hash, as `invitee-rules.js` computes it; `factor` is chosen so that no two zones share one."""
     found = 0
     for letter in name:
         found = (found * factor + ord(letter)) % 65536

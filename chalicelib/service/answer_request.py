@@ -1,4 +1,4 @@
-"""Answer a request for a new link: one fresh link, made together with the mark that says so, and its email."""
+"""Answer a request for a new link: create one link and mark the request in one transaction, then email the link."""
 
 import msgspec
 
@@ -23,11 +23,11 @@ from chalicelib.service.replace import put_in_place
 from chalicelib.service.send_link import send_id_of, send_link
 from chalicelib.service.send_links import Wording
 
-_SEND_KEY = "answer\x00{}"  # with a request's id; a host's own key for the same link is another email
+_SEND_KEY = "answer\x00{}"  # with a request's id; the host's own keys for the same link are separate
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """The link that answers a request, as it now stands, and the address it is emailed to."""
+    """The new link in its current state, and the address it is emailed to."""
 
     link: Link
     mailed_to: str | None
@@ -81,7 +81,7 @@ def _request(world: World, caller: Caller, request_id: str) -> LinkRequest:
 
 
 def _chosen(world: World, old: Link, mail_to: MailTo | None) -> MailTo:
-    """Return who gets the email. Raises for a choice that can't be met, before anything is made."""
+    """Return who gets the email. Raises if the choice is impossible, before anything is created."""
     recipient = old.settings.recipient
     known = recipient is not None and bool(recipient.email)
     if mail_to is None:
@@ -96,16 +96,16 @@ def _chosen(world: World, old: Link, mail_to: MailTo | None) -> MailTo:
 def _mailed(
     world: World, caller: Caller, link: Link, request_id: str, wording: Wording, cause: Cause
 ) -> str | None:
-    """Have the link emailed to its recipient, once a request (P4); return the address, or None where it can't be."""
+    """Queue the email to the recipient, once per request (P4); return the address, or None if it can't be sent."""
     key = _SEND_KEY.format(request_id)
     wish = _asked(world, link, key)
     if wish is None:
         try:
             wish = send_link(world, caller, link.link_id, wording.message, wording.language, key, cause)
-        except IdempotencyKeyReusedError:  # another answer, in other words, was first
+        except IdempotencyKeyReusedError:  # another answer with another message came first
             wish = _asked(world, link, key)
         except (ConflictError, InvalidValueError, MailNotConfiguredError, NotFoundError):
-            return None  # used, revoked or deleted since it was made: nobody can book by it
+            return None  # used, revoked or deleted since: nobody can book with it
     return None if wish is None else wish.to
 
 

@@ -1,4 +1,4 @@
-"""Ask the host for a new link, from the page of a dead one: once an address, a few addresses a link and day."""
+"""Request a new link from the page of an old one: once per address, for a few addresses per link and day."""
 
 import msgspec
 
@@ -18,9 +18,9 @@ from chalicelib.service.ports import World
 
 
 def ask_for_link(world: World, token: str, name: str, email: str, message: str, cause: Cause) -> None:
-    """Keep a request for a new link, or drop it; whoever asks can't tell.
+    """Store a request for a new link, or drop it; the caller can't tell which.
 
-    On one UTC date each address is kept once, and at most `requests_per_day` addresses besides the recipient's own.
+    Per UTC date one request is stored per address, for at most `requests_per_day` addresses and the recipient's own.
 
     Raises `NotFoundError` (no genuine token), `LinkDeletedError` (nobody is left to ask),
     `ConflictError` (the link is good), `InvalidValueError`.
@@ -59,7 +59,7 @@ def ask_for_link(world: World, token: str, name: str, email: str, message: str, 
 
 
 def _keep(world: World, request: LinkRequest, cause: Cause) -> None:
-    """Put a request into a free slot of its day. A slot lost to another request at once is looked for anew."""
+    """Put a request into a free slot of its day; retry with another slot if a concurrent request takes it."""
     history, most = world.store.history, world.requests_per_day
     for _ in range(most + 1):
         day = request.requested_at.date()

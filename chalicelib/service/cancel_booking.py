@@ -20,7 +20,7 @@ RESTORE_LIMIT: Final = "restore-limit"  # the reason in the link's history
 def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
     """Cancel a booking and return it; one already cancelled is returned as it is.
 
-    Where the link's uses were given back as often as they may be, the time is free and the use stays counted (P15).
+    If the link has reached its limit of restored uses, the time becomes free and the use stays counted (P15).
 
     Raises `NotFoundError`; `ConflictError` once it has begun.
     """
@@ -34,7 +34,7 @@ def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
             return booking
         link = world.store.links.read(booking.link_id)
         may_restore = _may_restore(world, link)
-        # After the last read: what has begun, or expired, by now is treated so.
+        # After the last read, so that a booking that has begun or a link that has expired by now is treated as such.
         now = world.now()
         if booking.start <= now:
             raise ConflictError("This booking has begun; it can't be cancelled any more.")
@@ -49,15 +49,15 @@ def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
 
     done = until_decided(world, attempt)
     for link in kept:
-        with contextlib.suppress(TryLaterError):  # a note that can't be made must not hide the answer
+        with contextlib.suppress(TryLaterError):  # a failed history entry must not hide the result
             world.store.history.deny(link, RESTORE_LIMIT, cause, now=world.now())
     return done
 
 
 def _may_restore(world: World, link: Link | None) -> bool:
-    """Return whether the policy of a link gives a use back, whatever the clock says.
+    """Return whether the policy of a link gives a use back, regardless of the time.
 
-    Never to a deleted link, nor one of an archived event type, nor a rolling one, whose successor is out already.
+    It never does for a deleted link, a link of an archived event type, or a rolling link, which has a successor.
     """
     if link is None or not link.settings.restore_use_on_cancel or link.rolling or link.usage_count < 1:
         return False

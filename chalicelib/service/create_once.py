@@ -1,8 +1,8 @@
-"""Create a thing once for each `Idempotency-Key`: its id follows from what is kept under the key (P4, ADR 0022).
+"""Create a thing once for each `Idempotency-Key`: its id derives from a seed stored under the key (P4, ADR 0022).
 
-It is the links' own mechanism (ADR 0004). A random seed is kept under the key before anything is created, the id
-derives from the seed, and the thing is put only where there is none. So racing requests create one thing, and a retry
-after a crash creates what the first try could not.
+The mechanism is the same as for links (ADR 0004). A random seed is stored under the key before anything is created, the
+id derives from the seed, and the put is conditional. So racing requests create one thing, and a retry after a crash
+creates what the first attempt did not.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from chalicelib.service.ports import World
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What a thing is created as. `repeated`: it may be there already, created by an earlier request."""
+    """The id of a new thing. `repeated`: an earlier request may have created it already."""
 
     id: str
     created_at: datetime
@@ -30,9 +30,9 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 def kept_under(
     world: World, owner: str, what: str, key: str, body_hash: str, cause: Cause, *, seed: str | None = None
 ) -> tuple[str, Batch]:
-    """Return the name a key is kept under and what is kept there, opened now if there is nothing.
+    """Return a key's storage name and its record, which is created if there is none.
 
-    `what` tells apart the operations that one key may be sent to. Raises `IdempotencyKeyReusedError`.
+    `what` distinguishes the operations that a key may be sent to. Raises `IdempotencyKeyReusedError`.
     """
     name = f"{what}\x00{key}"
     seed = seed or world.random_bytes(SEED_BYTES).hex()
@@ -46,7 +46,7 @@ def kept_under(
 def identity(
     world: World, owner: str, kind: str, idempotency_key: str | None, body_hash: str, cause: Cause
 ) -> Identity:
-    """Return what a new thing of a kind is created as. Raises `IdempotencyKeyReusedError`."""
+    """Return the id for a new thing of a kind. Raises `IdempotencyKeyReusedError`."""
     if idempotency_key is None:
         return Identity(
             id=make_id(kind, world.random_bytes(ID_BYTES)), created_at=world.now(), repeated=False

@@ -1,4 +1,4 @@
-"""Erase the person from a booking: the record stays; name, email, answers and what was hashed of them go."""
+"""Erase the person from a booking: the record stays; name, email, answers and keyless hashes are removed."""
 
 import msgspec
 

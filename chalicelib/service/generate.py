@@ -99,7 +99,7 @@ def generate_batch(
 
 
 def by_place(made: Generated) -> list[tuple[str, Link | None]]:
-    """Return the id and link at each place; what was made before and deleted since leaves a gap in what was made."""
+    """Return the id and link at each place; None for a link that was created earlier and deleted since."""
     seed, size = read_batch_id(made.batch_id) or ("", 0)
     there = {link.link_id: link for link in made.links}
     ids = [batch_link_id(seed, place) for place in range(size)]
@@ -109,7 +109,7 @@ def by_place(made: Generated) -> list[tuple[str, Link | None]]:
 def warnings_of_generated(
     made: Generated, request: GenerateRequest, *, now: datetime
 ) -> list[SettingsWarning]:
-    """Return why nobody can book with the links, as far as the event type tells; nothing more is read."""
+    """Return why nobody can book with the links, judged by the event type alone; reads nothing else."""
     links = [link for _, link in by_place(made)]
     return warnings_of_links(made.event_type.settings, links, now=now, by_item=request.from_items)
 
@@ -135,7 +135,7 @@ def _open(world: World, event_type: EventType, request: GenerateRequest, key: st
 
 
 def _generate_once(world: World, event_type: EventType, request: GenerateRequest, cause: Cause) -> Generated:
-    world.keyring()  # it may be slow once; what is made is dated, and held against the clock, after that
+    world.keyring()  # may be slow once, so it comes before the clock is read
     now = world.now()
     _check(request, event_type, now=now)
     seed = world.random_bytes(SEED_BYTES).hex()

@@ -58,7 +58,7 @@ def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Pag
 
 
 def zone_of_dates(world: World, caller: Caller, where: BookingFilter) -> str:
-    """Return the zone that a list's dates are in: its host's. Raises `NotFoundError`, `InvalidValueError`."""
+    """Return the zone of the dates in a list: its host's. Raises `NotFoundError`, `InvalidValueError`."""
     host = world.store.hosts.read(owner_of(world, caller, where.host_id or None, where.event_type_id))
     if host is None:
         raise NotFoundError

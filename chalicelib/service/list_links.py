@@ -109,7 +109,7 @@ def _search(world: World, where: LinkFilter, request: ListRequest) -> Page[Link]
         return _by_label(world, where, query, place, request.limit, read)
 
     def read_exact(link_ids: list[str]) -> list[Link]:
-        # Of the form that older versions kept, two addresses are one.
+        # In the form that older versions stored, two different addresses may be equal.
         return [link for link in read(link_ids) if _is_exact(link, query)]
 
     page = fill(_exact(world, where, query, place, request.limit), request.limit, "x", read_exact)

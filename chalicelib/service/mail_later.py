@@ -20,7 +20,7 @@ def mail_later(world: World, message: Mapping[str, Any]) -> None:
 
 
 def mail_after(world: World, message: Mapping[str, Any], seconds: int) -> None:
-    """Hide a message, as Lambda gets it, for some seconds. Where that can't be, the queue's own pause holds."""
+    """Hide a message, as Lambda gets it, for some seconds. If that fails, the queue's visibility timeout applies."""
     if world.mail_queue is None:
         return
     try:

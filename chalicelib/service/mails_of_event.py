@@ -34,9 +34,9 @@ _NEWS: dict[str, News] = {
 class BookingNews(msgspec.Struct, frozen=True, kw_only=True):
     """What a mail about a booking is written from: the booking as it stands, never as the event had it.
 
-    `previous_start` is when a moved one was to begin, as the reader was told. `by_invitee` tells who did it. `labels`
-    are the questions that the invitee was asked, by id, as far as they are still known. `link_label` is the host's own
-    word for the link.
+    `previous_start` is the start before a move, if the reader knows it. `by_invitee` is whether the invitee did it.
+    `labels` are the questions that the invitee was asked, by id, as far as they still exist. `link_label` is the host's
+    label of the link.
     """
 
     draft: Draft
@@ -82,7 +82,7 @@ def mails_of_event(world: World, event: Envelope) -> list[MailNews]:
 
 
 def seconds_to_wait(event: Envelope, wait_seconds: int, now: datetime) -> int:
-    """Return for how long an event's news is held back, so that later news of the same booking replaces it (P15).
+    """Return how long an event's email waits, so that a later change of the same booking replaces it (P15).
 
     A confirmation and a link are sent at once. The wait is counted from the event and never longer than
     `wait_seconds`, whatever the clocks say. Raises ValueError for an event that is not of its documented form.
@@ -133,9 +133,9 @@ def _about_booking(world: World, event: Envelope, news: News) -> list[MailNews]:
 
 
 def _previous_start(world: World, event: Envelope, addressee: Addressee) -> datetime | None:
-    """Return when a moved booking was to begin, as its reader was last told; None where they never heard of that.
+    """Return the start before a move, if the reader knows it, else None.
 
-    Of moves in a row the last alone is told, so what it replaced may be news to nobody.
+    Only the last of several moves is emailed, so the reader may not know the start that it replaced.
     """
     before = event.sequence - 1
     if before > 1:
@@ -149,8 +149,8 @@ def _still_true(booking: Booking, event: Envelope, news: News, now: datetime) ->
     """Tell whether a booking is still as an event has it, so that telling it helps.
 
     A confirmation or move of a booking since cancelled would be wrong, and the cancellation's own mail comes. A move
-    since moved on is told by the later one's, also where that leads back to the same time: a booking that is moved
-    to and fro is one mail and not many (P15). Of what is over nobody needs to hear.
+    since moved again is reported by the later event, even if that leads back to the same time: a booking that is
+    moved back and forth is one email (P15). No email is sent about a booking that is over.
     """
     if booking.end <= now:
         return False
@@ -160,7 +160,7 @@ def _still_true(booking: Booking, event: Envelope, news: News, now: datetime) ->
         return False
     if news == "confirmed":
         return True
-    # Erasing the person is a write too, and the only one that has no mail.
+    # Erasing the person is also a write, and the only one without an email.
     later = booking.sequence - event.sequence
     return rfc3339(booking.start) == event.data["start"] and (
         later == 0 or (later == 1 and booking.invitee is None)

@@ -38,7 +38,7 @@ def create_event_type(
     *,
     idempotency_key: str | None = None,
 ) -> EventType:
-    """Create an event type; with an idempotency key the same request returns the same one as it now stands.
+    """Create an event type; with an idempotency key, a retry returns its current state.
 
     Raises `NotFoundError` (the host, or one that was archived since), `InvalidValueError`, `IdempotencyKeyReusedError`.
     """
@@ -53,7 +53,7 @@ def create_event_type(
         return made
     event_type = EventType(event_type_id=own.id, host_id=owner, settings=settings, created_at=own.created_at)
     world.store.event_types.create(event_type, cause)
-    # Where a racing request put it first, what that put stands.
+    # If a racing request put it first, return that one.
     return (world.store.event_types.read(own.id) if idempotency_key else None) or event_type
 
 
@@ -154,8 +154,8 @@ def _has_live_link(world: World, event_type: EventType) -> bool:
 def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
     """Mark every live link revoked, so that lists say so too. Redeem refuses them all already.
 
-    So are the used ones that a cancel could give a use back to, as far as there is time: to a link of an archived event
-    type no cancel does.
+    The used links that a cancellation could restore are marked too, as far as there is time: a cancellation never
+    restores a link of an archived event type.
     """
     where = LinkFilter(host_id=event_type.host_id, event_type_id=event_type.event_type_id)
     give_up = world.now() + REVOKE_TIME
@@ -181,7 +181,7 @@ def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
 
 
 def _revoke(world: World, link: Link, cause: Cause) -> None:
-    """Revoke a link unless it died meanwhile, with the clock of each try."""
+    """Revoke a link unless it is over by now; each attempt reads the clock."""
     until_decided(world, lambda: (world.store.links.revoke(link, cause, now=world.now()),))
 
 

@@ -18,13 +18,13 @@ from chalicelib.service.create_once import identity
 from chalicelib.service.paging import Page, fill, portion, stream
 from chalicelib.service.ports import World
 
-TEAM: Final = "team"  # whose idempotency keys those of new hosts are: admins share them
+TEAM: Final = "team"  # the owner of the idempotency keys for new hosts, which admins share
 
 
 def create_host(
     world: World, caller: Caller, settings: HostSettings, cause: Cause, *, idempotency_key: str | None = None
 ) -> Host:
-    """Create a host; with an idempotency key the same request returns the same one as it now stands.
+    """Create a host; with an idempotency key, a retry returns its current state.
 
     Raises `ForbiddenError`, `InvalidValueError`, `IdempotencyKeyReusedError`.
     """
@@ -35,7 +35,7 @@ def create_host(
         return made
     host = Host(host_id=own.id, settings=settings, created_at=own.created_at)
     world.store.hosts.create(host, cause)
-    # Where a racing request put it first, what that put stands.
+    # If a racing request put it first, return that one.
     return (world.store.hosts.read(own.id) if idempotency_key else None) or host
 
 

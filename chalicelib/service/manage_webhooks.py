@@ -50,7 +50,7 @@ def create_webhook(
     *,
     idempotency_key: str | None = None,
 ) -> NewSecret:
-    """Create a webhook; with an idempotency key the same request returns the same one, and its secret, as they now are.
+    """Create a webhook; with an idempotency key, a retry returns its current state and secret.
 
     Raises `NotFoundError` (the host, or one that was deleted since), `InvalidValueError`, `IdempotencyKeyReusedError`;
     `ConflictError`: the host has enough.
@@ -76,7 +76,7 @@ def create_webhook(
     def attempt() -> Webhook:
         if own.repeated and (made := world.store.webhooks.read(own.id)):
             return made
-        # Refused, it may be there all the same: an earlier try's reply was lost, or a racing request came first.
+        # A refused put may mean that it exists: an earlier attempt's response was lost, or a racing request was first.
         if world.store.webhooks.create(webhook, cause):
             return webhook
         if found := world.store.webhooks.read(own.id):
@@ -90,7 +90,7 @@ def create_webhook(
         return NewSecret(made, webhook_secret(ring, made.webhook_id, made.secret))
     except KeyError:
         raise ConflictError(
-            "The key that made this webhook's secret was retired: rotate the secret."
+            "The signing key of this webhook's secret was retired. Rotate the secret."
         ) from None
 
 

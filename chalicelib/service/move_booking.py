@@ -26,7 +26,7 @@ from chalicelib.service.ports import World
 
 
 class MovableBooking(msgspec.Struct, frozen=True):
-    """A booking that may still be moved, with what decides where to. `now` is when that was read."""
+    """A booking that can still be moved, with the settings that decide where to. `now` is the time of the last read."""
 
     booking: Booking
     offer: EventSettings
@@ -39,8 +39,8 @@ def move_booking(
 ) -> Booking:
     """Move a booking to another slot on offer and return it; one that is there already is returned as it is.
 
-    What is on offer follows the link's own overrides and the event type's notice, whatever became of the link. An
-    invitee may move a booking so many times, which the write's own condition counts (P15).
+    The slots on offer follow the link's overrides and the event type's notice, whatever the link's status. The number
+    of moves by the invitee is limited; the write's own condition counts them (P15).
 
     Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `MoveLimitError`; `SlotNotOfferedError`;
     `SlotTakenError`.
@@ -76,13 +76,13 @@ def move_booking(
     try:
         return until_decided(world, attempt)
     except MoveLimitError as refusal:
-        with contextlib.suppress(TryLaterError):  # a note that can't be made must not hide the answer
+        with contextlib.suppress(TryLaterError):  # a failed history entry must not hide the error
             world.store.history.deny(find(), refusal.code, cause, now=world.now())
         raise
 
 
 def movable_booking(world: World, find: FindBooking) -> MovableBooking:
-    """Return a booking with what its invitee may move it by.
+    """Return a booking with the settings for a move by its invitee.
 
     Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `MoveLimitError`; `SlotNotOfferedError`
     when nothing is on offer to it any more.
@@ -98,7 +98,7 @@ def slots_to_move_to(
 ) -> list[Slot]:
     """Return the slots in `[start, end)` that a booking may move to, its own time counting as free.
 
-    With `most`, the first so many; its own start is looked past.
+    With `most`, return at most the first `most` slots, without the booking's own start.
 
     Raises `InvalidValueError` for a range that is empty or longer than 62 days.
     """

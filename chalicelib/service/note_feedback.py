@@ -27,7 +27,7 @@ def note_feedback(world: World, feedback: Feedback) -> None:
     if told is None:
         return
     if feedback.mail_id.addressee is Addressee.DIGEST:
-        # About no one link, so there is no history to tell: the host's own address is at fault.
+        # A digest is not about a single link, so there is no history to write to: the host's own address is at fault.
         log.warning("a digest of %s was not delivered: %s", feedback.host_id, told.value)
         return
     link = world.store.links.read(feedback.link_id)

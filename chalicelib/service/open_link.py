@@ -74,7 +74,7 @@ def opening_zone(world: World, token: str) -> str:
 def slots_of(
     world: World, opened: OpenLink, start: datetime, end: datetime, *, most: int | None = None
 ) -> Sequence[Slot]:
-    """Return an open link's free slots with `start <= slot < end`, at most the first `most`; one round trip.
+    """Return an open link's free slots with `start <= slot < end`, at most the first `most`, in one round trip.
 
     Raises `InvalidValueError` for a range that is empty or longer than 62 days.
     """

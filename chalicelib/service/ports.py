@@ -338,7 +338,7 @@ class World:
 
     The bus, the queues and the mailer are None where the environment names none. `local` allows webhooks to the
     loopback. `stage` is this installation's name, where it has one. `requests_per_day` is how many people besides its
-    recipient may ask for a new link in a dead one's place. While `closed`, nobody books, moves, cancels or changes a
+    recipient may ask for a replacement of one link per day. While `closed`, nobody books, moves, cancels or changes a
     link: the table was restored and is being brought up to date.
     """
 

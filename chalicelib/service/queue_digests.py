@@ -1,4 +1,4 @@
-"""Queue the digests whose day is over: what a host was not emailed one by one (P15)."""
+"""Queue the digests whose day is over: the updates beyond a host's email budget (P15)."""
 
 import logging
 from datetime import timedelta
@@ -11,8 +11,8 @@ from chalicelib.domain.mail_digests import DigestMessage
 from chalicelib.service.ports import World
 
 PAGE: Final = 100
-TIME: Final = timedelta(seconds=10)  # of a function that has other work each minute
-AGAIN: Final = timedelta(hours=1)  # a queue that lost the message, or is behind
+TIME: Final = timedelta(seconds=10)  # limit per run: the function has other work each minute
+AGAIN: Final = timedelta(hours=1)  # until the next attempt, if the queue lost the message or is behind
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 def queue_due_digests(world: World) -> int:
     """Put every due digest on the mail queue, for at most 10 s; return how many.
 
-    Each is first set to be looked after again in an hour, on the condition that nobody else did, until it was sent:
-    so it is never lost, and the queue is not filled with the same message. Where email is off nothing is queued.
+    Before it is queued, each digest is scheduled again in an hour, on the condition that no other run did so and it was
+    not sent. So it is never lost, and the queue does not fill up with copies. If email is off, nothing is queued.
     """
     if world.mail_queue is None:
         return 0
@@ -37,7 +37,9 @@ def queue_due_digests(world: World) -> int:
         try:
             world.mail_queue.send(msgspec.json.encode({"digest": message}).decode())
         except QueueUnavailableError:
-            log.warning("digest of %s waits an hour more: the queue is unavailable", digest_id.host_id)
+            log.warning(
+                "digest of %s not queued: the queue is unavailable; retry in an hour", digest_id.host_id
+            )
             continue
         queued += 1
     return queued

@@ -84,8 +84,8 @@ class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Redeemed(msgspec.Struct, frozen=True):
     """The booking as it now stands; `replayed` when an earlier, same request made it.
 
-    Of one that is `only_confirmed` the caller is told that it is booked and when, and nothing else (P4): whoever
-    repeats a request without a key shows that they know its body, not that they made it.
+    With `only_confirmed` the response contains only that it is booked, and when (P4): a retry without a key shows that
+    the caller knows the body, not that they sent it first.
     """
 
     booking: Booking
@@ -94,9 +94,9 @@ class Redeemed(msgspec.Struct, frozen=True):
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """A request, the id of its receipt, and the hash by which the receipt knows its body.
+    """A request, the id of its receipt, and the body hash in the receipt.
 
-    `tried` are the ids of the bookings that this very call has tried to write: a receipt for one of them is its own.
+    `tried` are the ids of the bookings that this call has tried to write: a receipt for one of them is its own.
     """
 
     request: RedeemRequest
@@ -163,10 +163,10 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
 
 
 def _asked(world: World, link_id: str, key_id: int, request: RedeemRequest) -> _Asked:
-    """Return a request with its receipt's id, and the hash by which its receipt knows its body.
+    """Return a request with its receipt's id and the body hash of its receipt.
 
-    Both are made with the signing key that the link carries, which stays in the ring for as long as the link is good:
-    a key that is rotated between two tries does not part them, and a dump of the table lets nobody try addresses.
+    Both use the link's signing key, which stays in the keyring as long as the link is valid. So a rotation between two
+    attempts does not change them, and nobody can test addresses against a dump of the table.
     """
     ring = world.keyring()
     secret = ring.keys.get(key_id, ring.keys[ring.current])
@@ -250,7 +250,7 @@ def _plan(world: World, link: Link, asked: _Asked) -> Booking:
     location = choose_location(offer.locations, request.location_index, rules.at("locationIndex"))
     rules.enforce()
     key_id = world.keyring().current
-    # P3: the last wait before the write is over, so this is the clock that the write is conditioned on.
+    # P3: nothing waits between here and the write, so the write's condition uses this time.
     now = world.now()
     _require_alive(link, now)
     if not is_offered(offer, request.start, now=now, time_off=host.settings.time_off):
@@ -293,9 +293,9 @@ def _successor(world: World, link: Link, booking: Booking) -> Link:
 
 
 def _replay(world: World, receipt: Receipt, asked: _Asked) -> Redeemed | None:
-    """Return the booking an earlier, same request made, as it now stands; or this one, its reply lost on the way to us.
+    """Return the current booking of an earlier equal request, or of this one if DynamoDB's response was lost.
 
-    None for a keyless one whose booking was moved, cancelled or erased between the two reads: it is a new request then.
+    None for a keyless request whose booking was moved, cancelled or erased between the two reads: then it is new.
     """
     keyless, own = asked.request.idempotency_key is None, receipt.booking_id in asked.tried
     if not keyless and receipt.body_hash not in (asked.body_hash, asked.request.body_hash):

@@ -73,7 +73,7 @@ def put_in_place(
     seen = world.store.rolling_links.read(old.event_type_id) if old.rolling else None
     rolling = old.rolling and seen == old.link_id
     key_id = world.keyring().current
-    now = world.now()  # P3: after the last read, for the write is conditioned on it
+    now = world.now()  # P3: after the last read, because the write's condition uses it
     fresh = fresh_link(old, link_id=fresh_id, key_id=key_id, now=now, rolling=rolling)
     if answers is not None:
         fresh = msgspec.structs.replace(fresh, settings=answered_settings(fresh.settings, answers))
@@ -87,7 +87,7 @@ def put_in_place(
 
 
 def made_before(world: World, batch: Batch) -> Link:
-    """Return the link that a keyed request made, as it now stands. Raises `NotFoundError`: it was deleted since."""
+    """Return the current state of the link that a keyed request created. Raises `NotFoundError` if it was deleted."""
     made = world.store.links.read(batch_link_id(batch.seed, 0))
     if made is None:
         raise NotFoundError("The link that this request made was deleted since.")

@@ -29,9 +29,9 @@ class BulkResult(msgspec.Struct, frozen=True):
 
 
 def revoke_link(world: World, caller: Caller, link_id: str, cause: Cause) -> Link:
-    """Revoke a link that is active, or used and may come back by a cancel, and return it; a revoked one as it is.
+    """Revoke a link that is active, or used and restorable by a cancellation, and return it; a revoked one stays.
 
-    Raises `NotFoundError`; `ConflictError` for another used link or an expired one, which nobody can book by anyway.
+    Raises `NotFoundError`; `ConflictError` for other used links and expired ones, with which nobody can book anyway.
     """
 
     def attempt() -> Link | None:

@@ -42,8 +42,8 @@ def renew_rolling_link(
 ) -> Link:
     """Make an event type's rolling link, or a fresh one in its place; an active old one is revoked with it.
 
-    The fresh one has the old one's settings with `edit` applied. With an idempotency key the same request returns the
-    same link as it now stands, and never makes it again.
+    The new link has the old one's settings with `edit` applied. With an idempotency key, a retry returns the current
+    state of the same link and creates no other.
     Raises `NotFoundError`, `InvalidValueError`: a rolling link has one use, and does not get it back.
     """
     world.require_open()

@@ -1,4 +1,4 @@
-"""Email a host what happened beyond the day's budget, once (P15)."""
+"""Email a host the updates beyond the day's budget, once (P15)."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from chalicelib.service.send_mail import Draft, send_once
 
 
 class DigestNews(msgspec.Struct, frozen=True, kw_only=True):
-    """What a digest is written from: the bookings as they stand now, by start. `more` says that there were others."""
+    """The contents of a digest: the bookings in their current state, by start. `more` says that there are others."""
 
     draft: Draft
     digest: Digest
@@ -21,18 +21,18 @@ class DigestNews(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def more(self) -> bool:
-        """Whether there is more than is listed: beyond what a digest keeps, or deleted since."""
+        """Whether bookings are missing from the list: beyond a digest's limit, or deleted since."""
         return self.digest.more or len(self.bookings) < len(self.digest.booking_ids)
 
 
 WriteDigest = Callable[[DigestNews, str], bytes]
-"""Writes the email to an ASCII address."""
+"""Render the email to an ASCII address."""
 
 
 def send_digest(world: World, mailer: Mailer, digest_id: DigestId, write: WriteDigest) -> None:
-    """Send a digest unless it was sent. Raises what `send_once` does: then it is to be tried again.
+    """Send a digest unless it was sent. Raises what `send_once` raises; then the caller must retry.
 
-    Nothing is added once it is closed: what comes later is in the next day's.
+    Nothing is added to a closed digest: later updates are in the next day's.
     """
     digest = world.store.mail_digests.close(digest_id, now=world.now())
     if digest is None:

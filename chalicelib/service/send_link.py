@@ -83,5 +83,5 @@ def _wish(
 
 
 def send_id_of(idempotency_key: str) -> str:
-    """Return the id of the wish that a request with an idempotency key keeps."""
+    """Return the id of the email order that a request with an idempotency key stores."""
     return hashlib.sha256(b"send\x00" + idempotency_key.encode()).hexdigest()[:32]

@@ -89,10 +89,10 @@ def send_once(world: World, mailer: Mailer, draft: Draft, write: Write) -> None:
 
 
 def _count(world: World, draft: Draft) -> None:
-    """Count a mail against its budgets. Raises `MailRefusedError` where one is used up (P15).
+    """Count an email against its budgets. Raises `MailRefusedError` if one is used up (P15).
 
-    Each budget lists what it counted, so a mail that is tried again counts once. What is beyond a host's budget goes
-    into their digest first, and only then ends: a crash in between puts it there again, which changes nothing.
+    Each budget lists the emails it counted, so a retried email counts once. An email beyond a host's budget is first
+    added to the digest and then marked as ended: after a crash in between it is added again, which changes nothing.
     """
     about, now, ring = draft.mail_id, world.now(), world.keyring()
     for budget in budgets_of(about.addressee, draft.to, draft.link_id, world.mail_limits):
@@ -102,7 +102,7 @@ def _count(world: World, draft: Draft) -> None:
         if about.addressee is Addressee.HOST and draft.booking_id is not None:
             world.store.mail_digests.add(draft.host_id, draft.booking_id, about.event_id, now=now)
             raise MailRefusedError(IN_DIGEST)
-        if about.addressee is Addressee.DIGEST:  # never lost: it waits for a day with room
+        if about.addressee is Addressee.DIGEST:  # never dropped: it waits for a day with budget left
             raise MailDeferredError(budget.reason)
         raise MailRefusedError(budget.reason)
 
@@ -136,8 +136,8 @@ def _letter(draft: Draft, write: Write) -> Letter:
 def _tell(world: World, draft: Draft, claim: Claim) -> None:
     """Enter how a mail ended into the link's history; the same end again changes nothing.
 
-    That a mail about a booking was sent is no news; that a link was, or that a mail can't be, is. A digest is about
-    several links, and each of its notices has its entry already.
+    A sent email about a booking has no entry; a sent link and a failed email have one. A digest is about several links,
+    and each of its emails has an entry already.
     """
     if draft.mail_id.addressee is Addressee.DIGEST:
         return

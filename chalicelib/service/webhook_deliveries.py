@@ -64,7 +64,7 @@ def list_deliveries(
 
 
 def zone_of_deliveries(world: World, caller: Caller, webhook_id: str) -> str:
-    """Return the zone that a list's dates are in: its host's. Raises `NotFoundError`."""
+    """Return the zone of the dates in a list: its host's. Raises `NotFoundError`."""
     host = world.store.hosts.read(read_webhook(world, caller, webhook_id).host_id)
     return host.settings.time_zone if host else "UTC"
 

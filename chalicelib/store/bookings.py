@@ -117,7 +117,7 @@ class Bookings:
     ) -> bool | None:
         """Write a moved booking and swap its time, together or not at all; the link is not touched (P8).
 
-        `check` is called between the last read and the write: what it raises is raised, and nothing is written.
+        `check` is called between the last read and the write; if it raises, nothing is written.
         Returns True when it is written; False when the new time is taken; None when something changed since it
         was read, so that it should be read anew and repeated.
         """
@@ -131,9 +131,9 @@ class Bookings:
         return True if transaction.committed() else None
 
     def erase(self, booking: Booking, cause: Cause) -> bool:
-        """Write a booking whose person was erased, and delete what would know them by their request's hash.
+        """Write a booking whose person was erased, and delete the keyless receipt with their request's hash.
 
-        Returns False when it changed since it was read.
+        Returns False if it changed since it was read.
         """
         transaction = self._table.transaction()
         booking = self._without_receipt(transaction, booking)

@@ -86,7 +86,7 @@ class History:
         self._table.update(opens_key(link.link_id), actions, None)
 
     def deny(self, about: Link | Booking, code: str, cause: Cause, *, now: datetime) -> None:
-        """Keep that something was refused, at most once a link, code and minute: a storm writes little."""
+        """Record a refusal, at most once per link, code and minute, so that a flood writes little."""
         pk, sk = denial_key(about.link_id, code, now)
         own = about.settings if isinstance(about, Link) else about
         item = DenialItem(
@@ -105,7 +105,7 @@ class History:
         self._table.put(item, ABSENT)
 
     def request(self, request: LinkRequest, cause: Cause) -> bool:
-        """Keep a request for a new link; return False when its slot of that day is taken."""
+        """Store a request for a new link; return False if its slot of that day is taken."""
         pk, sk = request_key(request.link_id, request.requested_at.date(), request.slot)
         recipient = request.recipient
         item = RequestItem(

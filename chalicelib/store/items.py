@@ -190,7 +190,7 @@ class OpensItem(Item):
 
 
 class DenialItem(Item):
-    """Something that was refused: a redeem, a move, or to give a use back. At most one a link, code and minute.
+    """A refused redeem, move or restore of a use. At most one item per link, code and minute.
 
     `pk LINK#<linkId>`, `sk DENIAL#<code>#<minute>`.
     """
@@ -204,9 +204,9 @@ class DenialItem(Item):
 
 
 class RequestItem(Item):
-    """A request for a new link; `pk LINK#<linkId>`, `sk REQUEST#<UTC date>#<slot>`: a few a link and day.
+    """A request for a new link; `pk LINK#<linkId>`, `sk REQUEST#<UTC date>#<slot>`: a few per link and day.
 
-    Those kept before there were slots end with the date.
+    Keys of older versions, which had no slots, end with the date.
     """
 
     host_id = UnicodeAttribute(attr_name="hostId")
@@ -311,7 +311,7 @@ class MailBudgetItem(Item):
 
 
 class MailDigestItem(Item):
-    """Bookings that a host hears of in one email; `pk DIGEST#<hostId>`, `sk DIGEST#<UTC date>` (P15)."""
+    """The bookings for one digest email to a host; `pk DIGEST#<hostId>`, `sk DIGEST#<UTC date>` (P15)."""
 
     bookings = UnicodeSetAttribute(null=True)
     more = BooleanAttribute(null=True)

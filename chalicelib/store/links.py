@@ -74,10 +74,10 @@ class Links:
         return self._table.put(self.item_of(link, cause), Path("sequence") == seen)
 
     def revoke(self, link: Link, cause: Cause, *, now: datetime) -> Link | None:
-        """Revoke a link that is active, or may come back, by the store and the clock; return it as it is then, or None.
+        """Revoke a link that is active or restorable, by its stored status and the clock; return it revoked, or None.
 
-        Once this returns, no redeem can commit: its condition asks for `active` (P3). No cancel gives a use back to it
-        either: a cancel writes the link as it read it, or not at all.
+        Once this returns, no redeem can commit: its condition requires `active` (P3). No cancellation gives a use back
+        to it either: a cancellation commits only if the link has not changed since it was read.
         """
         try:
             raw = self._table.update(
@@ -112,7 +112,7 @@ class Links:
         return transaction.committed()
 
     def revoke_within(self, transaction: Transaction, link: Link, cause: Cause, *, now: datetime) -> None:
-        """Add to a transaction that a link books no more: revoke an active one, and let no used one come back (P8).
+        """Add to a transaction that a link can't book any more: revoke an active one, make a used one final (P8).
 
         What takes its place has its settings as they were read, so they must not have been changed since.
         """
@@ -155,7 +155,7 @@ class Links:
         return self._entries(index, partition, before, limit)
 
     def entries_by_recipient(self, host_id: str, email: str, before: str | None, limit: int) -> list[Entry]:
-        """Return entries of a host's links made for an address, in one of its normal forms, newest first."""
+        """Return entries of a host's links for a recipient's address in one of its normalized forms, newest first."""
         return self._entries(BY_RECIPIENT, f"HOST#{host_id}#EMAIL#{email}", before, limit)
 
     def entries_by_external_id(
@@ -252,7 +252,7 @@ def alive(now: datetime) -> Condition:
 
 
 def revocable(now: datetime) -> Condition:
-    """Return the condition that a link is active, or used and a cancel would make it active again."""
+    """Return the condition that a link is active, or is used and a cancellation would make it active again."""
     unexpired = Path("expiresAt").does_not_exist() | (Path("expiresAt") > to_millis(now))
     restores = (Path("restoreUseOnCancel") == True) & Path("rolling").does_not_exist()  # noqa: E712 - a condition
     status = Path("status")

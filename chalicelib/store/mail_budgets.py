@@ -1,4 +1,4 @@
-"""Budgets of emails in the table: which emails were counted against each, never more than its limit (P15)."""
+"""Store email budgets: the emails counted against each, never more than its limit (P15)."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,9 +24,9 @@ class MailBudgets:
         self._table = table
 
     def take(self, budget: str, mail_id: MailId, limit: int, *, now: datetime) -> bool:
-        """Count an email against a budget, and return whether it is within it.
+        """Count an email against a budget, and return whether it is within the limit.
 
-        The item lists what it counted, so that an email counts once, however often it is tried (P6).
+        The item lists the emails it counted, so an email counts once, however often it is retried (P6).
         """
         if limit < 1:
             return False

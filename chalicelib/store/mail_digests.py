@@ -1,4 +1,4 @@
-"""Digests in the table: what happened beyond a host's budget, found through the due index when its day is over."""
+"""Store digests: the updates beyond a host's budget, in the due index until they are sent."""
 
 from datetime import date, datetime
 from typing import Final
@@ -19,7 +19,7 @@ from chalicelib.store.retention import Retention
 from chalicelib.store.table import EXISTS, Table
 
 _PARTITION: Final = "DIGEST"
-_TRIES: Final = 3  # a day, the next one, and one for a clock that is behind
+_TRIES: Final = 3  # the day, the next one, and one more for a clock that is behind
 _DUE: Final = Path("dueSort")
 _CLOSED: Final = Path("closedAt")
 
@@ -32,9 +32,9 @@ class MailDigests:
         self._retention = retention
 
     def add(self, host_id: str, booking_id: str, event_id: str, *, now: datetime) -> DigestId:
-        """Put a booking into the digest of the day, or of the next where that one is being sent; return which.
+        """Add a booking to the digest of the day, or of the next day if that one is closed; return its id.
 
-        The same again changes nothing. Beyond 200 bookings a digest keeps only that there are more.
+        Adding the same booking twice changes nothing. Beyond 200 bookings, a digest records only that there are more.
         """
         digest_id = DigestId(host_id, now.date())
         for _ in range(_TRIES):
@@ -44,19 +44,19 @@ class MailDigests:
         raise ContendedError
 
     def due(self, now: datetime, limit: int) -> list[DigestId]:
-        """Return up to `limit` digests whose time has come, the longest due first."""
+        """Return up to `limit` digests that are due, the longest due first."""
         edge = f"{to_millis(now) + 1:014d}"
         found = self._table.index_page(DUE, _PARTITION, edge > _DUE, limit, newest_first=False)
         return [_id_of(entry["pk"], entry["sk"]) for entry in found]
 
     def put_off(self, digest_id: DigestId, until: datetime, *, now: datetime) -> bool:
-        """Have a digest that is due looked after again at an instant; False: somebody else did, or it was sent."""
+        """Set when a due digest is queued again; return False if another run did so or it was sent."""
         return self._changed(
             digest_id, [_DUE.set(_sort(digest_id, until))], f"{to_millis(now) + 1:014d}" > _DUE
         )
 
     def close(self, digest_id: DigestId, *, now: datetime) -> Digest | None:
-        """Return a digest, to which nothing is added from now on; None where it was sent, or never was."""
+        """Close a digest, so that nothing is added to it, and return it; None if it was sent or does not exist."""
         actions = [_CLOSED.set(_CLOSED | to_millis(now))]
         try:
             raw = self._table.update(
@@ -70,7 +70,7 @@ class MailDigests:
         )
 
     def end(self, digest_id: DigestId) -> None:
-        """Keep that a digest was sent: it is due no more."""
+        """Record that a digest was sent, and remove it from the due index."""
         self._changed(digest_id, [_DUE.remove(), Path("dueShard").remove()], EXISTS)
 
     def _added(self, digest_id: DigestId, booking_id: str, event_id: str) -> bool:

@@ -83,7 +83,7 @@ class Mails:
         return _claim_of(item) if item else None
 
     def sent(self, mail_id: MailId) -> bool:
-        """Return whether a mail was sent, as far as is known."""
+        """Return whether an email is known to have been sent."""
         item = self._table.get(MailItem, mail_key(mail_id))
         return item is not None and item.state == ClaimState.SENT.value
 

@@ -28,10 +28,10 @@ class _Loader(Loader):
 
 @functools.cache
 def _loader() -> _Loader:
-    """Return the one loader of this process. It keeps what it parsed, so that no second session parses it again."""
+    """Return this process's loader. It caches what it parses, so a second session does not parse it again."""
     return _Loader()
 
 
 def quicken(session: Any) -> None:
-    """Make a session, from which no client was made yet, find services quickly (docs/adr/0008-cold-start.md)."""
+    """Make a session find services quickly; it must not have created a client yet (docs/adr/0008-cold-start.md)."""
     session.register_component("data_loader", _loader())

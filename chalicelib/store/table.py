@@ -206,9 +206,9 @@ class Table:
     def update(
         self, key: Key, actions: Sequence[Action], condition: Condition | None, *, tries: int = TRIES
     ) -> RawItem:
-        """Change parts of an item and return it whole as it then is. Raises `ConditionRefused`.
+        """Update parts of an item and return the whole new item. Raises `ConditionRefused`.
 
-        With `tries=1` it is not sent again here: for a condition on the time, whose caller reads the clock anew (P3).
+        With `tries=1` it is not retried here: for a condition on the time, the caller retries with a new time (P3).
         """
         request = self.operation(key, actions=actions, condition=condition, tell=False)
         request |= {"ReturnValues": "ALL_NEW"}

@@ -201,7 +201,7 @@ _STEPS: Final[list[tuple[str, Callable[[Scene], Callable[[], object]]]]] = [
     ("fan-out of one event, no webhook", _no_webhook),
     ("fan-out of one event, one webhook", _one_webhook),
     ("deliver to a webhook, first try taken", _deliver),
-    ("two mails about a booking", _mails),
+    ("two emails about a booking", _mails),
     ("SES's word that it took a mail", _feedback),
 ]
 

@@ -49,7 +49,7 @@ LOG_KB_A_CALL: Final = 1
 ACCESS_LOG_KB: Final = 0.4
 ATTACHED_KB: Final = 5
 ANSWER_KB: Final = 3
-DESCRIPTION_KB: Final = 320  # at most, uncompressed: the largest answer that needs neither key nor link
+DESCRIPTION_KB: Final = 320  # at most, uncompressed: the largest response that needs neither key nor link
 TRACED: Final = 0.05
 SQS_A_MESSAGE: Final = 3  # sent, received, deleted: each alone, as when little happens
 
@@ -162,7 +162,7 @@ def _uses(measured: dict[str, dict[str, Any]], page: dict[str, int]) -> dict[str
     webhook.fair += SQS_A_MESSAGE
     webhook.call(512, DELIVER_MS)
     webhook.out_kb += EVENT_KB
-    mails.units(measured["two mails about a booking"])
+    mails.units(measured["two emails about a booking"])
     mails.sqs += SQS_A_MESSAGE
     mails.call(512, MAIL_MS)
     mails.mails += 2
@@ -179,7 +179,7 @@ def _uses(measured: dict[str, dict[str, Any]], page: dict[str, int]) -> dict[str
         "redeem": redeem,
         "cancel": cancel,
         "deliver an event to a webhook": webhook,
-        "two mails about a booking": mails,
+        "two emails about a booking": mails,
     }
 
 

@@ -95,7 +95,7 @@ def test_every_view_fits_and_axe_finds_nothing(console: Console) -> None:
             expect(console.dialog).to_contain_text("Close without saving")
             check(console, "discard?")
             console.button("Discard").click()
-    console.button("Make a new link for Grace and copy it").click()
+    console.button("Create a new link for Grace and copy it").click()
     console.said("New link for Grace copied.")
     check(console, "answered")
     console.page.get_by_role("tab", name="Answered").click()
@@ -351,8 +351,8 @@ def test_by_keyboard_alone(console: Console) -> None:
     # a request is answered, and the fresh link revoked
     console.site.ask(link)
     go("Requests")
-    expect(console.button("Make a new link for Grace and copy it")).to_be_visible()
-    press("Make a new link for Grace and copy it")
+    expect(console.button("Create a new link for Grace and copy it")).to_be_visible()
+    press("Create a new link for Grace and copy it")
     console.said("New link for Grace copied.")
     go("Links")
     (fresh,) = console.host.list(status="active")["links"]

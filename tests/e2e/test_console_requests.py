@@ -8,7 +8,7 @@ from tests.patience import until
 
 pytestmark = pytest.mark.clock
 
-PRESS = "Make a new link for Grace and copy it"
+PRESS = "Create a new link for Grace and copy it"
 
 
 def test_a_request_is_answered_with_one_press_and_leaves_the_list(console: Console) -> None:

@@ -2,7 +2,7 @@
 
 const FORMULA = /^'*[\s\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
-// A row on which nothing can be seen is none, as the server has it.
+// Skip rows without visible text, as the server does.
 const SEEN = /[^\s\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 /** @param {unknown} cell */

@@ -17,8 +17,8 @@ const EVENTS = {
 };
 /** @type {Record<string, string>} */
 const REASONS = {
-  "address-not-ascii": "we can’t email this address", "address-budget-used": "this address had all the emails it may get in a day",
-  "link-budget-used": "this link had all the emails it may send in a day", "in-digest": "it comes in the day’s digest",
+  "address-not-ascii": "we can’t email this address", "address-budget-used": "this address has reached its daily email limit",
+  "link-budget-used": "this link has reached its daily email limit", "in-digest": "it is in the day’s digest",
 };
 /** @type {Record<string, string>} */
 const FIELDS = { maxUsageCount: "uses", expiresAt: "expiry", notBefore: "not before", recipient: "recipient", overrides: "customisation", label: "label", metadata: "metadata", externalId: "external id", restoreUseOnCancel: "what a cancelled booking gives back" };

@@ -81,7 +81,7 @@ export function notify(text, { bad = false, stays = false } = {}) {
   return notice;
 }
 
-/** Show why nobody can book with what was saved, each reason once. @param {{warnings: {detail: string}[]}} saved */
+/** Show why nobody can book with the saved settings, each reason once. @param {{warnings: {detail: string}[]}} saved */
 export function warn({ warnings }) {
   const shown = new Set([...noticePlace()?.children ?? []].map((notice) => notice.textContent));
   for (const detail of new Set(warnings.map((one) => one.detail))) {

@@ -36,7 +36,7 @@ export function openEditor(given, done) {
     shows.checked = place.showBeforeBooking ?? false;
     let chosen = "showBeforeBooking" in place;
     shows.addEventListener("change", () => { chosen = true; });
-    // Who comes in person wants to know where before they book; how to join a call is nobody's before.
+    // Invitees need an address in town before they book, but how to join a call only afterwards.
     kind.addEventListener("change", () => { if (!chosen) shows.checked = kind.value === "in_person"; });
     const row = h("li.span.place", {}, kind, detail, h("button.plain.small", { type: "button", "aria-label": "Remove this location", onclick: () => { row.remove(); changed(); } }, icon("close")), tick("Show before booking", shows));
     row.read = () => ({ kind: kind.value, detail: detail.value.trim(), ...(shows.checked ? { showBeforeBooking: true } : {}) });
@@ -74,7 +74,7 @@ export function openEditor(given, done) {
     field("Title", title, { pointer: "/title", hint: "What the invitee reads, e.g. Intro call" }),
     h("div.row", {}, field("Minutes", minutes, { pointer: "/durationMinutes", hint: "In steps of 5" }), field("Short name", slug, { pointer: "/slug", hint: "Made from the title if empty" })),
     field("Description", description, { pointer: "/description" }),
-    h("div.sect", {}, h("h3", {}, "Where"), h("p.hint", {}, "With several, the invitee chooses. Before they book they see what kind of location it is; the address, number or URL comes with the booking."), places,
+    h("div.sect", {}, h("h3", {}, "Where"), h("p.hint", {}, "With several, the invitee chooses. Before they book they see only the kind of location; the address, number or URL comes with the booking."), places,
       h("p", {}, h("button.quiet.small", { type: "button", onclick: () => { addPlace({ kind: "video", detail: "" }).focus(); changed(); } }, icon("plus"), "Add a location"))),
     h("div.sect", {}, hours.element),
     h("div.sect", {}, h("h3", {}, "What the invitee is asked"), h("p.hint", {}, "Besides name and email."), questions,

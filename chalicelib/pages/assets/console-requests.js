@@ -74,12 +74,12 @@ function about(request) {
 }
 
 /**
- * Who the link was made for: whoever asks types a name and an address, and may be anybody who has the link.
+ * Show whom the link was made for, because anybody with the link can type any name and address.
  * @param {any} request
  */
 function madeFor(request) {
   const meant = request.recipient;
-  if (!meant) return h("p.hush", {}, "The link was made for nobody in particular.");
+  if (!meant) return h("p.hush", {}, "The link has no recipient.");
   const person = meant.name && meant.email ? `${meant.name} (${meant.email})` : meant.name || meant.email;
   if (request.fromRecipient) return h("p.hush", {}, `The link was made for ${person}, who gives the same address.`);
   return h("p.error", {}, meant.email
@@ -95,14 +95,14 @@ function answered(request) {
 }
 
 /**
- * The ways to answer: by email to whom the link was made for, to whoever asks, or by a link to pass on oneself.
+ * Show the ways to answer: email the recipient, email the person who asks, or create a link to pass on.
  * @param {any} request
  * @param {HTMLElement} acts
  */
 function choices(request, acts) {
   const who = nameOf(request);
   const meant = request.recipient?.email ? request.recipient : null;
-  const copying = choice(request, acts, "nobody", "Make a new link", `Make a new link for ${who} and copy it`, meant ? ".quiet" : "");
+  const copying = choice(request, acts, "nobody", "Create a new link", `Create a new link for ${who} and copy it`, meant ? ".quiet" : "");
   const asker = request.fromRecipient ? [] : [choice(request, acts, "requester", `Email it to ${request.email}`, `Email a new link to ${request.email}, who asks`, ".quiet")];
   if (!meant) return [copying, ...asker];
   const first = choice(request, acts, "recipient", `Email a new link to ${meant.name || meant.email}`, `Email a new link to ${meant.email}, who the link was made for`, "");
@@ -120,7 +120,7 @@ function choices(request, acts) {
 function choice(request, acts, mailTo, text, label, look) {
   const button = h(`button.small${look}`, { type: "button", "aria-label": label }, text);
   button.addEventListener("click", () => busy(button, async () => {
-    // The request is its own receipt: pressed again, here or in another tab, it is the same link and one email.
+    // A second press, here or in another tab, returns the same link and sends no second email.
     const answering = api("POST", `v1/link-requests/${request.requestId}/answer`, { body: { mailTo } });
     if (mailTo === "nobody") await copy(answering.then((link) => link.url), `New link for ${nameOf(request)} copied.`);
     const fresh = await answering.catch(plainly);
@@ -141,7 +141,7 @@ function mailto(to, subject, body) {
 
 /** @param {any} error @returns {never} */
 function plainly(error) {
-  if (error.code === "mail-not-configured") error.message = "This installation sends no mail. Make the link and pass it on yourself.";
+  if (error.code === "mail-not-configured") error.message = "This installation sends no email. Create the link and pass it on yourself.";
   throw error;
 }
 

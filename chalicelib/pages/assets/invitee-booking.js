@@ -38,7 +38,7 @@ export function booking(show) {
   zoneField.value = zone;
   start.value = checked?.value ?? "";
   time.querySelector(".days")?.remove();
-  form.querySelector("[name=idempotencyKey]")?.remove(); // the key of this tab takes its place
+  form.querySelector("[name=idempotencyKey]")?.remove(); // this tab sends its own key instead
   form.noValidate = true;
   form.append(start);
 
@@ -166,7 +166,7 @@ export function booking(show) {
   }
 
   const email = form.querySelector("#invitee-email"), unreachable = form.querySelector("#unreachable");
-  /** Warn before booking where no confirmation can be emailed: letters before the @ that SES does not take. */
+  /** Warn before booking if no confirmation can be emailed: SES accepts only ASCII before the @. */
   function warn() {
     unreachable?.toggleAttribute("hidden", !/^[^@]*[^\x00-\x7f]/.test(/** @type {HTMLInputElement} */ (email).value.trim()));
   }

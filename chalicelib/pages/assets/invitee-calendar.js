@@ -103,7 +103,7 @@ export function calendar(offered, zone, { pick, dayShown }) {
     if (there) return true;
     draw();
     try {
-      // One answer may not reach all the way: where there are very many times, it says how far it does.
+      // With very many times, a response covers only part of the range and says how far it reaches.
       for (let since = from; since < to;) {
         const ask = () => fetch(`${offered.slots}?from=${iso(since)}&to=${iso(to)}`, { headers: { Accept: "application/json" } });
         let answer = await ask().catch(() => null);

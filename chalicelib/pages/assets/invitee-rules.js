@@ -1,6 +1,6 @@
-// The zones' offsets as the server has them: a browser's own rules may be older or newer than the emails'.
+// The server's zone offsets: a browser's own rules may be older or newer than those of the emails.
 
-/** @type {Map<number, [number, number][]>} by a name's hash: from which instant on (ms) a zone has which offset (ms) */
+/** @type {Map<number, [number, number][]>} by a name's hash: the instants (ms) from which a zone has an offset (ms) */
 const rules = new Map();
 let factor = 0;
 const QUARTER = 900000;
@@ -8,7 +8,7 @@ const QUARTER = 900000;
 /** @param {string} zone */
 const hash = (zone) => [...zone].reduce((found, letter) => (found * factor + letter.charCodeAt(0)) % 65536, 0);
 
-/** Take the offsets that the page brought along (`zone_rules.py`). */
+/** Read the offsets that the page includes (`zone_rules.py`). */
 export function readRules() {
   const [head, ...groups] = (document.querySelector("main")?.dataset.zones ?? "").split(";");
   rules.clear();

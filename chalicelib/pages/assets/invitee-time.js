@@ -8,14 +8,14 @@ export const comma = language === "ja" ? "、" : ", ";
 /** The browser's own variant of the page's language, `en-US` of `en`; where it has none, the pages' own. */
 export const locale = navigator.languages.find((one) => one.split("-")[0] === language) ?? (language === "en" ? "en-GB" : language);
 
-/** The zone that the browser is in; empty where it does not say. */
+/** The browser's zone; empty if it gives none. */
 export const ownZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const made = new Map();
 
 /**
- * What writes wall times, which are reckoned by the server's rules and given as if they were UTC.
+ * Return a formatter of wall times, which are computed with the server's rules and passed as if they were UTC.
  * @param {Intl.DateTimeFormatOptions} options
  * @param {string} [zone] only for its name
  */
@@ -70,7 +70,7 @@ export function span(start, end, zone) {
 export const dateWords = (date, options) => formatter(options).format(Date.parse(date));
 
 /**
- * A zone in words: `Central European Time`; as it is where the browser has no name for it.
+ * A zone's name in words: `Central European Time`; the IANA name if the browser has no words for it.
  * @param {string} zone
  * @param {number} at
  */

@@ -5,7 +5,7 @@ import { zoneWords } from "./invitee-time.js";
 /**
  * @param {ParentNode} main
  * @param {string} zone
- * @param {string} unknown the browser's own, where the server does not know it
+ * @param {string} unknown the browser's zone, if the server does not know it
  * @param {(zone: string) => void} changed
  */
 export function zoneChoice(main, zone, unknown, changed) {
