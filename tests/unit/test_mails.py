@@ -630,7 +630,7 @@ def test_the_host_is_asked_to_pass_on_only_what_the_invitee_did_not_do(
     """Whoever cancelled a booking themself needs nobody to tell them."""
     told_to_host = news_of(Addressee.HOST, news, invitee=Invitee("Jörg", "jörg@example.com"))
     text = text_of(told(msgspec.structs.replace(told_to_host, by_invitee=by_invitee)))
-    assert ("Please tell them yourself." in text) is not by_invitee
+    assert ("Please let them know yourself." in text) is not by_invitee
 
 
 def test_an_invitee_is_not_told_to_reply_to_a_host_who_can_not_be_emailed() -> None:
