@@ -255,7 +255,7 @@ def _where(booking: Booking, say: Words) -> list[Row]:
 
 def _span(booking: Booking, zone: str, say: Words) -> str:
     span = times.span_words(booking.start, booking.end, zone, say)
-    return f"{span.day}, {span.times} ({span.zone})"
+    return say("mails.span", day=span.day, times=span.times, zone=span.zone)
 
 
 def moment(booking: Booking, zone: str, say: Words) -> str:

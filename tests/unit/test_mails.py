@@ -603,6 +603,14 @@ def test_what_the_host_needs_is_in_every_version_of_the_entry(news: News) -> Non
         assert one.location == (None if news == "cancelled" else "https://meet.example/a?b=c&d")
 
 
+def test_japanese_times_have_japanese_marks() -> None:
+    """A span is written as one moment is: no comma before the time, full-width brackets around the zone."""
+    text = text_of(told(news_of(Addressee.INVITEE, language="ja")))
+    assert re.search(r"^日時：\d+年\d+月\d+日.曜日 \d+:\d\d～\d+:\d\d（[^()（）]+）$", text, re.MULTILINE), (
+        text
+    )
+
+
 def test_a_cancelled_booking_says_nothing_of_how_to_join() -> None:
     """The meeting's URL is for those who have a booking."""
     for addressee in (Addressee.INVITEE, Addressee.HOST):
