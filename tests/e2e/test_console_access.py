@@ -71,6 +71,14 @@ def test_every_view_fits_and_axe_finds_nothing(console: Console) -> None:
     console.type_key(host.key.secret)
     expect(console.row(link)).to_be_visible()
     check(console, "links")
+    wide = console.page.viewport_size
+    assert wide is not None
+    console.page.set_viewport_size({"width": 390, "height": 844})
+    for label in ("Every event type", "Every status"):
+        box = console.page.get_by_role("combobox").filter(has_text=label).bounding_box()
+        assert box is not None
+        assert box["width"] >= 120, "a filter on a phone has room for its words"
+    console.page.set_viewport_size(wide)
     for view in ("event-types", "bookings", "requests"):
         console.page.evaluate("view => { location.hash = view; }", view)
         check(console, view)
