@@ -33,7 +33,7 @@ test: $(INSTALLED) dynoxide npm-tools chromium faketime lint types ## everything
 	$(PY) -m tests.dates --quick
 
 .PHONY: test-dates
-test-dates: $(INSTALLED) chromium faketime ## the tests that depend on a clock, on dates that are known to break tests: some three minutes each [ON="leap-day new-year"]
+test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clock on dates that often break tests, about three minutes each [ON="leap-day new-year"]
 	@$(PY) -m tests.dates $(if $(ON),--on $(ON))
 
 .PHONY: proof
@@ -87,7 +87,7 @@ crawlers: $(INSTALLED) ## write chalicelib/domain/crawlers.py from the pinned li
 	@$(PY) -m infra.crawlers
 
 .PHONY: zone-rules
-zone-rules: $(INSTALLED) ## write chalicelib/pages/zone_rules.json from the pinned tzdata, after a new one
+zone-rules: $(INSTALLED) ## write chalicelib/pages/zone_rules.json; run it after an upgrade of tzdata
 	@$(PY) -m infra.zone_rules
 
 package: $(INSTALLED) ## make the zip and the template for AWS: STAGE=… [ARCHITECTURE=arm64|x86_64]
@@ -137,8 +137,8 @@ dynoxide: ## the second local DynamoDB engine, for the race and crash tests
 			@dynoxide/linux-x64@$(DYNOXIDE_VERSION) && touch $(DYNOXIDE); \
 	fi
 
-# What lints the API's description and generates TypeScript clients, as infra/npm/package-lock.json has it. Nothing of it
-# runs when it is installed. Without npm the linters and those tests are skipped, and say so.
+# The linters of the API description and the generator of TypeScript clients, pinned by infra/npm/package-lock.json. They
+# run no scripts when they are installed. Without npm the linters and those tests are skipped with a warning.
 .PHONY: npm-tools
 npm-tools: ## Redocly, Spectral and openapi-typescript, for make lint and tests/clients
 	@if [ -e $(NPM_INSTALLED) ]; then :; \
@@ -151,8 +151,8 @@ npm-tools: ## Redocly, Spectral and openapi-typescript, for make lint and tests/
 		npm ci --prefix $(NPM_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $(NPM_INSTALLED); \
 	fi
 
-# The browser tests drive the first of these on the PATH, else Playwright's own. Without one they are skipped, and say so.
-# Debian's headless shell comes first: it takes half the CPU of the whole browser.
+# The browser tests use the first of these on the PATH, otherwise Playwright's own. Without one they are skipped with a
+# warning. Debian's headless shell comes first: it takes half the CPU of the whole browser.
 chromium: $(INSTALLED) ## a browser for the browser tests: Debian's headless shell, else one that is installed, else Playwright's own
 	@if command -v chromium-headless-shell >/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -165,14 +165,14 @@ chromium: $(INSTALLED) ## a browser for the browser tests: Debian's headless she
 	$(PY) -m playwright install --only-shell chromium || \
 		echo "*** SKIPPED: Chromium could not be installed; the browser tests will be skipped (Debian: apt-get install chromium-headless-shell) ***" >&2
 
-# Tests on other dates run under Debian's libfaketime. Without it they are skipped, and say so.
+# Tests on other dates run under Debian's libfaketime. Without it they are skipped with a warning.
 .PHONY: faketime
-faketime: ## what shifts clocks for the tests on other dates: Debian's faketime
+faketime: ## install Debian's faketime, which shifts the clock for tests on other dates
 	@if command -v faketime >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { \
 		echo "Installing Debian's faketime …"; \
 		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends faketime >/dev/null; \
 	}; then :; \
 	else \
-		echo "*** SKIPPED: faketime could not be installed; no date but today is tried (Debian: apt-get install faketime) ***" >&2; \
+		echo "*** SKIPPED: faketime could not be installed; tests run only on today's date (Debian: apt-get install faketime) ***" >&2; \
 	fi

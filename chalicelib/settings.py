@@ -68,12 +68,12 @@ class Settings(msgspec.Struct, frozen=True):
     records that could not be told, `command_dlq_url` that of the commands that can't be followed.
     `webhook_queue_url` takes deliveries to be tried, `webhook_dlq_url` those given up. `local` is for one's own
     machine alone: it lets webhooks go to the loopback, with plain http too. `stage` is the name that a command may be
-    addressed to. `link_requests_per_day` is how many people besides its recipient may ask for a new link in a dead
-    one's place. While `bookings_closed`, nothing is
+    addressed to. `link_requests_per_day` is how many people besides the recipient may ask for a replacement of one
+    link per day. While `bookings_closed`, nothing is
     booked, moved or cancelled and no link changed: the table is being restored. Without
     `mail_sender`, a bare address, no mail is sent; `mail_configuration_set` is SES's, that tells of bounces; in
-    `mail_directory` each mail is kept as a file too. `mail_wait_seconds` is how long news of a move or a
-    cancellation waits for later news of the same booking.
+    `mail_directory` each mail is kept as a file too. `mail_wait_seconds` is how long the email about a
+    move or a cancellation waits for later changes of the same booking.
     """
 
     table_name: str

@@ -1,7 +1,7 @@
-"""`make crawlers`: write `chalicelib/domain/crawlers.py` from the package crawler-user-agents, which others maintain.
+"""`make crawlers`: write `chalicelib/domain/crawlers.py` from the maintained package crawler-user-agents.
 
-The package reads 545 KB of JSON and compiles 1,500 patterns at its first use, 100 to 300 ms of a cold start. Nearly all
-of its patterns are plain texts, so the copy has those apart, to be looked for one by one in 0.1 ms.
+The package reads 545 KB of JSON and compiles 1,500 patterns at its first use: 100 to 300 ms of a cold start. Nearly all
+of its patterns are plain texts, so the copy lists those separately and a search through them takes 0.1 ms.
 """
 
 import re
@@ -13,12 +13,12 @@ from typing import Final
 COPY: Final = Path(__file__).parents[1] / "chalicelib" / "domain" / "crawlers.py"
 _PACKAGE: Final = "crawler-user-agents"
 _PLAIN: Final = re.compile(r"(?:[^\\^$.|?*+()\[\]{}]|\\[^A-Za-z0-9])+")
-# Names of apps whose own browser people read in. Their previews are known otherwise: they don't begin as browsers do.
+# Apps whose built-in browser people use. Their previews are recognized differently: they don't begin as browsers do.
 _APPS: Final = frozenset({"WhatsApp", r"Notion\/"})
 
 
 def text() -> str:
-    """Return the module as it has to be for the version of the package that is installed."""
+    """Return the source of the module for the installed version of the package."""
     from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
     patterns = sorted({each["pattern"] for each in CRAWLER_USER_AGENTS_DATA} - _APPS)

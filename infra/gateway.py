@@ -67,7 +67,7 @@ def with_parameters_told(template: Mapping[str, Any], parameters: Mapping[str, s
     whole: dict[str, Any] = copy.deepcopy(dict(template))
     told = [
         *(["With CORS"] if parameters.get("CorsOrigins") else []),
-        *(["At its own domain alone"] if parameters.get("ExecuteApiEndpoint") == "off" else []),
+        *(["At its own domain only"] if parameters.get("ExecuteApiEndpoint") == "off" else []),
     ]
     if told:
         whole["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"] = ". ".join(told)

@@ -1,4 +1,4 @@
-"""Fixtures for all tests, and what Hypothesis holds them to."""
+"""Fixtures for all tests, and Hypothesis's settings."""
 
 from hypothesis import HealthCheck, settings
 
@@ -14,7 +14,7 @@ from tests.engines import (
 )
 from tests.event_schemas import every_event_fits_its_schema, outbox_faults
 
-# No example has a time limit, and no machine is too slow: a busy one would fail tests that are right.
+# No example has a time limit, because a busy machine would fail correct tests.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 

@@ -1,7 +1,7 @@
-"""Run the tests that depend on a clock on dates that are known to break tests: `python -m tests.dates`.
+"""Run the tests that depend on a clock on dates that often break tests: `python -m tests.dates`.
 
-Each date is a run of pytest, with all that it starts (engines, servers, browsers), under libfaketime: the clock
-starts at that instant in that zone and ticks on. A line per date says how it went; any failure fails the whole.
+Each date is one run of pytest and its subprocesses (engines, servers, browsers) under libfaketime: the clock starts at
+that instant in that zone and ticks on. It prints one line per date, and fails if any date fails.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from chalicelib.domain.zones import load_zone
 MARKER: Final = "clock"
 PARALLEL: Final = ("-n", "auto", "--dist", "worksteal")
 FOLDERS: Final = ("tests/unit", "tests/integration", "tests/e2e")
-# Set while a date is tried. What a page looks like is the same on every date, so tests look at it less closely.
+# Set while a date is tried. Pages look the same on every date, so tests then skip checks of their looks.
 SHIFTED: Final = "ADMIT_ONE_TEST_DATE"
 
 
@@ -52,7 +52,7 @@ DATES: Final = (
     Date("far-ahead", "2027-04-30T23:58", "Pacific/Auckland", "it is another date than in UTC"),
 )
 
-# What `make test` runs on two of them: what a page knows of months, days, zones and hours, and the rules beneath.
+# What `make test` runs on two of them: pages with months, days, zones and hours, and the rules behind them.
 QUICK: Final = ("month-end", "europe-autumn")
 QUICK_TESTS: Final = (
     *("tests/e2e/test_invitee.py", "tests/integration/test_own_booking.py"),
@@ -79,11 +79,11 @@ time.sleep = sleep
 
 
 def preload() -> str | None:
-    """Return the library that shifts clocks, or None where it is not installed."""
+    """Return the library that shifts clocks, or None if it is not installed."""
     faketime = shutil.which("faketime")
     if faketime is None:
         return None
-    # The program knows where its library is. The library then takes all it needs from the environment.
+    # The program knows the path of its library. The library reads its settings from the environment.
     shown = subprocess.run(
         [faketime, "-m", "-f", "+0", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True
     )
@@ -91,13 +91,13 @@ def preload() -> str | None:
 
 
 def patches_in(folder: Path) -> Path:
-    """Write what every Python of a run loads into a folder, and return the folder."""
+    """Write the `sitecustomize` that every Python of a run loads into a folder, and return the folder."""
     (folder / "sitecustomize.py").write_text(_SITECUSTOMIZE)
     return folder
 
 
 def shifted(date: Date, library: str, patches: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which it is that date, for a process and all that it starts."""
+    """Return an environment that shifts the clock to that date, for a process and its subprocesses."""
     ahead = date.start - datetime.now(UTC)
     preloaded = [library, *environ.get("LD_PRELOAD", "").split()]
     return {
@@ -106,7 +106,7 @@ def shifted(date: Date, library: str, patches: Path, environ: Mapping[str, str])
         "FAKETIME": f"{ahead.total_seconds():+.0f}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # xdist hangs without it
         "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # Chromium takes minutes to start with it
-        "NO_FAKE_STAT": "1",  # else each date compiles every module anew
+        "NO_FAKE_STAT": "1",  # otherwise each date recompiles every module
         "PYTHONPATH": os.pathsep.join([str(patches), *filter(None, [environ.get("PYTHONPATH")])]),
         "TZ": date.zone,
         SHIFTED: date.name,
@@ -127,18 +127,18 @@ def run(date: Date, library: str, arguments: Sequence[str]) -> bool:
 
 
 def main(given: Sequence[str]) -> int:
-    """Run what was asked for; return 0 if all of it passed."""
+    """Run the requested dates; return 0 if all pass."""
     parser = argparse.ArgumentParser(prog="python -m tests.dates", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two dates and what depends on them most")
     parser.add_argument("--on", nargs="+", choices=[date.name for date in DATES], metavar="DATE")
     parser.add_argument(
-        "pytest", nargs="*", help="what pytest is given; by default all that depend on a clock"
+        "pytest", nargs="*", help="arguments for pytest; by default all tests that depend on a clock"
     )
     options = parser.parse_args(given)
     library = preload()
     if library is None:
         print(
-            "*** SKIPPED: no clock can be shifted without libfaketime; no other date than today was tried "
+            "*** SKIPPED: without libfaketime the clock can't be shifted; tests ran only on today's date "
             "(Debian: apt-get install faketime) ***",
             file=sys.stderr,
         )

@@ -46,7 +46,7 @@ def no_real_aws() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def patient_clients() -> Iterator[None]:
-    """On a machine that is busy an engine may take longer to answer than the app would wait for AWS."""
+    """Wait longer than the app waits for AWS: on a busy machine an engine may respond slowly."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (store_table, aws):
             patch.setattr(module, "CONNECT_TIMEOUT_SECONDS", LIMIT)

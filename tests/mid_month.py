@@ -1,4 +1,4 @@
-"""A test that passes in the middle of a month only. Not collected: `unit/test_dates.py` shows that it is found."""
+"""A test that passes only in the middle of a month. pytest does not collect it; `unit/test_dates.py` runs it."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,14 +1,14 @@
-"""How long tests wait: until something is so, and on a busy machine that may take long.
+"""Wait in tests until a condition holds, which may take long on a busy machine.
 
-A limit here only decides when a test that fails says so. No test measures how long anything takes.
+The limits here only decide when a failing test gives up. No test measures a duration.
 """
 
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-LIMIT: Final = 300.0  # seconds; what did not happen by then does not happen
-SHOWN: Final = 120.0  # likewise, of what a browser shows
+LIMIT: Final = 300.0  # seconds; after that a test fails
+SHOWN: Final = 120.0  # seconds; the same for what a browser shows
 _PAUSE: Final = 0.05
 
 _T = TypeVar("_T")
@@ -21,9 +21,9 @@ def _sleep() -> None:
 def until(
     look: Callable[[], _T], enough: Callable[[_T], bool] = bool, pause: Callable[[], object] = _sleep
 ) -> _T:
-    """Look again and again, and return what there is once it is enough; after the limit, as it then is.
+    """Poll until a value is `enough`, and return it; after the limit, return the last value.
 
-    `pause` is called between two looks. A browser needs one of its own, during which it goes on.
+    `pause` is called between two polls. A browser needs its own, so that it keeps running meanwhile.
     """
     give_up = time.monotonic() + LIMIT
     while not enough(found := look()) and time.monotonic() < give_up:

@@ -30,7 +30,7 @@ _QUESTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """Where it takes place: a kind, and an address, number or meeting URL.
 
-    `show_before_booking` lets whoever holds the link see the detail before they book.
+    `show_before_booking` lets the holder of the link see the detail before booking.
     """
 
     kind: LocationKind

@@ -140,9 +140,9 @@ def offered_days(starts: Sequence[datetime], zone: str) -> tuple[OfferedDay, ...
 def picker_context(
     view: PickerPage, say: Words, moments: Sequence[datetime] = (), **more: object
 ) -> dict[str, object]:
-    """Return what `_picker.html` needs; `more` is for `invitee.js`, beside what every choice of a time has.
+    """Return what `_picker.html` needs; `more` is additional data for `invitee.js`.
 
-    `moments` are others that the page tells of.
+    `moments` are other instants that the page shows.
     """
     starts = view.starts
     days = _days(view, starts, say)

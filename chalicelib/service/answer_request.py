@@ -36,13 +36,13 @@ class Answered(msgspec.Struct, frozen=True):
 def answer_link_request(
     world: World, caller: Caller, request_id: str, mail_to: MailTo | None, wording: Wording, cause: Cause
 ) -> Answered:
-    """Make the link that a request asks for, with the settings of the one it is about, and return it.
+    """Create a link with the settings of the old link that a request is about, and return it.
 
-    The request is its own receipt: however often and by how many at once it is answered, one link is made (P4),
-    everyone gets it as it now stands, and one email goes out: to whom, the first answer decides. Without `mail_to`
-    it is the dead link's recipient, where there is one and email is set up; never whoever asks.
-    Raises `NotFoundError`: no such request, another's (P9), or one of the links was deleted; `ConflictError` when
-    the event type was deleted: nothing could be booked; `InvalidValueError`, `MailNotConfiguredError`.
+    The request is its own receipt: concurrent and repeated answers create one link (P4) and all return its current
+    state. One email is sent; the first answer decides to whom. Without `mail_to` it goes to the old link's recipient,
+    if there is one and email is set up, never to the person who asks.
+    Raises `NotFoundError`: no such request, another host's (P9), or one of the links was deleted; `ConflictError` if
+    the event type was deleted, so nothing could be booked; `InvalidValueError`, `MailNotConfiguredError`.
     """
     rules = Rules()
     check_message(wording.message, rules)

@@ -72,7 +72,7 @@ MailNews = BookingNews | LinkNews | NoNews
 def mails_of_event(world: World, event: Envelope) -> list[MailNews]:
     """Return the mails to send for an event; none for one that asks for none, or whose time is over.
 
-    Raises ValueError for an event that is not of its documented form.
+    Raises ValueError for a malformed event.
     """
     if event.type in _NEWS:
         return list(_about_booking(world, event, _NEWS[event.type]))
@@ -85,7 +85,7 @@ def seconds_to_wait(event: Envelope, wait_seconds: int, now: datetime) -> int:
     """Return how long an event's email waits, so that a later change of the same booking replaces it (P15).
 
     A confirmation and a link are sent at once. The wait is counted from the event and never longer than
-    `wait_seconds`, whatever the clocks say. Raises ValueError for an event that is not of its documented form.
+    `wait_seconds`, whatever the clocks say. Raises ValueError for a malformed event.
     """
     if _NEWS.get(event.type) not in ("moved", "cancelled"):
         return 0

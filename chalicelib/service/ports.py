@@ -337,9 +337,9 @@ class World:
     """What a service may lean on. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once.
 
     The bus, the queues and the mailer are None where the environment names none. `local` allows webhooks to the
-    loopback. `stage` is this installation's name, where it has one. `requests_per_day` is how many people besides its
-    recipient may ask for a replacement of one link per day. While `closed`, nobody books, moves, cancels or changes a
-    link: the table was restored and is being brought up to date.
+    loopback. `stage` is this installation's name, where it has one. `requests_per_day` is how many people
+    besides the recipient may ask for a replacement of one link per day. While `closed`, nobody books, moves, cancels or
+    changes a link: the table was restored and is being brought up to date.
     """
 
     store: Store

@@ -82,7 +82,7 @@ class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Redeemed(msgspec.Struct, frozen=True):
-    """The booking as it now stands; `replayed` when an earlier, same request made it.
+    """The booking in its current state; `replayed` if an earlier equal request made it.
 
     With `only_confirmed` the response contains only that it is booked, and when (P4): a retry without a key shows that
     the caller knows the body, not that they sent it first.

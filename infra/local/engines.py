@@ -26,7 +26,7 @@ LOCAL: Final = ROOT / ".local"
 DYNOXIDE_BINARY: Final = LOCAL / "npm" / "node_modules" / "@dynoxide" / "linux-x64" / "dynoxide"
 
 _HOST: Final = "127.0.0.1"
-_START_SECONDS: Final = 180.0  # a second or two, unless the machine is very busy
+_START_SECONDS: Final = 180.0  # usually a second or two; longer on a busy machine
 _STOP_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.05
 _PORT_FILE: Final = "port"
@@ -40,7 +40,7 @@ _KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
 def kept_environment() -> dict[str, str]:
-    """Return what a program gets of this process's environment: the search path, the locale, and a shifted clock."""
+    """Return the part of this process's environment that a program gets: search path, locale, and a shifted clock."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     if "FAKETIME" not in os.environ:
         return kept

@@ -97,7 +97,7 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
 
 
 def _prepare() -> None:
-    """Make what `make package` makes beforehand, so that no first request waits for it."""
+    """Build what `make package` would build, so that no first request waits for it."""
     from chalicelib.api.description import description_reply
     from chalicelib.api.doors import DOORS
     from chalicelib.pages.assets import asset_url

@@ -98,7 +98,7 @@ def _not_found() -> GatewayProblem:
 
 def _not_allowed(methods: Sequence[str]) -> GatewayProblem:
     return GatewayProblem(
-        http.HTTPStatus.METHOD_NOT_ALLOWED, "This path does not take that method.", allow=methods
+        http.HTTPStatus.METHOD_NOT_ALLOWED, "This path does not support that method.", allow=methods
     )
 
 
@@ -202,7 +202,7 @@ def _as_answer(response: Mapping[str, Any]) -> Answer:
 
 
 def compressed(answer: Answer, accept_encoding: str) -> Answer:
-    """Return an answer as API Gateway sends it by `MinimumCompressionSize`: gzipped, if it is long and asked for."""
+    """Return a response as API Gateway sends it with `MinimumCompressionSize`: gzipped if long and accepted."""
     if answer.status in _BODILESS or len(answer.body) < _COMPRESSED_FROM_BYTES:
         return answer
     names = {name.lower(): name for name in answer.headers}
@@ -212,7 +212,7 @@ def compressed(answer: Answer, accept_encoding: str) -> Answer:
     vary = headers.get(names.get("vary", "Vary"), "")
     kept = (
         headers.get(names.get("cache-control", ""), "") != "no-store"
-    )  # else no cache has to tell them apart
+    )  # short responses are the same for every client
     if kept and "accept-encoding" not in str(vary).lower():
         headers[names.get("vary", "Vary")] = ", ".join(filter(None, [str(vary), "Accept-Encoding"]))
     if not takes_gzip(accept_encoding):
@@ -222,7 +222,7 @@ def compressed(answer: Answer, accept_encoding: str) -> Answer:
 
 
 def takes_gzip(accept_encoding: str) -> bool:
-    """Tell whether an `Accept-Encoding` takes gzip (RFC 9110 §12.5.3)."""
+    """Return whether an `Accept-Encoding` accepts gzip (RFC 9110 §12.5.3)."""
     quality: dict[str, float] = {}
     for part in accept_encoding.lower().split(","):
         name, *parameters = (one.strip() for one in part.split(";"))
@@ -250,7 +250,7 @@ class RequestHandler(ChaliceRequestHandler):
             started = time.perf_counter()
             answer = self._answer(self.rfile.read(self._body_length()))
             answer = compressed(answer, self.headers.get("accept-encoding", ""))
-            # A client of HTTP/1.0 that asks to be kept waits for the end of what says that it is not.
+            # An HTTP/1.0 client that asks for keep-alive would otherwise wait for the connection to close.
             if self.server.closing or self.request_version == "HTTP/1.0":
                 self.close_connection = True
             try:

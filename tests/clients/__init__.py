@@ -1,1 +1,1 @@
-"""Clients that other people's generators make from the API's description, doing the main job."""
+"""Clients generated from the API description by independent generators, which run the main job."""

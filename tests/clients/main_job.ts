@@ -1,4 +1,4 @@
-// The main job, with types and a client made from the API's description: compiled with --strict, run by Node.
+// The main job with types and a client generated from the API description: compiled with --strict, run by Node.
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema";
 
@@ -13,7 +13,7 @@ function ok<T>(answer: { data?: T; error?: Problem; response: Response }): T {
   return answer.data;
 }
 
-// Only a repeat without a key gets less than the booking.
+// Only a retry without a key gets less than the booking.
 function whole(answer: components["schemas"]["Booking"] | components["schemas"]["BookedTime"]) {
   if (!("bookingId" in answer)) throw new Error("only the time was confirmed");
   return answer;

@@ -1,2 +1,2 @@
-// All that the program uses of Node, so that its types need no package.
+// The only part of Node that the program uses, so that it needs no type package.
 declare const process: { argv: string[] };

@@ -1,6 +1,6 @@
-"""Clients made from the API's description by openapi-python-client and openapi-typescript are type-safe and work.
+"""Clients that openapi-python-client and openapi-typescript generate from the API description are type-safe and work.
 
-Each is generated, checked by its language's strictest checker, and does the main job against the running app: create an
+Each is generated, checked by its language's strictest checker, and runs the main job against the app: create an
 event type and a link, read the offer, list slots, book twice with one key, see the link used, list bookings, cancel.
 """
 
@@ -45,7 +45,7 @@ def host(ministack: Ministack) -> Iterator[Caller]:
 
 
 def _run(command: Sequence[str | Path], where: Path) -> str:
-    """Run a program in a folder and return what it prints; its own words are in the failure."""
+    """Run a program in a folder and return its output; a failure shows the output."""
     here = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(where)}
     done = subprocess.run(command, cwd=where, env=here, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command[0]}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
@@ -59,7 +59,7 @@ def _did(printed: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(900)
 def test_a_generated_python_client_does_the_main_job(host: Caller, tmp_path: Path) -> None:
-    """What openapi-python-client makes passes mypy --strict, and the program that uses it does too."""
+    """The client of openapi-python-client and the program that uses it pass mypy --strict, and the program works."""
     _run(["openapi-python-client", "generate", "--path", COPY, "--output-path", "made"], tmp_path)
     made = tmp_path / "made"
     shutil.copy(HERE / "main_job.py", made)
@@ -74,7 +74,7 @@ def test_a_generated_python_client_does_the_main_job(host: Caller, tmp_path: Pat
 @needs_npm_tools
 @pytest.mark.timeout(900)
 def test_a_generated_typescript_client_does_the_main_job(host: Caller, tmp_path: Path) -> None:
-    """What openapi-typescript makes passes tsc --strict with the README's body, by openapi-fetch."""
+    """The types of openapi-typescript pass tsc --strict with the README's request, and openapi-fetch works."""
     tools = MODULES / ".bin"
     for name in ("main_job.ts", "node.d.ts", "tsconfig.json"):
         shutil.copy(HERE / name, tmp_path)

@@ -1,4 +1,4 @@
-"""What tests of the deployed stack share: a host with an event type, and its links."""
+"""Fixtures for tests of the deployed stack: a host with an event type, and its links."""
 
 from typing import Any
 

@@ -105,7 +105,7 @@ def test_a_command_is_followed_and_answered_whichever_way_it_comes(
 def test_the_default_bus_brings_commands_of_named_sources_for_this_stage_and_account_alone(
     stack: Stack, inbox: Inbox
 ) -> None:
-    """An application that may put events on the account's bus does not have an admin key by that (P9)."""
+    """The right to put events on the account's bus does not amount to an admin key (P9)."""
     event_type = event_type_of(stack)
     payload = {"hostId": event_type["hostId"], "eventTypeId": event_type["eventTypeId"]}
     good, bad = (f"c-{secrets.token_hex(6)}" for _ in range(2))
@@ -143,7 +143,7 @@ def test_the_default_bus_brings_commands_of_named_sources_for_this_stage_and_acc
 
 
 def test_a_command_for_another_stage_is_rejected_and_not_followed(stack: Stack, inbox: Inbox) -> None:
-    """Where it gets past the default bus, by the stack's own bus or straight into its queue."""
+    """A stage rejects a command for another stage, even from its own bus."""
     event_type = event_type_of(stack)
     payload = {"hostId": event_type["hostId"], "eventTypeId": event_type["eventTypeId"]}
     command_id = f"c-{secrets.token_hex(6)}"

@@ -56,7 +56,7 @@ def _redeem(link: dict[str, Any], start: str, name: str = "Grace") -> httpx.Resp
 
 
 def _history(stack: Stack, link: dict[str, Any], wanted: int) -> list[str]:
-    """Return what a link's history tells, once it tells that much."""
+    """Return a link's history, once it has that many entries."""
 
     def told() -> list[str]:
         answer = http.get(f"/v1/links/{link['linkId']}/history")

@@ -256,7 +256,7 @@ def _commands(stack: Stack, event_type: dict[str, Any]) -> None:
 
 
 def _expiry(stack: Stack, event_type: dict[str, Any]) -> None:
-    """A link that was made an hour ago and expired since, and a digest of the day before yesterday."""
+    """A link created an hour ago that has expired since, and a digest of the day before yesterday."""
     past = stack.world.now() - timedelta(hours=1)
     world = dataclasses.replace(stack.world, now=lambda: past)
     request = GenerateRequest(

@@ -85,7 +85,7 @@ class Visit:
 
         A colour scheme changes colours alone, so in the dark only what is about colours is asked again.
         """
-        if SHIFTED in os.environ:  # on every date it looks the same; here it is enough to have come as far
+        if SHIFTED in os.environ:  # pages look the same on every date, so skip axe
             self.fits(state)
             return
         for size in (NARROW, WIDE):

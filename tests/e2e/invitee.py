@@ -54,13 +54,13 @@ class Invitee:
 
     @property
     def month(self) -> date:
-        """The first day of the month that is shown."""
+        """Return the first day of the shown month."""
         return date.fromisoformat(self.dates.first.get_attribute("data-date") or "")
 
     def turn_to_last_known_month(self) -> None:
-        """Turn the pages until the next month is one that has to be asked for.
+        """Go forward until the times of the next month have to be requested.
 
-        A page knows the times of 35 days, which near a month's end is all of the next month.
+        A page includes the times of 35 days, which near a month's end are all of the next month.
         """
         until = datetime.fromisoformat(self.page.evaluate(_KNOWN_UNTIL))
         while _asked_until(following(self.month)) <= until:
@@ -69,16 +69,16 @@ class Invitee:
             expect(self.dates.first).to_have_attribute("data-date", shown.isoformat())
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something is so, while the browser goes on."""
+        """Wait until a condition holds, while the browser keeps running."""
         assert until(condition, pause=lambda: self.page.wait_for_timeout(10))
 
     def let_time_pass_until_told(self, words: str) -> None:
-        """Move the page's own clock on, which a test has installed, until the page says so."""
+        """Advance the page's clock, which a test has installed, until the page shows a text."""
         told = self.page.locator(".told").last
 
         def let_pass() -> None:
             self.page.clock.run_for(5_000)
-            self.page.wait_for_timeout(10)  # for what the server answers meanwhile
+            self.page.wait_for_timeout(10)  # lets the page receive responses
 
         until(lambda: words in told.inner_text(), pause=let_pass)
         expect(told).to_contain_text(words)
@@ -114,7 +114,7 @@ class Invitee:
 
 
 def ordinary_day(zone: str) -> date:
-    """Return a day soon whose times need no offset: around it the clocks of a zone do not change."""
+    """Return a day soon whose times need no offset, because a zone's clocks do not change around it."""
     there = load_zone(zone)
     first = datetime.now(UTC).date() + timedelta(days=2)
     for day in (first + timedelta(days=n) for n in range(14)):
@@ -130,7 +130,7 @@ def following(month: date) -> date:
 
 
 def _asked_until(month: date) -> datetime:
-    """Return the instant until which the calendar has to know all times to show a month in any zone."""
+    """Return the instant until which the calendar needs all times to show a month in any zone."""
     return datetime.combine(following(month), time(0), UTC) + timedelta(days=1)
 
 

@@ -119,7 +119,7 @@ def test_a_menu_stays_at_its_button_while_the_page_scrolls(console: Console) -> 
 
 
 def test_settings_that_contradict_each_other_are_warned_of(console: Console) -> None:
-    """Where they are saved, and where a link is made with them: each reason once, until it is dismissed."""
+    """Warnings appear after saving, and after creating a link: each reason once, until it is dismissed."""
     console.host.event_type(title="Intro call", minimumNoticeMinutes=90 * 1440, bookingWindowDays=60)
     console.sign_in("#event-types")
     notices = console.page.locator(".notice", has_text="Nobody can ever book: the minimum notice (90 days)")

@@ -103,7 +103,7 @@ GRACE = {"name": "Grace Hopper", "email": "grace@invitees.example"}
 def test_a_request_of_another_address_is_told_apart_and_answered_to_whom_the_link_was_made_for(
     console: Console,
 ) -> None:
-    """A stranger who has the dead link can type any name: the host sees for whom it was made, and mails them."""
+    """A stranger with a used link can type any name: the host sees the recipient, and emails the new link to them."""
     dead = console.site.dead_link(console.host, recipient=GRACE)
     console.site.ask(dead, name="Grace Hopper", email="grace@evil.example")
     console.site.ask(dead, name="Grace Hopper")

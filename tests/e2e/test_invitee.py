@@ -239,7 +239,7 @@ def test_by_keyboard_alone(browser: Browser, host: Caller) -> None:
             "ArrowUp": lambda at: at - timedelta(days=7),
             "ArrowLeft": lambda at: at - timedelta(days=1),
         }
-        expected = day()  # the first one with times, which late in the evening is not today
+        expected = day()  # the first day with times; late in the evening it is not today
         for key, move in moves.items():
             page.keyboard.press(key)
             expected = move(expected)
@@ -988,7 +988,7 @@ def test_longer_words_fit_too(browser: Browser, site: LiveSite, host: Caller, lo
             visitor.visit.fits(query)
 
 
-# A browser whose rules for Berlin are an hour off: whatever `Intl` says of that zone it says of London.
+# A browser whose rules for Berlin are an hour off: for that zone `Intl` uses London's.
 _OTHER_RULES = """
 const Real = Intl.DateTimeFormat;
 Intl.DateTimeFormat = function (locale, options = {}) {
@@ -1056,7 +1056,7 @@ def test_a_zone_that_is_not_known_is_said_before_the_first_step(
 
 @pytest.mark.parametrize("zone", ["Asia/Calcutta", "Etc/GMT+5"])
 def test_an_old_name_of_a_zone_is_taken_as_it_is(browser: Browser, host: Caller, zone: str) -> None:
-    """Browsers say these of themselves; the server's data has them."""
+    """The server's data has the zone names that browsers report."""
     with invitee_of(browser, timezone_id=zone) as visitor:
         visitor.open(host.link())
         expect(visitor.page.locator("[name=timeZone]")).to_have_value(zone)

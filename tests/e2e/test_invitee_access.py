@@ -404,7 +404,7 @@ def dead(reason: DeadReason) -> Callable[[], str]:
 
 
 def repeated(*, emailed: bool) -> Callable[[], str]:
-    """Return the page of a request without a key that came twice, as a form on another site may send it."""
+    """Return the page after a second request without a key, as a form on another site may send it."""
     view = BookedPage(root="../", title="Intro call", start=datetime.now(UTC) + timedelta(days=3), zone="UTC")
     return lambda: booked_page(view, words("en"), emailed=emailed)
 

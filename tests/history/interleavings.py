@@ -115,7 +115,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: len(self.s.tasks) < MOST_AT_ONCE)
     @rule(again=st.integers(0, 2), run=st.booleans(), guess=st.booleans())
     def redeem_again(self, again: int, run: bool, guess: bool) -> None:
-        """The same request as an earlier one: a second press, or a client's own retry; or a guess at it by another."""
+        """A request equal to an earlier one: a second press, a client's retry, or somebody's guess."""
         asked = [call for call in self._begun() if call.kind == "redeem"]
         if asked:
             what = asked[-1 - again % len(asked)].what

@@ -21,7 +21,7 @@ CANCELLED: Final = "cancelled"
 READS: Final = frozenset({"which", "read link", "read booking", "slots", "stored"})
 DAY: Final = 24 * 60 * 60 * 1000
 KEYLESS_WINDOW: Final = 10 * 60 * 1000
-ROUNDED: Final = 1000  # a receipt may end so much earlier: the table counts its seconds
+ROUNDED: Final = 1000  # milliseconds by which a receipt may end early: the table stores whole seconds
 LONGEST: Final = DAY // 3  # a booking with its buffers is at most 8 hours
 
 
@@ -217,9 +217,9 @@ def _make(state: State, call: Call) -> Iterator[State]:
 
 
 def _redeem(state: State, call: Call) -> Iterator[State]:
-    """Book once a request, by a link that is alive, open, not spent, at a time that is free (P1-P4).
+    """Book once per request, with a link that is active, open and not used up, at a free time (P1-P4).
 
-    A repeat with a key is told its booking; one without is told within ten minutes that it is booked, and when.
+    A retry with a key gets its booking; one without a key gets, within ten minutes, only that it is booked, and when.
     """
     name, receipt_id, body = call.what["link"], call.what["receipt"], call.what["body"]
     link, receipt = state.links.get(name), state.receipts.get((name, receipt_id))
@@ -231,7 +231,7 @@ def _redeem(state: State, call: Call) -> Iterator[State]:
             yield state
         return
     if receipt is not None:
-        # Without a key: for ten minutes, and told when it is, never which booking it is.
+        # Without a key: for ten minutes, and only the time, never the booking.
         first, last = receipt[2]
         told_only_when = call.code == "201" and set(call.told) == {"start"}
         if (
@@ -324,7 +324,7 @@ def _restored(link: Link) -> Link:
 
 
 def _move(state: State, call: Call) -> Iterator[State]:
-    """Slots are swapped; the link is not asked and not counted (P8); by the invitee so many times (P15)."""
+    """A move swaps slots without checking or counting the link (P8); an invitee's moves are limited (P15)."""
     name, start = call.what["booking"], call.what["start"]
     booking = state.bookings.get(name)
     if booking is None:
@@ -350,7 +350,7 @@ def _move(state: State, call: Call) -> Iterator[State]:
 
 
 def _revoke(state: State, call: Call) -> Iterator[State]:
-    """A link that is alive is revoked, or that a cancel could bring back; a revoked one is so already (P3, P8)."""
+    """Revoke an active link, or one that a cancellation could restore; a revoked one stays revoked (P3, P8)."""
     name = call.what["link"]
     link = state.links[name]
     match call.code:
@@ -441,7 +441,7 @@ def _replace(state: State, call: Call) -> Iterator[State]:
 
 
 def _ended(state: State, name: str, link: Link, call: Call) -> Iterator[State]:
-    """Revoke a link that is alive, within something larger; one that is used never comes back (P8)."""
+    """Revoke an active link as part of another operation; a used one can't be restored any more (P8)."""
     if _may_be_alive(link, call):
         yield state.having(links={name: link._replace(status=REVOKED)})
     if link.status == USED:

@@ -417,7 +417,7 @@ def judged(stage: Stage, calls: Sequence[Call]) -> list[str]:
 
 def _redeem_told(told: Mapping[str, Any]) -> dict[str, Any]:
     if "bookingId" not in told:
-        # All of it goes into the account: a repeat that is told more than when can't be explained.
+        # The account records the whole response: a retry that gets more than the time can't be explained.
         rest = {name: told[name] for name in told.keys() - {"status", "start", "end", "title"}}
         return {"start": _millis(datetime.fromisoformat(told["start"])), **rest}
     return {"booking": told["bookingId"], "own": told["url"].rpartition("/")[2]}

@@ -55,8 +55,8 @@ TABLE: Final = "stepped"
 START: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 FIRST_SLOT: Final = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 MINUTE: Final = 60_000
-LIMITS: Final = Limits(moves_per_booking=2, restores_per_link=1)  # few, so that they are met
-SLOW: Final = 10  # milliseconds that a slow request takes: as much as lies between any two edges of a link
+LIMITS: Final = Limits(moves_per_booking=2, restores_per_link=1)  # low, so that histories reach them
+SLOW: Final = 10  # milliseconds of a slow request: the distance between any two edges of a link
 
 _CAUSE: Final = Cause("system:stepped", "stepped")
 _CALLER: Final = Caller("key_stepped", Role.ADMIN, None)
@@ -194,7 +194,7 @@ class Stepped:
     def redeem(
         self, link_id: str, link: Link, start: int, person: str, key: str | None, who: str, name: str = ""
     ) -> Task:
-        """Redeem a link; `person` is the request's body, but for the start, and but for a `name` that is not theirs."""
+        """Redeem a link; the body is `person`, the start, and `name` if somebody else guesses the request."""
         raw = id_bytes(LINK, link_id)
         assert raw is not None
         body = f"{person}{name} at {start}"
@@ -357,11 +357,11 @@ class Stepped:
         if fate is Fate.LOST:
             task.unheard += not isinstance(reply, ClientError)
             reply = ReadTimeoutError(endpoint_url="memory")
-        # A redeem that was refused for its time looks for its receipt once more; that decides nothing by the clock.
+        # A redeem that was refused for its time reads its receipt once more; the clock decides nothing there.
         looks_back = task.call.kind == "redeem" and request.operation == "GetItem"
         if not request.writes and not looks_back and not task.unheard:
-            # P3 is held by a clock that is looked at anew for every attempt, after the last read before its write. Once
-            # a write was done and its reply lost, an earlier attempt may have been the one that decided.
+            # P3: every attempt reads the clock again, after the last read before its write. After a write whose
+            # response was lost, an earlier attempt may have decided.
             task.call = replace(task.call, clock=(self.clock + task.skew, math.inf))
         return self._resume(task, reply)
 

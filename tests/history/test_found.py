@@ -107,7 +107,7 @@ def test_a_write_that_was_refused_unheard_leaves_the_later_clock_to_decide(stepp
 
 
 def test_a_redeem_whose_last_read_is_slow_is_held_against_the_clock_after_it(stepped: Stepped) -> None:
-    """P3: the link expires while the event type is read; nothing is written by the clock from before."""
+    """P3: the link expires while the event type is read; the earlier time is not used for the write."""
     name, link = made_link(stepped, expires_in=SLOW)
     redeeming = stepped.redeem(name, link, slot(1), "p0", None, "p0")
     steps(stepped, redeeming, 1)  # the link, alive by the clock
@@ -140,7 +140,7 @@ def test_a_move_whose_last_read_is_slow_does_not_move_what_has_begun(stepped: St
 def test_a_link_that_is_ended_beside_a_cancel_stays_ended(
     stepped: Stepped, ending: str, reads: int, cancel_first: bool
 ) -> None:
-    """P8, P3: however the store calls of the two lie between each other, the used link does not come back."""
+    """P8, P3: in every interleaving of the two, the used link does not become active again."""
     name, link = made_link(stepped, restore=True)
     stepped.finish(stepped.redeem(name, link, slot(1), "p0", "k", "p0"))
     booking = stepped.calls[-1].told["booking"]

@@ -96,12 +96,14 @@ def test_every_operation_keeps_to_its_description(case: Case[Any], target: Targe
             f"what goes against the description was taken: {case.method} {response.request.url} {case.body!r}"
         )
         assert response.status_code >= 400, taken
-    # A file's rows are in no schema, nor what of a replay goes together; 225.0 is an integer to JSON Schema alone.
+    # No schema describes a file's rows or which fields of a replay fit together. To JSON Schema, 225.0 is an integer.
     no_file = case.media_type in {None, "application/json"}
     elsewhere = not no_file or case.path.endswith("/replay") or "got `float`" in response.text
     if not broken and not elsewhere:
         sent = f"{case.method} {response.request.url} {case.body!r}"
-        assert response.status_code != 400, f"valid, and yet of the wrong shape: {sent}: {response.text}"
+        assert response.status_code != 400, (
+            f"a valid request was rejected as malformed: {sent}: {response.text}"
+        )
     assert target.site.admin.key.secret not in response.text
 
 

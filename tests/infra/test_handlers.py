@@ -256,7 +256,7 @@ def test_the_main_job_from_key_to_history(start: Start, table: Table, admin_key:
 
 
 def test_the_zip_brings_the_zones_rules_along(start: Start, admin_key: str, tmp_path: Path) -> None:
-    """Slots follow the zip's tzdata, whatever zone files the runtime has: here its Vancouver is Tokyo."""
+    """Slots use the zip's tzdata, whatever zone files the runtime has: here the runtime's Vancouver is Tokyo."""
     (tmp_path / "America").mkdir()
     shutil.copy(Path(tzdata.__path__[0], "zoneinfo", "Asia", "Tokyo"), tmp_path / "America" / "Vancouver")
     http, authorizer = start("APIHandler", PYTHONTZPATH=str(tmp_path)), _authorized(start, admin_key)

@@ -62,7 +62,7 @@ def test_it_holds_what_runs_and_nothing_else(package: Package) -> None:
 
 
 def test_descriptions_scripts_and_styles_are_made_beforehand(package: Package) -> None:
-    """No function puts them together when it starts: what it serves lies there, under the names that it has here."""
+    """The zip has the built bundles under the same names as here, so that no function builds them at its start."""
     with zipfile.ZipFile(package.archive) as archive:
         folder = "chalicelib/pages/assets/"
         files = {name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)}

@@ -95,7 +95,7 @@ def _archived(account: Ministack, least: int) -> None:
     count = until(
         lambda: events.describe_archive(ArchiveName="all")["EventCount"], lambda found: found >= least
     )
-    assert count >= least, "events never came to the archive"
+    assert count >= least, "events did not reach the archive"
 
 
 def test_a_link_used_since_the_backup_is_used_after_the_restore(

@@ -140,7 +140,7 @@ def test_what_is_optional_is_made_where_its_parameter_asks_for_it(template: dict
 def test_the_gateways_own_address_can_be_switched_off_beside_a_domain(
     template: dict[str, Any], expanded: dict[str, Any]
 ) -> None:
-    """It would be a way past what is put before the domain; without a domain no address would be left."""
+    """API Gateway's own address bypasses what protects the domain; without a domain it is the only address."""
     assert template["Parameters"]["ExecuteApiEndpoint"]["Default"] == "on"
     (rule,) = template["Rules"]["ExecuteApiEndpointOffNeedsDomain"]["Assertions"]
     assert rule["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DomainName"}, ""]}]}
@@ -149,16 +149,16 @@ def test_the_gateways_own_address_can_be_switched_off_beside_a_domain(
     assert body["x-amazon-apigateway-endpoint-configuration"]["disableExecuteApiEndpoint"] == off
     told = with_parameters_told(template, {"ExecuteApiEndpoint": "off"})
     description = told["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"]
-    assert description == "At its own domain alone", "else the stage would go on with its snapshot"
+    assert description == "At its own domain only", "otherwise the stage would keep its snapshot"
 
 
 def test_answers_are_compressed(expanded: dict[str, Any]) -> None:
-    """Scripts and descriptions are a fifth of their size then; API Gateway does it, no function pays for it."""
+    """Compression makes scripts and descriptions five times smaller; API Gateway does it, at no cost to functions."""
     assert expanded["Resources"]["RestAPI"]["Properties"]["MinimumCompressionSize"] == 1024
 
 
 def test_the_default_bus_gives_no_commands_unless_sources_are_named(template: dict[str, Any]) -> None:
-    """P9: `events:PutEvents` on the account's bus is no admin key by default, and never one for every stage."""
+    """P9: by default `events:PutEvents` on the account's bus gives no admin rights, and never for every stage."""
     rule = template["Resources"]["CommandsOnDefaultBus"]
     assert template["Parameters"]["CommandSources"]["Default"] == ""
     assert rule["Condition"] == "HasCommandSources"
@@ -173,7 +173,7 @@ def test_the_default_bus_gives_no_commands_unless_sources_are_named(template: di
         "detail": {"stage": [stage]},
     }
     told = template["Resources"]["Commands"]["Properties"]["Environment"]["Variables"]["STAGE"]
-    assert told == stage, "the function has to know itself by the name that the rule matches"
+    assert told == stage, "the function's stage must be the name that the rule matches"
     own = template["Resources"]["CommandsOnOwnBus"]["Properties"]["EventPattern"]
     assert own["account"] == [{"Ref": "AWS::AccountId"}]
 

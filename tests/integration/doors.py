@@ -188,7 +188,7 @@ class Site:
         local_client("dynamodb", self.table.endpoint_url).put_item(TableName=self.table.name, Item=item)
 
     def delete(self, pk: str, sk: str) -> None:
-        """Delete an item past the app."""
+        """Delete an item directly, bypassing the app."""
         key: dict[str, Any] = {"pk": {"S": pk}, "sk": {"S": sk}}
         local_client("dynamodb", self.table.endpoint_url).delete_item(TableName=self.table.name, Key=key)
 
@@ -327,7 +327,7 @@ def made(response: httpx.Response) -> Any:
 
 
 def _without_warnings(document: Any) -> Any:
-    """Return a write's answer as a read has it: only where there is nothing to warn of."""
+    """Return a write's response without an empty `warnings`, so that it equals a read's."""
     if isinstance(document, dict) and document.get("warnings") == []:
         del document["warnings"]
     return document

@@ -42,7 +42,7 @@ class Stream:
         found: list[Record] = []
         for place, iterator in enumerate(self._iterators):
             more: str | None = iterator
-            while more:  # a call brings 1,000 at most, though more may be there
+            while more:  # a call returns at most 1,000, though there may be more
                 answer = self._client.get_records(ShardIterator=more)
                 found += self._told["Records"]
                 self._iterators[place] = answer.get("NextShardIterator", more)

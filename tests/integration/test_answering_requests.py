@@ -203,7 +203,7 @@ def _asked_by(
 
 
 def _mails(site: Site, link: dict[str, Any]) -> list[str]:
-    """Return whom a link is to be mailed to, once for each wish kept."""
+    """Return whom a link is to be emailed to, once for each stored order."""
     table = cast("Any", site.world.store.history)._table
     found = table.client.query(
         TableName=table.name,
@@ -220,7 +220,7 @@ def _mails(site: Site, link: dict[str, Any]) -> list[str]:
 def test_the_answer_goes_to_whom_the_link_was_made_for_and_not_to_whoever_asks(
     site: Site, host: Caller, body: Any
 ) -> None:
-    """A stranger who holds a dead link does not get the next one by typing an address."""
+    """A stranger who holds a used link does not get the next one by typing an address."""
     _, request_id = _asked_by(site, host, "grace@evil.example", GRACE)
 
     fresh = made(host.post(f"/v1/link-requests/{request_id}/answer", body))
@@ -260,7 +260,7 @@ def test_a_link_made_for_nobody_is_mailed_to_nobody_unless_the_host_says_so(site
 def test_an_answer_that_is_repeated_mails_once_and_keeps_to_the_first_choice(
     site: Site, host: Caller
 ) -> None:
-    """P4: two tabs with two choices, and a lost reply."""
+    """P4: two tabs with two choices, and a lost response, create one link."""
     _, request_id = _asked_by(site, host, "eve@y.example", GRACE)
     path = f"/v1/link-requests/{request_id}/answer"
     choices = [{"mailTo": "recipient"}, {"mailTo": "requester"}, {"mailTo": "recipient", "message": "Again"}]
@@ -282,7 +282,7 @@ def test_an_answer_that_is_repeated_mails_once_and_keeps_to_the_first_choice(
 def test_an_answer_cut_off_before_its_email_is_mailed_by_the_next_press(
     site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P4: the link was made, and the wish to mail it was not kept."""
+    """P4: a retry sends the email if the link was created but the order to email it was not stored."""
     _, request_id = _asked_by(site, host, "eve@y.example", GRACE)
     path = f"/v1/link-requests/{request_id}/answer"
 

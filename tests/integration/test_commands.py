@@ -107,7 +107,7 @@ def test_generate_is_followed_once_however_often_and_wrapped_it_comes(
 def test_a_command_for_another_stage_is_rejected_whole(
     host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch, stage: Any
 ) -> None:
-    """What reaches this queue by a mistake makes no link here, and whoever sent it is told."""
+    """A command that reaches the wrong stage creates no link, and its sender gets a rejection."""
     monkeypatch.setenv("STAGE", "test")
     bootstrap.forget()
     body = json.dumps(json.loads(generate(host, host.event_type())) | {"stage": stage})

@@ -128,7 +128,7 @@ class TestPreflight:
             for method in route.methods
         ]
         if "GET" in methods and "HEAD" not in methods:
-            methods.append("HEAD")  # answered wherever GET is, and described nowhere
+            methods.append("HEAD")  # works wherever GET does, but is not in the description
         for origin in (LISTED, OTHER):
             answer = preflight(site, path, origin)
             assert (answer.status_code, answer.content) == (204, b"")

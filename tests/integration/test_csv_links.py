@@ -357,7 +357,7 @@ def test_other_media_are_415(host: Caller, media: str) -> None:
     ],
 )
 def test_files_are_taken_by_the_names_that_systems_send_them_under(host: Caller, media: str) -> None:
-    """Windows calls a CSV Excel's, curl's -F posts a form: it is the same file, and the same links for one key."""
+    """A CSV with Excel's content type, or in a form, is the same file, and one key gives the same links."""
     event_type, text = host.event_type(), "\ufeff" + GOOD
     headers = {"Content-Type": media}
     if "tab" in media:
@@ -389,7 +389,7 @@ def posted(text: str, head: str = 'Content-Disposition: form-data; name="file"; 
     ],
 )
 def test_a_form_that_is_not_one_file_is_refused(host: Caller, body: str) -> None:
-    """Two files, a field beside it, or half a form: nothing is guessed, nothing is made."""
+    """Two files, another field, or half a form: nothing is guessed, nothing is created."""
     event_type = host.event_type()
     response = send(host, event_type, body, headers={"Content-Type": "multipart/form-data; boundary=XX"})
     assert_problem(response, 400, "invalid-request")
@@ -399,7 +399,7 @@ def test_a_form_that_is_not_one_file_is_refused(host: Caller, body: str) -> None
 
 
 def test_a_file_for_excel_begins_with_a_byte_order_mark_if_asked(host: Caller) -> None:
-    """Without it Excel reads UTF-8 as the system's own letters; with it pages put together are still one file."""
+    """With a byte order mark Excel reads UTF-8, and appended pages are still one file."""
     event_type = host.event_type()
     answer = send(host, event_type, GOOD, bom="true")
     assert answer.text.startswith('\ufeff"line"')

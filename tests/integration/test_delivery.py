@@ -1,4 +1,4 @@
-"""How answers reach whoever asks: what may be kept, what is bounded, and what a preview of a link shows."""
+"""How responses are delivered: caching, size limits, and what a preview of a link shows."""
 
 import re
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ DESCRIPTION = "/v1/openapi.json"
 def test_the_description_is_kept_by_whoever_has_it_and_made_once(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It costs its reader nothing while it is the same, and us next to nothing."""
+    """While the description is unchanged, a client gets 304, and the server does not build it again."""
     first = site.client.get(DESCRIPTION)
     assert (first.status_code, first.headers["cache-control"]) == (200, "public, max-age=300")
     assert "Accept-Encoding" in first.headers["vary"]
@@ -41,7 +41,7 @@ def test_the_description_is_kept_by_whoever_has_it_and_made_once(
 
 
 def test_any_site_may_read_the_description_and_nothing_else(site: Site, host: Caller) -> None:
-    """It is the one public document of the API; all else asks for an origin that is listed."""
+    """The description is the only document that every origin may read; everything else needs a listed origin."""
     origin = {"Origin": "https://anyone.example"}
     answer = site.client.get(DESCRIPTION, headers=origin)
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -66,7 +66,7 @@ def test_files_are_kept_for_ever_compressed_or_not(site: Site) -> None:
 
 
 def test_every_get_of_the_team_answers_head_with_the_same_and_no_body(site: Site, host: Caller) -> None:
-    """Load balancers and link checkers ask so; a route that had none was answered as if it were not there."""
+    """HEAD returns the headers of GET, as load balancers and link checkers expect."""
     link = host.link()
     given = {"linkId": link["linkId"], "eventTypeId": link["eventTypeId"], "hostId": host.host_id or ""}
     gets = {route.path for door in DOORS for route in door.routes if "GET" in route.methods}
@@ -87,7 +87,7 @@ def test_every_get_of_the_team_answers_head_with_the_same_and_no_body(site: Site
 
 
 def test_an_answer_has_so_many_slots_and_says_how_far_it_reaches(site: Site, host: Caller) -> None:
-    """The dearest event type there can be costs no more than that; `to` of one answer is `from` of the next."""
+    """The densest event type returns at most 2,000 slots; `to` of one response is `from` of the next request."""
     dense = host.event_type(
         durationMinutes=5,
         slotIntervalMinutes=5,
@@ -147,7 +147,7 @@ def test_slots_to_move_to_are_bounded_and_leave_out_the_bookings_own(site: Site,
 def test_a_preview_tells_neither_who_nor_what_and_spends_nothing(
     site: Site, host: Caller, language: str, title: str
 ) -> None:
-    """P5, P7: a link that is pasted in a channel is unfurled for all who are in it."""
+    """P5, P7: the preview of a pasted link, which a whole channel sees, reveals nothing about it."""
     event_type = host.event_type(title="Xylophone lesson")
     link = host.link(event_type, recipient={"name": "Grace", "email": "grace@invitees.example"})
     booked = made(site.client.post(f"{path_of(host.link(event_type))}/redeem", json=redeem_body(at(days=1))))

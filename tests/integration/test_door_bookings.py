@@ -162,7 +162,7 @@ def test_a_use_does_not_come_back_to_an_archived_event_type(site: Site, host: Ca
 
 
 def test_an_invitee_moves_a_booking_so_many_times_and_its_host_any_number(site: Site, host: Caller) -> None:
-    """P15: each move mails somebody; the eleventh is 409 and says whom to ask, and the link's history has it."""
+    """P15: each move sends an email; the eleventh is 409, says whom to ask, and is in the link's history."""
     link = host.link()
     booking = _book(site, link, at(days=1))
     own = booking["url"].removeprefix(BASE_URL)
@@ -201,7 +201,7 @@ def test_a_link_gets_its_use_back_so_many_times(site: Site, host: Caller) -> Non
 
 
 def test_an_erased_person_leaves_no_receipt_and_no_hash(site: Site, host: Caller) -> None:
-    """P7: neither the booking nor the link knows them by what they sent; a repeat is a new request."""
+    """P7: after erasure neither booking nor link has a hash of their request; a retry is a new request."""
     link = host.link(maxUsageCount=2)
     booking = _book(site, link, at(days=1))
     item = site.item(f"BOOKING#{booking['bookingId']}", "BOOKING")
@@ -255,7 +255,7 @@ def test_a_page_backwards_reads_what_it_answers(site: Site, host: Caller) -> Non
 
 
 def test_dates_are_the_hosts_or_those_of_a_zone_that_is_named(site: Site, host: Caller) -> None:
-    """A plain date is a day of the host's own, not UTC's; an instant needs no zone."""
+    """A plain date is in the host's zone, not in UTC; an instant needs no zone."""
     link = host.link(maxUsageCount=None)
     early, late = _book(site, link, "2040-01-04T12:30:00Z"), _book(site, link, "2040-01-05T12:30:00Z")
     ok(host.patch(f"/v1/hosts/{host.host_id}", {"timeZone": "Australia/Sydney"}))

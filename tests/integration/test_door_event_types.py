@@ -334,7 +334,7 @@ def pointers(document: Any) -> list[str]:
 
 
 def test_an_event_type_that_nobody_can_book_is_saved_with_a_warning(host: Caller) -> None:
-    """`warnings` is in every response to a write, and in no other; a repeat warns of what stands then."""
+    """Only responses to writes have `warnings`; a retry warns about the current settings."""
     key = {"Idempotency-Key": "once"}
     answer = host.post("/v1/event-types", BOOKABLE | NEVER, headers=key)
     assert (answer.status_code, pointers(answer.json())) == (201, ["/minimumNoticeMinutes"])
@@ -349,7 +349,7 @@ def test_an_event_type_that_nobody_can_book_is_saved_with_a_warning(host: Caller
 
 
 def test_time_off_over_the_whole_window_is_warned_of(site: Site, host: Caller) -> None:
-    """Where an event type is created and where it is changed; the host's own time off, not another's."""
+    """Creating and changing an event type warn about the host's own time off, not another host's."""
     path = f"/v1/event-types/{made(host.post('/v1/event-types', BOOKABLE))['eventTypeId']}"
     assert host.patch(path, {"title": "Same"}).json()["warnings"] == []
     ok(

@@ -69,7 +69,7 @@ def test_a_host_changes_what_it_names_and_nothing_else(host: Caller, change: dic
 
 
 def test_a_public_name_is_the_hosts_choice_or_the_whole_name(site: Site) -> None:
-    """Answers always have the name that invitees read; null, as absent, follows the name."""
+    """Responses always have the name that invitees see; null and absent mean the name."""
     chosen = made(site.admin.post("/v1/hosts", BODY | {"publicName": "Dr. Lovelace"}))
     path = f"/v1/hosts/{chosen['hostId']}"
     assert (chosen["name"], chosen["publicName"]) == ("Ada Lovelace", "Dr. Lovelace")

@@ -99,7 +99,7 @@ def assert_invitee_headers(response: httpx.Response) -> None:
 
 
 class TestNegotiation:
-    """HTML where `Accept` names it, as browsers do, by its q; else JSON, which generated clients need."""
+    """The response is HTML if `Accept` prefers it, as browsers do; otherwise JSON, which generated clients need."""
 
     @pytest.mark.parametrize(
         ("accept", "kind"),
@@ -439,7 +439,7 @@ class TestOffer:
         assert 'value="grace@invitees.example"' in page
         assert 'value="Grace “G” &lt;Hopper&gt;"' in page
         assert "Dr. Quark invites you to book" in page
-        assert "Zebedee" not in page  # of the host only the public name
+        assert "Zebedee" not in page  # only the host's public name is shown
         assert "zeb@hosts.example" not in page
         assert f'action="../s/{token_of(link)}/redeem"' in page
 
@@ -555,7 +555,7 @@ class TestSlots:
         assert_problem(response, status, slug, pointer)
 
     def test_dates_are_the_schedules_or_those_of_a_zone_that_is_named(self, site: Site, host: Caller) -> None:
-        """In Sydney a Monday begins on UTC's Sunday; the days on which clocks change have 23 or 25 hours."""
+        """In Sydney a Monday begins on Sunday in UTC; the days on which clocks change have 23 or 25 hours."""
         schedule = ALL_DAY | {"timeZone": "Australia/Sydney"}
         link = host.link(host.event_type(schedule=schedule, durationMinutes=60, bookingWindowDays=365))
 
@@ -736,7 +736,7 @@ class TestFront:
 def test_the_deployed_door_asks_for_https_and_the_local_one_does_not(
     site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HSTS on every answer, errors too; over local http it would lock a developer's other sites out of it."""
+    """Every response has HSTS, errors too, but not over local http, where it would break a developer's other sites."""
     link, name = host.link(), "strict-transport-security"
     paths = (path_of(link), "/s/none", "/v1/openapi.json", "/console", "/assets/none.css", "/b/none")
     assert not [path for path in paths if name in site.client.get(path).headers]

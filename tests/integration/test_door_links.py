@@ -582,7 +582,7 @@ class TestDelete:
 
         page = site.client.get(booking["url"].removeprefix(BASE_URL), headers=JSON)
         assert ok(page) == booking
-        assert made(site.redeem(link, at(hours=4), key="own")) == booking  # P4: the person's own repeat
+        assert made(site.redeem(link, at(hours=4), key="own")) == booking  # P4: the person's own retry
         assert at(hours=4) not in site.slots(host.link(event_type))
 
     def test_many_each_for_itself(
@@ -612,7 +612,7 @@ def pointers(document: Any) -> list[str]:
 
 
 def test_links_that_nobody_can_book_are_made_with_warnings(host: Caller) -> None:
-    """Each at its own place in the request; a repeat warns of what stands then, deleted ones keep their places."""
+    """Warnings point into the request; a retry warns about the current state, and deleted links keep their places."""
     body = {
         "eventTypeId": host.event_type()["eventTypeId"],
         "items": [{}, {}, {"overrides": LONG | {"schedule": MORNING}}],
@@ -633,7 +633,7 @@ def test_links_that_nobody_can_book_are_made_with_warnings(host: Caller) -> None
 
 
 def test_a_link_of_an_event_type_that_nobody_can_book_points_there(host: Caller) -> None:
-    """Once, however many links; also where the rolling link is made."""
+    """A fault of the event type is reported once for all links, also for the rolling link."""
     event_type = host.event_type(schedule=MORNING, **LONG)
     body = {"eventTypeId": event_type["eventTypeId"], "items": [{}, {"label": "Other"}]}
     assert pointers(host.post("/v1/links", body).json()) == ["/eventTypeId"]

@@ -314,7 +314,7 @@ class TestRepeats:
     def test_without_a_key_a_repeat_is_one_for_ten_minutes(
         self, site: Site, host: Caller, link: dict[str, Any]
     ) -> None:
-        """P4: after that it is as any other request: the time is taken, or the link used."""
+        """P4: after the window it is like any other request: the time is taken, or the link used."""
         made(redeem(site, link, at(days=1)))
         site.clock.pass_by(minutes=10)
 
@@ -327,7 +327,7 @@ class TestRepeats:
     def test_without_a_key_a_repeat_after_a_move_or_a_cancel_is_a_new_request(
         self, site: Site, link: dict[str, Any]
     ) -> None:
-        """P4: what is told is never a time that the booking has left."""
+        """P4: a response never confirms a time that the booking no longer has."""
         first = made(redeem(site, link, at(days=1)))
         own = first["url"].removeprefix(BASE_URL)
         ok(site.client.post(f"{own}/reschedule", json={"start": at(days=2)}, headers=JSON))
@@ -354,7 +354,7 @@ class TestRepeats:
     def test_a_stranger_with_a_spent_link_learns_nothing_whatever_they_guess(
         self, site: Site, host: Caller, event_type: dict[str, Any], guess: dict[str, Any]
     ) -> None:
-        """P4: one answer, and as many calls of the store, for the booked time and address as for any other."""
+        """P4: a guess of the booked time and address gets the same response, after the same reads, as any other."""
         link = host.link(event_type)
         made(redeem(site, link, at(days=1)))
         asked = {"timeZone": "UTC", "answers": {}} | guess
@@ -362,7 +362,9 @@ class TestRepeats:
         same = {"X-Correlation-Id": "same"}
         path = f"{path_of(link)}/redeem"
         wild = redeem_body(at(days=3), invitee={"name": "x", "email": "x@elsewhere.example"})
-        site.client.post(path, json=wild, headers=JSON | same)  # the minute's note of it is there now
+        site.client.post(
+            path, json=wild, headers=JSON | same
+        )  # so that this minute's denial is already recorded
         with site.counting() as of_wild:
             other = site.client.post(path, json=wild, headers=JSON | same)
 
@@ -378,7 +380,7 @@ class TestRepeats:
     def test_a_stranger_with_a_live_link_learns_no_more_than_what_is_on_offer(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
-        """P4: gaps among the slots and a guessed address open nobody's booking."""
+        """P4: gaps among the slots and a guessed address do not open a booking."""
         link = host.link(event_type, maxUsageCount=None)
         made(redeem(site, link, at(days=1)))
 
@@ -483,7 +485,7 @@ class TestForm:
         assert host.reread(link)["usageCount"] == 1
 
     def test_sent_twice_is_booked_once(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
-        """P4: the double press, the reload of a page that never came, and back and pressed again."""
+        """P4: a double press, a reload after a lost page, and a second press after going back are one booking."""
         key = form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"]
         first = self.post(site, link, idempotencyKey=key)
         second = self.post(site, link, idempotencyKey=key)
@@ -495,7 +497,7 @@ class TestForm:
     def test_each_page_has_a_key_of_its_own_and_keeps_it_while_it_is_mended(
         self, site: Site, link: dict[str, Any]
     ) -> None:
-        """P4: what one page sends it books once, however often it had to be mended."""
+        """P4: a page books once, however often its form had to be corrected."""
         one, other = (form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"] for _ in range(2))
         assert one != other
         assert re.fullmatch("[0-9a-f]{32}", one)
@@ -507,7 +509,7 @@ class TestForm:
         assert self.post(site, link, idempotencyKey=one).status_code == 303
 
     def test_header_and_field_are_one_key(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
-        """P4: both may be sent; if they differ, or the field is no key, nothing is booked."""
+        """P4: header and field may both be sent; if they differ, or the field is invalid, nothing is booked."""
         path = f"{path_of(link)}/redeem"
         both = [("a", "b"), ("a", ""), ("a", "x" * 256)]
         for header, field in both:
@@ -526,7 +528,7 @@ class TestForm:
     def test_other_details_from_a_page_that_has_booked_are_422_and_open_no_booking(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
-        """P4: back, changed, pressed again: the booking stands; a link for more offers the form with a fresh key."""
+        """P4: a form sent again with changes books nothing; a link with uses left shows it with a fresh key."""
         for uses, words in ((1, "You have already booked"), (2, "You had already sent other details")):
             link = host.link(event_type, maxUsageCount=uses)
             key = form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"]
@@ -545,7 +547,7 @@ class TestForm:
     def test_a_form_without_a_key_sent_again_is_told_that_it_is_booked(
         self, site: Site, host: Caller, link: dict[str, Any]
     ) -> None:
-        """P4: the time, and that the confirmation was emailed; no way to the booking, for it may be anyone's."""
+        """P4: the page has the time and says that the confirmation was emailed, but has no link to the booking."""
         first, second = self.post(site, link), self.post(site, link)
 
         assert (first.status_code, second.status_code) == (303, 200)
@@ -564,7 +566,7 @@ class TestForm:
     def test_a_repeat_promises_an_email_only_where_one_could_go(
         self, site: Site, link: dict[str, Any]
     ) -> None:
-        """P4, and no page promises what can't be sent: before the @ SES takes ASCII alone."""
+        """P4: no page promises an email that can't be sent; SES accepts only ASCII before the @."""
         unreachable = {"invitee.email": "jörg@example.com"}
         first, second = (self.post(site, link, **unreachable) for _ in range(2))
 
@@ -755,7 +757,7 @@ PERSON: Final = {name: FORM[name] for name in ("timeZone", "invitee.name", "invi
 
 
 class TestText:
-    """What is typed comes out the same by every door, and the same request is the same however it is written."""
+    """Typed text is stored the same from every entry point, and equal requests are equal in any notation."""
 
     def test_an_answer_of_full_length_with_line_breaks_fits_by_form_as_by_json(
         self, site: Site, host: Caller
@@ -789,7 +791,7 @@ class TestText:
     def test_a_name_is_one_visible_line_by_json_and_by_form(
         self, site: Site, host: Caller, name: str
     ) -> None:
-        """Nobody books as nothing."""
+        """Nobody books with an invisible name."""
         link = host.link()
         invitee = {"name": name, "email": "grace@invitees.example"}
         response = redeem(site, link, at(days=1), invitee=invitee, answers={})
@@ -800,7 +802,7 @@ class TestText:
     def test_a_name_keeps_its_joiners_and_an_address_loses_what_is_invisible_at_its_ends(
         self, site: Site, host: Caller
     ) -> None:
-        """A Persian name is spelled with a joiner; an address with a zero-width space behind it is that address."""
+        """A Persian name keeps its joiner; an address loses a zero-width space at its end."""
         invitee = {"name": "علی\u200cرضا", "email": "\ufeffgrace@invitees.example\u200b"}
         booking = made(redeem(site, host.link(), at(days=1), invitee=invitee, answers={}))
         assert booking["invitee"] == {"name": "علی\u200cرضا", "email": "grace@invitees.example"}

@@ -1,4 +1,4 @@
-"""P4 for all that is created: with an `Idempotency-Key` a POST creates one thing, however often it is sent."""
+"""P4 for everything that is created: with an `Idempotency-Key` a POST creates one thing, however often it is sent."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from chalicelib.api.doors import DOORS
 from chalicelib.store.batches import Batches
 from tests.integration.doors import ALL_DAY, Caller, Site, assert_problem, made, ok
 
-# POSTs that create nothing a second time would create again, and why that is.
+# POSTs that a second request does not repeat, and why.
 NOTHING_TWICE: Final = {
     "/v1/links/{linkId}/revoke": "revoked is revoked",
     "/v1/links/bulk-revoke": "each is revoked once",
@@ -30,7 +30,7 @@ HOST: Final = {"name": "Grace Hopper", "email": "grace@hosts.example", "timeZone
 WEBHOOK: Final = {"url": "https://hooks.example.com/a"}
 
 Made = tuple[str, dict[str, Any], dict[str, Any], str]
-"""A path, a body, another body, and the name of the id in the answer."""
+"""A path, a body, another body, and the name of the id in the response."""
 
 CREATING: Final[dict[str, Callable[[Site, Caller], Made]]] = {
     "/v1/hosts": lambda _s, _h: ("/v1/hosts", HOST, HOST | {"name": "Ada"}, "hostId"),
@@ -56,7 +56,7 @@ CREATING: Final[dict[str, Callable[[Site, Caller], Made]]] = {
 
 
 def test_every_post_heeds_the_key_or_needs_none() -> None:
-    """A route that creates and ignores the key in silence makes doubles of a lost reply."""
+    """Every POST honors the key or is safe without it: otherwise a lost response leads to a duplicate."""
     posts = {route.path: route.keyed for door in DOORS for route in door.routes if "POST" in route.methods}
 
     assert {path for path, keyed in posts.items() if not keyed} == set(NOTHING_TWICE)
@@ -65,7 +65,7 @@ def test_every_post_heeds_the_key_or_needs_none() -> None:
 
 @pytest.mark.parametrize("path", CREATING)
 class TestOnce:
-    """The same key and body get the same thing as it now stands; another body is refused."""
+    """The same key and body return the current state of the same thing; another body is rejected."""
 
     def test_again_and_otherwise(self, site: Site, host: Caller, path: str) -> None:
         where, body, other, name = CREATING[path](site, host)
@@ -116,7 +116,7 @@ class TestOnce:
 
 
 def test_a_repeat_shows_the_webhooks_secret_as_it_now_is(host: Caller) -> None:
-    """A lost reply had the only sight of the secret: the retry has it again, after a rotation the new one."""
+    """A retry returns the secret again, in case the response was lost; after a rotation, the new one."""
     key = {"Idempotency-Key": "hook"}
     first = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
     again = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
@@ -128,7 +128,7 @@ def test_a_repeat_shows_the_webhooks_secret_as_it_now_is(host: Caller) -> None:
 
 
 def test_what_was_deleted_since_stays_away(host: Caller) -> None:
-    """A key never brings back what its host removed."""
+    """A retry does not create a removed thing again."""
     key = {"Idempotency-Key": "gone"}
     hook = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
     kind = made(host.post("/v1/event-types", EVENT_TYPE, headers=key))
@@ -140,7 +140,7 @@ def test_what_was_deleted_since_stays_away(host: Caller) -> None:
 
 
 def test_a_key_is_its_hosts_own(site: Site, host: Caller) -> None:
-    """P9: another host's same key creates another thing, and shows nothing of the first."""
+    """P9: the same key of another host creates another thing, and reveals nothing of the first."""
     other, key = site.host(), {"Idempotency-Key": "mine"}
 
     ours = made(host.post("/v1/webhooks", WEBHOOK, headers=key))

@@ -1,4 +1,4 @@
-"""From a dead link's page: ask the host for a new one, a few times a link and day (P7, P9)."""
+"""Request a new link from the page of an old one, a few times per link and day (P7, P9)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -57,7 +57,7 @@ def _dead(host: Caller, **fields: Any) -> dict[str, Any]:
 
 
 def test_each_address_asks_once_a_link_and_day(site: Site, host: Caller) -> None:
-    """Spam-limited: the same address again that day is taken and dropped, however it is spelled; not the next day."""
+    """A second request with the same address, in any spelling, is dropped that day, but not the next day."""
     link = _dead(host)
     for spelling in ("grace@x.example", "Grace@X.example", " GRACE@x.EXAMPLE".strip()):
         assert _ask(site, link, ASK | {"email": spelling}).status_code == 202
@@ -70,7 +70,7 @@ def test_each_address_asks_once_a_link_and_day(site: Site, host: Caller) -> None
 
 
 def test_strangers_never_hide_the_recipients_request(site: Site, host: Caller) -> None:
-    """Whoever has the link may ask for it, a few a day; the one it was made for gets through after all of them."""
+    """Anybody with the link may ask, a few a day; the recipient's request is stored even after all of them."""
     link = _dead(host, recipient={"name": "Grace", "email": "grace@x.example"})
     answers = [_ask(site, link, ASK | {"email": f"x{number}@evil.example"}) for number in range(12)]
     answers += [_ask(site, link, ASK | {"email": "GRACE@x.example"}) for _ in range(2)]
@@ -114,7 +114,7 @@ def test_a_race_of_strangers_and_the_recipient_keeps_each_once_and_no_more_than_
 
 
 def test_a_dropped_request_writes_nothing(site: Site, host: Caller) -> None:
-    """What a stranger costs is bounded: reads alone, once the day's places are taken; no event either."""
+    """A stranger's cost is limited: once the day's slots are taken, a request only reads, and publishes no event."""
     link = _dead(host)
     stream = Stream(site)
     for number in range(6):
@@ -129,7 +129,7 @@ def test_a_dropped_request_writes_nothing(site: Site, host: Caller) -> None:
 
 
 def test_a_request_kept_before_there_were_slots_is_listed_and_answered(site: Site, host: Caller) -> None:
-    """An upgrade loses none: its key ends with the date."""
+    """A request stored by an older version, whose key ends with the date, is still listed and answered."""
     link = _dead(host)
     _ask(site, link)
     (row,) = _requests(host)

@@ -36,7 +36,7 @@ BASE_URL = "http://127.0.0.1:8000"
 
 
 def _history(world: World, link_id: str, wanted: int) -> list[str]:
-    """Return what a link's history tells, once it tells that much."""
+    """Return a link's history, once it has that many entries."""
 
     def told() -> list[str]:
         return [event.type.value for event in read_history(world, ADMIN, link_id, None, 50).page.rows]
@@ -132,9 +132,9 @@ def _world_of_the_app(engine: Ministack, site: Site, monkeypatch: pytest.MonkeyP
 
 
 def _arrived(endpoint: Endpoint, wanted: int) -> list[str]:
-    """Return the types of what an endpoint got, once that is so much.
+    """Return the types of the events that an endpoint received, once there are that many.
 
-    Without its message a delivery waits for the schedule, which comes every five minutes: longer than is waited here.
+    Without its message a delivery waits for the schedule, which runs every five minutes; tests do not wait so long.
     """
     until(lambda: len(endpoint.requests) >= wanted)
     return [json.loads(request.body)["type"] for request in endpoint.requests]

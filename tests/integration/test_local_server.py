@@ -83,7 +83,7 @@ def make_app() -> Chalice:
 
     @app.route("/together/{number}")
     def meet(number: str) -> Response:
-        together.wait(timeout=LIMIT)  # nobody leaves before all are here at once
+        together.wait(timeout=LIMIT)  # all requests are in progress at once
         same = current().uri_params == {"number": number}
         return text(f"{number} {same} {app.lambda_context.aws_request_id}")
 
@@ -184,7 +184,7 @@ def test_a_method_that_a_route_has_not_is_405_and_says_which_it_has(
 
 @pytest.mark.parametrize("asked", ["", "Connection: keep-alive\r\n", "Connection: close\r\n"])
 def test_a_client_of_http_1_0_is_hung_up_on_after_its_answer(server: LocalServer, asked: str) -> None:
-    """It reads to the end, and asked to be kept, it would wait a minute for one that does not come."""
+    """An HTTP/1.0 client reads until the connection closes, so it must not be kept open for a minute."""
     answer = raw(server, f"GET /s/{TOKEN} HTTP/1.0\r\n{asked}\r\n".encode())
 
     assert (answer.status, answer.headers["connection"]) == (200, "close")
@@ -201,7 +201,7 @@ def test_a_client_of_http_1_0_is_hung_up_on_after_its_answer(server: LocalServer
 def test_a_long_answer_is_gzipped_for_whoever_takes_that(
     server: LocalServer, accepted: str, zipped: bool
 ) -> None:
-    """As API Gateway does, so that what is seen here is what is seen there."""
+    """The local server compresses as API Gateway does, so that responses are the same here and there."""
 
     def ask(method: str) -> RawAnswer:
         head = (

@@ -100,7 +100,7 @@ class Post:
         self._bus = bus
         self._folder = folder
         self._stream = Stream(site)
-        # The table is the module's, and so are Ada's and Grace's addresses: each test has the day's budgets whole.
+        # The tests share a table and the addresses of Ada and Grace, so each test starts with unused budgets.
         for item in site.items():
             if item["pk"]["S"].startswith(("BUDGET#", "DIGEST#")):
                 site.delete(item["pk"]["S"], item["sk"]["S"])
@@ -923,7 +923,7 @@ def test_files_are_whole_and_named_by_time_and_event(post: Post, host: Caller, f
 
 
 def test_files_are_read_by_their_owner_alone(post: Post, host: Caller, folder: Path) -> None:
-    """P7: a mail holds the secret URL of a booking or a link."""
+    """P7: only their owner can read the files, because an email has the secret URL of a booking or a link."""
     previous = os.umask(0)
     try:
         booked(post.site, host)
@@ -955,7 +955,7 @@ def subjects(mails: Sequence[EmailMessage]) -> list[str]:
 
 @contextmanager
 def limited(**settings: int) -> Iterator[None]:
-    """Set limits of email, as the stack's parameters do, for as long as the block lasts."""
+    """Set email limits within a block, as the stack's parameters do."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(f"MAIL_{name.upper()}", str(value))
@@ -975,7 +975,7 @@ def queue(post: Post, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
 
 
 def digests(queue: Inbox) -> int:
-    """Let the schedule run and the mail function take what it queued, twice each; return how many were queued."""
+    """Run the schedule and then the mail function on what it queued, twice each; return how many were queued."""
     queued = queue_due_digests(bootstrap.world()) + queue_due_digests(bootstrap.world())
     bodies = queue.take()
     for _ in range(2):
@@ -986,7 +986,7 @@ def digests(queue: Inbox) -> int:
 def flood(
     post: Post, host: Caller, bookings: int, day: int = 3, **fields: Any
 ) -> tuple[dict[str, Any], Events]:
-    """Book that often by one link on a day from now; return it, and the events."""
+    """Book that often with one link, some days from now; return the link and the events."""
     link = host.link(maxUsageCount=None)
     for number in range(bookings):
         made(post.site.redeem(link, at(days=day, hours=number), **fields))
@@ -994,7 +994,7 @@ def flood(
 
 
 def test_a_booking_moved_twenty_times_is_one_mail_of_its_last_state(post: Post, host: Caller) -> None:
-    """P15: to and fro between two times; whatever comes late, twice or out of order, both calendars end at the last."""
+    """P15: after moves back and forth, with late, repeated and unordered events, both calendars show the last time."""
     _, booking = booked(post.site, host)
     assert told(post.events()) == []
     for number in range(20):
@@ -1010,7 +1010,9 @@ def test_a_booking_moved_twenty_times_is_one_mail_of_its_last_state(post: Post, 
         [event] = calendar_of(mails[-1]).events
         assert isinstance(event.dtstart, datetime)
         assert (rfc3339(event.dtstart), event.sequence) == (at(days=3), 20)
-        assert "Before:" not in whole(mails[-1]), "nobody was told of the time that the last move replaced"
+        assert "Before:" not in whole(mails[-1]), (
+            "nobody had an email about the time that the last move replaced"
+        )
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", {"start": at(days=5)}))
     assert told(post.events()) == []
     for address in (GRACE, ADA):
@@ -1020,7 +1022,7 @@ def test_a_booking_moved_twenty_times_is_one_mail_of_its_last_state(post: Post, 
 def test_news_of_a_move_waits_for_later_news_and_a_confirmation_does_not(
     post: Post, host: Caller, queue: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P15, P6: the event is put off until it is a minute old, and is lost nowhere on the way."""
+    """P15, P6: an event waits until it is a minute old, and is not lost meanwhile."""
     del queue
     waits: list[int] = []
     monkeypatch.setattr(Queue, "put_off", lambda _, __, seconds: waits.append(seconds))
@@ -1084,7 +1086,7 @@ def test_one_address_gets_so_many_a_day_and_the_rest_is_told_in_history_and_dige
 
 
 def test_one_link_reaches_so_many_people_a_day(post: Post, host: Caller) -> None:
-    """P15: by booking and cancelling a link can name any number of addresses; it does not use up their budgets."""
+    """P15: a link can book and cancel for any number of addresses, but does not use up their budgets."""
     with limited(link_daily_limit=2, invitee_daily_limit=1):
         link = host.link(maxUsageCount=None)
         for number in range(4):
@@ -1101,7 +1103,7 @@ def test_one_link_reaches_so_many_people_a_day(post: Post, host: Caller) -> None
 
 
 def test_using_up_one_budget_blocks_no_other(post: Post, host: Caller) -> None:
-    """P15: all three to one address."""
+    """P15: each purpose has its own budget, even if all three go to one address."""
     with limited(invitee_daily_limit=1, host_daily_limit=1, recipient_daily_limit=1):
         link = host.link(recipient={"name": "Ada", "email": ADA})
         for _ in range(2):
@@ -1117,7 +1119,7 @@ def test_using_up_one_budget_blocks_no_other(post: Post, host: Caller) -> None:
 
 @pytest.mark.parametrize("end", ["killed in SES", "killed before the mark", "three at once"])
 def test_a_mail_is_counted_once_however_it_ends(post: Post, host: Caller, end: str) -> None:
-    """P15, P6: the claim is over and the mail is tried again; a budget of one is enough for it, and for no other."""
+    """P15, P6: an email retried after its claim ends counts once, so a budget of one allows it, but no other."""
     with limited(invitee_daily_limit=1, host_daily_limit=1):
         _, [first, second] = flood(post, host, 2)
         if end == "killed in SES":
@@ -1139,7 +1141,7 @@ def test_a_mail_is_counted_once_however_it_ends(post: Post, host: Caller, end: s
 
 @pytest.mark.parametrize("where", ["before the notice ends", "while the digest is sent"])
 def test_a_digest_is_sent_once_and_loses_nothing(post: Post, host: Caller, queue: Inbox, where: str) -> None:
-    """P15, P6: a crash on the way into the digest or out of it; what comes once it is closed is in the next day's."""
+    """P15, P6: a crash before or during a digest loses nothing; later updates are in the next day's digest."""
     mails = type(post.site.world.store.mails)
     with limited(host_daily_limit=0):
         _, events = flood(post, host, 1)
@@ -1173,7 +1175,7 @@ MOST_A_DAY: Final = 2
 def beyond_promise(
     post: Post, host: Caller, links: Sequence[dict[str, Any]], booking_ids: set[str]
 ) -> list[str]:
-    """Return what breaks P15: too many emails to an address, or a booking that its host hears nothing of."""
+    """Return violations of P15: too many emails to an address, or a booking that its host gets no news of."""
     notices = [mail for mail in post.mails() if "updates" not in str(mail["subject"])]
     sent = [mail["to"].addresses[0].addr_spec.lower() for mail in notices]
     faults = ["too many"] if max(map(sent.count, sent)) > MOST_A_DAY else []
@@ -1206,7 +1208,7 @@ PLANTED: Final[dict[str, tuple[str, str, Any, list[str]]]] = {
 def test_the_audit_of_a_flood_finds_each_planted_bug_and_nothing_without_one(
     post: Post, host: Caller, queue: Inbox, bug: str
 ) -> None:
-    """P15, and its red controls: a check that finds nothing in a broken system would prove nothing."""
+    """P15 holds, and in the red controls the check finds the planted violation."""
     store, method, broken, expected = PLANTED[bug]
     with (
         limited(invitee_daily_limit=MOST_A_DAY, host_daily_limit=MOST_A_DAY),
@@ -1223,7 +1225,7 @@ def test_the_audit_of_a_flood_finds_each_planted_bug_and_nothing_without_one(
 
 
 def test_the_table_names_no_address_in_a_budget(post: Post, host: Caller) -> None:
-    """P7: an erased person leaves no hash that anyone could try addresses against; the item is gone in days."""
+    """P7: an erased person leaves no hash to test addresses against, and the budget's item is deleted in days."""
     flood(post, host, 1)
     assert told(post.events()) == []
     booked(post.site, host)
@@ -1241,7 +1243,7 @@ def test_the_table_names_no_address_in_a_budget(post: Post, host: Caller) -> Non
 def test_a_digest_that_bounces_is_logged_and_its_claim_ended(
     post: Post, host: Caller, queue: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """SES's own word ends a digest's claim like any mail's; it is about no one link, so a bounce is logged."""
+    """SES feedback ends a digest's claim like any email's; a bounce is logged, because a digest has no single link."""
     del queue
     digest = DigestId(host.host_id or "", post.site.clock().date())
     tags = {

@@ -527,7 +527,7 @@ class TestMove:
         assert busy(site, host) == cells((TEN, 30), (TWO, 30))
 
     def test_slots_by_default_are_those_of_thirty_days(self, site: Site, host: Caller) -> None:
-        """As many as these fit one answer, which otherwise says how far it reaches."""
+        """A response has at most 2,000 slots and otherwise says how far it reaches."""
         link = host.link(host.event_type(durationMinutes=240))
         booking = made(site.redeem(link, site.slots(link)[-1]))
         answer = ok(site.client.get(own(booking) + "/slots", headers=JSON))
@@ -914,7 +914,7 @@ class TestInvite:
         assert (event.status, event.location) == ("CANCELLED", None)
 
     def test_an_address_that_can_not_be_emailed_is_promised_no_email(self, site: Site, host: Caller) -> None:
-        """The page says that none comes, and the file leads to the page; with email off nothing is promised either."""
+        """The page says that no email comes, and the file refers to the page; with email off, neither mentions one."""
         person = {"name": "Jörg", "email": "jörg@example.com"}
         booking = made(site.redeem(host.link(), TEN, invitee=person))
         assert "We can’t email jörg@example.com" in html.unescape(page(site, booking))
@@ -1063,7 +1063,7 @@ class TestRaces:
 
 @pytest.mark.parametrize("kind", ["video", "phone", "custom", "in_person"])
 def test_once_cancelled_nothing_lets_anyone_join(site: Site, host: Caller, kind: str) -> None:
-    """Whoever kept the page's address is not invited any more: neither page nor JSON has the location's detail."""
+    """After a cancellation neither the page nor its JSON has the location's detail."""
     detail = "Room 7, passcode 998877, https://meet.example/7"
     event_type = host.event_type(locations=[{"kind": kind, "detail": detail, "showBeforeBooking": True}])
     body = redeem_body(at(days=1))

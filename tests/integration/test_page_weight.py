@@ -9,7 +9,7 @@ from chalicelib.pages.languages import LANGUAGES, Language
 from tests.integration.doors import ALL_DAY, EVERY_DAY, HTML, NOW, Caller, Site, made
 
 BUDGET: Final = 60_000
-ROOM: Final = 500  # for a title, a description and questions longer than these
+ROOM: Final = 500  # bytes for a longer title, description and questions
 
 _ASSET: Final = re.compile(r'(?:href|src)="\.\./(assets/[^"]+)"')
 _TORN: Final = [

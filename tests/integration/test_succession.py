@@ -59,7 +59,7 @@ def test_replace_leaves_a_dead_link_as_it_was(site: Site, host: Caller) -> None:
 def test_a_used_link_that_was_ended_does_not_come_back_by_a_cancel(
     site: Site, host: Caller, ending: str
 ) -> None:
-    """P8, P1: the use is not given back, and the time is free; so there is one good link, not two."""
+    """P8, P1: a cancellation frees the time but gives no use back, so one link is active, not two."""
     event_type = host.event_type()
     old = host.link(event_type, restoreUseOnCancel=True)
     booking = made(site.redeem(old, START))
@@ -98,7 +98,7 @@ def test_a_used_link_that_was_ended_does_not_come_back_by_a_cancel(
 
 
 def test_a_used_link_that_can_not_come_back_is_not_revoked(site: Site, host: Caller) -> None:
-    """P3: past its expiry no cancel gives the use back, so there is nothing to revoke."""
+    """P3: after its expiry no cancellation gives a use back, so there is nothing to revoke."""
     link = host.link(restoreUseOnCancel=True, expiresAt=at(hours=2))
     made(site.redeem(link, START))
     site.clock.pass_by(hours=2)

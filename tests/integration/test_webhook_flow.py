@@ -35,7 +35,7 @@ from tests.integration.hooks import Hooks, hooks_of, signed_by
 from tests.integration.outside import Inbox
 from tests.patience import LIMIT
 
-SOON = Limits(connect=1.0, total=1.0, body=0.5)  # only where nothing comes of it but that the time is over
+SOON = Limits(connect=1.0, total=1.0, body=0.5)  # only for tests in which the timeout is the expected result
 PATIENT = Limits(connect=LIMIT, total=LIMIT, body=LIMIT)
 
 

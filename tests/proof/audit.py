@@ -116,7 +116,7 @@ def _link_faults(items: Dump) -> Iterator[str]:
         if most is not None and least > most:
             yield f"{link_id} gave {least} bookings and may give {most}"
         full = most is not None and uses >= most
-        # One that is used may be revoked where a cancel could have brought it back.
+        # A used link may be revoked if a cancellation could have made it active again.
         if (status == "used") != full and not (status == "revoked" and full and restores):
             yield f"{link_id} is {status} with {uses} of {most} uses"
         if link["sequence"] < 1 + uses:

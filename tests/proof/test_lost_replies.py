@@ -52,7 +52,7 @@ def before_the_app(stage: Stage) -> Iterator[Proxy]:
 
 
 def assert_told(answer: Answer, key: str | None, booking_id: str) -> None:
-    """Check what a repeat is told: with a key its booking; without one that it is booked, and not which it is."""
+    """Check the response to a retry: with a key its booking; without one only that the time is booked."""
     assert answer.code == "201"
     if key is None:
         assert set(answer.json) == {"status", "start", "end", "title"}
@@ -219,7 +219,7 @@ def test_a_repeat_whose_two_reads_are_of_two_moments(stage: Stage, dynamodb: Pro
 @KEYS
 @pytest.mark.parametrize("later", ["begun", "expired", "revoked", "deleted", "closed"])
 def test_a_repeat_is_answered_whatever_came_after(stage: Stage, later: str, key: str | None) -> None:
-    """P4: the same request gets its booking also when it could not be made any more; without a key for ten minutes."""
+    """P4: a retry gets its booking even if the slot could not be booked any more; without a key for ten minutes."""
     now = datetime.now(UTC)
     event_type = stage.event_type(stage.host())
     [link] = stage.links(event_type, maxUsageCount=2, expiresAt=rfc3339(now + timedelta(days=5)))
@@ -243,7 +243,7 @@ def test_a_repeat_is_answered_whatever_came_after(stage: Stage, later: str, key:
     again = client.redeem(link, start, "grace@example.com", key=key)
 
     if key is None and later in ("begun", "expired"):
-        # More than ten minutes on: as any other request.
+        # After more than ten minutes it is like any other request.
         assert again.code == {"begun": "409 slot-not-offered", "expired": "410 link-expired"}[later]
     else:
         assert_told(again, key, first.json["bookingId"])
@@ -263,7 +263,9 @@ def test_eight_presses_of_one_button_are_one_booking(stage: Stage, key: str | No
         assert codes_of(answers) == {"201": 8}
         told = [answer.json.get("bookingId") for answer in answers]
         assert len(set(told) - {None}) == 1
-        assert told.count(None) == (7 if key is None else 0), "who made it is told all of it"
+        assert told.count(None) == (7 if key is None else 0), (
+            "only the request that booked gets the whole booking"
+        )
     assert len(audit.bookings_of(stage.audited())) == 30
 
 

@@ -273,7 +273,7 @@ def test_a_url_stays_short_enough_to_be_followed(character: str) -> None:
 
 
 def test_no_calendar_entry_opens_the_booking() -> None:
-    """P7: calendars are shared; the secret URL is in the email and on the page alone, also where no email can go."""
+    """P7: no calendar entry has the secret URL, because calendars are shared; also if no email can be sent."""
     booking = a_booking()
     for emailed in (True, False):
         texts = [
@@ -289,7 +289,7 @@ def test_no_calendar_entry_opens_the_booking() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_side_knows_a_booking_by_the_other_ones_name(language: Language) -> None:
-    """Ten calls of one title are told apart, in every language, also where a name is missing or odd."""
+    """Ten calls with one title have different titles, in every language, also if a name is missing or odd."""
     booking, say = a_booking(title="Intro call"), words(language)
     for title in (hosts_title(booking, "Grace Hopper", say), invitees_title(booking, "Grace Hopper", say)):
         assert "Intro call" in title
@@ -302,7 +302,7 @@ def test_each_side_knows_a_booking_by_the_other_ones_name(language: Language) ->
 
 
 def test_every_file_keeps_the_rules_of_its_method() -> None:
-    """RFC 5546: PUBLISH, REQUEST and CANCEL need an ORGANIZER, a file without METHOD needs none; libical insists."""
+    """RFC 5546: PUBLISH, REQUEST and CANCEL need an ORGANIZER, a file without METHOD does not; libical enforces it."""
     for status in BookingStatus:
         booking = a_booking(status=status)
         for text in (text_of(booking), invited(booking)):

@@ -1,4 +1,4 @@
-"""A test that reads the real clock is run on other dates: it has the mark by which `tests.dates` finds it."""
+"""Every test that reads the real clock has the mark by which `tests.dates` finds it."""
 
 import ast
 import functools
@@ -25,7 +25,7 @@ Place = tuple[str, str]
 
 
 class Module:
-    """What a module of the tests defines, and what each definition speaks of."""
+    """The definitions of a test module, and the names that each of them uses."""
 
     def __init__(self, source: str) -> None:
         self.tree = ast.parse(source)
@@ -45,13 +45,13 @@ class Module:
 
 @functools.cache
 def module(name: str) -> Module | None:
-    """Return a module of the tests, or None where there is none of that name."""
+    """Return a test module, or None if there is none of that name."""
     path = ROOT / f"{name.replace('.', '/')}.py"
     return Module(path.read_text()) if path.exists() else None
 
 
 def reads_clock(name: str, what: str) -> bool:
-    """Tell whether a definition of a module reads the real clock, itself or by what it uses of the tests."""
+    """Return whether a definition of a module reads the real clock, directly or through other test code."""
     seen, ahead = set[Place](), [(name, what)]
     while ahead:
         place = ahead.pop()
@@ -66,14 +66,14 @@ def reads_clock(name: str, what: str) -> bool:
 
 @functools.cache
 def words_of(name: str, what: str) -> frozenset[str]:
-    """Return the names that a definition speaks of."""
+    """Return the names that a definition uses."""
     found = module(name)
     return frozenset(_words(found.definitions[what])) if found and what in found.definitions else frozenset()
 
 
 @functools.cache
 def leads_to(name: str, what: str) -> tuple[Place, ...]:
-    """Return where else to look: what a definition uses, or where a name comes from that is defined elsewhere."""
+    """Return what to check next: the names that a definition uses, or the origin of an imported name."""
     found = module(name)
     if found is None:
         return ()
@@ -85,7 +85,7 @@ def leads_to(name: str, what: str) -> tuple[Place, ...]:
 
 
 def _conftests(name: str) -> Iterator[str]:
-    """Give the modules whose fixtures a module may ask for."""
+    """Yield the modules whose fixtures a module can use."""
     folder = name.rpartition(".")[0]
     if not name.endswith("conftest"):
         yield f"{folder}.conftest"
@@ -94,7 +94,7 @@ def _conftests(name: str) -> Iterator[str]:
 
 
 def _words(node: ast.AST) -> Iterator[str]:
-    """Give the names that a definition speaks of: its own arguments too, which may be fixtures."""
+    """Yield the names that a definition uses, and its arguments, which may be fixtures."""
     for part in ast.walk(node):
         if isinstance(part, ast.Name):
             yield part.id
@@ -115,7 +115,7 @@ def marks(node: ast.AST) -> set[str]:
 
 
 def unmarked(name: str) -> list[str]:
-    """Return the tests of a module that read the clock and have no mark that says so."""
+    """Return the tests of a module that read the clock and have no mark."""
     found = module(name)
     assert found is not None
     whole = marks(found.definitions["pytestmark"]) if "pytestmark" in found.definitions else set()
@@ -130,19 +130,19 @@ def unmarked(name: str) -> list[str]:
 
 
 def names() -> list[str]:
-    """Return the modules that have tests, of the folders that are run on other dates."""
+    """Return the test modules in the folders that run on other dates."""
     paths = (path for folder in FOLDERS for path in (ROOT / folder).glob("test_*.py"))
     return sorted(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in paths)
 
 
 @pytest.mark.parametrize("name", names())
 def test_what_reads_the_clock_is_tried_on_other_dates(name: str) -> None:
-    """Or says why not."""
+    """Every test that reads the clock is marked `clock`, or `undated` with the reason."""
     assert unmarked(name) == [], "mark them `clock`, or `undated` with the reason"
 
 
 def test_a_test_without_its_mark_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By what it calls itself, by a helper of another module, and by a fixture."""
+    """A use of the clock is found in the test itself, in a helper of another module, and in a fixture."""
     package = tmp_path / "tests" / "there"
     package.mkdir(parents=True)
     (package / "helper.py").write_text("def later():\n    return datetime.now(UTC) + timedelta(days=1)\n")

@@ -1,4 +1,4 @@
-"""Settings with which nobody can book are warned of; settings with which somebody may are not."""
+"""Settings with which nobody can book cause a warning; settings with which somebody can do not."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -107,12 +107,12 @@ def test_an_event_type_that_nobody_can_book_is_warned_of(
     ],
 )
 def test_an_event_type_that_may_be_booked_is_not(changes: dict[str, Any], weekday: int) -> None:
-    """On whichever day of the week it is saved: who offers Mondays, a day ahead, contradicts nothing on a Wednesday."""
+    """The weekday of saving does not matter: hours on Mondays, a day ahead, are no contradiction on a Wednesday."""
     assert of_event_type(now=NOW + timedelta(days=weekday), **changes) == []
 
 
 def test_time_off_over_the_whole_window_is_warned_of() -> None:
-    """Only where it covers all hours: not where it ends within the window."""
+    """Time off causes a warning only if it covers all hours, not if it ends within the window."""
     (warning,) = of_event_type(TimeOff(NOW, NOW + timedelta(days=70)))
 
     assert (warning.pointer, "time off" in warning.detail) == ("/bookingWindowDays", True)
@@ -149,7 +149,7 @@ def test_time_off_over_the_whole_window_is_warned_of() -> None:
     ],
 )
 def test_a_link_that_nobody_can_book_is_warned_of(offer: EventSettings, link: Link, pointer: str) -> None:
-    """At the link's own setting, or at the event type where that is the cause."""
+    """The pointer names the link's own setting, or the event type if that is the cause."""
     assert of_links(offer, link) == [pointer]
 
 
@@ -168,12 +168,12 @@ def test_a_link_that_nobody_can_book_is_warned_of(offer: EventSettings, link: Li
     ],
 )
 def test_a_link_that_may_be_booked_is_not(link: Link | None) -> None:
-    """The window moves on while a link lives; one that is over is not looked at."""
+    """The window moves on while a link is active; a link that is over is not checked."""
     assert of_links(an_offer(), link) == []
 
 
 def test_each_of_many_links_is_named_by_its_item() -> None:
-    """A deleted link keeps its place; what the event type causes is said once."""
+    """A deleted link keeps its place; a fault of the event type is reported once."""
     long = a_link(overrides=Overrides(duration_minutes=240))
 
     assert of_links(an_offer(), a_link(), None, long, by_item=True) == ["/items/2/overrides/durationMinutes"]
@@ -182,7 +182,7 @@ def test_each_of_many_links_is_named_by_its_item() -> None:
 
 
 def test_warnings_of_one_request_are_bounded() -> None:
-    """A thousand links, each wrong in a way of its own, can't keep the function busy."""
+    """A thousand links with different faults can't keep the function busy."""
     long = [a_link(overrides=Overrides(duration_minutes=185 + 5 * n)) for n in range(50)]
     fine = [a_link(expires_at=NOW + timedelta(days=n + 1)) for n in range(MOST_SEARCHES)]
 

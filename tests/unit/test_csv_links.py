@@ -150,7 +150,7 @@ def test_rows_without_a_single_cell_are_left_out() -> None:
 
 @pytest.mark.parametrize("blank", [" , ", "\t,\xa0", "\u200b,", "\ufeff,\u3164", '" \n ",""', ",,"])
 def test_a_row_on_which_nothing_can_be_seen_is_left_out(blank: str) -> None:
-    """Spaces in a spreadsheet's empty cells must not make a live link for nobody."""
+    """Spaces in a spreadsheet's empty cells must not create a link for nobody."""
     rows = sheet(f"label,externalId\nA,\n{blank}\nB,\n").rows
     assert [row.settings for row in rows] == [LinkSettings(label="A"), LinkSettings(label="B")]
 
@@ -158,13 +158,13 @@ def test_a_row_on_which_nothing_can_be_seen_is_left_out(blank: str) -> None:
 @pytest.mark.parametrize("header", ["label,externalId,,", "label,externalId, ,\u200b", "label,externalId"])
 @pytest.mark.parametrize("more", ["", ",", ", ,"])
 def test_empty_columns_at_the_end_are_none(header: str, more: str) -> None:
-    """Spreadsheets write the columns they have shown; the file says the same without them."""
+    """Empty columns at the end, which spreadsheets write, do not matter."""
     plain = sheet("label,externalId\nA,1\n")
     assert sheet(f"{header}\nA,1{more}\n") == plain
 
 
 def test_tabs_can_be_asked_for_and_are_found() -> None:
-    """A file that says it has tabs is read by them, whatever else its header has."""
+    """A file with the content type for tabs is split at tabs, whatever else its header has."""
     text = "label\trecipientName\nA, B; C\tDoe, Jane\n"
     for read in (read_csv(text, "\t"), read_csv(text)):
         assert [list(record.cells) for record in read][1] == ["A, B; C", "Doe, Jane"]
@@ -182,7 +182,7 @@ def test_tabs_can_be_asked_for_and_are_found() -> None:
     ],
 )
 def test_what_is_no_utf8_text_says_what_it_is_and_what_to_do(raw: bytes, detail: str) -> None:
-    """Nobody finds an encoding out of "line 1 is wrong"."""
+    """The error names the encoding, because "line 1 is wrong" would not help."""
     with pytest.raises(AdmitOneError) as refused:
         decode_csv(raw)
     assert detail in refused.value.detail

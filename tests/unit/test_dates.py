@@ -1,4 +1,4 @@
-"""Tests on other dates: the clock is really shifted, and a test that holds on some dates only is found."""
+"""Tests on other dates: the clock is really shifted, and a test that passes only on some dates is found."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def library() -> str:
 
 @pytest.mark.undated("it shifts the clock itself")
 def test_a_test_that_assumes_mid_month_fails_at_its_end(library: str) -> None:
-    """The red control: the same test passes in the middle of the month, so it is the date that is found."""
+    """The red control: the same test passes in the middle of the month, so the date makes it fail."""
     assert dates.run(MID_MONTH, library, WRONG)
     assert not dates.run(MONTH_END, library, WRONG)
 
@@ -37,7 +37,7 @@ def test_a_test_that_assumes_mid_month_fails_at_its_end(library: str) -> None:
 def test_it_is_that_date_for_a_process_and_what_it_starts(
     library: str, date: Date, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Engines and apps get a small environment, and have the same clock; time goes on, and sleep ends."""
+    """Engines and apps, which get a small environment, have the same clock; it ticks on, and sleep ends."""
     for name, value in dates.shifted(date, library, dates.patches_in(tmp_path), os.environ).items():
         monkeypatch.setenv(name, value)
     program = "import time; time.sleep(0.01); print(time.time(), time.strftime('%Y-%m-%dT%H'))"

@@ -134,7 +134,7 @@ def test_other_addresses_are_other_people(one: str, other: str) -> None:
 
 
 def test_an_address_that_an_older_version_kept_can_still_be_compared() -> None:
-    """Soft hyphens and zero-width spaces in a domain, as pasting leaves them, were taken once: such links must book."""
+    """Links whose stored address has a soft hyphen or zero-width space in its domain can still be used to book."""
     kept = "ada@exam\u00adple.com\u200b"
     assert not is_email(kept)
     assert normalise_email(kept) == normalise_email("ada@example.com")

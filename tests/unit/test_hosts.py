@@ -57,7 +57,7 @@ def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], poi
 def test_invitees_read_the_name_the_host_chose_else_the_whole_one(
     name: str, public: str | None, read: str
 ) -> None:
-    """No part of a name is guessed at: a host is never presented as "Dr."."""
+    """No first name is guessed: a host is never shown as "Dr."."""
     assert faults(name=name, public_name=public) == []
     settings = msgspec.structs.replace(ADA, name=name, public_name=public)
     assert Host(host_id="hst_x", settings=settings, created_at=NOON).public_name == read

@@ -211,7 +211,7 @@ def test_the_invitee_is_told_when_where_with_whom_and_how_to_change_it() -> None
 
 
 def test_the_invitee_reads_the_public_name_and_the_host_their_own() -> None:
-    """What invitees read of a host's name is the host's choice, in every header, line and calendar entry."""
+    """Invitees see the host's public name in every header, line and calendar entry."""
     host = a_host(name="Mia Moreau (Sales DE)", public_name="Dr. Moreau")
     raw = booking_mail(
         news_of(Addressee.INVITEE, host=host),
@@ -255,7 +255,7 @@ def test_the_host_is_told_who_booked_and_what_they_answered_and_gets_no_secret()
     ("name", "told_as"), [("bell hooks", "bell hooks"), ("Call +1 555", "sam@example.org")]
 )
 def test_the_host_reads_a_name_or_an_address_in_its_own_letters(name: str, told_as: str) -> None:
-    """No letter is made a capital because a sentence begins with it: an address would be another one then."""
+    """A name or address keeps its case at the start of a sentence: another case would be another address."""
     text = text_of(told(news_of(Addressee.HOST, invitee=Invitee(name, "sam@example.org"))))
     assert f"\n{told_as} has booked a time with you." in text.replace("\r", "")
 
@@ -467,7 +467,7 @@ def test_a_name_that_reads_as_a_link_is_not_greeted(name: str) -> None:
 
 
 def test_the_host_reads_a_strangers_words_as_a_short_quotation_of_letters() -> None:
-    """What was typed for a name is quoted to the host without links and numbers, never said in the mail's own voice."""
+    """The host's email quotes a typed name without links and numbers, never as its own words."""
     typed = "URGENT: call +1 555 0100, open evil。com/login or https://evil.example/ at once, or lose it all today"
     mail = told(news_of(Addressee.HOST, invitee=Invitee(typed, "sam@example.org")))
     assert mail["reply-to"] == "sam@example.org"
@@ -478,7 +478,7 @@ def test_the_host_reads_a_strangers_words_as_a_short_quotation_of_letters() -> N
 
 @pytest.mark.parametrize("name", ["علی\u200cرضا", "ශ්\u200dරී ලංකා", "葛\U000e0100城 まゆ", "Zoë O’Neil"])
 def test_joiners_and_selectors_reach_the_reader(name: str) -> None:
-    """Words are written with them: without its joiner a Persian name has another shape, an emoji falls apart."""
+    """Joiners are kept: without them a Persian name has another shape, and an emoji falls apart."""
     title = "Meet 👩\u200d🚀 ❤\ufe0f"
     host = a_host(public_name=name)
     mail = told(news_of(Addressee.INVITEE, host=host, title=title, invitee=Invitee(name, "sam@example.org")))
@@ -529,7 +529,7 @@ FORGERIES: Final = [
 
 
 def ours(text: str) -> list[str]:
-    """Return the lines of a plain text that a reader takes for ours, once a mail program has broken long ones."""
+    """Return the lines that a reader takes for the email's own, after a mail program wrapped long ones."""
     return [
         piece.strip()
         for line in text.splitlines()
@@ -541,7 +541,7 @@ def ours(text: str) -> list[str]:
 @pytest.mark.parametrize("typed", FORGERIES)
 @pytest.mark.parametrize("news", get_args(News))
 def test_nothing_typed_can_be_taken_for_a_line_of_ours(typed: str, news: News) -> None:
-    """An answer with line breaks of any kind, or a long one, forges no "Where: …" in mail or calendar."""
+    """An answer with line breaks of any kind, or a long one, forges no "Where: …" in an email or calendar."""
     mail = told(
         news_of(
             Addressee.HOST,
@@ -572,7 +572,7 @@ def test_nothing_typed_can_be_taken_for_a_line_of_ours(typed: str, news: News) -
     ],
 )
 def test_what_was_typed_leaves_no_line_for_a_mail_program_to_break(typed: str) -> None:
-    """What follows a break that a mail program makes bears no mark; so each line fits, without any space too."""
+    """Every line fits, even without spaces, because the rest of a line that a mail program wraps has no mark."""
     mail = told(news_of(Addressee.HOST, answers={"topic": f"{typed}zzzzz"}))
     _, event = invite_of(mail)
     for text in (text_of(mail), event.description or ""):
@@ -586,7 +586,7 @@ def test_what_was_typed_leaves_no_line_for_a_mail_program_to_break(typed: str) -
 
 @pytest.mark.parametrize("news", get_args(News))
 def test_what_the_host_needs_is_in_every_version_of_the_entry(news: News) -> None:
-    """A move or a cancellation replaces the entry: who booked, what they answered, how to manage it stay."""
+    """The entry of a move or a cancellation still has who booked, what they answered, and how to manage it."""
     mail = told(news_of(Addressee.HOST, news))
     _, event = invite_of(mail)
     assert event.description == (
@@ -612,7 +612,7 @@ def test_japanese_times_have_japanese_marks() -> None:
 
 
 def test_a_cancelled_booking_says_nothing_of_how_to_join() -> None:
-    """The meeting's URL is for those who have a booking."""
+    """Emails about a cancelled booking have no meeting URL."""
     for addressee in (Addressee.INVITEE, Addressee.HOST):
         mail = told(news_of(addressee, "cancelled"))
         assert "meet.example" not in text_of(mail) + text_of(mail, "html")
@@ -635,7 +635,7 @@ def test_the_host_is_told_that_an_invitee_can_not_be_emailed(news: News) -> None
 def test_the_host_is_asked_to_pass_on_only_what_the_invitee_did_not_do(
     news: News, *, by_invitee: bool
 ) -> None:
-    """Whoever cancelled a booking themself needs nobody to tell them."""
+    """The host need not inform an invitee who cancelled the booking themself."""
     told_to_host = news_of(Addressee.HOST, news, invitee=Invitee("Jörg", "jörg@example.com"))
     text = text_of(told(msgspec.structs.replace(told_to_host, by_invitee=by_invitee)))
     assert ("Please let them know yourself." in text) is not by_invitee
@@ -657,7 +657,7 @@ def test_an_invitee_is_not_told_to_reply_to_a_host_who_can_not_be_emailed() -> N
 
 
 def test_a_digest_has_each_booking_as_it_stands_and_a_calendar_of_all() -> None:
-    """P15: what is beyond the day's budget comes in one email, and the calendar can follow."""
+    """P15: updates beyond the day's budget are in one email, with a calendar file."""
     later = START + timedelta(days=1)
     bookings = (
         a_booking(answers={"topic": "x"}),

@@ -42,7 +42,7 @@ def test_the_committed_copy_is_current() -> None:
 
 
 def test_every_route_is_described_or_a_page(document: dict[str, Any]) -> None:
-    """No door is left out, none is made up. Pages and assets are for browsers; HEAD and OPTIONS are HTTP's own."""
+    """Exactly the API's routes are described. Pages and assets are for browsers; HEAD and OPTIONS are part of HTTP."""
     served = {
         f"{method} {path}"
         for path, methods in app.app.routes.items()
@@ -80,7 +80,7 @@ def test_every_field_has_words_and_no_words_are_stale(document: dict[str, Any]) 
 
 
 def test_the_words_are_for_readers_of_the_api(document: dict[str, Any]) -> None:
-    """No promise numbers, decisions or Python in what a stranger reads."""
+    """The public text has no promise numbers, ADR references or Python."""
     inner = re.compile(
         r"\bDESIGN\b|(?<!If-)\bNone\b|\(?\bP\d{1,2}\b|\bADR\b|msgspec|UNSET|docs/|_[a-z]+ None"
     )
@@ -88,7 +88,7 @@ def test_the_words_are_for_readers_of_the_api(document: dict[str, Any]) -> None:
 
 
 def test_operation_ids_are_unique_and_readable(document: dict[str, Any]) -> None:
-    """A client generator names its methods by them: `createLinks`, not `linksPostLinks`."""
+    """Client generators name methods after operationIds: `createLinks`, not `linksPostLinks`."""
     ids = [operation["operationId"] for operation in _operations(document)]
     assert sorted(ids) == sorted(set(ids))
     assert [one for one in ids if not re.fullmatch(r"[a-z]+(?:[A-Z][a-z]+)*", one)] == []
@@ -97,7 +97,7 @@ def test_operation_ids_are_unique_and_readable(document: dict[str, Any]) -> None
 
 
 def test_only_the_teams_routes_need_a_key(document: dict[str, Any]) -> None:
-    """P9: `/v1` and `/v2` ask for a key, but for the description itself; others say in words that they ask for none."""
+    """P9: `/v1` and `/v2` require a key, except the description itself; other paths state that they require none."""
     for path, methods in document["paths"].items():
         for operation in methods.values():
             team = path.startswith(("/v1/", "/v2/")) and path != "/v1/openapi.json"
@@ -111,7 +111,7 @@ def test_a_request_has_no_default_and_a_response_has_all_of_its_fields(document:
         schema = document["components"]["schemas"][name]
         assert [field for field, about in schema.get("properties", {}).items() if "default" in about] == []
         assert schema.get("additionalProperties") is False or name in open_ones, name
-    sparse = {"Overrides", "BulkResult", "Location"}  # what they leave out is as good as null, or as false
+    sparse = {"Overrides", "BulkResult", "Location"}  # a field that they leave out means null or false
     errors = {"Problem", "Fault", "CalComError", "Metadata"}
     for name in _reached(document, requests=False) - sparse - errors:
         schema = document["components"]["schemas"][name]
@@ -120,7 +120,7 @@ def test_a_request_has_no_default_and_a_response_has_all_of_its_fields(document:
 
 
 def test_every_text_and_list_of_a_request_has_its_limit(document: dict[str, Any]) -> None:
-    """What a caller can't know is that 201 characters are too many. The limits come from the rules themselves."""
+    """Each limit of the rules is described, so that a caller knows that 201 characters are too many."""
     free = {"timeZone", "time_zone"}  # an IANA name: its own limit
     open_ended = {"cursor", "language", "status", "days"}
     missing = []
@@ -137,7 +137,7 @@ def test_every_text_and_list_of_a_request_has_its_limit(document: dict[str, Any]
 
 
 def test_a_limit_of_the_description_is_the_limit_of_the_rules() -> None:
-    """What the description allows at its edge the rules allow, and one step beyond they refuse, field by field."""
+    """The rules accept each described limit and reject one step beyond it, field by field."""
     base = msgspec.convert(COMPLETE["EventTypeBody"], schemas.EventTypeBody).settings()
     edges = {
         "/title": "title",
@@ -188,7 +188,7 @@ def test_examples_are_what_their_schemas_say(document: dict[str, Any]) -> None:
             seen += 1
     assert seen > 50
     kinds = {kind.__name__ for route in _routes() for kind in _kinds(route)}
-    assert set(REQUESTS) | set(RESPONSES) <= kinds, "an example of nothing"
+    assert set(REQUESTS) | set(RESPONSES) <= kinds, "an example without a schema"
     bodies = {route.body.__name__ for route in _routes() if route.body}
     assert bodies <= set(REQUESTS), "a request without an example (api/examples.py)"
 
@@ -205,7 +205,7 @@ def test_every_event_that_a_webhook_can_get_is_described(document: dict[str, Any
 
 
 def test_the_npm_tools_are_pinned_and_name_no_registry() -> None:
-    """What lints is the same everywhere, and comes from whatever registry its reader uses."""
+    """The lock file pins the linters everywhere and names no registry."""
     folder = ROOT / "infra" / "npm"
     wanted = json.loads((folder / "package.json").read_text())["devDependencies"]
     locked = json.loads((folder / "package-lock.json").read_text())["packages"]
@@ -230,7 +230,7 @@ def _routes() -> list[Any]:
 
 
 def _kinds(route: Any) -> list[type]:
-    """Return the structs that a route takes and gives."""
+    """Return the structs that a route accepts and returns."""
     answers = route.answer if isinstance(route.answer, tuple) else (route.answer,)
     return [kind for kind in (route.body, *answers) if isinstance(kind, type)]
 

@@ -438,7 +438,7 @@ def test_every_error_is_in_the_summary_and_linked_to_its_field() -> None:
 
 
 def test_a_locations_detail_is_told_only_after_booking_unless_the_host_says_otherwise() -> None:
-    """What it says does not decide: a meeting id with its passcode looks like any other words."""
+    """The text of a detail does not decide: a meeting id with its passcode looks like any other words."""
     private = (
         Location("video", "secret-room"),
         Location("phone", "+49 30 1234"),

@@ -8,7 +8,7 @@ from tests.bench.__main__ import ALL
 from tests.bench.performance_docs import PAGE, PLACE, written
 from tests.bench.plots import Plot, svg
 
-pytestmark = pytest.mark.undated("it names benchmarks; it is they that read a clock")
+pytestmark = pytest.mark.undated("it names benchmarks; only those read a clock")
 
 # Their tables stand where they are explained: docs/operate.md and docs/scale.md, which have tests of their own.
 ELSEWHERE = {"costs", "afterwards", "sizes", "prices"}

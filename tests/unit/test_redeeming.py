@@ -37,7 +37,7 @@ BODY = NormalBody(
     ids=str,
 )
 def test_without_a_key_an_equal_body_is_the_same_request(changes: dict[str, Any]) -> None:
-    """P4: how an address, white space and line ends were written this time makes no other request."""
+    """P4: the spelling of an address, white space and line ends do not make a different request."""
     assert keyless_receipt_id(SECRET, LINK, replace(BODY, **changes)) == keyless_receipt_id(
         SECRET, LINK, BODY
     )
@@ -57,14 +57,14 @@ def test_without_a_key_an_equal_body_is_the_same_request(changes: dict[str, Any]
     ids=str,
 )
 def test_without_a_key_any_other_body_is_another_request(changes: dict[str, Any]) -> None:
-    """P4: who knows the time and the address of a booking does not know its request."""
+    """P4: the time and the address of a booking are not enough to repeat its request."""
     assert keyless_receipt_id(SECRET, LINK, replace(BODY, **changes)) != keyless_receipt_id(
         SECRET, LINK, BODY
     )
 
 
 def test_what_a_receipt_keeps_can_not_be_tried_without_the_signing_key() -> None:
-    """P7: a dump of the table lets nobody look for a person by their address, nor compare two links' requests."""
+    """P7: a dump of the table can't be searched by address, and does not show that two links' requests are equal."""
     other = bytes([1]) * 32
     assert keyless_receipt_id(other, LINK, BODY) != keyless_receipt_id(SECRET, LINK, BODY)
     assert keyless_receipt_id(SECRET, "lnk_b", BODY) != keyless_receipt_id(SECRET, LINK, BODY)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.clock
 
 
 def examples(count: int) -> int:
-    """Return how many to try: on other dates a tenth, since what is reckoned here is given its own."""
+    """Return how many examples to try; a tenth on other dates, because these tests choose their own dates."""
     return count // 10 if SHIFTED in os.environ else count
 
 

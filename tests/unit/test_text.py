@@ -1,4 +1,4 @@
-"""What names, lines, texts and addresses may contain: the table, and what holds of any text."""
+"""What names, lines, texts and addresses may contain: examples, and properties of any text."""
 
 import json
 import re
@@ -61,7 +61,7 @@ NO_NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_persons_name_is_greeted_whatever_its_script(name: str) -> None:
-    """The filter for mails takes real names as they are."""
+    """The filter for emails keeps real names unchanged."""
     assert name_for_mail(name) == name
     assert faults_of_text(name, shortest=1, longest=200) == []
     assert tidy_line(name) == name
@@ -69,13 +69,13 @@ def test_a_persons_name_is_greeted_whatever_its_script(name: str) -> None:
 
 @pytest.mark.parametrize("name", NO_NAMES)
 def test_what_is_no_name_is_not_said_in_a_mail(name: str) -> None:
-    """A stranger's sentence, address or number never stands in a mail as somebody's name."""
+    """An email never shows a stranger's sentence, address or number as a name."""
     assert name_for_mail(name) == ""
 
 
 @given(TEXTS)
 def test_a_name_in_a_mail_is_letters_and_short(text: str) -> None:
-    """Whatever was typed, what a mail shows has nothing a mail program makes a link or a phone number of."""
+    """Whatever was typed, an email shows nothing that a mail program turns into a link or a phone number."""
     for shown in (name_for_mail(text), quoted_name(text)):
         assert len(shown.split(" ")) <= MAIL_NAME_COLUMNS
         assert len(shown) <= MAIL_NAME_COLUMNS + 2
@@ -111,7 +111,7 @@ def test_a_line_keeps_what_words_are_written_with_and_drops_what_hides(typed: st
     "blank", ["", " ", "\u200b", "\u3164", "\u2800", "\u115f\u1160", "\u200d", "\u0301", "\ufe0f", "\xa0"]
 )
 def test_a_name_needs_a_visible_character(blank: str) -> None:
-    """Nobody is called nothing: fillers, joiners and lone marks are not seen."""
+    """A name needs a visible character: fillers, joiners and lone marks are invisible."""
     assert not is_visible(blank)
     assert len(faults_of_text(tidy_line(blank), shortest=1, longest=200)) == 1
     assert faults_of_text(tidy_line(blank), longest=200) == []
@@ -119,7 +119,7 @@ def test_a_name_needs_a_visible_character(blank: str) -> None:
 
 @pytest.mark.parametrize("blank", ["\u3164", "\u2800", "\u115f\u1160", "\u200d", "\u0301", " \u200b\ufe0f"])
 def test_a_recipients_name_that_nobody_can_see_is_none(blank: str) -> None:
-    """No form is filled in beforehand with a name that is then refused as empty."""
+    """A form is never prefilled with a name that is then rejected as empty."""
     assert Recipient(blank, "ada@example.com") == Recipient("", "ada@example.com")
     row = next(iter(read_sheet(f'recipientName,recipientEmail\n"{blank}",ada@example.com\n', "ety").rows))
     assert row.settings is not None
@@ -129,13 +129,13 @@ def test_a_recipients_name_that_nobody_can_see_is_none(blank: str) -> None:
 @pytest.mark.parametrize("bad", ["\0", "\x1b", "\x7f", "\x9f", "\ufdd0", "\uffff", "\U0001ffff", "\ud800"])
 @pytest.mark.parametrize("lines", [False, True])
 def test_controls_and_what_is_no_character_are_refused(bad: str, lines: bool) -> None:
-    """They can't be typed by mistake, and some can't be stored."""
+    """Control characters and noncharacters are rejected: nobody types them, and some can't be stored."""
     assert len(faults_of_text(f"a{bad}b", longest=9, lines=lines)) == 1
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
 def test_a_line_end_is_one_in_a_text_and_none_in_a_line(line_end: str) -> None:
-    """One keystroke counts once, however it was sent; a name has no second line."""
+    """A line end counts as one character in any notation, and a name has no second line."""
     assert tidy_lines(f"a{line_end}b") == "a\nb"
     assert faults_of_text(tidy_lines(f"a{line_end}b"), longest=3, lines=True) == []
     assert len(faults_of_text(f"a{line_end}b", longest=9)) == 1
@@ -144,7 +144,7 @@ def test_a_line_end_is_one_in_a_text_and_none_in_a_line(line_end: str) -> None:
 
 @given(TEXTS)
 def test_a_tidied_text_stays_as_it_is_and_hides_nothing(text: str) -> None:
-    """Tidying twice is tidying once, so a stored text is read back as it was answered."""
+    """Normalization is idempotent, so a stored text is read back as it was returned."""
     for tidy in (tidy_line, tidy_lines, one_line):
         kept = tidy(text)
         assert tidy(kept) == kept
@@ -158,7 +158,7 @@ def test_a_tidied_text_stays_as_it_is_and_hides_nothing(text: str) -> None:
     "end", ["\u200b", "\ufeff", "\u2060", "\u3164", "\u200d", "\u202c", "\xa0", " ", "\n", "\U000e0041"]
 )
 def test_what_pasting_leaves_at_an_addresss_ends_is_dropped(end: str) -> None:
-    """An address with something invisible behind it is that address, not another one nobody can write to."""
+    """An address with invisible characters at its ends is the same address."""
     assert tidy_address(f"{end}ada@example.com{end}") == "ada@example.com"
 
 
@@ -167,7 +167,7 @@ def test_what_pasting_leaves_at_an_addresss_ends_is_dropped(end: str) -> None:
     ["\u200b", "\ufeff", "\u2060", "\u3164", "\u115f", "\u034f", "\u00ad", "\ufe0f", "\u2800", "\u202e"],
 )
 def test_an_address_has_nothing_invisible_in_it(one: str) -> None:
-    """Two addresses that look alike are no two people."""
+    """Two addresses that look alike are not two people."""
     assert not is_email(f"a{one}da@example.com")
     assert not is_email(f"ada@exa{one}mple.com")
     assert is_email("ada@نامه\u200cای.com")  # a domain may have the joiner that its language needs
@@ -175,7 +175,7 @@ def test_an_address_has_nothing_invisible_in_it(one: str) -> None:
 
 @given(TEXTS, st.booleans())
 def test_a_line_end_in_json_is_one_character_however_it_is_escaped(text: str, by_number: bool) -> None:
-    """JSON, commands and functions are decoded here: CRLF counts once, and a backslash before an r is none."""
+    """Decoding JSON makes CRLF one character, and does not change an escaped backslash before an r."""
     text = text.encode("utf-8", "ignore").decode() + "\\r\\\\\r\n\\n"
     raw = json.dumps({"a": text})
     if by_number:
@@ -208,7 +208,7 @@ HIDING = " \ufeffA\u202edae\u0301\u200b "
     ids=lambda value: type(value).__name__,
 )
 def test_whatever_door_a_text_comes_by_it_is_tidied(struct: msgspec.Struct, names: tuple[str, ...]) -> None:
-    """The struct does it when it is made, changed or read from the table, so that no door can forget it."""
+    """Structs normalize text when they are created, changed or read from the table, so no entry point can forget it."""
     changed = msgspec.structs.replace(struct, **dict.fromkeys(names, HIDING))
     read = msgspec.json.decode(
         msgspec.json.encode(struct).replace("Adaé".encode(), HIDING.encode()), type=type(struct)

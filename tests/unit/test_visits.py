@@ -1,4 +1,4 @@
-"""Persons are told from machines by what they call themselves: only a count depends on it (P5)."""
+"""Persons are distinguished from machines by their `User-Agent`: only a count depends on it (P5)."""
 
 import json
 from pathlib import Path
@@ -14,13 +14,13 @@ MACHINES, PEOPLE = AGENTS["machines"], AGENTS["people"]
 
 @pytest.mark.parametrize("user_agent", MACHINES.values(), ids=MACHINES.keys())
 def test_previews_scanners_and_programs_are_machines(user_agent: str) -> None:
-    """A host reads "opened" as "my candidate has seen it": a preview in a chat must not say so."""
+    """A preview in a chat is not counted as an open, which a host reads as "my candidate has seen it"."""
     assert visitor_of("GET", user_agent, "") is Visitor.MACHINE
 
 
 @pytest.mark.parametrize("user_agent", PEOPLE.values(), ids=PEOPLE.keys())
 def test_browsers_are_people_also_those_within_apps(user_agent: str) -> None:
-    """A link in a message is mostly opened in the app's own browser, which names the app."""
+    """An app's own browser, in which links in messages are mostly opened, counts as a person."""
     assert visitor_of("GET", user_agent, "") is Visitor.PERSON
 
 

@@ -1,4 +1,4 @@
-"""No test fails on a busy machine: tests wait for conditions, by one limit, and measure nothing."""
+"""No test fails on a busy machine: tests wait for conditions, with one limit, and measure nothing."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ STOPWATCHES: Final = frozenset(
 SLEEPS: Final = frozenset({"sleep", "wait_for_timeout"})
 WAITS: Final = frozenset({"acquire", "communicate", "join", "result", "settimeout", "wait"})
 
-# Whoever may: by file, what and why.
+# The exceptions: by file, the call and the reason.
 ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
     "patience.py": {"sleep": "between two looks", "monotonic": "for the one limit"},
     "dates.py": {"monotonic": "prints how long a date took"},
@@ -34,7 +34,7 @@ ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 def hasty(source: str) -> Iterator[tuple[str, int]]:
-    """Give what a test does in haste, by name and line: sleep for luck, read a stopwatch, set a limit of its own."""
+    """Yield a test's dependencies on speed, by name and line: a fixed sleep, a stopwatch, a timeout of its own."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and node.attr in STOPWATCHES | SLEEPS:
             yield node.attr, node.lineno
@@ -53,21 +53,21 @@ def hasty(source: str) -> Iterator[tuple[str, int]]:
 
 
 def files() -> list[str]:
-    """Return the tests and what they share, but for what measures on purpose."""
+    """Return the tests and their shared modules, except those that measure on purpose."""
     found = (path.relative_to(TESTS).as_posix() for path in TESTS.rglob("*.py"))
     return sorted(name for name in found if not name.startswith("bench/") and name != "unit/test_waiting.py")
 
 
 @pytest.mark.parametrize("name", files())
 def test_no_test_counts_on_a_quiet_machine(name: str) -> None:
-    """It waits by `tests/patience.py`, and asserts no duration."""
+    """Every test waits with `tests/patience.py`, and asserts no duration."""
     allowed = ALLOWED.get(name, {})
     found = [(what, line) for what, line in hasty((TESTS / name).read_text()) if what not in allowed]
     assert found == [], "wait with `until` or `LIMIT` from tests/patience.py, and measure nothing"
 
 
 def test_what_is_allowed_is_done() -> None:
-    """No reason outlives what it was given for."""
+    """Every exception is still in use."""
     for name, allowed in ALLOWED.items():
         assert {what for what, _ in hasty((TESTS / name).read_text())} >= allowed.keys(), name
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.clock
 
 NAME = "hooks.example.com"
 PUBLIC, OTHER = "198.20.0.7", "2600:1f00::7"
-SOON = Limits(connect=0.5, total=1.0, body=0.5)  # only where nothing comes of it but that the time is over
+SOON = Limits(connect=0.5, total=1.0, body=0.5)  # only for tests in which the timeout is the expected result
 GENEROUS = Limits(connect=LIMIT, total=LIMIT, body=LIMIT)
 
 
@@ -58,7 +58,7 @@ def local(limits: Limits = GENEROUS) -> WebhookHttp:
 
 
 class SinceHeard:
-    """A clock in seconds that starts once an endpoint has a request, however long a busy machine takes until then."""
+    """A clock in seconds that starts when an endpoint gets a request, so that a busy machine does not matter."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -271,7 +271,7 @@ def test_an_endpoint_that_is_slow_to_answer_is_left(said: Callable[..., None]) -
     with Endpoint([said]) as endpoint:
         answered = post(WebhookHttp(local=True, limits=SOON, clock=SinceHeard(endpoint)), endpoint.url)
         assert (answered.status_code, answered.error) == (None, "timeout")
-        until(lambda: endpoint.requests)  # it is sent by now, and maybe not read yet
+        until(lambda: endpoint.requests)  # the request is sent, but perhaps not read yet
         assert len(endpoint.requests) == 1
 
 

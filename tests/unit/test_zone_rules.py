@@ -1,4 +1,4 @@
-"""The zones' offsets that pages bring along: those of the pinned tzdata (docs/adr/0018-zone-data.md)."""
+"""The zones' offsets that pages include are those of the pinned tzdata (docs/adr/0018-zone-data.md)."""
 
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ Steps = list[tuple[datetime, timedelta]]
 
 
 def unpacked(packed: str) -> tuple[int, dict[int, Steps]]:
-    """Read the offsets as `invitee-rules.js` does: the factor, and by a name's hash from when on there is which one."""
+    """Read the offsets as `invitee-rules.js` does: the factor, and by a name's hash each offset and its start."""
     head, *groups = packed.split(";")
     factor, first = map(int, head.split(","))
     found: dict[int, Steps] = {}
@@ -40,7 +40,7 @@ def offset_in(rules: tuple[int, dict[int, Steps]], zone: str, at: datetime) -> t
 
 @pytest.mark.parametrize(("begin", "days"), [("2026-02-10", 90), ("2026-11-30", 400), ("2043-12-15", 30)])
 def test_every_zone_has_the_servers_offsets(begin: str, days: int) -> None:
-    """Within the file's years and beyond them, every zone and both sides of a change."""
+    """The offsets are right in and beyond the file's years, for every zone and on both sides of a change."""
     start = datetime.fromisoformat(begin).replace(tzinfo=UTC)
     packed = all_zones(start, start + timedelta(days=days))
     assert len(packed) < 3_000  # of the 60,000 bytes that a first load may have

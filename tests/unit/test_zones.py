@@ -1,4 +1,4 @@
-"""Zone names: those of IANA, spelled as there; rules: those of the pinned tzdata. Wall times are in `test_slots`."""
+"""Zone names are IANA's, in its spelling; the rules are the pinned tzdata's. `test_slots` tests wall times."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.clock
 ROOT: Final = Path(__file__).parents[2]
 DATA: Final = Path(tzdata.__path__[0], "zoneinfo")
 
-# Their rules changed between 2025b and 2026f, or they were renamed within the years that systems' files span.
+# Zones whose rules changed between 2025b and 2026f, or that were renamed in the years that system files span.
 CHANGED: Final = (
     "Africa/Casablanca",
     "America/Edmonton",
@@ -57,7 +57,7 @@ NINE_IN_VANCOUVER: Final = datetime(
     ],
 )
 def test_iana_names_are_zones(name: str) -> None:
-    """Browsers send these names, old ones among them."""
+    """The names that browsers send are known, also the old ones."""
     assert is_zone(name)
 
 
@@ -86,14 +86,14 @@ def test_other_names_are_not(name: str) -> None:
 
 
 def test_every_name_has_rules() -> None:
-    """The list of names and the data are one package's: whatever is accepted can be reckoned with."""
+    """The names and the data are from one package, so every accepted zone has rules."""
     assert len(zone_names()) > 590
     for name in zone_names():
         assert load_zone(name).utcoffset(datetime(2026, 12, 1)) is not None  # noqa: DTZ001 - as ZoneInfo wants it
 
 
 def packaged_offsets(name: str) -> list[timedelta | None]:
-    """Return a zone's offsets by the package's own TZif file, for every week of 2026 to 2028."""
+    """Return a zone's offsets from the package's own TZif file, for every week of 2026 to 2028."""
     with (DATA / name).open("rb") as file:
         zone = ZoneInfo.from_file(file, key=name)
     return [moment.astimezone(zone).utcoffset() for moment in weeks()]
@@ -116,7 +116,7 @@ def test_what_is_installed_is_what_is_pinned() -> None:
 
 
 def test_vancouver_keeps_its_summer_time() -> None:
-    """What the rules of 2026 say; those of 2025 say 08:00."""
+    """The rules of 2026 apply; with those of 2025 it would be 08:00."""
     assert NINE_IN_VANCOUVER.astimezone(load_zone("America/Vancouver")).hour == 9
 
 
@@ -138,9 +138,9 @@ print(json.dumps({{
 
 @pytest.mark.parametrize("first", ["", "import zoneinfo; zoneinfo.ZoneInfo('America/Vancouver')"])
 def test_the_systems_files_serve_nowhere(first: str, tmp_path: Path) -> None:
-    """In whatever process imports the product, libraries and subprocesses included, and where a library came first.
+    """The pinned rules apply in every process that imports the product, to libraries and subprocesses, in any order.
 
-    The system's Vancouver is Tokyo here, so this holds on a machine whose files are new, or that has none.
+    The system's Vancouver is Tokyo here, so the test also works on a machine whose files are new or missing.
     """
     (tmp_path / "America").mkdir()
     shutil.copy(DATA / "Asia" / "Tokyo", tmp_path / "America" / "Vancouver")
@@ -154,7 +154,7 @@ def test_the_systems_files_serve_nowhere(first: str, tmp_path: Path) -> None:
 
 
 def test_one_module_makes_zones() -> None:
-    """A `ZoneInfo` made elsewhere, in a tool or a test too, might be asked for a name that nobody checked."""
+    """No other module creates a `ZoneInfo`, not even a tool or a test: it might get an unchecked name."""
     folders = [ROOT / name for name in ("chalicelib", "infra", "tests")]
     files = [ROOT / "app.py", *(path for folder in folders for path in folder.rglob("*.py"))]
     makes_zones = re.compile(
