@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from chalicelib.domain.mail_digests import DigestId
 from chalicelib.domain.mails import Addressee, MailId
 from chalicelib.store import items
 from chalicelib.store.outbox import _READERS
@@ -14,11 +15,13 @@ from infra.local.aws import local_client
 from infra.local.engines import Ministack
 
 NOW: Final = datetime(2026, 11, 21, 9, tzinfo=UTC)
-SAMPLES: Final[dict[type, Any]] = {
+SAMPLES: Final[dict[Any, Any]] = {
     datetime: NOW,
     date: NOW.date(),
     int: 1,
+    int | None: 1,
     MailId: MailId("evt_a", Addressee.HOST),
+    DigestId: DigestId("hst_a", NOW.date()),
     str: "x",
 }
 
@@ -37,6 +40,8 @@ UNTOLD: Final = {
     "host_webhooks_key",
     "delivery_key",
     "mail_key",
+    "mail_budget_key",
+    "mail_digest_key",
     "notice_key",
     "link_mail_key",
 }

@@ -138,7 +138,8 @@ ROUTES: Final[dict[tuple[str, str], Callable[[Ids], Ask]]] = {
     ),
     ("POST", "/v1/links/bulk-delete"): lambda ids: Ask("/v1/links/bulk-delete", {"linkIds": [ids.link]}),
 }
-OPEN: Final = {("GET", "/v1/openapi.json")}  # what the doors are, the same for everyone; nothing of the table
+# The API description: the same for everyone, and nothing of the table.
+OPEN: Final = {("GET", "/v1/openapi.json"), ("HEAD", "/v1/openapi.json")}
 ADMIN_ONLY: Final = {("POST", "/v1/hosts"), ("GET", "/v1/hosts")}
 NOBODYS: Final = {("GET", "/v1/me")}  # names no id: it is about the key itself
 BULK: Final = {("POST", "/v1/links/bulk-revoke"), ("POST", "/v1/links/bulk-delete")}
@@ -154,15 +155,17 @@ def ids_of(site: Site, caller: Caller) -> Ids:
     dead = caller.link()
     ok(caller.post(f"/v1/links/{dead['linkId']}/revoke"))
     assert site.client.post(f"{path_of(dead)}/request", json={"email": "grace@x.example"}).status_code == 202
-    request = f"{dead['linkId']}.{at()[:10]}"
+    [request] = ok(caller.get("/v1/link-requests", params={"hostId": caller.host_id}))["requests"]
     hook = made(caller.post("/v1/webhooks", {"url": HOOK_URL}))["webhookId"]
-    return Ids(caller.host_id, link["eventTypeId"], link["linkId"], booking["bookingId"], request, hook)
+    return Ids(
+        caller.host_id, link["eventTypeId"], link["linkId"], booking["bookingId"], request["requestId"], hook
+    )
 
 
 def nobodys() -> Ids:
     """Return well-formed ids that nothing has."""
     host, event_type, link, booking = (unknown_id(kind) for kind in (HOST, EVENT_TYPE, LINK, BOOKING))
-    return Ids(host, event_type, link, booking, f"{unknown_id(LINK)}.{at()[:10]}", unknown_id(WEBHOOK))
+    return Ids(host, event_type, link, booking, f"{unknown_id(LINK)}.{at()[:10]}.0", unknown_id(WEBHOOK))
 
 
 def ask(caller: Caller, route: tuple[str, str], ids: Ids) -> httpx.Response:

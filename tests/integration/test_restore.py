@@ -2,6 +2,7 @@
 
 import json
 import random
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -30,6 +31,7 @@ NOT_TOLD: Final = frozenset(
         "language",
         "keylessReceiptId",
         "keyId",
+        "restoredUses",
         "edition",
     }
     | {
@@ -139,7 +141,7 @@ def a_life(site: Site, host: Caller, links: Sequence[Item], draw: random.Random)
         hour += 1
         match draw.randrange(8):
             case 0 | 1 | 2:
-                answer = site.redeem(link, at(hours=hour))
+                answer = site.redeem(link, at(hours=hour), key=secrets.token_hex(8))
                 if answer.status_code == 201:
                     bookings.append(answer.json()["bookingId"])
             case 3 if bookings:
