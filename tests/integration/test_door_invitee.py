@@ -255,7 +255,7 @@ class TestReadingSpendsNothing:
                     site.client.request(method, path_of(link) + path, headers=accept)
         for method in ("PUT", "DELETE", "PATCH"):
             assert site.client.request(method, f"{path_of(link)}/redeem").status_code == 405
-        assert site.client.post(path_of(link), json={}).status_code == 404
+        assert site.client.post(path_of(link), json={}).status_code == 405
 
         assert site.item(f"LINK#{link['linkId']}", "LINK") == before
         assert host.reread(link) == link
