@@ -21,11 +21,12 @@ def _sleep() -> None:
 def until(
     look: Callable[[], _T], enough: Callable[[_T], bool] = bool, pause: Callable[[], object] = _sleep
 ) -> _T:
-    """Poll until a value is `enough`, and return it; after the limit, return the last value.
+    """Poll until a value is `enough`, and return it; after the limit, fail and show the last value.
 
     `pause` is called between two polls. A browser needs its own, so that it keeps running meanwhile.
     """
     give_up = time.monotonic() + LIMIT
-    while not enough(found := look()) and time.monotonic() < give_up:
+    while not enough(found := look()):
+        assert time.monotonic() < give_up, f"not in {LIMIT:.0f} s; last seen: {found!r}"
         pause()
     return found

@@ -88,3 +88,10 @@ def test_what_is_allowed_is_done() -> None:
 )
 def test_haste_is_noticed(source: str) -> None:
     assert list(hasty(source))
+
+
+def test_a_condition_that_never_holds_fails_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller that doesn't look at what `until` returns must not pass."""
+    monkeypatch.setattr(patience, "LIMIT", 0.0)
+    with pytest.raises(AssertionError, match="last seen: 'too little'"):
+        patience.until(lambda: "too little", lambda found: found == "enough")
