@@ -88,10 +88,17 @@ class Invitee:
 
     def pick(self, n: int = 0) -> str:
         """Choose the n-th time shown; return its instant."""
-        start = self.times.nth(n).get_attribute("data-start")
+        time = self.times.nth(n).element_handle()  # the same one, even if earlier times of that day arrive
+        start = time.get_attribute("data-start")
         assert start is not None
-        self.times.nth(n).click()
+        time.click()
         return start.replace(".000Z", "Z")
+
+    def shown_times(self) -> list[tuple[datetime, str]]:
+        """Wait until all times of the month are there; return those of the day that is shown, each with its text."""
+        expect(self.page.locator("[role=grid]")).to_have_attribute("aria-busy", "false")
+        read = "buttons => buttons.map(button => [button.dataset.start, button.innerText])"
+        return [(datetime.fromisoformat(start), text) for start, text in self.times.evaluate_all(read)]
 
     def fill(self, **changes: str) -> None:
         """Type who one is."""

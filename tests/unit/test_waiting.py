@@ -7,6 +7,8 @@ from typing import Final
 
 import pytest
 
+from tests import patience
+
 TESTS: Final = Path(__file__).parents[1]
 STOPWATCHES: Final = frozenset(
     {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time"}
