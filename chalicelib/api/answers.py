@@ -349,6 +349,7 @@ class ImportPreviewAnswer(_Answer, frozen=True):
     good: int
     bad: int
     rows: list[ImportRowAnswer]
+    warnings: list[SettingsWarningAnswer]
 
 
 class MailAnswer(_Answer, frozen=True):

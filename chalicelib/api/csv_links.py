@@ -14,6 +14,7 @@ from chalicelib.api.answers import (
     ImportPreviewAnswer,
     ImportRowAnswer,
     optional_time,
+    warnings_answer,
 )
 from chalicelib.api.call import Call, whole_number
 from chalicelib.api.door import Reply, json_reply
@@ -99,9 +100,13 @@ def post_import(call: Call) -> Reply:
 def post_preview(call: Call) -> Reply:
     """Tell what an import would make and what is wrong with which rows; nothing is made."""
     event_type_id, sheet = _sheet(call)
-    rows = [_preview_row(row) for row in preview_import(bootstrap.world(), call.caller, event_type_id, sheet)]
+    preview = preview_import(bootstrap.world(), call.caller, event_type_id, sheet)
+    rows = [_preview_row(row) for row in preview.rows]
     bad = sum(1 for row in rows if row.errors)
-    return json_reply(200, ImportPreviewAnswer(good=len(rows) - bad, bad=bad, rows=rows))
+    answer = ImportPreviewAnswer(
+        good=len(rows) - bad, bad=bad, rows=rows, warnings=warnings_answer(preview.warnings)
+    )
+    return json_reply(200, answer)
 
 
 @csv_links.on(

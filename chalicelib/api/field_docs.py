@@ -150,6 +150,10 @@ KIND_FIELDS: Final[dict[str, str]] = {
     "ImportFault.column": "The column's name; null where the row as a whole is meant.",
     "ImportFault.detail": "What is wrong there.",
     "ImportRowAnswer.link": "The link that it would make; null where it can't.",
+    "ImportPreviewAnswer.warnings": (
+        "Why nobody could book with links of the good rows; empty if nothing contradicts. At most 20. "
+        "`/rows/3/expiresAt` is a setting of the fourth row in `rows`."
+    ),
     "ImportRowAnswer.errors": "What is wrong with the row; empty where it can be used.",
     "MeAnswer.baseUrl": "The root of the links' URLs, without a slash at its end.",
     "MeAnswer.host": "The host that the key stands for; null for an admin key that stands for none.",

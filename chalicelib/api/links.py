@@ -118,13 +118,12 @@ def post_revoke(call: Call) -> Reply:
     return _link_reply(call, revoke_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause()))
 
 
-@links.on("POST", "/v1/links/{linkId}/replace", answer=LinkAnswer, status=201, keyed=True)
+@links.on("POST", "/v1/links/{linkId}/replace", answer=SavedLinkAnswer, status=201, keyed=True)
 def post_replace(call: Call) -> Reply:
     """Make a fresh link in this one's place; an active one is revoked."""
-    fresh = replace_link(
-        bootstrap.world(), call.caller, call.path("linkId"), call.idempotency_key, call.cause()
-    )
-    return _link_reply(call, fresh, 201)
+    world = bootstrap.world()
+    fresh = replace_link(world, call.caller, call.path("linkId"), call.idempotency_key, call.cause())
+    return _saved_reply(call, fresh, world.store.event_types.read(fresh.event_type_id), 201)
 
 
 @links.on("POST", "/v1/links/{linkId}/send", body=SendBody, answer=SendAnswer, status=202, keyed=True)

@@ -58,16 +58,28 @@ def warnings_of_links(
 ) -> list[SettingsWarning]:
     """Return why nobody can book with links of one event type that were just created or changed.
 
-    A pointer leads to the link's own setting (with `by_item` under `/items`), or to `/eventTypeId` where the event
-    type's settings are the cause. Links that are not active, or are None (deleted since), are not checked. Only the
-    first 20 warnings are returned, and only the first 50 different settings are checked.
+    Links that are not active, or are None (deleted since), are not checked. Otherwise as `warnings_of_link_settings`;
+    with `by_item` the pointers are under `/items`.
+    """
+    active = [link if link and link.status_at(now) is LinkStatus.ACTIVE else None for link in links]
+    each = [link.settings if link else None for link in active]
+    return warnings_of_link_settings(settings, each, now=now, under="/items" if by_item else None)
+
+
+def warnings_of_link_settings(
+    settings: EventSettings, links: Sequence[LinkSettings | None], *, now: datetime, under: str | None
+) -> list[SettingsWarning]:
+    """Return why nobody could book with links of one event type that have these settings; None is not checked.
+
+    A pointer leads to the link's own setting, by its place in the list at `under`, or to `/eventTypeId` where the
+    event type's settings are the cause. Only the first 20 warnings are returned, and only the first 50 different
+    settings are checked.
     """
     found: dict[SettingsWarning, None] = {}
     seen: dict[bytes, _Contradiction | None] = {}
-    for index, link in enumerate(links):
-        if link is None or link.status_at(now) is not LinkStatus.ACTIVE:
+    for index, own in enumerate(links):
+        if own is None:
             continue
-        own = link.settings
         key = msgspec.json.encode((own.overrides, own.not_before, own.expires_at))
         if key not in seen:
             if len(seen) == MOST_SEARCHES:
@@ -75,8 +87,7 @@ def warnings_of_links(
             seen[key] = _contradiction_of_link(settings, own, now)
         if contradiction := seen[key]:
             place = _place(contradiction, own.overrides)
-            at_item = by_item and place != "/eventTypeId"
-            prefix = f"/items/{index}" if at_item else ""
+            prefix = f"{under}/{index}" if under and place != "/eventTypeId" else ""
             found[SettingsWarning(prefix + place, contradiction.detail)] = None
             if len(found) == MOST_WARNINGS:
                 break

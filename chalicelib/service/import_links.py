@@ -8,6 +8,7 @@ import msgspec
 from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.batches import Batch
 from chalicelib.domain.causes import Cause
+from chalicelib.domain.contradictions import SettingsWarning, warnings_of_link_settings
 from chalicelib.domain.csv_links import Row, Sheet, judged
 from chalicelib.domain.errors import (
     FieldFault,
@@ -69,13 +70,20 @@ def import_links(
     raise StoreUnavailableError
 
 
-def preview_import(world: World, caller: Caller, event_type_id: str, sheet: Sheet) -> list[Row]:
-    """Return the rows of a sheet with what is wrong with each, as an import would judge them now; nothing is made.
+class Preview(msgspec.Struct, frozen=True):
+    """The rows of a sheet with what is wrong with each, and why nobody could book with links of the good ones."""
 
-    Raises `NotFoundError` (the event type).
-    """
+    rows: list[Row]
+    warnings: list[SettingsWarning]
+
+
+def preview_import(world: World, caller: Caller, event_type_id: str, sheet: Sheet) -> Preview:
+    """Return what an import would make of a sheet now; nothing is made. Raises `NotFoundError` (the event type)."""
     event_type = read_event_type(world, caller, event_type_id)
-    return list(judged(sheet.rows, event_type.settings, now=world.now()))
+    now = world.now()
+    rows = list(judged(sheet.rows, event_type.settings, now=now))
+    good = [None if row.faults else row.settings for row in rows]
+    return Preview(rows, warnings_of_link_settings(event_type.settings, good, now=now, under="/rows"))
 
 
 class _Outrun(Exception):

@@ -45,6 +45,17 @@ def test_a_bad_cell_is_named_at_its_place_before_anything_is_made(console: Conso
     assert link["url"] in coming.value.path().read_text()
 
 
+def test_links_that_nobody_could_book_are_warned_of_before_they_are_made(console: Console) -> None:
+    """Each line has its own; they can be imported nevertheless."""
+    choose(console, "label,minimumNoticeMinutes\nOne,\nTwo,525600\n")
+
+    warning = console.dialog.get_by_role("alert")
+    expect(warning).to_contain_text("Line 3: Nobody can ever book: the minimum notice (365 days)")
+    console.visit.axe_everywhere("import with a warning")
+    console.button("Import 2 links").click()
+    expect(console.dialog).to_contain_text("2 links made")
+
+
 def test_a_corrected_file_is_checked_anew(console: Console) -> None:
     choose(console, "recipientEmail\nnobody\n")
     expect(console.dialog).to_contain_text("1 row of 1 can’t be used")

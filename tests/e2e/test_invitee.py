@@ -1019,7 +1019,8 @@ def test_every_page_has_the_servers_rules_whatever_the_browsers_say(browser: Bro
         )
         expect(page.locator(".life time")).to_contain_text(wall(link["expiresAt"]))
         for time, text in visitor.shown_times():
-            assert text == wall(time.isoformat())
+            # A day whose clocks change shows the offset too.
+            assert text.partition(" ")[0] == wall(time.isoformat())
         start = visitor.review()
         expect(page.locator(".review")).to_contain_text(wall(start))
         visitor.button("Book").click()
@@ -1030,7 +1031,7 @@ def test_every_page_has_the_servers_rules_whatever_the_browsers_say(browser: Bro
         page.goto(own.partition("?")[0] + "?move=1")
         expect(page.locator(".facts")).to_contain_text(wall(start))
         first, text = visitor.shown_times()[0]
-        assert text == wall(first.isoformat())
+        assert text.partition(" ")[0] == wall(first.isoformat())
         later = host.link(host.event_type(title="Later"), notBefore=soon(days=3))
         page.goto(later["url"])
         expect(page.locator("main time")).to_contain_text(wall(later["notBefore"]))

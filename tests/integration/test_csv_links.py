@@ -657,6 +657,21 @@ def test_a_preview_tells_each_row_and_makes_nothing(site: Site, host: Caller) ->
     assert count_of(host) == 0
 
 
+def test_a_preview_warns_of_links_that_nobody_could_book(host: Caller) -> None:
+    """By its row, counted from 0 among all rows; a fault of the event type is no row's."""
+    text = "recipientEmail,durationMinutes\nnobody,480\na@invitees.example,\nb@invitees.example,480\n"
+    mornings = {"timeZone": "UTC", "weekly": [{"days": ["mon"], "from": "09:00", "to": "12:00"}]}
+    event_type = host.event_type(schedule=mornings)
+    never = host.event_type(schedule={"timeZone": "UTC", "weekly": []})
+
+    def pointers(kind: dict[str, Any], text: str) -> list[str]:
+        return [warning["pointer"] for warning in preview(host, kind, text).json()["warnings"]]
+
+    assert pointers(event_type, text) == ["/rows/2/overrides/durationMinutes"]
+    assert pointers(never, text) == ["/eventTypeId"]
+    assert pointers(host.event_type(), GOOD) == []
+
+
 @pytest.mark.parametrize(
     "text", [GOOD, MIXED, MIXED.replace("x", "10"), "label,expiresAt\nA,2001-01-01T00:00:00Z\n"]
 )

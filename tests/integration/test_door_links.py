@@ -628,7 +628,11 @@ def test_links_that_nobody_can_book_are_made_with_warnings(host: Caller) -> None
     path = f"/v1/links/{last['linkId']}"
     assert "warnings" not in ok(host.get(path))
     assert pointers(host.patch(path, {"label": "Same"}).json()) == ["/overrides/durationMinutes"]
+    fresh = host.post(f"{path}/replace").json()
+    assert pointers(fresh) == ["/overrides/durationMinutes"]
+    path = f"/v1/links/{fresh['linkId']}"
     assert host.patch(path, {"overrides": {"durationMinutes": 60}}).json()["warnings"] == []
+    assert host.post(f"{path}/replace").json()["warnings"] == []
     assert host.post("/v1/links", body, headers=key).json()["warnings"] == []
 
 

@@ -15,7 +15,7 @@ export function openImport() {
   let bytes = new ArrayBuffer(0);
   let text = "";
   let key = newKey();
-  /** @type {{good: number, bad: number, rows: Judged[]} | null} */
+  /** @type {{good: number, bad: number, rows: Judged[], warnings: {pointer: string, detail: string}[]} | null} */
   let judged = null;
   const type = choose(eventTypes().map((one) => [one.eventTypeId, one.title]), eventTypes()[0]?.eventTypeId);
   const file = h("input", { type: "file", accept: ".csv,.tsv,text/csv,text/tab-separated-values,text/plain", required: true });
@@ -67,7 +67,7 @@ export function openImport() {
 
   function show() {
     const [head, ...rest] = readCsv(text);
-    const { good, bad, rows } = /** @type {NonNullable<typeof judged>} */ (judged);
+    const { good, bad, rows, warnings } = /** @type {NonNullable<typeof judged>} */ (judged);
     const wrong = new Map(rows.filter((row) => row.errors.length).map((row) => [row.line, row.errors]));
     const listed = [...rest.filter((row) => wrong.has(row.line)), ...rest.filter((row) => !wrong.has(row.line))].slice(0, SHOWN);
     const words = (/** @type {string | null} */ name) => (name ?? "").trim().toLowerCase();
@@ -75,7 +75,8 @@ export function openImport() {
     const faults = (line, at) => (wrong.get(line) ?? []).filter(({ column }) => at(column)).map(({ detail }) => h("p.fault", {}, sentence(detail)));
     const named = new Set(head.cells.map(words));
     fill(told, h("h3", {}, bad ? `${many(bad, "row")} of ${rows.length} can’t be used` : `${many(good, "link")} for ${titleOf(type.value)}`),
-      h("p.hint", {}, bad ? `${good ? "Correct them in your file and choose it again, or import the good rows only." : "Correct them in your file and choose it again."} Nothing was made yet.` : "Nothing was made yet. Press Import to make them."));
+      h("p.hint", {}, bad ? `${good ? "Correct them in your file and choose it again, or import the good rows only." : "Correct them in your file and choose it again."} Nothing was made yet.` : "Nothing was made yet. Press Import to make them."),
+      warnings.length ? alert(warnings.map(({ pointer, detail }) => h("p", {}, placeOf(pointer, rows), detail))) : null);
     fill(preview,
       h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Rows of the file" }, h("table", {},
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Line"), head.cells.map((name) => h("th", { scope: "col" }, name)))),
@@ -101,6 +102,12 @@ export function openImport() {
     onLinksChanged.call();
     showDone(dialog, answer);
   }
+}
+
+/** Which line a warning is about: none if all of them. @param {string} pointer @param {Judged[]} rows */
+function placeOf(pointer, rows) {
+  const row = pointer.match(/^\/rows\/(\d+)\//);
+  return row ? `Line ${rows[Number(row[1])].line}: ` : "";
 }
 
 /**

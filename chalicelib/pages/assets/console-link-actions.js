@@ -1,6 +1,6 @@
 // What can be done to a link from its row or its details: copy, replace, revoke, delete.
 import { api, newKey } from "./console-api.js";
-import { busy, copy, h, icon, notify } from "./console-dom.js";
+import { busy, copy, h, icon, notify, warn } from "./console-dom.js";
 import { confirmThen } from "./console-dialogs.js";
 import { forWhom, onLinksChanged, titleOf } from "./console-state.js";
 
@@ -31,7 +31,7 @@ export function askReplace(link, done) {
     run: async () => {
       /** @type {any} */
       let fresh;
-      const making = api("POST", `v1/links/${link.linkId}/replace`, { key }).then((answer) => { fresh = answer; return answer.url; });
+      const making = api("POST", `v1/links/${link.linkId}/replace`, { key }).then((answer) => { fresh = answer; warn(answer); return answer.url; });
       await copy(making, "New link copied.");
       onLinksChanged.call();
       done?.(fresh);
