@@ -510,6 +510,15 @@ def test_a_busy_cell_closes_the_slots_whose_buffers_touch_it() -> None:
     assert monday(event(buffer_after_minutes=5), busy=busy) == ["07:00", "08:30", "09:00", "09:30"]
 
 
+def test_buffers_of_two_bookings_add_up() -> None:
+    """As the API's and the console's field say: 60 after one and 60 before the next are two hours."""
+    offer = event(
+        schedule=every_day("UTC", ("08:00", "13:00")), buffer_before_minutes=60, buffer_after_minutes=60
+    )
+    nine_to_half_past = frozenset(cells_of(utc("2026-06-15T08:00"), utc("2026-06-15T10:30")))
+    assert monday(offer, busy=nine_to_half_past) == ["11:30", "12:00", "12:30"]
+
+
 def test_buffers_may_reach_outside_the_hours_and_over_midnight() -> None:
     """P2: a buffer before 00:00 UTC is looked up in the day before."""
     offer = event(schedule=every_day("UTC", ("00:00", "00:30")), buffer_before_minutes=15)
