@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -85,16 +85,18 @@ def test_every_get_of_the_team_answers_head_with_the_same_and_no_body(site: Site
 
 # Slots
 
+DENSE: Final[dict[str, Any]] = {
+    "durationMinutes": 5,
+    "slotIntervalMinutes": 5,
+    "schedule": ALL_DAY,
+    "minimumNoticeMinutes": 0,
+    "bookingWindowDays": 90,
+}
+
 
 def test_an_answer_has_so_many_slots_and_says_how_far_it_reaches(site: Site, host: Caller) -> None:
     """The densest event type returns at most 2,000 slots; `to` of one response is `from` of the next request."""
-    dense = host.event_type(
-        durationMinutes=5,
-        slotIntervalMinutes=5,
-        schedule=ALL_DAY,
-        minimumNoticeMinutes=0,
-        bookingWindowDays=90,
-    )
+    dense = host.event_type(**DENSE)
     link = host.link(dense)
     begin, end = at(days=1), at(days=21)
     found: list[str] = []
@@ -116,13 +118,7 @@ def test_an_answer_has_so_many_slots_and_says_how_far_it_reaches(site: Site, hos
 
 
 def test_slots_to_move_to_are_bounded_and_leave_out_the_bookings_own(site: Site, host: Caller) -> None:
-    dense = host.event_type(
-        durationMinutes=5,
-        slotIntervalMinutes=5,
-        schedule=ALL_DAY,
-        minimumNoticeMinutes=0,
-        bookingWindowDays=90,
-    )
+    dense = host.event_type(**DENSE)
     booked = made(site.redeem(host.link(dense), at(days=1, minutes=10)))
     path = "/b/" + booked["url"].rpartition("/")[2] + "/slots"
     page = ok(site.client.get(path, params={"from": at(days=1), "to": at(days=30)}, headers=JSON))
