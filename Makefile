@@ -83,7 +83,7 @@ schemas: $(INSTALLED) ## write docs/schemas/events from the code
 	@$(PY) -m infra.event_schemas
 
 .PHONY: crawlers
-crawlers: $(INSTALLED) ## write chalicelib/domain/crawlers.py from the pinned list of crawlers
+crawlers: $(INSTALLED) ## write chalicelib/domain/links/crawlers.py from the pinned list of crawlers
 	@$(PY) -m infra.crawlers
 
 .PHONY: zone-rules

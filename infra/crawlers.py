@@ -1,4 +1,4 @@
-"""`make crawlers`: write `chalicelib/domain/crawlers.py` from the maintained package crawler-user-agents.
+"""`make crawlers`: write `chalicelib/domain/links/crawlers.py` from the maintained package crawler-user-agents.
 
 The package reads 545 KB of JSON and compiles 1,500 patterns at its first use: 100 to 300 ms of a cold start. Nearly all
 of its patterns are plain texts, so the copy lists those separately and a search through them takes 0.1 ms.
@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-COPY: Final = Path(__file__).parents[1] / "chalicelib" / "domain" / "crawlers.py"
+COPY: Final = Path(__file__).parents[1] / "chalicelib" / "domain" / "links" / "crawlers.py"
 _PACKAGE: Final = "crawler-user-agents"
 _PLAIN: Final = re.compile(r"(?:[^\\^$.|?*+()\[\]{}]|\\[^A-Za-z0-9])+")
 # Apps whose built-in browser people use. Their previews are recognized differently: they don't begin as browsers do.

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from chalicelib.domain.api_keys import ApiKey
+from chalicelib.domain.team.api_keys import ApiKey
 from infra import deploy as deploying
 from infra.carrying import Carried, carry_revocations
 from infra.deploy import (

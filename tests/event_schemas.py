@@ -10,8 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from chalicelib.api.event_schemas import KINDS
-from chalicelib.domain.envelopes import envelope_of, write_envelope
-from chalicelib.domain.events import Event
+from chalicelib.domain.events.envelopes import envelope_of, write_envelope
+from chalicelib.domain.events.events import Event
 from infra.event_schemas import FOLDER
 
 

@@ -6,23 +6,23 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller, Role
-from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
+from chalicelib.domain.bookings.booking import Booking, BookingStatus, Invitee
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.contradictions import SettingsWarning
-from chalicelib.domain.deliveries import Attempt, Delivery
-from chalicelib.domain.event_types import EventType, Location, Question
-from chalicelib.domain.events import Event
-from chalicelib.domain.hosts import Host
-from chalicelib.domain.link_requests import LinkRequest, MailTo
-from chalicelib.domain.links import Link, LinkStatus, Recipient
-from chalicelib.domain.offers import Overrides
-from chalicelib.domain.schedules import Schedule
-from chalicelib.domain.slots import MOST_SLOTS, Slot
-from chalicelib.domain.tokens import Keyring
+from chalicelib.domain.event_types.contradictions import SettingsWarning
+from chalicelib.domain.event_types.event_type import EventType, Location, Question
+from chalicelib.domain.event_types.offers import Overrides
+from chalicelib.domain.event_types.schedules import Schedule
+from chalicelib.domain.event_types.slots import MOST_SLOTS, Slot
+from chalicelib.domain.events.events import Event
+from chalicelib.domain.links.link import Link, LinkStatus, Recipient
+from chalicelib.domain.links.link_requests import LinkRequest, MailTo
+from chalicelib.domain.links.tokens import Keyring
+from chalicelib.domain.links.visits import Opens
+from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.domain.team.hosts import Host
 from chalicelib.domain.urls import booking_url, link_url
-from chalicelib.domain.visits import Opens
-from chalicelib.domain.webhooks import Webhook
+from chalicelib.domain.webhooks.deliveries import Attempt, Delivery
+from chalicelib.domain.webhooks.webhook import Webhook
 from chalicelib.service.redeem import Redeemed
 
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]

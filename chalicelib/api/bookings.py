@@ -11,7 +11,7 @@ from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import asked_range, asked_zone, has_date, instant
 from chalicelib.api.schemas import RescheduleBody
 from chalicelib.api.team import PAGING, base_url, one_of, page_limit, team_door
-from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.listings import BookingFilter
 from chalicelib.service.cancel_booking import cancel_booking

@@ -8,7 +8,7 @@ import msgspec
 from chalicelib.api.answers import BulkAnswer, BulkRow
 from chalicelib.api.problems import problem
 from chalicelib.domain.errors import FieldFault, InvalidValueError
-from chalicelib.domain.links import LinkSettings
+from chalicelib.domain.links.link import LinkSettings
 from chalicelib.service.revoke import BulkResult
 
 MOST_ANSWERED: Final = 5_500_000

@@ -18,10 +18,10 @@ from chalicelib.api.instants import Instant
 from chalicelib.api.problems import STATUSES
 from chalicelib.api.schemas import LinkChanges
 from chalicelib.api.team import base_url
+from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.errors import AdmitOneError, NotFoundError
-from chalicelib.domain.links import Link, LinkSettings, LinkStatus
+from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus
 from chalicelib.domain.listings import MOST_PAGE
-from chalicelib.domain.redeeming import hash_body
 from chalicelib.service.change_link import change_link
 from chalicelib.service.generate import GenerateRequest, generate
 from chalicelib.service.list_links import ListRequest, list_links

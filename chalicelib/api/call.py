@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 from chalice.app import Request
 
-from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import INVITEE, Cause
 from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.errors import (
@@ -19,8 +18,9 @@ from chalicelib.domain.errors import (
     UnauthorizedError,
     UnsupportedMediaTypeError,
 )
+from chalicelib.domain.links.visits import Visitor, visitor_of
+from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.text import line_ends
-from chalicelib.domain.visits import Visitor, visitor_of
 from chalicelib.pages.languages import Words, chosen, words
 
 JSON: Final = "application/json"

@@ -21,17 +21,17 @@ from chalicelib.api.schemas import (
     SendBody,
     WebhookBody,
 )
-from chalicelib.domain.bookings import check_answers, check_invitee
-from chalicelib.domain.emails import LONGEST_EMAIL
-from chalicelib.domain.event_types import check_event_settings
-from chalicelib.domain.hosts import check_host_settings
+from chalicelib.domain.bookings.booking import check_answers, check_invitee
+from chalicelib.domain.event_types.event_type import check_event_settings
+from chalicelib.domain.event_types.offers import NO_OVERRIDES, check_overrides
 from chalicelib.domain.ids import BOOKING, DELIVERY, EVENT_TYPE, HOST, LINK, WEBHOOK, id_pattern
-from chalicelib.domain.link_requests import check_link_request
-from chalicelib.domain.links import MOST_LINKS_A_CALL, MOST_USES, LinkSettings, check_link_settings
-from chalicelib.domain.mails import check_message
-from chalicelib.domain.offers import NO_OVERRIDES, check_overrides
+from chalicelib.domain.links.link import MOST_LINKS_A_CALL, MOST_USES, LinkSettings, check_link_settings
+from chalicelib.domain.links.link_requests import check_link_request
+from chalicelib.domain.mail.email_addresses import LONGEST_EMAIL
+from chalicelib.domain.mail.mails import check_message
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.webhooks import KINDS, LONGEST_URL, MOST_OVERLAP_HOURS, check_webhook_settings
+from chalicelib.domain.team.hosts import check_host_settings
+from chalicelib.domain.webhooks.webhook import KINDS, LONGEST_URL, MOST_OVERLAP_HOURS, check_webhook_settings
 
 Constraints = dict[str, dict[str, Any]]
 """JSON Schema keywords by JSON Pointer into a request."""

@@ -20,7 +20,14 @@ from chalicelib.api.call import Call, whole_number
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.team import base_url, one_of, team_door, yes
 from chalicelib.api.uploads import MULTIPART, read_upload
-from chalicelib.domain.csv_links import (
+from chalicelib.domain.errors import (
+    FieldFault,
+    InvalidRequestError,
+    InvalidValueError,
+    UnsupportedMediaTypeError,
+)
+from chalicelib.domain.imports.csv_text import BOM, decode_csv, write_csv
+from chalicelib.domain.imports.sheet import (
     EXPORT_COLUMNS,
     RESULT_COLUMNS,
     Row,
@@ -29,14 +36,7 @@ from chalicelib.domain.csv_links import (
     read_sheet,
     result_cells,
 )
-from chalicelib.domain.csv_text import BOM, decode_csv, write_csv
-from chalicelib.domain.errors import (
-    FieldFault,
-    InvalidRequestError,
-    InvalidValueError,
-    UnsupportedMediaTypeError,
-)
-from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.links.link import LinkStatus
 from chalicelib.domain.listings import LEAST_PAGE, MOST_EXPORTED
 from chalicelib.domain.urls import link_url
 from chalicelib.service.import_links import Imported, ImportRequest, import_links, preview_import

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from chalicelib.domain.envelopes import SCHEMA_VERSION, Envelope
-from chalicelib.domain.event_data import Data
-from chalicelib.domain.events import DATA, EventType
-from chalicelib.domain.notices import NOTICES, Notice
+from chalicelib.domain.events.envelopes import SCHEMA_VERSION, Envelope
+from chalicelib.domain.events.event_data import Data
+from chalicelib.domain.events.events import DATA, EventType
+from chalicelib.domain.events.notices import NOTICES, Notice
 
 KINDS: Final[Mapping[EventType | Notice, type[Data]]] = dict([*DATA.items(), *NOTICES.items()])
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

@@ -12,9 +12,9 @@ from chalicelib.api.call import Call
 from chalicelib.api.door import SMALL_BODY, Reply, json_reply
 from chalicelib.api.schemas import EventTypeBody, EventTypeChanges
 from chalicelib.api.team import PAGING, page_limit, team_door, yes
-from chalicelib.domain.contradictions import warnings_of_event_type
-from chalicelib.domain.event_types import EventType
-from chalicelib.domain.hosts import Host
+from chalicelib.domain.event_types.contradictions import warnings_of_event_type
+from chalicelib.domain.event_types.event_type import EventType
+from chalicelib.domain.team.hosts import Host
 from chalicelib.service.manage_event_types import (
     archive_event_type,
     change_event_type,

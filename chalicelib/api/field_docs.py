@@ -5,13 +5,13 @@ A test fails where a field of `api/schemas.py` or `api/answers.py` has no words 
 
 from typing import Any, Final
 
-from chalicelib.domain.bookings import BookingStatus
-from chalicelib.domain.deliveries import LONGEST_EXCERPT, MOST_KEPT_ATTEMPTS, DeliveryStatus
-from chalicelib.domain.event_types import MOST_OCCUPIED_MINUTES
-from chalicelib.domain.links import MOST_DOCUMENT_BYTES, MOST_LINKS_A_CALL, MOST_USES, LinkStatus
+from chalicelib.domain.bookings.booking import BookingStatus
+from chalicelib.domain.event_types.event_type import MOST_OCCUPIED_MINUTES
+from chalicelib.domain.event_types.schedules import MOST_OVERRIDES
+from chalicelib.domain.links.link import MOST_DOCUMENT_BYTES, MOST_LINKS_A_CALL, MOST_USES, LinkStatus
 from chalicelib.domain.listings import DEFAULT_PAGE, LEAST_PAGE, MOST_EXPORTED, MOST_PAGE
-from chalicelib.domain.schedules import MOST_OVERRIDES
-from chalicelib.domain.webhooks import LONGEST_URL, MOST_LOGGED, MOST_OVERLAP_HOURS
+from chalicelib.domain.webhooks.deliveries import LONGEST_EXCERPT, MOST_KEPT_ATTEMPTS, DeliveryStatus
+from chalicelib.domain.webhooks.webhook import LONGEST_URL, MOST_LOGGED, MOST_OVERLAP_HOURS
 
 _TEXT: Final = {"type": "string"}
 _INSTANT: Final = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}

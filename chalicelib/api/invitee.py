@@ -35,13 +35,13 @@ from chalicelib.api.problems import STATUSES
 from chalicelib.api.schemas import RedeemBody
 from chalicelib.api.team import base_url
 from chalicelib.domain import errors
-from chalicelib.domain.bookings import Booking, Invitee, check_answers, check_invitee
+from chalicelib.domain.bookings.booking import Booking, Invitee, check_answers, check_invitee
+from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
-from chalicelib.domain.event_types import EventSettings
-from chalicelib.domain.links import Recipient, expected_address
-from chalicelib.domain.redeeming import hash_body
+from chalicelib.domain.event_types.event_type import EventSettings
+from chalicelib.domain.event_types.slots import MOST_SLOTS
+from chalicelib.domain.links.link import Recipient, expected_address
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.slots import MOST_SLOTS
 from chalicelib.domain.urls import booking_url
 from chalicelib.pages import invitee as pages
 from chalicelib.pages.languages import Words

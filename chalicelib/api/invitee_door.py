@@ -8,7 +8,7 @@ from chalicelib.api.call import Call
 from chalicelib.api.door import Door, Reply, ShowError
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
-from chalicelib.domain.event_types import Question
+from chalicelib.domain.event_types.event_type import Question
 from chalicelib.domain.text import is_visible
 from chalicelib.pages.languages import Words
 

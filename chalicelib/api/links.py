@@ -20,12 +20,12 @@ from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.schemas import LinkChanges, LinkIdsBody, LinksBody, SendBody
 from chalicelib.api.team import PAGING, base_url, one_of, page_limit, team_door
+from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.contradictions import warnings_of_links
-from chalicelib.domain.emails import masked_address
-from chalicelib.domain.event_types import EventType
-from chalicelib.domain.links import MOST_LINKS_A_CALL, Link, LinkStatus
-from chalicelib.domain.redeeming import hash_body
+from chalicelib.domain.event_types.contradictions import warnings_of_links
+from chalicelib.domain.event_types.event_type import EventType
+from chalicelib.domain.links.link import MOST_LINKS_A_CALL, Link, LinkStatus
+from chalicelib.domain.mail.email_addresses import masked_address
 from chalicelib.service.change_link import change_link
 from chalicelib.service.generate import GenerateRequest, generate, warnings_of_generated
 from chalicelib.service.list_links import ListRequest, list_links

@@ -23,9 +23,9 @@ from chalicelib.api.problems import STATUSES
 from chalicelib.api.schemas import NothingBody, RescheduleBody
 from chalicelib.api.team import base_url
 from chalicelib.domain import errors
-from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.errors import AdmitOneError, ConflictError, FieldFault, InvalidRequestError
-from chalicelib.domain.slots import MOST_SLOTS
+from chalicelib.domain.event_types.slots import MOST_SLOTS
 from chalicelib.pages import own_booking as pages
 from chalicelib.pages.calendars import calendar_text, calendar_urls
 from chalicelib.pages.invitee import DeadPage, ProblemPage, dead_page, problem_page

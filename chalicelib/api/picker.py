@@ -13,7 +13,7 @@ import msgspec
 from chalicelib.api.call import Call
 from chalicelib.api.instants import Instant, date_of
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.slots import Slot
+from chalicelib.domain.event_types.slots import Slot
 from chalicelib.domain.zones import is_zone, load_zone, wall_to_utc, zone_names
 from chalicelib.pages.picker import KnownStarts, OfferedDay, offered_days
 

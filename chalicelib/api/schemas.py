@@ -7,21 +7,21 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chalicelib.api.instants import Instant, instant
-from chalicelib.domain.bookings import Invitee
+from chalicelib.domain.bookings.booking import Invitee
 from chalicelib.domain.errors import FieldFault, InvalidValueError
-from chalicelib.domain.event_types import (
+from chalicelib.domain.event_types.event_type import (
     DEFAULT_WINDOW_DAYS,
     EventSettings,
     Location,
     Question,
 )
-from chalicelib.domain.hosts import HostSettings, TimeOff
-from chalicelib.domain.link_requests import MailTo
-from chalicelib.domain.links import LinkSettings, Recipient
-from chalicelib.domain.offers import NO_OVERRIDES, Overrides
-from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.event_types.offers import NO_OVERRIDES, Overrides
+from chalicelib.domain.event_types.schedules import Schedule
+from chalicelib.domain.links.link import LinkSettings, Recipient
+from chalicelib.domain.links.link_requests import MailTo
+from chalicelib.domain.team.hosts import HostSettings, TimeOff
 from chalicelib.domain.text import tidy_lines
-from chalicelib.domain.webhooks import DEFAULT_OVERLAP_HOURS, WebhookSettings
+from chalicelib.domain.webhooks.webhook import DEFAULT_OVERLAP_HOURS, WebhookSettings
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, frozen=True):

@@ -17,9 +17,9 @@ from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.instants import asked_range, asked_zone, has_date, instant
 from chalicelib.api.schemas import ReplayBody, RotateBody, WebhookBody, WebhookChanges
 from chalicelib.api.team import PAGING, one_of, page_limit, team_door
-from chalicelib.domain.deliveries import DeliveryStatus
 from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
-from chalicelib.domain.webhooks import Webhook
+from chalicelib.domain.webhooks.deliveries import DeliveryStatus
+from chalicelib.domain.webhooks.webhook import Webhook
 from chalicelib.service.manage_webhooks import (
     NewSecret,
     change_webhook,

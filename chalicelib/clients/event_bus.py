@@ -6,7 +6,7 @@ from typing import Any, Final
 from chalicelib.clients.aws import Aws
 from chalicelib.clients.chunking import chunks_of
 from chalicelib.clients.failures import FAILURES, failure_of
-from chalicelib.domain.envelopes import SOURCE, Envelope, write_envelope
+from chalicelib.domain.events.envelopes import SOURCE, Envelope, write_envelope
 
 MOST_BYTES: Final = 256 * 1024  # EventBridge's limit of all entries of one call, by its own way of counting
 _MOST_ENTRIES: Final = 10  # EventBridge's limit of entries a call

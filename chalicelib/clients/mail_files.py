@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from chalicelib.domain.mails import Letter
+from chalicelib.domain.mail.mails import Letter
 
 log = logging.getLogger(__name__)
 

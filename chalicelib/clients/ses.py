@@ -6,7 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError,
 
 from chalicelib.clients.aws import Aws
 from chalicelib.clients.failures import failure_of
-from chalicelib.domain.mails import Letter, MailDeferredError, MailRefusedError, MailUnknownError
+from chalicelib.domain.mail.mails import Letter, MailDeferredError, MailRefusedError, MailUnknownError
 
 # What is wrong with the mail itself. All else that SES answers is the account's state: it may be put right.
 _REFUSALS: Final = {"BadRequestException": "bad-request", "MessageRejected": "rejected"}

@@ -18,9 +18,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from chalicelib.domain.addresses import IPAddress, is_public, read_address
-from chalicelib.domain.deliveries import EndpointAnswer
-from chalicelib.domain.webhooks import is_loopback_name
+from chalicelib.domain.webhooks.deliveries import EndpointAnswer
+from chalicelib.domain.webhooks.ip_addresses import IPAddress, is_public, read_address
+from chalicelib.domain.webhooks.webhook import is_loopback_name
 
 USER_AGENT: Final = "Admit-One-Webhooks/1"
 MOST_ADDRESSES: Final = 4  # tried in turn

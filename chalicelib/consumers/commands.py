@@ -15,16 +15,8 @@ from chalicelib.consumers.verbs import (
     redeem_by,
     wording_of,
 )
-from chalicelib.domain.batches import batch_link_id
+from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.commands import (
-    Command,
-    CommandName,
-    read_command,
-    require_stage,
-    trace_of,
-    without_secrets,
-)
 from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.errors import (
     AdmitOneError,
@@ -34,9 +26,17 @@ from chalicelib.domain.errors import (
     InvalidValueError,
     TryLaterError,
 )
-from chalicelib.domain.event_data import BatchCompleted
-from chalicelib.domain.notices import notice
-from chalicelib.domain.redeeming import hash_body
+from chalicelib.domain.events.commands import (
+    Command,
+    CommandName,
+    read_command,
+    require_stage,
+    trace_of,
+    without_secrets,
+)
+from chalicelib.domain.events.event_data import BatchCompleted
+from chalicelib.domain.events.notices import notice
+from chalicelib.domain.links.batches import batch_link_id
 from chalicelib.service.generate import generate_batch
 from chalicelib.service.notify import notify
 from chalicelib.service.ports import World

@@ -30,7 +30,6 @@ from chalicelib.consumers.verbs import (
     wording_of,
 )
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.commands import without_secrets
 from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.errors import (
     AdmitOneError,
@@ -39,7 +38,8 @@ from chalicelib.domain.errors import (
     StoreUnavailableError,
     UnexpectedError,
 )
-from chalicelib.domain.links import MOST_LINKS_A_CALL, Link
+from chalicelib.domain.events.commands import without_secrets
+from chalicelib.domain.links.link import MOST_LINKS_A_CALL, Link
 from chalicelib.domain.listings import LEAST_PAGE, MOST_PAGE
 from chalicelib.service.generate import generate, generate_batch, warnings_of_generated
 from chalicelib.service.list_links import ListRequest, list_links

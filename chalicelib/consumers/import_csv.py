@@ -9,10 +9,10 @@ from chalicelib import bootstrap
 from chalicelib.api.problems import problem
 from chalicelib.consumers.time_left import OutOfTimeError, require_time
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.dropped import Dropped, Place, place_of, read_dropped
 from chalicelib.domain.errors import AdmitOneError, ConflictError, TryLaterError
-from chalicelib.domain.event_data import ImportCompleted, ImportFailed
-from chalicelib.domain.notices import notice
+from chalicelib.domain.events.event_data import ImportCompleted, ImportFailed
+from chalicelib.domain.events.notices import notice
+from chalicelib.domain.imports.import_file import Dropped, Place, place_of, read_dropped
 from chalicelib.domain.urls import link_url
 from chalicelib.service.import_object import import_object
 from chalicelib.service.notify import notify

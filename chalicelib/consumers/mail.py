@@ -8,9 +8,9 @@ from chalice.app import Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.consumers.time_left import OutOfTimeError, require_time
-from chalicelib.domain.envelopes import Envelope as Event, read_envelope
-from chalicelib.domain.mail_digests import DigestMessage
-from chalicelib.domain.mails import MailDeferredError, MailRefusedError, MailUnknownError
+from chalicelib.domain.events.envelopes import Envelope as Event, read_envelope
+from chalicelib.domain.mail.digests import DigestMessage
+from chalicelib.domain.mail.mails import MailDeferredError, MailRefusedError, MailUnknownError
 from chalicelib.domain.urls import booking_url, link_url
 from chalicelib.pages.digest import digest_mail
 from chalicelib.pages.mail import booking_mail, link_mail

@@ -7,7 +7,7 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.domain.mail_feedback import read_feedback
+from chalicelib.domain.mail.feedback import read_feedback
 from chalicelib.service.note_feedback import note_feedback
 
 mail_feedback = Blueprint(__name__)

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from chalicelib.api.schemas import LinkIdsBody, LinksBody, RedeemBody, SendBody
 from chalicelib.domain.errors import FieldFault, InvalidRequestError
-from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.links.link import LinkStatus
 from chalicelib.domain.listings import DEFAULT_PAGE
 
 _KEY: Final = msgspec.Meta(pattern=r"^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?\Z")

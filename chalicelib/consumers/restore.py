@@ -8,7 +8,7 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.domain.envelopes import read_envelope
+from chalicelib.domain.events.envelopes import read_envelope
 from chalicelib.service.redo import end_restore, redo
 
 restore = Blueprint(__name__)

@@ -5,13 +5,13 @@ from msgspec import UNSET
 from chalicelib.api.instants import instant
 from chalicelib.api.schemas import RedeemBody
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload
-from chalicelib.domain.api_keys import Caller, Role
+from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import LinkDeletedError, NotFoundError
 from chalicelib.domain.ids import HOST, LINK, is_id, make_id
-from chalicelib.domain.links import MOST_LINKS_A_BATCH
-from chalicelib.domain.redeeming import hash_body
-from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.domain.links.link import MOST_LINKS_A_BATCH
+from chalicelib.domain.links.tokens import Purpose, read_token
+from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.service.generate import GenerateRequest
 from chalicelib.service.ports import World
 from chalicelib.service.redeem import Redeemed, RedeemRequest, redeem_for_host

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.bookings import BookingStatus
+from chalicelib.domain.bookings.booking import BookingStatus
 from chalicelib.domain.errors import FieldFault, InvalidValueError
-from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.links.link import LinkStatus
 
 LEAST_PAGE: Final = 1
 MOST_PAGE: Final = 200

@@ -1,9 +1,9 @@
 """The URLs that hold a secret: made when they are needed, from ids and signing keys, and kept nowhere (P7)."""
 
-from chalicelib.domain.bookings import Booking
+from chalicelib.domain.bookings.booking import Booking
 from chalicelib.domain.ids import BOOKING, LINK, id_bytes
-from chalicelib.domain.links import Link
-from chalicelib.domain.tokens import Keyring, Purpose, make_token
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.links.tokens import Keyring, Purpose, make_token
 
 
 def link_url(link: Link, ring: Keyring, base_url: str) -> str | None:

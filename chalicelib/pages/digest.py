@@ -1,6 +1,6 @@
 """The email with a host's updates beyond the day's budget (P15)."""
 
-from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.text import name_for_mail, one_line
 from chalicelib.pages import times
 from chalicelib.pages.calendars import calendar_of_all, hosts_title

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from chalicelib.domain.event_types import Location, Question
+from chalicelib.domain.event_types.event_type import Location, Question
 from chalicelib.pages.languages import Words
 from chalicelib.pages.picker import PickerPage, picker_context
 from chalicelib.pages.places import place_before

@@ -7,9 +7,9 @@ a booking, comes in from outside when the mail is written, and goes nowhere else
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from chalicelib.domain.bookings import Booking, BookingStatus
-from chalicelib.domain.emails import ascii_address, email_domain, is_email
-from chalicelib.domain.mails import Addressee
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
+from chalicelib.domain.mail.email_addresses import ascii_address, email_domain, is_email
+from chalicelib.domain.mail.mails import Addressee
 from chalicelib.domain.text import name_for_mail, one_line, quoted_name
 from chalicelib.domain.zones import load_zone
 from chalicelib.pages import times

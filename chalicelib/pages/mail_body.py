@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from chalicelib.domain.mails import MailId
+from chalicelib.domain.mail.mails import MailId
 from chalicelib.pages.languages import Words
 from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
 from chalicelib.pages.render import render

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.event_types import Location
+from chalicelib.domain.event_types.event_type import Location
 from chalicelib.pages import times
 from chalicelib.pages.languages import Words
 from chalicelib.pages.picker import PickerPage, picker_context

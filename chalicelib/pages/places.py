@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.event_types import Location
+from chalicelib.domain.event_types.event_type import Location
 from chalicelib.pages.languages import Words
 
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{3,30}\Z")

@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.emails import email_domain
-from chalicelib.domain.links import Recipient
+from chalicelib.domain.links.link import Recipient
+from chalicelib.domain.mail.email_addresses import email_domain
 from chalicelib.domain.text import name_for_mail, one_line
 from chalicelib.pages import times
 from chalicelib.pages.languages import words

@@ -2,7 +2,6 @@
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import (
     ConflictError,
@@ -13,10 +12,11 @@ from chalicelib.domain.errors import (
     NotFoundError,
 )
 from chalicelib.domain.ids import ID_BYTES, LINK, make_id
-from chalicelib.domain.link_requests import LinkRequest, MailTo
-from chalicelib.domain.links import Link
-from chalicelib.domain.mails import LinkMail, check_message
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.links.link_requests import LinkRequest, MailTo
+from chalicelib.domain.mail.mails import LinkMail, check_message
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
 from chalicelib.service.replace import put_in_place

@@ -2,16 +2,16 @@
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, LinkDeletedError, NotFoundError
 from chalicelib.domain.ids import LINK, make_id
-from chalicelib.domain.link_requests import LinkRequest, check_link_request, free_slot
-from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.links.link import LinkStatus
+from chalicelib.domain.links.link_requests import LinkRequest, check_link_request, free_slot
+from chalicelib.domain.links.tokens import Purpose, read_token
 from chalicelib.domain.listings import Entry, read_cursor
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.text import tidy_address, tidy_lines, tidy_name
-from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.owner import owner_of
 from chalicelib.service.paging import Page, fill, portion, stream
 from chalicelib.service.ports import World

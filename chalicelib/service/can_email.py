@@ -1,6 +1,6 @@
 """Check whether an address can be emailed, so that no page or email promises one that can't be sent."""
 
-from chalicelib.domain.mails import MailRefusedError, delivery_address
+from chalicelib.domain.mail.mails import MailRefusedError, delivery_address
 from chalicelib.service.ports import World
 
 

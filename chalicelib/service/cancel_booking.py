@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, TryLaterError
-from chalicelib.domain.links import Link, LinkStatus
+from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.service.contention import until_decided
 from chalicelib.service.find_booking import FindBooking
 from chalicelib.service.ports import World

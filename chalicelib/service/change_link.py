@@ -4,18 +4,18 @@ from collections.abc import Callable
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, NotFoundError
-from chalicelib.domain.links import (
+from chalicelib.domain.event_types.offers import check_overrides
+from chalicelib.domain.links.link import (
     Link,
     LinkSettings,
     LinkStatus,
     check_link_settings,
     check_rolling_settings,
 )
-from chalicelib.domain.offers import check_overrides
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
 from chalicelib.service.read_link import read_link

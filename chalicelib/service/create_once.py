@@ -11,10 +11,10 @@ from functools import partial
 
 import msgspec
 
-from chalicelib.domain.batches import SEED_BYTES, Batch
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import IdempotencyKeyReusedError
 from chalicelib.domain.ids import ID_BYTES, make_id
+from chalicelib.domain.links.batches import SEED_BYTES, Batch
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
 

@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.deliveries import (
+from chalicelib.domain.errors import QueueUnavailableError, StoreUnavailableError
+from chalicelib.domain.webhooks.deliveries import (
     Attempt,
     Delivery,
     EndpointAnswer,
@@ -25,8 +26,7 @@ from chalicelib.domain.deliveries import (
     succeeded,
     wait_before_next,
 )
-from chalicelib.domain.errors import QueueUnavailableError, StoreUnavailableError
-from chalicelib.domain.webhooks import (
+from chalicelib.domain.webhooks.webhook import (
     Webhook,
     after_failure,
     after_success,

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from chalicelib.domain.bookings import Booking
+from chalicelib.domain.bookings.booking import Booking
 from chalicelib.domain.causes import Cause
 from chalicelib.service.contention import until_decided
 from chalicelib.service.find_booking import FindBooking

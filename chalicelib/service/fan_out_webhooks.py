@@ -7,10 +7,10 @@ import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant, rfc3339
-from chalicelib.domain.deliveries import Delivery, new_delivery
-from chalicelib.domain.envelopes import read_envelope
 from chalicelib.domain.errors import QueueUnavailableError
-from chalicelib.domain.notices import Notice
+from chalicelib.domain.events.envelopes import read_envelope
+from chalicelib.domain.events.notices import Notice
+from chalicelib.domain.webhooks.deliveries import Delivery, new_delivery
 from chalicelib.service.deliver_webhook import message_of
 from chalicelib.service.ports import World
 

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.bookings import Booking
+from chalicelib.domain.bookings.booking import Booking
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.domain.event_types import Question
-from chalicelib.domain.hosts import Host
+from chalicelib.domain.event_types.event_type import Question
+from chalicelib.domain.event_types.offers import offer_of
 from chalicelib.domain.ids import BOOKING, is_id, make_id
-from chalicelib.domain.links import LinkStatus
-from chalicelib.domain.offers import offer_of
-from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.domain.links.link import LinkStatus
+from chalicelib.domain.links.tokens import Purpose, read_token
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.team.hosts import Host
 from chalicelib.service.ports import World
 
 FindBooking = Callable[[], Booking]

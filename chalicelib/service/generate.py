@@ -7,21 +7,21 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.batches import SEED_BYTES, Batch, batch_link_id, make_batch_id, read_batch_id
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.contradictions import SettingsWarning, warnings_of_links
 from chalicelib.domain.errors import IdempotencyKeyReusedError, NotFoundError
-from chalicelib.domain.event_types import EventType
-from chalicelib.domain.links import (
+from chalicelib.domain.event_types.contradictions import SettingsWarning, warnings_of_links
+from chalicelib.domain.event_types.event_type import EventType
+from chalicelib.domain.event_types.offers import check_overrides
+from chalicelib.domain.links.batches import SEED_BYTES, Batch, batch_link_id, make_batch_id, read_batch_id
+from chalicelib.domain.links.link import (
     MOST_LINKS_A_BATCH,
     MOST_LINKS_A_CALL,
     Link,
     LinkSettings,
     check_link_settings,
 )
-from chalicelib.domain.offers import check_overrides
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.contention import until_decided
 from chalicelib.service.manage_event_types import find_event_type
 from chalicelib.service.ports import World

@@ -5,11 +5,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.batches import Batch
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.contradictions import SettingsWarning, warnings_of_link_settings
-from chalicelib.domain.csv_links import Row, Sheet, judged
 from chalicelib.domain.errors import (
     FieldFault,
     IdempotencyKeyReusedError,
@@ -17,7 +13,11 @@ from chalicelib.domain.errors import (
     InvalidValueError,
     StoreUnavailableError,
 )
-from chalicelib.domain.links import Link
+from chalicelib.domain.event_types.contradictions import SettingsWarning, warnings_of_link_settings
+from chalicelib.domain.imports.sheet import Row, Sheet, judged
+from chalicelib.domain.links.batches import Batch
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.generate import GenerateRequest, Progress, by_place, generate
 from chalicelib.service.manage_event_types import read_event_type
 from chalicelib.service.ports import World

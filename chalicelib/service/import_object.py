@@ -5,13 +5,13 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.csv_links import RESULT_COLUMNS, Row, read_sheet, refused_cells, result_cells
-from chalicelib.domain.csv_text import BOM, decode_csv, write_csv
-from chalicelib.domain.dropped import Dropped, Place
 from chalicelib.domain.errors import AdmitOneError, PayloadTooLargeError, TryLaterError
-from chalicelib.domain.links import MOST_LINKS_A_BATCH, Link
+from chalicelib.domain.imports.csv_text import BOM, decode_csv, write_csv
+from chalicelib.domain.imports.import_file import Dropped, Place
+from chalicelib.domain.imports.sheet import RESULT_COLUMNS, Row, read_sheet, refused_cells, result_cells
+from chalicelib.domain.links.link import MOST_LINKS_A_BATCH, Link
+from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.service.generate import Progress
 from chalicelib.service.import_links import Import, ImportRequest, import_links
 from chalicelib.service.ports import Objects, World

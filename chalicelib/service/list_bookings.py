@@ -4,11 +4,11 @@ from functools import partial
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.errors import FieldFault, InvalidValueError, NotFoundError
 from chalicelib.domain.ids import LINK, is_id
 from chalicelib.domain.listings import BookingFilter, read_cursor
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.owner import owner_of
 from chalicelib.service.paging import Page, fill, merged, portion, stream
 from chalicelib.service.ports import World

@@ -6,15 +6,15 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.batches import batch_link_id, read_batch_id
-from chalicelib.domain.emails import former_normal_email, is_email, normalise_email
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.ids import LINK, is_id, make_id
-from chalicelib.domain.links import MOST_LINKS_A_BATCH, Link, LinkStatus, folded_label
+from chalicelib.domain.links.batches import batch_link_id, read_batch_id
+from chalicelib.domain.links.link import MOST_LINKS_A_BATCH, Link, LinkStatus, folded_label
+from chalicelib.domain.links.tokens import Purpose, read_token
 from chalicelib.domain.listings import Entry, LinkFilter, read_cursor, write_cursor
+from chalicelib.domain.mail.email_addresses import former_normal_email, is_email, normalise_email
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.text import faults_of_text, tidy_address, tidy_line
-from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.owner import owner_of
 from chalicelib.service.paging import Page, fill, merged, portion, stream
 from chalicelib.service.ports import World

@@ -6,18 +6,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.causes import INVITEE
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.emails import normalise_email
-from chalicelib.domain.envelopes import Envelope
 from chalicelib.domain.errors import AdmitOneError
-from chalicelib.domain.event_types import EventSettings
-from chalicelib.domain.events import EventType, event_id_of
-from chalicelib.domain.hosts import Host
-from chalicelib.domain.links import Link
-from chalicelib.domain.mails import Addressee, LinkMail, MailId, MailRefusedError
-from chalicelib.domain.offers import offer_of
+from chalicelib.domain.event_types.event_type import EventSettings
+from chalicelib.domain.event_types.offers import offer_of
+from chalicelib.domain.events.envelopes import Envelope
+from chalicelib.domain.events.events import EventType, event_id_of
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.mail.email_addresses import normalise_email
+from chalicelib.domain.mail.mails import Addressee, LinkMail, MailId, MailRefusedError
+from chalicelib.domain.team.hosts import Host
 from chalicelib.service.ports import World
 from chalicelib.service.send_mail import Draft
 

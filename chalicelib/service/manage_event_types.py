@@ -6,19 +6,19 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import (
     ConflictError,
     NotFoundError,
     StoreUnavailableError,
 )
-from chalicelib.domain.event_types import EventSettings, EventType, check_event_settings, slug_of
+from chalicelib.domain.event_types.event_type import EventSettings, EventType, check_event_settings, slug_of
 from chalicelib.domain.ids import EVENT_TYPE, is_id
-from chalicelib.domain.links import Link, LinkStatus
+from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.listings import Entry, LinkFilter, read_cursor
-from chalicelib.domain.redeeming import hash_body
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.contention import until_decided
 from chalicelib.service.create_once import identity
 from chalicelib.service.owner import owner_of

@@ -5,15 +5,15 @@ from datetime import timedelta
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ConflictError, FieldFault, InvalidValueError, NotFoundError
 from chalicelib.domain.ids import WEBHOOK, is_id
 from chalicelib.domain.listings import read_cursor, write_cursor
-from chalicelib.domain.redeeming import hash_body
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.webhooks import (
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.webhooks.webhook import (
     MOST_FORMER_SECRETS,
     MOST_OVERLAP_HOURS,
     MOST_WEBHOOKS,

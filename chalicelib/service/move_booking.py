@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from chalicelib.domain.bookings import Booking, BookingStatus, occupied_span
+from chalicelib.domain.bookings.booking import Booking, BookingStatus, occupied_span
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.errors import (
@@ -15,10 +15,10 @@ from chalicelib.domain.errors import (
     SlotTakenError,
     TryLaterError,
 )
-from chalicelib.domain.event_types import MOST_OCCUPIED_MINUTES, EventSettings
-from chalicelib.domain.hosts import Host
-from chalicelib.domain.offers import offer_of
-from chalicelib.domain.slots import Slot, is_offered
+from chalicelib.domain.event_types.event_type import MOST_OCCUPIED_MINUTES, EventSettings
+from chalicelib.domain.event_types.offers import offer_of
+from chalicelib.domain.event_types.slots import Slot, is_offered
+from chalicelib.domain.team.hosts import Host
 from chalicelib.service.contention import until_decided
 from chalicelib.service.find_booking import FindBooking
 from chalicelib.service.open_link import free_slots

@@ -3,10 +3,10 @@
 import logging
 from typing import Final
 
-from chalicelib.domain.emails import masked_address
-from chalicelib.domain.events import EventType
-from chalicelib.domain.mail_feedback import Feedback, FeedbackKind
-from chalicelib.domain.mails import Addressee, ClaimState, Fate, fate_event
+from chalicelib.domain.events.events import EventType
+from chalicelib.domain.mail.email_addresses import masked_address
+from chalicelib.domain.mail.feedback import Feedback, FeedbackKind
+from chalicelib.domain.mail.mails import Addressee, ClaimState, Fate, fate_event
 from chalicelib.service.ports import World
 
 _TOLD: Final = {

@@ -4,8 +4,8 @@ import contextlib
 import threading
 
 from chalicelib.domain.errors import TryLaterError
-from chalicelib.domain.links import Link
-from chalicelib.domain.visits import Visitor
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.links.visits import Visitor
 from chalicelib.service.ports import World
 
 

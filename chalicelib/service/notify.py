@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
-from chalicelib.domain.envelopes import Envelope
 from chalicelib.domain.errors import QueueUnavailableError
+from chalicelib.domain.events.envelopes import Envelope
 from chalicelib.service.ports import World
 from chalicelib.service.publish import publish
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from chalicelib.domain.bookings.occupancy import cells_of
 from chalicelib.domain.errors import (
     FieldFault,
     InvalidValueError,
@@ -12,14 +13,13 @@ from chalicelib.domain.errors import (
     LinkRevokedError,
     NotFoundError,
 )
-from chalicelib.domain.event_types import MOST_OCCUPIED_MINUTES, EventSettings
-from chalicelib.domain.hosts import Host, TimeOff
+from chalicelib.domain.event_types.event_type import MOST_OCCUPIED_MINUTES, EventSettings
+from chalicelib.domain.event_types.offers import offer_of
+from chalicelib.domain.event_types.slots import MOST_RANGE_DAYS, Slot, offered_slots
 from chalicelib.domain.ids import LINK, make_id
-from chalicelib.domain.links import Link
-from chalicelib.domain.occupancy import cells_of
-from chalicelib.domain.offers import offer_of
-from chalicelib.domain.slots import MOST_RANGE_DAYS, Slot, offered_slots
-from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.links.tokens import Purpose, read_token
+from chalicelib.domain.team.hosts import Host, TimeOff
 from chalicelib.service.ports import World
 
 _REACH = timedelta(minutes=MOST_OCCUPIED_MINUTES)

@@ -1,8 +1,8 @@
 """Whose things a request is about: the caller's own, or for an admin the host it names (P9)."""
 
-from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.errors import FieldFault, InvalidValueError, NotFoundError
 from chalicelib.domain.ids import EVENT_TYPE, HOST, is_id
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.ports import World
 
 

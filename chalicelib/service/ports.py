@@ -5,30 +5,30 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Protocol
 
-from chalicelib.domain.api_keys import ApiKey
-from chalicelib.domain.batches import Batch, KeyedBatch
-from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
+from chalicelib.domain.bookings.occupancy import Cell
+from chalicelib.domain.bookings.redeem import Attempt, Outcome, Receipt
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import Clock
-from chalicelib.domain.deliveries import Delivery, DeliveryStatus, EndpointAnswer
-from chalicelib.domain.envelopes import Envelope
 from chalicelib.domain.errors import StoreUnavailableError
-from chalicelib.domain.event_types import EventType
-from chalicelib.domain.events import Event
-from chalicelib.domain.hosts import Host
+from chalicelib.domain.event_types.event_type import EventType
+from chalicelib.domain.events.envelopes import Envelope
+from chalicelib.domain.events.events import Event
 from chalicelib.domain.limits import Limits
-from chalicelib.domain.link_requests import LinkRequest
-from chalicelib.domain.links import DueLink, Link, LinkStatus
+from chalicelib.domain.links.batches import Batch, KeyedBatch
+from chalicelib.domain.links.link import DueLink, Link, LinkStatus
+from chalicelib.domain.links.link_requests import LinkRequest
+from chalicelib.domain.links.tokens import Keyring
+from chalicelib.domain.links.visits import Opens, Visitor
 from chalicelib.domain.listings import BookingFilter, DueList, Entry, LinkFilter
-from chalicelib.domain.mail_budgets import MailLimits
-from chalicelib.domain.mail_digests import Digest, DigestId
-from chalicelib.domain.mails import Claim, ClaimState, Letter, LinkMail, MailId
-from chalicelib.domain.occupancy import Cell
-from chalicelib.domain.redeeming import Attempt, Outcome, Receipt
-from chalicelib.domain.redoing import Redone
-from chalicelib.domain.tokens import Keyring
-from chalicelib.domain.visits import Opens, Visitor
-from chalicelib.domain.webhooks import Webhook
+from chalicelib.domain.mail.budgets import MailLimits
+from chalicelib.domain.mail.digests import Digest, DigestId
+from chalicelib.domain.mail.mails import Claim, ClaimState, Letter, LinkMail, MailId
+from chalicelib.domain.restore import Redone
+from chalicelib.domain.team.api_keys import ApiKey
+from chalicelib.domain.team.hosts import Host
+from chalicelib.domain.webhooks.deliveries import Delivery, DeliveryStatus, EndpointAnswer
+from chalicelib.domain.webhooks.webhook import Webhook
 
 CLOSED_SECONDS: Final = 60  # how long to wait before asking again whether bookings are open
 

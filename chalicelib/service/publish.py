@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from chalicelib.domain.envelopes import Envelope
+from chalicelib.domain.events.envelopes import Envelope
 from chalicelib.service.contention import pause_before
 from chalicelib.service.ports import World
 

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.errors import QueueUnavailableError
-from chalicelib.domain.mail_digests import DigestMessage
+from chalicelib.domain.mail.digests import DigestMessage
 from chalicelib.service.ports import World
 
 PAGE: Final = 100

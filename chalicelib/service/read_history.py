@@ -2,12 +2,12 @@
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.domain.events import Event
+from chalicelib.domain.events.events import Event
 from chalicelib.domain.ids import LINK, is_id
+from chalicelib.domain.links.visits import Opens
 from chalicelib.domain.listings import read_cursor, write_cursor
-from chalicelib.domain.visits import Opens
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.paging import Page
 from chalicelib.service.ports import World
 

@@ -1,9 +1,9 @@
 """Read one link of the caller's."""
 
-from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.ids import LINK, is_id
-from chalicelib.domain.links import Link
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.ports import World
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.domain.events import Event
+from chalicelib.domain.events.events import Event
 from chalicelib.service.ports import World
 
 

@@ -6,14 +6,25 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.bookings import (
+from chalicelib.domain.bookings.booking import (
     Booking,
     Invitee,
     check_answers,
     check_invitee,
     choose_location,
     occupied_span,
+)
+from chalicelib.domain.bookings.redeem import (
+    AlreadyBooked,
+    Attempt,
+    Booked,
+    CellsTaken,
+    LinkRefused,
+    NormalBody,
+    Receipt,
+    keyed_hash,
+    keyed_receipt_id,
+    keyless_receipt_id,
 )
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
@@ -31,25 +42,14 @@ from chalicelib.domain.errors import (
     SlotTakenError,
     TryLaterError,
 )
+from chalicelib.domain.event_types.offers import offer_of
+from chalicelib.domain.event_types.slots import is_offered
 from chalicelib.domain.ids import BOOKING, ID_BYTES, LINK, make_id
-from chalicelib.domain.links import Link, check_recipient_matches
-from chalicelib.domain.offers import offer_of
-from chalicelib.domain.redeeming import (
-    AlreadyBooked,
-    Attempt,
-    Booked,
-    CellsTaken,
-    LinkRefused,
-    NormalBody,
-    Receipt,
-    keyed_hash,
-    keyed_receipt_id,
-    keyless_receipt_id,
-)
+from chalicelib.domain.links.link import Link, check_recipient_matches
+from chalicelib.domain.links.succession import fresh_link
+from chalicelib.domain.links.tokens import Purpose, read_token
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.slots import is_offered
-from chalicelib.domain.succession import fresh_link
-from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
 from chalicelib.service.read_link import read_link

@@ -8,12 +8,12 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.envelopes import Envelope
 from chalicelib.domain.errors import ContendedError
-from chalicelib.domain.events import EventType
-from chalicelib.domain.links import Link, LinkStatus
+from chalicelib.domain.events.envelopes import Envelope
+from chalicelib.domain.events.events import EventType
+from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.listings import LinkFilter
-from chalicelib.domain.redoing import ABOUT_LINKS, missing, redone_booking, redone_link, tells_all
+from chalicelib.domain.restore import ABOUT_LINKS, missing, redone_booking, redone_link, tells_all
 from chalicelib.service.contention import until_decided
 from chalicelib.service.paging import stream
 from chalicelib.service.ports import World

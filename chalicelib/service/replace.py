@@ -2,14 +2,14 @@
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.batches import Batch, KeyedBatch, batch_link_id
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, NotFoundError
 from chalicelib.domain.ids import ID_BYTES
-from chalicelib.domain.link_requests import LinkRequest, answered_settings
-from chalicelib.domain.links import Link
-from chalicelib.domain.succession import fresh_link
+from chalicelib.domain.links.batches import Batch, KeyedBatch, batch_link_id
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.links.link_requests import LinkRequest, answered_settings
+from chalicelib.domain.links.succession import fresh_link
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
 from chalicelib.service.read_link import read_link

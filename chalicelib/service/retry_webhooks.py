@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Final
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.deliveries import DELIVERY_SHARDS, Delivery, handed_over
 from chalicelib.domain.errors import QueueUnavailableError
+from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, Delivery, handed_over
 from chalicelib.service.fan_out_webhooks import send_all
 from chalicelib.service.ports import World
 

@@ -5,7 +5,6 @@ from functools import partial
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import (
     AdmitOneError,
@@ -13,8 +12,9 @@ from chalicelib.domain.errors import (
     FieldFault,
     InvalidValueError,
 )
-from chalicelib.domain.events import link_deleted
-from chalicelib.domain.links import MOST_LINKS_A_CALL, Link, LinkStatus
+from chalicelib.domain.events.events import link_deleted
+from chalicelib.domain.links.link import MOST_LINKS_A_CALL, Link, LinkStatus
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.contention import until_decided
 from chalicelib.service.ports import World
 from chalicelib.service.read_link import read_link

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from chalicelib.domain.api_keys import Caller
-from chalicelib.domain.batches import KeyedBatch, batch_link_id
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.domain.event_types import EventType
+from chalicelib.domain.event_types.event_type import EventType
+from chalicelib.domain.event_types.offers import check_overrides
 from chalicelib.domain.ids import ID_BYTES
-from chalicelib.domain.links import Link, LinkSettings, check_link_settings, check_rolling_settings
-from chalicelib.domain.offers import check_overrides
+from chalicelib.domain.links.batches import KeyedBatch, batch_link_id
+from chalicelib.domain.links.link import Link, LinkSettings, check_link_settings, check_rolling_settings
+from chalicelib.domain.links.succession import renewed_settings
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.succession import renewed_settings
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.contention import until_decided
 from chalicelib.service.create_once import kept_under
 from chalicelib.service.manage_event_types import read_event_type

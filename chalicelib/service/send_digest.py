@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from chalicelib.domain.bookings import Booking
-from chalicelib.domain.hosts import Host
-from chalicelib.domain.mail_digests import Digest, DigestId
+from chalicelib.domain.bookings.booking import Booking
+from chalicelib.domain.mail.digests import Digest, DigestId
+from chalicelib.domain.team.hosts import Host
 from chalicelib.service.ports import Mailer, World
 from chalicelib.service.send_mail import Draft, send_once
 

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Final
 
-from chalicelib.domain.api_keys import Caller
+from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import (
     ConflictError,
@@ -12,10 +12,10 @@ from chalicelib.domain.errors import (
     InvalidValueError,
     MailNotConfiguredError,
 )
-from chalicelib.domain.links import Link
-from chalicelib.domain.mails import LinkMail, check_message
-from chalicelib.domain.redeeming import hash_body
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.mail.mails import LinkMail, check_message
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.text import tidy_lines
 from chalicelib.domain.urls import link_url
 from chalicelib.service.ports import World

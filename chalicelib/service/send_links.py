@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, InvalidValueError, MailNotConfiguredError, NotFoundError
-from chalicelib.domain.links import MOST_LINKS_A_CALL
-from chalicelib.domain.mails import check_message
+from chalicelib.domain.links.link import MOST_LINKS_A_CALL
+from chalicelib.domain.mail.mails import check_message
 from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.generate import GenerateRequest, Progress
 from chalicelib.service.ports import World
 from chalicelib.service.send_link import send_link

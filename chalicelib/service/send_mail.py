@@ -13,11 +13,11 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.emails import masked_address
 from chalicelib.domain.errors import TryLaterError
-from chalicelib.domain.events import EventType
-from chalicelib.domain.mail_budgets import IN_DIGEST, budget_id, budgets_of
-from chalicelib.domain.mails import (
+from chalicelib.domain.events.events import EventType
+from chalicelib.domain.mail.budgets import IN_DIGEST, budget_id, budgets_of
+from chalicelib.domain.mail.email_addresses import masked_address
+from chalicelib.domain.mail.mails import (
     Addressee,
     Claim,
     ClaimState,

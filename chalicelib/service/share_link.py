@@ -2,12 +2,12 @@
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.errors import ConflictError, NotFoundError
-from chalicelib.domain.event_types import EventSettings
-from chalicelib.domain.hosts import Host
-from chalicelib.domain.links import Link, LinkStatus
-from chalicelib.domain.offers import offer_of
+from chalicelib.domain.event_types.event_type import EventSettings
+from chalicelib.domain.event_types.offers import offer_of
+from chalicelib.domain.links.link import Link, LinkStatus
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.team.hosts import Host
 from chalicelib.service.ports import World
 from chalicelib.service.read_link import read_link
 

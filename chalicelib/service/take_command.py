@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.domain.batches import Batch
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.commands import Command, DeadLetter, Trace
 from chalicelib.domain.errors import IdempotencyKeyReusedError, QueueUnavailableError
-from chalicelib.domain.event_data import CommandRejected
-from chalicelib.domain.notices import notice
+from chalicelib.domain.events.commands import Command, DeadLetter, Trace
+from chalicelib.domain.events.event_data import CommandRejected
+from chalicelib.domain.events.notices import notice
+from chalicelib.domain.links.batches import Batch
 from chalicelib.service.contention import until_decided
 from chalicelib.service.notify import notify
 from chalicelib.service.ports import World

@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.envelopes import Envelope, envelope_of
 from chalicelib.domain.errors import AdmitOneError
+from chalicelib.domain.events.envelopes import Envelope, envelope_of
 from chalicelib.service.contention import pause_before
 from chalicelib.service.ports import World
 from chalicelib.service.publish import publish

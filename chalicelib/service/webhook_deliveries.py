@@ -7,16 +7,16 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.api_keys import Caller
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339, to_millis
-from chalicelib.domain.deliveries import Delivery, DeliveryStatus, new_delivery, replayed
-from chalicelib.domain.envelopes import Envelope
 from chalicelib.domain.errors import ConflictError, NotFoundError, QueueUnavailableError
-from chalicelib.domain.events import event_id_of
+from chalicelib.domain.events.envelopes import Envelope
+from chalicelib.domain.events.events import event_id_of
 from chalicelib.domain.ids import DELIVERY, ID_BYTES, is_id
 from chalicelib.domain.listings import read_cursor, write_cursor
-from chalicelib.domain.webhooks import TEST_EVENT, Webhook
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.webhooks.deliveries import Delivery, DeliveryStatus, new_delivery, replayed
+from chalicelib.domain.webhooks.webhook import TEST_EVENT, Webhook
 from chalicelib.service.contention import until_decided
 from chalicelib.service.create_once import kept_under
 from chalicelib.service.fan_out_webhooks import send_all

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from pynamodb.expressions.operand import Path
 
-from chalicelib.domain.api_keys import ApiKey, Role, digest
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
+from chalicelib.domain.team.api_keys import ApiKey, Role, digest
 from chalicelib.store.causes import named
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import BY_HOST, ApiKeyItem, Key, api_key_key, list_sort

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from pynamodb.expressions.operand import Path
 
-from chalicelib.domain.batches import Batch
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
-from chalicelib.domain.links import Link
+from chalicelib.domain.links.batches import Batch
+from chalicelib.domain.links.link import Link
 from chalicelib.store.chunks import batch_at, mark_chunk_within
 from chalicelib.store.items import BatchItem, purge_seconds
 from chalicelib.store.links import Links

@@ -8,15 +8,9 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
-from chalicelib.domain.bookings import Booking, BookingStatus
-from chalicelib.domain.causes import Cause
-from chalicelib.domain.clock import from_millis, to_millis
-from chalicelib.domain.errors import ContendedError
-from chalicelib.domain.links import Link, LinkStatus
-from chalicelib.domain.listings import BookingFilter, Entry
-from chalicelib.domain.occupancy import cells_by_day
-from chalicelib.domain.offers import NO_OVERRIDES
-from chalicelib.domain.redeeming import (
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
+from chalicelib.domain.bookings.occupancy import cells_by_day
+from chalicelib.domain.bookings.redeem import (
     KEYLESS_WINDOW,
     AlreadyBooked,
     Attempt,
@@ -26,6 +20,12 @@ from chalicelib.domain.redeeming import (
     Outcome,
     Receipt,
 )
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import from_millis, to_millis
+from chalicelib.domain.errors import ContendedError
+from chalicelib.domain.event_types.offers import NO_OVERRIDES
+from chalicelib.domain.links.link import Link, LinkStatus
+from chalicelib.domain.listings import BookingFilter, Entry
 from chalicelib.store.causes import named
 from chalicelib.store.days import Days
 from chalicelib.store.faults import TransactionRefused

@@ -4,8 +4,8 @@ import hashlib
 
 from pynamodb.expressions.operand import Path
 
-from chalicelib.domain.batches import Batch
 from chalicelib.domain.causes import Cause
+from chalicelib.domain.links.batches import Batch
 from chalicelib.store.causes import named
 from chalicelib.store.items import BatchItem, Key, batch_key
 from chalicelib.store.table import EXISTS, Transaction

@@ -8,8 +8,8 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
+from chalicelib.domain.bookings.occupancy import Cell, cells_by_day
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.occupancy import Cell, cells_by_day
 from chalicelib.store.causes import named
 from chalicelib.store.items import DayItem, day_key, purge_seconds
 from chalicelib.store.retention import Retention

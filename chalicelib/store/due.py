@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.clock import to_millis
-from chalicelib.domain.links import DueLink, Link
+from chalicelib.domain.links.link import DueLink, Link
 from chalicelib.domain.listings import DUE_SHARDS, DueList, Entry, LinkFilter
 from chalicelib.store.items import DUE
 from chalicelib.store.table import Table

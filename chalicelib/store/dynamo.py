@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.domain.events import Event
+from chalicelib.domain.events.events import Event
 from chalicelib.store.api_keys import ApiKeys
 from chalicelib.store.batches import Batches
 from chalicelib.store.bookings import Bookings

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.event_types import EventType
-from chalicelib.domain.hosts import Host
+from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.listings import Entry
+from chalicelib.domain.team.hosts import Host
 from chalicelib.store.faults import RawItem
 from chalicelib.store.hosts import host_of_raw
 from chalicelib.store.items import BY_HOST, EventTypeItem, event_type_key, host_key, list_sort

@@ -6,14 +6,14 @@ from datetime import date, datetime
 import msgspec
 from pynamodb.expressions.operand import Path
 
-from chalicelib.domain.bookings import Booking
+from chalicelib.domain.bookings.booking import Booking
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
-from chalicelib.domain.events import Event, EventType
-from chalicelib.domain.link_requests import LinkRequest, MailTo, read_request_id
-from chalicelib.domain.links import Link, Recipient
+from chalicelib.domain.events.events import Event, EventType
+from chalicelib.domain.links.link import Link, Recipient
+from chalicelib.domain.links.link_requests import LinkRequest, MailTo, read_request_id
+from chalicelib.domain.links.visits import Opens, Visitor
 from chalicelib.domain.listings import Entry
-from chalicelib.domain.visits import Opens, Visitor
 from chalicelib.store.causes import named
 from chalicelib.store.items import (
     BY_HOST,

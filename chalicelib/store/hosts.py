@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.hosts import Host
 from chalicelib.domain.listings import Entry
+from chalicelib.domain.team.hosts import Host
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import BY_HOST, HostItem, host_key, list_sort
 from chalicelib.store.table import ABSENT, Table

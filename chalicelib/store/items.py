@@ -12,16 +12,16 @@ from pynamodb.attributes import (
 )
 from pynamodb.models import Model
 
-from chalicelib.domain.bookings import Invitee
+from chalicelib.domain.bookings.booking import Invitee
 from chalicelib.domain.clock import to_millis
-from chalicelib.domain.deliveries import Delivery
-from chalicelib.domain.event_types import EventSettings, Location
-from chalicelib.domain.hosts import HostSettings
-from chalicelib.domain.links import Recipient
-from chalicelib.domain.mail_digests import DigestId
-from chalicelib.domain.mails import MailId
-from chalicelib.domain.offers import Overrides
-from chalicelib.domain.webhooks import Webhook
+from chalicelib.domain.event_types.event_type import EventSettings, Location
+from chalicelib.domain.event_types.offers import Overrides
+from chalicelib.domain.links.link import Recipient
+from chalicelib.domain.mail.digests import DigestId
+from chalicelib.domain.mail.mails import MailId
+from chalicelib.domain.team.hosts import HostSettings
+from chalicelib.domain.webhooks.deliveries import Delivery
+from chalicelib.domain.webhooks.webhook import Webhook
 from chalicelib.store.attributes import DocumentAttribute, InstantAttribute
 
 BY_HOST: Final = "byHost"

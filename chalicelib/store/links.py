@@ -7,15 +7,15 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
-from chalicelib.domain.batches import KeyedBatch
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
-from chalicelib.domain.emails import normalise_email
-from chalicelib.domain.events import Event
-from chalicelib.domain.link_requests import LinkRequest
-from chalicelib.domain.links import DueLink, Link, LinkSettings, LinkStatus, folded_label
+from chalicelib.domain.event_types.offers import NO_OVERRIDES
+from chalicelib.domain.events.events import Event
+from chalicelib.domain.links.batches import KeyedBatch
+from chalicelib.domain.links.link import DueLink, Link, LinkSettings, LinkStatus, folded_label
+from chalicelib.domain.links.link_requests import LinkRequest
 from chalicelib.domain.listings import Entry, LinkFilter
-from chalicelib.domain.offers import NO_OVERRIDES
+from chalicelib.domain.mail.email_addresses import normalise_email
 from chalicelib.store.causes import named
 from chalicelib.store.chunks import mark_chunk_within
 from chalicelib.store.due import due_keys

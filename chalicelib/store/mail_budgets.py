@@ -7,8 +7,8 @@ from pynamodb.expressions.condition import size
 from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.mail_budgets import counted_as
-from chalicelib.domain.mails import MAILER, MailId
+from chalicelib.domain.mail.budgets import counted_as
+from chalicelib.domain.mail.mails import MAILER, MailId
 from chalicelib.store.causes import named
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import MailBudgetItem, mail_budget_key, purge_seconds

@@ -10,8 +10,8 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
-from chalicelib.domain.mail_digests import MOST_BOOKINGS, Digest, DigestId
-from chalicelib.domain.mails import MAILER
+from chalicelib.domain.mail.digests import MOST_BOOKINGS, Digest, DigestId
+from chalicelib.domain.mail.mails import MAILER
 from chalicelib.store.causes import named
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import DUE, MailDigestItem, list_sort, mail_digest_key, purge_seconds

@@ -8,7 +8,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
-from chalicelib.domain.mails import MAILER, Claim, ClaimState, LinkMail, MailId, wish_event
+from chalicelib.domain.mail.mails import MAILER, Claim, ClaimState, LinkMail, MailId, wish_event
 from chalicelib.store.causes import named
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.history import History

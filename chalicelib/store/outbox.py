@@ -8,7 +8,14 @@ import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
-from chalicelib.domain.events import Event, EventType, booking_events, data_of, event_id_of, link_events
+from chalicelib.domain.events.events import (
+    Event,
+    EventType,
+    booking_events,
+    data_of,
+    event_id_of,
+    link_events,
+)
 from chalicelib.store.bookings import booking_of
 from chalicelib.store.faults import RawItem
 from chalicelib.store.history import event_of

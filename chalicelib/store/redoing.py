@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 
-from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.links import Link
-from chalicelib.domain.redoing import Redone
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.restore import Redone
 from chalicelib.store.bookings import Bookings
 from chalicelib.store.causes import named
 from chalicelib.store.days import Days, Span

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from pynamodb.expressions.operand import Path
 
-from chalicelib.domain.batches import KeyedBatch
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.link_requests import LinkRequest
-from chalicelib.domain.links import Link
+from chalicelib.domain.links.batches import KeyedBatch
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.links.link_requests import LinkRequest
 from chalicelib.store.causes import named
 from chalicelib.store.chunks import mark_chunk_within
 from chalicelib.store.items import RollingItem, rolling_key

@@ -9,9 +9,9 @@ from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
-from chalicelib.domain.deliveries import DELIVERY_SHARDS, Delivery, DeliveryStatus, event_time_of
 from chalicelib.domain.listings import Entry
-from chalicelib.domain.webhooks import MOST_WEBHOOKS, Webhook
+from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, Delivery, DeliveryStatus, event_time_of
+from chalicelib.domain.webhooks.webhook import MOST_WEBHOOKS, Webhook
 from chalicelib.store.causes import named
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import (

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from chalicelib import bootstrap
 from chalicelib.api.answers import link_answer
-from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.event_types import EventSettings, Location, Question
-from chalicelib.domain.hosts import Host, HostSettings
-from chalicelib.domain.links import Link, LinkSettings, LinkStatus, Recipient
-from chalicelib.domain.schedules import Schedule, WeeklyHours
+from chalicelib.domain.event_types.event_type import EventSettings, Location, Question
+from chalicelib.domain.event_types.schedules import Schedule, WeeklyHours
+from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus, Recipient
+from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.domain.team.hosts import Host, HostSettings
 from chalicelib.service.authenticate import authenticate, make_key
 from chalicelib.service.expire import expire_due_links
 from chalicelib.service.generate import GenerateRequest, generate

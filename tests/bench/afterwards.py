@@ -10,11 +10,11 @@ from typing import Any, Final
 from chalicelib import bootstrap
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.deliveries import EndpointAnswer
-from chalicelib.domain.envelopes import Envelope, write_envelope
-from chalicelib.domain.events import Event, EventType, event_id_of
-from chalicelib.domain.mail_feedback import Feedback, FeedbackKind
-from chalicelib.domain.mails import Letter
+from chalicelib.domain.events.envelopes import Envelope, write_envelope
+from chalicelib.domain.events.events import Event, EventType, event_id_of
+from chalicelib.domain.mail.feedback import Feedback, FeedbackKind
+from chalicelib.domain.mail.mails import Letter
+from chalicelib.domain.webhooks.deliveries import EndpointAnswer
 from chalicelib.service.deliver_webhook import deliver
 from chalicelib.service.expire import expire_due_links
 from chalicelib.service.fan_out_webhooks import fan_out

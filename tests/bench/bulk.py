@@ -7,7 +7,7 @@ from typing import Any, Final
 from chalicelib import bootstrap
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.ids import ID_BYTES, LINK, make_id
-from chalicelib.domain.links import Link, LinkSettings
+from chalicelib.domain.links.link import Link, LinkSettings
 from infra.local.engines import Dynoxide, Engine, Ministack
 from tests.bench.report import Section, spread
 from tests.bench.site import Site, proxy_event

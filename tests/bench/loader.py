@@ -22,7 +22,7 @@ from chalicelib import bootstrap
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.ids import ID_BYTES, LINK, make_id
-from chalicelib.domain.links import Link, LinkSettings, LinkStatus, Recipient
+from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus, Recipient
 from chalicelib.store.items import INDEX_KEYS
 from infra.local.engines import Dynoxide
 from tests.bench.site import Site

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.domain.api_keys import Role
 from chalicelib.domain.causes import Cause
+from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.authenticate import make_key
 from chalicelib.service.ports import World
 from chalicelib.settings import read_settings

@@ -18,11 +18,11 @@ import httpx
 import msgspec
 import pytest
 
-from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.deliveries import MOST_TRIES, Delivery, replayed
-from chalicelib.domain.links import LinkSettings
+from chalicelib.domain.links.link import LinkSettings
+from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.domain.webhooks.deliveries import MOST_TRIES, Delivery, replayed
 from chalicelib.service.generate import GenerateRequest, generate
 from infra.functions import logical_id, read_config
 from infra.local.engines import ROOT

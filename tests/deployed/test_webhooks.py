@@ -9,7 +9,7 @@ import msgspec
 import standardwebhooks
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.deliveries import replayed
+from chalicelib.domain.webhooks.deliveries import replayed
 from tests.deployed.conftest import Stack
 from tests.deployed.shared import event_type_of
 from tests.endpoints import Endpoint, answer

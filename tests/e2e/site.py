@@ -14,8 +14,8 @@ import pytest
 
 import app
 from chalicelib import bootstrap
-from chalicelib.domain.api_keys import Role
 from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.authenticate import make_key
 from infra.local.server import serving
 from tests.engines import Table

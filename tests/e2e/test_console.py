@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Route, expect
 
 from chalicelib import bootstrap
 from chalicelib.consumers.outbox import consume
-from chalicelib.domain.api_keys import Role
+from chalicelib.domain.team.api_keys import Role
 from tests.e2e.browser import visiting
 from tests.e2e.console import Console, console_of
 from tests.e2e.site import LiveSite, soon

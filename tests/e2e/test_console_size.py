@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from chalicelib import bootstrap
 from chalicelib.domain.ids import ID_BYTES, LINK, make_id
-from chalicelib.domain.links import Link, LinkSettings
+from chalicelib.domain.links.link import Link, LinkSettings
 from infra.local.aws import local_client
 from infra.local.engines import Dynoxide, find_dynoxide
 from tests.e2e.console import Console, console_of

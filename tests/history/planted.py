@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib.domain import links as domain_links, redeeming as domain_redeeming
+from chalicelib.domain.bookings import redeem as domain_redeeming
+from chalicelib.domain.links import link as domain_links
 from chalicelib.service import (
     cancel_booking as cancelling,
     change_link as changing,

@@ -19,18 +19,18 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from chalicelib.api.problems import STATUSES
-from chalicelib.domain.api_keys import Caller, Role
-from chalicelib.domain.bookings import Booking, Invitee
+from chalicelib.domain.bookings.booking import Booking, Invitee
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import from_millis, to_millis
 from chalicelib.domain.errors import AdmitOneError, TryLaterError
-from chalicelib.domain.event_types import EventSettings, EventType
-from chalicelib.domain.hosts import Host, HostSettings
+from chalicelib.domain.event_types.event_type import EventSettings, EventType
+from chalicelib.domain.event_types.schedules import Schedule, WeeklyHours
 from chalicelib.domain.ids import EVENT_TYPE, HOST, LINK, id_bytes, make_id
 from chalicelib.domain.limits import Limits
-from chalicelib.domain.links import Link as StoredLink, LinkSettings
-from chalicelib.domain.schedules import Schedule, WeeklyHours
-from chalicelib.domain.tokens import Keyring, Purpose, make_token
+from chalicelib.domain.links.link import Link as StoredLink, LinkSettings
+from chalicelib.domain.links.tokens import Keyring, Purpose, make_token
+from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.domain.team.hosts import Host, HostSettings
 from chalicelib.service.cancel_booking import cancel_booking
 from chalicelib.service.change_link import change_link
 from chalicelib.service.expire import expire_due_links

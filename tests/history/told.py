@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from chalicelib.domain.events import Event, EventType
+from chalicelib.domain.events.events import Event, EventType
 from chalicelib.store.outbox import events_of
 from tests.proof import audit
 

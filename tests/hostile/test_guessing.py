@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import pytest
 
-from chalicelib.domain.bookings import Invitee
+from chalicelib.domain.bookings.booking import Invitee
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.domain.tokens import Keyring, Purpose, make_token, read_token
+from chalicelib.domain.links.tokens import Keyring, Purpose, make_token, read_token
 from chalicelib.service.ask_for_link import ask_for_link
 from chalicelib.service.find_booking import own_booking
 from chalicelib.service.open_link import open_link

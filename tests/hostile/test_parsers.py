@@ -18,22 +18,22 @@ from chalicelib.api.call import JSON, Call, Limits
 from chalicelib.api.door import SMALL_BODY
 from chalicelib.api.schemas import EventTypeBody, LinksBody, RedeemBody, WebhookBody
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload, ReplacePayload, RevokePayload
-from chalicelib.domain.addresses import is_public, read_address
-from chalicelib.domain.commands import CommandName, read_command, trace_of, without_secrets
-from chalicelib.domain.csv_links import judged, read_sheet
-from chalicelib.domain.csv_text import decode_csv
 from chalicelib.domain.decoding import decode_json
-from chalicelib.domain.deliveries import read_retry_after
-from chalicelib.domain.emails import is_email, normalise_email
-from chalicelib.domain.envelopes import read_envelope, write_envelope
 from chalicelib.domain.errors import AdmitOneError
-from chalicelib.domain.event_types import check_event_settings
+from chalicelib.domain.event_types.event_type import check_event_settings
+from chalicelib.domain.event_types.slots import offered_slots
+from chalicelib.domain.events.commands import CommandName, read_command, trace_of, without_secrets
+from chalicelib.domain.events.envelopes import read_envelope, write_envelope
+from chalicelib.domain.imports.csv_text import decode_csv
+from chalicelib.domain.imports.sheet import judged, read_sheet
+from chalicelib.domain.links.tokens import Keyring, Purpose, make_token, read_token
 from chalicelib.domain.listings import read_cursor, write_cursor
-from chalicelib.domain.mail_feedback import read_feedback
+from chalicelib.domain.mail.email_addresses import is_email, normalise_email
+from chalicelib.domain.mail.feedback import read_feedback
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.slots import offered_slots
-from chalicelib.domain.tokens import Keyring, Purpose, make_token, read_token
-from chalicelib.domain.webhooks import check_webhook_settings
+from chalicelib.domain.webhooks.deliveries import read_retry_after
+from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
+from chalicelib.domain.webhooks.webhook import check_webhook_settings
 from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
 from tests.history.size import size
 from tests.hostile.mutations import near

@@ -18,8 +18,8 @@ import pytest
 import tzdata
 
 from chalicelib import bootstrap
-from chalicelib.domain.api_keys import Role
 from chalicelib.domain.causes import Cause
+from chalicelib.domain.team.api_keys import Role
 from chalicelib.domain.zones import load_zone
 from chalicelib.service.authenticate import make_key
 from chalicelib.settings import read_settings

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from chalicelib.api import console, invitee_door
-from chalicelib.domain.deliveries import DELIVERY_SHARDS
 from chalicelib.domain.listings import DUE_SHARDS
+from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS
 from chalicelib.settings import DailyMails, RetentionDays
 from infra.functions import logical_id, read_config
 from infra.local.engines import ROOT, find_dynoxide

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from chalicelib.domain.mail_digests import DigestId
-from chalicelib.domain.mails import Addressee, MailId
+from chalicelib.domain.mail.digests import DigestId
+from chalicelib.domain.mail.mails import Addressee, MailId
 from chalicelib.store import items
 from chalicelib.store.outbox import _READERS
 from infra.local.aws import local_client

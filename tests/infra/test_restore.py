@@ -18,8 +18,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib import bootstrap
-from chalicelib.domain.api_keys import ApiKey, Role
 from chalicelib.domain.causes import Cause
+from chalicelib.domain.team.api_keys import ApiKey, Role
 from chalicelib.service.authenticate import make_key, revoke_key
 from chalicelib.service.redo import ACTOR
 from chalicelib.settings import read_settings

@@ -16,11 +16,11 @@ import pytest
 
 import app
 from chalicelib import bootstrap
-from chalicelib.domain.api_keys import Role
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.ids import make_id
-from chalicelib.domain.links import Link, LinkStatus
+from chalicelib.domain.links.link import Link, LinkStatus
+from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.authenticate import NewKey, make_key
 from chalicelib.service.ports import World
 from chalicelib.store.items import link_key

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.deliveries import Delivery
-from chalicelib.domain.envelopes import Envelope, write_envelope
 from chalicelib.domain.errors import QueueUnavailableError
-from chalicelib.domain.events import event_id_of
+from chalicelib.domain.events.envelopes import Envelope, write_envelope
+from chalicelib.domain.events.events import event_id_of
 from chalicelib.domain.ids import LINK
+from chalicelib.domain.webhooks.deliveries import Delivery
 from chalicelib.service.deliver_webhook import deliver
 from chalicelib.service.fan_out_webhooks import fan_out
 from chalicelib.service.ports import World

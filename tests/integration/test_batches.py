@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.batches import make_batch_id
+from chalicelib.domain.links.batches import make_batch_id
 from tests.integration.doors import Caller, Site, assert_problem, made, ok
 
 SEED = "00" * 16

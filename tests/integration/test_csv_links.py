@@ -10,8 +10,8 @@ import pytest
 
 from chalicelib.api import csv_links
 from chalicelib.api.csv_links import MANY_ROWS
-from chalicelib.domain.csv_links import EXPORT_COLUMNS, RESULT_COLUMNS
 from chalicelib.domain.ids import EVENT_TYPE
+from chalicelib.domain.imports.sheet import EXPORT_COLUMNS, RESULT_COLUMNS
 from chalicelib.service import import_links
 from chalicelib.service.generate import generate
 from tests.integration.doors import (

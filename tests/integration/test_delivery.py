@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from chalicelib.api.doors import DOORS
-from chalicelib.domain.slots import MOST_SLOTS
+from chalicelib.domain.event_types.slots import MOST_SLOTS
 from tests.integration.doors import ALL_DAY, HTML, JSON, Caller, Site, at, made, ok, path_of, redeem_body
 
 DESCRIPTION = "/v1/openapi.json"

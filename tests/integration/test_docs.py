@@ -12,9 +12,9 @@ import pytest
 import app
 from chalicelib import bootstrap
 from chalicelib.domain import errors
-from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.hosts import HostSettings
+from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.domain.team.hosts import HostSettings
 from chalicelib.service.authenticate import make_key
 from chalicelib.service.manage_hosts import create_host
 from infra.local.server import serving

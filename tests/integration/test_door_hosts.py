@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.api_keys import Role
 from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.team.api_keys import Role
 from tests.integration.doors import BASE_URL, NOW, Caller, Site, assert_problem, at, made, ok
 
 HOST_FIELDS = {"hostId", "name", "publicName", "email", "timeZone", "timeOff", "createdAt"}

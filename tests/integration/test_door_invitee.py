@@ -10,7 +10,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from chalicelib.domain.links import LinkStatus
+from chalicelib.domain.links.link import LinkStatus
 from chalicelib.pages.languages import language_of, words
 from tests.integration.doors import (
     ALL_DAY,

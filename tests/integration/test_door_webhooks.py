@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.domain.deliveries import EndpointAnswer
-from chalicelib.domain.events import EventType
+from chalicelib.domain.events.events import EventType
 from chalicelib.domain.ids import DELIVERY, WEBHOOK
+from chalicelib.domain.webhooks.deliveries import EndpointAnswer
 from tests.integration.doors import CAUSE, NOW, Caller, Site, assert_problem, at, made, ok, unknown_id
 from tests.integration.hooks import Hooks, hooks_of
 from tests.patience import LIMIT

@@ -13,8 +13,8 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.consumers.import_csv import consume
-from chalicelib.domain.csv_links import RESULT_COLUMNS
 from chalicelib.domain.errors import StoreUnavailableError
+from chalicelib.domain.imports.sheet import RESULT_COLUMNS
 from chalicelib.service import import_object
 from chalicelib.service.generate import CHUNK
 from infra.local.aws import local_client

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.api_keys import Role
 from chalicelib.domain.ids import HOST
+from chalicelib.domain.team.api_keys import Role
 from infra import keys
 from infra.local import backend
 from infra.local.seed import seed

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.links import LinkStatus
-from chalicelib.domain.webhooks import WebhookSettings
+from chalicelib.domain.links.link import LinkStatus
+from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.domain.webhooks.webhook import WebhookSettings
 from chalicelib.service.list_links import ListRequest, list_links
 from chalicelib.service.manage_hosts import list_hosts
 from chalicelib.service.manage_webhooks import create_webhook

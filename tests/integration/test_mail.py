@@ -30,7 +30,7 @@ from chalicelib.consumers.mail import send
 from chalicelib.consumers.mail_feedback import note
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import StoreUnavailableError
-from chalicelib.domain.mail_digests import DigestId
+from chalicelib.domain.mail.digests import DigestId
 from chalicelib.service import send_mail
 from chalicelib.service.mail_later import LONGEST_PAUSE_SECONDS, pause_after
 from chalicelib.service.queue_digests import queue_due_digests

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.consumers.restore import redo_events
-from chalicelib.domain.envelopes import envelope_of, write_envelope
+from chalicelib.domain.events.envelopes import envelope_of, write_envelope
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 from tests.engines import Table, new_table

@@ -19,12 +19,12 @@ from chalicelib.clients.queue import Queue
 from chalicelib.clients.webhook_http import Limits, WebhookHttp
 from chalicelib.consumers import webhook_deliver
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.deliveries import DELIVERY_SHARDS, MOST_TRIES, WAITS, EndpointAnswer, given_up
-from chalicelib.domain.envelopes import Envelope, write_envelope
 from chalicelib.domain.errors import QueueUnavailableError, StoreUnavailableError
-from chalicelib.domain.events import event_id_of
-from chalicelib.domain.notices import Notice
-from chalicelib.domain.tokens import Keyring
+from chalicelib.domain.events.envelopes import Envelope, write_envelope
+from chalicelib.domain.events.events import event_id_of
+from chalicelib.domain.events.notices import Notice
+from chalicelib.domain.links.tokens import Keyring
+from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, MOST_TRIES, WAITS, EndpointAnswer, given_up
 from chalicelib.service.deliver_webhook import deliver
 from chalicelib.service.fan_out_webhooks import fan_out
 from chalicelib.service.retry_webhooks import retry_due

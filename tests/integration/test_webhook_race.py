@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.domain.api_keys import Caller, Role
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.deliveries import DeliveryStatus, EndpointAnswer
-from chalicelib.domain.envelopes import Envelope, write_envelope
-from chalicelib.domain.events import event_id_of
-from chalicelib.domain.hosts import HostSettings
-from chalicelib.domain.webhooks import WebhookSettings
+from chalicelib.domain.events.envelopes import Envelope, write_envelope
+from chalicelib.domain.events.events import event_id_of
+from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.domain.team.hosts import HostSettings
+from chalicelib.domain.webhooks.deliveries import DeliveryStatus, EndpointAnswer
+from chalicelib.domain.webhooks.webhook import WebhookSettings
 from chalicelib.service.deliver_webhook import deliver, message_of
 from chalicelib.service.fan_out_webhooks import fan_out
 from chalicelib.service.manage_hosts import create_host

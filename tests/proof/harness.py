@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
-from chalicelib.domain.api_keys import Role
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
-from chalicelib.domain.tokens import Keyring
+from chalicelib.domain.links.tokens import Keyring
+from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.authenticate import make_key
 from chalicelib.service.ports import World
 from chalicelib.store.dynamo import dynamo_store

@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.domain.bookings import Booking, occupied_span
+from chalicelib.domain.bookings.booking import Booking, occupied_span
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import LinkUsedError, SlotTakenError

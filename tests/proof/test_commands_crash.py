@@ -14,10 +14,10 @@ from typing import Any, Final
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.domain.api_keys import Caller, Role
-from chalicelib.domain.event_types import EventSettings
-from chalicelib.domain.hosts import HostSettings
-from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.event_types.event_type import EventSettings
+from chalicelib.domain.event_types.schedules import Schedule
+from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.domain.team.hosts import HostSettings
 from chalicelib.service.manage_event_types import create_event_type
 from chalicelib.service.manage_hosts import create_host
 from chalicelib.settings import read_settings

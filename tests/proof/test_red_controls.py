@@ -10,14 +10,14 @@ import moto
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.domain.bookings import Invitee
+from chalicelib.domain.bookings.booking import Invitee
 from chalicelib.domain.causes import INVITEE, Cause
-from chalicelib.domain.event_types import EventSettings
-from chalicelib.domain.hosts import HostSettings
+from chalicelib.domain.event_types.event_type import EventSettings
+from chalicelib.domain.event_types.schedules import Schedule, WeeklyHours
 from chalicelib.domain.ids import EVENT_TYPE, HOST, LINK, id_bytes, make_id
-from chalicelib.domain.links import Link, LinkSettings
-from chalicelib.domain.schedules import Schedule, WeeklyHours
-from chalicelib.domain.tokens import Purpose, make_token
+from chalicelib.domain.links.link import Link, LinkSettings
+from chalicelib.domain.links.tokens import Purpose, make_token
+from chalicelib.domain.team.hosts import HostSettings
 from chalicelib.service.ports import World
 from chalicelib.service.redeem import RedeemRequest, redeem
 from chalicelib.settings import Settings
@@ -96,8 +96,8 @@ def moto_client(world: World):  # type: ignore[no-untyped-def]
 
 def make_event_type(world: World) -> tuple[str, str]:
     """Make a host and an event type; return their ids."""
-    from chalicelib.domain.event_types import EventType
-    from chalicelib.domain.hosts import Host
+    from chalicelib.domain.event_types.event_type import EventType
+    from chalicelib.domain.team.hosts import Host
 
     host_id, event_type_id = (make_id(kind, world.random_bytes(16)) for kind in (HOST, EVENT_TYPE))
     hours = WeeklyHours(days=tuple(ALL_DAY["days"]), start="00:00", end="24:00")  # type: ignore[arg-type]

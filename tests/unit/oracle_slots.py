@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
-from chalicelib.domain.event_types import EventSettings
-from chalicelib.domain.hosts import TimeOff
-from chalicelib.domain.occupancy import Cell
-from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.bookings.occupancy import Cell
+from chalicelib.domain.event_types.event_type import EventSettings
+from chalicelib.domain.event_types.schedules import Schedule
+from chalicelib.domain.team.hosts import TimeOff
 from chalicelib.domain.zones import load_zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

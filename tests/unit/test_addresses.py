@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from chalicelib.domain.addresses import is_public, read_address
+from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
 
 PUBLIC = [
     *("1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255"),

@@ -5,8 +5,8 @@ import hashlib
 import pytest
 from hypothesis import given, strategies as st
 
-from chalicelib.domain.api_keys import ApiKey, Caller, Role, digest, is_secret, make_secret
 from chalicelib.domain.errors import ForbiddenError
+from chalicelib.domain.team.api_keys import ApiKey, Caller, Role, digest, is_secret, make_secret
 
 ADMIN = Caller("key_a", Role.ADMIN, None)
 ADMIN_WHO_HOSTS = Caller("key_b", Role.ADMIN, "hst_ada")

@@ -5,10 +5,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, strategies as st
 
-from chalicelib.domain.bookings import Invitee, check_answers, check_invitee, choose_location, occupied_span
-from chalicelib.domain.event_types import EventSettings, Location, Question
+from chalicelib.domain.bookings.booking import (
+    Invitee,
+    check_answers,
+    check_invitee,
+    choose_location,
+    occupied_span,
+)
+from chalicelib.domain.event_types.event_type import EventSettings, Location, Question
+from chalicelib.domain.event_types.schedules import Schedule
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.schedules import Schedule
 from tests.unit.faults import pointers_of
 
 START = datetime(2026, 6, 15, 12, tzinfo=UTC)

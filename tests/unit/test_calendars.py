@@ -14,9 +14,9 @@ from ical.calendar import Calendar
 from ical.calendar_stream import IcsCalendarStream
 from ical.event import Event
 
-from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
+from chalicelib.domain.bookings.booking import Booking, BookingStatus, Invitee
 from chalicelib.domain.errors import InvalidValueError
-from chalicelib.domain.event_types import Location
+from chalicelib.domain.event_types.event_type import Location
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import one_line
 from chalicelib.pages.calendars import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.contradictions import (
+from chalicelib.domain.event_types.contradictions import (
     MOST_SEARCHES,
     MOST_WARNINGS,
     SettingsWarning,
@@ -14,11 +14,11 @@ from chalicelib.domain.contradictions import (
     warnings_of_event_type,
     warnings_of_links,
 )
-from chalicelib.domain.event_types import EventSettings
-from chalicelib.domain.hosts import TimeOff
-from chalicelib.domain.links import Link, LinkSettings, LinkStatus
-from chalicelib.domain.offers import Overrides
-from chalicelib.domain.schedules import DateOverride, Interval, Schedule, WeeklyHours
+from chalicelib.domain.event_types.event_type import EventSettings
+from chalicelib.domain.event_types.offers import Overrides
+from chalicelib.domain.event_types.schedules import DateOverride, Interval, Schedule, WeeklyHours
+from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus
+from chalicelib.domain.team.hosts import TimeOff
 
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)  # a Monday
 DAY = 1440

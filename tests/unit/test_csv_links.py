@@ -10,7 +10,12 @@ import msgspec
 import pytest
 from hypothesis import assume, example, given, strategies as st
 
-from chalicelib.domain.csv_links import (
+from chalicelib.domain.errors import AdmitOneError, CellFault, InvalidRequestError, InvalidValueError
+from chalicelib.domain.event_types.event_type import EventSettings, Location, Question
+from chalicelib.domain.event_types.offers import Overrides
+from chalicelib.domain.event_types.schedules import DateOverride, Interval, Schedule, WeeklyHours
+from chalicelib.domain.imports.csv_text import armed, decode_csv, disarmed, read_csv, write_csv
+from chalicelib.domain.imports.sheet import (
     EXPORT_COLUMNS,
     MOST_COLUMNS,
     MOST_FAULTS_A_ROW,
@@ -20,13 +25,8 @@ from chalicelib.domain.csv_links import (
     link_cells,
     read_sheet,
 )
-from chalicelib.domain.csv_text import armed, decode_csv, disarmed, read_csv, write_csv
-from chalicelib.domain.errors import AdmitOneError, CellFault, InvalidRequestError, InvalidValueError
-from chalicelib.domain.event_types import EventSettings, Location, Question
-from chalicelib.domain.links import Link, LinkSettings, Recipient
-from chalicelib.domain.offers import Overrides
+from chalicelib.domain.links.link import Link, LinkSettings, Recipient
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.schedules import DateOverride, Interval, Schedule, WeeklyHours
 from chalicelib.domain.text import is_blank
 
 NOW: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -489,8 +489,8 @@ def test_what_is_exported_is_imported_as_it_was(settings: list[LinkSettings]) ->
 
 def broken_by(settings: LinkSettings, index: int, faults: list[Any]) -> set[str]:
     """Return what the rules say of settings that never were in a file."""
-    from chalicelib.domain.links import check_link_settings
-    from chalicelib.domain.offers import check_overrides
+    from chalicelib.domain.event_types.offers import check_overrides
+    from chalicelib.domain.links.link import check_link_settings
 
     faults.clear()
     rules = Rules(f"/items/{index}", faults)

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from chalicelib.domain.clock import as_instant
-from chalicelib.domain.deliveries import (
+from chalicelib.domain.events.envelopes import Envelope
+from chalicelib.domain.ids import DELIVERY, LINK, is_id, make_id
+from chalicelib.domain.webhooks.deliveries import (
     LEASE,
     LONGEST_EXCERPT,
     MOST_KEPT_ATTEMPTS,
@@ -31,8 +33,6 @@ from chalicelib.domain.deliveries import (
     succeeded,
     wait_before_next,
 )
-from chalicelib.domain.envelopes import Envelope
-from chalicelib.domain.ids import DELIVERY, LINK, is_id, make_id
 
 NOW = datetime(2040, 1, 2, 8, tzinfo=UTC)
 ATTEMPT = Attempt(number=1, time=NOW, latency_ms=5, status_code=500)

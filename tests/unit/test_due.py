@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from chalicelib.domain.clock import to_millis
-from chalicelib.domain.links import Link, LinkSettings
+from chalicelib.domain.links.link import Link, LinkSettings
 from chalicelib.domain.listings import DUE_SHARDS, LinkFilter
 from chalicelib.service.expire import TIME, expire_due_links
 from chalicelib.service.paging import merged, stream

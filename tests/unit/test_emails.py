@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from chalicelib.domain.emails import LONGEST_EMAIL, email_domain, is_email, normalise_email
+from chalicelib.domain.mail.email_addresses import LONGEST_EMAIL, email_domain, is_email, normalise_email
 
 LONG_LABEL = "d" * 60
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from chalicelib.domain.events import DATA, EventType
-from chalicelib.domain.notices import NOTICES, Notice
+from chalicelib.domain.events.events import DATA, EventType
+from chalicelib.domain.events.notices import NOTICES, Notice
 from infra.event_schemas import FOLDER, files
 from tests.event_schemas import faults_of
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from chalicelib.domain.event_types import (
+from chalicelib.domain.event_types.event_type import (
     EventSettings,
     EventType,
     Location,
@@ -15,7 +15,7 @@ from chalicelib.domain.event_types import (
     check_event_settings,
     slug_of,
 )
-from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.event_types.schedules import Schedule
 from tests.unit.faults import pointers_of
 
 PLAIN = EventSettings(title="Talk", duration_minutes=30, schedule=Schedule("UTC"), slug="talk")

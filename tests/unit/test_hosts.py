@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.domain.hosts import Host, HostSettings, TimeOff, check_host_settings
+from chalicelib.domain.team.hosts import Host, HostSettings, TimeOff, check_host_settings
 from tests.unit.faults import pointers_of
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)

@@ -14,7 +14,8 @@ from chalicelib.domain.errors import (
     LinkUsedError,
     RecipientMismatchError,
 )
-from chalicelib.domain.links import (
+from chalicelib.domain.event_types.offers import Overrides
+from chalicelib.domain.links.link import (
     MOST_DOCUMENT_BYTES,
     MOST_USES,
     Enforce,
@@ -26,7 +27,6 @@ from chalicelib.domain.links import (
     check_recipient_matches,
     document_size,
 )
-from chalicelib.domain.offers import Overrides
 from tests.unit.faults import pointers_of
 
 OPENS = datetime(2026, 6, 15, 12, tzinfo=UTC)

@@ -17,13 +17,13 @@ from ical.calendar import Calendar
 from ical.calendar_stream import IcsCalendarStream
 from ical.event import Event
 
-from chalicelib.domain.bookings import Booking, BookingStatus, Invitee
-from chalicelib.domain.event_types import EventSettings, Location
-from chalicelib.domain.hosts import Host, HostSettings
-from chalicelib.domain.links import Link, LinkSettings, Recipient
-from chalicelib.domain.mail_digests import Digest, DigestId
-from chalicelib.domain.mails import Addressee, LinkMail, MailId, MailRefusedError, delivery_address
-from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.bookings.booking import Booking, BookingStatus, Invitee
+from chalicelib.domain.event_types.event_type import EventSettings, Location
+from chalicelib.domain.event_types.schedules import Schedule
+from chalicelib.domain.links.link import Link, LinkSettings, Recipient
+from chalicelib.domain.mail.digests import Digest, DigestId
+from chalicelib.domain.mail.mails import Addressee, LinkMail, MailId, MailRefusedError, delivery_address
+from chalicelib.domain.team.hosts import Host, HostSettings
 from chalicelib.domain.text import name_for_mail, one_line
 from chalicelib.pages.digest import digest_mail
 from chalicelib.pages.languages import LANGUAGES, Language, words

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 from hypothesis import given, strategies as st
 
-from chalicelib.domain.occupancy import CELLS_A_DAY, cells_by_day, cells_of, on_grid
+from chalicelib.domain.bookings.occupancy import CELLS_A_DAY, cells_by_day, cells_of, on_grid
 
 ZERO = datetime(2026, 6, 15, 20, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

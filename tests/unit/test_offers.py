@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.domain.event_types import EventSettings, Location, Question
-from chalicelib.domain.offers import NO_OVERRIDES, Overrides, check_overrides, offer_of
-from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.event_types.event_type import EventSettings, Location, Question
+from chalicelib.domain.event_types.offers import NO_OVERRIDES, Overrides, check_overrides, offer_of
+from chalicelib.domain.event_types.schedules import Schedule
 from tests.unit.faults import pointers_of
 
 SETTINGS = EventSettings(

@@ -19,7 +19,7 @@ from chalicelib.api.field_docs import FIELDS, KIND_FIELDS, PARAMETERS
 from chalicelib.api.openapi import openapi
 from chalicelib.api.operations import OPERATIONS, PAGES, TAGS
 from chalicelib.domain.errors import InvalidValueError
-from chalicelib.domain.event_types import check_event_settings
+from chalicelib.domain.event_types.event_type import check_event_settings
 from chalicelib.domain.rules import Rules
 from infra.local.engines import ROOT
 from infra.openapi import COPY, text

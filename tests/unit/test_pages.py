@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from chalicelib.domain.event_types import Location, Question
+from chalicelib.domain.event_types.event_type import Location, Question
 from chalicelib.domain.zones import load_zone, zone_names
 from chalicelib.pages import invitee, own_booking, times
 from chalicelib.pages.assets import asset, asset_url

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 from msgspec.structs import replace
 
-from chalicelib.domain.bookings import Invitee
-from chalicelib.domain.redeeming import (
+from chalicelib.domain.bookings.booking import Invitee
+from chalicelib.domain.bookings.redeem import (
     NormalBody,
     hash_body,
     keyed_hash,

@@ -5,7 +5,7 @@ from datetime import date
 import msgspec
 import pytest
 
-from chalicelib.domain.schedules import (
+from chalicelib.domain.event_types.schedules import (
     DAYS,
     DateOverride,
     Interval,

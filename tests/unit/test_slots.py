@@ -12,11 +12,18 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from chalicelib.domain.event_types import EventSettings
-from chalicelib.domain.hosts import TimeOff
-from chalicelib.domain.occupancy import Cell, cells_of
-from chalicelib.domain.schedules import DAYS, DateOverride, Interval, Schedule, WeeklyHours, wall_time
-from chalicelib.domain.slots import is_offered, merge_spans, offered_slots
+from chalicelib.domain.bookings.occupancy import Cell, cells_of
+from chalicelib.domain.event_types.event_type import EventSettings
+from chalicelib.domain.event_types.schedules import (
+    DAYS,
+    DateOverride,
+    Interval,
+    Schedule,
+    WeeklyHours,
+    wall_time,
+)
+from chalicelib.domain.event_types.slots import is_offered, merge_spans, offered_slots
+from chalicelib.domain.team.hosts import TimeOff
 from chalicelib.domain.zones import load_zone, wall_to_utc
 from tests.dates import SHIFTED
 from tests.unit.oracle_slots import clock_shows, day_number, slots_by_brute_force, when_clock_shows

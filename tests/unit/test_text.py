@@ -8,15 +8,15 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from chalicelib.domain.bookings import Invitee
-from chalicelib.domain.csv_links import read_sheet
+from chalicelib.domain.bookings.booking import Invitee
 from chalicelib.domain.decoding import decode_json
-from chalicelib.domain.emails import is_email
-from chalicelib.domain.event_types import EventSettings, Location, Question
-from chalicelib.domain.hosts import HostSettings
-from chalicelib.domain.links import LinkSettings, Recipient
-from chalicelib.domain.offers import Overrides
-from chalicelib.domain.schedules import Schedule
+from chalicelib.domain.event_types.event_type import EventSettings, Location, Question
+from chalicelib.domain.event_types.offers import Overrides
+from chalicelib.domain.event_types.schedules import Schedule
+from chalicelib.domain.imports.sheet import read_sheet
+from chalicelib.domain.links.link import LinkSettings, Recipient
+from chalicelib.domain.mail.email_addresses import is_email
+from chalicelib.domain.team.hosts import HostSettings
 from chalicelib.domain.text import (
     MAIL_NAME_COLUMNS,
     MAIL_NAME_WORDS,
@@ -30,7 +30,7 @@ from chalicelib.domain.text import (
     tidy_line,
     tidy_lines,
 )
-from chalicelib.domain.webhooks import WebhookSettings
+from chalicelib.domain.webhooks.webhook import WebhookSettings
 
 # Characters that decide something here, so that random texts have them often.
 ODD = (

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib.clients.webhook_http import Limits, WebhookHttp, connect_to
-from chalicelib.domain.addresses import IPAddress
-from chalicelib.domain.deliveries import EndpointAnswer
+from chalicelib.domain.webhooks.deliveries import EndpointAnswer
+from chalicelib.domain.webhooks.ip_addresses import IPAddress
 from tests.endpoints import Endpoint, answer, certified, drip, endless, hang_up, raw, silence
 from tests.patience import LIMIT, until
 

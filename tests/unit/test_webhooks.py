@@ -11,9 +11,9 @@ from hypothesis import given, strategies as st
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import InvalidValueError
 from chalicelib.domain.ids import LINK, WEBHOOK, make_id
+from chalicelib.domain.links.tokens import Keyring, Purpose, make_token
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.tokens import Keyring, Purpose, make_token
-from chalicelib.domain.webhooks import (
+from chalicelib.domain.webhooks.webhook import (
     FAILING_TIME,
     MOST_LOGGED,
     Disabled,

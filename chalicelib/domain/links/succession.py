@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from chalicelib.domain.links import Link, LinkSettings
+from chalicelib.domain.links.link import Link, LinkSettings
 
 
 def fresh_link(old: Link, *, link_id: str, key_id: int, now: datetime, rolling: bool) -> Link:

@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.event_types import EventSettings
-from chalicelib.domain.hosts import TimeOff
-from chalicelib.domain.occupancy import Cell, cells_of
-from chalicelib.domain.schedules import DAYS, Interval, Schedule, wall_time
+from chalicelib.domain.bookings.occupancy import Cell, cells_of
+from chalicelib.domain.event_types.event_type import EventSettings
+from chalicelib.domain.event_types.schedules import DAYS, Interval, Schedule, wall_time
+from chalicelib.domain.team.hosts import TimeOff
 from chalicelib.domain.zones import load_zone, wall_to_utc
 
 MOST_RANGE_DAYS: Final = 62

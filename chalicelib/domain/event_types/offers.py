@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from chalicelib.domain.event_types import (
+from chalicelib.domain.event_types.event_type import (
     MOST_OCCUPIED_MINUTES,
     EventSettings,
     Location,
@@ -14,8 +14,8 @@ from chalicelib.domain.event_types import (
     check_questions,
     check_timing,
 )
+from chalicelib.domain.event_types.schedules import Schedule, check_schedule
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.schedules import Schedule, check_schedule
 from chalicelib.domain.text import LONGEST_TITLE, tidied
 
 

@@ -9,8 +9,8 @@ import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.envelopes import Envelope
-from chalicelib.domain.event_data import (
+from chalicelib.domain.events.envelopes import Envelope
+from chalicelib.domain.events.event_data import (
     BatchCompleted,
     CommandRejected,
     Data,
@@ -18,7 +18,7 @@ from chalicelib.domain.event_data import (
     ImportFailed,
     WebhookDisabled,
 )
-from chalicelib.domain.events import event_id_of
+from chalicelib.domain.events.events import event_id_of
 
 
 class Notice(StrEnum):

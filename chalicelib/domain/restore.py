@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.clock import as_instant
-from chalicelib.domain.envelopes import Envelope
-from chalicelib.domain.events import EventType
-from chalicelib.domain.links import Link, LinkStatus
+from chalicelib.domain.events.envelopes import Envelope
+from chalicelib.domain.events.events import EventType
+from chalicelib.domain.links.link import Link, LinkStatus
 
 # Settings whose new value an event tells, or that decide nothing. A change of any other is unknown after a restore.
 _TOLD: Final = frozenset({"maxUsageCount", "expiresAt", "notBefore", "label", "metadata", "externalId"})

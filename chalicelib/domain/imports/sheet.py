@@ -9,10 +9,12 @@ from typing import Annotated, Any, Final, get_args
 import msgspec
 
 from chalicelib.domain.clock import as_instant, rfc3339
-from chalicelib.domain.csv_text import Record, broken, read_csv
 from chalicelib.domain.errors import AdmitOneError, CellFault, FieldFault, InvalidValueError
-from chalicelib.domain.event_types import EventSettings, Location, LocationKind, Question
-from chalicelib.domain.links import (
+from chalicelib.domain.event_types.event_type import EventSettings, Location, LocationKind, Question
+from chalicelib.domain.event_types.offers import Overrides, check_overrides
+from chalicelib.domain.event_types.schedules import Schedule
+from chalicelib.domain.imports.csv_text import Record, broken, read_csv
+from chalicelib.domain.links.link import (
     MOST_LINKS_A_CALL,
     Enforce,
     Link,
@@ -20,9 +22,7 @@ from chalicelib.domain.links import (
     Recipient,
     check_link_settings,
 )
-from chalicelib.domain.offers import Overrides, check_overrides
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.schedules import Schedule
 from chalicelib.domain.text import is_blank, tidy_line
 
 MOST_COLUMNS: Final = 100

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.events import Event
+from chalicelib.domain.events.events import Event
 
 SOURCE: Final = "admit-one"
 SCHEMA_VERSION: Final = "1"

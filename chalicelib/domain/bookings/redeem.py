@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.bookings import Booking, Invitee
+from chalicelib.domain.bookings.booking import Booking, Invitee
 from chalicelib.domain.clock import to_millis
-from chalicelib.domain.emails import normalise_email
-from chalicelib.domain.links import Link
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.mail.email_addresses import normalise_email
 
 KEYLESS_WINDOW: Final = timedelta(minutes=10)  # how long a request without a key may be repeated (P4)
 _ID_LETTERS: Final = 40

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
-from chalicelib.domain import event_data
-from chalicelib.domain.bookings import Booking, BookingStatus
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.links import Link, LinkStatus
+from chalicelib.domain.events import event_data
+from chalicelib.domain.links.link import Link, LinkStatus
 
 
 class EventType(StrEnum):

@@ -10,12 +10,12 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.event_types import EventSettings
-from chalicelib.domain.hosts import TimeOff
-from chalicelib.domain.links import Link, LinkSettings, LinkStatus
-from chalicelib.domain.offers import Overrides, offer_of
-from chalicelib.domain.schedules import DAYS, Interval, wall_minutes
-from chalicelib.domain.slots import offered_slots
+from chalicelib.domain.event_types.event_type import EventSettings
+from chalicelib.domain.event_types.offers import Overrides, offer_of
+from chalicelib.domain.event_types.schedules import DAYS, Interval, wall_minutes
+from chalicelib.domain.event_types.slots import offered_slots
+from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus
+from chalicelib.domain.team.hosts import TimeOff
 from chalicelib.domain.zones import load_zone
 
 MOST_WARNINGS: Final = 20  # of one request; each needs a search of the whole booking window

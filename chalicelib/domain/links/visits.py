@@ -45,6 +45,6 @@ def _is_machine(user_agent: str) -> bool:
     if not _BROWSER.match(user_agent) or _COMPATIBLE.match(user_agent) or _MORE.search(user_agent):
         return True
     # Imported here: most machines are recognized without it, and it is 30 KB.
-    from chalicelib.domain.crawlers import PATTERNS, TEXTS
+    from chalicelib.domain.links.crawlers import PATTERNS, TEXTS
 
     return any(text in user_agent for text in TEXTS) or any(re.search(one, user_agent) for one in PATTERNS)

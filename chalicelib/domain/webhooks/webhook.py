@@ -10,17 +10,17 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from chalicelib.domain.addresses import is_public, read_address
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339, to_millis
-from chalicelib.domain.envelopes import Envelope
-from chalicelib.domain.event_data import WebhookDisabled
-from chalicelib.domain.events import EventType
+from chalicelib.domain.events.envelopes import Envelope
+from chalicelib.domain.events.event_data import WebhookDisabled
+from chalicelib.domain.events.events import EventType
+from chalicelib.domain.events.notices import Notice, notice
 from chalicelib.domain.ids import WEBHOOK, id_bytes
-from chalicelib.domain.notices import Notice, notice
+from chalicelib.domain.links.tokens import Keyring
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_NOTE, tidied
-from chalicelib.domain.tokens import Keyring
+from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
 
 MOST_WEBHOOKS: Final = 20  # of one host: each event is looked at for each of them
 MOST_FORMER_SECRETS: Final = 3  # that still sign beside the present one

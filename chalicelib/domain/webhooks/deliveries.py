@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.clock import as_instant, from_millis, to_millis
-from chalicelib.domain.envelopes import Envelope
+from chalicelib.domain.events.envelopes import Envelope
 from chalicelib.domain.ids import DELIVERY, ID_BYTES, id_bytes, make_id
 
 WAITS: Final = tuple(

@@ -7,7 +7,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from chalicelib.domain.emails import email_domain, is_email, normalise_email
 from chalicelib.domain.errors import (
     AdmitOneError,
     LinkExpiredError,
@@ -16,7 +15,8 @@ from chalicelib.domain.errors import (
     LinkUsedError,
     RecipientMismatchError,
 )
-from chalicelib.domain.offers import NO_OVERRIDES, Overrides
+from chalicelib.domain.event_types.offers import NO_OVERRIDES, Overrides
+from chalicelib.domain.mail.email_addresses import email_domain, is_email, normalise_email
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_LABEL, LONGEST_NAME, tidied, tidy_name
 

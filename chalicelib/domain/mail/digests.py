@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.events import event_id_of
-from chalicelib.domain.mails import Addressee, MailId
+from chalicelib.domain.events.events import event_id_of
+from chalicelib.domain.mail.mails import Addressee, MailId
 
 MOST_BOOKINGS: Final = 200
 AFTER_MIDNIGHT: Final = timedelta(minutes=5)  # emails started before midnight have ended by then

@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from chalicelib.domain.event_types.schedules import GRID_MINUTES, Schedule, check_schedule
 from chalicelib.domain.rules import Rules
-from chalicelib.domain.schedules import GRID_MINUTES, Schedule, check_schedule
 from chalicelib.domain.text import (
     LONGEST_DESCRIPTION,
     LONGEST_DETAIL,

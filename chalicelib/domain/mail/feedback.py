@@ -7,7 +7,7 @@ import msgspec
 
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.ids import BOOKING, EVENT_TYPE, HOST, LINK, is_id
-from chalicelib.domain.mails import Addressee, MailId
+from chalicelib.domain.mail.mails import Addressee, MailId
 
 _MOST_REASON = 200  # characters
 

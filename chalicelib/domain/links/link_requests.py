@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
-from chalicelib.domain.emails import is_email, normalise_email
 from chalicelib.domain.ids import LINK, is_id
-from chalicelib.domain.links import LinkSettings, Recipient
+from chalicelib.domain.links.link import LinkSettings, Recipient
+from chalicelib.domain.mail.email_addresses import is_email, normalise_email
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_MESSAGE, LONGEST_NAME
 

@@ -8,8 +8,8 @@ import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.emails import ascii_address, masked_address
-from chalicelib.domain.events import Event, EventType, data_of, event_id_of
+from chalicelib.domain.events.events import Event, EventType, data_of, event_id_of
+from chalicelib.domain.mail.email_addresses import ascii_address, masked_address
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_MESSAGE
 

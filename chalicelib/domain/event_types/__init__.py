@@ -1,0 +1,1 @@
+"""Event types: settings, schedules, and the slots they offer."""

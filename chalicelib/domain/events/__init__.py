@@ -1,0 +1,1 @@
+"""Events, what they carry, and commands."""

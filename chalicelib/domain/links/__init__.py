@@ -1,0 +1,1 @@
+"""Links, their tokens, batches and requests for new ones."""

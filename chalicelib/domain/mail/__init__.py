@@ -1,0 +1,1 @@
+"""Emails, their limits, and email addresses."""

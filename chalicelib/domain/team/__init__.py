@@ -1,0 +1,1 @@
+"""Hosts and the API keys of a team."""
