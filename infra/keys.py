@@ -10,7 +10,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.team.api_keys import Role
-from chalicelib.service.authenticate import list_keys, make_key, revoke_key
+from chalicelib.service.team.authenticate import list_keys, make_key, revoke_key
 from infra.deploy import DeployError, explained, open_account, read_stage, stage_settings
 from infra.local.backend import InUseError, any_backend
 from infra.local.engines import EngineError

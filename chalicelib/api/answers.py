@@ -23,7 +23,7 @@ from chalicelib.domain.team.hosts import Host
 from chalicelib.domain.urls import booking_url, link_url
 from chalicelib.domain.webhooks.deliveries import Attempt, Delivery
 from chalicelib.domain.webhooks.webhook import Webhook
-from chalicelib.service.redeem import Redeemed
+from chalicelib.service.bookings.redeem import Redeemed
 
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 """An RFC 3339 instant in UTC, e.g. `2026-11-21T09:00:00Z`."""

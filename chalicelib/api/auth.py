@@ -6,7 +6,7 @@ from chalice.app import AuthRequest, AuthResponse, Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.domain.errors import UnauthorizedError
-from chalicelib.service.authenticate import authenticate
+from chalicelib.service.team.authenticate import authenticate
 
 CACHE_SECONDS: Final = 30  # API Gateway may answer for a key this long after it was revoked; 60 s is promised
 

@@ -14,11 +14,11 @@ from chalicelib.api.team import PAGING, base_url, one_of, page_limit, team_door
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.listings import BookingFilter
-from chalicelib.service.cancel_booking import cancel_booking
-from chalicelib.service.erase_person import erase_person
-from chalicelib.service.find_booking import FindBooking, hosts_booking
-from chalicelib.service.list_bookings import BookingsRequest, list_bookings, zone_of_dates
-from chalicelib.service.move_booking import move_booking
+from chalicelib.service.bookings.cancel import cancel_booking
+from chalicelib.service.bookings.erase_person import erase_person
+from chalicelib.service.bookings.find import FindBooking, hosts_booking
+from chalicelib.service.bookings.list import BookingsRequest, list_bookings, zone_of_dates
+from chalicelib.service.bookings.move import move_booking
 
 bookings = team_door(__name__)
 

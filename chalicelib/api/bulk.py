@@ -9,7 +9,7 @@ from chalicelib.api.answers import BulkAnswer, BulkRow
 from chalicelib.api.problems import problem
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.links.link import LinkSettings
-from chalicelib.service.revoke import BulkResult
+from chalicelib.service.links.revoke import BulkResult
 
 MOST_ANSWERED: Final = 5_500_000
 LINK_OVERHEAD: Final = 1_100  # bytes of a link's own fields in the answer, quotes escaped

@@ -22,11 +22,11 @@ from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.errors import AdmitOneError, NotFoundError
 from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus
 from chalicelib.domain.listings import MOST_PAGE
-from chalicelib.service.change_link import change_link
-from chalicelib.service.generate import GenerateRequest, generate
-from chalicelib.service.list_links import ListRequest, list_links
-from chalicelib.service.read_link import read_link
-from chalicelib.service.revoke import delete_link
+from chalicelib.service.links.change import change_link
+from chalicelib.service.links.generate import GenerateRequest, generate
+from chalicelib.service.links.list import ListRequest, list_links
+from chalicelib.service.links.read import read_link
+from chalicelib.service.links.revoke import delete_link
 
 MOST_LISTED: Final = 1000
 _PATH: Final = "/v2/event-types/{eventTypeId}/private-links"

@@ -39,8 +39,8 @@ from chalicelib.domain.imports.sheet import (
 from chalicelib.domain.links.link import LinkStatus
 from chalicelib.domain.listings import LEAST_PAGE, MOST_EXPORTED
 from chalicelib.domain.urls import link_url
-from chalicelib.service.import_links import Imported, ImportRequest, import_links, preview_import
-from chalicelib.service.list_links import ListRequest, list_links
+from chalicelib.service.imports.import_sheet import Imported, ImportRequest, import_links, preview_import
+from chalicelib.service.links.list import ListRequest, list_links
 
 CSV: Final = "text/csv"
 TSV: Final = "text/tab-separated-values"

@@ -11,7 +11,7 @@ from chalicelib.api.problems import STATUSES
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError, LinkNotOpenError
 from chalicelib.pages import invitee as pages
-from chalicelib.service.open_link import opening_zone
+from chalicelib.service.links.open import opening_zone
 
 _REASONS: Final[dict[type[AdmitOneError], pages.DeadReason]] = {
     errors.LinkUsedError: "used",

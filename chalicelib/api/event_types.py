@@ -15,14 +15,14 @@ from chalicelib.api.team import PAGING, page_limit, team_door, yes
 from chalicelib.domain.event_types.contradictions import warnings_of_event_type
 from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.team.hosts import Host
-from chalicelib.service.manage_event_types import (
+from chalicelib.service.event_types import (
     archive_event_type,
     change_event_type,
     create_event_type,
     list_event_types,
     read_event_type,
 )
-from chalicelib.service.owner import owner_of
+from chalicelib.service.team.owner import owner_of
 
 event_types = team_door(__name__)
 

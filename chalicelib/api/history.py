@@ -16,10 +16,10 @@ from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.schemas import AnswerBody
 from chalicelib.api.team import PAGING, base_url, page_limit, team_door, yes
-from chalicelib.service.answer_request import answer_link_request
-from chalicelib.service.ask_for_link import list_link_requests
-from chalicelib.service.read_history import read_history
-from chalicelib.service.send_links import Wording
+from chalicelib.service.events.read_history import read_history
+from chalicelib.service.links.answer_request import answer_link_request
+from chalicelib.service.links.ask_for_link import list_link_requests
+from chalicelib.service.links.send_many import Wording
 
 history = team_door(__name__)
 

@@ -6,7 +6,7 @@ from chalicelib.api.call import Call
 from chalicelib.api.door import Reply, json_reply
 from chalicelib.api.schemas import HostBody, HostChanges
 from chalicelib.api.team import PAGING, base_url, page_limit, team_door
-from chalicelib.service.manage_hosts import change_host, create_host, list_hosts, own_host, read_host
+from chalicelib.service.team.hosts import change_host, create_host, list_hosts, own_host, read_host
 
 hosts = team_door(__name__)
 

@@ -45,10 +45,10 @@ from chalicelib.domain.rules import Rules
 from chalicelib.domain.urls import booking_url
 from chalicelib.pages import invitee as pages
 from chalicelib.pages.languages import Words
-from chalicelib.service.can_email import can_email
-from chalicelib.service.note_open import note_open
-from chalicelib.service.open_link import OpenLink, open_link, slots_of
-from chalicelib.service.redeem import Redeemed, RedeemRequest, redeem
+from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest, redeem
+from chalicelib.service.links.note_open import note_open
+from chalicelib.service.links.open import OpenLink, open_link, slots_of
+from chalicelib.service.mail.can_email import can_email
 
 # What a person can mend by choosing or typing again: the page comes back with all that was typed.
 _MENDABLE: Final = (

@@ -16,8 +16,8 @@ from chalicelib.domain.errors import (
     InvalidValueError,
     LinkRevokedError,
 )
-from chalicelib.service.ask_for_link import ask_for_link
-from chalicelib.service.open_link import open_link
+from chalicelib.service.links.ask_for_link import ask_for_link
+from chalicelib.service.links.open import open_link
 
 link_request = invitee_door(__name__, show_link_error)
 

@@ -26,15 +26,15 @@ from chalicelib.domain.event_types.contradictions import warnings_of_links
 from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.links.link import MOST_LINKS_A_CALL, Link, LinkStatus
 from chalicelib.domain.mail.email_addresses import masked_address
-from chalicelib.service.change_link import change_link
-from chalicelib.service.generate import GenerateRequest, generate, warnings_of_generated
-from chalicelib.service.list_links import ListRequest, list_links
-from chalicelib.service.manage_event_types import read_event_type
-from chalicelib.service.read_link import read_link
-from chalicelib.service.replace import replace_link
-from chalicelib.service.revoke import BulkResult, bulk_delete, bulk_revoke, delete_link, revoke_link
-from chalicelib.service.rolling_link import read_rolling_link, renew_rolling_link
-from chalicelib.service.send_link import send_link
+from chalicelib.service.event_types import read_event_type
+from chalicelib.service.links.change import change_link
+from chalicelib.service.links.generate import GenerateRequest, generate, warnings_of_generated
+from chalicelib.service.links.list import ListRequest, list_links
+from chalicelib.service.links.read import read_link
+from chalicelib.service.links.replace import replace_link
+from chalicelib.service.links.revoke import BulkResult, bulk_delete, bulk_revoke, delete_link, revoke_link
+from chalicelib.service.links.rolling import read_rolling_link, renew_rolling_link
+from chalicelib.service.links.send import send_link
 
 MANY_LINKS: Final = 3_500_000  # bytes; the answer repeats them and must stay within Lambda's 6 MB
 

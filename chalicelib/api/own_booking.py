@@ -29,15 +29,15 @@ from chalicelib.domain.event_types.slots import MOST_SLOTS
 from chalicelib.pages import own_booking as pages
 from chalicelib.pages.calendars import calendar_text, calendar_urls
 from chalicelib.pages.invitee import DeadPage, ProblemPage, dead_page, problem_page
-from chalicelib.service.can_email import can_email
-from chalicelib.service.cancel_booking import cancel_booking
-from chalicelib.service.find_booking import (
+from chalicelib.service.bookings.cancel import cancel_booking
+from chalicelib.service.bookings.find import (
     FindBooking,
     OwnBooking,
     own_booking as booking_of_token,
     read_own_booking,
 )
-from chalicelib.service.move_booking import movable_booking, move_booking, slots_to_move_to
+from chalicelib.service.bookings.move import movable_booking, move_booking, slots_to_move_to
+from chalicelib.service.mail.can_email import can_email
 
 CALENDAR: Final = "text/calendar; charset=utf-8"
 

@@ -10,7 +10,7 @@ from chalicelib.api.team import base_url, team_door
 from chalicelib.domain.errors import ConflictError
 from chalicelib.domain.urls import link_url
 from chalicelib.pages.share import Invitation, embed_snippet, invitation_mail, qr_svg
-from chalicelib.service.share_link import Shareable, share_link
+from chalicelib.service.links.share import Shareable, share_link
 
 _SVG: Final = {
     "Content-Type": "image/svg+xml; charset=utf-8",

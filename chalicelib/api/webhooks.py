@@ -20,7 +20,15 @@ from chalicelib.api.team import PAGING, one_of, page_limit, team_door
 from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
 from chalicelib.domain.webhooks.deliveries import DeliveryStatus
 from chalicelib.domain.webhooks.webhook import Webhook
-from chalicelib.service.manage_webhooks import (
+from chalicelib.service.webhooks.deliveries import (
+    DeliveryRange,
+    list_deliveries,
+    replay_one,
+    replay_range,
+    send_test,
+    zone_of_deliveries,
+)
+from chalicelib.service.webhooks.manage import (
     NewSecret,
     change_webhook,
     create_webhook,
@@ -28,14 +36,6 @@ from chalicelib.service.manage_webhooks import (
     list_webhooks,
     read_webhook,
     rotate_secret,
-)
-from chalicelib.service.webhook_deliveries import (
-    DeliveryRange,
-    list_deliveries,
-    replay_one,
-    replay_range,
-    send_test,
-    zone_of_deliveries,
 )
 
 webhooks = team_door(__name__)

@@ -37,13 +37,13 @@ from chalicelib.domain.events.commands import (
 from chalicelib.domain.events.event_data import BatchCompleted
 from chalicelib.domain.events.notices import notice
 from chalicelib.domain.links.batches import batch_link_id
-from chalicelib.service.generate import generate_batch
-from chalicelib.service.notify import notify
+from chalicelib.service.events.notify import notify
+from chalicelib.service.events.take_command import claim_command, reject_command
+from chalicelib.service.links.generate import generate_batch
+from chalicelib.service.links.replace import replace_link
+from chalicelib.service.links.revoke import bulk_revoke
+from chalicelib.service.links.send_many import require_sendable, send_links
 from chalicelib.service.ports import World
-from chalicelib.service.replace import replace_link
-from chalicelib.service.revoke import bulk_revoke
-from chalicelib.service.send_links import require_sendable, send_links
-from chalicelib.service.take_command import claim_command, reject_command
 
 commands = Blueprint(__name__)
 log = logging.getLogger(__name__)

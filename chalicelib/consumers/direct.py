@@ -41,10 +41,10 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.events.commands import without_secrets
 from chalicelib.domain.links.link import MOST_LINKS_A_CALL, Link
 from chalicelib.domain.listings import LEAST_PAGE, MOST_PAGE
-from chalicelib.service.generate import generate, generate_batch, warnings_of_generated
-from chalicelib.service.list_links import ListRequest, list_links
-from chalicelib.service.revoke import bulk_revoke
-from chalicelib.service.send_links import require_sendable, send_links
+from chalicelib.service.links.generate import generate, generate_batch, warnings_of_generated
+from chalicelib.service.links.list import ListRequest, list_links
+from chalicelib.service.links.revoke import bulk_revoke
+from chalicelib.service.links.send_many import require_sendable, send_links
 
 direct = Blueprint(__name__)
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ import logging
 from chalice.app import Blueprint, CloudWatchEvent, Rate
 
 from chalicelib import bootstrap
-from chalicelib.service.expire import expire_due_links
-from chalicelib.service.queue_digests import queue_due_digests
+from chalicelib.service.links.expire import expire_due_links
+from chalicelib.service.mail.queue_digests import queue_due_digests
 
 expiry = Blueprint(__name__)
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from chalicelib.domain.events.event_data import ImportCompleted, ImportFailed
 from chalicelib.domain.events.notices import notice
 from chalicelib.domain.imports.import_file import Dropped, Place, place_of, read_dropped
 from chalicelib.domain.urls import link_url
-from chalicelib.service.import_object import import_object
-from chalicelib.service.notify import notify
+from chalicelib.service.events.notify import notify
+from chalicelib.service.imports.import_object import import_object
 from chalicelib.service.ports import World
 
 import_csv = Blueprint(__name__)

@@ -15,10 +15,10 @@ from chalicelib.domain.urls import booking_url, link_url
 from chalicelib.pages.digest import digest_mail
 from chalicelib.pages.mail import booking_mail, link_mail
 from chalicelib.pages.mail_body import Envelope
-from chalicelib.service.mail_later import mail_after, mail_later
-from chalicelib.service.mails_of_event import BookingNews, MailNews, NoNews, mails_of_event, seconds_to_wait
-from chalicelib.service.send_digest import send_digest
-from chalicelib.service.send_mail import NEEDED, send_once
+from chalicelib.service.mail.of_event import BookingNews, MailNews, NoNews, mails_of_event, seconds_to_wait
+from chalicelib.service.mail.send import NEEDED, send_once
+from chalicelib.service.mail.send_digest import send_digest
+from chalicelib.service.mail.send_later import mail_after, mail_later
 
 mail = Blueprint(__name__)
 log = logging.getLogger(__name__)

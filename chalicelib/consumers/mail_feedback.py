@@ -8,7 +8,7 @@ from chalice.app import Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.domain.mail.feedback import read_feedback
-from chalicelib.service.note_feedback import note_feedback
+from chalicelib.service.mail.note_feedback import note_feedback
 
 mail_feedback = Blueprint(__name__)
 log = logging.getLogger(__name__)

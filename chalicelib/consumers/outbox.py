@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.service.tell import record_of, set_aside, tell
+from chalicelib.service.events.relay import record_of, set_aside, tell
 
 outbox = Blueprint(__name__)
 log = logging.getLogger(__name__)

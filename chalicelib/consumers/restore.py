@@ -9,7 +9,7 @@ from chalice.app import Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.domain.events.envelopes import read_envelope
-from chalicelib.service.redo import end_restore, redo
+from chalicelib.service.restore import end_restore, redo
 
 restore = Blueprint(__name__)
 log = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from chalicelib.domain.ids import HOST, LINK, is_id, make_id
 from chalicelib.domain.links.link import MOST_LINKS_A_BATCH
 from chalicelib.domain.links.tokens import Purpose, read_token
 from chalicelib.domain.team.api_keys import Caller, Role
-from chalicelib.service.generate import GenerateRequest
+from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest, redeem_for_host
+from chalicelib.service.links.generate import GenerateRequest
+from chalicelib.service.links.send_many import Wording
 from chalicelib.service.ports import World
-from chalicelib.service.redeem import Redeemed, RedeemRequest, redeem_for_host
-from chalicelib.service.send_links import Wording
 
 
 def acting_for(host_id: str) -> Caller:

@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.service.deliver_webhook import deliver
+from chalicelib.service.webhooks.deliver import deliver
 
 webhook_deliver = Blueprint(__name__)
 log = logging.getLogger(__name__)

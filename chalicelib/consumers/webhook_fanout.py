@@ -6,7 +6,7 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.service.fan_out_webhooks import fan_out
+from chalicelib.service.webhooks.fan_out import fan_out
 
 webhook_fanout = Blueprint(__name__)
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import logging
 from chalice.app import Blueprint, CloudWatchEvent, Rate
 
 from chalicelib import bootstrap
-from chalicelib.service.retry_webhooks import retry_due
+from chalicelib.service.webhooks.retry import retry_due
 
 webhook_retry = Blueprint(__name__)
 log = logging.getLogger(__name__)

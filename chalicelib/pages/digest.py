@@ -7,7 +7,7 @@ from chalicelib.pages.calendars import calendar_of_all, hosts_title
 from chalicelib.pages.languages import Words, words
 from chalicelib.pages.mail import HOST_LANGUAGE, PRODUCT, hello, moment
 from chalicelib.pages.mail_body import Attached, Body, Correspondents, Envelope, Row, written
-from chalicelib.service.send_digest import DigestNews
+from chalicelib.service.mail.send_digest import DigestNews
 
 
 def digest_mail(news: DigestNews, envelope: Envelope, console: str) -> bytes:

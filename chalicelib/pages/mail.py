@@ -24,8 +24,8 @@ from chalicelib.pages.languages import Language, Words, language_of, words
 from chalicelib.pages.mail_body import Attached, Body, Correspondents, Envelope, Row, rows_text, written
 from chalicelib.pages.mime import Mailbox
 from chalicelib.pages.places import place_after
-from chalicelib.service.can_email import is_deliverable
-from chalicelib.service.mails_of_event import BookingNews, LinkNews
+from chalicelib.service.mail.can_email import is_deliverable
+from chalicelib.service.mail.of_event import BookingNews, LinkNews
 
 PRODUCT: Final = "Admit One"
 HOST_LANGUAGE: Final[Language] = "en"  # a host has no language of their own

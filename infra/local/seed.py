@@ -11,13 +11,13 @@ from chalicelib.domain.event_types.schedules import Schedule, WeeklyHours
 from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus, Recipient
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.team.hosts import Host, HostSettings
-from chalicelib.service.authenticate import authenticate, make_key
-from chalicelib.service.expire import expire_due_links
-from chalicelib.service.generate import GenerateRequest, generate
-from chalicelib.service.list_links import ListRequest, list_links
-from chalicelib.service.manage_event_types import create_event_type, list_event_types
-from chalicelib.service.manage_hosts import create_host, list_hosts
+from chalicelib.service.event_types import create_event_type, list_event_types
+from chalicelib.service.links.expire import expire_due_links
+from chalicelib.service.links.generate import GenerateRequest, generate
+from chalicelib.service.links.list import ListRequest, list_links
 from chalicelib.service.ports import World
+from chalicelib.service.team.authenticate import authenticate, make_key
+from chalicelib.service.team.hosts import create_host, list_hosts
 
 _CAUSE = Cause("system:seed", "seed")
 _ADMIN = Caller("seed", Role.ADMIN, None)

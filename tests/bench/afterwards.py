@@ -15,14 +15,14 @@ from chalicelib.domain.events.events import Event, EventType, event_id_of
 from chalicelib.domain.mail.feedback import Feedback, FeedbackKind
 from chalicelib.domain.mail.mails import Letter
 from chalicelib.domain.webhooks.deliveries import EndpointAnswer
-from chalicelib.service.deliver_webhook import deliver
-from chalicelib.service.expire import expire_due_links
-from chalicelib.service.fan_out_webhooks import fan_out
-from chalicelib.service.mails_of_event import mails_of_event
-from chalicelib.service.note_feedback import note_feedback
+from chalicelib.service.links.expire import expire_due_links
+from chalicelib.service.mail.note_feedback import note_feedback
+from chalicelib.service.mail.of_event import mails_of_event
+from chalicelib.service.mail.send import send_once
 from chalicelib.service.ports import World
-from chalicelib.service.retry_webhooks import retry_due
-from chalicelib.service.send_mail import send_once
+from chalicelib.service.webhooks.deliver import deliver
+from chalicelib.service.webhooks.fan_out import fan_out
+from chalicelib.service.webhooks.retry import retry_due
 from infra.local.engines import Dynoxide
 from tests.bench.report import Section
 from tests.bench.site import Counted, Site, redeem_event, starts

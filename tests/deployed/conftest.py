@@ -14,8 +14,8 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.team.api_keys import Role
-from chalicelib.service.authenticate import make_key
 from chalicelib.service.ports import World
+from chalicelib.service.team.authenticate import make_key
 from chalicelib.settings import read_settings
 from infra.local.aws import local_client
 from infra.local.engines import Ministack

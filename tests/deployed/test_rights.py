@@ -23,7 +23,7 @@ from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.links.link import LinkSettings
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.webhooks.deliveries import MOST_TRIES, Delivery, replayed
-from chalicelib.service.generate import GenerateRequest, generate
+from chalicelib.service.links.generate import GenerateRequest, generate
 from infra.functions import logical_id, read_config
 from infra.local.engines import ROOT
 from infra.local.mail import LOCAL_SENDER, verify_sender

@@ -16,7 +16,7 @@ import app
 from chalicelib import bootstrap
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.team.api_keys import Role
-from chalicelib.service.authenticate import make_key
+from chalicelib.service.team.authenticate import make_key
 from infra.local.server import serving
 from tests.engines import Table
 from tests.integration.doors import CAUSE, Caller, made, settings_for

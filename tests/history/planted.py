@@ -13,13 +13,8 @@ from typing import Any, Final
 
 from chalicelib.domain.bookings import redeem as domain_redeeming
 from chalicelib.domain.links import link as domain_links
-from chalicelib.service import (
-    cancel_booking as cancelling,
-    change_link as changing,
-    generate as generating,
-    move_booking as moving,
-    redeem as redeeming,
-)
+from chalicelib.service.bookings import cancel as cancelling, move as moving, redeem as redeeming
+from chalicelib.service.links import change as changing, generate as generating
 from chalicelib.store import batches, bookings, chunks, days, due, links, rolling_links
 
 

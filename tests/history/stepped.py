@@ -31,18 +31,18 @@ from chalicelib.domain.links.link import Link as StoredLink, LinkSettings
 from chalicelib.domain.links.tokens import Keyring, Purpose, make_token
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.team.hosts import Host, HostSettings
-from chalicelib.service.cancel_booking import cancel_booking
-from chalicelib.service.change_link import change_link
-from chalicelib.service.expire import expire_due_links
-from chalicelib.service.find_booking import hosts_booking
-from chalicelib.service.generate import GenerateRequest, generate
-from chalicelib.service.move_booking import move_booking
+from chalicelib.service.bookings.cancel import cancel_booking
+from chalicelib.service.bookings.find import hosts_booking
+from chalicelib.service.bookings.move import move_booking
+from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest, redeem
+from chalicelib.service.links.change import change_link
+from chalicelib.service.links.expire import expire_due_links
+from chalicelib.service.links.generate import GenerateRequest, generate
+from chalicelib.service.links.read import read_link
+from chalicelib.service.links.replace import replace_link
+from chalicelib.service.links.revoke import delete_link, revoke_link
+from chalicelib.service.links.rolling import read_rolling_link, renew_rolling_link
 from chalicelib.service.ports import World
-from chalicelib.service.read_link import read_link
-from chalicelib.service.redeem import Redeemed, RedeemRequest, redeem
-from chalicelib.service.replace import replace_link
-from chalicelib.service.revoke import delete_link, revoke_link
-from chalicelib.service.rolling_link import read_rolling_link, renew_rolling_link
 from chalicelib.store.dynamo import dynamo_store
 from chalicelib.store.table import Table
 from tests.history.calls import UNKNOWN, Call

@@ -14,11 +14,11 @@ from chalicelib.domain.bookings.booking import Invitee
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.links.tokens import Keyring, Purpose, make_token, read_token
-from chalicelib.service.ask_for_link import ask_for_link
-from chalicelib.service.find_booking import own_booking
-from chalicelib.service.open_link import open_link
+from chalicelib.service.bookings.find import own_booking
+from chalicelib.service.bookings.redeem import RedeemRequest, redeem
+from chalicelib.service.links.ask_for_link import ask_for_link
+from chalicelib.service.links.open import open_link
 from chalicelib.service.ports import World
-from chalicelib.service.redeem import RedeemRequest, redeem
 from infra.local.engines import Dynoxide
 from tests.engines import new_table
 from tests.integration.doors import JSON, Site, at, made, path_of, running_site

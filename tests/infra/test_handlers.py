@@ -21,7 +21,7 @@ from chalicelib import bootstrap
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.team.api_keys import Role
 from chalicelib.domain.zones import load_zone
-from chalicelib.service.authenticate import make_key
+from chalicelib.service.team.authenticate import make_key
 from chalicelib.settings import read_settings
 from infra.local.aws import LOCAL_KEY, local_client
 from infra.local.engines import Ministack

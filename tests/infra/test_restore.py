@@ -20,8 +20,8 @@ from botocore.exceptions import ClientError
 from chalicelib import bootstrap
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.team.api_keys import ApiKey, Role
-from chalicelib.service.authenticate import make_key, revoke_key
-from chalicelib.service.redo import ACTOR
+from chalicelib.service.restore import ACTOR
+from chalicelib.service.team.authenticate import make_key, revoke_key
 from chalicelib.settings import read_settings
 from infra import carrying, deploy, restore, retelling
 from infra.carrying import carry_revocations

@@ -21,8 +21,8 @@ from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.ids import make_id
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.team.api_keys import Role
-from chalicelib.service.authenticate import NewKey, make_key
 from chalicelib.service.ports import World
+from chalicelib.service.team.authenticate import NewKey, make_key
 from chalicelib.store.items import link_key
 from chalicelib.store.links import death
 from chalicelib.store.retention import Retention

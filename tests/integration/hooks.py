@@ -17,10 +17,10 @@ from chalicelib.domain.events.envelopes import Envelope, write_envelope
 from chalicelib.domain.events.events import event_id_of
 from chalicelib.domain.ids import LINK
 from chalicelib.domain.webhooks.deliveries import Delivery
-from chalicelib.service.deliver_webhook import deliver
-from chalicelib.service.fan_out_webhooks import fan_out
 from chalicelib.service.ports import World
-from chalicelib.service.retry_webhooks import retry_due
+from chalicelib.service.webhooks.deliver import deliver
+from chalicelib.service.webhooks.fan_out import fan_out
+from chalicelib.service.webhooks.retry import retry_due
 from tests.endpoints import Endpoint, Request
 from tests.integration.doors import Caller, Site, made, ok, unknown_id
 

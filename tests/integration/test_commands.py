@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.domain.errors import StoreUnavailableError
-from chalicelib.service.generate import CHUNK
+from chalicelib.service.links.generate import CHUNK
 from tests.engines import Table
 from tests.event_schemas import faults_of
 from tests.integration.doors import (

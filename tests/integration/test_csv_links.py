@@ -12,8 +12,8 @@ from chalicelib.api import csv_links
 from chalicelib.api.csv_links import MANY_ROWS
 from chalicelib.domain.ids import EVENT_TYPE
 from chalicelib.domain.imports.sheet import EXPORT_COLUMNS, RESULT_COLUMNS
-from chalicelib.service import import_links
-from chalicelib.service.generate import generate
+from chalicelib.service.imports import import_sheet as import_links
+from chalicelib.service.links.generate import generate
 from tests.integration.doors import (
     BASE_URL,
     Caller,

@@ -15,8 +15,8 @@ from chalicelib.domain import errors
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.team.hosts import HostSettings
-from chalicelib.service.authenticate import make_key
-from chalicelib.service.manage_hosts import create_host
+from chalicelib.service.team.authenticate import make_key
+from chalicelib.service.team.hosts import create_host
 from infra.local.server import serving
 from tests.engines import Table
 from tests.integration.doors import settings_for

@@ -10,7 +10,7 @@ import pytest
 import app
 from chalicelib.domain.ids import BOOKING, EVENT_TYPE, HOST, LINK, WEBHOOK
 from chalicelib.domain.team.api_keys import Role
-from chalicelib.service.authenticate import NewKey, revoke_key
+from chalicelib.service.team.authenticate import NewKey, revoke_key
 from tests.integration.doors import (
     ALL_DAY,
     CAUSE,

@@ -15,8 +15,8 @@ from chalicelib import bootstrap
 from chalicelib.consumers.import_csv import consume
 from chalicelib.domain.errors import StoreUnavailableError
 from chalicelib.domain.imports.sheet import RESULT_COLUMNS
-from chalicelib.service import import_object
-from chalicelib.service.generate import CHUNK
+from chalicelib.service.imports import import_object
+from chalicelib.service.links.generate import CHUNK
 from infra.local.aws import local_client
 from tests.event_schemas import faults_of
 from tests.integration.doors import BASE_URL, Caller, Site, unknown_id

@@ -12,13 +12,13 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.links.link import LinkStatus
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.webhooks.webhook import WebhookSettings
-from chalicelib.service.list_links import ListRequest, list_links
-from chalicelib.service.manage_hosts import list_hosts
-from chalicelib.service.manage_webhooks import create_webhook
+from chalicelib.service.events.read_history import read_history
+from chalicelib.service.links.list import ListRequest, list_links
+from chalicelib.service.links.revoke import revoke_link
 from chalicelib.service.ports import World
-from chalicelib.service.read_history import read_history
-from chalicelib.service.revoke import revoke_link
-from chalicelib.service.webhook_deliveries import send_test
+from chalicelib.service.team.hosts import list_hosts
+from chalicelib.service.webhooks.deliveries import send_test
+from chalicelib.service.webhooks.manage import create_webhook
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 from infra.local.seed import seed

@@ -31,10 +31,10 @@ from chalicelib.consumers.mail_feedback import note
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import StoreUnavailableError
 from chalicelib.domain.mail.digests import DigestId
-from chalicelib.service import send_mail
-from chalicelib.service.mail_later import LONGEST_PAUSE_SECONDS, pause_after
-from chalicelib.service.queue_digests import queue_due_digests
-from chalicelib.service.send_mail import CLAIM, NEEDED
+from chalicelib.service.mail import send as send_mail
+from chalicelib.service.mail.queue_digests import queue_due_digests
+from chalicelib.service.mail.send import CLAIM, NEEDED
+from chalicelib.service.mail.send_later import LONGEST_PAUSE_SECONDS, pause_after
 from infra.functions import read_config
 from infra.local.aws import local_client
 from infra.local.engines import ROOT

@@ -11,8 +11,8 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.consumers import outbox
-from chalicelib.service import tell as tell_service
-from chalicelib.service.record_history import record_history
+from chalicelib.service.events import relay as tell_service
+from chalicelib.service.events.record_history import record_history
 from infra.functions import read_config
 from infra.local.aws import local_client
 from infra.local.engines import ROOT

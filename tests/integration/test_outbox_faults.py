@@ -11,8 +11,8 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from chalicelib import bootstrap
 from chalicelib.clients import queue as queue_client
 from chalicelib.consumers.outbox import consume
-from chalicelib.service import tell as tell_service
-from chalicelib.service.record_history import record_history
+from chalicelib.service.events import relay as tell_service
+from chalicelib.service.events.record_history import record_history
 from tests.integration.doors import Caller, Clock, Site, at, made, ok
 from tests.integration.outside import Bus, Inbox, Record, Stream, deliver
 

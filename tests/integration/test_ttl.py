@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.service.expire import expire_due_links
+from chalicelib.service.links.expire import expire_due_links
 from chalicelib.store.items import link_key
 from infra.local.aws import local_client
 from tests.engines import new_table, require_dynoxide

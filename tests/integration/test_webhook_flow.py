@@ -25,9 +25,9 @@ from chalicelib.domain.events.events import event_id_of
 from chalicelib.domain.events.notices import Notice
 from chalicelib.domain.links.tokens import Keyring
 from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, MOST_TRIES, WAITS, EndpointAnswer, given_up
-from chalicelib.service.deliver_webhook import deliver
-from chalicelib.service.fan_out_webhooks import fan_out
-from chalicelib.service.retry_webhooks import retry_due
+from chalicelib.service.webhooks.deliver import deliver
+from chalicelib.service.webhooks.fan_out import fan_out
+from chalicelib.service.webhooks.retry import retry_due
 from tests.endpoints import Endpoint, Request, answer, drip, endless, hang_up
 from tests.event_schemas import faults_of
 from tests.integration.doors import CAUSE, NOW, Caller, Site, ok

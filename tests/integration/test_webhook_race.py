@@ -17,11 +17,11 @@ from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.team.hosts import HostSettings
 from chalicelib.domain.webhooks.deliveries import DeliveryStatus, EndpointAnswer
 from chalicelib.domain.webhooks.webhook import WebhookSettings
-from chalicelib.service.deliver_webhook import deliver, message_of
-from chalicelib.service.fan_out_webhooks import fan_out
-from chalicelib.service.manage_hosts import create_host
-from chalicelib.service.manage_webhooks import create_webhook
-from chalicelib.service.webhook_deliveries import replay_one
+from chalicelib.service.team.hosts import create_host
+from chalicelib.service.webhooks.deliver import deliver, message_of
+from chalicelib.service.webhooks.deliveries import replay_one
+from chalicelib.service.webhooks.fan_out import fan_out
+from chalicelib.service.webhooks.manage import create_webhook
 from chalicelib.settings import read_settings
 from tests.engines import Table
 from tests.integration.doors import settings_for

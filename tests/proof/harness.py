@@ -23,8 +23,8 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.links.tokens import Keyring
 from chalicelib.domain.team.api_keys import Role
-from chalicelib.service.authenticate import make_key
 from chalicelib.service.ports import World
+from chalicelib.service.team.authenticate import make_key
 from chalicelib.store.dynamo import dynamo_store
 from chalicelib.store.table import Table as StoreTable
 from infra.local.aws import LOCAL_REGION, use_local_aws

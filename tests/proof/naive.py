@@ -14,9 +14,9 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import LinkUsedError, SlotTakenError
 from chalicelib.domain.ids import BOOKING, make_id
-from chalicelib.service.open_link import open_link
+from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest
+from chalicelib.service.links.open import open_link
 from chalicelib.service.ports import World
-from chalicelib.service.redeem import Redeemed, RedeemRequest
 from tests.proof.audit import cells_between
 from tests.proof.plain import plain_client
 

@@ -18,8 +18,8 @@ from chalicelib.domain.event_types.event_type import EventSettings
 from chalicelib.domain.event_types.schedules import Schedule
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.team.hosts import HostSettings
-from chalicelib.service.manage_event_types import create_event_type
-from chalicelib.service.manage_hosts import create_host
+from chalicelib.service.event_types import create_event_type
+from chalicelib.service.team.hosts import create_host
 from chalicelib.settings import read_settings
 from infra.local.aws import local_client, use_local_aws
 from infra.local.engines import ROOT, Engine, Ministack

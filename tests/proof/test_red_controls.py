@@ -18,8 +18,8 @@ from chalicelib.domain.ids import EVENT_TYPE, HOST, LINK, id_bytes, make_id
 from chalicelib.domain.links.link import Link, LinkSettings
 from chalicelib.domain.links.tokens import Purpose, make_token
 from chalicelib.domain.team.hosts import HostSettings
+from chalicelib.service.bookings.redeem import RedeemRequest, redeem
 from chalicelib.service.ports import World
-from chalicelib.service.redeem import RedeemRequest, redeem
 from chalicelib.settings import Settings
 from infra.local.engines import Ministack
 from infra.local.table import create_table_arguments

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.links.link import Link, LinkSettings
 from chalicelib.domain.listings import DUE_SHARDS, LinkFilter
-from chalicelib.service.expire import TIME, expire_due_links
+from chalicelib.service.links.expire import TIME, expire_due_links
 from chalicelib.service.paging import merged, stream
 from chalicelib.store import due as due_module
 from chalicelib.store.due import Due, _places, due_keys

@@ -30,10 +30,10 @@ from chalicelib.pages.languages import LANGUAGES, Language, words
 from chalicelib.pages.mail import booking_mail, link_mail
 from chalicelib.pages.mail_body import Envelope
 from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
-from chalicelib.service.can_email import is_deliverable
-from chalicelib.service.mails_of_event import BookingNews, LinkNews, News
-from chalicelib.service.send_digest import DigestNews
-from chalicelib.service.send_mail import Draft
+from chalicelib.service.mail.can_email import is_deliverable
+from chalicelib.service.mail.of_event import BookingNews, LinkNews, News
+from chalicelib.service.mail.send import Draft
+from chalicelib.service.mail.send_digest import DigestNews
 
 NOW: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 START: Final = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)

@@ -1,0 +1,308 @@
+"""Redeem: a person and a slot, by a link, become one booking; the same request again gets the same one."""
+
+import contextlib
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.bookings.booking import (
+    Booking,
+    Invitee,
+    check_answers,
+    check_invitee,
+    choose_location,
+    occupied_span,
+)
+from chalicelib.domain.bookings.redeem import (
+    AlreadyBooked,
+    Attempt,
+    Booked,
+    CellsTaken,
+    LinkRefused,
+    NormalBody,
+    Receipt,
+    keyed_hash,
+    keyed_receipt_id,
+    keyless_receipt_id,
+)
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import as_instant
+from chalicelib.domain.errors import (
+    AdmitOneError,
+    DeadLinkError,
+    IdempotencyKeyReusedError,
+    LinkDeletedError,
+    LinkNotOpenError,
+    LinkRevokedError,
+    LinkUsedError,
+    NotFoundError,
+    RecipientMismatchError,
+    SlotNotOfferedError,
+    SlotTakenError,
+    TryLaterError,
+)
+from chalicelib.domain.event_types.offers import offer_of
+from chalicelib.domain.event_types.slots import is_offered
+from chalicelib.domain.ids import BOOKING, ID_BYTES, LINK, make_id
+from chalicelib.domain.links.link import Link, check_recipient_matches
+from chalicelib.domain.links.succession import fresh_link
+from chalicelib.domain.links.tokens import Purpose, read_token
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.service.contention import until_decided
+from chalicelib.service.links.read import read_link
+from chalicelib.service.ports import World
+
+_DENIALS: Final = (
+    DeadLinkError,
+    LinkNotOpenError,
+    RecipientMismatchError,
+    SlotNotOfferedError,
+    SlotTakenError,
+)
+
+
+class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What an invitee sends: which slot, who, and the answers. `body_hash` tells two bodies apart.
+
+    `language` is the one they read, as their browser says; it is no part of the body. One that was `queued` is
+    remembered as long as a queue may bring it again.
+    """
+
+    start: datetime
+    time_zone: str
+    invitee: Invitee
+    answers: dict[str, str]
+    location_index: int | None
+    idempotency_key: str | None
+    body_hash: str
+    language: str = "en"
+    queued: bool = False
+
+
+class Redeemed(msgspec.Struct, frozen=True):
+    """The booking in its current state; `replayed` if an earlier equal request made it.
+
+    With `only_confirmed` the response contains only that it is booked, and when (P4): a retry without a key shows that
+    the caller knows the body, not that they sent it first.
+    """
+
+    booking: Booking
+    replayed: bool
+    only_confirmed: bool = False
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A request, the id of its receipt, and the body hash in the receipt.
+
+    `tried` are the ids of the bookings that this call has tried to write: a receipt for one of them is its own.
+    """
+
+    request: RedeemRequest
+    receipt_id: str
+    body_hash: str
+    tried: set[str] = msgspec.field(default_factory=set)
+
+
+def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Redeemed:
+    """Book a slot by a link, once.
+
+    Three round trips when nothing is in the way: the link with the request's receipt, the event type with
+    its host, the transaction. No index is read.
+
+    Raises `NotFoundError` (not a genuine token; nothing was read), `InvalidValueError`, a `DeadLinkError`,
+    `LinkNotOpenError`, `RecipientMismatchError`, `SlotNotOfferedError`, `SlotTakenError`,
+    `IdempotencyKeyReusedError`, and `TryLaterError` when nothing could be decided.
+    """
+    claim = read_token(world.keyring(), Purpose.LINK, token)
+    if claim is None:
+        raise NotFoundError
+    return _redeem(world, make_id(LINK, claim.raw_id), claim.key_id, request, cause)
+
+
+def redeem_for_host(
+    world: World, caller: Caller, link_id: str, request: RedeemRequest, cause: Cause
+) -> Redeemed:
+    """Book a slot by one of the caller's links, named by its id. Raises as `redeem` does.
+
+    Unknown, deleted, or another's: `NotFoundError`, all alike (P9).
+    """
+    link = read_link(world, caller, link_id)
+    return _redeem(world, link_id, link.key_id, request, cause)
+
+
+def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cause: Cause) -> Redeemed:
+    world.require_open()
+    rules = Rules()
+    check_invitee(request.invitee, request.time_zone, rules)
+    rules.enforce()
+    request = msgspec.structs.replace(request, start=as_instant(request.start))
+    asked = _asked(world, link_id, key_id, request)
+    seen: list[Link] = []
+
+    def attempt() -> Redeemed | None:
+        link, receipt = world.store.bookings.read_link_and_receipt(link_id, asked.receipt_id)
+        if receipt is not None and receipt.ends_at > world.now():
+            return _replay(world, receipt, asked)
+        try:
+            if link is None:
+                raise LinkDeletedError
+            seen.append(link)
+            return _book(world, link, asked, cause)
+        except (DeadLinkError, SlotTakenError) as refusal:
+            receipt = _receipt_after_all(world, link_id, link, asked, refusal)
+            return None if receipt is None else _replay(world, receipt, asked)
+
+    try:
+        return until_decided(world, attempt)
+    except _DENIALS as refusal:
+        if seen:
+            _note_denial(world, seen[-1], refusal, cause)
+        raise
+
+
+def _asked(world: World, link_id: str, key_id: int, request: RedeemRequest) -> _Asked:
+    """Return a request with its receipt's id and the body hash of its receipt.
+
+    Both use the link's signing key, which stays in the keyring as long as the link is valid. So a rotation between two
+    attempts does not change them, and nobody can test addresses against a dump of the table.
+    """
+    ring = world.keyring()
+    secret = ring.keys.get(key_id, ring.keys[ring.current])
+    body_hash = keyed_hash(secret, link_id, request.body_hash)
+    if request.idempotency_key is not None:
+        return _Asked(request, keyed_receipt_id(request.idempotency_key), body_hash)
+    body = NormalBody(
+        start=request.start,
+        time_zone=request.time_zone,
+        invitee=request.invitee,
+        answers=request.answers,
+        location_index=request.location_index,
+    )
+    return _Asked(request, keyless_receipt_id(secret, link_id, body), body_hash)
+
+
+def _receipt_after_all(
+    world: World, link_id: str, link: Link | None, asked: _Asked, refusal: AdmitOneError
+) -> Receipt | None:
+    """Return the receipt of a request that was to be refused; None: start again. Raises `refusal` where it holds.
+
+    P4: it may be the echo of this very request, committed since (a double press) or with its reply lost. Link and
+    receipt were read at two moments, so the receipt is asked once more. And a link that was read as used may have got
+    its use back since, its receipt gone with the booking (P8): dead is only one that is still as it was.
+    """
+    bookings, again = world.store.bookings, link
+    if isinstance(refusal, DeadLinkError):
+        again, receipt = bookings.read_link_and_receipt(link_id, asked.receipt_id)
+    else:
+        receipt = bookings.read_receipt(link_id, asked.receipt_id)
+    if receipt is not None and receipt.ends_at <= world.now():
+        receipt = None
+    if receipt is None and again == link:
+        raise refusal
+    return receipt
+
+
+def _note_denial(world: World, link: Link, refusal: AdmitOneError, cause: Cause) -> None:
+    with contextlib.suppress(TryLaterError):  # a note that can't be made must not hide the answer
+        world.store.history.deny(link, refusal.code, cause, now=world.now())
+
+
+def _book(world: World, link: Link, asked: _Asked, cause: Cause) -> Redeemed | None:
+    """Plan the booking and write it; None means the link changed meanwhile and is still good: start again."""
+    booking = _plan(world, link, asked)
+    attempt = Attempt(
+        link=link,
+        successor=_successor(world, link, booking) if link.rolling else None,
+        booking=booking,
+        receipt_id=asked.receipt_id,
+        body_hash=asked.body_hash,
+        now=booking.created_at,
+        queued=asked.request.queued,
+    )
+    asked.tried.add(booking.booking_id)
+    match world.store.bookings.book(attempt, cause):
+        case Booked():
+            return Redeemed(booking, replayed=False)
+        case AlreadyBooked(receipt):
+            return _replay(world, receipt, asked)
+        case CellsTaken():
+            raise SlotTakenError
+        case LinkRefused(found):
+            refusal = LinkDeletedError() if found is None else found.refusal_at(booking.created_at)
+            if refusal is not None:
+                raise refusal
+            return None
+
+
+def _plan(world: World, link: Link, asked: _Asked) -> Booking:
+    """Return the booking this request would make now, or raise why it may not be made."""
+    request = asked.request
+    _require_alive(link, world.now())
+    check_recipient_matches(link.settings.recipient, request.invitee.email)
+    event_type, host = world.store.event_types.read_with_host(link.event_type_id, link.host_id)
+    if event_type is None or host is None or event_type.archived:
+        raise LinkRevokedError
+    offer = offer_of(event_type.settings, link.settings.overrides)
+    rules = Rules()
+    check_answers(request.answers, offer.questions, rules.at("answers"))
+    location = choose_location(offer.locations, request.location_index, rules.at("locationIndex"))
+    rules.enforce()
+    key_id = world.keyring().current
+    # P3: nothing waits between here and the write, so the write's condition uses this time.
+    now = world.now()
+    _require_alive(link, now)
+    if not is_offered(offer, request.start, now=now, time_off=host.settings.time_off):
+        raise SlotNotOfferedError
+    occupied_from, occupied_to = occupied_span(offer, request.start)
+    return Booking(
+        booking_id=make_id(BOOKING, world.random_bytes(ID_BYTES)),
+        link_id=link.link_id,
+        host_id=link.host_id,
+        event_type_id=link.event_type_id,
+        key_id=key_id,
+        title=offer.title,
+        start=request.start,
+        end=request.start + timedelta(minutes=offer.duration_minutes),
+        occupied_from=occupied_from,
+        occupied_to=occupied_to,
+        time_zone=request.time_zone,
+        location=location,
+        invitee=request.invitee,
+        answers=request.answers,
+        created_at=now,
+        overrides=link.settings.overrides,
+        external_id=link.settings.external_id,
+        metadata=link.settings.metadata,
+        language=request.language,
+        keyless_receipt_id=None if request.idempotency_key is not None else asked.receipt_id,
+    )
+
+
+def _require_alive(link: Link, now: datetime) -> None:
+    refusal = link.refusal_at(now)
+    if refusal is not None:
+        raise refusal
+
+
+def _successor(world: World, link: Link, booking: Booking) -> Link:
+    # The id is fresh randomness, so whoever holds this link's token learns nothing of the next one's.
+    link_id = make_id(LINK, world.random_bytes(ID_BYTES))
+    return fresh_link(link, link_id=link_id, key_id=booking.key_id, now=booking.created_at, rolling=True)
+
+
+def _replay(world: World, receipt: Receipt, asked: _Asked) -> Redeemed | None:
+    """Return the current booking of an earlier equal request, or of this one if DynamoDB's response was lost.
+
+    None for a keyless request whose booking was moved, cancelled or erased between the two reads: then it is new.
+    """
+    keyless, own = asked.request.idempotency_key is None, receipt.booking_id in asked.tried
+    if not keyless and receipt.body_hash not in (asked.body_hash, asked.request.body_hash):
+        raise IdempotencyKeyReusedError
+    booking = world.store.bookings.read(receipt.booking_id)
+    if booking is None:
+        raise LinkUsedError  # the record's own retention ended before its receipt's
+    if keyless and booking.keyless_receipt_id != asked.receipt_id:
+        return None
+    return Redeemed(booking, replayed=not own, only_confirmed=keyless and not own)

@@ -1,0 +1,1 @@
+"""From the table's stream to history and the event bus; commands."""

@@ -1,0 +1,123 @@
+"""Tell what the table's stream says: into the links' history, then out on the bus (P6).
+
+A record that can't be told stops nobody: it goes whole to the dead-letter queue, with the reason, and the rest go on.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.errors import AdmitOneError
+from chalicelib.domain.events.envelopes import Envelope, envelope_of
+from chalicelib.service.contention import pause_before
+from chalicelib.service.events.publish import publish
+from chalicelib.service.events.record_history import record_history
+from chalicelib.service.ports import World
+
+# Of the function's two minutes; a single call that hangs may take some seconds more.
+HISTORY_TIME: Final = timedelta(seconds=30)
+BUS_TIME: Final = timedelta(seconds=60)
+DLQ_TRIES: Final = 4
+
+log = logging.getLogger(__name__)
+
+Record = Mapping[str, Any]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What became of some records: those that failed, place → why, and the first there was no time to look at."""
+
+    failed: dict[int, str]
+    untried: int | None
+
+
+def tell(world: World, records: Sequence[Record]) -> Told:
+    """Tell each record's events. The same record again changes nothing in the history and has the same event ids.
+
+    The history comes first: what is on the bus can be looked up.
+    """
+    begun = world.now()
+    failed: dict[int, str] = {}
+    untried: int | None = None
+    envelopes: list[Envelope] = []
+    owners: list[int] = []  # of each envelope: the place of its record
+    for place, record in enumerate(records):
+        if world.now() > begun + HISTORY_TIME:
+            untried = place
+            break
+        try:
+            events = record_history(world, record)
+        except Exception as error:
+            log.exception("stream record %s can't be told", _number(record))
+            failed[place] = _reason(error)
+        else:
+            envelopes += [envelope_of(event) for event in events]
+            owners += [place] * len(events)
+    for index, why in publish(world, envelopes, give_up=begun + BUS_TIME).items():
+        failed[owners[index]] = f"bus: {why}"
+        log.error("event %s was refused by the bus: %s", envelopes[index].id, why)
+    return Told(failed, untried)
+
+
+def set_aside(world: World, records: Sequence[Record], failed: Mapping[int, str]) -> list[int]:
+    """Put failed records whole on the dead-letter queue; return the places of those it did not take, in order."""
+    if world.outbox_dlq is None:
+        return sorted(failed)
+    waiting = sorted(failed)
+    letters = {place: _letter(world, records[place], failed[place]) for place in waiting}
+    for attempt in range(DLQ_TRIES):
+        if not waiting:
+            break
+        if attempt:
+            world.sleep(pause_before(world, attempt))
+        refused = world.outbox_dlq.send_many([letters[place] for place in waiting])
+        for index, why in refused.items():
+            place = waiting[index]
+            log.error("the dead-letter queue refused record %s: %s", _number(records[place]), why)
+            if why.startswith("TooLarge"):
+                letters[place] = _short_letter(world, records[place], f"{failed[place]}; {why}")
+        waiting = [waiting[index] for index in sorted(refused)]
+    return waiting
+
+
+def record_of(letter: str) -> Record:
+    """Return the record that a dead letter holds. Raises ValueError for one that holds none."""
+    return msgspec.json.decode(letter, type=_Letter).record
+
+
+class _Letter(msgspec.Struct, rename="camel"):
+    reason: str
+    failed_at: str
+    record: dict[str, Any]
+
+
+def _letter(world: World, record: Record, reason: str) -> str:
+    letter = _Letter(reason, rfc3339(world.now()), dict(record))
+    return msgspec.json.encode(letter, enc_hook=str).decode()
+
+
+def _short_letter(world: World, record: Record, reason: str) -> str:
+    """Return the letter of a record that no queue takes whole: where it stands in the stream, for 24 hours."""
+    images = record.get("dynamodb") or {}
+    stands = {name: images[name] for name in ("Keys", "SequenceNumber", "SizeBytes") if name in images}
+    kept = {name: record[name] for name in ("eventID", "eventName", "eventSourceARN") if name in record}
+    cut = f"{reason}; the images are left out, read them from the stream"
+    return _letter(world, {**kept, "dynamodb": stands}, cut)
+
+
+def _reason(error: Exception) -> str:
+    """Return why, without quoting what was read: it may be anything."""
+    return (
+        f"{type(error).__name__}: {error.code}" if isinstance(error, AdmitOneError) else type(error).__name__
+    )
+
+
+def _number(record: Record) -> str:
+    try:
+        return str(record["dynamodb"]["SequenceNumber"])
+    except (KeyError, TypeError):
+        return "without a number"

@@ -1,0 +1,46 @@
+"""What every command is held to: its id is taken once, and one that can't be followed is told and set aside."""
+
+from typing import Any
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.errors import IdempotencyKeyReusedError, QueueUnavailableError
+from chalicelib.domain.events.commands import Command, DeadLetter, Trace
+from chalicelib.domain.events.event_data import CommandRejected
+from chalicelib.domain.events.notices import notice
+from chalicelib.domain.links.batches import Batch
+from chalicelib.service.contention import until_decided
+from chalicelib.service.events.notify import notify
+from chalicelib.service.ports import World
+
+
+def claim_command(world: World, host_id: str, command: Command, body_hash: str, cause: Cause) -> None:
+    """Keep a host's command id with what it asks. Raises `IdempotencyKeyReusedError` where it asked something else.
+
+    A generate needs no claim: its batch is one.
+    """
+    mine = Batch(body_hash=body_hash, seed="", created_at=world.now(), size=0)
+    kept = until_decided(
+        world, lambda: world.store.batches.open(host_id, command.key, mine, cause, queued=True)
+    )
+    if kept.body_hash != body_hash:
+        raise IdempotencyKeyReusedError
+
+
+def reject_command(world: World, body: str, trace: Trace, problem: dict[str, Any], cause: Cause) -> None:
+    """Tell on the bus that a message can't be followed, and why; then put it whole on the dead-letter queue.
+
+    The notice says nothing of the payload, which may hold a token (P7). Told again, it has the same id.
+
+    Raises `QueueUnavailableError`: it is to be rejected again. `PayloadTooLargeError`: no queue takes it with the
+    reason; without a dead-letter queue of ours, SQS is to move it to its own.
+    """
+    data = CommandRejected(command=trace.command, problem=problem)
+    told = notice(data, cause, world.now(), host_id=trace.host_id)
+    notify(world, told)
+    if world.command_dlq is None:
+        raise QueueUnavailableError("There is no dead-letter queue.")
+    letter = DeadLetter(problem, rfc3339(world.now()), body)
+    world.command_dlq.send(msgspec.json.encode(letter).decode())

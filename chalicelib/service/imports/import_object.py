@@ -1,0 +1,83 @@
+"""Import a file of the import bucket: links are made of its rows, once, and the result lies beside it (P1, P4)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import AdmitOneError, PayloadTooLargeError, TryLaterError
+from chalicelib.domain.imports.csv_text import BOM, decode_csv, write_csv
+from chalicelib.domain.imports.import_file import Dropped, Place
+from chalicelib.domain.imports.sheet import RESULT_COLUMNS, Row, read_sheet, refused_cells, result_cells
+from chalicelib.domain.links.link import MOST_LINKS_A_BATCH, Link
+from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.service.imports.import_sheet import Import, ImportRequest, import_links
+from chalicelib.service.links.generate import Progress
+from chalicelib.service.ports import Objects, World
+
+MOST_BYTES: Final = 25_000_000
+CSV: Final = "text/csv; charset=utf-8"
+
+UrlOf = Callable[[Link], str | None]
+
+
+class ImportedObject(msgspec.Struct, frozen=True):
+    """What was made of a file."""
+
+    batch_id: str
+    rows: int
+    made: int
+
+
+def import_object(
+    world: World, dropped: Dropped, place: Place, cause: Cause, *, url_of: UrlOf, progress: Progress
+) -> ImportedObject:
+    """Make the links of a file, up to 10,000, and write the result; of a refused file, what is wrong with its rows.
+
+    All rows or none, unless the object's metadata has `partial: true`. The same version again goes on where it was
+    cut off: its links are the same, and so is the result but for what became of them since.
+
+    Raises what `import_links` does, `ConflictError` (the file is gone, or another: there is no result), and
+    `PayloadTooLargeError`; only a `TryLaterError` means that it is to be done again.
+    """
+    objects = world.objects
+    if objects is None:
+        raise RuntimeError("no objects")
+    rows: Sequence[Row] = ()
+    try:
+        raw, metadata = objects.read(
+            dropped.bucket, dropped.key, version=dropped.version, etag=dropped.etag, most_bytes=MOST_BYTES
+        )
+    except PayloadTooLargeError as error:
+        _write(objects, dropped, place, refused_cells(rows, error))
+        raise
+    try:
+        sheet = read_sheet(decode_csv(raw), place.event_type_id, most=MOST_LINKS_A_BATCH)
+        rows = sheet.rows
+        asked = ImportRequest(
+            event_type_id=place.event_type_id,
+            sheet=sheet,
+            partial=metadata.get("partial", "").strip().lower() == "true",
+            idempotency_key=dropped.idempotency_key,
+            queued=True,
+        )
+        done = import_links(world, Caller("", Role.HOST, place.host_id), asked, cause, progress)
+    except TryLaterError:
+        raise
+    except AdmitOneError as error:
+        _write(objects, dropped, place, refused_cells(rows, error))
+        raise
+    _write(objects, dropped, place, _results(world, done, url_of))
+    return ImportedObject(done.batch_id, len(done.rows), sum(1 for one in done.rows if one.link_id))
+
+
+def _results(world: World, done: Import, url_of: UrlOf) -> Iterable[list[str]]:
+    now = world.now()
+    for one in done.rows:
+        yield result_cells(one.row, one.link_id, one.link, url_of(one.link) if one.link else None, now)
+
+
+def _write(objects: Objects, dropped: Dropped, place: Place, rows: Iterable[Sequence[str]]) -> None:
+    text = BOM + write_csv([RESULT_COLUMNS, *rows])  # people open it in Excel
+    objects.write(dropped.bucket, place.result_key, text.encode(), content_type=CSV)

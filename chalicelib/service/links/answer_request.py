@@ -1,0 +1,113 @@
+"""Answer a request for a new link: create one link and mark the request in one transaction, then email the link."""
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import (
+    ConflictError,
+    FieldFault,
+    IdempotencyKeyReusedError,
+    InvalidValueError,
+    MailNotConfiguredError,
+    NotFoundError,
+)
+from chalicelib.domain.ids import ID_BYTES, LINK, make_id
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.links.link_requests import LinkRequest, MailTo
+from chalicelib.domain.mail.mails import LinkMail, check_message
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.service.contention import until_decided
+from chalicelib.service.links.replace import put_in_place
+from chalicelib.service.links.send import send_id_of, send_link
+from chalicelib.service.links.send_many import Wording
+from chalicelib.service.ports import World
+
+_SEND_KEY = "answer\x00{}"  # with a request's id; the host's own keys for the same link are separate
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """The new link in its current state, and the address it is emailed to."""
+
+    link: Link
+    mailed_to: str | None
+
+
+def answer_link_request(
+    world: World, caller: Caller, request_id: str, mail_to: MailTo | None, wording: Wording, cause: Cause
+) -> Answered:
+    """Create a link with the settings of the old link that a request is about, and return it.
+
+    The request is its own receipt: concurrent and repeated answers create one link (P4) and all return its current
+    state. One email is sent; the first answer decides to whom. Without `mail_to` it goes to the old link's recipient,
+    if there is one and email is set up, never to the person who asks.
+    Raises `NotFoundError`: no such request, another host's (P9), or one of the links was deleted; `ConflictError` if
+    the event type was deleted, so nothing could be booked; `InvalidValueError`, `MailNotConfiguredError`.
+    """
+    rules = Rules()
+    check_message(wording.message, rules)
+    rules.enforce()
+    fresh_id = make_id(LINK, world.random_bytes(ID_BYTES))
+
+    def attempt() -> tuple[Link, MailTo] | None:
+        request = _request(world, caller, request_id)
+        if request.replacement_link_id is not None:
+            made = world.store.links.read(request.replacement_link_id)
+            if made is None:
+                raise NotFoundError("The link that answered this request was deleted since.")
+            return made, request.mail_to or MailTo.NOBODY
+        old = world.store.links.read(request.link_id)
+        if old is None:
+            raise NotFoundError("The link that this request is about was deleted.")
+        event_type = world.store.event_types.read(old.event_type_id)
+        if event_type is None or event_type.archived:
+            raise ConflictError("This link's event type was deleted.")
+        chosen = _chosen(world, old, mail_to)
+        answers = msgspec.structs.replace(request, mail_to=chosen)
+        written = put_in_place(world, old, fresh_id, cause, answers=answers)
+        return (written, chosen) if written else None
+
+    link, chosen = until_decided(world, attempt)
+    if chosen is MailTo.NOBODY:
+        return Answered(link, None)
+    return Answered(link, _mailed(world, caller, link, request_id, wording, cause))
+
+
+def _request(world: World, caller: Caller, request_id: str) -> LinkRequest:
+    found = world.store.history.read_requests([request_id])
+    if not found or not caller.may_see(found[0].host_id):
+        raise NotFoundError
+    return found[0]
+
+
+def _chosen(world: World, old: Link, mail_to: MailTo | None) -> MailTo:
+    """Return who gets the email. Raises if the choice is impossible, before anything is created."""
+    recipient = old.settings.recipient
+    known = recipient is not None and bool(recipient.email)
+    if mail_to is None:
+        return MailTo.RECIPIENT if known and world.mailer is not None else MailTo.NOBODY
+    if mail_to is not MailTo.NOBODY and world.mailer is None:
+        raise MailNotConfiguredError
+    if mail_to is MailTo.RECIPIENT and not known:
+        raise InvalidValueError([FieldFault("/mailTo", "the link has no recipient with an email address")])
+    return mail_to
+
+
+def _mailed(
+    world: World, caller: Caller, link: Link, request_id: str, wording: Wording, cause: Cause
+) -> str | None:
+    """Queue the email to the recipient, once per request (P4); return the address, or None if it can't be sent."""
+    key = _SEND_KEY.format(request_id)
+    wish = _asked(world, link, key)
+    if wish is None:
+        try:
+            wish = send_link(world, caller, link.link_id, wording.message, wording.language, key, cause)
+        except IdempotencyKeyReusedError:  # another answer with another message came first
+            wish = _asked(world, link, key)
+        except (ConflictError, InvalidValueError, MailNotConfiguredError, NotFoundError):
+            return None  # used, revoked or deleted since: nobody can book with it
+    return None if wish is None else wish.to
+
+
+def _asked(world: World, link: Link, key: str) -> LinkMail | None:
+    return world.store.mails.asked(link.link_id, send_id_of(key), now=world.now())

@@ -1,0 +1,96 @@
+"""Request a new link from the page of an old one: once per address, for a few addresses per link and day."""
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import ConflictError, LinkDeletedError, NotFoundError
+from chalicelib.domain.ids import LINK, make_id
+from chalicelib.domain.links.link import LinkStatus
+from chalicelib.domain.links.link_requests import LinkRequest, check_link_request, free_slot
+from chalicelib.domain.links.tokens import Purpose, read_token
+from chalicelib.domain.listings import Entry, read_cursor
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.text import tidy_address, tidy_lines, tidy_name
+from chalicelib.service.paging import Page, fill, portion, stream
+from chalicelib.service.ports import World
+from chalicelib.service.team.owner import owner_of
+
+
+def ask_for_link(world: World, token: str, name: str, email: str, message: str, cause: Cause) -> None:
+    """Store a request for a new link, or drop it; the caller can't tell which.
+
+    Per UTC date one request is stored per address, for at most `requests_per_day` addresses and the recipient's own.
+
+    Raises `NotFoundError` (no genuine token), `LinkDeletedError` (nobody is left to ask),
+    `ConflictError` (the link is good), `InvalidValueError`.
+    """
+    claim = read_token(world.keyring(), Purpose.LINK, token)
+    if claim is None:
+        raise NotFoundError
+    name, email, message = tidy_name(name), tidy_address(email), tidy_lines(message).strip()
+    rules = Rules()
+    check_link_request(name, email, message, rules)
+    rules.enforce()
+    link = world.store.links.read(make_id(LINK, claim.raw_id))
+    if link is None:
+        raise LinkDeletedError
+    now = world.now()
+    status = link.status_at(now).value
+    if status == LinkStatus.ACTIVE:
+        event_type = world.store.event_types.read(link.event_type_id)
+        if event_type is not None and not event_type.archived:
+            raise ConflictError("This link is still good.")
+        status = LinkStatus.REVOKED.value
+    request = LinkRequest(
+        link_id=link.link_id,
+        host_id=link.host_id,
+        event_type_id=link.event_type_id,
+        requested_at=now,
+        name=name,
+        email=email,
+        message=message,
+        reason=status,
+        recipient=link.settings.recipient,
+        external_id=link.settings.external_id,
+        metadata=link.settings.metadata,
+    )
+    _keep(world, request, cause)
+
+
+def _keep(world: World, request: LinkRequest, cause: Cause) -> None:
+    """Put a request into a free slot of its day; retry with another slot if a concurrent request takes it."""
+    history, most = world.store.history, world.requests_per_day
+    for _ in range(most + 1):
+        day = request.requested_at.date()
+        slot = free_slot(request, history.requests_of(request.link_id, day, most + 2), most)
+        if slot is None or history.request(msgspec.structs.replace(request, slot=slot), cause):
+            return
+
+
+def list_link_requests(
+    world: World,
+    caller: Caller,
+    host_id: str | None,
+    cursor: str | None,
+    limit: int,
+    *,
+    answered: bool = False,
+) -> Page[LinkRequest]:
+    """Return a page of a host's requests that wait, or that were answered, newest first.
+
+    Raises `NotFoundError`, `InvalidValueError`.
+    """
+    owner = owner_of(world, caller, host_id)
+    _, before = read_cursor(cursor, "q")
+    history = world.store.history
+
+    def fetch(place: str | None, size: int) -> list[Entry]:
+        return history.request_entries(owner, answered=answered, before=place, limit=size)
+
+    def read(request_ids: list[str]) -> list[LinkRequest]:
+        # The index lags behind: what an item says of itself decides.
+        found = history.read_requests(request_ids)
+        return [request for request in found if (request.answered_at is not None) is answered]
+
+    return fill(stream(fetch, before, portion(limit, 1)), limit, "q", read)

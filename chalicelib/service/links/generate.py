@@ -1,0 +1,200 @@
+"""Generate links: 1 to 1,000 in a call, 10,000 by queue; each made by a conditional put, once (P1, P4, ADR 0004)."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import IdempotencyKeyReusedError, NotFoundError
+from chalicelib.domain.event_types.contradictions import SettingsWarning, warnings_of_links
+from chalicelib.domain.event_types.event_type import EventType
+from chalicelib.domain.event_types.offers import check_overrides
+from chalicelib.domain.links.batches import SEED_BYTES, Batch, batch_link_id, make_batch_id, read_batch_id
+from chalicelib.domain.links.link import (
+    MOST_LINKS_A_BATCH,
+    MOST_LINKS_A_CALL,
+    Link,
+    LinkSettings,
+    check_link_settings,
+)
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.service.contention import until_decided
+from chalicelib.service.event_types import find_event_type
+from chalicelib.service.ports import World
+
+CHUNK: Final = 99  # DynamoDB takes 100 operations in a transaction; one marks the chunk made
+
+Progress = Callable[[int, int], None]
+"""Told after each chunk how many links of how many are made; what it raises ends the making, to be gone on with."""
+
+
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked: an event type, and the settings of each link. `from_items` names where faults point.
+
+    One that was `queued` may be 10,000 links, and is remembered as long as a queue may bring it again.
+    """
+
+    event_type_id: str
+    links: Sequence[LinkSettings]
+    from_items: bool
+    idempotency_key: str | None
+    body_hash: str
+    queued: bool = False
+
+
+class Generated(msgspec.Struct, frozen=True):
+    """The links in the order asked, the id of their batch, and the event type as it was read."""
+
+    batch_id: str
+    links: list[Link]
+    event_type: EventType
+
+
+def generate(
+    world: World, caller: Caller, request: GenerateRequest, cause: Cause, progress: Progress | None = None
+) -> Generated:
+    """Make links and return them in the order asked.
+
+    With an idempotency key the same request returns the same links as they now stand: those used, changed
+    or revoked meanwhile are not touched, and those deleted stay away. One that was cut off is completed.
+
+    Raises `NotFoundError` (the event type), `InvalidValueError`, `IdempotencyKeyReusedError`, `TryLaterError`.
+    """
+    world.require_open()
+    event_type = find_event_type(world, caller, request.event_type_id)
+    key = request.idempotency_key
+    if key is None:
+        return _generate_once(world, event_type, request, cause)
+    batch = _open(world, event_type, request, key, cause)
+    made: list[Link] = []
+    for number, chunk in enumerate(_chunks(_links(world, event_type, request, batch.seed, batch.created_at))):
+        made_now = _make_chunk(world, event_type, key, batch, number, chunk, cause)
+        made += chunk if made_now else world.store.links.read_many([link.link_id for link in chunk])
+        if progress is not None:
+            progress(number * CHUNK + len(chunk), batch.size)
+    return Generated(batch.batch_id, made, event_type)
+
+
+def generate_batch(
+    world: World, caller: Caller, request: GenerateRequest, cause: Cause, progress: Progress | None = None
+) -> Batch:
+    """Make the links of a keyed request that are not made yet, and return their batch; none of them is read.
+
+    Raises as `generate` does.
+    """
+    world.require_open()
+    event_type = find_event_type(world, caller, request.event_type_id)
+    key = request.idempotency_key
+    if key is None:
+        raise ValueError("a batch that may be gone on with has a key")
+    batch = _open(world, event_type, request, key, cause)
+    for number, chunk in enumerate(_chunks(_links(world, event_type, request, batch.seed, batch.created_at))):
+        if _make_chunk(world, event_type, key, batch, number, chunk, cause) and progress is not None:
+            progress(number * CHUNK + len(chunk), batch.size)
+    return batch
+
+
+def by_place(made: Generated) -> list[tuple[str, Link | None]]:
+    """Return the id and link at each place; None for a link that was created earlier and deleted since."""
+    seed, size = read_batch_id(made.batch_id) or ("", 0)
+    there = {link.link_id: link for link in made.links}
+    ids = [batch_link_id(seed, place) for place in range(size)]
+    return [(link_id, there.get(link_id)) for link_id in ids]
+
+
+def warnings_of_generated(
+    made: Generated, request: GenerateRequest, *, now: datetime
+) -> list[SettingsWarning]:
+    """Return why nobody can book with the links, judged by the event type alone; reads nothing else."""
+    links = [link for _, link in by_place(made)]
+    return warnings_of_links(made.event_type.settings, links, now=now, by_item=request.from_items)
+
+
+def _open(world: World, event_type: EventType, request: GenerateRequest, key: str, cause: Cause) -> Batch:
+    """Return the batch kept under a key, opened now if there is none."""
+    kept = world.store.batches.read(event_type.host_id, key, now=world.now())
+    if kept is None:
+        # Only what is asked for the first time is held against the clock: a repeat may come after the expiry.
+        now = world.now()
+        _check(request, event_type, now=now)
+        seed = world.random_bytes(SEED_BYTES).hex()
+        fresh = Batch(body_hash=request.body_hash, seed=seed, created_at=now, size=len(request.links))
+        opening = partial(
+            world.store.batches.open, event_type.host_id, key, fresh, cause, queued=request.queued
+        )
+        kept = until_decided(world, opening)
+    if kept.body_hash != request.body_hash:
+        raise IdempotencyKeyReusedError
+    if event_type.archived and len(kept.chunks_done) * CHUNK < kept.size:
+        raise NotFoundError  # a repeat still answers what was made, but nothing more is made
+    return kept
+
+
+def _generate_once(world: World, event_type: EventType, request: GenerateRequest, cause: Cause) -> Generated:
+    world.keyring()  # may be slow once, so it comes before the clock is read
+    now = world.now()
+    _check(request, event_type, now=now)
+    seed = world.random_bytes(SEED_BYTES).hex()
+    links = _links(world, event_type, request, seed, now)
+    # A refused put here means that this very request's first try was written and its reply lost:
+    # the ids come of 128 fresh random bits. Either way the links are there.
+    if len(links) == 1:
+        world.store.links.create(links[0], cause)  # half the write capacity of a transaction
+    else:
+        for chunk in _chunks(links):
+            until_decided(world, partial(world.store.links.create_together, chunk, cause))
+    return Generated(make_batch_id(seed, len(links)), links, event_type)
+
+
+def _make_chunk(
+    world: World,
+    event_type: EventType,
+    key: str,
+    batch: Batch,
+    number: int,
+    chunk: Sequence[Link],
+    cause: Cause,
+) -> bool:
+    """Make a chunk unless it was made before; return whether it was made now."""
+    make = partial(world.store.batches.create_chunk, event_type.host_id, key, batch, number, chunk, cause)
+    return number not in batch.chunks_done and until_decided(world, make)
+
+
+def _links(
+    world: World, event_type: EventType, request: GenerateRequest, seed: str, now: datetime
+) -> list[Link]:
+    key_id = world.keyring().current
+    return [
+        Link(
+            link_id=batch_link_id(seed, index),
+            host_id=event_type.host_id,
+            event_type_id=event_type.event_type_id,
+            key_id=key_id,
+            settings=settings,
+            created_at=now,
+        )
+        for index, settings in enumerate(request.links)
+    ]
+
+
+def _chunks(links: Sequence[Link]) -> list[Sequence[Link]]:
+    return [links[at : at + CHUNK] for at in range(0, len(links), CHUNK)]
+
+
+def _check(request: GenerateRequest, event_type: EventType, *, now: datetime) -> None:
+    if event_type.archived:
+        raise NotFoundError
+    rules = Rules()
+    most = MOST_LINKS_A_BATCH if request.queued else MOST_LINKS_A_CALL
+    where = rules.at("items" if request.from_items else "count")
+    if where.length(request.links, least=1, most=most):
+        # Links made by `count` share one settings object: checked once.
+        for index, settings in enumerate(request.links if request.from_items else request.links[:1]):
+            here = where.at(index) if request.from_items else rules
+            check_link_settings(settings, here, now=now)
+            check_overrides(settings.overrides, event_type.settings, here.at("overrides"))
+    rules.enforce()

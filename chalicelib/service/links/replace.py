@@ -1,0 +1,94 @@
+"""Replace a link: a fresh one with the same settings, the old one revoked in the same transaction."""
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import ConflictError, NotFoundError
+from chalicelib.domain.ids import ID_BYTES
+from chalicelib.domain.links.batches import Batch, KeyedBatch, batch_link_id
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.links.link_requests import LinkRequest, answered_settings
+from chalicelib.domain.links.succession import fresh_link
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.service.contention import until_decided
+from chalicelib.service.links.read import read_link
+from chalicelib.service.ports import World
+
+
+def replace_link(
+    world: World,
+    caller: Caller,
+    link_id: str,
+    idempotency_key: str | None,
+    cause: Cause,
+    *,
+    queued: bool = False,
+) -> Link:
+    """Make a fresh link in an old one's place and return it. Only an active old one becomes revoked.
+
+    With an idempotency key the same request returns the same fresh link as it now stands, and never makes it
+    again: one that was deleted since stays away. One that was `queued` is remembered as long as a queue may bring it.
+    Raises `NotFoundError`; `ConflictError` when the event type was deleted: nothing could be booked.
+    """
+    world.require_open()
+    seed = world.random_bytes(ID_BYTES).hex()
+    tried = False
+
+    def attempt() -> Link | None:
+        nonlocal tried
+        old = read_link(world, caller, link_id)
+        event_type = world.store.event_types.read(old.event_type_id)
+        if event_type is None or event_type.archived:
+            raise ConflictError("This link's event type was deleted.")
+        keyed = None
+        if idempotency_key is not None:
+            key = f"replace\x00{link_id}\x00{idempotency_key}"
+            mine = Batch(body_hash="replace", seed=seed, created_at=world.now(), size=1)
+            keyed = KeyedBatch(key, world.store.batches.open(old.host_id, key, mine, cause, queued=queued))
+            if keyed.batch.chunks_done:
+                return made_before(world, keyed.batch)
+        fresh_id = batch_link_id(keyed.batch.seed if keyed else seed, 0)
+        # P4: the first try may have been written and its reply lost.
+        if tried and keyed is None and (made := world.store.links.read(fresh_id)):
+            return made
+        tried = True
+        return put_in_place(world, old, fresh_id, cause, keyed=keyed)
+
+    return until_decided(world, attempt)
+
+
+def put_in_place(
+    world: World,
+    old: Link,
+    fresh_id: str,
+    cause: Cause,
+    *,
+    keyed: KeyedBatch | None = None,
+    answers: LinkRequest | None = None,
+) -> Link | None:
+    """Write a fresh link in an old one's place, the rolling link if that was it; None when something changed meanwhile.
+
+    `keyed` and `answers` are marked done in the same transaction, each at most once ever.
+    """
+    seen = world.store.rolling_links.read(old.event_type_id) if old.rolling else None
+    rolling = old.rolling and seen == old.link_id
+    key_id = world.keyring().current
+    now = world.now()  # P3: after the last read, because the write's condition uses it
+    fresh = fresh_link(old, link_id=fresh_id, key_id=key_id, now=now, rolling=rolling)
+    if answers is not None:
+        fresh = msgspec.structs.replace(fresh, settings=answered_settings(fresh.settings, answers))
+    if rolling:
+        written = world.store.rolling_links.renew(
+            fresh, old, seen, cause, now=now, keyed=keyed, answers=answers
+        )
+    else:
+        written = world.store.links.replace(old, fresh, cause, now=now, keyed=keyed, answers=answers)
+    return fresh if written else None
+
+
+def made_before(world: World, batch: Batch) -> Link:
+    """Return the current state of the link that a keyed request created. Raises `NotFoundError` if it was deleted."""
+    made = world.store.links.read(batch_link_id(batch.seed, 0))
+    if made is None:
+        raise NotFoundError("The link that this request made was deleted since.")
+    return made

@@ -1,0 +1,68 @@
+"""Have the links of one generate mailed, each to its recipient: once, however often the same request comes (P4)."""
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import ConflictError, InvalidValueError, MailNotConfiguredError, NotFoundError
+from chalicelib.domain.links.link import MOST_LINKS_A_CALL
+from chalicelib.domain.mail.mails import check_message
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.service.links.generate import GenerateRequest, Progress
+from chalicelib.service.links.send import send_link
+from chalicelib.service.ports import World
+
+log = logging.getLogger(__name__)
+
+
+class Wording(msgspec.Struct, frozen=True, kw_only=True):
+    """How the mails are written: a word of the host's, and a language."""
+
+    message: str
+    language: str
+
+
+def require_sendable(world: World, request: GenerateRequest, wording: Wording) -> None:
+    """Hold a generate whose links are to be mailed against the rules before anything is made of it.
+
+    Up to 1,000 links, each with a recipient who has an address. Raises `MailNotConfiguredError`, `InvalidValueError`.
+    """
+    if world.mailer is None:
+        raise MailNotConfiguredError
+    rules = Rules()
+    where = rules.at("items" if request.from_items else "count")
+    if where.length(request.links, least=1, most=MOST_LINKS_A_CALL):
+        # Links made by `count` share one settings object: checked once.
+        for index, settings in enumerate(request.links if request.from_items else request.links[:1]):
+            if settings.recipient is None or not settings.recipient.email:
+                here = where.at(index) if request.from_items else rules
+                here.at("recipient").fault("must have an email address, which the link is sent to")
+    check_message(wording.message, rules.at("send"))
+    rules.enforce()
+
+
+def send_links(
+    world: World,
+    caller: Caller,
+    link_ids: Sequence[str],
+    wording: Wording,
+    key: str,
+    cause: Cause,
+    progress: Progress,
+) -> None:
+    """Keep the wish that each of a generate's links be mailed; the same again, by the generate's key, keeps no other.
+
+    A link that nobody can book by any more, or that lost its recipient, between being made and now (the first
+    delivery was cut off) is left out: its end stands in its own history. Raises `TryLaterError`: to be gone on with.
+    """
+    # Not the key itself: what a host sends over HTTP under the same one is another mail.
+    send_key = f"generate\x00{key}"
+    for done, link_id in enumerate(link_ids):
+        progress(done, len(link_ids))
+        try:
+            send_link(world, caller, link_id, wording.message, wording.language, send_key, cause)
+        except (NotFoundError, ConflictError, InvalidValueError) as error:
+            log.warning("link %s is not sent: %s", link_id, error.code)

@@ -1,0 +1,217 @@
+"""Which mails an event asks for, from how things stand now: events come late, twice, and out of order (P6)."""
+
+import math
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from chalicelib.domain.bookings.booking import Booking, BookingStatus
+from chalicelib.domain.causes import INVITEE
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.errors import AdmitOneError
+from chalicelib.domain.event_types.event_type import EventSettings
+from chalicelib.domain.event_types.offers import offer_of
+from chalicelib.domain.events.envelopes import Envelope
+from chalicelib.domain.events.events import EventType, event_id_of
+from chalicelib.domain.links.link import Link
+from chalicelib.domain.mail.email_addresses import normalise_email
+from chalicelib.domain.mail.mails import Addressee, LinkMail, MailId, MailRefusedError
+from chalicelib.domain.team.hosts import Host
+from chalicelib.service.mail.send import Draft
+from chalicelib.service.ports import World
+
+News = Literal["confirmed", "moved", "cancelled"]
+"""What a mail about a booking tells."""
+
+_NEWS: dict[str, News] = {
+    EventType.BOOKING_CONFIRMED: "confirmed",
+    EventType.BOOKING_RESCHEDULED: "moved",
+    EventType.BOOKING_CANCELLED: "cancelled",
+}
+
+
+class BookingNews(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mail about a booking is written from: the booking as it stands, never as the event had it.
+
+    `previous_start` is the start before a move, if the reader knows it. `by_invitee` is whether the invitee did it.
+    `labels` are the questions that the invitee was asked, by id, as far as they still exist. `link_label` is the host's
+    label of the link.
+    """
+
+    draft: Draft
+    news: News
+    booking: Booking
+    host: Host
+    previous_start: datetime | None
+    by_invitee: bool
+    labels: dict[str, str]
+    link_label: str = ""
+
+
+class LinkNews(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mail with a link is written from."""
+
+    draft: Draft
+    wish: LinkMail
+    link: Link
+    offer: EventSettings
+    host: Host
+
+
+class NoNews(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail that was asked for and is not to be sent any more, and why."""
+
+    draft: Draft
+    reason: str
+
+
+MailNews = BookingNews | LinkNews | NoNews
+
+
+def mails_of_event(world: World, event: Envelope) -> list[MailNews]:
+    """Return the mails to send for an event; none for one that asks for none, or whose time is over.
+
+    Raises ValueError for a malformed event.
+    """
+    if event.type in _NEWS:
+        return list(_about_booking(world, event, _NEWS[event.type]))
+    if event.type == EventType.MAIL_REQUESTED:
+        return _about_link(world, event)
+    return []
+
+
+def seconds_to_wait(event: Envelope, wait_seconds: int, now: datetime) -> int:
+    """Return how long an event's email waits, so that a later change of the same booking replaces it (P15).
+
+    A confirmation and a link are sent at once. The wait is counted from the event and never longer than
+    `wait_seconds`, whatever the clocks say. Raises ValueError for a malformed event.
+    """
+    if _NEWS.get(event.type) not in ("moved", "cancelled"):
+        return 0
+    age = (now - _instant(event.time)).total_seconds()
+    return math.ceil(min(max(0.0, wait_seconds - age), wait_seconds))
+
+
+def _about_booking(world: World, event: Envelope, news: News) -> list[MailNews]:
+    booking = world.store.bookings.read(event.booking_id) if event.booking_id else None
+    if booking is None or not _still_true(booking, event, news, world.now()):
+        return []
+    event_type, host = world.store.event_types.read_with_host(booking.event_type_id, booking.host_id)
+    if host is None:
+        return []
+    questions = offer_of(event_type.settings, booking.overrides).questions if event_type else ()
+    labels = {question.id: question.label for question in questions}
+    link = world.store.links.read(booking.link_id)
+    addresses = {
+        Addressee.INVITEE: booking.invitee.email if booking.invitee else None,  # None: the person was erased
+        Addressee.HOST: host.settings.email,
+    }
+    return [
+        BookingNews(
+            draft=Draft(
+                mail_id=MailId(event.id, addressee),
+                link_id=booking.link_id,
+                host_id=booking.host_id,
+                event_type_id=booking.event_type_id,
+                booking_id=booking.booking_id,
+                to=address,
+                external_id=booking.external_id,
+                metadata=booking.metadata,
+            ),
+            news=news,
+            booking=booking,
+            host=host,
+            previous_start=_previous_start(world, event, addressee) if news == "moved" else None,
+            by_invitee=event.actor == INVITEE,
+            labels=labels,
+            link_label=(link.settings.label or "") if link else "",
+        )
+        for addressee, address in addresses.items()
+        if address is not None
+    ]
+
+
+def _previous_start(world: World, event: Envelope, addressee: Addressee) -> datetime | None:
+    """Return the start before a move, if the reader knows it, else None.
+
+    Only the last of several moves is emailed, so the reader may not know the start that it replaced.
+    """
+    before = event.sequence - 1
+    if before > 1:
+        told = event_id_of(EventType.BOOKING_RESCHEDULED, event.booking_id, before)
+        if not world.store.mails.sent(MailId(told, addressee)):
+            return None
+    return _instant(event.data["previousStart"])
+
+
+def _still_true(booking: Booking, event: Envelope, news: News, now: datetime) -> bool:
+    """Tell whether a booking is still as an event has it, so that telling it helps.
+
+    A confirmation or move of a booking since cancelled would be wrong, and the cancellation's own mail comes. A move
+    since moved again is reported by the later event, even if that leads back to the same time: a booking that is
+    moved back and forth is one email (P15). No email is sent about a booking that is over.
+    """
+    if booking.end <= now:
+        return False
+    if news == "cancelled":
+        return booking.status is BookingStatus.CANCELLED
+    if booking.status is not BookingStatus.CONFIRMED:
+        return False
+    if news == "confirmed":
+        return True
+    # Erasing the person is also a write, and the only one without an email.
+    later = booking.sequence - event.sequence
+    return rfc3339(booking.start) == event.data["start"] and (
+        later == 0 or (later == 1 and booking.invitee is None)
+    )
+
+
+def _about_link(world: World, event: Envelope) -> list[MailNews]:
+    send_id = event.data.get("sendId")
+    if not isinstance(send_id, str) or event.link_id is None:
+        raise ValueError("a mail is asked for without saying which")
+    wish = world.store.mails.asked(event.link_id, send_id, now=world.now())
+    if wish is None:
+        return []
+    draft = Draft(
+        mail_id=MailId(event.id, Addressee.RECIPIENT),
+        link_id=wish.link_id,
+        host_id=wish.host_id,
+        event_type_id=wish.event_type_id,
+        booking_id=None,
+        to=wish.to,
+        external_id=wish.external_id,
+        metadata=wish.metadata,
+    )
+    try:
+        link, offer, host = _sendable(world, wish)
+    except MailRefusedError as refusal:
+        return [NoNews(draft=draft, reason=refusal.reason)]
+    return [LinkNews(draft=draft, wish=wish, link=link, offer=offer, host=host)]
+
+
+def _sendable(world: World, wish: LinkMail) -> tuple[Link, EventSettings, Host]:
+    """Return what the mail is about. Raises `MailRefusedError` where it changed since the host asked for it."""
+    link = world.store.links.read(wish.link_id)
+    if link is None:
+        raise MailRefusedError("link-deleted")
+    refusal: AdmitOneError | None = link.refusal_at(world.now())
+    if refusal is not None and refusal.code != "link-not-open":
+        raise MailRefusedError(refusal.code)
+    recipient = link.settings.recipient
+    if (
+        recipient is None
+        or not recipient.email
+        or normalise_email(recipient.email) != normalise_email(wish.to)
+    ):
+        raise MailRefusedError("recipient-changed")
+    event_type, host = world.store.event_types.read_with_host(link.event_type_id, link.host_id)
+    if event_type is None or event_type.archived or host is None:
+        raise MailRefusedError("event-type-deleted")
+    return link, offer_of(event_type.settings, link.settings.overrides), host
+
+
+def _instant(text: Any) -> datetime:
+    found: datetime = msgspec.convert(text, datetime)
+    return found

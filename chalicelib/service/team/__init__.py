@@ -1,0 +1,1 @@
+"""Hosts, API keys, and the host that a request applies to."""

@@ -1,0 +1,208 @@
+"""Deliver one event to one webhook: lease it, sign it, post it, keep what came of it, and see that it goes on.
+
+Whoever dies between two steps leaves a delivery that is due again by its lease: at least once, under the same id.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.errors import QueueUnavailableError, StoreUnavailableError
+from chalicelib.domain.webhooks.deliveries import (
+    Attempt,
+    Delivery,
+    EndpointAnswer,
+    given_up,
+    in_queue,
+    leased,
+    may_start,
+    out_of_tries,
+    postponed,
+    safe_excerpt,
+    succeeded,
+    wait_before_next,
+)
+from chalicelib.domain.webhooks.webhook import (
+    Webhook,
+    after_failure,
+    after_success,
+    notice_of,
+    signing_secrets,
+    told,
+)
+from chalicelib.service.events.publish import publish
+from chalicelib.service.ports import World
+
+GONE: Final = 410
+NOTICE_TIME: Final = timedelta(seconds=10)
+_TRIES: Final = 5  # at telling a webhook how it does, where others change it meanwhile
+
+log = logging.getLogger(__name__)
+
+
+class DeliveryMessage(msgspec.Struct, frozen=True, rename="camel"):
+    """What the queue carries: which delivery to see to. The table has everything else."""
+
+    webhook_id: str
+    delivery_id: str
+
+
+def message_of(delivery: Delivery) -> str:
+    """Return the queue's message for a delivery."""
+    return msgspec.json.encode(DeliveryMessage(delivery.webhook_id, delivery.delivery_id)).decode()
+
+
+def deliver(world: World, message: str) -> Delivery | None:
+    """Make one attempt at a delivery if it is time, and nobody else does; return it as it then stands.
+
+    A message that comes again, early, or late finds nothing to do and changes nothing. Raises `TryLaterError`
+    when the store does not answer, and ValueError for a message that is none.
+    """
+    named = msgspec.json.decode(message, type=DeliveryMessage)
+    webhook, delivery = world.store.deliveries.read(named.webhook_id, named.delivery_id)
+    if delivery is None or not may_start(delivery, world.now()):
+        return delivery
+    cause = _cause(delivery)
+    refusal = _refusal(webhook, delivery)
+    if webhook is not None and webhook.untold:  # whoever disabled it did not live to say so
+        _give_notice(world, webhook, cause)
+    if webhook is None or refusal:
+        return _change(world, given_up(delivery, refusal, None, world.now()), cause, delivery.sequence)
+    if out_of_tries(delivery):  # whoever made the last one did not come back
+        return _give_up(world, delivery, None, cause)
+    begun = leased(delivery, world.now())
+    if not world.store.deliveries.change(begun, cause, seen=delivery.sequence):
+        return None  # another sender was first
+    return _attempt(world, webhook, begun, cause)
+
+
+def _attempt(world: World, webhook: Webhook, delivery: Delivery, cause: Cause) -> Delivery | None:
+    began = world.now()
+    answer = _answer(world, webhook, delivery, began)
+    now = world.now()
+    attempt = Attempt(
+        number=delivery.tries,
+        time=began,
+        latency_ms=answer.latency_ms,
+        status_code=answer.status_code,
+        error=answer.error,
+        excerpt=safe_excerpt(answer.body),
+    )
+    # The webhook first: were the delivery done and this lost, it could be disabled although it answers.
+    if not delivery.test:
+        _tell_outcome(world, webhook, answer, cause)
+    if answer.taken:
+        return _change(world, succeeded(delivery, attempt, now), cause, delivery.sequence)
+    if answer.status_code == GONE:
+        return _change(world, given_up(delivery, "gone", attempt, now), cause, delivery.sequence)
+    if out_of_tries(delivery):
+        return _give_up(world, delivery, attempt, cause)
+    chance = int.from_bytes(world.random_bytes(2), "big") / 65535
+    wait = wait_before_next(delivery, answer.retry_after, chance, now)
+    later = _change(world, postponed(delivery, attempt, wait, now), cause, delivery.sequence)
+    if later is not None and in_queue(wait) and world.webhook_queue is not None:
+        try:
+            seconds = -int(-wait.total_seconds() // 1)
+            world.webhook_queue.send(message_of(later), delay_seconds=seconds, tenant=later.host_id)
+        except QueueUnavailableError:
+            log.warning("delivery %s waits for the schedule: the queue is unavailable", later.delivery_id)
+    return later
+
+
+def _answer(world: World, webhook: Webhook, delivery: Delivery, now: datetime) -> EndpointAnswer:
+    if world.webhook_http is None:
+        raise RuntimeError("no HTTP client")
+    try:
+        secrets = signing_secrets(world.keyring(), webhook, now)
+    except KeyError:  # nothing unsigned is sent; a rotation gives it another secret, and what waits goes on
+        return EndpointAnswer(error="key-retired")
+    headers = signed_headers(secrets, delivery.event_id, now, delivery.body)
+    return world.webhook_http.post(webhook.settings.url, delivery.body.encode(), headers)
+
+
+def signed_headers(secrets: list[str], message_id: str, now: datetime, body: str) -> dict[str, str]:
+    """Return the Standard Webhooks headers of one attempt: a signature by each secret, the present one first."""
+    from standardwebhooks import Webhook as Signer  # only where something is sent
+
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(Signer(secret).sign(message_id, now, body) for secret in secrets),
+    }
+
+
+def _refusal(webhook: Webhook | None, delivery: Delivery) -> str:
+    """Return why nothing is to be sent, or nothing. A test goes to a webhook that is disabled, too."""
+    if webhook is None:
+        return "webhook-deleted"
+    return "webhook-disabled" if webhook.disabled is not None and not delivery.test else ""
+
+
+def _give_up(world: World, delivery: Delivery, attempt: Attempt | None, cause: Cause) -> Delivery | None:
+    """End a delivery that no attempt is left for. Its letter goes out first: twice rather than never (P6)."""
+    if world.webhook_dlq is not None and not delivery.test:
+        letter = {
+            "reason": "exhausted",
+            "webhookId": delivery.webhook_id,
+            "deliveryId": delivery.delivery_id,
+            "eventId": delivery.event_id,
+            "eventType": delivery.event_type,
+            "hostId": delivery.host_id,
+            "tries": delivery.tries,
+        }
+        world.webhook_dlq.send(msgspec.json.encode(letter).decode())
+    return _change(world, given_up(delivery, "exhausted", attempt, world.now()), cause, delivery.sequence)
+
+
+def _tell_outcome(world: World, webhook: Webhook, answer: EndpointAnswer, cause: Cause) -> None:
+    def step(found: Webhook) -> Webhook | None:
+        if found.settings.url != webhook.settings.url:
+            return None  # it was pointed elsewhere meanwhile: that endpoint said nothing yet
+        if answer.taken:
+            return after_success(found)
+        return after_failure(found, gone=answer.status_code == GONE, cause=cause, now=world.now())
+
+    fresh = _tell(world, webhook, step, cause)
+    if fresh is not None and fresh.untold:
+        _give_notice(world, fresh, cause)
+
+
+def _give_notice(world: World, webhook: Webhook, cause: Cause) -> None:
+    """Tell on the bus that a webhook was disabled, then that it was told: twice, under one id, rather than never.
+
+    The delivery that disabled it is not done yet, so it comes again should this fail. Raises `StoreUnavailableError`.
+    """
+    refused = publish(world, [notice_of(webhook)], give_up=world.now() + NOTICE_TIME)
+    if refused:
+        raise StoreUnavailableError(f"The bus refused a notice: {refused[0]}.")
+    _tell(world, webhook, lambda found: told(found, webhook), cause)
+
+
+def _tell(
+    world: World, webhook: Webhook, step: Callable[[Webhook], Webhook | None], cause: Cause
+) -> Webhook | None:
+    """Write what a webhook becomes, from fresh reads where others write it too, and return it; None where it stays."""
+    found: Webhook | None = webhook
+    for _ in range(_TRIES):
+        fresh = step(found) if found is not None else None
+        if found is None or fresh is None:
+            return None
+        if world.store.webhooks.change(fresh, cause, seen=found.sequence):
+            return fresh
+        found = world.store.webhooks.read(webhook.webhook_id)
+    log.warning("webhook %s: %d writes were in the way", webhook.webhook_id, _TRIES)
+    return None
+
+
+def _change(world: World, delivery: Delivery, cause: Cause, seen: int) -> Delivery | None:
+    """Write a delivery; None where another has taken it over, its lease being over."""
+    return delivery if world.store.deliveries.change(delivery, cause, seen=seen) else None
+
+
+def _cause(delivery: Delivery) -> Cause:
+    return Cause("system:webhooks", delivery.event_id)

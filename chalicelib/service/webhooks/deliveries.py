@@ -1,0 +1,184 @@
+"""What became of a webhook's deliveries; sending a test; and replaying one delivery, or those of a range."""
+
+import hashlib
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import rfc3339, to_millis
+from chalicelib.domain.errors import ConflictError, NotFoundError, QueueUnavailableError
+from chalicelib.domain.events.envelopes import Envelope
+from chalicelib.domain.events.events import event_id_of
+from chalicelib.domain.ids import DELIVERY, ID_BYTES, is_id
+from chalicelib.domain.listings import read_cursor, write_cursor
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.webhooks.deliveries import Delivery, DeliveryStatus, new_delivery, replayed
+from chalicelib.domain.webhooks.webhook import TEST_EVENT, Webhook
+from chalicelib.service.contention import until_decided
+from chalicelib.service.create_once import kept_under
+from chalicelib.service.paging import Page
+from chalicelib.service.ports import World
+from chalicelib.service.webhooks.fan_out import send_all
+from chalicelib.service.webhooks.manage import read_webhook
+
+REPLAY_PAGE: Final = 100
+MOST_REPLAYED: Final = 1000  # in one call
+REPLAY_TIME: Final = timedelta(seconds=15)  # API Gateway ends a request after 29 s
+_STAGE: Final = "d"
+_END: Final = "9" * 14  # after every place
+
+log = logging.getLogger(__name__)
+
+
+class DeliveryRange(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries: by their events' time in `[since, until)`, and by status, None for any."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    status: DeliveryStatus | None = None
+    cursor: str | None = None
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """How many deliveries are tried again, how many were left as they are, and where to go on."""
+
+    replayed: int
+    left: int
+    next_cursor: str | None
+
+
+def list_deliveries(
+    world: World, caller: Caller, webhook_id: str, where: DeliveryRange, limit: int
+) -> Page[Delivery]:
+    """Return a page of a webhook's deliveries, by their events' time, newest first.
+
+    Raises `NotFoundError`, `InvalidValueError`. A page by status may be short: an index gives it.
+    """
+    read_webhook(world, caller, webhook_id)
+    rows = world.store.deliveries.page(webhook_id, where.status, where.since, _below(where), limit + 1)
+    more = write_cursor(_STAGE, rows[limit - 1][0].sort) if len(rows) > limit else None
+    return Page([delivery for _, delivery in rows[:limit] if delivery], more)
+
+
+def zone_of_deliveries(world: World, caller: Caller, webhook_id: str) -> str:
+    """Return the zone of the dates in a list: its host's. Raises `NotFoundError`."""
+    host = world.store.hosts.read(read_webhook(world, caller, webhook_id).host_id)
+    return host.settings.time_zone if host else "UTC"
+
+
+def send_test(
+    world: World, caller: Caller, webhook_id: str, cause: Cause, *, idempotency_key: str | None = None
+) -> Delivery:
+    """Send a test event, once, to a disabled webhook too; with an idempotency key the same request sends it once.
+
+    Raises `NotFoundError`.
+    """
+    webhook = read_webhook(world, caller, webhook_id)
+    seed, now = world.random_bytes(ID_BYTES).hex(), world.now()
+    if idempotency_key is not None:
+        what = f"webhook-test\x00{webhook_id}"
+        _, kept = kept_under(world, webhook.host_id, what, idempotency_key, "", cause, seed=seed)
+        seed, now = kept.seed, kept.created_at
+    envelope = Envelope(
+        id=event_id_of(TEST_EVENT, webhook_id, seed),
+        type=TEST_EVENT,
+        time=rfc3339(now),
+        host_id=webhook.host_id,
+        link_id=None,
+        booking_id=None,
+        event_type_id=None,
+        external_id=None,
+        metadata={},
+        sequence=0,
+        actor=cause.actor,
+        correlation_id=cause.correlation_id,
+        data={"webhookId": webhook_id},
+    )
+    delivery = new_delivery(webhook_id, webhook.host_id, envelope, now, now, test=True)
+    if not world.store.deliveries.create(delivery, cause) and idempotency_key is not None:
+        return world.store.deliveries.read(webhook_id, delivery.delivery_id)[1] or delivery
+    _queue(world, [delivery])
+    return delivery
+
+
+def replay_one(
+    world: World, caller: Caller, webhook_id: str, delivery_id: str, key: str | None, cause: Cause
+) -> Replayed:
+    """Try one delivery again, under the same `webhook-id`. Raises `NotFoundError`, `ConflictError`: disabled."""
+    _enabled(read_webhook(world, caller, webhook_id))
+    _, delivery = (
+        world.store.deliveries.read(webhook_id, delivery_id) if is_id(DELIVERY, delivery_id) else (None, None)
+    )
+    if delivery is None:
+        raise NotFoundError
+    again = _replay(world, delivery, _hashed(key), cause)
+    _queue(world, [again] if again else [])
+    return Replayed(int(again is not None), int(again is None), None)
+
+
+def replay_range(
+    world: World, caller: Caller, webhook_id: str, where: DeliveryRange, key: str | None, cause: Cause
+) -> Replayed:
+    """Try the deliveries of a range again, at most 1,000 a call; `next_cursor` is where the next call goes on.
+
+    With the same key no delivery is replayed twice, so a call whose reply was lost may be sent again.
+    Raises `NotFoundError`, `ConflictError` (disabled), `InvalidValueError`.
+    """
+    _enabled(read_webhook(world, caller, webhook_id))
+    hashed, give_up, below = _hashed(key), world.now() + REPLAY_TIME, _below(where)
+    done = left = 0
+    while done + left < MOST_REPLAYED and world.now() <= give_up:
+        rows = world.store.deliveries.page(webhook_id, where.status, where.since, below, REPLAY_PAGE)
+        found = [delivery for _, delivery in rows if delivery]
+        again = [fresh for delivery in found if (fresh := _replay(world, delivery, hashed, cause))]
+        _queue(world, again)
+        done += len(again)
+        left += len(found) - len(again)
+        if len(rows) < REPLAY_PAGE:
+            return Replayed(done, left, None)
+        below = rows[-1][0].sort
+    return Replayed(done, left, write_cursor(_STAGE, below))
+
+
+def _replay(world: World, delivery: Delivery, key: str | None, cause: Cause) -> Delivery | None:
+    """Return a delivery set to be tried again, or None where it is not to be: pending, or done under this key."""
+    found: Delivery | None = delivery
+
+    def attempt() -> list[Delivery] | None:
+        nonlocal found
+        again = replayed(found, key, world.now()) if found else None
+        if found is None or again is None:
+            return []
+        if world.store.deliveries.change(again, cause, seen=found.sequence):
+            return [again]
+        _, found = world.store.deliveries.read(delivery.webhook_id, delivery.delivery_id)
+        return None
+
+    return next(iter(until_decided(world, attempt)), None)
+
+
+def _queue(world: World, deliveries: list[Delivery]) -> None:
+    """Queue deliveries; where the queue is unavailable the schedule comes by for them in five minutes."""
+    try:
+        send_all(world, deliveries)
+    except QueueUnavailableError as error:
+        log.warning("deliveries wait for the schedule: %s", error)
+
+
+def _enabled(webhook: Webhook) -> None:
+    if webhook.disabled is not None:
+        raise ConflictError("This webhook is disabled; enable it first.")
+
+
+def _hashed(key: str | None) -> str | None:
+    return None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _below(where: DeliveryRange) -> str:
+    """Return the place to begin below: where the page before ended, or the range's end."""
+    _, place = read_cursor(where.cursor, _STAGE)
+    end = f"{to_millis(where.until):014d}" if where.until else _END
+    return min(place, end) if place else end

@@ -1,0 +1,60 @@
+"""From one event on the bus to one delivery for each webhook of its host that wants it."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import as_instant, rfc3339
+from chalicelib.domain.errors import QueueUnavailableError
+from chalicelib.domain.events.envelopes import read_envelope
+from chalicelib.domain.events.notices import Notice
+from chalicelib.domain.webhooks.deliveries import Delivery, new_delivery
+from chalicelib.service.ports import World
+from chalicelib.service.webhooks.deliver import message_of
+
+_NOTICES: Final = frozenset(kind.value for kind in Notice)
+
+
+def fan_out(world: World, message: str) -> list[Delivery]:
+    """Keep and queue a delivery for each webhook that wants an event, as EventBridge gave it; return them.
+
+    The same event again makes no second delivery; a message for it is queued again, should the first have been
+    lost. Only webhooks of the event's own host are looked at (P9). Raises ValueError for what is not an event,
+    `TryLaterError` when store or queue do not answer.
+    """
+    document: dict[str, Any] = msgspec.json.decode(message, type=dict[str, Any])
+    envelope = read_envelope(document.get("detail"))
+    if envelope.host_id is None:
+        return []
+    wanting = [w for w in world.store.webhooks.of_host(envelope.host_id) if w.wants(envelope)]
+    if not wanting:
+        return []
+    now, time = world.now(), as_instant(msgspec.convert(envelope.time, datetime))
+    cause = Cause("system:webhooks", envelope.correlation_id)
+    if envelope.type in _NOTICES:
+        # A delivery's id has the event's time in it. A change is told at the stream's, however often; a notice that is
+        # told again, e.g. since its command came again, at that of the telling.
+        time = world.store.deliveries.first_told(envelope.id, time, cause)
+        envelope = msgspec.structs.replace(envelope, time=rfc3339(time))
+    deliveries = [new_delivery(w.webhook_id, w.host_id, envelope, time, now) for w in wanting]
+    for delivery in deliveries:
+        world.store.deliveries.create(delivery, cause)
+    send_all(world, deliveries)
+    return deliveries
+
+
+def send_all(world: World, deliveries: list[Delivery]) -> None:
+    """Queue deliveries to be tried at once, each as its host's: no slow endpoint holds up another host's.
+
+    Raises `QueueUnavailableError` where one was refused.
+    """
+    if world.webhook_queue is None or not deliveries:
+        return
+    messages = [message_of(delivery) for delivery in deliveries]
+    refused = world.webhook_queue.send_many(messages, tenants=[delivery.host_id for delivery in deliveries])
+    if refused:
+        raise QueueUnavailableError(
+            f"The queue refused {len(refused)} messages: {next(iter(refused.values()))}."
+        )

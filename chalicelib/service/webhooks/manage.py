@@ -1,0 +1,189 @@
+"""Make, read, list, change, rotate and delete webhooks, each host its own (P9)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+
+from chalicelib.domain.bookings.redeem import hash_body
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import to_millis
+from chalicelib.domain.errors import ConflictError, FieldFault, InvalidValueError, NotFoundError
+from chalicelib.domain.ids import WEBHOOK, is_id
+from chalicelib.domain.listings import read_cursor, write_cursor
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.webhooks.webhook import (
+    MOST_FORMER_SECRETS,
+    MOST_OVERLAP_HOURS,
+    MOST_WEBHOOKS,
+    Disabled,
+    SecretVersion,
+    Webhook,
+    WebhookSettings,
+    changed,
+    check_webhook_settings,
+    noted,
+    rotated,
+    webhook_secret,
+)
+from chalicelib.service.contention import until_decided
+from chalicelib.service.create_once import identity
+from chalicelib.service.paging import Page
+from chalicelib.service.ports import World
+from chalicelib.service.team.owner import owner_of
+
+
+class NewSecret(msgspec.Struct, frozen=True):
+    """A webhook whose secret is shown this once; it is derived anew whenever something is signed."""
+
+    webhook: Webhook
+    secret: str
+
+
+def create_webhook(
+    world: World,
+    caller: Caller,
+    host_id: str | None,
+    settings: WebhookSettings,
+    cause: Cause,
+    *,
+    idempotency_key: str | None = None,
+) -> NewSecret:
+    """Create a webhook; with an idempotency key, a retry returns its current state and secret.
+
+    Raises `NotFoundError` (the host, or one that was deleted since), `InvalidValueError`, `IdempotencyKeyReusedError`;
+    `ConflictError`: the host has enough.
+    """
+    owner = owner_of(world, caller, host_id)
+    _check(world, settings)
+    if world.store.hosts.read(owner) is None:
+        raise NotFoundError
+    own = identity(world, owner, WEBHOOK, idempotency_key, hash_body(settings), cause)
+    ring = world.keyring()
+    fresh = Webhook(
+        webhook_id=own.id,
+        host_id=owner,
+        settings=settings,
+        secret=SecretVersion(1, ring.current),
+        created_at=own.created_at,
+        disabled=None if settings.enabled else Disabled.HOST,
+        disabled_at=None if settings.enabled else own.created_at,
+        sequence=0,
+    )
+    webhook = noted(fresh, "created", cause, own.created_at)
+
+    def attempt() -> Webhook:
+        if own.repeated and (made := world.store.webhooks.read(own.id)):
+            return made
+        # A refused put may mean that it exists: an earlier attempt's response was lost, or a racing request was first.
+        if world.store.webhooks.create(webhook, cause):
+            return webhook
+        if found := world.store.webhooks.read(own.id):
+            return found
+        if own.repeated and len(world.store.webhooks.of_host(owner)) < MOST_WEBHOOKS:
+            raise NotFoundError("The webhook that this request created was deleted since.")
+        raise ConflictError(f"A host has at most {MOST_WEBHOOKS} webhooks.")
+
+    made = until_decided(world, attempt)
+    try:
+        return NewSecret(made, webhook_secret(ring, made.webhook_id, made.secret))
+    except KeyError:
+        raise ConflictError(
+            "The signing key of this webhook's secret was retired. Rotate the secret."
+        ) from None
+
+
+def read_webhook(world: World, caller: Caller, webhook_id: str) -> Webhook:
+    """Return a webhook. Raises `NotFoundError`: unknown, deleted, or another's (P9)."""
+    webhook = world.store.webhooks.read(webhook_id) if is_id(WEBHOOK, webhook_id) else None
+    if webhook is None or not caller.may_see(webhook.host_id):
+        raise NotFoundError
+    return webhook
+
+
+def list_webhooks(
+    world: World, caller: Caller, host_id: str | None, cursor: str | None, limit: int
+) -> Page[Webhook]:
+    """Return a page of a host's webhooks, newest first. Raises `NotFoundError`, `InvalidValueError`."""
+    owner = owner_of(world, caller, host_id)
+    _, before = read_cursor(cursor, "w")
+    places = [(_place(webhook), webhook) for webhook in world.store.webhooks.of_host(owner)]
+    rest = [(place, webhook) for place, webhook in places if before is None or place < before]
+    more = write_cursor("w", rest[limit - 1][0]) if len(rest) > limit else None
+    return Page([webhook for _, webhook in rest[:limit]], more)
+
+
+def change_webhook(
+    world: World,
+    caller: Caller,
+    webhook_id: str,
+    edit: Callable[[WebhookSettings], WebhookSettings],
+    cause: Cause,
+) -> Webhook:
+    """Change a webhook; deliveries that wait go where it then points. Raises `NotFoundError`, `InvalidValueError`."""
+
+    def attempt() -> Webhook | None:
+        webhook = read_webhook(world, caller, webhook_id)
+        settings = edit(webhook.settings)
+        if settings == webhook.settings:
+            return webhook
+        _check(world, settings)
+        fresh = changed(webhook, settings, cause, world.now())
+        return fresh if world.store.webhooks.change(fresh, cause, seen=webhook.sequence) else None
+
+    return until_decided(world, attempt)
+
+
+def rotate_secret(
+    world: World, caller: Caller, webhook_id: str, overlap_hours: int, cause: Cause
+) -> NewSecret:
+    """Give a webhook a fresh secret; the one before signs on beside it for `overlap_hours` (0 to 168).
+
+    Raises `NotFoundError`, `InvalidValueError`; `ConflictError` while too many former ones still sign.
+    """
+    if not 0 <= overlap_hours <= MOST_OVERLAP_HOURS:
+        raise InvalidValueError([FieldFault("/overlapHours", f"must be 0 to {MOST_OVERLAP_HOURS}")])
+
+    def attempt() -> NewSecret | None:
+        webhook, ring = read_webhook(world, caller, webhook_id), world.keyring()
+        fresh = rotated(webhook, ring.current, timedelta(hours=overlap_hours), cause, world.now())
+        if fresh is None:
+            raise ConflictError(
+                f"{MOST_FORMER_SECRETS} former secrets still sign; wait for one to end, or rotate with no overlap."
+            )
+        if not world.store.webhooks.change(fresh, cause, seen=webhook.sequence):
+            return None
+        return NewSecret(fresh, webhook_secret(ring, webhook_id, fresh.secret))
+
+    return until_decided(world, attempt)
+
+
+def delete_webhook(world: World, caller: Caller, webhook_id: str, cause: Cause) -> None:
+    """Delete a webhook; what waits for it is not sent. Raises `NotFoundError`."""
+    tried = False
+
+    def attempt() -> bool | None:
+        nonlocal tried
+        try:
+            webhook = read_webhook(world, caller, webhook_id)
+        except NotFoundError:
+            if tried:  # the write came through and its reply was lost
+                return True
+            raise
+        tried = True
+        now = world.now()
+        gone = msgspec.structs.replace(noted(webhook, "deleted", cause, now), deleted_at=now)
+        return world.store.webhooks.delete(gone, cause, seen=webhook.sequence) or None
+
+    until_decided(world, attempt)
+
+
+def _check(world: World, settings: WebhookSettings) -> None:
+    rules = Rules()
+    check_webhook_settings(settings, rules, local=world.local)
+    rules.enforce()
+
+
+def _place(webhook: Webhook) -> str:
+    return f"{to_millis(webhook.created_at):014d}#{webhook.webhook_id}"
