@@ -25,8 +25,8 @@ from chalicelib.service.ports import Mailer, World
 from chalicelib.settings import RetentionDays, Settings, read_settings
 from chalicelib.store.dynamo import dynamo_store
 from chalicelib.store.retention import Retention
-from chalicelib.store.signing_keys import fetch_keyring, keyring_of
 from chalicelib.store.table import Table
+from chalicelib.store.team.signing_keys import fetch_keyring, keyring_of
 
 KEYRING_AGE: Final = timedelta(minutes=5)  # how long a warm function may not know of a new signing key
 

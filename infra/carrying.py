@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.team.api_keys import ApiKey
-from chalicelib.store.api_keys import ApiKeys
 from chalicelib.store.table import Table
+from chalicelib.store.team.api_keys import ApiKeys
 from infra.deploy import Account, DeployError, find_table
 
 _CAUSE = Cause("system:restore", "restore")

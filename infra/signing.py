@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.bootstrap import KEYRING_AGE
-from chalicelib.store.signing_keys import FIRST, keyring_of
+from chalicelib.store.team.signing_keys import FIRST, keyring_of
 from infra import deploy as deploying
 from infra.deploy import DeployError, explained, open_account, read_stage, stage_settings
 

@@ -35,7 +35,7 @@ def faults_of(document: Mapping[str, Any]) -> list[str]:
 def outbox_faults() -> Iterator[list[str]]:
     """What was wrong with the events that the outbox made, in this process; emptied by whoever looks."""
     from chalicelib.store import dynamo
-    from chalicelib.store.outbox import events_of
+    from chalicelib.store.events.outbox import events_of
 
     faults: list[str] = []
 

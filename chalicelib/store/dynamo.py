@@ -6,23 +6,23 @@ from typing import Any
 import msgspec
 
 from chalicelib.domain.events.events import Event
-from chalicelib.store.api_keys import ApiKeys
-from chalicelib.store.batches import Batches
-from chalicelib.store.bookings import Bookings
-from chalicelib.store.days import Days
-from chalicelib.store.due import Due
+from chalicelib.store.bookings.bookings import Bookings
+from chalicelib.store.bookings.days import Days
 from chalicelib.store.event_types import EventTypes
-from chalicelib.store.history import History
-from chalicelib.store.hosts import Hosts
-from chalicelib.store.links import Links
-from chalicelib.store.mail_budgets import MailBudgets
-from chalicelib.store.mail_digests import MailDigests
-from chalicelib.store.mails import Mails
-from chalicelib.store.outbox import events_of
-from chalicelib.store.redoing import Redoing
+from chalicelib.store.events.history import History
+from chalicelib.store.events.outbox import events_of
+from chalicelib.store.links.batches import Batches
+from chalicelib.store.links.due import Due
+from chalicelib.store.links.links import Links
+from chalicelib.store.links.rolling import RollingLinks
+from chalicelib.store.mail.budgets import MailBudgets
+from chalicelib.store.mail.digests import MailDigests
+from chalicelib.store.mail.mails import Mails
+from chalicelib.store.restore import Redoing
 from chalicelib.store.retention import Retention
-from chalicelib.store.rolling_links import RollingLinks
 from chalicelib.store.table import Table
+from chalicelib.store.team.api_keys import ApiKeys
+from chalicelib.store.team.hosts import Hosts
 from chalicelib.store.webhooks import Deliveries, Webhooks
 
 

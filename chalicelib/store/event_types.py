@@ -9,9 +9,9 @@ from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.team.hosts import Host
 from chalicelib.store.faults import RawItem
-from chalicelib.store.hosts import host_of_raw
 from chalicelib.store.items import BY_HOST, EventTypeItem, event_type_key, host_key, list_sort
 from chalicelib.store.table import ABSENT, Table
+from chalicelib.store.team.hosts import host_of_raw
 
 
 class EventTypes:

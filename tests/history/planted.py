@@ -15,7 +15,8 @@ from chalicelib.domain.bookings import redeem as domain_redeeming
 from chalicelib.domain.links import link as domain_links
 from chalicelib.service.bookings import cancel as cancelling, move as moving, redeem as redeeming
 from chalicelib.service.links import change as changing, generate as generating
-from chalicelib.store import batches, bookings, chunks, days, due, links, rolling_links
+from chalicelib.store.bookings import bookings, days
+from chalicelib.store.links import batches, chunks, due, links, rolling as rolling_links
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from chalicelib.domain.events.events import Event, EventType
-from chalicelib.store.outbox import events_of
+from chalicelib.store.events.outbox import events_of
 from tests.proof import audit
 
 

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.domain.mail.digests import DigestId
 from chalicelib.domain.mail.mails import Addressee, MailId
 from chalicelib.store import items
-from chalicelib.store.outbox import _READERS
+from chalicelib.store.events.outbox import _READERS
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 

@@ -24,7 +24,7 @@ from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.ports import World
 from chalicelib.service.team.authenticate import NewKey, make_key
 from chalicelib.store.items import link_key
-from chalicelib.store.links import death
+from chalicelib.store.links.links import death
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import EXISTS
 from infra.local.aws import local_client

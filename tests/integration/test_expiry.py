@@ -6,8 +6,8 @@ import pytest
 
 from chalicelib.domain.listings import DUE_SHARDS
 from chalicelib.service.links.expire import expire_due_links
-from chalicelib.store.due import due_partition
 from chalicelib.store.items import link_key
+from chalicelib.store.links.due import due_partition
 from tests.integration.doors import CAUSE, Caller, Site, assert_problem, at, made, ok
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
-from chalicelib.store.bookings import Bookings
+from chalicelib.store.bookings.bookings import Bookings
 from tests.integration.doors import Caller, Site, assert_problem, at, made, ok, path_of
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from chalicelib.api.doors import DOORS
-from chalicelib.store.batches import Batches
+from chalicelib.store.links.batches import Batches
 from tests.integration.doors import ALL_DAY, Caller, Site, assert_problem, made, ok
 
 # POSTs that a second request does not repeat, and why.

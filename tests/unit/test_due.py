@@ -12,8 +12,8 @@ from chalicelib.domain.links.link import Link, LinkSettings
 from chalicelib.domain.listings import DUE_SHARDS, LinkFilter
 from chalicelib.service.links.expire import TIME, expire_due_links
 from chalicelib.service.paging import merged, stream
-from chalicelib.store import due as due_module
-from chalicelib.store.due import Due, _places, due_keys
+from chalicelib.store.links import due as due_module
+from chalicelib.store.links.due import Due, _places, due_keys
 
 NOW = datetime(2040, 1, 2, 8, 0, 30, 500000, tzinfo=UTC)
 HOSTS = ("hst_a", "hst_b", "hst_c")

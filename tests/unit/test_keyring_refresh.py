@@ -10,8 +10,8 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.settings import Settings
-from chalicelib.store.signing_keys import keyring_of
 from chalicelib.store.table import Table
+from chalicelib.store.team.signing_keys import keyring_of
 
 SECRET = base64.b64encode(b"s" * 32).decode()
 DOCUMENT = json.dumps({"current": 1, "keys": {"1": SECRET}})

@@ -9,12 +9,12 @@ from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.restore import Redone
-from chalicelib.store.bookings import Bookings
+from chalicelib.store.bookings.bookings import Bookings
+from chalicelib.store.bookings.days import Days, Span
 from chalicelib.store.causes import named
-from chalicelib.store.days import Days, Span
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import BY_HOST, RedoneItem, link_key, redone_key
-from chalicelib.store.links import Links
+from chalicelib.store.links.links import Links
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import ABSENT, EXISTS, Table, Transaction
 

@@ -17,10 +17,8 @@ from chalicelib.domain.links.link_requests import LinkRequest
 from chalicelib.domain.listings import Entry, LinkFilter
 from chalicelib.domain.mail.email_addresses import normalise_email
 from chalicelib.store.causes import named
-from chalicelib.store.chunks import mark_chunk_within
-from chalicelib.store.due import due_keys
+from chalicelib.store.events.history import History
 from chalicelib.store.faults import ConditionRefused
-from chalicelib.store.history import History
 from chalicelib.store.items import (
     BY_LABEL,
     BY_RECIPIENT,
@@ -35,6 +33,8 @@ from chalicelib.store.items import (
     owner_list,
     purge_seconds,
 )
+from chalicelib.store.links.chunks import mark_chunk_within
+from chalicelib.store.links.due import due_keys
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import ABSENT, EXISTS, Table, Transaction
 

@@ -26,8 +26,8 @@ from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.event_types.offers import NO_OVERRIDES
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.listings import BookingFilter, Entry
+from chalicelib.store.bookings.days import Days
 from chalicelib.store.causes import named
-from chalicelib.store.days import Days
 from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import (
     BOOKINGS,
@@ -44,9 +44,9 @@ from chalicelib.store.items import (
     purge_seconds,
     receipt_key,
 )
-from chalicelib.store.links import Links, alive, death, link_of
+from chalicelib.store.links.links import Links, alive, death, link_of
+from chalicelib.store.links.rolling import RollingLinks
 from chalicelib.store.retention import Retention
-from chalicelib.store.rolling_links import RollingLinks
 from chalicelib.store.table import ABSENT, Table, Transaction
 
 

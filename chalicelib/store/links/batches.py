@@ -10,9 +10,9 @@ from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.links.batches import Batch
 from chalicelib.domain.links.link import Link
-from chalicelib.store.chunks import batch_at, mark_chunk_within
 from chalicelib.store.items import BatchItem, purge_seconds
-from chalicelib.store.links import Links
+from chalicelib.store.links.chunks import batch_at, mark_chunk_within
+from chalicelib.store.links.links import Links
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import ABSENT, Table
 

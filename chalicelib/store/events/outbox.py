@@ -16,9 +16,9 @@ from chalicelib.domain.events.events import (
     event_id_of,
     link_events,
 )
-from chalicelib.store.bookings import booking_of
+from chalicelib.store.bookings.bookings import booking_of
+from chalicelib.store.events.history import event_of
 from chalicelib.store.faults import RawItem
-from chalicelib.store.history import event_of
 from chalicelib.store.items import (
     BookingItem,
     DenialItem,
@@ -28,7 +28,7 @@ from chalicelib.store.items import (
     OpensItem,
     RequestItem,
 )
-from chalicelib.store.links import link_of
+from chalicelib.store.links.links import link_of
 
 TTL_PRINCIPAL: Final = "dynamodb.amazonaws.com"
 BY_TTL: Final = Cause("system:ttl", "ttl")

@@ -9,9 +9,9 @@ from chalicelib.domain.links.batches import KeyedBatch
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.links.link_requests import LinkRequest
 from chalicelib.store.causes import named
-from chalicelib.store.chunks import mark_chunk_within
 from chalicelib.store.items import RollingItem, rolling_key
-from chalicelib.store.links import Links
+from chalicelib.store.links.chunks import mark_chunk_within
+from chalicelib.store.links.links import Links
 from chalicelib.store.table import ABSENT, Table, Transaction
 
 

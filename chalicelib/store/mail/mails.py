@@ -10,8 +10,8 @@ from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.mail.mails import MAILER, Claim, ClaimState, LinkMail, MailId, wish_event
 from chalicelib.store.causes import named
+from chalicelib.store.events.history import History
 from chalicelib.store.faults import ConditionRefused
-from chalicelib.store.history import History
 from chalicelib.store.items import LinkMailItem, MailItem, link_mail_key, mail_key, purge_seconds
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import ABSENT, EXISTS, Table

@@ -1,0 +1,1 @@
+"""Bookings and taken time in the table."""

@@ -1,0 +1,1 @@
+"""History in the table, and the table's stream."""
