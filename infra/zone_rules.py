@@ -9,7 +9,7 @@ import msgspec
 import tzdata
 
 from chalicelib.domain.zones import zone_names
-from chalicelib.pages.zone_rules import FILE, Steps, ZoneGroup, ZoneRules, steps_of, zone_hash
+from chalicelib.pages.invitee.zone_rules import FILE, Steps, ZoneGroup, ZoneRules, steps_of, zone_hash
 
 _BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _END: Final = datetime(2044, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from chalicelib.api.invitee_door import in_frame, page_reply
 from chalicelib.api.problems import STATUSES
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError, LinkNotOpenError
-from chalicelib.pages import invitee as pages
+from chalicelib.pages.invitee import offer as pages
 from chalicelib.service.links.open import opening_zone
 
 _REASONS: Final[dict[type[AdmitOneError], pages.DeadReason]] = {

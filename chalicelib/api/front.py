@@ -4,7 +4,7 @@ from chalicelib.api.call import Call
 from chalicelib.api.door import Reply
 from chalicelib.api.invitee_door import invitee_door, page_reply
 from chalicelib.domain.errors import AdmitOneError, NotFoundError
-from chalicelib.pages.front import front_page
+from chalicelib.pages.landing import front_page
 
 
 def _as_json(_call: Call, _error: AdmitOneError) -> Reply | None:

@@ -43,7 +43,7 @@ from chalicelib.domain.event_types.slots import MOST_SLOTS
 from chalicelib.domain.links.link import Recipient, expected_address
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.urls import booking_url
-from chalicelib.pages import invitee as pages
+from chalicelib.pages.invitee import offer as pages
 from chalicelib.pages.languages import Words
 from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest, redeem
 from chalicelib.service.links.note_open import note_open

@@ -26,9 +26,9 @@ from chalicelib.domain import errors
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.errors import AdmitOneError, ConflictError, FieldFault, InvalidRequestError
 from chalicelib.domain.event_types.slots import MOST_SLOTS
-from chalicelib.pages import own_booking as pages
-from chalicelib.pages.calendars import calendar_text, calendar_urls
-from chalicelib.pages.invitee import DeadPage, ProblemPage, dead_page, problem_page
+from chalicelib.pages.invitee import own_booking as pages
+from chalicelib.pages.invitee.offer import DeadPage, ProblemPage, dead_page, problem_page
+from chalicelib.pages.mail.calendars import calendar_text, calendar_urls
 from chalicelib.service.bookings.cancel import cancel_booking
 from chalicelib.service.bookings.find import (
     FindBooking,

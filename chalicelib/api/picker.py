@@ -15,7 +15,7 @@ from chalicelib.api.instants import Instant, date_of
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.event_types.slots import Slot
 from chalicelib.domain.zones import is_zone, load_zone, wall_to_utc, zone_names
-from chalicelib.pages.picker import KnownStarts, OfferedDay, offered_days
+from chalicelib.pages.invitee.picker import KnownStarts, OfferedDay, offered_days
 
 DAYS_A_PAGE: Final = 7
 MOST_STARTS: Final = 64  # 6 KB of the 60 that a first load may have

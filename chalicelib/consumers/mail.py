@@ -12,9 +12,9 @@ from chalicelib.domain.events.envelopes import Envelope as Event, read_envelope
 from chalicelib.domain.mail.digests import DigestMessage
 from chalicelib.domain.mail.mails import MailDeferredError, MailRefusedError, MailUnknownError
 from chalicelib.domain.urls import booking_url, link_url
-from chalicelib.pages.digest import digest_mail
-from chalicelib.pages.mail import booking_mail, link_mail
-from chalicelib.pages.mail_body import Envelope
+from chalicelib.pages.mail.body import Envelope
+from chalicelib.pages.mail.digest import digest_mail
+from chalicelib.pages.mail.mails import booking_mail, link_mail
 from chalicelib.service.mail.of_event import BookingNews, MailNews, NoNews, mails_of_event, seconds_to_wait
 from chalicelib.service.mail.send import NEEDED, send_once
 from chalicelib.service.mail.send_digest import send_digest

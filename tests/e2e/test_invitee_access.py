@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from chalicelib import bootstrap
 from chalicelib.pages import languages
-from chalicelib.pages.invitee import (
+from chalicelib.pages.invitee.offer import (
     _PROBLEMS,
     BookedPage,
     DeadPage,

@@ -34,7 +34,7 @@ from chalicelib.domain.rules import Rules
 from chalicelib.domain.webhooks.deliveries import read_retry_after
 from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
 from chalicelib.domain.webhooks.webhook import check_webhook_settings
-from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
+from chalicelib.pages.mail.mime import Heading, Mail, Mailbox, mail_bytes
 from tests.history.size import size
 from tests.hostile.mutations import near
 

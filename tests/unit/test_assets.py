@@ -165,7 +165,7 @@ def test_no_file_has_a_text_over_several_lines_that_would_lose_its_indentation()
 
 def test_every_phrase_that_a_script_says_is_brought_along_and_no_other() -> None:
     """A phrase that is not in the page would be an error in the visitor's browser alone."""
-    from chalicelib.pages.picker import _SCRIPT_PHRASES
+    from chalicelib.pages.invitee.picker import _SCRIPT_PHRASES
 
     said: set[str] = set()
     for path in assets._FOLDER.glob("invitee*.js"):

@@ -19,7 +19,8 @@ from chalicelib.domain.errors import InvalidValueError
 from chalicelib.domain.event_types.event_type import Location
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import one_line
-from chalicelib.pages.calendars import (
+from chalicelib.pages.languages import LANGUAGES, Language, words
+from chalicelib.pages.mail.calendars import (
     Person,
     calendar_text,
     calendar_urls,
@@ -28,7 +29,6 @@ from chalicelib.pages.calendars import (
     invitees_description,
     invitees_title,
 )
-from chalicelib.pages.languages import LANGUAGES, Language, words
 
 NOW = datetime(2026, 11, 21, 9, 0, 0, 250_000, tzinfo=UTC)
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -314,6 +314,6 @@ def test_every_file_keeps_the_rules_of_its_method() -> None:
 
 
 def test_icalendar_is_loaded_only_when_a_file_is_made() -> None:
-    code = "import sys, chalicelib.pages.calendars, chalicelib.api.own_booking; print('icalendar' in sys.modules)"
+    code = "import sys, chalicelib.pages.mail.calendars, chalicelib.api.own_booking; print('icalendar' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

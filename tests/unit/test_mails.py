@@ -25,11 +25,11 @@ from chalicelib.domain.mail.digests import Digest, DigestId
 from chalicelib.domain.mail.mails import Addressee, LinkMail, MailId, MailRefusedError, delivery_address
 from chalicelib.domain.team.hosts import Host, HostSettings
 from chalicelib.domain.text import name_for_mail, one_line
-from chalicelib.pages.digest import digest_mail
 from chalicelib.pages.languages import LANGUAGES, Language, words
-from chalicelib.pages.mail import booking_mail, link_mail
-from chalicelib.pages.mail_body import Envelope
-from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
+from chalicelib.pages.mail.body import Envelope
+from chalicelib.pages.mail.digest import digest_mail
+from chalicelib.pages.mail.mails import booking_mail, link_mail
+from chalicelib.pages.mail.mime import Heading, Mail, Mailbox, mail_bytes
 from chalicelib.service.mail.can_email import is_deliverable
 from chalicelib.service.mail.of_event import BookingNews, LinkNews, News
 from chalicelib.service.mail.send import Draft

@@ -17,13 +17,14 @@ from hypothesis import given, strategies as st
 
 from chalicelib.domain.event_types.event_type import Location, Question
 from chalicelib.domain.zones import load_zone, zone_names
-from chalicelib.pages import invitee, own_booking, times
+from chalicelib.pages import times
 from chalicelib.pages.assets import asset, asset_url
-from chalicelib.pages.front import front_page
-from chalicelib.pages.invitee import AskForm, DeadPage, DeadReason, OfferPage, ProblemPage
+from chalicelib.pages.invitee import offer as invitee, own_booking
+from chalicelib.pages.invitee.offer import AskForm, DeadPage, DeadReason, OfferPage, ProblemPage
+from chalicelib.pages.invitee.own_booking import CalendarLink, CancelPage, ConfirmationPage, MovePage
+from chalicelib.pages.invitee.picker import KnownStarts, offered_days, packed_starts
+from chalicelib.pages.landing import front_page
 from chalicelib.pages.languages import LANGUAGES, Language, Words, words
-from chalicelib.pages.own_booking import CalendarLink, CancelPage, ConfirmationPage, MovePage
-from chalicelib.pages.picker import KnownStarts, offered_days, packed_starts
 from chalicelib.pages.render import render
 
 EN = words("en")
@@ -660,7 +661,7 @@ def test_jinja_is_loaded_only_when_a_page_is_made() -> None:
     import subprocess
     import sys
 
-    code = "import sys; import chalicelib.pages.invitee; print('jinja2' in sys.modules)"
+    code = "import sys; import chalicelib.pages.invitee.offer; print('jinja2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

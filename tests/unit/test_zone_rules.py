@@ -7,8 +7,8 @@ import pytest
 import tzdata
 
 from chalicelib.domain.zones import load_zone, zone_names
-from chalicelib.pages import zone_rules
-from chalicelib.pages.zone_rules import all_zones, some_zones, zone_hash
+from chalicelib.pages.invitee import zone_rules
+from chalicelib.pages.invitee.zone_rules import all_zones, some_zones, zone_hash
 
 QUARTER = timedelta(minutes=15)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

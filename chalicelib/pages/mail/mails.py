@@ -13,17 +13,17 @@ from chalicelib.domain.mail.mails import Addressee
 from chalicelib.domain.text import name_for_mail, one_line, quoted_name
 from chalicelib.domain.zones import load_zone
 from chalicelib.pages import times
-from chalicelib.pages.calendars import (
+from chalicelib.pages.invitee.places import place_after
+from chalicelib.pages.languages import Language, Words, language_of, words
+from chalicelib.pages.mail.body import Attached, Body, Correspondents, Envelope, Row, rows_text, written
+from chalicelib.pages.mail.calendars import (
     Person,
     hosts_title,
     invitation,
     invitees_description,
     invitees_title,
 )
-from chalicelib.pages.languages import Language, Words, language_of, words
-from chalicelib.pages.mail_body import Attached, Body, Correspondents, Envelope, Row, rows_text, written
-from chalicelib.pages.mime import Mailbox
-from chalicelib.pages.places import place_after
+from chalicelib.pages.mail.mime import Mailbox
 from chalicelib.service.mail.can_email import is_deliverable
 from chalicelib.service.mail.of_event import BookingNews, LinkNews
 

@@ -7,11 +7,11 @@ from typing import Final, Literal
 import msgspec
 
 from chalicelib.domain.event_types.event_type import Location, Question
+from chalicelib.pages.invitee.picker import PickerPage, picker_context
+from chalicelib.pages.invitee.places import place_before
+from chalicelib.pages.invitee.zone_rules import all_zones
 from chalicelib.pages.languages import Words
-from chalicelib.pages.picker import PickerPage, picker_context
-from chalicelib.pages.places import place_before
 from chalicelib.pages.render import moment_html, render
-from chalicelib.pages.zone_rules import all_zones
 
 DeadReason = Literal[
     "used", "expired", "revoked", "deleted", "not-open", "not-found", "unavailable", "too-many"

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.text import one_line
+from chalicelib.pages.invitee.places import place_line
 from chalicelib.pages.languages import Words, language_of, words
-from chalicelib.pages.places import place_line
 
 if TYPE_CHECKING:
     from icalendar import Event

@@ -8,9 +8,9 @@ import msgspec
 
 from chalicelib.domain.mail.mails import MailId
 from chalicelib.pages.languages import Words
-from chalicelib.pages.mime import Heading, Mail, Mailbox, mail_bytes
+from chalicelib.pages.mail.mime import Heading, Mail, Mailbox, mail_bytes
+from chalicelib.pages.mail.typed import quoted, typed_row
 from chalicelib.pages.render import render
-from chalicelib.pages.typed import quoted, typed_row
 
 
 class Envelope(NamedTuple):

@@ -3,10 +3,10 @@
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.text import name_for_mail, one_line
 from chalicelib.pages import times
-from chalicelib.pages.calendars import calendar_of_all, hosts_title
 from chalicelib.pages.languages import Words, words
-from chalicelib.pages.mail import HOST_LANGUAGE, PRODUCT, hello, moment
-from chalicelib.pages.mail_body import Attached, Body, Correspondents, Envelope, Row, written
+from chalicelib.pages.mail.body import Attached, Body, Correspondents, Envelope, Row, written
+from chalicelib.pages.mail.calendars import calendar_of_all, hosts_title
+from chalicelib.pages.mail.mails import HOST_LANGUAGE, PRODUCT, hello, moment
 from chalicelib.service.mail.send_digest import DigestNews
 
 

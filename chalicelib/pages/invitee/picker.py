@@ -15,8 +15,8 @@ import msgspec
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.zones import load_zone, wall_to_utc
 from chalicelib.pages import times
+from chalicelib.pages.invitee.zone_rules import all_zones
 from chalicelib.pages.languages import Words
-from chalicelib.pages.zone_rules import all_zones
 
 _SCRIPT_PHRASES: Final = (  # what `invitee.js` says by itself
     "pages.back",

@@ -9,11 +9,11 @@ import msgspec
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.event_types.event_type import Location
 from chalicelib.pages import times
+from chalicelib.pages.invitee.picker import PickerPage, picker_context
+from chalicelib.pages.invitee.places import place_after
+from chalicelib.pages.invitee.zone_rules import some_zones
 from chalicelib.pages.languages import Words
-from chalicelib.pages.picker import PickerPage, picker_context
-from chalicelib.pages.places import place_after
 from chalicelib.pages.render import render, span_html, zone_html
-from chalicelib.pages.zone_rules import some_zones
 
 News = Literal["booked", "moved"]
 """What the visitor has just done."""

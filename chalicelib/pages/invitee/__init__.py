@@ -1,0 +1,1 @@
+"""The invitee's pages."""
