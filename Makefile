@@ -87,7 +87,7 @@ crawlers: $(INSTALLED) ## write chalicelib/domain/links/crawlers.py from the pin
 	@$(PY) -m infra.crawlers
 
 .PHONY: zone-rules
-zone-rules: $(INSTALLED) ## write chalicelib/pages/zone_rules.json; run it after an upgrade of tzdata
+zone-rules: $(INSTALLED) ## write chalicelib/pages/invitee/zone_rules.json; run it after an upgrade of tzdata
 	@$(PY) -m infra.zone_rules
 
 package: $(INSTALLED) ## make the zip and the template for AWS: STAGE=… [ARCHITECTURE=arm64|x86_64]

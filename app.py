@@ -7,8 +7,8 @@ gc.disable()  # nothing becomes garbage while modules are loaded: looking for it
 from chalice.app import Chalice
 
 from chalicelib import bootstrap
-from chalicelib.api.auth import auth
-from chalicelib.api.doors import DOORS, PREFLIGHT
+from chalicelib.api.http.auth import auth
+from chalicelib.api.routes import DOORS, PREFLIGHT
 
 app = Chalice(app_name="admit-one")
 

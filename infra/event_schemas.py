@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.api.event_schemas import KINDS, schema_of
+from chalicelib.api.openapi.event_schemas import KINDS, schema_of
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "schemas" / "events"
 

@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chalicelib.api.cors import GATEWAY_HEADERS
-from chalicelib.api.door import HSTS
-from chalicelib.api.problems import MEDIA_TYPE, STATUSES, problem
+from chalicelib.api.http.cors import GATEWAY_HEADERS
+from chalicelib.api.http.routing import HSTS
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError
+from chalicelib.wire.problems import MEDIA_TYPE, STATUSES, problem
 
 RESPONSES: Final = "x-amazon-apigateway-gateway-responses"
 

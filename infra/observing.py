@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chalicelib.api.problems import STATUSES
 from chalicelib.domain.errors import TryLaterError
+from chalicelib.wire.problems import STATUSES
 from infra.functions import AUTHORIZER, log_group_id, logical_id
 
 # A deployment is taken back when one of these goes off meanwhile; CloudFormation takes five at most.

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.api.doors import DOORS
-from chalicelib.api.openapi import openapi
+from chalicelib.api.openapi.document import openapi
+from chalicelib.api.routes import DOORS
 
 COPY: Final = Path(__file__).parents[1] / "docs" / "openapi.json"
 

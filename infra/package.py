@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from chalicelib.api.description import BUILT, describe
+from chalicelib.api.openapi.view import BUILT, describe
 from chalicelib.pages.assets import build_assets
 from infra.functions import HTTP, common_fragment, read_config, whole_policy, with_tracing
 from infra.gateway import gateway_fragment
@@ -146,7 +146,7 @@ def _sources_digest(stage: str, target: Target) -> str:
 def _project(project: Path, target: Target) -> Path:
     """Lay out what Chalice packages: our code as it is, no dependencies, and the configuration made whole."""
     from app import app
-    from chalicelib.api.doors import DOORS
+    from chalicelib.api.routes import DOORS
 
     settings = project / ".chalice"
     settings.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""`make zone-rules`: write chalicelib/pages/zone_rules.json from the pinned tzdata."""
+"""`make zone-rules`: write chalicelib/pages/invitee/zone_rules.json from the pinned tzdata."""
 
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from chalicelib.api.event_schemas import KINDS
+from chalicelib.api.openapi.event_schemas import KINDS
 from chalicelib.domain.events.envelopes import envelope_of, write_envelope
 from chalicelib.domain.events.events import Event
 from infra.event_schemas import FOLDER

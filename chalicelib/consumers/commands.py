@@ -6,7 +6,6 @@ from typing import Any, Final
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.api.problems import problem
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload, ReplacePayload, RevokePayload
 from chalicelib.consumers.time_left import OutOfTimeError, require_time
 from chalicelib.consumers.verbs import (
@@ -44,6 +43,7 @@ from chalicelib.service.links.replace import replace_link
 from chalicelib.service.links.revoke import bulk_revoke
 from chalicelib.service.links.send_many import require_sendable, send_links
 from chalicelib.service.ports import World
+from chalicelib.wire.problems import problem
 
 commands = Blueprint(__name__)
 log = logging.getLogger(__name__)

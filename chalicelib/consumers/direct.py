@@ -11,16 +11,6 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import (
-    LinkAnswer,
-    LinkPageAnswer,
-    LinksAnswer,
-    link_answer,
-    redeemed_answer,
-    warnings_answer,
-)
-from chalicelib.api.bulk import bulk_answer, require_answerable
-from chalicelib.api.problems import problem
 from chalicelib.consumers.payloads import GenerateEvent, ListEvent, RedeemEvent, RevokeEvent
 from chalicelib.consumers.time_left import OutOfTimeError, require_time
 from chalicelib.consumers.verbs import (
@@ -45,6 +35,16 @@ from chalicelib.service.links.generate import generate, generate_batch, warnings
 from chalicelib.service.links.list import ListRequest, list_links
 from chalicelib.service.links.revoke import bulk_revoke
 from chalicelib.service.links.send_many import require_sendable, send_links
+from chalicelib.wire.bulk import bulk_answer, require_answerable
+from chalicelib.wire.problems import problem
+from chalicelib.wire.responses import (
+    LinkAnswer,
+    LinkPageAnswer,
+    LinksAnswer,
+    link_answer,
+    redeemed_answer,
+    warnings_answer,
+)
 
 direct = Blueprint(__name__)
 log = logging.getLogger(__name__)

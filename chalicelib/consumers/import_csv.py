@@ -6,7 +6,6 @@ from typing import Any, Final
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.api.problems import problem
 from chalicelib.consumers.time_left import OutOfTimeError, require_time
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import AdmitOneError, ConflictError, TryLaterError
@@ -17,6 +16,7 @@ from chalicelib.domain.urls import link_url
 from chalicelib.service.events.notify import notify
 from chalicelib.service.imports.import_object import import_object
 from chalicelib.service.ports import World
+from chalicelib.wire.problems import problem
 
 import_csv = Blueprint(__name__)
 log = logging.getLogger(__name__)

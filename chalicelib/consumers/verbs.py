@@ -2,8 +2,6 @@
 
 from msgspec import UNSET
 
-from chalicelib.api.instants import instant
-from chalicelib.api.schemas import RedeemBody
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload
 from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.causes import Cause
@@ -16,6 +14,8 @@ from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest, redeem_f
 from chalicelib.service.links.generate import GenerateRequest
 from chalicelib.service.links.send_many import Wording
 from chalicelib.service.ports import World
+from chalicelib.wire.instants import instant
+from chalicelib.wire.requests import RedeemBody
 
 
 def acting_for(host_id: str) -> Caller:

@@ -98,8 +98,8 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
 
 def _prepare() -> None:
     """Build what `make package` would build, so that no first request waits for it."""
-    from chalicelib.api.description import description_reply
-    from chalicelib.api.doors import DOORS
+    from chalicelib.api.openapi.view import description_reply
+    from chalicelib.api.routes import DOORS
     from chalicelib.pages.assets import asset_url
 
     description_reply(DOORS, None)

@@ -4,7 +4,6 @@ import os
 from datetime import timedelta
 
 from chalicelib import bootstrap
-from chalicelib.api.answers import link_answer
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.event_types.event_type import EventSettings, Location, Question
 from chalicelib.domain.event_types.schedules import Schedule, WeeklyHours
@@ -18,6 +17,7 @@ from chalicelib.service.links.list import ListRequest, list_links
 from chalicelib.service.ports import World
 from chalicelib.service.team.authenticate import authenticate, make_key
 from chalicelib.service.team.hosts import create_host, list_hosts
+from chalicelib.wire.responses import link_answer
 
 _CAUSE = Cause("system:seed", "seed")
 _ADMIN = Caller("seed", Role.ADMIN, None)

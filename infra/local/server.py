@@ -34,10 +34,10 @@ from chalice.local import (
     ThreadedHTTPServer,
 )
 
-from chalicelib.api.cors import GATEWAY_HEADERS
-from chalicelib.api.problems import PROBLEM_TYPE
+from chalicelib.api.http.cors import GATEWAY_HEADERS
 from chalicelib.domain.errors import TryLaterError
 from chalicelib.settings import read_cors_origins
+from chalicelib.wire.problems import PROBLEM_TYPE
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024  # API Gateway's own limit
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from chalicelib.api.schemas import EventTypeBody
 from chalicelib.domain.bookings.occupancy import cells_of
 from chalicelib.domain.event_types.event_type import EventSettings
 from chalicelib.domain.event_types.slots import offered_slots
+from chalicelib.wire.requests import EventTypeBody
 from infra.local.engines import Dynoxide
 from tests.bench.report import Section, spread
 from tests.bench.site import Site, proxy_event, starts

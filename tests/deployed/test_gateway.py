@@ -5,11 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from chalicelib.api.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
-from chalicelib.api.doors import PREFLIGHT
-from chalicelib.api.problems import problem
+from chalicelib.api.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
+from chalicelib.api.routes import PREFLIGHT
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError
+from chalicelib.wire.problems import problem
 from tests.deployed.conftest import CORS_ORIGIN, Stack
 from tests.patience import LIMIT
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.api.auth import CACHE_SECONDS
-from chalicelib.api.doors import DOORS
+from chalicelib.api.http.auth import CACHE_SECONDS
+from chalicelib.api.routes import DOORS
 from chalicelib.settings import read_settings
 from chalicelib.store.items import INDEX_KEYS
 from tests.deployed.conftest import Stack

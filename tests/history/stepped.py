@@ -18,7 +18,6 @@ import msgspec
 from botocore.exceptions import ClientError, ReadTimeoutError
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from chalicelib.api.problems import STATUSES
 from chalicelib.domain.bookings.booking import Booking, Invitee
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import from_millis, to_millis
@@ -45,6 +44,7 @@ from chalicelib.service.links.rolling import read_rolling_link, renew_rolling_li
 from chalicelib.service.ports import World
 from chalicelib.store.dynamo import dynamo_store
 from chalicelib.store.table import Table
+from chalicelib.wire.problems import STATUSES
 from tests.history.calls import UNKNOWN, Call
 from tests.history.machine import Link
 from tests.history.memory import Memory, client_error

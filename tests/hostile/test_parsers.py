@@ -14,9 +14,8 @@ import pytest
 from chalice.app import Request
 from hypothesis import given, settings, strategies as st
 
-from chalicelib.api.call import JSON, Call, Limits
-from chalicelib.api.door import SMALL_BODY
-from chalicelib.api.schemas import EventTypeBody, LinksBody, RedeemBody, WebhookBody
+from chalicelib.api.http.call import JSON, Call, Limits
+from chalicelib.api.http.routing import SMALL_BODY
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload, ReplacePayload, RevokePayload
 from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.errors import AdmitOneError
@@ -35,6 +34,7 @@ from chalicelib.domain.webhooks.deliveries import read_retry_after
 from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
 from chalicelib.domain.webhooks.webhook import check_webhook_settings
 from chalicelib.pages.mail.mime import Heading, Mail, Mailbox, mail_bytes
+from chalicelib.wire.requests import EventTypeBody, LinksBody, RedeemBody, WebhookBody
 from tests.history.size import size
 from tests.hostile.mutations import near
 

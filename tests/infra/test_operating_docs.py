@@ -9,7 +9,8 @@ import botocore.session
 import msgspec
 import pytest
 
-from chalicelib.api import console, invitee_door
+from chalicelib.api.invitee import routing as invitee_door
+from chalicelib.api.site import console
 from chalicelib.domain.listings import DUE_SHARDS
 from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS
 from chalicelib.settings import DailyMails, RetentionDays

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.api.description import describe
-from chalicelib.api.doors import DOORS
+from chalicelib.api.openapi.view import describe
+from chalicelib.api.routes import DOORS
 from chalicelib.pages.assets import asset, asset_url
 from infra.local.engines import LOCAL
 from infra.package import ARM, MOST_BYTES, X86, Package, PackageError, Target, make_package

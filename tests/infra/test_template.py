@@ -11,7 +11,6 @@ import msgspec
 import pytest
 from chalice.app import Chalice
 
-from chalicelib.api.problems import MEDIA_TYPE
 from chalicelib.domain.errors import (
     LinkUsedError,
     NotFoundError,
@@ -21,6 +20,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.settings import DailyMails, RetentionDays, read_settings
 from chalicelib.store.items import INDEX_KEYS
+from chalicelib.wire.problems import MEDIA_TYPE
 from infra.functions import AUTHORIZER, HTTP, UNTRACED, log_group_id, logical_id, read_config
 from infra.gateway import RESPONSES, with_parameters_told
 from infra.local.engines import ROOT
@@ -436,7 +436,7 @@ def test_the_gateway_s_own_answers_are_in_the_api_s_definition(resources: dict[s
 
 def test_every_route_is_in_the_definition_behind_its_own_authorizer(resources: dict[str, Any]) -> None:
     """A route that lost its authorizer on the way into the definition would be open to anyone (P9)."""
-    from chalicelib.api.doors import DOORS
+    from chalicelib.api.routes import DOORS
 
     paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     definitions = resources["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"]
@@ -450,7 +450,7 @@ def test_every_route_is_in_the_definition_behind_its_own_authorizer(resources: d
 
 def test_a_preflight_comes_to_the_app_without_a_key(resources: dict[str, Any]) -> None:
     """A browser sends none with it; and only on the paths that other sites' scripts may call."""
-    from chalicelib.api.doors import PREFLIGHT
+    from chalicelib.api.routes import PREFLIGHT
 
     paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     assert {path for path, methods in paths.items() if "options" in methods} == {

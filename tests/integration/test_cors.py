@@ -9,8 +9,8 @@ import pytest
 
 import app
 from chalicelib import bootstrap
-from chalicelib.api.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
-from chalicelib.api.doors import DOORS, PREFLIGHT
+from chalicelib.api.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
+from chalicelib.api.routes import DOORS, PREFLIGHT
 from chalicelib.settings import read_settings
 from infra.local.engines import Ministack
 from infra.local.server import serving

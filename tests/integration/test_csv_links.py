@@ -8,8 +8,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from chalicelib.api import csv_links
-from chalicelib.api.csv_links import MANY_ROWS
+from chalicelib.api.team import imports as csv_links
+from chalicelib.api.team.imports import MANY_ROWS
 from chalicelib.domain.ids import EVENT_TYPE
 from chalicelib.domain.imports.sheet import EXPORT_COLUMNS, RESULT_COLUMNS
 from chalicelib.service.imports import import_sheet as import_links

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from chalicelib.api.doors import DOORS
+from chalicelib.api.routes import DOORS
 from chalicelib.domain.event_types.slots import MOST_SLOTS
 from tests.integration.doors import ALL_DAY, HTML, JSON, Caller, Site, at, made, ok, path_of, redeem_body
 
@@ -28,7 +28,7 @@ def test_the_description_is_kept_by_whoever_has_it_and_made_once(
     def never(*_: Any) -> Any:
         raise AssertionError("made again")
 
-    monkeypatch.setattr("chalicelib.api.openapi.openapi", never)
+    monkeypatch.setattr("chalicelib.api.openapi.document.openapi", never)
     assert site.client.get(DESCRIPTION).content == first.content
     for named in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
         kept = site.client.get(DESCRIPTION, headers={"If-None-Match": named})

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pytest
 
-from chalicelib.api.problems import STATUSES
 from chalicelib.consumers.direct import (
     Refusal,
     generate_links,
@@ -17,6 +16,7 @@ from chalicelib.consumers.direct import (
     revoke_links,
 )
 from chalicelib.domain.errors import AdmitOneError, LinkNotOpenError
+from chalicelib.wire.problems import STATUSES
 from tests.integration.doors import (
     NOW,
     Caller,

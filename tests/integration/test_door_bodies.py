@@ -6,7 +6,7 @@ import httpx
 import pytest
 from chalice.app import Request
 
-from chalicelib.api.call import FORM, JSON as JSON_TYPE, Call, Limits
+from chalicelib.api.http.call import FORM, JSON as JSON_TYPE, Call, Limits
 from chalicelib.domain.errors import InvalidRequestError, PayloadTooLargeError
 from tests.integration.doors import HTML, JSON, Caller, Site, assert_problem, at, made, ok, path_of, token_of
 

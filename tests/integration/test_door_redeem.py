@@ -7,10 +7,10 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from chalicelib.api.problems import STATUSES, problem
 from chalicelib.domain import errors
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import AdmitOneError
+from chalicelib.wire.problems import STATUSES, problem
 from tests.integration.doors import (
     ALL_DAY,
     BASE_URL,

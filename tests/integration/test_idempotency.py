@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from chalicelib.api.doors import DOORS
+from chalicelib.api.routes import DOORS
 from chalicelib.store.links.batches import Batches
 from tests.integration.doors import ALL_DAY, Caller, Site, assert_problem, made, ok
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from chalice.app import AuthResponse, Chalice, Request, Response
 
-from chalicelib.api.problems import PROBLEM_TYPE
+from chalicelib.wire.problems import PROBLEM_TYPE
 from infra.local.server import MAX_BODY_BYTES, LocalServer, serving
 from tests.patience import LIMIT
 

@@ -20,7 +20,7 @@ import pynamodb.connection.base  # noqa: E402
 
 from app import app  # noqa: E402 - its log handler takes stdout as it is when it is imported
 from chalicelib import bootstrap  # noqa: E402
-from chalicelib.api import invitee  # noqa: E402
+from chalicelib.api.invitee import redeem as invitee  # noqa: E402
 from chalicelib.domain.clock import as_instant  # noqa: E402
 from chalicelib.domain.errors import AdmitOneError  # noqa: E402
 from chalicelib.service.links.expire import expire_due_links  # noqa: E402

@@ -314,6 +314,7 @@ def test_every_file_keeps_the_rules_of_its_method() -> None:
 
 
 def test_icalendar_is_loaded_only_when_a_file_is_made() -> None:
-    code = "import sys, chalicelib.pages.mail.calendars, chalicelib.api.own_booking; print('icalendar' in sys.modules)"
+    modules = "chalicelib.pages.mail.calendars, chalicelib.api.invitee.own_booking"
+    code = f"import sys, {modules}; print('icalendar' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

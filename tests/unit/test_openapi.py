@@ -11,16 +11,17 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import app
-from chalicelib.api import openapi_schemas, schemas
-from chalicelib.api.constraints import request_constraints
-from chalicelib.api.doors import DOORS
-from chalicelib.api.examples import COMPLETE, REQUESTS, RESPONSES
-from chalicelib.api.field_docs import FIELDS, KIND_FIELDS, PARAMETERS
-from chalicelib.api.openapi import openapi
-from chalicelib.api.operations import OPERATIONS, PAGES, TAGS
+from chalicelib.api.openapi import schemas as openapi_schemas
+from chalicelib.api.openapi.constraints import request_constraints
+from chalicelib.api.openapi.document import openapi
+from chalicelib.api.openapi.examples import COMPLETE, REQUESTS, RESPONSES
+from chalicelib.api.openapi.operations import OPERATIONS, PAGES, TAGS
+from chalicelib.api.routes import DOORS
 from chalicelib.domain.errors import InvalidValueError
 from chalicelib.domain.event_types.event_type import check_event_settings
 from chalicelib.domain.rules import Rules
+from chalicelib.wire import requests as schemas
+from chalicelib.wire.field_docs import FIELDS, KIND_FIELDS, PARAMETERS
 from infra.local.engines import ROOT
 from infra.openapi import COPY, text
 

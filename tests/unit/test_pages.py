@@ -17,7 +17,7 @@ from hypothesis import given, strategies as st
 
 from chalicelib.domain.event_types.event_type import Location, Question
 from chalicelib.domain.zones import load_zone, zone_names
-from chalicelib.pages import times
+from chalicelib.pages import languages, times
 from chalicelib.pages.assets import asset, asset_url
 from chalicelib.pages.invitee import offer as invitee, own_booking
 from chalicelib.pages.invitee.offer import AskForm, DeadPage, DeadReason, OfferPage, ProblemPage
@@ -163,7 +163,7 @@ def a_confirmation(**changes: object) -> ConfirmationPage:
     return msgspec.structs.replace(view, **changes)
 
 
-EN_PAGES = (Path(invitee.__file__).parent / "phrases" / "en" / "pages.json").read_text()
+EN_PAGES = (Path(languages.__file__).parent / "phrases" / "en" / "pages.json").read_text()
 
 CALENDARS = (
     CalendarLink("iCal", "../b/tok/invite.ics"),

@@ -1,0 +1,1 @@
+"""HTTP: routing, requests, authentication, CORS."""

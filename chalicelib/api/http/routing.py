@@ -1,0 +1,164 @@
+"""Routes: a Chalice blueprint whose views take a `Call`, return a `Reply`, and may raise any domain error.
+
+Chalice swallows a view's exception before its middleware sees it, so the wrapping is done here.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from chalice.app import Blueprint, ChaliceAuthorizer, Response
+
+from chalicelib import bootstrap
+from chalicelib.api.http.call import JSON, Call, Limits
+from chalicelib.api.http.cors import cors_headers
+from chalicelib.domain.errors import AdmitOneError, UnexpectedError
+from chalicelib.wire.problems import MEDIA_TYPE, problem, problem_headers
+
+SMALL_BODY: Final = 64 * 1024
+
+# Without subdomains: this app does not know which of them support TLS.
+HSTS: Final = {"Strict-Transport-Security": "max-age=31536000"}
+
+_COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer: `body` is text already, so that nothing Chalice can't dump escapes its error handler."""
+
+    status: int
+    body: str = ""
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a route, for the API's description."""
+
+    methods: tuple[str, ...]
+    path: str
+    query: tuple[str, ...]
+    body: type | None
+    answer: "Answer"
+    status: int
+    keyed: bool
+    media: tuple[str, ...]
+    needs_key: bool
+
+
+Answer = type | tuple[type, ...] | str | None
+"""A struct for JSON, or one of several; a media type for text; or nothing."""
+
+View = Callable[[Call], Reply]
+ShowError = Callable[[Call, AdmitOneError], Reply | None]
+HeadersOf = Callable[[Call], Mapping[str, str]]
+
+
+def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return a JSON answer."""
+    return Reply(status, msgspec.json.encode(value).decode(), {"Content-Type": JSON, **(headers or {})})
+
+
+class Door(Blueprint):
+    """A set of routes that share headers, and a way to show errors other than as JSON.
+
+    `headers_of` gives a request's own headers, errors included; it must not raise.
+    """
+
+    def __init__(
+        self,
+        import_name: str,
+        *,
+        authorizer: ChaliceAuthorizer | None = None,
+        headers: Mapping[str, str] | None = None,
+        headers_of: HeadersOf | None = None,
+        show_error: ShowError | None = None,
+    ) -> None:
+        super().__init__(import_name)
+        self._authorizer = authorizer
+        self._headers = {**_COMMON, **(headers or {})}
+        self._headers_of = headers_of
+        self._show_error = show_error
+        self.routes: list[Route] = []
+
+    def on(
+        self,
+        methods: str,
+        path: str,
+        *,
+        query: tuple[str, ...] = (),
+        body: type | None = None,
+        answer: Answer = None,
+        status: int = 200,
+        keyed: bool = False,
+        most_bytes: int = SMALL_BODY,
+        media: tuple[str, ...] = (JSON,),
+    ) -> Callable[[View], View]:
+        """Register a view for methods (`"GET HEAD"`) on a path.
+
+        `query` is what `Call.query` allows. `body`, `answer`, `status` and `keyed` (an `Idempotency-Key` is
+        heeded) are what the API's description says; the view does them.
+        """
+
+        def register(view: View) -> View:
+            @functools.wraps(view)
+            def handle(**_: str) -> Response:
+                limits = Limits(query=query, most_bytes=most_bytes, media=media)
+                return self._handle(view, Call(self.current_request, limits))
+
+            served = methods.split()
+            if "GET" in served and "HEAD" not in served:
+                served.append("HEAD")  # as RFC 9110 §9.1 asks; it needs no description of its own
+            # No content types: Chalice would answer 415 in its own form, and not look at the body's size.
+            self.route(path, methods=served, authorizer=self._authorizer, content_types=[])(handle)
+            self.routes.append(
+                Route(
+                    methods=tuple(methods.split()),
+                    path=path,
+                    query=query,
+                    body=body,
+                    answer=answer,
+                    status=status,
+                    keyed=keyed,
+                    media=media,
+                    needs_key=self._authorizer is not None,
+                )
+            )
+            return view
+
+        return register
+
+    def _handle(self, view: View, call: Call) -> Response:
+        try:
+            reply = view(call)
+        except AdmitOneError as error:
+            reply = self._shown(call, error)
+        except Exception:
+            # Names the resource, never the path: the token is in it (P7).
+            self.log.exception("unexpected error on %s %s", call.method, self.current_request.path)
+            reply = self._shown(call, UnexpectedError())
+        own = self._headers_of(call) if self._headers_of else {}
+        over_tls = HSTS if bootstrap.behind_tls() else {}
+        headers = {
+            **self._headers,
+            **over_tls,
+            **own,
+            **reply.headers,
+            "X-Correlation-Id": call.correlation_id,
+        }
+        headers |= cors_headers(call.header("origin"), self.current_request.path, headers)
+        # A HEAD gets the body too: whoever speaks HTTP for us leaves it out, and keeps its length (RFC 9110 §8.6).
+        return Response(reply.body, headers=dict(headers), status_code=reply.status)
+
+    def _shown(self, call: Call, error: AdmitOneError) -> Reply:
+        if self._show_error is not None:
+            try:
+                shown = self._show_error(call, error)
+            except AdmitOneError as another:
+                error, shown = another, None
+            if shown is not None:
+                return Reply(shown.status, shown.body, {**problem_headers(error), **shown.headers})
+        document = problem(error, call.correlation_id)
+        return json_reply(
+            document["status"], document, {"Content-Type": MEDIA_TYPE, **problem_headers(error)}
+        )

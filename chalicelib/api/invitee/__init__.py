@@ -1,0 +1,1 @@
+"""Routes that a link's token opens."""

@@ -1,0 +1,69 @@
+"""`POST /s/{token}/request`: from a dead link's page, ask the host for a new one."""
+
+from chalicelib import bootstrap
+from chalicelib.api.http.call import FORM, JSON, Call
+from chalicelib.api.http.routing import Reply, json_reply
+from chalicelib.api.invitee.dead_links import ask_again, asked, show_link_error
+from chalicelib.api.invitee.routing import field_errors, in_frame, invitee_door, require_known
+from chalicelib.domain.errors import (
+    AdmitOneError,
+    ConflictError,
+    DeadLinkError,
+    InvalidRequestError,
+    InvalidValueError,
+    LinkRevokedError,
+)
+from chalicelib.service.links.ask_for_link import ask_for_link
+from chalicelib.service.links.open import open_link
+from chalicelib.wire.problems import STATUSES
+from chalicelib.wire.requests import AskBody
+from chalicelib.wire.responses import RequestedAnswer
+
+link_request = invitee_door(__name__, show_link_error)
+
+
+@link_request.on(
+    "POST", "/s/{token}/request", body=AskBody, answer=RequestedAnswer, status=202, media=(JSON, FORM)
+)
+def post_request(call: Call) -> Reply:
+    """Ask for a new link: 202, as a page for a form. One a dead link and day is kept."""
+    if call.media_type == FORM:
+        return _ask_by_form(call)
+    _ask(call, call.decode(AskBody))
+    return json_reply(202, RequestedAnswer())
+
+
+def _ask(call: Call, body: AskBody) -> None:
+    ask_for_link(bootstrap.world(), call.path("token"), body.name, body.email, body.message, call.cause())
+
+
+def _ask_by_form(call: Call) -> Reply:
+    fields = call.form()
+    try:
+        require_known(fields, {"name", "email", "message"})
+        _ask(
+            call,
+            AskBody(
+                name=fields.get("name", ""), email=fields.get("email", ""), message=fields.get("message", "")
+            ),
+        )
+    except ConflictError:
+        if not call.wants_html():
+            raise
+        # The link is good after all: its page is what its holder wants.
+        return Reply(303, headers={"Location": in_frame(call, f"{call.root}s/{call.path('token')}")})
+    except (InvalidValueError, InvalidRequestError) as error:
+        if not call.wants_html():
+            raise
+        faults = field_errors(error, fields, call.say)
+        return ask_again(call, _death(call, error), STATUSES[type(error)], fields, faults)
+    return asked(call, _death(call, LinkRevokedError()))
+
+
+def _death(call: Call, otherwise: AdmitOneError) -> AdmitOneError:
+    """Return why the link is dead; of one that is not, what went wrong with the request."""
+    try:
+        open_link(bootstrap.world(), call.path("token"))
+    except DeadLinkError as dead:
+        return dead
+    return otherwise

@@ -1,0 +1,186 @@
+"""Read the limits of each request field from the rules that enforce them.
+
+The domain's `check_…` functions run on complete examples, with rules that record the requirements of each field instead
+of checking them. So no limit is written twice: a changed rule changes the API description (ADR 0022).
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.api.openapi.examples import COMPLETE
+from chalicelib.domain.bookings.booking import check_answers, check_invitee
+from chalicelib.domain.event_types.event_type import check_event_settings
+from chalicelib.domain.event_types.offers import NO_OVERRIDES, check_overrides
+from chalicelib.domain.ids import BOOKING, DELIVERY, EVENT_TYPE, HOST, LINK, WEBHOOK, id_pattern
+from chalicelib.domain.links.link import MOST_LINKS_A_CALL, MOST_USES, LinkSettings, check_link_settings
+from chalicelib.domain.links.link_requests import check_link_request
+from chalicelib.domain.mail.email_addresses import LONGEST_EMAIL
+from chalicelib.domain.mail.mails import check_message
+from chalicelib.domain.rules import Rules
+from chalicelib.domain.team.hosts import check_host_settings
+from chalicelib.domain.webhooks.webhook import KINDS, LONGEST_URL, MOST_OVERLAP_HOURS, check_webhook_settings
+from chalicelib.wire.requests import (
+    AskBody,
+    EventTypeBody,
+    HostBody,
+    LinkChanges,
+    OverridesChanges,
+    RedeemBody,
+    SendBody,
+    WebhookBody,
+)
+
+Constraints = dict[str, dict[str, Any]]
+"""JSON Schema keywords by JSON Pointer into a request."""
+
+IDS: Final[Mapping[str, str]] = {
+    name: id_pattern(kind)
+    for name, kind in (
+        ("hostId", HOST),
+        ("eventTypeId", EVENT_TYPE),
+        ("linkId", LINK),
+        ("bookingId", BOOKING),
+        ("webhookId", WEBHOOK),
+        ("deliveryId", DELIVERY),
+    )
+}
+_EMAIL: Final = {"format": "email", "maxLength": LONGEST_EMAIL}
+
+
+class _Noting(Rules):
+    """Rules that record their requirements by pointer, and report no fault."""
+
+    def __init__(self, pointer: str = "", noted: Constraints | None = None) -> None:
+        super().__init__(pointer)
+        self.noted: Constraints = {} if noted is None else noted
+
+    def at(self, *parts: str | int) -> "_Noting":
+        return _Noting(self._pointer + "".join(f"/{part}" for part in parts), self.noted)
+
+    def fault(self, detail: str) -> None:
+        pass
+
+    def require(self, holds: bool, detail: str) -> bool:  # noqa: ARG002, FBT001 - as the base has it
+        return True
+
+    def text(self, value: str, *, longest: int, shortest: int = 0, **kwargs: Any) -> None:
+        super().text(value, longest=longest, shortest=shortest, **kwargs)
+        self._note(maxLength=longest, **({"minLength": shortest} if shortest else {}))
+
+    def number(self, value: int, *, least: int, most: int, multiple_of: int = 1) -> None:  # noqa: ARG002
+        self._note(minimum=least, maximum=most, **({"multipleOf": multiple_of} if multiple_of > 1 else {}))
+
+    def length(self, values: Collection[object], *, most: int, least: int = 0) -> bool:  # noqa: ARG002
+        self._note(maxItems=most, **({"minItems": least} if least else {}))
+        return True
+
+    def unique(self, values: Iterable[object], detail: str) -> None:  # noqa: ARG002
+        self._note(uniqueItems=True)
+
+    def form(self, value: str, pattern: re.Pattern[str], detail: str, *, longest: int | None = None) -> bool:  # noqa: ARG002
+        self._note(pattern=schema_pattern(pattern), **({"maxLength": longest} if longest else {}))
+        return True
+
+    def _note(self, **keywords: Any) -> None:
+        self.noted.setdefault(self._pointer, {}).update(keywords)
+
+
+def schema_pattern(pattern: re.Pattern[str]) -> str:
+    """Return a Python pattern for `match` as a JSON Schema pattern: ECMA 262, anchored at both ends."""
+    return f"^(?:{pattern.pattern.replace(chr(92) + 'Z', '')})$"
+
+
+def request_constraints() -> dict[str, Constraints]:
+    """Return the constraints on the fields of each request struct."""
+    event_type = msgspec.convert(COMPLETE["EventTypeBody"], EventTypeBody)
+    of_event_type = _noted(lambda rules: check_event_settings(event_type.settings(), rules))
+    _allow_no_options(of_event_type)
+    slug = of_event_type["/slug"]
+    slug["pattern"] = f"^$|{slug['pattern']}"  # an empty slug is derived from the title
+    overrides = msgspec.convert(COMPLETE["OverridesChanges"], OverridesChanges).applied_to(NO_OVERRIDES)
+    of_overrides = _noted(lambda rules: check_overrides(overrides, event_type.settings(), rules))
+    _allow_no_options(of_overrides)
+    of_link = _of_link() | {f"/overrides{pointer}": demands for pointer, demands in of_overrides.items()}
+    of_host, of_webhook = _of_host(), _of_webhook()
+    return {
+        "HostBody": of_host,
+        "HostChanges": of_host,
+        "EventTypeBody": of_event_type,
+        "EventTypeChanges": of_event_type,
+        "LinkChanges": of_link,
+        "LinksBody": of_link
+        | {
+            "/count": {"minimum": 1, "maximum": MOST_LINKS_A_CALL},
+            "/items": {"minItems": 1, "maxItems": MOST_LINKS_A_CALL},
+        },
+        "LinkIdsBody": {
+            "/linkIds": {"minItems": 1, "maxItems": MOST_LINKS_A_CALL},
+        },
+        "RedeemBody": _of_redeem(event_type),
+        "AskBody": _of_request(),
+        "SendBody": _of_message(),
+        "AnswerBody": _of_message(),
+        "WebhookBody": of_webhook,
+        "WebhookChanges": of_webhook,
+        "RotateBody": {"/overlapHours": {"minimum": 0, "maximum": MOST_OVERLAP_HOURS}},
+        "PrivateLinkBody": {"/maxUsageCount": {"minimum": -1, "maximum": MOST_USES}},
+    }
+
+
+def _allow_no_options(constraints: Constraints) -> None:
+    """Drop the requirements that only a choice's options have: other kinds of question have no options."""
+    for pointer, demands in constraints.items():
+        if pointer.endswith("/options"):
+            demands.pop("minItems", None)
+
+
+def _of_host() -> Constraints:
+    host = msgspec.convert(COMPLETE["HostBody"], HostBody)
+    return _noted(lambda rules: check_host_settings(host.settings(), rules)) | {"/email": _EMAIL}
+
+
+def _of_link() -> Constraints:
+    changes = msgspec.convert(COMPLETE["LinkChanges"], LinkChanges)
+    settings = changes.applied_to(LinkSettings())
+    # A recipient may have no address, so the format can't be `email`.
+    address = {"/recipient/email": {"maxLength": LONGEST_EMAIL}}
+    return _noted(lambda rules: check_link_settings(settings, rules)) | address
+
+
+def _of_redeem(event_type: EventTypeBody) -> Constraints:
+    body = msgspec.convert(COMPLETE["RedeemBody"], RedeemBody)
+
+    def check(rules: Rules) -> None:
+        check_invitee(body.invitee, body.time_zone, rules)
+        check_answers(body.answers, event_type.questions, rules.at("answers"))
+
+    return _noted(check) | {"/invitee/email": _EMAIL, "/locationIndex": {"minimum": 0}}
+
+
+def _of_request() -> Constraints:
+    body = msgspec.convert(COMPLETE["AskBody"], AskBody)
+    found = _noted(lambda rules: check_link_request(body.name, body.email, body.message, rules))
+    return found | {"/email": _EMAIL}
+
+
+def _of_message() -> Constraints:
+    body = msgspec.convert(COMPLETE["SendBody"], SendBody)
+    return _noted(lambda rules: check_message(body.message, rules))
+
+
+def _of_webhook() -> Constraints:
+    body = msgspec.convert(COMPLETE["WebhookBody"], WebhookBody)
+    found = _noted(lambda rules: check_webhook_settings(body.settings(), rules, local=False))
+    return found | {
+        "/url": {"format": "uri", "maxLength": LONGEST_URL},
+        "/events/0": {"enum": list(KINDS)},
+    }
+
+
+def _noted(check: Callable[[Rules], None]) -> Constraints:
+    rules = _Noting()
+    check(rules)
+    return rules.noted

@@ -1,0 +1,1 @@
+"""The console, the landing page, and the pages' assets."""

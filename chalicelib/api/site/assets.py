@@ -1,0 +1,23 @@
+"""`/assets`: static files under names that change with their content, cached for ever."""
+
+from chalicelib.api.http.call import Call
+from chalicelib.api.http.routing import Door, Reply
+from chalicelib.domain.errors import NotFoundError
+from chalicelib.pages.assets import asset
+
+assets = Door(__name__)
+
+
+@assets.on("GET HEAD", "/assets/{name}", answer="text/css")
+def get_asset(call: Call) -> Reply:
+    """Serve a file; text only, since API Gateway decides about binary by the first `Accept` value alone."""
+    found = asset(call.path("name"))
+    if found is None:
+        raise NotFoundError
+    content, content_type = found
+    headers = {
+        "Content-Type": content_type,
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "Vary": "Accept-Encoding",
+    }
+    return Reply(200, content.decode(), headers)

@@ -1,0 +1,25 @@
+"""`/console`: the hosts' page. The page holds nothing; what it shows it reads from `/v1` with the host's key."""
+
+from typing import Final
+
+from chalicelib.api.http.call import Call
+from chalicelib.api.http.routing import Door, Reply
+from chalicelib.pages.console import console_page
+
+_HTML: Final = "text/html; charset=utf-8"
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+console = Door(__name__, headers=_HEADERS)
+
+
+@console.on("GET HEAD", "/console", answer="text/html")
+def get_console(call: Call) -> Reply:
+    """Open the hosts' page; it asks for an API key."""
+    return Reply(200, console_page(call.root), {"Content-Type": _HTML})

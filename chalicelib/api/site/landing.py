@@ -1,0 +1,22 @@
+"""`/`: who comes without a link is told how a booking begins."""
+
+from chalicelib.api.http.call import Call
+from chalicelib.api.http.routing import Reply
+from chalicelib.api.invitee.routing import invitee_door, page_reply
+from chalicelib.domain.errors import AdmitOneError, NotFoundError
+from chalicelib.pages.landing import front_page
+
+
+def _as_json(_call: Call, _error: AdmitOneError) -> Reply | None:
+    return None
+
+
+front = invitee_door(__name__, _as_json)
+
+
+@front.on("GET HEAD", "/", answer="text/html")
+def get_front(call: Call) -> Reply:
+    """Open the site's first page. It lists nothing; for programs there is nothing here."""
+    if not call.wants_html():
+        raise NotFoundError
+    return page_reply(call, 200, front_page(call.root, call.say))

@@ -1,0 +1,1 @@
+"""Routes that need an API key."""

@@ -1,0 +1,175 @@
+"""`/v2/event-types/{eventTypeId}/private-links`: for clients written for Cal.com's private links API.
+
+Same paths, fields and envelope; what differs is listed in `docs/cal-com.md`.
+"""
+
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chalicelib import bootstrap
+from chalicelib.api.http.auth import api_key
+from chalicelib.api.http.call import Call
+from chalicelib.api.http.routing import Door, Reply, json_reply
+from chalicelib.api.team.routing import base_url
+from chalicelib.domain.bookings.redeem import hash_body
+from chalicelib.domain.errors import AdmitOneError, NotFoundError
+from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus
+from chalicelib.domain.listings import MOST_PAGE
+from chalicelib.service.links.change import change_link
+from chalicelib.service.links.generate import GenerateRequest, generate
+from chalicelib.service.links.list import ListRequest, list_links
+from chalicelib.service.links.read import read_link
+from chalicelib.service.links.revoke import delete_link
+from chalicelib.wire.instants import Instant
+from chalicelib.wire.problems import STATUSES
+from chalicelib.wire.requests import LinkChanges
+from chalicelib.wire.responses import link_answer
+
+MOST_LISTED: Final = 1000
+_PATH: Final = "/v2/event-types/{eventTypeId}/private-links"
+
+
+class PrivateLinkBody(msgspec.Struct, rename="camel", frozen=True):
+    """What that API's clients send; fields we do not know are ignored, as there. -1 uses means no limit."""
+
+    expires_at: Instant | None | UnsetType = UNSET
+    max_usage_count: int | None | UnsetType = UNSET
+
+    def changes(self) -> LinkChanges:
+        """Return it as changes to a link's settings."""
+        most = None if self.max_usage_count == -1 else self.max_usage_count
+        return LinkChanges(expires_at=self.expires_at, max_usage_count=most)
+
+
+class PrivateLinkData(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
+    """A link as that API shows it."""
+
+    link_id: str
+    event_type_id: str
+    is_expired: bool
+    booking_url: str | None
+    expires_at: str | None
+    max_usage_count: int | None
+    usage_count: int
+
+
+class DeletedPrivateLinkData(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
+    """Which link was deleted."""
+
+    link_id: str
+    message: str = "Private link deleted"
+
+
+class PrivateLinkAnswer(msgspec.Struct, frozen=True):
+    """One link, in that API's envelope."""
+
+    data: PrivateLinkData
+    status: Literal["success"] = "success"
+
+
+class PrivateLinksAnswer(msgspec.Struct, frozen=True):
+    """Links, in that API's envelope."""
+
+    data: list[PrivateLinkData]
+    status: Literal["success"] = "success"
+
+
+class DeletedPrivateLinkAnswer(msgspec.Struct, frozen=True):
+    """A deletion, in that API's envelope."""
+
+    data: DeletedPrivateLinkData
+    status: Literal["success"] = "success"
+
+
+def _show_error(call: Call, error: AdmitOneError) -> Reply:
+    status = STATUSES[type(error)]
+    document = {"status": "error", "error": {"code": error.code, "message": error.detail}}
+    return json_reply(status, document | {"correlationId": call.correlation_id})
+
+
+cal_com = Door(__name__, authorizer=api_key, show_error=_show_error)
+
+
+@cal_com.on("POST", _PATH, body=PrivateLinkBody, answer=PrivateLinkAnswer, status=201, keyed=True)
+def post_private_links(call: Call) -> Reply:
+    """Make a private link. With an expiry and no count it is limited by date alone, as there."""
+    body = call.decode(PrivateLinkBody) if call.body() else PrivateLinkBody()
+    settings = body.changes().applied_to(LinkSettings())
+    if body.expires_at is not UNSET and body.max_usage_count is UNSET:
+        settings = msgspec.structs.replace(settings, max_usage_count=None)
+    request = GenerateRequest(
+        event_type_id=call.path("eventTypeId"),
+        links=[settings],
+        from_items=False,
+        idempotency_key=call.idempotency_key,
+        body_hash=hash_body([call.path("eventTypeId"), body]),
+    )
+    (link,) = generate(bootstrap.world(), call.caller, request, call.cause()).links
+    return json_reply(201, PrivateLinkAnswer(_data(call, link)))
+
+
+@cal_com.on("GET", _PATH, answer=PrivateLinksAnswer)
+def get_private_links(call: Call) -> Reply:
+    """List an event type's private links, newest first, at most the newest 1,000."""
+    world, found, cursor = bootstrap.world(), list[Link](), None
+    while len(found) < MOST_LISTED:
+        request = ListRequest(
+            host_id=None,
+            event_type_id=call.path("eventTypeId"),
+            status=None,
+            query=None,
+            cursor=cursor,
+            limit=MOST_PAGE,
+        )
+        page = list_links(world, call.caller, request)
+        found += page.rows
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return json_reply(200, PrivateLinksAnswer([_data(call, link) for link in found]))
+
+
+@cal_com.on("PATCH", _PATH + "/{linkId}", body=PrivateLinkBody, answer=PrivateLinkAnswer)
+def patch_private_link(call: Call) -> Reply:
+    """Change a private link's expiry or count."""
+    changes = call.decode(PrivateLinkBody).changes()
+    _require_of_event_type(call)
+    link = change_link(bootstrap.world(), call.caller, call.path("linkId"), changes.applied_to, call.cause())
+    return json_reply(200, PrivateLinkAnswer(_data(call, link)))
+
+
+@cal_com.on("DELETE", _PATH + "/{linkId}", answer=DeletedPrivateLinkAnswer)
+def delete_private_link(call: Call) -> Reply:
+    """Delete a private link."""
+    _require_of_event_type(call)
+    delete_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause())
+    return json_reply(200, DeletedPrivateLinkAnswer(DeletedPrivateLinkData(link_id=call.path("linkId"))))
+
+
+def _require_of_event_type(call: Call) -> None:
+    link = read_link(bootstrap.world(), call.caller, call.path("linkId"))
+    if link.event_type_id != call.path("eventTypeId"):
+        raise NotFoundError
+
+
+def _with_milliseconds(instant: datetime | None) -> str | None:
+    """Return an instant as that API writes it, `2026-12-31T23:00:00.000Z`, or None."""
+    return None if instant is None else f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z"
+
+
+def _data(call: Call, link: Link) -> PrivateLinkData:
+    world = bootstrap.world()
+    now = world.now()
+    ours = link_answer(link, world.keyring(), base_url(call), now)
+    return PrivateLinkData(
+        link_id=ours.link_id,
+        event_type_id=ours.event_type_id,
+        is_expired=link.status_at(now) is not LinkStatus.ACTIVE,
+        booking_url=ours.url,
+        expires_at=_with_milliseconds(link.settings.expires_at),
+        max_usage_count=ours.max_usage_count,
+        usage_count=ours.usage_count,
+    )

@@ -1,0 +1,115 @@
+"""`/v1/event-types`: what can be booked. Deleting archives."""
+
+from chalicelib import bootstrap
+from chalicelib.api.http.call import Call
+from chalicelib.api.http.routing import SMALL_BODY, Reply, json_reply
+from chalicelib.api.team.routing import PAGING, page_limit, team_door, yes
+from chalicelib.domain.event_types.contradictions import warnings_of_event_type
+from chalicelib.domain.event_types.event_type import EventType
+from chalicelib.domain.team.hosts import Host
+from chalicelib.service.event_types import (
+    archive_event_type,
+    change_event_type,
+    create_event_type,
+    list_event_types,
+    read_event_type,
+)
+from chalicelib.service.team.owner import owner_of
+from chalicelib.wire.requests import EventTypeBody, EventTypeChanges
+from chalicelib.wire.responses import (
+    EventTypeAnswer,
+    EventTypesAnswer,
+    SavedEventTypeAnswer,
+    event_type_answer,
+    saved_event_type_answer,
+)
+
+event_types = team_door(__name__)
+
+
+@event_types.on(
+    "POST",
+    "/v1/event-types",
+    body=EventTypeBody,
+    answer=SavedEventTypeAnswer,
+    status=201,
+    keyed=True,
+    most_bytes=SMALL_BODY,
+)
+def post_event_types(call: Call) -> Reply:
+    """Make an event type."""
+    body = call.decode(EventTypeBody)
+    world = bootstrap.world()
+    owner = owner_of(world, call.caller, body.host_id)
+    host = world.store.hosts.read(owner)  # before the write: this read must not fail after it
+    made = create_event_type(
+        world,
+        call.caller,
+        owner,
+        body.settings(),
+        call.cause(),
+        idempotency_key=call.idempotency_key,
+    )
+    return _saved(201, made, host)
+
+
+@event_types.on("GET", "/v1/event-types", query=("hostId", "archived", *PAGING), answer=EventTypesAnswer)
+def get_event_types(call: Call) -> Reply:
+    """List a host's event types, newest first; `?archived=true`: those that were deleted."""
+    query = call.query()
+    page = list_event_types(
+        bootstrap.world(),
+        call.caller,
+        query.get("hostId"),
+        query.get("cursor"),
+        page_limit(query),
+        archived=yes(query, "archived"),
+    )
+    listed = [event_type_answer(event_type) for event_type in page.rows]
+    return json_reply(200, EventTypesAnswer(event_types=listed, next_cursor=page.next_cursor))
+
+
+@event_types.on("GET", "/v1/event-types/{eventTypeId}", answer=EventTypeAnswer)
+def get_event_type(call: Call) -> Reply:
+    """Read an event type."""
+    found = read_event_type(bootstrap.world(), call.caller, call.path("eventTypeId"))
+    return json_reply(200, event_type_answer(found))
+
+
+@event_types.on(
+    "PATCH",
+    "/v1/event-types/{eventTypeId}",
+    body=EventTypeChanges,
+    answer=SavedEventTypeAnswer,
+    most_bytes=SMALL_BODY,
+)
+def patch_event_type(call: Call) -> Reply:
+    """Change an event type."""
+    changes = call.decode(EventTypeChanges)
+    world = bootstrap.world()
+    changed = change_event_type(
+        world, call.caller, call.path("eventTypeId"), changes.applied_to, call.cause()
+    )
+    return _saved(200, changed, world.store.hosts.read(changed.host_id))
+
+
+@event_types.on("DELETE", "/v1/event-types/{eventTypeId}", query=("revokeLinks",), status=204)
+def delete_event_type(call: Call) -> Reply:
+    """Archive an event type; `?revokeLinks=true` where it has live links."""
+    archive_event_type(
+        bootstrap.world(),
+        call.caller,
+        call.path("eventTypeId"),
+        revoke_links=yes(call.query(), "revokeLinks"),
+        cause=call.cause(),
+    )
+    return Reply(204)
+
+
+def _saved(status: int, event_type: EventType, host: Host | None) -> Reply:
+    warnings = warnings_of_event_type(
+        event_type.settings,
+        now=bootstrap.world().now(),
+        time_off=host.settings.time_off if host else (),
+    )
+    return json_reply(status, saved_event_type_answer(event_type, warnings))

@@ -1,0 +1,76 @@
+"""`/v1/links/{linkId}/history`, `/v1/link-requests`: what happened to links, and who asks for a new one."""
+
+import msgspec
+
+from chalicelib import bootstrap
+from chalicelib.api.http.call import Call
+from chalicelib.api.http.routing import Reply, json_reply
+from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_door, yes
+from chalicelib.service.events.read_history import read_history
+from chalicelib.service.links.answer_request import answer_link_request
+from chalicelib.service.links.ask_for_link import list_link_requests
+from chalicelib.service.links.send_many import Wording
+from chalicelib.wire.requests import AnswerBody
+from chalicelib.wire.responses import (
+    AnsweredAnswer,
+    HistoryAnswer,
+    LinkRequestsAnswer,
+    event_answer,
+    link_answer,
+    link_request_answer,
+    opens_answer,
+)
+
+history = team_door(__name__)
+
+
+@history.on("GET", "/v1/links/{linkId}/history", query=PAGING, answer=HistoryAnswer)
+def get_history(call: Call) -> Reply:
+    """List what happened to a link, newest first, with how often it was opened; of a deleted link too."""
+    query = call.query()
+    found = read_history(
+        bootstrap.world(), call.caller, call.path("linkId"), query.get("cursor"), page_limit(query)
+    )
+    return json_reply(
+        200,
+        HistoryAnswer(
+            history=[event_answer(event) for event in found.page.rows],
+            opens=opens_answer(found.opens),
+            next_cursor=found.page.next_cursor,
+        ),
+    )
+
+
+@history.on("GET", "/v1/link-requests", query=("hostId", "answered", *PAGING), answer=LinkRequestsAnswer)
+def get_link_requests(call: Call) -> Reply:
+    """List the requests for a new link that wait, newest first; `?answered=true`: those that do not any more."""
+    query = call.query()
+    page = list_link_requests(
+        bootstrap.world(),
+        call.caller,
+        query.get("hostId"),
+        query.get("cursor"),
+        page_limit(query),
+        answered=yes(query, "answered"),
+    )
+    rows = [link_request_answer(request) for request in page.rows]
+    return json_reply(200, LinkRequestsAnswer(requests=rows, next_cursor=page.next_cursor))
+
+
+@history.on(
+    "POST", "/v1/link-requests/{requestId}/answer", body=AnswerBody, answer=AnsweredAnswer, status=201
+)
+def post_answer(call: Call) -> Reply:
+    """Answer a request with a new link, created only once, and email it to its recipient."""
+    world = bootstrap.world()
+    body = call.decode(AnswerBody) if call.body() else AnswerBody()
+    done = answer_link_request(
+        world,
+        call.caller,
+        call.path("requestId"),
+        body.mail_to,
+        Wording(message=body.message, language=body.language),
+        call.cause(),
+    )
+    link = link_answer(done.link, world.keyring(), base_url(call), world.now())
+    return json_reply(201, AnsweredAnswer(**msgspec.structs.asdict(link), mailed_to=done.mailed_to))

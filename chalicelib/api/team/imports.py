@@ -1,0 +1,207 @@
+"""`/v1/links/import` and `/v1/links/export`: links in and out as CSV."""
+
+import json
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlencode
+
+from chalicelib import bootstrap
+from chalicelib.api.http.call import Call, whole_number
+from chalicelib.api.http.routing import Reply, json_reply
+from chalicelib.api.http.uploads import MULTIPART, read_upload
+from chalicelib.api.team.routing import base_url, one_of, team_door, yes
+from chalicelib.domain.errors import (
+    FieldFault,
+    InvalidRequestError,
+    InvalidValueError,
+    UnsupportedMediaTypeError,
+)
+from chalicelib.domain.imports.csv_text import BOM, decode_csv, write_csv
+from chalicelib.domain.imports.sheet import (
+    EXPORT_COLUMNS,
+    RESULT_COLUMNS,
+    Row,
+    Sheet,
+    link_cells,
+    read_sheet,
+    result_cells,
+)
+from chalicelib.domain.links.link import LinkStatus
+from chalicelib.domain.listings import LEAST_PAGE, MOST_EXPORTED
+from chalicelib.domain.urls import link_url
+from chalicelib.service.imports.import_sheet import Imported, ImportRequest, import_links, preview_import
+from chalicelib.service.links.list import ListRequest, list_links
+from chalicelib.wire.responses import (
+    ImportFault,
+    ImportLink,
+    ImportPreviewAnswer,
+    ImportRowAnswer,
+    optional_time,
+    warnings_answer,
+)
+
+CSV: Final = "text/csv"
+TSV: Final = "text/tab-separated-values"
+# The content types that clients send CSV files with; Windows uses Excel's.
+_FILES: Final = (CSV, "application/csv", "application/vnd.ms-excel", TSV)
+_MEDIA: Final = (*_FILES, MULTIPART)
+MANY_ROWS: Final = 2_500_000  # bytes; every quote costs one more on its way into Lambda, which takes 6 MB
+
+_LIST_PAGE: Final = 100
+_FULL: Final = 3_000_000  # bytes on the way out of Lambda; the last page of the list comes on top
+_HEADERS: Final = {"Content-Type": "text/csv; charset=utf-8; header=present"}
+_CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
+
+csv_links = team_door(__name__)
+
+
+class _Header(StrEnum):
+    """Which pages of an export begin with the names of the columns."""
+
+    EVERY = "every"
+    FIRST = "first"
+
+
+@csv_links.on(
+    "POST",
+    "/v1/links/import",
+    query=("eventTypeId", "partial", "bom"),
+    answer=CSV,
+    status=201,
+    keyed=True,
+    most_bytes=MANY_ROWS,
+    media=_MEDIA,
+)
+def post_import(call: Call) -> Reply:
+    """Make a link for each row; the answer has a row for each, in the same order, and a `Batch-Id` header."""
+    partial = yes(call.query(), "partial")
+    event_type_id, sheet = _sheet(call)
+    request = ImportRequest(
+        event_type_id=event_type_id,
+        sheet=sheet,
+        partial=partial,
+        idempotency_key=call.idempotency_key,
+    )
+    done = import_links(bootstrap.world(), call.caller, request, call.cause())
+    rows = [RESULT_COLUMNS, *(_result_cells(call, one) for one in done.rows)]
+    return Reply(201, _mark(call) + write_csv(rows), {**_HEADERS, "Batch-Id": done.batch_id})
+
+
+@csv_links.on(
+    "POST",
+    "/v1/links/import/preview",
+    query=("eventTypeId",),
+    answer=ImportPreviewAnswer,
+    most_bytes=MANY_ROWS,
+    media=_MEDIA,
+)
+def post_preview(call: Call) -> Reply:
+    """Tell what an import would make and what is wrong with which rows; nothing is made."""
+    event_type_id, sheet = _sheet(call)
+    preview = preview_import(bootstrap.world(), call.caller, event_type_id, sheet)
+    rows = [_preview_row(row) for row in preview.rows]
+    bad = sum(1 for row in rows if row.errors)
+    answer = ImportPreviewAnswer(
+        good=len(rows) - bad, bad=bad, rows=rows, warnings=warnings_answer(preview.warnings)
+    )
+    return json_reply(200, answer)
+
+
+@csv_links.on(
+    "GET",
+    "/v1/links/export",
+    query=("hostId", "eventTypeId", "status", "q", "limit", "cursor", "header", "bom"),
+    answer=CSV,
+)
+def get_export(call: Call) -> Reply:
+    """List links as CSV, a page at a time; `Link: <…>; rel="next"` leads to the next one.
+
+    A page ends at `limit`, or before what Lambda can answer. With `header=first` only the first page has the header,
+    so that the pages can be appended to one file. `bom=true` begins each page that has the header with a
+    byte order mark.
+    """
+    query = call.query()
+    limit = _limit(query)
+    cursor = query.get("cursor")
+    has_header = one_of(query, "header", _Header) is not _Header.FIRST or cursor is None
+    text = _mark(call) + write_csv([EXPORT_COLUMNS]) if has_header else ""
+    world, base = bootstrap.world(), base_url(call)
+    count = 0
+    while True:
+        request = ListRequest(
+            host_id=query.get("hostId"),
+            event_type_id=query.get("eventTypeId"),
+            status=one_of(query, "status", LinkStatus),
+            query=query.get("q"),
+            cursor=cursor,
+            limit=min(_LIST_PAGE, limit - count),
+        )
+        page = list_links(world, call.caller, request)
+        ring, now = world.keyring(), world.now()
+        text += write_csv(link_cells(link, link_url(link, ring, base), now) for link in page.rows)
+        count += len(page.rows)
+        cursor = page.next_cursor
+        if cursor is None or count >= limit or len(json.dumps(text)) > _FULL:
+            break
+    headers = {**_HEADERS, "Content-Disposition": 'attachment; filename="links.csv"'}
+    if not has_header:
+        headers["Content-Type"] = headers["Content-Type"].replace("present", "absent")
+    if cursor is not None:
+        following = urlencode({**query, "cursor": cursor})
+        headers["Link"] = f'<{base}/v1/links/export?{following}>; rel="next"'
+        headers["Next-Cursor"] = cursor
+    return Reply(200, text, headers)
+
+
+def _sheet(call: Call) -> tuple[str, Sheet]:
+    """Return the event type that the query names, and the rows of the body."""
+    query = call.query()
+    if "eventTypeId" not in query:
+        raise InvalidRequestError([FieldFault("/eventTypeId", "is needed")])
+    raw, content_type, kind = call.body(), call.header("content-type") or "", call.media_type
+    if kind == MULTIPART:
+        upload = read_upload(content_type, raw)
+        raw, content_type = upload.raw, upload.content_type
+        kind = (
+            content_type.partition(";")[0].strip().lower()
+        )  # a browser's guess: only the one for tabs matters
+    charset = _CHARSET.search(content_type)
+    if charset and charset.group(1).lower() not in {"utf-8", "utf8", "us-ascii"}:
+        raise UnsupportedMediaTypeError("This path takes CSV in UTF-8.")
+    delimiter = "\t" if kind == TSV else None
+    return query["eventTypeId"], read_sheet(decode_csv(raw), query["eventTypeId"], delimiter=delimiter)
+
+
+def _mark(call: Call) -> str:
+    """Return a byte order mark if `?bom=true` asks for it, so that Excel reads UTF-8."""
+    return BOM if yes(call.query(), "bom") else ""
+
+
+def _preview_row(row: Row) -> ImportRowAnswer:
+    errors = [ImportFault(column=fault.column, detail=fault.detail) for fault in row.faults]
+    settings = row.settings
+    if settings is None or errors:
+        return ImportRowAnswer(line=row.line, link=None, errors=errors)
+    link = ImportLink(
+        recipient=settings.recipient,
+        label=settings.label,
+        max_usage_count=settings.max_usage_count,
+        expires_at=optional_time(settings.expires_at),
+        not_before=optional_time(settings.not_before),
+    )
+    return ImportRowAnswer(line=row.line, link=link, errors=[])
+
+
+def _result_cells(call: Call, done: Imported) -> list[str]:
+    world = bootstrap.world()
+    url = link_url(done.link, world.keyring(), base_url(call)) if done.link else None
+    return result_cells(done.row, done.link_id, done.link, url, world.now())
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    limit = whole_number(query["limit"], "limit") if "limit" in query else MOST_EXPORTED
+    if not LEAST_PAGE <= limit <= MOST_EXPORTED:
+        raise InvalidValueError([FieldFault("/limit", f"must be {LEAST_PAGE} to {MOST_EXPORTED}")])
+    return limit

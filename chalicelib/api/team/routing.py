@@ -1,0 +1,52 @@
+"""What the team's routes share: one authorizer, the site's base URL, and how a page of a list is asked for."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from chalicelib import bootstrap
+from chalicelib.api.http.auth import api_key
+from chalicelib.api.http.call import Call, whole_number
+from chalicelib.api.http.routing import Door
+from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
+from chalicelib.domain.listings import DEFAULT_PAGE, LEAST_PAGE, MOST_PAGE
+
+PAGING: Final = ("limit", "cursor")
+
+_E = TypeVar("_E", bound=StrEnum)
+
+
+def team_door(import_name: str) -> Door:
+    """Return a door that only a valid API key opens."""
+    return Door(import_name, authorizer=api_key)
+
+
+def base_url(call: Call) -> str:
+    """Return the site's root without a slash at its end: as set, else as API Gateway has it."""
+    return bootstrap.settings().base_url or call.origin or ""
+
+
+def page_limit(query: dict[str, str]) -> int:
+    """Return `?limit=`, 50 where it is absent. Raises `InvalidRequestError`, `InvalidValueError`."""
+    limit = whole_number(query["limit"], "limit") if "limit" in query else DEFAULT_PAGE
+    if not LEAST_PAGE <= limit <= MOST_PAGE:
+        raise InvalidValueError([FieldFault("/limit", f"must be {LEAST_PAGE} to {MOST_PAGE}")])
+    return limit
+
+
+def yes(query: Mapping[str, str], name: str) -> bool:
+    """Return whether a query parameter is `true`; absent is `false`. Raises `InvalidRequestError` for another word."""
+    given = query.get(name, "false")
+    if given not in ("true", "false"):
+        raise InvalidRequestError([FieldFault(f"/{name}", "must be true or false")])
+    return given == "true"
+
+
+def one_of(query: Mapping[str, str], name: str, kind: type[_E]) -> _E | None:
+    """Return a query parameter that is one of some words, None where it is absent. Raises `InvalidRequestError`."""
+    if name not in query:
+        return None
+    try:
+        return kind(query[name])
+    except ValueError:
+        raise InvalidRequestError([FieldFault(f"/{name}", f"must be one of {', '.join(kind)}")]) from None

@@ -1,0 +1,1 @@
+"""What the API and the consumers share: request and response bodies, problems."""

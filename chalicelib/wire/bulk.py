@@ -1,0 +1,41 @@
+"""Many links in one answer: what became of each, and how many still fit."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.errors import FieldFault, InvalidValueError
+from chalicelib.domain.links.link import LinkSettings
+from chalicelib.service.links.revoke import BulkResult
+from chalicelib.wire.problems import problem
+from chalicelib.wire.responses import BulkAnswer, BulkRow
+
+MOST_ANSWERED: Final = 5_500_000
+LINK_OVERHEAD: Final = 1_100  # bytes of a link's own fields in the answer, quotes escaped
+
+
+def require_answerable(asked: Sequence[LinkSettings]) -> None:
+    """Raise `InvalidValueError` where the answer, as the JSON string that Lambda returns, would pass its 6 MB."""
+    sizes: dict[int, int] = {}  # links made by `count` share one settings object
+    total = 0
+    for settings in asked:
+        if id(settings) not in sizes:
+            text = msgspec.json.encode(settings).decode(errors="replace")
+            sizes[id(settings)] = len(msgspec.json.encode(text)) + LINK_OVERHEAD
+        total += sizes[id(settings)]
+    if total > MOST_ANSWERED:
+        raise InvalidValueError(
+            [FieldFault("", "the answer would be too large: ask for fewer links at a time")]
+        )
+
+
+def bulk_answer(results: Sequence[BulkResult]) -> BulkAnswer:
+    """Return what became of each link as JSON has it."""
+    rows = [
+        BulkRow(link_id=result.link_id, status=result.status)
+        if result.error is None
+        else BulkRow(link_id=result.link_id, problem=problem(result.error))
+        for result in results
+    ]
+    return BulkAnswer(results=rows)
