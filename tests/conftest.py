@@ -2,7 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
-from tests.engines import (
+from tests.support.engines import (
     dynoxide,
     engine,
     ministack,
@@ -12,7 +12,7 @@ from tests.engines import (
     patient_clients,
     table,
 )
-from tests.event_schemas import every_event_fits_its_schema, outbox_faults
+from tests.support.event_schemas import every_event_fits_its_schema, outbox_faults
 
 # No example has a time limit, because a busy machine would fail correct tests.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -55,8 +55,8 @@ DATES: Final = (
 # What `make test` runs on two of them: pages with months, days, zones and hours, and the rules behind them.
 QUICK: Final = ("month-end", "europe-autumn")
 QUICK_TESTS: Final = (
-    *("tests/e2e/test_invitee.py", "tests/integration/test_own_booking.py"),
-    *("tests/unit/test_clock.py", "tests/unit/test_slots.py"),
+    *("tests/e2e/test_invitee.py", "tests/integration/bookings/test_own_booking.py"),
+    *("tests/unit/test_clock.py", "tests/unit/event_types/test_slots.py"),
     "-k",
     "not test_invitee or month or day or zone or hours or languages",
 )

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tests.e2e.invitee import following
+from tests.support.browser.invitee import following
 
 PAGE: timedelta = timedelta(days=35)
 

@@ -17,8 +17,8 @@ import pytest
 
 from infra.local.engines import ROOT, Ministack
 from infra.openapi import COPY
-from tests.engines import new_table
-from tests.integration.doors import Caller, running_site
+from tests.support.app import Caller, running_site
+from tests.support.engines import new_table
 
 HERE: Final = Path(__file__).parent
 MODULES: Final = ROOT / ".local" / "npm-tools" / "node_modules"

@@ -23,8 +23,8 @@ from infra.local.mail import LOCAL_SENDER, verify_sender, with_local_rights
 from infra.local.stack import local_package, put_template, with_local_variables
 from infra.package import Package
 from infra.stacks import outputs
-from tests.integration.outside import Inbox
-from tests.patience import LIMIT
+from tests.support.bus import Inbox
+from tests.support.patience import LIMIT
 
 NAME: Final = "admit-one-test"
 MAIL_SENDER: Final = LOCAL_SENDER

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.deployed.conftest import Stack
-from tests.integration.doors import ALL_DAY
+from tests.support.app import ALL_DAY
 
 
 def event_type_of(stack: Stack) -> dict[str, Any]:

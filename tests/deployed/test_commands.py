@@ -11,9 +11,9 @@ import pytest
 from chalicelib.domain.clock import rfc3339
 from tests.deployed.conftest import COMMAND_SOURCES, NAME, Stack
 from tests.deployed.shared import event_type_of, links_of
-from tests.integration.doors import redeem_body
-from tests.integration.outside import Inbox
-from tests.patience import until
+from tests.support.app import redeem_body
+from tests.support.bus import Inbox
+from tests.support.patience import until
 
 
 def answers(inbox: Inbox, command_id: str, *wanted: str) -> dict[str, dict[str, Any]]:

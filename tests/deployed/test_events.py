@@ -8,9 +8,9 @@ import pytest
 from infra import retelling
 from tests.deployed.conftest import NAME, Stack
 from tests.deployed.shared import event_type_of
-from tests.event_schemas import faults_of
-from tests.integration.outside import Inbox
-from tests.patience import until
+from tests.support.bus import Inbox
+from tests.support.event_schemas import faults_of
+from tests.support.patience import until
 
 
 def _link(stack: Stack) -> dict[str, Any]:

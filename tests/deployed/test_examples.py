@@ -16,8 +16,8 @@ from chalicelib.domain.clock import rfc3339
 from tests.deployed.conftest import Stack
 from tests.deployed.runtime_client import behind_runtime_client
 from tests.deployed.shared import event_type_of, links_of
-from tests.integration.doors import JSON
-from tests.patience import LIMIT, until
+from tests.support.app import JSON
+from tests.support.patience import LIMIT, until
 
 EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
 GRACE: Final = {"name": "Grace Hopper", "email": "grace@invitees.example"}

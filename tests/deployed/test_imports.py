@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.deployed.conftest import Stack
 from tests.deployed.shared import event_type_of, links_of
-from tests.patience import until
+from tests.support.patience import until
 
 
 def drop(stack: Stack, where: str, text: str) -> None:

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.deployed.conftest import MAIL_SENDER, Stack
-from tests.integration.doors import ALL_DAY, JSON
-from tests.patience import LIMIT, until
+from tests.support.app import ALL_DAY, JSON
+from tests.support.patience import LIMIT, until
 
 ADA: Final = "ada@mail.example"
 GRACE: Final = "grace@mail.example"

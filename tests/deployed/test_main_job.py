@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from tests.deployed.conftest import Stack
-from tests.integration.doors import ALL_DAY, HTML, JSON
-from tests.patience import LIMIT, until
+from tests.support.app import ALL_DAY, HTML, JSON
+from tests.support.patience import LIMIT, until
 
 LINKS = 20
 CLIENTS = 8

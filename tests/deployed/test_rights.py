@@ -30,10 +30,10 @@ from infra.local.mail import LOCAL_SENDER, verify_sender
 from tests.deployed.conftest import Stack, listening
 from tests.deployed.shared import event_type_of
 from tests.deployed.test_imports import drop, result
-from tests.endpoints import Endpoint, answer
-from tests.integration.doors import JSON, redeem_body
-from tests.integration.outside import Inbox
-from tests.patience import until
+from tests.support.app import JSON, redeem_body
+from tests.support.bus import Inbox
+from tests.support.endpoints import Endpoint, answer
+from tests.support.patience import until
 
 FUNCTIONS: Final = sorted(read_config(ROOT)["lambda_functions"])
 CAUSE: Final = Cause("system:test", "test")

@@ -12,8 +12,8 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.webhooks.deliveries import replayed
 from tests.deployed.conftest import Stack
 from tests.deployed.shared import event_type_of
-from tests.endpoints import Endpoint, answer
-from tests.patience import LIMIT, until
+from tests.support.endpoints import Endpoint, answer
+from tests.support.patience import LIMIT, until
 
 
 def _made(response: httpx.Response) -> Any:

@@ -6,12 +6,12 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from infra.local.engines import Ministack
-from tests.e2e.browser import running_browser
-from tests.e2e.console import Console, console_of
-from tests.e2e.site import LiveSite, live_site
-from tests.engines import new_table
-from tests.integration.doors import Caller
-from tests.patience import SHOWN
+from tests.support.app import Caller
+from tests.support.browser.console import Console, console_of
+from tests.support.browser.site import LiveSite, live_site
+from tests.support.browser.visit import running_browser
+from tests.support.engines import new_table
+from tests.support.patience import SHOWN
 
 
 @pytest.fixture(scope="package")

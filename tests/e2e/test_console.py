@@ -11,12 +11,12 @@ from playwright.sync_api import Browser, Route, expect
 from chalicelib import bootstrap
 from chalicelib.consumers.outbox import consume
 from chalicelib.domain.team.api_keys import Role
-from tests.e2e.browser import visiting
-from tests.e2e.console import Console, console_of
-from tests.e2e.site import LiveSite, soon
-from tests.integration.doors import Caller, Site, ok
-from tests.integration.outside import Stream
-from tests.patience import until
+from tests.support.app import Caller, Site, ok
+from tests.support.browser.console import Console, console_of
+from tests.support.browser.site import LiveSite, soon
+from tests.support.browser.visit import visiting
+from tests.support.bus import Stream
+from tests.support.patience import until
 
 pytestmark = pytest.mark.clock
 

@@ -14,9 +14,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from chalicelib.pages import assets
-from tests.e2e.console import Console, console_of
-from tests.e2e.site import LiveSite, soon
-from tests.integration.doors import Caller
+from tests.support.app import Caller
+from tests.support.browser.console import Console, console_of
+from tests.support.browser.site import LiveSite, soon
 
 pytestmark = pytest.mark.clock
 

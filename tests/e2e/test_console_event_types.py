@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.console import Console
-from tests.integration.doors import made, ok
+from tests.support.app import made, ok
+from tests.support.browser.console import Console
 
 pytestmark = pytest.mark.clock
 

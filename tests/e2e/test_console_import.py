@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.e2e.console import Console
-from tests.e2e.site import soon
+from tests.support.browser.console import Console
+from tests.support.browser.site import soon
 
 pytestmark = pytest.mark.clock
 

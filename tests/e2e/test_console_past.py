@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import Browser, Response, expect
 
-from tests.e2e.console import Console, console_of
-from tests.e2e.site import LiveSite
-from tests.integration.doors import Caller
+from tests.support.app import Caller
+from tests.support.browser.console import Console, console_of
+from tests.support.browser.site import LiveSite
 
 pytestmark = pytest.mark.clock
 

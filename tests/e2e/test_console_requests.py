@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.e2e.console import Console, console_of
-from tests.patience import until
+from tests.support.browser.console import Console, console_of
+from tests.support.patience import until
 
 pytestmark = pytest.mark.clock
 

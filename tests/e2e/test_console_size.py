@@ -18,10 +18,10 @@ from chalicelib.domain.ids import ID_BYTES, LINK, make_id
 from chalicelib.domain.links.link import Link, LinkSettings
 from infra.local.aws import local_client
 from infra.local.engines import Dynoxide, find_dynoxide
-from tests.e2e.console import Console, console_of
-from tests.e2e.site import LiveSite, live_site
-from tests.engines import Table, new_table, require_dynoxide
-from tests.integration.doors import CAUSE, Caller, ok
+from tests.support.app import CAUSE, Caller, ok
+from tests.support.browser.console import Console, console_of
+from tests.support.browser.site import LiveSite, live_site
+from tests.support.engines import Table, new_table, require_dynoxide
 
 pytestmark = pytest.mark.undated("dynoxide is linked statically, so its clock is never shifted")
 

@@ -12,11 +12,11 @@ from chalicelib import bootstrap
 from chalicelib.domain.zones import load_zone, zone_names
 from chalicelib.pages.languages import language_of, words
 from chalicelib.pages.times import zone_words
-from tests.e2e.browser import SMALLEST, Visit, visiting
-from tests.e2e.console import Console
-from tests.e2e.invitee import PERSON, Invitee, invitee_of, ordinary_day
-from tests.e2e.site import LiveSite, soon
-from tests.integration.doors import Caller, ok
+from tests.support.app import Caller, ok
+from tests.support.browser.console import Console
+from tests.support.browser.invitee import PERSON, Invitee, invitee_of, ordinary_day
+from tests.support.browser.site import LiveSite, soon
+from tests.support.browser.visit import SMALLEST, Visit, visiting
 
 pytestmark = pytest.mark.clock
 

@@ -26,10 +26,10 @@ from chalicelib.pages.invitee.offer import (
     problem_page,
 )
 from chalicelib.pages.languages import Words, words
-from tests.e2e.invitee import Invitee, invitee_of
-from tests.e2e.site import LiveSite, soon
 from tests.e2e.test_invitee import a_rich_event_type
-from tests.integration.doors import Caller, made, ok
+from tests.support.app import Caller, made, ok
+from tests.support.browser.invitee import Invitee, invitee_of
+from tests.support.browser.site import LiveSite, soon
 
 pytestmark = pytest.mark.clock
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from infra.local.engines import Dynoxide
-from tests.engines import require_dynoxide
 from tests.proof.conftest import apps, dynoxide_on_disk, proof_engine, stage
+from tests.support.engines import require_dynoxide
 
 __all__ = ["apps", "dynoxide_on_disk", "proof_engine", "stage"]
 

@@ -11,7 +11,7 @@ from tests.history.calls import Call
 from tests.history.machine import KEYLESS_WINDOW, Link
 from tests.history.stepped import LIMITS, EventTypeOf, Fate, Stepped, Task, slot
 from tests.history.told import event_faults
-from tests.proof import audit
+from tests.support import audit
 
 MOST_AT_ONCE: Final = 4
 TICK: Final = 10  # milliseconds; every edge of every link lies on a tick, so that equality is met often

@@ -16,8 +16,6 @@ from tests.history.account import unexplained
 from tests.history.calls import NEVER, Call
 from tests.history.machine import Link
 from tests.history.stored import stored_call, with_candidates, with_expiries
-from tests.patience import LIMIT
-from tests.proof import audit
 from tests.proof.harness import (
     Answer,
     App,
@@ -28,6 +26,8 @@ from tests.proof.harness import (
     day_start,
     rfc3339,
 )
+from tests.support import audit
+from tests.support.patience import LIMIT
 
 CLIENTS: Final = 4  # in a room: as many calls as are ever in progress about one link
 ROOMS_AT_ONCE: Final = 4

@@ -49,7 +49,7 @@ from tests.history.calls import UNKNOWN, Call
 from tests.history.machine import Link
 from tests.history.memory import Memory, client_error
 from tests.history.stored import stored_call, with_candidates, with_expiries
-from tests.proof import audit
+from tests.support import audit
 
 TABLE: Final = "stepped"
 START: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.history.calls import Call
-from tests.proof import audit
+from tests.support import audit
 
 
 def stored_call(items: audit.Dump, moment: float) -> Call:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from infra.local.aws import local_client
-from tests.engines import Table
 from tests.proof.plain import plain_client
+from tests.support.engines import Table
 
 
 def records_of(table: Table) -> Iterator[dict[str, Any]]:

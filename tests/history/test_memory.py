@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from infra.local.engines import Engine
-from tests.engines import Table, new_table
 from tests.history import stepped
 from tests.history.expressions import Names, UnknownExpressionError, holds, updated
 from tests.history.interleavings import Interleavings
 from tests.history.memory import Memory
 from tests.proof.plain import plain_client
+from tests.support.engines import Table, new_table
 
 RUNS = 6
 

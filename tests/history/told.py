@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.domain.events.events import Event, EventType
 from chalicelib.store.events.outbox import events_of
-from tests.proof import audit
+from tests.support import audit
 
 
 def event_faults(records: Iterable[Mapping[str, Any]], items: audit.Dump) -> list[str]:

@@ -22,10 +22,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from infra.local.engines import ROOT, Ministack
-from tests.engines import new_table
 from tests.history.size import size
-from tests.integration.doors import Site, at, made, running_site, token_of
-from tests.patience import LIMIT
+from tests.support.app import Site, at, made, running_site, token_of
+from tests.support.engines import new_table
+from tests.support.patience import LIMIT
 
 # For each operation of the description; some thousands in all under `make proof`.
 EXAMPLES: Final = int(os.environ.get("HOSTILE_EXAMPLES") or size(15, 100))

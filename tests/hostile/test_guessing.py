@@ -20,8 +20,8 @@ from chalicelib.service.links.ask_for_link import ask_for_link
 from chalicelib.service.links.open import open_link
 from chalicelib.service.ports import World
 from infra.local.engines import Dynoxide
-from tests.engines import new_table
-from tests.integration.doors import JSON, Site, at, made, path_of, running_site
+from tests.support.app import JSON, Site, at, made, path_of, running_site
+from tests.support.engines import new_table
 
 GUESSES: Final = 100_000
 _PIECE: Final = re.compile(r"[A-Za-z0-9_-]{8,200}")

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import botocore
 
-from tests.patience import LIMIT, until
+from tests.support.patience import LIMIT, until
 
 ACCOUNT: Final = "123456789012"
 REGION: Final = "us-east-1"

@@ -19,7 +19,7 @@ from infra.local.stack import fit_for_ministack
 from infra.observing import WATCHED
 from infra.package import Package
 from infra.stacks import outputs
-from tests.patience import LIMIT
+from tests.support.patience import LIMIT
 
 STACK = "admit-one-dev"
 

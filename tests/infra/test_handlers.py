@@ -27,9 +27,9 @@ from infra.local.aws import LOCAL_KEY, local_client
 from infra.local.engines import Ministack
 from infra.observing import failure_pattern
 from infra.package import Package
-from tests.engines import Table, new_table
 from tests.infra.filter_patterns import counts
-from tests.integration.doors import ALL_DAY
+from tests.support.app import ALL_DAY
+from tests.support.engines import Table, new_table
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda's runtime client is for Linux alone")
 

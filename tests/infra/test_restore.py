@@ -31,8 +31,8 @@ from infra.local.engines import Ministack
 from infra.local.stack import fit_for_ministack
 from infra.package import Package
 from infra.stacks import Outcome, outputs
-from tests.integration.doors import ALL_DAY
-from tests.patience import LIMIT, until
+from tests.support.app import ALL_DAY
+from tests.support.patience import LIMIT, until
 
 STACK = "admit-one-dev"
 CAUSE = Cause("system:test", "t")

@@ -14,8 +14,8 @@ from infra.deploy import DeployError
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 from infra.signing import add_key, count_carriers, retire_key, use_newest
-from tests.engines import new_table
-from tests.integration.doors import JSON, Site, at, made, running_site, token_of
+from tests.support.app import JSON, Site, at, made, running_site, token_of
+from tests.support.engines import new_table
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from chalicelib.store.bookings.bookings import Bookings
-from tests.integration.doors import Caller, Site, assert_problem, at, made, ok, path_of
+from tests.support.app import Caller, Site, assert_problem, at, made, ok, path_of
 
 
 def test_a_keyed_replace_never_makes_its_link_twice(site: Site, host: Caller) -> None:

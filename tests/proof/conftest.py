@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from infra.local.engines import Dynoxide, Engine
-from tests.engines import require_dynoxide
 from tests.proof.harness import Apps, Stage, staged
 from tests.proof.proxy import Proxy
+from tests.support.engines import require_dynoxide
 
 APP_PROCESSES = 3
 

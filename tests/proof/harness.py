@@ -30,10 +30,10 @@ from chalicelib.store.table import Table as StoreTable
 from infra.local.aws import LOCAL_REGION, use_local_aws
 from infra.local.engines import ROOT, kept_environment
 from infra.local.table import ensure_table
-from tests.engines import Table
-from tests.patience import LIMIT
-from tests.proof import audit
 from tests.proof.plain import CLIENTS, plain_client
+from tests.support import audit
+from tests.support.engines import Table
+from tests.support.patience import LIMIT
 
 BASE_URL: Final = "http://admit-one.invalid"
 ALL_DAY: Final = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "00:00", "to": "24:00"}

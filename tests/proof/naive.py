@@ -17,8 +17,8 @@ from chalicelib.domain.ids import BOOKING, make_id
 from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest
 from chalicelib.service.links.open import open_link
 from chalicelib.service.ports import World
-from tests.proof.audit import cells_between
 from tests.proof.plain import plain_client
+from tests.support.audit import cells_between
 
 
 def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Redeemed:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
-from tests.proof import audit
 from tests.proof.harness import Answer, Link, Stage, race, starts
+from tests.support import audit
 
 HOSTS = 4
 _SLOTS_A_LINK = 4

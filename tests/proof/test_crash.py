@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 
 from infra.local.engines import Dynoxide
-from tests.engines import require_dynoxide
-from tests.patience import LIMIT
-from tests.proof import audit
 from tests.proof.harness import (
     Answer,
     Apps,
@@ -24,6 +21,9 @@ from tests.proof.harness import (
     starts,
 )
 from tests.proof.plain import CLIENTS
+from tests.support import audit
+from tests.support.engines import require_dynoxide
+from tests.support.patience import LIMIT
 
 LINKS = 60
 Request = tuple[Link, datetime, str]

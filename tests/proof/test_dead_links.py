@@ -12,7 +12,6 @@ from typing import Final
 
 import pytest
 
-from tests.proof import audit
 from tests.proof.harness import (
     Answer,
     Client,
@@ -26,6 +25,7 @@ from tests.proof.harness import (
 )
 from tests.proof.plain import CLIENTS
 from tests.proof.proxy import First, Proxy, operation, write
+from tests.support import audit
 
 MILLISECOND: Final = timedelta(milliseconds=1)
 

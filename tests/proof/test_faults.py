@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from tests.proof import audit
 from tests.proof.harness import Answer, Link, Stage, race, starts
 from tests.proof.proxy import Answer as Injected, Fate, Proxy, Reset, cancelled, error, operation, write
+from tests.support import audit
 
 USED_LINK: Final[dict[str, Any]] = {
     "Code": "ConditionalCheckFailed",

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.proof import audit
 from tests.proof.harness import Answer, Client, Link, NoAnswerError, Stage, codes_of, race, starts
 from tests.proof.proxy import Fate, First, LoseReply, Proxy, Reset, cancelled, operation
+from tests.support import audit
 
 COUNT = 250  # three transactions
 

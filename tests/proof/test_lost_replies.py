@@ -11,8 +11,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.patience import LIMIT
-from tests.proof import audit
 from tests.proof.harness import (
     BASE_URL,
     Answer,
@@ -40,6 +38,8 @@ from tests.proof.proxy import (
     operation,
     write,
 )
+from tests.support import audit
+from tests.support.patience import LIMIT
 
 KEYS = pytest.mark.parametrize("key", [None, "the-same-key"], ids=["keyless", "keyed"])
 LOST = pytest.mark.parametrize("fate", [LoseReply(), CutReply()], ids=["reset", "cut"])

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from tests.proof import audit
 from tests.proof.harness import Client, Stage, codes_of, race, starts
+from tests.support import audit
 
 SCANNERS = (
     {"User-Agent": "Mozilla/5.0 (compatible; Microsoft Outlook SafeLinks)", "Accept": "text/html,*/*;q=0.8"},

@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.rules import Rules
-from tests.unit.faults import pointers_of
+from tests.support.faults import pointers_of
 
 
 def test_all_faults_are_raised_together_with_their_pointers() -> None:

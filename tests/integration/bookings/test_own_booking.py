@@ -1,0 +1,1082 @@
+"""`/b/{bookingToken}` over HTTP: seeing, keeping, moving and cancelling one's own booking (P2, P4, P5, P7, P8)."""
+
+import html
+import re
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import httpx
+import pytest
+from ical.calendar_stream import IcsCalendarStream
+from ical.event import Event
+
+from chalicelib import bootstrap
+from chalicelib.store.items import booking_key, link_key
+from infra.local.aws import local_client
+from tests.support.app import (
+    ALL_DAY,
+    BASE_URL,
+    HTML,
+    JSON,
+    NOW,
+    Caller,
+    Site,
+    assert_problem,
+    at,
+    forged,
+    made,
+    ok,
+    path_of,
+    redeem_body,
+    token_of,
+)
+from tests.support.patience import LIMIT
+
+pytestmark = pytest.mark.clock
+
+FORM: Final = HTML | {"Content-Type": "application/x-www-form-urlencoded"}
+DAY: Final = "2040-01-03"
+NEXT: Final = "2040-01-04"
+TEN: Final = f"{DAY}T10:00:00Z"
+TWO: Final = f"{DAY}T14:00:00Z"
+RACES: Final = 9
+OTTO: Final = {"name": "Otto", "email": "otto@invitees.example"}
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def event_type(host: Caller) -> Json:
+    """Half an hour at any time, on a grid of five minutes, so that a booking can be moved a little."""
+    return host.event_type(slotIntervalMinutes=5)
+
+
+@pytest.fixture
+def link(host: Caller, event_type: Json) -> Json:
+    return host.link(event_type)
+
+
+@pytest.fixture
+def booking(site: Site, link: Json) -> Json:
+    """Grace's booking on 3 January at ten."""
+    return made(site.redeem(link, TEN))  # type: ignore[no-any-return]
+
+
+def own(booking: Json) -> str:
+    """Return the path of the invitee's own page."""
+    path: str = booking["url"].removeprefix(BASE_URL)
+    return path
+
+
+def cancel(site: Site, booking: Json, **kwargs: Any) -> httpx.Response:
+    return site.client.post(own(booking) + "/cancel", headers=JSON, **kwargs)
+
+
+def move(site: Site, booking: Json, start: str) -> httpx.Response:
+    return site.client.post(own(booking) + "/reschedule", json={"start": start}, headers=JSON)
+
+
+def page(site: Site, booking: Json, query: str = "") -> str:
+    answer = site.client.get(own(booking) + query, headers=HTML)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def reread(site: Site, booking: Json) -> Json:
+    found: Json = ok(site.client.get(own(booking), headers=JSON))
+    return found
+
+
+def offered(site: Site, booking: Json, **params: str) -> list[str]:
+    answer = ok(site.client.get(own(booking) + "/slots", params=params, headers=JSON))
+    return [slot["start"] for slot in answer["slots"]]
+
+
+def invite(site: Site, booking: Json) -> Event:
+    answer = site.client.get(own(booking) + "/invite.ics")
+    assert answer.status_code == 200
+    [event] = IcsCalendarStream.calendar_from_ics(answer.text).events
+    return event
+
+
+def stored(site: Site, booking: Json) -> Json:
+    """Return a booking's item as DynamoDB has it."""
+    item = site.item(*booking_key(booking["bookingId"]))
+    assert item is not None
+    return item
+
+
+def sequence(site: Site, booking: Json) -> int:
+    return int(stored(site, booking)["sequence"]["N"])
+
+
+def stored_link(site: Site, link: Json) -> Json | None:
+    """Return a link's item as DynamoDB has it, or None."""
+    return site.item(*link_key(link["linkId"]))
+
+
+def busy(site: Site, host: Caller) -> dict[str, set[int]]:
+    """Return a host's busy cells by date, read back from the table; a day with none is left out."""
+    answer = local_client("dynamodb", site.table.endpoint_url).query(
+        TableName=site.table.name,
+        KeyConditionExpression="pk = :host AND begins_with(sk, :day)",
+        ExpressionAttributeValues={":host": {"S": f"HOST#{host.host_id}"}, ":day": {"S": "DAY#"}},
+        ConsistentRead=True,
+    )
+    days = {
+        item["sk"]["S"].removeprefix("DAY#"): {int(cell) for cell in item.get("busy", {}).get("NS", ())}
+        for item in answer["Items"]
+    }
+    return {day: cells for day, cells in days.items() if cells}
+
+
+def cells(*spans: tuple[str, int]) -> dict[str, set[int]]:
+    """Return the cells of spans, each a start and its minutes, reckoned a minute at a time."""
+    days: dict[str, set[int]] = {}
+    for start, minutes in spans:
+        for minute in range(minutes):
+            instant = datetime.fromisoformat(start) + timedelta(minutes=minute)
+            days.setdefault(instant.date().isoformat(), set()).add((instant.hour * 60 + instant.minute) // 5)
+    return days
+
+
+def at_once(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:
+    """Make calls from threads of their own, all let go in the same moment."""
+    gate = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], httpx.Response]) -> httpx.Response:
+        gate.wait(timeout=LIMIT)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result(LIMIT) for future in [pool.submit(run, call) for call in calls]]
+
+
+def code(answer: httpx.Response) -> str:
+    """Return `200`, or the status and the problem's code."""
+    if answer.status_code < 400:
+        return str(answer.status_code)
+    return f"{answer.status_code} {answer.json()['type'].rpartition(':')[2]}"
+
+
+def form_of(text: str, action: str) -> dict[str, str]:
+    """Return what a page's form would send as it stands, for the one form that posts to `action`."""
+    [form] = re.findall(rf'<form[^>]* action="[^"]*{action}"[^>]*>(.*?)</form>', text, re.DOTALL)
+    inputs = re.findall(r"<input([^>]*)>", form)
+    found = {}
+    for attributes in inputs:
+        values = dict(re.findall(r'([a-z]+)="([^"]*)"', attributes))
+        if values.get("type") != "radio" or " checked" in attributes:
+            found[values["name"]] = html.unescape(values["value"])
+    return found
+
+
+def starts_on(text: str) -> list[str]:
+    return re.findall(r'name="start" value="([^"]*)"', text)
+
+
+def hrefs(text: str) -> list[str]:
+    return [html.unescape(href) for href in re.findall(r'<a [^>]*href="([^"]*)"', text)]
+
+
+class TestCancel:
+    def test_it_frees_the_slot_in_the_same_moment_and_keeps_the_record(
+        self, site: Site, host: Caller, event_type: Json, booking: Json
+    ) -> None:
+        """P8: another link books the very slot at once."""
+        site.clock.pass_by(minutes=5)
+
+        cancelled = ok(cancel(site, booking))
+
+        assert cancelled == booking | {"status": "cancelled", "cancelledAt": at(minutes=5)}
+        assert busy(site, host) == {}
+        assert reread(site, booking) == cancelled
+        assert ok(host.get(f"/v1/bookings/{booking['bookingId']}")) == cancelled
+        other = made(site.redeem(host.link(event_type), TEN, invitee=OTTO))
+        assert busy(site, host) == cells((TEN, 30))
+        assert other["bookingId"] != booking["bookingId"]
+
+    def test_twice_is_the_same_and_does_not_free_what_another_has_taken_since(
+        self, site: Site, host: Caller, event_type: Json, booking: Json
+    ) -> None:
+        first = ok(cancel(site, booking))
+        made(site.redeem(host.link(event_type), TEN, invitee=OTTO))
+        site.clock.pass_by(hours=1)
+
+        assert ok(cancel(site, booking)) == first
+        assert sequence(site, booking) == 2
+        assert busy(site, host) == cells((TEN, 30))
+
+    def test_buffers_are_freed_as_they_were_taken_though_the_event_type_changed(
+        self, site: Site, host: Caller
+    ) -> None:
+        buffered = host.event_type(bufferBeforeMinutes=10, bufferAfterMinutes=20)
+        neighbour = made(site.redeem(host.link(buffered), f"{DAY}T12:00:00Z", invitee=OTTO))
+        booking = made(site.redeem(host.link(buffered), TEN))
+        ok(host.patch(f"/v1/event-types/{buffered['eventTypeId']}", {"bufferAfterMinutes": 180}))
+
+        ok(cancel(site, booking))
+
+        assert busy(site, host) == cells((f"{DAY}T11:50:00Z", 60)), neighbour
+
+    @pytest.mark.parametrize("restore", [True, False])
+    def test_the_use_comes_back_by_the_links_own_policy_alone(
+        self, site: Site, host: Caller, event_type: Json, restore: bool
+    ) -> None:
+        link = host.link(event_type, restoreUseOnCancel=restore)
+        booking = made(site.redeem(link, TEN))
+        assert host.reread(link)["status"] == "used"
+
+        ok(cancel(site, booking))
+        ok(cancel(site, booking))
+
+        now, active = host.reread(link), host.list(status="active")["links"]
+        again = site.redeem(link, TWO)
+        if restore:
+            assert (now["status"], now["usageCount"], now["usedAt"]) == ("active", 0, None)
+            assert active == [now]
+            made(again)
+            assert host.reread(link)["status"] == "used"
+            assert_problem(site.redeem(link, f"{DAY}T15:00:00Z"), 410, "link-used")
+        else:
+            assert (now["status"], now["usageCount"], active) == ("used", 1, [])
+            assert_problem(again, 410, "link-used")
+
+    def test_a_use_comes_back_once_for_each_booking_and_never_above_the_limit(
+        self, site: Site, host: Caller, event_type: Json
+    ) -> None:
+        """P1: three bookings at most at any time, however often they are cancelled and cancelled again."""
+        link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=3)
+        bookings = [made(site.redeem(link, f"{DAY}T{hour}:00:00Z")) for hour in (10, 11, 12)]
+        for left in (1, 2, 3):
+            for _ in range(3):
+                ok(cancel(site, bookings[left - 1]))
+            now = host.reread(link)
+            assert (now["remainingUses"], now["usageCount"]) == (left, 3 - left)
+        for hour in (13, 14, 15):
+            made(site.redeem(link, f"{DAY}T{hour}:00:00Z"))
+        assert_problem(site.redeem(link, f"{DAY}T16:00:00Z"), 410, "link-used")
+
+    def test_an_unlimited_link_counts_back_too(self, site: Site, host: Caller, event_type: Json) -> None:
+        link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=None)
+        bookings = [made(site.redeem(link, f"{DAY}T{hour}:00:00Z")) for hour in (10, 11)]
+        ok(cancel(site, bookings[0]))
+        assert host.reread(link)["usageCount"] == 1
+
+    @pytest.mark.parametrize(
+        ("end", "uses"),
+        [  # a used link can't be revoked: of one use there is none left to revoke
+            *(("revoked", 2), ("expired", 1), ("expired", 2)),
+            *(("marked expired", 1), ("marked expired", 2), ("deleted", 1), ("deleted", 2)),
+        ],
+    )
+    def test_a_dead_link_gets_nothing_back_and_the_slot_is_freed_all_the_same(
+        self, site: Site, host: Caller, event_type: Json, end: str, uses: int
+    ) -> None:
+        """P3, P8: nothing makes a revoked, expired or deleted link live again, nor leaves a ghost of it."""
+        link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=uses, expiresAt=at(hours=2))
+        booking = made(site.redeem(link, TEN))
+        if end == "revoked":
+            ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
+        elif end == "deleted":
+            assert host.delete(f"/v1/links/{link['linkId']}").status_code == 204
+        else:
+            site.clock.pass_by(hours=2)
+            if end == "marked expired":
+                site.mark_expired(link)
+        before = stored_link(site, link)
+
+        assert ok(cancel(site, booking))["status"] == "cancelled"
+
+        assert busy(site, host) == {}
+        assert stored_link(site, link) == before
+        assert site.redeem(link, TWO).status_code == 410
+
+    def test_a_keyless_repeat_is_then_a_new_request_and_a_keyed_one_is_told_how_it_stands(
+        self, site: Site, host: Caller, event_type: Json
+    ) -> None:
+        """P4, both halves, on a link that could book again."""
+        link = host.link(event_type, maxUsageCount=None)
+        keyless = made(site.redeem(link, TEN))
+        keyed = made(site.redeem(link, TWO, key="k-1"))
+        assert set(made(site.redeem(link, TEN))) == {"status", "start", "end", "title"}, "while it stands"
+        ok(cancel(site, keyless))
+        gone = ok(cancel(site, keyed))
+
+        again = made(site.redeem(link, TEN))
+        replayed = site.redeem(link, TWO, key="k-1")
+
+        assert again["bookingId"] != keyless["bookingId"]
+        assert again["status"] == "confirmed"
+        assert (made(replayed), replayed.headers["Idempotent-Replayed"]) == (gone, "true")
+        assert busy(site, host) == cells((TEN, 30))
+        assert host.reread(link)["usageCount"] == 3
+
+    def test_once_it_has_begun_it_stays(self, site: Site, host: Caller, booking: Json) -> None:
+        site.clock.now = datetime.fromisoformat(TEN) - timedelta(milliseconds=1)
+        assert 'href="../b/' in page(site, booking)
+        site.clock.pass_by(milliseconds=1)
+
+        assert_problem(cancel(site, booking), 409, "conflict")
+        refused = site.client.post(own(booking) + "/cancel", headers=FORM)
+
+        assert refused.status_code == 409
+        assert refused.headers["content-type"] == "text/html; charset=utf-8"
+        assert "has begun" in refused.text
+        assert busy(site, host) == cells((TEN, 30))
+        assert reread(site, booking) == booking
+
+
+class TestMove:
+    @pytest.mark.parametrize(
+        ("start", "to"),
+        [
+            (TEN, TWO),
+            (TEN, f"{DAY}T10:05:00Z"),
+            (TEN, f"{DAY}T09:40:00Z"),
+            (TEN, f"{DAY}T11:00:00Z"),
+            (TEN, f"{NEXT}T10:00:00Z"),
+            (TEN, f"{DAY}T23:45:00Z"),
+            (f"{DAY}T23:45:00Z", TEN),
+            (f"{DAY}T23:45:00Z", f"{DAY}T23:40:00Z"),
+            (f"{DAY}T23:45:00Z", f"{NEXT}T00:10:00Z"),
+            (f"{DAY}T23:45:00Z", f"{NEXT}T23:45:00Z"),
+            (f"{DAY}T23:45:00Z", "2040-01-06T23:45:00Z"),
+            (f"{NEXT}T00:10:00Z", f"{DAY}T23:30:00Z"),
+        ],
+    )
+    def test_it_swaps_exactly_its_cells_and_leaves_the_neighbours(
+        self, site: Site, host: Caller, start: str, to: str
+    ) -> None:
+        """P2, P8: read back from the DAY items, buffers of 10 and 15 minutes included."""
+        hours = ALL_DAY | {
+            "timeZone": "Asia/Tokyo"
+        }  # a date's hours end with it, so here UTC's midnight is none
+        buffers = {"bufferBeforeMinutes": 10, "bufferAfterMinutes": 15}
+        kind = host.event_type(slotIntervalMinutes=5, schedule=hours, **buffers)
+        others = [f"{DAY}T06:00:00Z", f"{NEXT}T06:00:00Z", f"{DAY}T18:00:00Z"]
+        for other in others:
+            made(site.redeem(host.link(kind), other, invitee=OTTO))
+        booking = made(site.redeem(host.link(kind), start))
+
+        moved = ok(move(site, booking, to))
+
+        def held(instant: str) -> tuple[str, int]:
+            return (datetime.fromisoformat(instant) - timedelta(minutes=10)).isoformat(), 55
+
+        end = datetime.fromisoformat(to) + timedelta(minutes=30)
+        assert moved == booking | {"start": to, "end": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        assert busy(site, host) == cells(held(to), *map(held, others))
+        ok(cancel(site, moved))
+        assert busy(site, host) == cells(*map(held, others)), "and cancelling frees what it holds by then"
+
+    def test_it_never_touches_the_link(self, site: Site, host: Caller, link: Json, booking: Json) -> None:
+        """P8: not the count, not even its item; a used, revoked or deleted link moves as well."""
+        before = stored_link(site, link)
+        ok(move(site, booking, TWO))
+        assert stored_link(site, link) == before
+        assert host.delete(f"/v1/links/{link['linkId']}").status_code == 204
+        ok(move(site, booking, f"{DAY}T16:00:00Z"))
+        assert host.get(f"/v1/links/{link['linkId']}").status_code == 404
+        assert busy(site, host) == cells((f"{DAY}T16:00:00Z", 30))
+
+    def test_the_calendars_uid_stays_and_its_sequence_grows(self, site: Site, booking: Json) -> None:
+        events = [invite(site, booking)]
+        ok(move(site, booking, TWO))
+        events.append(invite(site, booking))
+        ok(move(site, booking, TWO))
+        events.append(invite(site, booking))
+        ok(cancel(site, booking))
+        events.append(invite(site, booking))
+
+        assert {event.uid for event in events} == {f"{booking['bookingId']}@admit-one"}
+        assert [event.sequence for event in events] == [0, 1, 1, 2]
+        assert [event.status for event in events] == [*["CONFIRMED"] * 3, "CANCELLED"]
+        assert [event.dtstart for event in events[:2]] == [datetime.fromisoformat(t) for t in (TEN, TWO)]
+
+    def test_to_where_it_is_already_changes_nothing(self, site: Site, host: Caller, booking: Json) -> None:
+        before = stored(site, booking)
+        assert ok(move(site, booking, "2040-01-03T11:00:00+01:00")) == booking
+        assert stored(site, booking) == before
+        assert busy(site, host) == cells((TEN, 30))
+
+    def test_it_goes_by_the_links_own_hours_and_notice(self, site: Site, host: Caller) -> None:
+        hours = {"timeZone": "UTC", "weekly": [{"days": ["wed"], "from": "08:00", "to": "10:00"}]}
+        overrides = {"schedule": hours, "minimumNoticeMinutes": 24 * 60, "durationMinutes": 60}
+        link = host.link(host.event_type(), overrides=overrides)
+        booking = made(site.redeem(link, f"{NEXT}T08:00:00Z"))  # a Wednesday
+
+        assert offered(site, booking, **{"from": DAY, "to": "2040-01-12"}) == [
+            f"{NEXT}T09:00:00Z",
+            "2040-01-11T08:00:00Z",
+            "2040-01-11T09:00:00Z",
+        ]
+        assert_problem(move(site, booking, TWO), 409, "slot-not-offered")
+        site.clock.pass_by(days=1, hours=1, minutes=30)  # less than a day before nine
+        assert_problem(move(site, booking, f"{NEXT}T09:00:00Z"), 409, "slot-not-offered")
+        assert ok(move(site, booking, "2040-01-11T08:00:00Z"))["end"] == "2040-01-11T09:00:00Z"
+
+    def test_it_goes_by_the_event_types_notice_and_time_off_as_they_are_now(
+        self, site: Site, host: Caller, event_type: Json, booking: Json
+    ) -> None:
+        ok(host.patch(f"/v1/event-types/{event_type['eventTypeId']}", {"minimumNoticeMinutes": 48 * 60}))
+        off = [{"start": f"{NEXT}T12:00:00Z", "end": f"{NEXT}T13:00:00Z"}]
+        ok(host.patch(f"/v1/hosts/{host.host_id}", {"timeOff": off}))
+
+        assert_problem(move(site, booking, TWO), 409, "slot-not-offered")
+        assert_problem(move(site, booking, f"{NEXT}T12:30:00Z"), 409, "slot-not-offered")
+        assert offered(site, booking, **{"from": at(), "to": f"{NEXT}T08:10:00Z"}) == [
+            f"{NEXT}T08:00:00Z",
+            f"{NEXT}T08:05:00Z",
+        ]
+        ok(move(site, booking, f"{NEXT}T13:00:00Z"))
+
+    def test_it_keeps_the_length_that_was_booked(self, site: Site, host: Caller) -> None:
+        kind = host.event_type(durationMinutes=120)
+        booking = made(site.redeem(host.link(kind), TEN))
+        ok(host.patch(f"/v1/event-types/{kind['eventTypeId']}", {"durationMinutes": 30}))
+
+        moved = ok(move(site, booking, f"{NEXT}T10:00:00Z"))
+
+        assert moved["end"] == f"{NEXT}T12:00:00Z"
+        assert busy(site, host) == cells((f"{NEXT}T10:00:00Z", 120))
+
+    def test_a_length_that_newer_buffers_do_not_go_with_keeps_its_own(self, site: Site, host: Caller) -> None:
+        """Eight hours are the most that one condition can hold (DESIGN §4): 6 hours booked, 7.5 of buffers since."""
+        kind = host.event_type(durationMinutes=360, bufferAfterMinutes=10, slotIntervalMinutes=60)
+        booking = made(site.redeem(host.link(kind), TEN))
+        changes = {"durationMinutes": 30, "bufferBeforeMinutes": 220, "bufferAfterMinutes": 230}
+        ok(host.patch(f"/v1/event-types/{kind['eventTypeId']}", changes))
+
+        ok(move(site, booking, f"{NEXT}T06:00:00Z"))
+
+        assert busy(site, host) == cells((f"{NEXT}T06:00:00Z", 370))
+
+    def test_what_it_may_move_to_counts_its_own_time_as_free(
+        self, site: Site, host: Caller, event_type: Json, booking: Json
+    ) -> None:
+        made(site.redeem(host.link(event_type), f"{DAY}T10:45:00Z", invitee=OTTO))
+
+        found = offered(site, booking, **{"from": f"{DAY}T09:45:00Z", "to": f"{DAY}T11:20:00Z"})
+
+        assert found == [
+            f"{DAY}T{clock}:00Z" for clock in ("09:45", "09:50", "09:55", "10:05", "10:10", "10:15", "11:15")
+        ]
+        for start in found[:4]:
+            ok(move(site, booking, start))
+
+    def test_what_is_taken_or_not_on_offer_is_409_and_nothing_changes(
+        self, site: Site, host: Caller, event_type: Json, booking: Json
+    ) -> None:
+        made(site.redeem(host.link(event_type), TWO, invitee=OTTO))
+        before, held = stored(site, booking), busy(site, host)
+
+        assert_problem(move(site, booking, f"{DAY}T13:40:00Z"), 409, "slot-taken")
+        for start in (f"{DAY}T10:02:00Z", at(minutes=-5), "2041-01-03T10:00:00Z", "2199-12-31T23:00:00Z"):
+            assert_problem(move(site, booking, start), 409, "slot-not-offered")
+        assert_problem(move(site, booking, "9999-12-31T23:59:59Z"), 422, "invalid-value", "/start")
+
+        assert (stored(site, booking), busy(site, host)) == (before, held)
+
+    @pytest.mark.parametrize("how", ["cancelled", "begun"])
+    def test_a_cancelled_or_begun_booking_is_409(
+        self, site: Site, host: Caller, booking: Json, how: str
+    ) -> None:
+        if how == "cancelled":
+            ok(cancel(site, booking))
+        else:
+            site.clock.now = datetime.fromisoformat(TEN)
+        held = busy(site, host)
+
+        assert_problem(move(site, booking, f"{NEXT}T10:00:00Z"), 409, "conflict")
+        assert_problem(site.client.get(own(booking) + "/slots", headers=JSON), 409, "conflict")
+        body = {"start": f"{NEXT}T10:00:00Z", "timeZone": "UTC"}
+        form = site.client.post(own(booking) + "/reschedule", data=body, headers=HTML)
+        asked = site.client.get(own(booking) + "?move=1", headers=HTML)
+
+        for answer in (form, asked):
+            assert answer.status_code == 409
+            assert (
+                f"<h1>{'This booking is cancelled' if how == 'cancelled' else 'Your booking'}</h1>"
+                in answer.text
+            )
+            assert 'role="alert"' in answer.text
+            assert "<form" not in answer.text
+        assert busy(site, host) == held
+
+    def test_two_bookings_can_not_take_each_others_time(
+        self, site: Site, host: Caller, event_type: Json, booking: Json
+    ) -> None:
+        other = made(site.redeem(host.link(event_type), TWO, invitee=OTTO))
+        assert_problem(move(site, booking, TWO), 409, "slot-taken")
+        assert_problem(move(site, other, TEN), 409, "slot-taken")
+
+    def test_a_keyless_repeat_is_then_a_new_request(self, site: Site, host: Caller, event_type: Json) -> None:
+        """P4: the receipt went with the slot, so the same words book the slot that is free again."""
+        link = host.link(event_type, maxUsageCount=None)
+        booking = made(site.redeem(link, TEN))
+        ok(move(site, booking, TWO))
+
+        again = made(site.redeem(link, TEN))
+
+        assert again["bookingId"] != booking["bookingId"]
+        assert busy(site, host) == cells((TEN, 30), (TWO, 30))
+
+    def test_slots_by_default_are_those_of_thirty_days(self, site: Site, host: Caller) -> None:
+        """A response has at most 2,000 slots and otherwise says how far it reaches."""
+        link = host.link(host.event_type(durationMinutes=240))
+        booking = made(site.redeem(link, site.slots(link)[-1]))
+        answer = ok(site.client.get(own(booking) + "/slots", headers=JSON))
+        assert (answer["from"], answer["to"]) == (at(), at(days=30))
+        assert answer["slots"][0] == {"start": at(), "end": at(hours=4)} or answer["slots"][0]["start"] > at()
+        wrong = site.client.get(own(booking) + "/slots", params={"until": "x"}, headers=JSON)
+        assert_problem(wrong, 400, "invalid-request", "/until")
+        long = site.client.get(
+            own(booking) + "/slots", params={"from": DAY, "to": "2040-05-01"}, headers=JSON
+        )
+        assert_problem(long, 422, "invalid-value", "/to")
+
+
+class TestPages:
+    def test_what_can_be_done_is_offered_while_it_lies_ahead(self, site: Site, booking: Json) -> None:
+        links = hrefs(page(site, booking))
+        token = own(booking).removeprefix("/b/")
+        assert {f"../b/{token}?move=1", f"../b/{token}?cancel=1", f"../b/{token}/invite.ics"} <= set(links)
+        [google] = [link for link in links if "calendar.google.com" in link]
+        [outlook] = [link for link in links if "outlook.live.com" in link]
+        assert parse_qs(urlsplit(google).query)["dates"] == ["20400103T100000Z/20400103T103000Z"]
+        assert parse_qs(urlsplit(outlook).query)["startdt"] == [TEN]
+        assert "/b/" not in google + outlook  # P7: its secret is for nobody else's log
+
+    def test_a_cancelled_or_begun_booking_offers_nothing(self, site: Site, booking: Json) -> None:
+        site.clock.now = datetime.fromisoformat(TEN)
+        begun = page(site, booking)
+        site.clock.now = NOW
+        ok(cancel(site, booking))
+        cancelled = page(site, booking)
+        assert "This booking is cancelled" in cancelled
+        assert "Your booking" in begun
+        for text in (
+            begun,
+            cancelled,
+            page(site, booking, "?cancel=1"),
+            page(site, booking, "?booked=1&moved=1"),
+        ):
+            assert hrefs(text) == []
+            assert "<form" not in text
+
+    @pytest.mark.parametrize(
+        ("uses", "words"), [(1, "ask Ada Lovelace for a new link"), (2, "open the link you booked with")]
+    )
+    def test_a_cancelled_booking_says_how_to_book_again(
+        self, site: Site, host: Caller, event_type: Json, uses: int, words: str
+    ) -> None:
+        booking = made(site.redeem(host.link(event_type, maxUsageCount=uses), TEN))
+        ok(cancel(site, booking))
+        assert words in page(site, booking)
+
+    def test_cancelling_by_page_asks_first_and_then_leads_back(self, site: Site, booking: Json) -> None:
+        asked = page(site, booking, "?cancel=1")
+        assert "Cancel this booking?" in asked
+        assert "Wednesday" not in asked
+        assert "Tuesday 3 January 2040, 11:00 – 11:30" in asked  # in the invitee's zone
+        assert reread(site, booking)["status"] == "confirmed"
+        assert form_of(asked, "/cancel") == {}
+        [action] = re.findall(r'<form[^>]* action="([^"]*)"', asked)
+
+        done = site.client.post(urljoin(own(booking), action), data={}, headers=FORM)
+
+        assert done.status_code == 303
+        assert urljoin(own(booking) + "/cancel", done.headers["location"]) == own(booking)
+        assert "This booking is cancelled" in page(site, booking)
+        again = site.client.post(own(booking) + "/cancel", headers=FORM)
+        assert again.status_code == 303, "pressed twice is the same"
+
+    def test_moving_by_page(self, site: Site, host: Caller, booking: Json) -> None:
+        text = page(site, booking, f"?move=1&from={NEXT}&timeZone=America/New_York")
+        assert "Eastern Time, UTC−5" in text
+        starts = starts_on(text)
+        week = {"from": f"{NEXT}T05:00:00Z", "to": "2040-01-11T05:00:00Z"}
+        found = offered(site, booking, **week)
+        assert starts == found[: len(starts)], "days of New York, from the date asked for"
+        assert len(starts) >= 47, "a whole day at least, though it has many times"
+        [action] = re.findall(r'<form[^>]* action="([^"]*)" method="post"', text)
+        fields = form_of(text, "/reschedule")
+        assert fields == {"timeZone": "America/New_York"}
+
+        done = site.client.post(
+            urljoin(own(booking), action), data=fields | {"start": starts[3]}, headers=HTML
+        )
+
+        assert done.status_code == 303
+        there = urljoin(own(booking) + "/reschedule", done.headers["location"])
+        assert there == own(booking) + "?moved=1"
+        assert "Your booking has moved" in site.client.get(there, headers=HTML).text
+        assert reread(site, booking)["start"] == starts[3]
+        assert reread(site, booking)["timeZone"] == booking["timeZone"]
+        assert busy(site, host) == cells((starts[3], 30))
+
+    def test_the_pages_of_dates_lead_over_all_slots_and_keep_the_zone(self, site: Site, host: Caller) -> None:
+        kind = host.event_type(durationMinutes=240, bookingWindowDays=20)
+        booking = made(site.redeem(host.link(kind), TEN.replace("10:", "08:")))
+        found: list[str] = []
+        path: str | None = own(booking) + "?move=1&timeZone=Etc/GMT%2B5"
+        while path:
+            text = site.client.get(path, headers=HTML).text
+            assert "Etc/GMT+5, UTC−5" in text
+            found += starts_on(text)
+            later = re.search(r'<a href="([^"]*)" rel="next"', text)
+            path = urljoin(own(booking), html.unescape(later[1])) if later else None
+        assert found == offered(site, booking, **{"from": at(), "to": at(days=30)})
+
+    def test_the_zone_is_changed_on_a_page_of_its_own_and_stays(self, site: Site, booking: Json) -> None:
+        text = site.client.get(own(booking) + "?move=1&timeZone=Asia/Tokyo", headers=HTML).text
+        (zones,) = (href for href in hrefs(text) if "zones=1" in href)
+        chooser = site.client.get(urljoin(own(booking), zones), headers=HTML).text
+        assert re.search(r'<form action="[^"]*" method="get">\s*<input[^>]*name="move" value="1"', chooser)
+        assert '<option value="Asia/Tokyo" selected>' in chooser
+        assert "zones" not in form_of(chooser, "/reschedule")
+
+    def test_what_was_taken_meanwhile_is_said_with_fresh_times_and_the_zone_kept(
+        self, site: Site, host: Caller, event_type: Json, booking: Json
+    ) -> None:
+        taken = "2040-01-20T14:00:00Z"
+        made(site.redeem(host.link(event_type), taken, invitee=OTTO))
+        body = {"start": taken, "timeZone": "Asia/Tokyo"}
+
+        answer = site.client.post(own(booking) + "/reschedule", data=body, headers=HTML)
+
+        assert answer.status_code == 409
+        assert "That time was just taken. Your booking keeps its time" in answer.text
+        assert "Japan Standard Time" in answer.text
+        starts = starts_on(answer.text)
+        assert "2040-01-20T14:30:00Z" in starts, "the day that was chosen is shown again"
+        assert taken not in starts
+        # and from there it goes on: the relative URLs are right for the path that was posted to
+        [action] = re.findall(r'<form[^>]* action="([^"]*)" method="post"', answer.text)
+        fresh = site.client.post(
+            urljoin(own(booking) + "/reschedule", action),
+            data=form_of(answer.text, "/reschedule") | {"start": "2040-01-20T14:30:00Z"},
+            headers=HTML,
+        )
+        assert fresh.status_code == 303
+        sheet = re.search(r'rel="stylesheet" href="([^"]*)"', answer.text)
+        assert sheet
+        assert site.client.get(urljoin(own(booking) + "/reschedule", sheet[1])).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("body", "status", "words"),
+        [
+            ({"timeZone": "UTC"}, 422, "Choose a time."),
+            ({"start": "", "timeZone": "UTC"}, 422, "Choose a time."),
+            ({"start": "soon"}, 400, "Choose a time."),
+            ({"start": "2040-01-03T10:00:00"}, 400, "Choose a time."),
+            ({"start": "9999-12-31T23:59:59Z"}, 422, "Choose a time."),
+            ({"start": f"{DAY}T10:02:00Z"}, 409, "That time is not on offer."),
+            ({"start": TWO, "colour": "red"}, 400, "could not be read"),
+        ],
+    )
+    def test_what_can_be_mended_comes_back_as_the_page(
+        self, site: Site, booking: Json, body: dict[str, str], status: int, words: str
+    ) -> None:
+        answer = site.client.post(own(booking) + "/reschedule", data=body, headers=HTML)
+        assert answer.status_code == status
+        assert words in html.unescape(answer.text)
+        assert starts_on(answer.text)
+        assert reread(site, booking) == booking
+        program = site.client.post(own(booking) + "/reschedule", data=body, headers=JSON)
+        assert program.status_code == status
+        assert program.headers["content-type"] == "application/problem+json"
+
+    def test_an_erased_person_leaves_the_page_and_the_file_in_order(
+        self, site: Site, host: Caller, booking: Json
+    ) -> None:
+        ok(host.delete(f"/v1/bookings/{booking['bookingId']}/personal-data"))
+        assert "Grace" not in page(site, booking)
+        assert str(invite(site, booking).summary).startswith("Talk with Ada")
+
+
+class TestReading:
+    PATHS: Final = ("", "?move=1", "?cancel=1", "?booked=1", "/invite.ics", "/slots")
+
+    @pytest.mark.parametrize("headers", [HTML, JSON], ids=["html", "json"])
+    def test_no_get_or_head_changes_anything(
+        self, site: Site, booking: Json, headers: dict[str, str]
+    ) -> None:
+        """P5: not one item of the table."""
+        before = site.items()
+        for path in self.PATHS:
+            for method in ("GET", "HEAD", "OPTIONS"):
+                site.client.request(method, own(booking) + path, headers=headers)
+        for path in ("/cancel", "/reschedule"):
+            assert site.client.get(own(booking) + path, headers=headers).status_code in (403, 404, 405)
+        assert sorted(map(str, site.items())) == sorted(map(str, before))
+
+    @pytest.mark.parametrize("path", PATHS)
+    @pytest.mark.parametrize("headers", [HTML, JSON], ids=["html", "json"])
+    def test_head_is_get_without_a_body(
+        self, site: Site, booking: Json, path: str, headers: dict[str, str]
+    ) -> None:
+        known = headers | {"X-Correlation-Id": "one"}
+        got = site.client.get(own(booking) + path, headers=known)
+        head = site.client.head(own(booking) + path, headers=known)
+        assert head.content == b""
+        assert (got.status_code, head.status_code) == (200, 200)
+        varying = {"date", "content-length"}
+        assert {k: v for k, v in head.headers.items() if k not in varying} == {
+            k: v for k, v in got.headers.items() if k not in varying
+        }
+
+    def test_every_answer_keeps_the_secret_to_itself(self, site: Site, booking: Json) -> None:
+        """P7: no cache, no referrer, no index, no frame, no script; on pages, files and problems alike."""
+        for path in (*self.PATHS, "/slots?from=x", "x"):
+            answer = site.client.get(own(booking) + path)
+            assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["referrer-policy"] == "no-referrer"
+            assert answer.headers["x-robots-tag"] == "noindex, nofollow"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["vary"] == "Accept, Accept-Language"
+            assert "script-src 'self';" in answer.headers["content-security-policy"]
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+    def test_a_booking_is_read_in_one_round_trip_as_json(self, site: Site, booking: Json) -> None:
+        with site.counting() as reads:
+            reread(site, booking)
+        assert reads.calls == ["GetItem"]
+
+    def test_a_token_that_is_not_genuine_is_404_everywhere_and_costs_no_read(
+        self, site: Site, host: Caller, link: Json, booking: Json
+    ) -> None:
+        """P7: a forged one, another door's and a made-up one alike; and a booking's token opens no link."""
+        genuine = own(booking).removeprefix("/b/")
+        held = busy(site, host)
+        for guess in (forged(genuine), token_of(link), "x", "A" * 36, genuine[:-1], genuine + "A", "%00"):
+            with site.counting() as reads:
+                for method, path, body in self.requests():
+                    for headers in (JSON, HTML):
+                        answer = site.client.request(method, f"/b/{guess}{path}", json=body, headers=headers)
+                        assert answer.status_code == 404, (guess, method, path)
+                        if method != "HEAD" and headers is JSON:
+                            assert_problem(answer, 404, "not-found")
+            assert reads.calls == [], guess
+        with site.counting() as reads:
+            for method, path, body in (
+                *(("GET", "", None), ("HEAD", "", None), ("GET", "/slots", None)),
+                ("POST", "/redeem", redeem_body(TWO)),
+            ):
+                answer = site.client.request(method, f"/s/{genuine}{path}", json=body, headers=JSON)
+                assert answer.status_code == 404
+        assert reads.calls == []
+        assert busy(site, host) == held
+
+    @staticmethod
+    def requests() -> Iterable[tuple[str, str, Any]]:
+        for path in ("", "?move=1", "?cancel=1", "/invite.ics", "/slots"):
+            yield "GET", path, None
+            yield "HEAD", path, None
+        yield "POST", "/cancel", {}
+        yield "POST", "/reschedule", {"start": TWO}
+
+    def test_the_404_of_a_page_is_that_of_a_link(self, site: Site) -> None:
+        one, other = (site.client.get(f"/{door}/{'A' * 36}", headers=HTML).text for door in "bs")
+        assert one == other
+
+
+class TestBodies:
+    @pytest.mark.parametrize(
+        ("path", "body", "pointers"),
+        [
+            ("reschedule", b"", [""]),
+            ("reschedule", b"{", [""]),
+            ("reschedule", b"\xff", [""]),
+            ("reschedule", b"[]", [""]),
+            ("reschedule", b"null", [""]),
+            ("reschedule", b"{}", [""]),
+            ("reschedule", b'{"start": 1}', ["/start"]),
+            ("reschedule", b'{"start": null}', ["/start"]),
+            ("reschedule", b'{"start": "2040-01-03T14:00:00"}', ["/start"]),
+            ("reschedule", b'{"start": "2040-01-03T14:00:00Z", "timeZone": "UTC"}', [""]),
+            ("reschedule", b'{"start":' + b"[" * 20_000, []),
+            ("cancel", b"{", [""]),
+            ("cancel", b"[]", [""]),
+            ("cancel", b'"x"', [""]),
+            ("cancel", b'{"reason": "ill"}', [""]),
+        ],
+    )
+    def test_malformed_json_is_400_with_a_pointer_and_changes_nothing(
+        self, site: Site, booking: Json, path: str, body: bytes, pointers: list[str]
+    ) -> None:
+        headers = JSON | {"Content-Type": "application/json"}
+        answer = site.client.post(f"{own(booking)}/{path}", content=body, headers=headers)
+        assert_problem(answer, 400, "invalid-request", *pointers)
+        assert reread(site, booking) == booking
+
+    @pytest.mark.parametrize("body", [b"", b"{}", b" {} "])
+    def test_a_program_may_cancel_with_no_body_or_an_empty_one(
+        self, site: Site, booking: Json, body: bytes
+    ) -> None:
+        assert ok(cancel(site, booking, content=body))["status"] == "cancelled"
+
+    @pytest.mark.parametrize("path", ["cancel", "reschedule"])
+    @pytest.mark.parametrize("media", ["application/json", "application/x-www-form-urlencoded"])
+    def test_an_oversized_body_is_413_and_another_media_type_415(
+        self, site: Site, booking: Json, path: str, media: str
+    ) -> None:
+        url, body = f"{own(booking)}/{path}", b" " * (64 * 1024 + 1)
+        big = site.client.post(url, content=body, headers=JSON | {"Content-Type": media})
+        assert_problem(big, 413, "payload-too-large")
+        xml = site.client.post(url, content=b"<a/>", headers=JSON | {"Content-Type": "text/xml"})
+        assert_problem(xml, 415, "unsupported-media-type")
+        assert reread(site, booking) == booking
+
+    @pytest.mark.parametrize("path", ["cancel", "reschedule"])
+    @pytest.mark.parametrize(
+        "body", [b"a=1&a=2", b"=%ff", b"start=%ff", b"nonsense", b"&".join([b"a"] * 300)]
+    )
+    def test_a_form_that_is_not_the_pages_own_changes_nothing(
+        self, site: Site, booking: Json, path: str, body: bytes
+    ) -> None:
+        for headers in (FORM, FORM | JSON):
+            answer = site.client.post(f"{own(booking)}/{path}", content=body, headers=headers)
+            assert answer.status_code == 400
+        assert reread(site, booking) == booking
+
+
+class TestInvite:
+    TITLE: Final = 'Überblick; "Größe", 日本語 & 👩‍👩‍👧 \\n — ' + "lang" * 20
+
+    def test_every_field_of_the_file(self, site: Site, host: Caller) -> None:
+        place = [{"kind": "in_person", "detail": "Torstraße 12; Hof, 10119 Berlin"}]
+        link = host.link(host.event_type(title=self.TITLE, locations=place))
+        booking = made(site.redeem(link, TEN, answers={}))
+        site.clock.pass_by(minutes=3)
+
+        answer = site.client.get(own(booking) + "/invite.ics")
+
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
+        assert answer.headers["content-disposition"] == 'attachment; filename="invite.ics"'
+        lines = answer.content.split(b"\r\n")
+        assert lines[-1] == b""
+        assert all(len(line) <= 75 and b"\n" not in line for line in lines)
+        [event] = IcsCalendarStream.calendar_from_ics(answer.text).events
+        assert event.uid == f"{booking['bookingId']}@admit-one"
+        assert str(event.summary).startswith(f"{self.TITLE} with Ada")
+        assert event.location == place[0]["detail"]
+        assert str(event.description).splitlines()[1:] == [
+            "To move or cancel, use the link in the email about this booking."
+        ]
+        assert event.url is None
+        assert booking["url"].rpartition("/")[2] not in answer.text.replace("\r\n ", "")
+        assert event.dtstart == datetime.fromisoformat(TEN)
+        assert event.dtend == datetime.fromisoformat(TEN) + timedelta(minutes=30)
+        assert event.dtstamp == NOW + timedelta(minutes=3)
+        assert event.created == NOW
+        assert (event.sequence, event.status) == (0, "CONFIRMED")
+        assert (event.organizer, event.attendees) == (None, [])
+        assert "ada@hosts.example" not in answer.text
+
+    def test_nothing_that_was_typed_gets_into_a_header_or_starts_a_property(
+        self, site: Site, host: Caller
+    ) -> None:
+        plain = made(site.redeem(host.link(host.event_type()), TEN))
+        evil = 'a"\u3000; filename="x.exe" Set-Cookie: b=c X-EVIL:1'
+        place = [{"kind": "custom", "detail": evil}]
+        link = host.link(host.event_type(title=evil, locations=place))
+        person = {"name": evil, "email": "grace@invitees.example"}
+        booking = made(site.redeem(link, TWO, invitee=person))
+
+        known = {"X-Correlation-Id": "one"}
+        one, other = (site.client.get(own(b) + "/invite.ics", headers=known) for b in (plain, booking))
+
+        varying = {"content-length", "date"}
+        assert {k: v for k, v in other.headers.items() if k not in varying} == {
+            k: v for k, v in one.headers.items() if k not in varying
+        }
+        names = [line.partition(b":")[0] for line in other.content.split(b"\r\n")]
+        assert b"X-EVIL" not in names
+        [event] = IcsCalendarStream.calendar_from_ics(other.text).events
+        line = " ".join("".join(c if c.isprintable() else " " for c in evil).split())
+        assert (str(event.summary).partition(" with ")[0], event.location) == (line, line)
+
+    def test_after_a_cancellation_the_file_says_nothing_of_how_to_join(
+        self, site: Site, host: Caller
+    ) -> None:
+        place = [{"kind": "video", "detail": "https://meet.example/secret"}]
+        booking = made(site.redeem(host.link(host.event_type(locations=place)), TEN))
+        assert invite(site, booking).location == "https://meet.example/secret"
+        ok(site.client.post(own(booking) + "/cancel", headers=JSON))
+        event = invite(site, booking)
+        assert (event.status, event.location) == ("CANCELLED", None)
+
+    def test_an_address_that_can_not_be_emailed_is_promised_no_email(self, site: Site, host: Caller) -> None:
+        """The page says that no email comes, and the file refers to the page; with email off, neither mentions one."""
+        person = {"name": "Jörg", "email": "jörg@example.com"}
+        booking = made(site.redeem(host.link(), TEN, invitee=person))
+        assert "We can’t email jörg@example.com" in html.unescape(page(site, booking))
+        assert "open the page of this booking" in str(invite(site, booking).description)
+        usual = made(site.redeem(host.link(), TWO))
+        assert "We can’t email" not in html.unescape(page(site, usual))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("MAIL_SENDER")
+            bootstrap.forget()
+            for one in (booking, usual):
+                assert "open the page of this booking" in str(invite(site, one).description)
+                assert "We can’t email" not in html.unescape(page(site, one))
+        bootstrap.forget()
+
+    def test_a_line_break_never_gets_as_far(self, host: Caller) -> None:
+        for text in ("a\r\nX-EVIL:1", "a\nb", "a\x00b", "a\u2028b", "a\x85b"):
+            body = {"title": text, "durationMinutes": 30, "schedule": ALL_DAY}
+            assert_problem(host.post("/v1/event-types", body), 422, "invalid-value", "/title")
+
+
+class TestRaces:
+    """On ministack, whose transactions hold up (DESIGN §6); each many times over, with the cells read back."""
+
+    @pytest.mark.parametrize("round_", range(RACES))
+    def test_cancel_against_move_ends_cancelled_and_holds_nothing(
+        self, site: Site, host: Caller, booking: Json, round_: int
+    ) -> None:
+        """The move wins first or not at all; the cancellation, which asks for less, always comes through."""
+        to = (TWO, f"{DAY}T10:10:00Z", f"{NEXT}T10:00:00Z")[round_ % 3]
+
+        cancelled, moved = at_once(lambda: cancel(site, booking), lambda: move(site, booking, to))
+
+        assert ok(cancelled)["status"] == "cancelled"
+        assert code(moved) in ("200", "409 conflict")
+        assert busy(site, host) == {}
+        final = reread(site, booking)
+        assert final["status"] == "cancelled"
+        assert final["start"] == (to if code(moved) == "200" else TEN)
+        assert sequence(site, booking) == (3 if code(moved) == "200" else 2)
+
+    @pytest.mark.parametrize("round_", range(RACES))
+    def test_move_against_another_booking_of_the_target(
+        self, site: Site, host: Caller, event_type: Json, booking: Json, round_: int
+    ) -> None:
+        """P2: one of them has it, and nobody holds anything besides."""
+        target = (TWO, f"{NEXT}T14:00:00Z")[round_ % 2]
+        link = host.link(event_type)
+
+        moved, booked = at_once(
+            lambda: move(site, booking, target), lambda: site.redeem(link, target, invitee=OTTO)
+        )
+
+        assert (code(moved), code(booked)) in (("200", "409 slot-taken"), ("409 slot-taken", "201"))
+        if code(moved) == "200":
+            assert busy(site, host) == cells((target, 30))
+            assert host.reread(link)["usageCount"] == 0
+        else:
+            assert busy(site, host) == cells((TEN, 30), (target, 30))
+            assert reread(site, booking) == booking
+
+    @pytest.mark.parametrize("round_", range(RACES))
+    def test_two_bookings_move_to_one_target(
+        self, site: Site, host: Caller, event_type: Json, booking: Json, round_: int
+    ) -> None:
+        other = made(site.redeem(host.link(event_type), f"{DAY}T18:00:00Z", invitee=OTTO))
+        target = (TWO, f"{NEXT}T14:00:00Z")[round_ % 2]
+
+        answers = at_once(lambda: move(site, booking, target), lambda: move(site, other, target))
+
+        assert sorted(map(code, answers)) == ["200", "409 slot-taken"]
+        left = f"{DAY}T18:00:00Z" if code(answers[0]) == "200" else TEN
+        assert busy(site, host) == cells((target, 30), (left, 30))
+
+    @pytest.mark.parametrize("round_", range(RACES // 3))
+    def test_many_cancels_at_once_are_one(
+        self, site: Site, host: Caller, event_type: Json, round_: int
+    ) -> None:
+        """P8: the slot is freed once and the use comes back once."""
+        link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=2 + round_)
+        made(site.redeem(link, TWO, invitee=OTTO))
+        booking = made(site.redeem(link, TEN))
+
+        answers = at_once(*[lambda: cancel(site, booking)] * 8)
+
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.text for answer in answers}) == 1
+        assert sequence(site, booking) == 2
+        assert host.reread(link)["usageCount"] == 1
+        assert busy(site, host) == cells((TWO, 30))
+
+    @pytest.mark.parametrize("round_", range(RACES))
+    def test_one_booking_moved_to_two_targets_ends_at_one(
+        self, site: Site, host: Caller, booking: Json, round_: int
+    ) -> None:
+        targets = [(TWO, f"{NEXT}T10:00:00Z"), (f"{DAY}T10:05:00Z", f"{DAY}T09:55:00Z")][round_ % 2]
+
+        answers = at_once(*[lambda to=to: move(site, booking, to) for to in targets])
+
+        assert {answer.status_code for answer in answers} == {200}, (
+            "the second moves what the first has moved"
+        )
+        final = reread(site, booking)
+        assert final["start"] in targets
+        assert busy(site, host) == cells((final["start"], 30))
+        assert sequence(site, booking) == 3
+
+    def test_neighbours_on_one_day_all_get_where_they_want(
+        self, site: Site, host: Caller, event_type: Json
+    ) -> None:
+        """A day is set whole where both spans meet it; a change beside it is no refusal."""
+        links = [host.link(event_type) for _ in range(5)]
+        bookings = [made(site.redeem(link, f"{DAY}T{10 + n}:00:00Z")) for n, link in enumerate(links)]
+        targets = [f"{DAY}T{10 + n}:20:00Z" for n in range(5)]
+
+        answers = at_once(
+            *[lambda b=b, to=to: move(site, b, to) for b, to in zip(bookings, targets, strict=True)]
+        )
+
+        assert {answer.status_code for answer in answers} == {200}
+        assert busy(site, host) == cells(*((to, 30) for to in targets))
+
+    @pytest.mark.parametrize("round_", range(RACES // 3))
+    def test_cancel_against_the_last_use_of_its_link(
+        self, site: Site, host: Caller, event_type: Json, round_: int
+    ) -> None:
+        """P1: giving a use back and taking one at once never makes two of one."""
+        link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=2)
+        first = made(site.redeem(link, TEN))
+        others = [{"name": "N", "email": f"n{n}-{round_}@invitees.example"} for n in range(3)]
+
+        answers = at_once(
+            lambda: cancel(site, first),
+            *[
+                lambda n=n, who=who: site.redeem(link, f"{DAY}T{14 + n}:00:00Z", invitee=who)
+                for n, who in enumerate(others)
+            ],
+        )
+
+        booked = [answer for answer in answers[1:] if answer.status_code == 201]
+        assert {code(answer) for answer in answers[1:]} <= {"201", "410 link-used"}
+        now = host.reread(link)
+        assert now["usageCount"] == len(booked) <= 2
+        assert now["status"] == ("used" if len(booked) == 2 else "active")
+        assert busy(site, host) == cells(*((answer.json()["start"], 30) for answer in booked))
+
+
+@pytest.mark.parametrize("kind", ["video", "phone", "custom", "in_person"])
+def test_once_cancelled_nothing_lets_anyone_join(site: Site, host: Caller, kind: str) -> None:
+    """After a cancellation neither the page nor its JSON has the location's detail."""
+    detail = "Room 7, passcode 998877, https://meet.example/7"
+    event_type = host.event_type(locations=[{"kind": kind, "detail": detail, "showBeforeBooking": True}])
+    body = redeem_body(at(days=1))
+    link = host.link(event_type)
+    key = {"Idempotency-Key": "k"}
+    booked = made(site.client.post(f"{path_of(link)}/redeem", json=body, headers=key))
+    assert booked["location"] == {"kind": kind, "detail": detail}
+    page = httpx.URL(booked["url"]).path
+    assert ok(site.client.get(page, headers=JSON))["location"]["detail"] == detail
+
+    cancelled = ok(site.client.post(f"{page}/cancel"))
+
+    again = site.client.post(f"{path_of(link)}/redeem", json=body, headers=key).json()
+    for document in (cancelled, ok(site.client.get(page, headers=JSON)), again):
+        assert document["location"] == {"kind": kind, "detail": ""}
+    assert "998877" not in site.client.get(page, headers=HTML).text

@@ -1,0 +1,815 @@
+"""`POST /s/{token}/redeem` by JSON and by form: what it gives, what it refuses, and what a repeat gets (P1, P3, P4)."""
+
+import html
+import re
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from chalicelib.domain import errors
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.errors import AdmitOneError
+from chalicelib.wire.problems import STATUSES, problem
+from tests.support.app import (
+    ALL_DAY,
+    BASE_URL,
+    EVERY_DAY,
+    HTML,
+    JSON,
+    NOW,
+    Caller,
+    Site,
+    assert_problem,
+    at,
+    made,
+    ok,
+    path_of,
+    redeem_body,
+)
+
+BOOKING_FIELDS: Final = {
+    *("bookingId", "linkId", "hostId", "eventTypeId", "status", "title", "start", "end", "timeZone"),
+    *("location", "invitee", "answers", "url", "createdAt", "cancelledAt"),
+}
+QUESTIONS: Final = [
+    {"id": "topic", "label": "What about?", "required": True},
+    {"id": "size", "label": "How many?", "kind": "choice", "options": ["one", "two & more"]},
+]
+LOCATIONS: Final = [
+    {"kind": "video", "detail": "https://meet.example/ada"},
+    {"kind": "in_person", "detail": "Sample Street 1"},
+]
+ANSWERS: Final = {"topic": "Compilers"}
+
+
+@pytest.fixture
+def event_type(host: Caller) -> dict[str, Any]:
+    return host.event_type(title="Deep talk", questions=QUESTIONS, locations=LOCATIONS)
+
+
+@pytest.fixture
+def link(host: Caller, event_type: dict[str, Any]) -> dict[str, Any]:
+    return host.link(event_type, maxUsageCount=2)
+
+
+def redeem(site: Site, link: dict[str, Any], start: str, **fields: Any) -> httpx.Response:
+    return site.redeem(link, start, **({"answers": ANSWERS} | fields))
+
+
+class TestJson:
+    def test_201_with_the_booking_and_where_its_page_is(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        answers = ANSWERS | {"size": "two & more"}
+        response = redeem(site, link, at(days=1), answers=answers, locationIndex=1)
+
+        booking = made(response)
+        assert set(booking) == BOOKING_FIELDS
+        assert booking == booking | {
+            "linkId": link["linkId"],
+            "hostId": host.host_id,
+            "eventTypeId": link["eventTypeId"],
+            "status": "confirmed",
+            "title": "Deep talk",
+            "start": at(days=1),
+            "end": at(days=1, minutes=30),
+            "timeZone": "Europe/Berlin",
+            "location": LOCATIONS[1],
+            "invitee": {"name": "Grace Hopper", "email": "grace@invitees.example"},
+            "answers": answers,
+            "createdAt": rfc3339(NOW),
+            "cancelledAt": None,
+        }
+        assert booking["url"].startswith(f"{BASE_URL}/b/")
+        assert "idempotent-replayed" not in response.headers
+        own = httpx.URL(f"{BASE_URL}{path_of(link)}/redeem").join(response.headers["location"])
+        assert str(own) == booking["url"]
+        assert ok(site.client.get(own.path, headers=JSON)) == booking
+        counted = host.reread(link)
+        assert (counted["usageCount"], counted["remainingUses"], counted["status"]) == (1, 1, "active")
+
+    def test_the_last_use_uses_the_link_up(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
+        """P1: as many bookings as the link is good for, and then none."""
+        made(redeem(site, link, at(days=1)))
+        site.clock.pass_by(minutes=1)
+        made(redeem(site, link, at(days=2)))
+
+        used = host.reread(link)
+        expected = {"status": "used", "usageCount": 2, "remainingUses": 0, "usedAt": rfc3339(site.clock())}
+        assert used == link | expected
+        assert_problem(redeem(site, link, at(days=3)), 410, "link-used")
+
+    def test_the_first_location_unless_told_otherwise(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        assert made(redeem(site, link, at(days=1)))["location"] == LOCATIONS[0]
+        assert made(site.redeem(host.link(), at(days=2)))["location"] is None
+
+    def test_the_same_instant_in_another_offset(self, site: Site, link: dict[str, Any]) -> None:
+        assert made(redeem(site, link, "2040-01-03T08:45:00+05:45"))["start"] == "2040-01-03T03:00:00Z"
+
+    def test_what_a_link_overrides_is_what_is_booked(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        own = {"title": "Mine", "durationMinutes": 45, "questions": [], "locations": []}
+        booking = made(site.redeem(host.link(event_type, overrides=own), at(days=1, hours=1)))
+
+        assert (booking["title"], booking["end"], booking["location"]) == (
+            "Mine",
+            at(days=1, minutes=105),
+            None,
+        )
+
+
+class TestRefusedValues:
+    @pytest.mark.parametrize(
+        ("fields", "pointer"),
+        [
+            ({"timeZone": "Europe/Atlantis"}, "/timeZone"),
+            ({"timeZone": "europe/berlin"}, "/timeZone"),
+            ({"invitee": {"name": " ", "email": "grace@invitees.example"}}, "/invitee/name"),
+            ({"invitee": {"name": "x" * 201, "email": "grace@invitees.example"}}, "/invitee/name"),
+            ({"invitee": {"name": "G\u0000", "email": "grace@invitees.example"}}, "/invitee/name"),
+            ({"invitee": {"name": "G", "email": "grace"}}, "/invitee/email"),
+            ({"invitee": {"name": "G", "email": "g@x.example, h@x.example"}}, "/invitee/email"),
+            ({"invitee": {"name": "G", "email": "g@x.example\r\nBcc: h@x.example"}}, "/invitee/email"),
+            ({"answers": {}}, "/answers/topic"),
+            ({"answers": {"topic": "  "}}, "/answers/topic"),
+            ({"answers": ANSWERS | {"size": "three"}}, "/answers/size"),
+            ({"answers": ANSWERS | {"colour": "red"}}, "/answers/colour"),
+            ({"answers": ANSWERS | {"a/b~c": "red"}}, "/answers/a~1b~0c"),
+            ({"answers": {"topic": "x" * 2001}}, "/answers/topic"),
+            ({"locationIndex": 2}, "/locationIndex"),
+            ({"locationIndex": -1}, "/locationIndex"),
+            ({"start": "1999-12-31T23:59:59Z"}, "/start"),
+            ({"start": "9999-12-31T23:59:59-14:00"}, "/start"),
+        ],
+        ids=lambda value: str(value)[:50],
+    )
+    def test_422_points_at_what_is_wrong_and_nothing_is_spent(
+        self, site: Site, host: Caller, link: dict[str, Any], fields: dict[str, Any], pointer: str
+    ) -> None:
+        response = redeem(site, link, fields.pop("start", at(days=1)), **fields)
+
+        assert_problem(response, 422, "invalid-value", pointer)
+        assert host.reread(link) == link
+
+    @pytest.mark.parametrize(
+        ("fields", "pointer"),
+        [
+            ({"start": "tomorrow"}, "/start"),
+            ({"start": "2040-01-03T10:00:00"}, "/start"),
+            ({"start": None}, "/start"),
+            ({"start": 2209116000}, "/start"),
+            ({"invitee": {"name": "G"}}, "/invitee"),
+            ({"invitee": {"name": "G", "email": "g@x.example", "phone": "1"}}, "/invitee"),
+            ({"invitee": None}, "/invitee"),
+            ({"answers": {"topic": 1}}, "/answers"),
+            ({"answers": None}, "/answers"),
+            ({"locationIndex": "0"}, "/locationIndex"),
+            ({"linkId": "lnk_"}, ""),
+        ],
+        ids=lambda value: str(value)[:50],
+    )
+    def test_400_points_at_what_is_not_of_the_form(
+        self, site: Site, host: Caller, link: dict[str, Any], fields: dict[str, Any], pointer: str
+    ) -> None:
+        body = redeem_body(at(days=1)) | fields
+        response = site.client.post(f"{path_of(link)}/redeem", json=body, headers=JSON)
+
+        assert_problem(response, 400, "invalid-request", pointer)
+        assert host.reread(link) == link
+
+    def test_everything_that_is_wrong_is_told_at_once(self, site: Site, link: dict[str, Any]) -> None:
+        response = redeem(site, link, at(days=1), timeZone="x", invitee={"name": "", "email": "x"})
+
+        assert_problem(response, 422, "invalid-value", "/timeZone", "/invitee/name", "/invitee/email")
+
+
+class TestNotOnOffer:
+    """A start that is not on offer is 409, though every cell of it is free."""
+
+    @pytest.mark.parametrize(
+        ("start", "why"),
+        [
+            ("2040-01-03T10:15:00Z", "off the slots' own grid"),
+            ("2040-01-03T10:00:01Z", "a second late"),
+            ("2040-01-03T10:00:00.001Z", "a millisecond late"),
+            ("2040-01-03T08:30:00Z", "before hours"),
+            ("2040-01-03T16:30:00Z", "ends after hours"),
+            ("2040-01-02T07:00:00Z", "in the past"),
+            ("2040-01-02T10:00:00Z", "inside the notice"),
+            ("2040-01-07T10:00:00Z", "on a day without hours"),
+            ("2040-01-10T10:00:00Z", "on a closed date"),
+            ("2040-01-11T10:00:00Z", "in time off"),
+            ("2040-02-02T10:00:00Z", "beyond the window"),
+            ("2199-12-31T10:00:00Z", "far beyond the window"),
+        ],
+    )
+    def test_409_slot_not_offered(self, site: Site, start: str, why: str) -> None:
+        off = [{"start": "2040-01-11T09:30:00Z", "end": "2040-01-11T10:05:00Z"}]
+        host = site.host()
+        ok(host.patch(f"/v1/hosts/{host.host_id}", {"timeOff": off}))
+        schedule = {
+            "timeZone": "UTC",
+            "weekly": [{"days": EVERY_DAY[:5], "from": "09:00", "to": "17:00"}],
+            "overrides": [{"date": "2040-01-10", "intervals": []}],
+        }
+        event_type = host.event_type(
+            durationMinutes=60, schedule=schedule, minimumNoticeMinutes=240, bookingWindowDays=30
+        )
+        link = host.link(event_type)
+        assert site.slots(link, **{"from": at(hours=1), "to": at(hours=5)}) == ["2040-01-02T12:00:00Z"]
+
+        assert_problem(site.redeem(link, start), 409, "slot-not-offered")
+
+        assert host.reread(link) == link, why
+        made(site.redeem(link, "2040-01-02T12:00:00Z"))
+
+    def test_taken_is_told_apart(self, site: Site, host: Caller) -> None:
+        """P2: a slot that another booking holds is `slot-taken`, whichever link it came by."""
+        first, second = host.link(), host.link(host.event_type(durationMinutes=60))
+        made(site.redeem(first, at(hours=5.5)))
+
+        assert_problem(site.redeem(second, at(hours=5)), 409, "slot-taken")
+
+        assert host.reread(second) == second
+        made(site.redeem(second, at(hours=6)))
+
+
+class TestRecipientLock:
+    @pytest.mark.parametrize(
+        ("enforce", "email", "may"),
+        [
+            ("none", "anyone@elsewhere.example", True),
+            ("email", "Grace@Invitees.EXAMPLE", True),
+            ("email", "grace.h@invitees.example", False),
+            ("email", "grace@sub.invitees.example", False),
+            ("domain", "boss@invitees.example", True),
+            ("domain", "BOSS@INVITEES.EXAMPLE", True),
+            ("domain", "boss@sub.invitees.example", False),
+            ("domain", "invitees.example@elsewhere.example", False),
+        ],
+    )
+    def test_only_who_it_is_for_books(
+        self, site: Site, host: Caller, enforce: str, email: str, may: bool
+    ) -> None:
+        recipient = {"name": "Grace", "email": "grace@invitees.example", "enforce": enforce}
+        link = host.link(recipient=recipient)
+
+        response = site.redeem(link, at(days=1), invitee={"name": "G", "email": email})
+
+        if may:
+            assert made(response)["invitee"]["email"] == email
+        else:
+            assert_problem(response, 403, "recipient-mismatch")
+            assert "grace@" not in response.text
+            assert host.reread(link) == link
+
+
+class TestRepeats:
+    """P4: the same request again gets the same booking back; the same key with another body is 422."""
+
+    def test_the_same_booking_and_one_use(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
+        link, key = host.link(event_type), "a key of one's own"
+        first = made(redeem(site, link, at(days=1), key=key))
+        site.clock.pass_by(days=3)  # by then the start is past, and the link used
+
+        second = redeem(site, link, at(days=1), key=key)
+
+        assert made(second) == first
+        assert second.headers["idempotent-replayed"] == "true"
+        assert host.reread(link)["usageCount"] == 1
+
+    def test_without_a_key_the_same_body_is_told_that_it_is_booked_and_nothing_else(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        """P4: who repeats a body has not shown that they sent it first: no URL, no person, no answers, no ids."""
+        link = host.link(event_type)
+        first = made(redeem(site, link, "2040-01-03T10:00:00Z", answers={"topic": "One\ntwo"}))
+        site.clock.pass_by(minutes=9, seconds=58)
+
+        invitee = {"name": " Grace  Hopper", "email": "GRACE@Invitees.Example"}
+        again = redeem(
+            site,
+            link,
+            "2040-01-03T11:00:00+01:00",
+            invitee=invitee,
+            answers={"topic": "One\r\ntwo ", "size": ""},
+            locationIndex=0,
+        )
+
+        assert again.status_code == 201
+        assert again.json() == {
+            "status": "confirmed",
+            "start": first["start"],
+            "end": first["end"],
+            "title": first["title"],
+        }
+        assert again.headers["idempotent-replayed"] == "true"
+        assert "location" not in again.headers
+        assert host.reread(link)["usageCount"] == 1
+
+    def test_without_a_key_a_repeat_is_one_for_ten_minutes(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        """P4: after the window it is like any other request: the time is taken, or the link used."""
+        made(redeem(site, link, at(days=1)))
+        site.clock.pass_by(minutes=10)
+
+        assert_problem(redeem(site, link, at(days=1)), 409, "slot-taken")
+        made(redeem(site, link, at(days=2)))
+        site.clock.pass_by(minutes=10)
+        assert_problem(redeem(site, link, at(days=2)), 410, "link-used")
+        assert host.reread(link)["usageCount"] == 2
+
+    def test_without_a_key_a_repeat_after_a_move_or_a_cancel_is_a_new_request(
+        self, site: Site, link: dict[str, Any]
+    ) -> None:
+        """P4: a response never confirms a time that the booking no longer has."""
+        first = made(redeem(site, link, at(days=1)))
+        own = first["url"].removeprefix(BASE_URL)
+        ok(site.client.post(f"{own}/reschedule", json={"start": at(days=2)}, headers=JSON))
+
+        second = made(redeem(site, link, at(days=1)))
+
+        assert second["bookingId"] != first["bookingId"]
+        ok(site.client.post(f"{second['url'].removeprefix(BASE_URL)}/cancel", headers=JSON))
+        assert_problem(redeem(site, link, at(days=1)), 410, "link-used")
+
+    @pytest.mark.parametrize(
+        "guess",
+        [
+            {},
+            {"timeZone": "Europe/Berlin"},
+            {"invitee": {"name": "x", "email": "grace@invitees.example"}},
+            {"invitee": {"name": "Grace Hopper", "email": "grace@invitees.example"}},
+            {"start": at(days=2)},
+            {"start": at(days=1, minutes=7)},
+            {"start": "2199-01-01T00:00:00Z"},
+        ],
+        ids=str,
+    )
+    def test_a_stranger_with_a_spent_link_learns_nothing_whatever_they_guess(
+        self, site: Site, host: Caller, event_type: dict[str, Any], guess: dict[str, Any]
+    ) -> None:
+        """P4: a guess of the booked time and address gets the same response, after the same reads, as any other."""
+        link = host.link(event_type)
+        made(redeem(site, link, at(days=1)))
+        asked = {"timeZone": "UTC", "answers": {}} | guess
+        start = str(asked.pop("start", at(days=1)))
+        same = {"X-Correlation-Id": "same"}
+        path = f"{path_of(link)}/redeem"
+        wild = redeem_body(at(days=3), invitee={"name": "x", "email": "x@elsewhere.example"})
+        site.client.post(
+            path, json=wild, headers=JSON | same
+        )  # so that this minute's denial is already recorded
+        with site.counting() as of_wild:
+            other = site.client.post(path, json=wild, headers=JSON | same)
+
+        with site.counting() as of_guess:
+            response = site.client.post(path, json=redeem_body(start, **asked), headers=JSON | same)
+
+        assert_problem(response, 410, "link-used")
+        assert "Idempotency-Key" in response.json()["detail"]
+        assert response.content == other.content
+        assert {*response.headers.items()} - {*other.headers.items()} <= {("date", response.headers["date"])}
+        assert of_guess.calls == of_wild.calls
+
+    def test_a_stranger_with_a_live_link_learns_no_more_than_what_is_on_offer(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        """P4: gaps among the slots and a guessed address do not open a booking."""
+        link = host.link(event_type, maxUsageCount=None)
+        made(redeem(site, link, at(days=1)))
+
+        for email in ("grace@invitees.example", "x@elsewhere.example"):
+            guess = redeem(site, link, at(days=1), invitee={"name": "x", "email": email})
+            assert_problem(guess, 409, "slot-taken")
+            assert "url" not in guess.text
+
+    def test_the_same_key_with_another_body_is_422(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        made(redeem(site, link, at(days=1), key="k"))
+
+        for change in (
+            {"start": at(days=2)},
+            {"timeZone": "UTC"},
+            {"answers": {"topic": "Else"}},
+            {"invitee": {"name": "Other", "email": "grace@invitees.example"}},
+            {"locationIndex": 0},
+        ):
+            fields = dict(change)
+            response = redeem(site, link, str(fields.pop("start", at(days=1))), key="k", **fields)
+            assert_problem(response, 422, "idempotency-key-reused")
+        assert host.reread(link)["usageCount"] == 1
+
+    def test_keys_are_each_links_own(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
+        one, two = host.links(event_type, count=2)
+
+        first = made(redeem(site, one, at(days=1), key="k"))
+        second = made(redeem(site, two, at(days=2), key="k"))
+
+        assert first["bookingId"] != second["bookingId"]
+
+    def test_another_person_is_another_request(self, site: Site, link: dict[str, Any]) -> None:
+        made(redeem(site, link, at(days=1)))
+
+        response = redeem(site, link, at(days=1), invitee={"name": "H", "email": "h@invitees.example"})
+
+        assert_problem(response, 409, "slot-taken")
+
+    def test_after_the_link_is_revoked_a_repeat_still_finds_its_booking(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        first = made(redeem(site, link, at(days=1), key="k"))
+        ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
+
+        assert made(redeem(site, link, at(days=1), key="k")) == first
+        assert_problem(redeem(site, link, at(days=2)), 410, "link-revoked")
+
+    @pytest.mark.parametrize("key", ["x" * 256, "é", ""])
+    def test_a_key_that_is_none_is_400(
+        self, site: Site, host: Caller, link: dict[str, Any], key: str
+    ) -> None:
+        response = site.client.post(
+            f"{path_of(link)}/redeem",
+            json=redeem_body(at(days=1), answers=ANSWERS),
+            headers={b"Accept": b"application/json", b"Idempotency-Key": key.encode("latin-1")},
+        )
+
+        assert_problem(response, 400, "invalid-request")
+        assert host.reread(link) == link
+
+
+FORM: Final = {
+    "start": at(days=1),
+    "timeZone": "Asia/Tokyo",
+    "invitee.name": "Grace “Amazing” Hopper",
+    "invitee.email": "grace@invitees.example",
+    "location": "1",
+    "answers.topic": "Line one\r\nand <two>",
+    "answers.size": "two & more",
+}
+
+
+class TestForm:
+    """The same by a browser's form, without a script: 303 to the confirmation, or the page again with all typed."""
+
+    def post(self, site: Site, link: dict[str, Any], **changes: str) -> httpx.Response:
+        return site.client.post(f"{path_of(link)}/redeem", data=FORM | changes, headers=HTML)
+
+    def page_after(self, site: Site, link: dict[str, Any], response: httpx.Response) -> httpx.Response:
+        assert response.status_code == 303
+        location = response.headers["location"]
+        assert location.startswith("../")  # right behind any stage or domain
+        there = httpx.URL(f"http://x{path_of(link)}/redeem").join(location)
+        return site.client.get(there.raw_path.decode(), headers=HTML)
+
+    def test_booked(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
+        page = self.page_after(site, link, self.post(site, link))
+
+        assert page.status_code == 200
+        for words in (
+            "You’re booked",
+            "Deep talk",
+            "Sample Street 1",
+            "Grace “Amazing” Hopper",
+            "17:00 – 17:30",
+        ):
+            assert words in page.text, words
+        assert "3 January 2040" in page.text
+        assert "Ada Lovelace" in page.text
+        assert host.reread(link)["usageCount"] == 1
+
+    def test_sent_twice_is_booked_once(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
+        """P4: a double press, a reload after a lost page, and a second press after going back are one booking."""
+        key = form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"]
+        first = self.post(site, link, idempotencyKey=key)
+        second = self.post(site, link, idempotencyKey=key)
+
+        assert (first.status_code, second.status_code) == (303, 303)
+        assert first.headers["location"] == second.headers["location"]
+        assert host.reread(link)["usageCount"] == 1
+
+    def test_each_page_has_a_key_of_its_own_and_keeps_it_while_it_is_mended(
+        self, site: Site, link: dict[str, Any]
+    ) -> None:
+        """P4: a page books once, however often its form had to be corrected."""
+        one, other = (form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"] for _ in range(2))
+        assert one != other
+        assert re.fullmatch("[0-9a-f]{32}", one)
+
+        mended = self.post(site, link, idempotencyKey=one, **{"invitee.email": "grace"})
+
+        assert mended.status_code == 422
+        assert form_fields(mended.text)["idempotencyKey"] == one
+        assert self.post(site, link, idempotencyKey=one).status_code == 303
+
+    def test_header_and_field_are_one_key(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
+        """P4: header and field may both be sent; if they differ, or the field is invalid, nothing is booked."""
+        path = f"{path_of(link)}/redeem"
+        both = [("a", "b"), ("a", ""), ("a", "x" * 256)]
+        for header, field in both:
+            response = site.client.post(
+                path, data=FORM | {"idempotencyKey": field}, headers=JSON | {"Idempotency-Key": header}
+            )
+            assert_problem(response, 400, "invalid-request", "/idempotencyKey")
+        assert host.reread(link) == link
+
+        by_field = site.client.post(path, data=FORM | {"idempotencyKey": "a"}, headers=HTML)
+        by_both = site.client.post(
+            path, data=FORM | {"idempotencyKey": "a"}, headers=HTML | {"Idempotency-Key": "a"}
+        )
+        assert by_field.headers["location"] == by_both.headers["location"]
+
+    def test_other_details_from_a_page_that_has_booked_are_422_and_open_no_booking(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        """P4: a form sent again with changes books nothing; a link with uses left shows it with a fresh key."""
+        for uses, words in ((1, "You have already booked"), (2, "You had already sent other details")):
+            link = host.link(event_type, maxUsageCount=uses)
+            key = form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"]
+            start = at(days=uses, hours=1)
+            assert self.post(site, link, idempotencyKey=key, start=start).status_code == 303
+
+            again = self.post(site, link, idempotencyKey=key, start=start, **{"invitee.name": "Eve"})
+
+            assert again.status_code == 422
+            assert words in again.text
+            assert "/b/" not in again.text
+            if uses > 1:
+                assert form_fields(again.text)["idempotencyKey"] != key
+            assert host.reread(link)["usageCount"] == 1
+
+    def test_a_form_without_a_key_sent_again_is_told_that_it_is_booked(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        """P4: the page has the time and says that the confirmation was emailed, but has no link to the booking."""
+        first, second = self.post(site, link), self.post(site, link)
+
+        assert (first.status_code, second.status_code) == (303, 200)
+        assert second.headers["idempotent-replayed"] == "true"
+        assert "This time is booked" in second.text
+        assert "Deep talk" in second.text
+        assert "The confirmation was emailed" in second.text
+        assert "/b/" not in second.text
+        assert "location" not in second.headers
+        assert FORM["invitee.email"] not in second.text
+        assert host.reread(link)["usageCount"] == 1
+
+        program = site.client.post(f"{path_of(link)}/redeem", data=FORM, headers=JSON)
+        assert set(program.json()) == {"status", "start", "end", "title"}
+
+    def test_a_repeat_promises_an_email_only_where_one_could_go(
+        self, site: Site, link: dict[str, Any]
+    ) -> None:
+        """P4: no page promises an email that can't be sent; SES accepts only ASCII before the @."""
+        unreachable = {"invitee.email": "jörg@example.com"}
+        first, second = (self.post(site, link, **unreachable) for _ in range(2))
+
+        assert (first.status_code, second.status_code) == (303, 200)
+        assert "emailed" not in second.text
+        assert "Your confirmation is the page that you saw after booking." in second.text
+
+    def test_the_form_on_the_page_books_as_it_stands(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        """What the page's own form would send, with nothing but the required fields filled in."""
+        link = host.link(event_type, recipient={"name": "Grace", "email": "grace@invitees.example"})
+        page = site.visit(link, headers=HTML).text
+        fields = form_fields(page)
+        fields |= {
+            "start": re.findall(r'name="start" value="([^"]+)"', page)[0],
+            "answers.topic": "x",
+            "location": "0",
+        }
+        action = re.search(r'action="([^"]+)" method="post"', page)
+        assert action
+
+        path = httpx.URL(f"http://x{path_of(link)}").join(action[1]).path
+        response = site.client.post(path, data=fields, headers=HTML)
+
+        assert response.status_code == 303, response.text
+        assert fields["invitee.email"] == "grace@invitees.example"
+
+    @pytest.mark.parametrize(
+        ("changes", "status", "words"),
+        [
+            ({"invitee.email": "grace"}, 422, "Enter an email address such as"),
+            ({"invitee.name": " "}, 422, "Enter your name."),
+            ({"answers.topic": ""}, 422, "Answer this question: "),
+            ({"answers.size": "three"}, 422, "Choose one of the options for this question: "),
+            ({"timeZone": "Mars/Base"}, 422, "Choose a time zone from the list."),
+            ({"start": ""}, 422, "Choose a time."),
+            ({"start": at(days=1, minutes=7)}, 409, "no longer on offer"),
+            ({"start": at(days=2)}, 409, "just taken"),
+            ({"location": "7"}, 422, "Choose where."),
+            ({"start": "soon"}, 400, "could not be read"),
+        ],
+        ids=str,
+    )
+    def test_what_is_wrong_is_said_and_all_that_was_typed_is_still_there(
+        self,
+        site: Site,
+        host: Caller,
+        event_type: dict[str, Any],
+        changes: dict[str, str],
+        status: int,
+        words: str,
+    ) -> None:
+        made(redeem(site, host.link(event_type), at(days=2)))
+        link = host.link(event_type)
+
+        response = self.post(site, link, **changes)
+
+        assert (response.status_code, response.headers["content-type"]) == (
+            status,
+            "text/html; charset=utf-8",
+        )
+        page = html.unescape(response.text)
+        assert re.search(words, page)
+        kept = form_fields(response.text)
+        typed = FORM | changes
+        for name in ("invitee.name", "invitee.email", "answers.topic"):
+            assert kept[name] == typed[name].replace("\r\n", "\n"), name
+        if typed["answers.size"] in {"one", "two & more"}:
+            assert kept["answers.size"] == typed["answers.size"]
+        if typed["location"] in {"0", "1"}:
+            assert kept["location"] == typed["location"]
+        starts = re.findall(r'name="start" value="([^"]+)"', response.text)
+        assert starts  # fresh times, without the one taken
+        assert at(days=2) not in starts
+        if typed["start"] == at(days=2):
+            assert at(days=2, minutes=30) in starts, "those of the day that was chosen"
+        if typed["start"] in starts:
+            assert kept["start"] == typed["start"]
+        if typed["timeZone"] == "Asia/Tokyo":
+            assert kept["timeZone"] == "Asia/Tokyo"
+            assert "17:00" in page
+        assert host.reread(link) == link
+        # and it can be sent again, mended
+        assert self.post(site, link).status_code == 303
+
+    def test_a_link_for_another_is_403_on_the_page_itself(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        recipient = {"email": "ada@invitees.example", "enforce": "email"}
+        link = host.link(event_type, recipient=recipient)
+
+        response = self.post(site, link)
+
+        assert response.status_code == 403
+        assert 'id="invitee-email-error"' in response.text
+        assert form_fields(response.text)["invitee.email"] == FORM["invitee.email"]
+        assert "ada@" not in response.text
+
+    def test_a_program_that_posts_a_form_and_wants_json_gets_problems_as_json(
+        self, site: Site, link: dict[str, Any]
+    ) -> None:
+        response = site.client.post(
+            f"{path_of(link)}/redeem", data=FORM | {"invitee.email": "x"}, headers=JSON
+        )
+
+        assert_problem(response, 422, "invalid-value", "/invitee/email")
+
+
+def form_fields(page: str) -> dict[str, str]:
+    """Return what the page's booking form holds now, as a browser would send it."""
+    form = page[page.index('method="post"') :]
+    form = form[: form.index("</form>")]
+    fields: dict[str, str] = {}
+    for tag in re.findall(r"<input[^>]*>", form):
+        attributes = dict(re.findall(r'([a-z]+)="([^"]*)"', tag))
+        if attributes.get("type") in {"radio", "checkbox"} and not re.search(r"\schecked\b", tag):
+            continue
+        fields[attributes["name"]] = html.unescape(attributes["value"])
+    for name, text in re.findall(r'<textarea[^>]* name="([^"]+)"[^>]*>\n?([^<]*)</textarea>', form):
+        fields[name] = html.unescape(text).replace("\r\n", "\n")
+    for name, options in re.findall(r'<select[^>]* name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
+        chosen = re.search(r'value="([^"]*)" selected', options)
+        fields[name] = html.unescape(chosen[1]) if chosen else ""
+    return fields
+
+
+class TestConfirmation:
+    """`/b/{bookingToken}`: the invitee's own."""
+
+    def test_the_page_and_the_json_say_the_same(self, site: Site, host: Caller) -> None:
+        event_type = host.event_type(title="Talk <b>", locations=LOCATIONS[:1], schedule=ALL_DAY)
+        booking = made(site.redeem(host.link(event_type), "2040-01-03T10:00:00Z"))
+        path = booking["url"].removeprefix(BASE_URL)
+
+        page = site.client.get(path, headers=HTML).text
+
+        assert "Talk &lt;b&gt;" in page
+        assert "3 January 2040" in page
+        assert "11:00 – 11:30" in page  # in the invitee's zone
+        assert "https://meet.example/ada" in page
+        assert "nobody else can book with it" in page
+        assert "You’re booked" not in page
+        assert "You’re booked" in site.client.get(f"{path}?booked=1", headers=HTML).text
+        assert ok(site.client.get(path, headers=JSON)) == booking
+
+
+def every_error(kind: type[AdmitOneError]) -> set[type[AdmitOneError]]:
+    return {kind}.union(*(every_error(child) for child in kind.__subclasses__()))
+
+
+def test_every_error_has_its_status_and_says_its_code() -> None:
+    """An error that is added without a row in the table of statuses fails here, not as a 500 at a door."""
+    concrete = {
+        error
+        for error in every_error(AdmitOneError)
+        if hasattr(error, "code") and error.__module__ == errors.__name__
+    }
+    assert concrete == set(STATUSES)
+
+    for kind in concrete:
+        error = kind(NOW) if kind is errors.LinkNotOpenError else kind()
+        document = problem(error, "correlation")
+        assert document["type"].rpartition(":")[2] == kind.code
+        assert document["status"] == STATUSES[kind]
+        assert document["title"]
+        assert document["detail"]
+        assert document["correlationId"] == "correlation"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        *(("invalid-request", 400), ("unauthorized", 401), ("forbidden", 403), ("link-not-open", 403)),
+        *(("recipient-mismatch", 403), ("not-found", 404), ("conflict", 409), ("slot-taken", 409)),
+        *(("slot-not-offered", 409), ("link-used", 410), ("link-expired", 410), ("link-revoked", 410)),
+        *(("link-deleted", 410), ("payload-too-large", 413), ("unsupported-media-type", 415)),
+        *(("invalid-value", 422), ("idempotency-key-reused", 422), ("throttled", 429)),
+        ("store-unavailable", 503),
+    ],
+)
+def test_the_statuses_are_the_documented_ones(code: str, status: int) -> None:
+    """DESIGN §3's table, which clients are written against."""
+    assert {STATUSES[kind] for kind in STATUSES if kind.code == code} == {status}
+
+
+PERSON: Final = {name: FORM[name] for name in ("timeZone", "invitee.name", "invitee.email")}
+
+
+class TestText:
+    """Typed text is stored the same from every entry point, and equal requests are equal in any notation."""
+
+    def test_an_answer_of_full_length_with_line_breaks_fits_by_form_as_by_json(
+        self, site: Site, host: Caller
+    ) -> None:
+        """Browsers post CRLF for one keystroke: it counts once, and form and JSON are one request (P4)."""
+        question = {"id": "topic", "label": "What about?", "kind": "text", "required": True, "options": []}
+        link = host.link(host.event_type(questions=[question]))
+        answer = "x" * 999 + "\n" * 2 + "y" * 999
+        form = PERSON | {"start": at(days=1), "answers.topic": answer.replace("\n", "\r\n")}
+        key = {"Idempotency-Key": "same"}
+        booked = site.client.post(f"{path_of(link)}/redeem", data=form, headers=HTML | key)
+        assert booked.status_code == 303, booked.text
+        for written in (answer, answer.replace("\n", "\r\n"), answer.replace("\n", "\r")):
+            fields = {
+                "start": at(days=1),
+                "timeZone": FORM["timeZone"],
+                "invitee": {
+                    "name": f" {FORM['invitee.name']}\ufeff",
+                    "email": f"{FORM['invitee.email']}\u200b",
+                },
+                "answers": {"topic": written},
+            }
+            again = site.client.post(f"{path_of(link)}/redeem", json=fields, headers=JSON | key)
+            assert again.status_code == 201, again.text
+            assert again.json()["answers"] == {"topic": answer}
+            assert again.json()["invitee"] == {"name": FORM["invitee.name"], "email": FORM["invitee.email"]}
+
+    @pytest.mark.parametrize(
+        "name", ["\u200b", "\u3164", " \u2800 ", "\u200d", "a\u2028b", "a\x85b", "\ufdd0"]
+    )
+    def test_a_name_is_one_visible_line_by_json_and_by_form(
+        self, site: Site, host: Caller, name: str
+    ) -> None:
+        """Nobody books with an invisible name."""
+        link = host.link()
+        invitee = {"name": name, "email": "grace@invitees.example"}
+        response = redeem(site, link, at(days=1), invitee=invitee, answers={})
+        assert_problem(response, 422, "invalid-value", "/invitee/name")
+        form = PERSON | {"start": at(days=1), "invitee.name": name}
+        assert site.client.post(f"{path_of(link)}/redeem", data=form, headers=HTML).status_code == 422
+
+    def test_a_name_keeps_its_joiners_and_an_address_loses_what_is_invisible_at_its_ends(
+        self, site: Site, host: Caller
+    ) -> None:
+        """A Persian name keeps its joiner; an address loses a zero-width space at its end."""
+        invitee = {"name": "علی\u200cرضا", "email": "\ufeffgrace@invitees.example\u200b"}
+        booking = made(redeem(site, host.link(), at(days=1), invitee=invitee, answers={}))
+        assert booking["invitee"] == {"name": "علی\u200cرضا", "email": "grace@invitees.example"}
+        inside = {"name": "Grace", "email": "gr\u200bace@invitees.example"}
+        assert_problem(
+            redeem(site, host.link(), at(days=2), invitee=inside, answers={}),
+            422,
+            "invalid-value",
+            "/invitee/email",
+        )

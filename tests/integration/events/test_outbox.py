@@ -1,0 +1,84 @@
+"""From the table's stream out to the bus: at least once, with stable ids, and nothing lost on the way (P6)."""
+
+from typing import Any
+
+from chalicelib.consumers.outbox import consume
+from tests.support.app import Caller, Site, at, made, ok
+from tests.support.bus import Bus, Inbox, Stream, deliver
+
+NAMES: dict[str, Any] = {"externalId": "deal-7", "metadata": {"crm": {"id": 7}}}
+
+
+def test_a_change_comes_out_on_the_bus(site: Site, host: Caller, bus: Bus, stream: Stream) -> None:
+    """P6: the envelope has who, what, which, and the host's own names for it at its top."""
+    link = host.link(**NAMES)
+    booking = made(site.redeem(link, at(days=1)))
+    deliver(stream.records())
+    events = {event["detail-type"]: event for event in bus.events()}
+    assert set(events) == {"link.created", "link.used", "booking.confirmed"}
+    assert {event["source"] for event in events.values()} == {"admit-one"}
+    assert events["link.created"]["detail"] == {
+        "id": events["link.created"]["detail"]["id"],
+        "type": "link.created",
+        "schemaVersion": "1",
+        "time": events["link.created"]["detail"]["time"],
+        "hostId": host.host_id,
+        "linkId": link["linkId"],
+        "bookingId": None,
+        "eventTypeId": link["eventTypeId"],
+        **NAMES,
+        "sequence": 1,
+        "actor": f"key:{host.key.key.key_id}",
+        "correlationId": events["link.created"]["detail"]["correlationId"],
+        "data": {
+            "status": "active",
+            "usageCount": 0,
+            "maxUsageCount": 1,
+            "expiresAt": None,
+            "notBefore": None,
+            "rolling": False,
+        },
+    }
+    confirmed = events["booking.confirmed"]["detail"]
+    assert confirmed["bookingId"] == booking["bookingId"]
+    assert {name: confirmed[name] for name in NAMES} == NAMES
+
+
+def test_a_batch_that_comes_again_has_the_same_ids(host: Caller, bus: Bus, stream: Stream) -> None:
+    """P6: at least once on the bus, once in the history."""
+    link = host.link()
+    ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
+    records = stream.records()
+    deliver(records)
+    first = bus.envelopes()
+    deliver(records, times=2)
+    again = bus.envelopes()
+    assert sorted(e["id"] for e in again) == sorted(2 * [e["id"] for e in first])
+    assert [e for e in again if e not in first] == []
+    assert len(ok(host.get(f"/v1/links/{link['linkId']}/history"))["history"]) == 2
+
+
+def test_a_poison_record_goes_whole_to_the_dead_letter_queue(
+    host: Caller, bus: Bus, letters: Inbox, stream: Stream
+) -> None:
+    """P6: in the middle of a batch; the rest go through."""
+    one, two = host.link(), host.link()
+    records = [r for r in stream.records() if r["dynamodb"]["Keys"]["sk"]["S"] == "LINK"]
+    poison = {"dynamodb": {"Keys": {"pk": {"S": "LINK#x"}, "sk": {"S": "LINK"}}, "SequenceNumber": "7"}}
+    assert consume({"Records": [records[0], poison, records[1]]}, None) == {"batchItemFailures": []}
+    assert {e["linkId"] for e in bus.envelopes()} == {one["linkId"], two["linkId"]}
+    (letter,) = letters.take()
+    assert letter["record"] == poison
+    assert letter["reason"] == "KeyError"
+
+
+def test_what_the_consumer_itself_writes_is_not_told_again(host: Caller, bus: Bus, stream: Stream) -> None:
+    """P6: its entries come by in the stream too; of entries, only those are told that no change of an item tells."""
+    link = host.link()
+    assert host.delete(f"/v1/links/{link['linkId']}").status_code == 204
+    deliver(stream.records())
+    assert sorted(e["type"] for e in bus.envelopes()) == ["link.created", "link.deleted"]
+    entries = stream.records()
+    assert [r["dynamodb"]["Keys"]["sk"]["S"].partition("#")[0] for r in entries] == ["HISTORY"]
+    deliver(entries)
+    assert bus.envelopes() == []

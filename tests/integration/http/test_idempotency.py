@@ -1,0 +1,161 @@
+"""P4 for everything that is created: with an `Idempotency-Key` a POST creates one thing, however often it is sent."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import pytest
+
+from chalicelib.api.routes import DOORS
+from chalicelib.store.links.batches import Batches
+from tests.support.app import ALL_DAY, Caller, Site, assert_problem, made, ok
+
+# POSTs that a second request does not repeat, and why.
+NOTHING_TWICE: Final = {
+    "/v1/links/{linkId}/revoke": "revoked is revoked",
+    "/v1/links/bulk-revoke": "each is revoked once",
+    "/v1/links/bulk-delete": "each is deleted once",
+    "/v1/links/import/preview": "creates nothing",
+    "/v1/link-requests/{requestId}/answer": "the request is its own receipt: one link, ever",
+    "/v1/bookings/{bookingId}/cancel": "cancelled is cancelled",
+    "/v1/bookings/{bookingId}/reschedule": "moved to the same start it stays there",
+    "/v1/webhooks/{webhookId}/rotate": "creates no resource; a second rotation leaves both secrets signing",
+    "/s/{token}/request": "one for each address and day is kept",
+    "/b/{bookingToken}/cancel": "cancelled is cancelled",
+    "/b/{bookingToken}/reschedule": "moved to the same start it stays there",
+}
+EVENT_TYPE: Final = {"title": "Talk", "durationMinutes": 30, "schedule": ALL_DAY}
+HOST: Final = {"name": "Grace Hopper", "email": "grace@hosts.example", "timeZone": "UTC"}
+WEBHOOK: Final = {"url": "https://hooks.example.com/a"}
+
+Made = tuple[str, dict[str, Any], dict[str, Any], str]
+"""A path, a body, another body, and the name of the id in the response."""
+
+CREATING: Final[dict[str, Callable[[Site, Caller], Made]]] = {
+    "/v1/hosts": lambda _s, _h: ("/v1/hosts", HOST, HOST | {"name": "Ada"}, "hostId"),
+    "/v1/event-types": lambda _s, h: (
+        "/v1/event-types",
+        EVENT_TYPE | {"hostId": h.host_id},
+        EVENT_TYPE | {"hostId": h.host_id, "title": "Walk"},
+        "eventTypeId",
+    ),
+    "/v1/event-types/{eventTypeId}/rolling-link": lambda _s, h: (
+        f"/v1/event-types/{h.event_type()['eventTypeId']}/rolling-link",
+        {"label": "one"},
+        {"label": "two"},
+        "linkId",
+    ),
+    "/v1/webhooks": lambda _s, h: (
+        "/v1/webhooks",
+        WEBHOOK | {"hostId": h.host_id},
+        WEBHOOK | {"hostId": h.host_id, "description": "another"},
+        "webhookId",
+    ),
+}
+
+
+def test_every_post_heeds_the_key_or_needs_none() -> None:
+    """Every POST honors the key or is safe without it: otherwise a lost response leads to a duplicate."""
+    posts = {route.path: route.keyed for door in DOORS for route in door.routes if "POST" in route.methods}
+
+    assert {path for path, keyed in posts.items() if not keyed} == set(NOTHING_TWICE)
+    assert set(CREATING) <= {path for path, keyed in posts.items() if keyed}
+
+
+@pytest.mark.parametrize("path", CREATING)
+class TestOnce:
+    """The same key and body return the current state of the same thing; another body is rejected."""
+
+    def test_again_and_otherwise(self, site: Site, host: Caller, path: str) -> None:
+        where, body, other, name = CREATING[path](site, host)
+        key = {"Idempotency-Key": "once"}
+
+        first = made(site.admin.post(where, body, headers=key))
+        again = made(site.admin.post(where, body, headers=key))
+        apart = made(site.admin.post(where, body, headers={"Idempotency-Key": "another"}))
+        keyless = made(site.admin.post(where, body))
+
+        assert again[name] == first[name]
+        if path != "/v1/event-types/{eventTypeId}/rolling-link":
+            assert again == first
+        assert len({first[name], apart[name], keyless[name]}) == 3
+        refused = site.admin.post(where, other, headers=key)
+        assert_problem(refused, 422, "idempotency-key-reused")
+
+    def test_racing_requests_create_one(self, site: Site, host: Caller, path: str) -> None:
+        where, body, _, name = CREATING[path](site, host)
+        line = threading.Barrier(6)
+
+        def send(_: int) -> Any:
+            line.wait()
+            return made(site.admin.post(where, body, headers={"Idempotency-Key": "race"}))[name]
+
+        with ThreadPoolExecutor(6) as pool:
+            assert len(set(pool.map(send, range(6)))) == 1
+
+    def test_a_crash_in_between_is_completed_by_the_retry(
+        self, site: Site, host: Caller, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        where, body, _, name = CREATING[path](site, host)
+        key, opened = {"Idempotency-Key": "crash"}, list[str]()
+        really = Batches.open
+
+        def open_and_die(self: Batches, *args: Any, **kwargs: Any) -> Any:
+            kept = really(self, *args, **kwargs)
+            opened.append(kept.seed)
+            raise SystemError("the process dies here")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Batches, "open", open_and_die)
+            assert site.admin.post(where, body, headers=key).status_code == 500
+
+        first = made(site.admin.post(where, body, headers=key))
+        assert made(site.admin.post(where, body, headers=key))[name] == first[name]
+        assert len(opened) == 1
+
+
+def test_a_repeat_shows_the_webhooks_secret_as_it_now_is(host: Caller) -> None:
+    """A retry returns the secret again, in case the response was lost; after a rotation, the new one."""
+    key = {"Idempotency-Key": "hook"}
+    first = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
+    again = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
+    rotated = ok(host.post(f"/v1/webhooks/{first['webhookId']}/rotate"))
+    after = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
+
+    assert again["secret"] == first["secret"]
+    assert after["secret"] == rotated["secret"] != first["secret"]
+
+
+def test_what_was_deleted_since_stays_away(host: Caller) -> None:
+    """A retry does not create a removed thing again."""
+    key = {"Idempotency-Key": "gone"}
+    hook = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
+    kind = made(host.post("/v1/event-types", EVENT_TYPE, headers=key))
+    host.delete(f"/v1/webhooks/{hook['webhookId']}")
+    host.delete(f"/v1/event-types/{kind['eventTypeId']}")
+
+    assert_problem(host.post("/v1/webhooks", WEBHOOK, headers=key), 404, "not-found")
+    assert_problem(host.post("/v1/event-types", EVENT_TYPE, headers=key), 404, "not-found")
+
+
+def test_a_key_is_its_hosts_own(site: Site, host: Caller) -> None:
+    """P9: the same key of another host creates another thing, and reveals nothing of the first."""
+    other, key = site.host(), {"Idempotency-Key": "mine"}
+
+    ours = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
+    theirs = made(other.post("/v1/webhooks", WEBHOOK, headers=key))
+
+    assert ours["webhookId"] != theirs["webhookId"]
+    assert ours["secret"] != theirs["secret"]
+
+
+def test_a_keyed_test_event_is_sent_once(host: Caller) -> None:
+    """Pressing twice delivers one `webhook.test`."""
+    hook = made(host.post("/v1/webhooks", WEBHOOK))
+    path, key = f"/v1/webhooks/{hook['webhookId']}/test", {"Idempotency-Key": "test"}
+
+    sent = [host.post(path, headers=key).json()["deliveryId"] for _ in range(2)]
+
+    assert sent[0] == sent[1]
+    assert host.post(path).json()["deliveryId"] != sent[0]

@@ -1,0 +1,709 @@
+"""Links in and out as CSV, over HTTP: all rows or none, the good ones if asked, once for each key (P1, P4, P9, P10)."""
+
+import csv
+import io
+import os
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from chalicelib.api.team import imports as csv_links
+from chalicelib.api.team.imports import MANY_ROWS
+from chalicelib.domain.ids import EVENT_TYPE
+from chalicelib.domain.imports.sheet import EXPORT_COLUMNS, RESULT_COLUMNS
+from chalicelib.service.imports import import_sheet as import_links
+from chalicelib.service.links.generate import generate
+from tests.support.app import (
+    BASE_URL,
+    Caller,
+    Site,
+    assert_problem,
+    at,
+    made,
+    ok,
+    unknown_id,
+)
+
+CSV: Final = {"Content-Type": "text/csv"}
+GOOD: Final = "label,recipientEmail,metadata.crm\nA,a@invitees.example,1\nB,b@invitees.example,2\n"
+MIXED: Final = "label,recipientEmail,durationMinutes\nA,a@invitees.example,\nB,nobody,\nC,,x\nD,,15\n"
+
+
+def send(
+    caller: Caller,
+    event_type: dict[str, Any],
+    text: str | bytes,
+    *,
+    key: str | None = None,
+    headers: dict[str, str] | None = None,
+    **params: str,
+) -> httpx.Response:
+    """Import a file."""
+    return caller(
+        "POST",
+        "/v1/links/import",
+        params={"eventTypeId": event_type["eventTypeId"], **params},
+        headers=(headers or CSV) | ({"Idempotency-Key": key} if key else {}),
+        content=text if isinstance(text, bytes) else text.encode(),
+    )
+
+
+def rows_of(response: httpx.Response, status: int = 200) -> list[dict[str, str]]:
+    """Return the rows of a CSV answer."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"].startswith("text/csv; charset=utf-8")
+    return list(csv.DictReader(io.StringIO(response.text, newline=""), strict=True))
+
+
+def imported(response: httpx.Response) -> list[dict[str, str]]:
+    return rows_of(response, 201)
+
+
+def count_of(caller: Caller) -> int:
+    return len(caller.list(limit="200")["links"])
+
+
+def places(problem: dict[str, Any]) -> list[tuple[int, str | None, str]]:
+    return [(fault["line"], fault["column"], fault["pointer"]) for fault in problem["errors"]]
+
+
+# Import
+
+
+def test_each_row_becomes_a_link_and_its_answer_has_the_url(site: Site, host: Caller) -> None:
+    event_type = host.event_type()
+
+    rows = imported(send(host, event_type, GOOD))
+
+    assert [{**row, "linkId": "", "url": ""} for row in rows] == [
+        dict.fromkeys(RESULT_COLUMNS, "")
+        | {
+            "line": line,
+            "label": label,
+            "recipientEmail": f"{label.lower()}@invitees.example",
+            "status": "active",
+        }
+        for line, label in (("2", "A"), ("3", "B"))
+    ]
+    first = ok(host.get(f"/v1/links/{rows[0]['linkId']}"))
+    assert (first["url"], first["metadata"]) == (rows[0]["url"], {"crm": "1"})
+    assert (first["eventTypeId"], first["maxUsageCount"]) == (event_type["eventTypeId"], 1)
+    booked = site.redeem({"url": rows[0]["url"]}, at(days=1))
+    assert booked.status_code == 201
+
+
+def test_a_thousand_rows_are_one_request(host: Caller) -> None:
+    text = "label,externalId\n" + "".join(f"L{n},x-{n}\n" for n in range(1000))
+
+    rows = imported(send(host, host.event_type(), text, key="thousand"))
+
+    assert [row["label"] for row in rows] == [f"L{n}" for n in range(1000)]
+    assert len({row["linkId"] for row in rows}) == 1000
+    (last,) = host.list(q="x-999")["links"]
+    assert last["linkId"] == rows[999]["linkId"]
+
+
+def test_nothing_is_made_unless_all_rows_are_good_and_every_bad_one_is_told(host: Caller) -> None:
+    event_type = host.event_type()
+
+    # one cell can't be read: 400; rules alone: 422, as with JSON
+    unread = assert_problem(send(host, event_type, MIXED), 400, "invalid-request")
+    ruled = assert_problem(send(host, event_type, MIXED.replace("x", "10")), 422, "invalid-value")
+
+    assert places(unread) == [
+        (3, "recipientEmail", "/items/1/recipient/email"),
+        (4, "durationMinutes", "/items/2/overrides/durationMinutes"),
+    ]
+    assert "2 of 4 rows" in unread["detail"]
+    assert places(ruled) == [(3, "recipientEmail", "/items/1/recipient/email")]
+    assert count_of(host) == 0
+
+
+def test_partial_makes_the_good_rows_and_says_what_is_wrong_with_the_others(host: Caller) -> None:
+    rows = imported(send(host, host.event_type(), MIXED, partial="true"))
+
+    assert [(row["line"], row["label"], row["status"]) for row in rows] == [
+        ("2", "A", "active"),
+        ("3", "B", "invalid"),
+        ("4", "C", "invalid"),
+        ("5", "D", "active"),
+    ]
+    assert (
+        [bool(row["url"]) for row in rows]
+        == [bool(row["linkId"]) for row in rows]
+        == [True, False, False, True]
+    )
+    assert rows[1]["error"] == "recipientEmail: is not an email address"
+    assert rows[2]["error"] == "durationMinutes: must be a whole number"
+    assert rows[0]["error"] == ""
+    last = ok(host.get(f"/v1/links/{rows[3]['linkId']}"))
+    assert (last["label"], last["overrides"]) == ("D", {"durationMinutes": 15})
+    assert count_of(host) == 2
+
+
+def test_partial_with_no_good_row_makes_nothing_and_says_so(host: Caller) -> None:
+    text = "label,expiresAt\nA,2039-01-01T00:00:00Z\n"
+
+    problem = assert_problem(send(host, host.event_type(), text, partial="true"), 422, "invalid-value")
+
+    assert places(problem) == [(2, "expiresAt", "/items/0/expiresAt")]
+    assert count_of(host) == 0
+
+
+def test_rows_are_held_against_the_event_type_they_are_for(host: Caller) -> None:
+    """Duration and buffers together are at most eight hours, whoever sets which."""
+    event_type = host.event_type(durationMinutes=400)
+
+    problem = assert_problem(send(host, event_type, "bufferAfterMinutes\n120\n"), 422, "invalid-value")
+
+    assert places(problem) == [(2, "durationMinutes", "/items/0/overrides/durationMinutes")]
+
+
+# The same request again
+
+
+@pytest.mark.parametrize("partial", ["false", "true"])
+def test_the_same_file_with_the_same_key_is_the_same_links(site: Site, host: Caller, partial: str) -> None:
+    """P4: a retry makes nothing new, and what was used or deleted since stays so (P1)."""
+    event_type = host.event_type()
+    text = f"label,expiresAt,recipientEmail\nA,,\nB,{at(minutes=5)},\nC,,\n"
+    text += f"D,{at(minutes=5)},nobody\n" if partial == "true" else ""
+    first = imported(send(host, event_type, text, key="again", partial=partial))
+    assert site.redeem({"url": first[0]["url"]}, at(days=1)).status_code == 201
+    host.delete(f"/v1/links/{first[2]['linkId']}")
+    site.clock.pass_by(minutes=10)
+
+    # written in another way, it still says the same
+    second = imported(send(host, event_type, text.replace(",", ";"), key="again", partial=partial))
+
+    assert [row["linkId"] for row in second] == [row["linkId"] for row in first]
+    assert [row["status"] for row in second][:3] == ["used", "expired", "deleted"]
+    assert [row["url"] for row in second] == [
+        first[0]["url"],
+        first[1]["url"],
+        "",
+        *[""] * (partial == "true"),
+    ]
+    assert [row["error"] for row in second] == [row["error"] for row in first]
+    assert count_of(host) == 2
+
+
+def test_which_rows_were_good_was_settled_the_first_time(host: Caller) -> None:
+    """P4: the event type has changed since, and other rows would be good now; the answer is still the first one's."""
+    event_type = host.event_type(durationMinutes=400)
+    text = "label,bufferAfterMinutes\nA,120\nB,80\nC,10\n"
+    first = imported(send(host, event_type, text, key="settled", partial="true"))
+    host.patch(f"/v1/event-types/{event_type['eventTypeId']}", {"durationMinutes": 30})
+
+    second = imported(send(host, event_type, text, key="settled", partial="true"))
+    host.patch(f"/v1/event-types/{event_type['eventTypeId']}", {"durationMinutes": 475})
+    third = imported(send(host, event_type, text, key="settled", partial="true"))
+
+    made_of = [[(row["linkId"], row["status"]) for row in rows] for rows in (first, second, third)]
+    assert made_of[0] == made_of[1] == made_of[2]
+    assert [status for _, status in made_of[0]] == ["invalid", "active", "active"]
+    assert second[0]["error"]
+    assert [row["error"] for row in third][1:] == ["", ""]
+    assert count_of(host) == 2
+
+
+@pytest.mark.parametrize("twin", [False, True])
+def test_time_that_passes_between_judging_and_making_loses_nothing(
+    site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch, twin: bool
+) -> None:
+    """An expiry passes on the way; or a second sending of the same, which finds it passed, is the one that is kept."""
+    event_type = host.event_type()
+    text = f"label,expiresAt\nA,{at(minutes=5)}\nB,\n"
+    others: list[list[dict[str, str]]] = []
+
+    def late(*args: Any) -> Any:
+        monkeypatch.setattr(import_links, "generate", generate)
+        site.clock.pass_by(minutes=10)
+        if twin:
+            others.append(imported(send(host, event_type, text, key="late", partial="true")))
+        return generate(*args)
+
+    monkeypatch.setattr(import_links, "generate", late)
+    rows = imported(send(host, event_type, text, key="late", partial="true"))
+
+    assert [(row["status"], row["error"]) for row in rows] == [
+        ("invalid", "expiresAt: must be in the future"),
+        ("active", ""),
+    ]
+    assert others == ([rows] if twin else [])
+    assert count_of(host) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "partial"),
+    [
+        (GOOD.replace("A", "Z"), "false"),
+        (GOOD, "true"),
+        ("label\n", "false"),
+        (GOOD + "C,nobody,\n", "false"),
+    ],
+)
+def test_the_same_key_with_another_file_is_refused(host: Caller, text: str, partial: str) -> None:
+    event_type = host.event_type()
+    imported(send(host, event_type, GOOD, key="mine"))
+
+    response = send(host, event_type, text, key="mine", partial=partial)
+
+    slug = "invalid-value" if text == "label\n" else "idempotency-key-reused"
+    assert_problem(response, 422, slug)
+    assert count_of(host) == 2
+
+
+def test_a_key_used_for_links_in_json_is_another_body(host: Caller) -> None:
+    event_type = host.event_type()
+    body = {"eventTypeId": event_type["eventTypeId"], "count": 2}
+    made(host("POST", "/v1/links", json=body, headers={"Idempotency-Key": "both"}))
+
+    assert_problem(send(host, event_type, GOOD, key="both"), 422, "idempotency-key-reused")
+
+
+def test_a_bad_file_leaves_its_key_free(host: Caller) -> None:
+    event_type = host.event_type()
+    send(host, event_type, MIXED, key="free")
+
+    assert len(imported(send(host, event_type, GOOD, key="free"))) == 2
+
+
+def test_without_a_key_a_file_sent_twice_is_twice_the_links(host: Caller) -> None:
+    event_type = host.event_type()
+    send(host, event_type, GOOD)
+    send(host, event_type, GOOD)
+
+    assert count_of(host) == 4
+
+
+# Requests that are no such thing
+
+
+def test_another_hosts_event_type_is_not_there(host: Caller, other: Caller) -> None:
+    """P9."""
+    theirs = other.event_type()
+
+    assert_problem(send(host, theirs, GOOD), 404, "not-found")
+    assert_problem(send(host, {"eventTypeId": unknown_id(EVENT_TYPE)}, GOOD), 404, "not-found")
+    assert count_of(other) == 0
+
+
+@pytest.mark.parametrize(
+    ("raw", "line", "words"),
+    [
+        (b"", 1, "empty"),
+        (b"label\nGr\xfc\xdfe\n", 2, "UTF-8"),
+        ("label\nA\n".encode("utf-16"), 1, "UTF-8"),
+        (b'label\n"A\n', 2, "never closed"),
+        (b"label,colour\nA,red\n", 1, "'colour' is not a column"),
+        (b"label,label\nA,B\n", 1, "twice"),
+        (b"label,externalId\nA\n", 2, "1 cells"),
+        (b"label\n" + b"x" * 140_000, 2, "field larger"),
+    ],
+)
+def test_a_file_that_cant_be_read_is_400_with_its_line(
+    host: Caller, raw: bytes, line: int, words: str
+) -> None:
+    problem = assert_problem(send(host, host.event_type(), raw, partial="true"), 400, "invalid-request")
+
+    (fault,) = problem["errors"]
+    assert fault["line"] == line
+    assert words in fault["detail"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_garbage_is_never_a_500(host: Caller, seed: int) -> None:
+    event_type = host.event_type()
+    for raw in (os.urandom(200), b"label,metadata,locations\n" + os.urandom(60 + seed)):
+        assert send(host, event_type, raw).status_code in {201, 400, 422}
+
+
+@pytest.mark.parametrize(
+    ("params", "pointer"),
+    [
+        ({"partial": "yes"}, "/partial"),
+        ({"dryRun": "true"}, "/dryRun"),
+        ({"eventTypeId": None}, "/eventTypeId"),
+    ],
+)
+def test_parameters_are_checked(host: Caller, params: dict[str, str | None], pointer: str) -> None:
+    given = {"eventTypeId": host.event_type()["eventTypeId"]} | params
+    kept = {name: value for name, value in given.items() if value is not None}
+
+    response = host("POST", "/v1/links/import", params=kept, headers=CSV, content=GOOD)
+
+    assert_problem(response, 400, "invalid-request", pointer)
+
+
+@pytest.mark.parametrize(
+    "media",
+    ["application/json", "text/plain", "text/csv; charset=iso-8859-1"],
+)
+def test_other_media_are_415(host: Caller, media: str) -> None:
+    response = send(host, host.event_type(), GOOD, headers={"Content-Type": media})
+
+    assert_problem(response, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        "application/csv",
+        "application/vnd.ms-excel",
+        "text/tab-separated-values; charset=utf-8",
+        "multipart/form-data",
+    ],
+)
+def test_files_are_taken_by_the_names_that_systems_send_them_under(host: Caller, media: str) -> None:
+    """A CSV with Excel's content type, or in a form, is the same file, and one key gives the same links."""
+    event_type, text = host.event_type(), "\ufeff" + GOOD
+    headers = {"Content-Type": media}
+    if "tab" in media:
+        text = text.replace(",", "\t")
+    if media == "multipart/form-data":
+        headers = {"Content-Type": f"{media}; boundary=XX"}
+        text = posted(text)
+    first = imported(send(host, event_type, text, key="k", headers=headers))
+    assert [(row["label"], row["status"]) for row in first] == [("A", "active"), ("B", "active")]
+    assert [row["linkId"] for row in imported(send(host, event_type, GOOD, key="k"))] == [
+        row["linkId"] for row in first
+    ]
+    assert ok(preview(host, event_type, text, headers=headers))["good"] == 2
+
+
+def posted(text: str, head: str = 'Content-Disposition: form-data; name="file"; filename="l.csv"') -> str:
+    """Return a form with one part, as browsers post it."""
+    return f"--XX\r\n{head}\r\nContent-Type: application/vnd.ms-excel\r\n\r\n{text}\r\n--XX--\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        GOOD,
+        "",
+        posted(GOOD).replace("--XX--", ""),
+        posted(GOOD, 'Content-Disposition: form-data; name="file"'),
+        posted(GOOD).replace("--XX--", "--XX") + posted(GOOD).removeprefix("--XX"),
+    ],
+)
+def test_a_form_that_is_not_one_file_is_refused(host: Caller, body: str) -> None:
+    """Two files, another field, or half a form: nothing is guessed, nothing is created."""
+    event_type = host.event_type()
+    response = send(host, event_type, body, headers={"Content-Type": "multipart/form-data; boundary=XX"})
+    assert_problem(response, 400, "invalid-request")
+    response = send(host, event_type, body, headers={"Content-Type": "multipart/form-data"})
+    assert_problem(response, 400, "invalid-request")
+    assert ok(host.get("/v1/links"))["links"] == []
+
+
+def test_a_file_for_excel_begins_with_a_byte_order_mark_if_asked(host: Caller) -> None:
+    """With a byte order mark Excel reads UTF-8, and appended pages are still one file."""
+    event_type = host.event_type()
+    answer = send(host, event_type, GOOD, bom="true")
+    assert answer.text.startswith('\ufeff"line"')
+    assert not send(host, event_type, GOOD).text.startswith("\ufeff")
+    asked: dict[str, str] = {"bom": "true", "header": "first", "limit": "3"}
+    first = host.get("/v1/links/export", params=asked)
+    assert first.text.startswith('\ufeff"linkId"')
+    assert "bom=true" in first.headers["link"]
+    rest = host.get("/v1/links/export", params={**asked, "cursor": first.headers["next-cursor"]})
+    assert "\ufeff" not in rest.text
+    assert not host.get("/v1/links/export").text.startswith("\ufeff")
+    assert len(imported(send(host, event_type, first.text + rest.text))) == 4
+    assert_problem(host.get("/v1/links/export", params={"bom": "1"}), 400, "invalid-request", "/bom")
+
+
+@pytest.mark.parametrize("media", ["text/csv; charset=UTF-8", 'Text/CSV;header=present; charset="utf-8"'])
+def test_the_media_type_may_say_what_it_is(host: Caller, media: str) -> None:
+    assert len(imported(send(host, host.event_type(), GOOD, headers={"Content-Type": media}))) == 2
+
+
+def test_a_body_too_large_is_413_and_rows_too_many_are_422(host: Caller) -> None:
+    event_type = host.event_type()
+    too_large = "label\n" + ("x" * 99 + "\n") * (MANY_ROWS // 100)
+
+    assert_problem(send(host, event_type, too_large), 413, "payload-too-large")
+    problem = assert_problem(send(host, event_type, "label\n" + "A\n" * 1001), 422, "invalid-value")
+    assert places(problem) == [(1002, None, "/items")]
+    assert count_of(host) == 0
+
+
+def test_the_worst_file_still_fits_an_answer(host: Caller) -> None:
+    """Lambda answers at most 6 MB: 1,000 rows in which every cell is wrong."""
+    names = [name for name in EXPORT_COLUMNS if name.endswith(("Minutes", "At", "Count", "Enforce", "Kind"))]
+    text = ",".join(names) + "\n" + (",".join(["<" + "é" * 60] * len(names)) + "\n") * 1000
+
+    response = send(host, host.event_type(), text)
+
+    assert_problem(response, 400, "invalid-request")
+    assert len({fault["line"] for fault in response.json()["errors"]}) == 1000
+    assert len(response.content) < 3_000_000
+
+
+# Export
+
+
+def test_an_export_is_what_the_list_is(site: Site, host: Caller) -> None:
+    event_type = host.event_type()
+    links = host.links(event_type, count=3, metadata={"crm": {"id": 17}}, recipient={"name": "Grace"})
+    site.redeem(links[1], at(days=1))
+    host.link()
+
+    rows = rows_of(host.get("/v1/links/export", params={"eventTypeId": event_type["eventTypeId"]}))
+
+    listed = host.list(eventTypeId=event_type["eventTypeId"])["links"]
+    assert [row["linkId"] for row in rows] == [link["linkId"] for link in listed]
+    for row, link in zip(rows, listed, strict=True):
+        assert tuple(row) == EXPORT_COLUMNS
+        for name in ("url", "status", "createdAt", "hostId", "eventTypeId"):
+            assert row[name] == link[name]
+        for name in ("usedAt", "label", "expiresAt"):
+            assert row[name] == (link[name] or "")
+        assert (row["usageCount"], row["maxUsageCount"]) == (str(link["usageCount"]), "1")
+        assert (row["metadata"], row["recipientName"]) == ('{"crm":{"id":17}}', "Grace")
+
+
+@pytest.mark.parametrize(
+    "params", [{"status": "used"}, {"status": "revoked"}, {"q": "lead"}, {"q": "x-2"}, {}]
+)
+def test_an_export_takes_the_lists_filters(site: Site, host: Caller, params: dict[str, str]) -> None:
+    event_type = host.event_type()
+    items = [{"label": "Lead one"}, {"externalId": "x-2"}, {"label": "other"}]
+    links = host.links(event_type, items=items)
+    site.redeem(links[0], at(days=1))
+    host.post(f"/v1/links/{links[1]['linkId']}/revoke")
+
+    exported = rows_of(host.get("/v1/links/export", params=params))
+
+    assert [row["linkId"] for row in exported] == [link["linkId"] for link in host.list(**params)["links"]]
+    assert exported
+
+
+def follow(caller: Caller, **params: str) -> list[httpx.Response]:
+    """Follow an export to its end as a script does: by the header `Link`, and nothing else."""
+    answers = [caller.get("/v1/links/export", params=params)]
+    while "next" in answers[-1].links:
+        url = answers[-1].links["next"]["url"]
+        assert url.startswith(f"{BASE_URL}/v1/links/export?")
+        answers.append(caller.get(url.removeprefix(BASE_URL)))
+    return answers
+
+
+def test_pages_followed_by_the_link_header_are_the_whole_list_once(host: Caller) -> None:
+    """P10: a page at a time, however many there are; `q` and its like are kept on the way."""
+    event_type = host.event_type()
+    links = host.links(event_type, count=250, label="Größe & Ähnliches")
+    host.links(event_type, count=3, label="else")
+
+    answers = follow(host, limit="60", q="größe & ä")
+
+    pages = [rows_of(answer) for answer in answers]
+    assert [len(page) for page in pages] == [60, 60, 60, 60, 10]
+    found = [row["linkId"] for page in pages for row in page]
+    assert sorted(found) == sorted(link["linkId"] for link in links)
+    assert all(a.headers["next-cursor"] for a in answers[:-1])
+    assert "next-cursor" not in answers[-1].headers
+
+
+def test_pages_with_one_header_are_one_file_when_written_one_after_the_other(host: Caller) -> None:
+    host.links(host.event_type(), count=7)
+
+    answers = follow(host, limit="3", header="first")
+    rows = list(
+        csv.DictReader(io.StringIO("".join(answer.text for answer in answers), newline=""), strict=True)
+    )
+
+    assert len(rows) == len({row["linkId"] for row in rows}) == 7
+    assert [answer.headers["content-type"].endswith("present") for answer in answers] == [True, False, False]
+
+
+def test_a_page_ends_before_lambda_cant_answer_it(host: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_links, "_FULL", 1)
+    host.links(host.event_type(), count=150)
+
+    answers = follow(host)
+
+    assert [len(rows_of(answer)) for answer in answers] == [100, 50]
+
+
+def test_the_largest_links_fit_an_answer(host: Caller) -> None:
+    """Metadata and overrides of 2 KB each, most of it quotes, which CSV and Lambda both double."""
+    full = {"m": '"' * 1000}
+    place = [{"kind": "phone", "detail": '"' * 480}] * 2
+    text = {"metadata": full, "overrides": {"title": '"' * 20, "locations": place[:1]}}
+    host.links(host.event_type(), count=400, **text)
+
+    answers = follow(host)
+
+    assert sum(len(rows_of(answer)) for answer in answers) == 400
+    assert all(len(answer.content) < 4_500_000 for answer in answers)
+
+
+def test_an_admin_names_a_host_and_a_host_sees_only_its_own(site: Site, host: Caller, other: Caller) -> None:
+    """P9."""
+    link, theirs = host.link(), other.link()
+
+    assert [row["linkId"] for row in rows_of(host.get("/v1/links/export"))] == [link["linkId"]]
+    by_admin = rows_of(site.admin.get("/v1/links/export", params={"hostId": other.host_id or ""}))
+    assert [row["linkId"] for row in by_admin] == [theirs["linkId"]]
+    assert_problem(site.admin.get("/v1/links/export"), 422, "invalid-value", "/hostId")
+    for params in ({"hostId": other.host_id or ""}, {"eventTypeId": theirs["eventTypeId"]}):
+        assert_problem(host.get("/v1/links/export", params=params), 404, "not-found")
+    assert rows_of(host.get("/v1/links/export", params={"q": theirs["linkId"]})) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "status", "slug", "pointer"),
+    [
+        ({"limit": "0"}, 422, "invalid-value", "/limit"),
+        ({"limit": "1001"}, 422, "invalid-value", "/limit"),
+        ({"limit": "ten"}, 400, "invalid-request", "/limit"),
+        ({"cursor": "made up"}, 422, "invalid-value", "/cursor"),
+        ({"status": "gone"}, 400, "invalid-request", "/status"),
+        ({"header": "none"}, 400, "invalid-request", "/header"),
+        ({"batch": "x"}, 400, "invalid-request", "/batch"),
+    ],
+)
+def test_an_exports_parameters_are_checked(
+    host: Caller, params: dict[str, str], status: int, slug: str, pointer: str
+) -> None:
+    assert_problem(host.get("/v1/links/export", params=params), status, slug, pointer)
+
+
+# Both ways
+
+
+def test_an_export_can_be_imported_and_makes_links_like_the_first(host: Caller) -> None:
+    event_type = host.event_type()
+    items = [
+        {
+            "label": '=HYPERLINK("https://evil.example")',
+            "metadata": {"k": ["'=1", {"n": None}]},
+            "maxUsageCount": None,
+        },
+        {"label": "-1", "recipient": {"name": "+49 30", "email": "-a@invitees.example", "enforce": "email"}},
+        {"externalId": "@x", "expiresAt": at(days=3), "notBefore": at(days=1), "restoreUseOnCancel": True},
+        {
+            "overrides": {
+                "title": "'=2",
+                "durationMinutes": 15,
+                "locations": [{"kind": "phone", "detail": "+1"}],
+            }
+        },
+    ]
+    before = host.links(event_type, items=items)
+    exported = host.get("/v1/links/export")
+
+    after = imported(send(host, event_type, exported.content))
+
+    assert not [
+        cell for row in rows_of(exported) for cell in row.values() if cell[:1] in {"=", "+", "-", "@"}
+    ]
+    again = [ok(host.get(f"/v1/links/{row['linkId']}")) for row in after]
+    fields = set(before[0]) - {"linkId", "url"}
+    assert sorted(({f: link[f] for f in fields} for link in again), key=repr) == sorted(
+        ({f: link[f] for f in fields} for link in before), key=repr
+    )
+    assert {link["linkId"] for link in again}.isdisjoint(link["linkId"] for link in before)
+
+
+def test_formulas_in_an_import_come_back_as_text_and_are_kept_as_they_were(host: Caller) -> None:
+    """Also in the answer to the import itself, and in a row that was refused."""
+    text = "label,recipientEmail\n=1+1,\n'=1+1,\n=1+1,=nobody\n"
+
+    rows = imported(send(host, host.event_type(), text, partial="true"))
+
+    assert [row["label"] for row in rows] == ["'=1+1"] * 3
+    assert rows[2]["recipientEmail"] == "'=nobody"
+    assert {link["label"] for link in host.list()["links"]} == {"=1+1"}
+
+
+# Preview
+
+
+def preview(
+    caller: Caller, event_type: dict[str, Any], text: str, headers: dict[str, str] = CSV
+) -> httpx.Response:
+    """Ask what a file would make."""
+    params = {"eventTypeId": event_type["eventTypeId"]}
+    return caller("POST", "/v1/links/import/preview", params=params, headers=headers, content=text.encode())
+
+
+def test_a_preview_tells_each_row_and_makes_nothing(site: Site, host: Caller) -> None:
+    event_type = host.event_type()
+    before = len(site.items())
+
+    shown = ok(preview(host, event_type, MIXED))
+
+    assert (shown["good"], shown["bad"]) == (2, 2)
+    assert [(row["line"], row["link"] is None) for row in shown["rows"]] == [
+        *((2, False), (3, True), (4, True), (5, False))
+    ]
+    recipient = {"name": "", "email": "a@invitees.example", "enforce": "none"}
+    assert shown["rows"][0]["link"] == {
+        "recipient": recipient,
+        "label": "A",
+        "maxUsageCount": 1,
+        "expiresAt": None,
+        "notBefore": None,
+    }
+    assert [row["errors"] for row in shown["rows"][1:3]] == [
+        [{"column": "recipientEmail", "detail": "is not an email address"}],
+        [{"column": "durationMinutes", "detail": "must be a whole number"}],
+    ]
+    assert len(site.items()) == before
+    assert count_of(host) == 0
+
+
+def test_a_preview_warns_of_links_that_nobody_could_book(host: Caller) -> None:
+    """By its row, counted from 0 among all rows; a fault of the event type is no row's."""
+    text = "recipientEmail,durationMinutes\nnobody,480\na@invitees.example,\nb@invitees.example,480\n"
+    mornings = {"timeZone": "UTC", "weekly": [{"days": ["mon"], "from": "09:00", "to": "12:00"}]}
+    event_type = host.event_type(schedule=mornings)
+    never = host.event_type(schedule={"timeZone": "UTC", "weekly": []})
+
+    def pointers(kind: dict[str, Any], text: str) -> list[str]:
+        return [warning["pointer"] for warning in preview(host, kind, text).json()["warnings"]]
+
+    assert pointers(event_type, text) == ["/rows/2/overrides/durationMinutes"]
+    assert pointers(never, text) == ["/eventTypeId"]
+    assert pointers(host.event_type(), GOOD) == []
+
+
+@pytest.mark.parametrize(
+    "text", [GOOD, MIXED, MIXED.replace("x", "10"), "label,expiresAt\nA,2001-01-01T00:00:00Z\n"]
+)
+def test_a_preview_says_what_the_import_says(host: Caller, text: str) -> None:
+    """What is good there is made by the import, what is bad there is refused by it, with the same words."""
+    event_type = host.event_type()
+    shown = ok(preview(host, event_type, text))
+
+    done = send(host, event_type, text)
+
+    if shown["bad"]:
+        told = [(fault["line"], fault["column"], fault["detail"]) for fault in done.json()["errors"]]
+        expected = [
+            (row["line"], error["column"], error["detail"])
+            for row in shown["rows"]
+            for error in row["errors"]
+        ]
+        assert told == expected
+    else:
+        assert len(imported(done)) == shown["good"] == len(shown["rows"])
+
+
+def test_a_preview_of_no_table_is_refused_as_its_import(host: Caller, other: Caller) -> None:
+    """P9, and a file too large or of another kind."""
+    event_type = host.event_type()
+    assert_problem(preview(host, event_type, "label\n" + "x" * MANY_ROWS), 413, "payload-too-large")
+    assert_problem(preview(host, event_type, "nonsense\n1\n"), 400, "invalid-request")
+    assert_problem(preview(host, event_type, "label\n"), 422, "invalid-value")
+    assert_problem(preview(host, other.event_type(), GOOD), 404, "not-found")
+    path = "/v1/links/import/preview"
+    as_json = host.post(path, {}, params={"eventTypeId": event_type["eventTypeId"]})
+    assert_problem(as_json, 415, "unsupported-media-type")
+    assert_problem(host("POST", path, headers=CSV, content=GOOD), 400, "invalid-request", "/eventTypeId")
+    worst = "label,expiresAt\n" + ("<" + "é" * 60 + "," + "<" * 60 + "\n") * 1000
+    assert len(ok(preview(host, event_type, worst))["rows"]) == 1000

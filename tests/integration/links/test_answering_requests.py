@@ -1,0 +1,311 @@
+"""A request for a new link is answered once: one fresh link, whoever presses, however often (P1, P4, P9)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, cast
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.domain.errors import StoreUnavailableError
+from tests.support.app import Caller, Site, assert_problem, at, made, ok, path_of
+from tests.support.bus import Stream, deliver
+
+
+def _asked(site: Site, host: Caller, link: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
+    """Let a link die, let its holder ask for a new one, and return the link and the request's id."""
+    link = link or host.link(label="For Grace", metadata={"deal": "7"})
+    if host.reread(link)["status"] == "active":
+        ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
+    asked = site.client.post(f"{path_of(link)}/request", json={"email": "grace@x.example"})
+    assert asked.status_code == 202
+    return link, next(row["requestId"] for row in _rows(host) if row["linkId"] == link["linkId"])
+
+
+def _rows(host: Caller, **params: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = ok(host.get("/v1/link-requests", params=params))["requests"]
+    return rows
+
+
+def _answer(host: Caller, request_id: str) -> httpx.Response:
+    return host.post(f"/v1/link-requests/{request_id}/answer")
+
+
+def test_an_answered_request_leaves_the_list_and_names_its_link(site: Site, host: Caller) -> None:
+    dead, request_id = _asked(site, host)
+    site.clock.pass_by(minutes=5)
+
+    fresh = made(_answer(host, request_id))
+
+    assert (fresh["status"], fresh["label"], fresh["metadata"]) == ("active", "For Grace", {"deal": "7"})
+    assert fresh["linkId"] != dead["linkId"]
+    assert _rows(host) == []
+    (row,) = _rows(host, answered="true")
+    assert (row["requestId"], row["answeredAt"]) == (request_id, at(minutes=5))
+    assert row["replacementLinkId"] == fresh["linkId"]
+    assert site.redeem(fresh, at(days=1)).status_code == 201
+
+
+def test_answered_again_it_is_the_same_link_as_it_now_stands(site: Site, host: Caller) -> None:
+    """P4: also after the first reply was lost, also long after, also once the link was used."""
+    _, request_id = _asked(site, host)
+    first = made(_answer(host, request_id))
+    assert made(_answer(host, request_id)) == first
+    assert site.redeem(first, at(days=1)).status_code == 201
+    site.clock.pass_by(days=9)
+    again = made(_answer(host, request_id))
+    assert (again["linkId"], again["status"]) == (first["linkId"], "used")
+    assert len(host.list()["links"]) == 2
+    host.delete(f"/v1/links/{first['linkId']}")
+    assert "deleted since" in assert_problem(_answer(host, request_id), 404, "not-found")["detail"]
+    assert len(host.list()["links"]) == 1
+
+
+def test_two_hosts_tabs_that_press_at_once_make_one_link(site: Site, host: Caller) -> None:
+    """P4: eight presses of each of five requests at once, by a host and an admin: one new link each."""
+    event_type = host.event_type()
+    requests = [_asked(site, host, host.link(event_type))[1] for _ in range(5)]
+    callers = [host, site.admin]
+
+    with ThreadPoolExecutor(8) as pool:
+        for request_id in requests:
+            answers = list(pool.map(lambda n, to=request_id: _answer(callers[n % 2], to), range(8)))
+            assert len({made(answer)["linkId"] for answer in answers}) == 1
+
+    active = host.list(status="active")["links"]
+    assert len(active) == 5
+    rows = _rows(host, answered="true")
+    assert {row["replacementLinkId"] for row in rows} == {link["linkId"] for link in active}
+
+
+def test_a_lost_reply_of_the_write_itself_makes_no_second_link(
+    site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P4: the transaction came through and nobody heard of it."""
+    _, request_id = _asked(site, host)
+    links = type(site.world.store.links)
+    whole = links.replace
+    lost: list[bool] = []
+
+    def replace(self: Any, *args: Any, **kwargs: Any) -> bool:
+        written: bool = whole(self, *args, **kwargs)
+        if not lost:
+            lost.append(written)
+            raise StoreUnavailableError
+        return written
+
+    monkeypatch.setattr(links, "replace", replace)
+    monkeypatch.setattr("chalicelib.bootstrap.time.sleep", lambda _: None, raising=False)
+    fresh = made(_answer(host, request_id))
+    assert lost == [True]
+    assert [link["linkId"] for link in host.list(status="active")["links"]] == [fresh["linkId"]]
+
+
+def test_of_a_rolling_link_that_died_the_answer_is_the_rolling_link(site: Site, host: Caller) -> None:
+    """P1: there is one live rolling link, and the pointer is at it; of a used one the successor lives on beside."""
+    event_type = host.event_type()
+    path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
+    rolling = made(host.post(path, {}))
+    _, request_id = _asked(site, host, rolling)
+    fresh = made(_answer(host, request_id))
+    assert ok(host.get(path))["linkId"] == fresh["linkId"]
+    made(site.redeem(fresh, at(days=1)))
+    successor = ok(host.get(path))
+    _, request_id = _asked(site, host, fresh)
+    beside = made(_answer(host, request_id))
+    assert ok(host.get(path)) == successor
+    assert beside["status"] == "active"
+
+
+def test_nothing_is_made_where_nothing_could_be_booked(site: Site, host: Caller) -> None:
+    link, request_id = _asked(site, host)
+    other, of_deleted = _asked(site, host)
+    host.delete(f"/v1/links/{other['linkId']}")
+    assert host.delete(f"/v1/event-types/{link['eventTypeId']}").status_code == 204
+    assert_problem(_answer(host, request_id), 409, "conflict")
+    assert "was deleted" in assert_problem(_answer(host, of_deleted), 404, "not-found")["detail"]
+    assert len(_rows(host)) == 2
+    assert _rows(host, answered="true") == []
+
+
+def test_an_id_that_is_none_is_not_found(site: Site, host: Caller) -> None:
+    link, request_id = _asked(site, host)
+    day = request_id.split(".")[1]
+    for wrong in (
+        link["linkId"],
+        f"{link['linkId']}.{day.replace('-', '')}",
+        f"{link['linkId']}.2040-02-30",
+        f"{link['linkId']}.{day}x",
+        f"{link['linkId']}.{day}.",
+        f"{link['linkId']}.{day}.01",
+        f"{link['linkId']}.{day}.+1",
+        f"{link['linkId']}.{day}.1.1",
+        f"lnk_x.{day}",
+        "." * 4000,
+        "%00",
+    ):
+        with site.counting() as reads:
+            assert_problem(_answer(host, quote(wrong)), 404, "not-found")
+        assert "BatchGetItem" not in reads.calls, wrong
+    assert_problem(_answer(host, f"{link['linkId']}.2040-03-01"), 404, "not-found")
+    assert_problem(_answer(host, f"{link['linkId']}.{day}.77"), 404, "not-found")
+    refused = host.get("/v1/link-requests", params={"answered": "maybe"})
+    assert_problem(refused, 400, "invalid-request", "/answered")
+
+
+def test_requests_are_paged_to_the_end_and_no_further(site: Site, host: Caller) -> None:
+    """P10: the last page says that it is the last, full or not; what is answered leaves no gap that is counted."""
+    event_type = host.event_type()
+    ids = []
+    for _ in range(6):
+        site.clock.pass_by(seconds=1)
+        ids.append(_asked(site, host, host.link(event_type))[1])
+    first = ok(host.get("/v1/link-requests", params={"limit": 3}))
+    with site.counting() as reads:
+        last = ok(host.get("/v1/link-requests", params={"limit": 3, "cursor": first["nextCursor"]}))
+    assert [row["requestId"] for row in first["requests"] + last["requests"]] == ids[::-1]
+    assert last["nextCursor"] is None
+    assert (reads.items, reads.index_entries) == (1 + 3, 3)  # the API key, and the page
+    for request_id in ids[:3]:
+        made(_answer(host, request_id))
+    assert [row["requestId"] for row in _rows(host)] == ids[:2:-1]
+    assert [row["requestId"] for row in _rows(host, answered="true")] == ids[2::-1]
+
+
+def test_the_history_tells_that_someone_asked_once(site: Site, host: Caller) -> None:
+    """P6: that a request was answered is the new link's `link.created`; the old one's `link.requested` stays single."""
+    stream = Stream(site)
+    stream.records()
+    dead, request_id = _asked(site, host)
+    fresh = made(_answer(host, request_id))
+    deliver(stream.records())
+    told = [row["type"] for row in ok(host.get(f"/v1/links/{dead['linkId']}/history"))["history"]]
+    assert told.count("link.requested") == 1
+    born = [row["type"] for row in ok(host.get(f"/v1/links/{fresh['linkId']}/history"))["history"]]
+    assert born == ["link.created"]
+
+
+# Who gets the new link by email
+
+GRACE = {"name": "Grace", "email": "grace@x.example"}
+
+
+def _asked_by(
+    site: Site, host: Caller, email: str, recipient: dict[str, str] | None
+) -> tuple[dict[str, Any], str]:
+    link = host.link(**({} if recipient is None else {"recipient": recipient}))
+    ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
+    asked = site.client.post(f"{path_of(link)}/request", json={"name": "Eve", "email": email})
+    assert asked.status_code == 202
+    return link, next(row["requestId"] for row in _rows(host) if row["linkId"] == link["linkId"])
+
+
+def _mails(site: Site, link: dict[str, Any]) -> list[str]:
+    """Return whom a link is to be emailed to, once for each stored order."""
+    table = cast("Any", site.world.store.history)._table
+    found = table.client.query(
+        TableName=table.name,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": f"LINK#{link['linkId']}"}},
+        ConsistentRead=True,
+    )["Items"]
+    return [item["email"]["S"] for item in found if "bodyHash" in item and "email" in item]
+
+
+@pytest.mark.parametrize(
+    "body", [None, {}, {"mailTo": "recipient", "message": "Here you are.", "language": "de"}]
+)
+def test_the_answer_goes_to_whom_the_link_was_made_for_and_not_to_whoever_asks(
+    site: Site, host: Caller, body: Any
+) -> None:
+    """A stranger who holds a used link does not get the next one by typing an address."""
+    _, request_id = _asked_by(site, host, "grace@evil.example", GRACE)
+
+    fresh = made(host.post(f"/v1/link-requests/{request_id}/answer", body))
+
+    assert (fresh["mailedTo"], fresh["recipient"]["email"]) == (GRACE["email"], GRACE["email"])
+    assert _mails(site, fresh) == [GRACE["email"]]
+    (row,) = _rows(host, answered="true")
+    assert (row["mailTo"], row["fromRecipient"]) == ("recipient", False)
+
+
+@pytest.mark.parametrize(("lock", "then"), [("none", "none"), ("email", "email"), ("domain", "email")])
+def test_whoever_asks_gets_it_when_the_host_says_so_and_the_link_is_then_theirs(
+    site: Site, host: Caller, lock: str, then: str
+) -> None:
+    _, request_id = _asked_by(site, host, "eve@y.example", GRACE | {"enforce": lock})
+
+    fresh = made(host.post(f"/v1/link-requests/{request_id}/answer", {"mailTo": "requester"}))
+
+    assert fresh["mailedTo"] == "eve@y.example"
+    assert fresh["recipient"] == {"name": "Eve", "email": "eve@y.example", "enforce": then}
+    assert _mails(site, fresh) == ["eve@y.example"]
+
+
+def test_a_link_made_for_nobody_is_mailed_to_nobody_unless_the_host_says_so(site: Site, host: Caller) -> None:
+    _, first = _asked_by(site, host, "eve@y.example", None)
+    fresh = made(host.post(f"/v1/link-requests/{first}/answer"))
+    assert (fresh["mailedTo"], fresh["recipient"], _mails(site, fresh)) == (None, None, [])
+
+    _, second = _asked_by(site, host, "eve@y.example", {"name": "Grace"})
+    refused = host.post(f"/v1/link-requests/{second}/answer", {"mailTo": "recipient"})
+    assert_problem(refused, 422, "invalid-value", "/mailTo")
+    assert len(_rows(host)) == 1, "nothing was made"
+    fresh = made(host.post(f"/v1/link-requests/{second}/answer", {"mailTo": "requester"}))
+    assert _mails(site, fresh) == ["eve@y.example"]
+
+
+def test_an_answer_that_is_repeated_mails_once_and_keeps_to_the_first_choice(
+    site: Site, host: Caller
+) -> None:
+    """P4: two tabs with two choices, and a lost response, create one link."""
+    _, request_id = _asked_by(site, host, "eve@y.example", GRACE)
+    path = f"/v1/link-requests/{request_id}/answer"
+    choices = [{"mailTo": "recipient"}, {"mailTo": "requester"}, {"mailTo": "recipient", "message": "Again"}]
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = [made(answer) for answer in pool.map(lambda n: host.post(path, choices[n % 3]), range(6))]
+
+    assert len({answer["linkId"] for answer in answers}) == 1
+    (to,) = {answer["mailedTo"] for answer in answers}
+    assert _mails(site, answers[0]) == [to]
+
+    _, request_id = _asked_by(site, host, "eve@y.example", GRACE)
+    path = f"/v1/link-requests/{request_id}/answer"
+    fresh = made(host.post(path, {"mailTo": "nobody"}))
+    assert made(host.post(path, {"mailTo": "requester"})) == fresh
+    assert (fresh["mailedTo"], _mails(site, fresh)) == (None, [])
+
+
+def test_an_answer_cut_off_before_its_email_is_mailed_by_the_next_press(
+    site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P4: a retry sends the email if the link was created but the order to email it was not stored."""
+    _, request_id = _asked_by(site, host, "eve@y.example", GRACE)
+    path = f"/v1/link-requests/{request_id}/answer"
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailableError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chalicelib.service.links.answer_request.send_link", fails)
+        assert host.post(path).status_code == 503
+    fresh = made(host.post(path))
+    assert (fresh["mailedTo"], _mails(site, fresh)) == (GRACE["email"], [GRACE["email"]])
+
+
+def test_without_email_set_up_a_choice_to_mail_is_refused_and_the_plain_answer_is_not(
+    site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = replace(bootstrap.world(), mailer=None)
+    monkeypatch.setattr(bootstrap, "world", lambda: without)
+    _, request_id = _asked_by(site, host, GRACE["email"], GRACE)
+    path = f"/v1/link-requests/{request_id}/answer"
+    for choice in ("recipient", "requester"):
+        assert_problem(host.post(path, {"mailTo": choice}), 409, "mail-not-configured")
+    assert_problem(host.post(path, {"mailTo": "eve@y.example"}), 400, "invalid-request", "/mailTo")
+    assert_problem(host.post(path, {"message": "x" * 1001}), 422, "invalid-value", "/message")
+    assert _rows(host, answered="true") == []
+    assert made(host.post(path))["mailedTo"] is None

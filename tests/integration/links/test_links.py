@@ -1,0 +1,648 @@
+"""`/v1/links`: generate, read, change, revoke and delete, as DESIGN §3 words it (P1, P3, P4)."""
+
+from typing import Any, Final
+
+import pytest
+
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.ids import LINK
+from chalicelib.domain.links.tokens import TOKEN_LENGTH
+from tests.support.app import (
+    ALL_DAY,
+    BASE_URL,
+    JSON,
+    NOW,
+    Caller,
+    Site,
+    assert_problem,
+    at,
+    made,
+    ok,
+    path_of,
+    token_of,
+    unknown_id,
+)
+
+LINK_FIELDS: Final = {
+    *("linkId", "url", "hostId", "eventTypeId", "status", "usageCount", "maxUsageCount", "remainingUses"),
+    *("createdAt", "expiresAt", "notBefore", "usedAt", "revokedAt", "label", "recipient", "overrides"),
+    *("metadata", "externalId", "restoreUseOnCancel"),
+}
+EVERYTHING: Final[dict[str, Any]] = {
+    "maxUsageCount": 5,
+    "expiresAt": "2040-03-01T12:00:00Z",
+    "notBefore": "2040-01-02T08:00:00Z",
+    "recipient": {"name": "Grace", "email": "Grace@invitees.example", "enforce": "domain"},
+    "overrides": {
+        "title": "Just for you",
+        "durationMinutes": 45,
+        "locations": [{"kind": "phone", "detail": "+49 30 1234"}],
+        "schedule": ALL_DAY | {"overrides": [{"date": "2040-12-24", "intervals": []}]},
+        "questions": [{"id": "q", "label": "Why?", "kind": "text", "required": False, "options": []}],
+        "slotIntervalMinutes": 15,
+        "bufferBeforeMinutes": 5,
+        "bufferAfterMinutes": 10,
+        "minimumNoticeMinutes": 60,
+    },
+    "label": "Spring campaign",
+    "metadata": {"deal": {"id": 17, "tags": ["a", None, True, 1.5]}, "ünï": "cödé"},
+    "externalId": "crm:17/b",
+    "restoreUseOnCancel": True,
+}
+
+
+@pytest.fixture
+def event_type(host: Caller) -> dict[str, Any]:
+    return host.event_type()
+
+
+def test_a_plain_link_has_every_field_and_the_documented_defaults(
+    site: Site, host: Caller, event_type: dict[str, Any]
+) -> None:
+    link = host.link(event_type)
+
+    assert set(link) == LINK_FIELDS
+    assert link == {
+        "linkId": link["linkId"],
+        "url": link["url"],
+        "hostId": host.host_id,
+        "eventTypeId": event_type["eventTypeId"],
+        "status": "active",
+        "usageCount": 0,
+        "maxUsageCount": 1,
+        "remainingUses": 1,
+        "createdAt": rfc3339(NOW),
+        "metadata": {},
+        "overrides": {},
+        "restoreUseOnCancel": False,
+    } | dict.fromkeys(
+        ("expiresAt", "notBefore", "usedAt", "revokedAt", "label", "recipient", "externalId"), None
+    )
+    assert link["url"].startswith(f"{BASE_URL}/s/")
+    assert len(token_of(link)) == TOKEN_LENGTH
+    assert link["linkId"].removeprefix("lnk_") not in link["url"]
+    assert host.reread(link) == link
+    assert site.visit(link).status_code == 200
+
+
+def test_a_link_with_everything_set_says_it_all_back(host: Caller, event_type: dict[str, Any]) -> None:
+    link = host.link(event_type, **EVERYTHING)
+
+    assert set(link) == LINK_FIELDS
+    assert {name: link[name] for name in EVERYTHING} == EVERYTHING
+    assert link["remainingUses"] == 5
+    assert host.reread(link) == link
+    assert link in host.list()["links"]
+
+
+def test_count_makes_that_many_alike_and_items_each_their_own_over_what_stands_beside(
+    host: Caller, event_type: dict[str, Any]
+) -> None:
+    alike = host.links(event_type, count=3, label="same")
+    items = [
+        {},
+        {"label": "own", "maxUsageCount": None},
+        {"label": None, "overrides": {"title": "Mine"}, "metadata": {"n": 2}},
+    ]
+    each = host.links(
+        event_type, label="beside", maxUsageCount=2, overrides={"durationMinutes": 60}, items=items
+    )
+
+    assert [link["label"] for link in alike] == ["same"] * 3
+    assert len({link["linkId"] for link in alike} | {link["url"] for link in alike}) == 6
+    assert [(link["label"], link["maxUsageCount"], link["remainingUses"]) for link in each] == [
+        ("beside", 2, 2),
+        ("own", None, None),
+        (None, 2, 2),
+    ]
+    assert [link["overrides"] for link in each] == [
+        {"durationMinutes": 60},
+        {"durationMinutes": 60},
+        {"durationMinutes": 60, "title": "Mine"},
+    ]
+    assert [link["metadata"] for link in each] == [{}, {}, {"n": 2}]
+
+
+def test_a_thousand_links_in_one_call_all_stored_in_the_order_asked(
+    site: Site, host: Caller, event_type: dict[str, Any]
+) -> None:
+    links = host.links(event_type, items=[{"externalId": f"row-{n}"} for n in range(1000)])
+
+    assert [link["externalId"] for link in links] == [f"row-{n}" for n in range(1000)]
+    assert len({link["linkId"] for link in links}) == 1000
+    for link in links[::111]:
+        assert host.reread(link) == link
+        assert site.visit(link, headers=JSON).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"count": 0}, "/count"),
+        ({"count": -1}, "/count"),
+        ({"count": 1001}, "/count"),
+        ({"items": []}, "/items"),
+        ({"items": [{}] * 1001}, "/items"),
+        ({"count": 2, "items": [{}, {}]}, "/count"),
+        ({"maxUsageCount": 0}, "/maxUsageCount"),
+        ({"maxUsageCount": 1_000_001}, "/maxUsageCount"),
+        ({"expiresAt": at()}, "/expiresAt"),
+        ({"expiresAt": at(days=1), "notBefore": at(days=1)}, "/expiresAt"),
+        ({"expiresAt": "2200-01-01T00:00:00Z"}, "/expiresAt"),
+        ({"expiresAt": "0001-01-01T00:00:00+14:00"}, "/expiresAt"),
+        ({"notBefore": "9999-12-31T23:59:59-14:00"}, "/notBefore"),
+        ({"label": ""}, "/label"),
+        ({"label": "x" * 201}, "/label"),
+        ({"label": "bell\x07"}, "/label"),
+        ({"externalId": ""}, "/externalId"),
+        ({"externalId": "größer"}, "/externalId"),
+        ({"externalId": "x" * 201}, "/externalId"),
+        ({"recipient": {"email": "nobody"}}, "/recipient/email"),
+        ({"recipient": {"enforce": "email"}}, "/recipient/email"),
+        ({"metadata": {"big": "x" * 2048}}, "/metadata"),
+        ({"metadata": {"ä": "ä" * 1020}}, "/metadata"),  # bytes count, not letters
+        ({"overrides": {"locations": [{"kind": "custom", "detail": "x" * 450}] * 5}}, "/overrides"),
+        ({"overrides": {"durationMinutes": 7}}, "/overrides/durationMinutes"),
+        ({"overrides": {"durationMinutes": 475, "bufferAfterMinutes": 10}}, "/overrides/durationMinutes"),
+        ({"overrides": {"schedule": {"timeZone": "Nowhere"}}}, "/overrides/schedule/timeZone"),
+        ({"items": [{}, {"label": ""}, {"externalId": ""}]}, "/items/1/label|/items/2/externalId"),
+        ({"items": [{}, {"expiresAt": "1999-01-01T00:00:00Z"}]}, "/items/1/expiresAt"),
+        ({"items": [{"overrides": {"durationMinutes": 1}}]}, "/items/0/overrides/durationMinutes"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_value_that_breaks_a_rule_is_422_and_makes_nothing(
+    host: Caller, event_type: dict[str, Any], fields: dict[str, Any], pointer: str
+) -> None:
+    body = {"eventTypeId": event_type["eventTypeId"]} | fields
+
+    assert_problem(host.post("/v1/links", body), 422, "invalid-value", *pointer.split("|"))
+
+    assert host.list()["links"] == []
+
+
+def test_metadata_and_overrides_of_exactly_two_kilobytes_fit(
+    host: Caller, event_type: dict[str, Any]
+) -> None:
+    metadata = {"x": "y" * (2048 - len('{"x":""}'))}
+
+    assert host.link(event_type, metadata=metadata)["metadata"] == metadata
+
+
+def test_links_for_an_event_type_that_is_not_there(host: Caller) -> None:
+    for wrong in ("", "nothing", unknown_id("ety")):
+        assert_problem(host.post("/v1/links", {"eventTypeId": wrong}), 404, "not-found")
+
+
+class TestIdempotencyKey:
+    """P4: the same request again gets the same links as they now stand, however often, and none twice."""
+
+    def again(self, host: Caller, body: dict[str, Any], key: str = "order-17") -> Any:
+        return host.post("/v1/links", body, headers={"Idempotency-Key": key})
+
+    def test_a_repeat_gets_the_same_set_as_it_now_stands(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        body = {"eventTypeId": event_type["eventTypeId"], "count": 101}  # two chunks
+        first = made(self.again(host, body))["links"]
+        changed, revoked, used, deleted = first[0], first[1], first[2], first[100]
+        ok(host.patch(f"/v1/links/{changed['linkId']}", {"label": "renamed"}))
+        ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
+        made(site.redeem(used, at(days=1)))
+        assert host.delete(f"/v1/links/{deleted['linkId']}").status_code == 204
+
+        second = made(self.again(host, body))["links"]
+
+        assert [link["linkId"] for link in second] == [link["linkId"] for link in first[:100]]
+        assert second[0]["label"] == "renamed"
+        assert [link["status"] for link in second[:4]] == ["active", "revoked", "used", "active"]
+        assert second[2]["usageCount"] == 1
+        assert_problem(host.get(f"/v1/links/{deleted['linkId']}"), 404, "not-found")
+        assert_problem(site.redeem(used, at(days=2)), 410, "link-used")
+        assert len(host.list(limit=200)["links"]) == 100
+
+    def test_white_space_and_order_make_no_other_body(self, host: Caller, event_type: dict[str, Any]) -> None:
+        one = (
+            f'{{"eventTypeId": "{event_type["eventTypeId"]}", "label": "x", "metadata": {{"a": 1, "b": 2}}}}'
+        )
+        two = f'{{"metadata":{{"b":2,"a":1}},"label":"x","eventTypeId":"{event_type["eventTypeId"]}"}}'
+        headers = {"Idempotency-Key": "spaces", "Content-Type": "application/json"}
+
+        answers = [made(host.post("/v1/links", content=body, headers=headers)) for body in (one, two)]
+
+        assert answers[0] == answers[1]
+
+    @pytest.mark.parametrize(
+        "change", [{"count": 2}, {"label": "y"}, {"maxUsageCount": None}, {"count": 1}], ids=str
+    )
+    def test_another_body_is_422_and_makes_nothing(
+        self, host: Caller, event_type: dict[str, Any], change: dict[str, Any]
+    ) -> None:
+        body = {"eventTypeId": event_type["eventTypeId"], "label": "x"}
+        made(self.again(host, body))
+
+        assert_problem(self.again(host, body | change), 422, "idempotency-key-reused")
+
+        assert len(host.list()["links"]) == 1
+
+    def test_a_repeat_after_the_links_have_expired_still_answers(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        body = {"eventTypeId": event_type["eventTypeId"], "expiresAt": at(hours=1)}
+        first = made(self.again(host, body))["links"]
+        site.clock.pass_by(hours=2)
+
+        second = made(self.again(host, body))["links"]
+
+        assert second == [first[0] | {"status": "expired"}]
+        assert_problem(self.again(host, body, "another"), 422, "invalid-value", "/expiresAt")
+
+    def test_two_hosts_with_the_same_key_do_not_meet(self, host: Caller, other: Caller) -> None:
+        mine = made(self.again(host, {"eventTypeId": host.event_type()["eventTypeId"]}))["links"][0]
+        theirs = made(self.again(other, {"eventTypeId": other.event_type()["eventTypeId"]}))["links"][0]
+
+        assert mine["linkId"] != theirs["linkId"]
+        assert (mine["hostId"], theirs["hostId"]) == (host.host_id, other.host_id)
+
+    def test_without_a_key_a_repeat_is_a_new_request(self, host: Caller, event_type: dict[str, Any]) -> None:
+        assert host.link(event_type)["linkId"] != host.link(event_type)["linkId"]
+
+    @pytest.mark.parametrize("key", ["", "ü", "x" * 256, "tab\tinside"])
+    def test_a_key_that_is_none_is_400(self, host: Caller, event_type: dict[str, Any], key: str) -> None:
+        headers = {"Idempotency-Key": key.encode("latin-1")}
+        response = host.client.post(
+            "/v1/links",
+            json={"eventTypeId": event_type["eventTypeId"]},
+            headers={k: v.encode() for k, v in host.headers.items()} | headers,  # type: ignore[arg-type]
+        )
+
+        assert_problem(response, 400, "invalid-request")
+        assert host.list()["links"] == []
+
+
+class TestPatch:
+    """PATCH: omitted = unchanged, null clears, and what may not be is refused (DESIGN §3)."""
+
+    def patch(self, host: Caller, link: dict[str, Any], body: dict[str, Any]) -> Any:
+        return host.patch(f"/v1/links/{link['linkId']}", body)
+
+    @pytest.mark.parametrize("name", list(EVERYTHING))
+    def test_each_field_can_be_set_alone(self, host: Caller, event_type: dict[str, Any], name: str) -> None:
+        link = host.link(event_type)
+
+        changed = ok(self.patch(host, link, {name: EVERYTHING[name]}))
+
+        remaining = {"remainingUses": 5} if name == "maxUsageCount" else {}
+        assert changed == link | {name: EVERYTHING[name]} | remaining
+        assert host.reread(link) == changed
+
+    def test_what_is_omitted_stays(self, host: Caller, event_type: dict[str, Any]) -> None:
+        link = host.link(event_type, **EVERYTHING)
+
+        assert ok(self.patch(host, link, {})) == link
+        assert ok(self.patch(host, link, {"label": "new"})) == link | {"label": "new"}
+        assert host.reread(link) == link | {"label": "new"}
+
+    @pytest.mark.parametrize(
+        ("name", "cleared"),
+        [
+            ("maxUsageCount", {"maxUsageCount": None, "remainingUses": None}),
+            ("expiresAt", {"expiresAt": None}),
+            ("notBefore", {"notBefore": None}),
+            ("recipient", {"recipient": None}),
+            ("label", {"label": None}),
+            ("overrides", {"overrides": {}}),
+            ("metadata", {"metadata": {}}),
+            ("externalId", {"externalId": None}),
+        ],
+    )
+    def test_null_clears(
+        self, host: Caller, event_type: dict[str, Any], name: str, cleared: dict[str, Any]
+    ) -> None:
+        link = host.link(event_type, **EVERYTHING)
+
+        assert ok(self.patch(host, link, {name: None})) == link | cleared
+        assert host.reread(link) == link | cleared
+
+    def test_null_is_no_way_to_clear_a_switch(self, host: Caller, event_type: dict[str, Any]) -> None:
+        link = host.link(event_type)
+
+        assert_problem(
+            self.patch(host, link, {"restoreUseOnCancel": None}),
+            400,
+            "invalid-request",
+            "/restoreUseOnCancel",
+        )
+
+    @pytest.mark.parametrize("name", list(EVERYTHING["overrides"]))
+    def test_null_inside_overrides_is_the_event_types_value_and_the_rest_stays(
+        self, site: Site, host: Caller, event_type: dict[str, Any], name: str
+    ) -> None:
+        link = host.link(event_type, overrides=EVERYTHING["overrides"])
+        rest = {key: value for key, value in EVERYTHING["overrides"].items() if key != name}
+
+        changed = ok(self.patch(host, link, {"overrides": {name: None}}))
+
+        assert changed == link | {"overrides": rest}
+        shown = ok(site.visit(link, headers=JSON))
+        assert shown["title"] == rest.get("title", event_type["title"])
+        assert shown["durationMinutes"] == rest.get("durationMinutes", event_type["durationMinutes"])
+        assert shown["questions"] == rest.get("questions", [])
+
+    def test_overrides_given_stand_beside_those_that_were(
+        self, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        link = host.link(event_type, overrides={"title": "Mine"})
+
+        changed = ok(self.patch(host, link, {"overrides": {"durationMinutes": 15}}))
+
+        assert changed["overrides"] == {"title": "Mine", "durationMinutes": 15}
+
+    def test_a_maximum_below_the_uses_made_is_422_and_one_equal_uses_the_link_up(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        link = host.link(event_type, maxUsageCount=5)
+        for hours in (4, 5):
+            made(site.redeem(link, at(hours=hours)))
+
+        assert_problem(self.patch(host, link, {"maxUsageCount": 1}), 422, "invalid-value", "/maxUsageCount")
+        assert host.reread(link)["maxUsageCount"] == 5
+
+        used = ok(self.patch(host, link, {"maxUsageCount": 2}))
+        assert (used["status"], used["usageCount"], used["remainingUses"]) == ("used", 2, 0)
+        assert used["usedAt"] == rfc3339(site.clock())
+        assert_problem(site.redeem(link, at(hours=6)), 410, "link-used")
+        assert [found["linkId"] for found in host.list(status="used")["links"]] == [link["linkId"]]
+        assert host.list(status="active")["links"] == []
+
+    def test_a_maximum_raised_in_time_gives_more_bookings(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        link = host.link(event_type, maxUsageCount=2)
+        made(site.redeem(link, at(hours=4)))
+
+        assert ok(self.patch(host, link, {"maxUsageCount": 3}))["remainingUses"] == 2
+        made(site.redeem(link, at(hours=5)))
+        made(site.redeem(link, at(hours=6)))
+        assert_problem(site.redeem(link, at(hours=7)), 410, "link-used")
+
+    @pytest.mark.parametrize("status", ["used", "expired", "revoked"])
+    def test_a_dead_link_keeps_its_past_but_for_label_and_metadata(
+        self, site: Site, host: Caller, event_type: dict[str, Any], status: str
+    ) -> None:
+        link = dead_link(site, host, event_type, status)
+
+        for change in (
+            {"maxUsageCount": 9},
+            {"maxUsageCount": None},
+            {"expiresAt": at(days=30)},
+            {"expiresAt": None},
+            {"notBefore": at(days=1)},
+            {"recipient": {"name": "x"}},
+            {"overrides": {"title": "x"}},
+            {"externalId": "x"},
+            {"restoreUseOnCancel": True},
+            {"label": "also", "maxUsageCount": 9},
+        ):
+            if any(link[name] != value for name, value in change.items()):
+                assert_problem(self.patch(host, link, change), 409, "conflict")
+        assert host.reread(link) == link
+
+        words = {"label": "gone", "metadata": {"why": status}}
+        assert ok(self.patch(host, link, words)) == link | words
+        assert host.reread(link) == link | words
+        assert host.list(status=status)["links"] == [link | words]
+        assert_problem(site.redeem(link, at(days=3)), 410, f"link-{status}")
+
+    def test_an_expiry_in_the_past_is_422_but_an_old_one_is_in_nobodys_way(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        link = host.link(event_type, expiresAt=at(hours=2))
+        site.clock.pass_by(hours=1)
+
+        assert_problem(self.patch(host, link, {"expiresAt": at(hours=1)}), 422, "invalid-value", "/expiresAt")
+        assert ok(self.patch(host, link, {"expiresAt": at(hours=9)}))["expiresAt"] == at(hours=9)
+        site.clock.pass_by(hours=2)
+        assert site.visit(link, headers=JSON).status_code == 200
+
+    def test_a_change_is_found_by_its_new_words_and_not_by_its_old(
+        self, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        old = {"label": "Old label", "externalId": "old-1", "recipient": {"email": "old@invitees.example"}}
+        new = {"label": "New label", "externalId": "new-1", "recipient": {"email": "new@invitees.example"}}
+        link = host.link(event_type, **old)
+
+        ok(self.patch(host, link, new))
+
+        for query in ("old l", "old-1", "old@invitees.example"):
+            assert host.list(q=query)["links"] == []
+        for query in ("new l", "new-1", "new@invitees.example"):
+            assert [found["linkId"] for found in host.list(q=query)["links"]] == [link["linkId"]]
+
+    @pytest.mark.parametrize(
+        "field", ["status", "usageCount", "linkId", "eventTypeId", "count", "items", "url"]
+    )
+    def test_what_is_not_a_setting_can_not_be_set(
+        self, host: Caller, event_type: dict[str, Any], field: str
+    ) -> None:
+        link = host.link(event_type)
+
+        assert_problem(self.patch(host, link, {field: link.get(field, 1)}), 400, "invalid-request", "")
+
+
+def dead_link(site: Site, host: Caller, event_type: dict[str, Any], status: str) -> dict[str, Any]:
+    """Return a link as it is when dead in that way."""
+    link = host.link(event_type, expiresAt=at(hours=3))
+    match status:
+        case "used":
+            made(site.redeem(link, at(hours=12)))
+        case "revoked":
+            ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
+        case "expired":
+            site.clock.pass_by(hours=3)
+    dead = host.reread(link)
+    assert dead["status"] == status
+    return dead
+
+
+class TestRevoke:
+    """P3: once a revoke is acknowledged, nothing books."""
+
+    def test_a_revoked_link_is_dead_at_once_and_revoking_again_changes_nothing(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        link = host.link(event_type, maxUsageCount=None)
+        made(site.redeem(link, at(hours=4)))
+        path = f"/v1/links/{link['linkId']}/revoke"
+
+        revoked = ok(host.post(path))
+
+        expected = {"status": "revoked", "revokedAt": rfc3339(NOW), "usageCount": 1}
+        assert revoked == link | expected
+        assert_problem(site.visit(link, headers=JSON), 410, "link-revoked")
+        assert_problem(site.redeem(link, at(hours=6)), 410, "link-revoked")
+        site.clock.pass_by(hours=1)
+        assert ok(host.post(path)) == revoked
+
+    @pytest.mark.parametrize("status", ["used", "expired"])
+    def test_a_link_that_died_otherwise_can_not_be_revoked(
+        self, site: Site, host: Caller, event_type: dict[str, Any], status: str
+    ) -> None:
+        link = dead_link(site, host, event_type, status)
+
+        assert_problem(host.post(f"/v1/links/{link['linkId']}/revoke"), 409, "conflict")
+
+        assert host.reread(link) == link
+
+    def test_a_link_not_yet_open_can_be_revoked(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
+        link = host.link(event_type, notBefore=at(days=1))
+
+        assert ok(host.post(f"/v1/links/{link['linkId']}/revoke"))["status"] == "revoked"
+
+        assert_problem(site.visit(link, headers=JSON), 410, "link-revoked")
+
+    def test_many_each_for_itself(
+        self, site: Site, host: Caller, other: Caller, event_type: dict[str, Any]
+    ) -> None:
+        live, twice, gone = host.links(event_type, count=3)
+        assert host.delete(f"/v1/links/{gone['linkId']}").status_code == 204
+        used = dead_link(site, host, event_type, "used")
+        theirs = other.link()
+        unknown = unknown_id(LINK)
+        asked = [
+            *(live["linkId"], twice["linkId"], theirs["linkId"], unknown, "not an id"),
+            *(used["linkId"], gone["linkId"], twice["linkId"]),
+        ]
+
+        results = ok(host.post("/v1/links/bulk-revoke", {"linkIds": asked}))["results"]
+
+        assert [result["linkId"] for result in results] == asked
+        outcomes = [
+            r["status"] if "status" in r else r["problem"]["type"].rpartition(":")[2] for r in results
+        ]
+        assert outcomes == [
+            *("revoked", "revoked", "not-found", "not-found", "not-found"),
+            *("conflict", "not-found", "revoked"),
+        ]
+        assert results[2]["problem"] == results[3]["problem"] == results[4]["problem"]
+        assert [host.reread(link)["status"] for link in (live, twice, used)] == ["revoked", "revoked", "used"]
+        assert other.reread(theirs) == theirs
+
+    @pytest.mark.parametrize("what", ["bulk-revoke", "bulk-delete"])
+    def test_none_and_more_than_a_thousand_are_422(self, host: Caller, what: str) -> None:
+        for ids in ([], [unknown_id(LINK)] * 1001):
+            assert_problem(host.post(f"/v1/links/{what}", {"linkIds": ids}), 422, "invalid-value", "/linkIds")
+        assert_problem(
+            host.post(f"/v1/links/{what}", {"linkIds": "lnk_"}), 400, "invalid-request", "/linkIds"
+        )
+        assert_problem(host.post(f"/v1/links/{what}", {"linkIds": [1]}), 400, "invalid-request", "/linkIds/0")
+        assert_problem(host.post(f"/v1/links/{what}", {"links": []}), 400, "invalid-request", "")
+
+    def test_a_thousand_ids_at_once(self, host: Caller, event_type: dict[str, Any]) -> None:
+        ids = [link["linkId"] for link in host.links(event_type, count=100)] * 10
+
+        revoked = ok(host.post("/v1/links/bulk-revoke", {"linkIds": ids}))["results"]
+        assert revoked == [{"linkId": link_id, "status": "revoked"} for link_id in ids]
+        assert host.list(status="active")["links"] == []
+
+        deleted = ok(host.post("/v1/links/bulk-delete", {"linkIds": ids}))["results"]
+        assert deleted == [{"linkId": link_id, "status": "deleted"} for link_id in ids]
+        assert host.list()["links"] == []
+
+
+class TestDelete:
+    """A deleted link is gone for the team; its URL still says what it was (P7: to a genuine token only)."""
+
+    @pytest.mark.parametrize("status", ["active", "used", "expired", "revoked"])
+    def test_gone_whatever_its_status(
+        self, site: Site, host: Caller, event_type: dict[str, Any], status: str
+    ) -> None:
+        link = host.link(event_type) if status == "active" else dead_link(site, host, event_type, status)
+        path = f"/v1/links/{link['linkId']}"
+
+        response = host.delete(path)
+
+        assert (response.status_code, response.content) == (204, b"")
+        assert_problem(host.get(path), 404, "not-found")
+        assert_problem(host.delete(path), 404, "not-found")
+        assert_problem(host.patch(path, {"label": "x"}), 404, "not-found")
+        assert_problem(host.post(f"{path}/revoke"), 404, "not-found")
+        assert_problem(site.visit(link, headers=JSON), 410, "link-deleted")
+        assert_problem(site.redeem(link, at(days=2), key="late"), 410, "link-deleted")
+        assert site.item(f"LINK#{link['linkId']}", "LINK") is None  # P3: and no ghost came of the redeem
+        assert host.list()["links"] == []
+
+    def test_its_bookings_stay(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
+        link = host.link(event_type)
+        booking = made(site.redeem(link, at(hours=4), key="own"))
+
+        assert host.delete(f"/v1/links/{link['linkId']}").status_code == 204
+
+        page = site.client.get(booking["url"].removeprefix(BASE_URL), headers=JSON)
+        assert ok(page) == booking
+        assert made(site.redeem(link, at(hours=4), key="own")) == booking  # P4: the person's own retry
+        assert at(hours=4) not in site.slots(host.link(event_type))
+
+    def test_many_each_for_itself(
+        self, site: Site, host: Caller, other: Caller, event_type: dict[str, Any]
+    ) -> None:
+        one, two = host.links(event_type, count=2)
+        theirs = other.link()
+        asked = [one["linkId"], theirs["linkId"], unknown_id(LINK), two["linkId"], one["linkId"]]
+
+        results = ok(host.post("/v1/links/bulk-delete", {"linkIds": asked}))["results"]
+
+        assert [result["linkId"] for result in results] == asked
+        assert [result.get("status") for result in results] == ["deleted", None, None, "deleted", "deleted"]
+        assert results[1]["problem"] == results[2]["problem"]
+        assert results[1]["problem"]["type"].endswith(":not-found")
+        assert other.reread(theirs) == theirs
+        for link in (one, two):
+            assert site.client.get(path_of(link), headers=JSON).status_code == 410
+
+
+LONG: Final = {"durationMinutes": 480}
+MORNING: Final = {"timeZone": "UTC", "weekly": [{"days": ["mon"], "from": "09:00", "to": "10:00"}]}
+
+
+def pointers(document: Any) -> list[str]:
+    return [warning["pointer"] for warning in document["warnings"]]
+
+
+def test_links_that_nobody_can_book_are_made_with_warnings(host: Caller) -> None:
+    """Warnings point into the request; a retry warns about the current state, and deleted links keep their places."""
+    body = {
+        "eventTypeId": host.event_type()["eventTypeId"],
+        "items": [{}, {}, {"overrides": LONG | {"schedule": MORNING}}],
+    }
+    key = {"Idempotency-Key": "once"}
+    answer = host.post("/v1/links", body, headers=key).json()
+    assert pointers(answer) == ["/items/2/overrides/durationMinutes"]
+    assert [set(link) for link in answer["links"]] == [LINK_FIELDS] * 3
+    first, _, last = answer["links"]
+    assert host.delete(f"/v1/links/{first['linkId']}").status_code == 204
+    assert pointers(host.post("/v1/links", body, headers=key).json()) == pointers(answer)
+
+    path = f"/v1/links/{last['linkId']}"
+    assert "warnings" not in ok(host.get(path))
+    assert pointers(host.patch(path, {"label": "Same"}).json()) == ["/overrides/durationMinutes"]
+    fresh = host.post(f"{path}/replace").json()
+    assert pointers(fresh) == ["/overrides/durationMinutes"]
+    path = f"/v1/links/{fresh['linkId']}"
+    assert host.patch(path, {"overrides": {"durationMinutes": 60}}).json()["warnings"] == []
+    assert host.post(f"{path}/replace").json()["warnings"] == []
+    assert host.post("/v1/links", body, headers=key).json()["warnings"] == []
+
+
+def test_a_link_of_an_event_type_that_nobody_can_book_points_there(host: Caller) -> None:
+    """A fault of the event type is reported once for all links, also for the rolling link."""
+    event_type = host.event_type(schedule=MORNING, **LONG)
+    body = {"eventTypeId": event_type["eventTypeId"], "items": [{}, {"label": "Other"}]}
+    assert pointers(host.post("/v1/links", body).json()) == ["/eventTypeId"]
+
+    rolling = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
+    assert pointers(host.post(rolling).json()) == ["/eventTypeId"]
+    fixed = host.post(rolling, {"overrides": {"durationMinutes": 60}})
+    assert (fixed.status_code, fixed.json()["warnings"]) == (201, [])

@@ -1,0 +1,277 @@
+"""Links that a generate makes and has mailed, by queue and by function: each recipient is written to once (P4)."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.consumers.direct import Refusal, generate_links
+from tests.support.app import Caller, Site, at, ok, running_site, token_of
+from tests.support.bus import Bus, Inbox, Stream, deliver as tell
+from tests.support.commands import Deadline, command, deliver, listening
+from tests.support.engines import Table
+
+Wires = tuple[Bus, Inbox]
+CONTEXT: Final = SimpleNamespace(aws_request_id="request-1")
+SEND: Final = {"language": "de", "message": "Bis bald!"}
+GRACE: Final = {"name": "Grace Hopper", "email": "grace@invitees.example"}
+MANY: Final = [{"recipient": {"email": f"p{n}@invitees.example"}} for n in range(5)]
+
+
+@pytest.fixture
+def wires(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wires]:
+    """A bus, and a dead-letter queue."""
+    with listening(site, monkeypatch) as both:
+        yield both
+
+
+def payload(host: Caller, **fields: Any) -> dict[str, Any]:
+    event_type_id = host.event_type()["eventTypeId"]
+    return {"hostId": host.host_id, "eventTypeId": event_type_id, "recipient": GRACE, "send": SEND, **fields}
+
+
+def wishes(site: Site, host: Caller) -> list[tuple[str, str, str]]:
+    """Return whom the host's links are to be mailed to, in which language and with which words."""
+    return sorted(
+        (item["email"]["S"], item["language"]["S"], item.get("message", {"S": ""})["S"])
+        for item in site.items()
+        if item["sk"]["S"].startswith("SEND#") and item["hostId"]["S"] == host.host_id
+    )
+
+
+def to_all(count: int = 5) -> list[tuple[str, str, str]]:
+    return [(f"p{n}@invitees.example", "de", "Bis bald!") for n in range(count)]
+
+
+def rejection(wires: Wires) -> tuple[str, list[str]]:
+    """Return the problem of the one message that was set aside, and where it points."""
+    (letter,) = wires[1].take()
+    problem = letter["problem"]
+    return problem["type"].rpartition(":")[2], [fault["pointer"] for fault in problem.get("errors", [])]
+
+
+def test_each_link_is_mailed_once_however_often_the_command_comes(
+    site: Site, host: Caller, wires: Wires
+) -> None:
+    """P4, P7: the events have the command's id, and no token."""
+    stream = Stream(site)
+    stream.records()
+    body = command("generate", payload(host, items=MANY), "deal-1")
+    for _ in range(3):
+        assert deliver(body) == []
+        site.clock.pass_by(minutes=5)
+
+    assert wishes(site, host) == to_all()
+    assert [one["type"] for one in wires[0].envelopes()] == ["batch.completed"] * 3
+    tell(stream.records())
+    told = wires[0].envelopes()
+    asked = [one for one in told if one["type"] == "mail.requested"]
+    links = host.list()["links"]
+    assert {(one["correlationId"], one["actor"]) for one in asked} == {("deal-1", "command:deal-1")}
+    assert sorted(one["linkId"] for one in asked) == sorted(link["linkId"] for link in links)
+    assert not [link for link in links if token_of(link) in json.dumps(told)]
+    assert wires[1].take() == []
+
+
+def test_words_and_language_may_be_left_out(site: Site, host: Caller, wires: Wires) -> None:
+    assert deliver(command("generate", payload(host, send={}))) == []
+
+    assert wishes(site, host) == [(GRACE["email"], "en", "")]
+    assert wires[1].take() == []
+
+
+def test_without_send_nobody_is_written_to(site: Site, host: Caller, wires: Wires) -> None:
+    asked = payload(host)
+    del asked["send"]
+
+    assert deliver(command("generate", asked)) == []
+
+    assert len(host.list()["links"]) == 1
+    assert (wishes(site, host), wires[1].take()) == ([], [])
+
+
+def test_a_delivery_whose_time_runs_out_goes_on_where_it_stopped(
+    site: Site, host: Caller, wires: Wires
+) -> None:
+    """P4: the links are made, two are sent; the next delivery sends the others, and only then all is told done."""
+    body = command("generate", payload(host, items=MANY))
+
+    assert deliver(body, context=Deadline(3)) == ["m-0"]
+
+    assert len(host.list()["links"]) == 5
+    assert len(wishes(site, host)) == 2
+    assert wires[0].envelopes() == []
+    for _ in range(2):
+        assert deliver(body, context=Deadline(100)) == []
+    assert wishes(site, host) == to_all()
+    assert len(host.list()["links"]) == 5
+
+
+def test_links_that_died_before_they_were_sent_are_left_out(site: Site, host: Caller, wires: Wires) -> None:
+    """The delivery was cut off before any was sent; meanwhile the host did away with some. The rest still goes."""
+    body = command("generate", payload(host, items=MANY))
+    assert deliver(body, context=Deadline(1)) == ["m-0"]
+    assert wishes(site, host) == []
+    by_email = {link["recipient"]["email"]: f"/v1/links/{link['linkId']}" for link in host.list()["links"]}
+    ok(host.post(by_email["p0@invitees.example"] + "/revoke"))
+    assert host.delete(by_email["p1@invitees.example"]).status_code == 204
+    ok(host.patch(by_email["p2@invitees.example"], {"recipient": None}))
+
+    assert deliver(body) == []
+
+    assert wishes(site, host) == to_all()[3:]
+    assert [one["type"] for one in wires[0].envelopes()] == ["batch.completed"]
+    assert wires[1].take() == []
+
+
+def test_what_was_sent_is_not_sent_again_once_the_recipient_is_another(
+    site: Site, host: Caller, wires: Wires
+) -> None:
+    body = command("generate", payload(host))
+    assert deliver(body) == []
+    (link,) = host.list()["links"]
+    ok(host.patch(f"/v1/links/{link['linkId']}", {"recipient": {"email": "otto@invitees.example"}}))
+
+    assert deliver(body) == []
+
+    assert wishes(site, host) == [(GRACE["email"], "de", "Bis bald!")]
+    assert wires[1].take() == []
+
+
+BAD: Final[dict[str, tuple[dict[str, Any], str, list[str]]]] = {
+    "nobody": ({"recipient": None}, "invalid-value", ["/payload/recipient"]),
+    "no address": ({"recipient": {"name": "Grace"}}, "invalid-value", ["/payload/recipient"]),
+    "one has none": (
+        {"items": [MANY[0], {"recipient": None}, {"recipient": {"name": "x"}}]},
+        "invalid-value",
+        ["/payload/items/1/recipient", "/payload/items/2/recipient"],
+    ),
+    "too many": ({"count": 1_001}, "invalid-value", ["/payload/count"]),
+    "long": ({"send": {"message": "x" * 1_001}}, "invalid-value", ["/payload/send/message"]),
+    "no text": ({"send": {"message": "a\x00b"}}, "invalid-value", ["/payload/send/message"]),
+    "no language": ({"send": {"language": "tlh"}}, "invalid-request", ["/payload/send/language"]),
+    "true": ({"send": True}, "invalid-request", ["/payload/send"]),
+    "null": ({"send": None}, "invalid-request", ["/payload/send"]),
+    "to another": ({"send": {"to": "otto@invitees.example"}}, "invalid-request", ["/payload/send"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
+def test_what_can_not_be_sent_is_rejected_before_anything_is_made(
+    site: Site, host: Caller, wires: Wires, case: tuple[dict[str, Any], str, list[str]]
+) -> None:
+    fields, code, pointers = case
+    asked = payload(host, **fields)
+    before = len(site.items())
+
+    assert deliver(command("generate", asked)) == []
+
+    assert rejection(wires) == (code, pointers)
+    assert len(site.items()) == before
+
+
+def test_without_mail_nothing_is_made_and_the_same_command_is_followed_once_there_is(
+    site: Site, host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = command("generate", payload(host))
+    with monkeypatch.context() as patch:
+        patch.delenv("MAIL_SENDER")
+        bootstrap.forget()
+        assert deliver(body) == []
+    bootstrap.forget()
+    assert rejection(wires) == ("mail-not-configured", [])
+    assert host.list()["links"] == []
+
+    assert deliver(body) == []
+
+    assert wishes(site, host) == [(GRACE["email"], "de", "Bis bald!")]
+
+
+def test_other_words_under_the_same_id_are_another_command(site: Site, host: Caller, wires: Wires) -> None:
+    """P4."""
+    asked = payload(host)
+    assert deliver(command("generate", asked)) == []
+
+    assert deliver(command("generate", asked | {"send": {"message": "Hi"}})) == []
+
+    assert rejection(wires) == ("idempotency-key-reused", [])
+    assert wishes(site, host) == [(GRACE["email"], "de", "Bis bald!")]
+
+
+def test_the_same_command_eight_times_at_once_sends_each_link_once(
+    table: Table, monkeypatch: pytest.MonkeyPatch, ministack: Any
+) -> None:
+    """P4, on both engines: SQS delivers at least once, and two functions may hold the same message."""
+    with running_site(table) as site:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", ministack.endpoint_url)
+        host = site.host()
+        body = command("generate", payload(host, items=MANY))
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: deliver(body), range(8)))
+        while any(answers):  # what was in another's way comes again
+            answers = [deliver(body)]
+
+        assert wishes(site, host) == to_all()
+        entries = [
+            row["type"]
+            for link in host.list()["links"]
+            for row in ok(host.get(f"/v1/links/{link['linkId']}/history"))["history"]
+        ]
+        assert entries.count("mail.requested") == 5
+
+
+# By function
+
+
+def test_a_function_sends_what_it_makes_once_for_each_key(site: Site, host: Caller) -> None:
+    event = payload(host, items=MANY, idempotencyKey="k")
+
+    answers = [generate_links(event, CONTEXT) for _ in range(3)]
+
+    assert answers[1:] == [answers[0]] * 2
+    assert wishes(site, host) == to_all()
+
+
+def test_a_function_whose_time_runs_out_sends_the_others_on_the_same_call(site: Site, host: Caller) -> None:
+    event = payload(host, items=MANY, idempotencyKey="k")
+    with pytest.raises(Refusal) as raised:
+        generate_links(event, Deadline(2))
+    assert type(raised.value).__name__ == "StoreUnavailable"
+    assert len(wishes(site, host)) == 2
+
+    generate_links(event, Deadline(100))
+
+    assert wishes(site, host) == to_all()
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [({}, "/idempotencyKey"), ({"recipient": None, "idempotencyKey": "k"}, "/recipient")],
+)
+def test_a_function_that_can_not_send_makes_nothing(
+    site: Site, host: Caller, fields: dict[str, Any], pointer: str
+) -> None:
+    event = payload(host, **fields)
+    before = len(site.items())
+    with pytest.raises(Refusal) as raised:
+        generate_links(event, CONTEXT)
+
+    assert json.loads(str(raised.value))["errors"][0]["pointer"] == pointer
+    assert len(site.items()) == before
+
+
+def test_the_same_key_over_http_is_another_mail(site: Site, host: Caller) -> None:
+    """A key is one request's: a host who sends the link again under it is not told that it was sent already."""
+    (link,) = generate_links(payload(host, idempotencyKey="k"), CONTEXT)["links"]
+
+    answer = host.post(
+        f"/v1/links/{link['linkId']}/send", {"message": "Hi"}, headers={"Idempotency-Key": "k"}
+    )
+
+    assert answer.status_code == 202, answer.text
+    assert wishes(site, host) == [(GRACE["email"], "de", "Bis bald!"), (GRACE["email"], "en", "Hi")]
+    assert link["createdAt"] == at()

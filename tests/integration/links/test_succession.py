@@ -1,0 +1,217 @@
+"""Replacing a link, and the rolling link that makes its own successor (P1, P4, P7), over HTTP on ministack."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.app import Caller, Site, assert_problem, at, made, ok, path_of, token_of, unknown_id
+
+START = at(days=1)
+
+
+def _rolling(host: Caller, event_type: dict[str, Any], body: Any = None) -> dict[str, Any]:
+    path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
+    found: dict[str, Any] = made(host.post(path, body))
+    return found
+
+
+def _current(host: Caller, event_type: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = ok(host.get(f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"))
+    return found
+
+
+def test_replace_makes_a_fresh_link_and_kills_the_old(site: Site, host: Caller) -> None:
+    """P3: the moment the fresh link is acknowledged, the old one books nothing; settings are the same."""
+    settings: dict[str, Any] = {
+        "label": "for Grace",
+        "maxUsageCount": 3,
+        "metadata": {"deal": 7},
+        "expiresAt": at(days=9),
+    }
+    old = host.link(**settings)
+    fresh = made(host.post(f"/v1/links/{old['linkId']}/replace"))
+    assert fresh["linkId"] != old["linkId"]
+    assert {name: fresh[name] for name in settings} == {name: old[name] for name in settings}
+    assert (fresh["status"], fresh["usageCount"]) == ("active", 0)
+    assert host.reread(old)["status"] == "revoked"
+    assert_problem(site.redeem(old, START), 410, "link-revoked")
+    assert site.redeem(fresh, START).status_code == 201
+
+
+def test_replace_leaves_a_dead_link_as_it_was(site: Site, host: Caller) -> None:
+    """A used link stays used: its past is not rewritten. One that expired gets as long a life as it had."""
+    used = host.link()
+    made(site.redeem(used, START))
+    made(host.post(f"/v1/links/{used['linkId']}/replace"))
+    assert host.reread(used)["status"] == "used"
+
+    expired = host.link(expiresAt=at(hours=2))
+    site.clock.pass_by(hours=3)
+    fresh = made(host.post(f"/v1/links/{expired['linkId']}/replace"))
+    assert host.reread(expired)["status"] == "expired"
+    assert (fresh["status"], fresh["expiresAt"]) == ("active", at(hours=5))
+
+
+@pytest.mark.parametrize("ending", ["replace", "answer", "revoke", "bulk", "archive"])
+def test_a_used_link_that_was_ended_does_not_come_back_by_a_cancel(
+    site: Site, host: Caller, ending: str
+) -> None:
+    """P8, P1: a cancellation frees the time but gives no use back, so one link is active, not two."""
+    event_type = host.event_type()
+    old = host.link(event_type, restoreUseOnCancel=True)
+    booking = made(site.redeem(old, START))
+    path, fresh = f"/v1/links/{old['linkId']}", old
+    match ending:
+        case "replace":
+            fresh = made(host.post(f"{path}/replace"))
+            assert fresh["restoreUseOnCancel"], "the fresh one has the settings of the old"
+        case "answer":
+            asked = site.client.post(f"{path_of(old)}/request", json={"email": "grace@x.example"})
+            assert asked.status_code == 202
+            [row] = ok(host.get("/v1/link-requests"))["requests"]
+            made(host.post(f"/v1/link-requests/{row['requestId']}/answer"))
+        case "revoke":
+            assert ok(host.post(f"{path}/revoke"))["status"] == "revoked"
+        case "bulk":
+            [result] = ok(host.post("/v1/links/bulk-revoke", {"linkIds": [old["linkId"]]}))["results"]
+            assert result["status"] == "revoked"
+        case "archive":
+            gone = f"/v1/event-types/{event_type['eventTypeId']}"
+            assert host.delete(gone, params={"revokeLinks": "true"}).status_code == 204
+    ended = host.reread(old)
+    assert ended["status"] == ("used" if ending in ("replace", "answer") else "revoked")
+
+    ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+
+    after = host.reread(old)
+    assert (after["status"], after["usageCount"]) == (ended["status"], 1)
+    assert after["restoreUseOnCancel"] is (ending not in ("replace", "answer"))
+    for change in ({"maxUsageCount": 2}, {"expiresAt": at(days=9)}, {"restoreUseOnCancel": True}):
+        if change != {"restoreUseOnCancel": after["restoreUseOnCancel"]}:
+            assert_problem(host.patch(path, change), 409, "conflict")
+    assert_problem(site.redeem(old, START), 410, "link-used" if ended["status"] == "used" else "link-revoked")
+    if ending == "replace":
+        assert site.redeem(fresh, START).status_code == 201, "the time is free"
+
+
+def test_a_used_link_that_can_not_come_back_is_not_revoked(site: Site, host: Caller) -> None:
+    """P3: after its expiry no cancellation gives a use back, so there is nothing to revoke."""
+    link = host.link(restoreUseOnCancel=True, expiresAt=at(hours=2))
+    made(site.redeem(link, START))
+    site.clock.pass_by(hours=2)
+
+    assert_problem(host.post(f"/v1/links/{link['linkId']}/revoke"), 409, "conflict")
+
+
+def test_replace_repeated_with_its_key_is_one_link(site: Site, host: Caller) -> None:
+    """P4: the same key again gets the same fresh link as it now stands, also once it was used."""
+    old = host.link()
+    path, headers = f"/v1/links/{old['linkId']}/replace", {"Idempotency-Key": "again"}
+    first = made(host.post(path, headers=headers))
+    made(site.redeem(first, START))
+    again = made(host.post(path, headers=headers))
+    assert (again["linkId"], again["status"]) == (first["linkId"], "used")
+    other = made(host.post(path, headers={"Idempotency-Key": "another"}))
+    assert other["linkId"] != first["linkId"]
+
+
+def test_replace_races_redeem(site: Site, host: Caller) -> None:
+    """P1: whoever is first, the old link either booked and stays used, or was revoked and booked nothing."""
+    event_type = host.event_type(durationMinutes=5)
+    for number in range(12):
+        old = host.link(event_type)
+        start = at(days=2, minutes=5 * number)
+        with ThreadPoolExecutor(2) as pool:
+            booked = pool.submit(site.redeem, old, start)
+            replaced = pool.submit(host.post, f"/v1/links/{old['linkId']}/replace")
+        fresh, after = made(replaced.result()), host.reread(old)
+        assert fresh["status"] == "active"
+        if booked.result().status_code == 201:
+            assert (after["status"], after["usageCount"]) == ("used", 1)
+        else:
+            assert_problem(booked.result(), 410, "link-revoked")
+            assert (after["status"], after["usageCount"]) == ("revoked", 0)
+
+
+def test_replace_is_the_owners_alone(host: Caller, other: Caller) -> None:
+    """P9: another's link, like one that never was, is not there."""
+    link = host.link()
+    assert_problem(other.post(f"/v1/links/{link['linkId']}/replace"), 404, "not-found")
+    assert_problem(host.post(f"/v1/links/{unknown_id('lnk')}/replace"), 404, "not-found")
+    assert host.reread(link)["status"] == "active"
+
+
+def test_rolling_link_renews_itself_when_redeemed(site: Site, host: Caller) -> None:
+    """P1: each redeem spends one link and makes the next, with the same settings, in one transaction."""
+    event_type = host.event_type()
+    assert_problem(host.get(f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"), 404, "not-found")
+    first = _rolling(host, event_type, {"label": "on my site"})
+    assert _current(host, event_type)["linkId"] == first["linkId"]
+    booking = site.redeem(first, START)
+    assert booking.status_code == 201
+    second = _current(host, event_type)
+    assert (second["status"], second["label"], second["usageCount"]) == ("active", "on my site", 0)
+    assert second["linkId"] != first["linkId"]
+    # The person who just booked is told nothing of the next link.
+    assert second["linkId"] not in booking.text
+    assert token_of(second) not in booking.text
+    assert_problem(
+        site.redeem(first, at(days=2), invitee={"name": "E", "email": "e@x.example"}), 410, "link-used"
+    )
+    assert site.redeem(second, at(days=2)).status_code == 201
+
+
+def test_rolling_link_renewed_by_hand_revokes_the_old(site: Site, host: Caller) -> None:
+    """P3: POST makes a fresh one in its place; the old one books nothing from then on."""
+    event_type = host.event_type()
+    first = _rolling(host, event_type)
+    second = _rolling(host, event_type)
+    assert host.reread(first)["status"] == "revoked"
+    assert _current(host, event_type)["linkId"] == second["linkId"]
+    assert_problem(site.redeem(first, START), 410, "link-revoked")
+    replaced = made(host.post(f"/v1/links/{second['linkId']}/replace"))
+    assert _current(host, event_type)["linkId"] == replaced["linkId"]
+    assert site.redeem(replaced, START).status_code == 201
+    assert _current(host, event_type)["linkId"] != replaced["linkId"]
+
+
+def test_racing_redeems_leave_one_successor(site: Site, host: Caller) -> None:
+    """P1: sixteen racing redeems of a rolling link give one booking and exactly one live successor."""
+    event_type = host.event_type(durationMinutes=5)
+    link = _rolling(host, event_type)
+
+    def book(link: dict[str, Any], day: int, number: int) -> httpx.Response:
+        invitee = {"name": f"N{number}", "email": f"n{number}@x.example"}
+        return site.redeem(link, at(days=day, minutes=5 * number), invitee=invitee)
+
+    for day in range(1, 5):
+        with ThreadPoolExecutor(16) as pool:
+            statuses = [answer.status_code for answer in pool.map(partial(book, link, day), range(16))]
+        assert sorted(statuses) == [201] + [410] * 15
+        live = host.list(eventTypeId=event_type["eventTypeId"], status="active")["links"]
+        assert [row["linkId"] for row in live] == [_current(host, event_type)["linkId"]]
+        link = live[0]
+
+
+def test_rolling_link_has_one_use(host: Caller) -> None:
+    """A rolling link with several uses, or one that gives its use back, would leave two live ones."""
+    event_type = host.event_type()
+    path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
+    assert_problem(host.post(path, {"maxUsageCount": 2}), 422, "invalid-value", "/maxUsageCount")
+    assert_problem(host.post(path, {"restoreUseOnCancel": True}), 422, "invalid-value", "/restoreUseOnCancel")
+    link = _rolling(host, event_type)
+    answer = host.patch(f"/v1/links/{link['linkId']}", {"maxUsageCount": None})
+    assert_problem(answer, 422, "invalid-value", "/maxUsageCount")
+
+
+def test_rolling_link_is_the_owners_alone(host: Caller, other: Caller) -> None:
+    """P9: another's event type has no rolling link to see or renew."""
+    event_type = host.event_type()
+    link = _rolling(host, event_type)
+    path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
+    for method in ("GET", "POST"):
+        assert_problem(other(method, path), 404, "not-found")
+    assert host.reread(link)["status"] == "active"

@@ -1,0 +1,176 @@
+"""Links at the end of their retention: taken by DynamoDB's TTL, or left there where it is off (P3, P6).
+
+The deletes are dynoxide's own TTL's, and so are the stream's records of them, `userIdentity` and all. ministack's TTL
+deletes too, but tells its stream nothing.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.service.links.expire import expire_due_links
+from chalicelib.store.items import link_key
+from infra.local.aws import local_client
+from tests.support.app import Caller, Site, assert_problem, at, ok, running_site
+from tests.support.bus import Record, Stream, deliver
+from tests.support.engines import new_table, require_dynoxide
+from tests.support.sweeping import SweepingDynoxide
+
+pytestmark = pytest.mark.undated("dynoxide is linked statically, so its clock is never shifted")
+
+
+@pytest.fixture(scope="module")
+def sweeping() -> Iterator[SweepingDynoxide]:
+    """An engine whose TTL deletes when it is told to."""
+    require_dynoxide()
+    with SweepingDynoxide() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def whole_site(sweeping: SweepingDynoxide) -> Iterator[Site]:
+    """An app over that engine."""
+    with running_site(new_table(sweeping.endpoint_url)) as site:
+        yield site
+
+
+def _key(link: dict[str, Any]) -> dict[str, Any]:
+    pk, sk = link_key(link["linkId"])
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def _of_link(records: list[Record], link: dict[str, Any]) -> list[Record]:
+    """Return the records of a link's own item, in order."""
+    return [record for record in records if record["dynamodb"]["Keys"] == _key(link)]
+
+
+def _history(host: Caller, link: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a link's entries in the order of their sequence."""
+    rows: list[dict[str, Any]] = ok(host.get(f"/v1/links/{link['linkId']}/history"))["history"]
+    return sorted(rows, key=lambda row: int(row["sequence"]))
+
+
+def _types(host: Caller, link: dict[str, Any]) -> list[str]:
+    return [row["type"] for row in _history(host, link)]
+
+
+def _let_ttl_take(site: Site, sweeping: SweepingDynoxide, *links: dict[str, Any]) -> None:
+    """Let the engine's own clock be past the items' `purgeAt`, and its TTL come by."""
+    past = {":past": {"N": str(int(time.time()) - 60)}}
+    for link in links:
+        local_client("dynamodb", site.table.endpoint_url).update_item(
+            TableName=site.table.name,
+            Key=_key(link),
+            UpdateExpression="SET purgeAt = :past",
+            ExpressionAttributeValues=past,
+        )
+    sweeping.sweep()
+
+
+def test_what_ttl_took_unmarked_is_expired_then_deleted(
+    site: Site, sweeping: SweepingDynoxide, host: Caller, stream: Stream
+) -> None:
+    """P3, P6: the schedule never came by; the engine took the link; both are told once, and it stays gone."""
+    link = host.link(expiresAt=at(hours=1), externalId="deal-1")
+    site.clock.pass_by(hours=2)
+    _let_ttl_take(site, sweeping, link)
+    assert site.item(*link_key(link["linkId"])) is None
+    assert expire_due_links(site.world) == 0
+    assert_problem(site.redeem(link, at(days=1)), 410, "link-deleted")
+    assert site.item(*link_key(link["linkId"])) is None, "a ghost"
+    records = _of_link(stream.records(), link)
+    removal = records[-1]
+    assert removal["eventName"] == "REMOVE"
+    assert removal["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    deliver(records, times=3)
+    rows = _history(host, link)
+    assert [(row["type"], row["sequence"]) for row in rows] == [
+        ("link.created", 1),
+        ("link.expired", 2),
+        ("link.deleted", 3),
+    ]
+    assert rows[1]["time"] == at(hours=1)
+    assert rows[1]["data"]["status"] == rows[2]["data"]["status"] == "expired"
+    assert rows[2]["data"]["reason"] == "ttl"
+    assert {row["actor"] for row in rows[1:]} == {"system:ttl"}
+    assert {row["externalId"] for row in rows} == {"deal-1"}
+
+
+def test_what_ttl_takes_after_the_mark_is_expired_once(
+    site: Site, sweeping: SweepingDynoxide, host: Caller, stream: Stream
+) -> None:
+    """P6: by the schedule; and the sequences are those that it would have had without."""
+    marked, unmarked = (host.link(expiresAt=at(hours=1)) for _ in "ab")
+    _let_ttl_take(site, sweeping, unmarked)
+    site.clock.pass_by(hours=1)
+    expire_due_links(site.world)
+    expire_due_links(site.world)
+    _let_ttl_take(site, sweeping, marked)
+    deliver(stream.records(), times=2)
+    rows = _history(host, marked)
+    assert [row["type"] for row in rows] == ["link.created", "link.expired", "link.deleted"]
+    assert [row["actor"] for row in rows[1:]] == ["system:expiry", "system:ttl"]
+    assert [(r["type"], r["sequence"]) for r in rows] == [
+        (r["type"], r["sequence"]) for r in _history(host, unmarked)
+    ]
+
+
+def test_late_records_of_mark_and_removal_tell_the_same(
+    site: Site, sweeping: SweepingDynoxide, host: Caller, stream: Stream
+) -> None:
+    """P6: the removal is read before the mark; each is there once all the same."""
+    link = host.link(expiresAt=at(hours=1))
+    site.clock.pass_by(hours=1)
+    expire_due_links(site.world)
+    _let_ttl_take(site, sweeping, link)
+    deliver(list(reversed(_of_link(stream.records(), link))))
+    assert _types(host, link) == ["link.created", "link.expired", "link.deleted"]
+
+
+@pytest.mark.parametrize("status", ["used", "revoked"])
+def test_a_dead_link_that_ttl_takes_did_not_expire(
+    site: Site, sweeping: SweepingDynoxide, host: Caller, stream: Stream, status: str
+) -> None:
+    """P6: used or revoked before its time, it is deleted and nothing else."""
+    link = host.link(expiresAt=at(days=9))
+    if status == "used":
+        site.redeem(link, at(days=1))
+    else:
+        ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
+    _let_ttl_take(site, sweeping, link)
+    deliver(_of_link(stream.records(), link))
+    assert _types(host, link) == ["link.created", f"link.{status}", "link.deleted"]
+
+
+def test_a_removal_that_is_not_ttls_is_not_told_as_one(site: Site, host: Caller, stream: Stream) -> None:
+    """P6: a host's delete wrote its own entry; one past the app, by hand, has nobody to name."""
+    link = host.link()
+    local_client("dynamodb", site.table.endpoint_url).delete_item(TableName=site.table.name, Key=_key(link))
+    records = _of_link(stream.records(), link)
+    assert records[-1]["eventName"] == "REMOVE"
+    deliver(records)
+    assert _types(host, link) == ["link.created"]
+
+
+def test_with_ttl_off_a_link_expires_once_and_stays(
+    site: Site, sweeping: SweepingDynoxide, host: Caller, stream: Stream
+) -> None:
+    """P3, P6: nothing here leans on TTL; what it would have taken is expired, and told so once."""
+    client = local_client("dynamodb", site.table.endpoint_url)
+    off: Any = {"AttributeName": "purgeAt", "Enabled": False}
+    client.update_time_to_live(TableName=site.table.name, TimeToLiveSpecification=off)
+    try:
+        link = host.link(expiresAt=at(hours=1))
+        site.clock.pass_by(days=400)
+        for _ in range(3):
+            expire_due_links(site.world)
+        _let_ttl_take(site, sweeping, link)
+        assert_problem(site.redeem(link, at(days=401)), 410, "link-expired")
+        deliver(_of_link(stream.records(), link), times=2)
+        assert _types(host, link) == ["link.created", "link.expired"]
+        assert host.reread(link)["status"] == "expired"
+    finally:
+        off["Enabled"] = True
+        client.update_time_to_live(TableName=site.table.name, TimeToLiveSpecification=off)

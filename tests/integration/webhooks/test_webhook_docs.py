@@ -1,0 +1,68 @@
+"""The verification that docs/webhooks.md shows takes what is really sent, and nothing else."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.clients.webhook_http import WebhookHttp
+from tests.support.app import Caller, Site
+from tests.support.endpoints import Endpoint
+from tests.support.webhooks import Hooks, hooks_of
+
+pytestmark = pytest.mark.clock
+
+GUIDE = Path(__file__).parents[3] / "docs" / "webhooks.md"
+
+
+def shown(mark: str, name: str) -> Callable[..., Any]:
+    """Return a function that the guide shows, as a reader would paste it."""
+    part = GUIDE.read_text().split(f"<!-- {mark} -->")[1].split(f"<!-- end of {mark} -->")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", part, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(code, GUIDE.name, "exec"), names)  # noqa: S102 - the guide's own words are what is tested
+    found: Callable[..., Any] = names[name]
+    return found
+
+
+@pytest.fixture
+def hooks(site: Site, monkeypatch: pytest.MonkeyPatch) -> Hooks:
+    """The site by the true clock: receivers refuse what is older or newer than five minutes."""
+    site.clock.now = datetime.now(UTC)
+    found = hooks_of(site, webhook_http=WebhookHttp(local=True))
+    monkeypatch.setattr(bootstrap, "_made", (bootstrap.settings(), found.world))
+    return found
+
+
+def test_what_is_shown_takes_what_is_sent_and_refuses_the_rest(hooks: Hooks, host: Caller) -> None:
+    handle, genuine = shown("verify", "handle"), shown("verify by hand", "genuine")
+    with Endpoint() as endpoint:
+        webhook = hooks.make(host, endpoint)
+        hooks.happen(host, "booking.confirmed")
+        hooks.pump()
+        rotated = host.post(f"/v1/webhooks/{webhook['webhookId']}/rotate").json()
+        hooks.happen(host, "booking.cancelled")
+        hooks.pump()
+
+    first, second = endpoint.requests
+    old, new = webhook["secret"], rotated["secret"]
+    assert handle(old, first.body, first.headers) == (204, "booking.confirmed")
+    for secret in (old, new):
+        assert handle(secret, second.body, second.headers) == (204, "booking.cancelled")
+        assert genuine(secret, second.body, second.headers)
+    stale = first.headers | {"webhook-timestamp": str(int(first.headers["webhook-timestamp"]) - 400)}
+    for secret, body, headers in (
+        (new, first.body, first.headers),
+        (old, first.body + b" ", first.headers),
+        (old, first.body, first.headers | {"webhook-id": "evt_other"}),
+        (old, first.body, stale),
+    ):
+        assert handle(secret, body, headers)[0] == 401
+        assert not genuine(secret, body, headers)
+    request = dataclasses.asdict(first)
+    assert request["method"] == "POST"

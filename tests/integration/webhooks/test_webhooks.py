@@ -1,0 +1,445 @@
+"""`/v1/webhooks`: made, listed, changed, rotated, tested, replayed and deleted; the host's own alone (P9)."""
+
+import dataclasses
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.domain.events.events import EventType
+from chalicelib.domain.ids import DELIVERY, WEBHOOK
+from chalicelib.domain.webhooks.deliveries import EndpointAnswer
+from tests.support.app import CAUSE, NOW, Caller, Site, assert_problem, at, made, ok, unknown_id
+from tests.support.patience import LIMIT
+from tests.support.webhooks import Hooks, hooks_of
+
+URL = "https://hooks.example.com/admit-one"
+FIELDS = {
+    *("webhookId", "hostId", "url", "events", "description", "enabled", "disabledReason", "disabledAt"),
+    *("failingSince", "formerSecretsUntil", "createdAt", "log"),
+}
+
+
+class Answering:
+    """Endpoints that all answer the same."""
+
+    status = 200
+    posts = 0
+
+    def post(self, url: str, body: bytes, headers: Any) -> EndpointAnswer:
+        del url, body, headers
+        self.posts += 1
+        return EndpointAnswer(status_code=self.status, latency_ms=12)
+
+
+@pytest.fixture
+def endpoints() -> Answering:
+    return Answering()
+
+
+@pytest.fixture
+def hooks(site: Site, monkeypatch: pytest.MonkeyPatch, endpoints: Answering) -> Hooks:
+    """The site as on AWS, not local; endpoints answer what the test says."""
+    found = hooks_of(site, webhook_http=endpoints, local=False)
+    monkeypatch.setattr(bootstrap, "_made", (bootstrap.settings(), found.world))
+    return found
+
+
+def path_of(webhook: dict[str, Any], more: str = "") -> str:
+    return f"/v1/webhooks/{webhook['webhookId']}{more}"
+
+
+def test_a_made_webhook_is_answered_whole_and_its_secret_is_shown_this_once(
+    hooks: Hooks, host: Caller
+) -> None:
+    body = {"url": URL, "events": ["link.used"], "description": "CRM"}
+    webhook = made(host.post("/v1/webhooks", body))
+
+    assert set(webhook) == FIELDS | {"secret"}
+    assert webhook["secret"].startswith("whsec_")
+    assert {name: webhook[name] for name in body} == body
+    assert (webhook["enabled"], webhook["disabledReason"], webhook["createdAt"]) == (True, None, at())
+    key = f"key:{host.key.key.key_id}"
+    assert [(entry["what"], entry["actor"]) for entry in webhook["log"]] == [("created", key)]
+    del webhook["secret"]
+    assert ok(host.get(path_of(webhook))) == webhook
+    assert ok(host.get("/v1/webhooks")) == {"webhooks": [webhook], "nextCursor": None}
+    dump = json.dumps(hooks.site.items(), default=repr)
+    assert "whsec_" not in dump
+
+
+def test_webhooks_are_paged_newest_first_and_held_to_twenty(hooks: Hooks, host: Caller) -> None:
+    new = []
+    for number in range(20):
+        hooks.site.clock.pass_by(seconds=number % 2)
+        new.append(made(host.post("/v1/webhooks", {"url": f"{URL}/{number}"}))["webhookId"])
+    assert_problem(host.post("/v1/webhooks", {"url": URL}), 409, "conflict")
+    found: list[dict[str, Any]] = []
+    params = {"limit": "7"}
+    while True:
+        page = ok(host.get("/v1/webhooks", params=params))
+        found += page["webhooks"]
+        if page["nextCursor"] is None:
+            break
+        params["cursor"] = page["nextCursor"]
+
+    assert sorted(row["webhookId"] for row in found) == sorted(new)
+    places = [(row["createdAt"], row["webhookId"]) for row in found]
+    assert places == sorted(places, reverse=True)
+    assert host.delete(path_of(found[3])).status_code == 204
+    made(host.post("/v1/webhooks", {"url": URL}))
+
+
+def test_twenty_is_twenty_in_a_race_too(hooks: Hooks, host: Caller) -> None:
+    del hooks
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: host.post("/v1/webhooks", {"url": URL}), range(30)))
+    codes = sorted(answer.status_code for answer in answers if answer.status_code != 503)
+    assert codes.count(201) == len(ok(host.get("/v1/webhooks"))["webhooks"]) <= 20
+    assert set(codes) <= {201, 409}
+
+
+def test_an_admin_names_the_host(hooks: Hooks, site: Site, host: Caller, other: Caller) -> None:
+    del hooks
+    webhook = made(site.admin.post("/v1/webhooks", {"url": URL, "hostId": host.host_id}))
+    assert webhook["hostId"] == host.host_id
+    assert_problem(site.admin.post("/v1/webhooks", {"url": URL}), 422, "invalid-value", "/hostId")
+    assert_problem(site.admin.get("/v1/webhooks"), 422, "invalid-value", "/hostId")
+    assert_problem(host.post("/v1/webhooks", {"url": URL, "hostId": other.host_id}), 404, "not-found")
+    assert len(ok(site.admin.get("/v1/webhooks", params={"hostId": host.host_id}))["webhooks"]) == 1
+    assert ok(other.get("/v1/webhooks"))["webhooks"] == []
+
+
+def test_anothers_delivery_is_not_there(hooks: Hooks, host: Caller, other: Caller) -> None:
+    """P9: nor can it be replayed by way of one's own webhook."""
+    mine, theirs = (made(caller.post("/v1/webhooks", {"url": URL})) for caller in (host, other))
+    (delivery,) = hooks.happen(other)
+    hooks.pump()
+    for webhook in (mine, theirs):
+        body = {"deliveryId": delivery.delivery_id}
+        assert_problem(host.post(path_of(webhook, "/replay"), body), 404, "not-found")
+    assert hooks.queue.held == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointers"),
+    [
+        ({}, 400, [""]),
+        ({"url": 7}, 400, ["/url"]),
+        ({"url": None}, 400, ["/url"]),
+        ({"url": URL, "secret": "whsec_mine"}, 400, [""]),
+        ({"url": URL, "events": "link.used"}, 400, ["/events"]),
+        ({"url": URL, "events": [None]}, 400, ["/events/0"]),
+        ({"url": "http://hooks.example.com/"}, 422, ["/url"]),
+        ({"url": "https://169.254.169.254/latest/meta-data"}, 422, ["/url"]),
+        ({"url": "http://127.0.0.1:8000/"}, 422, ["/url"]),
+        ({"url": "https://u:p@hooks.example.com/"}, 422, ["/url"]),
+        ({"url": URL, "events": []}, 422, ["/events"]),
+        (
+            {"url": URL, "events": ["link.used", "no.such"], "description": "x\x00"},
+            422,
+            ["/events/1", "/description"],
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_said_and_nothing_is_made(
+    hooks: Hooks, host: Caller, body: dict[str, Any], status: int, pointers: list[str]
+) -> None:
+    del hooks
+    kind = "invalid-request" if status == 400 else "invalid-value"
+    assert_problem(host.post("/v1/webhooks", body), status, kind, *pointers)
+    assert ok(host.get("/v1/webhooks"))["webhooks"] == []
+
+
+def test_a_body_that_is_no_json_or_too_large(hooks: Hooks, host: Caller) -> None:
+    del hooks
+    json_type = {"Content-Type": "application/json"}
+    assert_problem(host("POST", "/v1/webhooks", content=b"{", headers=json_type), 400, "invalid-request")
+    huge = b'{"url": "' + b"x" * 70_000 + b'"}'
+    assert_problem(host("POST", "/v1/webhooks", content=huge, headers=json_type), 413, "payload-too-large")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"url": "https://other.example.com/"},
+        {"events": ["booking.cancelled"]},
+        {"events": None},
+        {"description": "new"},
+        {},
+    ],
+    ids=str,
+)
+def test_a_change_changes_what_it_names(hooks: Hooks, host: Caller, change: dict[str, Any]) -> None:
+    del hooks
+    before = made(host.post("/v1/webhooks", {"url": URL, "events": ["link.used"], "description": "old"}))
+    del before["secret"]
+    after = ok(host.patch(path_of(before), change))
+    assert after | {"log": []} == before | change | {"log": []}
+    assert len(after["log"]) == 1 + bool(change)
+    assert ok(host.get(path_of(before))) == after
+    assert_problem(host.patch(path_of(before), {"url": "https://10.0.0.1/"}), 422, "invalid-value", "/url")
+    assert_problem(host.patch(path_of(before), {"secret": "x"}), 400, "invalid-request", "")
+    assert ok(host.get(path_of(before))) == after
+
+
+def test_a_deleted_webhook_is_not_there_and_stays_so(hooks: Hooks, host: Caller) -> None:
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    (delivery,) = hooks.happen(host)
+    assert host.delete(path_of(webhook)).status_code == 204
+    for method, more in (
+        *(("GET", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/test"), ("GET", "/deliveries")),
+    ):
+        assert_problem(host(method, path_of(webhook, more)), 404, "not-found")
+    assert_problem(host.patch(path_of(webhook), {"enabled": True}), 404, "not-found")
+    assert_problem(
+        host.post(path_of(webhook, "/replay"), {"deliveryId": delivery.delivery_id}), 404, "not-found"
+    )
+    assert ok(host.get("/v1/webhooks"))["webhooks"] == []
+    item = hooks.site.item(f"HOOK#{webhook['webhookId']}", "HOOK")
+    assert item is not None
+    assert item["actor"]["S"] == f"key:{host.key.key.key_id}"
+    assert int(item["purgeAt"]["N"]) > NOW.timestamp()
+
+
+def test_a_delete_that_saw_an_older_version_is_refused(hooks: Hooks, host: Caller) -> None:
+    """What a delete leaves tells of the webhook as it was, a change that came between included."""
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhooks = hooks.world.store.webhooks
+    stale = webhooks.read(webhook["webhookId"])
+    assert stale is not None
+    ok(host.patch(path_of(webhook), {"description": "between"}))
+    gone = msgspec.structs.replace(stale, deleted_at=NOW, sequence=stale.sequence + 1)
+    assert webhooks.delete(gone, CAUSE, seen=stale.sequence) is False
+    assert ok(host.get(path_of(webhook)))["description"] == "between"
+    assert len(ok(host.get("/v1/webhooks"))["webhooks"]) == 1
+
+
+@pytest.mark.parametrize("hours", [-1, 169, 10**9])
+def test_an_overlap_has_bounds(hooks: Hooks, host: Caller, hours: int) -> None:
+    del hooks
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    answer = host.post(path_of(webhook, "/rotate"), {"overlapHours": hours})
+    assert_problem(answer, 422, "invalid-value", "/overlapHours")
+    assert_problem(
+        host.post(path_of(webhook, "/rotate"), {"overlapHours": "1"}), 400, "invalid-request", "/overlapHours"
+    )
+
+
+def test_a_rotation_is_in_the_webhooks_history_and_its_secret_in_nothing_else(
+    hooks: Hooks, host: Caller
+) -> None:
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    rotated = ok(host.post(path_of(webhook, "/rotate")))
+    assert rotated["secret"] != webhook["secret"]
+    assert rotated["formerSecretsUntil"] == at(hours=24)
+    found = host.get(path_of(webhook)).text
+    assert [entry["what"] for entry in json.loads(found)["log"]] == ["secret-rotated", "created"]
+    assert "whsec_" not in found
+    hooks.site.clock.pass_by(hours=24)
+    assert ok(host.get(path_of(webhook)))["formerSecretsUntil"] is None
+
+
+def test_rotations_in_a_race_each_make_a_secret_of_their_own(hooks: Hooks, host: Caller) -> None:
+    del hooks
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    barrier = threading.Barrier(3)
+
+    def rotate(_: int) -> httpx.Response:
+        barrier.wait(LIMIT)
+        return host.post(path_of(webhook, "/rotate"))
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(rotate, range(3)))
+    secrets = {answer.json()["secret"] for answer in answers if answer.status_code == 200}
+    assert len(secrets) == sum(answer.status_code == 200 for answer in answers) >= 1
+    assert len(ok(host.get(path_of(webhook)))["log"]) == 1 + len(secrets)
+
+
+def test_deliveries_are_paged_by_event_time_and_filtered(
+    hooks: Hooks, host: Caller, endpoints: Answering
+) -> None:
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    for number in range(12):
+        hooks.site.clock.now = NOW
+        hooks.site.clock.pass_by(minutes=number)
+        endpoints.status = 200 if number % 3 else 500
+        hooks.happen(host)
+        hooks.pump()
+        hooks.queue.take()
+    path = path_of(webhook, "/deliveries")
+
+    def every(**params: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        while True:
+            page = ok(host.get(path, params={"limit": "5", **params}))
+            rows += page["deliveries"]
+            if page["nextCursor"] is None:
+                return rows
+            params["cursor"] = page["nextCursor"]
+
+    rows = every()
+    assert [row["time"] for row in rows] == [at(minutes=11 - number) for number in range(12)]
+    assert len({row["deliveryId"] for row in rows}) == 12
+    assert [row for row in rows if row["status"] == "delivered"] == every(status="delivered")
+    assert [row["time"] for row in every(status="pending")] == [at(minutes=m) for m in (9, 6, 3, 0)]
+    assert every(status="failed") == []
+    edges = {"from": at(minutes=3), "to": at(minutes=9)}
+    assert [row["time"] for row in every(**edges)] == [at(minutes=m) for m in (8, 7, 6, 5, 4, 3)]
+    assert [row["time"] for row in every(status="pending", **edges)] == [at(minutes=m) for m in (6, 3)]
+    (attempt,) = rows[0]["attempts"]
+    assert set(attempt) == {"number", "time", "latencyMs", "statusCode", "error", "excerpt"}
+    assert (attempt["latencyMs"], attempt["statusCode"]) == (12, 200)
+    assert_problem(host.get(path, params={"status": "lost"}), 400, "invalid-request", "/status")
+    assert_problem(host.get(path, params={"from": "yesterday"}), 400, "invalid-request", "/from")
+    assert_problem(host.get(path, params={"cursor": "nonsense"}), 422, "invalid-value", "/cursor")
+
+
+def test_a_page_of_deliveries_costs_what_it_shows(hooks: Hooks, host: Caller, site: Site) -> None:
+    """P10: by status, so many index entries and so many items; without, one query."""
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    for _ in range(12):
+        hooks.happen(host)
+    hooks.pump()
+    for params, entries, items in (({"status": "delivered"}, 7, 6), ({}, 7, 1)):
+        with site.counting() as reads:
+            page = ok(host.get(path_of(webhook, "/deliveries"), params=params | {"limit": "5"}))
+        assert len(page["deliveries"]) == 5
+        assert reads.index_entries <= entries
+        assert reads.items <= items + 2  # the key and the webhook
+
+
+def test_a_range_is_replayed_and_the_same_key_never_does_it_twice(
+    hooks: Hooks, host: Caller, endpoints: Answering
+) -> None:
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    for number in range(6):
+        hooks.site.clock.now = NOW
+        hooks.site.clock.pass_by(minutes=number)
+        hooks.happen(host)
+    _fail(hooks, host, webhook)
+    path = path_of(webhook, "/replay")
+    body = {"from": at(minutes=1), "to": at(minutes=4)}
+    key = {"Idempotency-Key": "after the outage"}
+    first = host.post(path, body, headers=key)
+    assert (first.status_code, first.json()) == (202, {"replayed": 3, "left": 0, "nextCursor": None})
+    assert host.post(path, body, headers=key).json() == {"replayed": 0, "left": 0, "nextCursor": None}
+    before = endpoints.posts
+    assert hooks.pump() == 3
+    assert endpoints.posts == before + 3
+    _fail(hooks, host, webhook)
+    for status in ("failed", "delivered"):
+        again = host.post(path, body | {"status": status}, headers=key).json()
+        assert again["replayed"] == 0, "the reply was lost, say, and it was all sent since"
+    assert host.post(path, body | {"status": "delivered"}).json()["replayed"] == 3
+    assert host.post(path, body | {"status": "delivered"}).json()["replayed"] == 0, "they are pending"
+    assert hooks.pump() == 3
+
+
+def test_one_delivery_is_replayed_under_the_same_id(hooks: Hooks, host: Caller, endpoints: Answering) -> None:
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    (delivery,) = hooks.happen(host)
+    hooks.pump()
+    body = {"deliveryId": delivery.delivery_id}
+    path = path_of(webhook, "/replay")
+    assert host.post(path, body, headers={"Idempotency-Key": "a"}).json()["replayed"] == 1
+    assert host.post(path, body, headers={"Idempotency-Key": "a"}).json() == {
+        "replayed": 0,
+        "left": 1,
+        "nextCursor": None,
+    }
+    hooks.pump()
+    assert endpoints.posts == 2
+    (row,) = hooks.deliveries(host, webhook)
+    assert [attempt["number"] for attempt in row["attempts"]] == [1, 2]
+    for wrong in (unknown_id(DELIVERY), unknown_id(WEBHOOK), "..", ""):
+        assert_problem(host.post(path, {"deliveryId": wrong}), 404, "not-found")
+
+
+def test_replays_of_one_delivery_in_a_race_send_it_once(
+    hooks: Hooks, host: Caller, endpoints: Answering
+) -> None:
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    (delivery,) = hooks.happen(host)
+    hooks.pump()
+    body = {"deliveryId": delivery.delivery_id}
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: host.post(path_of(webhook, "/replay"), body), range(6)))
+    assert sum(answer.json()["replayed"] for answer in answers) == 1
+    hooks.pump()
+    assert endpoints.posts == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointer"),
+    [
+        ({}, 400, ""),
+        ({"from": at()}, 400, ""),
+        ({"to": at()}, 400, ""),
+        ({"deliveryId": "dlv_x", "from": at()}, 400, "/deliveryId"),
+        ({"from": "2040-01-02", "to": at()}, 400, "/from"),
+        ({"from": at(), "to": at(), "status": "pending"}, 400, "/status"),
+        ({"from": at(), "to": at()}, 422, "/to"),
+        ({"from": "1999-01-01T00:00:00Z", "to": at()}, 422, "/from"),
+        ({"from": at(), "to": at(days=1), "cursor": "x"}, 422, "/cursor"),
+    ],
+    ids=str,
+)
+def test_a_replay_of_nothing_in_particular_is_refused(
+    hooks: Hooks, host: Caller, body: dict[str, Any], status: int, pointer: str
+) -> None:
+    del hooks
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    kind = "invalid-request" if status == 400 else "invalid-value"
+    assert_problem(host.post(path_of(webhook, "/replay"), body), status, kind, pointer)
+
+
+def test_a_disabled_webhook_is_not_replayed_to(hooks: Hooks, host: Caller) -> None:
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    (delivery,) = hooks.happen(host)
+    hooks.pump()
+    ok(host.patch(path_of(webhook), {"enabled": False}))
+    for body in ({"deliveryId": delivery.delivery_id}, {"from": at(), "to": at(days=1)}):
+        assert_problem(host.post(path_of(webhook, "/replay"), body), 409, "conflict")
+
+
+def test_a_queue_that_is_down_delays_a_test_and_a_replay_and_loses_neither(
+    hooks: Hooks, host: Caller, endpoints: Answering
+) -> None:
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    hooks.queue.down = True
+    sent = host.post(path_of(webhook, "/test"))
+    assert sent.status_code == 202
+    hooks.queue.down = False
+    hooks.wait(minutes=6)
+    assert hooks.come_by() >= 1
+    assert hooks.deliveries(host, webhook)[0]["status"] == "delivered"
+    assert endpoints.posts >= 1
+
+
+def test_without_queues_the_doors_still_work(
+    hooks: Hooks, host: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = dataclasses.replace(hooks.world, webhook_queue=None, webhook_dlq=None)
+    monkeypatch.setattr(bootstrap, "_made", (bootstrap.settings(), bare))
+    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    assert host.post(path_of(webhook, "/test")).status_code == 202
+
+
+def test_every_event_can_be_asked_for(hooks: Hooks, host: Caller) -> None:
+    del hooks
+    webhook = made(host.post("/v1/webhooks", {"url": URL, "events": list(EventType)}))
+    assert set(webhook["events"]) == set(EventType)
+
+
+def _fail(hooks: Hooks, host: Caller, webhook: dict[str, Any]) -> None:
+    """Let every delivery that waits fail for good."""
+    ok(host.patch(path_of(webhook), {"enabled": False}))
+    hooks.pump()
+    ok(host.patch(path_of(webhook), {"enabled": True}))

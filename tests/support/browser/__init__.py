@@ -1,0 +1,1 @@
+"""A browser, and the pages as people use them."""

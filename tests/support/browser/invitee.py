@@ -1,0 +1,153 @@
+"""The invitee's pages as a visitor uses them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+from playwright.sync_api import Browser, Locator, Page, Request, expect
+
+from chalicelib.domain.zones import load_zone
+from tests.support.browser.visit import WIDE, Visit, visiting
+from tests.support.patience import until
+
+_MONTH: Final = timedelta(days=31)
+_KNOWN_UNTIL: Final = "JSON.parse(document.querySelector('form[data-picker]').dataset.picker).to"
+PERSON: Final = {"invitee-name": "Grace Hopper", "invitee-email": "grace@invitees.example"}
+
+
+@dataclass
+class Invitee:
+    """A visitor's browser, on the page of one link."""
+
+    visit: Visit
+
+    @property
+    def page(self) -> Page:
+        return self.visit.page
+
+    @property
+    def dates(self) -> Locator:
+        """The days of the month that is shown."""
+        return self.page.locator("[role=grid] button")
+
+    @property
+    def free(self) -> Locator:
+        """Those that have times."""
+        return self.page.locator("[role=grid] button:not([aria-disabled])")
+
+    @property
+    def times(self) -> Locator:
+        """The times of the day that is shown."""
+        return self.page.locator("button.slot")
+
+    @property
+    def sent(self) -> list[Request]:
+        """What was posted so far."""
+        return [request for request in self.visit.requests if request.method == "POST"]
+
+    def open(self, link: dict[str, Any], query: str = "") -> None:
+        """Open a link and wait for the calendar."""
+        self.page.goto(link["url"] + query)
+        expect(self.times.first).to_be_visible()
+
+    @property
+    def month(self) -> date:
+        """Return the first day of the shown month."""
+        return date.fromisoformat(self.dates.first.get_attribute("data-date") or "")
+
+    def turn_to_last_known_month(self) -> None:
+        """Go forward until the times of the next month have to be requested.
+
+        A page includes the times of 35 days, which near a month's end are all of the next month.
+        """
+        until = datetime.fromisoformat(self.page.evaluate(_KNOWN_UNTIL))
+        while _asked_until(following(self.month)) <= until:
+            shown = following(self.month)
+            self.button("Next month").click()
+            expect(self.dates.first).to_have_attribute("data-date", shown.isoformat())
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds, while the browser keeps running."""
+        assert until(condition, pause=lambda: self.page.wait_for_timeout(10))
+
+    def let_time_pass_until_told(self, words: str) -> None:
+        """Advance the page's clock, which a test has installed, until the page shows a text."""
+        told = self.page.locator(".told").last
+
+        def let_pass() -> None:
+            self.page.clock.run_for(5_000)
+            self.page.wait_for_timeout(10)  # lets the page receive responses
+
+        until(lambda: words in told.inner_text(), pause=let_pass)
+        expect(told).to_contain_text(words)
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def pick(self, n: int = 0) -> str:
+        """Choose the n-th time shown; return its instant."""
+        time = self.times.nth(n).element_handle()  # the same one, even if earlier times of that day arrive
+        start = time.get_attribute("data-start")
+        assert start is not None
+        time.click()
+        return start.replace(".000Z", "Z")
+
+    def shown_times(self) -> list[tuple[datetime, str]]:
+        """Wait until all times of the month are there; return those of the day that is shown, each with its text."""
+        expect(self.page.locator("[role=grid]")).to_have_attribute("aria-busy", "false")
+        read = "buttons => buttons.map(button => [button.dataset.start, button.innerText])"
+        return [(datetime.fromisoformat(start), text) for start, text in self.times.evaluate_all(read)]
+
+    def fill(self, **changes: str) -> None:
+        """Type who one is."""
+        for name, text in (PERSON | changes).items():
+            self.page.locator(f"#{name}").fill(text)
+
+    def review(self, n: int = 0) -> str:
+        """Go as far as the review; return the instant chosen."""
+        start = self.pick(n)
+        self.fill()
+        self.button("Review").click()
+        expect(self.page.get_by_role("heading", name="Check, then book")).to_be_focused()
+        return start
+
+    def confirmed(self) -> str:
+        """Wait for the confirmation; return its address."""
+        self.page.wait_for_url("**/b/**")
+        expect(self.page.get_by_role("heading", level=1)).to_have_text("You’re booked")
+        return self.page.url
+
+
+def ordinary_day(zone: str) -> date:
+    """Return a day soon whose times need no offset, because a zone's clocks do not change around it."""
+    there = load_zone(zone)
+    first = datetime.now(UTC).date() + timedelta(days=2)
+    for day in (first + timedelta(days=n) for n in range(14)):
+        around = {datetime.combine(day + timedelta(days=n), time(0), there).utcoffset() for n in range(-1, 3)}
+        if len(around) == 1:
+            return day
+    raise AssertionError("no two weeks have clocks that change every day")
+
+
+def following(month: date) -> date:
+    """Return the first day of the month after."""
+    return (month + _MONTH).replace(day=1)
+
+
+def _asked_until(month: date) -> datetime:
+    """Return the instant until which the calendar needs all times to show a month in any zone."""
+    return datetime.combine(following(month), time(0), UTC) + timedelta(days=1)
+
+
+@contextmanager
+def invitee_of(browser: Browser, size: tuple[int, int] = WIDE, **options: Any) -> Iterator[Invitee]:
+    """Open a visitor's browser for as long as the block lasts; at its end, check that its pages kept to themselves."""
+    with visiting(browser, size, **options) as visit:
+        yield Invitee(visit)
+        visit.page.unroute_all()
+        foreign = {request.url.split("/")[2] for request in visit.requests if request.url.startswith("http")}
+        assert len(foreign) <= 1, foreign
+        kept = "[JSON.stringify({...localStorage}), document.cookie].join('')"
+        assert visit.page.evaluate(kept) == "{}"

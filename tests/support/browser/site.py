@@ -1,0 +1,97 @@
+"""The app behind real HTTP on the real clock, for a browser: its links lead back to it."""
+
+import base64
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+import app
+from chalicelib import bootstrap
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.team.api_keys import Role
+from chalicelib.service.team.authenticate import make_key
+from infra.local.server import serving
+from tests.support.app import CAUSE, Caller, made, settings_for
+from tests.support.engines import Table
+from tests.support.patience import LIMIT
+
+
+@dataclass
+class LiveSite:
+    """A running app; `url` is its root, without a slash at the end."""
+
+    url: str
+    client: httpx.Client
+    admin: Caller
+    table: Table
+
+    def host(self, name: str = "Ada Lovelace") -> Caller:
+        """Make a host and return its own client of the API."""
+        body = {"name": name, "email": "ada@hosts.example", "timeZone": "Europe/Berlin"}
+        host_id = made(self.admin.post("/v1/hosts", body))["hostId"]
+        key = make_key(bootstrap.world(), role=Role.HOST, host_id=host_id, name="e2e", cause=CAUSE)
+        return Caller(self.client, key, host_id)
+
+    def book(
+        self, link: dict[str, Any], name: str = "Grace Hopper", answers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Book a time that will not have begun before the tests are over, if there is one, and return the booking."""
+        path = link["url"].removeprefix(self.url)
+        slots = self.client.get(f"{path}/slots").json()["slots"]
+        invitee = {"name": name, "email": f"{name.split(maxsplit=1)[0].lower()}@invitees.example"}
+        body = {"start": slots[:7][-1]["start"], "timeZone": "Europe/Berlin", "invitee": invitee}
+        if answers:
+            body["answers"] = answers
+        booking: dict[str, Any] = made(self.client.post(f"{path}/redeem", json=body))
+        return booking
+
+    def ask(self, link: dict[str, Any], **fields: str) -> None:
+        """Ask for a new link from a dead one's page, as Grace."""
+        asked = {"email": "grace@invitees.example", "name": "Grace", "message": "Another time?"} | fields
+        path = link["url"].removeprefix(self.url)
+        assert self.client.post(f"{path}/request", json=asked).status_code == 202
+
+    def dead_link(self, host: Caller, **fields: Any) -> dict[str, Any]:
+        """Make a link, revoke it, and return it."""
+        link = host.link(**fields)
+        assert host.post(f"/v1/links/{link['linkId']}/revoke").status_code == 200
+        return link
+
+    @contextmanager
+    def ago(self, **units: float) -> Iterator[None]:
+        """Let the app believe that it is that long ago."""
+        world = bootstrap.world()
+        then = replace(world, now=lambda: world.now() - timedelta(**units))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bootstrap, "world", lambda: then)
+            yield
+
+
+def soon(**units: float) -> str:
+    """Return an instant that long after now, as JSON has it."""
+    return rfc3339((datetime.now(UTC) + timedelta(**units)).replace(microsecond=0))
+
+
+@contextmanager
+def live_site(table: Table) -> Iterator[LiveSite]:
+    """Serve the app over a table for as long as the block lasts."""
+    signing = {"current": 1, "keys": {"1": base64.b64encode(secrets.token_bytes(32)).decode()}}
+    with pytest.MonkeyPatch.context() as patch, serving(app.app) as server:
+        for name, value in settings_for(table, json.dumps(signing)).items():
+            patch.setenv(name, value)
+        patch.setenv("BASE_URL", server.url)
+        patch.delenv("SIGNING_SECRET_ID", raising=False)
+        bootstrap.forget()
+        try:
+            with httpx.Client(base_url=server.url, trust_env=False, timeout=LIMIT) as client:
+                admin = make_key(bootstrap.world(), role=Role.ADMIN, host_id=None, name="admin", cause=CAUSE)
+                yield LiveSite(server.url, client, Caller(client, admin, None), table)
+        finally:
+            bootstrap.forget()

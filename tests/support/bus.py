@@ -1,0 +1,134 @@
+"""What is beyond the table: its stream read as Lambda reads it; a bus and queues on ministack (P6)."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.consumers.outbox import consume
+from infra.local.aws import local_client
+from tests.support.app import Site
+
+Record = dict[str, Any]
+
+
+class Stream:
+    """The table's stream, read as Lambda's mapping does: each record once, from where it was left."""
+
+    def __init__(self, site: Site) -> None:
+        self._client = local_client("dynamodbstreams", site.table.endpoint_url, validate=False)
+        self._told: dict[str, Any] = {}
+        self._client.meta.events.register("before-parse.dynamodb-streams.GetRecords", self._keep)
+        streams = self._client.list_streams(TableName=site.table.name)["Streams"]
+        arn = streams[0]["StreamArn"]
+        shards = self._client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+        self._iterators = [
+            self._client.get_shard_iterator(
+                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+            for shard in shards
+        ]
+
+    def _keep(self, response_dict: dict[str, Any], **_: Any) -> None:
+        """Keep an answer as it came: it has Lambda's form, and botocore knows no `userIdentity` of that form."""
+        self._told = json.loads(response_dict["body"])
+
+    def records(self) -> list[Record]:
+        """Return the records that came since the last call, in Lambda's form."""
+        found: list[Record] = []
+        for place, iterator in enumerate(self._iterators):
+            more: str | None = iterator
+            while more:  # a call returns at most 1,000, though there may be more
+                answer = self._client.get_records(ShardIterator=more)
+                found += self._told["Records"]
+                self._iterators[place] = answer.get("NextShardIterator", more)
+                more = answer.get("NextShardIterator") if self._told["Records"] else None
+        return found
+
+
+def deliver(records: list[Record], *, times: int = 1) -> None:
+    """Hand records to the stream's consumer, which takes them all."""
+    for _ in range(times):
+        assert consume({"Records": json.loads(json.dumps(records))}, None) == {"batchItemFailures": []}
+
+
+class Inbox:
+    """An SQS queue of a test's own."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.client = local_client("sqs", endpoint_url)
+        self.name = f"inbox-{secrets.token_hex(6)}"
+        self.url: str = self.client.create_queue(QueueName=self.name)["QueueUrl"]
+        attributes = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        self.arn: str = attributes["Attributes"]["QueueArn"]
+
+    def take(self) -> list[dict[str, Any]]:
+        """Return the bodies of all messages that are there, and remove them."""
+        bodies: list[dict[str, Any]] = []
+        while True:
+            answer = self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
+            messages = answer.get("Messages", [])
+            if not messages:
+                return bodies
+            for message in messages:
+                bodies.append(json.loads(message["Body"]))
+                self.client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+
+    def remove(self) -> None:
+        self.client.delete_queue(QueueUrl=self.url)
+
+
+class Bus:
+    """A bus of a test's own, with a rule that takes all our events into a queue."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.client = local_client("events", endpoint_url)
+        self.name = f"bus-{secrets.token_hex(6)}"
+        self.inbox = Inbox(endpoint_url)
+        self.client.create_event_bus(Name=self.name)
+        pattern = json.dumps({"source": ["admit-one"]})
+        self.client.put_rule(Name="all", EventBusName=self.name, EventPattern=pattern)
+        target = {"Id": "inbox", "Arn": self.inbox.arn}
+        self.client.put_targets(Rule="all", EventBusName=self.name, Targets=[target])
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return what came out since the last call, as EventBridge wraps it."""
+        return self.inbox.take()
+
+    def envelopes(self) -> list[dict[str, Any]]:
+        """Return the envelopes that came out since the last call."""
+        return [event["detail"] for event in self.events()]
+
+    def remove(self) -> None:
+        self.client.remove_targets(Rule="all", EventBusName=self.name, Ids=["inbox"])
+        self.client.delete_rule(Name="all", EventBusName=self.name)
+        self.client.delete_event_bus(Name=self.name)
+        self.inbox.remove()
+
+
+@contextmanager
+def connected(site: Site, patch: pytest.MonkeyPatch) -> Iterator[tuple[Bus, Inbox]]:
+    """Give the site's app a bus and a dead-letter queue for as long as the block lasts."""
+    bus, letters = Bus(site.table.endpoint_url), Inbox(site.table.endpoint_url)
+    patch.setenv("EVENT_BUS_NAME", bus.name)
+    patch.setenv("OUTBOX_DLQ_URL", letters.url)
+    patch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", site.table.endpoint_url)
+    patch.setenv("AWS_ENDPOINT_URL_SQS", site.table.endpoint_url)
+    bootstrap.forget()
+    try:
+        yield bus, letters
+    finally:
+        for name in (
+            "EVENT_BUS_NAME",
+            "OUTBOX_DLQ_URL",
+            "AWS_ENDPOINT_URL_EVENTBRIDGE",
+            "AWS_ENDPOINT_URL_SQS",
+        ):
+            patch.delenv(name)
+        bootstrap.forget()
+        bus.remove()
+        letters.remove()

@@ -1,0 +1,93 @@
+"""Commands as the queue brings them to the function, and what comes out on the bus and in the dead-letter queue."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.consumers.commands import consume
+from tests.support.app import Site
+from tests.support.bus import Bus, Inbox
+
+
+def command(name: str, payload: Any, command_id: str = "c-1") -> str:
+    """Return a bare command."""
+    return json.dumps({"id": command_id, "command": name, "payload": payload})
+
+
+def in_event(body: str, source: str = "crm.deals") -> str:
+    """Return a command as an EventBridge rule puts it on a queue."""
+    return json.dumps(
+        {
+            "version": "0", "id": str(uuid.uuid4()), "detail-type": "admit-one.command", "source": source,
+            "account": "000000000000", "time": "2026-11-21T09:00:00Z", "region": "us-east-1", "resources": [],
+            "detail": json.loads(body),
+        }
+    )  # fmt: skip
+
+
+def in_notification(body: str) -> str:
+    """Return a message as SNS puts it on a queue."""
+    return json.dumps(
+        {
+            "Type": "Notification", "MessageId": str(uuid.uuid4()), "TopicArn": "arn:aws:sns:us-east-1:0:t",
+            "Message": body, "Timestamp": "2026-11-21T09:00:00Z", "SignatureVersion": "1",
+            "Signature": "c2ln", "SigningCertURL": "https://sns.example/c", "UnsubscribeURL": "https://sns.example/u",
+        }
+    )  # fmt: skip
+
+
+def records(*bodies: str) -> dict[str, Any]:
+    """Return an event of Lambda's SQS mapping; the n-th message is `m-n`."""
+    return {
+        "Records": [
+            {"messageId": f"m-{number}", "receiptHandle": "r", "body": body, "eventSource": "aws:sqs"}
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def deliver(*bodies: str, context: object = None) -> list[str]:
+    """Hand messages to the function; return the ids of those that are to come again."""
+    answer = consume(records(*bodies), context)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+class Deadline:
+    """Lambda's context, whose time is over after so many looks at it."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return milliseconds left."""
+        self.looks -= 1
+        return 60_000 if self.looks >= 0 else 1_000
+
+
+@contextmanager
+def listening(site: Site, patch: pytest.MonkeyPatch) -> Iterator[tuple[Bus, Inbox]]:
+    """Give the app a bus and a dead-letter queue for commands for as long as the block lasts."""
+    bus, letters = Bus(site.table.endpoint_url), Inbox(site.table.endpoint_url)
+    given = {
+        "EVENT_BUS_NAME": bus.name,
+        "COMMAND_DLQ_URL": letters.url,
+        "AWS_ENDPOINT_URL_EVENTBRIDGE": site.table.endpoint_url,
+        "AWS_ENDPOINT_URL_SQS": site.table.endpoint_url,
+        "AWS_ENDPOINT_URL_S3": site.table.endpoint_url,
+    }
+    for name, value in given.items():
+        patch.setenv(name, value)
+    bootstrap.forget()
+    try:
+        yield bus, letters
+    finally:
+        for name in given:
+            patch.delenv(name)
+        bootstrap.forget()
+        bus.remove()
+        letters.remove()

@@ -1,0 +1,58 @@
+"""The published schemas are the code's, and the examples in docs/events.md are what the schemas say (P6)."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from chalicelib.domain.events.events import DATA, EventType
+from chalicelib.domain.events.notices import NOTICES, Notice
+from infra.event_schemas import FOLDER, files
+from tests.support.event_schemas import faults_of
+
+GUIDE = Path(__file__).parents[3] / "docs" / "events.md"
+
+
+def examples() -> dict[str, Any]:
+    """Return the example under each kind's heading."""
+    found = re.findall(r"^### `([a-z.]+)`$(.*?)(?=^##|\Z)", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    return {kind: json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0]) for kind, text in found}
+
+
+def test_the_committed_schemas_are_current() -> None:
+    """`make schemas` was run; nothing else lies there."""
+    assert {path.name: path.read_text() for path in FOLDER.glob("*")} == files()
+
+
+def test_every_kind_has_data_and_a_valid_schema() -> None:
+    """P6: no kind goes out without a schema."""
+    assert (set(DATA), set(NOTICES)) == (set(EventType), set(Notice))
+    for text in files().values():
+        Draft202012Validator.check_schema(json.loads(text))
+
+
+@pytest.mark.parametrize("kind", [*EventType, *Notice])
+def test_every_kind_is_shown_by_a_valid_example(kind: EventType | Notice) -> None:
+    """An example that is wrong is worse than none."""
+    example = examples()[kind]
+    assert example["type"] == kind
+    assert faults_of(example) == []
+
+
+def test_the_check_refuses_what_is_wrong() -> None:
+    """The check can fail: a member too many, one too few, a wrong kind of value."""
+    good = examples()["link.used"]
+    assert faults_of(good) == []
+    for bad in (
+        good | {"token": "x"},
+        {name: value for name, value in good.items() if name != "sequence"},
+        good | {"time": "yesterday"},
+        good | {"bookingId": "bkg_x"},
+        good | {"data": good["data"] | {"url": "https://…"}},
+        good | {"data": {}},
+        good | {"type": "link.eaten"},
+    ):
+        assert faults_of(bad) != []

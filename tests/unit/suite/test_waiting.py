@@ -1,0 +1,101 @@
+"""No test fails on a busy machine: tests wait for conditions, with one limit, and measure nothing."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support import patience
+
+TESTS: Final = Path(__file__).parents[2]
+STOPWATCHES: Final = frozenset(
+    {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time"}
+)
+SLEEPS: Final = frozenset({"sleep", "wait_for_timeout"})
+WAITS: Final = frozenset({"acquire", "communicate", "join", "result", "settimeout", "wait"})
+
+# The exceptions: by file, the call and the reason.
+ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
+    "support/patience.py": {"sleep": "between two looks", "monotonic": "for the one limit"},
+    "dates.py": {"monotonic": "prints how long a date took"},
+    "support/endpoints.py": {
+        "settimeout": "how often a silent endpoint looks whether its test is over",
+    },
+    "history/sockets.py": {
+        "monotonic": "which call came before which other; nothing is asserted of how long"
+    },
+    "history/chaos.py": {"sleep": "the fault is that an answer is slow"},
+    "support/browser/invitee.py": {"wait_for_timeout": "between two looks, so that the browser goes on"},
+    "e2e/test_console.py": {"wait_for_timeout": "likewise"},
+    "e2e/test_console_requests.py": {"wait_for_timeout": "likewise"},
+    "proof/harness.py": {"sleep": "the app's own pause between tries"},
+    "unit/webhooks/test_webhook_http.py": {"monotonic": "the clock of the client that is tested"},
+}
+
+
+def hasty(source: str) -> Iterator[tuple[str, int]]:
+    """Yield a test's dependencies on speed, by name and line: a fixed sleep, a stopwatch, a timeout of its own."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr in STOPWATCHES | SLEEPS:
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module == "time":
+            yield from (
+                (alias.name, node.lineno) for alias in node.names if alias.name in STOPWATCHES | SLEEPS
+            )
+        elif isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            limits = [word.value for word in node.keywords if word.arg == "timeout"]
+            limits += node.args[:1] if name in WAITS else []
+            if any(
+                isinstance(limit, ast.Constant) and isinstance(limit.value, int | float) for limit in limits
+            ):
+                yield name, node.lineno
+
+
+def files() -> list[str]:
+    """Return the tests and their shared modules, except those that measure on purpose."""
+    found = (path.relative_to(TESTS).as_posix() for path in TESTS.rglob("*.py"))
+    return sorted(
+        name for name in found if not name.startswith("bench/") and name != "unit/suite/test_waiting.py"
+    )
+
+
+@pytest.mark.parametrize("name", files())
+def test_no_test_counts_on_a_quiet_machine(name: str) -> None:
+    """Every test waits with `tests/support/patience.py`, and asserts no duration."""
+    allowed = ALLOWED.get(name, {})
+    found = [(what, line) for what, line in hasty((TESTS / name).read_text()) if what not in allowed]
+    assert found == [], "wait with `until` or `LIMIT` from tests/support/patience.py, and measure nothing"
+
+
+def test_what_is_allowed_is_done() -> None:
+    """Every exception is still in use."""
+    for name, allowed in ALLOWED.items():
+        assert {what for what, _ in hasty((TESTS / name).read_text())} >= allowed.keys(), name
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "time.sleep(0.5)",
+        "from time import sleep",
+        "assert time.monotonic() - began < 2",
+        "assert perf_counter.perf_counter() < 2",
+        "page.wait_for_timeout(500)",
+        "httpx.get(url, timeout=5)",
+        "expect(button).to_be_visible(timeout=20_000)",
+        "thread.join(3)",
+        "event.wait(timeout=1.5)",
+    ],
+)
+def test_haste_is_noticed(source: str) -> None:
+    assert list(hasty(source))
+
+
+def test_a_condition_that_never_holds_fails_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller that doesn't look at what `until` returns must not pass."""
+    monkeypatch.setattr(patience, "LIMIT", 0.0)
+    with pytest.raises(AssertionError, match="last seen: 'too little'"):
+        patience.until(lambda: "too little", lambda found: found == "enough")

@@ -1,0 +1,63 @@
+"""A host's rules: each one broken once, and the place where it is told."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from chalicelib.domain.team.hosts import Host, HostSettings, TimeOff, check_host_settings
+from tests.support.faults import pointers_of
+
+NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
+OFF = TimeOff(NOON, NOON + timedelta(milliseconds=1))
+ADA = HostSettings(name="Ada Lovelace", email="ada@example.com", time_zone="Europe/London")
+
+
+def faults(**changes: Any) -> list[str]:
+    return pointers_of(lambda rules: check_host_settings(msgspec.structs.replace(ADA, **changes), rules))
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"name": "x" * 200}, {"public_name": "x" * 200}, {"time_off": (OFF,) * 200}]
+)
+def test_good_settings_pass(changes: dict[str, Any]) -> None:
+    """Each limit belongs to what is allowed; time off may overlap."""
+    assert faults(**changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"name": " "}, "/name"),
+        ({"name": "x" * 201}, "/name"),
+        ({"public_name": ""}, "/publicName"),
+        ({"public_name": "x" * 201}, "/publicName"),
+        ({"email": "ada"}, "/email"),
+        ({"time_zone": "europe/london"}, "/timeZone"),
+        ({"time_off": (OFF,) * 201}, "/timeOff"),
+        ({"time_off": (OFF, TimeOff(NOON, NOON))}, "/timeOff/1/end"),
+        ({"time_off": (TimeOff(NOON, NOON - timedelta(days=1)),)}, "/timeOff/0/end"),
+    ],
+)
+def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], pointer: str) -> None:
+    """§3: values that break a rule are 422 with a pointer to the field."""
+    assert faults(**changes) == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("name", "public", "read"),
+    [
+        ("Dr. Jane Doe", None, "Dr. Jane Doe"),
+        ("van der Berg", None, "van der Berg"),
+        ("田中 太郎", None, "田中 太郎"),
+        ("Jane Doe (Sales, DE)", "Dr. Doe", "Dr. Doe"),
+    ],
+)
+def test_invitees_read_the_name_the_host_chose_else_the_whole_one(
+    name: str, public: str | None, read: str
+) -> None:
+    """No first name is guessed: a host is never shown as "Dr."."""
+    assert faults(name=name, public_name=public) == []
+    settings = msgspec.structs.replace(ADA, name=name, public_name=public)
+    assert Host(host_id="hst_x", settings=settings, created_at=NOON).public_name == read
