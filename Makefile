@@ -68,48 +68,48 @@ performance-docs: $(INSTALLED) ## put what make bench measured into docs/perform
 	@$(PY) -m tests.bench.performance_docs
 
 key: $(INSTALLED) ## make an API key, here or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
-	@$(PY) -m infra.keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
+	@$(PY) -m infra.operate.keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
 
 keys: $(INSTALLED) ## list the API keys: [STAGE=…]
-	@$(PY) -m infra.keys --stage "$(STAGE)" list
+	@$(PY) -m infra.operate.keys --stage "$(STAGE)" list
 
 revoke-key: $(INSTALLED) ## revoke an API key: KEY_ID=… [STAGE=…]
-	@$(PY) -m infra.keys --stage "$(STAGE)" revoke "$(KEY_ID)"
+	@$(PY) -m infra.operate.keys --stage "$(STAGE)" revoke "$(KEY_ID)"
 
 openapi: $(INSTALLED) ## write docs/openapi.json from the code
-	@$(PY) -m infra.openapi
+	@$(PY) -m infra.generate.openapi
 
 schemas: $(INSTALLED) ## write docs/schemas/events from the code
-	@$(PY) -m infra.event_schemas
+	@$(PY) -m infra.generate.event_schemas
 
 .PHONY: crawlers
 crawlers: $(INSTALLED) ## write chalicelib/domain/links/crawlers.py from the pinned list of crawlers
-	@$(PY) -m infra.crawlers
+	@$(PY) -m infra.generate.crawlers
 
 .PHONY: zone-rules
 zone-rules: $(INSTALLED) ## write chalicelib/pages/invitee/zone_rules.json; run it after an upgrade of tzdata
-	@$(PY) -m infra.zone_rules
+	@$(PY) -m infra.generate.zone_rules
 
 package: $(INSTALLED) ## make the zip and the template for AWS: STAGE=… [ARCHITECTURE=arm64|x86_64]
-	@$(PY) -m infra.package --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"
+	@$(PY) -m infra.package.build --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
 deploy: $(INSTALLED) ## put a stage up on AWS, or bring it up to date: STAGE=… [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes]
-	@$(PY) -m infra.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)")
+	@$(PY) -m infra.deploy.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)")
 
 destroy: $(INSTALLED) ## take a stage down; its data stays: STAGE=… CONFIRM=…
-	@$(PY) -m infra.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)"
+	@$(PY) -m infra.deploy.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)"
 
 screenshots: $(INSTALLED) chromium ## make the README's pictures anew
 	@$(PY) -m tests.e2e.screenshots
 
 restore: $(INSTALLED) ## a stage's table as it was, brought up to date: STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]; docs/operate.md
-	@$(PY) -m infra.restore --stage "$(STAGE)" --to "$(TO)" --gap "$(GAP)" --table "$(call given,TABLE)" --bucket "$(BUCKET)" --architecture "$(or $(ARCHITECTURE),arm64)"
+	@$(PY) -m infra.operate.restore --stage "$(STAGE)" --to "$(TO)" --gap "$(GAP)" --table "$(call given,TABLE)" --bucket "$(BUCKET)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
 retell: $(INSTALLED) ## tell what the outbox crashed over, once the cause is mended: STAGE=…; docs/operate.md
-	@$(PY) -m infra.retelling --stage "$(STAGE)"
+	@$(PY) -m infra.operate.redrive --stage "$(STAGE)"
 
 rotate-keys: $(INSTALLED) ## change a stage's signing key: STAGE=… STEP=add|use|retire [KEY=1]; docs/operate.md
-	@$(PY) -m infra.signing --stage "$(STAGE)" --step "$(STEP)" $(if $(call given,KEY),--key "$(KEY)")
+	@$(PY) -m infra.operate.signing --stage "$(STAGE)" --step "$(STEP)" $(if $(call given,KEY),--key "$(KEY)")
 
 clean: ## remove .venv and caches; .local (your local data) stays
 	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

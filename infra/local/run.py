@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.deploy.stacks import StackError
 from infra.local.backend import (
     SIGNING_SECRET_ID,
     TABLE_NAME,
@@ -22,9 +23,8 @@ from infra.local.backend import (
 )
 from infra.local.engines import LOCAL, EngineError
 from infra.local.server import make_server
-from infra.merging import TemplateError
-from infra.package import PackageError
-from infra.stacks import StackError
+from infra.package.build import PackageError
+from infra.package.fragments import TemplateError
 
 _HOST: Final = "127.0.0.1"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

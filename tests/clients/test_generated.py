@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import pytest
 
+from infra.generate.openapi import COPY
 from infra.local.engines import ROOT, Ministack
-from infra.openapi import COPY
 from tests.support.app import Caller, running_site
 from tests.support.engines import new_table
 

@@ -17,12 +17,12 @@ from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.ports import World
 from chalicelib.service.team.authenticate import make_key
 from chalicelib.settings import read_settings
+from infra.deploy.stacks import outputs
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 from infra.local.mail import LOCAL_SENDER, verify_sender, with_local_rights
 from infra.local.stack import local_package, put_template, with_local_variables
-from infra.package import Package
-from infra.stacks import outputs
+from infra.package.build import Package
 from tests.support.bus import Inbox
 from tests.support.patience import LIMIT
 

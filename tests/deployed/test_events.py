@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra import retelling
+from infra.operate import redrive
 from tests.deployed.conftest import NAME, Stack
 from tests.deployed.shared import event_type_of
 from tests.support.bus import Inbox
@@ -68,7 +68,7 @@ def test_what_the_function_crashed_over_is_told_by_one_command(
     body = {"version": "1.0", "payload": json.dumps({"Records": [record]})}
     s3, bucket = stack.client("s3"), stack.outputs["OutboxCrashesBucketName"]
     s3.put_object(Bucket=bucket, Key="aws/lambda/mapping/shard/object", Body=json.dumps(body).encode())
-    assert retelling.main(["--stage", NAME.removeprefix("admit-one-")]) == 0
+    assert redrive.main(["--stage", NAME.removeprefix("admit-one-")]) == 0
     assert capsys.readouterr().out == "Records told: 1.\n"
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     (again,) = _waiting(inbox, link, {"link.created"})[:1]

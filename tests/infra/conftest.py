@@ -7,7 +7,7 @@ from unittest.mock import patch
 import pytest
 
 from infra.local.stack import local_package
-from infra.package import Package
+from infra.package.build import Package
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,15 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
 
-from infra import deploy, keys
-from infra.deploy import DeployError, Stage, read_stage
+from infra.deploy import deploy
+from infra.deploy.deploy import DeployError, Stage, read_stage
+from infra.deploy.stacks import outputs
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 from infra.local.stack import fit_for_ministack
-from infra.observing import WATCHED
-from infra.package import Package
-from infra.stacks import outputs
+from infra.operate import keys
+from infra.package.build import Package
+from infra.package.observing import WATCHED
 from tests.support.patience import LIMIT
 
 STACK = "admit-one-dev"
@@ -37,7 +38,7 @@ def put(
 ) -> Callable[[dict[str, Any] | None], None]:
     """Let the commands work on the account; the given template, or the packaged one, is what they deploy."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", account.endpoint_url)
-    monkeypatch.setattr("infra.stacks.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
     monkeypatch.setattr(deploy, "STAGES", tmp_path / "stages")
 
     def use(template: dict[str, Any] | None = None) -> None:

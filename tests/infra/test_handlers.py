@@ -25,8 +25,8 @@ from chalicelib.service.team.authenticate import make_key
 from chalicelib.settings import read_settings
 from infra.local.aws import LOCAL_KEY, local_client
 from infra.local.engines import Ministack
-from infra.observing import failure_pattern
-from infra.package import Package
+from infra.package.build import Package
+from infra.package.observing import failure_pattern
 from tests.infra.filter_patterns import counts
 from tests.support.app import ALL_DAY
 from tests.support.engines import Table, new_table

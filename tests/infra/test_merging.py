@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.adopting import adopt
-from infra.merging import TemplateError, check_whole, merged, read_fragments
+from infra.deploy.adopting import adopt
+from infra.package.fragments import TemplateError, check_whole, merged, read_fragments
 
 
 def test_fragments_are_joined_however_deep() -> None:

@@ -14,8 +14,8 @@ from chalicelib.api.site import console
 from chalicelib.domain.listings import DUE_SHARDS
 from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS
 from chalicelib.settings import DailyMails, RetentionDays
-from infra.functions import logical_id, read_config
 from infra.local.engines import ROOT, find_dynoxide
+from infra.package.functions import logical_id, read_config
 from tests.bench.afterwards import afterwards
 from tests.bench.costs import costs
 from tests.bench.prices import COLUMNS, prices

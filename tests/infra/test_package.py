@@ -13,7 +13,7 @@ from chalicelib.api.openapi.view import describe
 from chalicelib.api.routes import DOORS
 from chalicelib.pages.assets import asset, asset_url
 from infra.local.engines import LOCAL
-from infra.package import ARM, MOST_BYTES, X86, Package, PackageError, Target, make_package
+from infra.package.build import ARM, MOST_BYTES, X86, Package, PackageError, Target, make_package
 
 UNCHECKED_HASH = 0b01  # PEP 552: the flags word of a .pyc that is taken without a look at its source
 
@@ -118,6 +118,6 @@ def test_its_compiled_parts_are_for_the_functions_processor(
 
 
 def test_a_python_that_lambda_has_not_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.package._NEWEST_PYTHON", (3, 10))
+    monkeypatch.setattr("infra.package.build._NEWEST_PYTHON", (3, 10))
     with pytest.raises(PackageError, match=r"no Python newer than 3\.10.*make PYTHON=python3\.10"):
         make_package("dev", Target(ARM), tmp_path, LOCAL)

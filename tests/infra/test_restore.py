@@ -23,14 +23,23 @@ from chalicelib.domain.team.api_keys import ApiKey, Role
 from chalicelib.service.restore import ACTOR
 from chalicelib.service.team.authenticate import make_key, revoke_key
 from chalicelib.settings import read_settings
-from infra import carrying, deploy, restore, retelling
-from infra.carrying import carry_revocations
-from infra.deploy import Account, DeployError, Stage, find_table, open_account, read_stage, stage_settings
+from infra.deploy import deploy
+from infra.deploy.deploy import (
+    Account,
+    DeployError,
+    Stage,
+    find_table,
+    open_account,
+    read_stage,
+    stage_settings,
+)
+from infra.deploy.stacks import Outcome, outputs
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 from infra.local.stack import fit_for_ministack
-from infra.package import Package
-from infra.stacks import Outcome, outputs
+from infra.operate import carrying, redrive, restore
+from infra.operate.carrying import carry_revocations
+from infra.package.build import Package
 from tests.support.app import ALL_DAY
 from tests.support.patience import LIMIT, until
 
@@ -43,7 +52,7 @@ def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """An account of this test's own with the stage `dev` in it."""
     with Ministack() as engine:
         monkeypatch.setenv("AWS_ENDPOINT_URL", engine.endpoint_url)
-        monkeypatch.setattr("infra.stacks.POLL_SECONDS", 0.05)
+        monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
         monkeypatch.setattr(deploy, "STAGES", tmp_path / "stages")
         monkeypatch.setattr(restore, "SETTLE_SECONDS", 0)
         monkeypatch.setattr(restore, "POLL_SECONDS", 0.2)
@@ -295,8 +304,8 @@ def test_a_stack_from_before_an_output_is_to_be_deployed_first(
     account = Account(session, "000000000000", "us-east-1")
     monkeypatch.setattr(deploy, "stack_status", lambda *_: "UPDATE_COMPLETE")
     monkeypatch.setattr(deploy, "outputs", lambda *_: {"OutboxFunction": "f", "OutboxDlqUrl": "d"})
-    monkeypatch.setattr(retelling, "open_account", lambda: account)
-    assert retelling.main(["--stage", "dev"]) == 1
+    monkeypatch.setattr(redrive, "open_account", lambda: account)
+    assert redrive.main(["--stage", "dev"]) == 1
     assert "no output OutboxCrashesBucketName" in capsys.readouterr().err
     monkeypatch.setattr(restore, "open_account", lambda: account)
     monkeypatch.setattr(restore, "make_package", lambda *_: None)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from chalicelib import bootstrap
-from infra.deploy import DeployError
+from infra.deploy.deploy import DeployError
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
-from infra.signing import add_key, count_carriers, retire_key, use_newest
+from infra.operate.signing import add_key, count_carriers, retire_key, use_newest
 from tests.support.app import JSON, Site, at, made, running_site, token_of
 from tests.support.engines import new_table
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from chalicelib.api.openapi.event_schemas import KINDS
 from chalicelib.domain.events.envelopes import envelope_of, write_envelope
 from chalicelib.domain.events.events import Event
-from infra.event_schemas import FOLDER
+from infra.generate.event_schemas import FOLDER
 
 
 @functools.cache

@@ -22,8 +22,8 @@ from chalicelib.domain.event_types.event_type import check_event_settings
 from chalicelib.domain.rules import Rules
 from chalicelib.wire import requests as schemas
 from chalicelib.wire.field_docs import FIELDS, KIND_FIELDS, PARAMETERS
+from infra.generate.openapi import COPY, text
 from infra.local.engines import ROOT
-from infra.openapi import COPY, text
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from chalicelib import bootstrap
 from chalicelib.consumers import outbox
 from chalicelib.service.events import relay as tell_service
 from chalicelib.service.events.record_history import record_history
-from infra.functions import read_config
 from infra.local.aws import local_client
 from infra.local.engines import ROOT
-from infra.retelling import _FUNCTION_SECONDS, crashes, retell
+from infra.operate.redrive import _FUNCTION_SECONDS, crashes, retell
+from infra.package.functions import read_config
 from tests.support.app import Caller, Site, ok
 from tests.support.bus import Bus, Inbox, Record, Stream
 from tests.support.stream_mapping import STREAM, Mapping

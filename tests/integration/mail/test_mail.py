@@ -35,9 +35,9 @@ from chalicelib.service.mail import send as send_mail
 from chalicelib.service.mail.queue_digests import queue_due_digests
 from chalicelib.service.mail.send import CLAIM, NEEDED
 from chalicelib.service.mail.send_later import LONGEST_PAUSE_SECONDS, pause_after
-from infra.functions import read_config
 from infra.local.aws import local_client
 from infra.local.engines import ROOT
+from infra.package.functions import read_config
 from tests.support.app import (
     MAIL_SENDER,
     Caller,

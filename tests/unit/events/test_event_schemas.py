@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from chalicelib.domain.events.events import DATA, EventType
 from chalicelib.domain.events.notices import NOTICES, Notice
-from infra.event_schemas import FOLDER, files
+from infra.generate.event_schemas import FOLDER, files
 from tests.support.event_schemas import faults_of
 
 GUIDE = Path(__file__).parents[3] / "docs" / "events.md"

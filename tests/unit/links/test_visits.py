@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.domain.links.visits import Visitor, visitor_of
-from infra.crawlers import COPY, text
+from infra.generate.crawlers import COPY, text
 
 AGENTS = json.loads(Path(__file__).with_name("user_agents.json").read_text())
 MACHINES, PEOPLE = AGENTS["machines"], AGENTS["people"]

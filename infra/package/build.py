@@ -1,4 +1,4 @@
-"""`make package`: one zip and one template, the same bytes from the same sources. Usage: python -m infra.package.
+"""`make package`: one zip and one template, the same bytes from the same sources. Usage: python -m infra.package.build.
 
 Chalice makes the template, from app.py and .chalice, with our own fragments merged into it. The zip holds the
 dependencies of requirements.txt, our code, and Chalice's small runtime part, all compiled beforehand: a function
@@ -22,12 +22,12 @@ from typing import Any, Final
 
 from chalicelib.api.openapi.view import BUILT, describe
 from chalicelib.pages.assets import build_assets
-from infra.functions import HTTP, common_fragment, read_config, whole_policy, with_tracing
-from infra.gateway import gateway_fragment
-from infra.merging import TemplateError, check_whole, merged, read_fragments
-from infra.observing import observing_fragment
+from infra.package.fragments import TemplateError, check_whole, merged, read_fragments
+from infra.package.functions import HTTP, common_fragment, read_config, whole_policy, with_tracing
+from infra.package.gateway import gateway_fragment
+from infra.package.observing import observing_fragment
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 BUILD: Final = ROOT / "build"
 MOST_BYTES: Final = 8 * 1024 * 1024  # DESIGN §8
 

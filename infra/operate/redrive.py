@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from botocore.config import Config
 
-from infra import deploy as deploying
-from infra.deploy import Account, DeployError, explained, open_account, read_stage, stack_outputs
+from infra.deploy import deploy as deploying
+from infra.deploy.deploy import Account, DeployError, explained, open_account, read_stage, stack_outputs
 
 _FUNCTION_SECONDS: Final = 120  # how long `outbox` may run
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from chalicelib.domain.errors import TryLaterError
 from chalicelib.wire.problems import STATUSES
-from infra.functions import AUTHORIZER, log_group_id, logical_id
+from infra.package.functions import AUTHORIZER, log_group_id, logical_id
 
 # A deployment is taken back when one of these goes off meanwhile; CloudFormation takes five at most.
 WATCHED: Final = ("ServerErrorsAlarm", "APIHandlerErrorsAlarm", "AuthorizerErrorsAlarm", "OutboxErrorsAlarm")

@@ -7,7 +7,7 @@ from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.team.api_keys import ApiKey
 from chalicelib.store.table import Table
 from chalicelib.store.team.api_keys import ApiKeys
-from infra.deploy import Account, DeployError, find_table
+from infra.deploy.deploy import Account, DeployError, find_table
 
 _CAUSE = Cause("system:restore", "restore")
 

@@ -1,4 +1,4 @@
-"""`make deploy` and `make destroy`: a stage of the product in an AWS account. Usage: python -m infra.deploy --help."""
+"""Deploy a stage to an AWS account, or destroy it: `make deploy`, `make destroy`."""
 
 import argparse
 import json
@@ -23,13 +23,9 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from infra import stacks
-from infra.adopting import adopt
-from infra.gateway import with_parameters_told
-from infra.merging import TemplateError
-from infra.observing import WATCHED
-from infra.package import ARM, BUILD, ROOT, X86, Package, PackageError, Target, make_package
-from infra.stacks import (
+from infra.deploy import stacks
+from infra.deploy.adopting import adopt
+from infra.deploy.stacks import (
     Deployment,
     Outcome,
     StackError,
@@ -39,6 +35,10 @@ from infra.stacks import (
     stack_status,
     upload,
 )
+from infra.package.build import ARM, BUILD, ROOT, X86, Package, PackageError, Target, make_package
+from infra.package.fragments import TemplateError
+from infra.package.gateway import with_parameters_told
+from infra.package.observing import WATCHED
 
 STAGES: Final = ROOT / "infra" / "stages"
 WATCH_MINUTES: Final = 5
@@ -337,7 +337,7 @@ def _destroy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="infra.deploy", description=__doc__)
+    parser = argparse.ArgumentParser(prog="infra.deploy.deploy", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("deploy", help="put a stage up, or bring it up to date")
     up.add_argument("--stage", required=True)

@@ -11,7 +11,7 @@ from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.team.authenticate import list_keys, make_key, revoke_key
-from infra.deploy import DeployError, explained, open_account, read_stage, stage_settings
+from infra.deploy.deploy import DeployError, explained, open_account, read_stage, stage_settings
 from infra.local.backend import InUseError, any_backend
 from infra.local.engines import EngineError
 
@@ -55,7 +55,7 @@ def _run(given: argparse.Namespace) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="infra.keys", description=__doc__)
+    parser = argparse.ArgumentParser(prog="infra.operate.keys", description=__doc__)
     parser.add_argument(
         "--stage", default="", help="the stage on AWS whose keys are meant (default: the local one)"
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-FRAGMENTS: Final = Path(__file__).with_name("template")
+FRAGMENTS: Final = Path(__file__).parents[1] / "template"
 
 
 class TemplateError(Exception):

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from infra.package import Package
+from infra.package.build import Package
 
 _CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 _NOTHING: Final = ("didn't contain changes", "no updates are to be performed", "no changes to deploy")

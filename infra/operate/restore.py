@@ -17,9 +17,8 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from chalicelib.domain.team.api_keys import ApiKey
-from infra import deploy as deploying
-from infra.carrying import Carried, carry_revocations
-from infra.deploy import (
+from infra.deploy import deploy as deploying
+from infra.deploy.deploy import (
     Account,
     DeployError,
     Stage,
@@ -30,10 +29,11 @@ from infra.deploy import (
     read_stage,
     stack_outputs,
 )
+from infra.deploy.stacks import StackError
 from infra.local.table import table_properties
-from infra.merging import TemplateError
-from infra.package import ARM, BUILD, X86, Package, PackageError, Target, make_package
-from infra.stacks import StackError
+from infra.operate.carrying import Carried, carry_revocations
+from infra.package.build import ARM, BUILD, X86, Package, PackageError, Target, make_package
+from infra.package.fragments import TemplateError
 
 MARGIN: Final = timedelta(
     minutes=15

@@ -8,7 +8,7 @@ import msgspec
 from chalicelib.api.openapi.document import openapi
 from chalicelib.api.routes import DOORS
 
-COPY: Final = Path(__file__).parents[1] / "docs" / "openapi.json"
+COPY: Final = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
 def text() -> str:

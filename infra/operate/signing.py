@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from chalicelib.bootstrap import KEYRING_AGE
 from chalicelib.store.team.signing_keys import FIRST, keyring_of
-from infra import deploy as deploying
-from infra.deploy import DeployError, explained, open_account, read_stage, stage_settings
+from infra.deploy import deploy as deploying
+from infra.deploy.deploy import DeployError, explained, open_account, read_stage, stage_settings
 
 _KNOWN_AFTER: Final = KEYRING_AGE + timedelta(minutes=1)
 _KEY_BYTES: Final = 32

@@ -7,7 +7,7 @@ import msgspec
 
 from chalicelib.api.openapi.event_schemas import KINDS, schema_of
 
-FOLDER: Final = Path(__file__).parents[1] / "docs" / "schemas" / "events"
+FOLDER: Final = Path(__file__).parents[2] / "docs" / "schemas" / "events"
 
 
 def files() -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Put up a stage, change it, take it down."""

@@ -1,0 +1,1 @@
+"""Files in the repository that are written from code or from a pinned package."""

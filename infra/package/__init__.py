@@ -1,0 +1,1 @@
+"""The package: the zip, and the template merged from Chalice's and the fragments."""
