@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.api.openapi.view import BUILT, describe
-from chalicelib.pages.assets import build_assets
+from chalicelib.pages.bundle import build_assets
 from infra.package.fragments import TemplateError, check_whole, merged, read_fragments
 from infra.package.functions import HTTP, common_fragment, read_config, whole_policy, with_tracing
 from infra.package.gateway import gateway_fragment

@@ -45,7 +45,7 @@ class ZoneRules(msgspec.Struct, frozen=True):
 
 
 def zone_hash(name: str, factor: int) -> int:
-    """Return a name's hash, as `invitee-rules.js` computes it; `factor` is chosen so that no two zones share one."""
+    """Return a name's hash, as `invitee/rules.js` computes it; `factor` is chosen so that no two zones share one."""
     found = 0
     for letter in name:
         found = (found * factor + ord(letter)) % 65536

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from chalicelib.pages import assets
-from chalicelib.pages.assets import asset, asset_url, bare, hash_names
+from chalicelib.pages.assets import asset, asset_url
+from chalicelib.pages.bundle import bare, hash_names
 
 
 def served(name: str) -> tuple[str, str]:
@@ -39,6 +40,22 @@ def test_a_script_has_what_it_imports_written_into_it_once_and_in_order() -> Non
     )
     name, content = names["a.js"]
     assert name.split(".")[1] == hashlib.sha256(content).hexdigest()[:8]
+
+
+def test_a_module_in_another_folder_is_found_from_the_file_that_imports_it() -> None:
+    """Two files of one name in two folders are two modules; a bundle's own name is that of its file alone."""
+    files = {
+        "a/a.js": b'import { one } from "../shared/b.js";\nimport { two } from "./c/b.js";\none(two);\n',
+        "a/c/b.js": b'import { one } from "../../shared/b.js";\nexport const two = one(2);\n',
+        "shared/b.js": b"export const one = (x) => x;\n",
+    }
+    names = hash_names(files)
+    assert list(names) == ["a.js"]
+    assert names["a.js"][1].decode() == (
+        "const shared_b = (() => {\nconst one = (x) => x;\nreturn { one };\n})();\n"
+        "const a_c_b = (() => {\nconst { one } = shared_b;\nconst two = one(2);\nreturn { two };\n})();\n"
+        "const { one } = shared_b;\nconst { two } = a_c_b;\none(two);\n"
+    )
 
 
 def test_a_change_below_changes_every_name_above() -> None:
@@ -111,9 +128,12 @@ def test_a_script_is_whole_by_itself(entry: str) -> None:
     """All its modules are in it, each once. That each gives what others take, `hash_names` has made sure of."""
     content, content_type = served(entry)
     assert content_type == "text/javascript; charset=utf-8"
-    modules = {path.stem for path in assets._FOLDER.glob(f"{entry.removesuffix('.js')}-*.js")}
+    folder = assets.FOLDER / entry.removesuffix(".js")
+    modules = {
+        f"{folder.name}/{path.relative_to(folder)}" for path in folder.rglob("*.js") if path.name != entry
+    }
     inside = re.findall(r"const (\w+) = \(\(\) => \{", content)
-    assert {name.replace("_", "-") for name in inside} == modules
+    assert set(inside) == {re.sub("[/-]", "_", name.removesuffix(".js")) for name in modules}
     assert len(inside) == len(modules) > 5
 
 
@@ -153,7 +173,7 @@ export function go(url) {
 
 
 def test_no_file_has_a_text_over_several_lines_that_would_lose_its_indentation() -> None:
-    for path in assets._FOLDER.iterdir():
+    for path in assets.FOLDER.rglob("*.*"):
         text = path.read_text()
         if path.suffix == ".js":
             for line in text.splitlines():
@@ -168,7 +188,7 @@ def test_every_phrase_that_a_script_says_is_brought_along_and_no_other() -> None
     from chalicelib.pages.invitee.picker import _SCRIPT_PHRASES
 
     said: set[str] = set()
-    for path in assets._FOLDER.glob("invitee*.js"):
+    for path in (assets.FOLDER / "invitee").rglob("*.js"):
         for inside in re.findall(r"\bsay\(([^)]*)", path.read_text()):
             said |= set(re.findall(r'"([a-z][a-z.-]*)"', inside.partition("{")[0]))
     assert said == {key.removeprefix("pages.") for key in _SCRIPT_PHRASES}

@@ -18,7 +18,7 @@ Steps = list[tuple[datetime, timedelta]]
 
 
 def unpacked(packed: str) -> tuple[int, dict[int, Steps]]:
-    """Read the offsets as `invitee-rules.js` does: the factor, and by a name's hash each offset and its start."""
+    """Read the offsets as `invitee/rules.js` does: the factor, and by a name's hash each offset and its start."""
     head, *groups = packed.split(";")
     factor, first = map(int, head.split(","))
     found: dict[int, Steps] = {}

@@ -1,9 +1,9 @@
 // Requests for new links, from people who hold dead ones: answered with one press, once.
-import { api, forHost } from "./console-api.js";
-import { busy, copy, empty, failed, h, loading, notify } from "./console-dom.js";
-import { exact, when } from "./console-time.js";
-import { meet, titleOf } from "./console-state.js";
-import { tabs } from "./console-tabs.js";
+import { api, forHost } from "./api.js";
+import { busy, copy, empty, failed, h, loading, notify } from "./dom.js";
+import { exact, when } from "./time.js";
+import { meet, titleOf } from "./state.js";
+import { tabs } from "./tabs.js";
 
 /** @type {Record<string, string>} */
 const REASONS = { used: "Their link was used", expired: "Their link had expired", revoked: "Their link was revoked" };

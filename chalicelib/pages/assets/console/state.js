@@ -1,6 +1,6 @@
 // What the views share: the host's event types, and ways from one view to another.
-import { all, api, forHost } from "./console-api.js";
-import { warn } from "./console-dom.js";
+import { all, api, forHost } from "./api.js";
+import { warn } from "./dom.js";
 
 /** @type {Map<string, any>} */
 const known = new Map();

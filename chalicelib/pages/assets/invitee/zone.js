@@ -1,6 +1,6 @@
 // The zone that times are shown in, by name and offset, and the choice of another.
-import { h, say } from "./invitee-dom.js";
-import { zoneWords } from "./invitee-time.js";
+import { h, say } from "./dom.js";
+import { zoneWords } from "./time.js";
 
 /**
  * @param {ParentNode} main

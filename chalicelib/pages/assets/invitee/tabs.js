@@ -1,5 +1,5 @@
 // Tabs of one link that are open at the same time tell each other of the booking made; nothing of it outlives them.
-import { embedded, linksOf, memoryName, recall } from "./invitee-memory.js";
+import { embedded, linksOf, memoryName, recall } from "./memory.js";
 
 /** @typedef {{booked: string, start: string}} Made a booking's URL and its time */
 

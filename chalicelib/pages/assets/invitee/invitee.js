@@ -1,11 +1,11 @@
 // The invitee's pages with JavaScript: times in the visitor's own zone, a calendar, a review, and one booking whatever happens.
-import { booking, bookedBefore } from "./invitee-booking.js";
-import { readPhrases } from "./invitee-dom.js";
-import { forget, forgetLinksOf, recall } from "./invitee-memory.js";
-import { problemOf } from "./invitee-send.js";
-import { readRules } from "./invitee-rules.js";
-import { answerTabs, meetTabs } from "./invitee-tabs.js";
-import { tellTimes } from "./invitee-time.js";
+import { booking, bookedBefore } from "./booking.js";
+import { readPhrases } from "./dom.js";
+import { forget, forgetLinksOf, recall } from "./memory.js";
+import { problemOf } from "./send.js";
+import { readRules } from "./rules.js";
+import { answerTabs, meetTabs } from "./tabs.js";
+import { tellTimes } from "./time.js";
 
 /** Put another page of ours in this one's place, as an answer to what was just sent. @param {Document} page */
 function show(page) {

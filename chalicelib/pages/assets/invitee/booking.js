@@ -1,12 +1,12 @@
 // The way to a booking, or to another time for one: choose a time, say who, look it over, press once.
-import { calendar } from "./invitee-calendar.js";
-import { h, say } from "./invitee-dom.js";
-import { embedded, forget, recall, remember } from "./invitee-memory.js";
-import { isZone } from "./invitee-rules.js";
-import { problemOf, send, Unheard } from "./invitee-send.js";
-import { askFor, madeElsewhere } from "./invitee-tabs.js";
-import { comma, day, ownZone, span, zoneWords } from "./invitee-time.js";
-import { zoneChoice } from "./invitee-zone.js";
+import { calendar } from "./calendar.js";
+import { h, say } from "./dom.js";
+import { embedded, forget, recall, remember } from "./memory.js";
+import { isZone } from "./rules.js";
+import { problemOf, send, Unheard } from "./send.js";
+import { askFor, madeElsewhere } from "./tabs.js";
+import { comma, day, ownZone, span, zoneWords } from "./time.js";
+import { zoneChoice } from "./zone.js";
 
 /**
  * Turn the server's form into steps. Where there is none, there is nothing to do.

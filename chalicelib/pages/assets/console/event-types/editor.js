@@ -1,9 +1,9 @@
 // The event type editor: what is booked, where, when, and what the invitee is asked.
-import { api, forHost } from "./console-api.js";
-import { h, icon, notify, warn } from "./console-dom.js";
-import { field, onSubmit, openDialog, tick, watchDirty } from "./console-dialogs.js";
-import { LOCATION_KINDS, choose } from "./console-link-form.js";
-import { scheduleFields } from "./console-schedule.js";
+import { api, forHost } from "../api.js";
+import { h, icon, notify, warn } from "../dom.js";
+import { field, onSubmit, openDialog, tick, watchDirty } from "../dialogs.js";
+import { LOCATION_KINDS, choose } from "../links/form.js";
+import { scheduleFields } from "./schedule.js";
 
 /**
  * Open the editor.

@@ -1,10 +1,10 @@
 // "Generate links": one or many, with settings of their own; sent again, it completes the same set.
-import { ApiError, newKey } from "./console-api.js";
-import { copy, download, h, many } from "./console-dom.js";
-import { clearErrors, field, onSubmit, openDialog, watchDirty } from "./console-dialogs.js";
-import { csvBlob } from "./console-csv.js";
-import { choose, linkFields } from "./console-link-form.js";
-import { eventTypes, makeLinks, onLinksChanged, titleOf } from "./console-state.js";
+import { ApiError, newKey } from "../api.js";
+import { copy, download, h, many } from "../dom.js";
+import { clearErrors, field, onSubmit, openDialog, watchDirty } from "../dialogs.js";
+import { csvBlob } from "./csv.js";
+import { choose, linkFields } from "./form.js";
+import { eventTypes, makeLinks, onLinksChanged, titleOf } from "../state.js";
 
 const PORTION = 100;
 

@@ -1,5 +1,5 @@
 // Instants in words, always with their zone, and the way back from a form's local time.
-import { h } from "./console-dom.js";
+import { h } from "./dom.js";
 
 const locale = navigator.language.startsWith("en") ? navigator.language : "en-GB";
 

@@ -1,17 +1,17 @@
 // The links table: filters, search, pages, bulk actions, and statuses that keep themselves fresh.
-import { api, forHost } from "./console-api.js";
-import { copy, empty, failed, h, icon, loading, many, notify } from "./console-dom.js";
-import { confirmThen, menuButton } from "./console-dialogs.js";
-import { tell, when } from "./console-time.js";
-import { linkIdIn, looksSecret } from "./console-token.js";
-import { choose } from "./console-link-form.js";
-import { askDelete, askReplace, askRevoke, copyButton, named } from "./console-link-actions.js";
-import { eventTypeOf, eventTypes, forWhom, meet, onLinksChanged, titleOf, wanted } from "./console-state.js";
-import { openDetail } from "./console-detail.js";
-import { openGenerate } from "./console-generate.js";
-import { openImport } from "./console-import.js";
-import { openShare } from "./console-share.js";
-import { onceButton } from "./console-once.js";
+import { api, forHost } from "../api.js";
+import { copy, empty, failed, h, icon, loading, many, notify } from "../dom.js";
+import { confirmThen, menuButton } from "../dialogs.js";
+import { tell, when } from "../time.js";
+import { linkIdIn, looksSecret } from "./token.js";
+import { choose } from "./form.js";
+import { askDelete, askReplace, askRevoke, copyButton, named } from "./actions.js";
+import { eventTypeOf, eventTypes, forWhom, meet, onLinksChanged, titleOf, wanted } from "../state.js";
+import { openDetail } from "./detail.js";
+import { openGenerate } from "./generate.js";
+import { openImport } from "./import.js";
+import { openShare } from "./share.js";
+import { onceButton } from "./once.js";
 
 const PAGE = 50;
 const EVERY = 10000;

@@ -1,14 +1,14 @@
 // Event types: a list, each with its one-press link, and the editor behind it.
-import { ApiError, api } from "./console-api.js";
-import { empty, failed, h, icon, keepFocus, loading, many, notify } from "./console-dom.js";
-import { confirmThen, menuButton } from "./console-dialogs.js";
-import { duration } from "./console-time.js";
-import { LOCATION_KINDS } from "./console-link-form.js";
-import { forgetEventTypes, loadEventTypes, showLinksOf } from "./console-state.js";
-import { openEditor } from "./console-editor.js";
-import { openGenerate } from "./console-generate.js";
-import { openShare } from "./console-share.js";
-import { onceButton } from "./console-once.js";
+import { ApiError, api } from "../api.js";
+import { empty, failed, h, icon, keepFocus, loading, many, notify } from "../dom.js";
+import { confirmThen, menuButton } from "../dialogs.js";
+import { duration } from "../time.js";
+import { LOCATION_KINDS } from "../links/form.js";
+import { forgetEventTypes, loadEventTypes, showLinksOf } from "../state.js";
+import { openEditor } from "./editor.js";
+import { openGenerate } from "../links/generate.js";
+import { openShare } from "../links/share.js";
+import { onceButton } from "../links/once.js";
 
 const COUNTED = 200;
 

@@ -1,10 +1,10 @@
 // The share window: a one-time link, a reusable one, and for each the embed code, the QR code and a mail.
-import { api, newKey } from "./console-api.js";
-import { busy, copy, download, fill, h, icon, loading, warn } from "./console-dom.js";
-import { alert, confirmThen, field, onSubmit, openDialog } from "./console-dialogs.js";
-import { askReplace } from "./console-link-actions.js";
-import { forWhom, makeLinks, onLinksChanged, titleOf } from "./console-state.js";
-import { tabs } from "./console-tabs.js";
+import { api, newKey } from "../api.js";
+import { busy, copy, download, fill, h, icon, loading, warn } from "../dom.js";
+import { alert, confirmThen, field, onSubmit, openDialog } from "../dialogs.js";
+import { askReplace } from "./actions.js";
+import { forWhom, makeLinks, onLinksChanged, titleOf } from "../state.js";
+import { tabs } from "../tabs.js";
 
 const REUSABLE = "Reusable link";
 const PNG_SIDE = 1024;

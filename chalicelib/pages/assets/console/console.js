@@ -1,13 +1,13 @@
 // The console's way in: the API key, the host acted for, and which view is on show.
-import { ApiError, all, api, onRefused, session } from "./console-api.js";
-import { failed, h, loading } from "./console-dom.js";
-import { alert, field, openDialog, onSubmit } from "./console-dialogs.js";
-import { ZONE, zones } from "./console-time.js";
-import { forgetEventTypes, loadEventTypes } from "./console-state.js";
-import { showBookings } from "./console-bookings.js";
-import { showEventTypes } from "./console-event-types.js";
-import { showLinks } from "./console-links.js";
-import { showRequests } from "./console-requests.js";
+import { ApiError, all, api, onRefused, session } from "./api.js";
+import { failed, h, loading } from "./dom.js";
+import { alert, field, openDialog, onSubmit } from "./dialogs.js";
+import { ZONE, zones } from "./time.js";
+import { forgetEventTypes, loadEventTypes } from "./state.js";
+import { showBookings } from "./bookings.js";
+import { showEventTypes } from "./event-types/event-types.js";
+import { showLinks } from "./links/links.js";
+import { showRequests } from "./requests.js";
 
 /** @type {Record<string, (view: HTMLElement) => () => void>} */
 const VIEWS = { "#links": showLinks, "#event-types": showEventTypes, "#bookings": showBookings, "#requests": showRequests };

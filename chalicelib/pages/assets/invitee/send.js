@@ -1,6 +1,6 @@
 // Sending a booking so that it is made once, whatever happens to the connection (P4).
-import { recall, remember } from "./invitee-memory.js";
-import { tellTabs } from "./invitee-tabs.js";
+import { recall, remember } from "./memory.js";
+import { tellTabs } from "./tabs.js";
 
 const WAITS = [1000, 2000, 4000, 8000]; // ms before each new try
 

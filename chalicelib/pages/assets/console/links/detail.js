@@ -1,12 +1,12 @@
 // A link's details: its settings and their editing, who opened and booked, and what happened to it.
-import { all, api } from "./console-api.js";
-import { fill, h, loading, many, notify, warn } from "./console-dom.js";
-import { alert, onSubmit, openDialog, watchDirty } from "./console-dialogs.js";
-import { clockZone, duration, exact, when } from "./console-time.js";
-import { linkFields, usesWords } from "./console-link-form.js";
-import { askDelete, askReplace, askRevoke, copyButton } from "./console-link-actions.js";
-import { forWhom, onLinksChanged, titleOf } from "./console-state.js";
-import { openShare } from "./console-share.js";
+import { all, api } from "../api.js";
+import { fill, h, loading, many, notify, warn } from "../dom.js";
+import { alert, onSubmit, openDialog, watchDirty } from "../dialogs.js";
+import { clockZone, duration, exact, when } from "../time.js";
+import { linkFields, usesWords } from "./form.js";
+import { askDelete, askReplace, askRevoke, copyButton } from "./actions.js";
+import { forWhom, onLinksChanged, titleOf } from "../state.js";
+import { openShare } from "./share.js";
 
 /** @type {Record<string, string>} */
 const EVENTS = {

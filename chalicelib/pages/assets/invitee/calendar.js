@@ -1,6 +1,6 @@
 // A month of days and the times of one of them. Arrow keys, Home, End, Page Up and Page Down move among the days.
-import { h, say } from "./invitee-dom.js";
-import { clock, dateOf, dateWords, firstDay, offset } from "./invitee-time.js";
+import { h, say } from "./dom.js";
+import { clock, dateOf, dateWords, firstDay, offset } from "./time.js";
 
 const DAY = 86400000;
 const iso = (/** @type {number} */ at) => new Date(at).toISOString();

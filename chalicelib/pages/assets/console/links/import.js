@@ -1,10 +1,10 @@
 // Links by CSV: what a file would make and what is wrong with which cell, then one press, then the result.
-import { ApiError, api, newKey } from "./console-api.js";
-import { download, fill, h, many } from "./console-dom.js";
-import { alert, field, onSubmit, openDialog, sentence } from "./console-dialogs.js";
-import { csvBlob, readCsv } from "./console-csv.js";
-import { choose } from "./console-link-form.js";
-import { eventTypes, onLinksChanged, titleOf } from "./console-state.js";
+import { ApiError, api, newKey } from "../api.js";
+import { download, fill, h, many } from "../dom.js";
+import { alert, field, onSubmit, openDialog, sentence } from "../dialogs.js";
+import { csvBlob, readCsv } from "./csv.js";
+import { choose } from "./form.js";
+import { eventTypes, onLinksChanged, titleOf } from "../state.js";
 
 const SHOWN = 100;
 const SAMPLE = [["recipientName", "recipientEmail", "label", "maxUsageCount", "expiresAt"], ["Grace Hopper", "grace@example.com", "Interview", "1", ""]];

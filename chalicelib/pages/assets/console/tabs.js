@@ -1,5 +1,5 @@
 // Tabs: one of several panels on show, chosen by pointer or by arrow keys.
-import { h, uid } from "./console-dom.js";
+import { h, uid } from "./dom.js";
 
 /**
  * Tabs for a panel.

@@ -1,5 +1,5 @@
 // Instants in the visitor's zone and manner: 12 or 24 hours, order and names by Intl.
-import { isZone, wall } from "./invitee-rules.js";
+import { isZone, wall } from "./rules.js";
 
 const language = document.documentElement.lang;
 /** Between the parts of a moment. */

@@ -1,7 +1,7 @@
 // A schedule as a form: a row for each weekday, dates on which other hours hold, and the zone of it all.
-import { h, icon } from "./console-dom.js";
-import { field } from "./console-dialogs.js";
-import { ZONE, zones } from "./console-time.js";
+import { h, icon } from "../dom.js";
+import { field } from "../dialogs.js";
+import { ZONE, zones } from "../time.js";
 
 /** @type {[string, string][]} */
 const DAYS = [["mon", "Monday"], ["tue", "Tuesday"], ["wed", "Wednesday"], ["thu", "Thursday"], ["fri", "Friday"], ["sat", "Saturday"], ["sun", "Sunday"]];

@@ -1,8 +1,8 @@
 // Dialogs, forms and menus: focus, keys and errors by field handled once, for all of them.
-import { ApiError } from "./console-api.js";
-import { h, icon, noticePlace, successor, uid } from "./console-dom.js";
+import { ApiError } from "./api.js";
+import { h, icon, noticePlace, successor, uid } from "./dom.js";
 
-/** @typedef {import("./console-dom.js").Child} Child */
+/** @typedef {import("./dom.js").Child} Child */
 
 /**
  * Open a dialog. It is gone from the page when it closes, and focus returns to where it was.

@@ -1,8 +1,8 @@
 // The settings of a link as a form: used when links are generated and when one is edited.
-import { h, uid } from "./console-dom.js";
-import { field, tick } from "./console-dialogs.js";
-import { ZONE, fromLocal, toLocal } from "./console-time.js";
-import { scheduleFields } from "./console-schedule.js";
+import { h, uid } from "../dom.js";
+import { field, tick } from "../dialogs.js";
+import { ZONE, fromLocal, toLocal } from "../time.js";
+import { scheduleFields } from "../event-types/schedule.js";
 
 const DAY = 86400000;
 /** @type {[string, string, number][]} */

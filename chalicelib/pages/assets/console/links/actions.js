@@ -1,8 +1,8 @@
 // What can be done to a link from its row or its details: copy, replace, revoke, delete.
-import { api, newKey } from "./console-api.js";
-import { busy, copy, h, icon, notify, warn } from "./console-dom.js";
-import { confirmThen } from "./console-dialogs.js";
-import { forWhom, onLinksChanged, titleOf } from "./console-state.js";
+import { api, newKey } from "../api.js";
+import { busy, copy, h, icon, notify, warn } from "../dom.js";
+import { confirmThen } from "../dialogs.js";
+import { forWhom, onLinksChanged, titleOf } from "../state.js";
 
 /** @param {any} link e.g. `for Grace Hopper`, or the event type it is of */
 export const named = (link) => (forWhom(link) ? `for ${forWhom(link)}` : `for ${titleOf(link.eventTypeId)}`);

@@ -1,12 +1,12 @@
 // Bookings: upcoming and past, each to be cancelled or moved.
-import { api, forHost } from "./console-api.js";
-import { busy, empty, failed, h, keepFocus, loading, notify } from "./console-dom.js";
-import { confirmThen, field, menuButton, onSubmit, openDialog } from "./console-dialogs.js";
-import { ZONE, clock, clockZone, dayWords, exact, fromLocal, toLocal } from "./console-time.js";
-import { LOCATION_KINDS } from "./console-link-form.js";
-import { eventTypeOf, meet } from "./console-state.js";
-import { tabs } from "./console-tabs.js";
-import { openDetail } from "./console-detail.js";
+import { api, forHost } from "./api.js";
+import { busy, empty, failed, h, keepFocus, loading, notify } from "./dom.js";
+import { confirmThen, field, menuButton, onSubmit, openDialog } from "./dialogs.js";
+import { ZONE, clock, clockZone, dayWords, exact, fromLocal, toLocal } from "./time.js";
+import { LOCATION_KINDS } from "./links/form.js";
+import { eventTypeOf, meet } from "./state.js";
+import { tabs } from "./tabs.js";
+import { openDetail } from "./links/detail.js";
 
 const DAY = 86400000;
 

@@ -1,7 +1,7 @@
 // "1×": one press makes a link for one booking, and copies it.
-import { newKey } from "./console-api.js";
-import { busy, copy, h } from "./console-dom.js";
-import { makeLinks, onLinksChanged } from "./console-state.js";
+import { newKey } from "../api.js";
+import { busy, copy, h } from "../dom.js";
+import { makeLinks, onLinksChanged } from "../state.js";
 
 /**
  * A button that makes and copies a link of an event type.
