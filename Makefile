@@ -20,7 +20,7 @@ export DYNAMODB_ENDPOINT
 export BENCH_LINKS
 
 .DEFAULT_GOAL := help
-.PHONY: help openapi schemas run test bench lint fmt types dynoxide chromium key keys revoke-key package deploy destroy screenshots restore retell rotate-keys clean
+.PHONY: help openapi schemas run test bench lint fmt types dynoxide chromium key keys revoke-key package deploy destroy screenshots restore redrive-outbox rotate-keys clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -105,7 +105,7 @@ screenshots: $(INSTALLED) chromium ## make the README's pictures anew
 restore: $(INSTALLED) ## a stage's table as it was, brought up to date: STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]; docs/operate.md
 	@$(PY) -m infra.operate.restore --stage "$(STAGE)" --to "$(TO)" --gap "$(GAP)" --table "$(call given,TABLE)" --bucket "$(BUCKET)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
-retell: $(INSTALLED) ## tell what the outbox crashed over, once the cause is mended: STAGE=…; docs/operate.md
+redrive-outbox: $(INSTALLED) ## process the stream batches that the outbox crashed on, once the cause is fixed: STAGE=…; docs/operate.md
 	@$(PY) -m infra.operate.redrive --stage "$(STAGE)"
 
 rotate-keys: $(INSTALLED) ## change a stage's signing key: STAGE=… STEP=add|use|retire [KEY=1]; docs/operate.md

@@ -8,11 +8,11 @@ from chalice.app import Chalice
 
 from chalicelib import bootstrap
 from chalicelib.api.http.auth import auth
-from chalicelib.api.routes import DOORS, PREFLIGHT
+from chalicelib.api.routes import PREFLIGHT, ROUTERS
 
 app = Chalice(app_name="admit-one")
 
-for blueprint in (auth, *DOORS, PREFLIGHT):
+for blueprint in (auth, *ROUTERS, PREFLIGHT):
     app.register_blueprint(blueprint)
 
 if bootstrap.on_lambda():

@@ -29,11 +29,11 @@ class RetentionDays(msgspec.Struct, frozen=True):
 
 # A day's busy cells have to outlast the day itself (P2), a receipt the retries of its request (P4), and a request for
 # a link the host's next look, a webhook's delivery the host's replay of it; the others may go at once.
-_LEAST_DAYS: Final = RetentionDays(
+_MIN_DAYS: Final = RetentionDays(
     link=0, booking=0, day=1, receipt=1, queued=18, request=1, history=0, delivery=4
 )
-_MOST_DAYS: Final = 36500
-_MOST_REPEATS: Final = 1000
+_MAX_DAYS: Final = 36500
+_MAX_REPEATS: Final = 1000
 
 
 class DailyMails(msgspec.Struct, frozen=True):
@@ -45,8 +45,8 @@ class DailyMails(msgspec.Struct, frozen=True):
     link: int = 100
 
 
-_MOST_DAILY_MAILS: Final = 1000  # a budget's item lists the emails it counted: 9 KB
-_MOST_WAIT_SECONDS: Final = 600
+_MAX_DAILY_MAILS: Final = 1000  # a budget's item lists the emails it counted: 9 KB
+_MAX_WAIT_SECONDS: Final = 600
 
 # A bare ASCII address: it goes into a header as it is, and what is beside it there is each host's own name.
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
@@ -130,16 +130,14 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         stage=env.get("STAGE") or None,
         link_requests_per_day=_count("LINK_REQUESTS_PER_DAY", env.get("LINK_REQUESTS_PER_DAY") or "5", 99),
         limits=Limits(
-            moves_per_booking=_count(
-                "MOVES_PER_BOOKING", env.get("MOVES_PER_BOOKING") or "10", _MOST_REPEATS
-            ),
+            moves_per_booking=_count("MOVES_PER_BOOKING", env.get("MOVES_PER_BOOKING") or "10", _MAX_REPEATS),
             restores_per_link=_count(
-                "RESTORES_PER_LINK", env.get("RESTORES_PER_LINK") or "5", _MOST_REPEATS, 0
+                "RESTORES_PER_LINK", env.get("RESTORES_PER_LINK") or "5", _MAX_REPEATS, 0
             ),
         ),
         daily_mails=_daily_mails(env),
         mail_wait_seconds=_count(
-            "MAIL_WAIT_SECONDS", env.get("MAIL_WAIT_SECONDS") or "60", _MOST_WAIT_SECONDS, 0
+            "MAIL_WAIT_SECONDS", env.get("MAIL_WAIT_SECONDS") or "60", _MAX_WAIT_SECONDS, 0
         ),
     )
 
@@ -184,7 +182,7 @@ def _daily_mails(env: Mapping[str, str]) -> DailyMails:
     limits: dict[str, int] = {}
     for field in msgspec.structs.fields(DailyMails):
         name = f"MAIL_{field.name.upper()}_DAILY_LIMIT"
-        limits[field.name] = _count(name, env.get(name) or str(field.default), _MOST_DAILY_MAILS, 0)
+        limits[field.name] = _count(name, env.get(name) or str(field.default), _MAX_DAILY_MAILS, 0)
     return DailyMails(**limits)
 
 
@@ -193,10 +191,10 @@ def _retention(env: Mapping[str, str]) -> RetentionDays:
     days: dict[str, int] = {}
     for kept in msgspec.structs.fields(RetentionDays):
         name = f"RETENTION_{kept.name.upper()}_DAYS"
-        text, least = env.get(name), getattr(_LEAST_DAYS, kept.name)
+        text, least = env.get(name), getattr(_MIN_DAYS, kept.name)
         if not text:
             continue
-        if not _DAYS.fullmatch(text) or not least <= int(text) <= _MOST_DAYS:
-            raise RuntimeError(f"{name}: {text!r} is not a number of days from {least} to {_MOST_DAYS}")
+        if not _DAYS.fullmatch(text) or not least <= int(text) <= _MAX_DAYS:
+            raise RuntimeError(f"{name}: {text!r} is not a number of days from {least} to {_MAX_DAYS}")
         days[kept.name] = int(text)
     return RetentionDays(**days)

@@ -1,1 +1,1 @@
-"""The HTTP doors: routes, request parsing, problem+json, the authorizer."""
+"""The HTTP routers: routes, request parsing, problem+json, the authorizer."""

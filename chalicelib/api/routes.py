@@ -1,10 +1,10 @@
-"""Every door of the app, and the description of them all at `GET /v1/openapi.json`."""
+"""All routers of the app, and `GET /v1/openapi.json`, which describes them."""
 
 from typing import Final
 
 from chalicelib.api.http.call import JSON, Call
-from chalicelib.api.http.preflight import preflight_door
-from chalicelib.api.http.routing import Door, Reply
+from chalicelib.api.http.preflight import preflight_router
+from chalicelib.api.http.routing import Reply, Router
 from chalicelib.api.invitee.link_request import link_request
 from chalicelib.api.invitee.own_booking import own_booking
 from chalicelib.api.invitee.redeem import invitee
@@ -17,18 +17,18 @@ from chalicelib.api.team.cal_com import cal_com
 from chalicelib.api.team.event_types import event_types
 from chalicelib.api.team.history import history
 from chalicelib.api.team.hosts import hosts
-from chalicelib.api.team.imports import csv_links
+from chalicelib.api.team.imports import imports
 from chalicelib.api.team.links import links
 from chalicelib.api.team.share import share
 from chalicelib.api.team.webhooks import webhooks
 
-description = Door(__name__)
+description = Router(__name__)
 
-DOORS: Final = (
+ROUTERS: Final = (
     hosts,
     event_types,
     links,
-    csv_links,
+    imports,
     share,
     history,
     bookings,
@@ -48,7 +48,9 @@ DOORS: Final = (
 def get_openapi(call: Call) -> Reply:
     """Read this API's description. Public, as the code is; 304 for a matching `If-None-Match`."""
     call.query()
-    return description_reply(DOORS, call.header("if-none-match"))
+    return description_reply(ROUTERS, call.header("if-none-match"))
 
 
-PREFLIGHT: Final = preflight_door(DOORS)  # not one of them: OPTIONS is HTTP's, and no operation of this API
+PREFLIGHT: Final = preflight_router(
+    ROUTERS
+)  # not one of them: OPTIONS is HTTP's, and no operation of this API

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 
-def chunks_of(sized: Sequence[tuple[int, int]], *, most: int, most_bytes: int) -> Iterator[list[int]]:
+def chunks_of(sized: Sequence[tuple[int, int]], *, most: int, max_bytes: int) -> Iterator[list[int]]:
     """Yield the places of `(place, bytes)` pairs in order, in groups that fit one call. Each fits alone."""
     group: list[int] = []
     taken = 0
     for place, size in sized:
-        if group and (len(group) == most or taken + size > most_bytes):
+        if group and (len(group) == most or taken + size > max_bytes):
             yield group
             group, taken = [], 0
         group.append(place)

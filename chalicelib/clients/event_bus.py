@@ -8,8 +8,8 @@ from chalicelib.clients.chunking import chunks_of
 from chalicelib.clients.failures import FAILURES, failure_of
 from chalicelib.domain.events.envelopes import SOURCE, Envelope, write_envelope
 
-MOST_BYTES: Final = 256 * 1024  # EventBridge's limit of all entries of one call, by its own way of counting
-_MOST_ENTRIES: Final = 10  # EventBridge's limit of entries a call
+MAX_BYTES: Final = 256 * 1024  # EventBridge's limit of all entries of one call, by its own way of counting
+_MAX_ENTRIES: Final = 10  # EventBridge's limit of entries a call
 _TIME_BYTES: Final = 14
 
 
@@ -31,12 +31,12 @@ class EventBus:
             for envelope, detail in zip(envelopes, details, strict=True)
         ]
         refused = {
-            place: f"TooLarge: {size} bytes, {MOST_BYTES} at most"
+            place: f"TooLarge: {size} bytes, {MAX_BYTES} at most"
             for place, size in enumerate(sizes)
-            if size > MOST_BYTES
+            if size > MAX_BYTES
         }
         good = [(place, size) for place, size in enumerate(sizes) if place not in refused]
-        for places in chunks_of(good, most=_MOST_ENTRIES, most_bytes=MOST_BYTES):
+        for places in chunks_of(good, most=_MAX_ENTRIES, max_bytes=MAX_BYTES):
             entries = [
                 {
                     "Source": SOURCE,

@@ -24,7 +24,7 @@ class Objects:
         self._aws = aws
 
     def read(
-        self, bucket: str, key: str, *, version: str | None, etag: str, most_bytes: int
+        self, bucket: str, key: str, *, version: str | None, etag: str, max_bytes: int
     ) -> tuple[bytes, Mapping[str, str]]:
         """Return an object's bytes and its own metadata: that version, or else what still has that entity tag.
 
@@ -33,8 +33,8 @@ class Objects:
         which = {"VersionId": version} if version else {"IfMatch": f'"{etag}"'}
         try:
             found = self._client.get_object(Bucket=bucket, Key=key, **which)
-            if found["ContentLength"] > most_bytes:
-                raise PayloadTooLargeError(f"The file may have {most_bytes} bytes.")
+            if found["ContentLength"] > max_bytes:
+                raise PayloadTooLargeError(f"The file may have {max_bytes} bytes.")
             return found["Body"].read(), found.get("Metadata", {})
         except FAILURES as error:
             code = failure_of(error)

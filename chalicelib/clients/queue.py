@@ -8,8 +8,8 @@ from chalicelib.clients.chunking import chunks_of
 from chalicelib.clients.failures import FAILURES, failure_of
 from chalicelib.domain.errors import PayloadTooLargeError, QueueUnavailableError
 
-MOST_BYTES: Final = 1024 * 1024  # SQS's limit of a message, and of all messages of one call
-_MOST_MESSAGES: Final = 10  # SQS's limit of messages a call
+MAX_BYTES: Final = 1024 * 1024  # SQS's limit of a message, and of all messages of one call
+_MAX_MESSAGES: Final = 10  # SQS's limit of messages a call
 _LONGEST_DELAY_SECONDS: Final = 900
 
 
@@ -29,8 +29,8 @@ class Queue:
         Raises `QueueUnavailableError`, `PayloadTooLargeError` (over 1 MiB).
         """
         text = _safe(body)
-        if _size(text) > MOST_BYTES:
-            raise PayloadTooLargeError(f"A message takes {MOST_BYTES} bytes, this one has {_size(text)}.")
+        if _size(text) > MAX_BYTES:
+            raise PayloadTooLargeError(f"A message takes {MAX_BYTES} bytes, this one has {_size(text)}.")
         delay = min(delay_seconds, _LONGEST_DELAY_SECONDS)
         try:
             self._client.send_message(
@@ -48,12 +48,12 @@ class Queue:
         texts = [_safe(body) for body in bodies]
         sizes = [_size(text) for text in texts]
         refused = {
-            place: f"TooLarge: {size} bytes, {MOST_BYTES} at most"
+            place: f"TooLarge: {size} bytes, {MAX_BYTES} at most"
             for place, size in enumerate(sizes)
-            if size > MOST_BYTES
+            if size > MAX_BYTES
         }
         good = [(place, size) for place, size in enumerate(sizes) if place not in refused]
-        for places in chunks_of(good, most=_MOST_MESSAGES, most_bytes=MOST_BYTES):
+        for places in chunks_of(good, most=_MAX_MESSAGES, max_bytes=MAX_BYTES):
             entries = [
                 {"Id": str(place), "MessageBody": texts[place], **_group(tenants[place] if tenants else None)}
                 for place in places

@@ -23,7 +23,7 @@ from chalicelib.domain.webhooks.ip_addresses import IPAddress, is_public, read_a
 from chalicelib.domain.webhooks.webhook import is_loopback_name
 
 USER_AGENT: Final = "Admit-One-Webhooks/1"
-MOST_ADDRESSES: Final = 4  # tried in turn
+MAX_ADDRESSES: Final = 4  # tried in turn
 
 Resolve = Callable[[str, int], list[str]]
 """Gives a name's addresses as text. Raises OSError."""
@@ -139,7 +139,7 @@ class WebhookHttp:
         for address in addresses:
             if not (is_public(address) or (named_loopback and address.is_loopback)):
                 raise _Fault("address-refused")
-        return list(dict.fromkeys(addresses))[:MOST_ADDRESSES]
+        return list(dict.fromkeys(addresses))[:MAX_ADDRESSES]
 
     def _resolved(self, host: str, port: int, deadline: "_Deadline") -> list[str]:
         """Ask the resolver in a thread: it has no deadline of its own, and a name server may be slow on purpose."""

@@ -29,8 +29,8 @@ from chalicelib.domain.errors import (
     UnexpectedError,
 )
 from chalicelib.domain.events.commands import without_secrets
-from chalicelib.domain.links.link import MOST_LINKS_A_CALL, Link
-from chalicelib.domain.listings import LEAST_PAGE, MOST_PAGE
+from chalicelib.domain.links.link import MAX_LINKS_PER_CALL, Link
+from chalicelib.domain.listings import MAX_PAGE, MIN_PAGE
 from chalicelib.service.links.generate import generate, generate_batch, warnings_of_generated
 from chalicelib.service.links.list import ListRequest, list_links
 from chalicelib.service.links.revoke import bulk_revoke
@@ -105,7 +105,7 @@ def generate_links(event: GenerateEvent, cause: Cause, context: Any) -> LinksAns
         if event.idempotency_key is None:
             raise InvalidValueError([FieldFault("/idempotencyKey", "is needed for links that are sent")])
         require_sendable(world, request, wording)
-    if len(request.links) <= MOST_LINKS_A_CALL:
+    if len(request.links) <= MAX_LINKS_PER_CALL:
         require_answerable(request.links)
         made = generate(world, caller, request, cause)
         if wording is not None:
@@ -115,7 +115,7 @@ def generate_links(event: GenerateEvent, cause: Cause, context: Any) -> LinksAns
         warnings = warnings_answer(warnings_of_generated(made, request, now=world.now()))
         return LinksAnswer(batch_id=made.batch_id, links=_links(made.links), warnings=warnings)
     if event.idempotency_key is None:
-        fault = FieldFault("/idempotencyKey", f"is needed for more than {MOST_LINKS_A_CALL} links")
+        fault = FieldFault("/idempotencyKey", f"is needed for more than {MAX_LINKS_PER_CALL} links")
         raise InvalidValueError([fault])
 
     def progress(done: int, size: int) -> None:
@@ -130,8 +130,8 @@ def generate_links(event: GenerateEvent, cause: Cause, context: Any) -> LinksAns
 def list_links_page(event: ListEvent, cause: Cause, context: Any) -> LinkPageAnswer:
     """List a host's links, a page at a time."""
     del cause, context
-    if not LEAST_PAGE <= event.limit <= MOST_PAGE:
-        raise InvalidValueError([FieldFault("/limit", f"must be {LEAST_PAGE} to {MOST_PAGE}")])
+    if not MIN_PAGE <= event.limit <= MAX_PAGE:
+        raise InvalidValueError([FieldFault("/limit", f"must be {MIN_PAGE} to {MAX_PAGE}")])
     request = ListRequest(
         host_id=event.host_id,
         event_type_id=event.event_type_id,

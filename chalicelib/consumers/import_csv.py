@@ -11,7 +11,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import AdmitOneError, ConflictError, TryLaterError
 from chalicelib.domain.events.event_data import ImportCompleted, ImportFailed
 from chalicelib.domain.events.notices import notice
-from chalicelib.domain.imports.import_file import Dropped, Place, place_of, read_dropped
+from chalicelib.domain.imports.import_file import ImportFile, Place, place_of, read_import_file
 from chalicelib.domain.urls import link_url
 from chalicelib.service.events.notify import notify
 from chalicelib.service.imports.import_object import import_object
@@ -31,7 +31,7 @@ def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
     for record in event["Records"]:
         message_id = record["messageId"]
         try:
-            _import(bootstrap.world(), read_dropped(record["body"]), context)
+            _import(bootstrap.world(), read_import_file(record["body"]), context)
         except (TryLaterError, OutOfTimeError) as error:
             log.warning("message %s is to come again: %s", message_id, type(error).__name__)
             again.append(message_id)
@@ -41,22 +41,22 @@ def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
 
-def _import(world: World, dropped: Dropped, context: object) -> None:
-    cause = Cause(f"import:{dropped.import_id}", dropped.import_id)
+def _import(world: World, file: ImportFile, context: object) -> None:
+    cause = Cause(f"import:{file.import_id}", file.import_id)
     place: Place | None = None
     ring, base = world.keyring(), bootstrap.settings().base_url or ""
 
     def progress(done: int, size: int) -> None:
-        log.info("import %s: %d of %d links are made", dropped.import_id, done, size)
+        log.info("import %s: %d of %d links are made", file.import_id, done, size)
         if done < size:
             require_time(context)
 
-    log.info("import %s: %s", dropped.import_id, dropped.key)
+    log.info("import %s: %s", file.import_id, file.key)
     try:
-        place = place_of(dropped.key)
+        place = place_of(file.key)
         done = import_object(
             world,
-            dropped,
+            file,
             place,
             cause,
             url_of=lambda link: link_url(link, ring, base),
@@ -65,33 +65,33 @@ def _import(world: World, dropped: Dropped, context: object) -> None:
     except TryLaterError:
         raise
     except AdmitOneError as error:
-        _tell_failure(world, dropped, place, error, cause)
+        _publish_failure(world, file, place, error, cause)
         return
     told = ImportCompleted(
-        key=dropped.key,
+        key=file.key,
         result_key=place.result_key,
         batch_id=done.batch_id,
         rows=done.rows,
         made=done.made,
     )
-    log.info("import %s: %d links of %d rows", dropped.import_id, done.made, done.rows)
+    log.info("import %s: %d links of %d rows", file.import_id, done.made, done.rows)
     notify(
         world,
         notice(told, cause, world.now(), host_id=place.host_id, event_type_id=place.event_type_id),
     )
 
 
-def _tell_failure(
-    world: World, dropped: Dropped, place: Place | None, error: AdmitOneError, cause: Cause
+def _publish_failure(
+    world: World, file: ImportFile, place: Place | None, error: AdmitOneError, cause: Cause
 ) -> None:
-    log.warning("import %s is refused: %s", dropped.import_id, error.code)
+    log.warning("import %s is refused: %s", file.import_id, error.code)
     document = problem(error)
     document.pop("errors", None)  # the result has them, by row; there may be thousands
     if len(document["detail"]) > _LONGEST_DETAIL:
         document["detail"] = error.title
     has_result = place is not None and not isinstance(error, ConflictError)
     told = ImportFailed(
-        key=dropped.key,
+        key=file.key,
         result_key=place.result_key if place is not None and has_result else None,
         problem=document,
     )

@@ -8,11 +8,11 @@ from chalice.app import Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.consumers.time_left import OutOfTimeError, require_time
-from chalicelib.domain.events.envelopes import Envelope as Event, read_envelope
+from chalicelib.domain.events.envelopes import Envelope, read_envelope
 from chalicelib.domain.mail.digests import DigestMessage
 from chalicelib.domain.mail.mails import MailDeferredError, MailRefusedError, MailUnknownError
 from chalicelib.domain.urls import booking_url, link_url
-from chalicelib.pages.mail.body import Envelope
+from chalicelib.pages.mail.body import MailRoute
 from chalicelib.pages.mail.digest import digest_mail
 from chalicelib.pages.mail.mails import booking_mail, link_mail
 from chalicelib.service.mail.of_event import BookingNews, MailNews, NoNews, mails_of_event, seconds_to_wait
@@ -55,15 +55,15 @@ class _TooEarlyError(Exception):
 
 
 def _take(record: dict[str, Any], context: object) -> None:
-    """Send the email that a message asks for. Raises `_TooEarlyError` and what `_tell` raises."""
+    """Send the email that a message asks for. Raises `_TooEarlyError` and what `_send` raises."""
     world, body = bootstrap.world(), msgspec.json.decode(record["body"])
     if "digest" in body:
-        _tell_digest(msgspec.convert(body["digest"], DigestMessage), context)
+        _send_digest(msgspec.convert(body["digest"], DigestMessage), context)
         return
     event = read_envelope(body["detail"])
     if wait := seconds_to_wait(event, world.mail_limits.wait_seconds, world.now()):
         raise _TooEarlyError(wait)
-    _tell(event, context)
+    _send(event, context)
 
 
 def _name(error: Exception) -> str:
@@ -73,7 +73,7 @@ def _name(error: Exception) -> str:
     return f"{type(error).__name__} {code}" if code else type(error).__name__
 
 
-def _tell(event: Event, context: object) -> None:
+def _send(event: Envelope, context: object) -> None:
     """Send what an event asks for. Where one mail fails the others are still sent, then the first failure is raised."""
     world = bootstrap.world()
     mailer = world.mailer
@@ -90,22 +90,22 @@ def _tell(event: Event, context: object) -> None:
         raise failures[0]
 
 
-def _tell_digest(message: DigestMessage, context: object) -> None:
+def _send_digest(message: DigestMessage, context: object) -> None:
     """Send a digest; raise the reason if it can't be sent."""
     world = bootstrap.world()
     if world.mailer is None:
         return  # mail is off
     require_time(context, NEEDED)
     send_digest(
-        world, world.mailer, message.digest_id, lambda news, to: digest_mail(news, _envelope(to), _console())
+        world, world.mailer, message.digest_id, lambda news, to: digest_mail(news, _route(to), _console())
     )
 
 
-def _envelope(to: str) -> Envelope:
+def _route(to: str) -> MailRoute:
     settings = bootstrap.settings()
     if settings.mail_sender is None:
         raise RuntimeError("MAIL_SENDER is not set")
-    return Envelope(settings.mail_sender, to, bootstrap.world().now())
+    return MailRoute(settings.mail_sender, to, bootstrap.world().now())
 
 
 def _console() -> str:
@@ -122,7 +122,7 @@ def _written(news: MailNews, to: str) -> bytes:
     world, settings = bootstrap.world(), bootstrap.settings()
     if settings.base_url is None:
         raise RuntimeError("BASE_URL is not set")
-    envelope = _envelope(to)
+    envelope = _route(to)
     if isinstance(news, BookingNews):
         own_page = booking_url(news.booking, world.keyring(), settings.base_url)
         return booking_mail(news, envelope, own_page, _console())

@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.service.events.relay import record_of, set_aside, tell
+from chalicelib.service.events.relay import record_of, relay, set_aside
 
 outbox = Blueprint(__name__)
 log = logging.getLogger(__name__)
@@ -19,24 +19,24 @@ def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
     del context
     records: list[dict[str, Any]] = event["Records"]
     if records and records[0].get("eventSource") == "aws:sqs":
-        return _failures(_tell_again(records))
-    return _failures(_tell(records))
+        return _failures(_relay_again(records))
+    return _failures(_relay(records))
 
 
-def _tell(records: Sequence[dict[str, Any]]) -> list[str]:
+def _relay(records: Sequence[dict[str, Any]]) -> list[str]:
     """Return the sequence numbers to come again: only what even the dead-letter queue refused, or had no time for.
 
-    Lambda goes on from the first of them: what follows it is told twice, with the same ids.
+    Lambda goes on from the first of them: what follows it is relayed twice, with the same ids.
     """
     world = bootstrap.world()
-    told = tell(world, records)
-    again = set_aside(world, records, told.failed)
-    if told.untried is not None:
-        again.append(told.untried)
+    relayed = relay(world, records)
+    again = set_aside(world, records, relayed.failed)
+    if relayed.untried is not None:
+        again.append(relayed.untried)
     return [records[place]["dynamodb"]["SequenceNumber"] for place in again]
 
 
-def _tell_again(messages: Sequence[dict[str, Any]]) -> list[str]:
+def _relay_again(messages: Sequence[dict[str, Any]]) -> list[str]:
     """Return the ids of the messages that failed again; the queue's redrive policy brings them back to the DLQ."""
     letters, records, again = [], [], []
     for message in messages:
@@ -47,9 +47,9 @@ def _tell_again(messages: Sequence[dict[str, Any]]) -> list[str]:
             again.append(message["messageId"])
         else:
             letters.append(message["messageId"])
-    told = tell(bootstrap.world(), records)
-    failed = set(told.failed) | set(
-        range(len(letters) if told.untried is None else told.untried, len(letters))
+    relayed = relay(bootstrap.world(), records)
+    failed = set(relayed.failed) | set(
+        range(len(letters) if relayed.untried is None else relayed.untried, len(letters))
     )
     return again + [letters[place] for place in sorted(failed)]
 

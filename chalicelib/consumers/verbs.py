@@ -7,7 +7,7 @@ from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import LinkDeletedError, NotFoundError
 from chalicelib.domain.ids import HOST, LINK, is_id, make_id
-from chalicelib.domain.links.link import MOST_LINKS_A_BATCH
+from chalicelib.domain.links.link import MAX_LINKS_PER_BATCH
 from chalicelib.domain.links.tokens import Purpose, read_token
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest, redeem_for_host
@@ -32,7 +32,7 @@ def generate_request(payload: GeneratePayload, key: str | None) -> GenerateReque
     """Return what is asked of a generate: up to 10,000 links."""
     return GenerateRequest(
         event_type_id=payload.event_type_id,
-        links=payload.links(MOST_LINKS_A_BATCH),
+        links=payload.links(MAX_LINKS_PER_BATCH),
         from_items=bool(payload.items),
         idempotency_key=key,
         body_hash=hash_body(payload),

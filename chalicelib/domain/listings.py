@@ -12,10 +12,10 @@ from chalicelib.domain.bookings.booking import BookingStatus
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.links.link import LinkStatus
 
-LEAST_PAGE: Final = 1
-MOST_PAGE: Final = 200
+MIN_PAGE: Final = 1
+MAX_PAGE: Final = 200
 DEFAULT_PAGE: Final = 50
-MOST_EXPORTED: Final = 1000  # rows of a page of a CSV export
+MAX_EXPORTED: Final = 1000  # rows of a page of a CSV export
 DUE_SHARDS: Final = 8  # partitions of the due index, so that no one partition takes every expiry
 
 _POSITION: Final = re.compile(r"[0-9]{14}(?:[0-9]{10})?#[a-z]{3}_[a-z2-7]{26}(?:\.[0-9]{1,2})?\Z")

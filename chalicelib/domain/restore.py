@@ -13,7 +13,7 @@ import msgspec
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.events.envelopes import Envelope
-from chalicelib.domain.events.events import EventType
+from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.links.link import Link, LinkStatus
 
 # Settings whose new value an event tells, or that decide nothing. A change of any other is unknown after a restore.
@@ -21,11 +21,11 @@ _TOLD: Final = frozenset({"maxUsageCount", "expiresAt", "notBefore", "label", "m
 
 ABOUT_LINKS: Final = frozenset(
     {
-        EventType.LINK_CREATED,
-        EventType.LINK_UPDATED,
-        EventType.LINK_USED,
-        EventType.LINK_REVOKED,
-        EventType.LINK_EXPIRED,
+        EventKind.LINK_CREATED,
+        EventKind.LINK_UPDATED,
+        EventKind.LINK_USED,
+        EventKind.LINK_REVOKED,
+        EventKind.LINK_EXPIRED,
     }
 )
 
@@ -71,7 +71,7 @@ def redone_link(link: Link, told: Envelope) -> Link:
 
 def tells_all(told: Envelope) -> bool:
     """Return whether an event of a link says everything that changed."""
-    return told.type != EventType.LINK_UPDATED or _TOLD.issuperset(told.data["changed"])
+    return told.type != EventKind.LINK_UPDATED or _TOLD.issuperset(told.data["changed"])
 
 
 def redone_booking(booking: Booking | None, told: Envelope, *, key_id: int) -> Booking:
@@ -102,7 +102,7 @@ def redone_booking(booking: Booking | None, told: Envelope, *, key_id: int) -> B
             metadata=told.metadata,
         )
     cancelled = data["status"] == BookingStatus.CANCELLED
-    erased = told.type == EventType.BOOKING_ERASED
+    erased = told.type == EventKind.BOOKING_ERASED
     return msgspec.structs.replace(
         booking,
         start=start,

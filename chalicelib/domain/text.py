@@ -27,7 +27,7 @@ LONGEST_KEY_NAME: Final = 100
 # The longest name that an email shows; letters of East Asian scripts are two columns wide.
 MAIL_NAME_COLUMNS: Final = 50
 MAIL_NAME_WORDS: Final = 8
-_MOST_MARKS: Final = 5  # on one letter; Tibetan stacks four
+_MAX_MARKS: Final = 5  # on one letter; Tibetan stacks four
 
 # Unicode's Default_Ignorable_Code_Point: invisible by itself.
 _IGNORABLE: Final = (
@@ -203,7 +203,7 @@ _PUNCTUATION: Final = {
 }
 # Patterns over kinds of characters: a word; a single letter, as in "J.R.R."; what joins them. A period directly before
 # a letter ("evil.com") does not belong to a name, unless that letter is an initial.
-_MARKS: Final = f"M{{0,{_MOST_MARKS}}}"
+_MARKS: Final = f"M{{0,{_MAX_MARKS}}}"
 _WORD: Final = f"L{_MARKS}(?:j?L{_MARKS})*j?"
 _NAME: Final = re.compile(rf"'?{_WORD}(?:(?:['.]? '?|[.']?-|'){_WORD}|\.L{_MARKS}(?![LMj]))*[.']?")
 

@@ -15,7 +15,7 @@ Language = Literal["en", "de", "fr", "es", "ja"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 
 _FOLDER: Final = Path(__file__).parent / "phrases"
-_MOST_RANGES: Final = 50
+_MAX_RANGES: Final = 50
 _RANGE: Final = re.compile(
     r"\s*(\*|[a-z]{1,8}(?:-[a-z0-9]{1,8})*)\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?)\s*)?", re.IGNORECASE
 )
@@ -34,7 +34,7 @@ def chosen(accept_language: str | None) -> Language:
     """
     weights: dict[str, float] = {}
     order: list[str] = []
-    for part in (accept_language or "").split(",", _MOST_RANGES)[:_MOST_RANGES]:
+    for part in (accept_language or "").split(",", _MAX_RANGES)[:_MAX_RANGES]:
         found = _RANGE.fullmatch(part)
         if found is None:
             continue

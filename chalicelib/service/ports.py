@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.bookings.occupancy import Cell
-from chalicelib.domain.bookings.redeem import Attempt, Outcome, Receipt
+from chalicelib.domain.bookings.redeem import Outcome, Receipt, RedeemAttempt
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import Clock
 from chalicelib.domain.errors import StoreUnavailableError
@@ -173,7 +173,7 @@ class BookingStore(Protocol):
     def read_link_and_receipt(self, link_id: str, receipt_id: str) -> tuple[Link | None, Receipt | None]: ...
     def read_receipt(self, link_id: str, receipt_id: str) -> Receipt | None: ...
     def read_many(self, booking_ids: Sequence[str]) -> list[Booking]: ...
-    def book(self, attempt: Attempt, cause: Cause) -> Outcome: ...
+    def book(self, attempt: RedeemAttempt, cause: Cause) -> Outcome: ...
     def cancel(self, booking: Booking, restored: Link | None, cause: Cause) -> bool: ...
     def move(
         self, booking: Booking, moved: Booking, cause: Cause, *, check: Callable[[], None]
@@ -327,7 +327,7 @@ class Objects(Protocol):
     """Objects in buckets, as `clients.objects.Objects` reads and writes them."""
 
     def read(
-        self, bucket: str, key: str, *, version: str | None, etag: str, most_bytes: int
+        self, bucket: str, key: str, *, version: str | None, etag: str, max_bytes: int
     ) -> tuple[bytes, Mapping[str, str]]: ...
     def write(self, bucket: str, key: str, body: bytes, *, content_type: str) -> None: ...
 

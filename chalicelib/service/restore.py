@@ -10,7 +10,7 @@ import msgspec
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.events.envelopes import Envelope
-from chalicelib.domain.events.events import EventType
+from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.listings import LinkFilter
 from chalicelib.domain.restore import ABOUT_LINKS, missing, redone_booking, redone_link, tells_all
@@ -47,7 +47,7 @@ def redo(world: World, told: Envelope) -> Redo:
     cause = Cause(ACTOR, told.correlation_id)
     if told.booking_id is not None:
         return _twice(lambda: _redo_booking(world, told, cause))
-    if told.type in ABOUT_LINKS or told.type == EventType.LINK_DELETED:
+    if told.type in ABOUT_LINKS or told.type == EventKind.LINK_DELETED:
         return _twice(lambda: _redo_link(world, told, cause))
     return Redo.NOTHING
 
@@ -87,7 +87,7 @@ def _redo_link(world: World, told: Envelope, cause: Cause) -> Redo | None:
     if told.sequence <= link.sequence:
         world.store.redoing.see(link.link_id, told.sequence, cause, partly=partly)
         return Redo.KNOWN
-    if told.type == EventType.LINK_DELETED:
+    if told.type == EventKind.LINK_DELETED:
         written = world.store.redoing.delete_link(link, told.sequence, cause)
     else:
         written = world.store.redoing.put_link(link, redone_link(link, told), cause, partly=partly)

@@ -6,6 +6,6 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.causes import Cause
 
 
-def named(cause: Cause) -> list[Action]:
+def audit_actions(cause: Cause) -> list[Action]:
     """Return what a change says of who makes it and why."""
     return [Path("actor").set(cause.actor), Path("correlationId").set(cause.correlation_id)]

@@ -11,7 +11,7 @@ from chalicelib.domain.links.link import Link
 from chalicelib.domain.restore import Redone
 from chalicelib.store.bookings.bookings import Bookings
 from chalicelib.store.bookings.days import Days, Span
-from chalicelib.store.causes import named
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import BY_HOST, RedoneItem, link_key, redone_key
 from chalicelib.store.links.links import Links
@@ -23,7 +23,7 @@ _A_PAGE = 100
 
 
 class Redoing:
-    """Writes of links and bookings past their own verbs: the doors are closed meanwhile."""
+    """Writes links and bookings bypassing the normal rules; the API is closed during a restore."""
 
     def __init__(
         self, table: Table, links: Links, bookings: Bookings, days: Days, retention: Retention
@@ -50,7 +50,7 @@ class Redoing:
 
     def see(self, link_id: str, sequence: int, cause: Cause, *, partly: bool) -> None:
         """Keep that an event was seen which a later one had overtaken; of a link not redone so far, nothing."""
-        actions = [RedoneItem.seen.add({sequence}), *named(cause)]
+        actions = [RedoneItem.seen.add({sequence}), *audit_actions(cause)]
         if partly:
             actions.append(Path("partly").set(value=True))
         try:
@@ -104,7 +104,7 @@ class Redoing:
             RedoneItem.seen.add({sequence}),
             Path("hostKey").set(_ALL),
             Path("listSort").set(before.link_id),
-            *named(cause),
+            *audit_actions(cause),
         ]
         if partly:
             actions.append(Path("partly").set(value=True))

@@ -32,6 +32,6 @@ def _loader() -> _Loader:
     return _Loader()
 
 
-def quicken(session: Any) -> None:
+def use_fast_loader(session: Any) -> None:
     """Make a session find services quickly; it must not have created a client yet (docs/adr/0008-cold-start.md)."""
     session.register_component("data_loader", _loader())

@@ -16,14 +16,14 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.errors import StoreUnavailableError, ThrottledError, TryLaterError
 from chalicelib.store.faults import ConditionRefused, RawItem, TransactionRefused, translated
 from chalicelib.store.items import INDEX_KEYS, Item, Key
-from chalicelib.store.session import quicken
+from chalicelib.store.session import use_fast_loader
 
 _I = TypeVar("_I", bound=Item)
 
 CONNECT_TIMEOUT_SECONDS: Final = 2
 READ_TIMEOUT_SECONDS: Final = 5
 TRIES: Final = 3
-MOST_CONNECTIONS: Final = 64
+MAX_CONNECTIONS: Final = 64
 _BATCH_GET: Final = 100  # DynamoDB's limit of keys a call
 _BATCH_TRIES: Final = 6
 
@@ -95,11 +95,11 @@ class Table:
             connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
             read_timeout_seconds=READ_TIMEOUT_SECONDS,
             max_retry_attempts=0,  # botocore would resend a redeem with the `now` of its first try (P3)
-            max_pool_connections=MOST_CONNECTIONS,
+            max_pool_connections=MAX_CONNECTIONS,
             meta_table=MetaTable(_description(name)),
         )
         self.connection = self._table.connection
-        quicken(self.connection.session)
+        use_fast_loader(self.connection.session)
 
     @property
     def client(self) -> Any:
@@ -112,7 +112,7 @@ class Table:
 
     def get(self, kind: type[_I], key: Key) -> _I | None:
         """Return one item as it stands now, or None."""
-        request = self.operation(key, tell=False) | {"ConsistentRead": True}
+        request = self.operation(key, return_old_item=False) | {"ConsistentRead": True}
         raw = self._send("GetItem", request).get(ITEM)
         return kind.from_raw_data(raw) if raw else None
 
@@ -198,7 +198,9 @@ class Table:
         lost: either way it is there.
         """
         try:
-            self._send("PutItem", self.operation(item.key, item=item, condition=condition, tell=False))
+            self._send(
+                "PutItem", self.operation(item.key, item=item, condition=condition, return_old_item=False)
+            )
         except ConditionRefused:
             return False
         return True
@@ -210,7 +212,7 @@ class Table:
 
         With `tries=1` it is not retried here: for a condition on the time, the caller retries with a new time (P3).
         """
-        request = self.operation(key, actions=actions, condition=condition, tell=False)
+        request = self.operation(key, actions=actions, condition=condition, return_old_item=False)
         request |= {"ReturnValues": "ALL_NEW"}
         raw: RawItem = self._send("UpdateItem", request, tries)["Attributes"]
         return raw
@@ -248,9 +250,9 @@ class Table:
         item: Item | None = None,
         actions: Sequence[Action] | None = None,
         condition: Condition | None = None,
-        tell: bool = True,
+        return_old_item: bool = True,
     ) -> dict[str, Any]:
-        """Return the request of one write; with `tell` a refusal brings the item as it was (`ALL_OLD`)."""
+        """Return the request of one write; with `return_old_item` a refusal brings the item as it was (`ALL_OLD`)."""
         return self._table.get_operation_kwargs(
             key[0],
             range_key=key[1],
@@ -258,7 +260,7 @@ class Table:
             attributes=None if item is None else item.serialize(),
             actions=actions,
             condition=condition,
-            return_values_on_condition_failure=ALL_OLD if tell else None,
+            return_values_on_condition_failure=ALL_OLD if return_old_item else None,
         )
 
 

@@ -11,8 +11,8 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, Delivery, DeliveryStatus, event_time_of
-from chalicelib.domain.webhooks.webhook import MOST_WEBHOOKS, Webhook
-from chalicelib.store.causes import named
+from chalicelib.domain.webhooks.webhook import MAX_WEBHOOKS, Webhook
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import (
     BY_HOST,
@@ -56,14 +56,14 @@ class Webhooks:
         return sorted(living, key=lambda webhook: (webhook.created_at, webhook.webhook_id), reverse=True)
 
     def create(self, webhook: Webhook, cause: Cause) -> bool:
-        """Make a webhook; return False where its host has `MOST_WEBHOOKS`, or where this very write came through."""
+        """Make a webhook; return False where its host has `MAX_WEBHOOKS`, or where this very write came through."""
         transaction = self._table.transaction()
         transaction.put(self._item_of(webhook, cause), ABSENT)
         ids = HostWebhooksItem.webhook_ids
         count = size(Path("webhookIds"))  # type: ignore[no-untyped-call]
-        room = ids.does_not_exist() | (count < MOST_WEBHOOKS)
+        room = ids.does_not_exist() | (count < MAX_WEBHOOKS)
         transaction.update(
-            host_webhooks_key(webhook.host_id), [ids.add({webhook.webhook_id}), *named(cause)], room
+            host_webhooks_key(webhook.host_id), [ids.add({webhook.webhook_id}), *audit_actions(cause)], room
         )
         return transaction.committed()
 
@@ -77,7 +77,7 @@ class Webhooks:
         transaction.put(self._item_of(deleted, cause), Path("sequence") == seen)
         ids = HostWebhooksItem.webhook_ids
         transaction.update(
-            host_webhooks_key(deleted.host_id), [ids.delete({deleted.webhook_id}), *named(cause)]
+            host_webhooks_key(deleted.host_id), [ids.delete({deleted.webhook_id}), *audit_actions(cause)]
         )
         return transaction.committed()
 

@@ -11,7 +11,7 @@ from chalicelib.service.links.revoke import BulkResult
 from chalicelib.wire.problems import problem
 from chalicelib.wire.responses import BulkAnswer, BulkRow
 
-MOST_ANSWERED: Final = 5_500_000
+MAX_ANSWERED: Final = 5_500_000
 LINK_OVERHEAD: Final = 1_100  # bytes of a link's own fields in the answer, quotes escaped
 
 
@@ -24,7 +24,7 @@ def require_answerable(asked: Sequence[LinkSettings]) -> None:
             text = msgspec.json.encode(settings).decode(errors="replace")
             sizes[id(settings)] = len(msgspec.json.encode(text)) + LINK_OVERHEAD
         total += sizes[id(settings)]
-    if total > MOST_ANSWERED:
+    if total > MAX_ANSWERED:
         raise InvalidValueError(
             [FieldFault("", "the answer would be too large: ask for fewer links at a time")]
         )

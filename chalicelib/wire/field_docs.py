@@ -6,12 +6,12 @@ A test fails where a field of `api/schemas.py` or `api/answers.py` has no words 
 from typing import Any, Final
 
 from chalicelib.domain.bookings.booking import BookingStatus
-from chalicelib.domain.event_types.event_type import MOST_OCCUPIED_MINUTES
-from chalicelib.domain.event_types.schedules import MOST_OVERRIDES
-from chalicelib.domain.links.link import MOST_DOCUMENT_BYTES, MOST_LINKS_A_CALL, MOST_USES, LinkStatus
-from chalicelib.domain.listings import DEFAULT_PAGE, LEAST_PAGE, MOST_EXPORTED, MOST_PAGE
-from chalicelib.domain.webhooks.deliveries import LONGEST_EXCERPT, MOST_KEPT_ATTEMPTS, DeliveryStatus
-from chalicelib.domain.webhooks.webhook import LONGEST_URL, MOST_LOGGED, MOST_OVERLAP_HOURS
+from chalicelib.domain.event_types.event_type import MAX_OCCUPIED_MINUTES
+from chalicelib.domain.event_types.schedules import MAX_OVERRIDES
+from chalicelib.domain.links.link import MAX_DOCUMENT_BYTES, MAX_LINKS_PER_CALL, MAX_USES, LinkStatus
+from chalicelib.domain.listings import DEFAULT_PAGE, MAX_EXPORTED, MAX_PAGE, MIN_PAGE
+from chalicelib.domain.webhooks.deliveries import LONGEST_EXCERPT, MAX_KEPT_ATTEMPTS, DeliveryStatus
+from chalicelib.domain.webhooks.webhook import LONGEST_URL, MAX_LOGGED, MAX_OVERLAP_HOURS
 
 _TEXT: Final = {"type": "string"}
 _INSTANT: Final = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
@@ -55,12 +55,12 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         _TEXT,
     ),
     "limit": (
-        f"Entries a page, {LEAST_PAGE} to {MOST_PAGE}. Default: `{DEFAULT_PAGE}`.",
-        {"type": "integer", "minimum": LEAST_PAGE, "maximum": MOST_PAGE},
+        f"Entries a page, {MIN_PAGE} to {MAX_PAGE}. Default: `{DEFAULT_PAGE}`.",
+        {"type": "integer", "minimum": MIN_PAGE, "maximum": MAX_PAGE},
     ),
     "exportLinks.limit": (
-        f"Rows a page, {LEAST_PAGE} to {MOST_EXPORTED}. Default: `{MOST_EXPORTED}`.",
-        {"type": "integer", "minimum": LEAST_PAGE, "maximum": MOST_EXPORTED},
+        f"Rows a page, {MIN_PAGE} to {MAX_EXPORTED}. Default: `{MAX_EXPORTED}`.",
+        {"type": "integer", "minimum": MIN_PAGE, "maximum": MAX_EXPORTED},
     ),
     "cursor": ("`nextCursor` of the page before.", _TEXT),
     "revokeLinks": (
@@ -101,7 +101,7 @@ KIND_FIELDS: Final[dict[str, str]] = {
     "AttemptAnswer.number": "The first attempt is 1; replays count on.",
     "AttemptAnswer.statusCode": "The answer's HTTP status, or null where there was none.",
     "AttemptAnswer.time": "When it was made.",
-    "DeliveryAnswer.attempts": f"The last {MOST_KEPT_ATTEMPTS} attempts, in order.",
+    "DeliveryAnswer.attempts": f"The last {MAX_KEPT_ATTEMPTS} attempts, in order.",
     "DeliveryAnswer.deliveryId": "The delivery's id: one event to one webhook has one.",
     "DeliveryAnswer.endedAt": "When it was delivered or given up, or null.",
     "DeliveryAnswer.eventId": "The event's id, sent as `webhook-id` with every attempt.",
@@ -118,8 +118,8 @@ KIND_FIELDS: Final[dict[str, str]] = {
     "ReplayBody.from": "The earliest time of the events.",
     "ReplayBody.status": "`failed` (the default) or `delivered`, of a range.",
     "ReplayBody.to": "The time of the events that is too late.",
-    "RotateBody.overlapHours": f"Hours for which former secrets sign on as well, 0 to {MOST_OVERLAP_HOURS} (24).",
-    "WebhookAnswer.log": f"The last {MOST_LOGGED} things that happened to the webhook itself, newest first.",
+    "RotateBody.overlapHours": f"Hours for which former secrets sign on as well, 0 to {MAX_OVERLAP_HOURS} (24).",
+    "WebhookAnswer.log": f"The last {MAX_LOGGED} things that happened to the webhook itself, newest first.",
     "WebhookBody.description": "For the host alone, up to 200 characters.",
     "WebhookBody.url": f"An https URL of a public host, port 443 or from 1024 on, up to {LONGEST_URL} characters.",
     "WebhookChanges.description": "For the host alone, up to 200 characters.",
@@ -170,7 +170,7 @@ KIND_FIELDS: Final[dict[str, str]] = {
         "A JSON Pointer into the request, e.g. `/items/3/overrides/schedule`; `/eventTypeId` if the event type's "
         "settings are the cause."
     ),
-    "LinkIdsBody.linkIds": f"1 to {MOST_LINKS_A_CALL} link ids.",
+    "LinkIdsBody.linkIds": f"1 to {MAX_LINKS_PER_CALL} link ids.",
     "Location.showBeforeBooking": (
         "Whether the holder of the link sees `detail` before booking, e.g. an address. Otherwise they see only the "
         "kind, and the detail after booking."
@@ -195,7 +195,7 @@ KIND_FIELDS: Final[dict[str, str]] = {
     "RedeemBody.timeZone": "The invitee's IANA zone.",
     "RescheduleBody.start": "The start to move to, an RFC 3339 instant.",
     "RequestedAnswer.status": "Always `requested`.",
-    "Schedule.overrides": f"Dates on which other hours hold, up to {MOST_OVERRIDES}; no intervals closes a date.",
+    "Schedule.overrides": f"Dates on which other hours hold, up to {MAX_OVERRIDES}; no intervals closes a date.",
     "Schedule.timeZone": "The IANA zone that the hours are told in.",
     "LinkRequestAnswer.recipient": "Whom the link was made for, at the time of the request.",
     "LinkRequestAnswer.fromRecipient": (
@@ -256,12 +256,12 @@ FIELDS: Final[dict[str, str]] = {
     "bufferBeforeMinutes": "Minutes free before each booking, a multiple of 5; added to the previous booking's buffer.",
     "cancelledAt": "When it was cancelled, or null.",
     "correlationId": "The id of the request that did it.",
-    "count": f"How many links alike to make, 1 to {MOST_LINKS_A_CALL}; not together with `items`.",
+    "count": f"How many links alike to make, 1 to {MAX_LINKS_PER_CALL}; not together with `items`.",
     "createdAt": "When it was made.",
     "data": "What belongs to it.",
     "days": "Days of the week, `mon` to `sun`, each once.",
     "description": "Plain text, up to 4,000 characters.",
-    "durationMinutes": f"Minutes, a multiple of 5; with the buffers at most {MOST_OCCUPIED_MINUTES}.",
+    "durationMinutes": f"Minutes, a multiple of 5; with the buffers at most {MAX_OCCUPIED_MINUTES}.",
     "email": "An email address.",
     "embedHtml": "An iframe for a page of yours; null while no site may embed it (`FRAME_ANCESTORS`).",
     "end": "When it ends.",
@@ -281,7 +281,7 @@ FIELDS: Final[dict[str, str]] = {
     "intervals": "The date's hours, up to 24; none closes the date.",
     "invitee": "Who books.",
     "isExpired": "Whether nothing more can be booked by it.",
-    "items": f"One entry for each link, 1 to {MOST_LINKS_A_CALL}; its fields stand over those beside `items`.",
+    "items": f"One entry for each link, 1 to {MAX_LINKS_PER_CALL}; its fields stand over those beside `items`.",
     "label": "For the host alone, 1 to 200 characters; lists find it by prefix.",
     "language": "`en`, `de`, `fr`, `es` or `ja`.",
     "linkId": "The link's public id; it may be logged.",
@@ -290,15 +290,15 @@ FIELDS: Final[dict[str, str]] = {
     "locations": "Where it may take place, up to 10; the invitee chooses if there are several.",
     "machines": "How often machines opened it: scanners, previews, prefetches.",
     "mail": "A mail ready to send.",
-    "maxUsageCount": f"How many bookings it gives, 1 to {MOST_USES}; null for unlimited.",
+    "maxUsageCount": f"How many bookings it gives, 1 to {MAX_USES}; null for unlimited.",
     "message": "What happened.",
-    "metadata": f"Your own JSON object, up to {MOST_DOCUMENT_BYTES} bytes.",
+    "metadata": f"Your own JSON object, up to {MAX_DOCUMENT_BYTES} bytes.",
     "minimumNoticeMinutes": "Minutes between now and the earliest slot, a multiple of 5.",
     "name": "A name, up to 200 characters.",
     "nextCursor": "For the next page; null on the last one.",
     "notBefore": "Before this instant nothing books; null for at once.",
     "opens": "How often it was opened.",
-    "overrides": f"This link's own values, up to {MOST_DOCUMENT_BYTES} bytes; what is not there is the event type's.",
+    "overrides": f"This link's own values, up to {MAX_DOCUMENT_BYTES} bytes; what is not there is the event type's.",
     "persons": "How often persons opened it, as far as headers tell.",
     "problem": "Why not, as a problem document.",
     "publicName": "The host's name as invitees see it, up to 200 characters; null or absent means the whole `name`.",

@@ -12,7 +12,7 @@ from chalicelib.domain.event_types.contradictions import SettingsWarning
 from chalicelib.domain.event_types.event_type import EventType, Location, Question
 from chalicelib.domain.event_types.offers import Overrides
 from chalicelib.domain.event_types.schedules import Schedule
-from chalicelib.domain.event_types.slots import MOST_SLOTS, Slot
+from chalicelib.domain.event_types.slots import MAX_SLOTS, Slot
 from chalicelib.domain.events.events import Event
 from chalicelib.domain.links.link import Link, LinkStatus, Recipient
 from chalicelib.domain.links.link_requests import LinkRequest, MailTo
@@ -21,7 +21,7 @@ from chalicelib.domain.links.visits import Opens
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.team.hosts import Host
 from chalicelib.domain.urls import booking_url, link_url
-from chalicelib.domain.webhooks.deliveries import Attempt, Delivery
+from chalicelib.domain.webhooks.deliveries import Delivery, DeliveryAttempt
 from chalicelib.domain.webhooks.webhook import Webhook
 from chalicelib.service.bookings.redeem import Redeemed
 
@@ -30,7 +30,7 @@ Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
 class _Answer(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
-    """What a door answers."""
+    """A response body."""
 
 
 class TimeOffAnswer(_Answer, frozen=True):
@@ -578,9 +578,9 @@ def redeemed_answer(done: Redeemed, ring: Keyring, base_url: str) -> BookingAnsw
 
 
 def slots_answer(slots: Sequence[Slot], start: datetime, end: datetime) -> SlotsAnswer:
-    """Return the first `MOST_SLOTS` offered slots as JSON; `to` is the start of the next one, if there are more."""
-    if len(slots) > MOST_SLOTS:
-        slots, end = slots[:MOST_SLOTS], slots[MOST_SLOTS].start
+    """Return the first `MAX_SLOTS` offered slots as JSON; `to` is the start of the next one, if there are more."""
+    if len(slots) > MAX_SLOTS:
+        slots, end = slots[:MAX_SLOTS], slots[MAX_SLOTS].start
     found = [SlotAnswer(start=rfc3339(slot.start), end=rfc3339(slot.end)) for slot in slots]
     return SlotsAnswer(slots=found, start=rfc3339(start), end=rfc3339(end))
 
@@ -686,7 +686,7 @@ def delivery_answer(delivery: Delivery) -> DeliveryAnswer:
     )
 
 
-def _attempt_answer(attempt: Attempt) -> AttemptAnswer:
+def _attempt_answer(attempt: DeliveryAttempt) -> AttemptAnswer:
     return AttemptAnswer(
         number=attempt.number,
         time=rfc3339(attempt.time),

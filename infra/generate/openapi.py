@@ -6,14 +6,14 @@ from typing import Final
 import msgspec
 
 from chalicelib.api.openapi.document import openapi
-from chalicelib.api.routes import DOORS
+from chalicelib.api.routes import ROUTERS
 
 COPY: Final = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
 def text() -> str:
     """Return the description as it is committed: indented, in a stable order."""
-    return msgspec.json.format(msgspec.json.encode(openapi(DOORS)), indent=2).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(openapi(ROUTERS)), indent=2).decode() + "\n"
 
 
 if __name__ == "__main__":

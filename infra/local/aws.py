@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 import botocore.config
 import botocore.session
 
-from chalicelib.store.session import quicken
+from chalicelib.store.session import use_fast_loader
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -67,7 +67,7 @@ def local_client(service: str, endpoint_url: str, *, pool: int = 10, validate: b
         parameter_validation=validate,
     )
     session = botocore.session.Session(profile=None)
-    quicken(session)
+    use_fast_loader(session)
     return session.create_client(
         service,
         endpoint_url=endpoint_url,

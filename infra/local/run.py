@@ -99,10 +99,10 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
 def _prepare() -> None:
     """Build what `make package` would build, so that no first request waits for it."""
     from chalicelib.api.openapi.view import description_reply
-    from chalicelib.api.routes import DOORS
+    from chalicelib.api.routes import ROUTERS
     from chalicelib.pages.assets import asset_url
 
-    description_reply(DOORS, None)
+    description_reply(ROUTERS, None)
     asset_url("", "admit-one.css")
 
 

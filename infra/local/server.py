@@ -126,7 +126,7 @@ class Gateway(LocalGateway):
     def resource(self, path: str) -> str | None:
         """Return the route that a path with its query belongs to, e.g. `/s/{token}`, or None."""
         try:
-            match = self.event_converter._route_matcher.match_route(path)  # noqa: SLF001 - no other door
+            match = self.event_converter._route_matcher.match_route(path)  # noqa: SLF001 - no public way
         except ValueError:
             return None
         route: str = match.route

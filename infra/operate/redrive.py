@@ -1,7 +1,7 @@
-"""`make retell`: what the outbox crashed over, and Lambda put into the bucket `OutboxCrashes`, is told after all (P6).
+"""Redrive the batches that the outbox crashed on, from the bucket `OutboxCrashes`: `make redrive-outbox` (P6).
 
-Each object holds a batch of the table's stream, whole. It is handed to the function once more, which tells it under the
-ids it would have had; only what was told is deleted. docs/operate.md.
+Each object holds a whole batch of the table's stream. The function processes it again and publishes its events under
+the ids that they would have had. A processed object is deleted. docs/operate.md.
 """
 
 import argparse
@@ -20,29 +20,29 @@ _FUNCTION_SECONDS: Final = 120  # how long `outbox` may run
 
 
 @dataclass
-class Retold:
-    """How many records were told, and the objects that stay, each with the reason."""
+class Redriven:
+    """How many records were processed, and the objects that stay, each with the reason."""
 
     records: int = 0
     left: dict[str, str] = field(default_factory=dict)
 
 
-def retell(s3: Any, lambdas: Any, bucket: str, function: str) -> Retold:
-    """Hand every object of the bucket to the function; delete what was told. May be run again at any time.
+def redrive(s3: Any, lambdas: Any, bucket: str, function: str) -> Redriven:
+    """Invoke the function with each object of the bucket; delete the processed ones. Safe to run again at any time.
 
     `s3` and `lambdas` are botocore's clients. Where a batch crashes again its records are tried one by one, so that
     none waits for the one it lies with.
     """
-    done = Retold()
+    done = Redriven()
     for key in list(crashes(s3, bucket)):
         try:
             records = _records_of(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         except ValueError as error:
             done.left[key] = str(error)
             continue
-        failure = _tell(lambdas, function, records)
+        failure = _relay(lambdas, function, records)
         if failure and len(records) > 1:
-            failures = [_tell(lambdas, function, [record]) for record in records]
+            failures = [_relay(lambdas, function, [record]) for record in records]
             failure = next(filter(None, failures), "")
             done.records += failures.count("")
         elif not failure:
@@ -72,8 +72,8 @@ def _records_of(body: bytes) -> list[dict[str, Any]]:
     return records
 
 
-def _tell(lambdas: Any, function: str, records: Sequence[dict[str, Any]]) -> str:
-    """Have the function tell records; return why not all were told, or nothing."""
+def _relay(lambdas: Any, function: str, records: Sequence[dict[str, Any]]) -> str:
+    """Invoke the function with records; return why some were not processed, or an empty string."""
     event = json.dumps({"Records": records}, ensure_ascii=False, separators=(",", ":"))
     answer = lambdas.invoke(FunctionName=function, Payload=event.encode())
     said = json.loads(answer["Payload"].read() or b"null") or {}
@@ -84,14 +84,14 @@ def _tell(lambdas: Any, function: str, records: Sequence[dict[str, Any]]) -> str
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status: 1 while anything is left."""
-    parser = argparse.ArgumentParser(prog="make retell", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make redrive-outbox", description=__doc__)
     parser.add_argument("--stage", required=True)
     given = parser.parse_args(arguments)
     try:
         with explained():
             account = open_account()
             found = stack_outputs(account, read_stage(given.stage, deploying.STAGES))
-            done = retell(
+            done = redrive(
                 account.client("s3"),
                 _patient(account),
                 found["OutboxCrashesBucketName"],
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DeployError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Records told: {done.records}.")
+    print(f"Records processed: {done.records}.")
     for key, why in done.left.items():
         print(f"{key} stays: {why}", file=sys.stderr)
     return 1 if done.left else 0

@@ -93,7 +93,7 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
         say("Closing bookings; ten minutes until all that happened is archived …")
         _deploy(account, stands, package, plan, closed=True)
     time.sleep(SETTLE_SECONDS)
-    # Looked at again: the last bookings before the doors closed may have come to nothing on their way.
+    # Looked at again: a booking made just before the API closed may not have been committed.
     gaps = _checked(plan, _gaps(account, found, plan.moment))
     table = plan.table or _copy(account, found["TableName"], plan.moment, say)
     _complete(account, table)
@@ -180,7 +180,7 @@ def _gaps(account: Account, found: Mapping[str, str], moment: datetime) -> list[
         gaps.append(f"{waiting} records of the stream are in the outbox's dead-letter queue; docs/events.md")
     crashed = _crashes_since(account, found["OutboxCrashesBucketName"], moment - MARGIN)
     if crashed:
-        gaps.append(f"objects that the outbox crashed over: {crashed}; make retell tells them")
+        gaps.append(f"objects that the outbox crashed over: {crashed}; make redrive-outbox processes them")
     lag = _lag(account, found["OutboxFunction"])
     if lag > LAGS_MILLISECONDS:
         gaps.append(f"the stream's consumer is {lag / 60_000:.0f} minutes behind; wait until it is not")

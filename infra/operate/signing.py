@@ -20,7 +20,7 @@ from infra.deploy.deploy import DeployError, explained, open_account, read_stage
 
 _KNOWN_AFTER: Final = KEYRING_AGE + timedelta(minutes=1)
 _KEY_BYTES: Final = 32
-_MOST_KEYS: Final = 255
+_MAX_KEYS: Final = 255
 
 Secrets = Any
 """A botocore client of Secrets Manager."""
@@ -32,7 +32,7 @@ def add_key(secrets: Secrets, secret_id: str, random_bytes: Callable[[int], byte
     there = keyring_of(json.dumps(document)).keys
     if max(there) != int(document["current"]):
         raise DeployError(f"Key {max(there)} was added before and signs nothing yet: STEP=use is next.")
-    number = next((n for n in range(max(there) + 1, _MOST_KEYS + 1) if n not in there), None)
+    number = next((n for n in range(max(there) + 1, _MAX_KEYS + 1) if n not in there), None)
     if number is None:
         raise DeployError("There are no key ids left above the newest; docs/operate.md says what to do.")
     document["keys"][str(number)] = base64.b64encode(random_bytes(_KEY_BYTES)).decode()

@@ -29,7 +29,7 @@ from infra.package.observing import observing_fragment
 
 ROOT: Final = Path(__file__).parents[2]
 BUILD: Final = ROOT / "build"
-MOST_BYTES: Final = 8 * 1024 * 1024  # DESIGN §8
+MAX_BYTES: Final = 8 * 1024 * 1024  # DESIGN §8
 
 ARM: Final = "arm64"
 X86: Final = "x86_64"
@@ -113,10 +113,8 @@ def make_package(stage: str, target: Target, out: Path, cache: Path = BUILD) -> 
     _write_zip(content, package.archive)
     package.template.write_text(_template(work / "chalice" / "sam.json"))
     shutil.rmtree(work)
-    if package.archive.stat().st_size > MOST_BYTES:
-        raise PackageError(
-            f"the zip has {package.archive.stat().st_size:,} bytes; {MOST_BYTES:,} are allowed"
-        )
+    if package.archive.stat().st_size > MAX_BYTES:
+        raise PackageError(f"the zip has {package.archive.stat().st_size:,} bytes; {MAX_BYTES:,} are allowed")
     return package
 
 
@@ -146,14 +144,14 @@ def _sources_digest(stage: str, target: Target) -> str:
 def _project(project: Path, target: Target) -> Path:
     """Lay out what Chalice packages: our code as it is, no dependencies, and the configuration made whole."""
     from app import app
-    from chalicelib.api.routes import DOORS
+    from chalicelib.api.routes import ROUTERS
 
     settings = project / ".chalice"
     settings.mkdir(parents=True)
     shutil.copy(ROOT / "app.py", project)
     shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
     build_assets(project / "chalicelib" / "pages" / "assets")
-    (project / BUILT.relative_to(ROOT)).write_bytes(describe(DOORS))
+    (project / BUILT.relative_to(ROOT)).write_bytes(describe(ROUTERS))
     config = with_tracing(read_config(ROOT)) | {"lambda_architecture": target.architecture}
     others: list[Any] = [*app.builtin_auth_handlers, *app.pure_lambda_functions, *app.event_sources]
     functions = {HTTP, *(function.name for function in others)}

@@ -1,4 +1,4 @@
-"""Alarms to one topic, and a dashboard: for every function, queue and door that the template has."""
+"""Alarms to one topic, and a dashboard: for each function, queue and API in the template."""
 
 import json
 import re
@@ -114,7 +114,7 @@ def observing_fragment(functions: Iterable[str], fragments: Mapping[str, Any]) -
         *_function_alarms(names),
         *_queue_alarms(dead),
         *_stream_alarms(streams),
-        *_door_alarms(),
+        *_api_alarms(),
         *_table_alarms(),
     ]
     resources: dict[str, Any] = {f"{alarm.name}Alarm": alarm.resource() for alarm in alarms}
@@ -170,17 +170,17 @@ def _stream_alarms(functions: Sequence[str]) -> Iterable[Alarm]:
         )
 
 
-def _door_alarms() -> Iterable[Alarm]:
+def _api_alarms() -> Iterable[Alarm]:
     # ApiName is the stack's name: two stages in one account are two names.
-    door = {"ApiName": {"Ref": "AWS::StackName"}, "Stage": "api"}
+    api = {"ApiName": {"Ref": "AWS::StackName"}, "Stage": "api"}
     yield Alarm(
         name="SlowAnswers", why="One answer in a hundred takes longer than LatencyAlarmMilliseconds",
         namespace="AWS/ApiGateway", metric="Latency", statistic="p99", above={"Ref": "LatencyAlarmMilliseconds"},
-        dimensions=door, periods=3,
+        dimensions=api, periods=3,
     )  # fmt: skip
     yield Alarm(
         name="ServerErrors", why="The API answered 5xx", namespace="AWS/ApiGateway", metric="5XXError",
-        statistic="Sum", above=0, dimensions=door,
+        statistic="Sum", above=0, dimensions=api,
     )  # fmt: skip
     for metric, why in {
         "ForgedTokens": "Many tokens that were never made: somebody guesses",
@@ -242,11 +242,11 @@ def _failures(function: str) -> dict[str, Any]:
 def _dashboard(
     functions: Sequence[str], queues: Sequence[str], dead: Sequence[str], streams: Sequence[str]
 ) -> dict[str, Any]:
-    door = ["ApiName", "${AWS::StackName}", "Stage", "api"]
+    api = ["ApiName", "${AWS::StackName}", "Stage", "api"]
     waiting = [name for name in queues if name not in dead]
     graphs = [
-        ("Requests", "Sum", [["AWS/ApiGateway", name, *door] for name in ("Count", "4XXError", "5XXError")]),
-        ("Milliseconds to answer, p99", "p99", [["AWS/ApiGateway", "Latency", *door]]),
+        ("Requests", "Sum", [["AWS/ApiGateway", name, *api] for name in ("Count", "4XXError", "5XXError")]),
+        ("Milliseconds to answer, p99", "p99", [["AWS/ApiGateway", "Latency", *api]]),
         ("Refused", "Sum", [["AdmitOne/${AWS::StackName}", name] for name in _COUNTED]),
         ("Functions: errors, refusals among them", "Sum", _of_each("Errors", functions)),
         ("Functions: milliseconds, p99", "p99", _of_each("Duration", functions)),

@@ -11,7 +11,7 @@ from chalicelib import bootstrap
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.events.envelopes import Envelope, write_envelope
-from chalicelib.domain.events.events import Event, EventType, event_id_of
+from chalicelib.domain.events.events import Event, EventKind, event_id_of
 from chalicelib.domain.mail.feedback import Feedback, FeedbackKind
 from chalicelib.domain.mail.mails import Letter
 from chalicelib.domain.webhooks.deliveries import EndpointAnswer
@@ -71,7 +71,7 @@ class Scene:
     host_id: str
     booking: dict[str, Any]
 
-    def event(self, kind: EventType = EventType.BOOKING_CONFIRMED) -> Event:
+    def event(self, kind: EventKind = EventKind.BOOKING_CONFIRMED) -> Event:
         """Return an event of the scene's booking."""
         start, end = self.booking["start"], self.booking["end"]
         return Event(

@@ -61,7 +61,7 @@ def test_a_dead_letter_that_is_moved_to_the_retry_queue_is_told(stack: Stack, in
 def test_what_the_function_crashed_over_is_told_by_one_command(
     stack: Stack, inbox: Inbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """P6: `make retell`, over the deployed bucket and function; an object in the form that Lambda writes."""
+    """P6: `make redrive-outbox`, over the deployed bucket and function; an object in the form that Lambda writes."""
     link = _link(stack)
     (told,) = _waiting(inbox, link, {"link.created"})[:1]
     record = {"eventName": "INSERT", "eventSource": "aws:dynamodb", "dynamodb": _change(stack, link)}
@@ -69,7 +69,7 @@ def test_what_the_function_crashed_over_is_told_by_one_command(
     s3, bucket = stack.client("s3"), stack.outputs["OutboxCrashesBucketName"]
     s3.put_object(Bucket=bucket, Key="aws/lambda/mapping/shard/object", Body=json.dumps(body).encode())
     assert redrive.main(["--stage", NAME.removeprefix("admit-one-")]) == 0
-    assert capsys.readouterr().out == "Records told: 1.\n"
+    assert capsys.readouterr().out == "Records processed: 1.\n"
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     (again,) = _waiting(inbox, link, {"link.created"})[:1]
     assert again["id"] == told["id"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.api.http.auth import CACHE_SECONDS
-from chalicelib.api.routes import DOORS
+from chalicelib.api.routes import ROUTERS
 from chalicelib.settings import read_settings
 from chalicelib.store.items import INDEX_KEYS
 from tests.deployed.conftest import Stack
@@ -121,7 +121,7 @@ def test_every_route_is_there_and_shut_where_it_should_be(stack: Stack) -> None:
     (authorizer,) = gateway.get_authorizers(restApiId=api)["items"]
     assert authorizer["type"] == "TOKEN"
     assert authorizer["authorizerResultTtlInSeconds"] == CACHE_SECONDS
-    for door in DOORS:
+    for door in ROUTERS:
         for route in door.routes:
             for method in route.methods:
                 found = resources[route.path]["resourceMethods"][method]

@@ -22,7 +22,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.links.link import LinkSettings
 from chalicelib.domain.team.api_keys import Caller, Role
-from chalicelib.domain.webhooks.deliveries import MOST_TRIES, Delivery, replayed
+from chalicelib.domain.webhooks.deliveries import MAX_TRIES, Delivery, replayed
 from chalicelib.service.links.generate import GenerateRequest, generate
 from infra.local.engines import ROOT
 from infra.local.mail import LOCAL_SENDER, verify_sender
@@ -313,7 +313,7 @@ def _webhooks(stack: Stack, event_type: dict[str, Any]) -> None:
         endpoint.answers = [answer(500), answer(204)]
         done = revoked()
         endpoint.answers = [answer(500)]
-        last = _waiting(stack, done, tries=MOST_TRIES - 1)
+        last = _waiting(stack, done, tries=MAX_TRIES - 1)
         stack.invoke("WebhookDeliver", _messages({"webhookId": webhook, "deliveryId": last.delivery_id}))
         assert _empty(stack, "WebhookDlq") >= 1
         endpoint.answers = [answer(204)]

@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from tests.history.calls import NEVER, Call, in_order
 
-MOST_STEPS: Final = 400_000
+MAX_STEPS: Final = 400_000
 
 _S = TypeVar("_S", bound=Hashable)
 
@@ -44,19 +44,19 @@ class Verdict(Generic[_S]):
     steps: int
 
 
-def explain(calls: Sequence[Call], model: Model[_S], *, most_steps: int = MOST_STEPS) -> Verdict[_S]:
+def explain(calls: Sequence[Call], model: Model[_S], *, max_steps: int = MAX_STEPS) -> Verdict[_S]:
     """Look for an order of the calls that respects time and that the machine allows. Raises `UndecidedError`.
 
     An optional call may be left out. One that is not must be there, and before every call invoked after it returned.
     """
-    return _Search(in_order(calls), model, most_steps).run()
+    return _Search(in_order(calls), model, max_steps).run()
 
 
 class _Search(Generic[_S]):
-    def __init__(self, calls: Sequence[Call], model: Model[_S], most_steps: int) -> None:
+    def __init__(self, calls: Sequence[Call], model: Model[_S], max_steps: int) -> None:
         self._calls = calls
         self._model = model
-        self._most_steps = most_steps
+        self._most_steps = max_steps
         self._steps = 0
         self._needed = sum(1 << at for at, call in enumerate(calls) if not call.optional)
         self._tried: set[tuple[int, _S]] = set()

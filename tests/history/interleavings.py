@@ -13,7 +13,7 @@ from tests.history.stepped import LIMITS, EventTypeOf, Fate, Stepped, Task, slot
 from tests.history.told import event_faults
 from tests.support import audit
 
-MOST_AT_ONCE: Final = 4
+MAX_AT_ONCE: Final = 4
 TICK: Final = 10  # milliseconds; every edge of every link lies on a tick, so that equality is met often
 
 VERBS: Final = (
@@ -96,13 +96,13 @@ class Interleavings(RuleBasedStateMachine):
         if rolling:
             self.s.finish(self.s.renew(self.long))
 
-    @precondition(lambda self: len(self.s.tasks) < MOST_AT_ONCE)
+    @precondition(lambda self: len(self.s.tasks) < MAX_AT_ONCE)
     @rule(wish=_wishes)
     def call(self, wish: Wish) -> None:
         """One call begins."""
         self._begin(wish)
 
-    @precondition(lambda self: len(self.s.tasks) < MOST_AT_ONCE)
+    @precondition(lambda self: len(self.s.tasks) < MAX_AT_ONCE)
     @rule(one=_wishes, verb=_small, order=st.lists(st.booleans(), max_size=8))
     def race(self, one: Wish, verb: int, order: list[bool]) -> None:
         """Two calls about one thing, their store calls interleaved: this is where most of what can go wrong does."""
@@ -112,7 +112,7 @@ class Interleavings(RuleBasedStateMachine):
             if task in self.s.tasks:
                 self.s.step(task)
 
-    @precondition(lambda self: len(self.s.tasks) < MOST_AT_ONCE)
+    @precondition(lambda self: len(self.s.tasks) < MAX_AT_ONCE)
     @rule(again=st.integers(0, 2), run=st.booleans(), guess=st.booleans())
     def redeem_again(self, again: int, run: bool, guess: bool) -> None:
         """A request equal to an earlier one: a second press, a client's retry, or somebody's guess."""
@@ -219,7 +219,7 @@ class Interleavings(RuleBasedStateMachine):
             opens=self.s.clock + opens * TICK if opens else None,
             before=event_type.before,
             after=event_type.after,
-            most_restored=LIMITS.restores_per_link,
+            max_restored=LIMITS.restores_per_link,
         )
         self.s.finish(self.s.make(event_type, link, key=key))
 

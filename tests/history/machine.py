@@ -39,7 +39,7 @@ class Link(NamedTuple):
     status: str = ACTIVE
     uses: int = 0
     restored: int = 0
-    most_restored: int = 5
+    max_restored: int = 5
 
     def fresh(self, expires: int | None, *, rolling: bool) -> "Link":
         """Return the link that takes this one's place."""
@@ -309,7 +309,7 @@ def _cancel(state: State, call: Call) -> Iterator[State]:
     link = state.links[booking.link]
     after = state.having(bookings={name: booking._replace(status=CANCELLED, receipt=None)})
     after = after.forgetting(booking.link, booking.receipt)
-    policy = link.restore and not link.rolling and link.uses > 0 and link.restored < link.most_restored
+    policy = link.restore and not link.rolling and link.uses > 0 and link.restored < link.max_restored
     if policy and link.status in (ACTIVE, USED):
         if may_be_unexpired(link, call):
             yield after.having(links={booking.link: _restored(link)})
@@ -333,7 +333,7 @@ def _move(state: State, call: Call) -> Iterator[State]:
         if call.code == "409 conflict":
             yield state
         return
-    most = call.what.get("most_moves")  # None: by the host
+    most = call.what.get("max_moves")  # None: by the host
     used_up = most is not None and booking.moves >= most
     if call.code == "409 move-limit" and used_up and start != booking.start:
         yield state

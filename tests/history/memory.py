@@ -17,7 +17,7 @@ Change = tuple[RawItem | None, RawItem | None]
 """An item before and after: what a stream record holds."""
 
 _REFUSED: Final = "The conditional request failed"
-_MOST_OPERATIONS: Final = 100
+_MAX_OPERATIONS: Final = 100
 
 
 def client_error(code: str, operation: str, **more: Any) -> ClientError:
@@ -101,7 +101,7 @@ class Memory:
             if kind != "ConditionCheck":
                 written.append((key, _AFTER[kind](part)(before)))
         keys = [key for key, _ in written]
-        if len(set(keys)) != len(keys) or len(reasons) > _MOST_OPERATIONS:
+        if len(set(keys)) != len(keys) or len(reasons) > _MAX_OPERATIONS:
             raise client_error("ValidationException", "TransactWriteItems")
         if any(reason["Code"] != "None" for reason in reasons):
             raise client_error(

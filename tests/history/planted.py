@@ -234,7 +234,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
             "self._links.item_of(link, cause), ABSENT",
             "self._links.item_of(link, cause), None",
         ),
-        Edit(chunks.mark_chunk_within, "*named(cause)], unmade", "*named(cause)], None"),
+        Edit(chunks.mark_chunk_within, "*audit_actions(cause)], unmade", "*audit_actions(cause)], None"),
     ),
     "a key that serves another body too": (
         Edit(generating._open, "if kept.body_hash != request.body_hash:", "if False:"),

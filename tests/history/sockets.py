@@ -217,7 +217,7 @@ class Room:
                 self._host_call(client, who, verb, f"{path}/cancel", what)
             case "move":
                 most = None if by_host else Limits().moves_per_booking
-                to: dict[str, Any] = {**what, "start": _millis(start), "most_moves": most}
+                to: dict[str, Any] = {**what, "start": _millis(start), "max_moves": most}
                 self._host_call(client, who, verb, f"{path}/reschedule", to, body={"start": rfc3339(start)})
             case _:
                 self._host_call(client, who, verb, path, what, method="GET")

@@ -244,7 +244,7 @@ class Stepped:
             {
                 "booking": booking_id,
                 "start": start,
-                "most_moves": LIMITS.moves_per_booking if by_invitee else None,
+                "max_moves": LIMITS.moves_per_booking if by_invitee else None,
             },
             lambda: move_booking(self.world, find, from_millis(start), self._cause(), by_invitee=by_invitee),
             _nothing,
@@ -502,7 +502,7 @@ class Stepped:
             expires=to_millis(settings.expires_at) if settings.expires_at else None,
             restore=settings.restore_use_on_cancel,
             rolling=link.rolling,
-            most_restored=LIMITS.restores_per_link,
+            max_restored=LIMITS.restores_per_link,
             before=event_type.before,
             after=event_type.after,
         )

@@ -134,7 +134,7 @@ def test_it_says_when_it_can_not_tell() -> None:
     calls = [*(write(n, n, 0, 10) for n in range(1, 12)), read(99, 99, 11, 12)]
 
     with pytest.raises(UndecidedError):
-        explain(calls, REGISTER, most_steps=2000)
+        explain(calls, REGISTER, max_steps=2000)
 
 
 # The machine. Times are small numbers; the clock stands at 0 unless it is told.

@@ -9,7 +9,7 @@ from tests.history.planted import BUGS, Bug, planted
 from tests.history.running import run
 from tests.history.size import size
 
-MOST_EXAMPLES = 4000  # none of the planted bugs has needed a quarter of it
+MAX_EXAMPLES = 4000  # none of the planted bugs has needed a quarter of it
 
 # They are found only after some five hundred examples; `make proof` looks for them too.
 RARE = {
@@ -36,7 +36,7 @@ def test_a_planted_bug_is_found(bug: Bug) -> None:
     """A proof that can't fail proves nothing: each of these bugs has to be seen, from each of the seeds."""
     for start in range(size(1, 3)):
         with planted(bug):
-            found = run(MOST_EXAMPLES, start, bug.verbs)
+            found = run(MAX_EXAMPLES, start, bug.verbs)
 
-        assert found is not None, f"not found in {MOST_EXAMPLES} examples from seed {start}"
+        assert found is not None, f"not found in {MAX_EXAMPLES} examples from seed {start}"
         print(f"seed {start}, example {found.example}, seen by: {', '.join(found.judges)}")

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from chalicelib.domain.events.events import Event, EventType
+from chalicelib.domain.events.events import Event, EventKind
 from chalicelib.store.events.outbox import events_of
 from tests.support import audit
 
@@ -36,10 +36,10 @@ def _links(events: Iterable[Event], items: audit.Dump) -> Iterator[str]:
     for name, mine in told.items():
         kinds = Counter(event.type for event in mine)
         link = stored.get(name)
-        if kinds[EventType.LINK_CREATED] != 1:
-            yield f"{name} was told as created {kinds[EventType.LINK_CREATED]} times"
-        if (link is None) != (kinds[EventType.LINK_DELETED] == 1):
-            yield f"{name} was told as deleted {kinds[EventType.LINK_DELETED]} times"
+        if kinds[EventKind.LINK_CREATED] != 1:
+            yield f"{name} was told as created {kinds[EventKind.LINK_CREATED]} times"
+        if (link is None) != (kinds[EventKind.LINK_DELETED] == 1):
+            yield f"{name} was told as deleted {kinds[EventKind.LINK_DELETED]} times"
         if link is None:
             continue
         last = max(mine, key=lambda event: event.sequence)
@@ -66,10 +66,10 @@ def _bookings(events: Iterable[Event], items: audit.Dump) -> Iterator[str]:
     for name in told.keys() & stored.keys():
         mine = sorted(told[name], key=lambda event: event.sequence)
         kinds = Counter(event.type for event in mine)
-        if kinds[EventType.BOOKING_CONFIRMED] != 1:
-            yield f"{name} was told as confirmed {kinds[EventType.BOOKING_CONFIRMED]} times"
-        if kinds[EventType.BOOKING_CANCELLED] != (stored[name]["status"] == "cancelled"):
-            told_so = kinds[EventType.BOOKING_CANCELLED]
+        if kinds[EventKind.BOOKING_CONFIRMED] != 1:
+            yield f"{name} was told as confirmed {kinds[EventKind.BOOKING_CONFIRMED]} times"
+        if kinds[EventKind.BOOKING_CANCELLED] != (stored[name]["status"] == "cancelled"):
+            told_so = kinds[EventKind.BOOKING_CANCELLED]
             yield f"{name} is {stored[name]['status']}, and was told as cancelled {told_so} times"
         if [event.sequence for event in mine] != list(range(1, stored[name]["sequence"] + 1)):
             yield f"{name} was told of at {[event.sequence for event in mine]}: a change is missing"

@@ -60,7 +60,7 @@ def decoded(data: bytes, kind: type[_T]) -> _T | None:
         "requestContext": {"httpMethod": "POST", "resourcePath": "/", "requestId": "fuzz"},
     }
     try:
-        return Call(Request(event), Limits(query=(), most_bytes=SMALL_BODY, media=(JSON,))).decode(kind)
+        return Call(Request(event), Limits(query=(), max_bytes=SMALL_BODY, media=(JSON,))).decode(kind)
     except AdmitOneError:
         return None
 

@@ -9,7 +9,7 @@ import botocore.session
 import msgspec
 import pytest
 
-from chalicelib.api.invitee import routing as invitee_door
+from chalicelib.api.invitee import routing as invitee_router
 from chalicelib.api.site import console
 from chalicelib.domain.listings import DUE_SHARDS
 from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS
@@ -202,7 +202,7 @@ def test_every_resource_parameter_and_output_that_is_named_is_there(
 
 def test_the_policy_of_the_pages_is_told_as_it_is() -> None:
     """The booking page's own header, letter by letter."""
-    sent: str = invitee_door._HEADERS["Content-Security-Policy"]
+    sent: str = invitee_router._HEADERS["Content-Security-Policy"]
     assert f"Content-Security-Policy: {sent}" in SECURITY
     assert "script-src 'self'" in console._HEADERS["Content-Security-Policy"]
 

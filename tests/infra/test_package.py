@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from chalicelib.api.openapi.view import describe
-from chalicelib.api.routes import DOORS
+from chalicelib.api.routes import ROUTERS
 from chalicelib.pages.assets import asset, asset_url
 from infra.local.engines import LOCAL
-from infra.package.build import ARM, MOST_BYTES, X86, Package, PackageError, Target, make_package
+from infra.package.build import ARM, MAX_BYTES, X86, Package, PackageError, Target, make_package
 
 UNCHECKED_HASH = 0b01  # PEP 552: the flags word of a .pyc that is taken without a look at its source
 
@@ -58,7 +58,7 @@ def test_it_holds_what_runs_and_nothing_else(package: Package) -> None:
     }
     assert any(name.startswith("chalicelib/pages/templates/") for name in names)
     assert any(name.startswith("chalicelib/pages/assets/") for name in names)
-    assert package.archive.stat().st_size <= MOST_BYTES
+    assert package.archive.stat().st_size <= MAX_BYTES
 
 
 def test_descriptions_scripts_and_styles_are_made_beforehand(package: Package) -> None:
@@ -73,7 +73,7 @@ def test_descriptions_scripts_and_styles_are_made_beforehand(package: Package) -
             found = asset(hashed)
             assert found is not None
             assert archive.read(folder + hashed) == found[0]
-        assert archive.read("chalicelib/api/openapi.json") == describe(DOORS)
+        assert archive.read("chalicelib/api/openapi.json") == describe(ROUTERS)
 
 
 def test_every_module_is_compiled_and_taken_as_it_is(package: Package) -> None:

@@ -146,7 +146,7 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(restore, "MARGIN", timedelta(seconds=1))
         assert restore.main(arguments) == 1
-        assert "objects that the outbox crashed over: 1; make retell" in capsys.readouterr().err
+        assert "objects that the outbox crashed over: 1; make redrive-outbox" in capsys.readouterr().err
     s3.delete_object(Bucket=bucket, Key="crash")
 
     with pytest.MonkeyPatch.context() as patch:

@@ -436,11 +436,11 @@ def test_the_gateway_s_own_answers_are_in_the_api_s_definition(resources: dict[s
 
 def test_every_route_is_in_the_definition_behind_its_own_authorizer(resources: dict[str, Any]) -> None:
     """A route that lost its authorizer on the way into the definition would be open to anyone (P9)."""
-    from chalicelib.api.routes import DOORS
+    from chalicelib.api.routes import ROUTERS
 
     paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     definitions = resources["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"]
-    for door in DOORS:
+    for door in ROUTERS:
         for route in door.routes:
             for method in route.methods:
                 security = paths[route.path][method.lower()].get("security", [])

@@ -30,7 +30,7 @@ from tests.support import audit
 
 TABLE = "red-control"
 CAUSE = Cause(INVITEE, "red-control")
-MOST_ROUNDS = 400
+MAX_ROUNDS = 400
 
 
 def test_a_redeem_that_reads_and_then_writes_fails_the_proof(ministack: Ministack, apps: Apps) -> None:
@@ -73,7 +73,7 @@ def moto_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def test_moto_fails_the_proof(moto_world: World) -> None:
     """P1, P2: the real redeem, right on every real engine, double-books on `mock_aws`: never believe moto on a race."""
-    event_type, schedule = make_event_type(moto_world), starts(MOST_ROUNDS)
+    event_type, schedule = make_event_type(moto_world), starts(MAX_ROUNDS)
     faults: list[str] = []
     for number, start in enumerate(schedule, 1):
         token = make_link(moto_world, event_type)

@@ -16,7 +16,7 @@ from chalicelib.api.openapi.constraints import request_constraints
 from chalicelib.api.openapi.document import openapi
 from chalicelib.api.openapi.examples import COMPLETE, REQUESTS, RESPONSES
 from chalicelib.api.openapi.operations import OPERATIONS, PAGES, TAGS
-from chalicelib.api.routes import DOORS
+from chalicelib.api.routes import ROUTERS
 from chalicelib.domain.errors import InvalidValueError
 from chalicelib.domain.event_types.event_type import check_event_settings
 from chalicelib.domain.rules import Rules
@@ -29,7 +29,7 @@ from infra.local.engines import ROOT
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
     """The description."""
-    return openapi(DOORS)
+    return openapi(ROUTERS)
 
 
 def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
@@ -227,7 +227,7 @@ def _faults(settings: Any) -> list[str]:
 
 
 def _routes() -> list[Any]:
-    return [route for door in DOORS for route in door.routes if route.path not in PAGES]
+    return [route for door in ROUTERS for route in door.routes if route.path not in PAGES]
 
 
 def _kinds(route: Any) -> list[type]:

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import UnknownServiceError
 from botocore.loaders import Loader
 
-from chalicelib.store.session import quicken
+from chalicelib.store.session import use_fast_loader
 from infra.local.aws import use_local_aws
 
 LATE: Final = {"boto3", "icalendar", "jinja2"}  # what costs a cold start, and most requests do not need
@@ -90,7 +90,7 @@ def test_elsewhere_nothing_is_read_from_the_environment_at_import() -> None:
 
 def test_a_quick_session_knows_the_same_services() -> None:
     session: Any = botocore.session.Session(profile=None)
-    quicken(session)
+    use_fast_loader(session)
     known = session.get_available_services()
     assert known == Loader().list_available_services("service-2")
     client = session.create_client("sqs", region_name="us-east-1")
@@ -99,7 +99,7 @@ def test_a_quick_session_knows_the_same_services() -> None:
 
 def test_a_quick_session_refuses_a_service_that_is_none() -> None:
     session: Any = botocore.session.Session(profile=None)
-    quicken(session)
+    use_fast_loader(session)
     with pytest.raises(UnknownServiceError):
         session.create_client("sqz", region_name="us-east-1")
 
@@ -115,7 +115,7 @@ def test_a_quick_session_does_not_look_through_every_service(monkeypatch: pytest
 
     monkeypatch.setattr(os, "listdir", listdir)
     session: Any = botocore.session.Session(profile=None)
-    quicken(session)
+    use_fast_loader(session)
     session.create_client("dynamodb", region_name="us-east-1")
     others = [path for path in looked if "/data/" in path and "/dynamodb" not in path]
     assert others == []

@@ -1,4 +1,4 @@
-"""The authorizer of the team's door: an API key in, the caller's role and host out (P9)."""
+"""The Lambda authorizer of the team's routes: reads an API key, returns the caller's role and host (P9)."""
 
 from typing import Final
 

@@ -29,7 +29,7 @@ KEY_FIELD: Final = "idempotencyKey"  # the form field that carries an `Idempoten
 
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}\Z")
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?\Z")
-_MOST_FORM_FIELDS: Final = 200
+_MAX_FORM_FIELDS: Final = 200
 
 _T = TypeVar("_T")
 
@@ -38,7 +38,7 @@ class Limits(msgspec.Struct, frozen=True):
     """What a route takes: query parameters, bytes of body, and the body's content types."""
 
     query: tuple[str, ...]
-    most_bytes: int
+    max_bytes: int
     media: tuple[str, ...]
 
 
@@ -138,17 +138,17 @@ class Call:
             raise UnsupportedMediaTypeError(f"This path takes {' or '.join(self._limits.media)}.")
         event = self._request.to_original_event()
         body = event.get("body")
-        if body is not None and len(body) > self._limits.most_bytes * (
+        if body is not None and len(body) > self._limits.max_bytes * (
             2 if event.get("isBase64Encoded") else 1
         ):
-            raise PayloadTooLargeError(f"The body may have {self._limits.most_bytes} bytes.")
+            raise PayloadTooLargeError(f"The body may have {self._limits.max_bytes} bytes.")
         try:
             raw = self._request.raw_body or b""
         except ValueError as error:  # not the base64 it says it is, or text with a lone surrogate
             raise InvalidRequestError([FieldFault("", "the body can't be decoded")]) from error
         raw = raw if isinstance(raw, bytes) else raw.encode()
-        if len(raw) > self._limits.most_bytes:
-            raise PayloadTooLargeError(f"The body may have {self._limits.most_bytes} bytes.")
+        if len(raw) > self._limits.max_bytes:
+            raise PayloadTooLargeError(f"The body may have {self._limits.max_bytes} bytes.")
         return raw
 
     def decode(self, kind: type[_T]) -> _T:
@@ -164,7 +164,7 @@ class Call:
                 keep_blank_values=True,
                 strict_parsing=bool(text),
                 errors="strict",
-                max_num_fields=_MOST_FORM_FIELDS,
+                max_num_fields=_MAX_FORM_FIELDS,
             )
         except ValueError as error:
             raise InvalidRequestError([FieldFault("", "the form can't be decoded")]) from error

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Sequence
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.cors import is_shared, preflight_headers
-from chalicelib.api.http.routing import Door, Reply, View
+from chalicelib.api.http.routing import Reply, Router, View
 
 
-def preflight_door(doors: Iterable[Door]) -> Door:
-    """Return a door that answers OPTIONS on the doors' shared paths, without a key: a browser sends none."""
+def preflight_router(routers: Iterable[Router]) -> Router:
+    """Return a router that answers OPTIONS on the paths that other sites may call, without a key: a browser sends none."""
     methods: dict[str, list[str]] = {}
-    for door in doors:
-        for route in door.routes:
+    for router in routers:
+        for route in router.routes:
             if is_shared(route.path):
                 methods.setdefault(route.path, []).extend(route.methods)
     for known in methods.values():
         if "GET" in known and "HEAD" not in known:
             known.append("HEAD")
-    preflight = Door(__name__)
+    preflight = Router(__name__)
     for path, found in methods.items():
         preflight.on("OPTIONS", path, status=204)(_view(path, [*found, "OPTIONS"]))
     return preflight

@@ -59,7 +59,7 @@ def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None
     return Reply(status, msgspec.json.encode(value).decode(), {"Content-Type": JSON, **(headers or {})})
 
 
-class Door(Blueprint):
+class Router(Blueprint):
     """A set of routes that share headers, and a way to show errors other than as JSON.
 
     `headers_of` gives a request's own headers, errors included; it must not raise.
@@ -91,7 +91,7 @@ class Door(Blueprint):
         answer: Answer = None,
         status: int = 200,
         keyed: bool = False,
-        most_bytes: int = SMALL_BODY,
+        max_bytes: int = SMALL_BODY,
         media: tuple[str, ...] = (JSON,),
     ) -> Callable[[View], View]:
         """Register a view for methods (`"GET HEAD"`) on a path.
@@ -103,7 +103,7 @@ class Door(Blueprint):
         def register(view: View) -> View:
             @functools.wraps(view)
             def handle(**_: str) -> Response:
-                limits = Limits(query=query, most_bytes=most_bytes, media=media)
+                limits = Limits(query=query, max_bytes=max_bytes, media=media)
                 return self._handle(view, Call(self.current_request, limits))
 
             served = methods.split()

@@ -4,7 +4,7 @@ from chalicelib import bootstrap
 from chalicelib.api.http.call import FORM, JSON, Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.invitee.dead_links import ask_again, asked, show_link_error
-from chalicelib.api.invitee.routing import field_errors, in_frame, invitee_door, require_known
+from chalicelib.api.invitee.routing import field_errors, in_frame, invitee_router, require_known
 from chalicelib.domain.errors import (
     AdmitOneError,
     ConflictError,
@@ -19,7 +19,7 @@ from chalicelib.wire.problems import STATUSES
 from chalicelib.wire.requests import AskBody
 from chalicelib.wire.responses import RequestedAnswer
 
-link_request = invitee_door(__name__, show_link_error)
+link_request = invitee_router(__name__, show_link_error)
 
 
 @link_request.on(

@@ -1,4 +1,4 @@
-"""The invitee's door to their own booking: `/b/{bookingToken}`, to see, keep, move and cancel it."""
+"""The invitee's own booking, `/b/{bookingToken}`, to see, download, move and cancel."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,7 +12,7 @@ from chalicelib.api.invitee.picker import shown_dates
 from chalicelib.api.invitee.routing import (
     embedded,
     field_errors,
-    invitee_door,
+    invitee_router,
     notice,
     page_reply,
     require_known,
@@ -21,7 +21,7 @@ from chalicelib.api.team.routing import base_url
 from chalicelib.domain import errors
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.errors import AdmitOneError, ConflictError, FieldFault, InvalidRequestError
-from chalicelib.domain.event_types.slots import MOST_SLOTS
+from chalicelib.domain.event_types.slots import MAX_SLOTS
 from chalicelib.pages.invitee import own_booking as pages
 from chalicelib.pages.invitee.offer import DeadPage, ProblemPage, dead_page, problem_page
 from chalicelib.pages.mail.calendars import calendar_text, calendar_urls
@@ -42,7 +42,7 @@ from chalicelib.wire.responses import BookingAnswer, SlotsAnswer, own_booking_an
 CALENDAR: Final = "text/calendar; charset=utf-8"
 
 # What a person can mend by choosing again: the page comes back with fresh times.
-_MENDABLE: Final = (
+RECOVERABLE_ERRORS: Final = (
     errors.SlotTakenError,
     errors.SlotNotOfferedError,
     errors.InvalidValueError,
@@ -58,12 +58,12 @@ def _show_error(call: Call, error: AdmitOneError) -> Reply | None:
     if not call.wants_html():
         return None
     status = STATUSES[type(error)]
-    if isinstance(error, errors.NotFoundError):  # the same words as at every other door (P7)
+    if isinstance(error, errors.NotFoundError):  # the same words as for every other path (P7)
         return page_reply(call, status, dead_page(DeadPage(root=call.root, reason="not-found"), call.say))
     return page_reply(call, status, problem_page(ProblemPage(root=call.root, status=status), call.say))
 
 
-own_booking = invitee_door(__name__, _show_error)
+own_booking = invitee_router(__name__, _show_error)
 
 
 @own_booking.on("GET HEAD", "/b/{bookingToken}", answer=BookingAnswer)
@@ -102,7 +102,7 @@ def get_slots(call: Call) -> Reply:
     start, end = asked_range(query, zone or movable.offer.schedule.time_zone)
     start = start or movable.now
     end = end or start + DEFAULT_RANGE
-    slots = slots_to_move_to(bootstrap.world(), movable, start, end, most=MOST_SLOTS + 1)
+    slots = slots_to_move_to(bootstrap.world(), movable, start, end, most=MAX_SLOTS + 1)
     return json_reply(200, slots_answer(slots, start, end))
 
 
@@ -133,7 +133,7 @@ def post_reschedule(call: Call) -> Reply:
     fields = call.form()
     try:
         _move(call, _form_body(fields))
-    except _MENDABLE as error:
+    except RECOVERABLE_ERRORS as error:
         if not call.wants_html():
             raise
         return _move_reply(call, STATUSES[type(error)], fields=fields, error=error)

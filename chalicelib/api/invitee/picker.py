@@ -18,7 +18,7 @@ from chalicelib.pages.invitee.picker import KnownStarts, OfferedDay, offered_day
 from chalicelib.wire.instants import Instant, date_of
 
 DAYS_A_PAGE: Final = 7
-MOST_STARTS: Final = 64  # 6 KB of the 60 that a first load may have
+MAX_STARTS: Final = 64  # 6 KB of the 60 that a first load may have
 SEARCHED_DAYS: Final = 35  # how far a page looks for its days; beyond it there is a link to go on
 
 _ZONE_LIKE: Final = re.compile(r"[A-Za-z0-9_+/:-]{0,40}")  # only such text of a URL is shown on a page
@@ -130,7 +130,7 @@ def _pieces(starts: Sequence[datetime], zone: str) -> list[_Piece]:
     pieces: list[_Piece] = []
     shown = load_zone(zone)
     for day in offered_days(starts, zone):
-        if len(day.starts) <= MOST_STARTS:
+        if len(day.starts) <= MAX_STARTS:
             pieces.append(_Piece(day.date, day.starts, inner=False))
             continue
         hours = groupby(
@@ -147,7 +147,7 @@ def _fitting(pieces: Sequence[_Piece]) -> list[_Piece]:
     for piece in pieces:
         total += len(piece.starts)
         days.add(piece.date)
-        if fit and (total > MOST_STARTS or len(days) > DAYS_A_PAGE):
+        if fit and (total > MAX_STARTS or len(days) > DAYS_A_PAGE):
             break
         fit.append(piece)
     return fit

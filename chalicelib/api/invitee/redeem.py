@@ -14,7 +14,7 @@ from chalicelib.api.invitee.routing import (
     embedded,
     field_errors,
     in_frame,
-    invitee_door,
+    invitee_router,
     notice,
     page_reply,
     require_known,
@@ -25,7 +25,7 @@ from chalicelib.domain.bookings.booking import Booking, Invitee, check_answers, 
 from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
 from chalicelib.domain.event_types.event_type import EventSettings
-from chalicelib.domain.event_types.slots import MOST_SLOTS
+from chalicelib.domain.event_types.slots import MAX_SLOTS
 from chalicelib.domain.links.link import Recipient, expected_address
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.urls import booking_url
@@ -51,7 +51,7 @@ from chalicelib.wire.responses import (
 )
 
 # What a person can mend by choosing or typing again: the page comes back with all that was typed.
-_MENDABLE: Final = (
+RECOVERABLE_ERRORS: Final = (
     errors.SlotTakenError,
     errors.SlotNotOfferedError,
     errors.RecipientMismatchError,
@@ -67,7 +67,7 @@ _NOTICES: Final[Mapping[type[AdmitOneError], str]] = {
 
 _KEY_BYTES: Final = 16  # of a form's request key, so that nobody can guess it
 
-invitee = invitee_door(__name__, show_link_error)
+invitee = invitee_router(__name__, show_link_error)
 
 
 @invitee.on("GET HEAD", "/s/{token}", answer=OfferAnswer)
@@ -99,7 +99,7 @@ def get_slots(call: Call) -> Reply:
     start, end = asked_range(query, zone or opened.offer.schedule.time_zone)
     start = start or opened.now
     end = end or start + DEFAULT_RANGE
-    return json_reply(200, slots_answer(slots_of(world, opened, start, end, most=MOST_SLOTS + 1), start, end))
+    return json_reply(200, slots_answer(slots_of(world, opened, start, end, most=MAX_SLOTS + 1), start, end))
 
 
 @invitee.on(
@@ -145,7 +145,7 @@ def _redeem_form(call: Call) -> Reply:
     fields = call.form()
     try:
         done = _redeem(call, _form_body(fields), call.form_key(fields))
-    except _MENDABLE as error:
+    except RECOVERABLE_ERRORS as error:
         if not call.wants_html():
             raise
         return _mend_reply(call, fields, error)

@@ -1,11 +1,11 @@
-"""What the invitee's routes share: a door without a key, its headers, pages as answers, and form fields."""
+"""What the invitee's routes share: a router without an API key, its headers, pages as answers, and form fields."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
-from chalicelib.api.http.routing import Door, Reply, ShowError
+from chalicelib.api.http.routing import Reply, Router, ShowError
 from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
 from chalicelib.domain.event_types.event_type import Question
@@ -26,9 +26,9 @@ _HEADERS: Final = {
 _NAMES: Final = {"/locationIndex": "location", "": "form"}
 
 
-def invitee_door(import_name: str, show_error: ShowError) -> Door:
-    """Return a door that a token opens; `show_error` shows errors as pages."""
-    return Door(import_name, headers=_HEADERS, headers_of=_framing, show_error=show_error)
+def invitee_router(import_name: str, show_error: ShowError) -> Router:
+    """Return a router for paths with a token; `show_error` shows errors as pages."""
+    return Router(import_name, headers=_HEADERS, headers_of=_framing, show_error=show_error)
 
 
 def embedded(call: Call) -> bool:

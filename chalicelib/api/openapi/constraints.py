@@ -15,13 +15,13 @@ from chalicelib.domain.bookings.booking import check_answers, check_invitee
 from chalicelib.domain.event_types.event_type import check_event_settings
 from chalicelib.domain.event_types.offers import NO_OVERRIDES, check_overrides
 from chalicelib.domain.ids import BOOKING, DELIVERY, EVENT_TYPE, HOST, LINK, WEBHOOK, id_pattern
-from chalicelib.domain.links.link import MOST_LINKS_A_CALL, MOST_USES, LinkSettings, check_link_settings
+from chalicelib.domain.links.link import MAX_LINKS_PER_CALL, MAX_USES, LinkSettings, check_link_settings
 from chalicelib.domain.links.link_requests import check_link_request
 from chalicelib.domain.mail.email_addresses import LONGEST_EMAIL
 from chalicelib.domain.mail.mails import check_message
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.hosts import check_host_settings
-from chalicelib.domain.webhooks.webhook import KINDS, LONGEST_URL, MOST_OVERLAP_HOURS, check_webhook_settings
+from chalicelib.domain.webhooks.webhook import KINDS, LONGEST_URL, MAX_OVERLAP_HOURS, check_webhook_settings
 from chalicelib.wire.requests import (
     AskBody,
     EventTypeBody,
@@ -113,11 +113,11 @@ def request_constraints() -> dict[str, Constraints]:
         "LinkChanges": of_link,
         "LinksBody": of_link
         | {
-            "/count": {"minimum": 1, "maximum": MOST_LINKS_A_CALL},
-            "/items": {"minItems": 1, "maxItems": MOST_LINKS_A_CALL},
+            "/count": {"minimum": 1, "maximum": MAX_LINKS_PER_CALL},
+            "/items": {"minItems": 1, "maxItems": MAX_LINKS_PER_CALL},
         },
         "LinkIdsBody": {
-            "/linkIds": {"minItems": 1, "maxItems": MOST_LINKS_A_CALL},
+            "/linkIds": {"minItems": 1, "maxItems": MAX_LINKS_PER_CALL},
         },
         "RedeemBody": _of_redeem(event_type),
         "AskBody": _of_request(),
@@ -125,8 +125,8 @@ def request_constraints() -> dict[str, Constraints]:
         "AnswerBody": _of_message(),
         "WebhookBody": of_webhook,
         "WebhookChanges": of_webhook,
-        "RotateBody": {"/overlapHours": {"minimum": 0, "maximum": MOST_OVERLAP_HOURS}},
-        "PrivateLinkBody": {"/maxUsageCount": {"minimum": -1, "maximum": MOST_USES}},
+        "RotateBody": {"/overlapHours": {"minimum": 0, "maximum": MAX_OVERLAP_HOURS}},
+        "PrivateLinkBody": {"/maxUsageCount": {"minimum": -1, "maximum": MAX_USES}},
     }
 
 

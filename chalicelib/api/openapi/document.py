@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib.api.http.call import FORM, JSON
-from chalicelib.api.http.routing import Answer, Door, Route
+from chalicelib.api.http.routing import Answer, Route, Router
 from chalicelib.api.http.uploads import MULTIPART
 from chalicelib.api.openapi import examples
 from chalicelib.api.openapi.constraints import IDS
@@ -58,9 +58,9 @@ _HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
 }
 
 
-def openapi(doors: Sequence[Door]) -> dict[str, Any]:
-    """Return the description of the doors' routes, without pages, assets and HEAD. Raises KeyError for unknown ones."""
-    routes = [route for door in doors for route in door.routes if route.path not in PAGES]
+def openapi(routers: Sequence[Router]) -> dict[str, Any]:
+    """Return the description of the routers' routes, without pages, assets and HEAD. Raises KeyError for unknown ones."""
+    routes = [route for router in routers for route in router.routes if route.path not in PAGES]
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         for method in route.methods:

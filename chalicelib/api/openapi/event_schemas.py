@@ -8,14 +8,14 @@ import msgspec
 
 from chalicelib.domain.events.envelopes import SCHEMA_VERSION, Envelope
 from chalicelib.domain.events.event_data import Data
-from chalicelib.domain.events.events import DATA, EventType
+from chalicelib.domain.events.events import DATA, EventKind
 from chalicelib.domain.events.notices import NOTICES, Notice
 
-KINDS: Final[Mapping[EventType | Notice, type[Data]]] = dict([*DATA.items(), *NOTICES.items()])
+KINDS: Final[Mapping[EventKind | Notice, type[Data]]] = dict([*DATA.items(), *NOTICES.items()])
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema_of(kind: EventType | Notice) -> dict[str, Any]:
+def schema_of(kind: EventKind | Notice) -> dict[str, Any]:
     """Return the schema of one kind of event: the envelope with this kind's `type` and `data`."""
     data = KINDS[kind]
     # Unknown members are allowed: a newer producer may add some.
@@ -27,7 +27,7 @@ def schema_of(kind: EventType | Notice) -> dict[str, Any]:
             properties[name] = _just(properties[name], {"type": "string"})
     elif kind is Notice.BATCH_COMPLETED or about in {"import", "webhook"}:
         properties["linkId"] = _just(properties["linkId"], {"type": "null"})
-    if about != "mail" or kind is EventType.MAIL_REQUESTED:  # the other mails are about either
+    if about != "mail" or kind is EventKind.MAIL_REQUESTED:  # the other mails are about either
         properties["bookingId"] = _just(
             properties["bookingId"], {"type": "string" if about == "booking" else "null"}
         )

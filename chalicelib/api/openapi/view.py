@@ -9,23 +9,23 @@ from typing import Final
 import msgspec
 
 from chalicelib.api.http.call import JSON
-from chalicelib.api.http.routing import Door, Reply
+from chalicelib.api.http.routing import Reply, Router
 
 BUILT: Final = Path(__file__).with_name("openapi.json")  # exists only in the package
 _FRESH_SECONDS: Final = 300  # how long a client may cache it; a deployment may change it
-_MOST_TAGS: Final = 50
+_MAX_TAGS: Final = 50
 
 
-def describe(doors: Sequence[Door]) -> bytes:
-    """Return the description of doors as the bytes to send."""
+def describe(routers: Sequence[Router]) -> bytes:
+    """Return the description of routers as the bytes to send."""
     from chalicelib.api.openapi.document import openapi  # imported here to save 10 ms at a cold start
 
-    return msgspec.json.encode(openapi(doors))
+    return msgspec.json.encode(openapi(routers))
 
 
-def description_reply(doors: tuple[Door, ...], if_none_match: str | None) -> Reply:
+def description_reply(routers: tuple[Router, ...], if_none_match: str | None) -> Reply:
     """Return the description, or 304 for a client that has it."""
-    text, tag = _made(doors)
+    text, tag = _made(routers)
     headers = {
         "Cache-Control": f"public, max-age={_FRESH_SECONDS}",
         "ETag": tag,
@@ -37,13 +37,13 @@ def description_reply(doors: tuple[Door, ...], if_none_match: str | None) -> Rep
 
 
 @lru_cache(maxsize=1)
-def _made(doors: tuple[Door, ...]) -> tuple[str, str]:
+def _made(routers: tuple[Router, ...]) -> tuple[str, str]:
     """Return the text and its entity tag, a weak one because API Gateway may compress the body."""
-    content = BUILT.read_bytes() if BUILT.exists() else describe(doors)
+    content = BUILT.read_bytes() if BUILT.exists() else describe(routers)
     return content.decode(), f'W/"{hashlib.sha256(content).hexdigest()[:16]}"'
 
 
 def _has(if_none_match: str | None, tag: str) -> bool:
     """Compare tags weakly (RFC 9110 §13.1.2)."""
-    given = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",", _MOST_TAGS)]
+    given = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",", _MAX_TAGS)]
     return "*" in given or tag.removeprefix("W/") in given

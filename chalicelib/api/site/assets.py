@@ -1,11 +1,11 @@
 """`/assets`: static files under names that change with their content, cached for ever."""
 
 from chalicelib.api.http.call import Call
-from chalicelib.api.http.routing import Door, Reply
+from chalicelib.api.http.routing import Reply, Router
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.pages.assets import asset
 
-assets = Door(__name__)
+assets = Router(__name__)
 
 
 @assets.on("GET HEAD", "/assets/{name}", answer="text/css")

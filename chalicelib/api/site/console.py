@@ -3,7 +3,7 @@
 from typing import Final
 
 from chalicelib.api.http.call import Call
-from chalicelib.api.http.routing import Door, Reply
+from chalicelib.api.http.routing import Reply, Router
 from chalicelib.pages.console import console_page
 
 _HTML: Final = "text/html; charset=utf-8"
@@ -16,7 +16,7 @@ _HEADERS: Final = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 
-console = Door(__name__, headers=_HEADERS)
+console = Router(__name__, headers=_HEADERS)
 
 
 @console.on("GET HEAD", "/console", answer="text/html")

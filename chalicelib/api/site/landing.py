@@ -2,7 +2,7 @@
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply
-from chalicelib.api.invitee.routing import invitee_door, page_reply
+from chalicelib.api.invitee.routing import invitee_router, page_reply
 from chalicelib.domain.errors import AdmitOneError, NotFoundError
 from chalicelib.pages.landing import front_page
 
@@ -11,7 +11,7 @@ def _as_json(_call: Call, _error: AdmitOneError) -> Reply | None:
     return None
 
 
-front = invitee_door(__name__, _as_json)
+front = invitee_router(__name__, _as_json)
 
 
 @front.on("GET HEAD", "/", answer="text/html")

@@ -7,7 +7,7 @@ import msgspec
 from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import PAGING, base_url, one_of, page_limit, team_door
+from chalicelib.api.team.routing import PAGING, base_url, one_of, page_limit, team_router
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.listings import BookingFilter
@@ -20,7 +20,7 @@ from chalicelib.wire.instants import asked_range, asked_zone, has_date, instant
 from chalicelib.wire.requests import RescheduleBody
 from chalicelib.wire.responses import BookingAnswer, BookingsAnswer, booking_answer
 
-bookings = team_door(__name__)
+bookings = team_router(__name__)
 
 
 class _Order(StrEnum):

@@ -12,12 +12,12 @@ from msgspec import UNSET, UnsetType
 from chalicelib import bootstrap
 from chalicelib.api.http.auth import api_key
 from chalicelib.api.http.call import Call
-from chalicelib.api.http.routing import Door, Reply, json_reply
+from chalicelib.api.http.routing import Reply, Router, json_reply
 from chalicelib.api.team.routing import base_url
 from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.errors import AdmitOneError, NotFoundError
 from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus
-from chalicelib.domain.listings import MOST_PAGE
+from chalicelib.domain.listings import MAX_PAGE
 from chalicelib.service.links.change import change_link
 from chalicelib.service.links.generate import GenerateRequest, generate
 from chalicelib.service.links.list import ListRequest, list_links
@@ -28,7 +28,7 @@ from chalicelib.wire.problems import STATUSES
 from chalicelib.wire.requests import LinkChanges
 from chalicelib.wire.responses import link_answer
 
-MOST_LISTED: Final = 1000
+MAX_LISTED: Final = 1000
 _PATH: Final = "/v2/event-types/{eventTypeId}/private-links"
 
 
@@ -90,7 +90,7 @@ def _show_error(call: Call, error: AdmitOneError) -> Reply:
     return json_reply(status, document | {"correlationId": call.correlation_id})
 
 
-cal_com = Door(__name__, authorizer=api_key, show_error=_show_error)
+cal_com = Router(__name__, authorizer=api_key, show_error=_show_error)
 
 
 @cal_com.on("POST", _PATH, body=PrivateLinkBody, answer=PrivateLinkAnswer, status=201, keyed=True)
@@ -115,14 +115,14 @@ def post_private_links(call: Call) -> Reply:
 def get_private_links(call: Call) -> Reply:
     """List an event type's private links, newest first, at most the newest 1,000."""
     world, found, cursor = bootstrap.world(), list[Link](), None
-    while len(found) < MOST_LISTED:
+    while len(found) < MAX_LISTED:
         request = ListRequest(
             host_id=None,
             event_type_id=call.path("eventTypeId"),
             status=None,
             query=None,
             cursor=cursor,
-            limit=MOST_PAGE,
+            limit=MAX_PAGE,
         )
         page = list_links(world, call.caller, request)
         found += page.rows

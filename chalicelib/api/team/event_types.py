@@ -3,7 +3,7 @@
 from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import SMALL_BODY, Reply, json_reply
-from chalicelib.api.team.routing import PAGING, page_limit, team_door, yes
+from chalicelib.api.team.routing import PAGING, page_limit, team_router, yes
 from chalicelib.domain.event_types.contradictions import warnings_of_event_type
 from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.team.hosts import Host
@@ -24,7 +24,7 @@ from chalicelib.wire.responses import (
     saved_event_type_answer,
 )
 
-event_types = team_door(__name__)
+event_types = team_router(__name__)
 
 
 @event_types.on(
@@ -34,7 +34,7 @@ event_types = team_door(__name__)
     answer=SavedEventTypeAnswer,
     status=201,
     keyed=True,
-    most_bytes=SMALL_BODY,
+    max_bytes=SMALL_BODY,
 )
 def post_event_types(call: Call) -> Reply:
     """Make an event type."""
@@ -81,7 +81,7 @@ def get_event_type(call: Call) -> Reply:
     "/v1/event-types/{eventTypeId}",
     body=EventTypeChanges,
     answer=SavedEventTypeAnswer,
-    most_bytes=SMALL_BODY,
+    max_bytes=SMALL_BODY,
 )
 def patch_event_type(call: Call) -> Reply:
     """Change an event type."""

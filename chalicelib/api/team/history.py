@@ -5,7 +5,7 @@ import msgspec
 from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_door, yes
+from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_router, yes
 from chalicelib.service.events.read_history import read_history
 from chalicelib.service.links.answer_request import answer_link_request
 from chalicelib.service.links.ask_for_link import list_link_requests
@@ -21,7 +21,7 @@ from chalicelib.wire.responses import (
     opens_answer,
 )
 
-history = team_door(__name__)
+history = team_router(__name__)
 
 
 @history.on("GET", "/v1/links/{linkId}/history", query=PAGING, answer=HistoryAnswer)

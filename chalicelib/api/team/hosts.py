@@ -3,12 +3,12 @@
 from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_door
+from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_router
 from chalicelib.service.team.hosts import change_host, create_host, list_hosts, own_host, read_host
 from chalicelib.wire.requests import HostBody, HostChanges
 from chalicelib.wire.responses import HostAnswer, HostsAnswer, MeAnswer, host_answer, me_answer
 
-hosts = team_door(__name__)
+hosts = team_router(__name__)
 
 
 @hosts.on("POST", "/v1/hosts", body=HostBody, answer=HostAnswer, status=201, keyed=True)

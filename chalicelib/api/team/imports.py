@@ -11,7 +11,7 @@ from chalicelib import bootstrap
 from chalicelib.api.http.call import Call, whole_number
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.http.uploads import MULTIPART, read_upload
-from chalicelib.api.team.routing import base_url, one_of, team_door, yes
+from chalicelib.api.team.routing import base_url, one_of, team_router, yes
 from chalicelib.domain.errors import (
     FieldFault,
     InvalidRequestError,
@@ -29,7 +29,7 @@ from chalicelib.domain.imports.sheet import (
     result_cells,
 )
 from chalicelib.domain.links.link import LinkStatus
-from chalicelib.domain.listings import LEAST_PAGE, MOST_EXPORTED
+from chalicelib.domain.listings import MAX_EXPORTED, MIN_PAGE
 from chalicelib.domain.urls import link_url
 from chalicelib.service.imports.import_sheet import Imported, ImportRequest, import_links, preview_import
 from chalicelib.service.links.list import ListRequest, list_links
@@ -54,7 +54,7 @@ _FULL: Final = 3_000_000  # bytes on the way out of Lambda; the last page of the
 _HEADERS: Final = {"Content-Type": "text/csv; charset=utf-8; header=present"}
 _CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 
-csv_links = team_door(__name__)
+imports = team_router(__name__)
 
 
 class _Header(StrEnum):
@@ -64,14 +64,14 @@ class _Header(StrEnum):
     FIRST = "first"
 
 
-@csv_links.on(
+@imports.on(
     "POST",
     "/v1/links/import",
     query=("eventTypeId", "partial", "bom"),
     answer=CSV,
     status=201,
     keyed=True,
-    most_bytes=MANY_ROWS,
+    max_bytes=MANY_ROWS,
     media=_MEDIA,
 )
 def post_import(call: Call) -> Reply:
@@ -89,12 +89,12 @@ def post_import(call: Call) -> Reply:
     return Reply(201, _mark(call) + write_csv(rows), {**_HEADERS, "Batch-Id": done.batch_id})
 
 
-@csv_links.on(
+@imports.on(
     "POST",
     "/v1/links/import/preview",
     query=("eventTypeId",),
     answer=ImportPreviewAnswer,
-    most_bytes=MANY_ROWS,
+    max_bytes=MANY_ROWS,
     media=_MEDIA,
 )
 def post_preview(call: Call) -> Reply:
@@ -109,7 +109,7 @@ def post_preview(call: Call) -> Reply:
     return json_reply(200, answer)
 
 
-@csv_links.on(
+@imports.on(
     "GET",
     "/v1/links/export",
     query=("hostId", "eventTypeId", "status", "q", "limit", "cursor", "header", "bom"),
@@ -201,7 +201,7 @@ def _result_cells(call: Call, done: Imported) -> list[str]:
 
 
 def _limit(query: Mapping[str, str]) -> int:
-    limit = whole_number(query["limit"], "limit") if "limit" in query else MOST_EXPORTED
-    if not LEAST_PAGE <= limit <= MOST_EXPORTED:
-        raise InvalidValueError([FieldFault("/limit", f"must be {LEAST_PAGE} to {MOST_EXPORTED}")])
+    limit = whole_number(query["limit"], "limit") if "limit" in query else MAX_EXPORTED
+    if not MIN_PAGE <= limit <= MAX_EXPORTED:
+        raise InvalidValueError([FieldFault("/limit", f"must be {MIN_PAGE} to {MAX_EXPORTED}")])
     return limit

@@ -7,12 +7,12 @@ import msgspec
 from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import PAGING, base_url, one_of, page_limit, team_door
+from chalicelib.api.team.routing import PAGING, base_url, one_of, page_limit, team_router
 from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.event_types.contradictions import warnings_of_links
 from chalicelib.domain.event_types.event_type import EventType
-from chalicelib.domain.links.link import MOST_LINKS_A_CALL, Link, LinkStatus
+from chalicelib.domain.links.link import MAX_LINKS_PER_CALL, Link, LinkStatus
 from chalicelib.domain.mail.email_addresses import masked_address
 from chalicelib.service.event_types import read_event_type
 from chalicelib.service.links.change import change_link
@@ -38,16 +38,16 @@ from chalicelib.wire.responses import (
 
 MANY_LINKS: Final = 3_500_000  # bytes; the answer repeats them and must stay within Lambda's 6 MB
 
-links = team_door(__name__)
+links = team_router(__name__)
 
 
 @links.on(
-    "POST", "/v1/links", body=LinksBody, answer=LinksAnswer, status=201, keyed=True, most_bytes=MANY_LINKS
+    "POST", "/v1/links", body=LinksBody, answer=LinksAnswer, status=201, keyed=True, max_bytes=MANY_LINKS
 )
 def post_links(call: Call) -> Reply:
     """Generate 1 to 1,000 links of one event type."""
     body = call.decode(LinksBody)
-    asked = body.links(MOST_LINKS_A_CALL)
+    asked = body.links(MAX_LINKS_PER_CALL)
     require_answerable(asked)
     request = GenerateRequest(
         event_type_id=body.event_type_id,

@@ -7,18 +7,18 @@ from typing import Final, TypeVar
 from chalicelib import bootstrap
 from chalicelib.api.http.auth import api_key
 from chalicelib.api.http.call import Call, whole_number
-from chalicelib.api.http.routing import Door
+from chalicelib.api.http.routing import Router
 from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
-from chalicelib.domain.listings import DEFAULT_PAGE, LEAST_PAGE, MOST_PAGE
+from chalicelib.domain.listings import DEFAULT_PAGE, MAX_PAGE, MIN_PAGE
 
 PAGING: Final = ("limit", "cursor")
 
 _E = TypeVar("_E", bound=StrEnum)
 
 
-def team_door(import_name: str) -> Door:
-    """Return a door that only a valid API key opens."""
-    return Door(import_name, authorizer=api_key)
+def team_router(import_name: str) -> Router:
+    """Return a router whose routes need a valid API key."""
+    return Router(import_name, authorizer=api_key)
 
 
 def base_url(call: Call) -> str:
@@ -29,8 +29,8 @@ def base_url(call: Call) -> str:
 def page_limit(query: dict[str, str]) -> int:
     """Return `?limit=`, 50 where it is absent. Raises `InvalidRequestError`, `InvalidValueError`."""
     limit = whole_number(query["limit"], "limit") if "limit" in query else DEFAULT_PAGE
-    if not LEAST_PAGE <= limit <= MOST_PAGE:
-        raise InvalidValueError([FieldFault("/limit", f"must be {LEAST_PAGE} to {MOST_PAGE}")])
+    if not MIN_PAGE <= limit <= MAX_PAGE:
+        raise InvalidValueError([FieldFault("/limit", f"must be {MIN_PAGE} to {MAX_PAGE}")])
     return limit
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import base_url, team_door
+from chalicelib.api.team.routing import base_url, team_router
 from chalicelib.domain.errors import ConflictError
 from chalicelib.domain.urls import link_url
 from chalicelib.pages.share import Invitation, embed_snippet, invitation_mail, qr_svg
@@ -17,7 +17,7 @@ _SVG: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
-share = team_door(__name__)
+share = team_router(__name__)
 
 
 @share.on("GET", "/v1/links/{linkId}/share", answer=ShareAnswer)

@@ -3,7 +3,7 @@
 from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import PAGING, one_of, page_limit, team_door
+from chalicelib.api.team.routing import PAGING, one_of, page_limit, team_router
 from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
 from chalicelib.domain.webhooks.deliveries import DeliveryStatus
 from chalicelib.domain.webhooks.webhook import Webhook
@@ -38,7 +38,7 @@ from chalicelib.wire.responses import (
     webhook_secret_answer,
 )
 
-webhooks = team_door(__name__)
+webhooks = team_router(__name__)
 
 
 @webhooks.on("POST", "/v1/webhooks", body=WebhookBody, answer=WebhookSecretAnswer, status=201, keyed=True)

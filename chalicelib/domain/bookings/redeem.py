@@ -29,7 +29,7 @@ class Receipt(msgspec.Struct, frozen=True):
     ends_at: datetime
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class RedeemAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one redeem writes. `link` is as it was read; the write's own conditions decide.
 
     `successor` is the next rolling link, made in the same transaction when `link` is one. The receipt of one that was

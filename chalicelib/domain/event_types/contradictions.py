@@ -18,8 +18,8 @@ from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus
 from chalicelib.domain.team.hosts import TimeOff
 from chalicelib.domain.zones import load_zone
 
-MOST_WARNINGS: Final = 20  # of one request; each needs a search of the whole booking window
-MOST_SEARCHES: Final = 50  # of one request: links with the same settings share one
+MAX_WARNINGS: Final = 20  # of one request; each needs a search of the whole booking window
+MAX_SEARCHES: Final = 50  # of one request: links with the same settings share one
 _DAY_MINUTES: Final = 1440
 _WEEK: Final = 7
 _FAR: Final = timedelta(days=3650)  # links that open later are not checked
@@ -82,14 +82,14 @@ def warnings_of_link_settings(
             continue
         key = msgspec.json.encode((own.overrides, own.not_before, own.expires_at))
         if key not in seen:
-            if len(seen) == MOST_SEARCHES:
+            if len(seen) == MAX_SEARCHES:
                 break
             seen[key] = _contradiction_of_link(settings, own, now)
         if contradiction := seen[key]:
             place = _place(contradiction, own.overrides)
             prefix = f"{under}/{index}" if under and place != "/eventTypeId" else ""
             found[SettingsWarning(prefix + place, contradiction.detail)] = None
-            if len(found) == MOST_WARNINGS:
+            if len(found) == MAX_WARNINGS:
                 break
     return list(found)
 

@@ -17,7 +17,7 @@ from chalicelib.domain.text import (
     tidied,
 )
 
-MOST_OCCUPIED_MINUTES: Final = 8 * 60  # duration and buffers; DESIGN §4: 96 cells fit one DynamoDB condition
+MAX_OCCUPIED_MINUTES: Final = 8 * 60  # duration and buffers; DESIGN §4: 96 cells fit one DynamoDB condition
 DEFAULT_WINDOW_DAYS: Final = 60
 
 LocationKind = Literal["video", "phone", "in_person", "custom"]
@@ -137,7 +137,7 @@ def check_timing(settings: EventSettings, rules: Rules) -> None:
         settings.buffer_after_minutes,
         settings.duration_minutes,
     )
-    most = MOST_OCCUPIED_MINUTES
+    most = MAX_OCCUPIED_MINUTES
     rules.at("durationMinutes").number(length, least=GRID_MINUTES, most=most, multiple_of=GRID_MINUTES)
     rules.at("bufferBeforeMinutes").number(before, least=0, most=most, multiple_of=GRID_MINUTES)
     rules.at("bufferAfterMinutes").number(after, least=0, most=most, multiple_of=GRID_MINUTES)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib.domain.event_types.event_type import (
-    MOST_OCCUPIED_MINUTES,
+    MAX_OCCUPIED_MINUTES,
     EventSettings,
     Location,
     Question,
@@ -60,7 +60,7 @@ def offer_of(settings: EventSettings, overrides: Overrides) -> EventSettings:
 
 def within_eight_hours(settings: EventSettings) -> EventSettings:
     """Return settings whose duration and buffers fit 8 hours, buffers cut where they do not."""
-    room = MOST_OCCUPIED_MINUTES - settings.duration_minutes
+    room = MAX_OCCUPIED_MINUTES - settings.duration_minutes
     before = max(0, min(settings.buffer_before_minutes, room))
     after = max(0, min(settings.buffer_after_minutes, room - before))
     return msgspec.structs.replace(settings, buffer_before_minutes=before, buffer_after_minutes=after)

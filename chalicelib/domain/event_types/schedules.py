@@ -11,7 +11,7 @@ from chalicelib.domain.rules import Rules
 from chalicelib.domain.zones import is_zone
 
 GRID_MINUTES: Final = 5  # every time in a schedule, duration, buffer and interval is a multiple of this
-MOST_OVERRIDES: Final = 400
+MAX_OVERRIDES: Final = 400
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -68,7 +68,7 @@ def check_schedule(schedule: Schedule, rules: Rules) -> None:
             here.at("days").length(hours.days, least=1, most=7)
             here.at("days").unique(hours.days, "names a day twice")
             _check_interval(hours.start, hours.end, here)
-    if rules.at("overrides").length(schedule.overrides, most=MOST_OVERRIDES):
+    if rules.at("overrides").length(schedule.overrides, most=MAX_OVERRIDES):
         rules.at("overrides").unique((o.date for o in schedule.overrides), "has a date twice")
         for index, override in enumerate(schedule.overrides):
             here = rules.at("overrides", index, "intervals")

@@ -13,8 +13,8 @@ from chalicelib.domain.event_types.schedules import DAYS, Interval, Schedule, wa
 from chalicelib.domain.team.hosts import TimeOff
 from chalicelib.domain.zones import load_zone, wall_to_utc
 
-MOST_RANGE_DAYS: Final = 62
-MOST_SLOTS: Final = 2000  # of one answer: 41 days of half hours around the clock, 7 of every 5 minutes
+MAX_RANGE_DAYS: Final = 62
+MAX_SLOTS: Final = 2000  # of one answer: 41 days of half hours around the clock, 7 of every 5 minutes
 _DAY: Final = timedelta(days=1)
 _INSTANT: Final = timedelta(microseconds=1)
 _LAST_START: Final = datetime.max.replace(tzinfo=UTC) - _INSTANT

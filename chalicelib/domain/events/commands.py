@@ -12,7 +12,7 @@ from chalicelib.domain.ids import HOST, is_id
 
 DETAIL_TYPE: Final = "admit-one.command"  # of an EventBridge event that carries a command
 
-_MOST_ENVELOPES: Final = (
+_MAX_ENVELOPES: Final = (
     4  # an event that a topic passed on, and that comes back from the dead-letter queue, is in three
 )
 _ID: Final = r"^[A-Za-z0-9._:-]{1,100}\Z"
@@ -98,7 +98,7 @@ def without_secrets(text: str) -> str:
 
 def _unwrapped(body: str) -> msgspec.Raw | str:
     found: msgspec.Raw | str = body
-    for _ in range(_MOST_ENVELOPES):
+    for _ in range(_MAX_ENVELOPES):
         fields = decode_json(found, dict[str, msgspec.Raw])
         if "Message" in fields and "TopicArn" in fields:
             found = decode_json(fields["Message"], str, "/Message")

@@ -19,7 +19,7 @@ from chalicelib.domain.events import event_data
 from chalicelib.domain.links.link import Link, LinkStatus
 
 
-class EventType(StrEnum):
+class EventKind(StrEnum):
     """Every kind of event; a consumer may meet new ones later."""
 
     LINK_CREATED = "link.created"
@@ -42,25 +42,25 @@ class EventType(StrEnum):
     MAIL_COMPLAINED = "mail.complained"
 
 
-DATA: Final[Mapping[EventType, type[event_data.Data]]] = {
-    EventType.LINK_CREATED: event_data.LinkCreated,
-    EventType.LINK_UPDATED: event_data.LinkUpdated,
-    EventType.LINK_OPENED: event_data.LinkOpened,
-    EventType.LINK_USED: event_data.LinkUsed,
-    EventType.LINK_REVOKED: event_data.LinkRevoked,
-    EventType.LINK_EXPIRED: event_data.LinkExpired,
-    EventType.LINK_DELETED: event_data.LinkDeleted,
-    EventType.LINK_REQUESTED: event_data.LinkRequested,
-    EventType.LINK_DENIED: event_data.LinkDenied,
-    EventType.BOOKING_CONFIRMED: event_data.BookingConfirmed,
-    EventType.BOOKING_CANCELLED: event_data.BookingCancelled,
-    EventType.BOOKING_RESCHEDULED: event_data.BookingRescheduled,
-    EventType.BOOKING_ERASED: event_data.BookingErased,
-    EventType.MAIL_REQUESTED: event_data.MailRequested,
-    EventType.MAIL_SENT: event_data.MailSent,
-    EventType.MAIL_FAILED: event_data.MailFailed,
-    EventType.MAIL_BOUNCED: event_data.MailBounced,
-    EventType.MAIL_COMPLAINED: event_data.MailComplained,
+DATA: Final[Mapping[EventKind, type[event_data.Data]]] = {
+    EventKind.LINK_CREATED: event_data.LinkCreated,
+    EventKind.LINK_UPDATED: event_data.LinkUpdated,
+    EventKind.LINK_OPENED: event_data.LinkOpened,
+    EventKind.LINK_USED: event_data.LinkUsed,
+    EventKind.LINK_REVOKED: event_data.LinkRevoked,
+    EventKind.LINK_EXPIRED: event_data.LinkExpired,
+    EventKind.LINK_DELETED: event_data.LinkDeleted,
+    EventKind.LINK_REQUESTED: event_data.LinkRequested,
+    EventKind.LINK_DENIED: event_data.LinkDenied,
+    EventKind.BOOKING_CONFIRMED: event_data.BookingConfirmed,
+    EventKind.BOOKING_CANCELLED: event_data.BookingCancelled,
+    EventKind.BOOKING_RESCHEDULED: event_data.BookingRescheduled,
+    EventKind.BOOKING_ERASED: event_data.BookingErased,
+    EventKind.MAIL_REQUESTED: event_data.MailRequested,
+    EventKind.MAIL_SENT: event_data.MailSent,
+    EventKind.MAIL_FAILED: event_data.MailFailed,
+    EventKind.MAIL_BOUNCED: event_data.MailBounced,
+    EventKind.MAIL_COMPLAINED: event_data.MailComplained,
 }
 """What the `data` of each kind holds; `make schemas` writes the published schemas from it."""
 
@@ -74,7 +74,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     event_id: str
-    type: EventType
+    type: EventKind
     time: datetime
     link_id: str
     host_id: str
@@ -87,7 +87,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
 
 
-def data_of(kind: EventType, **fields: Any) -> dict[str, Any]:
+def data_of(kind: EventKind, **fields: Any) -> dict[str, Any]:
     """Return an event's `data` from the fields of its kind. Raises TypeError for one that is missing or not of it."""
     data: dict[str, Any] = msgspec.to_builtins(DATA[kind](**fields))
     return data
@@ -111,11 +111,11 @@ def link_events(old: Link | None, new: Link | None, cause: Cause, time: datetime
         link = msgspec.structs.replace(link, sequence=link.sequence + 1)
         if link.stored_status is LinkStatus.ACTIVE:  # the expiry schedule did not come by in time
             link = msgspec.structs.replace(link, stored_status=LinkStatus.EXPIRED)
-            yield _link_event(EventType.LINK_EXPIRED, link, cause, link.settings.expires_at or time)
+            yield _link_event(EventKind.LINK_EXPIRED, link, cause, link.settings.expires_at or time)
             link = msgspec.structs.replace(link, sequence=link.sequence + 1)
-        yield _link_event(EventType.LINK_DELETED, link, cause, time, reason="ttl")
+        yield _link_event(EventKind.LINK_DELETED, link, cause, time, reason="ttl")
     elif old is None:
-        yield _link_event(EventType.LINK_CREATED, new, cause, time, rolling=new.rolling)
+        yield _link_event(EventKind.LINK_CREATED, new, cause, time, rolling=new.rolling)
     else:
         yield from _link_changes(old, new, cause, time)
 
@@ -123,7 +123,7 @@ def link_events(old: Link | None, new: Link | None, cause: Cause, time: datetime
 def link_deleted(link: Link, cause: Cause, time: datetime) -> Event:
     """Return the entry of a link that its host deletes."""
     link = msgspec.structs.replace(link, sequence=link.sequence + 1)
-    return _link_event(EventType.LINK_DELETED, link, cause, time, reason="host")
+    return _link_event(EventKind.LINK_DELETED, link, cause, time, reason="host")
 
 
 def booking_events(old: Booking | None, new: Booking | None, cause: Cause, time: datetime) -> Iterator[Event]:
@@ -131,36 +131,36 @@ def booking_events(old: Booking | None, new: Booking | None, cause: Cause, time:
     if new is None:
         return
     if old is None:
-        yield _booking_event(EventType.BOOKING_CONFIRMED, new, cause, time)
+        yield _booking_event(EventKind.BOOKING_CONFIRMED, new, cause, time)
         return
     if old.status is not new.status and new.status is BookingStatus.CANCELLED:
-        yield _booking_event(EventType.BOOKING_CANCELLED, new, cause, time)
+        yield _booking_event(EventKind.BOOKING_CANCELLED, new, cause, time)
     if old.start != new.start:
         before = {"previous_start": rfc3339(old.start), "previous_end": rfc3339(old.end)}
-        yield _booking_event(EventType.BOOKING_RESCHEDULED, new, cause, time, **before)
+        yield _booking_event(EventKind.BOOKING_RESCHEDULED, new, cause, time, **before)
     if old.invitee is not None and new.invitee is None:
-        yield _booking_event(EventType.BOOKING_ERASED, new, cause, time)
+        yield _booking_event(EventKind.BOOKING_ERASED, new, cause, time)
 
 
 def _link_changes(old: Link, new: Link, cause: Cause, time: datetime) -> Iterator[Event]:
     if new.usage_count > old.usage_count:
-        yield _link_event(EventType.LINK_USED, new, cause, time)
+        yield _link_event(EventKind.LINK_USED, new, cause, time)
     if new.usage_count < old.usage_count:
-        yield _link_event(EventType.LINK_UPDATED, new, cause, time, reason="use-restored", changed=[])
+        yield _link_event(EventKind.LINK_UPDATED, new, cause, time, reason="use-restored", changed=[])
     if new.edition != old.edition:
         before, after = old.settings, new.settings
         names = [_camel(n) for n in before.__struct_fields__ if getattr(before, n) != getattr(after, n)]
-        yield _link_event(EventType.LINK_UPDATED, new, cause, time, reason="settings-changed", changed=names)
+        yield _link_event(EventKind.LINK_UPDATED, new, cause, time, reason="settings-changed", changed=names)
     if new.stored_status is not old.stored_status:
         ended = {
-            LinkStatus.REVOKED: EventType.LINK_REVOKED,
-            LinkStatus.EXPIRED: EventType.LINK_EXPIRED,
+            LinkStatus.REVOKED: EventKind.LINK_REVOKED,
+            LinkStatus.EXPIRED: EventKind.LINK_EXPIRED,
         }.get(new.stored_status)
         if ended is not None:
             yield _link_event(ended, new, cause, time)
 
 
-def _link_event(kind: EventType, link: Link, cause: Cause, time: datetime, **more: Any) -> Event:
+def _link_event(kind: EventKind, link: Link, cause: Cause, time: datetime, **more: Any) -> Event:
     data = data_of(
         kind,
         status=link.stored_status.value,
@@ -185,7 +185,7 @@ def _link_event(kind: EventType, link: Link, cause: Cause, time: datetime, **mor
     )
 
 
-def _booking_event(kind: EventType, booking: Booking, cause: Cause, time: datetime, **more: Any) -> Event:
+def _booking_event(kind: EventKind, booking: Booking, cause: Cause, time: datetime, **more: Any) -> Event:
     data = data_of(
         kind,
         start=rfc3339(booking.start),

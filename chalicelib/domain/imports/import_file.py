@@ -12,7 +12,7 @@ from chalicelib.domain.errors import FieldFault, InvalidValueError
 _PLACE: Final = re.compile(r"imports/(hst_[a-z2-7]{26})/(ety_[a-z2-7]{26})/([^/]+\.[cC][sS][vV])\Z")
 
 
-class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+class ImportFile(msgspec.Struct, frozen=True, kw_only=True):
     """One version of one object. Without versioning, the entity tag tells two contents of a key apart."""
 
     bucket: str
@@ -39,10 +39,10 @@ class Place(msgspec.Struct, frozen=True):
     result_key: str
 
 
-def read_dropped(body: str) -> Dropped:
+def read_import_file(body: str) -> ImportFile:
     """Return the object that an `Object Created` event of S3's is about. Raises `InvalidRequestError`."""
     detail = decode_json(body, _Event).detail
-    return Dropped(
+    return ImportFile(
         bucket=detail.bucket.name,
         key=detail.object.key,
         version=detail.object.version_id or None,

@@ -15,7 +15,7 @@ from chalicelib.domain.event_types.offers import Overrides, check_overrides
 from chalicelib.domain.event_types.schedules import Schedule
 from chalicelib.domain.imports.csv_text import Record, broken, read_csv
 from chalicelib.domain.links.link import (
-    MOST_LINKS_A_CALL,
+    MAX_LINKS_PER_CALL,
     Enforce,
     Link,
     LinkSettings,
@@ -25,8 +25,8 @@ from chalicelib.domain.links.link import (
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import is_blank, tidy_line
 
-MOST_COLUMNS: Final = 100
-MOST_FAULTS_A_ROW: Final = 5  # so that what is wrong with 1,000 rows still fits one answer
+MAX_COLUMNS: Final = 100
+MAX_FAULTS_PER_ROW: Final = 5  # so that what is wrong with 1,000 rows still fits one answer
 UNLIMITED: Final = "unlimited"
 
 _METADATA: Final = "metadata."
@@ -70,7 +70,7 @@ class _Column(msgspec.Struct, frozen=True):
 
 
 def read_sheet(
-    text: str, event_type_id: str, *, most: int = MOST_LINKS_A_CALL, delimiter: str | None = None
+    text: str, event_type_id: str, *, most: int = MAX_LINKS_PER_CALL, delimiter: str | None = None
 ) -> Sheet:
     """Return the rows of a CSV text as links to make of one event type; a cell that can't be read is its row's fault.
 
@@ -110,7 +110,7 @@ def judged(rows: Iterable[Row], event_settings: EventSettings, *, now: datetime)
         check_link_settings(row.settings, rules, now=now)
         check_overrides(row.settings.overrides, event_settings, rules.at("overrides"))
         faults = tuple(_placed(row, fault) for fault in found)
-        yield Row(row.index, row.line, row.cells, row.settings, (*row.faults, *faults)[:MOST_FAULTS_A_ROW])
+        yield Row(row.index, row.line, row.cells, row.settings, (*row.faults, *faults)[:MAX_FAULTS_PER_ROW])
 
 
 def link_cells(link: Link, url: str | None, now: datetime) -> list[str]:
@@ -188,8 +188,8 @@ def refused_cells(rows: Sequence[Row], error: AdmitOneError) -> Iterator[list[st
 
 def _columns_of(header: Record) -> list[str]:
     """Return the header's columns by the names they are known by. Raises `InvalidRequestError` at the first bad one."""
-    if len(header.cells) > MOST_COLUMNS:
-        raise broken(header.line, f"has more than {MOST_COLUMNS} columns")
+    if len(header.cells) > MAX_COLUMNS:
+        raise broken(header.line, f"has more than {MAX_COLUMNS} columns")
     columns: list[str] = []
     cells = list(header.cells)
     while is_blank(cells[-1]):  # spreadsheets write empty columns too; the header row has a visible cell
@@ -221,7 +221,7 @@ def _row(index: int, record: Record, columns: Sequence[str], event_type_id: str)
     for name, detail in _clashes(cells, values, event_type_id):
         faults.append(_fault(index, record.line, _column(name).pointer, detail, name))
     settings = None if faults else _settings(values)
-    return Row(index, record.line, cells, settings, tuple(faults[:MOST_FAULTS_A_ROW]))
+    return Row(index, record.line, cells, settings, tuple(faults[:MAX_FAULTS_PER_ROW]))
 
 
 def _clashes(

@@ -20,11 +20,11 @@ from chalicelib.domain.mail.email_addresses import email_domain, is_email, norma
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_LABEL, LONGEST_NAME, tidied, tidy_name
 
-MOST_USES: Final = 1_000_000
-MOST_DOCUMENT_BYTES: Final = 2048  # metadata, and overrides
-MOST_DOCUMENT_DEPTH: Final = 32  # what can be read here must be readable everywhere, however deep the stack
-MOST_LINKS_A_CALL: Final = 1000
-MOST_LINKS_A_BATCH: Final = (
+MAX_USES: Final = 1_000_000
+MAX_DOCUMENT_BYTES: Final = 2048  # metadata, and overrides
+MAX_DOCUMENT_DEPTH: Final = 32  # what can be read here must be readable everywhere, however deep the stack
+MAX_LINKS_PER_CALL: Final = 1000
+MAX_LINKS_PER_BATCH: Final = (
     10_000  # by queue, function or file: where nobody waits for an answer with all of them
 )
 
@@ -175,7 +175,7 @@ def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime |
     With `now`, an expiry that has passed is refused: such a link would be born dead.
     """
     if settings.max_usage_count is not None:
-        rules.at("maxUsageCount").number(settings.max_usage_count, least=1, most=MOST_USES)
+        rules.at("maxUsageCount").number(settings.max_usage_count, least=1, most=MAX_USES)
     if settings.expires_at is not None:
         expires = rules.at("expiresAt")
         if now is not None:
@@ -190,10 +190,10 @@ def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime |
         form = "must be 1 to 200 printable ASCII characters"
         rules.at("externalId").form(settings.external_id, _EXTERNAL_ID, form)
     for name, document in (("metadata", settings.metadata), ("overrides", settings.overrides)):
-        fits = document_size(document) <= MOST_DOCUMENT_BYTES
-        rules.at(name).require(fits, f"must be at most {MOST_DOCUMENT_BYTES} bytes of JSON")
-    shallow = document_depth(settings.metadata) <= MOST_DOCUMENT_DEPTH
-    rules.at("metadata").require(shallow, f"must be nested at most {MOST_DOCUMENT_DEPTH} deep")
+        fits = document_size(document) <= MAX_DOCUMENT_BYTES
+        rules.at(name).require(fits, f"must be at most {MAX_DOCUMENT_BYTES} bytes of JSON")
+    shallow = document_depth(settings.metadata) <= MAX_DOCUMENT_DEPTH
+    rules.at("metadata").require(shallow, f"must be nested at most {MAX_DOCUMENT_DEPTH} deep")
 
 
 def check_rolling_settings(settings: LinkSettings, rules: Rules) -> None:

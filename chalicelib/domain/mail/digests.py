@@ -8,7 +8,7 @@ import msgspec
 from chalicelib.domain.events.events import event_id_of
 from chalicelib.domain.mail.mails import Addressee, MailId
 
-MOST_BOOKINGS: Final = 200
+MAX_BOOKINGS: Final = 200
 AFTER_MIDNIGHT: Final = timedelta(minutes=5)  # emails started before midnight have ended by then
 
 

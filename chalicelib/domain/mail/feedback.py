@@ -9,7 +9,7 @@ from chalicelib.domain.clock import as_instant
 from chalicelib.domain.ids import BOOKING, EVENT_TYPE, HOST, LINK, is_id
 from chalicelib.domain.mail.mails import Addressee, MailId
 
-_MOST_REASON = 200  # characters
+_MAX_REASON = 200  # characters
 
 
 class FeedbackKind(StrEnum):
@@ -113,7 +113,7 @@ def read_feedback(document: object) -> Feedback | None:
         event_type_id=tags.get("eventTypeId", ""),
         booking_id=tags.get("bookingId"),
         to=to or mail.destination,
-        reason=reason[:_MOST_REASON],
+        reason=reason[:_MAX_REASON],
         time=as_instant(time),
         identity=identity or mail.message_id,
         message_id=mail.message_id,

@@ -8,7 +8,7 @@ import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
-from chalicelib.domain.events.events import Event, EventType, data_of, event_id_of
+from chalicelib.domain.events.events import Event, EventKind, data_of, event_id_of
 from chalicelib.domain.mail.email_addresses import ascii_address, masked_address
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_MESSAGE
@@ -83,7 +83,7 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
     `identity` tells several fates of one kind apart: SES's own id of a bounce.
     """
 
-    type: EventType
+    type: EventKind
     mail_id: MailId
     link_id: str
     host_id: str
@@ -131,9 +131,9 @@ def wish_event(wish: LinkMail, cause: Cause) -> Event:
     """Return the entry of a link's history that tells that it is to be mailed."""
     return Event(
         event_id=event_id_of(
-            EventType.MAIL_REQUESTED, wish.link_id, wish.send_id, rfc3339(wish.requested_at)
+            EventKind.MAIL_REQUESTED, wish.link_id, wish.send_id, rfc3339(wish.requested_at)
         ),
-        type=EventType.MAIL_REQUESTED,
+        type=EventKind.MAIL_REQUESTED,
         time=wish.requested_at,
         link_id=wish.link_id,
         host_id=wish.host_id,
@@ -141,7 +141,7 @@ def wish_event(wish: LinkMail, cause: Cause) -> Event:
         sequence=0,
         cause=cause,
         data=data_of(
-            EventType.MAIL_REQUESTED,
+            EventKind.MAIL_REQUESTED,
             send_id=wish.send_id,
             to=masked_address(wish.to),
             language=wish.language,
@@ -154,7 +154,7 @@ def wish_event(wish: LinkMail, cause: Cause) -> Event:
 def fate_event(fate: Fate) -> Event:
     """Return the entry of a link's history that tells what became of a mail."""
     about = fate.mail_id
-    why = {} if fate.type is EventType.MAIL_SENT else {"reason": fate.reason or None}
+    why = {} if fate.type is EventKind.MAIL_SENT else {"reason": fate.reason or None}
     return Event(
         event_id=event_id_of(fate.type, about.event_id, about.addressee, fate.identity),
         type=fate.type,

@@ -23,15 +23,15 @@ WAITS: Final = tuple(
         *({"hours": 10}, {"hours": 14}, {"hours": 20}, {"hours": 24}),
     )
 )
-MOST_TRIES: Final = len(WAITS) + 1
+MAX_TRIES: Final = len(WAITS) + 1
 LONGEST_RETRY_AFTER: Final = timedelta(hours=24)
 LEASE: Final = timedelta(seconds=60)  # an attempt takes 20 s at most; whoever is slower is taken for dead
 GRACE: Final = timedelta(
     minutes=5
 )  # how long the queue has before the schedule looks after a delivery itself
 EARLY: Final = timedelta(seconds=1)  # two machines' clocks may differ by that
-MOST_KEPT_ATTEMPTS: Final = 20
-MOST_REPLAYS: Final = 100  # of one delivery under keys of their own
+MAX_KEPT_ATTEMPTS: Final = 20
+MAX_REPLAYS: Final = 100  # of one delivery under keys of their own
 LONGEST_EXCERPT: Final = 500
 DELIVERY_SHARDS: Final = 4  # partitions of the due index
 
@@ -69,7 +69,7 @@ class EndpointAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return self.status_code is not None and 200 <= self.status_code < 300
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """One request to the endpoint: `status_code` of its answer, or `error`, a word for why there was none."""
 
     number: int
@@ -105,7 +105,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None = None
     ended_at: datetime | None = None
     failure: str | None = None
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[DeliveryAttempt, ...] = ()
     replays: tuple[str, ...] = ()
     sequence: int = 1
 
@@ -177,20 +177,20 @@ def leased(delivery: Delivery, now: datetime) -> Delivery:
 
 def out_of_tries(delivery: Delivery) -> bool:
     """Tell whether no attempt is left: ten, or for a test one."""
-    return delivery.tries - delivery.tries_before >= (1 if delivery.test else MOST_TRIES)
+    return delivery.tries - delivery.tries_before >= (1 if delivery.test else MAX_TRIES)
 
 
-def succeeded(delivery: Delivery, attempt: Attempt, now: datetime) -> Delivery:
+def succeeded(delivery: Delivery, attempt: DeliveryAttempt, now: datetime) -> Delivery:
     """Return the delivery after the endpoint took it."""
     return _ended(delivery, DeliveryStatus.DELIVERED, None, attempt, now)
 
 
-def given_up(delivery: Delivery, failure: str, attempt: Attempt | None, now: datetime) -> Delivery:
+def given_up(delivery: Delivery, failure: str, attempt: DeliveryAttempt | None, now: datetime) -> Delivery:
     """Return the delivery as one that failed for good; a replay may take it up again."""
     return _ended(delivery, DeliveryStatus.FAILED, failure, attempt, now)
 
 
-def postponed(delivery: Delivery, attempt: Attempt, wait: timedelta, now: datetime) -> Delivery:
+def postponed(delivery: Delivery, attempt: DeliveryAttempt, wait: timedelta, now: datetime) -> Delivery:
     """Return the delivery after an attempt failed and another is to come."""
     next_at = as_instant(now + wait)
     return _next(
@@ -222,7 +222,7 @@ def replayed(delivery: Delivery, key: str | None, now: datetime) -> Delivery | N
     """
     if delivery.status is DeliveryStatus.PENDING or (key is not None and key in delivery.replays):
         return None
-    if len(delivery.replays) >= MOST_REPLAYS:
+    if len(delivery.replays) >= MAX_REPLAYS:
         return None
     return _next(
         delivery,
@@ -267,7 +267,11 @@ def safe_excerpt(raw: bytes) -> str:
 
 
 def _ended(
-    delivery: Delivery, status: DeliveryStatus, failure: str | None, attempt: Attempt | None, now: datetime
+    delivery: Delivery,
+    status: DeliveryStatus,
+    failure: str | None,
+    attempt: DeliveryAttempt | None,
+    now: datetime,
 ) -> Delivery:
     return _next(
         delivery,
@@ -281,9 +285,9 @@ def _ended(
     )
 
 
-def _kept(delivery: Delivery, attempt: Attempt | None) -> tuple[Attempt, ...]:
+def _kept(delivery: Delivery, attempt: DeliveryAttempt | None) -> tuple[DeliveryAttempt, ...]:
     attempts = delivery.attempts if attempt is None else (*delivery.attempts, attempt)
-    return attempts[-MOST_KEPT_ATTEMPTS:]
+    return attempts[-MAX_KEPT_ATTEMPTS:]
 
 
 def _next(delivery: Delivery, **fields: object) -> Delivery:

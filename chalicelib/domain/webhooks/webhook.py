@@ -14,7 +14,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339, to_millis
 from chalicelib.domain.events.envelopes import Envelope
 from chalicelib.domain.events.event_data import WebhookDisabled
-from chalicelib.domain.events.events import EventType
+from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.events.notices import Notice, notice
 from chalicelib.domain.ids import WEBHOOK, id_bytes
 from chalicelib.domain.links.tokens import Keyring
@@ -22,16 +22,16 @@ from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_NOTE, tidied
 from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
 
-MOST_WEBHOOKS: Final = 20  # of one host: each event is looked at for each of them
-MOST_FORMER_SECRETS: Final = 3  # that still sign beside the present one
-MOST_OVERLAP_HOURS: Final = 7 * 24
+MAX_WEBHOOKS: Final = 20  # of one host: each event is looked at for each of them
+MAX_FORMER_SECRETS: Final = 3  # that still sign beside the present one
+MAX_OVERLAP_HOURS: Final = 7 * 24
 DEFAULT_OVERLAP_HOURS: Final = 24
-MOST_LOGGED: Final = 50  # entries of a webhook's own history
+MAX_LOGGED: Final = 50  # entries of a webhook's own history
 FAILING_TIME: Final = timedelta(days=5)  # of failures alone, after which a webhook is disabled
 LONGEST_URL: Final = 2000
 TEST_EVENT: Final = "webhook.test"
 KINDS: Final = (
-    *(kind.value for kind in EventType),
+    *(kind.value for kind in EventKind),
     *(kind.value for kind in Notice),
 )  # that may be asked for
 
@@ -139,13 +139,13 @@ def signing_secrets(ring: Keyring, webhook: Webhook, now: datetime) -> list[str]
 def rotated(webhook: Webhook, key_id: int, overlap: timedelta, cause: Cause, now: datetime) -> Webhook | None:
     """Return the webhook with a fresh secret; those before it sign on for `overlap` at most.
 
-    None where `MOST_FORMER_SECRETS` others are still to sign: one of them would die before its time.
+    None where `MAX_FORMER_SECRETS` others are still to sign: one of them would die before its time.
     """
     until = now + overlap
     before = [msgspec.structs.replace(webhook.secret, until=until)]
     before += [msgspec.structs.replace(v, until=min(v.until or until, until)) for v in webhook.former]
     former = tuple(version for version in before if version.until is not None and now < version.until)
-    if len(former) > MOST_FORMER_SECRETS:
+    if len(former) > MAX_FORMER_SECRETS:
         return None
     fresh = SecretVersion(webhook.secret.version + 1, key_id)
     return noted(msgspec.structs.replace(webhook, secret=fresh, former=former), "secret-rotated", cause, now)
@@ -177,7 +177,7 @@ def stopped(webhook: Webhook, why: Disabled, cause: Cause, now: datetime) -> Web
 def noted(webhook: Webhook, what: str, cause: Cause, now: datetime) -> Webhook:
     """Return the next version of a webhook, with an entry in its own history."""
     entry = WebhookEntry(now, what, cause.actor, cause.correlation_id)
-    log = (entry, *webhook.log)[:MOST_LOGGED]
+    log = (entry, *webhook.log)[:MAX_LOGGED]
     return msgspec.structs.replace(webhook, log=log, sequence=webhook.sequence + 1)
 
 

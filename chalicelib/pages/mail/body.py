@@ -13,7 +13,7 @@ from chalicelib.pages.mail.typed import quoted, typed_row
 from chalicelib.pages.render import render
 
 
-class Envelope(NamedTuple):
+class MailRoute(NamedTuple):
     """The sender and the recipient of an email, both ASCII addresses, and the time of writing."""
 
     sender: str
@@ -60,7 +60,7 @@ def written(
     subject: str,
     body: Body,
     mail_id: MailId,
-    envelope: Envelope,
+    route: MailRoute,
     say: Words,
     who: Correspondents,
     attached: Attached | None = None,
@@ -85,11 +85,11 @@ def written(
         method=attached.method if attached else None,
     )
     heading = Heading(
-        sender=Mailbox(who.sender_name, envelope.sender),
-        to=Mailbox(who.to_name, envelope.to),
+        sender=Mailbox(who.sender_name, route.sender),
+        to=Mailbox(who.to_name, route.to),
         reply_to=who.reply_to,
-        date=envelope.now,
-        message_id=f"{mail_id.event_id}.{mail_id.addressee}@{envelope.sender.rpartition('@')[2]}",
+        date=route.now,
+        message_id=f"{mail_id.event_id}.{mail_id.addressee}@{route.sender.rpartition('@')[2]}",
         language=say.language,
     )
     return mail_bytes(mail, heading)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PRODID: Final = "-//Admit One//Bookings//EN"
 UID_DOMAIN: Final = "admit-one"
-_MOST_QUOTED: Final = 600  # characters of one value in a URL, escaped: the whole stays well under 2,048
+_MAX_QUOTED: Final = 600  # characters of one value in a URL, escaped: the whole stays well under 2,048
 
 
 class Person(NamedTuple):
@@ -187,9 +187,9 @@ def _query(values: dict[str, str]) -> str:
 def _quoted(value: str) -> str:
     """Return a value escaped for a query, cut at a character where it would make the URL too long."""
     pieces = [quote(character, safe="") for character in value]
-    if sum(map(len, pieces)) <= _MOST_QUOTED:
+    if sum(map(len, pieces)) <= _MAX_QUOTED:
         return "".join(pieces)
-    kept, left = [], _MOST_QUOTED - len(quote("…"))
+    kept, left = [], _MAX_QUOTED - len(quote("…"))
     for piece in pieces:
         left -= len(piece)
         if left < 0:

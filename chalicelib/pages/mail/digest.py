@@ -4,13 +4,13 @@ from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.text import name_for_mail, one_line
 from chalicelib.pages import times
 from chalicelib.pages.languages import Words, words
-from chalicelib.pages.mail.body import Attached, Body, Correspondents, Envelope, Row, written
+from chalicelib.pages.mail.body import Attached, Body, Correspondents, MailRoute, Row, written
 from chalicelib.pages.mail.calendars import calendar_of_all, hosts_title
 from chalicelib.pages.mail.mails import HOST_LANGUAGE, PRODUCT, hello, moment
 from chalicelib.service.mail.send_digest import DigestNews
 
 
-def digest_mail(news: DigestNews, envelope: Envelope, console: str) -> bytes:
+def digest_mail(news: DigestNews, route: MailRoute, console: str) -> bytes:
     """Return a digest: each booking once in its current state, and a calendar file; `console` is the console's URL."""
     say, host = words(HOST_LANGUAGE), news.host
     day = times.day_words(news.digest.digest_id.day, say)
@@ -25,12 +25,10 @@ def digest_mail(news: DigestNews, envelope: Envelope, console: str) -> bytes:
         footer=say("mails.footer-nobody"),
     )
     entries = [(booking, _title(booking, say), "") for booking in news.bookings]
-    attached = (
-        Attached(calendar=calendar_of_all(entries, now=envelope.now, say=say)) if news.bookings else None
-    )
+    attached = Attached(calendar=calendar_of_all(entries, now=route.now, say=say)) if news.bookings else None
     who = Correspondents(PRODUCT, host.settings.name, None)
     subject = say("mails.digest.subject", day=day)
-    return written(subject, body, news.draft.mail_id, envelope, say, who, attached)
+    return written(subject, body, news.draft.mail_id, route, say, who, attached)
 
 
 def _row(booking: Booking, zone: str, say: Words) -> Row:

@@ -15,7 +15,7 @@ from chalicelib.domain.zones import load_zone
 from chalicelib.pages import times
 from chalicelib.pages.invitee.places import place_after
 from chalicelib.pages.languages import Language, Words, language_of, words
-from chalicelib.pages.mail.body import Attached, Body, Correspondents, Envelope, Row, rows_text, written
+from chalicelib.pages.mail.body import Attached, Body, Correspondents, MailRoute, Row, rows_text, written
 from chalicelib.pages.mail.calendars import (
     Person,
     hosts_title,
@@ -31,7 +31,7 @@ PRODUCT: Final = "Admit One"
 HOST_LANGUAGE: Final[Language] = "en"  # a host has no language of their own
 
 
-def booking_mail(news: BookingNews, envelope: Envelope, own_page: str | None, console: str) -> bytes:
+def booking_mail(news: BookingNews, route: MailRoute, own_page: str | None, console: str) -> bytes:
     """Return the email about a booking to its invitee or host.
 
     `own_page` is only in the invitee's email, and `console`, the URL of the console, only in the host's.
@@ -41,11 +41,11 @@ def booking_mail(news: BookingNews, envelope: Envelope, own_page: str | None, co
     calendar of their own they could not take an invitation that they sent themselves.
     """
     if news.draft.mail_id.addressee is Addressee.HOST:
-        return _hosts_mail(news, envelope, console)
-    return _invitees_mail(news, envelope, own_page)
+        return _hosts_mail(news, route, console)
+    return _invitees_mail(news, route, own_page)
 
 
-def link_mail(news: LinkNews, envelope: Envelope, url: str) -> bytes:
+def link_mail(news: LinkNews, route: MailRoute, url: str) -> bytes:
     """Return the mail that brings a link to its recipient."""
     say = words(language_of(news.wish.language))
     link, offer = news.link, news.offer
@@ -53,7 +53,7 @@ def link_mail(news: LinkNews, envelope: Envelope, url: str) -> bytes:
     recipient = link.settings.recipient
     to_name = name_for_mail(recipient.name) if recipient else ""
     terms = []
-    if link.settings.not_before is not None and link.settings.not_before > envelope.now:
+    if link.settings.not_before is not None and link.settings.not_before > route.now:
         terms.append(say("mails.link.opens", moment=times.moment_words(link.settings.not_before, zone, say)))
     if link.settings.expires_at is not None:
         terms.append(say("mails.link.until", moment=times.moment_words(link.settings.expires_at, zone, say)))
@@ -76,10 +76,10 @@ def link_mail(news: LinkNews, envelope: Envelope, url: str) -> bytes:
         footer=_footer(name, news.host.settings.email, say),
     )
     who = Correspondents(name, to_name, _mailbox(name, news.host.settings.email))
-    return written(subject, body, news.draft.mail_id, envelope, say, who)
+    return written(subject, body, news.draft.mail_id, route, say, who)
 
 
-def _invitees_mail(news: BookingNews, envelope: Envelope, own_page: str | None) -> bytes:
+def _invitees_mail(news: BookingNews, route: MailRoute, own_page: str | None) -> bytes:
     booking, host = news.booking, news.host
     say = words(language_of(booking.language))
     host_name, person = one_line(host.public_name), _Named.of(booking)
@@ -106,18 +106,18 @@ def _invitees_mail(news: BookingNews, envelope: Envelope, own_page: str | None) 
     )
     reply_to = _mailbox(host_name, host.settings.email)
     # If the address can't be emailed, the organizer is the product, which then gets the calendar's replies.
-    organizer = Person(host_name, reply_to.address if reply_to else envelope.sender)
+    organizer = Person(host_name, reply_to.address if reply_to else route.sender)
     part = _Invitation(
         title=invitees_title(booking, host_name, say),
         organizer=organizer,
-        attendees=[Person(person.name, envelope.to)],
+        attendees=[Person(person.name, route.to)],
         description=invitees_description(booking, host_name, say, emailed=True),
     )
     who = Correspondents(host_name, person.name, reply_to)
-    return _about_booking(news, body, envelope, say, zone, part, who)
+    return _about_booking(news, body, route, say, zone, part, who)
 
 
-def _hosts_mail(news: BookingNews, envelope: Envelope, console: str) -> bytes:
+def _hosts_mail(news: BookingNews, route: MailRoute, console: str) -> bytes:
     booking, host = news.booking, news.host
     say = words(HOST_LANGUAGE)
     person, zone = _Named.of(booking), host.settings.time_zone
@@ -142,19 +142,19 @@ def _hosts_mail(news: BookingNews, envelope: Envelope, console: str) -> bytes:
         if not news.by_invitee:  # who did it themself knows
             before.append(say("mails.host.tell-them"))
     body = Body(before=before, rows=[*rows, *of_them], footer=_footer(who, person.email, say))
-    attendees = [Person(one_line(host.settings.name), envelope.to)]
+    attendees = [Person(one_line(host.settings.name), route.to)]
     if person.email and is_deliverable(person.email):
         attendees.append(Person(person.name, _ascii(person.email)))
     part = _Invitation(
         title=hosts_title(booking, person.name, say),
-        organizer=Person(PRODUCT, envelope.sender),
+        organizer=Person(PRODUCT, route.sender),
         attendees=attendees,
         description=rows_text(of_them, say),
     )
     correspondents = Correspondents(
         PRODUCT, host.settings.name, _mailbox(person.name, person.email) if person.email else None
     )
-    return _about_booking(news, body, envelope, say, zone, part, correspondents)
+    return _about_booking(news, body, route, say, zone, part, correspondents)
 
 
 def _of_them(news: BookingNews, say: Words) -> list[Row]:
@@ -186,7 +186,7 @@ class _Invitation(NamedTuple):
 def _about_booking(
     news: BookingNews,
     body: Body,
-    envelope: Envelope,
+    route: MailRoute,
     say: Words,
     zone: str,
     part: _Invitation,
@@ -199,12 +199,12 @@ def _about_booking(
         organizer=part.organizer,
         attendees=part.attendees,
         description=part.description,
-        now=envelope.now,
+        now=route.now,
         say=say,
     )
     subject = say(f"mails.{news.news}.subject", title=part.title, when=moment(news.booking, zone, say))
     attached = Attached(calendar=calendar, method=method)
-    return written(subject, body, news.draft.mail_id, envelope, say, who, attached)
+    return written(subject, body, news.draft.mail_id, route, say, who, attached)
 
 
 class _Named(NamedTuple):

@@ -15,7 +15,7 @@ from chalicelib.domain.errors import (
     SlotTakenError,
     TryLaterError,
 )
-from chalicelib.domain.event_types.event_type import MOST_OCCUPIED_MINUTES, EventSettings
+from chalicelib.domain.event_types.event_type import MAX_OCCUPIED_MINUTES, EventSettings
 from chalicelib.domain.event_types.offers import offer_of
 from chalicelib.domain.event_types.slots import Slot, is_offered
 from chalicelib.domain.team.hosts import Host
@@ -145,7 +145,7 @@ def _as_long_as_booked(offer: EventSettings, booking: Booking) -> EventSettings:
     """Return the offer with the length that was booked, though the event type's may have changed since."""
     length = _minutes(booking.end - booking.start)
     before, after = offer.buffer_before_minutes, offer.buffer_after_minutes
-    if before + length + after > MOST_OCCUPIED_MINUTES:
+    if before + length + after > MAX_OCCUPIED_MINUTES:
         # Newer buffers that don't go with this length: those it was booked with do.
         before = _minutes(booking.start - booking.occupied_from)
         after = _minutes(booking.occupied_to - booking.end)

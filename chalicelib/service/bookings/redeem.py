@@ -16,12 +16,12 @@ from chalicelib.domain.bookings.booking import (
 )
 from chalicelib.domain.bookings.redeem import (
     AlreadyBooked,
-    Attempt,
     Booked,
     CellsTaken,
     LinkRefused,
     NormalBody,
     Receipt,
+    RedeemAttempt,
     keyed_hash,
     keyed_receipt_id,
     keyless_receipt_id,
@@ -212,7 +212,7 @@ def _note_denial(world: World, link: Link, refusal: AdmitOneError, cause: Cause)
 def _book(world: World, link: Link, asked: _Asked, cause: Cause) -> Redeemed | None:
     """Plan the booking and write it; None means the link changed meanwhile and is still good: start again."""
     booking = _plan(world, link, asked)
-    attempt = Attempt(
+    attempt = RedeemAttempt(
         link=link,
         successor=_successor(world, link, booking) if link.rolling else None,
         booking=booking,

@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 Record = Mapping[str, Any]
 
 
-class Told(msgspec.Struct, frozen=True):
+class Relayed(msgspec.Struct, frozen=True):
     """What became of some records: those that failed, place → why, and the first there was no time to look at."""
 
     failed: dict[int, str]
     untried: int | None
 
 
-def tell(world: World, records: Sequence[Record]) -> Told:
+def relay(world: World, records: Sequence[Record]) -> Relayed:
     """Tell each record's events. The same record again changes nothing in the history and has the same event ids.
 
     The history comes first: what is on the bus can be looked up.
@@ -60,7 +60,7 @@ def tell(world: World, records: Sequence[Record]) -> Told:
     for index, why in publish(world, envelopes, give_up=begun + BUS_TIME).items():
         failed[owners[index]] = f"bus: {why}"
         log.error("event %s was refused by the bus: %s", envelopes[index].id, why)
-    return Told(failed, untried)
+    return Relayed(failed, untried)
 
 
 def set_aside(world: World, records: Sequence[Record], failed: Mapping[int, str]) -> list[int]:

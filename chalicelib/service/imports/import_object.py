@@ -8,15 +8,15 @@ import msgspec
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import AdmitOneError, PayloadTooLargeError, TryLaterError
 from chalicelib.domain.imports.csv_text import BOM, decode_csv, write_csv
-from chalicelib.domain.imports.import_file import Dropped, Place
+from chalicelib.domain.imports.import_file import ImportFile, Place
 from chalicelib.domain.imports.sheet import RESULT_COLUMNS, Row, read_sheet, refused_cells, result_cells
-from chalicelib.domain.links.link import MOST_LINKS_A_BATCH, Link
+from chalicelib.domain.links.link import MAX_LINKS_PER_BATCH, Link
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.service.imports.import_sheet import Import, ImportRequest, import_links
 from chalicelib.service.links.generate import Progress
 from chalicelib.service.ports import Objects, World
 
-MOST_BYTES: Final = 25_000_000
+MAX_BYTES: Final = 25_000_000
 CSV: Final = "text/csv; charset=utf-8"
 
 UrlOf = Callable[[Link], str | None]
@@ -31,7 +31,7 @@ class ImportedObject(msgspec.Struct, frozen=True):
 
 
 def import_object(
-    world: World, dropped: Dropped, place: Place, cause: Cause, *, url_of: UrlOf, progress: Progress
+    world: World, file: ImportFile, place: Place, cause: Cause, *, url_of: UrlOf, progress: Progress
 ) -> ImportedObject:
     """Make the links of a file, up to 10,000, and write the result; of a refused file, what is wrong with its rows.
 
@@ -47,28 +47,28 @@ def import_object(
     rows: Sequence[Row] = ()
     try:
         raw, metadata = objects.read(
-            dropped.bucket, dropped.key, version=dropped.version, etag=dropped.etag, most_bytes=MOST_BYTES
+            file.bucket, file.key, version=file.version, etag=file.etag, max_bytes=MAX_BYTES
         )
     except PayloadTooLargeError as error:
-        _write(objects, dropped, place, refused_cells(rows, error))
+        _write(objects, file, place, refused_cells(rows, error))
         raise
     try:
-        sheet = read_sheet(decode_csv(raw), place.event_type_id, most=MOST_LINKS_A_BATCH)
+        sheet = read_sheet(decode_csv(raw), place.event_type_id, most=MAX_LINKS_PER_BATCH)
         rows = sheet.rows
         asked = ImportRequest(
             event_type_id=place.event_type_id,
             sheet=sheet,
             partial=metadata.get("partial", "").strip().lower() == "true",
-            idempotency_key=dropped.idempotency_key,
+            idempotency_key=file.idempotency_key,
             queued=True,
         )
         done = import_links(world, Caller("", Role.HOST, place.host_id), asked, cause, progress)
     except TryLaterError:
         raise
     except AdmitOneError as error:
-        _write(objects, dropped, place, refused_cells(rows, error))
+        _write(objects, file, place, refused_cells(rows, error))
         raise
-    _write(objects, dropped, place, _results(world, done, url_of))
+    _write(objects, file, place, _results(world, done, url_of))
     return ImportedObject(done.batch_id, len(done.rows), sum(1 for one in done.rows if one.link_id))
 
 
@@ -78,6 +78,6 @@ def _results(world: World, done: Import, url_of: UrlOf) -> Iterable[list[str]]:
         yield result_cells(one.row, one.link_id, one.link, url_of(one.link) if one.link else None, now)
 
 
-def _write(objects: Objects, dropped: Dropped, place: Place, rows: Iterable[Sequence[str]]) -> None:
+def _write(objects: Objects, file: ImportFile, place: Place, rows: Iterable[Sequence[str]]) -> None:
     text = BOM + write_csv([RESULT_COLUMNS, *rows])  # people open it in Excel
-    objects.write(dropped.bucket, place.result_key, text.encode(), content_type=CSV)
+    objects.write(file.bucket, place.result_key, text.encode(), content_type=CSV)

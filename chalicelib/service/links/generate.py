@@ -14,8 +14,8 @@ from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.event_types.offers import check_overrides
 from chalicelib.domain.links.batches import SEED_BYTES, Batch, batch_link_id, make_batch_id, read_batch_id
 from chalicelib.domain.links.link import (
-    MOST_LINKS_A_BATCH,
-    MOST_LINKS_A_CALL,
+    MAX_LINKS_PER_BATCH,
+    MAX_LINKS_PER_CALL,
     Link,
     LinkSettings,
     check_link_settings,
@@ -189,7 +189,7 @@ def _check(request: GenerateRequest, event_type: EventType, *, now: datetime) ->
     if event_type.archived:
         raise NotFoundError
     rules = Rules()
-    most = MOST_LINKS_A_BATCH if request.queued else MOST_LINKS_A_CALL
+    most = MAX_LINKS_PER_BATCH if request.queued else MAX_LINKS_PER_CALL
     where = rules.at("items" if request.from_items else "count")
     if where.length(request.links, least=1, most=most):
         # Links made by `count` share one settings object: checked once.

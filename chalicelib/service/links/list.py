@@ -9,7 +9,7 @@ import msgspec
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.ids import LINK, is_id, make_id
 from chalicelib.domain.links.batches import batch_link_id, read_batch_id
-from chalicelib.domain.links.link import MOST_LINKS_A_BATCH, Link, LinkStatus, folded_label
+from chalicelib.domain.links.link import MAX_LINKS_PER_BATCH, Link, LinkStatus, folded_label
 from chalicelib.domain.links.tokens import Purpose, read_token
 from chalicelib.domain.listings import Entry, LinkFilter, read_cursor, write_cursor
 from chalicelib.domain.mail.email_addresses import former_normal_email, is_email, normalise_email
@@ -82,7 +82,7 @@ def _reader(world: World, where: LinkFilter) -> _Read:
 def _of_batch(world: World, where: LinkFilter, batch_id: str, request: ListRequest) -> Page[Link]:
     """List a batch in the order asked: its ids follow from its own, so no index is read. Deleted links are gone."""
     named = read_batch_id(batch_id)
-    if named is None or named[1] > MOST_LINKS_A_BATCH:
+    if named is None or named[1] > MAX_LINKS_PER_BATCH:
         raise InvalidValueError([FieldFault("/batchId", "is not a batch's id")])
     seed, size = named
     _, place = read_cursor(request.cursor, "b")

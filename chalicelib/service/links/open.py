@@ -13,16 +13,16 @@ from chalicelib.domain.errors import (
     LinkRevokedError,
     NotFoundError,
 )
-from chalicelib.domain.event_types.event_type import MOST_OCCUPIED_MINUTES, EventSettings
+from chalicelib.domain.event_types.event_type import MAX_OCCUPIED_MINUTES, EventSettings
 from chalicelib.domain.event_types.offers import offer_of
-from chalicelib.domain.event_types.slots import MOST_RANGE_DAYS, Slot, offered_slots
+from chalicelib.domain.event_types.slots import MAX_RANGE_DAYS, Slot, offered_slots
 from chalicelib.domain.ids import LINK, make_id
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.links.tokens import Purpose, read_token
 from chalicelib.domain.team.hosts import Host, TimeOff
 from chalicelib.service.ports import World
 
-_REACH = timedelta(minutes=MOST_OCCUPIED_MINUTES)
+_REACH = timedelta(minutes=MAX_OCCUPIED_MINUTES)
 
 
 class OpenLink(msgspec.Struct, frozen=True):
@@ -101,8 +101,8 @@ def free_slots(
     """
     if end <= start:
         raise InvalidValueError([FieldFault("/to", "must be after from")])
-    if end - start > timedelta(days=MOST_RANGE_DAYS):
-        raise InvalidValueError([FieldFault("/to", f"must be at most {MOST_RANGE_DAYS} days after from")])
+    if end - start > timedelta(days=MAX_RANGE_DAYS):
+        raise InvalidValueError([FieldFault("/to", f"must be at most {MAX_RANGE_DAYS} days after from")])
     # Nothing outside lies on offer, and dates near the ends of the calendar can't be reckoned with.
     start = max(start, now)
     end = min(end, now + timedelta(days=offer.booking_window_days + 2))

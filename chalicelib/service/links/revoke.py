@@ -13,7 +13,7 @@ from chalicelib.domain.errors import (
     InvalidValueError,
 )
 from chalicelib.domain.events.events import link_deleted
-from chalicelib.domain.links.link import MOST_LINKS_A_CALL, Link, LinkStatus
+from chalicelib.domain.links.link import MAX_LINKS_PER_CALL, Link, LinkStatus
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.service.contention import until_decided
 from chalicelib.service.links.read import read_link
@@ -81,8 +81,8 @@ def bulk_delete(world: World, caller: Caller, link_ids: Sequence[str], cause: Ca
 
 
 def _each(link_ids: Sequence[str], act: Callable[[str], str]) -> list[BulkResult]:
-    if not 1 <= len(link_ids) <= MOST_LINKS_A_CALL:
-        raise InvalidValueError([FieldFault("/linkIds", f"must have 1 to {MOST_LINKS_A_CALL} entries")])
+    if not 1 <= len(link_ids) <= MAX_LINKS_PER_CALL:
+        raise InvalidValueError([FieldFault("/linkIds", f"must have 1 to {MAX_LINKS_PER_CALL} entries")])
     from concurrent.futures import ThreadPoolExecutor  # only here: 10 ms at a cold start otherwise
 
     unique = list(dict.fromkeys(link_ids))

@@ -7,7 +7,7 @@ import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, InvalidValueError, MailNotConfiguredError, NotFoundError
-from chalicelib.domain.links.link import MOST_LINKS_A_CALL
+from chalicelib.domain.links.link import MAX_LINKS_PER_CALL
 from chalicelib.domain.mail.mails import check_message
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
@@ -34,7 +34,7 @@ def require_sendable(world: World, request: GenerateRequest, wording: Wording) -
         raise MailNotConfiguredError
     rules = Rules()
     where = rules.at("items" if request.from_items else "count")
-    if where.length(request.links, least=1, most=MOST_LINKS_A_CALL):
+    if where.length(request.links, least=1, most=MAX_LINKS_PER_CALL):
         # Links made by `count` share one settings object: checked once.
         for index, settings in enumerate(request.links if request.from_items else request.links[:1]):
             if settings.recipient is None or not settings.recipient.email:

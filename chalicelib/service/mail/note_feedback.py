@@ -3,16 +3,16 @@
 import logging
 from typing import Final
 
-from chalicelib.domain.events.events import EventType
+from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.mail.email_addresses import masked_address
 from chalicelib.domain.mail.feedback import Feedback, FeedbackKind
 from chalicelib.domain.mail.mails import Addressee, ClaimState, Fate, fate_event
 from chalicelib.service.ports import World
 
 _TOLD: Final = {
-    FeedbackKind.REJECT: EventType.MAIL_FAILED,
-    FeedbackKind.BOUNCE: EventType.MAIL_BOUNCED,
-    FeedbackKind.COMPLAINT: EventType.MAIL_COMPLAINED,
+    FeedbackKind.REJECT: EventKind.MAIL_FAILED,
+    FeedbackKind.BOUNCE: EventKind.MAIL_BOUNCED,
+    FeedbackKind.COMPLAINT: EventKind.MAIL_COMPLAINED,
 }
 
 

@@ -13,7 +13,7 @@ from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.event_types.event_type import EventSettings
 from chalicelib.domain.event_types.offers import offer_of
 from chalicelib.domain.events.envelopes import Envelope
-from chalicelib.domain.events.events import EventType, event_id_of
+from chalicelib.domain.events.events import EventKind, event_id_of
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.mail.email_addresses import normalise_email
 from chalicelib.domain.mail.mails import Addressee, LinkMail, MailId, MailRefusedError
@@ -25,9 +25,9 @@ News = Literal["confirmed", "moved", "cancelled"]
 """What a mail about a booking tells."""
 
 _NEWS: dict[str, News] = {
-    EventType.BOOKING_CONFIRMED: "confirmed",
-    EventType.BOOKING_RESCHEDULED: "moved",
-    EventType.BOOKING_CANCELLED: "cancelled",
+    EventKind.BOOKING_CONFIRMED: "confirmed",
+    EventKind.BOOKING_RESCHEDULED: "moved",
+    EventKind.BOOKING_CANCELLED: "cancelled",
 }
 
 
@@ -76,7 +76,7 @@ def mails_of_event(world: World, event: Envelope) -> list[MailNews]:
     """
     if event.type in _NEWS:
         return list(_about_booking(world, event, _NEWS[event.type]))
-    if event.type == EventType.MAIL_REQUESTED:
+    if event.type == EventKind.MAIL_REQUESTED:
         return _about_link(world, event)
     return []
 
@@ -139,7 +139,7 @@ def _previous_start(world: World, event: Envelope, addressee: Addressee) -> date
     """
     before = event.sequence - 1
     if before > 1:
-        told = event_id_of(EventType.BOOKING_RESCHEDULED, event.booking_id, before)
+        told = event_id_of(EventKind.BOOKING_RESCHEDULED, event.booking_id, before)
         if not world.store.mails.sent(MailId(told, addressee)):
             return None
     return _instant(event.data["previousStart"])

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.errors import TryLaterError
-from chalicelib.domain.events.events import EventType
+from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.mail.budgets import IN_DIGEST, budget_id, budgets_of
 from chalicelib.domain.mail.email_addresses import masked_address
 from chalicelib.domain.mail.mails import (
@@ -145,7 +145,7 @@ def _tell(world: World, draft: Draft, claim: Claim) -> None:
     if claim.ended_at is None or (sent and draft.mail_id.addressee is not Addressee.RECIPIENT):
         return
     fate = Fate(
-        type=EventType.MAIL_SENT if sent else EventType.MAIL_FAILED,
+        type=EventKind.MAIL_SENT if sent else EventKind.MAIL_FAILED,
         mail_id=draft.mail_id,
         link_id=draft.link_id,
         host_id=draft.host_id,

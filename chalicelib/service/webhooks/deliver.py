@@ -13,8 +13,8 @@ import msgspec
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import QueueUnavailableError, StoreUnavailableError
 from chalicelib.domain.webhooks.deliveries import (
-    Attempt,
     Delivery,
+    DeliveryAttempt,
     EndpointAnswer,
     given_up,
     in_queue,
@@ -84,7 +84,7 @@ def _attempt(world: World, webhook: Webhook, delivery: Delivery, cause: Cause) -
     began = world.now()
     answer = _answer(world, webhook, delivery, began)
     now = world.now()
-    attempt = Attempt(
+    attempt = DeliveryAttempt(
         number=delivery.tries,
         time=began,
         latency_ms=answer.latency_ms,
@@ -143,7 +143,9 @@ def _refusal(webhook: Webhook | None, delivery: Delivery) -> str:
     return "webhook-disabled" if webhook.disabled is not None and not delivery.test else ""
 
 
-def _give_up(world: World, delivery: Delivery, attempt: Attempt | None, cause: Cause) -> Delivery | None:
+def _give_up(
+    world: World, delivery: Delivery, attempt: DeliveryAttempt | None, cause: Cause
+) -> Delivery | None:
     """End a delivery that no attempt is left for. Its letter goes out first: twice rather than never (P6)."""
     if world.webhook_dlq is not None and not delivery.test:
         letter = {

@@ -25,7 +25,7 @@ from chalicelib.service.webhooks.fan_out import send_all
 from chalicelib.service.webhooks.manage import read_webhook
 
 REPLAY_PAGE: Final = 100
-MOST_REPLAYED: Final = 1000  # in one call
+MAX_REPLAYED: Final = 1000  # in one call
 REPLAY_TIME: Final = timedelta(seconds=15)  # API Gateway ends a request after 29 s
 _STAGE: Final = "d"
 _END: Final = "9" * 14  # after every place
@@ -130,7 +130,7 @@ def replay_range(
     _enabled(read_webhook(world, caller, webhook_id))
     hashed, give_up, below = _hashed(key), world.now() + REPLAY_TIME, _below(where)
     done = left = 0
-    while done + left < MOST_REPLAYED and world.now() <= give_up:
+    while done + left < MAX_REPLAYED and world.now() <= give_up:
         rows = world.store.deliveries.page(webhook_id, where.status, where.since, below, REPLAY_PAGE)
         found = [delivery for _, delivery in rows if delivery]
         again = [fresh for delivery in found if (fresh := _replay(world, delivery, hashed, cause))]

@@ -14,9 +14,9 @@ from chalicelib.domain.listings import read_cursor, write_cursor
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.webhooks.webhook import (
-    MOST_FORMER_SECRETS,
-    MOST_OVERLAP_HOURS,
-    MOST_WEBHOOKS,
+    MAX_FORMER_SECRETS,
+    MAX_OVERLAP_HOURS,
+    MAX_WEBHOOKS,
     Disabled,
     SecretVersion,
     Webhook,
@@ -81,9 +81,9 @@ def create_webhook(
             return webhook
         if found := world.store.webhooks.read(own.id):
             return found
-        if own.repeated and len(world.store.webhooks.of_host(owner)) < MOST_WEBHOOKS:
+        if own.repeated and len(world.store.webhooks.of_host(owner)) < MAX_WEBHOOKS:
             raise NotFoundError("The webhook that this request created was deleted since.")
-        raise ConflictError(f"A host has at most {MOST_WEBHOOKS} webhooks.")
+        raise ConflictError(f"A host has at most {MAX_WEBHOOKS} webhooks.")
 
     made = until_decided(world, attempt)
     try:
@@ -142,15 +142,15 @@ def rotate_secret(
 
     Raises `NotFoundError`, `InvalidValueError`; `ConflictError` while too many former ones still sign.
     """
-    if not 0 <= overlap_hours <= MOST_OVERLAP_HOURS:
-        raise InvalidValueError([FieldFault("/overlapHours", f"must be 0 to {MOST_OVERLAP_HOURS}")])
+    if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
+        raise InvalidValueError([FieldFault("/overlapHours", f"must be 0 to {MAX_OVERLAP_HOURS}")])
 
     def attempt() -> NewSecret | None:
         webhook, ring = read_webhook(world, caller, webhook_id), world.keyring()
         fresh = rotated(webhook, ring.current, timedelta(hours=overlap_hours), cause, world.now())
         if fresh is None:
             raise ConflictError(
-                f"{MOST_FORMER_SECRETS} former secrets still sign; wait for one to end, or rotate with no overlap."
+                f"{MAX_FORMER_SECRETS} former secrets still sign; wait for one to end, or rotate with no overlap."
             )
         if not world.store.webhooks.change(fresh, cause, seen=webhook.sequence):
             return None

@@ -13,12 +13,12 @@ from chalicelib.domain.bookings.occupancy import cells_by_day
 from chalicelib.domain.bookings.redeem import (
     KEYLESS_WINDOW,
     AlreadyBooked,
-    Attempt,
     Booked,
     CellsTaken,
     LinkRefused,
     Outcome,
     Receipt,
+    RedeemAttempt,
 )
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import from_millis, to_millis
@@ -27,7 +27,7 @@ from chalicelib.domain.event_types.offers import NO_OVERRIDES
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.listings import BookingFilter, Entry
 from chalicelib.store.bookings.days import Days
-from chalicelib.store.causes import named
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import (
     BOOKINGS,
@@ -77,7 +77,7 @@ class Bookings:
             receipt_of(ReceiptItem.from_raw_data(receipt)) if receipt else None,
         )
 
-    def book(self, attempt: Attempt, cause: Cause) -> Outcome:
+    def book(self, attempt: RedeemAttempt, cause: Cause) -> Outcome:
         """Write booking, receipt, link and day(s) together or not at all.
 
         Raises `ContendedError` when other writes were in the way, `ThrottledError` or `StoreUnavailableError`
@@ -203,7 +203,7 @@ class Bookings:
         return msgspec.structs.replace(booking, keyless_receipt_id=None)
 
     @staticmethod
-    def _outcome_of(refused: TransactionRefused, attempt: Attempt) -> Outcome:
+    def _outcome_of(refused: TransactionRefused, attempt: RedeemAttempt) -> Outcome:
         """Say why a redeem was refused. The receipt is asked first: one's own retry is never 'used' (P4)."""
         puts = 2 if attempt.successor is None else 3
         receipt, link = refused.refusals[1], refused.refusals[puts]
@@ -225,7 +225,7 @@ class Bookings:
         condition: Condition = ABSENT | (Path("purgeAt") <= to_millis(now) // 1000)
         return condition
 
-    def _use_link(self, transaction: Transaction, attempt: Attempt, cause: Cause) -> None:
+    def _use_link(self, transaction: Transaction, attempt: RedeemAttempt, cause: Cause) -> None:
         """Count the use, on the condition that the link is there, active, open, unexpired, and has one left.
 
         Whether this is the last use, and what the settings are, was read beforehand, so the condition pins
@@ -244,10 +244,10 @@ class Bookings:
         else:
             if most is not None:
                 condition &= count < most - 1
-            actions += named(cause)
+            actions += audit_actions(cause)
         transaction.update(link_key(link.link_id), actions, condition)
 
-    def _receipt_item(self, attempt: Attempt, cause: Cause) -> ReceiptItem:
+    def _receipt_item(self, attempt: RedeemAttempt, cause: Cause) -> ReceiptItem:
         pk, sk = receipt_key(attempt.link.link_id, attempt.receipt_id)
         return ReceiptItem(
             pk,
@@ -259,7 +259,7 @@ class Bookings:
             correlation_id=cause.correlation_id,
         )
 
-    def _receipt_ends(self, attempt: Attempt) -> int:
+    def _receipt_ends(self, attempt: RedeemAttempt) -> int:
         if attempt.booking.keyless_receipt_id is not None:
             return to_millis(attempt.now + KEYLESS_WINDOW) // 1000  # rounded down: never longer than promised
         kept = self._retention.queued if attempt.queued else self._retention.receipt

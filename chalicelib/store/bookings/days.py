@@ -10,7 +10,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.domain.bookings.occupancy import Cell, cells_by_day
 from chalicelib.domain.causes import Cause
-from chalicelib.store.causes import named
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.items import DayItem, day_key, purge_seconds
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table, Transaction
@@ -86,7 +86,7 @@ class Days:
         actions = [
             action,
             Path("purgeAt").set(purge_seconds(kept_until, self._retention.day)),
-            *named(cause),
+            *audit_actions(cause),
         ]
         transaction.update(day_key(host_id, day), actions, condition)
 

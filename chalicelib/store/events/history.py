@@ -9,12 +9,12 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.bookings.booking import Booking
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
-from chalicelib.domain.events.events import Event, EventType
+from chalicelib.domain.events.events import Event, EventKind
 from chalicelib.domain.links.link import Link, Recipient
 from chalicelib.domain.links.link_requests import LinkRequest, MailTo, read_request_id
 from chalicelib.domain.links.visits import Opens, Visitor
 from chalicelib.domain.listings import Entry
-from chalicelib.store.causes import named
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.items import (
     BY_HOST,
     DenialItem,
@@ -74,7 +74,7 @@ class History:
             Path("hostId").set(link.host_id),
             Path("eventTypeId").set(link.event_type_id),
             Path("purgeAt").set(purge_seconds(now, self._retention.history)),
-            *named(Cause(visitor.value, correlation_id)),
+            *audit_actions(Cause(visitor.value, correlation_id)),
         ]
         if link.settings.external_id is not None:
             actions.append(Path("externalId").set(link.settings.external_id))
@@ -143,8 +143,8 @@ class History:
 
     def read_requests(self, request_ids: Sequence[str]) -> list[LinkRequest]:
         """Return the requests that exist, as they stand now, in the order asked."""
-        named = (read_request_id(request_id) for request_id in request_ids)
-        keys = [request_key(*name) for name in named if name]
+        audit_actions = (read_request_id(request_id) for request_id in request_ids)
+        keys = [request_key(*name) for name in audit_actions if name]
         found = self._table.get_many(keys)
         return [request_of(RequestItem.from_raw_data(found[key])) for key in keys if key in found]
 
@@ -158,7 +158,7 @@ class History:
             Path("mailTo").set((request.mail_to or MailTo.NOBODY).value),
             Path("replacementLinkId").set(link_id),
             Path("hostKey").set(_list_of(request.host_id, answered=True)),
-            *named(cause),
+            *audit_actions(cause),
         ]
         waiting = Path("pk").exists() & Path("replacementLinkId").does_not_exist()
         transaction.update(key, actions, waiting)
@@ -189,7 +189,7 @@ def event_of(item: HistoryItem) -> Event:
     """Return the event that an entry holds."""
     return Event(
         event_id=item.event_id,
-        type=EventType(item.type),
+        type=EventKind(item.type),
         time=item.time,
         link_id=item.pk.removeprefix("LINK#"),
         host_id=item.host_id,

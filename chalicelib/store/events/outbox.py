@@ -10,7 +10,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.events.events import (
     Event,
-    EventType,
+    EventKind,
     booking_events,
     data_of,
     event_id_of,
@@ -96,7 +96,7 @@ def _of_opens(change: _Change) -> list[Event]:
         return []
     item = OpensItem.from_raw_data(change.new)
     return [
-        _about(EventType.LINK_OPENED, item, item.first_opened_at, data_of(EventType.LINK_OPENED), item.pk)
+        _about(EventKind.LINK_OPENED, item, item.first_opened_at, data_of(EventKind.LINK_OPENED), item.pk)
     ]
 
 
@@ -106,10 +106,10 @@ def _of_denial(change: _Change) -> list[Event]:
     item = DenialItem.from_raw_data(change.new)
     return [
         _about(
-            EventType.LINK_DENIED,
+            EventKind.LINK_DENIED,
             item,
             item.denied_at,
-            data_of(EventType.LINK_DENIED, reason=item.code),
+            data_of(EventKind.LINK_DENIED, reason=item.code),
             item.pk,
             item.sk,
         )
@@ -121,9 +121,9 @@ def _of_request(change: _Change) -> list[Event]:
         return []
     item = RequestItem.from_raw_data(change.new)
     data = data_of(
-        EventType.LINK_REQUESTED, reason=item.reason
+        EventKind.LINK_REQUESTED, reason=item.reason
     )  # who asks stays in the request, which is kept for less long
-    return [_about(EventType.LINK_REQUESTED, item, item.requested_at, data, item.pk, item.sk)]
+    return [_about(EventKind.LINK_REQUESTED, item, item.requested_at, data, item.pk, item.sk)]
 
 
 def _of_entry(change: _Change) -> list[Event]:
@@ -144,7 +144,7 @@ _READERS: Final[Mapping[str, _Reader]] = {
 
 
 def _about(
-    kind: EventType,
+    kind: EventKind,
     item: OpensItem | DenialItem | RequestItem,
     time: datetime,
     data: dict[str, Any],

@@ -6,7 +6,7 @@ from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.links.batches import Batch
-from chalicelib.store.causes import named
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.items import BatchItem, Key, batch_key
 from chalicelib.store.table import EXISTS, Transaction
 
@@ -22,4 +22,4 @@ def mark_chunk_within(
     """Add to a transaction the mark that a chunk is made, on the condition that it was not."""
     done = BatchItem.chunks_done
     unmade = EXISTS & (Path("seed") == batch.seed) & ~done.contains(chunk)
-    transaction.update(batch_at(host_id, idempotency_key), [done.add({chunk}), *named(cause)], unmade)
+    transaction.update(batch_at(host_id, idempotency_key), [done.add({chunk}), *audit_actions(cause)], unmade)

@@ -16,7 +16,7 @@ from chalicelib.domain.links.link import DueLink, Link, LinkSettings, LinkStatus
 from chalicelib.domain.links.link_requests import LinkRequest
 from chalicelib.domain.listings import Entry, LinkFilter
 from chalicelib.domain.mail.email_addresses import normalise_email
-from chalicelib.store.causes import named
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.events.history import History
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import (
@@ -125,7 +125,7 @@ class Links:
                 Path("restoreUseOnCancel").remove(),
                 Path("edition").add(1),
                 Path("sequence").add(1),
-                *named(cause),
+                *audit_actions(cause),
             ]
             transaction.update(at, ended, unchanged)
         else:
@@ -272,7 +272,7 @@ def death(
         Path("purgeAt").set(purge_seconds(now, retention.link)),
         Path("dueShard").remove(),
         Path("dueSort").remove(),
-        *named(cause),
+        *audit_actions(cause),
     ]
 
 

@@ -8,7 +8,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.links.batches import KeyedBatch
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.links.link_requests import LinkRequest
-from chalicelib.store.causes import named
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.items import RollingItem, rolling_key
 from chalicelib.store.links.chunks import mark_chunk_within
 from chalicelib.store.links.links import Links
@@ -63,6 +63,6 @@ class RollingLinks:
         transaction.put(self._links.item_of(successor, cause), ABSENT)
         actions = [
             Path("linkId").set(successor.link_id),
-            *named(cause),
+            *audit_actions(cause),
         ]
         transaction.update(rolling_key(link.event_type_id), actions, Path("linkId") == link.link_id)

@@ -9,7 +9,7 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.mail.budgets import counted_as
 from chalicelib.domain.mail.mails import MAILER, MailId
-from chalicelib.store.causes import named
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import MailBudgetItem, mail_budget_key, purge_seconds
 from chalicelib.store.table import Table
@@ -36,7 +36,7 @@ class MailBudgets:
         actions = [
             mails.add({mail}),
             Path("purgeAt").set(purge_seconds(now, _KEPT)),
-            *named(Cause(MAILER, mail_id.event_id)),
+            *audit_actions(Cause(MAILER, mail_id.event_id)),
         ]
         try:
             self._table.update(mail_budget_key(budget), actions, room)

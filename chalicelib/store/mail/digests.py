@@ -10,9 +10,9 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
-from chalicelib.domain.mail.digests import MOST_BOOKINGS, Digest, DigestId
+from chalicelib.domain.mail.digests import MAX_BOOKINGS, Digest, DigestId
 from chalicelib.domain.mail.mails import MAILER
-from chalicelib.store.causes import named
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import DUE, MailDigestItem, list_sort, mail_digest_key, purge_seconds
 from chalicelib.store.retention import Retention
@@ -79,10 +79,10 @@ class MailDigests:
             shard.set(shard | _PARTITION),
             _DUE.set(_DUE | _sort(digest_id, digest_id.due_at)),
             Path("purgeAt").set(purge_seconds(digest_id.due_at, self._retention.queued)),
-            *named(Cause(MAILER, event_id)),
+            *audit_actions(Cause(MAILER, event_id)),
         ]
         count = size(Path("bookings"))  # type: ignore[no-untyped-call]
-        room = bookings.does_not_exist() | (count < MOST_BOOKINGS) | bookings.contains(booking_id)
+        room = bookings.does_not_exist() | (count < MAX_BOOKINGS) | bookings.contains(booking_id)
         open_ = _CLOSED.does_not_exist()
         at = mail_digest_key(digest_id)
         for actions, condition in (
@@ -113,4 +113,4 @@ def _id_of(pk: str, sk: str) -> DigestId:
 
 
 def _named(digest_id: DigestId) -> list[Action]:
-    return named(Cause(MAILER, digest_id.mail_id.event_id))
+    return audit_actions(Cause(MAILER, digest_id.mail_id.event_id))

@@ -9,7 +9,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.mail.mails import MAILER, Claim, ClaimState, LinkMail, MailId, wish_event
-from chalicelib.store.causes import named
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.events.history import History
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import LinkMailItem, MailItem, link_mail_key, mail_key, purge_seconds
@@ -127,7 +127,7 @@ class Mails:
 
 
 def _named(mail_id: MailId) -> list[Action]:
-    return named(Cause(MAILER, mail_id.event_id))
+    return audit_actions(Cause(MAILER, mail_id.event_id))
 
 
 def link_mail_of(item: LinkMailItem) -> LinkMail:

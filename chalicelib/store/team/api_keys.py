@@ -7,7 +7,7 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.team.api_keys import ApiKey, Role, digest
-from chalicelib.store.causes import named
+from chalicelib.store.causes import audit_actions
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import BY_HOST, ApiKeyItem, Key, api_key_key, list_sort
 from chalicelib.store.table import ABSENT, EXISTS, Table
@@ -55,7 +55,7 @@ class ApiKeys:
             if key.key_id == key_id:
                 actions = [
                     Path("revokedAt").set(to_millis(key.revoked_at or now)),
-                    *named(cause),
+                    *audit_actions(cause),
                 ]
                 self._table.update(at, actions, EXISTS)
                 return True

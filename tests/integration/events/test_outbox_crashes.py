@@ -11,11 +11,11 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.consumers import outbox
-from chalicelib.service.events import relay as tell_service
+from chalicelib.service.events import relay
 from chalicelib.service.events.record_history import record_history
 from infra.local.aws import local_client
 from infra.local.engines import ROOT
-from infra.operate.redrive import _FUNCTION_SECONDS, crashes, retell
+from infra.operate.redrive import _FUNCTION_SECONDS, crashes, redrive
 from infra.package.functions import read_config
 from tests.support.app import Caller, Site, ok
 from tests.support.bus import Bus, Inbox, Record, Stream
@@ -100,7 +100,7 @@ def test_a_record_that_kills_the_function_is_put_away_alone_and_told_after_all(
     records = _made(host, stream)
     deadly = records[4]
     with monkeypatch.context() as patch:
-        patch.setattr(tell_service, "record_history", _dying_over(deadly))
+        patch.setattr(relay, "record_history", _dying_over(deadly))
         mapping.run(outbox.consume, records)
         alone = [deadly["dynamodb"]["SequenceNumber"]]
         assert mapping.invoked.count(alone) == EVERY_TRY
@@ -110,16 +110,16 @@ def test_a_record_that_kills_the_function_is_put_away_alone_and_told_after_all(
         assert len(told) == 8
 
         # Before the cause is mended: it says so, and nothing is lost.
-        done = retell(mapping.s3, Lambda(), mapping.bucket, "outbox")
+        done = redrive(mapping.s3, Lambda(), mapping.bucket, "outbox")
         assert done.records == 0
         assert set(done.left.values()) == {"the function failed: Runtime.ExitError"}
         assert _put_away(mapping) == [deadly]
-    done = retell(mapping.s3, Lambda(), mapping.bucket, "outbox")
+    done = redrive(mapping.s3, Lambda(), mapping.bucket, "outbox")
     assert (done.records, done.left) == (1, {})
     assert list(crashes(mapping.s3, mapping.bucket)) == []
     ((event_id,),) = _entries(host, [deadly])
     assert [envelope["id"] for envelope in bus.envelopes()] == [event_id]
-    assert retell(mapping.s3, Lambda(), mapping.bucket, "outbox").records == 0
+    assert redrive(mapping.s3, Lambda(), mapping.bucket, "outbox").records == 0
 
 
 @pytest.mark.usefixtures("letters")
@@ -128,7 +128,7 @@ def test_a_crash_that_passes_leaves_nothing_behind(
 ) -> None:
     """P6: e.g. a time limit met twice; every link has one entry, and each event has the same id however often told."""
     records = _made(host, stream)
-    monkeypatch.setattr(tell_service, "record_history", _dying_over(records[7], times=2))
+    monkeypatch.setattr(relay, "record_history", _dying_over(records[7], times=2))
     mapping.run(outbox.consume, records)
     assert list(crashes(mapping.s3, mapping.bucket)) == []
     entries = _entries(host, records)
@@ -151,7 +151,7 @@ def test_a_function_that_can_not_even_start_loses_no_record(
         mapping.run(outbox.consume, records)
     assert _put_away(mapping) == records
     assert bus.envelopes() == []
-    done = retell(mapping.s3, Lambda(), mapping.bucket, "outbox")
+    done = redrive(mapping.s3, Lambda(), mapping.bucket, "outbox")
     assert (done.records, done.left) == (5, {})
     entries = _entries(host, records)
     assert sorted(envelope["id"] for envelope in bus.envelopes()) == sorted(ids[0] for ids in entries)
@@ -166,11 +166,11 @@ def test_what_lies_with_a_deadly_record_does_not_wait_for_it(
     mapping._put_away(records, EVERY_TRY)
     mapping.s3.put_object(Bucket=mapping.bucket, Key="zz-of-someone-else", Body=b'{"payload": 7}')
     with monkeypatch.context() as patch:
-        patch.setattr(tell_service, "record_history", _dying_over(records[0]))
-        done = retell(mapping.s3, Lambda(), mapping.bucket, "outbox")
+        patch.setattr(relay, "record_history", _dying_over(records[0]))
+        done = redrive(mapping.s3, Lambda(), mapping.bucket, "outbox")
     assert (done.records, len(done.left)) == (2, 2)
     assert [len(ids) for ids in _entries(host, records)] == [0, 1, 1]
-    done = retell(mapping.s3, Lambda(), mapping.bucket, "outbox")
+    done = redrive(mapping.s3, Lambda(), mapping.bucket, "outbox")
     assert (done.records, list(done.left.values())) == (3, ["it holds no batch of the stream"])
     assert [len(ids) for ids in _entries(host, records)] == [1, 1, 1]
     assert {envelope["linkId"] for envelope in bus.envelopes()} == {

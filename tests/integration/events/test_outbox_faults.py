@@ -11,7 +11,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from chalicelib import bootstrap
 from chalicelib.clients import queue as queue_client
 from chalicelib.consumers.outbox import consume
-from chalicelib.service.events import relay as tell_service
+from chalicelib.service.events import relay
 from chalicelib.service.events.record_history import record_history
 from tests.support.app import Caller, Clock, Site, at, made, ok
 from tests.support.bus import Bus, Inbox, Record, Stream, deliver
@@ -89,7 +89,7 @@ def test_the_consumer_dies_in_the_history(
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tell_service, "record_history", until_it_dies)
+        patch.setattr(relay, "record_history", until_it_dies)
         with pytest.raises(Dies):
             consume({"Records": records}, None)
     deliver(records)
@@ -291,7 +291,7 @@ def test_a_record_too_large_for_a_queue_says_so(
 ) -> None:
     """P6: what can't be kept whole names its place in the stream, instead of being lost in silence."""
     del bus
-    monkeypatch.setattr(queue_client, "MOST_BYTES", 2000)
+    monkeypatch.setattr(queue_client, "MAX_BYTES", 2000)
     keys = {"pk": {"S": "LINK#x"}, "sk": {"S": "LINK"}}
     poison = {
         "eventID": "e1", "eventSourceARN": "arn:stream",
@@ -321,7 +321,7 @@ def test_what_there_was_no_time_for_comes_again(
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tell_service, "record_history", slow)
+        patch.setattr(relay, "record_history", slow)
         answer = consume({"Records": records}, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": records[3]["dynamodb"]["SequenceNumber"]}]}
     assert letters.take() == []

@@ -264,7 +264,7 @@ def call(body: str, *, base64: bool) -> Call:
         "body": body,
         "isBase64Encoded": base64,
     }
-    return Call(Request(event), Limits(query=(), most_bytes=100, media=(JSON_TYPE,)))
+    return Call(Request(event), Limits(query=(), max_bytes=100, media=(JSON_TYPE,)))
 
 
 @pytest.mark.parametrize(

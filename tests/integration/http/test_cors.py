@@ -10,7 +10,7 @@ import pytest
 import app
 from chalicelib import bootstrap
 from chalicelib.api.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
-from chalicelib.api.routes import DOORS, PREFLIGHT
+from chalicelib.api.routes import PREFLIGHT, ROUTERS
 from chalicelib.settings import read_settings
 from infra.local.engines import Ministack
 from infra.local.server import serving
@@ -35,7 +35,7 @@ STRANGERS: Final = (
     *("https://evil.example", "https://app.example.evil.example", "http://app.example", "null", ""),
     *("https://app.example:8443", "https://sub.app.example", "HTTPS://APP.EXAMPLE", f"{LISTED}, {OTHER}"),
 )
-ROUTES: Final = sorted(route.path for door in DOORS for route in door.routes)
+ROUTES: Final = sorted(route.path for door in ROUTERS for route in door.routes)
 PUBLIC: Final = "/v1/openapi.json"  # any site may read it; tests/integration/http/test_delivery.py
 SHARED: Final = sorted({path for path in ROUTES if path.startswith(("/v1", "/v2", "/s/", "/b/"))} - {PUBLIC})
 BARE: Final = {"TABLE_NAME": "t", "SIGNING_KEYS": "k"}
@@ -122,7 +122,7 @@ class TestPreflight:
     def test_a_listed_origin_is_told_what_it_may_send(self, site: Site, path: str) -> None:
         methods = [
             method
-            for door in DOORS
+            for door in ROUTERS
             for route in door.routes
             if route.path == path
             for method in route.methods

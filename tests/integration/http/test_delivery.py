@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pytest
 
-from chalicelib.api.routes import DOORS
-from chalicelib.domain.event_types.slots import MOST_SLOTS
+from chalicelib.api.routes import ROUTERS
+from chalicelib.domain.event_types.slots import MAX_SLOTS
 from tests.support.app import ALL_DAY, HTML, JSON, Caller, Site, at, made, ok, path_of, redeem_body
 
 DESCRIPTION = "/v1/openapi.json"
@@ -69,7 +69,7 @@ def test_every_get_of_the_team_answers_head_with_the_same_and_no_body(site: Site
     """HEAD returns the headers of GET, as load balancers and link checkers expect."""
     link = host.link()
     given = {"linkId": link["linkId"], "eventTypeId": link["eventTypeId"], "hostId": host.host_id or ""}
-    gets = {route.path for door in DOORS for route in door.routes if "GET" in route.methods}
+    gets = {route.path for door in ROUTERS for route in door.routes if "GET" in route.methods}
     tried = 0
     for path in sorted(path for path in gets if path.startswith("/v1/")):
         url = re.sub(r"\{(\w+)\}", lambda name: given.get(name[1], "none"), path)
@@ -104,7 +104,7 @@ def test_an_answer_has_so_many_slots_and_says_how_far_it_reaches(site: Site, hos
     while since < end:
         page = ok(site.client.get(f"{path_of(link)}/slots", params={"from": since, "to": end}, headers=JSON))
         assert page["from"] == since
-        assert len(page["slots"]) <= MOST_SLOTS
+        assert len(page["slots"]) <= MAX_SLOTS
         assert all(since <= slot["start"] < page["to"] for slot in page["slots"])
         found += [slot["start"] for slot in page["slots"]]
         since, asked = page["to"], asked + 1
@@ -123,10 +123,10 @@ def test_slots_to_move_to_are_bounded_and_leave_out_the_bookings_own(site: Site,
     path = "/b/" + booked["url"].rpartition("/")[2] + "/slots"
     page = ok(site.client.get(path, params={"from": at(days=1), "to": at(days=30)}, headers=JSON))
     starts = [slot["start"] for slot in page["slots"]]
-    assert len(starts) == MOST_SLOTS
+    assert len(starts) == MAX_SLOTS
     assert booked["start"] not in starts
     assert datetime.fromisoformat(page["to"]) - datetime.fromisoformat(at(days=1)) == timedelta(
-        minutes=5 * (MOST_SLOTS + 1)
+        minutes=5 * (MAX_SLOTS + 1)
     )
 
 

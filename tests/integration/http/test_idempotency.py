@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from chalicelib.api.routes import DOORS
+from chalicelib.api.routes import ROUTERS
 from chalicelib.store.links.batches import Batches
 from tests.support.app import ALL_DAY, Caller, Site, assert_problem, made, ok
 
@@ -57,7 +57,7 @@ CREATING: Final[dict[str, Callable[[Site, Caller], Made]]] = {
 
 def test_every_post_heeds_the_key_or_needs_none() -> None:
     """Every POST honors the key or is safe without it: otherwise a lost response leads to a duplicate."""
-    posts = {route.path: route.keyed for door in DOORS for route in door.routes if "POST" in route.methods}
+    posts = {route.path: route.keyed for door in ROUTERS for route in door.routes if "POST" in route.methods}
 
     assert {path for path, keyed in posts.items() if not keyed} == set(NOTHING_TWICE)
     assert set(CREATING) <= {path for path, keyed in posts.items() if keyed}

@@ -237,7 +237,7 @@ def test_a_file_that_is_no_table_has_its_fault_by_line(
 def test_a_file_that_is_too_large_is_not_read(
     host: Caller, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_object, "MOST_BYTES", len(GOOD) - 1)
+    monkeypatch.setattr(import_object, "MAX_BYTES", len(GOOD) - 1)
     key, result = place(host, host.event_type())
 
     assert deliver(bucket.drop(key, GOOD)) == []

@@ -1169,7 +1169,7 @@ def test_a_digest_is_sent_once_and_loses_nothing(post: Post, host: Caller, queue
     assert [text.count("Booked, ") for text in listed] == ([2] if where.startswith("before") else [1, 1])
 
 
-MOST_A_DAY: Final = 2
+MAX_PER_DAY: Final = 2
 
 
 def beyond_promise(
@@ -1178,7 +1178,7 @@ def beyond_promise(
     """Return violations of P15: too many emails to an address, or a booking that its host gets no news of."""
     notices = [mail for mail in post.mails() if "updates" not in str(mail["subject"])]
     sent = [mail["to"].addresses[0].addr_spec.lower() for mail in notices]
-    faults = ["too many"] if max(map(sent.count, sent)) > MOST_A_DAY else []
+    faults = ["too many"] if max(map(sent.count, sent)) > MAX_PER_DAY else []
     heard = {
         str(event.uid).partition("@")[0]
         for mail in of(post, ADA)
@@ -1191,7 +1191,7 @@ def beyond_promise(
     if booking_ids - heard:
         faults.append("lost")
     failed = [row for link in links for row in mail_history(host, link) if row[0] == "mail.failed"]
-    if len(failed) != 2 * (len(booking_ids) - MOST_A_DAY):
+    if len(failed) != 2 * (len(booking_ids) - MAX_PER_DAY):
         faults.append("untold")
     return faults
 
@@ -1211,7 +1211,7 @@ def test_the_audit_of_a_flood_finds_each_planted_bug_and_nothing_without_one(
     """P15 holds, and in the red controls the check finds the planted violation."""
     store, method, broken, expected = PLANTED[bug]
     with (
-        limited(invitee_daily_limit=MOST_A_DAY, host_daily_limit=MOST_A_DAY),
+        limited(invitee_daily_limit=MAX_PER_DAY, host_daily_limit=MAX_PER_DAY),
         pytest.MonkeyPatch.context() as patch,
     ):
         if broken is not None:

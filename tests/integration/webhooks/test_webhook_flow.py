@@ -24,7 +24,7 @@ from chalicelib.domain.events.envelopes import Envelope, write_envelope
 from chalicelib.domain.events.events import event_id_of
 from chalicelib.domain.events.notices import Notice
 from chalicelib.domain.links.tokens import Keyring
-from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, MOST_TRIES, WAITS, EndpointAnswer, given_up
+from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, MAX_TRIES, WAITS, EndpointAnswer, given_up
 from chalicelib.service.webhooks.deliver import deliver
 from chalicelib.service.webhooks.fan_out import fan_out
 from chalicelib.service.webhooks.retry import retry_due
@@ -262,10 +262,10 @@ def test_an_endpoint_that_is_down_is_tried_ten_times_over_three_days_and_then_it
             assert hooks.come_by() == 1
         assert len(posted.urls) == number + 1
     (row,) = hooks.deliveries(host, webhook)
-    assert (row["status"], row["failure"], len(row["attempts"])) == ("failed", "exhausted", MOST_TRIES)
+    assert (row["status"], row["failure"], len(row["attempts"])) == ("failed", "exhausted", MAX_TRIES)
     assert {attempt["error"] for attempt in row["attempts"]} == {"connect-failed"}
-    assert [headers["webhook-id"] for headers in posted.headers] == [delivery.event_id] * MOST_TRIES
-    assert len({headers["webhook-timestamp"] for headers in posted.headers}) == MOST_TRIES
+    assert [headers["webhook-id"] for headers in posted.headers] == [delivery.event_id] * MAX_TRIES
+    assert len({headers["webhook-timestamp"] for headers in posted.headers}) == MAX_TRIES
     (letter,) = [json.loads(body) for body in hooks.dlq.take()]
     assert (letter["deliveryId"], letter["reason"]) == (delivery.delivery_id, "exhausted")
     assert "secret" not in json.dumps(letter)
@@ -653,13 +653,13 @@ def test_a_delivery_that_kills_every_sender_ends_as_a_dead_letter(hooks: Hooks, 
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     (delivery,) = hooks.happen(host)
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         with pytest.raises(Died):
             deliver(hooks.world, _message(webhook, delivery.delivery_id))
         hooks.wait(seconds=61)
     deliver(hooks.world, _message(webhook, delivery.delivery_id))
 
-    assert len(posted.urls) == MOST_TRIES
+    assert len(posted.urls) == MAX_TRIES
     assert hooks.deliveries(host, webhook)[0]["failure"] == "exhausted"
     assert len(hooks.dlq.take()) == 1
 
@@ -689,7 +689,7 @@ def test_the_dead_letter_goes_out_before_the_delivery_ends(hooks: Hooks, host: C
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     (delivery,) = hooks.happen(host)
     message = _message(webhook, delivery.delivery_id)
-    for _ in range(MOST_TRIES - 1):
+    for _ in range(MAX_TRIES - 1):
         deliver(hooks.world, message)
         hooks.wait(hooks.deliveries(host, webhook)[0]["nextAttemptAt"])
     hooks.dlq.down = True

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.domain.events.events import EventType
+from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.ids import DELIVERY, WEBHOOK
 from chalicelib.domain.webhooks.deliveries import EndpointAnswer
 from tests.support.app import CAUSE, NOW, Caller, Site, assert_problem, at, made, ok, unknown_id
@@ -434,8 +434,8 @@ def test_without_queues_the_doors_still_work(
 
 def test_every_event_can_be_asked_for(hooks: Hooks, host: Caller) -> None:
     del hooks
-    webhook = made(host.post("/v1/webhooks", {"url": URL, "events": list(EventType)}))
-    assert set(webhook["events"]) == set(EventType)
+    webhook = made(host.post("/v1/webhooks", {"url": URL, "events": list(EventKind)}))
+    assert set(webhook["events"]) == set(EventKind)
 
 
 def _fail(hooks: Hooks, host: Caller, webhook: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.event_types.contradictions import (
-    MOST_SEARCHES,
-    MOST_WARNINGS,
+    MAX_SEARCHES,
+    MAX_WARNINGS,
     SettingsWarning,
     longest_hours,
     warnings_of_event_type,
@@ -184,9 +184,9 @@ def test_each_of_many_links_is_named_by_its_item() -> None:
 def test_warnings_of_one_request_are_bounded() -> None:
     """A thousand links with different faults can't keep the function busy."""
     long = [a_link(overrides=Overrides(duration_minutes=185 + 5 * n)) for n in range(50)]
-    fine = [a_link(expires_at=NOW + timedelta(days=n + 1)) for n in range(MOST_SEARCHES)]
+    fine = [a_link(expires_at=NOW + timedelta(days=n + 1)) for n in range(MAX_SEARCHES)]
 
-    assert len(of_links(an_offer(), *long, by_item=True)) == MOST_WARNINGS
+    assert len(of_links(an_offer(), *long, by_item=True)) == MAX_WARNINGS
     assert of_links(an_offer(), *fine, *long, by_item=True) == []
 
 

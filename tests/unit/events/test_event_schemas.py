@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from chalicelib.domain.events.events import DATA, EventType
+from chalicelib.domain.events.events import DATA, EventKind
 from chalicelib.domain.events.notices import NOTICES, Notice
 from infra.generate.event_schemas import FOLDER, files
 from tests.support.event_schemas import faults_of
@@ -29,13 +29,13 @@ def test_the_committed_schemas_are_current() -> None:
 
 def test_every_kind_has_data_and_a_valid_schema() -> None:
     """P6: no kind goes out without a schema."""
-    assert (set(DATA), set(NOTICES)) == (set(EventType), set(Notice))
+    assert (set(DATA), set(NOTICES)) == (set(EventKind), set(Notice))
     for text in files().values():
         Draft202012Validator.check_schema(json.loads(text))
 
 
-@pytest.mark.parametrize("kind", [*EventType, *Notice])
-def test_every_kind_is_shown_by_a_valid_example(kind: EventType | Notice) -> None:
+@pytest.mark.parametrize("kind", [*EventKind, *Notice])
+def test_every_kind_is_shown_by_a_valid_example(kind: EventKind | Notice) -> None:
     """An example that is wrong is worse than none."""
     example = examples()[kind]
     assert example["type"] == kind

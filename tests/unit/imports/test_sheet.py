@@ -17,8 +17,8 @@ from chalicelib.domain.event_types.schedules import DateOverride, Interval, Sche
 from chalicelib.domain.imports.csv_text import armed, decode_csv, disarmed, read_csv, write_csv
 from chalicelib.domain.imports.sheet import (
     EXPORT_COLUMNS,
-    MOST_COLUMNS,
-    MOST_FAULTS_A_ROW,
+    MAX_COLUMNS,
+    MAX_FAULTS_PER_ROW,
     Row,
     Sheet,
     judged,
@@ -226,7 +226,7 @@ def test_the_digest_says_whether_two_files_say_the_same() -> None:
         ('label\nA\n"B', 3, None, "never closed"),
         ('label\n"A"B\n', 2, None, "closing quote"),
         ("label\nA\n" + "x" * 200_000, 3, None, "field larger"),
-        (",".join(f"metadata.{n}" for n in range(MOST_COLUMNS + 1)) + "\n", 1, None, "columns"),
+        (",".join(f"metadata.{n}" for n in range(MAX_COLUMNS + 1)) + "\n", 1, None, "columns"),
         ("label\n", 1, None, "at least one row"),
         ("label\n" + "A\n" * 1001, 1002, None, "at most 1000 rows"),
     ],
@@ -329,7 +329,7 @@ def test_one_row_tells_no_more_than_fits_beside_a_thousand_others() -> None:
     for row in judged(
         sheet(write_csv([[*names, "label"], [*unread, "A"], [*broken, " "]])).rows, EVENT, now=NOW
     ):
-        assert len(row.faults) == MOST_FAULTS_A_ROW
+        assert len(row.faults) == MAX_FAULTS_PER_ROW
     (row,) = sheet(write_csv([["schedule"], ['{"%s": 1}' % ("x" * 3000)]])).rows
     assert 0 < len(row.faults[0].detail) <= 200
 
@@ -496,7 +496,7 @@ def broken_by(settings: LinkSettings, index: int, faults: list[Any]) -> set[str]
     rules = Rules(f"/items/{index}", faults)
     check_link_settings(settings, rules, now=NOW)
     check_overrides(settings.overrides, EVENT, rules.at("overrides"))
-    return {fault.pointer for fault in faults[:MOST_FAULTS_A_ROW]}
+    return {fault.pointer for fault in faults[:MAX_FAULTS_PER_ROW]}
 
 
 def test_an_export_says_what_a_link_is_and_was() -> None:

@@ -16,8 +16,8 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.event_types.offers import Overrides
 from chalicelib.domain.links.link import (
-    MOST_DOCUMENT_BYTES,
-    MOST_USES,
+    MAX_DOCUMENT_BYTES,
+    MAX_USES,
     Enforce,
     Link,
     LinkSettings,
@@ -173,7 +173,7 @@ def faults(*, now: datetime | None = None, **changes: Any) -> list[str]:
     return pointers_of(lambda rules: check_link_settings(settings, rules, now=now))
 
 
-FITTING = {"k": "x" * (MOST_DOCUMENT_BYTES - len('{"k":""}'))}
+FITTING = {"k": "x" * (MAX_DOCUMENT_BYTES - len('{"k":""}'))}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ FITTING = {"k": "x" * (MOST_DOCUMENT_BYTES - len('{"k":""}'))}
     [
         {},
         {"max_usage_count": None},
-        {"max_usage_count": MOST_USES},
+        {"max_usage_count": MAX_USES},
         {"expires_at": OPENS + MILLISECOND, "now": OPENS},
         {"expires_at": OPENS, "now": None},
         {"expires_at": OPENS + MILLISECOND, "not_before": OPENS},
@@ -205,7 +205,7 @@ def test_good_settings_pass(changes: dict[str, Any]) -> None:
     [
         ({"max_usage_count": 0}, "/maxUsageCount"),
         ({"max_usage_count": -1}, "/maxUsageCount"),
-        ({"max_usage_count": MOST_USES + 1}, "/maxUsageCount"),
+        ({"max_usage_count": MAX_USES + 1}, "/maxUsageCount"),
         ({"expires_at": OPENS, "now": OPENS}, "/expiresAt"),
         ({"expires_at": OPENS - MILLISECOND, "now": OPENS}, "/expiresAt"),
         ({"expires_at": OPENS, "not_before": OPENS}, "/expiresAt"),
@@ -227,7 +227,7 @@ def test_good_settings_pass(changes: dict[str, Any]) -> None:
         ({"metadata": {"k": FITTING["k"] + "x"}}, "/metadata"),
         ({"metadata": {"k": FITTING["k"][:-1] + "ü"}}, "/metadata"),
         ({"metadata": {"k": "\ud800"}}, "/metadata"),
-        ({"overrides": Overrides(title="x" * MOST_DOCUMENT_BYTES)}, "/overrides"),
+        ({"overrides": Overrides(title="x" * MAX_DOCUMENT_BYTES)}, "/overrides"),
     ],
 )
 def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], pointer: str) -> None:
@@ -241,7 +241,7 @@ def test_documents_are_measured_as_the_bytes_of_their_json() -> None:
     nested: dict[str, Any] = {}
     for _ in range(100_000):
         nested = {"k": nested}
-    assert document_size(nested) > MOST_DOCUMENT_BYTES
+    assert document_size(nested) > MAX_DOCUMENT_BYTES
 
 
 def test_a_new_link_is_single_use_and_unlocked() -> None:

@@ -26,7 +26,7 @@ from chalicelib.domain.mail.mails import Addressee, LinkMail, MailId, MailRefuse
 from chalicelib.domain.team.hosts import Host, HostSettings
 from chalicelib.domain.text import name_for_mail, one_line
 from chalicelib.pages.languages import LANGUAGES, Language, words
-from chalicelib.pages.mail.body import Envelope
+from chalicelib.pages.mail.body import MailRoute
 from chalicelib.pages.mail.digest import digest_mail
 from chalicelib.pages.mail.mails import booking_mail, link_mail
 from chalicelib.pages.mail.mime import Heading, Mail, Mailbox, mail_bytes
@@ -116,7 +116,7 @@ def news_of(
 
 def told(news: BookingNews) -> EmailMessage:
     """Return a booking's mail, read back."""
-    return read(booking_mail(news, Envelope(SENDER, delivery_address(news.draft.to), NOW), PAGE, CONSOLE))
+    return read(booking_mail(news, MailRoute(SENDER, delivery_address(news.draft.to), NOW), PAGE, CONSOLE))
 
 
 def read(raw: bytes) -> EmailMessage:
@@ -215,7 +215,7 @@ def test_the_invitee_reads_the_public_name_and_the_host_their_own() -> None:
     host = a_host(name="Mia Moreau (Sales DE)", public_name="Dr. Moreau")
     raw = booking_mail(
         news_of(Addressee.INVITEE, host=host),
-        Envelope(SENDER, delivery_address("sam@example.org"), NOW),
+        MailRoute(SENDER, delivery_address("sam@example.org"), NOW),
         PAGE,
         CONSOLE,
     )
@@ -244,7 +244,7 @@ def test_the_host_is_told_who_booked_and_what_they_answered_and_gets_no_secret()
     assert "For Sam Okafor: Tuesday 24 November 2026, 04:30 – 05:15 (Eastern Time, UTC−5)" in text
     assert "With: Sam Okafor, sam@example.org" in text
     assert "What about?: Prices & <b>terms</b>" in text
-    raw = booking_mail(news, Envelope(SENDER, "mia@team.example", NOW), PAGE, CONSOLE)
+    raw = booking_mail(news, MailRoute(SENDER, "mia@team.example", NOW), PAGE, CONSOLE)
     assert b"token" not in raw
     assert "AQtoken" not in "".join(
         part.get_content() for part in mail.walk() if part.get_content_maintype() == "text"
@@ -342,7 +342,7 @@ def link_news(**changes: Any) -> LinkNews:
 
 
 def sent(news: LinkNews) -> EmailMessage:
-    return read(link_mail(news, Envelope(SENDER, news.draft.to, NOW), URL))
+    return read(link_mail(news, MailRoute(SENDER, news.draft.to, NOW), URL))
 
 
 def test_a_links_mail_says_from_whom_for_what_and_until_when() -> None:
@@ -513,8 +513,8 @@ def test_a_mail_loads_nothing_and_follows_nobody() -> None:
 
 def test_the_same_mail_is_the_same_bytes() -> None:
     """A mail that is written again, after a lost answer, can't be told from the first."""
-    news, envelope = news_of(Addressee.INVITEE), Envelope(SENDER, "sam@example.org", NOW)
-    assert booking_mail(news, envelope, PAGE, CONSOLE) == booking_mail(news, envelope, PAGE, CONSOLE)
+    news, route = news_of(Addressee.INVITEE), MailRoute(SENDER, "sam@example.org", NOW)
+    assert booking_mail(news, route, PAGE, CONSOLE) == booking_mail(news, route, PAGE, CONSOLE)
 
 
 FORGERIES: Final = [
@@ -650,7 +650,7 @@ def test_an_invitee_is_not_told_to_reply_to_a_host_who_can_not_be_emailed() -> N
     assert (organizer.uri, organizer.common_name) == (f"mailto:{SENDER}", "Mia Moreau")
     link = link_mail(
         msgspec.structs.replace(link_news(), host=a_host(email="jürgen@team.example")),
-        Envelope(SENDER, "sam@example.org", NOW),
+        MailRoute(SENDER, "sam@example.org", NOW),
         URL,
     )
     assert "If you reply" not in text_of(read(link))
@@ -676,7 +676,7 @@ def test_a_digest_has_each_booking_as_it_stands_and_a_calendar_of_all() -> None:
         host=a_host(),
         bookings=bookings,
     )
-    mail = read(digest_mail(news, Envelope(SENDER, "mia@team.example", NOW), CONSOLE))
+    mail = read(digest_mail(news, MailRoute(SENDER, "mia@team.example", NOW), CONSOLE))
     text = text_of(mail)
     assert mail["subject"] == "More booking updates from Saturday 21 November 2026"
     lines = text.splitlines()

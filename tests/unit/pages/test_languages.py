@@ -29,7 +29,7 @@ BY_PATTERN = {
         r"place\.(video|phone|in_person)",  # places.py
         r"dead\..*",  # invitee.py, by the reason
         r"problem\..*",  # invitee.py, by the status
-        r"fault\.answer-(choice|long)",  # invitee_door.py
+        r"fault\.answer-(choice|long)",  # invitee_router.py
     ],
     "mails": [r"(confirmed|moved|cancelled)(\.subject)?", r"host\..*"],  # mail.py, by what happened
     "times": [r"area\..*"],  # times.py

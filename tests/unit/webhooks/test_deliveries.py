@@ -12,12 +12,12 @@ from chalicelib.domain.ids import DELIVERY, LINK, is_id, make_id
 from chalicelib.domain.webhooks.deliveries import (
     LEASE,
     LONGEST_EXCERPT,
-    MOST_KEPT_ATTEMPTS,
-    MOST_REPLAYS,
-    MOST_TRIES,
+    MAX_KEPT_ATTEMPTS,
+    MAX_REPLAYS,
+    MAX_TRIES,
     WAITS,
-    Attempt,
     Delivery,
+    DeliveryAttempt,
     DeliveryStatus,
     delivery_id_of,
     event_time_of,
@@ -35,7 +35,7 @@ from chalicelib.domain.webhooks.deliveries import (
 )
 
 NOW = datetime(2040, 1, 2, 8, tzinfo=UTC)
-ATTEMPT = Attempt(number=1, time=NOW, latency_ms=5, status_code=500)
+ATTEMPT = DeliveryAttempt(number=1, time=NOW, latency_ms=5, status_code=500)
 
 
 def envelope(**fields: Any) -> Envelope:
@@ -112,13 +112,13 @@ def test_the_waits_are_those_of_standard_webhooks() -> None:
         assert wait_before_next(delivery, None, 1.0, NOW) == wait * 1.2
         delivery = postponed(delivery, ATTEMPT, wait, NOW)
     delivery = leased(delivery, NOW)
-    assert (out_of_tries(delivery), delivery.tries) == (True, MOST_TRIES)
+    assert (out_of_tries(delivery), delivery.tries) == (True, MAX_TRIES)
     assert out_of_tries(leased(fresh(test=True), NOW)), "a test is tried once"
 
 
 def test_a_replay_begins_the_waits_anew_and_counts_on() -> None:
     delivery = fresh()
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         delivery = leased(delivery, NOW)
     failed = given_up(delivery, "exhausted", ATTEMPT, NOW)
     again = replayed(failed, "key", NOW + timedelta(days=9))
@@ -126,7 +126,7 @@ def test_a_replay_begins_the_waits_anew_and_counts_on() -> None:
     assert (again.status, again.failure, again.ended_at) == (DeliveryStatus.PENDING, None, None)
     assert (out_of_tries(again), may_start(again, NOW + timedelta(days=9))) == (False, True)
     tried = leased(again, NOW)
-    assert (tried.tries, wait_before_next(tried, None, 0.0, NOW)) == (MOST_TRIES + 1, WAITS[0])
+    assert (tried.tries, wait_before_next(tried, None, 0.0, NOW)) == (MAX_TRIES + 1, WAITS[0])
     assert (again.body, again.event_id) == (failed.body, failed.event_id)
 
 
@@ -142,17 +142,17 @@ def test_a_key_replays_a_delivery_once_ever() -> None:
     assert replayed(over, "one", NOW) is None
     assert replayed(over, "two", NOW) is None
     assert replayed(over, None, NOW) is not None
-    for number in range(MOST_REPLAYS + 5):
+    for number in range(MAX_REPLAYS + 5):
         over = succeeded(replayed(over, str(number), NOW) or over, ATTEMPT, NOW)
-    assert len(over.replays) == MOST_REPLAYS
+    assert len(over.replays) == MAX_REPLAYS
 
 
 def test_only_the_last_attempts_are_kept() -> None:
     delivery = fresh()
-    for number in range(MOST_KEPT_ATTEMPTS + 3):
-        attempt = Attempt(number=number, time=NOW, latency_ms=1, status_code=500)
+    for number in range(MAX_KEPT_ATTEMPTS + 3):
+        attempt = DeliveryAttempt(number=number, time=NOW, latency_ms=1, status_code=500)
         delivery = postponed(delivery, attempt, timedelta(seconds=5), NOW)
-    assert [attempt.number for attempt in delivery.attempts] == list(range(3, MOST_KEPT_ATTEMPTS + 3))
+    assert [attempt.number for attempt in delivery.attempts] == list(range(3, MAX_KEPT_ATTEMPTS + 3))
 
 
 @pytest.mark.parametrize(

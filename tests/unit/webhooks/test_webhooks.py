@@ -15,7 +15,7 @@ from chalicelib.domain.links.tokens import Keyring, Purpose, make_token
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.webhooks.webhook import (
     FAILING_TIME,
-    MOST_LOGGED,
+    MAX_LOGGED,
     Disabled,
     SecretVersion,
     Webhook,
@@ -274,6 +274,6 @@ def test_enabling_and_another_address_begin_with_a_clean_sheet() -> None:
 
 def test_a_webhooks_own_history_is_bounded() -> None:
     hook = webhook()
-    for number in range(MOST_LOGGED + 5):
+    for number in range(MAX_LOGGED + 5):
         hook = noted(hook, str(number), CAUSE, NOW)
-    assert [entry.what for entry in hook.log] == [str(n) for n in range(MOST_LOGGED + 4, 4, -1)]
+    assert [entry.what for entry in hook.log] == [str(n) for n in range(MAX_LOGGED + 4, 4, -1)]

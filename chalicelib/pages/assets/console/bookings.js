@@ -4,7 +4,7 @@ import { busy, empty, failed, h, keepFocus, loading, notify } from "./dom.js";
 import { confirmThen, field, menuButton, onSubmit, openDialog } from "./dialogs.js";
 import { ZONE, clock, clockZone, dayWords, exact, fromLocal, toLocal } from "./time.js";
 import { LOCATION_KINDS } from "./links/form.js";
-import { eventTypeOf, meet } from "./state.js";
+import { eventTypeOf, ensureEventTypes } from "./state.js";
 import { tabs } from "./tabs.js";
 import { openDetail } from "./links/detail.js";
 
@@ -33,7 +33,7 @@ export function showBookings(view) {
     let cursor;
     const read = async () => {
       const page = await api("GET", "v1/bookings", { query: { ...forHost(), ...range, limit: 50, cursor } });
-      await meet(page.bookings);
+      await ensureEventTypes(page.bookings);
       cursor = page.nextCursor ?? undefined;
       more.hidden = !cursor;
       addDays(list, page.bookings);

@@ -2,7 +2,7 @@
 import { api, forHost } from "./api.js";
 import { busy, copy, empty, failed, h, loading, notify } from "./dom.js";
 import { exact, when } from "./time.js";
-import { meet, titleOf } from "./state.js";
+import { ensureEventTypes, titleOf } from "./state.js";
 import { tabs } from "./tabs.js";
 
 /** @type {Record<string, string>} */
@@ -29,7 +29,7 @@ export function showRequests(view) {
     let cursor;
     const read = async () => {
       const page = await api("GET", "v1/link-requests", { query: { ...forHost(), answered: answered ? "true" : undefined, limit: 50, cursor } });
-      await meet(page.requests);
+      await ensureEventTypes(page.requests);
       cursor = page.nextCursor ?? undefined;
       more.hidden = !cursor;
       list.append(...page.requests.map(card));

@@ -29,7 +29,7 @@ export function forgetEventTypes() {
  * Get to know the event types that links, requests or bookings are of: one may have been made or archived elsewhere.
  * @param {{eventTypeId: string}[]} things
  */
-export async function meet(things) {
+export async function ensureEventTypes(things) {
   const strange = () => things.some(({ eventTypeId }) => !known.has(eventTypeId));
   if (strange() && !knowsArchived) {
     for (const one of await all("v1/event-types", "eventTypes", { ...forHost(), archived: "true" })) known.set(one.eventTypeId, one);

@@ -6,7 +6,7 @@ import { tell, when } from "../time.js";
 import { linkIdIn, looksSecret } from "./token.js";
 import { choose } from "./form.js";
 import { askDelete, askReplace, askRevoke, copyButton, named } from "./actions.js";
-import { eventTypeOf, eventTypes, forWhom, meet, onLinksChanged, titleOf, wanted } from "../state.js";
+import { eventTypeOf, eventTypes, forWhom, ensureEventTypes, onLinksChanged, titleOf, wanted } from "../state.js";
 import { openDetail } from "./detail.js";
 import { openGenerate } from "./generate.js";
 import { openImport } from "./import.js";
@@ -185,7 +185,7 @@ export function showLinks(view) {
     panel.setAttribute("aria-busy", "true");
     try {
       const page = await api("GET", "v1/links", { query: { ...filters, limit: PAGE }, signal });
-      await meet(page.links);
+      await ensureEventTypes(page.links);
       if (signal.aborted) return;
       rows.clear();
       body.replaceChildren();
@@ -212,7 +212,7 @@ export function showLinks(view) {
     more.setAttribute("aria-busy", "true");
     try {
       const page = await api("GET", "v1/links", { query: { ...filters, limit: PAGE, cursor }, signal });
-      await meet(page.links);
+      await ensureEventTypes(page.links);
       if (signal.aborted) return;
       const known = rows.size;
       for (const link of page.links) put(link, cursor, "end");
@@ -305,7 +305,7 @@ export function showLinks(view) {
     const cursors = new Set([undefined, ...shown.map(({ cursor }) => cursor)]);
     for (const cursor of cursors) {
       const page = await api("GET", "v1/links", { query: { ...filters, limit: PAGE, cursor }, signal });
-      await meet(page.links);
+      await ensureEventTypes(page.links);
       if (signal.aborted) return;
       const found = new Set(page.links.map((/** @type {any} */ link) => link.linkId));
       const oldest = page.links.at(-1)?.createdAt ?? "";
