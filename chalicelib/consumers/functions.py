@@ -5,7 +5,7 @@ from typing import Final
 from chalicelib.consumers.commands import commands
 from chalicelib.consumers.direct import direct
 from chalicelib.consumers.expiry import expiry
-from chalicelib.consumers.import_csv import import_csv
+from chalicelib.consumers.imports import imports
 from chalicelib.consumers.mail import mail
 from chalicelib.consumers.mail_feedback import mail_feedback
 from chalicelib.consumers.outbox import outbox
@@ -19,7 +19,7 @@ FUNCTIONS: Final = (
     expiry,
     commands,
     direct,
-    import_csv,
+    imports,
     mail,
     mail_feedback,
     restore,

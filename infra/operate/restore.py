@@ -31,7 +31,7 @@ from infra.deploy.deploy import (
 )
 from infra.deploy.stacks import StackError
 from infra.local.table import table_properties
-from infra.operate.carrying import Carried, carry_revocations
+from infra.operate.revocations import Carried, carry_revocations
 from infra.package.build import ARM, BUILD, X86, Package, PackageError, Target, make_package
 from infra.package.fragments import TemplateError
 

@@ -37,8 +37,8 @@ from infra.deploy.stacks import Outcome, outputs
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 from infra.local.stack import fit_for_ministack
-from infra.operate import carrying, redrive, restore
-from infra.operate.carrying import carry_revocations
+from infra.operate import redrive, restore, revocations as carrying
+from infra.operate.revocations import carry_revocations
 from infra.package.build import Package
 from tests.support.app import ALL_DAY
 from tests.support.patience import LIMIT, until

@@ -11,7 +11,7 @@ from chalicelib.api.http.routing import Reply, Router, View
 
 
 def preflight_router(routers: Iterable[Router]) -> Router:
-    """Return a router that answers OPTIONS on the paths that other sites may call, without a key: a browser sends none."""
+    """Return a router that answers OPTIONS, without a key, on the paths that other sites may call."""
     methods: dict[str, list[str]] = {}
     for router in routers:
         for route in router.routes:

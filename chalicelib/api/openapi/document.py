@@ -59,7 +59,7 @@ _HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
 
 
 def openapi(routers: Sequence[Router]) -> dict[str, Any]:
-    """Return the description of the routers' routes, without pages, assets and HEAD. Raises KeyError for unknown ones."""
+    """Describe the routers' routes, without pages, assets and HEAD. Raises KeyError for unknown ones."""
     routes = [route for router in routers for route in router.routes if route.path not in PAGES]
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:

@@ -31,7 +31,7 @@ from chalicelib.domain.imports.sheet import (
 from chalicelib.domain.links.link import LinkStatus
 from chalicelib.domain.listings import MAX_EXPORTED, MIN_PAGE
 from chalicelib.domain.urls import link_url
-from chalicelib.service.imports.import_sheet import Imported, ImportRequest, import_links, preview_import
+from chalicelib.service.imports.import_links import Imported, ImportRequest, import_links, preview_import
 from chalicelib.service.links.list import ListRequest, list_links
 from chalicelib.wire.responses import (
     ImportFault,

@@ -12,7 +12,7 @@ from chalicelib.api.team import imports as csv_links
 from chalicelib.api.team.imports import MANY_ROWS
 from chalicelib.domain.ids import EVENT_TYPE
 from chalicelib.domain.imports.sheet import EXPORT_COLUMNS, RESULT_COLUMNS
-from chalicelib.service.imports import import_sheet as import_links
+from chalicelib.service.imports import import_links
 from chalicelib.service.links.generate import generate
 from tests.support.app import (
     BASE_URL,

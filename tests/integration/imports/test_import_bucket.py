@@ -12,10 +12,10 @@ from typing import Any, Final
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.consumers.import_csv import consume
+from chalicelib.consumers.imports import consume
 from chalicelib.domain.errors import StoreUnavailableError
 from chalicelib.domain.imports.sheet import RESULT_COLUMNS
-from chalicelib.service.imports import import_object
+from chalicelib.service.imports import import_file
 from chalicelib.service.links.generate import CHUNK
 from infra.local.aws import local_client
 from tests.support.app import BASE_URL, Caller, Site, unknown_id
@@ -237,7 +237,7 @@ def test_a_file_that_is_no_table_has_its_fault_by_line(
 def test_a_file_that_is_too_large_is_not_read(
     host: Caller, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_object, "MAX_BYTES", len(GOOD) - 1)
+    monkeypatch.setattr(import_file, "MAX_BYTES", len(GOOD) - 1)
     key, result = place(host, host.event_type())
 
     assert deliver(bucket.drop(key, GOOD)) == []

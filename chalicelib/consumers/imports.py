@@ -14,17 +14,17 @@ from chalicelib.domain.events.notices import notice
 from chalicelib.domain.imports.import_file import ImportFile, Place, place_of, read_import_file
 from chalicelib.domain.urls import link_url
 from chalicelib.service.events.notify import notify
-from chalicelib.service.imports.import_object import import_object
+from chalicelib.service.imports.import_file import import_file
 from chalicelib.service.ports import World
 from chalicelib.wire.problems import problem
 
-import_csv = Blueprint(__name__)
+imports = Blueprint(__name__)
 log = logging.getLogger(__name__)
 
 _LONGEST_DETAIL: Final = 500  # of a notice; that of a file of bad rows names them all
 
 
-@import_csv.lambda_function(name="import_csv")
+@imports.lambda_function(name="import_csv")
 def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Import each file; answer with those to come again: they go on where they were cut off."""
     again = []
@@ -54,7 +54,7 @@ def _import(world: World, file: ImportFile, context: object) -> None:
     log.info("import %s: %s", file.import_id, file.key)
     try:
         place = place_of(file.key)
-        done = import_object(
+        done = import_file(
             world,
             file,
             place,

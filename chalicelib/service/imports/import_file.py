@@ -12,7 +12,7 @@ from chalicelib.domain.imports.import_file import ImportFile, Place
 from chalicelib.domain.imports.sheet import RESULT_COLUMNS, Row, read_sheet, refused_cells, result_cells
 from chalicelib.domain.links.link import MAX_LINKS_PER_BATCH, Link
 from chalicelib.domain.team.api_keys import Caller, Role
-from chalicelib.service.imports.import_sheet import Import, ImportRequest, import_links
+from chalicelib.service.imports.import_links import Import, ImportRequest, import_links
 from chalicelib.service.links.generate import Progress
 from chalicelib.service.ports import Objects, World
 
@@ -30,7 +30,7 @@ class ImportedObject(msgspec.Struct, frozen=True):
     made: int
 
 
-def import_object(
+def import_file(
     world: World, file: ImportFile, place: Place, cause: Cause, *, url_of: UrlOf, progress: Progress
 ) -> ImportedObject:
     """Make the links of a file, up to 10,000, and write the result; of a refused file, what is wrong with its rows.
