@@ -65,7 +65,7 @@ bench: $(INSTALLED) dynoxide ## measure everything, some ten minutes [ONLY="cost
 
 .PHONY: performance-docs
 performance-docs: $(INSTALLED) ## put what make bench measured into docs/performance.md
-	@$(PY) -m tests.bench.performance_docs
+	@$(PY) -m tests.bench.report.performance_docs
 
 key: $(INSTALLED) ## make an API key, here or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
 	@$(PY) -m infra.operate.keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")

@@ -2,7 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
-from tests.support.engines import (
+from tests.support.aws.engines import (
     dynoxide,
     engine,
     ministack,

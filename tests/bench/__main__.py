@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Final
 
 from infra.local.engines import ROOT, find_dynoxide
-from tests.bench.afterwards import afterwards
 from tests.bench.bulk import bulk
-from tests.bench.cold import cold_start
+from tests.bench.cold_start import cold_start
 from tests.bench.costs import costs
+from tests.bench.downstream import downstream
 from tests.bench.lists import lists
 from tests.bench.load import load
 from tests.bench.pages import slots, weight
 from tests.bench.prices import prices
-from tests.bench.report import FOLDER, Section, write_report
+from tests.bench.report.sections import FOLDER, Section, write_report
 from tests.bench.sizes import sizes
-from tests.bench.warm import warm_redeem
+from tests.bench.warm_redeem import warm_redeem
 
 ALL: Final[dict[str, Callable[[], Section]]] = {
     "costs": costs,
-    "afterwards": afterwards,
+    "downstream": downstream,
     "sizes": sizes,
     "prices": prices,
     "warm": warm_redeem,

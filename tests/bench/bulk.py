@@ -9,8 +9,8 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.ids import ID_BYTES, LINK, make_id
 from chalicelib.domain.links.link import Link, LinkSettings
 from infra.local.engines import Dynoxide, Engine, Ministack
-from tests.bench.report import Section, spread
-from tests.bench.site import Site, proxy_event
+from tests.bench.report.sections import Section, spread
+from tests.bench.setup.site import Site, proxy_event
 
 ROUNDS: Final = 5
 A_CALL: Final = 1000

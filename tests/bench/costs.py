@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from infra.local.engines import Dynoxide
-from tests.bench.report import Section
-from tests.bench.site import Counted, Site, proxy_event, redeem_event, starts
+from tests.bench.report.sections import Section
+from tests.bench.setup.site import Counted, Site, proxy_event, redeem_event, starts
 
 # US East (N. Virginia), on demand, https://aws.amazon.com/dynamodb/pricing/on-demand/ (prices since November 2024).
 DOLLARS_A_MILLION_WRITES: Final = 0.625

@@ -4,10 +4,10 @@ import os
 import time
 from typing import Any, Final
 
-from tests.bench.loader import Loaded, site_with_links
-from tests.bench.plots import Plot
-from tests.bench.report import Section, quartiles, spread
-from tests.bench.site import proxy_event
+from tests.bench.report.plots import Plot
+from tests.bench.report.sections import Section, quartiles, spread
+from tests.bench.setup.loader import Loaded, site_with_links
+from tests.bench.setup.site import proxy_event
 
 SIZES: Final = [int(size) for size in (os.environ.get("BENCH_LINKS") or "1000 100000 1000000").split()]
 _A_PAGE: Final = 50

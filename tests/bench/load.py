@@ -19,10 +19,10 @@ from botocore.compat import HTTPHeaders
 from chalicelib import bootstrap
 from infra.local.aws import local_client
 from infra.local.engines import Dynoxide
-from tests.bench.bare import bare_handler
-from tests.bench.plots import Plot
-from tests.bench.report import Section, percentile
-from tests.bench.site import Site, redeem_event, starts
+from tests.bench.report.plots import Plot
+from tests.bench.report.sections import Section, percentile
+from tests.bench.setup.bare_handler import bare_handler
+from tests.bench.setup.site import Site, redeem_event, starts
 
 CALLERS: Final = (1, 2, 4, 8, 16)
 _KINDS: Final = ("ours", "by hand", "the engine")

@@ -12,8 +12,8 @@ from chalicelib.domain.event_types.event_type import EventSettings
 from chalicelib.domain.event_types.slots import offered_slots
 from chalicelib.wire.requests import EventTypeBody
 from infra.local.engines import Dynoxide
-from tests.bench.report import Section, spread
-from tests.bench.site import Site, proxy_event, starts
+from tests.bench.report.sections import Section, spread
+from tests.bench.setup.site import Site, proxy_event, starts
 
 WEIGHT_BUDGET: Final = 60_000
 SLOTS_BUDGET_MS: Final = 5

@@ -7,7 +7,6 @@ from, and says why each assumption is what it is.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.bench.afterwards import afterwards
 from tests.bench.costs import (
     DOLLARS_A_MILLION_READS,
     DOLLARS_A_MILLION_WRITES,
@@ -15,8 +14,9 @@ from tests.bench.costs import (
     REST_DOLLARS_A_MILLION,
     costs,
 )
+from tests.bench.downstream import downstream
 from tests.bench.pages import weight
-from tests.bench.report import Section
+from tests.bench.report.sections import Section
 
 COLUMNS: Final = ("DynamoDB", "API Gateway", "Lambda", "bus and queues", "logs and traces", "SES", "transfer")
 
@@ -121,7 +121,7 @@ def prices() -> Section:
         "US East (N. Virginia), on demand, no free tier, little traffic: no batch has more than one message. "
         "Assumptions are at the top of tests/bench/prices.py.",
     )
-    measured = {row.what: row.raw for part in (costs(), afterwards()) for row in part.rows}
+    measured = {row.what: row.raw for part in (costs(), downstream()) for row in part.rows}
     page = next(row.raw for row in weight().rows if row.what == "booking page")
     for name, use in _uses(measured, page).items():
         dollars = use.dollars()

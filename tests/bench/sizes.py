@@ -7,9 +7,9 @@ from typing import Any, Final
 from chalicelib.domain.clock import as_instant
 from chalicelib.store.items import INDEX_KEYS
 from infra.local.engines import Dynoxide
-from tests.bench.afterwards import scene_of
-from tests.bench.report import Section
-from tests.bench.site import Site, redeem_event, starts
+from tests.bench.downstream import scene_of
+from tests.bench.report.sections import Section
+from tests.bench.setup.site import Site, redeem_event, starts
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 OVERHEAD: Final = 100  # of each item, and of each index entry, where storage is billed

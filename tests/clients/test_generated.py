@@ -18,7 +18,7 @@ import pytest
 from infra.generate.openapi import COPY
 from infra.local.engines import ROOT, Ministack
 from tests.support.app import Caller, running_site
-from tests.support.engines import new_table
+from tests.support.aws.engines import new_table
 
 HERE: Final = Path(__file__).parent
 MODULES: Final = ROOT / ".local" / "npm-tools" / "node_modules"

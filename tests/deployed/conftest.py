@@ -23,14 +23,15 @@ from infra.local.engines import Ministack
 from infra.local.mail import LOCAL_SENDER, verify_sender, with_local_rights
 from infra.local.stack import local_package, put_template, with_local_variables
 from infra.package.build import Package
-from tests.support.bus import Inbox
-from tests.support.patience import LIMIT
+from tests.support.aws.bus import Inbox
+from tests.support.waiting import LIMIT
 
 NAME: Final = "admit-one-test"
 MAIL_SENDER: Final = LOCAL_SENDER
 CORS_ORIGIN: Final = "https://app.example"
 COMMAND_SOURCES: Final = ("crm.deals", "billing/invoices")
 _CAUSE: Final = Cause("system:test", "test")
+_RECORDING_IAM: Final = Path(__file__).parents[1] / "support" / "aws" / "recording_iam.py"
 
 
 class NotingMinistack(Ministack):
@@ -42,7 +43,7 @@ class NotingMinistack(Ministack):
 
     def _command(self, port: int, files: Path) -> list[str]:
         *python, _, _ = super()._command(port, files)  # python -P -m ministack
-        return [*python, str(Path(__file__).with_name("recording_iam.py")), str(self._notes)]
+        return [*python, str(_RECORDING_IAM), str(self._notes)]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import pytest
 
 from chalicelib.domain.clock import rfc3339
 from tests.deployed.conftest import COMMAND_SOURCES, NAME, Stack
-from tests.deployed.shared import event_type_of, links_of
+from tests.deployed.host_fixtures import event_type_of, links_of
 from tests.support.app import redeem_body
-from tests.support.bus import Inbox
-from tests.support.patience import until
+from tests.support.aws.bus import Inbox
+from tests.support.waiting import until
 
 
 def answers(inbox: Inbox, command_id: str, *wanted: str) -> dict[str, dict[str, Any]]:

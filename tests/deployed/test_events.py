@@ -7,10 +7,10 @@ import pytest
 
 from infra.operate import redrive
 from tests.deployed.conftest import NAME, Stack
-from tests.deployed.shared import event_type_of
-from tests.support.bus import Inbox
+from tests.deployed.host_fixtures import event_type_of
+from tests.support.aws.bus import Inbox
 from tests.support.event_schemas import faults_of
-from tests.support.patience import until
+from tests.support.waiting import until
 
 
 def _link(stack: Stack) -> dict[str, Any]:

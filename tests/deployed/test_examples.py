@@ -14,10 +14,10 @@ import pytest
 
 from chalicelib.domain.clock import rfc3339
 from tests.deployed.conftest import Stack
-from tests.deployed.runtime_client import behind_runtime_client
-from tests.deployed.shared import event_type_of, links_of
+from tests.deployed.host_fixtures import event_type_of, links_of
 from tests.support.app import JSON
-from tests.support.patience import LIMIT, until
+from tests.support.aws.deployed_function import behind_runtime_client
+from tests.support.waiting import LIMIT, until
 
 EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
 GRACE: Final = {"name": "Grace Hopper", "email": "grace@invitees.example"}

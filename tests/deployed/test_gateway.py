@@ -11,7 +11,7 @@ from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.wire.problems import problem
 from tests.deployed.conftest import CORS_ORIGIN, Stack
-from tests.support.patience import LIMIT
+from tests.support.waiting import LIMIT
 
 
 def _call(stack: Stack, method: str, path: str, **how: Any) -> httpx.Response:

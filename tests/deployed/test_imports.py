@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from tests.deployed.conftest import Stack
-from tests.deployed.shared import event_type_of, links_of
-from tests.support.patience import until
+from tests.deployed.host_fixtures import event_type_of, links_of
+from tests.support.waiting import until
 
 
 def drop(stack: Stack, where: str, text: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.deployed.conftest import MAIL_SENDER, Stack
 from tests.support.app import ALL_DAY, JSON
-from tests.support.patience import LIMIT, until
+from tests.support.waiting import LIMIT, until
 
 ADA: Final = "ada@mail.example"
 GRACE: Final = "grace@mail.example"

@@ -8,7 +8,7 @@ import httpx
 
 from tests.deployed.conftest import Stack
 from tests.support.app import ALL_DAY, HTML, JSON
-from tests.support.patience import LIMIT, until
+from tests.support.waiting import LIMIT, until
 
 LINKS = 20
 CLIENTS = 8

@@ -28,12 +28,12 @@ from infra.local.engines import ROOT
 from infra.local.mail import LOCAL_SENDER, verify_sender
 from infra.package.functions import logical_id, read_config
 from tests.deployed.conftest import Stack, listening
-from tests.deployed.shared import event_type_of
+from tests.deployed.host_fixtures import event_type_of
 from tests.deployed.test_imports import drop, result
 from tests.support.app import JSON, redeem_body
-from tests.support.bus import Inbox
+from tests.support.aws.bus import Inbox
 from tests.support.endpoints import Endpoint, answer
-from tests.support.patience import until
+from tests.support.waiting import until
 
 FUNCTIONS: Final = sorted(read_config(ROOT)["lambda_functions"])
 CAUSE: Final = Cause("system:test", "test")
@@ -49,7 +49,7 @@ READS_STREAM: Final = {
 }  # fmt: skip
 PUTS_AWAY: Final = {"s3:ListBucket", "s3:PutObject"}
 
-# That each function has such a log, and which are traced, is what tests/infra/test_template.py looks at.
+# That each function has such a log, and which are traced, is what tests/infra/package/test_template.py looks at.
 OF_EVERY_FUNCTION: Final = {
     "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
 }  # fmt: skip

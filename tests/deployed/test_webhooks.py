@@ -11,9 +11,9 @@ import standardwebhooks
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.webhooks.deliveries import replayed
 from tests.deployed.conftest import Stack
-from tests.deployed.shared import event_type_of
+from tests.deployed.host_fixtures import event_type_of
 from tests.support.endpoints import Endpoint, answer
-from tests.support.patience import LIMIT, until
+from tests.support.waiting import LIMIT, until
 
 
 def _made(response: httpx.Response) -> Any:

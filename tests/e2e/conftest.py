@@ -7,11 +7,11 @@ from playwright.sync_api import Browser, expect
 
 from infra.local.engines import Ministack
 from tests.support.app import Caller
+from tests.support.aws.engines import new_table
 from tests.support.browser.console import Console, console_of
 from tests.support.browser.site import LiveSite, live_site
 from tests.support.browser.visit import running_browser
-from tests.support.engines import new_table
-from tests.support.patience import SHOWN
+from tests.support.waiting import SHOWN
 
 
 @pytest.fixture(scope="package")

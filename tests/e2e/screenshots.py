@@ -14,11 +14,11 @@ from chalicelib import bootstrap
 from infra.local.aws import use_local_aws
 from infra.local.engines import Ministack
 from tests.support.app import Caller, ok
+from tests.support.aws.engines import new_table
 from tests.support.browser.console import console_of
 from tests.support.browser.invitee import invitee_of
 from tests.support.browser.site import LiveSite, live_site
 from tests.support.browser.visit import running_browser, visiting
-from tests.support.engines import new_table
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
 NOW: Final = datetime(2026, 12, 1, 8, 30, tzinfo=UTC)

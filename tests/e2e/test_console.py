@@ -12,11 +12,11 @@ from chalicelib import bootstrap
 from chalicelib.consumers.outbox import consume
 from chalicelib.domain.team.api_keys import Role
 from tests.support.app import Caller, Site, ok
+from tests.support.aws.bus import Stream
 from tests.support.browser.console import Console, console_of
 from tests.support.browser.site import LiveSite, soon
 from tests.support.browser.visit import visiting
-from tests.support.bus import Stream
-from tests.support.patience import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.clock
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from tests.support.browser.console import Console, console_of
-from tests.support.patience import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.clock
 

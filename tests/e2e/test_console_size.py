@@ -19,9 +19,9 @@ from chalicelib.domain.links.link import Link, LinkSettings
 from infra.local.aws import local_client
 from infra.local.engines import Dynoxide, find_dynoxide
 from tests.support.app import CAUSE, Caller, ok
+from tests.support.aws.engines import Table, new_table, require_dynoxide
 from tests.support.browser.console import Console, console_of
 from tests.support.browser.site import LiveSite, live_site
-from tests.support.engines import Table, new_table, require_dynoxide
 
 pytestmark = pytest.mark.undated("dynoxide is linked statically, so its clock is never shifted")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from infra.local.engines import Dynoxide
-from tests.proof.conftest import apps, dynoxide_on_disk, proof_engine, stage
-from tests.support.engines import require_dynoxide
+from tests.support.aws.engines import require_dynoxide
+from tests.support.proof.fixtures import apps, dynoxide_on_disk, proof_engine, stage
 
 __all__ = ["apps", "dynoxide_on_disk", "proof_engine", "stage"]
 

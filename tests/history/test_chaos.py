@@ -3,13 +3,13 @@
 import pytest
 
 from infra.local.engines import Dynoxide
-from tests.history.chaos import make_chaos
-from tests.history.size import size
-from tests.history.sockets import Recorder, histories, rooms_of
-from tests.history.streams import records_of
-from tests.history.told import event_faults
-from tests.proof.harness import Apps, Stage, staged
-from tests.proof.proxy import Proxy
+from tests.history.checker.event_audit import event_faults
+from tests.history.sockets.chaos import make_chaos
+from tests.history.sockets.clients import Recorder, histories, rooms_of
+from tests.history.sockets.streams import records_of
+from tests.support.proof.harness import Apps, Stage, staged
+from tests.support.proof.proxy import Proxy
+from tests.support.proof.size import size
 
 CALLS = 10
 SKEWS = (0.0, 0.4, -0.3)  # seconds

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.history.account import MACHINE, shrink, unexplained
-from tests.history.calls import NEVER, UNKNOWN, Call, until
-from tests.history.checker import Model, UndecidedError, explain
-from tests.history.machine import Link
-from tests.history.stored import with_expiries
+from tests.history.checker.calls import NEVER, UNKNOWN, Call, until
+from tests.history.checker.explanation import MACHINE, shrink, unexplained
+from tests.history.checker.final_state import with_expiries
+from tests.history.checker.linearizability import Model, UndecidedError, explain
+from tests.history.checker.machine import Link
 
 # A register: "write" puts a value, "read" is told it.
 

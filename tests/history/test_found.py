@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.history.account import unexplained
-from tests.history.machine import Link
-from tests.history.stepped import SLOW, Fate, Stepped, Task, slot
+from tests.history.checker.explanation import unexplained
+from tests.history.checker.machine import Link
+from tests.history.interleavings.stepped import SLOW, Fate, Stepped, Task, slot
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import secrets
 
 import pytest
 
+from tests.history.interleavings.run import run
 from tests.history.planted import BUGS, Bug, planted
-from tests.history.running import run
-from tests.history.size import size
+from tests.support.proof.size import size
 
 MAX_EXAMPLES = 4000  # none of the planted bugs has needed a quarter of it
 

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from infra.local.engines import Engine
-from tests.history import stepped
-from tests.history.expressions import Names, UnknownExpressionError, holds, updated
-from tests.history.interleavings import Interleavings
-from tests.history.memory import Memory
-from tests.proof.plain import plain_client
-from tests.support.engines import Table, new_table
+from tests.history.interleavings import stepped
+from tests.history.interleavings.expressions import Names, UnknownExpressionError, holds, updated
+from tests.history.interleavings.memory import Memory
+from tests.history.interleavings.state_machine import Interleavings
+from tests.support.aws.dynamodb_client import plain_client
+from tests.support.aws.engines import Table, new_table
 
 RUNS = 6
 

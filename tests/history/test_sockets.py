@@ -3,12 +3,12 @@
 import pytest
 
 from infra.local.engines import Ministack
+from tests.history.checker.event_audit import event_faults
 from tests.history.planted import BUGS
-from tests.history.size import size
-from tests.history.sockets import Recorder, histories, rooms_of
-from tests.history.streams import records_of
-from tests.history.told import event_faults
-from tests.proof.harness import Apps, Stage, staged
+from tests.history.sockets.clients import Recorder, histories, rooms_of
+from tests.history.sockets.streams import records_of
+from tests.support.proof.harness import Apps, Stage, staged
+from tests.support.proof.size import size
 
 CALLS = 12
 

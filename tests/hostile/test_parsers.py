@@ -35,8 +35,8 @@ from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
 from chalicelib.domain.webhooks.webhook import check_webhook_settings
 from chalicelib.pages.mail.mime import Heading, Mail, Mailbox, mail_bytes
 from chalicelib.wire.requests import EventTypeBody, LinksBody, RedeemBody, WebhookBody
-from tests.history.size import size
 from tests.hostile.mutations import near
+from tests.support.proof.size import size
 
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES") or size(400, 10_000))
 NOW: Final = datetime(2040, 1, 2, 8, tzinfo=UTC)

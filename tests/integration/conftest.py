@@ -9,8 +9,8 @@ from chalicelib.store.items import Item, Key
 from chalicelib.store.table import Table
 from infra.local.engines import Ministack
 from tests.support.app import NOW, Caller, Site, running_site
-from tests.support.bus import Bus, Inbox, Stream, connected
-from tests.support.engines import new_table
+from tests.support.aws.bus import Bus, Inbox, Stream, connected
+from tests.support.aws.engines import new_table
 
 
 @pytest.fixture(scope="session", autouse=True)

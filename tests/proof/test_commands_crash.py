@@ -24,8 +24,8 @@ from chalicelib.settings import read_settings
 from infra.local.aws import local_client, use_local_aws
 from infra.local.engines import ROOT, Engine, Ministack
 from tests.support.app import CAUSE, settings_for
-from tests.support.engines import Table, new_table
-from tests.support.patience import until
+from tests.support.aws.engines import Table, new_table
+from tests.support.waiting import until
 
 SIGNING: Final = json.dumps({"current": 1, "keys": {"1": base64.b64encode(b"k" * 32).decode()}})
 COUNT: Final = 2_000

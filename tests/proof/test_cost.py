@@ -6,8 +6,7 @@ from functools import partial
 
 import pytest
 
-from tests.history.size import size
-from tests.proof.harness import (
+from tests.support.proof.harness import (
     Answer,
     Client,
     Link,
@@ -18,7 +17,8 @@ from tests.proof.harness import (
     rfc3339,
     starts,
 )
-from tests.proof.proxy import Proxy, is_note
+from tests.support.proof.proxy import Proxy, is_note
+from tests.support.proof.size import size
 
 FORGERIES = size(1000, 50_000)  # on each engine
 SAME_ID = {"X-Correlation-Id": "the-same-for-all"}  # it is in the body, so that bodies can be compared whole

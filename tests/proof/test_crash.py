@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from infra.local.engines import Dynoxide
-from tests.proof.harness import (
+from tests.support import audit
+from tests.support.aws.dynamodb_client import CLIENTS
+from tests.support.aws.engines import require_dynoxide
+from tests.support.proof.harness import (
     Answer,
     Apps,
     Client,
@@ -20,10 +23,7 @@ from tests.proof.harness import (
     staged,
     starts,
 )
-from tests.proof.plain import CLIENTS
-from tests.support import audit
-from tests.support.engines import require_dynoxide
-from tests.support.patience import LIMIT
+from tests.support.waiting import LIMIT
 
 LINKS = 60
 Request = tuple[Link, datetime, str]

@@ -12,7 +12,9 @@ from typing import Final
 
 import pytest
 
-from tests.proof.harness import (
+from tests.support import audit
+from tests.support.aws.dynamodb_client import CLIENTS
+from tests.support.proof.harness import (
     Answer,
     Client,
     Link,
@@ -23,9 +25,7 @@ from tests.proof.harness import (
     rfc3339,
     starts,
 )
-from tests.proof.plain import CLIENTS
-from tests.proof.proxy import First, Proxy, operation, write
-from tests.support import audit
+from tests.support.proof.proxy import First, Proxy, operation, write
 
 MILLISECOND: Final = timedelta(milliseconds=1)
 

@@ -10,9 +10,18 @@ from typing import Any, Final
 
 import pytest
 
-from tests.proof.harness import Answer, Link, Stage, race, starts
-from tests.proof.proxy import Answer as Injected, Fate, Proxy, Reset, cancelled, error, operation, write
 from tests.support import audit
+from tests.support.proof.harness import Answer, Link, Stage, race, starts
+from tests.support.proof.proxy import (
+    Answer as Injected,
+    Fate,
+    Proxy,
+    Reset,
+    cancelled,
+    error,
+    operation,
+    write,
+)
 
 USED_LINK: Final[dict[str, Any]] = {
     "Code": "ConditionalCheckFailed",

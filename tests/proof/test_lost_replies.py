@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.proof.harness import (
+from tests.support import audit
+from tests.support.aws.dynamodb_client import CLIENTS
+from tests.support.proof.harness import (
     BASE_URL,
     Answer,
     Client,
@@ -23,8 +25,7 @@ from tests.proof.harness import (
     rfc3339,
     starts,
 )
-from tests.proof.plain import CLIENTS
-from tests.proof.proxy import (
+from tests.support.proof.proxy import (
     CutReply,
     Edit,
     Fate,
@@ -38,8 +39,7 @@ from tests.proof.proxy import (
     operation,
     write,
 )
-from tests.support import audit
-from tests.support.patience import LIMIT
+from tests.support.waiting import LIMIT
 
 KEYS = pytest.mark.parametrize("key", [None, "the-same-key"], ids=["keyless", "keyed"])
 LOST = pytest.mark.parametrize("fate", [LoseReply(), CutReply()], ids=["reset", "cut"])

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from functools import partial
 
-from tests.proof.harness import Stage, codes_of, day_start, race, starts
-from tests.proof.plain import CLIENTS
 from tests.support import audit
+from tests.support.aws.dynamodb_client import CLIENTS
+from tests.support.proof.harness import Stage, codes_of, day_start, race, starts
 
 FIVE_MINUTES = timedelta(minutes=5)
 

@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from tests.proof.harness import Stage, codes_of, race, starts
-from tests.proof.plain import CLIENTS
-from tests.proof.rounds import one_winner_rounds
 from tests.support import audit
+from tests.support.aws.dynamodb_client import CLIENTS
+from tests.support.proof.harness import Stage, codes_of, race, starts
+from tests.support.proof.rounds import one_winner_rounds
 
 LINKS = 100
 

@@ -23,10 +23,10 @@ from chalicelib.service.ports import World
 from chalicelib.settings import Settings
 from infra.local.engines import Ministack
 from infra.local.table import create_table_arguments
-from tests.proof.harness import ALL_DAY, Answer, Apps, race, staged, starts
-from tests.proof.plain import CLIENTS
-from tests.proof.rounds import faults_of_rounds, one_winner_rounds
 from tests.support import audit
+from tests.support.aws.dynamodb_client import CLIENTS
+from tests.support.proof.harness import ALL_DAY, Answer, Apps, race, staged, starts
+from tests.support.proof.rounds import faults_of_rounds, one_winner_rounds
 
 TABLE = "red-control"
 CAUSE = Cause(INVITEE, "red-control")

@@ -29,8 +29,8 @@ from chalicelib.store.retention import Retention
 from chalicelib.store.table import EXISTS
 from infra.local.aws import local_client
 from infra.local.server import serving
-from tests.support.engines import Table
-from tests.support.patience import LIMIT
+from tests.support.aws.engines import Table
+from tests.support.waiting import LIMIT
 
 # A Monday, and far ahead: nothing made by this clock is over for the engine's own clock, so its TTL takes nothing.
 NOW: Final = datetime(2040, 1, 2, 8, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.consumers.commands import consume
 from tests.support.app import Site
-from tests.support.bus import Bus, Inbox
+from tests.support.aws.bus import Bus, Inbox
 
 
 def command(name: str, payload: Any, command_id: str = "c-1") -> str:

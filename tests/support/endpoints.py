@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.support.patience import LIMIT
+from tests.support.waiting import LIMIT
 
 Answer = Callable[[socket.socket, threading.Event], None]
 """Answers on a connection; ends at the latest when the event is set."""

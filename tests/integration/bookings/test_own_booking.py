@@ -34,7 +34,7 @@ from tests.support.app import (
     redeem_body,
     token_of,
 )
-from tests.support.patience import LIMIT
+from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.clock
 

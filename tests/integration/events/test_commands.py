@@ -21,9 +21,9 @@ from tests.support.app import (
     token_of,
     unknown_id,
 )
-from tests.support.bus import Bus, Inbox, Stream, deliver as tell
+from tests.support.aws.bus import Bus, Inbox, Stream, deliver as tell
+from tests.support.aws.engines import Table
 from tests.support.commands import Deadline, command, deliver, in_event, in_notification, listening
-from tests.support.engines import Table
 from tests.support.event_schemas import faults_of
 
 Wires = tuple[Bus, Inbox]

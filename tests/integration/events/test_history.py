@@ -5,7 +5,7 @@ from typing import Any
 
 from chalicelib.consumers.outbox import consume
 from tests.support.app import HTML, Caller, Site, assert_problem, at, made, ok, path_of, unknown_id
-from tests.support.bus import Stream, deliver
+from tests.support.aws.bus import Stream, deliver
 
 PERSON = HTML | {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from chalicelib.consumers.outbox import consume
 from tests.support.app import Caller, Site, at, made, ok
-from tests.support.bus import Bus, Inbox, Stream, deliver
+from tests.support.aws.bus import Bus, Inbox, Stream, deliver
 
 NAMES: dict[str, Any] = {"externalId": "deal-7", "metadata": {"crm": {"id": 7}}}
 

@@ -18,8 +18,8 @@ from infra.local.engines import ROOT
 from infra.operate.redrive import _FUNCTION_SECONDS, crashes, redrive
 from infra.package.functions import read_config
 from tests.support.app import Caller, Site, ok
-from tests.support.bus import Bus, Inbox, Record, Stream
-from tests.support.stream_mapping import STREAM, Mapping
+from tests.support.aws.bus import Bus, Inbox, Record, Stream
+from tests.support.aws.stream_mapping import STREAM, Mapping
 
 EVERY_TRY = STREAM["MaximumRetryAttempts"] + 1
 

@@ -14,7 +14,7 @@ from chalicelib.consumers.outbox import consume
 from chalicelib.service.events import relay
 from chalicelib.service.events.record_history import record_history
 from tests.support.app import Caller, Clock, Site, at, made, ok
-from tests.support.bus import Bus, Inbox, Record, Stream, deliver
+from tests.support.aws.bus import Bus, Inbox, Record, Stream, deliver
 
 DOWN = EndpointConnectionError(endpoint_url="http://gone.example")
 LATE = ReadTimeoutError(endpoint_url="http://slow.example")

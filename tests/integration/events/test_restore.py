@@ -15,8 +15,8 @@ from chalicelib.domain.events.envelopes import envelope_of, write_envelope
 from infra.local.aws import local_client
 from infra.local.engines import Ministack
 from tests.support.app import Caller, Site, assert_problem, at, made, ok, running_site
-from tests.support.bus import Stream
-from tests.support.engines import Table, new_table
+from tests.support.aws.bus import Stream
+from tests.support.aws.engines import Table, new_table
 
 # Who booked, and by what request, is in no event; nor are the words of an audit, which is the events' own.
 NOT_TOLD: Final = frozenset(

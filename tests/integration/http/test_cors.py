@@ -27,7 +27,7 @@ from tests.support.app import (
     running_site,
     unknown_id,
 )
-from tests.support.engines import new_table
+from tests.support.aws.engines import new_table
 
 LISTED: Final = "https://app.example"
 OTHER: Final = "http://localhost:3000"

@@ -19,8 +19,8 @@ from chalicelib.service.team.authenticate import make_key
 from chalicelib.service.team.hosts import create_host
 from infra.local.server import serving
 from tests.support.app import settings_for
-from tests.support.engines import Table
-from tests.support.patience import LIMIT
+from tests.support.aws.engines import Table
+from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -22,7 +22,7 @@ from tests.support.app import (
     running_site,
     token_of,
 )
-from tests.support.engines import Table
+from tests.support.aws.engines import Table
 
 
 def test_no_token_and_no_key_is_in_a_log_or_in_the_table(

@@ -19,7 +19,7 @@ from chalicelib.service.imports import import_file
 from chalicelib.service.links.generate import CHUNK
 from infra.local.aws import local_client
 from tests.support.app import BASE_URL, Caller, Site, unknown_id
-from tests.support.bus import Bus, Stream, deliver as tell
+from tests.support.aws.bus import Bus, Stream, deliver as tell
 from tests.support.commands import Deadline, listening, records
 from tests.support.event_schemas import faults_of
 

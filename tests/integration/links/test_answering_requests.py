@@ -11,7 +11,7 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.domain.errors import StoreUnavailableError
 from tests.support.app import Caller, Site, assert_problem, at, made, ok, path_of
-from tests.support.bus import Stream, deliver
+from tests.support.aws.bus import Stream, deliver
 
 
 def _asked(site: Site, host: Caller, link: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:

@@ -20,7 +20,7 @@ from tests.support.app import (
     path_of,
     token_of,
 )
-from tests.support.bus import Stream, deliver
+from tests.support.aws.bus import Stream, deliver
 
 ASK = {"email": "grace@x.example", "name": "Grace", "message": "I was too late, sorry."}
 

@@ -11,9 +11,9 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.consumers.direct import Refusal, generate_links
 from tests.support.app import Caller, Site, at, ok, running_site, token_of
-from tests.support.bus import Bus, Inbox, Stream, deliver as tell
+from tests.support.aws.bus import Bus, Inbox, Stream, deliver as tell
+from tests.support.aws.engines import Table
 from tests.support.commands import Deadline, command, deliver, listening
-from tests.support.engines import Table
 
 Wires = tuple[Bus, Inbox]
 CONTEXT: Final = SimpleNamespace(aws_request_id="request-1")

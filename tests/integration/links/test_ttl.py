@@ -14,9 +14,9 @@ from chalicelib.service.links.expire import expire_due_links
 from chalicelib.store.items import link_key
 from infra.local.aws import local_client
 from tests.support.app import Caller, Site, assert_problem, at, ok, running_site
-from tests.support.bus import Record, Stream, deliver
-from tests.support.engines import new_table, require_dynoxide
-from tests.support.sweeping import SweepingDynoxide
+from tests.support.aws.bus import Record, Stream, deliver
+from tests.support.aws.engines import new_table, require_dynoxide
+from tests.support.aws.ttl_sweep import SweepingDynoxide
 
 pytestmark = pytest.mark.undated("dynoxide is linked statically, so its clock is never shifted")
 

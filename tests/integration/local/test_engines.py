@@ -17,7 +17,7 @@ import pytest
 from infra.local.aws import local_client
 from infra.local.engines import ROOT, Dynoxide, EngineError, Ministack
 from infra.local.table import ensure_table, table_properties
-from tests.support.engines import Table, new_table, require_dynoxide
+from tests.support.aws.engines import Table, new_table, require_dynoxide
 
 
 def keys_of(key_schema: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -149,7 +149,7 @@ def test_an_engine_saves_and_ends_when_its_parent_is_killed(tmp_path: Path) -> N
         import os, sys
         from pathlib import Path
         from infra.local.engines import Ministack
-        from tests.support.engines import new_table
+        from tests.support.aws.engines import new_table
         from tests.integration.local.test_engines import put
         engine = Ministack(Path(sys.argv[1]), hold=[int(sys.argv[2])]).start()
         table = new_table(engine.endpoint_url)

@@ -26,7 +26,7 @@ from infra.local.seed import seed
 from infra.local.stack import STACK, Site, app_settings, deploy_locally, local_package
 from infra.local.table import ensure_table
 from tests.support.endpoints import Endpoint, answer
-from tests.support.patience import until
+from tests.support.waiting import until
 
 ADMIN = Caller("test", Role.ADMIN, None)
 CAUSE = Cause("system:test", "test")

@@ -16,7 +16,7 @@ from chalice.app import AuthResponse, Chalice, Request, Response
 
 from chalicelib.wire.problems import PROBLEM_TYPE
 from infra.local.server import MAX_BODY_BYTES, LocalServer, serving
-from tests.support.patience import LIMIT
+from tests.support.waiting import LIMIT
 
 TOKEN = "AQ-made-up-token-that-no-log-may-show"
 CONCURRENT = 64

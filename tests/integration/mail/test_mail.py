@@ -49,8 +49,8 @@ from tests.support.app import (
     token_of,
     unknown_id,
 )
-from tests.support.bus import Bus, Inbox, Stream, connected, deliver
-from tests.support.patience import LIMIT
+from tests.support.aws.bus import Bus, Inbox, Stream, connected, deliver
+from tests.support.waiting import LIMIT
 
 GRACE: Final = "grace@invitees.example"
 ADA: Final = "ada@hosts.example"

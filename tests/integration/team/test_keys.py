@@ -27,7 +27,7 @@ from tests.support.app import (
     settings_for,
     unknown_id,
 )
-from tests.support.engines import Table, new_table
+from tests.support.aws.engines import Table, new_table
 
 SECRET = re.compile(r"ao_[A-Za-z0-9_-]{43}")
 

@@ -29,10 +29,10 @@ from chalicelib.service.webhooks.deliver import deliver
 from chalicelib.service.webhooks.fan_out import fan_out
 from chalicelib.service.webhooks.retry import retry_due
 from tests.support.app import CAUSE, NOW, Caller, Site, ok
-from tests.support.bus import Inbox
+from tests.support.aws.bus import Inbox
 from tests.support.endpoints import Endpoint, Request, answer, drip, endless, hang_up
 from tests.support.event_schemas import faults_of
-from tests.support.patience import LIMIT
+from tests.support.waiting import LIMIT
 from tests.support.webhooks import Hooks, hooks_of, signed_by
 
 SOON = Limits(connect=1.0, total=1.0, body=0.5)  # only for tests in which the timeout is the expected result

@@ -24,7 +24,7 @@ from chalicelib.service.webhooks.fan_out import fan_out
 from chalicelib.service.webhooks.manage import create_webhook
 from chalicelib.settings import read_settings
 from tests.support.app import settings_for
-from tests.support.engines import Table
+from tests.support.aws.engines import Table
 
 ADMIN = Caller("test", Role.ADMIN, None)
 CAUSE = Cause("system:test", "test")

@@ -15,7 +15,7 @@ from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.ids import DELIVERY, WEBHOOK
 from chalicelib.domain.webhooks.deliveries import EndpointAnswer
 from tests.support.app import CAUSE, NOW, Caller, Site, assert_problem, at, made, ok, unknown_id
-from tests.support.patience import LIMIT
+from tests.support.waiting import LIMIT
 from tests.support.webhooks import Hooks, hooks_of
 
 URL = "https://hooks.example.com/admit-one"

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from chalicelib.domain.zones import load_zone
 from tests.support.browser.visit import WIDE, Visit, visiting
-from tests.support.patience import until
+from tests.support.waiting import until
 
 _MONTH: Final = timedelta(days=31)
 _KNOWN_UNTIL: Final = "JSON.parse(document.querySelector('form[data-picker]').dataset.picker).to"

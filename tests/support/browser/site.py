@@ -19,8 +19,8 @@ from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.team.authenticate import make_key
 from infra.local.server import serving
 from tests.support.app import CAUSE, Caller, made, settings_for
-from tests.support.engines import Table
-from tests.support.patience import LIMIT
+from tests.support.aws.engines import Table
+from tests.support.waiting import LIMIT
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, sync_playwright
 
 from tests.dates import SHIFTED
-from tests.support.patience import SHOWN
+from tests.support.waiting import SHOWN
 
 NAMES: Final = (
     "chromium-headless-shell",  # Debian's: half the CPU of the whole browser

@@ -26,7 +26,7 @@ from chalicelib.domain.event_types.slots import is_offered, merge_spans, offered
 from chalicelib.domain.team.hosts import TimeOff
 from chalicelib.domain.zones import load_zone, wall_to_utc
 from tests.dates import SHIFTED
-from tests.support.oracle_slots import clock_shows, day_number, slots_by_brute_force, when_clock_shows
+from tests.support.brute_force_slots import clock_shows, day_number, slots_by_brute_force, when_clock_shows
 
 pytestmark = pytest.mark.clock
 

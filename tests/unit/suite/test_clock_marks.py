@@ -86,11 +86,12 @@ def leads_to(name: str, what: str) -> tuple[Place, ...]:
 
 def _conftests(name: str) -> Iterator[str]:
     """Yield the modules whose fixtures a module can use."""
-    folder = name.rpartition(".")[0]
-    if not name.endswith("conftest"):
+    folder, _, leaf = name.rpartition(".")
+    if leaf == "conftest":
+        folder = folder.rpartition(".")[0]
+    while folder:
         yield f"{folder}.conftest"
-    if folder != "tests":
-        yield "tests.conftest"
+        folder = folder.rpartition(".")[0]
 
 
 def _words(node: ast.AST) -> Iterator[str]:
@@ -131,7 +132,7 @@ def unmarked(name: str) -> list[str]:
 
 def names() -> list[str]:
     """Return the test modules in the folders that run on other dates."""
-    paths = (path for folder in FOLDERS for path in (ROOT / folder).glob("test_*.py"))
+    paths = (path for folder in FOLDERS for path in (ROOT / folder).rglob("test_*.py"))
     return sorted(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in paths)
 
 
@@ -143,12 +144,12 @@ def test_what_reads_the_clock_is_tried_on_other_dates(name: str) -> None:
 
 def test_a_test_without_its_mark_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A use of the clock is found in the test itself, in a helper of another module, and in a fixture."""
-    package = tmp_path / "tests" / "there"
+    package = tmp_path / "tests" / "there" / "deeper"
     package.mkdir(parents=True)
     (package / "helper.py").write_text("def later():\n    return datetime.now(UTC) + timedelta(days=1)\n")
-    (package / "conftest.py").write_text("def browser():\n    return sync_playwright()\n")
+    (package.parent / "conftest.py").write_text("def browser():\n    return sync_playwright()\n")
     (package / "test_it.py").write_text(
-        "from tests.there.helper import later\n"
+        "from tests.there.deeper.helper import later\n"
         "def test_itself(): assert time.time()\n"
         "def test_by_helper(): assert later()\n"
         "def test_by_fixture(browser): assert browser\n"
@@ -159,7 +160,7 @@ def test_a_test_without_its_mark_is_noticed(tmp_path: Path, monkeypatch: pytest.
     for cached in (module, words_of, leads_to):
         cached.cache_clear()
     try:
-        assert unmarked("tests.there.test_it") == ["test_itself", "test_by_helper", "test_by_fixture"]
+        assert unmarked("tests.there.deeper.test_it") == ["test_itself", "test_by_helper", "test_by_fixture"]
     finally:
         for cached in (module, words_of, leads_to):
             cached.cache_clear()

@@ -14,7 +14,7 @@ from tests.dates import DATES, Date
 
 MID_MONTH = Date("mid-month", "2027-01-15T12:00", "UTC", "nothing happens")
 (MONTH_END,) = (date for date in DATES if date.name == "month-end")
-WRONG = ["tests/mid_month.py", "-p", "no:cacheprovider"]
+WRONG = ["tests/unit/suite/mid_month.py", "-p", "no:cacheprovider"]
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import re
 import pytest
 
 from tests.bench.__main__ import ALL
-from tests.bench.performance_docs import PAGE, PLACE, written
-from tests.bench.plots import Plot, svg
+from tests.bench.report.performance_docs import PAGE, PLACE, written
+from tests.bench.report.plots import Plot, svg
 
 pytestmark = pytest.mark.undated("it names benchmarks; only those read a clock")
 
 # Their tables stand where they are explained: docs/operate.md and docs/scale.md, which have tests of their own.
-ELSEWHERE = {"costs", "afterwards", "sizes", "prices"}
+ELSEWHERE = {"costs", "downstream", "sizes", "prices"}
 ROW = {"what": "a thing", "value": "1.00", "budget": "≤ 2", "met": True, "raw": None}
 SECTION = {"name": "warm", "title": "Warm", "how": "By turns.", "rows": [ROW], "plots": []}
 REPORT = {"measured": "today", "sections": [SECTION]}

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.support import patience
+from tests.support import waiting
 
 TESTS: Final = Path(__file__).parents[2]
 STOPWATCHES: Final = frozenset(
@@ -18,19 +18,19 @@ WAITS: Final = frozenset({"acquire", "communicate", "join", "result", "settimeou
 
 # The exceptions: by file, the call and the reason.
 ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
-    "support/patience.py": {"sleep": "between two looks", "monotonic": "for the one limit"},
+    "support/waiting.py": {"sleep": "between two looks", "monotonic": "for the one limit"},
     "dates.py": {"monotonic": "prints how long a date took"},
     "support/endpoints.py": {
         "settimeout": "how often a silent endpoint looks whether its test is over",
     },
-    "history/sockets.py": {
+    "history/sockets/clients.py": {
         "monotonic": "which call came before which other; nothing is asserted of how long"
     },
-    "history/chaos.py": {"sleep": "the fault is that an answer is slow"},
+    "history/sockets/chaos.py": {"sleep": "the fault is that an answer is slow"},
     "support/browser/invitee.py": {"wait_for_timeout": "between two looks, so that the browser goes on"},
     "e2e/test_console.py": {"wait_for_timeout": "likewise"},
     "e2e/test_console_requests.py": {"wait_for_timeout": "likewise"},
-    "proof/harness.py": {"sleep": "the app's own pause between tries"},
+    "support/proof/harness.py": {"sleep": "the app's own pause between tries"},
     "unit/webhooks/test_webhook_http.py": {"monotonic": "the clock of the client that is tested"},
 }
 
@@ -64,10 +64,10 @@ def files() -> list[str]:
 
 @pytest.mark.parametrize("name", files())
 def test_no_test_counts_on_a_quiet_machine(name: str) -> None:
-    """Every test waits with `tests/support/patience.py`, and asserts no duration."""
+    """Every test waits with `tests/support/waiting.py`, and asserts no duration."""
     allowed = ALLOWED.get(name, {})
     found = [(what, line) for what, line in hasty((TESTS / name).read_text()) if what not in allowed]
-    assert found == [], "wait with `until` or `LIMIT` from tests/support/patience.py, and measure nothing"
+    assert found == [], "wait with `until` or `LIMIT` from tests/support/waiting.py, and measure nothing"
 
 
 def test_what_is_allowed_is_done() -> None:
@@ -96,6 +96,6 @@ def test_haste_is_noticed(source: str) -> None:
 
 def test_a_condition_that_never_holds_fails_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller that doesn't look at what `until` returns must not pass."""
-    monkeypatch.setattr(patience, "LIMIT", 0.0)
+    monkeypatch.setattr(waiting, "LIMIT", 0.0)
     with pytest.raises(AssertionError, match="last seen: 'too little'"):
-        patience.until(lambda: "too little", lambda found: found == "enough")
+        waiting.until(lambda: "too little", lambda found: found == "enough")

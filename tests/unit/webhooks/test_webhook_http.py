@@ -15,7 +15,7 @@ from chalicelib.clients.webhook_http import Limits, WebhookHttp, connect_to
 from chalicelib.domain.webhooks.deliveries import EndpointAnswer
 from chalicelib.domain.webhooks.ip_addresses import IPAddress
 from tests.support.endpoints import Endpoint, answer, certified, drip, endless, hang_up, raw, silence
-from tests.support.patience import LIMIT, until
+from tests.support.waiting import LIMIT, until
 
 pytestmark = pytest.mark.clock
 

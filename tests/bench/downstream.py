@@ -1,0 +1,214 @@
+"""What a change costs after its response: capacity units of its history, webhooks and mails."""
+
+import dataclasses
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from chalicelib import bootstrap
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.events.envelopes import Envelope, write_envelope
+from chalicelib.domain.events.events import Event, EventKind, event_id_of
+from chalicelib.domain.mail.feedback import Feedback, FeedbackKind
+from chalicelib.domain.mail.mails import Letter
+from chalicelib.domain.webhooks.deliveries import EndpointAnswer
+from chalicelib.service.links.expire import expire_due_links
+from chalicelib.service.mail.note_feedback import note_feedback
+from chalicelib.service.mail.of_event import mails_of_event
+from chalicelib.service.mail.send import send_once
+from chalicelib.service.ports import World
+from chalicelib.service.webhooks.deliver import deliver
+from chalicelib.service.webhooks.fan_out import fan_out
+from chalicelib.service.webhooks.retry import retry_due
+from infra.local.engines import Dynoxide
+from tests.bench.report.sections import Section
+from tests.bench.setup.site import Counted, Site, redeem_event, starts
+
+
+class _Outside:
+    """A queue that keeps what it is given, and an endpoint that takes everything."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def send(self, body: str, *, delay_seconds: int = 0, tenant: str | None = None) -> None:
+        del delay_seconds, tenant
+        self.messages.append(body)
+
+    def send_many(self, bodies: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[int, str]:
+        del tenants
+        self.messages += bodies
+        return {}
+
+    def put_off(self, receipt: str, seconds: int) -> None:
+        del receipt, seconds
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EndpointAnswer:
+        del url, body, headers
+        return EndpointAnswer(status_code=204)
+
+
+class _Mailer:
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+
+    def send(self, letter: Letter) -> str:
+        self.letters.append(letter)
+        return f"message-{len(self.letters)}"
+
+
+@dataclasses.dataclass
+class Scene:
+    """A booked link of a host with one webhook, and the world with nothing outside."""
+
+    site: Site
+    world: World
+    queue: _Outside
+    mailer: _Mailer
+    host_id: str
+    booking: dict[str, Any]
+
+    def event(self, kind: EventKind = EventKind.BOOKING_CONFIRMED) -> Event:
+        """Return an event of the scene's booking."""
+        start, end = self.booking["start"], self.booking["end"]
+        return Event(
+            event_id=event_id_of(kind, secrets.token_hex(8)),
+            type=kind,
+            time=datetime.now(UTC).replace(microsecond=0),
+            link_id=self.booking["linkId"],
+            host_id=self.host_id,
+            event_type_id=self.booking["eventTypeId"],
+            booking_id=self.booking["bookingId"],
+            sequence=1,
+            cause=Cause("invitee", secrets.token_hex(16)),
+            data={
+                "status": "confirmed", "start": start, "end": end, "occupiedFrom": start, "occupiedTo": end,
+                "timeZone": "Europe/Berlin", "title": "Talk",
+            },
+        )  # fmt: skip
+
+    def envelope(self) -> Envelope:
+        """Return a fresh `booking.confirmed` as it is on the bus."""
+        event = self.event()
+        return Envelope(
+            id=event.event_id, type=event.type.value, time=rfc3339(event.time), host_id=event.host_id,
+            link_id=event.link_id, booking_id=event.booking_id, event_type_id=event.event_type_id,
+            external_id=None, metadata={}, sequence=1, actor="invitee", correlation_id=event.cause.correlation_id,
+            data=event.data,
+        )  # fmt: skip
+
+    def message(self) -> str:
+        """Return a fresh event as EventBridge puts it on a queue."""
+        detail = json.loads(write_envelope(self.envelope()))
+        return json.dumps({"source": "admit-one", "detail-type": detail["type"], "detail": detail})
+
+
+def downstream() -> Section:
+    """Do each once, and count."""
+    section = Section(
+        "What a change sets off",
+        "Each done once by the consumers' own services, counted as above; queue, endpoint and SES are stand-ins that "
+        "take everything at once.",
+    )
+    with Dynoxide() as engine:
+        site = Site(engine)
+        for name, prepare in _STEPS:
+            scene = scene_of(site)
+            step = prepare(scene)
+            with site.counting() as counted:
+                step()
+            _add(section, name, counted)
+    return section
+
+
+def scene_of(site: Site) -> Scene:
+    """Make a host, a link and a booking by it, and a world with stand-ins outside."""
+    queue, mailer = _Outside(), _Mailer()
+    world = dataclasses.replace(
+        bootstrap.world(), webhook_queue=queue, webhook_dlq=queue, webhook_http=queue, mailer=mailer
+    )
+    host = site.host()
+    [token] = site.tokens(site.event_type(host), 1)
+    status, booking = site(redeem_event(token, starts(20, 30)[19]))
+    if status != 201:
+        raise RuntimeError(f"redeem: {status} {booking}")
+    return Scene(site, world, queue, mailer, host, booking)
+
+
+def _with_webhook(scene: Scene) -> None:
+    scene.site.team("POST", "/v1/webhooks", {"hostId": scene.host_id, "url": "https://hooks.example.com/x"})
+
+
+def _history(scene: Scene) -> Callable[[], object]:
+    event = scene.event()
+    return lambda: scene.world.store.history.append(event)
+
+
+def _no_webhook(scene: Scene) -> Callable[[], object]:
+    message = scene.message()
+    return lambda: fan_out(scene.world, message)
+
+
+def _one_webhook(scene: Scene) -> Callable[[], object]:
+    _with_webhook(scene)
+    return _no_webhook(scene)
+
+
+def _deliver(scene: Scene) -> Callable[[], object]:
+    _one_webhook(scene)()
+    [message] = scene.queue.messages
+    return lambda: deliver(scene.world, message)
+
+
+def _mails(scene: Scene) -> Callable[[], object]:
+    envelope = scene.envelope()
+
+    def send() -> None:
+        for news in mails_of_event(scene.world, envelope):
+            send_once(scene.world, scene.mailer, news.draft, lambda _to: b"")
+        if len(scene.mailer.letters) != 2:
+            raise RuntimeError(f"{len(scene.mailer.letters)} mails were sent")
+
+    return send
+
+
+def _feedback(scene: Scene) -> Callable[[], object]:
+    _mails(scene)()
+    letter = scene.mailer.letters[0]
+    said = Feedback(
+        kind=FeedbackKind.SEND, mail_id=letter.mail_id, link_id=letter.link_id, host_id=letter.host_id,
+        event_type_id=letter.event_type_id, booking_id=letter.booking_id, to=(letter.to,), reason="",
+        time=datetime.now(UTC), identity="send-1", message_id="message-1",
+    )  # fmt: skip
+    return lambda: note_feedback(scene.world, said)
+
+
+def _idle_expiry(scene: Scene) -> Callable[[], object]:
+    return lambda: expire_due_links(scene.world)
+
+
+def _idle_retry(scene: Scene) -> Callable[[], object]:
+    return lambda: retry_due(scene.world)
+
+
+_STEPS: Final[list[tuple[str, Callable[[Scene], Callable[[], object]]]]] = [
+    ("the minute's look for expired links, none there", _idle_expiry),
+    ("the minute's look for webhooks to retry, none there", _idle_retry),
+    ("history of one event", _history),
+    ("fan-out of one event, no webhook", _no_webhook),
+    ("fan-out of one event, one webhook", _one_webhook),
+    ("deliver to a webhook, first try taken", _deliver),
+    ("two emails about a booking", _mails),
+    ("SES's word that it took a mail", _feedback),
+]
+
+
+def _add(section: Section, name: str, counted: Counted) -> None:
+    section.add(
+        name,
+        f"{len(counted.calls)} calls, {counted.read_units:g} RCU, {counted.write_units:g} WCU",
+        raw={"calls": counted.calls, "rcu": counted.read_units, "wcu": counted.write_units},
+    )

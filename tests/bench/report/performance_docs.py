@@ -1,0 +1,57 @@
+"""`make performance-docs`: put what `make bench` measured into docs/performance.md, table by table.
+
+The page is text with places in it, `<!-- bench NAME -->` to `<!-- end -->`; each takes the section of that name. What
+the report does not have, after `make bench ONLY=…`, stays as it was; so does the table of all budgets then.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from infra.local.engines import ROOT
+from tests.bench.report.plots import Plot, svg
+from tests.bench.report.sections import FOLDER, table_of
+
+PAGE: Final = ROOT / "docs" / "performance.md"
+PLACE: Final = re.compile(r"(<!-- bench (?P<name>[a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def written(page: str, report: Mapping[str, Any], plots: str) -> str:
+    """Return the page with the report's tables in their places; `plots` is the folder they are in, as seen from it."""
+    sections = {section["name"]: section for section in report["sections"]}
+    if not sections.keys() >= {place["name"] for place in PLACE.finditer(page)}:
+        sections.pop("budgets", None)
+
+    def put(place: re.Match[str]) -> str:
+        section = sections.get(place["name"])
+        if section is None:
+            return place[0]
+        lines = [section["how"], "", *table_of(section["rows"]), ""]
+        lines += [
+            f"![{plot['title']}]({plots}/performance-{plot['name']}.svg)\n" for plot in section["plots"]
+        ]
+        return "".join([place[1], "\n".join([f"Measured {report['measured']}.", "", *lines]), place[3]])
+
+    return PLACE.sub(put, page)
+
+
+def main(page: Path = PAGE, report: Path = FOLDER / "report.json") -> int:
+    """Write the page and its plots; return 1 where nothing was measured."""
+    if not report.exists():
+        print("Nothing is measured yet: run `make bench`.", file=sys.stderr)
+        return 1
+    document = json.loads(report.read_text())
+    images = page.parent / "images"
+    for section in document["sections"]:
+        for plot in section["plots"]:
+            (images / f"performance-{plot['name']}.svg").write_text(svg(Plot(**plot)))
+    page.write_text(written(page.read_text(), document, images.name))
+    print(f"{page.relative_to(ROOT)}: {', '.join(section['name'] for section in document['sections'])}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

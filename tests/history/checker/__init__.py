@@ -1,0 +1,1 @@
+"""Decide whether a history can be explained, and shrink one that cannot."""

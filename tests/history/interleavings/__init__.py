@@ -1,0 +1,1 @@
+"""Run the real services one store call at a time, in any order, over DynamoDB in memory."""

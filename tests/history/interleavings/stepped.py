@@ -1,0 +1,595 @@
+"""The real services over the real store, taken one store call at a time by whoever holds the clockwork.
+
+Each call of a client is a task of its own, which stops before every request to DynamoDB. What becomes of the request
+is then said from outside: done, done with the reply lost, refused, or the process dies there and then. So crash,
+retry and every interleaving can be had at will, and had again.
+"""
+
+import hashlib
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+from botocore.exceptions import ClientError, ReadTimeoutError
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from chalicelib.domain.bookings.booking import Booking, Invitee
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.clock import from_millis, to_millis
+from chalicelib.domain.errors import AdmitOneError, TryLaterError
+from chalicelib.domain.event_types.event_type import EventSettings, EventType
+from chalicelib.domain.event_types.schedules import Schedule, WeeklyHours
+from chalicelib.domain.ids import EVENT_TYPE, HOST, LINK, id_bytes, make_id
+from chalicelib.domain.limits import Limits
+from chalicelib.domain.links.link import Link as StoredLink, LinkSettings
+from chalicelib.domain.links.tokens import Keyring, Purpose, make_token
+from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.domain.team.hosts import Host, HostSettings
+from chalicelib.service.bookings.cancel import cancel_booking
+from chalicelib.service.bookings.find import hosts_booking
+from chalicelib.service.bookings.move import move_booking
+from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest, redeem
+from chalicelib.service.links.change import change_link
+from chalicelib.service.links.expire import expire_due_links
+from chalicelib.service.links.generate import GenerateRequest, generate
+from chalicelib.service.links.read import read_link
+from chalicelib.service.links.replace import replace_link
+from chalicelib.service.links.revoke import delete_link, revoke_link
+from chalicelib.service.links.rolling import read_rolling_link, renew_rolling_link
+from chalicelib.service.ports import World
+from chalicelib.store.dynamo import dynamo_store
+from chalicelib.store.table import Table
+from chalicelib.wire.problems import STATUSES
+from tests.history.checker.calls import UNKNOWN, Call
+from tests.history.checker.final_state import stored_call, with_candidates, with_expiries
+from tests.history.checker.machine import Link
+from tests.history.interleavings.memory import Memory, client_error
+from tests.support import audit
+
+TABLE: Final = "stepped"
+START: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+FIRST_SLOT: Final = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
+MINUTE: Final = 60_000
+LIMITS: Final = Limits(moves_per_booking=2, restores_per_link=1)  # low, so that histories reach them
+SLOW: Final = 10  # milliseconds of a slow request: the distance between any two edges of a link
+
+_CAUSE: Final = Cause("system:stepped", "stepped")
+_CALLER: Final = Caller("key_stepped", Role.ADMIN, None)
+_KEYRING: Final = Keyring(1, {1: bytes(32)})
+_ALL_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Fate(StrEnum):
+    """What becomes of one request to DynamoDB."""
+
+    DONE = "done"
+    LOST = "done, its reply lost"
+    REFUSED = "refused for now"
+    CONFLICT = "in conflict"
+    PARTLY = "answered in part"
+    SLOW = "done, slowly"
+    CRASH_BEFORE = "never sent: the process died"
+    CRASH_AFTER = "done: the process died"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to DynamoDB that waits for its fate."""
+
+    operation: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change anything."""
+        return self.operation not in ("GetItem", "BatchGetItem", "Query")
+
+
+@dataclass
+class Task:
+    """One call of a client, somewhere between its first store call and its end."""
+
+    call: Call
+    thread: greenlet
+    tell: Callable[[Any], Mapping[str, Any]]
+    skew: int
+    waiting: Request | None = None
+    unheard: int = 0  # writes that were done, and that the task was not told of
+
+
+@dataclass(frozen=True)
+class _Ended:
+    code: str
+    result: Any
+
+
+class _Client:
+    """What PynamoDB takes for its botocore client."""
+
+    _request_signer = None
+
+    def __init__(self, stepped: "Stepped") -> None:
+        self._stepped = stepped
+
+    def _make_api_call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        return self._stepped.asked(Request(operation, arguments))
+
+
+@dataclass(frozen=True)
+class EventTypeOf:
+    """An event type as the machine needs it: its id, and what a booking of it occupies."""
+
+    name: str
+    before: int
+    after: int
+
+
+class Stepped:
+    """A host with two event types, a clock that stands until told, and tasks that stop before every store call."""
+
+    def __init__(self) -> None:
+        self._stamps = itertools.count()
+        self._random = itertools.count()
+        self._hub = getcurrent()
+        self.clock = to_millis(START)
+        self.tasks: list[Task] = []
+        self.calls: list[Call] = []
+        self.steps: list[str] = []
+        self._current: Task | None = None
+        table = Table(TABLE, sleep=lambda _: None)
+        table.connection._client = _Client(self)  # type: ignore[assignment]
+        self.world = World(
+            store=dynamo_store(table),
+            now=self._now,
+            random_bytes=self._random_bytes,
+            sleep=lambda _: None,
+            keyring=lambda: _KEYRING,
+            limits=LIMITS,
+        )
+        self.memory = Memory()
+        self.host_id, self.event_types = self._furnish()
+        self._furnished = dict(self.memory.items)
+
+    def begin(self) -> None:
+        """Begin anew: as furnished, with nothing made and nothing running."""
+        for task in list(self.tasks):
+            self._abandon(task)
+        self._stamps, self._random = itertools.count(), itertools.count(1000)
+        self.clock = to_millis(START)
+        self.calls, self.steps = [], []
+        self.memory = Memory(self._furnished)
+
+    def tick(self, millis: int) -> None:
+        """Let time pass."""
+        self.clock += millis
+        self.steps.append(f"{millis} ms pass")
+
+    # The calls. Each is recorded as the machine knows it, and stops before its first store call.
+
+    def make(self, event_type: EventTypeOf, settings: Link, count: int = 1, key: str | None = None) -> Task:
+        """Generate links."""
+        wanted = _settings_of(settings)
+        request = GenerateRequest(
+            event_type_id=event_type.name,
+            links=[wanted] * count,
+            from_items=False,
+            idempotency_key=key,
+            body_hash=hashlib.sha256(repr((count, wanted)).encode()).hexdigest()[:8],
+        )
+
+        def act() -> list[StoredLink]:
+            return generate(self.world, _CALLER, request, self._cause()).links
+
+        def tell(made: list[StoredLink]) -> dict[str, Any]:
+            return {"links": {link.link_id: settings for link in made}}
+
+        what = {"key": key, "body": request.body_hash, "settings": settings}
+        return self._start("make", what, act, tell, "201")
+
+    def redeem(
+        self, link_id: str, link: Link, start: int, person: str, key: str | None, who: str, name: str = ""
+    ) -> Task:
+        """Redeem a link; the body is `person`, the start, and `name` if somebody else guesses the request."""
+        raw = id_bytes(LINK, link_id)
+        assert raw is not None
+        body = f"{person}{name} at {start}"
+        request = RedeemRequest(
+            start=from_millis(start),
+            time_zone="UTC",
+            invitee=Invitee(body, f"{person}@example.com"),
+            answers={},
+            location_index=None,
+            idempotency_key=key,
+            body_hash=body,
+        )
+        what = {
+            "link": link_id,
+            "start": start,
+            "receipt": f"key {key}" if key else body,
+            "keyed": key is not None,
+            "body": body,
+            "event_type": link.event_type if link.rolling else None,
+            "asked": float(self.clock),
+        }
+        return self._start(
+            "redeem",
+            what,
+            lambda: redeem(self.world, make_token(_KEYRING, Purpose.LINK, raw), request, self._cause()),
+            _redeem_told,
+            "201",
+            who=who,
+        )
+
+    def cancel(self, booking_id: str) -> Task:
+        """Cancel a booking."""
+        find = hosts_booking(self.world, _CALLER, booking_id)
+        return self._start(
+            "cancel",
+            {"booking": booking_id},
+            lambda: cancel_booking(self.world, find, self._cause()),
+            _nothing,
+            "200",
+        )
+
+    def move(self, booking_id: str, start: int, *, by_invitee: bool = False) -> Task:
+        """Move a booking."""
+        find = hosts_booking(self.world, _CALLER, booking_id)
+        return self._start(
+            "move",
+            {
+                "booking": booking_id,
+                "start": start,
+                "max_moves": LIMITS.moves_per_booking if by_invitee else None,
+            },
+            lambda: move_booking(self.world, find, from_millis(start), self._cause(), by_invitee=by_invitee),
+            _nothing,
+            "200",
+        )
+
+    def revoke(self, link_id: str) -> Task:
+        """Revoke a link."""
+        return self._start(
+            "revoke",
+            {"link": link_id},
+            lambda: revoke_link(self.world, _CALLER, link_id, self._cause()),
+            _nothing,
+            "200",
+        )
+
+    def delete(self, link_id: str) -> Task:
+        """Delete a link."""
+        return self._start(
+            "delete",
+            {"link": link_id},
+            lambda: delete_link(self.world, _CALLER, link_id, self._cause()),
+            _nothing,
+            "204",
+        )
+
+    def limit(self, link_id: str, most: int | None) -> Task:
+        """Change how many uses a link has."""
+        return self._start(
+            "limit",
+            {"link": link_id, "most": most},
+            lambda: change_link(
+                self.world, _CALLER, link_id, lambda old: _with_limit(old, most), self._cause()
+            ),
+            _nothing,
+            "200",
+        )
+
+    def replace(self, link_id: str, link: Link, key: str | None = None) -> Task:
+        """Replace a link."""
+        return self._start(
+            "replace",
+            {"link": link_id, "key": f"{link_id} {key}" if key else None, "event_type": _pointed(link)},
+            lambda: replace_link(self.world, _CALLER, link_id, key, self._cause()),
+            lambda fresh: {"links": {fresh.link_id: self._as_made(fresh)}},
+            "201",
+        )
+
+    def renew(self, event_type: EventTypeOf) -> Task:
+        """Make an event type's rolling link, or make it anew."""
+        return self._start(
+            "renew",
+            {"event_type": event_type.name},
+            lambda: renew_rolling_link(self.world, _CALLER, event_type.name, lambda old: old, self._cause()),
+            lambda fresh: {"links": {fresh.link_id: self._as_made(fresh)}},
+            "201",
+        )
+
+    def which(self, event_type: EventTypeOf) -> Task:
+        """Ask for an event type's rolling link."""
+        return self._start(
+            "which",
+            {"event_type": event_type.name},
+            lambda: read_rolling_link(self.world, _CALLER, event_type.name),
+            lambda found: {"links": {found.link_id: self._as_made(found)}},
+            "200",
+        )
+
+    def read_link(self, link_id: str) -> Task:
+        """Read a link."""
+
+        def tell(link: StoredLink) -> dict[str, Any]:
+            status = link.status_at(self._now())
+            return {"status": status.value, "uses": link.usage_count, "most": link.settings.max_usage_count}
+
+        return self._start(
+            "read link", {"link": link_id}, lambda: read_link(self.world, _CALLER, link_id), tell, "200"
+        )
+
+    def read_booking(self, booking_id: str) -> Task:
+        """Read a booking."""
+
+        def tell(booking: Booking) -> dict[str, Any]:
+            return {"status": booking.status.value, "start": to_millis(booking.start)}
+
+        find = hosts_booking(self.world, _CALLER, booking_id)
+        return self._start("read booking", {"booking": booking_id}, find, tell, "200")
+
+    def expire(self) -> Task:
+        """Let the schedule mark what is due. Nobody is told; each link that expires is a call of its own."""
+        return self._start("expire", {}, lambda: expire_due_links(self.world), _nothing, "200")
+
+    # What is done with them.
+
+    def step(self, task: Task, fate: Fate = Fate.DONE) -> bool:
+        """Let one store call meet its fate, and run the task to its next one; return whether it goes on."""
+        request = task.waiting
+        assert request is not None
+        fate = _possible(fate, request)
+        self.steps.append(f"({task.call.number}) {request.operation}: {fate}")
+        if fate is Fate.CRASH_BEFORE:
+            self._abandon(task)
+            return False
+        reply = self._reply_to(request, fate)
+        if fate is Fate.SLOW:
+            self.clock += SLOW
+        if fate is Fate.CRASH_AFTER:
+            self._abandon(task)
+            return False
+        if fate is Fate.LOST:
+            task.unheard += not isinstance(reply, ClientError)
+            reply = ReadTimeoutError(endpoint_url="memory")
+        # A redeem that was refused for its time reads its receipt once more; the clock decides nothing there.
+        looks_back = task.call.kind == "redeem" and request.operation == "GetItem"
+        if not request.writes and not looks_back and not task.unheard:
+            # P3: every attempt reads the clock again, after the last read before its write. After a write whose
+            # response was lost, an earlier attempt may have decided.
+            task.call = replace(task.call, clock=(self.clock + task.skew, math.inf))
+        return self._resume(task, reply)
+
+    def finish(self, task: Task) -> None:
+        """Run a task to its end, with nothing in its way."""
+        while self.step(task):
+            pass
+
+    def end(self) -> list[Call]:
+        """Let everything that still runs come to its end, and return the whole history with what is then stored."""
+        for task in list(self.tasks):
+            self.finish(task)
+        return self.history()
+
+    def history(self) -> list[Call]:
+        """Return all calls so far, those without an answer too, and what is stored now."""
+        items = self.dump()
+        running = [task.call.unanswered() for task in self.tasks]
+        judged = with_candidates(with_expiries([*self.calls, *running]), items)
+        return [*judged, stored_call(items, next(self._stamps))]
+
+    def dump(self) -> audit.Dump:
+        """Return what is stored, as the audit reads it."""
+        return {
+            key: {name: audit.value_of(value) for name, value in item.items()}
+            for key, item in self.memory.items.items()
+        }
+
+    @property
+    def deleted(self) -> list[str]:
+        """Links that somebody wanted deleted."""
+        return [call.what["link"] for call in self.history() if call.kind == "delete"]
+
+    def asked(self, request: Request) -> Any:
+        """Take a request of the store's: within a task it waits for its fate, elsewhere it is done at once."""
+        if self._current is None or _is_a_note(request):
+            return self.memory.answer(request.operation, request.arguments)
+        reply = self._hub.switch(request)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def _start(
+        self,
+        kind: str,
+        what: Mapping[str, Any],
+        act: Callable[[], Any],
+        tell: Callable[[Any], Mapping[str, Any]],
+        code: str,
+        *,
+        who: str = "host",
+    ) -> Task:
+        number = next(self._stamps)
+        clock = (float(self.clock), math.inf)
+        call = Call(number, kind, what, code, number, math.inf, clock, who=f"{who}")
+        task = Task(call, greenlet(lambda: _outcome(act)), tell, 0)
+        self.tasks.append(task)
+        self.steps.append(
+            f"({number}) {kind} {', '.join(f'{k} {v}' for k, v in what.items() if k != 'settings')}"
+        )
+        self._resume(task, None)
+        return task
+
+    def _resume(self, task: Task, reply: Any) -> bool:
+        self._hub = getcurrent()
+        self._current = task
+        try:
+            came = task.thread.switch() if reply is None else task.thread.switch(reply)
+            if isinstance(came, Request):
+                task.waiting = came
+                return True
+            self._end_of(task, came)
+            return False
+        finally:
+            self._current = None
+
+    def _end_of(self, task: Task, ended: _Ended) -> None:
+        self.tasks.remove(task)
+        call = task.call
+        if ended.code == UNKNOWN:
+            self.calls.append(call.unanswered())
+            return
+        code = call.code if not ended.code else ended.code
+        told = task.tell(ended.result) if not ended.code else {}
+        stamp = next(self._stamps)
+        clock = (call.clock[0], float(self.clock))
+        done = replace(call, code=code, told=told, returned=stamp, clock=clock)
+        self.calls.append(done)
+        if call.kind in ("move", "limit"):
+            # Sent again without knowing that it was done: with another's write between, it is done twice.
+            self.calls += [done.happened_again(next(self._stamps)) for _ in range(task.unheard)]
+
+    def _abandon(self, task: Task) -> None:
+        """The process dies: nothing of the task runs any more."""
+        self.tasks.remove(task)
+        self.calls.append(task.call.unanswered())
+        self._hub = getcurrent()
+        task.thread.throw(GreenletExit)
+
+    def _reply_to(self, request: Request, fate: Fate) -> Any:
+        match fate:
+            case Fate.REFUSED:
+                return client_error("ThrottlingException", request.operation)
+            case Fate.CONFLICT:
+                return _conflict(request)
+            case Fate.PARTLY:
+                return self._in_part(request)
+        try:
+            return self.memory.answer(request.operation, request.arguments)
+        except ClientError as error:
+            return error
+
+    def _in_part(self, request: Request) -> Any:
+        [(table, asked)] = request.arguments["RequestItems"].items()
+        first, *rest = asked["Keys"]
+        reply = self.memory.answer("BatchGetItem", {"RequestItems": {table: {**asked, "Keys": [first]}}})
+        return {**reply, "UnprocessedKeys": {table: {**asked, "Keys": rest}} if rest else {}}
+
+    def _now(self) -> datetime:
+        skew = self._current.skew if self._current else 0
+        return from_millis(self.clock + skew)
+
+    def _random_bytes(self, count: int) -> bytes:
+        return hashlib.sha256(f"{next(self._random)}".encode()).digest()[:count]
+
+    def _cause(self) -> Cause:
+        number = self._current.call.number if self._current else 0
+        return Cause("key:stepped", f"call-{number}")
+
+    def _as_made(self, link: StoredLink) -> Link:
+        """Return a link, as the machine knows it, as it was when it was made."""
+        settings = link.settings
+        event_type = next(one for one in self.event_types if one.name == link.event_type_id)
+        return Link(
+            event_type=event_type.name,
+            most=settings.max_usage_count,
+            opens=to_millis(settings.not_before) if settings.not_before else None,
+            expires=to_millis(settings.expires_at) if settings.expires_at else None,
+            restore=settings.restore_use_on_cancel,
+            rolling=link.rolling,
+            max_restored=LIMITS.restores_per_link,
+            before=event_type.before,
+            after=event_type.after,
+        )
+
+    def _furnish(self) -> tuple[str, tuple[EventTypeOf, EventTypeOf]]:
+        host_id = make_id(HOST, self._random_bytes(16))
+        host = HostSettings(name="Ada", email="ada@example.com", time_zone="UTC")
+        self.world.store.hosts.create(Host(host_id=host_id, settings=host, created_at=START), _CAUSE)
+        hours = WeeklyHours(days=_ALL_DAYS, start="00:00", end="24:00")
+        kinds = []
+        for minutes, buffer in ((5, 0), (10, 5)):
+            settings = EventSettings(
+                title="Talk",
+                duration_minutes=minutes,
+                slot_interval_minutes=5,
+                buffer_before_minutes=buffer,
+                schedule=Schedule("UTC", weekly=(hours,)),
+            )
+            event_type = EventType(
+                event_type_id=make_id(EVENT_TYPE, self._random_bytes(16)),
+                host_id=host_id,
+                settings=settings,
+                created_at=START,
+            )
+            self.world.store.event_types.create(event_type, _CAUSE)
+            kinds.append(EventTypeOf(event_type.event_type_id, buffer * MINUTE, minutes * MINUTE))
+        return host_id, (kinds[0], kinds[1])
+
+
+def slot(number: int) -> int:
+    """Return the start of a slot, the first being number 0: 5 minutes apart, the sixth after a midnight."""
+    return to_millis(FIRST_SLOT) + (number - 5) * 5 * MINUTE
+
+
+def _outcome(act: Callable[[], Any]) -> _Ended:
+    try:
+        return _Ended("", act())
+    except TryLaterError:
+        return _Ended(UNKNOWN, None)
+    except AdmitOneError as error:
+        return _Ended(f"{STATUSES[type(error)]} {error.code}", None)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the caller would have been told: 500
+        return _Ended(f"500 {error!r}", None)
+
+
+def _possible(fate: Fate, request: Request) -> Fate:
+    """Return what can happen to this kind of request that comes nearest."""
+    if fate is Fate.PARTLY and request.operation != "BatchGetItem":
+        return Fate.DONE
+    if fate in (Fate.CONFLICT, Fate.LOST) and not request.writes:
+        return Fate.REFUSED
+    return fate
+
+
+def _conflict(request: Request) -> ClientError:
+    if request.operation != "TransactWriteItems":
+        return client_error("TransactionConflictException", request.operation)
+    reasons = [{"Code": "TransactionConflict"} for _ in request.arguments["TransactItems"]]
+    return client_error("TransactionCanceledException", request.operation, CancellationReasons=reasons)
+
+
+def _is_a_note(request: Request) -> bool:
+    return request.operation == "PutItem" and request.arguments["Item"]["sk"]["S"].startswith("DENIAL#")
+
+
+def _redeem_told(done: Redeemed) -> dict[str, Any]:
+    if done.only_confirmed:
+        return {"start": to_millis(done.booking.start)}
+    return {"booking": done.booking.booking_id}
+
+
+def _nothing(_: Any) -> dict[str, Any]:
+    return {}
+
+
+def _with_limit(settings: LinkSettings, most: int | None) -> LinkSettings:
+    return msgspec.structs.replace(settings, max_usage_count=most)
+
+
+def _pointed(link: Link) -> str | None:
+    return link.event_type if link.rolling else None
+
+
+def _settings_of(link: Link) -> LinkSettings:
+    return LinkSettings(
+        max_usage_count=link.most,
+        not_before=from_millis(link.opens) if link.opens is not None else None,
+        expires_at=from_millis(link.expires) if link.expires is not None else None,
+        restore_use_on_cancel=link.restore,
+    )

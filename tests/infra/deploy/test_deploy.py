@@ -1,0 +1,348 @@
+"""`make deploy`, `make destroy` and `make key STAGE=…` against ministack in AWS's place."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
+
+from infra.deploy import deploy
+from infra.deploy.deploy import DeployError, Stage, read_stage
+from infra.deploy.stacks import outputs
+from infra.local.aws import local_client
+from infra.local.engines import Ministack
+from infra.local.stack import fit_for_ministack
+from infra.operate import keys
+from infra.package.build import Package
+from infra.package.observing import WATCHED
+from tests.support.waiting import LIMIT
+
+STACK = "admit-one-dev"
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Ministack]:
+    """An account of this module's own, with nothing in it."""
+    with Ministack() as engine:
+        yield engine
+
+
+@pytest.fixture
+def put(
+    account: Ministack, packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[dict[str, Any] | None], None]:
+    """Let the commands work on the account; the given template, or the packaged one, is what they deploy."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", account.endpoint_url)
+    monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
+    monkeypatch.setattr(deploy, "STAGES", tmp_path / "stages")
+
+    def use(template: dict[str, Any] | None = None) -> None:
+        path = tmp_path / "template.json"
+        path.write_text(json.dumps(fit_for_ministack(template or packaged.read_template())))
+        made = dataclasses.replace(packaged, template=path)
+        monkeypatch.setattr(deploy, "make_package", lambda *_: made)
+
+    use()
+    return use
+
+
+def _run(*arguments: str) -> int:
+    return deploy.main(arguments)
+
+
+def _table(account: Ministack) -> str:
+    return outputs(local_client("cloudformation", account.endpoint_url), STACK)["TableName"]
+
+
+@pytest.mark.usefixtures("put")
+def test_a_stage_goes_up_and_a_second_time_nothing_changes(
+    account: Ministack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run("deploy", "--stage", "dev") == 0
+    said = capsys.readouterr().out
+    assert "Created." in said
+    assert "make key STAGE=dev" in said
+    bucket = "admit-one-deploy-000000000000-us-east-1"
+    s3 = local_client("s3", account.endpoint_url)
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    before = _table(account)
+    sent = len(s3.list_objects_v2(Bucket=bucket)["Contents"])
+
+    assert _run("deploy", "--stage", "dev") == 0
+
+    assert "Nothing has changed." in capsys.readouterr().out
+    assert _table(account) == before
+    assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == sent
+    stack = local_client("cloudformation", account.endpoint_url).describe_stacks(StackName=STACK)["Stacks"][0]
+    assert {"Key": "stage", "Value": "dev"} in stack["Tags"]
+
+
+def test_what_cloudformation_refuses_is_taken_back_and_told(
+    account: Ministack,
+    packaged: Package,
+    put: Callable[[dict[str, Any] | None], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All or nothing: the stack stands as before, and the message has CloudFormation's own reason."""
+    before = _table(account)
+    template = packaged.read_template()
+    # A type of parameter that CloudFormation can't make.
+    broken = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "SecureString", "Value": "x"}}
+    put({**template, "Resources": {**template["Resources"], "Broken": broken}})
+
+    assert _run("deploy", "--stage", "dev") == 1
+
+    said = capsys.readouterr().err
+    assert "ROLLBACK" in said
+    assert "Broken" in said
+    assert _table(account) == before
+    put(None)
+    assert _run("deploy", "--stage", "dev") == 0
+
+
+def test_a_first_deployment_that_fails_says_what_it_left_and_the_next_goes_through(
+    account: Ministack,
+    packaged: Package,
+    put: Callable[[dict[str, Any] | None], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Only the table stays, as its deletion protection would have it: it is named, and nothing trips over it."""
+    template = packaged.read_template()
+    broken = {"Type": "AWS::SSM::Parameter", "DependsOn": ["Table", "SigningSecret", "MailDlq"],
+              "Properties": {"Type": "SecureString", "Value": "x"}}  # fmt: skip
+    put({**template, "Resources": {**template["Resources"], "Broken": broken}})
+    secrets = local_client("secretsmanager", account.endpoint_url)
+    dynamodb = local_client("dynamodb", account.endpoint_url)
+    before = len(secrets.list_secrets()["SecretList"])
+
+    assert _run("deploy", "--stage", "fresh") == 1
+
+    said = capsys.readouterr().err
+    assert "Broken" in said
+    [left] = re.findall(r"  Table: (\S+)", said)
+    assert "SigningSecret" not in said
+    assert "MailDlq" not in said
+    assert dynamodb.describe_table(TableName=left)["Table"]["ItemCount"] == 0
+    assert len(secrets.list_secrets()["SecretList"]) == before
+
+    put(None)
+    assert _run("deploy", "--stage", "fresh") == 0
+
+    assert "Created." in capsys.readouterr().out
+    found = outputs(local_client("cloudformation", account.endpoint_url), "admit-one-fresh")
+    dynamodb.describe_table(TableName=found["TableName"])  # of another name on AWS, where names are drawn
+
+
+@pytest.mark.usefixtures("put", "own_environment")
+def test_the_first_key_opens_the_deployed_api(account: Ministack, capsys: pytest.CaptureFixture[str]) -> None:
+    """`make key STAGE=dev`: the table is found through the stack, and nothing of this machine's own is touched."""
+    assert keys.main(["--stage", "dev", "create", "--role", "admin", "--name", "first"]) == 0
+    key = capsys.readouterr().out.rpartition(": ")[2].strip()
+    api = outputs(local_client("cloudformation", account.endpoint_url), STACK)["RestAPIId"]
+    url = f"{account.endpoint_url}/restapis/{api}/api/_user_request_/v1/hosts"
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=LIMIT, trust_env=False)
+    assert answer.status_code == 200, answer.text
+
+
+def test_taken_down_its_data_stays_and_it_goes_up_again_over_them(
+    account: Ministack,
+    put: Callable[[dict[str, Any] | None], None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = _table(account)
+    secret = outputs(local_client("cloudformation", account.endpoint_url), STACK)["SigningSecretId"]
+    dynamodb = local_client("dynamodb", account.endpoint_url)
+    items = dynamodb.scan(TableName=table)["Count"]
+    assert items > 0, "the first key is in it"
+
+    assert _run("destroy", "--stage", "dev") == 1
+    assert "CONFIRM=dev" in capsys.readouterr().err
+    assert _run("destroy", "--stage", "dev", "--confirm", "dev") == 0
+
+    said = capsys.readouterr().out
+    assert f"Table: {table}" in said
+    assert "SigningSecret: " in said
+    assert dynamodb.scan(TableName=table)["Count"] == items
+    local_client("secretsmanager", account.endpoint_url).get_secret_value(SecretId=secret)
+    assert _run("destroy", "--stage", "dev", "--confirm", "dev") == 1
+    assert "There is no stack admit-one-dev" in capsys.readouterr().err
+
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "dev.json").write_text(json.dumps({"table": table, "signingSecret": secret}))
+    put(None)
+    assert _run("deploy", "--stage", "dev") == 0
+    assert _table(account) == table
+    names = [
+        each["Name"]
+        for each in local_client("secretsmanager", account.endpoint_url).list_secrets()["SecretList"]
+        if each["Name"].startswith(STACK)
+    ]
+    assert len(names) == 1, "no second set of keys was made"
+
+
+@pytest.mark.usefixtures("put")
+def test_stages_stand_side_by_side(account: Ministack) -> None:
+    assert _run("deploy", "--stage", "staging") == 0
+    cloudformation = local_client("cloudformation", account.endpoint_url)
+    one, other = (
+        {
+            r["PhysicalResourceId"]
+            for r in cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+        }
+        for name in (STACK, "admit-one-staging")
+    )
+    # "api" is each one's own stage of its own API; the other is the one setting that an account has for its logs.
+    assert one & other <= {"api", "AccountLogSetting"}
+
+
+@pytest.mark.usefixtures("put")
+def test_no_region_and_no_credentials_are_said_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(deploy, "make_package", lambda *_: pytest.fail("packaged in vain"))
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    assert _run("deploy", "--stage", "dev") == 1
+    assert "AWS_REGION=" in capsys.readouterr().err
+
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    assert _run("deploy", "--stage", "dev") == 1
+    assert "No AWS credentials can be used" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("put")
+def test_a_bucket_that_is_not_there_or_not_ours_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run("deploy", "--stage", "dev", "--bucket", "no-such-bucket-anywhere") == 1
+    assert "There is no bucket no-such-bucket-anywhere" in capsys.readouterr().err
+
+    refused = {"Error": {"Code": "403", "Message": "Forbidden"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+
+    class Refusing:
+        def head_bucket(self, **_: Any) -> None:
+            raise ClientError(refused, "HeadBucket")  # type: ignore[arg-type]
+
+    real = deploy.Account.client
+    monkeypatch.setattr(
+        deploy.Account, "client", lambda self, name: Refusing() if name == "s3" else real(self, name)
+    )
+    assert _run("deploy", "--stage", "dev", "--bucket", "someone-elses") == 1
+    said = capsys.readouterr().err
+    assert "someone-elses is not this account's" in said
+    assert "s3:PutObject" in said
+
+
+@pytest.mark.usefixtures("put")
+def test_a_bucket_that_may_not_be_made_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Refusing:
+        def head_bucket(self, **_: Any) -> None:
+            raise _refusal("404", 404, "HeadBucket")
+
+        def create_bucket(self, **_: Any) -> None:
+            raise _refusal("AccessDenied", 403, "CreateBucket")
+
+    real = deploy.Account.client
+    monkeypatch.setattr(
+        deploy.Account, "client", lambda self, name: Refusing() if name == "s3" else real(self, name)
+    )
+    assert _run("deploy", "--stage", "dev") == 1
+    said = capsys.readouterr().err
+    assert "may not make the bucket admit-one-deploy-000000000000-us-east-1" in said
+    assert "BUCKET=" in said
+
+
+def _refusal(code: str, status: int, operation: str) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (_refusal("ExpiredToken", 400, "GetCallerIdentity"), "Log in again"),
+        (_refusal("InvalidClientTokenId", 403, "GetCallerIdentity"), "Log in again"),
+        (
+            _refusal("AccessDenied", 403, "CreateChangeSet"),
+            "CreateChangeSet is not allowed to these credentials",
+        ),
+        (ProfileNotFound(profile="x"), "Set AWS_PROFILE, or log in"),
+        (EndpointConnectionError(endpoint_url="https://sts"), "AWS can't be reached"),
+    ],
+)
+def test_what_aws_says_no_to_is_told_with_what_to_do(error: Exception, words: str) -> None:
+    with pytest.raises(DeployError, match=words), deploy.explained():
+        raise error
+
+
+@pytest.mark.usefixtures("put")
+def test_an_alarm_takes_a_deployment_back(account: Ministack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CloudFormation is told which alarms to watch, and for how long; none of a stack that is not up yet."""
+    asked: list[dict[str, Any]] = []
+    real = deploy.Account.client
+
+    def client(self: deploy.Account, name: str) -> Any:
+        made = real(self, name)
+        if name == "cloudformation":
+            made.meta.events.register(
+                "provide-client-params.cloudformation.CreateChangeSet",
+                lambda params, **_: asked.append(params["RollbackConfiguration"]),
+            )
+        return made
+
+    monkeypatch.setattr(deploy.Account, "client", client)
+    for more in ([], [], ["--watch", "0"]):
+        assert _run("deploy", "--stage", "watched", *more) == 0
+    first, again, unwatched = asked
+    assert first == unwatched == {"RollbackTriggers": [], "MonitoringTimeInMinutes": 0}
+    assert again["MonitoringTimeInMinutes"] == deploy.WATCH_MINUTES
+    names = {
+        alarm["AlarmName"]
+        for page in local_client("cloudwatch", account.endpoint_url)
+        .get_paginator("describe_alarms")
+        .paginate()
+        for alarm in page["MetricAlarms"]
+        if alarm["AlarmArn"] in {trigger["Arn"] for trigger in again["RollbackTriggers"]}
+    }
+    assert {name.split("-")[3] for name in names} == set(WATCHED)
+
+
+@pytest.mark.usefixtures("put")
+def test_a_slip_in_a_stage_s_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """CloudFormation would take the default for a parameter whose name is misspelt, and say nothing."""
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "dev.json").write_text('{"parameters": {"AlarmEmial": "ops@example.com"}}')
+    assert _run("deploy", "--stage", "dev") == 1
+    assert "There is no parameter AlarmEmial; there are AlarmEmail" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", "Prod", "-x", "a" * 21, "a/b", "../x"])
+def test_a_stage_has_a_plain_name(name: str) -> None:
+    with pytest.raises(DeployError, match="can't name a stage"):
+        read_stage(name)
+
+
+def test_a_stage_without_a_file_has_the_defaults(tmp_path: Path) -> None:
+    assert read_stage("mine", tmp_path) == Stage("mine")
+    (tmp_path / "mine.json").write_text("{")
+    with pytest.raises(DeployError, match=r"mine\.json"):
+        read_stage("mine", tmp_path)
+
+
+def test_the_stages_that_come_along_fit_the_template(template: dict[str, Any]) -> None:
+    names = [path.stem for path in deploy.STAGES.glob("*.json")]
+    assert {"dev", "staging", "prod"} <= set(names)
+    for name in names:
+        stage = read_stage(name)
+        assert set(stage.parameters) <= set(template["Parameters"])
+        assert (stage.table, stage.signing_secret) == (None, None)

@@ -1,0 +1,1 @@
+"""Tests of what an operator runs, and of its documentation."""

@@ -1,0 +1,296 @@
+"""docs/operate.md, security.md and scale.md keep up with template, code, Makefile and what is measured."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import botocore.session
+import msgspec
+import pytest
+
+from chalicelib.api.invitee import routing as invitee_router
+from chalicelib.api.site import console
+from chalicelib.domain.listings import DUE_SHARDS
+from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS
+from chalicelib.settings import DailyMails, RetentionDays
+from infra.local.engines import ROOT, find_dynoxide
+from infra.package.functions import logical_id, read_config
+from tests.bench.costs import costs
+from tests.bench.downstream import downstream
+from tests.bench.prices import COLUMNS, prices
+from tests.bench.report.sections import Section
+from tests.bench.sizes import sizes
+
+OPERATE: Final = (ROOT / "docs" / "operate.md").read_text()
+SECURITY: Final = (ROOT / "docs" / "security.md").read_text()
+SCALE: Final = (ROOT / "docs" / "scale.md").read_text()
+
+_OF_THE_TOOL: Final = {"query", "output", "region", "profile", "max-items"}
+_RAISED: Final = {12: "¹²", 13: "¹³"}
+_HIGH_LEVEL: Final = {("logs", "tail")}  # the command line tool's own, no call of the API
+
+
+def _rows(text: str, head: str) -> Iterator[list[str]]:
+    """Yield the cells of the table that begins with that head."""
+    _, found, rest = text.partition(f"\n{head}\n")
+    assert found, f"no table {head!r}"
+    for line in rest.splitlines()[1:]:
+        if not line.startswith("|"):
+            return
+        yield [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def _code(text: str) -> set[str]:
+    """Return what stands between single backticks."""
+    return set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
+
+
+# --- operate.md
+
+
+def test_every_alarm_says_what_to_do(resources: dict[str, Any]) -> None:
+    """Whoever is called at night finds the alarm's name, and no alarm is told that is not there."""
+    alarms = {name for name, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    told = {name for name in _code(OPERATE) if re.fullmatch(r"\w+Alarm", name)}
+    assert told == alarms
+    assert f"| {len(alarms)} alarms;" in OPERATE
+
+
+def test_every_function_has_its_alarms_and_its_rights() -> None:
+    """One row each, under its own name."""
+    functions = set(read_config(ROOT)["lambda_functions"])
+    rows = {
+        row[0].strip("`"): row
+        for row in _rows(OPERATE, "| function | alarms | what stands still meanwhile |")
+    }
+    assert set(rows) == functions
+    for name, row in rows.items():
+        alarms = {f"{logical_id(name)}ErrorsAlarm", f"{logical_id(name)}ThrottlesAlarm"}
+        assert alarms <= _code(row[1]), name
+    listed = [
+        name for row in _rows(SECURITY, "| function | reads | writes | keys |") for name in _code(row[0])
+    ]
+    assert sorted(listed) == sorted(functions)
+
+
+def test_every_dead_letter_queue_is_redriven_to_a_queue_that_takes_its_messages(
+    resources: dict[str, Any],
+) -> None:
+    """P6: the queue that a move ends in is one that a function reads, and its own dead letters come back here."""
+    rows = list(_rows(OPERATE, "| alarm | what lies there | move it by |"))
+    moves = dict(re.findall(r"redrive (\w+) (\w+)", " ".join(row[2] for row in rows)))
+    dead = {
+        name for name, each in resources.items() if each["Type"] == "AWS::SQS::Queue" and name.endswith("Dlq")
+    }
+    assert set(moves) == dead
+    read = {
+        each["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]
+        for each in resources.values()
+        if each["Type"] == "AWS::Lambda::EventSourceMapping"
+    }
+    for source, target in moves.items():
+        policy = resources[target]["Properties"]["RedrivePolicy"]
+        assert policy["deadLetterTargetArn"] == {"Fn::GetAtt": [source, "Arn"]}
+        assert target in read
+
+
+def test_every_setting_and_every_parameter_is_in_the_one_table(template: dict[str, Any]) -> None:
+    """With the variable that the code reads, the parameter that sets it, and the default of both."""
+    source = (ROOT / "chalicelib" / "settings.py").read_text()
+    read = set(re.findall(r'env(?:\.get\(|\[)"([A-Z_]+)"', source))
+    kept = {
+        f"RETENTION_{each.name.upper()}_DAYS": each.default for each in msgspec.structs.fields(RetentionDays)
+    } | {f"MAIL_{each.name.upper()}_DAILY_LIMIT": each.default for each in msgspec.structs.fields(DailyMails)}
+    rows = list(_rows(OPERATE, "| variable | parameter | default | |"))
+    variables = {row[0].strip("`"): row for row in rows if row[0]}
+    parameters = {row[1].strip("`"): row for row in rows if row[1]}
+    assert set(variables) == read | set(kept)
+    assert {name: variables[name][2] for name in kept} == {name: str(days) for name, days in kept.items()}
+    wanted = {name: str(each.get("Default", "")) for name, each in template["Parameters"].items()}
+    assert {name: row[2] for name, row in parameters.items()} == wanted
+
+
+def test_a_variable_is_set_by_the_parameter_beside_it(resources: dict[str, Any]) -> None:
+    """What the table pairs, some function of the template has; what it leaves unpaired, no parameter sets."""
+    rows = list(_rows(OPERATE, "| variable | parameter | default | |"))
+    parameters = {row[1].strip("`") for row in rows if row[1]}
+    given: dict[str, set[str]] = {}
+    for each in resources.values():
+        variables = each.get("Properties", {}).get("Environment", {}).get("Variables", {})
+        for name, value in variables.items():
+            given.setdefault(name, set()).update(parameters & set(re.findall(r"'Ref': '(\w+)'", str(value))))
+    for variable, parameter, *_ in ([cell.strip("`") for cell in row] for row in rows):
+        if variable:
+            assert given.get(variable, set()) == ({parameter} if parameter else set()), variable
+
+
+def _aws_commands() -> list[tuple[str, str, list[str]]]:
+    """Return service, operation and options of every command of the aws tool in the documents."""
+    text = OPERATE + SCALE + (ROOT / "docs" / "events.md").read_text()
+    found = []
+    for line in re.findall(r"(?:^|[`{(] ?)(aws [a-z0-9]+ [a-z0-9-]+[^`\n]*)", text, re.MULTILINE):
+        _, service, operation, *_ = line.split()
+        options = re.findall(
+            r" --([a-z0-9-]+)", line.split("$(queue_arn")[0] if "queue_arn()" in line else line
+        )
+        found.append((service, operation.rstrip(",;)"), options))
+    return found
+
+
+@pytest.mark.parametrize(("service", "operation", "options"), _aws_commands())
+def test_every_command_of_the_aws_tool_is_one(service: str, operation: str, options: list[str]) -> None:
+    """The operation exists in AWS's own description of the service, and takes these options."""
+    if (service, operation) in _HIGH_LEVEL:
+        return
+    model = botocore.session.get_session().get_service_model(service)
+    name = operation.title().replace("-", "")
+    by_name = {known.lower(): known for known in model.operation_names}
+    assert name.lower() in by_name, (service, operation)
+    shape = model.operation_model(by_name[name.lower()]).input_shape
+    members = {re.sub(r"[^a-z0-9]", "", member.lower()) for member in shape.members} if shape else set()
+    for option in set(options) - _OF_THE_TOOL:
+        assert option.replace("-", "") in members, (service, operation, option)
+
+
+# --- all three
+
+
+@pytest.mark.parametrize("text", [OPERATE, SECURITY, SCALE], ids=["operate", "security", "scale"])
+def test_every_file_that_is_named_exists(text: str) -> None:
+    """Tests, modules and fragments; `<function>` and `<stage>` stand for any."""
+    named = {name for name in _code(text) if re.match(r"(tests|infra|chalicelib|docs|\.chalice)/", name)}
+    missing = [name for name in named if "<" not in name and not (ROOT / name).exists()]
+    assert missing == ["infra/stages/prod.json"] * ("infra/stages/prod.json" in missing)
+
+
+def test_each_kind_of_attacker_names_the_tests_that_stop_them() -> None:
+    """A sentence on what stops somebody is worth the test that fails without it."""
+    chapter = SECURITY.split("## Who might try\n")[1].split("\n## ")[0]
+    kinds = chapter.split("### ")[1:]
+    assert len(kinds) >= 9
+    for kind in kinds:
+        title = kind.splitlines()[0]
+        assert all(word in kind for word in ("**Can**", "**What is left**", "**Tests**")), title
+        assert re.search(r"`tests/[\w/]+\.py`", kind.split("**Tests**")[1]), title
+
+
+@pytest.mark.parametrize("text", [OPERATE, SECURITY, SCALE], ids=["operate", "security", "scale"])
+def test_every_resource_parameter_and_output_that_is_named_is_there(
+    text: str, template: dict[str, Any]
+) -> None:
+    """Names of the template are written as it has them."""
+    known = {*template["Resources"], *template["Parameters"], *template["Outputs"]}
+    others = {
+        "GetItem",
+        "TransactWriteItems",
+        "ReceiptHandle",
+        "LinkUsed",
+        "StoreUnavailable",
+        "NotFound",
+        "Authorization",
+        "Referer",
+    }
+    pattern = r"(?:[A-Z][a-z0-9]+){2,}"
+    named = {name for name in _code(text) if re.fullmatch(pattern, name)}
+    mapping_properties = {"MaximumConcurrency"}
+    assert named - known - others - mapping_properties == set()
+
+
+# --- security.md
+
+
+def test_the_policy_of_the_pages_is_told_as_it_is() -> None:
+    """The booking page's own header, letter by letter."""
+    sent: str = invitee_router._HEADERS["Content-Security-Policy"]
+    assert f"Content-Security-Policy: {sent}" in SECURITY
+    assert "script-src 'self'" in console._HEADERS["Content-Security-Policy"]
+
+
+def test_the_arithmetic_of_guessing() -> None:
+    """Years to 2⁸⁰ at a rate, as told."""
+    year = 365.25 * 24 * 3600
+    for rate, told in ((500, (7.7, 13)), (10_000, (3.8, 12))):
+        years = 2**80 / rate / year
+        assert years == pytest.approx(told[0] * 10 ** told[1], rel=0.02)
+        assert f"{told[0]} × 10{_RAISED[told[1]]}" in SECURITY
+
+
+# --- what is measured
+
+
+def _costs(section: Section) -> list[list[str]]:
+    return [
+        [row.what, str(len(row.raw["calls"])), f"{row.raw['rcu']:g}", f"{row.raw['wcu']:g}"]
+        for row in section.rows
+    ]
+
+
+def _with_dollars(section: Section) -> list[list[str]]:
+    told = _costs(section)
+    return [[*cells, f"{row.raw['dollars']:.2f}"] for cells, row in zip(told, section.rows, strict=True)]
+
+
+_MEASURED: Final[list[tuple[str, str, Callable[[], Section], Callable[[Section], list[list[str]]]]]] = [
+    ("operate.md", "| what | calls | RCU | WCU | $ |", costs, _with_dollars),
+    ("operate.md", "| what | calls | RCU | WCU |", downstream, _costs),
+]
+
+
+@pytest.mark.usefixtures("own_environment")
+@pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
+@pytest.mark.parametrize(
+    ("document", "head", "measure", "shown"), _MEASURED, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_what_is_told_is_what_is_measured(
+    document: str, head: str, measure: Callable[[], Section], shown: Callable[[Section], list[list[str]]]
+) -> None:
+    """Whoever changes what an operation costs measures again (`make bench`) and tells it."""
+    told = list(_rows(Path(ROOT / "docs" / document).read_text(), head))
+    assert told == shown(measure())
+
+
+@pytest.mark.usefixtures("own_environment")
+@pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
+def test_prices_are_told_as_they_are_reckoned_now() -> None:
+    """But for some cents: a page is a little longer in one month than in another."""
+    rows = _rows(OPERATE, f"| a million of these | {' | '.join(COLUMNS)} | sum |")
+    told = {what: [float(cell.strip("*") or 0) for cell in rest] for what, *rest in rows}
+    found = {row.what: [row.raw[name] for name in COLUMNS] for row in prices().rows}
+    assert list(told) == list(found)
+    for what, cells in found.items():
+        assert told[what][:-1] == pytest.approx(cells, abs=0.2), what
+        assert told[what][-1] == pytest.approx(sum(told[what][:-1]), abs=0.001), what
+
+
+@pytest.mark.usefixtures("own_environment")
+@pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
+def test_sizes_are_told_as_they_are() -> None:
+    """But for some bytes: a number's size is that of its digits, and times have more or fewer."""
+    told = {
+        what: [int(each) for each in rest]
+        for what, *rest in _rows(SCALE, "| | item | index entries | stored |")
+    }
+    found = {row.what: [row.raw[name] for name in ("item", "entries", "stored")] for row in sizes().rows}
+    assert list(told) == list(found)
+    for what, [item, entries, stored] in found.items():
+        assert told[what] == [pytest.approx(item, abs=8), entries, pytest.approx(stored, abs=16)], what
+
+
+# --- scale.md
+
+
+def test_limits_of_our_own_are_those_of_the_code(resources: dict[str, Any]) -> None:
+    """Shards and concurrency that the arithmetic begins from."""
+    assert f"`DUE#{DUE_SHARDS - 1:02d}`" in SCALE
+    assert f"{DELIVERY_SHARDS} shards of deliveries" in SCALE
+    told = SCALE.split("## What the stack allows itself")[1].split("\n## ")[0]
+    for mapping, words in {
+        "WebhookFanoutMapping": "`webhook_fanout` {} at once",
+        "WebhookDeliverMapping": "`webhook_deliver` {}, batches",
+        "MailMapping": "`mail` {} at once",
+        "CommandMapping": "`commands` {} at once",
+        "ImportMapping": "`import_csv` {} files at once",
+    }.items():
+        most = resources[mapping]["Properties"]["ScalingConfig"]["MaximumConcurrency"]
+        assert words.format(most) in told, mapping

@@ -1,0 +1,365 @@
+"""`make restore` against ministack: bookings closed, the table swapped, the archive replayed, bookings opened (P1).
+
+ministack copies a table as it is when asked, not as it was; so the copy is taken at the moment, and gone on with. It
+replays to every rule of the bus, not only to the one that is named, so nothing can be said here of what is not called.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from botocore.exceptions import ClientError
+
+from chalicelib import bootstrap
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.team.api_keys import ApiKey, Role
+from chalicelib.service.restore import ACTOR
+from chalicelib.service.team.authenticate import make_key, revoke_key
+from chalicelib.settings import read_settings
+from infra.deploy import deploy
+from infra.deploy.deploy import (
+    Account,
+    DeployError,
+    Stage,
+    find_table,
+    open_account,
+    read_stage,
+    stage_settings,
+)
+from infra.deploy.stacks import Outcome, outputs
+from infra.local.aws import local_client
+from infra.local.engines import Ministack
+from infra.local.stack import fit_for_ministack
+from infra.operate import redrive, restore, revocations as carrying
+from infra.operate.revocations import carry_revocations
+from infra.package.build import Package
+from tests.support.app import ALL_DAY
+from tests.support.waiting import LIMIT, until
+
+STACK = "admit-one-dev"
+CAUSE = Cause("system:test", "t")
+
+
+@pytest.fixture
+def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ministack]:
+    """An account of this test's own with the stage `dev` in it."""
+    with Ministack() as engine:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", engine.endpoint_url)
+        monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
+        monkeypatch.setattr(deploy, "STAGES", tmp_path / "stages")
+        monkeypatch.setattr(restore, "SETTLE_SECONDS", 0)
+        monkeypatch.setattr(restore, "POLL_SECONDS", 0.2)
+        path = tmp_path / "template.json"
+        path.write_text(json.dumps(fit_for_ministack(packaged.read_template())))
+        made = dataclasses.replace(packaged, template=path)
+        monkeypatch.setattr(deploy, "make_package", lambda *_: made)
+        monkeypatch.setattr(restore, "make_package", lambda *_: made)
+        assert deploy.main(["deploy", "--stage", "dev"]) == 0
+        bus = outputs(local_client("cloudformation", engine.endpoint_url), STACK)["EventBusArn"]
+        # ministack's CloudFormation knows no archives; the service does.
+        local_client("events", engine.endpoint_url).create_archive(ArchiveName="all", EventSourceArn=bus)
+        yield engine
+
+
+@pytest.fixture
+def api(account: Ministack) -> Iterator[httpx.Client]:
+    """The deployed API, called with an admin's key that was there before the backup."""
+    settings = stage_settings(open_account(), read_stage("dev", deploy.STAGES))
+    world = bootstrap.compose(read_settings(settings))
+    key = make_key(world, role=Role.ADMIN, host_id=None, name="t", cause=CAUSE)
+    api_id = outputs(local_client("cloudformation", account.endpoint_url), STACK)["RestAPIId"]
+    url = f"{account.endpoint_url}/restapis/{api_id}/api/_user_request_"
+    headers = {"Authorization": f"Bearer {key.secret}", "Accept": "application/json"}
+    with httpx.Client(base_url=url, headers=headers, timeout=LIMIT, trust_env=False) as client:
+        yield client
+
+
+def _links(api: httpx.Client, count: int) -> list[str]:
+    host = api.post("/v1/hosts", json={"name": "A", "email": "a@hosts.example", "timeZone": "UTC"}).json()
+    body = {"hostId": host["hostId"], "title": "T", "durationMinutes": 30, "schedule": ALL_DAY}
+    event_type = api.post("/v1/event-types", json=body).json()
+    asked = {"eventTypeId": event_type["eventTypeId"], "count": count}
+    links = api.post("/v1/links", json=asked).json()["links"]
+    return [link["url"].rpartition("/")[2] for link in links]
+
+
+def _redeem(api: httpx.Client, token: str, hours: int) -> httpx.Response:
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=hours)
+    person = {"name": "Grace", "email": "grace@example.com"}
+    return api.post(
+        f"/s/{token}/redeem", json={"start": start.isoformat(), "timeZone": "UTC", "invitee": person}
+    )
+
+
+def _archived(account: Ministack, least: int) -> None:
+    """Wait until the bus's archive has that many events; the stream's consumer is behind the doors."""
+    events = local_client("events", account.endpoint_url)
+    count = until(
+        lambda: events.describe_archive(ArchiveName="all")["EventCount"], lambda found: found >= least
+    )
+    assert count >= least, "events did not reach the archive"
+
+
+def test_a_link_used_since_the_backup_is_used_after_the_restore(
+    account: Ministack, api: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """P1: the whole way, through the deployed API; the link booked after the copy gives no second booking."""
+    spent, fresh = _links(api, 2)
+    world = bootstrap.compose(read_settings(stage_settings(open_account(), read_stage("dev", deploy.STAGES))))
+    leaked = make_key(world, role=Role.ADMIN, host_id=None, name="leaked", cause=CAUSE)
+    dynamodb = local_client("dynamodb", account.endpoint_url)
+    source = outputs(local_client("cloudformation", account.endpoint_url), STACK)["TableName"]
+    copy = f"{source}-restored-by-hand"
+    dynamodb.restore_table_to_point_in_time(SourceTableName=source, TargetTableName=copy)
+    later = make_key(world, role=Role.ADMIN, host_id=None, name="later", cause=CAUSE)
+    revoke_key(world, leaked.key.key_id, CAUSE)
+    moment = datetime.now(UTC)
+    assert _redeem(api, spent, 48).status_code == 201
+    _archived(account, 4)  # two links made, one used, one booking
+
+    # The archive was made minutes ago, so it does not reach back to before the margin: that is told, and nothing done.
+    arguments = ["--stage", "dev", "--to", moment.isoformat(), "--table", copy]
+    assert restore.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "the archive of events begins at" in said
+    assert "GAP=revoke" in said
+    assert outputs(local_client("cloudformation", account.endpoint_url), STACK)["TableName"] == source
+
+    # A consumer that is behind is told too: what it has not told yet would be lost with the old stream.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
+        patch.setattr(restore, "_lag", lambda *_: 120_000.0)
+        assert restore.main(arguments) == 1
+        assert "consumer is 2 minutes behind" in capsys.readouterr().err
+
+    # And so is what it crashed over: that was told to nobody either.
+    s3 = local_client("s3", account.endpoint_url)
+    bucket = outputs(local_client("cloudformation", account.endpoint_url), STACK)["OutboxCrashesBucketName"]
+    s3.put_object(Bucket=bucket, Key="crash", Body=b"{}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
+        assert restore.main(arguments) == 1
+        assert "objects that the outbox crashed over: 1; make redrive-outbox" in capsys.readouterr().err
+    s3.delete_object(Bucket=bucket, Key="crash")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
+        assert restore.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert f"over {copy}" in said
+    assert "; 0 revoked" in said
+    assert "and stay so: 1." in said
+    assert f"{later.key.key_id} admin - later" in said
+    assert api.get("/v1/hosts", headers={"Authorization": f"Bearer {leaked.secret}"}).status_code == 401
+    assert api.get("/v1/hosts").status_code == 200
+
+    assert json.loads((deploy.STAGES / "dev.json").read_text())["table"] == copy
+    refused = _redeem(api, spent, 72)
+    assert (refused.status_code, refused.json()["type"]) == (410, "urn:admit-one:problem:link-used")
+    assert _redeem(api, fresh, 48).status_code == 409  # the slot is taken
+    assert _redeem(api, fresh, 72).status_code == 201
+    table = dynamodb.describe_table(TableName=copy)["Table"]
+    assert table["StreamSpecification"]["StreamEnabled"]
+    assert table["DeletionProtectionEnabled"]
+
+
+def test_what_failed_after_the_swap_stays_closed_over_the_restored_table_and_is_gone_on_with(
+    account: Ministack, api: httpx.Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """P1: neither a deployment in between nor going on puts the stage over another table, or opens it too soon."""
+    spent, fresh = _links(api, 2)
+    dynamodb = local_client("dynamodb", account.endpoint_url)
+    cloudformation = local_client("cloudformation", account.endpoint_url)
+    source = outputs(cloudformation, STACK)["TableName"]
+    copy = f"{source}-restored-by-hand"
+    world = bootstrap.compose(read_settings(stage_settings(open_account(), read_stage("dev", deploy.STAGES))))
+    leaked = make_key(world, role=Role.ADMIN, host_id=None, name="leaked", cause=CAUSE)
+    dynamodb.restore_table_to_point_in_time(SourceTableName=source, TargetTableName=copy)
+    moment = datetime.now(UTC)
+    assert _redeem(api, spent, 48).status_code == 201
+    _archived(account, 4)
+    monkeypatch.setattr(restore, "MARGIN", timedelta(seconds=1))
+    arguments = ["--stage", "dev", "--to", moment.isoformat(), "--table", copy]
+
+    def fails(*_: object) -> None:
+        raise DeployError("The replay ended as FAILED")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restore, "_replay", fails)
+        assert restore.main(arguments) == 1
+    assert "ended as FAILED" in capsys.readouterr().err
+    tables = dynamodb.list_tables()["TableNames"]
+
+    assert deploy.main(["deploy", "--stage", "dev"]) == 0
+    assert outputs(cloudformation, STACK)["TableName"] == copy
+    assert _redeem(api, spent, 72).status_code == 503
+
+    # What a checkout without the stage's file knows: the stack itself says which table it stands over.
+    (deploy.STAGES / "dev.json").unlink()
+    over: list[str | None] = []
+    monkeypatch.setattr(restore, "deploy", _seen(over))
+    # P9: revoked in the old table while the swap was under way. Which that is, DynamoDB says of a restored table.
+    revoke_key(world, leaked.key.key_id, CAUSE)
+    restored_from = {
+        "RestoreSummary": {"SourceTableArn": f"arn:aws:dynamodb:us-east-1:000000000000:table/{source}"}
+    }
+    monkeypatch.setattr(restore, "find_table", lambda *asked: {**(find_table(*asked) or {}), **restored_from})
+    assert restore.main(arguments) == 0
+    assert "and stay so: 1." in capsys.readouterr().out
+    assert api.get("/v1/hosts", headers={"Authorization": f"Bearer {leaked.secret}"}).status_code == 401
+    assert over == [copy, copy, copy]
+    assert dynamodb.list_tables()["TableNames"] == tables
+    assert outputs(cloudformation, STACK)["TableName"] == copy
+    assert json.loads((deploy.STAGES / "dev.json").read_text()) == {"parameters": {}, "table": copy}
+    assert _redeem(api, spent, 72).status_code == 410
+    assert _redeem(api, fresh, 72).status_code == 201
+
+
+def _seen(over: list[str | None]) -> Callable[..., Outcome]:
+    """Return `deploy`, which notes the table that each deployment is over."""
+
+    def seen(account: Account, stage: Stage, package: Package, **how: Any) -> Outcome:
+        over.append(stage.table)
+        kept = read_stage(
+            stage.name, deploy.STAGES
+        )  # what a deployment by somebody else would have, from the first on
+        assert (kept.table, kept.parameters.get("BookingsClosed")) == (stage.table, "yes")
+        return deploy.deploy(account, stage, package, **how)
+
+    return seen
+
+
+def test_where_the_old_table_is_gone_its_keys_are_the_operator_s_first_work(
+    ministack: Ministack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P9: which keys were revoked since is then known to nobody but them, so it is said as loudly as can be."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ministack.endpoint_url)
+    assert carry_revocations(open_account(), "no-such-table", "another") is None
+    loud, what_to_do = restore._of_keys("prod", datetime(2026, 11, 21, 10, tzinfo=UTC), None)
+    assert "REVOKED SINCE 2026-11-21 10:00 UTC ARE GOOD AGAIN" in loud
+    assert "make keys STAGE=prod" in what_to_do
+    # Nor does a restored table know which were revoked in the one it is a copy of, where that one is not known.
+    monkeypatch.setattr(restore, "find_table", lambda *_: {})
+    assert restore._sources(open_account(), {"TableName": "copy"}, "copy") == []
+    assert restore._carry(open_account(), [], "copy") is None
+
+
+def test_a_key_that_was_made_and_revoked_since_is_not_told_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P9: its owner is to get no other; the one who has a good key that is gone is."""
+    at = datetime(2026, 11, 21, 10, tzinfo=UTC)
+    good = ApiKey(key_id="good", role=Role.ADMIN, host_id=None, name="good", created_at=at)
+    bad = msgspec.structs.replace(good, key_id="bad", revoked_at=at)
+    tables = {"old": [good, bad], "new": []}
+    monkeypatch.setattr(carrying, "find_table", lambda *_: {})
+    monkeypatch.setattr(carrying, "Table", lambda name, **_: name)
+    monkeypatch.setattr(carrying, "ApiKeys", lambda name: SimpleNamespace(all=lambda: tables[name]))
+    account = Account(None, "000000000000", "us-east-1")
+    assert carry_revocations(account, "old", "new") == carrying.Carried(revoked=[], lost=[good])
+
+
+def test_a_table_that_is_gone_needs_no_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """P1: nothing can be booked in it, and a deployment over it would fail: the restore begins without."""
+    monkeypatch.setattr(deploy, "STAGES", tmp_path)
+    path = tmp_path / "prod.json"
+    path.write_text(json.dumps({"table": "gone", "parameters": {"LogRetentionDays": 90}}))
+    answers: dict[str, Any] = {
+        "open_account": Account(None, "000000000000", "us-east-1"), "make_package": None,
+        "stack_outputs": {"TableName": "gone"}, "find_table": None, "carry_revocations": None, "_gaps": [],
+        "_complete": None, "_replay": None, "_drain": None, "_end": {"links": 1, "revoked": []},
+    }  # fmt: skip
+    for name, answer in answers.items():
+        monkeypatch.setattr(restore, name, lambda *_, _answer=answer, **__: _answer)
+    monkeypatch.setattr(restore, "SETTLE_SECONDS", 0)
+    deployed = []
+
+    def put(
+        _account: Account, stage: Stage, _package: Package, *, bucket: str | None, watch_minutes: int
+    ) -> None:
+        kept = read_stage("prod", tmp_path)
+        deployed.append((stage.table, stage.parameters["BookingsClosed"], bucket, watch_minutes))
+        assert (kept.table, kept.parameters["BookingsClosed"]) == ("copy", "yes")
+
+    monkeypatch.setattr(restore, "deploy", put)
+    arguments = ["--stage", "prod", "--to", "2026-01-01T00:00:00Z", "--table", "copy", "--bucket", "mine"]
+    assert restore.main(arguments) == 0
+    assert deployed == [("copy", "yes", "mine", 0), ("copy", "no", "mine", 0)]
+    assert json.loads(path.read_text()) == {"table": "copy", "parameters": {"LogRetentionDays": 90}}
+    assert "ARE GOOD AGAIN" in capsys.readouterr().out
+
+
+def test_a_stack_from_before_an_output_is_to_be_deployed_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In words, and before anything is done."""
+    session = SimpleNamespace(create_client=lambda *_, **__: None)
+    account = Account(session, "000000000000", "us-east-1")
+    monkeypatch.setattr(deploy, "stack_status", lambda *_: "UPDATE_COMPLETE")
+    monkeypatch.setattr(deploy, "outputs", lambda *_: {"OutboxFunction": "f", "OutboxDlqUrl": "d"})
+    monkeypatch.setattr(redrive, "open_account", lambda: account)
+    assert redrive.main(["--stage", "dev"]) == 1
+    assert "no output OutboxCrashesBucketName" in capsys.readouterr().err
+    monkeypatch.setattr(restore, "open_account", lambda: account)
+    monkeypatch.setattr(restore, "make_package", lambda *_: None)
+    monkeypatch.setattr(restore, "_archive", lambda *_: {"CreationTime": 0})
+    monkeypatch.setattr(restore, "_messages", lambda *_: 0)
+    assert restore.main(["--stage", "dev", "--to", "2026-01-01T00:00:00Z"]) == 1
+    assert "deploy the stage first" in capsys.readouterr().err
+
+
+def test_backups_that_are_not_there_yet_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P1: a table that was just restored has none for some minutes; whatever else is refused, is refused."""
+    monkeypatch.setattr(restore, "POLL_SECONDS", 0)
+    codes = [
+        "ContinuousBackupsUnavailableException",
+        "ContinuousBackupsUnavailableException",
+        "",
+        "AccessDenied",
+    ]
+
+    def update(**_: Any) -> None:
+        if code := codes.pop(0):
+            raise ClientError({"Error": {"Code": code}}, "UpdateContinuousBackups")
+
+    dynamodb = SimpleNamespace(update_continuous_backups=update)
+    restore._back_up(dynamodb, "t", {})
+    assert codes == ["AccessDenied"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        restore._back_up(dynamodb, "t", {})
+
+
+@pytest.mark.parametrize(
+    ("to", "words"),
+    [
+        ("yesterday", "not a moment"),
+        ("2026-01-01T00:00:00", "offset"),
+        ("2999-01-01T00:00:00Z", "yet to come"),
+    ],
+)
+def test_what_is_no_moment_is_refused(to: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is asked of AWS."""
+    assert restore.main(["--stage", "dev", "--to", to]) == 1
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("actor", "mailed"), [("invitee", True), (ACTOR, False)])
+def test_nobody_is_written_to_of_what_a_restore_writes(
+    ministack: Ministack, resources: dict[str, Any], actor: str, mailed: bool
+) -> None:
+    """The writes of a restore come out as events, like any; the hosts had their mails when it happened."""
+    pattern = resources["MailRule"]["Properties"]["EventPattern"]
+    event = {
+        "id": "1", "account": "1", "region": "us-east-1", "resources": [], "time": "2026-11-21T10:00:00Z",
+        "source": "admit-one", "detail-type": "booking.confirmed", "detail": {"actor": actor},
+    }  # fmt: skip
+    events = local_client("events", ministack.endpoint_url)
+    answer = events.test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps(event))
+    assert answer["Result"] is mailed

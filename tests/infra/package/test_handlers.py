@@ -1,0 +1,380 @@
+"""Every function of the zip as Lambda runs it: under its runtime client, with only what the runtime has installed."""
+
+import base64
+import json
+import secrets
+import shutil
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+import tzdata
+
+from chalicelib import bootstrap
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.team.api_keys import Role
+from chalicelib.domain.zones import load_zone
+from chalicelib.service.team.authenticate import make_key
+from chalicelib.settings import read_settings
+from infra.local.aws import LOCAL_KEY, local_client
+from infra.local.engines import Ministack
+from infra.package.build import Package
+from infra.package.observing import failure_pattern
+from tests.support.app import ALL_DAY
+from tests.support.aws.engines import Table, new_table
+from tests.support.aws.filter_patterns import counts
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda's runtime client is for Linux alone")
+
+ACCOUNT: Final = "123456789012"
+REGION: Final = "us-east-1"
+GATEWAY: Final = f"abc123defg.execute-api.{REGION}.amazonaws.com"
+CAUSE: Final = Cause("system:test", "test")
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def task(packaged: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The unpacked zip: Lambda's /var/task."""
+    folder = tmp_path_factory.mktemp("task")
+    with zipfile.ZipFile(packaged.archive) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(ministack: Ministack) -> Table:
+    return new_table(ministack.endpoint_url)
+
+
+@pytest.fixture(scope="module")
+def environment(table: Table) -> dict[str, str]:
+    """What the template gives each function, as far as an engine is there for it."""
+    keys = {"current": 1, "keys": {"1": base64.b64encode(secrets.token_bytes(32)).decode()}}
+    secret = f"keys-{secrets.token_hex(4)}"
+    local_client("secretsmanager", table.endpoint_url).create_secret(
+        Name=secret, SecretString=json.dumps(keys)
+    )
+    return {
+        "TABLE_NAME": table.name, "SIGNING_SECRET_ID": secret, "AWS_ENDPOINT_URL": table.endpoint_url,
+        "AWS_ACCESS_KEY_ID": LOCAL_KEY, "AWS_SECRET_ACCESS_KEY": LOCAL_KEY,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def start(
+    task: Path, packaged: Package, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Start]:
+    """Start a function by its name in the template, with the handler that the template says; ended with the module."""
+    from tests.support.aws.lambda_runtime import running, runtime_folder
+
+    resources = packaged.read_template()["Resources"]
+    runtime = runtime_folder(tmp_path_factory.mktemp("runtime"))
+    logs = tmp_path_factory.mktemp("logs")
+    started: dict[str, Any] = {}
+    with ExitStack() as stack:
+
+        def one(name: str, **more: str) -> Any:
+            if name not in started or more:
+                handler = resources[name]["Properties"]["Handler"]
+                log = logs / f"{name}-{len(started)}.log"
+                function = stack.enter_context(running(task, runtime, handler, {**environment, **more}, log))
+                if more:
+                    return function
+                started[name] = function
+            return started[name]
+
+        yield one
+
+
+@pytest.fixture(scope="module")
+def admin_key(environment: dict[str, str]) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
+        world = bootstrap.compose(read_settings(environment))
+        return make_key(world, role=Role.ADMIN, host_id=None, name="t", cause=CAUSE).secret
+
+
+def _request(
+    method: str,
+    resource: str,
+    *,
+    body: Any = None,
+    accept: str = "application/json",
+    authorizer: dict[str, str] | None = None,
+    domain: str = GATEWAY,
+    stage_in_path: bool = True,
+    query: dict[str, str] | None = None,
+    **parameters: str,
+) -> dict[str, Any]:
+    """Return an event as a REST API's Lambda proxy integration (payload 1.0) makes it."""
+    path = resource
+    for name, value in parameters.items():
+        path = path.replace("{" + name + "}", value)
+    headers = {
+        "Accept": accept, "CloudFront-Forwarded-Proto": "https", "Host": domain, "User-Agent": "curl/8.5.0",
+        "X-Amzn-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793", "X-Forwarded-For": "203.0.113.7",
+        "X-Forwarded-Port": "443", "X-Forwarded-Proto": "https",
+    }  # fmt: skip
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    context: dict[str, Any] = {
+        "resourceId": "a1b2c3", "resourcePath": resource, "httpMethod": method, "extendedRequestId": "Ab12Cd34Ef=",
+        "requestTime": "21/Nov/2026:10:00:00 +0000", "path": f"/api{path}" if stage_in_path else path,
+        "accountId": ACCOUNT, "protocol": "HTTP/1.1", "stage": "api", "domainPrefix": domain.split(".", maxsplit=1)[0],
+        "requestTimeEpoch": int(time.time() * 1000), "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+        "identity": {
+            "cognitoIdentityPoolId": None, "accountId": None, "cognitoIdentityId": None, "caller": None,
+            "sourceIp": "203.0.113.7", "principalOrgId": None, "accessKey": None, "userAgent": "curl/8.5.0",
+            "cognitoAuthenticationType": None, "cognitoAuthenticationProvider": None, "userArn": None, "user": None,
+        },
+        "domainName": domain, "deploymentId": "d1e2f3", "apiId": "abc123defg",
+    }  # fmt: skip
+    if authorizer is not None:
+        context["authorizer"] = {**authorizer, "integrationLatency": 12}
+    return {
+        "resource": resource, "path": path, "httpMethod": method, "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": query, "stageVariables": None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
+        "pathParameters": parameters or None, "requestContext": context,
+        "body": None if body is None else json.dumps(body), "isBase64Encoded": False,
+    }  # fmt: skip
+
+
+def _authorized(start: Start, key: str) -> dict[str, str]:
+    """Ask the authorizer as API Gateway does, and return the context that it hands to the routes."""
+    policy = start("Authorizer").invoke(
+        {
+            "type": "TOKEN",
+            "methodArn": f"arn:aws:execute-api:{REGION}:{ACCOUNT}:abc123defg/api/POST/v1/hosts",
+            "authorizationToken": f"Bearer {key}",
+        }
+    )
+    (statement,) = policy["policyDocument"]["Statement"]
+    assert statement["Effect"] == "Allow"
+    return {"principalId": policy["principalId"], **policy["context"]}
+
+
+def _made(start: Start, authorizer: dict[str, str], count: int = 1, **how: Any) -> dict[str, Any]:
+    """Make a host, an event type and links through the HTTP function; return the event type and the links."""
+    http = start("APIHandler")
+
+    def post(resource: str, body: Any) -> Any:
+        answer = http.invoke(_request("POST", resource, body=body, authorizer=authorizer, **how))
+        assert answer["statusCode"] == 201, answer["body"]
+        return json.loads(answer["body"])
+
+    host = post("/v1/hosts", {"name": "Ada", "email": "ada@hosts.example", "timeZone": "UTC"})
+    event_type = {"hostId": host["hostId"], "title": "Intro", "durationMinutes": 30, "schedule": ALL_DAY}
+    event_type = post("/v1/event-types", event_type)
+    links = post("/v1/links", {"eventTypeId": event_type["eventTypeId"], "count": count})["links"]
+    return {"eventType": event_type, "links": links}
+
+
+def _token(link: dict[str, Any]) -> str:
+    url: str = link["url"]
+    return urlsplit(url).path.rpartition("/")[2]
+
+
+def _redeem(start: Start, token: str, at: int) -> dict[str, Any]:
+    http = start("APIHandler")
+    offered = http.invoke(_request("GET", "/s/{token}/slots", token=token))
+    assert offered["statusCode"] in {200, 410}, offered["body"]
+    slots = json.loads(offered["body"]).get("slots") or [{"start": "2040-01-01T00:00:00Z"}] * (at + 1)
+    body = {
+        "start": slots[at]["start"], "timeZone": "UTC",
+        "invitee": {"name": "Grace", "email": f"grace{at}@guests.example"},
+    }  # fmt: skip
+    answer: dict[str, Any] = http.invoke(_request("POST", "/s/{token}/redeem", body=body, token=token))
+    return answer
+
+
+def _records(table: Table) -> list[dict[str, Any]]:
+    """Return all that the table's stream holds, as Lambda hands it to a function."""
+    streams = local_client("dynamodbstreams", table.endpoint_url)
+    arn = local_client("dynamodb", table.endpoint_url).describe_table(TableName=table.name)["Table"][
+        "LatestStreamArn"
+    ]
+    records = []
+    for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+        iterator = streams.get_shard_iterator(
+            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        while iterator:
+            page = streams.get_records(ShardIterator=iterator)
+            records += page["Records"]
+            iterator = page.get("NextShardIterator") if page["Records"] else None
+    for record in records:
+        record["eventSourceARN"] = arn
+        seconds = record["dynamodb"].get("ApproximateCreationDateTime")
+        record["dynamodb"]["ApproximateCreationDateTime"] = seconds.timestamp() if seconds else 0
+    return records
+
+
+def test_every_function_of_the_template_starts(start: Start, packaged: Package) -> None:
+    """What it imports is in the zip or in Lambda's runtime; nothing is read or asked before there is an event."""
+    resources = packaged.read_template()["Resources"]
+    for name, resource in resources.items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            start(name).wait_until_ready()
+
+
+def test_the_main_job_from_key_to_history(start: Start, table: Table, admin_key: str) -> None:
+    """P1, P6: authorizer, REST proxy events, stream records, each to its own function of the zip."""
+    authorizer = _authorized(start, admin_key)
+    (link,) = _made(start, authorizer)["links"]
+    assert link["url"].startswith(f"https://{GATEWAY}/api/s/"), "the stage is in the path"
+    token = _token(link)
+    http = start("APIHandler")
+    page = http.invoke(_request("GET", "/s/{token}", accept="text/html", token=token))
+    assert page["statusCode"] == 200
+    assert "Intro" in page["body"]
+
+    booked, again = _redeem(start, token, 0), _redeem(start, token, 1)
+
+    assert (booked["statusCode"], again["statusCode"]) == (201, 410), (booked["body"], again["body"])
+    assert json.loads(booked["body"])["url"].startswith(f"https://{GATEWAY}/api/b/")
+    for _ in range(2):  # the same records come again: they change nothing
+        told = start("Outbox").invoke({"Records": _records(table)})
+        assert told == {"batchItemFailures": []}
+    history = http.invoke(
+        _request("GET", "/v1/links/{linkId}/history", authorizer=authorizer, linkId=link["linkId"])
+    )
+    types = [entry["type"] for entry in json.loads(history["body"])["history"]]
+    assert sorted(types) == sorted(set(types))
+    assert {"link.created", "link.used"} <= set(types)
+    assert token not in http.log()
+
+
+def test_the_zip_brings_the_zones_rules_along(start: Start, admin_key: str, tmp_path: Path) -> None:
+    """Slots use the zip's tzdata, whatever zone files the runtime has: here the runtime's Vancouver is Tokyo."""
+    (tmp_path / "America").mkdir()
+    shutil.copy(Path(tzdata.__path__[0], "zoneinfo", "Asia", "Tokyo"), tmp_path / "America" / "Vancouver")
+    http, authorizer = start("APIHandler", PYTHONTZPATH=str(tmp_path)), _authorized(start, admin_key)
+
+    def post(resource: str, body: Any) -> Any:
+        answer = http.invoke(_request("POST", resource, body=body, authorizer=authorizer))
+        assert answer["statusCode"] == 201, answer["body"]
+        return json.loads(answer["body"])
+
+    host = {"name": "Ada", "email": "ada@hosts.example", "timeZone": "America/Vancouver"}
+    nine = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "09:00", "to": "10:00"}
+    event_type = {
+        "hostId": post("/v1/hosts", host)["hostId"], "title": "Intro", "durationMinutes": 60,
+        "schedule": {"timeZone": "America/Vancouver", "weekly": [nine]},
+    }  # fmt: skip
+    link = {"eventTypeId": post("/v1/event-types", event_type)["eventTypeId"]}
+    token = _token(post("/v1/links", link)["links"][0])
+    slots = json.loads(http.invoke(_request("GET", "/s/{token}/slots", token=token))["body"])["slots"]
+    starts = [datetime.fromisoformat(slot["start"]) for slot in slots]
+    assert len(starts) > 7
+    assert {start.astimezone(load_zone("America/Vancouver")).hour for start in starts} == {9}
+
+
+@pytest.mark.parametrize("key", ["ao_" + "A" * 43, "nonsense", ""])
+def test_a_key_that_is_none_is_the_word_that_api_gateway_knows(start: Start, key: str) -> None:
+    """Only the message `Unauthorized` becomes 401; any other failure of the authorizer is a 500 on AWS."""
+    from tests.support.aws.lambda_runtime import FunctionError
+
+    with pytest.raises(FunctionError, match=r'"errorMessage": ?"Unauthorized"'):
+        _authorized(start, key)
+
+
+def test_a_domain_of_one_s_own_is_in_every_url(start: Start, admin_key: str) -> None:
+    """A custom domain's mapping leaves the stage out of the path; the event says so, and no setting is needed."""
+    authorizer = _authorized(start, admin_key)
+    (link,) = _made(start, authorizer, domain="book.example.com", stage_in_path=False)["links"]
+    assert link["url"].startswith("https://book.example.com/s/")
+
+
+def test_base_url_wins_over_what_the_event_says(start: Start, admin_key: str) -> None:
+    authorizer = _authorized(start, admin_key)
+    (link,) = _made(start, authorizer)["links"]
+    told = start("APIHandler", BASE_URL="https://meet.example.org/x")
+    request = _request("GET", "/v1/links/{linkId}", authorizer=authorizer, linkId=link["linkId"])
+    answer = json.loads(told.invoke(request)["body"])
+    assert answer["url"] == f"https://meet.example.org/x/s/{_token(link)}"
+
+
+def test_the_schedule_s_event_is_taken(start: Start) -> None:
+    event = {
+        "version": "0", "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa", "detail-type": "Scheduled Event",
+        "source": "aws.events", "account": ACCOUNT, "time": "2026-11-21T10:00:00Z", "region": REGION,
+        "resources": [f"arn:aws:events:{REGION}:{ACCOUNT}:rule/expiry"], "detail": {},
+    }  # fmt: skip
+    assert start("Expiry").invoke(event) is None
+    assert "marked" in start("Expiry").log()
+
+
+def test_a_queue_s_event_is_taken_and_each_message_answered_for(
+    start: Start, admin_key: str, ministack: Ministack
+) -> None:
+    """A command makes links; one that can't be followed goes whole to the dead-letter queue, and the rest go on."""
+    made = _made(start, _authorized(start, admin_key))
+    sqs = local_client("sqs", ministack.endpoint_url)
+    dead = sqs.create_queue(QueueName=f"dead-{secrets.token_hex(4)}")["QueueUrl"]
+
+    def message(body: str) -> dict[str, Any]:
+        return {
+            "messageId": secrets.token_hex(16), "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a", "body": body,
+            "attributes": {
+                "ApproximateReceiveCount": "1", "SentTimestamp": "1763719200000", "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+                "ApproximateFirstReceiveTimestamp": "1763719200001",
+            },
+            "messageAttributes": {}, "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3", "eventSource": "aws:sqs",
+            "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:commands", "awsRegion": REGION,
+        }  # fmt: skip
+
+    payload = {
+        "eventTypeId": made["eventType"]["eventTypeId"],
+        "count": 3,
+        "hostId": made["eventType"]["hostId"],
+    }
+    command = {"id": f"cmd-{secrets.token_hex(4)}", "command": "generate", "payload": payload}
+    commands = start("Commands", COMMAND_DLQ_URL=dead)
+    answer = commands.invoke({"Records": [message("{"), message(json.dumps(command))]})
+    assert answer == {"batchItemFailures": []}, commands.log()
+    found = sqs.receive_message(QueueUrl=dead)["Messages"]
+    assert [json.loads(each["Body"])["message"] for each in found] == ["{"]
+
+
+def test_functions_called_by_name_answer_as_lambda_hands_it_on(start: Start, admin_key: str) -> None:
+    made = _made(start, _authorized(start, admin_key))
+    event = {
+        "eventTypeId": made["eventType"]["eventTypeId"],
+        "count": 2,
+        "hostId": made["eventType"]["hostId"],
+    }
+    answer = start("GenerateLinks", BASE_URL="https://book.example.com").invoke(event)
+    assert len(answer["links"]) == 2, answer
+
+
+def test_a_refusal_is_no_failure_in_the_logs_and_a_failure_is_one(start: Start, admin_key: str) -> None:
+    """Both are raised, so Lambda counts both as errors; the alarms count what the runtime client wrote of them."""
+    from tests.support.aws.lambda_runtime import FunctionError
+
+    made = _made(start, _authorized(start, admin_key))
+    event = {"hostId": made["eventType"]["hostId"], "linkIds": []}
+    keys = {"type": "TOKEN", "methodArn": "arn", "authorizationToken": f"Bearer {admin_key[:-4]}AAAA"}
+    for name, asked in (("RevokeLinks", event), ("Authorizer", keys)):
+        refused, failed = start(name, WHICH="refused"), start(name, TABLE_NAME="no-such-table")
+        broken = {**keys, "authorizationToken": f"Bearer {admin_key}"} if asked is keys else _revoking(made)
+        for function, sent, counted in ((refused, asked, False), (failed, broken, True)):
+            with pytest.raises(FunctionError):
+                function.invoke(sent)
+            lines = function.log().splitlines()
+            assert any('"errorType"' in line for line in lines), lines
+            assert any(counts(failure_pattern(), line) for line in lines) == counted, lines
+
+
+def _revoking(made: dict[str, Any]) -> dict[str, Any]:
+    return {"hostId": made["eventType"]["hostId"], "linkIds": [link["linkId"] for link in made["links"]]}

@@ -1,0 +1,518 @@
+"""The packaged template: what it has to say, said once more here, so that nobody drops it in passing."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from chalice.app import Chalice
+
+from chalicelib.domain.errors import (
+    LinkUsedError,
+    NotFoundError,
+    StoreUnavailableError,
+    ThrottledError,
+    UnexpectedError,
+)
+from chalicelib.settings import DailyMails, RetentionDays, read_settings
+from chalicelib.store.items import INDEX_KEYS
+from chalicelib.wire.problems import MEDIA_TYPE
+from infra.local.engines import ROOT
+from infra.package.build import Package
+from infra.package.functions import AUTHORIZER, HTTP, UNTRACED, log_group_id, logical_id, read_config
+from infra.package.gateway import RESPONSES, with_parameters_told
+from infra.package.observing import REFUSING, dead_letter_queues, failure_pattern
+from tests.infra.conftest import expand
+from tests.support.aws.filter_patterns import counts
+
+FUNCTION = "AWS::Serverless::Function"
+MAPPING = "AWS::Lambda::EventSourceMapping"
+QUEUE = "AWS::SQS::Queue"
+
+
+def _functions(resources: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: each["Properties"] for name, each in resources.items() if each["Type"] == FUNCTION}
+
+
+def test_cfn_lint_is_clean(packaged: Package) -> None:
+    """No rule is switched off. It knows every resource's schema and every reference."""
+    lint = Path(sys.executable).with_name("cfn-lint")
+    done = subprocess.run(
+        [str(lint), "--regions", "us-east-1", "eu-central-1", "--", str(packaged.template)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_table_is_the_one_the_code_reads_and_survives_everything(resources: dict[str, Any]) -> None:
+    table = resources["Table"]
+    properties = table["Properties"]
+    indexes = {
+        index["IndexName"]: tuple(key["AttributeName"] for key in index["KeySchema"])
+        for index in properties["GlobalSecondaryIndexes"]
+    }
+    assert indexes == INDEX_KEYS
+    assert {index["Projection"]["ProjectionType"] for index in properties["GlobalSecondaryIndexes"]} == {
+        "KEYS_ONLY"
+    }
+    assert [key["AttributeName"] for key in properties["KeySchema"]] == ["pk", "sk"]
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "purgeAt", "Enabled": True}
+    assert properties["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["DeletionProtectionEnabled"] is True
+    assert "TableName" not in properties, "a restored table has to be able to take its place"
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_the_first_signing_key_is_made_once_and_kept(resources: dict[str, Any]) -> None:
+    """Any change here makes Secrets Manager generate anew, and every link that was given out would be dead (P7)."""
+    secret = resources["SigningSecret"]
+    assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert secret["Properties"]["GenerateSecretString"] == {
+        "SecretStringTemplate": '{"current": 1, "keys": {}}',
+        "GenerateStringKey": "first",
+        "PasswordLength": 48,
+        "ExcludePunctuation": True,
+    }
+    assert "Name" not in secret["Properties"]
+
+
+def test_no_log_of_the_door_can_hold_a_token(resources: dict[str, Any], expanded: dict[str, Any]) -> None:
+    """P7: paths and queries hold tokens, so what is logged, traced or sampled has neither."""
+    door = resources["RestAPI"]["Properties"]
+    log = json.loads(door["AccessLogSetting"]["Format"])
+    assert "$context.resourcePath" in log.values()
+    allowed = {
+        "$context.requestId", "$context.requestTime", "$context.httpMethod", "$context.resourcePath",
+        "$context.status", "$context.responseLatency", "$context.integration.latency", "$context.responseLength",
+        "$context.authorizer.principalId", "$context.identity.sourceIp", "$context.error.responseType",
+        "$context.integration.requestId",
+    }  # fmt: skip
+    assert set(log.values()) <= allowed, "each new one has to be looked at: is the path in it?"
+    stages = [each for each in expanded["Resources"].values() if each["Type"] == "AWS::ApiGateway::Stage"]
+    assert len(stages) == 1
+    deployments = [
+        each for each in expanded["Resources"].values() if each["Type"] == "AWS::ApiGateway::Deployment"
+    ]
+    # Unless told not to, SAM has the deployment make a stage named Stage, without any of these settings.
+    assert all("StageName" not in each["Properties"] for each in deployments)
+    stage = stages[0]["Properties"]
+    assert stage["TracingEnabled"] is False
+    assert [(m["LoggingLevel"], m["DataTraceEnabled"]) for m in stage["MethodSettings"]] == [("OFF", False)]
+    assert stage["MethodSettings"][0]["ThrottlingRateLimit"] == {"Ref": "ThrottleRate"}
+    assert stage["MethodSettings"][0]["ThrottlingBurstLimit"] == {"Ref": "ThrottleBurst"}
+    waf = resources["Waf"]["Properties"]
+    sampled = [waf["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in waf["Rules"])]
+    assert not any(each["SampledRequestsEnabled"] for each in sampled)
+    redacted = resources["WafLogging"]["Properties"]["RedactedFields"]
+    assert {"UriPath": {}} in redacted
+    assert {"QueryString": {}} in redacted
+    assert {"SingleHeader": {"Name": "authorization"}} in redacted
+    assert {"SingleHeader": {"Name": "referer"}} in redacted
+
+
+def test_what_is_optional_is_made_where_its_parameter_asks_for_it(template: dict[str, Any]) -> None:
+    """A domain, its record and the WAF cost money or need things that not everybody has."""
+    resources, conditions = template["Resources"], template["Conditions"]
+    wanted = {
+        "Domain": "HasDomain", "DomainMapping": "HasDomain", "DomainRecord": "HasHostedZone", "Waf": "HasWaf",
+        "WafAssociation": "HasWaf", "WafLogging": "HasWaf", "WafLogGroup": "HasWaf",
+        "AccountLogRole": "MakesAccountLogRole", "AccountLogSetting": "MakesAccountLogRole",
+    }  # fmt: skip
+    found = {name: each["Condition"] for name, each in resources.items() if "Condition" in each}
+    assert {name: found.get(name) for name in wanted} == wanted
+    for condition, parameter in {"HasDomain": "DomainName", "HasWaf": "WafRateLimit"}.items():
+        off = str(template["Parameters"][parameter]["Default"])
+        assert conditions[condition] == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, off]}]}
+    domain, mapping = resources["Domain"]["Properties"], resources["DomainMapping"]["Properties"]
+    assert domain["SecurityPolicy"] == "TLS_1_2"
+    assert "BasePath" not in mapping, "links are at the domain's root, without the stage"
+    assert "DomainNeedsCertificate" in template["Rules"]
+    rate = resources["Waf"]["Properties"]["Rules"][0]["Statement"]["RateBasedStatement"]
+    assert rate == {"AggregateKeyType": "IP", "Limit": {"Ref": "WafRateLimit"}}
+
+
+def test_the_gateways_own_address_can_be_switched_off_beside_a_domain(
+    template: dict[str, Any], expanded: dict[str, Any]
+) -> None:
+    """API Gateway's own address bypasses what protects the domain; without a domain it is the only address."""
+    assert template["Parameters"]["ExecuteApiEndpoint"]["Default"] == "on"
+    (rule,) = template["Rules"]["ExecuteApiEndpointOffNeedsDomain"]["Assertions"]
+    assert rule["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DomainName"}, ""]}]}
+    body = expanded["Resources"]["RestAPI"]["Properties"]["Body"]
+    off = {"Fn::If": ["ExecuteApiEndpointOff", True, False]}
+    assert body["x-amazon-apigateway-endpoint-configuration"]["disableExecuteApiEndpoint"] == off
+    told = with_parameters_told(template, {"ExecuteApiEndpoint": "off"})
+    description = told["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"]
+    assert description == "At its own domain only", "otherwise the stage would keep its snapshot"
+
+
+def test_answers_are_compressed(expanded: dict[str, Any]) -> None:
+    """Compression makes scripts and descriptions five times smaller; API Gateway does it, at no cost to functions."""
+    assert expanded["Resources"]["RestAPI"]["Properties"]["MinimumCompressionSize"] == 1024
+
+
+def test_the_default_bus_gives_no_commands_unless_sources_are_named(template: dict[str, Any]) -> None:
+    """P9: by default `events:PutEvents` on the account's bus gives no admin rights, and never for every stage."""
+    rule = template["Resources"]["CommandsOnDefaultBus"]
+    assert template["Parameters"]["CommandSources"]["Default"] == ""
+    assert rule["Condition"] == "HasCommandSources"
+    assert template["Conditions"]["HasCommandSources"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "CommandSources"}, ""]}]
+    }
+    stage = {"Fn::Join": ["", {"Fn::Split": ["admit-one-", {"Ref": "AWS::StackName"}]}]}
+    assert rule["Properties"]["EventPattern"] == {
+        "source": {"Fn::Split": [" ", {"Ref": "CommandSources"}]},
+        "account": [{"Ref": "AWS::AccountId"}],
+        "detail-type": ["admit-one.command"],
+        "detail": {"stage": [stage]},
+    }
+    told = template["Resources"]["Commands"]["Properties"]["Environment"]["Variables"]["STAGE"]
+    assert told == stage, "the function's stage must be the name that the rule matches"
+    own = template["Resources"]["CommandsOnOwnBus"]["Properties"]["EventPattern"]
+    assert own["account"] == [{"Ref": "AWS::AccountId"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("", True), ("crm.deals", True), ("crm.deals billing/invoices", True), ("a_b-c.D9", True),
+        ("*", False), (" ", False), ("crm.deals ", False), ("crm.deals  b", False), ("a,b", False),
+        ("aws.s3", False), ("crm.deals aws.ec2", False), ('x"]', False), ("a" * 257, False),
+    ],
+)  # fmt: skip
+def test_sources_of_commands_are_names_and_none_of_awss(
+    template: dict[str, Any], text: str, taken: bool
+) -> None:
+    pattern = template["Parameters"]["CommandSources"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, text)) is taken
+
+
+def test_only_functions_that_nobody_calls_by_http_are_traced(resources: dict[str, Any]) -> None:
+    untraced = {logical_id(name) for name in UNTRACED}
+    for name, properties in _functions(resources).items():
+        assert properties["Tracing"] == ("PassThrough" if name in untraced else "Active"), name
+
+
+def test_each_function_has_its_log_its_settings_and_a_role_of_its_own(resources: dict[str, Any]) -> None:
+    functions = _functions(resources)
+    config = read_config(ROOT)["lambda_functions"]
+    assert set(functions) == {logical_id(name) for name in config}
+    for name in config:
+        function = functions[logical_id(name)]
+        group = resources[log_group_id(name)]["Properties"]
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+        assert function["LoggingConfig"] == {
+            "LogFormat": "JSON",
+            "ApplicationLogLevel": "INFO",
+            "LogGroup": {"Ref": log_group_id(name)},
+        }
+        variables = function["Environment"]["Variables"]
+        assert variables["TABLE_NAME"] == {"Ref": "Table"}
+        assert variables["SIGNING_SECRET_ID"] == {"Ref": "SigningSecret"}
+        assert "BASE_URL" in variables
+        assert not {"LOCAL", "MAIL_DIRECTORY"} & set(variables), (
+            "these open doors that only a local stack has"
+        )
+        assert function["Timeout"] == config[name]["lambda_timeout"]
+        assert function["MemorySize"] == config[name]["lambda_memory_size"]
+    roles = [json.dumps(function["Role"]) for function in functions.values()]
+    assert len(set(roles)) == len(roles)
+    assert functions[logical_id(HTTP)]["Timeout"] <= 29, "API Gateway waits no longer"
+
+
+def test_every_setting_that_the_code_reads_is_given_to_some_function(resources: dict[str, Any]) -> None:
+    """And none is given that nobody reads: a name with a slip of the pen does nothing, silently."""
+    read = set(re.findall(r'env(?:\.get\(|\[)"([A-Z_]+)"', (ROOT / "chalicelib" / "settings.py").read_text()))
+    given = {name for each in _functions(resources).values() for name in each["Environment"]["Variables"]}
+    retention = {f"RETENTION_{each.name.upper()}_DAYS" for each in msgspec.structs.fields(RetentionDays)}
+    retention |= {f"MAIL_{each.name.upper()}_DAILY_LIMIT" for each in msgspec.structs.fields(DailyMails)}
+    local = {"SIGNING_KEYS", "LOCAL", "MAIL_DIRECTORY"}
+    assert given <= read | retention
+    assert read - given <= local
+
+
+def test_no_environment_holds_a_secret(resources: dict[str, Any]) -> None:
+    for name, function in _functions(resources).items():
+        for variable, value in function["Environment"]["Variables"].items():
+            assert "resolve:secretsmanager" not in json.dumps(value), (name, variable)
+            assert "SIGNING_KEYS" not in variable, name
+
+
+def test_what_fails_for_good_ends_where_an_alarm_sees_it(resources: dict[str, Any]) -> None:
+    """P6: every queue that is read has a dead-letter queue, and each of those has an alarm and keeps for 14 days."""
+    dead = dead_letter_queues({"Resources": resources})
+    for name in dead:
+        alarm = resources[f"{name}Alarm"]["Properties"]
+        assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": [name, "QueueName"]}}]
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+        assert resources[name]["Properties"].get("MessageRetentionPeriod") == 14 * 24 * 3600, name
+    for name, resource in resources.items():
+        if resource["Type"] == QUEUE and name not in dead:
+            target = resource["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]
+            assert target["Fn::GetAtt"][0] in dead, name
+
+
+def _arn_if_made(arn: dict[str, Any]) -> dict[str, Any]:
+    """Return the ARN of a rule that a parameter may leave out."""
+    found: dict[str, Any] = arn["Fn::If"][1] if "Fn::If" in arn else arn
+    return found
+
+
+def test_what_a_rule_can_not_hand_to_its_queue_is_kept(resources: dict[str, Any]) -> None:
+    """P6: EventBridge drops what it could not hand over for a day, but for a queue that the rule may fill."""
+    dead = dead_letter_queues({"Resources": resources})
+    allowed = {
+        (_arn_if_made(rule)["Fn::GetAtt"][0], queue["Fn::GetAtt"][0])
+        for resource in resources.values()
+        if resource["Type"] == "AWS::SQS::QueuePolicy"
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+        for rule in _listed(statement["Condition"].get("ArnEquals", {}).get("aws:SourceArn", []))
+        for queue in _listed(statement["Resource"])
+        if queue in _listed(_arns(resource["Properties"]["Queues"]))
+    }
+    rules = {name: each for name, each in resources.items() if each["Type"] == "AWS::Events::Rule"}
+    assert "MailFeedbackRule" in rules
+    for name, rule in rules.items():
+        for target in rule["Properties"]["Targets"]:
+            kept = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
+            assert kept in dead, name
+            assert (name, kept) in allowed, name
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _arns(queues: list[dict[str, str]]) -> list[dict[str, list[str]]]:
+    return [{"Fn::GetAtt": [queue["Ref"], "Arn"]} for queue in queues]
+
+
+def test_mappings_report_each_failure_and_filter_the_stream(resources: dict[str, Any]) -> None:
+    for name, resource in resources.items():
+        if resource["Type"] != MAPPING:
+            continue
+        properties = resource["Properties"]
+        assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+        assert resources[properties["FunctionName"]["Ref"]]["Type"] == FUNCTION
+
+
+def test_a_queue_s_messages_stay_hidden_six_times_as_long_as_its_function_runs(
+    resources: dict[str, Any],
+) -> None:
+    """AWS's own advice for queues that a function reads: else a slow batch is read twice at once."""
+    for resource in resources.values():
+        source = resource["Properties"].get("EventSourceArn", {}) if resource["Type"] == MAPPING else {}
+        queue = source.get("Fn::GetAtt", [""])[0]
+        if resources.get(queue, {}).get("Type") == QUEUE:
+            function = resources[resource["Properties"]["FunctionName"]["Ref"]]["Properties"]
+            times = 1 if resource["Properties"]["BatchSize"] == 1 else 6
+            assert resources[queue]["Properties"]["VisibilityTimeout"] >= times * function["Timeout"], queue
+
+
+def test_an_alarm_goes_off_above_its_threshold_and_silence_is_no_alarm(resources: dict[str, Any]) -> None:
+    alarms = {
+        name: each["Properties"]
+        for name, each in resources.items()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    for name, alarm in alarms.items():
+        assert alarm["ComparisonOperator"] == "GreaterThanThreshold", name
+        assert alarm["TreatMissingData"] == "notBreaching", name
+        assert ("Statistic" in alarm) != ("ExtendedStatistic" in alarm), name
+        assert alarm["AlarmDescription"], name
+    assert alarms["OutboxBehindAlarm"]["MetricName"] == "IteratorAge"
+    assert alarms["SlowAnswersAlarm"]["ExtendedStatistic"] == "p99"
+    assert {"ForgedTokensAlarm", "DenialsAlarm", "BadApiKeysAlarm", "ServerErrorsAlarm"} <= set(alarms)
+
+
+@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
+def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> None:
+    refusing = {logical_id(name) for name in REFUSING}
+    for name in _functions(resources):
+        alarm = resources[f"{name}{metric}Alarm"]["Properties"]
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+        if metric == "Errors" and name in refusing:
+            (told,) = resources[f"{name}FailuresMetric"]["Properties"]["MetricTransformations"]
+            assert (alarm["Namespace"], alarm["MetricName"]) == (told["MetricNamespace"], told["MetricName"])
+            assert "Dimensions" not in alarm
+        else:
+            assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", metric)
+            assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": name}}]
+
+
+def test_what_says_no_by_raising_is_known(resources: dict[str, Any]) -> None:
+    """Lambda counts each of their refusals as an error, and one of the alarms takes a deployment back."""
+    from chalicelib.consumers.direct import direct, refusal_of
+
+    app = Chalice(app_name="direct")
+    app.register_blueprint(direct)
+    called_by_name = {function.name for function in app.pure_lambda_functions}
+    assert called_by_name | {AUTHORIZER} == REFUSING
+    for name in REFUSING:
+        found = resources[f"{logical_id(name)}FailuresMetric"]["Properties"]
+        assert found["LogGroupName"] == {"Ref": log_group_id(name)}
+        assert len(found["FilterPattern"]) <= 1024, "CloudWatch takes no more"
+    for error, counted in (
+        (LinkUsedError(), False), (NotFoundError(), False), (StoreUnavailableError(), True), (ThrottledError(), True),
+        (UnexpectedError(), True),
+    ):  # fmt: skip
+        line = json.dumps({"log_level": "ERROR", "errorType": type(refusal_of(error, "c")).__name__})
+        assert counts(failure_pattern(), line) == counted, error
+
+
+@pytest.mark.parametrize(
+    ("line", "counted"),
+    [
+        ({"level": "INFO", "message": "made"}, False),
+        ({"type": "platform.report", "record": {"status": "success", "metrics": {}}}, False),
+        ({"type": "platform.report", "record": {"status": "timeout"}}, True),
+        ({"type": "platform.runtimeDone", "record": {"status": "error", "errorType": "Runtime.ExitError"}}, True),
+        ({"log_level": "ERROR", "errorType": "Runtime.ImportModuleError", "errorMessage": "no"}, True),
+        ({"log_level": "ERROR", "errorType": "KeyError", "errorMessage": "x"}, True),
+    ],
+)  # fmt: skip
+def test_what_lambda_itself_says_of_an_end_is_counted(line: dict[str, Any], counted: bool) -> None:
+    assert counts(failure_pattern(), json.dumps(line)) == counted
+
+
+@pytest.mark.parametrize(
+    ("metric", "resource", "status"),
+    [
+        ("ForgedTokens", "/s/{token}", "404"), ("ForgedTokens", "/b/{bookingToken}/cancel", "404"),
+        ("Denials", "/s/{token}/redeem", "410"), ("Denials", "/s/{token}", "403"),
+        ("BadApiKeys", "/v1/links", "401"), (None, "/s/{token}", "200"), (None, "/v1/links/{linkId}", "404"),
+        (None, "/b/{bookingToken}", "410"), (None, "/v1/links", "403"),
+    ],
+)  # fmt: skip
+def test_each_spike_is_counted_from_the_access_log_by_route_and_status(
+    resources: dict[str, Any], metric: str | None, resource: str, status: str
+) -> None:
+    filters = {
+        each["Properties"]["MetricTransformations"][0]["MetricName"]: each["Properties"]["FilterPattern"]
+        for each in resources.values()
+        if each["Type"] == "AWS::Logs::MetricFilter"
+        and each["Properties"]["LogGroupName"] == {"Ref": "AccessLogGroup"}
+    }
+    line = json.dumps({"resource": resource, "status": status})
+    assert {name for name, pattern in filters.items() if counts(pattern, line)} == ({metric} - {None})
+
+
+def test_the_dashboard_shows_every_function_and_queue(resources: dict[str, Any]) -> None:
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    json.loads(body)
+    for name, resource in resources.items():
+        if resource["Type"] == FUNCTION:
+            assert f'"${{{name}}}"' in body
+        if resource["Type"] == QUEUE:
+            assert f'"${{{name}.QueueName}}"' in body
+
+
+def test_the_gateway_s_own_answers_are_in_the_api_s_definition(resources: dict[str, Any]) -> None:
+    """A stage serves a snapshot of the definition: a resource beside it might come after the snapshot."""
+    answers = resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES]
+    statuses = {kind: answer.get("statusCode") for kind, answer in answers.items()}
+    assert statuses["MISSING_AUTHENTICATION_TOKEN"] == "404"
+    assert statuses["UNAUTHORIZED"] == "401"
+    assert statuses["ACCESS_DENIED"] == "403"
+    assert statuses["AUTHORIZER_FAILURE"] == "503"
+    assert statuses["THROTTLED"] == statuses["WAF_FILTERED"] == "429"
+    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(statuses)
+    for kind, answer in answers.items():
+        assert answer["responseParameters"]["gatewayresponse.header.Content-Type"] == f"'{MEDIA_TYPE}'"
+        tls = answer["responseParameters"]["gatewayresponse.header.Strict-Transport-Security"]
+        assert tls == "'max-age=31536000'"
+        document = json.loads(answer["responseTemplates"]["application/json"])
+        assert str(document.get("status")) == str(answer.get("statusCode")), kind
+        if kind in {"THROTTLED", "AUTHORIZER_FAILURE", "WAF_FILTERED"}:
+            assert answer["responseParameters"]["gatewayresponse.header.Retry-After"] == "'1'"
+
+
+def test_every_route_is_in_the_definition_behind_its_own_authorizer(resources: dict[str, Any]) -> None:
+    """A route that lost its authorizer on the way into the definition would be open to anyone (P9)."""
+    from chalicelib.api.routes import ROUTERS
+
+    paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    definitions = resources["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"]
+    for door in ROUTERS:
+        for route in door.routes:
+            for method in route.methods:
+                security = paths[route.path][method.lower()].get("security", [])
+                assert security == ([{"authorizer": []}] if route.needs_key else []), (method, route.path)
+    assert definitions["authorizer"]["x-amazon-apigateway-authtype"] == "custom"
+
+
+def test_a_preflight_comes_to_the_app_without_a_key(resources: dict[str, Any]) -> None:
+    """A browser sends none with it; and only on the paths that other sites' scripts may call."""
+    from chalicelib.api.routes import PREFLIGHT
+
+    paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    assert {path for path, methods in paths.items() if "options" in methods} == {
+        route.path for route in PREFLIGHT.routes
+    }
+    for route in PREFLIGHT.routes:
+        operation = paths[route.path]["options"]
+        assert "security" not in operation, route.path
+        integration = operation["x-amazon-apigateway-integration"]
+        assert (integration["type"], integration["httpMethod"]) == ("aws_proxy", "POST"), route.path
+
+
+@pytest.mark.parametrize(
+    ("origins", "fits"),
+    [
+        ("", True),
+        ("https://app.example", True),
+        ("http://localhost:3000 https://app.example:8443", True),
+        ("https://a.example,https://b.example", True),
+        ("https://a.example, http://b.example:443", True),
+        *(
+            (f"https://fine.example {each}", False)
+            for each in ("*", "null", "https://a.example/", "a.example")
+        ),
+        *((f"https://fine.example,{each}", False) for each in ("https://*.example", "https://A.example", "")),
+        *(
+            (f"{each} https://fine.example", False)
+            for each in ("https://a.example:443", "http://a.example:80")
+        ),
+    ],
+)
+def test_cors_origins_that_the_code_would_refuse_are_refused_before(
+    template: dict[str, Any], origins: str, fits: bool
+) -> None:
+    """Else the deployment goes through, and nothing is answered any more."""
+    pattern = template["Parameters"]["CorsOrigins"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, origins)) == fits
+    if fits:
+        read_settings({"TABLE_NAME": "t", "SIGNING_KEYS": "k", "CORS_ORIGINS": origins})
+
+
+def test_the_gateway_s_own_answers_have_cors_headers_only_where_origins_are_listed(
+    resources: dict[str, Any],
+) -> None:
+    answers = resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES]
+    for kind, answer in answers.items():
+        found = {
+            name.removeprefix("gatewayresponse.header."): value
+            for name, value in answer["responseParameters"].items()
+            if "Access-Control" in name
+        }
+        assert set(found) == {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers"}, kind
+        for value in found.values():
+            condition, _, otherwise = value["Fn::If"]
+            assert (condition, otherwise) == ("HasCors", {"Ref": "AWS::NoValue"}), kind
+
+
+def test_a_stage_is_served_anew_when_the_first_origin_is_listed_or_the_last_goes(packaged: Package) -> None:
+    """Its snapshot has the gateway's own answers in it, with CORS headers or without."""
+    deployments = []
+    for origins in ("", "https://a.example", "https://b.example"):
+        told = with_parameters_told(packaged.read_template(), {"CorsOrigins": origins})
+        plain = expand(told)["Resources"]
+        deployments.append([n for n, each in plain.items() if each["Type"] == "AWS::ApiGateway::Deployment"])
+    assert deployments[0] != deployments[1] == deployments[2]

@@ -1,0 +1,223 @@
+"""P4, P1: a generate that is sent again completes the same set of links, and resets none of them."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.support import audit
+from tests.support.proof.harness import Answer, Client, Link, NoAnswerError, Stage, codes_of, race, starts
+from tests.support.proof.proxy import Fate, First, LoseReply, Proxy, Reset, cancelled, operation
+
+COUNT = 250  # three transactions
+
+
+def generate(
+    client: Client, event_type: str, key: str | None = "k", count: int = COUNT, **more: Any
+) -> Answer:
+    headers = {"Idempotency-Key": key} if key else {}
+    body = {"eventTypeId": event_type, "count": count, "maxUsageCount": 2, **more}
+    return client.send("POST", "/v1/links", body, headers)
+
+
+def ids_of(answer: Answer) -> list[str]:
+    return [link["linkId"] for link in answer.json["links"]]
+
+
+def team(stage: Stage, count: int) -> list[Client]:
+    """Clients with an admin key, spread over the app processes."""
+    return [stage.new_client(n, api_key=stage.api_key) for n in range(count)]
+
+
+def test_the_same_generate_at_once_makes_one_set(stage: Stage) -> None:
+    """P4: eight clients send it together, none before the others; all are told the same 250 links."""
+    event_type = stage.event_type(stage.host())
+
+    answers = race([partial(generate, client, event_type) for client in team(stage, 8)])
+
+    assert codes_of(answers) == {"201": 8}
+    assert len({tuple(ids_of(answer)) for answer in answers}) == 1
+    assert set(audit.links_of(stage.audited())) == set(ids_of(answers[0]))
+    assert len(ids_of(answers[0])) == COUNT
+
+
+def test_a_generate_sent_again_while_its_links_are_used_resets_none(stage: Stage) -> None:
+    """P4, P1: four clients go on sending it while others book by its links, and revoke, change and delete them."""
+    event_type = stage.event_type(stage.host())
+    first = generate(stage.team, event_type)
+    links = [Link.of(one) for one in first.json["links"]]
+    stage.random.shuffle(links)
+    once, twice, revoked, changed, deleted = (links[at : at + 20] for at in range(0, 100, 20))
+    slots = iter(starts(60))
+
+    def book(client: Client) -> list[Answer]:
+        return [
+            client.redeem(link, next(slots), f"p{n}@example.com")
+            for n, link in enumerate(once + twice + twice)
+        ]
+
+    def revoke(client: Client) -> list[Answer]:
+        return [client.send("POST", f"/v1/links/{link.link_id}/revoke") for link in revoked]
+
+    def change(client: Client) -> list[Answer]:
+        return [
+            client.send("PATCH", f"/v1/links/{link.link_id}", {"maxUsageCount": None}) for link in changed
+        ]
+
+    def delete(client: Client) -> list[Answer]:
+        return [client.send("DELETE", f"/v1/links/{link.link_id}") for link in deleted]
+
+    def again(client: Client) -> list[Answer]:
+        return [generate(client, event_type) for _ in range(5)]
+
+    clients = team(stage, 8)
+    acts = [book, revoke, change, delete, *[again] * 4]
+    told = race([partial(act, client) for act, client in zip(acts, clients, strict=True)])
+
+    for done, count in zip(told[:3], (60, 20, 20), strict=True):
+        assert {answer.status for answer in done} <= {200, 201}
+        assert len(done) == count
+    assert {answer.status for answer in told[3]} == {204}
+    left = [link_id for link_id in ids_of(first) if link_id not in {link.link_id for link in deleted}]
+    for answer in [one for some in told[4:] for one in some]:
+        assert answer.code == "201"
+        assert set(left) <= set(ids_of(answer)) <= set(ids_of(first))
+    assert ids_of(generate(stage.team, event_type)) == left
+
+    stored = audit.links_of(stage.audited(deleted=[link.link_id for link in deleted]))
+    assert set(stored) == set(left)
+    wanted = [(once, 1, "active"), (twice, 2, "used"), (revoked, 0, "revoked"), (changed, 0, "active")]
+    for some, uses, status in [*wanted, (links[100:], 0, "active")]:
+        for link in some:
+            item = stored[link.link_id]
+            assert (item["usageCount"], item["status"]) == (uses, status)
+    assert all("maxUsageCount" not in stored[link.link_id] for link in changed)
+
+
+def test_a_generate_that_arrives_after_its_own_repeat_resets_nothing(stage: Stage, dynamodb: Proxy) -> None:
+    """P4, P1: held up before its write; meanwhile it was sent again, and its links were used, revoked and deleted."""
+    event_type = stage.event_type(stage.host())
+    client = stage.new_client()
+    told: list[Answer] = []
+
+    def overtake() -> None:
+        told.append(generate(stage.new_client(1, api_key=stage.api_key), event_type, count=4))
+        used, revoked, deleted, _ = (Link.of(one) for one in told[0].json["links"])
+        assert client.redeem(used, starts(1)[0], "grace@example.com").code == "201"
+        assert stage.team.send("POST", f"/v1/links/{revoked.link_id}/revoke").status == 200
+        assert stage.team.send("DELETE", f"/v1/links/{deleted.link_id}").status == 204
+
+    dynamodb.meet(operation("TransactWriteItems", event_type), First(overtake), times=1)
+
+    answer = generate(stage.new_client(2, api_key=stage.api_key), event_type, count=4)
+
+    used, revoked, deleted, fresh = ids_of(told[0])
+    assert answer.code == "201"
+    assert ids_of(answer) == [used, revoked, fresh]
+    stored = audit.links_of(stage.audited(deleted=[deleted]))
+    assert {one: (item["status"], item["usageCount"]) for one, item in stored.items()} == {
+        used: ("active", 1),
+        revoked: ("revoked", 0),
+        fresh: ("active", 0),
+    }
+
+
+def test_a_generate_that_arrives_late_brings_nothing_back(stage: Stage, dynamodb: Proxy) -> None:
+    """P3, P4: all of its links were made and deleted meanwhile; they stay away."""
+    event_type = stage.event_type(stage.host())
+    told: list[Answer] = []
+
+    def overtake() -> None:
+        told.append(generate(stage.new_client(1, api_key=stage.api_key), event_type, count=2))
+        answer = stage.team.send("POST", "/v1/links/bulk-delete", {"linkIds": ids_of(told[0])})
+        assert answer.status == 200
+
+    dynamodb.meet(operation("TransactWriteItems", event_type), First(overtake), times=1)
+
+    answer = generate(stage.new_client(2, api_key=stage.api_key), event_type, count=2)
+
+    assert codes_of([*told, answer]) == {"201": 2}
+    assert ids_of(answer) == []
+    assert not audit.links_of(stage.audited())
+
+
+def test_the_same_key_with_another_body_is_refused(stage: Stage) -> None:
+    """P4: whatever differs; and nothing is made."""
+    host = stage.host()
+    event_type, other = stage.event_type(host), stage.event_type(host)
+    assert generate(stage.team, event_type, count=3).code == "201"
+    before = stage.dump()
+
+    answers = [
+        generate(stage.team, event_type, count=4),
+        generate(stage.team, event_type, count=3, label="x"),
+        generate(stage.team, other, count=3),
+    ]
+
+    assert codes_of(answers) == {"422 idempotency-key-reused": 3}
+    assert audit.differences(before, stage.dump()) == []
+
+
+def test_two_bodies_under_one_key_at_once(stage: Stage) -> None:
+    """P4: one of them is made and told to all its senders, the other refused."""
+    event_type = stage.event_type(stage.host())
+    for number in range(10):
+        answers = race(
+            [
+                partial(generate, client, event_type, f"key-{number}", count=3, label=f"body {n % 2}")
+                for n, client in enumerate(team(stage, 8))
+            ]
+        )
+
+        assert sorted([codes_of(answers[0::2]), codes_of(answers[1::2])], key=str) == [
+            {"201": 4},
+            {"422 idempotency-key-reused": 4},
+        ]
+    assert len(audit.links_of(stage.audited())) == 30
+
+
+@pytest.mark.parametrize(
+    "fate",
+    [Reset(), LoseReply(), cancelled(*["TransactionConflict"] * 100)],
+    ids=["reset", "lost", "conflict"],
+)
+def test_a_generate_that_was_cut_off_is_completed_by_the_next(
+    stage: Stage, dynamodb: Proxy, fate: Fate
+) -> None:
+    """P4: its third transaction fails for good; the same request again makes what is missing, and nothing twice."""
+    event_type = stage.event_type(stage.host())
+    dynamodb.meet(operation("TransactWriteItems", event_type), fate, skip=2)
+
+    told = generate(stage.team, event_type)
+    made = set(audit.links_of(stage.audited()))
+    dynamodb.forget()
+    answers = race([partial(generate, client, event_type) for client in team(stage, 4)])
+
+    assert told.status == 503
+    if isinstance(fate, LoseReply):
+        assert len(made) == COUNT  # it was written after all; nobody could know
+    else:
+        assert 0 < len(made) < COUNT
+    assert codes_of(answers) == {"201": 4}
+    assert len({tuple(ids_of(answer)) for answer in answers}) == 1
+    stored = set(audit.links_of(stage.audited()))
+    assert made <= stored == set(ids_of(answers[0]))
+    assert len(stored) == COUNT
+
+
+def test_a_generate_whose_process_is_killed_is_completed_by_another(stage: Stage, dynamodb: Proxy) -> None:
+    """P4: SIGKILL between two of its transactions; the client asks another process for the same."""
+    event_type = stage.event_type(stage.host())
+    doomed, *_ = stage.apps
+    dynamodb.meet(operation("TransactWriteItems", event_type), First(doomed.kill), times=1, skip=1)
+
+    with pytest.raises(NoAnswerError):
+        generate(stage.new_client(urls=[doomed.url], api_key=stage.api_key), event_type)
+    made = set(audit.links_of(stage.audited()))
+    answer = generate(stage.new_client(1, api_key=stage.api_key), event_type)
+
+    assert 0 < len(made) < COUNT
+    assert answer.code == "201"
+    stored = set(audit.links_of(stage.audited()))
+    assert made <= stored == set(ids_of(answer))
+    assert len(stored) == COUNT

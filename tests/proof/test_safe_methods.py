@@ -1,0 +1,75 @@
+"""P5: looking at a link changes nothing, however often and by whatever scanner, mail filter or chat preview."""
+
+from functools import partial
+
+from tests.support import audit
+from tests.support.proof.harness import Client, Stage, codes_of, race, starts
+
+SCANNERS = (
+    {"User-Agent": "Mozilla/5.0 (compatible; Microsoft Outlook SafeLinks)", "Accept": "text/html,*/*;q=0.8"},
+    {"User-Agent": "Slackbot-LinkExpanding 1.0", "Accept": "*/*", "Range": "bytes=0-32768"},
+    {"User-Agent": "facebookexternalhit/1.1", "Accept": "text/html", "Purpose": "prefetch"},
+    {"User-Agent": "curl/8", "Accept": "application/json", "X-HTTP-Method-Override": "POST"},
+)
+
+
+def test_a_storm_of_scanners_changes_nothing(stage: Stage) -> None:
+    """P5: GET, HEAD and OPTIONS on every address of a live, a used and a booked link; the table stays as it was."""
+    event_type = stage.event_type(stage.host())
+    live, used = stage.links(event_type, 2)
+    booked = stage.new_client().redeem(used, starts(1)[0], "grace@example.com")
+    page = booked.headers["location"].removeprefix("..").removeprefix("/..")
+    booking_path = "/b/" + booked.json["url"].rpartition("/")[2]
+    assert booking_path.endswith(page.rpartition("/")[2])
+    paths = [
+        f"/s/{live.token}",
+        f"/s/{used.token}",
+        f"/s/{live.token}?timeZone=Asia/Tokyo",
+        f"/s/{live.token}/slots",
+        f"/s/{live.token}/redeem",
+        f"/s/{used.token}/redeem?start={starts(2)[1].isoformat().replace('+', '%2B')}",
+        booking_path,
+    ]
+    before = stage.audited()
+
+    def scan(client: Client, n: int) -> set[tuple[str, int]]:
+        seen = set()
+        for path in stage.random.sample(paths, len(paths)):
+            for method in ("GET", "HEAD", "OPTIONS"):
+                seen.add((method, client.send(method, path, headers=SCANNERS[n % len(SCANNERS)]).status))
+        return seen
+
+    answers = set().union(*race([partial(scan, client, n) for n, client in enumerate(stage.clients())]))
+
+    assert {status for method, status in answers if method == "OPTIONS"} == {204}
+    assert {status for method, status in answers if method != "OPTIONS"} <= {200, 404, 405, 410}
+    assert audit.differences(before, stage.dump()) == []
+    assert codes_of([stage.new_client().redeem(live, starts(2)[1], "ada@example.com")]) == {"201": 1}
+
+
+def test_a_post_that_names_no_slot_or_no_person_spends_nothing(stage: Stage) -> None:
+    """P5: only a POST that names both redeems; a scanner that posts empty or odd bodies does not."""
+    link = stage.link()
+    before = stage.audited()
+    path, start = f"/s/{link.token}/redeem", starts(1)[0].isoformat()
+    person = {"name": "Grace", "email": "grace@example.com"}
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    bodies: list[tuple[object, dict[str, str]]] = [
+        (None, {}),
+        (b"", form),
+        (b"start=", form),
+        (b"invitee.name=Grace&invitee.email=grace%40example.com&timeZone=UTC", form),
+        ({}, {}),
+        ({"start": start, "timeZone": "UTC"}, {}),
+        ({"timeZone": "UTC", "invitee": person}, {}),
+        ({"start": start, "timeZone": "UTC", "invitee": {**person, "email": "nobody"}}, {}),
+        ({"start": start, "timeZone": "UTC", "invitee": {**person, "name": ""}}, {}),
+        ({"start": start, "timeZone": "UTC", "invitee": person, "surplus": 1}, {}),
+    ]
+
+    answers = [
+        stage.new_client(n).send("POST", path, body, headers) for n, (body, headers) in enumerate(bodies)
+    ]
+
+    assert {answer.status for answer in answers} <= {400, 422}
+    assert audit.differences(before, stage.dump()) == []

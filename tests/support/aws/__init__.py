@@ -1,0 +1,1 @@
+"""Stand-ins for AWS: engines for DynamoDB, buses, streams and Lambda's runtime."""

@@ -1,0 +1,314 @@
+"""An HTTP proxy that stands between two parties and lets go wrong, on order, what goes wrong in a network.
+
+Between the app and DynamoDB it throttles, conflicts, breaks and loses replies; between a client and the app it loses
+the app's. What it was asked for is kept, so that calls can be counted.
+"""
+
+import contextlib
+import http.client
+import json
+import socket
+import struct
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, NamedTuple, Self
+
+from tests.support.waiting import LIMIT
+
+_WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
+_NOT_OURS: Final = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "content-length", "x-amz-crc32"}
+)
+_HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
+
+
+class Call(NamedTuple):
+    """A request that came by: `name` is DynamoDB's operation, or else the method and path."""
+
+    name: str
+    body: bytes
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The body as JSON."""
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The proxy answers by itself; the request goes no further."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/x-amz-json-1.0"})
+
+
+@dataclass(frozen=True)
+class Reset:
+    """The connection is reset; the request goes no further."""
+
+
+@dataclass(frozen=True)
+class LoseReply:
+    """The request is answered, and the answer never arrives: the connection is reset."""
+
+
+@dataclass(frozen=True)
+class CutReply:
+    """The request is answered, and half of the answer arrives before the other side hangs up."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The request is answered, and nothing at all arrives: whoever asked has to give up by itself."""
+
+
+@dataclass(frozen=True)
+class Late:
+    """The request is held back until `gate` opens, when whoever asked gave up long since; then it goes its way."""
+
+    gate: threading.Event
+    sent: threading.Event
+
+
+@dataclass(frozen=True)
+class First:
+    """Something happens first; then the request goes its way."""
+
+    act: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """The answer arrives changed: this is how two reads of two moments look, in an engine that has but one."""
+
+    change: Callable[[dict[str, Any]], object]
+
+
+Fate = Answer | Reset | LoseReply | CutReply | Silence | Late | First | Edit
+Matches = Callable[[Call], bool]
+
+
+@dataclass
+class Rule:
+    """Meets the calls that match, `skip` of them passing unharmed, then `times` of them (None: all) meeting `fate`."""
+
+    matches: Matches
+    fate: Fate
+    times: int | None = None
+    skip: int = 0
+    hits: int = 0
+
+    def take(self, call: Call) -> Fate | None:
+        """Return this call's fate, if it has one here. The caller holds the proxy's lock."""
+        if (self.times is not None and self.hits >= self.times) or not self.matches(call):
+            return None
+        if self.skip:
+            self.skip -= 1
+            return None
+        self.hits += 1
+        return self.fate
+
+
+class Proxy:
+    """Forwards to `target` from a loopback port of its own, for as long as it is entered."""
+
+    def __init__(self, target: str) -> None:
+        parts = urllib.parse.urlsplit(target)
+        assert parts.hostname
+        assert parts.port
+        self._target = (parts.hostname, parts.port)
+        self._lock = threading.Lock()
+        self._rules: list[Rule] = []
+        self._calls: list[Call] = []
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.proxy = self
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def calls(self) -> list[Call]:
+        """What came by since the last `forget()`, in order of arrival."""
+        with self._lock:
+            return list(self._calls)
+
+    def forget(self) -> None:
+        """Drop all rules, and what came by."""
+        with self._lock:
+            self._rules, self._calls = [], []
+
+    def meet(self, matches: Matches, fate: Fate, *, times: int | None = None, skip: int = 0) -> Rule:
+        """Add a rule; of several that apply, the one added first decides."""
+        rule = Rule(matches, fate, times, skip)
+        with self._lock:
+            self._rules.append(rule)
+        return rule
+
+    def lift(self, *rules: Rule) -> None:
+        """Take rules away again."""
+        with self._lock:
+            self._rules = [rule for rule in self._rules if rule not in rules]
+
+    def fate_of(self, call: Call) -> Fate | None:
+        """Note a call, and return what is to become of it."""
+        with self._lock:
+            self._calls.append(call)
+            for rule in self._rules:
+                fate = rule.take(call)
+                if fate is not None:
+                    return fate
+        return None
+
+    def forward(
+        self, upstream: http.client.HTTPConnection | None, method: str, path: str, headers: Any, body: bytes
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse, bytes]:
+        """Send a request on and return its answer whole."""
+        connection = upstream or http.client.HTTPConnection(*self._target, timeout=LIMIT)
+        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        for name, value in headers.items():
+            if name.lower() not in _HOP_BY_HOP:
+                connection.putheader(name, value)
+        if body or method not in ("GET", "HEAD"):
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        response = connection.getresponse()
+        return connection, response, response.read()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="proxy", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 512
+    daemon_threads = True
+    proxy: Proxy
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: parties hang up here all the time."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self._upstream: http.client.HTTPConnection | None = None
+
+    def finish(self) -> None:
+        if self._upstream is not None:
+            self._upstream.close()
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def _handle(self) -> None:
+        proxy = self.server.proxy
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        name = self.headers.get("X-Amz-Target", "").rpartition(".")[2] or f"{self.command} {self.path}"
+        fate = proxy.fate_of(Call(name, body))
+        if isinstance(fate, Reset):
+            self._reset()
+            return
+        if isinstance(fate, Answer):
+            self._send(fate.status, fate.headers, fate.body)
+            return
+        if isinstance(fate, First):
+            fate.act()
+        if isinstance(fate, Late):
+            fate.gate.wait()
+        try:
+            self._upstream, response, content = proxy.forward(
+                self._upstream, self.command, self.path, self.headers, body
+            )
+        except (OSError, http.client.HTTPException):
+            self._reset()  # what we forward to is gone, and so are we
+            return
+        if isinstance(fate, Late):
+            fate.sent.set()
+        if isinstance(fate, Late | Silence):
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                self.rfile.read(1)  # until the other side hangs up
+            return
+        if isinstance(fate, LoseReply):
+            self._reset()
+            return
+        if isinstance(fate, Edit):
+            document = json.loads(content)
+            fate.change(document)
+            content = json.dumps(document).encode()
+        headers = {k: v for k, v in response.getheaders() if k.lower() not in _NOT_OURS}
+        if isinstance(fate, CutReply):
+            self.close_connection = True
+            self._send(response.status, headers, content[: len(content) // 2], length=len(content))
+            return
+        self._send(response.status, headers, content)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle  # noqa: N815 - found by name
+
+    def _send(self, status: int, headers: Mapping[str, str], body: bytes, length: int | None = None) -> None:
+        self.send_response_only(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def _reset(self) -> None:
+        """Hang up with a RST, as a peer that crashed would."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Say nothing."""
+
+
+def operation(name: str, *mentioning: str) -> Matches:
+    """Match a DynamoDB operation whose request has all of the given texts in it, e.g. a link's id."""
+    return lambda call: call.name == name and all(text.encode() in call.body for text in mentioning)
+
+
+def write(*mentioning: str) -> Matches:
+    """Match any operation that writes, and has all of the given texts in it, but for notes of opens and denials."""
+    return lambda call: (
+        call.name in _WRITES and not is_note(call) and all(text.encode() in call.body for text in mentioning)
+    )
+
+
+def is_note(call: Call) -> bool:
+    """Tell whether a call only notes, in an item of its own, that somebody looked or was refused."""
+    return call.name in ("PutItem", "UpdateItem") and (b'"OPENS"' in call.body or b'"DENIAL#' in call.body)
+
+
+def error(code: str, status: int = 400) -> Answer:
+    """Return DynamoDB's answer for an error."""
+    document = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"}
+    return Answer(status, json.dumps(document).encode())
+
+
+def cancelled(*reasons: str | Mapping[str, Any]) -> Answer:
+    """Return DynamoDB's answer for a cancelled transaction; a reason is its code, or the whole of it."""
+    told: Sequence[Mapping[str, Any]] = [{"Code": r} if isinstance(r, str) else r for r in reasons]
+    codes = ", ".join(str(reason["Code"]) for reason in told)
+    document = {
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]",
+        "CancellationReasons": list(told),
+    }
+    return Answer(400, json.dumps(document).encode())
