@@ -35,10 +35,11 @@ from infra.deploy.stacks import (
     stack_status,
     upload,
 )
-from infra.package.build import ARM, BUILD, ROOT, X86, Package, PackageError, Target, make_package
+from infra.package.build import ARM, X86, Package, PackageError, Target, make_package
 from infra.package.fragments import TemplateError
 from infra.package.gateway import with_parameters_told
 from infra.package.observing import WATCHED
+from infra.paths import BUILD, ROOT
 
 STAGES: Final = ROOT / "infra" / "stages"
 WATCH_MINUTES: Final = 5

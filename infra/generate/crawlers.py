@@ -7,10 +7,11 @@ of its patterns are plain texts, so the copy lists those separately and a search
 import re
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
-COPY: Final = Path(__file__).parents[2] / "chalicelib" / "domain" / "links" / "crawlers.py"
+from infra.paths import ROOT
+
+COPY: Final = ROOT / "chalicelib" / "domain" / "links" / "crawlers.py"
 _PACKAGE: Final = "crawler-user-agents"
 _PLAIN: Final = re.compile(r"(?:[^\\^$.|?*+()\[\]{}]|\\[^A-Za-z0-9])+")
 # Apps whose built-in browser people use. Their previews are recognized differently: they don't begin as browsers do.

@@ -1,13 +1,13 @@
 """`make schemas`: write a JSON Schema (2020-12) for every kind of event to docs/schemas/events, from the code."""
 
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from chalicelib.api.openapi.event_schemas import KINDS, schema_of
+from infra.paths import ROOT
 
-FOLDER: Final = Path(__file__).parents[2] / "docs" / "schemas" / "events"
+FOLDER: Final = ROOT / "docs" / "schemas" / "events"
 
 
 def files() -> dict[str, str]:

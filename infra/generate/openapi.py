@@ -1,14 +1,14 @@
 """`make openapi`: write the API's description to docs/openapi.json, the copy that is committed."""
 
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from chalicelib.api.openapi.document import openapi
 from chalicelib.api.routes import ROUTERS
+from infra.paths import ROOT
 
-COPY: Final = Path(__file__).parents[2] / "docs" / "openapi.json"
+COPY: Final = ROOT / "docs" / "openapi.json"
 
 
 def text() -> str:

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from infra.local.aws import local_client, use_local_aws
-from infra.local.engines import LOCAL, Ministack
+from infra.local.ministack import Ministack
 from infra.local.table import ensure_table
+from infra.paths import LOCAL
 
 TABLE_NAME: Final = "admit-one-local"
 SIGNING_SECRET_ID: Final = "admit-one/local/signing-keys"  # noqa: S105 - a name

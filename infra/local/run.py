@@ -21,10 +21,11 @@ from infra.local.backend import (
     local_api_key,
     own_backend,
 )
-from infra.local.engines import LOCAL, EngineError
+from infra.local.engine import EngineError
 from infra.local.server import make_server
 from infra.package.build import PackageError
 from infra.package.fragments import TemplateError
+from infra.paths import LOCAL
 
 _HOST: Final = "127.0.0.1"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

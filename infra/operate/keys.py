@@ -13,7 +13,7 @@ from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.team.authenticate import list_keys, make_key, revoke_key
 from infra.deploy.deploy import DeployError, explained, open_account, read_stage, stage_settings
 from infra.local.backend import InUseError, any_backend
-from infra.local.engines import EngineError
+from infra.local.engine import EngineError
 
 _CAUSE = Cause("system:operator", "make-key")
 

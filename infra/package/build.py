@@ -26,9 +26,8 @@ from infra.package.fragments import TemplateError, check_whole, merged, read_fra
 from infra.package.functions import HTTP, common_fragment, read_config, whole_policy, with_tracing
 from infra.package.gateway import gateway_fragment
 from infra.package.observing import observing_fragment
+from infra.paths import BUILD, ROOT
 
-ROOT: Final = Path(__file__).parents[2]
-BUILD: Final = ROOT / "build"
 MAX_BYTES: Final = 8 * 1024 * 1024  # DESIGN §8
 
 ARM: Final = "arm64"

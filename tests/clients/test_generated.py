@@ -16,7 +16,8 @@ from typing import Any, Final
 import pytest
 
 from infra.generate.openapi import COPY
-from infra.local.engines import ROOT, Ministack
+from infra.local.ministack import Ministack
+from infra.paths import ROOT
 from tests.support.app import Caller, running_site
 from tests.support.aws.engines import new_table
 

@@ -24,9 +24,9 @@ from chalicelib.domain.links.link import LinkSettings
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.webhooks.deliveries import MAX_TRIES, Delivery, replayed
 from chalicelib.service.links.generate import GenerateRequest, generate
-from infra.local.engines import ROOT
 from infra.local.mail import LOCAL_SENDER, verify_sender
 from infra.package.functions import logical_id, read_config
+from infra.paths import ROOT
 from tests.deployed.conftest import Stack, listening
 from tests.deployed.host_fixtures import event_type_of
 from tests.deployed.test_imports import drop, result

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.engines import Dynoxide
+from infra.local.dynoxide import Dynoxide
 from tests.support.aws.engines import require_dynoxide
 from tests.support.proof.fixtures import apps, dynoxide_on_disk, proof_engine, stage
 

@@ -21,7 +21,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from infra.local.engines import ROOT, Ministack
+from infra.local.ministack import Ministack
+from infra.paths import ROOT
 from tests.support.app import Site, at, made, running_site, token_of
 from tests.support.aws.engines import new_table
 from tests.support.proof.size import size

@@ -23,7 +23,7 @@ from chalicelib.domain.rules import Rules
 from chalicelib.wire import requests as schemas
 from chalicelib.wire.field_docs import FIELDS, KIND_FIELDS, PARAMETERS
 from infra.generate.openapi import COPY, text
-from infra.local.engines import ROOT
+from infra.paths import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from infra.local.engines import ROOT
+from infra.paths import ROOT
 from tests.bench.report.plots import Plot, svg
 from tests.bench.report.sections import FOLDER, table_of
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from infra.local.engines import ROOT
+from infra.paths import ROOT
 from tests.bench.report.plots import Plot, svg
 
 FOLDER: Final = ROOT / "build" / "bench"

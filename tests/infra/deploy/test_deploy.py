@@ -15,7 +15,7 @@ from infra.deploy import deploy
 from infra.deploy.deploy import DeployError, Stage, read_stage
 from infra.deploy.stacks import outputs
 from infra.local.aws import local_client
-from infra.local.engines import Ministack
+from infra.local.ministack import Ministack
 from infra.local.stack import fit_for_ministack
 from infra.operate import keys
 from infra.package.build import Package

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.engines import ROOT
+from infra.paths import ROOT
 
 DOCS = (ROOT / "docs" / "deploy.md").read_text()
 

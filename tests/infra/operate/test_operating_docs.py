@@ -14,8 +14,9 @@ from chalicelib.api.site import console
 from chalicelib.domain.listings import DUE_SHARDS
 from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS
 from chalicelib.settings import DailyMails, RetentionDays
-from infra.local.engines import ROOT, find_dynoxide
+from infra.local.dynoxide import find_dynoxide
 from infra.package.functions import logical_id, read_config
+from infra.paths import ROOT
 from tests.bench.costs import costs
 from tests.bench.downstream import downstream
 from tests.bench.prices import COLUMNS, prices

@@ -35,7 +35,7 @@ from infra.deploy.deploy import (
 )
 from infra.deploy.stacks import Outcome, outputs
 from infra.local.aws import local_client
-from infra.local.engines import Ministack
+from infra.local.ministack import Ministack
 from infra.local.stack import fit_for_ministack
 from infra.operate import redrive, restore, revocations as carrying
 from infra.operate.revocations import carry_revocations

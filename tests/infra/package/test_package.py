@@ -12,8 +12,8 @@ import pytest
 from chalicelib.api.openapi.view import describe
 from chalicelib.api.routes import ROUTERS
 from chalicelib.pages.assets import asset, asset_url
-from infra.local.engines import LOCAL
 from infra.package.build import ARM, MAX_BYTES, X86, Package, PackageError, Target, make_package
+from infra.paths import LOCAL
 
 UNCHECKED_HASH = 0b01  # PEP 552: the flags word of a .pyc that is taken without a look at its source
 

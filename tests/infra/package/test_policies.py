@@ -4,8 +4,8 @@ import json
 import re
 from typing import Any, Final
 
-from infra.local.engines import ROOT
 from infra.package.functions import UNTRACED, log_group_id, logical_id, read_config
+from infra.paths import ROOT
 
 LOG: Final = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACE: Final = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}

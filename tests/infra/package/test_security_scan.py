@@ -10,7 +10,7 @@ from cfripper.config.config import Config
 from cfripper.config.pluggy.utils import get_all_rules
 from cfripper.rule_processor import RuleProcessor
 
-from infra.local.engines import ROOT
+from infra.paths import ROOT
 
 # (rule, resource) → why it is right as it is.
 OVERLOOKED: Final[dict[tuple[str, str], str]] = {

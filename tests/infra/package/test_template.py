@@ -21,11 +21,11 @@ from chalicelib.domain.errors import (
 from chalicelib.settings import DailyMails, RetentionDays, read_settings
 from chalicelib.store.items import INDEX_KEYS
 from chalicelib.wire.problems import MEDIA_TYPE
-from infra.local.engines import ROOT
 from infra.package.build import Package
 from infra.package.functions import AUTHORIZER, HTTP, UNTRACED, log_group_id, logical_id, read_config
 from infra.package.gateway import RESPONSES, with_parameters_told
 from infra.package.observing import REFUSING, dead_letter_queues, failure_pattern
+from infra.paths import ROOT
 from tests.infra.conftest import expand
 from tests.support.aws.filter_patterns import counts
 

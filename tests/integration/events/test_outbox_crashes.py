@@ -14,9 +14,9 @@ from chalicelib.consumers import outbox
 from chalicelib.service.events import relay
 from chalicelib.service.events.record_history import record_history
 from infra.local.aws import local_client
-from infra.local.engines import ROOT
 from infra.operate.redrive import _FUNCTION_SECONDS, crashes, redrive
 from infra.package.functions import read_config
+from infra.paths import ROOT
 from tests.support.app import Caller, Site, ok
 from tests.support.aws.bus import Bus, Inbox, Record, Stream
 from tests.support.aws.stream_mapping import STREAM, Mapping

@@ -12,7 +12,7 @@ from chalicelib import bootstrap
 from chalicelib.api.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from chalicelib.api.routes import PREFLIGHT, ROUTERS
 from chalicelib.settings import read_settings
-from infra.local.engines import Ministack
+from infra.local.ministack import Ministack
 from infra.local.server import serving
 from tests.support.app import (
     BASE_URL,

@@ -36,8 +36,8 @@ from chalicelib.service.mail.queue_digests import queue_due_digests
 from chalicelib.service.mail.send import CLAIM, NEEDED
 from chalicelib.service.mail.send_later import LONGEST_PAUSE_SECONDS, pause_after
 from infra.local.aws import local_client
-from infra.local.engines import ROOT
 from infra.package.functions import read_config
+from infra.paths import ROOT
 from tests.support.app import (
     MAIL_SENDER,
     Caller,

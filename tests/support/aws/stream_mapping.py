@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from infra.local.engines import ROOT
+from infra.paths import ROOT
 from tests.support.aws.bus import Record
 
 _RESOURCES: Final = json.loads((ROOT / "infra" / "template" / "events.json").read_text())["Resources"]

@@ -28,8 +28,9 @@ from chalicelib.service.team.authenticate import make_key
 from chalicelib.store.dynamo import dynamo_store
 from chalicelib.store.table import Table as StoreTable
 from infra.local.aws import LOCAL_REGION, use_local_aws
-from infra.local.engines import ROOT, kept_environment
+from infra.local.engine import kept_environment
 from infra.local.table import ensure_table
+from infra.paths import ROOT
 from tests.support import audit
 from tests.support.aws.dynamodb_client import CLIENTS, plain_client
 from tests.support.aws.engines import Table

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.local.engines import ROOT
+from infra.paths import ROOT
 
 
 def _clashes(tree: ast.Module) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Start a program that ends when its parent does: run as `python tether.py PARENT_PID PROGRAM ARGUMENTS…`.
+"""Start a program that ends when its parent does: run as `python die_with_parent.py PARENT_PID PROGRAM ARGUMENTS…`.
 
 On Linux the kernel sends the program SIGTERM when the thread that started it is gone, so an engine whose parent
 was killed still saves its state and does not stay behind. Elsewhere the program is simply started.

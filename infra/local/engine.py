@@ -1,10 +1,9 @@
-"""Local engines as subprocesses: ministack (many AWS services) and dynoxide (DynamoDB over SQLite)."""
+"""A local engine as a subprocess: start it, wait until it answers, stop it, kill it."""
 
 import atexit
 import contextlib
 import http.client
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -19,24 +18,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
-from infra.local.aws import LOCAL_KEY, LOCAL_REGION
-
-ROOT: Final = Path(__file__).parents[2]
-LOCAL: Final = ROOT / ".local"
-DYNOXIDE_BINARY: Final = LOCAL / "npm" / "node_modules" / "@dynoxide" / "linux-x64" / "dynoxide"
-
-_HOST: Final = "127.0.0.1"
+HOST: Final = "127.0.0.1"
 _START_SECONDS: Final = 180.0  # usually a second or two; longer on a busy machine
 _STOP_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.05
 _PORT_FILE: Final = "port"
 _PORT_ATTEMPTS: Final = 3
-
-# The tether watches the thread that started the program, so that thread has to last as long as this process.
-_spawner: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-spawner")
-
-
 _KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ")
+
+# The kernel watches the thread that started the program, so that thread has to last as long as this process.
+_spawner: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-spawner")
 
 
 def kept_environment() -> dict[str, str]:
@@ -52,14 +43,6 @@ def kept_environment() -> dict[str, str]:
 
 class EngineError(Exception):
     """An engine did not start, or did not stop as asked."""
-
-
-def find_dynoxide() -> Path | None:
-    """Return dynoxide's binary, or None where it was not installed (`make dynoxide`) or can't run."""
-    on_path = shutil.which("dynoxide")
-    if DYNOXIDE_BINARY.is_file() and sys.platform == "linux" and platform.machine() == "x86_64":
-        return DYNOXIDE_BINARY
-    return Path(on_path) if on_path else None
 
 
 class Engine(ABC):
@@ -89,7 +72,7 @@ class Engine(ABC):
         """Where the engine answers; the same after a restart."""
         if self._port is None:
             raise EngineError(f"{self.name} was not started")
-        return f"http://{_HOST}:{self._port}"
+        return f"http://{HOST}:{self._port}"
 
     @property
     def pid(self) -> int | None:
@@ -171,8 +154,8 @@ class Engine(ABC):
         files = self._files.absolute()
         files.mkdir(mode=0o700, parents=True, exist_ok=True)  # ministack's state holds secrets in the clear
         log = files / f"{self.name}.log"
-        tether = [sys.executable, "-I", str(Path(__file__).with_name("tether.py")), str(os.getpid())]
-        command = tether + self._command(port, files)
+        tied = [sys.executable, "-I", str(Path(__file__).with_name("die_with_parent.py")), str(os.getpid())]
+        command = tied + self._command(port, files)
         environment = self._environment(port, files)
 
         def spawn() -> subprocess.Popen[bytes]:
@@ -205,7 +188,7 @@ class Engine(ABC):
         if self._process is None or self._process.poll() is not None:
             tail = log.read_text(errors="replace")[-2000:].strip() if log.exists() else ""
             raise EngineError(f"{self.name} ended while starting: {tail or 'it said nothing'}")
-        connection = http.client.HTTPConnection(_HOST, port, timeout=2)
+        connection = http.client.HTTPConnection(HOST, port, timeout=2)
         try:
             connection.request("GET", self.ready_path)
             return connection.getresponse().status == http.HTTPStatus.OK
@@ -239,79 +222,9 @@ class Engine(ABC):
             self.stop()
 
 
-class Ministack(Engine):
-    """Many AWS services in one Python process. State is saved on SIGTERM only: `kill()` loses what was not saved."""
-
-    name = "ministack"
-    ready_path = "/_ministack/ready"
-
-    def __init__(
-        self, state_dir: Path | None = None, hold: Sequence[int] = (), *, enforce_iam: bool = False
-    ) -> None:
-        """Keep everything under `state_dir`; None forgets it all at `stop()`.
-
-        With `enforce_iam` a function may do what its role's policy says, as on AWS; we ourselves may do anything.
-        """
-        super().__init__(state_dir, hold)
-        self._enforce_iam = enforce_iam
-
-    def _command(self, port: int, files: Path) -> list[str]:
-        del port, files
-        # -P: the working directory is data, and must not be importable.
-        return [sys.executable, "-P", "-m", "ministack"]
-
-    def _environment(self, port: int, files: Path) -> dict[str, str]:
-        temporary = files / "tmp"
-        shutil.rmtree(temporary, ignore_errors=True)  # what an earlier start left there is of no use
-        temporary.mkdir()
-        return {
-            **super()._environment(port, files),
-            "BIND_HOST": _HOST,
-            "GATEWAY_PORT": str(port),
-            "AWS_ENDPOINT_URL": f"http://{_HOST}:{port}",  # functions inherit it
-            "AUTH": "true" if self._enforce_iam else "false",
-            "AWS_ACCESS_KEY_ID": LOCAL_KEY,  # whose calls are root's
-            "AWS_SECRET_ACCESS_KEY": LOCAL_KEY,
-            "MINISTACK_REGION": LOCAL_REGION,
-            "AWS_DEFAULT_REGION": LOCAL_REGION,
-            "PERSIST_STATE": "1",  # also for a temporary directory, so that restart() means the same for both
-            "STATE_DIR": str(files / "state"),
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(files / "s3"),
-            "TMPDIR": str(temporary),  # its pid file, unpacked functions and layers
-            "IOT_MTLS_ENABLED": "0",  # else it listens on 0.0.0.0:8883
-            "SFTP_ENABLED": "0",
-            "COGNITO_EMAIL_ENABLED": "false",
-            # No daemon there, so it neither starts nor reaps containers of the user's.
-            "DOCKER_HOST": f"unix://{files / 'no-docker.sock'}",
-            "LAMBDA_EXECUTOR": "local",
-            "LOG_LEVEL": "WARNING",
-            "PYTHONUNBUFFERED": "1",
-        }
-
-
-class Dynoxide(Engine):
-    """DynamoDB over SQLite in one small binary. With a file, an acknowledged write survives `kill()`."""
-
-    name = "dynoxide"
-
-    def __init__(self, db_path: Path | None = None) -> None:
-        """Keep the data in `db_path`; None keeps it in memory."""
-        super().__init__(db_path.parent if db_path else None)
-        self._db_path = db_path
-
-    def _command(self, port: int, files: Path) -> list[str]:
-        del files
-        binary = find_dynoxide()
-        if binary is None:
-            raise EngineError("dynoxide is not installed; run `make dynoxide` (Linux x64 only)")
-        command = [str(binary), "--host", _HOST, "--port", str(port)]
-        return command + (["--db-path", str(self._db_path.absolute())] if self._db_path else [])
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind((_HOST, 0))
+        probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
 
@@ -320,7 +233,7 @@ def _is_taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((_HOST, port))
+            probe.bind((HOST, port))
         except OSError:
             return True
         return False

@@ -1,0 +1,60 @@
+"""Ministack: many AWS services in one local process."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.local.aws import LOCAL_KEY, LOCAL_REGION
+from infra.local.engine import HOST, Engine
+
+
+class Ministack(Engine):
+    """Many AWS services in one Python process. State is saved on SIGTERM only: `kill()` loses what was not saved."""
+
+    name = "ministack"
+    ready_path = "/_ministack/ready"
+
+    def __init__(
+        self, state_dir: Path | None = None, hold: Sequence[int] = (), *, enforce_iam: bool = False
+    ) -> None:
+        """Keep everything under `state_dir`; None forgets it all at `stop()`.
+
+        With `enforce_iam` a function may do what its role's policy says, as on AWS; we ourselves may do anything.
+        """
+        super().__init__(state_dir, hold)
+        self._enforce_iam = enforce_iam
+
+    def _command(self, port: int, files: Path) -> list[str]:
+        del port, files
+        # -P: the working directory is data, and must not be importable.
+        return [sys.executable, "-P", "-m", "ministack"]
+
+    def _environment(self, port: int, files: Path) -> dict[str, str]:
+        temporary = files / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)  # what an earlier start left there is of no use
+        temporary.mkdir()
+        return {
+            **super()._environment(port, files),
+            "BINDHOST": HOST,
+            "GATEWAY_PORT": str(port),
+            "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",  # functions inherit it
+            "AUTH": "true" if self._enforce_iam else "false",
+            "AWS_ACCESS_KEY_ID": LOCAL_KEY,  # whose calls are root's
+            "AWS_SECRET_ACCESS_KEY": LOCAL_KEY,
+            "MINISTACK_REGION": LOCAL_REGION,
+            "AWS_DEFAULT_REGION": LOCAL_REGION,
+            "PERSIST_STATE": "1",  # also for a temporary directory, so that restart() means the same for both
+            "STATE_DIR": str(files / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(files / "s3"),
+            "TMPDIR": str(temporary),  # its pid file, unpacked functions and layers
+            "IOT_MTLS_ENABLED": "0",  # else it listens on 0.0.0.0:8883
+            "SFTP_ENABLED": "0",
+            "COGNITO_EMAIL_ENABLED": "false",
+            # No daemon there, so it neither starts nor reaps containers of the user's.
+            "DOCKERHOST": f"unix://{files / 'no-docker.sock'}",
+            "LAMBDA_EXECUTOR": "local",
+            "LOG_LEVEL": "WARNING",
+            "PYTHONUNBUFFERED": "1",
+        }
