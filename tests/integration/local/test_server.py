@@ -192,6 +192,17 @@ def test_a_client_of_http_1_0_is_hung_up_on_after_its_answer(server: LocalServer
     assert answer.body == f"page of {TOKEN}".encode()
 
 
+def test_a_client_of_http_1_1_keeps_its_connection(server: LocalServer) -> None:
+    """The second request is sent over the connection of the first, as through API Gateway."""
+    request = f"GET /s/{TOKEN} HTTP/1.1\r\nHost: x\r\n".encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT) as connection:
+        answers = connection.makefile("rb")
+        connection.sendall(request + b"\r\n")
+        assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+        connection.sendall(request + b"Connection: close\r\n\r\n")
+        assert answers.read().count(b"HTTP/1.1 200 OK\r\n") == 1
+
+
 @pytest.mark.parametrize(
     ("accepted", "zipped"),
     [
