@@ -1,4 +1,4 @@
-"""Fixtures of the proof: engines as it needs them, app processes, and a fresh stage for every test."""
+"""Fixtures of the proof and the histories: engines, app processes, and a fresh stage for every test."""
 
 from collections.abc import Iterator
 
