@@ -18,6 +18,7 @@ from chalicelib.store.links.rolling import RollingLinks
 from chalicelib.store.mail.budgets import MailBudgets
 from chalicelib.store.mail.digests import MailDigests
 from chalicelib.store.mail.mails import Mails
+from chalicelib.store.redeem import Redeems
 from chalicelib.store.restore import Redoing
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
@@ -40,6 +41,7 @@ class DynamoStore(msgspec.Struct, frozen=True):
     events_of: Callable[[Mapping[str, Any]], list[Event]]
     batches: Batches
     bookings: Bookings
+    redeems: Redeems
     webhooks: Webhooks
     deliveries: Deliveries
     redoing: Redoing
@@ -54,7 +56,7 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
     history, days = History(table, retention), Days(table, retention)
     links = Links(table, history, retention)
     rolling = RollingLinks(table, links)
-    bookings = Bookings(table, links, days, rolling, retention)
+    bookings = Bookings(table, links, days, retention)
     return DynamoStore(
         hosts=Hosts(table),
         api_keys=ApiKeys(table),
@@ -69,6 +71,7 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
         webhooks=Webhooks(table, retention),
         deliveries=Deliveries(table, retention),
         bookings=bookings,
+        redeems=Redeems(table, bookings, days, rolling, retention),
         redoing=Redoing(table, links, bookings, days, retention),
         mails=Mails(table, history, retention),
         mail_budgets=MailBudgets(table),

@@ -8,9 +8,10 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.team.hosts import Host
+from chalicelib.store.conditions import ABSENT, unchanged_since
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import BY_HOST, EventTypeItem, event_type_key, host_key, list_sort
-from chalicelib.store.table import ABSENT, Table
+from chalicelib.store.table import Table
 from chalicelib.store.team.hosts import host_of_raw
 
 
@@ -41,7 +42,7 @@ class EventTypes:
 
     def change(self, event_type: EventType, cause: Cause, *, seen: int) -> bool:
         """Write an event type whole if its sequence is still `seen`; return False when it is not."""
-        return self._table.put(_item_of(event_type, cause), Path("sequence") == seen)
+        return self._table.put(_item_of(event_type, cause), unchanged_since(seen))
 
     def entries(self, host_id: str, *, archived: bool, before: str | None, limit: int) -> list[Entry]:
         """Return up to `limit` index entries of a host's event types, newest first, older than `before`."""

@@ -1,6 +1,6 @@
 """DynamoDB's and botocore's faults as our own: refused by a condition, contended, throttled, unavailable."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -40,34 +40,44 @@ class ConditionRefused(Exception):
 class TransactionRefused(Exception):
     """At least one condition of a transaction did not hold; nothing was written.
 
-    `refusals` has one entry an operation, in the order they were given: None where that operation's own
-    condition held (or was not looked at), else the item as it was found, `{}` when there was none.
-    `contended` tells that another operation met a conflict, so a refusal may be of a passing state.
+    `"receipt" in refused` is whether the operation named "receipt" was refused, and `refused["receipt"]` is the item
+    that it found, `{}` if there was none. Both raise KeyError for a name that no operation has.
+    `contended`: another operation met a conflict, so the refusal may be by a state that does not last.
     """
 
-    def __init__(self, refusals: Sequence[RawItem | None], *, contended: bool = False) -> None:
-        self.refusals = tuple(refusals)
+    def __init__(self, found: Mapping[str, RawItem | None], *, contended: bool = False) -> None:
+        self._found = found
         self.contended = contended
         super().__init__("refused by a condition")
 
+    def __contains__(self, name: str) -> bool:
+        return self._found[name] is not None
+
+    def __getitem__(self, name: str) -> RawItem:
+        found = self._found[name]
+        if found is None:
+            raise KeyError(f"{name} was not refused")
+        return found
+
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(operations: Sequence[str] = ()) -> Iterator[None]:
     """Turn what a DynamoDB call raises into `ConditionRefused`, `TransactionRefused` or a domain error.
 
-    Anything else (a wrong key schema, a missing permission) is a defect and goes up as it is.
+    `operations` are the names of a transaction's operations in the order sent: DynamoDB gives one reason for each.
+    Anything else (a wrong key schema, a missing permission) is a defect, and is raised as it is.
     """
     try:
         yield
     except PynamoDBException as error:
-        raise _meaning(error.cause or error) from error
+        raise _meaning(error.cause or error, operations) from error
     except (ClientError, BotoCoreError) as error:
-        raise _meaning(error) from error
+        raise _meaning(error, operations) from error
 
 
-def _meaning(cause: BaseException) -> BaseException:
+def _meaning(cause: BaseException, operations: Sequence[str]) -> BaseException:
     if isinstance(cause, VerboseClientError) and cause.response["Error"].get("Code") == _CANCELLED:
-        return _meaning_of_cancellation(cause.cancellation_reasons, cause)
+        return _meaning_of_cancellation(cause, operations)
     if isinstance(cause, ClientError):
         code = cause.response.get("Error", {}).get("Code", "")
         if code == _REFUSED_ALONE:
@@ -76,9 +86,9 @@ def _meaning(cause: BaseException) -> BaseException:
             return ContendedError()
         if code in _THROTTLED:
             return ThrottledError()
-        # PynamoDB keeps of an answer its `Error` alone; the status is in what it made its own error from.
-        told = cause.__cause__ if isinstance(cause.__cause__, ClientError) else cause
-        status = told.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        # PynamoDB keeps only the response's `Error`; the status is in the error that it wraps.
+        original = cause.__cause__ if isinstance(cause.__cause__, ClientError) else cause
+        status = original.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in {"InternalServerError", "ServiceUnavailable"} or status >= 500:
             return StoreUnavailableError()
     if isinstance(cause, BotoConnectionError | HTTPClientError):
@@ -86,15 +96,17 @@ def _meaning(cause: BaseException) -> BaseException:
     return cause
 
 
-def _meaning_of_cancellation(
-    reasons: Sequence[CancellationReason | None], cause: BaseException
-) -> BaseException:
-    """Read the reasons by item. A refusal found beside a conflict is still told: a receipt decides a replay."""
+def _meaning_of_cancellation(cause: VerboseClientError, operations: Sequence[str]) -> BaseException:
+    """Return what the reasons mean. A refusal beside a conflict is still reported: a receipt decides a replay."""
+    reasons: list[CancellationReason | None] = cause.cancellation_reasons
     codes = {reason.code for reason in reasons if reason}
-    refusals = [(reason.raw_item or {}) if reason and reason.code == _REFUSED else None for reason in reasons]
     contended = bool(codes & _CONTENDED)
     if _REFUSED in codes:
-        return TransactionRefused(refusals, contended=contended)
+        found = {
+            name: (reason.raw_item or {}) if reason and reason.code == _REFUSED else None
+            for name, reason in zip(operations, reasons, strict=True)
+        }
+        return TransactionRefused(found, contended=contended)
     if contended:
         return ContendedError()
     if codes & _THROTTLED:

@@ -12,11 +12,13 @@ from chalicelib.domain.restore import Redone
 from chalicelib.store.bookings.bookings import Bookings
 from chalicelib.store.bookings.days import Days, Span
 from chalicelib.store.causes import audit_actions
+from chalicelib.store.conditions import ABSENT, EXISTS, unchanged_since
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import BY_HOST, RedoneItem, link_key, redone_key
 from chalicelib.store.links.links import Links
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import ABSENT, EXISTS, Table, Transaction
+from chalicelib.store.table import Table
+from chalicelib.store.transactions import Transaction
 
 _ALL = "REDONE"  # the one list partition of what was redone; it is written only while a table is restored
 _A_PAGE = 100
@@ -36,15 +38,15 @@ class Redoing:
 
     def put_link(self, before: Link, after: Link, cause: Cause, *, partly: bool) -> bool:
         """Write a link as an event left it, and that the event was seen; False when `before` is not current."""
-        transaction = self._table.transaction()
-        transaction.put(self._links.item_of(after, cause), Path("sequence") == before.sequence)
+        transaction = Transaction(self._table)
+        transaction.put(self._links.item_of(after, cause), unchanged_since(before.sequence), name="link")
         self._see(transaction, before, after.sequence, cause, partly=partly)
         return transaction.committed()
 
     def delete_link(self, before: Link, sequence: int, cause: Cause) -> bool:
         """Delete a link that an event says was deleted; False when `before` is not current."""
-        transaction = self._table.transaction()
-        transaction.delete(link_key(before.link_id), Path("sequence") == before.sequence)
+        transaction = Transaction(self._table)
+        transaction.delete(link_key(before.link_id), unchanged_since(before.sequence), name="link")
         self._see(transaction, before, sequence, cause, partly=False)
         return transaction.committed()
 
@@ -63,9 +65,9 @@ class Redoing:
 
         What was in the way may be another booking that an event, still to come, moves or cancels.
         """
-        transaction = self._table.transaction()
-        same = ABSENT if before is None else Path("sequence") == before.sequence
-        transaction.put(self._bookings.item_of(after, cause), same)
+        transaction = Transaction(self._table)
+        is_as_read = ABSENT if before is None else unchanged_since(before.sequence)
+        transaction.put(self._bookings.item_of(after, cause), is_as_read, name="booking")
         old = before.occupied if before is not None and before.status is BookingStatus.CONFIRMED else None
         new = after.occupied if after.status is BookingStatus.CONFIRMED else None
         if old != new and not self._trade(transaction, after.host_id, old, new, cause):
@@ -108,7 +110,7 @@ class Redoing:
         ]
         if partly:
             actions.append(Path("partly").set(value=True))
-        transaction.update(redone_key(before.link_id), actions)
+        transaction.update(redone_key(before.link_id), actions, name="redone")
 
 
 def _redone_of(item: RedoneItem) -> Redone:

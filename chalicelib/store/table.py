@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
-import msgspec
 from pynamodb.connection.base import MetaTable
 from pynamodb.connection.table import TableConnection
 from pynamodb.constants import ALL_OLD, ITEM, ITEMS, KEY, RESPONSES, UNPROCESSED_KEYS
@@ -14,7 +13,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.domain.errors import StoreUnavailableError, ThrottledError, TryLaterError
-from chalicelib.store.faults import ConditionRefused, RawItem, TransactionRefused, translated
+from chalicelib.store.faults import ConditionRefused, RawItem, translated
 from chalicelib.store.items import INDEX_KEYS, Item, Key
 from chalicelib.store.session import use_fast_loader
 
@@ -26,53 +25,6 @@ TRIES: Final = 3
 MAX_CONNECTIONS: Final = 64
 _BATCH_GET: Final = 100  # DynamoDB's limit of keys a call
 _BATCH_TRIES: Final = 6
-
-EXISTS: Final = Path("pk").exists()
-ABSENT: Final = Path("pk").does_not_exist()
-
-
-class Transaction(msgspec.Struct):
-    """The operations of one `TransactWriteItems`, in the order DynamoDB sees them: checks, deletes, puts, updates."""
-
-    table: "Table"
-    checks: list[dict[str, Any]] = msgspec.field(default_factory=list)
-    deletes: list[dict[str, Any]] = msgspec.field(default_factory=list)
-    puts: list[dict[str, Any]] = msgspec.field(default_factory=list)
-    updates: list[dict[str, Any]] = msgspec.field(default_factory=list)
-
-    def check(self, key: Key, condition: Condition) -> None:
-        """Require a condition of an item that is not written."""
-        self.checks.append(self.table.operation(key, condition=condition))
-
-    def delete(self, key: Key, condition: Condition | None = None) -> None:
-        """Delete an item."""
-        self.deletes.append(self.table.operation(key, condition=condition))
-
-    def put(self, item: Item, condition: Condition) -> None:
-        """Write a whole item."""
-        self.puts.append(self.table.operation(item.key, item=item, condition=condition))
-
-    def update(self, key: Key, actions: Sequence[Action], condition: Condition | None = None) -> None:
-        """Change parts of an item."""
-        self.updates.append(self.table.operation(key, actions=actions, condition=condition))
-
-    def commit(self) -> None:
-        """Write all or nothing. Raises `TransactionRefused` with one entry an operation, or a domain error."""
-        with translated():
-            self.table.connection.transact_write_items(
-                condition_check_items=self.checks,
-                delete_items=self.deletes,
-                put_items=self.puts,
-                update_items=self.updates,
-            )
-
-    def committed(self) -> bool:
-        """Write all or nothing; return False where a condition did not hold, whichever it was."""
-        try:
-            self.commit()
-        except TransactionRefused:
-            return False
-        return True
 
 
 class Table:
@@ -217,20 +169,16 @@ class Table:
         raw: RawItem = self._send("UpdateItem", request, tries)["Attributes"]
         return raw
 
-    def transaction(self) -> Transaction:
-        """Return a new, empty transaction."""
-        return Transaction(self)
-
     def _send(self, operation: str, request: dict[str, Any], tries: int = TRIES) -> dict[str, Any]:
         # `dict(request)`: PynamoDB adds to what it is given.
         return self._retrying(lambda: self.connection.dispatch(operation, dict(request)), tries)
 
     def _retrying(self, send: Callable[[], dict[str, Any]], tries: int = TRIES) -> dict[str, Any]:
-        """Send a read or a single write, again where nothing was decided or the reply was lost.
+        """Send a read or a single write; retry it if nothing was decided or the reply was lost.
 
-        A conditional write whose first reply was lost may so be refused by its own effect; each caller
-        takes a refusal to mean "it is as I wanted, or someone else was first" and looks.
-        A transaction is not sent again here: its caller does that, with a fresh `now`.
+        A conditional write whose reply was lost may fail because its first attempt already succeeded. So each
+        caller takes a refusal to mean "it is as I wanted, or someone else was first", and looks.
+        A transaction is not retried here: its caller does that, with a fresh `now`.
         """
         last: TryLaterError = StoreUnavailableError()
         for attempt in range(tries):

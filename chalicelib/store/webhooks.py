@@ -13,6 +13,7 @@ from chalicelib.domain.listings import Entry
 from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, Delivery, DeliveryStatus, event_time_of
 from chalicelib.domain.webhooks.webhook import MAX_WEBHOOKS, Webhook
 from chalicelib.store.causes import audit_actions
+from chalicelib.store.conditions import ABSENT, unchanged_since
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import (
     BY_HOST,
@@ -30,7 +31,8 @@ from chalicelib.store.items import (
     webhook_key,
 )
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import ABSENT, Table
+from chalicelib.store.table import Table
+from chalicelib.store.transactions import Transaction
 
 _PREFIX = "DELIVERY#"
 
@@ -57,28 +59,26 @@ class Webhooks:
 
     def create(self, webhook: Webhook, cause: Cause) -> bool:
         """Make a webhook; return False where its host has `MAX_WEBHOOKS`, or where this very write came through."""
-        transaction = self._table.transaction()
-        transaction.put(self._item_of(webhook, cause), ABSENT)
+        transaction = Transaction(self._table)
+        transaction.put(self._item_of(webhook, cause), ABSENT, name="webhook")
         ids = HostWebhooksItem.webhook_ids
         count = size(Path("webhookIds"))  # type: ignore[no-untyped-call]
-        room = ids.does_not_exist() | (count < MAX_WEBHOOKS)
-        transaction.update(
-            host_webhooks_key(webhook.host_id), [ids.add({webhook.webhook_id}), *audit_actions(cause)], room
-        )
+        has_room = ids.does_not_exist() | (count < MAX_WEBHOOKS)
+        actions = [ids.add({webhook.webhook_id}), *audit_actions(cause)]
+        transaction.update(host_webhooks_key(webhook.host_id), actions, has_room, name="host's webhooks")
         return transaction.committed()
 
     def change(self, webhook: Webhook, cause: Cause, *, seen: int) -> bool:
         """Write a webhook whole if its sequence is still `seen`; return False when it is not."""
-        return self._table.put(self._item_of(webhook, cause), Path("sequence") == seen)
+        return self._table.put(self._item_of(webhook, cause), unchanged_since(seen))
 
     def delete(self, deleted: Webhook, cause: Cause, *, seen: int) -> bool:
         """Take a webhook from its host. What is left tells who did it, until TTL takes it; nothing is sent to it."""
-        transaction = self._table.transaction()
-        transaction.put(self._item_of(deleted, cause), Path("sequence") == seen)
+        transaction = Transaction(self._table)
+        transaction.put(self._item_of(deleted, cause), unchanged_since(seen), name="webhook")
         ids = HostWebhooksItem.webhook_ids
-        transaction.update(
-            host_webhooks_key(deleted.host_id), [ids.delete({deleted.webhook_id}), *audit_actions(cause)]
-        )
+        actions = [ids.delete({deleted.webhook_id}), *audit_actions(cause)]
+        transaction.update(host_webhooks_key(deleted.host_id), actions, name="host's webhooks")
         return transaction.committed()
 
     def _item_of(self, webhook: Webhook, cause: Cause) -> WebhookItem:
@@ -137,7 +137,7 @@ class Deliveries:
 
     def change(self, delivery: Delivery, cause: Cause, *, seen: int) -> bool:
         """Write a delivery whole if its sequence is still `seen`; return False when it is not."""
-        return self._table.put(self._item_of(delivery, cause), Path("sequence") == seen)
+        return self._table.put(self._item_of(delivery, cause), unchanged_since(seen))
 
     def due(self, shard: int, now: datetime, limit: int) -> list[Delivery]:
         """Return up to `limit` deliveries of a shard to look after, the longest due first."""

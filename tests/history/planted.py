@@ -15,8 +15,9 @@ from chalicelib.domain.bookings import redeem as domain_redeeming
 from chalicelib.domain.links import link as domain_links
 from chalicelib.service.bookings import cancel as cancelling, move as moving, redeem as redeeming
 from chalicelib.service.links import change as changing, generate as generating
+from chalicelib.store import redeem, transactions
 from chalicelib.store.bookings import bookings, days
-from chalicelib.store.links import batches, chunks, due, links, rolling as rolling_links
+from chalicelib.store.links import batches, chunks, conditions, due, links, rolling as rolling_links
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ _FREE_LATER: Final = """
         return transaction.committed()
 """
 _FREE_FIRST: Final = """
-        before = self._table.transaction()
+        before = Transaction(self._table)
         self._days.free(before, booking.host_id, booking.occupied, cause)
         before.commit()
         return transaction.committed()
@@ -61,7 +62,7 @@ _SUCCEED_AFTER: Final = """
         except TransactionRefused as refused:
             return self._outcome_of(refused, attempt)
         if attempt.successor is not None:
-            after = self._table.transaction()
+            after = Transaction(self._table)
             self._rolling.succeed_within(after, attempt.link, attempt.successor, cause)
             after.committed()
         return Booked()
@@ -75,29 +76,26 @@ _RECEIPT_LOOKED_AT: Final = """
 _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "the link's condition dropped": (
         Edit(
-            bookings.Bookings._use_link,
-            'condition = alive(attempt.now) & (Path("edition") == link.edition)',
-            'condition = Path("pk").exists()',
+            redeem.Redeems._use_link,
+            "EXISTS & IS_ACTIVE & is_unexpired(now) & same_edition(link.edition) & is_open(now)",
+            "EXISTS & is_open(now)",
         ),
     ),
-    "the usage condition dropped": (
-        Edit(bookings.Bookings._use_link, "condition &= count == most - 1", "pass"),
-        Edit(bookings.Bookings._use_link, "condition &= count < most - 1", "pass"),
-    ),
+    "the usage condition dropped": (Edit(redeem.Redeems._use_link, "condition &= has_use_left", "pass"),),
     "the replay by receipt dropped": (
         Edit(redeeming._redeem, _RECEIPT_LOOKED_AT, "\n        try:\n"),
         Edit(redeeming._receipt_after_all, "if receipt is None and again == link:", "if True:"),
     ),
     "the receipt's condition dropped": (
         Edit(
-            bookings.Bookings._no_receipt,
-            "condition: Condition = ABSENT |",
-            "condition: Condition = ABSENT | Path('pk').exists() |",
+            redeem.Redeems.commit,
+            'absent_or_over(attempt.now), name="receipt"',
+            'ABSENT | EXISTS, name="receipt"',
         ),
     ),
     "the cells not taken": (
         Edit(
-            bookings.Bookings.book,
+            redeem.Redeems.commit,
             "self._days.take(transaction, attempt.booking.host_id, attempt.booking.occupied, cause)",
             "pass",
         ),
@@ -114,21 +112,19 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         Edit(bookings.Bookings.cancel, _FREE_LATER, _FREE_FIRST),
     ),
     "the expiry compared with <=": (
-        Edit(links.alive, '(Path("expiresAt") > to_millis(now))', '(Path("expiresAt") >= to_millis(now))'),
+        Edit(conditions.is_unexpired, "expires_at > to_millis(now)", "expires_at >= to_millis(now)"),
         Edit(domain_links.Link.status_at, "expires <= now", "expires < now"),
     ),
     "the opening dropped": (
-        Edit(
-            bookings.Bookings._use_link,
-            'condition &= Path("notBefore").does_not_exist() | (Path("notBefore") <= now)',
-            "pass",
-        ),
+        Edit(redeem.Redeems._use_link, " & is_open(now)", ""),
         Edit(domain_links.Link.refusal_at, "now < not_before", "False"),
     ),
-    "the revoke without a condition": (Edit(links.Links.revoke, "revocable(now), ", "None, "),),
+    "the refusals of a redeem under each other's names": (
+        Edit(transactions.Transaction.names, "*self._updates", "*reversed(self._updates)"),
+    ),
+    "the revoke without a condition": (Edit(links.Links.revoke, "is_revocable(now), ", "None, "),),
     "the successor made outside the transaction": (
-        Edit(bookings.Bookings.book, _SUCCEED_WITHIN, _SUCCEED_AFTER),
-        Edit(bookings.Bookings._outcome_of, "puts = 2 if attempt.successor is None else 3", "puts = 2"),
+        Edit(redeem.Redeems.commit, _SUCCEED_WITHIN, _SUCCEED_AFTER),
     ),
     "the successor made whatever the pointer says": (
         Edit(
@@ -143,16 +139,16 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "the use given back to a link that changed": (
         Edit(
             bookings.Bookings.cancel,
-            'same = Path("sequence") == restored.sequence - 1',
-            'same = Path("pk").exists()',
+            "unchanged_since(restored.sequence - 1)",
+            'Path("pk").exists()',
         ),
     ),
     "a move counted as a use": (
         Edit(
             bookings.Bookings.move,
             "self._rewrite(transaction, moved, cause)",
-            "self._rewrite(transaction, moved, cause); transaction.update(link_key(moved.link_id), "
-            '[Path("usageCount").add(1)])',
+            "self._rewrite(transaction, moved, cause); transaction.update(('LINK#' + moved.link_id, 'LINK'), "
+            '[Path("usageCount").add(1)], name="link")',
         ),
     ),
     "a replaced link that comes back": (
@@ -168,8 +164,8 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "a use given back while the link is ended": (
         Edit(
             bookings.Bookings.cancel,
-            'same = Path("sequence") == restored.sequence - 1',
-            'same = (Path("usageCount") == restored.usage_count + 1)',
+            "unchanged_since(restored.sequence - 1)",
+            'Path("usageCount") == restored.usage_count + 1',
         ),
     ),
     "uses given back without end": (
@@ -183,7 +179,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         Edit(moving._moved, "movable.booking.moves_by_invitee + by_invitee", "0"),
     ),
     "a booking rewritten without a condition": (
-        Edit(bookings.Bookings._rewrite, 'Path("sequence") == booking.sequence - 1', 'Path("pk").exists()'),
+        Edit(bookings.Bookings._rewrite, "unchanged_since(booking.sequence - 1)", 'Path("pk").exists()'),
     ),
     "the keyless receipt kept after a cancel": (
         Edit(bookings.Bookings.cancel, "booking = self._without_receipt(transaction, booking)", "pass"),
@@ -191,7 +187,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "a keyless repeat that is told of a booking after its move": (
         Edit(
             bookings.Bookings._without_receipt,
-            "transaction.delete(receipt_key(booking.link_id, booking.keyless_receipt_id))",
+            'transaction.delete(receipt_key(booking.link_id, booking.keyless_receipt_id), name="receipt")',
             "pass",
         ),
         Edit(
@@ -234,7 +230,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
             "self._links.item_of(link, cause), ABSENT",
             "self._links.item_of(link, cause), None",
         ),
-        Edit(chunks.mark_chunk_within, "*audit_actions(cause)], unmade", "*audit_actions(cause)], None"),
+        Edit(chunks.mark_chunk_within, "same_batch & not_made_yet", "None"),
     ),
     "a key that serves another body too": (
         Edit(generating._open, "if kept.body_hash != request.body_hash:", "if False:"),
@@ -244,16 +240,14 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     ),
     "expired before its time": (
         Edit(due.Due.links, " if p.expires <= millis", ""),
-        Edit(links.Links.expire, ' & (Path("expiresAt") <= to_millis(now))', ""),
+        Edit(links.Links.expire, "IS_ACTIVE & is_over", "IS_ACTIVE"),
     ),
-    "expired whatever became of it meanwhile": (
-        Edit(links.Links.expire, '(Path("status") == LinkStatus.ACTIVE.value) & ', ""),
-    ),
+    "expired whatever became of it meanwhile": (Edit(links.Links.expire, "IS_ACTIVE & is_over", "is_over"),),
     "a change that overwrites what came between": (
-        Edit(links.Links.change, 'Path("sequence") == seen', 'Path("pk").exists()'),
+        Edit(links.Links.change, "unchanged_since(seen)", 'Path("pk").exists()'),
     ),
     "a replacement with settings changed since": (
-        Edit(links.Links.revoke_within, "alive(now) & same", "alive(now)"),
+        Edit(links.Links.revoke_within, "is_alive(now) & same_edition(link.edition)", "is_alive(now)"),
     ),
     "a move sent twice that meets itself": (
         Edit(moving.move_booking, "if find().sequence != booking.sequence:", "if False:"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
-from chalicelib.store.bookings.bookings import Bookings
+from chalicelib.store.redeem import Redeems
 from tests.support.app import Caller, Site, assert_problem, at, made, ok, path_of
 
 
@@ -140,10 +140,10 @@ def test_a_link_that_got_its_use_back_while_it_was_read_is_not_used(
     booking = made(site.redeem(link, at(days=1)))
     used = site.world.store.links.read(link["linkId"])
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
-    read = Bookings.read_link_and_receipt
+    read = Redeems.read_link_and_receipt
     torn: list[Any] = [(used, None)]
     monkeypatch.setattr(
-        Bookings, "read_link_and_receipt", lambda *to, **now: torn.pop() if torn else read(*to, **now)
+        Redeems, "read_link_and_receipt", lambda *to, **now: torn.pop() if torn else read(*to, **now)
     )
     again = made(site.redeem(link, at(days=1)))
     assert torn == []

@@ -23,10 +23,11 @@ from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.ports import World
 from chalicelib.service.team.authenticate import NewKey, make_key
+from chalicelib.store.conditions import EXISTS
 from chalicelib.store.items import link_key
 from chalicelib.store.links.links import death
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import EXISTS
+from chalicelib.store.transactions import Transaction
 from infra.local.aws import local_client
 from infra.local.server import serving
 from tests.support.aws.engines import Table
@@ -206,13 +207,13 @@ class Site:
         """Give links a stored status past the doors, index keys and all, as the store itself does."""
         table = cast("Any", self.world.store.links)._table
         for at in range(0, len(links), 100):
-            transaction = table.transaction()
+            transaction = Transaction(table)
             for link in links[at : at + 100]:
                 owners = cast(
                     "Link", SimpleNamespace(host_id=link["hostId"], event_type_id=link["eventTypeId"])
                 )
                 actions = death(owners, LinkStatus(status), CAUSE, self.clock(), Retention())
-                transaction.update(link_key(link["linkId"]), actions, EXISTS)
+                transaction.update(link_key(link["linkId"]), actions, EXISTS, name=link["linkId"])
             transaction.commit()
 
     @contextmanager

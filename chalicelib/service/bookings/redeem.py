@@ -142,7 +142,7 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
     seen: list[Link] = []
 
     def attempt() -> Redeemed | None:
-        link, receipt = world.store.bookings.read_link_and_receipt(link_id, asked.receipt_id)
+        link, receipt = world.store.redeems.read_link_and_receipt(link_id, asked.receipt_id)
         if receipt is not None and receipt.ends_at > world.now():
             return _replay(world, receipt, asked)
         try:
@@ -192,11 +192,11 @@ def _receipt_after_all(
     receipt were read at two moments, so the receipt is asked once more. And a link that was read as used may have got
     its use back since, its receipt gone with the booking (P8): dead is only one that is still as it was.
     """
-    bookings, again = world.store.bookings, link
+    redeems, again = world.store.redeems, link
     if isinstance(refusal, DeadLinkError):
-        again, receipt = bookings.read_link_and_receipt(link_id, asked.receipt_id)
+        again, receipt = redeems.read_link_and_receipt(link_id, asked.receipt_id)
     else:
-        receipt = bookings.read_receipt(link_id, asked.receipt_id)
+        receipt = redeems.read_receipt(link_id, asked.receipt_id)
     if receipt is not None and receipt.ends_at <= world.now():
         receipt = None
     if receipt is None and again == link:
@@ -222,7 +222,7 @@ def _book(world: World, link: Link, asked: _Asked, cause: Cause) -> Redeemed | N
         queued=asked.request.queued,
     )
     asked.tried.add(booking.booking_id)
-    match world.store.bookings.book(attempt, cause):
+    match world.store.redeems.commit(attempt, cause):
         case Booked():
             return Redeemed(booking, replayed=False)
         case AlreadyBooked(receipt):

@@ -11,9 +11,11 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.bookings.occupancy import Cell, cells_by_day
 from chalicelib.domain.causes import Cause
 from chalicelib.store.causes import audit_actions
+from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import DayItem, day_key, purge_seconds
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import Table, Transaction
+from chalicelib.store.table import Table
+from chalicelib.store.transactions import Transaction
 
 Span = tuple[datetime, datetime]
 _NONE: Final[frozenset[int]] = frozenset()
@@ -37,21 +39,21 @@ class Days:
         )
 
     def take(self, transaction: Transaction, host_id: str, span: Span, cause: Cause) -> None:
-        """Add a span's cells to each UTC day it meets, on the condition that none is busy."""
+        """Add a span's cells to each UTC day it touches, on the condition that none of them is busy (P2)."""
         for day, cells in cells_by_day(*span).items():
             self._update(transaction, host_id, day, DayItem.busy.add(set(cells)), _none_busy(cells), cause)
 
     def free(self, transaction: Transaction, host_id: str, span: Span, cause: Cause) -> None:
-        """Take a span's cells out of each UTC day it meets. The booking's own condition makes it happen once."""
+        """Remove a span's cells from each UTC day it touches. The booking's own condition makes it happen once."""
         for day, cells in cells_by_day(*span).items():
             self._update(transaction, host_id, day, DayItem.busy.delete(set(cells)), None, cause)
 
     def swap(self, transaction: Transaction, host_id: str, old: Span, new: Span, cause: Cause) -> bool:
-        """Free one span and take another, one operation a day; return False when the new one is taken already.
+        """Free one span and take another, one operation per day; return False if some of the new one is taken.
 
-        The days to be taken are read first, which tells a taken one. On a day that both spans meet, one update
-        can't add to and delete from the same set, so it is set whole on the condition that it is as read; a
-        refusal may then be only a change beside it: read anew and repeat.
+        The days to take are read first, so a taken one is found before the write. On a day that both spans touch, one
+        update can't add to and delete from the same set, so the set is written whole, on the condition that it is as
+        it was read. Any other change of that day then refuses it too: read again and retry.
         """
         freed, taken = cells_by_day(*old), cells_by_day(*new)
         for day in sorted(freed.keys() | taken.keys()):
@@ -64,10 +66,14 @@ class Days:
             elif not gone:
                 self._update(transaction, host_id, day, DayItem.busy.add(set(come)), _none_busy(come), cause)
             else:
-                same = DayItem.busy == seen if seen else DayItem.busy.does_not_exist()
+                day_is_as_read = DayItem.busy == seen if seen else DayItem.busy.does_not_exist()
                 action = DayItem.busy.set((seen - gone) | come)
-                self._update(transaction, host_id, day, action, same, cause)
+                self._update(transaction, host_id, day, action, day_is_as_read, cause)
         return True
+
+    def refused_in(self, refused: TransactionRefused, span: Span) -> bool:
+        """Return whether `take` of this span was refused: a booking holds some of its cells."""
+        return any(_operation(day) in refused for day in cells_by_day(*span))
 
     def _busy(self, host_id: str, day: date) -> set[int]:
         item = self._table.get(DayItem, day_key(host_id, day))
@@ -88,7 +94,11 @@ class Days:
             Path("purgeAt").set(purge_seconds(kept_until, self._retention.day)),
             *audit_actions(cause),
         ]
-        transaction.update(day_key(host_id, day), actions, condition)
+        transaction.update(day_key(host_id, day), actions, condition, name=_operation(day))
+
+
+def _operation(day: date) -> str:
+    return f"day {day.isoformat()}"
 
 
 def _none_busy(cells: Iterable[int]) -> Condition:

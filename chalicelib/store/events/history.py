@@ -15,6 +15,7 @@ from chalicelib.domain.links.link_requests import LinkRequest, MailTo, read_requ
 from chalicelib.domain.links.visits import Opens, Visitor
 from chalicelib.domain.listings import Entry
 from chalicelib.store.causes import audit_actions
+from chalicelib.store.conditions import ABSENT, EXISTS
 from chalicelib.store.items import (
     BY_HOST,
     DenialItem,
@@ -30,7 +31,8 @@ from chalicelib.store.items import (
     request_key,
 )
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import ABSENT, Table, Transaction
+from chalicelib.store.table import Table
+from chalicelib.store.transactions import Transaction
 
 
 class History:
@@ -50,7 +52,7 @@ class History:
 
     def enter_within(self, transaction: Transaction, event: Event) -> None:
         """Add an entry that no change of an item tells to a transaction."""
-        transaction.put(self._item_of(event, direct=True), ABSENT)
+        transaction.put(self._item_of(event, direct=True), ABSENT, name="history entry")
 
     def page(self, link_id: str, before: str | None, limit: int) -> list[tuple[Entry, Event]]:
         """Return up to `limit` entries of a link, newest first, older than `before`; strongly consistent."""
@@ -143,8 +145,8 @@ class History:
 
     def read_requests(self, request_ids: Sequence[str]) -> list[LinkRequest]:
         """Return the requests that exist, as they stand now, in the order asked."""
-        audit_actions = (read_request_id(request_id) for request_id in request_ids)
-        keys = [request_key(*name) for name in audit_actions if name]
+        names = (read_request_id(request_id) for request_id in request_ids)
+        keys = [request_key(*name) for name in names if name]
         found = self._table.get_many(keys)
         return [request_of(RequestItem.from_raw_data(found[key])) for key in keys if key in found]
 
@@ -160,8 +162,8 @@ class History:
             Path("hostKey").set(_list_of(request.host_id, answered=True)),
             *audit_actions(cause),
         ]
-        waiting = Path("pk").exists() & Path("replacementLinkId").does_not_exist()
-        transaction.update(key, actions, waiting)
+        not_answered_yet = EXISTS & Path("replacementLinkId").does_not_exist()
+        transaction.update(key, actions, not_answered_yet, name="request")
 
     def _item_of(self, event: Event, *, direct: bool = False) -> HistoryItem:
         pk, sk = history_key(event.link_id, event.time, event.sequence, event.event_id)

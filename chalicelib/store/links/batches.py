@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pynamodb.expressions.operand import Path
-
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.links.batches import Batch
 from chalicelib.domain.links.link import Link
+from chalicelib.store.conditions import ABSENT, absent_or_over
 from chalicelib.store.items import BatchItem, purge_seconds
 from chalicelib.store.links.chunks import batch_at, mark_chunk_within
 from chalicelib.store.links.links import Links
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import ABSENT, Table
+from chalicelib.store.table import Table
+from chalicelib.store.transactions import Transaction
 
 
 class Batches:
@@ -51,8 +51,7 @@ class Batches:
             actor=cause.actor,
             correlation_id=cause.correlation_id,
         )
-        gone = ABSENT | (Path("purgeAt") <= to_millis(fresh.created_at) // 1000)
-        if self._table.put(item, gone):
+        if self._table.put(item, absent_or_over(fresh.created_at)):
             return fresh
         found = self.read(host_id, idempotency_key, now=fresh.created_at)
         if found is None:  # purged between the two: whoever comes again makes it
@@ -72,9 +71,9 @@ class Batches:
 
         A chunk is made once, ever: a link of it that was used, changed or deleted since is not touched (P1).
         """
-        transaction = self._table.transaction()
+        transaction = Transaction(self._table)
         for link in links:
-            transaction.put(self._links.item_of(link, cause), ABSENT)
+            transaction.put(self._links.item_of(link, cause), ABSENT, name=f"link {link.link_id}")
         mark_chunk_within(transaction, host_id, idempotency_key, batch, chunk, cause)
         return transaction.committed()
 

@@ -7,8 +7,9 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.links.batches import Batch
 from chalicelib.store.causes import audit_actions
+from chalicelib.store.conditions import EXISTS
 from chalicelib.store.items import BatchItem, Key, batch_key
-from chalicelib.store.table import EXISTS, Transaction
+from chalicelib.store.transactions import Transaction
 
 
 def batch_at(host_id: str, idempotency_key: str) -> Key:
@@ -21,5 +22,7 @@ def mark_chunk_within(
 ) -> None:
     """Add to a transaction the mark that a chunk is made, on the condition that it was not."""
     done = BatchItem.chunks_done
-    unmade = EXISTS & (Path("seed") == batch.seed) & ~done.contains(chunk)
-    transaction.update(batch_at(host_id, idempotency_key), [done.add({chunk}), *audit_actions(cause)], unmade)
+    same_batch = EXISTS & (Path("seed") == batch.seed)
+    not_made_yet = ~done.contains(chunk)
+    actions = [done.add({chunk}), *audit_actions(cause)]
+    transaction.update(batch_at(host_id, idempotency_key), actions, same_batch & not_made_yet, name="chunk")

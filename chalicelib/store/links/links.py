@@ -17,6 +17,7 @@ from chalicelib.domain.links.link_requests import LinkRequest
 from chalicelib.domain.listings import Entry, LinkFilter
 from chalicelib.domain.mail.email_addresses import normalise_email
 from chalicelib.store.causes import audit_actions
+from chalicelib.store.conditions import ABSENT, EXISTS, unchanged_since
 from chalicelib.store.events.history import History
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import (
@@ -34,9 +35,11 @@ from chalicelib.store.items import (
     purge_seconds,
 )
 from chalicelib.store.links.chunks import mark_chunk_within
+from chalicelib.store.links.conditions import IS_ACTIVE, is_alive, is_revocable, same_edition
 from chalicelib.store.links.due import due_keys
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import ABSENT, EXISTS, Table, Transaction
+from chalicelib.store.table import Table
+from chalicelib.store.transactions import Transaction
 
 
 class Links:
@@ -64,14 +67,14 @@ class Links:
 
     def create_together(self, links: Sequence[Link], cause: Cause) -> bool:
         """Make up to 99 links, all or none; return False when an id exists already, and nothing was made."""
-        transaction = self._table.transaction()
+        transaction = Transaction(self._table)
         for link in links:
-            transaction.put(self.item_of(link, cause), ABSENT)
+            transaction.put(self.item_of(link, cause), ABSENT, name=f"link {link.link_id}")
         return transaction.committed()
 
     def change(self, link: Link, cause: Cause, *, seen: int) -> bool:
         """Write a link whole if its sequence is still `seen`; return False when it is not, or the link is gone."""
-        return self._table.put(self.item_of(link, cause), Path("sequence") == seen)
+        return self._table.put(self.item_of(link, cause), unchanged_since(seen))
 
     def revoke(self, link: Link, cause: Cause, *, now: datetime) -> Link | None:
         """Revoke a link that is active or restorable, by its stored status and the clock; return it revoked, or None.
@@ -81,7 +84,7 @@ class Links:
         """
         try:
             raw = self._table.update(
-                link_key(link.link_id), self._revoking(link, cause, now), revocable(now), tries=1
+                link_key(link.link_id), self._revoking(link, cause, now), is_revocable(now), tries=1
             )
         except ConditionRefused:
             return None
@@ -102,8 +105,8 @@ class Links:
         `answers` is the request for a new link that is marked answered with it, once ever too.
         Returns False when `old` changed since it was read, or `fresh` was made or the request answered already.
         """
-        transaction = self._table.transaction()
-        transaction.put(self.item_of(fresh, cause), ABSENT)
+        transaction = Transaction(self._table)
+        transaction.put(self.item_of(fresh, cause), ABSENT, name="fresh link")
         self.revoke_within(transaction, old, cause, now=now)
         if keyed is not None:
             mark_chunk_within(transaction, old.host_id, keyed.key, keyed.batch, 0, cause)
@@ -116,10 +119,10 @@ class Links:
 
         What takes its place has its settings as they were read, so they must not have been changed since.
         """
-        at, unchanged = link_key(link.link_id), Path("sequence") == link.sequence
+        at, is_as_read = link_key(link.link_id), unchanged_since(link.sequence)
         if link.status_at(now) is LinkStatus.ACTIVE:
-            same = Path("edition") == link.edition
-            transaction.update(at, self._revoking(link, cause, now), alive(now) & same)
+            revocable = is_alive(now) & same_edition(link.edition)
+            transaction.update(at, self._revoking(link, cause, now), revocable, name="old link")
         elif link.may_come_back(now):
             ended = [
                 Path("restoreUseOnCancel").remove(),
@@ -127,9 +130,9 @@ class Links:
                 Path("sequence").add(1),
                 *audit_actions(cause),
             ]
-            transaction.update(at, ended, unchanged)
+            transaction.update(at, ended, is_as_read, name="old link")
         else:
-            transaction.check(at, unchanged)
+            transaction.check(at, is_as_read, name="old link")
 
     def _revoking(self, link: Link, cause: Cause, now: datetime) -> list[Action]:
         return [
@@ -139,13 +142,13 @@ class Links:
         ]
 
     def delete(self, deleted: Event) -> bool:
-        """Delete a link together with the entry that tells it; return False when it changed or is gone.
+        """Delete a link and write the history entry that says so; return False if it changed or is gone.
 
-        The stream's last image of an item names its last writer, not who deletes it: hence the entry.
+        The stream's last image of a link names its last writer, not who deletes it; the entry does.
         """
-        transaction = self._table.transaction()
+        transaction = Transaction(self._table)
         # The entry's sequence follows the link's, so no other write may come between (P6).
-        transaction.delete(link_key(deleted.link_id), Path("sequence") == deleted.sequence - 1)
+        transaction.delete(link_key(deleted.link_id), unchanged_since(deleted.sequence - 1), name="link")
         self.history.enter_within(transaction, deleted)
         return transaction.committed()
 
@@ -179,9 +182,9 @@ class Links:
             *death(due, LinkStatus.EXPIRED, cause, now, self._retention),
             Path("sequence").add(1),
         ]
-        over = (Path("status") == LinkStatus.ACTIVE.value) & (Path("expiresAt") <= to_millis(now))
+        is_over = Path("expiresAt") <= to_millis(now)
         try:
-            self._table.update(link_key(due.link_id), actions, EXISTS & over)
+            self._table.update(link_key(due.link_id), actions, EXISTS & (IS_ACTIVE & is_over))
         except ConditionRefused:
             return False
         return True
@@ -244,27 +247,10 @@ class Links:
         return item
 
 
-def alive(now: datetime) -> Condition:
-    """Return the condition that a link is active, as the store and the clock have it."""
-    unexpired = Path("expiresAt").does_not_exist() | (Path("expiresAt") > to_millis(now))
-    condition: Condition = EXISTS & (Path("status") == LinkStatus.ACTIVE.value) & unexpired
-    return condition
-
-
-def revocable(now: datetime) -> Condition:
-    """Return the condition that a link is active, or is used and a cancellation would make it active again."""
-    unexpired = Path("expiresAt").does_not_exist() | (Path("expiresAt") > to_millis(now))
-    restores = (Path("restoreUseOnCancel") == True) & Path("rolling").does_not_exist()  # noqa: E712 - a condition
-    status = Path("status")
-    active_again = (status == LinkStatus.USED.value) & restores
-    condition: Condition = EXISTS & unexpired & ((status == LinkStatus.ACTIVE.value) | active_again)
-    return condition
-
-
 def death(
     link: Link | DueLink, status: LinkStatus, cause: Cause, now: datetime, retention: Retention
 ) -> list[Action]:
-    """Return the update actions by which a link leaves the living: status, index keys, TTL, and who did it."""
+    """Return the update actions that move a link to a final status: status, index keys, TTL, and who did it."""
     return [
         Path("status").set(status.value),
         Path("hostKey").set(host_list(link.host_id, LINKS, status)),

@@ -9,10 +9,12 @@ from chalicelib.domain.links.batches import KeyedBatch
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.links.link_requests import LinkRequest
 from chalicelib.store.causes import audit_actions
+from chalicelib.store.conditions import ABSENT
 from chalicelib.store.items import RollingItem, rolling_key
 from chalicelib.store.links.chunks import mark_chunk_within
 from chalicelib.store.links.links import Links
-from chalicelib.store.table import ABSENT, Table, Transaction
+from chalicelib.store.table import Table
+from chalicelib.store.transactions import Transaction
 
 
 class RollingLinks:
@@ -38,18 +40,19 @@ class RollingLinks:
         keyed: KeyedBatch | None = None,
         answers: LinkRequest | None = None,
     ) -> bool:
-        """Make `fresh` the rolling link and revoke `old` if it was read as active, together or not at all.
+        """Make `fresh` the rolling link and revoke `old` if it was read as active, all or nothing.
 
-        `seen` is where the pointer was read to point; `answers` is the request for a new link that is marked
-        answered with it. Returns False when anything changed since it was read.
+        `seen` is the link that the pointer named when it was read; `answers` is the request for a new link that is
+        marked answered with it. Returns False if anything changed since it was read.
         """
-        transaction = self._table.transaction()
-        transaction.put(self._links.item_of(fresh, cause), ABSENT)
+        transaction = Transaction(self._table)
+        transaction.put(self._links.item_of(fresh, cause), ABSENT, name="fresh link")
         pk, sk = rolling_key(fresh.event_type_id)
         pointer = RollingItem(
             pk, sk, link_id=fresh.link_id, actor=cause.actor, correlation_id=cause.correlation_id
         )
-        transaction.put(pointer, ABSENT if seen is None else Path("linkId") == seen)
+        points_as_read = ABSENT if seen is None else Path("linkId") == seen
+        transaction.put(pointer, points_as_read, name="pointer")
         if old is not None:
             self._links.revoke_within(transaction, old, cause, now=now)
         if keyed is not None:
@@ -59,10 +62,8 @@ class RollingLinks:
         return transaction.committed()
 
     def succeed_within(self, transaction: Transaction, link: Link, successor: Link, cause: Cause) -> None:
-        """Add to a redeem the making of the successor, on the condition that the pointer is still at `link`."""
-        transaction.put(self._links.item_of(successor, cause), ABSENT)
-        actions = [
-            Path("linkId").set(successor.link_id),
-            *audit_actions(cause),
-        ]
-        transaction.update(rolling_key(link.event_type_id), actions, Path("linkId") == link.link_id)
+        """Add to a redeem the creation of the successor, on the condition that the pointer is still at `link`."""
+        transaction.put(self._links.item_of(successor, cause), ABSENT, name="successor")
+        actions = [Path("linkId").set(successor.link_id), *audit_actions(cause)]
+        is_current = Path("linkId") == link.link_id
+        transaction.update(rolling_key(link.event_type_id), actions, is_current, name="pointer")

@@ -13,10 +13,11 @@ from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.mail.digests import MAX_BOOKINGS, Digest, DigestId
 from chalicelib.domain.mail.mails import MAILER
 from chalicelib.store.causes import audit_actions
+from chalicelib.store.conditions import EXISTS
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import DUE, MailDigestItem, list_sort, mail_digest_key, purge_seconds
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import EXISTS, Table
+from chalicelib.store.table import Table
 
 _PARTITION: Final = "DIGEST"
 _TRIES: Final = 3  # the day, the next one, and one more for a clock that is behind

@@ -10,11 +10,13 @@ from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.mail.mails import MAILER, Claim, ClaimState, LinkMail, MailId, wish_event
 from chalicelib.store.causes import audit_actions
+from chalicelib.store.conditions import ABSENT, EXISTS, absent_or_over
 from chalicelib.store.events.history import History
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import LinkMailItem, MailItem, link_mail_key, mail_key, purge_seconds
 from chalicelib.store.retention import Retention
-from chalicelib.store.table import ABSENT, EXISTS, Table
+from chalicelib.store.table import Table
+from chalicelib.store.transactions import Transaction
 
 _SENDING = ClaimState.SENDING.value
 
@@ -43,9 +45,11 @@ class Mails:
             Path("purgeAt").set(purge_seconds(now, self._retention.queued)),
             *_named(mail_id),
         ]
-        lying = (state == _SENDING) & (free_at <= to_millis(now))
+        claim_has_ended = (state == _SENDING) & (free_at <= to_millis(now))
         try:
-            return _claim_of(MailItem.from_raw_data(self._table.update(at, actions, ABSENT | lying)))
+            return _claim_of(
+                MailItem.from_raw_data(self._table.update(at, actions, ABSENT | claim_has_ended))
+            )
         except ConditionRefused:
             item = self._table.get(MailItem, at)
         if item is None:  # its time was over between the two, and TTL took it: it was sent long ago
@@ -109,9 +113,8 @@ class Mails:
             correlation_id=cause.correlation_id,
             purge_at=purge_seconds(wish.requested_at, self._retention.queued),
         )
-        gone = ABSENT | (Path("purgeAt") <= to_millis(wish.requested_at) // 1000)
-        transaction = self._table.transaction()
-        transaction.put(item, gone)
+        transaction = Transaction(self._table)
+        transaction.put(item, absent_or_over(wish.requested_at), name="wish")
         self._history.enter_within(transaction, wish_event(wish, cause))
         if transaction.committed():
             return wish

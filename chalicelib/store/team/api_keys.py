@@ -8,9 +8,10 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.team.api_keys import ApiKey, Role, digest
 from chalicelib.store.causes import audit_actions
+from chalicelib.store.conditions import ABSENT, EXISTS
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import BY_HOST, ApiKeyItem, Key, api_key_key, list_sort
-from chalicelib.store.table import ABSENT, EXISTS, Table
+from chalicelib.store.table import Table
 
 TEAM_KEYS = "TEAM#KEY"
 _PAGE = 100

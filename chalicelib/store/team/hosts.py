@@ -7,9 +7,10 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.team.hosts import Host
+from chalicelib.store.conditions import ABSENT, unchanged_since
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import BY_HOST, HostItem, host_key, list_sort
-from chalicelib.store.table import ABSENT, Table
+from chalicelib.store.table import Table
 
 TEAM_HOSTS = "TEAM#HOST"
 
@@ -31,7 +32,7 @@ class Hosts:
 
     def change(self, host: Host, cause: Cause, *, seen: int) -> bool:
         """Write a host whole if its sequence is still `seen`; return False when it is not."""
-        return self._table.put(_item_of(host, cause), Path("sequence") == seen)
+        return self._table.put(_item_of(host, cause), unchanged_since(seen))
 
     def entries(self, before: str | None, limit: int) -> list[Entry]:
         """Return up to `limit` index entries of the team's hosts, newest first, older than `before`."""

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from pynamodb.expressions.operand import Path
 
+from chalicelib.store.conditions import ABSENT
 from chalicelib.store.items import DayItem, link_key
-from chalicelib.store.table import ABSENT, Table
+from chalicelib.store.table import Table
+from chalicelib.store.transactions import Transaction
 from tests.support.app import JSON, Caller, Site, at, made, ok, path_of, redeem_body
 
 
@@ -26,7 +28,7 @@ def test_an_item_that_does_not_say_who_and_why_is_not_written(site: Site, given:
     with pytest.raises(AssertionError, match="says not who"):
         _table(site).put(DayItem("HOST#x", "DAY#2040-01-02", **given), ABSENT)
     with pytest.raises(AssertionError, match="says not who"):
-        _table(site).transaction().put(DayItem("HOST#x", "DAY#2040-01-02", **given), ABSENT)
+        Transaction(_table(site)).put(DayItem("HOST#x", "DAY#2040-01-02", **given), ABSENT, name="day")
 
 
 def test_a_change_that_does_not_say_who_and_why_is_not_written(site: Site) -> None:
@@ -34,7 +36,7 @@ def test_a_change_that_does_not_say_who_and_why_is_not_written(site: Site) -> No
         with pytest.raises(AssertionError, match="says not who"):
             _table(site).update(("LINK#x", "LINK"), actions, None)
         with pytest.raises(AssertionError, match="says not who"):
-            _table(site).transaction().update(("LINK#x", "LINK"), actions)
+            Transaction(_table(site)).update(("LINK#x", "LINK"), actions, name="link")
 
 
 def test_each_write_to_a_link_says_its_own_request(site: Site, host: Caller) -> None:

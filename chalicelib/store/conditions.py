@@ -1,0 +1,24 @@
+"""Conditions that many writes share, each named for what it guarantees."""
+
+from datetime import datetime
+from typing import Final
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+
+from chalicelib.domain.clock import to_millis
+
+EXISTS: Final = Path("pk").exists()
+ABSENT: Final = Path("pk").does_not_exist()
+
+
+def unchanged_since(sequence: int) -> Condition:
+    """Require that an item is still as it was read: every write of it raises its sequence."""
+    condition: Condition = Path("sequence") == sequence
+    return condition
+
+
+def absent_or_over(now: datetime) -> Condition:
+    """Require that an item is absent or past its time: TTL may delete it days later, so the time decides."""
+    condition: Condition = ABSENT | (Path("purgeAt") <= to_millis(now) // 1000)
+    return condition

@@ -1,0 +1,112 @@
+"""P1, P4: a refused transaction says which of its operations were refused, by name and never by position."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given, strategies as st
+
+from chalicelib.domain.errors import ContendedError, ThrottledError
+from chalicelib.store.conditions import EXISTS
+from chalicelib.store.faults import TransactionRefused
+from chalicelib.store.items import DayItem
+from chalicelib.store.table import Table
+from chalicelib.store.transactions import Transaction
+
+KINDS = ("check", "delete", "put", "update")
+REFUSED, CONFLICT, THROTTLED = "ConditionalCheckFailed", "TransactionConflict", "ThrottlingError"
+
+
+class Refusing:
+    """A botocore client that cancels every transaction, with one reason per item, in the order of the items."""
+
+    _request_signer = None
+
+    def __init__(self, codes: Mapping[str, str]) -> None:
+        self.codes = codes
+
+    def _make_api_call(self, operation: str, request: Mapping[str, Any]) -> None:
+        reasons = [self._reason(part) for one in request["TransactItems"] for part in one.values()]
+        error: Any = {
+            "Error": {"Code": "TransactionCanceledException", "Message": ""},
+            "CancellationReasons": reasons,
+        }
+        raise ClientError(error, operation)
+
+    def _reason(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        key = part.get("Item") or part["Key"]
+        code = self.codes.get(key["pk"]["S"], "None")
+        return {"Code": code, "Item": {"pk": key["pk"]}} if code == REFUSED else {"Code": code}
+
+
+def transaction_of(operations: Mapping[str, str], codes: Mapping[str, str]) -> Transaction:
+    """Return a transaction of named operations of some kinds, which `codes` are the reasons against."""
+    table = Table("unit")
+    table.connection._client = Refusing(codes)  # type: ignore[assignment]
+    transaction = Transaction(table)
+    for name, kind in operations.items():
+        key = (name, "DAY")
+        match kind:
+            case "check":
+                transaction.check(key, EXISTS, name=name)
+            case "delete":
+                transaction.delete(key, EXISTS, name=name)
+            case "put":
+                transaction.put(DayItem(*key), EXISTS, name=name)
+            case "update":
+                transaction.update(key, [DayItem.busy.add({1})], EXISTS, name=name)
+    return transaction
+
+
+def refusal_of(transaction: Transaction) -> TransactionRefused:
+    """Return the refusal that a commit raises."""
+    with pytest.raises(TransactionRefused) as raised:
+        transaction.commit()
+    return raised.value
+
+
+@given(
+    kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=12),
+    data=st.data(),
+)
+def test_each_refusal_is_found_under_its_own_name(kinds: list[str], data: st.DataObject) -> None:
+    """Whatever the operations' kinds and the order in which they were added."""
+    operations = {f"operation {number}": kind for number, kind in enumerate(kinds)}
+    against = data.draw(st.sets(st.sampled_from(list(operations)), min_size=1))
+
+    refused = refusal_of(transaction_of(operations, dict.fromkeys(against, REFUSED)))
+
+    assert {name for name in operations if name in refused} == against
+    assert all(refused[name] == {"pk": {"S": name}} for name in against)
+    assert not refused.contended
+
+
+def test_a_refusal_beside_a_conflict_is_reported_with_it() -> None:
+    """P4: a receipt found beside a conflict still decides a retry."""
+    operations = {"link": "update", "receipt": "put"}
+    refused = refusal_of(transaction_of(operations, {"link": CONFLICT, "receipt": REFUSED}))
+    assert refused.contended
+    assert "receipt" in refused
+    assert "link" not in refused
+    with pytest.raises(KeyError):
+        refused["link"]
+
+
+@pytest.mark.parametrize(("code", "error"), [(CONFLICT, ContendedError), (THROTTLED, ThrottledError)])
+def test_without_a_refusal_nothing_is_decided(code: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        transaction_of({"link": "update", "receipt": "put"}, {"link": code}).commit()
+
+
+def test_a_misspelled_name_is_an_error() -> None:
+    """A name that no operation has must not read as "not refused"."""
+    refused = refusal_of(transaction_of({"receipt": "put"}, {"receipt": REFUSED}))
+    with pytest.raises(KeyError):
+        assert "reciept" in refused
+
+
+def test_two_operations_can_not_share_a_name() -> None:
+    transaction = transaction_of({"link": "put"}, {})
+    with pytest.raises(ValueError, match="two operations"):
+        transaction.update(("other", "DAY"), [DayItem.busy.add({1})], name="link")
