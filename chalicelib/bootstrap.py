@@ -19,8 +19,8 @@ from chalicelib.clients.ses import Ses
 from chalicelib.clients.webhook_http import WebhookHttp
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.limits import Limits
-from chalicelib.domain.links.tokens import Keyring
 from chalicelib.domain.mail.budgets import MailLimits
+from chalicelib.domain.tokens import Keyring
 from chalicelib.service.ports import Mailer, World
 from chalicelib.settings import RetentionDays, Settings, read_settings
 from chalicelib.store.dynamo import dynamo_store

@@ -8,8 +8,8 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import LinkDeletedError, NotFoundError
 from chalicelib.domain.ids import HOST, LINK, is_id, make_id
 from chalicelib.domain.links.link import MAX_LINKS_PER_BATCH
-from chalicelib.domain.links.tokens import Purpose, read_token
 from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest, redeem_for_host
 from chalicelib.service.links.generate import GenerateRequest
 from chalicelib.service.links.send_many import Wording

@@ -3,7 +3,7 @@
 from chalicelib.domain.bookings.booking import Booking
 from chalicelib.domain.ids import BOOKING, LINK, id_bytes
 from chalicelib.domain.links.link import Link
-from chalicelib.domain.links.tokens import Keyring, Purpose, make_token
+from chalicelib.domain.tokens import Keyring, Purpose, make_token
 
 
 def link_url(link: Link, ring: Keyring, base_url: str) -> str | None:

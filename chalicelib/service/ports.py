@@ -18,7 +18,6 @@ from chalicelib.domain.limits import Limits
 from chalicelib.domain.links.batches import Batch, KeyedBatch
 from chalicelib.domain.links.link import DueLink, Link, LinkStatus
 from chalicelib.domain.links.link_requests import LinkRequest
-from chalicelib.domain.links.tokens import Keyring
 from chalicelib.domain.links.visits import Opens, Visitor
 from chalicelib.domain.listings import BookingFilter, DueList, Entry, LinkFilter
 from chalicelib.domain.mail.budgets import MailLimits
@@ -27,6 +26,7 @@ from chalicelib.domain.mail.mails import Claim, ClaimState, Letter, LinkMail, Ma
 from chalicelib.domain.restore import Redone
 from chalicelib.domain.team.api_keys import ApiKey
 from chalicelib.domain.team.hosts import Host
+from chalicelib.domain.tokens import Keyring
 from chalicelib.domain.webhooks.deliveries import Delivery, DeliveryStatus, EndpointAnswer
 from chalicelib.domain.webhooks.webhook import Webhook
 

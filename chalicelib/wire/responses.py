@@ -16,10 +16,10 @@ from chalicelib.domain.event_types.slots import MAX_SLOTS, Slot
 from chalicelib.domain.events.events import Event
 from chalicelib.domain.links.link import Link, LinkStatus, Recipient
 from chalicelib.domain.links.link_requests import LinkRequest, MailTo
-from chalicelib.domain.links.tokens import Keyring
 from chalicelib.domain.links.visits import Opens
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.team.hosts import Host
+from chalicelib.domain.tokens import Keyring
 from chalicelib.domain.urls import booking_url, link_url
 from chalicelib.domain.webhooks.deliveries import Delivery, DeliveryAttempt
 from chalicelib.domain.webhooks.webhook import Webhook

@@ -13,7 +13,7 @@ import pytest
 from chalicelib.domain.bookings.booking import Invitee
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.domain.links.tokens import Keyring, Purpose, make_token, read_token
+from chalicelib.domain.tokens import Keyring, Purpose, make_token, read_token
 from chalicelib.service.bookings.find import own_booking
 from chalicelib.service.bookings.redeem import RedeemRequest, redeem
 from chalicelib.service.links.ask_for_link import ask_for_link

@@ -16,8 +16,8 @@ from chalicelib.domain.event_types.event_type import EventSettings
 from chalicelib.domain.event_types.schedules import Schedule, WeeklyHours
 from chalicelib.domain.ids import EVENT_TYPE, HOST, LINK, id_bytes, make_id
 from chalicelib.domain.links.link import Link, LinkSettings
-from chalicelib.domain.links.tokens import Purpose, make_token
 from chalicelib.domain.team.hosts import HostSettings
+from chalicelib.domain.tokens import Purpose, make_token
 from chalicelib.service.bookings.redeem import RedeemRequest, redeem
 from chalicelib.service.ports import World
 from chalicelib.settings import Settings

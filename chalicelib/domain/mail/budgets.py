@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.links.tokens import Keyring
 from chalicelib.domain.mail.email_addresses import normalise_email
 from chalicelib.domain.mail.mails import Addressee, MailId
+from chalicelib.domain.tokens import Keyring
 
 IN_DIGEST: Final = "in-digest"
 _SHORT: Final = 8  # characters of a counted email's id: 48 bits

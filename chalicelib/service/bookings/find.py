@@ -10,9 +10,9 @@ from chalicelib.domain.event_types.event_type import Question
 from chalicelib.domain.event_types.offers import offer_of
 from chalicelib.domain.ids import BOOKING, is_id, make_id
 from chalicelib.domain.links.link import LinkStatus
-from chalicelib.domain.links.tokens import Purpose, read_token
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.team.hosts import Host
+from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.ports import World
 
 FindBooking = Callable[[], Booking]

@@ -10,11 +10,11 @@ from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.ids import LINK, is_id, make_id
 from chalicelib.domain.links.batches import batch_link_id, read_batch_id
 from chalicelib.domain.links.link import MAX_LINKS_PER_BATCH, Link, LinkStatus, folded_label
-from chalicelib.domain.links.tokens import Purpose, read_token
 from chalicelib.domain.listings import Entry, LinkFilter, read_cursor, write_cursor
 from chalicelib.domain.mail.email_addresses import former_normal_email, is_email, normalise_email
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.text import faults_of_text, tidy_address, tidy_line
+from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.paging import Page, fill, merged, portion, stream
 from chalicelib.service.ports import World
 from chalicelib.service.team.owner import owner_of

@@ -18,8 +18,8 @@ from chalicelib.domain.event_types.offers import offer_of
 from chalicelib.domain.event_types.slots import MAX_RANGE_DAYS, Slot, offered_slots
 from chalicelib.domain.ids import LINK, make_id
 from chalicelib.domain.links.link import Link
-from chalicelib.domain.links.tokens import Purpose, read_token
 from chalicelib.domain.team.hosts import Host, TimeOff
+from chalicelib.domain.tokens import Purpose, read_token
 from chalicelib.service.ports import World
 
 _REACH = timedelta(minutes=MAX_OCCUPIED_MINUTES)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from chalicelib.domain.links.tokens import Keyring
+from chalicelib.domain.tokens import Keyring
 from chalicelib.store.faults import translated
 
 FIRST: Final = 1  # the id of the key that a new stack starts with

@@ -27,9 +27,9 @@ from chalicelib.domain.event_types.schedules import Schedule, WeeklyHours
 from chalicelib.domain.ids import EVENT_TYPE, HOST, LINK, id_bytes, make_id
 from chalicelib.domain.limits import Limits
 from chalicelib.domain.links.link import Link as StoredLink, LinkSettings
-from chalicelib.domain.links.tokens import Keyring, Purpose, make_token
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.team.hosts import Host, HostSettings
+from chalicelib.domain.tokens import Keyring, Purpose, make_token
 from chalicelib.service.bookings.cancel import cancel_booking
 from chalicelib.service.bookings.find import hosts_booking
 from chalicelib.service.bookings.move import move_booking

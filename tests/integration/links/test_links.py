@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.ids import LINK
-from chalicelib.domain.links.tokens import TOKEN_LENGTH
+from chalicelib.domain.tokens import TOKEN_LENGTH
 from tests.support.app import (
     ALL_DAY,
     BASE_URL,

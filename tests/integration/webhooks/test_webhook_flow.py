@@ -23,7 +23,7 @@ from chalicelib.domain.errors import QueueUnavailableError, StoreUnavailableErro
 from chalicelib.domain.events.envelopes import Envelope, write_envelope
 from chalicelib.domain.events.events import event_id_of
 from chalicelib.domain.events.notices import Notice
-from chalicelib.domain.links.tokens import Keyring
+from chalicelib.domain.tokens import Keyring
 from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, MAX_TRIES, WAITS, EndpointAnswer, given_up
 from chalicelib.service.webhooks.deliver import deliver
 from chalicelib.service.webhooks.fan_out import fan_out

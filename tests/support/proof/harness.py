@@ -21,8 +21,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
-from chalicelib.domain.links.tokens import Keyring
 from chalicelib.domain.team.api_keys import Role
+from chalicelib.domain.tokens import Keyring
 from chalicelib.service.ports import World
 from chalicelib.service.team.authenticate import make_key
 from chalicelib.store.dynamo import dynamo_store

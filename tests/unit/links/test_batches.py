@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.domain.links.batches import Batch, batch_link_id, make_batch_id, read_batch_id
-from chalicelib.domain.links.tokens import TOKEN_LENGTH
+from chalicelib.domain.tokens import TOKEN_LENGTH
 from tests.support.app import NOW
 
 SEED = "0123456789abcdef" * 2

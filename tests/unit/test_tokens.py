@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from chalicelib.domain.links.tokens import TOKEN_LENGTH, Keyring, Purpose, TokenClaim, make_token, read_token
+from chalicelib.domain.tokens import TOKEN_LENGTH, Keyring, Purpose, TokenClaim, make_token, read_token
 
 OLD, NEW = b"o" * 32, b"n" * 32
 RING = Keyring(current=2, keys={1: OLD, 2: NEW})
