@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.ids import ID_BYTES
+from chalicelib.domain.errors import NotFoundError
+from chalicelib.domain.ids import BOOKING, ID_BYTES, LINK, make_id
 
 TOKEN_LENGTH: Final = 36
 _MAC_BYTES: Final = 10
@@ -23,6 +24,11 @@ class Purpose(StrEnum):
 
     LINK = "link"
     BOOKING = "booking"
+
+    @property
+    def id_kind(self) -> str:
+        """The kind of the ids that such tokens are made from."""
+        return LINK if self is Purpose.LINK else BOOKING
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,16 @@ class Keyring:
 
 
 class TokenClaim(msgspec.Struct, frozen=True):
-    """What a genuine token says: which key signed it, and the 16 bytes of the id it opens."""
+    """What a genuine token says: which key signed it, for what, and the 16 bytes of the id that it opens."""
 
     key_id: int
+    purpose: Purpose
     raw_id: bytes
+
+    @property
+    def item_id(self) -> str:
+        """The id of the link or booking that the token opens."""
+        return make_id(self.purpose.id_kind, self.raw_id)
 
 
 def make_token(ring: Keyring, purpose: Purpose, raw_id: bytes, key_id: int | None = None) -> str:
@@ -71,10 +83,23 @@ def read_token(ring: Keyring, purpose: Purpose, token: str) -> TokenClaim | None
         return None
     body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
     key = ring.keys.get(body[0])
-    # An unknown key id costs the same work as a known one, so timing tells nothing about the ring.
+    # An unknown key id costs the same work as a known one, so timing reveals nothing about the ring.
     expected = _mac(key or ring.keys[ring.current], purpose, body)
     genuine = hmac.compare_digest(mac, expected)
-    return TokenClaim(body[0], body[1:]) if genuine and key is not None else None
+    return TokenClaim(body[0], purpose, body[1:]) if genuine and key is not None else None
+
+
+def open_token(ring: Keyring, purpose: Purpose, token: str) -> TokenClaim:
+    """Return the claim of a genuine token. Raises `NotFoundError` for any other string, which so costs no read (P7)."""
+    claim = read_token(ring, purpose, token)
+    if claim is None:
+        raise NotFoundError
+    return claim
+
+
+def token_in(text: str) -> str:
+    """Return the token in a link's URL, which may have a query and a slash at its end; a bare token stays as it is."""
+    return text.partition("?")[0].rstrip("/").rpartition("/")[2]
 
 
 def _mac(key: bytes, purpose: Purpose, body: bytes) -> bytes:

@@ -8,7 +8,18 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from chalicelib.domain.tokens import TOKEN_LENGTH, Keyring, Purpose, TokenClaim, make_token, read_token
+from chalicelib.domain.errors import NotFoundError
+from chalicelib.domain.ids import BOOKING, LINK, make_id
+from chalicelib.domain.tokens import (
+    TOKEN_LENGTH,
+    Keyring,
+    Purpose,
+    TokenClaim,
+    make_token,
+    open_token,
+    read_token,
+    token_in,
+)
 
 OLD, NEW = b"o" * 32, b"n" * 32
 RING = Keyring(current=2, keys={1: OLD, 2: NEW})
@@ -29,17 +40,17 @@ def test_a_token_gives_its_claim_back(raw_id: bytes, purpose: Purpose, key_id: i
     token = make_token(RING, purpose, raw_id, key_id)
     assert len(token) == TOKEN_LENGTH == 36
     assert set(token) <= set(ALPHABET)
-    assert read_token(RING, purpose, token) == TokenClaim(key_id or RING.current, raw_id)
+    assert read_token(RING, purpose, token) == TokenClaim(key_id or RING.current, purpose, raw_id)
 
 
 def test_the_form_never_changes() -> None:
-    """Links in people's mailboxes must open after any release: this is DESIGN §4's form, computed apart."""
+    """Links in people's mailboxes must open after any release: this is the form of P7, computed independently."""
     body = b"\x01" + ID
     for purpose in ("link", "booking"):
         mac = hmac.digest(OLD, purpose.encode() + b"\x00" + body, "sha256")[:10]
         token = base64.urlsafe_b64encode(body + mac).decode()
         assert make_token(RING, Purpose(purpose), ID, 1) == token
-        assert read_token(RING, Purpose(purpose), token) == TokenClaim(1, ID)
+        assert read_token(RING, Purpose(purpose), token) == TokenClaim(1, Purpose(purpose), ID)
 
 
 def test_any_changed_character_is_a_forgery() -> None:
@@ -92,8 +103,12 @@ def test_a_tag_by_the_current_key_does_not_carry_an_unknown_key_id() -> None:
 
 def test_the_ring_is_read_by_the_token_s_key_id() -> None:
     """After a rotation both generations open, and new tokens carry the new key's id."""
-    assert read_token(RING, Purpose.LINK, make_token(RING, Purpose.LINK, ID, 1)) == TokenClaim(1, ID)
-    assert read_token(RING, Purpose.LINK, make_token(RING, Purpose.LINK, ID)) == TokenClaim(2, ID)
+    assert read_token(RING, Purpose.LINK, make_token(RING, Purpose.LINK, ID, 1)) == TokenClaim(
+        1, Purpose.LINK, ID
+    )
+    assert read_token(RING, Purpose.LINK, make_token(RING, Purpose.LINK, ID)) == TokenClaim(
+        2, Purpose.LINK, ID
+    )
 
 
 VARIANTS: dict[str, Callable[[str], str]] = {
@@ -173,7 +188,7 @@ def test_tags_are_compared_in_constant_time(key_id: int, monkeypatch: pytest.Mon
 
     assert [(len(first), len(second)) for first, second in spy.calls] == [(10, 10)]
     # Had the tag been right: a known key's claim stands, an unknown key's still does not.
-    assert claim == (TokenClaim(key_id, ID) if key_id in RING.keys else None)
+    assert claim == (TokenClaim(key_id, Purpose.LINK, ID) if key_id in RING.keys else None)
 
 
 def test_the_comparison_can_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,3 +212,28 @@ def test_a_ring_refuses_weak_or_missing_keys(current: int, keys: dict[int, bytes
     """P7: a ring without its current key, or with a short one, fails at start and not at the first link."""
     with pytest.raises(ValueError, match="key"):
         Keyring(current=current, keys=keys)
+
+
+@given(raw_id=raw_ids)
+def test_a_token_opens_the_id_that_it_was_made_from(raw_id: bytes) -> None:
+    """A link's token opens a link's id, a booking's token a booking's."""
+    for purpose, kind in ((Purpose.LINK, LINK), (Purpose.BOOKING, BOOKING)):
+        claim = open_token(RING, purpose, make_token(RING, purpose, raw_id))
+        assert (claim.key_id, claim.item_id) == (RING.current, make_id(kind, raw_id))
+
+
+@pytest.mark.parametrize("forged", ["", "x" * TOKEN_LENGTH, make_token(RING, Purpose.BOOKING, ID)])
+def test_a_forged_token_is_not_found(forged: str) -> None:
+    """P7: like a token of something that does not exist."""
+    with pytest.raises(NotFoundError):
+        open_token(RING, Purpose.LINK, forged)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "/s/{}", "https://book.example.com/s/{}", "https://x.example/prod/s/{}/", "s/{}?lang=de&a=/b/c"],
+)
+def test_the_token_of_a_url_is_found(text: str) -> None:
+    """With a stage, a slash at its end or a query, or as a bare token: whatever a host pastes."""
+    token = make_token(RING, Purpose.LINK, ID)
+    assert token_in(text.format(token)) == token

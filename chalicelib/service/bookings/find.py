@@ -8,11 +8,11 @@ from chalicelib.domain.bookings.booking import Booking
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.event_types.event_type import Question
 from chalicelib.domain.event_types.offers import offer_of
-from chalicelib.domain.ids import BOOKING, is_id, make_id
+from chalicelib.domain.ids import BOOKING, is_id
 from chalicelib.domain.links.link import LinkStatus
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.team.hosts import Host
-from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.domain.tokens import Purpose, open_token
 from chalicelib.service.ports import World
 
 FindBooking = Callable[[], Booking]
@@ -35,8 +35,8 @@ def own_booking(world: World, token: str) -> FindBooking:
     """Return the finder of the booking that an invitee's token opens. A forged token reads nothing (P7)."""
 
     def find() -> Booking:
-        claim = read_token(world.keyring(), Purpose.BOOKING, token)
-        booking = world.store.bookings.read(make_id(BOOKING, claim.raw_id)) if claim else None
+        claim = open_token(world.keyring(), Purpose.BOOKING, token)
+        booking = world.store.bookings.read(claim.item_id)
         if booking is None:
             raise NotFoundError
         return booking

@@ -36,7 +36,6 @@ from chalicelib.domain.errors import (
     LinkNotOpenError,
     LinkRevokedError,
     LinkUsedError,
-    NotFoundError,
     RecipientMismatchError,
     SlotNotOfferedError,
     SlotTakenError,
@@ -49,7 +48,7 @@ from chalicelib.domain.links.link import Link, check_recipient_matches
 from chalicelib.domain.links.succession import fresh_link
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
-from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.domain.tokens import Purpose, open_token
 from chalicelib.service.contention import until_decided
 from chalicelib.service.links.read import read_link
 from chalicelib.service.ports import World
@@ -115,10 +114,8 @@ def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Re
     `LinkNotOpenError`, `RecipientMismatchError`, `SlotNotOfferedError`, `SlotTakenError`,
     `IdempotencyKeyReusedError`, and `TryLaterError` when nothing could be decided.
     """
-    claim = read_token(world.keyring(), Purpose.LINK, token)
-    if claim is None:
-        raise NotFoundError
-    return _redeem(world, make_id(LINK, claim.raw_id), claim.key_id, request, cause)
+    claim = open_token(world.keyring(), Purpose.LINK, token)
+    return _redeem(world, claim.item_id, claim.key_id, request, cause)
 
 
 def redeem_for_host(

@@ -3,15 +3,14 @@
 import msgspec
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.errors import ConflictError, LinkDeletedError, NotFoundError
-from chalicelib.domain.ids import LINK, make_id
+from chalicelib.domain.errors import ConflictError, LinkDeletedError
 from chalicelib.domain.links.link import LinkStatus
 from chalicelib.domain.links.link_requests import LinkRequest, check_link_request, free_slot
 from chalicelib.domain.listings import Entry, read_cursor
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.text import tidy_address, tidy_lines, tidy_name
-from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.domain.tokens import Purpose, open_token
 from chalicelib.service.paging import Page, fill, portion, stream
 from chalicelib.service.ports import World
 from chalicelib.service.team.owner import owner_of
@@ -25,14 +24,12 @@ def ask_for_link(world: World, token: str, name: str, email: str, message: str, 
     Raises `NotFoundError` (no genuine token), `LinkDeletedError` (nobody is left to ask),
     `ConflictError` (the link is good), `InvalidValueError`.
     """
-    claim = read_token(world.keyring(), Purpose.LINK, token)
-    if claim is None:
-        raise NotFoundError
+    link_id = open_token(world.keyring(), Purpose.LINK, token).item_id
     name, email, message = tidy_name(name), tidy_address(email), tidy_lines(message).strip()
     rules = Rules()
     check_link_request(name, email, message, rules)
     rules.enforce()
-    link = world.store.links.read(make_id(LINK, claim.raw_id))
+    link = world.store.links.read(link_id)
     if link is None:
         raise LinkDeletedError
     now = world.now()

@@ -7,14 +7,14 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.errors import FieldFault, InvalidValueError
-from chalicelib.domain.ids import LINK, is_id, make_id
+from chalicelib.domain.ids import LINK, is_id
 from chalicelib.domain.links.batches import batch_link_id, read_batch_id
 from chalicelib.domain.links.link import MAX_LINKS_PER_BATCH, Link, LinkStatus, folded_label
 from chalicelib.domain.listings import Entry, LinkFilter, read_cursor, write_cursor
 from chalicelib.domain.mail.email_addresses import former_normal_email, is_email, normalise_email
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.text import faults_of_text, tidy_address, tidy_line
-from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.domain.tokens import Purpose, read_token, token_in
 from chalicelib.service.paging import Page, fill, merged, portion, stream
 from chalicelib.service.ports import World
 from chalicelib.service.team.owner import owner_of
@@ -125,9 +125,8 @@ def _named(world: World, query: str) -> str | None:
     """Return the link id that a linkId, a token or a link's URL names, else None. A forged token names none."""
     if is_id(LINK, query):
         return query
-    token = query.split("?", maxsplit=1)[0].rstrip("/").rpartition("/")[2]
-    claim = read_token(world.keyring(), Purpose.LINK, token)
-    return make_id(LINK, claim.raw_id) if claim else None
+    claim = read_token(world.keyring(), Purpose.LINK, token_in(query))
+    return claim.item_id if claim else None
 
 
 def _exact(world: World, where: LinkFilter, query: str, before: str | None, limit: int) -> Iterator[Entry]:

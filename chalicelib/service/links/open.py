@@ -11,15 +11,13 @@ from chalicelib.domain.errors import (
     InvalidValueError,
     LinkDeletedError,
     LinkRevokedError,
-    NotFoundError,
 )
 from chalicelib.domain.event_types.event_type import MAX_OCCUPIED_MINUTES, EventSettings
 from chalicelib.domain.event_types.offers import offer_of
 from chalicelib.domain.event_types.slots import MAX_RANGE_DAYS, Slot, offered_slots
-from chalicelib.domain.ids import LINK, make_id
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.team.hosts import Host, TimeOff
-from chalicelib.domain.tokens import Purpose, read_token
+from chalicelib.domain.tokens import Purpose, open_token
 from chalicelib.service.ports import World
 
 _REACH = timedelta(minutes=MAX_OCCUPIED_MINUTES)
@@ -40,10 +38,8 @@ def open_link(world: World, token: str) -> OpenLink:
     Raises `NotFoundError` for anything but a genuine token, without a read (P7); a `DeadLinkError` or
     `LinkNotOpenError` for a genuine one that is dead or not yet open.
     """
-    claim = read_token(world.keyring(), Purpose.LINK, token)
-    if claim is None:
-        raise NotFoundError
-    link = world.store.links.read(make_id(LINK, claim.raw_id))
+    link_id = open_token(world.keyring(), Purpose.LINK, token).item_id
+    link = world.store.links.read(link_id)
     if link is None:
         raise LinkDeletedError
     now = world.now()
@@ -61,10 +57,8 @@ def opening_zone(world: World, token: str) -> str:
 
     For a visitor whose browser tells no zone of its own. Raises `NotFoundError` for anything but a genuine token.
     """
-    claim = read_token(world.keyring(), Purpose.LINK, token)
-    if claim is None:
-        raise NotFoundError
-    link = world.store.links.read(make_id(LINK, claim.raw_id))
+    link_id = open_token(world.keyring(), Purpose.LINK, token).item_id
+    link = world.store.links.read(link_id)
     event_type = world.store.event_types.read(link.event_type_id) if link else None
     if link is None or event_type is None:
         return "UTC"
