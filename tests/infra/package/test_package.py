@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.api.openapi.view import describe
+from chalicelib.api.openapi.view import BUILT, describe
 from chalicelib.api.routes import ROUTERS
 from chalicelib.pages.assets import asset, asset_url
 from infra.package.build import ARM, MAX_BYTES, X86, Package, PackageError, Target, make_package
-from infra.paths import LOCAL
+from infra.paths import LOCAL, ROOT
 
 UNCHECKED_HASH = 0b01  # PEP 552: the flags word of a .pyc that is taken without a look at its source
 
@@ -73,7 +73,7 @@ def test_descriptions_scripts_and_styles_are_made_beforehand(package: Package) -
             found = asset(hashed)
             assert found is not None
             assert archive.read(folder + hashed) == found[0]
-        assert archive.read("chalicelib/api/openapi.json") == describe(ROUTERS)
+        assert archive.read(str(BUILT.relative_to(ROOT))) == describe(ROUTERS)
 
 
 def test_every_module_is_compiled_and_taken_as_it_is(package: Package) -> None:
