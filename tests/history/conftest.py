@@ -1,4 +1,4 @@
-"""Fixtures of the histories: the proof's own stage, and a dynoxide that may be killed."""
+"""Fixtures of the histories: the proof's stage, services stepped by hand, and a dynoxide that may be killed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.dynoxide import Dynoxide
+from tests.history.interleavings.stepped import Stepped
 from tests.support.aws.engines import require_dynoxide
 from tests.support.proof.fixtures import apps, dynoxide_on_disk, proof_engine, stage
 
@@ -18,3 +19,11 @@ def mortal_engine(tmp_path: Path) -> Iterator[Dynoxide]:
     require_dynoxide()
     with Dynoxide(tmp_path / "table.db") as engine:
         yield engine
+
+
+@pytest.fixture
+def stepped() -> Stepped:
+    """Real services over an empty table in memory, one store call at a time."""
+    services = Stepped()
+    services.begin()
+    return services

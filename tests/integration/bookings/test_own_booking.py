@@ -1080,3 +1080,16 @@ def test_once_cancelled_nothing_lets_anyone_join(site: Site, host: Caller, kind:
     for document in (cancelled, ok(site.client.get(page, headers=JSON)), again):
         assert document["location"] == {"kind": kind, "detail": ""}
     assert "998877" not in site.client.get(page, headers=HTML).text
+
+
+def test_a_booking_keeps_the_hours_of_its_link_after_the_link_is_deleted(site: Site, host: Caller) -> None:
+    """P8: deleting the link neither opens the event type's other hours to the booking nor loses the booking."""
+    hours = {"timeZone": "UTC", "weekly": [{"days": ["tue"], "from": "20:00", "to": "22:00"}]}
+    link = host.link(overrides={"schedule": hours})
+    booking = made(site.redeem(link, site.slots(link)[0]))
+    page = booking["url"].removeprefix("https://admit.example")
+    before = ok(site.client.get(f"{page}/slots"))["slots"]
+    assert host.delete(f"/v1/links/{link['linkId']}").status_code == 204
+    assert ok(site.client.get(f"{page}/slots"))["slots"] == before
+    listed = ok(host.get("/v1/bookings", params={"linkId": link["linkId"]}))["bookings"]
+    assert [row["bookingId"] for row in listed] == [booking["bookingId"]]

@@ -10,6 +10,7 @@ import pytest
 from chalicelib.domain import errors
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import AdmitOneError
+from chalicelib.store.redeem import Redeems
 from chalicelib.wire.problems import STATUSES, problem
 from tests.support.app import (
     ALL_DAY,
@@ -813,3 +814,21 @@ class TestText:
             "invalid-value",
             "/invitee/email",
         )
+
+
+def test_a_link_whose_use_returned_between_two_reads_is_not_used(
+    site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P4, P8: the link is read before its booking is cancelled and the receipt after it; no such state existed."""
+    link = host.link(restoreUseOnCancel=True)
+    booking = made(site.redeem(link, at(days=1)))
+    used = site.world.store.links.read(link["linkId"])
+    ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+    read = Redeems.read_link_and_receipt
+    torn: list[Any] = [(used, None)]
+    monkeypatch.setattr(
+        Redeems, "read_link_and_receipt", lambda *to, **now: torn.pop() if torn else read(*to, **now)
+    )
+    again = made(site.redeem(link, at(days=1)))
+    assert torn == []
+    assert again["bookingId"] != booking["bookingId"]

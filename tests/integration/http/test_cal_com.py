@@ -70,3 +70,12 @@ def test_errors_have_that_apis_envelope(site: Site, host: Caller, other: Caller)
     assert host.post(_path(event_type), {"maxUsageCount": 0}).status_code == 422
     assert site.client.get(_path(event_type)).status_code == 401
     assert ok(host.get(f"/v1/links/{link['linkId']}"))["maxUsageCount"] == 1
+
+
+def test_the_same_key_for_another_event_type_is_refused(host: Caller) -> None:
+    """P4: the same key for another event type is a different request, so it never returns the first one's link."""
+    one, two = host.event_type(), host.event_type()
+    headers = {"Idempotency-Key": "same"}
+    made(host.post(f"/v2/event-types/{one['eventTypeId']}/private-links", {}, headers=headers))
+    other = host.post(f"/v2/event-types/{two['eventTypeId']}/private-links", {}, headers=headers)
+    assert other.status_code == 422

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
 from chalicelib.api.routes import ROUTERS
 from chalicelib.store.links.batches import Batches
@@ -159,3 +160,26 @@ def test_a_keyed_test_event_is_sent_once(host: Caller) -> None:
 
     assert sent[0] == sent[1]
     assert host.post(path).json()["deliveryId"] != sent[0]
+
+
+def test_a_create_whose_reply_was_lost_succeeds_once(site: Site, host: Caller) -> None:
+    """P4: DynamoDB's reply is lost; the retried write finds what it wrote and succeeds, and nothing exists twice."""
+    events = site.world.store.links._table.client.meta.events  # type: ignore[attr-defined]
+    lost: list[str] = []
+
+    def lose(**_: Any) -> None:
+        if not lost:
+            lost.append("reply")
+            raise ConnectionClosedError(endpoint_url="test")
+
+    for make in (
+        host.event_type,
+        lambda: made(site.admin.post("/v1/hosts", {"name": "A", "email": "a@x.example", "timeZone": "UTC"})),
+    ):
+        lost.clear()
+        events.register("after-call.dynamodb.PutItem", lose)
+        try:
+            make()
+        finally:
+            events.unregister("after-call.dynamodb.PutItem", lose)
+        assert lost == ["reply"]

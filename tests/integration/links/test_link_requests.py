@@ -197,3 +197,11 @@ def test_by_form_from_the_page(site: Site, host: Caller) -> None:
     for claim in ("?asked=1", "?sent=1"):
         told = site.client.get(path_of(link) + claim, headers=HTML)
         assert "is on its way" not in told.text, "no URL makes the page claim what did not happen"
+
+
+def test_a_request_for_a_working_link_redirects_to_it(site: Site, host: Caller) -> None:
+    """The holder of a link that was revived, or never died, wants its page."""
+    link = host.link()
+    form = {"email": "grace@x.example"}
+    answer = site.client.post(f"{path_of(link)}/request", data=form, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"../..{path_of(link)}")

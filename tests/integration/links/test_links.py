@@ -1,5 +1,6 @@
 """`/v1/links`: generate, read, change, revoke and delete, as DESIGN §3 words it (P1, P3, P4)."""
 
+import json
 from typing import Any, Final
 
 import pytest
@@ -646,3 +647,34 @@ def test_a_link_of_an_event_type_that_nobody_can_book_points_there(host: Caller)
     assert pointers(host.post(rolling).json()) == ["/eventTypeId"]
     fixed = host.post(rolling, {"overrides": {"durationMinutes": 60}})
     assert (fixed.status_code, fixed.json()["warnings"]) == (201, [])
+
+
+def test_an_event_types_longer_buffers_leave_a_long_link_bookable(site: Site, host: Caller) -> None:
+    """P2: buffers yield to the link's own duration, within the 8 hours that one condition can hold."""
+    event_type = host.event_type()
+    link = host.link(event_type, overrides={"durationMinutes": 480})
+    longer = {"bufferBeforeMinutes": 225, "bufferAfterMinutes": 225}
+    ok(host.patch(f"/v1/event-types/{event_type['eventTypeId']}", longer))
+    ok(host.patch(f"/v1/links/{link['linkId']}", {"overrides": {"title": "Still mine"}}))
+    booking = made(site.redeem(link, site.slots(link)[0]))
+    assert booking["title"] == "Still mine"
+    refused = host.patch(f"/v1/links/{link['linkId']}", {"overrides": {"durationMinutes": 485}})
+    assert refused.status_code in (409, 422)
+
+
+def test_a_response_larger_than_lambda_returns_is_refused_before_any_write(site: Site, host: Caller) -> None:
+    """Links whose response cannot be returned would be lost, so the caller is asked to request fewer."""
+    event_type = host.event_type()
+    metadata = {"m": '"' * 900}
+    before = len(site.items())
+    asked = {
+        "eventTypeId": event_type["eventTypeId"],
+        "count": 1000,
+        "metadata": metadata,
+        "label": '"' * 200,
+    }
+    assert_problem(host.post("/v1/links", asked), 422, "invalid-value")
+    assert len(site.items()) == before
+    plenty = host.post("/v1/links", asked | {"count": 700})
+    assert len(json.dumps(plenty.text)) < 6_000_000
+    assert plenty.status_code == 201

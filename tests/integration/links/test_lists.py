@@ -463,3 +463,19 @@ def cost(site: Site, host: Caller, params: dict[str, Any]) -> tuple[dict[str, An
     with site.counting() as reads:
         page = host.list(**params)
     return page, reads
+
+
+def test_a_forged_label_cursor_is_422_and_one_of_a_long_label_works(host: Caller) -> None:
+    """P9: bounds that DynamoDB would reject are rejected first; a genuine cursor of a long label still works."""
+    place = "00000000000001#lnk_" + "a" * 26
+    for text in ("pabc\U0010ffff\U0010ffff\x1f" + place, "pabc" + "\U0001f600" * 300 + "\x1f" + place):
+        cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        answer = host.get("/v1/links", params={"q": "abc", "cursor": cursor})
+        assert_problem(answer, 422, "invalid-value", "/cursor")
+    label = "ß" * 150
+    event_type = host.event_type()
+    for _ in range(2):
+        host.link(event_type, label=label)
+    first = host.list(q=label, limit=1)
+    second = host.list(q=label, limit=1, cursor=first["nextCursor"])
+    assert first["links"][0]["linkId"] != second["links"][0]["linkId"]

@@ -215,3 +215,23 @@ def test_rolling_link_is_the_owners_alone(host: Caller, other: Caller) -> None:
     for method in ("GET", "POST"):
         assert_problem(other(method, path), 404, "not-found")
     assert host.reread(link)["status"] == "active"
+
+
+def test_a_keyed_replace_creates_its_link_once(site: Site, host: Caller) -> None:
+    """P1, P3: once the new link was used and then deleted (or TTL removed it), a retry does not bring it back."""
+    old = host.link()
+    again = f"/v1/links/{old['linkId']}/replace", {"Idempotency-Key": "k"}
+    fresh = made(host.post(again[0], headers=again[1]))
+    made(site.redeem(fresh, at(days=1)))
+    assert host.delete(f"/v1/links/{fresh['linkId']}").status_code == 204
+    assert_problem(host.post(again[0], headers=again[1]), 404, "not-found")
+    eve = {"name": "Eve", "email": "eve@x.example"}
+    assert_problem(site.redeem(fresh, at(days=2), invitee=eve), 410, "link-deleted")
+
+
+def test_a_link_of_a_deleted_event_type_is_not_replaced(host: Caller) -> None:
+    """Nobody could book with the new link."""
+    event_type = host.event_type()
+    link = host.link(event_type)
+    assert host.delete(f"/v1/event-types/{event_type['eventTypeId']}?revokeLinks=true").status_code == 204
+    assert_problem(host.post(f"/v1/links/{link['linkId']}/replace"), 409, "conflict")
