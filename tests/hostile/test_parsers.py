@@ -14,6 +14,7 @@ import pytest
 from chalice.app import Request
 from hypothesis import given, settings, strategies as st
 
+from chalicelib import bootstrap
 from chalicelib.api.http.call import JSON, Call, Limits
 from chalicelib.api.http.routing import SMALL_BODY
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload, ReplacePayload, RevokePayload
@@ -60,7 +61,9 @@ def decoded(data: bytes, kind: type[_T]) -> _T | None:
         "requestContext": {"httpMethod": "POST", "resourcePath": "/", "requestId": "fuzz"},
     }
     try:
-        return Call(Request(event), Limits(query=(), max_bytes=SMALL_BODY, media=(JSON,))).decode(kind)
+        limits = Limits(query=(), max_bytes=SMALL_BODY, media=(JSON,))
+        call = Call(Request(event), limits, world=bootstrap.world, settings=bootstrap.settings)
+        return call.decode(kind)
     except AdmitOneError:
         return None
 

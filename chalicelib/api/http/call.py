@@ -1,8 +1,8 @@
-"""One HTTP request as the views see it: parsed, bounded, and without Chalice."""
+"""One HTTP request as the views see it: parsed, bounded, without Chalice, and with what a view depends on."""
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
@@ -22,6 +22,8 @@ from chalicelib.domain.links.visits import Visitor, visitor_of
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.text import line_ends
 from chalicelib.pages.languages import Words, chosen, words
+from chalicelib.service.ports import World
+from chalicelib.settings import Settings
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -35,7 +37,7 @@ _T = TypeVar("_T")
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a route takes: query parameters, bytes of body, and the body's content types."""
+    """What a route accepts: query parameters, bytes of body, and the body's content types."""
 
     query: tuple[str, ...]
     max_bytes: int
@@ -43,18 +45,49 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Call:
-    """A request, held to its route's limits."""
+    """A request within its route's limits, and the dependencies of its view.
 
-    def __init__(self, request: Request, limits: Limits) -> None:
+    `world` and `settings` are called when a view first needs them, so that a page that needs none, an error page above
+    all, works although they can't be made.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        limits: Limits,
+        *,
+        world: Callable[[], World],
+        settings: Callable[[], Settings],
+    ) -> None:
         self._request = request
         self._limits = limits
+        self._world = world
+        self._settings = settings
         self.method: str = request.method
         given = self.header("x-correlation-id")
         made = request.context.get("requestId") or uuid.uuid4().hex
         self.correlation_id: str = given if given and _CORRELATION.match(given) else str(made)
 
+    @property
+    def world(self) -> World:
+        """The store, clock, keys and clients. Raises what making them raises."""
+        return self._world()
+
+    @property
+    def settings(self) -> Settings:
+        """The site's settings. Raises `RuntimeError` that names what is missing or wrong in the environment."""
+        return self._settings()
+
+    @property
+    def settings_or_none(self) -> Settings | None:
+        """The site's settings, or None if they are wrong: headers, which errors have too, then do without them."""
+        try:
+            return self._settings()
+        except Exception:  # noqa: BLE001 - the view needs them as well, and its failure is logged
+            return None
+
     def header(self, name: str) -> str | None:
-        """Return a header's value, whatever its letters' case, or None."""
+        """Return a header's value, or None. The name may be in upper or lower case."""
         value = self._request.headers.get(name)
         return None if value is None else str(value)
 
@@ -75,9 +108,9 @@ class Call:
         return {name: str(values[0]) for name, values in given.items()}
 
     def hint(self, name: str) -> str | None:
-        """Return a query parameter that only colours a page, or None; whatever else a URL carries is ignored.
+        """Return a query parameter that only changes how a page looks, or None. Unknown parameters are ignored.
 
-        Mailers and social sites append parameters of their own (`utm_source`, `fbclid`) to links people send.
+        Email clients and social networks append parameters (`utm_source`, `fbclid`) to links that people send.
         """
         given = self._request.to_original_event().get("multiValueQueryStringParameters") or {}
         values = given.get(name)
@@ -124,11 +157,11 @@ class Call:
 
     @property
     def say(self) -> Words:
-        """The phrases of the language that the caller reads, as `Accept-Language` says."""
+        """The phrases in the language that the caller prefers (`Accept-Language`)."""
         return words(chosen(self.header("accept-language")))
 
     def visitor(self) -> Visitor:
-        """Return what opens the page, as far as its headers tell; only a count depends on it."""
+        """Return what kind of client opens the page, judged by its headers; only the count of opens depends on it."""
         purposes = (self.header(name) or "" for name in ("sec-purpose", "purpose", "x-moz"))
         return visitor_of(self.method, self.header("user-agent") or "", " ".join(purposes))
 
@@ -205,7 +238,7 @@ class Call:
         return Caller(str(found["keyId"]), Role(found["role"]), str(found.get("hostId") or "") or None)
 
     def cause(self) -> Cause:
-        """Return who and what writes made by this call are put down to."""
+        """Return the actor and the correlation id to record with everything this request writes."""
         authorizer = self._request.context.get("authorizer") or {}
         key_id = authorizer.get("keyId")
         return Cause(f"key:{key_id}" if key_id else INVITEE, self.correlation_id)

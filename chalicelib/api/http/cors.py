@@ -1,47 +1,48 @@
-"""Which answers scripts of other sites may read: those of the API, at the origins that the settings list (CORS).
+"""CORS headers: scripts of the origins in the settings may read the API's responses, never its pages.
 
-Cookies play no part: a key is sent by the script itself, so no answer allows credentials.
+There are no cookies: a script sends its API key itself, so no response allows credentials.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from chalicelib import bootstrap
+from chalicelib.api.http.call import Call
 
 ALLOWED_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "X-Correlation-Id")
 EXPOSED_HEADERS: Final = ("Location", "Retry-After", "X-Correlation-Id", "Idempotent-Replayed", "Batch-Id")
-MAX_AGE_SECONDS: Final = 600  # how long a browser may go by a preflight's answer
+MAX_AGE_SECONDS: Final = 600  # how long a browser may cache a preflight response
 
-# Public, without a key, and the same for everybody: any site may read it, e.g. to show it or to generate a client.
+# Public and the same for everybody: any site may read it, e.g. to show it or to generate a client.
 _PUBLIC: Final = "/v1/openapi.json"
 _SHARED: Final = ("/v1/", "/v2/", "/s/", "/b/")
 
 
 def is_shared(resource: str) -> bool:
-    """Tell whether a route, e.g. `/s/{token}`, is one that other sites' scripts may call."""
+    """Return whether scripts of other sites may call a route, e.g. `/s/{token}`."""
     return resource.startswith(_SHARED)
 
 
-def cors_headers(origin: str | None, resource: str, headers: Mapping[str, str]) -> dict[str, str]:
-    """Return what an answer's `headers` have to be joined by, for a request with that `Origin`. Does not raise.
+def cors_headers(call: Call, resource: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the CORS headers to add to a response that has these `headers`. Does not raise.
 
-    A page is for its reader alone and lets no script see it. Where no origin is listed there is nothing to join.
+    A page gets none, so no script can read it. Without origins in the settings there are none at all.
     """
     if resource == _PUBLIC:
         return _readable("*")
-    listed = _listed() if is_shared(resource) else ()
+    listed = _listed(call) if is_shared(resource) else ()
     if not listed:
         return {}
-    # Also where the origin is not listed, or there is none: a cache must not hand that answer to a site that is.
+    # Also for an origin that is not listed, and without one: a cache must not give that response to a listed one.
+    origin = call.header("origin")
     vary = {"Vary": ", ".join(filter(None, [headers.get("Vary"), "Origin"]))}
     if origin not in listed or headers.get("Content-Type", "").startswith("text/html"):
         return vary
     return vary | _readable(origin)
 
 
-def preflight_headers(origin: str | None, resource: str, methods: Sequence[str]) -> dict[str, str]:
-    """Return what a preflight's answer says besides: which methods and headers a listed origin may use."""
-    if resource != _PUBLIC and (not is_shared(resource) or origin not in _listed()):
+def preflight_headers(call: Call, resource: str, methods: Sequence[str]) -> dict[str, str]:
+    """Return the headers that a preflight response has besides: the methods and headers a listed origin may use."""
+    if resource != _PUBLIC and (not is_shared(resource) or call.header("origin") not in _listed(call)):
         return {}
     return {
         "Access-Control-Allow-Methods": ", ".join(methods),
@@ -57,13 +58,11 @@ def _readable(origin: str) -> dict[str, str]:
     }
 
 
-# What the gateway's own answers have where any origin is listed. It sends fixed headers and can't compare an origin
-# with a list; its answers are the same for everybody, so that any site may read them gives nothing away.
+# API Gateway's own responses have these if any origin is listed. It sends fixed headers and can't compare an origin
+# with a list; its responses are the same for everybody, so letting any site read them reveals nothing.
 GATEWAY_HEADERS: Final = _readable("*")
 
 
-def _listed() -> tuple[str, ...]:
-    try:
-        return bootstrap.settings().cors_origins
-    except RuntimeError:  # what is wrong with the settings is for the view to say
-        return ()
+def _listed(call: Call) -> tuple[str, ...]:
+    settings = call.settings_or_none
+    return settings.cors_origins if settings else ()

@@ -1,6 +1,6 @@
-"""The answer to OPTIONS on every route that other sites' scripts may call; it reads nothing and changes nothing (P5).
+"""Preflight: responses to OPTIONS on every route that scripts of other sites may call. They change nothing (P5).
 
-The app answers, not API Gateway by itself: only code can compare an origin with the ones that the settings list.
+The app responds, not API Gateway by itself: only code can compare an origin with those in the settings.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from chalicelib.api.http.routing import Reply, Router, View
 
 
 def preflight_router(routers: Iterable[Router]) -> Router:
-    """Return a router that answers OPTIONS, without a key, on the paths that other sites may call."""
+    """Return a router that responds to OPTIONS, without a key, on the paths that other sites may call."""
     methods: dict[str, list[str]] = {}
     for router in routers:
         for route in router.routes:
@@ -28,8 +28,8 @@ def preflight_router(routers: Iterable[Router]) -> Router:
 
 def _view(path: str, methods: Sequence[str]) -> View:
     def options(call: Call) -> Reply:
-        """Tell which methods a path has, and a listed origin what it may send."""
-        allowed = preflight_headers(call.header("origin"), path, methods)
+        """Return the methods of a path, and for a listed origin what it may send."""
+        allowed = preflight_headers(call, path, methods)
         return Reply(204, headers={"Allow": ", ".join(methods), **allowed})
 
     return options

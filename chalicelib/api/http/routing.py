@@ -1,6 +1,6 @@
 """Routes: a Chalice blueprint whose views take a `Call`, return a `Reply`, and may raise any domain error.
 
-Chalice swallows a view's exception before its middleware sees it, so the wrapping is done here.
+Chalice catches a view's exception before its middleware sees it, so the error handling is done here.
 """
 
 import functools
@@ -25,7 +25,7 @@ _COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer: `body` is text already, so that nothing Chalice can't dump escapes its error handler."""
+    """A response. `body` is text already: Chalice would encode it outside of any error handler."""
 
     status: int
     body: str = ""
@@ -33,7 +33,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a route, for the API's description."""
+    """A route's declaration, from which the API description is generated."""
 
     methods: tuple[str, ...]
     path: str
@@ -47,7 +47,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Answer = type | tuple[type, ...] | str | None
-"""A struct for JSON, or one of several; a media type for text; or nothing."""
+"""What a route responds with: a struct (or several) for JSON, a media type for text, None for no body."""
 
 View = Callable[[Call], Reply]
 ShowError = Callable[[Call, AdmitOneError], Reply | None]
@@ -55,14 +55,14 @@ HeadersOf = Callable[[Call], Mapping[str, str]]
 
 
 def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return a JSON answer."""
+    """Return a JSON response."""
     return Reply(status, msgspec.json.encode(value).decode(), {"Content-Type": JSON, **(headers or {})})
 
 
 class Router(Blueprint):
-    """A set of routes that share headers, and a way to show errors other than as JSON.
+    """A set of routes that share headers, an authorizer, and a way to show errors other than as JSON.
 
-    `headers_of` gives a request's own headers, errors included; it must not raise.
+    `headers_of` returns headers that depend on the request, for errors too; it must not raise.
     """
 
     def __init__(
@@ -96,15 +96,17 @@ class Router(Blueprint):
     ) -> Callable[[View], View]:
         """Register a view for methods (`"GET HEAD"`) on a path.
 
-        `query` is what `Call.query` allows. `body`, `answer`, `status` and `keyed` (an `Idempotency-Key` is
-        heeded) are what the API's description says; the view does them.
+        `query` is what `Call.query` allows. `body`, `answer`, `status` and `keyed` (the route accepts an
+        `Idempotency-Key`) go into the API description only; the view implements them.
         """
 
         def register(view: View) -> View:
             @functools.wraps(view)
             def handle(**_: str) -> Response:
                 limits = Limits(query=query, max_bytes=max_bytes, media=media)
-                return self._handle(view, Call(self.current_request, limits))
+                # The only place where views get their dependencies from.
+                call = Call(self.current_request, limits, world=bootstrap.world, settings=bootstrap.settings)
+                return self._handle(view, call)
 
             served = methods.split()
             if "GET" in served and "HEAD" not in served:
@@ -146,8 +148,8 @@ class Router(Blueprint):
             **reply.headers,
             "X-Correlation-Id": call.correlation_id,
         }
-        headers |= cors_headers(call.header("origin"), self.current_request.path, headers)
-        # A HEAD gets the body too: whoever speaks HTTP for us leaves it out, and keeps its length (RFC 9110 §8.6).
+        headers |= cors_headers(call, self.current_request.path, headers)
+        # A HEAD gets the body too: the HTTP server in front drops it and keeps its length (RFC 9110 §8.6).
         return Response(reply.body, headers=dict(headers), status_code=reply.status)
 
     def _shown(self, call: Call, error: AdmitOneError) -> Reply:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply
 from chalicelib.api.invitee.routing import in_frame, page_reply
@@ -69,6 +68,6 @@ def _page(call: Call, error: AdmitOneError, status: int, form: pages.AskForm | N
     if not isinstance(error, LinkNotOpenError):
         dead = pages.DeadPage(root=call.root, reason=reason, ask=form)
     else:
-        zone = opening_zone(bootstrap.world(), call.path("token"))
+        zone = opening_zone(call.world, call.path("token"))
         dead = pages.DeadPage(root=call.root, reason=reason, opens_at=error.opens_at, zone=zone)
     return page_reply(call, status, pages.dead_page(dead, call.say))

@@ -1,6 +1,5 @@
 """`POST /s/{token}/request`: from a dead link's page, ask the host for a new one."""
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import FORM, JSON, Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.invitee.dead_links import ask_again, asked, show_link_error
@@ -34,7 +33,7 @@ def post_request(call: Call) -> Reply:
 
 
 def _ask(call: Call, body: AskBody) -> None:
-    ask_for_link(bootstrap.world(), call.path("token"), body.name, body.email, body.message, call.cause())
+    ask_for_link(call.world, call.path("token"), body.name, body.email, body.message, call.cause())
 
 
 def _ask_by_form(call: Call) -> Reply:
@@ -63,7 +62,7 @@ def _ask_by_form(call: Call) -> Reply:
 def _death(call: Call, otherwise: AdmitOneError) -> AdmitOneError:
     """Return why the link is dead; of one that is not, what went wrong with the request."""
     try:
-        open_link(bootstrap.world(), call.path("token"))
+        open_link(call.world, call.path("token"))
     except DeadLinkError as dead:
         return dead
     return otherwise

@@ -5,7 +5,6 @@ from typing import Final
 
 import msgspec
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import FORM, JSON, Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.invitee.picker import shown_dates
@@ -81,9 +80,9 @@ def get_booking_page(call: Call) -> Reply:
 @own_booking.on("GET HEAD", "/b/{bookingToken}/invite.ics", answer="text/calendar")
 def get_invite(call: Call) -> Reply:
     """Give the booking as a calendar file. Its name is fixed: nothing anyone typed gets into a header."""
-    own, world = read_own_booking(bootstrap.world(), call.path("bookingToken")), bootstrap.world()
+    own = read_own_booking(call.world, call.path("bookingToken"))
     text = calendar_text(
-        own.booking, host_name=_host_name(own), emailed=_emailed(own.booking), now=world.now()
+        own.booking, host_name=_host_name(own), emailed=_emailed(call, own.booking), now=call.world.now()
     )
     headers = {"Content-Type": CALENDAR, "Content-Disposition": 'attachment; filename="invite.ics"'}
     return Reply(200, text, headers)
@@ -98,11 +97,11 @@ def get_slots(call: Call) -> Reply:
     """
     query = call.query()
     zone = asked_zone(query)
-    movable = movable_booking(bootstrap.world(), _find(call))
+    movable = movable_booking(call.world, _find(call))
     start, end = asked_range(query, zone or movable.offer.schedule.time_zone)
     start = start or movable.now
     end = end or start + DEFAULT_RANGE
-    slots = slots_to_move_to(bootstrap.world(), movable, start, end, most=MAX_SLOTS + 1)
+    slots = slots_to_move_to(call.world, movable, start, end, most=MAX_SLOTS + 1)
     return json_reply(200, slots_answer(slots, start, end))
 
 
@@ -143,17 +142,15 @@ def post_reschedule(call: Call) -> Reply:
 
 
 def _find(call: Call) -> FindBooking:
-    return booking_of_token(bootstrap.world(), call.path("bookingToken"))
+    return booking_of_token(call.world, call.path("bookingToken"))
 
 
 def _cancel(call: Call) -> Booking:
-    return cancel_booking(bootstrap.world(), _find(call), call.cause())
+    return cancel_booking(call.world, _find(call), call.cause())
 
 
 def _move(call: Call, body: RescheduleBody) -> Booking:
-    return move_booking(
-        bootstrap.world(), _find(call), instant(body.start, "/start"), call.cause(), by_invitee=True
-    )
+    return move_booking(call.world, _find(call), instant(body.start, "/start"), call.cause(), by_invitee=True)
 
 
 def _form_body(fields: dict[str, str]) -> RescheduleBody:
@@ -168,14 +165,14 @@ def _form_body(fields: dict[str, str]) -> RescheduleBody:
 
 
 def _json(call: Call, booking: Booking) -> Reply:
-    return json_reply(200, own_booking_answer(booking, bootstrap.world().keyring(), base_url(call)))
+    return json_reply(200, own_booking_answer(booking, call.world.keyring(), base_url(call)))
 
 
 def _booking_reply(call: Call, status: int, *, refused: AdmitOneError | None = None) -> Reply:
     """Return the booking's page. What can be done with it is offered until it begins, and never once cancelled."""
-    own, here = read_own_booking(bootstrap.world(), call.path("bookingToken")), _page_path(call)
+    own, here = read_own_booking(call.world, call.path("bookingToken")), _page_path(call)
     booking = own.booking
-    ahead = booking.status is BookingStatus.CONFIRMED and booking.start > bootstrap.world().now()
+    ahead = booking.status is BookingStatus.CONFIRMED and booking.start > call.world.now()
     page = pages.ConfirmationPage(
         root=call.root,
         title=booking.title,
@@ -196,7 +193,7 @@ def _booking_reply(call: Call, status: int, *, refused: AdmitOneError | None = N
         cancel=f"{here}?cancel=1" if ahead else None,
         notice=_why_refused(call, booking, refused, ahead=ahead) if refused else None,
         own_tab=here if embedded(call) else None,
-        unreachable=_unreachable(booking),
+        unreachable=_unreachable(call, booking),
     )
     return page_reply(call, status, pages.confirmation_page(page, call.say))
 
@@ -207,13 +204,13 @@ def _move_reply(
     """Return the page on which the booking is moved, after a failed move with what was chosen and what was wrong."""
     fields, here = fields or {}, _page_path(call)
     try:
-        movable = movable_booking(bootstrap.world(), _find(call))
+        movable = movable_booking(call.world, _find(call))
     except (ConflictError, errors.SlotNotOfferedError) as refusal:
         return _refused_reply(call, refusal)
     booking, offer = movable.booking, movable.offer
     shown = shown_dates(
         call,
-        lambda start, end: slots_to_move_to(bootstrap.world(), movable, start, end),
+        lambda start, end: slots_to_move_to(call.world, movable, start, end),
         now=movable.now,
         window_days=offer.booking_window_days,
         zone=booking.time_zone,
@@ -249,9 +246,9 @@ def _move_reply(
 
 def _cancel_reply(call: Call) -> Reply:
     """Return the page that asks before cancelling, or the booking's own where there is nothing to cancel."""
-    own, here = read_own_booking(bootstrap.world(), call.path("bookingToken")), _page_path(call)
+    own, here = read_own_booking(call.world, call.path("bookingToken")), _page_path(call)
     booking = own.booking
-    if booking.status is BookingStatus.CANCELLED or booking.start <= bootstrap.world().now():
+    if booking.status is BookingStatus.CANCELLED or booking.start <= call.world.now():
         return _booking_reply(call, 200)
     page = pages.CancelPage(
         root=call.root,
@@ -299,7 +296,7 @@ def _why_refused(call: Call, booking: Booking, refused: AdmitOneError, *, ahead:
 
 def _calendars(call: Call, own: OwnBooking) -> list[pages.CalendarLink]:
     booking = own.booking
-    urls = calendar_urls(booking, host_name=_host_name(own), emailed=_emailed(booking))
+    urls = calendar_urls(booking, host_name=_host_name(own), emailed=_emailed(call, booking))
     return [
         pages.CalendarLink(call.say("pages.calendar-file"), f"{_page_path(call)}/invite.ics"),
         pages.CalendarLink("Google", urls.google),
@@ -316,11 +313,11 @@ def _page_path(call: Call) -> str:
     return f"{call.root}b/{call.path('bookingToken')}"
 
 
-def _emailed(booking: Booking) -> bool:
+def _emailed(call: Call, booking: Booking) -> bool:
     """Return whether the invitee gets emails about their booking."""
-    return can_email(bootstrap.world(), booking.invitee.email if booking.invitee else None)
+    return can_email(call.world, booking.invitee.email if booking.invitee else None)
 
 
-def _unreachable(booking: Booking) -> bool:
+def _unreachable(call: Call, booking: Booking) -> bool:
     """Return whether email is on but this invitee's address can't be emailed."""
-    return bootstrap.world().mailer is not None and booking.invitee is not None and not _emailed(booking)
+    return call.world.mailer is not None and booking.invitee is not None and not _emailed(call, booking)

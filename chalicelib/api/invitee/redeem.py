@@ -5,7 +5,6 @@ from typing import Final
 
 import msgspec
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import FORM, JSON, KEY_FIELD, Call, is_idempotency_key
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.invitee.dead_links import show_link_error
@@ -73,12 +72,11 @@ invitee = invitee_router(__name__, show_link_error)
 @invitee.on("GET HEAD", "/s/{token}", answer=OfferAnswer)
 def get_link_page(call: Call) -> Reply:
     """Show what a link offers. Nothing that counts is changed (P5)."""
-    world = bootstrap.world()
-    opened = open_link(world, call.path("token"))
+    opened = open_link(call.world, call.path("token"))
     page = call.wants_html()
     if page and call.hint("zones") == "1":  # reached from the page itself, which was counted
         return _offer_reply(call, opened, 200)
-    noting = note_open(world, opened.link, call.visitor(), call.correlation_id)
+    noting = note_open(call.world, opened.link, call.visitor(), call.correlation_id)
     try:
         return _offer_reply(call, opened, 200) if page else json_reply(200, _offer_answer(opened))
     finally:
@@ -94,12 +92,13 @@ def get_slots(call: Call) -> Reply:
     """
     query = call.query()
     zone = asked_zone(query)
-    world = bootstrap.world()
-    opened = open_link(world, call.path("token"))
+    opened = open_link(call.world, call.path("token"))
     start, end = asked_range(query, zone or opened.offer.schedule.time_zone)
     start = start or opened.now
     end = end or start + DEFAULT_RANGE
-    return json_reply(200, slots_answer(slots_of(world, opened, start, end, most=MAX_SLOTS + 1), start, end))
+    return json_reply(
+        200, slots_answer(slots_of(call.world, opened, start, end, most=MAX_SLOTS + 1), start, end)
+    )
 
 
 @invitee.on(
@@ -120,7 +119,7 @@ def post_redeem(call: Call) -> Reply:
 
 
 def _redeemed_json(call: Call, done: Redeemed) -> Reply:
-    document = redeemed_answer(done, bootstrap.world().keyring(), base_url(call))
+    document = redeemed_answer(done, call.world.keyring(), base_url(call))
     headers = {"Idempotent-Replayed": "true"} if done.replayed else {}
     if not done.only_confirmed:
         headers["Location"] = _own_page(call, done.booking)
@@ -138,7 +137,7 @@ def _redeem(call: Call, body: RedeemBody, key: str | None) -> Redeemed:
         body_hash=hash_body(body),
         language=call.say.language,
     )
-    return redeem(bootstrap.world(), call.path("token"), request, call.cause())
+    return redeem(call.world, call.path("token"), request, call.cause())
 
 
 def _redeem_form(call: Call) -> Reply:
@@ -157,7 +156,7 @@ def _redeem_form(call: Call) -> Reply:
         root=call.root, title=done.booking.title, start=done.booking.start, zone=done.booking.time_zone
     )
     person = done.booking.invitee
-    emailed = can_email(bootstrap.world(), person.email if person else None)
+    emailed = can_email(call.world, person.email if person else None)
     reply = page_reply(call, 200, pages.booked_page(booked, call.say, emailed=emailed))
     return Reply(reply.status, reply.body, {**reply.headers, "Idempotent-Replayed": "true"})
 
@@ -168,12 +167,12 @@ def _mend_reply(call: Call, fields: dict[str, str], error: AdmitOneError) -> Rep
     if isinstance(error, errors.IdempotencyKeyReusedError) or not is_idempotency_key(key):
         key = ""
     try:
-        opened = open_link(bootstrap.world(), call.path("token"))
+        opened = open_link(call.world, call.path("token"))
     except errors.DeadLinkError:
         if not isinstance(error, errors.IdempotencyKeyReusedError):
             raise
         # The form was sent again with other details after its booking used up the link: the booking is unchanged.
-        emailed = can_email(bootstrap.world(), fields.get("invitee.email"))
+        emailed = can_email(call.world, fields.get("invitee.email"))
         page = pages.booked_page(None, call.say, emailed=emailed, root=call.root)
         return page_reply(call, STATUSES[type(error)], page)
     return _offer_reply(call, opened, STATUSES[type(error)], fields=fields, error=error, key=key)
@@ -225,7 +224,7 @@ def _offer_reply(
     offer, link = opened.offer, opened.link
     shown = shown_dates(
         call,
-        lambda start, end: slots_of(bootstrap.world(), opened, start, end),
+        lambda start, end: slots_of(call.world, opened, start, end),
         now=opened.now,
         window_days=offer.booking_window_days,
         zone=offer.schedule.time_zone,
@@ -241,7 +240,7 @@ def _offer_reply(
     page = pages.OfferPage(
         root=call.root,
         action=in_frame(call, f"{call.root}s/{call.path('token')}/redeem"),
-        request_key=key or bootstrap.world().random_bytes(_KEY_BYTES).hex(),
+        request_key=key or call.world.random_bytes(_KEY_BYTES).hex(),
         here=shown.here,
         title=offer.title,
         description=offer.description,
@@ -260,7 +259,7 @@ def _offer_reply(
         uses_left=link.remaining_uses,
         questions=offer.questions,
         expected_email=expected,
-        emails=bootstrap.world().mailer is not None,
+        emails=call.world.mailer is not None,
         values=values,
         errors=_field_errors(error, fields, opened, call.say),
         problem=error.code if error else None,
@@ -327,5 +326,5 @@ def _recipient_answer(recipient: Recipient | None) -> OfferRecipient | None:
 
 
 def _own_page(call: Call, booking: Booking) -> str:
-    ring = bootstrap.world().keyring()
+    ring = call.world.keyring()
     return booking_url(booking, ring, call.root.rstrip("/")) or ""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, Router, ShowError
 from chalicelib.domain import errors
@@ -32,8 +31,8 @@ def invitee_router(import_name: str, show_error: ShowError) -> Router:
 
 
 def embedded(call: Call) -> bool:
-    """Tell whether the page is to be shown in a frame of another site: `?embed=1`, where the settings name any."""
-    return call.hint("embed") == "1" and bool(bootstrap.settings().frame_ancestors)
+    """Return whether the page is shown in a frame of another site: `?embed=1`, if the settings name any site."""
+    return bool(_frame_ancestors(call))
 
 
 def in_frame(call: Call, url: str) -> str:
@@ -111,6 +110,11 @@ def _sentence(name: str, typed: str, say: Words, asked: Mapping[str, Question]) 
 
 
 def _framing(call: Call) -> dict[str, str]:
-    if not embedded(call):
-        return {}
-    return {"Content-Security-Policy": _POLICY + " ".join(bootstrap.settings().frame_ancestors)}
+    ancestors = _frame_ancestors(call)
+    return {"Content-Security-Policy": _POLICY + " ".join(ancestors)} if ancestors else {}
+
+
+def _frame_ancestors(call: Call) -> tuple[str, ...]:
+    """Return the sites that may show this page in a frame; none unless the URL asks for that."""
+    settings = call.settings_or_none if call.hint("embed") == "1" else None
+    return settings.frame_ancestors if settings else ()

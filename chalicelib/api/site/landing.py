@@ -1,4 +1,4 @@
-"""`/`: who comes without a link is told how a booking begins."""
+"""`/`: the landing page for visitors without a link; it says how a booking begins."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply
@@ -16,7 +16,7 @@ front = invitee_router(__name__, _as_json)
 
 @front.on("GET HEAD", "/", answer="text/html")
 def get_front(call: Call) -> Reply:
-    """Open the site's first page. It lists nothing; for programs there is nothing here."""
+    """Open the site's landing page. It lists nothing; programs get a 404."""
     if not call.wants_html():
         raise NotFoundError
     return page_reply(call, 200, front_page(call.root, call.say))

@@ -4,7 +4,6 @@ from enum import StrEnum
 
 import msgspec
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.team.routing import PAGING, base_url, one_of, page_limit, team_router
@@ -52,7 +51,7 @@ def get_bookings(call: Call) -> Reply:
         status=one_of(query, "status", BookingStatus),
     )
     if zone is None and has_date(query):
-        zone = zone_of_dates(bootstrap.world(), call.caller, where)
+        zone = zone_of_dates(call.world, call.caller, where)
     start, end = asked_range(query, zone or "UTC")
     where = msgspec.structs.replace(where, start=start, end=end)
     request = BookingsRequest(
@@ -61,7 +60,7 @@ def get_bookings(call: Call) -> Reply:
         limit=page_limit(query),
         newest_first=one_of(query, "order", _Order) is _Order.DESC,
     )
-    page = list_bookings(bootstrap.world(), call.caller, request)
+    page = list_bookings(call.world, call.caller, request)
     rows = [_answer(call, booking) for booking in page.rows]
     return json_reply(200, BookingsAnswer(bookings=rows, next_cursor=page.next_cursor))
 
@@ -75,25 +74,25 @@ def get_booking(call: Call) -> Reply:
 @bookings.on("POST", "/v1/bookings/{bookingId}/cancel", answer=BookingAnswer)
 def post_cancel(call: Call) -> Reply:
     """Cancel a booking; its slot is free again."""
-    return json_reply(200, _answer(call, cancel_booking(bootstrap.world(), _find(call), call.cause())))
+    return json_reply(200, _answer(call, cancel_booking(call.world, _find(call), call.cause())))
 
 
 @bookings.on("POST", "/v1/bookings/{bookingId}/reschedule", body=RescheduleBody, answer=BookingAnswer)
 def post_reschedule(call: Call) -> Reply:
     """Move a booking to another slot on offer."""
     start = instant(call.decode(RescheduleBody).start, "/start")
-    return json_reply(200, _answer(call, move_booking(bootstrap.world(), _find(call), start, call.cause())))
+    return json_reply(200, _answer(call, move_booking(call.world, _find(call), start, call.cause())))
 
 
 @bookings.on("DELETE", "/v1/bookings/{bookingId}/personal-data", answer=BookingAnswer)
 def delete_personal_data(call: Call) -> Reply:
     """Drop the person from a booking and keep the record."""
-    return json_reply(200, _answer(call, erase_person(bootstrap.world(), _find(call), call.cause())))
+    return json_reply(200, _answer(call, erase_person(call.world, _find(call), call.cause())))
 
 
 def _find(call: Call) -> FindBooking:
-    return hosts_booking(bootstrap.world(), call.caller, call.path("bookingId"))
+    return hosts_booking(call.world, call.caller, call.path("bookingId"))
 
 
 def _answer(call: Call, booking: Booking) -> BookingAnswer:
-    return booking_answer(booking, bootstrap.world().keyring(), base_url(call))
+    return booking_answer(booking, call.world.keyring(), base_url(call))

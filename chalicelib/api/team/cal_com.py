@@ -9,7 +9,6 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from chalicelib import bootstrap
 from chalicelib.api.http.auth import api_key
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, Router, json_reply
@@ -107,14 +106,14 @@ def post_private_links(call: Call) -> Reply:
         idempotency_key=call.idempotency_key,
         body_hash=hash_body([call.path("eventTypeId"), body]),
     )
-    (link,) = generate(bootstrap.world(), call.caller, request, call.cause()).links
+    (link,) = generate(call.world, call.caller, request, call.cause()).links
     return json_reply(201, PrivateLinkAnswer(_data(call, link)))
 
 
 @cal_com.on("GET", _PATH, answer=PrivateLinksAnswer)
 def get_private_links(call: Call) -> Reply:
     """List an event type's private links, newest first, at most the newest 1,000."""
-    world, found, cursor = bootstrap.world(), list[Link](), None
+    found, cursor = list[Link](), None
     while len(found) < MAX_LISTED:
         request = ListRequest(
             host_id=None,
@@ -124,7 +123,7 @@ def get_private_links(call: Call) -> Reply:
             cursor=cursor,
             limit=MAX_PAGE,
         )
-        page = list_links(world, call.caller, request)
+        page = list_links(call.world, call.caller, request)
         found += page.rows
         cursor = page.next_cursor
         if cursor is None:
@@ -137,7 +136,7 @@ def patch_private_link(call: Call) -> Reply:
     """Change a private link's expiry or count."""
     changes = call.decode(PrivateLinkBody).changes()
     _require_of_event_type(call)
-    link = change_link(bootstrap.world(), call.caller, call.path("linkId"), changes.applied_to, call.cause())
+    link = change_link(call.world, call.caller, call.path("linkId"), changes.applied_to, call.cause())
     return json_reply(200, PrivateLinkAnswer(_data(call, link)))
 
 
@@ -145,12 +144,12 @@ def patch_private_link(call: Call) -> Reply:
 def delete_private_link(call: Call) -> Reply:
     """Delete a private link."""
     _require_of_event_type(call)
-    delete_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause())
+    delete_link(call.world, call.caller, call.path("linkId"), call.cause())
     return json_reply(200, DeletedPrivateLinkAnswer(DeletedPrivateLinkData(link_id=call.path("linkId"))))
 
 
 def _require_of_event_type(call: Call) -> None:
-    link = read_link(bootstrap.world(), call.caller, call.path("linkId"))
+    link = read_link(call.world, call.caller, call.path("linkId"))
     if link.event_type_id != call.path("eventTypeId"):
         raise NotFoundError
 
@@ -161,9 +160,8 @@ def _with_milliseconds(instant: datetime | None) -> str | None:
 
 
 def _data(call: Call, link: Link) -> PrivateLinkData:
-    world = bootstrap.world()
-    now = world.now()
-    ours = link_answer(link, world.keyring(), base_url(call), now)
+    now = call.world.now()
+    ours = link_answer(link, call.world.keyring(), base_url(call), now)
     return PrivateLinkData(
         link_id=ours.link_id,
         event_type_id=ours.event_type_id,

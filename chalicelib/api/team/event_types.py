@@ -1,6 +1,5 @@
 """`/v1/event-types`: what can be booked. Deleting archives."""
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import SMALL_BODY, Reply, json_reply
 from chalicelib.api.team.routing import PAGING, page_limit, team_router, yes
@@ -39,18 +38,17 @@ event_types = team_router(__name__)
 def post_event_types(call: Call) -> Reply:
     """Make an event type."""
     body = call.decode(EventTypeBody)
-    world = bootstrap.world()
-    owner = owner_of(world, call.caller, body.host_id)
-    host = world.store.hosts.read(owner)  # before the write: this read must not fail after it
+    owner = owner_of(call.world, call.caller, body.host_id)
+    host = call.world.store.hosts.read(owner)  # before the write: this read must not fail after it
     made = create_event_type(
-        world,
+        call.world,
         call.caller,
         owner,
         body.settings(),
         call.cause(),
         idempotency_key=call.idempotency_key,
     )
-    return _saved(201, made, host)
+    return _saved(call, 201, made, host)
 
 
 @event_types.on("GET", "/v1/event-types", query=("hostId", "archived", *PAGING), answer=EventTypesAnswer)
@@ -58,7 +56,7 @@ def get_event_types(call: Call) -> Reply:
     """List a host's event types, newest first; `?archived=true`: those that were deleted."""
     query = call.query()
     page = list_event_types(
-        bootstrap.world(),
+        call.world,
         call.caller,
         query.get("hostId"),
         query.get("cursor"),
@@ -72,7 +70,7 @@ def get_event_types(call: Call) -> Reply:
 @event_types.on("GET", "/v1/event-types/{eventTypeId}", answer=EventTypeAnswer)
 def get_event_type(call: Call) -> Reply:
     """Read an event type."""
-    found = read_event_type(bootstrap.world(), call.caller, call.path("eventTypeId"))
+    found = read_event_type(call.world, call.caller, call.path("eventTypeId"))
     return json_reply(200, event_type_answer(found))
 
 
@@ -86,18 +84,17 @@ def get_event_type(call: Call) -> Reply:
 def patch_event_type(call: Call) -> Reply:
     """Change an event type."""
     changes = call.decode(EventTypeChanges)
-    world = bootstrap.world()
     changed = change_event_type(
-        world, call.caller, call.path("eventTypeId"), changes.applied_to, call.cause()
+        call.world, call.caller, call.path("eventTypeId"), changes.applied_to, call.cause()
     )
-    return _saved(200, changed, world.store.hosts.read(changed.host_id))
+    return _saved(call, 200, changed, call.world.store.hosts.read(changed.host_id))
 
 
 @event_types.on("DELETE", "/v1/event-types/{eventTypeId}", query=("revokeLinks",), status=204)
 def delete_event_type(call: Call) -> Reply:
     """Archive an event type; `?revokeLinks=true` where it has live links."""
     archive_event_type(
-        bootstrap.world(),
+        call.world,
         call.caller,
         call.path("eventTypeId"),
         revoke_links=yes(call.query(), "revokeLinks"),
@@ -106,10 +103,10 @@ def delete_event_type(call: Call) -> Reply:
     return Reply(204)
 
 
-def _saved(status: int, event_type: EventType, host: Host | None) -> Reply:
+def _saved(call: Call, status: int, event_type: EventType, host: Host | None) -> Reply:
     warnings = warnings_of_event_type(
         event_type.settings,
-        now=bootstrap.world().now(),
+        now=call.world.now(),
         time_off=host.settings.time_off if host else (),
     )
     return json_reply(status, saved_event_type_answer(event_type, warnings))

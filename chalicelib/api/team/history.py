@@ -2,7 +2,6 @@
 
 import msgspec
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_router, yes
@@ -28,9 +27,7 @@ history = team_router(__name__)
 def get_history(call: Call) -> Reply:
     """List what happened to a link, newest first, with how often it was opened; of a deleted link too."""
     query = call.query()
-    found = read_history(
-        bootstrap.world(), call.caller, call.path("linkId"), query.get("cursor"), page_limit(query)
-    )
+    found = read_history(call.world, call.caller, call.path("linkId"), query.get("cursor"), page_limit(query))
     return json_reply(
         200,
         HistoryAnswer(
@@ -46,7 +43,7 @@ def get_link_requests(call: Call) -> Reply:
     """List the requests for a new link that wait, newest first; `?answered=true`: those that do not any more."""
     query = call.query()
     page = list_link_requests(
-        bootstrap.world(),
+        call.world,
         call.caller,
         query.get("hostId"),
         query.get("cursor"),
@@ -62,15 +59,14 @@ def get_link_requests(call: Call) -> Reply:
 )
 def post_answer(call: Call) -> Reply:
     """Answer a request with a new link, created only once, and email it to its recipient."""
-    world = bootstrap.world()
     body = call.decode(AnswerBody) if call.body() else AnswerBody()
     done = answer_link_request(
-        world,
+        call.world,
         call.caller,
         call.path("requestId"),
         body.mail_to,
         Wording(message=body.message, language=body.language),
         call.cause(),
     )
-    link = link_answer(done.link, world.keyring(), base_url(call), world.now())
+    link = link_answer(done.link, call.world.keyring(), base_url(call), call.world.now())
     return json_reply(201, AnsweredAnswer(**msgspec.structs.asdict(link), mailed_to=done.mailed_to))

@@ -1,6 +1,5 @@
 """`/v1/hosts`, `/v1/me`: an admin makes and lists hosts; a host reads and changes its own."""
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_router
@@ -15,7 +14,7 @@ hosts = team_router(__name__)
 def post_hosts(call: Call) -> Reply:
     """Make a host."""
     settings, key = call.decode(HostBody).settings(), call.idempotency_key
-    host = create_host(bootstrap.world(), call.caller, settings, call.cause(), idempotency_key=key)
+    host = create_host(call.world, call.caller, settings, call.cause(), idempotency_key=key)
     return json_reply(201, host_answer(host))
 
 
@@ -23,7 +22,7 @@ def post_hosts(call: Call) -> Reply:
 def get_hosts(call: Call) -> Reply:
     """List the team's hosts, newest first."""
     query = call.query()
-    page = list_hosts(bootstrap.world(), call.caller, query.get("cursor"), page_limit(query))
+    page = list_hosts(call.world, call.caller, query.get("cursor"), page_limit(query))
     return json_reply(
         200, HostsAnswer(hosts=[host_answer(host) for host in page.rows], next_cursor=page.next_cursor)
     )
@@ -33,19 +32,19 @@ def get_hosts(call: Call) -> Reply:
 def get_me(call: Call) -> Reply:
     """Read whose this API key is: its role, its host, and where the team's links lead."""
     call.query()
-    own = own_host(bootstrap.world(), call.caller)
+    own = own_host(call.world, call.caller)
     return json_reply(200, me_answer(call.caller, own, base_url(call)))
 
 
 @hosts.on("GET", "/v1/hosts/{hostId}", answer=HostAnswer)
 def get_host(call: Call) -> Reply:
     """Read a host."""
-    return json_reply(200, host_answer(read_host(bootstrap.world(), call.caller, call.path("hostId"))))
+    return json_reply(200, host_answer(read_host(call.world, call.caller, call.path("hostId"))))
 
 
 @hosts.on("PATCH", "/v1/hosts/{hostId}", body=HostChanges, answer=HostAnswer)
 def patch_host(call: Call) -> Reply:
     """Change a host, its time off included."""
     changes = call.decode(HostChanges)
-    host = change_host(bootstrap.world(), call.caller, call.path("hostId"), changes.applied_to, call.cause())
+    host = change_host(call.world, call.caller, call.path("hostId"), changes.applied_to, call.cause())
     return json_reply(200, host_answer(host))

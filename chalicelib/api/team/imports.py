@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlencode
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import Call, whole_number
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.http.uploads import MULTIPART, read_upload
@@ -84,7 +83,7 @@ def post_import(call: Call) -> Reply:
         partial=partial,
         idempotency_key=call.idempotency_key,
     )
-    done = import_links(bootstrap.world(), call.caller, request, call.cause())
+    done = import_links(call.world, call.caller, request, call.cause())
     rows = [RESULT_COLUMNS, *(_result_cells(call, one) for one in done.rows)]
     return Reply(201, _mark(call) + write_csv(rows), {**_HEADERS, "Batch-Id": done.batch_id})
 
@@ -100,7 +99,7 @@ def post_import(call: Call) -> Reply:
 def post_preview(call: Call) -> Reply:
     """Tell what an import would make and what is wrong with which rows; nothing is made."""
     event_type_id, sheet = _sheet(call)
-    preview = preview_import(bootstrap.world(), call.caller, event_type_id, sheet)
+    preview = preview_import(call.world, call.caller, event_type_id, sheet)
     rows = [_preview_row(row) for row in preview.rows]
     bad = sum(1 for row in rows if row.errors)
     answer = ImportPreviewAnswer(
@@ -127,7 +126,7 @@ def get_export(call: Call) -> Reply:
     cursor = query.get("cursor")
     has_header = one_of(query, "header", _Header) is not _Header.FIRST or cursor is None
     text = _mark(call) + write_csv([EXPORT_COLUMNS]) if has_header else ""
-    world, base = bootstrap.world(), base_url(call)
+    base = base_url(call)
     count = 0
     while True:
         request = ListRequest(
@@ -138,8 +137,8 @@ def get_export(call: Call) -> Reply:
             cursor=cursor,
             limit=min(_LIST_PAGE, limit - count),
         )
-        page = list_links(world, call.caller, request)
-        ring, now = world.keyring(), world.now()
+        page = list_links(call.world, call.caller, request)
+        ring, now = call.world.keyring(), call.world.now()
         text += write_csv(link_cells(link, link_url(link, ring, base), now) for link in page.rows)
         count += len(page.rows)
         cursor = page.next_cursor
@@ -195,9 +194,8 @@ def _preview_row(row: Row) -> ImportRowAnswer:
 
 
 def _result_cells(call: Call, done: Imported) -> list[str]:
-    world = bootstrap.world()
-    url = link_url(done.link, world.keyring(), base_url(call)) if done.link else None
-    return result_cells(done.row, done.link_id, done.link, url, world.now())
+    url = link_url(done.link, call.world.keyring(), base_url(call)) if done.link else None
+    return result_cells(done.row, done.link_id, done.link, url, call.world.now())
 
 
 def _limit(query: Mapping[str, str]) -> int:

@@ -4,7 +4,6 @@ from typing import Final
 
 import msgspec
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.team.routing import PAGING, base_url, one_of, page_limit, team_router
@@ -56,14 +55,13 @@ def post_links(call: Call) -> Reply:
         idempotency_key=call.idempotency_key,
         body_hash=hash_body(body),
     )
-    world = bootstrap.world()
-    made = generate(world, call.caller, request, call.cause())
+    made = generate(call.world, call.caller, request, call.cause())
     return json_reply(
         201,
         LinksAnswer(
             batch_id=made.batch_id,
             links=_answers(call, made.links),
-            warnings=warnings_answer(warnings_of_generated(made, request, now=world.now())),
+            warnings=warnings_answer(warnings_of_generated(made, request, now=call.world.now())),
         ),
     )
 
@@ -86,44 +84,42 @@ def get_links(call: Call) -> Reply:
         limit=page_limit(query),
         batch_id=query.get("batchId"),
     )
-    page = list_links(bootstrap.world(), call.caller, request)
+    page = list_links(call.world, call.caller, request)
     return json_reply(200, LinkPageAnswer(links=_answers(call, page.rows), next_cursor=page.next_cursor))
 
 
 @links.on("GET", "/v1/links/{linkId}", answer=LinkAnswer)
 def get_link(call: Call) -> Reply:
     """Read a link."""
-    return _link_reply(call, read_link(bootstrap.world(), call.caller, call.path("linkId")))
+    return _link_reply(call, read_link(call.world, call.caller, call.path("linkId")))
 
 
 @links.on("PATCH", "/v1/links/{linkId}", body=LinkChanges, answer=SavedLinkAnswer)
 def patch_link(call: Call) -> Reply:
     """Change a link; what is absent stays, null clears."""
     changes = call.decode(LinkChanges)
-    world = bootstrap.world()
-    changed = change_link(world, call.caller, call.path("linkId"), changes.applied_to, call.cause())
-    return _saved_reply(call, changed, world.store.event_types.read(changed.event_type_id))
+    changed = change_link(call.world, call.caller, call.path("linkId"), changes.applied_to, call.cause())
+    return _saved_reply(call, changed, call.world.store.event_types.read(changed.event_type_id))
 
 
 @links.on("DELETE", "/v1/links/{linkId}", status=204)
 def delete_links_one(call: Call) -> Reply:
     """Delete a link; its bookings stay."""
-    delete_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause())
+    delete_link(call.world, call.caller, call.path("linkId"), call.cause())
     return Reply(204)
 
 
 @links.on("POST", "/v1/links/{linkId}/revoke", answer=LinkAnswer)
 def post_revoke(call: Call) -> Reply:
     """Revoke a link."""
-    return _link_reply(call, revoke_link(bootstrap.world(), call.caller, call.path("linkId"), call.cause()))
+    return _link_reply(call, revoke_link(call.world, call.caller, call.path("linkId"), call.cause()))
 
 
 @links.on("POST", "/v1/links/{linkId}/replace", answer=SavedLinkAnswer, status=201, keyed=True)
 def post_replace(call: Call) -> Reply:
     """Make a fresh link in this one's place; an active one is revoked."""
-    world = bootstrap.world()
-    fresh = replace_link(world, call.caller, call.path("linkId"), call.idempotency_key, call.cause())
-    return _saved_reply(call, fresh, world.store.event_types.read(fresh.event_type_id), 201)
+    fresh = replace_link(call.world, call.caller, call.path("linkId"), call.idempotency_key, call.cause())
+    return _saved_reply(call, fresh, call.world.store.event_types.read(fresh.event_type_id), 201)
 
 
 @links.on("POST", "/v1/links/{linkId}/send", body=SendBody, answer=SendAnswer, status=202, keyed=True)
@@ -131,7 +127,7 @@ def post_send(call: Call) -> Reply:
     """Mail a live link to its recipient."""
     body = call.decode(SendBody) if call.body() else SendBody()
     wish = send_link(
-        bootstrap.world(),
+        call.world,
         call.caller,
         call.path("linkId"),
         body.message,
@@ -154,7 +150,7 @@ def post_send(call: Call) -> Reply:
 @links.on("GET", "/v1/event-types/{eventTypeId}/rolling-link", answer=LinkAnswer)
 def get_rolling_link(call: Call) -> Reply:
     """Read the link that renews itself."""
-    return _link_reply(call, read_rolling_link(bootstrap.world(), call.caller, call.path("eventTypeId")))
+    return _link_reply(call, read_rolling_link(call.world, call.caller, call.path("eventTypeId")))
 
 
 @links.on(
@@ -168,10 +164,9 @@ def get_rolling_link(call: Call) -> Reply:
 def post_rolling_link(call: Call) -> Reply:
     """Make the link that renews itself, or a fresh one in its place; an active old one is revoked."""
     changes = call.decode(LinkChanges) if call.body() else LinkChanges()
-    world = bootstrap.world()
-    event_type = read_event_type(world, call.caller, call.path("eventTypeId"))
+    event_type = read_event_type(call.world, call.caller, call.path("eventTypeId"))
     renewed = renew_rolling_link(
-        world,
+        call.world,
         call.caller,
         event_type.event_type_id,
         changes.applied_to,
@@ -186,19 +181,19 @@ def post_rolling_link(call: Call) -> Reply:
 def post_bulk_revoke(call: Call) -> Reply:
     """Revoke many links, each for itself."""
     ids = call.decode(LinkIdsBody).link_ids
-    return _bulk_reply(bulk_revoke(bootstrap.world(), call.caller, ids, call.cause()))
+    return _bulk_reply(bulk_revoke(call.world, call.caller, ids, call.cause()))
 
 
 @links.on("POST", "/v1/links/bulk-delete", body=LinkIdsBody, answer=BulkAnswer)
 def post_bulk_delete(call: Call) -> Reply:
     """Delete many links, each for itself."""
     ids = call.decode(LinkIdsBody).link_ids
-    return _bulk_reply(bulk_delete(bootstrap.world(), call.caller, ids, call.cause()))
+    return _bulk_reply(bulk_delete(call.world, call.caller, ids, call.cause()))
 
 
 def _answers(call: Call, found: list[Link]) -> list[LinkAnswer]:
-    world, base = bootstrap.world(), base_url(call)
-    ring, now = world.keyring(), world.now()
+    base = base_url(call)
+    ring, now = call.world.keyring(), call.world.now()
     return [link_answer(link, ring, base, now) for link in found]
 
 
@@ -207,7 +202,7 @@ def _link_reply(call: Call, link: Link, status: int = 200) -> Reply:
 
 
 def _saved_reply(call: Call, link: Link, event_type: EventType | None, status: int = 200) -> Reply:
-    found = warnings_of_links(event_type.settings, [link], now=bootstrap.world().now()) if event_type else []
+    found = warnings_of_links(event_type.settings, [link], now=call.world.now()) if event_type else []
     answer = msgspec.structs.asdict(_answers(call, [link])[0])
     return json_reply(status, SavedLinkAnswer(**answer, warnings=warnings_answer(found)))
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from chalicelib import bootstrap
 from chalicelib.api.http.auth import api_key
 from chalicelib.api.http.call import Call, whole_number
 from chalicelib.api.http.routing import Router
@@ -23,7 +22,7 @@ def team_router(import_name: str) -> Router:
 
 def base_url(call: Call) -> str:
     """Return the site's root without a slash at its end: as set, else as API Gateway has it."""
-    return bootstrap.settings().base_url or call.origin or ""
+    return call.settings.base_url or call.origin or ""
 
 
 def page_limit(query: dict[str, str]) -> int:

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.team.routing import base_url, team_router
@@ -38,7 +37,7 @@ def get_share(call: Call) -> Reply:
             not_before=link.settings.not_before,
         )
     )
-    may_embed = bool(bootstrap.settings().frame_ancestors)
+    may_embed = bool(call.settings.frame_ancestors)
     return json_reply(
         200,
         ShareAnswer(
@@ -60,8 +59,8 @@ def get_qr(call: Call) -> Reply:
 def _shareable(call: Call) -> tuple[Shareable, str]:
     """Return a link and its whole URL. Raises `ConflictError` for one that has none, and as `share_link`."""
     base = base_url(call)
-    found = share_link(bootstrap.world(), call.caller, call.path("linkId"))
-    url = link_url(found.link, bootstrap.world().keyring(), base)
+    found = share_link(call.world, call.caller, call.path("linkId"))
+    url = link_url(found.link, call.world.keyring(), base)
     if url is None:
         raise ConflictError("The key that signed this link was retired: no URL opens it any more.")
     if not base:

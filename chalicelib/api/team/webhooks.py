@@ -1,6 +1,5 @@
 """`/v1/webhooks`: where a host's events are sent, how they are signed, and what became of each."""
 
-from chalicelib import bootstrap
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.team.routing import PAGING, one_of, page_limit, team_router
@@ -46,31 +45,29 @@ def post_webhooks(call: Call) -> Reply:
     """Make a webhook; its signing secret is shown this once."""
     body = call.decode(WebhookBody)
     made = create_webhook(
-        bootstrap.world(),
+        call.world,
         call.caller,
         body.host_id,
         body.settings(),
         call.cause(),
         idempotency_key=call.idempotency_key,
     )
-    return _secret_reply(made, 201)
+    return _secret_reply(call, made, 201)
 
 
 @webhooks.on("GET", "/v1/webhooks", query=("hostId", *PAGING), answer=WebhooksAnswer)
 def get_webhooks(call: Call) -> Reply:
     """List a host's webhooks, newest first."""
     query = call.query()
-    page = list_webhooks(
-        bootstrap.world(), call.caller, query.get("hostId"), query.get("cursor"), page_limit(query)
-    )
-    rows = [_answer(webhook) for webhook in page.rows]
+    page = list_webhooks(call.world, call.caller, query.get("hostId"), query.get("cursor"), page_limit(query))
+    rows = [_answer(call, webhook) for webhook in page.rows]
     return json_reply(200, WebhooksAnswer(webhooks=rows, next_cursor=page.next_cursor))
 
 
 @webhooks.on("GET", "/v1/webhooks/{webhookId}", answer=WebhookAnswer)
 def get_webhook(call: Call) -> Reply:
     """Read a webhook, with what happened to it."""
-    return json_reply(200, _answer(read_webhook(bootstrap.world(), call.caller, call.path("webhookId"))))
+    return json_reply(200, _answer(call, read_webhook(call.world, call.caller, call.path("webhookId"))))
 
 
 @webhooks.on("PATCH", "/v1/webhooks/{webhookId}", body=WebhookChanges, answer=WebhookAnswer)
@@ -78,15 +75,15 @@ def patch_webhook(call: Call) -> Reply:
     """Change a webhook; what is absent stays. What waits for it is sent where it then points."""
     changes = call.decode(WebhookChanges)
     changed = change_webhook(
-        bootstrap.world(), call.caller, call.path("webhookId"), changes.applied_to, call.cause()
+        call.world, call.caller, call.path("webhookId"), changes.applied_to, call.cause()
     )
-    return json_reply(200, _answer(changed))
+    return json_reply(200, _answer(call, changed))
 
 
 @webhooks.on("DELETE", "/v1/webhooks/{webhookId}", status=204)
 def delete_webhooks_one(call: Call) -> Reply:
     """Delete a webhook; what waits for it is not sent."""
-    delete_webhook(bootstrap.world(), call.caller, call.path("webhookId"), call.cause())
+    delete_webhook(call.world, call.caller, call.path("webhookId"), call.cause())
     return Reply(204)
 
 
@@ -94,17 +91,15 @@ def delete_webhooks_one(call: Call) -> Reply:
 def post_rotate(call: Call) -> Reply:
     """Replace the signing secret; both sign for a while, so that receivers can change over."""
     body = call.decode(RotateBody) if call.body() else RotateBody()
-    rotated = rotate_secret(
-        bootstrap.world(), call.caller, call.path("webhookId"), body.overlap_hours, call.cause()
-    )
-    return _secret_reply(rotated, 200)
+    rotated = rotate_secret(call.world, call.caller, call.path("webhookId"), body.overlap_hours, call.cause())
+    return _secret_reply(call, rotated, 200)
 
 
 @webhooks.on("POST", "/v1/webhooks/{webhookId}/test", answer=DeliveryAnswer, status=202, keyed=True)
 def post_test(call: Call) -> Reply:
     """Send a `webhook.test` event, once; the list of deliveries tells what came of it."""
     sent = send_test(
-        bootstrap.world(),
+        call.world,
         call.caller,
         call.path("webhookId"),
         call.cause(),
@@ -127,7 +122,7 @@ def get_deliveries(call: Call) -> Reply:
     query = call.query()
     zone = asked_zone(query)
     if zone is None and has_date(query):
-        zone = zone_of_deliveries(bootstrap.world(), call.caller, call.path("webhookId"))
+        zone = zone_of_deliveries(call.world, call.caller, call.path("webhookId"))
     since, until = asked_range(query, zone or "UTC")
     where = DeliveryRange(
         status=one_of(query, "status", DeliveryStatus),
@@ -135,7 +130,7 @@ def get_deliveries(call: Call) -> Reply:
         until=until,
         cursor=query.get("cursor"),
     )
-    page = list_deliveries(bootstrap.world(), call.caller, call.path("webhookId"), where, page_limit(query))
+    page = list_deliveries(call.world, call.caller, call.path("webhookId"), where, page_limit(query))
     rows = [delivery_answer(delivery) for delivery in page.rows]
     return json_reply(200, DeliveriesAnswer(deliveries=rows, next_cursor=page.next_cursor))
 
@@ -145,14 +140,16 @@ def get_deliveries(call: Call) -> Reply:
 )
 def post_replay(call: Call) -> Reply:
     """Deliver again: one delivery, or a range's failed (or delivered) ones, under the same `webhook-id`."""
-    body, world = call.decode(ReplayBody), bootstrap.world()
+    body = call.decode(ReplayBody)
     place = call.path("webhookId")
     if body.delivery_id is not None:
         if body.since or body.until or body.cursor:
             raise InvalidRequestError([FieldFault("/deliveryId", "can't be given together with a range")])
-        done = replay_one(world, call.caller, place, body.delivery_id, call.idempotency_key, call.cause())
+        done = replay_one(
+            call.world, call.caller, place, body.delivery_id, call.idempotency_key, call.cause()
+        )
     else:
-        done = replay_range(world, call.caller, place, _range(body), call.idempotency_key, call.cause())
+        done = replay_range(call.world, call.caller, place, _range(body), call.idempotency_key, call.cause())
     answer = ReplayAnswer(replayed=done.replayed, left=done.left, next_cursor=done.next_cursor)
     return json_reply(202, answer)
 
@@ -166,10 +163,10 @@ def _range(body: ReplayBody) -> DeliveryRange:
     return DeliveryRange(since=since, until=until, status=DeliveryStatus(body.status), cursor=body.cursor)
 
 
-def _answer(webhook: Webhook) -> WebhookAnswer:
-    return webhook_answer(webhook, bootstrap.world().now())
+def _answer(call: Call, webhook: Webhook) -> WebhookAnswer:
+    return webhook_answer(webhook, call.world.now())
 
 
-def _secret_reply(made: NewSecret, status: int) -> Reply:
-    answer = webhook_secret_answer(made.webhook, made.secret, bootstrap.world().now())
+def _secret_reply(call: Call, made: NewSecret, status: int) -> Reply:
+    answer = webhook_secret_answer(made.webhook, made.secret, call.world.now())
     return json_reply(status, answer)

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from chalice.app import Request
 
+from chalicelib import bootstrap
 from chalicelib.api.http.call import FORM, JSON as JSON_TYPE, Call, Limits
 from chalicelib.domain.errors import InvalidRequestError, PayloadTooLargeError
 from tests.support.app import HTML, JSON, Caller, Site, assert_problem, at, made, ok, path_of, token_of
@@ -264,7 +265,8 @@ def call(body: str, *, base64: bool) -> Call:
         "body": body,
         "isBase64Encoded": base64,
     }
-    return Call(Request(event), Limits(query=(), max_bytes=100, media=(JSON_TYPE,)))
+    limits = Limits(query=(), max_bytes=100, media=(JSON_TYPE,))
+    return Call(Request(event), limits, world=bootstrap.world, settings=bootstrap.settings)
 
 
 @pytest.mark.parametrize(
