@@ -1,4 +1,4 @@
-"""The composition root: wires store, clock and keys together, once, when first needed."""
+"""The composition root: make the world of a process (store, clock, keys, clients) once, when it is first needed."""
 
 import contextlib
 import logging
@@ -28,7 +28,9 @@ from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
 from chalicelib.store.team.signing_keys import fetch_keyring, keyring_of
 
-KEYRING_AGE: Final = timedelta(minutes=5)  # how long a warm function may not know of a new signing key
+KEYRING_AGE: Final = timedelta(
+    minutes=5
+)  # how long a warm function may use an old keyring after a key was added
 
 log = logging.getLogger(__name__)
 _lock = threading.Lock()
@@ -41,7 +43,7 @@ def utc_now() -> datetime:
 
 
 def world() -> World:
-    """Return the one world of this process, made from the environment at the first call."""
+    """Return the world of this process, made from the environment at the first call."""
     return _composed()[1]
 
 
@@ -51,7 +53,7 @@ def settings() -> Settings:
 
 
 def on_lambda() -> bool:
-    """Tell whether this is a function of AWS Lambda's, which names each in its environment."""
+    """Return whether this process is a Lambda function; Lambda sets the function's name in the environment."""
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
@@ -61,16 +63,16 @@ def behind_tls() -> bool:
 
 
 def warm_up() -> None:
-    """Do what every request needs while Lambda starts the function: it has a whole processor then, and later a part.
+    """Make the world while Lambda starts the function, which has a full processor then and only a share later.
 
-    Calls nobody, and does not raise: what is wrong with the settings is for the first request to say.
+    Makes no network call and does not raise: the first request reports what is wrong with the settings.
     """
     with contextlib.suppress(Exception):
         _composed()
 
 
 def compose(chosen: Settings, *, connect: bool = False) -> World:
-    """Return a world for the given settings; with `connect` the client of DynamoDB is made at once."""
+    """Return a world for the given settings; with `connect`, its DynamoDB client is created at once."""
     table = Table(chosen.table_name)
     if connect:
         table.connect()
@@ -109,21 +111,21 @@ def _mailer(chosen: Settings, aws: Aws) -> Mailer | None:
 
 
 def forget() -> None:
-    """Drop what was made, so that the next call reads the environment anew. For tests and tools."""
-    global _made  # noqa: PLW0603 - one world a process is the point
+    """Drop the world, so that the next call reads the environment again. For tests and tools."""
+    global _made  # noqa: PLW0603 - there is one world per process
     with _lock:
         _made = None
 
 
 def _composed() -> tuple[Settings, World]:
-    global _made  # noqa: PLW0603 - one world a process is the point
+    global _made  # noqa: PLW0603 - there is one world per process
     made = _made
     if made is None:
         with _lock:
             made = _made
             if made is None:
                 chosen = read_settings()
-                # Connected: the threads of a list's first page would each make a client of their own.
+                # Connected now: the threads that read a list's first page would each create a client.
                 made = _made = (chosen, compose(chosen, connect=True))
     return made
 
@@ -135,7 +137,7 @@ def _retention_of(days: RetentionDays) -> Retention:
 
 
 class _Keys:
-    """The keyring, read when first needed and again once it is old; an old one serves while Secrets Manager fails."""
+    """The keyring: read when first needed, read again once it is old, and kept while Secrets Manager fails."""
 
     def __init__(self, chosen: Settings, table: Table) -> None:
         self._chosen = chosen
@@ -165,8 +167,6 @@ class _Keys:
         except Exception as error:
             if self._ring is None:
                 raise
-            # By its name alone: what a parser or botocore says may quote the secret.
-            log.warning(
-                "the signing keys could not be read again, the old ones serve: %s", type(error).__name__
-            )
+            # Log only the exception type; its message may contain the secret.
+            log.warning("signing keys could not be refreshed; using the old ones: %s", type(error).__name__)
         self._read_at = utc_now()

@@ -1,4 +1,4 @@
-"""The command queue: other AWS services generate, revoke, redeem and replace links by a message (docs/commands.md)."""
+"""The command queue: messages that generate, revoke, redeem or replace links (docs/commands.md)."""
 
 import logging
 from typing import Any, Final
@@ -6,14 +6,10 @@ from typing import Any, Final
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
+from chalicelib.consumers.batch import Message, handle_each
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload, ReplacePayload, RevokePayload
-from chalicelib.consumers.time_left import OutOfTimeError, require_time
-from chalicelib.consumers.verbs import (
-    acting_for,
-    generate_request,
-    redeem_by,
-    wording_of,
-)
+from chalicelib.consumers.time_left import require_time
+from chalicelib.consumers.verbs import acting_for, generate_request, redeem_named_link, wording_of
 from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.decoding import decode_json
@@ -48,47 +44,43 @@ from chalicelib.wire.problems import problem
 commands = Blueprint(__name__)
 log = logging.getLogger(__name__)
 
-_PAYLOAD: Final = "/payload"  # where a command's own fields stand in its message
+_PAYLOAD: Final = "/payload"  # JSON Pointer to a command's own fields in its message
 
 
 @commands.lambda_function(name="commands")
 def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Follow each message's command; answer with those to come again, so that one does not hold up the rest."""
-    again = []
-    for record in event["Records"]:
-        message_id = record["messageId"]
-        try:
-            require_time(context)
-            _take(bootstrap.world(), record["body"], message_id, context)
-        except (TryLaterError, OutOfTimeError) as error:
-            log.warning("message %s is to come again: %s", message_id, type(error).__name__)
-            again.append(message_id)
-        except Exception as error:  # noqa: BLE001 - one message must not take the others with it
-            # By its name and place alone: what it says may quote the payload (P7).
-            log.error("message %s failed: %s at %s", message_id, type(error).__name__, _place_of(error))  # noqa: TRY400
-            again.append(message_id)
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
+    """Execute the command in each message of a batch; return the messages to retry."""
+    world = bootstrap.world()
+
+    def handle(message: Message) -> None:
+        require_time(context)
+        _execute_or_reject(world, message, context)
+
+    return handle_each(event["Records"], handle)
 
 
-def _take(world: World, body: str, message_id: str, context: object) -> None:
-    inside = ""
+def _execute_or_reject(world: World, message: Message, context: object) -> None:
+    """Execute a message's command, or reject it for good. Raises `TryLaterError` if it is to be retried."""
+    body, pointer = message["body"], ""
     try:
         command = read_command(body)
         require_stage(command, world.stage)
-        inside = _PAYLOAD
-        _follow(world, command, Cause(f"command:{command.id}", command.id), context)
+        pointer = _PAYLOAD
+        _execute(world, command, Cause(f"command:{command.id}", command.id), context)
     except TryLaterError:
         raise
     except AdmitOneError as error:
         trace = trace_of(body)
-        told = trace.id or message_id
-        log.warning("command %s is rejected: %s", told, error.code)
-        reject_command(world, body, trace, _problem(error, inside), Cause(f"command:{told}", told))
+        command_id = trace.id or message["messageId"]
+        log.warning("command %s is rejected: %s", command_id, error.code)
+        cause = Cause(f"command:{command_id}", command_id)
+        reject_command(world, body, trace, _problem(error, pointer), cause)
     else:
         log.info("command %s is done: %s", command.id, command.command.value)
 
 
-def _follow(world: World, command: Command, cause: Cause, context: object) -> None:
+def _execute(world: World, command: Command, cause: Cause, context: object) -> None:
+    """Execute a command. Raises as its verb does, and `IdempotencyKeyReusedError` if its id named another command."""
     try:
         match command.command:
             case CommandName.GENERATE:
@@ -99,7 +91,7 @@ def _follow(world: World, command: Command, cause: Cause, context: object) -> No
                 redeem = decode_json(command.payload, RedeemPayload)
                 acting_for(redeem.host_id)
                 claim_command(world, redeem.host_id, command, _hash(command, redeem), cause)
-                redeem_by(world, redeem, command.key, cause)
+                redeem_named_link(world, redeem, command.key, cause)
             case CommandName.REPLACE:
                 replace = decode_json(command.payload, ReplacePayload)
                 caller = acting_for(replace.host_id)
@@ -110,6 +102,7 @@ def _follow(world: World, command: Command, cause: Cause, context: object) -> No
 
 
 def _generate(world: World, command: Command, cause: Cause, context: object) -> None:
+    """Generate the links, send them if asked to, and publish that the batch is complete."""
     payload = decode_json(command.payload, GeneratePayload)
     caller, wording = acting_for(payload.host_id), wording_of(payload)
     request = generate_request(payload, command.key)
@@ -123,21 +116,21 @@ def _generate(world: World, command: Command, cause: Cause, context: object) -> 
 
     batch = generate_batch(world, caller, request, cause, progress)
     if wording is not None:
-        made = [batch_link_id(batch.seed, index) for index in range(batch.size)]
-        send_links(world, caller, made, wording, command.key, cause, lambda *_: require_time(context))
+        link_ids = [batch_link_id(batch.seed, index) for index in range(batch.size)]
+        send_links(world, caller, link_ids, wording, command.key, cause, lambda *_: require_time(context))
     data = BatchCompleted(batch_id=batch.batch_id, count=batch.size)
-    done = notice(
+    completed = notice(
         data,
         cause,
         world.now(),
         host_id=payload.host_id,
         event_type_id=payload.event_type_id,
     )
-    notify(world, done)
+    notify(world, completed)
 
 
 def _revoke(world: World, command: Command, cause: Cause) -> None:
-    """Revoke links, each for itself. Those that can't be are what the command is rejected for; the others are."""
+    """Revoke links independently. Raise an error that lists the links that could not be revoked."""
     payload = decode_json(command.payload, RevokePayload)
     caller = acting_for(payload.host_id)
     claim_command(world, payload.host_id, command, _hash(command, payload), cause)
@@ -156,19 +149,12 @@ def _hash(command: Command, payload: object) -> str:
     return hash_body([command.command.value, payload])
 
 
-def _problem(error: AdmitOneError, inside: str) -> dict[str, Any]:
-    """Return the problem document, its words without anything that has a token's form; it points into the message."""
+def _problem(error: AdmitOneError, pointer: str) -> dict[str, Any]:
+    """Return the problem document of a message: without anything that looks like a token, `pointer` before pointers."""
     document = problem(error)
     document["detail"] = without_secrets(document["detail"])
     if isinstance(error, InvalidRequestError | InvalidValueError):
         for fault in document.get("errors", []):
             fault["detail"] = without_secrets(fault["detail"])
-            fault["pointer"] = inside + without_secrets(fault["pointer"])
+            fault["pointer"] = pointer + without_secrets(fault["pointer"])
     return document
-
-
-def _place_of(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "?" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"

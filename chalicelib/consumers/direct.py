@@ -1,11 +1,11 @@
-"""Functions that other AWS services call by name: generate, list, redeem and revoke links (docs/commands.md)."""
+"""The direct functions, invoked by name: generate, list, redeem and revoke links (docs/commands.md)."""
 
 import functools
 import json
 import logging
 import uuid
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from chalice.app import Blueprint
@@ -13,12 +13,7 @@ from chalice.app import Blueprint
 from chalicelib import bootstrap
 from chalicelib.consumers.payloads import GenerateEvent, ListEvent, RedeemEvent, RevokeEvent
 from chalicelib.consumers.time_left import OutOfTimeError, require_time
-from chalicelib.consumers.verbs import (
-    acting_for,
-    generate_request,
-    redeem_by,
-    wording_of,
-)
+from chalicelib.consumers.verbs import acting_for, generate_request, redeem_named_link, wording_of
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.errors import (
@@ -35,8 +30,9 @@ from chalicelib.service.links.generate import generate, generate_batch, warnings
 from chalicelib.service.links.list import ListRequest, list_links
 from chalicelib.service.links.revoke import bulk_revoke
 from chalicelib.service.links.send_many import require_sendable, send_links
+from chalicelib.service.ports import World
 from chalicelib.wire.bulk import bulk_answer, require_answerable
-from chalicelib.wire.problems import problem
+from chalicelib.wire.problems import lambda_error_name, problem
 from chalicelib.wire.responses import (
     LinkAnswer,
     LinkPageAnswer,
@@ -49,56 +45,66 @@ from chalicelib.wire.responses import (
 direct = Blueprint(__name__)
 log = logging.getLogger(__name__)
 
+
+class _Invocation(NamedTuple):
+    """What a function works with besides its event."""
+
+    world: World
+    base_url: str
+    cause: Cause
+    context: Any  # Lambda's, which knows the time left
+
+
 _E = TypeVar("_E", GenerateEvent, ListEvent, RedeemEvent, RevokeEvent)
 _Handler = Callable[[Any, Any], Any]
+_Act = Callable[[_E, _Invocation], object]
 
 
 class Refusal(Exception):
-    """What a caller meets instead of an answer: the class's name is the problem's, its words are the document."""
+    """A failed call. The class is named after the problem, and the text is the problem document."""
 
 
 def refusal_of(error: AdmitOneError, correlation_id: str) -> Refusal:
     """Return an error as Step Functions can catch it: `link-used` is of type `LinkUsed`, with the problem as JSON."""
-    name = "".join(part.capitalize() for part in error.code.split("-"))
-    kind: type[Refusal] = type(name, (Refusal,), {"__module__": __name__})
+    kind: type[Refusal] = type(lambda_error_name(error), (Refusal,), {"__module__": __name__})
     return kind(without_secrets(json.dumps(problem(error, correlation_id), ensure_ascii=False)))
 
 
-def _answers(name: str, kind: type[_E]) -> Callable[[Callable[[_E, Cause, Any], object]], _Handler]:
-    """Register a function that is called with an event of one kind, and whose answer is the HTTP answer."""
+def _function(name: str, kind: type[_E]) -> Callable[[_Act[_E]], _Handler]:
+    """Register a Lambda function that takes an event of one kind and returns what the HTTP API would."""
 
-    def register(act: Callable[[_E, Cause, Any], object]) -> _Handler:
+    def register(act: _Act[_E]) -> _Handler:
         @direct.lambda_function(name=name)
         @functools.wraps(act)
         def handle(event: Any, context: Any) -> Any:
             correlation_id = str(getattr(context, "aws_request_id", None) or uuid.uuid4())
             try:
-                asked = decode_json(json.dumps(event), kind)
-                correlation_id = asked.correlation_id or correlation_id
-                answer = act(asked, Cause(f"function:{name}", correlation_id), context)
+                world, base_url = bootstrap.world(), bootstrap.settings().base_url or ""
+                request = decode_json(json.dumps(event), kind)
+                correlation_id = request.correlation_id or correlation_id
+                cause = Cause(f"function:{name}", correlation_id)
+                answer = act(request, _Invocation(world, base_url, cause, context))
                 return msgspec.json.decode(msgspec.json.encode(answer))
             except AdmitOneError as error:
                 refusal = refusal_of(error, correlation_id)
             except OutOfTimeError:
-                more = StoreUnavailableError(
-                    "The function's time is over; the same call again goes on from here."
-                )
-                refusal = refusal_of(more, correlation_id)
-            except Exception as error:  # noqa: BLE001 - whatever it was, the caller is told in one form
-                # By its name alone: what it says may quote the event (P7).
+                detail = "The function ran out of time. Send the same call again: it continues where this one stopped."
+                refusal = refusal_of(StoreUnavailableError(detail), correlation_id)
+            except Exception as error:  # noqa: BLE001 - the caller gets every failure in one form
+                # P7: no error text, which may quote the event.
                 log.error("%s failed: %s", name, type(error).__name__)  # noqa: TRY400
                 refusal = refusal_of(UnexpectedError(), correlation_id)
-            raise refusal  # outside of the handlers, so that Lambda logs it without what it came from
+            raise refusal  # outside of the except blocks, so that Lambda logs it without its cause
 
         return handle  # type: ignore[no-any-return]
 
     return register
 
 
-@_answers("generate_links", GenerateEvent)
-def generate_links(event: GenerateEvent, cause: Cause, context: Any) -> LinksAnswer:
-    """Make links. More than 1,000 are answered by their batch alone, and need a key to be gone on with."""
-    world, caller = bootstrap.world(), acting_for(event.host_id)
+@_function("generate_links", GenerateEvent)
+def generate_links(event: GenerateEvent, given: _Invocation) -> LinksAnswer:
+    """Generate links. More than 1,000 need a key to continue with, and only their batch is returned."""
+    world, caller = given.world, acting_for(event.host_id)
     body = msgspec.structs.replace(event, correlation_id=None)
     request, wording = generate_request(body, event.idempotency_key), wording_of(event)
     if wording is not None:
@@ -107,29 +113,28 @@ def generate_links(event: GenerateEvent, cause: Cause, context: Any) -> LinksAns
         require_sendable(world, request, wording)
     if len(request.links) <= MAX_LINKS_PER_CALL:
         require_answerable(request.links)
-        made = generate(world, caller, request, cause)
+        made = generate(world, caller, request, given.cause)
         if wording is not None:
             ids = [link.link_id for link in made.links]
             key = str(event.idempotency_key)
-            send_links(world, caller, ids, wording, key, cause, lambda *_: require_time(context))
+            send_links(world, caller, ids, wording, key, given.cause, lambda *_: require_time(given.context))
         warnings = warnings_answer(warnings_of_generated(made, request, now=world.now()))
-        return LinksAnswer(batch_id=made.batch_id, links=_links(made.links), warnings=warnings)
+        return LinksAnswer(batch_id=made.batch_id, links=_links(given, made.links), warnings=warnings)
     if event.idempotency_key is None:
         fault = FieldFault("/idempotencyKey", f"is needed for more than {MAX_LINKS_PER_CALL} links")
         raise InvalidValueError([fault])
 
     def progress(done: int, size: int) -> None:
         if done < size:
-            require_time(context)
+            require_time(given.context)
 
-    batch = generate_batch(world, caller, request, cause, progress)
+    batch = generate_batch(world, caller, request, given.cause, progress)
     return LinksAnswer(batch_id=batch.batch_id, links=[], warnings=[])
 
 
-@_answers("list_links", ListEvent)
-def list_links_page(event: ListEvent, cause: Cause, context: Any) -> LinkPageAnswer:
+@_function("list_links", ListEvent)
+def list_links_page(event: ListEvent, given: _Invocation) -> LinkPageAnswer:
     """List a host's links, a page at a time."""
-    del cause, context
     if not MIN_PAGE <= event.limit <= MAX_PAGE:
         raise InvalidValueError([FieldFault("/limit", f"must be {MIN_PAGE} to {MAX_PAGE}")])
     request = ListRequest(
@@ -141,31 +146,23 @@ def list_links_page(event: ListEvent, cause: Cause, context: Any) -> LinkPageAns
         limit=event.limit,
         batch_id=event.batch_id,
     )
-    page = list_links(bootstrap.world(), acting_for(event.host_id), request)
-    return LinkPageAnswer(links=_links(page.rows), next_cursor=page.next_cursor)
+    page = list_links(given.world, acting_for(event.host_id), request)
+    return LinkPageAnswer(links=_links(given, page.rows), next_cursor=page.next_cursor)
 
 
-@_answers("redeem_link", RedeemEvent)
-def redeem_link(event: RedeemEvent, cause: Cause, context: Any) -> object:
+@_function("redeem_link", RedeemEvent)
+def redeem_link(event: RedeemEvent, given: _Invocation) -> object:
     """Book a slot by a link."""
-    del context
-    world = bootstrap.world()
-    done = redeem_by(world, event, event.idempotency_key, cause)
-    return redeemed_answer(done, world.keyring(), _base_url())
+    done = redeem_named_link(given.world, event, event.idempotency_key, given.cause)
+    return redeemed_answer(done, given.world.keyring(), given.base_url)
 
 
-@_answers("revoke_links", RevokeEvent)
-def revoke_links(event: RevokeEvent, cause: Cause, context: Any) -> object:
-    """Revoke links, each for itself."""
-    del context
-    return bulk_answer(bulk_revoke(bootstrap.world(), acting_for(event.host_id), event.link_ids, cause))
+@_function("revoke_links", RevokeEvent)
+def revoke_links(event: RevokeEvent, given: _Invocation) -> object:
+    """Revoke links independently of each other."""
+    return bulk_answer(bulk_revoke(given.world, acting_for(event.host_id), event.link_ids, given.cause))
 
 
-def _links(found: list[Link]) -> list[LinkAnswer]:
-    world = bootstrap.world()
-    ring, now = world.keyring(), world.now()
-    return [link_answer(link, ring, _base_url(), now) for link in found]
-
-
-def _base_url() -> str:
-    return bootstrap.settings().base_url or ""
+def _links(given: _Invocation, found: list[Link]) -> list[LinkAnswer]:
+    ring, now = given.world.keyring(), given.world.now()
+    return [link_answer(link, ring, given.base_url, now) for link in found]

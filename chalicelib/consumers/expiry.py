@@ -14,9 +14,8 @@ log = logging.getLogger(__name__)
 
 @expiry.schedule(Rate(1, unit=Rate.MINUTES), name="expiry")
 def expire(event: CloudWatchEvent) -> None:
-    """Mark what is due."""
+    """Expire the links that are due, then queue the digests that are due."""
     del event
-    marked = expire_due_links(bootstrap.world())
-    log.info("marked %d links expired", marked)
-    queued = queue_due_digests(bootstrap.world())
-    log.info("queued %d digests", queued)
+    world = bootstrap.world()
+    log.info("marked %d links expired", expire_due_links(world))
+    log.info("queued %d digests", queue_due_digests(world))

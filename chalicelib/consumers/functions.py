@@ -1,4 +1,4 @@
-"""Every function that other AWS services call, for whoever packages or describes them all."""
+"""Every function that other AWS services call, for packaging and for the local server."""
 
 from typing import Final
 

@@ -1,31 +1,28 @@
-"""What SES says of our mails, from its queue: bounces and complaints go into the links' histories."""
+"""Mail feedback: record the bounces and complaints that SES reports in the links' histories."""
 
-import logging
 from typing import Any
 
 import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
+from chalicelib.consumers.batch import Message, handle_each
 from chalicelib.domain.mail.feedback import read_feedback
 from chalicelib.service.mail.note_feedback import note_feedback
+from chalicelib.service.ports import World
 
 mail_feedback = Blueprint(__name__)
-log = logging.getLogger(__name__)
 
 
 @mail_feedback.lambda_function(name="mail_feedback")
 def note(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Take a batch of the queue's messages; answer with those that are to come again."""
+    """Record each SES event in a batch of messages; return the messages to retry."""
     del context
-    failed = []
-    for record in event["Records"]:
-        try:
-            feedback = read_feedback(msgspec.json.decode(record["body"])["detail"])
-            if feedback is not None:
-                note_feedback(bootstrap.world(), feedback)
-        except Exception as error:  # noqa: BLE001 - one bad message stops nobody
-            # By its name alone: what SES says names the person's address.
-            log.error("message %s can't be noted: %s", record["messageId"], type(error).__name__)  # noqa: TRY400
-            failed.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failed}
+    world = bootstrap.world()
+    return handle_each(event["Records"], lambda message: _note(world, message))
+
+
+def _note(world: World, message: Message) -> None:
+    feedback = read_feedback(msgspec.json.decode(message["body"])["detail"])
+    if feedback is not None:
+        note_feedback(world, feedback)

@@ -1,4 +1,4 @@
-"""The stream's consumer: each change of a link or booking becomes history and events on the bus (P6)."""
+"""The table's stream: each change of a link or booking becomes history and events on the bus (P6)."""
 
 import logging
 from collections.abc import Sequence
@@ -7,7 +7,9 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
+from chalicelib.consumers.batch import Message, batch_response
 from chalicelib.service.events.relay import record_of, relay, set_aside
+from chalicelib.service.ports import World
 
 outbox = Blueprint(__name__)
 log = logging.getLogger(__name__)
@@ -15,44 +17,39 @@ log = logging.getLogger(__name__)
 
 @outbox.lambda_function(name="outbox")
 def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Take a batch of stream records, or of dead letters on their way back; answer with those to come again."""
+    """Relay a batch of stream records, or of dead letters being redriven; return what to retry."""
     del context
+    world = bootstrap.world()
     records: list[dict[str, Any]] = event["Records"]
     if records and records[0].get("eventSource") == "aws:sqs":
-        return _failures(_relay_again(records))
-    return _failures(_relay(records))
+        return batch_response(_relay_dead_letters(world, records))
+    return batch_response(_relay_records(world, records))
 
 
-def _relay(records: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the sequence numbers to come again: only what even the dead-letter queue refused, or had no time for.
+def _relay_records(world: World, records: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the sequence numbers to retry: records that even the dead-letter queue refused, or that time ran out for.
 
-    Lambda goes on from the first of them: what follows it is relayed twice, with the same ids.
+    Lambda retries from the first of them on, so later records are relayed twice, with the same event ids.
     """
-    world = bootstrap.world()
     relayed = relay(world, records)
-    again = set_aside(world, records, relayed.failed)
+    retried = set_aside(world, records, relayed.failed)
     if relayed.untried is not None:
-        again.append(relayed.untried)
-    return [records[place]["dynamodb"]["SequenceNumber"] for place in again]
+        retried.append(relayed.untried)
+    return [records[place]["dynamodb"]["SequenceNumber"] for place in retried]
 
 
-def _relay_again(messages: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the ids of the messages that failed again; the queue's redrive policy brings them back to the DLQ."""
-    letters, records, again = [], [], []
+def _relay_dead_letters(world: World, messages: Sequence[Message]) -> list[str]:
+    """Return the ids of the messages that failed again; the queue's redrive policy returns them to the DLQ."""
+    letters, records, failed = [], [], []
     for message in messages:
         try:
             records.append(record_of(message["body"]))
         except ValueError:
             log.exception("message %s is not a dead letter", message["messageId"])
-            again.append(message["messageId"])
+            failed.append(message["messageId"])
         else:
             letters.append(message["messageId"])
-    relayed = relay(bootstrap.world(), records)
-    failed = set(relayed.failed) | set(
-        range(len(letters) if relayed.untried is None else relayed.untried, len(letters))
-    )
-    return again + [letters[place] for place in sorted(failed)]
-
-
-def _failures(identifiers: Sequence[str]) -> dict[str, Any]:
-    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in identifiers]}
+    relayed = relay(world, records)
+    tried = len(letters) if relayed.untried is None else relayed.untried
+    places = set(relayed.failed) | set(range(tried, len(letters)))
+    return failed + [letters[place] for place in sorted(places)]

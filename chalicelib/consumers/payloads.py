@@ -1,4 +1,4 @@
-"""What other AWS services send with a verb: the HTTP bodies, and the host that the verb acts for."""
+"""Payloads of commands and direct calls: the bodies that HTTP takes, and the host that the verb acts for."""
 
 from typing import Annotated, Final
 
@@ -15,7 +15,7 @@ _CORRELATION: Final = msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}\Z")
 
 
 class GeneratePayload(LinksBody, frozen=True, kw_only=True):
-    """Links to make, as `POST /v1/links` takes them; with `send`, each is mailed to its recipient."""
+    """Links to generate, as `POST /v1/links` takes them; with `send`, each is emailed to its recipient."""
 
     host_id: str
     send: SendBody | UnsetType = UNSET
@@ -28,7 +28,7 @@ class RevokePayload(LinkIdsBody, frozen=True, kw_only=True):
 
 
 class RedeemPayload(RedeemBody, frozen=True, kw_only=True):
-    """What an invitee would send, and the link: by its id, or by the `url` or `token` that the invitee holds."""
+    """What an invitee would send, and the link: its id, or the `url` or `token` that the invitee has."""
 
     host_id: str
     link_id: str | UnsetType = UNSET
@@ -36,7 +36,7 @@ class RedeemPayload(RedeemBody, frozen=True, kw_only=True):
     token: str | UnsetType = UNSET
 
     def link(self) -> tuple[str, str]:
-        """Return which of the three is given, and it. Raises `InvalidRequestError` unless it is just one."""
+        """Return the name and value of the one that is given. Raises `InvalidRequestError` unless it is exactly one."""
         given = [
             (n, v)
             for n, v in (("linkId", self.link_id), ("url", self.url), ("token", self.token))
@@ -48,7 +48,7 @@ class RedeemPayload(RedeemBody, frozen=True, kw_only=True):
         return name, str(value)
 
     def body(self) -> RedeemBody:
-        """Return what is sent, without the link."""
+        """Return the payload without the link, as HTTP takes it."""
         return msgspec.convert(self, RedeemBody, from_attributes=True)
 
 
@@ -60,14 +60,14 @@ class ReplacePayload(msgspec.Struct, forbid_unknown_fields=True, rename="camel",
 
 
 class GenerateEvent(GeneratePayload, frozen=True, kw_only=True):
-    """What `generate_links` is called with."""
+    """The event of `generate_links`."""
 
     idempotency_key: Annotated[str, _KEY] | None = None
     correlation_id: Annotated[str, _CORRELATION] | None = None
 
 
 class ListEvent(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=True, frozen=True):
-    """What `list_links` is called with: the parameters of `GET /v1/links`."""
+    """The event of `list_links`: the parameters of `GET /v1/links`."""
 
     host_id: str
     event_type_id: str | None = None
@@ -80,13 +80,13 @@ class ListEvent(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_o
 
 
 class RedeemEvent(RedeemPayload, frozen=True, kw_only=True):
-    """What `redeem_link` is called with."""
+    """The event of `redeem_link`."""
 
     idempotency_key: Annotated[str, _KEY] | None = None
     correlation_id: Annotated[str, _CORRELATION] | None = None
 
 
 class RevokeEvent(RevokePayload, frozen=True, kw_only=True):
-    """What `revoke_links` is called with."""
+    """The event of `revoke_links`."""
 
     correlation_id: Annotated[str, _CORRELATION] | None = None

@@ -1,4 +1,4 @@
-"""While a table is restored: archived events are redone, from a queue that only a replay of the archive feeds."""
+"""Restore a table: redo archived events from a queue that only a replay of the archive feeds."""
 
 import json
 import logging
@@ -8,6 +8,7 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
+from chalicelib.consumers.batch import Message, handle_each
 from chalicelib.domain.events.envelopes import read_envelope
 from chalicelib.service.restore import end_restore, redo
 
@@ -17,22 +18,21 @@ log = logging.getLogger(__name__)
 
 @restore.lambda_function(name="restore")
 def redo_events(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Take a batch of replayed events, and answer with those to come again; or `{"end": {"everything": false}}`.
+    """Redo each replayed event in a batch of messages; return the messages to retry.
 
-    The latter is asked once, by `make restore`, when the queue is empty: links with a gap are revoked.
+    `make restore` sends `{"end": {"everything": false}}` once, when the queue is empty: it revokes links with a gap.
     """
     del context
+    world = bootstrap.world()
     if "end" in event:
-        ended = end_restore(bootstrap.world(), everything=bool(event["end"]["everything"]))
+        ended = end_restore(world, everything=bool(event["end"]["everything"]))
         return {"links": ended.links, "revoked": ended.revoked}
-    failed, became = [], Counter[str]()
-    for message in event["Records"]:
-        try:
-            told = read_envelope(json.loads(message["body"])["detail"])
-            became[redo(bootstrap.world(), told)] += 1
-        except Exception as error:  # noqa: BLE001 - whatever it is, the queue brings it again, and at last to the DLQ
-            # By its name alone: what a parser says may quote the host's metadata.
-            log.warning("message %s: %s", message["messageId"], type(error).__name__)
-            failed.append({"itemIdentifier": message["messageId"]})
-    log.info("redone: %s", dict(became))
-    return {"batchItemFailures": failed}
+    results = Counter[str]()
+
+    def redo_message(message: Message) -> None:
+        envelope = read_envelope(json.loads(message["body"])["detail"])
+        results[redo(world, envelope)] += 1
+
+    response = handle_each(event["Records"], redo_message)
+    log.info("redone: %s", dict(results))
+    return response

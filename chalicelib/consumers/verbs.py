@@ -1,4 +1,4 @@
-"""The verbs that other AWS services ask for, each for one host: what queue and function have in common."""
+"""The verbs of other AWS services, each for one host: what the command queue and the direct functions share."""
 
 from msgspec import UNSET
 
@@ -19,9 +19,9 @@ from chalicelib.wire.requests import RedeemBody
 
 
 def acting_for(host_id: str) -> Caller:
-    """Return a caller that sees one host's things. Who may ask for it is IAM's to say, on queue and function.
+    """Return a caller that acts for one host. IAM decides who may name a host, by the rights on queue and function.
 
-    Raises `NotFoundError` for what is no host's id.
+    Raises `NotFoundError` if it is not a host's id.
     """
     if not is_id(HOST, host_id):
         raise NotFoundError
@@ -29,7 +29,7 @@ def acting_for(host_id: str) -> Caller:
 
 
 def generate_request(payload: GeneratePayload, key: str | None) -> GenerateRequest:
-    """Return what is asked of a generate: up to 10,000 links."""
+    """Return the request to generate up to 10,000 links."""
     return GenerateRequest(
         event_type_id=payload.event_type_id,
         links=payload.links(MAX_LINKS_PER_BATCH),
@@ -41,13 +41,13 @@ def generate_request(payload: GeneratePayload, key: str | None) -> GenerateReque
 
 
 def wording_of(payload: GeneratePayload) -> Wording | None:
-    """Return how the made links are to be mailed; None where they are not."""
+    """Return message and language of the emails that send the links, or None if none are sent."""
     send = payload.send
     return None if send is UNSET else Wording(message=send.message, language=send.language)
 
 
-def redeem_by(world: World, payload: RedeemPayload, key: str | None, cause: Cause) -> Redeemed:
-    """Book by a link of the host that the payload names. Raises as `service.redeem` does."""
+def redeem_named_link(world: World, payload: RedeemPayload, key: str | None, cause: Cause) -> Redeemed:
+    """Redeem the link that a payload names, for its host. Raises as `service.bookings.redeem` does."""
     caller = acting_for(payload.host_id)
     kind, named = payload.link()
     body: RedeemBody = payload.body()
@@ -61,12 +61,15 @@ def redeem_by(world: World, payload: RedeemPayload, key: str | None, cause: Caus
         body_hash=hash_body(body),
         queued=key is not None,
     )
-    link_id = named if kind == "linkId" else _opened_by(world, named)
+    link_id = named if kind == "linkId" else _link_of_secret(world, named)
     return redeem_for_host(world, caller, link_id, request, cause)
 
 
-def _opened_by(world: World, secret: str) -> str:
-    """Return the id of the link for a token or URL, regardless of owner. A forged one costs no read (P7)."""
+def _link_of_secret(world: World, secret: str) -> str:
+    """Return the link id for a token or URL, regardless of owner. A forged token costs no read (P7).
+
+    Raises `NotFoundError` for a forged token, `LinkDeletedError` for a deleted link.
+    """
     link_id = open_token(world.keyring(), Purpose.LINK, token_in(secret)).item_id
     if world.store.links.read(link_id) is None:
         raise LinkDeletedError

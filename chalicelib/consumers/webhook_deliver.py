@@ -1,12 +1,13 @@
-"""Deliveries from the queue: one attempt each, side by side, so that a slow endpoint holds up no other."""
+"""Webhook deliveries from the queue: one attempt each, concurrently, so that a slow endpoint delays no other."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
+from chalicelib.consumers.batch import Message, handle_each
+from chalicelib.service.ports import World
 from chalicelib.service.webhooks.deliver import deliver
 
 webhook_deliver = Blueprint(__name__)
@@ -15,25 +16,16 @@ log = logging.getLogger(__name__)
 
 @webhook_deliver.lambda_function(name="webhook_deliver")
 def send(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Take a batch of messages; answer with those to come again: a defect, or a store that does not answer.
+    """Attempt each delivery in a batch of messages; return the messages to retry.
 
-    An endpoint's failure is none of the queue's: the delivery itself knows when its next attempt is.
+    An endpoint that fails is no reason to retry a message: the delivery records when its next attempt is due.
     """
     del context
-    messages: list[dict[str, Any]] = event["Records"]
-    bootstrap.world()
-    with ThreadPoolExecutor(max_workers=max(1, len(messages))) as pool:
-        done = list(pool.map(_done, messages))
-    failed = [message["messageId"] for message, good in zip(messages, done, strict=True) if not good]
-    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
+    world = bootstrap.world()
+    return handle_each(event["Records"], lambda message: _attempt(world, message), concurrently=True)
 
 
-def _done(message: dict[str, Any]) -> bool:
-    try:
-        delivery = deliver(bootstrap.world(), message["body"])
-    except Exception:
-        log.exception("message %s was not seen to", message["messageId"])
-        return False
+def _attempt(world: World, message: Message) -> None:
+    delivery = deliver(world, message["body"])
     if delivery is not None:
         log.info("delivery %s: %s after %d tries", delivery.delivery_id, delivery.status, delivery.tries)
-    return True

@@ -1,4 +1,4 @@
-"""Every minute: deliveries whose time has come are put on the queue."""
+"""Every minute: queue the webhook deliveries whose next attempt is due."""
 
 import logging
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 @webhook_retry.schedule(Rate(1, unit=Rate.MINUTES), name="webhook_retry")
 def retry(event: CloudWatchEvent) -> None:
-    """Queue what is due."""
+    """Queue the deliveries that are due."""
     del event
     queued = retry_due(bootstrap.world())
     log.info("queued %d deliveries", queued)

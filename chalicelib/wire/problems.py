@@ -63,8 +63,16 @@ def problem(error: AdmitOneError, correlation_id: str | None = None) -> dict[str
     return document
 
 
+def lambda_error_name(error: AdmitOneError | type[AdmitOneError]) -> str:
+    """Return an error's name where Lambda and Step Functions name errors: `link-used` is `LinkUsed`.
+
+    The direct functions raise under these names, and the alarms count their logs by the same names.
+    """
+    return "".join(part.capitalize() for part in error.code.split("-"))
+
+
 def problem_headers(error: AdmitOneError) -> dict[str, str]:
-    """Return the headers that go with an error: when to come again, or how to sign in."""
+    """Return the headers that go with an error: when to retry, or how to authenticate."""
     if isinstance(error, TryLaterError):
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, errors.UnauthorizedError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chalicelib.domain.errors import TryLaterError
-from chalicelib.wire.problems import STATUSES
+from chalicelib.wire.problems import STATUSES, lambda_error_name
 from infra.package.functions import AUTHORIZER, log_group_id, logical_id
 
 # A deployment is taken back when one of these goes off meanwhile; CloudFormation takes five at most.
@@ -77,7 +77,7 @@ def failure_pattern() -> str:
     of time or memory has a `record`. An error of a name that is not known here counts.
     """
     refusals = {
-        "".join(part.capitalize() for part in error.code.split("-"))
+        lambda_error_name(error)
         for error, status in STATUSES.items()
         if status < 500 and not issubclass(error, TryLaterError)
     }
