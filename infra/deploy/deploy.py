@@ -35,10 +35,12 @@ from infra.deploy.stacks import (
     stack_status,
     upload,
 )
-from infra.package.build import ARM, X86, Package, PackageError, Target, make_package
+from infra.package.alarms import WATCHED
+from infra.package.build import Package, make_package
+from infra.package.command import PackageError
+from infra.package.dependencies import ARM, X86, Target
 from infra.package.fragments import TemplateError
 from infra.package.gateway import with_parameters_told
-from infra.package.observing import WATCHED
 from infra.paths import BUILD, ROOT
 
 STAGES: Final = ROOT / "infra" / "stages"

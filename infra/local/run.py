@@ -23,7 +23,7 @@ from infra.local.backend import (
 )
 from infra.local.engine import EngineError
 from infra.local.server import make_server
-from infra.package.build import PackageError
+from infra.package.command import PackageError
 from infra.package.fragments import TemplateError
 from infra.paths import LOCAL
 

@@ -15,7 +15,8 @@ from infra.deploy.adopting import adopt
 from infra.deploy.stacks import Deployment, Outcome, StackError, delete_stack, put_stack, stack_status, upload
 from infra.local.aws import local_client
 from infra.local.mail import LOCAL_SENDER, verify_sender
-from infra.package.build import Package, kept_package, native_target
+from infra.package.build import Package, kept_package
+from infra.package.dependencies import native_target
 from infra.package.functions import HTTP, logical_id
 from infra.package.gateway import RESPONSES
 from infra.paths import LOCAL

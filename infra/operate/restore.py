@@ -32,7 +32,9 @@ from infra.deploy.deploy import (
 from infra.deploy.stacks import StackError
 from infra.local.table import table_properties
 from infra.operate.revocations import Carried, carry_revocations
-from infra.package.build import ARM, X86, Package, PackageError, Target, make_package
+from infra.package.build import Package, make_package
+from infra.package.command import PackageError
+from infra.package.dependencies import ARM, X86, Target
 from infra.package.fragments import TemplateError
 from infra.paths import BUILD
 

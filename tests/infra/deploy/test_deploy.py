@@ -18,8 +18,8 @@ from infra.local.aws import local_client
 from infra.local.ministack import Ministack
 from infra.local.stack import fit_for_ministack
 from infra.operate import keys
+from infra.package.alarms import WATCHED
 from infra.package.build import Package
-from infra.package.observing import WATCHED
 from tests.support.waiting import LIMIT
 
 STACK = "admit-one-dev"

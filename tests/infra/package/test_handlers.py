@@ -26,7 +26,7 @@ from chalicelib.settings import read_settings
 from infra.local.aws import LOCAL_KEY, local_client
 from infra.local.ministack import Ministack
 from infra.package.build import Package
-from infra.package.observing import failure_pattern
+from infra.package.metrics import failure_pattern
 from tests.support.app import ALL_DAY
 from tests.support.aws.engines import Table, new_table
 from tests.support.aws.filter_patterns import counts

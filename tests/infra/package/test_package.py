@@ -12,7 +12,9 @@ import pytest
 from chalicelib.api.openapi.view import BUILT, describe
 from chalicelib.api.routes import ROUTERS
 from chalicelib.pages.assets import asset, asset_url
-from infra.package.build import ARM, MAX_BYTES, X86, Package, PackageError, Target, make_package
+from infra.package.build import MAX_BYTES, Package, make_package
+from infra.package.command import PackageError
+from infra.package.dependencies import ARM, X86, Target
 from infra.paths import LOCAL, ROOT
 
 UNCHECKED_HASH = 0b01  # PEP 552: the flags word of a .pyc that is taken without a look at its source
@@ -58,6 +60,7 @@ def test_it_holds_what_runs_and_nothing_else(package: Package) -> None:
     }
     assert any(name.startswith("chalicelib/pages/templates/") for name in names)
     assert any(name.startswith("chalicelib/pages/assets/") for name in names)
+    assert "chalicelib/pages/bundle.py" not in names, "the bundles are built, so nothing runs their builder"
     assert package.archive.stat().st_size <= MAX_BYTES
 
 

@@ -24,7 +24,8 @@ from chalicelib.wire.problems import MEDIA_TYPE
 from infra.package.build import Package
 from infra.package.functions import AUTHORIZER, HTTP, UNTRACED, log_group_id, logical_id, read_config
 from infra.package.gateway import RESPONSES, with_parameters_told
-from infra.package.observing import REFUSING, dead_letter_queues, failure_pattern
+from infra.package.metrics import REFUSING, failure_pattern
+from infra.package.monitoring import dead_letter_queues
 from infra.paths import ROOT
 from tests.infra.conftest import expand
 from tests.support.aws.filter_patterns import counts

@@ -1,0 +1,18 @@
+"""Run a program that building needs, and report its output when it fails."""
+
+import subprocess
+from pathlib import Path
+
+
+class PackageError(Exception):
+    """The package can't be built; the message says why."""
+
+
+def run(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
+    """Run a command. Raise `PackageError` with the end of its output if it fails."""
+    finished = subprocess.run(  # noqa: S603 - our own command
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if finished.returncode:
+        output = (finished.stderr.strip() or finished.stdout.strip())[-2000:]
+        raise PackageError(f"{' '.join(command[1:4])} failed: {output}")

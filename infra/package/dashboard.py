@@ -1,0 +1,56 @@
+"""The dashboard: graphs of the API, the functions, the queues and the table."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from infra.package.alarms import PERIOD_SECONDS
+from infra.package.metrics import COUNTED
+
+
+def dashboard(
+    functions: Sequence[str], queues: Sequence[str], dead: Sequence[str], streams: Sequence[str]
+) -> dict[str, Any]:
+    """Return the dashboard as a resource; all names are logical ids."""
+    api = ["ApiName", "${AWS::StackName}", "Stage", "api"]
+    waiting = [name for name in queues if name not in dead]
+    graphs = [
+        ("Requests", "Sum", [["AWS/ApiGateway", name, *api] for name in ("Count", "4XXError", "5XXError")]),
+        ("Milliseconds to answer, p99", "p99", [["AWS/ApiGateway", "Latency", *api]]),
+        ("Refused", "Sum", [["AdmitOne/${AWS::StackName}", name] for name in COUNTED]),
+        ("Functions: errors, refusals among them", "Sum", _of_each("Errors", functions)),
+        ("Functions: milliseconds, p99", "p99", _of_each("Duration", functions)),
+        ("Functions at once", "Maximum", _of_each("ConcurrentExecutions", functions)),
+        ("Milliseconds behind the stream", "Maximum", _of_each("IteratorAge", streams)),
+        ("Waiting in queues", "Maximum", _depth(waiting)),
+        ("Failed for good", "Maximum", _depth(dead)),
+        ("Capacity units", "Sum", [
+            ["AWS/DynamoDB", name, "TableName", "${Table}"]
+            for name in ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits")
+        ]),
+    ]  # fmt: skip
+    shown = [graph for graph in graphs if graph[2]]
+    widgets = [
+        {
+            "type": "metric", "width": 12, "height": 6, "x": 12 * (at % 2), "y": 6 * (at // 2),
+            "properties": {
+                "title": title, "stat": statistic, "period": PERIOD_SECONDS, "region": "${AWS::Region}",
+                "view": "timeSeries", "metrics": metrics,
+            },
+        }
+        for at, (title, statistic, metrics) in enumerate(shown)
+    ]  # fmt: skip
+    body = json.dumps({"widgets": widgets})
+    return {
+        "Type": "AWS::CloudWatch::Dashboard",
+        "Properties": {"DashboardName": {"Ref": "AWS::StackName"}, "DashboardBody": {"Fn::Sub": body}},
+    }
+
+
+def _of_each(metric: str, functions: Sequence[str]) -> list[list[str]]:
+    return [["AWS/Lambda", metric, "FunctionName", f"${{{function}}}"] for function in functions]
+
+
+def _depth(queues: Sequence[str]) -> list[list[str]]:
+    metric = "ApproximateNumberOfMessagesVisible"
+    return [["AWS/SQS", metric, "QueueName", f"${{{queue}.QueueName}}"] for queue in queues]

@@ -1,0 +1,41 @@
+"""Monitoring as a fragment of the template: alarms to one topic, metrics from logs, and a dashboard."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from infra.package.alarms import WATCHED, alarms
+from infra.package.dashboard import dashboard
+from infra.package.functions import logical_id
+from infra.package.metrics import metric_filters
+
+_QUEUE: Final = "AWS::SQS::Queue"
+
+
+def monitoring_fragment(functions: Iterable[str], fragments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fragment for these functions and for the queues and streams of the other fragments."""
+    names = sorted(functions)
+    queues = sorted(name for name, each in fragments["Resources"].items() if each.get("Type") == _QUEUE)
+    dead = dead_letter_queues(fragments)
+    streams = sorted(
+        each["Properties"]["FunctionName"]["Ref"]
+        for each in fragments["Resources"].values()
+        if each.get("Type") == "AWS::Lambda::EventSourceMapping"
+        and each["Properties"]["EventSourceArn"] == {"Fn::GetAtt": ["Table", "StreamArn"]}
+    )
+    resources: dict[str, Any] = {
+        f"{alarm.name}Alarm": alarm.resource() for alarm in alarms(names, dead, streams)
+    }
+    resources |= metric_filters(names)
+    resources["Dashboard"] = dashboard([logical_id(name) for name in names], queues, dead, streams)
+    outputs = {f"{name}Arn": {"Value": {"Fn::GetAtt": [name, "Arn"]}} for name in WATCHED}
+    return {"Resources": resources, "Outputs": outputs}
+
+
+def dead_letter_queues(template: Mapping[str, Any]) -> list[str]:
+    """Return the logical ids of the dead-letter queues, recognized by name."""
+    return sorted(
+        name
+        for name, resource in template["Resources"].items()
+        if resource.get("Type") == _QUEUE and re.search(r"(?i)dlq$|dead_?letter", name)
+    )

@@ -1,0 +1,50 @@
+"""The project that Chalice packages: our code with its assets built, and the complete configuration."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from chalicelib.api.openapi.view import BUILT, describe
+from chalicelib.pages.bundle import build_assets
+from infra.package.dependencies import Target
+from infra.package.fragments import TemplateError, merged, read_fragments
+from infra.package.functions import HTTP, common_fragment, read_config, whole_policy, with_tracing
+from infra.package.gateway import gateway_fragment
+from infra.package.monitoring import monitoring_fragment
+from infra.paths import ROOT
+
+
+def lay_out(project: Path, target: Target) -> Path:
+    """Write the project that Chalice packages into `project`: our code, the built assets, and the configuration."""
+    from app import app
+    from chalicelib.api.routes import ROUTERS
+
+    settings = project / ".chalice"
+    settings.mkdir(parents=True)
+    shutil.copy(ROOT / "app.py", project)
+    shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    pages = project / "chalicelib" / "pages"
+    build_assets(pages / "assets")
+    (pages / "bundle.py").unlink()  # it builds the bundles, which are built now
+    (project / BUILT.relative_to(ROOT)).write_bytes(describe(ROUTERS))
+    config = with_tracing(read_config(ROOT)) | {"lambda_architecture": target.architecture}
+    others: list[Any] = [*app.builtin_auth_handlers, *app.pure_lambda_functions, *app.event_sources]
+    functions = {HTTP, *(function.name for function in others)}
+    for name in functions:
+        if name not in config["lambda_functions"]:
+            raise TemplateError(f".chalice/config.json has no entry for the function {name}")
+    (settings / "config.json").write_text(json.dumps(config))
+    for name in functions:
+        policy = config["lambda_functions"][name]["iam_policy_file"]
+        given = json.loads((ROOT / ".chalice" / policy).read_text())
+        (settings / policy).write_text(json.dumps(whole_policy(name, given)))
+    fragments = read_fragments()
+    made = {
+        "fragments": fragments,
+        "functions": common_fragment(functions),
+        "gateway": gateway_fragment(),
+        "monitoring": monitoring_fragment(functions, fragments),
+    }
+    (project / "merge.json").write_text(json.dumps(merged(made.items())))
+    return project
