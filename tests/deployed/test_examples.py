@@ -132,6 +132,15 @@ def mails_to(stack: Stack, address: str) -> list[EmailMessage]:
     return [mail for mail in mails if mail["to"].addresses[0].addr_spec == address]
 
 
+def queued(stack: Stack) -> int:
+    """Return how many messages are in the queues of commands and mails, those in flight included."""
+    sqs = stack.client("sqs")
+    queues = [stack.outputs["CommandQueueUrl"], stack.physical_id("MailQueue")]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queues]
+    return sum(int(count) for each in found for count in each.values())
+
+
 def test_a_deal_won_ends_in_one_mail_to_its_contact(stack: Stack) -> None:
     """The rule's template is deployed as it is; the CRM sends its event three times. The mail's link books."""
     event_type = event_type_of(stack)
@@ -160,16 +169,8 @@ def test_a_deal_won_ends_in_one_mail_to_its_contact(stack: Stack) -> None:
         entry = {"Source": "crm.deals", "DetailType": "Deal Won", "Detail": json.dumps(detail)}
         assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
 
-    sqs = stack.client("sqs")
-    queues = [stack.outputs["CommandQueueUrl"], stack.physical_id("MailQueue")]
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-
-    def waiting() -> int:
-        found = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queues]
-        return sum(int(count) for each in found for count in each.values())
-
     until(lambda: mails_to(stack, contact["email"]))
-    assert until(waiting, lambda count: count == 0) == 0
+    assert until(lambda: queued(stack), lambda count: count == 0) == 0
     (link,) = links_of(stack, event_type["hostId"], q=deal)
     assert link["recipient"] == {**contact, "enforce": "email"}
     with stack.http() as http:

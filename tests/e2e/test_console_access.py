@@ -8,10 +8,10 @@ where they are made, in `test_console.py`.
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from chalicelib.pages import assets
 from tests.support.app import Caller
@@ -284,115 +284,158 @@ def test_the_bulk_bar_hides_nothing_that_has_the_focus(console: Console) -> None
         assert not bulk.evaluate_all(below)
 
 
-def test_by_keyboard_alone(console: Console) -> None:
-    """Everything a host does in a day, without a pointer; focus is never lost and never trapped."""
-    page, keys = console.page, console.page.keyboard
+class Keyboard:
+    """The console, used without a pointer."""
 
-    def press(name: str, *, within: bool = False) -> None:
-        place = console.dialog if within else page
-        console.tab_to(place.get_by_role("button", name=name, exact=True))
-        keys.press("Enter")
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.page = console.page
+        self.type = console.page.keyboard.type
 
-    def go(view: str) -> None:
-        console.tab_to(page.get_by_role("link", name=view, exact=True).first)
-        keys.press("Enter")
-        expect(page.locator("#view")).to_be_focused()
+    def press(self, *names: str) -> None:
+        """Press keys by their names."""
+        for name in names:
+            self.page.keyboard.press(name)
 
-    console.open()
-    expect(page.get_by_label("API key")).to_be_focused()
-    keys.type(console.host.key.secret)
-    keys.press("Enter")
-    expect(console.button("Sign out")).to_be_visible()
+    def button(self, name: str, *, within: bool = False) -> None:
+        """Tab to a button, `within` the dialog or on the page, and press it."""
+        place = self.console.dialog if within else self.page
+        self.console.tab_to(place.get_by_role("button", name=name, exact=True))
+        self.press("Enter")
 
-    # an event type
-    go("Event types")
-    press("Make the first one")
+    def go(self, view: str) -> None:
+        """Go to a view by its link."""
+        self.console.tab_to(self.page.get_by_role("link", name=view, exact=True).first)
+        self.press("Enter")
+        expect(self.page.locator("#view")).to_be_focused()
+
+    def more(self, link: dict[str, Any]) -> Locator:
+        """Return the button of a row's menu."""
+        return self.console.row(link).get_by_role("button", name="Actions for")
+
+
+def _create_event_type(keyboard: Keyboard) -> None:
+    """Create the first event type; the dialog starts at its title."""
+    console, page = keyboard.console, keyboard.page
+    keyboard.go("Event types")
+    keyboard.button("Make the first one")
     expect(console.dialog.get_by_label("Title")).to_be_focused()
-    keys.type("Intro call")
-    press("Make event type", within=True)
+    keyboard.type("Intro call")
+    keyboard.button("Make event type", within=True)
     expect(page.get_by_role("heading", name="Intro call")).to_be_visible()
 
-    # 1×, then its row's menu
-    go("Links")
-    press("1× Intro call: make and copy a one-time link")
+
+def _edit_from_the_menu(keyboard: Keyboard) -> dict[str, Any]:
+    """Create a one-time link and edit it from its row's menu; Escape returns to the row."""
+    console, page = keyboard.console, keyboard.page
+    keyboard.go("Links")
+    keyboard.button("1× Intro call: make and copy a one-time link")
     console.said("copied")
-    (link,) = console.host.list()["links"]
-    more = console.row(link).get_by_role("button", name="Actions for")
+    links: list[dict[str, Any]] = console.host.list()["links"]
+    (link,) = links
+    more = keyboard.more(link)
     console.tab_to(more)
-    keys.press("Enter")
+    keyboard.press("Enter")
     menu = page.locator(".menu")
     expect(menu.get_by_role("button", name="Details")).to_be_focused()
-    keys.press("Escape")
+    keyboard.press("Escape")
     expect(more).to_be_focused()
-    keys.press("Enter")
-    keys.press("Enter")
+    keyboard.press("Enter")
+    keyboard.press("Enter")
     expect(console.dialog.get_by_role("button", name="Close")).to_be_focused()
-    press("Edit", within=True)
+    keyboard.button("Edit", within=True)
     console.tab_to(console.dialog.get_by_label("Label"))
-    keys.type("By keyboard")
-    keys.press("Escape")
+    keyboard.type("By keyboard")
+    keyboard.press("Escape")
     expect(console.button("Keep editing")).to_be_focused()
-    keys.press("Enter")
+    keyboard.press("Enter")
     expect(console.dialog.get_by_label("Bookings per link")).to_be_focused()
-    press("Save", within=True)
+    keyboard.button("Save", within=True)
     console.said("Saved.")
-    keys.press("Escape")
+    keyboard.press("Escape")
     expect(more).to_be_focused()
     expect(console.row(link)).to_contain_text("By keyboard")
+    return link
 
-    # share, by the arrow keys
-    keys.press("Enter")
-    keys.press("ArrowDown")
-    keys.press("Enter")
+
+def _share(keyboard: Keyboard, link: dict[str, Any]) -> None:
+    """Walk through the share dialog's tabs with the arrow keys; the row's menu is focused."""
+    console = keyboard.console
+    more = keyboard.more(link)
+    keyboard.press("Enter")
+    keyboard.press("ArrowDown")
+    keyboard.press("Enter")
     once = console.dialog.get_by_role("tab", name="One-time link")
     console.tab_to(once)
-    keys.press("End")
+    keyboard.press("End")
     expect(console.dialog.get_by_role("tab", name="Mail")).to_be_focused()
     expect(console.dialog.get_by_label("Subject")).to_be_visible()
-    keys.press("ArrowRight")
+    keyboard.press("ArrowRight")
     expect(once).to_be_focused()
-    keys.press("Escape")
+    keyboard.press("Escape")
     expect(more).to_be_focused()
 
-    # the booking is moved and cancelled
+
+def _move_and_cancel(keyboard: Keyboard, link: dict[str, Any]) -> None:
+    """Move a booking, then cancel it; after each, focus is on what comes next."""
+    console, page = keyboard.console, keyboard.page
     console.site.book(console.host.reread(link))
-    go("Bookings")
-    press("Move the booking with Grace Hopper")
+    keyboard.go("Bookings")
+    keyboard.button("Move the booking with Grace Hopper")
     expect(console.dialog.locator(".times input").nth(3)).to_be_attached()
     page.locator("li.card").evaluate("e => { e.mark = 'before'; }")
     console.tab_to(console.dialog.locator(".times input").first)
-    keys.press("Space")
-    keys.press("ArrowRight")
-    press("Move", within=True)
+    keyboard.press("Space")
+    keyboard.press("ArrowRight")
+    keyboard.button("Move", within=True)
     console.said("Moved to")
     page.wait_for_function(
         "() => { const card = document.querySelector('li.card'); return card && !card.mark; }"
     )
     expect(console.button("Move the booking with Grace Hopper")).to_be_focused()
-    press("Cancel the booking with Grace Hopper")
+    keyboard.button("Cancel the booking with Grace Hopper")
     expect(console.button("Keep it")).to_be_focused()
-    press("Cancel booking", within=True)
+    keyboard.button("Cancel booking", within=True)
     expect(page.locator(".pill", has_text="Cancelled")).to_be_visible()
 
-    # a request is answered, and the fresh link revoked
+
+def _answer_and_revoke(keyboard: Keyboard, link: dict[str, Any]) -> None:
+    """Answer a request, revoke the new link, and sign out."""
+    console, page = keyboard.console, keyboard.page
     console.site.ask(link)
-    go("Requests")
+    keyboard.go("Requests")
     expect(console.button("Create a new link for Grace and copy it")).to_be_visible()
-    press("Create a new link for Grace and copy it")
+    keyboard.button("Create a new link for Grace and copy it")
     console.said("New link for Grace copied.")
-    go("Links")
+    keyboard.go("Links")
     (fresh,) = console.host.list(status="active")["links"]
-    more = console.row(fresh).get_by_role("button", name="Actions for")
+    more = keyboard.more(fresh)
     expect(more).to_be_visible()
     console.tab_to(more)
-    keys.press("Enter")
+    keyboard.press("Enter")
     for _ in range(3):
-        keys.press("ArrowDown")
-    keys.press("Enter")
+        keyboard.press("ArrowDown")
+    keyboard.press("Enter")
     expect(console.dialog).to_contain_text("Revoke this link?")
-    press("Revoke link", within=True)
+    keyboard.button("Revoke link", within=True)
     console.said("Link revoked.")
     expect(more).to_be_focused()
     assert console.host.reread(fresh)["status"] == "revoked"
-    press("Sign out")
+    keyboard.button("Sign out")
     expect(page.get_by_label("API key")).to_be_focused()
+
+
+def test_by_keyboard_alone(console: Console) -> None:
+    """Everything a host does in a day, without a pointer; focus is never lost and never trapped."""
+    keyboard = Keyboard(console)
+    console.open()
+    expect(console.page.get_by_label("API key")).to_be_focused()
+    keyboard.type(console.host.key.secret)
+    keyboard.press("Enter")
+    expect(console.button("Sign out")).to_be_visible()
+
+    _create_event_type(keyboard)
+    link = _edit_from_the_menu(keyboard)
+    _share(keyboard, link)
+    _move_and_cancel(keyboard, link)
+    _answer_and_revoke(keyboard, link)

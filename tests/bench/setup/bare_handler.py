@@ -66,24 +66,11 @@ def _read(client: Any, table: str, *keys: dict[str, Any]) -> dict[tuple[str, str
     return {(item["pk"]["S"], item["sk"]["S"]): item for item in answer["Responses"][table]}
 
 
-def _writes(
-    table: str,
-    link: dict[str, Any],
-    link_key: dict[str, Any],
-    receipt_key: dict[str, Any],
-    booking: dict[str, Any],
-    start: datetime,
-    end: datetime,
-    now: int,
-) -> list[dict[str, Any]]:
+def _booking_item(
+    link: dict[str, Any], booking: dict[str, Any], start: datetime, end: datetime, now: int
+) -> dict[str, Any]:
     host_id, event_type_id, link_id = link["hostId"]["S"], link["eventTypeId"]["S"], booking["linkId"]
-    first = (start.hour * 60 + start.minute) // 5
-    cells = [str(cell) for cell in range(first, first + int((end - start).total_seconds() // 300))]
-    names = {f":c{number}": {"N": cell} for number, cell in enumerate(cells)}
-    free = " OR ".join(f"contains(busy, {name})" for name in names)
-    seconds = str(now // 1000 + 30 * 86_400)
-    audit = {":a": {"S": "invitee"}, ":i": {"S": "bench"}, ":p": {"N": seconds}}
-    item = {
+    return {
         "pk": {"S": f"BOOKING#{booking['bookingId']}"},
         "sk": {"S": "BOOKING"},
         "linkId": {"S": link_id},
@@ -106,8 +93,31 @@ def _writes(
         "listSort": {"S": f"{int(start.timestamp() * 1000):014d}#{booking['bookingId']}"},
         "actor": {"S": "invitee"},
         "correlationId": {"S": "bench"},
-        "purgeAt": {"N": seconds},
+        "purgeAt": {"N": _purge_at(now)},
     }
+
+
+def _purge_at(now: int) -> str:
+    return str(now // 1000 + 30 * 86_400)
+
+
+def _writes(
+    table: str,
+    link: dict[str, Any],
+    link_key: dict[str, Any],
+    receipt_key: dict[str, Any],
+    booking: dict[str, Any],
+    start: datetime,
+    end: datetime,
+    now: int,
+) -> list[dict[str, Any]]:
+    host_id, event_type_id = link["hostId"]["S"], link["eventTypeId"]["S"]
+    first = (start.hour * 60 + start.minute) // 5
+    cells = [str(cell) for cell in range(first, first + int((end - start).total_seconds() // 300))]
+    names = {f":c{number}": {"N": cell} for number, cell in enumerate(cells)}
+    free = " OR ".join(f"contains(busy, {name})" for name in names)
+    audit = {":a": {"S": "invitee"}, ":i": {"S": "bench"}, ":p": {"N": _purge_at(now)}}
+    item = _booking_item(link, booking, start, end, now)
     receipt = {**receipt_key, "bodyHash": {"S": "0" * 64}, "bookingId": {"S": booking["bookingId"]}}
     day = {"pk": {"S": f"HOST#{host_id}"}, "sk": {"S": f"DAY#{start.astimezone(UTC).date()}"}}
     told = {"TableName": table, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}

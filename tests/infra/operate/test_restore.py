@@ -107,6 +107,29 @@ def _archived(account: Ministack, least: int) -> None:
     assert count >= least, "events did not reach the archive"
 
 
+def _refused_while_a_consumer_is_behind(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What the consumer has not read yet would be lost with the old stream."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
+        patch.setattr(restore, "_lag", lambda *_: 120_000.0)
+        assert restore.main(arguments) == 1
+        assert "consumer is 2 minutes behind" in capsys.readouterr().err
+
+
+def _refused_while_the_outbox_has_crashes(
+    account: Ministack, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Records that crashed the outbox were never published either."""
+    s3 = local_client("s3", account.endpoint_url)
+    bucket = outputs(local_client("cloudformation", account.endpoint_url), STACK)["OutboxCrashesBucketName"]
+    s3.put_object(Bucket=bucket, Key="crash", Body=b"{}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
+        assert restore.main(arguments) == 1
+        assert "objects that the outbox crashed over: 1; make redrive-outbox" in capsys.readouterr().err
+    s3.delete_object(Bucket=bucket, Key="crash")
+
+
 def test_a_link_used_since_the_backup_is_used_after_the_restore(
     account: Ministack, api: httpx.Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,23 +155,8 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
     assert "GAP=revoke" in said
     assert outputs(local_client("cloudformation", account.endpoint_url), STACK)["TableName"] == source
 
-    # A consumer that is behind is told too: what it has not told yet would be lost with the old stream.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
-        patch.setattr(restore, "_lag", lambda *_: 120_000.0)
-        assert restore.main(arguments) == 1
-        assert "consumer is 2 minutes behind" in capsys.readouterr().err
-
-    # And so is what it crashed over: that was told to nobody either.
-    s3 = local_client("s3", account.endpoint_url)
-    bucket = outputs(local_client("cloudformation", account.endpoint_url), STACK)["OutboxCrashesBucketName"]
-    s3.put_object(Bucket=bucket, Key="crash", Body=b"{}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
-        assert restore.main(arguments) == 1
-        assert "objects that the outbox crashed over: 1; make redrive-outbox" in capsys.readouterr().err
-    s3.delete_object(Bucket=bucket, Key="crash")
-
+    _refused_while_a_consumer_is_behind(arguments, capsys)
+    _refused_while_the_outbox_has_crashes(account, arguments, capsys)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(restore, "MARGIN", timedelta(seconds=1))
         assert restore.main(arguments) == 0

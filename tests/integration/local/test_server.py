@@ -26,6 +26,10 @@ CONCURRENT = 64
 LONG = "All work and no play makes Jack a dull boy.\n" * 100
 
 
+def text(body: str, status: int = 200) -> Response:
+    return Response(body, status_code=status, headers={"Content-Type": "text/plain; charset=utf-8"})
+
+
 def make_app() -> Chalice:
     app = Chalice(app_name="probe")
     app.log.setLevel(logging.CRITICAL)
@@ -46,9 +50,6 @@ def make_app() -> Chalice:
                 raise RuntimeError("the store is down")
             case _:
                 raise Exception("Unauthorized")  # noqa: TRY002 - the words API Gateway looks for
-
-    def text(body: str, status: int = 200) -> Response:
-        return Response(body, status_code=status, headers={"Content-Type": "text/plain; charset=utf-8"})
 
     @app.route("/long", methods=["GET", "HEAD"])
     def long() -> Response:
