@@ -1,1 +1,1 @@
-"""The promises, as tests."""
+"""Tests of the promises, and of everything around them. tests/README.md says where to start."""

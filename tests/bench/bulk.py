@@ -1,4 +1,4 @@
-"""Making links in bulk, beside the engine's own limit: the same items, written raw in the largest transactions."""
+"""Generating links in bulk, beside the same items written in the largest transactions."""
 
 import secrets
 import time

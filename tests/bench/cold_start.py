@@ -1,4 +1,4 @@
-"""A cold start of the packaged zip under Lambda's own runtime client, beside a bare Chalice and PynamoDB app's."""
+"""A cold start of the zip under Lambda's runtime client, beside a bare Chalice and PynamoDB app."""
 
 import compileall
 import os

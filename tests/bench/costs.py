@@ -1,4 +1,4 @@
-"""What each operation asks of DynamoDB: calls one after the other, and capacity units, indexes included."""
+"""What each operation asks of DynamoDB: sequential calls, and capacity units with indexes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

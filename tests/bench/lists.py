@@ -1,4 +1,4 @@
-"""What a page of a list reads, in a table of a thousand links and of a million (P10)."""
+"""What a page of a list reads in a table of a thousand links and of a million (P10)."""
 
 import os
 import time

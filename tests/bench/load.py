@@ -1,4 +1,4 @@
-"""Redeems a second, and how long each takes, with more and more callers at once; beside it what the engine can do."""
+"""Redeems per second and their latency as callers increase, beside what the engine can do."""
 
 import base64
 import http.client

@@ -1,4 +1,4 @@
-"""What a page weighs, and what it takes to reckon its slots."""
+"""How much a page weighs, and how long its slots take to compute."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""A warm redeem through the whole handler, beside a handler written by hand that does the same transaction."""
+"""A warm redeem through the whole handler, beside a handler by hand with the same transaction."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Fixtures for tests of the deployed stack: a host with an event type, and its links."""
+"""A host with an event type and links, in the deployed stack."""
 
 from typing import Any
 

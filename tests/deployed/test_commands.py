@@ -1,4 +1,4 @@
-"""Commands and functions of the deployed stack: by SQS, EventBridge, SNS and by name, answered on its bus."""
+"""Commands and functions of the deployed stack: by SQS, EventBridge, SNS and by name, with results on the bus."""
 
 import json
 import secrets

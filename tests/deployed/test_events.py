@@ -1,4 +1,4 @@
-"""Events of the deployed stack: from a change at the REST API out onto the bus, and back from the dead letters."""
+"""Events of the deployed stack: from a change over HTTP to the bus, and redriven from the dead-letter queue (P6)."""
 
 import json
 from typing import Any

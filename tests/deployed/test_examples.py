@@ -1,4 +1,4 @@
-"""The examples in docs/examples, run as they are: the state machine, and the rule that mails a link for a deal won."""
+"""The examples in docs/examples run unchanged: the state machine, and the rule that emails a link for a deal won."""
 
 import json
 import secrets

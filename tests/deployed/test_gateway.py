@@ -1,4 +1,4 @@
-"""What API Gateway answers by itself: problem documents, the same as the app's own."""
+"""API Gateway's own answers are problem documents like the app's."""
 
 from typing import Any
 

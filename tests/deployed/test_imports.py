@@ -1,4 +1,4 @@
-"""A CSV dropped in the deployed stack's bucket: S3, EventBridge, the queue and the function, up to the result."""
+"""A CSV in the deployed stack's bucket is imported: S3, EventBridge, the queue, the function, the result."""
 
 import csv
 import io

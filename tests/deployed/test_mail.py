@@ -1,4 +1,4 @@
-"""Mail through the packaged stack: a booking, and a link that its host has sent, become mails without any pump."""
+"""A booking and a link sent by its host become emails in the deployed stack."""
 
 import json
 from collections.abc import Iterator

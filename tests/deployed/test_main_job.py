@@ -1,4 +1,4 @@
-"""The main job through the deployed REST API: a link is made, opened, used once, and never again."""
+"""The main job over the deployed REST API: a link is created, opened, used once, and never again (P1)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What CloudFormation made of the template, compared with what the code needs."""
+"""CloudFormation creates what the code needs: table, indexes, queues, streams."""
 
 import json
 from typing import Any

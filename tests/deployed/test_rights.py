@@ -1,4 +1,4 @@
-"""No right is granted for nothing: each function does its whole job once, and IAM notes what it was asked for.
+"""Least privilege: each function does its whole job once, and IAM records which permissions that takes.
 
 What is held against that note is every action on every resource that a function's role has in the deployed stack. AWS
 does some things by these roles that ministack does by itself: what Lambda needs follows from the mappings, and the few

@@ -1,4 +1,4 @@
-"""Webhooks the whole way in the deployed stack: a redeem, the stream, the bus, two queues, and an endpoint."""
+"""Webhooks in the deployed stack: from a redeem over the stream, the bus and two queues to an endpoint."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Makes the README's pictures from a seeded site at a fixed hour: `make screenshots`.
+"""Take the README's pictures of a seeded site at a fixed hour: `make screenshots`.
 
 The same code, browser and fonts make the same pictures, byte for byte: clocks stand still, and nothing random shows.
 """

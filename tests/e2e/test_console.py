@@ -1,4 +1,4 @@
-"""The console in a real browser: from signing in to a link that is spent, and everything a host does on the way."""
+"""The console in a browser: from signing in to a used link, and everything a host does on the way."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The console for everyone: axe on every view and dialog, at both widths and in both schemes; and by keyboard alone.
+"""The console is accessible: axe on every view and dialog, both widths and schemes; and by keyboard alone.
 
 `TITLES` lists every dialog of the console by what its source says of its title: one that is new, or that no test here
 opens, fails `test_no_dialog_and_no_view_is_left_out`. A few states of them (a history, a mail on its way) are checked

@@ -1,4 +1,4 @@
-"""Event types in the console: archiving in plain words, titles that outlive it, and the link that renews itself."""
+"""Event types in the console: archiving explained, titles that outlive it, and the rolling link."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""A CSV in the console: what it would make is seen before anything is, and one press makes it, once (P4)."""
+"""A CSV import in the console: a preview first, then one press creates the links once (P4)."""
 
 import pytest
 from playwright.sync_api import Route, expect

@@ -1,4 +1,4 @@
-"""Past bookings, latest first; and that the console asks for nothing that it is refused."""
+"""Past bookings are listed latest first, and the console sends no request that is refused."""
 
 import pytest
 from playwright.sync_api import Browser, Response, expect

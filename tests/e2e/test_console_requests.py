@@ -1,4 +1,4 @@
-"""Requests for new links in the console: one press answers one, once, in however many tabs."""
+"""Requests for new links in the console: one press answers one once, in any number of tabs."""
 
 import pytest
 from playwright.sync_api import Browser, Route, expect

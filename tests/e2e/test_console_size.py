@@ -1,4 +1,4 @@
-"""The links table over very many links: each page and each refresh costs the same, and the selection stays (P10)."""
+"""The links table over very many links: each page and refresh costs the same, and the selection stays (P10)."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The invitee's pages in a real browser: one booking whatever happens, in the visitor's own time and language."""
+"""The invitee's pages in a browser: one booking whatever happens, in the visitor's own time zone and language."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The invitee's pages for everyone: axe on every page and state, at both widths, light and dark; and that all fits.
+"""The invitee's pages are accessible: axe on every page and state, both widths and schemes; everything fits.
 
 `STATES` is the one list of them. Whatever the pages can say has to be said in one of its states: a page or a sentence
 that is new and not looked at fails the last test.

@@ -1,1 +1,1 @@
-"""Histories: what clients were told, held against a machine that does one thing at a time."""
+"""Histories: every answer that clients get, checked against a machine that does one thing at a time."""

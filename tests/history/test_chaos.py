@@ -1,4 +1,4 @@
-"""P1-P4, P6, P8: everything at once goes wrong at the edge, at set rates, and processes are killed meanwhile."""
+"""P1-P4, P6, P8 hold while calls to DynamoDB fail at set rates and processes are killed."""
 
 import pytest
 

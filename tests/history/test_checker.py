@@ -1,4 +1,4 @@
-"""The checker itself: on a register, where every answer is known, then on hand-made histories of the machine."""
+"""The checker: on a register, where every answer is known, then on hand-made histories of the machine."""
 
 import itertools
 import random

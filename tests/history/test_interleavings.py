@@ -1,4 +1,4 @@
-"""P1-P4, P6, P8: whatever stops between two store calls, for how long, and whatever dies there, the promises hold."""
+"""P1-P4, P6, P8 hold wherever a service stops between two store calls, for any time, or crashes there."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""The DynamoDB in this process means what DynamoDB means: an engine is asked the same, and says the same."""
+"""The in-memory DynamoDB answers as the engines do: each is sent the same requests."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar

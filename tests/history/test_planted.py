@@ -1,4 +1,4 @@
-"""Every planted bug fits the source it is planted in: a change of that source says anew how it would be broken."""
+"""Every planted bug still fits the source that it changes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""P1-P4, P8: several app processes, many clients, real engines: all that anyone was told can be explained, in order."""
+"""P1-P4, P8: with several app processes, many clients and real engines, all answers can be put in order."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""Bad input at every door: generated from the API's own description, and fuzzed parser by parser."""
+"""Bad input everywhere: generated from the API description, and fuzzed parser by parser."""

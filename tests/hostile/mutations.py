@@ -1,4 +1,4 @@
-"""Inputs near real ones: files of a corpus, with bytes flipped, cut, doubled, spliced, or swapped for nasty ones."""
+"""Inputs near real ones: files of a corpus with bytes flipped, cut, doubled, spliced or swapped for nasty ones."""
 
 from pathlib import Path
 from typing import Final

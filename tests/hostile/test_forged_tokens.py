@@ -1,4 +1,4 @@
-"""Guessers and thieves: a hundred thousand forgeries read nothing, and a stolen table opens nothing (P7)."""
+"""A hundred thousand forged tokens read nothing, and a stolen table opens no link (P7)."""
 
 import base64
 import hmac

@@ -1,4 +1,4 @@
-"""Requests generated from docs/openapi.json: no 500, and nothing that the description does not say."""
+"""Requests generated from docs/openapi.json cause no 500, and no answer that it does not describe."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Every parser that strangers feed, on input near real input: an answer or a domain error, and nothing else."""
+"""Every parser that strangers can reach returns a value or a domain error, on input near real input."""
 
 import base64
 import email

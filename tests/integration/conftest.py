@@ -1,4 +1,4 @@
-"""Fixtures of the door tests: one app and table a module; hosts, bus and queues of each test's own."""
+"""Fixtures of the integration tests: one app and table a module; hosts, bus and queues for each test."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""P1, P4: a function killed in the middle of a command or a file; the next delivery makes what is missing, once."""
+"""P1, P4: a function is killed in a command or a file; the retry creates what is missing, once."""
 
 import base64
 import csv

@@ -1,4 +1,4 @@
-"""P7, and DESIGN §8's budgets: what each request asks of DynamoDB, counted on the wire."""
+"""P7, P10: what each request asks of DynamoDB, counted on the wire, within its budget."""
 
 import base64
 import json

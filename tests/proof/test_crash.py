@@ -1,4 +1,4 @@
-"""P1, P2, P4: a process or the engine is killed in a storm. What was acknowledged stays, and nothing doubles."""
+"""P1, P2, P4: a process or the engine is killed under load; what was acknowledged stays, and nothing doubles."""
 
 import threading
 from collections.abc import Callable, Iterator

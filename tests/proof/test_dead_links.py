@@ -1,4 +1,4 @@
-"""P3: nothing books by a link that is deleted, revoked, expired or not yet open, whatever was read before the write.
+"""P3: no deleted, revoked, expired or unopened link books, whatever was read before the write.
 
 The clock is stopped; the edges are exact. "Between" is between the redeem's last read and its write, where only the
 write's own condition stands.

@@ -1,4 +1,4 @@
-"""P1, P4: DynamoDB throttles, conflicts, fails or is gone. It ends in a booking or in "try later", never in "used".
+"""P1, P4: when DynamoDB throttles, conflicts or fails, a redeem books or answers "try later", never "used".
 
 No local engine does any of this by itself, so a proxy does it.
 """

@@ -1,4 +1,4 @@
-"""P4, P1: a generate that is sent again completes the same set of links, and resets none of them."""
+"""P4, P1: a generate that is sent again completes the same set of links and resets none of them."""
 
 from functools import partial
 from typing import Any

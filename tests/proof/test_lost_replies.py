@@ -1,4 +1,4 @@
-"""P4: a reply is lost after the commit; whoever asks again gets their own booking, and no other."""
+"""P4: when a reply is lost after the commit, a retry gets the same booking, and nobody else does."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""P2: a host's time is given once, whichever links or event types ask for it."""
+"""P2: a host's time is booked once, whichever links or event types ask for it."""
 
 from datetime import timedelta
 from functools import partial

@@ -1,4 +1,4 @@
-"""P1: a link gives at most as many bookings as it may, whoever races for it."""
+"""P1: a link gives at most as many bookings as it allows, however many clients race for it."""
 
 from functools import partial
 

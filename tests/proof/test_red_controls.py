@@ -1,4 +1,4 @@
-"""What has to fail the proof, does: else the proof would prove nothing."""
+"""The proof's red controls: a naive redeem and an untrustworthy engine fail it."""
 
 import json
 import sys

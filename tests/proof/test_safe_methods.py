@@ -1,4 +1,4 @@
-"""P5: looking at a link changes nothing, however often and by whatever scanner, mail filter or chat preview."""
+"""P5: GET, HEAD and OPTIONS change nothing, whatever scanner, mail filter or chat preview sends them."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""The app behind real HTTP, over a table on ministack, with a clock that tests set: what door tests share."""
+"""The app behind real HTTP, over a table on ministack, with a clock that tests set."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Reads a whole table with a plain client and says everything in it that breaks a promise (P1, P2, P4).
+"""Read a whole table with a plain client and report everything that breaks a promise (P1, P2, P4).
 
 It shares no code with the store: keys, cells and statuses are worked out here anew from DESIGN §4.
 """

@@ -1,4 +1,4 @@
-"""A slow, obvious `offered_slots`: it looks at every minute, and finds wall times by watching the clock run.
+"""Compute slots slowly and obviously: look at every minute, and find wall times by watching the clock run.
 
 Written from the docstrings of `offered_slots` and `wall_to_utc`, not from their code. A zone is asked one
 thing only, what its clock shows at a UTC minute; from there to wall times it is counting. Minutes are whole

@@ -1,4 +1,4 @@
-"""Commands as the queue brings them to the function, and what comes out on the bus and in the dead-letter queue."""
+"""Send commands as the queue does, and read the bus and the dead-letter queue."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""An endpoint as hosts run them, on a real socket of this machine: it keeps what it got, and answers as it is told."""
+"""An endpoint as hosts run them, on a real socket: it keeps what it gets and answers as a test says."""
 
 import contextlib
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Events held against their published schemas: every one that any test's outbox makes (P6, P7)."""
+"""Check every event that any test publishes against its published schema (P6, P7)."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""Reads what `Rules` gathered: the pointers of all faults, in order."""
+"""Read the JSON Pointers of the faults that `Rules` gathered, in order."""
 
 from collections.abc import Callable
 

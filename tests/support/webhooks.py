@@ -1,4 +1,4 @@
-"""Webhooks with their queues in hand: what a test pumps, loses, or gives twice is its own choice."""
+"""Webhooks with their queues in hand: a test decides what is delivered, lost or repeated."""
 
 import base64
 import dataclasses

@@ -1,4 +1,4 @@
-"""Instants: the same moment is the same number and the same text, whatever offset it came with."""
+"""Instants: the same moment is the same number and text, whatever offset it came with."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

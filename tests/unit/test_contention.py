@@ -1,4 +1,4 @@
-"""Trying again: until it is decided, never for ever, and never longer than a caller can wait (P1, P4)."""
+"""Retries under contention: until decided, never for ever, and no longer than a caller can wait (P1, P4)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""The tree of errors: every answer has one stable code and words fit for a caller."""
+"""The error tree: every error has one stable code and words fit for a caller."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

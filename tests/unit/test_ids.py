@@ -1,4 +1,4 @@
-"""Public ids: one string for one id, and nothing else passes for it."""
+"""Public ids: one string for one id, and nothing else is accepted."""
 
 import pytest
 from hypothesis import given, strategies as st

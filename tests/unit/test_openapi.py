@@ -1,4 +1,4 @@
-"""The API's description: valid, complete, every field in words, and the committed copy is what the code says."""
+"""The API description: valid, complete, every field explained, and the committed copy is current."""
 
 import json
 import re

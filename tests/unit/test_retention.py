@@ -1,4 +1,4 @@
-"""How long things are kept, from the environment: checked there, and what the store is told."""
+"""Retention settings: read from the environment, checked there, and passed to the store."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The gatherer of faults: a caller hears of everything that is wrong, each with its place."""
+"""The collector of faults: a caller is told everything that is wrong, each with its place."""
 
 import pytest
 

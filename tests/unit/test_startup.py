@@ -1,4 +1,4 @@
-"""How a function starts: what it loads, and what it does before its first request (docs/adr/0008-cold-start.md)."""
+"""How a function starts: what it imports, and what it does before its first request."""
 
 import json
 import os

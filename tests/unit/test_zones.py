@@ -1,4 +1,4 @@
-"""Zone names are IANA's, in its spelling; the rules are the pinned tzdata's. `test_slots` tests wall times."""
+"""Zone names are IANA's, spelled its way, with the rules of the pinned tzdata; `test_slots` tests wall times."""
 
 import json
 import os

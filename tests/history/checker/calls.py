@@ -1,4 +1,4 @@
-"""A history: who called what, when, and what they were told."""
+"""A history: who called what, when, and the answers they got."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the stream's events tell, held against what is stored: nothing missing, nothing that never was (P6)."""
+"""Compare the stream's events with what is stored: none missing, none that never was (P6)."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Gives an account of a history: explained, or else shrunk to what can't be, as a timeline that a person can read."""
+"""Explain a history, or shrink it to what has no explanation and print that as a timeline."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

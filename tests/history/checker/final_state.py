@@ -1,4 +1,4 @@
-"""What is stored at the end of a history, as its last call; and what nobody was told, as what it may have been."""
+"""Add what is stored at the end to a history as its last call, and what lost replies may have written."""
 
 import itertools
 import json

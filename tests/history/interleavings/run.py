@@ -1,4 +1,4 @@
-"""Runs the stepped machine under Hypothesis, from a seed that is printed, and says after how much it found what."""
+"""Run the state machine under Hypothesis from a seed that is printed, and report after how much it found a bug."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""Every interleaving, crash, lost reply and retry of store calls that Hypothesis can think of, judged at the end."""
+"""Every interleaving, crash, lost reply and retry of store calls that Hypothesis can think of, checked at the end."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple

@@ -1,4 +1,4 @@
-"""What goes wrong between the app and DynamoDB, at set rates: chance decides, from a seed."""
+"""Let calls between the app and DynamoDB fail at set rates, by chance from a seed."""
 
 import random
 import time

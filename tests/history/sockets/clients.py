@@ -1,4 +1,4 @@
-"""Clients on real sockets against several app processes: everything they asked and were told becomes a history."""
+"""Clients on real sockets against several app processes; their requests and answers become a history."""
 
 import itertools
 import random

@@ -1,4 +1,4 @@
-"""Reads the whole of a table's stream from an engine, as its records reach a function on AWS."""
+"""Read the whole of a table's stream from an engine, as its records reach a function on AWS."""
 
 from collections.abc import Iterator
 from typing import Any

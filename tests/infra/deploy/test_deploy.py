@@ -1,4 +1,4 @@
-"""`make deploy`, `make destroy` and `make key STAGE=…` against ministack in AWS's place."""
+"""`make deploy`, `make destroy` and `make key STAGE=…`, against ministack."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""docs/deploy.md keeps up with the template and the Makefile."""
+"""docs/deploy.md matches the template and the Makefile."""
 
 import re
 from typing import Any

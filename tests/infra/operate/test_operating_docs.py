@@ -1,4 +1,4 @@
-"""docs/operate.md, security.md and scale.md keep up with template, code, Makefile and what is measured."""
+"""docs/operate.md, security.md and scale.md match template, code, Makefile and measurements."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""`make restore` against ministack: bookings closed, the table swapped, the archive replayed, bookings opened (P1).
+"""`make restore` against ministack: API closed, table swapped, archive replayed, API opened (P1).
 
 ministack copies a table as it is when asked, not as it was; so the copy is taken at the moment, and gone on with. It
 replays to every rule of the bus, not only to the one that is named, so nothing can be said here of what is not called.

@@ -1,4 +1,4 @@
-"""Signing keys change while links live: no step kills one, and what is signed is always known (P7)."""
+"""Signing keys rotate while links live: no step invalidates a link, and each token's key is known (P7)."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Fragments become one template, or it is said where they don't fit."""
+"""Template fragments are merged into one template, or the conflict is reported with its place."""
 
 import json
 from pathlib import Path

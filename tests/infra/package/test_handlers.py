@@ -1,4 +1,4 @@
-"""Every function of the zip as Lambda runs it: under its runtime client, with only what the runtime has installed."""
+"""Every function of the zip runs under Lambda's runtime client with only what the runtime has installed."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The stream's mapping: which records come to the outbox, and where those end that it crashes over (P6)."""
+"""The stream's event source mapping: which records reach the outbox, and where records that crash it end (P6)."""
 
 import inspect
 import json

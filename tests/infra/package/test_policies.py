@@ -1,4 +1,4 @@
-"""What each function may do, spelt out: a change of a policy is a change of this list."""
+"""What each function may do is spelled out here, so a change of a policy is a change of this list."""
 
 import json
 import re

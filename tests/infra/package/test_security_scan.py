@@ -1,4 +1,4 @@
-"""A scanner's view of the plain template; whatever it is told to overlook is listed here with the reason."""
+"""A security scanner finds nothing in the template; each exception is listed here with its reason."""
 
 import copy
 import re

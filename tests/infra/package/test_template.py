@@ -1,4 +1,4 @@
-"""The packaged template: what it has to say, said once more here, so that nobody drops it in passing."""
+"""The packaged template has what the product needs, stated a second time so that nobody drops it in passing."""
 
 import json
 import re

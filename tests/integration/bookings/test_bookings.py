@@ -1,4 +1,4 @@
-"""The host's view of bookings: lists by link and by time, read, cancel, move, erase (P2, P8, P9, P10)."""
+"""The host's view of bookings: list by link and by time, read, cancel, move, erase (P2, P8, P9, P10, P15)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`/s/{token}` for whoever opens it: page or JSON, the same headers everywhere, words for dead links (P5, P7)."""
+"""`GET /s/{token}` as page or JSON: the same headers everywhere, plain words for dead links (P5, P7)."""
 
 import html
 import re

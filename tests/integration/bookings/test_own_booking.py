@@ -1,4 +1,4 @@
-"""`/b/{bookingToken}` over HTTP: seeing, keeping, moving and cancelling one's own booking (P2, P4, P5, P7, P8)."""
+"""`/b/{bookingToken}`: the invitee sees, keeps, moves and cancels their own booking (P2, P4, P5, P7, P8)."""
 
 import html
 import re

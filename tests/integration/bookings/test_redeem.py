@@ -1,4 +1,4 @@
-"""`POST /s/{token}/redeem` by JSON and by form: what it gives, what it refuses, and what a repeat gets (P1, P3, P4)."""
+"""`POST /s/{token}/redeem` by JSON and form: what it books, refuses, and answers to a retry (P1, P3, P4)."""
 
 import html
 import re

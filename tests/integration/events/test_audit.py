@@ -1,4 +1,4 @@
-"""Who wrote it, and at whose request: said by every single write, whichever door it came by (the audit trail).
+"""Every write states who made it and for which request, however it came in (the audit trail).
 
 Each test of this folder is held to it (conftest.py). Here it is seen that what says neither is found.
 """

@@ -1,4 +1,4 @@
-"""Commands by queue: once for each id, answered on the bus; a bad one is told and set aside (P1, P4, P7, P9)."""
+"""Commands by queue: once for each id, results on the bus; a bad one is reported and dead-lettered (P1, P4, P7, P9)."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Functions called by name: the HTTP schemas and answers, errors by type, once for each key (P1, P4, P7, P9)."""
+"""Functions invoked by name: the HTTP schemas and answers, errors by type, once for each key (P1, P4, P7, P9)."""
 
 import base64
 import json

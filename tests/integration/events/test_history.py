@@ -1,4 +1,4 @@
-"""History from the table's own stream: who did what, opens and refusals, requests for a new link (P5, P6)."""
+"""History from the table's stream: who did what, opens and refusals, requests for a new link (P5, P6)."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""From the table's stream out to the bus: at least once, with stable ids, and nothing lost on the way (P6)."""
+"""From the table's stream to the bus: at least once, with stable ids, and nothing lost (P6)."""
 
 from typing import Any
 

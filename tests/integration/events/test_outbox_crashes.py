@@ -1,4 +1,4 @@
-"""The outbox where the whole function fails: tried again, halved, put away whole, and told after all (P6)."""
+"""The outbox when its function crashes: retried, bisected, kept whole, and published after all (P6)."""
 
 import io
 import json

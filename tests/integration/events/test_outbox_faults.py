@@ -1,4 +1,4 @@
-"""The outbox when something fails: nothing lost, and nothing twice where once was promised (P6)."""
+"""The outbox when one call fails: nothing lost, and nothing published twice where once is promised (P6)."""
 
 import json
 from collections.abc import Callable

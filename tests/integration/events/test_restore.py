@@ -1,4 +1,4 @@
-"""A restored table makes no spent link live again: archived events, redone in any order, bring it up to date (P1)."""
+"""After a restore no used link works again: archived events, replayed in any order, bring the table up to date (P1)."""
 
 import json
 import random

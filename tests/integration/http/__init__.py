@@ -1,1 +1,1 @@
-"""Tests of http."""
+"""Tests of HTTP: bodies, headers, caching, documentation."""

@@ -1,4 +1,4 @@
-"""What is sent to the doors, however odd: 400 or 422 with words that help, never a 500, and nothing kept of it."""
+"""Request bodies, however odd: 400 or 422 with words that help, never a 500, and nothing stored."""
 
 from typing import Any, Final
 

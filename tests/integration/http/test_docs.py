@@ -1,4 +1,4 @@
-"""What the documents say to type works, and what they name exists."""
+"""The commands in the documentation work, and what it names exists."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the booking page weighs with all that it loads: at most 60 KB, whatever a host offers, in every language."""
+"""The booking page weighs at most 60 KB with all that it loads, for any offer and in every language."""
 
 import re
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Secret hygiene: after a whole life of links, no log line and no item holds a token or a key (P7)."""
+"""After a link's whole life no log line and no item holds a token or a key (P7)."""
 
 import json
 import logging

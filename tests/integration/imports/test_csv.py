@@ -1,4 +1,4 @@
-"""Links in and out as CSV, over HTTP: all rows or none, the good ones if asked, once for each key (P1, P4, P9, P10)."""
+"""Links in and out as CSV: all rows or none, the good ones if asked, once for each key (P1, P4, P9, P10)."""
 
 import csv
 import io

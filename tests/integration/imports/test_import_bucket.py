@@ -1,4 +1,4 @@
-"""The import bucket: each row a link, once, whatever is cut off or comes twice; the result beside it (P1, P4, P9)."""
+"""The import bucket: each row creates one link despite crashes and repeats; the result lies beside it (P1, P4, P9)."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""A request for a new link is answered once: one fresh link, whoever presses, however often (P1, P4, P9)."""
+"""A request for a new link is answered once with one new link, whoever answers and however often (P1, P4, P9)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Links by their batch: exactly those, in the order asked, each host its own, at the cost of a page (P9, P10)."""
+"""Links listed by batch: exactly those, in order, to their own host, at the cost of a page (P9, P10)."""
 
 from typing import Any
 

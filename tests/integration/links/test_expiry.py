@@ -1,4 +1,4 @@
-"""Marking links expired: once each, at the edge, and only those that are (P3, P6, P10)."""
+"""Links are marked expired once each, at the exact time, and no others (P3, P6, P10)."""
 
 from concurrent.futures import ThreadPoolExecutor
 

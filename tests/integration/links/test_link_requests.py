@@ -1,4 +1,4 @@
-"""Request a new link from the page of an old one, a few times per link and day (P7, P9)."""
+"""Requests for a new link from the page of an old one, a few for each link and day (P7, P9)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast

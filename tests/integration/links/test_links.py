@@ -1,4 +1,4 @@
-"""`/v1/links`: generate, read, change, revoke and delete, as DESIGN §3 words it (P1, P3, P4)."""
+"""`/v1/links`: generate, read, change, revoke and delete (P1, P3, P4)."""
 
 import json
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Lists of links: complete, in order, honest about the clock, each host its own, at a cost that never grows."""
+"""Lists of links: complete, in order, exact about time, each host's own, at a constant cost (P9, P10)."""
 
 import base64
 import random

@@ -1,4 +1,4 @@
-"""Links that a generate makes and has mailed, by queue and by function: each recipient is written to once (P4)."""
+"""Links that are generated and emailed, by queue and by function: each recipient gets one email (P4)."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A link ready to be handed out, and its page in a frame of the sites that the operator named (P5, P7, P9)."""
+"""Sharing a link, and its page in a frame on the sites that the operator named (P5, P7, P9)."""
 
 import re
 from collections.abc import Iterator

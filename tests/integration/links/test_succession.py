@@ -1,4 +1,4 @@
-"""Replacing a link, and the rolling link that makes its own successor (P1, P4, P7), over HTTP on ministack."""
+"""Replacing a link, and the rolling link that creates its own successor (P1, P4, P7)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial

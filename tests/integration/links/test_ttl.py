@@ -1,4 +1,4 @@
-"""Links at the end of their retention: taken by DynamoDB's TTL, or left there where it is off (P3, P6).
+"""Links at the end of their retention: deleted by DynamoDB's TTL, or left where it is off (P3, P6).
 
 The deletes are dynoxide's own TTL's, and so are the stream's records of them, `userIdentity` and all. ministack's TTL
 deletes too, but tells its stream nothing.

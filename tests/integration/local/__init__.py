@@ -1,1 +1,1 @@
-"""Tests of local."""
+"""Tests of the local engines and the local server."""

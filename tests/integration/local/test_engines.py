@@ -1,4 +1,4 @@
-"""The local engines: the table they hold is the one that is deployed, and they keep what they promise to keep."""
+"""The local engines hold the table that is deployed, and keep its data."""
 
 import os
 import select

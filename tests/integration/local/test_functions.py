@@ -1,4 +1,4 @@
-"""The functions that nobody calls by HTTP, run by ministack as Lambda runs them: behind a mapping, on a schedule."""
+"""Functions without a route, run by ministack as Lambda runs them: by a mapping, or on a schedule."""
 
 import json
 import socket

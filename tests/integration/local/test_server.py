@@ -1,4 +1,4 @@
-"""The local HTTP server: it answers as API Gateway will, never drops a request, and never logs a token."""
+"""The local HTTP server answers as API Gateway does, drops no request, and logs no token."""
 
 import gzip
 import logging

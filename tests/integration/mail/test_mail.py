@@ -1,4 +1,4 @@
-"""Mail through the whole flow on ministack: each event and addressee one mail, whatever comes twice or late (P6)."""
+"""Mail: each event sends each addressee one email despite repeats and delays, within daily budgets (P6, P15)."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Who may come through the team's door: every route with every kind of key (P7, P9)."""
+"""Access to the team's API: every route with every kind of key (P7, P9)."""
 
 import secrets
 from collections.abc import Callable, Mapping

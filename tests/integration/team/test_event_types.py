@@ -1,4 +1,4 @@
-"""`/v1/event-types`: every field and default of DESIGN §3, changing, listing, and archiving with links alive."""
+"""`/v1/event-types`: every field and default, changing, listing, and archiving with active links."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""`/v1/hosts`: made and listed by an admin, read and changed by the host, and time off that closes slots."""
+"""`/v1/hosts`: created and listed by an admin, read and changed by the host; time off closes slots."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`make key`, `make keys`, `make revoke-key`, and what `make run` seeds: secrets shown once, samples made once (P7)."""
+"""`make key`, `make keys`, `make revoke-key` and the samples of `make run`: secrets are shown once (P7)."""
 
 import hashlib
 import os

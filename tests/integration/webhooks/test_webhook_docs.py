@@ -1,4 +1,4 @@
-"""The verification that docs/webhooks.md shows takes what is really sent, and nothing else."""
+"""The signature check in docs/webhooks.md accepts what is really sent, and nothing else."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""Webhooks end to end over real sockets and a real table: nothing lost, nothing twice where once was promised."""
+"""Webhooks over real sockets and a real table: nothing lost, and nothing sent twice where once is promised."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Many senders, one delivery, on each engine: whoever wins the lease sends, and nobody else does."""
+"""Many senders race for one delivery on each engine: only the holder of the lease sends it."""
 
 import dataclasses
 import json

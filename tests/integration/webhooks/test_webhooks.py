@@ -1,4 +1,4 @@
-"""`/v1/webhooks`: made, listed, changed, rotated, tested, replayed and deleted; the host's own alone (P9)."""
+"""`/v1/webhooks`: create, list, change, rotate, test, replay and delete; the host's own alone (P9)."""
 
 import dataclasses
 import json

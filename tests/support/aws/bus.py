@@ -1,4 +1,4 @@
-"""What is beyond the table: its stream read as Lambda reads it; a bus and queues on ministack (P6)."""
+"""Read the table's stream as Lambda does, and have a bus and queues on ministack (P6)."""
 
 import json
 import secrets

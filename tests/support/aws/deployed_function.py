@@ -1,4 +1,4 @@
-"""A stack's function once more, behind Lambda's own Python runtime client.
+"""Run a stack's function a second time, behind Lambda's own Python runtime client.
 
 ministack runs Python functions by a loop of its own, which loses the type of what a function raises, and Step
 Functions catch by that. As a `provided` runtime it runs whatever `bootstrap` starts: here the real client.

@@ -1,4 +1,4 @@
-"""A plain DynamoDB client, which knows nothing of the store: what the proof itself looks at tables with."""
+"""A plain DynamoDB client that knows nothing of the store, for looking at tables."""
 
 import functools
 from typing import TYPE_CHECKING, Final

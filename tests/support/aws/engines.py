@@ -1,4 +1,4 @@
-"""Engines and tables as fixtures. They are started once per test run; every test gets a table of its own."""
+"""Engines and tables as fixtures: engines start once a run, and every test gets its own table."""
 
 import os
 import secrets

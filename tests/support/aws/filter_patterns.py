@@ -1,4 +1,4 @@
-"""CloudWatch's filter patterns for lines of JSON, as far as the template uses them: which lines they count."""
+"""CloudWatch's filter patterns for JSON lines, as far as the template uses them: which lines match."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A function of the unpacked zip under Lambda's own runtime client, with no more installed than Lambda has.
+"""Run a function of the unpacked zip under Lambda's runtime client, with only what Lambda has installed.
 
 The client asks a Runtime API for work; the one here hands out the events of a test, one at a time.
 """

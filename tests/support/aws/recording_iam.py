@@ -1,4 +1,4 @@
-"""ministack, noting every right that a role was allowed to use. Usage: python -P recording_iam.py FILE.
+"""Run ministack and record every permission that a role used. Usage: python -P recording_iam.py FILE.
 
 Its IAM decides as AWS documents it: a transaction's items one by one, an index by its own ARN. Each decision is a
 line, a JSON array of the role's session, the action and the resource.

@@ -1,4 +1,4 @@
-"""Lambda's mapping of the stream as AWS documents it: retries, halves, and the bucket for what crashes to the end.
+"""Lambda's mapping of a stream as AWS documents it: retries, bisecting, and the bucket for failed batches.
 
 No engine here does any of it (ADR 5). What is set is read from the template; what Lambda makes of it is from
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html and services-ddb-batchfailurereporting.html.

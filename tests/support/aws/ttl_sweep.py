@@ -1,4 +1,4 @@
-"""dynoxide whose TTL takes what is over when a test says so, and tells its stream as DynamoDB does."""
+"""dynoxide whose TTL deletes expired items when a test says so, with stream records as DynamoDB's."""
 
 import socket
 from pathlib import Path

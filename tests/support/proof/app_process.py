@@ -1,4 +1,4 @@
-"""One process that serves the real app, told over stdin which table, clock and redeem to use: run with `-m`.
+"""A process that serves the real app; stdin says which table, clock and redeem it uses. Run with `-m`.
 
 Each line on stdin is a document of orders, or `"expire"`; each is answered with one line. It ends when stdin does, so
 that it never outlives the tests.

@@ -1,4 +1,4 @@
-"""The stage of every proof: app processes on a table of their own, clients on real sockets, and the audit after."""
+"""The stage of every proof: app processes on their own table, clients on real sockets, and the final audit."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""The red control: a redeem as it is often written, which reads, decides, and then writes. It must fail the proof.
+"""The red control: a redeem as often written, which reads, decides, and then writes. It must fail the proof.
 
 It reads and writes with a plain client, in the table's own form, so that the audit sees what it would see of ours.
 """

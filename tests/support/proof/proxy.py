@@ -1,4 +1,4 @@
-"""An HTTP proxy that stands between two parties and lets go wrong, on order, what goes wrong in a network.
+"""An HTTP proxy that makes requests fail as a network does, when a test asks for it.
 
 Between the app and DynamoDB it throttles, conflicts, breaks and loses replies; between a client and the app it loses
 the app's. What it was asked for is kept, so that calls can be counted.

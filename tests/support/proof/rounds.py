@@ -1,4 +1,4 @@
-"""The race that every redeem has to stand, and that the red controls have to fail: many clients, one use."""
+"""The race that every redeem must survive and the red controls must fail: many clients, one use."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""How much is tried: little by default, much where the environment says so."""
+"""How much is tried: little by default, much under `make proof`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A booking: the time it takes, and the rules for who books, where, and with which answers."""
+"""A booking: the time it occupies, and the rules for the invitee, the location and the answers."""
 
 from datetime import UTC, datetime, timedelta
 

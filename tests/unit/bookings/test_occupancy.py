@@ -1,4 +1,4 @@
-"""P2's arithmetic: two bookings share a cell exactly when they overlap, rounded out to five minutes."""
+"""P2: two bookings share a cell exactly when they overlap, rounded out to five minutes."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 

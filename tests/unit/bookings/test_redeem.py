@@ -1,4 +1,4 @@
-"""P4: which two requests are the same one."""
+"""P4: which two requests count as the same one."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""An event type's rules: each one broken once, and the place where it is told."""
+"""An event type's rules: each is broken once and reported at its place."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What one link offers: its own values where it has them, the event type's everywhere else."""
+"""What one link offers: its own values where it has them, otherwise the event type's."""
 
 from typing import Any
 

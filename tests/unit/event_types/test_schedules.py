@@ -1,4 +1,4 @@
-"""A schedule's rules: each one broken once, and the place where it is told."""
+"""A schedule's rules: each is broken once and reported at its place."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""The published schemas are the code's, and the examples in docs/events.md are what the schemas say (P6)."""
+"""The published schemas are the code's, and the examples in docs/events.md match them (P6)."""
 
 import json
 import re

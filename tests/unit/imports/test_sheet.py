@@ -1,4 +1,4 @@
-"""Links as CSV: what is read, what is refused and where, and that no cell is ever a formula."""
+"""Links as CSV: what is read, what is refused and where, and that no cell becomes a formula."""
 
 import csv
 import io

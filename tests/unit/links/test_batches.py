@@ -1,4 +1,4 @@
-"""A batch's id says which links are its own, in one form only."""
+"""A batch's id says which links belong to it, in one form only."""
 
 import pytest
 

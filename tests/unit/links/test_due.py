@@ -1,4 +1,4 @@
-"""The due index read two ways: by the schedule, all of it once; by a list, one host's part and little else (P10)."""
+"""The due index: the schedule reads all of it once, a list reads one host's part and little else (P10)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""P1 and P3: a link's life at its exact edges, its lock, and the rules of its settings."""
+"""P1, P3: a link's life at its exact limits, its recipient lock, and the rules of its settings."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Persons are distinguished from machines by their `User-Agent`: only a count depends on it (P5)."""
+"""People and machines are distinguished by `User-Agent`, and only a count depends on it (P5)."""
 
 import json
 from pathlib import Path

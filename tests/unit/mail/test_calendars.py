@@ -1,4 +1,4 @@
-"""A booking in calendars: read back by another author's parser, every value whole, and nothing typed breaks out."""
+"""A booking in calendars: another author's parser reads every value whole, and nothing typed breaks out."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Addresses: which are taken, and when two are the same person's (P4's receipt and the recipient lock)."""
+"""Email addresses: which are accepted, and when two are the same person's (P4)."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""The mails: read back by parsers of other authors, in every language, with nothing typed breaking out (P7)."""
+"""Emails: parsers by other authors read them in every language, and nothing typed breaks out (P7, P15)."""
 
 import re
 import textwrap

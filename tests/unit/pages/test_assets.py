@@ -1,4 +1,4 @@
-"""Static files under names that change with their content, and modules that find each other by them."""
+"""Static files have names that change with their content, and modules import each other by them."""
 
 import hashlib
 import re

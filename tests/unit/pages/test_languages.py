@@ -1,4 +1,4 @@
-"""Languages: the right one is chosen, each says everything, and dates and places read as its readers write them."""
+"""Languages: the right one is chosen, each is complete, and dates and places read as its readers write them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The invitee's pages: what is typed stays text and is kept, nothing private leaks, nothing comes from afar."""
+"""The invitee's pages: typed text stays text, nothing private leaks, and nothing is loaded from elsewhere."""
 
 import json
 import re

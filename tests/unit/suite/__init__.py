@@ -1,1 +1,1 @@
-"""Tests of suite."""
+"""Tests of the tests and of the tree."""

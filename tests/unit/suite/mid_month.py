@@ -1,4 +1,4 @@
-"""A test that passes only in the middle of a month. pytest does not collect it; `test_dates.py` runs it."""
+"""A test that passes only in the middle of a month; pytest does not collect it, `test_dates.py` runs it."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Tests on other dates: the clock is really shifted, and a test that passes only on some dates is found."""
+"""Tests on other dates: the clock is really shifted, and a test that passes only on some dates fails."""
 
 import os
 import subprocess

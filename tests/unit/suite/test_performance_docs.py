@@ -1,4 +1,4 @@
-"""docs/performance.md is written from what was measured, and from nothing else."""
+"""docs/performance.md is written from measurements and from nothing else."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""No test fails on a busy machine: tests wait for conditions, with one limit, and measure nothing."""
+"""No test fails on a busy machine: tests wait for conditions with one limit, and measure no time."""
 
 import ast
 from collections.abc import Iterator, Mapping

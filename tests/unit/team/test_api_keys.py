@@ -1,4 +1,4 @@
-"""P7 and P9: keys have one form, only their digest is kept, and a host's key sees only that host."""
+"""P7, P9: keys have one form, only their digest is stored, and a host's key sees only that host."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""A host's rules: each one broken once, and the place where it is told."""
+"""A host's rules: each is broken once and reported at its place."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

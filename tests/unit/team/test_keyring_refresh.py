@@ -1,4 +1,4 @@
-"""Signing keys that can't be read again: the old ones serve, and the log says so, without a word of the secret (P7)."""
+"""When signing keys cannot be reread the old ones serve, and the log says so without the secret (P7)."""
 
 import base64
 import json

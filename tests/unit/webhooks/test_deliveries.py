@@ -1,4 +1,4 @@
-"""Deliveries' own rules: ids, leases, waits, replays, and what is kept of an answer."""
+"""Deliveries: ids, leases, waits, replays, and what is kept of an answer."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which addresses webhooks may go to: the internet's public ones, and nothing that lies behind or beside it."""
+"""Webhooks go only to public addresses of the internet, however an address is written."""
 
 import ipaddress
 

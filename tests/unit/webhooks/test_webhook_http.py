@@ -1,4 +1,4 @@
-"""HTTP out to endpoints, over real sockets: only where it may, never longer or more than it should."""
+"""HTTP to endpoints over real sockets: only where it may, never longer or larger than it should."""
 
 import ipaddress
 import socket

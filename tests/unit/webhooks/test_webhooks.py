@@ -1,4 +1,4 @@
-"""Webhooks' own rules: which URLs are taken, how secrets are derived and rotated, when one is disabled."""
+"""Webhooks: which URLs are accepted, how secrets are derived and rotated, when one is disabled."""
 
 import base64
 from datetime import UTC, datetime, timedelta
