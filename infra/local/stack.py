@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from infra.deploy.adopting import adopt
+from infra.deploy.existing_resources import use_existing
 from infra.deploy.stacks import Deployment, Outcome, StackError, delete_stack, put_stack, stack_status, upload
 from infra.local.aws import local_client
 from infra.local.mail import LOCAL_SENDER, verify_sender
@@ -60,9 +60,9 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
     template = package.read_template()
     template = _with_fresh_streams(template)
     attributes = {"Arn": table["TableArn"], "StreamArn": table["LatestStreamArn"]}
-    template = adopt(template, "Table", site.table_name, attributes)
+    template = use_existing(template, "Table", site.table_name, attributes)
     secret = local_client("secretsmanager", endpoint_url).describe_secret(SecretId=site.signing_secret_id)
-    template = adopt(template, "SigningSecret", site.signing_secret_id, {"Id": secret["ARN"]})
+    template = use_existing(template, "SigningSecret", site.signing_secret_id, {"Id": secret["ARN"]})
     template = with_local_variables(template, {"MAIL_DIRECTORY": str(site.mails)})
     verify_sender(endpoint_url)
     parameters = {

@@ -1,4 +1,4 @@
-"""API keys from the command line: `make key`, `make keys`, `make revoke-key`; here, or on AWS with STAGE=…."""
+"""`make key`, `make keys`, `make revoke-key`: API keys, of this machine or of a stage on AWS with STAGE=…."""
 
 import argparse
 import os
@@ -11,7 +11,8 @@ from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.team.authenticate import list_keys, make_key, revoke_key
-from infra.deploy.deploy import DeployError, explained, open_account, read_stage, stage_settings
+from infra.deploy.account import DeployError, explained, open_account
+from infra.deploy.stage import read_stage, stage_settings
 from infra.local.backend import InUseError, any_backend
 from infra.local.engine import EngineError
 
@@ -51,19 +52,17 @@ def _run(given: argparse.Namespace) -> None:
             print(f"{key.key_id}  {key.role.value:5}  {host:30}  {since}  {state}  {key.name}")
     else:
         revoke_key(world, given.key_id, _CAUSE)
-        print(f"Revoked {given.key_id}; refused everywhere within 60 seconds.")
+        print(f"Revoked {given.key_id}; rejected everywhere within 60 seconds.")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="infra.operate.keys", description=__doc__)
-    parser.add_argument(
-        "--stage", default="", help="the stage on AWS whose keys are meant (default: the local one)"
-    )
+    parser.add_argument("--stage", default="", help="a stage on AWS (default: this machine)")
     commands = parser.add_subparsers(dest="command", required=True)
-    create = commands.add_parser("create", help="make a key and show it once")
+    create = commands.add_parser("create", help="create a key and show it once")
     create.add_argument("--role", choices=[role.value for role in Role], required=True)
-    create.add_argument("--host", help="the hostId it acts for; needed for a host key")
-    create.add_argument("--name", default="", help="a name to know it by")
+    create.add_argument("--host", help="the hostId that it acts for; required for a host key")
+    create.add_argument("--name", default="", help="a name to recognize it by")
     commands.add_parser("list", help="list keys, newest first")
     revoke = commands.add_parser("revoke", help="revoke a key")
     revoke.add_argument("key_id")

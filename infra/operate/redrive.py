@@ -1,7 +1,7 @@
-"""Redrive the batches that the outbox crashed on, from the bucket `OutboxCrashes`: `make redrive-outbox` (P6).
+"""`make redrive-outbox`: redrive the batches that the outbox crashed on, from the bucket `OutboxCrashes` (P6).
 
 Each object holds a whole batch of the table's stream. The function processes it again and publishes its events under
-the ids that they would have had. A processed object is deleted. docs/operate.md.
+the same ids. A processed object is deleted. docs/operate.md.
 """
 
 import argparse
@@ -13,15 +13,15 @@ from typing import Any, Final
 
 from botocore.config import Config
 
-from infra.deploy import deploy as deploying
-from infra.deploy.deploy import Account, DeployError, explained, open_account, read_stage, stack_outputs
+from infra.deploy.account import Account, DeployError, explained, open_account
+from infra.deploy.stage import read_stage, stack_outputs
 
 _FUNCTION_SECONDS: Final = 120  # how long `outbox` may run
 
 
 @dataclass
 class Redriven:
-    """How many records were processed, and the objects that stay, each with the reason."""
+    """How many records were processed, and the objects that remain, each with the reason."""
 
     records: int = 0
     left: dict[str, str] = field(default_factory=dict)
@@ -30,8 +30,8 @@ class Redriven:
 def redrive(s3: Any, lambdas: Any, bucket: str, function: str) -> Redriven:
     """Invoke the function with each object of the bucket; delete the processed ones. Safe to run again at any time.
 
-    `s3` and `lambdas` are botocore's clients. Where a batch crashes again its records are tried one by one, so that
-    none waits for the one it lies with.
+    `s3` and `lambdas` are botocore's clients. If a batch crashes again, its records are retried one by one, so
+    that a bad record doesn't hold up the others.
     """
     done = Redriven()
     for key in list(crashes(s3, bucket)):
@@ -55,20 +55,20 @@ def redrive(s3: Any, lambdas: Any, bucket: str, function: str) -> Redriven:
 
 
 def crashes(s3: Any, bucket: str) -> Iterator[str]:
-    """Yield the names of the objects that are there, the oldest first: a name begins with mapping, shard and time."""
+    """Yield the names of the objects, oldest first: a name begins with mapping, shard and time."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for found in page.get("Contents", ()):
             yield found["Key"]
 
 
 def _records_of(body: bytes) -> list[dict[str, Any]]:
-    """Return the stream's records in an object. Raises ValueError for one that is not of a stream's mapping."""
+    """Return the stream records in an object. Raise ValueError if it was not written by a stream's mapping."""
     try:
         payload = json.loads(body)["payload"]
         event = json.loads(payload) if isinstance(payload, str) else payload
         records: list[dict[str, Any]] = event["Records"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError("it holds no batch of the stream") from error
+        raise ValueError("it holds no batch of stream records") from error
     return records
 
 
@@ -79,18 +79,22 @@ def _relay(lambdas: Any, function: str, records: Sequence[dict[str, Any]]) -> st
     said = json.loads(answer["Payload"].read() or b"null") or {}
     if "FunctionError" in answer:
         return f"the function failed: {said.get('errorType') or said.get('errorMessage') or 'no answer'}"
-    return "neither the bus nor the dead-letter queue took all of it" if said.get("batchItemFailures") else ""
+    return (
+        "neither the bus nor the dead-letter queue accepted all of it"
+        if said.get("batchItemFailures")
+        else ""
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit status: 1 while anything is left."""
+    """Run the command; return the exit status: 1 if anything remains."""
     parser = argparse.ArgumentParser(prog="make redrive-outbox", description=__doc__)
     parser.add_argument("--stage", required=True)
     given = parser.parse_args(arguments)
     try:
         with explained():
             account = open_account()
-            found = stack_outputs(account, read_stage(given.stage, deploying.STAGES))
+            found = stack_outputs(account, read_stage(given.stage))
             done = redrive(
                 account.client("s3"),
                 _patient(account),
@@ -102,12 +106,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(f"Records processed: {done.records}.")
     for key, why in done.left.items():
-        print(f"{key} stays: {why}", file=sys.stderr)
+        print(f"{key} remains: {why}", file=sys.stderr)
     return 1 if done.left else 0
 
 
 def _patient(account: Account) -> Any:
-    """Return a client of Lambda that waits for as long as the function may run, and calls it once."""
+    """Return a client of Lambda that waits as long as the function may run, and never retries."""
     config = Config(read_timeout=_FUNCTION_SECONDS + 30, retries={"total_max_attempts": 1})
     return account.session.create_client("lambda", region_name=account.region, config=config)
 

@@ -1,5 +1,6 @@
-"""API keys over a restore: what was revoked stays revoked. No event tells of keys, but the old table does (P9)."""
+"""Keep revoked API keys revoked after a restore: events don't cover keys, but the old table has them (P9)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.causes import Cause
@@ -7,38 +8,58 @@ from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.team.api_keys import ApiKey
 from chalicelib.store.table import Table
 from chalicelib.store.team.api_keys import ApiKeys
-from infra.deploy.deploy import Account, DeployError, find_table
+from infra.deploy.account import Account, DeployError, find_table
 
 _CAUSE = Cause("system:restore", "restore")
 
 
 @dataclass(frozen=True)
-class Carried:
-    """Keys that are revoked again, and good keys that the restored table does not have: they were made since."""
+class CopiedRevocations:
+    """Keys that were revoked again, and active keys that the restored table lacks because they are newer."""
 
     revoked: list[ApiKey]
-    lost: list[ApiKey]
+    missing: list[ApiKey]
 
 
-def carry_revocations(account: Account, source: str, target: str) -> Carried | None:
-    """Revoke in one table each key that is revoked in another; None where that other one is gone.
+def copy_revocations(account: Account, source: str, target: str) -> CopiedRevocations | None:
+    """Revoke each key in `target` that is revoked in `source`; return None if `source` is gone.
 
-    Nothing else is carried: a key that somebody made who should not have must not come through a restore.
-    Raises `DeployError` where a table does not answer.
+    Nothing else is copied: a key that an attacker created must not survive a restore.
+    Raise `DeployError` if a table can't be read or written.
     """
     if find_table(account, source) is None:
         return None
     old, new = (ApiKeys(Table(name, region=account.region)) for name in (source, target))
     try:
-        there = {key.key_id: key for key in new.all()}
-        revoked, lost = [], []
+        present = {key.key_id: key for key in new.all()}
+        revoked, missing = [], []
         for key in old.all():
-            if key.key_id not in there:
+            if key.key_id not in present:
                 if key.revoked_at is None:
-                    lost.append(key)
-            elif key.revoked_at is not None and there[key.key_id].revoked_at is None:
+                    missing.append(key)
+            elif key.revoked_at is not None and present[key.key_id].revoked_at is None:
                 new.revoke(key.key_id, _CAUSE, now=key.revoked_at)
                 revoked.append(key)
     except AdmitOneError as error:
-        raise DeployError(f"The keys of {source} can't be carried over: {error.detail}") from error
-    return Carried(revoked, lost)
+        raise DeployError(f"The keys of {source} can't be copied: {error.detail}") from error
+    return CopiedRevocations(revoked, missing)
+
+
+def revocation_sources(account: Account, found: Mapping[str, str], table: str) -> list[str]:
+    """Return the tables that know which keys were revoked: the one restored from, and the stack's current one.
+
+    After the swap the current one is the restored table itself, which is left out.
+    """
+    described = find_table(account, table) or {}
+    arn: str = described.get("RestoreSummary", {}).get("SourceTableArn", "")
+    return sorted({arn.rpartition("/")[2], found["TableName"]} - {"", table})
+
+
+def copy_all_revocations(account: Account, sources: Sequence[str], table: str) -> CopiedRevocations | None:
+    """Copy the revocations of every source to `table`; return None if one is gone or there is none."""
+    copied = [copy_revocations(account, source, table) for source in sources]
+    known = [each for each in copied if each is not None]
+    if not known or len(known) < len(copied):
+        return None
+    missing = {key.key_id: key for each in known for key in each.missing}
+    return CopiedRevocations([key for each in known for key in each.revoked], list(missing.values()))

@@ -1,7 +1,7 @@
-"""`make rotate-keys`: a new signing key without killing a live link, in three steps with time between (P7).
+"""`make rotate-keys`: change the signing key without breaking a link, in three steps (P7).
 
-A warm function reads the keys again after some minutes, so a key is first known everywhere (`add`), then signs
-(`use`); the old one goes when nothing that it signed is left (`retire`). docs/operate.md.
+A warm function reloads the keys after some minutes. So a key is first added everywhere (`add`), then signs (`use`);
+the old one is removed when nothing that it signed remains (`retire`). docs/operate.md.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from chalicelib.bootstrap import KEYRING_AGE
 from chalicelib.store.team.signing_keys import FIRST, keyring_of
-from infra.deploy import deploy as deploying
-from infra.deploy.deploy import DeployError, explained, open_account, read_stage, stage_settings
+from infra.deploy.account import DeployError, explained, open_account
+from infra.deploy.stage import read_stage, stage_settings
 
 _KNOWN_AFTER: Final = KEYRING_AGE + timedelta(minutes=1)
 _KEY_BYTES: Final = 32
@@ -27,36 +27,38 @@ Secrets = Any
 
 
 def add_key(secrets: Secrets, secret_id: str, random_bytes: Callable[[int], bytes] = os.urandom) -> int:
-    """Add a key that signs nothing yet; return its id. Raises `DeployError`."""
+    """Add a key that signs nothing yet; return its id. Raise `DeployError`."""
     document = _read(secrets, secret_id)
     there = keyring_of(json.dumps(document)).keys
     if max(there) != int(document["current"]):
-        raise DeployError(f"Key {max(there)} was added before and signs nothing yet: STEP=use is next.")
+        raise DeployError(f"Key {max(there)} is already added and signs nothing yet: STEP=use is next.")
     number = next((n for n in range(max(there) + 1, _MAX_KEYS + 1) if n not in there), None)
     if number is None:
-        raise DeployError("There are no key ids left above the newest; docs/operate.md says what to do.")
+        raise DeployError("There is no free key id above the newest one; see docs/operate.md.")
     document["keys"][str(number)] = base64.b64encode(random_bytes(_KEY_BYTES)).decode()
     _write(secrets, secret_id, document)
     return number
 
 
 def use_newest(secrets: Secrets, secret_id: str, now: datetime) -> int:
-    """Let the newest key sign from now on; return its id. Raises `DeployError` while a function may not know it."""
+    """Let the newest key sign from now on; return its id. Raise `DeployError` while a function may not have it."""
     document = _read(secrets, secret_id)
     newest = max(keyring_of(json.dumps(document)).keys)
     if newest == int(document["current"]):
-        raise DeployError(f"Key {newest} signs already: STEP=add is first.")
+        raise DeployError(f"Key {newest} signs already: STEP=add comes first.")
     changed = secrets.describe_secret(SecretId=secret_id)["LastChangedDate"]
     known = changed.astimezone(UTC) + _KNOWN_AFTER
     if now < known:
-        raise DeployError(f"A warm function may not know key {newest} before {known:%H:%M:%S} UTC; wait.")
+        raise DeployError(
+            f"A warm function may not have key {newest} before {known:%H:%M:%S} UTC; wait until then."
+        )
     document["current"] = newest
     _write(secrets, secret_id, document)
     return newest
 
 
 def retire_key(secrets: Secrets, secret_id: str, key_id: int, carriers: dict[str, int]) -> None:
-    """Take a key away that signs no more. Raises `DeployError` while links or bookings carry it."""
+    """Remove a key that no longer signs. Raise `DeployError` while links or bookings carry it."""
     document = _read(secrets, secret_id)
     ring = keyring_of(json.dumps(document))
     if key_id not in ring.keys:
@@ -65,15 +67,15 @@ def retire_key(secrets: Secrets, secret_id: str, key_id: int, carriers: dict[str
     if key_id == ring.current:
         raise DeployError(f"Key {key_id} signs: add and use another first.")
     if any(carriers.values()):
-        told = " and ".join(f"{count} {kind}" for kind, count in carriers.items() if count)
-        raise DeployError(f"{told} still carry key {key_id}; their URLs would die with it.")
+        carrying = " and ".join(f"{count} {kind}" for kind, count in carriers.items() if count)
+        raise DeployError(f"{carrying} still carry key {key_id}; their URLs would stop working.")
     if document["keys"].pop(str(key_id), None) is None and key_id == FIRST:
         del document["first"]
     _write(secrets, secret_id, document)
 
 
 def count_carriers(dynamodb: Any, table: str, key_id: int) -> dict[str, int]:
-    """Return how many links and bookings carry a key. It scans the table: an operator's look, not a request's."""
+    """Return how many links and bookings carry a key. It scans the whole table."""
     found = {"links": 0, "bookings": 0}
     pages = dynamodb.get_paginator("scan").paginate(
         TableName=table,
@@ -94,7 +96,7 @@ def _read(secrets: Secrets, secret_id: str) -> dict[str, Any]:
 
 def _write(secrets: Secrets, secret_id: str, document: dict[str, Any]) -> None:
     text = json.dumps(document)
-    keyring_of(text)  # what can't be read back is not written
+    keyring_of(text)  # raises if the result couldn't be read back
     secrets.put_secret_value(SecretId=secret_id, SecretString=text)
 
 
@@ -104,21 +106,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with explained():
             account = open_account()
-            settings = stage_settings(account, read_stage(given.stage, deploying.STAGES))
+            settings = stage_settings(account, read_stage(given.stage))
             secrets, secret_id = account.client("secretsmanager"), settings["SIGNING_SECRET_ID"]
             if given.step == "add":
                 number = add_key(secrets, secret_id)
                 minutes = int(_KNOWN_AFTER.total_seconds() // 60)
                 print(
-                    f"Key {number} is there. In {minutes} minutes: make rotate-keys STAGE={given.stage} STEP=use"
+                    f"Key {number} is added. In {minutes} minutes: make rotate-keys STAGE={given.stage} STEP=use"
                 )
             elif given.step == "use":
                 number = use_newest(secrets, secret_id, datetime.now(UTC))
-                print(f"Key {number} signs from now on; links signed before stay good.")
+                print(f"Key {number} signs from now on; links signed before keep working.")
             else:
                 carriers = count_carriers(account.client("dynamodb"), settings["TABLE_NAME"], given.key)
                 retire_key(secrets, secret_id, given.key, carriers)
-                print(f"Key {given.key} is gone.")
+                print(f"Key {given.key} is removed.")
     except DeployError as error:
         print(error, file=sys.stderr)
         return 1

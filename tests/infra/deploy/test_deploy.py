@@ -12,8 +12,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
 
 from infra.deploy import deploy
-from infra.deploy.deploy import DeployError, Stage, read_stage
+from infra.deploy.account import Account, DeployError, explained
 from infra.deploy.stacks import outputs
+from infra.deploy.stage import STAGES, Stage, read_stage
 from infra.local.aws import local_client
 from infra.local.ministack import Ministack
 from infra.local.stack import fit_for_ministack
@@ -39,7 +40,7 @@ def put(
     """Let the commands work on the account; the given template, or the packaged one, is what they deploy."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", account.endpoint_url)
     monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
-    monkeypatch.setattr(deploy, "STAGES", tmp_path / "stages")
+    monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path / "stages")
 
     def use(template: dict[str, Any] | None = None) -> None:
         path = tmp_path / "template.json"
@@ -231,9 +232,9 @@ def test_a_bucket_that_is_not_there_or_not_ours_is_said(
         def head_bucket(self, **_: Any) -> None:
             raise ClientError(refused, "HeadBucket")  # type: ignore[arg-type]
 
-    real = deploy.Account.client
+    real = Account.client
     monkeypatch.setattr(
-        deploy.Account, "client", lambda self, name: Refusing() if name == "s3" else real(self, name)
+        Account, "client", lambda self, name: Refusing() if name == "s3" else real(self, name)
     )
     assert _run("deploy", "--stage", "dev", "--bucket", "someone-elses") == 1
     said = capsys.readouterr().err
@@ -252,13 +253,13 @@ def test_a_bucket_that_may_not_be_made_is_said(
         def create_bucket(self, **_: Any) -> None:
             raise _refusal("AccessDenied", 403, "CreateBucket")
 
-    real = deploy.Account.client
+    real = Account.client
     monkeypatch.setattr(
-        deploy.Account, "client", lambda self, name: Refusing() if name == "s3" else real(self, name)
+        Account, "client", lambda self, name: Refusing() if name == "s3" else real(self, name)
     )
     assert _run("deploy", "--stage", "dev") == 1
     said = capsys.readouterr().err
-    assert "may not make the bucket admit-one-deploy-000000000000-us-east-1" in said
+    assert "may not create the bucket admit-one-deploy-000000000000-us-east-1" in said
     assert "BUCKET=" in said
 
 
@@ -281,7 +282,7 @@ def _refusal(code: str, status: int, operation: str) -> ClientError:
     ],
 )
 def test_what_aws_says_no_to_is_told_with_what_to_do(error: Exception, words: str) -> None:
-    with pytest.raises(DeployError, match=words), deploy.explained():
+    with pytest.raises(DeployError, match=words), explained():
         raise error
 
 
@@ -289,9 +290,9 @@ def test_what_aws_says_no_to_is_told_with_what_to_do(error: Exception, words: st
 def test_an_alarm_takes_a_deployment_back(account: Ministack, monkeypatch: pytest.MonkeyPatch) -> None:
     """CloudFormation is told which alarms to watch, and for how long; none of a stack that is not up yet."""
     asked: list[dict[str, Any]] = []
-    real = deploy.Account.client
+    real = Account.client
 
-    def client(self: deploy.Account, name: str) -> Any:
+    def client(self: Account, name: str) -> Any:
         made = real(self, name)
         if name == "cloudformation":
             made.meta.events.register(
@@ -300,7 +301,7 @@ def test_an_alarm_takes_a_deployment_back(account: Ministack, monkeypatch: pytes
             )
         return made
 
-    monkeypatch.setattr(deploy.Account, "client", client)
+    monkeypatch.setattr(Account, "client", client)
     for more in ([], [], ["--watch", "0"]):
         assert _run("deploy", "--stage", "watched", *more) == 0
     first, again, unwatched = asked
@@ -332,15 +333,16 @@ def test_a_stage_has_a_plain_name(name: str) -> None:
         read_stage(name)
 
 
-def test_a_stage_without_a_file_has_the_defaults(tmp_path: Path) -> None:
-    assert read_stage("mine", tmp_path) == Stage("mine")
+def test_a_stage_without_a_file_has_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path)
+    assert read_stage("mine") == Stage("mine")
     (tmp_path / "mine.json").write_text("{")
     with pytest.raises(DeployError, match=r"mine\.json"):
-        read_stage("mine", tmp_path)
+        read_stage("mine")
 
 
 def test_the_stages_that_come_along_fit_the_template(template: dict[str, Any]) -> None:
-    names = [path.stem for path in deploy.STAGES.glob("*.json")]
+    names = [path.stem for path in STAGES.glob("*.json")]
     assert {"dev", "staging", "prod"} <= set(names)
     for name in names:
         stage = read_stage(name)

@@ -23,22 +23,15 @@ from chalicelib.domain.team.api_keys import ApiKey, Role
 from chalicelib.service.restore import ACTOR
 from chalicelib.service.team.authenticate import make_key, revoke_key
 from chalicelib.settings import read_settings
-from infra.deploy import deploy
-from infra.deploy.deploy import (
-    Account,
-    DeployError,
-    Stage,
-    find_table,
-    open_account,
-    read_stage,
-    stage_settings,
-)
+from infra.deploy import deploy, stage as stage_file
+from infra.deploy.account import Account, DeployError, find_table, open_account
 from infra.deploy.stacks import Outcome, outputs
+from infra.deploy.stage import Stage, read_stage, stage_settings
 from infra.local.aws import local_client
 from infra.local.ministack import Ministack
 from infra.local.stack import fit_for_ministack
-from infra.operate import redrive, restore, revocations as carrying
-from infra.operate.revocations import carry_revocations
+from infra.operate import redrive, replay, restore, restored_table, revocations
+from infra.operate.revocations import copy_revocations
 from infra.package.build import Package
 from tests.support.app import ALL_DAY
 from tests.support.waiting import LIMIT, until
@@ -53,9 +46,10 @@ def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with Ministack() as engine:
         monkeypatch.setenv("AWS_ENDPOINT_URL", engine.endpoint_url)
         monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
-        monkeypatch.setattr(deploy, "STAGES", tmp_path / "stages")
+        monkeypatch.setattr(stage_file, "STAGES", tmp_path / "stages")
         monkeypatch.setattr(restore, "SETTLE_SECONDS", 0)
-        monkeypatch.setattr(restore, "POLL_SECONDS", 0.2)
+        monkeypatch.setattr(replay, "POLL_SECONDS", 0.2)
+        monkeypatch.setattr(restored_table, "POLL_SECONDS", 0.2)
         path = tmp_path / "template.json"
         path.write_text(json.dumps(fit_for_ministack(packaged.read_template())))
         made = dataclasses.replace(packaged, template=path)
@@ -71,7 +65,7 @@ def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 def api(account: Ministack) -> Iterator[httpx.Client]:
     """The deployed API, called with an admin's key that was there before the backup."""
-    settings = stage_settings(open_account(), read_stage("dev", deploy.STAGES))
+    settings = stage_settings(open_account(), read_stage("dev"))
     world = bootstrap.compose(read_settings(settings))
     key = make_key(world, role=Role.ADMIN, host_id=None, name="t", cause=CAUSE)
     api_id = outputs(local_client("cloudformation", account.endpoint_url), STACK)["RestAPIId"]
@@ -110,8 +104,8 @@ def _archived(account: Ministack, least: int) -> None:
 def _refused_while_a_consumer_is_behind(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """What the consumer has not read yet would be lost with the old stream."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
-        patch.setattr(restore, "_lag", lambda *_: 120_000.0)
+        patch.setattr(replay, "MARGIN", timedelta(seconds=1))
+        patch.setattr(replay, "_lag", lambda *_: 120_000.0)
         assert restore.main(arguments) == 1
         assert "consumer is 2 minutes behind" in capsys.readouterr().err
 
@@ -124,9 +118,9 @@ def _refused_while_the_outbox_has_crashes(
     bucket = outputs(local_client("cloudformation", account.endpoint_url), STACK)["OutboxCrashesBucketName"]
     s3.put_object(Bucket=bucket, Key="crash", Body=b"{}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
+        patch.setattr(replay, "MARGIN", timedelta(seconds=1))
         assert restore.main(arguments) == 1
-        assert "objects that the outbox crashed over: 1; make redrive-outbox" in capsys.readouterr().err
+        assert "batches that the outbox crashed on: 1; make redrive-outbox" in capsys.readouterr().err
     s3.delete_object(Bucket=bucket, Key="crash")
 
 
@@ -135,7 +129,7 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
 ) -> None:
     """P1: the whole way, through the deployed API; the link booked after the copy gives no second booking."""
     spent, fresh = _links(api, 2)
-    world = bootstrap.compose(read_settings(stage_settings(open_account(), read_stage("dev", deploy.STAGES))))
+    world = bootstrap.compose(read_settings(stage_settings(open_account(), read_stage("dev"))))
     leaked = make_key(world, role=Role.ADMIN, host_id=None, name="leaked", cause=CAUSE)
     dynamodb = local_client("dynamodb", account.endpoint_url)
     source = outputs(local_client("cloudformation", account.endpoint_url), STACK)["TableName"]
@@ -158,17 +152,17 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
     _refused_while_a_consumer_is_behind(arguments, capsys)
     _refused_while_the_outbox_has_crashes(account, arguments, capsys)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(restore, "MARGIN", timedelta(seconds=1))
+        patch.setattr(replay, "MARGIN", timedelta(seconds=1))
         assert restore.main(arguments) == 0
     said = capsys.readouterr().out
     assert f"over {copy}" in said
     assert "; 0 revoked" in said
-    assert "and stay so: 1." in said
+    assert "that stay revoked: 1." in said
     assert f"{later.key.key_id} admin - later" in said
     assert api.get("/v1/hosts", headers={"Authorization": f"Bearer {leaked.secret}"}).status_code == 401
     assert api.get("/v1/hosts").status_code == 200
 
-    assert json.loads((deploy.STAGES / "dev.json").read_text())["table"] == copy
+    assert json.loads((stage_file.STAGES / "dev.json").read_text())["table"] == copy
     refused = _redeem(api, spent, 72)
     assert (refused.status_code, refused.json()["type"]) == (410, "urn:admit-one:problem:link-used")
     assert _redeem(api, fresh, 48).status_code == 409  # the slot is taken
@@ -187,20 +181,20 @@ def test_what_failed_after_the_swap_stays_closed_over_the_restored_table_and_is_
     cloudformation = local_client("cloudformation", account.endpoint_url)
     source = outputs(cloudformation, STACK)["TableName"]
     copy = f"{source}-restored-by-hand"
-    world = bootstrap.compose(read_settings(stage_settings(open_account(), read_stage("dev", deploy.STAGES))))
+    world = bootstrap.compose(read_settings(stage_settings(open_account(), read_stage("dev"))))
     leaked = make_key(world, role=Role.ADMIN, host_id=None, name="leaked", cause=CAUSE)
     dynamodb.restore_table_to_point_in_time(SourceTableName=source, TargetTableName=copy)
     moment = datetime.now(UTC)
     assert _redeem(api, spent, 48).status_code == 201
     _archived(account, 4)
-    monkeypatch.setattr(restore, "MARGIN", timedelta(seconds=1))
+    monkeypatch.setattr(replay, "MARGIN", timedelta(seconds=1))
     arguments = ["--stage", "dev", "--to", moment.isoformat(), "--table", copy]
 
     def fails(*_: object) -> None:
         raise DeployError("The replay ended as FAILED")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(restore, "_replay", fails)
+        patch.setattr(restore, "replay_events", fails)
         assert restore.main(arguments) == 1
     assert "ended as FAILED" in capsys.readouterr().err
     tables = dynamodb.list_tables()["TableNames"]
@@ -210,7 +204,7 @@ def test_what_failed_after_the_swap_stays_closed_over_the_restored_table_and_is_
     assert _redeem(api, spent, 72).status_code == 503
 
     # What a checkout without the stage's file knows: the stack itself says which table it stands over.
-    (deploy.STAGES / "dev.json").unlink()
+    (stage_file.STAGES / "dev.json").unlink()
     over: list[str | None] = []
     monkeypatch.setattr(restore, "deploy", _seen(over))
     # P9: revoked in the old table while the swap was under way. Which that is, DynamoDB says of a restored table.
@@ -218,14 +212,16 @@ def test_what_failed_after_the_swap_stays_closed_over_the_restored_table_and_is_
     restored_from = {
         "RestoreSummary": {"SourceTableArn": f"arn:aws:dynamodb:us-east-1:000000000000:table/{source}"}
     }
-    monkeypatch.setattr(restore, "find_table", lambda *asked: {**(find_table(*asked) or {}), **restored_from})
+    monkeypatch.setattr(
+        revocations, "find_table", lambda *asked: {**(find_table(*asked) or {}), **restored_from}
+    )
     assert restore.main(arguments) == 0
-    assert "and stay so: 1." in capsys.readouterr().out
+    assert "that stay revoked: 1." in capsys.readouterr().out
     assert api.get("/v1/hosts", headers={"Authorization": f"Bearer {leaked.secret}"}).status_code == 401
     assert over == [copy, copy, copy]
     assert dynamodb.list_tables()["TableNames"] == tables
     assert outputs(cloudformation, STACK)["TableName"] == copy
-    assert json.loads((deploy.STAGES / "dev.json").read_text()) == {"parameters": {}, "table": copy}
+    assert json.loads((stage_file.STAGES / "dev.json").read_text()) == {"parameters": {}, "table": copy}
     assert _redeem(api, spent, 72).status_code == 410
     assert _redeem(api, fresh, 72).status_code == 201
 
@@ -235,9 +231,8 @@ def _seen(over: list[str | None]) -> Callable[..., Outcome]:
 
     def seen(account: Account, stage: Stage, package: Package, **how: Any) -> Outcome:
         over.append(stage.table)
-        kept = read_stage(
-            stage.name, deploy.STAGES
-        )  # what a deployment by somebody else would have, from the first on
+        # what a deployment by somebody else would have, from the first on
+        kept = read_stage(stage.name)
         assert (kept.table, kept.parameters.get("BookingsClosed")) == (stage.table, "yes")
         return deploy.deploy(account, stage, package, **how)
 
@@ -249,14 +244,14 @@ def test_where_the_old_table_is_gone_its_keys_are_the_operator_s_first_work(
 ) -> None:
     """P9: which keys were revoked since is then known to nobody but them, so it is said as loudly as can be."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", ministack.endpoint_url)
-    assert carry_revocations(open_account(), "no-such-table", "another") is None
-    loud, what_to_do = restore._of_keys("prod", datetime(2026, 11, 21, 10, tzinfo=UTC), None)
-    assert "REVOKED SINCE 2026-11-21 10:00 UTC ARE GOOD AGAIN" in loud
+    assert copy_revocations(open_account(), "no-such-table", "another") is None
+    loud, what_to_do = restore._key_report("prod", datetime(2026, 11, 21, 10, tzinfo=UTC), None)
+    assert "REVOKED SINCE 2026-11-21 10:00 UTC ARE ACTIVE AGAIN" in loud
     assert "make keys STAGE=prod" in what_to_do
     # Nor does a restored table know which were revoked in the one it is a copy of, where that one is not known.
-    monkeypatch.setattr(restore, "find_table", lambda *_: {})
-    assert restore._sources(open_account(), {"TableName": "copy"}, "copy") == []
-    assert restore._carry(open_account(), [], "copy") is None
+    monkeypatch.setattr(revocations, "find_table", lambda *_: {})
+    assert revocations.revocation_sources(open_account(), {"TableName": "copy"}, "copy") == []
+    assert revocations.copy_all_revocations(open_account(), [], "copy") is None
 
 
 def test_a_key_that_was_made_and_revoked_since_is_not_told_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,24 +260,27 @@ def test_a_key_that_was_made_and_revoked_since_is_not_told_as_lost(monkeypatch: 
     good = ApiKey(key_id="good", role=Role.ADMIN, host_id=None, name="good", created_at=at)
     bad = msgspec.structs.replace(good, key_id="bad", revoked_at=at)
     tables = {"old": [good, bad], "new": []}
-    monkeypatch.setattr(carrying, "find_table", lambda *_: {})
-    monkeypatch.setattr(carrying, "Table", lambda name, **_: name)
-    monkeypatch.setattr(carrying, "ApiKeys", lambda name: SimpleNamespace(all=lambda: tables[name]))
+    monkeypatch.setattr(revocations, "find_table", lambda *_: {})
+    monkeypatch.setattr(revocations, "Table", lambda name, **_: name)
+    monkeypatch.setattr(revocations, "ApiKeys", lambda name: SimpleNamespace(all=lambda: tables[name]))
     account = Account(None, "000000000000", "us-east-1")
-    assert carry_revocations(account, "old", "new") == carrying.Carried(revoked=[], lost=[good])
+    assert copy_revocations(account, "old", "new") == revocations.CopiedRevocations(
+        revoked=[], missing=[good]
+    )
 
 
 def test_a_table_that_is_gone_needs_no_closing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """P1: nothing can be booked in it, and a deployment over it would fail: the restore begins without."""
-    monkeypatch.setattr(deploy, "STAGES", tmp_path)
+    monkeypatch.setattr(stage_file, "STAGES", tmp_path)
     path = tmp_path / "prod.json"
     path.write_text(json.dumps({"table": "gone", "parameters": {"LogRetentionDays": 90}}))
     answers: dict[str, Any] = {
         "open_account": Account(None, "000000000000", "us-east-1"), "make_package": None,
-        "stack_outputs": {"TableName": "gone"}, "find_table": None, "carry_revocations": None, "_gaps": [],
-        "_complete": None, "_replay": None, "_drain": None, "_end": {"links": 1, "revoked": []},
+        "stack_outputs": {"TableName": "gone"}, "find_table": None, "revocation_sources": [],
+        "copy_all_revocations": None, "find_gaps": [], "complete_table": None, "replay_events": None,
+        "wait_until_applied": None, "finish": {"links": 1, "revoked": []},
     }  # fmt: skip
     for name, answer in answers.items():
         monkeypatch.setattr(restore, name, lambda *_, _answer=answer, **__: _answer)
@@ -292,7 +290,7 @@ def test_a_table_that_is_gone_needs_no_closing(
     def put(
         _account: Account, stage: Stage, _package: Package, *, bucket: str | None, watch_minutes: int
     ) -> None:
-        kept = read_stage("prod", tmp_path)
+        kept = read_stage("prod")
         deployed.append((stage.table, stage.parameters["BookingsClosed"], bucket, watch_minutes))
         assert (kept.table, kept.parameters["BookingsClosed"]) == ("copy", "yes")
 
@@ -301,7 +299,7 @@ def test_a_table_that_is_gone_needs_no_closing(
     assert restore.main(arguments) == 0
     assert deployed == [("copy", "yes", "mine", 0), ("copy", "no", "mine", 0)]
     assert json.loads(path.read_text()) == {"table": "copy", "parameters": {"LogRetentionDays": 90}}
-    assert "ARE GOOD AGAIN" in capsys.readouterr().out
+    assert "ARE ACTIVE AGAIN" in capsys.readouterr().out
 
 
 def test_a_stack_from_before_an_output_is_to_be_deployed_first(
@@ -310,22 +308,22 @@ def test_a_stack_from_before_an_output_is_to_be_deployed_first(
     """In words, and before anything is done."""
     session = SimpleNamespace(create_client=lambda *_, **__: None)
     account = Account(session, "000000000000", "us-east-1")
-    monkeypatch.setattr(deploy, "stack_status", lambda *_: "UPDATE_COMPLETE")
-    monkeypatch.setattr(deploy, "outputs", lambda *_: {"OutboxFunction": "f", "OutboxDlqUrl": "d"})
+    monkeypatch.setattr(stage_file, "stack_status", lambda *_: "UPDATE_COMPLETE")
+    monkeypatch.setattr(stage_file, "outputs", lambda *_: {"OutboxFunction": "f", "OutboxDlqUrl": "d"})
     monkeypatch.setattr(redrive, "open_account", lambda: account)
     assert redrive.main(["--stage", "dev"]) == 1
     assert "no output OutboxCrashesBucketName" in capsys.readouterr().err
     monkeypatch.setattr(restore, "open_account", lambda: account)
     monkeypatch.setattr(restore, "make_package", lambda *_: None)
-    monkeypatch.setattr(restore, "_archive", lambda *_: {"CreationTime": 0})
-    monkeypatch.setattr(restore, "_messages", lambda *_: 0)
+    monkeypatch.setattr(replay, "_archive", lambda *_: {"CreationTime": 0})
+    monkeypatch.setattr(replay, "_messages", lambda *_: 0)
     assert restore.main(["--stage", "dev", "--to", "2026-01-01T00:00:00Z"]) == 1
     assert "deploy the stage first" in capsys.readouterr().err
 
 
 def test_backups_that_are_not_there_yet_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """P1: a table that was just restored has none for some minutes; whatever else is refused, is refused."""
-    monkeypatch.setattr(restore, "POLL_SECONDS", 0)
+    monkeypatch.setattr(restored_table, "POLL_SECONDS", 0)
     codes = [
         "ContinuousBackupsUnavailableException",
         "ContinuousBackupsUnavailableException",
@@ -338,10 +336,10 @@ def test_backups_that_are_not_there_yet_are_waited_for(monkeypatch: pytest.Monke
             raise ClientError({"Error": {"Code": code}}, "UpdateContinuousBackups")
 
     dynamodb = SimpleNamespace(update_continuous_backups=update)
-    restore._back_up(dynamodb, "t", {})
+    restored_table.enable_backups(dynamodb, "t", {})
     assert codes == ["AccessDenied"]
     with pytest.raises(ClientError, match="AccessDenied"):
-        restore._back_up(dynamodb, "t", {})
+        restored_table.enable_backups(dynamodb, "t", {})
 
 
 @pytest.mark.parametrize(
@@ -349,7 +347,7 @@ def test_backups_that_are_not_there_yet_are_waited_for(monkeypatch: pytest.Monke
     [
         ("yesterday", "not a moment"),
         ("2026-01-01T00:00:00", "offset"),
-        ("2999-01-01T00:00:00Z", "yet to come"),
+        ("2999-01-01T00:00:00Z", "in the future"),
     ],
 )
 def test_what_is_no_moment_is_refused(to: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib import bootstrap
-from infra.deploy.deploy import DeployError
+from infra.deploy.account import DeployError
 from infra.local.aws import local_client
 from infra.local.ministack import Ministack
 from infra.operate.signing import add_key, count_carriers, retire_key, use_newest
@@ -69,7 +69,7 @@ def test_a_rotation_kills_no_live_link_and_retires_only_what_nobody_carries(
     assert add_key(client, secret) == 2
     assert signed_by(host.link(event_type)) == 1
     bootstrap.forget()  # every function has looked by now
-    with pytest.raises(DeployError, match="may not know key 2"):
+    with pytest.raises(DeployError, match="may not have key 2"):
         use_newest(client, secret, datetime.now(UTC))
     ring = bootstrap.world().keyring()
     assert use_newest(client, secret, LATER) == 2

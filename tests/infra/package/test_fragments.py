@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.deploy.adopting import adopt
+from infra.deploy.existing_resources import use_existing
 from infra.package.fragments import TemplateError, check_whole, merged, read_fragments
 
 
@@ -57,7 +57,7 @@ def test_adopted_is_what_the_rest_speaks_of() -> None:
         }
     }
     before = json.dumps(template)
-    adopted = adopt(template, "Table", "old", {"Arn": "arn:old"})
+    adopted = use_existing(template, "Table", "old", {"Arn": "arn:old"})
     assert adopted["Resources"]["F"] == {
         "Name": "old",
         "Arn": "arn:old",
@@ -66,4 +66,4 @@ def test_adopted_is_what_the_rest_speaks_of() -> None:
     assert set(adopted["Resources"]) == {"TableTwo", "F"}
     assert json.dumps(template) == before
     with pytest.raises(KeyError):
-        adopt(template, "Table", "old", {})
+        use_existing(template, "Table", "old", {})

@@ -1,16 +1,16 @@
-"""A stack over what is there already: a table restored from a backup, or the local one, in place of one of its own."""
+"""Use existing resources in a stack: a table that was restored, or the local one, in place of the stack's own."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
 
-def adopt(
+def use_existing(
     template: Mapping[str, Any], logical_id: str, ref: str, attributes: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the template without a resource; all that speaks of it speaks of `ref` and `attributes` instead.
+    """Return the template without a resource; references to it become `ref` and `attributes`.
 
-    Raises KeyError for an attribute that is asked for and not given.
+    Raise KeyError if the template uses an attribute that is not in `attributes`.
     """
     resources = {name: value for name, value in template["Resources"].items() if name != logical_id}
     replaced: dict[str, Any] = _replaced({**template, "Resources": resources}, logical_id, ref, attributes)

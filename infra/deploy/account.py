@@ -1,0 +1,87 @@
+"""An AWS account: open it with the user's credentials, and explain what AWS rejects."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.session
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+
+
+class DeployError(Exception):
+    """A command can't go on; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """An AWS account in one region, and clients for it."""
+
+    session: Any
+    account_id: str
+    region: str
+
+    def client(self, service: str) -> Any:
+        """Return a client of a service."""
+        return self.session.create_client(service, region_name=self.region)
+
+
+def open_account(environ: Mapping[str, str] = os.environ) -> Account:
+    """Return the account of the environment's credentials. Raise `DeployError`, `ClientError`."""
+    session = botocore.session.Session()
+    region = environ.get("AWS_REGION") or session.get_config_variable("region")
+    if not region:
+        raise DeployError("No AWS region is set. Set one: AWS_REGION=eu-central-1 make …")
+    sts: Any = session.create_client("sts", region_name=region)
+    return Account(session, sts.get_caller_identity()["Account"], region)
+
+
+def find_table(account: Account, name: str) -> dict[str, Any] | None:
+    """Return the description of a table, or None if it does not exist. Raise `ClientError`."""
+    try:
+        table: dict[str, Any] = account.client("dynamodb").describe_table(TableName=name)["Table"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return None
+        raise
+    return table
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn errors of AWS into a `DeployError` that says what to do."""
+    try:
+        yield
+    except (
+        NoCredentialsError,
+        PartialCredentialsError,
+        ProfileNotFound,
+        SSOError,
+        TokenRetrievalError,
+    ) as error:
+        raise DeployError(f"No AWS credentials can be used: {error}. Set AWS_PROFILE, or log in.") from error
+    except EndpointConnectionError as error:
+        raise DeployError(f"AWS can't be reached: {error}") from error
+    except ClientError as error:
+        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+        if code in {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "SignatureDoesNotMatch"}:
+            raise DeployError(
+                f"The AWS credentials are not valid or have expired: {message} Log in again."
+            ) from error
+        if "AccessDenied" in code or code in {"403", "UnauthorizedOperation"}:
+            raise DeployError(
+                f"{error.operation_name} is not allowed to these credentials: {message}"
+            ) from error
+        raise DeployError(str(error)) from error
+    except BotoCoreError as error:
+        raise DeployError(str(error)) from error

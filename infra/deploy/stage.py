@@ -1,0 +1,97 @@
+"""A stage: its file in infra/stages, and the outputs of its stack."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from infra.deploy.account import Account, DeployError
+from infra.deploy.stacks import outputs, stack_status
+from infra.paths import ROOT
+
+STAGES: Final = ROOT / "infra" / "stages"
+
+CLOSED: Final = "BookingsClosed"  # the parameter that closes a stage to bookings
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,19}")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its name, its parameters, and the existing table and signing keys that it uses, if any."""
+
+    name: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    table: str | None = None
+    signing_secret: str | None = None
+
+    @property
+    def stack(self) -> str:
+        """The name of its stack."""
+        return f"admit-one-{self.name}"
+
+
+def read_stage(name: str) -> Stage:
+    """Return a stage from its file; a stage without a file has no parameters. Raise `DeployError`."""
+    if not _NAME.fullmatch(name):
+        raise DeployError(
+            f"{name!r} can't name a stage: use at most 20 lowercase letters, digits and hyphens, a letter first."
+        )
+    path = STAGES / f"{name}.json"
+    if not path.exists():
+        return Stage(name)
+    try:
+        document = json.loads(path.read_text())
+        unknown = set(document) - {"parameters", "table", "signingSecret"}
+        if unknown:
+            raise DeployError(f"{path.name}: {', '.join(sorted(unknown))} is not known.")
+        parameters = {key: str(value) for key, value in document.get("parameters", {}).items()}
+    except (ValueError, AttributeError) as error:
+        raise DeployError(f"{path.name} can't be read: {error}") from error
+    return Stage(name, parameters, document.get("table"), document.get("signingSecret"))
+
+
+class Outputs(dict[str, str]):
+    """A stack's outputs. A missing one raises `DeployError`: the stage was deployed before that output was added."""
+
+    def __missing__(self, name: str) -> str:
+        """Raise `DeployError`."""
+        raise DeployError(
+            f"The stack has no output {name}, because it is older than that: deploy the stage first."
+        )
+
+
+def stack_outputs(account: Account, stage: Stage) -> dict[str, str]:
+    """Return the outputs of a stage's stack. Raise `DeployError` if it is not deployed."""
+    cloudformation = account.client("cloudformation")
+    if stack_status(cloudformation, stage.stack) is None:
+        raise DeployError(
+            f"There is no stack {stage.stack} in {account.region}; make deploy STAGE={stage.name} first."
+        )
+    return Outputs(outputs(cloudformation, stage.stack))
+
+
+def stage_settings(account: Account, stage: Stage) -> dict[str, str]:
+    """Return the app's settings for a deployed stage, for tools that use its table. Raise `DeployError`."""
+    found = stack_outputs(account, stage)
+    return {
+        "TABLE_NAME": found["TableName"],
+        "SIGNING_SECRET_ID": found["SigningSecretId"],
+        "BASE_URL": found["SiteUrl"],
+        "AWS_REGION": account.region,
+        "AWS_DEFAULT_REGION": account.region,
+    }
+
+
+def save_stage(stage: Stage, *, closed: bool) -> None:
+    """Write the stage's table, and whether bookings are closed, into its file, so that later deployments keep both."""
+    path = STAGES / f"{stage.name}.json"
+    document = json.loads(path.read_text()) if path.exists() else {}
+    parameters = {name: value for name, value in document.get("parameters", {}).items() if name != CLOSED}
+    if closed:
+        parameters[CLOSED] = "yes"
+    document["parameters"] = parameters
+    if stage.table:
+        document["table"] = stage.table
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2) + "\n")

@@ -1,0 +1,142 @@
+"""Replay the archive of events into a restored table, after checking that the archive is complete."""
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from infra.deploy.account import Account, DeployError
+
+# Events are archived a little later than they happen; applying one twice is harmless.
+MARGIN: Final = timedelta(minutes=15)
+MAX_LAG_MILLISECONDS: Final = 60_000  # a stream's consumer that is further behind may still hold events back
+POLL_SECONDS: Final = 5.0
+_QUIET_POLLS: Final = 3
+_WAIT_SECONDS: Final = 6 * 3600
+_WAITING: Final = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
+
+def find_gaps(account: Account, found: Mapping[str, str], moment: datetime) -> list[str]:
+    """Return the reasons why the archive may not hold every event since a moment."""
+    gaps = []
+    archive = _archive(account, found)
+    begins = _instant(archive["CreationTime"])
+    if archive.get("RetentionDays"):
+        begins = max(begins, datetime.now(UTC) - timedelta(days=archive["RetentionDays"]))
+    if moment - MARGIN < begins:
+        gaps.append(f"the archive of events begins at {begins:%Y-%m-%d %H:%M} UTC")
+    waiting = _messages(account, found["OutboxDlqUrl"])
+    if waiting:
+        gaps.append(f"{waiting} stream records are in the outbox's dead-letter queue; docs/events.md")
+    crashed = _crashes_since(account, found["OutboxCrashesBucketName"], moment - MARGIN)
+    if crashed:
+        gaps.append(f"batches that the outbox crashed on: {crashed}; make redrive-outbox processes them")
+    lag = _lag(account, found["OutboxFunction"])
+    if lag > MAX_LAG_MILLISECONDS:
+        gaps.append(
+            f"the stream's consumer is {lag / 60_000:.0f} minutes behind; wait until it has caught up"
+        )
+    return gaps
+
+
+def _crashes_since(account: Account, bucket: str, moment: datetime) -> int:
+    """Return how many batches the outbox crashed on since a moment; older ones hold older events."""
+    pages = account.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return sum(found["LastModified"] >= moment for page in pages for found in page.get("Contents", ()))
+
+
+def _lag(account: Account, function: str) -> float:
+    """Return how far the stream's consumer was behind in the last five minutes, in milliseconds; 0 if it was idle."""
+    now = datetime.now(UTC)
+    answer = account.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="IteratorAge",
+        Dimensions=[{"Name": "FunctionName", "Value": function}],
+        StartTime=now - timedelta(minutes=5),
+        EndTime=now,
+        Period=300,
+        Statistics=["Maximum"],
+    )
+    return max((point["Maximum"] for point in answer["Datapoints"]), default=0.0)
+
+
+def _archive(account: Account, found: Mapping[str, str]) -> dict[str, Any]:
+    """Return the archive of the stage's bus. Raise `DeployError` if it has none."""
+    events = account.client("events")
+    archives = events.list_archives(EventSourceArn=found["EventBusArn"])["Archives"]
+    if not archives:
+        raise DeployError("The bus has no archive, so no event can be replayed: deploy the stage first.")
+    archive: dict[str, Any] = events.describe_archive(ArchiveName=archives[0]["ArchiveName"])
+    return archive
+
+
+def replay_events(account: Account, found: Mapping[str, str], moment: datetime) -> None:
+    """Replay all events since a moment to the restore's own rule, and wait. Raise `DeployError` if that fails."""
+    events = account.client("events")
+    now = datetime.now(UTC)
+    name = f"restore-{now:%Y%m%d%H%M%S}"
+    events.start_replay(
+        ReplayName=name,
+        EventSourceArn=_archive(account, found)["ArchiveArn"],
+        EventStartTime=moment - MARGIN,
+        EventEndTime=now,
+        # To that rule alone, so that no email is sent again and no webhook is called.
+        Destination={"Arn": found["EventBusArn"], "FilterArns": [found["RestoreRuleArn"]]},
+    )
+    give_up = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < give_up:
+        replay = events.describe_replay(ReplayName=name)
+        if replay["State"] == "COMPLETED":
+            return
+        if replay["State"] in {"FAILED", "CANCELLED", "CANCELLING"}:
+            raise DeployError(
+                f"The replay {name} ended as {replay['State']}: {replay.get('StateReason', '')}"
+            )
+        time.sleep(POLL_SECONDS)
+    raise DeployError(f"The replay {name} is still running; run the command again later with TABLE=…")
+
+
+def wait_until_applied(account: Account, found: Mapping[str, str]) -> None:
+    """Wait until every replayed event is applied. Raise `DeployError` if one could not be."""
+    give_up, quiet = time.monotonic() + _WAIT_SECONDS, 0
+    while quiet < _QUIET_POLLS:
+        if time.monotonic() > give_up:
+            raise DeployError("Replayed events are still waiting; run the command again later with TABLE=…")
+        time.sleep(POLL_SECONDS)
+        quiet = 0 if _messages(account, found["RestoreQueueUrl"]) else quiet + 1
+    dead = _messages(account, found["RestoreDlqUrl"])
+    if dead:
+        raise DeployError(
+            f"{dead} events could not be applied; they are in {found['RestoreDlqUrl']}. Bookings stay closed: "
+            "fix the cause, purge that queue, and run the command again with TABLE=…"
+        )
+
+
+def finish(account: Account, found: Mapping[str, str], *, everything: bool) -> dict[str, Any]:
+    """Finish the restore: revoke links with missing events; with `everything`, every active link. Return the counts.
+
+    Raise `DeployError` if it fails.
+    """
+    answer = account.client("lambda").invoke(
+        FunctionName=found["RestoreFunction"],
+        Payload=json.dumps({"end": {"everything": everything}}).encode(),
+    )
+    result: dict[str, Any] = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise DeployError(f"The restore could not be finished: {result.get('errorMessage')}")
+    return result
+
+
+def _messages(account: Account, queue_url: str) -> int:
+    """Return how many messages a queue holds, in flight or not."""
+    answer = account.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(_WAITING))
+    return sum(int(answer["Attributes"].get(name, 0)) for name in _WAITING)
+
+
+def _instant(value: Any) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromtimestamp(float(value), UTC)
