@@ -1,4 +1,6 @@
-"""Who writes, and at whose request: a part of every change of an item."""
+"""The cause of a write, in every item and every update: who acts, and the id that ties the request to its events."""
+
+from typing import Any
 
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
@@ -6,6 +8,11 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.causes import Cause
 
 
+def audit_attributes(cause: Cause) -> dict[str, Any]:
+    """Return the attributes of a whole item that record its cause."""
+    return {"actor": cause.actor, "correlation_id": cause.correlation_id}
+
+
 def audit_actions(cause: Cause) -> list[Action]:
-    """Return what a change says of who makes it and why."""
+    """Return the actions of an update that record its cause."""
     return [Path("actor").set(cause.actor), Path("correlationId").set(cause.correlation_id)]

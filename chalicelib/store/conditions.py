@@ -18,6 +18,12 @@ def unchanged_since(sequence: int) -> Condition:
     return condition
 
 
+def is_due(now: datetime) -> Condition:
+    """Require that an item of the due index is due at `now` or before."""
+    condition: Condition = Path("dueSort") < f"{to_millis(now) + 1:014d}"
+    return condition
+
+
 def absent_or_over(now: datetime) -> Condition:
     """Require that an item is absent or past its time: TTL may delete it days later, so the time decides."""
     condition: Condition = ABSENT | (Path("purgeAt") <= to_millis(now) // 1000)

@@ -8,6 +8,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.team.hosts import Host
+from chalicelib.store.causes import audit_attributes
 from chalicelib.store.conditions import ABSENT, unchanged_since
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import BY_HOST, EventTypeItem, event_type_key, host_key, list_sort
@@ -52,9 +53,8 @@ class EventTypes:
 
     def read_many(self, event_type_ids: Sequence[str]) -> list[EventType]:
         """Return the event types that exist, in the order asked."""
-        keys = [event_type_key(event_type_id) for event_type_id in event_type_ids]
-        found = self._table.get_many(keys)
-        return [event_type_of_raw(found[key]) for key in keys if key in found]
+        items = self._table.get_in_order(EventTypeItem, map(event_type_key, event_type_ids))
+        return [event_type_of(item) for item in items]
 
 
 def event_type_of(item: EventTypeItem) -> EventType:
@@ -84,8 +84,7 @@ def _item_of(event_type: EventType, cause: Cause) -> EventTypeItem:
         created_at=event_type.created_at,
         archived_at=event_type.archived_at,
         sequence=event_type.sequence,
-        actor=cause.actor,
-        correlation_id=cause.correlation_id,
+        **audit_attributes(cause),
         host_key=_list_of(event_type.host_id, archived=event_type.archived),
         list_sort=list_sort(event_type.created_at, event_type.event_type_id),
     )

@@ -65,6 +65,10 @@ class Item(Model):
         """The item's partition and sort key."""
         return self.pk, self.sk
 
+    def is_in_force(self, now: datetime) -> bool:
+        """Return whether an item is not past its time. TTL may delete it days later, so the time decides."""
+        return bool(self.purge_at > to_millis(now) // 1000)
+
 
 class HostItem(Item):
     """A host; `pk HOST#<hostId>`, `sk HOST`."""

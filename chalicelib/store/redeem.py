@@ -31,7 +31,7 @@ from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.store.bookings.bookings import Bookings
 from chalicelib.store.bookings.days import Days
-from chalicelib.store.causes import audit_actions
+from chalicelib.store.causes import audit_actions, audit_attributes
 from chalicelib.store.conditions import ABSENT, EXISTS, absent_or_over
 from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import LinkItem, ReceiptItem, link_key, purge_seconds, receipt_key
@@ -141,8 +141,7 @@ class Redeems:
             body_hash=attempt.body_hash,
             booking_id=attempt.booking.booking_id,
             purge_at=self._receipt_ends(attempt),
-            actor=cause.actor,
-            correlation_id=cause.correlation_id,
+            **audit_attributes(cause),
         )
 
     def _receipt_ends(self, attempt: RedeemAttempt) -> int:

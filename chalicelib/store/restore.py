@@ -13,7 +13,6 @@ from chalicelib.store.bookings.bookings import Bookings
 from chalicelib.store.bookings.days import Days, Span
 from chalicelib.store.causes import audit_actions
 from chalicelib.store.conditions import ABSENT, EXISTS, unchanged_since
-from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import BY_HOST, RedoneItem, link_key, redone_key
 from chalicelib.store.links.links import Links
 from chalicelib.store.retention import Retention
@@ -55,10 +54,8 @@ class Redoing:
         actions = [RedoneItem.seen.add({sequence}), *audit_actions(cause)]
         if partly:
             actions.append(Path("partly").set(value=True))
-        try:
-            self._table.update(redone_key(link_id), actions, EXISTS & (Path("base") < sequence))
-        except ConditionRefused:
-            return
+        is_newer_than_backup = Path("base") < sequence
+        self._table.change(redone_key(link_id), actions, EXISTS & is_newer_than_backup)
 
     def put_booking(self, before: Booking | None, after: Booking, cause: Cause) -> bool:
         """Write a booking as an event left it, and its time; False when something was in the way: read anew.

@@ -91,6 +91,12 @@ class Table:
                 raise ThrottledError
         return found
 
+    def get_in_order(self, kind: type[_I], keys: Iterable[Key]) -> list[_I]:
+        """Return the items that exist, as they stand now, in the order asked. Raises as `get_many` does."""
+        wanted = list(keys)
+        found = self.get_many(wanted)
+        return [kind.from_raw_data(found[key]) for key in wanted if key in found]
+
     def query(self, kind: type[_I], pk: str, sort_from: str, sort_to: str) -> list[_I]:
         """Return the items of one partition with `sort_from <= sk <= sort_to`, in order, as of about now."""
         found: list[_I] = []
@@ -146,13 +152,21 @@ class Table:
     def put(self, item: Item, condition: Condition) -> bool:
         """Write a whole item if the condition holds; return whether it did.
 
-        Of an item whose id is fresh randomness, False means that this very write came through and its reply was
-        lost: either way it is there.
+        For an item whose id is fresh randomness, False means that this write succeeded and its reply was lost: either
+        way the item exists.
         """
         try:
             self._send(
                 "PutItem", self.operation(item.key, item=item, condition=condition, return_old_item=False)
             )
+        except ConditionRefused:
+            return False
+        return True
+
+    def change(self, key: Key, actions: Sequence[Action], condition: Condition) -> bool:
+        """Update parts of an item if the condition holds; return whether it did."""
+        try:
+            self.update(key, actions, condition)
         except ConditionRefused:
             return False
         return True

@@ -12,8 +12,8 @@ from chalicelib.domain.clock import to_millis
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, Delivery, DeliveryStatus, event_time_of
 from chalicelib.domain.webhooks.webhook import MAX_WEBHOOKS, Webhook
-from chalicelib.store.causes import audit_actions
-from chalicelib.store.conditions import ABSENT, unchanged_since
+from chalicelib.store.causes import audit_actions, audit_attributes
+from chalicelib.store.conditions import ABSENT, is_due, unchanged_since
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import (
     BY_HOST,
@@ -89,8 +89,7 @@ class Webhooks:
             sk,
             webhook=webhook,
             sequence=webhook.sequence,
-            actor=cause.actor,
-            correlation_id=cause.correlation_id,
+            **audit_attributes(cause),
             purge_at=purge_seconds(over, self._retention.history) if over else None,
         )
 
@@ -126,8 +125,7 @@ class Deliveries:
             pk,
             sk,
             time=time,
-            actor=cause.actor,
-            correlation_id=cause.correlation_id,
+            **audit_attributes(cause),
             purge_at=purge_seconds(time, self._retention.queued),
         )
         if self._table.put(item, ABSENT):
@@ -141,10 +139,7 @@ class Deliveries:
 
     def due(self, shard: int, now: datetime, limit: int) -> list[Delivery]:
         """Return up to `limit` deliveries of a shard to look after, the longest due first."""
-        edge = f"{to_millis(now) + 1:014d}"
-        entries = self._table.index_page(
-            DUE, _due_shard(shard), Path("dueSort") < edge, limit, newest_first=False
-        )
+        entries = self._table.index_page(DUE, _due_shard(shard), is_due(now), limit, newest_first=False)
         return self._of((entry["pk"], entry["sk"]) for entry in entries)
 
     def page(
@@ -173,9 +168,7 @@ class Deliveries:
         return [(entry, items_by_key.get((webhook_id, entry.item_id))) for entry in entries]
 
     def _of(self, keys: Iterable[Key]) -> list[Delivery]:
-        wanted = list(keys)
-        found = self._table.get_many(wanted)
-        return [_delivery_of(found[key]) for key in wanted if key in found]
+        return [item.delivery for item in self._table.get_in_order(DeliveryItem, keys)]
 
     def _item_of(self, delivery: Delivery, cause: Cause) -> DeliveryItem:
         pk, sk = delivery_key(delivery.webhook_id, delivery.delivery_id, delivery.event_time)
@@ -185,8 +178,7 @@ class Deliveries:
             sk,
             delivery=delivery,
             sequence=delivery.sequence,
-            actor=cause.actor,
-            correlation_id=cause.correlation_id,
+            **audit_attributes(cause),
             host_key=_status_list(delivery.webhook_id, delivery.status),
             list_sort=list_sort(delivery.event_time, delivery.delivery_id),
             purge_at=purge_seconds(last, self._retention.delivery),  # so a replay is kept as long again

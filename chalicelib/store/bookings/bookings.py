@@ -13,6 +13,7 @@ from chalicelib.domain.event_types.offers import NO_OVERRIDES
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.listings import BookingFilter, Entry
 from chalicelib.store.bookings.days import Days
+from chalicelib.store.causes import audit_attributes
 from chalicelib.store.conditions import unchanged_since
 from chalicelib.store.items import (
     BOOKINGS,
@@ -111,9 +112,8 @@ class Bookings:
 
     def read_many(self, booking_ids: Sequence[str]) -> list[Booking]:
         """Return the bookings that exist, in the order asked."""
-        keys = [booking_key(booking_id) for booking_id in booking_ids]
-        found = self._table.get_many(keys)
-        return [booking_of(BookingItem.from_raw_data(found[key])) for key in keys if key in found]
+        items = self._table.get_in_order(BookingItem, map(booking_key, booking_ids))
+        return [booking_of(item) for item in items]
 
     def _entries(
         self,
@@ -176,8 +176,7 @@ class Bookings:
             status=booking.status.value,
             cancelled_at=booking.cancelled_at,
             sequence=booking.sequence,
-            actor=cause.actor,
-            correlation_id=cause.correlation_id,
+            **audit_attributes(cause),
             host_key=host_list(booking.host_id, BOOKINGS, booking.status),
             event_type_key=event_type_list(booking.event_type_id, BOOKINGS, booking.status),
             reference_key=f"LINK#{booking.link_id}#BOOKING",

@@ -14,7 +14,7 @@ from chalicelib.domain.links.link import Link, Recipient
 from chalicelib.domain.links.link_requests import LinkRequest, MailTo, read_request_id
 from chalicelib.domain.links.visits import Opens, Visitor
 from chalicelib.domain.listings import Entry
-from chalicelib.store.causes import audit_actions
+from chalicelib.store.causes import audit_actions, audit_attributes
 from chalicelib.store.conditions import ABSENT, EXISTS
 from chalicelib.store.items import (
     BY_HOST,
@@ -100,8 +100,7 @@ class History:
             denied_at=now,
             external_id=own.external_id,
             metadata=own.metadata or None,
-            actor=cause.actor,
-            correlation_id=cause.correlation_id,
+            **audit_attributes(cause),
             purge_at=purge_seconds(now, self._retention.link),
         )
         self._table.put(item, ABSENT)
@@ -124,8 +123,7 @@ class History:
             recipient_email=recipient.email or None if recipient else None,
             external_id=request.external_id,
             metadata=request.metadata or None,
-            actor=cause.actor,
-            correlation_id=cause.correlation_id,
+            **audit_attributes(cause),
             host_key=_list_of(request.host_id, answered=False),
             list_sort=list_sort(request.requested_at, f"{request.link_id}.{request.slot}"),
             purge_at=purge_seconds(request.requested_at, self._retention.request),
@@ -147,8 +145,7 @@ class History:
         """Return the requests that exist, as they stand now, in the order asked."""
         names = (read_request_id(request_id) for request_id in request_ids)
         keys = [request_key(*name) for name in names if name]
-        found = self._table.get_many(keys)
-        return [request_of(RequestItem.from_raw_data(found[key])) for key in keys if key in found]
+        return [request_of(item) for item in self._table.get_in_order(RequestItem, keys)]
 
     def answer_within(
         self, transaction: Transaction, request: LinkRequest, link_id: str, cause: Cause, now: datetime
@@ -181,8 +178,7 @@ class History:
             external_id=event.external_id,
             metadata=event.metadata or None,
             direct=direct or None,
-            actor=event.cause.actor,
-            correlation_id=event.cause.correlation_id,
+            **audit_attributes(event.cause),
             purge_at=purge_seconds(event.time, self._retention.history),
         )
 

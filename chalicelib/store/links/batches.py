@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.links.batches import Batch
 from chalicelib.domain.links.link import Link
+from chalicelib.store.causes import audit_attributes
 from chalicelib.store.conditions import ABSENT, absent_or_over
 from chalicelib.store.items import BatchItem, purge_seconds
 from chalicelib.store.links.chunks import batch_at, mark_chunk_within
@@ -28,8 +28,7 @@ class Batches:
     def read(self, host_id: str, idempotency_key: str, *, now: datetime) -> Batch | None:
         """Return the batch kept under this key and still in force, or None."""
         item = self._table.get(BatchItem, batch_at(host_id, idempotency_key))
-        # TTL lags: a batch past its time counts as gone, and its key may be used anew.
-        return _batch_of(item) if item and item.purge_at > to_millis(now) // 1000 else None
+        return _batch_of(item) if item and item.is_in_force(now) else None
 
     def open(
         self, host_id: str, idempotency_key: str, fresh: Batch, cause: Cause, *, queued: bool = False
@@ -48,8 +47,7 @@ class Batches:
             created_at=fresh.created_at,
             size=fresh.size,
             purge_at=purge_seconds(fresh.created_at, kept),
-            actor=cause.actor,
-            correlation_id=cause.correlation_id,
+            **audit_attributes(cause),
         )
         if self._table.put(item, absent_or_over(fresh.created_at)):
             return fresh

@@ -16,7 +16,7 @@ from chalicelib.domain.links.link import DueLink, Link, LinkSettings, LinkStatus
 from chalicelib.domain.links.link_requests import LinkRequest
 from chalicelib.domain.listings import Entry, LinkFilter
 from chalicelib.domain.mail.email_addresses import normalise_email
-from chalicelib.store.causes import audit_actions
+from chalicelib.store.causes import audit_actions, audit_attributes
 from chalicelib.store.conditions import ABSENT, EXISTS, unchanged_since
 from chalicelib.store.events.history import History
 from chalicelib.store.faults import ConditionRefused
@@ -57,9 +57,7 @@ class Links:
 
     def read_many(self, link_ids: Sequence[str]) -> list[Link]:
         """Return the links that exist, in the order asked."""
-        keys = [link_key(link_id) for link_id in link_ids]
-        found = self._table.get_many(keys)
-        return [link_of(LinkItem.from_raw_data(found[key])) for key in keys if key in found]
+        return [link_of(item) for item in self._table.get_in_order(LinkItem, map(link_key, link_ids))]
 
     def create(self, link: Link, cause: Cause) -> bool:
         """Make one link; return False when that id exists already, whatever became of it."""
@@ -183,11 +181,7 @@ class Links:
             Path("sequence").add(1),
         ]
         is_over = Path("expiresAt") <= to_millis(now)
-        try:
-            self._table.update(link_key(due.link_id), actions, EXISTS & (IS_ACTIVE & is_over))
-        except ConditionRefused:
-            return False
-        return True
+        return self._table.change(link_key(due.link_id), actions, EXISTS & (IS_ACTIVE & is_over))
 
     def _entries(self, index: str, partition: str, before: str | None, limit: int) -> list[Entry]:
         sort = INDEX_KEYS[index][1]
@@ -228,8 +222,7 @@ class Links:
             rolling=link.rolling or None,
             restored_uses=link.restored_uses or None,
             sequence=link.sequence,
-            actor=cause.actor,
-            correlation_id=cause.correlation_id,
+            **audit_attributes(cause),
             host_key=host_list(link.host_id, LINKS, status),
             event_type_key=event_type_list(link.event_type_id, LINKS, status),
             list_sort=list_sort(link.created_at, link.link_id),

@@ -8,7 +8,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.links.batches import KeyedBatch
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.links.link_requests import LinkRequest
-from chalicelib.store.causes import audit_actions
+from chalicelib.store.causes import audit_actions, audit_attributes
 from chalicelib.store.conditions import ABSENT
 from chalicelib.store.items import RollingItem, rolling_key
 from chalicelib.store.links.chunks import mark_chunk_within
@@ -49,7 +49,10 @@ class RollingLinks:
         transaction.put(self._links.item_of(fresh, cause), ABSENT, name="fresh link")
         pk, sk = rolling_key(fresh.event_type_id)
         pointer = RollingItem(
-            pk, sk, link_id=fresh.link_id, actor=cause.actor, correlation_id=cause.correlation_id
+            pk,
+            sk,
+            link_id=fresh.link_id,
+            **audit_attributes(cause),
         )
         points_as_read = ABSENT if seen is None else Path("linkId") == seen
         transaction.put(pointer, points_as_read, name="pointer")

@@ -10,7 +10,6 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.mail.budgets import counted_as
 from chalicelib.domain.mail.mails import MAILER, MailId
 from chalicelib.store.causes import audit_actions
-from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import MailBudgetItem, mail_budget_key, purge_seconds
 from chalicelib.store.table import Table
 
@@ -32,14 +31,10 @@ class MailBudgets:
             return False
         mail, mails = counted_as(mail_id), MailBudgetItem.mails
         count = size(Path("mails"))  # type: ignore[no-untyped-call]
-        room = mails.does_not_exist() | (count < limit) | mails.contains(mail)
+        has_room = mails.does_not_exist() | (count < limit) | mails.contains(mail)
         actions = [
             mails.add({mail}),
             Path("purgeAt").set(purge_seconds(now, _KEPT)),
             *audit_actions(Cause(MAILER, mail_id.event_id)),
         ]
-        try:
-            self._table.update(mail_budget_key(budget), actions, room)
-        except ConditionRefused:
-            return False
-        return True
+        return self._table.change(mail_budget_key(budget), actions, has_room)

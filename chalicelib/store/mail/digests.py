@@ -13,7 +13,7 @@ from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.mail.digests import MAX_BOOKINGS, Digest, DigestId
 from chalicelib.domain.mail.mails import MAILER
 from chalicelib.store.causes import audit_actions
-from chalicelib.store.conditions import EXISTS
+from chalicelib.store.conditions import EXISTS, is_due
 from chalicelib.store.faults import ConditionRefused
 from chalicelib.store.items import DUE, MailDigestItem, list_sort, mail_digest_key, purge_seconds
 from chalicelib.store.retention import Retention
@@ -46,15 +46,12 @@ class MailDigests:
 
     def due(self, now: datetime, limit: int) -> list[DigestId]:
         """Return up to `limit` digests that are due, the longest due first."""
-        edge = f"{to_millis(now) + 1:014d}"
-        found = self._table.index_page(DUE, _PARTITION, edge > _DUE, limit, newest_first=False)
+        found = self._table.index_page(DUE, _PARTITION, is_due(now), limit, newest_first=False)
         return [_id_of(entry["pk"], entry["sk"]) for entry in found]
 
     def put_off(self, digest_id: DigestId, until: datetime, *, now: datetime) -> bool:
         """Set when a due digest is queued again; return False if another run did so or it was sent."""
-        return self._changed(
-            digest_id, [_DUE.set(_sort(digest_id, until))], f"{to_millis(now) + 1:014d}" > _DUE
-        )
+        return self._changed(digest_id, [_DUE.set(_sort(digest_id, until))], is_due(now))
 
     def close(self, digest_id: DigestId, *, now: datetime) -> Digest | None:
         """Close a digest, so that nothing is added to it, and return it; None if it was sent or does not exist."""
@@ -83,26 +80,15 @@ class MailDigests:
             *audit_actions(Cause(MAILER, event_id)),
         ]
         count = size(Path("bookings"))  # type: ignore[no-untyped-call]
-        room = bookings.does_not_exist() | (count < MAX_BOOKINGS) | bookings.contains(booking_id)
-        open_ = _CLOSED.does_not_exist()
+        has_room = bookings.does_not_exist() | (count < MAX_BOOKINGS) | bookings.contains(booking_id)
+        is_open = _CLOSED.does_not_exist()
         at = mail_digest_key(digest_id)
-        for actions, condition in (
-            ([bookings.add({booking_id}), *kept], open_ & room),
-            ([Path("more").set(True), *kept], open_),
-        ):
-            try:
-                self._table.update(at, actions, condition)
-            except ConditionRefused:
-                continue
-            return True
-        return False
+        return self._table.change(
+            at, [bookings.add({booking_id}), *kept], is_open & has_room
+        ) or self._table.change(at, [Path("more").set(True), *kept], is_open)
 
     def _changed(self, digest_id: DigestId, actions: list[Action], condition: Condition) -> bool:
-        try:
-            self._table.update(mail_digest_key(digest_id), [*actions, *_named(digest_id)], condition)
-        except ConditionRefused:
-            return False
-        return True
+        return self._table.change(mail_digest_key(digest_id), [*actions, *_named(digest_id)], condition)
 
 
 def _sort(digest_id: DigestId, due_at: datetime) -> str:

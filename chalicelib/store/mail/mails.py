@@ -9,7 +9,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.mail.mails import MAILER, Claim, ClaimState, LinkMail, MailId, wish_event
-from chalicelib.store.causes import audit_actions
+from chalicelib.store.causes import audit_actions, audit_attributes
 from chalicelib.store.conditions import ABSENT, EXISTS, absent_or_over
 from chalicelib.store.events.history import History
 from chalicelib.store.faults import ConditionRefused
@@ -58,13 +58,9 @@ class Mails:
 
     def release(self, mail_id: MailId, holder: str, *, now: datetime) -> None:
         """Let go of a mail that was certainly not sent, so that the next attempt need not wait."""
-        mine = (Path("holder") == holder) & (Path("state") == _SENDING)
-        try:
-            self._table.update(
-                mail_key(mail_id), [Path("claimedUntil").set(to_millis(now)), *_named(mail_id)], mine
-            )
-        except ConditionRefused:
-            return
+        is_mine = (Path("holder") == holder) & (Path("state") == _SENDING)
+        actions = [Path("claimedUntil").set(to_millis(now)), *_named(mail_id)]
+        self._table.change(mail_key(mail_id), actions, is_mine)
 
     def end(self, mail_id: MailId, state: ClaimState, detail: str, *, now: datetime) -> Claim | None:
         """Keep how a mail ended, for good: `sent` with SES's id, or `refused` with why. The first end stands.
@@ -109,8 +105,7 @@ class Mails:
             requested_at=wish.requested_at,
             external_id=wish.external_id,
             metadata=wish.metadata or None,
-            actor=cause.actor,
-            correlation_id=cause.correlation_id,
+            **audit_attributes(cause),
             purge_at=purge_seconds(wish.requested_at, self._retention.queued),
         )
         transaction = Transaction(self._table)
@@ -124,9 +119,9 @@ class Mails:
         return kept
 
     def asked(self, link_id: str, send_id: str, *, now: datetime) -> LinkMail | None:
-        """Return a wish still in force, or None: TTL lags, one past its time counts as gone."""
+        """Return a wish that is still in force, or None."""
         item = self._table.get(LinkMailItem, link_mail_key(link_id, send_id))
-        return link_mail_of(item) if item and item.purge_at > to_millis(now) // 1000 else None
+        return link_mail_of(item) if item and item.is_in_force(now) else None
 
 
 def _named(mail_id: MailId) -> list[Action]:

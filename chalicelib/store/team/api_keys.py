@@ -7,7 +7,7 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.team.api_keys import ApiKey, Role, digest
-from chalicelib.store.causes import audit_actions
+from chalicelib.store.causes import audit_actions, audit_attributes
 from chalicelib.store.conditions import ABSENT, EXISTS
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import BY_HOST, ApiKeyItem, Key, api_key_key, list_sort
@@ -39,8 +39,7 @@ class ApiKeys:
             host_id=key.host_id,
             name=key.name or None,
             created_at=key.created_at,
-            actor=cause.actor,
-            correlation_id=cause.correlation_id,
+            **audit_attributes(cause),
             host_key=TEAM_KEYS,
             list_sort=list_sort(key.created_at, key.key_id),
         )

@@ -7,6 +7,7 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.listings import Entry
 from chalicelib.domain.team.hosts import Host
+from chalicelib.store.causes import audit_attributes
 from chalicelib.store.conditions import ABSENT, unchanged_since
 from chalicelib.store.faults import RawItem
 from chalicelib.store.items import BY_HOST, HostItem, host_key, list_sort
@@ -42,9 +43,7 @@ class Hosts:
 
     def read_many(self, host_ids: Sequence[str]) -> list[Host]:
         """Return the hosts that exist, in the order asked."""
-        keys = [host_key(host_id) for host_id in host_ids]
-        found = self._table.get_many(keys)
-        return [host_of_raw(found[key]) for key in keys if key in found]
+        return [host_of(item) for item in self._table.get_in_order(HostItem, map(host_key, host_ids))]
 
 
 def host_of(item: HostItem) -> Host:
@@ -70,8 +69,7 @@ def _item_of(host: Host, cause: Cause) -> HostItem:
         settings=host.settings,
         created_at=host.created_at,
         sequence=host.sequence,
-        actor=cause.actor,
-        correlation_id=cause.correlation_id,
+        **audit_attributes(cause),
         host_key=TEAM_HOSTS,
         list_sort=list_sort(host.created_at, host.host_id),
     )
