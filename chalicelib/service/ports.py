@@ -34,7 +34,7 @@ CLOSED_SECONDS: Final = 60  # how long to wait before asking again whether booki
 
 
 class HostStore(Protocol):
-    """Hosts, as `store.hosts.Hosts` keeps them."""
+    """Hosts, as `store.team.hosts.Hosts` keeps them."""
 
     def read(self, host_id: str) -> Host | None: ...
     def create(self, host: Host, cause: Cause) -> None: ...
@@ -44,7 +44,7 @@ class HostStore(Protocol):
 
 
 class ApiKeyStore(Protocol):
-    """API keys, as `store.api_keys.ApiKeys` keeps them."""
+    """API keys, as `store.team.api_keys.ApiKeys` keeps them."""
 
     def read(self, secret: str) -> ApiKey | None: ...
     def create(self, key: ApiKey, secret: str, cause: Cause) -> None: ...
@@ -64,7 +64,7 @@ class EventTypeStore(Protocol):
 
 
 class LinkStore(Protocol):
-    """Links, as `store.links.Links` keeps them."""
+    """Links, as `store.links.links.Links` keeps them."""
 
     def read(self, link_id: str) -> Link | None: ...
     def read_many(self, link_ids: Sequence[str]) -> list[Link]: ...
@@ -97,7 +97,7 @@ class LinkStore(Protocol):
 
 
 class DueStore(Protocol):
-    """Links whose time has come, as `store.due.Due` finds them."""
+    """Links whose time has come, as `store.links.due.Due` finds them."""
 
     def links(
         self, shard: int, now: datetime, after: str | None, limit: int
@@ -109,7 +109,7 @@ class DueStore(Protocol):
 
 
 class HistoryStore(Protocol):
-    """Links' history, as `store.history.History` keeps it."""
+    """Links' history, as `store.events.history.History` keeps it."""
 
     def append(self, event: Event) -> bool: ...
     def enter(self, event: Event) -> bool: ...
@@ -126,7 +126,7 @@ class HistoryStore(Protocol):
 
 
 class RollingLinkStore(Protocol):
-    """Pointers to rolling links, as `store.rolling_links.RollingLinks` keeps them."""
+    """Pointers to rolling links, as `store.links.rolling.RollingLinks` keeps them."""
 
     def read(self, event_type_id: str) -> str | None: ...
     def renew(
@@ -143,7 +143,7 @@ class RollingLinkStore(Protocol):
 
 
 class BatchStore(Protocol):
-    """Keyed generates, as `store.batches.Batches` keeps them."""
+    """Keyed generates, as `store.links.batches.Batches` keeps them."""
 
     def read(self, host_id: str, idempotency_key: str, *, now: datetime) -> Batch | None: ...
     def open(
@@ -161,7 +161,7 @@ class BatchStore(Protocol):
 
 
 class DayStore(Protocol):
-    """Hosts' days, as `store.days.Days` keeps them."""
+    """Hosts' days, as `store.bookings.days.Days` keeps them."""
 
     def busy_cells(self, host_id: str, first: date, last: date) -> frozenset[Cell]: ...
 
@@ -237,7 +237,7 @@ class RedoingStore(Protocol):
 
 
 class MailStore(Protocol):
-    """Mails, as `store.mails.Mails` keeps them."""
+    """Mails, as `store.mail.mails.Mails` keeps them."""
 
     def claim(self, mail_id: MailId, holder: str, *, now: datetime, until: datetime) -> Claim: ...
     def release(self, mail_id: MailId, holder: str, *, now: datetime) -> None: ...
@@ -248,13 +248,13 @@ class MailStore(Protocol):
 
 
 class MailBudgetStore(Protocol):
-    """Budgets of emails, as `store.mail_budgets.MailBudgets` keeps them."""
+    """Budgets of emails, as `store.mail.budgets.MailBudgets` keeps them."""
 
     def take(self, budget: str, mail_id: MailId, limit: int, *, now: datetime) -> bool: ...
 
 
 class MailDigestStore(Protocol):
-    """Digests, as `store.mail_digests.MailDigests` keeps them."""
+    """Digests, as `store.mail.digests.MailDigests` keeps them."""
 
     def add(self, host_id: str, booking_id: str, event_id: str, *, now: datetime) -> DigestId: ...
     def due(self, now: datetime, limit: int) -> list[DigestId]: ...

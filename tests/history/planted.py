@@ -210,10 +210,10 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "the clock read before the last read": (
         Edit(
             redeeming._plan,
-            "_require_alive(link, world.now())",
-            "now = world.now(); _require_alive(link, now)",
+            "link.require_bookable(world.now())",
+            "now = world.now(); link.require_bookable(now)",
         ),
-        Edit(redeeming._plan, "    now = world.now()\n    _require_alive(link, now)\n", ""),
+        Edit(redeeming._plan, "    now = world.now()\n    link.require_bookable(now)\n", ""),
     ),
     "a retry without a fresh now": (
         Edit(

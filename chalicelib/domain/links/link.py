@@ -132,6 +132,12 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
             return LinkNotOpenError(not_before)
         return None
 
+    def require_bookable(self, now: datetime) -> None:
+        """Raise why nothing can be booked at `now`, if so: a `DeadLinkError` or `LinkNotOpenError`."""
+        refusal = self.refusal_at(now)
+        if refusal is not None:
+            raise refusal
+
 
 class DueLink(msgspec.Struct, frozen=True):
     """What the due index tells of a link whose time has come."""

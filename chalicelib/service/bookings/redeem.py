@@ -1,4 +1,4 @@
-"""Redeem: a person and a slot, by a link, become one booking; the same request again gets the same one."""
+"""Redeem a link: book a slot for a person, once; a retry of the same request returns the same booking."""
 
 import contextlib
 from datetime import datetime, timedelta
@@ -34,14 +34,12 @@ from chalicelib.domain.errors import (
     IdempotencyKeyReusedError,
     LinkDeletedError,
     LinkNotOpenError,
-    LinkRevokedError,
     LinkUsedError,
     RecipientMismatchError,
     SlotNotOfferedError,
     SlotTakenError,
     TryLaterError,
 )
-from chalicelib.domain.event_types.offers import offer_of
 from chalicelib.domain.event_types.slots import is_offered
 from chalicelib.domain.ids import BOOKING, ID_BYTES, LINK, make_id
 from chalicelib.domain.links.link import Link, check_recipient_matches
@@ -50,6 +48,7 @@ from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.tokens import Purpose, open_token
 from chalicelib.service.contention import until_decided
+from chalicelib.service.links.open import offer_and_host
 from chalicelib.service.links.read import read_link
 from chalicelib.service.ports import World
 
@@ -236,12 +235,9 @@ def _book(world: World, link: Link, asked: _Asked, cause: Cause) -> Redeemed | N
 def _plan(world: World, link: Link, asked: _Asked) -> Booking:
     """Return the booking this request would make now, or raise why it may not be made."""
     request = asked.request
-    _require_alive(link, world.now())
+    link.require_bookable(world.now())
     check_recipient_matches(link.settings.recipient, request.invitee.email)
-    event_type, host = world.store.event_types.read_with_host(link.event_type_id, link.host_id)
-    if event_type is None or host is None or event_type.archived:
-        raise LinkRevokedError
-    offer = offer_of(event_type.settings, link.settings.overrides)
+    offer, host = offer_and_host(world, link)
     rules = Rules()
     check_answers(request.answers, offer.questions, rules.at("answers"))
     location = choose_location(offer.locations, request.location_index, rules.at("locationIndex"))
@@ -249,7 +245,7 @@ def _plan(world: World, link: Link, asked: _Asked) -> Booking:
     key_id = world.keyring().current
     # P3: nothing waits between here and the write, so the write's condition uses this time.
     now = world.now()
-    _require_alive(link, now)
+    link.require_bookable(now)
     if not is_offered(offer, request.start, now=now, time_off=host.settings.time_off):
         raise SlotNotOfferedError
     occupied_from, occupied_to = occupied_span(offer, request.start)
@@ -275,12 +271,6 @@ def _plan(world: World, link: Link, asked: _Asked) -> Booking:
         language=request.language,
         keyless_receipt_id=None if request.idempotency_key is not None else asked.receipt_id,
     )
-
-
-def _require_alive(link: Link, now: datetime) -> None:
-    refusal = link.refusal_at(now)
-    if refusal is not None:
-        raise refusal
 
 
 def _successor(world: World, link: Link, booking: Booking) -> Link:

@@ -43,13 +43,19 @@ def open_link(world: World, token: str) -> OpenLink:
     if link is None:
         raise LinkDeletedError
     now = world.now()
-    refusal = link.refusal_at(now)
-    if refusal is not None:
-        raise refusal
+    link.require_bookable(now)
+    return OpenLink(link, *offer_and_host(world, link), now)
+
+
+def offer_and_host(world: World, link: Link) -> tuple[EventSettings, Host]:
+    """Return what a link offers and whom it books; one round trip.
+
+    Raises `LinkRevokedError` if its event type was archived: none of its links books any more.
+    """
     event_type, host = world.store.event_types.read_with_host(link.event_type_id, link.host_id)
     if event_type is None or host is None or event_type.archived:
         raise LinkRevokedError
-    return OpenLink(link, offer_of(event_type.settings, link.settings.overrides), host, now)
+    return offer_of(event_type.settings, link.settings.overrides), host
 
 
 def opening_zone(world: World, token: str) -> str:
