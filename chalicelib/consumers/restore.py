@@ -10,7 +10,7 @@ from chalice.app import Blueprint
 from chalicelib import bootstrap
 from chalicelib.consumers.batch import Message, handle_each
 from chalicelib.domain.events.envelopes import read_envelope
-from chalicelib.service.restore import end_restore, redo
+from chalicelib.service.restore import apply_event, end_restore
 
 restore = Blueprint(__name__)
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @restore.lambda_function(name="restore")
 def redo_events(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Redo each replayed event in a batch of messages; return the messages to retry.
+    """Apply each replayed event in a batch of messages; return the messages to retry.
 
     `make restore` sends `{"end": {"everything": false}}` once, when the queue is empty: it revokes links with a gap.
     """
@@ -29,10 +29,10 @@ def redo_events(event: dict[str, Any], context: object) -> dict[str, Any]:
         return {"links": ended.links, "revoked": ended.revoked}
     results = Counter[str]()
 
-    def redo_message(message: Message) -> None:
+    def apply(message: Message) -> None:
         envelope = read_envelope(json.loads(message["body"])["detail"])
-        results[redo(world, envelope)] += 1
+        results[apply_event(world, envelope)] += 1
 
-    response = handle_each(event["Records"], redo_message)
+    response = handle_each(event["Records"], apply)
     log.info("redone: %s", dict(results))
     return response

@@ -1,7 +1,7 @@
-"""Redoing what a restored table has forgotten: a link or booking as an event, told before the restore, left it.
+"""Apply archived events to a restored table: a link or booking as an event left it.
 
-A table restored to a point in time knows nothing of what happened since. The archive of events does: applied in any
-order, each any number of times, they bring links and bookings to where the last of them left off (P1, P2).
+A table restored to a point in time lacks all later changes. The archive of events has them: applied in any order,
+each any number of times, they bring links and bookings to the state after the last of them (P1, P2).
 """
 
 from collections.abc import Collection
@@ -16,8 +16,8 @@ from chalicelib.domain.events.envelopes import Envelope
 from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.links.link import Link, LinkStatus
 
-# Settings whose new value an event tells, or that decide nothing. A change of any other is unknown after a restore.
-_TOLD: Final = frozenset({"maxUsageCount", "expiresAt", "notBefore", "label", "metadata", "externalId"})
+# Settings whose new value is in the event, or that decide nothing. After a restore, changes of others are unknown.
+_IN_EVENTS: Final = frozenset({"maxUsageCount", "expiresAt", "notBefore", "label", "metadata", "externalId"})
 
 ABOUT_LINKS: Final = frozenset(
     {
@@ -30,10 +30,10 @@ ABOUT_LINKS: Final = frozenset(
 )
 
 
-class Redone(msgspec.Struct, frozen=True):
-    """What is known of a link's events since the backup, in which its sequence was `base`.
+class AppliedEvents(msgspec.Struct, frozen=True):
+    """Which events of a link were seen since the backup, in which its sequence was `base`.
 
-    `partly` when one of them did not say all that it changed.
+    `partly`: one of them did not contain everything that it changed.
     """
 
     link_id: str
@@ -42,20 +42,20 @@ class Redone(msgspec.Struct, frozen=True):
     partly: bool
 
 
-def redone_link(link: Link, told: Envelope) -> Link:
-    """Return the link as a later event of it, of one of the kinds `ABOUT_LINKS`, left it.
+def link_after(link: Link, event: Envelope) -> Link:
+    """Return a link as a later event of it left it; the event is of one of the kinds `ABOUT_LINKS`.
 
-    Raises KeyError or ValueError for an event that does not say what those say.
+    Raises KeyError or ValueError for a malformed event.
     """
-    data = told.data
-    status, at = LinkStatus(data["status"]), _instant(told.time)
+    data = event.data
+    status, at = LinkStatus(data["status"]), _instant(event.time)
     settings = msgspec.structs.replace(
         link.settings,
         max_usage_count=data["maxUsageCount"],
         expires_at=_optional(data["expiresAt"]),
         not_before=_optional(data["notBefore"]),
-        external_id=told.external_id,
-        metadata=told.metadata,
+        external_id=event.external_id,
+        metadata=event.metadata,
     )
     return msgspec.structs.replace(
         link,
@@ -64,29 +64,29 @@ def redone_link(link: Link, told: Envelope) -> Link:
         usage_count=int(data["usageCount"]),
         used_at=(link.used_at or at) if status is LinkStatus.USED else None,
         revoked_at=(link.revoked_at or at) if status is LinkStatus.REVOKED else None,
-        sequence=told.sequence,
+        sequence=event.sequence,
         edition=link.edition + 1,
     )
 
 
-def tells_all(told: Envelope) -> bool:
-    """Return whether an event of a link says everything that changed."""
-    return told.type != EventKind.LINK_UPDATED or _TOLD.issuperset(told.data["changed"])
+def is_complete(event: Envelope) -> bool:
+    """Return whether an event of a link contains everything that it changed."""
+    return event.type != EventKind.LINK_UPDATED or _IN_EVENTS.issuperset(event.data["changed"])
 
 
-def redone_booking(booking: Booking | None, told: Envelope, *, key_id: int) -> Booking:
-    """Return the booking as a later event of it left it; one that is not there is made, without its person.
+def booking_after(booking: Booking | None, event: Envelope, *, key_id: int) -> Booking:
+    """Return a booking as a later event of it left it; a missing one is created, without its person.
 
-    Who booked is in no event, so it can't come back. Raises KeyError or ValueError for an event that is unlike ours.
+    No event says who booked, so that is lost. Raises KeyError or ValueError for a malformed event.
     """
-    data, at = told.data, _instant(told.time)
+    data, at = event.data, _instant(event.time)
     start, end = _instant(data["start"]), _instant(data["end"])
     if booking is None:
         booking = Booking(
-            booking_id=_text(told.booking_id),
-            link_id=_text(told.link_id),
-            host_id=_text(told.host_id),
-            event_type_id=_text(told.event_type_id),
+            booking_id=_text(event.booking_id),
+            link_id=_text(event.link_id),
+            host_id=_text(event.host_id),
+            event_type_id=_text(event.event_type_id),
             key_id=key_id,
             title=data["title"],
             start=start,
@@ -98,11 +98,11 @@ def redone_booking(booking: Booking | None, told: Envelope, *, key_id: int) -> B
             invitee=None,
             answers={},
             created_at=at,
-            external_id=told.external_id,
-            metadata=told.metadata,
+            external_id=event.external_id,
+            metadata=event.metadata,
         )
     cancelled = data["status"] == BookingStatus.CANCELLED
-    erased = told.type == EventKind.BOOKING_ERASED
+    erased = event.type == EventKind.BOOKING_ERASED
     return msgspec.structs.replace(
         booking,
         start=start,
@@ -113,12 +113,12 @@ def redone_booking(booking: Booking | None, told: Envelope, *, key_id: int) -> B
         cancelled_at=(booking.cancelled_at or at) if cancelled else None,
         invitee=None if erased else booking.invitee,
         answers={} if erased else booking.answers,
-        sequence=told.sequence,
+        sequence=event.sequence,
     )
 
 
 def missing(base: int, last: int, seen: Collection[int]) -> list[int]:
-    """Return the sequences after `base`, up to `last`, of which no event came: a gap in what was told."""
+    """Return the sequences after `base`, up to `last`, that no event was seen of: a gap in the archive."""
     return [number for number in range(base + 1, last + 1) if number not in seen]
 
 

@@ -1,4 +1,4 @@
-"""Bring a restored table up to date: redo archived events one by one, in any order, each any number of times (P1)."""
+"""Restore: apply archived events to a restored table, in any order, each any number of times (P1)."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -13,7 +13,7 @@ from chalicelib.domain.events.envelopes import Envelope
 from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.listings import LinkFilter
-from chalicelib.domain.restore import ABOUT_LINKS, missing, redone_booking, redone_link, tells_all
+from chalicelib.domain.restore import ABOUT_LINKS, booking_after, is_complete, link_after, missing
 from chalicelib.service.contention import until_decided
 from chalicelib.service.paging import stream
 from chalicelib.service.ports import World
@@ -22,84 +22,84 @@ ACTOR: Final = "system:restore"
 _A_PAGE: Final = 100
 
 
-class Redo(StrEnum):
-    """What became of one event."""
+class Applied(StrEnum):
+    """What applying one event did."""
 
     DONE = "done"
     KNOWN = "known"  # the table has it, or something later
-    LOST = "lost"  # the link was made after the backup, so there is nothing of it
+    LOST = "lost"  # the link was created after the backup, so the table has nothing to change
     NOTHING = "nothing"  # a kind that changes neither link nor booking
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a restore ended: links looked at, and the ids of those revoked since what became of them is not known."""
+    """How a restore ended: how many links had events, and the ids of those revoked because an event is missing."""
 
     links: int
     revoked: list[str]
 
 
-def redo(world: World, told: Envelope) -> Redo:
-    """Redo one event.
+def apply_event(world: World, event: Envelope) -> Applied:
+    """Apply one event.
 
-    Raises `TryLaterError` when another event has to be redone first or the store did not answer, KeyError or
-    ValueError for an event that is not one of ours.
+    Raises `TryLaterError` if another event has to be applied first or the store did not answer; KeyError or
+    ValueError for a malformed event.
     """
-    cause = Cause(ACTOR, told.correlation_id)
-    if told.booking_id is not None:
-        return _twice(lambda: _redo_booking(world, told, cause))
-    if told.type in ABOUT_LINKS or told.type == EventKind.LINK_DELETED:
-        return _twice(lambda: _redo_link(world, told, cause))
-    return Redo.NOTHING
+    cause = Cause(ACTOR, event.correlation_id)
+    if event.booking_id is not None:
+        return _twice(lambda: _apply_to_booking(world, event, cause))
+    if event.type in ABOUT_LINKS or event.type == EventKind.LINK_DELETED:
+        return _twice(lambda: _apply_to_link(world, event, cause))
+    return Applied.NOTHING
 
 
 def end_restore(world: World, *, everything: bool) -> Ended:
-    """Revoke every link of whose events one is missing or did not say all; with `everything` every active link.
+    """Revoke every link of which an event is missing or incomplete; with `everything`, every active link.
 
     `everything` is for an archive that does not reach back to the backup: any link may have been used since (P1).
     """
     links, revoked = 0, []
-    for redone in world.store.redoing.all():
+    for applied in world.store.restore.all():
         links += 1
-        link = world.store.links.read(redone.link_id)
+        link = world.store.links.read(applied.link_id)
         if link is None:
             continue
-        if redone.partly or missing(redone.base, link.sequence, redone.seen):
-            revoked += _revoke(world, [redone.link_id])
+        if applied.partly or missing(applied.base, link.sequence, applied.seen):
+            revoked += _revoke(world, [applied.link_id])
     if everything:
         for host_id in _hosts(world):
             revoked += _revoke(world, _active(world, host_id))
     return Ended(links, revoked)
 
 
-def _twice(attempt: Callable[[], Redo | None]) -> Redo:
-    """Try, and once more from fresh reads; what is in the way then is another event, and the queue has time."""
+def _twice(attempt: Callable[[], Applied | None]) -> Applied:
+    """Try twice, each time from fresh reads. What is still in the way is another event, and the queue retries."""
     done = attempt() or attempt()
     if done is None:
         raise ContendedError
     return done
 
 
-def _redo_link(world: World, told: Envelope, cause: Cause) -> Redo | None:
-    link = world.store.links.read(told.link_id or "")
+def _apply_to_link(world: World, event: Envelope, cause: Cause) -> Applied | None:
+    link = world.store.links.read(event.link_id or "")
     if link is None:
-        return Redo.LOST
-    partly = not tells_all(told)
-    if told.sequence <= link.sequence:
-        world.store.redoing.see(link.link_id, told.sequence, cause, partly=partly)
-        return Redo.KNOWN
-    if told.type == EventKind.LINK_DELETED:
-        written = world.store.redoing.delete_link(link, told.sequence, cause)
+        return Applied.LOST
+    partly = not is_complete(event)
+    if event.sequence <= link.sequence:
+        world.store.restore.note_seen(link.link_id, event.sequence, cause, partly=partly)
+        return Applied.KNOWN
+    if event.type == EventKind.LINK_DELETED:
+        written = world.store.restore.delete_link(link, event.sequence, cause)
     else:
-        written = world.store.redoing.put_link(link, redone_link(link, told), cause, partly=partly)
-    return Redo.DONE if written else None
+        written = world.store.restore.put_link(link, link_after(link, event), cause, partly=partly)
+    return Applied.DONE if written else None
 
 
-def _redo_booking(world: World, told: Envelope, cause: Cause) -> Redo | None:
-    booking = world.store.bookings.read(told.booking_id or "")
-    if booking is not None and told.sequence <= booking.sequence:
-        return Redo.KNOWN
-    after = redone_booking(booking, told, key_id=world.keyring().current)
-    return Redo.DONE if world.store.redoing.put_booking(booking, after, cause) else None
+def _apply_to_booking(world: World, event: Envelope, cause: Cause) -> Applied | None:
+    booking = world.store.bookings.read(event.booking_id or "")
+    if booking is not None and event.sequence <= booking.sequence:
+        return Applied.KNOWN
+    after = booking_after(booking, event, key_id=world.keyring().current)
+    return Applied.DONE if world.store.restore.put_booking(booking, after, cause) else None
 
 
 def _revoke(world: World, link_ids: list[str]) -> list[str]:

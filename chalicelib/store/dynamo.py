@@ -19,7 +19,7 @@ from chalicelib.store.mail.budgets import MailBudgets
 from chalicelib.store.mail.digests import MailDigests
 from chalicelib.store.mail.mails import Mails
 from chalicelib.store.redeem import Redeems
-from chalicelib.store.restore import Redoing
+from chalicelib.store.restore import Restore
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
 from chalicelib.store.team.api_keys import ApiKeys
@@ -44,7 +44,7 @@ class DynamoStore(msgspec.Struct, frozen=True):
     redeems: Redeems
     webhooks: Webhooks
     deliveries: Deliveries
-    redoing: Redoing
+    restore: Restore
     mails: Mails
     mail_budgets: MailBudgets
     mail_digests: MailDigests
@@ -72,7 +72,7 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
         deliveries=Deliveries(table, retention),
         bookings=bookings,
         redeems=Redeems(table, bookings, days, rolling, retention),
-        redoing=Redoing(table, links, bookings, days, retention),
+        restore=Restore(table, links, bookings, days, retention),
         mails=Mails(table, history, retention),
         mail_budgets=MailBudgets(table),
         mail_digests=MailDigests(table, retention),

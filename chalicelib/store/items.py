@@ -248,10 +248,10 @@ class HistoryItem(Item):
     metadata = DocumentAttribute[dict[str, Any]](dict[str, Any], null=True)
 
 
-class RedoneItem(Item):
-    """Which events of a link were redone after a restore; `pk LINK#<linkId>`, `sk REDONE`.
+class AppliedEventsItem(Item):
+    """Which events of a link were applied after a restore; `pk LINK#<linkId>`, `sk REDONE`.
 
-    `base` is the link's sequence as the backup had it; `partly` marks that an event did not say all that changed.
+    `base` is the link's sequence as the backup had it; `partly`: an event did not contain everything that it changed.
     """
 
     base = NumberAttribute()
@@ -383,8 +383,8 @@ def link_key(link_id: str) -> Key:
     return f"LINK#{link_id}", "LINK"
 
 
-def redone_key(link_id: str) -> Key:
-    """Return the key of what was redone of a link after a restore."""
+def applied_events_key(link_id: str) -> Key:
+    """Return the key of the events of a link that were applied after a restore."""
     return f"LINK#{link_id}", "REDONE"
 
 

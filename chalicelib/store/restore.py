@@ -1,4 +1,4 @@
-"""Writes that bring a restored table up to date: links and bookings as events left them, and which events were seen."""
+"""Bring a restored table up to date: write links and bookings as events left them, and which events were seen."""
 
 from collections.abc import Iterator
 
@@ -8,22 +8,22 @@ from pynamodb.expressions.operand import Path
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.links.link import Link
-from chalicelib.domain.restore import Redone
+from chalicelib.domain.restore import AppliedEvents
 from chalicelib.store.bookings.bookings import Bookings
 from chalicelib.store.bookings.days import Days, Span
 from chalicelib.store.causes import audit_actions
 from chalicelib.store.conditions import ABSENT, EXISTS, unchanged_since
-from chalicelib.store.items import BY_HOST, RedoneItem, link_key, redone_key
+from chalicelib.store.items import BY_HOST, AppliedEventsItem, applied_events_key, link_key
 from chalicelib.store.links.links import Links
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
 from chalicelib.store.transactions import Transaction
 
-_ALL = "REDONE"  # the one list partition of what was redone; it is written only while a table is restored
+_ALL = "REDONE"  # the partition that lists them all; it is written only during a restore
 _A_PAGE = 100
 
 
-class Redoing:
+class Restore:
     """Writes links and bookings bypassing the normal rules; the API is closed during a restore."""
 
     def __init__(
@@ -36,31 +36,31 @@ class Redoing:
         self._retention = retention
 
     def put_link(self, before: Link, after: Link, cause: Cause, *, partly: bool) -> bool:
-        """Write a link as an event left it, and that the event was seen; False when `before` is not current."""
+        """Write a link as an event left it, and that the event was seen; return False if `before` is not current."""
         transaction = Transaction(self._table)
         transaction.put(self._links.item_of(after, cause), unchanged_since(before.sequence), name="link")
-        self._see(transaction, before, after.sequence, cause, partly=partly)
+        self._add_seen(transaction, before, after.sequence, cause, partly=partly)
         return transaction.committed()
 
     def delete_link(self, before: Link, sequence: int, cause: Cause) -> bool:
-        """Delete a link that an event says was deleted; False when `before` is not current."""
+        """Delete a link that an event says was deleted; return False if `before` is not current."""
         transaction = Transaction(self._table)
         transaction.delete(link_key(before.link_id), unchanged_since(before.sequence), name="link")
-        self._see(transaction, before, sequence, cause, partly=False)
+        self._add_seen(transaction, before, sequence, cause, partly=False)
         return transaction.committed()
 
-    def see(self, link_id: str, sequence: int, cause: Cause, *, partly: bool) -> None:
-        """Keep that an event was seen which a later one had overtaken; of a link not redone so far, nothing."""
-        actions = [RedoneItem.seen.add({sequence}), *audit_actions(cause)]
+    def note_seen(self, link_id: str, sequence: int, cause: Cause, *, partly: bool) -> None:
+        """Record an event that a later one has overtaken; nothing if no event was applied to its link so far."""
+        actions = [AppliedEventsItem.seen.add({sequence}), *audit_actions(cause)]
         if partly:
             actions.append(Path("partly").set(value=True))
         is_newer_than_backup = Path("base") < sequence
-        self._table.change(redone_key(link_id), actions, EXISTS & is_newer_than_backup)
+        self._table.change(applied_events_key(link_id), actions, EXISTS & is_newer_than_backup)
 
     def put_booking(self, before: Booking | None, after: Booking, cause: Cause) -> bool:
-        """Write a booking as an event left it, and its time; False when something was in the way: read anew.
+        """Write a booking as an event left it, and its time; return False if something was in the way.
 
-        What was in the way may be another booking that an event, still to come, moves or cancels.
+        That may be another booking, which an event that is still to come moves or cancels.
         """
         transaction = Transaction(self._table)
         is_as_read = ABSENT if before is None else unchanged_since(before.sequence)
@@ -71,8 +71,8 @@ class Redoing:
             return False
         return transaction.committed()
 
-    def all(self) -> Iterator[Redone]:
-        """Yield every link of which something was redone; found through an index, so ask once writes have settled."""
+    def all(self) -> Iterator[AppliedEvents]:
+        """Yield what was seen of every link that an event was applied to. Reads an index, which lags."""
         condition: Condition | None = None
         while True:
             entries = self._table.index_page(BY_HOST, _ALL, condition, _A_PAGE, newest_first=False)
@@ -81,7 +81,7 @@ class Redoing:
             condition = Path("listSort") > entries[-1]["listSort"]
             found = self._table.get_many((entry["pk"], entry["sk"]) for entry in entries)
             for raw in found.values():
-                yield _redone_of(RedoneItem.from_raw_data(raw))
+                yield _applied_events_of(AppliedEventsItem.from_raw_data(raw))
 
     def _trade(
         self, transaction: Transaction, host_id: str, old: Span | None, new: Span | None, cause: Cause
@@ -94,24 +94,24 @@ class Redoing:
             self._days.free(transaction, host_id, old, cause)
         return True
 
-    def _see(
+    def _add_seen(
         self, transaction: Transaction, before: Link, sequence: int, cause: Cause, *, partly: bool
     ) -> None:
         base = Path("base")
         actions = [
             base.set(base | before.sequence),
-            RedoneItem.seen.add({sequence}),
+            AppliedEventsItem.seen.add({sequence}),
             Path("hostKey").set(_ALL),
             Path("listSort").set(before.link_id),
             *audit_actions(cause),
         ]
         if partly:
             actions.append(Path("partly").set(value=True))
-        transaction.update(redone_key(before.link_id), actions, name="redone")
+        transaction.update(applied_events_key(before.link_id), actions, name="applied events")
 
 
-def _redone_of(item: RedoneItem) -> Redone:
-    return Redone(
+def _applied_events_of(item: AppliedEventsItem) -> AppliedEvents:
+    return AppliedEvents(
         link_id=item.pk.removeprefix("LINK#"),
         base=int(item.base),
         seen=frozenset(int(number) for number in item.seen or ()),

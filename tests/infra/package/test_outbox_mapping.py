@@ -32,7 +32,7 @@ UNTOLD: Final = {
     "api_key_key",
     "event_type_key",
     "rolling_key",
-    "redone_key",
+    "applied_events_key",
     "receipt_key",
     "day_key",
     "batch_key",
