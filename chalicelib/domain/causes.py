@@ -1,4 +1,4 @@
-"""Why a write happens: who acts, and the id that ties the request to its events (DESIGN §4, audit)."""
+"""Why a write happens: who acts, and the id that ties the request to its events."""
 
 from typing import Final
 

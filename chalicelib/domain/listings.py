@@ -1,4 +1,4 @@
-"""Lists: what is asked for, where a page ended, and the cursor that says so to the next request (P10)."""
+"""Lists: their filters, and the cursor with which the next page starts where one ended (P10)."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""Collects everything wrong with a value, so that a caller hears of all of it at once."""
+"""Collect every fault of a value, so that one response reports all of them."""
 
 import re
 from collections.abc import Collection, Iterable

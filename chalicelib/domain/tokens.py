@@ -1,4 +1,4 @@
-"""The secret in a URL: an id and a truncated HMAC, checked before any read (P7, ADR 0001)."""
+"""Tokens, the secrets in URLs: an id and a truncated HMAC, checked before any read (P7, ADR 0001)."""
 
 import base64
 import binascii

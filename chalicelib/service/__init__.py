@@ -1,1 +1,1 @@
-"""One function per verb. Each takes what it needs (store, clock) and raises domain errors."""
+"""The use cases, one function per verb. Each takes the world (store, clock, randomness) and raises domain errors."""

@@ -1,4 +1,4 @@
-"""Trying again when other writes were in the way: a few times, with growing random pauses, then 503."""
+"""Retry what other writes were in the way of: a few times, with growing random pauses, then 503."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,7 +24,7 @@ def pause_before(world: World, attempt: int) -> float:
 
 
 def until_decided(world: World, attempt: Callable[[], _T | None]) -> _T:
-    """Call `attempt` until it returns something. None or `TryLaterError` means: again, from fresh reads.
+    """Call `attempt` until it returns something. After None or `TryLaterError` it is called again.
 
     Raises the last `TryLaterError`, or `ContendedError`, after the last try or when no time is left for another.
     So a conflict or throttling ends in success or 503, never in a refusal that is not true (P1, P4).

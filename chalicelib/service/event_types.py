@@ -1,4 +1,4 @@
-"""Make, read, list, change and archive event types, each host its own (P9)."""
+"""Create, read, list, change and archive event types, each host its own (P9)."""
 
 from collections.abc import Callable
 from datetime import timedelta

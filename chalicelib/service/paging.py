@@ -1,4 +1,4 @@
-"""Filling one page from index entries, at a cost that does not grow with the list (P10, ADR 0006)."""
+"""Fill one page from index entries, at a cost that does not grow with the list (P10, ADR 0006)."""
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +27,8 @@ class Page(msgspec.Struct, Generic[_T], frozen=True):
 def portion(limit: int, streams: int) -> int:
     """Return how many index entries to ask for at a time, so that all of them stay within twice the page.
 
-    One stream: the page, and one more that tells whether the list goes on. Several are merged: an equal share
-    each, more from whichever runs out.
+    One stream: the page, and one more that shows whether more follow. Several are merged: an equal share of each, and
+    more of one that runs out.
     """
     return limit + 1 if streams == 1 else max(1, limit // streams)
 

@@ -1,4 +1,4 @@
-"""What the services are given: a store, a clock, randomness, the signing keys. Nothing here knows AWS."""
+"""The ports that services work through: store, clock, randomness, signing keys, queues. Nothing here knows AWS."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -213,7 +213,7 @@ class DeliveryStore(Protocol):
 
     def read(self, webhook_id: str, delivery_id: str) -> tuple[Webhook | None, Delivery | None]: ...
     def create(self, delivery: Delivery, cause: Cause) -> bool: ...
-    def first_told(self, event_id: str, time: datetime, cause: Cause) -> datetime: ...
+    def first_published(self, event_id: str, time: datetime, cause: Cause) -> datetime: ...
     def change(self, delivery: Delivery, cause: Cause, *, seen: int) -> bool: ...
     def due(self, shard: int, now: datetime, limit: int) -> list[Delivery]: ...
     def page(
@@ -270,7 +270,7 @@ class Mailer(Protocol):
 
 
 class Store(Protocol):
-    """Everything that is kept, by what it is."""
+    """Everything that is stored, by subject."""
 
     @property
     def hosts(self) -> HostStore: ...
@@ -341,7 +341,7 @@ class Objects(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """What a service may lean on. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once.
+    """Everything that a service may use. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once.
 
     The bus, the queues and the mailer are None where the environment names none. `local` allows webhooks to the
     loopback. `stage` is this installation's name, where it has one. `requests_per_day` is how many people

@@ -1,4 +1,4 @@
-"""The store the services are given: every aggregate over one table."""
+"""Put the store together: every aggregate over one table."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,7 +28,7 @@ from chalicelib.store.webhooks import Deliveries, Webhooks
 
 
 class DynamoStore(msgspec.Struct, frozen=True):
-    """Everything that is kept, by what it is."""
+    """Everything that is stored, by subject."""
 
     hosts: Hosts
     api_keys: ApiKeys

@@ -38,7 +38,7 @@ class EventTypes:
         )
 
     def create(self, event_type: EventType, cause: Cause) -> None:
-        """Make an event type; its id is fresh."""
+        """Create an event type; its id is fresh."""
         self._table.put(_item_of(event_type, cause), ABSENT)
 
     def change(self, event_type: EventType, cause: Cause, *, seen: int) -> bool:

@@ -1,4 +1,4 @@
-"""The items of the one table, kind by kind: attributes, keys, and the index keys they carry (DESIGN §4)."""
+"""The items of the one table, kind by kind: attributes, keys, and the index keys they carry."""
 
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -182,7 +182,7 @@ class RollingItem(Item):
 
 
 class OpensItem(Item):
-    """How often a link was opened; `pk LINK#<linkId>`, `sk OPENS`. Not in the link: a scanner is in nobody's way."""
+    """How often a link was opened; `pk LINK#<linkId>`, `sk OPENS`. Apart, so that a scanner never blocks a redeem."""
 
     host_id = UnicodeAttribute(attr_name="hostId")
     event_type_id = UnicodeAttribute(attr_name="eventTypeId")
@@ -232,7 +232,7 @@ class RequestItem(Item):
 class HistoryItem(Item):
     """One entry of a link's history; `pk LINK#<linkId>`, `sk HISTORY#<time>#<eventId>`. It outlives the link.
 
-    `direct` marks one that was not written from the stream, so that the stream's reader tells it.
+    `direct` marks one that was not written from the stream, so that the stream's reader publishes it.
     """
 
     event_id = UnicodeAttribute(attr_name="eventId")
@@ -277,13 +277,13 @@ class WebhookItem(Item):
 
 
 class HostWebhooksItem(Item):
-    """Which webhooks a host has; `pk HOST#<hostId>`, `sk HOOKS`. Read consistently, and held to a number."""
+    """Which webhooks a host has; `pk HOST#<hostId>`, `sk HOOKS`. Read consistently; its size is capped."""
 
     webhook_ids = UnicodeSetAttribute(attr_name="webhookIds", null=True)
 
 
 class DeliveryItem(Item):
-    """An event on its way to a webhook; `pk HOOK#<webhookId>`, `sk DELIVERY#<event's time>#<deliveryId>`."""
+    """The delivery of an event to a webhook; `pk HOOK#<webhookId>`, `sk DELIVERY#<event's time>#<deliveryId>`."""
 
     delivery = DocumentAttribute[Delivery](Delivery)
     sequence = NumberAttribute()
@@ -292,13 +292,13 @@ class DeliveryItem(Item):
 
 
 class NoticeItem(Item):
-    """When a notice was first told; `pk NOTICE#<eventId>`, `sk NOTICE`. Told again it would have another time."""
+    """When a notice was first published; `pk NOTICE#<eventId>`, `sk NOTICE`. A repeat must have the same time."""
 
     time = InstantAttribute()
 
 
 class MailItem(Item):
-    """One mail; `pk MAIL#<eventId>`, `sk MAIL#<addressee>`: who sends it until when, and how it ended."""
+    """One email; `pk MAIL#<eventId>`, `sk MAIL#<addressee>`: who is sending it, until when, and how it ended."""
 
     state = UnicodeAttribute()
     holder = UnicodeAttribute()
@@ -325,7 +325,7 @@ class MailDigestItem(Item):
 
 
 class LinkMailItem(Item):
-    """A wish that a link be mailed to its recipient; `pk LINK#<linkId>`, `sk SEND#<sendId>`."""
+    """A request to email a link to its recipient; `pk LINK#<linkId>`, `sk SEND#<sendId>`."""
 
     host_id = UnicodeAttribute(attr_name="hostId")
     event_type_id = UnicodeAttribute(attr_name="eventTypeId")
@@ -424,7 +424,7 @@ def delivery_key(webhook_id: str, delivery_id: str, event_time: datetime) -> Key
 
 
 def notice_key(event_id: str) -> Key:
-    """Return the key of when a notice was first told."""
+    """Return the key of when a notice was first published."""
     return f"NOTICE#{event_id}", "NOTICE"
 
 
@@ -444,7 +444,7 @@ def mail_digest_key(digest_id: DigestId) -> Key:
 
 
 def link_mail_key(link_id: str, send_id: str) -> Key:
-    """Return the key of a wish that a link be mailed."""
+    """Return the key of a request to email a link."""
     return f"LINK#{link_id}", f"SEND#{send_id}"
 
 

@@ -1,4 +1,4 @@
-"""How long DynamoDB keeps what is over, before its TTL may delete it (DESIGN §4, `purgeAt`)."""
+"""How long DynamoDB keeps what is over before its TTL may delete it (`purgeAt`)."""
 
 from datetime import timedelta
 
@@ -6,11 +6,10 @@ import msgspec
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """Days kept after: a link's death, a booking's end, a day's end, a receipt's making, an entry's time.
+    """Days kept after: a link's final status, a booking's end, a day's end, a receipt's creation, an entry's time.
 
-    `request` is of a request for a new link.
-    `delivery` is counted from a webhook delivery's end. `queued` is of what a queue brings: more than the 4 days of a
-    queue and the 14 of its dead-letter queue.
+    `request` is for requests for a new link. `delivery` is counted from a webhook delivery's end. `queued` is for what
+    comes from a queue: more than the 4 days of a queue and the 14 of its dead-letter queue.
     """
 
     link: timedelta = timedelta(days=30)

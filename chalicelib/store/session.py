@@ -11,7 +11,7 @@ from botocore.loaders import Loader
 class _Loader(Loader):
     """Finds the description of a service where it is, without looking through those of all others first.
 
-    To tell whether it knows a service, botocore looks for the file in each of its some 400 folders, twice for a
+    To find out whether it knows a service, botocore looks for the file in each of its some 400 folders, twice for a
     client. Here the folder's name is enough: where the file is missing, loading it fails all the same.
     """
 

@@ -119,7 +119,7 @@ class Table:
         page = self._retrying(
             lambda: self._table.query(
                 pk,
-                range_key_condition=Path("sk").between(sort_from, below),  # inclusive: hence one more
+                range_key_condition=Path("sk").between(sort_from, below),  # inclusive, so one more
                 limit=limit + 1,
                 scan_index_forward=False,
                 consistent_read=True,

@@ -1,4 +1,4 @@
-"""Webhooks and their deliveries in the table. Each write is on the condition of the version read: one wins."""
+"""Webhooks and their deliveries in the table. Each write requires the version that was read, so one of several wins."""
 
 import hashlib
 from collections.abc import Iterable
@@ -58,7 +58,7 @@ class Webhooks:
         return sorted(living, key=lambda webhook: (webhook.created_at, webhook.webhook_id), reverse=True)
 
     def create(self, webhook: Webhook, cause: Cause) -> bool:
-        """Make a webhook; return False where its host has `MAX_WEBHOOKS`, or where this very write came through."""
+        """Create a webhook; return False if its host has `MAX_WEBHOOKS`, or if a lost reply hid its success."""
         transaction = Transaction(self._table)
         transaction.put(self._item_of(webhook, cause), ABSENT, name="webhook")
         ids = HostWebhooksItem.webhook_ids
@@ -73,7 +73,7 @@ class Webhooks:
         return self._table.put(self._item_of(webhook, cause), unchanged_since(seen))
 
     def delete(self, deleted: Webhook, cause: Cause, *, seen: int) -> bool:
-        """Take a webhook from its host. What is left tells who did it, until TTL takes it; nothing is sent to it."""
+        """Remove a webhook from its host. The item remains until TTL deletes it, and says who did it."""
         transaction = Transaction(self._table)
         transaction.put(self._item_of(deleted, cause), unchanged_since(seen), name="webhook")
         ids = HostWebhooksItem.webhook_ids
@@ -115,11 +115,11 @@ class Deliveries:
         )
 
     def create(self, delivery: Delivery, cause: Cause) -> bool:
-        """Keep a delivery; return False when it is there: the event came before."""
+        """Create a delivery; return False if it exists: the event came before."""
         return self._table.put(self._item_of(delivery, cause), ABSENT)
 
-    def first_told(self, event_id: str, time: datetime, cause: Cause) -> datetime:
-        """Return when a notice was first told: `time`, unless it was before. For as long as a queue may repeat it."""
+    def first_published(self, event_id: str, time: datetime, cause: Cause) -> datetime:
+        """Return when a notice was first published: `time`, unless it was before. Kept while a queue may repeat it."""
         pk, sk = notice_key(event_id)
         item = NoticeItem(
             pk,

@@ -36,10 +36,10 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     """A booking as stored.
 
     `occupied_from`/`occupied_to` include the buffers that held when the slot was taken; freeing it frees exactly
-    that. `overrides`, `external_id` and `metadata` are the link's, kept because the booking outlives it. `language`
-    is the one the invitee booked in (a two-letter code), in which they are written to. `invitee` is None once the
-    person was erased. `keyless_receipt_id` names the receipt that a repeat without an `Idempotency-Key` would find;
-    it goes when the booking leaves its slot (P4).
+    that. `overrides`, `external_id` and `metadata` are copied from the link, because the booking outlives it.
+    `language` is a two-letter code: the invitee booked in it and gets emails in it. `invitee` is None once the person
+    was erased. `keyless_receipt_id` names the receipt that a retry without an `Idempotency-Key` would find; it is
+    removed when the booking leaves its slot (P4).
     """
 
     booking_id: str
@@ -69,12 +69,12 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def occupied(self) -> tuple[datetime, datetime]:
-        """What the booking takes of the host's time."""
+        """The span of the host's time that the booking occupies."""
         return self.occupied_from, self.occupied_to
 
 
 def occupied_span(settings: EventSettings, start: datetime) -> tuple[datetime, datetime]:
-    """Return what a booking at `start` takes of the host's time: the slot and its buffers."""
+    """Return the span of the host's time that a booking at `start` occupies: the slot and its buffers."""
     before = timedelta(minutes=settings.buffer_before_minutes)
     after = timedelta(minutes=settings.duration_minutes + settings.buffer_after_minutes)
     return start - before, start + after

@@ -30,7 +30,7 @@ def cells_by_day(start: datetime, end: datetime) -> dict[date, frozenset[int]]:
 
 
 def on_grid(instant: datetime) -> bool:
-    """Tell whether an instant is a cell's beginning."""
+    """Return whether an instant is the start of a cell."""
     return _floor(instant) == instant
 
 

@@ -1,4 +1,4 @@
-"""One attempt to redeem: what it would write, what makes two attempts the same, and how it can end (P1–P4)."""
+"""The redeem's rules: what an attempt writes, which two requests are the same, and the possible outcomes (P1–P4)."""
 
 import hashlib
 import hmac
@@ -56,7 +56,7 @@ class AlreadyBooked(msgspec.Struct, frozen=True):
 
 
 class LinkRefused(msgspec.Struct, frozen=True):
-    """The link's own condition did not hold; `link` is as it was then, None when it was gone."""
+    """The link's own condition did not hold; `link` is as the write found it, None if it was deleted."""
 
     link: Link | None
 
@@ -108,7 +108,7 @@ def keyed_hash(secret: bytes, link_id: str, body_hash: str) -> str:
 
 
 def hash_body(body: object) -> str:
-    """Return the hash by which two decoded bodies are told apart; key order and white space do not matter."""
+    """Return the hash that two decoded bodies share only if they are equal; key order and white space do not matter."""
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
 
 

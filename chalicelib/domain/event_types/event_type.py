@@ -17,7 +17,7 @@ from chalicelib.domain.text import (
     tidied,
 )
 
-MAX_OCCUPIED_MINUTES: Final = 8 * 60  # duration and buffers; DESIGN §4: 96 cells fit one DynamoDB condition
+MAX_OCCUPIED_MINUTES: Final = 8 * 60  # duration and buffers; 96 cells fit one DynamoDB condition
 DEFAULT_WINDOW_DAYS: Final = 60
 
 LocationKind = Literal["video", "phone", "in_person", "custom"]

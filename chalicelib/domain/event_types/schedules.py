@@ -1,4 +1,4 @@
-"""A schedule: weekly hours and date overrides, in one IANA zone (DESIGN's EventType `schedule`)."""
+"""A schedule: weekly hours and date overrides, in one IANA zone."""
 
 import datetime as dt
 import re

@@ -1,4 +1,4 @@
-"""Slots: from settings, time off and busy cells to the starts on offer. Pure, and the redeem's judge too."""
+"""Compute slots: from settings, time off and busy cells to the starts on offer. The redeem checks its start here."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -45,7 +45,7 @@ def offered_slots(
 
     A slot is on offer when it lies within one stretch of its date's hours, on the grid that begins with
     that stretch; when it starts no sooner than the minimum notice from `now` and no later than the last
-    local date of the booking window; when it meets no time off; and when no cell of the slot with its
+    local date of the booking window; when it overlaps no time off; and when no cell of the slot with its
     buffers is busy. Buffers may reach outside the hours.
 
     Intervals of one date that overlap or touch are one stretch. A date's hours end with the date: two
@@ -84,7 +84,7 @@ def offered_slots(
 def is_offered(
     settings: EventSettings, start: datetime, *, now: datetime, time_off: Sequence[TimeOff] = ()
 ) -> bool:
-    """Tell whether a start is on offer, whoever else is booked: the store's condition decides about cells."""
+    """Return whether a start is on offer, apart from other bookings: the store's condition decides about cells."""
     if start > _LAST_START:
         return False
     found = offered_slots(settings, start=start, end=start + _INSTANT, now=now, time_off=time_off)
@@ -92,7 +92,7 @@ def is_offered(
 
 
 def busy_free(busy: Collection[Cell], start: datetime, end: datetime) -> bool:
-    """Tell whether no cell of `[start, end)` is busy."""
+    """Return whether no cell of `[start, end)` is busy."""
     return not any(cell in busy for cell in cells_of(start, end))
 
 
@@ -134,7 +134,7 @@ def _open_spans(schedule: Schedule, zone: tzinfo, start: datetime, end: datetime
 
 
 def _meets(spans: Sequence[Span], start: datetime, end: datetime) -> bool:
-    """Tell whether `[start, end)` meets any of the merged spans."""
+    """Return whether `[start, end)` overlaps any of the merged spans."""
     place = bisect_right(spans, start, key=lambda span: span[0])
     if place and spans[place - 1][1] > start:
         return True

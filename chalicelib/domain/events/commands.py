@@ -20,7 +20,7 @@ _SECRET: Final = re.compile(r"(?<![\w-])[\w-]{36}(?![\w-])")  # whatever has a t
 
 
 class CommandName(StrEnum):
-    """What can be asked by a queue."""
+    """The commands that the queue takes."""
 
     GENERATE = "generate"
     REVOKE = "revoke"
@@ -41,7 +41,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def key(self) -> str:
-        """The idempotency key that it is remembered under; no HTTP header can hold one like it."""
+        """The idempotency key that it is stored under; no HTTP header can contain the same one."""
         return f"command\x00{self.id}"
 
 
@@ -54,7 +54,7 @@ class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """As much of a command as can be told of one that is not right: nothing here is to be acted on."""
+    """What can be read of a malformed command, for a report. Never act on it."""
 
     id: str | None
     command: str | None
@@ -77,7 +77,7 @@ def require_stage(command: Command, own: str | None) -> None:
 
 
 def trace_of(body: str) -> Trace:
-    """Return what a message says of itself, as far as it does."""
+    """Return what a malformed message says about itself, as far as it can be read."""
     try:
         fields = decode_json(_unwrapped(body), dict[str, Any])
     except InvalidRequestError:
@@ -92,7 +92,7 @@ def trace_of(body: str) -> Trace:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text with everything taken out that may be a token: what a parser says may quote what it read (P7)."""
+    """Return a text without anything that may be a token, because a parser's message may quote its input (P7)."""
     return _SECRET.sub("…", text)
 
 

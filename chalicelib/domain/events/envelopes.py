@@ -13,10 +13,10 @@ SCHEMA_VERSION: Final = "1"
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One event, whole. `time` is RFC 3339 UTC; the same change has the same `id`, however often it is told.
+    """One event, whole. `time` is RFC 3339 UTC; the same change has the same `id`, however often it is published.
 
     A consumer orders by `sequence`, that of the booking where there is a `booking_id`, else of the link; delivery
-    is not ordered. 0 tells of something that changed neither. There is no token in it, ever (P7), nor the invitee.
+    is not ordered. 0 is for an event that changed neither. It never contains a token or the invitee (P7).
     """
 
     id: Annotated[str, Meta(pattern="^evt_[a-z2-7]{26}$", description="The same for the same change.")]
@@ -71,7 +71,7 @@ def write_envelope(envelope: Envelope) -> str:
 
 
 def read_envelope(document: object) -> Envelope:
-    """Return the envelope that a decoded JSON document holds. Raises ValueError for one that is not.
+    """Return the envelope that a decoded JSON document holds. Raises ValueError for any other.
 
     Unknown members are dropped, and `type` may be one that is not known yet: newer producers may say more.
     """

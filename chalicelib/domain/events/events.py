@@ -1,4 +1,4 @@
-"""What happened, told from how an item was before and after: the events of links and bookings (P6).
+"""Derive the events of links and bookings from an item before and after a change (P6).
 
 Nothing is written beside the change itself: the table's stream is the outbox, and these functions read it.
 """
@@ -66,11 +66,11 @@ DATA: Final[Mapping[EventKind, type[event_data.Data]]] = {
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened. The same change gives the same `event_id`, however often it is read.
+    """One change. It has the same `event_id`, however often its record is read.
 
     `sequence` is that of the link or booking after the change: consumers order by it, delivery does not. It is 0
     where neither was changed. `external_id` and `metadata` are the link's: the host's own names for what it is about.
-    There is no token in it, ever (P7).
+    It never contains a token (P7).
     """
 
     event_id: str
@@ -94,7 +94,7 @@ def data_of(kind: EventKind, **fields: Any) -> dict[str, Any]:
 
 
 def event_id_of(*parts: object) -> str:
-    """Return the stable id of an event, from what makes it the one it is."""
+    """Return the stable id of an event, from its kind and what identifies the change."""
     raw = hashlib.sha256("\x00".join(str(part) for part in parts).encode()).digest()[:16]
     return "evt_" + base64.b32encode(raw).decode().rstrip("=").lower()
 

@@ -13,7 +13,7 @@ _PLACE: Final = re.compile(r"imports/(hst_[a-z2-7]{26})/(ety_[a-z2-7]{26})/([^/]
 
 
 class ImportFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of one object. Without versioning, the entity tag tells two contents of a key apart."""
+    """One version of one object. Without versioning, the entity tag identifies the content."""
 
     bucket: str
     key: str
@@ -22,7 +22,7 @@ class ImportFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def idempotency_key(self) -> str:
-        """What its import is remembered under; no HTTP header can hold one like it."""
+        """The idempotency key of its import; no HTTP header can contain the same one."""
         return f"import\x00{self.bucket}\x00{self.key}\x00{self.version or self.etag}"
 
     @property

@@ -52,7 +52,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Sheet(msgspec.Struct, frozen=True):
-    """A file of links to make. `digest` tells two files apart by what their cells say, not by how they are written."""
+    """A file of links to make. `digest` depends on the cells' values, not on how the file is written."""
 
     rows: tuple[Row, ...]
     digest: str

@@ -1,1 +1,1 @@
-"""Links, their tokens, batches and requests for new ones."""
+"""Links, their batches and successors, and requests for new ones."""

@@ -45,7 +45,7 @@ def batch_link_id(seed: str, index: int) -> str:
 def make_batch_id(seed: str, size: int) -> str:
     """Return `bat_`, a batch's seed in base32, and its size: all its link ids follow from it, and no token does.
 
-    It says nothing of whose they are, so whoever lists by it leaves out what is not the caller's (P9).
+    It does not say whose the links are, so a list by it leaves out those that are not the caller's (P9).
     """
     return f"{make_id(BATCH, bytes.fromhex(seed))}{size}"
 

@@ -1,4 +1,4 @@
-"""A link: its settings, its life, and what kills it (P1, P3)."""
+"""A link: its settings, its status, and when nothing can be booked with it (P1, P3)."""
 
 import re
 from datetime import datetime
@@ -140,7 +140,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DueLink(msgspec.Struct, frozen=True):
-    """What the due index tells of a link whose time has come."""
+    """A link that is due to be marked expired, as the due index has it."""
 
     link_id: str
     host_id: str
@@ -167,7 +167,7 @@ def folded_label(label: str) -> str:
 def expected_address(recipient: Recipient | None) -> str | None:
     """Return what a locked link says of the address it expects: `g…@example.com`, or `…@example.com`.
 
-    Never the whole address: whoever the link was forwarded to could type it in. None for a link without a lock.
+    Never the whole address: anyone that the link was forwarded to could type it in. None for a link without a lock.
     """
     if recipient is None or recipient.enforce == "none":
         return None
@@ -178,7 +178,7 @@ def expected_address(recipient: Recipient | None) -> str | None:
 def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime | None = None) -> None:
     """Record every rule the settings break, but for the overrides, which need the event type.
 
-    With `now`, an expiry that has passed is refused: such a link would be born dead.
+    With `now`, an expiry that has passed is a fault: such a link could never be used.
     """
     if settings.max_usage_count is not None:
         rules.at("maxUsageCount").number(settings.max_usage_count, least=1, most=MAX_USES)

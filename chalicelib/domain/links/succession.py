@@ -8,7 +8,7 @@ from chalicelib.domain.links.link import Link, LinkSettings
 
 
 def fresh_link(old: Link, *, link_id: str, key_id: int, now: datetime, rolling: bool) -> Link:
-    """Return a new link with an old one's settings, unused. An expiry that has passed is set as far off anew."""
+    """Return a new link with an old one's settings, unused. An expiry that has passed is extended."""
     return Link(
         link_id=link_id,
         host_id=old.host_id,
@@ -21,7 +21,7 @@ def fresh_link(old: Link, *, link_id: str, key_id: int, now: datetime, rolling: 
 
 
 def renewed_settings(settings: LinkSettings, since: datetime, now: datetime) -> LinkSettings:
-    """Return the settings of a link made at `since`, for one made now: an expiry that has passed is as far off."""
+    """Return a link's settings for a new one; an expiry that has passed is extended by its original duration."""
     expires = settings.expires_at
     if expires is None or expires > now:
         return settings

@@ -1,4 +1,4 @@
-"""Who opens a link: a person, or a machine that only looks (mail scanners, previews, prefetches) (P5)."""
+"""Visits: whether a person opens a link, or a machine such as an email scanner, a preview or a prefetch (P5)."""
 
 import re
 from datetime import datetime
@@ -20,7 +20,7 @@ _MORE: Final = re.compile(
 
 
 class Visitor(StrEnum):
-    """What opened a link, as far as its headers tell; this never decides anything but a count."""
+    """What opened a link, judged by the request's headers. It decides only which count is raised."""
 
     PERSON = "person"
     MACHINE = "machine"
@@ -35,7 +35,7 @@ class Opens(msgspec.Struct, frozen=True):
 
 
 def visitor_of(method: str, user_agent: str, purpose: str) -> Visitor:
-    """Tell what opens a link; in `purpose` (`Sec-Purpose`, `Purpose`, `X-Moz`) browsers say that they prefetch."""
+    """Return what opens a link; in `purpose` (`Sec-Purpose`, `Purpose`, `X-Moz`) browsers say that they prefetch."""
     looks = method == "HEAD" or "prefetch" in purpose.lower() or "preview" in purpose.lower()
     return Visitor.MACHINE if looks or _is_machine(user_agent) else Visitor.PERSON
 

@@ -1,4 +1,4 @@
-"""Email addresses: what is taken as one, and the form in which two are the same person's."""
+"""Email addresses: which are valid, and the normalized form in which two are equal."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ _FORM: Final = re.compile(
 
 
 def is_email(value: str) -> bool:
-    """Tell whether `value` looks like one deliverable address: `local@domain.tld`, no display name, no quotes."""
+    """Return whether `value` looks like one deliverable address: `local@domain.tld`, no display name, no quotes."""
     if len(value) > LONGEST_EMAIL or not _FORM.match(value) or not may_stand_in_address(value):
         return False
     local, _, domain = value.rpartition("@")

@@ -1,4 +1,4 @@
-"""What SES says of a mail it took: sent, rejected, bounced, complained of (its event publishing, by EventBridge)."""
+"""Feedback from SES about an email: sent, rejected, bounced or reported as spam (event publishing, by EventBridge)."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ _MAX_REASON = 200  # characters
 
 
 class FeedbackKind(StrEnum):
-    """The kinds that are listened to, as SES names them."""
+    """The kinds of feedback that are handled, as SES names them."""
 
     SEND = "Send"
     REJECT = "Reject"
@@ -80,7 +80,7 @@ class _Detail(msgspec.Struct, rename="camel"):
 
 
 def read_feedback(document: object) -> Feedback | None:
-    """Return what an event's decoded `detail` says; None for one that is not about a mail of ours, or not listened to.
+    """Return the feedback in an event's decoded `detail`; None if it is about another email or of another kind.
 
     Raises ValueError for a document of another form.
     """

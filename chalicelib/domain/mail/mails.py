@@ -1,4 +1,4 @@
-"""Mails: who is told of an event, what a mail needs to be sent once, and how sending one can end."""
+"""Emails: who gets one about an event, what identifies it so that it is sent once, and how sending can end."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -26,14 +26,14 @@ class Addressee(StrEnum):
 
 
 class MailId(msgspec.Struct, frozen=True):
-    """What makes a mail the one it is: there is one for each event and addressee, ever."""
+    """What identifies an email: there is only one for each event and addressee."""
 
     event_id: str
     addressee: Addressee
 
 
 class ClaimState(StrEnum):
-    """How far a mail is: someone is at it or was, SES took it, or nobody ever will."""
+    """The state of an email: being sent, accepted by SES, or refused for good."""
 
     SENDING = "sending"
     SENT = "sent"
@@ -41,7 +41,7 @@ class ClaimState(StrEnum):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail as it stands. `holder` is whoever has it, or had it last; `detail` SES's id for it, or why not."""
+    """An email's state. `holder` identifies its last sender; `detail` is SES's id for it, or why it was refused."""
 
     state: ClaimState
     holder: str
@@ -62,7 +62,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkMail(msgspec.Struct, frozen=True, kw_only=True):
-    """A host's wish that a link be mailed to its recipient. `to` is the address it had then."""
+    """A host's request to email a link to its recipient. `to` is the address it had then."""
 
     send_id: str
     link_id: str
@@ -80,7 +80,7 @@ class LinkMail(msgspec.Struct, frozen=True, kw_only=True):
 class Fate(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a mail, for its link's history. `to` is masked; `reason` is a word or two, nothing personal.
 
-    `identity` tells several fates of one kind apart: SES's own id of a bounce.
+    `identity` distinguishes several fates of one kind: SES's own id of a bounce.
     """
 
     type: EventKind
@@ -98,7 +98,7 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MailRefusedError(Exception):
-    """Such a mail will never be taken; `reason` says why in a word. Nothing was sent."""
+    """SES will never accept this email; `reason` says why in a word. Nothing was sent."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -106,11 +106,11 @@ class MailRefusedError(Exception):
 
 
 class MailDeferredError(Exception):
-    """Not now: nothing was sent, and the same mail may be taken later."""
+    """SES did not accept the email now; nothing was sent, and a retry may succeed."""
 
 
 class MailUnknownError(Exception):
-    """The mail may have been sent: the answer never came."""
+    """The email may have been sent: there was no response."""
 
 
 def delivery_address(email: str) -> str:
@@ -128,7 +128,7 @@ def delivery_address(email: str) -> str:
 
 
 def wish_event(wish: LinkMail, cause: Cause) -> Event:
-    """Return the entry of a link's history that tells that it is to be mailed."""
+    """Return the history entry for a request to email a link."""
     return Event(
         event_id=event_id_of(
             EventKind.MAIL_REQUESTED, wish.link_id, wish.send_id, rfc3339(wish.requested_at)
@@ -152,7 +152,7 @@ def wish_event(wish: LinkMail, cause: Cause) -> Event:
 
 
 def fate_event(fate: Fate) -> Event:
-    """Return the entry of a link's history that tells what became of a mail."""
+    """Return the history entry for what became of an email."""
     about = fate.mail_id
     why = {} if fate.type is EventKind.MAIL_SENT else {"reason": fate.reason or None}
     return Event(
@@ -172,5 +172,5 @@ def fate_event(fate: Fate) -> Event:
 
 
 def check_message(message: str, rules: Rules) -> None:
-    """Record what is wrong with a host's own words."""
+    """Record what is wrong with a host's message."""
     rules.at("message").text(message, longest=LONGEST_MESSAGE, lines=True)

@@ -25,7 +25,7 @@ WAITS: Final = tuple(
 )
 MAX_TRIES: Final = len(WAITS) + 1
 LONGEST_RETRY_AFTER: Final = timedelta(hours=24)
-LEASE: Final = timedelta(seconds=60)  # an attempt takes 20 s at most; whoever is slower is taken for dead
+LEASE: Final = timedelta(seconds=60)  # an attempt takes 20 s at most; a slower sender counts as crashed
 GRACE: Final = timedelta(
     minutes=5
 )  # how long the queue has before the schedule looks after a delivery itself
@@ -81,11 +81,11 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event on its way to one webhook. `body` is exactly what is sent, every time.
+    """The delivery of one event to one webhook. `body` is exactly what is sent, every time.
 
     `tries` counts attempts begun; since the last replay, `tries - tries_before`. While `lease_until` is in the
     future one sender has it. `due_at` is when the schedule looks after it, should no message come.
-    `sequence` is raised by every write, and every write is on the condition of the one read: hence one wins.
+    Every write raises `sequence`, on the condition that it is as it was read, so one of several wins.
     """
 
     delivery_id: str
@@ -162,7 +162,7 @@ def new_delivery(
 
 
 def may_start(delivery: Delivery, now: datetime) -> bool:
-    """Tell whether an attempt may begin: it is pending, its time has come, and no other sender has it."""
+    """Return whether an attempt may begin: it is pending, its time has come, and no other sender has it."""
     return (
         delivery.status is DeliveryStatus.PENDING
         and (delivery.next_at is None or now >= delivery.next_at - EARLY)
@@ -176,7 +176,7 @@ def leased(delivery: Delivery, now: datetime) -> Delivery:
 
 
 def out_of_tries(delivery: Delivery) -> bool:
-    """Tell whether no attempt is left: ten, or for a test one."""
+    """Return whether no attempt is left, of ten, or of one for a test."""
     return delivery.tries - delivery.tries_before >= (1 if delivery.test else MAX_TRIES)
 
 
@@ -205,7 +205,7 @@ def postponed(delivery: Delivery, attempt: DeliveryAttempt, wait: timedelta, now
 
 
 def in_queue(wait: timedelta) -> bool:
-    """Tell whether a wait fits into an SQS message's delay, 15 minutes; longer ones end by the schedule."""
+    """Return whether a wait fits into an SQS message's delay, 15 minutes; longer ones end by the schedule."""
     return wait <= timedelta(minutes=15)
 
 

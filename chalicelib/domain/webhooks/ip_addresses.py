@@ -32,7 +32,7 @@ _NOT_PUBLIC_6: Final = tuple(
 
 
 def is_public(address: IPAddress) -> bool:
-    """Tell whether an address is one of the public internet: no private, local, mapped, translated or reserved one."""
+    """Return whether an address is of the public internet: not private, local, mapped, translated or reserved."""
     if isinstance(address, ipaddress.IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
     return (

@@ -80,7 +80,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook of one host. `failing_since` is the first failure after which nothing succeeded.
 
     `former` are secrets that still sign beside the present one, each until its instant. While it is `untold`, its
-    host has yet to be given notice that it was disabled.
+    host has yet to be notified that it was disabled.
     """
 
     webhook_id: str
@@ -152,7 +152,7 @@ def rotated(webhook: Webhook, key_id: int, overlap: timedelta, cause: Cause, now
 
 
 def changed(webhook: Webhook, settings: WebhookSettings, cause: Cause, now: datetime) -> Webhook:
-    """Return the webhook with other settings. Enabled anew, or at another address, it begins with a clean sheet."""
+    """Return the webhook with other settings. Enabled again, or with another URL, it has no failures."""
     fresh = msgspec.structs.replace(webhook, settings=settings)
     if settings.url != webhook.settings.url:
         fresh = msgspec.structs.replace(fresh, failing_since=None)
@@ -195,8 +195,8 @@ def notice_of(webhook: Webhook) -> Envelope:
     return notice(said, cause, webhook.disabled_at, host_id=webhook.host_id)
 
 
-def told(webhook: Webhook, as_of: Webhook) -> Webhook | None:
-    """Return the webhook once notice was given that it was disabled; None where it is no longer that disabling."""
+def after_notice(webhook: Webhook, as_of: Webhook) -> Webhook | None:
+    """Return the webhook after its host was notified that it was disabled; None if it has changed since."""
     if not webhook.untold or webhook.disabled_at != as_of.disabled_at:
         return None
     return msgspec.structs.replace(webhook, untold=False, sequence=webhook.sequence + 1)

@@ -1,1 +1,1 @@
-"""What is done with bookings."""
+"""Use cases of bookings: redeem, move, cancel, find, list, erase."""

@@ -1,4 +1,4 @@
-"""Find a booking: by the invitee's own token, or by id for its host. What finds it is handed to the other verbs."""
+"""Find a booking: by the invitee's token, or by id for its host. Move, cancel and erase take such a finder."""
 
 from collections.abc import Callable
 
@@ -16,13 +16,13 @@ from chalicelib.domain.tokens import Purpose, open_token
 from chalicelib.service.ports import World
 
 FindBooking = Callable[[], Booking]
-"""Reads one booking as it stands now, for whoever may see it; raises `NotFoundError` for anyone else."""
+"""Reads one booking as it stands now; raises `NotFoundError` if the caller may not see it."""
 
 
 class OwnBooking(msgspec.Struct, frozen=True):
     """A booking, with what its page says beside it.
 
-    `link_used`: the link it came by gives no more. `questions` are those asked with such a link now.
+    `link_used`: its link gives no more bookings. `questions` are those asked with such a link now.
     """
 
     booking: Booking

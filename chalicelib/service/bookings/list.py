@@ -28,7 +28,7 @@ def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Pag
     where = request.where
     if where.start is not None and where.end is not None and where.end <= where.start:
         raise InvalidValueError([FieldFault("/to", "must be after from")])
-    # Each direction has its own cursors: one's place is not where the other goes on.
+    # Each direction has its own cursors, because the same place continues differently in each.
     stage = "d" if (newest := request.newest_first) else "b"
     _, place = read_cursor(request.cursor, stage)
     bookings = world.store.bookings
@@ -66,7 +66,7 @@ def zone_of_dates(world: World, caller: Caller, where: BookingFilter) -> str:
 
 
 def _host_of(world: World, caller: Caller, where: BookingFilter) -> str:
-    """Return whose a link is; a link that is gone may have bookings still, and they tell."""
+    """Return the host of a link; for a deleted link, the host of its bookings. Raises `NotFoundError`."""
     link_id = where.link_id or ""
     link = world.store.links.read(link_id) if is_id(LINK, link_id) else None
     if link is not None:

@@ -62,10 +62,10 @@ _DENIALS: Final = (
 
 
 class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an invitee sends: which slot, who, and the answers. `body_hash` tells two bodies apart.
+    """What an invitee sends: which slot, who, and the answers. `body_hash` identifies the body.
 
-    `language` is the one they read, as their browser says; it is no part of the body. One that was `queued` is
-    remembered as long as a queue may bring it again.
+    `language` is the one that their browser asks for; it is no part of the body. The receipt of one that was `queued`
+    is kept for as long as a queue may redeliver it.
     """
 
     start: datetime
@@ -106,7 +106,7 @@ class _Asked(msgspec.Struct, frozen=True):
 def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Redeemed:
     """Book a slot by a link, once.
 
-    Three round trips when nothing is in the way: the link with the request's receipt, the event type with
+    Three round trips if nothing is in the way: the link with the request's receipt, the event type with
     its host, the transaction. No index is read.
 
     Raises `NotFoundError` (not a genuine token; nothing was read), `InvalidValueError`, a `DeadLinkError`,
@@ -184,9 +184,9 @@ def _receipt_after_all(
 ) -> Receipt | None:
     """Return the receipt of a request that was to be refused; None: start again. Raises `refusal` where it holds.
 
-    P4: it may be the echo of this very request, committed since (a double press) or with its reply lost. Link and
-    receipt were read at two moments, so the receipt is asked once more. And a link that was read as used may have got
-    its use back since, its receipt gone with the booking (P8): dead is only one that is still as it was.
+    P4: this very request may have been committed since (a double press), or its reply was lost. Link and receipt were
+    read at two moments, so the receipt is read once more. And a link that was read as used may have got its use back
+    since, its receipt deleted with the booking (P8), so the refusal holds only if the link is still as it was.
     """
     redeems, again = world.store.redeems, link
     if isinstance(refusal, DeadLinkError):
@@ -274,7 +274,7 @@ def _plan(world: World, link: Link, asked: _Asked) -> Booking:
 
 
 def _successor(world: World, link: Link, booking: Booking) -> Link:
-    # The id is fresh randomness, so whoever holds this link's token learns nothing of the next one's.
+    # The id is fresh randomness, so this link's token reveals nothing about the next one's.
     link_id = make_id(LINK, world.random_bytes(ID_BYTES))
     return fresh_link(link, link_id=link_id, key_id=booking.key_id, now=booking.created_at, rolling=True)
 

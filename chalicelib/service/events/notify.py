@@ -1,4 +1,4 @@
-"""Put a notice on the bus, or say that it is to be done again."""
+"""Publish a notice on the bus, or raise so that the caller retries."""
 
 from datetime import timedelta
 from typing import Final
@@ -12,7 +12,7 @@ _TIME: Final = timedelta(seconds=20)
 
 
 def notify(world: World, envelope: Envelope) -> None:
-    """Put a notice on the bus. Raises `QueueUnavailableError` when it was not taken: whoever asked comes again."""
+    """Publish a notice. Raises `QueueUnavailableError` if the bus did not take it: the caller must retry."""
     refused = publish(world, [envelope], give_up=world.now() + _TIME)
     if refused:
         raise QueueUnavailableError(f"The bus did not take a notice: {refused[0]}.")

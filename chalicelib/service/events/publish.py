@@ -1,4 +1,4 @@
-"""Put events on the product's own bus; what it refuses is put again, alone, after a growing random pause (P6)."""
+"""Publish events on the product's own bus; retry the refused ones after growing random pauses (P6)."""
 
 from collections.abc import Sequence
 from datetime import datetime

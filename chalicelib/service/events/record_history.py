@@ -1,4 +1,4 @@
-"""Write what a stream record tells into the links' history. The same record again changes nothing (P6)."""
+"""Write history: the events of a stream record as entries of their link. Repeating a record changes nothing (P6)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
-"""Tell what the table's stream says: into the links' history, then out on the bus (P6).
+"""Turn stream records into history entries, then publish their events (P6).
 
-A record that can't be told stops nobody: it goes whole to the dead-letter queue, with the reason, and the rest go on.
+A record that fails does not block the others: it goes whole to the dead-letter queue, with the reason.
 """
 
 import logging
@@ -36,9 +36,9 @@ class Relayed(msgspec.Struct, frozen=True):
 
 
 def relay(world: World, records: Sequence[Record]) -> Relayed:
-    """Tell each record's events. The same record again changes nothing in the history and has the same event ids.
+    """Record and publish the events of each record. A repeated record adds no entry and has the same event ids.
 
-    The history comes first: what is on the bus can be looked up.
+    The history comes first, so that a published event can be looked up.
     """
     begun = world.now()
     failed: dict[int, str] = {}

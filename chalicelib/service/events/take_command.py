@@ -1,4 +1,4 @@
-"""What every command is held to: its id is taken once, and one that can't be followed is told and set aside."""
+"""Claim a command's id once, and reject a command that can't be executed: publish why, and dead-letter it."""
 
 from typing import Any
 
@@ -30,9 +30,9 @@ def claim_command(world: World, host_id: str, command: Command, body_hash: str, 
 
 
 def reject_command(world: World, body: str, trace: Trace, problem: dict[str, Any], cause: Cause) -> None:
-    """Tell on the bus that a message can't be followed, and why; then put it whole on the dead-letter queue.
+    """Publish that a message was rejected, and why; then put it whole on the dead-letter queue.
 
-    The notice says nothing of the payload, which may hold a token (P7). Told again, it has the same id.
+    The notice contains nothing of the payload, which may hold a token (P7). Published again, it has the same id.
 
     Raises `QueueUnavailableError`: it is to be rejected again. `PayloadTooLargeError`: no queue takes it with the
     reason; without a dead-letter queue of ours, SQS is to move it to its own.

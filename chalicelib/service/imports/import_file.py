@@ -35,11 +35,11 @@ def import_file(
 ) -> ImportedObject:
     """Make the links of a file, up to 10,000, and write the result; of a refused file, what is wrong with its rows.
 
-    All rows or none, unless the object's metadata has `partial: true`. The same version again goes on where it was
-    cut off: its links are the same, and so is the result but for what became of them since.
+    All rows or none, unless the object's metadata has `partial: true`. A retry of the same version resumes
+    where it was cut off: its links are the same, and the result shows their current state.
 
     Raises what `import_links` does, `ConflictError` (the file is gone, or another: there is no result), and
-    `PayloadTooLargeError`; only a `TryLaterError` means that it is to be done again.
+    `PayloadTooLargeError`; only a `TryLaterError` asks for a retry.
     """
     objects = world.objects
     if objects is None:

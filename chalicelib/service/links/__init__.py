@@ -1,1 +1,1 @@
-"""What is done with links."""
+"""Use cases of links: generate, open, change, revoke, replace, send, list and more."""

@@ -1,4 +1,4 @@
-"""Mark links expired whose time has come, so that lists, events and TTL know it too (P3 never waits for this)."""
+"""Mark due links expired, for lists, events and TTL. The redeem compares the clock and never waits for this (P3)."""
 
 from datetime import timedelta
 from typing import Final
@@ -15,12 +15,12 @@ _CAUSE: Final = Cause("system:expiry", "expiry")
 def expire_due_links(world: World) -> int:
     """Mark every due link, shard by shard, for at most 45 s; return how many were marked.
 
-    Found through the sparse due index, never by scanning; marked on the condition that it is still so, hence
-    once each, whoever else marks, redeems or changes them meanwhile.
+    It finds them through the sparse due index, never by scanning. Each is marked on the condition that it is still due,
+    so once, whatever else marks, redeems or changes it meanwhile.
     """
     begun = world.now()
     give_up = begun + TIME
-    # Where there is more than one run can do, no shard is always the last.
+    # So that no shard is always the last if there is more than one run can do.
     first = begun.minute % DUE_SHARDS
     marked = 0
     for shard in (*range(first, DUE_SHARDS), *range(first)):

@@ -29,13 +29,13 @@ from chalicelib.service.ports import World
 CHUNK: Final = 99  # DynamoDB takes 100 operations in a transaction; one marks the chunk made
 
 Progress = Callable[[int, int], None]
-"""Told after each chunk how many links of how many are made; what it raises ends the making, to be gone on with."""
+"""Called after each chunk with the links made and the total. An exception stops generation; a retry resumes it."""
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked: an event type, and the settings of each link. `from_items` names where faults point.
 
-    One that was `queued` may be 10,000 links, and is remembered as long as a queue may bring it again.
+    One that was `queued` may be 10,000 links, and is kept for as long as a queue may redeliver it.
     """
 
     event_type_id: str
@@ -90,7 +90,7 @@ def generate_batch(
     event_type = find_event_type(world, caller, request.event_type_id)
     key = request.idempotency_key
     if key is None:
-        raise ValueError("a batch that may be gone on with has a key")
+        raise ValueError("a batch that a retry may resume needs a key")
     batch = _open(world, event_type, request, key, cause)
     for number, chunk in enumerate(_chunks(_links(world, event_type, request, batch.seed, batch.created_at))):
         if _make_chunk(world, event_type, key, batch, number, chunk, cause) and progress is not None:

@@ -56,7 +56,7 @@ def list_links(world: World, caller: Caller, request: ListRequest) -> Page[Link]
     size = portion(request.limit, len(statuses))
     streams = [stream(partial(world.store.links.entries, where, status), before, size) for status in statuses]
     if where.status is LinkStatus.EXPIRED:
-        # Died by the clock, and the expiry schedule has not come by yet: a list must not lie meanwhile.
+        # Past expiry but not yet marked by the schedule: the list must show them as expired.
         due = world.store.due.of_host(where, now)
         streams.append(entry for entry in due.entries if before is None or entry.sort < before)
         for minute in due.crowded:

@@ -1,4 +1,4 @@
-"""Note that a link was opened, beside the reading of its page: nothing that counts is changed (P5)."""
+"""Count that a link was opened, while its page is read. The link itself is not written (P5)."""
 
 import contextlib
 import threading
@@ -10,7 +10,7 @@ from chalicelib.service.ports import World
 
 
 def note_open(world: World, link: Link, visitor: Visitor, correlation_id: str) -> threading.Thread:
-    """Begin to count an open, and return the thread to join before answering: it costs the page no round trip.
+    """Start counting an open, and return the thread to join before responding: it costs the page no round trip.
 
     An open that can't be counted is not counted; the page is shown all the same.
     """

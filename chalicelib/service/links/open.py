@@ -1,4 +1,4 @@
-"""Open a link: what its page shows. Reading never spends (P5)."""
+"""Open a link: read what its page shows. Opening never uses the link (P5)."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -61,7 +61,7 @@ def offer_and_host(world: World, link: Link) -> tuple[EventSettings, Host]:
 def opening_zone(world: World, token: str) -> str:
     """Return the zone in which a link that opens later says when: its own schedule's, the host's; else UTC.
 
-    For a visitor whose browser tells no zone of its own. Raises `NotFoundError` for anything but a genuine token.
+    For a visitor whose browser sends no zone. Raises `NotFoundError` for anything but a genuine token.
     """
     link_id = open_token(world.keyring(), Purpose.LINK, token).item_id
     link = world.store.links.read(link_id)
@@ -103,7 +103,7 @@ def free_slots(
         raise InvalidValueError([FieldFault("/to", "must be after from")])
     if end - start > timedelta(days=MAX_RANGE_DAYS):
         raise InvalidValueError([FieldFault("/to", f"must be at most {MAX_RANGE_DAYS} days after from")])
-    # Nothing outside lies on offer, and dates near the ends of the calendar can't be reckoned with.
+    # Nothing outside is on offer, and dates near the ends of the calendar can't be computed with.
     start = max(start, now)
     end = min(end, now + timedelta(days=offer.booking_window_days + 2))
     if end <= start:

@@ -1,4 +1,4 @@
-"""Have a link mailed to its recipient: the wish is kept, and the table's stream sees that it is done."""
+"""Email a link to its recipient: store the request; the table's stream triggers the email."""
 
 import hashlib
 from typing import Final
@@ -34,7 +34,7 @@ def send_link(
     idempotency_key: str | None,
     cause: Cause,
 ) -> LinkMail:
-    """Keep the wish that a link be mailed, in one transaction with its history, and return it.
+    """Store a request to email a link, in one transaction with its history entry, and return it.
 
     With an idempotency key the same request returns the same wish, and one mail is sent.
     Raises `NotFoundError`; `MailNotConfiguredError`; `ConflictError` for a link that nobody can book by;

@@ -1,4 +1,4 @@
-"""Have the links of one generate mailed, each to its recipient: once, however often the same request comes (P4)."""
+"""Email the links of one generate, each to its recipient: once, however often the request is repeated (P4)."""
 
 import logging
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Wording(msgspec.Struct, frozen=True, kw_only=True):
-    """How the mails are written: a word of the host's, and a language."""
+    """How the emails are written: a message of the host's, and a language."""
 
     message: str
     language: str
@@ -56,7 +56,7 @@ def send_links(
     """Keep the wish that each of a generate's links be mailed; the same again, by the generate's key, keeps no other.
 
     A link that nobody can book by any more, or that lost its recipient, between being made and now (the first
-    delivery was cut off) is left out: its end stands in its own history. Raises `TryLaterError`: to be gone on with.
+    delivery was cut off) is left out: its history says why. Raises `TryLaterError`: the caller must retry.
     """
     # Not the key itself: what a host sends over HTTP under the same one is another mail.
     send_key = f"generate\x00{key}"

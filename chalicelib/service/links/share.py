@@ -1,4 +1,4 @@
-"""What is needed to share a link: the link, and what it offers."""
+"""Share a link: return it with what it offers. Nothing is changed."""
 
 import msgspec
 
@@ -23,8 +23,8 @@ class Shareable(msgspec.Struct, frozen=True):
 def share_link(world: World, caller: Caller, link_id: str) -> Shareable:
     """Return what sharing a link takes; two round trips. Nothing is changed.
 
-    Raises `NotFoundError`; `ConflictError` for a link that nobody can book by any more: better that the host learns
-    it here than the invitee there.
+    Raises `NotFoundError`; `ConflictError` for a link that nobody can book with any more, so that the host learns it
+    before the invitee does.
     """
     link = read_link(world, caller, link_id)
     status = link.status_at(world.now())

@@ -1,4 +1,4 @@
-"""Note what SES says of a mail: that it took it ends a claim that a crash left open, the rest goes into the history."""
+"""Handle SES's feedback: a confirmation ends a claim that a crash left open; the rest goes into the history."""
 
 import logging
 from typing import Final
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 
 def note_feedback(world: World, feedback: Feedback) -> None:
-    """Note one thing SES said; the same again changes nothing. Of a deleted link too: its history outlives it."""
-    # Whatever is said of a mail, SES took it: nobody is to send it again.
+    """Record one piece of feedback; repeating it changes nothing. A deleted link's too: its history outlives it."""
+    # Any feedback means that SES accepted the email, so it must not be sent again.
     world.store.mails.end(feedback.mail_id, ClaimState.SENT, feedback.message_id, now=world.now())
     told = _TOLD.get(feedback.kind)
     if told is None:

@@ -1,4 +1,4 @@
-"""Which mails an event asks for, from how things stand now: events come late, twice, and out of order (P6)."""
+"""Decide which emails an event causes, from the current state: events come late, twice and out of order (P6)."""
 
 import math
 from datetime import datetime
@@ -22,7 +22,7 @@ from chalicelib.service.mail.send import Draft
 from chalicelib.service.ports import World
 
 News = Literal["confirmed", "moved", "cancelled"]
-"""What a mail about a booking tells."""
+"""The events that an email about a booking reports."""
 
 _NEWS: dict[str, News] = {
     EventKind.BOOKING_CONFIRMED: "confirmed",
@@ -146,7 +146,7 @@ def _previous_start(world: World, event: Envelope, addressee: Addressee) -> date
 
 
 def _still_true(booking: Booking, event: Envelope, news: News, now: datetime) -> bool:
-    """Tell whether a booking is still as an event has it, so that telling it helps.
+    """Return whether a booking is still as an event says, so that an email about it helps.
 
     A confirmation or move of a booking since cancelled would be wrong, and the cancellation's own mail comes. A move
     since moved again is reported by the later event, even if that leads back to the same time: a booking that is

@@ -1,4 +1,4 @@
-"""Send a mail once: whoever has claimed it sends it, and marks it sent; everyone else leaves it alone.
+"""Send an email once: the sender that claims it sends it and marks it sent; others leave it alone.
 
 SES takes no idempotency token. A crash, or a lost answer, between its taking a mail and our mark leaves a claim that
 nobody ends; SES's own word that it took the mail (`note_feedback`) ends it then. Only where that word is later than the
@@ -60,15 +60,15 @@ Write = Callable[[str], bytes]
 
 
 def send_once(world: World, mailer: Mailer, draft: Draft, write: Write) -> None:
-    """Send a mail unless it was sent; what will never be taken is told in the link's history, and that is the end.
+    """Send an email unless it was sent. One that SES will never accept ends with an entry in the link's history.
 
     `write` may raise `MailRefusedError` where the mail is not to be sent any more. Raises `MailDeferredError` (not
-    sent; also while someone else is at it), `MailUnknownError`, or what `write` does: then it is to be tried again.
+    sent; also while someone else is at it), `MailUnknownError`, or what `write` does: then the caller must retry.
     """
     mails, holder, now = world.store.mails, world.random_bytes(_HOLDER_BYTES).hex(), world.now()
     claim = mails.claim(draft.mail_id, holder, now=now, until=now + CLAIM)
     if claim.state is not ClaimState.SENDING:
-        _tell(world, draft, claim)
+        _record_end(world, draft, claim)
         return
     if claim.holder != holder:
         raise MailDeferredError("claimed")
@@ -85,7 +85,7 @@ def send_once(world: World, mailer: Mailer, draft: Draft, write: Write) -> None:
         raise
     ended = _marked(world, draft.mail_id, state, detail)
     if ended is not None:
-        _tell(world, draft, ended)
+        _record_end(world, draft, ended)
 
 
 def _count(world: World, draft: Draft) -> None:
@@ -108,7 +108,7 @@ def _count(world: World, draft: Draft) -> None:
 
 
 def _marked(world: World, mail_id: MailId, state: ClaimState, detail: str) -> Claim | None:
-    """Keep how a mail ended, through a store that does not answer for a while: an unmarked mail may be sent again."""
+    """Mark how an email ended, and retry while the store does not answer: an unmarked email may be sent again."""
     give_up = world.now() + MARK_TIME
     for attempt in range(1, MARK_TRIES):
         try:
@@ -133,8 +133,8 @@ def _letter(draft: Draft, write: Write) -> Letter:
     )
 
 
-def _tell(world: World, draft: Draft, claim: Claim) -> None:
-    """Enter how a mail ended into the link's history; the same end again changes nothing.
+def _record_end(world: World, draft: Draft, claim: Claim) -> None:
+    """Record in the link's history how an email ended; repeating it changes nothing.
 
     A sent email about a booking has no entry; a sent link and a failed email have one. A digest is about several links,
     and each of its emails has an entry already.

@@ -1,4 +1,4 @@
-"""Put a message of the mail queue off: what SES won't take now is tried again after pauses that grow, for a day."""
+"""Postpone a message of the mail queue: what SES does not accept now is retried after growing pauses, for a day."""
 
 from collections.abc import Mapping
 from typing import Any, Final

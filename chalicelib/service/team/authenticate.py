@@ -1,4 +1,4 @@
-"""Who is calling, by API key; and making, listing and revoking keys."""
+"""Authenticate a caller by API key; create, list and revoke keys."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Make, read, list and change hosts. An admin does all of it; a host key reads and changes its own host."""
+"""Create, read, list and change hosts. An admin does all of it; a host key reads and changes its own host."""
 
 from collections.abc import Callable
 from typing import Final

@@ -1,4 +1,4 @@
-"""Whose things a request is about: the caller's own, or for an admin the host it names (P9)."""
+"""Resolve the host that a request applies to: the caller's own, or for an admin the one it names (P9)."""
 
 from chalicelib.domain.errors import FieldFault, InvalidValueError, NotFoundError
 from chalicelib.domain.ids import EVENT_TYPE, HOST, is_id
@@ -7,7 +7,7 @@ from chalicelib.service.ports import World
 
 
 def owner_of(world: World, caller: Caller, host_id: str | None, event_type_id: str | None = None) -> str:
-    """Return the host a request is about: that of the event type it names, the host it names, or the caller's.
+    """Return the host that a request applies to: of the event type it names, the host it names, or the caller's.
 
     Raises `NotFoundError` for another's, or where the two do not go together; `InvalidValueError` when an
     admin names neither.

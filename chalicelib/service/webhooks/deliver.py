@@ -1,6 +1,6 @@
-"""Deliver one event to one webhook: lease it, sign it, post it, keep what came of it, and see that it goes on.
+"""Deliver one event to one webhook: lease it, sign it, post it, and record the result or the next attempt.
 
-Whoever dies between two steps leaves a delivery that is due again by its lease: at least once, under the same id.
+After a crash between two steps the lease ends and the delivery is due again: at least once, under the same id.
 """
 
 import logging
@@ -29,23 +29,23 @@ from chalicelib.domain.webhooks.deliveries import (
 from chalicelib.domain.webhooks.webhook import (
     Webhook,
     after_failure,
+    after_notice,
     after_success,
     notice_of,
     signing_secrets,
-    told,
 )
 from chalicelib.service.events.publish import publish
 from chalicelib.service.ports import World
 
 GONE: Final = 410
 NOTICE_TIME: Final = timedelta(seconds=10)
-_TRIES: Final = 5  # at telling a webhook how it does, where others change it meanwhile
+_TRIES: Final = 5  # to save a webhook that others change meanwhile
 
 log = logging.getLogger(__name__)
 
 
 class DeliveryMessage(msgspec.Struct, frozen=True, rename="camel"):
-    """What the queue carries: which delivery to see to. The table has everything else."""
+    """The queue's message: which delivery to attempt. The table has everything else."""
 
     webhook_id: str
     delivery_id: str
@@ -57,10 +57,10 @@ def message_of(delivery: Delivery) -> str:
 
 
 def deliver(world: World, message: str) -> Delivery | None:
-    """Make one attempt at a delivery if it is time, and nobody else does; return it as it then stands.
+    """Make one attempt at a delivery if it is due and no other sender has it; return its new state.
 
-    A message that comes again, early, or late finds nothing to do and changes nothing. Raises `TryLaterError`
-    when the store does not answer, and ValueError for a message that is none.
+    A repeated, early or late message changes nothing. Raises `TryLaterError`
+    when the store does not answer, and ValueError for a malformed message.
     """
     named = msgspec.json.decode(message, type=DeliveryMessage)
     webhook, delivery = world.store.deliveries.read(named.webhook_id, named.delivery_id)
@@ -68,11 +68,12 @@ def deliver(world: World, message: str) -> Delivery | None:
         return delivery
     cause = _cause(delivery)
     refusal = _refusal(webhook, delivery)
-    if webhook is not None and webhook.untold:  # whoever disabled it did not live to say so
+    # The process that disabled it may have crashed before it notified the host.
+    if webhook is not None and webhook.untold:
         _give_notice(world, webhook, cause)
     if webhook is None or refusal:
         return _change(world, given_up(delivery, refusal, None, world.now()), cause, delivery.sequence)
-    if out_of_tries(delivery):  # whoever made the last one did not come back
+    if out_of_tries(delivery):  # the process that made the last one crashed
         return _give_up(world, delivery, None, cause)
     begun = leased(delivery, world.now())
     if not world.store.deliveries.change(begun, cause, seen=delivery.sequence):
@@ -118,7 +119,7 @@ def _answer(world: World, webhook: Webhook, delivery: Delivery, now: datetime) -
         raise RuntimeError("no HTTP client")
     try:
         secrets = signing_secrets(world.keyring(), webhook, now)
-    except KeyError:  # nothing unsigned is sent; a rotation gives it another secret, and what waits goes on
+    except KeyError:  # nothing is sent unsigned; after a rotation of its secret, what waits is delivered
         return EndpointAnswer(error="key-retired")
     headers = signed_headers(secrets, delivery.event_id, now, delivery.body)
     return world.webhook_http.post(webhook.settings.url, delivery.body.encode(), headers)
@@ -137,7 +138,7 @@ def signed_headers(secrets: list[str], message_id: str, now: datetime, body: str
 
 
 def _refusal(webhook: Webhook | None, delivery: Delivery) -> str:
-    """Return why nothing is to be sent, or nothing. A test goes to a webhook that is disabled, too."""
+    """Return why nothing may be sent, or None. A test goes to a disabled webhook too."""
     if webhook is None:
         return "webhook-deleted"
     return "webhook-disabled" if webhook.disabled is not None and not delivery.test else ""
@@ -146,7 +147,7 @@ def _refusal(webhook: Webhook | None, delivery: Delivery) -> str:
 def _give_up(
     world: World, delivery: Delivery, attempt: DeliveryAttempt | None, cause: Cause
 ) -> Delivery | None:
-    """End a delivery that no attempt is left for. Its letter goes out first: twice rather than never (P6)."""
+    """End a delivery without attempts left. It is dead-lettered first: twice rather than never (P6)."""
     if world.webhook_dlq is not None and not delivery.test:
         letter = {
             "reason": "exhausted",
@@ -164,31 +165,31 @@ def _give_up(
 def _tell_outcome(world: World, webhook: Webhook, answer: EndpointAnswer, cause: Cause) -> None:
     def step(found: Webhook) -> Webhook | None:
         if found.settings.url != webhook.settings.url:
-            return None  # it was pointed elsewhere meanwhile: that endpoint said nothing yet
+            return None  # its URL was changed meanwhile: the new endpoint has not answered yet
         if answer.taken:
             return after_success(found)
         return after_failure(found, gone=answer.status_code == GONE, cause=cause, now=world.now())
 
-    fresh = _tell(world, webhook, step, cause)
+    fresh = _save_webhook(world, webhook, step, cause)
     if fresh is not None and fresh.untold:
         _give_notice(world, fresh, cause)
 
 
 def _give_notice(world: World, webhook: Webhook, cause: Cause) -> None:
-    """Tell on the bus that a webhook was disabled, then that it was told: twice, under one id, rather than never.
+    """Publish that a webhook was disabled, then record that: twice, under one id, rather than never.
 
-    The delivery that disabled it is not done yet, so it comes again should this fail. Raises `StoreUnavailableError`.
+    The delivery that disabled it is not done yet, so a failure here is retried. Raises `StoreUnavailableError`.
     """
     refused = publish(world, [notice_of(webhook)], give_up=world.now() + NOTICE_TIME)
     if refused:
         raise StoreUnavailableError(f"The bus refused a notice: {refused[0]}.")
-    _tell(world, webhook, lambda found: told(found, webhook), cause)
+    _save_webhook(world, webhook, lambda found: after_notice(found, webhook), cause)
 
 
-def _tell(
+def _save_webhook(
     world: World, webhook: Webhook, step: Callable[[Webhook], Webhook | None], cause: Cause
 ) -> Webhook | None:
-    """Write what a webhook becomes, from fresh reads where others write it too, and return it; None where it stays."""
+    """Save a changed webhook, from a fresh read if others changed it too, and return it; None if nothing changes."""
     found: Webhook | None = webhook
     for _ in range(_TRIES):
         fresh = step(found) if found is not None else None
@@ -202,7 +203,7 @@ def _tell(
 
 
 def _change(world: World, delivery: Delivery, cause: Cause, seen: int) -> Delivery | None:
-    """Write a delivery; None where another has taken it over, its lease being over."""
+    """Save a delivery; return None if its lease ended and another sender has it."""
     return delivery if world.store.deliveries.change(delivery, cause, seen=seen) else None
 
 

@@ -1,4 +1,4 @@
-"""What became of a webhook's deliveries; sending a test; and replaying one delivery, or those of a range."""
+"""List a webhook's deliveries, send a test, and replay one delivery or a range."""
 
 import hashlib
 import logging
@@ -43,7 +43,7 @@ class DeliveryRange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """How many deliveries are tried again, how many were left as they are, and where to go on."""
+    """How many deliveries are retried, how many were left as they are, and the cursor for the rest."""
 
     replayed: int
     left: int
@@ -107,7 +107,7 @@ def send_test(
 def replay_one(
     world: World, caller: Caller, webhook_id: str, delivery_id: str, key: str | None, cause: Cause
 ) -> Replayed:
-    """Try one delivery again, under the same `webhook-id`. Raises `NotFoundError`, `ConflictError`: disabled."""
+    """Retry one delivery, under the same `webhook-id`. Raises `NotFoundError`, `ConflictError`: disabled."""
     _enabled(read_webhook(world, caller, webhook_id))
     _, delivery = (
         world.store.deliveries.read(webhook_id, delivery_id) if is_id(DELIVERY, delivery_id) else (None, None)
@@ -122,7 +122,7 @@ def replay_one(
 def replay_range(
     world: World, caller: Caller, webhook_id: str, where: DeliveryRange, key: str | None, cause: Cause
 ) -> Replayed:
-    """Try the deliveries of a range again, at most 1,000 a call; `next_cursor` is where the next call goes on.
+    """Retry the deliveries of a range, at most 1,000 a call; `next_cursor` is where the next call continues.
 
     With the same key no delivery is replayed twice, so a call whose reply was lost may be sent again.
     Raises `NotFoundError`, `ConflictError` (disabled), `InvalidValueError`.
@@ -161,7 +161,7 @@ def _replay(world: World, delivery: Delivery, key: str | None, cause: Cause) -> 
 
 
 def _queue(world: World, deliveries: list[Delivery]) -> None:
-    """Queue deliveries; where the queue is unavailable the schedule comes by for them in five minutes."""
+    """Queue deliveries; if the queue is unavailable, the schedule retries them in five minutes."""
     try:
         send_all(world, deliveries)
     except QueueUnavailableError as error:

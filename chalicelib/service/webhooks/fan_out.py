@@ -1,4 +1,4 @@
-"""From one event on the bus to one delivery for each webhook of its host that wants it."""
+"""Fan out an event on the bus: one delivery for each webhook of its host that wants it."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -20,7 +20,7 @@ _NOTICES: Final = frozenset(kind.value for kind in Notice)
 def fan_out(world: World, message: str) -> list[Delivery]:
     """Keep and queue a delivery for each webhook that wants an event, as EventBridge gave it; return them.
 
-    The same event again makes no second delivery; a message for it is queued again, should the first have been
+    The same event again makes no second delivery; a message for it is queued again, in case the first was
     lost. Only webhooks of the event's own host are looked at (P9). Raises ValueError for what is not an event,
     `TryLaterError` when store or queue do not answer.
     """
@@ -34,9 +34,9 @@ def fan_out(world: World, message: str) -> list[Delivery]:
     now, time = world.now(), as_instant(msgspec.convert(envelope.time, datetime))
     cause = Cause("system:webhooks", envelope.correlation_id)
     if envelope.type in _NOTICES:
-        # A delivery's id has the event's time in it. A change is told at the stream's, however often; a notice that is
-        # told again, e.g. since its command came again, at that of the telling.
-        time = world.store.deliveries.first_told(envelope.id, time, cause)
+        # A delivery's id contains the event's time. A change always has its stream record's time; a notice has the time
+        # of its publishing, so the first one counts.
+        time = world.store.deliveries.first_published(envelope.id, time, cause)
         envelope = msgspec.structs.replace(envelope, time=rfc3339(time))
     deliveries = [new_delivery(w.webhook_id, w.host_id, envelope, time, now) for w in wanting]
     for delivery in deliveries:

@@ -1,4 +1,4 @@
-"""Make, read, list, change, rotate and delete webhooks, each host its own (P9)."""
+"""Create, read, list, change and delete webhooks, and rotate their secrets, each host its own (P9)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -35,7 +35,7 @@ from chalicelib.service.team.owner import owner_of
 
 
 class NewSecret(msgspec.Struct, frozen=True):
-    """A webhook whose secret is shown this once; it is derived anew whenever something is signed."""
+    """A webhook with its secret, which is shown only once; each signature derives it again."""
 
     webhook: Webhook
     secret: str

@@ -1,4 +1,4 @@
-"""Queue the deliveries whose time has come: long waits end here, and whatever a queue or a sender lost."""
+"""Queue due deliveries: those whose long wait is over, and those that a queue or a sender lost."""
 
 import logging
 from datetime import timedelta
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 def retry_due(world: World) -> int:
     """Queue every due delivery, shard by shard, for at most 45 s; return how many were queued.
 
-    Found through the sparse due index, never by scanning (P10). Each is first set to be looked after again in five
-    minutes, on the condition that nobody else did: so a queue that is behind is not filled with the same messages.
+    It finds them through the sparse due index, never by scanning (P10). Each is first made due again in five minutes,
+    on the condition that no other run did so: a queue that is behind does not fill up with copies.
     """
     give_up = world.now() + TIME
     queued = 0

@@ -1,1 +1,1 @@
-"""Bookings and taken time in the table."""
+"""Bookings, and the hosts' busy time."""

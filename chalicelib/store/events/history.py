@@ -1,4 +1,4 @@
-"""Links' history in the table: entries, open counts, refusals, and requests for a new link. Append-only (P6)."""
+"""Links' history: entries, open counts, refusals, and requests for a new link. Append-only (P6)."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -43,15 +43,15 @@ class History:
         self._retention = retention
 
     def append(self, event: Event) -> bool:
-        """Write what the stream tells; return False when it is there already: a record may come more than once."""
+        """Write an event of the stream; return False if it exists: a record may come more than once."""
         return self._table.put(self._item_of(event), ABSENT)
 
     def enter(self, event: Event) -> bool:
-        """Write an entry that no change of an item tells; the stream then takes it to the bus. False: it was there."""
+        """Write an event that is no change of an item; the stream then publishes it. Return False if it exists."""
         return self._table.put(self._item_of(event, direct=True), ABSENT)
 
     def enter_within(self, transaction: Transaction, event: Event) -> None:
-        """Add an entry that no change of an item tells to a transaction."""
+        """Add to a transaction an event that is no change of an item, and which the stream then publishes."""
         transaction.put(self._item_of(event, direct=True), ABSENT, name="history entry")
 
     def page(self, link_id: str, before: str | None, limit: int) -> list[tuple[Entry, Event]]:
@@ -150,7 +150,7 @@ class History:
     def answer_within(
         self, transaction: Transaction, request: LinkRequest, link_id: str, cause: Cause, now: datetime
     ) -> None:
-        """Add to a transaction that a request is answered by a link, on the condition that it is not yet."""
+        """Add to a transaction that a link answers a request, on the condition that none does yet."""
         key = request_key(request.link_id, request.requested_at.date(), request.slot)
         actions = [
             Path("answeredAt").set(to_millis(now)),

@@ -1,4 +1,4 @@
-"""The table's stream is the outbox: a record's item images become events, with no second write (P6)."""
+"""The outbox is the table's stream: derive events from a record's item images, with no second write (P6)."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -47,10 +47,9 @@ _Reader = Callable[[_Change], list[Event]]
 
 
 def events_of(record: Mapping[str, Any]) -> list[Event]:
-    """Return what a stream record (as Lambda gets it, new and old images) tells; nothing for other kinds of item.
+    """Return the events of a stream record (as Lambda gets it, new and old images); none for other kinds of item.
 
-    Raises KeyError or ValueError for a record that is not of our items: a poison record, for its reader to set
-    aside.
+    Raises KeyError or ValueError for a malformed record, which its reader must dead-letter.
     """
     images = record["dynamodb"]
     kind = images["Keys"]["sk"]["S"].partition("#")[0]
@@ -127,7 +126,7 @@ def _of_request(change: _Change) -> list[Event]:
 
 
 def _of_entry(change: _Change) -> list[Event]:
-    """Tell an entry that was not written from this stream, e.g. a host's delete."""
+    """Return the event of an entry that was not written from this stream, e.g. a host's delete."""
     if change.new is None or change.old is not None or "direct" not in change.new:
         return []
     return [event_of(HistoryItem.from_raw_data(change.new))]

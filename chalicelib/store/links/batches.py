@@ -1,4 +1,4 @@
-"""Keyed generates: what was asked under an `Idempotency-Key`, and which chunks of it are made (P4, ADR 0004)."""
+"""Batches: what a generate with an `Idempotency-Key` asked for, and which chunks of it are made (P4, ADR 0004)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -35,8 +35,8 @@ class Batches:
     ) -> Batch:
         """Return the batch already kept under this key, else keep `fresh` and return it.
 
-        The batch is there before its first link, so whoever comes again derives the same ids from its seed.
-        What a queue brings is remembered for longer: it may bring it again from its dead-letter queue.
+        The batch exists before its first link, so a retry derives the same ids from its seed. A batch from a queue is
+        kept for longer, because it may be redriven from the dead-letter queue.
         """
         at = batch_at(host_id, idempotency_key)
         kept = self._retention.queued if queued else self._retention.receipt
@@ -52,7 +52,7 @@ class Batches:
         if self._table.put(item, absent_or_over(fresh.created_at)):
             return fresh
         found = self.read(host_id, idempotency_key, now=fresh.created_at)
-        if found is None:  # purged between the two: whoever comes again makes it
+        if found is None:  # purged between the two: a retry creates it
             raise ContendedError
         return found
 
@@ -65,7 +65,7 @@ class Batches:
         links: Sequence[Link],
         cause: Cause,
     ) -> bool:
-        """Make a chunk's links and mark it made, in one transaction; return False when it was made before.
+        """Create a chunk's links and mark the chunk, in one transaction; return False if it was created before.
 
         A chunk is made once, ever: a link of it that was used, changed or deleted since is not touched (P1).
         """

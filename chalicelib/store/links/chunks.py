@@ -1,4 +1,4 @@
-"""Marking a chunk of a keyed request as made, in the transaction that makes it: so it is made once, ever (ADR 0004)."""
+"""Mark a chunk of a keyed request in the transaction that creates it, so that it is created only once (ADR 0004)."""
 
 import hashlib
 
@@ -20,7 +20,7 @@ def batch_at(host_id: str, idempotency_key: str) -> Key:
 def mark_chunk_within(
     transaction: Transaction, host_id: str, idempotency_key: str, batch: Batch, chunk: int, cause: Cause
 ) -> None:
-    """Add to a transaction the mark that a chunk is made, on the condition that it was not."""
+    """Add to a transaction the mark that a chunk was created, on the condition that it was not yet."""
     done = BatchItem.chunks_done
     same_batch = EXISTS & (Path("seed") == batch.seed)
     not_made_yet = ~done.contains(chunk)

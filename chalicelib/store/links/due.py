@@ -1,6 +1,6 @@
 """The due index: links that will expire and are not dead, by the minute they expire in, then by host (P3, P10).
 
-It is sparse: a link is in it from its making until its death. The schedule reads a partition from its beginning; a
+It is sparse: a link is in it only while it is active. The schedule reads a partition from its beginning; a
 list jumps from minute to minute to its own host's part of each, so that other hosts' links cost it little.
 """
 
@@ -53,7 +53,7 @@ class Due:
     def links(
         self, shard: int, now: datetime, after: str | None, limit: int
     ) -> tuple[list[DueLink], str | None]:
-        """Return links of a shard that are due to be marked expired, and where to go on; the longest due first.
+        """Return links of a shard that are due to be marked expired, and where to continue; the longest due first.
 
         Reads up to `limit` entries: of the minute that runs, some are not due yet and left out.
         """

@@ -1,4 +1,4 @@
-"""Links in the table: made by conditional puts, changed by conditional writes, found by index (P1, P3, P10)."""
+"""Links in the table: created and changed by conditional writes, found by index (P1, P3, P10)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -60,11 +60,11 @@ class Links:
         return [link_of(item) for item in self._table.get_in_order(LinkItem, map(link_key, link_ids))]
 
     def create(self, link: Link, cause: Cause) -> bool:
-        """Make one link; return False when that id exists already, whatever became of it."""
+        """Create one link; return False if that id exists, whatever its status."""
         return self._table.put(self.item_of(link, cause), ABSENT)
 
     def create_together(self, links: Sequence[Link], cause: Cause) -> bool:
-        """Make up to 99 links, all or none; return False when an id exists already, and nothing was made."""
+        """Create up to 99 links, all or none; return False if an id exists, and then nothing was created."""
         transaction = Transaction(self._table)
         for link in links:
             transaction.put(self.item_of(link, cause), ABSENT, name=f"link {link.link_id}")
@@ -98,10 +98,10 @@ class Links:
         keyed: KeyedBatch | None = None,
         answers: LinkRequest | None = None,
     ) -> bool:
-        """Make `fresh`, and revoke `old` if it is active, together or not at all; of a keyed request, once ever.
+        """Create `fresh` and revoke `old` if it is active, all or nothing; for a keyed request only once.
 
-        `answers` is the request for a new link that is marked answered with it, once ever too.
-        Returns False when `old` changed since it was read, or `fresh` was made or the request answered already.
+        `answers` is the request for a new link that is marked answered with it, also only once.
+        Returns False if `old` changed since it was read, or if `fresh` exists or the request was answered already.
         """
         transaction = Transaction(self._table)
         transaction.put(self.item_of(fresh, cause), ABSENT, name="fresh link")
@@ -113,9 +113,9 @@ class Links:
         return transaction.committed()
 
     def revoke_within(self, transaction: Transaction, link: Link, cause: Cause, *, now: datetime) -> None:
-        """Add to a transaction that a link can't book any more: revoke an active one, make a used one final (P8).
+        """Add to a transaction that nobody books with a link any more: revoke an active one, end a restorable one (P8).
 
-        What takes its place has its settings as they were read, so they must not have been changed since.
+        Its replacement has its settings as they were read, so they must not have changed since.
         """
         at, is_as_read = link_key(link.link_id), unchanged_since(link.sequence)
         if link.status_at(now) is LinkStatus.ACTIVE:

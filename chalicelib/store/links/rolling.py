@@ -1,4 +1,4 @@
-"""Which link is an event type's rolling link now: one pointer item, moved only together with its links."""
+"""The pointer to an event type's current rolling link, moved only in one transaction with its links."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Mails in the table: who sends one now and whether it was sent, and the wishes that a link be mailed."""
+"""Emails in the table: claims, so that each is sent once, and requests to email a link."""
 
 from datetime import datetime
 
@@ -30,10 +30,10 @@ class Mails:
         self._retention = retention
 
     def claim(self, mail_id: MailId, holder: str, *, now: datetime, until: datetime) -> Claim:
-        """Have a mail for oneself until an instant, and return it as it then stands.
+        """Claim an email until an instant, and return its current claim.
 
-        It is granted where nobody had it yet, or whoever had it let it lie; its `holder` tells. `holder` is fresh
-        randomness, so that a claim whose reply was lost is known again for one's own.
+        The claim is granted if there was none or the last one has ended; then it has this `holder`. `holder` is fresh
+        randomness, so that the caller recognizes its own claim if the reply was lost.
         """
         at = mail_key(mail_id)
         state, free_at = Path("state"), Path("claimedUntil")
@@ -52,20 +52,20 @@ class Mails:
             )
         except ConditionRefused:
             item = self._table.get(MailItem, at)
-        if item is None:  # its time was over between the two, and TTL took it: it was sent long ago
+        if item is None:  # TTL deleted it between the two: it was sent long ago
             return Claim(state=ClaimState.SENT, holder="", ended_at=now)
         return _claim_of(item)
 
     def release(self, mail_id: MailId, holder: str, *, now: datetime) -> None:
-        """Let go of a mail that was certainly not sent, so that the next attempt need not wait."""
+        """Release an email that was certainly not sent, so that the next attempt need not wait."""
         is_mine = (Path("holder") == holder) & (Path("state") == _SENDING)
         actions = [Path("claimedUntil").set(to_millis(now)), *_named(mail_id)]
         self._table.change(mail_key(mail_id), actions, is_mine)
 
     def end(self, mail_id: MailId, state: ClaimState, detail: str, *, now: datetime) -> Claim | None:
-        """Keep how a mail ended, for good: `sent` with SES's id, or `refused` with why. The first end stands.
+        """Record how an email ended: `sent` with SES's id, or `refused` with the reason. The first end stands.
 
-        Returns the mail as it then is; None where there was none by this id.
+        Returns the claim after that; None if there is none with this id.
         """
         at = mail_key(mail_id)
         actions = [
@@ -88,9 +88,9 @@ class Mails:
         return item is not None and item.state == ClaimState.SENT.value
 
     def ask(self, wish: LinkMail, cause: Cause) -> LinkMail:
-        """Keep a wish that a link be mailed, together with its entry in the history, which the stream takes to the bus.
+        """Store a request to email a link, in one transaction with its history entry, which the stream publishes.
 
-        Returns the wish now kept under this id: an earlier one, where there is one in force.
+        Returns the request now stored under this id: an earlier one if it is still in force.
         """
         pk, sk = link_mail_key(wish.link_id, wish.send_id)
         item = LinkMailItem(
@@ -114,12 +114,12 @@ class Mails:
         if transaction.committed():
             return wish
         kept = self.asked(wish.link_id, wish.send_id, now=wish.requested_at)
-        if kept is None:  # purged between the two: whoever comes again keeps it
+        if kept is None:  # purged between the two: a retry stores it
             raise ContendedError
         return kept
 
     def asked(self, link_id: str, send_id: str, *, now: datetime) -> LinkMail | None:
-        """Return a wish that is still in force, or None."""
+        """Return a request to email a link if it is still in force, else None."""
         item = self._table.get(LinkMailItem, link_mail_key(link_id, send_id))
         return link_mail_of(item) if item and item.is_in_force(now) else None
 
@@ -129,7 +129,7 @@ def _named(mail_id: MailId) -> list[Action]:
 
 
 def link_mail_of(item: LinkMailItem) -> LinkMail:
-    """Return the wish that an item holds."""
+    """Return the request to email a link that an item holds."""
     return LinkMail(
         send_id=item.sk.removeprefix("SEND#"),
         link_id=item.pk.removeprefix("LINK#"),

@@ -1,1 +1,1 @@
-"""Hosts and keys."""
+"""Hosts, API keys and signing keys."""

@@ -28,7 +28,7 @@ class Hosts:
         return host_of(item) if item else None
 
     def create(self, host: Host, cause: Cause) -> None:
-        """Make a host; its id is fresh."""
+        """Create a host; its id is fresh."""
         self._table.put(_item_of(host, cause), ABSENT)
 
     def change(self, host: Host, cause: Cause, *, seen: int) -> bool:
