@@ -1,7 +1,7 @@
-"""Bugs to be planted one at a time, each a small change of the source as someone might make it.
+"""Bugs to plant one at a time, each a small change of the source that someone might make.
 
-A history checker that can't find them would not find their like. Each is told as what is replaced by what in one
-function; the function's code is exchanged in place, so whoever imported it runs the bug too.
+A history checker that can't find them would not find others like them. Each bug is a list of replacements in the source
+of functions. A function's code is exchanged in place, so every module that imported it runs the bug too.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Bug:
-    """A bug: its edits, and the calls that may meet it besides redeem (None: any)."""
+    """A bug: its edits, and the calls that can reach it besides redeem (None: any)."""
 
     edits: tuple[Edit, ...]
     verbs: tuple[str, ...] | None = None
@@ -293,7 +293,7 @@ BUGS: Final[Mapping[str, Bug]] = {name: Bug(edits, _VERBS.get(name)) for name, e
 
 @contextlib.contextmanager
 def planted(bug: Bug) -> Iterator[None]:
-    """Plant a bug for as long as it is entered."""
+    """Plant a bug while the context is active."""
     before = [(edit.function, edit.function.__code__) for edit in bug.edits]
     try:
         plant(bug)
@@ -309,7 +309,7 @@ def plant(bug: Bug) -> None:
     for edit in bug.edits:
         source = sources.get(edit.function) or inspect.getsource(edit.function)
         if edit.old not in source:
-            raise LookupError(f"{edit.function.__qualname__} has changed; say anew how it would be broken")
+            raise LookupError(f"{edit.function.__qualname__} has changed: update its bug in planted.py")
         sources[edit.function] = source.replace(edit.old, edit.new)
     for function, source in sources.items():
         function.__code__ = _compiled(function, source)
@@ -322,6 +322,6 @@ def _compiled(function: Any, source: str) -> Any:
     if lines[0].startswith(" "):
         lines.insert(0, "if True:")  # a method stands as it is in its file, indented
     code = compile("\n".join(lines), f"<planted in {function.__qualname__}>", "exec")
-    exec(code, dict(module.__dict__), found)  # noqa: S102 - our own source, a little worse
+    exec(code, dict(module.__dict__), found)  # noqa: S102 - our own source with a bug in it
     [made] = found.values()
     return made.__code__
