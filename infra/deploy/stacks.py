@@ -1,4 +1,4 @@
-"""One CloudFormation stack put up or brought up to date, by change set, on AWS or on a local stand-in for it."""
+"""Create, update or delete one CloudFormation stack, by change set, on AWS or on its local stand-in."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from infra.package.build import Package
 
@@ -19,7 +19,7 @@ POLL_SECONDS: Final = 3.0
 
 
 class StackError(Exception):
-    """CloudFormation refused, or gave up; the message has its reasons."""
+    """CloudFormation rejected a change or rolled it back; the message has its reasons."""
 
 
 class Outcome(StrEnum):
@@ -32,7 +32,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """What to deploy, and where from: a bucket that CloudFormation reads template and zip out of."""
+    """What to deploy, and the bucket from which CloudFormation reads template and zip."""
 
     name: str
     bucket: str
@@ -46,10 +46,10 @@ class Deployment:
 def upload(
     s3: Any, bucket: str, package: Package, template: Mapping[str, Any], *, owner: str | None = None
 ) -> str:
-    """Put the zip and a template that names it into a bucket, under names made of their bytes; return the URL.
+    """Upload the zip and a template that names it, under the hashes of their bytes; return the template's URL.
 
-    What is there already is not sent again. With `owner`, an account, the bucket has to be that account's.
-    Raises botocore's `ClientError`.
+    Existing objects are not uploaded again. With `owner`, an account, the bucket has to be that account's.
+    Raise botocore's `ClientError`.
     """
     mine = {"ExpectedBucketOwner": owner} if owner else {}
     archive = f"{package.digest}.zip"
@@ -62,10 +62,10 @@ def upload(
 
 
 def put_stack(cloudformation: Any, deployment: Deployment, template_url: str) -> Outcome:
-    """Create the stack, or bring it up to date; wait for the end. Raises `StackError` when it was rolled back."""
+    """Create or update the stack and wait. Raise `StackError` if CloudFormation rejects it or rolls it back."""
     status = stack_status(cloudformation, deployment.name)
     if status in {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}:
-        # Its creation failed, so it holds nothing, and can't be brought up to date.
+        # Its creation failed, so it is empty, and can't be updated.
         delete_stack(cloudformation, deployment.name, deployment.poll_seconds)
         status = None
     change_set = f"deploy-{int(time.time() * 1000)}"
@@ -87,20 +87,25 @@ def put_stack(cloudformation: Any, deployment: Deployment, template_url: str) ->
             "MonitoringTimeInMinutes": deployment.watch_minutes,
         },
     )
-    if not _made(cloudformation, deployment, change_set):
+    if not _has_changes(cloudformation, deployment, change_set):
         cloudformation.delete_change_set(StackName=deployment.name, ChangeSetName=change_set)
         return Outcome.UNCHANGED
     cloudformation.execute_change_set(StackName=deployment.name, ChangeSetName=change_set)
-    ended = _ended(cloudformation, deployment.name, deployment.poll_seconds)
-    if ended not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+    waiter = "stack_update_complete" if status else "stack_create_complete"
+    try:
+        _wait(cloudformation, waiter, deployment.poll_seconds, StackName=deployment.name)
+    except WaiterError as error:
         events = _events(cloudformation, deployment.name)[since:]
         left = [] if status else _left_behind(events)
-        raise StackError("\n".join([f"{deployment.name} ended as {ended}", *_failures(events), *left]))
+        status_now = stack_status(cloudformation, deployment.name)
+        raise StackError(
+            "\n".join([f"{deployment.name} is {status_now}", *_failures(events), *left])
+        ) from error
     return Outcome.UPDATED if status else Outcome.CREATED
 
 
 def stack_status(cloudformation: Any, name: str) -> str | None:
-    """Return how a stack stands, or None when there is none."""
+    """Return the status of a stack, or None if it does not exist."""
     try:
         status: str = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
     except ClientError as error:
@@ -117,14 +122,16 @@ def outputs(cloudformation: Any, name: str) -> dict[str, str]:
 
 
 def delete_stack(cloudformation: Any, name: str, poll_seconds: float = POLL_SECONDS) -> None:
-    """Delete a stack and wait; what its template says to retain stays. Raises `StackError`."""
+    """Delete a stack, except what its template retains, and wait. Raise `StackError`."""
     stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
     cloudformation.delete_stack(StackName=name)
-    ended = _ended(cloudformation, stack_id, poll_seconds)
-    if ended not in {"DELETE_COMPLETE", None}:
+    try:
+        _wait(cloudformation, "stack_delete_complete", poll_seconds, StackName=stack_id)
+    except WaiterError as error:
+        failures = _failures(_events(cloudformation, stack_id))
         raise StackError(
-            "\n".join([f"{name} ended as {ended}", *_failures(_events(cloudformation, stack_id))])
-        )
+            "\n".join([f"{name} is {stack_status(cloudformation, stack_id)}", *failures])
+        ) from error
 
 
 def _with_code(template: Mapping[str, Any], bucket: str, key: str) -> dict[str, Any]:
@@ -144,30 +151,22 @@ def _put_once(s3: Any, bucket: str, key: str, body: bytes, mine: Mapping[str, st
         s3.put_object(Bucket=bucket, Key=key, Body=body, **mine)
 
 
-def _made(cloudformation: Any, deployment: Deployment, change_set: str) -> bool:
-    """Wait for a change set; return False when there is nothing to change."""
-    give_up = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < give_up:
-        found = cloudformation.describe_change_set(StackName=deployment.name, ChangeSetName=change_set)
-        if found["Status"] == "CREATE_COMPLETE":
-            return True
-        if found["Status"] == "FAILED":
-            reason = found.get("StatusReason", "")
-            if any(words in reason.lower() for words in _NOTHING):
-                return False
-            raise StackError(f"{deployment.name}: {reason}")
-        time.sleep(deployment.poll_seconds)
-    raise StackError(f"{deployment.name}: no change set within {_WAIT_SECONDS // 60} minutes")
+def _has_changes(cloudformation: Any, deployment: Deployment, change_set: str) -> bool:
+    """Wait for a change set; return False if there is nothing to change."""
+    names = {"StackName": deployment.name, "ChangeSetName": change_set}
+    try:
+        _wait(cloudformation, "change_set_create_complete", deployment.poll_seconds, **names)
+    except WaiterError as error:
+        reason = error.last_response.get("StatusReason") or str(error)
+        if any(words in reason.lower() for words in _NOTHING):
+            return False
+        raise StackError(f"{deployment.name}: {reason}") from error
+    return True
 
 
-def _ended(cloudformation: Any, name: str, poll_seconds: float) -> str | None:
-    give_up = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < give_up:
-        status = stack_status(cloudformation, name)
-        if status is None or (not status.endswith("_IN_PROGRESS")):
-            return status
-        time.sleep(poll_seconds)
-    raise StackError(f"{name} was not done within {_WAIT_SECONDS // 60} minutes")
+def _wait(cloudformation: Any, waiter: str, poll_seconds: float, **names: str) -> None:
+    how = {"Delay": poll_seconds, "MaxAttempts": int(_WAIT_SECONDS / poll_seconds)}
+    cloudformation.get_waiter(waiter).wait(**names, WaiterConfig=how)
 
 
 def _events(cloudformation: Any, name: str) -> list[dict[str, Any]]:
@@ -186,7 +185,7 @@ def _failures(events: list[dict[str, Any]]) -> list[str]:
 
 
 def _left_behind(events: list[dict[str, Any]]) -> list[str]:
-    """Return what a creation that failed left there, in words for whoever started it."""
+    """Return lines about what a failed creation left behind."""
     left = [
         f"  {event['LogicalResourceId']}: {event['PhysicalResourceId']}"
         for event in events
@@ -195,6 +194,6 @@ def _left_behind(events: list[dict[str, Any]]) -> list[str]:
     if not left:
         return []
     return [
-        "Left behind, and unused; the next deployment makes its own (docs/deploy.md, When it does not work):",
+        "Left behind and unused; the next deployment creates its own (docs/deploy.md, When it does not work):",
         *left,
     ]
