@@ -26,7 +26,7 @@ from infra.package.build import Package, make_package
 from infra.package.command import PackageError
 from infra.package.dependencies import ARM, X86, Target
 from infra.package.fragments import TemplateError
-from infra.package.gateway import with_parameters_told
+from infra.package.gateway import with_described_parameters
 from infra.paths import BUILD
 
 WATCH_MINUTES: Final = 5
@@ -39,7 +39,7 @@ def deploy(
 ) -> Outcome:
     """Create or update a stage, all of it or nothing. Raise `DeployError`, `StackError`."""
     template = _with_existing_resources(account, stage, package.read_template())
-    template = with_parameters_told(template, stage.parameters)
+    template = with_described_parameters(template, stage.parameters)
     unknown = sorted(set(stage.parameters) - set(template["Parameters"]))
     if unknown:
         there = ", ".join(sorted(template["Parameters"]))

@@ -1,1 +1,1 @@
-"""Running Admit One on one machine: the engines that stand in for AWS, the table, and the HTTP server."""
+"""Run Admit One on one machine: the engines that replace AWS, the table, and the HTTP server."""

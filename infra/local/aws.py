@@ -1,4 +1,4 @@
-"""Local stand-ins for an AWS account: dummy credentials, and clients that can only reach one endpoint."""
+"""A local AWS account: dummy credentials, and clients that can reach only one endpoint."""
 
 import os
 from collections.abc import MutableMapping
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 LOCAL_REGION: Final = "us-east-1"
-LOCAL_KEY: Final = "local"  # both halves of the credentials that no real account takes
+LOCAL_KEY: Final = "local"  # key id and secret; no real account has them
 _LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
 
 def use_local_aws(environ: MutableMapping[str, str], endpoint_url: str | None = None) -> None:
     """Change `environ` so that AWS clients made from it have dummy credentials and no settings of the user's.
 
-    With `endpoint_url`, every service goes there unless a more precise `AWS_ENDPOINT_URL_<SERVICE>` says otherwise.
+    With `endpoint_url`, every service uses it unless `AWS_ENDPOINT_URL_<SERVICE>` overrides it.
     """
     for name in (
         "AWS_PROFILE",
@@ -54,7 +54,7 @@ def local_client(
 @overload
 def local_client(service: str, endpoint_url: str, *, pool: int = 10, validate: bool = True) -> Any: ...
 def local_client(service: str, endpoint_url: str, *, pool: int = 10, validate: bool = True) -> Any:
-    """Return a botocore client for `endpoint_url` alone, with dummy credentials and at most `pool` connections.
+    """Return a botocore client for `endpoint_url`, with dummy credentials and at most `pool` connections.
 
     Without `validate` botocore doesn't check parameters: dynoxide's shard ids are shorter than AWS allows.
     """

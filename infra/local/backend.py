@@ -1,7 +1,7 @@
-"""What stands behind the app on this machine: an engine, the table, the signing keys, and the app's settings.
+"""The local backend of the app: an engine, the table, the signing keys, and the app's settings.
 
-`make run` holds one for as long as it serves; `make key` and the like use the running one, or start one briefly.
-Everything is kept under `.local`.
+`make run` holds one while it serves; `make key` and the like use the running one, or start one briefly. All data is
+under `.local`.
 """
 
 import base64
@@ -36,35 +36,35 @@ Say = Callable[[str], None]
 
 
 class InUseError(Exception):
-    """Another process holds the local state."""
+    """Another process uses the local data."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Where things are. `engine` is None when it is not ours to stop or to watch."""
+    """Where the backend is. `engine` is None if another process runs it."""
 
     dynamodb_endpoint: str
     settings: dict[str, str]
     engine: Ministack | None
 
     def apply(self, environ: MutableMapping[str, str] = os.environ) -> None:
-        """Put the app's settings, and credentials that no real account takes, into `environ`."""
+        """Put the app's settings, and dummy credentials, into `environ`."""
         if is_local(self.dynamodb_endpoint):
             use_local_aws(environ, self.settings.get("AWS_ENDPOINT_URL_SECRETS_MANAGER"))
         environ.update(self.settings)
 
 
 def is_local(endpoint: str) -> bool:
-    """Return whether an endpoint is anything but AWS itself."""
+    """Return whether an endpoint is not AWS itself."""
     host = urllib.parse.urlsplit(endpoint).hostname or ""
     return not host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
 
 @contextlib.contextmanager
 def own_backend(endpoint: str | None, say: Say) -> Iterator[Backend]:
-    """Give a backend for as long as the block lasts: at `endpoint`, or with a ministack of its own.
+    """Run a backend until the block ends: at `endpoint`, or with a ministack of its own.
 
-    Raises `InUseError` when another process runs on the same state, and `EngineError` when ministack won't start.
+    Raise `InUseError` if another process uses the same data, and `EngineError` if ministack does not start.
     """
     LOCAL.mkdir(exist_ok=True)
     if endpoint is not None:
@@ -87,7 +87,7 @@ def own_backend(endpoint: str | None, say: Say) -> Iterator[Backend]:
 
 @contextlib.contextmanager
 def any_backend(endpoint: str | None, say: Say) -> Iterator[Backend]:
-    """Give the backend of a `make run` that is going on, or else one of our own, for as long as the block lasts."""
+    """Use the backend of a running `make run`, or else run one until the block ends."""
     running = None if endpoint else _running_endpoint()
     if running:
         yield _on_ministack(running, None)
@@ -97,7 +97,7 @@ def any_backend(endpoint: str | None, say: Say) -> Iterator[Backend]:
 
 
 def local_api_key() -> str:
-    """Return the API key of this machine's own table, made at the first call and kept for its owner to read."""
+    """Return the API key of the local table, created at the first call and readable only by its owner."""
     return _kept(
         _API_KEY, lambda: "ao_" + base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
     )
@@ -142,7 +142,7 @@ def _new_signing_keys() -> str:
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:
-    """Return what `path` holds, made first if there is none: it appears whole, and is its owner's alone."""
+    """Return the content of `path`; create it first if needed, atomically and readable only by its owner."""
     path.parent.mkdir(exist_ok=True)
     if not path.exists():
         draft = path.with_suffix(f".{os.getpid()}")
@@ -155,18 +155,18 @@ def _kept(path: Path, make: Callable[[], str]) -> str:
 
 
 class _Lock:
-    """The local state is one process's at a time. The file says whose, and where the engine answers."""
+    """The lock on the local data. Its file has the process that holds it, and the engine's endpoint."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
     @property
     def descriptor(self) -> int:
-        """For the engine to inherit: the lock then lasts until the engine too is gone."""
+        """For the engine to inherit, so that the lock lasts until the engine has ended too."""
         return self._file.fileno()
 
     def announce(self, endpoint: str) -> None:
-        """Note where the engine answers, for others to find."""
+        """Write the engine's endpoint, for other processes to find."""
         self._file.truncate(0)
         self._file.write(f"{os.getpid()}\n{endpoint}\n")
         self._file.flush()
@@ -174,7 +174,7 @@ class _Lock:
 
 @contextlib.contextmanager
 def _locked(say: Say) -> Iterator[_Lock]:
-    """Hold the local state. Raises `InUseError` when another process does."""
+    """Lock the local data. Raise `InUseError` if another process holds it."""
     with _LOCK.open("a+") as file:
         for attempt in range(_LOCK_ATTEMPTS):
             try:
@@ -185,7 +185,7 @@ def _locked(say: Say) -> Iterator[_Lock]:
                 holder = file.readline().strip()
             if _is_running(holder):
                 raise InUseError(f"{_shown(_STATE)} is in use by process {holder}; stop that one first")
-            # Its owner was killed, and the engine is saving what it has.
+            # Its owner was killed, and the engine is still saving.
             if attempt == 0:
                 say("Waiting for the engine of the last run to end …")
             time.sleep(_LOCK_SECONDS)
@@ -210,7 +210,7 @@ def _is_running(process: str) -> bool:
 
 
 def _running_endpoint() -> str | None:
-    """Return the endpoint of the ministack that another process holds, or None when none is ready."""
+    """Return the endpoint of the ministack that another process runs, or None if none is ready."""
     try:
         with _LOCK.open("r") as file:
             try:

@@ -1,7 +1,7 @@
-"""Start a program that ends when its parent does: run as `python die_with_parent.py PARENT_PID PROGRAM ARGUMENTS…`.
+"""Run a program that ends when its parent does: run as `python die_with_parent.py PARENT_PID PROGRAM ARGUMENTS…`.
 
-On Linux the kernel sends the program SIGTERM when the thread that started it is gone, so an engine whose parent
-was killed still saves its state and does not stay behind. Elsewhere the program is simply started.
+On Linux the kernel sends the program SIGTERM when the thread that started it ends. So an engine whose parent was
+killed saves its data and exits. Elsewhere the program is simply started.
 """
 
 import ctypes

@@ -13,7 +13,7 @@ _BINARY: Final = LOCAL / "npm" / "node_modules" / "@dynoxide" / "linux-x64" / "d
 
 
 def find_dynoxide() -> Path | None:
-    """Return dynoxide's binary, or None where it was not installed (`make dynoxide`) or can't run."""
+    """Return dynoxide's binary, or None if it is not installed (`make dynoxide`) or can't run here."""
     on_path = shutil.which("dynoxide")
     if _BINARY.is_file() and sys.platform == "linux" and platform.machine() == "x86_64":
         return _BINARY

@@ -31,7 +31,7 @@ _spawner: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-s
 
 
 def kept_environment() -> dict[str, str]:
-    """Return the part of this process's environment that a program gets: search path, locale, and a shifted clock."""
+    """Return the environment that a subprocess inherits: search path, locale, and a shifted clock."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     if "FAKETIME" not in os.environ:
         return kept
@@ -42,11 +42,11 @@ def kept_environment() -> dict[str, str]:
 
 
 class EngineError(Exception):
-    """An engine did not start, or did not stop as asked."""
+    """An engine did not start or did not stop."""
 
 
 class Engine(ABC):
-    """One engine process on its own loopback port and in its own session, so that Ctrl-C does not reach it.
+    """One engine process, on its own loopback port and in its own session, so that Ctrl-C does not reach it.
 
     `start()` returns once it answers; `stop()` is SIGTERM and a wait; `kill()` is SIGKILL; `restart()` starts it
     again on the same port with the same files, whether it was stopped, killed or still runs.
@@ -69,7 +69,7 @@ class Engine(ABC):
 
     @property
     def endpoint_url(self) -> str:
-        """Where the engine answers; the same after a restart."""
+        """The engine's endpoint; it stays the same after a restart."""
         if self._port is None:
             raise EngineError(f"{self.name} was not started")
         return f"http://{HOST}:{self._port}"
@@ -80,7 +80,7 @@ class Engine(ABC):
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def start(self) -> Self:
-        """Start the engine and wait until it answers. Raises `EngineError`."""
+        """Start the engine and wait until it answers. Raise `EngineError`."""
         if self.pid is not None:
             raise EngineError(f"{self.name} is already running")
         if self._port is not None:
@@ -92,7 +92,7 @@ class Engine(ABC):
             try:
                 self._start_on(port)
             except EngineError:
-                # Someone may have taken the port between our look and the engine's.
+                # Another process may have taken the port in between.
                 if attempt == _PORT_ATTEMPTS - 1 or not _is_taken(port):
                     raise
             else:
@@ -100,7 +100,7 @@ class Engine(ABC):
         return self
 
     def _kept_port(self) -> int | None:
-        """Return the port of the last start on the same files, if it is free: what they hold may name it."""
+        """Return the port of the last start on the same files, if it is free: the files may contain it."""
         try:
             port = int((self._kept_files / _PORT_FILE).read_text()) if self._kept_files else 0
         except (FileNotFoundError, ValueError):
@@ -108,7 +108,7 @@ class Engine(ABC):
         return port if 0 < port < 65536 and not _is_taken(port) else None
 
     def stop(self) -> None:
-        """Ask the engine to end (SIGTERM), wait for it, and remove temporary files. Raises `EngineError`."""
+        """Stop the engine (SIGTERM), wait for it, and remove temporary files. Raise `EngineError`."""
         try:
             self._end(signal.SIGTERM)
         finally:
@@ -117,11 +117,11 @@ class Engine(ABC):
                 self._files = None
 
     def kill(self) -> None:
-        """End the engine at once (SIGKILL), keeping its files as they are at this moment."""
+        """Kill the engine (SIGKILL), leaving its files as they are."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> Self:
-        """Start again on the same port and files; what still runs is first stopped with SIGTERM."""
+        """Start again on the same port and files, after stopping it with SIGTERM if it still runs."""
         self._end(signal.SIGTERM)
         return self.start()
 
@@ -144,7 +144,7 @@ class Engine(ABC):
         """Return the program, as a path, and its arguments."""
 
     def _environment(self, port: int, files: Path) -> dict[str, str]:
-        """Return the whole environment: nothing of the user's own but the search path and the locale."""
+        """Return the whole environment; of the user's it has only the search path and the locale."""
         del port
         return {**kept_environment(), "HOME": str(files)}
 
@@ -187,7 +187,7 @@ class Engine(ABC):
     def _answers(self, port: int, log: Path) -> bool:
         if self._process is None or self._process.poll() is not None:
             tail = log.read_text(errors="replace")[-2000:].strip() if log.exists() else ""
-            raise EngineError(f"{self.name} ended while starting: {tail or 'it said nothing'}")
+            raise EngineError(f"{self.name} ended while starting: {tail or 'no output'}")
         connection = http.client.HTTPConnection(HOST, port, timeout=2)
         try:
             connection.request("GET", self.ready_path)
@@ -210,7 +210,7 @@ class Engine(ABC):
                     late = f"{self.name} did not end within {_STOP_SECONDS:.0f} s and was killed"
                     raise EngineError(f"{late}; its last state may be lost") from error
         finally:
-            # It leads its own session: whatever it started and left behind ends with it.
+            # It leads its own session, so this ends what it started too.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

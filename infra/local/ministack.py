@@ -10,7 +10,7 @@ from infra.local.engine import HOST, Engine
 
 
 class Ministack(Engine):
-    """Many AWS services in one Python process. State is saved on SIGTERM only: `kill()` loses what was not saved."""
+    """Many AWS services in one Python process. It saves its data on SIGTERM only: `kill()` loses the rest."""
 
     name = "ministack"
     ready_path = "/_ministack/ready"
@@ -18,9 +18,9 @@ class Ministack(Engine):
     def __init__(
         self, state_dir: Path | None = None, hold: Sequence[int] = (), *, enforce_iam: bool = False
     ) -> None:
-        """Keep everything under `state_dir`; None forgets it all at `stop()`.
+        """Keep all data under `state_dir`; None deletes it at `stop()`.
 
-        With `enforce_iam` a function may do what its role's policy says, as on AWS; we ourselves may do anything.
+        With `enforce_iam` functions have the rights of their roles, as on AWS; our own clients may do anything.
         """
         super().__init__(state_dir, hold)
         self._enforce_iam = enforce_iam
@@ -32,7 +32,7 @@ class Ministack(Engine):
 
     def _environment(self, port: int, files: Path) -> dict[str, str]:
         temporary = files / "tmp"
-        shutil.rmtree(temporary, ignore_errors=True)  # what an earlier start left there is of no use
+        shutil.rmtree(temporary, ignore_errors=True)  # left by an earlier start
         temporary.mkdir()
         return {
             **super()._environment(port, files),
@@ -40,7 +40,7 @@ class Ministack(Engine):
             "GATEWAY_PORT": str(port),
             "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",  # functions inherit it
             "AUTH": "true" if self._enforce_iam else "false",
-            "AWS_ACCESS_KEY_ID": LOCAL_KEY,  # whose calls are root's
+            "AWS_ACCESS_KEY_ID": LOCAL_KEY,  # its calls are root's
             "AWS_SECRET_ACCESS_KEY": LOCAL_KEY,
             "MINISTACK_REGION": LOCAL_REGION,
             "AWS_DEFAULT_REGION": LOCAL_REGION,
@@ -52,7 +52,7 @@ class Ministack(Engine):
             "IOT_MTLS_ENABLED": "0",  # else it listens on 0.0.0.0:8883
             "SFTP_ENABLED": "0",
             "COGNITO_EMAIL_ENABLED": "false",
-            # No daemon there, so it neither starts nor reaps containers of the user's.
+            # No Docker daemon, so it neither starts nor removes the user's containers.
             "DOCKERHOST": f"unix://{files / 'no-docker.sock'}",
             "LAMBDA_EXECUTOR": "local",
             "LOG_LEVEL": "WARNING",

@@ -1,4 +1,4 @@
-"""`make run`: the whole product on this machine. Usage: python -m infra.local.run [--port PORT]."""
+"""`make run`: run the whole product on this machine. Usage: python -m infra.local.run [--port PORT]."""
 
 import argparse
 import importlib
@@ -32,11 +32,11 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Stop(BaseException):
-    """The user asked to stop. Not an Exception: no handler on the way may take it for a fault."""
+    """The user asked to stop. Not an Exception, so that no handler catches it as an error."""
 
 
 def main() -> int:
-    """Run until told to stop; return the exit status."""
+    """Run until a signal stops it; return the exit status."""
     port = _arguments()
     try:
         listener = _reserve(port)
@@ -68,7 +68,7 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
     backend.apply()
     os.environ["BASE_URL"] = base_url
 
-    # Only now: what these import reads its settings from the environment.
+    # Imported only now, because it reads its settings from the environment.
     from infra.local.seed import seed
 
     if backend.engine is not None:
@@ -93,12 +93,12 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
         print(f"Sample link: {sample_link_url}", flush=True)
         _watch(backend, ended)
         ended.wait()  # until a signal raises _Stop here, or the engine ends by itself
-    print("ministack ended by itself; what it had not saved is lost.", file=sys.stderr)
+    print("ministack ended unexpectedly; what it had not saved is lost.", file=sys.stderr)
     return 1
 
 
 def _prepare() -> None:
-    """Build what `make package` would build, so that no first request waits for it."""
+    """Build what `make package` builds, so that the first request doesn't wait for it."""
     from chalicelib.api.openapi.view import description_reply
     from chalicelib.api.routes import ROUTERS
     from chalicelib.pages.assets import asset_url
@@ -120,7 +120,7 @@ def _watch(backend: Backend, ended: threading.Event) -> None:
 
 
 def _reserve(port: int) -> socket.socket:
-    """Return a bound socket that does not listen yet: until the app is ready, clients are refused, not kept waiting."""
+    """Return a bound socket that does not listen yet: until the app is ready, connections are refused at once."""
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -132,7 +132,7 @@ def _reserve(port: int) -> socket.socket:
 
 
 def _stop_once(number: int, frame: object) -> NoReturn:
-    """Stop at the first signal; later ones must not interrupt the saving."""
+    """Stop at the first signal, and ignore later ones, which would interrupt the saving."""
     del number, frame
     for other in _SIGNALS:
         signal.signal(other, signal.SIG_IGN)

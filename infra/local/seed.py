@@ -1,4 +1,4 @@
-"""The sample data of `make run`: one host, two event types, three links, made only where the table is empty."""
+"""The sample data of `make run`: one host, two event types and three links, created only in an empty table."""
 
 import os
 from datetime import timedelta
@@ -26,12 +26,12 @@ _WORKDAYS = WeeklyHours(days=("mon", "tue", "wed", "thu", "fri"), start="09:00",
 
 
 def seed(api_key: str) -> str:
-    """Return the URL of a sample link, making host, event types, links and the local key if there are none.
+    """Return the URL of a sample link; create host, event types, links and the local key if there are none.
 
     `api_key` is this machine's own admin key; the table keeps only its SHA-256.
     """
     world = bootstrap.world()
-    expire_due_links(world)  # what came due while nothing ran
+    expire_due_links(world)  # links that expired while nothing ran
     if world.store.api_keys.read(api_key) is None:
         hosts = list_hosts(world, _ADMIN, None, 1).rows
         host = hosts[0] if hosts else _make_samples(world)
@@ -39,7 +39,7 @@ def seed(api_key: str) -> str:
     link = _sample(world, authenticate(world, api_key))
     url = link_answer(link, world.keyring(), os.environ["BASE_URL"], world.now()).url
     if url is None:
-        raise RuntimeError("The sample link's signing key is gone; remove .local to start anew.")
+        raise RuntimeError("The sample link's signing key is gone; remove .local to start afresh.")
     return url
 
 
@@ -93,7 +93,7 @@ def _make_samples(world: World) -> Host:
 
 
 def _sample(world: World, caller: Caller) -> Link:
-    """Return a link to show: a sample that can still be used and is nobody's in particular, else a fresh one."""
+    """Return an active sample link without a recipient, or else a new one."""
     now = world.now()
     active = list_links(world, caller, _list_request(LinkStatus.ACTIVE)).rows
     open_to_all = [
@@ -103,7 +103,7 @@ def _sample(world: World, caller: Caller) -> Link:
         return link
     event_types = list_event_types(world, caller, None, None, 1).rows
     if not event_types:
-        raise RuntimeError("The first host has no event type; make one, or remove .local to start anew.")
+        raise RuntimeError("The first host has no event type; create one, or remove .local to start afresh.")
     request = GenerateRequest(
         event_type_id=event_types[0].event_type_id,
         links=[LinkSettings(label=_SAMPLE)],

@@ -1,4 +1,4 @@
-"""The one table, made on a local engine from the same definition that CloudFormation gets."""
+"""The table on a local engine, created from the definition that CloudFormation gets."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 FRAGMENT: Final = Path(__file__).parents[1] / "template" / "table.json"
 
-# What CloudFormation takes and CreateTable does not. Point-in-time recovery has nothing to recover locally.
+# CloudFormation accepts these and CreateTable does not. Locally there is nothing to recover to a point in time.
 _NOT_FOR_CREATE: Final = ("PointInTimeRecoverySpecification", "TimeToLiveSpecification")
 
 
@@ -20,16 +20,16 @@ def table_properties() -> dict[str, Any]:
 
 
 def create_table_arguments(name: str) -> dict[str, Any]:
-    """Return the arguments of `create_table` that make what the template says, under `name`."""
+    """Return the arguments of `create_table` for the template's table, under `name`."""
     arguments = {key: value for key, value in table_properties().items() if key not in _NOT_FOR_CREATE}
     arguments["StreamSpecification"] = {"StreamEnabled": True, **arguments["StreamSpecification"]}
     return {"TableName": name, **arguments}
 
 
 def ensure_table(client: "DynamoDBClient", name: str) -> bool:
-    """Make the table if there is none of that name, and wait until it is active. Returns whether it was made.
+    """Create the table if it does not exist, and wait until it is active. Return whether it was created.
 
-    TTL is asked for each time: an engine may have been stopped between the two calls.
+    TTL is checked each time, because an engine may have been stopped between the two calls.
     """
     try:
         client.create_table(**create_table_arguments(name))

@@ -1,4 +1,4 @@
-"""The template's fragments, `infra/template/*.json`, made into one: loudly where two of them disagree."""
+"""Merge the template's fragments, `infra/template/*.json`; two that disagree are an error."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,11 +9,11 @@ FRAGMENTS: Final = Path(__file__).parents[1] / "template"
 
 
 class TemplateError(Exception):
-    """The template can't be made; the message names the place."""
+    """The template can't be built; the message names the place."""
 
 
 def read_fragments(folder: Path = FRAGMENTS) -> dict[str, Any]:
-    """Return all fragments as one. Raises `TemplateError` where one is not JSON or two disagree."""
+    """Return all fragments as one. Raise `TemplateError` if one is not JSON or two disagree."""
     documents = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -25,7 +25,7 @@ def read_fragments(folder: Path = FRAGMENTS) -> dict[str, Any]:
 
 
 def merged(documents: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Return named documents as one: objects are joined, anything else that is said twice has to be the same."""
+    """Return named documents as one: objects are merged, any other repeated value has to be the same."""
     whole: dict[str, Any] = {}
     for name, document in documents:
         _join(whole, document, name)
@@ -33,12 +33,12 @@ def merged(documents: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]
 
 
 def check_whole(template: Mapping[str, Any]) -> None:
-    """Raise `TemplateError` for a resource without a type: a fragment added to what Chalice did not make."""
+    """Raise `TemplateError` for a resource without a type: a fragment extends a resource that does not exist."""
     resources = template["Resources"]
     untyped = [name for name, resource in resources.items() if "Type" not in resource]
     if untyped:
         there = ", ".join(sorted(set(resources) - set(untyped)))
-        raise TemplateError(f"no resource of that name to add to: {', '.join(untyped)}; there are {there}")
+        raise TemplateError(f"no such resources to extend: {', '.join(untyped)}; there are {there}")
 
 
 def _join(whole: dict[str, Any], more: Mapping[str, Any], where: str) -> None:
@@ -57,7 +57,7 @@ def _copy(value: Any) -> Any:
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object. Raises ValueError for a name given twice, of which JSON would drop the first."""
+    """Return an object. Raise ValueError for a repeated name, of which JSON would drop the first."""
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]

@@ -1,4 +1,4 @@
-"""What every Lambda function has, whichever it is: its environment, its log group, and the right to write there."""
+"""What every Lambda function has: its environment, its log group, and the right to write to it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from chalice.utils import to_cfn_resource_name
 HTTP: Final = "api_handler"
 AUTHORIZER: Final = "authorizer"
 
-# Their URLs and headers hold tokens and keys, so nothing of theirs is traced (P7).
+# Their URLs and headers hold tokens and keys, so X-Ray must not trace them (P7).
 UNTRACED: Final = frozenset({HTTP, AUTHORIZER})
 _OWN_ADDRESS: Final = "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api"
 
@@ -33,7 +33,7 @@ def read_config(project: Path) -> dict[str, Any]:
 
 
 def with_tracing(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Chalice's configuration with X-Ray on for the functions that nobody calls by HTTP, and no others."""
+    """Return Chalice's configuration with X-Ray for the functions that are not called by HTTP."""
     functions = {
         name: {**entry, "xray": name not in UNTRACED} for name, entry in config["lambda_functions"].items()
     }
@@ -41,7 +41,7 @@ def with_tracing(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def whole_policy(function: str, policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a function's policy with what every function may do: write its own log, and its traces."""
+    """Return a function's policy with the rights that all functions have: to write their log and traces."""
     logs = {
         "Sid": "OwnLog",
         "Effect": "Allow",
@@ -59,7 +59,7 @@ def whole_policy(function: str, policy: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
-    """Return what each function has, as a fragment of the template."""
+    """Return environment, logging and log group of each function, as a fragment of the template."""
     resources: dict[str, Any] = {}
     for function in sorted(functions):
         resources[logical_id(function)] = {
@@ -67,7 +67,7 @@ def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
                 "Environment": {"Variables": _environment(function)},
                 "LoggingConfig": {
                     "LogFormat": "JSON",
-                    "ApplicationLogLevel": "INFO",  # Python's own is WARNING, and progress would not be told
+                    "ApplicationLogLevel": "INFO",  # Python's default, WARNING, would hide progress
                     "LogGroup": {"Ref": log_group_id(function)},
                 },
             }
@@ -83,8 +83,8 @@ def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
 
 
 def _environment(function: str) -> dict[str, Any]:
-    # A function that the REST API calls can't be told the API's own address: each would wait for the other.
-    # It reads the address off the request.
+    # A function behind the REST API can't refer to the API's address, because that is a circular dependency.
+    # It takes the address from the request.
     own = {"Ref": "AWS::NoValue"} if function in UNTRACED else {"Fn::Sub": _OWN_ADDRESS}
     domain = {"Fn::If": ["HasDomain", {"Fn::Sub": "https://${DomainName}"}, own]}
     return {

@@ -1,7 +1,7 @@
-"""What API Gateway answers by itself, before or instead of the app: the same problem documents as the app's.
+"""API Gateway's own responses: the same problem documents as the app's.
 
-They are part of the API's definition, not resources beside it: a stage serves a snapshot of the definition, and a
-resource made after the snapshot would not be in it.
+They are part of the API's definition, not separate resources: a stage serves a snapshot of the definition, and a
+resource created after the snapshot would not be in it.
 """
 
 import copy
@@ -17,7 +17,7 @@ from chalicelib.wire.problems import MEDIA_TYPE, STATUSES, problem
 
 RESPONSES: Final = "x-amazon-apigateway-gateway-responses"
 
-# Nothing here is signed with AWS's own signatures, so what is wrong with one is said of paths that no route has.
+# We use no AWS signatures: API Gateway reports a wrong or missing one for paths without a route, hence 404.
 _ANSWERS: Final[dict[str, AdmitOneError]] = {
     "ACCESS_DENIED": errors.ForbiddenError(),
     "API_CONFIGURATION_ERROR": errors.UnexpectedError(),
@@ -37,7 +37,7 @@ _ANSWERS: Final[dict[str, AdmitOneError]] = {
     "THROTTLED": errors.ThrottledError(),
     "UNAUTHORIZED": errors.UnauthorizedError(),
     "UNSUPPORTED_MEDIA_TYPE": errors.UnsupportedMediaTypeError(),
-    "WAF_FILTERED": errors.ThrottledError(),  # the one rule there is limits the rate
+    "WAF_FILTERED": errors.ThrottledError(),  # its only rule limits the rate
 }
 _OTHERS: Final[dict[str, AdmitOneError]] = {
     "DEFAULT_4XX": errors.InvalidRequestError(),
@@ -52,30 +52,32 @@ _HEADERS: Final = {
 
 
 def gateway_fragment() -> dict[str, Any]:
-    """Return the answers as a fragment of the template."""
+    """Return the responses as a fragment of the template."""
     answers = {kind: _answer(error, STATUSES[type(error)]) for kind, error in _ANSWERS.items()}
     answers |= {kind: _answer(error, None) for kind, error in _OTHERS.items()}
     return {"Resources": {"RestAPI": {"Properties": {"DefinitionBody": {RESPONSES: answers}}}}}
 
 
-def with_parameters_told(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the template whose API's definition says what of it parameters decide.
+def with_described_parameters(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the template with the parameters that shape the API described in the API's definition.
 
-    A stage serves a snapshot, and SAM has a fresh one made only where the definition's own text has changed, which the
-    value of a parameter is no part of.
+    A stage serves a snapshot, and SAM creates a new one only if the text of the definition changes, which a parameter's
+    value is not part of.
     """
     whole: dict[str, Any] = copy.deepcopy(dict(template))
-    told = [
+    described = [
         *(["With CORS"] if parameters.get("CorsOrigins") else []),
         *(["At its own domain only"] if parameters.get("ExecuteApiEndpoint") == "off" else []),
     ]
-    if told:
-        whole["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"] = ". ".join(told)
+    if described:
+        whole["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"] = ". ".join(
+            described
+        )
     return whole
 
 
 def _answer(error: AdmitOneError, status: int | None) -> dict[str, Any]:
-    """Return one answer; without a status it keeps API Gateway's own, which the document then leaves out too."""
+    """Return one response; without a status it keeps API Gateway's own, which the document then omits."""
     document = problem(error)
     headers = dict(_HEADERS)
     if isinstance(error, errors.TryLaterError):
@@ -93,7 +95,7 @@ def _answer(error: AdmitOneError, status: int | None) -> dict[str, Any]:
 
 
 def _cors() -> dict[str, Any]:
-    """Return what lets other sites read these answers, where the deployment lists any."""
+    """Return the CORS headers that let other sites read these responses, if the deployment allows any."""
     return {
         _parameter(name): {"Fn::If": ["HasCors", f"'{value}'", {"Ref": "AWS::NoValue"}]}
         for name, value in GATEWAY_HEADERS.items()

@@ -40,11 +40,11 @@ def lay_out(project: Path, target: Target) -> Path:
         given = json.loads((ROOT / ".chalice" / policy).read_text())
         (settings / policy).write_text(json.dumps(whole_policy(name, given)))
     fragments = read_fragments()
-    made = {
+    parts = {
         "fragments": fragments,
         "functions": common_fragment(functions),
         "gateway": gateway_fragment(),
         "monitoring": monitoring_fragment(functions, fragments),
     }
-    (project / "merge.json").write_text(json.dumps(merged(made.items())))
+    (project / "merge.json").write_text(json.dumps(merged(parts.items())))
     return project

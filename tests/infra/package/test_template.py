@@ -23,7 +23,7 @@ from chalicelib.store.items import INDEX_KEYS
 from chalicelib.wire.problems import MEDIA_TYPE
 from infra.package.build import Package
 from infra.package.functions import AUTHORIZER, HTTP, UNTRACED, log_group_id, logical_id, read_config
-from infra.package.gateway import RESPONSES, with_parameters_told
+from infra.package.gateway import RESPONSES, with_described_parameters
 from infra.package.metrics import REFUSING, failure_pattern
 from infra.package.monitoring import dead_letter_queues
 from infra.paths import ROOT
@@ -148,7 +148,7 @@ def test_the_gateways_own_address_can_be_switched_off_beside_a_domain(
     body = expanded["Resources"]["RestAPI"]["Properties"]["Body"]
     off = {"Fn::If": ["ExecuteApiEndpointOff", True, False]}
     assert body["x-amazon-apigateway-endpoint-configuration"]["disableExecuteApiEndpoint"] == off
-    told = with_parameters_told(template, {"ExecuteApiEndpoint": "off"})
+    told = with_described_parameters(template, {"ExecuteApiEndpoint": "off"})
     description = told["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"]
     assert description == "At its own domain only", "otherwise the stage would keep its snapshot"
 
@@ -513,7 +513,7 @@ def test_a_stage_is_served_anew_when_the_first_origin_is_listed_or_the_last_goes
     """Its snapshot has the gateway's own answers in it, with CORS headers or without."""
     deployments = []
     for origins in ("", "https://a.example", "https://b.example"):
-        told = with_parameters_told(packaged.read_template(), {"CorsOrigins": origins})
+        told = with_described_parameters(packaged.read_template(), {"CorsOrigins": origins})
         plain = expand(told)["Resources"]
         deployments.append([n for n, each in plain.items() if each["Type"] == "AWS::ApiGateway::Deployment"])
     assert deployments[0] != deployments[1] == deployments[2]

@@ -1,0 +1,134 @@
+"""The packaged template as ministack can take it, and with what only local functions need."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from infra.package.gateway import RESPONSES
+
+_STREAM: Final = {"Fn::GetAtt": ["Table", "StreamArn"]}
+_NOT_IN_MINISTACK: Final = frozenset({"AWS::Events::Archive"})
+_MAPPING: Final = "AWS::Lambda::EventSourceMapping"
+
+
+def fit_for_ministack(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template as ministack accepts it; docs/adr/0005-engines.md says what that leaves untested."""
+    template = _without_demand_for_tls(_with_gateway_resources(_without_unknown(template)))
+    return _with_batches_allowed(template)
+
+
+def with_local_rights(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template with the right to send email from any address, which is how ministack checks that right.
+
+    The tests of the policies check that on AWS it is limited to one address.
+    """
+    whole: dict[str, Any] = json.loads(json.dumps(template))
+    for resource in whole["Resources"].values():
+        for policy in resource["Properties"].get("Policies", ()) if "Properties" in resource else ():
+            for statement in policy.get("PolicyDocument", {}).get("Statement", ()):
+                if "ses:SendEmail" in statement["Action"]:
+                    statement["Resource"] = "*"
+                    statement.pop("Condition", None)
+    return whole
+
+
+def with_local_variables(template: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return the template with `variables`, and `LOCAL`, in every function's environment."""
+    resources = dict(template["Resources"])
+    for name, resource in resources.items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            properties = resource["Properties"]
+            given = properties.get("Environment", {}).get("Variables", {})
+            environment = {"Variables": {**given, "LOCAL": "1", **variables}}
+            resources[name] = {**resource, "Properties": {**properties, "Environment": environment}}
+    return {**template, "Resources": resources}
+
+
+def _without_unknown(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template without resources that ministack's CloudFormation rejects; nothing refers to them."""
+    resources = {
+        name: resource
+        for name, resource in template["Resources"].items()
+        if resource["Type"] not in _NOT_IN_MINISTACK
+    }
+    return {**template, "Resources": resources}
+
+
+def _with_gateway_resources(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template with API Gateway's own responses as resources: ministack reads them from nowhere else."""
+    resources = dict(template["Resources"])
+    for kind, answer in resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES].items():
+        resources[f"Answer{kind.title().replace('_', '')}"] = {
+            "Type": "AWS::ApiGateway::GatewayResponse",
+            "Properties": {
+                "RestApiId": {"Ref": "RestAPI"},
+                "ResponseType": kind,
+                "ResponseParameters": answer["responseParameters"],
+                "ResponseTemplates": answer["responseTemplates"],
+                **({"StatusCode": answer["statusCode"]} if "statusCode" in answer else {}),
+            },
+        }
+    return {**template, "Resources": resources}
+
+
+def _without_demand_for_tls(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template without the policy statements that require TLS, which ministack doesn't have."""
+    resources = dict(template["Resources"])
+    for name, resource in template["Resources"].items():
+        policy = resource.get("Properties", {}).get("PolicyDocument")
+        if policy is not None:
+            kept = [
+                statement
+                for statement in policy["Statement"]
+                if "aws:SecureTransport" not in statement.get("Condition", {}).get("Bool", {})
+            ]
+            if kept:
+                properties = {**resource["Properties"], "PolicyDocument": {**policy, "Statement": kept}}
+                resources[name] = {**resource, "Properties": properties}
+            else:
+                del resources[name]
+    return {**template, "Resources": resources}
+
+
+def _with_batches_allowed(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template with `sqs:SendMessageBatch` wherever `sqs:SendMessage` is allowed.
+
+    On AWS, `sqs:SendMessage` covers both calls. ministack checks each call by its own name.
+    """
+    resources = dict(template["Resources"])
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::IAM::Role":
+            properties = resource["Properties"]
+            policies = [_batching(policy) for policy in properties.get("Policies", ())]
+            resources[name] = {**resource, "Properties": {**properties, "Policies": policies}}
+    return {**template, "Resources": resources}
+
+
+def _batching(policy: Mapping[str, Any]) -> dict[str, Any]:
+    document = policy["PolicyDocument"]
+    statements = [
+        {**each, "Action": [*each["Action"], "sqs:SendMessageBatch"]}
+        if "sqs:SendMessage" in each["Action"]
+        else each
+        for each in document["Statement"]
+    ]
+    return {**policy, "PolicyDocument": {**document, "Statement": statements}}
+
+
+def with_fresh_streams(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template with a new name for each mapping of the table's stream.
+
+    After a restart ministack's mappings don't find their place in the stream; a new one reads it from the start, which
+    is harmless, because reading a record twice changes nothing (P6).
+    """
+    mark = secrets.token_hex(4)
+    resources = {
+        f"{name}{mark}" if _reads_stream(resource) else name: resource
+        for name, resource in template["Resources"].items()
+    }
+    return {**template, "Resources": resources}
+
+
+def _reads_stream(resource: Mapping[str, Any]) -> bool:
+    return bool(resource["Type"] == _MAPPING and resource["Properties"]["EventSourceArn"] == _STREAM)
