@@ -33,14 +33,9 @@ from chalicelib.service.links.send_many import require_sendable, send_links
 from chalicelib.service.ports import World
 from chalicelib.wire.bulk import bulk_answer, require_answerable
 from chalicelib.wire.problems import lambda_error_name, problem
-from chalicelib.wire.responses import (
-    LinkAnswer,
-    LinkPageAnswer,
-    LinksAnswer,
-    link_answer,
-    redeemed_answer,
-    warnings_answer,
-)
+from chalicelib.wire.responses.bookings import redeemed_answer
+from chalicelib.wire.responses.links import LinkAnswer, LinkPageAnswer, LinksAnswer, link_answer
+from chalicelib.wire.responses.warnings import warnings_answer
 
 direct = Blueprint(__name__)
 log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from msgspec import UNSET, UnsetType
 from chalicelib.domain.errors import FieldFault, InvalidRequestError
 from chalicelib.domain.links.link import LinkStatus
 from chalicelib.domain.listings import DEFAULT_PAGE
-from chalicelib.wire.requests import LinkIdsBody, LinksBody, RedeemBody, SendBody
+from chalicelib.wire.requests.bookings import RedeemBody
+from chalicelib.wire.requests.links import LinkIdsBody, LinksBody, SendBody
 
 _KEY: Final = msgspec.Meta(pattern=r"^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?\Z")
 _CORRELATION: Final = msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}\Z")

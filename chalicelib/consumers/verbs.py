@@ -15,7 +15,7 @@ from chalicelib.service.links.generate import GenerateRequest
 from chalicelib.service.links.send_many import Wording
 from chalicelib.service.ports import World
 from chalicelib.wire.instants import instant
-from chalicelib.wire.requests import RedeemBody
+from chalicelib.wire.requests.bookings import RedeemBody
 
 
 def acting_for(host_id: str) -> Caller:

@@ -1,4 +1,4 @@
-"""Many links in one answer: what became of each, and how many still fit."""
+"""Responses about many links at once: the result for each, and whether they fit into one response."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,14 +9,14 @@ from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.links.link import LinkSettings
 from chalicelib.service.links.revoke import BulkResult
 from chalicelib.wire.problems import problem
-from chalicelib.wire.responses import BulkAnswer, BulkRow
+from chalicelib.wire.responses.links import BulkAnswer, BulkRow
 
 MAX_ANSWERED: Final = 5_500_000
 LINK_OVERHEAD: Final = 1_100  # bytes of a link's own fields in the answer, quotes escaped
 
 
 def require_answerable(asked: Sequence[LinkSettings]) -> None:
-    """Raise `InvalidValueError` where the answer, as the JSON string that Lambda returns, would pass its 6 MB."""
+    """Raise `InvalidValueError` if the response, as the JSON string that Lambda returns, would exceed its 6 MB."""
     sizes: dict[int, int] = {}  # links made by `count` share one settings object
     total = 0
     for settings in asked:
@@ -31,7 +31,7 @@ def require_answerable(asked: Sequence[LinkSettings]) -> None:
 
 
 def bulk_answer(results: Sequence[BulkResult]) -> BulkAnswer:
-    """Return what became of each link as JSON has it."""
+    """Return the result for each link as a response."""
     rows = [
         BulkRow(link_id=result.link_id, status=result.status)
         if result.error is None

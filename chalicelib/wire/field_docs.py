@@ -1,6 +1,6 @@
-"""What each field and parameter means, with its unit and limit: the words of the API's description.
+"""The meaning of each field and parameter, with its unit and limit, for the API description.
 
-A test fails where a field of `api/schemas.py` or `api/answers.py` has no words here, or words have no field.
+`tests/unit/test_openapi.py` fails if a field of a request or a response has no text here, or a text has no field.
 """
 
 from typing import Any, Final

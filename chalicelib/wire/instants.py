@@ -1,4 +1,4 @@
-"""Times as requests give them: RFC 3339 instants and dates, in years that can be reckoned with."""
+"""Times in requests: RFC 3339 instants and dates, within the supported years."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidVal
 from chalicelib.domain.zones import is_zone, load_zone, wall_to_utc
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A JSON string with a zone offset; one without is not of the documented form."""
+"""A JSON string with a zone offset; one without is rejected."""
 
 DEFAULT_RANGE: Final = timedelta(days=30)  # of slots, where a request names no end
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

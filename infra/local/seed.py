@@ -17,7 +17,7 @@ from chalicelib.service.links.list import ListRequest, list_links
 from chalicelib.service.ports import World
 from chalicelib.service.team.authenticate import authenticate, make_key
 from chalicelib.service.team.hosts import create_host, list_hosts
-from chalicelib.wire.responses import link_answer
+from chalicelib.wire.responses.links import link_answer
 
 _CAUSE = Cause("system:seed", "seed")
 _ADMIN = Caller("seed", Role.ADMIN, None)

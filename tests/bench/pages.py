@@ -10,7 +10,7 @@ import msgspec
 from chalicelib.domain.bookings.occupancy import cells_of
 from chalicelib.domain.event_types.event_type import EventSettings
 from chalicelib.domain.event_types.slots import offered_slots
-from chalicelib.wire.requests import EventTypeBody
+from chalicelib.wire.requests.event_types import EventTypeBody
 from infra.local.dynoxide import Dynoxide
 from tests.bench.report.sections import Section, spread
 from tests.bench.setup.site import Site, proxy_event, starts

@@ -35,7 +35,10 @@ from chalicelib.domain.webhooks.deliveries import read_retry_after
 from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
 from chalicelib.domain.webhooks.webhook import check_webhook_settings
 from chalicelib.pages.mail.mime import Heading, Mail, Mailbox, mail_bytes
-from chalicelib.wire.requests import EventTypeBody, LinksBody, RedeemBody, WebhookBody
+from chalicelib.wire.requests.bookings import RedeemBody
+from chalicelib.wire.requests.event_types import EventTypeBody
+from chalicelib.wire.requests.links import LinksBody
+from chalicelib.wire.requests.webhooks import WebhookBody
 from tests.hostile.mutations import near
 from tests.support.proof.size import size
 

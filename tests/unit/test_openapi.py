@@ -20,8 +20,8 @@ from chalicelib.api.routes import ROUTERS
 from chalicelib.domain.errors import InvalidValueError
 from chalicelib.domain.event_types.event_type import check_event_settings
 from chalicelib.domain.rules import Rules
-from chalicelib.wire import requests as schemas
 from chalicelib.wire.field_docs import FIELDS, KIND_FIELDS, PARAMETERS
+from chalicelib.wire.requests.event_types import EventTypeBody
 from infra.generate.openapi import COPY, text
 from infra.paths import ROOT
 
@@ -139,7 +139,7 @@ def test_every_text_and_list_of_a_request_has_its_limit(document: dict[str, Any]
 
 def test_a_limit_of_the_description_is_the_limit_of_the_rules() -> None:
     """The rules accept each described limit and reject one step beyond it, field by field."""
-    base = msgspec.convert(COMPLETE["EventTypeBody"], schemas.EventTypeBody).settings()
+    base = msgspec.convert(COMPLETE["EventTypeBody"], EventTypeBody).settings()
     edges = {
         "/title": "title",
         "/description": "description",

@@ -15,8 +15,8 @@ from chalicelib.domain.errors import (
 from chalicelib.service.links.ask_for_link import ask_for_link
 from chalicelib.service.links.open import open_link
 from chalicelib.wire.problems import STATUSES
-from chalicelib.wire.requests import AskBody
-from chalicelib.wire.responses import RequestedAnswer
+from chalicelib.wire.requests.link_requests import AskBody
+from chalicelib.wire.responses.link_requests import RequestedAnswer
 
 link_request = invitee_router(__name__, show_link_error)
 

@@ -35,8 +35,9 @@ from chalicelib.service.bookings.move import movable_booking, move_booking, slot
 from chalicelib.service.mail.can_email import can_email
 from chalicelib.wire.instants import DEFAULT_RANGE, Instant, asked_range, asked_zone, instant
 from chalicelib.wire.problems import STATUSES
-from chalicelib.wire.requests import NothingBody, RescheduleBody
-from chalicelib.wire.responses import BookingAnswer, SlotsAnswer, own_booking_answer, slots_answer
+from chalicelib.wire.requests.bookings import NothingBody, RescheduleBody
+from chalicelib.wire.responses.bookings import BookingAnswer, own_booking_answer
+from chalicelib.wire.responses.offer import SlotsAnswer, slots_answer
 
 CALENDAR: Final = "text/calendar; charset=utf-8"
 

@@ -25,7 +25,7 @@ from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
 from chalicelib.domain.event_types.event_type import EventSettings
 from chalicelib.domain.event_types.slots import MAX_SLOTS
-from chalicelib.domain.links.link import Recipient, expected_address
+from chalicelib.domain.links.link import expected_address
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.urls import booking_url
 from chalicelib.pages.invitee import offer as pages
@@ -36,16 +36,12 @@ from chalicelib.service.links.open import OpenLink, open_link, slots_of
 from chalicelib.service.mail.can_email import can_email
 from chalicelib.wire.instants import DEFAULT_RANGE, Instant, asked_range, asked_zone, instant
 from chalicelib.wire.problems import STATUSES
-from chalicelib.wire.requests import RedeemBody
-from chalicelib.wire.responses import (
-    BookedAnswer,
-    BookingAnswer,
+from chalicelib.wire.requests.bookings import RedeemBody
+from chalicelib.wire.responses.bookings import BookedAnswer, BookingAnswer, redeemed_answer
+from chalicelib.wire.responses.offer import (
     OfferAnswer,
-    OfferHost,
-    OfferRecipient,
     SlotsAnswer,
-    optional_time,
-    redeemed_answer,
+    offer_answer,
     slots_answer,
 )
 
@@ -78,7 +74,7 @@ def get_link_page(call: Call) -> Reply:
         return _offer_reply(call, opened, 200)
     noting = note_open(call.world, opened.link, call.visitor(), call.correlation_id)
     try:
-        return _offer_reply(call, opened, 200) if page else json_reply(200, _offer_answer(opened))
+        return _offer_reply(call, opened, 200) if page else json_reply(200, offer_answer(opened))
     finally:
         noting.join()
 
@@ -298,31 +294,6 @@ def _faults(fields: dict[str, str], offer: EventSettings) -> Sequence[FieldFault
     except errors.InvalidValueError as error:
         return error.faults
     return ()
-
-
-def _offer_answer(opened: OpenLink) -> OfferAnswer:
-    offer, settings = opened.offer, opened.link.settings
-    return OfferAnswer(
-        title=offer.title,
-        description=offer.description,
-        duration_minutes=offer.duration_minutes,
-        locations=[location.before_booking for location in offer.locations],
-        questions=offer.questions,
-        time_zone=offer.schedule.time_zone,
-        host=OfferHost(public_name=opened.host.public_name),
-        recipient=_recipient_answer(settings.recipient),
-        expires_at=optional_time(settings.expires_at),
-        not_before=optional_time(settings.not_before),
-        remaining_uses=opened.link.remaining_uses,
-    )
-
-
-def _recipient_answer(recipient: Recipient | None) -> OfferRecipient | None:
-    """Return what to fill in beforehand; of a locked link's address only so much as to recognise it by."""
-    if recipient is None:
-        return None
-    expected = expected_address(recipient)
-    return OfferRecipient(name=recipient.name, email=None if expected else recipient.email, expected=expected)
 
 
 def _own_page(call: Call, booking: Booking) -> str:

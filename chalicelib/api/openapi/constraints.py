@@ -22,16 +22,12 @@ from chalicelib.domain.mail.mails import check_message
 from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.hosts import check_host_settings
 from chalicelib.domain.webhooks.webhook import KINDS, LONGEST_URL, MAX_OVERLAP_HOURS, check_webhook_settings
-from chalicelib.wire.requests import (
-    AskBody,
-    EventTypeBody,
-    HostBody,
-    LinkChanges,
-    OverridesChanges,
-    RedeemBody,
-    SendBody,
-    WebhookBody,
-)
+from chalicelib.wire.requests.bookings import RedeemBody
+from chalicelib.wire.requests.event_types import EventTypeBody
+from chalicelib.wire.requests.hosts import HostBody
+from chalicelib.wire.requests.link_requests import AskBody
+from chalicelib.wire.requests.links import LinkChanges, OverridesChanges, SendBody
+from chalicelib.wire.requests.webhooks import WebhookBody
 
 Constraints = dict[str, dict[str, Any]]
 """JSON Schema keywords by JSON Pointer into a request."""

@@ -16,8 +16,8 @@ from chalicelib.service.bookings.find import FindBooking, hosts_booking
 from chalicelib.service.bookings.list import BookingsRequest, list_bookings, zone_of_dates
 from chalicelib.service.bookings.move import move_booking
 from chalicelib.wire.instants import asked_range, asked_zone, has_date, instant
-from chalicelib.wire.requests import RescheduleBody
-from chalicelib.wire.responses import BookingAnswer, BookingsAnswer, booking_answer
+from chalicelib.wire.requests.bookings import RescheduleBody
+from chalicelib.wire.responses.bookings import BookingAnswer, BookingsAnswer, booking_answer
 
 bookings = team_router(__name__)
 

@@ -24,8 +24,8 @@ from chalicelib.service.links.read import read_link
 from chalicelib.service.links.revoke import delete_link
 from chalicelib.wire.instants import Instant
 from chalicelib.wire.problems import STATUSES
-from chalicelib.wire.requests import LinkChanges
-from chalicelib.wire.responses import link_answer
+from chalicelib.wire.requests.links import LinkChanges
+from chalicelib.wire.responses.links import link_answer
 
 MAX_LISTED: Final = 1000
 _PATH: Final = "/v2/event-types/{eventTypeId}/private-links"

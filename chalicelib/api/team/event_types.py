@@ -14,8 +14,8 @@ from chalicelib.service.event_types import (
     read_event_type,
 )
 from chalicelib.service.team.owner import owner_of
-from chalicelib.wire.requests import EventTypeBody, EventTypeChanges
-from chalicelib.wire.responses import (
+from chalicelib.wire.requests.event_types import EventTypeBody, EventTypeChanges
+from chalicelib.wire.responses.event_types import (
     EventTypeAnswer,
     EventTypesAnswer,
     SavedEventTypeAnswer,

@@ -9,16 +9,10 @@ from chalicelib.service.events.read_history import read_history
 from chalicelib.service.links.answer_request import answer_link_request
 from chalicelib.service.links.ask_for_link import list_link_requests
 from chalicelib.service.links.send_many import Wording
-from chalicelib.wire.requests import AnswerBody
-from chalicelib.wire.responses import (
-    AnsweredAnswer,
-    HistoryAnswer,
-    LinkRequestsAnswer,
-    event_answer,
-    link_answer,
-    link_request_answer,
-    opens_answer,
-)
+from chalicelib.wire.requests.link_requests import AnswerBody
+from chalicelib.wire.responses.history import HistoryAnswer, event_answer, opens_answer
+from chalicelib.wire.responses.link_requests import AnsweredAnswer, LinkRequestsAnswer, link_request_answer
+from chalicelib.wire.responses.links import link_answer
 
 history = team_router(__name__)
 

@@ -4,8 +4,8 @@ from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_router
 from chalicelib.service.team.hosts import change_host, create_host, list_hosts, own_host, read_host
-from chalicelib.wire.requests import HostBody, HostChanges
-from chalicelib.wire.responses import HostAnswer, HostsAnswer, MeAnswer, host_answer, me_answer
+from chalicelib.wire.requests.hosts import HostBody, HostChanges
+from chalicelib.wire.responses.hosts import HostAnswer, HostsAnswer, MeAnswer, host_answer, me_answer
 
 hosts = team_router(__name__)
 

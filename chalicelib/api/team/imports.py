@@ -21,7 +21,6 @@ from chalicelib.domain.imports.csv_text import BOM, decode_csv, write_csv
 from chalicelib.domain.imports.sheet import (
     EXPORT_COLUMNS,
     RESULT_COLUMNS,
-    Row,
     Sheet,
     link_cells,
     read_sheet,
@@ -32,14 +31,11 @@ from chalicelib.domain.listings import MAX_EXPORTED, MIN_PAGE
 from chalicelib.domain.urls import link_url
 from chalicelib.service.imports.import_links import Imported, ImportRequest, import_links, preview_import
 from chalicelib.service.links.list import ListRequest, list_links
-from chalicelib.wire.responses import (
-    ImportFault,
-    ImportLink,
+from chalicelib.wire.responses.imports import (
     ImportPreviewAnswer,
-    ImportRowAnswer,
-    optional_time,
-    warnings_answer,
+    import_row_answer,
 )
+from chalicelib.wire.responses.warnings import warnings_answer
 
 CSV: Final = "text/csv"
 TSV: Final = "text/tab-separated-values"
@@ -100,7 +96,7 @@ def post_preview(call: Call) -> Reply:
     """Tell what an import would make and what is wrong with which rows; nothing is made."""
     event_type_id, sheet = _sheet(call)
     preview = preview_import(call.world, call.caller, event_type_id, sheet)
-    rows = [_preview_row(row) for row in preview.rows]
+    rows = [import_row_answer(row) for row in preview.rows]
     bad = sum(1 for row in rows if row.errors)
     answer = ImportPreviewAnswer(
         good=len(rows) - bad, bad=bad, rows=rows, warnings=warnings_answer(preview.warnings)
@@ -176,21 +172,6 @@ def _sheet(call: Call) -> tuple[str, Sheet]:
 def _mark(call: Call) -> str:
     """Return a byte order mark if `?bom=true` asks for it, so that Excel reads UTF-8."""
     return BOM if yes(call.query(), "bom") else ""
-
-
-def _preview_row(row: Row) -> ImportRowAnswer:
-    errors = [ImportFault(column=fault.column, detail=fault.detail) for fault in row.faults]
-    settings = row.settings
-    if settings is None or errors:
-        return ImportRowAnswer(line=row.line, link=None, errors=errors)
-    link = ImportLink(
-        recipient=settings.recipient,
-        label=settings.label,
-        max_usage_count=settings.max_usage_count,
-        expires_at=optional_time(settings.expires_at),
-        not_before=optional_time(settings.not_before),
-    )
-    return ImportRowAnswer(line=row.line, link=link, errors=[])
 
 
 def _result_cells(call: Call, done: Imported) -> list[str]:

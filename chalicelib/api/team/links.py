@@ -23,8 +23,8 @@ from chalicelib.service.links.revoke import BulkResult, bulk_delete, bulk_revoke
 from chalicelib.service.links.rolling import read_rolling_link, renew_rolling_link
 from chalicelib.service.links.send import send_link
 from chalicelib.wire.bulk import bulk_answer, require_answerable
-from chalicelib.wire.requests import LinkChanges, LinkIdsBody, LinksBody, SendBody
-from chalicelib.wire.responses import (
+from chalicelib.wire.requests.links import LinkChanges, LinkIdsBody, LinksBody, SendBody
+from chalicelib.wire.responses.links import (
     BulkAnswer,
     LinkAnswer,
     LinkPageAnswer,
@@ -32,8 +32,8 @@ from chalicelib.wire.responses import (
     SavedLinkAnswer,
     SendAnswer,
     link_answer,
-    warnings_answer,
 )
+from chalicelib.wire.responses.warnings import warnings_answer
 
 MANY_LINKS: Final = 3_500_000  # bytes; the answer repeats them and must stay within Lambda's 6 MB
 

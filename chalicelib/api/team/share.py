@@ -9,7 +9,7 @@ from chalicelib.domain.errors import ConflictError
 from chalicelib.domain.urls import link_url
 from chalicelib.pages.share import Invitation, embed_snippet, invitation_mail, qr_svg
 from chalicelib.service.links.share import Shareable, share_link
-from chalicelib.wire.responses import MailAnswer, ShareAnswer
+from chalicelib.wire.responses.share import MailAnswer, ShareAnswer
 
 _SVG: Final = {
     "Content-Type": "image/svg+xml; charset=utf-8",

@@ -24,8 +24,8 @@ from chalicelib.service.webhooks.manage import (
     rotate_secret,
 )
 from chalicelib.wire.instants import asked_range, asked_zone, has_date, instant
-from chalicelib.wire.requests import ReplayBody, RotateBody, WebhookBody, WebhookChanges
-from chalicelib.wire.responses import (
+from chalicelib.wire.requests.webhooks import ReplayBody, RotateBody, WebhookBody, WebhookChanges
+from chalicelib.wire.responses.webhooks import (
     DeliveriesAnswer,
     DeliveryAnswer,
     ReplayAnswer,

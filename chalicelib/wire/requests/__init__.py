@@ -1,0 +1,1 @@
+"""Request bodies by subject; the API description is generated from these structs."""

@@ -1,0 +1,55 @@
+"""Requests that create or change a webhook, rotate its secret, or replay deliveries."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chalicelib.domain.webhooks.webhook import DEFAULT_OVERLAP_HOURS, WebhookSettings
+from chalicelib.wire.instants import Instant
+from chalicelib.wire.requests.body import Body, given_fields
+
+
+class WebhookBody(Body, frozen=True):
+    """A webhook to make. An admin names its host. Without `events` it gets all."""
+
+    url: str
+    events: tuple[str, ...] | None = None
+    description: str = ""
+    enabled: bool = True
+    host_id: str | None = None
+
+    def settings(self) -> WebhookSettings:
+        """Return it as settings."""
+        return WebhookSettings(
+            url=self.url, events=self.events, description=self.description, enabled=self.enabled
+        )
+
+
+class WebhookChanges(Body, frozen=True):
+    """Changes to a webhook; what is absent stays. Null events: all of them."""
+
+    url: str | UnsetType = UNSET
+    events: tuple[str, ...] | None | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+
+    def applied_to(self, settings: WebhookSettings) -> WebhookSettings:
+        """Return the settings with these changes."""
+        return msgspec.structs.replace(settings, **given_fields(self))
+
+
+class RotateBody(Body, frozen=True):
+    """How a webhook's secret is replaced."""
+
+    overlap_hours: int = DEFAULT_OVERLAP_HOURS
+
+
+class ReplayBody(Body, frozen=True):
+    """What is to be delivered again: one delivery, or those of a range."""
+
+    delivery_id: str | None = None
+    since: Instant | None = msgspec.field(default=None, name="from")
+    until: Instant | None = msgspec.field(default=None, name="to")
+    status: Literal["failed", "delivered"] = "failed"
+    cursor: str | None = None

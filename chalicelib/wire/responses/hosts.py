@@ -1,0 +1,61 @@
+"""Responses about hosts, and about whose an API key is."""
+
+from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.team.api_keys import Caller, Role
+from chalicelib.domain.team.hosts import Host
+from chalicelib.wire.responses.answer import Answer, Time
+
+
+class TimeOffAnswer(Answer, frozen=True):
+    """A stretch in which a host offers nothing."""
+
+    start: Time
+    end: Time
+
+
+class HostAnswer(Answer, frozen=True):
+    """A host."""
+
+    host_id: str
+    name: str
+    public_name: str
+    email: str
+    time_zone: str
+    time_off: list[TimeOffAnswer]
+    created_at: Time
+
+
+class HostsAnswer(Answer, frozen=True):
+    """One page of hosts, newest first."""
+
+    hosts: list[HostAnswer]
+    next_cursor: str | None
+
+
+class MeAnswer(Answer, frozen=True):
+    """Whose an API key is, and where the links it makes lead."""
+
+    key_id: str
+    role: Role
+    host: HostAnswer | None
+    base_url: str
+
+
+def host_answer(host: Host) -> HostAnswer:
+    """Return a host as a response."""
+    settings = host.settings
+    return HostAnswer(
+        host_id=host.host_id,
+        name=settings.name,
+        public_name=host.public_name,
+        email=settings.email,
+        time_zone=settings.time_zone,
+        time_off=[TimeOffAnswer(start=rfc3339(o.start), end=rfc3339(o.end)) for o in settings.time_off],
+        created_at=rfc3339(host.created_at),
+    )
+
+
+def me_answer(caller: Caller, host: Host | None, base_url: str) -> MeAnswer:
+    """Return whose an API key is as a response."""
+    own = host_answer(host) if host else None
+    return MeAnswer(key_id=caller.key_id, role=caller.role, host=own, base_url=base_url)
