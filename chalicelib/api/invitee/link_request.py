@@ -1,9 +1,10 @@
-"""`POST /s/{token}/request`: from a dead link's page, ask the host for a new one."""
+"""`POST /s/{token}/request`: ask the host of a dead link for a new one."""
 
 from chalicelib.api.http.call import FORM, JSON, Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.invitee.dead_links import ask_again, asked, show_link_error
-from chalicelib.api.invitee.routing import field_errors, in_frame, invitee_router, require_known
+from chalicelib.api.invitee.form import field_errors, require_known
+from chalicelib.api.invitee.routing import in_frame, invitee_router
 from chalicelib.domain.errors import (
     AdmitOneError,
     ConflictError,
@@ -25,7 +26,7 @@ link_request = invitee_router(__name__, show_link_error)
     "POST", "/s/{token}/request", body=AskBody, answer=RequestedAnswer, status=202, media=(JSON, FORM)
 )
 def post_request(call: Call) -> Reply:
-    """Ask for a new link: 202, as a page for a form. One a dead link and day is kept."""
+    """Ask for a new link: 202, as a page for a form. One request per dead link and day is kept."""
     if call.media_type == FORM:
         return _ask_by_form(call)
     _ask(call, call.decode(AskBody))
@@ -60,7 +61,7 @@ def _ask_by_form(call: Call) -> Reply:
 
 
 def _death(call: Call, otherwise: AdmitOneError) -> AdmitOneError:
-    """Return why the link is dead; of one that is not, what went wrong with the request."""
+    """Return why the link is dead, or `otherwise` if it is not."""
     try:
         open_link(call.world, call.path("token"))
     except DeadLinkError as dead:

@@ -4,19 +4,19 @@ from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply
 from chalicelib.api.invitee.routing import invitee_router, page_reply
 from chalicelib.domain.errors import AdmitOneError, NotFoundError
-from chalicelib.pages.landing import front_page
+from chalicelib.pages.landing import landing_page
 
 
 def _as_json(_call: Call, _error: AdmitOneError) -> Reply | None:
     return None
 
 
-front = invitee_router(__name__, _as_json)
+landing = invitee_router(__name__, _as_json)
 
 
-@front.on("GET HEAD", "/", answer="text/html")
-def get_front(call: Call) -> Reply:
+@landing.on("GET HEAD", "/", answer="text/html")
+def get_landing_page(call: Call) -> Reply:
     """Open the site's landing page. It lists nothing; programs get a 404."""
     if not call.wants_html():
         raise NotFoundError
-    return page_reply(call, 200, front_page(call.root, call.say))
+    return page_reply(call, 200, landing_page(call.root, call.say))

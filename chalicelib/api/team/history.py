@@ -1,18 +1,10 @@
-"""`/v1/links/{linkId}/history`, `/v1/link-requests`: what happened to links, and who asks for a new one."""
-
-import msgspec
+"""`/v1/links/{linkId}/history`: what happened to a link, and how often it was opened."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_router, yes
+from chalicelib.api.team.routing import PAGING, page_limit, team_router
 from chalicelib.service.events.read_history import read_history
-from chalicelib.service.links.answer_request import answer_link_request
-from chalicelib.service.links.ask_for_link import list_link_requests
-from chalicelib.service.links.send_many import Wording
-from chalicelib.wire.requests.link_requests import AnswerBody
 from chalicelib.wire.responses.history import HistoryAnswer, event_answer, opens_answer
-from chalicelib.wire.responses.link_requests import AnsweredAnswer, LinkRequestsAnswer, link_request_answer
-from chalicelib.wire.responses.links import link_answer
 
 history = team_router(__name__)
 
@@ -30,37 +22,3 @@ def get_history(call: Call) -> Reply:
             next_cursor=found.page.next_cursor,
         ),
     )
-
-
-@history.on("GET", "/v1/link-requests", query=("hostId", "answered", *PAGING), answer=LinkRequestsAnswer)
-def get_link_requests(call: Call) -> Reply:
-    """List the requests for a new link that wait, newest first; `?answered=true`: those that do not any more."""
-    query = call.query()
-    page = list_link_requests(
-        call.world,
-        call.caller,
-        query.get("hostId"),
-        query.get("cursor"),
-        page_limit(query),
-        answered=yes(query, "answered"),
-    )
-    rows = [link_request_answer(request) for request in page.rows]
-    return json_reply(200, LinkRequestsAnswer(requests=rows, next_cursor=page.next_cursor))
-
-
-@history.on(
-    "POST", "/v1/link-requests/{requestId}/answer", body=AnswerBody, answer=AnsweredAnswer, status=201
-)
-def post_answer(call: Call) -> Reply:
-    """Answer a request with a new link, created only once, and email it to its recipient."""
-    body = call.decode(AnswerBody) if call.body() else AnswerBody()
-    done = answer_link_request(
-        call.world,
-        call.caller,
-        call.path("requestId"),
-        body.mail_to,
-        Wording(message=body.message, language=body.language),
-        call.cause(),
-    )
-    link = link_answer(done.link, call.world.keyring(), base_url(call), call.world.now())
-    return json_reply(201, AnsweredAnswer(**msgspec.structs.asdict(link), mailed_to=done.mailed_to))

@@ -19,11 +19,15 @@ from chalicelib.domain.event_types.event_type import Location, Question
 from chalicelib.domain.zones import load_zone, zone_names
 from chalicelib.pages import languages, times
 from chalicelib.pages.assets import asset, asset_url
-from chalicelib.pages.invitee import offer as invitee, own_booking
-from chalicelib.pages.invitee.offer import AskForm, DeadPage, DeadReason, OfferPage, ProblemPage
-from chalicelib.pages.invitee.own_booking import CalendarLink, CancelPage, ConfirmationPage, MovePage
+from chalicelib.pages.invitee import cancel, confirmation, dead_links, move, offer, problem
+from chalicelib.pages.invitee.cancel import CancelPage
+from chalicelib.pages.invitee.confirmation import CalendarLink, ConfirmationPage
+from chalicelib.pages.invitee.dead_links import AskForm, DeadPage, DeadReason
+from chalicelib.pages.invitee.move import MovePage
+from chalicelib.pages.invitee.offer import OfferPage
 from chalicelib.pages.invitee.picker import KnownStarts, offered_days, packed_starts
-from chalicelib.pages.landing import front_page
+from chalicelib.pages.invitee.problem import ProblemPage
+from chalicelib.pages.landing import landing_page
 from chalicelib.pages.languages import LANGUAGES, Language, Words, words
 from chalicelib.pages.render import render
 
@@ -31,27 +35,27 @@ EN = words("en")
 
 
 def offer_page(view: OfferPage, say: Words = EN) -> str:
-    return invitee.offer_page(view, say)
+    return offer.offer_page(view, say)
 
 
 def dead_page(view: DeadPage, say: Words = EN) -> str:
-    return invitee.dead_page(view, say)
+    return dead_links.dead_page(view, say)
 
 
 def problem_page(view: ProblemPage, say: Words = EN) -> str:
-    return invitee.problem_page(view, say)
+    return problem.problem_page(view, say)
 
 
 def confirmation_page(view: ConfirmationPage, say: Words = EN) -> str:
-    return own_booking.confirmation_page(view, say)
+    return confirmation.confirmation_page(view, say)
 
 
 def move_page(view: MovePage, say: Words = EN) -> str:
-    return own_booking.move_page(view, say)
+    return move.move_page(view, say)
 
 
 def cancel_page(view: CancelPage, say: Words = EN) -> str:
-    return own_booking.cancel_page(view, say)
+    return cancel.cancel_page(view, say)
 
 
 REASONS: tuple[DeadReason, ...] = get_args(DeadReason)
@@ -250,7 +254,7 @@ def every_page(root: str = "../", say: Words = EN) -> dict[str, str]:
             say,
         ),
         "asked": dead_page(DeadPage(root=root, reason="used", ask=AskForm(action="", sent=True)), say),
-        "front": front_page(root, say),
+        "front": landing_page(root, say),
     }
     pages |= {f"dead, {reason}": dead_page(DeadPage(root=root, reason=reason), say) for reason in REASONS}
     return pages | {

@@ -3,7 +3,7 @@ import { calendar } from "./calendar.js";
 import { h, say } from "./dom.js";
 import { embedded, forget, recall, remember } from "./memory.js";
 import { isZone } from "./rules.js";
-import { problemOf, send, Unheard } from "./send.js";
+import { problemOf, send, Unheard } from "./redeem.js";
 import { askFor, madeElsewhere } from "./tabs.js";
 import { comma, day, ownZone, span, zoneWords } from "./time.js";
 import { zoneChoice } from "./zone.js";

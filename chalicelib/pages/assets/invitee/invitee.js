@@ -2,7 +2,7 @@
 import { booking, bookedBefore } from "./booking.js";
 import { readPhrases } from "./dom.js";
 import { forget, forgetLinksOf, recall } from "./memory.js";
-import { problemOf } from "./send.js";
+import { problemOf } from "./redeem.js";
 import { readRules } from "./rules.js";
 import { answerTabs, meetTabs } from "./tabs.js";
 import { tellTimes } from "./time.js";

@@ -1,4 +1,4 @@
-// Sending a booking so that it is made once, whatever happens to the connection (P4).
+// Redeem a link, or move a booking: post the form so that it takes effect once, whatever happens to the connection (P4).
 import { recall, remember } from "./memory.js";
 import { tellTabs } from "./tabs.js";
 

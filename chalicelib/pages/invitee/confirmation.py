@@ -1,4 +1,4 @@
-"""The pages of `/b/{bookingToken}`: the invitee's own booking, moving it, and asking before it is cancelled."""
+"""The page of `GET /b/{bookingToken}`: the invitee's own booking."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,10 +6,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.event_types.event_type import Location
 from chalicelib.pages import times
-from chalicelib.pages.invitee.picker import PickerPage, picker_context
 from chalicelib.pages.invitee.places import place_after
 from chalicelib.pages.invitee.zone_rules import some_zones
 from chalicelib.pages.languages import Words
@@ -58,27 +56,6 @@ class ConfirmationPage(msgspec.Struct, frozen=True, kw_only=True):
     unreachable: bool = False
 
 
-class MovePage(PickerPage, frozen=True, kw_only=True):
-    """Where a booking is moved: the times it may move to. `back` leads to the booking, `start`, `end` are its own."""
-
-    back: str
-    start: datetime
-    end: datetime
-
-
-class CancelPage(msgspec.Struct, frozen=True, kw_only=True):
-    """The question before a booking is cancelled. `action` is where the form posts, `back` leads to the booking."""
-
-    root: str
-    action: str
-    back: str
-    title: str
-    start: datetime
-    end: datetime
-    zone: str
-    host_name: str
-
-
 def confirmation_page(view: ConfirmationPage, say: Words) -> str:
     """Return the page of a booking, confirmed or cancelled."""
     return render(
@@ -91,26 +68,6 @@ def confirmation_page(view: ConfirmationPage, say: Words) -> str:
         place=place_after(view.location, say) if view.location else None,
         zone_rules=some_zones((view.zone, view.host_zone), view.start, view.end),
     )
-
-
-def move_page(view: MovePage, say: Words) -> str:
-    """Return the page on which a booking is moved."""
-    linked = ({"timeZone"} if view.zones else set()) | ({"start"} if view.starts else set())
-    span = times.span_words(view.start, view.end, view.zone, say)
-    return render(
-        "move.html",
-        **picker_context(view, say, [view.start, view.end], moving=[rfc3339(view.start), rfc3339(view.end)]),
-        linked=linked,
-        when=span_html(view, _day_and_times(span, say), "both"),
-        zone_now=zone_html(view, span.zone),
-    )
-
-
-def cancel_page(view: CancelPage, say: Words) -> str:
-    """Return the page that asks before a booking is cancelled."""
-    when = times.span_words(view.start, view.end, view.zone, say)
-    zone_rules = some_zones((view.zone,), view.start, view.end)
-    return render("cancel.html", root=view.root, view=view, say=say, when=when, zone_rules=zone_rules)
 
 
 def _host_when(view: ConfirmationPage, say: Words) -> str | None:
@@ -128,7 +85,3 @@ def _host_when(view: ConfirmationPage, say: Words) -> str | None:
     if not view.host_name:
         return say.html("pages.for-the-host", when=when)
     return say.html("pages.for-host", host=view.host_name, when=when)
-
-
-def _day_and_times(span: times.SpanWords, say: Words) -> str:
-    return say("pages.day-and-times", day=span.day, times=span.times)

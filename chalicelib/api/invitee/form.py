@@ -1,0 +1,92 @@
+"""The invitee's forms: check the fields that were posted, and say in the reader's words what is wrong with each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from chalicelib.api.http.call import Call
+from chalicelib.domain import errors
+from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError, InvalidValueError
+from chalicelib.domain.event_types.event_type import Question
+from chalicelib.domain.text import is_visible
+from chalicelib.pages.languages import Words
+
+# A person can correct these by choosing or typing again: the page returns with everything that was typed.
+RECOVERABLE_ERRORS: Final = (
+    errors.SlotTakenError,
+    errors.SlotNotOfferedError,
+    errors.RecipientMismatchError,
+    errors.InvalidValueError,
+    errors.InvalidRequestError,
+    errors.IdempotencyKeyReusedError,
+)
+_NAMES: Final = {"/locationIndex": "location", "": "form"}
+
+
+def require_known(fields: dict[str, str], known: set[str], prefix: str | None = None) -> None:
+    """Raise `InvalidRequestError` for form fields that are not known and don't have the prefix."""
+    faults = [
+        FieldFault(f"/{name}", "is not a field of this form")
+        for name in fields
+        if name not in known and not (prefix and name.startswith(prefix))
+    ]
+    if faults:
+        raise InvalidRequestError(faults)
+
+
+def require_start(fields: Mapping[str, str]) -> str:
+    """Return the chosen start as it was posted. Raises `InvalidValueError` if no time was chosen."""
+    start = fields.get("start")
+    if not start:
+        raise InvalidValueError([FieldFault("/start", "Choose a time.")])
+    return start
+
+
+def notice(call: Call, error: AdmitOneError | None, keys: Mapping[type[AdmitOneError], str]) -> str | None:
+    """Return what a page says about an error at its top, or None if `keys` have no phrase for it."""
+    key = keys.get(type(error)) if error else None
+    return call.say(key) if key else None
+
+
+def field_errors(
+    error: AdmitOneError | None, fields: Mapping[str, str], say: Words, questions: Sequence[Question] = ()
+) -> dict[str, str]:
+    """Return a sentence for each form field that is wrong, from an error's JSON Pointers and what was typed.
+
+    The error's own sentences are in English and for programs, so they are not shown.
+    """
+    if isinstance(error, errors.IdempotencyKeyReusedError):
+        return {"form": say("pages.fault.key-reused")}
+    if not isinstance(error, errors.InvalidValueError | errors.InvalidRequestError):
+        return {}
+    asked = {question.id: question for question in questions}
+    found: dict[str, str] = {}
+    for fault in error.faults:
+        name = _NAMES.get(fault.pointer) or fault.pointer.strip("/").replace("/", ".", 1)
+        found[name] = _sentence(name, fields.get(name, ""), say, asked)
+    return found
+
+
+def _sentence(name: str, typed: str, say: Words, asked: Mapping[str, Question]) -> str:
+    """Return what to do about a field. The field and its value tell which fault it is."""
+    match name:
+        case "start":
+            return say("pages.fault.start")
+        case "location":
+            return say("pages.fault.location")
+        case "timeZone":
+            return say("pages.fault.zone")
+        case "invitee.name" | "name":
+            return say("pages.fault.name" if is_visible(typed) else "pages.fault.name-missing")
+        case "invitee.email" | "email":
+            return say("pages.fault.email" if is_visible(typed) else "pages.fault.email-missing")
+        case "message":
+            return say("pages.fault.message")
+    if not name.startswith("answers."):
+        return say("pages.fault.other")
+    question = asked.get(name.removeprefix("answers."))
+    if question is None:
+        return say("pages.fault.not-asked")
+    if not is_visible(typed):
+        return say("pages.fault.answer-missing", question=question.label)
+    kind = "choice" if question.kind == "choice" else "long"
+    return say(f"pages.fault.answer-{kind}", question=question.label)

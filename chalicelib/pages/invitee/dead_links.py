@@ -1,0 +1,64 @@
+"""The page of a link that can't be used: why, and a form to ask for a new one."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from chalicelib.pages.invitee.zone_rules import all_zones
+from chalicelib.pages.languages import Words
+from chalicelib.pages.render import moment_html, render
+
+DeadReason = Literal[
+    "used", "expired", "revoked", "deleted", "not-open", "not-found", "unavailable", "too-many"
+]
+
+_DEAD_FOR_GOOD: Final = frozenset({"used", "expired", "revoked", "deleted"})
+
+
+class AskForm(msgspec.Struct, frozen=True, kw_only=True):
+    """The form that asks the host for a new link; `sent` once it was. Fields: `name`, `email`, `message`."""
+
+    action: str
+    sent: bool = False
+    values: Mapping[str, str] = msgspec.field(default_factory=dict)
+    errors: Mapping[str, str] = msgspec.field(default_factory=dict)
+    notice: str | None = None
+
+
+class DeadPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A link that can't be used, and why. `opens_at` (UTC), shown in `zone`, only for `not-open`.
+
+    `ask` is the form by which its holder asks for a new link, if there is a host to ask.
+    """
+
+    root: str
+    reason: DeadReason
+    opens_at: datetime | None = None
+    zone: str = "UTC"
+    ask: AskForm | None = None
+
+
+def dead_page(view: DeadPage, say: Words) -> str:
+    """Return the page of a link that can't be used. It says nothing about the host or the event."""
+    key = f"pages.dead.{view.reason}"
+    sentence: str
+    zone_rules = ""
+    if view.reason == "not-open" and view.opens_at is not None:
+        sentence = say.html(f"{key}.opens", when=moment_html(view.opens_at, view.zone, say))
+        next_step = say(f"{key}.then")
+        zone_rules = all_zones(view.opens_at, view.opens_at)
+    else:
+        sentence, next_step = say(f"{key}.why"), say(f"{key}.next")
+    return render(
+        "message.html",
+        root=view.root,
+        say=say,
+        problem=f"link-{view.reason}" if view.reason in _DEAD_FOR_GOOD else None,
+        heading=say(key),
+        sentence=sentence,
+        next_step=next_step,
+        ask=view.ask,
+        zone_rules=zone_rules,
+    )
