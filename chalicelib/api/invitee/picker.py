@@ -1,11 +1,11 @@
-"""Which slots a page lists: in which zone, from which date or hour on, and the way to those before and after."""
+"""The slots that a page lists: in which zone, from which date or hour on, and the URLs of earlier and later ones."""
 
 import datetime as dt
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,7 +19,7 @@ from chalicelib.wire.instants import Instant, date_of
 
 DAYS_A_PAGE: Final = 7
 MAX_STARTS: Final = 64  # 6 KB of the 60 that a first load may have
-SEARCHED_DAYS: Final = 35  # how far a page looks for its days; beyond it there is a link to go on
+SEARCHED_DAYS: Final = 35  # how far ahead a page looks for its days; a link leads further
 
 _ZONE_LIKE: Final = re.compile(r"[A-Za-z0-9_+/:-]{0,40}")  # only such text of a URL is shown on a page
 
@@ -44,7 +44,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class _Piece(msgspec.Struct, frozen=True):
-    """Starts that stand on one page: a day's, or an hour's of a day that has too many for one page."""
+    """Starts that a page shows together: those of a day, or of an hour if the day has too many for one page."""
 
     date: dt.date
     starts: Sequence[datetime]
@@ -66,49 +66,31 @@ def shown_dates(
 
     `from` is a date, or an instant within a day. `path` and `query` are the page's own relative URL.
     """
-    wanted = fields.get("timeZone") or call.hint("timeZone") or ""
-    zone = wanted if is_zone(wanted) else zone
-    shown = load_zone(zone)
+    choice = _chosen_zone(call, fields, zone)
+    shown = load_zone(choice.zone)
     today = now.astimezone(shown).date()
     last = today + timedelta(days=window_days)
     hint = call.hint("from") or ""
     at = _start_of(hint, shown) or _start_of(fields.get("start", ""), shown)
-    asked = date_of(hint) or (min(at.date(), last) if at else today)
-    first = max(asked, today)
+    first = max(today, date_of(hint) or (min(at.date(), last) if at else today))
     before = max(today, first - timedelta(days=DAYS_A_PAGE))
     beyond = first + timedelta(days=SEARCHED_DAYS)
     since, begin, end = (wall_to_utc(day, time(0), shown) for day in (before, first, beyond))
     starts = [slot.start for slot in find_slots(since, end)]
-
-    pieces = _pieces(starts, zone)
-    after = [piece for piece in pieces if piece.date >= first]
-    # Within a day that is cut, a page begins at the hour that was asked for, or that has the chosen start.
-    passed = sum(piece.date == first and piece.starts[-1] < at for piece in after) if at else 0
-    if not (passed < len(after) and after[passed].inner):
-        passed = 0
-    listed = _fitting(after[passed:])
-    onward = after[passed + len(listed) :]
-    behind = _fitting(pieces[: len(pieces) - len(after) + passed][::-1])
+    listing = _listing(_pieces(starts, choice.zone), first, at)
 
     def to(begins: _Piece | date | None, **more: str) -> str | None:
         if begins is None:
             return None
-        if isinstance(begins, _Piece):
-            value = rfc3339(begins.starts[0]) if begins.inner else begins.date.isoformat()
-        else:
-            value = begins.isoformat()
-        return f"{path}?{urlencode({**(query or {}), **more, 'from': value})}"
+        return f"{path}?{urlencode({**(query or {}), **more, 'from': _from_value(begins)})}"
 
     start_here = f"{path}?{urlencode(query)}" if query else path
-    here = to(after[passed] if passed else first if first > today else None) or start_here
-    wrong = bool(fields.get("timeZone")) and not is_zone(wanted)
-    asked_for = _ZONE_LIKE.match(wanted)
+    here = to(listing.cut or (first if first > today else None)) or start_here
+    zones_query = urlencode({"timeZone": choice.zone, "zones": "1"})
     return Shown(
-        zone=zone,
-        unknown_zone=(asked_for[0] or "?")
-        if asked_for and wanted and not is_zone(wanted) and not wrong
-        else None,
-        days=offered_days([start for piece in listed for start in piece.starts], zone),
+        zone=choice.zone,
+        unknown_zone=choice.unknown,
+        days=offered_days([start for piece in listing.shown for start in piece.starts], choice.zone),
         known=KnownStarts(
             starts=[start for start in starts if start >= begin],
             begin=begin,
@@ -118,15 +100,71 @@ def shown_dates(
             slots=f"{path}/slots",
         ),
         here=here,
-        zones_page=f"{here}{'&' if '?' in here else '?'}{urlencode({'timeZone': zone, 'zones': '1'})}",
-        zones=zone_names() if call.hint("zones") == "1" or wrong else (),
-        earlier=to(behind[-1] if behind else before if first > today else None, timeZone=zone),
-        later=to(onward[0] if onward else beyond if beyond <= last else None, timeZone=zone),
+        zones_page=f"{here}{'&' if '?' in here else '?'}{zones_query}",
+        zones=zone_names() if choice.offers_others else (),
+        earlier=to(listing.before or (before if first > today else None), timeZone=choice.zone),
+        later=to(listing.after or (beyond if beyond <= last else None), timeZone=choice.zone),
     )
 
 
+class _ZoneChoice(NamedTuple):
+    """The zone that times are shown in; the one asked for, if it is unknown; whether to list all zones."""
+
+    zone: str
+    unknown: str | None
+    offers_others: bool
+
+
+def _chosen_zone(call: Call, fields: dict[str, str], default: str) -> _ZoneChoice:
+    """Return the zone that a form or the URL asks for, or `default`. A wrong one in a form has its error there."""
+    posted = fields.get("timeZone") or ""
+    wanted = posted or call.hint("timeZone") or ""
+    listed = call.hint("zones") == "1"
+    if is_zone(wanted):
+        return _ZoneChoice(wanted, None, listed)
+    if posted:
+        return _ZoneChoice(default, None, offers_others=True)
+    found = _ZONE_LIKE.match(wanted)
+    unknown = (found[0] if found else "") or "?"
+    return _ZoneChoice(default, unknown if wanted else None, listed)
+
+
+class _Listing(NamedTuple):
+    """The pieces of one page, where the pages before and after it begin, and its own first piece within a day."""
+
+    shown: Sequence[_Piece]
+    before: _Piece | None
+    after: _Piece | None
+    cut: _Piece | None
+
+
+def _listing(pieces: Sequence[_Piece], first: date, at: datetime | None) -> _Listing:
+    """Return the page that begins on a date; within a day that is cut, at the hour asked for or chosen."""
+    begin = next((place for place, piece in enumerate(pieces) if piece.date >= first), len(pieces))
+    after = pieces[begin:]
+    passed = sum(piece.date == first and piece.starts[-1] < at for piece in after) if at else 0
+    if not (passed < len(after) and after[passed].inner):
+        passed = 0
+    shown = _fitting(after[passed:])
+    onward = after[passed + len(shown) :]
+    behind = _fitting(pieces[: begin + passed][::-1])
+    return _Listing(
+        shown=shown,
+        before=behind[-1] if behind else None,
+        after=onward[0] if onward else None,
+        cut=after[passed] if passed else None,
+    )
+
+
+def _from_value(begins: _Piece | date) -> str:
+    """Return the `from` of a page: a date, or the first instant of a piece within a day."""
+    if not isinstance(begins, _Piece):
+        return begins.isoformat()
+    return rfc3339(begins.starts[0]) if begins.inner else begins.date.isoformat()
+
+
 def _pieces(starts: Sequence[datetime], zone: str) -> list[_Piece]:
-    """Return instants in order as what must not be torn apart by the end of a page."""
+    """Return instants in order, in pieces that a page shows whole."""
     pieces: list[_Piece] = []
     shown = load_zone(zone)
     for day in offered_days(starts, zone):
@@ -141,7 +179,7 @@ def _pieces(starts: Sequence[datetime], zone: str) -> list[_Piece]:
 
 
 def _fitting(pieces: Sequence[_Piece]) -> list[_Piece]:
-    """Return so many of the first pieces as go on one page: of seven days, or fewer where they have many starts."""
+    """Return the first pieces that fit on one page: those of seven days, or of fewer days with many starts."""
     fit: list[_Piece] = []
     total, days = 0, set()
     for piece in pieces:
@@ -154,7 +192,7 @@ def _fitting(pieces: Sequence[_Piece]) -> list[_Piece]:
 
 
 def _start_of(text: str, shown: tzinfo) -> datetime | None:
-    """Return an instant that a URL or a form has, in the shown zone; None where it has none to reckon with."""
+    """Return the instant in a URL or a form, in the shown zone; None if it is no instant or out of range."""
     try:
         found = msgspec.convert(text.replace(" ", "+"), type=Instant).astimezone(shown)
     except (msgspec.ValidationError, OverflowError):
