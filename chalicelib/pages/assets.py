@@ -1,4 +1,4 @@
-"""Static files under names that change with their content, so that they may be cached for ever."""
+"""Static files under names that change with their content, so that they may be cached forever."""
 
 from collections.abc import Mapping
 from functools import lru_cache

@@ -1,8 +1,8 @@
-"""The hosts' page: a shell that its modules under `assets/` fill."""
+"""The hosts' page: an empty shell that the scripts under `assets/console` fill."""
 
 from chalicelib.pages.render import render
 
 
 def console_page(root: str) -> str:
-    """Return the page; `root` is the relative way to the site's root."""
+    """Return the page; `root` is the relative URL of the site's root."""
     return render("console.html", root=root)

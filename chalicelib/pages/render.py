@@ -25,7 +25,7 @@ def render(template: str, **context: object) -> str:
 
 def moment_html(moment: datetime, zone: str, say: Words, *, local: bool = True) -> "Markup":
     """Return an instant as a `<time>` in a zone; if `local`, scripts convert it to the visitor's zone."""
-    from markupsafe import Markup  # here, not above: it comes with Jinja
+    from markupsafe import Markup  # imported here: it comes with Jinja
 
     words = times.moment_words(moment, zone, say)
     attribute = Markup(" data-local") if local else ""
@@ -33,7 +33,7 @@ def moment_html(moment: datetime, zone: str, say: Words, *, local: bool = True) 
 
 
 class Span(Protocol):
-    """From when to when something is, and in which zone it is told."""
+    """A start and an end, and the zone to show them in."""
 
     @property
     def start(self) -> datetime: ...
@@ -46,7 +46,7 @@ class Span(Protocol):
 
 
 def span_html(span: Span, words: str, part: Literal["day", "span", "both"]) -> "Markup":
-    """Return words about a span, or a part of it, as a `<time>` that scripts put in the visitor's own manner."""
+    """Return words about a span, or a part of it, as a `<time>` that scripts reformat for the visitor."""
     from markupsafe import Markup
 
     return Markup('<time datetime="{}" data-end="{}" data-zone="{}" data-part="{}">{}</time>').format(
@@ -67,7 +67,7 @@ def zone_html(span: Span, words: str) -> "Markup":
 
 @lru_cache(maxsize=1)
 def _environment() -> "Environment":
-    import jinja2  # here, not above: 160 ms that a JSON request's cold start needn't pay
+    import jinja2  # imported here: it takes 160 ms of a cold start, and JSON requests don't need it
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),

@@ -1,4 +1,4 @@
-"""What a host sends or shows to share a link: a mail's text, an HTML snippet, a QR code."""
+"""A link to share: as the text of an email, an HTML snippet, or a QR code."""
 
 import io
 from datetime import datetime
@@ -18,7 +18,7 @@ _MODULE: Final = 8  # pixels a side
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mail about a link says. `zone` is the one in which its instants are told; `uses_left` None: unlimited."""
+    """The facts in an email about a link. Instants are shown in `zone`; `uses_left` None means unlimited."""
 
     url: str
     title: str
@@ -32,14 +32,14 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mail(msgspec.Struct, frozen=True):
-    """A mail, plain text; lines end in LF."""
+    """An email in plain text; lines end in LF."""
 
     subject: str
     text: str
 
 
 def invitation_mail(view: Invitation) -> Mail:
-    """Return a short mail, ready to send as it is."""
+    """Return a short email, ready to send."""
     title = one_line(view.title)
     name = name_for_mail(view.recipient.name) if view.recipient else ""
     paragraphs = [
@@ -63,7 +63,7 @@ def embed_snippet(url: str, title: str) -> str:
 
 def qr_svg(url: str, title: str) -> str:
     """Return a QR code as an SVG document: dark on white with its quiet zone, whatever it is shown on."""
-    import segno  # here, not above: only these routes need it
+    import segno  # imported here: only these routes need it
 
     drawn = io.BytesIO()
     code = segno.make_qr(url, error="m")
@@ -78,7 +78,7 @@ def qr_svg(url: str, title: str) -> str:
 
 
 def _terms(view: Invitation) -> list[str]:
-    """Return what the mail says of the link's life and lock, as sentences."""
+    """Return sentences about the link's limits and the address that it insists on."""
     if view.uses_left is None:
         use = "This private link is good"
     elif view.uses_left == 1:

@@ -145,12 +145,12 @@ def span_words(start: datetime, end: datetime, zone: str, say: Words) -> SpanWor
 
 
 def one_offset(start: datetime, end: datetime, zone: str) -> bool:
-    """Tell whether a zone has the same offset at both instants."""
+    """Return whether a zone has the same offset at both instants."""
     return start.astimezone(load_zone(zone)).utcoffset() == end.astimezone(load_zone(zone)).utcoffset()
 
 
 def same_wall_time(moments: Sequence[datetime], one: str, other: str) -> bool:
-    """Tell whether the clocks of two zones read the same at each of these instants."""
+    """Return whether the clocks of two zones read the same at each of these instants."""
     return all(
         m.astimezone(load_zone(one)).utcoffset() == m.astimezone(load_zone(other)).utcoffset()
         for m in moments

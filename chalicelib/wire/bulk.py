@@ -12,7 +12,7 @@ from chalicelib.wire.problems import problem
 from chalicelib.wire.responses.links import BulkAnswer, BulkRow
 
 MAX_ANSWERED: Final = 5_500_000
-LINK_OVERHEAD: Final = 1_100  # bytes of a link's own fields in the answer, quotes escaped
+LINK_OVERHEAD: Final = 1_100  # bytes of a link's own fields in the response, quotes escaped
 
 
 def require_answerable(asked: Sequence[LinkSettings]) -> None:

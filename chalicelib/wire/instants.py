@@ -14,7 +14,7 @@ from chalicelib.domain.zones import is_zone, load_zone, wall_to_utc
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A JSON string with a zone offset; one without is rejected."""
 
-DEFAULT_RANGE: Final = timedelta(days=30)  # of slots, where a request names no end
+DEFAULT_RANGE: Final = timedelta(days=30)  # of slots, if a request names no end
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)

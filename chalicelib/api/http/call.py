@@ -127,7 +127,7 @@ class Call:
 
     @property
     def origin(self) -> str | None:
-        """The site's root as an absolute URL, as API Gateway knows it, or None where there is no gateway."""
+        """The site's root as an absolute URL, as API Gateway knows it, or None without a gateway."""
         domain = self._request.context.get("domainName")
         if not domain:
             return None
@@ -139,7 +139,7 @@ class Call:
 
     @property
     def media_type(self) -> str:
-        """The body's content type, without parameters, lower case; JSON where none is given."""
+        """The body's content type, without parameters, lower case; JSON by default."""
         return (self.header("content-type") or JSON).partition(";")[0].strip().lower()
 
     def wants_html(self) -> bool:
@@ -231,7 +231,7 @@ class Call:
 
     @property
     def caller(self) -> Caller:
-        """Who calls, as the authorizer found. Raises `UnauthorizedError` when none did."""
+        """The caller that the authorizer found. Raises `UnauthorizedError` if it found none."""
         found: Mapping[str, Any] = self._request.context.get("authorizer") or {}
         if not found.get("keyId"):
             raise UnauthorizedError

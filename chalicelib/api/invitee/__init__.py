@@ -1,1 +1,1 @@
-"""Routes that a link's token opens."""
+"""Routes of the invitee, opened by the token of a link or a booking."""

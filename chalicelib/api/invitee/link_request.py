@@ -50,7 +50,7 @@ def _ask_by_form(call: Call) -> Reply:
     except ConflictError:
         if not call.wants_html():
             raise
-        # The link is good after all: its page is what its holder wants.
+        # The link can be used after all, so its page is what its holder needs.
         return Reply(303, headers={"Location": in_frame(call, f"{call.root}s/{call.path('token')}")})
     except (InvalidValueError, InvalidRequestError) as error:
         if not call.wants_html():

@@ -1,4 +1,4 @@
-"""`/assets`: static files under names that change with their content, cached for ever."""
+"""`/assets`: static files under names that change with their content, cached forever."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, Router
@@ -10,7 +10,7 @@ assets = Router(__name__)
 
 @assets.on("GET HEAD", "/assets/{name}", answer="text/css")
 def get_asset(call: Call) -> Reply:
-    """Serve a file; text only, since API Gateway decides about binary by the first `Accept` value alone."""
+    """Serve a text file. Binary ones would need a matching first `Accept` value, the only one API Gateway looks at."""
     found = asset(call.path("name"))
     if found is None:
         raise NotFoundError

@@ -1,4 +1,4 @@
-"""`/console`: the hosts' page. The page holds nothing; what it shows it reads from `/v1` with the host's key."""
+"""`/console`: the hosts' page. It contains no data; its script reads `/v1` with the host's API key."""
 
 from typing import Final
 

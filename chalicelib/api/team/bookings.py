@@ -23,7 +23,7 @@ bookings = team_router(__name__)
 
 
 class _Order(StrEnum):
-    """By start, which way."""
+    """The order of a list of bookings, by start."""
 
     ASC = "asc"
     DESC = "desc"
@@ -86,7 +86,7 @@ def post_reschedule(call: Call) -> Reply:
 
 @bookings.on("DELETE", "/v1/bookings/{bookingId}/personal-data", answer=BookingAnswer)
 def delete_personal_data(call: Call) -> Reply:
-    """Drop the person from a booking and keep the record."""
+    """Erase the person from a booking; the record stays."""
     return json_reply(200, _answer(call, erase_person(call.world, _find(call), call.cause())))
 
 

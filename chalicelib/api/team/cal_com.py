@@ -94,7 +94,7 @@ cal_com = Router(__name__, authorizer=api_key, show_error=_show_error)
 
 @cal_com.on("POST", _PATH, body=PrivateLinkBody, answer=PrivateLinkAnswer, status=201, keyed=True)
 def post_private_links(call: Call) -> Reply:
-    """Make a private link. With an expiry and no count it is limited by date alone, as there."""
+    """Create a private link. With an expiry and no count, only the date limits it, as there."""
     body = call.decode(PrivateLinkBody) if call.body() else PrivateLinkBody()
     settings = body.changes().applied_to(LinkSettings())
     if body.expires_at is not UNSET and body.max_usage_count is UNSET:

@@ -1,4 +1,4 @@
-"""`/v1/event-types`: what can be booked. Deleting archives."""
+"""`/v1/event-types`: create, list, read, change and archive event types."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import SMALL_BODY, Reply, json_reply
@@ -36,7 +36,7 @@ event_types = team_router(__name__)
     max_bytes=SMALL_BODY,
 )
 def post_event_types(call: Call) -> Reply:
-    """Make an event type."""
+    """Create an event type."""
     body = call.decode(EventTypeBody)
     owner = owner_of(call.world, call.caller, body.host_id)
     host = call.world.store.hosts.read(owner)  # before the write: this read must not fail after it
@@ -53,7 +53,7 @@ def post_event_types(call: Call) -> Reply:
 
 @event_types.on("GET", "/v1/event-types", query=("hostId", "archived", *PAGING), answer=EventTypesAnswer)
 def get_event_types(call: Call) -> Reply:
-    """List a host's event types, newest first; `?archived=true`: those that were deleted."""
+    """List a host's event types, newest first; `?archived=true`: the archived ones."""
     query = call.query()
     page = list_event_types(
         call.world,
@@ -92,7 +92,7 @@ def patch_event_type(call: Call) -> Reply:
 
 @event_types.on("DELETE", "/v1/event-types/{eventTypeId}", query=("revokeLinks",), status=204)
 def delete_event_type(call: Call) -> Reply:
-    """Archive an event type; `?revokeLinks=true` where it has live links."""
+    """Archive an event type. If it has active links, `?revokeLinks=true` is needed, and revokes them."""
     archive_event_type(
         call.world,
         call.caller,

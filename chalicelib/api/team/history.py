@@ -11,7 +11,7 @@ history = team_router(__name__)
 
 @history.on("GET", "/v1/links/{linkId}/history", query=PAGING, answer=HistoryAnswer)
 def get_history(call: Call) -> Reply:
-    """List what happened to a link, newest first, with how often it was opened; of a deleted link too."""
+    """List what happened to a link, newest first, and how often it was opened. Works for a deleted link too."""
     query = call.query()
     found = read_history(call.world, call.caller, call.path("linkId"), query.get("cursor"), page_limit(query))
     return json_reply(

@@ -1,4 +1,4 @@
-"""`/v1/hosts`, `/v1/me`: an admin makes and lists hosts; a host reads and changes its own."""
+"""`/v1/hosts`, `/v1/me`: an admin creates and lists hosts; a host reads and changes its own."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
@@ -12,7 +12,7 @@ hosts = team_router(__name__)
 
 @hosts.on("POST", "/v1/hosts", body=HostBody, answer=HostAnswer, status=201, keyed=True)
 def post_hosts(call: Call) -> Reply:
-    """Make a host."""
+    """Create a host."""
     settings, key = call.decode(HostBody).settings(), call.idempotency_key
     host = create_host(call.world, call.caller, settings, call.cause(), idempotency_key=key)
     return json_reply(201, host_answer(host))
@@ -30,7 +30,7 @@ def get_hosts(call: Call) -> Reply:
 
 @hosts.on("GET", "/v1/me", answer=MeAnswer)
 def get_me(call: Call) -> Reply:
-    """Read whose this API key is: its role, its host, and where the team's links lead."""
+    """Read the role and host of this API key, and the root of the links' URLs."""
     call.query()
     own = own_host(call.world, call.caller)
     return json_reply(200, me_answer(call.caller, own, base_url(call)))

@@ -1,4 +1,4 @@
-"""`/v1/links/import` and `/v1/links/export`: links in and out as CSV."""
+"""`/v1/links/import` and `/v1/links/export`: create links from CSV, and list them as CSV."""
 
 import json
 import re
@@ -42,10 +42,12 @@ TSV: Final = "text/tab-separated-values"
 # The content types that clients send CSV files with; Windows uses Excel's.
 _FILES: Final = (CSV, "application/csv", "application/vnd.ms-excel", TSV)
 _MEDIA: Final = (*_FILES, MULTIPART)
-MANY_ROWS: Final = 2_500_000  # bytes; every quote costs one more on its way into Lambda, which takes 6 MB
+MANY_ROWS: Final = (
+    2_500_000  # bytes; in Lambda's event each quote takes one more, and the event may have 6 MB
+)
 
 _LIST_PAGE: Final = 100
-_FULL: Final = 3_000_000  # bytes on the way out of Lambda; the last page of the list comes on top
+_FULL: Final = 3_000_000  # bytes of the response, before the last page of the list is added
 _HEADERS: Final = {"Content-Type": "text/csv; charset=utf-8; header=present"}
 _CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 
@@ -53,7 +55,7 @@ imports = team_router(__name__)
 
 
 class _Header(StrEnum):
-    """Which pages of an export begin with the names of the columns."""
+    """The pages of an export that begin with the names of the columns."""
 
     EVERY = "every"
     FIRST = "first"
@@ -70,7 +72,7 @@ class _Header(StrEnum):
     media=_MEDIA,
 )
 def post_import(call: Call) -> Reply:
-    """Make a link for each row; the answer has a row for each, in the same order, and a `Batch-Id` header."""
+    """Create a link for each row. The response has a row for each, in the same order, and a `Batch-Id` header."""
     partial = yes(call.query(), "partial")
     event_type_id, sheet = _sheet(call)
     request = ImportRequest(
@@ -93,7 +95,7 @@ def post_import(call: Call) -> Reply:
     media=_MEDIA,
 )
 def post_preview(call: Call) -> Reply:
-    """Tell what an import would make and what is wrong with which rows; nothing is made."""
+    """Return what an import would create, and what is wrong with which rows. Nothing is created."""
     event_type_id, sheet = _sheet(call)
     preview = preview_import(call.world, call.caller, event_type_id, sheet)
     rows = [import_row_answer(row) for row in preview.rows]

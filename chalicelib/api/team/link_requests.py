@@ -37,7 +37,7 @@ def get_link_requests(call: Call) -> Reply:
     "POST", "/v1/link-requests/{requestId}/answer", body=AnswerBody, answer=AnsweredAnswer, status=201
 )
 def post_answer(call: Call) -> Reply:
-    """Answer a request with a new link, created only once, and email it to its recipient."""
+    """Answer a request with a new link, created only once, and email it."""
     body = call.decode(AnswerBody) if call.body() else AnswerBody()
     done = answer_link_request(
         call.world,

@@ -35,7 +35,7 @@ from chalicelib.wire.responses.links import (
 )
 from chalicelib.wire.responses.warnings import warnings_answer
 
-MANY_LINKS: Final = 3_500_000  # bytes; the answer repeats them and must stay within Lambda's 6 MB
+MANY_LINKS: Final = 3_500_000  # bytes; the response repeats them and must stay within Lambda's 6 MB
 
 links = team_router(__name__)
 
@@ -96,7 +96,7 @@ def get_link(call: Call) -> Reply:
 
 @links.on("PATCH", "/v1/links/{linkId}", body=LinkChanges, answer=SavedLinkAnswer)
 def patch_link(call: Call) -> Reply:
-    """Change a link; what is absent stays, null clears."""
+    """Change a link. Absent fields stay, null clears."""
     changes = call.decode(LinkChanges)
     changed = change_link(call.world, call.caller, call.path("linkId"), changes.applied_to, call.cause())
     return _saved_reply(call, changed, call.world.store.event_types.read(changed.event_type_id))
@@ -117,16 +117,16 @@ def post_revoke(call: Call) -> Reply:
 
 @links.on("POST", "/v1/links/{linkId}/replace", answer=SavedLinkAnswer, status=201, keyed=True)
 def post_replace(call: Call) -> Reply:
-    """Make a fresh link in this one's place; an active one is revoked."""
+    """Create a link that replaces this one. An active one is revoked."""
     fresh = replace_link(call.world, call.caller, call.path("linkId"), call.idempotency_key, call.cause())
     return _saved_reply(call, fresh, call.world.store.event_types.read(fresh.event_type_id), 201)
 
 
 @links.on("POST", "/v1/links/{linkId}/send", body=SendBody, answer=SendAnswer, status=202, keyed=True)
 def post_send(call: Call) -> Reply:
-    """Mail a live link to its recipient."""
+    """Email an active link to its recipient."""
     body = call.decode(SendBody) if call.body() else SendBody()
-    wish = send_link(
+    request = send_link(
         call.world,
         call.caller,
         call.path("linkId"),
@@ -139,17 +139,17 @@ def post_send(call: Call) -> Reply:
         202,
         SendAnswer(
             status="queued",
-            link_id=wish.link_id,
-            to=masked_address(wish.to),
-            language=wish.language,
-            requested_at=rfc3339(wish.requested_at),
+            link_id=request.link_id,
+            to=masked_address(request.to),
+            language=request.language,
+            requested_at=rfc3339(request.requested_at),
         ),
     )
 
 
 @links.on("GET", "/v1/event-types/{eventTypeId}/rolling-link", answer=LinkAnswer)
 def get_rolling_link(call: Call) -> Reply:
-    """Read the link that renews itself."""
+    """Read the rolling link, which replaces itself once it is used."""
     return _link_reply(call, read_rolling_link(call.world, call.caller, call.path("eventTypeId")))
 
 
@@ -162,7 +162,7 @@ def get_rolling_link(call: Call) -> Reply:
     keyed=True,
 )
 def post_rolling_link(call: Call) -> Reply:
-    """Make the link that renews itself, or a fresh one in its place; an active old one is revoked."""
+    """Create the rolling link, or replace it. An active old one is revoked."""
     changes = call.decode(LinkChanges) if call.body() else LinkChanges()
     event_type = read_event_type(call.world, call.caller, call.path("eventTypeId"))
     renewed = renew_rolling_link(
@@ -179,14 +179,14 @@ def post_rolling_link(call: Call) -> Reply:
 
 @links.on("POST", "/v1/links/bulk-revoke", body=LinkIdsBody, answer=BulkAnswer)
 def post_bulk_revoke(call: Call) -> Reply:
-    """Revoke many links, each for itself."""
+    """Revoke many links independently of each other."""
     ids = call.decode(LinkIdsBody).link_ids
     return _bulk_reply(bulk_revoke(call.world, call.caller, ids, call.cause()))
 
 
 @links.on("POST", "/v1/links/bulk-delete", body=LinkIdsBody, answer=BulkAnswer)
 def post_bulk_delete(call: Call) -> Reply:
-    """Delete many links, each for itself."""
+    """Delete many links independently of each other."""
     ids = call.decode(LinkIdsBody).link_ids
     return _bulk_reply(bulk_delete(call.world, call.caller, ids, call.cause()))
 

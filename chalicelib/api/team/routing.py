@@ -1,4 +1,4 @@
-"""What the team's routes share: one authorizer, the site's base URL, and how a page of a list is asked for."""
+"""The team's router: routes that need an API key, the site's base URL, and the query parameters of lists."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -21,12 +21,12 @@ def team_router(import_name: str) -> Router:
 
 
 def base_url(call: Call) -> str:
-    """Return the site's root without a slash at its end: as set, else as API Gateway has it."""
+    """Return the site's root without a trailing slash: as configured, else as API Gateway reports it."""
     return call.settings.base_url or call.origin or ""
 
 
 def page_limit(query: dict[str, str]) -> int:
-    """Return `?limit=`, 50 where it is absent. Raises `InvalidRequestError`, `InvalidValueError`."""
+    """Return `?limit=`, by default 50. Raises `InvalidRequestError`, `InvalidValueError`."""
     limit = whole_number(query["limit"], "limit") if "limit" in query else DEFAULT_PAGE
     if not MIN_PAGE <= limit <= MAX_PAGE:
         raise InvalidValueError([FieldFault("/limit", f"must be {MIN_PAGE} to {MAX_PAGE}")])
@@ -42,7 +42,7 @@ def yes(query: Mapping[str, str], name: str) -> bool:
 
 
 def one_of(query: Mapping[str, str], name: str, kind: type[_E]) -> _E | None:
-    """Return a query parameter that is one of some words, None where it is absent. Raises `InvalidRequestError`."""
+    """Return a query parameter as a member of an enum, or None if it is absent. Raises `InvalidRequestError`."""
     if name not in query:
         return None
     try:

@@ -1,4 +1,4 @@
-"""`/v1/links/{linkId}/share` and `/qr.svg`: a link ready to be handed out."""
+"""`/v1/links/{linkId}/share` and `/qr.svg`: a link ready to pass on."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ share = team_router(__name__)
 
 @share.on("GET", "/v1/links/{linkId}/share", answer=ShareAnswer)
 def get_share(call: Call) -> Reply:
-    """Return a live link's URL, embed snippet, QR code and mail; the snippet is null while no site may embed it."""
+    """Return an active link's URL, embed snippet, QR code and email. The snippet is null if no site may embed it."""
     found, url = _shareable(call)
     link, offer = found.link, found.offer
     mail = invitation_mail(
@@ -51,13 +51,13 @@ def get_share(call: Call) -> Reply:
 
 @share.on("GET", "/v1/links/{linkId}/qr.svg", answer="image/svg+xml")
 def get_qr(call: Call) -> Reply:
-    """Return a live link's QR code."""
+    """Return an active link's QR code."""
     found, url = _shareable(call)
     return Reply(200, qr_svg(url, found.offer.title), _SVG)
 
 
 def _shareable(call: Call) -> tuple[Shareable, str]:
-    """Return a link and its whole URL. Raises `ConflictError` for one that has none, and as `share_link`."""
+    """Return a link and its absolute URL. Raises `ConflictError` if it has none, and as `share_link`."""
     base = base_url(call)
     found = share_link(call.world, call.caller, call.path("linkId"))
     url = link_url(found.link, call.world.keyring(), base)

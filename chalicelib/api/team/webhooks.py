@@ -1,4 +1,4 @@
-"""`/v1/webhooks`: where a host's events are sent, how they are signed, and what became of each."""
+"""`/v1/webhooks`: the endpoints that a host's events are sent to, their secrets, and their deliveries."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
@@ -42,7 +42,7 @@ webhooks = team_router(__name__)
 
 @webhooks.on("POST", "/v1/webhooks", body=WebhookBody, answer=WebhookSecretAnswer, status=201, keyed=True)
 def post_webhooks(call: Call) -> Reply:
-    """Make a webhook; its signing secret is shown this once."""
+    """Create a webhook. Only this response has its signing secret."""
     body = call.decode(WebhookBody)
     made = create_webhook(
         call.world,
@@ -72,7 +72,7 @@ def get_webhook(call: Call) -> Reply:
 
 @webhooks.on("PATCH", "/v1/webhooks/{webhookId}", body=WebhookChanges, answer=WebhookAnswer)
 def patch_webhook(call: Call) -> Reply:
-    """Change a webhook; what is absent stays. What waits for it is sent where it then points."""
+    """Change a webhook. Absent fields stay; pending deliveries go to the new URL."""
     changes = call.decode(WebhookChanges)
     changed = change_webhook(
         call.world, call.caller, call.path("webhookId"), changes.applied_to, call.cause()
@@ -82,14 +82,14 @@ def patch_webhook(call: Call) -> Reply:
 
 @webhooks.on("DELETE", "/v1/webhooks/{webhookId}", status=204)
 def delete_webhooks_one(call: Call) -> Reply:
-    """Delete a webhook; what waits for it is not sent."""
+    """Delete a webhook and its pending deliveries."""
     delete_webhook(call.world, call.caller, call.path("webhookId"), call.cause())
     return Reply(204)
 
 
 @webhooks.on("POST", "/v1/webhooks/{webhookId}/rotate", body=RotateBody, answer=WebhookSecretAnswer)
 def post_rotate(call: Call) -> Reply:
-    """Replace the signing secret; both sign for a while, so that receivers can change over."""
+    """Replace the signing secret. Both sign for a while, so that receivers can switch."""
     body = call.decode(RotateBody) if call.body() else RotateBody()
     rotated = rotate_secret(call.world, call.caller, call.path("webhookId"), body.overlap_hours, call.cause())
     return _secret_reply(call, rotated, 200)
@@ -97,7 +97,7 @@ def post_rotate(call: Call) -> Reply:
 
 @webhooks.on("POST", "/v1/webhooks/{webhookId}/test", answer=DeliveryAnswer, status=202, keyed=True)
 def post_test(call: Call) -> Reply:
-    """Send a `webhook.test` event, once; the list of deliveries tells what came of it."""
+    """Send a `webhook.test` event, once. The list of deliveries shows its result."""
     sent = send_test(
         call.world,
         call.caller,
@@ -139,7 +139,7 @@ def get_deliveries(call: Call) -> Reply:
     "POST", "/v1/webhooks/{webhookId}/replay", body=ReplayBody, answer=ReplayAnswer, status=202, keyed=True
 )
 def post_replay(call: Call) -> Reply:
-    """Deliver again: one delivery, or a range's failed (or delivered) ones, under the same `webhook-id`."""
+    """Replay one delivery, or the failed (or delivered) ones of a range, under the same `webhook-id`."""
     body = call.decode(ReplayBody)
     place = call.path("webhookId")
     if body.delivery_id is not None:

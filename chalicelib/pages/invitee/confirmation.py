@@ -71,7 +71,7 @@ def confirmation_page(view: ConfirmationPage, say: Words) -> str:
 
 
 def _host_when(view: ConfirmationPage, say: Words) -> str | None:
-    """Return when it is for the host, or None where both clocks read the same."""
+    """Return the time in the host's zone, or None if both clocks read the same."""
     if times.same_wall_time((view.start, view.end), view.zone, view.host_zone):
         return None
     mine = times.span_words(view.start, view.end, view.zone, say)

@@ -10,7 +10,7 @@ from chalicelib.pages.invitee.places import place_before
 from chalicelib.pages.languages import Words
 from chalicelib.pages.render import moment_html, render
 
-_FEW_OPTIONS: Final = 5  # so many options are quicker to read as radios than as a list
+_FEW_OPTIONS: Final = 5  # up to this many options are radio buttons, which are quicker to read than a list
 _RULES_REACH: Final = timedelta(days=400)
 
 
@@ -59,7 +59,7 @@ def _is_soon(view: OfferPage) -> bool:
 
 
 def _life(view: OfferPage, say: Words) -> str | None:
-    """Return how many bookings the link is good for, and until when; None where it has neither limit."""
+    """Return how many bookings the link allows, and until when; None if it has neither limit."""
     until = moment_html(view.expires_at, view.zone, say, local=_is_soon(view)) if view.expires_at else None
     if until is None:
         return None if view.uses_left is None else say.count("pages.good-for", view.uses_left)
@@ -69,7 +69,7 @@ def _life(view: OfferPage, say: Words) -> str | None:
 
 
 def _linked(view: OfferPage) -> frozenset[str]:
-    """Return the names of the fields that are on the page, so that an error can lead to each."""
+    """Return the names of the fields on the page, so that an error can link to its field."""
     names = {"timeZone"} if view.zones else set()
     if view.starts:
         names |= {"start", "invitee.name", "invitee.email"} | {f"answers.{q.id}" for q in view.questions}

@@ -1,4 +1,4 @@
-"""The choice of a time: offered days and their starts in one zone, alike for booking and for moving."""
+"""The choice of a time, to book or to move: the offered days and their starts in one zone."""
 
 import datetime as dt
 from base64 import b64encode
@@ -18,7 +18,7 @@ from chalicelib.pages import times
 from chalicelib.pages.invitee.zone_rules import all_zones
 from chalicelib.pages.languages import Words
 
-_SCRIPT_PHRASES: Final = (  # what `invitee.js` says by itself
+_SCRIPT_PHRASES: Final = (  # that `invitee.js` shows by itself
     "pages.back",
     "pages.change-time",
     "pages.day-times",
@@ -50,7 +50,7 @@ _SCRIPT_PHRASES: Final = (  # what `invitee.js` says by itself
 )
 _MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
-_FEW_STARTS: Final = 24  # so many times fit a page with every day unfolded
+_FEW_STARTS: Final = 24  # up to this many times, every day is unfolded
 
 
 class OfferedDay(msgspec.Struct, frozen=True, kw_only=True):

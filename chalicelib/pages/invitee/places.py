@@ -1,4 +1,4 @@
-"""Locations in words: what a stranger may see of one, and all of it for whoever has booked."""
+"""Locations in words: partly for a visitor before booking, in full for the invitee after it."""
 
 import re
 from typing import Final
@@ -12,7 +12,7 @@ _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{3,30}\Z")
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A location as a page shows it: its kind's icon, words, a detail, and where that leads."""
+    """A location as a page shows it: the icon of its kind, words, a detail, and the detail's URL."""
 
     kind: str
     words: str
@@ -21,7 +21,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def place_before(location: Location, say: Words) -> Place:
-    """Return a location as a stranger may see it: how to join a call is told only once it is booked."""
+    """Return a location as a visitor may see it before booking: without how to join a call."""
     detail = location.before_booking.detail
     if location.kind == "custom":
         return Place(location.kind, detail or say("pages.place.told-later"), "")
@@ -29,7 +29,7 @@ def place_before(location: Location, say: Words) -> Place:
 
 
 def place_after(location: Location, say: Words) -> Place:
-    """Return a location in full, with a link to join or call where its detail is one."""
+    """Return a location in full, with a link if its detail is a URL or a phone number."""
     words, detail = _kind_words(location, say), location.detail.strip()
     href = None
     if detail.lower().startswith(("https://", "http://")) and not re.search(r"\s", detail):
@@ -40,7 +40,7 @@ def place_after(location: Location, say: Words) -> Place:
 
 
 def place_line(location: Location | None, say: Words) -> str:
-    """Return a location in full as one line of plain text, as calendars want it; empty when there is none."""
+    """Return a location in full as one line of plain text, as calendars need it; empty if there is none."""
     if location is None:
         return ""
     place = place_after(location, say)

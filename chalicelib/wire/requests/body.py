@@ -11,6 +11,6 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, rename="camel", kw_only=T
 
 
 def given_fields(body: msgspec.Struct) -> dict[str, Any]:
-    """Return the fields that a body names, by attribute name."""
+    """Return the fields that are present in a body, by attribute name."""
     fields = {name: getattr(body, name) for name in body.__struct_fields__}
     return {name: value for name, value in fields.items() if value is not UNSET}

@@ -1,4 +1,4 @@
-"""Responses about requests for a new link, to the team and to whoever asks."""
+"""Responses about requests for a new link, to the team and to the person who asks."""
 
 from typing import Literal
 
