@@ -76,8 +76,13 @@ keys: $(INSTALLED) ## list the API keys: [STAGE=…]
 revoke-key: $(INSTALLED) ## revoke an API key: KEY_ID=… [STAGE=…]
 	@$(PY) -m infra.operate.keys --stage "$(STAGE)" revoke "$(KEY_ID)"
 
-openapi: $(INSTALLED) ## write docs/openapi.json from the code
+openapi: $(INSTALLED) ## write docs/openapi.json and the glossary's tables from the code
 	@$(PY) -m infra.generate.openapi
+	@$(PY) -m infra.generate.glossary
+
+.PHONY: glossary
+glossary: $(INSTALLED) ## write the tables of docs/glossary.md from the code
+	@$(PY) -m infra.generate.glossary
 
 schemas: $(INSTALLED) ## write docs/schemas/events from the code
 	@$(PY) -m infra.generate.event_schemas

@@ -1,4 +1,4 @@
-"""P7, P10: what each request asks of DynamoDB, counted on the wire, within its budget."""
+"""P7: what each request asks of DynamoDB, counted on the wire: a forged token reads nothing."""
 
 import base64
 import json

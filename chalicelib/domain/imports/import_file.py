@@ -32,7 +32,7 @@ class ImportFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """What an object's key says: whose file it is, what it makes links of, and where the result goes."""
+    """What an object's key means: the host, the event type, and where the result goes."""
 
     host_id: str
     event_type_id: str

@@ -16,7 +16,7 @@ _SIZE: Final = re.compile(r"[1-9][0-9]{0,4}\Z")
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked under one `Idempotency-Key`, and which chunks of it are made."""
+    """The request under one `Idempotency-Key`, and which of its chunks are written."""
 
     body_hash: str
     seed: str

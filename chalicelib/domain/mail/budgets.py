@@ -18,7 +18,7 @@ IN_DIGEST: Final = "in-digest"
 _SHORT: Final = 8  # characters of a counted email's id: 48 bits
 
 
-class Purpose(StrEnum):
+class MailPurpose(StrEnum):
     """What a budget is for. Using up one never touches another."""
 
     BOOKING_TO_INVITEE = "booking-to-invitee"
@@ -46,7 +46,7 @@ class MailLimits(msgspec.Struct, frozen=True):
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """A budget that an email counts against. `subject` is a normalized address or a link's id."""
 
-    purpose: Purpose
+    purpose: MailPurpose
     subject: str
     limit: int
     reason: str = "address-budget-used"
@@ -61,13 +61,16 @@ def budgets_of(addressee: Addressee, to: str, link_id: str, limits: MailLimits) 
     """
     if addressee is Addressee.INVITEE:
         yield Budget(
-            purpose=Purpose.BOOKINGS_OF_LINK, subject=link_id, limit=limits.link, reason="link-budget-used"
+            purpose=MailPurpose.BOOKINGS_OF_LINK,
+            subject=link_id,
+            limit=limits.link,
+            reason="link-budget-used",
         )
     purpose, limit = {
-        Addressee.INVITEE: (Purpose.BOOKING_TO_INVITEE, limits.invitee),
-        Addressee.HOST: (Purpose.BOOKING_TO_HOST, limits.host),
-        Addressee.RECIPIENT: (Purpose.LINK_TO_RECIPIENT, limits.recipient),
-        Addressee.DIGEST: (Purpose.DIGEST_TO_HOST, limits.digest),
+        Addressee.INVITEE: (MailPurpose.BOOKING_TO_INVITEE, limits.invitee),
+        Addressee.HOST: (MailPurpose.BOOKING_TO_HOST, limits.host),
+        Addressee.RECIPIENT: (MailPurpose.LINK_TO_RECIPIENT, limits.recipient),
+        Addressee.DIGEST: (MailPurpose.DIGEST_TO_HOST, limits.digest),
     }[addressee]
     yield Budget(purpose=purpose, subject=normalise_email(to), limit=limit)
 

@@ -40,7 +40,7 @@ _SECRET_PURPOSE: Final = b"webhook\x00"
 
 
 class Disabled(StrEnum):
-    """Why a webhook is not sent to."""
+    """Why a webhook is disabled."""
 
     HOST = "host"
     GONE = "gone"

@@ -1,0 +1,95 @@
+"""tests/README.md names every folder of tests, only files that exist, and the files that protect each promise."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final
+
+import pytest
+
+from infra.paths import ROOT
+
+TESTS: Final = ROOT / "tests"
+README: Final = TESTS / "README.md"
+PROMISES: Final = ROOT / "docs" / "promises.md"
+PARTS: Final = TESTS / "hostile" / "corpus"  # one folder a parser; the README says so
+
+_NUMBER: Final = re.compile(r"\bP(\d+)(?:-P(\d+))?\b")
+_ROW: Final = re.compile(r"^\| \*\*P(\d+)\*\*.*$", re.MULTILINE)
+_CODE: Final = re.compile(r"`([^`\n]+)`")
+_PATH: Final = re.compile(r"(?:[\w.-]+/)+(?:[\w.-]+)?|[\w-]+\.py")
+
+
+def promised(text: str) -> set[int]:
+    """Return the numbers of the promises that a text names; `P1-P4` names four."""
+    return {
+        number
+        for first, last in _NUMBER.findall(text)
+        for number in range(int(first), int(last or first) + 1)
+    }
+
+
+def rows(readme: str) -> dict[int, set[str]]:
+    """Return the files of each promise in the README's table, relative to the tests."""
+    return {int(row[1]): set(re.findall(r"`([\w/]+\.py)`", row[0])) for row in _ROW.finditer(readme)}
+
+
+def named_by_files() -> Mapping[int, set[str]]:
+    """Return the files that name each promise in their first line."""
+    found = defaultdict[int, set[str]](set)
+    for path in TESTS.rglob("test_*.py"):
+        for number in promised(path.read_text().partition("\n")[0]):
+            found[number].add(path.relative_to(TESTS).as_posix())
+    return found
+
+
+def folders() -> list[str]:
+    """Return every folder of tests, relative to them."""
+    found = {path.parent for path in TESTS.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    return sorted(
+        folder.relative_to(TESTS).as_posix()
+        for folder in found
+        if folder != TESTS and PARTS not in folder.parents
+    )
+
+
+@pytest.mark.parametrize("folder", folders())
+def test_every_folder_is_named(folder: str) -> None:
+    assert f"`{folder}/`" in README.read_text()
+
+
+def test_every_path_that_is_named_exists() -> None:
+    """Paths stand in backticks or in links; commands name some too."""
+    text = README.read_text()
+    named = {word for code in _CODE.findall(text) for word in code.split() if _PATH.fullmatch(word)}
+    assert len(named) > 60
+    missing = {name for name in named if not ((TESTS / name).exists() or (ROOT / name).exists())}
+    commands = set(re.findall(r"\btests/[\w/.]+", text))
+    linked = set(re.findall(r"\]\(([^)#]+)\)", text))
+    assert missing == set()
+    assert {name for name in commands if not (ROOT / name.rstrip(".")).exists()} == set()
+    assert {name for name in linked if not (TESTS / name).exists()} == set()
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = set(re.findall(r"`make ([a-z-]+)", README.read_text()))
+    assert {name for name in named if f"\n{name}:" not in makefile} == set()
+
+
+def test_every_promise_has_files_that_say_they_protect_it() -> None:
+    """The table and the files' first lines agree, promise by promise, in both directions."""
+    defined = {
+        int(number) for number in re.findall(r"^\| \*\*P(\d+)\*\*", PROMISES.read_text(), re.MULTILINE)
+    }
+    listed = rows(README.read_text())
+    assert defined
+    assert set(listed) == defined
+    assert listed == named_by_files()
+
+
+def test_a_range_of_promises_is_read_as_all_of_them() -> None:
+    assert promised('"""P1-P4, P6: all of it (P15)."""') == {1, 2, 3, 4, 6, 15}
+    assert rows("| **P7** It holds | `unit/test_a.py` | `e2e/test_b.py`, `bench/` |\n| P8 | `x.py` |") == {
+        7: {"unit/test_a.py", "e2e/test_b.py"}
+    }
