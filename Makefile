@@ -1,4 +1,4 @@
-# Everything a developer runs. `make help` lists it. Nothing here needs an AWS account.
+# All commands of a developer and an operator; `make help` lists them. Only those with STAGE=… need an AWS account.
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -13,7 +13,7 @@ DYNOXIDE := .local/npm/.dynoxide-$(DYNOXIDE_VERSION)
 NPM_TOOLS := .local/npm-tools
 NPM_INSTALLED := $(NPM_TOOLS)/.installed-$(firstword $(shell cksum < infra/npm/package-lock.json))
 
-# Only what was given to make itself: some shells export a HOST or a NAME of their own.
+# A variable of the command line only: some shells export their own HOST or NAME.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 
 export DYNAMODB_ENDPOINT
@@ -22,55 +22,55 @@ export BENCH_LINKS
 .DEFAULT_GOAL := help
 .PHONY: help openapi schemas run test bench lint fmt types dynoxide chromium key keys revoke-key package deploy destroy screenshots restore redrive-outbox rotate-keys clean
 
-help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-run: $(INSTALLED) ## serve on this machine [PORT=8000] [DYNAMODB_ENDPOINT=http://…]; Ctrl-C saves and stops
+run: $(INSTALLED) ## run the product on this machine; Ctrl-C saves and stops: [PORT=8000] [DYNAMODB_ENDPOINT=http://…]
 	@exec $(PY) -m infra.local.run --port $(PORT)
 
-test: $(INSTALLED) dynoxide npm-tools chromium faketime lint types ## everything CI runs: formatting, linters, types, import directions, tests, some of them on two other dates
+test: $(INSTALLED) dynoxide npm-tools chromium faketime lint types ## run everything that CI runs: formatting, linters, types, import contracts, all tests, some on two other dates
 	$(PY) -m pytest -n auto --dist loadfile
 	$(PY) -m tests.dates --quick
 
 .PHONY: test-dates
-test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clock on dates that often break tests, about three minutes each [ON="leap-day new-year"]
+test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clock on dates that often break tests, about three minutes each: [ON="leap-day new-year"]
 	@$(PY) -m tests.dates $(if $(ON),--on $(ON))
 
 .PHONY: proof
-proof: $(INSTALLED) dynoxide ## the proof, the histories and hostile input at length: some forty minutes
+proof: $(INSTALLED) dynoxide ## run proof, histories and hostile input at length, about forty minutes
 	PROOF=large $(PY) -m pytest tests/proof tests/history tests/hostile -rP
 
-lint: $(INSTALLED) lint-openapi ## ruff, the import directions, and the API's description
+lint: $(INSTALLED) lint-openapi ## run ruff, the import contracts, and the linters of the API description
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(VENV)/bin/lint-imports
 
 .PHONY: lint-openapi
-lint-openapi: npm-tools ## Redocly's recommended rules and Spectral's for OpenAPI, on docs/openapi.json
+lint-openapi: npm-tools ## check docs/openapi.json with Redocly and Spectral
 	@if [ -e $(NPM_INSTALLED) ]; then \
 		REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
 			$(NPM_TOOLS)/node_modules/.bin/redocly lint --config infra/npm/redocly.yaml docs/openapi.json && \
 		$(NPM_TOOLS)/node_modules/.bin/spectral lint --fail-severity=warn --ruleset infra/npm/spectral.yaml docs/openapi.json; \
 	fi
 
-types: $(INSTALLED) ## mypy, strict
+types: $(INSTALLED) ## check types with mypy --strict
 	$(PY) -m mypy
 
-fmt: $(INSTALLED) ## format, and fix what ruff can fix
+fmt: $(INSTALLED) ## format the code and fix what ruff can fix
 	$(PY) -m ruff check --fix-only
 	$(PY) -m ruff format
 
-bench: $(INSTALLED) dynoxide ## measure everything, some ten minutes [ONLY="costs prices"] [BENCH_LINKS="1000 100000"]; build/bench/report.md
+bench: $(INSTALLED) dynoxide ## measure everything into build/bench/report.md, about ten minutes: [ONLY="costs prices"] [BENCH_LINKS="1000 100000"]
 	@$(PY) -m tests.bench $(ONLY)
 
 .PHONY: performance-docs
-performance-docs: $(INSTALLED) ## put what make bench measured into docs/performance.md
+performance-docs: $(INSTALLED) ## update docs/performance.md with the results of make bench
 	@$(PY) -m tests.bench.report.performance_docs
 
-key: $(INSTALLED) ## make an API key, here or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
+key: $(INSTALLED) ## create an API key, on this machine or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
 	@$(PY) -m infra.operate.keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
 
-keys: $(INSTALLED) ## list the API keys: [STAGE=…]
+keys: $(INSTALLED) ## list API keys: [STAGE=…]
 	@$(PY) -m infra.operate.keys --stage "$(STAGE)" list
 
 revoke-key: $(INSTALLED) ## revoke an API key: KEY_ID=… [STAGE=…]
@@ -88,53 +88,53 @@ schemas: $(INSTALLED) ## write docs/schemas/events from the code
 	@$(PY) -m infra.generate.event_schemas
 
 .PHONY: crawlers
-crawlers: $(INSTALLED) ## write chalicelib/domain/links/crawlers.py from the pinned list of crawlers
+crawlers: $(INSTALLED) ## write chalicelib/domain/links/crawlers.py from the pinned package of crawlers
 	@$(PY) -m infra.generate.crawlers
 
 .PHONY: zone-rules
-zone-rules: $(INSTALLED) ## write chalicelib/pages/invitee/zone_rules.json; run it after an upgrade of tzdata
+zone-rules: $(INSTALLED) ## write chalicelib/pages/invitee/zone_rules.json; run it after upgrading tzdata
 	@$(PY) -m infra.generate.zone_rules
 
-package: $(INSTALLED) ## make the zip and the template for AWS: STAGE=… [ARCHITECTURE=arm64|x86_64]
+package: $(INSTALLED) ## build the zip and the template for AWS: [STAGE=dev] [ARCHITECTURE=arm64|x86_64]
 	@$(PY) -m infra.package.build --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
-deploy: $(INSTALLED) ## put a stage up on AWS, or bring it up to date: STAGE=… [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes]
+deploy: $(INSTALLED) ## create or update a stage on AWS: STAGE=… [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes]
 	@$(PY) -m infra.deploy.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)")
 
-destroy: $(INSTALLED) ## take a stage down; its data stays: STAGE=… CONFIRM=…
+destroy: $(INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=…
 	@$(PY) -m infra.deploy.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)"
 
-screenshots: $(INSTALLED) chromium ## make the README's pictures anew
+screenshots: $(INSTALLED) chromium ## take the README's screenshots again
 	@$(PY) -m tests.e2e.screenshots
 
-restore: $(INSTALLED) ## a stage's table as it was, brought up to date: STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]; docs/operate.md
+restore: $(INSTALLED) ## restore a stage's table to a moment and replay later events (docs/operate.md): STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]
 	@$(PY) -m infra.operate.restore --stage "$(STAGE)" --to "$(TO)" --gap "$(GAP)" --table "$(call given,TABLE)" --bucket "$(BUCKET)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
-redrive-outbox: $(INSTALLED) ## process the stream batches that the outbox crashed on, once the cause is fixed: STAGE=…; docs/operate.md
+redrive-outbox: $(INSTALLED) ## process the stream batches that the outbox crashed on, after fixing the cause (docs/operate.md): STAGE=…
 	@$(PY) -m infra.operate.redrive --stage "$(STAGE)"
 
-rotate-keys: $(INSTALLED) ## change a stage's signing key: STAGE=… STEP=add|use|retire [KEY=1]; docs/operate.md
+rotate-keys: $(INSTALLED) ## change a stage's signing key (docs/operate.md): STAGE=… STEP=add|use|retire [KEY=1]
 	@$(PY) -m infra.operate.signing --stage "$(STAGE)" --step "$(STEP)" $(if $(call given,KEY),--key "$(KEY)")
 
-clean: ## remove .venv and caches; .local (your local data) stays
+clean: ## remove .venv, build and caches; .local (your local data) stays
 	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.local/*' -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=…" if sys.version_info < (3, 11) else 0)'
-	@echo "Making $(VENV): a minute or two the first time …"
+	@echo "Creating $(VENV); the first time takes a minute or two …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt
 	@$(PY) -m pip check
 	@touch $@
 
-# The second DynamoDB engine is one binary for Linux on x86-64. Without it the tests that need it are skipped, and say so.
-dynoxide: ## the second local DynamoDB engine, for the race and crash tests
+# The second DynamoDB engine is a binary for Linux on x86-64. Without it its tests are skipped with a warning.
+dynoxide: ## install dynoxide, the second local DynamoDB engine, for race and crash tests
 	@if [ -e $(DYNOXIDE) ]; then :; \
 	elif [ "$$(uname -sm)" != "Linux x86_64" ]; then \
-		echo "*** SKIPPED: dynoxide is built for Linux on x86-64 only; its tests will be skipped ***" >&2; \
+		echo "*** SKIPPED: dynoxide exists for Linux on x86-64 only; its tests will be skipped ***" >&2; \
 	elif ! command -v npm >/dev/null; then \
-		echo "*** SKIPPED: dynoxide needs npm to be installed; its tests will be skipped ***" >&2; \
+		echo "*** SKIPPED: installing dynoxide needs npm; its tests will be skipped ***" >&2; \
 	else \
 		echo "Installing dynoxide $(DYNOXIDE_VERSION) …"; \
 		mkdir -p .local/npm && \
@@ -142,13 +142,13 @@ dynoxide: ## the second local DynamoDB engine, for the race and crash tests
 			@dynoxide/linux-x64@$(DYNOXIDE_VERSION) && touch $(DYNOXIDE); \
 	fi
 
-# The linters of the API description and the generator of TypeScript clients, pinned by infra/npm/package-lock.json. They
-# run no scripts when they are installed. Without npm the linters and those tests are skipped with a warning.
+# The linters of the API description and the generator of TypeScript clients, pinned by infra/npm/package-lock.json and
+# installed without running their scripts. Without npm, linters and client tests are skipped with a warning.
 .PHONY: npm-tools
-npm-tools: ## Redocly, Spectral and openapi-typescript, for make lint and tests/clients
+npm-tools: ## install Redocly, Spectral and openapi-typescript, for make lint and tests/clients
 	@if [ -e $(NPM_INSTALLED) ]; then :; \
 	elif ! command -v npm >/dev/null; then \
-		echo "*** SKIPPED: npm is not installed; the API's description is not linted, no TypeScript client is generated ***" >&2; \
+		echo "*** SKIPPED: npm is not installed; the API description is not linted and no TypeScript client is generated ***" >&2; \
 	else \
 		echo "Installing the npm tools …"; \
 		rm -rf $(NPM_TOOLS) && mkdir -p $(NPM_TOOLS) && \
@@ -156,9 +156,9 @@ npm-tools: ## Redocly, Spectral and openapi-typescript, for make lint and tests/
 		npm ci --prefix $(NPM_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $(NPM_INSTALLED); \
 	fi
 
-# The browser tests use the first of these on the PATH, otherwise Playwright's own. Without one they are skipped with a
-# warning. Debian's headless shell comes first: it takes half the CPU of the whole browser.
-chromium: $(INSTALLED) ## a browser for the browser tests: Debian's headless shell, else one that is installed, else Playwright's own
+# The browser tests use the first of these on the PATH, otherwise Playwright's. Without one they are skipped with a
+# warning. Debian's headless shell comes first, because it uses half the CPU of the full browser.
+chromium: $(INSTALLED) ## install a browser for the browser tests, unless there is one: Debian's headless shell, otherwise Playwright's
 	@if command -v chromium-headless-shell >/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing Debian's headless Chromium …"; \
