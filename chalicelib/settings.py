@@ -1,4 +1,4 @@
-"""What the environment says, read once when first needed, never at import (`chalice package` imports the app)."""
+"""Settings from the environment, read when first needed and never at import (`chalice package` imports the app)."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _DAYS: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
 class RetentionDays(msgspec.Struct, frozen=True):
-    """How many days what is over is kept, `RETENTION_LINK_DAYS` and so on; of what, says `store/retention.py`."""
+    """How many days to keep what is over, `RETENTION_LINK_DAYS` and so on; `store/retention.py` uses them."""
 
     link: int = 30
     booking: int = 365
@@ -60,20 +60,24 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """`table_name` is always needed; then either `signing_secret_id` (Secrets Manager) or `signing_keys` (JSON).
+    """What the environment configures. `table_name` and one of the two sources of signing keys are required.
 
-    `frame_ancestors` are the origins of the sites that may show a booking page in a frame, `cors_origins` those of
-    the sites whose scripts may call the API; none by default.
-    Without `event_bus_name` events go into the links' history alone. `outbox_dlq_url` is the queue of the stream's
-    records that could not be told, `command_dlq_url` that of the commands that can't be followed.
-    `webhook_queue_url` takes deliveries to be tried, `webhook_dlq_url` those given up. `local` is for one's own
-    machine alone: it lets webhooks go to the loopback, with plain http too. `stage` is the name that a command may be
-    addressed to. `link_requests_per_day` is how many people besides the recipient may ask for a replacement of one
-    link per day. While `bookings_closed`, nothing is
-    booked, moved or cancelled and no link changed: the table is being restored. Without
-    `mail_sender`, a bare address, no mail is sent; `mail_configuration_set` is SES's, that tells of bounces; in
-    `mail_directory` each mail is kept as a file too. `mail_wait_seconds` is how long the email about a
-    move or a cancellation waits for later changes of the same booking.
+    - `signing_secret_id`: the keys' secret in Secrets Manager; `signing_keys`: the keys themselves, as JSON.
+    - `base_url`: the site's root; without it, the URL that API Gateway reports is used.
+    - `frame_ancestors`: origins of the sites that may show a booking page in a frame; none by default.
+    - `cors_origins`: origins of the sites whose scripts may call the API; none by default.
+    - `event_bus_name`: where events are published; without it, they only go into the links' histories.
+    - `outbox_dlq_url`: the queue for stream records that could not be relayed.
+    - `command_dlq_url`: the queue for commands that were rejected.
+    - `webhook_queue_url`: the queue of deliveries to attempt; `webhook_dlq_url`: those that were given up.
+    - `local`: for a developer's machine only: webhooks may go to the loopback address, also over plain HTTP.
+    - `stage`: the name that a command may be addressed to.
+    - `link_requests_per_day`: how many people besides the recipient may ask for a replacement of one link per day.
+    - `bookings_closed`: nothing is booked, moved or cancelled and no link is changed while the table is restored.
+    - `mail_sender`: a bare address; without it, no email is sent.
+    - `mail_configuration_set`: the SES configuration set that reports bounces.
+    - `mail_directory`: where a copy of each email is written as a file.
+    - `mail_wait_seconds`: how long the email about a move or a cancellation waits for later changes of the booking.
     """
 
     table_name: str

@@ -1,4 +1,4 @@
-"""The languages of the pages and mails: which one a reader gets, and its phrases (`phrases/<language>/<area>.json`)."""
+"""The languages of pages and emails: which one a reader gets, and its phrases (`phrases/<language>/<area>.json`)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def chosen(accept_language: str | None) -> Language:
         place = order.index(language) if language in order else len(order)
         return weights.get(language, others), -place
 
-    best = max(LANGUAGES, key=rank)  # of equals the first in the header, then the first of ours
+    best = max(LANGUAGES, key=rank)  # of equals, the first in the header, then the first in LANGUAGES
     return best if rank(best)[0] > 0 else "en"
 
 
@@ -87,7 +87,7 @@ class Words:
 
     def html(self, key: str, /, **values: object) -> "Markup":
         """Return a phrase as markup: values that are markup stay so, all else is escaped."""
-        from markupsafe import Markup  # here, not above: it comes with Jinja, which only pages need
+        from markupsafe import Markup  # imported here: it comes with Jinja, which only pages need
 
         return Markup("{}").format(self._form(key)).format(**values)
 
@@ -106,11 +106,11 @@ class Words:
         return found if isinstance(found, dict) else {"other": self._form(key)}
 
     def place(self, zone: str) -> str | None:
-        """Return this language's name for the place an IANA zone is named after, or None where it has no own one."""
+        """Return this language's name for the place an IANA zone is named after, or None if it has none."""
         return _area(self.language, "places").get(zone)  # type: ignore[return-value] # a test holds it to texts
 
     def zone(self, zone: str) -> str | None:
-        """Return what this language calls the time of an IANA zone, or None where it has no name for it."""
+        """Return this language's name for the time of an IANA zone, or None if it has none."""
         return _zones(self.language).get(zone)
 
     def _form(self, key: str) -> str:

@@ -1,4 +1,4 @@
-"""A booking as calendars take it: iCalendar text (RFC 5545, 5546), and URLs that add it to Google's or Outlook's."""
+"""A booking for calendars: iCalendar text (RFC 5545, 5546), and URLs that add it to Google's or Outlook's."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -91,7 +91,7 @@ def invitation(
     now: datetime,
     say: Words,
 ) -> tuple[str, str]:
-    """Return a booking as a mail brings it to a calendar, and its METHOD: `REQUEST`, or `CANCEL` once cancelled.
+    """Return a booking as an email's calendar part, and its METHOD: `REQUEST`, or `CANCEL` once cancelled.
 
     Everyone who takes part has agreed already, by booking or by offering the time, and nobody is asked to answer.
     Addresses are ASCII.
@@ -133,7 +133,7 @@ def calendar_urls(booking: Booking, *, host_name: str, emailed: bool) -> Calenda
 
 def _event(booking: Booking, title: str, description: str, now: datetime, say: Words) -> "Event":
     """Return the event. Its UID never changes and SEQUENCE grows with every change: read again, it replaces itself."""
-    from icalendar import Event  # here, not above: 50 to 130 ms that no other request need pay
+    from icalendar import Event  # imported here: it takes 50 to 130 ms, and no other request needs it
 
     event = Event()
     event.add("uid", f"{booking.booking_id}@{UID_DOMAIN}")
@@ -152,7 +152,7 @@ def _event(booking: Booking, title: str, description: str, now: datetime, say: W
 
 
 def _place(booking: Booking, say: Words) -> str:
-    """Return a booking's location, or nothing if it is cancelled: then nobody needs to know how to join."""
+    """Return a booking's location, or nothing if it is cancelled: it can't be joined."""
     return "" if booking.status is BookingStatus.CANCELLED else one_line(place_line(booking.location, say))
 
 

@@ -1,4 +1,4 @@
-"""The mails the product writes: about a booking, to its invitee and its host, and the one that brings a link.
+"""The emails the product writes: about a booking, to its invitee and its host, and to send a link.
 
 Times are told in the reader's zone, words in the reader's language. What is secret in a mail, the URL of a link or of
 a booking, comes in from outside when the mail is written, and goes nowhere else (P7).
@@ -46,7 +46,7 @@ def booking_mail(news: BookingNews, route: MailRoute, own_page: str | None, cons
 
 
 def link_mail(news: LinkNews, route: MailRoute, url: str) -> bytes:
-    """Return the mail that brings a link to its recipient."""
+    """Return the email that sends a link to its recipient."""
     say = words(language_of(news.wish.language))
     link, offer = news.link, news.offer
     name, title, zone = one_line(news.host.public_name), one_line(offer.title), offer.schedule.time_zone
@@ -139,7 +139,7 @@ def _hosts_mail(news: BookingNews, route: MailRoute, console: str) -> bytes:
     before = [hello(one_line(host.settings.name), say), sentence]
     if person.email and not is_deliverable(person.email):
         before.append(say("mails.host.not-emailed", invitee=who, email=one_line(person.email)))
-        if not news.by_invitee:  # who did it themself knows
+        if not news.by_invitee:  # whoever did it knows already
             before.append(say("mails.host.tell-them"))
     body = Body(before=before, rows=[*rows, *of_them], footer=_footer(who, person.email, say))
     attendees = [Person(one_line(host.settings.name), route.to)]
@@ -227,7 +227,7 @@ class _Named(NamedTuple):
 
 
 def hello(name: str, say: Words) -> str:
-    """Return the greeting; a neutral one for nobody."""
+    """Return the greeting; a neutral one without a name."""
     return say("mails.hello", name=name) if name else say("mails.hello-nobody")
 
 
@@ -247,7 +247,7 @@ def _when(news: BookingNews, zone: str, say: Words) -> list[Row]:
 
 def _where(booking: Booking, say: Words) -> list[Row]:
     if booking.location is None or booking.status is BookingStatus.CANCELLED:
-        return []  # nobody joins a cancelled booking
+        return []  # a cancelled booking can't be joined
     place = place_after(booking.location, say)
     value = one_line(place.detail or place.words)
     return [Row(say("mails.where"), value, place.href, typed=True)] if value else []
