@@ -1,4 +1,4 @@
-"""The one tree of errors. Each class has a stable code; `api/problems.py` maps every one to HTTP."""
+"""The one tree of errors. Each class has a stable code; `wire/problems.py` maps every one to HTTP."""
 
 from collections.abc import Sequence
 from datetime import datetime
