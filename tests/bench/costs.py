@@ -18,7 +18,7 @@ REST_DOLLARS_A_MILLION: Final = 3.50
 
 @dataclass(frozen=True)
 class Budget:
-    """The most round trips and read units that DESIGN §8 allows; None is no limit."""
+    """The most round trips and read units that the budget allows; None is no limit."""
 
     trips: int | None = None
     read_units: float | None = None

@@ -128,7 +128,7 @@ def _work(
                 connection.request("POST", "/", body, headers)
                 answer = connection.getresponse()
                 answer.read()
-                return answer.status + 1  # 200 here is 201 at the doors
+                return answer.status + 1  # 200 here is 201 in the API
 
     gate.wait(timeout=120)
     times = []

@@ -99,7 +99,7 @@ def test_addresses_that_it_gives_out_are_where_it_was_told_it_is(stack: Stack) -
     assert answer.status_code == 200
 
 
-def test_without_a_key_the_team_s_door_is_shut(stack: Stack) -> None:
+def test_without_a_key_the_teams_api_is_closed(stack: Stack) -> None:
     for headers in ({}, {"Authorization": "Bearer ao_" + "A" * 43}):
         answer = httpx.get(f"{stack.api_url}/v1/hosts", headers=headers, timeout=LIMIT, trust_env=False)
         assert answer.status_code == 401

@@ -121,8 +121,8 @@ def test_every_route_is_there_and_shut_where_it_should_be(stack: Stack) -> None:
     (authorizer,) = gateway.get_authorizers(restApiId=api)["items"]
     assert authorizer["type"] == "TOKEN"
     assert authorizer["authorizerResultTtlInSeconds"] == CACHE_SECONDS
-    for door in ROUTERS:
-        for route in door.routes:
+    for router in ROUTERS:
+        for route in router.routes:
             for method in route.methods:
                 found = resources[route.path]["resourceMethods"][method]
                 wanted = "CUSTOM" if route.needs_key else "NONE"

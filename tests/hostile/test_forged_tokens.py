@@ -46,7 +46,7 @@ class _Untouchable:
 
 
 def test_a_hundred_thousand_forged_tokens_read_nothing() -> None:
-    """P7: whichever door they are tried at, each is the one error, and the store is not so much as looked at."""
+    """P7: every endpoint answers a forged token with the same error, without reading the store."""
     draw = random.Random(20401)
     ring = Keyring(7, {7: draw.randbytes(32), 9: draw.randbytes(32)})
     world = World(
@@ -56,7 +56,7 @@ def test_a_hundred_thousand_forged_tokens_read_nothing() -> None:
         sleep=lambda _: None,
         keyring=lambda: ring,
     )
-    doors: list[Callable[[str], object]] = [
+    endpoints: list[Callable[[str], object]] = [
         lambda token: open_link(world, token),
         lambda token: redeem(world, token, BODY, CAUSE),
         lambda token: own_booking(world, token)(),
@@ -75,7 +75,7 @@ def test_a_hundred_thousand_forged_tokens_read_nothing() -> None:
             case 3:
                 raw[0] = draw.choice([0, 1, 8, 9, 255])
         with pytest.raises(NotFoundError):
-            doors[number // 4 % 4](base64.urlsafe_b64encode(raw).decode())
+            endpoints[number // 4 % 4](base64.urlsafe_b64encode(raw).decode())
 
 
 def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:

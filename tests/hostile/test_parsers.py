@@ -53,7 +53,7 @@ _T = TypeVar("_T")
 
 
 def decoded(data: bytes, kind: type[_T]) -> _T | None:
-    """Return a body as the doors decode it, or None where they refuse it."""
+    """Return a body as the API decodes it, or None where it refuses it."""
     event = {
         "headers": {"content-type": "application/json"},
         "body": base64.b64encode(data).decode(),

@@ -86,7 +86,7 @@ def test_moto_fails_the_proof(moto_world: World) -> None:
         if faults:
             print(f"moto: corrupted in round {number}: {faults[0]}")
             break
-    assert faults, "moto stood the proof: then DESIGN §6 has to be written anew"
+    assert faults, "moto passed the proof: docs/adr/0005-engines.md is out of date"
 
 
 def moto_client(world: World):  # type: ignore[no-untyped-def]

@@ -69,7 +69,7 @@ def at(**units: float) -> str:
 
 @dataclass
 class Caller:
-    """A client of the team's door with one API key. `host_id` is the host it acts for, None for a bare admin."""
+    """A client of the team's API with one API key. `host_id` is the host it acts for, None for a bare admin."""
 
     client: httpx.Client
     key: NewKey
@@ -204,7 +204,7 @@ class Site:
         self.mark(links, "expired")
 
     def mark(self, links: Sequence[dict[str, Any]], status: str) -> None:
-        """Give links a stored status past the doors, index keys and all, as the store itself does."""
+        """Give links a stored status bypassing the API, with index keys, as the store itself does."""
         table = cast("Any", self.world.store.links)._table
         for at in range(0, len(links), 100):
             transaction = Transaction(table)

@@ -1,6 +1,6 @@
 """Read a whole table with a plain client and report everything that breaks a promise (P1, P2, P4).
 
-It shares no code with the store: keys, cells and statuses are worked out here anew from DESIGN §4.
+It shares no code with the store: keys, cells and statuses are computed here a second time.
 """
 
 from collections import Counter, defaultdict

@@ -49,6 +49,6 @@ def test_times_before_1970_round_down() -> None:
 
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
 def test_moments_outside_the_calendar_overflow(value: str) -> None:
-    """The documented error, which the doors turn into a 422, and no other."""
+    """The documented error, which the API turns into a 422, and no other."""
     with pytest.raises(OverflowError):
         as_instant(datetime.fromisoformat(value))

@@ -227,7 +227,7 @@ def _faults(settings: Any) -> list[str]:
 
 
 def _routes() -> list[Any]:
-    return [route for door in ROUTERS for route in door.routes if route.path not in PAGES]
+    return [route for router in ROUTERS for route in router.routes if route.path not in PAGES]
 
 
 def _kinds(route: Any) -> list[type]:

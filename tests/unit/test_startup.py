@@ -47,7 +47,7 @@ def started(**given: str) -> dict[str, Any]:
 SETTINGS: Final = {"TABLE_NAME": "t", "SIGNING_SECRET_ID": "s"}
 
 
-def test_the_http_function_loads_its_doors_and_no_other_function() -> None:
+def test_the_http_function_imports_its_routes_and_no_other_function() -> None:
     """Each other function has a module of its own that Lambda calls; here they would be dead weight."""
     here, there = started(), started(AWS_LAMBDA_FUNCTION_NAME="f", **SETTINGS)
     assert there["consumers"] == []

@@ -207,7 +207,7 @@ HIDING = " \ufeffA\u202edae\u0301\u200b "
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_whatever_door_a_text_comes_by_it_is_tidied(struct: msgspec.Struct, names: tuple[str, ...]) -> None:
+def test_a_text_is_normalized_however_it_comes_in(struct: msgspec.Struct, names: tuple[str, ...]) -> None:
     """Structs normalize text when they are created, changed or read from the table, so no entry point can forget it."""
     changed = msgspec.structs.replace(struct, **dict.fromkeys(names, HIDING))
     read = msgspec.json.decode(

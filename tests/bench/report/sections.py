@@ -18,7 +18,7 @@ FOLDER: Final = ROOT / "build" / "bench"
 
 @dataclass
 class Row:
-    """One figure. `met` is None where there is no budget (DESIGN's, in the product's brief) to hold it to."""
+    """One figure. `met` is None where there is no budget to compare it with."""
 
     what: str
     value: str

@@ -2,7 +2,7 @@
 
 It reads what a redeem has to read (link with receipt, event type with host), checks the token, that the link is
 good and that the slot is on the grid, and writes the same transaction. It has no framework, no models, and none of
-the doors' checks, errors, retries or replays: what a redeem can't do without, and nothing else.
+the API's checks, errors, retries or replays: only what a redeem can't do without.
 """
 
 import base64

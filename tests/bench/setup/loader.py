@@ -2,7 +2,7 @@
 
 The engine makes the file, the table, the host and the event types; then, while it is down, the links are added in the
 form it keeps them in. That is some twenty times as fast as its import of an export, and a hundred times as fast as any
-way through its door. What is written is held against the store's own items.
+way through the API. What is written is held against the store's own items.
 """
 
 import json

@@ -74,7 +74,7 @@ class Site:
         return answer["statusCode"], json.loads(body) if "json" in kind and body else body
 
     def team(self, method: str, resource: str, body: Any = None, **path: str) -> Any:
-        """Call the team's door as an admin; return the answer's JSON. Raises for any other answer than 2xx."""
+        """Call the team's API as an admin; return the response's JSON. Raises for any other status than 2xx."""
         status, answer = self(proxy_event(method, resource, body, path=path, admin=True))
         if not 200 <= status < 300:
             raise RuntimeError(f"{method} {resource}: {status} {answer}")

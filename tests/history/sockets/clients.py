@@ -209,7 +209,7 @@ class Room:
     def _do_with_booking(
         self, verb: str, client: OneApp, who: str, booking: tuple[str, str], start: datetime, *, by_host: bool
     ) -> None:
-        """Do it at the host's door or at the invitee's: it is the same booking."""
+        """Do it by the host's API or by the invitee's page: it is the same booking."""
         name, own = booking
         path, what = f"/v1/bookings/{name}" if by_host else f"/b/{own}", {"booking": name}
         match verb:

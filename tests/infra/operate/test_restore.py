@@ -93,7 +93,7 @@ def _redeem(api: httpx.Client, token: str, hours: int) -> httpx.Response:
 
 
 def _archived(account: Ministack, least: int) -> None:
-    """Wait until the bus's archive has that many events; the stream's consumer is behind the doors."""
+    """Wait until the bus's archive has that many events; the stream's consumer is later than the API."""
     events = local_client("events", account.endpoint_url)
     count = until(
         lambda: events.describe_archive(ArchiveName="all")["EventCount"], lambda found: found >= least

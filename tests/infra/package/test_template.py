@@ -83,10 +83,10 @@ def test_the_first_signing_key_is_made_once_and_kept(resources: dict[str, Any]) 
     assert "Name" not in secret["Properties"]
 
 
-def test_no_log_of_the_door_can_hold_a_token(resources: dict[str, Any], expanded: dict[str, Any]) -> None:
+def test_no_access_log_can_hold_a_token(resources: dict[str, Any], expanded: dict[str, Any]) -> None:
     """P7: paths and queries hold tokens, so what is logged, traced or sampled has neither."""
-    door = resources["RestAPI"]["Properties"]
-    log = json.loads(door["AccessLogSetting"]["Format"])
+    api = resources["RestAPI"]["Properties"]
+    log = json.loads(api["AccessLogSetting"]["Format"])
     assert "$context.resourcePath" in log.values()
     allowed = {
         "$context.requestId", "$context.requestTime", "$context.httpMethod", "$context.resourcePath",
@@ -217,9 +217,7 @@ def test_each_function_has_its_log_its_settings_and_a_role_of_its_own(resources:
         assert variables["TABLE_NAME"] == {"Ref": "Table"}
         assert variables["SIGNING_SECRET_ID"] == {"Ref": "SigningSecret"}
         assert "BASE_URL" in variables
-        assert not {"LOCAL", "MAIL_DIRECTORY"} & set(variables), (
-            "these open doors that only a local stack has"
-        )
+        assert not {"LOCAL", "MAIL_DIRECTORY"} & set(variables), "these open what only a local stack has"
         assert function["Timeout"] == config[name]["lambda_timeout"]
         assert function["MemorySize"] == config[name]["lambda_memory_size"]
     roles = [json.dumps(function["Role"]) for function in functions.values()]
@@ -441,8 +439,8 @@ def test_every_route_is_in_the_definition_behind_its_own_authorizer(resources: d
 
     paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     definitions = resources["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"]
-    for door in ROUTERS:
-        for route in door.routes:
+    for router in ROUTERS:
+        for route in router.routes:
             for method in route.methods:
                 security = paths[route.path][method.lower()].get("security", [])
                 assert security == ([{"authorizer": []}] if route.needs_key else []), (method, route.path)

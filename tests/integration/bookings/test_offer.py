@@ -82,7 +82,7 @@ def dead(site: Site, host: Caller, event_type: dict[str, Any]) -> dict[str, dict
 
 
 def assert_invitee_headers(response: httpx.Response) -> None:
-    """Check what every answer of the door must say to browsers, caches and crawlers."""
+    """Check the headers that every response must have for browsers, caches and crawlers."""
     headers = response.headers
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["x-robots-tag"] == "noindex, nofollow"
@@ -733,7 +733,7 @@ class TestFront:
         assert_problem(site.client.get("/", headers=JSON), 404, "not-found")
 
 
-def test_the_deployed_door_asks_for_https_and_the_local_one_does_not(
+def test_the_deployed_api_asks_for_https_and_the_local_one_does_not(
     site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every response has HSTS, errors too, but not over local http, where it would break a developer's other sites."""

@@ -446,7 +446,7 @@ class TestMove:
         assert busy(site, host) == cells((f"{NEXT}T10:00:00Z", 120))
 
     def test_a_length_that_newer_buffers_do_not_go_with_keeps_its_own(self, site: Site, host: Caller) -> None:
-        """Eight hours are the most that one condition can hold (DESIGN §4): 6 hours booked, 7.5 of buffers since."""
+        """Eight hours are the most that one condition can hold: 6 hours booked, 7.5 of buffers since."""
         kind = host.event_type(durationMinutes=360, bufferAfterMinutes=10, slotIntervalMinutes=60)
         booking = made(site.redeem(host.link(kind), TEN))
         changes = {"durationMinutes": 30, "bufferBeforeMinutes": 220, "bufferAfterMinutes": 230}
@@ -751,7 +751,7 @@ class TestReading:
     def test_a_token_that_is_not_genuine_is_404_everywhere_and_costs_no_read(
         self, site: Site, host: Caller, link: Json, booking: Json
     ) -> None:
-        """P7: a forged one, another door's and a made-up one alike; and a booking's token opens no link."""
+        """P7: a forged one, a link's and a made-up one are answered alike; and a booking's token opens no link."""
         genuine = own(booking).removeprefix("/b/")
         held = busy(site, host)
         for guess in (forged(genuine), token_of(link), "x", "A" * 36, genuine[:-1], genuine + "A", "%00"):
@@ -782,7 +782,7 @@ class TestReading:
         yield "POST", "/reschedule", {"start": TWO}
 
     def test_the_404_of_a_page_is_that_of_a_link(self, site: Site) -> None:
-        one, other = (site.client.get(f"/{door}/{'A' * 36}", headers=HTML).text for door in "bs")
+        one, other = (site.client.get(f"/{kind}/{'A' * 36}", headers=HTML).text for kind in "bs")
         assert one == other
 
 
@@ -936,7 +936,7 @@ class TestInvite:
 
 
 class TestRaces:
-    """On ministack, whose transactions hold up (DESIGN §6); each many times over, with the cells read back."""
+    """On ministack, whose transactions are atomic; each many times over, with the cells read back."""
 
     @pytest.mark.parametrize("round_", range(RACES))
     def test_cancel_against_move_ends_cancelled_and_holds_nothing(

@@ -720,7 +720,7 @@ def every_error(kind: type[AdmitOneError]) -> set[type[AdmitOneError]]:
 
 
 def test_every_error_has_its_status_and_says_its_code() -> None:
-    """An error that is added without a row in the table of statuses fails here, not as a 500 at a door."""
+    """An error that is added without a row in the table of statuses fails here, not as a 500."""
     concrete = {
         error
         for error in every_error(AdmitOneError)
@@ -750,7 +750,7 @@ def test_every_error_has_its_status_and_says_its_code() -> None:
     ],
 )
 def test_the_statuses_are_the_documented_ones(code: str, status: int) -> None:
-    """DESIGN §3's table, which clients are written against."""
+    """The documented table, which clients are written against."""
     assert {STATUSES[kind] for kind in STATUSES if kind.code == code} == {status}
 
 

@@ -182,7 +182,7 @@ def test_events_in_any_order_and_number_bring_a_restored_table_to_where_it_was(s
 
 
 def test_a_spent_link_stays_spent(site: Site) -> None:
-    """P1: restored to before it was used, a link gives nothing after the redo; before it, the doors are closed."""
+    """P1: restored to before it was used, a link gives nothing after the redo; before it, the API is closed."""
     host = site.host()
     link, other = host.links(host.event_type(), count=2)
     archive = Archive(site)

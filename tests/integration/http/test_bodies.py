@@ -47,7 +47,7 @@ def send(
 
 
 @every_post
-def test_what_is_not_a_json_object_is_400_at_every_door(host: Caller, content: bytes) -> None:
+def test_a_body_that_is_no_json_object_is_400_everywhere(host: Caller, content: bytes) -> None:
     link = host.link()
     before = [host.reread(link), host.list()]
 
@@ -127,7 +127,7 @@ def test_metadata_comes_back_to_the_last_digit(host: Caller, digits: float) -> N
 
 
 @pytest.mark.parametrize("depth", [31, 32, 100, 700, 900, *range(940, 1000, 3)])
-def test_metadata_as_deep_as_it_may_be_is_read_at_every_door_and_deeper_is_422(
+def test_metadata_is_read_to_its_depth_limit_everywhere_and_deeper_is_422(
     site: Site, host: Caller, depth: int
 ) -> None:
     """A document that one stack can read and another can't would make whole lists unreadable."""

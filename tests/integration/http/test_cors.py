@@ -35,7 +35,7 @@ STRANGERS: Final = (
     *("https://evil.example", "https://app.example.evil.example", "http://app.example", "null", ""),
     *("https://app.example:8443", "https://sub.app.example", "HTTPS://APP.EXAMPLE", f"{LISTED}, {OTHER}"),
 )
-ROUTES: Final = sorted(route.path for door in ROUTERS for route in door.routes)
+ROUTES: Final = sorted(route.path for router in ROUTERS for route in router.routes)
 PUBLIC: Final = "/v1/openapi.json"  # any site may read it; tests/integration/http/test_delivery.py
 SHARED: Final = sorted({path for path in ROUTES if path.startswith(("/v1", "/v2", "/s/", "/b/"))} - {PUBLIC})
 BARE: Final = {"TABLE_NAME": "t", "SIGNING_KEYS": "k"}
@@ -122,8 +122,8 @@ class TestPreflight:
     def test_a_listed_origin_is_told_what_it_may_send(self, site: Site, path: str) -> None:
         methods = [
             method
-            for door in ROUTERS
-            for route in door.routes
+            for router in ROUTERS
+            for route in router.routes
             if route.path == path
             for method in route.methods
         ]

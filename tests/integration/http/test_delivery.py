@@ -69,7 +69,7 @@ def test_every_get_of_the_team_answers_head_with_the_same_and_no_body(site: Site
     """HEAD returns the headers of GET, as load balancers and link checkers expect."""
     link = host.link()
     given = {"linkId": link["linkId"], "eventTypeId": link["eventTypeId"], "hostId": host.host_id or ""}
-    gets = {route.path for door in ROUTERS for route in door.routes if "GET" in route.methods}
+    gets = {route.path for router in ROUTERS for route in router.routes if "GET" in route.methods}
     tried = 0
     for path in sorted(path for path in gets if path.startswith("/v1/")):
         url = re.sub(r"\{(\w+)\}", lambda name: given.get(name[1], "none"), path)

@@ -78,7 +78,7 @@ def test_every_link_between_documents_leads_somewhere() -> None:
 
 
 def test_every_v1_route_is_in_the_api_document() -> None:
-    """A door that is not written down is not a door for most."""
+    """A route that is not documented does not exist for most."""
     text = (ROOT / "docs" / "api.md").read_text()
     shortened = {"/v1/links/bulk-delete", "/v1/bookings/{bookingId}/reschedule"}  # written as `…/bulk-delete`
     missing = [path for path in app.app.routes if path.startswith("/v1") and path not in text]

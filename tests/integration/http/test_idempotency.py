@@ -58,7 +58,9 @@ CREATING: Final[dict[str, Callable[[Site, Caller], Made]]] = {
 
 def test_every_post_heeds_the_key_or_needs_none() -> None:
     """Every POST honors the key or is safe without it: otherwise a lost response leads to a duplicate."""
-    posts = {route.path: route.keyed for door in ROUTERS for route in door.routes if "POST" in route.methods}
+    posts = {
+        route.path: route.keyed for router in ROUTERS for route in router.routes if "POST" in route.methods
+    }
 
     assert {path for path, keyed in posts.items() if not keyed} == set(NOTHING_TWICE)
     assert set(CREATING) <= {path for path, keyed in posts.items() if keyed}

@@ -282,7 +282,7 @@ class TestIdempotencyKey:
 
 
 class TestPatch:
-    """PATCH: omitted = unchanged, null clears, and what may not be is refused (DESIGN §3)."""
+    """PATCH: omitted = unchanged, null clears, and what may not be is refused."""
 
     def patch(self, host: Caller, link: dict[str, Any], body: dict[str, Any]) -> Any:
         return host.patch(f"/v1/links/{link['linkId']}", body)

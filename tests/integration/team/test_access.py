@@ -61,7 +61,7 @@ NEW_EVENT_TYPE: Final = {"title": "Talk", "durationMinutes": 30, "schedule": ALL
 
 HOOK_URL: Final = "https://hooks.example.com/admit-one"
 CAL_COM: Final = "/v2/event-types/{eventTypeId}/private-links"
-# Every route of the team's door, with a request to it that is about these ids.
+# Every route of the team's API, with a request to it that is about these ids.
 ROUTES: Final[dict[tuple[str, str], Callable[[Ids], Ask]]] = {
     ("POST", "/v1/hosts"): lambda _: Ask("/v1/hosts", NEW_HOST),
     ("GET", "/v1/hosts"): lambda _: Ask("/v1/hosts"),

@@ -66,7 +66,7 @@ def by(secret: str) -> dict[str, Any]:
     return {"headers": {"Authorization": f"Bearer {secret}"}}
 
 
-def test_a_made_key_opens_the_door_and_a_revoked_one_does_not(site: Site, command: Command) -> None:
+def test_a_new_key_is_accepted_and_a_revoked_one_is_not(site: Site, command: Command) -> None:
     status, out, err = command("create", "--role", "admin", "--name", "ci")
     assert (status, err) == (0, "")
     (secret,) = SECRET.findall(out)

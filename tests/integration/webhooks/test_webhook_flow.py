@@ -41,7 +41,7 @@ PATIENT = Limits(connect=LIMIT, total=LIMIT, body=LIMIT)
 
 @pytest.fixture
 def hooks(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hooks]:
-    """The site with webhooks that go to this machine; the doors use the same world."""
+    """The site with webhooks that go to this machine; the API uses the same world."""
     made = hooks_of(site, webhook_http=WebhookHttp(local=True, limits=PATIENT))
     monkeypatch.setattr(bootstrap, "_made", (bootstrap.settings(), made.world))
     yield made

@@ -423,7 +423,7 @@ def test_a_queue_that_is_down_delays_a_test_and_a_replay_and_loses_neither(
     assert endpoints.posts >= 1
 
 
-def test_without_queues_the_doors_still_work(
+def test_without_queues_the_api_still_works(
     hooks: Hooks, host: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = dataclasses.replace(hooks.world, webhook_queue=None, webhook_dlq=None)

@@ -40,7 +40,7 @@ def test_every_cell_that_is_touched_is_taken_once(at: datetime, length: timedelt
 
 
 def test_cells_are_numbered_from_midnight_utc() -> None:
-    """DESIGN §4: cells 0..287 of the UTC date; stored, so the numbering may never change."""
+    """Cells 0..287 of the UTC date; stored, so the numbering may never change."""
     midnight = datetime(2026, 6, 16, tzinfo=UTC)
     assert list(cells_of(midnight - FIVE, midnight + FIVE)) == [(TODAY, 287), (TOMORROW, 0)]
     assert list(cells_of(ZERO, ZERO + 10 * MINUTE)) == [(TODAY, 240), (TODAY, 241)]
@@ -59,7 +59,7 @@ def test_an_empty_interval_takes_nothing() -> None:
 
 @given(at=on_five, length=lengths)
 def test_days_hold_the_same_cells(at: datetime, length: timedelta) -> None:
-    """DESIGN §4: at most two day items and 96 cells for eight hours, none lost, none added."""
+    """At most two day items and 96 cells for eight hours, none lost, none added."""
     days = cells_by_day(at, at + length)
     assert {(day, cell) for day, cells in days.items() for cell in cells} == set(cells_of(at, at + length))
     assert len(days) <= 2

@@ -134,7 +134,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     off=st.integers(0, 4),
 )
 def test_what_passes_fits_one_condition(length: int, before: int, after: int, off: int) -> None:
-    """DESIGN §4: what passes occupies 1 to 96 whole cells, so a booking is one DynamoDB condition (P2)."""
+    """What passes occupies 1 to 96 whole cells, so a booking is one DynamoDB condition (P2)."""
     passes = not faults(
         duration_minutes=length * 5 + off, buffer_before_minutes=before * 5, buffer_after_minutes=after * 5
     )

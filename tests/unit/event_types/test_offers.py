@@ -80,7 +80,7 @@ def test_each_broken_rule_is_told_once_at_its_place(own: dict[str, Any], pointer
 
 
 def test_the_documented_json() -> None:
-    """DESIGN §3: camelCase, only what is set is written, `null` is the event type's, unknown is refused."""
+    """camelCase, only what is set is written, `null` is the event type's, unknown is refused."""
     own = Overrides(duration_minutes=45)
     assert msgspec.json.encode(own) == b'{"durationMinutes":45}'
     assert msgspec.json.decode(b'{"durationMinutes":45,"title":null}', type=Overrides) == own

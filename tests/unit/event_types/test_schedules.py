@@ -98,7 +98,7 @@ def test_both_ends_of_an_interval_are_told() -> None:
 
 
 def test_the_documented_json_is_read_and_written() -> None:
-    """DESIGN §3: `from`, `to`, `timeZone`; an override without intervals closes its date."""
+    """`from`, `to`, `timeZone`; an override without intervals closes its date."""
     text = (
         b'{"timeZone":"Europe/Berlin","weekly":[{"days":["mon","fri"],"from":"09:00","to":"17:00"}],'
         b'"overrides":[{"date":"2026-12-24","intervals":[]}]}'

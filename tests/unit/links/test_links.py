@@ -245,7 +245,7 @@ def test_documents_are_measured_as_the_bytes_of_their_json() -> None:
 
 
 def test_a_new_link_is_single_use_and_unlocked() -> None:
-    """DESIGN §3: `maxUsageCount` is 1 unless said otherwise; the rest is off."""
+    """`maxUsageCount` is 1 unless said otherwise; the rest is off."""
     assert LinkSettings() == LinkSettings(
         max_usage_count=1, expires_at=None, not_before=None, recipient=None, restore_use_on_cancel=False
     )
