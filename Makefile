@@ -68,13 +68,13 @@ performance-docs: $(INSTALLED) ## update docs/performance.md with the results of
 	@$(PY) -m tests.bench.report.performance_docs
 
 key: $(INSTALLED) ## create an API key, on this machine or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
-	@$(PY) -m infra.operate.keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
+	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
 
 keys: $(INSTALLED) ## list API keys: [STAGE=…]
-	@$(PY) -m infra.operate.keys --stage "$(STAGE)" list
+	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" list
 
 revoke-key: $(INSTALLED) ## revoke an API key: KEY_ID=… [STAGE=…]
-	@$(PY) -m infra.operate.keys --stage "$(STAGE)" revoke "$(KEY_ID)"
+	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" revoke "$(KEY_ID)"
 
 openapi: $(INSTALLED) ## write docs/openapi.json and the glossary's tables from the code
 	@$(PY) -m infra.generate.openapi
@@ -114,7 +114,7 @@ redrive-outbox: $(INSTALLED) ## process the stream batches that the outbox crash
 	@$(PY) -m infra.operate.redrive --stage "$(STAGE)"
 
 rotate-keys: $(INSTALLED) ## change a stage's signing key (docs/operate.md): STAGE=… STEP=add|use|retire [KEY=1]
-	@$(PY) -m infra.operate.signing --stage "$(STAGE)" --step "$(STEP)" $(if $(call given,KEY),--key "$(KEY)")
+	@$(PY) -m infra.operate.signing_keys --stage "$(STAGE)" --step "$(STEP)" $(if $(call given,KEY),--key "$(KEY)")
 
 clean: ## remove .venv, build and caches; .local (your local data) stays
 	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

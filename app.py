@@ -7,7 +7,7 @@ gc.disable()  # nothing becomes garbage while modules are loaded: looking for it
 from chalice.app import Chalice
 
 from chalicelib import bootstrap
-from chalicelib.api.http.auth import auth
+from chalicelib.api.http.authorizer import auth
 from chalicelib.api.routes import PREFLIGHT, ROUTERS
 
 app = Chalice(app_name="admit-one")

@@ -17,13 +17,13 @@ from chalicelib.clients.objects import Objects
 from chalicelib.clients.queue import Queue
 from chalicelib.clients.ses import Ses
 from chalicelib.clients.webhook_http import WebhookHttp
+from chalicelib.domain.bookings.limits import Limits
 from chalicelib.domain.clock import as_instant
-from chalicelib.domain.limits import Limits
 from chalicelib.domain.mail.budgets import MailLimits
 from chalicelib.domain.tokens import Keyring
 from chalicelib.service.ports import Mailer, World
 from chalicelib.settings import RetentionDays, Settings, read_settings
-from chalicelib.store.dynamo import dynamo_store
+from chalicelib.store.dynamo_store import dynamo_store
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
 from chalicelib.store.team.signing_keys import fetch_keyring, keyring_of

@@ -7,9 +7,9 @@ from chalice.app import Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.consumers.batch import Message, handle_each
+from chalicelib.consumers.host_operations import acting_for, generate_request, redeem_named_link, wording_of
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload, ReplacePayload, RevokePayload
 from chalicelib.consumers.time_left import require_time
-from chalicelib.consumers.verbs import acting_for, generate_request, redeem_named_link, wording_of
 from chalicelib.domain.bookings.redeem import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.decoding import decode_json

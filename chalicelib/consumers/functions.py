@@ -3,7 +3,7 @@
 from typing import Final
 
 from chalicelib.consumers.commands import commands
-from chalicelib.consumers.direct import direct
+from chalicelib.consumers.direct_functions import direct
 from chalicelib.consumers.expiry import expiry
 from chalicelib.consumers.imports import imports
 from chalicelib.consumers.mail import mail

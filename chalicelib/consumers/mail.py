@@ -15,7 +15,13 @@ from chalicelib.domain.urls import booking_url, link_url
 from chalicelib.pages.mail.body import MailRoute
 from chalicelib.pages.mail.digest import digest_mail
 from chalicelib.pages.mail.mails import booking_mail, link_mail
-from chalicelib.service.mail.of_event import BookingNews, MailNews, NoNews, mails_of_event, seconds_to_wait
+from chalicelib.service.mail.mails_of_event import (
+    BookingNews,
+    MailNews,
+    NoNews,
+    mails_of_event,
+    seconds_to_wait,
+)
 from chalicelib.service.mail.send import NEEDED, send_once
 from chalicelib.service.mail.send_digest import send_digest
 from chalicelib.service.mail.send_later import mail_after, mail_later

@@ -17,8 +17,8 @@ from chalicelib.domain.event_types.event_type import EventSettings, EventType, c
 from chalicelib.domain.ids import EVENT_TYPE, is_id
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.listings import Entry, LinkFilter, read_cursor
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.validation import Rules
 from chalicelib.service.contention import until_decided
 from chalicelib.service.create_once import identity
 from chalicelib.service.paging import Page, fill, portion, stream

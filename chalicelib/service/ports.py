@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any, Final, Protocol
 
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
+from chalicelib.domain.bookings.limits import Limits
 from chalicelib.domain.bookings.occupancy import Cell
 from chalicelib.domain.bookings.redeem import Outcome, Receipt, RedeemAttempt
 from chalicelib.domain.causes import Cause
@@ -14,7 +15,6 @@ from chalicelib.domain.errors import StoreUnavailableError
 from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.events.envelopes import Envelope
 from chalicelib.domain.events.events import Event
-from chalicelib.domain.limits import Limits
 from chalicelib.domain.links.batches import Batch, KeyedBatch
 from chalicelib.domain.links.link import DueLink, Link, LinkStatus
 from chalicelib.domain.links.link_requests import LinkRequest

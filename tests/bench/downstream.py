@@ -16,8 +16,8 @@ from chalicelib.domain.mail.feedback import Feedback, FeedbackKind
 from chalicelib.domain.mail.mails import Letter
 from chalicelib.domain.webhooks.deliveries import EndpointAnswer
 from chalicelib.service.links.expire import expire_due_links
+from chalicelib.service.mail.mails_of_event import mails_of_event
 from chalicelib.service.mail.note_feedback import note_feedback
-from chalicelib.service.mail.of_event import mails_of_event
 from chalicelib.service.mail.send import send_once
 from chalicelib.service.ports import World
 from chalicelib.service.webhooks.deliver import deliver

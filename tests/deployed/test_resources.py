@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.api.http.auth import CACHE_SECONDS
+from chalicelib.api.http.authorizer import CACHE_SECONDS
 from chalicelib.api.routes import ROUTERS
 from chalicelib.settings import read_settings
 from chalicelib.store.items import INDEX_KEYS

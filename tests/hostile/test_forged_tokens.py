@@ -16,8 +16,8 @@ from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.tokens import Keyring, Purpose, make_token, read_token
 from chalicelib.service.bookings.find import own_booking
 from chalicelib.service.bookings.redeem import RedeemRequest, redeem
-from chalicelib.service.links.ask_for_link import ask_for_link
 from chalicelib.service.links.open import open_link
+from chalicelib.service.links.request_link import ask_for_link
 from chalicelib.service.ports import World
 from infra.local.dynoxide import Dynoxide
 from tests.support.app import JSON, Site, at, made, path_of, running_site

@@ -29,8 +29,8 @@ from chalicelib.domain.imports.sheet import judged, read_sheet
 from chalicelib.domain.listings import read_cursor, write_cursor
 from chalicelib.domain.mail.email_addresses import is_email, normalise_email
 from chalicelib.domain.mail.feedback import read_feedback
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.tokens import Keyring, Purpose, make_token, read_token
+from chalicelib.domain.validation import Rules
 from chalicelib.domain.webhooks.deliveries import read_retry_after
 from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
 from chalicelib.domain.webhooks.webhook import check_webhook_settings

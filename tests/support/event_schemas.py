@@ -34,7 +34,7 @@ def faults_of(document: Mapping[str, Any]) -> list[str]:
 @pytest.fixture(scope="session")
 def outbox_faults() -> Iterator[list[str]]:
     """What was wrong with the events that the outbox made, in this process; emptied by whoever looks."""
-    from chalicelib.store import dynamo
+    from chalicelib.store import dynamo_store as dynamo
     from chalicelib.store.events.outbox import events_of
 
     faults: list[str] = []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.domain.errors import InvalidValueError
-from chalicelib.domain.rules import Rules
+from chalicelib.domain.validation import Rules
 
 
 def pointers_of(check: Callable[[Rules], object]) -> list[str]:

@@ -19,7 +19,7 @@ from chalicelib.api.openapi.operations import OPERATIONS, PAGES, TAGS
 from chalicelib.api.routes import ROUTERS
 from chalicelib.domain.errors import InvalidValueError
 from chalicelib.domain.event_types.event_type import check_event_settings
-from chalicelib.domain.rules import Rules
+from chalicelib.domain.validation import Rules
 from chalicelib.wire.field_docs import FIELDS, KIND_FIELDS, PARAMETERS
 from chalicelib.wire.requests.event_types import EventTypeBody
 from infra.generate.openapi import COPY, text

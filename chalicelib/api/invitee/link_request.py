@@ -13,8 +13,8 @@ from chalicelib.domain.errors import (
     InvalidValueError,
     LinkRevokedError,
 )
-from chalicelib.service.links.ask_for_link import ask_for_link
 from chalicelib.service.links.open import open_link
+from chalicelib.service.links.request_link import ask_for_link
 from chalicelib.wire.problems import STATUSES
 from chalicelib.wire.requests.link_requests import AskBody
 from chalicelib.wire.responses.link_requests import RequestedAnswer

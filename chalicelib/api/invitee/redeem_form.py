@@ -11,7 +11,7 @@ from chalicelib.domain.bookings.booking import Invitee, check_answers, check_inv
 from chalicelib.domain.errors import AdmitOneError, FieldFault, InvalidRequestError
 from chalicelib.domain.event_types.event_type import EventSettings
 from chalicelib.domain.links.link import expected_address
-from chalicelib.domain.rules import Rules
+from chalicelib.domain.validation import Rules
 from chalicelib.pages.languages import Words
 from chalicelib.service.links.open import OpenLink
 from chalicelib.wire.instants import Instant

@@ -19,8 +19,8 @@ from chalicelib.domain.links.link import MAX_LINKS_PER_CALL, MAX_USES, LinkSetti
 from chalicelib.domain.links.link_requests import check_link_request
 from chalicelib.domain.mail.email_addresses import LONGEST_EMAIL
 from chalicelib.domain.mail.mails import check_message
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.hosts import check_host_settings
+from chalicelib.domain.validation import Rules
 from chalicelib.domain.webhooks.webhook import KINDS, LONGEST_URL, MAX_OVERLAP_HOURS, check_webhook_settings
 from chalicelib.wire.requests.bookings import RedeemBody
 from chalicelib.wire.requests.event_types import EventTypeBody

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from chalicelib.api.http.auth import api_key
+from chalicelib.api.http.authorizer import api_key
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, Router, json_reply
 from chalicelib.api.team.routing import base_url

@@ -5,8 +5,8 @@ import msgspec
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_router, yes
-from chalicelib.service.links.answer_request import answer_link_request
-from chalicelib.service.links.ask_for_link import list_link_requests
+from chalicelib.service.links.answer_link_request import answer_link_request
+from chalicelib.service.links.request_link import list_link_requests
 from chalicelib.service.links.send_many import Wording
 from chalicelib.wire.requests.link_requests import AnswerBody
 from chalicelib.wire.responses.link_requests import AnsweredAnswer, LinkRequestsAnswer, link_request_answer

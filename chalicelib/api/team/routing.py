@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from chalicelib.api.http.auth import api_key
+from chalicelib.api.http.authorizer import api_key
 from chalicelib.api.http.call import Call, whole_number
 from chalicelib.api.http.routing import Router
 from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError

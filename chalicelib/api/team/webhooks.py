@@ -6,14 +6,6 @@ from chalicelib.api.team.routing import PAGING, one_of, page_limit, team_router
 from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
 from chalicelib.domain.webhooks.deliveries import DeliveryStatus
 from chalicelib.domain.webhooks.webhook import Webhook
-from chalicelib.service.webhooks.deliveries import (
-    DeliveryRange,
-    list_deliveries,
-    replay_one,
-    replay_range,
-    send_test,
-    zone_of_deliveries,
-)
 from chalicelib.service.webhooks.manage import (
     NewSecret,
     change_webhook,
@@ -22,6 +14,14 @@ from chalicelib.service.webhooks.manage import (
     list_webhooks,
     read_webhook,
     rotate_secret,
+)
+from chalicelib.service.webhooks.manage_deliveries import (
+    DeliveryRange,
+    list_deliveries,
+    replay_one,
+    replay_range,
+    send_test,
+    zone_of_deliveries,
 )
 from chalicelib.wire.instants import asked_range, asked_zone, has_date, instant
 from chalicelib.wire.requests.webhooks import ReplayBody, RotateBody, WebhookBody, WebhookChanges

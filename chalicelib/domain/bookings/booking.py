@@ -10,8 +10,8 @@ import msgspec
 from chalicelib.domain.event_types.event_type import EventSettings, Location, Question
 from chalicelib.domain.event_types.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.mail.email_addresses import is_email
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_ANSWER, LONGEST_NAME, is_visible, tidied
+from chalicelib.domain.validation import Rules
 from chalicelib.domain.zones import is_zone
 
 

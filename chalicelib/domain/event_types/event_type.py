@@ -7,7 +7,6 @@ from typing import Final, Literal
 import msgspec
 
 from chalicelib.domain.event_types.schedules import GRID_MINUTES, Schedule, check_schedule
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import (
     LONGEST_DESCRIPTION,
     LONGEST_DETAIL,
@@ -16,6 +15,7 @@ from chalicelib.domain.text import (
     LONGEST_TITLE,
     tidied,
 )
+from chalicelib.domain.validation import Rules
 
 MAX_OCCUPIED_MINUTES: Final = 8 * 60  # duration and buffers; 96 cells fit one DynamoDB condition
 DEFAULT_WINDOW_DAYS: Final = 60

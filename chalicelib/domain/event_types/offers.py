@@ -15,8 +15,8 @@ from chalicelib.domain.event_types.event_type import (
     check_timing,
 )
 from chalicelib.domain.event_types.schedules import Schedule, check_schedule
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_TITLE, tidied
+from chalicelib.domain.validation import Rules
 
 
 class Overrides(

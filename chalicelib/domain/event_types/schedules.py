@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from chalicelib.domain.rules import Rules
+from chalicelib.domain.validation import Rules
 from chalicelib.domain.zones import is_zone
 
 GRID_MINUTES: Final = 5  # every time in a schedule, duration, buffer and interval is a multiple of this

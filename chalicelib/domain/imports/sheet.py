@@ -22,8 +22,8 @@ from chalicelib.domain.links.link import (
     Recipient,
     check_link_settings,
 )
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import is_blank, tidy_line
+from chalicelib.domain.validation import Rules
 
 MAX_COLUMNS: Final = 100
 MAX_FAULTS_PER_ROW: Final = 5  # so that what is wrong with 1,000 rows still fits one answer

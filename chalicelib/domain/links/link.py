@@ -17,8 +17,8 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.event_types.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.mail.email_addresses import email_domain, is_email, normalise_email
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_LABEL, LONGEST_NAME, tidied, tidy_name
+from chalicelib.domain.validation import Rules
 
 MAX_USES: Final = 1_000_000
 MAX_DOCUMENT_BYTES: Final = 2048  # metadata, and overrides

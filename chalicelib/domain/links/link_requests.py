@@ -10,8 +10,8 @@ import msgspec
 from chalicelib.domain.ids import LINK, is_id
 from chalicelib.domain.links.link import LinkSettings, Recipient
 from chalicelib.domain.mail.email_addresses import is_email, normalise_email
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_MESSAGE, LONGEST_NAME
+from chalicelib.domain.validation import Rules
 
 RECIPIENTS_SLOT: Final = 0
 _LONGEST_ID: Final = 60

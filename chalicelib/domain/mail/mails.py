@@ -10,8 +10,8 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.events.events import Event, EventKind, data_of, event_id_of
 from chalicelib.domain.mail.email_addresses import ascii_address, masked_address
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_MESSAGE
+from chalicelib.domain.validation import Rules
 
 MAILER: Final = "system:mail"
 

@@ -5,8 +5,8 @@ from datetime import datetime
 import msgspec
 
 from chalicelib.domain.mail.email_addresses import is_email
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_NAME, tidied
+from chalicelib.domain.validation import Rules
 from chalicelib.domain.zones import is_zone
 
 

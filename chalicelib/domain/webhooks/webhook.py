@@ -17,9 +17,9 @@ from chalicelib.domain.events.event_data import WebhookDisabled
 from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.events.notices import Notice, notice
 from chalicelib.domain.ids import WEBHOOK, id_bytes
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import LONGEST_NOTE, tidied
 from chalicelib.domain.tokens import Keyring
+from chalicelib.domain.validation import Rules
 from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
 
 MAX_WEBHOOKS: Final = 20  # of one host: each event is looked at for each of them

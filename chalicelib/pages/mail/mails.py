@@ -25,7 +25,7 @@ from chalicelib.pages.mail.calendars import (
 )
 from chalicelib.pages.mail.mime import Mailbox
 from chalicelib.service.mail.can_email import is_deliverable
-from chalicelib.service.mail.of_event import BookingNews, LinkNews
+from chalicelib.service.mail.mails_of_event import BookingNews, LinkNews
 
 PRODUCT: Final = "Admit One"
 HOST_LANGUAGE: Final[Language] = "en"  # a host has no language of their own

@@ -44,9 +44,9 @@ from chalicelib.domain.event_types.slots import is_offered
 from chalicelib.domain.ids import BOOKING, ID_BYTES, LINK, make_id
 from chalicelib.domain.links.link import Link, check_recipient_matches
 from chalicelib.domain.links.succession import fresh_link
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.tokens import Purpose, open_token
+from chalicelib.domain.validation import Rules
 from chalicelib.service.contention import until_decided
 from chalicelib.service.links.open import offer_and_host
 from chalicelib.service.links.read import read_link

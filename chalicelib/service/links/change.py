@@ -14,8 +14,8 @@ from chalicelib.domain.links.link import (
     check_link_settings,
     check_rolling_settings,
 )
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.validation import Rules
 from chalicelib.service.contention import until_decided
 from chalicelib.service.links.read import read_link
 from chalicelib.service.ports import World

@@ -20,8 +20,8 @@ from chalicelib.domain.links.link import (
     LinkSettings,
     check_link_settings,
 )
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.validation import Rules
 from chalicelib.service.contention import until_decided
 from chalicelib.service.event_types import find_event_type
 from chalicelib.service.ports import World

@@ -11,8 +11,8 @@ from chalicelib.domain.ids import ID_BYTES
 from chalicelib.domain.links.batches import KeyedBatch, batch_link_id
 from chalicelib.domain.links.link import Link, LinkSettings, check_link_settings, check_rolling_settings
 from chalicelib.domain.links.succession import renewed_settings
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.validation import Rules
 from chalicelib.service.contention import until_decided
 from chalicelib.service.create_once import kept_under
 from chalicelib.service.event_types import read_event_type

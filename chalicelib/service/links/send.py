@@ -14,10 +14,10 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.mail.mails import LinkMail, check_message
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.text import tidy_lines
 from chalicelib.domain.urls import link_url
+from chalicelib.domain.validation import Rules
 from chalicelib.service.links.read import read_link
 from chalicelib.service.links.share import share_link
 from chalicelib.service.ports import World

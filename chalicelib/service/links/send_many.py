@@ -9,8 +9,8 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, InvalidValueError, MailNotConfiguredError, NotFoundError
 from chalicelib.domain.links.link import MAX_LINKS_PER_CALL
 from chalicelib.domain.mail.mails import check_message
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.validation import Rules
 from chalicelib.service.links.generate import GenerateRequest, Progress
 from chalicelib.service.links.send import send_link
 from chalicelib.service.ports import World

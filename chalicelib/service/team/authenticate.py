@@ -5,9 +5,9 @@ import msgspec
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import FieldFault, InvalidValueError, NotFoundError, UnauthorizedError
 from chalicelib.domain.ids import API_KEY, ID_BYTES, make_id
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import SECRET_BYTES, ApiKey, Caller, Role, is_secret, make_secret
 from chalicelib.domain.text import LONGEST_KEY_NAME, tidy_line
+from chalicelib.domain.validation import Rules
 from chalicelib.service.ports import World
 
 

@@ -10,9 +10,9 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.ids import HOST, is_id
 from chalicelib.domain.listings import read_cursor
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.team.hosts import Host, HostSettings, check_host_settings
+from chalicelib.domain.validation import Rules
 from chalicelib.service.contention import until_decided
 from chalicelib.service.create_once import identity
 from chalicelib.service.paging import Page, fill, portion, stream

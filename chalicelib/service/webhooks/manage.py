@@ -11,8 +11,8 @@ from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ConflictError, FieldFault, InvalidValueError, NotFoundError
 from chalicelib.domain.ids import WEBHOOK, is_id
 from chalicelib.domain.listings import read_cursor, write_cursor
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.validation import Rules
 from chalicelib.domain.webhooks.webhook import (
     MAX_FORMER_SECRETS,
     MAX_OVERLAP_HOURS,

@@ -19,13 +19,13 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from chalicelib.domain.bookings.booking import Booking, Invitee
+from chalicelib.domain.bookings.limits import Limits
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import from_millis, to_millis
 from chalicelib.domain.errors import AdmitOneError, TryLaterError
 from chalicelib.domain.event_types.event_type import EventSettings, EventType
 from chalicelib.domain.event_types.schedules import Schedule, WeeklyHours
 from chalicelib.domain.ids import EVENT_TYPE, HOST, LINK, id_bytes, make_id
-from chalicelib.domain.limits import Limits
 from chalicelib.domain.links.link import Link as StoredLink, LinkSettings
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.team.hosts import Host, HostSettings
@@ -42,7 +42,7 @@ from chalicelib.service.links.replace import replace_link
 from chalicelib.service.links.revoke import delete_link, revoke_link
 from chalicelib.service.links.rolling import read_rolling_link, renew_rolling_link
 from chalicelib.service.ports import World
-from chalicelib.store.dynamo import dynamo_store
+from chalicelib.store.dynamo_store import dynamo_store
 from chalicelib.store.table import Table
 from chalicelib.wire.problems import STATUSES
 from tests.history.checker.calls import UNKNOWN, Call

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from chalicelib.domain.bookings.limits import Limits
 from chalicelib.domain.clock import to_millis
-from chalicelib.domain.limits import Limits
 from tests.history.checker.calls import NEVER, Call
 from tests.history.checker.explanation import unexplained
 from tests.history.checker.final_state import stored_call, with_candidates, with_expiries

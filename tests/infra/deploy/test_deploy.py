@@ -18,7 +18,7 @@ from infra.deploy.stage import STAGES, Stage, read_stage
 from infra.local.aws import local_client
 from infra.local.ministack import Ministack
 from infra.local.template import fit_for_ministack
-from infra.operate import keys
+from infra.operate import api_keys as keys
 from infra.package.alarms import WATCHED
 from infra.package.build import Package
 from tests.support.waiting import LIMIT

@@ -348,7 +348,7 @@ def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> N
 
 def test_what_says_no_by_raising_is_known(resources: dict[str, Any]) -> None:
     """Lambda counts each of their refusals as an error, and one of the alarms takes a deployment back."""
-    from chalicelib.consumers.direct import direct, refusal_of
+    from chalicelib.consumers.direct_functions import direct, refusal_of
 
     app = Chalice(app_name="direct")
     app.register_blueprint(direct)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from chalicelib.consumers.direct import (
+from chalicelib.consumers.direct_functions import (
     Refusal,
     generate_links,
     list_links_page,
@@ -240,7 +240,7 @@ def test_a_defect_is_told_in_the_same_form_without_what_it_was(
     def broken(*_: Any) -> None:
         raise KeyError(secret)
 
-    monkeypatch.setattr("chalicelib.consumers.direct.bulk_revoke", broken)
+    monkeypatch.setattr("chalicelib.consumers.direct_functions.bulk_revoke", broken)
     kind, document = refused(revoke_links, of(host, linkIds=["x"]))
 
     assert (kind, document["status"]) == ("InternalError", 500)

@@ -36,7 +36,7 @@ STRANGERS: Final = (
     *("https://app.example:8443", "https://sub.app.example", "HTTPS://APP.EXAMPLE", f"{LISTED}, {OTHER}"),
 )
 ROUTES: Final = sorted(route.path for router in ROUTERS for route in router.routes)
-PUBLIC: Final = "/v1/openapi.json"  # any site may read it; tests/integration/http/test_delivery.py
+PUBLIC: Final = "/v1/openapi.json"  # any site may read it; tests/integration/http/test_caching.py
 SHARED: Final = sorted({path for path in ROUTES if path.startswith(("/v1", "/v2", "/s/", "/b/"))} - {PUBLIC})
 BARE: Final = {"TABLE_NAME": "t", "SIGNING_KEYS": "k"}
 

@@ -290,7 +290,7 @@ def test_an_answer_cut_off_before_its_email_is_mailed_by_the_next_press(
         raise StoreUnavailableError
 
     with monkeypatch.context() as patch:
-        patch.setattr("chalicelib.service.links.answer_request.send_link", fails)
+        patch.setattr("chalicelib.service.links.answer_link_request.send_link", fails)
         assert host.post(path).status_code == 503
     fresh = made(host.post(path))
     assert (fresh["mailedTo"], _mails(site, fresh)) == (GRACE["email"], [GRACE["email"]])

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.consumers.direct import Refusal, generate_links
+from chalicelib.consumers.direct_functions import Refusal, generate_links
 from tests.support.app import Caller, Site, at, ok, running_site, token_of
 from tests.support.aws.bus import Bus, Inbox, Stream, deliver as tell
 from tests.support.aws.engines import Table

@@ -17,8 +17,8 @@ from chalicelib.service.links.list import ListRequest, list_links
 from chalicelib.service.links.revoke import revoke_link
 from chalicelib.service.ports import World
 from chalicelib.service.team.hosts import list_hosts
-from chalicelib.service.webhooks.deliveries import send_test
 from chalicelib.service.webhooks.manage import create_webhook
+from chalicelib.service.webhooks.manage_deliveries import send_test
 from infra.deploy.stacks import Outcome
 from infra.local.aws import local_client
 from infra.local.ministack import Ministack

@@ -13,7 +13,7 @@ from chalicelib.domain.ids import HOST
 from chalicelib.domain.team.api_keys import Role
 from infra.local import backend
 from infra.local.seed import seed
-from infra.operate import keys
+from infra.operate import api_keys as keys
 from tests.support.app import (
     BASE_URL,
     HTML,
@@ -33,7 +33,7 @@ SECRET = re.compile(r"ao_[A-Za-z0-9_-]{43}")
 
 
 class Command:
-    """`infra.operate.keys` as the make targets call it, on the table of a site."""
+    """`infra.operate.api_keys` as the make targets call it, on the table of a site."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys

@@ -19,9 +19,9 @@ from chalicelib.domain.webhooks.deliveries import DeliveryStatus, EndpointAnswer
 from chalicelib.domain.webhooks.webhook import WebhookSettings
 from chalicelib.service.team.hosts import create_host
 from chalicelib.service.webhooks.deliver import deliver, message_of
-from chalicelib.service.webhooks.deliveries import replay_one
 from chalicelib.service.webhooks.fan_out import fan_out
 from chalicelib.service.webhooks.manage import create_webhook
+from chalicelib.service.webhooks.manage_deliveries import replay_one
 from chalicelib.settings import read_settings
 from tests.support.app import settings_for
 from tests.support.aws.engines import Table

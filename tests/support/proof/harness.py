@@ -25,7 +25,7 @@ from chalicelib.domain.team.api_keys import Role
 from chalicelib.domain.tokens import Keyring
 from chalicelib.service.ports import World
 from chalicelib.service.team.authenticate import make_key
-from chalicelib.store.dynamo import dynamo_store
+from chalicelib.store.dynamo_store import dynamo_store
 from chalicelib.store.table import Table as StoreTable
 from infra.local.aws import LOCAL_REGION, use_local_aws
 from infra.local.engine import kept_environment

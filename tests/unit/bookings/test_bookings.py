@@ -14,7 +14,7 @@ from chalicelib.domain.bookings.booking import (
 )
 from chalicelib.domain.event_types.event_type import EventSettings, Location, Question
 from chalicelib.domain.event_types.schedules import Schedule
-from chalicelib.domain.rules import Rules
+from chalicelib.domain.validation import Rules
 from tests.support.faults import pointers_of
 
 START = datetime(2026, 6, 15, 12, tzinfo=UTC)

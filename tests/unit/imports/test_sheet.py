@@ -26,8 +26,8 @@ from chalicelib.domain.imports.sheet import (
     read_sheet,
 )
 from chalicelib.domain.links.link import Link, LinkSettings, Recipient
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import is_blank
+from chalicelib.domain.validation import Rules
 
 NOW: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 EVENT: Final = EventSettings(title="Talk", duration_minutes=30, schedule=Schedule("UTC"))

@@ -17,8 +17,8 @@ from ical.event import Event
 from chalicelib.domain.bookings.booking import Booking, BookingStatus, Invitee
 from chalicelib.domain.errors import InvalidValueError
 from chalicelib.domain.event_types.event_type import Location
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.text import one_line
+from chalicelib.domain.validation import Rules
 from chalicelib.pages.languages import LANGUAGES, Language, words
 from chalicelib.pages.mail.calendars import (
     Person,

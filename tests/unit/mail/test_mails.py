@@ -31,7 +31,7 @@ from chalicelib.pages.mail.digest import digest_mail
 from chalicelib.pages.mail.mails import booking_mail, link_mail
 from chalicelib.pages.mail.mime import Heading, Mail, Mailbox, mail_bytes
 from chalicelib.service.mail.can_email import is_deliverable
-from chalicelib.service.mail.of_event import BookingNews, LinkNews, News
+from chalicelib.service.mail.mails_of_event import BookingNews, LinkNews, News
 from chalicelib.service.mail.send import Draft
 from chalicelib.service.mail.send_digest import DigestNews
 

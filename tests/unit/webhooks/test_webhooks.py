@@ -11,8 +11,8 @@ from hypothesis import given, strategies as st
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import InvalidValueError
 from chalicelib.domain.ids import LINK, WEBHOOK, make_id
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.tokens import Keyring, Purpose, make_token
+from chalicelib.domain.validation import Rules
 from chalicelib.domain.webhooks.webhook import (
     FAILING_TIME,
     MAX_LOGGED,

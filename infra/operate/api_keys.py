@@ -56,7 +56,7 @@ def _run(given: argparse.Namespace) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="infra.operate.keys", description=__doc__)
+    parser = argparse.ArgumentParser(prog="infra.operate.api_keys", description=__doc__)
     parser.add_argument("--stage", default="", help="a stage on AWS (default: this machine)")
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create", help="create a key and show it once")

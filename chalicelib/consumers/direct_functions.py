@@ -11,9 +11,9 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
+from chalicelib.consumers.host_operations import acting_for, generate_request, redeem_named_link, wording_of
 from chalicelib.consumers.payloads import GenerateEvent, ListEvent, RedeemEvent, RevokeEvent
 from chalicelib.consumers.time_left import OutOfTimeError, require_time
-from chalicelib.consumers.verbs import acting_for, generate_request, redeem_named_link, wording_of
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.errors import (

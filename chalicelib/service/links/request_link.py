@@ -7,10 +7,10 @@ from chalicelib.domain.errors import ConflictError, LinkDeletedError
 from chalicelib.domain.links.link import LinkStatus
 from chalicelib.domain.links.link_requests import LinkRequest, check_link_request, free_slot
 from chalicelib.domain.listings import Entry, read_cursor
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.text import tidy_address, tidy_lines, tidy_name
 from chalicelib.domain.tokens import Purpose, open_token
+from chalicelib.domain.validation import Rules
 from chalicelib.service.paging import Page, fill, portion, stream
 from chalicelib.service.ports import World
 from chalicelib.service.team.owner import owner_of

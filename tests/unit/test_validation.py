@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.domain.errors import FieldFault, InvalidValueError
-from chalicelib.domain.rules import Rules
+from chalicelib.domain.validation import Rules
 from tests.support.faults import pointers_of
 
 

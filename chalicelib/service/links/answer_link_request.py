@@ -15,8 +15,8 @@ from chalicelib.domain.ids import ID_BYTES, LINK, make_id
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.links.link_requests import LinkRequest, MailTo
 from chalicelib.domain.mail.mails import LinkMail, check_message
-from chalicelib.domain.rules import Rules
 from chalicelib.domain.team.api_keys import Caller
+from chalicelib.domain.validation import Rules
 from chalicelib.service.contention import until_decided
 from chalicelib.service.links.replace import put_in_place
 from chalicelib.service.links.send import send_id_of, send_link
