@@ -17,7 +17,7 @@ from chalicelib.clients.objects import Objects
 from chalicelib.clients.queue import Queue
 from chalicelib.clients.ses import Ses
 from chalicelib.clients.webhook_http import WebhookHttp
-from chalicelib.domain.bookings.limits import Limits
+from chalicelib.domain.bookings.limits import BookingLimits
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.mail.budgets import MailLimits
 from chalicelib.domain.tokens import Keyring
@@ -94,7 +94,7 @@ def compose(chosen: Settings, *, connect: bool = False) -> World:
         requests_per_day=chosen.link_requests_per_day,
         objects=Objects(aws),
         closed=chosen.bookings_closed,
-        limits=Limits(**msgspec.structs.asdict(chosen.limits)),
+        limits=BookingLimits(**msgspec.structs.asdict(chosen.limits)),
         mailer=_mailer(chosen, aws),
         mail_queue=Queue(aws, chosen.mail_queue_url) if chosen.mail_queue_url else None,
         mail_limits=MailLimits(

@@ -10,7 +10,7 @@ from chalicelib.consumers.batch import Message, handle_each
 from chalicelib.consumers.host_operations import acting_for, generate_request, redeem_named_link, wording_of
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload, ReplacePayload, RevokePayload
 from chalicelib.consumers.time_left import require_time
-from chalicelib.domain.bookings.redeem import hash_body
+from chalicelib.domain.bookings.receipt import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.errors import (

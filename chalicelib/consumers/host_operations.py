@@ -3,7 +3,7 @@
 from msgspec import UNSET
 
 from chalicelib.consumers.payloads import GeneratePayload, RedeemPayload
-from chalicelib.domain.bookings.redeem import hash_body
+from chalicelib.domain.bookings.receipt import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import LinkDeletedError, NotFoundError
 from chalicelib.domain.ids import HOST, is_id

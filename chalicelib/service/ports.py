@@ -6,9 +6,10 @@ from datetime import date, datetime
 from typing import Any, Final, Protocol
 
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
-from chalicelib.domain.bookings.limits import Limits
+from chalicelib.domain.bookings.limits import BookingLimits
 from chalicelib.domain.bookings.occupancy import Cell
-from chalicelib.domain.bookings.redeem import Outcome, Receipt, RedeemAttempt
+from chalicelib.domain.bookings.receipt import Receipt
+from chalicelib.domain.bookings.redeem import Outcome, RedeemAttempt
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import Clock
 from chalicelib.domain.errors import StoreUnavailableError
@@ -368,7 +369,7 @@ class World:
     mail_queue: Queue | None = None
     mail_limits: MailLimits = field(default_factory=MailLimits)
     closed: bool = False
-    limits: Limits = field(default_factory=Limits)
+    limits: BookingLimits = field(default_factory=BookingLimits)
 
     def require_open(self) -> None:
         """Raise `StoreUnavailableError` while the table is being restored (P1)."""

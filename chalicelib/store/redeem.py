@@ -15,14 +15,13 @@ It writes all of this or nothing (P1, P2, P4, ADR 0003):
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
+from chalicelib.domain.bookings.receipt import KEYLESS_WINDOW, Receipt
 from chalicelib.domain.bookings.redeem import (
-    KEYLESS_WINDOW,
     AlreadyBooked,
     Booked,
     CellsTaken,
     LinkRefused,
     Outcome,
-    Receipt,
     RedeemAttempt,
 )
 from chalicelib.domain.causes import Cause
@@ -35,7 +34,7 @@ from chalicelib.store.causes import audit_actions, audit_attributes
 from chalicelib.store.conditions import ABSENT, EXISTS, absent_or_over
 from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import LinkItem, ReceiptItem, link_key, purge_seconds, receipt_key
-from chalicelib.store.links.conditions import IS_ACTIVE, is_open, is_unexpired, same_edition
+from chalicelib.store.links.conditions import IS_ACTIVE, has_use_left, is_open, is_unexpired, same_edition
 from chalicelib.store.links.links import death, link_of
 from chalicelib.store.links.rolling import RollingLinks
 from chalicelib.store.retention import Retention
@@ -107,8 +106,7 @@ class Redeems:
         # What is written depends on the count and the settings that were read, so the condition requires both.
         condition = EXISTS & IS_ACTIVE & is_unexpired(now) & same_edition(link.edition) & is_open(now)
         if most is not None:
-            has_use_left = uses == most - 1 if is_last_use else uses < most - 1
-            condition &= has_use_left
+            condition &= has_use_left(most, is_last=is_last_use)
 
         actions: list[Action] = [uses.set(uses + 1), Path("sequence").add(1)]
         if is_last_use:

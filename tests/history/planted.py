@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib.domain.bookings import redeem as domain_redeeming
+from chalicelib.domain.bookings import receipt
 from chalicelib.domain.links import link as domain_links
 from chalicelib.service.bookings import cancel as cancelling, move as moving, redeem as redeeming
 from chalicelib.service.links import change as changing, generate as generating
@@ -81,7 +81,9 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
             "EXISTS & is_open(now)",
         ),
     ),
-    "the usage condition dropped": (Edit(redeem.Redeems._use_link, "condition &= has_use_left", "pass"),),
+    "the usage condition dropped": (
+        Edit(redeem.Redeems._use_link, "condition &= has_use_left(most, is_last=is_last_use)", "pass"),
+    ),
     "the replay by receipt dropped": (
         Edit(redeeming._redeem, _RECEIPT_LOOKED_AT, "\n        try:\n"),
         Edit(redeeming._receipt_after_all, "if receipt is None and again == link:", "if True:"),
@@ -198,7 +200,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         Edit(redeeming._replay, "only_confirmed=keyless and not own", "only_confirmed=False"),
     ),
     "a keyless repeat known by its start and address alone": (
-        Edit(domain_redeeming.keyless_receipt_id, "_plain(body.invitee.name)", '""'),
+        Edit(receipt.keyless_receipt_id, "_plain(body.invitee.name)", '""'),
     ),
     "a keyless repeat at any time": (
         Edit(

@@ -34,7 +34,7 @@ def faults_of(document: Mapping[str, Any]) -> list[str]:
 @pytest.fixture(scope="session")
 def outbox_faults() -> Iterator[list[str]]:
     """What was wrong with the events that the outbox made, in this process; emptied by whoever looks."""
-    from chalicelib.store import dynamo_store as dynamo
+    from chalicelib.store import dynamo_store
     from chalicelib.store.events.outbox import events_of
 
     faults: list[str] = []
@@ -46,7 +46,7 @@ def outbox_faults() -> Iterator[list[str]]:
         return events
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dynamo, "events_of", checked)
+        patch.setattr(dynamo_store, "events_of", checked)
         yield faults
 
 

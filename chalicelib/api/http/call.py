@@ -138,6 +138,11 @@ class Call:
         return f"https://{domain}{prefix}"
 
     @property
+    def base_url(self) -> str:
+        """The site's root without a trailing slash: as configured, else as API Gateway reports it."""
+        return self.settings.base_url or self.origin or ""
+
+    @property
     def media_type(self) -> str:
         """The body's content type, without parameters, lower case; JSON by default."""
         return (self.header("content-type") or JSON).partition(";")[0].strip().lower()

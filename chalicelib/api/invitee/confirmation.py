@@ -3,9 +3,9 @@
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.invitee.routing import embedded, page_reply
-from chalicelib.api.team.routing import base_url
 from chalicelib.domain import errors
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
+from chalicelib.domain.bookings.move import is_ahead
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.pages.invitee.confirmation import CalendarLink, ConfirmationPage, News, confirmation_page
 from chalicelib.pages.invitee.dead_links import DeadPage, dead_page
@@ -39,14 +39,14 @@ def find_booking(call: Call) -> FindBooking:
 
 def booking_json(call: Call, booking: Booking) -> Reply:
     """Return the booking as JSON."""
-    return json_reply(200, own_booking_answer(booking, call.world.keyring(), base_url(call)))
+    return json_reply(200, own_booking_answer(booking, call.world.keyring(), call.base_url))
 
 
 def booking_reply(call: Call, status: int, *, refused: AdmitOneError | None = None) -> Reply:
     """Return the booking's page. It offers to move, cancel or download a confirmed booking that has not begun."""
     own, here = read_own_booking(call.world, call.path("bookingToken")), page_path(call)
     booking = own.booking
-    ahead = booking.status is BookingStatus.CONFIRMED and booking.start > call.world.now()
+    ahead = is_ahead(booking, call.world.now())
     page = ConfirmationPage(
         root=call.root,
         title=booking.title,

@@ -7,9 +7,8 @@ from chalicelib.api.invitee.form import RECOVERABLE_ERRORS
 from chalicelib.api.invitee.offer import offer_reply
 from chalicelib.api.invitee.redeem_form import redeem_body
 from chalicelib.api.invitee.routing import in_frame, invitee_router, page_reply
-from chalicelib.api.team.routing import base_url
 from chalicelib.domain.bookings.booking import Booking
-from chalicelib.domain.bookings.redeem import hash_body
+from chalicelib.domain.bookings.receipt import hash_body
 from chalicelib.domain.errors import AdmitOneError, DeadLinkError, IdempotencyKeyReusedError
 from chalicelib.domain.urls import booking_url
 from chalicelib.pages.invitee.redeem import BookedPage, booked_page
@@ -56,7 +55,7 @@ def _redeem(call: Call, body: RedeemBody, key: str | None) -> Redeemed:
 
 
 def _redeemed_json(call: Call, done: Redeemed) -> Reply:
-    document = redeemed_answer(done, call.world.keyring(), base_url(call))
+    document = redeemed_answer(done, call.world.keyring(), call.base_url)
     headers = {"Idempotent-Replayed": "true"} if done.replayed else {}
     if not done.only_confirmed:
         headers["Location"] = _own_page(call, done.booking)

@@ -6,7 +6,7 @@ import msgspec
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import PAGING, base_url, one_of, page_limit, team_router
+from chalicelib.api.team.routing import PAGING, one_of, page_limit, team_router
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.errors import FieldFault, InvalidValueError
 from chalicelib.domain.listings import BookingFilter
@@ -95,4 +95,4 @@ def _find(call: Call) -> FindBooking:
 
 
 def _answer(call: Call, booking: Booking) -> BookingAnswer:
-    return booking_answer(booking, call.world.keyring(), base_url(call))
+    return booking_answer(booking, call.world.keyring(), call.base_url)

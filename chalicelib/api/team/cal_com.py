@@ -12,8 +12,7 @@ from msgspec import UNSET, UnsetType
 from chalicelib.api.http.authorizer import api_key
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, Router, json_reply
-from chalicelib.api.team.routing import base_url
-from chalicelib.domain.bookings.redeem import hash_body
+from chalicelib.domain.bookings.receipt import hash_body
 from chalicelib.domain.errors import AdmitOneError, NotFoundError
 from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus
 from chalicelib.domain.listings import MAX_PAGE
@@ -161,7 +160,7 @@ def _with_milliseconds(instant: datetime | None) -> str | None:
 
 def _data(call: Call, link: Link) -> PrivateLinkData:
     now = call.world.now()
-    ours = link_answer(link, call.world.keyring(), base_url(call), now)
+    ours = link_answer(link, call.world.keyring(), call.base_url, now)
     return PrivateLinkData(
         link_id=ours.link_id,
         event_type_id=ours.event_type_id,

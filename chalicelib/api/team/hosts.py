@@ -2,7 +2,7 @@
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_router
+from chalicelib.api.team.routing import PAGING, page_limit, team_router
 from chalicelib.service.team.hosts import change_host, create_host, list_hosts, own_host, read_host
 from chalicelib.wire.requests.hosts import HostBody, HostChanges
 from chalicelib.wire.responses.hosts import HostAnswer, HostsAnswer, MeAnswer, host_answer, me_answer
@@ -33,7 +33,7 @@ def get_me(call: Call) -> Reply:
     """Read the role and host of this API key, and the root of the links' URLs."""
     call.query()
     own = own_host(call.world, call.caller)
-    return json_reply(200, me_answer(call.caller, own, base_url(call)))
+    return json_reply(200, me_answer(call.caller, own, call.base_url))
 
 
 @hosts.on("GET", "/v1/hosts/{hostId}", answer=HostAnswer)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from chalicelib.api.http.call import Call, whole_number
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.http.uploads import MULTIPART, read_upload
-from chalicelib.api.team.routing import base_url, one_of, team_router, yes
+from chalicelib.api.team.routing import one_of, team_router, yes
 from chalicelib.domain.errors import (
     FieldFault,
     InvalidRequestError,
@@ -124,7 +124,7 @@ def get_export(call: Call) -> Reply:
     cursor = query.get("cursor")
     has_header = one_of(query, "header", _Header) is not _Header.FIRST or cursor is None
     text = _mark(call) + write_csv([EXPORT_COLUMNS]) if has_header else ""
-    base = base_url(call)
+    base = call.base_url
     count = 0
     while True:
         request = ListRequest(
@@ -177,7 +177,7 @@ def _mark(call: Call) -> str:
 
 
 def _result_cells(call: Call, done: Imported) -> list[str]:
-    url = link_url(done.link, call.world.keyring(), base_url(call)) if done.link else None
+    url = link_url(done.link, call.world.keyring(), call.base_url) if done.link else None
     return result_cells(done.row, done.link_id, done.link, url, call.world.now())
 
 

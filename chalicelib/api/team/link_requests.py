@@ -4,7 +4,7 @@ import msgspec
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import PAGING, base_url, page_limit, team_router, yes
+from chalicelib.api.team.routing import PAGING, page_limit, team_router, yes
 from chalicelib.service.links.answer_link_request import answer_link_request
 from chalicelib.service.links.request_link import list_link_requests
 from chalicelib.service.links.send_many import Wording
@@ -47,5 +47,5 @@ def post_answer(call: Call) -> Reply:
         Wording(message=body.message, language=body.language),
         call.cause(),
     )
-    link = link_answer(done.link, call.world.keyring(), base_url(call), call.world.now())
+    link = link_answer(done.link, call.world.keyring(), call.base_url, call.world.now())
     return json_reply(201, AnsweredAnswer(**msgspec.structs.asdict(link), mailed_to=done.mailed_to))

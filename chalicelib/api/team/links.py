@@ -6,8 +6,8 @@ import msgspec
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import PAGING, base_url, one_of, page_limit, team_router
-from chalicelib.domain.bookings.redeem import hash_body
+from chalicelib.api.team.routing import PAGING, one_of, page_limit, team_router
+from chalicelib.domain.bookings.receipt import hash_body
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.event_types.contradictions import warnings_of_links
 from chalicelib.domain.event_types.event_type import EventType
@@ -192,7 +192,7 @@ def post_bulk_delete(call: Call) -> Reply:
 
 
 def _answers(call: Call, found: list[Link]) -> list[LinkAnswer]:
-    base = base_url(call)
+    base = call.base_url
     ring, now = call.world.keyring(), call.world.now()
     return [link_answer(link, ring, base, now) for link in found]
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from chalicelib.api.http.authorizer import api_key
-from chalicelib.api.http.call import Call, whole_number
+from chalicelib.api.http.call import whole_number
 from chalicelib.api.http.routing import Router
 from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
 from chalicelib.domain.listings import DEFAULT_PAGE, MAX_PAGE, MIN_PAGE
@@ -18,11 +18,6 @@ _E = TypeVar("_E", bound=StrEnum)
 def team_router(import_name: str) -> Router:
     """Return a router whose routes need a valid API key."""
     return Router(import_name, authorizer=api_key)
-
-
-def base_url(call: Call) -> str:
-    """Return the site's root without a trailing slash: as configured, else as API Gateway reports it."""
-    return call.settings.base_url or call.origin or ""
 
 
 def page_limit(query: dict[str, str]) -> int:

@@ -4,7 +4,7 @@ from typing import Final
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import base_url, team_router
+from chalicelib.api.team.routing import team_router
 from chalicelib.domain.errors import ConflictError
 from chalicelib.domain.urls import link_url
 from chalicelib.pages.share import Invitation, embed_snippet, invitation_mail, qr_svg
@@ -58,7 +58,7 @@ def get_qr(call: Call) -> Reply:
 
 def _shareable(call: Call) -> tuple[Shareable, str]:
     """Return a link and its absolute URL. Raises `ConflictError` if it has none, and as `share_link`."""
-    base = base_url(call)
+    base = call.base_url
     found = share_link(call.world, call.caller, call.path("linkId"))
     url = link_url(found.link, call.world.keyring(), base)
     if url is None:

@@ -3,8 +3,8 @@
 import msgspec
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """Limits on moves of a booking by its invitee (not its host), and on uses that cancellations restore to a link."""
+class BookingLimits(msgspec.Struct, frozen=True):
+    """How often an invitee (not a host) can move a booking, and cancellations can restore a link's uses."""
 
     moves_per_booking: int = 10
     restores_per_link: int = 5

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from chalicelib.domain.bookings.booking import Booking, BookingStatus, occupied_span
+from chalicelib.domain.bookings.booking import Booking, occupied_span
+from chalicelib.domain.bookings.move import require_movable, require_moves_left
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.errors import (
-    ConflictError,
     MoveLimitError,
     SlotNotOfferedError,
     SlotTakenError,
@@ -51,17 +51,17 @@ def move_booking(
 
     def attempt() -> Booking | None:
         booking = find()
-        _require_movable(booking, world.now())
+        require_movable(booking, world.now())
         if booking.start == start:
             return booking
         if by_invitee:
-            _require_moves_left(world, booking)
+            require_moves_left(booking, world.limits)
         movable = _movable(world, booking)
         moved = _moved(movable, start, by_invitee=by_invitee)
 
         def check() -> None:
             now = world.now()
-            _require_movable(booking, now)
+            require_movable(booking, now)
             _require_offered(movable, start, now)
 
         check()
@@ -88,8 +88,8 @@ def movable_booking(world: World, find: FindBooking) -> MovableBooking:
     when nothing is on offer to it any more.
     """
     booking = find()
-    _require_movable(booking, world.now())
-    _require_moves_left(world, booking)
+    require_movable(booking, world.now())
+    require_moves_left(booking, world.limits)
     return _movable(world, booking)
 
 
@@ -116,19 +116,6 @@ def slots_to_move_to(
         most=None if most is None else most + 1,
     )
     return [slot for slot in found if slot.start != booking.start][:most]
-
-
-def _require_movable(booking: Booking, now: datetime) -> None:
-    if booking.status is BookingStatus.CANCELLED:
-        raise ConflictError("This booking was cancelled; it can't be moved.")
-    if booking.start <= now:
-        raise ConflictError("This booking has begun; it can't be moved any more.")
-
-
-def _require_moves_left(world: World, booking: Booking) -> None:
-    most = world.limits.moves_per_booking
-    if booking.moves_by_invitee >= most:
-        raise MoveLimitError(booking.moves_by_invitee)
 
 
 def _movable(world: World, booking: Booking) -> MovableBooking:

@@ -14,18 +14,14 @@ from chalicelib.domain.bookings.booking import (
     choose_location,
     occupied_span,
 )
-from chalicelib.domain.bookings.redeem import (
-    AlreadyBooked,
-    Booked,
-    CellsTaken,
-    LinkRefused,
+from chalicelib.domain.bookings.receipt import (
     NormalBody,
     Receipt,
-    RedeemAttempt,
     keyed_hash,
     keyed_receipt_id,
     keyless_receipt_id,
 )
+from chalicelib.domain.bookings.redeem import AlreadyBooked, Booked, CellsTaken, LinkRefused, RedeemAttempt
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.errors import (

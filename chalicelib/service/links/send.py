@@ -3,7 +3,7 @@
 import hashlib
 from typing import Final
 
-from chalicelib.domain.bookings.redeem import hash_body
+from chalicelib.domain.bookings.receipt import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import (
     ConflictError,

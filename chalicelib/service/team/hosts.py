@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.bookings.redeem import hash_body
+from chalicelib.domain.bookings.receipt import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.ids import HOST, is_id

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
-from chalicelib.domain.bookings.redeem import hash_body
+from chalicelib.domain.bookings.receipt import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ConflictError, FieldFault, InvalidValueError, NotFoundError

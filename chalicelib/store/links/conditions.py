@@ -29,6 +29,16 @@ def is_open(now: datetime) -> Condition:
     return condition
 
 
+def has_use_left(most: int, *, is_last: bool) -> Condition:
+    """Require that a link with `most` uses has exactly one left (`is_last`), or more than one (P1).
+
+    The redeem writes the final status with the last use, so it must know which of the two is true.
+    """
+    uses = Path("usageCount")
+    condition: Condition = uses == most - 1 if is_last else uses < most - 1
+    return condition
+
+
 def same_edition(edition: int) -> Condition:
     """Require that a link's settings are still as they were read. Uses do not change the edition."""
     condition: Condition = Path("edition") == edition

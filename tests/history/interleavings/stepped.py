@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from chalicelib.domain.bookings.booking import Booking, Invitee
-from chalicelib.domain.bookings.limits import Limits
+from chalicelib.domain.bookings.limits import BookingLimits
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import from_millis, to_millis
 from chalicelib.domain.errors import AdmitOneError, TryLaterError
@@ -55,7 +55,7 @@ TABLE: Final = "stepped"
 START: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 FIRST_SLOT: Final = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 MINUTE: Final = 60_000
-LIMITS: Final = Limits(moves_per_booking=2, restores_per_link=1)  # low, so that histories reach them
+LIMITS: Final = BookingLimits(moves_per_booking=2, restores_per_link=1)  # low, so that histories reach them
 SLOW: Final = 10  # milliseconds of a slow request: the distance between any two edges of a link
 
 _CAUSE: Final = Cause("system:stepped", "stepped")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.domain.bookings.limits import Limits
+from chalicelib.domain.bookings.limits import BookingLimits
 from chalicelib.domain.clock import to_millis
 from tests.history.checker.calls import NEVER, Call
 from tests.history.checker.explanation import unexplained
@@ -216,7 +216,7 @@ class Room:
             case "cancel":
                 self._host_call(client, who, verb, f"{path}/cancel", what)
             case "move":
-                most = None if by_host else Limits().moves_per_booking
+                most = None if by_host else BookingLimits().moves_per_booking
                 to: dict[str, Any] = {**what, "start": _millis(start), "max_moves": most}
                 self._host_call(client, who, verb, f"{path}/reschedule", to, body={"start": rfc3339(start)})
             case _:

@@ -18,7 +18,7 @@ from infra.deploy.stage import STAGES, Stage, read_stage
 from infra.local.aws import local_client
 from infra.local.ministack import Ministack
 from infra.local.template import fit_for_ministack
-from infra.operate import api_keys as keys
+from infra.operate import api_keys
 from infra.package.alarms import WATCHED
 from infra.package.build import Package
 from tests.support.waiting import LIMIT
@@ -142,7 +142,7 @@ def test_a_first_deployment_that_fails_says_what_it_left_and_the_next_goes_throu
 @pytest.mark.usefixtures("put", "own_environment")
 def test_the_first_key_opens_the_deployed_api(account: Ministack, capsys: pytest.CaptureFixture[str]) -> None:
     """`make key STAGE=dev`: the table is found through the stack, and nothing of this machine's own is touched."""
-    assert keys.main(["--stage", "dev", "create", "--role", "admin", "--name", "first"]) == 0
+    assert api_keys.main(["--stage", "dev", "create", "--role", "admin", "--name", "first"]) == 0
     key = capsys.readouterr().out.rpartition(": ")[2].strip()
     api = outputs(local_client("cloudformation", account.endpoint_url), STACK)["RestAPIId"]
     url = f"{account.endpoint_url}/restapis/{api}/api/_user_request_/v1/hosts"

@@ -13,7 +13,7 @@ from chalicelib.domain.ids import HOST
 from chalicelib.domain.team.api_keys import Role
 from infra.local import backend
 from infra.local.seed import seed
-from infra.operate import api_keys as keys
+from infra.operate import api_keys
 from tests.support.app import (
     BASE_URL,
     HTML,
@@ -39,7 +39,7 @@ class Command:
         self._capsys = capsys
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        status = keys.main(arguments)
+        status = api_keys.main(arguments)
         printed = self._capsys.readouterr()
         return status, printed.out, printed.err
 

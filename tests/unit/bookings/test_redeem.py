@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from msgspec.structs import replace
 
 from chalicelib.domain.bookings.booking import Invitee
-from chalicelib.domain.bookings.redeem import (
+from chalicelib.domain.bookings.receipt import (
     NormalBody,
     hash_body,
     keyed_hash,
