@@ -37,7 +37,7 @@ _MAX_REPEATS: Final = 1000
 
 
 class DailyMails(msgspec.Struct, frozen=True):
-    """Daily email limits, `MAIL_INVITEE_DAILY_LIMIT` and so on; `domain/mail_budgets.py` defines them (P15)."""
+    """Daily email limits, `MAIL_INVITEE_DAILY_LIMIT` and so on; `domain/mail/budgets.py` defines them (P15)."""
 
     invitee: int = 20
     host: int = 50
@@ -53,7 +53,7 @@ _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Limits on moves and restores, `MOVES_PER_BOOKING` and `RESTORES_PER_LINK`; see `domain/limits.py`."""
+    """Limits on moves and restores, `MOVES_PER_BOOKING` and `RESTORES_PER_LINK`; see `domain/bookings/limits.py`."""
 
     moves_per_booking: int = 10
     restores_per_link: int = 5

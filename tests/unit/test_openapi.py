@@ -191,7 +191,7 @@ def test_examples_are_what_their_schemas_say(document: dict[str, Any]) -> None:
     kinds = {kind.__name__ for route in _routes() for kind in _kinds(route)}
     assert set(REQUESTS) | set(RESPONSES) <= kinds, "an example without a schema"
     bodies = {route.body.__name__ for route in _routes() if route.body}
-    assert bodies <= set(REQUESTS), "a request without an example (api/examples.py)"
+    assert bodies <= set(REQUESTS), "a request without an example (api/openapi/examples.py)"
 
 
 def test_every_event_that_a_webhook_can_get_is_described(document: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Examples for the API description, by the name of their struct. Tests validate each against its schema.
 
-The requests among them name every field: `api/constraints.py` runs the domain's rules on them to learn the limits.
+The requests among them name every field: `api/openapi/constraints.py` runs the domain's checks on them to learn limits.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The operationId, tag and texts of each route in the API description.
 
 Client generators name their methods after the operationIds, so an operationId never changes once it is published.
-`api/openapi.py` joins this table with the routes; a test fails for a route that is in neither list.
+`api/openapi/document.py` joins this table with the routes; a test fails for a route that is in neither list.
 """
 
 from collections.abc import Mapping

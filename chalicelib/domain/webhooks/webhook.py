@@ -118,7 +118,7 @@ def check_webhook_settings(settings: WebhookSettings, rules: Rules, *, local: bo
 
 
 def webhook_secret(ring: Keyring, webhook_id: str, version: SecretVersion) -> str:
-    """Return a signing secret, `whsec_` and 256 bits, derived from the keyring: the table has none (P7, ADR 0009).
+    """Return a signing secret, `whsec_` and 256 bits, derived from the keyring: the table has none (P7, ADR 0012).
 
     Raises KeyError when its key was retired.
     """

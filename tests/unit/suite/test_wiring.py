@@ -7,10 +7,10 @@ from typing import Final
 from infra.paths import ROOT
 
 ENTRIES: Final = {  # where an entry point takes the world: once for HTTP, once in each Lambda handler
-    "api/http/auth.py",
+    "api/http/authorizer.py",
     "api/http/routing.py",
     "consumers/commands.py",
-    "consumers/direct.py",
+    "consumers/direct_functions.py",
     "consumers/expiry.py",
     "consumers/imports.py",
     "consumers/mail.py",
