@@ -57,11 +57,11 @@ OF_EVERY_FUNCTION: Final = {
 # (function, action) → why AWS asks for it where ministack does not, and the test of what it is for.
 ASKED_BY_AWS_ALONE: Final = {
     ("import_csv", "s3:ListBucket"): (
-        "S3 says of a file that is gone 404 with it and 403 without, and 403 is tried ten times over; "
-        "test_import_csv.py has what becomes of a file that is gone"
+        "for a file that is gone S3 answers 404 with it and 403 without, and 403 is retried ten times; "
+        "test_import_bucket.py tests what happens when a file is gone"
     ),
     ("mail", "ses:SendRawEmail"): (
-        "SES v2's SendEmail asks for it besides where the mail comes whole; test_mail.py has that it does"
+        "SES v2's SendEmail needs it too for a whole message; test_mail.py tests that it does"
     ),
 }
 

@@ -186,8 +186,8 @@ def test_a_file_survives_a_killed_function(functions: Stage, proof_engine: Engin
         {"detail-type": "Object Created", "detail": {"bucket": {"name": bucket}, "object": dropped}}
     )
 
-    left = functions.killed_midway("import_csv", body, count // 3)
-    functions.finished("import_csv", body, body)
+    left = functions.killed_midway("imports", body, count // 3)
+    functions.finished("imports", body, body)
 
     assert 0 < left < count
     by_row = {item["externalId"]["S"]: item["pk"]["S"] for item in functions.links()}
