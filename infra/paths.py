@@ -1,4 +1,4 @@
-"""Where the repository, the local data and build results are."""
+"""Where the repository, the local data, build results and the template's fragments are."""
 
 from pathlib import Path
 from typing import Final
@@ -6,3 +6,4 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[1]
 LOCAL: Final = ROOT / ".local"
 BUILD: Final = ROOT / "build"
+FRAGMENTS: Final = ROOT / "infra" / "template"

@@ -18,8 +18,10 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from infra.errors import CommandError
 
-class DeployError(Exception):
+
+class DeployError(CommandError):
     """A command can't go on; the message says why, and what to do."""
 
 

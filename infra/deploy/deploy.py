@@ -13,7 +13,6 @@ from infra.deploy.existing_resources import use_existing
 from infra.deploy.stacks import (
     Deployment,
     Outcome,
-    StackError,
     delete_stack,
     outputs,
     put_stack,
@@ -21,11 +20,10 @@ from infra.deploy.stacks import (
     upload,
 )
 from infra.deploy.stage import Stage, read_stage
+from infra.errors import CommandError
 from infra.package.alarms import WATCHED
 from infra.package.build import Package, make_package
-from infra.package.command import PackageError
 from infra.package.dependencies import ARM, X86, Target
-from infra.package.fragments import TemplateError
 from infra.package.gateway import with_described_parameters
 from infra.paths import BUILD
 
@@ -111,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _deploy(account, stage, given)
             else:
                 _destroy(account, stage, given)
-    except (DeployError, PackageError, TemplateError, StackError) as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError, WaiterError
 
+from infra.errors import CommandError
 from infra.package.build import Package
 
 _CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -18,7 +19,7 @@ _WAIT_SECONDS: Final = 45 * 60
 POLL_SECONDS: Final = 3.0
 
 
-class StackError(Exception):
+class StackError(CommandError):
     """CloudFormation rejected a change or rolled it back; the message has its reasons."""
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
+from infra.errors import CommandError
 from infra.local.aws import local_client, use_local_aws
 from infra.local.ministack import Ministack
 from infra.local.table import ensure_table
@@ -35,7 +36,7 @@ _LOCK_SECONDS: Final = 0.5
 Say = Callable[[str], None]
 
 
-class InUseError(Exception):
+class InUseError(CommandError):
     """Another process uses the local data."""
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
+from infra.errors import CommandError
+
 HOST: Final = "127.0.0.1"
 _START_SECONDS: Final = 180.0  # usually a second or two; longer on a busy machine
 _STOP_SECONDS: Final = 120.0
@@ -41,7 +43,7 @@ def kept_environment() -> dict[str, str]:
     }
 
 
-class EngineError(Exception):
+class EngineError(CommandError):
     """An engine did not start or did not stop."""
 
 

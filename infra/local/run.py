@@ -12,19 +12,15 @@ from typing import Final, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy.stacks import StackError
+from infra.errors import CommandError
 from infra.local.backend import (
     SIGNING_SECRET_ID,
     TABLE_NAME,
     Backend,
-    InUseError,
     local_api_key,
     own_backend,
 )
-from infra.local.engine import EngineError
 from infra.local.server import make_server
-from infra.package.command import PackageError
-from infra.package.fragments import TemplateError
 from infra.paths import LOCAL
 
 _HOST: Final = "127.0.0.1"
@@ -55,7 +51,7 @@ def main() -> int:
     except _Stop:
         _say("Stopped.")
         return 0
-    except (InUseError, EngineError, PackageError, TemplateError, StackError) as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:

@@ -1,13 +1,12 @@
 """The table on a local engine, created from the definition that CloudFormation gets."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from infra.paths import FRAGMENTS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-FRAGMENT: Final = Path(__file__).parents[1] / "template" / "table.json"
 
 # CloudFormation accepts these and CreateTable does not. Locally there is nothing to recover to a point in time.
 _NOT_FOR_CREATE: Final = ("PointInTimeRecoverySpecification", "TimeToLiveSpecification")
@@ -15,7 +14,9 @@ _NOT_FOR_CREATE: Final = ("PointInTimeRecoverySpecification", "TimeToLiveSpecifi
 
 def table_properties() -> dict[str, Any]:
     """Return the properties of the resource `Table` in `infra/template/table.json`."""
-    properties: dict[str, Any] = json.loads(FRAGMENT.read_text())["Resources"]["Table"]["Properties"]
+    properties: dict[str, Any] = json.loads((FRAGMENTS / "table.json").read_text())["Resources"]["Table"][
+        "Properties"
+    ]
     return properties
 
 

@@ -11,10 +11,10 @@ from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.team.authenticate import list_keys, make_key, revoke_key
-from infra.deploy.account import DeployError, explained, open_account
+from infra.deploy.account import explained, open_account
 from infra.deploy.stage import read_stage, stage_settings
-from infra.local.backend import InUseError, any_backend
-from infra.local.engine import EngineError
+from infra.errors import CommandError
+from infra.local.backend import any_backend
 
 _CAUSE = Cause("system:operator", "make-key")
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 backend.apply()
                 bootstrap.forget()
                 _run(given)
-    except (AdmitOneError, DeployError, InUseError, EngineError) as error:
+    except (AdmitOneError, CommandError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from botocore.config import Config
 
-from infra.deploy.account import Account, DeployError, explained, open_account
+from infra.deploy.account import Account, explained, open_account
 from infra.deploy.stage import read_stage, stack_outputs
+from infra.errors import CommandError
 
 _FUNCTION_SECONDS: Final = 120  # how long `outbox` may run
 
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 found["OutboxCrashesBucketName"],
                 found["OutboxFunction"],
             )
-    except DeployError as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     print(f"Records processed: {done.records}.")

@@ -16,15 +16,13 @@ from typing import Final
 from chalicelib.domain.team.api_keys import ApiKey
 from infra.deploy.account import Account, DeployError, explained, find_table, open_account
 from infra.deploy.deploy import deploy
-from infra.deploy.stacks import StackError
 from infra.deploy.stage import CLOSED, Stage, read_stage, save_stage, stack_outputs
+from infra.errors import CommandError
 from infra.operate.replay import find_gaps, finish, replay_events, wait_until_applied
 from infra.operate.restored_table import complete_table, restore_table
 from infra.operate.revocations import CopiedRevocations, copy_all_revocations, revocation_sources
 from infra.package.build import Package, make_package
-from infra.package.command import PackageError
 from infra.package.dependencies import ARM, X86, Target
-from infra.package.fragments import TemplateError
 from infra.paths import BUILD
 
 SETTLE_SECONDS: Final = 600.0  # EventBridge may take ten minutes to archive an event
@@ -154,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 bucket=given.bucket or None,
             )
             restored = restore(account, stage, package, plan, _say)
-    except (DeployError, PackageError, TemplateError, StackError) as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{stage.stack} is open again, over {restored.table}.")

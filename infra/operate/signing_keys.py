@@ -17,6 +17,7 @@ from chalicelib.bootstrap import KEYRING_AGE
 from chalicelib.store.team.signing_keys import FIRST, keyring_of
 from infra.deploy.account import DeployError, explained, open_account
 from infra.deploy.stage import read_stage, stage_settings
+from infra.errors import CommandError
 
 _KNOWN_AFTER: Final = KEYRING_AGE + timedelta(minutes=1)
 _KEY_BYTES: Final = 32
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 carriers = count_carriers(account.client("dynamodb"), settings["TABLE_NAME"], given.key)
                 retire_key(secrets, secret_id, given.key, carriers)
                 print(f"Key {given.key} is removed.")
-    except DeployError as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from infra.errors import CommandError
 from infra.package.command import PackageError, run
 from infra.package.contents import compile_all, prune, write_zip
 from infra.package.dependencies import ARM, MACHINES, Target, install_dependencies
-from infra.package.fragments import TemplateError, check_whole
+from infra.package.fragments import check_whole
 from infra.package.project import lay_out
 from infra.paths import BUILD, ROOT
 
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         package = make_package(given.stage, Target(given.architecture), BUILD / given.stage)
-    except (PackageError, TemplateError) as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     size = package.archive.stat().st_size

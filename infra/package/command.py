@@ -3,8 +3,10 @@
 import subprocess
 from pathlib import Path
 
+from infra.errors import CommandError
 
-class PackageError(Exception):
+
+class PackageError(CommandError):
     """The package can't be built; the message says why."""
 
 

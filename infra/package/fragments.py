@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-FRAGMENTS: Final = Path(__file__).parents[1] / "template"
+from infra.errors import CommandError
+from infra.paths import FRAGMENTS
 
 
-class TemplateError(Exception):
+class TemplateError(CommandError):
     """The template can't be built; the message names the place."""
 
 
