@@ -1,1 +1,1 @@
-"""What surrounds the code: the template merged into Chalice's, and everything for running it locally."""
+"""Package, deploy, operate and run Admit One; nothing here is in the deployed zip."""

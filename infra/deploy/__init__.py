@@ -1,1 +1,1 @@
-"""Put up a stage, change it, take it down."""
+"""Create, update and delete a stage."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from infra.deploy import stacks
 from infra.deploy.account import Account, DeployError, explained, open_account
 from infra.deploy.bucket import ready_bucket
-from infra.deploy.existing_resources import use_existing
+from infra.deploy.existing_resources import use_existing, use_existing_table
 from infra.deploy.stacks import (
     Deployment,
     Outcome,
@@ -82,8 +82,7 @@ def _with_existing_resources(account: Account, stage: Stage, template: dict[str,
         table = account.client("dynamodb").describe_table(TableName=stage.table)["Table"]
         if "LatestStreamArn" not in table:
             raise DeployError(f"The table {stage.table} has no stream; see docs/deploy.md.")
-        attributes = {"Arn": table["TableArn"], "StreamArn": table["LatestStreamArn"]}
-        template = use_existing(template, "Table", stage.table, attributes)
+        template = use_existing_table(template, table)
     if stage.signing_secret:
         secret = account.client("secretsmanager").describe_secret(SecretId=stage.signing_secret)
         template = use_existing(template, "SigningSecret", secret["ARN"], {"Id": secret["ARN"]})

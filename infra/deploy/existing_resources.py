@@ -17,6 +17,12 @@ def use_existing(
     return replaced
 
 
+def use_existing_table(template: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template with a table that has a stream in place of its own; `describe_table` returns `table`."""
+    attributes = {"Arn": table["TableArn"], "StreamArn": table["LatestStreamArn"]}
+    return use_existing(template, "Table", table["TableName"], attributes)
+
+
 def _replaced(value: Any, logical_id: str, ref: str, attributes: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_replaced(each, logical_id, ref, attributes) for each in value]

@@ -1,1 +1,1 @@
-"""Files in the repository that are written from code or from a pinned package."""
+"""Generate files of the repository from code or from a pinned package."""

@@ -1,6 +1,6 @@
-"""Chalice's stand-in for API Gateway, made fit for many threads and for what API Gateway does.
+"""API Gateway on this machine: Chalice's `LocalGateway`, for many threads, and with API Gateway's own errors.
 
-It answers where API Gateway would: no key, no route, no such method.
+Like API Gateway it doesn't call the app without a key, a route or a method for the request.
 """
 
 import base64

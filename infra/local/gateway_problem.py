@@ -1,4 +1,4 @@
-"""What API Gateway answers by itself, before or instead of the app."""
+"""The errors that API Gateway returns without calling the app."""
 
 import http
 import json

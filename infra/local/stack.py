@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from infra.deploy.existing_resources import use_existing
+from infra.deploy.existing_resources import use_existing, use_existing_table
 from infra.deploy.stacks import Deployment, Outcome, StackError, delete_stack, put_stack, stack_status, upload
 from infra.local.aws import local_client
 from infra.local.mail import LOCAL_SENDER, verify_sender
@@ -55,8 +55,7 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
     table = local_client("dynamodb", endpoint_url).describe_table(TableName=site.table_name)["Table"]
     template = package.read_template()
     template = with_fresh_streams(template)
-    attributes = {"Arn": table["TableArn"], "StreamArn": table["LatestStreamArn"]}
-    template = use_existing(template, "Table", site.table_name, attributes)
+    template = use_existing_table(template, table)
     secret = local_client("secretsmanager", endpoint_url).describe_secret(SecretId=site.signing_secret_id)
     template = use_existing(template, "SigningSecret", site.signing_secret_id, {"Id": secret["ARN"]})
     template = with_local_variables(template, {"MAIL_DIRECTORY": str(site.mails)})

@@ -1,4 +1,4 @@
-"""The packaged template as ministack can take it, and with what only local functions need."""
+"""Adapt the packaged template to ministack and to local functions."""
 
 import json
 import secrets

@@ -1,1 +1,1 @@
-"""What an operator runs on a stage: API keys, signing keys, restores, redrives."""
+"""Operate a stage: API keys, signing keys, restores, redrives."""

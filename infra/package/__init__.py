@@ -1,1 +1,1 @@
-"""The package: the zip, and the template merged from Chalice's and the fragments."""
+"""Build the package: the zip, and the template from Chalice's and the fragments."""

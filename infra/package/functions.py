@@ -16,7 +16,7 @@ _OWN_ADDRESS: Final = "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLS
 
 
 def logical_id(function: str) -> str:
-    """Return the name that a function has in the template that Chalice makes."""
+    """Return the name of a function in Chalice's template."""
     name: str = "APIHandler" if function == HTTP else to_cfn_resource_name(function)
     return name
 
