@@ -38,5 +38,5 @@ def id_bytes(kind: str, value: str) -> bytes | None:
 
 
 def is_id(kind: str, value: str) -> bool:
-    """Tell whether `value` is a well-formed id of that kind."""
+    """Return whether `value` is a well-formed id of that kind."""
     return id_bytes(kind, value) is not None

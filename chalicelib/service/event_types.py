@@ -187,10 +187,8 @@ def _revoke(world: World, link: Link, cause: Cause) -> None:
 
 def find_event_type(world: World, caller: Caller, event_type_id: str) -> EventType:
     """Return an event type, archived or not. Raises `NotFoundError`: unknown, or another's (P9)."""
-    event_type = world.store.event_types.read(event_type_id) if is_id(EVENT_TYPE, event_type_id) else None
-    if event_type is None or not caller.may_see(event_type.host_id):
-        raise NotFoundError
-    return event_type
+    found = world.store.event_types.read(event_type_id) if is_id(EVENT_TYPE, event_type_id) else None
+    return caller.require_visible(found)
 
 
 def _checked(settings: EventSettings) -> EventSettings:

@@ -1,15 +1,15 @@
-"""API keys: `ao_` and 256 bits, kept only as a SHA-256, with a role (P7, P9)."""
+"""API keys, stored only as their SHA-256, and what their callers may see and do (P7, P9)."""
 
 import base64
 import hashlib
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from chalicelib.domain.errors import ForbiddenError
+from chalicelib.domain.errors import ForbiddenError, NotFoundError
 
 _FORM: Final = re.compile(r"ao_[A-Za-z0-9_-]{43}\Z")
 SECRET_BYTES: Final = 32
@@ -33,6 +33,16 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
 
 
+class Owned(Protocol):
+    """A thing of one host's."""
+
+    @property
+    def host_id(self) -> str: ...
+
+
+_Found = TypeVar("_Found", bound=Owned)
+
+
 class Caller(msgspec.Struct, frozen=True):
     """Who is asking, as the authorizer found it."""
 
@@ -46,8 +56,14 @@ class Caller(msgspec.Struct, frozen=True):
         return self.role is Role.ADMIN
 
     def may_see(self, host_id: str) -> bool:
-        """Whether things of that host exist for this caller; where not, the answer is 404 (P9)."""
+        """Return whether things of that host exist for this caller; if not, the response is 404 (P9)."""
         return self.is_admin or self.host_id == host_id
+
+    def require_visible(self, found: _Found | None) -> _Found:
+        """Return what was found. Raises `NotFoundError` if nothing was, or it is another host's: both alike (P9)."""
+        if found is None or not self.may_see(found.host_id):
+            raise NotFoundError
+        return found
 
     def require_admin(self) -> None:
         """Raise `ForbiddenError` unless this is an admin key."""
@@ -63,7 +79,7 @@ def make_secret(raw: bytes) -> str:
 
 
 def is_secret(value: str) -> bool:
-    """Tell whether a string has an API key's form; anything else costs no read."""
+    """Return whether a string has an API key's form; anything else costs no read."""
     return bool(_FORM.match(value))
 
 

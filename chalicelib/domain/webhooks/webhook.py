@@ -250,13 +250,13 @@ def _check_url(url: str, rules: Rules, *, local: bool) -> None:
 
 
 def is_loopback_name(host: str) -> bool:
-    """Tell whether a host's name means this machine, as far as the name itself says."""
+    """Return whether a host's name means this machine, as far as the name itself says."""
     address = read_address(host)
     return host == "localhost" or (address is not None and address.is_loopback)
 
 
 def _may_be_public(host: str, parts: SplitResult) -> bool:
-    """Tell whether a host could be public; what its name resolves to is checked whenever something is sent."""
+    """Return whether a host could be public; what its name resolves to is checked whenever something is sent."""
     address = read_address(host)
     if address is not None:
         return is_public(address)

@@ -48,10 +48,8 @@ def hosts_booking(world: World, caller: Caller, booking_id: str) -> FindBooking:
     """Return the finder of a booking by id, for its host or an admin (P9)."""
 
     def find() -> Booking:
-        booking = world.store.bookings.read(booking_id) if is_id(BOOKING, booking_id) else None
-        if booking is None or not caller.may_see(booking.host_id):
-            raise NotFoundError
-        return booking
+        found = world.store.bookings.read(booking_id) if is_id(BOOKING, booking_id) else None
+        return caller.require_visible(found)
 
     return find
 

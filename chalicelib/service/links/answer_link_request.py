@@ -75,9 +75,7 @@ def answer_link_request(
 
 def _request(world: World, caller: Caller, request_id: str) -> LinkRequest:
     found = world.store.history.read_requests([request_id])
-    if not found or not caller.may_see(found[0].host_id):
-        raise NotFoundError
-    return found[0]
+    return caller.require_visible(found[0] if found else None)
 
 
 def _chosen(world: World, old: Link, mail_to: MailTo | None) -> MailTo:

@@ -1,6 +1,5 @@
 """Read one link of the caller's."""
 
-from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.ids import LINK, is_id
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.team.api_keys import Caller
@@ -9,7 +8,4 @@ from chalicelib.service.ports import World
 
 def read_link(world: World, caller: Caller, link_id: str) -> Link:
     """Return a link. Raises `NotFoundError`: unknown, deleted, or another's, all alike (P9)."""
-    link = world.store.links.read(link_id) if is_id(LINK, link_id) else None
-    if link is None or not caller.may_see(link.host_id):
-        raise NotFoundError
-    return link
+    return caller.require_visible(world.store.links.read(link_id) if is_id(LINK, link_id) else None)

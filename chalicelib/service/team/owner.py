@@ -14,9 +14,10 @@ def owner_of(world: World, caller: Caller, host_id: str | None, event_type_id: s
     """
     if event_type_id is not None:
         found = world.store.event_types.read(event_type_id) if is_id(EVENT_TYPE, event_type_id) else None
-        if found is None or host_id not in (None, found.host_id) or not caller.may_see(found.host_id):
+        event_type = caller.require_visible(found)
+        if host_id not in (None, event_type.host_id):
             raise NotFoundError
-        return found.host_id
+        return event_type.host_id
     wanted = host_id if host_id is not None else caller.host_id
     if wanted is None:
         raise InvalidValueError([FieldFault("/hostId", "an admin key names a host")])

@@ -96,10 +96,8 @@ def create_webhook(
 
 def read_webhook(world: World, caller: Caller, webhook_id: str) -> Webhook:
     """Return a webhook. Raises `NotFoundError`: unknown, deleted, or another's (P9)."""
-    webhook = world.store.webhooks.read(webhook_id) if is_id(WEBHOOK, webhook_id) else None
-    if webhook is None or not caller.may_see(webhook.host_id):
-        raise NotFoundError
-    return webhook
+    found = world.store.webhooks.read(webhook_id) if is_id(WEBHOOK, webhook_id) else None
+    return caller.require_visible(found)
 
 
 def list_webhooks(

@@ -2,10 +2,11 @@
 
 import hashlib
 
+import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from chalicelib.domain.errors import ForbiddenError
+from chalicelib.domain.errors import ForbiddenError, NotFoundError
 from chalicelib.domain.team.api_keys import ApiKey, Caller, Role, digest, is_secret, make_secret
 
 ADMIN = Caller("key_a", Role.ADMIN, None)
@@ -63,6 +64,12 @@ def test_no_key_as_stored_holds_the_key() -> None:
     assert set(ApiKey.__struct_fields__) == {"key_id", "role", "host_id", "name", "created_at", "revoked_at"}
 
 
+class Thing(msgspec.Struct):
+    """Anything that belongs to a host."""
+
+    host_id: str
+
+
 @pytest.mark.parametrize(
     ("caller", "sees"),
     [
@@ -75,6 +82,15 @@ def test_no_key_as_stored_holds_the_key() -> None:
 def test_who_sees_whom(caller: Caller, sees: set[str]) -> None:
     """P9: a host sees only their own, an admin the team's, and a key without a host nothing."""
     assert {host for host in ("hst_ada", "hst_bob") if caller.may_see(host)} == sees
+
+
+def test_what_is_missing_and_what_is_anothers_look_alike() -> None:
+    """P9: both raise the same error, so a caller learns nothing about others' ids."""
+    adas = Thing("hst_ada")
+    assert ADA.require_visible(adas) is adas
+    for caller, found in ((ADA, None), (NOBODY, adas), (ADMIN, None)):
+        with pytest.raises(NotFoundError):
+            caller.require_visible(found)
 
 
 def test_only_an_admin_is_an_admin() -> None:
