@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 def decode_json(raw: bytes | str | msgspec.Raw, kind: type[_T], pointer: str = "") -> _T:
-    """Return a JSON text as a struct; `pointer` is where it stands in what was sent.
+    """Return a JSON text as a struct; `pointer` is its place in the request.
 
     Raises `InvalidRequestError` that points at what is wrong.
     """
@@ -36,7 +36,7 @@ def _with_line_ends(raw: bytes | str | msgspec.Raw) -> str:
     text = raw if isinstance(raw, str) else bytes(raw).decode()
     if "\\r" not in text and "\\u000" not in text:
         return text
-    if "\0" in text:  # not valid JSON; below it stands for an escaped backslash
+    if "\0" in text:  # not valid JSON; it replaces an escaped backslash below
         return text
     text = text.replace("\\\\", "\0")
     for written, short in (("\\u000d", "\\r"), ("\\u000D", "\\r"), ("\\u000a", "\\n"), ("\\u000A", "\\n")):

@@ -1,4 +1,4 @@
-"""The one tree of errors. Each class has a stable code; `wire/problems.py` maps every one to HTTP."""
+"""All errors, one tree. Each class has a stable code; `wire/problems.py` maps every one to HTTP."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,14 +8,14 @@ import msgspec
 
 
 class FieldFault(msgspec.Struct, frozen=True):
-    """One thing wrong with one field: `pointer` is an RFC 6901 JSON Pointer into the request."""
+    """A fault of one field: `pointer` is an RFC 6901 JSON Pointer into the request."""
 
     pointer: str
     detail: str
 
 
 class CellFault(FieldFault, frozen=True):
-    """One thing wrong with a file of rows: the line, counted from 1, and the column by its name, where it has one."""
+    """A fault in a file of rows: the line, counted from 1, and the column's name if there is one."""
 
     line: int
     column: str | None
@@ -88,7 +88,7 @@ class NotFoundError(AdmitOneError):
 
 
 class ConflictError(AdmitOneError):
-    """The thing is in a state in which this can't be done."""
+    """The state of the thing does not allow this."""
 
     code = "conflict"
     title = "The current state does not allow this."
@@ -112,7 +112,7 @@ class MailNotConfiguredError(AdmitOneError):
 
 
 class DeadLinkError(AdmitOneError):
-    """Base of the answers for a genuine link that can no longer be used."""
+    """Base of the errors for a genuine link that can no longer be used."""
 
 
 class LinkUsedError(DeadLinkError):
@@ -188,7 +188,7 @@ class StoreUnavailableError(TryLaterError):
 
 
 class UnexpectedError(AdmitOneError):
-    """A defect of ours; what it was is in the log, under the same correlation id."""
+    """A defect of this product; the log has the details under the same correlation id."""
 
     code = "internal-error"
     title = "Something went wrong on our side."

@@ -23,12 +23,12 @@ class EventTypes:
         self._table = table
 
     def read(self, event_type_id: str) -> EventType | None:
-        """Return an event type as it stands now, archived or not, or None."""
+        """Return an event type in its current state, archived or not, or None."""
         item = self._table.get(EventTypeItem, event_type_key(event_type_id))
         return event_type_of(item) if item else None
 
     def read_with_host(self, event_type_id: str, host_id: str) -> tuple[EventType | None, Host | None]:
-        """Return an event type and its host as they stand now, in one round trip."""
+        """Return an event type and its host in their current state, in one round trip."""
         event_type_at, host_at = event_type_key(event_type_id), host_key(host_id)
         found = self._table.get_many([event_type_at, host_at])
         event_type, host = found.get(event_type_at), found.get(host_at)

@@ -55,7 +55,7 @@ class Redeems:
         self._retention = retention
 
     def read_link_and_receipt(self, link_id: str, receipt_id: str) -> tuple[Link | None, Receipt | None]:
-        """Return a link and the receipt of one request for it, as they stand now, in one round trip."""
+        """Return a link and the receipt of one request for it, in their current state, in one round trip."""
         link_at, receipt_at = link_key(link_id), receipt_key(link_id, receipt_id)
         found = self._table.get_many([link_at, receipt_at])
         link, receipt = found.get(link_at), found.get(receipt_at)
@@ -65,7 +65,7 @@ class Redeems:
         )
 
     def read_receipt(self, link_id: str, receipt_id: str) -> Receipt | None:
-        """Return the receipt of one request, as it stands now, or None."""
+        """Return the receipt of one request, in its current state, or None."""
         item = self._table.get(ReceiptItem, receipt_key(link_id, receipt_id))
         return _receipt_of(item) if item else None
 

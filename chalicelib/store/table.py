@@ -63,13 +63,13 @@ class Table:
         _ = self.client
 
     def get(self, kind: type[_I], key: Key) -> _I | None:
-        """Return one item as it stands now, or None."""
+        """Return one item in its current state, or None."""
         request = self.operation(key, return_old_item=False) | {"ConsistentRead": True}
         raw = self._send("GetItem", request).get(ITEM)
         return kind.from_raw_data(raw) if raw else None
 
     def get_many(self, keys: Iterable[Key]) -> dict[Key, RawItem]:
-        """Return the items that exist, by key, as they stand now. One round trip for each 100 keys.
+        """Return the items that exist, by key, in their current state. One round trip for each 100 keys.
 
         Raises `ThrottledError` when DynamoDB keeps leaving keys unanswered.
         """
@@ -92,7 +92,7 @@ class Table:
         return found
 
     def get_in_order(self, kind: type[_I], keys: Iterable[Key]) -> list[_I]:
-        """Return the items that exist, as they stand now, in the order asked. Raises as `get_many` does."""
+        """Return the items that exist, in their current state, in the order asked. Raises as `get_many` does."""
         wanted = list(keys)
         found = self.get_many(wanted)
         return [kind.from_raw_data(found[key]) for key in wanted if key in found]
@@ -115,7 +115,7 @@ class Table:
                 return found
 
     def newest(self, kind: type[_I], pk: str, sort_from: str, below: str, limit: int) -> list[_I]:
-        """Return up to `limit` items of a partition with `sort_from <= sk < below`, last first, as they stand now."""
+        """Return up to `limit` items of a partition with `sort_from <= sk < below`, last first; strongly consistent."""
         page = self._retrying(
             lambda: self._table.query(
                 pk,

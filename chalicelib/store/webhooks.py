@@ -45,12 +45,12 @@ class Webhooks:
         self._retention = retention
 
     def read(self, webhook_id: str) -> Webhook | None:
-        """Return a webhook as it stands now, or None; a deleted one is none."""
+        """Return a webhook in its current state, or None; a deleted one is none."""
         item = self._table.get(WebhookItem, webhook_key(webhook_id))
         return _living(item.webhook) if item else None
 
     def of_host(self, host_id: str) -> list[Webhook]:
-        """Return a host's webhooks as they stand now, newest first; no index, so a fresh one misses nothing."""
+        """Return a host's webhooks in their current state, newest first; no index, so a fresh one misses nothing."""
         item = self._table.get(HostWebhooksItem, host_webhooks_key(host_id))
         ids = (item.webhook_ids if item else None) or ()
         found = self._table.get_many(webhook_key(webhook_id) for webhook_id in ids)
@@ -102,7 +102,7 @@ class Deliveries:
         self._retention = retention
 
     def read(self, webhook_id: str, delivery_id: str) -> tuple[Webhook | None, Delivery | None]:
-        """Return a webhook and one of its deliveries as they stand now, in one round trip."""
+        """Return a webhook and one of its deliveries in their current state, in one round trip."""
         time = event_time_of(delivery_id)
         if time is None:
             return None, None

@@ -71,7 +71,7 @@ def check_overrides(
 ) -> None:
     """Record every rule the overrides break by themselves, or together with the event type's settings.
 
-    Timing that is as it was `before` is not held against a change of something else.
+    Timing that is unchanged since `before` is no fault of a change of something else.
     """
     if overrides.title is not None:
         rules.at("title").text(overrides.title, shortest=1, longest=LONGEST_TITLE)

@@ -109,7 +109,7 @@ def link_events(old: Link | None, new: Link | None, cause: Cause, time: datetime
         raise ValueError("a change has at least one image")
     if new is None:
         link = msgspec.structs.replace(link, sequence=link.sequence + 1)
-        if link.stored_status is LinkStatus.ACTIVE:  # the expiry schedule did not come by in time
+        if link.stored_status is LinkStatus.ACTIVE:  # the expiry schedule did not mark it in time
             link = msgspec.structs.replace(link, stored_status=LinkStatus.EXPIRED)
             yield _link_event(EventKind.LINK_EXPIRED, link, cause, link.settings.expires_at or time)
             link = msgspec.structs.replace(link, sequence=link.sequence + 1)

@@ -63,7 +63,7 @@ class _Unreadable(Exception):
 
 
 class _Column(msgspec.Struct, frozen=True):
-    """`pointer` is where the value stands in the JSON of a link; `read` raises `_Unreadable`."""
+    """`pointer` is the value's place in the JSON of a link; `read` raises `_Unreadable`."""
 
     pointer: str
     read: Callable[[str], Any]
@@ -168,7 +168,7 @@ def result_cells(
 
 
 def refused_cells(rows: Sequence[Row], error: AdmitOneError) -> Iterator[list[str]]:
-    """Yield a row for each row of a file of which nothing was made, under `RESULT_COLUMNS`: what is wrong with it."""
+    """Yield for each row of a rejected file a row under `RESULT_COLUMNS`: what is wrong with it."""
     faults = getattr(error, "faults", ())
     placed = [fault for fault in faults if isinstance(fault, CellFault)]
     by_line: dict[int, list[str]] = {}
@@ -176,8 +176,8 @@ def refused_cells(rows: Sequence[Row], error: AdmitOneError) -> Iterator[list[st
         by_line.setdefault(fault.line, []).append(f"{fault.column or 'row'}: {fault.detail}")
     for row in rows:
         found = by_line.pop(row.line, None)
-        told = {"status": "invalid", "error": "; ".join(found)} if found else {"status": "not made"}
-        values = {**row.cells, "linkId": "", "url": "", "error": "", "line": str(row.line), **told}
+        result = {"status": "invalid", "error": "; ".join(found)} if found else {"status": "not made"}
+        values = {**row.cells, "linkId": "", "url": "", "error": "", "line": str(row.line), **result}
         yield [values.get(name) or "" for name in RESULT_COLUMNS]
     if not rows and not by_line:
         by_line[1] = [error.detail]

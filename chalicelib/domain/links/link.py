@@ -96,7 +96,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     edition: int = 1
 
     def status_at(self, now: datetime) -> LinkStatus:
-        """Return the status as the clock has it: TTL and the expiry schedule may lag by days (P3)."""
+        """Return the status by the clock, because TTL and the expiry schedule may lag by days (P3)."""
         expires = self.settings.expires_at
         if self.stored_status is LinkStatus.ACTIVE and expires is not None and expires <= now:
             return LinkStatus.EXPIRED

@@ -1,4 +1,4 @@
-"""A request for a new link, from someone who holds a dead one."""
+"""A request for a new link, made on the page of one that nobody can book with."""
 
 from collections.abc import Sequence
 from datetime import date, datetime

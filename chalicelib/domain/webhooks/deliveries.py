@@ -26,9 +26,7 @@ WAITS: Final = tuple(
 MAX_TRIES: Final = len(WAITS) + 1
 LONGEST_RETRY_AFTER: Final = timedelta(hours=24)
 LEASE: Final = timedelta(seconds=60)  # an attempt takes 20 s at most; a slower sender counts as crashed
-GRACE: Final = timedelta(
-    minutes=5
-)  # how long the queue has before the schedule looks after a delivery itself
+GRACE: Final = timedelta(minutes=5)  # how long the queue has before the schedule retries a delivery
 EARLY: Final = timedelta(seconds=1)  # two machines' clocks may differ by that
 MAX_KEPT_ATTEMPTS: Final = 20
 MAX_REPLAYS: Final = 100  # of one delivery under keys of their own
@@ -47,7 +45,7 @@ _SECRETS: Final = re.compile(
 
 
 class DeliveryStatus(StrEnum):
-    """Where a delivery stands."""
+    """A delivery's status."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -84,7 +82,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """The delivery of one event to one webhook. `body` is exactly what is sent, every time.
 
     `tries` counts attempts begun; since the last replay, `tries - tries_before`. While `lease_until` is in the
-    future one sender has it. `due_at` is when the schedule looks after it, should no message come.
+    future one sender has it. `due_at` is when the schedule retries it if no message comes.
     Every write raises `sequence`, on the condition that it is as it was read, so one of several wins.
     """
 
@@ -210,12 +208,12 @@ def in_queue(wait: timedelta) -> bool:
 
 
 def handed_over(delivery: Delivery, now: datetime) -> Delivery:
-    """Return the delivery after the schedule sent a message for it: looked after again should that be lost."""
+    """Return the delivery after the schedule sent a message for it: due again in case that is lost."""
     return _next(delivery, due_at=now + GRACE)
 
 
 def replayed(delivery: Delivery, key: str | None, now: datetime) -> Delivery | None:
-    """Return an ended delivery as one to be tried again, from the first wait on; None where it is not to be.
+    """Return an ended delivery as one to retry, from the first wait on; None if it must not be.
 
     `key` is the request's `Idempotency-Key`, hashed: the same one replays a delivery once, ever. Without one, a
     delivery that is pending already is left alone.

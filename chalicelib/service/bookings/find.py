@@ -16,7 +16,7 @@ from chalicelib.domain.tokens import Purpose, open_token
 from chalicelib.service.ports import World
 
 FindBooking = Callable[[], Booking]
-"""Reads one booking as it stands now; raises `NotFoundError` if the caller may not see it."""
+"""Reads one booking in its current state; raises `NotFoundError` if the caller may not see it."""
 
 
 class OwnBooking(msgspec.Struct, frozen=True):

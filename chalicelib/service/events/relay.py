@@ -29,7 +29,7 @@ Record = Mapping[str, Any]
 
 
 class Relayed(msgspec.Struct, frozen=True):
-    """What became of some records: those that failed, place → why, and the first there was no time to look at."""
+    """The result of a batch of records: those that failed, place → why, and the first without time left for it."""
 
     failed: dict[int, str]
     untried: int | None
@@ -52,7 +52,7 @@ def relay(world: World, records: Sequence[Record]) -> Relayed:
         try:
             events = record_history(world, record)
         except Exception as error:
-            log.exception("stream record %s can't be told", _number(record))
+            log.exception("stream record %s failed", _number(record))
             failed[place] = _reason(error)
         else:
             envelopes += [envelope_of(event) for event in events]
@@ -101,16 +101,16 @@ def _letter(world: World, record: Record, reason: str) -> str:
 
 
 def _short_letter(world: World, record: Record, reason: str) -> str:
-    """Return the letter of a record that no queue takes whole: where it stands in the stream, for 24 hours."""
+    """Return the letter of a record that no queue takes whole: its place in the stream, which is valid for 24 hours."""
     images = record.get("dynamodb") or {}
-    stands = {name: images[name] for name in ("Keys", "SequenceNumber", "SizeBytes") if name in images}
+    place = {name: images[name] for name in ("Keys", "SequenceNumber", "SizeBytes") if name in images}
     kept = {name: record[name] for name in ("eventID", "eventName", "eventSourceARN") if name in record}
     cut = f"{reason}; the images are left out, read them from the stream"
-    return _letter(world, {**kept, "dynamodb": stands}, cut)
+    return _letter(world, {**kept, "dynamodb": place}, cut)
 
 
 def _reason(error: Exception) -> str:
-    """Return why, without quoting what was read: it may be anything."""
+    """Return the reason without quoting the record, which may contain anything."""
     return (
         f"{type(error).__name__}: {error.code}" if isinstance(error, AdmitOneError) else type(error).__name__
     )

@@ -38,8 +38,8 @@ def reject_command(world: World, body: str, trace: Trace, problem: dict[str, Any
     reason; without a dead-letter queue of ours, SQS is to move it to its own.
     """
     data = CommandRejected(command=trace.command, problem=problem)
-    told = notice(data, cause, world.now(), host_id=trace.host_id)
-    notify(world, told)
+    rejected = notice(data, cause, world.now(), host_id=trace.host_id)
+    notify(world, rejected)
     if world.command_dlq is None:
         raise QueueUnavailableError("There is no dead-letter queue.")
     letter = DeadLetter(problem, rfc3339(world.now()), body)

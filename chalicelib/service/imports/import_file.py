@@ -1,4 +1,4 @@
-"""Import a file of the import bucket: links are made of its rows, once, and the result lies beside it (P1, P4)."""
+"""Import a file of the import bucket: create links from its rows, once, and write the result beside it (P1, P4)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -23,7 +23,7 @@ UrlOf = Callable[[Link], str | None]
 
 
 class ImportedObject(msgspec.Struct, frozen=True):
-    """What was made of a file."""
+    """The result of an import."""
 
     batch_id: str
     rows: int
@@ -33,7 +33,7 @@ class ImportedObject(msgspec.Struct, frozen=True):
 def import_file(
     world: World, file: ImportFile, place: Place, cause: Cause, *, url_of: UrlOf, progress: Progress
 ) -> ImportedObject:
-    """Make the links of a file, up to 10,000, and write the result; of a refused file, what is wrong with its rows.
+    """Create the links of a file, up to 10,000, and write the result; for a rejected file, what is wrong with its rows.
 
     All rows or none, unless the object's metadata has `partial: true`. A retry of the same version resumes
     where it was cut off: its links are the same, and the result shows their current state.

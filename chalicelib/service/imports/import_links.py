@@ -78,7 +78,7 @@ class Preview(msgspec.Struct, frozen=True):
 
 
 def preview_import(world: World, caller: Caller, event_type_id: str, sheet: Sheet) -> Preview:
-    """Return what an import would make of a sheet now; nothing is made. Raises `NotFoundError` (the event type)."""
+    """Return what an import of a sheet would create now; create nothing. Raises `NotFoundError` (the event type)."""
     event_type = read_event_type(world, caller, event_type_id)
     now = world.now()
     rows = list(judged(sheet.rows, event_type.settings, now=now))
@@ -87,7 +87,7 @@ def preview_import(world: World, caller: Caller, event_type_id: str, sheet: Shee
 
 
 class _Outrun(Exception):
-    """What was judged is no longer so."""
+    """What was checked is no longer true."""
 
 
 def _import(
@@ -98,7 +98,7 @@ def _import(
     kept = world.store.batches.read(event_type.host_id, key, now=world.now()) if key else None
     if kept is not None and not kept.body_hash.startswith(digest):
         raise IdempotencyKeyReusedError
-    # What the first request was held against, its repeats are too.
+    # A retry is checked against the same rules as the first request.
     now = kept.created_at if kept else world.now()
     rows = list(judged(request.sheet.rows, event_type.settings, now=now))
     taken = _taken_before(rows, kept, digest) if kept else [row for row in rows if not row.faults]

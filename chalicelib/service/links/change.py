@@ -1,4 +1,4 @@
-"""Change a link, conditional on the version read. A dead link keeps its past: only label and metadata change."""
+"""Change a link, conditional on the version read. Of a used, expired or revoked one only label and metadata change."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ from chalicelib.service.ports import World
 def change_link(
     world: World, caller: Caller, link_id: str, edit: Callable[[LinkSettings], LinkSettings], cause: Cause
 ) -> Link:
-    """Change a link's settings and return it as it then is.
+    """Change a link's settings and return it.
 
     Raises `NotFoundError`; `ConflictError` for a used, expired or revoked link, but for label and metadata;
     `InvalidValueError`, also for a `maxUsageCount` below the uses already made.

@@ -1,4 +1,4 @@
-"""Generate links: 1 to 1,000 in a call, 10,000 by queue; each made by a conditional put, once (P1, P4, ADR 0004)."""
+"""Generate links: up to 1,000 in a call, 10,000 by queue; each is created once, conditionally (P1, P4, ADR 0004)."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -115,10 +115,10 @@ def warnings_of_generated(
 
 
 def _open(world: World, event_type: EventType, request: GenerateRequest, key: str, cause: Cause) -> Batch:
-    """Return the batch kept under a key, opened now if there is none."""
+    """Return the batch stored under a key; store one now if there is none."""
     kept = world.store.batches.read(event_type.host_id, key, now=world.now())
     if kept is None:
-        # Only what is asked for the first time is held against the clock: a repeat may come after the expiry.
+        # Only the first request is checked against the clock: a retry may come after the expiry.
         now = world.now()
         _check(request, event_type, now=now)
         seed = world.random_bytes(SEED_BYTES).hex()
@@ -130,7 +130,7 @@ def _open(world: World, event_type: EventType, request: GenerateRequest, key: st
     if kept.body_hash != request.body_hash:
         raise IdempotencyKeyReusedError
     if event_type.archived and len(kept.chunks_done) * CHUNK < kept.size:
-        raise NotFoundError  # a repeat still answers what was made, but nothing more is made
+        raise NotFoundError  # a retry returns what was created, but creates nothing more
     return kept
 
 
@@ -159,7 +159,7 @@ def _make_chunk(
     chunk: Sequence[Link],
     cause: Cause,
 ) -> bool:
-    """Make a chunk unless it was made before; return whether it was made now."""
+    """Create a chunk unless it exists; return whether it was created now."""
     make = partial(world.store.batches.create_chunk, event_type.host_id, key, batch, number, chunk, cause)
     return number not in batch.chunks_done and until_decided(world, make)
 

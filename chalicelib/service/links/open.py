@@ -36,7 +36,7 @@ def open_link(world: World, token: str) -> OpenLink:
     """Return what a live link offers; two round trips.
 
     Raises `NotFoundError` for anything but a genuine token, without a read (P7); a `DeadLinkError` or
-    `LinkNotOpenError` for a genuine one that is dead or not yet open.
+    `LinkNotOpenError` for a genuine one that can no longer be used, or not yet.
     """
     link_id = open_token(world.keyring(), Purpose.LINK, token).item_id
     link = world.store.links.read(link_id)

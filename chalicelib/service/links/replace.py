@@ -24,10 +24,10 @@ def replace_link(
     *,
     queued: bool = False,
 ) -> Link:
-    """Make a fresh link in an old one's place and return it. Only an active old one becomes revoked.
+    """Create a fresh link in an old one's place and return it. Only an active old one is revoked.
 
-    With an idempotency key the same request returns the same fresh link as it now stands, and never makes it
-    again: one that was deleted since stays away. One that was `queued` is remembered as long as a queue may bring it.
+    With an idempotency key the same request returns the same fresh link in its current state, and never creates
+    it again, even if it was deleted since. A `queued` one is kept while a queue may redeliver it.
     Raises `NotFoundError`; `ConflictError` when the event type was deleted: nothing could be booked.
     """
     world.require_open()
@@ -48,7 +48,7 @@ def replace_link(
             if keyed.batch.chunks_done:
                 return made_before(world, keyed.batch)
         fresh_id = batch_link_id(keyed.batch.seed if keyed else seed, 0)
-        # P4: the first try may have been written and its reply lost.
+        # P4: the first try may have succeeded and its reply was lost.
         if tried and keyed is None and (made := world.store.links.read(fresh_id)):
             return made
         tried = True

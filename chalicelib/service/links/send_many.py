@@ -26,7 +26,7 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def require_sendable(world: World, request: GenerateRequest, wording: Wording) -> None:
-    """Hold a generate whose links are to be mailed against the rules before anything is made of it.
+    """Check a generate whose links will be emailed, before anything is created.
 
     Up to 1,000 links, each with a recipient who has an address. Raises `MailNotConfiguredError`, `InvalidValueError`.
     """
@@ -53,12 +53,12 @@ def send_links(
     cause: Cause,
     progress: Progress,
 ) -> None:
-    """Keep the wish that each of a generate's links be mailed; the same again, by the generate's key, keeps no other.
+    """Store a request to email each of a generate's links; a retry with the generate's key stores no other.
 
     A link that nobody can book by any more, or that lost its recipient, between being made and now (the first
     delivery was cut off) is left out: its history says why. Raises `TryLaterError`: the caller must retry.
     """
-    # Not the key itself: what a host sends over HTTP under the same one is another mail.
+    # Not the key itself: over HTTP a host may use the same one for another email.
     send_key = f"generate\x00{key}"
     for done, link_id in enumerate(link_ids):
         progress(done, len(link_ids))

@@ -32,7 +32,7 @@ _NEWS: dict[str, News] = {
 
 
 class BookingNews(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mail about a booking is written from: the booking as it stands, never as the event had it.
+    """The contents of an email about a booking: the booking in its current state, never as the event had it.
 
     `previous_start` is the start before a move, if the reader knows it. `by_invitee` is whether the invitee did it.
     `labels` are the questions that the invitee was asked, by id, as far as they still exist. `link_label` is the host's
@@ -50,7 +50,7 @@ class BookingNews(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkNews(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mail with a link is written from."""
+    """The contents of an email with a link."""
 
     draft: Draft
     wish: LinkMail
@@ -60,7 +60,7 @@ class LinkNews(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoNews(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail that was asked for and is not to be sent any more, and why."""
+    """An email that must not be sent any more, and why."""
 
     draft: Draft
     reason: str
@@ -70,7 +70,7 @@ MailNews = BookingNews | LinkNews | NoNews
 
 
 def mails_of_event(world: World, event: Envelope) -> list[MailNews]:
-    """Return the mails to send for an event; none for one that asks for none, or whose time is over.
+    """Return the emails to send for an event; none for a kind without emails, or if it is too late.
 
     Raises ValueError for a malformed event.
     """
@@ -139,8 +139,8 @@ def _previous_start(world: World, event: Envelope, addressee: Addressee) -> date
     """
     before = event.sequence - 1
     if before > 1:
-        told = event_id_of(EventKind.BOOKING_RESCHEDULED, event.booking_id, before)
-        if not world.store.mails.sent(MailId(told, addressee)):
+        earlier = event_id_of(EventKind.BOOKING_RESCHEDULED, event.booking_id, before)
+        if not world.store.mails.sent(MailId(earlier, addressee)):
             return None
     return _instant(event.data["previousStart"])
 
@@ -192,7 +192,7 @@ def _about_link(world: World, event: Envelope) -> list[MailNews]:
 
 
 def _sendable(world: World, wish: LinkMail) -> tuple[Link, EventSettings, Host]:
-    """Return what the mail is about. Raises `MailRefusedError` where it changed since the host asked for it."""
+    """Return what the email is about. Raises `MailRefusedError` if it changed since the host asked for it."""
     link = world.store.links.read(wish.link_id)
     if link is None:
         raise MailRefusedError("link-deleted")

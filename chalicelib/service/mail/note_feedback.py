@@ -9,7 +9,7 @@ from chalicelib.domain.mail.feedback import Feedback, FeedbackKind
 from chalicelib.domain.mail.mails import Addressee, ClaimState, Fate, fate_event
 from chalicelib.service.ports import World
 
-_TOLD: Final = {
+_EVENT_KINDS: Final = {
     FeedbackKind.REJECT: EventKind.MAIL_FAILED,
     FeedbackKind.BOUNCE: EventKind.MAIL_BOUNCED,
     FeedbackKind.COMPLAINT: EventKind.MAIL_COMPLAINED,
@@ -23,16 +23,16 @@ def note_feedback(world: World, feedback: Feedback) -> None:
     """Record one piece of feedback; repeating it changes nothing. A deleted link's too: its history outlives it."""
     # Any feedback means that SES accepted the email, so it must not be sent again.
     world.store.mails.end(feedback.mail_id, ClaimState.SENT, feedback.message_id, now=world.now())
-    told = _TOLD.get(feedback.kind)
-    if told is None:
+    kind = _EVENT_KINDS.get(feedback.kind)
+    if kind is None:
         return
     if feedback.mail_id.addressee is Addressee.DIGEST:
         # A digest is not about a single link, so there is no history to write to: the host's own address is at fault.
-        log.warning("a digest of %s was not delivered: %s", feedback.host_id, told.value)
+        log.warning("a digest of %s was not delivered: %s", feedback.host_id, kind.value)
         return
     link = world.store.links.read(feedback.link_id)
     fate = Fate(
-        type=told,
+        type=kind,
         mail_id=feedback.mail_id,
         link_id=feedback.link_id,
         host_id=feedback.host_id,

@@ -12,14 +12,14 @@ from chalicelib.service.ports import World
 
 
 class NewKey(msgspec.Struct, frozen=True):
-    """A key just made. `secret` is shown this once; the store has only its SHA-256."""
+    """A new key. `secret` is shown only now; the store has only its SHA-256."""
 
     key: ApiKey
     secret: str
 
 
 def authenticate(world: World, secret: str) -> Caller:
-    """Return the caller an API key stands for. Raises `UnauthorizedError`; a malformed key costs no read."""
+    """Return the caller of an API key. Raises `UnauthorizedError`; a malformed key costs no read."""
     key = world.store.api_keys.read(secret) if is_secret(secret) else None
     if key is None or key.revoked_at is not None:
         raise UnauthorizedError

@@ -48,7 +48,7 @@ def read_host(world: World, caller: Caller, host_id: str) -> Host:
 
 
 def own_host(world: World, caller: Caller) -> Host | None:
-    """Return the host that a key stands for; None for an admin's that stands for none."""
+    """Return the host of a key; None for an admin's key without one."""
     return world.store.hosts.read(caller.host_id) if caller.host_id else None
 
 

@@ -18,10 +18,10 @@ _NOTICES: Final = frozenset(kind.value for kind in Notice)
 
 
 def fan_out(world: World, message: str) -> list[Delivery]:
-    """Keep and queue a delivery for each webhook that wants an event, as EventBridge gave it; return them.
+    """Create and queue a delivery for each webhook that wants an event, given as EventBridge has it; return them.
 
-    The same event again makes no second delivery; a message for it is queued again, in case the first was
-    lost. Only webhooks of the event's own host are looked at (P9). Raises ValueError for what is not an event,
+    A repeated event creates no second delivery; its message is queued again, in case the first was
+    lost. Only webhooks of the event's own host are looked at (P9). Raises ValueError for a malformed event,
     `TryLaterError` when store or queue do not answer.
     """
     document: dict[str, Any] = msgspec.json.decode(message, type=dict[str, Any])

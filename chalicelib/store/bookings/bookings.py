@@ -43,7 +43,7 @@ class Bookings:
         self._retention = retention
 
     def read(self, booking_id: str) -> Booking | None:
-        """Return a booking as it stands now, or None."""
+        """Return a booking in its current state, or None."""
         item = self._table.get(BookingItem, booking_key(booking_id))
         return booking_of(item) if item else None
 

@@ -22,7 +22,7 @@ _NONE: Final[frozenset[int]] = frozenset()
 
 
 class Days:
-    """Reads of busy cells, and the day operations that other writes are made of."""
+    """Reads of busy cells, and the operations on days that are parts of other writes."""
 
     def __init__(self, table: Table, retention: Retention) -> None:
         self._table = table

@@ -1,4 +1,4 @@
-"""Batches: what a generate with an `Idempotency-Key` asked for, and which chunks of it are made (P4, ADR 0004)."""
+"""Batches: what a generate with an `Idempotency-Key` asked for, and which chunks of it exist (P4, ADR 0004)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -67,7 +67,7 @@ class Batches:
     ) -> bool:
         """Create a chunk's links and mark the chunk, in one transaction; return False if it was created before.
 
-        A chunk is made once, ever: a link of it that was used, changed or deleted since is not touched (P1).
+        A chunk is created only once: a link of it that was used, changed or deleted since is not touched (P1).
         """
         transaction = Transaction(self._table)
         for link in links:

@@ -1,4 +1,4 @@
-"""The due index: links that will expire and are not dead, by the minute they expire in, then by host (P3, P10).
+"""The due index: active links that will expire, by the minute they expire in, then by host (P3, P10).
 
 It is sparse: a link is in it only while it is active. The schedule reads a partition from its beginning; a
 list jumps from minute to minute to its own host's part of each, so that other hosts' links cost it little.

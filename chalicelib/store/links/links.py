@@ -51,7 +51,7 @@ class Links:
         self._retention = retention
 
     def read(self, link_id: str) -> Link | None:
-        """Return a link as it stands now, or None."""
+        """Return a link in its current state, or None."""
         item = self._table.get(LinkItem, link_key(link_id))
         return link_of(item) if item else None
 
@@ -169,7 +169,7 @@ class Links:
         """Return entries of a host's links whose label begins with `prefix`, in the labels' order, case ignored."""
         folded = folded_label(prefix)
         begin = folded if after is None else after + "\x1f"
-        # A key condition takes one range: the upper bound stands for the prefix, and no label has a letter like it.
+        # A key condition takes one range: the upper bound ends the prefix, and no label contains that letter.
         condition = Path("labelSort").between(begin, folded + "\U0010ffff")
         found = self._table.index_page(BY_LABEL, f"HOST#{host_id}", condition, limit, newest_first=False)
         return [Entry(_link_id(entry["pk"]), entry["labelSort"]) for entry in found]

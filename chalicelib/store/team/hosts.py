@@ -23,7 +23,7 @@ class Hosts:
         self._table = table
 
     def read(self, host_id: str) -> Host | None:
-        """Return a host as it stands now, or None."""
+        """Return a host in its current state, or None."""
         item = self._table.get(HostItem, host_key(host_id))
         return host_of(item) if item else None
 

@@ -1,7 +1,7 @@
 """The signing keys, from Secrets Manager or given as JSON: `{"current": 1, "keys": {"1": "<base64>"}}`.
 
 Secrets Manager can make a secret that nobody has seen, but only as text at the top of a document. So the key that a
-new stack starts with is `first`: the UTF-8 bytes of that text are key 1, for as long as it stands there.
+new stack starts with is `first`: the UTF-8 bytes of that text are key 1, while the document contains it.
 """
 
 import base64
