@@ -8,9 +8,7 @@ from chalicelib.domain.errors import ContendedError, TryLaterError
 from chalicelib.service.ports import World
 
 TRIES: Final = 8
-TIME: Final = timedelta(
-    seconds=12
-)  # a last attempt may take 15 s more; API Gateway ends a request after 29 s
+TIME: Final = timedelta(seconds=12)  # a last attempt may take 15 s more, and API Gateway waits 29 s
 FIRST_PAUSE_SECONDS: Final = 0.04
 LONGEST_PAUSE_SECONDS: Final = 1.0
 

@@ -15,9 +15,8 @@ BOM: Final = "\ufeff"  # makes Excel read the file as UTF-8
 _LOST: Final = "\ufffd"  # API Gateway hands on what was not UTF-8 as this
 _DELIMITERS: Final = ",;\t"  # Excel writes semicolons where the comma is the decimal sign
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
-_HINT: Final = re.compile(
-    r"sep=([,;\t])(?:\r\n?|\n)", re.IGNORECASE
-)  # a first line that Excel writes and reads
+# A first line that Excel writes and reads.
+_HINT: Final = re.compile(r"sep=([,;\t])(?:\r\n?|\n)", re.IGNORECASE)
 _NOT_UTF8: Final = "is not UTF-8; save the file as “CSV UTF-8”"
 _FORMATS: Final = (  # the first bytes of files that are not UTF-8 text
     (b"\xff\xfe", "is UTF-16, not UTF-8; save the file as “CSV UTF-8”"),

@@ -31,10 +31,8 @@ UNLIMITED: Final = "unlimited"
 
 _METADATA: Final = "metadata."
 _LONGEST_DETAIL: Final = 200  # a detail may quote the cell
-_FIRST, _LAST = (
-    datetime(2000, 1, 1, tzinfo=UTC),
-    datetime(2200, 1, 1, tzinfo=UTC),
-)  # as requests in JSON have it
+# The range of instants, as in JSON requests.
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _NUMBER: Final = re.compile(r"-?[0-9]{1,9}\Z")
 
 

@@ -34,9 +34,8 @@ LONGEST_EXCERPT: Final = 500
 DELIVERY_SHARDS: Final = 4  # partitions of the due index
 
 _HASH_BYTES: Final = 10
-_EVENT_ID: Final = re.compile(
-    r"[A-Za-z0-9_-]{1,100}\Z"
-)  # it is signed between full stops, and goes into a header
+# An event's id is signed between full stops, and is the value of a header.
+_EVENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 # What might open something, should an endpoint answer with what it was sent, or with a secret of its own.
 _SECRETS: Final = re.compile(
     r"whsec_[A-Za-z0-9+/=]+|ao_[A-Za-z0-9_-]{43}|(?<=/[sb]/)[A-Za-z0-9_-]{36}|v1,[A-Za-z0-9+/=]{40,}"

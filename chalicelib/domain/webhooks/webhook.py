@@ -30,10 +30,8 @@ MAX_LOGGED: Final = 50  # entries of a webhook's own history
 FAILING_TIME: Final = timedelta(days=5)  # of failures alone, after which a webhook is disabled
 LONGEST_URL: Final = 2000
 TEST_EVENT: Final = "webhook.test"
-KINDS: Final = (
-    *(kind.value for kind in EventKind),
-    *(kind.value for kind in Notice),
-)  # that may be asked for
+# The kinds of events that a webhook may ask for.
+KINDS: Final = (*(kind.value for kind in EventKind), *(kind.value for kind in Notice))
 
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how every secret begins, none itself
 _SECRET_PURPOSE: Final = b"webhook\x00"

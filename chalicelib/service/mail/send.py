@@ -36,9 +36,8 @@ from chalicelib.service.ports import Mailer, World
 CLAIM: Final = timedelta(minutes=10)  # much longer than a function runs, and than SES's own word takes
 MARK_TIME: Final = timedelta(seconds=20)  # for the mark, and a last try of it
 MARK_TRIES: Final = 30
-NEEDED: Final = timedelta(
-    seconds=50
-)  # of the function's time, for one mail whose claim, answer and mark are all slow
+# The function's time that one email needs if its claim, SES's response and its mark are all slow.
+NEEDED: Final = timedelta(seconds=50)
 _HOLDER_BYTES: Final = 12
 
 

@@ -119,9 +119,8 @@ def _of_request(change: _Change) -> list[Event]:
     if change.new is None or change.old is not None:
         return []
     item = RequestItem.from_raw_data(change.new)
-    data = data_of(
-        EventKind.LINK_REQUESTED, reason=item.reason
-    )  # who asks stays in the request, which is kept for less long
+    # Who asks is only in the request, which is deleted sooner than the history.
+    data = data_of(EventKind.LINK_REQUESTED, reason=item.reason)
     return [_about(EventKind.LINK_REQUESTED, item, item.requested_at, data, item.pk, item.sk)]
 
 
