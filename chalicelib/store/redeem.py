@@ -35,7 +35,7 @@ from chalicelib.store.conditions import ABSENT, EXISTS, absent_or_over
 from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import LinkItem, ReceiptItem, link_key, purge_seconds, receipt_key
 from chalicelib.store.links.conditions import IS_ACTIVE, has_use_left, is_open, is_unexpired, same_edition
-from chalicelib.store.links.links import death, link_of
+from chalicelib.store.links.links import final_status, link_of
 from chalicelib.store.links.rolling import RollingLinks
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
@@ -91,7 +91,7 @@ class Redeems:
     def _use_link(self, transaction: Transaction, attempt: RedeemAttempt, cause: Cause) -> None:
         """Count the use, on the condition that stops a second one.
 
-        Two redeems of a link with one use, each at its own pace. The count that A writes is not the one that B read:
+        Two redeems of a link with one use. A's write changes the count that B read, so B's write is refused:
 
             A   read: 0 of 1 used ──────────── write if usageCount = 0 ✓ → used
             B         read: 0 of 1 used ─────────────────────────────────── write if usageCount = 0 ✗ → refused
@@ -110,7 +110,7 @@ class Redeems:
 
         actions: list[Action] = [uses.set(uses + 1), Path("sequence").add(1)]
         if is_last_use:
-            actions += death(link, LinkStatus.USED, cause, now, self._retention)
+            actions += final_status(link, LinkStatus.USED, cause, now, self._retention)
             actions.append(Path("usedAt").set(to_millis(now)))
         else:
             actions += audit_actions(cause)

@@ -25,7 +25,7 @@ from chalicelib.service.ports import World
 from chalicelib.service.team.authenticate import NewKey, make_key
 from chalicelib.store.conditions import EXISTS
 from chalicelib.store.items import link_key
-from chalicelib.store.links.links import death
+from chalicelib.store.links.links import final_status
 from chalicelib.store.retention import Retention
 from chalicelib.store.transactions import Transaction
 from infra.local.aws import local_client
@@ -212,7 +212,7 @@ class Site:
                 owners = cast(
                     "Link", SimpleNamespace(host_id=link["hostId"], event_type_id=link["eventTypeId"])
                 )
-                actions = death(owners, LinkStatus(status), CAUSE, self.clock(), Retention())
+                actions = final_status(owners, LinkStatus(status), CAUSE, self.clock(), Retention())
                 transaction.update(link_key(link["linkId"]), actions, EXISTS, name=link["linkId"])
             transaction.commit()
 

@@ -10,9 +10,8 @@ from chalicelib.domain.clock import to_millis
 from chalicelib.domain.links.link import LinkStatus
 from chalicelib.store.conditions import EXISTS
 
-_STATUS: Final = Path("status")
-IS_ACTIVE: Final = LinkStatus.ACTIVE.value == _STATUS
-IS_USED: Final = LinkStatus.USED.value == _STATUS
+IS_ACTIVE: Final = Path("status") == LinkStatus.ACTIVE.value
+IS_USED: Final = Path("status") == LinkStatus.USED.value
 
 
 def is_unexpired(now: datetime) -> Condition:

@@ -134,7 +134,7 @@ class Links:
 
     def _revoking(self, link: Link, cause: Cause, now: datetime) -> list[Action]:
         return [
-            *death(link, LinkStatus.REVOKED, cause, now, self._retention),
+            *final_status(link, LinkStatus.REVOKED, cause, now, self._retention),
             Path("revokedAt").set(to_millis(now)),
             Path("sequence").add(1),
         ]
@@ -177,7 +177,7 @@ class Links:
     def expire(self, due: DueLink, cause: Cause, *, now: datetime) -> bool:
         """Mark a link expired if it is active and past its expiry; return False when it is not, or is gone."""
         actions = [
-            *death(due, LinkStatus.EXPIRED, cause, now, self._retention),
+            *final_status(due, LinkStatus.EXPIRED, cause, now, self._retention),
             Path("sequence").add(1),
         ]
         is_over = Path("expiresAt") <= to_millis(now)
@@ -195,7 +195,7 @@ class Links:
         active = status is LinkStatus.ACTIVE
         pk, sk = link_key(link.link_id)
         recipient, expires = settings.recipient, settings.expires_at
-        dies = (
+        final_at = (
             expires if active else link.used_at if status is LinkStatus.USED else link.revoked_at or expires
         )
         item = LinkItem(
@@ -226,7 +226,7 @@ class Links:
             host_key=host_list(link.host_id, LINKS, status),
             event_type_key=event_type_list(link.event_type_id, LINKS, status),
             list_sort=list_sort(link.created_at, link.link_id),
-            purge_at=purge_seconds(dies, self._retention.link) if dies else None,
+            purge_at=purge_seconds(final_at, self._retention.link) if final_at else None,
         )
         if settings.external_id is not None:
             item.reference_key = f"HOST#{link.host_id}#EXTERNAL#{settings.external_id}"
@@ -240,7 +240,7 @@ class Links:
         return item
 
 
-def death(
+def final_status(
     link: Link | DueLink, status: LinkStatus, cause: Cause, now: datetime, retention: Retention
 ) -> list[Action]:
     """Return the update actions that move a link to a final status: status, index keys, TTL, and who did it."""
