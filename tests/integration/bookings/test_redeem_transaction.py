@@ -15,7 +15,7 @@ import pytest
 from chalicelib.domain.bookings.booking import Booking, Invitee
 from chalicelib.domain.bookings.redeem import AlreadyBooked, Booked, CellsTaken, LinkRefused, RedeemAttempt
 from chalicelib.domain.ids import BOOKING, ID_BYTES, LINK, make_id
-from chalicelib.domain.links.link import Link
+from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.links.succession import fresh_link
 from tests.support.app import CAUSE, NOW, Caller, Site, at, made, ok
 
@@ -98,17 +98,23 @@ def test_a_link_changed_since_it_was_read_is_refused(
     assert (refused_link(site, attempt) is None) is (change is _delete)
 
 
-@pytest.mark.parametrize("uses", [1, 2])
-def test_a_use_more_than_the_link_gives_is_refused(site: Site, host: Caller, uses: int) -> None:
-    """P1: two attempts that read the same count can't both write it; nor is a last use taken for another."""
-    link = read(site, host.link(maxUsageCount=uses))
-    for number in range(uses):
-        attempt = attempt_on(msgspec.structs.replace(link, usage_count=number), start=START + number * HOUR)
-        assert site.world.store.redeems.commit(attempt, CAUSE) == Booked()
-    for stale in range(uses):
-        found = refused_link(site, attempt_on(msgspec.structs.replace(link, usage_count=stale)))
-        assert found is not None
-        assert found.usage_count == uses
+def test_the_last_use_is_counted_from_the_count_that_was_read(site: Site, host: Caller) -> None:
+    """P1: the link is still active, but what the write makes of it follows from a count that is no longer true."""
+    link = read(site, host.link(maxUsageCount=2))
+    one_used = msgspec.structs.replace(link, usage_count=1)
+    found = refused_link(site, attempt_on(one_used))  # its use was given back meanwhile
+    assert found is not None
+    assert (found.usage_count, found.stored_status) == (0, LinkStatus.ACTIVE)
+
+    assert site.world.store.redeems.commit(attempt_on(link), CAUSE) == Booked()
+    found = refused_link(site, attempt_on(link, start=START + HOUR))  # another redeem was first
+    assert found is not None
+    assert (found.usage_count, found.stored_status) == (1, LinkStatus.ACTIVE)
+
+    assert site.world.store.redeems.commit(attempt_on(one_used, start=START + HOUR), CAUSE) == Booked()
+    found = refused_link(site, attempt_on(one_used, start=START + 2 * HOUR))
+    assert found is not None
+    assert (found.usage_count, found.stored_status) == (2, LinkStatus.USED)
 
 
 def test_the_clock_decides_between_opening_and_expiry(site: Site, host: Caller) -> None:
