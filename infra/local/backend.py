@@ -19,7 +19,7 @@ from typing import Final, TextIO
 
 from infra.errors import CommandError
 from infra.local.aws import local_client, use_local_aws
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from infra.local.table import ensure_table
 from infra.paths import LOCAL
 

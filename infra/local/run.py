@@ -20,7 +20,7 @@ from infra.local.backend import (
     local_api_key,
     own_backend,
 )
-from infra.local.server import make_server
+from infra.local.http.server import make_server
 from infra.paths import LOCAL
 
 _HOST: Final = "127.0.0.1"

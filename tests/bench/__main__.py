@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from infra.local.dynoxide import find_dynoxide
+from infra.local.engines.dynoxide import find_dynoxide
 from infra.paths import ROOT
 from tests.bench.bulk import bulk
 from tests.bench.cold_start import cold_start

@@ -8,9 +8,9 @@ from chalicelib import bootstrap
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.ids import ID_BYTES, LINK, make_id
 from chalicelib.domain.links.link import Link, LinkSettings
-from infra.local.dynoxide import Dynoxide
-from infra.local.engine import Engine
-from infra.local.ministack import Ministack
+from infra.local.engines.dynoxide import Dynoxide
+from infra.local.engines.engine import Engine
+from infra.local.engines.ministack import Ministack
 from tests.bench.report.sections import Section, spread
 from tests.bench.setup.site import Site, proxy_event
 

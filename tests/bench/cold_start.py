@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from infra.local.aws import use_local_aws
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from infra.local.stack import local_package
 from tests.bench.report.sections import Section, spread
 from tests.bench.setup.site import Site, proxy_event

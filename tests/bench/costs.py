@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.bench.report.sections import Section
 from tests.bench.setup.site import Counted, Site, proxy_event, redeem_event, starts
 

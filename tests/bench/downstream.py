@@ -23,7 +23,7 @@ from chalicelib.service.ports import World
 from chalicelib.service.webhooks.deliver import deliver
 from chalicelib.service.webhooks.fan_out import fan_out
 from chalicelib.service.webhooks.retry import retry_due
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.bench.report.sections import Section
 from tests.bench.setup.site import Counted, Site, redeem_event, starts
 

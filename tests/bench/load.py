@@ -18,7 +18,7 @@ from botocore.compat import HTTPHeaders
 
 from chalicelib import bootstrap
 from infra.local.aws import local_client
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.bench.report.plots import Plot
 from tests.bench.report.sections import Section, percentile
 from tests.bench.setup.bare_handler import bare_handler

@@ -11,7 +11,7 @@ from chalicelib.domain.bookings.occupancy import cells_of
 from chalicelib.domain.event_types.event_type import EventSettings
 from chalicelib.domain.event_types.slots import offered_slots
 from chalicelib.wire.requests.event_types import EventTypeBody
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.bench.report.sections import Section, spread
 from tests.bench.setup.site import Site, proxy_event, starts
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from chalicelib.domain.clock import as_instant
 from chalicelib.store.items import INDEX_KEYS
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.bench.downstream import scene_of
 from tests.bench.report.sections import Section
 from tests.bench.setup.site import Site, redeem_event, starts

@@ -5,7 +5,7 @@ import json
 import time
 from typing import Final
 
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.bench.report.sections import Section, spread
 from tests.bench.setup.bare_handler import bare_handler
 from tests.bench.setup.site import Site, redeem_event, starts

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 
 from infra.generate.openapi import COPY
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from infra.paths import ROOT
 from tests.support.app import Caller, running_site
 from tests.support.aws.engines import new_table

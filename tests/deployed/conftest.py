@@ -19,8 +19,8 @@ from chalicelib.service.team.authenticate import make_key
 from chalicelib.settings import read_settings
 from infra.deploy.stacks import outputs
 from infra.local.aws import local_client
+from infra.local.engines.ministack import Ministack
 from infra.local.mail import LOCAL_SENDER, verify_sender
-from infra.local.ministack import Ministack
 from infra.local.stack import local_package, put_template
 from infra.local.template import with_local_rights, with_local_variables
 from infra.package.build import Package

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from tests.support.app import Caller
 from tests.support.aws.engines import new_table
 from tests.support.browser.console import Console, console_of

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from chalicelib import bootstrap
 from infra.local.aws import use_local_aws
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from tests.support.app import Caller, ok
 from tests.support.aws.engines import new_table
 from tests.support.browser.console import console_of

@@ -17,7 +17,7 @@ from chalicelib import bootstrap
 from chalicelib.domain.ids import ID_BYTES, LINK, make_id
 from chalicelib.domain.links.link import Link, LinkSettings
 from infra.local.aws import local_client
-from infra.local.dynoxide import Dynoxide, find_dynoxide
+from infra.local.engines.dynoxide import Dynoxide, find_dynoxide
 from tests.support.app import CAUSE, Caller, ok
 from tests.support.aws.engines import Table, new_table, require_dynoxide
 from tests.support.browser.console import Console, console_of

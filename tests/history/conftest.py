@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.history.interleavings.stepped import Stepped
 from tests.support.aws.engines import require_dynoxide
 from tests.support.proof.fixtures import apps, dynoxide_on_disk, proof_engine, stage

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.history.checker.event_audit import event_faults
 from tests.history.sockets.chaos import make_chaos
 from tests.history.sockets.clients import Recorder, histories, rooms_of

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from infra.local.engine import Engine
+from infra.local.engines.engine import Engine
 from tests.history.interleavings import stepped
 from tests.history.interleavings.expressions import Names, UnknownExpressionError, holds, updated
 from tests.history.interleavings.memory import Memory

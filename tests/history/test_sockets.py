@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from tests.history.checker.event_audit import event_faults
 from tests.history.planted import BUGS
 from tests.history.sockets.clients import Recorder, histories, rooms_of

@@ -19,7 +19,7 @@ from chalicelib.service.bookings.redeem import RedeemRequest, redeem
 from chalicelib.service.links.open import open_link
 from chalicelib.service.links.request_link import ask_for_link
 from chalicelib.service.ports import World
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.support.app import JSON, Site, at, made, path_of, running_site
 from tests.support.aws.engines import new_table
 

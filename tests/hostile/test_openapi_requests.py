@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from infra.paths import ROOT
 from tests.support.app import Site, at, made, running_site, token_of
 from tests.support.aws.engines import new_table

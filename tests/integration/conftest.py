@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.store.items import Item, Key
 from chalicelib.store.table import Table
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from tests.support.app import NOW, Caller, Site, running_site
 from tests.support.aws.bus import Bus, Inbox, Stream, connected
 from tests.support.aws.engines import new_table

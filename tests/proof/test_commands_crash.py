@@ -22,8 +22,8 @@ from chalicelib.service.event_types import create_event_type
 from chalicelib.service.team.hosts import create_host
 from chalicelib.settings import read_settings
 from infra.local.aws import local_client, use_local_aws
-from infra.local.engine import Engine
-from infra.local.ministack import Ministack
+from infra.local.engines.engine import Engine
+from infra.local.engines.ministack import Ministack
 from infra.paths import ROOT
 from tests.support.app import CAUSE, settings_for
 from tests.support.aws.engines import Table, new_table

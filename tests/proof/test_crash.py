@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.support import audit
 from tests.support.aws.dynamodb_client import CLIENTS
 from tests.support.aws.engines import require_dynoxide

@@ -21,7 +21,7 @@ from chalicelib.domain.tokens import Purpose, make_token
 from chalicelib.service.bookings.redeem import RedeemRequest, redeem
 from chalicelib.service.ports import World
 from chalicelib.settings import Settings
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from infra.local.table import create_table_arguments
 from tests.support import audit
 from tests.support.aws.dynamodb_client import CLIENTS

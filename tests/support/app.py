@@ -29,7 +29,7 @@ from chalicelib.store.links.links import final_status
 from chalicelib.store.retention import Retention
 from chalicelib.store.transactions import Transaction
 from infra.local.aws import local_client
-from infra.local.server import serving
+from infra.local.http.server import serving
 from tests.support.aws.engines import Table
 from tests.support.waiting import LIMIT
 

@@ -24,7 +24,7 @@ from chalicelib.domain.clock import to_millis
 from chalicelib.domain.ids import ID_BYTES, LINK, make_id
 from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus, Recipient
 from chalicelib.store.items import INDEX_KEYS
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.bench.setup.site import Site
 from tests.bench.sizes import size_of
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from chalicelib import bootstrap
 from infra.local.aws import local_client, use_local_aws
-from infra.local.engine import Engine
+from infra.local.engines.engine import Engine
 from infra.local.table import ensure_table
 
 EVERY_DAY: Final = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

@@ -16,7 +16,7 @@ from infra.deploy.account import Account, DeployError, explained
 from infra.deploy.stacks import outputs
 from infra.deploy.stage import STAGES, Stage, read_stage
 from infra.local.aws import local_client
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from infra.local.template import fit_for_ministack
 from infra.operate import api_keys
 from infra.package.alarms import WATCHED

@@ -14,7 +14,7 @@ from chalicelib.api.site import console
 from chalicelib.domain.listings import DUE_SHARDS
 from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS
 from chalicelib.settings import DailyMails, RetentionDays
-from infra.local.dynoxide import find_dynoxide
+from infra.local.engines.dynoxide import find_dynoxide
 from infra.package.functions import logical_id, read_config
 from infra.paths import ROOT
 from tests.bench.costs import costs

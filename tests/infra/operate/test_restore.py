@@ -28,7 +28,7 @@ from infra.deploy.account import Account, DeployError, find_table, open_account
 from infra.deploy.stacks import Outcome, outputs
 from infra.deploy.stage import Stage, read_stage, stage_settings
 from infra.local.aws import local_client
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from infra.local.template import fit_for_ministack
 from infra.operate import redrive, replay, restore, restored_table, revocations
 from infra.operate.revocations import copy_revocations

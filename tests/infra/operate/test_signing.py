@@ -12,7 +12,7 @@ import pytest
 from chalicelib import bootstrap
 from infra.deploy.account import DeployError
 from infra.local.aws import local_client
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from infra.operate.signing_keys import add_key, count_carriers, retire_key, use_newest
 from tests.support.app import JSON, Site, at, made, running_site, token_of
 from tests.support.aws.engines import new_table

@@ -24,7 +24,7 @@ from chalicelib.domain.zones import load_zone
 from chalicelib.service.team.authenticate import make_key
 from chalicelib.settings import read_settings
 from infra.local.aws import LOCAL_KEY, local_client
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from infra.package.build import Package
 from infra.package.metrics import failure_pattern
 from tests.support.app import ALL_DAY

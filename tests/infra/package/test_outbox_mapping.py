@@ -12,7 +12,7 @@ from chalicelib.domain.mail.mails import Addressee, MailId
 from chalicelib.store import items
 from chalicelib.store.events.outbox import _READERS
 from infra.local.aws import local_client
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 
 NOW: Final = datetime(2026, 11, 21, 9, tzinfo=UTC)
 SAMPLES: Final[dict[Any, Any]] = {

@@ -13,7 +13,7 @@ from chalicelib import bootstrap
 from chalicelib.consumers.restore import redo_events
 from chalicelib.domain.events.envelopes import envelope_of, write_envelope
 from infra.local.aws import local_client
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from tests.support.app import Caller, Site, assert_problem, at, made, ok, running_site
 from tests.support.aws.bus import Stream
 from tests.support.aws.engines import Table, new_table

@@ -12,8 +12,8 @@ from chalicelib import bootstrap
 from chalicelib.api.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from chalicelib.api.routes import PREFLIGHT, ROUTERS
 from chalicelib.settings import read_settings
-from infra.local.ministack import Ministack
-from infra.local.server import serving
+from infra.local.engines.ministack import Ministack
+from infra.local.http.server import serving
 from tests.support.app import (
     BASE_URL,
     HTML,

@@ -17,7 +17,7 @@ from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.team.hosts import HostSettings
 from chalicelib.service.team.authenticate import make_key
 from chalicelib.service.team.hosts import create_host
-from infra.local.server import serving
+from infra.local.http.server import serving
 from tests.support.app import settings_for
 from tests.support.aws.engines import Table
 from tests.support.waiting import LIMIT

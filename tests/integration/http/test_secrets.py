@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.ids import ID_BYTES
-from infra.local.request_handler import access_log, error_log
+from infra.local.http.request_handler import access_log, error_log
 from tests.support.app import (
     BASE_URL,
     HTML,

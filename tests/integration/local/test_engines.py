@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from infra.local.aws import local_client
-from infra.local.dynoxide import Dynoxide
-from infra.local.engine import EngineError
-from infra.local.ministack import Ministack
+from infra.local.engines.dynoxide import Dynoxide
+from infra.local.engines.engine import EngineError
+from infra.local.engines.ministack import Ministack
 from infra.local.table import ensure_table, table_properties
 from infra.paths import ROOT
 from tests.support.aws.engines import Table, new_table, require_dynoxide
@@ -151,7 +151,7 @@ def test_an_engine_saves_and_ends_when_its_parent_is_killed(tmp_path: Path) -> N
     script = """
         import os, sys
         from pathlib import Path
-        from infra.local.ministack import Ministack
+        from infra.local.engines.ministack import Ministack
         from tests.support.aws.engines import new_table
         from tests.integration.local.test_engines import put
         engine = Ministack(Path(sys.argv[1]), hold=[int(sys.argv[2])]).start()

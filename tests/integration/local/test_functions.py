@@ -21,7 +21,7 @@ from chalicelib.service.webhooks.manage import create_webhook
 from chalicelib.service.webhooks.manage_deliveries import send_test
 from infra.deploy.stacks import Outcome
 from infra.local.aws import local_client
-from infra.local.ministack import Ministack
+from infra.local.engines.ministack import Ministack
 from infra.local.seed import seed
 from infra.local.stack import STACK, Site, app_settings, deploy_locally, local_package
 from infra.local.table import ensure_table

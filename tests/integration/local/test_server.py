@@ -15,8 +15,8 @@ import pytest
 from chalice.app import AuthResponse, Chalice, Request, Response
 
 from chalicelib.wire.problems import PROBLEM_TYPE
-from infra.local.request_handler import MAX_BODY_BYTES
-from infra.local.server import LocalServer, serving
+from infra.local.http.request_handler import MAX_BODY_BYTES
+from infra.local.http.server import LocalServer, serving
 from tests.support.waiting import LIMIT
 
 TOKEN = "AQ-made-up-token-that-no-log-may-show"

@@ -11,9 +11,9 @@ from chalicelib import bootstrap
 from chalicelib.clients import aws
 from chalicelib.store import table as store_table
 from infra.local.aws import local_client, use_local_aws
-from infra.local.dynoxide import Dynoxide, find_dynoxide
-from infra.local.engine import Engine
-from infra.local.ministack import Ministack
+from infra.local.engines.dynoxide import Dynoxide, find_dynoxide
+from infra.local.engines.engine import Engine
+from infra.local.engines.ministack import Ministack
 from infra.local.table import ensure_table
 from tests.support.waiting import LIMIT
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import httpx
 
-from infra.local.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide
 from tests.support.waiting import LIMIT
 
 _PROTOCOL: Final = "2025-03-26"

@@ -17,7 +17,7 @@ from chalicelib import bootstrap
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.team.authenticate import make_key
-from infra.local.server import serving
+from infra.local.http.server import serving
 from tests.support.app import CAUSE, Caller, made, settings_for
 from tests.support.aws.engines import Table
 from tests.support.waiting import LIMIT

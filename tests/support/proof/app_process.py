@@ -25,7 +25,7 @@ from chalicelib.domain.clock import as_instant  # noqa: E402
 from chalicelib.domain.errors import AdmitOneError  # noqa: E402
 from chalicelib.service.links.expire import expire_due_links  # noqa: E402
 from chalicelib.store.links.links import Links  # noqa: E402
-from infra.local.server import make_server  # noqa: E402
+from infra.local.http.server import make_server  # noqa: E402
 from tests.history.planted import BUGS, planted  # noqa: E402
 from tests.support.proof import naive  # noqa: E402
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.local.dynoxide import Dynoxide
-from infra.local.engine import Engine
+from infra.local.engines.dynoxide import Dynoxide
+from infra.local.engines.engine import Engine
 from tests.support.aws.engines import require_dynoxide
 from tests.support.proof.harness import Apps, Stage, staged
 from tests.support.proof.proxy import Proxy

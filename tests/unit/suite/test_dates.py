@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.engine import kept_environment
+from infra.local.engines.engine import kept_environment
 from tests import dates
 from tests.dates import DATES, Date
 

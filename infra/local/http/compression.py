@@ -3,7 +3,7 @@
 import gzip
 from typing import Final
 
-from infra.local.gateway import BODILESS, Answer
+from infra.local.http.gateway import BODILESS, Answer
 
 _COMPRESSED_FROM_BYTES: Final = 1024  # MinimumCompressionSize in infra/template/api.json
 

@@ -18,8 +18,8 @@ from chalice.app import Chalice
 
 from chalicelib.api.http.cors import GATEWAY_HEADERS
 from chalicelib.settings import read_cors_origins
-from infra.local.gateway import Gateway
-from infra.local.request_handler import RequestHandler, error_log
+from infra.local.http.gateway import Gateway
+from infra.local.http.request_handler import RequestHandler, error_log
 
 
 class LocalServer(ThreadingHTTPServer):

@@ -12,12 +12,18 @@ import socket
 import time
 from typing import TYPE_CHECKING, Final
 
-from infra.local.compression import compressed
-from infra.local.gateway import BODILESS, Answer
-from infra.local.gateway_problem import GatewayProblem, bad_request, internal_error, not_allowed, not_found
+from infra.local.http.compression import compressed
+from infra.local.http.gateway import BODILESS, Answer
+from infra.local.http.gateway_problem import (
+    GatewayProblem,
+    bad_request,
+    internal_error,
+    not_allowed,
+    not_found,
+)
 
 if TYPE_CHECKING:
-    from infra.local.server import LocalServer
+    from infra.local.http.server import LocalServer
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024  # API Gateway's own limit
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.local.aws import LOCAL_KEY, LOCAL_REGION
-from infra.local.engine import HOST, Engine
+from infra.local.engines.engine import HOST, Engine
 
 
 class Ministack(Engine):

@@ -22,7 +22,7 @@ from chalice.local import (
 )
 
 from chalicelib.domain.errors import TryLaterError
-from infra.local.gateway_problem import GatewayProblem, not_allowed, not_found, unauthorized
+from infra.local.http.gateway_problem import GatewayProblem, not_allowed, not_found, unauthorized
 
 BODILESS: Final = frozenset({http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_MODIFIED})
 

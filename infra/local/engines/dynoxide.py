@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from infra.local.engine import HOST, Engine, EngineError
+from infra.local.engines.engine import HOST, Engine, EngineError
 from infra.paths import LOCAL
 
 _BINARY: Final = LOCAL / "npm" / "node_modules" / "@dynoxide" / "linux-x64" / "dynoxide"
