@@ -7,7 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given, strategies as st
 
+from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ContendedError, ThrottledError
+from chalicelib.store.causes import audit_actions, audit_attributes
 from chalicelib.store.conditions import EXISTS
 from chalicelib.store.faults import TransactionRefused
 from chalicelib.store.items import DayItem
@@ -15,6 +17,7 @@ from chalicelib.store.table import Table
 from chalicelib.store.transactions import Transaction
 
 KINDS = ("check", "delete", "put", "update")
+CAUSE = Cause("system:test", "test")
 REFUSED, CONFLICT, THROTTLED = "ConditionalCheckFailed", "TransactionConflict", "ThrottlingError"
 
 
@@ -53,9 +56,9 @@ def transaction_of(operations: Mapping[str, str], codes: Mapping[str, str]) -> T
             case "delete":
                 transaction.delete(key, EXISTS, name=name)
             case "put":
-                transaction.put(DayItem(*key), EXISTS, name=name)
+                transaction.put(DayItem(*key, **audit_attributes(CAUSE)), EXISTS, name=name)
             case "update":
-                transaction.update(key, [DayItem.busy.add({1})], EXISTS, name=name)
+                transaction.update(key, [DayItem.busy.add({1}), *audit_actions(CAUSE)], EXISTS, name=name)
     return transaction
 
 
@@ -109,4 +112,4 @@ def test_a_misspelled_name_is_an_error() -> None:
 def test_two_operations_can_not_share_a_name() -> None:
     transaction = transaction_of({"link": "put"}, {})
     with pytest.raises(ValueError, match="two operations"):
-        transaction.update(("other", "DAY"), [DayItem.busy.add({1})], name="link")
+        transaction.update(("other", "DAY"), [DayItem.busy.add({1}), *audit_actions(CAUSE)], name="link")
