@@ -68,7 +68,7 @@ _SUCCEED_AFTER: Final = """
         return Booked()
 """
 _RECEIPT_LOOKED_AT: Final = """
-        if receipt is not None and receipt.ends_at > world.now():
+        if receipt is not None and _counts(receipt, asked, world.now()):
             return _replay(world, receipt, asked)
         try:
 """
@@ -205,7 +205,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "a keyless repeat at any time": (
         Edit(
             redeeming._redeem,
-            "receipt is not None and receipt.ends_at > world.now()",
+            "receipt is not None and _counts(receipt, asked, world.now())",
             "receipt is not None",
         ),
     ),

@@ -135,7 +135,7 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
 
     def attempt() -> Redeemed | None:
         link, receipt = world.store.redeems.read_link_and_receipt(link_id, asked.receipt_id)
-        if receipt is not None and receipt.ends_at > world.now():
+        if receipt is not None and _counts(receipt, asked, world.now()):
             return _replay(world, receipt, asked)
         try:
             if link is None:
@@ -175,6 +175,11 @@ def _asked(world: World, link_id: str, key_id: int, request: RedeemRequest) -> _
     return _Asked(request, keyless_receipt_id(secret, link_id, body), body_hash)
 
 
+def _counts(receipt: Receipt, asked: _Asked, now: datetime) -> bool:
+    """Return whether a receipt counts: until it ends, and always for a booking that this call wrote itself (P4)."""
+    return receipt.ends_at > now or receipt.booking_id in asked.tried
+
+
 def _receipt_after_all(
     world: World, link_id: str, link: Link | None, asked: _Asked, refusal: AdmitOneError
 ) -> Receipt | None:
@@ -189,7 +194,7 @@ def _receipt_after_all(
         again, receipt = redeems.read_link_and_receipt(link_id, asked.receipt_id)
     else:
         receipt = redeems.read_receipt(link_id, asked.receipt_id)
-    if receipt is not None and receipt.ends_at <= world.now():
+    if receipt is not None and not _counts(receipt, asked, world.now()):
         receipt = None
     if receipt is None and again == link:
         raise refusal
