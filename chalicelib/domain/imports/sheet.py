@@ -302,9 +302,10 @@ def _word(cell: str) -> str:
 
 
 def _number(cell: str) -> int:
-    if not _NUMBER.match(cell.strip()):
+    digits = cell.strip()
+    if not _NUMBER.match(digits):
         raise _Unreadable("must be a whole number")
-    return int(cell)
+    return int(digits)  # not of the cell: `strip` removes separators (U+001C to U+001F) that `int` rejects
 
 
 def _uses(cell: str) -> int | None:
