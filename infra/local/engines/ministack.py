@@ -36,7 +36,7 @@ class Ministack(Engine):
         temporary.mkdir()
         return {
             **super()._environment(port, files),
-            "BINDHOST": HOST,
+            "BIND_HOST": HOST,
             "GATEWAY_PORT": str(port),
             "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",  # functions inherit it
             "AUTH": "true" if self._enforce_iam else "false",
@@ -53,7 +53,7 @@ class Ministack(Engine):
             "SFTP_ENABLED": "0",
             "COGNITO_EMAIL_ENABLED": "false",
             # No Docker daemon, so it neither starts nor removes the user's containers.
-            "DOCKERHOST": f"unix://{files / 'no-docker.sock'}",
+            "DOCKER_HOST": f"unix://{files / 'no-docker.sock'}",
             "LAMBDA_EXECUTOR": "local",
             "LOG_LEVEL": "WARNING",
             "PYTHONUNBUFFERED": "1",

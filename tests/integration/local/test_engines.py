@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -197,3 +198,39 @@ def test_local_secrets_are_their_owners_alone(tmp_path: Path, monkeypatch: pytes
     assert len(first) == len("ao_") + 43
     assert stat.S_IMODE((tmp_path / "api-key").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["api-key"]
+
+
+def test_ministack_knows_every_variable_that_it_gets() -> None:
+    """A misspelled one is ignored: it would listen on every interface, or use the developer's Docker daemon."""
+    from ministack import app
+
+    source = "".join(path.read_text() for path in Path(str(app.__file__)).parent.rglob("*.py"))
+    engine = Ministack()
+    with TemporaryDirectory() as files:
+        given = engine._environment(1234, Path(files))
+    ours = given.keys() - os.environ.keys() - {"TMPDIR", "PYTHONUNBUFFERED"}  # those two are Python's
+    assert {name for name in ours if name not in source} == set()
+    assert {"BIND_HOST", "DOCKER_HOST", "GATEWAY_PORT"} <= ours
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("engine", [Ministack, Dynoxide])
+def test_an_engine_listens_on_this_machine_alone(engine: type[Ministack] | type[Dynoxide]) -> None:
+    """Nobody on the network can reach the local engines, which let everybody in."""
+    if engine is Dynoxide:
+        require_dynoxide()
+    with engine() as running:
+        port = int(running.endpoint_url.rpartition(":")[2])
+        lines = [line.split() for kind in ("tcp", "tcp6") for line in _listening(kind)]
+        listening = {line[1].partition(":")[0] for line in lines if line[1].endswith(f":{port:04X}")}
+    assert listening == {"0100007F"}
+
+
+def _listening(kind: str) -> list[str]:
+    """Return the lines of /proc/net about sockets that listen (state 0A)."""
+    path = Path("/proc/net") / kind
+    return (
+        [line for line in path.read_text().splitlines()[1:] if line.split()[3] == "0A"]
+        if path.exists()
+        else []
+    )
