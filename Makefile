@@ -1,4 +1,4 @@
-# All commands of a developer and an operator; `make help` lists them. Only those with STAGE=… need an AWS account.
+# All commands of a developer and an operator; `make help` lists them. What changes a stage on AWS needs an account.
 
 PYTHON ?= python3
 PORT ?= 8000

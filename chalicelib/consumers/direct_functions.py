@@ -74,9 +74,9 @@ def _function(name: str, kind: type[_E]) -> Callable[[_Act[_E]], _Handler]:
         def handle(event: Any, context: Any) -> Any:
             correlation_id = str(getattr(context, "aws_request_id", None) or uuid.uuid4())
             try:
-                world, base_url = bootstrap.world(), bootstrap.settings().base_url or ""
                 request = decode_json(json.dumps(event), kind)
                 correlation_id = request.correlation_id or correlation_id
+                world, base_url = bootstrap.world(), bootstrap.settings().base_url or ""
                 cause = Cause(f"function:{name}", correlation_id)
                 answer = act(request, _Invocation(world, base_url, cause, context))
                 return msgspec.json.decode(msgspec.json.encode(answer))

@@ -10,12 +10,11 @@ from chalicelib.domain.ids import HOST, is_id
 from chalicelib.domain.links.link import MAX_LINKS_PER_BATCH
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.domain.tokens import Purpose, open_token, token_in
-from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest, redeem_for_host
+from chalicelib.service.bookings.redeem import Redeemed, redeem_for_host
 from chalicelib.service.links.generate import GenerateRequest
 from chalicelib.service.links.send_many import Wording
 from chalicelib.service.ports import World
-from chalicelib.wire.instants import instant
-from chalicelib.wire.requests.bookings import RedeemBody
+from chalicelib.wire.requests.bookings import redeem_request
 
 
 def acting_for(host_id: str) -> Caller:
@@ -50,17 +49,7 @@ def redeem_named_link(world: World, payload: RedeemPayload, key: str | None, cau
     """Redeem the link that a payload names, for its host. Raises as `service.bookings.redeem` does."""
     caller = acting_for(payload.host_id)
     kind, named = payload.link()
-    body: RedeemBody = payload.body()
-    request = RedeemRequest(
-        start=instant(body.start, "/start"),
-        time_zone=body.time_zone,
-        invitee=body.invitee,
-        answers=body.answers,
-        location_index=body.location_index,
-        idempotency_key=key,
-        body_hash=hash_body(body),
-        queued=key is not None,
-    )
+    request = redeem_request(payload.body(), key, queued=key is not None)
     link_id = named if kind == "linkId" else _link_of_secret(world, named)
     return redeem_for_host(world, caller, link_id, request, cause)
 

@@ -8,16 +8,14 @@ from chalicelib.api.invitee.offer import offer_reply
 from chalicelib.api.invitee.redeem_form import redeem_body
 from chalicelib.api.invitee.routing import in_frame, invitee_router, page_reply
 from chalicelib.domain.bookings.booking import Booking
-from chalicelib.domain.bookings.receipt import hash_body
 from chalicelib.domain.errors import AdmitOneError, DeadLinkError, IdempotencyKeyReusedError
 from chalicelib.domain.urls import booking_url
 from chalicelib.pages.invitee.redeem import BookedPage, booked_page
-from chalicelib.service.bookings.redeem import Redeemed, RedeemRequest, redeem
+from chalicelib.service.bookings.redeem import Redeemed, redeem
 from chalicelib.service.links.open import open_link
 from chalicelib.service.mail.can_email import can_email
-from chalicelib.wire.instants import instant
 from chalicelib.wire.problems import STATUSES
-from chalicelib.wire.requests.bookings import RedeemBody
+from chalicelib.wire.requests.bookings import RedeemBody, redeem_request
 from chalicelib.wire.responses.bookings import BookedAnswer, BookingAnswer, redeemed_answer
 
 redeems = invitee_router(__name__, show_link_error)
@@ -41,16 +39,7 @@ def post_redeem(call: Call) -> Reply:
 
 
 def _redeem(call: Call, body: RedeemBody, key: str | None) -> Redeemed:
-    request = RedeemRequest(
-        start=instant(body.start, "/start"),
-        time_zone=body.time_zone,
-        invitee=body.invitee,
-        answers=body.answers,
-        location_index=body.location_index,
-        idempotency_key=key,
-        body_hash=hash_body(body),
-        language=call.say.language,
-    )
+    request = redeem_request(body, key, language=call.say.language)
     return redeem(call.world, call.path("token"), request, call.cause())
 
 

@@ -1,4 +1,4 @@
-"""The team's router: routes that need an API key, the site's base URL, and the query parameters of lists."""
+"""The team's router: its routes need an API key. And the query parameters that lists share."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -3,8 +3,10 @@
 import msgspec
 
 from chalicelib.domain.bookings.booking import Invitee
+from chalicelib.domain.bookings.receipt import hash_body
 from chalicelib.domain.text import tidy_lines
-from chalicelib.wire.instants import Instant
+from chalicelib.service.bookings.redeem import RedeemRequest
+from chalicelib.wire.instants import Instant, instant
 from chalicelib.wire.requests.body import Body
 
 
@@ -20,6 +22,23 @@ class RedeemBody(Body, frozen=True):
     def __post_init__(self) -> None:
         kept = {name: tidy_lines(answer) for name, answer in self.answers.items()}
         msgspec.structs.force_setattr(self, "answers", kept)
+
+
+def redeem_request(
+    body: RedeemBody, key: str | None, *, language: str = "en", queued: bool = False
+) -> RedeemRequest:
+    """Return what a body asks for, under an idempotency key or none. Raises `InvalidValueError` for a wrong `start`."""
+    return RedeemRequest(
+        start=instant(body.start, "/start"),
+        time_zone=body.time_zone,
+        invitee=body.invitee,
+        answers=body.answers,
+        location_index=body.location_index,
+        idempotency_key=key,
+        body_hash=hash_body(body),
+        language=language,
+        queued=queued,
+    )
 
 
 class NothingBody(Body, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from chalicelib.api.team import imports as csv_links
+from chalicelib.api.team import imports
 from chalicelib.api.team.imports import MANY_ROWS
 from chalicelib.domain.ids import EVENT_TYPE
 from chalicelib.domain.imports.sheet import EXPORT_COLUMNS, RESULT_COLUMNS
@@ -520,7 +520,7 @@ def test_pages_with_one_header_are_one_file_when_written_one_after_the_other(hos
 
 
 def test_a_page_ends_before_lambda_cant_answer_it(host: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_links, "_FULL", 1)
+    monkeypatch.setattr(imports, "_FULL", 1)
     host.links(host.event_type(), count=150)
 
     answers = follow(host)
