@@ -15,9 +15,9 @@ from playwright.sync_api import Browser, Locator, expect
 
 from chalicelib import bootstrap
 from chalicelib.pages import languages
+from chalicelib.pages.invitee.already_booked import BookedPage, booked_page
 from chalicelib.pages.invitee.dead_links import DeadPage, DeadReason, dead_page
 from chalicelib.pages.invitee.problem import _PROBLEMS, ProblemPage, problem_page
-from chalicelib.pages.invitee.redeem import BookedPage, booked_page
 from chalicelib.pages.languages import Words, words
 from tests.e2e.test_invitee import a_rich_event_type
 from tests.support.app import Caller, made, ok

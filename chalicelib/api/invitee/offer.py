@@ -14,7 +14,7 @@ from chalicelib.domain import errors
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.event_types.slots import MAX_SLOTS
 from chalicelib.domain.links.link import expected_address
-from chalicelib.pages.invitee.offer import OfferPage, offer_page
+from chalicelib.pages.invitee.redeem import OfferPage, offer_page
 from chalicelib.service.links.note_open import note_open
 from chalicelib.service.links.open import OpenLink, open_link, slots_of
 from chalicelib.wire.instants import DEFAULT_RANGE, asked_range, asked_zone

@@ -10,7 +10,7 @@ from chalicelib.api.invitee.routing import in_frame, invitee_router, page_reply
 from chalicelib.domain.bookings.booking import Booking
 from chalicelib.domain.errors import AdmitOneError, DeadLinkError, IdempotencyKeyReusedError
 from chalicelib.domain.urls import booking_url
-from chalicelib.pages.invitee.redeem import BookedPage, booked_page
+from chalicelib.pages.invitee.already_booked import BookedPage, booked_page
 from chalicelib.service.bookings.redeem import Redeemed, redeem
 from chalicelib.service.links.open import open_link
 from chalicelib.service.mail.can_email import can_email

@@ -19,14 +19,14 @@ from chalicelib.domain.event_types.event_type import Location, Question
 from chalicelib.domain.zones import load_zone, zone_names
 from chalicelib.pages import languages, times
 from chalicelib.pages.assets import asset, asset_url
-from chalicelib.pages.invitee import cancel, confirmation, dead_links, move, offer, problem
+from chalicelib.pages.invitee import cancel, confirmation, dead_links, move, problem, redeem
 from chalicelib.pages.invitee.cancel import CancelPage
 from chalicelib.pages.invitee.confirmation import CalendarLink, ConfirmationPage
 from chalicelib.pages.invitee.dead_links import AskForm, DeadPage, DeadReason
 from chalicelib.pages.invitee.move import MovePage
-from chalicelib.pages.invitee.offer import OfferPage
 from chalicelib.pages.invitee.picker import KnownStarts, offered_days, packed_starts
 from chalicelib.pages.invitee.problem import ProblemPage
+from chalicelib.pages.invitee.redeem import OfferPage
 from chalicelib.pages.landing import landing_page
 from chalicelib.pages.languages import LANGUAGES, Language, Words, words
 from chalicelib.pages.render import render
@@ -35,7 +35,7 @@ EN = words("en")
 
 
 def offer_page(view: OfferPage, say: Words = EN) -> str:
-    return offer.offer_page(view, say)
+    return redeem.offer_page(view, say)
 
 
 def dead_page(view: DeadPage, say: Words = EN) -> str:
@@ -665,7 +665,7 @@ def test_jinja_is_loaded_only_when_a_page_is_made() -> None:
     import subprocess
     import sys
 
-    code = "import sys; import chalicelib.pages.invitee.offer; print('jinja2' in sys.modules)"
+    code = "import sys; import chalicelib.pages.invitee.redeem; print('jinja2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
