@@ -17,6 +17,7 @@ from chalicelib.pages import assets
 from tests.support.app import Caller
 from tests.support.browser.console import Console, console_of
 from tests.support.browser.site import LiveSite, soon
+from tests.support.browser.visit import until_true
 
 pytestmark = pytest.mark.clock
 
@@ -389,9 +390,7 @@ def _move_and_cancel(keyboard: Keyboard, link: dict[str, Any]) -> None:
     keyboard.press("ArrowRight")
     keyboard.button("Move", within=True)
     console.said("Moved to")
-    page.wait_for_function(
-        "() => { const card = document.querySelector('li.card'); return card && !card.mark; }"
-    )
+    until_true(page, "() => { const card = document.querySelector('li.card'); return !!card && !card.mark; }")
     expect(console.button("Move the booking with Grace Hopper")).to_be_focused()
     keyboard.button("Cancel the booking with Grace Hopper")
     expect(console.button("Keep it")).to_be_focused()

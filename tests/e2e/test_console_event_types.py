@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from tests.support.app import made, ok
 from tests.support.browser.console import Console
+from tests.support.browser.visit import until_true
 
 pytestmark = pytest.mark.clock
 
@@ -109,7 +110,7 @@ def test_a_menu_stays_at_its_button_while_the_page_scrolls(console: Console) -> 
     details = console.page.locator(".menu").get_by_role("button", name="Details")
 
     console.page.mouse.wheel(0, 60)
-    console.page.wait_for_function("scrollY === 60")
+    until_true(console.page, "scrollY === 60")
 
     expect(details).to_be_visible()
     box, at = console.page.locator(".menu").bounding_box(), more.bounding_box()

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from tests.support.browser.console import Console, console_of
+from tests.support.browser.visit import until_true
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.clock
@@ -52,7 +53,7 @@ def test_two_tabs_that_press_at_once_make_one_new_link(browser: Browser, console
             one.page.route("**/answer", lambda route: held.append(route))  # noqa: PLW0108 - takes no builtin
             one.button(PRESS).click(no_wait_after=True)
         for one in pressed:
-            one.page.wait_for_function("document.querySelector('[aria-busy=true]')")
+            until_true(one.page, "!!document.querySelector('[aria-busy=true]')")
         until(lambda: len(held) == 2, pause=lambda: console.page.wait_for_timeout(10))
         assert len(held) == 2
         for route in held:

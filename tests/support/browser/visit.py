@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, sync_playwright
 
 from tests.dates import SHIFTED
-from tests.support.waiting import SHOWN
+from tests.support.waiting import SHOWN, until
 
 NAMES: Final = (
     "chromium-headless-shell",  # Debian's: half the CPU of the whole browser
@@ -106,6 +106,11 @@ class Visit:
         assert beyond <= 0, f"{state}: {beyond} pixels too wide"
         inside = "[...document.querySelectorAll('dialog > .content')].map(e => e.scrollWidth - e.clientWidth)"
         assert all(over <= 0 for over in self.page.evaluate(inside)), f"{state}: a dialog is too narrow"
+
+
+def until_true(page: Page, expression: str) -> None:
+    """Wait until JavaScript is true of a page. Playwright's own wait uses `eval`, which the pages' policy forbids."""
+    until(lambda: bool(page.evaluate(expression)), pause=lambda: page.wait_for_timeout(10))
 
 
 @contextmanager
