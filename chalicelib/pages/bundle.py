@@ -8,14 +8,11 @@ doesn't parse nested templates, after which it keeps code unminified: it makes t
 import hashlib
 import posixpath
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
-
-from chalicelib.pages.assets import CONTENT_TYPES, NAMES
 
 # `import { … } from "./x.js";` and `import "./x.js";`, and what a module gives: one name a line.
 _IMPORT: Final = re.compile(rb'(?m)^import (?:\{([^}]*)\} from )?"(\.{1,2}/[a-z0-9./-]+\.js)";\n?')
@@ -39,24 +36,13 @@ _ASIDE: Final = re.compile(rb"(?m)[ \t]+// [^\"'`\n]*$")
 _TYPE: Final = re.compile(rb"/\*\* @(?:type|param|returns) (?:[^*]|\*(?!/))*\*/ ?")
 
 
-def build_assets(folder: Path) -> None:
-    """Replace the files in a copy of `assets/` by the bundles, under hashed names, and a list of those names."""
-    served = assemble(folder)
-    shutil.rmtree(folder)
-    folder.mkdir()
-    for hashed, content in served.values():
-        (folder / hashed).write_bytes(content)
-    names = {name: hashed for name, (hashed, _) in sorted(served.items())}
-    (folder / NAMES.name).write_bytes(msgspec.json.encode(names))
-
-
 def assemble(folder: Path) -> Mapping[str, tuple[str, bytes]]:
     """Return each bundle's hashed name and content, by the name of its file."""
     return hash_names(
         {
             path.relative_to(folder).as_posix(): bare(path.read_bytes(), path.suffix)
             for path in folder.rglob("*")
-            if path.suffix in CONTENT_TYPES
+            if path.suffix in {".css", ".js"}
         }
     )
 

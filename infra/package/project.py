@@ -5,8 +5,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from chalicelib.api.openapi.view import BUILT, describe
-from chalicelib.pages.bundle import build_assets
+from chalicelib.pages.assets import NAMES
+from chalicelib.pages.bundle import assemble
 from infra.package.dependencies import Target
 from infra.package.fragments import TemplateError, merged, read_fragments
 from infra.package.functions import HTTP, common_fragment, read_config, whole_policy, with_tracing
@@ -25,7 +28,7 @@ def lay_out(project: Path, target: Target) -> Path:
     shutil.copy(ROOT / "app.py", project)
     shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
     pages = project / "chalicelib" / "pages"
-    build_assets(pages / "assets")
+    _build_assets(pages / "assets")
     (pages / "bundle.py").unlink()  # it builds the bundles, which are built now
     (project / BUILT.relative_to(ROOT)).write_bytes(describe(ROUTERS))
     config = with_tracing(read_config(ROOT)) | {"lambda_architecture": target.architecture}
@@ -48,3 +51,14 @@ def lay_out(project: Path, target: Target) -> Path:
     }
     (project / "merge.json").write_text(json.dumps(merged(parts.items())))
     return project
+
+
+def _build_assets(folder: Path) -> None:
+    """Replace the files in a copy of `assets/` by the bundles, under hashed names, and a list of those names."""
+    served = assemble(folder)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    for hashed, content in served.values():
+        (folder / hashed).write_bytes(content)
+    names = {name: hashed for name, (hashed, _) in sorted(served.items())}
+    (folder / NAMES.name).write_bytes(msgspec.json.encode(names))
