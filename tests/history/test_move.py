@@ -2,7 +2,7 @@
 
 from tests.history.checker.explanation import unexplained
 from tests.history.interleavings.by_hand import make_link, steps
-from tests.history.interleavings.stepped import Stepped, slot
+from tests.history.interleavings.stepped import Fate, Stepped, slot
 
 
 def test_a_move_pressed_twice_is_done_for_both(stepped: Stepped) -> None:
@@ -45,3 +45,19 @@ def test_a_move_whose_last_read_is_slow_does_not_move_what_has_begun(stepped: St
     stepped.finish(moving)
 
     assert stepped.calls[-1].code == "409 conflict"
+
+
+def test_a_move_whose_reply_was_lost_may_be_told_that_the_booking_is_cancelled(stepped: Stepped) -> None:
+    """P8: it was moved, then cancelled before the move was tried again: it is cancelled where it was moved to."""
+    name, link = make_link(stepped)
+    stepped.finish(stepped.redeem(name, link, slot(1), "p0", None, "p0"))
+    booking = stepped.calls[-1].told["booking"]
+    moving = stepped.move(booking, slot(2))
+    steps(stepped, moving, 4)  # the booking, the event type, the link, the day
+    stepped.step(moving, Fate.LOST)
+
+    stepped.finish(stepped.cancel(booking))
+    stepped.finish(moving)
+
+    assert next(call.code for call in stepped.calls if call.kind == "move") == "409 conflict"
+    assert unexplained(stepped.end()) == []
