@@ -19,6 +19,11 @@ CONFIRMED: Final = "confirmed"
 CANCELLED: Final = "cancelled"
 
 READS: Final = frozenset({"which", "read link", "read booking", "slots", "stored"})
+OVERTAKEN: Final = frozenset({"move", "limit"})
+"""Requests that may be written twice, or written and then refused.
+
+The app sends such a write again after a lost reply, and somebody else may have written in between.
+"""
 DAY: Final = 24 * 60 * 60 * 1000
 KEYLESS_WINDOW: Final = 10 * 60 * 1000
 ROUNDED: Final = 1000  # milliseconds by which a receipt may end early: the table stores whole seconds
@@ -144,7 +149,7 @@ def next_states(state: State, call: Call) -> list[State]:
 
 def is_settled(call: Call) -> bool:
     """Whether a call that changes nothing here, told what it was, would change nothing at any later time either."""
-    return call.is_known and not (call.code == "200" and call.kind in ("move", "limit"))
+    return call.is_known and not (call.code == "200" and call.kind in OVERTAKEN)
 
 
 def changes_nothing(call: Call) -> bool:

@@ -47,7 +47,7 @@ from chalicelib.store.table import Table
 from chalicelib.wire.problems import STATUSES
 from tests.history.checker.calls import UNKNOWN, Call
 from tests.history.checker.final_state import stored_call, with_candidates, with_expiries
-from tests.history.checker.machine import Link
+from tests.history.checker.machine import OVERTAKEN, Link
 from tests.history.interleavings.memory import Memory, client_error
 from tests.support import audit
 
@@ -450,8 +450,7 @@ class Stepped:
         clock = (call.clock[0], float(self.clock))
         done = replace(call, code=code, told=told, returned=stamp, clock=clock)
         self.calls.append(done)
-        if call.kind in ("move", "limit"):
-            # Sent again without knowing that it was done: with another's write between, it is done twice.
+        if call.kind in OVERTAKEN:
             self.calls += [done.happened_again(next(self._stamps)) for _ in range(task.unheard)]
 
     def _abandon(self, task: Task) -> None:

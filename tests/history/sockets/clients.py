@@ -15,7 +15,7 @@ from chalicelib.domain.clock import to_millis
 from tests.history.checker.calls import NEVER, Call
 from tests.history.checker.explanation import unexplained
 from tests.history.checker.final_state import stored_call, with_candidates, with_expiries
-from tests.history.checker.machine import Link
+from tests.history.checker.machine import OVERTAKEN, Link
 from tests.support import audit
 from tests.support.proof.harness import (
     Answer,
@@ -96,8 +96,7 @@ class Recorder:
             self.calls.append(done)
             if answer is not None and answer.status == 500:
                 self.faults.append(f"{kind} was told {answer.code}")
-            if self.may_repeat and done.is_known and kind in ("move", "limit"):
-                # The app may have written it, lost the reply, and found it overtaken when it tried again.
+            if self.may_repeat and done.is_known and kind in OVERTAKEN:
                 self.calls.append(done.happened_again(next(self._numbers)))
             self._lock.notify_all()
         return done
