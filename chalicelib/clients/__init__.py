@@ -1,1 +1,1 @@
-"""The other AWS services the product speaks to, and HTTP out: one module each, behind a port of the services."""
+"""Clients of other AWS services and of webhook endpoints: one module each. `service/ports.py` has their interfaces."""

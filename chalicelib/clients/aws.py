@@ -1,4 +1,4 @@
-"""Clients of other AWS services: made when first used, one each, over one botocore session."""
+"""The botocore clients: one for each AWS service, created at its first use, from one shared session."""
 
 import threading
 from collections.abc import Callable
@@ -9,29 +9,29 @@ READ_TIMEOUT_SECONDS: Final = 5
 
 
 class Aws:
-    """Gives botocore clients by service name. Threads may share one; only the making of one needs the lock.
+    """The botocore clients, by service name. Threads may share a client; only its creation needs the lock.
 
-    A client neither waits long nor tries again by itself: what is to be done about a failure is the caller's to
-    say, who knows how much time is left.
+    A client has short timeouts and never retries: the caller decides about retries, because it knows how much time is
+    left.
     """
 
     def __init__(self, session: Callable[[], Any]) -> None:
-        """Take what gives the botocore session, the table's own: a second one costs a cold start its loading."""
+        """Use the session that the table uses: loading a second one would make cold starts slower."""
         self._session = session
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def client(self, service: str) -> Any:
-        """Return the one client of a service, e.g. `sqs`."""
-        made = self._clients.get(service)
-        if made is None:
+        """Return the client of a service, e.g. `sqs`."""
+        created = self._clients.get(service)
+        if created is None:
             with self._lock:
-                made = self._clients.get(service)
-                if made is None:
-                    made = self._clients[service] = self._make(service)
-        return made
+                created = self._clients.get(service)
+                if created is None:
+                    created = self._clients[service] = self._create(service)
+        return created
 
-    def _make(self, service: str) -> Any:
+    def _create(self, service: str) -> Any:
         from botocore.config import Config
 
         config = Config(

@@ -1,4 +1,4 @@
-"""The product's own EventBridge bus: envelopes out, with what was refused."""
+"""The product's EventBridge bus: publish events, and return those that were rejected."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -8,34 +8,34 @@ from chalicelib.clients.chunking import chunks_of
 from chalicelib.clients.failures import FAILURES, failure_of
 from chalicelib.domain.events.envelopes import SOURCE, Envelope, write_envelope
 
-MAX_BYTES: Final = 256 * 1024  # EventBridge's limit of all entries of one call, by its own way of counting
-_MAX_ENTRIES: Final = 10  # EventBridge's limit of entries a call
-_TIME_BYTES: Final = 14
+MAX_BYTES: Final = 256 * 1024  # EventBridge's limit for all entries of a call, counted as `put` does
+_MAX_ENTRIES: Final = 10  # EventBridge's limit for entries in a call
+_TIME_BYTES: Final = 14  # EventBridge counts an entry's `Time` as 14 bytes
 
 
 class EventBus:
-    """Puts events on one bus: source `admit-one`, detail type the event's type, detail the envelope."""
+    """Publishes to one bus: the source is `admit-one`, the detail type the event's type, the detail the envelope."""
 
     def __init__(self, aws: Aws, name: str) -> None:
         self._aws = aws
         self._name = name
 
     def put(self, envelopes: Sequence[Envelope]) -> dict[int, str]:
-        """Put events on the bus, ten a call; return what was refused: place in `envelopes` → why.
+        """Publish events, ten to a call. Return those that were rejected: place in `envelopes` → error code.
 
-        An event whose reply was lost counts as refused: put again, it comes twice with the same id.
+        An event whose response was lost counts as rejected, so a retry may publish it twice, with the same id.
         """
         details = [write_envelope(envelope) for envelope in envelopes]
         sizes = [
             _TIME_BYTES + len(SOURCE) + len(envelope.type) + len(detail.encode())
             for envelope, detail in zip(envelopes, details, strict=True)
         ]
-        refused = {
+        rejected = {
             place: f"TooLarge: {size} bytes, {MAX_BYTES} at most"
             for place, size in enumerate(sizes)
             if size > MAX_BYTES
         }
-        good = [(place, size) for place, size in enumerate(sizes) if place not in refused]
+        good = [(place, size) for place, size in enumerate(sizes) if place not in rejected]
         for places in chunks_of(good, most=_MAX_ENTRIES, max_bytes=MAX_BYTES):
             entries = [
                 {
@@ -47,13 +47,13 @@ class EventBus:
                 }
                 for place in places
             ]
-            refused |= self._put(places, entries)
-        return refused
+            rejected |= self._put(places, entries)
+        return rejected
 
     def _put(self, places: Sequence[int], entries: list[dict[str, Any]]) -> dict[int, str]:
         try:
             answer = self._aws.client("events").put_events(Entries=entries)
         except FAILURES as error:
             return dict.fromkeys(places, failure_of(error))
-        results = zip(places, answer["Entries"], strict=True)  # the answer keeps the order
+        results = zip(places, answer["Entries"], strict=True)  # the response keeps the order
         return {place: str(result["ErrorCode"]) for place, result in results if result.get("ErrorCode")}

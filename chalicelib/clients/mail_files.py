@@ -1,4 +1,4 @@
-"""Mails as files beside SES, on a developer's machine: each one sent is also an `.eml` that mail programs open."""
+"""Write each email that is sent to a file too, on a developer's machine: an `.eml`, which mail programs open."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ class _Sender(Protocol):
 
 
 class MailFiles:
-    """Sends through another mailer, then writes the mail into a directory, which it makes."""
+    """Sends an email with another mailer, then writes it to a directory. Creates the directory if it is missing."""
 
     def __init__(self, mailer: _Sender, directory: str, now: Callable[[], datetime]) -> None:
         self._mailer = mailer
@@ -27,22 +27,23 @@ class MailFiles:
         self._now = now
 
     def send(self, letter: Letter) -> str:
-        """Send a mail, write `<time>-<event id>-<addressee>.eml`, whole or not at all, and return the mailer's id.
+        """Send an email, write it to `<time>-<event id>-<addressee>.eml`, and return the mailer's id for it.
 
-        Raises what the mailer raises. A file that can't be written is only logged: the mail is out.
+        Raises what the mailer raises. If the file can't be written, this only logs it, because the email was sent.
         """
         sent = self._mailer.send(letter)
         try:
             self._keep(letter)
         except OSError as error:
-            log.warning("a mail could not be kept as a file: %s", type(error).__name__)
+            log.warning("an email was sent but not written to MAIL_DIRECTORY: %s", type(error).__name__)
         return sent
 
     def _keep(self, letter: Letter) -> None:
-        # The owner's alone: an email holds a secret URL (P7).
+        # Only the owner may read them: an email contains a secret URL (P7).
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = letter.mail_id
         name = f"{self._now().strftime(_FORM)[:-3]}Z-{about.event_id}-{about.addressee}.eml"
+        # Renamed once it is complete, so no mail program sees half a file.
         unfinished = self._directory / f".{name}.{os.getpid()}"
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(letter.content)

@@ -1,4 +1,4 @@
-"""S3 objects: one version read whole, within a size, and one written."""
+"""Read and write S3 objects: one version of an object, whole, up to a maximum size."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,7 +18,7 @@ _CHANGED: Final = {"PreconditionFailed", "412"}
 
 
 class Objects:
-    """Reads and writes objects of any bucket that the function's role lets it."""
+    """Reads and writes objects in every bucket that the function's role allows."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
@@ -26,30 +26,32 @@ class Objects:
     def read(
         self, bucket: str, key: str, *, version: str | None, etag: str, max_bytes: int
     ) -> tuple[bytes, Mapping[str, str]]:
-        """Return an object's bytes and its own metadata: that version, or else what still has that entity tag.
+        """Return an object's bytes and user metadata: of `version`, or without one of the content with this `etag`.
 
-        Raises `ConflictError` (gone, or overwritten since), `PayloadTooLargeError`, `ObjectsUnavailableError`.
+        Raises `ConflictError` if it was deleted or overwritten, `PayloadTooLargeError`, `ObjectsUnavailableError`.
         """
         which = {"VersionId": version} if version else {"IfMatch": f'"{etag}"'}
         try:
             found = self._client.get_object(Bucket=bucket, Key=key, **which)
             if found["ContentLength"] > max_bytes:
-                raise PayloadTooLargeError(f"The file may have {max_bytes} bytes.")
+                raise PayloadTooLargeError(f"The file can have up to {max_bytes} bytes. Split it.")
             return found["Body"].read(), found.get("Metadata", {})
         except FAILURES as error:
             code = failure_of(error)
             if isinstance(error, ClientError) and code in _GONE:
-                raise ConflictError("The file is not there any more.") from error
+                raise ConflictError("The file no longer exists. Upload it again.") from error
             if isinstance(error, ClientError) and code in _CHANGED:
-                raise ConflictError("The file was overwritten by another.") from error
-            raise ObjectsUnavailableError(f"The file can't be read: {code}.") from error
+                raise ConflictError(
+                    "The file was overwritten before it was read. The new one has its own import."
+                ) from error
+            raise ObjectsUnavailableError(f"S3 could not read the file: {code}.") from error
 
     def write(self, bucket: str, key: str, body: bytes, *, content_type: str) -> None:
-        """Write an object whole. Raises `ObjectsUnavailableError`."""
+        """Write an object. Raises `ObjectsUnavailableError`."""
         try:
             self._client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
         except FAILURES as error:
-            raise ObjectsUnavailableError(f"The file can't be written: {failure_of(error)}.") from error
+            raise ObjectsUnavailableError(f"S3 could not write the file: {failure_of(error)}.") from error
 
     @property
     def _client(self) -> Any:

@@ -1,4 +1,4 @@
-"""SES v2: hands over one whole mail, and says of a failure whether it may have been sent."""
+"""SES v2: send one email, and distinguish failures after which it may have been sent."""
 
 from typing import Any, Final
 
@@ -8,24 +8,24 @@ from chalicelib.clients.aws import Aws
 from chalicelib.clients.failures import failure_of
 from chalicelib.domain.mail.mails import Letter, MailDeferredError, MailRefusedError, MailUnknownError
 
-# What is wrong with the mail itself. All else that SES answers is the account's state: it may be put right.
+# Errors in the email itself. Every other error is about the account, so a later retry may succeed.
 _REFUSALS: Final = {"BadRequestException": "bad-request", "MessageRejected": "rejected"}
-# Part of a MessageRejected that is about the account: a sender not set up, or the sandbox (docs/mail.md).
+# In the text of a `MessageRejected` that is about the account: an unverified sender, or the sandbox (docs/mail.md).
 _NOT_VERIFIED: Final = "not verified"
 
 
 class Ses:
-    """Sends through SES. `configuration_set` is what tells of bounces; None tells of none."""
+    """Sends emails with SES. The configuration set publishes bounces and complaints; None publishes nothing."""
 
     def __init__(self, aws: Aws, configuration_set: str | None) -> None:
         self._aws = aws
         self._configuration_set = configuration_set
 
     def send(self, letter: Letter) -> str:
-        """Hand a mail over and return SES's id for it. It is asked once: SES can't tell a repeat from a second mail.
+        """Send an email and return SES's id for it. Never retries: SES has no idempotency key, so it could send twice.
 
-        Raises `MailRefusedError` (never to be taken), `MailDeferredError` (not sent, perhaps later),
-        `MailUnknownError` (no answer came, it may have been sent). None of them quotes mail or address.
+        Raises `MailRefusedError` (SES will never accept it), `MailDeferredError` (not sent; a retry may succeed),
+        `MailUnknownError` (no clear response; it may have been sent). None of them contains the email or its address.
         """
         request: dict[str, Any] = {
             "Destination": {"ToAddresses": [letter.to]},
@@ -46,7 +46,7 @@ class Ses:
 
 
 def _tags(letter: Letter) -> list[dict[str, str]]:
-    """Return the ids by which feedback finds its way back. They are public, no token is among them (P7)."""
+    """Return the ids that SES adds to bounces and complaints, to match them to the email. No id is secret (P7)."""
     ids = {
         "eventId": letter.mail_id.event_id,
         "addressee": letter.mail_id.addressee.value,

@@ -1,7 +1,7 @@
-"""Posts to a host's endpoint, whatever that endpoint is: bounded in time and bytes, and to public addresses only.
+"""Post to a webhook's endpoint, which is not trusted: limits on time and bytes, and public addresses only.
 
-The name is resolved here, every address is checked, and the connection goes to a checked address itself, so that a
-name which resolves to something else a moment later wins nothing. No redirect is followed, no proxy is asked.
+This module resolves the name, checks every address, and connects to a checked address, so DNS rebinding can't reach an
+internal address. It follows no redirects and uses no proxy.
 """
 
 import http.client
@@ -23,19 +23,19 @@ from chalicelib.domain.webhooks.ip_addresses import IPAddress, is_public, read_a
 from chalicelib.domain.webhooks.webhook import is_loopback_name
 
 USER_AGENT: Final = "Admit-One-Webhooks/1"
-MAX_ADDRESSES: Final = 4  # tried in turn
+MAX_ADDRESSES: Final = 4  # tried one after the other
 
 Resolve = Callable[[str, int], list[str]]
-"""Gives a name's addresses as text. Raises OSError."""
+"""Return a name's addresses as text. Raises OSError."""
 
 Connect = Callable[[IPAddress, int, float], socket.socket]
-"""Connects to an address and port within so many seconds. Raises OSError."""
+"""Connect to an address and port, with a timeout in seconds. Raises OSError."""
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Seconds and bytes. `total` holds from the first look at the name to the end of the answer's headers.
+    """Limits in seconds and bytes. `total` covers resolving the name, connecting, sending and the response's headers.
 
-    The answer's body is for the log alone: it has `body` seconds more at most, and what is beyond `body_bytes` is left.
+    The response's body only goes into the delivery log. Reading it stops after `body` more seconds or `body_bytes`.
     """
 
     connect: float = 5.0
@@ -46,7 +46,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class _Fault(Exception):
-    """Why there was no answer, in one word that is kept with the attempt."""
+    """Why there was no response, as one word that is stored with the attempt."""
 
     def __init__(self, word: str) -> None:
         self.word = word
@@ -54,12 +54,12 @@ class _Fault(Exception):
 
 
 def resolve_name(host: str, port: int) -> list[str]:
-    """Return a name's addresses, as the system's resolver has them."""
+    """Return a name's addresses from the system's resolver."""
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def connect_to(address: IPAddress, port: int, seconds: float) -> socket.socket:
-    """Connect to an address. It is never looked up again: there is no name here to look up."""
+    """Connect to an address that was checked. There is no name here, so nothing is resolved a second time."""
     family = socket.AF_INET if isinstance(address, ipaddress.IPv4Address) else socket.AF_INET6
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -72,7 +72,7 @@ def connect_to(address: IPAddress, port: int, seconds: float) -> socket.socket:
 
 
 class WebhookHttp:
-    """Posts to endpoints. `local` also allows this machine's loopback, with or without TLS."""
+    """Posts to webhooks' endpoints. `local` also allows this machine's loopback addresses, with or without TLS."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class WebhookHttp:
         self._clock = clock
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EndpointAnswer:
-        """Post a body and return the answer, or a word for why there was none. Raises nothing for a bad endpoint."""
+        """Post a body and return the response, or a word for why there was none. Does not raise for a bad endpoint."""
         began = self._clock()
         deadline = _Deadline(self._clock, began + self._limits.total)
         try:
@@ -129,7 +129,7 @@ class WebhookHttp:
             connection.close()
 
     def _addresses(self, host: str, port: int, deadline: "_Deadline") -> list[IPAddress]:
-        """Return a host's addresses, each checked: one that is not public refuses them all."""
+        """Return a host's checked addresses. Raises `_Fault` if one of them is not public."""
         literal = read_address(host)
         texts = [str(literal)] if literal else self._resolved(host, port, deadline)
         addresses = [address for text in texts if (address := read_address(text))]
@@ -142,14 +142,14 @@ class WebhookHttp:
         return list(dict.fromkeys(addresses))[:MAX_ADDRESSES]
 
     def _resolved(self, host: str, port: int, deadline: "_Deadline") -> list[str]:
-        """Ask the resolver in a thread: it has no deadline of its own, and a name server may be slow on purpose."""
+        """Resolve a name in a thread: the resolver takes no timeout, and a name server may be slow on purpose."""
         found: list[str] = []
         failed: list[OSError] = []
 
         def ask() -> None:
             try:
                 found.extend(self._resolve(host, port))
-            except (OSError, UnicodeError) as error:  # a label too long to be encoded
+            except (OSError, UnicodeError) as error:  # UnicodeError: a label is too long to encode
                 failed.append(error if isinstance(error, OSError) else OSError(str(error)))
 
         asking = threading.Thread(target=ask, daemon=True)
@@ -162,7 +162,7 @@ class WebhookHttp:
         return found
 
     def _first_of(self, addresses: list[IPAddress], port: int, deadline: "_Deadline") -> socket.socket:
-        """Connect to the first address that answers, within the time to connect for all of them together."""
+        """Connect to the first address that accepts. All attempts together have `connect` seconds."""
         connecting = deadline.within(self._limits.connect)
         timed_out = False
         for address in addresses:
@@ -189,20 +189,20 @@ class WebhookHttp:
         deadline: "_Deadline",
     ) -> EndpointAnswer:
         _send(connection, _request(url, body, headers), deadline)
-        reading = _Reading(connection, deadline, self._limits.header_bytes)
-        response = http.client.HTTPResponse(cast("Any", reading), method="POST")
+        reader = _BoundedReader(connection, deadline, self._limits.header_bytes)
+        response = http.client.HTTPResponse(cast("Any", reader), method="POST")
         response.begin()
-        reading.deadline = deadline.within(self._limits.body)
-        reading.bytes_left = 2 * self._limits.body_bytes  # chunks bring bytes of their own
+        reader.deadline = deadline.within(self._limits.body)
+        reader.bytes_left = 2 * self._limits.body_bytes  # twice, because chunked encoding adds bytes
         return EndpointAnswer(
             status_code=response.status,
-            body=_beginning(response, self._limits.body_bytes),
+            body=_start_of_body(response, self._limits.body_bytes),
             retry_after=response.getheader("Retry-After"),
         )
 
 
 class _Deadline:
-    """An instant of a monotonic clock. Each wait gets what is left until then, so drips don't add up."""
+    """An instant of a monotonic clock at which every wait ends, even if the endpoint sends one byte at a time."""
 
     def __init__(self, clock: Callable[[], float], at: float) -> None:
         self._clock = clock
@@ -216,12 +216,12 @@ class _Deadline:
         return left
 
     def within(self, seconds: float) -> "_Deadline":
-        """Return a deadline so many seconds from now, or this one where it is sooner."""
+        """Return the deadline that many seconds from now, or this one if it is earlier."""
         return _Deadline(self._clock, min(self._at, self._clock() + seconds))
 
 
-class _Reading(io.RawIOBase):
-    """A connection as `http.client` reads it, under a deadline and a budget of bytes that span all reads."""
+class _BoundedReader(io.RawIOBase):
+    """A connection for `http.client` to read, with one deadline and one limit on bytes for all reads together."""
 
     def __init__(self, connection: socket.socket, deadline: _Deadline, bytes_left: int) -> None:
         self._connection = connection
@@ -229,7 +229,7 @@ class _Reading(io.RawIOBase):
         self.bytes_left = bytes_left
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        """Return this, buffered: all that `http.client` asks of a socket."""
+        """Return this reader, buffered. It is the only method that `http.client` calls on a socket."""
         del mode
         return io.BufferedReader(self)
 
@@ -251,20 +251,23 @@ def _request(url: SplitResult, body: bytes, headers: Mapping[str, str]) -> bytes
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines += [f"Content-Length: {len(body)}", "Connection: close"]
     if any(ch in line for line in lines for ch in "\r\n\0"):
-        raise ValueError("a header has no line breaks")
+        raise ValueError("a header must not contain line breaks or NUL")
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
 def _send(connection: socket.socket, request: bytes, deadline: _Deadline) -> None:
-    # Not `sendall`: over TLS its timeout begins anew with every part the endpoint takes.
+    # Not `sendall`: with TLS, its timeout starts again after each part that the endpoint accepts.
     rest = memoryview(request)
     while rest:
         connection.settimeout(deadline.left())
         rest = rest[connection.send(rest) :]
 
 
-def _beginning(response: http.client.HTTPResponse, most: int) -> bytes:
-    """Return the answer's body as far as it comes in time and fits. The status has decided already."""
+def _start_of_body(response: http.client.HTTPResponse, most: int) -> bytes:
+    """Return what arrives of the response's body in time, up to `most` bytes.
+
+    Errors are ignored: the status has already decided whether the delivery succeeded.
+    """
     body = b""
     try:
         while len(body) < most and (part := response.read1(most - len(body))):
@@ -276,7 +279,7 @@ def _beginning(response: http.client.HTTPResponse, most: int) -> bytes:
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """Turn what a connection raises into `_Fault`."""
+    """Raise `_Fault` in place of what a connection raises."""
     try:
         yield
     except TimeoutError:

@@ -43,7 +43,7 @@ class _Outside:
         self.messages += bodies
         return {}
 
-    def put_off(self, receipt: str, seconds: int) -> None:
+    def delay(self, receipt: str, seconds: int) -> None:
         del receipt, seconds
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EndpointAnswer:

@@ -24,7 +24,7 @@ def mail_after(world: World, message: Mapping[str, Any], seconds: int) -> None:
     if world.mail_queue is None:
         return
     try:
-        world.mail_queue.put_off(message["receiptHandle"], seconds)
+        world.mail_queue.delay(message["receiptHandle"], seconds)
     except QueueUnavailableError:
         return
 

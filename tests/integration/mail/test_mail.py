@@ -1025,7 +1025,7 @@ def test_news_of_a_move_waits_for_later_news_and_a_confirmation_does_not(
     """P15, P6: an event waits until it is a minute old, and is not lost meanwhile."""
     del queue
     waits: list[int] = []
-    monkeypatch.setattr(Queue, "put_off", lambda _, __, seconds: waits.append(seconds))
+    monkeypatch.setattr(Queue, "delay", lambda _, __, seconds: waits.append(seconds))
     _, booking = booked(post.site, host)
     events = post.events()
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", {"start": at(days=2)}))
