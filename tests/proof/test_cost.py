@@ -98,7 +98,7 @@ def test_a_token_opens_nothing_but_what_it_is_for(stage: Stage, dynamodb: Proxy)
 
 
 def test_what_a_redeem_costs(stage: Stage, dynamodb: Proxy) -> None:
-    """§8: three round trips one after the other, the last of them one transaction of four items, five over midnight."""
+    """A redeem takes three sequential round trips; the last is one transaction of four items, five over midnight."""
     event_type = stage.event_type(stage.host(), 30, zone="America/New_York")
     client = stage.new_client()
     for start, items in ((day_start() + 12 * (starts(2, 60)[1] - day_start()), 4), (day_start(3), 4)):
@@ -125,7 +125,7 @@ def assert_redeem_cost(dynamodb: Proxy, items: int) -> None:
 
 
 def test_what_a_refused_redeem_costs(stage: Stage, dynamodb: Proxy) -> None:
-    """§8: a dead link costs its read and one more look for a receipt; and a note of the refusal, beside it."""
+    """Refusing a dead link costs its read, a second read for a receipt, and one write that records the refusal."""
     link, slots = stage.link(), starts(2)
     client = stage.new_client()
     assert client.redeem(link, slots[0], "grace@example.com").code == "201"
@@ -140,7 +140,7 @@ def test_what_a_refused_redeem_costs(stage: Stage, dynamodb: Proxy) -> None:
 
 
 def test_what_the_booking_page_costs(stage: Stage, dynamodb: Proxy) -> None:
-    """§8: three round trips for thirty days of slots, as JSON and as a page, and none of them a write or a scan."""
+    """Thirty days of slots take three round trips, as JSON and as a page, and none is a write or a scan."""
     link = stage.link()
     client = stage.new_client()
     for path, accept in (

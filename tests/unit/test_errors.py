@@ -25,7 +25,7 @@ def of_the_domain() -> list[type[AdmitOneError]]:
 
 
 def test_codes_are_the_documented_ones_and_each_stands_for_one_class() -> None:
-    """§3: callers switch on the code, so none may change or be shared by two meanings."""
+    """Clients switch on the code, so no code changes or has two meanings."""
     codes = [cls.code for cls in of_the_domain() if "code" in vars(cls)]
     assert len(set(codes)) == len(codes)
     assert {
@@ -59,7 +59,7 @@ def test_words_are_the_title_unless_said_otherwise() -> None:
 
 
 def test_errors_carry_what_their_answer_needs() -> None:
-    """§3: pointers for 422, `Retry-After` for 429 and 503, the opening time for 403."""
+    """Pointers for 422, `Retry-After` for 429 and 503, the opening time for 403."""
     opens = datetime(2026, 6, 15, tzinfo=UTC)
     assert InvalidValueError([FieldFault("/a", "is odd")]).faults == (FieldFault("/a", "is odd"),)
     assert LinkNotOpenError(opens).opens_at == opens

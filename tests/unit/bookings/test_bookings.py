@@ -50,7 +50,7 @@ def test_a_booking_occupies_its_slot_and_both_buffers(length: int, before: int, 
 def test_each_broken_rule_of_the_person_is_told(
     invitee: Invitee, time_zone: str, pointers: list[str]
 ) -> None:
-    """§3: a redeem names a person who can be written to, in a zone that exists."""
+    """A redeem needs an invitee with a valid email address and an existing time zone."""
     assert pointers_of(lambda rules: check_invitee(invitee, time_zone, rules)) == pointers
 
 
@@ -85,7 +85,7 @@ NEED = Question("need", "Which?", "choice", required=True, options=("a", "b"))
 def test_each_broken_rule_of_the_answers_is_told(
     answers: dict[str, str], questions: tuple[Question, ...], pointers: list[str]
 ) -> None:
-    """§3: what is required is answered, a choice is one of its options, and nothing unasked is kept."""
+    """Required questions need an answer, a choice must be an option, and answers to unknown questions are rejected."""
     assert pointers_of(lambda rules: check_answers(answers, questions, rules.at("answers"))) == pointers
 
 

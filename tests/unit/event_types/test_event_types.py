@@ -117,7 +117,7 @@ def test_good_settings_pass(changes: dict[str, Any]) -> None:
     ],
 )
 def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], pointer: str) -> None:
-    """§3: values that break a rule are 422 with a pointer to the field."""
+    """A value that breaks a rule is reported with a pointer to its field."""
     assert faults(**changes) == [pointer]
 
 
@@ -163,7 +163,7 @@ def test_slugs_of_titles(title: str, slug: str) -> None:
 
 
 def test_archived_is_a_date() -> None:
-    """An event type is deleted once it has a date of deletion; redeem then refuses (§3)."""
+    """An event type is deleted once it has a date of deletion; redeem then refuses."""
     made = datetime(2026, 6, 15, tzinfo=UTC)
     alive = EventType(event_type_id="ety_x", host_id="hst_x", settings=PLAIN, created_at=made)
     assert not alive.archived

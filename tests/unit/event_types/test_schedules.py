@@ -80,7 +80,7 @@ def test_good_schedules_pass(schedule: Schedule) -> None:
     ],
 )
 def test_each_broken_rule_is_told_once_at_its_place(schedule: Schedule, pointer: str) -> None:
-    """§3: values that break a rule are 422 with a pointer to the field."""
+    """A value that breaks a rule is reported with a pointer to its field."""
     assert faults(schedule) == [f"/schedule{pointer}"]
 
 
@@ -119,6 +119,6 @@ def test_the_documented_json_is_read_and_written() -> None:
     ],
 )
 def test_json_of_another_form_is_refused(text: bytes) -> None:
-    """§3: an unknown field or a wrong type is told, never dropped."""
+    """An unknown field or a wrong type is rejected, never ignored."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(text, type=Schedule)

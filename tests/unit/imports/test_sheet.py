@@ -76,7 +76,7 @@ def test_a_row_sets_what_its_columns_name_and_leaves_the_rest_at_its_default() -
 
 
 def test_every_column_is_read() -> None:
-    """§3: the columns are the fields of `POST /v1/links`, in any order and any letters' case."""
+    """The columns are the fields of `POST /v1/links`, in any order and in upper or lower case."""
     text = (
         "RECIPIENTNAME,recipientEmail,recipientEnforce,label,externalId,metadata.crm id,metadata.Team,"
         "maxUsageCount,expiresAt,notBefore,restoreUseOnCancel,title,durationMinutes,slotIntervalMinutes,"

@@ -136,7 +136,7 @@ ADA = "ada@example.com"
     ],
 )
 def test_the_lock_lets_the_recipient_in(enforce: Enforce, recipient: str, email: str) -> None:
-    """§3: the right person is not kept out by case, IDNA form or Unicode composition."""
+    """Case, IDNA form and Unicode composition do not lock out the recipient."""
     check_recipient_matches(Recipient("", recipient, enforce), email)
 
 
@@ -155,7 +155,7 @@ def test_the_lock_lets_the_recipient_in(enforce: Enforce, recipient: str, email:
     ],
 )
 def test_the_lock_keeps_others_out(enforce: Enforce, recipient: str, email: str) -> None:
-    """§3: wrong recipient is 403; a subdomain and a look-alike are other domains."""
+    """Another address is rejected; subdomains and look-alikes are other domains."""
     with pytest.raises(RecipientMismatchError):
         check_recipient_matches(Recipient("", recipient, enforce), email)
 
@@ -231,7 +231,7 @@ def test_good_settings_pass(changes: dict[str, Any]) -> None:
     ],
 )
 def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], pointer: str) -> None:
-    """§3: values that break a rule are 422 with a pointer to the field."""
+    """A value that breaks a rule is reported with a pointer to its field."""
     assert faults(**changes) == [pointer]
 
 

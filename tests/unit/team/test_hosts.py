@@ -41,7 +41,7 @@ def test_good_settings_pass(changes: dict[str, Any]) -> None:
     ],
 )
 def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], pointer: str) -> None:
-    """§3: values that break a rule are 422 with a pointer to the field."""
+    """A value that breaks a rule is reported with a pointer to its field."""
     assert faults(**changes) == [pointer]
 
 
