@@ -51,20 +51,27 @@ def _code(text: str) -> set[str]:
 
 
 def test_every_alarm_says_what_to_do(resources: dict[str, Any]) -> None:
-    """Whoever is called at night finds the alarm's name, and no alarm is told that is not there."""
+    """The document names every alarm of the template, and no other."""
     alarms = {name for name, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
     told = {name for name in _code(OPERATE) if re.fullmatch(r"\w+Alarm", name)}
     assert told == alarms
     assert f"| {len(alarms)} alarms;" in OPERATE
 
 
+def test_every_alarm_describes_where_to_read_on(resources: dict[str, Any]) -> None:
+    """CloudWatch emails the description: it names a heading of the document, and the section names the alarm."""
+    sections = dict(re.findall(r"^### (.*?)\n(.*?)(?=^##)", OPERATE, re.MULTILINE | re.DOTALL))
+    for name, each in resources.items():
+        if each["Type"] == "AWS::CloudWatch::Alarm":
+            heading = re.search(r'docs/operate\.md, "(.+)"', each["Properties"]["AlarmDescription"])
+            assert heading, name
+            assert f"`{name}`" in sections[heading[1]], name
+
+
 def test_every_function_has_its_alarms_and_its_rights() -> None:
     """One row each, under its own name."""
     functions = set(read_config(ROOT)["lambda_functions"])
-    rows = {
-        row[0].strip("`"): row
-        for row in _rows(OPERATE, "| function | alarms | what stands still meanwhile |")
-    }
+    rows = {row[0].strip("`"): row for row in _rows(OPERATE, "| function | alarms | what is affected |")}
     assert set(rows) == functions
     for name, row in rows.items():
         alarms = {f"{logical_id(name)}ErrorsAlarm", f"{logical_id(name)}ThrottlesAlarm"}
@@ -79,7 +86,7 @@ def test_every_dead_letter_queue_is_redriven_to_a_queue_that_takes_its_messages(
     resources: dict[str, Any],
 ) -> None:
     """P6: the queue that a move ends in is one that a function reads, and its own dead letters come back here."""
-    rows = list(_rows(OPERATE, "| alarm | what lies there | move it by |"))
+    rows = list(_rows(OPERATE, "| alarm | what the queue holds | how to redrive |"))
     moves = dict(re.findall(r"redrive (\w+) (\w+)", " ".join(row[2] for row in rows)))
     dead = {
         name for name, each in resources.items() if each["Type"] == "AWS::SQS::Queue" and name.endswith("Dlq")
