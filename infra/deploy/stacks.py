@@ -195,6 +195,6 @@ def _left_behind(events: list[dict[str, Any]]) -> list[str]:
     if not left:
         return []
     return [
-        "Left behind and unused; the next deployment creates its own (docs/deploy.md, When it does not work):",
+        "Left behind and unused; the next deployment creates its own (docs/deploy.md, Troubleshooting):",
         *left,
     ]
