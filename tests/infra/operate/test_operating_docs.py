@@ -292,7 +292,7 @@ def test_limits_of_our_own_are_those_of_the_code(resources: dict[str, Any]) -> N
     """Shards and concurrency that the arithmetic begins from."""
     assert f"`DUE#{DUE_SHARDS - 1:02d}`" in SCALE
     assert f"{DELIVERY_SHARDS} shards of deliveries" in SCALE
-    told = SCALE.split("## What the stack allows itself")[1].split("\n## ")[0]
+    told = SCALE.split("## The stack's limits")[1].split("\n## ")[0]
     for mapping, words in {
         "WebhookFanoutMapping": "`webhook_fanout` {} at once",
         "WebhookDeliverMapping": "`webhook_deliver` {}, batches",
