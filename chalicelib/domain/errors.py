@@ -1,4 +1,4 @@
-"""All errors, one tree. Each class has a stable code; `wire/problems.py` maps every one to HTTP."""
+"""All errors that a caller sees, in one tree. Each class has a stable code; `wire/problems.py` maps it to HTTP."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,35 +8,38 @@ import msgspec
 
 
 class FieldFault(msgspec.Struct, frozen=True):
-    """A fault of one field: `pointer` is an RFC 6901 JSON Pointer into the request."""
+    """What is wrong with one field. `pointer` is an RFC 6901 JSON Pointer into the request."""
 
     pointer: str
     detail: str
 
 
 class CellFault(FieldFault, frozen=True):
-    """A fault in a file of rows: the line, counted from 1, and the column's name if there is one."""
+    """What is wrong with a CSV file's cell or row: the line, counted from 1, and the column's name if there is one."""
 
     line: int
     column: str | None
 
 
-# The same for every caller: it helps a client that lost its response, and reveals nothing to a stranger (P4).
+# The same for every caller: it helps a client that lost the response and reveals nothing to a stranger (P4).
 _WHEN_USED: Final = (
     "This link has already been used. If you made the booking and lost the response, send exactly the same request "
-    "again; a confirmation also goes to the invitee, if they can be emailed. Send an Idempotency-Key to make retries "
-    "safe."
+    "again. The invitee also gets a confirmation if email is configured. Send an Idempotency-Key to make retries safe."
 )
 
 
 class AdmitOneError(Exception):
-    """Base of all errors a caller can meet. `code` is the last part of the problem's `type`."""
+    """Base of all errors that a caller sees. `code` is the last part of the problem's `type`.
+
+    Without a `detail`, the detail is the `title` and the `advice`, which says what the caller can do.
+    """
 
     code: ClassVar[str]
     title: ClassVar[str]
+    advice: ClassVar[str] = ""
 
     def __init__(self, detail: str | None = None) -> None:
-        self.detail = detail or self.title
+        self.detail = detail or f"{self.title} {self.advice}".strip()
         super().__init__(self.detail)
 
 
@@ -47,17 +50,17 @@ class _FieldsError(AdmitOneError):
 
 
 class InvalidRequestError(_FieldsError):
-    """The request is not of the documented form: malformed JSON, an unknown field, a wrong type."""
+    """The request is malformed: broken JSON, an unknown field or a wrong type."""
 
     code = "invalid-request"
-    title = "The request is not of the documented form."
+    title = "The request is malformed."
 
 
 class InvalidValueError(_FieldsError):
-    """The form is right, but a value breaks a rule."""
+    """The request is well formed, but a value is invalid."""
 
     code = "invalid-value"
-    title = "A value breaks a rule."
+    title = "A value in the request is invalid."
 
 
 class PayloadTooLargeError(AdmitOneError):
@@ -67,38 +70,39 @@ class PayloadTooLargeError(AdmitOneError):
 
 class UnsupportedMediaTypeError(AdmitOneError):
     code = "unsupported-media-type"
-    title = "The request's content type is not one this path takes."
+    title = "This path does not support the request's content type."
 
 
 class UnauthorizedError(AdmitOneError):
     code = "unauthorized"
-    title = "A valid API key is needed."
+    title = "A valid API key is required."
+    advice = "Send it in the header `Authorization: Bearer <key>`."
 
 
 class ForbiddenError(AdmitOneError):
     code = "forbidden"
-    title = "This API key may not do that."
+    title = "This API key is not allowed to do that."
 
 
 class NotFoundError(AdmitOneError):
-    """Unknown, forged, or someone else's: the same words for all (P7, P9)."""
+    """Unknown, forged or another host's: the text is the same for all three (P7, P9)."""
 
     code = "not-found"
     title = "There is nothing here."
 
 
 class ConflictError(AdmitOneError):
-    """The state of the thing does not allow this."""
+    """The current state of the resource does not allow the request."""
 
     code = "conflict"
-    title = "The current state does not allow this."
+    title = "The current state does not allow this request."
 
 
 class MoveLimitError(ConflictError):
     """The invitee has used up the moves of a booking; the host can still move it."""
 
     code = "move-limit"
-    title = "This booking can't be moved again by its invitee."
+    title = "The invitee can't move this booking again."
 
     def __init__(self, moves: int | None = None) -> None:
         times = "once" if moves == 1 else f"{moves} times"
@@ -108,7 +112,7 @@ class MoveLimitError(ConflictError):
 
 class MailNotConfiguredError(AdmitOneError):
     code = "mail-not-configured"
-    title = "This installation sends no mail."
+    title = "Email is not configured on this installation."
 
 
 class DeadLinkError(AdmitOneError):
@@ -143,6 +147,7 @@ class LinkNotOpenError(AdmitOneError):
 
     code = "link-not-open"
     title = "This link is not open yet."
+    advice = "Retry at the time in `notBefore`."
 
     def __init__(self, opens_at: datetime) -> None:
         self.opens_at = opens_at
@@ -151,26 +156,30 @@ class LinkNotOpenError(AdmitOneError):
 
 class RecipientMismatchError(AdmitOneError):
     code = "recipient-mismatch"
-    title = "This link was made for another email address."
+    title = "This link is for another email address."
+    advice = "Book with the address that the link was sent to."
 
 
 class SlotTakenError(AdmitOneError):
     code = "slot-taken"
     title = "That time has just been taken."
+    advice = "Choose another slot."
 
 
 class SlotNotOfferedError(AdmitOneError):
     code = "slot-not-offered"
     title = "That time is not on offer."
+    advice = "List the slots again and choose one of them."
 
 
 class IdempotencyKeyReusedError(AdmitOneError):
     code = "idempotency-key-reused"
     title = "This Idempotency-Key was used with another request body."
+    advice = "Send a new key with a new request."
 
 
 class TryLaterError(AdmitOneError):
-    """Nothing was decided; the same request may be sent again after `retry_after` seconds."""
+    """The request could not be completed. Retry the same request after `retry_after` seconds."""
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
         self.retry_after = retry_after
@@ -180,11 +189,13 @@ class TryLaterError(AdmitOneError):
 class ThrottledError(TryLaterError):
     code = "throttled"
     title = "Too many requests at once."
+    advice = "Wait a moment and retry the same request."
 
 
 class StoreUnavailableError(TryLaterError):
     code = "store-unavailable"
-    title = "The store is not answering."
+    title = "The database is temporarily unavailable."
+    advice = "Wait a moment and retry the same request."
 
 
 class UnexpectedError(AdmitOneError):
@@ -192,15 +203,16 @@ class UnexpectedError(AdmitOneError):
 
     code = "internal-error"
     title = "Something went wrong on our side."
+    advice = "If a retry fails too, report the correlation id."
 
 
 class ContendedError(StoreUnavailableError):
-    """Other writes were in the way and nothing was written; worth another try at once."""
+    """Concurrent writes conflicted and nothing was written. An immediate retry may succeed."""
 
 
 class QueueUnavailableError(StoreUnavailableError):
-    """A queue did not take a message; it may be sent again."""
+    """A queue did not accept a message. A retry is safe."""
 
 
 class ObjectsUnavailableError(StoreUnavailableError):
-    """S3 did not give or take an object; worth another try."""
+    """S3 failed to read or write an object. A retry is safe."""

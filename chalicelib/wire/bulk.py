@@ -1,4 +1,4 @@
-"""Responses about many links at once: the result for each, and whether they fit into one response."""
+"""Responses about many links: the result for each link, and the check that all of them fit into one response."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -26,7 +26,7 @@ def require_answerable(asked: Sequence[LinkSettings]) -> None:
         total += sizes[id(settings)]
     if total > MAX_ANSWERED:
         raise InvalidValueError(
-            [FieldFault("", "the answer would be too large: ask for fewer links at a time")]
+            [FieldFault("", "the response would be too large; request fewer links at a time")]
         )
 
 

@@ -12,16 +12,16 @@ from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidVal
 from chalicelib.domain.zones import is_zone, load_zone, wall_to_utc
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A JSON string with a zone offset; one without is rejected."""
+"""A JSON string with a UTC offset, which is required."""
 
-DEFAULT_RANGE: Final = timedelta(days=30)  # of slots, if a request names no end
+DEFAULT_RANGE: Final = timedelta(days=30)  # of slots, if a request has no end
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def instant(value: datetime, pointer: str) -> datetime:
-    """Return a given time as UTC to the millisecond. Raises `InvalidValueError` outside the years 2000–2199."""
+    """Return a time as UTC, cut to the millisecond. Raises `InvalidValueError` outside the years 2000 to 2199."""
     try:
         found = as_instant(value)
     except OverflowError:
@@ -32,7 +32,7 @@ def instant(value: datetime, pointer: str) -> datetime:
 
 
 def asked_zone(query: Mapping[str, str]) -> str | None:
-    """Return the zone that `?timeZone=` names for a request's dates. Raises `InvalidValueError` for an unknown one."""
+    """Return the zone in `?timeZone=`, or None. Raises `InvalidValueError` if it is not an IANA time zone."""
     zone = query.get("timeZone")
     if zone is not None and not is_zone(zone):
         raise InvalidValueError([FieldFault("/timeZone", "is not an IANA time zone")])
@@ -40,14 +40,14 @@ def asked_zone(query: Mapping[str, str]) -> str | None:
 
 
 def has_date(query: Mapping[str, str]) -> bool:
-    """Return whether `from` or `to` is a date, which needs a zone to become an instant."""
+    """Return whether `from` or `to` is a date; a date needs a zone to become an instant."""
     return any(_DATE.fullmatch(query.get(name, "")) for name in ("from", "to"))
 
 
 def asked_range(query: Mapping[str, str], zone: str) -> tuple[datetime | None, datetime | None]:
-    """Return `?from=` and `?to=` as instants; a date is its first moment in the zone.
+    """Return `?from=` and `?to=` as instants; a date becomes its first moment in the zone.
 
-    Raises `InvalidRequestError` for a value that is neither an instant nor a date, `InvalidValueError` for a year
+    Raises `InvalidRequestError` for a value that is neither an instant nor a date, and `InvalidValueError` for a year
     outside the supported range.
     """
     start = when(query["from"], "from", zone) if "from" in query else None
@@ -56,7 +56,7 @@ def asked_range(query: Mapping[str, str], zone: str) -> tuple[datetime | None, d
 
 
 def when(text: str, name: str, zone: str) -> datetime:
-    """Return a query parameter as an instant; a date is its first moment in a zone. Raises as `asked_range`."""
+    """Return a query parameter as an instant, or raise, as `asked_range` does for each of its two."""
     if _DATE.fullmatch(text):
         day = date_of(text)
         if day is not None:
@@ -64,10 +64,10 @@ def when(text: str, name: str, zone: str) -> datetime:
         try:
             date.fromisoformat(text)
         except ValueError:
-            raise InvalidRequestError([FieldFault(f"/{name}", "is a date that does not exist")]) from None
+            raise InvalidRequestError([FieldFault(f"/{name}", "is not a date in the calendar")]) from None
         raise InvalidValueError([FieldFault(f"/{name}", "must be in the years 2000 to 2199")])
     try:
-        # A plus sign that was not encoded arrives as a space.
+        # An unencoded plus sign arrives as a space.
         found = msgspec.convert(text.replace(" ", "+"), type=Instant)
     except msgspec.ValidationError:
         raise InvalidRequestError([FieldFault(f"/{name}", "must be an RFC 3339 instant or a date")]) from None

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents: one table from error class to HTTP status."""
+"""Turn errors into RFC 9457 problem documents, with one table from error class to HTTP status."""
 
 from typing import Any, Final
 
@@ -64,9 +64,9 @@ def problem(error: AdmitOneError, correlation_id: str | None = None) -> dict[str
 
 
 def lambda_error_name(error: AdmitOneError | type[AdmitOneError]) -> str:
-    """Return an error's name where Lambda and Step Functions name errors: `link-used` is `LinkUsed`.
+    """Return the name of an error for Lambda and Step Functions: `link-used` becomes `LinkUsed`.
 
-    The direct functions raise under these names, and the alarms count their logs by the same names.
+    The direct functions raise errors with these names, and alarms count the names in their logs.
     """
     return "".join(part.capitalize() for part in error.code.split("-"))
 

@@ -1,4 +1,4 @@
-"""A command: `{id, command, payload}`, bare or in the envelope of the service that passed it on."""
+"""A command: `{id, command, payload}`, bare or wrapped by EventBridge, SNS or a dead letter."""
 
 import re
 from enum import StrEnum
@@ -12,15 +12,14 @@ from chalicelib.domain.ids import HOST, is_id
 
 DETAIL_TYPE: Final = "admit-one.command"  # of an EventBridge event that carries a command
 
-_MAX_ENVELOPES: Final = (
-    4  # an event that a topic passed on, and that comes back from the dead-letter queue, is in three
-)
+# An event published through a topic and redriven from the dead-letter queue is in three envelopes.
+_MAX_ENVELOPES: Final = 4
 _ID: Final = r"^[A-Za-z0-9._:-]{1,100}\Z"
-_SECRET: Final = re.compile(r"(?<![\w-])[\w-]{36}(?![\w-])")  # whatever has a token's form
+_SECRET: Final = re.compile(r"(?<![\w-])[\w-]{36}(?![\w-])")  # anything that looks like a token
 
 
 class CommandName(StrEnum):
-    """The commands that the queue takes."""
+    """The commands that the queue accepts."""
 
     GENERATE = "generate"
     REVOKE = "revoke"
@@ -29,7 +28,7 @@ class CommandName(StrEnum):
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A command from the queue. The sender chooses `id`; a message with the same id is the same command.
+    """A command from the queue. The sender chooses `id`; messages with the same id are the same command.
 
     `stage` names the installation that the command is for; without it, any installation executes it.
     """
@@ -46,7 +45,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
-    """A message that was rejected, as the dead-letter queue holds it: why, when, and the message as it came."""
+    """A rejected message in the dead-letter queue: why and when it was rejected, and the original message."""
 
     problem: dict[str, Any]
     rejected_at: str
@@ -54,7 +53,7 @@ class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """What can be read of a malformed command, for a report. Never act on it."""
+    """The readable parts of a malformed command, for error reports only."""
 
     id: str | None
     command: str | None
@@ -62,7 +61,7 @@ class Trace(msgspec.Struct, frozen=True):
 
 
 def read_command(body: str) -> Command:
-    """Return the command in a message: bare, or within what EventBridge, SNS or our dead letter put around it.
+    """Return the command in a message, without the envelopes of EventBridge, SNS or a dead letter.
 
     Raises `InvalidRequestError` that points at what is wrong.
     """
@@ -72,12 +71,12 @@ def read_command(body: str) -> Command:
 def require_stage(command: Command, own: str | None) -> None:
     """Raise `InvalidValueError` if a command names another stage."""
     if command.stage is not None and command.stage != own:
-        detail = "This command is for another stage; nothing was done."
+        detail = "This command is for another stage and was not executed. Send it to that stage's queue."
         raise InvalidValueError([FieldFault("/stage", detail)], detail)
 
 
 def trace_of(body: str) -> Trace:
-    """Return what a malformed message says about itself, as far as it can be read."""
+    """Return the parts of a malformed message that can be read."""
     try:
         fields = decode_json(_unwrapped(body), dict[str, Any])
     except InvalidRequestError:
@@ -92,7 +91,7 @@ def trace_of(body: str) -> Trace:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text without anything that may be a token, because a parser's message may quote its input (P7)."""
+    """Return a text with anything that may be a token removed, because a parser's message may quote its input (P7)."""
     return _SECRET.sub("…", text)
 
 

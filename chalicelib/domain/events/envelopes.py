@@ -1,4 +1,4 @@
-"""An event as it leaves the product: the envelope that the bus, webhooks and mail carry (P6, P7)."""
+"""The envelope: an event as it is published to the bus, webhooks and email (P6, P7)."""
 
 from typing import Annotated, Any, Final
 
@@ -13,37 +13,43 @@ SCHEMA_VERSION: Final = "1"
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One event, whole. `time` is RFC 3339 UTC; the same change has the same `id`, however often it is published.
+    """One event, whole. `time` is RFC 3339 UTC. The same change always has the same `id`, even if published again.
 
-    A consumer orders by `sequence`, that of the booking where there is a `booking_id`, else of the link; delivery
-    is not ordered. 0 is for an event that changed neither. It never contains a token or the invitee (P7).
+    Delivery is not ordered, so consumers order by `sequence`: the booking's if there is a `booking_id`, otherwise the
+    link's. It is 0 for an event that changed neither. An envelope never contains a token or the invitee (P7).
     """
 
-    id: Annotated[str, Meta(pattern="^evt_[a-z2-7]{26}$", description="The same for the same change.")]
-    type: Annotated[str, Meta(description="What happened.")]
+    id: Annotated[
+        str, Meta(pattern="^evt_[a-z2-7]{26}$", description="The event's id. Use it to drop duplicates.")
+    ]
+    type: Annotated[str, Meta(description="The type of event, e.g. `link.used`.")]
     schema_version: Annotated[
-        str, Meta(description="Raised when a consumer has to look; a new member does not raise it.")
+        str, Meta(description="Changes only with breaking changes, not when a member is added.")
     ] = SCHEMA_VERSION
     time: Annotated[
         str,
         Meta(description="When it happened, UTC.", extra_json_schema={"format": "date-time"}),
     ]
-    host_id: Annotated[str | None, Meta(description="Whose it is.")]
-    link_id: Annotated[str | None, Meta(description="The link it is about, or came by. Not the token.")]
-    booking_id: Annotated[str | None, Meta(description="The booking it is about, or null.")]
-    event_type_id: Annotated[str | None, Meta(description="The event type of the link.")]
-    external_id: Annotated[str | None, Meta(description="The host's own id for the link, or null.")]
-    metadata: Annotated[dict[str, Any], Meta(description="The host's own JSON object of the link.")]
+    host_id: Annotated[str | None, Meta(description="The host that owns the link, import or webhook.")]
+    link_id: Annotated[
+        str | None, Meta(description="The link's public id, not its token; null if there is no link.")
+    ]
+    booking_id: Annotated[str | None, Meta(description="The booking's id, or null.")]
+    event_type_id: Annotated[str | None, Meta(description="The id of the link's event type, or null.")]
+    external_id: Annotated[str | None, Meta(description="Your own id for the link, or null.")]
+    metadata: Annotated[dict[str, Any], Meta(description="Your own JSON object of the link.")]
     sequence: Annotated[
         int,
         Meta(
             ge=0,
-            description="Raised by every write to the booking, or else the link, that it is about; to order by.",
+            description="Orders events: every write to the booking (or the link) increases it. 0 if neither changed.",
         ),
     ]
-    actor: Annotated[str, Meta(description="Who did it: `key:<keyId>`, `invitee`, `system:<what>`.")]
-    correlation_id: Annotated[str, Meta(description="Ties it to the request that caused it.")]
-    data: Annotated[dict[str, Any], Meta(description="What belongs to this kind of event.")]
+    actor: Annotated[
+        str, Meta(description="Who caused the event, e.g. `key:<keyId>`, `invitee` or `system:<what>`.")
+    ]
+    correlation_id: Annotated[str, Meta(description="The id of the request that caused the event.")]
+    data: Annotated[dict[str, Any], Meta(description="Members of this type of event.")]
 
 
 def envelope_of(event: Event) -> Envelope:
@@ -71,8 +77,8 @@ def write_envelope(envelope: Envelope) -> str:
 
 
 def read_envelope(document: object) -> Envelope:
-    """Return the envelope that a decoded JSON document holds. Raises ValueError for any other.
+    """Return the envelope in a decoded JSON document. Raises ValueError if it is not an envelope.
 
-    Unknown members are dropped, and `type` may be one that is not known yet: newer producers may say more.
+    Unknown members are dropped and an unknown `type` is accepted, because a newer version may have published it.
     """
     return msgspec.convert(document, Envelope)

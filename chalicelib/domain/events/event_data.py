@@ -1,4 +1,4 @@
-"""What each kind of event says beyond its envelope: the `data` of it, kind by kind. The schemas are made from here."""
+"""The `data` of each kind of event. The published JSON schemas are generated from these structs."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,67 +14,73 @@ Status = Annotated[
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of all: what a kind of event has of its own."""
+    """Base of the `data` of all events."""
 
 
 class LinkState(Data, frozen=True, kw_only=True):
-    """A link as the change left it."""
+    """The state of a link after the change."""
 
     status: Status
-    usage_count: Annotated[int, Meta(ge=0, description="Bookings that count, after the change.")]
-    max_usage_count: Annotated[int | None, Meta(description="Bookings the link gives; null for unlimited.")]
-    expires_at: Annotated[Time | None, Meta(description="When it stops to book, UTC; null for never.")]
-    not_before: Annotated[Time | None, Meta(description="When it begins to book, UTC; null for at once.")]
+    usage_count: Annotated[int, Meta(ge=0, description="Uses counted after the change.")]
+    max_usage_count: Annotated[
+        int | None, Meta(description="How many bookings the link allows; null for unlimited.")
+    ]
+    expires_at: Annotated[Time | None, Meta(description="When the link expires, UTC; null for never.")]
+    not_before: Annotated[Time | None, Meta(description="When the link opens, UTC; null for immediately.")]
 
 
 class LinkCreated(LinkState, frozen=True, kw_only=True):
-    """A link was made."""
+    """A link was created."""
 
-    rolling: Annotated[bool, Meta(description="Whether a redeem makes its successor.")]
+    rolling: Annotated[bool, Meta(description="Whether using the link creates its successor.")]
 
 
 class LinkUpdated(LinkState, frozen=True, kw_only=True):
-    """A link's settings were changed, or a cancelled booking gave its use back."""
+    """A link's settings changed, or a cancelled booking restored a use."""
 
-    reason: Annotated[Literal["settings-changed", "use-restored"], Meta(description="What the change was.")]
+    reason: Annotated[
+        Literal["settings-changed", "use-restored"], Meta(description="Why the link was updated.")
+    ]
     changed: Annotated[
-        list[Text], Meta(description="The settings that are new, by their names in the API; none for a use.")
+        list[Text], Meta(description="API names of the changed settings; empty for a restored use.")
     ]
 
 
 class LinkOpened(Data, frozen=True, kw_only=True):
-    """A person opened the link's page for the first time; later opens are counted, not told."""
+    """A person opened the link's page for the first time. Later opens are counted but not published."""
 
 
 class LinkUsed(LinkState, frozen=True, kw_only=True):
-    """A booking was made by the link; `status` tells whether it was the last."""
+    """Someone booked with the link. `status` is `used` if that was its last use."""
 
 
 class LinkRevoked(LinkState, frozen=True, kw_only=True):
-    """The link was revoked: nothing books by it from then on."""
+    """The link was revoked. Nobody can book with it any more."""
 
 
 class LinkExpired(LinkState, frozen=True, kw_only=True):
-    """The link's time had come. Told within minutes of it; redeeming ended at the instant itself."""
+    """The link expired. Published within minutes; booking ended at `expiresAt` itself."""
 
 
 class LinkDeleted(LinkState, frozen=True, kw_only=True):
-    """The link is gone."""
+    """The link was deleted."""
 
     reason: Annotated[
         Literal["host", "ttl"],
-        Meta(description="Who took it away: a host, or DynamoDB after the retention time."),
+        Meta(description="Who deleted it: a host, or DynamoDB's TTL after the retention time."),
     ]
 
 
 class LinkRequested(Data, frozen=True, kw_only=True):
-    """Someone asks for a new link, from the page of a dead one; who and what they say is in the request."""
+    """Someone requested a new link from the page of a dead link. Read the request for the person and message."""
 
-    reason: Annotated[Literal["used", "expired", "revoked"], Meta(description="What the link had died of.")]
+    reason: Annotated[
+        Literal["used", "expired", "revoked"], Meta(description="Why the link could not be used.")
+    ]
 
 
 class LinkDenied(Data, frozen=True, kw_only=True):
-    """A redeem, a move or the restore of a use was refused; at most one event per link, reason and minute."""
+    """A redeem, a move or a restored use was rejected. At most one event per link, reason and minute."""
 
     reason: Annotated[
         Text, Meta(description="The problem's code, e.g. `link-used`, `move-limit`; or `restore-limit`.")
@@ -82,21 +88,23 @@ class LinkDenied(Data, frozen=True, kw_only=True):
 
 
 class BookingSpan(Data, frozen=True, kw_only=True):
-    """When a booking is, after the change."""
+    """The state of a booking after the change."""
 
-    start: Annotated[Time, Meta(description="When it begins, UTC.")]
-    end: Annotated[Time, Meta(description="When it ends, UTC.")]
-    occupied_from: Annotated[Time, Meta(description="From when the host is busy: the buffer before it.")]
-    occupied_to: Annotated[Time, Meta(description="Until when the host is busy: the buffer after it.")]
+    start: Annotated[Time, Meta(description="When the booking starts, UTC.")]
+    end: Annotated[Time, Meta(description="When the booking ends, UTC.")]
+    occupied_from: Annotated[
+        Time, Meta(description="When the host is busy from, UTC: `start` less the buffer.")
+    ]
+    occupied_to: Annotated[Time, Meta(description="When the host is busy until, UTC: `end` plus the buffer.")]
     status: Annotated[
         Literal["confirmed", "cancelled"], Meta(description="The booking's status after the change.")
     ]
-    title: Annotated[Text, Meta(description="What it is called.")]
-    time_zone: Annotated[Text, Meta(description="The invitee's zone, an IANA name.")]
+    title: Annotated[Text, Meta(description="The booking's title.")]
+    time_zone: Annotated[Text, Meta(description="The invitee's IANA time zone.")]
 
 
 class BookingConfirmed(BookingSpan, frozen=True, kw_only=True):
-    """A booking was made."""
+    """A slot was booked."""
 
 
 class BookingCancelled(BookingSpan, frozen=True, kw_only=True):
@@ -104,38 +112,40 @@ class BookingCancelled(BookingSpan, frozen=True, kw_only=True):
 
 
 class BookingRescheduled(BookingSpan, frozen=True, kw_only=True):
-    """A booking was moved."""
+    """A booking was moved to another slot."""
 
-    previous_start: Annotated[Time, Meta(description="When it would have begun, UTC.")]
-    previous_end: Annotated[Time, Meta(description="When it would have ended, UTC.")]
+    previous_start: Annotated[Time, Meta(description="The start before the move, UTC.")]
+    previous_end: Annotated[Time, Meta(description="The end before the move, UTC.")]
 
 
 class BookingErased(BookingSpan, frozen=True, kw_only=True):
-    """A booking's person was erased; the record stays."""
+    """The person was erased from a booking; the booking itself remains."""
 
 
 class MailRequested(Data, frozen=True, kw_only=True):
-    """A host asked that the link be mailed to its recipient."""
+    """A host requested that the link be emailed to its recipient."""
 
-    send_id: Annotated[Text, Meta(description="What tells this wish from another.")]
+    send_id: Annotated[
+        Text, Meta(description="Identifies this request among all requests to email the link.")
+    ]
     to: Annotated[Text, Meta(description="The recipient's address, masked: `g…@example.com`.")]
-    language: Annotated[Text, Meta(description="The mail's language.")]
+    language: Annotated[Text, Meta(description="The email's language.")]
 
 
 class MailFate(Data, frozen=True, kw_only=True):
-    """Which mail it was."""
+    """The email that the event is about."""
 
-    about: Annotated[Text, Meta(description="The `id` of the event that the mail told of.")]
-    addressee: Annotated[Literal["invitee", "host", "recipient"], Meta(description="Whom the mail was for.")]
+    about: Annotated[Text, Meta(description="The `id` of the event that caused the email.")]
+    addressee: Annotated[Literal["invitee", "host", "recipient"], Meta(description="Who the email is for.")]
     to: Annotated[Text, Meta(description="The address, masked: `g…@example.com`.")]
 
 
 class MailSent(MailFate, frozen=True, kw_only=True):
-    """The mail with the link was handed over to SES."""
+    """SES accepted the email."""
 
 
 class MailFailed(MailFate, frozen=True, kw_only=True):
-    """An email was not sent and will not be: SES rejects it, its subject has changed, or a budget is used up."""
+    """The email will not be sent: SES rejected it, the link or booking changed, or a limit was reached."""
 
     reason: Annotated[
         Text,
@@ -146,64 +156,67 @@ class MailFailed(MailFate, frozen=True, kw_only=True):
 
 
 class MailBounced(MailFate, frozen=True, kw_only=True):
-    """A mail came back."""
+    """The email bounced."""
 
-    reason: Annotated[
-        Text, Meta(description="SES's kind of bounce, and the receiving server's status codes.")
-    ]
+    reason: Annotated[Text, Meta(description="SES's bounce type, and the receiving server's status codes.")]
 
 
 class MailComplained(MailFate, frozen=True, kw_only=True):
-    """The addressee reported a mail as unwanted."""
+    """The addressee reported the email as spam."""
 
-    reason: Annotated[str | None, Meta(description="The kind of complaint, where the reporter says it.")]
+    reason: Annotated[
+        str | None, Meta(description="The kind of complaint, or null if the reporter did not say.")
+    ]
 
 
 class BatchCompleted(Data, frozen=True, kw_only=True):
-    """A generate command has made all its links."""
+    """A generate command created all its links."""
 
-    batch_id: Annotated[Text, Meta(description="What `GET /v1/links?batchId=` lists them by.")]
-    count: Annotated[int, Meta(ge=1, description="How many links were asked for.")]
+    batch_id: Annotated[Text, Meta(description="Lists the links: `GET /v1/links?batchId=`.")]
+    count: Annotated[int, Meta(ge=1, description="How many links were requested.")]
 
 
 class CommandRejected(Data, frozen=True, kw_only=True):
-    """A command can't be followed; it is in the dead-letter queue, whole."""
+    """A command was rejected. The whole message is in the dead-letter queue."""
 
-    command: Annotated[str | None, Meta(description="What was asked, or null where that can't be told.")]
-    problem: Annotated[dict[str, Any], Meta(description="Why, as the API's problem document.")]
+    command: Annotated[str | None, Meta(description="The command's name, or null if it can't be read.")]
+    problem: Annotated[dict[str, Any], Meta(description="Why, as a problem document of the API.")]
 
 
 class WebhookDisabled(Data, frozen=True, kw_only=True):
-    """A webhook is sent to no more, because of what its endpoint answered. Its host may enable it again."""
+    """A webhook was disabled because its endpoint failed. Its host can enable it again."""
 
-    webhook_id: Annotated[Text, Meta(description="The webhook; not its URL, which may be a secret.")]
+    webhook_id: Annotated[
+        Text, Meta(description="The webhook's id. Its URL may be a secret and is not in the event.")
+    ]
     reason: Annotated[
         Literal["gone", "failing"],
-        Meta(description="It answered 410 Gone, or nothing but failures for five days."),
+        Meta(description="`gone`: it responded with 410. `failing`: every attempt failed for five days."),
     ]
     failing_since: Annotated[
-        Time | None, Meta(description="The first failure after which nothing succeeded, or null.")
+        Time | None, Meta(description="When the current series of failures began, or null.")
     ]
 
 
 class ImportCompleted(Data, frozen=True, kw_only=True):
-    """A file of the import bucket is done: its result lies beside it."""
+    """A file in the import bucket was imported. The result file is in the same bucket."""
 
-    key: Annotated[Text, Meta(description="The file.")]
-    result_key: Annotated[Text, Meta(description="The result, in the same bucket.")]
-    batch_id: Annotated[Text, Meta(description="What `GET /v1/links?batchId=` lists the links by.")]
-    rows: Annotated[int, Meta(ge=1, description="Rows of the file.")]
-    made: Annotated[int, Meta(ge=0, description="Links that were made of them.")]
+    key: Annotated[Text, Meta(description="The file's object key.")]
+    result_key: Annotated[Text, Meta(description="The result file's object key.")]
+    batch_id: Annotated[Text, Meta(description="Lists the links: `GET /v1/links?batchId=`.")]
+    rows: Annotated[int, Meta(ge=1, description="How many rows the file has.")]
+    made: Annotated[int, Meta(ge=0, description="How many links were created from them.")]
 
 
 class ImportFailed(Data, frozen=True, kw_only=True):
-    """Nothing was made of a file of the import bucket."""
+    """A file in the import bucket was rejected. No links were created."""
 
-    key: Annotated[Text, Meta(description="The file.")]
+    key: Annotated[Text, Meta(description="The file's object key.")]
     result_key: Annotated[
         str | None,
-        Meta(description="What was wrong with each row, in the same bucket; null where nothing is."),
+        Meta(description="The object key of the file with the faults of each row; null if there is none."),
     ]
     problem: Annotated[
-        dict[str, Any], Meta(description="Why, as the API's problem document, without its rows.")
+        dict[str, Any],
+        Meta(description="Why, as a problem document of the API, without the faults of each row."),
     ]

@@ -1,6 +1,7 @@
 """Derive the events of links and bookings from an item before and after a change (P6).
 
-Nothing is written beside the change itself: the table's stream is the outbox, and these functions read it.
+Events are not written with the change: the table's stream is the outbox, and these functions turn its records into
+events.
 """
 
 import base64
@@ -20,7 +21,7 @@ from chalicelib.domain.links.link import Link, LinkStatus
 
 
 class EventKind(StrEnum):
-    """Every kind of event; a consumer may meet new ones later."""
+    """Every kind of event. Later versions may add kinds, so consumers must ignore unknown ones."""
 
     LINK_CREATED = "link.created"
     LINK_UPDATED = "link.updated"
@@ -62,15 +63,14 @@ DATA: Final[Mapping[EventKind, type[event_data.Data]]] = {
     EventKind.MAIL_BOUNCED: event_data.MailBounced,
     EventKind.MAIL_COMPLAINED: event_data.MailComplained,
 }
-"""What the `data` of each kind holds; `make schemas` writes the published schemas from it."""
+"""The struct of each kind's `data`; `make schemas` writes the published schemas from these."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One change. It has the same `event_id`, however often its record is read.
+    """One change. It always has the same `event_id`, however often its stream record is read.
 
-    `sequence` is that of the link or booking after the change: consumers order by it, delivery does not. It is 0
-    where neither was changed. `external_id` and `metadata` are the link's: the host's own names for what it is about.
-    It never contains a token (P7).
+    `sequence` is that of the link or booking after the change, or 0 if neither changed. Delivery is not ordered, so
+    consumers order by it. `external_id` and `metadata` are the link's. An event never contains a token (P7).
     """
 
     event_id: str
@@ -88,21 +88,21 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def data_of(kind: EventKind, **fields: Any) -> dict[str, Any]:
-    """Return an event's `data` from the fields of its kind. Raises TypeError for one that is missing or not of it."""
+    """Return an event's `data` from the fields of its kind. Raises TypeError for a missing or unknown field."""
     data: dict[str, Any] = msgspec.to_builtins(DATA[kind](**fields))
     return data
 
 
 def event_id_of(*parts: object) -> str:
-    """Return the stable id of an event, from its kind and what identifies the change."""
+    """Return the id of an event. The same kind and identifying parts always give the same id."""
     raw = hashlib.sha256("\x00".join(str(part) for part in parts).encode()).digest()[:16]
     return "evt_" + base64.b32encode(raw).decode().rstrip("=").lower()
 
 
 def link_events(old: Link | None, new: Link | None, cause: Cause, time: datetime) -> Iterator[Event]:
-    """Yield what happened to a link between two images of it; both None is a defect.
+    """Yield the events between two images of a link. Raises ValueError if both are None.
 
-    A link that is gone is `link.deleted` by the system: DynamoDB's TTL. A host's delete writes its own entry.
+    Without a new image, DynamoDB's TTL deleted the link. A delete by a host writes its own history entry.
     """
     link = new or old
     if link is None:
@@ -121,13 +121,13 @@ def link_events(old: Link | None, new: Link | None, cause: Cause, time: datetime
 
 
 def link_deleted(link: Link, cause: Cause, time: datetime) -> Event:
-    """Return the entry of a link that its host deletes."""
+    """Return the history entry for a link that its host deletes."""
     link = msgspec.structs.replace(link, sequence=link.sequence + 1)
     return _link_event(EventKind.LINK_DELETED, link, cause, time, reason="host")
 
 
 def booking_events(old: Booking | None, new: Booking | None, cause: Cause, time: datetime) -> Iterator[Event]:
-    """Yield what happened to a booking between two images of it. One that TTL takes away has no event."""
+    """Yield the events between two images of a booking. Deletion by TTL has no event."""
     if new is None:
         return
     if old is None:

@@ -1,4 +1,4 @@
-"""Notices: events about the outcome of a command, an import or a webhook, and not about a change of an item."""
+"""Notices: events about the outcome of a command, an import or a webhook. No item changes."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -49,7 +49,7 @@ def notice(
     host_id: str | None,
     event_type_id: str | None = None,
 ) -> Envelope:
-    """Return a notice. The same outcome of the same request has the same id, however often it is published."""
+    """Return a notice. The same outcome of the same request always has the same id, however often it is published."""
     kind, said = _KINDS[type(data)], msgspec.to_builtins(data)
     return Envelope(
         id=event_id_of(kind, cause.correlation_id, host_id, said.get("batchId"), _code(said)),

@@ -1,4 +1,4 @@
-"""The form of every request body: camelCase, unknown fields rejected, absent distinguished from null."""
+"""The base of all request bodies: camelCase names, unknown fields rejected, absent fields distinct from null."""
 
 from typing import Any
 

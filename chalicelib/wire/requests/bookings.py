@@ -1,4 +1,4 @@
-"""Requests that redeem a link, and that move or cancel a booking."""
+"""Requests to redeem a link, and to move or cancel a booking."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ from chalicelib.wire.requests.body import Body
 
 
 class RedeemBody(Body, frozen=True):
-    """What an invitee sends. `locationIndex` chooses among several locations; the first is the default."""
+    """A request to book a slot. `locationIndex` selects one of several locations; the default is the first."""
 
     start: Instant
     time_zone: str
@@ -27,7 +27,7 @@ class RedeemBody(Body, frozen=True):
 def redeem_request(
     body: RedeemBody, key: str | None, *, language: str = "en", queued: bool = False
 ) -> RedeemRequest:
-    """Return what a body asks for, under an idempotency key or none. Raises `InvalidValueError` for a wrong `start`."""
+    """Return the service's request for a body. Raises `InvalidValueError` if `start` is out of range."""
     return RedeemRequest(
         start=instant(body.start, "/start"),
         time_zone=body.time_zone,
@@ -42,10 +42,10 @@ def redeem_request(
 
 
 class NothingBody(Body, frozen=True):
-    """A body that says nothing: `{}`."""
+    """An empty body, `{}`."""
 
 
 class RescheduleBody(Body, frozen=True):
-    """Where a booking is to be moved."""
+    """A request to move a booking to another start."""
 
     start: Instant

@@ -1,4 +1,4 @@
-"""Requests that create or change an event type."""
+"""Requests to create or change an event type."""
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -9,7 +9,7 @@ from chalicelib.wire.requests.body import Body, given_fields
 
 
 class EventTypeBody(Body, frozen=True):
-    """An event type to make. An admin names its host."""
+    """An event type to create. With an admin key, `hostId` is required."""
 
     title: str
     duration_minutes: int
@@ -26,14 +26,14 @@ class EventTypeBody(Body, frozen=True):
     questions: tuple[Question, ...] = ()
 
     def settings(self) -> EventSettings:
-        """Return it as settings."""
+        """Return the event type's settings."""
         fields = msgspec.structs.asdict(self)
         del fields["host_id"]
         return EventSettings(**fields)
 
 
 class EventTypeChanges(Body, frozen=True):
-    """Changes to an event type; what is absent stays. A null slot interval follows the duration."""
+    """Changes to an event type. Absent fields keep their values; a null slot interval equals the duration."""
 
     title: str | UnsetType = UNSET
     duration_minutes: int | UnsetType = UNSET

@@ -1,4 +1,4 @@
-"""Requests that create or change a host."""
+"""Requests to create or change a host."""
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -9,14 +9,14 @@ from chalicelib.wire.requests.body import Body, given_fields
 
 
 class TimeOffBody(Body, frozen=True):
-    """A stretch in which a host offers nothing."""
+    """A period in which a host has no slots."""
 
     start: Instant
     end: Instant
 
 
 class HostBody(Body, frozen=True):
-    """A host to make."""
+    """A host to create."""
 
     name: str
     email: str
@@ -25,7 +25,7 @@ class HostBody(Body, frozen=True):
     time_off: tuple[TimeOffBody, ...] = ()
 
     def settings(self) -> HostSettings:
-        """Return it as settings."""
+        """Return the host's settings."""
         return HostSettings(
             name=self.name,
             email=self.email,
@@ -36,7 +36,7 @@ class HostBody(Body, frozen=True):
 
 
 class HostChanges(Body, frozen=True):
-    """Changes to a host; absent fields stay. With a null public name, invitees see the name."""
+    """Changes to a host. Absent fields keep their values; with a null public name, invitees see the name."""
 
     name: str | UnsetType = UNSET
     email: str | UnsetType = UNSET

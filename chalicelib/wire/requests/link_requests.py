@@ -1,4 +1,4 @@
-"""Requests for a new link, and the team's answers to them."""
+"""Requests to ask for a new link, and to answer such a request."""
 
 from chalicelib.domain.links.link_requests import MailTo
 from chalicelib.wire.requests.body import Body
@@ -12,7 +12,7 @@ class AnswerBody(SendBody, frozen=True):
 
 
 class AskBody(Body, frozen=True):
-    """What the holder of a dead link sends to ask for a new one."""
+    """A request for a new link, from the page of a dead one."""
 
     email: str
     name: str = ""

@@ -1,4 +1,4 @@
-"""Requests that generate, change, revoke, delete or send links."""
+"""Requests to generate, change, revoke, delete or send links."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from chalicelib.wire.requests.body import Body, given_fields
 
 
 class OverridesChanges(Body, frozen=True):
-    """A link's own values; null, or what is absent in a new link, is the event type's."""
+    """A link's own values. The event type's value applies if a value is null, or absent in a new link."""
 
     title: str | None | UnsetType = UNSET
     duration_minutes: int | None | UnsetType = UNSET
@@ -34,7 +34,7 @@ class OverridesChanges(Body, frozen=True):
 
 
 class LinkChanges(Body, frozen=True):
-    """A link's settings; what is absent stays (or has its default), null clears."""
+    """A link's settings. An absent field keeps its value, or has its default in a new link; null clears it."""
 
     max_usage_count: int | None | UnsetType = UNSET
     expires_at: Instant | None | UnsetType = UNSET
@@ -47,7 +47,7 @@ class LinkChanges(Body, frozen=True):
     restore_use_on_cancel: bool | UnsetType = UNSET
 
     def applied_to(self, settings: LinkSettings, pointer: str = "") -> LinkSettings:
-        """Return the settings with these changes; `pointer` is where this body stands in the request."""
+        """Return the settings with these changes; `pointer` is the body's place in the request."""
         changes = {
             name: value for name, value in given_fields(self).items() if name in settings.__struct_fields__
         }
@@ -64,16 +64,16 @@ class LinkChanges(Body, frozen=True):
 
 
 class LinksBody(LinkChanges, frozen=True, kw_only=True):
-    """Links to make: `count` alike, or one for each of `items`, which stand over the fields beside them."""
+    """Links to create: `count` identical ones, or one for each of `items`, whose fields override those beside them."""
 
     event_type_id: str
     count: int | UnsetType = UNSET
     items: tuple[LinkChanges, ...] | UnsetType = UNSET
 
     def links(self, most: int) -> list[LinkSettings]:
-        """Return the settings of every link. Raises `InvalidValueError` for a count out of range."""
+        """Return the settings of each link. Raises `InvalidValueError` unless there are 1 to `most`."""
         if self.items is not UNSET and self.count is not UNSET:
-            raise InvalidValueError([FieldFault("/count", "count and items can't be given together")])
+            raise InvalidValueError([FieldFault("/count", "can't be sent with items; send one of the two")])
         common = self.applied_to(LinkSettings())
         if self.items is not UNSET:
             if not 1 <= len(self.items) <= most:
@@ -92,7 +92,7 @@ class LinkIdsBody(Body, frozen=True):
 
 
 class SendBody(Body, frozen=True):
-    """How a link is mailed to its recipient: a word of the host's, and the mail's language."""
+    """How to email a link to its recipient: the host's message, and the email's language."""
 
     message: str = ""
     language: Literal["en", "de", "fr", "es", "ja"] = "en"

@@ -1,4 +1,4 @@
-"""Requests that create or change a webhook, rotate its secret, or replay deliveries."""
+"""Requests to create or change a webhook, rotate its secret, or replay deliveries."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ from chalicelib.wire.requests.body import Body, given_fields
 
 
 class WebhookBody(Body, frozen=True):
-    """A webhook to make. An admin names its host. Without `events` it gets all."""
+    """A webhook to create. With an admin key, `hostId` is required. Without `events`, it gets all events."""
 
     url: str
     events: tuple[str, ...] | None = None
@@ -20,14 +20,14 @@ class WebhookBody(Body, frozen=True):
     host_id: str | None = None
 
     def settings(self) -> WebhookSettings:
-        """Return it as settings."""
+        """Return the webhook's settings."""
         return WebhookSettings(
             url=self.url, events=self.events, description=self.description, enabled=self.enabled
         )
 
 
 class WebhookChanges(Body, frozen=True):
-    """Changes to a webhook; what is absent stays. Null events: all of them."""
+    """Changes to a webhook. Absent fields keep their values; with null `events`, it gets all events."""
 
     url: str | UnsetType = UNSET
     events: tuple[str, ...] | None | UnsetType = UNSET
@@ -40,13 +40,13 @@ class WebhookChanges(Body, frozen=True):
 
 
 class RotateBody(Body, frozen=True):
-    """How a webhook's secret is replaced."""
+    """A request to replace a webhook's signing secret."""
 
     overlap_hours: int = DEFAULT_OVERLAP_HOURS
 
 
 class ReplayBody(Body, frozen=True):
-    """What is to be delivered again: one delivery, or those of a range."""
+    """A request to deliver again: one delivery, or those in a range of time."""
 
     delivery_id: str | None = None
     since: Instant | None = msgspec.field(default=None, name="from")

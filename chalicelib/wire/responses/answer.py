@@ -1,4 +1,4 @@
-"""The form of every response body: camelCase, all fields present, instants as RFC 3339 text."""
+"""The base of all response bodies: camelCase names, all fields present, instants as RFC 3339 text."""
 
 from datetime import datetime
 from typing import Annotated

@@ -34,7 +34,7 @@ class BookingAnswer(Answer, frozen=True):
 
 
 class BookedAnswer(Answer, frozen=True):
-    """The response to a retry without an `Idempotency-Key`: it only confirms that the time is booked."""
+    """The response to a retry without an `Idempotency-Key`: it confirms the booking without its details."""
 
     status: Literal["confirmed", "cancelled"]
     start: Time
@@ -50,7 +50,7 @@ class BookingsAnswer(Answer, frozen=True):
 
 
 def own_booking_answer(booking: Booking, ring: Keyring, base_url: str) -> BookingAnswer:
-    """Return a booking as a response to its invitee; a cancelled one has no information on how to join."""
+    """Return a booking as a response to its invitee, without how to join once it is cancelled."""
     answer = booking_answer(booking, ring, base_url)
     if booking.status is not BookingStatus.CANCELLED or answer.location is None:
         return answer
@@ -79,7 +79,7 @@ def booking_answer(booking: Booking, ring: Keyring, base_url: str) -> BookingAns
 
 
 def redeemed_answer(done: Redeemed, ring: Keyring, base_url: str) -> BookingAnswer | BookedAnswer:
-    """Return the result of a redeem as a response: the booking, or for a retry without a key only that it is booked."""
+    """Return the result of a redeem as a response: the booking, or a short confirmation for a retry without a key."""
     if not done.only_confirmed:
         return own_booking_answer(done.booking, ring, base_url)
     booking = done.booking

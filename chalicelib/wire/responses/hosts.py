@@ -1,4 +1,4 @@
-"""Responses about hosts, and about whose an API key is."""
+"""Responses about hosts, and about the API key of a request."""
 
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.team.api_keys import Caller, Role
@@ -7,7 +7,7 @@ from chalicelib.wire.responses.answer import Answer, Time
 
 
 class TimeOffAnswer(Answer, frozen=True):
-    """A stretch in which a host offers nothing."""
+    """A period in which a host has no slots."""
 
     start: Time
     end: Time
@@ -33,7 +33,7 @@ class HostsAnswer(Answer, frozen=True):
 
 
 class MeAnswer(Answer, frozen=True):
-    """Whose an API key is, and where the links it makes lead."""
+    """The API key's role and host, and the base of the links' URLs."""
 
     key_id: str
     role: Role
@@ -56,6 +56,6 @@ def host_answer(host: Host) -> HostAnswer:
 
 
 def me_answer(caller: Caller, host: Host | None, base_url: str) -> MeAnswer:
-    """Return whose an API key is as a response."""
+    """Return the role and host of an API key as a response."""
     own = host_answer(host) if host else None
     return MeAnswer(key_id=caller.key_id, role=caller.role, host=own, base_url=base_url)

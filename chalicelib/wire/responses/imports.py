@@ -14,7 +14,7 @@ class ImportFault(Answer, frozen=True):
 
 
 class ImportLink(Answer, frozen=True):
-    """The link that a row would make, in short."""
+    """Summary of the link that a row would create."""
 
     recipient: Recipient | None
     label: str | None
@@ -24,7 +24,7 @@ class ImportLink(Answer, frozen=True):
 
 
 class ImportRowAnswer(Answer, frozen=True):
-    """What one row of a CSV would make, or why it can't."""
+    """The link that a row would create, or the row's faults."""
 
     line: int
     link: ImportLink | None
@@ -32,7 +32,7 @@ class ImportRowAnswer(Answer, frozen=True):
 
 
 class ImportPreviewAnswer(Answer, frozen=True):
-    """What a CSV would make, row by row; nothing was made."""
+    """The result of a dry run of a CSV import, row by row. No link was created."""
 
     good: int
     bad: int
@@ -41,7 +41,7 @@ class ImportPreviewAnswer(Answer, frozen=True):
 
 
 def import_row_answer(row: Row) -> ImportRowAnswer:
-    """Return a row of a preview: the link it would make, or what is wrong with it."""
+    """Return a row of a preview: the link it would create, or its faults."""
     errors = [ImportFault(column=fault.column, detail=fault.detail) for fault in row.faults]
     settings = row.settings
     if settings is None or errors:

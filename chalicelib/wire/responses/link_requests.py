@@ -9,13 +9,13 @@ from chalicelib.wire.responses.links import LinkAnswer
 
 
 class AnsweredAnswer(LinkAnswer, frozen=True):
-    """The link that answers a request, and the address that it is emailed to."""
+    """The new link, and the address that it is emailed to."""
 
     mailed_to: str | None
 
 
 class RequestRecipient(Answer, frozen=True):
-    """Whom the link that is over was made for."""
+    """The recipient of the old link."""
 
     name: str
     email: str
@@ -47,7 +47,7 @@ class LinkRequestsAnswer(Answer, frozen=True):
 
 
 class RequestedAnswer(Answer, frozen=True):
-    """A request for a new link was taken."""
+    """Confirms that a request for a new link was received."""
 
     status: Literal["requested"] = "requested"
 

@@ -1,4 +1,4 @@
-"""Responses about links, one or many."""
+"""Responses about one link or many."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -43,7 +43,7 @@ class SavedLinkAnswer(LinkAnswer, frozen=True):
 
 
 class LinksAnswer(Answer, frozen=True):
-    """The links that were made, in the order asked."""
+    """The links that were created, in the order requested."""
 
     batch_id: str
     links: list[LinkAnswer]
@@ -58,7 +58,7 @@ class LinkPageAnswer(Answer, frozen=True):
 
 
 class BulkRow(Answer, frozen=True, omit_defaults=True):
-    """What became of one link of many: `status`, or a `problem`."""
+    """The result for one link: its `status`, or a `problem`."""
 
     link_id: str
     status: str | None = None
@@ -66,13 +66,13 @@ class BulkRow(Answer, frozen=True, omit_defaults=True):
 
 
 class BulkAnswer(Answer, frozen=True):
-    """What became of each link, in the order asked."""
+    """The result for each link, in the order requested."""
 
     results: list[BulkRow]
 
 
 class SendAnswer(Answer, frozen=True):
-    """A link is to be mailed to its recipient."""
+    """Confirms that a link will be emailed to its recipient."""
 
     status: Literal["queued"]
     link_id: str
@@ -82,7 +82,7 @@ class SendAnswer(Answer, frozen=True):
 
 
 def link_answer(link: Link, ring: Keyring, base_url: str, now: datetime) -> LinkAnswer:
-    """Return a link as a response. Its URL is computed each time, because the table has no token."""
+    """Return a link as a response. The URL is computed, because the table contains no token (P7)."""
     settings = link.settings
     return LinkAnswer(
         link_id=link.link_id,

@@ -1,4 +1,4 @@
-"""Warnings in a response: the saved settings contradict each other, so nobody can book."""
+"""Warnings in a response: nobody can book, because the settings contradict each other."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from chalicelib.wire.responses.answer import Answer
 
 
 class SettingsWarningAnswer(Answer, frozen=True):
-    """A warning that nobody can book with the saved settings."""
+    """Why nobody can book with the settings, and what to do."""
 
     pointer: str
     detail: str

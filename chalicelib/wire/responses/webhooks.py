@@ -10,7 +10,7 @@ from chalicelib.wire.responses.answer import Answer, Time, optional_time
 
 
 class WebhookEntryAnswer(Answer, frozen=True):
-    """One thing that happened to a webhook itself."""
+    """One change of a webhook itself."""
 
     time: Time
     what: str
@@ -36,7 +36,7 @@ class WebhookAnswer(Answer, frozen=True):
 
 
 class WebhookSecretAnswer(WebhookAnswer, frozen=True):
-    """A webhook with its new signing secret, shown this once."""
+    """A webhook with its new signing secret, which is shown only once."""
 
     secret: str
 
@@ -49,7 +49,7 @@ class WebhooksAnswer(Answer, frozen=True):
 
 
 class AttemptAnswer(Answer, frozen=True):
-    """One request to an endpoint."""
+    """One attempt of a delivery: a request to the endpoint."""
 
     number: int
     time: Time
@@ -60,7 +60,7 @@ class AttemptAnswer(Answer, frozen=True):
 
 
 class DeliveryAnswer(Answer, frozen=True):
-    """An event on its way to a webhook."""
+    """The delivery of an event to a webhook."""
 
     delivery_id: str
     webhook_id: str
@@ -76,14 +76,14 @@ class DeliveryAnswer(Answer, frozen=True):
 
 
 class DeliveriesAnswer(Answer, frozen=True):
-    """One page of deliveries, by their events' time, newest first."""
+    """One page of deliveries, newest event first."""
 
     deliveries: list[DeliveryAnswer]
     next_cursor: str | None
 
 
 class ReplayAnswer(Answer, frozen=True):
-    """What a replay set going."""
+    """The result of a replay."""
 
     replayed: int
     left: int

@@ -97,7 +97,9 @@ class Gateway(LocalGateway):
         except NotAuthorizedError as error:
             raise unauthorized() from error
         except ForbiddenError as error:
-            raise GatewayProblem(http.HTTPStatus.FORBIDDEN, "This API key may not do that.") from error
+            raise GatewayProblem(
+                http.HTTPStatus.FORBIDDEN, "This API key is not allowed to do that."
+            ) from error
         except TryLaterError as error:
             raise GatewayProblem(http.HTTPStatus.SERVICE_UNAVAILABLE, error.detail, error.code) from error
         except Exception as error:

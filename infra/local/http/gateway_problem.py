@@ -46,7 +46,7 @@ class GatewayProblem(Exception):
 
 def unauthorized() -> GatewayProblem:
     """Return a 401."""
-    return GatewayProblem(http.HTTPStatus.UNAUTHORIZED, "A valid API key is needed.")
+    return GatewayProblem(http.HTTPStatus.UNAUTHORIZED, "A valid API key is required.")
 
 
 def not_found() -> GatewayProblem:
