@@ -27,12 +27,14 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 
 
 def _walk_through() -> str:
-    text = (ROOT / "README.md").read_text().split("<!-- walk-through -->")[1].split("<!-- end of")[0]
+    text = (
+        (ROOT / "docs" / "tutorial.md").read_text().split("<!-- walk-through -->")[1].split("<!-- end of")[0]
+    )
     return "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
 
 
-def test_the_readme_walk_through_runs(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A newcomer's first ten minutes: make an event type and a link, book, press twice, be too late."""
+def test_the_tutorial_runs(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader's first minutes: create an event type and a link, book it twice, and be refused as somebody else."""
     signing = json.dumps({"current": 1, "keys": {"1": b64encode(os.urandom(32)).decode()}})
     with serving(app.app) as server:
         for name, value in (settings_for(table, signing) | {"BASE_URL": server.url}).items():

@@ -1,4 +1,4 @@
-"""tests/README.md names every folder of tests, only files that exist, and the files that protect each promise."""
+"""tests/README.md and README.md name only files that exist, and agree with the tests and the promises."""
 
 import re
 from collections import defaultdict
@@ -11,11 +11,16 @@ from infra.paths import ROOT
 
 TESTS: Final = ROOT / "tests"
 README: Final = TESTS / "README.md"
+FRONT: Final = ROOT / "README.md"
 PROMISES: Final = ROOT / "docs" / "promises.md"
 PARTS: Final = TESTS / "hostile" / "corpus"  # one folder a parser; the README says so
 
 _NUMBER: Final = re.compile(r"\bP(\d+)(?:-P(\d+))?\b")
 _ROW: Final = re.compile(r"^\| \*\*P(\d+)\*\*.*$", re.MULTILINE)
+_TITLE: Final = re.compile(r"^\| \*\*P(\d+)\*\* ([^|]+) \|", re.MULTILINE)
+_FRONT_ROW: Final = re.compile(
+    r"^\| \*\*P(\d+)\*\* [^|]+ \| \[(tests/[\w/]+\.py)\]\((tests/[\w/]+\.py)\) \|$", re.MULTILINE
+)
 _CODE: Final = re.compile(r"`([^`\n]+)`")
 _PATH: Final = re.compile(r"(?:[\w.-]+/)+(?:[\w.-]+)?|[\w-]+\.py")
 
@@ -93,6 +98,23 @@ def test_every_promise_has_files_that_say_they_protect_it() -> None:
         number: listed[number] - named[number] for number in defined if listed[number] - named[number]
     } == {}
     assert set(named) == defined
+
+
+def test_the_front_page_lists_every_promise_and_no_other() -> None:
+    """The README has the numbers of docs/promises.md in its order, and the short titles of tests/README.md."""
+    defined = re.findall(r"^\| \*\*P(\d+)\*\*", PROMISES.read_text(), re.MULTILINE)
+    titles = _TITLE.findall(FRONT.read_text())
+    assert [number for number, _ in titles] == defined
+    assert titles == _TITLE.findall(README.read_text())
+
+
+def test_the_front_page_names_a_test_that_protects_each_promise() -> None:
+    named = named_by_files()
+    found = _FRONT_ROW.findall(FRONT.read_text())
+    assert len(found) == len(_TITLE.findall(FRONT.read_text()))
+    for number, shown, target in found:
+        assert shown == target
+        assert shown.removeprefix("tests/") in named[int(number)], shown
 
 
 def test_a_range_of_promises_is_read_as_all_of_them() -> None:

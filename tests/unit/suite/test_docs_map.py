@@ -1,0 +1,45 @@
+"""docs/README.md leads to every document, and docs/hosts.md names what the console shows."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from infra.paths import ROOT
+
+DOCS: Final = ROOT / "docs"
+MAP: Final = DOCS / "README.md"
+ADRS: Final = DOCS / "adr"  # its README.md is the map of its pages
+IMAGES: Final = DOCS / "images"
+
+_LINK: Final = re.compile(r"\]\(([^)#:]+)(?:#[\w-]+)?\)")
+
+
+def linked(page: Path) -> set[Path]:
+    """Return the files and folders that a page links to or shows."""
+    return {(page.parent / target).resolve() for target in _LINK.findall(page.read_text())}
+
+
+def test_every_document_is_in_the_map() -> None:
+    """A file, or the folder that holds it; an ADR is in the index of ADRs."""
+    known = linked(MAP) | linked(ADRS / "README.md") | {MAP}
+    files = [path for path in DOCS.rglob("*") if path.is_file() and IMAGES not in path.parents]
+    assert {path.relative_to(DOCS) for path in files if not known & {path, path.parent}} == set()
+
+
+def test_the_map_leads_to_documents_that_exist() -> None:
+    assert {path for path in linked(MAP) if not path.exists()} == set()
+
+
+def test_every_image_is_shown_by_a_document() -> None:
+    shown = linked(ROOT / "README.md").union(*(linked(page) for page in DOCS.rglob("*.md")))
+    assert {path.name for path in IMAGES.iterdir() if path not in shown} == set()
+
+
+def test_the_page_for_hosts_uses_the_words_of_the_console() -> None:
+    """What is bold there is on a button, a tab or a row of the console."""
+    folder = ROOT / "chalicelib" / "pages"
+    scripts = [*(folder / "assets" / "console").rglob("*.js"), folder / "templates" / "console.html"]
+    text = "\n".join(path.read_text() for path in scripts)
+    named = set(re.findall(r"\*\*([^*]+)\*\*", (DOCS / "hosts.md").read_text()))
+    assert len(named) > 10
+    assert {words for words in named if words not in text} == set()
