@@ -59,6 +59,5 @@ def get_openapi(call: Call) -> Reply:
     return description_reply(ROUTERS, call.header("if-none-match"))
 
 
-PREFLIGHT: Final = preflight_router(
-    ROUTERS
-)  # not one of ROUTERS: OPTIONS belongs to HTTP and is no operation of this API
+# Not in ROUTERS, because OPTIONS is part of HTTP and not an operation of this API.
+PREFLIGHT: Final = preflight_router(ROUTERS)

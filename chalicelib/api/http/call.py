@@ -47,8 +47,8 @@ class Limits(msgspec.Struct, frozen=True):
 class Call:
     """A request within its route's limits, and the dependencies of its view.
 
-    `world` and `settings` are called when a view first needs them, so that a page that needs none, an error page above
-    all, works although they can't be made.
+    `world` and `settings` are called only when a view needs them. So a page that needs neither, such as an error page,
+    works even if they can't be created.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Call:
 
     @property
     def world(self) -> World:
-        """The store, clock, keys and clients. Raises what making them raises."""
+        """The store, clock, keys and clients. Raises what creating them raises."""
         return self._world()
 
     @property
@@ -80,7 +80,7 @@ class Call:
 
     @property
     def settings_or_none(self) -> Settings | None:
-        """The site's settings, or None if they are wrong: headers, which errors have too, then do without them."""
+        """The site's settings, or None if they are wrong. For headers, which error responses have too."""
         try:
             return self._settings()
         except Exception:  # noqa: BLE001 - the view needs them as well, and its failure is logged
@@ -102,7 +102,9 @@ class Call:
         faults = [
             FieldFault(f"/{name}", "is not a parameter of this path") for name in given if name not in allowed
         ]
-        faults += [FieldFault(f"/{name}", "is given twice") for name in given if len(given[name]) > 1]
+        faults += [
+            FieldFault(f"/{name}", "must be given only once") for name in given if len(given[name]) > 1
+        ]
         if faults:
             raise InvalidRequestError(faults)
         return {name: str(values[0]) for name, values in given.items()}
@@ -118,7 +120,7 @@ class Call:
 
     @property
     def root(self) -> str:
-        """The relative URL of the site's root, e.g. `../` on `/s/{token}`: right behind any stage or domain."""
+        """The relative URL of the site's root, e.g. `../` on `/s/{token}`, so it works with any stage and domain."""
         path = str(self._request.context.get("path") or "")
         if self._request.path == "/":  # `/api` and `/api/` are both the root of a stage
             return "./" if path.endswith("/") else f"{path.rpartition('/')[2]}/"
@@ -127,7 +129,7 @@ class Call:
 
     @property
     def origin(self) -> str | None:
-        """The site's root as an absolute URL, as API Gateway knows it, or None without a gateway."""
+        """The absolute URL of the site's root as API Gateway reports it, or None without a gateway."""
         domain = self._request.context.get("domainName")
         if not domain:
             return None
@@ -151,8 +153,8 @@ class Call:
         """Return whether the response is a page: only if `Accept` names `text/html`, as browsers do (ADR 0022).
 
         Of `text/html` and `application/json` the one with the higher q wins, then the one named more precisely
-        (axios sends `application/json, text/plain, */*`); a page where both are named alike. `*/*` and no `Accept`
-        at all are programs, which get JSON, also as the answer to a form.
+        (axios sends `application/json, text/plain, */*`); if that is equal too, the response is a page. Without
+        `Accept`, or with `*/*`, the client is a program and gets JSON, even if it posts a form.
         """
         accept = self.header("accept") or ""
         html, json = _quality(accept, "text/html"), _quality(accept, JSON)
@@ -173,28 +175,28 @@ class Call:
     def body(self) -> bytes:
         """Return the body. Raises `PayloadTooLargeError`, `UnsupportedMediaTypeError`, `InvalidRequestError`."""
         if self.media_type not in self._limits.media:
-            raise UnsupportedMediaTypeError(f"This path takes {' or '.join(self._limits.media)}.")
+            raise UnsupportedMediaTypeError(f"This path accepts {' or '.join(self._limits.media)}.")
         event = self._request.to_original_event()
         body = event.get("body")
         if body is not None and len(body) > self._limits.max_bytes * (
             2 if event.get("isBase64Encoded") else 1
         ):
-            raise PayloadTooLargeError(f"The body may have {self._limits.max_bytes} bytes.")
+            raise PayloadTooLargeError(f"The body can have up to {self._limits.max_bytes} bytes.")
         try:
             raw = self._request.raw_body or b""
-        except ValueError as error:  # not the base64 it says it is, or text with a lone surrogate
+        except ValueError as error:  # invalid base64, or text with a lone surrogate
             raise InvalidRequestError([FieldFault("", "the body can't be decoded")]) from error
         raw = raw if isinstance(raw, bytes) else raw.encode()
         if len(raw) > self._limits.max_bytes:
-            raise PayloadTooLargeError(f"The body may have {self._limits.max_bytes} bytes.")
+            raise PayloadTooLargeError(f"The body can have up to {self._limits.max_bytes} bytes.")
         return raw
 
     def decode(self, kind: type[_T]) -> _T:
-        """Return the JSON body as a struct. Raises `InvalidRequestError` that points at what is wrong."""
+        """Return the JSON body as a struct. Raises `InvalidRequestError`, which has a JSON Pointer to each fault."""
         return decode_json(self.body(), kind)
 
     def form(self) -> dict[str, str]:
-        """Return a posted form's fields. Raises `InvalidRequestError`: not UTF-8, too many, or one given twice."""
+        """Return a posted form's fields. Raises `InvalidRequestError` if they are not UTF-8, too many, or repeated."""
         try:
             text = self.body().decode()
             fields = parse_qsl(
@@ -207,7 +209,7 @@ class Call:
         except ValueError as error:
             raise InvalidRequestError([FieldFault("", "the form can't be decoded")]) from error
         if len(dict(fields)) != len(fields):
-            raise InvalidRequestError([FieldFault("", "a field is given twice")])
+            raise InvalidRequestError([FieldFault("", "each field must be given only once")])
         return {name: line_ends(value) for name, value in fields}
 
     @property
@@ -236,7 +238,7 @@ class Call:
 
     @property
     def caller(self) -> Caller:
-        """The caller that the authorizer found. Raises `UnauthorizedError` if it found none."""
+        """The caller that the authorizer identified. Raises `UnauthorizedError` if it identified none."""
         found: Mapping[str, Any] = self._request.context.get("authorizer") or {}
         if not found.get("keyId"):
             raise UnauthorizedError

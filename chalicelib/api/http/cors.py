@@ -32,7 +32,7 @@ def cors_headers(call: Call, resource: str, headers: Mapping[str, str]) -> dict[
     listed = _listed(call) if is_shared(resource) else ()
     if not listed:
         return {}
-    # Also for an origin that is not listed, and without one: a cache must not give that response to a listed one.
+    # `Vary: Origin` even if the origin is missing or not listed: no cache may serve that response to a listed origin.
     origin = call.header("origin")
     vary = {"Vary": ", ".join(filter(None, [headers.get("Vary"), "Origin"]))}
     if origin not in listed or headers.get("Content-Type", "").startswith("text/html"):
@@ -41,7 +41,7 @@ def cors_headers(call: Call, resource: str, headers: Mapping[str, str]) -> dict[
 
 
 def preflight_headers(call: Call, resource: str, methods: Sequence[str]) -> dict[str, str]:
-    """Return the headers that a preflight response has besides: the methods and headers a listed origin may use."""
+    """Return the additional headers of a preflight response: the methods and headers that a listed origin may use."""
     if resource != _PUBLIC and (not is_shared(resource) or call.header("origin") not in _listed(call)):
         return {}
     return {

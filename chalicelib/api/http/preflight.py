@@ -1,6 +1,6 @@
 """Preflight: responses to OPTIONS on every route that scripts of other sites may call. They change nothing (P5).
 
-The app responds, not API Gateway by itself: only code can compare an origin with those in the settings.
+The app responds itself, not API Gateway, because only code can compare an origin with those in the settings.
 """
 
 from collections.abc import Iterable, Sequence

@@ -25,7 +25,7 @@ _COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A response. `body` is text already: Chalice would encode it outside of any error handler."""
+    """A response. `body` is text, because Chalice would encode other values where no error handler catches failures."""
 
     status: int
     body: str = ""
@@ -104,14 +104,14 @@ class Router(Blueprint):
             @functools.wraps(view)
             def handle(**_: str) -> Response:
                 limits = Limits(query=query, max_bytes=max_bytes, media=media)
-                # The only place where views get their dependencies from.
+                # Views get their dependencies only here.
                 call = Call(self.current_request, limits, world=bootstrap.world, settings=bootstrap.settings)
                 return self._handle(view, call)
 
             served = methods.split()
             if "GET" in served and "HEAD" not in served:
                 served.append("HEAD")  # as RFC 9110 §9.1 asks; it needs no description of its own
-            # No content types: Chalice would answer 415 in its own form, and not look at the body's size.
+            # No content types: Chalice would respond 415 in its own format, without checking the body's size.
             self.route(path, methods=served, authorizer=self._authorizer, content_types=[])(handle)
             self.routes.append(
                 Route(
@@ -136,7 +136,7 @@ class Router(Blueprint):
         except AdmitOneError as error:
             reply = self._shown(call, error)
         except Exception:
-            # Names the resource, never the path: the token is in it (P7).
+            # Log the resource, e.g. `/s/{token}`, not the path, which contains the token (P7).
             self.log.exception("unexpected error on %s %s", call.method, self.current_request.path)
             reply = self._shown(call, UnexpectedError())
         own = self._headers_of(call) if self._headers_of else {}

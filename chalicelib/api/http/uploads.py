@@ -24,18 +24,17 @@ class Upload(msgspec.Struct, frozen=True):
 
 
 def read_upload(content_type: str, body: bytes) -> Upload:
-    """Return the file of a posted form. Raises `InvalidRequestError` if there is no file, or anything else."""
+    """Return the file of a posted form. Raises `InvalidRequestError` unless the form has exactly one file."""
     found = _BOUNDARY.search(content_type)
     if found is None:
-        raise _fault("the form has no boundary")
+        raise _fault("the Content-Type must have a boundary")
+    # What is before the first boundary, the file, and what is after the last boundary.
     parts = (b"\r\n" + body).split(b"\r\n--" + (found[1] or found[2]).encode(), 3)
-    if len(parts) != 3 or not parts[-1].startswith(
-        b"--"
-    ):  # before the first boundary, the file, after the last one
+    if len(parts) != 3 or not parts[-1].startswith(b"--"):
         raise _fault("the form must be complete, with one file and no other field")
     head, blank, raw = parts[1].removeprefix(b"\r\n").partition(b"\r\n\r\n")
     if not blank or not _FILE.search(head):
-        raise _fault("the form has no file")
+        raise _fault("the form must have a file")
     kind = _TYPE.search(head)
     return Upload(kind[1].decode("latin-1") if kind else "", raw)
 

@@ -1,1 +1,1 @@
-"""Routes of the invitee, opened by the token of a link or a booking."""
+"""The invitee's routes. The token of a link or a booking in the URL is the only credential."""

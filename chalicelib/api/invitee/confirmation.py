@@ -1,4 +1,4 @@
-"""The page of the invitee's own booking, and what its routes share: finding it, its URL, its errors."""
+"""The page of the invitee's own booking, and functions that its routes share: find it, its URL, show its errors."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
@@ -33,7 +33,7 @@ def show_booking_error(call: Call, error: AdmitOneError) -> Reply | None:
 
 
 def find_booking(call: Call) -> FindBooking:
-    """Return how to read the booking that the URL's token opens."""
+    """Return a function that reads the booking of the token in the URL."""
     return booking_of_token(call.world, call.path("bookingToken"))
 
 
@@ -73,14 +73,14 @@ def booking_reply(call: Call, status: int, *, refused: AdmitOneError | None = No
 
 
 def refused_reply(call: Call, error: AdmitOneError) -> Reply:
-    """Return the booking's page with the reason why it is unchanged. Raises the error for a program."""
+    """Return the booking's page with the reason why it is unchanged. For a program, raises the error."""
     if not call.wants_html():
         raise error
     return booking_reply(call, STATUSES[type(error)], refused=error)
 
 
 def _answers(own: OwnBooking) -> list[tuple[str, str]]:
-    """Return questions and answers in the questions' order; a question that no longer exists is shown by its id."""
+    """Return questions and answers in the questions' order. A question that no longer exists is shown as its id."""
     labels = {question.id: question.label for question in own.questions}
     given = own.booking.answers
     names = [name for name in labels if name in given] + [name for name in given if name not in labels]
@@ -88,7 +88,7 @@ def _answers(own: OwnBooking) -> list[tuple[str, str]]:
 
 
 def _news(call: Call, booking: Booking) -> News | None:
-    """Return what the URL says was just done, if it can be true."""
+    """Return what the visitor has just done, according to the URL, or None if that can't be true."""
     if call.hint("moved") == "1":
         return "moved" if booking.sequence > 1 else None
     return "booked" if call.hint("booked") == "1" else None
@@ -114,12 +114,12 @@ def _calendars(call: Call, own: OwnBooking) -> list[CalendarLink]:
 
 
 def host_name_of(own: OwnBooking) -> str:
-    """Return the host's public name; empty if there is no such host any more."""
+    """Return the host's public name; empty if the host no longer exists."""
     return own.host.public_name if own.host else ""
 
 
 def page_path(call: Call) -> str:
-    """Return the relative URL of the booking's page, right behind any stage or domain."""
+    """Return the relative URL of the booking's page, which works with any stage and domain."""
     return f"{call.root}b/{call.path('bookingToken')}"
 
 

@@ -1,4 +1,4 @@
-"""Errors of the invitee's link as pages: why it can't be used, and a form to ask for a new one."""
+"""Show the errors of an invitee's link as pages: why it can't be used, and a form to ask for a new one."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -43,7 +43,7 @@ def ask_again(
 def asked(call: Call, dead: AdmitOneError) -> Reply:
     """Return a dead link's page that says that the request for a new link was sent.
 
-    It is the response to the request itself: a page with a URL of its own could be sent to anyone.
+    It is the response to the request itself, because a page with its own URL could be opened by anyone.
     """
     return _page(call, dead, 202, AskForm(action="", sent=True))
 

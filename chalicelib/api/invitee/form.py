@@ -1,4 +1,4 @@
-"""The invitee's forms: check the fields that were posted, and say in the reader's words what is wrong with each."""
+"""Check the fields of the invitee's forms, and describe their errors in the reader's language."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from chalicelib.domain.event_types.event_type import Question
 from chalicelib.domain.text import is_visible
 from chalicelib.pages.languages import Words
 
-# A person can correct these by choosing or typing again: the page returns with everything that was typed.
+# A person can correct these by choosing or typing again: the page is shown again with everything that was typed.
 RECOVERABLE_ERRORS: Final = (
     errors.SlotTakenError,
     errors.SlotNotOfferedError,
@@ -67,7 +67,7 @@ def field_errors(
 
 
 def _sentence(name: str, typed: str, say: Words, asked: Mapping[str, Question]) -> str:
-    """Return what to do about a field. The field and its value tell which fault it is."""
+    """Return what to do about a field. The field and its value determine which fault it is."""
     match name:
         case "start":
             return say("pages.fault.start")

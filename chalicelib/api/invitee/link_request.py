@@ -26,7 +26,7 @@ link_request = invitee_router(__name__, show_link_error)
     "POST", "/s/{token}/request", body=AskBody, answer=RequestedAnswer, status=202, media=(JSON, FORM)
 )
 def post_request(call: Call) -> Reply:
-    """Ask for a new link: 202, as a page for a form. One request per dead link and day is kept."""
+    """Ask for a new link: 202, as a page for a form. A request over the daily limits is dropped, also with 202."""
     if call.media_type == FORM:
         return _ask_by_form(call)
     _ask(call, call.decode(AskBody))

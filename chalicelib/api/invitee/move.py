@@ -1,4 +1,4 @@
-"""`POST /b/{bookingToken}/reschedule`: move the invitee's own booking, and the page to do that from."""
+"""`POST /b/{bookingToken}/reschedule`: move the invitee's own booking, and the page with the form to do that."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -73,7 +73,7 @@ def _form_body(fields: dict[str, str]) -> RescheduleBody:
 def move_reply(
     call: Call, status: int, *, fields: dict[str, str] | None = None, error: AdmitOneError | None = None
 ) -> Reply:
-    """Return the page on which the booking is moved; after a failed move, with the typed values and the errors."""
+    """Return the page to move the booking; after a failed move, with the typed values and the errors."""
     fields, here = fields or {}, page_path(call)
     try:
         movable = movable_booking(call.world, find_booking(call))

@@ -24,17 +24,17 @@ _NOTICES: Final[Mapping[type[AdmitOneError], str]] = {
     errors.SlotTakenError: "pages.taken",
     errors.SlotNotOfferedError: "pages.not-offered",
 }
-_KEY_BYTES: Final = 16  # of a form's request key, so that nobody can guess it
+_KEY_BYTES: Final = 16  # length of a form's request key: long enough that nobody can guess it
 
 offers = invitee_router(__name__, show_link_error)
 
 
 @offers.on("GET HEAD", "/s/{token}", answer=OfferAnswer)
 def get_link_page(call: Call) -> Reply:
-    """Show what a link offers. Only the count of opens changes, which decides nothing (P5)."""
+    """Show what a link offers. This changes only the count of opens, on which no decision depends (P5)."""
     opened = open_link(call.world, call.path("token"))
     page = call.wants_html()
-    if page and call.hint("zones") == "1":  # reached from the page itself, which was counted
+    if page and call.hint("zones") == "1":  # opened from the booking page, which was counted already
         return offer_reply(call, opened, 200)
     noting = note_open(call.world, opened.link, call.visitor(), call.correlation_id)
     try:
@@ -48,7 +48,7 @@ def get_slots(call: Call) -> Reply:
     """List the slots on offer between two instants or dates; by default the next 30 days.
 
     Dates are in `timeZone`, by default the schedule's zone.
-    At most 2,000: `to` says how far the response reaches; send it as the next `from`.
+    At most 2,000: `to` is the end of the range that the response covers; send it as the next `from`.
     """
     query = call.query()
     zone = asked_zone(query)
@@ -117,7 +117,7 @@ def offer_reply(
 
 
 def _prefilled(opened: OpenLink) -> dict[str, str]:
-    """Return the recipient's name and address to fill in. A link that insists on an address doesn't reveal it."""
+    """Return the recipient's name and address to fill in. A link that requires an address doesn't reveal it."""
     recipient = opened.link.settings.recipient
     if recipient is None:
         return {}

@@ -30,7 +30,7 @@ own_booking = invitee_router(__name__, show_booking_error)
 
 @own_booking.on("GET HEAD", "/b/{bookingToken}", answer=BookingAnswer)
 def get_booking_page(call: Call) -> Reply:
-    """Show the invitee's own booking; with `?move=1` or `?cancel=1`, the page to do that from. Nothing changes (P5)."""
+    """Show the invitee's own booking; with `?move=1` or `?cancel=1`, the form to do that. Changes nothing (P5)."""
     if not call.wants_html():
         return booking_json(call, find_booking(call)())
     if call.hint("move") == "1":
@@ -56,7 +56,7 @@ def get_slots(call: Call) -> Reply:
     """List the slots that the booking may move to between two instants or dates; by default the next 30 days.
 
     Dates are in `timeZone`, by default the schedule's zone.
-    At most 2,000: `to` says how far the response reaches; send it as the next `from`.
+    At most 2,000: `to` is the end of the range that the response covers; send it as the next `from`.
     """
     query = call.query()
     zone = asked_zone(query)

@@ -1,4 +1,4 @@
-"""The slots that a page lists: in which zone, from which date or hour on, and the URLs of earlier and later ones."""
+"""Select the slots that a page lists: the zone, the first date or hour, and the URLs of earlier and later slots."""
 
 import datetime as dt
 import re
@@ -19,17 +19,17 @@ from chalicelib.wire.instants import Instant, date_of
 
 DAYS_A_PAGE: Final = 7
 MAX_STARTS: Final = 64  # 6 KB of the 60 that a first load may have
-SEARCHED_DAYS: Final = 35  # how far ahead a page looks for its days; a link leads further
+SEARCHED_DAYS: Final = 35  # how many days ahead a page looks for slots; it links to a page for later ones
 
-_ZONE_LIKE: Final = re.compile(r"[A-Za-z0-9_+/:-]{0,40}")  # only such text of a URL is shown on a page
+_ZONE_LIKE: Final = re.compile(r"[A-Za-z0-9_+/:-]{0,40}")  # a page shows only text like this from its URL
 
 FindSlots = Callable[[datetime, datetime], Iterable[Slot]]
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What a page shows; `here`, `earlier` and `later` are relative URLs of it and of other times.
+    """What a page shows. `here` is its relative URL; `earlier` and `later` are those of pages with other times.
 
-    `zones` are those to choose from, where they were asked for: `zones_page` is the URL that does.
+    `zones` are the zones to choose from. They are empty unless the page was opened with the URL `zones_page`.
     """
 
     zone: str
@@ -62,7 +62,7 @@ def shown_dates(
     path: str,
     query: dict[str, str] | None = None,
 ) -> Shown:
-    """Return what to show: `?timeZone=` and `?from=`, or as a posted form has them; else `zone`, from today.
+    """Return what to show, from the URL's `timeZone` and `from` or a posted form; by default in `zone`, from today.
 
     `from` is a date, or an instant within a day. `path` and `query` are the page's own relative URL.
     """
@@ -108,7 +108,7 @@ def shown_dates(
 
 
 class _ZoneChoice(NamedTuple):
-    """The zone that times are shown in; the one asked for, if it is unknown; whether to list all zones."""
+    """The zone to show times in; the requested zone, if it is unknown; whether to list all zones."""
 
     zone: str
     unknown: str | None
@@ -116,7 +116,7 @@ class _ZoneChoice(NamedTuple):
 
 
 def _chosen_zone(call: Call, fields: dict[str, str], default: str) -> _ZoneChoice:
-    """Return the zone that a form or the URL asks for, or `default`. A wrong one in a form has its error there."""
+    """Return the zone in a form or the URL, or `default`. The form's own errors report a wrong zone in it."""
     posted = fields.get("timeZone") or ""
     wanted = posted or call.hint("timeZone") or ""
     listed = call.hint("zones") == "1"
@@ -130,7 +130,10 @@ def _chosen_zone(call: Call, fields: dict[str, str], default: str) -> _ZoneChoic
 
 
 class _Listing(NamedTuple):
-    """The pieces of one page, where the pages before and after it begin, and its own first piece within a day."""
+    """The pieces of one page, and the first pieces of the pages before and after it.
+
+    `cut` is the page's own first piece if the page begins within a day.
+    """
 
     shown: Sequence[_Piece]
     before: _Piece | None
@@ -139,7 +142,7 @@ class _Listing(NamedTuple):
 
 
 def _listing(pieces: Sequence[_Piece], first: date, at: datetime | None) -> _Listing:
-    """Return the page that begins on a date; within a day that is cut, at the hour asked for or chosen."""
+    """Return the page that begins on a date or, if that day is split, at the requested or chosen hour of it."""
     begin = next((place for place, piece in enumerate(pieces) if piece.date >= first), len(pieces))
     after = pieces[begin:]
     passed = sum(piece.date == first and piece.starts[-1] < at for piece in after) if at else 0
@@ -164,7 +167,7 @@ def _from_value(begins: _Piece | date) -> str:
 
 
 def _pieces(starts: Sequence[datetime], zone: str) -> list[_Piece]:
-    """Return instants in order, in pieces that a page shows whole."""
+    """Return instants, which are in order, in pieces that a page doesn't split."""
     pieces: list[_Piece] = []
     shown = load_zone(zone)
     for day in offered_days(starts, zone):

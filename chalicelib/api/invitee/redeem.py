@@ -67,7 +67,7 @@ def _redeem_by_form(call: Call) -> Reply:
 
 
 def _booked_reply(call: Call, booking: Booking) -> Reply:
-    """Return the page for a retry without a key: it only confirms that the time is booked."""
+    """Return the page for a retry without a key, which only confirms that the time is booked."""
     page = BookedPage(root=call.root, title=booking.title, start=booking.start, zone=booking.time_zone)
     emailed = can_email(call.world, booking.invitee.email if booking.invitee else None)
     reply = page_reply(call, 200, booked_page(page, call.say, emailed=emailed))

@@ -1,4 +1,4 @@
-"""The form that redeems a link: read it as the JSON body it stands for, and find everything wrong with it."""
+"""The form that redeems a link: convert it to the equivalent JSON body, and find all its errors."""
 
 from collections.abc import Sequence
 
@@ -38,7 +38,7 @@ def redeem_body(fields: dict[str, str]) -> RedeemBody:
 def redeem_errors(
     error: AdmitOneError | None, fields: dict[str, str], opened: OpenLink, say: Words
 ) -> dict[str, str]:
-    """Return everything that is wrong with the form, by field, so that a person doesn't get it piece by piece."""
+    """Return all errors of the form, by field, so that a person can correct them at once."""
     if isinstance(error, errors.RecipientMismatchError):
         expected = expected_address(opened.link.settings.recipient) or ""
         return {"invitee.email": say("pages.fault.recipient", expected=expected)}
@@ -66,9 +66,9 @@ def _answers(fields: dict[str, str]) -> dict[str, str]:
 
 
 def _faults(fields: dict[str, str], offer: EventSettings) -> Sequence[FieldFault]:
-    """Return the faults of a form's person, answers and time, all of them and not only the first."""
+    """Return all faults of a form's person, answers and time."""
     rules = Rules()
-    rules.at("start").require(bool(fields.get("start")), "is needed")
+    rules.at("start").require(bool(fields.get("start")), "is required")
     check_invitee(_person(fields), fields.get("timeZone", ""), rules)
     check_answers(_answers(fields), offer.questions, rules.at("answers"))
     try:

@@ -1,4 +1,4 @@
-"""The invitee's router: routes without an API key, their headers, and pages as responses, also in a frame."""
+"""The invitee's router: routes without an API key, their headers, and pages as responses, which a frame may show."""
 
 from typing import Final
 
@@ -29,7 +29,7 @@ def embedded(call: Call) -> bool:
 
 
 def in_frame(call: Call, url: str) -> str:
-    """Return the URL of a page to open in the same frame, so that it may be shown there as well."""
+    """Return the URL of a page to open in the same frame, with the parameter that allows it there."""
     if not embedded(call):
         return url
     return f"{url}{'&' if '?' in url else '?'}embed=1"

@@ -1,1 +1,1 @@
-"""The API's description."""
+"""Generate and serve the API's description (OpenAPI)."""

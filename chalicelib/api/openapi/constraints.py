@@ -46,42 +46,42 @@ IDS: Final[Mapping[str, str]] = {
 _EMAIL: Final = {"format": "email", "maxLength": LONGEST_EMAIL}
 
 
-class _Noting(Rules):
-    """Rules that record their requirements by pointer, and report no fault."""
+class _RecordingRules(Rules):
+    """Rules that record each requirement under its field's pointer, and report no faults."""
 
-    def __init__(self, pointer: str = "", noted: Constraints | None = None) -> None:
+    def __init__(self, pointer: str = "", recorded: Constraints | None = None) -> None:
         super().__init__(pointer)
-        self.noted: Constraints = {} if noted is None else noted
+        self.recorded: Constraints = {} if recorded is None else recorded
 
-    def at(self, *parts: str | int) -> "_Noting":
-        return _Noting(self._pointer + "".join(f"/{part}" for part in parts), self.noted)
+    def at(self, *parts: str | int) -> "_RecordingRules":
+        return _RecordingRules(self._pointer + "".join(f"/{part}" for part in parts), self.recorded)
 
     def fault(self, detail: str) -> None:
         pass
 
-    def require(self, holds: bool, detail: str) -> bool:  # noqa: ARG002, FBT001 - as the base has it
+    def require(self, holds: bool, detail: str) -> bool:  # noqa: ARG002, FBT001 - the base class's signature
         return True
 
     def text(self, value: str, *, longest: int, shortest: int = 0, **kwargs: Any) -> None:
         super().text(value, longest=longest, shortest=shortest, **kwargs)
-        self._note(maxLength=longest, **({"minLength": shortest} if shortest else {}))
+        self._record(maxLength=longest, **({"minLength": shortest} if shortest else {}))
 
     def number(self, value: int, *, least: int, most: int, multiple_of: int = 1) -> None:  # noqa: ARG002
-        self._note(minimum=least, maximum=most, **({"multipleOf": multiple_of} if multiple_of > 1 else {}))
+        self._record(minimum=least, maximum=most, **({"multipleOf": multiple_of} if multiple_of > 1 else {}))
 
     def length(self, values: Collection[object], *, most: int, least: int = 0) -> bool:  # noqa: ARG002
-        self._note(maxItems=most, **({"minItems": least} if least else {}))
+        self._record(maxItems=most, **({"minItems": least} if least else {}))
         return True
 
     def unique(self, values: Iterable[object], detail: str) -> None:  # noqa: ARG002
-        self._note(uniqueItems=True)
+        self._record(uniqueItems=True)
 
     def form(self, value: str, pattern: re.Pattern[str], detail: str, *, longest: int | None = None) -> bool:  # noqa: ARG002
-        self._note(pattern=schema_pattern(pattern), **({"maxLength": longest} if longest else {}))
+        self._record(pattern=schema_pattern(pattern), **({"maxLength": longest} if longest else {}))
         return True
 
-    def _note(self, **keywords: Any) -> None:
-        self.noted.setdefault(self._pointer, {}).update(keywords)
+    def _record(self, **keywords: Any) -> None:
+        self.recorded.setdefault(self._pointer, {}).update(keywords)
 
 
 def schema_pattern(pattern: re.Pattern[str]) -> str:
@@ -92,14 +92,14 @@ def schema_pattern(pattern: re.Pattern[str]) -> str:
 def request_constraints() -> dict[str, Constraints]:
     """Return the constraints on the fields of each request struct."""
     event_type = msgspec.convert(COMPLETE["EventTypeBody"], EventTypeBody)
-    of_event_type = _noted(lambda rules: check_event_settings(event_type.settings(), rules))
+    of_event_type = _recorded(lambda rules: check_event_settings(event_type.settings(), rules))
     _allow_no_options(of_event_type)
     slug = of_event_type["/slug"]
     slug["pattern"] = f"^$|{slug['pattern']}"  # an empty slug is derived from the title
     overrides = msgspec.convert(COMPLETE["OverridesChanges"], OverridesChanges).applied_to(NO_OVERRIDES)
-    of_overrides = _noted(lambda rules: check_overrides(overrides, event_type.settings(), rules))
+    of_overrides = _recorded(lambda rules: check_overrides(overrides, event_type.settings(), rules))
     _allow_no_options(of_overrides)
-    of_link = _of_link() | {f"/overrides{pointer}": demands for pointer, demands in of_overrides.items()}
+    of_link = _of_link() | {f"/overrides{pointer}": keywords for pointer, keywords in of_overrides.items()}
     of_host, of_webhook = _of_host(), _of_webhook()
     return {
         "HostBody": of_host,
@@ -127,15 +127,15 @@ def request_constraints() -> dict[str, Constraints]:
 
 
 def _allow_no_options(constraints: Constraints) -> None:
-    """Drop the requirements that only a choice's options have: other kinds of question have no options."""
-    for pointer, demands in constraints.items():
+    """Drop the minimum number of options, which only a choice has: other kinds of question have no options."""
+    for pointer, keywords in constraints.items():
         if pointer.endswith("/options"):
-            demands.pop("minItems", None)
+            keywords.pop("minItems", None)
 
 
 def _of_host() -> Constraints:
     host = msgspec.convert(COMPLETE["HostBody"], HostBody)
-    return _noted(lambda rules: check_host_settings(host.settings(), rules)) | {"/email": _EMAIL}
+    return _recorded(lambda rules: check_host_settings(host.settings(), rules)) | {"/email": _EMAIL}
 
 
 def _of_link() -> Constraints:
@@ -143,7 +143,7 @@ def _of_link() -> Constraints:
     settings = changes.applied_to(LinkSettings())
     # A recipient may have no address, so the format can't be `email`.
     address = {"/recipient/email": {"maxLength": LONGEST_EMAIL}}
-    return _noted(lambda rules: check_link_settings(settings, rules)) | address
+    return _recorded(lambda rules: check_link_settings(settings, rules)) | address
 
 
 def _of_redeem(event_type: EventTypeBody) -> Constraints:
@@ -153,30 +153,30 @@ def _of_redeem(event_type: EventTypeBody) -> Constraints:
         check_invitee(body.invitee, body.time_zone, rules)
         check_answers(body.answers, event_type.questions, rules.at("answers"))
 
-    return _noted(check) | {"/invitee/email": _EMAIL, "/locationIndex": {"minimum": 0}}
+    return _recorded(check) | {"/invitee/email": _EMAIL, "/locationIndex": {"minimum": 0}}
 
 
 def _of_request() -> Constraints:
     body = msgspec.convert(COMPLETE["AskBody"], AskBody)
-    found = _noted(lambda rules: check_link_request(body.name, body.email, body.message, rules))
+    found = _recorded(lambda rules: check_link_request(body.name, body.email, body.message, rules))
     return found | {"/email": _EMAIL}
 
 
 def _of_message() -> Constraints:
     body = msgspec.convert(COMPLETE["SendBody"], SendBody)
-    return _noted(lambda rules: check_message(body.message, rules))
+    return _recorded(lambda rules: check_message(body.message, rules))
 
 
 def _of_webhook() -> Constraints:
     body = msgspec.convert(COMPLETE["WebhookBody"], WebhookBody)
-    found = _noted(lambda rules: check_webhook_settings(body.settings(), rules, local=False))
+    found = _recorded(lambda rules: check_webhook_settings(body.settings(), rules, local=False))
     return found | {
         "/url": {"format": "uri", "maxLength": LONGEST_URL},
         "/events/0": {"enum": list(KINDS)},
     }
 
 
-def _noted(check: Callable[[Rules], None]) -> Constraints:
-    rules = _Noting()
+def _recorded(check: Callable[[Rules], None]) -> Constraints:
+    rules = _RecordingRules()
     check(rules)
-    return rules.noted
+    return rules.recorded

@@ -19,8 +19,8 @@ from chalicelib.wire.problems import MEDIA_TYPE, STATUSES
 
 _PUBLIC_ERRORS: Final = (400, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503)
 _TEAM_ERRORS: Final = (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
-# Bodies without a required field: a POST may leave them out.
-_MAY_BE_LEFT_OUT: Final = {
+# Bodies without a required field: a POST may omit them.
+_OPTIONAL_BODIES: Final = {
     "NothingBody",
     "SendBody",
     "RotateBody",
@@ -28,38 +28,41 @@ _MAY_BE_LEFT_OUT: Final = {
     "PrivateLinkBody",
     "AnswerBody",
 }
-_OF_A_BODY: Final = (413, 415)
+_BODY_ERRORS: Final = (413, 415)
 
 _DESCRIPTION: Final = """\
 Single-use private booking links. A host creates a link for one event type and sends it to one person, who opens it and
-books a time; from then on the link is used.
+books a time. After that, the link is used.
 
 Times are RFC 3339 in UTC, time zones are IANA names, durations are minutes. Fields are camelCase; unknown fields are
-rejected. Everything that is wrong with a request is reported at once, in `errors`. Send an `Idempotency-Key` with a
-POST to make a retry safe."""
+rejected. A response lists everything that is wrong with a request in `errors`. To make a retry safe, send an
+`Idempotency-Key` with a POST."""
 
 _HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "X-Correlation-Id": (
-        "Ties the response to log entries and events: your own `X-Correlation-Id` if you sent one.",
+        "The request's id in log entries and events: your own `X-Correlation-Id` if you sent one.",
         {"type": "string"},
     ),
     "Retry-After": ("Seconds to wait before you send the request again.", {"type": "integer", "minimum": 0}),
     "WWW-Authenticate": ("How to authenticate: `Bearer`.", {"type": "string"}),
     "Location": ("The URL of what was created.", {"type": "string"}),
     "Idempotent-Replayed": (
-        "`true` where this is the result of an earlier, identical request.",
+        "`true` if this is the result of an earlier, identical request.",
         {"type": "string", "enum": ["true"]},
     ),
-    "ETag": ("Changes when the content does.", {"type": "string"}),
-    "Cache-Control": ("How long the response may be kept.", {"type": "string"}),
-    "Batch-Id": ("The id by which `GET /v1/links?batchId=` lists these links.", {"type": "string"}),
-    "Link": ('`<…>; rel="next"`: the URL of the next page, where there is one.', {"type": "string"}),
-    "Next-Cursor": ("The `cursor` of the next page, where there is one.", {"type": "string"}),
+    "ETag": ("The version of the content. It changes when the content does.", {"type": "string"}),
+    "Cache-Control": ("How long you may cache the response.", {"type": "string"}),
+    "Batch-Id": ("The id of these links' batch. `GET /v1/links?batchId=` lists them.", {"type": "string"}),
+    "Link": ('`<…>; rel="next"`: the URL of the next page, if there is one.', {"type": "string"}),
+    "Next-Cursor": ("The `cursor` of the next page, if there is one.", {"type": "string"}),
 }
 
 
 def openapi(routers: Sequence[Router]) -> dict[str, Any]:
-    """Describe the routers' routes, without pages, assets and HEAD. Raises KeyError for unknown ones."""
+    """Return the description of the routers' routes, without pages, assets and HEAD.
+
+    Raises KeyError for a route that `OPERATIONS` and `PAGES` don't have.
+    """
     routes = [route for router in routers for route in router.routes if route.path not in PAGES]
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -84,7 +87,7 @@ def openapi(routers: Sequence[Router]) -> dict[str, Any]:
             },
         },
     }
-    # Tuples and enums of Python become what JSON has.
+    # Encoding and decoding turns Python's tuples and enums into JSON's types.
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))
     return plain
 
@@ -107,7 +110,7 @@ def _server() -> dict[str, Any]:
         "variables": {
             "baseUrl": {
                 "default": "http://127.0.0.1:8000",
-                "description": "The root URL, without a slash at its end. The default is that of `make run`.",
+                "description": "The root URL, without a trailing slash. The default is the URL of `make run`.",
             }
         },
     }
@@ -132,7 +135,7 @@ def _operation(route: Route, method: str, about: Operation) -> dict[str, Any]:
     content = _request_content(route)
     if content:
         kind = route.body.__name__ if route.body else None
-        required = not (method == "POST" and kind in _MAY_BE_LEFT_OUT)
+        required = not (method == "POST" and kind in _OPTIONAL_BODIES)
         operation["requestBody"] = {"required": required, "content": content}
     return operation
 
@@ -147,7 +150,7 @@ def _parameters(route: Route, method: str, about: Operation) -> Iterator[dict[st
         words, schema = PARAMETERS.get(f"{about.id}.{name}") or PARAMETERS[name]
         if name in IDS:
             schema = {**schema, "pattern": IDS[name]}
-        # An import has no body that could name its event type.
+        # An import's body is a CSV file, so the event type is a query parameter.
         required = name == "eventTypeId" and method == "POST"
         yield {"name": name, "in": "query", "required": required, "schema": schema, "description": words}
     if route.keyed:
@@ -188,7 +191,7 @@ def _responses(route: Route, about: Operation) -> dict[str, Any]:
         }
     has_body = route.body is not None or route.media != (JSON,)
     for status in _TEAM_ERRORS if route.needs_key else _PUBLIC_ERRORS:
-        if has_body or status not in _OF_A_BODY:
+        if has_body or status not in _BODY_ERRORS:
             responses[str(status)] = _error(route, status)
     return responses
 
@@ -210,7 +213,7 @@ def _answer_content(route: Route) -> dict[str, Any]:
 
 
 def _kinds(answer: Answer) -> tuple[type, ...]:
-    """Return the structs that a route may answer with."""
+    """Return the structs of a route's responses."""
     if isinstance(answer, tuple):
         return answer
     return (answer,) if isinstance(answer, type) else ()
@@ -219,7 +222,7 @@ def _kinds(answer: Answer) -> tuple[type, ...]:
 def _error(route: Route, status: int) -> dict[str, Any]:
     content: dict[str, Any] = {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="Problem")}}}
     if route.path.startswith("/v2/"):
-        # In Cal.com's envelope, except for responses of API Gateway itself.
+        # In Cal.com's envelope, except for API Gateway's own responses.
         content = {JSON: {"schema": {"$ref": REF.format(name="CalComError")}}} | content
     own = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}.get(status, ())
     return {"description": _error_words(status), "headers": _headers(own), "content": content}

@@ -24,15 +24,15 @@ def schema_of(kind: EventKind | Notice) -> dict[str, Any]:
     about = kind.value.partition(".")[0]
     if about in {"link", "booking", "mail"}:
         for name in ("hostId", "linkId", "eventTypeId"):
-            properties[name] = _just(properties[name], {"type": "string"})
+            properties[name] = _described(properties[name], {"type": "string"})
     elif kind is Notice.BATCH_COMPLETED or about in {"import", "webhook"}:
-        properties["linkId"] = _just(properties["linkId"], {"type": "null"})
-    if about != "mail" or kind is EventKind.MAIL_REQUESTED:  # the other mails are about either
-        properties["bookingId"] = _just(
+        properties["linkId"] = _described(properties["linkId"], {"type": "null"})
+    if about != "mail" or kind is EventKind.MAIL_REQUESTED:  # other emails are about a link or a booking
+        properties["bookingId"] = _described(
             properties["bookingId"], {"type": "string" if about == "booking" else "null"}
         )
-    properties["type"] = _just(properties["type"], {"const": kind.value})
-    properties["schemaVersion"] = _just(properties["schemaVersion"], {"const": SCHEMA_VERSION})
+    properties["type"] = _described(properties["type"], {"const": kind.value})
+    properties["schemaVersion"] = _described(properties["schemaVersion"], {"const": SCHEMA_VERSION})
     body = parts[data.__name__]
     properties["data"] = {
         "type": "object",
@@ -51,6 +51,6 @@ def schema_of(kind: EventKind | Notice) -> dict[str, Any]:
     }
 
 
-def _just(described: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
-    """Return a property with its description and another form."""
+def _described(described: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
+    """Return `form` with the property's description."""
     return {"description": described["description"], **form}

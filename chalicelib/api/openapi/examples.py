@@ -1,6 +1,7 @@
 """Examples for the API description, by the name of their struct. Tests validate each against its schema.
 
-The requests among them name every field: `api/openapi/constraints.py` runs the domain's checks on them to learn limits.
+`COMPLETE` has requests with every field set: `api/openapi/constraints.py` runs the domain's checks on them to read
+their limits.
 """
 
 from collections.abc import Mapping
@@ -125,7 +126,7 @@ REQUESTS: Final[Mapping[str, Any]] = {
     "PrivateLinkBody": {"expiresAt": "2026-12-31T23:00:00.000Z"},
 }
 
-# Input for the rules: every field is set, so every branch of a rule runs.
+# Every field is set, so that every branch of a rule runs.
 COMPLETE: Final[Mapping[str, Any]] = {
     **REQUESTS,
     "LinkChanges": _LINK_FIELDS,
@@ -267,7 +268,7 @@ RESPONSES: Final[Mapping[str, Any]] = {
 
 CSV: Final = "recipientName,recipientEmail,externalId\nGrace Hopper,grace@example.com,candidate-42\n"
 
-# An event's envelope; its `data` is an example of that kind's.
+# An event's envelope, without its `data`.
 EVENT: Final[Mapping[str, Any]] = {
     "id": _EVENT_ID,
     "schemaVersion": "1",

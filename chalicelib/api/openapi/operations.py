@@ -32,7 +32,7 @@ TAGS: Final[Mapping[str, str]] = {
     LINK_FILES: "Many links at once, as CSV.",
     LINK_REQUESTS: "Requests for a new link from people whose link is used, expired or revoked.",
     BOOKINGS: "The host's view of bookings.",
-    WEBHOOKS: "Where events are delivered, and what became of each delivery.",
+    WEBHOOKS: "The URLs that events are delivered to, and the result of each delivery.",
     INVITEE: "What the holder of a link can do. The token in the URL is the only credential.",
     OWN_BOOKING: "What an invitee can do with their own booking. The token in the URL is the only credential.",
     CAL_COM: "The paths and the envelope of Cal.com's private links API, for clients written for it.",
@@ -75,7 +75,7 @@ _HOSTS: Final = {
         HOSTS,
         "getMe",
         "Get the caller",
-        "Returns whose API key this is: its role, its host, and the base URL of the links it creates.",
+        "Returns the role and the host of your API key, and the base URL of its links.",
         "The key's role and host.",
     ),
     "GET /v1/hosts/{hostId}": _operation(HOSTS, "getHost", "Get a host", "Returns one host.", "The host."),
@@ -84,7 +84,7 @@ _HOSTS: Final = {
         "updateHost",
         "Update a host",
         "Changes a host. Fields you leave out stay as they are. `timeOff` replaces the whole list.",
-        "The host as it now is.",
+        "The updated host.",
     ),
 }
 
@@ -110,9 +110,9 @@ _EVENT_TYPES: Final = {
         EVENT_TYPES,
         "updateEventType",
         "Update an event type",
-        "Changes an event type. Fields you leave out stay as they are. Its links follow, except where a link "
-        "overrides a field.",
-        "The event type as it now is.",
+        "Changes an event type. Fields you leave out stay as they are. The change applies to its links too, except "
+        "where a link overrides a field.",
+        "The updated event type.",
     ),
     "DELETE /v1/event-types/{eventTypeId}": _operation(
         EVENT_TYPES,
@@ -133,8 +133,8 @@ _EVENT_TYPES: Final = {
         EVENT_TYPES,
         "renewRollingLink",
         "Create or renew the rolling link",
-        "Creates the event type's rolling link, or a fresh one in place of the current one, which is then revoked.",
-        "The fresh rolling link.",
+        "Creates the event type's rolling link. If there is one, creates a new one and revokes the current one.",
+        "The new rolling link.",
     ),
 }
 
@@ -143,9 +143,9 @@ _LINKS: Final = {
         LINKS,
         "createLinks",
         "Create links",
-        "Creates 1 to 1,000 links of one event type: `count` links alike, or one for each entry of `items`. With an "
-        "`Idempotency-Key`, a repeated request returns the same links as they now are.",
-        "The links, in the order you asked for them.",
+        "Creates 1 to 1,000 links of one event type: `count` equal links, or one for each entry of `items`. With an "
+        "`Idempotency-Key`, a repeated request returns the same links in their current state.",
+        "The links, in the order of your request.",
     ),
     "GET /v1/links": _operation(
         LINKS,
@@ -159,9 +159,9 @@ _LINKS: Final = {
         LINKS,
         "updateLink",
         "Update a link",
-        "Changes a link. Fields you leave out stay as they are; `null` clears a field. A link that is over changes "
-        "only its label and metadata.",
-        "The link as it now is.",
+        "Changes a link. Fields you leave out stay as they are; `null` clears a field. Once a link is used, expired or "
+        "revoked, you can change only its label and metadata.",
+        "The updated link.",
     ),
     "DELETE /v1/links/{linkId}": _operation(
         LINKS,
@@ -174,21 +174,21 @@ _LINKS: Final = {
         LINKS,
         "revokeLink",
         "Revoke a link",
-        "Revokes an active link: nothing can be booked with it from then on. A revoked link stays revoked.",
-        "The link as it now is.",
+        "Revokes an active link: nobody can book with it any more. A revoked link stays revoked.",
+        "The revoked link.",
     ),
     "POST /v1/links/{linkId}/replace": _operation(
         LINKS,
         "replaceLink",
         "Replace a link",
-        "Creates a fresh link with the same settings. If the old one is active, it is revoked in the same transaction.",
-        "The fresh link.",
+        "Creates a new link with the same settings. If the old one is active, it is revoked in the same transaction.",
+        "The new link.",
     ),
     "POST /v1/links/{linkId}/send": _operation(
         LINKS,
         "sendLink",
         "Email a link",
-        "Emails an active link to its recipient. The request is stored before this returns; the email goes out within "
+        "Emails an active link to its recipient. The request is stored before this returns; the email is sent within "
         "seconds.",
         "The email is queued.",
     ),
@@ -196,22 +196,22 @@ _LINKS: Final = {
         LINKS,
         "revokeLinks",
         "Revoke many links",
-        "Revokes up to 1,000 links, each on its own: one that fails does not stop the others.",
-        "The result for each link, in the order you asked.",
+        "Revokes up to 1,000 links independently: if one fails, the others are still revoked.",
+        "The result for each link, in the order of your request.",
     ),
     "POST /v1/links/bulk-delete": _operation(
         LINKS,
         "deleteLinks",
         "Delete many links",
-        "Deletes up to 1,000 links, each on its own: one that fails does not stop the others.",
-        "The result for each link, in the order you asked.",
+        "Deletes up to 1,000 links independently: if one fails, the others are still deleted.",
+        "The result for each link, in the order of your request.",
     ),
     "GET /v1/links/{linkId}/share": _operation(
         LINKS,
         "shareLink",
         "Get a link ready to share",
         "Returns an active link's URL, an HTML snippet to embed it, its QR code and the text of an email.",
-        "The link in every form.",
+        "The URL, the snippet, the QR code and the email.",
     ),
     "GET /v1/links/{linkId}/qr.svg": _operation(
         LINKS,
@@ -245,7 +245,7 @@ _LINK_FILES: Final = {
         LINK_FILES,
         "previewLinkImport",
         "Preview a CSV import",
-        "Returns what an import of this CSV would create, and what is wrong with which rows. Creates nothing.",
+        "Returns what an import of this CSV would create, and the errors of each row. Creates nothing.",
         "One result for each row.",
     ),
     "GET /v1/links/export": _with(
@@ -274,9 +274,9 @@ _LINK_REQUESTS: Final = {
         LINK_REQUESTS,
         "answerLinkRequest",
         "Answer a link request",
-        "Creates a fresh link with the settings of the link that is over. However often a request is answered, one "
-        "link is created, and every response returns it.",
-        "The fresh link.",
+        "Creates a new link with the settings of the old one. If you answer a request again, no other link is created, "
+        "and the response is the same link.",
+        "The new link.",
     ),
 }
 
@@ -297,21 +297,21 @@ _BOOKINGS: Final = {
         "cancelBooking",
         "Cancel a booking",
         "Cancels a booking; its slot is free again. A cancelled booking stays cancelled.",
-        "The booking as it now is.",
+        "The cancelled booking.",
     ),
     "POST /v1/bookings/{bookingId}/reschedule": _operation(
         BOOKINGS,
         "rescheduleBooking",
         "Reschedule a booking",
         "Moves a booking to another slot that is on offer.",
-        "The booking as it now is.",
+        "The moved booking.",
     ),
     "DELETE /v1/bookings/{bookingId}/personal-data": _operation(
         BOOKINGS,
         "eraseBookingPersonalData",
         "Erase a booking's personal data",
         "Removes the invitee and the answers from a booking, and keeps the record.",
-        "The booking as it now is.",
+        "The booking without personal data.",
     ),
 }
 
@@ -338,7 +338,7 @@ _WEBHOOKS: Final = {
         "updateWebhook",
         "Update a webhook",
         "Changes a webhook. Fields you leave out stay as they are. Pending deliveries go to the new URL.",
-        "The webhook as it now is.",
+        "The updated webhook.",
     ),
     "DELETE /v1/webhooks/{webhookId}": _operation(
         WEBHOOKS,
@@ -351,14 +351,15 @@ _WEBHOOKS: Final = {
         WEBHOOKS,
         "rotateWebhookSecret",
         "Rotate a webhook's secret",
-        "Replaces the signing secret. The former one keeps signing for `overlapHours`, so receivers can switch over.",
+        "Replaces the signing secret. For `overlapHours`, events are signed with the former secret too, so that "
+        "receivers can switch.",
         "The webhook and its new signing secret.",
     ),
     "POST /v1/webhooks/{webhookId}/test": _operation(
         WEBHOOKS,
         "testWebhook",
         "Send a test event",
-        "Sends a `webhook.test` event, once. The list of deliveries shows what came of it.",
+        "Sends a `webhook.test` event and does not retry it. The list of deliveries shows the result.",
         "The delivery.",
     ),
     "GET /v1/webhooks/{webhookId}/deliveries": _operation(
@@ -372,8 +373,8 @@ _WEBHOOKS: Final = {
         WEBHOOKS,
         "replayWebhookDeliveries",
         "Replay deliveries",
-        "Delivers again: one delivery, or the failed (or delivered) ones of a range, under the same `webhook-id`.",
-        "How many deliveries are sent again.",
+        "Redelivers one delivery, or the failed (or delivered) ones of a range, with the same `webhook-id`.",
+        "How many deliveries are redelivered.",
     ),
 }
 
@@ -382,7 +383,7 @@ _CAL_COM: Final = {
         CAL_COM,
         "createPrivateLink",
         "Create a private link",
-        "Creates a private link. With an expiry and no count it is limited by date alone.",
+        "Creates a private link. With an expiry and no count, only the date limits it.",
         "The link.",
     ),
     "GET /v2/event-types/{eventTypeId}/private-links": _operation(
@@ -397,7 +398,7 @@ _CAL_COM: Final = {
         "updatePrivateLink",
         "Update a private link",
         "Changes a private link's expiry or count.",
-        "The link as it now is.",
+        "The updated link.",
     ),
     "DELETE /v2/event-types/{eventTypeId}/private-links/{linkId}": _operation(
         CAL_COM,
@@ -414,7 +415,7 @@ _INVITEE: Final = {
         "getOffer",
         "Get what a link offers",
         "Returns what the link offers. With `Accept: text/html` the response is the booking page. Opening a link "
-        "never spends it.",
+        "never uses it.",
         "What the link offers.",
     ),
     "GET /s/{token}/slots": _operation(
@@ -429,8 +430,8 @@ _INVITEE: Final = {
             INVITEE,
             "redeemLink",
             "Book a slot",
-            "Books a slot. This is the only request that spends a link. With an `Idempotency-Key`, a repeated request "
-            "returns the same booking as it now is.",
+            "Books a slot. This is the only request that uses a link. With an `Idempotency-Key`, a repeated request "
+            "returns the same booking in its current state.",
             "The booking.",
         ),
         "Location",
@@ -440,8 +441,9 @@ _INVITEE: Final = {
         INVITEE,
         "requestNewLink",
         "Ask for a new link",
-        "Asks the host of a link that is over for a new one. One request for each link and UTC date is kept.",
-        "The request is stored.",
+        "Asks the host for a new link when yours is used, expired or revoked. On each UTC date, a few people can ask "
+        "about a link, once each; further requests are dropped, with the same response.",
+        "The request is accepted.",
     ),
 }
 
@@ -472,14 +474,14 @@ _OWN_BOOKING: Final = {
         "cancelOwnBooking",
         "Cancel the booking",
         "Cancels the booking; its slot is free again.",
-        "The booking as it now is.",
+        "The cancelled booking.",
     ),
     "POST /b/{bookingToken}/reschedule": _operation(
         OWN_BOOKING,
         "rescheduleOwnBooking",
         "Reschedule the booking",
         "Moves the booking to another slot that is on offer.",
-        "The booking as it now is.",
+        "The moved booking.",
     ),
 }
 
@@ -489,8 +491,8 @@ _ABOUT: Final = {
             ABOUT,
             "getDescription",
             "Get this description",
-            "Returns this API's description in OpenAPI 3.1. Needs no key. Send its `ETag` in `If-None-Match` to get "
-            "304 while it is the same.",
+            "Returns this API's description in OpenAPI 3.1. Needs no key. If you send its `ETag` in `If-None-Match`, "
+            "the response is 304 until it changes.",
             "The description.",
         ),
         "ETag",

@@ -1,7 +1,7 @@
 """Generate the schemas of the API description from the structs: one set for requests, one for responses.
 
 A request's optional fields may be left out and have no `default`, because generators make fields with a default
-mandatory. A response always has all of its fields.
+required. A response always has all of its fields.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -51,13 +51,13 @@ def schema_ref(kind: type, side: Side) -> dict[str, Any]:
 
 
 def component_schemas(requests: Iterable[type], responses: Iterable[type]) -> dict[str, Any]:
-    """Return every schema by its name, those of problems included."""
+    """Return every schema by its name, including those of problems."""
     found: dict[str, Any] = dict(_errors())
     sides: tuple[tuple[Side, Iterable[type]], ...] = (("request", requests), ("response", responses))
     for side, kinds in sides:
         for name, schema in _side(sorted(set(kinds), key=lambda kind: kind.__name__), side):
             if found.setdefault(name, schema) != schema:
-                raise ValueError(f"two schemas would be called {name}")
+                raise ValueError(f"two different schemas have the name {name}: rename one in _NAMES")
     return dict(sorted(found.items()))
 
 
@@ -65,11 +65,11 @@ def _side(kinds: list[type], side: Side) -> Iterator[tuple[str, dict[str, Any]]]
     _, components = msgspec.json.schema_components(kinds, ref_template="{name}")
     structs = {struct.__name__: struct for struct in structs_of(kinds)}
     for name, schema in components.items():
-        _tell_fields(name, schema)
+        _describe_fields(name, schema)
         if "metadata" in schema.get("properties", {}):
             _name_metadata(schema["properties"]["metadata"])
         if side == "request":
-            _tell_defaults(schema)
+            _describe_defaults(schema)
         elif name in structs and not structs[name].__struct_config__.omit_defaults:
             fields = msgspec.structs.fields(structs[name])
             schema["required"] = [field.encode_name for field in fields if field.default is not msgspec.UNSET]
@@ -82,22 +82,22 @@ def _side(kinds: list[type], side: Side) -> Iterator[tuple[str, dict[str, Any]]]
         }
     for name, schema in components.items():
         schema["title"] = _name(name, side)
-        if "description" in schema:  # the rest of a docstring is for readers of the code
+        if "description" in schema:  # only a docstring's first paragraph is for readers of the API
             schema["description"] = " ".join(schema["description"].partition("\n\n")[0].split())
         yield _name(name, side), _tidied(schema, side)
 
 
-def _tell_fields(name: str, schema: dict[str, Any]) -> None:
+def _describe_fields(name: str, schema: dict[str, Any]) -> None:
     """Add each field's description, and the pattern of ids."""
     for field, about in schema.get("properties", {}).items():
         words = KIND_FIELDS.get(f"{name}.{field}") or FIELDS[field]
         about["description"] = words
-        if field in IDS and name != "BulkRow":  # which echoes whatever was sent
+        if field in IDS and name != "BulkRow":  # BulkRow returns the id as it was sent, which may be invalid
             _add(about, {"pattern": IDS[field]})
 
 
 def _name(struct: str, side: Side) -> str:
-    """Return a schema's name: `Link` and `Links` for responses, `LinksInput` and `LinkChanges` for requests."""
+    """Return a schema's name: e.g. `Link` for a response, `LinksInput` and `LinkChanges` for requests."""
     if struct in _NAMES:
         return _NAMES[struct]
     if side == "response" or struct.endswith("Changes") or struct in {"Problem", "Metadata", "MailTo"}:
@@ -127,7 +127,7 @@ def structs_of(kinds: Iterable[type]) -> Iterator[type[msgspec.Struct]]:
 
 
 def _name_metadata(about: dict[str, Any]) -> None:
-    """Give metadata a schema of its own, so that generators have one type for it."""
+    """Refer to the schema `Metadata`, so that generators have one type for it."""
     for part in about.get("anyOf") or [about]:
         if part.pop("type", None) == "null":
             part["type"] = "null"
@@ -135,7 +135,7 @@ def _name_metadata(about: dict[str, Any]) -> None:
             part["$ref"] = "Metadata"
 
 
-def _tell_defaults(schema: dict[str, Any]) -> None:
+def _describe_defaults(schema: dict[str, Any]) -> None:
     """Describe the default in words: a `default` keyword would make generators require the field."""
     for about in schema.get("properties", {}).values():
         default = about.pop("default", None)
@@ -182,7 +182,7 @@ def _add(schema: dict[str, Any], keywords: Mapping[str, Any]) -> None:
 
 
 def _tidied(schema: Any, side: Side) -> Any:
-    """Return a schema as generators handle it best: plain references, and open objects where any member is allowed."""
+    """Return a schema in the form that generators handle best: plain references, and open objects with any member."""
     if isinstance(schema, list):
         return [_tidied(part, side) for part in schema]
     if not isinstance(schema, dict):
@@ -209,15 +209,15 @@ def _errors() -> dict[str, Any]:
                 "type": {
                     "type": "string",
                     "enum": [PROBLEM_TYPE + code for code in codes],
-                    "description": "What happened. New releases may add values.",
+                    "description": "The type of problem. New releases may add values.",
                 },
                 "title": {"type": "string", "description": "The same for every problem of this type."},
                 "status": {"type": "integer", "description": "The HTTP status."},
-                "detail": {"type": "string", "description": "What happened this time."},
+                "detail": {"type": "string", "description": "What went wrong with this request."},
                 "errors": {
                     "type": "array",
                     "items": {"$ref": REF.format(name="Fault")},
-                    "description": "Everything that is wrong, field by field.",
+                    "description": "Every error in the request, by field.",
                 },
                 "notBefore": {"type": "string", "format": "date-time", "description": "When the link opens."},
                 "correlationId": {"type": "string", "description": "The value of `X-Correlation-Id`."},
@@ -227,13 +227,19 @@ def _errors() -> dict[str, Any]:
         "Fault": {
             "title": "Fault",
             "type": "object",
-            "description": "One thing that is wrong with a request.",
+            "description": "One error in a request.",
             "required": ["pointer", "detail"],
             "properties": {
-                "pointer": {"type": "string", "description": "RFC 6901 JSON Pointer into the request."},
-                "detail": {"type": "string", "description": "What is wrong there."},
-                "line": {"type": "integer", "description": "In a CSV: the line, from 1."},
-                "column": {"type": ["string", "integer", "null"], "description": "In a CSV: the column."},
+                "pointer": {
+                    "type": "string",
+                    "description": "RFC 6901 JSON Pointer to the field in the request.",
+                },
+                "detail": {"type": "string", "description": "What is wrong with the field."},
+                "line": {"type": "integer", "description": "In a CSV file: the line, from 1."},
+                "column": {
+                    "type": ["string", "integer", "null"],
+                    "description": "In a CSV file: the column.",
+                },
             },
         },
         "CalComError": _cal_com_error(codes),
@@ -251,7 +257,7 @@ def _cal_com_error(codes: list[str]) -> dict[str, Any]:
             "status": {"type": "string", "enum": ["error"], "description": "Always `error`."},
             "error": {
                 "type": "object",
-                "description": "What happened.",
+                "description": "What went wrong.",
                 "required": ["code", "message"],
                 "properties": {
                     "code": {
@@ -259,7 +265,7 @@ def _cal_com_error(codes: list[str]) -> dict[str, Any]:
                         "enum": codes,
                         "description": "The last part of a problem's `type`.",
                     },
-                    "message": {"type": "string", "description": "What happened, in words."},
+                    "message": {"type": "string", "description": "What went wrong, in words."},
                 },
             },
             "correlationId": {"type": "string", "description": "The value of `X-Correlation-Id`."},

@@ -1,4 +1,4 @@
-"""Serve the API description: built once, at package time or at its first request, with its hash as `ETag`."""
+"""Serve the API description. It is built when the app is packaged, or else at its first request."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _MAX_TAGS: Final = 50
 
 
 def describe(routers: Sequence[Router]) -> bytes:
-    """Return the description of routers as the bytes to send."""
+    """Return the description of the routers as JSON."""
     from chalicelib.api.openapi.document import openapi  # imported here to save 10 ms at a cold start
 
     return msgspec.json.encode(openapi(routers))
@@ -25,7 +25,7 @@ def describe(routers: Sequence[Router]) -> bytes:
 
 def description_reply(routers: tuple[Router, ...], if_none_match: str | None) -> Reply:
     """Return the description, or 304 for a client that has it."""
-    text, tag = _made(routers)
+    text, tag = _built(routers)
     headers = {
         "Cache-Control": f"public, max-age={_FRESH_SECONDS}",
         "ETag": tag,
@@ -37,13 +37,13 @@ def description_reply(routers: tuple[Router, ...], if_none_match: str | None) ->
 
 
 @lru_cache(maxsize=1)
-def _made(routers: tuple[Router, ...]) -> tuple[str, str]:
-    """Return the text and its entity tag, a weak one because API Gateway may compress the body."""
+def _built(routers: tuple[Router, ...]) -> tuple[str, str]:
+    """Return the text and its entity tag, a hash. The tag is weak because API Gateway may compress the body."""
     content = BUILT.read_bytes() if BUILT.exists() else describe(routers)
     return content.decode(), f'W/"{hashlib.sha256(content).hexdigest()[:16]}"'
 
 
 def _has(if_none_match: str | None, tag: str) -> bool:
-    """Compare tags weakly (RFC 9110 §13.1.2)."""
+    """Return whether the client's tags include this one, by weak comparison (RFC 9110 §13.1.2)."""
     given = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",", _MAX_TAGS)]
     return "*" in given or tag.removeprefix("W/") in given

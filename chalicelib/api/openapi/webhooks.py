@@ -1,4 +1,4 @@
-"""Describe what webhooks receive: one operation and one schema for each kind of event."""
+"""Describe the events that webhooks receive: one operation and one schema for each kind of event."""
 
 import copy
 from typing import Any, Final
@@ -9,18 +9,21 @@ from chalicelib.api.openapi.schemas import REF
 
 _HEADERS: Final = {
     "webhook-id": (
-        "The event's id: the same for every attempt and every replay. Drop the ids you have handled.",
+        "The event's id, the same for every attempt and every replay. Ignore events whose id you have handled.",
         {"type": "string"},
     ),
-    "webhook-timestamp": ("Seconds since 1970 of this attempt.", {"type": "string", "pattern": "^[0-9]+$"}),
+    "webhook-timestamp": (
+        "The time of this attempt, in seconds since 1970.",
+        {"type": "string", "pattern": "^[0-9]+$"},
+    ),
     "webhook-signature": (
-        "One or more `v1,<base64>`, separated by spaces: several while a secret is rotated.",
+        "One or more signatures `v1,<base64>`, separated by spaces. There are several while a secret is rotated.",
         {"type": "string"},
     ),
 }
 _RESPONSES: Final = {
     "2XX": {"description": "Any success: the event is delivered."},
-    "4XX": {"description": "Any failure is retried, for three days. 410 disables the webhook."},
+    "4XX": {"description": "A failure: the event is retried for three days. 410 disables the webhook."},
 }
 
 
@@ -30,7 +33,7 @@ def webhook_operations() -> dict[str, Any]:
 
 
 def webhook_schemas() -> dict[str, Any]:
-    """Return the schema of each kind of event, by its name: the posted body, which has `timestamp` and `time`."""
+    """Return the schema of each kind of event by its name: the posted body, which has both `timestamp` and `time`."""
     return {schema_name(kind.value): _schema(schema_of(kind)) for kind in KINDS}
 
 

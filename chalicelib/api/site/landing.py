@@ -1,4 +1,4 @@
-"""`/`: the landing page for visitors without a link; it says how a booking begins."""
+"""`/`: the landing page for visitors without a link; it explains how to book."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply

@@ -31,7 +31,7 @@ _PATH: Final = "/v2/event-types/{eventTypeId}/private-links"
 
 
 class PrivateLinkBody(msgspec.Struct, rename="camel", frozen=True):
-    """What that API's clients send; fields we do not know are ignored, as there. -1 uses means no limit."""
+    """What that API's clients send. Unknown fields are ignored, as in that API. -1 uses means no limit."""
 
     expires_at: Instant | None | UnsetType = UNSET
     max_usage_count: int | None | UnsetType = UNSET
@@ -93,7 +93,7 @@ cal_com = Router(__name__, authorizer=api_key, show_error=_show_error)
 
 @cal_com.on("POST", _PATH, body=PrivateLinkBody, answer=PrivateLinkAnswer, status=201, keyed=True)
 def post_private_links(call: Call) -> Reply:
-    """Create a private link. With an expiry and no count, only the date limits it, as there."""
+    """Create a private link. With an expiry and no count, only the date limits it, as in that API."""
     body = call.decode(PrivateLinkBody) if call.body() else PrivateLinkBody()
     settings = body.changes().applied_to(LinkSettings())
     if body.expires_at is not UNSET and body.max_usage_count is UNSET:

@@ -2,7 +2,7 @@
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import SMALL_BODY, Reply, json_reply
-from chalicelib.api.team.routing import PAGING, page_limit, team_router, yes
+from chalicelib.api.team.routing import PAGING, is_true, page_limit, team_router
 from chalicelib.domain.event_types.contradictions import warnings_of_event_type
 from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.team.hosts import Host
@@ -61,7 +61,7 @@ def get_event_types(call: Call) -> Reply:
         query.get("hostId"),
         query.get("cursor"),
         page_limit(query),
-        archived=yes(query, "archived"),
+        archived=is_true(query, "archived"),
     )
     listed = [event_type_answer(event_type) for event_type in page.rows]
     return json_reply(200, EventTypesAnswer(event_types=listed, next_cursor=page.next_cursor))
@@ -97,7 +97,7 @@ def delete_event_type(call: Call) -> Reply:
         call.world,
         call.caller,
         call.path("eventTypeId"),
-        revoke_links=yes(call.query(), "revokeLinks"),
+        revoke_links=is_true(call.query(), "revokeLinks"),
         cause=call.cause(),
     )
     return Reply(204)

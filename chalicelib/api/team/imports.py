@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from chalicelib.api.http.call import Call, whole_number
 from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.http.uploads import MULTIPART, read_upload
-from chalicelib.api.team.routing import one_of, team_router, yes
+from chalicelib.api.team.routing import is_true, one_of, team_router
 from chalicelib.domain.errors import (
     FieldFault,
     InvalidRequestError,
@@ -42,12 +42,10 @@ TSV: Final = "text/tab-separated-values"
 # The content types that clients send CSV files with; Windows uses Excel's.
 _FILES: Final = (CSV, "application/csv", "application/vnd.ms-excel", TSV)
 _MEDIA: Final = (*_FILES, MULTIPART)
-MANY_ROWS: Final = (
-    2_500_000  # bytes; in Lambda's event each quote takes one more, and the event may have 6 MB
-)
+MANY_ROWS: Final = 2_500_000  # bytes; Lambda's event adds one to each quote, and can have up to 6 MB
 
 _LIST_PAGE: Final = 100
-_FULL: Final = 3_000_000  # bytes of the response, before the last page of the list is added
+_FULL: Final = 3_000_000  # bytes of a response to which no further page of the list is added
 _HEADERS: Final = {"Content-Type": "text/csv; charset=utf-8; header=present"}
 _CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 
@@ -73,7 +71,7 @@ class _Header(StrEnum):
 )
 def post_import(call: Call) -> Reply:
     """Create a link for each row. The response has a row for each, in the same order, and a `Batch-Id` header."""
-    partial = yes(call.query(), "partial")
+    partial = is_true(call.query(), "partial")
     event_type_id, sheet = _sheet(call)
     request = ImportRequest(
         event_type_id=event_type_id,
@@ -115,9 +113,9 @@ def post_preview(call: Call) -> Reply:
 def get_export(call: Call) -> Reply:
     """List links as CSV, a page at a time; `Link: <…>; rel="next"` leads to the next one.
 
-    A page ends at `limit`, or before what Lambda can answer. With `header=first` only the first page has the header,
-    so that the pages can be appended to one file. `bom=true` begins each page that has the header with a
-    byte order mark.
+    A page ends at `limit`, or before its size exceeds what Lambda can return. With `header=first` only the first page
+    has the header, so that the pages can be appended to one file. With `bom=true` each page that has the header begins
+    with a byte order mark.
     """
     query = call.query()
     limit = _limit(query)
@@ -156,24 +154,23 @@ def _sheet(call: Call) -> tuple[str, Sheet]:
     """Return the event type that the query names, and the rows of the body."""
     query = call.query()
     if "eventTypeId" not in query:
-        raise InvalidRequestError([FieldFault("/eventTypeId", "is needed")])
+        raise InvalidRequestError([FieldFault("/eventTypeId", "is required")])
     raw, content_type, kind = call.body(), call.header("content-type") or "", call.media_type
     if kind == MULTIPART:
         upload = read_upload(content_type, raw)
         raw, content_type = upload.raw, upload.content_type
-        kind = (
-            content_type.partition(";")[0].strip().lower()
-        )  # a browser's guess: only the one for tabs matters
+        # The browser guesses this type, so only the one for tabs matters.
+        kind = content_type.partition(";")[0].strip().lower()
     charset = _CHARSET.search(content_type)
     if charset and charset.group(1).lower() not in {"utf-8", "utf8", "us-ascii"}:
-        raise UnsupportedMediaTypeError("This path takes CSV in UTF-8.")
+        raise UnsupportedMediaTypeError("This path accepts CSV in UTF-8.")
     delimiter = "\t" if kind == TSV else None
     return query["eventTypeId"], read_sheet(decode_csv(raw), query["eventTypeId"], delimiter=delimiter)
 
 
 def _mark(call: Call) -> str:
     """Return a byte order mark if `?bom=true` asks for it, so that Excel reads UTF-8."""
-    return BOM if yes(call.query(), "bom") else ""
+    return BOM if is_true(call.query(), "bom") else ""
 
 
 def _result_cells(call: Call, done: Imported) -> list[str]:

@@ -4,7 +4,7 @@ import msgspec
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.team.routing import PAGING, page_limit, team_router, yes
+from chalicelib.api.team.routing import PAGING, is_true, page_limit, team_router
 from chalicelib.service.links.answer_link_request import answer_link_request
 from chalicelib.service.links.request_link import list_link_requests
 from chalicelib.service.links.send_many import Wording
@@ -27,7 +27,7 @@ def get_link_requests(call: Call) -> Reply:
         query.get("hostId"),
         query.get("cursor"),
         page_limit(query),
-        answered=yes(query, "answered"),
+        answered=is_true(query, "answered"),
     )
     rows = [link_request_answer(request) for request in page.rows]
     return json_reply(200, LinkRequestsAnswer(requests=rows, next_cursor=page.next_cursor))

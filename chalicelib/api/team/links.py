@@ -73,7 +73,7 @@ def post_links(call: Call) -> Reply:
     answer=LinkPageAnswer,
 )
 def get_links(call: Call) -> Reply:
-    """List a host's links, newest first; those of a batch in the order they were asked for."""
+    """List a host's links, newest first; those of a batch in the order of the request that created them."""
     query = call.query()
     request = ListRequest(
         host_id=query.get("hostId"),

@@ -1,4 +1,4 @@
-"""The team's router: its routes need an API key. And the query parameters that lists share."""
+"""The team's router, whose routes need an API key, and the query parameters that lists share."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -28,8 +28,8 @@ def page_limit(query: dict[str, str]) -> int:
     return limit
 
 
-def yes(query: Mapping[str, str], name: str) -> bool:
-    """Return whether a query parameter is `true`; absent is `false`. Raises `InvalidRequestError` for another word."""
+def is_true(query: Mapping[str, str], name: str) -> bool:
+    """Return whether a query parameter is `true`; absent is `false`. Raises `InvalidRequestError` for another value."""
     given = query.get(name, "false")
     if given not in ("true", "false"):
         raise InvalidRequestError([FieldFault(f"/{name}", "must be true or false")])

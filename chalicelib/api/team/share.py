@@ -1,4 +1,4 @@
-"""`/v1/links/{linkId}/share` and `/qr.svg`: a link ready to pass on."""
+"""`/v1/links/{linkId}/share` and `/qr.svg`: a link in the forms that a host shares."""
 
 from typing import Final
 
@@ -57,12 +57,14 @@ def get_qr(call: Call) -> Reply:
 
 
 def _shareable(call: Call) -> tuple[Shareable, str]:
-    """Return a link and its absolute URL. Raises `ConflictError` if it has none, and as `share_link`."""
+    """Return a link and its absolute URL. Raises `ConflictError` if it has none, and what `share_link` raises."""
     base = call.base_url
     found = share_link(call.world, call.caller, call.path("linkId"))
     url = link_url(found.link, call.world.keyring(), base)
     if url is None:
-        raise ConflictError("The key that signed this link was retired: no URL opens it any more.")
+        raise ConflictError(
+            "The key that signed this link was retired, so no URL opens it. Replace the link."
+        )
     if not base:
-        raise ConflictError("This site doesn't know its own address: set BASE_URL.")
+        raise ConflictError("The site's URL is unknown. Set BASE_URL.")
     return found, url

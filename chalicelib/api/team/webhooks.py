@@ -66,7 +66,7 @@ def get_webhooks(call: Call) -> Reply:
 
 @webhooks.on("GET", "/v1/webhooks/{webhookId}", answer=WebhookAnswer)
 def get_webhook(call: Call) -> Reply:
-    """Read a webhook, with what happened to it."""
+    """Read a webhook and its log."""
     return json_reply(200, _answer(call, read_webhook(call.world, call.caller, call.path("webhookId"))))
 
 
@@ -141,15 +141,17 @@ def get_deliveries(call: Call) -> Reply:
 def post_replay(call: Call) -> Reply:
     """Replay one delivery, or the failed (or delivered) ones of a range, under the same `webhook-id`."""
     body = call.decode(ReplayBody)
-    place = call.path("webhookId")
+    webhook_id = call.path("webhookId")
     if body.delivery_id is not None:
         if body.since or body.until or body.cursor:
             raise InvalidRequestError([FieldFault("/deliveryId", "can't be given together with a range")])
         done = replay_one(
-            call.world, call.caller, place, body.delivery_id, call.idempotency_key, call.cause()
+            call.world, call.caller, webhook_id, body.delivery_id, call.idempotency_key, call.cause()
         )
     else:
-        done = replay_range(call.world, call.caller, place, _range(body), call.idempotency_key, call.cause())
+        done = replay_range(
+            call.world, call.caller, webhook_id, _range(body), call.idempotency_key, call.cause()
+        )
     answer = ReplayAnswer(replayed=done.replayed, left=done.left, next_cursor=done.next_cursor)
     return json_reply(202, answer)
 

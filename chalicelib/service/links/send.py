@@ -63,7 +63,9 @@ def _wish(
     rules.enforce()
     link = share_link(world, caller, link.link_id).link
     if link_url(link, world.keyring(), "") is None:
-        raise ConflictError("The key that signed this link was retired: no URL opens it any more.")
+        raise ConflictError(
+            "The key that signed this link was retired, so no URL opens it. Replace the link."
+        )
     recipient = link.settings.recipient
     if recipient is None or not recipient.email:
         raise InvalidValueError([FieldFault("", "the link has no recipient with an email address")])
