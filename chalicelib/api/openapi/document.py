@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from chalicelib import __version__
 from chalicelib.api.http.call import FORM, JSON
 from chalicelib.api.http.routing import Answer, Route, Router
 from chalicelib.api.http.uploads import MULTIPART
@@ -95,7 +96,7 @@ def openapi(routers: Sequence[Router]) -> dict[str, Any]:
 def _info() -> dict[str, Any]:
     return {
         "title": "Admit One",
-        "version": "1",
+        "version": __version__,
         "summary": "Single-use private booking links.",
         "description": _DESCRIPTION,
         "contact": {"name": "The team that runs this deployment"},

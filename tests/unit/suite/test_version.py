@@ -1,0 +1,48 @@
+"""The release has one version, wherever it is written, and a dated section in the changelog."""
+
+import json
+import re
+import tomllib
+from datetime import date
+from typing import Final
+
+from chalicelib import __version__
+from chalicelib.clients.webhook_http import USER_AGENT
+from chalicelib.domain.events.envelopes import SCHEMA_VERSION
+from infra.paths import ROOT
+
+CHANGELOG: Final = (ROOT / "CHANGELOG.md").read_text()
+GROUPS: Final = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+
+_SECTION: Final = re.compile(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)$", re.MULTILINE)
+
+
+def test_project_and_api_description_have_the_version_of_the_code() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    document = json.loads((ROOT / "docs" / "openapi.json").read_text())
+    assert project["version"] == document["info"]["version"] == __version__
+
+
+def test_the_newest_section_of_the_changelog_is_that_version() -> None:
+    versions = _SECTION.findall(CHANGELOG)
+    assert versions[0][0] == __version__
+    days = [date.fromisoformat(day) for _, day in versions]
+    assert days == sorted(days, reverse=True)
+
+
+def test_the_changelog_begins_with_what_is_not_released() -> None:
+    """Every other section of the second level is a release."""
+    titles = re.findall(r"^## .*$", CHANGELOG, re.MULTILINE)
+    assert titles[0] == "## [Unreleased]"
+    assert len(titles) == 1 + len(_SECTION.findall(CHANGELOG))
+
+
+def test_entries_are_grouped_in_the_usual_order() -> None:
+    for section in CHANGELOG.split("\n## ")[1:]:
+        groups = re.findall(r"^### (.*)$", section, re.MULTILINE)
+        assert groups == [group for group in GROUPS if group in groups], section.partition("\n")[0]
+
+
+def test_webhooks_name_the_version_of_their_format_not_of_the_release() -> None:
+    """Receivers may match the user agent, so it changes only with the format of the events."""
+    assert f"Admit-One-Webhooks/{SCHEMA_VERSION}" == USER_AGENT
