@@ -25,9 +25,20 @@ _GAPS: Final = re.compile(rb" ?([{};:,]) ")  # in styles; " :" of a selector has
 
 _ENDS: Final = re.compile(rb" ?(?<!css\")([{};,])\n(?!@import)")  # in styles; an import keeps its line
 
-# In scripts: a string, or a sign that needs no space around it. Not + and -: two of them would become another sign.
-_SIGNS: Final = re.compile(rb'("(?:[^"\\\n]|\\.)*")| ?(=>|[=!]==?|<=|>=|&&|\|\||\?\?|[-+]=|[=<>?:{}(),;]) ?')
+# In scripts: a string, or a sign that needs no space around it; + and - only between names, numbers and brackets: two
+# of them would become another sign.
+_SIGNS: Final = re.compile(
+    rb'("(?:[^"\\\n]|\\.)*")'
+    rb"| ?(=>|[=!]==?|<=|>=|&&|\|\||\?\?|[-+]=|[=<>?:{}(),;]|[][]) ?"
+    rb'|(?<=[\w)\]" ]) ?([-+*%]) (?=[\w(])'
+)
 _TEXTS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
+_TEMPLATES: Final = re.compile(rb"`[^`]*`")
+
+# What begins no statement: a line that begins so continues the one before.
+_CONTINUES: Final = (b")", b"]", b"}", b".", b"?", b":", b"&&", b"||")
+
+_CONSTANT: Final = re.compile(rb"^const\b ?")
 
 # `// …`, `/** … */` and `/* … */` on lines of their own; `/** @type {…} */ ` anywhere.
 _COMMENT: Final = re.compile(rb"(?m)^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)$")
@@ -50,9 +61,9 @@ def assemble(folder: Path) -> Mapping[str, tuple[str, bytes]]:
 def bare(content: bytes, suffix: str) -> bytes:
     """Return a file minified: without indentation, blank lines and comments.
 
-    It also drops spaces around operators, line ends after them, and in styles the last semicolon of a block. It renames
-    nothing, so every name that a browser reports is in the source. A file must have no string or pattern over several
-    lines, and styles no string with an operator and a space after it.
+    It also drops spaces around operators, line ends after them, and the last semicolon of a block. It renames nothing,
+    so every name that a browser reports is in the source. A file must have no string or pattern over several lines,
+    scripts no loop without a body, and styles no string with an operator and a space after it.
     """
     content = _COMMENT.sub(b"", content)
     content = _TYPE.sub(b"", _ASIDE.sub(b"", content)) if suffix == ".js" else _GAPS.sub(rb"\1", content)
@@ -70,26 +81,42 @@ def _tight(line: bytes) -> bytes:
     parts = line.split(b"`")  # of code, a template, and code again
     if any(b"/" in _TEXTS.sub(b"", part) for part in parts[::2]):
         return line
-    parts[::2] = [_SIGNS.sub(lambda found: found[1] or found[2], part) for part in parts[::2]]
+    parts[::2] = [_SIGNS.sub(lambda found: found[1] or found[2] or found[3], part) for part in parts[::2]]
     return b"`".join(parts)
 
 
 def _joined(lines: Sequence[bytes]) -> bytes:
     """Return a script's lines without unnecessary line ends; those of comments and around imports stay.
 
-    Every statement in `assets/` ends in a semicolon or a brace, so no line end replaces a semicolon.
+    Every statement in `assets/` ends in a semicolon or a brace, so no line end replaces a semicolon. A line that begins
+    with a closing bracket, a dot or an operator continues the line before; a comma before the bracket is dropped, and
+    so is the last semicolon of a block. Constants on consecutive lines become one statement.
     """
     whole = bytearray()
+    commented = False
+    before = b""
     for line in lines:
         module = line.startswith((b"import ", b"export "))
         if module and whole and not whole.endswith(b"\n"):
             whole += b"\n"
+        if line.startswith(_CONTINUES) and not commented:
+            whole = whole.rstrip(b"\n")
+            if line.startswith((b")", b"]", b"}")):
+                whole = whole.removesuffix(b",")
+            if line.startswith(b"}"):
+                whole = whole.removesuffix(b";")
+        added = line
+        if _CONSTANT.match(line) and _CONSTANT.match(before) and before.endswith(b";") and not commented:
+            whole[-1:] = b","
+            added = _CONSTANT.sub(b"", line)
+        before = line
+        commented = b"//" in line
         needless = (
-            line.endswith((b"{", b"}", b";", b",", b"("))
-            and b"//" not in line
+            line.endswith((b"{", b"}", b";", b",", b"(", b"[", b"=", b">", b":", b"&&", b"||"))
+            and not commented
             and not line.startswith(b"import ")
         )
-        whole += line if needless else line + b"\n"
+        whole += added if needless else added + b"\n"
     return bytes(whole)
 
 
@@ -99,7 +126,8 @@ def hash_names(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:
     All imports of a file, direct or not, are written into it: a page loads one stylesheet and one script, and no
     browser combines old files with new ones. See `docs/adr/0017-one-script.md`.
 
-    Raise `ValueError` for a circle of imports or an unsupported form of import, `KeyError` for a missing file or name.
+    Raise `ValueError` for a circle of imports, an unsupported form of import, or a name that two modules export,
+    `KeyError` for a missing file or name.
     """
     modules = {name: _module(name, files[name]) for name in sorted(files) if name.endswith(".js")}
     styles = {name: files[name] for name in sorted(files) if name not in modules}
@@ -120,15 +148,11 @@ def hash_names(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:
     for name, module in modules.items():
         reach(name, ())
         for other, names in module.takes.items():
-            # A missing name would be `undefined` at run time, without any error.
-            if missing := [one.decode() for one in names if one not in modules[other].gives]:
+            # A missing name would be an error in the visitor's browser alone.
+            if missing := [one.decode() for one, _ in names if one not in modules[other].gives]:
                 raise KeyError(f"{other} gives no {', '.join(missing)}")
 
-    whole = {
-        name: b"".join(_scoped(part, modules[part]) for part in parts[name][:-1]) + modules[name].script
-        for name in modules
-        if name not in imported
-    }
+    whole = {name: _script(parts[name], modules) for name in modules if name not in imported}
     whole |= {
         name: _with_styles(name, content, files) for name, content in styles.items() if name not in imported
     }
@@ -148,39 +172,78 @@ def _resolved(name: str, specifier: bytes) -> str:
 
 
 class _Module(msgspec.Struct, frozen=True):
-    """A module's text, whose imports read from the objects that `_scoped` creates, and its imports and exports."""
+    """A module's text without its imports, its imported and its exported names."""
 
     script: bytes
-    takes: Mapping[str, Sequence[bytes]]  # imported names, by file
+    takes: Mapping[str, Sequence[tuple[bytes, bytes]]]  # imported names with their local names, by file
     gives: Sequence[bytes]  # exported names
 
 
 def _module(name: str, content: bytes) -> _Module:
-    takes: dict[str, list[bytes]] = {}
-
-    def taken(found: re.Match[bytes]) -> bytes:
-        other, names = _resolved(name, found[2]), _names(found[1])
-        takes.setdefault(other, []).extend(name for name, _ in names)
-        listed = b", ".join(name if name == own else name + b": " + own for name, own in names)
-        return b"const { %s } = %s;\n" % (listed, _variable(other)) if names else b""
-
-    script = _EXPORT.sub(b"", _IMPORT.sub(taken, content))
+    takes: dict[str, list[tuple[bytes, bytes]]] = {}
+    for found in _IMPORT.finditer(content):
+        takes.setdefault(_resolved(name, found[2]), []).extend(_names(found[1]))
+    script = _EXPORT.sub(b"", _IMPORT.sub(b"", content))
     if other_way := _OTHER_WAY.search(script):
         raise ValueError(f"{name} imports or exports in another way: {other_way[0].decode()}")
     return _Module(script, takes, _EXPORT.findall(content))
 
 
-def _scoped(name: str, module: _Module) -> bytes:
-    """Return a module as an object of its exports; its other names stay private."""
-    inside = module.script + b"return { %s };\n" % b", ".join(module.gives)
-    return b"const %s = (() => {\n" % _variable(name) + inside + b"})();\n"
+def _script(parts: Sequence[str], modules: Mapping[str, _Module]) -> bytes:
+    """Return a page's script: its modules one after the other.
+
+    A module has a scope of its own only if one of its own names is another module's too.
+
+    Raise `ValueError` for two modules that export one name.
+    """
+    *imported, entry = parts
+    taken: dict[bytes, str] = {}
+    for name in imported:
+        for one in modules[name].gives:
+            if one in taken:
+                raise ValueError(f"{taken[one]} and {name} both export {one.decode()}")
+            taken[one] = name
+
+    def code(name: str) -> bytes:
+        renamed = [pair for pairs in modules[name].takes.values() for pair in pairs if pair[0] != pair[1]]
+        return b"".join(b"const %s=%s;" % (own, one) for one, own in renamed) + modules[name].script
+
+    whole = []
+    for name in imported:
+        gives = b",".join(modules[name].gives)
+        own = _own_names(code(name))
+        if own is not None and all(taken.get(one, name) == name for one in own):
+            taken |= dict.fromkeys(own, name)
+            whole.append(code(name).rstrip() + b"\n")
+        elif gives:
+            whole.append(b"const{%s}=(()=>{%sreturn{%s}})();\n" % (gives, code(name), gives))
+        else:
+            whole.append(b"(()=>{%s})();\n" % code(name))
+    return b"".join(whole) + b"{%s}\n" % code(entry)
+
+
+def _own_names(script: bytes) -> set[bytes] | None:
+    """Return the names that a module declares at its top; None if they can't be told for sure."""
+    outer = bytearray()
+    depth = 0
+    for sign in _TEMPLATES.sub(b"", _TEXTS.sub(b"", script)).decode():
+        depth -= sign in ")]}"
+        if depth < 0:
+            return None
+        if depth == 0:
+            outer += sign.encode()
+        depth += sign in "([{"
+    text = bytes(outer)
+    if depth or re.search(rb"\b(?:const|let) ?[{[]", text):
+        return None
+    constants = re.findall(rb"\b(?:const|let) ([^;]*)", text)
+    names = {
+        re.split(rb"\W", part.strip(), maxsplit=1)[0] for found in constants for part in found.split(b",")
+    }
+    return names | set(re.findall(rb"\b(?:function|class) (\w+)", text))
 
 
 def _names(taken: bytes | None) -> list[tuple[bytes, bytes]]:
     """Return the names in an import, each with its local name."""
     pairs = [one.split() for one in (taken or b"").split(b",") if one.strip()]
     return [(one[0], one[-1]) for one in pairs]
-
-
-def _variable(name: str) -> bytes:
-    return name.removesuffix(".js").replace("-", "_").replace("/", "_").encode()

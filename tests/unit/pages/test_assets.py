@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from pathlib import Path
 
 import pytest
 
@@ -31,12 +32,10 @@ def test_a_script_has_what_it_imports_written_into_it_once_and_in_order() -> Non
 
     assert list(names) == ["a.js"], "what is imported is not served by itself"
     assert names["a.js"][1].decode() == (
-        "const c_d = (() => {\nconst mine = 2;\nasync function two() {}\nclass Three {}\n"
-        "return { two, Three };\n})();\n"
-        "const b = (() => {\nconst { two } = c_d;\nconst mine = 1;\nconst one = () => two(mine);\n"
-        "return { one };\n})();\n"
-        "const e = (() => {\nconst mine = 3;\nreturn {  };\n})();\n"
-        'const { one } = b;\nconst { two: other, Three } = c_d;\none("./b.js", other, Three);\n'
+        "const mine = 2;\nasync function two() {}\nclass Three {}\n"
+        "const{one}=(()=>{const mine = 1;\nconst one = () => two(mine);\nreturn{one}})();\n"
+        "(()=>{const mine = 3;\n})();\n"
+        '{const other=two;one("./b.js", other, Three);\n}\n'
     )
     name, content = names["a.js"]
     assert name.split(".")[1] == hashlib.sha256(content).hexdigest()[:8]
@@ -51,11 +50,18 @@ def test_a_module_in_another_folder_is_found_from_the_file_that_imports_it() -> 
     }
     names = hash_names(files)
     assert list(names) == ["a.js"]
-    assert names["a.js"][1].decode() == (
-        "const shared_b = (() => {\nconst one = (x) => x;\nreturn { one };\n})();\n"
-        "const a_c_b = (() => {\nconst { one } = shared_b;\nconst two = one(2);\nreturn { two };\n})();\n"
-        "const { one } = shared_b;\nconst { two } = a_c_b;\none(two);\n"
-    )
+    assert names["a.js"][1].decode() == ("const one = (x) => x;\nconst two = one(2);\n{one(two);\n}\n")
+
+
+def test_two_modules_of_a_script_that_export_one_name_are_refused() -> None:
+    """Whoever imports it would get the first one's in one place and the second one's in another."""
+    files = {
+        "a.js": b'import { one } from "./b.js";\nimport { one as other } from "./c.js";\none(other);\n',
+        "b.js": b"export const one = 1;\n",
+        "c.js": b"export const one = 2;\n",
+    }
+    with pytest.raises(ValueError, match=r"b\.js and c\.js both export one"):
+        hash_names(files)
 
 
 def test_a_change_below_changes_every_name_above() -> None:
@@ -123,18 +129,30 @@ def test_a_circle_or_a_module_that_is_not_there_is_refused() -> None:
         hash_names({"a.js": b'import { one, two } from "./b.js";\n', "b.js": b"export const one = 1;\n"})
 
 
+def imported_by(module: Path) -> set[Path]:
+    """Return all the modules that a module imports, directly or through others."""
+    found: set[Path] = set()
+    for name in re.findall(r'(?m)^(?:import|\}).* from "([^"]+)";$', module.read_text()):
+        path = (module.parent / name).resolve()
+        found |= {path} | imported_by(path)
+    return found
+
+
 @pytest.mark.parametrize("entry", ["invitee.js", "console.js"])
 def test_a_script_is_whole_by_itself(entry: str) -> None:
     """All its modules are in it, each once. That each gives what others take, `hash_names` has made sure of."""
     content, content_type = served(entry)
     assert content_type == "text/javascript; charset=utf-8"
-    folder = assets.FOLDER / entry.removesuffix(".js")
-    modules = {
-        f"{folder.name}/{path.relative_to(folder)}" for path in folder.rglob("*.js") if path.name != entry
-    }
-    inside = re.findall(r"const (\w+) = \(\(\) => \{", content)
-    assert set(inside) == {re.sub("[/-]", "_", name.removesuffix(".js")) for name in modules}
-    assert len(inside) == len(modules) > 5
+    modules = imported_by(assets.FOLDER / entry.removesuffix(".js") / entry)
+    assert len(modules) > 5
+    exported = [
+        name
+        for path in modules
+        for name in re.findall(r"(?m)^export (?:async )?(?:function|class|const) (\w+)", path.read_text())
+    ]
+    for name in exported:
+        assert re.search(rf"(?:\b(?:function|class|const) |[{{,]){name}\b", content), name
+    assert not re.search(r"(?m)^(?:import|export)\b", content)
 
 
 def test_the_console_stays_small_and_within_its_policy() -> None:
@@ -161,14 +179,46 @@ export function go(url) {
 }
 """
     assert bare(written, ".js") == (
-        b"export function go(url){const place=(document.body);"
-        b'const text = "a // b"; // what isn\'t sure stays\n'
-        b'return "https://x.example/* not one */" + url;\n}'
+        b"export function go(url){const place=(document.body),"
+        b'text = "a // b"; // what isn\'t sure stays\n'
+        b'return "https://x.example/* not one */"+url;\n}'
     )
     styles = b"/* Look. */\n\n:root {\n  --ink: #000; /* stays */\n}\n"
     styles += b".a :is(b, i):hover { c: d, e; f: calc(1px + 2px); }\n"
     assert bare(styles, ".css") == (
         b":root{--ink:#000;/* stays */\n}.a :is(b,i):hover{c:d,e;f:calc(1px + 2px)}"
+    )
+
+
+def test_no_two_signs_become_another_one() -> None:
+    assert bare(b"const n = (a + b) * c - -d + ++e;\n", ".js") == b"const n=(a+b)*c - -d + ++e;"
+    assert bare(b"const [m] = [n % 2 - 1];\n", ".js") == b"const[m]=[n%2-1];"
+
+
+def test_a_statement_over_several_lines_becomes_one_line() -> None:
+    written = b"""go(
+  one,
+  [
+    two, // why
+  ],
+)
+  .then(
+    a
+      ? b
+      : c,
+  );
+const long =
+  "one " +
+  "two";
+if (long) {
+  const three = 3;
+  const { four } = long;
+  go(three, four);
+}
+"""
+    assert bare(written, ".js") == (
+        b'go(one,[two]).then(a?b:c);const long="one " +\n"two";'
+        b"if(long){const three=3,{four}=long;go(three,four)}"
     )
 
 
