@@ -36,7 +36,7 @@ TITLES: Final = {
     '"Generate a new link?"': "Generate a new link",
     '"Revoke this link?"': "Revoke this link",
     '"Delete this link?"': "Delete this link",
-    '`${verb === "revoke" ? "Revoke" : "Delete"} ${many(fit.length, "link")}?`': r"Revoke 3 links|Delete 3 links",
+    '`${verb === REVOKE ? "Revoke" : "Delete"} ${many(fit.length, "link")}?`': r"Revoke 3 links|Delete 3 links",
     "`Share ${link?.overrides.title ?? titleOf(eventTypeId)}`": "^Share ",
     '"Sign in again"': "Sign in again",
 }

@@ -1,86 +1,136 @@
-// The team's door as the console speaks it: one fetch, the API key, and problems as errors.
+// Requests to the API: one function for all of them, the API key, and problems as errors.
+
+/** @import { Fault, Problem } from "./resources.d.ts" */
 
 const KEY = "admit-one.key";
 const HOST = "admit-one.host";
 const root = new URL(document.documentElement.dataset.root ?? "./", document.baseURI);
 
-/** @typedef {{pointer: string, detail: string, line?: number, column?: string | number | null}} Fault */
-
-/** What the API, or the way to it, said against a request. `status` is 0 where nothing answered. */
+/** An error of the API, or of the connection to it: then `status` is 0. */
 export class ApiError extends Error {
   /**
    * @param {number} status
-   * @param {{type?: string, title?: string, detail?: string, errors?: Fault[]}} problem
+   * @param {Partial<Omit<Problem, "status">>} problem
    */
   constructor(status, problem) {
     super(problem.detail || problem.title || `The server answered ${status}.`);
     this.status = status;
     this.code = (problem.type ?? "").split(":").pop() ?? "";
+    /** @type {Fault[]} */
     this.faults = problem.errors ?? [];
   }
 }
 
-/** The signed-in caller: the key and the host acted for, for this tab alone, gone when it is closed. */
+/**
+ * Whether an error is the API's with this status.
+ * @param {unknown} error
+ * @param {number} status
+ */
+export const hasStatus = (error, status) => error instanceof ApiError && error.status === status;
+
+/** The API key, and the host that an admin's key acts for. Kept for this tab until it is closed. */
 export const session = {
-  get key() { return sessionStorage.getItem(KEY) ?? ""; },
-  set key(value) { value ? sessionStorage.setItem(KEY, value) : sessionStorage.removeItem(KEY); },
-  get hostId() { return sessionStorage.getItem(HOST) ?? ""; },
-  set hostId(value) { value ? sessionStorage.setItem(HOST, value) : sessionStorage.removeItem(HOST); },
+  get key() {
+    return sessionStorage.getItem(KEY) ?? "";
+  },
+  set key(value) {
+    store(KEY, value);
+  },
+  get hostId() {
+    return sessionStorage.getItem(HOST) ?? "";
+  },
+  set hostId(value) {
+    store(HOST, value);
+  },
 };
 
-/** Called when a key that worked is refused; resolves once there is one that works. */
-export const onRefused = { call: /** @type {() => void} */ (() => {}) };
+/** @param {string} name @param {string} value */
+function store(name, value) {
+  if (value) sessionStorage.setItem(name, value);
+  else sessionStorage.removeItem(name);
+}
+
+let keyRefused = () => {};
 
 /**
- * Send a request and return its answer: JSON as a value, other text as it is, nothing for 204.
+ * Set what to do when the API refuses a key that it accepted before.
+ * @param {() => void} run
+ */
+export function onKeyRefused(run) {
+  keyRefused = run;
+}
+
+/**
+ * @typedef {object} Options
+ * @property {Record<string, string | number | undefined>} [query]
+ * @property {unknown} [body] sent as JSON
+ * @property {BodyInit} [csv]
+ * @property {string} [key] the Idempotency-Key
+ * @property {string} [apiKey] another API key than the session's
+ * @property {AbortSignal} [signal]
+ */
+
+/**
+ * Send a request and return what came back: JSON as a value, other text as it is, an empty string for 204.
  * @param {string} method
  * @param {string} path from the site's root, without a slash before it
- * @param {{query?: Record<string, string | number | undefined>, body?: unknown, csv?: BodyInit, key?: string,
- *   apiKey?: string, signal?: AbortSignal}} [options] `key` is the Idempotency-Key
+ * @param {Options} [options]
  * @returns {Promise<any>}
  * @throws {ApiError}
  */
 export async function api(method, path, options = {}) {
+  const response = await fetched(urlOf(path, options.query), {
+    method,
+    ...contentOf(path, options),
+    signal: options.signal,
+    cache: "no-store",
+    credentials: "omit",
+  });
+  const json = /json/.test(response.type);
+  const value = json && response.text ? JSON.parse(response.text) : response.text; // a 204 says JSON and has none
+  if (response.ok) return value;
+  if (response.status === 401 && options.apiKey === undefined) keyRefused();
+  throw new ApiError(response.status, json && response.text ? value : {});
+}
+
+/** @param {string} path @param {Options["query"]} query */
+function urlOf(path, query = {}) {
   const url = new URL(path, root);
-  for (const [name, value] of Object.entries(options.query ?? {})) {
+  for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== "") url.searchParams.set(name, String(value));
   }
+  return url;
+}
+
+/** @param {string} path @param {Options} options */
+function contentOf(path, { apiKey, key, csv, body }) {
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/json" };
-  if (path.startsWith("v1/")) headers.Authorization = `Bearer ${options.apiKey ?? session.key}`;
-  if (options.key) headers["Idempotency-Key"] = options.key;
-  let body;
-  if (options.csv !== undefined) {
-    headers["Content-Type"] = "text/csv; charset=utf-8";
-    body = options.csv;
-  } else if (options.body !== undefined) {
-    headers["Content-Type"] = "application/json";
-    body = JSON.stringify(options.body);
-  }
-  let answer;
-  let text;
+  if (path.startsWith("v1/")) headers.Authorization = `Bearer ${apiKey ?? session.key}`;
+  if (key) headers["Idempotency-Key"] = key;
+  if (csv !== undefined) headers["Content-Type"] = "text/csv; charset=utf-8";
+  else if (body !== undefined) headers["Content-Type"] = "application/json";
+  return { headers, body: csv ?? (body === undefined ? undefined : JSON.stringify(body)) };
+}
+
+/** @param {URL} url @param {RequestInit} request */
+async function fetched(url, request) {
   try {
-    answer = await fetch(url, {
-      method, headers, body, signal: options.signal, cache: "no-store", credentials: "omit",
-    });
-    text = await answer.text();
+    const response = await fetch(url, request);
+    const { ok, status, headers } = response;
+    return { ok, status, type: headers.get("Content-Type") ?? "", text: await response.text() };
   } catch (error) {
-    if (options.signal?.aborted) throw error;
-    throw new ApiError(0, { detail: "The server can’t be reached. Check your connection, then try again; nothing you entered is lost." });
+    if (request.signal?.aborted) throw error;
+    const advice = "Check your connection, then try again; nothing you entered is lost.";
+    throw new ApiError(0, { detail: `The server can’t be reached. ${advice}` });
   }
-  const json = /json/.test(answer.headers.get("Content-Type") ?? "");
-  const value = json && text ? JSON.parse(text) : text; // a 204 says JSON and has none
-  if (answer.ok) return value;
-  const error = new ApiError(answer.status, json && text ? value : {});
-  if (answer.status === 401 && options.apiKey === undefined) onRefused.call();
-  throw error;
 }
 
 /**
  * Read every page of a list.
  * @param {string} path
- * @param {string} name the list's name in the answer
- * @param {Record<string, string | number | undefined>} [query]
+ * @param {string} name the list's name in the response
+ * @param {Options["query"]} [query]
  * @returns {Promise<any[]>}
  */
 export async function all(path, name, query = {}) {
@@ -94,13 +144,13 @@ export async function all(path, name, query = {}) {
   return rows;
 }
 
-/** The host to name in a query or a body, if the key doesn't name one by itself. */
+/** Return the host to name in a query or a body; nothing if the key itself names one. */
 export function forHost() {
   return session.hostId ? { hostId: session.hostId } : {};
 }
 
 /**
- * A fresh Idempotency-Key.
+ * Return a new Idempotency-Key.
  * @returns {string}
  */
 export function newKey() {

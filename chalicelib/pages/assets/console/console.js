@@ -1,58 +1,48 @@
-// The console's way in: the API key, the host acted for, and which view is on show.
-import { ApiError, all, api, onRefused, session } from "./api.js";
-import { failed, h, loading } from "./dom.js";
-import { alert, field, openDialog, onSubmit } from "./dialogs.js";
-import { ZONE, zones } from "./time.js";
-import { forgetEventTypes, loadEventTypes } from "./state.js";
-import { showBookings } from "./bookings.js";
+// The console's entry: sign in, choose the host to act for, and show the view that the URL names.
+import { all, api, hasStatus, onKeyRefused, session } from "./api.js";
+import { showBookings } from "./bookings/bookings.js";
+import { forgetEventTypes, loadEventTypes } from "./event-types/cache.js";
 import { showEventTypes } from "./event-types/event-types.js";
+import { hostChoice, hostSelect } from "./hosts.js";
 import { showLinks } from "./links/links.js";
-import { showRequests } from "./requests.js";
+import { showRequests } from "./requests/requests.js";
+import { keyForm, signInPage } from "./sign-in.js";
+import { ZONE } from "./time.js";
+import { h } from "../shared/dom.js";
+import { alertBox } from "./ui/alerts.js";
+import { openDialog } from "./ui/dialogs.js";
+import { failed, loading } from "./ui/states.js";
+
+/** @import { Host, Me } from "./resources.d.ts" */
 
 /** @type {Record<string, (view: HTMLElement) => () => void>} */
-const VIEWS = { "#links": showLinks, "#event-types": showEventTypes, "#bookings": showBookings, "#requests": showRequests };
+const VIEWS = {
+  "#links": showLinks,
+  "#event-types": showEventTypes,
+  "#bookings": showBookings,
+  "#requests": showRequests,
+};
+const FIRST_VIEW = "#links";
 
-const at = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const [top, view, who, foot] = [at("top"), at("view"), at("who"), at("foot")];
-let end = () => {};
-let serial = 0;
+/** @param {string} id */
+const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const [top, view, who, foot] = [byId("top"), byId("view"), byId("who"), byId("foot")];
 
-/**
- * The form that asks for a key, and what to do with one that works.
- * @param {() => void} done
- */
-function keyForm(done) {
-  // Without a name: nothing that is typed here can end up in a URL.
-  const input = h("input", { type: "password", required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "off" });
-  const go = h("button", { type: "submit" }, "Sign in");
-  const form = h("form", { autocomplete: "off" }, field("API key", input, { hint: "It begins with ao_ and stays in this browser tab only." }), go);
-  onSubmit(form, go, async () => {
-    const apiKey = input.value.trim();
-    try {
-      await api("GET", "v1/me", { apiKey });
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 401) {
-        input.select();
-        throw new ApiError(401, { detail: "This key doesn’t work: it is mistyped, or it was revoked. Check it, or ask whoever runs Admit One for a new one." });
-      }
-      throw error;
-    }
-    if (session.key !== apiKey) session.hostId = "";
-    session.key = apiKey;
-    input.value = "";
-    done();
-  });
-  return form;
+let endView = () => {};
+let starts = 0; // so that a start whose responses come late knows that there was another
+
+function leaveView() {
+  endView();
+  endView = () => {};
+  starts += 1;
 }
 
 function showSignIn() {
-  end();
-  end = () => {};
-  serial += 1;
+  leaveView();
   top.hidden = true;
   foot.textContent = "";
   document.title = "Sign in · Admit One";
-  view.replaceChildren(h("section.gate", {}, h("h1", {}, "Admit One"), h("p.hush", {}, "Private booking links, for hosts."), keyForm(() => start().then(() => view.focus()))));
+  view.replaceChildren(signInPage(() => start().then(() => view.focus())));
   view.querySelector("input")?.focus();
 }
 
@@ -64,110 +54,108 @@ function signOut() {
   showSignIn();
 }
 
-/** @param {any[]} hosts */
+/** @param {Host[]} hosts */
 function showHosts(hosts) {
   top.hidden = true;
   document.title = "Choose a host · Admit One";
-  view.replaceChildren(h("section.gate", {}, h("h1", {}, "Whose links?"),
-    h("p.hush", {}, hosts.length ? "This is an admin’s key: choose the host to act for." : "There is no host yet: nobody to book time with. Make the first one."),
-    h("div.pick", {}, hosts.map((host) => h("button", { type: "button", onclick: () => { session.hostId = host.hostId; start(); } }, host.name, h("span.sub", {}, host.publicName === host.name ? host.email : `${host.publicName} · ${host.email}`)))),
-    hosts.length ? h("details.more", {}, h("summary", {}, "Another host"), hostForm()) : hostForm(),
-    h("p.sect", {}, h("button.quiet.small", { type: "button", onclick: signOut }, "Sign out"))));
+  view.replaceChildren(hostChoice(hosts, { chosen: actFor, signOut }));
   /** @type {HTMLElement | null} */ (view.querySelector("button, input"))?.focus();
 }
 
-function hostForm() {
-  const name = h("input", { required: true, maxlength: 200, autocomplete: "off" });
-  const publicName = h("input", { maxlength: 200, autocomplete: "off" });
-  const email = h("input", { type: "email", required: true, autocomplete: "off" });
-  const zone = h("select", {}, zones().map((one) => h("option", { value: one }, one.replaceAll("_", " "))));
-  zone.value = ZONE;
-  const go = h("button", { type: "submit" }, "Make host");
-  const form = h("form", { autocomplete: "off" }, field("Name", name, { pointer: "/name" }), field("Public name", publicName, { pointer: "/publicName", hint: "What invitees see. Leave it empty to use the name." }), field("Email", email, { pointer: "/email" }), field("Time zone", zone, { pointer: "/timeZone" }), go);
-  onSubmit(form, go, async () => {
-    const host = await api("POST", "v1/hosts", { body: { name: name.value.trim(), publicName: publicName.value.trim() || null, email: email.value.trim(), timeZone: zone.value } });
-    session.hostId = host.hostId;
-    start();
-  });
-  return form;
+/** @param {string} hostId */
+function actFor(hostId) {
+  session.hostId = hostId;
+  start();
 }
 
 async function start() {
-  const mine = ++serial;
-  end();
-  end = () => {};
+  leaveView();
+  const mine = starts;
   forgetEventTypes();
   view.replaceChildren(loading());
   try {
+    /** @type {Me} */
     const me = await api("GET", "v1/me");
     const admin = me.role === "admin";
-    // An admin's key acts for the host chosen, for the one it was made for, or asks.
-    if (!admin) session.hostId = "";
-    /** @type {any[]} */
+    /** @type {Host[]} */
     const hosts = admin ? await all("v1/hosts", "hosts") : [];
-    const hostId = admin && hosts.some((host) => host.hostId === session.hostId) ? session.hostId : me.host?.hostId;
-    if (mine !== serial) return;
+    if (mine !== starts) return;
+    const hostId = hostIdFor(me, hosts);
+    session.hostId = admin ? hostId : "";
     if (!hostId) {
-      session.hostId = "";
       showHosts(hosts);
       return;
     }
-    if (admin) session.hostId = hostId;
     await loadEventTypes();
-    if (mine !== serial) return;
-    who.replaceChildren(admin ? hostChoice(hosts, hostId) : me.host.name);
-    who.title = admin ? "" : me.host.email;
-    top.hidden = false;
-    foot.textContent = `Times are in ${ZONE.replaceAll("_", " ")}. Links begin with ${me.baseUrl || location.origin}/s/.`;
-    route();
+    if (mine !== starts) return;
+    showTop(me, hosts, hostId);
+    showView();
   } catch (error) {
-    if (mine !== serial || !session.key) return;
-    if (error instanceof ApiError && error.status === 401) showSignIn();
-    else view.replaceChildren(failed(/** @type {Error} */ (error), start));
+    if (mine !== starts || !session.key) return;
+    if (hasStatus(error, 401)) showSignIn();
+    else view.replaceChildren(failed(error, start));
   }
 }
 
-/** @param {any[]} hosts @param {string} hostId */
-function hostChoice(hosts, hostId) {
-  const select = h("select", { "aria-label": "Acting for host" }, hosts.map((host) => h("option", { value: host.hostId }, host.name)));
-  select.value = hostId;
-  select.addEventListener("change", () => { session.hostId = select.value; start(); });
-  return select;
+/**
+ * Return the host to act for: the one chosen before, or the one that the key belongs to; empty if neither is there.
+ * @param {Me} me
+ * @param {Host[]} hosts
+ */
+function hostIdFor(me, hosts) {
+  const chosen = me.role === "admin" && hosts.some((host) => host.hostId === session.hostId);
+  return chosen ? session.hostId : (me.host?.hostId ?? "");
 }
 
-function route() {
-  const name = location.hash in VIEWS ? location.hash : "#links";
-  end();
-  for (const link of at("nav").querySelectorAll("a")) {
+/** @param {Me} me @param {Host[]} hosts @param {string} hostId */
+function showTop(me, hosts, hostId) {
+  const admin = me.role === "admin";
+  who.replaceChildren(admin ? hostSelect(hosts, hostId, actFor) : (me.host?.name ?? ""));
+  who.title = admin ? "" : (me.host?.email ?? "");
+  top.hidden = false;
+  const links = `${me.baseUrl || location.origin}/s/`;
+  foot.textContent = `Times are in ${ZONE.replaceAll("_", " ")}. Links begin with ${links}.`;
+}
+
+/** Show the view that the URL names. */
+function showView() {
+  const name = location.hash in VIEWS ? location.hash : FIRST_VIEW;
+  endView();
+  for (const link of byId("nav").querySelectorAll("a")) {
     if (link.hash === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  end = VIEWS[name](view);
+  endView = VIEWS[name](view);
   document.title = `${view.querySelector("h1")?.textContent} · Admit One`;
 }
 
 addEventListener("hashchange", () => {
-  if (location.hash === "#view") return;
-  if (!top.hidden && session.key) {
-    route();
-    scrollTo(0, 0);
-    view.focus({ preventScroll: true });
-  }
+  if (location.hash === "#view" || top.hidden || !session.key) return;
+  showView();
+  scrollTo(0, 0);
+  view.focus({ preventScroll: true });
 });
-at("sign-out").addEventListener("click", signOut);
+byId("sign-out").addEventListener("click", signOut);
 
-// Refused in the middle of something: ask for another key above it, so that nothing typed is lost.
 let asking = false;
-onRefused.call = () => {
+onKeyRefused(() => {
   if (asking || top.hidden) return;
   asking = true;
+  // The dialog opens above what is on show, so that no input is lost.
+  const text = "Your API key is no longer accepted: it was revoked or replaced. What you entered is still here.";
+  const signedIn = () => {
+    dialog.close();
+    if (!document.querySelector("dialog[open]")) start();
+  };
   const dialog = openDialog({
     title: "Sign in again",
-    body: [alert("Your API key is no longer accepted: it was revoked or replaced. What you entered is still here."), keyForm(() => { dialog.close(); if (!document.querySelector("dialog[open]")) start(); })],
+    body: [alertBox(text), keyForm(signedIn)],
     actions: [h("button.quiet", { type: "button", onclick: signOut }, "Sign out")],
-    onclose: () => { asking = false; },
+    onclose: () => {
+      asking = false;
+    },
   });
-};
+});
 
 if (session.key) start();
 else showSignIn();

@@ -1,20 +1,32 @@
-// Instants in words, always with their zone, and the way back from a form's local time.
-import { h } from "./dom.js";
+// Format instants in the browser's zone, and read them from a form's local time.
+import { h } from "../shared/dom.js";
 
 const locale = navigator.language.startsWith("en") ? navigator.language : "en-GB";
 
-/** The zone in which everything is shown: the browser's own. */
+/** The zone that the console shows times in: the browser's. */
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 const exactly = new Intl.DateTimeFormat(locale, {
-  weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  timeZoneName: "short",
 });
 const hour = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
 const hourZone = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
 const date = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const relatively = new Intl.RelativeTimeFormat("en");
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
-const UNITS = [["year", 31557600], ["month", 2629800], ["day", 86400], ["hour", 3600], ["minute", 60]];
+const UNITS = [
+  ["year", 31557600],
+  ["month", 2629800],
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+];
 
 /** @param {string} iso e.g. `Fri, 4 Dec 2026, 17:00 CET` */
 export const exact = (iso) => exactly.format(new Date(iso));
@@ -29,17 +41,18 @@ export const dayWords = (iso) => date.format(new Date(iso));
 export function relative(iso) {
   const seconds = (Date.parse(iso) - Date.now()) / 1000;
   for (const [unit, size] of UNITS) {
-    // From 1.5 of a month or a year on: "in 40 days" says more than "in 1 month".
-    if (Math.abs(seconds) >= size * (size > 86400 ? 1.5 : 1)) return relatively.format(Math.round(seconds / size), unit);
+    // Months and years from 1.5 on: "in 40 days" is more exact than "in 1 month".
+    if (Math.abs(seconds) >= size * (size > 86400 ? 1.5 : 1))
+      return relatively.format(Math.round(seconds / size), unit);
   }
   return seconds < 0 ? "just now" : "in under a minute";
 }
 
 /**
- * An instant as people say it, the exact one on hover.
+ * Return a relative time, with the exact one on hover.
  * @param {string} iso
  */
-export function when(iso) {
+export function whenElement(iso) {
   return h("time", { datetime: iso, title: `${exact(iso)} (${ZONE})` }, relative(iso));
 }
 
@@ -50,7 +63,7 @@ export function duration(minutes) {
 }
 
 /**
- * An instant as `datetime-local` wants it, in `ZONE`.
+ * Return an instant as the value of a `datetime-local` field, in `ZONE`.
  * @param {string | Date | null} iso
  */
 export function toLocal(iso) {
@@ -60,13 +73,13 @@ export function toLocal(iso) {
 }
 
 /**
- * The instant that a `datetime-local` names in `ZONE`, or null where it is empty.
+ * Return the instant of a `datetime-local` field's value, in `ZONE`; null if it is empty.
  * @param {string} local
  */
 export const fromLocal = (local) => (local ? new Date(local).toISOString() : null);
 
 /**
- * Every zone there is, this browser's and the ones given among them.
+ * Return every time zone that the browser knows, with the given ones.
  * @param {...string} more
  */
 export function zones(...more) {
@@ -75,9 +88,10 @@ export function zones(...more) {
 }
 
 /**
- * Bring the relative times within an element up to date.
+ * Update the relative times in an element.
  * @param {HTMLElement} element
  */
-export function tell(element) {
-  for (const time of element.querySelectorAll("time[title]")) time.textContent = relative(/** @type {HTMLTimeElement} */ (time).dateTime);
+export function refreshTimes(element) {
+  for (const time of element.querySelectorAll("time[title]"))
+    time.textContent = relative(/** @type {HTMLTimeElement} */ (time).dateTime);
 }

@@ -1,73 +1,39 @@
-// Event types: a list, each with its one-press link, and the editor behind it.
-import { ApiError, api } from "../api.js";
-import { empty, failed, h, icon, keepFocus, loading, many, notify } from "../dom.js";
-import { confirmThen, menuButton } from "../dialogs.js";
-import { duration } from "../time.js";
-import { LOCATION_KINDS } from "../links/form.js";
-import { forgetEventTypes, loadEventTypes, showLinksOf } from "../state.js";
-import { openEditor } from "./editor.js";
+// The event types view: a list of cards, each with its actions.
+import { h } from "../../shared/dom.js";
 import { openGenerate } from "../links/generate.js";
-import { openShare } from "../links/share.js";
 import { onceButton } from "../links/once.js";
+import { openShare } from "../links/share/share.js";
+import { duration } from "../time.js";
+import { keepFocus } from "../ui/focus.js";
+import { icon } from "../ui/icons.js";
+import { menuButton } from "../ui/menus.js";
+import { empty, failed, loading } from "../ui/states.js";
+import { askArchive } from "./archive.js";
+import { loadEventTypes } from "./cache.js";
+import { openEditor } from "./editor.js";
+import { kindWords } from "./location-kinds.js";
 
-const COUNTED = 200;
+/** @import { EventType } from "../resources.d.ts" */
 
 /**
  * Show the event types.
  * @param {HTMLElement} view
- * @returns {() => void} ends it
+ * @returns {() => void} ends the view
  */
 export function showEventTypes(view) {
   const place = h("div", {});
   const add = () => openEditor(null, load);
-  view.replaceChildren(h("div.head", {}, h("h1", {}, "Event types"), h("button", { type: "button", onclick: add }, icon("plus"), "New event type")), place);
+  const button = h("button", { type: "button", onclick: add }, icon("plus"), "New event type");
+  view.replaceChildren(h("div.head", {}, h("h1", {}, "Event types"), button), place);
 
   async function load() {
     try {
       const found = await loadEventTypes();
-      keepFocus(place, () => place.replaceChildren(found.length ? h("ul.cards", {}, found.map(card)) : h("div.panel", {}, empty("No event types yet",
-        "An event type says what can be booked: how long it takes, where, and in which hours. Nobody can book it without a link that you make.", h("button", { type: "button", onclick: add }, "Make the first one")))));
+      const cards = found.map((one) => card(one, load));
+      keepFocus(place, () => place.replaceChildren(cards.length ? h("ul.cards", {}, cards) : noEventTypes(add)));
     } catch (error) {
-      place.replaceChildren(h("div.panel", {}, failed(/** @type {Error} */ (error), load)));
+      place.replaceChildren(h("div.panel", {}, failed(error, load)));
     }
-  }
-
-  /** @param {any} one */
-  function card(one) {
-    const where = one.locations.map((/** @type {any} */ place) => Object.fromEntries(LOCATION_KINDS)[place.kind]).join(" or ");
-    return h("li.panel.card", { "data-id": one.eventTypeId },
-      h("div", {}, h("h2", {}, one.title), h("p.hush", {}, [duration(one.durationMinutes), where, `hours in ${one.schedule.timeZone.replaceAll("_", " ")}`].filter(Boolean).join(" · "))),
-      h("div.actions", {}, onceButton(one),
-        h("button.quiet.small", { type: "button", "aria-label": `Generate links: ${one.title}`, onclick: () => openGenerate(one.eventTypeId) }, "Generate"),
-        h("button.quiet.small", { type: "button", "aria-label": `Share: ${one.title}`, onclick: () => openShare({ eventType: one }) }, "Share"),
-        menuButton(`Actions for ${one.title}`, () => [
-          { text: "Edit", run: () => openEditor(one, load) },
-          { text: "Archive", run: () => askArchive(one), bad: true },
-        ])));
-  }
-
-  /** @param {any} one */
-  function askArchive(one) {
-    const archive = async (/** @type {boolean} */ revokeLinks) => {
-      await api("DELETE", `v1/event-types/${one.eventTypeId}`, { query: { revokeLinks: revokeLinks ? "true" : undefined } });
-      notify(`${one.title} archived.`);
-      forgetEventTypes();
-      await load();
-    };
-    confirmThen({
-      title: `Archive ${one.title}?`,
-      text: h("p", {}, "It leaves the list and can’t be booked any more. Bookings that were made stay."),
-      action: "Archive",
-      run: async () => {
-        try {
-          await archive(false);
-        } catch (error) {
-          if (!(error instanceof ApiError && error.status === 409)) throw error;
-          const count = await liveLinks(one);
-          setTimeout(() => askArchiveAll(one, count, () => archive(true)));
-        }
-      },
-    });
   }
 
   place.append(loading());
@@ -75,28 +41,39 @@ export function showEventTypes(view) {
   return () => {};
 }
 
-/**
- * How many live links an event type has, in words.
- * @param {any} one
- */
-async function liveLinks(one) {
-  const page = await api("GET", "v1/links", { query: { eventTypeId: one.eventTypeId, status: "active", limit: COUNTED } });
-  return page.nextCursor ? `more than ${COUNTED} active links` : many(page.links.length, "active link");
+/** @param {() => void} add */
+function noEventTypes(add) {
+  const text =
+    "An event type says what can be booked: how long it takes, where, and in which hours. " +
+    "Nobody can book it without a link that you make.";
+  const button = h("button", { type: "button", onclick: add }, "Make the first one");
+  return h("div.panel", {}, empty("No event types yet", text, button));
 }
 
-/**
- * Offer what is left where people still hold links: to go through with it, or to look at the links first.
- * @param {any} one
- * @param {string} count
- * @param {() => Promise<any>} run
- */
-function askArchiveAll(one, count, run) {
-  const look = h("button.text.link", { type: "button", onclick: () => { dialog.close(); showLinksOf(one.eventTypeId); } }, "Show me these links");
-  const dialog = confirmThen({
-    title: `${one.title} has ${count}`,
-    text: [h("p", {}, "People may still hold them. If you archive it, these links are revoked: whoever opens one is told that it is no longer active and can’t book."), h("p", {}, "Bookings that were made stay, and can still be moved or cancelled."), h("p", {}, look)],
-    action: "Archive and revoke its links",
-    keep: "Keep it",
-    run,
-  });
+/** @param {EventType} one @param {() => Promise<unknown>} reload */
+function card(one, reload) {
+  const where = one.locations.map(kindWords).join(" or ");
+  const hours = `hours in ${one.schedule.timeZone.replaceAll("_", " ")}`;
+  const facts = [duration(one.durationMinutes), where, hours].filter(Boolean).join(" · ");
+  /** @param {string} text @param {() => void} onclick */
+  const button = (text, onclick) =>
+    h("button.quiet.small", { type: "button", "aria-label": `${text}: ${one.title}`, onclick }, text);
+  const generate = button("Generate", () => openGenerate(one.eventTypeId));
+  generate.setAttribute("aria-label", `Generate links: ${one.title}`);
+  return h(
+    "li.panel.card",
+    { "data-id": one.eventTypeId },
+    h("div", {}, h("h2", {}, one.title), h("p.hush", {}, facts)),
+    h(
+      "div.actions",
+      {},
+      onceButton(one),
+      generate,
+      button("Share", () => openShare({ eventType: one })),
+      menuButton(`Actions for ${one.title}`, () => [
+        { text: "Edit", run: () => openEditor(one, reload) },
+        { text: "Archive", run: () => askArchive(one, reload), bad: true },
+      ]),
+    ),
+  );
 }

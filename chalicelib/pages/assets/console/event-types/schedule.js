@@ -1,108 +1,147 @@
-// A schedule as a form: a row for each weekday, dates on which other hours hold, and the zone of it all.
-import { h, icon } from "../dom.js";
-import { field } from "../dialogs.js";
+// A schedule as a form: the hours of each weekday, the dates with other hours, and the time zone.
+import { h } from "../../shared/dom.js";
 import { ZONE, zones } from "../time.js";
+import { field, select } from "../ui/forms.js";
+import { icon } from "../ui/icons.js";
+import { spanFields } from "./spans.js";
 
-/** @type {[string, string][]} */
-const DAYS = [["mon", "Monday"], ["tue", "Tuesday"], ["wed", "Wednesday"], ["thu", "Thursday"], ["fri", "Friday"], ["sat", "Saturday"], ["sun", "Sunday"]];
-/** @typedef {{from: string, to: string}} Span */
+/** @import { DateOverride, Schedule, WeeklyHours } from "../resources.d.ts" */
+/** @import { Spans } from "./spans.js" */
+/** @typedef {WeeklyHours["days"][number]} Day */
 
-const OFFICE = { timeZone: ZONE, weekly: [{ days: ["mon", "tue", "wed", "thu", "fri"], from: "09:00", to: "17:00" }], overrides: [] };
+/** @type {[Day, string][]} */
+const DAYS = [
+  ["mon", "Monday"],
+  ["tue", "Tuesday"],
+  ["wed", "Wednesday"],
+  ["thu", "Thursday"],
+  ["fri", "Friday"],
+  ["sat", "Saturday"],
+  ["sun", "Sunday"],
+];
+
+/** @type {Schedule} */
+const OFFICE_HOURS = {
+  timeZone: ZONE,
+  weekly: [{ days: ["mon", "tue", "wed", "thu", "fri"], from: "09:00", to: "17:00" }],
+  overrides: [],
+};
+
+/** @param {Element} element */
+const reportInput = (element) => element.dispatchEvent(new Event("input", { bubbles: true }));
 
 /**
- * Fields for a schedule, nine to five on weekdays where none is given.
- * @param {any} schedule as the API gives it, or null
- * @param {string} pointer where the API's errors point
- * @returns {{element: HTMLFieldSetElement, read: () => any}}
+ * Return fields for a schedule.
+ * @param {Schedule | null} schedule null for office hours
+ * @param {string} pointer the JSON pointer of the schedule, which the API's errors name
  */
 export function scheduleFields(schedule, pointer) {
-  const given = schedule ?? OFFICE;
-  const zone = h("select", { value: given.timeZone }, zones(given.timeZone).map((name) => h("option", { value: name }, name.replaceAll("_", " "))));
-  zone.value = given.timeZone;
-  /** @type {{day: string, spans: ReturnType<typeof spanList>}[]} */
-  const rows = [];
-  const week = h("ul.hours", {}, DAYS.map(([day, words], index) => {
-    const spans = spanList(words, given.weekly.filter((/** @type {any} */ w) => w.days.includes(day)), "Closed");
-    rows.push({ day, spans });
-    const copyDown = h("button.plain.small", { type: "button", title: `Copy to every open day below ${words}`, "aria-label": `Copy ${words}’s hours to the days below that are open`, onclick: () => {
-      for (const { spans: below } of rows.slice(index + 1)) if (below.read().length) below.set(spans.read());
-      element.dispatchEvent(new Event("input", { bubbles: true }));
-    } }, icon("copy"));
-    return h("li", {}, spans.box, spans.element, index < 6 ? copyDown : null);
-  }));
-  week.dataset.pointer = `${pointer}/weekly`;
+  const given = schedule ?? OFFICE_HOURS;
+  const names = zones(given.timeZone).map(
+    (name) => /** @type {[string, string]} */ ([name, name.replaceAll("_", " ")]),
+  );
+  const zone = select(names, given.timeZone);
+  const week = weekFields(given.weekly);
+  week.element.dataset.pointer = `${pointer}/weekly`;
+  const dates = dateFields(given.overrides);
+  dates.element.dataset.pointer = `${pointer}/overrides`;
 
-  const dates = h("ul.hours", { "data-pointer": `${pointer}/overrides` });
-  /** @type {Set<{date: HTMLInputElement, spans: ReturnType<typeof spanList>}>} */
-  const overrides = new Set();
-  const addDate = (/** @type {any} */ override) => {
-    const date = h("input", { type: "date", required: true, value: override.date, "aria-label": "Date" });
-    const spans = spanList("that date", override.intervals, "Closed all day");
-    const entry = { date, spans };
-    overrides.add(entry);
-    const row = h("li.date", {}, h("div", {}, date, spans.box), spans.element,
-      h("button.plain.small", { type: "button", "aria-label": "Remove this date", onclick: () => { overrides.delete(entry); row.remove(); element.dispatchEvent(new Event("input", { bubbles: true })); } }, icon("close")));
-    dates.append(row);
-    return date;
-  };
-  for (const override of given.overrides ?? []) addDate(override);
-  const add = h("button.quiet.small", { type: "button", onclick: () => addDate({ date: "", intervals: [] }).focus() }, icon("plus"), "Add a date");
-
-  const element = h("fieldset", {}, h("legend.hidden", {}, "Available hours"),
+  const element = h(
+    "fieldset",
+    {},
+    h("legend.hidden", {}, "Available hours"),
     field("Time zone of these hours", zone, { pointer: `${pointer}/timeZone` }),
-    h("div.sect", {}, h("h3", {}, "Weekly hours"), week, h("p.hint", {}, "In steps of 5 minutes. As an end, 00:00 is midnight.")),
-    h("div.sect", {}, h("h3", {}, "Dates with other hours"), h("p.hint", {}, "A holiday, or a day on which you work late."), dates, h("p", {}, add)));
-
-  const read = () => {
-    /** @type {Map<string, {days: string[], from: string, to: string}>} */
-    const weekly = new Map();
-    for (const { day, spans } of rows) {
-      for (const { from, to } of spans.read()) {
-        const entry = weekly.get(`${from} ${to}`) ?? { days: /** @type {string[]} */ ([]), from, to };
-        entry.days.push(day);
-        weekly.set(`${from} ${to}`, entry);
-      }
-    }
-    return {
-      timeZone: zone.value,
-      weekly: [...weekly.values()],
-      overrides: [...overrides].map(({ date, spans }) => ({ date: date.value, intervals: spans.read() })),
-    };
-  };
+    h(
+      "div.sect",
+      {},
+      h("h3", {}, "Weekly hours"),
+      week.element,
+      h("p.hint", {}, "In steps of 5 minutes. As an end, 00:00 is midnight."),
+    ),
+    h(
+      "div.sect",
+      {},
+      h("h3", {}, "Dates with other hours"),
+      h("p.hint", {}, "A holiday, or a day on which you work late."),
+      dates.element,
+      h("p", {}, dates.add),
+    ),
+  );
+  /** @returns {Schedule} */
+  const read = () => ({ timeZone: zone.value, weekly: week.read(), overrides: dates.read() });
   return { element, read };
 }
 
-/**
- * Spans of a day, any number of them, behind a tick box.
- * @param {string} whose for screen readers
- * @param {Span[]} given
- * @param {string} closed what none at all means
- */
-function spanList(whose, given, closed) {
-  const element = h("div.spans");
-  const check = h("input", { type: "checkbox" });
-  const box = h("label.tick", {}, check, h("span", {}, whose === "that date" ? "Open" : whose));
-  const time = (/** @type {string} */ value, /** @type {string} */ words) =>
-    h("input", { type: "time", step: 300, required: true, value: value === "24:00" ? "00:00" : value, "aria-label": `${whose} ${words}` });
-  const read = () => [...element.querySelectorAll(".span")].map((row) => {
-    const [from, to] = [...row.querySelectorAll("input")].map((input) => input.value);
-    return { from, to: to === "00:00" ? "24:00" : to };
+/** @param {WeeklyHours[]} weekly */
+function weekFields(weekly) {
+  const rows = DAYS.map(([day, name]) => {
+    const given = weekly.filter(({ days }) => days.includes(day));
+    return { day, name, spans: spanFields({ day: name, box: name, closed: "Closed" }, given) };
   });
-  const changed = () => element.dispatchEvent(new Event("input", { bubbles: true }));
-  const addRow = (/** @type {Span} */ span) => {
-    const row = h("div.span", {}, time(span.from, "from"), h("span", { "aria-hidden": "true" }, "–"), time(span.to, "to"),
-      h("span.nowrap", {}, h("button.plain.small", { type: "button", "aria-label": `Remove these hours of ${whose}`, onclick: () => { const spans = read(); spans.splice([...element.querySelectorAll(".span")].indexOf(row), 1); set(spans); check.focus(); changed(); } }, icon("close")),
-      h("button.plain.small", { type: "button", "aria-label": `Add hours to ${whose}`, title: "Add hours", onclick: () => { addRow({ from: "13:00", to: "17:00" }).querySelector("input").focus(); changed(); } }, icon("plus"))));
+  const element = h(
+    "ul.hours",
+    {},
+    rows.map(({ name, spans }, at) => {
+      const below = rows.slice(at + 1).map((row) => row.spans);
+      return h("li", {}, spans.box, spans.element, below.length ? copyDownButton(name, spans, below) : null);
+    }),
+  );
+
+  function read() {
+    /** @type {Map<string, WeeklyHours>} */
+    const hours = new Map();
+    for (const { day, spans } of rows) {
+      for (const { from, to } of spans.read()) {
+        const entry = hours.get(`${from} ${to}`) ?? { days: /** @type {Day[]} */ ([]), from, to };
+        entry.days.push(day);
+        hours.set(`${from} ${to}`, entry);
+      }
+    }
+    return [...hours.values()];
+  }
+  return { element, read };
+}
+
+/** @param {string} name @param {Spans} spans @param {Spans[]} below */
+function copyDownButton(name, spans, below) {
+  const words = {
+    title: `Copy to every open day below ${name}`,
+    "aria-label": `Copy ${name}’s hours to the days below that are open`,
+  };
+  const copyDown = () => {
+    for (const other of below) if (other.read().length) other.set(spans.read());
+    reportInput(spans.element);
+  };
+  return h("button.plain.small", { type: "button", ...words, onclick: copyDown }, icon("copy"));
+}
+
+/** @param {DateOverride[]} overrides */
+function dateFields(overrides) {
+  const element = h("ul.hours");
+  /** @type {Set<{date: HTMLInputElement, spans: Spans}>} */
+  const entries = new Set();
+
+  /** @param {DateOverride} override */
+  function addDate(override) {
+    const date = h("input", { type: "date", required: true, value: override.date, "aria-label": "Date" });
+    const spans = spanFields({ day: "that date", box: "Open", closed: "Closed all day" }, override.intervals);
+    const entry = { date, spans };
+    entries.add(entry);
+    const remove = () => {
+      entries.delete(entry);
+      row.remove();
+      reportInput(element);
+    };
+    const label = "Remove this date";
+    const close = h("button.plain.small", { type: "button", "aria-label": label, onclick: remove }, icon("close"));
+    const row = h("li.date", {}, h("div", {}, date, spans.box), spans.element, close);
     element.append(row);
-    return row;
-  };
-  const set = (/** @type {Span[]} */ spans) => {
-    check.checked = spans.length > 0;
-    element.replaceChildren();
-    if (spans.length) spans.forEach(addRow);
-    else element.append(h("p.hush", {}, closed));
-  };
-  check.addEventListener("change", () => set(check.checked ? [{ from: "09:00", to: "17:00" }] : []));
-  set(given);
-  return { element, box, read, set };
+    return date;
+  }
+
+  for (const override of overrides) addDate(override);
+  const onclick = () => addDate({ date: "", intervals: [] }).focus();
+  const add = h("button.quiet.small", { type: "button", onclick }, icon("plus"), "Add a date");
+  const read = () => [...entries].map(({ date, spans }) => ({ date: date.value, intervals: spans.read() }));
+  return { element, add, read };
 }

@@ -1,75 +1,105 @@
-// What can be done to a link from its row or its details: copy, replace, revoke, delete.
+// Actions on one link, from its row or its details: copy, replace, revoke, delete.
+import { h } from "../../shared/dom.js";
 import { api, newKey } from "../api.js";
-import { busy, copy, h, icon, notify, warn } from "../dom.js";
-import { confirmThen } from "../dialogs.js";
-import { forWhom, onLinksChanged, titleOf } from "../state.js";
+import { copy } from "../ui/clipboard.js";
+import { confirmThen } from "../ui/dialogs.js";
+import { icon } from "../ui/icons.js";
+import { notify, showWarnings } from "../ui/notices.js";
+import { busy } from "../ui/states.js";
+import { linksChanged } from "./changes.js";
+import { describe } from "./words.js";
 
-/** @param {any} link e.g. `for Grace Hopper`, or the event type it is of */
-export const named = (link) => (forWhom(link) ? `for ${forWhom(link)}` : `for ${titleOf(link.eventTypeId)}`);
+/** @import { Link, SavedLink } from "../resources.d.ts" */
 
-/** @param {any} link */
+/** Return a button that copies a link; null if its URL is not known any more. @param {Link} link */
 export function copyButton(link) {
-  if (!link.url) return null;
-  const button = h("button.quiet.small.copy", { type: "button", "aria-label": `Copy the link ${named(link)}` }, icon("copy"), "Copy");
-  button.addEventListener("click", () => busy(button, () => copy(link.url, "Link copied.")));
+  const { url } = link;
+  if (!url) return null;
+  const label = `Copy the link ${describe(link)}`;
+  const button = h("button.quiet.small.copy", { type: "button", "aria-label": label }, icon("copy"), "Copy");
+  button.addEventListener("click", () => busy(button, () => copy(url, "Link copied.")));
   return button;
 }
 
 /**
- * @param {any} link
- * @param {(fresh: any) => void} [done]
+ * Create a link, copy it, and return it.
+ * @template {{url: string | null}} Created
+ * @param {Promise<Created>} creating
+ * @param {string} done
+ */
+export async function copyCreated(creating, done) {
+  await copy(
+    creating.then(({ url }) => url ?? ""),
+    done,
+  );
+  return creating;
+}
+
+/**
+ * @param {Link} link
+ * @param {(fresh: Link) => void} [done]
  */
 export function askReplace(link, done) {
   const key = newKey();
+  const created = "A fresh link with the same settings is made and copied.";
+  const stops = h("strong", {}, "The old link stops working at once");
   confirmThen({
     title: "Generate a new link?",
-    text: link.status === "active"
-      ? [h("p", {}, "A fresh link with the same settings is made and copied."), h("p", {}, h("strong", {}, "The old link stops working at once"), ", also for someone who has it open.")]
-      : h("p", {}, "A fresh link with the same settings is made and copied. The old one stays as it is."),
+    text:
+      link.status === "active"
+        ? [h("p", {}, created), h("p", {}, stops, ", also for someone who has it open.")]
+        : h("p", {}, `${created} The old one stays as it is.`),
     action: "Generate new link",
     bad: false,
     run: async () => {
-      /** @type {any} */
-      let fresh;
-      const making = api("POST", `v1/links/${link.linkId}/replace`, { key }).then((answer) => { fresh = answer; warn(answer); return answer.url; });
-      await copy(making, "New link copied.");
-      onLinksChanged.call();
+      /** @type {Promise<SavedLink>} */
+      const creating = api("POST", `v1/links/${link.linkId}/replace`, { key });
+      creating.then(showWarnings, () => {}); // an error is shown in the dialog
+      const fresh = await copyCreated(creating, "New link copied.");
+      linksChanged();
       done?.(fresh);
     },
   });
 }
 
 /**
- * @param {any} link
+ * @param {Link} link
  * @param {() => void} [done]
  */
 export function askRevoke(link, done) {
   confirmThen({
     title: "Revoke this link?",
-    text: [h("p", {}, `The link ${named(link)} stops working at once. Bookings made with it stay.`), h("p", {}, "This can’t be undone; a new link can be made in its place.")],
+    text: [
+      h("p", {}, `The link ${describe(link)} stops working at once. Bookings made with it stay.`),
+      h("p", {}, "This can’t be undone; a new link can be made in its place."),
+    ],
     action: "Revoke link",
     run: async () => {
       await api("POST", `v1/links/${link.linkId}/revoke`);
       notify("Link revoked.");
-      onLinksChanged.call();
+      linksChanged();
       done?.();
     },
   });
 }
 
 /**
- * @param {any} link
+ * @param {Link} link
  * @param {() => void} [done]
  */
 export function askDelete(link, done) {
+  const text = [
+    `The link ${describe(link)} stops working and leaves the list.`,
+    "Its bookings and its history stay. This can’t be undone.",
+  ];
   confirmThen({
     title: "Delete this link?",
-    text: h("p", {}, `The link ${named(link)} stops working and leaves the list. Its bookings and its history stay. This can’t be undone.`),
+    text: h("p", {}, text.join(" ")),
     action: "Delete link",
     run: async () => {
       await api("DELETE", `v1/links/${link.linkId}`);
       notify("Link deleted.");
-      onLinksChanged.call();
+      linksChanged();
       done?.();
     },
   });

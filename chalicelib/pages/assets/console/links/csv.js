@@ -48,12 +48,16 @@ export function readCsv(text) {
     if (ends && sign === "\r" && source[at + 1] === "\n") at += 1;
     if (ends) line += 1;
     if (inQuotes) {
-      if (sign === '"' && source[at + 1] === '"') { cell += '"'; at += 1; }
-      else if (sign === '"') inQuotes = false;
+      if (sign === '"' && source[at + 1] === '"') {
+        cell += '"';
+        at += 1;
+      } else if (sign === '"') inQuotes = false;
       else cell += ends ? "\n" : sign;
     } else if (sign === '"' && cell === "") inQuotes = true;
-    else if (sign === delimiter) { cells.push(cell); cell = ""; }
-    else if (ends) endRow();
+    else if (sign === delimiter) {
+      cells.push(cell);
+      cell = "";
+    } else if (ends) endRow();
     else cell += sign;
   }
   if (cell || cells.length) endRow();

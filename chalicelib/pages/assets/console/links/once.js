@@ -1,21 +1,29 @@
-// "1×": one press makes a link for one booking, and copies it.
+// The `1×` button: creates a link for one booking and copies it.
+import { h } from "../../shared/dom.js";
 import { newKey } from "../api.js";
-import { busy, copy, h } from "../dom.js";
-import { makeLinks, onLinksChanged } from "../state.js";
+import { busy } from "../ui/states.js";
+import { copyCreated } from "./actions.js";
+import { createLinks, linksChanged } from "./changes.js";
 
-/**
- * A button that makes and copies a link of an event type.
- * @param {any} eventType
- */
+/** @import { EventType } from "../resources.d.ts" */
+
+/** @param {EventType} eventType */
 export function onceButton(eventType) {
-  // The same key until an answer came: pressed again after a lost reply, it is the same link.
+  // The same key until a response comes: after a lost response, another press returns the same link.
   let key = newKey();
-  const button = h("button.small.once", { type: "button", title: "Make a link for one booking and copy it", "aria-label": `1× ${eventType.title}: make and copy a one-time link` }, "1×");
-  button.addEventListener("click", () => busy(button, async () => {
-    const making = makeLinks({ eventTypeId: eventType.eventTypeId }, key).then(([link]) => link.url);
-    await copy(making, `One-time link for ${eventType.title} copied.`);
-    key = newKey();
-    onLinksChanged.call();
-  }));
+  const label = `1× ${eventType.title}: make and copy a one-time link`;
+  const title = "Make a link for one booking and copy it";
+  const button = h("button.small.once", { type: "button", title, "aria-label": label }, "1×");
+  const create = async () => {
+    const [link] = await createLinks({ eventTypeId: eventType.eventTypeId }, key);
+    return link;
+  };
+  button.addEventListener("click", () =>
+    busy(button, async () => {
+      await copyCreated(create(), `One-time link for ${eventType.title} copied.`);
+      key = newKey();
+      linksChanged();
+    }),
+  );
   return button;
 }

@@ -1,0 +1,108 @@
+// The history of a link: how often it was opened, and what happened to it, newest first.
+import { fill, h } from "../../../shared/dom.js";
+import { api } from "../../api.js";
+import { exact } from "../../time.js";
+import { alertBox } from "../../ui/alerts.js";
+import { many, messageOf } from "../../ui/states.js";
+
+/** @import { HistoryEntry, HistoryPage, Link } from "../../resources.d.ts" */
+
+const PAGE = 50;
+
+const EVENTS = new Map([
+  ["link.created", "Made"],
+  ["link.updated", "Changed"],
+  ["link.opened", "Opened for the first time"],
+  ["link.used", "Booked with"],
+  ["link.revoked", "Revoked"],
+  ["link.expired", "Expired"],
+  ["link.deleted", "Deleted"],
+  ["link.requested", "Someone asked for a new link"],
+  ["link.denied", "Someone was turned away"],
+  ["booking.confirmed", "Booking made"],
+  ["booking.cancelled", "Booking cancelled"],
+  ["booking.rescheduled", "Booking moved"],
+  ["booking.erased", "Personal data erased"],
+  ["mail.requested", "To be mailed"],
+  ["mail.sent", "Mailed"],
+  ["mail.failed", "A mail could not be sent"],
+  ["mail.bounced", "A mail came back"],
+  ["mail.complained", "A mail was reported as unwanted"],
+]);
+
+const REASONS = new Map([
+  ["address-not-ascii", "we can’t email this address"],
+  ["address-budget-used", "this address has reached its daily email limit"],
+  ["link-budget-used", "this link has reached its daily email limit"],
+  ["in-digest", "it is in the day’s digest"],
+]);
+
+const FIELDS = new Map([
+  ["maxUsageCount", "uses"],
+  ["expiresAt", "expiry"],
+  ["notBefore", "not before"],
+  ["recipient", "recipient"],
+  ["overrides", "customisation"],
+  ["label", "label"],
+  ["metadata", "metadata"],
+  ["externalId", "external id"],
+  ["restoreUseOnCancel", "what a cancelled booking gives back"],
+]);
+
+/**
+ * Read the history and show it.
+ * @param {HTMLElement} place
+ * @param {Link} link
+ */
+export async function loadHistory(place, link) {
+  const list = h("ol.line", {});
+  const more = h("button.quiet.small", { type: "button" }, "Earlier");
+  /** @type {string | undefined} */
+  let cursor;
+  const read = async () => {
+    try {
+      /** @type {HistoryPage} */
+      const page = await api("GET", `v1/links/${link.linkId}/history`, { query: { limit: PAGE, cursor } });
+      if (!cursor) fill(place, h("h3", {}, "History"), h("p.hint", {}, opensWords(page.opens)), list, more);
+      cursor = page.nextCursor ?? undefined;
+      more.hidden = !cursor;
+      list.append(...page.history.map(row));
+      const nothing = "Nothing is on record yet; what happens shows here within moments.";
+      if (!list.children.length) list.replaceWith(h("p.hush", {}, nothing));
+    } catch (error) {
+      place.replaceChildren(h("h3", {}, "History"), alertBox(messageOf(error)));
+    }
+  };
+  more.addEventListener("click", read);
+  await read();
+}
+
+/** @param {HistoryPage["opens"]} opens */
+function opensWords({ persons, machines }) {
+  if (!persons && !machines) return "Not opened yet.";
+  const scanned = machines ? `, ${many(machines, "time")} by scanners and previews` : "";
+  return `Opened ${many(persons, "time")} by people${scanned}. Opening never uses a link up.`;
+}
+
+/** @param {HistoryEntry} event */
+function row({ type, time, actor, data }) {
+  const about = aboutWords(data);
+  const who = h("span.sub", {}, `${exact(time)}, ${actorWords(actor)}`);
+  return h("li", {}, h("b", {}, EVENTS.get(type) ?? type), about ? `: ${about}` : "", who);
+}
+
+/** @param {string} actor */
+function actorWords(actor) {
+  if (actor.startsWith("key:")) return `by API key ${actor.slice(4)}`;
+  return actor === "invitee" ? "by the invitee" : "by the system";
+}
+
+/**
+ * Return what an event's data says: what changed, why, or the booking's time.
+ * @param {{changed?: string[], reason?: string, start?: string}} data
+ */
+function aboutWords({ changed, reason, start }) {
+  if (changed?.length) return changed.map((name) => FIELDS.get(name) ?? name).join(", ");
+  if (reason) return REASONS.get(reason) ?? reason.replaceAll("-", " ");
+  return start ? exact(start) : "";
+}
