@@ -1,16 +1,20 @@
-// The invitee's pages with JavaScript: times in the visitor's own zone, a calendar, a review, and one booking whatever happens.
-import { booking, bookedBefore } from "./booking.js";
-import { readPhrases } from "./dom.js";
+// The invitee pages' entry: times in the visitor's zone, a calendar, a review, and a booking that is made once.
+import { enhanceForm } from "./booking/booking.js";
+import { showEarlierBooking } from "./booking/earlier.js";
 import { forget, forgetLinksOf, recall } from "./memory.js";
-import { problemOf } from "./redeem.js";
+import { readPhrases } from "./phrases.js";
 import { readRules } from "./rules.js";
-import { answerTabs, meetTabs } from "./tabs.js";
-import { tellTimes } from "./time.js";
+import { problemOf } from "./redeem.js";
+import { answerTabs, watchTabs } from "./tabs.js";
+import { formatTimes } from "./time.js";
 
-/** Put another page of ours in this one's place, as an answer to what was just sent. @param {Document} page */
-function show(page) {
+/** Show another page in this one's place, as the response to what was sent. @param {Document} page */
+function showPage(page) {
   const main = page.querySelector("main");
-  if (!main) return location.reload();
+  if (!main) {
+    location.reload();
+    return;
+  }
   document.querySelector("main")?.replaceWith(document.adoptNode(main));
   document.title = page.title;
   begin();
@@ -23,19 +27,19 @@ function show(page) {
 function begin() {
   readPhrases();
   readRules();
-  tellTimes(document);
+  formatTimes(document);
   if (/\/s\/[^/]+$/.test(location.pathname)) {
     const dead = /^link-/.test(problemOf(document));
-    if (bookedBefore(dead)) return;
-    meetTabs(dead);
+    if (showEarlierBooking(dead)) return;
+    watchTabs(dead);
   } else {
     if (recall().booked) forget(); // a booking may be moved again
     if (document.querySelector("main.void")) forgetLinksOf(location.pathname);
     else answerTabs();
   }
-  booking(show);
+  enhanceForm(showPage);
 }
 
 begin();
-// A page that the browser had kept aside begins where it was left; a booking made since is what its visitor wants.
-addEventListener("pageshow", (event) => event.persisted && bookedBefore(true));
+// The browser shows a page from its cache as the visitor left it; show a booking that was made since.
+addEventListener("pageshow", (event) => event.persisted && showEarlierBooking(true));

@@ -1,17 +1,17 @@
-// What one tab remembers of one link: the request's key, what was typed, and the booking once it is made.
+// What this tab remembers of this link: the request's key, the visitor's input, and the booking once it is made.
 
 /**
  * @typedef {object} Memory
- * @property {string} [key] the Idempotency-Key of everything this tab sends by this link
- * @property {string} [body] the form as it stood
- * @property {string} [step]
- * @property {string} [zone] the zone chosen by the visitor
- * @property {string} [unheard] a form that was sent and never answered
+ * @property {string} [key] the Idempotency-Key of everything that this tab sends for this link
+ * @property {string} [body] the form as the visitor left it
+ * @property {string} [step] of the form
+ * @property {string} [zone] the zone that the visitor chose
+ * @property {string} [unheard] a form that was sent and got no response
  * @property {string} [booked] the URL of the booking
- * @property {string} [start] and its time
+ * @property {string} [start] the booking's time
  */
 
-/** Is this page in a frame of another site's? */
+/** Whether this page is in a frame of another site. */
 export const embedded = new URLSearchParams(location.search).get("embed") === "1";
 
 export const memoryName = `admit-one:${location.pathname}`;
@@ -22,7 +22,7 @@ function read(name) {
   try {
     return JSON.parse(sessionStorage.getItem(name) ?? "{}");
   } catch {
-    return {}; // a frame of another site may have no storage: this page's own life has to do
+    return {}; // a frame of another site may have no storage; then the page itself remembers
   }
 }
 
@@ -35,7 +35,7 @@ export function remember(changes) {
   try {
     sessionStorage.setItem(memoryName, JSON.stringify(memory));
   } catch {
-    // as above
+    // as in `read`
   }
 }
 
@@ -45,8 +45,8 @@ export function forget() {
 }
 
 /**
- * What this tab remembers of the links by which it made a booking, by the booking's own path.
- * @param {string} path
+ * Return what this tab remembers of the links that gave a booking.
+ * @param {string} path the booking's
  * @returns {[string, Memory][]}
  */
 export function linksOf(path) {
@@ -59,7 +59,7 @@ export function linksOf(path) {
   }
 }
 
-/** A cancelled booking answers for no link any more. @param {string} path its own */
+/** Forget the links that gave a booking, because it is cancelled. @param {string} path the booking's */
 export function forgetLinksOf(path) {
   for (const [name] of linksOf(path)) sessionStorage.removeItem(name);
 }

@@ -1,13 +1,16 @@
-// Redeem a link, or move a booking: post the form so that it takes effect once, whatever happens to the connection (P4).
+// Redeem a link, or move a booking: post the form so that it takes effect once, whatever the connection does (P4).
 import { recall, remember } from "./memory.js";
-import { tellTabs } from "./tabs.js";
+import { announceBooking } from "./tabs.js";
 
-const WAITS = [1000, 2000, 4000, 8000]; // ms before each new try
+const WAITS = [1000, 2000, 4000, 8000]; // ms before each retry
+const KEY_REUSED = "idempotency-key-reused";
 
-/** Neither this nor any earlier try was answered: the booking may be made or not. */
-export class Unheard extends Error {}
+/** @typedef {{booked?: string, page?: Document}} Outcome the booking's URL, or the page that says why there is none */
 
-/** The same key for all that this tab sends by this link: what it books by it, it books once. */
+/** No try got a response: the booking may be made or not. */
+export class NoResponse extends Error {}
+
+/** Return the key of everything that this tab sends for this link, so that it books once. */
 function key() {
   const known = recall().key ?? crypto.randomUUID?.() ?? String(crypto.getRandomValues(new Uint32Array(4)));
   remember({ key: known });
@@ -15,49 +18,56 @@ function key() {
 }
 
 /**
- * Post a form until an answer comes, and give the page that it led to.
+ * Post a form until there is a response.
  *
- * The key goes along: sent again after a lost reply, the request finds the booking that it made.
+ * Every try has the same key: after a lost response, the next try finds the booking that the first one made.
  * @param {string} url
  * @param {string} body
- * @param {(tries: number) => void} trying
- * @returns {Promise<{booked?: string, page?: Document}>}
+ * @param {(tries: number) => void} [trying] called before each try
+ * @returns {Promise<Outcome>}
  */
 export async function send(url, body, trying = () => {}) {
   const earlier = recall().unheard;
   remember({ unheard: earlier ?? body });
-  const answer = await post(url, body, trying);
-  if (answer.page && earlier && earlier !== body && problemOf(answer.page) === "idempotency-key-reused") {
-    return send(url, earlier, trying); // the one that was never heard of did arrive
+  const response = await post(url, body, trying);
+  if (response.page && earlier && earlier !== body && problemOf(response.page) === KEY_REUSED) {
+    return send(url, earlier, trying); // the earlier form did arrive
   }
   const start = new URLSearchParams(body).get("start") ?? "";
-  remember(answer.booked ? { booked: answer.booked, start, unheard: undefined, body: undefined } : { unheard: undefined });
-  if (answer.booked) tellTabs();
-  return answer;
+  remember(
+    response.booked ? { booked: response.booked, start, unheard: undefined, body: undefined } : { unheard: undefined },
+  );
+  if (response.booked) announceBooking();
+  return response;
 }
 
-/** @param {Document} page */
+/** Return the code of a page's problem; empty if it has none. @param {Document} page */
 export const problemOf = (page) => page.querySelector("main")?.dataset.problem ?? "";
 
 /**
  * @param {string} url
  * @param {string} body
  * @param {(tries: number) => void} trying
- * @returns {Promise<{booked?: string, page?: Document}>}
+ * @returns {Promise<Outcome>}
  */
 async function post(url, body, trying) {
-  const headers = { Accept: "text/html", "Content-Type": "application/x-www-form-urlencoded", "Idempotency-Key": key() };
+  const headers = {
+    Accept: "text/html",
+    "Content-Type": "application/x-www-form-urlencoded",
+    "Idempotency-Key": key(),
+  };
   for (let tries = 0; ; tries++) {
     trying(tries);
     try {
-      const answer = await fetch(url, { method: "POST", body, headers });
-      if (answer.redirected) return { booked: answer.url };
-      const text = await answer.text();
-      if (answer.status < 500 && answer.status !== 429) return { page: new DOMParser().parseFromString(text, "text/html") };
+      const response = await fetch(url, { method: "POST", body, headers });
+      if (response.redirected) return { booked: response.url };
+      const text = await response.text();
+      if (response.status < 500 && response.status !== 429)
+        return { page: new DOMParser().parseFromString(text, "text/html") };
     } catch {
-      // no answer: the next try may have one
+      // no response: retry
     }
-    if (tries === WAITS.length) throw new Unheard();
+    if (tries === WAITS.length) throw new NoResponse();
     await new Promise((done) => setTimeout(done, WAITS[tries]));
   }
 }

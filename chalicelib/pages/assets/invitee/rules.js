@@ -1,6 +1,6 @@
-// The server's zone offsets: a browser's own rules may be older or newer than those of the emails.
+// The server's zone offsets. A browser's own rules may be older or newer than those that the emails use.
 
-/** @type {Map<number, [number, number][]>} by a name's hash: the instants (ms) from which a zone has an offset (ms) */
+/** @type {Map<number, [number, number][]>} from when (ms) a zone has which offset (ms), by the hash of its name */
 const rules = new Map();
 let factor = 0;
 const QUARTER = 900000;
@@ -25,10 +25,10 @@ export function readRules() {
   }
 }
 
-/** Does the server know this zone? @param {string} zone */
+/** Whether the server knows this zone. @param {string} zone */
 export const isZone = (zone) => /^[A-Z]/.test(zone) && rules.has(hash(zone));
 
-/** The wall time of an instant as if it were UTC, in ms. @param {number} at @param {string} zone */
+/** Return the wall time of an instant as if it were UTC, in ms. @param {number} at @param {string} zone */
 export function wall(at, zone) {
   let offset = 0;
   for (const [from, then] of rules.get(hash(zone)) ?? []) if (from <= at) offset = then;

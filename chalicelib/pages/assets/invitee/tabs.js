@@ -1,19 +1,23 @@
-// Tabs of one link that are open at the same time tell each other of the booking made; nothing of it outlives them.
+// Tabs of one link that are open at the same time share the booking that one of them makes. Nothing is stored.
 import { embedded, linksOf, memoryName, recall } from "./memory.js";
 
 /** @typedef {{booked: string, start: string}} Made a booking's URL and its time */
+/** @typedef {Made & {ask?: undefined} | {ask: true}} Message a booking, or a question for one */
 
 /** @type {BroadcastChannel | null} */
 let channel = null;
-/** @type {Made | null} made in another tab */
+/** @type {Made | null} the booking that another tab made */
 let other = null;
-let sent = "";
+let sent = ""; // the time that this tab tries to book
 
-/** @param {string} name @param {(said: any, channel: BroadcastChannel) => void} heard */
-function listen(name, heard) {
+/**
+ * @param {string} name
+ * @param {(message: Message, channel: BroadcastChannel) => void} receive
+ */
+function listen(name, receive) {
   try {
     const found = new BroadcastChannel(name);
-    found.onmessage = ({ data }) => heard(data, found);
+    found.onmessage = ({ data }) => receive(data, found);
     return found;
   } catch {
     return null; // as with storage: a frame may have none
@@ -21,49 +25,49 @@ function listen(name, heard) {
 }
 
 /**
- * Hear of bookings that other tabs make by this page's link; where none can be made any more, that is what its
- * visitor wants.
+ * Receive the bookings that other tabs make with this page's link. If the link is dead, show that booking.
  * @param {boolean} dead
  */
-export function meetTabs(dead) {
+export function watchTabs(dead) {
   channel?.close();
-  channel = listen(memoryName, (said) => {
-    if (said.ask) return;
-    other = said;
-    if (dead || said.start === sent) location.replace(shown(said));
+  channel = listen(memoryName, (message) => {
+    if (message.ask) return;
+    other = message;
+    if (dead || message.start === sent) location.replace(urlOf(message));
   });
-  if (dead && other) location.replace(shown(other));
+  if (dead && other) location.replace(urlOf(other));
   else if (dead) channel?.postMessage({ ask: true });
 }
 
-/** A booking's URL as this page may show it: in a frame with the word that allows one. @param {Made} made */
-function shown({ booked }) {
+/** Return a booking's URL, with the parameter that allows frames if this page is in one. @param {Made} made */
+function urlOf({ booked }) {
   const url = new URL(booked);
   url.searchParams.delete("embed");
   if (embedded) url.searchParams.set("embed", "1");
   return url.href;
 }
 
-/** Answer for the booking that is on show, if this tab made it; also whoever asked while it was on its way. */
+/** Announce the booking on show, if this tab made it, and answer tabs that ask for it. */
 export function answerTabs() {
   for (const [name, { booked, start }] of linksOf(location.pathname)) {
-    listen(name, (said, to) => said.ask && to.postMessage({ booked, start }))?.postMessage({ booked, start });
+    listen(name, ({ ask }, to) => ask && to.postMessage({ booked, start }))?.postMessage({ booked, start });
   }
 }
 
-/** This tab asks for a time; a booking of it by another tab is an answer too. @param {string} start */
-export function askFor(start) {
+/** Note the time that this tab tries to book: another tab's booking of it will do as well. @param {string} start */
+export function noteStart(start) {
   sent = start;
 }
 
-/** The answer was no: what another tab has booked at the time that was asked for, if it has. */
-export function madeElsewhere() {
-  const made = other?.start === sent ? shown(other) : undefined;
+/** Return the URL of another tab's booking of that time, after this tab's try was refused. */
+export function bookedElsewhere() {
+  const url = other?.start === sent ? urlOf(other) : undefined;
   sent = "";
-  return made;
+  return url;
 }
 
-export function tellTabs() {
+/** Announce the booking that this tab made. */
+export function announceBooking() {
   const { booked, start } = recall();
   channel?.postMessage({ booked, start });
 }

@@ -1,8 +1,10 @@
-// The zone that times are shown in, by name and offset, and the choice of another.
-import { h, say } from "./dom.js";
+// The zone that times are shown in, and the choice of another.
+import { h } from "../shared/dom.js";
+import { say } from "./phrases.js";
 import { zoneWords } from "./time.js";
 
 /**
+ * Put a choice of zones in the place of the server's.
  * @param {ParentNode} main
  * @param {string} zone
  * @param {string} unknown the browser's zone, if the server does not know it
@@ -10,47 +12,65 @@ import { zoneWords } from "./time.js";
  */
 export function zoneChoice(main, zone, unknown, changed) {
   const old = /** @type {HTMLElement} */ (main.querySelector(".zone"));
-  const all = old.querySelector("a")?.href ?? location.href;
+  const zonesPage = new URL(old.querySelector("a")?.href ?? location.href);
   const words = h("span");
-  const button = h("button.link", { type: "button", "aria-expanded": "false", "aria-controls": "zones", "aria-label": say("zone.change-what"), onclick: () => open(chooser.hidden) }, say("zone.change"));
   const chooser = h("div.field", { id: "zones", hidden: true });
-  const note = unknown && h("p.alert.note", { role: "status" }, say("zone.unknown", { zone: unknown, shown: zoneWords(zone, Date.now()) }));
-  const element = h("div.zone", {}, note, h("p", {}, old.querySelector("svg") ?? "", words, button), chooser);
+  const attributes = { "aria-expanded": "false", "aria-controls": "zones", "aria-label": say("zone.change-what") };
+  const onclick = () => toggle(chooser.hidden);
+  const button = h("button.link", { type: "button", ...attributes, onclick }, say("zone.change"));
+  const unknownWords = unknown && say("zone.unknown", { zone: unknown, shown: zoneWords(zone, Date.now()) });
+  const note = h("p.alert.note", { role: "status" }, unknownWords);
+  const line = h("p", {}, old.querySelector("svg"), words, button);
+  const element = h("div.zone", {}, unknown && note, line, chooser);
   old.replaceWith(element);
 
   /** @param {boolean} shown */
-  async function open(shown) {
+  async function toggle(shown) {
     button.setAttribute("aria-expanded", String(shown));
     chooser.hidden = !shown;
     if (!shown) return;
-    if (!chooser.firstChild) chooser.replaceChildren(...(await list()));
+    if (!chooser.firstChild) chooser.replaceChildren(...(await readZones(zonesPage, zone, choose)));
     chooser.querySelector("select")?.focus();
   }
 
-  /** The zones in the reader's language, from the page that has them for visitors without JavaScript. */
-  async function list() {
-    const url = new URL(all);
-    url.searchParams.set("timeZone", zone);
-    url.searchParams.set("zones", "1");
-    try {
-      const page = new DOMParser().parseFromString(await (await fetch(url, { headers: { Accept: "text/html" } })).text(), "text/html");
-      const select = /** @type {HTMLSelectElement} */ (document.adoptNode(/** @type {Element} */ (page.querySelector("#timeZone"))));
-      select.removeAttribute("name");
-      select.value = zone;
-      select.addEventListener("change", () => { note && note.remove(); changed(zone = select.value); });
-      return [document.adoptNode(/** @type {Element} */ (page.querySelector("label[for=timeZone]"))), select];
-    } catch {
-      location.assign(url);
-      return [];
-    }
+  /** @param {string} chosen */
+  function choose(chosen) {
+    note.remove();
+    zone = chosen;
+    changed(zone);
   }
 
   return {
     element,
-    /** @param {string} to @param {number} at */
-    tell(to, at) {
-      zone = to;
-      words.replaceChildren(h("span.hidden", {}, say("zone.in", { zone: "" })), zoneWords(to, at));
+    /** Show a zone, with its offset at an instant. @param {string} shown @param {number} at */
+    show(shown, at) {
+      zone = shown;
+      words.replaceChildren(h("span.hidden", {}, say("zone.in", { zone: "" })), zoneWords(zone, at));
     },
   };
+}
+
+/**
+ * Read the zones in the page's language, from the page that has them for visitors without JavaScript.
+ * @param {URL} url
+ * @param {string} zone the selected one
+ * @param {(zone: string) => void} choose
+ */
+async function readZones(url, zone, choose) {
+  url.searchParams.set("timeZone", zone);
+  url.searchParams.set("zones", "1");
+  try {
+    const response = await fetch(url, { headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const [label, select] = ["label[for=timeZone]", "#timeZone"].map((selector) =>
+      document.adoptNode(/** @type {HTMLSelectElement} */ (page.querySelector(selector))),
+    );
+    select.removeAttribute("name");
+    select.value = zone;
+    select.addEventListener("change", () => choose(select.value));
+    return [label, select];
+  } catch {
+    location.assign(url);
+    return [];
+  }
 }
