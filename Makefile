@@ -13,6 +13,9 @@ DYNOXIDE := .local/npm/.dynoxide-$(DYNOXIDE_VERSION)
 NPM_TOOLS := .local/npm-tools
 NPM_INSTALLED := $(NPM_TOOLS)/.installed-$(firstword $(shell cksum < infra/npm/package-lock.json))
 
+SCRIPTS := "chalicelib/pages/assets/**/*.js"
+PRETTIER := $(NPM_TOOLS)/node_modules/.bin/prettier --config infra/npm/prettier.json
+
 # A variable of the command line only: some shells export their own HOST or NAME.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 
@@ -40,7 +43,7 @@ test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clo
 proof: $(INSTALLED) dynoxide ## run proof, histories and hostile input at length, about forty minutes
 	PROOF=large $(PY) -m pytest tests/proof tests/history tests/hostile -rP
 
-lint: $(INSTALLED) lint-openapi ## run ruff, the import contracts, and the linters of the API description
+lint: $(INSTALLED) lint-openapi lint-scripts ## run ruff, the import contracts, and the linters of the API description and the scripts
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(VENV)/bin/lint-imports
@@ -53,12 +56,24 @@ lint-openapi: npm-tools ## check docs/openapi.json with Redocly and Spectral
 		$(NPM_TOOLS)/node_modules/.bin/spectral lint --fail-severity=warn --ruleset infra/npm/spectral.yaml docs/openapi.json; \
 	fi
 
+# The types of the API's resources come from docs/openapi.json; ESLint finds its rules beside the installed tools.
+.PHONY: lint-scripts
+lint-scripts: npm-tools ## check the pages' scripts with tsc --checkJs --strict, ESLint and Prettier
+	@if [ -e $(NPM_INSTALLED) ]; then \
+		mkdir -p build/types && cp infra/npm/eslint.config.mjs $(NPM_TOOLS)/ && \
+		$(NPM_TOOLS)/node_modules/.bin/openapi-typescript docs/openapi.json --output build/types/openapi.d.ts >/dev/null && \
+		$(NPM_TOOLS)/node_modules/.bin/tsc --project infra/npm/tsconfig.json && \
+		$(NPM_TOOLS)/node_modules/.bin/eslint --config $(NPM_TOOLS)/eslint.config.mjs $(SCRIPTS) && \
+		$(PRETTIER) --check --log-level=warn $(SCRIPTS); \
+	fi
+
 types: $(INSTALLED) ## check types with mypy --strict
 	$(PY) -m mypy
 
 fmt: $(INSTALLED) ## format the code and fix what ruff can fix
 	$(PY) -m ruff check --fix-only
 	$(PY) -m ruff format
+	@if [ -e $(NPM_INSTALLED) ]; then $(PRETTIER) --write --log-level=warn $(SCRIPTS); fi
 
 bench: $(INSTALLED) dynoxide ## measure everything into build/bench/report.md, about ten minutes: [ONLY="costs prices"] [BENCH_LINKS="1000 100000"]
 	@$(PY) -m tests.bench $(ONLY)
@@ -142,13 +157,13 @@ dynoxide: ## install dynoxide, the second local DynamoDB engine, for race and cr
 			@dynoxide/linux-x64@$(DYNOXIDE_VERSION) && touch $(DYNOXIDE); \
 	fi
 
-# The linters of the API description and the generator of TypeScript clients, pinned by infra/npm/package-lock.json and
+# The linters of the API description and the scripts, and the generator of TypeScript clients, pinned by infra/npm/package-lock.json and
 # installed without running their scripts. Without npm, linters and client tests are skipped with a warning.
 .PHONY: npm-tools
-npm-tools: ## install Redocly, Spectral and openapi-typescript, for make lint and tests/clients
+npm-tools: ## install the linters and type checkers that npm has, for make lint and tests/clients
 	@if [ -e $(NPM_INSTALLED) ]; then :; \
 	elif ! command -v npm >/dev/null; then \
-		echo "*** SKIPPED: npm is not installed; the API description is not linted and no TypeScript client is generated ***" >&2; \
+		echo "*** SKIPPED: npm is not installed; the API description and the scripts are not linted and no TypeScript client is generated ***" >&2; \
 	else \
 		echo "Installing the npm tools …"; \
 		rm -rf $(NPM_TOOLS) && mkdir -p $(NPM_TOOLS) && \
