@@ -678,7 +678,7 @@ def test_starts_are_told_to_scripts_as_bits_and_none_is_lost(minutes: set[int]) 
 
     first, step, bits = packed_starts(starts)
 
-    bytes_ = b64decode(bits)  # from here on as `invitee/calendar.js` does it
+    bytes_ = b64decode(bits)  # from here on as `invitee/calendar/offered.js` does it
     told = [first + n * step for n in range(len(bytes_) * 8) if bytes_[n >> 3] >> (n & 7) & 1]
     assert [datetime.fromtimestamp(60 * minute, UTC) for minute in told] == starts
     assert len(bits) <= 1_680
