@@ -2,6 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
+from tests.support.aws.clients import cheap_sessions
 from tests.support.aws.engines import (
     dynoxide,
     engine,
@@ -19,6 +20,7 @@ settings.register_profile("any-machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any-machine")
 
 __all__ = [
+    "cheap_sessions",
     "dynoxide",
     "engine",
     "every_event_fits_its_schema",

@@ -25,6 +25,7 @@ from infra.local.stack import local_package, put_template
 from infra.local.template import with_local_rights, with_local_variables
 from infra.package.build import Package
 from tests.support.aws.bus import Inbox
+from tests.support.aws.clients import shared_client
 from tests.support.waiting import LIMIT
 
 NAME: Final = "admit-one-test"
@@ -60,7 +61,7 @@ class Stack:
 
     def client(self, service: str) -> Any:
         """Return a client of one of the stack's services, e.g. `sqs`."""
-        return local_client(service, self.engine.endpoint_url)
+        return shared_client(service, self.engine.endpoint_url)
 
     @cached_property
     def outputs(self) -> dict[str, str]:

@@ -28,8 +28,8 @@ from chalicelib.store.items import link_key
 from chalicelib.store.links.links import final_status
 from chalicelib.store.retention import Retention
 from chalicelib.store.transactions import Transaction
-from infra.local.aws import local_client
 from infra.local.http.server import serving
+from tests.support.aws.dynamodb_client import plain_client
 from tests.support.aws.engines import Table
 from tests.support.waiting import LIMIT
 
@@ -179,23 +179,23 @@ class Site:
 
     def item(self, pk: str, sk: str) -> dict[str, Any] | None:
         """Return an item as DynamoDB has it, or None."""
-        client = local_client("dynamodb", self.table.endpoint_url)
+        client = plain_client(self.table.endpoint_url)
         key: dict[str, Any] = {"pk": {"S": pk}, "sk": {"S": sk}}
         answer = client.get_item(TableName=self.table.name, Key=key, ConsistentRead=True)
         return cast("dict[str, Any] | None", answer.get("Item"))
 
     def put(self, item: dict[str, Any]) -> None:
         """Write an item past the app."""
-        local_client("dynamodb", self.table.endpoint_url).put_item(TableName=self.table.name, Item=item)
+        plain_client(self.table.endpoint_url).put_item(TableName=self.table.name, Item=item)
 
     def delete(self, pk: str, sk: str) -> None:
         """Delete an item directly, bypassing the app."""
         key: dict[str, Any] = {"pk": {"S": pk}, "sk": {"S": sk}}
-        local_client("dynamodb", self.table.endpoint_url).delete_item(TableName=self.table.name, Key=key)
+        plain_client(self.table.endpoint_url).delete_item(TableName=self.table.name, Key=key)
 
     def items(self) -> list[dict[str, Any]]:
         """Return everything that is in the table."""
-        client = local_client("dynamodb", self.table.endpoint_url)
+        client = plain_client(self.table.endpoint_url)
         pages = client.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
         return [cast("dict[str, Any]", item) for page in pages for item in page["Items"]]
 

@@ -16,7 +16,6 @@ from ical.event import Event
 
 from chalicelib import bootstrap
 from chalicelib.store.items import booking_key, link_key
-from infra.local.aws import local_client
 from tests.support.app import (
     ALL_DAY,
     BASE_URL,
@@ -34,6 +33,7 @@ from tests.support.app import (
     redeem_body,
     token_of,
 )
+from tests.support.aws.dynamodb_client import plain_client
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.clock
@@ -121,7 +121,7 @@ def stored_link(site: Site, link: Json) -> Json | None:
 
 def busy(site: Site, host: Caller) -> dict[str, set[int]]:
     """Return a host's busy cells by date, read back from the table; a day with none is left out."""
-    answer = local_client("dynamodb", site.table.endpoint_url).query(
+    answer = plain_client(site.table.endpoint_url).query(
         TableName=site.table.name,
         KeyConditionExpression="pk = :host AND begins_with(sk, :day)",
         ExpressionAttributeValues={":host": {"S": f"HOST#{host.host_id}"}, ":day": {"S": "DAY#"}},

@@ -12,6 +12,7 @@ from chalicelib import bootstrap
 from chalicelib.consumers.outbox import consume
 from infra.local.aws import local_client
 from tests.support.app import Site
+from tests.support.aws.clients import shared_client
 
 Record = dict[str, Any]
 
@@ -60,7 +61,7 @@ class Inbox:
     """An SQS queue of a test's own."""
 
     def __init__(self, endpoint_url: str) -> None:
-        self.client = local_client("sqs", endpoint_url)
+        self.client = shared_client("sqs", endpoint_url)
         self.name = f"inbox-{secrets.token_hex(6)}"
         self.url: str = self.client.create_queue(QueueName=self.name)["QueueUrl"]
         attributes = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
@@ -86,7 +87,7 @@ class Bus:
     """A bus of a test's own, with a rule that takes all our events into a queue."""
 
     def __init__(self, endpoint_url: str) -> None:
-        self.client = local_client("events", endpoint_url)
+        self.client = shared_client("events", endpoint_url)
         self.name = f"bus-{secrets.token_hex(6)}"
         self.inbox = Inbox(endpoint_url)
         self.client.create_event_bus(Name=self.name)

@@ -10,11 +10,12 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.clients import aws
 from chalicelib.store import table as store_table
-from infra.local.aws import local_client, use_local_aws
+from infra.local.aws import use_local_aws
 from infra.local.engines.dynoxide import Dynoxide, find_dynoxide
 from infra.local.engines.engine import Engine
 from infra.local.engines.ministack import Ministack
 from infra.local.table import ensure_table
+from tests.support.aws.dynamodb_client import plain_client
 from tests.support.waiting import LIMIT
 
 
@@ -28,7 +29,7 @@ class Table(NamedTuple):
 def new_table(endpoint_url: str) -> Table:
     """Make the product's table under a random name on the engine at `endpoint_url`."""
     table = Table(endpoint_url, f"test-{secrets.token_hex(8)}")
-    ensure_table(local_client("dynamodb", endpoint_url), table.name)
+    ensure_table(plain_client(endpoint_url), table.name)
     return table
 
 
