@@ -83,6 +83,4 @@ def letters(outside: tuple[Bus, Inbox]) -> Inbox:
 @pytest.fixture
 def stream(site: Site) -> Stream:
     """The stream, read up to now."""
-    stream = Stream(site)
-    stream.records()
-    return stream
+    return Stream(site)

@@ -61,7 +61,7 @@ class Archive:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._stream = Stream(site)
+        self._stream = Stream(site, "TRIM_HORIZON")
 
     def told(self) -> list[str]:
         """Return the events as EventBridge gives them to a queue."""

@@ -116,7 +116,7 @@ def test_a_race_of_strangers_and_the_recipient_keeps_each_once_and_no_more_than_
 def test_a_dropped_request_writes_nothing(site: Site, host: Caller) -> None:
     """A stranger's cost is limited: once the day's slots are taken, a request only reads, and publishes no event."""
     link = _dead(host)
-    stream = Stream(site)
+    stream = Stream(site, "TRIM_HORIZON")
     for number in range(6):
         _ask(site, link, ASK | {"email": f"x{number}@evil.example"})
     deliver(stream.records())
