@@ -5,7 +5,9 @@ PORT ?= 8000
 
 VENV := .venv
 PY := $(VENV)/bin/python
-INSTALLED := $(VENV)/.installed
+REQUIREMENTS := infra/requirements
+RUN_INSTALLED := $(VENV)/.installed-run
+INSTALLED := $(VENV)/.installed-test
 
 DYNOXIDE_VERSION := 1.2.1
 DYNOXIDE := .local/npm/.dynoxide-$(DYNOXIDE_VERSION)
@@ -28,7 +30,7 @@ export BENCH_LINKS
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-run: $(INSTALLED) ## run the product on this machine; Ctrl-C saves and stops: [PORT=8000] [DYNAMODB_ENDPOINT=http://…]
+run: $(RUN_INSTALLED) ## run the product on this machine; Ctrl-C saves and stops: [PORT=8000] [DYNAMODB_ENDPOINT=http://…]
 	@exec $(PY) -m infra.local.run --port $(PORT)
 
 test: $(INSTALLED) dynoxide npm-tools chromium faketime lint types ## run everything that CI runs: formatting, linters, types, import contracts, all tests, some on two other dates
@@ -82,24 +84,24 @@ bench: $(INSTALLED) dynoxide ## measure everything into build/bench/report.md, a
 performance-docs: $(INSTALLED) ## update docs/performance.md with the results of make bench
 	@$(PY) -m tests.bench.report.performance_docs
 
-key: $(INSTALLED) ## create an API key, on this machine or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
+key: $(RUN_INSTALLED) ## create an API key, on this machine or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
 	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
 
-keys: $(INSTALLED) ## list API keys: [STAGE=…]
+keys: $(RUN_INSTALLED) ## list API keys: [STAGE=…]
 	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" list
 
-revoke-key: $(INSTALLED) ## revoke an API key: KEY_ID=… [STAGE=…]
+revoke-key: $(RUN_INSTALLED) ## revoke an API key: KEY_ID=… [STAGE=…]
 	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" revoke "$(KEY_ID)"
 
-openapi: $(INSTALLED) ## write docs/openapi.json and the glossary's tables from the code
+openapi: $(RUN_INSTALLED) ## write docs/openapi.json and the glossary's tables from the code
 	@$(PY) -m infra.generate.openapi
 	@$(PY) -m infra.generate.glossary
 
 .PHONY: glossary
-glossary: $(INSTALLED) ## write the tables of docs/glossary.md from the code
+glossary: $(RUN_INSTALLED) ## write the tables of docs/glossary.md from the code
 	@$(PY) -m infra.generate.glossary
 
-schemas: $(INSTALLED) ## write docs/schemas/events from the code
+schemas: $(RUN_INSTALLED) ## write docs/schemas/events from the code
 	@$(PY) -m infra.generate.event_schemas
 
 .PHONY: crawlers
@@ -107,41 +109,49 @@ crawlers: $(INSTALLED) ## write chalicelib/domain/links/crawlers.py from the pin
 	@$(PY) -m infra.generate.crawlers
 
 .PHONY: zone-rules
-zone-rules: $(INSTALLED) ## write chalicelib/pages/invitee/zone_rules.json; run it after upgrading tzdata
+zone-rules: $(RUN_INSTALLED) ## write chalicelib/pages/invitee/zone_rules.json; run it after upgrading tzdata
 	@$(PY) -m infra.generate.zone_rules
 
-package: $(INSTALLED) ## build the zip and the template for AWS: [STAGE=dev] [ARCHITECTURE=arm64|x86_64]
+package: $(RUN_INSTALLED) ## build the zip and the template for AWS: [STAGE=dev] [ARCHITECTURE=arm64|x86_64]
 	@$(PY) -m infra.package.build --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
-deploy: $(INSTALLED) ## create or update a stage on AWS: STAGE=… [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes]
+deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes]
 	@$(PY) -m infra.deploy.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)")
 
-destroy: $(INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=…
+destroy: $(RUN_INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=…
 	@$(PY) -m infra.deploy.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)"
 
 screenshots: $(INSTALLED) chromium ## take the README's screenshots again
 	@$(PY) -m tests.e2e.screenshots
 
-restore: $(INSTALLED) ## restore a stage's table to a moment and replay later events (docs/operate.md): STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]
+restore: $(RUN_INSTALLED) ## restore a stage's table to a moment and replay later events (docs/operate.md): STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]
 	@$(PY) -m infra.operate.restore --stage "$(STAGE)" --to "$(TO)" --gap "$(GAP)" --table "$(call given,TABLE)" --bucket "$(BUCKET)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
-redrive-outbox: $(INSTALLED) ## process the stream batches that the outbox crashed on, after fixing the cause (docs/operate.md): STAGE=…
+redrive-outbox: $(RUN_INSTALLED) ## process the stream batches that the outbox crashed on, after fixing the cause (docs/operate.md): STAGE=…
 	@$(PY) -m infra.operate.redrive --stage "$(STAGE)"
 
-rotate-keys: $(INSTALLED) ## change a stage's signing key (docs/operate.md): STAGE=… STEP=add|use|retire [KEY=1]
+rotate-keys: $(RUN_INSTALLED) ## change a stage's signing key (docs/operate.md): STAGE=… STEP=add|use|retire [KEY=1]
 	@$(PY) -m infra.operate.signing_keys --stage "$(STAGE)" --step "$(STEP)" $(if $(call given,KEY),--key "$(KEY)")
 
 clean: ## remove .venv, build and caches; .local (your local data) stays
 	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.local/*' -prune -exec rm -rf {} +
 
-$(INSTALLED): requirements.txt requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=…" if sys.version_info < (3, 11) else 0)'
-	@echo "Creating $(VENV); the first time takes a minute or two …"
-	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt
-	@$(PY) -m pip check
+# `make run` and the operator's commands install only what they need; what builds, lints or tests installs the rest.
+$(RUN_INSTALLED): $(REQUIREMENTS)/run.txt $(REQUIREMENTS)/install.sh
+	@echo "Installing what make run needs into $(VENV) …"
+	@PYTHON=$(PYTHON) $(REQUIREMENTS)/install.sh run
 	@touch $@
+
+$(INSTALLED): $(REQUIREMENTS)/test.txt $(REQUIREMENTS)/install.sh
+	@echo "Installing what the tests need into $(VENV) …"
+	@PYTHON=$(PYTHON) $(REQUIREMENTS)/install.sh test
+	@$(PY) -m pip check
+	@touch $(RUN_INSTALLED) $@
+
+.PHONY: lock
+lock: $(RUN_INSTALLED) ## update requirements.txt and infra/requirements/*.txt, with hashes, from infra/requirements/*.in
+	@$(REQUIREMENTS)/lock.sh
 
 # The second DynamoDB engine is a binary for Linux on x86-64. Without it its tests are skipped with a warning.
 dynoxide: ## install dynoxide, the second local DynamoDB engine, for race and crash tests

@@ -99,7 +99,7 @@ def kept_package(stage: str, target: Target, out: Path, cache: Path) -> Package:
 
 def _sources_digest(stage: str, target: Target) -> str:
     digest = hashlib.sha256(f"{stage} {target.key} {sys.version}".encode())
-    for name in ("app.py", "requirements.txt", "requirements-dev.txt", "chalicelib", ".chalice", "infra"):
+    for name in ("app.py", "requirements.txt", "chalicelib", ".chalice", "infra"):
         at = ROOT / name
         for path in sorted(at.rglob("*")) if at.is_dir() else [at]:
             if path.is_file() and "__pycache__" not in path.parts:

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Install a requirements file into .venv. Usage: infra/requirements/install.sh run|test
+#
+# uv installs several times faster than pip: it is taken from the PATH, otherwise from PyPI. Where that fails, for
+# example behind an index that only pip is configured for, pip installs the same versions. Both check the hashes.
+set -eu
+PYTHON=${PYTHON:-python3}
+VENV=.venv
+HERE=$(dirname "$0")
+FILE=$HERE/$1.txt
+
+"$PYTHON" -c 'import sys; sys.exit("Python 3.11 or newer is required: make PYTHON=…" if sys.version_info < (3, 11) else 0)'
+
+pip_install() {
+    python=$1
+    shift
+    "$python" -m pip --disable-pip-version-check --no-input --quiet install --progress-bar off --require-hashes "$@"
+}
+
+[ -x "$VENV/bin/python" ] || "$PYTHON" -m venv --without-pip "$VENV"
+
+uv=$(command -v uv || echo "$VENV/uv/bin/uv")
+[ -x "$uv" ] || pip_install "$PYTHON" --target "$VENV/uv" -r "$HERE/uv.txt" 2>"$VENV/uv.log" || true
+if [ -x "$uv" ] && "$uv" pip install --quiet --python "$VENV/bin/python" --require-hashes -r "$FILE"; then
+    exit 0
+fi
+echo "uv is not available or can't install $FILE (see $VENV/uv.log): using pip, which takes longer."
+"$VENV/bin/python" -m pip --version >/dev/null 2>&1 || "$PYTHON" -m venv "$VENV"
+pip_install "$VENV/bin/python" -r "$FILE"
