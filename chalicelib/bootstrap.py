@@ -1,4 +1,4 @@
-"""The composition root: make the world of a process (store, clock, keys, clients) once, when it is first needed."""
+"""The composition root: create the world of a process (store, clock, keys, clients) once, when it is first needed."""
 
 import contextlib
 import logging
@@ -28,9 +28,8 @@ from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
 from chalicelib.store.team.signing_keys import fetch_keyring, keyring_of
 
-KEYRING_AGE: Final = timedelta(
-    minutes=5
-)  # how long a warm function may use an old keyring after a key was added
+# How long a warm function may keep using a keyring that it has read, after a key was added.
+KEYRING_AGE: Final = timedelta(minutes=5)
 
 log = logging.getLogger(__name__)
 _lock = threading.Lock()
@@ -43,7 +42,7 @@ def utc_now() -> datetime:
 
 
 def world() -> World:
-    """Return the world of this process, made from the environment at the first call."""
+    """Return the world of this process, created from the environment at the first call."""
     return _composed()[1]
 
 
@@ -53,19 +52,19 @@ def settings() -> Settings:
 
 
 def on_lambda() -> bool:
-    """Return whether this process is a Lambda function; Lambda sets the function's name in the environment."""
+    """Return whether this process runs on Lambda, which sets the function's name in the environment."""
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
 def behind_tls() -> bool:
-    """Return whether all clients use HTTPS: API Gateway has nothing else; a local server usually does not."""
+    """Return whether all clients use HTTPS. API Gateway offers nothing else; a local server usually has no TLS."""
     return on_lambda() and os.environ.get("LOCAL") != "1"
 
 
 def warm_up() -> None:
-    """Make the world while Lambda starts the function, which has a full processor then and only a share later.
+    """Create the world during Lambda's initialization, when the function has a full CPU instead of a share.
 
-    Makes no network call and does not raise: the first request reports what is wrong with the settings.
+    This makes no network call and does not raise: the first request reports faults of the settings.
     """
     with contextlib.suppress(Exception):
         _composed()
@@ -125,7 +124,7 @@ def _composed() -> tuple[Settings, World]:
             made = _made
             if made is None:
                 chosen = read_settings()
-                # Connected now: the threads that read a list's first page would each create a client.
+                # Connect now; otherwise each of the threads that read a list's first page would create a client.
                 made = _made = (chosen, compose(chosen, connect=True))
     return made
 
@@ -137,7 +136,7 @@ def _retention_of(days: RetentionDays) -> Retention:
 
 
 class _Keys:
-    """The keyring: read when first needed, read again once it is old, and kept while Secrets Manager fails."""
+    """Cache the keyring: read it when first needed, refresh it when it is old, keep it while Secrets Manager fails."""
 
     def __init__(self, chosen: Settings, table: Table) -> None:
         self._chosen = chosen
@@ -155,7 +154,7 @@ class _Keys:
                 self._refresh()
             ring = self._ring
         if ring is None:
-            raise RuntimeError("no signing keys")
+            raise RuntimeError("No signing keys are configured. Set SIGNING_SECRET_ID or SIGNING_KEYS.")
         return ring
 
     def _refresh(self) -> None:
@@ -168,5 +167,8 @@ class _Keys:
             if self._ring is None:
                 raise
             # Log only the exception type; its message may contain the secret.
-            log.warning("signing keys could not be refreshed; using the old ones: %s", type(error).__name__)
+            log.warning(
+                "signing keys could not be refreshed; using the previous ones for 5 minutes: %s",
+                type(error).__name__,
+            )
         self._read_at = utc_now()

@@ -1,4 +1,4 @@
-"""Settings from the environment, read when first needed and never at import (`chalice package` imports the app)."""
+"""Settings from the environment. They are not read at import, because `chalice package` imports the app."""
 
 import os
 import re
@@ -7,15 +7,15 @@ from typing import Final
 
 import msgspec
 
-# An origin as a Content-Security-Policy names one; nothing else, since it goes into a header as it is.
+# An origin as in a Content-Security-Policy. Nothing else is allowed, because it goes into a header unescaped.
 _ORIGIN: Final = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,5})?")
-# An origin as browsers send one: lower case, no default port, no slash.
+# An origin as browsers send it: lower case, without a default port or a trailing slash.
 _SENT_ORIGIN: Final = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?")
-_DAYS: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+_DIGITS: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
 class RetentionDays(msgspec.Struct, frozen=True):
-    """How many days to keep what is over, `RETENTION_LINK_DAYS` and so on; `store/retention.py` uses them."""
+    """How many days to keep ended items: `RETENTION_LINK_DAYS` and so on. `store/retention.py` uses them."""
 
     link: int = 30
     booking: int = 365
@@ -27,8 +27,8 @@ class RetentionDays(msgspec.Struct, frozen=True):
     delivery: int = 30
 
 
-# A day's busy cells have to outlast the day itself (P2), a receipt the retries of its request (P4), and a request for
-# a link the host's next look, a webhook's delivery the host's replay of it; the others may go at once.
+# Minimums: a day's busy cells must outlast the day (P2), and a receipt the retries of its request (P4). A host needs
+# time to see a link request, and to replay a webhook's delivery. The others may be deleted at once.
 _MIN_DAYS: Final = RetentionDays(
     link=0, booking=0, day=1, receipt=1, queued=18, request=1, history=0, delivery=4
 )
@@ -45,10 +45,10 @@ class DailyMails(msgspec.Struct, frozen=True):
     link: int = 100
 
 
-_MAX_DAILY_MAILS: Final = 1000  # a budget's item lists the emails it counted: 9 KB
+_MAX_DAILY_MAILS: Final = 1000  # a budget's item lists the emails it counted; 1,000 take 9 KB
 _MAX_WAIT_SECONDS: Final = 600
 
-# A bare ASCII address: it goes into a header as it is, and what is beside it there is each host's own name.
+# A bare ASCII address without a display name: it goes into a header unescaped, beside the name of the host.
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
 
@@ -60,24 +60,24 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the environment configures. `table_name` and one of the two sources of signing keys are required.
+    """The settings. `table_name` and one of the two sources of signing keys are required.
 
     - `signing_secret_id`: the keys' secret in Secrets Manager; `signing_keys`: the keys themselves, as JSON.
-    - `base_url`: the site's root; without it, the URL that API Gateway reports is used.
+    - `base_url`: the site's root; default: the URL that API Gateway reports.
     - `frame_ancestors`: origins of the sites that may show a booking page in a frame; none by default.
     - `cors_origins`: origins of the sites whose scripts may call the API; none by default.
-    - `event_bus_name`: where events are published; without it, they only go into the links' histories.
-    - `outbox_dlq_url`: the queue for stream records that could not be relayed.
+    - `event_bus_name`: where events are published; without it, they are only in the links' histories.
+    - `outbox_dlq_url`: the queue for stream records that could not be published.
     - `command_dlq_url`: the queue for commands that were rejected.
-    - `webhook_queue_url`: the queue of deliveries to attempt; `webhook_dlq_url`: those that were given up.
-    - `local`: for a developer's machine only: webhooks may go to the loopback address, also over plain HTTP.
-    - `stage`: the name that a command may be addressed to.
-    - `link_requests_per_day`: how many people besides the recipient may ask for a replacement of one link per day.
-    - `bookings_closed`: nothing is booked, moved or cancelled and no link is changed while the table is restored.
+    - `webhook_queue_url`: the queue of pending deliveries; `webhook_dlq_url`: the queue of failed ones.
+    - `local`: on a developer's machine only: webhooks may use the loopback address and plain HTTP.
+    - `stage`: the stage's name, which a command may require.
+    - `link_requests_per_day`: how many people besides the recipient may request a new link per dead link and day.
+    - `bookings_closed`: reject all bookings and changes while the table is restored.
     - `mail_sender`: a bare address; without it, no email is sent.
     - `mail_configuration_set`: the SES configuration set that reports bounces.
-    - `mail_directory`: where a copy of each email is written as a file.
-    - `mail_wait_seconds`: how long the email about a move or a cancellation waits for later changes of the booking.
+    - `mail_directory`: where to write a copy of each email as a file.
+    - `mail_wait_seconds`: how long to wait for further changes before emailing about a move or cancellation.
     """
 
     table_name: str
@@ -106,12 +106,12 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings. Raises `RuntimeError` that names what is missing or wrong."""
+    """Return the settings. Raises `RuntimeError` that names a missing or invalid variable."""
     env = os.environ if environment is None else environment
     if not env.get("TABLE_NAME"):
-        raise RuntimeError("TABLE_NAME is not set")
+        raise RuntimeError("TABLE_NAME is not set. Set it to the name of the DynamoDB table.")
     if not (env.get("SIGNING_SECRET_ID") or env.get("SIGNING_KEYS")):
-        raise RuntimeError("neither SIGNING_SECRET_ID nor SIGNING_KEYS is set")
+        raise RuntimeError("Neither SIGNING_SECRET_ID nor SIGNING_KEYS is set. Set one of them.")
     return Settings(
         table_name=env["TABLE_NAME"],
         signing_secret_id=env.get("SIGNING_SECRET_ID") or None,
@@ -148,8 +148,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 def _count(name: str, text: str, most: int, least: int = 1) -> int:
     """Return a number from `least` to `most`. Raises `RuntimeError` for anything else."""
-    if not _DAYS.fullmatch(text) or not least <= int(text) <= most:
-        raise RuntimeError(f"{name}: {text!r} is not a number from {least} to {most}")
+    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
+        raise RuntimeError(f"{name} must be a number from {least} to {most}, not {text!r}")
     return int(text)
 
 
@@ -158,17 +158,19 @@ def _address(text: str) -> str | None:
     if not text:
         return None
     if not _ADDRESS.fullmatch(text):
-        raise RuntimeError(f"MAIL_SENDER: {text!r} is not a bare address, e.g. bookings@example.com")
+        raise RuntimeError(f"MAIL_SENDER must be a bare address, e.g. bookings@example.com, not {text!r}")
     return text
 
 
 def read_cors_origins(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the origins of `CORS_ORIGINS`, between spaces or commas. Raises `RuntimeError` for anything else."""
+    """Return the origins in `CORS_ORIGINS`, separated by spaces or commas. Raises `RuntimeError` for anything else."""
     text = (env.get("CORS_ORIGINS") or "").replace(",", " ")
     origins = _origins("CORS_ORIGINS", text, _SENT_ORIGIN)
     for origin in origins:
         if origin.endswith(":443" if origin.startswith("https:") else ":80"):
-            raise RuntimeError(f"CORS_ORIGINS: browsers leave the default port out of {origin!r}")
+            raise RuntimeError(
+                f"CORS_ORIGINS: remove the port from {origin!r}; browsers do not send default ports"
+            )
     return origins
 
 
@@ -177,12 +179,12 @@ def _origins(name: str, text: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
     origins = tuple(text.split())
     for origin in origins:
         if not pattern.fullmatch(origin):
-            raise RuntimeError(f"{name}: {origin!r} is not an origin, e.g. https://www.example.com")
+            raise RuntimeError(f"{name} must be origins, e.g. https://www.example.com, not {origin!r}")
     return origins
 
 
 def _daily_mails(env: Mapping[str, str]) -> DailyMails:
-    """Return the limits of email. Raises `RuntimeError` for what is not a number, or too large."""
+    """Return the daily email limits. Raises `RuntimeError` for a value that is not a number or too large."""
     limits: dict[str, int] = {}
     for field in msgspec.structs.fields(DailyMails):
         name = f"MAIL_{field.name.upper()}_DAILY_LIMIT"
@@ -191,14 +193,14 @@ def _daily_mails(env: Mapping[str, str]) -> DailyMails:
 
 
 def _retention(env: Mapping[str, str]) -> RetentionDays:
-    """Return the days to keep things. Raises `RuntimeError` for what is not a number of days, or too few."""
+    """Return how long to keep items. Raises `RuntimeError` for a value that is not a number or out of range."""
     days: dict[str, int] = {}
     for kept in msgspec.structs.fields(RetentionDays):
         name = f"RETENTION_{kept.name.upper()}_DAYS"
         text, least = env.get(name), getattr(_MIN_DAYS, kept.name)
         if not text:
             continue
-        if not _DAYS.fullmatch(text) or not least <= int(text) <= _MAX_DAYS:
-            raise RuntimeError(f"{name}: {text!r} is not a number of days from {least} to {_MAX_DAYS}")
+        if not _DIGITS.fullmatch(text) or not least <= int(text) <= _MAX_DAYS:
+            raise RuntimeError(f"{name} must be a number of days from {least} to {_MAX_DAYS}, not {text!r}")
         days[kept.name] = int(text)
     return RetentionDays(**days)

@@ -1,1 +1,1 @@
-"""Pure rules: links, event types, slots, bookings, tokens. No AWS, no web framework, no clock."""
+"""The rules: links, event types, slots, bookings, tokens. No AWS, no web framework, no clock."""

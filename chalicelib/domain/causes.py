@@ -1,4 +1,4 @@
-"""Why a write happens: who acts, and the id that ties the request to its events."""
+"""The cause of a write: who makes it, and the correlation id of the request."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ INVITEE: Final = "invitee"
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """`actor` is `key:<keyId>`, `invitee` or `system:<what>`; `correlation_id` is the request's."""
+    """Who makes a write (`key:<keyId>`, `invitee`, `system:<what>` …), and the correlation id of the request."""
 
     actor: str
     correlation_id: str

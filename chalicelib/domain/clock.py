@@ -1,4 +1,4 @@
-"""Instants: aware UTC datetimes kept to the millisecond, and the clock type that gives them."""
+"""Instants: aware UTC datetimes with millisecond precision, and the type of a clock."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,12 +15,12 @@ def to_millis(instant: datetime) -> int:
 
 
 def from_millis(millis: int) -> datetime:
-    """Return the UTC instant of that many milliseconds since 1970-01-01T00:00Z."""
+    """Return the UTC instant that is `millis` milliseconds after 1970-01-01T00:00Z."""
     return _EPOCH + millis * _MILLISECOND
 
 
 def as_instant(value: datetime) -> datetime:
-    """Return an aware datetime as UTC, cut to the millisecond. Raises OverflowError past year 9999 or before 1."""
+    """Return an aware datetime as UTC, cut to the millisecond. Raises OverflowError outside the years 1 to 9999."""
     return from_millis(to_millis(value))
 
 

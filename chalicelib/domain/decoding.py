@@ -1,7 +1,7 @@
-r"""Decode JSON into a struct, strictly; errors have the position of the fault.
+r"""Decode JSON into a struct, strictly. Errors point to the faulty field.
 
-Line ends in strings become `\n` here, before anything is checked, hashed or stored, because a browser's form sends CRLF
-for the same keystroke. Forms (`Call.form`) and CSV cells (`read_csv`) do the same with `line_ends`.
+Line ends in strings become `\n` before the text is checked, hashed or stored, because a browser's form sends CRLF for
+the same keystroke. Forms (`Call.form`) and CSV cells (`read_csv`) do the same with `line_ends`.
 """
 
 import re
@@ -11,15 +11,15 @@ import msgspec
 
 from chalicelib.domain.errors import FieldFault, InvalidRequestError
 
-_PATH_TOO: Final = re.compile(r" - at `\$?([^`]*)`\Z")
+_PATH: Final = re.compile(r" - at `\$?([^`]*)`\Z")
 
 _T = TypeVar("_T")
 
 
 def decode_json(raw: bytes | str | msgspec.Raw, kind: type[_T], pointer: str = "") -> _T:
-    """Return a JSON text as a struct; `pointer` is its place in the request.
+    """Return a JSON text as a struct; `pointer` is the text's place in the request.
 
-    Raises `InvalidRequestError` that points at what is wrong.
+    Raises `InvalidRequestError` with a pointer to the faulty field.
     """
     try:
         return msgspec.json.decode(_with_line_ends(raw), type=kind)
@@ -36,7 +36,7 @@ def _with_line_ends(raw: bytes | str | msgspec.Raw) -> str:
     text = raw if isinstance(raw, str) else bytes(raw).decode()
     if "\\r" not in text and "\\u000" not in text:
         return text
-    if "\0" in text:  # not valid JSON; it replaces an escaped backslash below
+    if "\0" in text:  # invalid in JSON, and the placeholder for an escaped backslash below
         return text
     text = text.replace("\\\\", "\0")
     for written, short in (("\\u000d", "\\r"), ("\\u000D", "\\r"), ("\\u000a", "\\n"), ("\\u000A", "\\n")):
@@ -46,7 +46,7 @@ def _with_line_ends(raw: bytes | str | msgspec.Raw) -> str:
 
 def _fault(message: str, pointer: str) -> FieldFault:
     """Turn msgspec's `… - at `$.a[0].b`` into a JSON Pointer and a detail."""
-    place = _PATH_TOO.search(message)
+    place = _PATH.search(message)
     detail = message[: place.start()] if place else message
     parts = re.findall(r"[^.\[\]]+", place.group(1)) if place else []
     return FieldFault(pointer + "".join(f"/{part}" for part in parts), detail)

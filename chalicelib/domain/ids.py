@@ -1,4 +1,4 @@
-"""Public identifiers: a kind prefix and 128 bits in lower-case base32. Safe to log."""
+"""Public ids: a prefix for the kind and 128 bits in lower-case base32. They are safe to log."""
 
 import base64
 import re
@@ -18,19 +18,19 @@ _FORM: Final = re.compile(r"[a-z]{3}_[a-z2-7]{26}\Z")
 
 
 def id_pattern(kind: str) -> str:
-    """Return the regular expression of that kind's ids, anchored at both ends."""
+    """Return a regular expression for ids of a kind, anchored at both ends."""
     return f"^{kind}_[a-z2-7]{{26}}$"
 
 
 def make_id(kind: str, raw: bytes) -> str:
-    """Return `kind_` + base32 of 16 bytes, e.g. `lnk_aebagbafaydqqcikbmga2dqpca`."""
+    """Return the id of a kind for 16 bytes, e.g. `lnk_aebagbafaydqqcikbmga2dqpca`."""
     if len(raw) != ID_BYTES:
         raise ValueError(f"an id takes {ID_BYTES} bytes, not {len(raw)}")
     return f"{kind}_{base64.b32encode(raw).decode().rstrip('=').lower()}"
 
 
 def id_bytes(kind: str, value: str) -> bytes | None:
-    """Return the 16 bytes of an id of that kind, or None when `value` is not one, to the last bit."""
+    """Return the 16 bytes of an id of that kind, or None if `value` is not exactly such an id."""
     if not _FORM.match(value) or value[:3] != kind:
         return None
     raw = base64.b32decode(value[4:].upper() + "======")

@@ -1,7 +1,7 @@
-"""Apply archived events to a restored table: a link or booking as an event left it.
+"""Apply archived events to the links and bookings of a restored table.
 
-A table restored to a point in time lacks all later changes. The archive of events has them: applied in any order,
-each any number of times, they bring links and bookings to the state after the last of them (P1, P2).
+A table that is restored to a point in time lacks all later changes, which the archive of events has. Events can be
+applied in any order and more than once: links and bookings end in the state after the last event (P1, P2).
 """
 
 from collections.abc import Collection
@@ -16,7 +16,7 @@ from chalicelib.domain.events.envelopes import Envelope
 from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.links.link import Link, LinkStatus
 
-# Settings whose new value is in the event, or that decide nothing. After a restore, changes of others are unknown.
+# Settings whose new values are in the event, or that affect no decision. Changes of other settings are lost.
 _IN_EVENTS: Final = frozenset({"maxUsageCount", "expiresAt", "notBefore", "label", "metadata", "externalId"})
 
 ABOUT_LINKS: Final = frozenset(
@@ -31,9 +31,9 @@ ABOUT_LINKS: Final = frozenset(
 
 
 class AppliedEvents(msgspec.Struct, frozen=True):
-    """Which events of a link were seen since the backup, in which its sequence was `base`.
+    """The events of a link that were applied since the backup, in which its sequence was `base`.
 
-    `partly`: one of them did not contain everything that it changed.
+    `partly` is True if one of them did not contain everything that had changed.
     """
 
     link_id: str
@@ -43,7 +43,7 @@ class AppliedEvents(msgspec.Struct, frozen=True):
 
 
 def link_after(link: Link, event: Envelope) -> Link:
-    """Return a link as a later event of it left it; the event is of one of the kinds `ABOUT_LINKS`.
+    """Return the link after a later event of it, of one of the kinds in `ABOUT_LINKS`.
 
     Raises KeyError or ValueError for a malformed event.
     """
@@ -70,14 +70,14 @@ def link_after(link: Link, event: Envelope) -> Link:
 
 
 def is_complete(event: Envelope) -> bool:
-    """Return whether an event of a link contains everything that it changed."""
+    """Return whether an event of a link contains everything that had changed."""
     return event.type != EventKind.LINK_UPDATED or _IN_EVENTS.issuperset(event.data["changed"])
 
 
 def booking_after(booking: Booking | None, event: Envelope, *, key_id: int) -> Booking:
-    """Return a booking as a later event of it left it; a missing one is created, without its person.
+    """Return the booking after a later event of it; a missing booking is created without the invitee.
 
-    No event says who booked, so that is lost. Raises KeyError or ValueError for a malformed event.
+    Events do not contain the invitee, so their name is lost. Raises KeyError or ValueError for a malformed event.
     """
     data, at = event.data, _instant(event.time)
     start, end = _instant(data["start"]), _instant(data["end"])
@@ -118,14 +118,14 @@ def booking_after(booking: Booking | None, event: Envelope, *, key_id: int) -> B
 
 
 def missing(base: int, last: int, seen: Collection[int]) -> list[int]:
-    """Return the sequences after `base`, up to `last`, that no event was seen of: a gap in the archive."""
+    """Return the sequences after `base` up to `last` that no event has: a gap in the archive."""
     return [number for number in range(base + 1, last + 1) if number not in seen]
 
 
 def _instant(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     if found.utcoffset() != timedelta(0):
-        raise ValueError("an event's time is UTC")
+        raise ValueError("an event's time must be UTC")
     return as_instant(found)
 
 
@@ -135,5 +135,5 @@ def _optional(text: str | None) -> datetime | None:
 
 def _text(value: str | None) -> str:
     if not value:
-        raise ValueError("an event of a booking names it, its link, its host and its event type")
+        raise ValueError("an event of a booking must have the ids of the booking, link, host and event type")
     return value

@@ -1,8 +1,8 @@
-"""Define what a name, a line, a text of several lines and an email address may contain, for every entry point.
+"""Define what names, single lines, longer texts and email addresses may contain, for every entry point.
 
-There are two steps. `tidy_…` drops invisible characters that nobody meant to send, when a domain struct is created, so
-that JSON, forms, CSV, commands and stored values are treated alike. `faults_of_text` then returns what is wrong with
-the rest. docs/adr/0021-text.md has the reasons.
+There are two steps. When a domain struct is created, `tidy_…` drops invisible characters that nobody meant to send;
+JSON, forms, CSV, commands and stored values all pass through it. `faults_of_text` then returns what is wrong with the
+rest. docs/adr/0021-text.md has the reasons.
 """
 
 import re
@@ -12,19 +12,19 @@ from typing import Final
 
 import msgspec
 
-LONGEST_NAME: Final = 200  # characters: of a host, an invitee, a recipient
+LONGEST_NAME: Final = 200  # characters, as all of these; of a host, an invitee or a recipient
 LONGEST_TITLE: Final = 200
 LONGEST_LABEL: Final = 200
 LONGEST_QUESTION: Final = 300
 LONGEST_OPTION: Final = 200
 LONGEST_ANSWER: Final = 2000
-LONGEST_DETAIL: Final = 500  # where a meeting takes place
+LONGEST_DETAIL: Final = 500  # of a location
 LONGEST_DESCRIPTION: Final = 4000
 LONGEST_MESSAGE: Final = 1000
-LONGEST_NOTE: Final = 200  # what a webhook is for
+LONGEST_NOTE: Final = 200  # the description of a webhook
 LONGEST_KEY_NAME: Final = 100
 
-# The longest name that an email shows; letters of East Asian scripts are two columns wide.
+# The longest name that an email shows. Letters of East Asian scripts are two columns wide.
 MAIL_NAME_COLUMNS: Final = 50
 MAIL_NAME_WORDS: Final = 8
 _MAX_MARKS: Final = 5  # on one letter; Tibetan stacks four
@@ -34,8 +34,8 @@ _IGNORABLE: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-# The subset that reorders or hides other text: overrides and isolates, zero-width spaces, tags.
-# Not in it: joiners (U+200C, U+200D), direction marks and variation selectors, which scripts and emoji need.
+# The subset that reorders or hides other text: overrides and isolates, zero-width spaces, tags. It does not include
+# joiners (U+200C, U+200D), direction marks and variation selectors, which scripts and emoji need.
 _DROPPED: Final = (
     "\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\U0001bca0-\U0001bca3\U000e0000-\U000e007f"
 )
@@ -55,7 +55,7 @@ _NO_TEXT: Final = "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff" + "".join(
 
 
 def line_ends(text: str) -> str:
-    r"""Return a text with each line end (CRLF, a lone CR) as `\n`, so that one keystroke counts once everywhere.
+    r"""Return a text with each line end (CRLF or CR) as `\n`, so that it counts as one character everywhere.
 
     >>> line_ends("a\r\nb\rc\n")
     'a\nb\nc\n'
@@ -64,7 +64,7 @@ def line_ends(text: str) -> str:
 
 
 def tidy_line(text: str) -> str:
-    r"""Return one line as it is stored: NFC, without invisible characters, trimmed.
+    r"""Return a single line in the form to store: NFC, without invisible characters, trimmed.
 
     >>> tidy_line(" Ada\u200b \ufeff"), tidy_line("علی\u200cرضا") == "علی\u200cرضا"
     ('Ada', True)
@@ -73,7 +73,7 @@ def tidy_line(text: str) -> str:
 
 
 def tidy_name(text: str) -> str:
-    r"""Return an optional name as it is stored: empty if nothing in it is visible.
+    r"""Return an optional name in the form to store: empty if it has no visible character.
 
     >>> tidy_name(" Ada "), tidy_name("\u3164")
     ('Ada', '')
@@ -83,7 +83,7 @@ def tidy_name(text: str) -> str:
 
 
 def tidy_lines(text: str) -> str:
-    r"""Return a text of several lines as it is stored: NFC, every line end `\n`, without invisible characters."""
+    r"""Return a text of several lines in the form to store: NFC, line ends as `\n`, without invisible characters."""
     text = line_ends(text)
     return _OTHER_LINE_ENDS.sub("\n", text if text.isascii() else _visible(text))
 
@@ -96,7 +96,10 @@ def tidy_address(text: str) -> str:
     """
     if text.isascii():
         return text.strip()
-    first, last = 0, len(text)  # not a pattern: one anchored at the end takes quadratic time on spaces
+    first, last = (
+        0,
+        len(text),
+    )  # not a regular expression: anchored at the end, it takes quadratic time on spaces
     while first < last and _INVISIBLE.match(text[first]):
         first += 1
     while first < last and _INVISIBLE.match(text[last - 1]):
@@ -107,7 +110,7 @@ def tidy_address(text: str) -> str:
 def tidied(
     struct: msgspec.Struct, *, line: tuple[str, ...] = (), lines: tuple[str, ...] = (), email: str = ""
 ) -> None:
-    """Normalize the named fields of a struct in its `__post_init__`; None and UNSET stay."""
+    """Normalize the named fields of a struct, from its `__post_init__`. None and UNSET stay unchanged."""
     for names, tidy in ((line, tidy_line), (lines, tidy_lines), ((email,) if email else (), tidy_address)):
         for name in names:
             value = getattr(struct, name)
@@ -119,7 +122,7 @@ def tidied(
 
 
 def is_blank(text: str) -> bool:
-    """Return whether a text has only spaces and invisible characters."""
+    """Return whether a text consists only of spaces and invisible characters."""
     return not _INVISIBLE.sub("", text)
 
 
@@ -133,36 +136,38 @@ def is_visible(text: str) -> bool:
 
 
 def faults_of_text(value: str, *, longest: int, shortest: int = 0, lines: bool = False) -> list[str]:
-    """Return what is wrong with a text of `shortest` (0, 1) to `longest` characters; `lines` allows breaks."""
+    """Return what is wrong with a text. `shortest` is 0 or 1; `lines` allows tabs and line breaks."""
     faults = []
     if shortest and not is_visible(value):
-        faults.append("must have a visible character" if value.strip() else "must not be empty")
+        faults.append("must contain a visible character" if value.strip() else "must not be empty")
     if len(value) > longest:
         faults.append(f"must have at most {longest} characters")
     if not value.isprintable() and _unfit(lines=lines).search(value):
         faults.append(
-            "must not contain control characters" if lines else "must be one line, without control characters"
+            "must not contain control characters"
+            if lines
+            else "must be a single line without control characters"
         )
     return faults
 
 
 def may_stand_in_address(text: str) -> bool:
-    """Return whether an address has no invisible character in it. IDNA decides about joiners in a domain."""
+    """Return whether an address has no invisible characters. IDNA decides about joiners in a domain."""
     local, _, domain = text.rpartition("@")
     return text.isascii() or not _ignorable().search(local + re.sub("[\u200c\u200d]", "", domain))
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line for a header, a subject or a row: breaks and controls become spaces, joiners stay."""
+    """Return a text as one line, for a header, subject or row. Line breaks and control characters become spaces."""
     if not text.isascii():
         text = _DROP.sub(lambda found: found[1] or "", text)
     return " ".join((text if text.isprintable() else _unfit(lines=False).sub(" ", text)).split())
 
 
 def name_for_mail(name: str) -> str:
-    """Return a person's name as an email may show it, or an empty string if it does not read as a name.
+    """Return a name as an email may show it, or an empty string if it does not look like a name.
 
-    Anybody can book under any name and with anybody's address, so an email must not carry a stranger's sentence. A name
+    Anybody can book with any name and address, so an email must not carry a stranger's message. A name
     consists of letters and marks of any script and the punctuation of names (apostrophes, hyphens, middle dots, periods
     after abbreviations and initials), up to `MAIL_NAME_WORDS` words and `MAIL_NAME_COLUMNS` columns.
 
@@ -176,7 +181,7 @@ def name_for_mail(name: str) -> str:
 
 
 def quoted_name(name: str) -> str:
-    """Return a stranger's words as the host's email may quote them: letters only, shortened.
+    """Return a stranger's text as an email to the host may quote it: letters only, shortened.
 
     >>> quoted_name("URGENT: call +1 555, open evil.com/login")
     'URGENT call open evil com login'
@@ -201,8 +206,8 @@ _PUNCTUATION: Final = {
     ".": ".",
     " ": " ",
 }
-# Patterns over kinds of characters: a word; a single letter, as in "J.R.R."; what joins them. A period directly before
-# a letter ("evil.com") does not belong to a name, unless that letter is an initial.
+# Patterns over the kinds of characters (`_kind`): words, single letters as in "J.R.R.", and what joins them. A period
+# directly before a letter ("evil.com") is not part of a name, unless that letter is an initial.
 _MARKS: Final = f"M{{0,{_MAX_MARKS}}}"
 _WORD: Final = f"L{_MARKS}(?:j?L{_MARKS})*j?"
 _NAME: Final = re.compile(rf"'?{_WORD}(?:(?:['.]? '?|[.']?-|'){_WORD}|\.L{_MARKS}(?![LMj]))*[.']?")
@@ -237,5 +242,5 @@ def _ignorable() -> re.Pattern[str]:
 
 
 def _may_be_new(character: str) -> bool:
-    """Return whether this Python's Unicode version does not know a character, such as a new emoji."""
+    """Return whether a character, such as a new emoji, is missing from Python's Unicode version."""
     return unicodedata.category(character) == "Cn" and not _unfit(lines=False).match(character)

@@ -1,4 +1,4 @@
-"""Tokens, the secrets in URLs: an id and a truncated HMAC, checked before any read (P7, ADR 0001)."""
+"""Tokens, the secrets in URLs: an id and a truncated HMAC, verified before any read (P7, ADR 0001)."""
 
 import base64
 import binascii
@@ -16,40 +16,40 @@ from chalicelib.domain.ids import BOOKING, ID_BYTES, LINK, make_id
 
 TOKEN_LENGTH: Final = 36
 _MAC_BYTES: Final = 10
-_RAW_BYTES: Final = 1 + ID_BYTES + _MAC_BYTES  # 27 bytes are 36 base64 characters with no spare bits
+_RAW_BYTES: Final = 1 + ID_BYTES + _MAC_BYTES  # 27 bytes are exactly 36 base64 characters
 
 
 class Purpose(StrEnum):
-    """What a token opens. A token made for one purpose is a forgery for any other."""
+    """What a token opens. A token for one purpose is invalid for any other."""
 
     LINK = "link"
     BOOKING = "booking"
 
     @property
     def id_kind(self) -> str:
-        """The kind of the ids that such tokens are made from."""
+        """The kind of id in the tokens of this purpose."""
         return LINK if self is Purpose.LINK else BOOKING
 
 
 @dataclass(frozen=True)
 class Keyring:
-    """The signing keys by id (1–255). `current` signs; all verify, so a retired key's tokens die."""
+    """The signing keys by id (1–255). `current` signs, all verify. Removing a key invalidates its tokens."""
 
     current: int
     keys: Mapping[int, bytes] = field(repr=False)
 
     def __post_init__(self) -> None:
         if self.current not in self.keys:
-            raise ValueError("the current signing key is not in the ring")
+            raise ValueError("the current signing key is not in the keyring")
         for key_id, key in self.keys.items():
             if not 1 <= key_id <= 255:
-                raise ValueError("a signing key's id is 1 to 255")
+                raise ValueError("a signing key's id must be 1 to 255")
             if len(key) < 32:
-                raise ValueError("a signing key has at least 32 bytes")
+                raise ValueError("a signing key must have at least 32 bytes")
 
 
 class TokenClaim(msgspec.Struct, frozen=True):
-    """What a genuine token says: which key signed it, for what, and the 16 bytes of the id that it opens."""
+    """The content of a verified token: its signing key, its purpose, and the 16 bytes of the id that it opens."""
 
     key_id: int
     purpose: Purpose
@@ -64,7 +64,7 @@ class TokenClaim(msgspec.Struct, frozen=True):
 def make_token(ring: Keyring, purpose: Purpose, raw_id: bytes, key_id: int | None = None) -> str:
     """Return the 36-character token for an id, signed with `key_id` (default: the current key).
 
-    Raises KeyError when that key was retired: the token can't be made, so it opens nothing.
+    Raises KeyError if that key was retired: no token can be made with it.
     """
     key_id = ring.current if key_id is None else key_id
     body = bytes([key_id]) + raw_id
@@ -72,7 +72,7 @@ def make_token(ring: Keyring, purpose: Purpose, raw_id: bytes, key_id: int | Non
 
 
 def read_token(ring: Keyring, purpose: Purpose, token: str) -> TokenClaim | None:
-    """Return the claim of a genuine token, or None for any other string. Reads nothing, takes constant time."""
+    """Return the claim of a genuine token, or None for any other string, in constant time and without a read."""
     if len(token) != TOKEN_LENGTH or not token.isascii():
         return None
     try:
@@ -83,14 +83,14 @@ def read_token(ring: Keyring, purpose: Purpose, token: str) -> TokenClaim | None
         return None
     body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
     key = ring.keys.get(body[0])
-    # An unknown key id costs the same work as a known one, so timing reveals nothing about the ring.
+    # An unknown key id costs as much work as a known one, so timing reveals nothing about the keyring.
     expected = _mac(key or ring.keys[ring.current], purpose, body)
     genuine = hmac.compare_digest(mac, expected)
     return TokenClaim(body[0], purpose, body[1:]) if genuine and key is not None else None
 
 
 def open_token(ring: Keyring, purpose: Purpose, token: str) -> TokenClaim:
-    """Return the claim of a genuine token. Raises `NotFoundError` for any other string, which so costs no read (P7)."""
+    """Return the claim of a genuine token. Raises `NotFoundError` for any other string, without a read (P7)."""
     claim = read_token(ring, purpose, token)
     if claim is None:
         raise NotFoundError
@@ -98,7 +98,7 @@ def open_token(ring: Keyring, purpose: Purpose, token: str) -> TokenClaim:
 
 
 def token_in(text: str) -> str:
-    """Return the token in a link's URL, which may have a query and a slash at its end; a bare token stays as it is."""
+    """Return the token in a link's URL, without a query and a trailing slash, or a bare token unchanged."""
     return text.partition("?")[0].rstrip("/").rpartition("/")[2]
 
 

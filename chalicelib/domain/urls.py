@@ -1,4 +1,4 @@
-"""The URLs of links and bookings: made from id and signing key when they are needed, and stored nowhere (P7)."""
+"""The URLs of links and bookings. They are computed from the id and the signing key, and never stored (P7)."""
 
 from chalicelib.domain.bookings.booking import Booking
 from chalicelib.domain.ids import id_bytes
@@ -12,7 +12,7 @@ def link_url(link: Link, ring: Keyring, base_url: str) -> str | None:
 
 
 def booking_url(booking: Booking, ring: Keyring, base_url: str) -> str | None:
-    """Return the URL of the invitee's page for a booking, under an absolute or relative base URL."""
+    """Return the URL of the invitee's booking page under a base URL, or None if its signing key was retired."""
     return _url(ring, Purpose.BOOKING, booking.booking_id, booking.key_id, f"{base_url}/b/")
 
 

@@ -8,14 +8,14 @@ from chalicelib.domain.text import faults_of_text
 
 
 class Rules:
-    """Gathers faults under a JSON Pointer prefix; `enforce` raises them together as `InvalidValueError`."""
+    """Collects faults under a JSON Pointer; `enforce` raises them together as `InvalidValueError`."""
 
     def __init__(self, pointer: str = "", faults: list[FieldFault] | None = None) -> None:
         self._pointer = pointer
         self._faults: list[FieldFault] = [] if faults is None else faults
 
     def at(self, *parts: str | int) -> "Rules":
-        """Return rules that report into the same list, one level deeper."""
+        """Return rules for a field within this one, which collect into the same list."""
         return Rules(self._pointer + "".join(f"/{part}" for part in parts), self._faults)
 
     def fault(self, detail: str) -> None:
@@ -47,16 +47,16 @@ class Rules:
         return self.require(len(values) <= most, f"must have at most {most} entries") and few
 
     def form(self, value: str, pattern: re.Pattern[str], detail: str, *, longest: int | None = None) -> bool:
-        """Require that the whole value matches the pattern and is at most `longest` long; return whether it does."""
+        """Require that the whole value matches the pattern, in at most `longest` characters; return whether it does."""
         fits = longest is None or len(value) <= longest
         return self.require(fits and bool(pattern.fullmatch(value)), detail)
 
     def unique(self, values: Iterable[object], detail: str) -> None:
-        """Require that no value comes twice."""
+        """Require that no value occurs twice."""
         seen = list(values)
         self.require(len(set(seen)) == len(seen), detail)
 
     def enforce(self) -> None:
-        """Raise `InvalidValueError` with every fault recorded so far, here and in all levels."""
+        """Raise `InvalidValueError` with all faults recorded so far, at every level."""
         if self._faults:
             raise InvalidValueError(self._faults)

@@ -35,7 +35,7 @@ def asked_zone(query: Mapping[str, str]) -> str | None:
     """Return the zone in `?timeZone=`, or None. Raises `InvalidValueError` if it is not an IANA time zone."""
     zone = query.get("timeZone")
     if zone is not None and not is_zone(zone):
-        raise InvalidValueError([FieldFault("/timeZone", "is not an IANA time zone")])
+        raise InvalidValueError([FieldFault("/timeZone", "is not an IANA time zone, e.g. Europe/Berlin")])
     return zone
 
 

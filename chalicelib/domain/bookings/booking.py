@@ -1,4 +1,4 @@
-"""A booking: who booked which slot by which link, and the time it occupies (P2, P4)."""
+"""A booking: who booked which slot with which link, and the time that it occupies (P2, P4)."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ class BookingStatus(StrEnum):
 
 
 class Invitee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The person who books. The email is kept as typed; comparisons use its normalised form."""
+    """The person who books. The email is stored as typed; comparisons use its normalized form."""
 
     name: str
     email: str
@@ -35,10 +35,10 @@ class Invitee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
     """A booking as stored.
 
-    `occupied_from`/`occupied_to` include the buffers that held when the slot was taken; freeing it frees exactly
-    that. `overrides`, `external_id` and `metadata` are copied from the link, because the booking outlives it.
-    `language` is a two-letter code: the invitee booked in it and gets emails in it. `invitee` is None once the person
-    was erased. `keyless_receipt_id` names the receipt that a retry without an `Idempotency-Key` would find; it is
+    `occupied_from` and `occupied_to` include the buffers at the time of booking; cancelling frees exactly this span.
+    `overrides`, `external_id` and `metadata` are copied from the link, because the booking outlives it. `language` is
+    the two-letter code of the page on which the invitee booked, and of emails to them. `invitee` is None after the
+    person was erased. `keyless_receipt_id` is the receipt that a retry without an `Idempotency-Key` would find; it is
     removed when the booking leaves its slot (P4).
     """
 
@@ -81,31 +81,31 @@ def occupied_span(settings: EventSettings, start: datetime) -> tuple[datetime, d
 
 
 def check_invitee(invitee: Invitee, time_zone: str, rules: Rules) -> None:
-    """Record what is wrong with the person or their zone."""
+    """Record the faults of the invitee and their time zone."""
     rules.at("invitee", "name").text(invitee.name, shortest=1, longest=LONGEST_NAME)
     rules.at("invitee", "email").require(is_email(invitee.email), "is not an email address")
-    rules.at("timeZone").require(is_zone(time_zone), "is not an IANA time zone")
+    rules.at("timeZone").require(is_zone(time_zone), "is not an IANA time zone, e.g. Europe/Berlin")
 
 
 def check_answers(answers: Mapping[str, str], questions: tuple[Question, ...], rules: Rules) -> None:
-    """Record answers to questions that were not asked, missing ones, and choices that are not on offer."""
+    """Record unknown questions, missing answers and unknown options."""
     asked = {question.id: question for question in questions}
     for name, answer in answers.items():
         here = rules.at(name.replace("~", "~0").replace("/", "~1"))
         question = asked.get(name)
         if question is None:
-            here.fault("is not a question of this event")
+            here.fault("is not a question of this event type")
         else:
             here.text(answer, longest=LONGEST_ANSWER, lines=True)
             if question.kind == "choice" and answer:
                 here.require(answer in question.options, "is not one of the options")
     for question in questions:
         if question.required:
-            rules.at(question.id).require(is_visible(answers.get(question.id, "")), "is needed")
+            rules.at(question.id).require(is_visible(answers.get(question.id, "")), "is required")
 
 
 def choose_location(locations: tuple[Location, ...], index: int | None, rules: Rules) -> Location | None:
-    """Return the location booked: the chosen one, or the first. None when the event type names none."""
+    """Return the chosen location, or the first; None if the event type has none."""
     if not locations:
         return None
     if index is None:

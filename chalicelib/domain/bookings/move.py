@@ -1,4 +1,4 @@
-"""Whether a booking may still be changed: until it begins, unless it is cancelled, and not too often (P15)."""
+"""Whether a booking can still be moved: it is confirmed, has not begun, and has moves left (P15)."""
 
 from datetime import datetime
 
@@ -13,14 +13,14 @@ def is_ahead(booking: Booking, now: datetime) -> bool:
 
 
 def require_movable(booking: Booking, now: datetime) -> None:
-    """Raise `ConflictError` for a booking that is cancelled or has begun."""
+    """Raise `ConflictError` if a booking is cancelled or has begun."""
     if booking.status is BookingStatus.CANCELLED:
-        raise ConflictError("This booking was cancelled; it can't be moved.")
+        raise ConflictError("This booking is cancelled and can't be moved.")
     if not is_ahead(booking, now):
-        raise ConflictError("This booking has begun; it can't be moved any more.")
+        raise ConflictError("This booking has begun and can't be moved any more.")
 
 
 def require_moves_left(booking: Booking, limits: BookingLimits) -> None:
-    """Raise `MoveLimitError` for a booking that its invitee has moved as often as the limit allows (P15)."""
+    """Raise `MoveLimitError` if the invitee has moved a booking as often as the limit allows (P15)."""
     if booking.moves_by_invitee >= limits.moves_per_booking:
         raise MoveLimitError(booking.moves_by_invitee)

@@ -1,4 +1,4 @@
-"""A host's time as 5-minute cells of UTC days: what a booking occupies, buffers included (P2, ADR 0002)."""
+"""A host's time in 5-minute cells of UTC days, which bookings and their buffers occupy (P2, ADR 0002)."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -8,13 +8,13 @@ CELL_MINUTES: Final = 5
 CELLS_A_DAY: Final = 288
 
 Cell = tuple[date, int]
-"""A UTC date and a cell of it, 0..287."""
+"""A UTC date and the number of a cell in it, 0 to 287."""
 
 _CELL: Final = timedelta(minutes=CELL_MINUTES)
 
 
 def cells_of(start: datetime, end: datetime) -> Iterator[Cell]:
-    """Yield the cells that `[start, end)` touches; an instant off the grid takes its whole cell."""
+    """Yield the cells that `[start, end)` touches, including those it only touches in part."""
     at = _floor(start)
     while at < end:
         yield at.date(), (at.hour * 60 + at.minute) // CELL_MINUTES
@@ -22,7 +22,7 @@ def cells_of(start: datetime, end: datetime) -> Iterator[Cell]:
 
 
 def cells_by_day(start: datetime, end: datetime) -> dict[date, frozenset[int]]:
-    """Return the cells of `[start, end)` by UTC date, at most two dates for 8 hours."""
+    """Return the cells of `[start, end)` by UTC date; 8 hours have at most two dates."""
     days: dict[date, set[int]] = {}
     for day, cell in cells_of(start, end):
         days.setdefault(day, set()).add(cell)

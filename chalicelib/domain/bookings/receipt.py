@@ -1,4 +1,4 @@
-"""The receipt of a redeem: a retry finds its booking by it. What it holds, and which requests are the same (P4)."""
+"""The receipt of a redeem, by which a retry finds its booking, and which requests count as the same (P4)."""
 
 import hashlib
 import hmac
@@ -13,14 +13,14 @@ from chalicelib.domain.bookings.booking import Invitee
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.mail.email_addresses import normalise_email
 
-KEYLESS_WINDOW: Final = timedelta(minutes=10)  # how long a request without a key may be repeated (P4)
+KEYLESS_WINDOW: Final = timedelta(minutes=10)  # how long a request without a key can be retried (P4)
 _ID_LETTERS: Final = 40
 
 
 class Receipt(msgspec.Struct, frozen=True):
     """The record of a committed redeem, by which a retry finds its booking.
 
-    From `ends_at` on it is ignored, whether or not TTL has deleted it.
+    From `ends_at` on, it is ignored even if TTL has not deleted it yet.
     """
 
     booking_id: str
@@ -29,7 +29,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class NormalBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts of a request that must be equal in a retry. `start` is an aware instant."""
+    """The parts of a request that must be the same in a retry. `start` is an aware instant."""
 
     start: datetime
     time_zone: str
@@ -39,15 +39,15 @@ class NormalBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keyed_receipt_id(idempotency_key: str) -> str:
-    """Return the receipt id of a request that carries an `Idempotency-Key`."""
+    """Return the receipt id of a request with an `Idempotency-Key`."""
     return hashlib.sha256(b"key\x00" + idempotency_key.encode()).hexdigest()[:_ID_LETTERS]
 
 
 def keyless_receipt_id(secret: bytes, link_id: str, body: NormalBody) -> str:
-    """Return the receipt id of a request without a key: only an equal body with the same link has the same id.
+    """Return the receipt id of a request without a key: the same for the same body and link only.
 
-    Line ends, white space around and between words, the spelling of an address, and whether an answer is empty or left
-    out make no difference. Without the `secret` a receipt's id does not reveal who booked (P7).
+    Line ends, white space, the case of an address, and whether an answer is empty or absent make no difference.
+    Nobody can find out from the id who booked without knowing the `secret` (P7).
     """
     normal = [
         to_millis(body.start),
@@ -62,13 +62,13 @@ def keyless_receipt_id(secret: bytes, link_id: str, body: NormalBody) -> str:
 
 
 def keyed_hash(secret: bytes, link_id: str, body_hash: str) -> str:
-    """Return the keyed hash of a body for its receipt: without the `secret` nobody can test bodies against it (P7)."""
+    """Return the hash of a body for its receipt, keyed so that nobody can guess bodies without the `secret` (P7)."""
     message = b"body\x00" + link_id.encode() + b"\x00" + body_hash.encode()
     return hmac.new(secret, message, hashlib.sha256).hexdigest()
 
 
 def hash_body(body: object) -> str:
-    """Return the hash that two decoded bodies share only if they are equal; key order and white space do not matter."""
+    """Return the hash of a decoded body. The order of keys and white space between them make no difference."""
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The redeem's rules: what an attempt writes, and the possible outcomes (P1–P4)."""
+"""A redeem: what an attempt writes, and its possible outcomes (P1–P4)."""
 
 from datetime import datetime
 
@@ -10,10 +10,10 @@ from chalicelib.domain.links.link import Link
 
 
 class RedeemAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one redeem writes. `link` is as it was read; the write's own conditions decide.
+    """Everything that one redeem writes. `link` is as it was read; the conditions of the write decide.
 
-    `successor` is the next rolling link, made in the same transaction when `link` is one. The receipt of one that was
-    `queued` is kept for longer.
+    `successor` is the next link if `link` is rolling; the same transaction creates it. The receipt of a `queued` redeem
+    is kept longer.
     """
 
     link: Link
@@ -26,23 +26,23 @@ class RedeemAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Booked(msgspec.Struct, frozen=True):
-    """The transaction committed: the booking exists, the use is counted, the cells are taken."""
+    """The transaction committed: the booking exists, the use is counted and the cells are taken."""
 
 
 class AlreadyBooked(msgspec.Struct, frozen=True):
-    """The same request committed before; this is its receipt."""
+    """The same request committed earlier; `receipt` has its booking."""
 
     receipt: Receipt
 
 
 class LinkRefused(msgspec.Struct, frozen=True):
-    """The link's own condition did not hold; `link` is as the write found it, None if it was deleted."""
+    """The link's condition failed. `link` is as the write found it, or None if it was deleted."""
 
     link: Link | None
 
 
 class CellsTaken(msgspec.Struct, frozen=True):
-    """Another booking holds some of the time."""
+    """Another booking occupies some of the cells."""
 
 
 Outcome = Booked | AlreadyBooked | LinkRefused | CellsTaken

@@ -1,1 +1,1 @@
-"""Event types: settings, schedules, and the slots they offer."""
+"""Event types: their settings, schedules and slots."""

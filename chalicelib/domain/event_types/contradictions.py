@@ -1,6 +1,6 @@
-"""Find contradictions: settings that are each valid and together leave nothing to book.
+"""Find contradictions: settings that are each valid, but with which together nobody can book.
 
-A warning is given only if it is certain: for as long as a link can be used, or at the moment when it can first be used.
+A warning is returned only if it is certain that nobody can book during the link's whole life, or when it opens.
 Existing bookings are ignored, because they may be cancelled.
 """
 
@@ -18,15 +18,15 @@ from chalicelib.domain.links.link import Link, LinkSettings, LinkStatus
 from chalicelib.domain.team.hosts import TimeOff
 from chalicelib.domain.zones import load_zone
 
-MAX_WARNINGS: Final = 20  # of one request; each needs a search of the whole booking window
-MAX_SEARCHES: Final = 50  # of one request: links with the same settings share one
+MAX_WARNINGS: Final = 20  # per request; each needs a search of the whole booking window
+MAX_SEARCHES: Final = 50  # per request; links with the same settings share one
 _DAY_MINUTES: Final = 1440
 _WEEK: Final = 7
 _FAR: Final = timedelta(days=3650)  # links that open later are not checked
 
 
 class SettingsWarning(msgspec.Struct, frozen=True):
-    """A setting that a host should check: a JSON Pointer into the request, and what to do."""
+    """A setting that the host should change: its JSON Pointer into the request, and what to do."""
 
     pointer: str
     detail: str
@@ -42,7 +42,7 @@ class _Contradiction(msgspec.Struct, frozen=True):
 def warnings_of_event_type(
     settings: EventSettings, *, now: datetime, time_off: Sequence[TimeOff]
 ) -> list[SettingsWarning]:
-    """Return why nobody can book an event type, or nothing. `time_off` is its host's."""
+    """Return why nobody can book an event type, or an empty list. `time_off` is the host's."""
     found = _contradiction(settings, now)
     if found is None and time_off and not _bookable(settings, now, time_off=time_off):
         found = _Contradiction(
@@ -58,8 +58,8 @@ def warnings_of_links(
 ) -> list[SettingsWarning]:
     """Return why nobody can book with links of one event type that were just created or changed.
 
-    Links that are not active, or are None (deleted since), are not checked. Otherwise as `warnings_of_link_settings`;
-    with `by_item` the pointers are under `/items`.
+    Links that are not active, or None because they were deleted, are not checked. With `by_item`, pointers begin with
+    `/items`. See `warnings_of_link_settings` for the rest.
     """
     active = [link if link and link.status_at(now) is LinkStatus.ACTIVE else None for link in links]
     each = [link.settings if link else None for link in active]
@@ -69,11 +69,11 @@ def warnings_of_links(
 def warnings_of_link_settings(
     settings: EventSettings, links: Sequence[LinkSettings | None], *, now: datetime, under: str | None
 ) -> list[SettingsWarning]:
-    """Return why nobody could book with links of one event type that have these settings; None is not checked.
+    """Return why nobody could book with links of one event type that have these settings. None is not checked.
 
-    A pointer leads to the link's own setting, by its place in the list at `under`, or to `/eventTypeId` where the
-    event type's settings are the cause. Only the first 20 warnings are returned, and only the first 50 different
-    settings are checked.
+    A warning points to the link's own setting, in the list at `under`, or to `/eventTypeId` if the event type's
+    settings are the cause. Only the first 20 warnings are returned, and only the first 50 different settings are
+    checked.
     """
     found: dict[SettingsWarning, None] = {}
     seen: dict[bytes, _Contradiction | None] = {}
@@ -95,7 +95,7 @@ def warnings_of_link_settings(
 
 
 def longest_hours(offer: EventSettings) -> int:
-    """Return the minutes of the schedule's longest stretch of hours; hours that touch are one stretch."""
+    """Return the minutes of the schedule's longest open period. Hours that touch are one period."""
     schedule = offer.schedule
     weekly = [
         [Interval(hours.start, hours.end) for hours in schedule.weekly if day in hours.days] for day in DAYS
@@ -120,14 +120,14 @@ def _contradiction_of_link(
     if found is None and own.expires_at and not _bookable(offer, opens, until=own.expires_at):
         return _Contradiction(
             ("expires_at",),
-            "Nobody can ever book: the link expires before any hours come within the booking window "
+            "Nobody can ever book: the link expires before any hours of the schedule are within the booking window "
             f"({_days(offer)}). Set a later expiresAt.",
         )
     return found
 
 
 def _contradiction(offer: EventSettings, opens: datetime) -> _Contradiction | None:
-    """Return why nobody can book from `opens` on, the most obvious reason first."""
+    """Return the most obvious reason why nobody can book from `opens` on, or None."""
     if offer.minimum_notice_minutes >= (offer.booking_window_days + 1) * _DAY_MINUTES:
         return _Contradiction(
             ("minimum_notice_minutes",),
@@ -147,7 +147,7 @@ def _contradiction(offer: EventSettings, opens: datetime) -> _Contradiction | No
     if not _bookable(offer, opens):
         return _Contradiction(
             ("schedule", "duration_minutes", "minimum_notice_minutes"),
-            "Nobody can book now: the schedule has no hours that are long enough between the minimum notice and the "
+            "Nobody can book now: the schedule has no hours of sufficient length between the minimum notice and the "
             f"end of the booking window ({_days(offer)}). Add hours, or change the notice or the booking window.",
         )
     return None
@@ -162,8 +162,8 @@ def _bookable(
 ) -> bool:
     """Return whether any start can be booked at some moment from `opens` to `until`.
 
-    Without `until` the window extends to a week after the notice, because hours repeat every week: a schedule of
-    Mondays with a window of one day is no contradiction on a Wednesday.
+    Without `until`, search at least a week after the notice, because hours repeat every week: Mondays with a booking
+    window of one day are no contradiction on a Wednesday.
     """
     window = offer.booking_window_days
     if until is None:
@@ -186,7 +186,7 @@ def _longest(intervals: Sequence[Interval]) -> int:
 
 
 def _place(contradiction: _Contradiction, overrides: Overrides) -> str:
-    """Return the pointer, within a link, of the setting that can be changed there."""
+    """Return the pointer, within a link, to the setting that can resolve the contradiction."""
     for field in contradiction.fields:
         if field in LinkSettings.__struct_fields__:
             return f"/{_camel(field)}"

@@ -1,4 +1,4 @@
-"""An event type: what is booked, for how long, where, when, and what the invitee is asked."""
+"""An event type: its title, duration, locations, schedule and questions."""
 
 import re
 from datetime import datetime
@@ -17,7 +17,7 @@ from chalicelib.domain.text import (
 )
 from chalicelib.domain.validation import Rules
 
-MAX_OCCUPIED_MINUTES: Final = 8 * 60  # duration and buffers; 96 cells fit one DynamoDB condition
+MAX_OCCUPIED_MINUTES: Final = 8 * 60  # duration and buffers; 96 cells fit into one DynamoDB condition
 DEFAULT_WINDOW_DAYS: Final = 60
 
 LocationKind = Literal["video", "phone", "in_person", "custom"]
@@ -28,9 +28,9 @@ _QUESTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 
 
 class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """Where it takes place: a kind, and an address, number or meeting URL.
+    """Where the meeting takes place: a kind, and an address, phone number or meeting URL.
 
-    `show_before_booking` lets the holder of the link see the detail before booking.
+    With `show_before_booking`, the holder of the link sees the detail before booking.
     """
 
     kind: LocationKind
@@ -42,25 +42,25 @@ class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
 
     @property
     def before_booking(self) -> "Location":
-        """The location as strangers may see it: the detail, such as how to join, only if the host allows it.
+        """The location as shown before booking: with its detail, such as how to join, only if the host allows it.
 
-        The text of the detail does not decide: a meeting id with its passcode looks like any other words.
+        This does not depend on the text, because a meeting id with a passcode looks like any other text.
         """
         return self.booked if self.show_before_booking is True else self.without_detail
 
     @property
     def booked(self) -> "Location":
-        """The location as a booking keeps it."""
+        """The location as stored in a booking."""
         return Location(self.kind, self.detail)
 
     @property
     def without_detail(self) -> "Location":
-        """The location's kind alone."""
+        """The location with its kind only."""
         return Location(self.kind)
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One thing the invitee is asked when booking; `options` only for a choice."""
+    """A question to the invitee. Only a choice has `options`."""
 
     id: str
     label: str
@@ -73,9 +73,9 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EventSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host may set on an event type. Minutes are multiples of 5.
+    """The settings of an event type. Minutes are multiples of 5.
 
-    `slot_interval_minutes` None means: as long as the duration.
+    If `slot_interval_minutes` is None, the interval is the duration.
     """
 
     title: str
@@ -96,7 +96,7 @@ class EventSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventType(msgspec.Struct, frozen=True, kw_only=True):
-    """A host's event type. `archived_at` set means deleted: no link of it redeems any more."""
+    """A host's event type. If `archived_at` is set, it was deleted and nobody can book with its links."""
 
     event_type_id: str
     host_id: str
@@ -112,7 +112,7 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def slug_of(title: str) -> str:
-    """Return a slug made of a title's ASCII letters and digits, or `event` when it has none."""
+    """Return a slug of a title's ASCII letters and digits, or `event` if it has none."""
     return "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:60].strip("-") or "event"
 
 
@@ -120,7 +120,7 @@ def check_event_settings(settings: EventSettings, rules: Rules) -> None:
     """Record every rule the settings break."""
     rules.at("title").text(settings.title, shortest=1, longest=LONGEST_TITLE)
     rules.at("slug").form(
-        settings.slug, _SLUG, "must be 1 to 60 lower-case letters, digits and single hyphens", longest=60
+        settings.slug, _SLUG, "must be 1 to 60 lowercase letters, digits and single hyphens", longest=60
     )
     rules.at("description").text(settings.description, longest=LONGEST_DESCRIPTION, lines=True)
     check_timing(settings, rules)
@@ -131,7 +131,7 @@ def check_event_settings(settings: EventSettings, rules: Rules) -> None:
 
 
 def check_timing(settings: EventSettings, rules: Rules) -> None:
-    """Record what is wrong with the durations: grid, range, and duration plus buffers over 8 hours."""
+    """Record durations that are out of range or no multiple of 5, and buffers that exceed 8 hours with the duration."""
     before, after, length = (
         settings.buffer_before_minutes,
         settings.buffer_after_minutes,
@@ -143,7 +143,7 @@ def check_timing(settings: EventSettings, rules: Rules) -> None:
     rules.at("bufferAfterMinutes").number(after, least=0, most=most, multiple_of=GRID_MINUTES)
     rules.at("durationMinutes").require(
         before + length + after <= most or max(before, length, after) > most,
-        f"duration and buffers together must be at most {most} minutes",
+        f"the duration and buffers together must be at most {most} minutes",
     )
     rules.at("minimumNoticeMinutes").number(
         settings.minimum_notice_minutes, least=0, most=365 * 24 * 60, multiple_of=GRID_MINUTES
@@ -155,17 +155,17 @@ def check_timing(settings: EventSettings, rules: Rules) -> None:
 
 
 def check_locations(locations: tuple[Location, ...], rules: Rules) -> None:
-    """Record what is wrong with the locations: too many, or a detail that is too long."""
+    """Record too many locations, and details that are too long or not a single line."""
     if rules.length(locations, most=10):
         for index, location in enumerate(locations):
             rules.at(index, "detail").text(location.detail, longest=LONGEST_DETAIL)
 
 
 def check_questions(questions: tuple[Question, ...], rules: Rules) -> None:
-    """Record what is wrong with the questions: ids that clash, empty labels, a choice without options."""
+    """Record the faults of questions, such as duplicate ids, empty labels and a choice without options."""
     if not rules.length(questions, most=20):
         return
-    rules.unique((q.id for q in questions), "has an id twice")
+    rules.unique((q.id for q in questions), "must not have the same id twice")
     for index, question in enumerate(questions):
         here = rules.at(index)
         here.at("id").form(question.id, _QUESTION_ID, "must be 1 to 40 letters, digits, _ or -")
@@ -173,8 +173,8 @@ def check_questions(questions: tuple[Question, ...], rules: Rules) -> None:
         options = here.at("options")
         if question.kind == "choice":
             if options.length(question.options, least=1, most=50):
-                options.unique(question.options, "has an option twice")
+                options.unique(question.options, "must not have the same option twice")
                 for place, option in enumerate(question.options):
                     options.at(place).text(option, shortest=1, longest=LONGEST_OPTION)
         else:
-            options.require(not question.options, "only a choice has options")
+            options.require(not question.options, "must be empty unless kind is choice")

@@ -1,4 +1,4 @@
-"""What one link offers: the event type's settings with the link's own overrides laid over them."""
+"""The offer of a link: the event type's settings with the link's overrides applied."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -22,7 +22,7 @@ from chalicelib.domain.validation import Rules
 class Overrides(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"
 ):
-    """A link's own values; absent values come from the event type."""
+    """A link's own values. The event type has the values that are absent."""
 
     title: str | None = None
     duration_minutes: int | None = None
@@ -49,17 +49,17 @@ _TIMING: Final = (
 
 
 def offer_of(settings: EventSettings, overrides: Overrides) -> EventSettings:
-    """Return the settings that hold for a link: its overrides where it has them, else the event type's.
+    """Return the settings that apply to a link: its overrides, otherwise the event type's.
 
-    An event type may get longer buffers after a link got its own duration; together they stay within 8 hours
-    (ADR 0002), so that editing an event type never kills a link: the buffers give way, the later one first.
+    An event type can get longer buffers after a link got its own duration. If they exceed 8 hours together (ADR 0002),
+    the buffers are shortened, the buffer after first, so that editing an event type never disables a link.
     """
     own = _given(overrides, overrides.__struct_fields__)
     return within_eight_hours(msgspec.structs.replace(settings, **own)) if own else settings
 
 
 def within_eight_hours(settings: EventSettings) -> EventSettings:
-    """Return settings whose duration and buffers fit 8 hours, buffers cut where they do not."""
+    """Return settings whose duration and buffers fit into 8 hours, with shorter buffers if necessary."""
     room = MAX_OCCUPIED_MINUTES - settings.duration_minutes
     before = max(0, min(settings.buffer_before_minutes, room))
     after = max(0, min(settings.buffer_after_minutes, room - before))
@@ -69,9 +69,9 @@ def within_eight_hours(settings: EventSettings) -> EventSettings:
 def check_overrides(
     overrides: Overrides, settings: EventSettings, rules: Rules, *, before: Overrides = NO_OVERRIDES
 ) -> None:
-    """Record every rule the overrides break by themselves, or together with the event type's settings.
+    """Record the faults of the overrides, by themselves and together with the event type's settings.
 
-    Timing that is unchanged since `before` is no fault of a change of something else.
+    Timing that is the same as in `before` is not checked again, so that other settings can still be changed.
     """
     if overrides.title is not None:
         rules.at("title").text(overrides.title, shortest=1, longest=LONGEST_TITLE)

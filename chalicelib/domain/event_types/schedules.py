@@ -20,7 +20,7 @@ _WALL: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z|24:00\Z")
 
 
 class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """From one wall time to a later one on the same date, `HH:MM`; `to` may be `24:00`."""
+    """A period on one date, from one wall time to a later one, `HH:MM`; `to` may be `24:00`."""
 
     start: str = msgspec.field(name="from")
     end: str = msgspec.field(name="to")
@@ -35,14 +35,14 @@ class WeeklyHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DateOverride(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What holds on one date instead of the weekly hours; no intervals closes the date."""
+    """The hours of one date, in place of the weekly hours. Without intervals, the date is closed."""
 
     date: dt.date
     intervals: tuple[Interval, ...] = ()
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """When slots are on offer: weekly hours, and dates on which other hours hold."""
+    """When slots are on offer: weekly hours, and dates with other hours."""
 
     time_zone: str
     weekly: tuple[WeeklyHours, ...] = ()
@@ -60,16 +60,18 @@ def wall_time(wall: str) -> time | None:
 
 
 def check_schedule(schedule: Schedule, rules: Rules) -> None:
-    """Record what is wrong: an unknown zone, times off the 5-minute grid, an end not after its start."""
-    rules.at("timeZone").require(is_zone(schedule.time_zone), "is not an IANA time zone")
+    """Record the faults of a schedule, such as an unknown zone, times off the 5-minute grid and empty intervals."""
+    rules.at("timeZone").require(is_zone(schedule.time_zone), "is not an IANA time zone, e.g. Europe/Berlin")
     if rules.at("weekly").length(schedule.weekly, most=100):
         for index, hours in enumerate(schedule.weekly):
             here = rules.at("weekly", index)
             here.at("days").length(hours.days, least=1, most=7)
-            here.at("days").unique(hours.days, "names a day twice")
+            here.at("days").unique(hours.days, "must not have the same day twice")
             _check_interval(hours.start, hours.end, here)
     if rules.at("overrides").length(schedule.overrides, most=MAX_OVERRIDES):
-        rules.at("overrides").unique((o.date for o in schedule.overrides), "has a date twice")
+        rules.at("overrides").unique(
+            (o.date for o in schedule.overrides), "must not have the same date twice"
+        )
         for index, override in enumerate(schedule.overrides):
             here = rules.at("overrides", index, "intervals")
             if here.length(override.intervals, most=24):

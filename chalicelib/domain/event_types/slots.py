@@ -1,4 +1,4 @@
-"""Compute slots: from settings, time off and busy cells to the starts on offer. The redeem checks its start here."""
+"""Compute the slots on offer from settings, time off and busy cells. A redeem checks its start here too."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from chalicelib.domain.team.hosts import TimeOff
 from chalicelib.domain.zones import load_zone, wall_to_utc
 
 MAX_RANGE_DAYS: Final = 62
-MAX_SLOTS: Final = 2000  # of one answer: 41 days of half hours around the clock, 7 of every 5 minutes
+MAX_SLOTS: Final = 2000  # per response: 41 days of half hours around the clock, or 7 days of every 5 minutes
 _DAY: Final = timedelta(days=1)
 _INSTANT: Final = timedelta(microseconds=1)
 _LAST_START: Final = datetime.max.replace(tzinfo=UTC) - _INSTANT
@@ -39,17 +39,19 @@ def offered_slots(
     busy: Collection[Cell] = frozenset(),
     most: int | None = None,
 ) -> list[Slot]:
-    """Return the slots on offer whose start lies in `[start, end)`, in order. All instants aware UTC.
+    """Return the slots on offer that start in `[start, end)`, in order. All instants are aware UTC.
 
     With `most`, return at most the first `most` slots and do not search for more.
 
-    A slot is on offer when it lies within one stretch of its date's hours, on the grid that begins with
-    that stretch; when it starts no sooner than the minimum notice from `now` and no later than the last
-    local date of the booking window; when it overlaps no time off; and when no cell of the slot with its
-    buffers is busy. Buffers may reach outside the hours.
+    A slot is on offer if all of this is true:
 
-    Intervals of one date that overlap or touch are one stretch. A date's hours end with the date: two
-    dates' hours never join, nor does a date that the clock skips or cuts short run into the next.
+    - It is within one open period of its date, on the grid that begins with that period.
+    - It starts no sooner than the minimum notice from `now`, and no later than the booking window's last local date.
+    - It overlaps no time off.
+    - No cell of the slot and its buffers is busy. Buffers may reach outside the hours.
+
+    Intervals of one date that overlap or touch are one period. Periods end with their date: they never join with the
+    next date's, not even where the clock skips a date or cuts it short.
     """
     length = timedelta(minutes=settings.duration_minutes)
     step = timedelta(minutes=settings.slot_interval_minutes or settings.duration_minutes)
@@ -60,7 +62,7 @@ def offered_slots(
     last_date = now.astimezone(zone).date() + timedelta(days=settings.booking_window_days)
     end = min(end, wall_to_utc(last_date, None, zone))
     if earliest >= end:
-        return []  # also for starts so near the calendar's ends that no zone's dates can be reckoned
+        return []  # also avoids starts so near the calendar's ends that local dates would overflow
 
     off = merge_spans((span.start, span.end) for span in time_off)
     found = []
@@ -84,7 +86,7 @@ def offered_slots(
 def is_offered(
     settings: EventSettings, start: datetime, *, now: datetime, time_off: Sequence[TimeOff] = ()
 ) -> bool:
-    """Return whether a start is on offer, apart from other bookings: the store's condition decides about cells."""
+    """Return whether a start is on offer, regardless of other bookings: the store's condition checks the cells."""
     if start > _LAST_START:
         return False
     found = offered_slots(settings, start=start, end=start + _INSTANT, now=now, time_off=time_off)
@@ -97,7 +99,7 @@ def busy_free(busy: Collection[Cell], start: datetime, end: datetime) -> bool:
 
 
 def merge_spans(spans: Iterable[Span]) -> list[Span]:
-    """Return spans in order, those that overlap or touch made one."""
+    """Return spans in order, with those that overlap or touch merged."""
     merged: list[Span] = []
     for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:
@@ -108,27 +110,27 @@ def merge_spans(spans: Iterable[Span]) -> list[Span]:
 
 
 def _open_spans(schedule: Schedule, zone: tzinfo, start: datetime, end: datetime) -> Iterator[Span]:
-    """Yield, in order and apart, the UTC spans open on every local date that may hold a start in range."""
+    """Yield the open UTC spans of every local date that may contain a start in range, in order and disjoint."""
     overrides = {override.date: override.intervals for override in schedule.overrides}
     weekly: dict[int, list[Interval]] = {number: [] for number in range(7)}
     for hours in schedule.weekly:
         for name in hours.days:
             weekly[DAYS.index(name)].append(Interval(hours.start, hours.end))
-    # A day either side: where a clock jumps across midnight, an instant's local date need not be the date
-    # whose hours hold it.
+    # Include a day on either side: where a clock jumps across midnight, an instant's local date can differ from the
+    # date whose hours contain it.
     day, last = start.astimezone(zone).date() - _DAY, end.astimezone(zone).date() + _DAY
     midnight = wall_to_utc(day, time(0), zone)
     while day <= last:
         next_midnight = wall_to_utc(day, None, zone)
         spans = (
-            # Cut to the date: a gap at its end, as Nuuk's 23:00–24:00, would carry 23:30 over to the next.
+            # Cut to the date: a gap at its end, such as Nuuk's 23:00–24:00, would move 23:30 to the next date.
             (
                 max(midnight, wall_to_utc(day, wall_time(interval.start), zone)),
                 min(next_midnight, wall_to_utc(day, wall_time(interval.end), zone)),
             )
             for interval in overrides.get(day, weekly[day.weekday()])
         )
-        # A gap can turn an interval inside out or empty: 02:30 to 03:00 where the clock skips 02:00–03:00.
+        # A gap can reverse or empty an interval, e.g. 02:30 to 03:00 where the clock skips 02:00–03:00.
         yield from merge_spans((opens, closes) for opens, closes in spans if opens < closes)
         day, midnight = day + _DAY, next_midnight
 

@@ -1,4 +1,4 @@
-"""CSV text: bytes to records, strictly, and records to text that no spreadsheet runs (RFC 4180, CSV injection)."""
+"""Read CSV strictly (RFC 4180), and write CSV whose cells no spreadsheet runs as formulas (CSV injection)."""
 
 import csv
 import io
@@ -11,11 +11,11 @@ import msgspec
 from chalicelib.domain.errors import CellFault, InvalidRequestError
 from chalicelib.domain.text import is_blank, line_ends
 
-BOM: Final = "\ufeff"  # makes Excel read the file as UTF-8
-_LOST: Final = "\ufffd"  # API Gateway hands on what was not UTF-8 as this
-_DELIMITERS: Final = ",;\t"  # Excel writes semicolons where the comma is the decimal sign
+BOM: Final = "\ufeff"  # Excel needs it to read a file as UTF-8
+_LOST: Final = "\ufffd"  # API Gateway replaces bytes that are not UTF-8 with it
+_DELIMITERS: Final = ",;\t"  # Excel writes semicolons where commas are decimal signs
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
-# A first line that Excel writes and reads.
+# Excel's own first line, which names the delimiter.
 _HINT: Final = re.compile(r"sep=([,;\t])(?:\r\n?|\n)", re.IGNORECASE)
 _NOT_UTF8: Final = "is not UTF-8; save the file as “CSV UTF-8”"
 _FORMATS: Final = (  # the first bytes of files that are not UTF-8 text
@@ -24,19 +24,19 @@ _FORMATS: Final = (  # the first bytes of files that are not UTF-8 text
     (b"PK\x03\x04", "is a workbook, not CSV; save the file as “CSV UTF-8”"),
     (b"\xd0\xcf\x11\xe0", "is a workbook, not CSV; save the file as “CSV UTF-8”"),
 )
-# Spaces before the sign are no defence everywhere; an apostrophe before it is doubled, so that each cell has one form.
+# Some spreadsheets ignore spaces before the sign. An existing apostrophe is doubled, so that `armed` is unambiguous.
 _FORMULA: Final = re.compile(r"'*[\s\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One row of a file: the line on which it begins, counted from 1, and its cells."""
+    """One record of a file: the line on which it begins, counted from 1, and its cells."""
 
     line: int
     cells: Sequence[str]
 
 
 def decode_csv(raw: bytes) -> str:
-    """Return the text of a file, without its byte order mark. Raises `InvalidRequestError`, naming the line."""
+    """Return a file's text without its byte order mark. Raises `InvalidRequestError` with the faulty line."""
     for mark, detail in _FORMATS:
         if raw.startswith(mark):
             raise broken(1, detail)
@@ -44,7 +44,7 @@ def decode_csv(raw: bytes) -> str:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise broken(raw.count(b"\n", 0, error.start) + 1, _NOT_UTF8) from None
-    for sign, detail in (("\0", _NOT_UTF8 + " (it has NUL characters)"), (_LOST, _NOT_UTF8)):
+    for sign, detail in (("\0", _NOT_UTF8 + " (it contains NUL characters)"), (_LOST, _NOT_UTF8)):
         place = text.find(sign)
         if place >= 0:
             raise broken(text.count("\n", 0, place) + 1, detail)
@@ -52,12 +52,13 @@ def decode_csv(raw: bytes) -> str:
 
 
 def read_csv(text: str, delimiter: str | None = None) -> Iterator[Record]:
-    r"""Yield the records of a CSV text, without lines that contain nothing visible.
+    r"""Yield the records of a CSV text, without blank lines.
 
-    Without `delimiter`, the header decides: commas, semicolons or tabs; quotes as in RFC 4180. Lines end in LF, CRLF
-    or CR; within a cell, each of them becomes `\n`.
+    Without `delimiter`, the header decides: commas, semicolons or tabs. Lines end in LF, CRLF or CR; within a cell,
+    each of them becomes `\n`.
 
-    Raises `InvalidRequestError`, naming the line: a quote that is never closed, or a cell over 131,072 characters.
+    Raises `InvalidRequestError` with the faulty line, e.g. for a missing closing quote or a cell over 131,072
+    characters.
     """
     hint = _HINT.match(text)
     above = 1 if hint else 0
@@ -77,7 +78,7 @@ def read_csv(text: str, delimiter: str | None = None) -> Iterator[Record]:
 
 
 def write_csv(rows: Iterable[Sequence[str]]) -> str:
-    """Return rows as CSV: every cell quoted, none that a spreadsheet takes for a formula, lines ended by CRLF."""
+    """Return rows as CSV with CRLF line ends. Every cell is quoted, and formulas are disarmed."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerows([disarmed(cell) for cell in row] for row in rows)
@@ -85,7 +86,7 @@ def write_csv(rows: Iterable[Sequence[str]]) -> str:
 
 
 def disarmed(cell: str) -> str:
-    """Return a cell as text to any spreadsheet: an apostrophe before what would begin a formula.
+    """Return a cell with an apostrophe before anything that a spreadsheet would run as a formula.
 
     >>> disarmed("=1+1"), disarmed("Ada")
     ("'=1+1", 'Ada')
@@ -94,7 +95,7 @@ def disarmed(cell: str) -> str:
 
 
 def armed(cell: str) -> str:
-    """Return what `disarmed` was given.
+    """Return the cell that was passed to `disarmed`.
 
     >>> armed(disarmed("+49 30 1234")), armed("'tis")
     ('+49 30 1234', "'tis")
@@ -103,7 +104,7 @@ def armed(cell: str) -> str:
 
 
 def broken(line: int, detail: str, column: str | None = None) -> InvalidRequestError:
-    """Return the error of a file that can't be read on from a line."""
+    """Return the error for a file that can't be read from a line on."""
     return InvalidRequestError([CellFault("", detail, line, column)], f"Line {line} {detail}.")
 
 
@@ -114,7 +115,7 @@ def _delimiter_of(text: str) -> str:
 
 def _words(error: csv.Error) -> str:
     if "unexpected end of data" in str(error):
-        return "a quote is opened and never closed"
+        return "a closing quote is missing"
     if "expected after" in str(error):
-        return "after a closing quote comes neither a delimiter nor the end of the line"
+        return "a delimiter or the end of the line must follow a closing quote"
     return str(error)

@@ -1,4 +1,4 @@
-"""A file dropped in the import bucket: `imports/<hostId>/<eventTypeId>/<name>.csv`, and where its result goes."""
+"""A file in the import bucket, `imports/<hostId>/<eventTypeId>/<name>.csv`, and the place of its result file."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ _PLACE: Final = re.compile(r"imports/(hst_[a-z2-7]{26})/(ety_[a-z2-7]{26})/([^/]
 
 
 class ImportFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of one object. Without versioning, the entity tag identifies the content."""
+    """One version of an object in the import bucket. Without versioning, the entity tag identifies the content."""
 
     bucket: str
     key: str
@@ -22,17 +22,17 @@ class ImportFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def idempotency_key(self) -> str:
-        """The idempotency key of its import; no HTTP header can contain the same one."""
+        """The idempotency key of the import. It contains a NUL, so no HTTP header can have the same value."""
         return f"import\x00{self.bucket}\x00{self.key}\x00{self.version or self.etag}"
 
     @property
     def import_id(self) -> str:
-        """The correlation id of all that its import does."""
+        """The correlation id of the import."""
         return hashlib.sha256(self.idempotency_key.encode()).hexdigest()[:32]
 
 
 class Place(msgspec.Struct, frozen=True):
-    """What an object's key means: the host, the event type, and where the result goes."""
+    """The parts of an object's key: the host and the event type; and the key of the result file."""
 
     host_id: str
     event_type_id: str
@@ -40,7 +40,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def read_import_file(body: str) -> ImportFile:
-    """Return the object that an `Object Created` event of S3's is about. Raises `InvalidRequestError`."""
+    """Return the object in S3's `Object Created` event. Raises `InvalidRequestError`."""
     detail = decode_json(body, _Event).detail
     return ImportFile(
         bucket=detail.bucket.name,
@@ -51,10 +51,10 @@ def read_import_file(body: str) -> ImportFile:
 
 
 def place_of(key: str) -> Place:
-    """Return what a key says. Raises `InvalidValueError` for one that is not of the form."""
+    """Return the parts of a key. Raises `InvalidValueError` for a key in another place."""
     found = _PLACE.match(key)
     if found is None:
-        detail = "is not imports/<hostId>/<eventTypeId>/<name>.csv"
+        detail = "must be imports/<hostId>/<eventTypeId>/<name>.csv"
         raise InvalidValueError([FieldFault("/key", detail)])
     host_id, event_type_id, name = found.groups()
     return Place(host_id, event_type_id, f"results/{host_id}/{event_type_id}/{name}")

@@ -1,4 +1,4 @@
-"""Links as rows of a CSV file: rows to settings, with every fault by line and column, and links to rows."""
+"""Convert CSV rows to link settings, with all faults by line and column, and links to CSV rows."""
 
 import hashlib
 import re
@@ -26,7 +26,7 @@ from chalicelib.domain.text import is_blank, tidy_line
 from chalicelib.domain.validation import Rules
 
 MAX_COLUMNS: Final = 100
-MAX_FAULTS_PER_ROW: Final = 5  # so that what is wrong with 1,000 rows still fits one answer
+MAX_FAULTS_PER_ROW: Final = 5  # so that the faults of 1,000 rows fit into one response
 UNLIMITED: Final = "unlimited"
 
 _METADATA: Final = "metadata."
@@ -37,9 +37,9 @@ _NUMBER: Final = re.compile(r"-?[0-9]{1,9}\Z")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row: its place among the rows from 0, the line it begins on, and its cells that are not empty, by column.
+    """One row: its index from 0, the line on which it begins, and its nonempty cells by column.
 
-    `settings` is None when a cell can't be read; `faults` says which and why.
+    `settings` is None if a cell can't be read; `faults` says which and why.
     """
 
     index: int
@@ -50,18 +50,18 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Sheet(msgspec.Struct, frozen=True):
-    """A file of links to make. `digest` depends on the cells' values, not on how the file is written."""
+    """A file of links to create. `digest` depends only on the cells' values, not on quotes and delimiters."""
 
     rows: tuple[Row, ...]
     digest: str
 
 
 class _Unreadable(Exception):
-    """A cell's text is not of the form its column asks for."""
+    """A cell's text can't be read as its column's type."""
 
 
 class _Column(msgspec.Struct, frozen=True):
-    """`pointer` is the value's place in the JSON of a link; `read` raises `_Unreadable`."""
+    """A column. `pointer` is the value's place in the JSON of a link; `read` raises `_Unreadable`."""
 
     pointer: str
     read: Callable[[str], Any]
@@ -70,15 +70,15 @@ class _Column(msgspec.Struct, frozen=True):
 def read_sheet(
     text: str, event_type_id: str, *, most: int = MAX_LINKS_PER_CALL, delimiter: str | None = None
 ) -> Sheet:
-    """Return the rows of a CSV text as links to make of one event type; a cell that can't be read is its row's fault.
+    """Return the rows of a CSV text as links to create. A cell that can't be read is a fault of its row.
 
-    Raises `InvalidRequestError` for a file that is no such table: broken CSV, an unknown or repeated column, a row
-    with too many or too few cells (empty trailing columns do not count). `InvalidValueError`: no rows, or over `most`.
+    Raises `InvalidRequestError` for broken CSV, an unknown or repeated column, or a row with too many or too few cells
+    (empty trailing columns do not count), and `InvalidValueError` for a file without rows or with more than `most`.
     """
     records = read_csv(text, delimiter)
     header = next(records, None)
     if header is None:
-        raise broken(1, "is not a header: the file is empty")
+        raise broken(1, "must be a header; the file is empty")
     columns = _columns_of(header)
     rows: list[Row] = []
     digest = hashlib.sha256(msgspec.json.encode([event_type_id, columns]))
@@ -98,7 +98,7 @@ def read_sheet(
 
 
 def judged(rows: Iterable[Row], event_settings: EventSettings, *, now: datetime) -> Iterator[Row]:
-    """Yield rows with the rules their settings break among their faults, as they are at `now`."""
+    """Yield the rows with the faults of their settings at `now` added."""
     for row in rows:
         if row.settings is None:
             yield row
@@ -115,7 +115,7 @@ def link_cells(link: Link, url: str | None, now: datetime) -> list[str]:
     """Return a link as a row under `EXPORT_COLUMNS`; reading it back gives the same settings."""
     settings, recipient, own = link.settings, link.settings.recipient, link.settings.overrides
     place = own.locations[0] if own.locations and len(own.locations) == 1 else None
-    if place is not None and place != place.booked:  # two cells can't express it
+    if place is not None and place != place.booked:  # the two cells for a location can't express it
         place = None
     values: dict[str, Any] = {
         "linkId": link.link_id,
@@ -149,11 +149,11 @@ def link_cells(link: Link, url: str | None, now: datetime) -> list[str]:
 def result_cells(
     row: Row, link_id: str | None, link: Link | None, url: str | None, now: datetime
 ) -> list[str]:
-    """Return what became of a row, under `RESULT_COLUMNS`: its link, or why there is none."""
+    """Return the result of a row, under `RESULT_COLUMNS`: its link, or why there is none."""
     status = link.status_at(now).value if link else ("deleted" if link_id else "invalid")
     faults = "; ".join(f"{fault.column or 'row'}: {fault.detail}" for fault in row.faults)
     if not faults and link_id is None:
-        faults = "this row could not be used when the file was first imported"
+        faults = "this row was invalid when the file was first imported"
     values: dict[str, Any] = {
         **row.cells,
         "line": str(row.line),
@@ -166,7 +166,7 @@ def result_cells(
 
 
 def refused_cells(rows: Sequence[Row], error: AdmitOneError) -> Iterator[list[str]]:
-    """Yield for each row of a rejected file a row under `RESULT_COLUMNS`: what is wrong with it."""
+    """Yield a row under `RESULT_COLUMNS` with the faults of each row of a rejected file."""
     faults = getattr(error, "faults", ())
     placed = [fault for fault in faults if isinstance(fault, CellFault)]
     by_line: dict[int, list[str]] = {}
@@ -179,18 +179,20 @@ def refused_cells(rows: Sequence[Row], error: AdmitOneError) -> Iterator[list[st
         yield [values.get(name) or "" for name in RESULT_COLUMNS]
     if not rows and not by_line:
         by_line[1] = [error.detail]
-    for line, details in by_line.items():  # the file itself is wrong there
+    for line, details in by_line.items():  # faults of the file itself, such as its header
         values = {"line": str(line), "status": "invalid", "error": "; ".join(details)}
         yield [values.get(name) or "" for name in RESULT_COLUMNS]
 
 
 def _columns_of(header: Record) -> list[str]:
-    """Return the header's columns by the names they are known by. Raises `InvalidRequestError` at the first bad one."""
+    """Return the canonical names of the header's columns. Raises `InvalidRequestError` at the first unknown one."""
     if len(header.cells) > MAX_COLUMNS:
         raise broken(header.line, f"has more than {MAX_COLUMNS} columns")
     columns: list[str] = []
     cells = list(header.cells)
-    while is_blank(cells[-1]):  # spreadsheets write empty columns too; the header row has a visible cell
+    while is_blank(
+        cells[-1]
+    ):  # spreadsheets add empty columns; a header has at least one cell that is not blank
         cells.pop()
     for place, cell in enumerate(cells, start=1):
         given = tidy_line(cell)
@@ -198,7 +200,7 @@ def _columns_of(header: Record) -> list[str]:
         if name is None and given.lower().startswith(_METADATA) and len(given) > len(_METADATA):
             name = _METADATA + given[len(_METADATA) :]
         if name is None:
-            detail = "is not a column of links" if given else f"has no name for column {place}"
+            detail = "is not a known column" if given else f"has no name for column {place}"
             raise broken(header.line, f"{given!r:.80} {detail}" if given else detail, given[:80] or None)
         if name in columns:
             raise broken(header.line, f"has the column {name!r:.80} twice", name[:80])
@@ -225,19 +227,19 @@ def _row(index: int, record: Record, columns: Sequence[str], event_type_id: str)
 def _clashes(
     cells: Mapping[str, str], values: Mapping[str, Any], event_type_id: str
 ) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with cells beside each other, by column."""
+    """Yield each column whose cell conflicts with another cell or with the import, and why."""
     if values.get("eventTypeId", event_type_id) != event_type_id:
         yield (
             "eventTypeId",
-            "is not the event type of this import; leave the column out to import into another",
+            "is not the event type of this import; remove the column to import into another event type",
         )
     if "locationDetail" in cells and "locationKind" not in cells:
-        yield "locationDetail", "needs a locationKind beside it"
+        yield "locationDetail", "requires a locationKind in the same row"
     if "locations" in cells and "locationKind" in cells:
-        yield "locations", "can't be given together with locationKind"
+        yield "locations", "can't be used together with locationKind; leave one of the two empty"
     for name in values:
         if name.startswith(_METADATA) and name.removeprefix(_METADATA) in values.get("metadata", {}):
-            yield name, "is in the column metadata too"
+            yield name, "is also in the column metadata; remove one of the two"
 
 
 def _settings(values: Mapping[str, Any]) -> LinkSettings:
@@ -255,14 +257,14 @@ def _settings(values: Mapping[str, Any]) -> LinkSettings:
 
 
 def _placed(row: Row, fault: FieldFault) -> CellFault:
-    """Return a rule's fault with the column of the row that it is about."""
+    """Return the fault of a setting with its line and column."""
     within = fault.pointer.removeprefix(f"/items/{row.index}")
     pointers = {name: _column(name).pointer for name in row.cells if _column(name).pointer}
     around = [name for name, pointer in pointers.items() if f"{within}/".startswith(f"{pointer}/")]
     inside = [name for name, pointer in pointers.items() if pointer.startswith(f"{within}/")]
     if around:
         column: str | None = around[0]
-    elif inside:  # too much in all: the longest cell is the one to look at
+    elif inside:  # the values are too large together: report the longest cell
         column = max(inside, key=lambda name: len(row.cells[name]))
     else:
         column = next((name for name, known in _COLUMNS.items() if known.pointer == within), None)
@@ -305,7 +307,7 @@ def _number(cell: str) -> int:
     digits = cell.strip()
     if not _NUMBER.match(digits):
         raise _Unreadable("must be a whole number")
-    return int(digits)  # not of the cell: `strip` removes separators (U+001C to U+001F) that `int` rejects
+    return int(digits)  # not `int(cell)`: `strip` removes separators (U+001C to U+001F) that `int` rejects
 
 
 def _uses(cell: str) -> int | None:
@@ -333,7 +335,7 @@ def _instant(cell: str) -> datetime:
     try:
         found = as_instant(msgspec.convert(cell.strip(), type=Annotated[datetime, msgspec.Meta(tz=True)]))
     except (msgspec.ValidationError, OverflowError):
-        raise _Unreadable("must be an RFC 3339 instant with its offset, e.g. 2026-11-21T09:00:00Z") from None
+        raise _Unreadable("must be an RFC 3339 instant with an offset, e.g. 2026-11-21T09:00:00Z") from None
     if not _FIRST <= found < _LAST:
         raise _Unreadable("must be in the years 2000 to 2199")
     return found
@@ -353,7 +355,7 @@ def _json(kind: Any) -> Callable[[str], Any]:
     return read
 
 
-# Columns by what they set. The names are the API's own.
+# Columns by the settings they fill. The names are those of the API.
 _PLAIN: Final = {
     "label": "label",
     "externalId": "external_id",
@@ -374,7 +376,7 @@ _OVERRIDES: Final = {
     "schedule": "schedule",
     "questions": "questions",
 }
-# What an export has besides. An import leaves it aside, so that an export can be imported.
+# Columns that only an export fills. An import ignores them, so that an export can be imported.
 _FACTS: Final = (
     "linkId",
     "url",

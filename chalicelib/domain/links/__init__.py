@@ -1,1 +1,1 @@
-"""Links, their batches and successors, and requests for new ones."""
+"""Links, their batches and successors, and link requests."""

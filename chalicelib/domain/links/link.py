@@ -1,4 +1,4 @@
-"""A link: its settings, its status, and when nothing can be booked with it (P1, P3)."""
+"""A link: its settings, its status, and whether it can be used at an instant (P1, P3)."""
 
 import re
 from datetime import datetime
@@ -22,11 +22,9 @@ from chalicelib.domain.validation import Rules
 
 MAX_USES: Final = 1_000_000
 MAX_DOCUMENT_BYTES: Final = 2048  # metadata, and overrides
-MAX_DOCUMENT_DEPTH: Final = 32  # what can be read here must be readable everywhere, however deep the stack
+MAX_DOCUMENT_DEPTH: Final = 32  # so that decoding never exceeds the recursion limit
 MAX_LINKS_PER_CALL: Final = 1000
-MAX_LINKS_PER_BATCH: Final = (
-    10_000  # by queue, function or file: where nobody waits for an answer with all of them
-)
+MAX_LINKS_PER_BATCH: Final = 10_000  # by queue, function or file, where no response contains all of them
 
 _INDEXED_LETTERS: Final = 200
 _EXTERNAL_ID: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?\Z")
@@ -44,7 +42,7 @@ class LinkStatus(StrEnum):
 
 
 class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom the link is for. `enforce` asks that the invitee's email, or its domain, be this one."""
+    """The person the link is for. `enforce` requires that the invitee's email, or its domain, is the recipient's."""
 
     name: str = ""
     email: str = ""
@@ -56,7 +54,7 @@ class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host may set on a link. `max_usage_count` None means unlimited; instants are aware UTC."""
+    """The settings of a link. `max_usage_count` None means unlimited; instants are aware UTC."""
 
     max_usage_count: int | None = 1
     expires_at: datetime | None = None
@@ -75,9 +73,9 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Link(msgspec.Struct, frozen=True, kw_only=True):
     """A link as stored. `stored_status` may lag behind the clock; `status_at` does not.
 
-    Every write raises `sequence`; only a change of the settings raises `edition`, which a redeem is
-    conditioned on, so that nobody books by settings that were changed meanwhile. A `rolling` link makes its
-    successor when it is redeemed. `restored_uses` counts all uses that cancellations have given back.
+    Every write increases `sequence`; only a change of the settings increases `edition`. A redeem requires the `edition`
+    that it has read, so that nobody books with settings that changed meanwhile. A `rolling` link creates its successor
+    when it is redeemed. `restored_uses` counts the uses that cancellations have restored.
     """
 
     link_id: str
@@ -96,14 +94,14 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     edition: int = 1
 
     def status_at(self, now: datetime) -> LinkStatus:
-        """Return the status by the clock, because TTL and the expiry schedule may lag by days (P3)."""
+        """Return the status at `now`. It does not rely on TTL and the expiry schedule, which may lag by days (P3)."""
         expires = self.settings.expires_at
         if self.stored_status is LinkStatus.ACTIVE and expires is not None and expires <= now:
             return LinkStatus.EXPIRED
         return self.stored_status
 
     def may_come_back(self, now: datetime) -> bool:
-        """Return whether the link is used and a cancellation of its booking would make it active again."""
+        """Return whether the link is used, and cancelling a booking would make it active again."""
         expires = self.settings.expires_at
         return (
             self.stored_status is LinkStatus.USED
@@ -114,12 +112,12 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def remaining_uses(self) -> int | None:
-        """Bookings still to be had by count alone; None for unlimited."""
+        """How many uses are left by count, regardless of status; None for unlimited."""
         most = self.settings.max_usage_count
         return None if most is None else max(0, most - self.usage_count)
 
     def refusal_at(self, now: datetime) -> AdmitOneError | None:
-        """Return why nothing can be booked at `now`, or None: `not_before <= now < expires_at`, uses left."""
+        """Return why nobody can book at `now`, or None if `not_before <= now < expires_at` and uses are left."""
         match self.status_at(now):
             case LinkStatus.USED:
                 return LinkUsedError()
@@ -133,14 +131,14 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def require_bookable(self, now: datetime) -> None:
-        """Raise why nothing can be booked at `now`, if so: a `DeadLinkError` or `LinkNotOpenError`."""
+        """Raise a `DeadLinkError` or `LinkNotOpenError` if nobody can book at `now`."""
         refusal = self.refusal_at(now)
         if refusal is not None:
             raise refusal
 
 
 class DueLink(msgspec.Struct, frozen=True):
-    """A link that is due to be marked expired, as the due index has it."""
+    """A link in the due index, to be marked as expired."""
 
     link_id: str
     host_id: str
@@ -148,7 +146,7 @@ class DueLink(msgspec.Struct, frozen=True):
 
 
 def check_recipient_matches(recipient: Recipient | None, email: str) -> None:
-    """Raise `RecipientMismatchError` unless the link's lock, if any, lets this address book."""
+    """Raise `RecipientMismatchError` if the link is locked to another address or domain."""
     if recipient is None or recipient.enforce == "none":
         return
     if recipient.enforce == "email":
@@ -160,14 +158,14 @@ def check_recipient_matches(recipient: Recipient | None, email: str) -> None:
 
 
 def folded_label(label: str) -> str:
-    """Return a label as lists find it by prefix: case folded, at most 200 letters (a sort key has 1,024 bytes)."""
+    """Return a label in the form for prefix search: case folded, at most 200 letters (a sort key has 1,024 bytes)."""
     return label.casefold()[:_INDEXED_LETTERS]
 
 
 def expected_address(recipient: Recipient | None) -> str | None:
-    """Return what a locked link says of the address it expects: `g…@example.com`, or `…@example.com`.
+    """Return a hint of the address that a link is locked to, `g…@example.com` or `…@example.com`; None without a lock.
 
-    Never the whole address: anyone that the link was forwarded to could type it in. None for a link without a lock.
+    It is not the whole address, because anyone who gets the link forwarded could enter that.
     """
     if recipient is None or recipient.enforce == "none":
         return None
@@ -176,9 +174,9 @@ def expected_address(recipient: Recipient | None) -> str | None:
 
 
 def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime | None = None) -> None:
-    """Record every rule the settings break, but for the overrides, which need the event type.
+    """Record the faults of the settings, except of the overrides, which need the event type.
 
-    With `now`, an expiry that has passed is a fault: such a link could never be used.
+    With `now`, an expiry in the past is a fault, because the link could never be used.
     """
     if settings.max_usage_count is not None:
         rules.at("maxUsageCount").number(settings.max_usage_count, least=1, most=MAX_USES)
@@ -203,7 +201,7 @@ def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime |
 
 
 def check_rolling_settings(settings: LinkSettings, rules: Rules) -> None:
-    """Record what a rolling link can't have: it is used once, and its successor is out by then."""
+    """Record settings that a rolling link can't have. It is used once, and then has a successor."""
     rules.at("maxUsageCount").require(settings.max_usage_count == 1, "must be 1 for a rolling link")
     rules.at("restoreUseOnCancel").require(
         not settings.restore_use_on_cancel, "must be false for a rolling link"
@@ -211,7 +209,7 @@ def check_rolling_settings(settings: LinkSettings, rules: Rules) -> None:
 
 
 def document_size(document: object) -> int:
-    """Return the bytes of a value as compact JSON, or more than any limit when it has no JSON form."""
+    """Return the size of a value as compact JSON in bytes, or more than any limit if it has no JSON form."""
     try:
         return len(msgspec.json.encode(document))
     except (UnicodeEncodeError, RecursionError):
@@ -219,7 +217,7 @@ def document_size(document: object) -> int:
 
 
 def document_depth(document: object) -> int:
-    """Return how many objects and arrays of a JSON value lie within each other, without recursion."""
+    """Return how deep the objects and arrays of a JSON value are nested, without recursion."""
     depth, level = 0, [document]
     while level := [value for value in level if isinstance(value, dict | list)]:
         depth += 1

@@ -1,4 +1,4 @@
-"""A request for a new link, made on the page of one that nobody can book with."""
+"""A link request: someone asks for a new link, on the page of a dead one."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -26,10 +26,10 @@ class MailTo(StrEnum):
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks and why. Once answered, it names the new link and who gets it by email.
+    """A link request: who asks, and with which message. Once answered, it has the new link and who gets it by email.
 
-    `external_id`, `metadata` and `recipient` are the dead link's. `slot` is the request's place among those about
-    the same link on the same UTC day; requests kept before there were slots have None.
+    `external_id`, `metadata` and `recipient` are the dead link's. `slot` is the request's place among the requests
+    about the same link on the same UTC day; it is None in requests from older versions.
     """
 
     link_id: str
@@ -50,23 +50,23 @@ class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def request_id(self) -> str:
-        """The request's public id: the dead link's, the UTC date on which it was asked about, and the slot."""
+        """The request's public id: the dead link's id, the UTC date of the request, and the slot."""
         slot = "" if self.slot is None else f".{self.slot}"
         return f"{self.link_id}.{self.requested_at.date().isoformat()}{slot}"
 
     @property
     def from_recipient(self) -> bool | None:
-        """Whether the address is the recipient's; None if the link was made for no address."""
+        """Whether the address is the recipient's; None if the dead link has no recipient address."""
         if self.recipient is None or not self.recipient.email:
             return None
         return normalise_email(self.email) == normalise_email(self.recipient.email)
 
 
 def free_slot(request: LinkRequest, kept: Sequence[LinkRequest], most: int) -> int | None:
-    """Return the slot of a request among those stored for its link that day, or None if it is to be dropped.
+    """Return a free slot for a request among those stored for its link and day, or None to drop the request.
 
-    It is dropped if its address has a slot already, or if `most` other addresses have one. One slot is reserved for
-    the recipient, so requests by strangers can't crowd out the recipient's.
+    A request is dropped if its address already has a slot, or if `most` other addresses have one. One slot is reserved
+    for the recipient, so that strangers' requests can't displace the recipient's.
     """
     address = normalise_email(request.email)
     if any(normalise_email(other.email) == address for other in kept):
@@ -78,9 +78,9 @@ def free_slot(request: LinkRequest, kept: Sequence[LinkRequest], most: int) -> i
 
 
 def answered_settings(settings: LinkSettings, request: LinkRequest) -> LinkSettings:
-    """Return the settings of the new link; if it goes to the person who asks, that person is its recipient.
+    """Return the settings of the new link. If it goes to the person who asks, they become its recipient.
 
-    A lock on the former recipient's address or domain becomes one on the new address.
+    A lock to the former recipient's address or domain becomes a lock to the new address.
     """
     if request.mail_to is not MailTo.REQUESTER:
         return settings
@@ -90,7 +90,7 @@ def answered_settings(settings: LinkSettings, request: LinkRequest) -> LinkSetti
 
 
 def read_request_id(request_id: str) -> tuple[str, date, int | None] | None:
-    """Return the link, the UTC date and the slot in a request's id, or None for an invalid id."""
+    """Return the link id, the UTC date and the slot in a request's id, or None for an invalid id."""
     link_id, _, rest = request_id.partition(".")
     day, _, slot = rest.partition(".")
     if len(request_id) > _LONGEST_ID or not is_id(LINK, link_id):
@@ -107,7 +107,7 @@ def read_request_id(request_id: str) -> tuple[str, date, int | None] | None:
 
 
 def check_link_request(name: str, email: str, message: str, rules: Rules) -> None:
-    """Record what is wrong with what was typed; only the email is needed, to answer to."""
+    """Record the faults of a link request's fields. Only the email is required."""
     rules.at("name").text(name, longest=LONGEST_NAME)
     rules.at("email").require(is_email(email), "is not an email address")
     rules.at("message").text(message, longest=LONGEST_MESSAGE, lines=True)

@@ -1,4 +1,4 @@
-"""The link that comes after another: a replacement, or a rolling link's successor."""
+"""The link that follows another one: a replacement, or a rolling link's successor."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from chalicelib.domain.links.link import Link, LinkSettings
 
 
 def fresh_link(old: Link, *, link_id: str, key_id: int, now: datetime, rolling: bool) -> Link:
-    """Return a new link with an old one's settings, unused. An expiry that has passed is extended."""
+    """Return a new, unused link with an old link's settings. An expiry that has passed is extended."""
     return Link(
         link_id=link_id,
         host_id=old.host_id,

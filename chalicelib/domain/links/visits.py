@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 
 _BROWSER: Final = re.compile(r"(?:Mozilla/\d\.\d|Opera/\d+\.\d+) \(")
-# Machines that imitate a browser begin with `compatible`; so do two old browsers.
+# Machines that imitate a browser send `compatible`; so do two old browsers.
 _COMPATIBLE: Final = re.compile(r"Mozilla/5\.0 \(compatible;(?! ?(?:MSIE|Konqueror))")
-# Email scanners, and previews by Office and others, that the list of crawlers lacks; and whatever calls itself a bot,
-# except phones of the brand Cubot.
+# Email scanners and link previews that the list of crawlers lacks, and everything that calls itself a bot, except
+# phones of the brand Cubot.
 _MORE: Final = re.compile(
     r"ms-office|msoffice|safelinks|proofpoint|barracuda|mimecast|url[ -]?preview|powershell|mmcrhead|"
     r"(?<!cu)bot\b|crawler|spider",
@@ -20,14 +20,14 @@ _MORE: Final = re.compile(
 
 
 class Visitor(StrEnum):
-    """What opened a link, judged by the request's headers. It decides only which count is raised."""
+    """What opened a link, judged by the request's headers. It only selects the count to increase."""
 
     PERSON = "person"
     MACHINE = "machine"
 
 
 class Opens(msgspec.Struct, frozen=True):
-    """How often a link was opened, and when first, by persons and by machines."""
+    """How often persons and machines opened a link, and when a person first did."""
 
     first_opened_at: datetime | None = None
     persons: int = 0
@@ -35,13 +35,13 @@ class Opens(msgspec.Struct, frozen=True):
 
 
 def visitor_of(method: str, user_agent: str, purpose: str) -> Visitor:
-    """Return what opens a link; in `purpose` (`Sec-Purpose`, `Purpose`, `X-Moz`) browsers say that they prefetch."""
+    """Return what opens a link. In `purpose` (`Sec-Purpose`, `Purpose` or `X-Moz`), browsers announce a prefetch."""
     looks = method == "HEAD" or "prefetch" in purpose.lower() or "preview" in purpose.lower()
     return Visitor.MACHINE if looks or _is_machine(user_agent) else Visitor.PERSON
 
 
 def _is_machine(user_agent: str) -> bool:
-    """Return whether a `User-Agent` is a machine's: it does not begin as browsers' do, or is a known crawler's."""
+    """Return whether a `User-Agent` is a machine's: it does not begin like a browser's, or is a known crawler's."""
     if not _BROWSER.match(user_agent) or _COMPATIBLE.match(user_agent) or _MORE.search(user_agent):
         return True
     # Imported here: most machines are recognized without it, and it is 30 KB.

@@ -1,4 +1,4 @@
-"""Limit the emails to one address, for one purpose, on one UTC day (P15)."""
+"""Limit the emails to one address for one purpose on one UTC day (P15)."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ _SHORT: Final = 8  # characters of a counted email's id: 48 bits
 
 
 class MailPurpose(StrEnum):
-    """What a budget is for. Using up one never touches another."""
+    """What a budget is for. Each purpose has its own budgets."""
 
     BOOKING_TO_INVITEE = "booking-to-invitee"
     BOOKING_TO_HOST = "booking-to-host"
@@ -29,10 +29,10 @@ class MailPurpose(StrEnum):
 
 
 class MailLimits(msgspec.Struct, frozen=True):
-    """The most emails per UTC day: to one invitee's, host's or recipient's address, and to all invitees of one link.
+    """Emails per UTC day: to one invitee's, host's or recipient's address, and to all invitees of one link.
 
-    `digest` is for one address, which several hosts may share. `wait_seconds` is how long the email about a move or a
-    cancellation waits for later changes of the same booking.
+    `digest` is per address, which several hosts may share. `wait_seconds` is how long to wait for further changes of
+    the same booking before emailing about a move or cancellation.
     """
 
     invitee: int = 20
@@ -55,9 +55,9 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 def budgets_of(addressee: Addressee, to: str, link_id: str, limits: MailLimits) -> Iterator[Budget]:
     """Yield the budgets that an email counts against, in this order.
 
-    The link's first: a flood of bookings by one link must not use up the budgets of the addresses it names.
-    Addresses that differ by case, or by the spelling of their domain, are one. A part behind `+` makes another:
-    only the mailbox's own server knows whether it is the same person's.
+    The link's budget is first, so that a flood of bookings with one link does not use up the budgets of addresses.
+    Addresses that differ only by case, or by the spelling of their domain, share a budget. Addresses that differ after
+    a `+` do not, because only the mailbox's server knows whether they belong to the same person.
     """
     if addressee is Addressee.INVITEE:
         yield Budget(
@@ -83,6 +83,6 @@ def budget_id(ring: Keyring, budget: Budget, day: date) -> str:
 
 
 def counted_as(mail_id: MailId) -> str:
-    """Return the short form in which a budget lists an email, so that the same one is counted once."""
+    """Return the short id under which a budget lists an email, so that it is counted once."""
     digest = hashlib.sha256(f"{mail_id.event_id}\x00{mail_id.addressee}".encode()).digest()
     return base64.urlsafe_b64encode(digest).decode()[:_SHORT]

@@ -1,4 +1,4 @@
-"""Digests: a host's updates beyond the day's budget, in one email when the day is over (P15)."""
+"""Digests: a host's updates beyond the daily budget, in one email after the day (P15)."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -9,11 +9,11 @@ from chalicelib.domain.events.events import event_id_of
 from chalicelib.domain.mail.mails import Addressee, MailId
 
 MAX_BOOKINGS: Final = 200
-AFTER_MIDNIGHT: Final = timedelta(minutes=5)  # emails started before midnight have ended by then
+AFTER_MIDNIGHT: Final = timedelta(minutes=5)  # emails that were started before midnight are sent by then
 
 
 class DigestId(msgspec.Struct, frozen=True):
-    """The id of a digest: there is one for each host and UTC day."""
+    """The id of a digest. There is one digest per host and UTC day."""
 
     host_id: str
     day: date
@@ -25,17 +25,17 @@ class DigestId(msgspec.Struct, frozen=True):
 
     @property
     def due_at(self) -> datetime:
-        """When the digest is due: the day is over, and the host has a new budget."""
+        """When the digest is due: after the day, when the host has a new budget."""
         return datetime.combine(self.day, time(), UTC) + timedelta(days=1) + AFTER_MIDNIGHT
 
     @property
     def next(self) -> "DigestId":
-        """The next day's."""
+        """The id of the host's next digest, a day later."""
         return DigestId(self.host_id, self.day + timedelta(days=1))
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
-    """The contents of a digest: booking ids, and whether there were more."""
+    """The content of a digest: booking ids, and whether more bookings were left out."""
 
     digest_id: DigestId
     booking_ids: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Email addresses: which are valid, and the normalized form in which two are equal."""
+"""Email addresses: which are valid, and the normalized form for comparison."""
 
 import re
 import unicodedata
@@ -6,14 +6,14 @@ from typing import Final
 
 from chalicelib.domain.text import may_stand_in_address
 
-LONGEST_EMAIL: Final = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+LONGEST_EMAIL: Final = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
 _FORM: Final = re.compile(
     r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f]{1,64}@[^\s@<>()\[\]\\,;:\"/\x00-\x20\x7f]+\.[^\s@<>()\[\]\\,;:\"/.\x00-\x20\x7f]+\Z"
 )
 
 
 def is_email(value: str) -> bool:
-    """Return whether `value` looks like one deliverable address: `local@domain.tld`, no display name, no quotes."""
+    """Return whether `value` looks like a deliverable address: `local@domain.tld`, without display name and quotes."""
     if len(value) > LONGEST_EMAIL or not _FORM.match(value) or not may_stand_in_address(value):
         return False
     local, _, domain = value.rpartition("@")
@@ -23,7 +23,7 @@ def is_email(value: str) -> bool:
 
 
 def normalise_email(value: str) -> str:
-    """Return the address in the form used to compare: NFC, lower case, the domain in its ASCII (IDNA) form.
+    """Return an address in the form for comparison: NFC, lower case, with its domain in ASCII (IDNA).
 
     It uses lower case, not case folding, which would make `straße` and `strasse` equal. Raises ValueError if `value` is
     not an email address.
@@ -33,20 +33,21 @@ def normalise_email(value: str) -> str:
 
 
 def former_normal_email(value: str) -> str:
-    """Return the form that versions before December 2026 wrote into index keys: case folded. Raises ValueError."""
+    """Return the case-folded form that versions before December 2026 wrote to index keys. Raises ValueError."""
     local, _, domain = ascii_address(value).rpartition("@")
     return f"{unicodedata.normalize('NFC', local).casefold()}@{domain}"
 
 
 def email_domain(value: str) -> str:
-    """Return the domain of an address in its ASCII (IDNA) form, lower case."""
+    """Return the domain of an address in ASCII (IDNA), lower case."""
     return normalise_email(value).rpartition("@")[2]
 
 
 def ascii_address(value: str) -> str:
-    """Return an address with its domain in ASCII (IDNA), the part before it as typed. Raises ValueError.
+    """Return an address with its domain in ASCII (IDNA) and its local part as typed. Raises ValueError.
 
-    IDNA drops invisible characters in a domain. They are rejected today, but older versions stored such addresses.
+    IDNA drops invisible characters in a domain. New addresses with such characters are rejected, but older versions
+    stored them.
     """
     value = value.strip()
     local, _, domain = value.rpartition("@")
@@ -57,20 +58,20 @@ def ascii_address(value: str) -> str:
 
 
 def masked_address(value: str) -> str:
-    """Return an address as a history may show it: `g…@example.com`."""
+    """Return an address masked for a history: `g…@example.com`."""
     local, _, domain = value.rpartition("@")
     return f"{local[:1]}…@{domain}"
 
 
 def _ascii_domain(domain: str) -> str | None:
     if not domain.isascii():
-        import idna  # only where a domain has other letters: 15 ms at a cold start otherwise
+        import idna  # imported only for non-ASCII domains, because it takes 15 ms at a cold start
 
         try:
             domain = idna.encode(domain, uts46=True).decode()
         except idna.IDNAError:
             return None
-    # After IDNA too: it reads other full stops (`。`) as dots, and so can leave an empty last label.
+    # Check after IDNA, because it turns other full stops (`。`) into dots and can leave an empty last label.
     domain = domain.lower()
     fits = all(re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", label) for label in domain.split("."))
     return domain if fits and len(domain) <= 253 else None

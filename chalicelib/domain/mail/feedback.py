@@ -13,7 +13,7 @@ _MAX_REASON = 200  # characters
 
 
 class FeedbackKind(StrEnum):
-    """The kinds of feedback that are handled, as SES names them."""
+    """The kinds of feedback to process, by SES's names."""
 
     SEND = "Send"
     REJECT = "Reject"
@@ -22,9 +22,9 @@ class FeedbackKind(StrEnum):
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing SES said. `to` are the addresses it is about; `identity` is SES's own id of it.
+    """A feedback event from SES. `to` are the addresses it is about; `identity` is SES's id of the feedback.
 
-    A digest is not about a single link: then `link_id` and `event_type_id` are empty.
+    A digest is not about a single link: its `link_id` and `event_type_id` are empty.
     """
 
     kind: FeedbackKind
@@ -80,9 +80,9 @@ class _Detail(msgspec.Struct, rename="camel"):
 
 
 def read_feedback(document: object) -> Feedback | None:
-    """Return the feedback in an event's decoded `detail`; None if it is about another email or of another kind.
+    """Return the feedback in an event's decoded `detail`, or None if its email or kind is not ours to process.
 
-    Raises ValueError for a document of another form.
+    Raises ValueError for a malformed document.
     """
     detail = msgspec.convert(document, _Detail)
     tags = {name: values[0] for name, values in detail.mail.tags.items() if values}

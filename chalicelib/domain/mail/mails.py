@@ -1,4 +1,4 @@
-"""Emails: who gets one about an event, what identifies it so that it is sent once, and how sending can end."""
+"""Emails: who gets one about an event, the id by which it is sent once, and the outcomes of sending."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,23 +17,23 @@ MAILER: Final = "system:mail"
 
 
 class Addressee(StrEnum):
-    """Who a mail is for."""
+    """Who an email is for."""
 
     INVITEE = "invitee"
     HOST = "host"
     RECIPIENT = "recipient"
-    DIGEST = "digest"  # a host, with the updates beyond the day's budget; not about a single event
+    DIGEST = "digest"  # a host, with the updates beyond the daily budget
 
 
 class MailId(msgspec.Struct, frozen=True):
-    """What identifies an email: there is only one for each event and addressee."""
+    """The id of an email. There is one email per event and addressee."""
 
     event_id: str
     addressee: Addressee
 
 
 class ClaimState(StrEnum):
-    """The state of an email: being sent, accepted by SES, or refused for good."""
+    """The state of an email: being sent, accepted by SES, or rejected permanently."""
 
     SENDING = "sending"
     SENT = "sent"
@@ -41,7 +41,7 @@ class ClaimState(StrEnum):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """An email's state. `holder` identifies its last sender; `detail` is SES's id for it, or why it was refused."""
+    """The state of an email. `holder` is its last sender; `detail` is SES's message id, or why it was rejected."""
 
     state: ClaimState
     holder: str
@@ -50,7 +50,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole mail and where it goes: `to` is an ASCII address, `content` RFC 5322. The ids go along as SES's tags."""
+    """A complete email. `to` is an ASCII address, `content` is RFC 5322. The ids are sent as SES tags."""
 
     mail_id: MailId
     link_id: str
@@ -62,7 +62,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkMail(msgspec.Struct, frozen=True, kw_only=True):
-    """A host's request to email a link to its recipient. `to` is the address it had then."""
+    """A host's request to email a link to its recipient. `to` is the address at the time of the request."""
 
     send_id: str
     link_id: str
@@ -78,9 +78,9 @@ class LinkMail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fate(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a mail, for its link's history. `to` is masked; `reason` is a word or two, nothing personal.
+    """The outcome of an email, for its link's history. `to` is masked; `reason` has no personal data.
 
-    `identity` distinguishes several fates of one kind: SES's own id of a bounce.
+    `identity` distinguishes outcomes of the same type, e.g. SES's ids of two bounces.
     """
 
     type: EventKind
@@ -98,7 +98,7 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MailRefusedError(Exception):
-    """SES will never accept this email; `reason` says why in a word. Nothing was sent."""
+    """SES will never accept this email; `reason` is a code. Nothing was sent."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -110,13 +110,13 @@ class MailDeferredError(Exception):
 
 
 class MailUnknownError(Exception):
-    """The email may have been sent: there was no response."""
+    """SES did not respond, so the email may have been sent."""
 
 
 def delivery_address(email: str) -> str:
-    """Return an address as SES takes it: its domain in ASCII. Raises `MailRefusedError`.
+    """Return an address in the form that SES accepts, with its domain in ASCII. Raises `MailRefusedError`.
 
-    SES has no SMTPUTF8, so nothing can be sent where the part before the `@` has other letters.
+    SES does not support SMTPUTF8, so it can't send to an address with non-ASCII letters before the `@`.
     """
     try:
         address = ascii_address(email)
@@ -152,7 +152,7 @@ def wish_event(wish: LinkMail, cause: Cause) -> Event:
 
 
 def fate_event(fate: Fate) -> Event:
-    """Return the history entry for what became of an email."""
+    """Return the history entry for the outcome of an email."""
     about = fate.mail_id
     why = {} if fate.type is EventKind.MAIL_SENT else {"reason": fate.reason or None}
     return Event(
@@ -172,5 +172,5 @@ def fate_event(fate: Fate) -> Event:
 
 
 def check_message(message: str, rules: Rules) -> None:
-    """Record what is wrong with a host's message."""
+    """Record the faults of a host's message."""
     rules.at("message").text(message, longest=LONGEST_MESSAGE, lines=True)

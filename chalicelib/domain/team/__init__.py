@@ -1,1 +1,1 @@
-"""Hosts and the API keys of a team."""
+"""The hosts and API keys of a team."""

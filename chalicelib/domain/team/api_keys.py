@@ -1,4 +1,4 @@
-"""API keys, stored only as their SHA-256, and what their callers may see and do (P7, P9)."""
+"""API keys, stored only as SHA-256 hashes, and what callers may see and do (P7, P9)."""
 
 import base64
 import hashlib
@@ -16,14 +16,14 @@ SECRET_BYTES: Final = 32
 
 
 class Role(StrEnum):
-    """What a key may do: a host's own things, or the whole team's."""
+    """Whether a key has access to one host's resources or the whole team's."""
 
     ADMIN = "admin"
     HOST = "host"
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as stored: never the key itself. An admin key may also stand for one host (`host_id`)."""
+    """A key as stored, without the secret. An admin key may also have a host (`host_id`)."""
 
     key_id: str
     role: Role
@@ -34,7 +34,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Owned(Protocol):
-    """A thing of one host's."""
+    """A resource that belongs to one host."""
 
     @property
     def host_id(self) -> str: ...
@@ -44,7 +44,7 @@ _Found = TypeVar("_Found", bound=Owned)
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who is asking, as the authorizer found it."""
+    """Who sends a request, as the authorizer found."""
 
     key_id: str
     role: Role
@@ -52,15 +52,15 @@ class Caller(msgspec.Struct, frozen=True):
 
     @property
     def is_admin(self) -> bool:
-        """Whether this caller sees the whole team's."""
+        """Whether this caller has access to the whole team's resources."""
         return self.role is Role.ADMIN
 
     def may_see(self, host_id: str) -> bool:
-        """Return whether things of that host exist for this caller; if not, the response is 404 (P9)."""
+        """Return whether this caller may see a host's resources. If not, the response is 404 (P9)."""
         return self.is_admin or self.host_id == host_id
 
     def require_visible(self, found: _Found | None) -> _Found:
-        """Return what was found. Raises `NotFoundError` if nothing was, or it is another host's: both alike (P9)."""
+        """Return what was found. Raises the same `NotFoundError` for nothing and for another host's resource (P9)."""
         if found is None or not self.may_see(found.host_id):
             raise NotFoundError
         return found
@@ -68,21 +68,21 @@ class Caller(msgspec.Struct, frozen=True):
     def require_admin(self) -> None:
         """Raise `ForbiddenError` unless this is an admin key."""
         if not self.is_admin:
-            raise ForbiddenError("This needs an admin key.")
+            raise ForbiddenError("This request requires an admin key.")
 
 
 def make_secret(raw: bytes) -> str:
-    """Return the key to show once, made of 32 random bytes."""
+    """Return a new key for 32 random bytes. Show it once and store only its digest."""
     if len(raw) != SECRET_BYTES:
         raise ValueError(f"an API key takes {SECRET_BYTES} bytes")
     return "ao_" + base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def is_secret(value: str) -> bool:
-    """Return whether a string has an API key's form; anything else costs no read."""
+    """Return whether a string looks like an API key, so that no read is spent on anything else."""
     return bool(_FORM.match(value))
 
 
 def digest(secret: str) -> str:
-    """Return the SHA-256 of a key in hex, which is all the table holds. 256 random bits need no salt."""
+    """Return the SHA-256 of a key in hex, for the table. 256 random bits need no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -11,7 +11,7 @@ from chalicelib.domain.zones import is_zone
 
 
 class TimeOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A stretch in which nothing is on offer, `[start, end)`, UTC instants."""
+    """A period in which a host has no slots, `[start, end)`, UTC instants."""
 
     start: datetime
     end: datetime
@@ -40,9 +40,9 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def public_name(self) -> str:
-        """Return the name that invitees read: the one the host chose, else the whole name.
+        """The name that invitees see: the public name if the host set one, otherwise the whole name.
 
-        No part of a name is picked out: the first word of "Dr. Jane Doe" is not a name.
+        Not a part of the name: the first word of "Dr. Jane Doe" is not a name.
         """
         return self.settings.public_name or self.settings.name
 
@@ -53,7 +53,7 @@ def check_host_settings(settings: HostSettings, rules: Rules) -> None:
     if settings.public_name is not None:
         rules.at("publicName").text(settings.public_name, shortest=1, longest=LONGEST_NAME)
     rules.at("email").require(is_email(settings.email), "is not an email address")
-    rules.at("timeZone").require(is_zone(settings.time_zone), "is not an IANA time zone")
+    rules.at("timeZone").require(is_zone(settings.time_zone), "is not an IANA time zone, e.g. Europe/Berlin")
     if rules.at("timeOff").length(settings.time_off, most=200):
         for index, off in enumerate(settings.time_off):
             rules.at("timeOff", index, "end").require(off.end > off.start, "must be after start")

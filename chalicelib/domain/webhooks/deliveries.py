@@ -1,6 +1,6 @@
-"""The delivery of one event to one webhook: attempts, the waits between them, and how it ends.
+"""The delivery of one event to one webhook: its attempts, the waits between them, and its outcome.
 
-Waits are those that Standard Webhooks recommends, over 75 hours, each up to a fifth longer by chance.
+The waits are those that Standard Webhooks recommends, over 75 hours, each with up to 20 % of jitter.
 """
 
 import hashlib
@@ -25,18 +25,18 @@ WAITS: Final = tuple(
 )
 MAX_TRIES: Final = len(WAITS) + 1
 LONGEST_RETRY_AFTER: Final = timedelta(hours=24)
-LEASE: Final = timedelta(seconds=60)  # an attempt takes 20 s at most; a slower sender counts as crashed
-GRACE: Final = timedelta(minutes=5)  # how long the queue has before the schedule retries a delivery
-EARLY: Final = timedelta(seconds=1)  # two machines' clocks may differ by that
+LEASE: Final = timedelta(seconds=60)  # an attempt takes at most 20 s; a slower sender counts as crashed
+GRACE: Final = timedelta(minutes=5)  # how long the schedule waits for the queue before it retries a delivery
+EARLY: Final = timedelta(seconds=1)  # how far two machines' clocks may differ
 MAX_KEPT_ATTEMPTS: Final = 20
-MAX_REPLAYS: Final = 100  # of one delivery under keys of their own
+MAX_REPLAYS: Final = 100  # of one delivery, each with its own idempotency key
 LONGEST_EXCERPT: Final = 500
 DELIVERY_SHARDS: Final = 4  # partitions of the due index
 
 _HASH_BYTES: Final = 10
-# An event's id is signed between full stops, and is the value of a header.
+# An event's id is signed between periods and is the value of a header.
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
-# What might open something, should an endpoint answer with what it was sent, or with a secret of its own.
+# Possible secrets, in case an endpoint's response contains its request or a secret of its own.
 _SECRETS: Final = re.compile(
     r"whsec_[A-Za-z0-9+/=]+|ao_[A-Za-z0-9_-]{43}|(?<=/[sb]/)[A-Za-z0-9_-]{36}|v1,[A-Za-z0-9+/=]{40,}"
     r"|(?i:(?<=bearer )[^\s\"',;]+)"
@@ -52,7 +52,7 @@ class DeliveryStatus(StrEnum):
 
 
 class EndpointAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What an endpoint answered: a status and the beginning of its body; or `error`, a word for why there is none."""
+    """The response of an endpoint: a status and the beginning of its body; or `error`, a code for why there is none."""
 
     status_code: int | None = None
     error: str | None = None
@@ -62,12 +62,12 @@ class EndpointAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def taken(self) -> bool:
-        """Whether the endpoint took the event: 2xx, nothing else."""
+        """Whether the endpoint accepted the event, with a 2xx status."""
         return self.status_code is not None and 200 <= self.status_code < 300
 
 
 class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One request to the endpoint: `status_code` of its answer, or `error`, a word for why there was none."""
+    """One request to the endpoint: the `status_code` of its response, or `error`, a code for why there was none."""
 
     number: int
     time: datetime
@@ -78,11 +78,12 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """The delivery of one event to one webhook. `body` is exactly what is sent, every time.
+    """The delivery of one event to one webhook. Every attempt sends exactly `body`.
 
-    `tries` counts attempts begun; since the last replay, `tries - tries_before`. While `lease_until` is in the
-    future one sender has it. `due_at` is when the schedule retries it if no message comes.
-    Every write raises `sequence`, on the condition that it is as it was read, so one of several wins.
+    `tries` counts attempts that were started; `tries - tries_before` are those since the last replay. While
+    `lease_until` is in the future, one sender has the delivery. `due_at` is when the schedule retries it if the queue
+    has no message for it. Every write increases `sequence` and requires the value that was read, so one of several
+    concurrent writes succeeds.
     """
 
     delivery_id: str
@@ -108,23 +109,23 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def delivery_id_of(webhook_id: str, event_id: str, event_time: datetime) -> str:
-    """Return the delivery's id: the same event to the same webhook is the same delivery, however often it comes.
+    """Return the delivery's id. The same event for the same webhook always has the same id.
 
-    Its first six bytes are the event's time in milliseconds, so that the id alone finds its place in the list.
+    The first six bytes are the event's time in milliseconds, so that the sort key can be derived from the id.
     """
     digest = hashlib.sha256(f"{webhook_id}\x00{event_id}".encode()).digest()[:_HASH_BYTES]
     return make_id(DELIVERY, to_millis(event_time).to_bytes(ID_BYTES - _HASH_BYTES, "big") + digest)
 
 
 def event_time_of(delivery_id: str) -> datetime | None:
-    """Return the instant in a delivery's id, or None for what is not one, or lies past the year 5138."""
+    """Return the instant in a delivery's id, or None if it is invalid or after the year 5138."""
     raw = id_bytes(DELIVERY, delivery_id)
     millis = int.from_bytes(raw[:-_HASH_BYTES], "big") if raw else -1
     return from_millis(millis) if 0 <= millis < 10**14 else None
 
 
 def payload_of(envelope: Envelope) -> str:
-    """Return the body to send: the envelope, with `timestamp` beside `time` as Standard Webhooks has it."""
+    """Return the body to send: the envelope, with the `timestamp` that Standard Webhooks requires."""
     document = msgspec.to_builtins(envelope)
     ordered = {name: document.pop(name) for name in ("type", "data")}
     body = {"type": ordered["type"], "timestamp": envelope.time, "data": ordered["data"], **document}
@@ -140,9 +141,9 @@ def new_delivery(
     *,
     test: bool = False,
 ) -> Delivery:
-    """Return a delivery not yet tried. Raises ValueError for an event id that can't be signed."""
+    """Return a delivery without attempts. Raises ValueError for an event id that can't be signed."""
     if not _EVENT_ID.match(envelope.id):
-        raise ValueError("an event's id has letters, digits, _ and - alone")
+        raise ValueError("an event's id must consist of letters, digits, _ and -")
     return Delivery(
         delivery_id=delivery_id_of(webhook_id, envelope.id, event_time),
         webhook_id=webhook_id,
@@ -159,7 +160,7 @@ def new_delivery(
 
 
 def may_start(delivery: Delivery, now: datetime) -> bool:
-    """Return whether an attempt may begin: it is pending, its time has come, and no other sender has it."""
+    """Return whether an attempt may start: the delivery is pending and due, and no other sender has it."""
     return (
         delivery.status is DeliveryStatus.PENDING
         and (delivery.next_at is None or now >= delivery.next_at - EARLY)
@@ -168,54 +169,53 @@ def may_start(delivery: Delivery, now: datetime) -> bool:
 
 
 def leased(delivery: Delivery, now: datetime) -> Delivery:
-    """Return the delivery with an attempt begun. It counts now: one that always kills its sender ends too."""
+    """Return the delivery with an attempt started. It is counted now, so that crashes can't repeat it forever."""
     return _next(delivery, tries=delivery.tries + 1, lease_until=now + LEASE, due_at=now + LEASE, next_at=now)
 
 
 def out_of_tries(delivery: Delivery) -> bool:
-    """Return whether no attempt is left, of ten, or of one for a test."""
+    """Return whether no attempt is left, of ten in total, or one for a test event."""
     return delivery.tries - delivery.tries_before >= (1 if delivery.test else MAX_TRIES)
 
 
 def succeeded(delivery: Delivery, attempt: DeliveryAttempt, now: datetime) -> Delivery:
-    """Return the delivery after the endpoint took it."""
+    """Return the delivery after the endpoint accepted it."""
     return _ended(delivery, DeliveryStatus.DELIVERED, None, attempt, now)
 
 
 def given_up(delivery: Delivery, failure: str, attempt: DeliveryAttempt | None, now: datetime) -> Delivery:
-    """Return the delivery as one that failed for good; a replay may take it up again."""
+    """Return the delivery as failed. Only a replay retries it."""
     return _ended(delivery, DeliveryStatus.FAILED, failure, attempt, now)
 
 
 def postponed(delivery: Delivery, attempt: DeliveryAttempt, wait: timedelta, now: datetime) -> Delivery:
-    """Return the delivery after an attempt failed and another is to come."""
+    """Return the delivery after a failed attempt, with the time of the next one."""
     next_at = as_instant(now + wait)
     return _next(
         delivery,
         attempts=_kept(delivery, attempt),
         next_at=next_at,
-        due_at=next_at + GRACE
-        if in_queue(wait)
-        else next_at,  # a short wait is the queue's, a long one the schedule's
+        # The queue delays a message for a short wait; the schedule ends a long one.
+        due_at=next_at + GRACE if in_queue(wait) else next_at,
         lease_until=None,
     )
 
 
 def in_queue(wait: timedelta) -> bool:
-    """Return whether a wait fits into an SQS message's delay, 15 minutes; longer ones end by the schedule."""
+    """Return whether a wait fits into the delay of an SQS message, 15 minutes. The schedule ends longer waits."""
     return wait <= timedelta(minutes=15)
 
 
 def handed_over(delivery: Delivery, now: datetime) -> Delivery:
-    """Return the delivery after the schedule sent a message for it: due again in case that is lost."""
+    """Return the delivery after the schedule sent a message for it. It is due again, in case the message is lost."""
     return _next(delivery, due_at=now + GRACE)
 
 
 def replayed(delivery: Delivery, key: str | None, now: datetime) -> Delivery | None:
-    """Return an ended delivery as one to retry, from the first wait on; None if it must not be.
+    """Return an ended delivery as pending, with its attempts and waits reset; None if it can't be replayed.
 
-    `key` is the request's `Idempotency-Key`, hashed: the same one replays a delivery once, ever. Without one, a
-    delivery that is pending already is left alone.
+    `key` is the hash of the request's `Idempotency-Key`; the same key replays a delivery only once. A pending delivery
+    is never replayed.
     """
     if delivery.status is DeliveryStatus.PENDING or (key is not None and key in delivery.replays):
         return None
@@ -235,9 +235,9 @@ def replayed(delivery: Delivery, key: str | None, now: datetime) -> Delivery | N
 
 
 def wait_before_next(delivery: Delivery, retry_after: str | None, chance: float, now: datetime) -> timedelta:
-    """Return how long to wait after a failed attempt: the schedule's wait, or `Retry-After` where that is longer.
+    """Return how long to wait after a failed attempt: the wait from `WAITS`, or `Retry-After` if that is longer.
 
-    `chance` is 0 to 1: it adds up to a fifth, so that what failed together does not come back together.
+    `chance`, from 0 to 1, adds up to 20 % of jitter, so that deliveries that failed together are not retried together.
     """
     wait = WAITS[min(delivery.tries - delivery.tries_before, len(WAITS)) - 1]
     asked = min(read_retry_after(retry_after, now), LONGEST_RETRY_AFTER)
@@ -245,20 +245,20 @@ def wait_before_next(delivery: Delivery, retry_after: str | None, chance: float,
 
 
 def read_retry_after(value: str | None, now: datetime) -> timedelta:
-    """Return what a `Retry-After` header asks for, seconds or a date (RFC 9110 §10.2.3); nothing for nonsense."""
+    """Return the wait in a `Retry-After` header, seconds or a date (RFC 9110 §10.2.3); zero if it is invalid."""
     text = (value or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return timedelta(seconds=int(text))
     try:
         when = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):  # a year or a zone of more digits than any integer's
+    except (ValueError, TypeError, OverflowError):  # OverflowError: a year or an offset with too many digits
         return timedelta()
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(when - now, timedelta())
 
 
 def safe_excerpt(raw: bytes) -> str:
-    """Return an answer's beginning for the log: printable, bounded, without what looks like a secret."""
+    """Return the beginning of a response for the log: printable, bounded, with possible secrets hidden."""
     text = _SECRETS.sub("[hidden]", raw[: 8 * LONGEST_EXCERPT].decode(errors="replace"))
     return "".join(ch if ch.isprintable() else " " for ch in text)[:LONGEST_EXCERPT].strip()
 

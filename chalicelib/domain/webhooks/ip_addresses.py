@@ -1,12 +1,12 @@
-"""Which network addresses a webhook may be sent to: public unicast ones, and no others."""
+"""The network addresses that a webhook may be sent to: public unicast addresses only."""
 
 import ipaddress
 from typing import Final
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Named here and not left to `is_global`, whose answers differ between Python's releases. From IANA's registries of
-# special-purpose addresses; 169.254.0.0/16 has the clouds' metadata services.
+# From IANA's registries of special-purpose addresses; 169.254.0.0/16 has the clouds' metadata services. Python's
+# `is_global` is not used, because its results differ between releases.
 _NOT_PUBLIC_4: Final = tuple(
     ipaddress.IPv4Network(network)
     for network in (
@@ -16,8 +16,8 @@ _NOT_PUBLIC_4: Final = tuple(
         "224.0.0.0/3",  # multicast, reserved, broadcast
     )
 )
-# Of IPv6 only 2000::/3 is given out as public. So unique-local (fd00:ec2::254 is a metadata service), link-local,
-# multicast, IPv4-mapped (::ffff:0:0/96) and NAT64 (64:ff9b::/96) addresses are outside of it.
+# Only 2000::/3 of IPv6 is allocated as public. This excludes unique-local (fd00:ec2::254 is a metadata service),
+# link-local, multicast, IPv4-mapped (::ffff:0:0/96) and NAT64 (64:ff9b::/96) addresses.
 _PUBLIC_6: Final = ipaddress.IPv6Network("2000::/3")
 _NOT_PUBLIC_6: Final = tuple(
     ipaddress.IPv6Network(network)
@@ -32,7 +32,7 @@ _NOT_PUBLIC_6: Final = tuple(
 
 
 def is_public(address: IPAddress) -> bool:
-    """Return whether an address is of the public internet: not private, local, mapped, translated or reserved."""
+    """Return whether an address is public: not private, local, mapped, translated or reserved."""
     if isinstance(address, ipaddress.IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
     return (
@@ -43,7 +43,7 @@ def is_public(address: IPAddress) -> bool:
 
 
 def read_address(text: str) -> IPAddress | None:
-    """Return the address that a text is, or None."""
+    """Return a text as an IP address, or None if it is not one."""
     try:
         return ipaddress.ip_address(text)
     except ValueError:

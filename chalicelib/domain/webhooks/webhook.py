@@ -1,4 +1,4 @@
-"""A webhook: where a host's events are sent, which of them, signed with which secret, and whether it still answers."""
+"""A webhook: the URL for a host's events, the types of events, the signing secrets, and whether it is failing."""
 
 import base64
 import hashlib
@@ -22,18 +22,18 @@ from chalicelib.domain.tokens import Keyring
 from chalicelib.domain.validation import Rules
 from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
 
-MAX_WEBHOOKS: Final = 20  # of one host: each event is looked at for each of them
-MAX_FORMER_SECRETS: Final = 3  # that still sign beside the present one
+MAX_WEBHOOKS: Final = 20  # of one host; every event is checked against each of them
+MAX_FORMER_SECRETS: Final = 3  # that still sign beside the current one
 MAX_OVERLAP_HOURS: Final = 7 * 24
 DEFAULT_OVERLAP_HOURS: Final = 24
-MAX_LOGGED: Final = 50  # entries of a webhook's own history
-FAILING_TIME: Final = timedelta(days=5)  # of failures alone, after which a webhook is disabled
+MAX_LOGGED: Final = 50  # entries in a webhook's own history
+FAILING_TIME: Final = timedelta(days=5)  # how long every attempt must fail before a webhook is disabled
 LONGEST_URL: Final = 2000
 TEST_EVENT: Final = "webhook.test"
-# The kinds of events that a webhook may ask for.
+# The types of events that a webhook can select.
 KINDS: Final = (*(kind.value for kind in EventKind), *(kind.value for kind in Notice))
 
-_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how every secret begins, none itself
+_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix of secrets, not a secret
 _SECRET_PURPOSE: Final = b"webhook\x00"
 
 
@@ -46,7 +46,7 @@ class Disabled(StrEnum):
 
 
 class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be set on a webhook. `events` None means every event, those of later releases too."""
+    """The settings of a webhook. `events` None means all events, including types that later releases add."""
 
     url: str
     events: tuple[str, ...] | None = None
@@ -58,7 +58,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecretVersion(msgspec.Struct, frozen=True):
-    """One signing secret, by what it is derived from: a version, and a key of the keyring. Never the secret itself."""
+    """What a signing secret is derived from: a version and a key of the keyring. It is not the secret itself."""
 
     version: int
     key_id: int
@@ -66,7 +66,7 @@ class SecretVersion(msgspec.Struct, frozen=True):
 
 
 class WebhookEntry(msgspec.Struct, frozen=True):
-    """One thing that happened to the webhook itself."""
+    """One entry in the history of the webhook itself."""
 
     time: datetime
     what: str
@@ -96,7 +96,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int = 1
 
     def wants(self, envelope: Envelope) -> bool:
-        """Whether an event is to be delivered here: the host's own, of a type asked for, while it is enabled (P9)."""
+        """Return whether to deliver an event: the webhook is enabled, and the host and type match (P9)."""
         asked = self.settings.events is None or envelope.type in self.settings.events
         return (
             self.disabled is None and self.deleted_at is None and self.host_id == envelope.host_id and asked
@@ -104,21 +104,21 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_webhook_settings(settings: WebhookSettings, rules: Rules, *, local: bool) -> None:
-    """Record every rule the settings break. `local` also allows plain http to this machine's loopback."""
+    """Record the faults of the settings. `local` allows the loopback address and plain HTTP to it."""
     _check_url(settings.url, rules.at("url"), local=local)
     rules.at("description").text(settings.description, longest=LONGEST_NOTE)
     if settings.events is not None:
         at = rules.at("events")
         if at.length(settings.events, least=1, most=len(KINDS)):
-            at.unique(settings.events, "must not name an event twice")
+            at.unique(settings.events, "must not have the same event twice")
         for index, name in enumerate(settings.events[: len(KINDS)]):
             at.at(index).require(name in KINDS, f"must be one of {', '.join(KINDS)}")
 
 
 def webhook_secret(ring: Keyring, webhook_id: str, version: SecretVersion) -> str:
-    """Return a signing secret, `whsec_` and 256 bits, derived from the keyring: the table has none (P7, ADR 0012).
+    """Return a signing secret, `whsec_` and 256 bits. It is derived from the keyring and not stored (P7, ADR 0012).
 
-    Raises KeyError when its key was retired.
+    Raises KeyError if its key was retired.
     """
     raw = id_bytes(WEBHOOK, webhook_id)
     if raw is None:
@@ -129,15 +129,15 @@ def webhook_secret(ring: Keyring, webhook_id: str, version: SecretVersion) -> st
 
 
 def signing_secrets(ring: Keyring, webhook: Webhook, now: datetime) -> list[str]:
-    """Return the secrets to sign with now, the present one first. Raises KeyError when its key was retired."""
+    """Return the secrets to sign with now, the current one first. Raises KeyError if that one's key was retired."""
     former = [v for v in webhook.former if v.until is not None and now < v.until and v.key_id in ring.keys]
     return [webhook_secret(ring, webhook.webhook_id, version) for version in (webhook.secret, *former)]
 
 
 def rotated(webhook: Webhook, key_id: int, overlap: timedelta, cause: Cause, now: datetime) -> Webhook | None:
-    """Return the webhook with a fresh secret; those before it sign on for `overlap` at most.
+    """Return the webhook with a new secret. Previous secrets still sign for at most `overlap`.
 
-    None where `MAX_FORMER_SECRETS` others are still to sign: one of them would die before its time.
+    Return None if more than `MAX_FORMER_SECRETS` would have to sign, because one of them would end too early.
     """
     until = now + overlap
     before = [msgspec.structs.replace(webhook.secret, until=until)]
@@ -150,7 +150,7 @@ def rotated(webhook: Webhook, key_id: int, overlap: timedelta, cause: Cause, now
 
 
 def changed(webhook: Webhook, settings: WebhookSettings, cause: Cause, now: datetime) -> Webhook:
-    """Return the webhook with other settings. Enabled again, or with another URL, it has no failures."""
+    """Return the webhook with other settings. If it is enabled again or gets another URL, its failures are cleared."""
     fresh = msgspec.structs.replace(webhook, settings=settings)
     if settings.url != webhook.settings.url:
         fresh = msgspec.structs.replace(fresh, failing_since=None)
@@ -165,7 +165,7 @@ def changed(webhook: Webhook, settings: WebhookSettings, cause: Cause, now: date
 
 
 def stopped(webhook: Webhook, why: Disabled, cause: Cause, now: datetime) -> Webhook:
-    """Return the webhook disabled, with the reason where its host can see it."""
+    """Return the webhook as disabled, with the reason in its history."""
     settings = msgspec.structs.replace(webhook.settings, enabled=False)
     untold = why is not Disabled.HOST
     off = msgspec.structs.replace(webhook, settings=settings, disabled=why, disabled_at=now, untold=untold)
@@ -173,16 +173,16 @@ def stopped(webhook: Webhook, why: Disabled, cause: Cause, now: datetime) -> Web
 
 
 def noted(webhook: Webhook, what: str, cause: Cause, now: datetime) -> Webhook:
-    """Return the next version of a webhook, with an entry in its own history."""
+    """Return the next version of a webhook, with a new entry in its history."""
     entry = WebhookEntry(now, what, cause.actor, cause.correlation_id)
     log = (entry, *webhook.log)[:MAX_LOGGED]
     return msgspec.structs.replace(webhook, log=log, sequence=webhook.sequence + 1)
 
 
 def notice_of(webhook: Webhook) -> Envelope:
-    """Return the notice that a webhook was disabled; the same however often it is given."""
+    """Return the notice that a webhook was disabled. It is always the same, however often it is published."""
     if webhook.disabled_at is None or webhook.disabled is None or webhook.disabled is Disabled.HOST:
-        raise ValueError("there is nothing to give notice of")
+        raise ValueError("the webhook was not disabled by failures")
     since = webhook.failing_since
     said = WebhookDisabled(
         webhook_id=webhook.webhook_id,
@@ -194,23 +194,23 @@ def notice_of(webhook: Webhook) -> Envelope:
 
 
 def after_notice(webhook: Webhook, as_of: Webhook) -> Webhook | None:
-    """Return the webhook after its host was notified that it was disabled; None if it has changed since."""
+    """Return the webhook after the notice was published that it was disabled; None if it has changed since."""
     if not webhook.untold or webhook.disabled_at != as_of.disabled_at:
         return None
     return msgspec.structs.replace(webhook, untold=False, sequence=webhook.sequence + 1)
 
 
 def after_success(webhook: Webhook) -> Webhook | None:
-    """Return the webhook after a delivery came through, or None where that changes nothing."""
+    """Return the webhook after a successful delivery, or None if it does not change."""
     if webhook.failing_since is None:
         return None
     return msgspec.structs.replace(webhook, failing_since=None, sequence=webhook.sequence + 1)
 
 
 def after_failure(webhook: Webhook, *, gone: bool, cause: Cause, now: datetime) -> Webhook | None:
-    """Return the webhook after an attempt failed, or None where that changes nothing.
+    """Return the webhook after a failed attempt, or None if it does not change.
 
-    410 Gone disables it at once (Standard Webhooks), nothing but failures for `FAILING_TIME` too.
+    A response of 410 Gone disables it at once (Standard Webhooks), and so does `FAILING_TIME` of failures only.
     """
     if webhook.disabled is not None:
         return None
@@ -233,7 +233,7 @@ def _check_url(url: str, rules: Rules, *, local: bool) -> None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        rules.fault("is not a URL")
+        rules.fault("is not a valid URL")
         return
     host = parts.hostname or ""
     loopback = local and is_loopback_name(host)
@@ -244,22 +244,22 @@ def _check_url(url: str, rules: Rules, *, local: bool) -> None:
     rules.require(
         loopback or port in (None, 443) or (port or 0) >= 1024, "must use port 443, or 1024 and above"
     )
-    rules.require(loopback or _may_be_public(host, parts), "must name a host of the public internet")
+    rules.require(loopback or _may_be_public(host, parts), "must have a public host name or address")
 
 
 def is_loopback_name(host: str) -> bool:
-    """Return whether a host's name means this machine, as far as the name itself says."""
+    """Return whether a host name is `localhost` or a loopback address. It is not resolved."""
     address = read_address(host)
     return host == "localhost" or (address is not None and address.is_loopback)
 
 
 def _may_be_public(host: str, parts: SplitResult) -> bool:
-    """Return whether a host could be public; what its name resolves to is checked whenever something is sent."""
+    """Return whether a host may be public. The addresses that it resolves to are checked before each attempt."""
     address = read_address(host)
     if address is not None:
         return is_public(address)
     labels = host.removesuffix(".").split(".")
-    # A name that ends in a number is an address in disguise to some resolvers: 127.1, 0x7f000001, 2130706433.
+    # Some resolvers read a name that ends in a number as an address: 127.1, 0x7f000001, 2130706433.
     return (
         "[" not in parts.netloc
         and len(labels) > 1
