@@ -168,7 +168,7 @@ class _Keys:
                 raise
             # Log only the exception type; its message may contain the secret.
             log.warning(
-                "signing keys could not be refreshed; using the previous ones for 5 minutes: %s",
+                "signing keys could not be refreshed; using the previous ones, next try in 5 min: %s",
                 type(error).__name__,
             )
         self._read_at = utc_now()

@@ -115,7 +115,7 @@ def _delimiter_of(text: str) -> str:
 
 def _words(error: csv.Error) -> str:
     if "unexpected end of data" in str(error):
-        return "a closing quote is missing"
+        return "a quote is never closed"
     if "expected after" in str(error):
         return "a delimiter or the end of the line must follow a closing quote"
     return str(error)

@@ -200,7 +200,7 @@ def _columns_of(header: Record) -> list[str]:
         if name is None and given.lower().startswith(_METADATA) and len(given) > len(_METADATA):
             name = _METADATA + given[len(_METADATA) :]
         if name is None:
-            detail = "is not a known column" if given else f"has no name for column {place}"
+            detail = "is not a column of an import" if given else f"has no name for column {place}"
             raise broken(header.line, f"{given!r:.80} {detail}" if given else detail, given[:80] or None)
         if name in columns:
             raise broken(header.line, f"has the column {name!r:.80} twice", name[:80])
