@@ -2,7 +2,7 @@
 
 import gc
 
-gc.disable()  # nothing becomes garbage while modules are loaded: looking for it is a tenth of a cold start
+gc.disable()  # imports create no garbage, and collecting would take a tenth of a cold start
 
 from chalice.app import Chalice
 
@@ -16,7 +16,7 @@ for blueprint in (auth, *ROUTERS, PREFLIGHT):
     app.register_blueprint(blueprint)
 
 if bootstrap.on_lambda():
-    # There this module is the HTTP function's alone; each other function's handler is in a module of its own.
+    # On Lambda, only the HTTP function loads this module. The other functions' handlers are in their own modules.
     bootstrap.warm_up()
     gc.freeze()
 else:

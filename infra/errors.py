@@ -2,4 +2,4 @@
 
 
 class CommandError(Exception):
-    """A command can't go on. The message is for its user: it says what is wrong, and where possible what to do."""
+    """A command can't continue. The message is printed: it says what is wrong and, where possible, what to do."""

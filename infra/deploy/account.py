@@ -1,4 +1,4 @@
-"""An AWS account: open it with the user's credentials, and explain what AWS rejects."""
+"""An AWS account: open it with the user's credentials, and explain AWS's errors."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -22,12 +22,12 @@ from infra.errors import CommandError
 
 
 class DeployError(CommandError):
-    """A command can't go on; the message says why, and what to do."""
+    """A command on AWS can't continue; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """An AWS account in one region, and clients for it."""
+    """An AWS account in one region; it creates clients."""
 
     session: Any
     account_id: str
@@ -61,7 +61,7 @@ def find_table(account: Account, name: str) -> dict[str, Any] | None:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn errors of AWS into a `DeployError` that says what to do."""
+    """Turn AWS's errors into a `DeployError` that says what to do."""
     try:
         yield
     except (
@@ -73,7 +73,7 @@ def explained() -> Iterator[None]:
     ) as error:
         raise DeployError(f"No AWS credentials can be used: {error}. Set AWS_PROFILE, or log in.") from error
     except EndpointConnectionError as error:
-        raise DeployError(f"AWS can't be reached: {error}") from error
+        raise DeployError(f"AWS can't be reached; check the network and the region: {error}") from error
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         if code in {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "SignatureDoesNotMatch"}:
@@ -82,7 +82,7 @@ def explained() -> Iterator[None]:
             ) from error
         if "AccessDenied" in code or code in {"403", "UnauthorizedOperation"}:
             raise DeployError(
-                f"{error.operation_name} is not allowed to these credentials: {message}"
+                f"These credentials don't have permission for {error.operation_name}: {message}"
             ) from error
         raise DeployError(str(error)) from error
     except BotoCoreError as error:

@@ -35,13 +35,13 @@ _RETAINED: Final = {"Retain", "RetainExceptOnCreate"}
 def deploy(
     account: Account, stage: Stage, package: Package, *, bucket: str | None, watch_minutes: int
 ) -> Outcome:
-    """Create or update a stage, all of it or nothing. Raise `DeployError`, `StackError`."""
+    """Create or update a stage; a failure rolls everything back. Raise `DeployError`, `StackError`."""
     template = _with_existing_resources(account, stage, package.read_template())
     template = with_described_parameters(template, stage.parameters)
     unknown = sorted(set(stage.parameters) - set(template["Parameters"]))
     if unknown:
         there = ", ".join(sorted(template["Parameters"]))
-        raise DeployError(f"There is no parameter {', '.join(unknown)}; there are {there}.")
+        raise DeployError(f"Unknown parameter {', '.join(unknown)}; the template has {there}.")
     bucket = ready_bucket(account, bucket)
     url = upload(account.client("s3"), bucket, package, template, owner=account.account_id)
     cloudformation = account.client("cloudformation")
@@ -81,7 +81,7 @@ def _with_existing_resources(account: Account, stage: Stage, template: dict[str,
     if stage.table:
         table = account.client("dynamodb").describe_table(TableName=stage.table)["Table"]
         if "LatestStreamArn" not in table:
-            raise DeployError(f"The table {stage.table} has no stream; see docs/deploy.md.")
+            raise DeployError(f"The table {stage.table} has no stream: enable it as in docs/deploy.md.")
         template = use_existing_table(template, table)
     if stage.signing_secret:
         secret = account.client("secretsmanager").describe_secret(SecretId=stage.signing_secret)
@@ -134,14 +134,14 @@ def _destroy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
     if given.confirm != stage.name:
         raise DeployError(
             f"This deletes {stage.stack} in account {account.account_id}, {account.region}: no link will work. "
-            f"Table and signing keys are kept. To go on: make destroy STAGE={stage.name} CONFIRM={stage.name}"
+            f"Table and signing keys are kept. To confirm: make destroy STAGE={stage.name} CONFIRM={stage.name}"
         )
     kept = destroy(account, stage)
     print(f"{stage.stack} is deleted. Kept, with all data:")
     for line in kept:
         print(f"  {line}")
     print(
-        f"To deploy it again with them, name table and signingSecret in infra/stages/{stage.name}.json; docs/deploy.md."
+        f"To deploy again with it, set table and signingSecret in infra/stages/{stage.name}.json; docs/deploy.md."
     )
 
 
@@ -151,14 +151,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     up = commands.add_parser("deploy", help="create or update a stage")
     up.add_argument("--stage", required=True)
     up.add_argument("--architecture", choices=[ARM, X86], default=ARM)
-    up.add_argument("--bucket", default="", help="the bucket to deploy from (default: one of its own)")
+    up.add_argument("--bucket", default="", help="the bucket to deploy from (default: one that is created)")
     up.add_argument(
         "--watch", type=int, default=WATCH_MINUTES,
-        help="minutes to watch the alarms afterwards; an alarm rolls the deployment back; 0 ignores them",
+        help="minutes to watch the alarms after the deployment, which an alarm rolls back; 0 ignores them",
     )  # fmt: skip
     down = commands.add_parser("destroy", help="delete a stage; its data stays")
     down.add_argument("--stage", required=True)
-    down.add_argument("--confirm", default="", help="the stage's name again")
+    down.add_argument("--confirm", default="", help="the stage's name, to confirm")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""Use existing resources in a stack: a table that was restored, or the local one, in place of the stack's own."""
+"""Use an existing resource, such as a restored table or the local one, instead of the stack's own."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def use_existing(
 
 
 def use_existing_table(template: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template with a table that has a stream in place of its own; `describe_table` returns `table`."""
+    """Return the template with an existing table instead of its own; `table` is the description by `describe_table`."""
     attributes = {"Arn": table["TableArn"], "StreamArn": table["LatestStreamArn"]}
     return use_existing(template, "Table", table["TableName"], attributes)
 

@@ -44,7 +44,9 @@ def read_stage(name: str) -> Stage:
         document = json.loads(path.read_text())
         unknown = set(document) - {"parameters", "table", "signingSecret"}
         if unknown:
-            raise DeployError(f"{path.name}: {', '.join(sorted(unknown))} is not known.")
+            raise DeployError(
+                f"{path.name} has unknown keys: {', '.join(sorted(unknown))}. Known: parameters, table, signingSecret."
+            )
         parameters = {key: str(value) for key, value in document.get("parameters", {}).items()}
     except (ValueError, AttributeError) as error:
         raise DeployError(f"{path.name} can't be read: {error}") from error
@@ -56,9 +58,7 @@ class Outputs(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         """Raise `DeployError`."""
-        raise DeployError(
-            f"The stack has no output {name}, because it is older than that: deploy the stage first."
-        )
+        raise DeployError(f"The stack has no output {name} yet: run make deploy for the stage first.")
 
 
 def stack_outputs(account: Account, stage: Stage) -> dict[str, str]:
@@ -66,7 +66,7 @@ def stack_outputs(account: Account, stage: Stage) -> dict[str, str]:
     cloudformation = account.client("cloudformation")
     if stack_status(cloudformation, stage.stack) is None:
         raise DeployError(
-            f"There is no stack {stage.stack} in {account.region}; make deploy STAGE={stage.name} first."
+            f"There is no stack {stage.stack} in {account.region}: run make deploy STAGE={stage.name} first."
         )
     return Outputs(outputs(cloudformation, stage.stack))
 

@@ -11,7 +11,7 @@ FOLDER: Final = ROOT / "docs" / "schemas" / "events"
 
 
 def files() -> dict[str, str]:
-    """Return the text of each file by its name."""
+    """Return the text of each file, by file name."""
     return {
         f"{kind.value}.json": msgspec.json.format(msgspec.json.encode(schema_of(kind)), indent=2).decode()
         + "\n"

@@ -53,7 +53,7 @@ def api_fields() -> dict[str, dict[str, list[str]]]:
 
 
 def tables() -> dict[str, str]:
-    """Return each table of the glossary as Markdown, by its name."""
+    """Return the tables of the glossary as Markdown, by name."""
     return {
         "types": _table(("type", "what it is", "module"), _types()),
         "errors": _table(("code", "HTTP", "what it says", "class"), _errors()),
@@ -64,7 +64,7 @@ def tables() -> dict[str, str]:
 
 
 def written(page: str, texts: Mapping[str, str]) -> str:
-    """Return the page with each table in its place; text outside of the places stays."""
+    """Return the page with its tables replaced; other text stays."""
     return _TABLE.sub(lambda place: f"{place[1]}{texts[place['name']]}{place[3]}", page)
 
 

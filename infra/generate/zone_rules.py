@@ -16,7 +16,7 @@ _END: Final = datetime(2044, 1, 1, tzinfo=UTC)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE: Final = timedelta(minutes=1)
 
-# What browsers report for an unknown zone: none of these may be taken for a zone's name.
+# What browsers report for an unknown zone. None may have the hash of a zone's name.
 _NO_ZONES: Final = ("Etc/Unknown", "Factory", "undefined", "null", "", "localtime", "SystemV/PST8PDT")
 
 

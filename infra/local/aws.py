@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 LOCAL_REGION: Final = "us-east-1"
-LOCAL_KEY: Final = "local"  # key id and secret; no real account has them
+LOCAL_KEY: Final = "local"  # key id and secret, which no real account has
 _LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
 
 def use_local_aws(environ: MutableMapping[str, str], endpoint_url: str | None = None) -> None:
-    """Change `environ` so that AWS clients made from it have dummy credentials and no settings of the user's.
+    """Change `environ` so that AWS clients get dummy credentials and ignore the user's AWS settings.
 
     With `endpoint_url`, every service uses it unless `AWS_ENDPOINT_URL_<SERVICE>` overrides it.
     """
@@ -39,7 +39,7 @@ def use_local_aws(environ: MutableMapping[str, str], endpoint_url: str | None = 
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
     )
-    for name in ("NO_PROXY", "no_proxy"):  # a proxy of the user's can't reach this machine's loopback
+    for name in ("NO_PROXY", "no_proxy"):  # the user's proxy can't reach this machine's loopback
         environ[name] = ",".join(filter(None, [environ.get(name), _LOOPBACK]))
     if endpoint_url is not None:
         environ["AWS_ENDPOINT_URL"] = endpoint_url

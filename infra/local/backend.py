@@ -1,6 +1,6 @@
 """The local backend of the app: an engine, the table, the signing keys, and the app's settings.
 
-`make run` holds one while it serves; `make key` and the like use the running one, or start one briefly. All data is
+`make run` runs one while it serves. `make key` and similar commands use that one, or start one briefly. All data is
 under `.local`.
 """
 
@@ -63,7 +63,7 @@ def is_local(endpoint: str) -> bool:
 
 @contextlib.contextmanager
 def own_backend(endpoint: str | None, say: Say) -> Iterator[Backend]:
-    """Run a backend until the block ends: at `endpoint`, or with a ministack of its own.
+    """Run a backend until the block ends: with DynamoDB at `endpoint`, or with its own ministack.
 
     Raise `InUseError` if another process uses the same data, and `EngineError` if ministack does not start.
     """
@@ -156,7 +156,7 @@ def _kept(path: Path, make: Callable[[], str]) -> str:
 
 
 class _Lock:
-    """The lock on the local data. Its file has the process that holds it, and the engine's endpoint."""
+    """The lock on the local data. Its file contains the id of the process that holds it, and the engine's endpoint."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -185,14 +185,14 @@ def _locked(say: Say) -> Iterator[_Lock]:
                 file.seek(0)
                 holder = file.readline().strip()
             if _is_running(holder):
-                raise InUseError(f"{_shown(_STATE)} is in use by process {holder}; stop that one first")
-            # Its owner was killed, and the engine is still saving.
+                raise InUseError(f"{_shown(_STATE)} is in use by process {holder}; stop that process first")
+            # The process that held it was killed, and its engine is still saving.
             if attempt == 0:
-                say("Waiting for the engine of the last run to end …")
+                say("Waiting until ministack of the last run has saved its data …")
             time.sleep(_LOCK_SECONDS)
         else:
             raise InUseError(
-                f"{_shown(_STATE)} is in use by the engine of a run that was killed; stop it first"
+                f"{_shown(_STATE)} is in use by ministack, whose make run was killed; stop that process first"
             )
         lock = _Lock(file)
         lock.announce("")

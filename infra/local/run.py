@@ -89,7 +89,7 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
         print(f"Sample link: {sample_link_url}", flush=True)
         _watch(backend, ended)
         ended.wait()  # until a signal raises _Stop here, or the engine ends by itself
-    print("ministack ended unexpectedly; what it had not saved is lost.", file=sys.stderr)
+    print("ministack stopped unexpectedly; data that it had not saved is lost.", file=sys.stderr)
     return 1
 
 
@@ -128,7 +128,7 @@ def _reserve(port: int) -> socket.socket:
 
 
 def _stop_once(number: int, frame: object) -> NoReturn:
-    """Stop at the first signal, and ignore later ones, which would interrupt the saving."""
+    """Stop at the first signal, and ignore later ones, which would interrupt saving."""
     del number, frame
     for other in _SIGNALS:
         signal.signal(other, signal.SIG_IGN)
@@ -138,7 +138,7 @@ def _stop_once(number: int, frame: object) -> NoReturn:
 def _arguments() -> int:
     parser = argparse.ArgumentParser(prog="make run", description="Run Admit One on this machine.")
     parser.add_argument(
-        "--port", type=int, default=8000, help="the port to serve on (default: 8000); 0 takes a free one"
+        "--port", type=int, default=8000, help="the port to serve on (default: 8000); 0 chooses a free one"
     )
     port: int = parser.parse_args().port
     if not 0 <= port < 65536:

@@ -39,7 +39,7 @@ def seed(api_key: str) -> str:
     link = _sample(world, authenticate(world, api_key))
     url = link_answer(link, world.keyring(), os.environ["BASE_URL"], world.now()).url
     if url is None:
-        raise RuntimeError("The sample link's signing key is gone; remove .local to start afresh.")
+        raise RuntimeError("The sample link's signing key is gone; remove .local to start over.")
     return url
 
 
@@ -103,7 +103,7 @@ def _sample(world: World, caller: Caller) -> Link:
         return link
     event_types = list_event_types(world, caller, None, None, 1).rows
     if not event_types:
-        raise RuntimeError("The first host has no event type; create one, or remove .local to start afresh.")
+        raise RuntimeError("The first host has no event type; create one, or remove .local to start over.")
     request = GenerateRequest(
         event_type_id=event_types[0].event_type_id,
         links=[LinkSettings(label=_SAMPLE)],

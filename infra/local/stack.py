@@ -1,6 +1,6 @@
-"""The packaged stack in ministack: every function as on AWS, behind its own stream, queue, rule or schedule.
+"""The packaged stack in ministack: every function runs as on AWS, behind its stream, queue, rule or schedule.
 
-Locally, table and signing keys are not part of the stack, so they outlast it.
+Locally, table and signing keys are not part of the stack, so they survive its deletion.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ _UNTHROTTLED: Final = {"ThrottleRate": "10000", "ThrottleBurst": "10000"}
 
 @dataclass(frozen=True)
 class Site:
-    """The local site: its URL, table and signing keys; `mails` is a folder that gets each email as a file."""
+    """The local site: its URL, table and signing keys; `mails` is the folder to write each email to."""
 
     base_url: str
     table_name: str
@@ -41,15 +41,15 @@ class Site:
 
 
 def local_package(out: Path = LOCAL / "package") -> Package:
-    """Return the package of the code as it is, for this machine."""
+    """Return the package of the current code, for this machine."""
     return kept_package(STAGE, native_target(), out, LOCAL)
 
 
 def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
     """Create or update the stack in ministack, over the existing table and signing keys.
 
-    A stack that can't be updated, or whose queues have another port than ministack now, is deleted and created again,
-    which loses the messages in its queues.
+    A stack that can't be updated, or whose queue URLs have another port than ministack now, is deleted and created
+    again. This loses the messages in its queues.
     Raise `StackError`.
     """
     table = local_client("dynamodb", endpoint_url).describe_table(TableName=site.table_name)["Table"]
@@ -77,7 +77,7 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
 
 
 def _is_of_another_port(endpoint_url: str) -> bool:
-    """Return whether the stack was created on another port: ministack finds queues by their URLs."""
+    """Return whether the stack was created on another port: ministack identifies queues by their URLs."""
     cloudformation: Any = local_client("cloudformation", endpoint_url)
     if stack_status(cloudformation, STACK) is None:
         return False
@@ -89,7 +89,7 @@ def _is_of_another_port(endpoint_url: str) -> bool:
 def app_settings(endpoint_url: str) -> dict[str, str]:
     """Return the settings of the deployed API function that the app on this machine, which replaces it, needs too.
 
-    Without them the app would reject webhooks to the loopback, and a test or replay would wait for the schedule.
+    Without them the app would reject webhooks to loopback addresses, and a test or replay would wait for the schedule.
     """
     cloudformation = local_client("cloudformation", endpoint_url)
     found = cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id(HTTP))

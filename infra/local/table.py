@@ -1,4 +1,4 @@
-"""The table on a local engine, created from the definition that CloudFormation gets."""
+"""The table on a local engine, created from the template's definition."""
 
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -8,7 +8,7 @@ from infra.paths import FRAGMENTS
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# CloudFormation accepts these and CreateTable does not. Locally there is nothing to recover to a point in time.
+# CloudFormation accepts these properties, CreateTable does not. A local table needs no point-in-time recovery.
 _NOT_FOR_CREATE: Final = ("PointInTimeRecoverySpecification", "TimeToLiveSpecification")
 
 

@@ -13,15 +13,15 @@ _MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 
 
 def fit_for_ministack(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template as ministack accepts it; docs/adr/0005-engines.md says what that leaves untested."""
+    """Return the template as ministack accepts it; docs/adr/0005-engines.md lists what this leaves untested."""
     template = _without_demand_for_tls(_with_gateway_resources(_without_unknown(template)))
     return _with_batches_allowed(template)
 
 
 def with_local_rights(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template with the right to send email from any address, which is how ministack checks that right.
+    """Return the template with permission to send email from any address: ministack doesn't check it per address.
 
-    The tests of the policies check that on AWS it is limited to one address.
+    The tests of the policies check that on AWS this is limited to one address.
     """
     whole: dict[str, Any] = json.loads(json.dumps(template))
     for resource in whole["Resources"].values():
@@ -56,7 +56,7 @@ def _without_unknown(template: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_gateway_resources(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template with API Gateway's own responses as resources: ministack reads them from nowhere else."""
+    """Return the template with API Gateway's own responses as resources, the only form that ministack reads."""
     resources = dict(template["Resources"])
     for kind, answer in resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES].items():
         resources[f"Answer{kind.title().replace('_', '')}"] = {
@@ -119,8 +119,8 @@ def _batching(policy: Mapping[str, Any]) -> dict[str, Any]:
 def with_fresh_streams(template: Mapping[str, Any]) -> dict[str, Any]:
     """Return the template with a new name for each mapping of the table's stream.
 
-    After a restart ministack's mappings don't find their place in the stream; a new one reads it from the start, which
-    is harmless, because reading a record twice changes nothing (P6).
+    After a restart, ministack's mappings lose their position in the stream. A new mapping reads it from the start. This
+    is harmless, because processing a record twice changes nothing (P6).
     """
     mark = secrets.token_hex(4)
     resources = {

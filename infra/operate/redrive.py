@@ -1,7 +1,7 @@
 """`make redrive-outbox`: redrive the batches that the outbox crashed on, from the bucket `OutboxCrashes` (P6).
 
-Each object holds a whole batch of the table's stream. The function processes it again and publishes its events under
-the same ids. A processed object is deleted. docs/operate.md.
+Each object has a complete batch of the table's stream. The function processes the batch again and publishes its events
+with the same ids. Processed objects are deleted. See docs/operate.md.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def redrive(s3: Any, lambdas: Any, bucket: str, function: str) -> Redriven:
     """Invoke the function with each object of the bucket; delete the processed ones. Safe to run again at any time.
 
     `s3` and `lambdas` are botocore's clients. If a batch crashes again, its records are retried one by one, so
-    that a bad record doesn't hold up the others.
+    that a bad record doesn't block the others.
     """
     done = Redriven()
     for key in list(crashes(s3, bucket)):
@@ -56,7 +56,7 @@ def redrive(s3: Any, lambdas: Any, bucket: str, function: str) -> Redriven:
 
 
 def crashes(s3: Any, bucket: str) -> Iterator[str]:
-    """Yield the names of the objects, oldest first: a name begins with mapping, shard and time."""
+    """Yield the names of the objects, oldest first: names begin with mapping, shard and time."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for found in page.get("Contents", ()):
             yield found["Key"]
@@ -69,7 +69,7 @@ def _records_of(body: bytes) -> list[dict[str, Any]]:
         event = json.loads(payload) if isinstance(payload, str) else payload
         records: list[dict[str, Any]] = event["Records"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError("it holds no batch of stream records") from error
+        raise ValueError("it contains no batch of stream records") from error
     return records
 
 

@@ -10,7 +10,7 @@ from infra.deploy.account import Account, DeployError
 
 # Events are archived a little later than they happen; applying one twice is harmless.
 MARGIN: Final = timedelta(minutes=15)
-MAX_LAG_MILLISECONDS: Final = 60_000  # a stream's consumer that is further behind may still hold events back
+MAX_LAG_MILLISECONDS: Final = 60_000  # an outbox that is further behind may have unpublished events
 POLL_SECONDS: Final = 5.0
 _QUIET_POLLS: Final = 3
 _WAIT_SECONDS: Final = 6 * 3600
@@ -22,7 +22,7 @@ _WAITING: Final = (
 
 
 def find_gaps(account: Account, found: Mapping[str, str], moment: datetime) -> list[str]:
-    """Return the reasons why the archive may not hold every event since a moment."""
+    """Return the reasons why the archive may not have every event since a moment; none if it is complete."""
     gaps = []
     archive = _archive(account, found)
     begins = _instant(archive["CreationTime"])
@@ -32,26 +32,26 @@ def find_gaps(account: Account, found: Mapping[str, str], moment: datetime) -> l
         gaps.append(f"the archive of events begins at {begins:%Y-%m-%d %H:%M} UTC")
     waiting = _messages(account, found["OutboxDlqUrl"])
     if waiting:
-        gaps.append(f"{waiting} stream records are in the outbox's dead-letter queue; docs/events.md")
+        gaps.append(f"{waiting} stream records are in OutboxDlq; redrive it (docs/operate.md)")
     crashed = _crashes_since(account, found["OutboxCrashesBucketName"], moment - MARGIN)
     if crashed:
-        gaps.append(f"batches that the outbox crashed on: {crashed}; make redrive-outbox processes them")
+        gaps.append(f"the outbox crashed on {crashed} stream batches; process them with make redrive-outbox")
     lag = _lag(account, found["OutboxFunction"])
     if lag > MAX_LAG_MILLISECONDS:
         gaps.append(
-            f"the stream's consumer is {lag / 60_000:.0f} minutes behind; wait until it has caught up"
+            f"the outbox is {lag / 60_000:.0f} minutes behind the stream; wait until it has caught up"
         )
     return gaps
 
 
 def _crashes_since(account: Account, bucket: str, moment: datetime) -> int:
-    """Return how many batches the outbox crashed on since a moment; older ones hold older events."""
+    """Return how many batches the outbox crashed on since a moment; earlier batches have earlier events."""
     pages = account.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
     return sum(found["LastModified"] >= moment for page in pages for found in page.get("Contents", ()))
 
 
 def _lag(account: Account, function: str) -> float:
-    """Return how far the stream's consumer was behind in the last five minutes, in milliseconds; 0 if it was idle."""
+    """Return how many milliseconds the outbox was behind in the last five minutes; 0 if it was idle."""
     now = datetime.now(UTC)
     answer = account.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/Lambda",
@@ -85,7 +85,7 @@ def replay_events(account: Account, found: Mapping[str, str], moment: datetime) 
         EventSourceArn=_archive(account, found)["ArchiveArn"],
         EventStartTime=moment - MARGIN,
         EventEndTime=now,
-        # To that rule alone, so that no email is sent again and no webhook is called.
+        # Only to that rule, so that no email is sent again and no webhook is called.
         Destination={"Arn": found["EventBusArn"], "FilterArns": [found["RestoreRuleArn"]]},
     )
     give_up = time.monotonic() + _WAIT_SECONDS
@@ -133,7 +133,7 @@ def finish(account: Account, found: Mapping[str, str], *, everything: bool) -> d
 
 
 def _messages(account: Account, queue_url: str) -> int:
-    """Return how many messages a queue holds, in flight or not."""
+    """Return how many messages a queue has, in flight or not."""
     answer = account.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(_WAITING))
     return sum(int(answer["Attributes"].get(name, 0)) for name in _WAITING)
 

@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to restore. `table` is one that an earlier, interrupted run restored; this run continues with it.
+    """What to restore. `table` is a table that an earlier, interrupted run restored; this run continues with it.
 
     `bucket` is the one to deploy from, as for `make deploy`.
     """
@@ -65,7 +65,7 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
     save_stage(current or stage, closed=True)
     if current is None:
         say(
-            f"{found['TableName']} is gone, so nothing can be booked; waiting ten minutes until events are archived …"
+            f"{found['TableName']} is gone, so nobody can book; waiting ten minutes until events are archived …"
         )
     else:
         say("Closing bookings, then waiting ten minutes until events are archived …")
@@ -97,7 +97,7 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
 def _current_stage(account: Account, stage: Stage, found: Mapping[str, str]) -> Stage | None:
     """Return the stage with the table that its stack uses now, whatever its file says; None if that table is gone.
 
-    A stack over an existing table has none of its own: deployed without naming that table, it would create a new one.
+    A stack over an existing table doesn't own one: a deployment that doesn't name that table would create a new one.
     """
     table = found["TableName"]
     if find_table(account, table) is None:
@@ -114,12 +114,12 @@ def _current_stage(account: Account, stage: Stage, found: Mapping[str, str]) -> 
 
 
 def _checked(plan: Plan, gaps: list[str]) -> list[str]:
-    """Return `gaps`. Raise `DeployError` if there are any and the plan doesn't accept them."""
+    """Return `gaps`. Raise `DeployError` if the plan doesn't accept them."""
     if gaps and not plan.accept_gap:
         reasons = "\n".join(f"  {gap}" for gap in gaps)
         raise DeployError(
-            f"What happened since {plan.moment:%Y-%m-%d %H:%M} UTC is not completely archived:\n{reasons}\n"
-            "Fix that first, or restore with GAP=revoke, which revokes every active link, since any may have been used."
+            f"The archive may not have every event since {plan.moment:%Y-%m-%d %H:%M} UTC:\n{reasons}\n"
+            "Fix that first. Or restore with GAP=revoke, which revokes every active link: any may have been used."
         )
     return gaps
 
@@ -212,7 +212,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--gap", choices=["", "revoke"], default="", help="revoke: continue without all events"
     )
     parser.add_argument("--table", default="", help="a table that an earlier run restored, to continue with")
-    parser.add_argument("--bucket", default="", help="the bucket to deploy from (default: one of its own)")
+    parser.add_argument(
+        "--bucket", default="", help="the bucket to deploy from (default: one that is created)"
+    )
     parser.add_argument("--architecture", choices=[ARM, X86], default=ARM)
     return parser.parse_args(arguments)
 

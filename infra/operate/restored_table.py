@@ -1,4 +1,4 @@
-"""Restore a table to a point in time, and give it what such a restore leaves out."""
+"""Restore a table to a point in time, and enable what such a restore leaves out."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ def restore_table(account: Account, source: str, moment: datetime, say: Callable
     """Start to restore a table as of a moment to a new one; return its name."""
     dynamodb = account.client("dynamodb")
     target = f"{source.partition('-restored-')[0]}-restored-{datetime.now(UTC):%Y%m%d%H%M%S}"
-    say(f"Restoring {source} as of {moment:%Y-%m-%d %H:%M:%S} UTC to {target}; this takes a while …")
+    say(f"Restoring {source} as of {moment:%Y-%m-%d %H:%M:%S} UTC to {target}; this takes minutes to hours …")
     dynamodb.restore_table_to_point_in_time(
         SourceTableName=source,
         TargetTableName=target,

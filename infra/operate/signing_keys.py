@@ -1,7 +1,7 @@
 """`make rotate-keys`: change the signing key without breaking a link, in three steps (P7).
 
 A warm function reloads the keys after some minutes. So a key is first added everywhere (`add`), then signs (`use`);
-the old one is removed when nothing that it signed remains (`retire`). docs/operate.md.
+the old one is removed when no link or booking carries it any more (`retire`). See docs/operate.md.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def add_key(secrets: Secrets, secret_id: str, random_bytes: Callable[[int], byte
         raise DeployError(f"Key {max(there)} is already added and signs nothing yet: STEP=use is next.")
     number = next((n for n in range(max(there) + 1, _MAX_KEYS + 1) if n not in there), None)
     if number is None:
-        raise DeployError("There is no free key id above the newest one; see docs/operate.md.")
+        raise DeployError("The newest key has the last id, 255, so no key can be added; see docs/operate.md.")
     document["keys"][str(number)] = base64.b64encode(random_bytes(_KEY_BYTES)).decode()
     _write(secrets, secret_id, document)
     return number
@@ -64,9 +64,9 @@ def retire_key(secrets: Secrets, secret_id: str, key_id: int, carriers: dict[str
     ring = keyring_of(json.dumps(document))
     if key_id not in ring.keys:
         there = ", ".join(str(number) for number in sorted(ring.keys))
-        raise DeployError(f"There is no key {key_id}; there are {there}.")
+        raise DeployError(f"There is no key {key_id}; the secret has {there}.")
     if key_id == ring.current:
-        raise DeployError(f"Key {key_id} signs: add and use another first.")
+        raise DeployError(f"Key {key_id} signs new tokens: run STEP=add and STEP=use first.")
     if any(carriers.values()):
         carrying = " and ".join(f"{count} {kind}" for kind, count in carriers.items() if count)
         raise DeployError(f"{carrying} still carry key {key_id}; their URLs would stop working.")
@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
             elif given.step == "use":
                 number = use_newest(secrets, secret_id, datetime.now(UTC))
-                print(f"Key {number} signs from now on; links signed before keep working.")
+                print(f"Key {number} signs from now on; existing links keep working.")
             else:
                 carriers = count_carriers(account.client("dynamodb"), settings["TABLE_NAME"], given.key)
                 retire_key(secrets, secret_id, given.key, carriers)
@@ -135,7 +135,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--key", type=int, help="the id of the key to retire")
     given = parser.parse_args(arguments)
     if given.step == "retire" and given.key is None:
-        parser.error("say which key to retire: KEY=1")
+        parser.error("set the id of the key to retire: KEY=1")
     return given
 
 

@@ -1,8 +1,8 @@
 """`make package`: build one zip and one template, the same bytes from the same sources.
 
 Usage: python -m infra.package.build. Chalice writes the template from app.py and .chalice, with our fragments merged
-in. The zip holds the dependencies of requirements.txt, our code, and Chalice's small runtime part, all compiled:
-without .pyc files a function compiles everything it imports at each cold start, which takes a second.
+in. The zip contains the dependencies of requirements.txt, our code and Chalice's small runtime, all compiled: without
+.pyc files, each cold start would take a second longer to compile its imports.
 """
 
 import argparse
@@ -28,7 +28,10 @@ from infra.paths import BUILD, ROOT
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 
-_NEWEST_PYTHON: Final = (3, 14)  # of Lambda's runtimes; functions run on the version that builds the package
+_NEWEST_PYTHON: Final = (
+    3,
+    14,
+)  # the newest runtime of Lambda; functions run on the version that builds the package
 
 _CODE: Final = ("app.py", "chalicelib", "chalice")
 
@@ -59,7 +62,7 @@ def make_package(stage: str, target: Target, out: Path, cache: Path = BUILD) -> 
     if not target.native and sys.version_info[:2] > _NEWEST_PYTHON:
         newest = ".".join(map(str, _NEWEST_PYTHON))
         raise PackageError(
-            f"Lambda has no Python newer than {newest}: make clean, then make PYTHON=python{newest} …"
+            f"Lambda has no Python newer than {newest}: run make clean, then make PYTHON=python{newest} …"
         )
     dependencies = install_dependencies(target, cache)
     work = out / "work"
@@ -80,7 +83,9 @@ def make_package(stage: str, target: Target, out: Path, cache: Path = BUILD) -> 
     package.template.write_text(_template(work / "chalice" / "sam.json"))
     shutil.rmtree(work)
     if package.archive.stat().st_size > MAX_BYTES:
-        raise PackageError(f"the zip has {package.archive.stat().st_size:,} bytes; {MAX_BYTES:,} are allowed")
+        raise PackageError(
+            f"the zip has {package.archive.stat().st_size:,} bytes; the limit is {MAX_BYTES:,}"
+        )
     return package
 
 

@@ -1,4 +1,4 @@
-"""What the zip holds: remove what never runs, compile the rest, and zip it to the same bytes each time."""
+"""The contents of the zip: remove what never runs, compile the rest, and zip it reproducibly."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ _NEVER: Final = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "py.typed")
 def prune(content: Path, only: Sequence[str] = ()) -> None:
     """Remove what never runs: tests, stubs, sources of C extensions, programs, installers' records.
 
-    With `only`, these files and folders alone, and only by file name.
+    With `only`, prune only these files and folders, and only by file name.
     """
     for root in [content / name for name in only] or [content]:
         for pattern in _NEVER:
@@ -28,7 +28,7 @@ def prune(content: Path, only: Sequence[str] = ()) -> None:
     folders = [*content.glob("*/tests"), *content.glob("*/test"), content / "bin", content / "share"]
     for path in [*folders, *content.rglob("__pycache__")]:
         shutil.rmtree(path, ignore_errors=True)
-    # Metadata and license stay: some packages read their own version, and licenses belong to copies.
+    # Keep metadata and license: some packages read their own version, and licenses must accompany copies.
     for info in content.glob("*.dist-info"):
         for path in info.iterdir():
             if path.is_file() and path.name != "METADATA" and "licen" not in path.name.lower():
@@ -36,8 +36,8 @@ def prune(content: Path, only: Sequence[str] = ()) -> None:
 
 
 def compile_all(content: Path, only: Sequence[str] = ()) -> None:
-    """Compile to .pyc files that are never checked against their sources: the zip doesn't keep the sources' times."""
-    # The order of a set is in the bytes, hence a process of its own with a fixed hash seed.
+    """Compile to .pyc files that Python never checks against the sources, whose times the zip doesn't keep."""
+    # The bytes depend on the iteration order of sets, so compile in a process with a fixed hash seed.
     roots = [str(content / name) for name in only] or [str(content)]
     run([sys.executable, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash",
           "-s", str(content), "-p", "/var/task", *roots],

@@ -15,16 +15,16 @@ def dashboard(
     api = ["ApiName", "${AWS::StackName}", "Stage", "api"]
     waiting = [name for name in queues if name not in dead]
     graphs = [
-        ("Requests", "Sum", [["AWS/ApiGateway", name, *api] for name in ("Count", "4XXError", "5XXError")]),
-        ("Milliseconds to answer, p99", "p99", [["AWS/ApiGateway", "Latency", *api]]),
-        ("Refused", "Sum", [["AdmitOne/${AWS::StackName}", name] for name in COUNTED]),
-        ("Functions: errors, refusals among them", "Sum", _of_each("Errors", functions)),
-        ("Functions: milliseconds, p99", "p99", _of_each("Duration", functions)),
-        ("Functions at once", "Maximum", _of_each("ConcurrentExecutions", functions)),
-        ("Milliseconds behind the stream", "Maximum", _of_each("IteratorAge", streams)),
-        ("Waiting in queues", "Maximum", _depth(waiting)),
-        ("Failed for good", "Maximum", _depth(dead)),
-        ("Capacity units", "Sum", [
+        ("API: requests", "Sum", [["AWS/ApiGateway", name, *api] for name in ("Count", "4XXError", "5XXError")]),
+        ("API: latency in ms, p99", "p99", [["AWS/ApiGateway", "Latency", *api]]),
+        ("Suspicious requests", "Sum", [["AdmitOne/${AWS::StackName}", name] for name in COUNTED]),
+        ("Functions: errors, including rejections", "Sum", _of_each("Errors", functions)),
+        ("Functions: duration in ms, p99", "p99", _of_each("Duration", functions)),
+        ("Functions: concurrent executions", "Maximum", _of_each("ConcurrentExecutions", functions)),
+        ("Outbox: ms behind the stream", "Maximum", _of_each("IteratorAge", streams)),
+        ("Queues: messages", "Maximum", _depth(waiting)),
+        ("Dead-letter queues: messages", "Maximum", _depth(dead)),
+        ("Table: capacity units", "Sum", [
             ["AWS/DynamoDB", name, "TableName", "${Table}"]
             for name in ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits")
         ]),

@@ -1,4 +1,4 @@
-"""Merge the template's fragments, `infra/template/*.json`; two that disagree are an error."""
+"""Merge the template's fragments, `infra/template/*.json`; contradictions are an error."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -14,11 +14,11 @@ class TemplateError(CommandError):
 
 
 def read_fragments(folder: Path = FRAGMENTS) -> dict[str, Any]:
-    """Return all fragments as one. Raise `TemplateError` if one is not JSON or two disagree."""
+    """Return all fragments merged. Raise `TemplateError` if one is not JSON or two contradict each other."""
     documents = []
     for path in sorted(folder.glob("*.json")):
         try:
-            document = json.loads(path.read_text(), object_pairs_hook=_no_twins)
+            document = json.loads(path.read_text(), object_pairs_hook=_no_duplicates)
         except ValueError as error:
             raise TemplateError(f"{path.name}: {error}") from error
         documents.append((path.name, document))
@@ -26,7 +26,7 @@ def read_fragments(folder: Path = FRAGMENTS) -> dict[str, Any]:
 
 
 def merged(documents: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Return named documents as one: objects are merged, any other repeated value has to be the same."""
+    """Return named documents merged: objects are merged recursively, other repeated values must be equal."""
     whole: dict[str, Any] = {}
     for name, document in documents:
         _join(whole, document, name)
@@ -39,7 +39,7 @@ def check_whole(template: Mapping[str, Any]) -> None:
     untyped = [name for name, resource in resources.items() if "Type" not in resource]
     if untyped:
         there = ", ".join(sorted(set(resources) - set(untyped)))
-        raise TemplateError(f"no such resources to extend: {', '.join(untyped)}; there are {there}")
+        raise TemplateError(f"unknown resources to extend: {', '.join(untyped)}; the template has {there}")
 
 
 def _join(whole: dict[str, Any], more: Mapping[str, Any], where: str) -> None:
@@ -50,17 +50,19 @@ def _join(whole: dict[str, Any], more: Mapping[str, Any], where: str) -> None:
         elif isinstance(whole[key], dict) and isinstance(value, Mapping):
             _join(whole[key], value, at)
         elif whole[key] != value:
-            raise TemplateError(f"{at} is {json.dumps(value)} here and {json.dumps(whole[key])} elsewhere")
+            raise TemplateError(
+                f"{at} is {json.dumps(value)}, but {json.dumps(whole[key])} in another fragment"
+            )
 
 
 def _copy(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object. Raise ValueError for a repeated name, of which JSON would drop the first."""
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object. Raise ValueError for a repeated name, because JSON would drop the first value."""
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} appears twice")
     return found

@@ -1,4 +1,4 @@
-"""What every Lambda function has: its environment, its log group, and the right to write to it."""
+"""What every Lambda function has: its environment, its log group, and permission to write to it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from chalice.utils import to_cfn_resource_name
 HTTP: Final = "api_handler"
 AUTHORIZER: Final = "authorizer"
 
-# Their URLs and headers hold tokens and keys, so X-Ray must not trace them (P7).
+# Their URLs and headers contain tokens and keys, so X-Ray must not trace them (P7).
 UNTRACED: Final = frozenset({HTTP, AUTHORIZER})
 _OWN_ADDRESS: Final = "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api"
 
@@ -41,7 +41,7 @@ def with_tracing(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def whole_policy(function: str, policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a function's policy with the rights that all functions have: to write their log and traces."""
+    """Return a function's policy with the permissions of all functions: to write their log and traces."""
     logs = {
         "Sid": "OwnLog",
         "Effect": "Allow",
@@ -49,7 +49,7 @@ def whole_policy(function: str, policy: Mapping[str, Any]) -> dict[str, Any]:
         "Resource": [{"Fn::GetAtt": [log_group_id(function), "Arn"]}],
     }
     traces = {
-        "Sid": "Traces",  # X-Ray knows no resources for these two
+        "Sid": "Traces",  # X-Ray has no resources for these two
         "Effect": "Allow",
         "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
         "Resource": ["*"],
@@ -83,8 +83,8 @@ def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
 
 
 def _environment(function: str) -> dict[str, Any]:
-    # A function behind the REST API can't refer to the API's address, because that is a circular dependency.
-    # It takes the address from the request.
+    # A function behind the REST API can't refer to the API's address, because that would be a circular dependency.
+    # It reads the address from the request.
     own = {"Ref": "AWS::NoValue"} if function in UNTRACED else {"Fn::Sub": _OWN_ADDRESS}
     domain = {"Fn::If": ["HasDomain", {"Fn::Sub": "https://${DomainName}"}, own]}
     return {

@@ -17,7 +17,8 @@ from chalicelib.wire.problems import MEDIA_TYPE, STATUSES, problem
 
 RESPONSES: Final = "x-amazon-apigateway-gateway-responses"
 
-# We use no AWS signatures: API Gateway reports a wrong or missing one for paths without a route, hence 404.
+# Paths without a route get API Gateway's errors about missing or wrong AWS signatures, which this API does not use. So
+# these errors are 404s.
 _ANSWERS: Final[dict[str, AdmitOneError]] = {
     "ACCESS_DENIED": errors.ForbiddenError(),
     "API_CONFIGURATION_ERROR": errors.UnexpectedError(),
@@ -77,7 +78,7 @@ def with_described_parameters(template: Mapping[str, Any], parameters: Mapping[s
 
 
 def _answer(error: AdmitOneError, status: int | None) -> dict[str, Any]:
-    """Return one response; without a status it keeps API Gateway's own, which the document then omits."""
+    """Return one response. Without `status` it keeps API Gateway's own status, and the document omits it."""
     document = problem(error)
     headers = dict(_HEADERS)
     if isinstance(error, errors.TryLaterError):

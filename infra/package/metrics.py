@@ -13,7 +13,7 @@ NAMESPACE: Final = {"Fn::Sub": "AdmitOne/${AWS::StackName}"}
 # A wrong key or a used link is not a failure, so their failures are counted from their logs.
 REFUSING: Final = frozenset({AUTHORIZER, "generate_links", "list_links", "redeem_link", "revoke_links"})
 
-# Requests to count, from the access log, which holds neither paths nor tokens.
+# Requests to count, from the access log, which contains neither paths nor tokens.
 COUNTED: Final = {
     "ForgedTokens": '{ ($.resource = "/s/*" || $.resource = "/b/*") && $.status = "404" }',
     "Denials": '{ $.resource = "/s/*" && ($.status = "403" || $.status = "410") }',
@@ -42,7 +42,7 @@ def metric_filters(functions: Iterable[str]) -> dict[str, Any]:
 
 
 def _failures(function: str) -> dict[str, Any]:
-    # Without a default value there is no metric, and no cost, until something fails.
+    # Without a default value, the metric does not exist and costs nothing until something fails.
     transformation = {
         "MetricNamespace": NAMESPACE,
         "MetricName": f"{logical_id(function)}Failures",

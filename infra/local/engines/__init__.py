@@ -1,1 +1,1 @@
-"""Local DynamoDB engines, each a process of its own: ministack (many AWS services) and dynoxide."""
+"""Local DynamoDB engines, each in its own process: ministack (many AWS services) and dynoxide."""

@@ -1,7 +1,7 @@
 """Run a program that ends when its parent does: run as `python die_with_parent.py PARENT_PID PROGRAM ARGUMENTS…`.
 
 On Linux the kernel sends the program SIGTERM when the thread that started it ends. So an engine whose parent was
-killed saves its data and exits. Elsewhere the program is simply started.
+killed saves its data and exits. On other systems, the program just starts.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""A local engine as a subprocess: start it, wait until it answers, stop it, kill it."""
+"""A local engine as a subprocess: start it, wait until it is ready, stop it, kill it."""
 
 import atexit
 import contextlib
@@ -59,7 +59,7 @@ class Engine(ABC):
     ready_path: ClassVar[str] = "/"
 
     def __init__(self, files: Path | None, hold: Sequence[int] = ()) -> None:
-        """Keep the engine's files under `files`; None is a temporary directory, removed at `stop()`.
+        """Keep the engine's files under `files`; None uses a temporary directory, which `stop()` removes.
 
         The engine inherits the file descriptors in `hold`: a lock on one of them lasts as long as the engine.
         """
@@ -146,7 +146,7 @@ class Engine(ABC):
         """Return the program, as a path, and its arguments."""
 
     def _environment(self, port: int, files: Path) -> dict[str, str]:
-        """Return the whole environment; of the user's it has only the search path and the locale."""
+        """Return the complete environment; only search path, locale and clock come from the user's."""
         del port
         return {**kept_environment(), "HOME": str(files)}
 
@@ -154,7 +154,9 @@ class Engine(ABC):
         if self._files is None:
             self._files = self._kept_files or Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         files = self._files.absolute()
-        files.mkdir(mode=0o700, parents=True, exist_ok=True)  # ministack's state holds secrets in the clear
+        files.mkdir(
+            mode=0o700, parents=True, exist_ok=True
+        )  # ministack's state contains secrets in clear text
         log = files / f"{self.name}.log"
         tied = [sys.executable, "-I", str(Path(__file__).with_name("die_with_parent.py")), str(os.getpid())]
         command = tied + self._command(port, files)
@@ -177,7 +179,7 @@ class Engine(ABC):
         atexit.register(self._end_quietly)
         try:
             _poll(
-                lambda: self._answers(port, log), f"{self.name} did not answer within {_START_SECONDS:.0f} s"
+                lambda: self._answers(port, log), f"{self.name} was not ready within {_START_SECONDS:.0f} s"
             )
         except BaseException:
             self.kill()
@@ -189,7 +191,7 @@ class Engine(ABC):
     def _answers(self, port: int, log: Path) -> bool:
         if self._process is None or self._process.poll() is not None:
             tail = log.read_text(errors="replace")[-2000:].strip() if log.exists() else ""
-            raise EngineError(f"{self.name} ended while starting: {tail or 'no output'}")
+            raise EngineError(f"{self.name} exited while starting: {tail or 'no output'}")
         connection = http.client.HTTPConnection(HOST, port, timeout=2)
         try:
             connection.request("GET", self.ready_path)
@@ -209,8 +211,8 @@ class Engine(ABC):
                 try:
                     process.wait(_STOP_SECONDS)
                 except subprocess.TimeoutExpired as error:
-                    late = f"{self.name} did not end within {_STOP_SECONDS:.0f} s and was killed"
-                    raise EngineError(f"{late}; its last state may be lost") from error
+                    late = f"{self.name} did not stop within {_STOP_SECONDS:.0f} s and was killed"
+                    raise EngineError(f"{late}; its latest data may be lost") from error
         finally:
             # It leads its own session, so this ends what it started too.
             with contextlib.suppress(ProcessLookupError, PermissionError):

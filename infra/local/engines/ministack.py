@@ -20,7 +20,7 @@ class Ministack(Engine):
     ) -> None:
         """Keep all data under `state_dir`; None deletes it at `stop()`.
 
-        With `enforce_iam` functions have the rights of their roles, as on AWS; our own clients may do anything.
+        With `enforce_iam`, functions have the permissions of their roles, as on AWS; our own clients may do anything.
         """
         super().__init__(state_dir, hold)
         self._enforce_iam = enforce_iam
@@ -32,7 +32,7 @@ class Ministack(Engine):
 
     def _environment(self, port: int, files: Path) -> dict[str, str]:
         temporary = files / "tmp"
-        shutil.rmtree(temporary, ignore_errors=True)  # left by an earlier start
+        shutil.rmtree(temporary, ignore_errors=True)  # left over from an earlier start
         temporary.mkdir()
         return {
             **super()._environment(port, files),
@@ -40,7 +40,7 @@ class Ministack(Engine):
             "GATEWAY_PORT": str(port),
             "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",  # functions inherit it
             "AUTH": "true" if self._enforce_iam else "false",
-            "AWS_ACCESS_KEY_ID": LOCAL_KEY,  # its calls are root's
+            "AWS_ACCESS_KEY_ID": LOCAL_KEY,  # the root user's key
             "AWS_SECRET_ACCESS_KEY": LOCAL_KEY,
             "MINISTACK_REGION": LOCAL_REGION,
             "AWS_DEFAULT_REGION": LOCAL_REGION,

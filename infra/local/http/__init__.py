@@ -1,1 +1,1 @@
-"""The local HTTP server: it answers as API Gateway does, errors and limits included."""
+"""The local HTTP server: it responds as API Gateway does, including errors and limits."""

@@ -58,7 +58,7 @@ class Gateway(LocalGateway):
     def answer(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, source_ip: str
     ) -> Answer:
-        """Return the app's response. Raise `GatewayProblem` where API Gateway would not call the app."""
+        """Return the app's response. Raise `GatewayProblem` if API Gateway would not call the app."""
         resource = self.resource(path)
         if resource is None:
             raise not_found()
@@ -123,7 +123,7 @@ def _as_answer(response: Mapping[str, Any]) -> Answer:
 
 
 class _ThreadLocalChalice(LocalChalice):
-    """Keep `lambda_context` by thread, as `LocalChalice` keeps `current_request`."""
+    """Keep `lambda_context` per thread, as `LocalChalice` keeps `current_request`."""
 
     _CONTEXT: ClassVar = threading.local()
 
@@ -138,7 +138,7 @@ class _ThreadLocalChalice(LocalChalice):
 
 
 def _use_thread_locals(app: Chalice) -> None:
-    """Give `app` a class that keeps its request by thread.
+    """Give `app` a class that keeps its request per thread.
 
     Chalice's own local server does the same, but with one class that all apps share.
     """

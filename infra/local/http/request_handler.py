@@ -1,6 +1,6 @@
-"""HTTP/1.1 over one connection: every request gets a complete response, and no log line holds a path.
+"""HTTP/1.1 over one connection: every request gets a complete response, and no log line contains a path.
 
-A path holds a token, so the access log names the route instead.
+A path may contain a token, so the access log has the route instead.
 """
 
 import contextlib
@@ -44,8 +44,8 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_SECONDS
     disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave together
-    default_request_version = "HTTP/1.0"  # a response of 0.9 would have no status and no headers
+    wbufsize = -1  # send headers and body together
+    default_request_version = "HTTP/1.0"  # an HTTP/0.9 response has no status and no headers
     server_version = "admit-one-local"
     sys_version = ""
 
@@ -72,7 +72,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
     def _answer(self, body: bytes) -> Answer:
         if len(body) < self._body_length():
             self.close_connection = True
-            return self._problem(bad_request("The body was cut short."))
+            return self._problem(bad_request("The body is shorter than its Content-Length."))
         try:
             headers = {name.lower(): value for name, value in self.headers.items()}
             return self.server.gateway.answer(self.command, self.path, headers, body, self.client_address[0])
@@ -127,7 +127,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
                 not_found() if resource is None else not_allowed(self.server.gateway.methods(resource))
             )
         elif status == http.HTTPStatus.BAD_REQUEST:
-            self._reject(bad_request("That is not an HTTP request."))
+            self._reject(bad_request("This is not a valid HTTP request."))
         else:
             self._reject(GatewayProblem(status, status.description or status.phrase))
 
@@ -159,7 +159,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _log(self, status: int, started: float) -> None:
-        # Otherwise the "method" may be any part of a garbled request, even a token.
+        # In a malformed request, the "method" may be any part of it, even a token.
         known = self.command in _METHODS
         method = self.command if known else "?"
         resource = (self.server.gateway.resource(self.path) if known else None) or "(no route)"

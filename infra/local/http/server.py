@@ -1,7 +1,7 @@
-"""The local HTTP server, for `make run` and for tests that speak HTTP: one thread a connection, stopped gracefully.
+"""The local HTTP server, for `make run` and for tests that speak HTTP: one thread per connection, stopped gracefully.
 
-It stands on `http.server` alone. Under werkzeug, hypercorn, cheroot or waitress malformed and oversized requests get
-those servers' own errors instead of API Gateway's, and werkzeug closes the connection after every response.
+It uses only `http.server`. With werkzeug, hypercorn, cheroot or waitress, malformed and oversized requests would get
+those servers' errors instead of API Gateway's, and werkzeug closes the connection after every response.
 """
 
 import contextlib

@@ -275,7 +275,7 @@ def _refusal(code: str, status: int, operation: str) -> ClientError:
         (_refusal("InvalidClientTokenId", 403, "GetCallerIdentity"), "Log in again"),
         (
             _refusal("AccessDenied", 403, "CreateChangeSet"),
-            "CreateChangeSet is not allowed to these credentials",
+            "These credentials don't have permission for CreateChangeSet",
         ),
         (ProfileNotFound(profile="x"), "Set AWS_PROFILE, or log in"),
         (EndpointConnectionError(endpoint_url="https://sts"), "AWS can't be reached"),
@@ -324,7 +324,7 @@ def test_a_slip_in_a_stage_s_file_is_said(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages" / "dev.json").write_text('{"parameters": {"AlarmEmial": "ops@example.com"}}')
     assert _run("deploy", "--stage", "dev") == 1
-    assert "There is no parameter AlarmEmial; there are AlarmEmail" in capsys.readouterr().err
+    assert "Unknown parameter AlarmEmial; the template has AlarmEmail" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["", "Prod", "-x", "a" * 21, "a/b", "../x"])

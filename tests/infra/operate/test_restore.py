@@ -107,7 +107,7 @@ def _refused_while_a_consumer_is_behind(arguments: list[str], capsys: pytest.Cap
         patch.setattr(replay, "MARGIN", timedelta(seconds=1))
         patch.setattr(replay, "_lag", lambda *_: 120_000.0)
         assert restore.main(arguments) == 1
-        assert "consumer is 2 minutes behind" in capsys.readouterr().err
+        assert "outbox is 2 minutes behind" in capsys.readouterr().err
 
 
 def _refused_while_the_outbox_has_crashes(
@@ -120,7 +120,10 @@ def _refused_while_the_outbox_has_crashes(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "MARGIN", timedelta(seconds=1))
         assert restore.main(arguments) == 1
-        assert "batches that the outbox crashed on: 1; make redrive-outbox" in capsys.readouterr().err
+        assert (
+            "the outbox crashed on 1 stream batches; process them with make redrive-outbox"
+            in capsys.readouterr().err
+        )
     s3.delete_object(Bucket=bucket, Key="crash")
 
 

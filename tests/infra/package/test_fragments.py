@@ -20,7 +20,7 @@ def test_fragments_are_joined_however_deep() -> None:
 
 @pytest.mark.parametrize("other", [2, "1", [1], {"Z": 1}, None])
 def test_a_clash_names_the_place(other: Any) -> None:
-    with pytest.raises(TemplateError, match=r"two: Resources\.A\.X is .* here and 1 elsewhere"):
+    with pytest.raises(TemplateError, match=r"two: Resources\.A\.X is .*, but 1 in another fragment"):
         merged([("one", {"Resources": {"A": {"X": 1}}}), ("two", {"Resources": {"A": {"X": other}}})])
 
 
@@ -32,7 +32,7 @@ def test_two_lists_that_differ_are_a_clash() -> None:
 
 def test_a_name_twice_in_one_file_and_broken_json_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"Resources": {"A": {}, "A": {}}}')
-    with pytest.raises(TemplateError, match=r"a\.json: 'A' is there twice"):
+    with pytest.raises(TemplateError, match=r"a\.json: 'A' appears twice"):
         read_fragments(tmp_path)
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(TemplateError, match=r"a\.json"):
@@ -40,7 +40,7 @@ def test_a_name_twice_in_one_file_and_broken_json_are_refused(tmp_path: Path) ->
 
 
 def test_what_was_added_to_nothing_is_found() -> None:
-    with pytest.raises(TemplateError, match="Outbocks; there are Outbox"):
+    with pytest.raises(TemplateError, match="Outbocks; the template has Outbox"):
         check_whole({"Resources": {"Outbox": {"Type": "F"}, "Outbocks": {"Properties": {}}}})
 
 

@@ -171,7 +171,7 @@ def test_what_lies_with_a_deadly_record_does_not_wait_for_it(
     assert (done.records, len(done.left)) == (2, 2)
     assert [len(ids) for ids in _entries(host, records)] == [0, 1, 1]
     done = redrive(mapping.s3, Lambda(), mapping.bucket, "outbox")
-    assert (done.records, list(done.left.values())) == (3, ["it holds no batch of stream records"])
+    assert (done.records, list(done.left.values())) == (3, ["it contains no batch of stream records"])
     assert [len(ids) for ids in _entries(host, records)] == [1, 1, 1]
     assert {envelope["linkId"] for envelope in bus.envelopes()} == {
         record["dynamodb"]["Keys"]["pk"]["S"].removeprefix("LINK#") for record in records

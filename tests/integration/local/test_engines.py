@@ -141,7 +141,7 @@ def test_an_engine_that_can_not_start_says_why(tmp_path: Path) -> None:
     require_dynoxide()
     (tmp_path / "table.db").write_bytes(b"not a database" * 1000)
 
-    with pytest.raises(EngineError, match=r"dynoxide ended while starting: .*not a valid SQLite database"):
+    with pytest.raises(EngineError, match=r"dynoxide exited while starting: .*not a valid SQLite database"):
         Dynoxide(tmp_path / "table.db").start()
 
 
