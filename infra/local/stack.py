@@ -15,7 +15,7 @@ from infra.deploy.stacks import Deployment, Outcome, StackError, delete_stack, p
 from infra.local.aws import local_client
 from infra.local.mail import LOCAL_SENDER, verify_sender
 from infra.local.template import fit_for_ministack, with_fresh_streams, with_local_variables
-from infra.package.build import Package, kept_package
+from infra.package.build import Package, cached_package
 from infra.package.dependencies import native_target
 from infra.package.functions import HTTP, logical_id
 from infra.paths import LOCAL
@@ -42,7 +42,7 @@ class Site:
 
 def local_package(out: Path = LOCAL / "package") -> Package:
     """Return the package of the current code, for this machine."""
-    return kept_package(STAGE, native_target(), out, LOCAL)
+    return cached_package(STAGE, native_target(), out, LOCAL)
 
 
 def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
@@ -65,7 +65,7 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
         "MailSender": LOCAL_SENDER,
         "CommandSources": _COMMAND_SOURCES,
     }
-    if _is_of_another_port(endpoint_url):
+    if _uses_another_port(endpoint_url):
         delete_stack(local_client("cloudformation", endpoint_url), STACK, _POLL_SECONDS)
     try:
         return put_template(endpoint_url, STACK, package, template, parameters)
@@ -76,7 +76,7 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
         return put_template(endpoint_url, STACK, package, template, parameters)
 
 
-def _is_of_another_port(endpoint_url: str) -> bool:
+def _uses_another_port(endpoint_url: str) -> bool:
     """Return whether the stack was created on another port: ministack identifies queues by their URLs."""
     cloudformation: Any = local_client("cloudformation", endpoint_url)
     if stack_status(cloudformation, STACK) is None:

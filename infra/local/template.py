@@ -14,11 +14,11 @@ _MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 
 def fit_for_ministack(template: Mapping[str, Any]) -> dict[str, Any]:
     """Return the template as ministack accepts it; docs/adr/0005-engines.md lists what this leaves untested."""
-    template = _without_demand_for_tls(_with_gateway_resources(_without_unknown(template)))
+    template = _without_tls_requirement(_with_gateway_resources(_without_unknown(template)))
     return _with_batches_allowed(template)
 
 
-def with_local_rights(template: Mapping[str, Any]) -> dict[str, Any]:
+def with_local_permissions(template: Mapping[str, Any]) -> dict[str, Any]:
     """Return the template with permission to send email from any address: ministack doesn't check it per address.
 
     The tests of the policies check that on AWS this is limited to one address.
@@ -72,7 +72,7 @@ def _with_gateway_resources(template: Mapping[str, Any]) -> dict[str, Any]:
     return {**template, "Resources": resources}
 
 
-def _without_demand_for_tls(template: Mapping[str, Any]) -> dict[str, Any]:
+def _without_tls_requirement(template: Mapping[str, Any]) -> dict[str, Any]:
     """Return the template without the policy statements that require TLS, which ministack doesn't have."""
     resources = dict(template["Resources"])
     for name, resource in template["Resources"].items():

@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = stack_outputs(account, read_stage(given.stage))
             done = redrive(
                 account.client("s3"),
-                _patient(account),
+                _lambda_client(account),
                 found["OutboxCrashesBucketName"],
                 found["OutboxFunction"],
             )
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if done.left else 0
 
 
-def _patient(account: Account) -> Any:
+def _lambda_client(account: Account) -> Any:
     """Return a client of Lambda that waits as long as the function may run, and never retries."""
     config = Config(read_timeout=_FUNCTION_SECONDS + 30, retries={"total_max_attempts": 1})
     return account.session.create_client("lambda", region_name=account.region, config=config)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from infra.package.functions import logical_id
-from infra.package.metrics import NAMESPACE, REFUSING
+from infra.package.metrics import NAMESPACE, REJECTING
 
 # CloudFormation rolls back a deployment during which one of these alarms goes off. It accepts at most five.
 WATCHED: Final = ("ServerErrorsAlarm", "APIHandlerErrorsAlarm", "AuthorizerErrorsAlarm", "OutboxErrorsAlarm")
@@ -84,7 +84,7 @@ def _function_alarms(names: Sequence[str]) -> Iterable[Alarm]:
             what=f"The function {name} raised an error, timed out or ran out of memory.",
             to_do="Queues and the stream retry by themselves. Read the traceback in its log group and fix the cause.",
             heading=heading, statistic="Sum", above=0,
-            **(counted if name in REFUSING else {**common, "metric": "Errors"}),
+            **(counted if name in REJECTING else {**common, "metric": "Errors"}),
         )  # fmt: skip
         yield Alarm(
             name=f"{function}Throttles",

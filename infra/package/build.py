@@ -22,7 +22,7 @@ from infra.errors import CommandError
 from infra.package.command import PackageError, run
 from infra.package.contents import compile_all, prune, write_zip
 from infra.package.dependencies import ARM, MACHINES, Target, install_dependencies
-from infra.package.fragments import check_whole
+from infra.package.fragments import check_resource_types
 from infra.package.project import lay_out
 from infra.paths import BUILD, ROOT
 
@@ -89,7 +89,7 @@ def make_package(stage: str, target: Target, out: Path, cache: Path = BUILD) -> 
     return package
 
 
-def kept_package(stage: str, target: Target, out: Path, cache: Path) -> Package:
+def cached_package(stage: str, target: Target, out: Path, cache: Path) -> Package:
     """Return the package in `out`, rebuilt only if any of its sources has changed, one build at a time."""
     built_from = out / "built-from"
     digest = _sources_digest(stage, target)
@@ -115,7 +115,7 @@ def _sources_digest(stage: str, target: Target) -> str:
 def _template(path: Path) -> str:
     """Return the template that Chalice wrote, checked and in a stable order."""
     template = json.loads(path.read_text())
-    check_whole(template)
+    check_resource_types(template)
     return json.dumps(template, indent=1, sort_keys=True) + "\n"
 
 

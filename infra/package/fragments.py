@@ -33,7 +33,7 @@ def merged(documents: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]
     return whole
 
 
-def check_whole(template: Mapping[str, Any]) -> None:
+def check_resource_types(template: Mapping[str, Any]) -> None:
     """Raise `TemplateError` for a resource without a type: a fragment extends a resource that does not exist."""
     resources = template["Resources"]
     untyped = [name for name, resource in resources.items() if "Type" not in resource]

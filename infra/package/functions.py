@@ -40,7 +40,7 @@ def with_tracing(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "lambda_functions": functions}
 
 
-def whole_policy(function: str, policy: Mapping[str, Any]) -> dict[str, Any]:
+def complete_policy(function: str, policy: Mapping[str, Any]) -> dict[str, Any]:
     """Return a function's policy with the permissions of all functions: to write their log and traces."""
     logs = {
         "Sid": "OwnLog",

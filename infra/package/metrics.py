@@ -11,7 +11,7 @@ NAMESPACE: Final = {"Fn::Sub": "AdmitOne/${AWS::StackName}"}
 
 # These functions reject by raising, as API Gateway and Step Functions require, and Lambda counts that as an error.
 # A wrong key or a used link is not a failure, so their failures are counted from their logs.
-REFUSING: Final = frozenset({AUTHORIZER, "generate_links", "list_links", "redeem_link", "revoke_links"})
+REJECTING: Final = frozenset({AUTHORIZER, "generate_links", "list_links", "redeem_link", "revoke_links"})
 
 # Requests to count, from the access log, which contains neither paths nor tokens.
 COUNTED: Final = {
@@ -22,9 +22,9 @@ COUNTED: Final = {
 
 
 def metric_filters(functions: Iterable[str]) -> dict[str, Any]:
-    """Return the metric filters, as resources: for the access log, and for those of `functions` that are `REFUSING`."""
+    """Return the metric filters as resources: for the access log, and for the `REJECTING` ones of `functions`."""
     failures = {
-        f"{logical_id(name)}FailuresMetric": _failures(name) for name in functions if name in REFUSING
+        f"{logical_id(name)}FailuresMetric": _failures(name) for name in functions if name in REJECTING
     }
     return failures | {
         f"{name}Metric": {
@@ -59,17 +59,17 @@ def _failures(function: str) -> dict[str, Any]:
 
 
 def failure_pattern() -> str:
-    """Return the filter pattern for logs of `REFUSING` functions: errors except rejections, and timeouts and crashes.
+    """Return the filter pattern for logs of `REJECTING` functions: errors except rejections, and timeouts and crashes.
 
     In a JSON log a raised error has `errorType` at the top level; Lambda reports a call that ran out of time or memory
     in a `record`. Unknown error names count as failures.
     """
-    refusals = {
+    rejections = {
         lambda_error_name(error)
         for error, status in STATUSES.items()
         if status < 500 and not issubclass(error, TryLaterError)
     }
-    raised = " && ".join(['$.errorType = "*"', *(f'$.errorType != "{name}"' for name in sorted(refusals))])
+    raised = " && ".join(['$.errorType = "*"', *(f'$.errorType != "{name}"' for name in sorted(rejections))])
     ended = (
         '$.record.status = "timeout"',
         '$.record.errorType = "Runtime.*"',

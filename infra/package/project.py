@@ -12,7 +12,7 @@ from chalicelib.pages.assets import NAMES
 from chalicelib.pages.bundle import assemble
 from infra.package.dependencies import Target
 from infra.package.fragments import TemplateError, merged, read_fragments
-from infra.package.functions import HTTP, common_fragment, read_config, whole_policy, with_tracing
+from infra.package.functions import HTTP, common_fragment, complete_policy, read_config, with_tracing
 from infra.package.gateway import gateway_fragment
 from infra.package.monitoring import monitoring_fragment
 from infra.paths import ROOT
@@ -41,7 +41,7 @@ def lay_out(project: Path, target: Target) -> Path:
     for name in functions:
         policy = config["lambda_functions"][name]["iam_policy_file"]
         given = json.loads((ROOT / ".chalice" / policy).read_text())
-        (settings / policy).write_text(json.dumps(whole_policy(name, given)))
+        (settings / policy).write_text(json.dumps(complete_policy(name, given)))
     fragments = read_fragments()
     parts = {
         "fragments": fragments,

@@ -22,7 +22,7 @@ from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.local.mail import LOCAL_SENDER, verify_sender
 from infra.local.stack import local_package, put_template
-from infra.local.template import with_local_rights, with_local_variables
+from infra.local.template import with_local_permissions, with_local_variables
 from infra.package.build import Package
 from tests.support.aws.bus import Inbox
 from tests.support.aws.clients import shared_client
@@ -139,7 +139,7 @@ def deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     package = local_package()
     mails = tmp_path_factory.mktemp("mails")
     template = with_local_variables(package.read_template(), {"MAIL_DIRECTORY": str(mails)})
-    template = with_local_rights(template)
+    template = with_local_permissions(template)
     notes = tmp_path_factory.mktemp("rights") / "used"
     with NotingMinistack(notes) as engine:
         verify_sender(engine.endpoint_url)

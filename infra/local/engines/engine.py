@@ -32,7 +32,7 @@ _KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ")
 _spawner: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-spawner")
 
 
-def kept_environment() -> dict[str, str]:
+def inherited_environment() -> dict[str, str]:
     """Return the environment that a subprocess inherits: search path, locale, and a shifted clock."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     if "FAKETIME" not in os.environ:
@@ -88,7 +88,7 @@ class Engine(ABC):
         if self._port is not None:
             self._start_on(self._port)
             return self
-        kept = self._kept_port()
+        kept = self._last_port()
         for attempt in range(_PORT_ATTEMPTS):
             port = kept if kept is not None and attempt == 0 else _free_port()
             try:
@@ -101,7 +101,7 @@ class Engine(ABC):
                 break
         return self
 
-    def _kept_port(self) -> int | None:
+    def _last_port(self) -> int | None:
         """Return the port of the last start on the same files, if it is free: the files may contain it."""
         try:
             port = int((self._kept_files / _PORT_FILE).read_text()) if self._kept_files else 0
@@ -148,7 +148,7 @@ class Engine(ABC):
     def _environment(self, port: int, files: Path) -> dict[str, str]:
         """Return the complete environment; only search path, locale and clock come from the user's."""
         del port
-        return {**kept_environment(), "HOME": str(files)}
+        return {**inherited_environment(), "HOME": str(files)}
 
     def _start_on(self, port: int) -> None:
         if self._files is None:

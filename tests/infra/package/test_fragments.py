@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.deploy.existing_resources import use_existing
-from infra.package.fragments import TemplateError, check_whole, merged, read_fragments
+from infra.package.fragments import TemplateError, check_resource_types, merged, read_fragments
 
 
 def test_fragments_are_joined_however_deep() -> None:
@@ -41,7 +41,7 @@ def test_a_name_twice_in_one_file_and_broken_json_are_refused(tmp_path: Path) ->
 
 def test_what_was_added_to_nothing_is_found() -> None:
     with pytest.raises(TemplateError, match="Outbocks; the template has Outbox"):
-        check_whole({"Resources": {"Outbox": {"Type": "F"}, "Outbocks": {"Properties": {}}}})
+        check_resource_types({"Resources": {"Outbox": {"Type": "F"}, "Outbocks": {"Properties": {}}}})
 
 
 def test_adopted_is_what_the_rest_speaks_of() -> None:

@@ -24,7 +24,7 @@ from chalicelib.wire.problems import MEDIA_TYPE
 from infra.package.build import Package
 from infra.package.functions import AUTHORIZER, HTTP, UNTRACED, log_group_id, logical_id, read_config
 from infra.package.gateway import RESPONSES, with_described_parameters
-from infra.package.metrics import REFUSING, failure_pattern
+from infra.package.metrics import REJECTING, failure_pattern
 from infra.package.monitoring import dead_letter_queues
 from infra.paths import ROOT
 from tests.infra.conftest import expand
@@ -333,7 +333,7 @@ def test_an_alarm_goes_off_above_its_threshold_and_silence_is_no_alarm(resources
 
 @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
 def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> None:
-    refusing = {logical_id(name) for name in REFUSING}
+    refusing = {logical_id(name) for name in REJECTING}
     for name in _functions(resources):
         alarm = resources[f"{name}{metric}Alarm"]["Properties"]
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
@@ -353,8 +353,8 @@ def test_what_says_no_by_raising_is_known(resources: dict[str, Any]) -> None:
     app = Chalice(app_name="direct")
     app.register_blueprint(direct)
     called_by_name = {function.name for function in app.pure_lambda_functions}
-    assert called_by_name | {AUTHORIZER} == REFUSING
-    for name in REFUSING:
+    assert called_by_name | {AUTHORIZER} == REJECTING
+    for name in REJECTING:
         found = resources[f"{logical_id(name)}FailuresMetric"]["Properties"]
         assert found["LogGroupName"] == {"Ref": log_group_id(name)}
         assert len(found["FilterPattern"]) <= 1024, "CloudWatch takes no more"

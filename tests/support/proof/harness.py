@@ -28,7 +28,7 @@ from chalicelib.service.team.authenticate import make_key
 from chalicelib.store.dynamo_store import dynamo_store
 from chalicelib.store.table import Table as StoreTable
 from infra.local.aws import LOCAL_REGION, use_local_aws
-from infra.local.engines.engine import kept_environment
+from infra.local.engines.engine import inherited_environment
 from infra.local.table import ensure_table
 from infra.paths import ROOT
 from tests.support import audit
@@ -89,7 +89,7 @@ class App:
 
     @staticmethod
     def _spawn() -> "subprocess.Popen[str]":
-        environ = kept_environment()
+        environ = inherited_environment()
         use_local_aws(environ, "http://127.0.0.1:9")
         return subprocess.Popen(
             [sys.executable, "-m", "tests.support.proof.app_process"],

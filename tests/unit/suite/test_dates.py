@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.engines.engine import kept_environment
+from infra.local.engines.engine import inherited_environment
 from tests import dates
 from tests.dates import DATES, Date
 
@@ -42,7 +42,9 @@ def test_it_is_that_date_for_a_process_and_what_it_starts(
         monkeypatch.setenv(name, value)
     program = "import time; time.sleep(0.01); print(time.time(), time.strftime('%Y-%m-%dT%H'))"
     command = [sys.executable, "-P", "-c", program]
-    shown = subprocess.run(command, env=kept_environment(), capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        command, env=inherited_environment(), capture_output=True, text=True, check=True
+    ).stdout
     instant, local = shown.split()
     start = date.start
     assert start.timestamp() - 1 <= float(instant)
