@@ -1,1 +1,1 @@
-"""HTML pages: templates, stylesheet, and the functions that fill them."""
+"""HTML pages and emails: templates, phrases, assets, and the functions that render them."""

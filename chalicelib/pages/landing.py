@@ -5,5 +5,5 @@ from chalicelib.pages.render import render
 
 
 def landing_page(root: str, say: Words) -> str:
-    """Return the page. It names no host and no event."""
+    """Return the page. It doesn't name any host or event."""
     return render("landing.html", root=root, say=say)

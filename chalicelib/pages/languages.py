@@ -1,4 +1,4 @@
-"""The languages of pages and emails: which one a reader gets, and its phrases (`phrases/<language>/<area>.json`)."""
+"""The languages of pages and emails: choose a reader's, and read its phrases (`phrases/<language>/<area>.json`)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ _RANGE: Final = re.compile(
 )
 
 Phrase = str | list[str] | dict[str, str]
-"""A sentence, a list of words by number, or the forms of a sentence by plural category."""
+"""A sentence, a list of words, or the forms of a sentence by plural category."""
 
 
 def chosen(accept_language: str | None) -> Language:
-    """Return the language to answer in, from an `Accept-Language` header (RFC 9110 §12.5.4); English by default.
+    """Return the language to respond in, from an `Accept-Language` header (RFC 9110 §12.5.4); English by default.
 
-    A regional variant stands for its language. What is not of the header's form is passed over.
+    A regional variant selects its language. Malformed parts are ignored.
 
     >>> chosen("de-AT, en;q=0.8")
     'de'
@@ -60,8 +60,8 @@ def language_of(code: str) -> Language:
 class Words:
     """The phrases of one language: `say("pages.book")`, `say("times.zone", place="Berlin")`.
 
-    A key is `<area>.<name>`; an area is read when the first of its phrases is said. An unknown key and a missing
-    value are a `KeyError`. Numbers go through `count`, markup through `html`.
+    A key is `<area>.<name>`; an area's file is read when the first of its phrases is used. An unknown key and a missing
+    value raise `KeyError`. Use `count` for a phrase with a number, `html` for one with markup.
     """
 
     def __init__(self, language: Language) -> None:
@@ -72,7 +72,7 @@ class Words:
         return self._form(key).format(**values)
 
     def count(self, key: str, n: int, /, **values: object) -> str:
-        """Return a phrase in the form that goes with a whole number, `{n}` in it."""
+        """Return the form of a phrase for a whole number, which fills `{n}`."""
         forms = self._found(key)
         if not isinstance(forms, dict):
             raise KeyError(f"{key} has no forms by number")
@@ -82,17 +82,17 @@ class Words:
         """Return a list of words."""
         found = self._found(key)
         if not isinstance(found, list):
-            raise KeyError(f"{key} is no list")
+            raise KeyError(f"{key} is not a list")
         return found
 
     def html(self, key: str, /, **values: object) -> "Markup":
-        """Return a phrase as markup: values that are markup stay so, all else is escaped."""
+        """Return a phrase as markup. Values that are markup are kept, all others are escaped."""
         from markupsafe import Markup  # imported here: it comes with Jinja, which only pages need
 
         return Markup("{}").format(self._form(key)).format(**values)
 
     def html_count(self, key: str, n: int, /, **values: object) -> "Markup":
-        """Return a phrase as `html` does, in the form that goes with a whole number."""
+        """Return the form of a phrase for a whole number as markup."""
         from markupsafe import Markup
 
         forms = self.forms(key)
@@ -101,13 +101,13 @@ class Words:
         )
 
     def forms(self, key: str, /) -> Mapping[str, str]:
-        """Return all forms of a phrase, for a browser to choose from; of one without numbers only `other`."""
+        """Return all forms of a phrase, for a script to choose from. A phrase without a number has only `other`."""
         found = self._found(key)
         return found if isinstance(found, dict) else {"other": self._form(key)}
 
     def place(self, zone: str) -> str | None:
         """Return this language's name for the place an IANA zone is named after, or None if it has none."""
-        return _area(self.language, "places").get(zone)  # type: ignore[return-value] # a test holds it to texts
+        return _area(self.language, "places").get(zone)  # type: ignore[return-value] # a test checks that it is text
 
     def zone(self, zone: str) -> str | None:
         """Return this language's name for the time of an IANA zone, or None if it has none."""
@@ -136,12 +136,12 @@ def _area(language: Language, area: str) -> Mapping[str, Phrase]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Phrase])
     except FileNotFoundError:
-        raise KeyError(f"no phrases about {area}") from None
+        raise KeyError(f"there is no file of phrases for {area}") from None
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _zones(language: Language) -> Mapping[str, str]:
-    """Return names of zones by zone; the file has the zones of each name."""
+    """Return the names of zones, by zone. The file has it the other way round: zones by name."""
     return {zone: name for name, zones in _area(language, "zones").items() for zone in str(zones).split()}
 
 

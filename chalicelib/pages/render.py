@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def render(template: str, **context: object) -> str:
     """Return the HTML of one of `templates/`, with every value escaped.
 
-    Raises `jinja2.UndefinedError` when the template names something the context does not have.
+    Raises `jinja2.UndefinedError` if the template uses a name that the context doesn't have.
     """
     return _environment().get_template(template).render(context)
 
@@ -46,7 +46,7 @@ class Span(Protocol):
 
 
 def span_html(span: Span, words: str, part: Literal["day", "span", "both"]) -> "Markup":
-    """Return words about a span, or a part of it, as a `<time>` that scripts reformat for the visitor."""
+    """Return a span's words, or those of a part of it, as a `<time>` that scripts rewrite for the visitor."""
     from markupsafe import Markup
 
     return Markup('<time datetime="{}" data-end="{}" data-zone="{}" data-part="{}">{}</time>').format(
@@ -55,9 +55,9 @@ def span_html(span: Span, words: str, part: Literal["day", "span", "both"]) -> "
 
 
 def zone_html(span: Span, words: str) -> "Markup":
-    """Return the words of a span's zone, which scripts say in the visitor's own variant of the language.
+    """Return a span's zone in words, which scripts rewrite in the visitor's own variant of the language.
 
-    They go without the offset where that changes on the way: the times then say it themselves.
+    If the offset changes during the span, the words don't include it, because the times do.
     """
     from markupsafe import Markup
 

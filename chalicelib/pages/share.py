@@ -13,8 +13,8 @@ from chalicelib.domain.text import name_for_mail, one_line
 from chalicelib.pages import times
 from chalicelib.pages.languages import words
 
-_HEIGHT: Final = 760  # pixels: a day's times and the form without a second scroll bar on most screens
-_MODULE: Final = 8  # pixels a side
+_HEIGHT: Final = 760  # pixels: a day's times and the form fit on most screens without a second scroll bar
+_MODULE: Final = 8  # pixels: the side of one square
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class Mail(msgspec.Struct, frozen=True):
 
 
 def invitation_mail(view: Invitation) -> Mail:
-    """Return a short email, ready to send."""
+    """Return a short email with the link, for the host to send."""
     title = one_line(view.title)
     name = name_for_mail(view.recipient.name) if view.recipient else ""
     paragraphs = [
@@ -62,7 +62,7 @@ def embed_snippet(url: str, title: str) -> str:
 
 
 def qr_svg(url: str, title: str) -> str:
-    """Return a QR code as an SVG document: dark on white with its quiet zone, whatever it is shown on."""
+    """Return a QR code as an SVG document: dark on white with its own margin, so it works on any background."""
     import segno  # imported here: only these routes need it
 
     drawn = io.BytesIO()
@@ -72,13 +72,13 @@ def qr_svg(url: str, title: str) -> str:
     )
     size = code.symbol_size(_MODULE)[0]
     label = escape("QR code: " + one_line(title))
-    # segno writes no viewBox beside a size, and a code that can't be scaled is of little use.
+    # Given a size, segno writes no viewBox, and without one the code can't be scaled.
     head = f'<svg viewBox="0 0 {size} {size}" role="img" aria-label="{label}" '
     return head + drawn.getvalue().decode().removeprefix("<svg ")
 
 
 def _terms(view: Invitation) -> list[str]:
-    """Return sentences about the link's limits and the address that it insists on."""
+    """Return sentences about the link's limits and the address that it requires."""
     if view.uses_left is None:
         use = "This private link is good"
     elif view.uses_left == 1:

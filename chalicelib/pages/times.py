@@ -1,8 +1,8 @@
-"""Dates, times and zones in a reader's words, as pages and mails show them. No clock.
+"""Write dates, times and zones in a reader's language, for pages and emails. Nothing here reads the clock.
 
-Names and patterns are those of Unicode CLDR, kept in `phrases/<language>/times.json`, `places.json` and `zones.json`.
-The names of zones are what `Intl` calls them in a browser, so that a page says the same with and without JavaScript,
-and a mail the same as the page.
+Names and patterns are from Unicode CLDR, in `phrases/<language>/times.json`, `places.json` and `zones.json`. Zones have
+the names that `Intl` gives them in a browser, so that a page reads the same with and without JavaScript, and an email
+the same as the page.
 """
 
 import unicodedata
@@ -33,14 +33,14 @@ _UTC_NAMES: Final = frozenset(
 
 
 class ZoneArea(msgspec.Struct, frozen=True):
-    """One group of the time-zone list: `(IANA name, words)` for each zone in it."""
+    """One group in the list of time zones, with `(IANA name, words)` for each zone."""
 
     name: str
     zones: tuple[tuple[str, str], ...]
 
 
 class SpanWords(msgspec.Struct, frozen=True):
-    """From when to when in one zone: the day, the times, and the zone with its offset."""
+    """A start and an end in one zone, in words: the day, the times, and the zone with its offset."""
 
     day: str
     times: str
@@ -85,7 +85,7 @@ def duration_words(minutes: int, say: Words) -> str:
 
 
 def place_words(zone: str, say: Words) -> str:
-    """Return the place an IANA zone is named after, e.g. `New York` or `Knox, Indiana`; else its name as it is."""
+    """Return the place an IANA zone is named after, e.g. `New York` or `Knox, Indiana`; by default the zone's name."""
     area, _, place = zone.partition("/")
     if area not in _AREAS or not place:
         return zone
@@ -93,9 +93,9 @@ def place_words(zone: str, say: Words) -> str:
 
 
 def zone_words(zone: str, say: Words, moments: Iterable[datetime] = ()) -> str:
-    """Return a zone in words, with the offset it has at these instants: `Central European Time, UTC+1`.
+    """Return a zone in words, with its offset at these instants, e.g. `Central European Time, UTC+1`.
 
-    When the offset changes on the way: `Central European Time, UTC+2, then UTC+1 from Sunday 25 October`.
+    If the offset changes: `Central European Time, UTC+2, then UTC+1 from Sunday 25 October`.
     """
     if zone in _UTC_NAMES:
         return "UTC"
@@ -128,7 +128,7 @@ def moment_words(moment: datetime, zone: str, say: Words) -> str:
 
 
 def span_words(start: datetime, end: datetime, zone: str, say: Words) -> SpanWords:
-    """Return from when to when in a zone. Names the second day, or both offsets, when they differ."""
+    """Return a start and an end in a zone. Includes the second day, or both offsets, if they differ."""
     first, last = start.astimezone(load_zone(zone)), end.astimezone(load_zone(zone))
     steady = one_offset(start, end, zone)
 
@@ -158,7 +158,7 @@ def same_wall_time(moments: Sequence[datetime], one: str, other: str) -> bool:
 
 
 def zone_areas(zones: Iterable[str], shown: str, say: Words) -> tuple[ZoneArea, ...]:
-    """Return the zones to choose from, by area. Old-style names such as `US/Pacific` only when shown now."""
+    """Return the zones to choose from, by area. Old-style names such as `US/Pacific` only if shown now."""
     areas: dict[str, list[tuple[str, str]]] = {}
     for zone in {*zones, shown, "UTC"}:
         area = zone.partition("/")[0]
@@ -173,9 +173,10 @@ def zone_areas(zones: Iterable[str], shown: str, say: Words) -> tuple[ZoneArea, 
 
 
 def _members(zones: Iterable[tuple[str, str]], shown: str) -> tuple[tuple[str, str], ...]:
-    """Return an area's zones by their names.
+    """Return an area's zones, sorted by name.
 
-    Of two by one name, old and new, only one: the one shown, or the one that is spelt so itself, or the last.
+    If an old and a new zone have the same name, only one is returned: the one shown now, else the one spelt like the
+    name, else the last.
     """
 
     def merit(pair: tuple[str, str]) -> tuple[bool, bool, str]:
@@ -196,7 +197,7 @@ def _parts(day: date, say: Words) -> dict[str, object]:
 
 
 def _sorting(text: str) -> str:
-    """Return what a name is sorted by: its letters without accents."""
+    """Return a name's sort key: its letters without accents."""
     return "".join(
         ch for ch in unicodedata.normalize("NFKD", text) if not unicodedata.combining(ch)
     ).casefold()

@@ -1,4 +1,4 @@
-"""The page of a redeem that was sent twice: the time is booked. After the first, the booking's own page opens."""
+"""The page for a redeem that was sent twice, which confirms the booking. The first opens the booking's own page."""
 
 from datetime import datetime
 
@@ -19,9 +19,9 @@ class BookedPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def booked_page(view: BookedPage | None, say: Words, *, emailed: bool, root: str = "") -> str:
-    """Return the page that says that a time is booked and where the confirmation is; without `view` not which time.
+    """Return the page that says that a time is booked, and where the confirmation is.
 
-    `emailed` says that the confirmation could be emailed; otherwise the page does not mention an email.
+    Without `view`, the page doesn't say which time. It mentions an email only if the confirmation was `emailed`.
     """
     sentence: str
     if view is None:

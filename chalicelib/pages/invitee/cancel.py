@@ -11,7 +11,7 @@ from chalicelib.pages.render import render
 
 
 class CancelPage(msgspec.Struct, frozen=True, kw_only=True):
-    """The question before a booking is cancelled. `action` is where the form posts, `back` leads to the booking."""
+    """What the page shows of the booking. `action` is the URL that the form posts to, `back` is the booking's page."""
 
     root: str
     action: str

@@ -18,7 +18,7 @@ News = Literal["booked", "moved"]
 
 
 class CalendarLink(NamedTuple):
-    """A way to put the booking in a calendar."""
+    """A link that adds the booking to a calendar."""
 
     words: str
     href: str
@@ -27,11 +27,10 @@ class CalendarLink(NamedTuple):
 class ConfirmationPage(msgspec.Struct, frozen=True, kw_only=True):
     """The invitee's own booking.
 
-    `answers` are pairs of a question and its answer. `link_used` says that the link it came by has no uses left.
-    `calendars` are the ways into a calendar; `move` and `cancel` lead to the pages of those names; all are left out
-    where the booking is over or cancelled. `own_tab` is this page's URL, where it is shown in a frame: there nobody
-    sees its address, and all it leads to opens in a tab. `unreachable` says that emails are
-    sent, and none can go to this address.
+    `answers` are pairs of a question and its answer. `link_used`: its link has no uses left. `calendars` are links that
+    add it to a calendar; `move` and `cancel` are the URLs of those pages; all three are empty for a booking that has
+    begun or is cancelled. `own_tab` is this page's URL if it is shown in a frame, where nobody sees the address; the
+    page's links then open in a new tab. `unreachable`: emails are sent, but not to this address, which can't get any.
     """
 
     root: str

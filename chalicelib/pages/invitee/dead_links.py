@@ -18,7 +18,7 @@ _DEAD_FOR_GOOD: Final = frozenset({"used", "expired", "revoked", "deleted"})
 
 
 class AskForm(msgspec.Struct, frozen=True, kw_only=True):
-    """The form that asks the host for a new link; `sent` once it was. Fields: `name`, `email`, `message`."""
+    """The form that asks the host for a new link; `sent` if it was sent. Fields: `name`, `email`, `message`."""
 
     action: str
     sent: bool = False
@@ -28,9 +28,9 @@ class AskForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A link that can't be used, and why. `opens_at` (UTC), shown in `zone`, only for `not-open`.
+    """A link that can't be used, and why. `opens_at` (UTC) is shown in `zone`, and only set for `not-open`.
 
-    `ask` is the form by which its holder asks for a new link, if there is a host to ask.
+    `ask` is the form to ask for a new link, if there is a host to ask.
     """
 
     root: str

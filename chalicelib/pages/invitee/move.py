@@ -10,7 +10,7 @@ from chalicelib.pages.render import render, span_html, zone_html
 
 
 class MovePage(PickerPage, frozen=True, kw_only=True):
-    """The times a booking may move to. `back` is the URL of the booking; `start` and `end` are its present ones."""
+    """The times a booking can move to. `back` is the booking's URL; `start` and `end` are its current times."""
 
     back: str
     start: datetime

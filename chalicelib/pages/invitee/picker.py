@@ -1,4 +1,4 @@
-"""The choice of a time, to book or to move: the offered days and their starts in one zone."""
+"""The part of a page to choose a time, for booking and for moving: the offered days and their starts in one zone."""
 
 import datetime as dt
 from base64 import b64encode
@@ -18,7 +18,7 @@ from chalicelib.pages import times
 from chalicelib.pages.invitee.zone_rules import all_zones
 from chalicelib.pages.languages import Words
 
-_SCRIPT_PHRASES: Final = (  # that `invitee.js` shows by itself
+_SCRIPT_PHRASES: Final = (  # phrases that `invitee.js` shows
     "pages.back",
     "pages.change-time",
     "pages.day-times",
@@ -50,7 +50,7 @@ _SCRIPT_PHRASES: Final = (  # that `invitee.js` shows by itself
 )
 _MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
-_FEW_STARTS: Final = 24  # up to this many times, every day is unfolded
+_FEW_STARTS: Final = 24  # on a page with up to this many times, every day is unfolded
 
 
 class OfferedDay(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +61,9 @@ class OfferedDay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KnownStarts(msgspec.Struct, frozen=True, kw_only=True):
-    """All starts in `[begin, end)`, which are more than a page without JavaScript lists, and where there are others.
+    """All starts in `[begin, end)`, more than a page without JavaScript lists, and where the script finds others.
 
-    `last` is the last date on which there may be any; `slots` is the relative URL that lists them.
+    `last` is the last date that may have starts; `slots` is the relative URL that lists them.
     """
 
     starts: Sequence[datetime]
@@ -75,13 +75,13 @@ class KnownStarts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PickerPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page with a form in which a time is chosen.
+    """A page with a form to choose a time.
 
-    `root` leads to the site's root, `action` is where the form posts, `here` is this page (a query is kept when
-    the zone changes), `earlier` and `later` lead to other dates; all are relative URLs. `values` and `errors` go
-    by field name: `start` and `timeZone` here, more on a page that asks more. `problem` is the code of
-    the error that the page answers. `zones` are those to choose from;
-    where there are none, `zones_page` leads to this page with them: 20 KB that most visitors never need.
+    `root` is the site's root, `action` is what the form posts to, `here` is this page (its query is kept when the zone
+    changes), `earlier` and `later` are pages with other dates; all are relative URLs. The keys of `values` and `errors`
+    are field names: `start` and `timeZone` here, and more on a page with more fields. `problem` is the code of the
+    error that the page reports. `zones` are the zones to choose from. They are 20 KB that most visitors never need, so
+    by default they are empty, and `zones_page` is the URL of this page with them.
     """
 
     root: str
@@ -112,20 +112,23 @@ class PickerPage(msgspec.Struct, frozen=True, kw_only=True):
 class _Start(msgspec.Struct, frozen=True):
     value: str
     words: str
-    offset: str  # only on a day that has two
+    offset: str  # empty unless the day has two
     chosen: bool
 
 
 class _Day(msgspec.Struct, frozen=True):
     date: dt.date
     words: str
-    offset: str  # only on a page that has two, and then only where the times don’t say it themselves
+    offset: str  # empty unless the page has two and the day's times don't show theirs
     starts: tuple[_Start, ...]
     unfolded: bool
 
 
 def offered_days(starts: Sequence[datetime], zone: str) -> tuple[OfferedDay, ...]:
-    """Group instants in order by their date in a zone: cut at its midnights, not asked for each of thousands."""
+    """Group instants, which are in order, by their date in a zone.
+
+    It searches for each midnight, because converting every one of thousands of instants takes too long.
+    """
     shown = load_zone(zone)
     days: list[OfferedDay] = []
     at = 0
@@ -165,7 +168,7 @@ def picker_context(
 
 
 def _zone_rules(known: KnownStarts, moments: Sequence[datetime]) -> str:
-    """Return all zones' offsets for the days that may have times, plus a day either way for zones' dates."""
+    """Return all zones' offsets for the days that may have times, and one day more on each side for zones' dates."""
     beyond = datetime.combine(known.last, time(0), UTC) + timedelta(days=3)
     return all_zones(min([known.now, *moments]) - _DAY, max([beyond, *moments]))
 
@@ -176,10 +179,11 @@ def _forms(key: str, say: Words) -> str | Mapping[str, str]:
 
 
 def packed_starts(starts: Sequence[datetime]) -> tuple[int, int, str]:
-    """Return instants in order as a row of bits: the first one and the step in minutes, and the bits in base64.
+    """Return instants, which are in order, as bits: the first instant and the step in minutes, and the bits in base64.
 
-    The step is the longest that meets them all, the first bit the lowest of the first byte. However a calendar is
-    torn, 35 days are at most 1,680 characters; as instants a month of half-hours is 20 KB. Starts are whole minutes.
+    There is one bit for each step, from the lowest bit of the first byte; it is set if there is a start. The step is
+    the greatest common divisor of the starts, which are whole minutes. So 35 days are at most 1,680 characters; as
+    text, the instants of a month of half-hours are 20 KB.
     """
     if not starts:
         return 0, 1, ""
@@ -193,7 +197,7 @@ def packed_starts(starts: Sequence[datetime]) -> tuple[int, int, str]:
 
 
 def _picker(view: PickerPage) -> dict[str, object]:
-    """Return what `invitee.js` makes a calendar from."""
+    """Return the data that `invitee.js` builds its calendar from."""
     known = view.known
     first, step, bits = packed_starts(known.starts)
     return {
@@ -211,7 +215,7 @@ def _picker(view: PickerPage) -> dict[str, object]:
 
 
 def _days(view: PickerPage, starts: Sequence[datetime], say: Words) -> list[_Day]:
-    """Return the days that have times. Few times are all unfolded; of many, the first day and the chosen one."""
+    """Return the days that have times. With many times, only the first day and the chosen one are unfolded."""
     shown = load_zone(view.zone)
     two_offsets = len({start.astimezone(shown).utcoffset() for start in starts}) > 1
     days: list[_Day] = []

@@ -1,4 +1,4 @@
-"""Locations in words: partly for a visitor before booking, in full for the invitee after it."""
+"""Locations in words: for a visitor before booking without how to join, for the invitee in full."""
 
 import re
 from typing import Final
@@ -24,7 +24,7 @@ def place_before(location: Location, say: Words) -> Place:
     """Return a location as a visitor may see it before booking: without how to join a call."""
     detail = location.before_booking.detail
     if location.kind == "custom":
-        return Place(location.kind, detail or say("pages.place.told-later"), "")
+        return Place(location.kind, detail or say("pages.place.shown-later"), "")
     return Place(location.kind, _kind_words(location, say), detail)
 
 

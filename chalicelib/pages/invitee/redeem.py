@@ -18,7 +18,7 @@ class OfferPage(PickerPage, frozen=True, kw_only=True):
     """The booking page of an active link. A form sent with its `request_key` books at most once.
 
     Fields besides the picker's: `location` (an index), `invitee.name`, `invitee.email`, `answers.<id>`.
-    `uses_left` None means unlimited. `expected_email` is the masked address that the link insists on.
+    `uses_left` None means unlimited. `expected_email` is the masked address that the link requires.
     `emails` says that bookings are confirmed by email.
     """
 

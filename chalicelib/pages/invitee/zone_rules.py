@@ -1,7 +1,7 @@
-"""The zones' offsets that pages include, so that scripts show times by the server's rules (ADR 0018).
+"""The zones' offsets that pages include, so that scripts use the same rules as the server (ADR 0018).
 
-A browser's own rules may be older or newer. `zone_rules.json` has the offsets of every zone for some twenty years,
-written by `make zone-rules` from the pinned tzdata: reading 600 files would take longer than the rest of a first page.
+A browser's own rules may be older or newer. `zone_rules.json` has the offsets of every zone for about twenty years.
+`make zone-rules` writes it from the pinned tzdata, because reading 600 files would take longer than the rest of a page.
 """
 
 from base64 import b64decode, b64encode
@@ -67,7 +67,7 @@ def some_zones(names: Collection[str], begin: datetime, end: datetime) -> str:
 
 
 def steps_of(name: str, begin: datetime, end: datetime) -> Steps:
-    """Return a zone's offsets in `[begin, end]`, found by looking at every day. Raises as `load_zone`."""
+    """Return a zone's offsets in `[begin, end]`. Compares every day with the next. Raises what `load_zone` raises."""
     zone = load_zone(name)
 
     def offset(at: datetime) -> int:
@@ -124,10 +124,11 @@ def _within(steps: Steps, begin: int, end: int) -> Steps:
 
 
 def _packed(factor: int, groups: Collection[tuple[bytes, Steps]]) -> str:
-    """Return e.g. `31,1991764;4,116,8:3q2+7w==;…`, in quarters of an hour.
+    """Return zones and their offsets as text, in quarters of an hour, e.g. `31,1991764;4,116,8:3q2+7w==;…`.
 
-    The factor and the first quarter; then for each group an offset, more of them each after its quarter, counted from
-    the first one, and the hashes. Zones have changed at quarters and by quarters since 1972.
+    First come the hashes' factor and the first quarter since 1970. Each group that follows has an offset, then for each
+    change the quarter (counted from the first one) and the new offset, then the hashes of its zones. Since 1972, zones
+    have changed only at quarters of an hour and by quarters of an hour.
     """
     first = min((steps[0][0] for _, steps in groups), default=0) // _QUARTER
     together: dict[str, bytes] = {}

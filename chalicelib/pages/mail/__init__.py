@@ -1,1 +1,1 @@
-"""Emails and calendar files."""
+"""Write emails and calendar files."""

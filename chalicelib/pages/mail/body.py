@@ -14,7 +14,7 @@ from chalicelib.pages.render import render
 
 
 class MailRoute(NamedTuple):
-    """The sender and the recipient of an email, both ASCII addresses, and the time of writing."""
+    """The sender and the recipient of an email, both ASCII addresses, and the time at which it is written."""
 
     sender: str
     to: str
@@ -22,7 +22,7 @@ class MailRoute(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A fact and its label. `typed` marks typed text, which must not look like another row."""
+    """A fact and its label. `typed`: somebody typed the value, so it must not look like another row."""
 
     label: str
     value: str

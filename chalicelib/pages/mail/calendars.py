@@ -20,7 +20,7 @@ _MAX_QUOTED: Final = 600  # characters of one value in a URL, escaped: the whole
 
 
 class Person(NamedTuple):
-    """Who takes part in an invitation, or sends it: replies to it go to the sender's address."""
+    """An attendee of an invitation, or its organizer, whose address gets the replies."""
 
     name: str
     email: str
@@ -47,7 +47,7 @@ def calendar_text(booking: Booking, *, host_name: str, emailed: bool, now: datet
     emailed
         Whether the invitee has an email with the link to their booking.
     now
-        When this text is made, UTC.
+        The time at which this text is written, UTC.
     """
     say = words(language_of(booking.language))
     title = invitees_title(booking, host_name, say)
@@ -93,8 +93,8 @@ def invitation(
 ) -> tuple[str, str]:
     """Return a booking as an email's calendar part, and its METHOD: `REQUEST`, or `CANCEL` once cancelled.
 
-    Everyone who takes part has agreed already, by booking or by offering the time, and nobody is asked to answer.
-    Addresses are ASCII.
+    Attendees count as having accepted, by booking or by offering the time, and nobody is asked to reply. Addresses are
+    ASCII.
     """
     event = _event(booking, title, description, now, say)
     event.add("organizer", _address(organizer))
@@ -132,7 +132,7 @@ def calendar_urls(booking: Booking, *, host_name: str, emailed: bool) -> Calenda
 
 
 def _event(booking: Booking, title: str, description: str, now: datetime, say: Words) -> "Event":
-    """Return the event. Its UID never changes and SEQUENCE grows with every change: read again, it replaces itself."""
+    """Return the event. UID never changes and SEQUENCE grows with each change, so newer files replace older ones."""
     from icalendar import Event  # imported here: it takes 50 to 130 ms, and no other request needs it
 
     event = Event()
@@ -152,7 +152,7 @@ def _event(booking: Booking, title: str, description: str, now: datetime, say: W
 
 
 def _place(booking: Booking, say: Words) -> str:
-    """Return a booking's location, or nothing if it is cancelled: it can't be joined."""
+    """Return a booking's location; empty for a cancelled booking, which nobody can join."""
     return "" if booking.status is BookingStatus.CANCELLED else one_line(place_line(booking.location, say))
 
 

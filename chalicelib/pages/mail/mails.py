@@ -1,7 +1,7 @@
-"""The emails the product writes: about a booking, to its invitee and its host, and to send a link.
+"""Write the emails: about a booking to its invitee and its host, and with a link to its recipient.
 
-Times are told in the reader's zone, words in the reader's language. What is secret in a mail, the URL of a link or of
-a booking, comes in from outside when the mail is written, and goes nowhere else (P7).
+They are in the reader's language, with times in the reader's zone. The secret URL of a link or a booking is an argument
+and appears only in the email (P7).
 """
 
 from typing import Final, NamedTuple
@@ -36,9 +36,9 @@ def booking_mail(news: BookingNews, route: MailRoute, own_page: str | None, cons
 
     `own_page` is only in the invitee's email, and `console`, the URL of the console, only in the host's.
 
-    The invitee's is in the language they booked in, from their host, who is the organizer: what they answer, and
-    what their calendar does, goes there. The host's is from the product, in whose name the invitation stands: in a
-    calendar of their own they could not take an invitation that they sent themselves.
+    The invitee's email is in the language they booked in. It is from the host, who is the organizer, so replies and the
+    calendar's responses go to the host. The host's email is from the product, which is the organizer there, because a
+    calendar does not accept an invitation from its own owner.
     """
     if news.draft.mail_id.addressee is Addressee.HOST:
         return _hosts_mail(news, route, console)
@@ -129,19 +129,19 @@ def _hosts_mail(news: BookingNews, route: MailRoute, console: str) -> bytes:
         *([] if same else [Row(say("mails.when-for", name=who), _span(booking, booking.time_zone, say))]),
         *_where(booking, say),
     ]
-    of_them = [*_of_them(news, say), Row(say("mails.host.manage"), console, console)]
-    told = f"mails.host.{news.news}"
+    invitee_rows = [*_invitee_rows(news, say), Row(say("mails.host.manage"), console, console)]
+    key = f"mails.host.{news.news}"
     if news.by_invitee and news.news != "confirmed":
-        told += "-by-invitee"
-    sentence = say(told, invitee=who)
+        key += "-by-invitee"
+    sentence = say(key, invitee=who)
     if not (person.name or person.email):  # a name or an address keeps its case at the start of a sentence
         sentence = sentence[:1].upper() + sentence[1:]
     before = [hello(one_line(host.settings.name), say), sentence]
     if person.email and not is_deliverable(person.email):
         before.append(say("mails.host.not-emailed", invitee=who, email=one_line(person.email)))
-        if not news.by_invitee:  # whoever did it knows already
+        if not news.by_invitee:  # otherwise the invitee knows already
             before.append(say("mails.host.tell-them"))
-    body = Body(before=before, rows=[*rows, *of_them], footer=_footer(who, person.email, say))
+    body = Body(before=before, rows=[*rows, *invitee_rows], footer=_footer(who, person.email, say))
     attendees = [Person(one_line(host.settings.name), route.to)]
     if person.email and is_deliverable(person.email):
         attendees.append(Person(person.name, _ascii(person.email)))
@@ -149,7 +149,7 @@ def _hosts_mail(news: BookingNews, route: MailRoute, console: str) -> bytes:
         title=hosts_title(booking, person.name, say),
         organizer=Person(PRODUCT, route.sender),
         attendees=attendees,
-        description=rows_text(of_them, say),
+        description=rows_text(invitee_rows, say),
     )
     correspondents = Correspondents(
         PRODUCT, host.settings.name, _mailbox(person.name, person.email) if person.email else None
@@ -157,8 +157,8 @@ def _hosts_mail(news: BookingNews, route: MailRoute, console: str) -> bytes:
     return _about_booking(news, body, route, say, zone, part, correspondents)
 
 
-def _of_them(news: BookingNews, say: Words) -> list[Row]:
-    """Return the rows about an invitee; every email and calendar entry of the host has them, also after a move."""
+def _invitee_rows(news: BookingNews, say: Words) -> list[Row]:
+    """Return the rows about an invitee, which are in every email and calendar entry for the host."""
     booking, person = news.booking, _Named.of(news.booking)
     rows = []
     if person.email:
@@ -192,7 +192,7 @@ def _about_booking(
     part: _Invitation,
     who: Correspondents,
 ) -> bytes:
-    """Return a mail about a booking, with its part for the calendar; `zone` is the reader's."""
+    """Return an email about a booking with its calendar part; `zone` is the reader's."""
     calendar, method = invitation(
         news.booking,
         title=part.title,
@@ -227,12 +227,12 @@ class _Named(NamedTuple):
 
 
 def hello(name: str, say: Words) -> str:
-    """Return the greeting; a neutral one without a name."""
+    """Return the greeting, with the name if there is one."""
     return say("mails.hello", name=name) if name else say("mails.hello-nobody")
 
 
 def _footer(name: str, email: str, say: Words) -> str:
-    """Return who gets replies: the sender, if the other person can't be emailed."""
+    """Return the last line, which names who gets replies unless that person can't be emailed."""
     reached = email and is_deliverable(email)
     return say("mails.footer", name=name) if reached else say("mails.footer-nobody")
 

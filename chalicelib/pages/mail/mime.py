@@ -1,7 +1,7 @@
 """Write an email as bytes (RFC 5322): text, HTML, and an invitation for calendars if there is one (RFC 6047).
 
 Every header is ASCII before it is set: line breaks and control characters are removed, other letters become encoded
-words (RFC 2047), domains IDNA. So no text that somebody typed can start a header of its own.
+words (RFC 2047), domains IDNA. So nobody can add a header by typing text.
 
 `EmailMessage` with `headerregistry.Address` would be 60 lines shorter, but gets typed text wrong (Python 3.11): it
 decodes a typed encoded word, so that `=?utf-8?q?Bcc=3A_evil?=` becomes `Bcc: evil`; it loses spaces where it folds a

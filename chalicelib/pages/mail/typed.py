@@ -1,4 +1,4 @@
-"""Show typed text in plain text so that none of its lines looks like a line of the email."""
+"""Format text that somebody typed, so that none of its lines looks like a line of the email."""
 
 import re
 import unicodedata
@@ -10,15 +10,15 @@ from chalicelib.pages.languages import Words
 
 WIDTH: Final = 72  # columns: lines up to this width are not wrapped by mail programs
 _QUOTE: Final = "> "
-# What must not be split: a URL, an address. Neither begins like a line of the email ("Where:").
+# A URL or an address must not be split. Neither can look like a line of the email, such as "Where: …".
 _WHOLE: Final = re.compile(r"https?://[!-~]+|[!-9;-~]+@[!-9;-~]+", re.IGNORECASE)
 
 
 def typed_row(label: str, value: str, say: Words) -> str:
     """Return a label and the typed text: on one line if it fits, otherwise below the label, every line quoted.
 
-    Mail programs wrap a long line anywhere, also after a hyphen or a blank letter, and the rest then looks like a line
-    of its own. So longer text is wrapped here, with a mark before each line; a URL or an address is not split.
+    Mail programs wrap a long line anywhere, even after a hyphen or an invisible letter, and the rest then looks like a
+    line of the email. So longer text is wrapped here, with `> ` before each line; a URL or an address is not split.
     """
     label = one_line(label)
     lines = value.strip().splitlines()  # at every line break that Unicode knows
@@ -30,13 +30,13 @@ def typed_row(label: str, value: str, say: Words) -> str:
 
 
 def quoted(value: str) -> str:
-    """Return typed text wrapped to fit, with a mark before each line."""
+    """Return typed text wrapped to fit, with `> ` before each line."""
     lines = [piece for line in value.strip().splitlines() for piece in _broken(one_line(line))]
     return "\n".join(f"{_QUOTE}{line}".rstrip() for line in lines)
 
 
 def _broken(line: str) -> Iterator[str]:
-    """Yield a line in pieces that fit. A long word is split anywhere; a URL or an address is not split."""
+    """Yield a line in pieces that fit. A long word is split anywhere, except a URL or an address."""
     room = WIDTH - len(_QUOTE)
     piece = ""
     for word in line.split(" "):

@@ -530,7 +530,10 @@ class TestForm:
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         """P4: a form sent again with changes books nothing; a link with uses left shows it with a fresh key."""
-        for uses, words in ((1, "You have already booked"), (2, "You had already sent other details")):
+        for uses, words in (
+            (1, "You have already booked"),
+            (2, "You already sent this form with other details"),
+        ):
             link = host.link(event_type, maxUsageCount=uses)
             key = form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"]
             start = at(days=uses, hours=1)

@@ -204,7 +204,7 @@ def test_the_invitee_is_told_when_where_with_whom_and_how_to_change_it() -> None
         "With: Mia Moreau\n\n"
         f"Move or cancel: {PAGE}\n\n"
         "This link is meant for you alone: whoever has it can change your booking.\n\n"
-        "-- \nThis mail was sent automatically. If you reply, Mia Moreau will get your answer.\n"
+        "-- \nThis email was sent automatically. If you reply, your reply goes to Mia Moreau.\n"
     )
     links = [attrs["href"] for tag, attrs in Tags(text_of(mail, "html")).tags if tag == "a"]
     assert links == ["https://meet.example/a?b=c&d", PAGE]
@@ -363,7 +363,7 @@ def test_a_links_mail_says_from_whom_for_what_and_until_when() -> None:
         f"Pick a time: {URL}\n\n"
         "It is good until Tuesday 24 November 2026, 10:30 (Central European Time, UTC+1). It is good for one booking. "
         "Please book with the email address that this was sent to.\n\n"
-        "-- \nThis mail was sent automatically. If you reply, Mia Moreau will get your answer.\n"
+        "-- \nThis email was sent automatically. If you reply, your reply goes to Mia Moreau.\n"
     )
     page = Tags(text_of(mail, "html"))
     assert "See <you> soon." in page.words
