@@ -25,7 +25,7 @@ def id_pattern(kind: str) -> str:
 def make_id(kind: str, raw: bytes) -> str:
     """Return the id of a kind for 16 bytes, e.g. `lnk_aebagbafaydqqcikbmga2dqpca`."""
     if len(raw) != ID_BYTES:
-        raise ValueError(f"an id takes {ID_BYTES} bytes, not {len(raw)}")
+        raise ValueError(f"an id needs {ID_BYTES} bytes, not {len(raw)}")
     return f"{kind}_{base64.b32encode(raw).decode().rstrip('=').lower()}"
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-LONGEST_NAME: Final = 200  # characters, as all of these; of a host, an invitee or a recipient
+LONGEST_NAME: Final = 200  # in characters; the name of a host, an invitee or a recipient
 LONGEST_TITLE: Final = 200
 LONGEST_LABEL: Final = 200
 LONGEST_QUESTION: Final = 300

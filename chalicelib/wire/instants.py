@@ -56,7 +56,7 @@ def asked_range(query: Mapping[str, str], zone: str) -> tuple[datetime | None, d
 
 
 def when(text: str, name: str, zone: str) -> datetime:
-    """Return a query parameter as an instant, or raise, as `asked_range` does for each of its two."""
+    """Return a query parameter as an instant; a date becomes its first moment in the zone. Raises as `asked_range`."""
     if _DATE.fullmatch(text):
         day = date_of(text)
         if day is not None:

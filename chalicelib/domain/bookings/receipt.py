@@ -44,7 +44,7 @@ def keyed_receipt_id(idempotency_key: str) -> str:
 
 
 def keyless_receipt_id(secret: bytes, link_id: str, body: NormalBody) -> str:
-    """Return the receipt id of a request without a key: the same for the same body and link only.
+    """Return the receipt id of a request without a key. Only equal bodies for the same link have the same id.
 
     Line ends, white space, the case of an address, and whether an answer is empty or absent make no difference.
     Nobody can find out from the id who booked without knowing the `secret` (P7).

@@ -117,7 +117,7 @@ def slug_of(title: str) -> str:
 
 
 def check_event_settings(settings: EventSettings, rules: Rules) -> None:
-    """Record every rule the settings break."""
+    """Record the faults of the settings."""
     rules.at("title").text(settings.title, shortest=1, longest=LONGEST_TITLE)
     rules.at("slug").form(
         settings.slug, _SLUG, "must be 1 to 60 lowercase letters, digits and single hyphens", longest=60

@@ -1,1 +1,1 @@
-"""Events, what they carry, and commands."""
+"""Events, notices and commands."""

@@ -40,7 +40,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def key(self) -> str:
-        """The idempotency key that it is stored under; no HTTP header can contain the same one."""
+        """The command's idempotency key. It contains a NUL, so no HTTP header can have the same value."""
         return f"command\x00{self.id}"
 
 
@@ -63,7 +63,7 @@ class Trace(msgspec.Struct, frozen=True):
 def read_command(body: str) -> Command:
     """Return the command in a message, without the envelopes of EventBridge, SNS or a dead letter.
 
-    Raises `InvalidRequestError` that points at what is wrong.
+    Raises `InvalidRequestError` with a pointer to the faulty field.
     """
     return decode_json(_unwrapped(body), Command)
 

@@ -72,7 +72,7 @@ class LinkDeleted(LinkState, frozen=True, kw_only=True):
 
 
 class LinkRequested(Data, frozen=True, kw_only=True):
-    """Someone requested a new link from the page of a dead link. Read the request for the person and message."""
+    """Someone requested a new link from the page of a dead link. The link request has their name and message."""
 
     reason: Annotated[
         Literal["used", "expired", "revoked"], Meta(description="Why the link could not be used.")

@@ -104,7 +104,7 @@ def armed(cell: str) -> str:
 
 
 def broken(line: int, detail: str, column: str | None = None) -> InvalidRequestError:
-    """Return the error for a file that can't be read from a line on."""
+    """Return the error for a file that is faulty at a line."""
     return InvalidRequestError([CellFault("", detail, line, column)], f"Line {line} {detail}.")
 
 

@@ -43,7 +43,7 @@ def batch_link_id(seed: str, index: int) -> str:
 
 
 def make_batch_id(seed: str, size: int) -> str:
-    """Return a batch id: `bat_`, the seed in base32, and the size. Link ids can be derived from it, tokens can't.
+    """Return a batch id: `bat_`, the seed in base32, and the size. It reveals the link ids, but no tokens.
 
     It does not contain the host, so a list by batch id leaves out links that the caller may not see (P9).
     """

@@ -21,7 +21,7 @@ from chalicelib.domain.text import LONGEST_LABEL, LONGEST_NAME, tidied, tidy_nam
 from chalicelib.domain.validation import Rules
 
 MAX_USES: Final = 1_000_000
-MAX_DOCUMENT_BYTES: Final = 2048  # metadata, and overrides
+MAX_DOCUMENT_BYTES: Final = 2048  # of the metadata, and of the overrides
 MAX_DOCUMENT_DEPTH: Final = 32  # so that decoding never exceeds the recursion limit
 MAX_LINKS_PER_CALL: Final = 1000
 MAX_LINKS_PER_BATCH: Final = 10_000  # by queue, function or file, where no response contains all of them

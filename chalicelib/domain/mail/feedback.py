@@ -80,7 +80,7 @@ class _Detail(msgspec.Struct, rename="camel"):
 
 
 def read_feedback(document: object) -> Feedback | None:
-    """Return the feedback in an event's decoded `detail`, or None if its email or kind is not ours to process.
+    """Return the feedback in an event's decoded `detail`, or None if the email is not ours or the kind is ignored.
 
     Raises ValueError for a malformed document.
     """

@@ -44,7 +44,7 @@ _Found = TypeVar("_Found", bound=Owned)
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who sends a request, as the authorizer found."""
+    """The sender of a request, as the authorizer determined."""
 
     key_id: str
     role: Role
@@ -74,7 +74,7 @@ class Caller(msgspec.Struct, frozen=True):
 def make_secret(raw: bytes) -> str:
     """Return a new key for 32 random bytes. Show it once and store only its digest."""
     if len(raw) != SECRET_BYTES:
-        raise ValueError(f"an API key takes {SECRET_BYTES} bytes")
+        raise ValueError(f"an API key needs {SECRET_BYTES} bytes")
     return "ao_" + base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
