@@ -8,7 +8,7 @@ from chalice.app import Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.consumers.batch import Message, batch_response
-from chalicelib.service.events.relay import record_of, relay, set_aside
+from chalicelib.service.events.relay import dead_letter, record_of, relay
 from chalicelib.service.ports import World
 
 outbox = Blueprint(__name__)
@@ -32,7 +32,7 @@ def _relay_records(world: World, records: Sequence[dict[str, Any]]) -> list[str]
     Lambda retries from the first of them on, so later records are relayed twice, with the same event ids.
     """
     relayed = relay(world, records)
-    retried = set_aside(world, records, relayed.failed)
+    retried = dead_letter(world, records, relayed.failed)
     if relayed.untried is not None:
         retried.append(relayed.untried)
     return [records[place]["dynamodb"]["SequenceNumber"] for place in retried]

@@ -1,7 +1,7 @@
-"""Create a thing once for each `Idempotency-Key`: its id derives from a seed stored under the key (P4, ADR 0022).
+"""Create an item once per `Idempotency-Key`: its id derives from a seed stored under the key (P4, ADR 0022).
 
 The mechanism is the same as for links (ADR 0004). A random seed is stored under the key before anything is created, the
-id derives from the seed, and the put is conditional. So racing requests create one thing, and a retry after a crash
+id derives from the seed, and the put is conditional. So concurrent requests create one item, and a retry after a crash
 creates what the first attempt did not.
 """
 
@@ -20,19 +20,19 @@ from chalicelib.service.ports import World
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """The id of a new thing. `repeated`: an earlier request may have created it already."""
+    """The id of a new item. `repeated`: an earlier request may have created it already."""
 
     id: str
     created_at: datetime
     repeated: bool
 
 
-def kept_under(
+def record_for_key(
     world: World, owner: str, what: str, key: str, body_hash: str, cause: Cause, *, seed: str | None = None
 ) -> tuple[str, Batch]:
-    """Return a key's storage name and its record, which is created if there is none.
+    """Return an idempotency key's storage name and its record; create the record if there is none.
 
-    `what` distinguishes the operations that a key may be sent to. Raises `IdempotencyKeyReusedError`.
+    `what` names the operation, so that the same key may be used for several. Raises `IdempotencyKeyReusedError`.
     """
     name = f"{what}\x00{key}"
     seed = seed or world.random_bytes(SEED_BYTES).hex()
@@ -46,12 +46,12 @@ def kept_under(
 def identity(
     world: World, owner: str, kind: str, idempotency_key: str | None, body_hash: str, cause: Cause
 ) -> Identity:
-    """Return the id for a new thing of a kind. Raises `IdempotencyKeyReusedError`."""
+    """Return the id for a new item of a kind. Raises `IdempotencyKeyReusedError`."""
     if idempotency_key is None:
         return Identity(
             id=make_id(kind, world.random_bytes(ID_BYTES)), created_at=world.now(), repeated=False
         )
     seed = world.random_bytes(SEED_BYTES).hex()
-    _, kept = kept_under(world, owner, kind, idempotency_key, body_hash, cause, seed=seed)
+    _, kept = record_for_key(world, owner, kind, idempotency_key, body_hash, cause, seed=seed)
     derived = hashlib.sha256(f"{kind}#{kept.seed}".encode()).digest()[:ID_BYTES]
     return Identity(id=make_id(kind, derived), created_at=kept.created_at, repeated=kept.seed != seed)

@@ -1,4 +1,4 @@
-"""Create, read, list, change and archive event types, each host its own (P9)."""
+"""Create, read, list, change and archive event types. A host reaches only its own (P9)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,7 +26,7 @@ from chalicelib.service.ports import World
 from chalicelib.service.team.owner import owner_of
 
 REVOKE_PAGE: Final = 100
-REVOKE_TIME: Final = timedelta(seconds=15)  # API Gateway ends a request after 29 s
+REVOKE_TIME: Final = timedelta(seconds=15)  # API Gateway times out after 29 s
 
 
 def create_event_type(
@@ -40,7 +40,8 @@ def create_event_type(
 ) -> EventType:
     """Create an event type; with an idempotency key, a retry returns its current state.
 
-    Raises `NotFoundError` (the host, or one that was archived since), `InvalidValueError`, `IdempotencyKeyReusedError`.
+    Raises `NotFoundError` if there is no such host, or if a retry finds the event type archived; `InvalidValueError`;
+    `IdempotencyKeyReusedError`.
     """
     owner = owner_of(world, caller, host_id)
     settings = _checked(settings)
@@ -49,16 +50,16 @@ def create_event_type(
     own = identity(world, owner, EVENT_TYPE, idempotency_key, hash_body(settings), cause)
     if own.repeated and (made := world.store.event_types.read(own.id)):
         if made.archived:
-            raise NotFoundError("The event type that this request created was archived since.")
+            raise NotFoundError("The event type that this request created has been archived.")
         return made
     event_type = EventType(event_type_id=own.id, host_id=owner, settings=settings, created_at=own.created_at)
     world.store.event_types.create(event_type, cause)
-    # If a racing request put it first, return that one.
+    # If a concurrent request created it first, return that one.
     return (world.store.event_types.read(own.id) if idempotency_key else None) or event_type
 
 
 def read_event_type(world: World, caller: Caller, event_type_id: str) -> EventType:
-    """Return an event type. Raises `NotFoundError`: unknown, archived, or another's."""
+    """Return an event type. Raises `NotFoundError`: unknown, archived, or another host's."""
     event_type = find_event_type(world, caller, event_type_id)
     if event_type.archived:
         raise NotFoundError
@@ -83,7 +84,7 @@ def list_event_types(
         return store.entries(owner, archived=archived, before=place, limit=size)
 
     def read(event_type_ids: list[str]) -> list[EventType]:
-        # The index lags behind: what an item says of itself decides.
+        # The index is eventually consistent, so check the item itself.
         return [found for found in store.read_many(event_type_ids) if found.archived is archived]
 
     return fill(stream(fetch, before, portion(limit, 1)), limit, "e", read)
@@ -96,9 +97,9 @@ def change_event_type(
     edit: Callable[[EventSettings], EventSettings],
     cause: Cause,
 ) -> EventType:
-    """Change an event type, conditional on the version read. Its links follow, but for their own overrides.
+    """Change an event type if it still has the version that was read.
 
-    Raises `NotFoundError`, `InvalidValueError`.
+    The change applies to its links, except where they have overrides. Raises `NotFoundError`, `InvalidValueError`.
     """
 
     def attempt() -> EventType | None:
@@ -114,10 +115,10 @@ def change_event_type(
 def archive_event_type(
     world: World, caller: Caller, event_type_id: str, *, revoke_links: bool, cause: Cause
 ) -> None:
-    """Archive an event type: from then on its links answer `link-revoked`. Repeating it finishes the revoking.
+    """Archive an event type; its links then answer `link-revoked`. A repeated call marks the remaining links revoked.
 
     Raises `NotFoundError`; `ConflictError` while it has live links, unless `revoke_links`;
-    `StoreUnavailableError` when so many links were live that some are yet to be marked revoked.
+    `StoreUnavailableError` if there was no time to mark every link revoked.
     """
     event_type = find_event_type(world, caller, event_type_id)
     if event_type.archived and not revoke_links:
@@ -152,10 +153,10 @@ def _has_live_link(world: World, event_type: EventType) -> bool:
 
 
 def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
-    """Mark every live link revoked, so that lists say so too. Redeem refuses them all already.
+    """Mark every live link revoked, so that lists show it. The redeem already rejects all of them.
 
-    The used links that a cancellation could restore are marked too, as far as there is time: a cancellation never
-    restores a link of an archived event type.
+    Then mark the used links that a cancellation could restore, as long as time is left. That may stay incomplete,
+    because a cancellation never restores a link of an archived event type.
     """
     where = LinkFilter(host_id=event_type.host_id, event_type_id=event_type.event_type_id)
     give_up = world.now() + REVOKE_TIME
@@ -163,8 +164,8 @@ def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
     while entries := world.store.links.entries(where, LinkStatus.ACTIVE, before, REVOKE_PAGE):
         if world.now() > give_up:
             raise StoreUnavailableError(
-                "The event type is archived and nothing can be booked; more of its links are yet to be marked "
-                "revoked. Repeat the request to go on.",
+                "The event type is archived, and nobody can book with its links. Some links are not marked "
+                "revoked yet: repeat the request to continue.",
                 retry_after=1,
             )
         for link in world.store.links.read_many([entry.item_id for entry in entries]):
@@ -181,12 +182,12 @@ def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
 
 
 def _revoke(world: World, link: Link, cause: Cause) -> None:
-    """Revoke a link unless it is over by now; each attempt reads the clock."""
+    """Revoke a link unless it has ended; each attempt reads the clock again."""
     until_decided(world, lambda: (world.store.links.revoke(link, cause, now=world.now()),))
 
 
 def find_event_type(world: World, caller: Caller, event_type_id: str) -> EventType:
-    """Return an event type, archived or not. Raises `NotFoundError`: unknown, or another's (P9)."""
+    """Return an event type, archived or not. Raises `NotFoundError`: unknown, or another host's (P9)."""
     found = world.store.event_types.read(event_type_id) if is_id(EVENT_TYPE, event_type_id) else None
     return caller.require_visible(found)
 

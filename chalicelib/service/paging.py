@@ -9,32 +9,32 @@ import msgspec
 
 from chalicelib.domain.listings import Entry, write_cursor
 
-ROUNDS: Final = 2  # reads a page may take, where the index had something wrong
+ROUNDS: Final = 2  # rounds of reads for one page, in case the index has stale entries
 
 _T = TypeVar("_T")
 
 Fetch = Callable[[str | None, int], list[Entry]]
-"""Gives up to so many entries beyond a place, in the list's order."""
+"""Takes a place and a limit; returns up to that many entries after the place, in the list's order."""
 
 
 class Page(msgspec.Struct, Generic[_T], frozen=True):
-    """One page, and the cursor for the next; a page may be short although more follow."""
+    """One page, and the cursor for the next. A page may be short although more follow."""
 
     rows: list[_T]
     next_cursor: str | None
 
 
 def portion(limit: int, streams: int) -> int:
-    """Return how many index entries to ask for at a time, so that all of them stay within twice the page.
+    """Return how many index entries to read at a time, so that a page reads at most about twice its size.
 
-    One stream: the page, and one more that shows whether more follow. Several are merged: an equal share of each, and
-    more of one that runs out.
+    One stream: the page, and one more entry, which shows whether more follow. Several streams are merged: an equal
+    share of each, and another share of one that runs out.
     """
     return limit + 1 if streams == 1 else max(1, limit // streams)
 
 
 def stream(fetch: Fetch, place: str | None, size: int) -> Iterator[Entry]:
-    """Yield entries in order, asking for the next portion only when the last one is used up."""
+    """Yield entries in order; read the next portion only when the last one is used up."""
     while True:
         entries = fetch(place, size)
         yield from entries
@@ -44,15 +44,15 @@ def stream(fetch: Fetch, place: str | None, size: int) -> Iterator[Entry]:
 
 
 def merged(streams: Sequence[Iterator[Entry]], *, newest_first: bool) -> Iterator[Entry]:
-    """Yield the entries of several ordered streams in one order; the first portion of each is asked for at once."""
-    return heapq.merge(*_begun(streams), key=_place, reverse=newest_first)
+    """Merge ordered streams into one; read the first portion of each concurrently."""
+    return heapq.merge(*_started(streams), key=_place, reverse=newest_first)
 
 
-def _begun(streams: Sequence[Iterator[Entry]]) -> Sequence[Iterator[Entry]]:
-    """Return the streams, each with its first entry there: several trips to the store in the time of one."""
+def _started(streams: Sequence[Iterator[Entry]]) -> Sequence[Iterator[Entry]]:
+    """Return the streams with the first entry of each already read: all of them in the time of one round trip."""
     if len(streams) < 2:
         return streams
-    from concurrent.futures import ThreadPoolExecutor  # only here: 10 ms at a cold start otherwise
+    from concurrent.futures import ThreadPoolExecutor  # imported here: it adds 10 ms to a cold start
 
     with ThreadPoolExecutor(max_workers=len(streams)) as pool:
         firsts = list(pool.map(lambda one: next(one, None), streams))
@@ -63,7 +63,7 @@ def _begun(streams: Sequence[Iterator[Entry]]) -> Sequence[Iterator[Entry]]:
 
 
 def fill(entries: Iterator[Entry], limit: int, stage: str, read: Callable[[list[str]], list[_T]]) -> Page[_T]:
-    """Fill a page: `read` returns what exists and fits of some ids. At most two rounds, then a short page."""
+    """Return one page, short if `ROUNDS` do not fill it. `read` returns the items of some ids that exist and match."""
     rows: list[_T] = []
     seen: set[str] = set()
     last: Entry | None = None

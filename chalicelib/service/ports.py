@@ -31,7 +31,7 @@ from chalicelib.domain.tokens import Keyring
 from chalicelib.domain.webhooks.deliveries import Delivery, DeliveryStatus, EndpointAnswer
 from chalicelib.domain.webhooks.webhook import Webhook
 
-CLOSED_SECONDS: Final = 60  # how long to wait before asking again whether bookings are open
+CLOSED_SECONDS: Final = 60  # `Retry-After` while the table is being restored
 
 
 class HostStore(Protocol):
@@ -98,7 +98,7 @@ class LinkStore(Protocol):
 
 
 class DueStore(Protocol):
-    """Links whose time has come, as `store.links.due.Due` finds them."""
+    """Links that are due to be marked expired, as `store.links.due.Due` finds them."""
 
     def links(
         self, shard: int, now: datetime, after: str | None, limit: int
@@ -228,7 +228,7 @@ class DeliveryStore(Protocol):
 
 
 class RestoreStore(Protocol):
-    """Restored tables, as `store.restore.Restore` brings them up to date."""
+    """Writes to a restored table, as `store.restore.Restore` makes them."""
 
     def put_link(self, before: Link, after: Link, cause: Cause, *, partly: bool) -> bool: ...
     def delete_link(self, before: Link, sequence: int, cause: Cause) -> bool: ...
@@ -238,18 +238,18 @@ class RestoreStore(Protocol):
 
 
 class MailStore(Protocol):
-    """Mails, as `store.mail.mails.Mails` keeps them."""
+    """Emails, as `store.mail.mails.Mails` keeps them."""
 
     def claim(self, mail_id: MailId, holder: str, *, now: datetime, until: datetime) -> Claim: ...
     def release(self, mail_id: MailId, holder: str, *, now: datetime) -> None: ...
     def end(self, mail_id: MailId, state: ClaimState, detail: str, *, now: datetime) -> Claim | None: ...
     def sent(self, mail_id: MailId) -> bool: ...
-    def ask(self, wish: LinkMail, cause: Cause) -> LinkMail: ...
-    def asked(self, link_id: str, send_id: str, *, now: datetime) -> LinkMail | None: ...
+    def store_request(self, request: LinkMail, cause: Cause) -> LinkMail: ...
+    def read_request(self, link_id: str, send_id: str, *, now: datetime) -> LinkMail | None: ...
 
 
 class MailBudgetStore(Protocol):
-    """Budgets of emails, as `store.mail.budgets.MailBudgets` keeps them."""
+    """Email budgets, as `store.mail.budgets.MailBudgets` keeps them."""
 
     def take(self, budget: str, mail_id: MailId, limit: int, *, now: datetime) -> bool: ...
 
@@ -265,7 +265,7 @@ class MailDigestStore(Protocol):
 
 
 class Mailer(Protocol):
-    """What sends a mail, as `clients.ses.Ses` does."""
+    """Sends an email, as `clients.ses.Ses` does."""
 
     def send(self, letter: Letter) -> str: ...
 
@@ -312,7 +312,7 @@ class Store(Protocol):
 
 
 class EventBus(Protocol):
-    """The bus that events go out on, as `clients.event_bus.EventBus` speaks to it."""
+    """The bus that events are published on, as `clients.event_bus.EventBus` speaks to it."""
 
     def put(self, envelopes: Sequence[Envelope]) -> dict[int, str]: ...
 
@@ -326,7 +326,7 @@ class Queue(Protocol):
 
 
 class WebhookHttp(Protocol):
-    """HTTP out to hosts' endpoints, as `clients.webhook_http.WebhookHttp` does it."""
+    """HTTP requests to webhooks' endpoints, as `clients.webhook_http.WebhookHttp` sends them."""
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EndpointAnswer: ...
 
@@ -342,12 +342,12 @@ class Objects(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """Everything that a service may use. `now` gives aware UTC; `sleep` takes seconds; `keyring` may be slow once.
+    """Everything that a service may use.
 
-    The bus, the queues and the mailer are None where the environment names none. `local` allows webhooks to the
-    loopback. `stage` is this installation's name, where it has one. `requests_per_day` is how many people
-    besides the recipient may ask for a replacement of one link per day. While `closed`, nobody books, moves, cancels or
-    changes a link: the table was restored and is being brought up to date.
+    `now` returns aware UTC. `sleep` takes seconds. The first call of `keyring` may be slow. The bus, the queues and the
+    mailer are None if the environment does not configure them. `local` allows webhooks to loopback addresses. `stage`
+    is this installation's name, if it has one. `requests_per_day` is how many people besides the recipient may ask for
+    a replacement of one link per day. `closed` is set during a restore: nobody can book, move, cancel or change a link.
     """
 
     store: Store

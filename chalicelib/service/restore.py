@@ -19,7 +19,7 @@ from chalicelib.service.paging import stream
 from chalicelib.service.ports import World
 
 ACTOR: Final = "system:restore"
-_A_PAGE: Final = 100
+_PAGE: Final = 100
 
 
 class Applied(StrEnum):
@@ -72,7 +72,7 @@ def end_restore(world: World, *, everything: bool) -> Ended:
 
 
 def _twice(attempt: Callable[[], Applied | None]) -> Applied:
-    """Try twice, each time from fresh reads. What is still in the way is another event, and the queue retries."""
+    """Try twice, each time with fresh reads. If both fail, another event must be applied first: the queue retries."""
     done = attempt() or attempt()
     if done is None:
         raise ContendedError
@@ -120,10 +120,10 @@ def _revoke_one(world: World, link: Link, cause: Cause) -> tuple[Link | None]:
 
 
 def _hosts(world: World) -> list[str]:
-    return [entry.item_id for entry in stream(world.store.hosts.entries, None, _A_PAGE)]
+    return [entry.item_id for entry in stream(world.store.hosts.entries, None, _PAGE)]
 
 
 def _active(world: World, host_id: str) -> list[str]:
     where = LinkFilter(host_id=host_id, event_type_id=None, status=LinkStatus.ACTIVE)
     fetch = partial(world.store.links.entries, where, LinkStatus.ACTIVE)
-    return [entry.item_id for entry in stream(fetch, None, _A_PAGE)]
+    return [entry.item_id for entry in stream(fetch, None, _PAGE)]

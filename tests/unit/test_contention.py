@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from chalicelib.domain.errors import ContendedError, SlotTakenError, StoreUnavailableError, ThrottledError
-from chalicelib.service.contention import LONGEST_PAUSE_SECONDS, TRIES, until_decided
+from chalicelib.service.contention import MAX_PAUSE_SECONDS, TRIES, until_decided
 from chalicelib.service.ports import World
 
 
@@ -49,7 +49,7 @@ def test_contention_and_stale_reads_are_tried_again_with_growing_pauses() -> Non
     assert until_decided(waiting.world, attempt) == "done"
     assert waiting.slept == sorted(waiting.slept)
     assert len(waiting.slept) == 3
-    assert max(waiting.slept) <= LONGEST_PAUSE_SECONDS
+    assert max(waiting.slept) <= MAX_PAUSE_SECONDS
 
 
 def test_what_stays_undecided_ends_in_the_last_fault() -> None:

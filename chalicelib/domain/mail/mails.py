@@ -127,27 +127,27 @@ def delivery_address(email: str) -> str:
     return address
 
 
-def wish_event(wish: LinkMail, cause: Cause) -> Event:
+def request_event(request: LinkMail, cause: Cause) -> Event:
     """Return the history entry for a request to email a link."""
     return Event(
         event_id=event_id_of(
-            EventKind.MAIL_REQUESTED, wish.link_id, wish.send_id, rfc3339(wish.requested_at)
+            EventKind.MAIL_REQUESTED, request.link_id, request.send_id, rfc3339(request.requested_at)
         ),
         type=EventKind.MAIL_REQUESTED,
-        time=wish.requested_at,
-        link_id=wish.link_id,
-        host_id=wish.host_id,
-        event_type_id=wish.event_type_id,
+        time=request.requested_at,
+        link_id=request.link_id,
+        host_id=request.host_id,
+        event_type_id=request.event_type_id,
         sequence=0,
         cause=cause,
         data=data_of(
             EventKind.MAIL_REQUESTED,
-            send_id=wish.send_id,
-            to=masked_address(wish.to),
-            language=wish.language,
+            send_id=request.send_id,
+            to=masked_address(request.to),
+            language=request.language,
         ),
-        external_id=wish.external_id,
-        metadata=wish.metadata,
+        external_id=request.external_id,
+        metadata=request.metadata,
     )
 
 

@@ -77,8 +77,8 @@ class WebhookEntry(msgspec.Struct, frozen=True):
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook of one host. `failing_since` is the first failure after which nothing succeeded.
 
-    `former` are secrets that still sign beside the present one, each until its instant. While it is `untold`, its
-    host has yet to be notified that it was disabled.
+    `former` are secrets that still sign as well as the current one, each until its instant. While `notice_pending`, the
+    notice that it was disabled is not published yet. The table's documents call that `untold`.
     """
 
     webhook_id: str
@@ -91,7 +91,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     disabled_at: datetime | None = None
     failing_since: datetime | None = None
     log: tuple[WebhookEntry, ...] = ()
-    untold: bool = False
+    notice_pending: bool = msgspec.field(default=False, name="untold")
     deleted_at: datetime | None = None
     sequence: int = 1
 
@@ -156,7 +156,7 @@ def changed(webhook: Webhook, settings: WebhookSettings, cause: Cause, now: date
         fresh = msgspec.structs.replace(fresh, failing_since=None)
     if settings.enabled and webhook.disabled is not None:
         fresh = msgspec.structs.replace(
-            fresh, disabled=None, disabled_at=None, failing_since=None, untold=False
+            fresh, disabled=None, disabled_at=None, failing_since=None, notice_pending=False
         )
         return noted(fresh, "enabled", cause, now)
     if not settings.enabled and webhook.disabled is None:
@@ -167,8 +167,13 @@ def changed(webhook: Webhook, settings: WebhookSettings, cause: Cause, now: date
 def stopped(webhook: Webhook, why: Disabled, cause: Cause, now: datetime) -> Webhook:
     """Return the webhook as disabled, with the reason in its history."""
     settings = msgspec.structs.replace(webhook.settings, enabled=False)
-    untold = why is not Disabled.HOST
-    off = msgspec.structs.replace(webhook, settings=settings, disabled=why, disabled_at=now, untold=untold)
+    off = msgspec.structs.replace(
+        webhook,
+        settings=settings,
+        disabled=why,
+        disabled_at=now,
+        notice_pending=why is not Disabled.HOST,
+    )
     return noted(off, f"disabled: {why.value}", cause, now)
 
 
@@ -195,9 +200,9 @@ def notice_of(webhook: Webhook) -> Envelope:
 
 def after_notice(webhook: Webhook, as_of: Webhook) -> Webhook | None:
     """Return the webhook after the notice was published that it was disabled; None if it has changed since."""
-    if not webhook.untold or webhook.disabled_at != as_of.disabled_at:
+    if not webhook.notice_pending or webhook.disabled_at != as_of.disabled_at:
         return None
-    return msgspec.structs.replace(webhook, untold=False, sequence=webhook.sequence + 1)
+    return msgspec.structs.replace(webhook, notice_pending=False, sequence=webhook.sequence + 1)
 
 
 def after_success(webhook: Webhook) -> Webhook | None:

@@ -47,7 +47,7 @@ def booking_mail(news: BookingNews, route: MailRoute, own_page: str | None, cons
 
 def link_mail(news: LinkNews, route: MailRoute, url: str) -> bytes:
     """Return the email that sends a link to its recipient."""
-    say = words(language_of(news.wish.language))
+    say = words(language_of(news.request.language))
     link, offer = news.link, news.offer
     name, title, zone = one_line(news.host.public_name), one_line(offer.title), offer.schedule.time_zone
     recipient = link.settings.recipient
@@ -70,7 +70,7 @@ def link_mail(news: LinkNews, route: MailRoute, url: str) -> bytes:
             hello(to_name, say),
             say("mails.link", host=name, title=title, duration=duration),
         ],
-        quoted=news.wish.message,
+        quoted=news.request.message,
         button=Row(say("mails.link.pick"), say("mails.link.pick"), url),
         after=[" ".join(terms)] if terms else [],
         footer=_footer(name, news.host.settings.email, say),

@@ -1,4 +1,4 @@
-"""Cancel a booking: its time is free again in the same transaction; the use comes back only by policy (P8)."""
+"""Cancel a booking and free its time in one transaction; the link gets the use back only if it is set to (P8)."""
 
 import contextlib
 from datetime import datetime
@@ -18,46 +18,45 @@ RESTORE_LIMIT: Final = "restore-limit"  # the reason in the link's history
 
 
 def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
-    """Cancel a booking and return it; one already cancelled is returned as it is.
+    """Cancel a booking and return it; if it is cancelled already, return it unchanged.
 
-    If the link has reached its limit of restored uses, the time becomes free and the use stays counted (P15).
+    If the link has reached its limit of restored uses, the time becomes free but the use stays counted (P15).
 
     Raises `NotFoundError`; `ConflictError` once it has begun.
     """
     world.require_open()
-    kept: list[Link] = []
+    over_limit: list[Link] = []
 
     def attempt() -> Booking | None:
-        kept.clear()
+        over_limit.clear()
         booking = find()
         if booking.status is BookingStatus.CANCELLED:
             return booking
         link = world.store.links.read(booking.link_id)
         may_restore = _may_restore(world, link)
-        # After the last read, so that a booking that has begun or a link that has expired by now is treated as such.
-        now = world.now()
+        now = world.now()  # P3: after the last read, so that it decides what has begun or expired
         if booking.start <= now:
-            raise ConflictError("This booking has begun; it can't be cancelled any more.")
+            raise ConflictError("This booking has begun, so it can't be cancelled.")
         cancelled = msgspec.structs.replace(
             booking, status=BookingStatus.CANCELLED, cancelled_at=now, sequence=booking.sequence + 1
         )
         restored = _restored(link, now) if link is not None and may_restore else None
         if restored is not None and restored.restored_uses > world.limits.restores_per_link:
-            kept.append(restored)
+            over_limit.append(restored)
             restored = None
         return cancelled if world.store.bookings.cancel(cancelled, restored, cause) else None
 
     done = until_decided(world, attempt)
-    for link in kept:
+    for link in over_limit:
         with contextlib.suppress(TryLaterError):  # a failed history entry must not hide the result
             world.store.history.deny(link, RESTORE_LIMIT, cause, now=world.now())
     return done
 
 
 def _may_restore(world: World, link: Link | None) -> bool:
-    """Return whether the policy of a link gives a use back, regardless of the time.
+    """Return whether a link's settings give a use back on a cancellation, regardless of the time.
 
-    It never does for a deleted link, a link of an archived event type, or a rolling link, which has a successor.
+    A deleted link, a link of an archived event type and a rolling link, which has a successor, never get it back.
     """
     if link is None or not link.settings.restore_use_on_cancel or link.rolling or link.usage_count < 1:
         return False
@@ -68,8 +67,8 @@ def _may_restore(world: World, link: Link | None) -> bool:
 def _restored(link: Link, now: datetime) -> Link | None:
     """Return the link with one use given back, or None for one that is revoked or expired."""
     expires = link.settings.expires_at
-    dead_by_clock = expires is not None and expires <= now
-    if link.status_at(now) not in (LinkStatus.ACTIVE, LinkStatus.USED) or dead_by_clock:
+    has_expired = expires is not None and expires <= now
+    if link.status_at(now) not in (LinkStatus.ACTIVE, LinkStatus.USED) or has_expired:
         return None
     return msgspec.structs.replace(
         link,

@@ -10,7 +10,7 @@ from chalicelib.service.ports import World
 
 
 def erase_person(world: World, find: FindBooking, cause: Cause) -> Booking:
-    """Erase the person and return the booking; one without a person is returned as it is. Raises `NotFoundError`."""
+    """Erase the person and return the booking; if that was done before, return it unchanged. Raises `NotFoundError`."""
 
     def attempt() -> Booking | None:
         booking = find()

@@ -20,9 +20,9 @@ FindBooking = Callable[[], Booking]
 
 
 class OwnBooking(msgspec.Struct, frozen=True):
-    """A booking, with what its page says beside it.
+    """A booking, with what else its page shows.
 
-    `link_used`: its link gives no more bookings. `questions` are those asked with such a link now.
+    `link_used`: its link can't be used for another booking. `questions` are those that its link asks now.
     """
 
     booking: Booking
@@ -32,7 +32,7 @@ class OwnBooking(msgspec.Struct, frozen=True):
 
 
 def own_booking(world: World, token: str) -> FindBooking:
-    """Return the finder of the booking that an invitee's token opens. A forged token reads nothing (P7)."""
+    """Return a finder for the booking of an invitee's token. A forged token causes no read (P7)."""
 
     def find() -> Booking:
         claim = open_token(world.keyring(), Purpose.BOOKING, token)
@@ -45,7 +45,7 @@ def own_booking(world: World, token: str) -> FindBooking:
 
 
 def hosts_booking(world: World, caller: Caller, booking_id: str) -> FindBooking:
-    """Return the finder of a booking by id, for its host or an admin (P9)."""
+    """Return a finder for a booking by id, for its host or an admin (P9)."""
 
     def find() -> Booking:
         found = world.store.bookings.read(booking_id) if is_id(BOOKING, booking_id) else None

@@ -1,4 +1,4 @@
-"""List bookings by start: of a link, or of a host in a range of time (P9, P10)."""
+"""List bookings by start: those of a link, or those of a host in a time range (P9, P10)."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ from chalicelib.service.team.owner import owner_of
 
 
 class BookingsRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list is asked for. `where.host_id` is empty where the caller names none."""
+    """The parameters of a list. `where.host_id` is empty if the caller names none."""
 
     where: BookingFilter
     cursor: str | None
@@ -24,11 +24,11 @@ class BookingsRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Page[Booking]:
-    """Return a page of bookings. Raises `NotFoundError` (another's), `InvalidValueError`."""
+    """Return a page of bookings. Raises `NotFoundError` (another host's), `InvalidValueError`."""
     where = request.where
     if where.start is not None and where.end is not None and where.end <= where.start:
         raise InvalidValueError([FieldFault("/to", "must be after from")])
-    # Each direction has its own cursors, because the same place continues differently in each.
+    # Each direction has its own cursors: one of them is not valid in the other direction.
     stage = "d" if (newest := request.newest_first) else "b"
     _, place = read_cursor(request.cursor, stage)
     bookings = world.store.bookings
@@ -58,7 +58,7 @@ def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Pag
 
 
 def zone_of_dates(world: World, caller: Caller, where: BookingFilter) -> str:
-    """Return the zone of the dates in a list: its host's. Raises `NotFoundError`, `InvalidValueError`."""
+    """Return the time zone for the dates of a list: its host's. Raises `NotFoundError`, `InvalidValueError`."""
     host = world.store.hosts.read(owner_of(world, caller, where.host_id or None, where.event_type_id))
     if host is None:
         raise NotFoundError

@@ -1,4 +1,4 @@
-"""Move a booking: free its slot and take another in one transaction; the link is not asked and not counted (P8)."""
+"""Move a booking: free its slot and take another in one transaction; the link's status and count don't matter (P8)."""
 
 import contextlib
 from datetime import datetime, timedelta
@@ -37,10 +37,10 @@ class MovableBooking(msgspec.Struct, frozen=True):
 def move_booking(
     world: World, find: FindBooking, start: datetime, cause: Cause, *, by_invitee: bool = False
 ) -> Booking:
-    """Move a booking to another slot on offer and return it; one that is there already is returned as it is.
+    """Move a booking to another slot on offer and return it; if it has that start already, return it unchanged.
 
     The slots on offer follow the link's overrides and the event type's notice, whatever the link's status. The number
-    of moves by the invitee is limited; the write's own condition counts them (P15).
+    of moves by the invitee is limited; the write's condition enforces the limit (P15).
 
     Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `MoveLimitError`; `SlotNotOfferedError`;
     `SlotTakenError`.
@@ -67,7 +67,7 @@ def move_booking(
         check()
         written = world.store.bookings.move(booking, moved, cause, check=check)
         if written is False:
-            # P4: what holds the time may be this very booking, moved there since by the same request, sent twice.
+            # P4: the same request, sent twice, may have moved this booking there already.
             if find().sequence != booking.sequence:
                 return None
             raise SlotTakenError
@@ -85,7 +85,7 @@ def movable_booking(world: World, find: FindBooking) -> MovableBooking:
     """Return a booking with the settings for a move by its invitee.
 
     Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `MoveLimitError`; `SlotNotOfferedError`
-    when nothing is on offer to it any more.
+    if its event type or host does not exist.
     """
     booking = find()
     require_movable(booking, world.now())
@@ -119,21 +119,21 @@ def slots_to_move_to(
 
 
 def _movable(world: World, booking: Booking) -> MovableBooking:
-    """Return what holds for this booking: the event type's settings, the link's overrides, the booked length."""
+    """Return a booking with the settings for its move: the event type's, with link overrides and booked length."""
     event_type, host = world.store.event_types.read_with_host(booking.event_type_id, booking.host_id)
     if event_type is None or host is None:
         raise SlotNotOfferedError
     link = world.store.links.read(booking.link_id)
     offer = offer_of(event_type.settings, link.settings.overrides if link else booking.overrides)
-    return MovableBooking(booking, _as_long_as_booked(offer, booking), host, world.now())
+    return MovableBooking(booking, _with_booked_length(offer, booking), host, world.now())
 
 
-def _as_long_as_booked(offer: EventSettings, booking: Booking) -> EventSettings:
-    """Return the offer with the length that was booked, though the event type's may have changed since."""
+def _with_booked_length(offer: EventSettings, booking: Booking) -> EventSettings:
+    """Return the offer with the booked length, even if the event type's length has changed since."""
     length = _minutes(booking.end - booking.start)
     before, after = offer.buffer_before_minutes, offer.buffer_after_minutes
     if before + length + after > MAX_OCCUPIED_MINUTES:
-        # Newer buffers that don't go with this length: those it was booked with do.
+        # The current buffers are too long for the booked length: use those of the booking.
         before = _minutes(booking.start - booking.occupied_from)
         after = _minutes(booking.occupied_to - booking.end)
     return msgspec.structs.replace(

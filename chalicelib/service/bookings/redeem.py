@@ -60,8 +60,8 @@ _DENIALS: Final = (
 class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What an invitee sends: which slot, who, and the answers. `body_hash` identifies the body.
 
-    `language` is the one that their browser asks for; it is no part of the body. The receipt of one that was `queued`
-    is kept for as long as a queue may redeliver it.
+    `language` is their browser's preferred language; it is not part of the body. If the request was `queued`, its
+    receipt is kept as long as a queue may redeliver it.
     """
 
     start: datetime
@@ -76,7 +76,7 @@ class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Redeemed(msgspec.Struct, frozen=True):
-    """The booking in its current state; `replayed` if an earlier equal request made it.
+    """The booking in its current state; `replayed` if an earlier equal request created it.
 
     With `only_confirmed` the response contains only that it is booked, and when (P4): a retry without a key shows that
     the caller knows the body, not that they sent it first.
@@ -100,14 +100,14 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Redeemed:
-    """Book a slot by a link, once.
+    """Book a slot with a link, once.
 
-    Three round trips if nothing is in the way: the link with the request's receipt, the event type with
-    its host, the transaction. No index is read.
+    Without contention it takes three round trips: the link with the request's receipt, the event type with its host,
+    the transaction. No index is read.
 
     Raises `NotFoundError` (not a genuine token; nothing was read), `InvalidValueError`, a `DeadLinkError`,
     `LinkNotOpenError`, `RecipientMismatchError`, `SlotNotOfferedError`, `SlotTakenError`,
-    `IdempotencyKeyReusedError`, and `TryLaterError` when nothing could be decided.
+    `IdempotencyKeyReusedError`, and `TryLaterError` if the outcome could not be decided.
     """
     claim = open_token(world.keyring(), Purpose.LINK, token)
     return _redeem(world, claim.item_id, claim.key_id, request, cause)
@@ -116,9 +116,9 @@ def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Re
 def redeem_for_host(
     world: World, caller: Caller, link_id: str, request: RedeemRequest, cause: Cause
 ) -> Redeemed:
-    """Book a slot by one of the caller's links, named by its id. Raises as `redeem` does.
+    """Book a slot with one of the caller's links, given by its id. Raises as `redeem` does.
 
-    Unknown, deleted, or another's: `NotFoundError`, all alike (P9).
+    An unknown link, a deleted one and another host's raise the same `NotFoundError` (P9).
     """
     link = read_link(world, caller, link_id)
     return _redeem(world, link_id, link.key_id, request, cause)
@@ -155,7 +155,7 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
 
 
 def _asked(world: World, link_id: str, key_id: int, request: RedeemRequest) -> _Asked:
-    """Return a request with its receipt's id and the body hash of its receipt.
+    """Return a request with the id and the body hash of its receipt.
 
     Both use the link's signing key, which stays in the keyring as long as the link is valid. So a rotation between two
     attempts does not change them, and nobody can test addresses against a dump of the table.
@@ -183,11 +183,11 @@ def _counts(receipt: Receipt, asked: _Asked, now: datetime) -> bool:
 def _receipt_after_all(
     world: World, link_id: str, link: Link | None, asked: _Asked, refusal: AdmitOneError
 ) -> Receipt | None:
-    """Return the receipt of a request that was to be refused; None: start again. Raises `refusal` where it holds.
+    """Return the receipt of a request about to be rejected, or None to start again. Raises `refusal` if it holds.
 
-    P4: this very request may have been committed since (a double press), or its reply was lost. Link and receipt were
-    read at two moments, so the receipt is read once more. And a link that was read as used may have got its use back
-    since, its receipt deleted with the booking (P8), so the refusal holds only if the link is still as it was.
+    P4: the same request may have been committed meanwhile (a double click), or its reply was lost. Link and receipt
+    are not read at one point in time, so the receipt is read again. And a cancellation may have restored a link that
+    was read as used, and deleted its receipt (P8), so the refusal holds only if the link has not changed.
     """
     redeems, again = world.store.redeems, link
     if isinstance(refusal, DeadLinkError):
@@ -202,12 +202,12 @@ def _receipt_after_all(
 
 
 def _note_denial(world: World, link: Link, refusal: AdmitOneError, cause: Cause) -> None:
-    with contextlib.suppress(TryLaterError):  # a note that can't be made must not hide the answer
+    with contextlib.suppress(TryLaterError):  # a failed history entry must not hide the error
         world.store.history.deny(link, refusal.code, cause, now=world.now())
 
 
 def _book(world: World, link: Link, asked: _Asked, cause: Cause) -> Redeemed | None:
-    """Plan the booking and write it; None means the link changed meanwhile and is still good: start again."""
+    """Plan the booking and write it; return None if the link changed but can still be used: start again."""
     booking = _plan(world, link, asked)
     attempt = RedeemAttempt(
         link=link,
@@ -234,7 +234,7 @@ def _book(world: World, link: Link, asked: _Asked, cause: Cause) -> Redeemed | N
 
 
 def _plan(world: World, link: Link, asked: _Asked) -> Booking:
-    """Return the booking this request would make now, or raise why it may not be made."""
+    """Return the booking that this request would create now; raise the error if it may not."""
     request = asked.request
     link.require_bookable(world.now())
     check_recipient_matches(link.settings.recipient, request.invitee.email)
@@ -290,7 +290,7 @@ def _replay(world: World, receipt: Receipt, asked: _Asked) -> Redeemed | None:
         raise IdempotencyKeyReusedError
     booking = world.store.bookings.read(receipt.booking_id)
     if booking is None:
-        raise LinkUsedError  # the record's own retention ended before its receipt's
+        raise LinkUsedError  # the booking's retention ended before its receipt's
     if keyless and booking.keyless_receipt_id != asked.receipt_id:
         return None
     return Redeemed(booking, replayed=not own, only_confirmed=keyless and not own)

@@ -1,1 +1,1 @@
-"""From the table's stream to history and the event bus; commands."""
+"""Use cases of events: relay the table's stream to history and bus, publish notices, claim commands."""

@@ -12,7 +12,7 @@ _TIME: Final = timedelta(seconds=20)
 
 
 def notify(world: World, envelope: Envelope) -> None:
-    """Publish a notice. Raises `QueueUnavailableError` if the bus did not take it: the caller must retry."""
+    """Publish a notice. Raises `QueueUnavailableError` if the bus rejected it: the caller must retry."""
     refused = publish(world, [envelope], give_up=world.now() + _TIME)
     if refused:
-        raise QueueUnavailableError(f"The bus did not take a notice: {refused[0]}.")
+        raise QueueUnavailableError(f"The event bus rejected a notice: {refused[0]}.")

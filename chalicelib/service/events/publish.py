@@ -1,4 +1,4 @@
-"""Publish events on the product's own bus; retry the refused ones after growing random pauses (P6)."""
+"""Publish events on the event bus; retry the rejected ones after growing random pauses (P6)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,14 +10,14 @@ from chalicelib.service.ports import World
 
 TRIES: Final = 5
 OUT_OF_TIME: Final = "OutOfTime"
-_AT_A_TIME: Final = 10  # a call to the bus; between two of them the clock is looked at
+_AT_A_TIME: Final = 10  # events per call to the bus; the clock is checked before each call
 
 
 def publish(world: World, envelopes: Sequence[Envelope], *, give_up: datetime) -> dict[int, str]:
-    """Put events on the bus; return what it has not taken after five tries, or by `give_up`: place → why.
+    """Publish events; return those that the bus still rejects after five tries or at `give_up`: index → reason.
 
-    Without a bus there is nothing to refuse. An event may come out twice, with the same id: where a reply was
-    lost, nobody knows whether it was taken.
+    Without a bus, nothing is rejected. An event may be published twice, with the same id: a lost reply leaves open
+    whether the bus accepted it.
     """
     if world.event_bus is None:
         return {}
@@ -34,7 +34,7 @@ def publish(world: World, envelopes: Sequence[Envelope], *, give_up: datetime) -
 def _round(
     world: World, envelopes: Sequence[Envelope], waiting: dict[int, str], give_up: datetime
 ) -> dict[int, str]:
-    """Put what waits on the bus once, ten at a time; return what waits still."""
+    """Send the waiting events once, ten per call; return those that still wait, with the reason."""
     bus = world.event_bus
     if bus is None:
         raise RuntimeError("no bus")

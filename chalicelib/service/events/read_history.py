@@ -1,4 +1,4 @@
-"""Read a link's history: what happened, who did it, and how often it was opened. It outlives the link."""
+"""Read a link's history: what happened, who did it, how often it was opened. The history outlives the link."""
 
 import msgspec
 
@@ -20,7 +20,7 @@ class LinkHistory(msgspec.Struct, frozen=True):
 
 
 def read_history(world: World, caller: Caller, link_id: str, cursor: str | None, limit: int) -> LinkHistory:
-    """Return a page of a link's history, of a deleted link too. Raises `NotFoundError`, `InvalidValueError`."""
+    """Return a page of a link's history, even of a deleted link. Raises `NotFoundError`, `InvalidValueError`."""
     _, before = read_cursor(cursor, "t")
     if not is_id(LINK, link_id):
         raise NotFoundError

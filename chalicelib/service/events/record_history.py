@@ -1,4 +1,4 @@
-"""Write history: the events of a stream record as entries of their link. Repeating a record changes nothing (P6)."""
+"""Write the events of a stream record to their link's history; a repeated record changes nothing (P6)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from chalicelib.service.ports import World
 
 
 def record_history(world: World, record: Mapping[str, Any]) -> list[Event]:
-    """Return the events of one stream record, after each is in the history, now or from an earlier reading."""
+    """Write the events of one stream record to the history, unless they are there, and return all of them."""
     events = world.store.events_of(record)
     for event in events:
         world.store.history.append(event)

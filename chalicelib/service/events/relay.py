@@ -1,6 +1,6 @@
 """Turn stream records into history entries, then publish their events (P6).
 
-A record that fails does not block the others: it goes whole to the dead-letter queue, with the reason.
+A record that fails does not block the others: the whole record goes to the dead-letter queue, with the reason.
 """
 
 import logging
@@ -18,7 +18,7 @@ from chalicelib.service.events.publish import publish
 from chalicelib.service.events.record_history import record_history
 from chalicelib.service.ports import World
 
-# Of the function's two minutes; a single call that hangs may take some seconds more.
+# Parts of the function's timeout of two minutes; a call that hangs may take some seconds longer.
 HISTORY_TIME: Final = timedelta(seconds=30)
 BUS_TIME: Final = timedelta(seconds=60)
 DLQ_TRIES: Final = 4
@@ -29,7 +29,7 @@ Record = Mapping[str, Any]
 
 
 class Relayed(msgspec.Struct, frozen=True):
-    """The result of a batch of records: those that failed, place → why, and the first without time left for it."""
+    """The result of a batch: the records that failed (index → reason), and the first that was left for lack of time."""
 
     failed: dict[int, str]
     untried: int | None
@@ -38,15 +38,15 @@ class Relayed(msgspec.Struct, frozen=True):
 def relay(world: World, records: Sequence[Record]) -> Relayed:
     """Record and publish the events of each record. A repeated record adds no entry and has the same event ids.
 
-    The history comes first, so that a published event can be looked up.
+    The history is written first, so that a published event can be looked up.
     """
-    begun = world.now()
+    started = world.now()
     failed: dict[int, str] = {}
     untried: int | None = None
     envelopes: list[Envelope] = []
-    owners: list[int] = []  # of each envelope: the place of its record
+    owners: list[int] = []  # the index of each envelope's record
     for place, record in enumerate(records):
-        if world.now() > begun + HISTORY_TIME:
+        if world.now() > started + HISTORY_TIME:
             untried = place
             break
         try:
@@ -57,14 +57,14 @@ def relay(world: World, records: Sequence[Record]) -> Relayed:
         else:
             envelopes += [envelope_of(event) for event in events]
             owners += [place] * len(events)
-    for index, why in publish(world, envelopes, give_up=begun + BUS_TIME).items():
+    for index, why in publish(world, envelopes, give_up=started + BUS_TIME).items():
         failed[owners[index]] = f"bus: {why}"
         log.error("event %s was refused by the bus: %s", envelopes[index].id, why)
     return Relayed(failed, untried)
 
 
-def set_aside(world: World, records: Sequence[Record], failed: Mapping[int, str]) -> list[int]:
-    """Put failed records whole on the dead-letter queue; return the places of those it did not take, in order."""
+def dead_letter(world: World, records: Sequence[Record], failed: Mapping[int, str]) -> list[int]:
+    """Send failed records to the dead-letter queue; return the indexes of those that it rejected, in order."""
     if world.outbox_dlq is None:
         return sorted(failed)
     waiting = sorted(failed)
@@ -85,7 +85,7 @@ def set_aside(world: World, records: Sequence[Record], failed: Mapping[int, str]
 
 
 def record_of(letter: str) -> Record:
-    """Return the record that a dead letter holds. Raises ValueError for one that holds none."""
+    """Return the record in a dead letter. Raises ValueError if it contains none."""
     return msgspec.json.decode(letter, type=_Letter).record
 
 
@@ -101,11 +101,11 @@ def _letter(world: World, record: Record, reason: str) -> str:
 
 
 def _short_letter(world: World, record: Record, reason: str) -> str:
-    """Return the letter of a record that no queue takes whole: its place in the stream, which is valid for 24 hours."""
+    """Return the letter of a record that is too large for a queue: its position in the stream, valid for 24 hours."""
     images = record.get("dynamodb") or {}
     place = {name: images[name] for name in ("Keys", "SequenceNumber", "SizeBytes") if name in images}
     kept = {name: record[name] for name in ("eventID", "eventName", "eventSourceARN") if name in record}
-    cut = f"{reason}; the images are left out, read them from the stream"
+    cut = f"{reason}; images left out, read them from the stream"
     return _letter(world, {**kept, "dynamodb": place}, cut)
 
 

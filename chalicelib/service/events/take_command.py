@@ -17,9 +17,9 @@ from chalicelib.service.ports import World
 
 
 def claim_command(world: World, host_id: str, command: Command, body_hash: str, cause: Cause) -> None:
-    """Keep a host's command id with what it asks. Raises `IdempotencyKeyReusedError` where it asked something else.
+    """Store a host's command id with the command's hash. Raises `IdempotencyKeyReusedError` if it had another one.
 
-    A generate needs no claim: its batch is one.
+    A generate command needs no claim, because its batch stores the same.
     """
     mine = Batch(body_hash=body_hash, seed="", created_at=world.now(), size=0)
     kept = until_decided(
@@ -30,12 +30,12 @@ def claim_command(world: World, host_id: str, command: Command, body_hash: str, 
 
 
 def reject_command(world: World, body: str, trace: Trace, problem: dict[str, Any], cause: Cause) -> None:
-    """Publish that a message was rejected, and why; then put it whole on the dead-letter queue.
+    """Publish that a message was rejected, and why; then send the whole message to the dead-letter queue.
 
-    The notice contains nothing of the payload, which may hold a token (P7). Published again, it has the same id.
+    The notice contains nothing of the payload, which may hold a token (P7). A repeated notice has the same id.
 
-    Raises `QueueUnavailableError`: it is to be rejected again. `PayloadTooLargeError`: no queue takes it with the
-    reason; without a dead-letter queue of ours, SQS is to move it to its own.
+    Raises `QueueUnavailableError` if the message must be rejected again, and `PayloadTooLargeError` if it is too large
+    for a queue together with the reason. Either way SQS redelivers the message and in the end dead-letters it itself.
     """
     data = CommandRejected(command=trace.command, problem=problem)
     rejected = notice(data, cause, world.now(), host_id=trace.host_id)

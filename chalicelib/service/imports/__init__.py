@@ -1,1 +1,1 @@
-"""Links from CSV files."""
+"""Use cases of imports: create links from CSV files."""

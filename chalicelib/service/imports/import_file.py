@@ -1,4 +1,4 @@
-"""Import a file of the import bucket: create links from its rows, once, and write the result beside it (P1, P4)."""
+"""Import a file of the import bucket: create links from its rows, once, and write a result file (P1, P4)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -33,17 +33,17 @@ class ImportedObject(msgspec.Struct, frozen=True):
 def import_file(
     world: World, file: ImportFile, place: Place, cause: Cause, *, url_of: UrlOf, progress: Progress
 ) -> ImportedObject:
-    """Create the links of a file, up to 10,000, and write the result; for a rejected file, what is wrong with its rows.
+    """Create the links of a file, up to 10,000, and write the result: the links, or what is wrong with the rows.
 
-    All rows or none, unless the object's metadata has `partial: true`. A retry of the same version resumes
-    where it was cut off: its links are the same, and the result shows their current state.
+    Imports all rows or none, unless the object's metadata has `partial: true`. A retry of the same version resumes
+    where it was interrupted: its links are the same, and the result shows their current state.
 
-    Raises what `import_links` does, `ConflictError` (the file is gone, or another: there is no result), and
-    `PayloadTooLargeError`; only a `TryLaterError` asks for a retry.
+    Raises as `import_links` does; `ConflictError` if the object was deleted or overwritten, without a result;
+    `PayloadTooLargeError`. Retry only after a `TryLaterError`.
     """
     objects = world.objects
     if objects is None:
-        raise RuntimeError("no objects")
+        raise RuntimeError("no client for objects")
     rows: Sequence[Row] = ()
     try:
         raw, metadata = objects.read(
@@ -55,14 +55,14 @@ def import_file(
     try:
         sheet = read_sheet(decode_csv(raw), place.event_type_id, most=MAX_LINKS_PER_BATCH)
         rows = sheet.rows
-        asked = ImportRequest(
+        request = ImportRequest(
             event_type_id=place.event_type_id,
             sheet=sheet,
             partial=metadata.get("partial", "").strip().lower() == "true",
             idempotency_key=file.idempotency_key,
             queued=True,
         )
-        done = import_links(world, Caller("", Role.HOST, place.host_id), asked, cause, progress)
+        done = import_links(world, Caller("", Role.HOST, place.host_id), request, cause, progress)
     except TryLaterError:
         raise
     except AdmitOneError as error:

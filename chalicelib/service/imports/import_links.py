@@ -1,4 +1,4 @@
-"""Import links from a sheet of rows: all of them or none, or with `partial` those that are good (P1, P4, ADR 0004)."""
+"""Import links from a sheet of rows: all of them or none, or with `partial` the valid ones (P1, P4, ADR 0004)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -26,7 +26,7 @@ _TRIES: Final = 3
 
 
 class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked: a sheet of links of one event type. `partial` makes the good rows though others are not."""
+    """A request to import links of one event type. `partial` imports the valid rows even if others are not."""
 
     event_type_id: str
     sheet: Sheet
@@ -36,14 +36,14 @@ class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Import(msgspec.Struct, frozen=True):
-    """What became of each row in order, and the id of the batch."""
+    """The batch's id, and the result of each row in order."""
 
     batch_id: str
     rows: list["Imported"]
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """What became of one row. Neither id nor link: not made, its faults say why. An id alone: made, deleted since."""
+    """The result of one row. `link_id` is None if it was not imported; `link` is also None if it was deleted since."""
 
     row: Row
     link_id: str | None
@@ -53,25 +53,25 @@ class Imported(msgspec.Struct, frozen=True):
 def import_links(
     world: World, caller: Caller, request: ImportRequest, cause: Cause, progress: Progress | None = None
 ) -> Import:
-    """Make the links of a sheet, and return what became of each row in order.
+    """Create the links of a sheet, and return the result of each row in order.
 
-    With an idempotency key the same sheet again returns the same links, as `generate` does; which rows were good
-    was settled the first time.
+    With an idempotency key, the same sheet returns the same links, as with `generate`; the first request decides which
+    rows are valid.
 
-    Raises `NotFoundError` (the event type); `InvalidRequestError` or `InvalidValueError` with a fault for every bad
-    row when not all are good, or with `partial` when none is; `IdempotencyKeyReusedError`, `TryLaterError`.
+    Raises `NotFoundError` (the event type); `InvalidRequestError` or `InvalidValueError`, with the faults of every
+    row, unless all rows are valid, or with `partial` one of them; `IdempotencyKeyReusedError`; `TryLaterError`.
     """
     world.require_open()
     for _ in range(_TRIES):
         try:
             return _import(world, caller, request, cause, progress)
-        except _Outrun:
-            continue  # an expiry passed, or the event type changed, between our look and generate's own
+        except _OutdatedCheckError:
+            continue  # an expiry passed, or the event type changed, between this check and the one in `generate`
     raise StoreUnavailableError
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """The rows of a sheet with what is wrong with each, and why nobody could book with links of the good ones."""
+    """The rows of a sheet with the faults of each, and why nobody could book with links of the valid ones."""
 
     rows: list[Row]
     warnings: list[SettingsWarning]
@@ -82,12 +82,12 @@ def preview_import(world: World, caller: Caller, event_type_id: str, sheet: Shee
     event_type = read_event_type(world, caller, event_type_id)
     now = world.now()
     rows = list(judged(sheet.rows, event_type.settings, now=now))
-    good = [None if row.faults else row.settings for row in rows]
-    return Preview(rows, warnings_of_link_settings(event_type.settings, good, now=now, under="/rows"))
+    valid = [None if row.faults else row.settings for row in rows]
+    return Preview(rows, warnings_of_link_settings(event_type.settings, valid, now=now, under="/rows"))
 
 
-class _Outrun(Exception):
-    """What was checked is no longer true."""
+class _OutdatedCheckError(Exception):
+    """The rows passed the check, but something changed before their links were created."""
 
 
 def _import(
@@ -104,7 +104,7 @@ def _import(
     taken = _taken_before(rows, kept, digest) if kept else [row for row in rows if not row.faults]
     if kept is None and (not taken or (len(taken) < len(rows) and not request.partial)):
         raise _refusal(rows)
-    asked = GenerateRequest(
+    to_generate = GenerateRequest(
         event_type_id=event_type.event_type_id,
         links=[row.settings for row in taken if row.settings],
         from_items=True,
@@ -113,13 +113,13 @@ def _import(
         queued=request.queued,
     )
     try:
-        made = generate(world, caller, asked, cause, progress)
+        made = generate(world, caller, to_generate, cause, progress)
     except InvalidValueError as error:
-        raise _Outrun from error
+        raise _OutdatedCheckError from error
     except IdempotencyKeyReusedError as error:
         if kept is not None:
             raise
-        raise _Outrun from error  # the same request came twice at once, and the other one was first
+        raise _OutdatedCheckError from error  # a concurrent request with the same key was first
     found = by_place(made)
     links = {row.index: one for row, one in zip(taken, found, strict=True)}
     nothing: tuple[None, None] = (None, None)
@@ -132,13 +132,13 @@ def _taken_before(rows: Sequence[Row], kept: Batch, digest: str) -> list[Row]:
 
 
 def _mask(taken: Sequence[Row]) -> str:
-    """Return which rows were taken, one bit for each: kept with the batch, a repeat takes the same ones."""
+    """Return the imported rows as a bit mask. It is stored with the batch, so that a retry imports the same rows."""
     return f"{sum(1 << row.index for row in taken):x}"
 
 
 def _refusal(rows: Sequence[Row]) -> InvalidRequestError | InvalidValueError:
     faults: list[FieldFault] = [fault for row in rows for fault in row.faults]
     bad = sum(1 for row in rows if row.faults)
-    detail = f"{bad} of {len(rows)} rows can't be used; nothing was made."
+    detail = f"{bad} of {len(rows)} rows can't be used, so no link was created."
     unreadable = any(row.settings is None for row in rows)
     return (InvalidRequestError if unreadable else InvalidValueError)(faults, detail)

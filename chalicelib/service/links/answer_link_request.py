@@ -38,11 +38,11 @@ def answer_link_request(
 ) -> Answered:
     """Create a link with the settings of the old link that a request is about, and return it.
 
-    The request is its own receipt: concurrent and repeated answers create one link (P4) and all return its current
-    state. One email is sent; the first answer decides to whom. Without `mail_to` it goes to the old link's recipient,
-    if there is one and email is set up, never to the person who asks.
+    The request is marked answered in the transaction that creates the link, so concurrent and repeated answers create
+    one link (P4) and all return its current state. One email is sent; the first answer decides to whom. Without
+    `mail_to` it goes to the old link's recipient, if there is one and email is set up, never to the person who asks.
     Raises `NotFoundError`: no such request, another host's (P9), or one of the links was deleted; `ConflictError` if
-    the event type was deleted, so nothing could be booked; `InvalidValueError`, `MailNotConfiguredError`.
+    the event type was deleted, so nobody could book; `InvalidValueError`, `MailNotConfiguredError`.
     """
     rules = Rules()
     check_message(wording.message, rules)
@@ -54,7 +54,7 @@ def answer_link_request(
         if request.replacement_link_id is not None:
             made = world.store.links.read(request.replacement_link_id)
             if made is None:
-                raise NotFoundError("The link that answered this request was deleted since.")
+                raise NotFoundError("The link that answered this request has been deleted.")
             return made, request.mail_to or MailTo.NOBODY
         old = world.store.links.read(request.link_id)
         if old is None:
@@ -96,16 +96,16 @@ def _mailed(
 ) -> str | None:
     """Queue the email to the recipient, once per request (P4); return the address, or None if it can't be sent."""
     key = _SEND_KEY.format(request_id)
-    wish = _asked(world, link, key)
-    if wish is None:
+    request = _mail_request(world, link, key)
+    if request is None:
         try:
-            wish = send_link(world, caller, link.link_id, wording.message, wording.language, key, cause)
-        except IdempotencyKeyReusedError:  # another answer with another message came first
-            wish = _asked(world, link, key)
+            request = send_link(world, caller, link.link_id, wording.message, wording.language, key, cause)
+        except IdempotencyKeyReusedError:  # an answer with another message was first
+            request = _mail_request(world, link, key)
         except (ConflictError, InvalidValueError, MailNotConfiguredError, NotFoundError):
             return None  # used, revoked or deleted since: nobody can book with it
-    return None if wish is None else wish.to
+    return None if request is None else request.to
 
 
-def _asked(world: World, link: Link, key: str) -> LinkMail | None:
-    return world.store.mails.asked(link.link_id, send_id_of(key), now=world.now())
+def _mail_request(world: World, link: Link, key: str) -> LinkMail | None:
+    return world.store.mails.read_request(link.link_id, send_id_of(key), now=world.now())

@@ -1,4 +1,4 @@
-"""Change a link, conditional on the version read. Of a used, expired or revoked one only label and metadata change."""
+"""Change a link if it still has the version that was read. A used, expired or revoked link keeps most settings."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def change_link(
 ) -> Link:
     """Change a link's settings and return it.
 
-    Raises `NotFoundError`; `ConflictError` for a used, expired or revoked link, but for label and metadata;
+    Raises `NotFoundError`; `ConflictError` for a used, expired or revoked link, unless only label and metadata change;
     `InvalidValueError`, also for a `maxUsageCount` below the uses already made.
     """
     world.require_open()
@@ -49,7 +49,7 @@ def _changed(world: World, link: Link, settings: LinkSettings) -> Link:
     status = link.status_at(now)
     only_words = msgspec.structs.replace(before, label=settings.label, metadata=settings.metadata) == settings
     if status is not LinkStatus.ACTIVE and not only_words:
-        raise ConflictError(f"A link that is {status} can't be changed, but for its label and metadata.")
+        raise ConflictError(f"This link is {status}: only its label and metadata can be changed.")
     rules = Rules()
     check_link_settings(settings, rules, now=now if settings.expires_at != before.expires_at else None)
     if link.rolling:

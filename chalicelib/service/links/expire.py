@@ -8,20 +8,20 @@ from chalicelib.domain.listings import DUE_SHARDS
 from chalicelib.service.ports import World
 
 PAGE: Final = 200
-TIME: Final = timedelta(seconds=45)  # it comes every minute
+TIME: Final = timedelta(seconds=45)  # the schedule runs every minute
 _CAUSE: Final = Cause("system:expiry", "expiry")
 
 
 def expire_due_links(world: World) -> int:
     """Mark every due link, shard by shard, for at most 45 s; return how many were marked.
 
-    It finds them through the sparse due index, never by scanning. Each is marked on the condition that it is still due,
-    so once, whatever else marks, redeems or changes it meanwhile.
+    Finds them through the sparse due index, without a scan. Each is marked on the condition that it is still due, so
+    only once, whatever else marks, redeems or changes it meanwhile.
     """
-    begun = world.now()
-    give_up = begun + TIME
-    # So that no shard is always the last if there is more than one run can do.
-    first = begun.minute % DUE_SHARDS
+    started = world.now()
+    give_up = started + TIME
+    # Each run starts at another shard, so that none is always last when one run can't mark all.
+    first = started.minute % DUE_SHARDS
     marked = 0
     for shard in (*range(first, DUE_SHARDS), *range(first)):
         after: str | None = None

@@ -26,16 +26,17 @@ from chalicelib.service.contention import until_decided
 from chalicelib.service.event_types import find_event_type
 from chalicelib.service.ports import World
 
-CHUNK: Final = 99  # DynamoDB takes 100 operations in a transaction; one marks the chunk made
+CHUNK: Final = 99  # DynamoDB allows 100 operations in a transaction; one of them marks the chunk
 
 Progress = Callable[[int, int], None]
 """Called after each chunk with the links made and the total. An exception stops generation; a retry resumes it."""
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked: an event type, and the settings of each link. `from_items` names where faults point.
+    """A request to generate links: an event type, and the settings of each link.
 
-    One that was `queued` may be 10,000 links, and is kept for as long as a queue may redeliver it.
+    With `from_items`, the settings came as `items`, to which faults point; otherwise as a `count`. If the request was
+    `queued`, it may ask for 10,000 links, and its batch is kept as long as a queue may redeliver it.
     """
 
     event_type_id: str
@@ -47,7 +48,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Generated(msgspec.Struct, frozen=True):
-    """The links in the order asked, the id of their batch, and the event type as it was read."""
+    """The links in the order of the request, the id of their batch, and the event type as it was read."""
 
     batch_id: str
     links: list[Link]
@@ -57,10 +58,10 @@ class Generated(msgspec.Struct, frozen=True):
 def generate(
     world: World, caller: Caller, request: GenerateRequest, cause: Cause, progress: Progress | None = None
 ) -> Generated:
-    """Make links and return them in the order asked.
+    """Create links and return them in the order of the request.
 
-    With an idempotency key the same request returns the same links as they now stand: those used, changed
-    or revoked meanwhile are not touched, and those deleted stay away. One that was cut off is completed.
+    With an idempotency key, the same request returns the same links in their current state: used, changed and revoked
+    links are not touched, and deleted ones are not created again. An interrupted request is completed.
 
     Raises `NotFoundError` (the event type), `InvalidValueError`, `IdempotencyKeyReusedError`, `TryLaterError`.
     """
@@ -82,7 +83,7 @@ def generate(
 def generate_batch(
     world: World, caller: Caller, request: GenerateRequest, cause: Cause, progress: Progress | None = None
 ) -> Batch:
-    """Make the links of a keyed request that are not made yet, and return their batch; none of them is read.
+    """Create the links of a keyed request that do not exist yet, and return their batch; none of them is read.
 
     Raises as `generate` does.
     """
@@ -90,7 +91,7 @@ def generate_batch(
     event_type = find_event_type(world, caller, request.event_type_id)
     key = request.idempotency_key
     if key is None:
-        raise ValueError("a batch that a retry may resume needs a key")
+        raise ValueError("generate_batch needs an idempotency key")
     batch = _open(world, event_type, request, key, cause)
     for number, chunk in enumerate(_chunks(_links(world, event_type, request, batch.seed, batch.created_at))):
         if _make_chunk(world, event_type, key, batch, number, chunk, cause) and progress is not None:
@@ -109,7 +110,7 @@ def by_place(made: Generated) -> list[tuple[str, Link | None]]:
 def warnings_of_generated(
     made: Generated, request: GenerateRequest, *, now: datetime
 ) -> list[SettingsWarning]:
-    """Return why nobody can book with the links, judged by the event type alone; reads nothing else."""
+    """Return why nobody can book with the links, judged by settings alone; reads nothing."""
     links = [link for _, link in by_place(made)]
     return warnings_of_links(made.event_type.settings, links, now=now, by_item=request.from_items)
 
@@ -140,8 +141,8 @@ def _generate_once(world: World, event_type: EventType, request: GenerateRequest
     _check(request, event_type, now=now)
     seed = world.random_bytes(SEED_BYTES).hex()
     links = _links(world, event_type, request, seed, now)
-    # A refused put here means that this very request's first try was written and its reply lost:
-    # the ids come of 128 fresh random bits. Either way the links are there.
+    # The ids come from 128 fresh random bits, so a condition can only fail because an earlier try succeeded and its
+    # reply was lost. Either way the links exist.
     if len(links) == 1:
         world.store.links.create(links[0], cause)  # half the write capacity of a transaction
     else:

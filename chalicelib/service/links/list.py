@@ -19,13 +19,13 @@ from chalicelib.service.paging import Page, fill, merged, portion, stream
 from chalicelib.service.ports import World
 from chalicelib.service.team.owner import owner_of
 
-LONGEST_QUERY: Final = 300
+MAX_QUERY_LENGTH: Final = 300
 
 _Read = Callable[[list[str]], list[Link]]
 
 
 class ListRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list is asked for; `host_id` only by an admin."""
+    """The parameters of a list; only an admin gives `host_id`."""
 
     host_id: str | None
     event_type_id: str | None
@@ -43,7 +43,7 @@ def list_links(world: World, caller: Caller, request: ListRequest) -> Page[Link]
     """
     if request.batch_id is not None and (request.event_type_id or request.status or request.query):
         raise InvalidValueError([FieldFault("/batchId", "can't be given together with another filter")])
-    # Worked out from the caller: a cursor or a filter reaches no other's (P9).
+    # P9: the owner follows from the caller, so no cursor or filter reaches another host's links.
     owner = owner_of(world, caller, request.host_id, request.event_type_id)
     where = LinkFilter(host_id=owner, event_type_id=request.event_type_id, status=request.status)
     if request.query is not None:
@@ -66,7 +66,7 @@ def list_links(world: World, caller: Caller, request: ListRequest) -> Page[Link]
 
 
 def _reader(world: World, where: LinkFilter) -> _Read:
-    """Return what reads links by id and keeps those that fit, as the clock has them."""
+    """Return a function that reads links by id and keeps those that match the filter now."""
     now = world.now()
 
     def fits(link: Link) -> bool:
@@ -80,10 +80,10 @@ def _reader(world: World, where: LinkFilter) -> _Read:
 
 
 def _of_batch(world: World, where: LinkFilter, batch_id: str, request: ListRequest) -> Page[Link]:
-    """List a batch in the order asked: its ids follow from its own, so no index is read. Deleted links are gone."""
+    """List a batch in the order of its request. The links' ids derive from the batch's id, so no index is read."""
     named = read_batch_id(batch_id)
     if named is None or named[1] > MAX_LINKS_PER_BATCH:
-        raise InvalidValueError([FieldFault("/batchId", "is not a batch's id")])
+        raise InvalidValueError([FieldFault("/batchId", "is not a batch id")])
     seed, size = named
     _, place = read_cursor(request.cursor, "b")
     first = 0 if place is None else int(place.partition("#")[0]) + 1
@@ -98,8 +98,8 @@ def _of_batch(world: World, where: LinkFilter, batch_id: str, request: ListReque
 def _search(world: World, where: LinkFilter, request: ListRequest) -> Page[Link]:
     """Find exactly by token, URL, linkId, recipient email or externalId (newest first); then by label prefix."""
     query = tidy_address(tidy_line(request.query or ""))
-    if faults_of_text(query, longest=LONGEST_QUERY, shortest=1):
-        raise InvalidValueError([FieldFault("/q", f"must be 1 to {LONGEST_QUERY} printable characters")])
+    if faults_of_text(query, longest=MAX_QUERY_LENGTH, shortest=1):
+        raise InvalidValueError([FieldFault("/q", f"must be 1 to {MAX_QUERY_LENGTH} printable characters")])
     stage, place = read_cursor(request.cursor, "xp")
     read = _reader(world, where)
     link_id = _named(world, query)
@@ -109,7 +109,7 @@ def _search(world: World, where: LinkFilter, request: ListRequest) -> Page[Link]
         return _by_label(world, where, query, place, request.limit, read)
 
     def read_exact(link_ids: list[str]) -> list[Link]:
-        # In the form that older versions stored, two different addresses may be equal.
+        # Two different addresses may be equal in the form that older versions stored.
         return [link for link in read(link_ids) if _is_exact(link, query)]
 
     page = fill(_exact(world, where, query, place, request.limit), request.limit, "x", read_exact)
@@ -130,7 +130,7 @@ def _named(world: World, query: str) -> str | None:
 
 
 def _exact(world: World, where: LinkFilter, query: str, before: str | None, limit: int) -> Iterator[Entry]:
-    """Yield the entries whose external id or recipient is the query; both kinds are asked for one page."""
+    """Yield the entries whose external id or recipient is the query, newest first."""
     links = world.store.links
     streams = []
     if query.isascii():
@@ -147,12 +147,12 @@ def _by_label(
     world: World, where: LinkFilter, query: str, after: str | None, limit: int, read: _Read
 ) -> Page[Link]:
     folded = folded_label(query)
-    # Beyond the highest letter lies no label, and no key that DynamoDB takes.
+    # A cursor of another search would list other labels, or give a key range that DynamoDB rejects.
     if after is not None and not folded <= after < folded + "\U0010ffff":
         raise InvalidValueError([FieldFault("/cursor", "is not a cursor of this search")])
     fetch = partial(world.store.links.entries_by_label, where.host_id, query)
     page = fill(stream(fetch, after, limit + 1), limit, "p", read)
-    # What was found exactly has been shown on an earlier page; of a long label the index holds the beginning.
+    # Exact matches were on an earlier page. The index has only the beginning of a long label.
     rows = [link for link in page.rows if _is_labelled(link, query) and not _is_exact(link, query)]
     return Page(rows, page.next_cursor)
 

@@ -10,9 +10,9 @@ from chalicelib.service.ports import World
 
 
 def note_open(world: World, link: Link, visitor: Visitor, correlation_id: str) -> threading.Thread:
-    """Start counting an open, and return the thread to join before responding: it costs the page no round trip.
+    """Start counting an open, and return the thread to join before responding. It adds no round trip to the page.
 
-    An open that can't be counted is not counted; the page is shown all the same.
+    If the open can't be counted, the page is shown anyway.
     """
 
     def count() -> None:

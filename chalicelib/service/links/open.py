@@ -24,7 +24,7 @@ _REACH = timedelta(minutes=MAX_OCCUPIED_MINUTES)
 
 
 class OpenLink(msgspec.Struct, frozen=True):
-    """A live link with what it offers and whom it books."""
+    """A live link with its offer and its host."""
 
     link: Link
     offer: EventSettings
@@ -33,7 +33,7 @@ class OpenLink(msgspec.Struct, frozen=True):
 
 
 def open_link(world: World, token: str) -> OpenLink:
-    """Return what a live link offers; two round trips.
+    """Return a live link with its offer and its host; two round trips.
 
     Raises `NotFoundError` for anything but a genuine token, without a read (P7); a `DeadLinkError` or
     `LinkNotOpenError` for a genuine one that can no longer be used, or not yet.
@@ -48,9 +48,9 @@ def open_link(world: World, token: str) -> OpenLink:
 
 
 def offer_and_host(world: World, link: Link) -> tuple[EventSettings, Host]:
-    """Return what a link offers and whom it books; one round trip.
+    """Return a link's offer and its host; one round trip.
 
-    Raises `LinkRevokedError` if its event type was archived: none of its links books any more.
+    Raises `LinkRevokedError` if its event type was archived: nobody can book with its links any more.
     """
     event_type, host = world.store.event_types.read_with_host(link.event_type_id, link.host_id)
     if event_type is None or host is None or event_type.archived:
@@ -59,9 +59,9 @@ def offer_and_host(world: World, link: Link) -> tuple[EventSettings, Host]:
 
 
 def opening_zone(world: World, token: str) -> str:
-    """Return the zone in which a link that opens later says when: its own schedule's, the host's; else UTC.
+    """Return the time zone in which to show when a link opens: its schedule's, or UTC if there is none.
 
-    For a visitor whose browser sends no zone. Raises `NotFoundError` for anything but a genuine token.
+    For a visitor whose browser sends no time zone. Raises `NotFoundError` for anything but a genuine token.
     """
     link_id = open_token(world.keyring(), Purpose.LINK, token).item_id
     link = world.store.links.read(link_id)
@@ -103,7 +103,7 @@ def free_slots(
         raise InvalidValueError([FieldFault("/to", "must be after from")])
     if end - start > timedelta(days=MAX_RANGE_DAYS):
         raise InvalidValueError([FieldFault("/to", f"must be at most {MAX_RANGE_DAYS} days after from")])
-    # Nothing outside is on offer, and dates near the ends of the calendar can't be computed with.
+    # Nothing is on offer outside these limits, and arithmetic near the first and last dates would overflow.
     start = max(start, now)
     end = min(end, now + timedelta(days=offer.booking_window_days + 2))
     if end <= start:

@@ -7,5 +7,5 @@ from chalicelib.service.ports import World
 
 
 def read_link(world: World, caller: Caller, link_id: str) -> Link:
-    """Return a link. Raises `NotFoundError`: unknown, deleted, or another's, all alike (P9)."""
+    """Return a link. Raises the same `NotFoundError` if it is unknown, deleted, or another host's (P9)."""
     return caller.require_visible(world.store.links.read(link_id) if is_id(LINK, link_id) else None)

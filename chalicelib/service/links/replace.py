@@ -1,4 +1,4 @@
-"""Replace a link: a fresh one with the same settings, the old one revoked in the same transaction."""
+"""Replace a link: create a fresh one with the same settings, and revoke the old one in the same transaction."""
 
 import msgspec
 
@@ -26,9 +26,9 @@ def replace_link(
 ) -> Link:
     """Create a fresh link in an old one's place and return it. Only an active old one is revoked.
 
-    With an idempotency key the same request returns the same fresh link in its current state, and never creates
-    it again, even if it was deleted since. A `queued` one is kept while a queue may redeliver it.
-    Raises `NotFoundError`; `ConflictError` when the event type was deleted: nothing could be booked.
+    With an idempotency key, the same request returns the same fresh link in its current state, and never creates
+    it again, even if it was deleted since. A `queued` request's key is kept as long as a queue may redeliver it.
+    Raises `NotFoundError`; `ConflictError` if the event type was deleted, so nobody could book.
     """
     world.require_open()
     seed = world.random_bytes(ID_BYTES).hex()
@@ -66,9 +66,9 @@ def put_in_place(
     keyed: KeyedBatch | None = None,
     answers: LinkRequest | None = None,
 ) -> Link | None:
-    """Write a fresh link in an old one's place, the rolling link if that was it; None when something changed meanwhile.
+    """Write a fresh link in an old one's place, also as the rolling link; return None if something changed meanwhile.
 
-    `keyed` and `answers` are marked done in the same transaction, each at most once ever.
+    `keyed` and `answers` are marked done in the same transaction, each at most once.
     """
     seen = world.store.rolling_links.read(old.event_type_id) if old.rolling else None
     rolling = old.rolling and seen == old.link_id
@@ -90,5 +90,5 @@ def made_before(world: World, batch: Batch) -> Link:
     """Return the current state of the link that a keyed request created. Raises `NotFoundError` if it was deleted."""
     made = world.store.links.read(batch_link_id(batch.seed, 0))
     if made is None:
-        raise NotFoundError("The link that this request made was deleted since.")
+        raise NotFoundError("The link that this request created has been deleted.")
     return made

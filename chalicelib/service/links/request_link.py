@@ -21,8 +21,8 @@ def ask_for_link(world: World, token: str, name: str, email: str, message: str, 
 
     Per UTC date one request is stored per address, for at most `requests_per_day` addresses and the recipient's own.
 
-    Raises `NotFoundError` (no genuine token), `LinkDeletedError` (nobody is left to ask),
-    `ConflictError` (the link is good), `InvalidValueError`.
+    Raises `NotFoundError` (no genuine token), `LinkDeletedError` (there is no host to ask),
+    `ConflictError` (the link can still be used), `InvalidValueError`.
     """
     link_id = open_token(world.keyring(), Purpose.LINK, token).item_id
     name, email, message = tidy_name(name), tidy_address(email), tidy_lines(message).strip()
@@ -37,7 +37,7 @@ def ask_for_link(world: World, token: str, name: str, email: str, message: str, 
     if status == LinkStatus.ACTIVE:
         event_type = world.store.event_types.read(link.event_type_id)
         if event_type is not None and not event_type.archived:
-            raise ConflictError("This link is still good.")
+            raise ConflictError("This link can still be used to book.")
         status = LinkStatus.REVOKED.value
     request = LinkRequest(
         link_id=link.link_id,
@@ -74,7 +74,7 @@ def list_link_requests(
     *,
     answered: bool = False,
 ) -> Page[LinkRequest]:
-    """Return a page of a host's requests that wait, or that were answered, newest first.
+    """Return a page of a host's open requests, or of the answered ones, newest first.
 
     Raises `NotFoundError`, `InvalidValueError`.
     """
@@ -86,7 +86,7 @@ def list_link_requests(
         return history.request_entries(owner, answered=answered, before=place, limit=size)
 
     def read(request_ids: list[str]) -> list[LinkRequest]:
-        # The index lags behind: what an item says of itself decides.
+        # The index is eventually consistent, so check the item itself.
         found = history.read_requests(request_ids)
         return [request for request in found if (request.answered_at is not None) is answered]
 

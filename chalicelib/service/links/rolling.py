@@ -14,14 +14,14 @@ from chalicelib.domain.links.succession import renewed_settings
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
 from chalicelib.service.contention import until_decided
-from chalicelib.service.create_once import kept_under
+from chalicelib.service.create_once import record_for_key
 from chalicelib.service.event_types import read_event_type
 from chalicelib.service.links.replace import made_before
 from chalicelib.service.ports import World
 
 
 def read_rolling_link(world: World, caller: Caller, event_type_id: str) -> Link:
-    """Return an event type's rolling link. Raises `NotFoundError`, also where it has none."""
+    """Return an event type's rolling link. Raises `NotFoundError`, also if it has none."""
     read_event_type(world, caller, event_type_id)
     link_id = world.store.rolling_links.read(event_type_id)
     link = world.store.links.read(link_id) if link_id else None
@@ -40,11 +40,11 @@ def renew_rolling_link(
     idempotency_key: str | None = None,
     body_hash: str = "",
 ) -> Link:
-    """Make an event type's rolling link, or a fresh one in its place; an active old one is revoked with it.
+    """Create an event type's rolling link, or a fresh one in its place; an active old one is revoked with it.
 
     The new link has the old one's settings with `edit` applied. With an idempotency key, a retry returns the current
     state of the same link and creates no other.
-    Raises `NotFoundError`, `InvalidValueError`: a rolling link has one use, and does not get it back.
+    Raises `NotFoundError`; `InvalidValueError`, also for more than one use or a use given back on a cancellation.
     """
     world.require_open()
     seed, what = world.random_bytes(ID_BYTES).hex(), f"rolling\x00{event_type_id}"
@@ -56,17 +56,19 @@ def renew_rolling_link(
         keyed = None
         if idempotency_key is not None:
             owner = event_type.host_id
-            keyed = KeyedBatch(*kept_under(world, owner, what, idempotency_key, body_hash, cause, seed=seed))
+            keyed = KeyedBatch(
+                *record_for_key(world, owner, what, idempotency_key, body_hash, cause, seed=seed)
+            )
             if keyed.batch.chunks_done:
                 return made_before(world, keyed.batch)
         fresh_id = batch_link_id(keyed.batch.seed if keyed else seed, 0)
-        # P4: the first try may have been written and its reply lost.
+        # P4: the first try may have succeeded and its reply was lost.
         if tried and keyed is None and (made := world.store.links.read(fresh_id)):
             return made
         tried = True
         seen = world.store.rolling_links.read(event_type_id)
         old = world.store.links.read(seen) if seen else None
-        if old is not None and seen == fresh_id:  # P4: a racing request with this key was first
+        if old is not None and seen == fresh_id:  # P4: a concurrent request with this key was first
             return old
         key_id = world.keyring().current
         now = world.now()  # P3: after the last read

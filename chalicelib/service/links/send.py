@@ -36,25 +36,25 @@ def send_link(
 ) -> LinkMail:
     """Store a request to email a link, in one transaction with its history entry, and return it.
 
-    With an idempotency key the same request returns the same wish, and one mail is sent.
-    Raises `NotFoundError`; `MailNotConfiguredError`; `ConflictError` for a link that nobody can book by;
-    `InvalidValueError` where it is for nobody with an address; `IdempotencyKeyReusedError`.
+    With an idempotency key, the same request returns what the first one stored, and one email is sent.
+    Raises `NotFoundError`; `MailNotConfiguredError`; `ConflictError` for a link that nobody can book with;
+    `InvalidValueError` if it has no recipient with an address; `IdempotencyKeyReusedError`.
     """
     link = read_link(world, caller, link_id)
     if world.mailer is None:
         raise MailNotConfiguredError
     body_hash = hash_body([message, language])
     send_id = send_id_of(idempotency_key) if idempotency_key else world.random_bytes(_ID_BYTES).hex()
-    kept = world.store.mails.asked(link_id, send_id, now=world.now()) if idempotency_key else None
+    kept = world.store.mails.read_request(link_id, send_id, now=world.now()) if idempotency_key else None
     if kept is None:
-        wish = _wish(world, caller, link, send_id, message, language, body_hash)
-        kept = world.store.mails.ask(wish, cause)
+        request = _mail_request(world, caller, link, send_id, message, language, body_hash)
+        kept = world.store.mails.store_request(request, cause)
     if kept.body_hash != body_hash:
         raise IdempotencyKeyReusedError
     return kept
 
 
-def _wish(
+def _mail_request(
     world: World, caller: Caller, link: Link, send_id: str, message: str, language: str, body_hash: str
 ) -> LinkMail:
     message = tidy_lines(message).strip()
@@ -85,5 +85,5 @@ def _wish(
 
 
 def send_id_of(idempotency_key: str) -> str:
-    """Return the id of the email order that a request with an idempotency key stores."""
+    """Return the id under which a request with an idempotency key is stored."""
     return hashlib.sha256(b"send\x00" + idempotency_key.encode()).hexdigest()[:32]

@@ -55,8 +55,8 @@ def send_links(
 ) -> None:
     """Store a request to email each of a generate's links; a retry with the generate's key stores no other.
 
-    A link that nobody can book by any more, or that lost its recipient, between being made and now (the first
-    delivery was cut off) is left out: its history says why. Raises `TryLaterError`: the caller must retry.
+    A retry skips a link that nobody can book with any more or that has lost its recipient since it was created; its
+    history says why. Raises `TryLaterError`: the caller must retry.
     """
     # Not the key itself: over HTTP a host may use the same one for another email.
     send_key = f"generate\x00{key}"
@@ -65,4 +65,4 @@ def send_links(
         try:
             send_link(world, caller, link_id, wording.message, wording.language, send_key, cause)
         except (NotFoundError, ConflictError, InvalidValueError) as error:
-            log.warning("link %s is not sent: %s", link_id, error.code)
+            log.warning("link %s skipped, not emailed: %s", link_id, error.code)

@@ -1,4 +1,4 @@
-"""Share a link: return it with what it offers. Nothing is changed."""
+"""Share a link: return it with its offer and its host. Nothing is changed."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ from chalicelib.service.ports import World
 
 
 class Shareable(msgspec.Struct, frozen=True):
-    """A link that can still be used, now or later, with what it offers and whom it books."""
+    """A link that can still be used, now or later, with its offer and its host."""
 
     link: Link
     offer: EventSettings
@@ -21,7 +21,7 @@ class Shareable(msgspec.Struct, frozen=True):
 
 
 def share_link(world: World, caller: Caller, link_id: str) -> Shareable:
-    """Return what sharing a link takes; two round trips. Nothing is changed.
+    """Return a link with its offer and its host; two round trips. Nothing is changed.
 
     Raises `NotFoundError`; `ConflictError` for a link that nobody can book with any more, so that the host learns it
     before the invitee does.

@@ -1,1 +1,1 @@
-"""Emails."""
+"""Use cases of emails: decide which to send, send each once, retry, send digests."""

@@ -1,4 +1,4 @@
-"""Decide which emails an event causes, from the current state: events come late, twice and out of order (P6)."""
+"""Decide from the current state which emails an event causes: events may come late, twice or out of order (P6)."""
 
 import math
 from datetime import datetime
@@ -34,9 +34,9 @@ _NEWS: dict[str, News] = {
 class BookingNews(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of an email about a booking: the booking in its current state, never as the event had it.
 
-    `previous_start` is the start before a move, if the reader knows it. `by_invitee` is whether the invitee did it.
-    `labels` are the questions that the invitee was asked, by id, as far as they still exist. `link_label` is the host's
-    label of the link.
+    `previous_start` is the start before a move, if the reader knows it. `by_invitee`: the invitee made the change.
+    `labels` are the questions that the invitee was asked, by id, if they still exist. `link_label` is the host's label
+    of the link.
     """
 
     draft: Draft
@@ -53,7 +53,7 @@ class LinkNews(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of an email with a link."""
 
     draft: Draft
-    wish: LinkMail
+    request: LinkMail
     link: Link
     offer: EventSettings
     host: Host
@@ -146,11 +146,11 @@ def _previous_start(world: World, event: Envelope, addressee: Addressee) -> date
 
 
 def _still_true(booking: Booking, event: Envelope, news: News, now: datetime) -> bool:
-    """Return whether a booking is still as an event says, so that an email about it helps.
+    """Return whether an event still describes its booking, so that an email about it is useful.
 
-    A confirmation or move of a booking since cancelled would be wrong, and the cancellation's own mail comes. A move
-    since moved again is reported by the later event, even if that leads back to the same time: a booking that is
-    moved back and forth is one email (P15). No email is sent about a booking that is over.
+    Of a booking that was cancelled since, only the cancellation is emailed. Of several moves, only the last one is
+    emailed, even if it leads back to the first time: moving a booking back and forth causes one email (P15). Nothing
+    is emailed about a booking that has ended.
     """
     if booking.end <= now:
         return False
@@ -170,30 +170,30 @@ def _still_true(booking: Booking, event: Envelope, news: News, now: datetime) ->
 def _about_link(world: World, event: Envelope) -> list[MailNews]:
     send_id = event.data.get("sendId")
     if not isinstance(send_id, str) or event.link_id is None:
-        raise ValueError("a mail is asked for without saying which")
-    wish = world.store.mails.asked(event.link_id, send_id, now=world.now())
-    if wish is None:
+        raise ValueError("a mail.requested event without sendId or linkId")
+    request = world.store.mails.read_request(event.link_id, send_id, now=world.now())
+    if request is None:
         return []
     draft = Draft(
         mail_id=MailId(event.id, Addressee.RECIPIENT),
-        link_id=wish.link_id,
-        host_id=wish.host_id,
-        event_type_id=wish.event_type_id,
+        link_id=request.link_id,
+        host_id=request.host_id,
+        event_type_id=request.event_type_id,
         booking_id=None,
-        to=wish.to,
-        external_id=wish.external_id,
-        metadata=wish.metadata,
+        to=request.to,
+        external_id=request.external_id,
+        metadata=request.metadata,
     )
     try:
-        link, offer, host = _sendable(world, wish)
+        link, offer, host = _sendable(world, request)
     except MailRefusedError as refusal:
         return [NoNews(draft=draft, reason=refusal.reason)]
-    return [LinkNews(draft=draft, wish=wish, link=link, offer=offer, host=host)]
+    return [LinkNews(draft=draft, request=request, link=link, offer=offer, host=host)]
 
 
-def _sendable(world: World, wish: LinkMail) -> tuple[Link, EventSettings, Host]:
-    """Return what the email is about. Raises `MailRefusedError` if it changed since the host asked for it."""
-    link = world.store.links.read(wish.link_id)
+def _sendable(world: World, request: LinkMail) -> tuple[Link, EventSettings, Host]:
+    """Return the link, its offer and its host. Raises `MailRefusedError` if nobody can book with the link any more."""
+    link = world.store.links.read(request.link_id)
     if link is None:
         raise MailRefusedError("link-deleted")
     refusal: AdmitOneError | None = link.refusal_at(world.now())
@@ -203,7 +203,7 @@ def _sendable(world: World, wish: LinkMail) -> tuple[Link, EventSettings, Host]:
     if (
         recipient is None
         or not recipient.email
-        or normalise_email(recipient.email) != normalise_email(wish.to)
+        or normalise_email(recipient.email) != normalise_email(request.to)
     ):
         raise MailRefusedError("recipient-changed")
     event_type, host = world.store.event_types.read_with_host(link.event_type_id, link.host_id)

@@ -1,4 +1,4 @@
-"""Handle SES's feedback: a confirmation ends a claim that a crash left open; the rest goes into the history."""
+"""Handle SES's feedback: end a claim that a crash left open, and record failures in the link's history."""
 
 import logging
 from typing import Final
@@ -20,15 +20,19 @@ log = logging.getLogger(__name__)
 
 
 def note_feedback(world: World, feedback: Feedback) -> None:
-    """Record one piece of feedback; repeating it changes nothing. A deleted link's too: its history outlives it."""
+    """Record one piece of feedback, also for a deleted link, whose history remains; repeating it changes nothing."""
     # Any feedback means that SES accepted the email, so it must not be sent again.
     world.store.mails.end(feedback.mail_id, ClaimState.SENT, feedback.message_id, now=world.now())
     kind = _EVENT_KINDS.get(feedback.kind)
     if kind is None:
         return
     if feedback.mail_id.addressee is Addressee.DIGEST:
-        # A digest is not about a single link, so there is no history to write to: the host's own address is at fault.
-        log.warning("a digest of %s was not delivered: %s", feedback.host_id, kind.value)
+        # A digest is not about a single link, so there is no history to write to.
+        log.warning(
+            "digest for host %s was not delivered: %s; check the host's email address",
+            feedback.host_id,
+            kind.value,
+        )
         return
     link = world.store.links.read(feedback.link_id)
     fate = Fate(

@@ -1,10 +1,9 @@
-"""Send an email once: the sender that claims it sends it and marks it sent; others leave it alone.
+"""Send an email once: the sender that claims it sends it and marks it sent; other senders skip it.
 
-SES takes no idempotency token. A crash, or a lost answer, between its taking a mail and our mark leaves a claim that
-nobody ends; SES's own word that it took the mail (`note_feedback`) ends it then. Only where that word is later than the
-claim's time, or never comes, is the mail sent a second time: a mail lost would be worse. So the way from SES's answer
-to the mark is short and held on to: no mail is begun that the function has no time to end, and the mark is tried for
-as long as it may take.
+SES has no idempotency token. If the sender crashes after SES accepted the email and before it is marked sent, or if
+SES's response is lost, the claim stays open until SES's feedback ends it (`note_feedback`). The email is sent a second
+time only if that feedback comes after the claim has expired, or never: a lost email would be worse. To make this rare,
+a sender starts no email that it may not have the time to finish, and it retries the mark.
 """
 
 from collections.abc import Callable
@@ -33,8 +32,8 @@ from chalicelib.domain.mail.mails import (
 from chalicelib.service.contention import pause_before
 from chalicelib.service.ports import Mailer, World
 
-CLAIM: Final = timedelta(minutes=10)  # much longer than a function runs, and than SES's own word takes
-MARK_TIME: Final = timedelta(seconds=20)  # for the mark, and a last try of it
+CLAIM: Final = timedelta(minutes=10)  # much longer than the function's timeout, and than SES's feedback takes
+MARK_TIME: Final = timedelta(seconds=20)  # how long the mark is retried
 MARK_TRIES: Final = 30
 # The function's time that one email needs if its claim, SES's response and its mark are all slow.
 NEEDED: Final = timedelta(seconds=50)
@@ -42,7 +41,7 @@ _HOLDER_BYTES: Final = 12
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail before it is written. `to` is the address as it is kept."""
+    """An email before it is rendered. `to` is the address as it is stored."""
 
     mail_id: MailId
     link_id: str
@@ -55,14 +54,14 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Write = Callable[[str], bytes]
-"""Writes the mail to an ASCII address."""
+"""Render the email to an ASCII address."""
 
 
 def send_once(world: World, mailer: Mailer, draft: Draft, write: Write) -> None:
-    """Send an email unless it was sent. One that SES will never accept ends with an entry in the link's history.
+    """Send an email unless it was sent. If SES will never accept it, record that in the link's history.
 
-    `write` may raise `MailRefusedError` where the mail is not to be sent any more. Raises `MailDeferredError` (not
-    sent; also while someone else is at it), `MailUnknownError`, or what `write` does: then the caller must retry.
+    `write` may raise `MailRefusedError` if the email must not be sent any more. Raises `MailDeferredError` (not sent,
+    or another sender has the claim), `MailUnknownError`, or what `write` raises: the caller must retry.
     """
     mails, holder, now = world.store.mails, world.random_bytes(_HOLDER_BYTES).hex(), world.now()
     claim = mails.claim(draft.mail_id, holder, now=now, until=now + CLAIM)
@@ -78,7 +77,7 @@ def send_once(world: World, mailer: Mailer, draft: Draft, write: Write) -> None:
     except MailRefusedError as refusal:
         state, detail = ClaimState.REFUSED, refusal.reason
     except MailUnknownError:
-        raise  # the claim stays: SES may have it
+        raise  # keep the claim: SES may have accepted the email
     except Exception:
         mails.release(draft.mail_id, holder, now=world.now())
         raise

@@ -12,7 +12,7 @@ from chalicelib.service.ports import Mailer, World
 
 
 class DigestNews(msgspec.Struct, frozen=True, kw_only=True):
-    """The contents of a digest: the bookings in their current state, by start. `more` says that there are others."""
+    """The contents of a digest: the bookings in their current state, by start."""
 
     draft: Draft
     digest: Digest

@@ -1,4 +1,4 @@
-"""Postpone a message of the mail queue: what SES does not accept now is retried after growing pauses, for a day."""
+"""Postpone a message of the mail queue: an email that SES does not accept now is retried, less and less often."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,14 +7,11 @@ from chalicelib.domain.errors import QueueUnavailableError
 from chalicelib.service.ports import World
 
 FIRST_PAUSE_SECONDS: Final = 30
-LONGEST_PAUSE_SECONDS: Final = 3600
+MAX_PAUSE_SECONDS: Final = 3600
 
 
 def mail_later(world: World, message: Mapping[str, Any]) -> None:
-    """Hide a message, as Lambda gets it, for longer the more often it came: half a minute at first, at last an hour.
-
-    Where that can't be, the queue's own pause holds.
-    """
+    """Hide a message, as Lambda gets it, longer after each delivery: from half a minute up to an hour."""
     times = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
     mail_after(world, message, pause_after(times))
 
@@ -30,5 +27,5 @@ def mail_after(world: World, message: Mapping[str, Any], seconds: int) -> None:
 
 
 def pause_after(times: int) -> int:
-    """Return the seconds to wait after a message came for the 1st, 2nd, … time."""
-    return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS << min(times - 1, 20))
+    """Return the seconds to wait after the 1st, 2nd, … delivery of a message."""
+    return min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS << min(times - 1, 20))

@@ -29,7 +29,7 @@ def authenticate(world: World, secret: str) -> Caller:
 def make_key(
     world: World, *, role: Role, host_id: str | None, name: str, cause: Cause, secret: str | None = None
 ) -> NewKey:
-    """Make a key. A host key names its host; an admin key may, and then acts for that host by default.
+    """Create a key. A host key names its host; an admin key may name one, and then acts for it by default.
 
     `secret` lets local mode keep one key over restarts. Raises `InvalidValueError`, `NotFoundError`.
     """
@@ -59,6 +59,6 @@ def list_keys(world: World) -> list[ApiKey]:
 
 
 def revoke_key(world: World, key_id: str, cause: Cause) -> None:
-    """Revoke a key; in force as soon as API Gateway's cached answer for it ends. Raises `NotFoundError`."""
+    """Revoke a key; it takes effect when API Gateway's cached response for the key ends. Raises `NotFoundError`."""
     if not world.store.api_keys.revoke(key_id, cause, now=world.now()):
         raise NotFoundError("There is no such key.")

@@ -1,4 +1,4 @@
-"""Create, read, list and change hosts. An admin does all of it; a host key reads and changes its own host."""
+"""Create, read, list and change hosts. Admin keys may do all of it; a host key may read and change its own host."""
 
 from collections.abc import Callable
 from typing import Final
@@ -35,7 +35,7 @@ def create_host(
         return made
     host = Host(host_id=own.id, settings=settings, created_at=own.created_at)
     world.store.hosts.create(host, cause)
-    # If a racing request put it first, return that one.
+    # If a concurrent request created it first, return that one.
     return (world.store.hosts.read(own.id) if idempotency_key else None) or host
 
 
@@ -63,7 +63,7 @@ def list_hosts(world: World, caller: Caller, cursor: str | None, limit: int) -> 
 def change_host(
     world: World, caller: Caller, host_id: str, edit: Callable[[HostSettings], HostSettings], cause: Cause
 ) -> Host:
-    """Change a host, conditional on the version read. Raises `NotFoundError`, `InvalidValueError`."""
+    """Change a host if it still has the version that was read. Raises `NotFoundError`, `InvalidValueError`."""
 
     def attempt() -> Host | None:
         host = read_host(world, caller, host_id)

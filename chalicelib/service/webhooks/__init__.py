@@ -1,1 +1,1 @@
-"""Webhooks and their deliveries."""
+"""Use cases of webhooks: manage them, fan out events, deliver, retry, replay."""

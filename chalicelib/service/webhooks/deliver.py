@@ -69,11 +69,11 @@ def deliver(world: World, message: str) -> Delivery | None:
     cause = _cause(delivery)
     refusal = _refusal(webhook, delivery)
     # The process that disabled it may have crashed before it notified the host.
-    if webhook is not None and webhook.untold:
-        _give_notice(world, webhook, cause)
+    if webhook is not None and webhook.notice_pending:
+        _publish_notice(world, webhook, cause)
     if webhook is None or refusal:
         return _change(world, given_up(delivery, refusal, None, world.now()), cause, delivery.sequence)
-    if out_of_tries(delivery):  # the process that made the last one crashed
+    if out_of_tries(delivery):  # the process that made the last attempt crashed
         return _give_up(world, delivery, None, cause)
     begun = leased(delivery, world.now())
     if not world.store.deliveries.change(begun, cause, seen=delivery.sequence):
@@ -93,9 +93,10 @@ def _attempt(world: World, webhook: Webhook, delivery: Delivery, cause: Cause) -
         error=answer.error,
         excerpt=safe_excerpt(answer.body),
     )
-    # The webhook first: were the delivery done and this lost, it could be disabled although it answers.
+    # Save the webhook first. If the delivery were saved first and a crash followed, the success would never be
+    # recorded, and a webhook that answers could be disabled.
     if not delivery.test:
-        _tell_outcome(world, webhook, answer, cause)
+        _record_outcome(world, webhook, answer, cause)
     if answer.taken:
         return _change(world, succeeded(delivery, attempt, now), cause, delivery.sequence)
     if answer.status_code == GONE:
@@ -119,15 +120,15 @@ def _answer(world: World, webhook: Webhook, delivery: Delivery, now: datetime) -
         raise RuntimeError("no HTTP client")
     try:
         secrets = signing_secrets(world.keyring(), webhook, now)
-    except KeyError:  # nothing is sent unsigned; after a rotation of its secret, what waits is delivered
+    except KeyError:  # never send unsigned; once the secret is rotated, the waiting deliveries are sent
         return EndpointAnswer(error="key-retired")
     headers = signed_headers(secrets, delivery.event_id, now, delivery.body)
     return world.webhook_http.post(webhook.settings.url, delivery.body.encode(), headers)
 
 
 def signed_headers(secrets: list[str], message_id: str, now: datetime, body: str) -> dict[str, str]:
-    """Return the Standard Webhooks headers of one attempt: a signature by each secret, the present one first."""
-    from standardwebhooks import Webhook as Signer  # only where something is sent
+    """Return the Standard Webhooks headers of one attempt, with one signature per secret."""
+    from standardwebhooks import Webhook as Signer  # imported here: only an attempt needs it
 
     return {
         "Content-Type": "application/json",
@@ -138,7 +139,7 @@ def signed_headers(secrets: list[str], message_id: str, now: datetime, body: str
 
 
 def _refusal(webhook: Webhook | None, delivery: Delivery) -> str:
-    """Return why nothing may be sent, or None. A test goes to a disabled webhook too."""
+    """Return why nothing may be sent, or an empty string. A test is sent even to a disabled webhook."""
     if webhook is None:
         return "webhook-deleted"
     return "webhook-disabled" if webhook.disabled is not None and not delivery.test else ""
@@ -147,7 +148,7 @@ def _refusal(webhook: Webhook | None, delivery: Delivery) -> str:
 def _give_up(
     world: World, delivery: Delivery, attempt: DeliveryAttempt | None, cause: Cause
 ) -> Delivery | None:
-    """End a delivery without attempts left. It is dead-lettered first: twice rather than never (P6)."""
+    """End a delivery after its last attempt. Dead-letter it first: rather twice than never (P6)."""
     if world.webhook_dlq is not None and not delivery.test:
         letter = {
             "reason": "exhausted",
@@ -162,7 +163,9 @@ def _give_up(
     return _change(world, given_up(delivery, "exhausted", attempt, world.now()), cause, delivery.sequence)
 
 
-def _tell_outcome(world: World, webhook: Webhook, answer: EndpointAnswer, cause: Cause) -> None:
+def _record_outcome(world: World, webhook: Webhook, answer: EndpointAnswer, cause: Cause) -> None:
+    """Record on the webhook whether its endpoint answered; publish a notice if that disabled it."""
+
     def step(found: Webhook) -> Webhook | None:
         if found.settings.url != webhook.settings.url:
             return None  # its URL was changed meanwhile: the new endpoint has not answered yet
@@ -171,18 +174,18 @@ def _tell_outcome(world: World, webhook: Webhook, answer: EndpointAnswer, cause:
         return after_failure(found, gone=answer.status_code == GONE, cause=cause, now=world.now())
 
     fresh = _save_webhook(world, webhook, step, cause)
-    if fresh is not None and fresh.untold:
-        _give_notice(world, fresh, cause)
+    if fresh is not None and fresh.notice_pending:
+        _publish_notice(world, fresh, cause)
 
 
-def _give_notice(world: World, webhook: Webhook, cause: Cause) -> None:
-    """Publish that a webhook was disabled, then record that: twice, under one id, rather than never.
+def _publish_notice(world: World, webhook: Webhook, cause: Cause) -> None:
+    """Publish that a webhook was disabled, then record that it was published: rather twice, under one id, than never.
 
-    The delivery that disabled it is not done yet, so a failure here is retried. Raises `StoreUnavailableError`.
+    The delivery that disabled it is not saved yet, so a failure here is retried. Raises `StoreUnavailableError`.
     """
     refused = publish(world, [notice_of(webhook)], give_up=world.now() + NOTICE_TIME)
     if refused:
-        raise StoreUnavailableError(f"The bus refused a notice: {refused[0]}.")
+        raise StoreUnavailableError(f"The event bus rejected a notice: {refused[0]}.")
     _save_webhook(world, webhook, lambda found: after_notice(found, webhook), cause)
 
 
@@ -198,7 +201,7 @@ def _save_webhook(
         if world.store.webhooks.change(fresh, cause, seen=found.sequence):
             return fresh
         found = world.store.webhooks.read(webhook.webhook_id)
-    log.warning("webhook %s: %d writes were in the way", webhook.webhook_id, _TRIES)
+    log.warning("webhook %s was not saved: changed meanwhile, %d times", webhook.webhook_id, _TRIES)
     return None
 
 

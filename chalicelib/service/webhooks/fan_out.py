@@ -1,4 +1,4 @@
-"""Fan out an event on the bus: one delivery for each webhook of its host that wants it."""
+"""Fan out an event on the bus: one delivery for each webhook of its host that subscribes to it."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -18,11 +18,11 @@ _NOTICES: Final = frozenset(kind.value for kind in Notice)
 
 
 def fan_out(world: World, message: str) -> list[Delivery]:
-    """Create and queue a delivery for each webhook that wants an event, given as EventBridge has it; return them.
+    """Create and queue a delivery for each webhook that subscribes to an event (an EventBridge message); return them.
 
-    A repeated event creates no second delivery; its message is queued again, in case the first was
-    lost. Only webhooks of the event's own host are looked at (P9). Raises ValueError for a malformed event,
-    `TryLaterError` when store or queue do not answer.
+    A repeated event creates no second delivery; its message is queued again, in case the first was lost. Only webhooks
+    of the event's own host are considered (P9). Raises ValueError for a malformed event; `TryLaterError` if the store
+    or the queue does not answer.
     """
     document: dict[str, Any] = msgspec.json.decode(message, type=dict[str, Any])
     envelope = read_envelope(document.get("detail"))
@@ -34,8 +34,8 @@ def fan_out(world: World, message: str) -> list[Delivery]:
     now, time = world.now(), as_instant(msgspec.convert(envelope.time, datetime))
     cause = Cause("system:webhooks", envelope.correlation_id)
     if envelope.type in _NOTICES:
-        # A delivery's id contains the event's time. A change always has its stream record's time; a notice has the time
-        # of its publishing, so the first one counts.
+        # A delivery's id contains the event's time. The event of a change always has its stream record's time, but a
+        # notice that is published again has another time, so the first one is used.
         time = world.store.deliveries.first_published(envelope.id, time, cause)
         envelope = msgspec.structs.replace(envelope, time=rfc3339(time))
     deliveries = [new_delivery(w.webhook_id, w.host_id, envelope, time, now) for w in wanting]
@@ -46,9 +46,9 @@ def fan_out(world: World, message: str) -> list[Delivery]:
 
 
 def send_all(world: World, deliveries: list[Delivery]) -> None:
-    """Queue deliveries to be tried at once, each as its host's: no slow endpoint holds up another host's.
+    """Queue deliveries for an attempt now. The host is the queue's tenant, so a slow endpoint delays no other host.
 
-    Raises `QueueUnavailableError` where one was refused.
+    Raises `QueueUnavailableError` if one was rejected.
     """
     if world.webhook_queue is None or not deliveries:
         return
@@ -56,5 +56,5 @@ def send_all(world: World, deliveries: list[Delivery]) -> None:
     refused = world.webhook_queue.send_many(messages, tenants=[delivery.host_id for delivery in deliveries])
     if refused:
         raise QueueUnavailableError(
-            f"The queue refused {len(refused)} messages: {next(iter(refused.values()))}."
+            f"The queue rejected {len(refused)} messages: {next(iter(refused.values()))}."
         )

@@ -1,4 +1,4 @@
-"""Create, read, list, change and delete webhooks, and rotate their secrets, each host its own (P9)."""
+"""Create, read, list, change and delete webhooks, and rotate their secrets. A host reaches only its own (P9)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -52,8 +52,8 @@ def create_webhook(
 ) -> NewSecret:
     """Create a webhook; with an idempotency key, a retry returns its current state and secret.
 
-    Raises `NotFoundError` (the host, or one that was deleted since), `InvalidValueError`, `IdempotencyKeyReusedError`;
-    `ConflictError`: the host has enough.
+    Raises `NotFoundError` if there is no such host, or if a retry finds the webhook deleted; `InvalidValueError`;
+    `IdempotencyKeyReusedError`; `ConflictError` if the host has `MAX_WEBHOOKS` already.
     """
     owner = owner_of(world, caller, host_id)
     _check(world, settings)
@@ -76,13 +76,13 @@ def create_webhook(
     def attempt() -> Webhook:
         if own.repeated and (made := world.store.webhooks.read(own.id)):
             return made
-        # A refused put may mean that it exists: an earlier attempt's response was lost, or a racing request was first.
+        # False may mean that it exists: an earlier attempt's reply was lost, or a concurrent request was first.
         if world.store.webhooks.create(webhook, cause):
             return webhook
         if found := world.store.webhooks.read(own.id):
             return found
         if own.repeated and len(world.store.webhooks.of_host(owner)) < MAX_WEBHOOKS:
-            raise NotFoundError("The webhook that this request created was deleted since.")
+            raise NotFoundError("The webhook that this request created has been deleted.")
         raise ConflictError(f"A host has at most {MAX_WEBHOOKS} webhooks.")
 
     made = until_decided(world, attempt)
@@ -95,7 +95,7 @@ def create_webhook(
 
 
 def read_webhook(world: World, caller: Caller, webhook_id: str) -> Webhook:
-    """Return a webhook. Raises `NotFoundError`: unknown, deleted, or another's (P9)."""
+    """Return a webhook. Raises `NotFoundError`: unknown, deleted, or another host's (P9)."""
     found = world.store.webhooks.read(webhook_id) if is_id(WEBHOOK, webhook_id) else None
     return caller.require_visible(found)
 
@@ -119,7 +119,7 @@ def change_webhook(
     edit: Callable[[WebhookSettings], WebhookSettings],
     cause: Cause,
 ) -> Webhook:
-    """Change a webhook; deliveries that wait go where it then points. Raises `NotFoundError`, `InvalidValueError`."""
+    """Change a webhook; waiting deliveries go to its new URL. Raises `NotFoundError`, `InvalidValueError`."""
 
     def attempt() -> Webhook | None:
         webhook = read_webhook(world, caller, webhook_id)
@@ -136,9 +136,9 @@ def change_webhook(
 def rotate_secret(
     world: World, caller: Caller, webhook_id: str, overlap_hours: int, cause: Cause
 ) -> NewSecret:
-    """Give a webhook a fresh secret; the one before signs on beside it for `overlap_hours` (0 to 168).
+    """Give a webhook a fresh secret; the former one continues to sign as well for `overlap_hours` (0 to 168).
 
-    Raises `NotFoundError`, `InvalidValueError`; `ConflictError` while too many former ones still sign.
+    Raises `NotFoundError`, `InvalidValueError`; `ConflictError` while too many former secrets still sign.
     """
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise InvalidValueError([FieldFault("/overlapHours", f"must be 0 to {MAX_OVERLAP_HOURS}")])
@@ -158,7 +158,7 @@ def rotate_secret(
 
 
 def delete_webhook(world: World, caller: Caller, webhook_id: str, cause: Cause) -> None:
-    """Delete a webhook; what waits for it is not sent. Raises `NotFoundError`."""
+    """Delete a webhook; its waiting deliveries are not sent. Raises `NotFoundError`."""
     tried = False
 
     def attempt() -> bool | None:
@@ -166,7 +166,7 @@ def delete_webhook(world: World, caller: Caller, webhook_id: str, cause: Cause) 
         try:
             webhook = read_webhook(world, caller, webhook_id)
         except NotFoundError:
-            if tried:  # the write came through and its reply was lost
+            if tried:  # the write succeeded and its reply was lost
                 return True
             raise
         tried = True

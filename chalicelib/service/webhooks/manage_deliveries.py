@@ -18,7 +18,7 @@ from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.webhooks.deliveries import Delivery, DeliveryStatus, new_delivery, replayed
 from chalicelib.domain.webhooks.webhook import TEST_EVENT, Webhook
 from chalicelib.service.contention import until_decided
-from chalicelib.service.create_once import kept_under
+from chalicelib.service.create_once import record_for_key
 from chalicelib.service.paging import Page
 from chalicelib.service.ports import World
 from chalicelib.service.webhooks.fan_out import send_all
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class DeliveryRange(msgspec.Struct, frozen=True, kw_only=True):
-    """Which deliveries: by their events' time in `[since, until)`, and by status, None for any."""
+    """A filter of deliveries: their event's time in `[since, until)`, and their status (None: any)."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -43,7 +43,7 @@ class DeliveryRange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """How many deliveries are retried, how many were left as they are, and the cursor for the rest."""
+    """How many deliveries are retried, how many were left unchanged, and the cursor for the rest."""
 
     replayed: int
     left: int
@@ -55,7 +55,7 @@ def list_deliveries(
 ) -> Page[Delivery]:
     """Return a page of a webhook's deliveries, by their events' time, newest first.
 
-    Raises `NotFoundError`, `InvalidValueError`. A page by status may be short: an index gives it.
+    A page by status may be short, because it comes from an index. Raises `NotFoundError`, `InvalidValueError`.
     """
     read_webhook(world, caller, webhook_id)
     rows = world.store.deliveries.page(webhook_id, where.status, where.since, _below(where), limit + 1)
@@ -64,7 +64,7 @@ def list_deliveries(
 
 
 def zone_of_deliveries(world: World, caller: Caller, webhook_id: str) -> str:
-    """Return the zone of the dates in a list: its host's. Raises `NotFoundError`."""
+    """Return the time zone for the dates of a list: its host's. Raises `NotFoundError`."""
     host = world.store.hosts.read(read_webhook(world, caller, webhook_id).host_id)
     return host.settings.time_zone if host else "UTC"
 
@@ -72,7 +72,7 @@ def zone_of_deliveries(world: World, caller: Caller, webhook_id: str) -> str:
 def send_test(
     world: World, caller: Caller, webhook_id: str, cause: Cause, *, idempotency_key: str | None = None
 ) -> Delivery:
-    """Send a test event, once, to a disabled webhook too; with an idempotency key the same request sends it once.
+    """Send a test event, even to a disabled webhook; with an idempotency key, the same request sends it once.
 
     Raises `NotFoundError`.
     """
@@ -80,7 +80,7 @@ def send_test(
     seed, now = world.random_bytes(ID_BYTES).hex(), world.now()
     if idempotency_key is not None:
         what = f"webhook-test\x00{webhook_id}"
-        _, kept = kept_under(world, webhook.host_id, what, idempotency_key, "", cause, seed=seed)
+        _, kept = record_for_key(world, webhook.host_id, what, idempotency_key, "", cause, seed=seed)
         seed, now = kept.seed, kept.created_at
     envelope = Envelope(
         id=event_id_of(TEST_EVENT, webhook_id, seed),
@@ -124,7 +124,7 @@ def replay_range(
 ) -> Replayed:
     """Retry the deliveries of a range, at most 1,000 a call; `next_cursor` is where the next call continues.
 
-    With the same key no delivery is replayed twice, so a call whose reply was lost may be sent again.
+    With the same key, no delivery is replayed twice, so a call whose reply was lost may be repeated.
     Raises `NotFoundError`, `ConflictError` (disabled), `InvalidValueError`.
     """
     _enabled(read_webhook(world, caller, webhook_id))
@@ -144,7 +144,7 @@ def replay_range(
 
 
 def _replay(world: World, delivery: Delivery, key: str | None, cause: Cause) -> Delivery | None:
-    """Return a delivery set to be tried again, or None where it is not to be: pending, or done under this key."""
+    """Schedule a retry of a delivery and return it; None if it is pending, or was replayed with this key before."""
     found: Delivery | None = delivery
 
     def attempt() -> list[Delivery] | None:
@@ -165,7 +165,7 @@ def _queue(world: World, deliveries: list[Delivery]) -> None:
     try:
         send_all(world, deliveries)
     except QueueUnavailableError as error:
-        log.warning("deliveries wait for the schedule: %s", error)
+        log.warning("deliveries wait for the retry schedule: %s", error)
 
 
 def _enabled(webhook: Webhook) -> None:
@@ -178,7 +178,7 @@ def _hashed(key: str | None) -> str | None:
 
 
 def _below(where: DeliveryRange) -> str:
-    """Return the place to begin below: where the page before ended, or the range's end."""
+    """Return the exclusive upper bound of a page: where the previous page ended, or the range's end."""
     _, place = read_cursor(where.cursor, _STAGE)
     end = f"{to_millis(where.until):014d}" if where.until else _END
     return min(place, end) if place else end

@@ -1,4 +1,4 @@
-"""Queue due deliveries: those whose long wait is over, and those that a queue or a sender lost."""
+"""Queue due deliveries: those whose long wait has ended, and those that a queue or a sender lost."""
 
 import logging
 from datetime import timedelta
@@ -11,7 +11,7 @@ from chalicelib.service.ports import World
 from chalicelib.service.webhooks.fan_out import send_all
 
 PAGE: Final = 100
-TIME: Final = timedelta(seconds=45)  # it comes every minute
+TIME: Final = timedelta(seconds=45)  # the schedule runs every minute
 _CAUSE: Final = Cause("system:webhooks", "retry")
 
 log = logging.getLogger(__name__)
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 def retry_due(world: World) -> int:
     """Queue every due delivery, shard by shard, for at most 45 s; return how many were queued.
 
-    It finds them through the sparse due index, never by scanning (P10). Each is first made due again in five minutes,
-    on the condition that no other run did so: a queue that is behind does not fill up with copies.
+    Finds them through the sparse due index, without a scan (P10). Each is first scheduled again in five minutes, on the
+    condition that no other run did so: a queue that is behind does not fill up with copies.
     """
     give_up = world.now() + TIME
     queued = 0
@@ -31,9 +31,11 @@ def retry_due(world: World) -> int:
             try:
                 send_all(world, mine)
             except QueueUnavailableError:
-                log.warning("deliveries wait five minutes more: the queue is unavailable")
+                log.warning(
+                    "%d deliveries not queued: the queue is unavailable; retry in five minutes", len(mine)
+                )
             queued += len(mine)
-            # An index lags: entries that were all taken a moment ago are for the next minute.
+            # The index lags: if all its entries were just handed over, leave the rest to the next minute.
             if len(due) < PAGE or not mine or world.now() > give_up:
                 break
     return queued

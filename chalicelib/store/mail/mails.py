@@ -8,7 +8,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ContendedError
-from chalicelib.domain.mail.mails import MAILER, Claim, ClaimState, LinkMail, MailId, wish_event
+from chalicelib.domain.mail.mails import MAILER, Claim, ClaimState, LinkMail, MailId, request_event
 from chalicelib.store.causes import audit_actions, audit_attributes
 from chalicelib.store.conditions import ABSENT, EXISTS, absent_or_over
 from chalicelib.store.events.history import History
@@ -87,38 +87,38 @@ class Mails:
         item = self._table.get(MailItem, mail_key(mail_id))
         return item is not None and item.state == ClaimState.SENT.value
 
-    def ask(self, wish: LinkMail, cause: Cause) -> LinkMail:
+    def store_request(self, request: LinkMail, cause: Cause) -> LinkMail:
         """Store a request to email a link, in one transaction with its history entry, which the stream publishes.
 
         Returns the request now stored under this id: an earlier one if it is still in force.
         """
-        pk, sk = link_mail_key(wish.link_id, wish.send_id)
+        pk, sk = link_mail_key(request.link_id, request.send_id)
         item = LinkMailItem(
             pk,
             sk,
-            host_id=wish.host_id,
-            event_type_id=wish.event_type_id,
-            email=wish.to,
-            language=wish.language,
-            message=wish.message or None,
-            body_hash=wish.body_hash,
-            requested_at=wish.requested_at,
-            external_id=wish.external_id,
-            metadata=wish.metadata or None,
+            host_id=request.host_id,
+            event_type_id=request.event_type_id,
+            email=request.to,
+            language=request.language,
+            message=request.message or None,
+            body_hash=request.body_hash,
+            requested_at=request.requested_at,
+            external_id=request.external_id,
+            metadata=request.metadata or None,
             **audit_attributes(cause),
-            purge_at=purge_seconds(wish.requested_at, self._retention.queued),
+            purge_at=purge_seconds(request.requested_at, self._retention.queued),
         )
         transaction = Transaction(self._table)
-        transaction.put(item, absent_or_over(wish.requested_at), name="wish")
-        self._history.enter_within(transaction, wish_event(wish, cause))
+        transaction.put(item, absent_or_over(request.requested_at), name="request")
+        self._history.enter_within(transaction, request_event(request, cause))
         if transaction.committed():
-            return wish
-        kept = self.asked(wish.link_id, wish.send_id, now=wish.requested_at)
+            return request
+        kept = self.read_request(request.link_id, request.send_id, now=request.requested_at)
         if kept is None:  # purged between the two: a retry stores it
             raise ContendedError
         return kept
 
-    def asked(self, link_id: str, send_id: str, *, now: datetime) -> LinkMail | None:
+    def read_request(self, link_id: str, send_id: str, *, now: datetime) -> LinkMail | None:
         """Return a request to email a link if it is still in force, else None."""
         item = self._table.get(LinkMailItem, link_mail_key(link_id, send_id))
         return link_mail_of(item) if item and item.is_in_force(now) else None

@@ -34,7 +34,7 @@ from chalicelib.domain.mail.digests import DigestId
 from chalicelib.service.mail import send as send_mail
 from chalicelib.service.mail.queue_digests import queue_due_digests
 from chalicelib.service.mail.send import CLAIM, NEEDED
-from chalicelib.service.mail.send_later import LONGEST_PAUSE_SECONDS, pause_after
+from chalicelib.service.mail.send_later import MAX_PAUSE_SECONDS, pause_after
 from infra.local.aws import local_client
 from infra.package.functions import read_config
 from infra.paths import ROOT
@@ -546,7 +546,7 @@ def test_pauses_grow_to_an_hour() -> None:
     pauses = [pause_after(times) for times in range(1, 40)]
     assert pauses[:4] == [30, 60, 120, 240]
     assert pauses == sorted(pauses)
-    assert pauses[-1] == LONGEST_PAUSE_SECONDS
+    assert pauses[-1] == MAX_PAUSE_SECONDS
     assert sum(pauses[:30]) > timedelta(hours=20).total_seconds()
 
 

@@ -321,7 +321,7 @@ def link_news(**changes: Any) -> LinkNews:
         settings=LinkSettings(recipient=recipient, **changes),
         created_at=NOW,
     )
-    wish = LinkMail(
+    request = LinkMail(
         **{
             "send_id": "s",
             "link_id": "lnk_abc",
@@ -337,7 +337,11 @@ def link_news(**changes: Any) -> LinkNews:
     )
     offer = EventSettings(title="Intro <call>", duration_minutes=30, schedule=Schedule("Europe/Berlin"))
     return LinkNews(
-        draft=draft(Addressee.RECIPIENT, recipient.email), wish=wish, link=link, offer=offer, host=a_host()
+        draft=draft(Addressee.RECIPIENT, recipient.email),
+        request=request,
+        link=link,
+        offer=offer,
+        host=a_host(),
     )
 
 

@@ -154,6 +154,15 @@ def test_a_webhook_wants_its_hosts_events_of_its_types_while_it_is_enabled() -> 
     assert not webhook(deleted_at=NOW).wants(event)
 
 
+def test_a_stored_webhook_keeps_the_name_of_its_pending_notice() -> None:
+    """Documents of earlier versions call it `untold`."""
+    gone = stopped(webhook(), Disabled.GONE, CAUSE, NOW)
+    document = msgspec.json.decode(msgspec.json.encode(gone))
+    assert document["untold"] is True
+    assert "notice_pending" not in document
+    assert msgspec.convert(document, Webhook).notice_pending
+
+
 def test_a_secret_is_32_bytes_of_its_own_for_each_webhook_version_and_key() -> None:
     """P7: it is worked out from the keyring, and tells nothing of a token's signature nor a token of it."""
     other = make_id(WEBHOOK, b"\x01" * 16)
