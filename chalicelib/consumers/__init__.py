@@ -1,1 +1,1 @@
-"""Handlers that other AWS services call: streams, queues, schedules."""
+"""The Lambda functions that other AWS services invoke: for a stream, queues, schedules, and direct calls."""

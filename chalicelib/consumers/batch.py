@@ -1,4 +1,4 @@
-"""Handle a batch of messages one by one, and tell Lambda which of them to deliver again (partial batch response)."""
+"""Handle each message of a batch, and return those to retry (Lambda's partial batch response)."""
 
 import logging
 import traceback
@@ -9,13 +9,13 @@ from chalicelib.consumers.time_left import OutOfTimeError
 from chalicelib.domain.errors import TryLaterError
 
 Message = dict[str, Any]
-"""An SQS message as Lambda passes it on."""
+"""An SQS message as Lambda passes it to a function."""
 
 log = logging.getLogger(__name__)
 
 
 class RetryMessageError(Exception):
-    """A message that can't be handled yet, though nothing is wrong with it. The text says why, without secrets (P7)."""
+    """A valid message that can't be handled yet. The text says why, without secrets (P7)."""
 
 
 def handle_each(
@@ -23,7 +23,7 @@ def handle_each(
 ) -> dict[str, Any]:
     """Call `handle` with each message; return the response that makes SQS redeliver those for which it raised.
 
-    One message never stops the others. `concurrently` handles all of them at once, each in its own thread. SQS moves
+    A message that fails does not stop the others. `concurrently` handles all at once, each in its own thread. SQS moves
     a message that keeps failing to the dead-letter queue.
     """
 
@@ -43,7 +43,7 @@ def handle_each(
 
 
 def batch_response(identifiers: Iterable[str]) -> dict[str, Any]:
-    """Return Lambda's partial batch response: the messages or stream records to deliver again."""
+    """Return Lambda's partial batch response: the ids of the messages or stream records to retry."""
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in identifiers]}
 
 
@@ -64,7 +64,7 @@ def _handled(message: Message, handle: Callable[[Message], object]) -> bool:
 
 
 def _name_of(error: Exception) -> str:
-    """Return the error's type, with the code that an AWS service gave it."""
+    """Return the error's type, and the AWS error code if it has one."""
     response = getattr(error, "response", None) or {}
     code = response.get("Error", {}).get("Code")
     return f"{type(error).__name__} {code}" if code else type(error).__name__

@@ -60,7 +60,7 @@ def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def _execute_or_reject(world: World, message: Message, context: object) -> None:
-    """Execute a message's command, or reject it for good. Raises `TryLaterError` if it is to be retried."""
+    """Execute a message's command, or reject it for good. Raises `TryLaterError` if it must be retried."""
     body, pointer = message["body"], ""
     try:
         command = read_command(body)
@@ -72,15 +72,15 @@ def _execute_or_reject(world: World, message: Message, context: object) -> None:
     except AdmitOneError as error:
         trace = trace_of(body)
         command_id = trace.id or message["messageId"]
-        log.warning("command %s is rejected: %s", command_id, error.code)
+        log.warning("command %s rejected: %s", command_id, error.code)
         cause = Cause(f"command:{command_id}", command_id)
         reject_command(world, body, trace, _problem(error, pointer), cause)
     else:
-        log.info("command %s is done: %s", command.id, command.command.value)
+        log.info("command %s executed: %s", command.id, command.command.value)
 
 
 def _execute(world: World, command: Command, cause: Cause, context: object) -> None:
-    """Execute a command. Raises as its verb does, and `IdempotencyKeyReusedError` if its id named another command."""
+    """Execute a command. Raises as its use case does; `IdempotencyKeyReusedError` if its id named another command."""
     try:
         match command.command:
             case CommandName.GENERATE:
@@ -98,7 +98,7 @@ def _execute(world: World, command: Command, cause: Cause, context: object) -> N
                 claim_command(world, replace.host_id, command, _hash(command, replace), cause)
                 replace_link(world, caller, replace.link_id, command.key, cause, queued=True)
     except IdempotencyKeyReusedError as error:
-        raise IdempotencyKeyReusedError("This id came with another command before.") from error
+        raise IdempotencyKeyReusedError("Another command used this id before.") from error
 
 
 def _generate(world: World, command: Command, cause: Cause, context: object) -> None:
@@ -110,7 +110,7 @@ def _generate(world: World, command: Command, cause: Cause, context: object) -> 
         require_sendable(world, request, wording)
 
     def progress(done: int, size: int) -> None:
-        log.info("command %s: %d of %d links are made", command.id, done, size)
+        log.info("command %s: %d of %d links exist", command.id, done, size)
         if done < size:
             require_time(context)
 
@@ -150,7 +150,7 @@ def _hash(command: Command, payload: object) -> str:
 
 
 def _problem(error: AdmitOneError, pointer: str) -> dict[str, Any]:
-    """Return the problem document of a message: without anything that looks like a token, `pointer` before pointers."""
+    """Return the problem document of a message: without anything like a token, and with pointers below `pointer`."""
     document = problem(error)
     document["detail"] = without_secrets(document["detail"])
     if isinstance(error, InvalidRequestError | InvalidValueError):

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class _Invocation(NamedTuple):
-    """What a function works with besides its event."""
+    """What a function needs besides its event."""
 
     world: World
     base_url: str
@@ -56,11 +56,11 @@ _Act = Callable[[_E, _Invocation], object]
 
 
 class Refusal(Exception):
-    """A failed call. The class is named after the problem, and the text is the problem document."""
+    """A failed call. Its class is named after the problem, and its text is the problem document."""
 
 
 def refusal_of(error: AdmitOneError, correlation_id: str) -> Refusal:
-    """Return an error as Step Functions can catch it: `link-used` is of type `LinkUsed`, with the problem as JSON."""
+    """Return an error that Step Functions can catch: for `link-used` its type is `LinkUsed`, its text the problem."""
     kind: type[Refusal] = type(lambda_error_name(error), (Refusal,), {"__module__": __name__})
     return kind(without_secrets(json.dumps(problem(error, correlation_id), ensure_ascii=False)))
 
@@ -98,13 +98,13 @@ def _function(name: str, kind: type[_E]) -> Callable[[_Act[_E]], _Handler]:
 
 @_function("generate_links", GenerateEvent)
 def generate_links(event: GenerateEvent, given: _Invocation) -> LinksAnswer:
-    """Generate links. More than 1,000 need a key to continue with, and only their batch is returned."""
+    """Generate links. More than 1,000 need an idempotency key, to resume with, and only their batch is returned."""
     world, caller = given.world, acting_for(event.host_id)
     body = msgspec.structs.replace(event, correlation_id=None)
     request, wording = generate_request(body, event.idempotency_key), wording_of(event)
     if wording is not None:
         if event.idempotency_key is None:
-            raise InvalidValueError([FieldFault("/idempotencyKey", "is needed for links that are sent")])
+            raise InvalidValueError([FieldFault("/idempotencyKey", "is required for links that are emailed")])
         require_sendable(world, request, wording)
     if len(request.links) <= MAX_LINKS_PER_CALL:
         require_answerable(request.links)
@@ -116,7 +116,7 @@ def generate_links(event: GenerateEvent, given: _Invocation) -> LinksAnswer:
         warnings = warnings_answer(warnings_of_generated(made, request, now=world.now()))
         return LinksAnswer(batch_id=made.batch_id, links=_links(given, made.links), warnings=warnings)
     if event.idempotency_key is None:
-        fault = FieldFault("/idempotencyKey", f"is needed for more than {MAX_LINKS_PER_CALL} links")
+        fault = FieldFault("/idempotencyKey", f"is required for more than {MAX_LINKS_PER_CALL} links")
         raise InvalidValueError([fault])
 
     def progress(done: int, size: int) -> None:
@@ -147,7 +147,7 @@ def list_links_page(event: ListEvent, given: _Invocation) -> LinkPageAnswer:
 
 @_function("redeem_link", RedeemEvent)
 def redeem_link(event: RedeemEvent, given: _Invocation) -> object:
-    """Book a slot by a link."""
+    """Book a slot with a link."""
     done = redeem_named_link(given.world, event, event.idempotency_key, given.cause)
     return redeemed_answer(done, given.world.keyring(), given.base_url)
 

@@ -1,4 +1,4 @@
-"""Every minute: mark links past their expiry as expired, and queue digests whose day is over."""
+"""Every minute: mark links past their expiry as expired, and queue digests whose day has ended."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Every function that other AWS services call, for packaging and for the local server."""
+"""Every function that other AWS services invoke, for packaging and for the local server."""
 
 from typing import Final
 

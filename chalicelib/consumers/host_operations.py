@@ -1,4 +1,4 @@
-"""The verbs of other AWS services, each for one host: what the command queue and the direct functions share."""
+"""What the command queue and the direct functions share: operations on behalf of one host."""
 
 from msgspec import UNSET
 
@@ -18,9 +18,9 @@ from chalicelib.wire.requests.bookings import redeem_request
 
 
 def acting_for(host_id: str) -> Caller:
-    """Return a caller that acts for one host. IAM decides who may name a host, by the rights on queue and function.
+    """Return a caller that acts for one host. The host is not checked: IAM decides who may send commands and calls.
 
-    Raises `NotFoundError` if it is not a host's id.
+    Raises `NotFoundError` if it is not a host id.
     """
     if not is_id(HOST, host_id):
         raise NotFoundError
@@ -40,7 +40,7 @@ def generate_request(payload: GeneratePayload, key: str | None) -> GenerateReque
 
 
 def wording_of(payload: GeneratePayload) -> Wording | None:
-    """Return message and language of the emails that send the links, or None if none are sent."""
+    """Return the message and language of the emails with the links, or None if the links are not emailed."""
     send = payload.send
     return None if send is UNSET else Wording(message=send.message, language=send.language)
 

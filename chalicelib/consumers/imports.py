@@ -1,4 +1,4 @@
-"""The import bucket: turn a CSV file put into it into links, and put the result beside it (docs/commands.md)."""
+"""The import bucket: create links from each CSV file put into it, and write a result file (docs/commands.md)."""
 
 import logging
 from typing import Any, Final
@@ -22,7 +22,7 @@ from chalicelib.wire.problems import problem
 imports = Blueprint(__name__)
 log = logging.getLogger(__name__)
 
-_MAX_DETAIL: Final = 500  # letters of a notice's detail; that of a file of bad rows names them all
+_MAX_DETAIL: Final = 500  # characters of a notice's detail, which may otherwise list thousands of rows
 
 
 @imports.lambda_function(name="import_csv")
@@ -42,7 +42,7 @@ def _import(world: World, base_url: str, file: ImportFile, context: object) -> N
     ring = world.keyring()
 
     def progress(done: int, size: int) -> None:
-        log.info("import %s: %d of %d links are made", file.import_id, done, size)
+        log.info("import %s: %d of %d links exist", file.import_id, done, size)
         if done < size:
             require_time(context)
 
@@ -80,9 +80,9 @@ def _publish_failure(
     world: World, file: ImportFile, place: Place | None, error: AdmitOneError, cause: Cause
 ) -> None:
     """Publish why a file was not imported."""
-    log.warning("import %s is rejected: %s", file.import_id, error.code)
+    log.warning("import %s rejected: %s", file.import_id, error.code)
     document = problem(error)
-    document.pop("errors", None)  # the result has them, by row; there may be thousands
+    document.pop("errors", None)  # they are in the result file, by row; there may be thousands
     if len(document["detail"]) > _MAX_DETAIL:
         document["detail"] = error.title
     has_result = place is not None and not isinstance(error, ConflictError)

@@ -32,7 +32,7 @@ mail = Blueprint(__name__)
 
 
 class _Site(NamedTuple):
-    """What an email is written and sent with. The settings are needed only if mail is on."""
+    """What rendering and sending an email needs. The settings are required only if email is configured."""
 
     world: World
     settings: Settings
@@ -40,14 +40,14 @@ class _Site(NamedTuple):
 
     @property
     def base_url(self) -> str:
-        """The site's root. Raises `RuntimeError` if it is not set."""
+        """The site's root URL. Raises `RuntimeError` if it is not set."""
         if self.settings.base_url is None:
             raise RuntimeError("BASE_URL is not set")
         return self.settings.base_url
 
     @property
     def console(self) -> str:
-        """The URL of the hosts' page."""
+        """The URL of the console."""
         return f"{self.base_url}/console#bookings"
 
     def route(self, to: str) -> MailRoute:
@@ -59,13 +59,13 @@ class _Site(NamedTuple):
 
 @mail.lambda_function(name="mail")
 def send(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Send the emails that a batch of messages asks for; return the messages to retry."""
+    """Send the emails of each message in a batch; return the messages to retry."""
     site = _Site(bootstrap.world(), bootstrap.settings(), context)
     return handle_each(event["Records"], lambda message: _handle(site, message))
 
 
 def _handle(site: _Site, message: Message) -> None:
-    """Send the emails of one message. Raises `RetryMessageError` after it has set when the message is retried."""
+    """Send the emails of one message. Raises `RetryMessageError` after scheduling the retry."""
     body = msgspec.json.decode(message["body"])
     try:
         if "digest" in body:
@@ -78,14 +78,14 @@ def _handle(site: _Site, message: Message) -> None:
 
 
 def _send_news(site: _Site, message: Message, event: Envelope) -> None:
-    """Send what an event asks for. If one email fails, the others are still sent, then the first failure is raised."""
+    """Send the emails of an event. If one fails, the others are still sent; then the first failure is raised."""
     world = site.world
     if wait := seconds_to_wait(event, world.mail_limits.wait_seconds, world.now()):
         mail_after(world, message, wait)
         raise RetryMessageError(f"a later change of the booking may replace this one within {wait} s")
     mailer = world.mailer
     if mailer is None:
-        return  # mail is off
+        return  # email is not configured
     failures: list[Exception] = []
     for news in mails_of_event(world, event):
         try:
@@ -98,10 +98,10 @@ def _send_news(site: _Site, message: Message, event: Envelope) -> None:
 
 
 def _send_digest(site: _Site, message: DigestMessage) -> None:
-    """Send a digest; raise the reason if it can't be sent."""
+    """Send a digest; raise the failure if it can't be sent."""
     world = site.world
     if world.mailer is None:
-        return  # mail is off
+        return  # email is not configured
     require_time(site.context, NEEDED)
     send_digest(
         world,
@@ -112,7 +112,7 @@ def _send_digest(site: _Site, message: DigestMessage) -> None:
 
 
 def _written(site: _Site, news: MailNews, to: str) -> bytes:
-    """Return an email. The secret URL in it is computed here and stored nowhere. Raises `MailRefusedError`."""
+    """Return an email. The secret URL in it is computed here and never stored. Raises `MailRefusedError`."""
     if isinstance(news, NoNews):
         raise MailRefusedError(news.reason)
     route, ring = site.route(to), site.world.keyring()

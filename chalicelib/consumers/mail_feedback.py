@@ -1,4 +1,4 @@
-"""Mail feedback: record the bounces and complaints that SES reports in the links' histories."""
+"""Email feedback: record the bounces and complaints that SES reports in the links' histories."""
 
 from typing import Any
 

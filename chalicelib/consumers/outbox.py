@@ -27,9 +27,9 @@ def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def _relay_records(world: World, records: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the sequence numbers to retry: records that even the dead-letter queue refused, or that time ran out for.
+    """Return the sequence numbers to retry: records that the dead-letter queue rejected, or that no time was left for.
 
-    Lambda retries from the first of them on, so later records are relayed twice, with the same event ids.
+    Lambda retries all records from the first of them, so later ones are relayed twice, with the same event ids.
     """
     relayed = relay(world, records)
     retried = dead_letter(world, records, relayed.failed)

@@ -1,4 +1,4 @@
-"""Payloads of commands and direct calls: the bodies that HTTP takes, and the host that the verb acts for."""
+"""Payloads of commands and direct calls: the request bodies of the HTTP API, plus the host to act for."""
 
 from typing import Annotated, Final
 
@@ -29,7 +29,7 @@ class RevokePayload(LinkIdsBody, frozen=True, kw_only=True):
 
 
 class RedeemPayload(RedeemBody, frozen=True, kw_only=True):
-    """What an invitee would send, and the link: its id, or the `url` or `token` that the invitee has."""
+    """The body of a redeem, and the link: its id, or the `url` or `token` that the invitee has."""
 
     host_id: str
     link_id: str | UnsetType = UNSET
@@ -37,19 +37,21 @@ class RedeemPayload(RedeemBody, frozen=True, kw_only=True):
     token: str | UnsetType = UNSET
 
     def link(self) -> tuple[str, str]:
-        """Return the name and value of the one that is given. Raises `InvalidRequestError` unless it is exactly one."""
+        """Return the name and value of the field that gives the link. Raises `InvalidRequestError` unless it is one."""
         given = [
             (n, v)
             for n, v in (("linkId", self.link_id), ("url", self.url), ("token", self.token))
             if v is not UNSET
         ]
         if len(given) != 1:
-            raise InvalidRequestError([FieldFault("/linkId", "one of linkId, url and token is needed")])
+            raise InvalidRequestError(
+                [FieldFault("/linkId", "exactly one of linkId, url and token is required")]
+            )
         name, value = given[0]
         return name, str(value)
 
     def body(self) -> RedeemBody:
-        """Return the payload without the link, as HTTP takes it."""
+        """Return the payload without the link, as the HTTP API takes it."""
         return msgspec.convert(self, RedeemBody, from_attributes=True)
 
 

@@ -1,4 +1,4 @@
-"""Restore a table: redo archived events from a queue that only a replay of the archive feeds."""
+"""Restore a table: apply archived events from a queue that only a replay of the archive feeds."""
 
 import json
 import logging
@@ -17,10 +17,11 @@ log = logging.getLogger(__name__)
 
 
 @restore.lambda_function(name="restore")
-def redo_events(event: dict[str, Any], context: object) -> dict[str, Any]:
+def apply_events(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Apply each replayed event in a batch of messages; return the messages to retry.
 
-    `make restore` sends `{"end": {"everything": false}}` once, when the queue is empty: it revokes links with a gap.
+    When the queue is empty, `make restore` sends `{"end": {"everything": false}}` once. That revokes every link of
+    which an event is missing; with true, every active link.
     """
     del context
     world = bootstrap.world()
@@ -34,5 +35,5 @@ def redo_events(event: dict[str, Any], context: object) -> dict[str, Any]:
         results[apply_event(world, envelope)] += 1
 
     response = handle_each(event["Records"], apply)
-    log.info("redone: %s", dict(results))
+    log.info("applied replayed events: %s", dict(results))
     return response

@@ -1,13 +1,13 @@
-"""The time a function has left: don't start work that can't finish before the timeout."""
+"""Check the time a function has left, so that it starts no work that it can't finish before its timeout."""
 
 from datetime import timedelta
 from typing import Any, Final
 
-SPARE: Final = timedelta(seconds=20)  # the retries of one chunk may take 12 s, and the last one some more
+SPARE: Final = timedelta(seconds=20)  # the retries of one chunk may take 12 s, and the last try some more
 
 
 class OutOfTimeError(Exception):
-    """The function's timeout is near. What is done is kept; the same request continues from there."""
+    """The function's timeout is near. What is done is kept; the same request resumes from there."""
 
 
 def require_time(context: Any, needed: timedelta = SPARE) -> None:

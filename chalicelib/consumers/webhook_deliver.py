@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def send(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Attempt each delivery in a batch of messages; return the messages to retry.
 
-    An endpoint that fails is no reason to retry a message: the delivery records when its next attempt is due.
+    A message is not retried because its endpoint fails: the delivery records when its next attempt is due.
     """
     del context
     world = bootstrap.world()
@@ -28,4 +28,4 @@ def send(event: dict[str, Any], context: object) -> dict[str, Any]:
 def _attempt(world: World, message: Message) -> None:
     delivery = deliver(world, message["body"])
     if delivery is not None:
-        log.info("delivery %s: %s after %d tries", delivery.delivery_id, delivery.status, delivery.tries)
+        log.info("delivery %s: %s after %d attempts", delivery.delivery_id, delivery.status, delivery.tries)

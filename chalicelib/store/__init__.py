@@ -1,1 +1,1 @@
-"""The only place that speaks DynamoDB: items, conditions, and faults turned into domain errors."""
+"""The only package that calls DynamoDB: items, conditions, and faults translated into domain errors."""

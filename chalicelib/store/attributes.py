@@ -1,4 +1,4 @@
-"""PynamoDB attribute types of our own: instants as milliseconds, documents as JSON text."""
+"""Custom PynamoDB attribute types: instants as milliseconds, documents as JSON text."""
 
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -25,7 +25,7 @@ class InstantAttribute(Attribute[datetime]):
 
 
 class DocumentAttribute(Attribute[_T], Generic[_T]):
-    """A struct or plain JSON value, stored as JSON text: it is only ever read and written whole."""
+    """A struct or plain JSON value, stored as JSON text because it is only read and written whole."""
 
     attr_type = STRING
 

@@ -1,4 +1,4 @@
-"""The cause of a write, in every item and every update: who acts, and the id that ties the request to its events."""
+"""Record the cause of a write in its item: the actor, and the correlation id of the request."""
 
 from typing import Any
 

@@ -13,18 +13,18 @@ ABSENT: Final = Path("pk").does_not_exist()
 
 
 def unchanged_since(sequence: int) -> Condition:
-    """Require that an item is still as it was read: every write of it raises its sequence."""
+    """Require that an item has not changed since it was read: every write of it raises its sequence."""
     condition: Condition = Path("sequence") == sequence
     return condition
 
 
 def is_due(now: datetime) -> Condition:
-    """Require that an item of the due index is due at `now` or before."""
+    """Require that an item of the due index is due now."""
     condition: Condition = Path("dueSort") < f"{to_millis(now) + 1:014d}"
     return condition
 
 
 def absent_or_over(now: datetime) -> Condition:
-    """Require that an item is absent or past its time: TTL may delete it days later, so the time decides."""
+    """Require that an item is absent or past its `purgeAt`: TTL may delete it days later, so the time decides."""
     condition: Condition = ABSENT | (Path("purgeAt") <= to_millis(now) // 1000)
     return condition

@@ -1,4 +1,4 @@
-"""Put the store together: every aggregate over one table."""
+"""Build the store: every aggregate over one table."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -51,7 +51,7 @@ class DynamoStore(msgspec.Struct, frozen=True):
 
 
 def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStore:
-    """Return the store over a table."""
+    """Return the store of a table."""
     retention = retention or Retention()
     history, days = History(table, retention), Days(table, retention)
     links = Links(table, history, retention)

@@ -1,4 +1,4 @@
-"""DynamoDB's and botocore's faults as our own: refused by a condition, contended, throttled, unavailable."""
+"""Translate the errors of DynamoDB and botocore: refused by a condition, contended, throttled, unavailable."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,9 +40,9 @@ class ConditionRefused(Exception):
 class TransactionRefused(Exception):
     """At least one condition of a transaction did not hold; nothing was written.
 
-    `"receipt" in refused` is whether the operation named "receipt" was refused, and `refused["receipt"]` is the item
+    `"receipt" in refused` says whether the operation named "receipt" was refused, and `refused["receipt"]` is the item
     that it found, `{}` if there was none. Both raise KeyError for a name that no operation has.
-    `contended`: another operation met a conflict, so the refusal may be by a state that does not last.
+    `contended`: another operation conflicted with a write in progress, so the refusal may no longer hold.
     """
 
     def __init__(self, found: Mapping[str, RawItem | None], *, contended: bool = False) -> None:
@@ -62,10 +62,10 @@ class TransactionRefused(Exception):
 
 @contextmanager
 def translated(operations: Sequence[str] = ()) -> Iterator[None]:
-    """Turn what a DynamoDB call raises into `ConditionRefused`, `TransactionRefused` or a domain error.
+    """Translate what a DynamoDB call raises into `ConditionRefused`, `TransactionRefused` or a domain error.
 
     `operations` are the names of a transaction's operations in the order sent: DynamoDB gives one reason for each.
-    Anything else (a wrong key schema, a missing permission) is a defect, and is raised as it is.
+    Any other error (a wrong key schema, a missing permission) is a defect, and is raised unchanged.
     """
     try:
         yield
@@ -86,7 +86,7 @@ def _meaning(cause: BaseException, operations: Sequence[str]) -> BaseException:
             return ContendedError()
         if code in _THROTTLED:
             return ThrottledError()
-        # PynamoDB keeps only the response's `Error`; the status is in the error that it wraps.
+        # PynamoDB keeps only `Error` of the response; the status is in the exception that it wraps.
         original = cause.__cause__ if isinstance(cause.__cause__, ClientError) else cause
         status = original.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in {"InternalServerError", "ServiceUnavailable"} or status >= 500:
@@ -97,7 +97,7 @@ def _meaning(cause: BaseException, operations: Sequence[str]) -> BaseException:
 
 
 def _meaning_of_cancellation(cause: VerboseClientError, operations: Sequence[str]) -> BaseException:
-    """Return what the reasons mean. A refusal beside a conflict is still reported: a receipt decides a replay."""
+    """Return the meaning of the reasons. A refusal is reported even next to a conflict: a receipt decides a replay."""
     reasons: list[CancellationReason | None] = cause.cancellation_reasons
     codes = {reason.code for reason in reasons if reason}
     contended = bool(codes & _CONTENDED)

@@ -1,4 +1,4 @@
-"""The items of the one table, kind by kind: attributes, keys, and the index keys they carry."""
+"""The items of the table, kind by kind: attributes, keys and index keys."""
 
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -47,7 +47,7 @@ Key = tuple[str, str]
 
 
 class Item(Model):
-    """What every item has: its key, who wrote it last and why, and when DynamoDB may delete it."""
+    """What every item has: its key, the cause of its last write, and when DynamoDB may delete it."""
 
     class Meta:
         table_name = "bound-at-run-time"  # `Table` sends every request; a model only describes an item
@@ -66,7 +66,7 @@ class Item(Model):
         return self.pk, self.sk
 
     def is_in_force(self, now: datetime) -> bool:
-        """Return whether an item is not past its time. TTL may delete it days later, so the time decides."""
+        """Return whether an item is not past its `purgeAt`. TTL may delete it days later, so the time decides."""
         return bool(self.purge_at > to_millis(now) // 1000)
 
 
@@ -79,7 +79,7 @@ class HostItem(Item):
 
 
 class ApiKeyItem(Item):
-    """An API key; `pk KEY#<sha256 of the key>`, `sk KEY`. The key itself is nowhere."""
+    """An API key; `pk KEY#<sha256 of the key>`, `sk KEY`. The key itself is not stored."""
 
     key_id = UnicodeAttribute(attr_name="keyId")
     role = UnicodeAttribute()
@@ -182,7 +182,7 @@ class RollingItem(Item):
 
 
 class OpensItem(Item):
-    """How often a link was opened; `pk LINK#<linkId>`, `sk OPENS`. Apart, so that a scanner never blocks a redeem."""
+    """How often a link was opened; `pk LINK#<linkId>`, `sk OPENS`. Not on the link, so that opens block no redeem."""
 
     host_id = UnicodeAttribute(attr_name="hostId")
     event_type_id = UnicodeAttribute(attr_name="eventTypeId")
@@ -210,7 +210,7 @@ class DenialItem(Item):
 class RequestItem(Item):
     """A request for a new link; `pk LINK#<linkId>`, `sk REQUEST#<UTC date>#<slot>`: a few per link and day.
 
-    Keys of older versions, which had no slots, end with the date.
+    Keys written by older versions have no slot and end with the date.
     """
 
     host_id = UnicodeAttribute(attr_name="hostId")
@@ -232,7 +232,7 @@ class RequestItem(Item):
 class HistoryItem(Item):
     """One entry of a link's history; `pk LINK#<linkId>`, `sk HISTORY#<time>#<eventId>`. It outlives the link.
 
-    `direct` marks one that was not written from the stream, so that the stream's reader publishes it.
+    `direct` marks an entry that was not derived from the stream, so the stream's reader must publish it.
     """
 
     event_id = UnicodeAttribute(attr_name="eventId")
@@ -251,7 +251,7 @@ class HistoryItem(Item):
 class AppliedEventsItem(Item):
     """Which events of a link were applied after a restore; `pk LINK#<linkId>`, `sk REDONE`.
 
-    `base` is the link's sequence as the backup had it; `partly`: an event did not contain everything that it changed.
+    `base` is the link's sequence in the backup; `partly`: an event did not contain everything that it changed.
     """
 
     base = NumberAttribute()
@@ -260,7 +260,7 @@ class AppliedEventsItem(Item):
 
 
 class BatchItem(Item):
-    """One keyed generate; `pk HOST#<hostId>`, `sk BATCH#<hash of the key>`: what was asked, what is done (P4)."""
+    """A request with an idempotency key and its progress; `pk HOST#<hostId>`, `sk BATCH#<hash of the key>` (P4)."""
 
     body_hash = UnicodeAttribute(attr_name="bodyHash")
     seed = UnicodeAttribute()
@@ -270,7 +270,7 @@ class BatchItem(Item):
 
 
 class WebhookItem(Item):
-    """A webhook; `pk HOOK#<webhookId>`, `sk HOOK`. Its signing secret is derived, and nowhere (P7)."""
+    """A webhook; `pk HOOK#<webhookId>`, `sk HOOK`. Its signing secret is derived, never stored (P7)."""
 
     webhook = DocumentAttribute[Webhook](Webhook)
     sequence = NumberAttribute()
@@ -292,7 +292,7 @@ class DeliveryItem(Item):
 
 
 class NoticeItem(Item):
-    """When a notice was first published; `pk NOTICE#<eventId>`, `sk NOTICE`. A repeat must have the same time."""
+    """When a notice was first published; `pk NOTICE#<eventId>`, `sk NOTICE`. Deliveries of a repeat use this time."""
 
     time = InstantAttribute()
 
@@ -374,7 +374,7 @@ def request_key(link_id: str, day: date, slot: int | None) -> Key:
 
 
 def history_key(link_id: str, time: datetime, sequence: int, event_id: str) -> Key:
-    """Return the key of an entry in a link's history; within the stream's second the sequence orders."""
+    """Return the key of an entry in a link's history; the sequence orders entries of the same second."""
     return f"LINK#{link_id}", f"HISTORY#{to_millis(time):014d}{sequence:010d}#{event_id}"
 
 
@@ -404,7 +404,7 @@ def day_key(host_id: str, day: date) -> Key:
 
 
 def batch_key(host_id: str, key_hash: str) -> Key:
-    """Return the key of a keyed generate."""
+    """Return the key of a request with an idempotency key."""
     return f"HOST#{host_id}", f"BATCH#{key_hash}"
 
 
@@ -414,7 +414,7 @@ def webhook_key(webhook_id: str) -> Key:
 
 
 def host_webhooks_key(host_id: str) -> Key:
-    """Return the key of the set of a host's webhooks."""
+    """Return the key of the item that lists a host's webhooks."""
     return f"HOST#{host_id}", "HOOKS"
 
 
@@ -424,17 +424,17 @@ def delivery_key(webhook_id: str, delivery_id: str, event_time: datetime) -> Key
 
 
 def notice_key(event_id: str) -> Key:
-    """Return the key of when a notice was first published."""
+    """Return the key of the item that says when a notice was first published."""
     return f"NOTICE#{event_id}", "NOTICE"
 
 
 def mail_key(mail_id: MailId) -> Key:
-    """Return the key of a mail."""
+    """Return the key of an email."""
     return f"MAIL#{mail_id.event_id}", f"MAIL#{mail_id.addressee}"
 
 
 def mail_budget_key(budget: str) -> Key:
-    """Return the key of a budget of emails, by its keyed id."""
+    """Return the key of an email budget, by its keyed id."""
     return f"BUDGET#{budget}", "BUDGET"
 
 
@@ -459,17 +459,17 @@ def event_type_list(event_type_id: str, kind: str, status: str) -> str:
 
 
 def owner_list(host_id: str, event_type_id: str | None, kind: str, status: str) -> tuple[str, str]:
-    """Return the index and the partition that list a status, of an event type where one is given."""
+    """Return the index and the partition that list a status, of an event type if one is given, else of the host."""
     if event_type_id is not None:
         return BY_EVENT_TYPE, event_type_list(event_type_id, kind, status)
     return BY_HOST, host_list(host_id, kind, status)
 
 
 def list_sort(instant: datetime, item_id: str) -> str:
-    """Return a sort key that orders by instant, then id. Good until the year 5138."""
+    """Return a sort key that orders by instant, then id. Sorts correctly until the year 5138."""
     return f"{to_millis(instant):014d}#{item_id}"
 
 
 def purge_seconds(instant: datetime, keep: timedelta) -> int:
-    """Return the TTL value, epoch seconds rounded up, for an item that may go `keep` after an instant."""
+    """Return the TTL value (epoch seconds, rounded up) of an item that is kept for `keep` after an instant."""
     return -(-to_millis(instant + keep) // 1000)

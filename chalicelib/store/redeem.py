@@ -1,15 +1,15 @@
-"""The redeem's transaction, whose conditions stop a second use, a second booking of a slot and a second receipt.
+"""The redeem's transaction. Its conditions prevent a second use, a second booking of a slot and a second receipt.
 
-It writes all of this or nothing (P1, P2, P4, ADR 0003):
+It writes all of these or none (P1, P2, P4, ADR 0003):
 
 | operation | writes | on the condition that |
 |---|---|---|
 | `booking` | the booking | its id is new |
-| `receipt` | what finds the booking for a retry | the same request has no receipt, or one past its time (P4) |
+| `receipt` | the receipt, to find the booking by | the same request has no receipt, or one past its time (P4) |
 | `successor` | a rolling link's next link | its id is new |
 | `link` | one more use | the link is alive and open, as it was read, and **has a use left** (P1, P3) |
 | `day …` | the slot's cells of a UTC day | none of them is busy (P2) |
-| `pointer` | where the rolling link is now | it is still at this link |
+| `pointer` | which link is the rolling link now | it is still this link |
 """
 
 from pynamodb.expressions.operand import Path
@@ -72,8 +72,8 @@ class Redeems:
     def commit(self, attempt: RedeemAttempt, cause: Cause) -> Outcome:
         """Write booking, receipt, use, cells and successor, all or nothing.
 
-        Raises `ContendedError` if other writes were in the way; `ThrottledError` or `StoreUnavailableError` if the
-        outcome is unknown. After each of them the same attempt may be repeated: its receipt makes that safe (P4).
+        Raises `ContendedError` if other writes conflicted; `ThrottledError` or `StoreUnavailableError` if the outcome
+        is unknown. After each of them the same attempt may be repeated: its receipt makes that safe (P4).
         """
         transaction = Transaction(self._table)
         transaction.put(self._bookings.item_of(attempt.booking, cause), ABSENT, name="booking")
@@ -89,21 +89,21 @@ class Redeems:
         return Booked()
 
     def _use_link(self, transaction: Transaction, attempt: RedeemAttempt, cause: Cause) -> None:
-        """Count the use, on the condition that stops a second one.
+        """Count the use, on the condition that prevents a second one.
 
-        Two redeems of a link with one use. A's write changes the count that B read, so B's write is refused:
+        Two redeems of a link with one use: A's write changes the count that B read, so B's write is refused.
 
             A   read: 0 of 1 used ──────────── write if usageCount = 0 ✓ → used
             B         read: 0 of 1 used ─────────────────────────────────── write if usageCount = 0 ✗ → refused
 
-        The clock decides between `notBefore` and `expiresAt`, whatever the stored status says (P3):
+        The clock decides whether a link is open and unexpired, whatever the stored status says (P3):
 
             ──── not open ────┤ notBefore ≤ now ── alive and open ── now < expiresAt ├──── expired ────
         """
         link, now, uses = attempt.link, attempt.now, Path("usageCount")
         most = link.settings.max_usage_count
         is_last_use = most is not None and link.usage_count + 1 >= most
-        # What is written depends on the count and the settings that were read, so the condition requires both.
+        # The write depends on the count and the settings that were read, so the condition requires both.
         condition = EXISTS & IS_ACTIVE & is_unexpired(now) & same_edition(link.edition) & is_open(now)
         if most is not None:
             condition &= has_use_left(most, is_last=is_last_use)
@@ -117,7 +117,7 @@ class Redeems:
         transaction.update(link_key(link.link_id), actions, condition, name="link")
 
     def _outcome_of(self, refused: TransactionRefused, attempt: RedeemAttempt) -> Outcome:
-        """Return why a redeem was refused. The receipt comes first: a retry is never told "used" (P4)."""
+        """Return why a redeem was refused. The receipt comes first: a retry must not get `link-used` (P4)."""
         if "receipt" in refused:
             receipt = _receipt_of(ReceiptItem.from_raw_data(refused["receipt"]))
             return Booked() if receipt.booking_id == attempt.booking.booking_id else AlreadyBooked(receipt)
@@ -128,7 +128,7 @@ class Redeems:
             return LinkRefused(link_of(LinkItem.from_raw_data(link)) if link else None)
         if self._days.refused_in(refused, attempt.booking.occupied):
             return CellsTaken()
-        # The booking's or the successor's random id exists already, or the pointer has moved on: start again.
+        # The booking's or the successor's random id exists already, or the pointer has changed: start again.
         raise ContendedError
 
     def _receipt_item(self, attempt: RedeemAttempt, cause: Cause) -> ReceiptItem:

@@ -1,4 +1,4 @@
-"""Bring a restored table up to date: write links and bookings as events left them, and which events were seen."""
+"""Write to a restored table: links and bookings as archived events left them, and which events were applied."""
 
 from collections.abc import Iterator
 
@@ -19,8 +19,8 @@ from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
 from chalicelib.store.transactions import Transaction
 
-_ALL = "REDONE"  # the partition that lists them all; it is written only during a restore
-_A_PAGE = 100
+_ALL = "REDONE"  # the index partition that lists every `AppliedEventsItem`; only a restore writes it
+_PAGE = 100
 
 
 class Restore:
@@ -50,7 +50,7 @@ class Restore:
         return transaction.committed()
 
     def note_seen(self, link_id: str, sequence: int, cause: Cause, *, partly: bool) -> None:
-        """Record an event that a later one has overtaken; nothing if no event was applied to its link so far."""
+        """Record an event that arrived after a later one; does nothing if no event was applied to its link so far."""
         actions = [AppliedEventsItem.seen.add({sequence}), *audit_actions(cause)]
         if partly:
             actions.append(Path("partly").set(value=True))
@@ -58,13 +58,13 @@ class Restore:
         self._table.change(applied_events_key(link_id), actions, EXISTS & is_newer_than_backup)
 
     def put_booking(self, before: Booking | None, after: Booking, cause: Cause) -> bool:
-        """Write a booking as an event left it, and its time; return False if something was in the way.
+        """Write a booking as an event left it, and take its time; return False if `before` or the time is not current.
 
-        That may be another booking, which an event that is still to come moves or cancels.
+        Another booking may still hold the time, until a later event moves or cancels it.
         """
         transaction = Transaction(self._table)
-        is_as_read = ABSENT if before is None else unchanged_since(before.sequence)
-        transaction.put(self._bookings.item_of(after, cause), is_as_read, name="booking")
+        unchanged = ABSENT if before is None else unchanged_since(before.sequence)
+        transaction.put(self._bookings.item_of(after, cause), unchanged, name="booking")
         old = before.occupied if before is not None and before.status is BookingStatus.CONFIRMED else None
         new = after.occupied if after.status is BookingStatus.CONFIRMED else None
         if old != new and not self._trade(transaction, after.host_id, old, new, cause):
@@ -72,10 +72,10 @@ class Restore:
         return transaction.committed()
 
     def all(self) -> Iterator[AppliedEvents]:
-        """Yield what was seen of every link that an event was applied to. Reads an index, which lags."""
+        """Yield the applied events of every link that has any. Reads an index, which is eventually consistent."""
         condition: Condition | None = None
         while True:
-            entries = self._table.index_page(BY_HOST, _ALL, condition, _A_PAGE, newest_first=False)
+            entries = self._table.index_page(BY_HOST, _ALL, condition, _PAGE, newest_first=False)
             if not entries:
                 return
             condition = Path("listSort") > entries[-1]["listSort"]

@@ -1,4 +1,4 @@
-"""How long DynamoDB keeps what is over before its TTL may delete it (`purgeAt`)."""
+"""How long items are kept after they end, before DynamoDB's TTL may delete them (`purgeAt`)."""
 
 from datetime import timedelta
 
@@ -6,10 +6,11 @@ import msgspec
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """Days kept after: a link's final status, a booking's end, a day's end, a receipt's creation, an entry's time.
+    """How long each kind of item is kept.
 
-    `request` is for requests for a new link. `delivery` is counted from a webhook delivery's end. `queued` is for what
-    comes from a queue: more than the 4 days of a queue and the 14 of its dead-letter queue.
+    Counted from a link's final status, a booking's end, a day's end, a receipt's creation, a history entry's time, a
+    webhook delivery's end. `request` is for requests for a new link. `queued` is for items of queued requests: longer
+    than the 4 days of a queue plus the 14 of its dead-letter queue, because a message may be redriven.
     """
 
     link: timedelta = timedelta(days=30)

@@ -1,4 +1,4 @@
-"""Make a botocore session start faster: its loader finds the description of a service without searching all."""
+"""Make a botocore session start faster: find a service's description without searching all services."""
 
 import functools
 import os
@@ -9,14 +9,14 @@ from botocore.loaders import Loader
 
 
 class _Loader(Loader):
-    """Finds the description of a service where it is, without looking through those of all others first.
+    """A loader that finds a service's description without searching the descriptions of all services.
 
-    To find out whether it knows a service, botocore looks for the file in each of its some 400 folders, twice for a
-    client. Here the folder's name is enough: where the file is missing, loading it fails all the same.
+    To check that a service exists, botocore looks for a file in each of about 400 folders, twice per client. This
+    loader trusts the folder's name; if the file is missing, loading it fails anyway.
     """
 
     def list_available_services(self, type_name: str) -> list[str]:
-        """Return the names of the services that there is anything of, in order."""
+        """Return the names of the services that have a folder, in order."""
         del type_name
         names: set[str] = set()
         for path in self.search_paths:
@@ -33,5 +33,5 @@ def _loader() -> _Loader:
 
 
 def use_fast_loader(session: Any) -> None:
-    """Make a session find services quickly; it must not have created a client yet (docs/adr/0008-cold-start.md)."""
+    """Make a session find services quickly; call it before the session's first client (docs/adr/0008-cold-start.md)."""
     session.register_component("data_loader", _loader())

@@ -1,4 +1,4 @@
-"""The table: every request to DynamoDB goes through here, over one shared connection."""
+"""The table: every request to DynamoDB is sent here, over one shared connection."""
 
 import random
 import time
@@ -23,7 +23,7 @@ CONNECT_TIMEOUT_SECONDS: Final = 2
 READ_TIMEOUT_SECONDS: Final = 5
 TRIES: Final = 3
 MAX_CONNECTIONS: Final = 64
-_BATCH_GET: Final = 100  # DynamoDB's limit of keys a call
+_BATCH_GET: Final = 100  # DynamoDB's limit of keys per call
 _BATCH_TRIES: Final = 6
 
 
@@ -55,11 +55,11 @@ class Table:
 
     @property
     def client(self) -> Any:
-        """The one botocore client beneath; made at the first use."""
+        """The botocore client, created on first use."""
         return self.connection.client
 
     def connect(self) -> None:
-        """Make the client now, without a call to DynamoDB."""
+        """Create the client now, without a call to DynamoDB."""
         _ = self.client
 
     def get(self, kind: type[_I], key: Key) -> _I | None:
@@ -71,7 +71,7 @@ class Table:
     def get_many(self, keys: Iterable[Key]) -> dict[Key, RawItem]:
         """Return the items that exist, by key, in their current state. One round trip for each 100 keys.
 
-        Raises `ThrottledError` when DynamoDB keeps leaving keys unanswered.
+        Raises `ThrottledError` if DynamoDB keeps returning unprocessed keys.
         """
         wanted = list(dict.fromkeys(keys))
         found: dict[Key, RawItem] = {}
@@ -152,8 +152,8 @@ class Table:
     def put(self, item: Item, condition: Condition) -> bool:
         """Write a whole item if the condition holds; return whether it did.
 
-        For an item whose id is fresh randomness, False means that this write succeeded and its reply was lost: either
-        way the item exists.
+        For a new item with a random id, False means that an earlier try succeeded and its reply was lost: the item
+        exists either way.
         """
         try:
             self._send(
@@ -176,7 +176,7 @@ class Table:
     ) -> RawItem:
         """Update parts of an item and return the whole new item. Raises `ConditionRefused`.
 
-        With `tries=1` it is not retried here: for a condition on the time, the caller retries with a new time (P3).
+        A condition that contains the time needs `tries=1`: its caller retries with a new time (P3).
         """
         request = self.operation(key, actions=actions, condition=condition, return_old_item=False)
         request |= {"ReturnValues": "ALL_NEW"}
@@ -184,15 +184,15 @@ class Table:
         return raw
 
     def _send(self, operation: str, request: dict[str, Any], tries: int = TRIES) -> dict[str, Any]:
-        # `dict(request)`: PynamoDB adds to what it is given.
+        # A copy, because PynamoDB adds to the request.
         return self._retrying(lambda: self.connection.dispatch(operation, dict(request)), tries)
 
     def _retrying(self, send: Callable[[], dict[str, Any]], tries: int = TRIES) -> dict[str, Any]:
-        """Send a read or a single write; retry it if nothing was decided or the reply was lost.
+        """Send a read or a single write; retry it if DynamoDB did not decide, or if the reply was lost.
 
-        A conditional write whose reply was lost may fail because its first attempt already succeeded. So each
-        caller takes a refusal to mean "it is as I wanted, or someone else was first", and looks.
-        A transaction is not retried here: its caller does that, with a fresh `now`.
+        A conditional write whose reply was lost may be refused because its first try already succeeded. So callers
+        must treat a refusal as "my write succeeded, or another one did", and read the item to find out.
+        A transaction is not retried here: its caller does that, with a new `now`.
         """
         last: TryLaterError = StoreUnavailableError()
         for attempt in range(tries):
@@ -214,7 +214,7 @@ class Table:
         condition: Condition | None = None,
         return_old_item: bool = True,
     ) -> dict[str, Any]:
-        """Return the request of one write; with `return_old_item` a refusal brings the item as it was (`ALL_OLD`)."""
+        """Return the request of one write. With `return_old_item`, a refusal contains the item that was there."""
         return self._table.get_operation_kwargs(
             key[0],
             range_key=key[1],
@@ -227,11 +227,11 @@ class Table:
 
 
 def _jitter(attempt: int) -> float:
-    return random.uniform(0, 0.05 * 2**attempt)  # noqa: S311 - spreads retries, keeps no secret
+    return random.uniform(0, 0.05 * 2**attempt)  # noqa: S311 - spreads retries, not a secret
 
 
 def _description(name: str) -> dict[str, Any]:
-    """Return the part of `DescribeTable` that PynamoDB needs, so that it never asks for it."""
+    """Return the part of `DescribeTable` that PynamoDB needs, so that it never calls it."""
     attributes = dict.fromkeys(["pk", "sk", *(key for keys in INDEX_KEYS.values() for key in keys)])
     return {
         "TableName": name,

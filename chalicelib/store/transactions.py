@@ -1,4 +1,4 @@
-"""A transaction: named operations that DynamoDB writes all or not at all, and whose refusals are asked by name."""
+"""A transaction: named operations, written all or not at all; a refusal is looked up by the operation's name."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +32,7 @@ class Transaction:
         self._updates: dict[str, dict[str, Any]] = {}
 
     def check(self, key: Key, condition: Condition, *, name: str) -> None:
-        """Require a condition of an item that is not written."""
+        """Require a condition on an item without writing it."""
         self._add(self._checks, name, self._table.operation(key, condition=condition))
 
     def delete(self, key: Key, condition: Condition | None = None, *, name: str) -> None:
@@ -50,7 +50,7 @@ class Transaction:
         self._add(self._updates, name, self._table.operation(key, actions=actions, condition=condition))
 
     def names(self) -> tuple[str, ...]:
-        """Return the operations' names in the order in which PynamoDB sends them and DynamoDB gives its reasons."""
+        """Return the operations' names in the order in which PynamoDB sends them and DynamoDB returns its reasons."""
         return (*self._checks, *self._deletes, *self._puts, *self._updates)
 
     def commit(self) -> None:
@@ -64,7 +64,7 @@ class Transaction:
             )
 
     def committed(self) -> bool:
-        """Write all or nothing; return False if a condition did not hold, whichever it was."""
+        """Write all or nothing; return False if any condition did not hold."""
         try:
             self.commit()
         except TransactionRefused:

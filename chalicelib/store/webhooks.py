@@ -1,4 +1,4 @@
-"""Webhooks and their deliveries in the table. Each write requires the version that was read, so one of several wins."""
+"""Webhooks and their deliveries in the table. Each write requires the version that was read (optimistic locking)."""
 
 import hashlib
 from collections.abc import Iterable
@@ -45,20 +45,20 @@ class Webhooks:
         self._retention = retention
 
     def read(self, webhook_id: str) -> Webhook | None:
-        """Return a webhook in its current state, or None; a deleted one is none."""
+        """Return a webhook in its current state, or None, also if it was deleted."""
         item = self._table.get(WebhookItem, webhook_key(webhook_id))
-        return _living(item.webhook) if item else None
+        return _unless_deleted(item.webhook) if item else None
 
     def of_host(self, host_id: str) -> list[Webhook]:
-        """Return a host's webhooks in their current state, newest first; no index, so a fresh one misses nothing."""
+        """Return a host's webhooks in their current state, newest first. No index: a new webhook must miss no event."""
         item = self._table.get(HostWebhooksItem, host_webhooks_key(host_id))
         ids = (item.webhook_ids if item else None) or ()
         found = self._table.get_many(webhook_key(webhook_id) for webhook_id in ids)
-        living = [webhook for raw in found.values() if (webhook := _living(_webhook_of(raw)))]
-        return sorted(living, key=lambda webhook: (webhook.created_at, webhook.webhook_id), reverse=True)
+        webhooks = [webhook for raw in found.values() if (webhook := _unless_deleted(_webhook_of(raw)))]
+        return sorted(webhooks, key=lambda webhook: (webhook.created_at, webhook.webhook_id), reverse=True)
 
     def create(self, webhook: Webhook, cause: Cause) -> bool:
-        """Create a webhook; return False if its host has `MAX_WEBHOOKS`, or if a lost reply hid its success."""
+        """Create a webhook; return False if its host has `MAX_WEBHOOKS`, or if the webhook exists (a lost reply)."""
         transaction = Transaction(self._table)
         transaction.put(self._item_of(webhook, cause), ABSENT, name="webhook")
         ids = HostWebhooksItem.webhook_ids
@@ -73,7 +73,7 @@ class Webhooks:
         return self._table.put(self._item_of(webhook, cause), unchanged_since(seen))
 
     def delete(self, deleted: Webhook, cause: Cause, *, seen: int) -> bool:
-        """Remove a webhook from its host. The item remains until TTL deletes it, and says who did it."""
+        """Remove a webhook from its host; return False if it changed. The item stays for audit until TTL deletes it."""
         transaction = Transaction(self._table)
         transaction.put(self._item_of(deleted, cause), unchanged_since(seen), name="webhook")
         ids = HostWebhooksItem.webhook_ids
@@ -110,16 +110,16 @@ class Deliveries:
         found = self._table.get_many([webhook_at, delivery_at])
         webhook, delivery = found.get(webhook_at), found.get(delivery_at)
         return (
-            _living(_webhook_of(webhook)) if webhook else None,
+            _unless_deleted(_webhook_of(webhook)) if webhook else None,
             _delivery_of(delivery) if delivery else None,
         )
 
     def create(self, delivery: Delivery, cause: Cause) -> bool:
-        """Create a delivery; return False if it exists: the event came before."""
+        """Create a delivery; return False if it exists, because the event is a repeat."""
         return self._table.put(self._item_of(delivery, cause), ABSENT)
 
     def first_published(self, event_id: str, time: datetime, cause: Cause) -> datetime:
-        """Return when a notice was first published: `time`, unless it was before. Kept while a queue may repeat it."""
+        """Return when a notice was first published: `time`, unless an earlier one is stored; else store `time`."""
         pk, sk = notice_key(event_id)
         item = NoticeItem(
             pk,
@@ -138,7 +138,7 @@ class Deliveries:
         return self._table.put(self._item_of(delivery, cause), unchanged_since(seen))
 
     def due(self, shard: int, now: datetime, limit: int) -> list[Delivery]:
-        """Return up to `limit` deliveries of a shard to look after, the longest due first."""
+        """Return up to `limit` due deliveries of a shard, the longest due first."""
         entries = self._table.index_page(DUE, _due_shard(shard), is_due(now), limit, newest_first=False)
         return self._of((entry["pk"], entry["sk"]) for entry in entries)
 
@@ -152,7 +152,7 @@ class Deliveries:
     ) -> list[tuple[Entry, Delivery | None]]:
         """Return up to `limit` places of a webhook's list by event time, newest first: since an instant, below a place.
 
-        With a status they are an index's, so one may hold a delivery that has left it: None.
+        With a status, the places come from an index, which lags: None if a delivery no longer has that status.
         """
         pk = webhook_key(webhook_id)[0]
         first = f"{to_millis(since) if since else 0:014d}"
@@ -181,7 +181,7 @@ class Deliveries:
             **audit_attributes(cause),
             host_key=_status_list(delivery.webhook_id, delivery.status),
             list_sort=list_sort(delivery.event_time, delivery.delivery_id),
-            purge_at=purge_seconds(last, self._retention.delivery),  # so a replay is kept as long again
+            purge_at=purge_seconds(last, self._retention.delivery),  # a replay extends it
         )
         if delivery.due_at is not None:
             number = hashlib.sha256(delivery.delivery_id.encode()).digest()[0] % DELIVERY_SHARDS
@@ -190,7 +190,7 @@ class Deliveries:
         return item
 
 
-def _living(webhook: Webhook) -> Webhook | None:
+def _unless_deleted(webhook: Webhook) -> Webhook | None:
     return webhook if webhook.deleted_at is None else None
 
 

@@ -1,4 +1,4 @@
-"""Bookings in the table: read, listed, moved, cancelled and erased. `store/redeem.py` makes them."""
+"""Bookings in the table: read, list, move, cancel and erase. `store/redeem.py` creates them."""
 
 from collections.abc import Callable, Sequence
 
@@ -48,16 +48,16 @@ class Bookings:
         return booking_of(item) if item else None
 
     def cancel(self, booking: Booking, restored: Link | None, cause: Cause) -> bool:
-        """Write a cancelled booking and free its time, together or not at all (P8).
+        """Write a cancelled booking and free its time, all or nothing (P8).
 
-        `booking` is the cancelled one. `restored` is its link with the use given back, or None where the use
+        `booking` is the cancelled one. `restored` is its link with the use given back, or None if the use
         stays counted. Returns False if booking or link changed since they were read: read them again and retry.
         """
         transaction = Transaction(self._table)
         booking = self._without_receipt(transaction, booking)
         if restored is not None:
-            link_is_as_read = unchanged_since(restored.sequence - 1)
-            transaction.put(self._links.item_of(restored, cause), link_is_as_read, name="link")
+            link_unchanged = unchanged_since(restored.sequence - 1)
+            transaction.put(self._links.item_of(restored, cause), link_unchanged, name="link")
         self._rewrite(transaction, booking, cause)
         self._days.free(transaction, booking.host_id, booking.occupied, cause)
         return transaction.committed()
@@ -65,11 +65,11 @@ class Bookings:
     def move(
         self, booking: Booking, moved: Booking, cause: Cause, *, check: Callable[[], None]
     ) -> bool | None:
-        """Write a moved booking and swap its time, together or not at all; the link is not touched (P8).
+        """Write a moved booking and swap its time, all or nothing; the link is not written (P8).
 
         `check` is called between the last read and the write; if it raises, nothing is written.
-        Returns True if it is written; False if the new time is taken; None if something changed since it was read:
-        read it again and retry.
+        Returns True if the booking was moved; False if the new time is taken; None if something changed since it was
+        read: read it again and retry.
         """
         transaction = Transaction(self._table)
         moved = self._without_receipt(transaction, moved)
@@ -77,11 +77,11 @@ class Bookings:
         if not self._days.swap(transaction, booking.host_id, booking.occupied, moved.occupied, cause):
             return False
         check()
-        # Whichever condition was refused, the next attempt reads again and finds out why.
+        # Whichever condition failed, the next attempt reads again and sees why.
         return True if transaction.committed() else None
 
     def erase(self, booking: Booking, cause: Cause) -> bool:
-        """Write a booking whose person was erased, and delete the keyless receipt with their request's hash.
+        """Write a booking whose person was erased, and delete its keyless receipt, which has a hash of the person.
 
         Returns False if it changed since it was read.
         """
@@ -99,14 +99,14 @@ class Bookings:
         *,
         newest_first: bool = False,
     ) -> list[Entry]:
-        """Return up to `limit` index entries of one owner and status by start, beyond a place in that order."""
+        """Return up to `limit` index entries of one owner and status by start, after a place in that order."""
         index, partition = owner_list(where.host_id, where.event_type_id, BOOKINGS, status)
         return self._entries(index, partition, where, place, limit, newest_first=newest_first)
 
     def entries_of_link(
         self, where: BookingFilter, place: str | None, limit: int, *, newest_first: bool = False
     ) -> list[Entry]:
-        """Return up to `limit` index entries of one link's bookings by start, beyond a place in that order."""
+        """Return up to `limit` index entries of one link's bookings by start, after a place in that order."""
         partition = f"LINK#{where.link_id}#BOOKING"
         return self._entries(BY_REFERENCE, partition, where, place, limit, newest_first=newest_first)
 
@@ -126,21 +126,23 @@ class Bookings:
         newest_first: bool,
     ) -> list[Entry]:
         condition = _between(where, place, newest_first=newest_first)
-        over = newest_first and place is not None  # the place itself comes along
-        found = self._table.index_page(index, partition, condition, limit + over, newest_first=newest_first)
+        has_place = newest_first and place is not None  # then the range includes the place itself
+        found = self._table.index_page(
+            index, partition, condition, limit + has_place, newest_first=newest_first
+        )
         entries = [Entry(entry["pk"].removeprefix("BOOKING#"), entry["listSort"]) for entry in found]
-        return [entry for entry in entries if not over or entry.sort != place][:limit]
+        return [entry for entry in entries if not has_place or entry.sort != place][:limit]
 
     def _rewrite(self, transaction: Transaction, booking: Booking, cause: Cause) -> None:
-        """Add to a transaction the write of a changed booking, on the condition that it is still as it was read."""
-        booking_is_as_read = unchanged_since(booking.sequence - 1)
-        transaction.put(self.item_of(booking, cause), booking_is_as_read, name="booking")
+        """Add to a transaction the write of a changed booking, on the condition that it did not change since."""
+        booking_unchanged = unchanged_since(booking.sequence - 1)
+        transaction.put(self.item_of(booking, cause), booking_unchanged, name="booking")
 
     @staticmethod
     def _without_receipt(transaction: Transaction, booking: Booking) -> Booking:
-        """Add to a transaction the deletion of a booking's keyless receipt; return the booking without its id.
+        """Add to a transaction the deletion of a booking's keyless receipt; return the booking without its receipt id.
 
-        P4: a keyless repeat of a request whose booking was cancelled, moved or erased is a new request.
+        P4: after its booking was cancelled, moved or erased, the same request without a key is a new request.
         """
         if booking.keyless_receipt_id is None:
             return booking
@@ -186,13 +188,13 @@ class Bookings:
 
 
 def _between(where: BookingFilter, place: str | None, *, newest_first: bool) -> Condition:
-    """Return the key condition for starts in `[start, end)`, beyond the cursor."""
+    """Return the key condition for starts in `[start, end)`, after the cursor."""
     first = f"{to_millis(where.start):014d}" if where.start else "0"
     last = f"{to_millis(where.end) - 1:014d}~" if where.end else "~"
     if place is not None and newest_first:
-        last = min(last, place)  # up to that entry and with it: there is no greatest string below one
+        last = min(last, place)  # includes that entry, because no string is the greatest below it
     elif place is not None:
-        first = max(first, place + "$")  # the least string beyond that entry: ids have no dollar sign
+        first = max(first, place + "$")  # after that entry and before the next: ids have no dollar sign
     condition: Condition = Path("listSort").between(first, max(first, last))
     return condition
 

@@ -1,4 +1,4 @@
-"""A host's days: taking, freeing and swapping busy cells as parts of a transaction (P2, P8, ADR 0002)."""
+"""A host's days: take, free and swap busy cells as parts of a transaction (P2, P8, ADR 0002)."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -29,7 +29,7 @@ class Days:
         self._retention = retention
 
     def busy_cells(self, host_id: str, first: date, last: date) -> frozenset[Cell]:
-        """Return a host's busy cells from one UTC date to another, both included, as of about now."""
+        """Return a host's busy cells from one UTC date to another, both included; eventually consistent."""
         pk, sort_from = day_key(host_id, first)
         days = self._table.query(DayItem, pk, sort_from, day_key(host_id, last)[1])
         return frozenset(
@@ -44,35 +44,37 @@ class Days:
             self._update(transaction, host_id, day, DayItem.busy.add(set(cells)), _none_busy(cells), cause)
 
     def free(self, transaction: Transaction, host_id: str, span: Span, cause: Cause) -> None:
-        """Remove a span's cells from each UTC day it touches. The booking's own condition makes it happen once."""
+        """Remove a span's cells from each UTC day it touches. The booking's condition makes this happen only once."""
         for day, cells in cells_by_day(*span).items():
             self._update(transaction, host_id, day, DayItem.busy.delete(set(cells)), None, cause)
 
     def swap(self, transaction: Transaction, host_id: str, old: Span, new: Span, cause: Cause) -> bool:
-        """Free one span and take another, one operation per day; return False if some of the new one is taken.
+        """Free one span and take another, one operation per day; return False if a cell of the new one is busy.
 
-        The days to take are read first, so a taken one is found before the write. On a day that both spans touch, one
-        update can't add to and delete from the same set, so the set is written whole, on the condition that it is as
-        it was read. Any other change of that day then refuses it too: read again and retry.
+        The days to take are read first, so that a busy cell is found before the write. One update can't add to and
+        delete from the same set, so on a day that both spans touch, the set is written whole, on the condition that it
+        has not changed since it was read. If any other write changed that day, read again and retry.
         """
         freed, taken = cells_by_day(*old), cells_by_day(*new)
         for day in sorted(freed.keys() | taken.keys()):
-            gone, come = freed.get(day, _NONE), taken.get(day, _NONE)
-            seen = self._busy(host_id, day) if come else set()
-            if (seen - gone) & come:
+            removed, added = freed.get(day, _NONE), taken.get(day, _NONE)
+            seen = self._busy(host_id, day) if added else set()
+            if (seen - removed) & added:
                 return False
-            if not come:
-                self._update(transaction, host_id, day, DayItem.busy.delete(set(gone)), None, cause)
-            elif not gone:
-                self._update(transaction, host_id, day, DayItem.busy.add(set(come)), _none_busy(come), cause)
+            if not added:
+                self._update(transaction, host_id, day, DayItem.busy.delete(set(removed)), None, cause)
+            elif not removed:
+                self._update(
+                    transaction, host_id, day, DayItem.busy.add(set(added)), _none_busy(added), cause
+                )
             else:
-                day_is_as_read = DayItem.busy == seen if seen else DayItem.busy.does_not_exist()
-                action = DayItem.busy.set((seen - gone) | come)
-                self._update(transaction, host_id, day, action, day_is_as_read, cause)
+                day_unchanged = DayItem.busy == seen if seen else DayItem.busy.does_not_exist()
+                action = DayItem.busy.set((seen - removed) | added)
+                self._update(transaction, host_id, day, action, day_unchanged, cause)
         return True
 
     def refused_in(self, refused: TransactionRefused, span: Span) -> bool:
-        """Return whether `take` of this span was refused: a booking holds some of its cells."""
+        """Return whether `take` of this span was refused, because another booking holds some of its cells."""
         return any(_operation(day) in refused for day in cells_by_day(*span))
 
     def _busy(self, host_id: str, day: date) -> set[int]:

@@ -43,15 +43,15 @@ class History:
         self._retention = retention
 
     def append(self, event: Event) -> bool:
-        """Write an event of the stream; return False if it exists: a record may come more than once."""
+        """Write an event of the stream; return False if it exists, because a stream record may be repeated."""
         return self._table.put(self._item_of(event), ABSENT)
 
     def enter(self, event: Event) -> bool:
-        """Write an event that is no change of an item; the stream then publishes it. Return False if it exists."""
+        """Write an event that no change of an item causes; the stream publishes it. Return False if it exists."""
         return self._table.put(self._item_of(event, direct=True), ABSENT)
 
     def enter_within(self, transaction: Transaction, event: Event) -> None:
-        """Add to a transaction an event that is no change of an item, and which the stream then publishes."""
+        """Add to a transaction an event that no change of an item causes; the stream publishes it."""
         transaction.put(self._item_of(event, direct=True), ABSENT, name="history entry")
 
     def page(self, link_id: str, before: str | None, limit: int) -> list[tuple[Entry, Event]]:
@@ -69,7 +69,7 @@ class History:
         return Opens(item.first_opened_at, int(item.persons or 0), int(item.machines or 0))
 
     def count_open(self, link: Link, visitor: Visitor, correlation_id: str, *, now: datetime) -> None:
-        """Count an open. The link itself is not written, so that nothing that counts is changed (P5)."""
+        """Count an open. The link itself is not written (P5)."""
         counter = "persons" if visitor is Visitor.PERSON else "machines"
         actions = [
             Path(counter).add(1),
@@ -88,7 +88,7 @@ class History:
         self._table.update(opens_key(link.link_id), actions, None)
 
     def deny(self, about: Link | Booking, code: str, cause: Cause, *, now: datetime) -> None:
-        """Record a refusal, at most once per link, code and minute, so that a flood writes little."""
+        """Record a refusal, at most once per link, code and minute, so that a flood of requests writes little."""
         pk, sk = denial_key(about.link_id, code, now)
         own = about.settings if isinstance(about, Link) else about
         item = DenialItem(
@@ -142,7 +142,7 @@ class History:
         return [Entry(_request_id(entry["pk"], entry["sk"]), entry["listSort"]) for entry in found]
 
     def read_requests(self, request_ids: Sequence[str]) -> list[LinkRequest]:
-        """Return the requests that exist, as they stand now, in the order asked."""
+        """Return the requests that exist, in their current state, in the order asked."""
         names = (read_request_id(request_id) for request_id in request_ids)
         keys = [request_key(*name) for name in names if name]
         return [request_of(item) for item in self._table.get_in_order(RequestItem, keys)]
@@ -150,7 +150,7 @@ class History:
     def answer_within(
         self, transaction: Transaction, request: LinkRequest, link_id: str, cause: Cause, now: datetime
     ) -> None:
-        """Add to a transaction that a link answers a request, on the condition that none does yet."""
+        """Mark a request as answered by a link, in a transaction, on the condition that no link answers it yet."""
         key = request_key(request.link_id, request.requested_at.date(), request.slot)
         actions = [
             Path("answeredAt").set(to_millis(now)),

@@ -1,4 +1,4 @@
-"""The outbox is the table's stream: derive events from a record's item images, with no second write (P6)."""
+"""Derive events from the table's stream, which serves as the outbox: no second write is needed (P6)."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -63,7 +63,7 @@ def events_of(record: Mapping[str, Any]) -> list[Event]:
 
 def _of_link(change: _Change) -> list[Event]:
     if change.new is None and not change.by_ttl:
-        return []  # a host's delete wrote its own entry, in the same transaction
+        return []  # the host's delete wrote a history entry, in the same transaction
     before = LinkItem.from_raw_data(change.old) if change.old else None
     after = LinkItem.from_raw_data(change.new) if change.new else None
     cause = _cause_of(after) if after else BY_TTL
@@ -119,13 +119,13 @@ def _of_request(change: _Change) -> list[Event]:
     if change.new is None or change.old is not None:
         return []
     item = RequestItem.from_raw_data(change.new)
-    # Who asks is only in the request, which is deleted sooner than the history.
+    # The event does not say who asked: only the request does, which is deleted sooner than the history.
     data = data_of(EventKind.LINK_REQUESTED, reason=item.reason)
     return [_about(EventKind.LINK_REQUESTED, item, item.requested_at, data, item.pk, item.sk)]
 
 
 def _of_entry(change: _Change) -> list[Event]:
-    """Return the event of an entry that was not written from this stream, e.g. a host's delete."""
+    """Return the event of an entry that was not derived from the stream, such as a host's delete."""
     if change.new is None or change.old is not None or "direct" not in change.new:
         return []
     return [event_of(HistoryItem.from_raw_data(change.new))]

@@ -1,4 +1,4 @@
-"""Batches: what a generate with an `Idempotency-Key` asked for, and which chunks of it exist (P4, ADR 0004)."""
+"""Batches: the request stored under an `Idempotency-Key`, and which chunks of its links exist (P4, ADR 0004)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ from chalicelib.store.transactions import Transaction
 
 
 class Batches:
-    """Reads and writes of keyed generates."""
+    """Reads and writes of batches."""
 
     def __init__(self, table: Table, links: Links, retention: Retention) -> None:
         self._table = table
@@ -26,17 +26,17 @@ class Batches:
         self._retention = retention
 
     def read(self, host_id: str, idempotency_key: str, *, now: datetime) -> Batch | None:
-        """Return the batch kept under this key and still in force, or None."""
+        """Return the batch stored under this key if it is still in force, or None."""
         item = self._table.get(BatchItem, batch_at(host_id, idempotency_key))
         return _batch_of(item) if item and item.is_in_force(now) else None
 
     def open(
         self, host_id: str, idempotency_key: str, fresh: Batch, cause: Cause, *, queued: bool = False
     ) -> Batch:
-        """Return the batch already kept under this key, else keep `fresh` and return it.
+        """Return the batch stored under this key, else store `fresh` and return it.
 
-        The batch exists before its first link, so a retry derives the same ids from its seed. A batch from a queue is
-        kept for longer, because it may be redriven from the dead-letter queue.
+        The batch is stored before its first link, so a retry derives the same ids from its seed. A batch from a queue
+        is kept longer, because it may be redriven from the dead-letter queue.
         """
         at = batch_at(host_id, idempotency_key)
         kept = self._retention.queued if queued else self._retention.receipt
@@ -67,7 +67,7 @@ class Batches:
     ) -> bool:
         """Create a chunk's links and mark the chunk, in one transaction; return False if it was created before.
 
-        A chunk is created only once: a link of it that was used, changed or deleted since is not touched (P1).
+        A chunk is created only once: its links that were used, changed or deleted since are not touched (P1).
         """
         transaction = Transaction(self._table)
         for link in links:

@@ -13,14 +13,14 @@ from chalicelib.store.transactions import Transaction
 
 
 def batch_at(host_id: str, idempotency_key: str) -> Key:
-    """Return the key of the batch kept under a host's idempotency key."""
+    """Return the key of the batch stored under a host's idempotency key."""
     return batch_key(host_id, hashlib.sha256(idempotency_key.encode()).hexdigest()[:40])
 
 
 def mark_chunk_within(
     transaction: Transaction, host_id: str, idempotency_key: str, batch: Batch, chunk: int, cause: Cause
 ) -> None:
-    """Add to a transaction the mark that a chunk was created, on the condition that it was not yet."""
+    """Add to a transaction the mark that a chunk is created, on the condition that it is not marked yet."""
     done = BatchItem.chunks_done
     same_batch = EXISTS & (Path("seed") == batch.seed)
     not_made_yet = ~done.contains(chunk)

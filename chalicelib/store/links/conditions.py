@@ -1,4 +1,4 @@
-"""The conditions under which a link may be used or revoked, each named for what it guarantees (P1, P3)."""
+"""The conditions for using or revoking a link, each named for what it guarantees (P1, P3)."""
 
 from datetime import datetime
 from typing import Final
@@ -15,7 +15,7 @@ IS_USED: Final = Path("status") == LinkStatus.USED.value
 
 
 def is_unexpired(now: datetime) -> Condition:
-    """Require that a link never expires, or not yet. The stored status may lag behind the clock (P3)."""
+    """Require that a link has no expiry, or is not past it. The stored status may lag behind the clock (P3)."""
     expires_at = Path("expiresAt")
     condition: Condition = expires_at.does_not_exist() | (expires_at > to_millis(now))
     return condition
@@ -39,7 +39,7 @@ def has_use_left(most: int, *, is_last: bool) -> Condition:
 
 
 def same_edition(edition: int) -> Condition:
-    """Require that a link's settings are still as they were read. Uses do not change the edition."""
+    """Require that a link's settings have not changed since they were read. Uses do not change the edition."""
     condition: Condition = Path("edition") == edition
     return condition
 

@@ -1,7 +1,7 @@
 """The due index: active links that will expire, by the minute they expire in, then by host (P3, P10).
 
-It is sparse: a link is in it only while it is active. The schedule reads a partition from its beginning; a
-list jumps from minute to minute to its own host's part of each, so that other hosts' links cost it little.
+The index is sparse: it contains a link only while the link is active. The expiry schedule reads a partition from its
+start. A list jumps from minute to minute to its own host's entries, so that other hosts' links cost it little.
 """
 
 import hashlib
@@ -17,15 +17,15 @@ from chalicelib.domain.listings import DUE_SHARDS, DueList, Entry, LinkFilter
 from chalicelib.store.items import DUE
 from chalicelib.store.table import Table
 
-PROBES: Final = 8  # queries a list takes at most to find its host's due links
-PROBE: Final = 100  # entries each
+MAX_PROBES: Final = 8  # queries of one list to find its host's due links
+PROBE: Final = 100  # entries per query
 
 _MINUTE: Final = 60_000
 _SORT: Final = Path("dueSort")
 
 
 class _Place(NamedTuple):
-    """A sort key taken apart. The order is that of the key: minute, host, then newest made last."""
+    """The parts of a sort key, in its order: minute, host, then creation time."""
 
     minute: int
     host_id: str
@@ -53,9 +53,9 @@ class Due:
     def links(
         self, shard: int, now: datetime, after: str | None, limit: int
     ) -> tuple[list[DueLink], str | None]:
-        """Return links of a shard that are due to be marked expired, and where to continue; the longest due first.
+        """Return links of a shard that are due to be marked expired, the longest due first, and where to continue.
 
-        Reads up to `limit` entries: of the minute that runs, some are not due yet and left out.
+        Reads up to `limit` entries and leaves out those of the current minute that are not due yet.
         """
         millis = to_millis(now)
         found = self._read(_partition(shard), after or "", _end(_minute(millis)), limit)
@@ -63,23 +63,23 @@ class Due:
         return due, _sort(found[-1]) + "\x1f" if len(found) == limit else None
 
     def of_host(self, where: LinkFilter, now: datetime) -> DueList:
-        """Return a host's links that are due and not yet marked: what the expiry schedule has not come to.
+        """Return a host's links that are due but not marked yet by the expiry schedule.
 
-        Where the schedule stood still for so long that eight queries don't reach the end, the longest due.
+        If the schedule has not run for so long that `MAX_PROBES` queries don't reach the end, return the longest due.
         """
         millis = to_millis(now)
         partition, end = due_partition(where.host_id), _end(_minute(millis))
         place = ""
         mine: list[_Place] = []
         crowded: list[int] = []
-        for _ in range(PROBES):
+        for _ in range(MAX_PROBES):
             found = self._read(partition, place, end, PROBE)
             mine += [p for p in found if p.host_id == where.host_id]
             if len(found) < PROBE:
                 break
             last = found[-1]
             if last.host_id == where.host_id:
-                # More of this host's in one minute than were read: the list reads that minute in its own order.
+                # This minute has more entries of the host than were read: the list reads that minute separately.
                 crowded.append(last.minute)
             passed = last.host_id >= where.host_id
             place = f"{last.minute + _MINUTE * passed:014d}#{where.host_id}#"
@@ -91,7 +91,7 @@ class Due:
     def of_minute(
         self, where: LinkFilter, minute: int, now: datetime, before: str | None, limit: int
     ) -> list[Entry]:
-        """Return up to `limit` of a host's due links of one minute, newest made first, older than `before`."""
+        """Return up to `limit` of a host's due links of one minute, newest first, older than `before`."""
         head = f"{minute:014d}#{where.host_id}"
         entries: list[Entry] = []
         while len(entries) < limit:
@@ -126,7 +126,7 @@ def due_keys(link: Link, expires_at: datetime) -> tuple[str, str]:
 
 
 def due_partition(host_id: str) -> str:
-    """Return the index's partition for a host: a few of them, so that no one takes every expiry."""
+    """Return the index partition of a host, one of several, so that no partition takes every expiry."""
     return _partition(hashlib.sha256(host_id.encode()).digest()[0] % DUE_SHARDS)
 
 
@@ -139,7 +139,7 @@ def _minute(millis: int) -> int:
 
 
 def _end(minute: int) -> str:
-    """Return what sorts after everything of a minute."""
+    """Return a string that sorts after every entry of a minute."""
     return f"{minute:014d}$"
 
 

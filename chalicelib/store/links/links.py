@@ -1,4 +1,4 @@
-"""Links in the table: created and changed by conditional writes, found by index (P1, P3, P10)."""
+"""Links in the table: create and change them by conditional writes, find them by index (P1, P3, P10)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -71,14 +71,14 @@ class Links:
         return transaction.committed()
 
     def change(self, link: Link, cause: Cause, *, seen: int) -> bool:
-        """Write a link whole if its sequence is still `seen`; return False when it is not, or the link is gone."""
+        """Write a link whole if its sequence is still `seen`; return False if it is not, or the link does not exist."""
         return self._table.put(self.item_of(link, cause), unchanged_since(seen))
 
     def revoke(self, link: Link, cause: Cause, *, now: datetime) -> Link | None:
-        """Revoke a link that is active or restorable, by its stored status and the clock; return it revoked, or None.
+        """Revoke a link if it is active or restorable now, and return it; else return None.
 
-        Once this returns, no redeem can commit: its condition requires `active` (P3). No cancellation gives a use back
-        to it either: a cancellation commits only if the link has not changed since it was read.
+        Once this returns, no redeem can commit, because its condition requires `active` (P3). No cancellation can give
+        a use back either, because it commits only if the link has not changed since it was read.
         """
         try:
             raw = self._table.update(
@@ -100,7 +100,7 @@ class Links:
     ) -> bool:
         """Create `fresh` and revoke `old` if it is active, all or nothing; for a keyed request only once.
 
-        `answers` is the request for a new link that is marked answered with it, also only once.
+        `answers` is the request for a new link that is marked answered in the same transaction, also only once.
         Returns False if `old` changed since it was read, or if `fresh` exists or the request was answered already.
         """
         transaction = Transaction(self._table)
@@ -113,11 +113,11 @@ class Links:
         return transaction.committed()
 
     def revoke_within(self, transaction: Transaction, link: Link, cause: Cause, *, now: datetime) -> None:
-        """Add to a transaction that nobody books with a link any more: revoke an active one, end a restorable one (P8).
+        """Add to a transaction the revocation of an active link, or the end of a used one's restorability (P8).
 
-        Its replacement has its settings as they were read, so they must not have changed since.
+        Its replacement copies the settings that were read, so they must not have changed since.
         """
-        at, is_as_read = link_key(link.link_id), unchanged_since(link.sequence)
+        at, unchanged = link_key(link.link_id), unchanged_since(link.sequence)
         if link.status_at(now) is LinkStatus.ACTIVE:
             revocable = is_alive(now) & same_edition(link.edition)
             transaction.update(at, self._revoking(link, cause, now), revocable, name="old link")
@@ -128,9 +128,9 @@ class Links:
                 Path("sequence").add(1),
                 *audit_actions(cause),
             ]
-            transaction.update(at, ended, is_as_read, name="old link")
+            transaction.update(at, ended, unchanged, name="old link")
         else:
-            transaction.check(at, is_as_read, name="old link")
+            transaction.check(at, unchanged, name="old link")
 
     def _revoking(self, link: Link, cause: Cause, now: datetime) -> list[Action]:
         return [
@@ -140,9 +140,9 @@ class Links:
         ]
 
     def delete(self, deleted: Event) -> bool:
-        """Delete a link and write the history entry that says so; return False if it changed or is gone.
+        """Delete a link and write a history entry about it; return False if the link changed or does not exist.
 
-        The stream's last image of a link names its last writer, not who deletes it; the entry does.
+        The stream's last image of a link names its last writer; only the entry says who deleted it.
         """
         transaction = Transaction(self._table)
         # The entry's sequence follows the link's, so no other write may come between (P6).
@@ -169,13 +169,13 @@ class Links:
         """Return entries of a host's links whose label begins with `prefix`, in the labels' order, case ignored."""
         folded = folded_label(prefix)
         begin = folded if after is None else after + "\x1f"
-        # A key condition takes one range: the upper bound ends the prefix, and no label contains that letter.
+        # A key condition takes one range. Its upper bound sorts after every label with the prefix.
         condition = Path("labelSort").between(begin, folded + "\U0010ffff")
         found = self._table.index_page(BY_LABEL, f"HOST#{host_id}", condition, limit, newest_first=False)
         return [Entry(_link_id(entry["pk"]), entry["labelSort"]) for entry in found]
 
     def expire(self, due: DueLink, cause: Cause, *, now: datetime) -> bool:
-        """Mark a link expired if it is active and past its expiry; return False when it is not, or is gone."""
+        """Mark a link expired if it is active and past its expiry; return False if it is not, or does not exist."""
         actions = [
             *final_status(due, LinkStatus.EXPIRED, cause, now, self._retention),
             Path("sequence").add(1),

@@ -1,4 +1,4 @@
-"""The pointer to an event type's current rolling link, moved only in one transaction with its links."""
+"""The pointer to an event type's current rolling link, changed only in one transaction with its links."""
 
 from datetime import datetime
 
@@ -25,7 +25,7 @@ class RollingLinks:
         self._links = links
 
     def read(self, event_type_id: str) -> str | None:
-        """Return the id of an event type's rolling link, or None where it never had one."""
+        """Return the id of an event type's rolling link, or None if it never had one."""
         item = self._table.get(RollingItem, rolling_key(event_type_id))
         return item.link_id if item else None
 
@@ -42,8 +42,8 @@ class RollingLinks:
     ) -> bool:
         """Make `fresh` the rolling link and revoke `old` if it was read as active, all or nothing.
 
-        `seen` is the link that the pointer named when it was read; `answers` is the request for a new link that is
-        marked answered with it. Returns False if anything changed since it was read.
+        `seen` is the link that the pointer named when it was read. `answers` is the request for a new link that is
+        marked answered in the same transaction. Returns False if anything changed since it was read.
         """
         transaction = Transaction(self._table)
         transaction.put(self._links.item_of(fresh, cause), ABSENT, name="fresh link")
@@ -65,7 +65,7 @@ class RollingLinks:
         return transaction.committed()
 
     def succeed_within(self, transaction: Transaction, link: Link, successor: Link, cause: Cause) -> None:
-        """Add to a redeem the creation of the successor, on the condition that the pointer is still at `link`."""
+        """Add to a redeem the creation of the successor, on the condition that the pointer still names `link`."""
         transaction.put(self._links.item_of(successor, cause), ABSENT, name="successor")
         actions = [Path("linkId").set(successor.link_id), *audit_actions(cause)]
         is_current = Path("linkId") == link.link_id

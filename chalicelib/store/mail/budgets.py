@@ -13,7 +13,7 @@ from chalicelib.store.causes import audit_actions
 from chalicelib.store.items import MailBudgetItem, mail_budget_key, purge_seconds
 from chalicelib.store.table import Table
 
-_KEPT: Final = timedelta(days=2)  # the day itself, and a day for clocks that differ
+_KEPT: Final = timedelta(days=2)  # the day itself, and one more in case clocks differ
 
 
 class MailBudgets:

@@ -20,7 +20,7 @@ from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
 
 _PARTITION: Final = "DIGEST"
-_TRIES: Final = 3  # the day, the next one, and one more for a clock that is behind
+_TRIES: Final = 3  # the day, the next day, and one more in case the clock is behind
 _DUE: Final = Path("dueSort")
 _CLOSED: Final = Path("closedAt")
 
@@ -50,7 +50,7 @@ class MailDigests:
         return [_id_of(entry["pk"], entry["sk"]) for entry in found]
 
     def put_off(self, digest_id: DigestId, until: datetime, *, now: datetime) -> bool:
-        """Set when a due digest is queued again; return False if another run did so or it was sent."""
+        """Set when a due digest is queued again; return False if another run did that or it was sent."""
         return self._changed(digest_id, [_DUE.set(_sort(digest_id, until))], is_due(now))
 
     def close(self, digest_id: DigestId, *, now: datetime) -> Digest | None:

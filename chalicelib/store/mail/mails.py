@@ -22,7 +22,7 @@ _SENDING = ClaimState.SENDING.value
 
 
 class Mails:
-    """Reads and writes of mails."""
+    """Reads and writes of emails."""
 
     def __init__(self, table: Table, history: History, retention: Retention) -> None:
         self._table = table
@@ -63,9 +63,9 @@ class Mails:
         self._table.change(mail_key(mail_id), actions, is_mine)
 
     def end(self, mail_id: MailId, state: ClaimState, detail: str, *, now: datetime) -> Claim | None:
-        """Record how an email ended: `sent` with SES's id, or `refused` with the reason. The first end stands.
+        """Record how an email ended: `sent` with SES's id, or `refused` with the reason. A later call changes nothing.
 
-        Returns the claim after that; None if there is none with this id.
+        Returns the claim after that, or None if the email was never claimed.
         """
         at = mail_key(mail_id)
         actions = [

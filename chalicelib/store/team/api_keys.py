@@ -1,4 +1,4 @@
-"""API keys in the table, found by the SHA-256 of the key; listed for the operator."""
+"""API keys in the table: found by the SHA-256 of the key, listed for the operator."""
 
 from datetime import datetime
 
@@ -24,12 +24,12 @@ class ApiKeys:
         self._table = table
 
     def read(self, secret: str) -> ApiKey | None:
-        """Return the key that a secret opens, revoked or not, or None."""
+        """Return the API key of a secret, revoked or not, or None."""
         item = self._table.get(ApiKeyItem, api_key_key(digest(secret)))
         return _key_of(item) if item else None
 
     def create(self, key: ApiKey, secret: str, cause: Cause) -> None:
-        """Keep a fresh key by its SHA-256."""
+        """Store a new key under its SHA-256."""
         pk, sk = api_key_key(digest(secret))
         item = ApiKeyItem(
             pk,
@@ -50,7 +50,7 @@ class ApiKeys:
         return [key for _, key in self._all()]
 
     def revoke(self, key_id: str, cause: Cause, *, now: datetime) -> bool:
-        """Revoke a key by its public id; return False when there is none."""
+        """Revoke a key by its public id; return False if there is none."""
         for at, key in self._all():
             if key.key_id == key_id:
                 actions = [

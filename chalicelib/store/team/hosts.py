@@ -1,4 +1,4 @@
-"""Hosts in the table. They are few, so one index partition lists them all."""
+"""Hosts in the table. There are few, so one index partition lists all of them."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
 """The signing keys, from Secrets Manager or given as JSON: `{"current": 1, "keys": {"1": "<base64>"}}`.
 
-Secrets Manager can make a secret that nobody has seen, but only as text at the top of a document. So the key that a
-new stack starts with is `first`: the UTF-8 bytes of that text are key 1, while the document contains it.
+Secrets Manager can generate a secret that nobody has seen, but only as text at the top level of a document. So a new
+stack starts with the text `first`: its UTF-8 bytes are key 1, as long as the document contains it.
 """
 
 import base64
@@ -22,7 +22,7 @@ class _Document(msgspec.Struct):
 
 
 def keyring_of(document: str) -> Keyring:
-    """Return the keyring a document describes. Raises ValueError when it does not describe one."""
+    """Return the keyring in a document. Raises ValueError if it is malformed."""
     read = msgspec.json.decode(document, type=_Document, strict=False)
     keys = {number: base64.b64decode(key, validate=True) for number, key in read.keys.items()}
     if read.first is not None:
@@ -33,7 +33,7 @@ def keyring_of(document: str) -> Keyring:
 
 
 def fetch_keyring(session: Any, secret_id: str) -> Keyring:
-    """Return the keyring kept in Secrets Manager. Raises `StoreUnavailableError` when it does not answer."""
+    """Return the keyring from Secrets Manager. Raises `StoreUnavailableError` if it does not answer."""
     client = session.create_client("secretsmanager")
     with translated():
         return keyring_of(client.get_secret_value(SecretId=secret_id)["SecretString"])

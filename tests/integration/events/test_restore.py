@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from chalicelib import bootstrap
-from chalicelib.consumers.restore import redo_events
+from chalicelib.consumers.restore import apply_events
 from chalicelib.domain.events.envelopes import envelope_of, write_envelope
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
@@ -105,7 +105,7 @@ def redo_all(messages: Sequence[str], rounds: int = 30) -> None:
         for at_ in range(0, len(numbers), 10):
             batch = [{"messageId": str(n), "body": left[n]} for n in numbers[at_ : at_ + 10]]
             failed = {
-                int(f["itemIdentifier"]) for f in redo_events({"Records": batch}, None)["batchItemFailures"]
+                int(f["itemIdentifier"]) for f in apply_events({"Records": batch}, None)["batchItemFailures"]
             }
             for number in numbers[at_ : at_ + 10]:
                 if number not in failed:
@@ -177,7 +177,7 @@ def test_events_in_any_order_and_number_bring_a_restored_table_to_where_it_was(s
     draw.shuffle(messages)
     with running_on(site, restore(site, backup)):
         redo_all(messages)
-        assert redo_events({"end": {"everything": False}}, None)["revoked"] == []
+        assert apply_events({"end": {"everything": False}}, None)["revoked"] == []
         assert state(site) == lost
 
 
@@ -236,12 +236,12 @@ def test_a_link_with_a_gap_in_its_events_is_revoked(site: Site) -> None:
 
     with running_on(site, restore(site, backup)):
         redo_all(told)
-        ended = redo_events({"end": {"everything": False}}, None)
+        ended = apply_events({"end": {"everything": False}}, None)
         assert sorted(ended["revoked"]) == sorted([gap["linkId"], partly["linkId"]])
         statuses = [host.reread(link)["status"] for link in (gap, partly, whole, untouched)]
         assert statuses == ["revoked", "revoked", "active", "active"]
         # and where the archive does not reach back to the backup, nothing that is open stays so
-        assert len(redo_events({"end": {"everything": True}}, None)["revoked"]) == 2
+        assert len(apply_events({"end": {"everything": True}}, None)["revoked"]) == 2
         assert host.list(status="active")["links"] == []
 
 
@@ -254,5 +254,5 @@ def test_what_is_not_an_event_of_ours_comes_again_until_it_is_a_dead_letter(site
     told = archive.told()
     bodies = ["{", json.dumps({"detail": {}}), json.dumps({"detail": 5}), *told]
     records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
-    failed = redo_events({"Records": records}, None)["batchItemFailures"]
+    failed = apply_events({"Records": records}, None)["batchItemFailures"]
     assert [one["itemIdentifier"] for one in failed] == ["0", "1", "2"]

@@ -378,7 +378,7 @@ def test_the_log_tells_the_progress_and_no_url(
     with caplog.at_level("INFO"):
         assert deliver(bucket.drop(key, "label\n" + "A\n" * 250)) == []
 
-    for line in ("99 of 250 links are made", "198 of 250", "250 of 250", "250 links of 250 rows"):
+    for line in ("99 of 250 links exist", "198 of 250", "250 of 250", "250 links of 250 rows"):
         assert line in caplog.text
     urls = [row["url"] for row in bucket.result(result)]
     told = json.dumps(bucket.told())

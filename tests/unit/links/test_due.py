@@ -83,7 +83,7 @@ def test_a_list_finds_exactly_its_hosts_due_links(
     """P9, P10: newest made first, each once, whatever else is in the partition; also where a minute is crowded."""
     links = made(fates)
     index, where = Index(links), LinkFilter(host_id=host, event_type_id=event_type)
-    with patch.object(due_module, "PROBE", 3), patch.object(due_module, "PROBES", 1000):
+    with patch.object(due_module, "PROBE", 3), patch.object(due_module, "MAX_PROBES", 1000):
         found = index.of_host(where, NOW)
         streams = [iter(found.entries)]
         for minute in found.crowded:
