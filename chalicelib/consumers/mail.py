@@ -24,7 +24,7 @@ from chalicelib.service.mail.mails_of_event import (
 )
 from chalicelib.service.mail.send import NEEDED, send_once
 from chalicelib.service.mail.send_digest import send_digest
-from chalicelib.service.mail.send_later import mail_after, mail_later
+from chalicelib.service.mail.send_later import retry_after, retry_later
 from chalicelib.service.ports import World
 from chalicelib.settings import Settings
 
@@ -73,7 +73,7 @@ def _handle(site: _Site, message: Message) -> None:
         else:
             _send_news(site, message, read_envelope(body["detail"]))
     except (MailDeferredError, MailUnknownError, OutOfTimeError) as error:
-        mail_later(site.world, message)
+        retry_later(site.world, message)
         raise RetryMessageError(f"an email could not be sent: {error}") from error
 
 
@@ -81,7 +81,7 @@ def _send_news(site: _Site, message: Message, event: Envelope) -> None:
     """Send the emails of an event. If one fails, the others are still sent; then the first failure is raised."""
     world = site.world
     if wait := seconds_to_wait(event, world.mail_limits.wait_seconds, world.now()):
-        mail_after(world, message, wait)
+        retry_after(world, message, wait)
         raise RetryMessageError(f"a later change of the booking may replace this one within {wait} s")
     mailer = world.mailer
     if mailer is None:
@@ -90,7 +90,7 @@ def _send_news(site: _Site, message: Message, event: Envelope) -> None:
     for news in mails_of_event(world, event):
         try:
             require_time(site.context, NEEDED)
-            send_once(world, mailer, news.draft, lambda to, news=news: _written(site, news, to))  # type: ignore[misc]
+            send_once(world, mailer, news.draft, lambda to, news=news: _render(site, news, to))  # type: ignore[misc]
         except Exception as failure:  # noqa: BLE001 - raised below
             failures.append(failure)
     if failures:
@@ -111,7 +111,7 @@ def _send_digest(site: _Site, message: DigestMessage) -> None:
     )
 
 
-def _written(site: _Site, news: MailNews, to: str) -> bytes:
+def _render(site: _Site, news: MailNews, to: str) -> bytes:
     """Return an email. The secret URL in it is computed here and never stored. Raises `MailRefusedError`."""
     if isinstance(news, NoNews):
         raise MailRefusedError(news.reason)

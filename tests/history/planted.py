@@ -68,8 +68,8 @@ _SUCCEED_AFTER: Final = """
         return Booked()
 """
 _RECEIPT_LOOKED_AT: Final = """
-        if receipt is not None and _counts(receipt, asked, world.now()):
-            return _replay(world, receipt, asked)
+        if receipt is not None and _is_in_force(receipt, identified, world.now()):
+            return _replay(world, receipt, identified)
         try:
 """
 
@@ -193,7 +193,9 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
             "pass",
         ),
         Edit(
-            redeeming._replay, "if keyless and booking.keyless_receipt_id != asked.receipt_id:", "if False:"
+            redeeming._replay,
+            "if keyless and booking.keyless_receipt_id != identified.receipt_id:",
+            "if False:",
         ),
     ),
     "a keyless repeat that is told which booking it is": (
@@ -205,7 +207,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "a keyless repeat at any time": (
         Edit(
             redeeming._redeem,
-            "receipt is not None and _counts(receipt, asked, world.now())",
+            "receipt is not None and _is_in_force(receipt, identified, world.now())",
             "receipt is not None",
         ),
     ),

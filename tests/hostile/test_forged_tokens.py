@@ -17,7 +17,7 @@ from chalicelib.domain.tokens import Keyring, Purpose, make_token, read_token
 from chalicelib.service.bookings.find import own_booking
 from chalicelib.service.bookings.redeem import RedeemRequest, redeem
 from chalicelib.service.links.open import open_link
-from chalicelib.service.links.request_link import ask_for_link
+from chalicelib.service.links.request_link import request_link
 from chalicelib.service.ports import World
 from infra.local.engines.dynoxide import Dynoxide
 from tests.support.app import JSON, Site, at, made, path_of, running_site
@@ -60,7 +60,7 @@ def test_a_hundred_thousand_forged_tokens_read_nothing() -> None:
         lambda token: open_link(world, token),
         lambda token: redeem(world, token, BODY, CAUSE),
         lambda token: own_booking(world, token)(),
-        lambda token: ask_for_link(world, token, "Eve", "eve@example.com", "", CAUSE),
+        lambda token: request_link(world, token, "Eve", "eve@example.com", "", CAUSE),
     ]
     genuine = make_token(ring, Purpose.LINK, bytes(16))
     for number in range(GUESSES):

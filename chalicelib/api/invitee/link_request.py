@@ -14,7 +14,7 @@ from chalicelib.domain.errors import (
     LinkRevokedError,
 )
 from chalicelib.service.links.open import open_link
-from chalicelib.service.links.request_link import ask_for_link
+from chalicelib.service.links.request_link import request_link
 from chalicelib.wire.problems import STATUSES
 from chalicelib.wire.requests.link_requests import AskBody
 from chalicelib.wire.responses.link_requests import RequestedAnswer
@@ -34,7 +34,7 @@ def post_request(call: Call) -> Reply:
 
 
 def _ask(call: Call, body: AskBody) -> None:
-    ask_for_link(call.world, call.path("token"), body.name, body.email, body.message, call.cause())
+    request_link(call.world, call.path("token"), body.name, body.email, body.message, call.cause())
 
 
 def _ask_by_form(call: Call) -> Reply:

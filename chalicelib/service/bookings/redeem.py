@@ -87,10 +87,10 @@ class Redeemed(msgspec.Struct, frozen=True):
     only_confirmed: bool = False
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _IdentifiedRequest(msgspec.Struct, frozen=True):
     """A request, the id of its receipt, and the body hash in the receipt.
 
-    `tried` are the ids of the bookings that this call has tried to write: a receipt for one of them is its own.
+    `tried` are the ids of the bookings that this call has tried to write: a receipt of one of them is its own.
     """
 
     request: RedeemRequest
@@ -130,21 +130,21 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
     check_invitee(request.invitee, request.time_zone, rules)
     rules.enforce()
     request = msgspec.structs.replace(request, start=as_instant(request.start))
-    asked = _asked(world, link_id, key_id, request)
+    identified = _identify(world, link_id, key_id, request)
     seen: list[Link] = []
 
     def attempt() -> Redeemed | None:
-        link, receipt = world.store.redeems.read_link_and_receipt(link_id, asked.receipt_id)
-        if receipt is not None and _counts(receipt, asked, world.now()):
-            return _replay(world, receipt, asked)
+        link, receipt = world.store.redeems.read_link_and_receipt(link_id, identified.receipt_id)
+        if receipt is not None and _is_in_force(receipt, identified, world.now()):
+            return _replay(world, receipt, identified)
         try:
             if link is None:
                 raise LinkDeletedError
             seen.append(link)
-            return _book(world, link, asked, cause)
+            return _book(world, link, identified, cause)
         except (DeadLinkError, SlotTakenError) as refusal:
-            receipt = _receipt_after_all(world, link_id, link, asked, refusal)
-            return None if receipt is None else _replay(world, receipt, asked)
+            receipt = _receipt_after_all(world, link_id, link, identified, refusal)
+            return None if receipt is None else _replay(world, receipt, identified)
 
     try:
         return until_decided(world, attempt)
@@ -154,7 +154,7 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
         raise
 
 
-def _asked(world: World, link_id: str, key_id: int, request: RedeemRequest) -> _Asked:
+def _identify(world: World, link_id: str, key_id: int, request: RedeemRequest) -> _IdentifiedRequest:
     """Return a request with the id and the body hash of its receipt.
 
     Both use the link's signing key, which stays in the keyring as long as the link is valid. So a rotation between two
@@ -164,7 +164,7 @@ def _asked(world: World, link_id: str, key_id: int, request: RedeemRequest) -> _
     secret = ring.keys.get(key_id, ring.keys[ring.current])
     body_hash = keyed_hash(secret, link_id, request.body_hash)
     if request.idempotency_key is not None:
-        return _Asked(request, keyed_receipt_id(request.idempotency_key), body_hash)
+        return _IdentifiedRequest(request, keyed_receipt_id(request.idempotency_key), body_hash)
     body = NormalBody(
         start=request.start,
         time_zone=request.time_zone,
@@ -172,16 +172,16 @@ def _asked(world: World, link_id: str, key_id: int, request: RedeemRequest) -> _
         answers=request.answers,
         location_index=request.location_index,
     )
-    return _Asked(request, keyless_receipt_id(secret, link_id, body), body_hash)
+    return _IdentifiedRequest(request, keyless_receipt_id(secret, link_id, body), body_hash)
 
 
-def _counts(receipt: Receipt, asked: _Asked, now: datetime) -> bool:
-    """Return whether a receipt counts: until it ends, and always for a booking that this call wrote itself (P4)."""
-    return receipt.ends_at > now or receipt.booking_id in asked.tried
+def _is_in_force(receipt: Receipt, identified: _IdentifiedRequest, now: datetime) -> bool:
+    """Return whether a receipt is in force: until it ends, and always if this call wrote its booking (P4)."""
+    return receipt.ends_at > now or receipt.booking_id in identified.tried
 
 
 def _receipt_after_all(
-    world: World, link_id: str, link: Link | None, asked: _Asked, refusal: AdmitOneError
+    world: World, link_id: str, link: Link | None, identified: _IdentifiedRequest, refusal: AdmitOneError
 ) -> Receipt | None:
     """Return the receipt of a request about to be rejected, or None to start again. Raises `refusal` if it holds.
 
@@ -191,10 +191,10 @@ def _receipt_after_all(
     """
     redeems, again = world.store.redeems, link
     if isinstance(refusal, DeadLinkError):
-        again, receipt = redeems.read_link_and_receipt(link_id, asked.receipt_id)
+        again, receipt = redeems.read_link_and_receipt(link_id, identified.receipt_id)
     else:
-        receipt = redeems.read_receipt(link_id, asked.receipt_id)
-    if receipt is not None and not _counts(receipt, asked, world.now()):
+        receipt = redeems.read_receipt(link_id, identified.receipt_id)
+    if receipt is not None and not _is_in_force(receipt, identified, world.now()):
         receipt = None
     if receipt is None and again == link:
         raise refusal
@@ -206,24 +206,24 @@ def _note_denial(world: World, link: Link, refusal: AdmitOneError, cause: Cause)
         world.store.history.deny(link, refusal.code, cause, now=world.now())
 
 
-def _book(world: World, link: Link, asked: _Asked, cause: Cause) -> Redeemed | None:
+def _book(world: World, link: Link, identified: _IdentifiedRequest, cause: Cause) -> Redeemed | None:
     """Plan the booking and write it; return None if the link changed but can still be used: start again."""
-    booking = _plan(world, link, asked)
+    booking = _plan(world, link, identified)
     attempt = RedeemAttempt(
         link=link,
         successor=_successor(world, link, booking) if link.rolling else None,
         booking=booking,
-        receipt_id=asked.receipt_id,
-        body_hash=asked.body_hash,
+        receipt_id=identified.receipt_id,
+        body_hash=identified.body_hash,
         now=booking.created_at,
-        queued=asked.request.queued,
+        queued=identified.request.queued,
     )
-    asked.tried.add(booking.booking_id)
+    identified.tried.add(booking.booking_id)
     match world.store.redeems.commit(attempt, cause):
         case Booked():
             return Redeemed(booking, replayed=False)
         case AlreadyBooked(receipt):
-            return _replay(world, receipt, asked)
+            return _replay(world, receipt, identified)
         case CellsTaken():
             raise SlotTakenError
         case LinkRefused(found):
@@ -233,9 +233,9 @@ def _book(world: World, link: Link, asked: _Asked, cause: Cause) -> Redeemed | N
             return None
 
 
-def _plan(world: World, link: Link, asked: _Asked) -> Booking:
+def _plan(world: World, link: Link, identified: _IdentifiedRequest) -> Booking:
     """Return the booking that this request would create now; raise the error if it may not."""
-    request = asked.request
+    request = identified.request
     link.require_bookable(world.now())
     check_recipient_matches(link.settings.recipient, request.invitee.email)
     offer, host = offer_and_host(world, link)
@@ -270,7 +270,7 @@ def _plan(world: World, link: Link, asked: _Asked) -> Booking:
         external_id=link.settings.external_id,
         metadata=link.settings.metadata,
         language=request.language,
-        keyless_receipt_id=None if request.idempotency_key is not None else asked.receipt_id,
+        keyless_receipt_id=None if request.idempotency_key is not None else identified.receipt_id,
     )
 
 
@@ -280,17 +280,17 @@ def _successor(world: World, link: Link, booking: Booking) -> Link:
     return fresh_link(link, link_id=link_id, key_id=booking.key_id, now=booking.created_at, rolling=True)
 
 
-def _replay(world: World, receipt: Receipt, asked: _Asked) -> Redeemed | None:
+def _replay(world: World, receipt: Receipt, identified: _IdentifiedRequest) -> Redeemed | None:
     """Return the current booking of an earlier equal request, or of this one if DynamoDB's response was lost.
 
     None for a keyless request whose booking was moved, cancelled or erased between the two reads: then it is new.
     """
-    keyless, own = asked.request.idempotency_key is None, receipt.booking_id in asked.tried
-    if not keyless and receipt.body_hash not in (asked.body_hash, asked.request.body_hash):
+    keyless, own = identified.request.idempotency_key is None, receipt.booking_id in identified.tried
+    if not keyless and receipt.body_hash not in (identified.body_hash, identified.request.body_hash):
         raise IdempotencyKeyReusedError
     booking = world.store.bookings.read(receipt.booking_id)
     if booking is None:
         raise LinkUsedError  # the booking's retention ended before its receipt's
-    if keyless and booking.keyless_receipt_id != asked.receipt_id:
+    if keyless and booking.keyless_receipt_id != identified.receipt_id:
         return None
     return Redeemed(booking, replayed=not own, only_confirmed=keyless and not own)

@@ -18,7 +18,7 @@ from chalicelib.domain.mail.mails import LinkMail, check_message
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
 from chalicelib.service.contention import until_decided
-from chalicelib.service.links.replace import put_in_place
+from chalicelib.service.links.replace import write_replacement
 from chalicelib.service.links.send import send_id_of, send_link
 from chalicelib.service.links.send_many import Wording
 from chalicelib.service.ports import World
@@ -64,7 +64,7 @@ def answer_link_request(
             raise ConflictError("This link's event type was deleted.")
         chosen = _chosen(world, old, mail_to)
         answers = msgspec.structs.replace(request, mail_to=chosen)
-        written = put_in_place(world, old, fresh_id, cause, answers=answers)
+        written = write_replacement(world, old, fresh_id, cause, answers=answers)
         return (written, chosen) if written else None
 
     link, chosen = until_decided(world, attempt)

@@ -102,7 +102,7 @@ def _search(world: World, where: LinkFilter, request: ListRequest) -> Page[Link]
         raise InvalidValueError([FieldFault("/q", f"must be 1 to {MAX_QUERY_LENGTH} printable characters")])
     stage, place = read_cursor(request.cursor, "xp")
     read = _reader(world, where)
-    link_id = _named(world, query)
+    link_id = _link_id_of(world, query)
     if link_id is not None:
         return Page(read([link_id]), None)
     if stage == "p":
@@ -121,7 +121,7 @@ def _search(world: World, where: LinkFilter, request: ListRequest) -> Page[Link]
     return Page(page.rows + rest.rows, rest.next_cursor)
 
 
-def _named(world: World, query: str) -> str | None:
+def _link_id_of(world: World, query: str) -> str | None:
     """Return the link id that a linkId, a token or a link's URL names, else None. A forged token names none."""
     if is_id(LINK, query):
         return query

@@ -46,18 +46,18 @@ def replace_link(
             mine = Batch(body_hash="replace", seed=seed, created_at=world.now(), size=1)
             keyed = KeyedBatch(key, world.store.batches.open(old.host_id, key, mine, cause, queued=queued))
             if keyed.batch.chunks_done:
-                return made_before(world, keyed.batch)
+                return created_link(world, keyed.batch)
         fresh_id = batch_link_id(keyed.batch.seed if keyed else seed, 0)
         # P4: the first try may have succeeded and its reply was lost.
         if tried and keyed is None and (made := world.store.links.read(fresh_id)):
             return made
         tried = True
-        return put_in_place(world, old, fresh_id, cause, keyed=keyed)
+        return write_replacement(world, old, fresh_id, cause, keyed=keyed)
 
     return until_decided(world, attempt)
 
 
-def put_in_place(
+def write_replacement(
     world: World,
     old: Link,
     fresh_id: str,
@@ -86,7 +86,7 @@ def put_in_place(
     return fresh if written else None
 
 
-def made_before(world: World, batch: Batch) -> Link:
+def created_link(world: World, batch: Batch) -> Link:
     """Return the current state of the link that a keyed request created. Raises `NotFoundError` if it was deleted."""
     made = world.store.links.read(batch_link_id(batch.seed, 0))
     if made is None:

@@ -16,7 +16,7 @@ from chalicelib.service.ports import World
 from chalicelib.service.team.owner import owner_of
 
 
-def ask_for_link(world: World, token: str, name: str, email: str, message: str, cause: Cause) -> None:
+def request_link(world: World, token: str, name: str, email: str, message: str, cause: Cause) -> None:
     """Store a request for a new link, or drop it; the caller can't tell which.
 
     Per UTC date one request is stored per address, for at most `requests_per_day` addresses and the recipient's own.

@@ -16,7 +16,7 @@ from chalicelib.domain.validation import Rules
 from chalicelib.service.contention import until_decided
 from chalicelib.service.create_once import record_for_key
 from chalicelib.service.event_types import read_event_type
-from chalicelib.service.links.replace import made_before
+from chalicelib.service.links.replace import created_link
 from chalicelib.service.ports import World
 
 
@@ -60,7 +60,7 @@ def renew_rolling_link(
                 *record_for_key(world, owner, what, idempotency_key, body_hash, cause, seed=seed)
             )
             if keyed.batch.chunks_done:
-                return made_before(world, keyed.batch)
+                return created_link(world, keyed.batch)
         fresh_id = batch_link_id(keyed.batch.seed if keyed else seed, 0)
         # P4: the first try may have succeeded and its reply was lost.
         if tried and keyed is None and (made := world.store.links.read(fresh_id)):

@@ -31,7 +31,7 @@ def queue_due_digests(world: World) -> int:
         now = world.now()
         if now > give_up:
             break
-        if not world.store.mail_digests.put_off(digest_id, now + AGAIN, now=now):
+        if not world.store.mail_digests.reschedule(digest_id, now + AGAIN, now=now):
             continue
         message = DigestMessage(host_id=digest_id.host_id, day=digest_id.day)
         try:

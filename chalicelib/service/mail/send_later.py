@@ -10,13 +10,13 @@ FIRST_PAUSE_SECONDS: Final = 30
 MAX_PAUSE_SECONDS: Final = 3600
 
 
-def mail_later(world: World, message: Mapping[str, Any]) -> None:
+def retry_later(world: World, message: Mapping[str, Any]) -> None:
     """Hide a message, as Lambda gets it, longer after each delivery: from half a minute up to an hour."""
     times = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
-    mail_after(world, message, pause_after(times))
+    retry_after(world, message, pause_after(times))
 
 
-def mail_after(world: World, message: Mapping[str, Any], seconds: int) -> None:
+def retry_after(world: World, message: Mapping[str, Any], seconds: int) -> None:
     """Hide a message, as Lambda gets it, for some seconds. If that fails, the queue's visibility timeout applies."""
     if world.mail_queue is None:
         return

@@ -75,19 +75,19 @@ def deliver(world: World, message: str) -> Delivery | None:
         return _change(world, given_up(delivery, refusal, None, world.now()), cause, delivery.sequence)
     if out_of_tries(delivery):  # the process that made the last attempt crashed
         return _give_up(world, delivery, None, cause)
-    begun = leased(delivery, world.now())
-    if not world.store.deliveries.change(begun, cause, seen=delivery.sequence):
+    leased_delivery = leased(delivery, world.now())
+    if not world.store.deliveries.change(leased_delivery, cause, seen=delivery.sequence):
         return None  # another sender was first
-    return _attempt(world, webhook, begun, cause)
+    return _attempt(world, webhook, leased_delivery, cause)
 
 
 def _attempt(world: World, webhook: Webhook, delivery: Delivery, cause: Cause) -> Delivery | None:
-    began = world.now()
-    answer = _answer(world, webhook, delivery, began)
+    started = world.now()
+    answer = _answer(world, webhook, delivery, started)
     now = world.now()
     attempt = DeliveryAttempt(
         number=delivery.tries,
-        time=began,
+        time=started,
         latency_ms=answer.latency_ms,
         status_code=answer.status_code,
         error=answer.error,

@@ -28,8 +28,8 @@ def fan_out(world: World, message: str) -> list[Delivery]:
     envelope = read_envelope(document.get("detail"))
     if envelope.host_id is None:
         return []
-    wanting = [w for w in world.store.webhooks.of_host(envelope.host_id) if w.wants(envelope)]
-    if not wanting:
+    subscribers = [w for w in world.store.webhooks.of_host(envelope.host_id) if w.wants(envelope)]
+    if not subscribers:
         return []
     now, time = world.now(), as_instant(msgspec.convert(envelope.time, datetime))
     cause = Cause("system:webhooks", envelope.correlation_id)
@@ -38,7 +38,7 @@ def fan_out(world: World, message: str) -> list[Delivery]:
         # notice that is published again has another time, so the first one is used.
         time = world.store.deliveries.first_published(envelope.id, time, cause)
         envelope = msgspec.structs.replace(envelope, time=rfc3339(time))
-    deliveries = [new_delivery(w.webhook_id, w.host_id, envelope, time, now) for w in wanting]
+    deliveries = [new_delivery(w.webhook_id, w.host_id, envelope, time, now) for w in subscribers]
     for delivery in deliveries:
         world.store.deliveries.create(delivery, cause)
     send_all(world, deliveries)

@@ -49,7 +49,7 @@ class MailDigests:
         found = self._table.index_page(DUE, _PARTITION, is_due(now), limit, newest_first=False)
         return [_id_of(entry["pk"], entry["sk"]) for entry in found]
 
-    def put_off(self, digest_id: DigestId, until: datetime, *, now: datetime) -> bool:
+    def reschedule(self, digest_id: DigestId, until: datetime, *, now: datetime) -> bool:
         """Set when a due digest is queued again; return False if another run did that or it was sent."""
         return self._changed(digest_id, [_DUE.set(_sort(digest_id, until))], is_due(now))
 
@@ -58,7 +58,7 @@ class MailDigests:
         actions = [_CLOSED.set(_CLOSED | to_millis(now))]
         try:
             raw = self._table.update(
-                mail_digest_key(digest_id), [*actions, *_named(digest_id)], _DUE.exists()
+                mail_digest_key(digest_id), [*actions, *_audit_actions(digest_id)], _DUE.exists()
             )
         except ConditionRefused:
             return None
@@ -88,7 +88,9 @@ class MailDigests:
         ) or self._table.change(at, [Path("more").set(True), *kept], is_open)
 
     def _changed(self, digest_id: DigestId, actions: list[Action], condition: Condition) -> bool:
-        return self._table.change(mail_digest_key(digest_id), [*actions, *_named(digest_id)], condition)
+        return self._table.change(
+            mail_digest_key(digest_id), [*actions, *_audit_actions(digest_id)], condition
+        )
 
 
 def _sort(digest_id: DigestId, due_at: datetime) -> str:
@@ -99,5 +101,5 @@ def _id_of(pk: str, sk: str) -> DigestId:
     return DigestId(pk.removeprefix("DIGEST#"), date.fromisoformat(sk.removeprefix("DIGEST#")))
 
 
-def _named(digest_id: DigestId) -> list[Action]:
+def _audit_actions(digest_id: DigestId) -> list[Action]:
     return audit_actions(Cause(MAILER, digest_id.mail_id.event_id))

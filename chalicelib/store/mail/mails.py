@@ -43,7 +43,7 @@ class Mails:
             free_at.set(to_millis(until)),
             Path("attempts").add(1),
             Path("purgeAt").set(purge_seconds(now, self._retention.queued)),
-            *_named(mail_id),
+            *_audit_actions(mail_id),
         ]
         claim_has_ended = (state == _SENDING) & (free_at <= to_millis(now))
         try:
@@ -59,7 +59,7 @@ class Mails:
     def release(self, mail_id: MailId, holder: str, *, now: datetime) -> None:
         """Release an email that was certainly not sent, so that the next attempt need not wait."""
         is_mine = (Path("holder") == holder) & (Path("state") == _SENDING)
-        actions = [Path("claimedUntil").set(to_millis(now)), *_named(mail_id)]
+        actions = [Path("claimedUntil").set(to_millis(now)), *_audit_actions(mail_id)]
         self._table.change(mail_key(mail_id), actions, is_mine)
 
     def end(self, mail_id: MailId, state: ClaimState, detail: str, *, now: datetime) -> Claim | None:
@@ -72,7 +72,7 @@ class Mails:
             Path("state").set(state.value),
             Path("endedAt").set(to_millis(now)),
             Path("detail").set(detail),
-            *_named(mail_id),
+            *_audit_actions(mail_id),
         ]
         try:
             return _claim_of(
@@ -124,7 +124,7 @@ class Mails:
         return link_mail_of(item) if item and item.is_in_force(now) else None
 
 
-def _named(mail_id: MailId) -> list[Action]:
+def _audit_actions(mail_id: MailId) -> list[Action]:
     return audit_actions(Cause(MAILER, mail_id.event_id))
 
 
