@@ -35,7 +35,7 @@ CLOSED_SECONDS: Final = 60  # `Retry-After` while the table is being restored
 
 
 class HostStore(Protocol):
-    """Hosts, as `store.team.hosts.Hosts` keeps them."""
+    """Hosts, as `store.team.hosts.Hosts` stores them."""
 
     def read(self, host_id: str) -> Host | None: ...
     def create(self, host: Host, cause: Cause) -> None: ...
@@ -45,7 +45,7 @@ class HostStore(Protocol):
 
 
 class ApiKeyStore(Protocol):
-    """API keys, as `store.team.api_keys.ApiKeys` keeps them."""
+    """API keys, as `store.team.api_keys.ApiKeys` stores them."""
 
     def read(self, secret: str) -> ApiKey | None: ...
     def create(self, key: ApiKey, secret: str, cause: Cause) -> None: ...
@@ -54,7 +54,7 @@ class ApiKeyStore(Protocol):
 
 
 class EventTypeStore(Protocol):
-    """Event types, as `store.event_types.EventTypes` keeps them."""
+    """Event types, as `store.event_types.EventTypes` stores them."""
 
     def read(self, event_type_id: str) -> EventType | None: ...
     def read_with_host(self, event_type_id: str, host_id: str) -> tuple[EventType | None, Host | None]: ...
@@ -65,7 +65,7 @@ class EventTypeStore(Protocol):
 
 
 class LinkStore(Protocol):
-    """Links, as `store.links.links.Links` keeps them."""
+    """Links, as `store.links.links.Links` stores them."""
 
     def read(self, link_id: str) -> Link | None: ...
     def read_many(self, link_ids: Sequence[str]) -> list[Link]: ...
@@ -110,7 +110,7 @@ class DueStore(Protocol):
 
 
 class HistoryStore(Protocol):
-    """Links' history, as `store.events.history.History` keeps it."""
+    """Links' history, as `store.events.history.History` stores it."""
 
     def append(self, event: Event) -> bool: ...
     def enter(self, event: Event) -> bool: ...
@@ -127,7 +127,7 @@ class HistoryStore(Protocol):
 
 
 class RollingLinkStore(Protocol):
-    """Pointers to rolling links, as `store.links.rolling.RollingLinks` keeps them."""
+    """Pointers to rolling links, as `store.links.rolling.RollingLinks` stores them."""
 
     def read(self, event_type_id: str) -> str | None: ...
     def renew(
@@ -144,7 +144,7 @@ class RollingLinkStore(Protocol):
 
 
 class BatchStore(Protocol):
-    """Keyed generates, as `store.links.batches.Batches` keeps them."""
+    """Batches of requests with an idempotency key, as `store.links.batches.Batches` stores them."""
 
     def read(self, host_id: str, idempotency_key: str, *, now: datetime) -> Batch | None: ...
     def open(
@@ -162,13 +162,13 @@ class BatchStore(Protocol):
 
 
 class DayStore(Protocol):
-    """Hosts' days, as `store.bookings.days.Days` keeps them."""
+    """Hosts' days, as `store.bookings.days.Days` stores them."""
 
     def busy_cells(self, host_id: str, first: date, last: date) -> frozenset[Cell]: ...
 
 
 class BookingStore(Protocol):
-    """Bookings, as `store.bookings.bookings.Bookings` keeps them."""
+    """Bookings, as `store.bookings.bookings.Bookings` stores them."""
 
     def read(self, booking_id: str) -> Booking | None: ...
     def read_many(self, booking_ids: Sequence[str]) -> list[Booking]: ...
@@ -200,7 +200,7 @@ class RedeemStore(Protocol):
 
 
 class WebhookStore(Protocol):
-    """Webhooks, as `store.webhooks.Webhooks` keeps them."""
+    """Webhooks, as `store.webhooks.Webhooks` stores them."""
 
     def read(self, webhook_id: str) -> Webhook | None: ...
     def of_host(self, host_id: str) -> list[Webhook]: ...
@@ -210,7 +210,7 @@ class WebhookStore(Protocol):
 
 
 class DeliveryStore(Protocol):
-    """Deliveries, as `store.webhooks.Deliveries` keeps them."""
+    """Deliveries, as `store.webhooks.Deliveries` stores them."""
 
     def read(self, webhook_id: str, delivery_id: str) -> tuple[Webhook | None, Delivery | None]: ...
     def create(self, delivery: Delivery, cause: Cause) -> bool: ...
@@ -238,7 +238,7 @@ class RestoreStore(Protocol):
 
 
 class MailStore(Protocol):
-    """Emails, as `store.mail.mails.Mails` keeps them."""
+    """Emails, as `store.mail.mails.Mails` stores them."""
 
     def claim(self, mail_id: MailId, holder: str, *, now: datetime, until: datetime) -> Claim: ...
     def release(self, mail_id: MailId, holder: str, *, now: datetime) -> None: ...
@@ -249,13 +249,13 @@ class MailStore(Protocol):
 
 
 class MailBudgetStore(Protocol):
-    """Email budgets, as `store.mail.budgets.MailBudgets` keeps them."""
+    """Email budgets, as `store.mail.budgets.MailBudgets` stores them."""
 
     def take(self, budget: str, mail_id: MailId, limit: int, *, now: datetime) -> bool: ...
 
 
 class MailDigestStore(Protocol):
-    """Digests, as `store.mail.digests.MailDigests` keeps them."""
+    """Digests, as `store.mail.digests.MailDigests` stores them."""
 
     def add(self, host_id: str, booking_id: str, event_id: str, *, now: datetime) -> DigestId: ...
     def due(self, now: datetime, limit: int) -> list[DigestId]: ...
@@ -312,13 +312,13 @@ class Store(Protocol):
 
 
 class EventBus(Protocol):
-    """The bus that events are published on, as `clients.event_bus.EventBus` speaks to it."""
+    """The bus that events are published on, as `clients.event_bus.EventBus` implements it."""
 
     def put(self, envelopes: Sequence[Envelope]) -> dict[int, str]: ...
 
 
 class Queue(Protocol):
-    """A queue of JSON messages, as `clients.queue.Queue` speaks to it."""
+    """A queue of JSON messages, as `clients.queue.Queue` implements it."""
 
     def send(self, body: str, *, delay_seconds: int = 0, tenant: str | None = None) -> None: ...
     def send_many(self, bodies: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[int, str]: ...

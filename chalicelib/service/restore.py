@@ -23,7 +23,7 @@ _PAGE: Final = 100
 
 
 class Applied(StrEnum):
-    """What applying one event did."""
+    """The result of applying one event."""
 
     DONE = "done"
     KNOWN = "known"  # the table has it, or something later

@@ -182,7 +182,7 @@ class RollingItem(Item):
 
 
 class OpensItem(Item):
-    """How often a link was opened; `pk LINK#<linkId>`, `sk OPENS`. Not on the link, so that opens block no redeem."""
+    """How often a link was opened; `pk LINK#<linkId>`, `sk OPENS`. A separate item, so that opens block no redeem."""
 
     host_id = UnicodeAttribute(attr_name="hostId")
     event_type_id = UnicodeAttribute(attr_name="eventTypeId")

@@ -58,9 +58,9 @@ class Restore:
         self._table.change(applied_events_key(link_id), actions, EXISTS & is_newer_than_backup)
 
     def put_booking(self, before: Booking | None, after: Booking, cause: Cause) -> bool:
-        """Write a booking as an event left it, and take its time; return False if `before` or the time is not current.
+        """Write a booking as an event left it, and take its time; return False if `before` is not current.
 
-        Another booking may still hold the time, until a later event moves or cancels it.
+        Returns False also if another booking holds the time, until an event that moves or cancels it is applied.
         """
         transaction = Transaction(self._table)
         unchanged = ABSENT if before is None else unchanged_since(before.sequence)

@@ -98,7 +98,7 @@ class Table:
         return [kind.from_raw_data(found[key]) for key in wanted if key in found]
 
     def query(self, kind: type[_I], pk: str, sort_from: str, sort_to: str) -> list[_I]:
-        """Return the items of one partition with `sort_from <= sk <= sort_to`, in order, as of about now."""
+        """Return the items of one partition with `sort_from <= sk <= sort_to`, in order; eventually consistent."""
         found: list[_I] = []
         start: Any = None
         while True:

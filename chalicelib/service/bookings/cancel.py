@@ -1,4 +1,4 @@
-"""Cancel a booking and free its time in one transaction; the link gets the use back only if it is set to (P8)."""
+"""Cancel a booking and free its time in one transaction; the link gets the use back if its settings say so (P8)."""
 
 import contextlib
 from datetime import datetime

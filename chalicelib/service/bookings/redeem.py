@@ -234,7 +234,7 @@ def _book(world: World, link: Link, identified: _IdentifiedRequest, cause: Cause
 
 
 def _plan(world: World, link: Link, identified: _IdentifiedRequest) -> Booking:
-    """Return the booking that this request would create now; raise the error if it may not."""
+    """Return the booking that this request would create now, or raise the error that prevents it."""
     request = identified.request
     link.require_bookable(world.now())
     check_recipient_matches(link.settings.recipient, request.invitee.email)

@@ -29,7 +29,7 @@ Record = Mapping[str, Any]
 
 
 class Relayed(msgspec.Struct, frozen=True):
-    """The result of a batch: the records that failed (index → reason), and the first that was left for lack of time."""
+    """The result of a batch: the records that failed (index → reason), and the first for which no time was left."""
 
     failed: dict[int, str]
     untried: int | None

@@ -1,4 +1,4 @@
-"""Change a link if it still has the version that was read. A used, expired or revoked link keeps most settings."""
+"""Change a link if it still has the version that was read. Once it has ended, only label and metadata can change."""
 
 from collections.abc import Callable
 

@@ -66,7 +66,9 @@ def write_replacement(
     keyed: KeyedBatch | None = None,
     answers: LinkRequest | None = None,
 ) -> Link | None:
-    """Write a fresh link in an old one's place, also as the rolling link; return None if something changed meanwhile.
+    """Write a fresh link in an old one's place; return None if something changed meanwhile.
+
+    If the old link is the event type's rolling link, the fresh one becomes that.
 
     `keyed` and `answers` are marked done in the same transaction, each at most once.
     """

@@ -1,4 +1,4 @@
-"""Email the links of one generate, each to its recipient: once, however often the request is repeated (P4)."""
+"""Email the links of one generate request to their recipients: once, however often it is repeated (P4)."""
 
 import logging
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def require_sendable(world: World, request: GenerateRequest, wording: Wording) -> None:
-    """Check a generate whose links will be emailed, before anything is created.
+    """Check a generate request whose links will be emailed, before anything is created.
 
     Up to 1,000 links, each with a recipient who has an address. Raises `MailNotConfiguredError`, `InvalidValueError`.
     """
@@ -53,7 +53,7 @@ def send_links(
     cause: Cause,
     progress: Progress,
 ) -> None:
-    """Store a request to email each of a generate's links; a retry with the generate's key stores no other.
+    """Store a request to email each link of a generate request; a retry with the same key stores no other.
 
     A retry skips a link that nobody can book with any more or that has lost its recipient since it was created; its
     history says why. Raises `TryLaterError`: the caller must retry.

@@ -192,7 +192,7 @@ def _about_link(world: World, event: Envelope) -> list[MailNews]:
 
 
 def _sendable(world: World, request: LinkMail) -> tuple[Link, EventSettings, Host]:
-    """Return the link, its offer and its host. Raises `MailRefusedError` if nobody can book with the link any more."""
+    """Return the link, its offer and its host. Raises `MailRefusedError` if the link must not be sent any more."""
     link = world.store.links.read(request.link_id)
     if link is None:
         raise MailRefusedError("link-deleted")

@@ -11,7 +11,7 @@ MAX_PAUSE_SECONDS: Final = 3600
 
 
 def retry_later(world: World, message: Mapping[str, Any]) -> None:
-    """Hide a message, as Lambda gets it, longer after each delivery: from half a minute up to an hour."""
+    """Hide a message, as Lambda gets it, until its retry: in half a minute at first, in an hour in the end."""
     times = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
     retry_after(world, message, pause_after(times))
 

@@ -59,8 +59,8 @@ def message_of(delivery: Delivery) -> str:
 def deliver(world: World, message: str) -> Delivery | None:
     """Make one attempt at a delivery if it is due and no other sender has it; return its new state.
 
-    A repeated, early or late message changes nothing. Raises `TryLaterError`
-    when the store does not answer, and ValueError for a malformed message.
+    A repeated, early or late message changes nothing. Raises `TryLaterError` if the store does not answer, and
+    ValueError for a malformed message.
     """
     named = msgspec.json.decode(message, type=DeliveryMessage)
     webhook, delivery = world.store.deliveries.read(named.webhook_id, named.delivery_id)
@@ -68,7 +68,7 @@ def deliver(world: World, message: str) -> Delivery | None:
         return delivery
     cause = _cause(delivery)
     refusal = _refusal(webhook, delivery)
-    # The process that disabled it may have crashed before it notified the host.
+    # The process that disabled it may have crashed before it published the notice.
     if webhook is not None and webhook.notice_pending:
         _publish_notice(world, webhook, cause)
     if webhook is None or refusal:
@@ -148,7 +148,7 @@ def _refusal(webhook: Webhook | None, delivery: Delivery) -> str:
 def _give_up(
     world: World, delivery: Delivery, attempt: DeliveryAttempt | None, cause: Cause
 ) -> Delivery | None:
-    """End a delivery after its last attempt. Dead-letter it first: rather twice than never (P6)."""
+    """End a delivery after its last attempt. Dead-letter it first: a crash may repeat that, but never skip it (P6)."""
     if world.webhook_dlq is not None and not delivery.test:
         letter = {
             "reason": "exhausted",
@@ -179,7 +179,7 @@ def _record_outcome(world: World, webhook: Webhook, answer: EndpointAnswer, caus
 
 
 def _publish_notice(world: World, webhook: Webhook, cause: Cause) -> None:
-    """Publish that a webhook was disabled, then record that it was published: rather twice, under one id, than never.
+    """Publish that a webhook was disabled, then record that. After a crash in between it is repeated, with the same id.
 
     The delivery that disabled it is not saved yet, so a failure here is retried. Raises `StoreUnavailableError`.
     """
