@@ -155,7 +155,7 @@ def test_a_webhook_wants_its_hosts_events_of_its_types_while_it_is_enabled() -> 
 
 
 def test_a_stored_webhook_keeps_the_name_of_its_pending_notice() -> None:
-    """Documents of earlier versions call it `untold`."""
+    """Item layout: the documents in the table call it `untold`."""
     gone = stopped(webhook(), Disabled.GONE, CAUSE, NOW)
     document = msgspec.json.decode(msgspec.json.encode(gone))
     assert document["untold"] is True
