@@ -1,7 +1,6 @@
-"""docs/design.md has the items, indexes, retention and promises of the code, and its links lead to files."""
+"""docs/design.md has the items, indexes, retention and promises of the code."""
 
 import re
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -70,14 +69,3 @@ def test_every_promise_has_its_mechanism() -> None:
     listed = [row[0].split("**")[1] for row in rows("| promise | mechanism | code |")]
     assert promised
     assert listed == promised
-
-
-def test_its_links_lead_to_files_and_headings() -> None:
-    for target, heading in re.findall(r"\]\(([^)#]+)(?:#([\w-]+))?\)", PAGE.read_text()):
-        path = Path(PAGE.parent / target).resolve()
-        assert path.is_file(), target
-        if heading:
-            titles = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
-            assert heading in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, (
-                heading
-            )

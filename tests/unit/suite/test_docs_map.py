@@ -1,8 +1,10 @@
-"""docs/README.md leads to every document, and docs/hosts.md names what the console shows."""
+"""docs/README.md leads to every document, links lead to headings, and docs/hosts.md has the words of the console."""
 
 import re
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 from infra.paths import ROOT
 
@@ -11,12 +13,24 @@ MAP: Final = DOCS / "README.md"
 ADRS: Final = DOCS / "adr"  # its README.md is the map of its pages
 IMAGES: Final = DOCS / "images"
 
+PAGES: Final = [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "tests" / "README.md"]
+
 _LINK: Final = re.compile(r"\]\(([^)#:]+)(?:#[\w-]+)?\)")
+_ANCHOR: Final = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
+_HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def linked(page: Path) -> set[Path]:
     """Return the files and folders that a page links to or shows."""
     return {(page.parent / target).resolve() for target in _LINK.findall(page.read_text())}
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    return {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        for title in _HEADING.findall(page.read_text())
+    }
 
 
 def test_every_document_is_in_the_map() -> None:
@@ -28,6 +42,14 @@ def test_every_document_is_in_the_map() -> None:
 
 def test_the_map_leads_to_documents_that_exist() -> None:
     assert {path for path in linked(MAP) if not path.exists()} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_link_to_a_heading_leads_to_one(page: Path) -> None:
+    found = [
+        (page.parent / file if file else page, anchor) for file, anchor in _ANCHOR.findall(page.read_text())
+    ]
+    assert [(file.name, anchor) for file, anchor in found if anchor not in anchors(file)] == []
 
 
 def test_every_image_is_shown_by_a_document() -> None:
