@@ -1,4 +1,4 @@
-"""Fixtures of the integration tests: one app and table a module; hosts, bus and queues for each test."""
+"""Fixtures for the integration tests: one app and table per module; hosts, a bus and queues per test."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,19 +14,20 @@ from tests.support.aws.engines import new_table
 
 
 @pytest.fixture(scope="session", autouse=True)
-def every_write_says_who() -> Iterator[None]:
-    """Whatever a test of this folder does, no write of the app's leaves out who did it and at whose request."""
+def every_write_names_its_actor() -> Iterator[None]:
+    """Fail any test in this folder in which the app writes an item without its actor or correlation id."""
     real = Table.operation
 
     def operation(
         table: Table, key: Key, *, item: Item | None = None, actions: Any = None, **given: Any
     ) -> Any:
         if item is not None:
-            assert item.actor, f"{key} says not who"
-            assert item.correlation_id, f"{key} says not who, or rather why"
+            assert item.actor, f"{key}: the actor is missing"
+            assert item.correlation_id, f"{key}: the correlation id is missing"
         elif actions is not None:
             changed = {action.values[0].path[0] for action in actions}
-            assert changed >= {"actor", "correlationId"}, f"a change of {key} says not who"
+            missing = {"actor", "correlationId"} - changed
+            assert not missing, f"{key}: the update is missing {sorted(missing)}"
         return real(table, key, item=item, actions=actions, **given)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -36,14 +37,14 @@ def every_write_says_who() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def whole_site(ministack: Ministack) -> Iterator[Site]:
-    """An app with a table of this module's own."""
+    """Run one app with its own table for the module."""
     with running_site(new_table(ministack.endpoint_url)) as site:
         yield site
 
 
 @pytest.fixture
 def site(whole_site: Site) -> Iterator[Site]:
-    """The module's app, its clock at `NOW`."""
+    """Return the module's app with its clock at `NOW`."""
     whole_site.clock.now = NOW
     yield whole_site
     whole_site.clock.now = NOW
@@ -51,36 +52,36 @@ def site(whole_site: Site) -> Iterator[Site]:
 
 @pytest.fixture
 def host(site: Site) -> Caller:
-    """A new host, by its own key: a host sees only its own, so tests share a table (P9)."""
+    """Return a caller with a new host's key; hosts see only their own data, so tests can share a table (P9)."""
     return site.host()
 
 
 @pytest.fixture
 def other(site: Site) -> Caller:
-    """Another host of the same team."""
+    """Return a caller with the key of another host in the same team."""
     return site.host(name="Otto Other", email="otto@hosts.example")
 
 
 @pytest.fixture
-def outside(site: Site) -> Iterator[tuple[Bus, Inbox]]:
-    """A bus and a dead-letter queue of this test's own."""
+def bus_and_dead_letters(site: Site) -> Iterator[tuple[Bus, Inbox]]:
+    """Connect the app to a bus and a dead-letter queue of this test's own."""
     with pytest.MonkeyPatch.context() as patch, connected(site, patch) as both:
         yield both
 
 
 @pytest.fixture
-def bus(outside: tuple[Bus, Inbox]) -> Bus:
-    """The bus that the app puts its events on."""
-    return outside[0]
+def bus(bus_and_dead_letters: tuple[Bus, Inbox]) -> Bus:
+    """Return the bus that the app publishes its events on."""
+    return bus_and_dead_letters[0]
 
 
 @pytest.fixture
-def letters(outside: tuple[Bus, Inbox]) -> Inbox:
-    """The stream's dead-letter queue."""
-    return outside[1]
+def dead_letters(bus_and_dead_letters: tuple[Bus, Inbox]) -> Inbox:
+    """Return the stream's dead-letter queue."""
+    return bus_and_dead_letters[1]
 
 
 @pytest.fixture
 def stream(site: Site) -> Stream:
-    """The stream, read up to now."""
+    """Return the stream, positioned after all earlier records."""
     return Stream(site)

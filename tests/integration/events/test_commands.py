@@ -1,4 +1,4 @@
-"""Commands by queue: once for each id, results on the bus; a bad one is reported and dead-lettered (P1, P4, P7, P9)."""
+"""Commands by queue run once per id; results go to the bus, bad commands are dead-lettered (P1, P4, P7, P9)."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ from tests.support.app import (
     token_of,
     unknown_id,
 )
-from tests.support.aws.bus import Bus, Inbox, Stream, deliver as tell
+from tests.support.aws.bus import Bus, Inbox, Stream, deliver as publish
 from tests.support.aws.engines import Table
 from tests.support.commands import Deadline, command, deliver, in_event, in_notification, listening
 from tests.support.event_schemas import faults_of
@@ -37,7 +37,7 @@ ENVELOPES: Final[dict[str, Callable[[str], str]]] = {
 
 @pytest.fixture
 def wires(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wires]:
-    """A bus, and a dead-letter queue."""
+    """Connect the app to a bus and a dead-letter queue."""
     with listening(site, monkeypatch) as both:
         yield both
 
@@ -59,29 +59,29 @@ def count_of(host: Caller) -> int:
 
 
 def notices(wires: Wires) -> list[dict[str, Any]]:
-    """Return what came out on the bus since the last look; each is what its schema says."""
+    """Return the bus's new messages, after checking each against its schema."""
     found = wires[0].envelopes()
     assert [fault for one in found for fault in faults_of(one)] == []
     return found
 
 
 def rejected(wires: Wires, body: str, code: str, *pointers: str) -> dict[str, Any]:
-    """Check that one message was rejected, on the bus and in the queue alike, and return the notice."""
-    (told,) = notices(wires)
+    """Check that exactly one message was rejected, on the bus and in the dead-letter queue; return the notice."""
+    (notice,) = notices(wires)
     (letter,) = wires[1].take()
-    assert told["type"] == "command.rejected"
-    assert told["data"]["problem"]["type"] == f"urn:admit-one:problem:{code}"
-    assert {fault["pointer"] for fault in told["data"]["problem"].get("errors", [])} == set(pointers)
-    assert letter["problem"] == told["data"]["problem"]
+    assert notice["type"] == "command.rejected"
+    assert notice["data"]["problem"]["type"] == f"urn:admit-one:problem:{code}"
+    assert {fault["pointer"] for fault in notice["data"]["problem"].get("errors", [])} == set(pointers)
+    assert letter["problem"] == notice["data"]["problem"]
     assert letter["message"] == body
-    return told
+    return notice
 
 
 # Each command
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES.values(), ids=ENVELOPES.keys())
-def test_generate_is_followed_once_however_often_and_wrapped_it_comes(
+def test_generate_runs_once_however_often_delivered_and_wrapped(
     host: Caller, wires: Wires, envelope: Callable[[str], str]
 ) -> None:
     event_type = host.event_type()
@@ -90,24 +90,24 @@ def test_generate_is_followed_once_however_often_and_wrapped_it_comes(
     for _ in range(3):
         assert deliver(body) == []
 
-    told = notices(wires)
-    assert {(one["type"], one["correlationId"], one["actor"]) for one in told} == {
+    completed = notices(wires)
+    assert {(one["type"], one["correlationId"], one["actor"]) for one in completed} == {
         ("batch.completed", "c-1", "command:c-1")
     }
-    assert len(told) == 3
-    assert len({one["id"] for one in told}) == 1
-    assert told[0]["hostId"] == host.host_id
-    batch = host.list(batchId=told[0]["data"]["batchId"])["links"]
+    assert len(completed) == 3
+    assert len({one["id"] for one in completed}) == 1
+    assert completed[0]["hostId"] == host.host_id
+    batch = host.list(batchId=completed[0]["data"]["batchId"])["links"]
     assert [link["label"] for link in batch] == ["By queue"] * 3
-    assert count_of(host) == told[0]["data"]["count"] == 3
+    assert count_of(host) == completed[0]["data"]["count"] == 3
     assert wires[1].take() == []
 
 
 @pytest.mark.parametrize("stage", ["prod", "", "Test", None, 7], ids=str)
-def test_a_command_for_another_stage_is_rejected_whole(
+def test_a_command_for_another_stage_is_rejected(
     host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch, stage: Any
 ) -> None:
-    """A command that reaches the wrong stage creates no link, and its sender gets a rejection."""
+    """A command sent to the wrong stage creates no link, and its sender gets a rejection."""
     monkeypatch.setenv("STAGE", "test")
     bootstrap.forget()
     body = json.dumps(json.loads(generate(host, host.event_type())) | {"stage": stage})
@@ -121,9 +121,7 @@ def test_a_command_for_another_stage_is_rejected_whole(
     assert count_of(host) == (1 if stage is None else 0)
 
 
-def test_a_command_for_this_stage_is_followed(
-    host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_for_this_stage_runs(host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAGE", "test")
     bootstrap.forget()
     body = json.dumps(json.loads(generate(host, host.event_type())) | {"stage": "test"})
@@ -134,7 +132,7 @@ def test_a_command_for_this_stage_is_followed(
     assert count_of(host) == 1
 
 
-def test_revoke_is_followed_once(host: Caller, wires: Wires) -> None:
+def test_revoke_runs_once(host: Caller, wires: Wires) -> None:
     links = host.links(host.event_type(), count=3)
     body = command("revoke", of(host, linkIds=[link["linkId"] for link in links[:2]]))
 
@@ -147,7 +145,7 @@ def test_revoke_is_followed_once(host: Caller, wires: Wires) -> None:
 
 @pytest.mark.parametrize("named", ["linkId", "url", "token"])
 def test_redeem_books_once(host: Caller, wires: Wires, named: str) -> None:
-    """P1, P4: by the link's id, or by what the invitee holds; the second link use stays unused."""
+    """P1, P4: the command names the link by its id, URL or token; the link's second use stays unused."""
     link = host.link(maxUsageCount=2)
     value = {"linkId": link["linkId"], "url": link["url"] + "?embed=1", "token": token_of(link)}[named]
     body = command("redeem", of(host, **{named: value}, **redeem_body(at(days=1))))
@@ -161,7 +159,7 @@ def test_redeem_books_once(host: Caller, wires: Wires, named: str) -> None:
     assert (notices(wires), wires[1].take()) == ([], [])
 
 
-def test_replace_makes_one_fresh_link(host: Caller, wires: Wires) -> None:
+def test_replace_creates_one_new_link(host: Caller, wires: Wires) -> None:
     link = host.link(label="Old")
     body = command("replace", of(host, linkId=link["linkId"]))
 
@@ -173,8 +171,10 @@ def test_replace_makes_one_fresh_link(host: Caller, wires: Wires) -> None:
     assert wires[1].take() == []
 
 
-def test_the_answer_is_the_event_with_the_commands_id(site: Site, host: Caller, wires: Wires) -> None:
-    """P6: every write a command makes has its id, so the stream's events answer it; also when it came three times."""
+def test_events_have_the_id_of_their_command_as_correlation_id(
+    site: Site, host: Caller, wires: Wires
+) -> None:
+    """P6: every write of a command has its id, so its events are the reply, even if it is delivered three times."""
     link = host.link()
     stream = Stream(site)
     stream.records()
@@ -188,10 +188,10 @@ def test_the_answer_is_the_event_with_the_commands_id(site: Site, host: Caller, 
             assert deliver(body) == []
     notices(wires)
 
-    tell(stream.records())
+    publish(stream.records())
 
-    told = {(one["correlationId"], one["type"]): one for one in notices(wires)}
-    events = sorted(key for key in told if key[0] in {"make", "book", "end", "again"})
+    published = {(one["correlationId"], one["type"]): one for one in notices(wires)}
+    events = sorted(key for key in published if key[0] in {"make", "book", "end", "again"})
     assert events == [
         ("again", "link.created"),
         ("again", "link.revoked"),
@@ -200,12 +200,12 @@ def test_the_answer_is_the_event_with_the_commands_id(site: Site, host: Caller, 
         ("end", "link.revoked"),
         ("make", "link.created"),
     ]
-    assert told["book", "link.used"]["actor"] == "command:book"
+    assert published["book", "link.used"]["actor"] == "command:book"
 
 
 @pytest.mark.parametrize("other", ["body", "verb"])
-def test_an_id_that_came_with_another_body_is_rejected(host: Caller, wires: Wires, other: str) -> None:
-    """P4: nothing is made of the second one."""
+def test_a_used_id_with_another_body_is_rejected(host: Caller, wires: Wires, other: str) -> None:
+    """P4: the second command changes nothing."""
     event_type = host.event_type()
     assert deliver(generate(host, event_type, count=2)) == []
     kept = host.list()["links"]
@@ -223,7 +223,7 @@ def test_an_id_that_came_with_another_body_is_rejected(host: Caller, wires: Wire
 
 
 @pytest.mark.parametrize("verb", ["revoke", "redeem", "replace"])
-def test_an_id_is_kept_for_every_verb(host: Caller, wires: Wires, verb: str) -> None:
+def test_every_command_records_its_id(host: Caller, wires: Wires, verb: str) -> None:
     first, second = host.links(host.event_type(), count=2)
     payloads = {
         "revoke": lambda link: of(host, linkIds=[link["linkId"]]),
@@ -240,8 +240,8 @@ def test_an_id_is_kept_for_every_verb(host: Caller, wires: Wires, verb: str) -> 
 
 
 @pytest.mark.parametrize("verb", ["generate", "revoke", "redeem", "replace"])
-def test_an_id_is_kept_for_thirty_days(site: Site, host: Caller, wires: Wires, verb: str) -> None:
-    """P4: longer than the queue and its dead letters together keep a message."""
+def test_an_id_is_recorded_for_thirty_days(site: Site, host: Caller, wires: Wires, verb: str) -> None:
+    """P4: longer than the queue and its dead-letter queue together keep a message."""
     event_type = host.event_type()
     first, second = host.links(event_type, count=2, maxUsageCount=3)
     same, other = {
@@ -266,10 +266,10 @@ def test_an_id_is_kept_for_thirty_days(site: Site, host: Caller, wires: Wires, v
 
 
 @pytest.mark.parametrize("verb", ["redeem", "replace"])
-def test_the_same_command_after_three_weeks_is_done_already(
+def test_the_same_command_after_three_weeks_changes_nothing(
     site: Site, host: Caller, wires: Wires, verb: str
 ) -> None:
-    """P4: it lay in a dead-letter queue, say; an HTTP key is forgotten by then, a command's id is not."""
+    """P4: a command can wait in a dead-letter queue for longer than HTTP idempotency keys are kept."""
     link = host.link(maxUsageCount=3, restoreUseOnCancel=True)
     body = {
         "redeem": redeem(host, link, at(days=40)),
@@ -286,8 +286,8 @@ def test_the_same_command_after_three_weeks_is_done_already(
     assert host.reread(link)["usageCount"] == (1 if verb == "redeem" else 0)
 
 
-def test_a_key_over_http_is_no_commands_id(host: Caller, wires: Wires) -> None:
-    """P4: who calls and who commands need not know of each other's names."""
+def test_idempotency_keys_and_command_ids_are_separate(host: Caller, wires: Wires) -> None:
+    """P4: callers and command senders can choose the same text independently."""
     event_type = host.event_type()
     over_http = {"eventTypeId": event_type["eventTypeId"], "count": 1}
     assert host.post("/v1/links", over_http, headers={"Idempotency-Key": "c-1"}).status_code == 201
@@ -297,8 +297,8 @@ def test_a_key_over_http_is_no_commands_id(host: Caller, wires: Wires) -> None:
     assert (count_of(host), wires[1].take()) == (3, [])
 
 
-def test_a_generate_comes_again_after_the_expiry_it_asked_for(site: Site, host: Caller, wires: Wires) -> None:
-    """P4: what was good when it first came is not held against a later clock."""
+def test_a_repeated_generate_succeeds_after_its_links_expired(site: Site, host: Caller, wires: Wires) -> None:
+    """P4: a repeat isn't validated against the later time."""
     body = generate(host, host.event_type(), count=2, expiresAt=at(hours=1))
     assert deliver(body) == []
     site.clock.pass_by(hours=2)
@@ -309,10 +309,10 @@ def test_a_generate_comes_again_after_the_expiry_it_asked_for(site: Site, host: 
     assert (count_of(host), wires[1].take()) == (2, [])
 
 
-def test_of_an_event_type_deleted_meanwhile_nothing_more_is_made(
+def test_generate_creates_nothing_once_its_event_type_is_deleted(
     site: Site, host: Caller, wires: Wires
 ) -> None:
-    """A generate that was done is done however late it comes again; one that was cut off is rejected."""
+    """A repeat of a finished generate still succeeds; a repeat of an interrupted one is rejected."""
     event_type = host.event_type()
     whole, half = generate(host, event_type, "whole"), generate(host, event_type, "half", count=300)
     assert deliver(whole) == []
@@ -330,8 +330,8 @@ def test_of_an_event_type_deleted_meanwhile_nothing_more_is_made(
     assert sum(item["sk"]["S"] == "LINK" for item in site.items()) == before
 
 
-def test_ids_are_each_hosts_own(host: Caller, other: Caller, wires: Wires) -> None:
-    """P9: what one host's senders call theirs does not stand in another's way."""
+def test_each_host_has_its_own_command_ids(host: Caller, other: Caller, wires: Wires) -> None:
+    """P9: two hosts can use the same id."""
     assert (
         deliver(generate(host, host.event_type(), count=2), generate(other, other.event_type(), count=1))
         == []
@@ -341,7 +341,7 @@ def test_ids_are_each_hosts_own(host: Caller, other: Caller, wires: Wires) -> No
     assert wires[1].take() == []
 
 
-# What can't be followed
+# Commands that are rejected
 
 
 BAD: Final[dict[str, tuple[Any, str, tuple[str, ...]]]] = {
@@ -354,11 +354,11 @@ BAD: Final[dict[str, tuple[Any, str, tuple[str, ...]]]] = {
     "no payload": ({"id": "c", "command": "revoke"}, "invalid-request", ("",)),
     "empty id": ({"id": "", "command": "revoke", "payload": {}}, "invalid-request", ("/id",)),
     "id with a space": ({"id": "a b", "command": "revoke", "payload": {}}, "invalid-request", ("/id",)),
-    "id with a line's end": ({"id": "a\n", "command": "revoke", "payload": {}}, "invalid-request", ("/id",)),
+    "id with a line break": ({"id": "a\n", "command": "revoke", "payload": {}}, "invalid-request", ("/id",)),
     "long id": ({"id": "a" * 101, "command": "revoke", "payload": {}}, "invalid-request", ("/id",)),
     "unknown command": ({"id": "c", "command": "delete", "payload": {}}, "invalid-request", ("/command",)),
     "unknown field": ({"id": "c", "command": "revoke", "payload": {}, "x": 1}, "invalid-request", ("",)),
-    "payload is no object": (
+    "payload is not an object": (
         {"id": "c", "command": "revoke", "payload": 1},
         "invalid-request",
         ("/payload",),
@@ -368,7 +368,7 @@ BAD: Final[dict[str, tuple[Any, str, tuple[str, ...]]]] = {
         "invalid-request",
         ("/payload",),
     ),
-    "no host's id": (
+    "not a host id": (
         {"id": "c", "command": "revoke", "payload": {"hostId": "x", "linkIds": ["y"]}},
         "not-found",
         (),
@@ -388,7 +388,7 @@ BAD: Final[dict[str, tuple[Any, str, tuple[str, ...]]]] = {
 
 
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
-def test_what_is_no_command_is_rejected_with_its_reason(
+def test_a_malformed_command_is_rejected_with_the_reason(
     site: Site, wires: Wires, case: tuple[Any, str, tuple[str, ...]]
 ) -> None:
     given, code, pointers = case
@@ -397,12 +397,12 @@ def test_what_is_no_command_is_rejected_with_its_reason(
 
     assert deliver(body) == []
 
-    told = rejected(wires, body, code, *pointers)
-    assert told["correlationId"] in {"m-0", "c"}
+    notice = rejected(wires, body, code, *pointers)
+    assert notice["correlationId"] in {"m-0", "c"}
     assert len(site.items()) == before
 
 
-def test_values_that_break_rules_are_named_where_they_stand(host: Caller, wires: Wires) -> None:
+def test_an_invalid_value_is_rejected_with_its_pointer(host: Caller, wires: Wires) -> None:
     event_type = host.event_type()
     bad = [
         (generate(host, event_type, count=0), "invalid-value", ["/payload/count"]),
@@ -421,12 +421,12 @@ def test_values_that_break_rules_are_named_where_they_stand(host: Caller, wires:
 
         assert deliver(numbered) == []
 
-        told = rejected(wires, numbered, code, *pointers)
-        assert (told["correlationId"], told["hostId"]) == (f"c-{number}", host.host_id)
+        notice = rejected(wires, numbered, code, *pointers)
+        assert (notice["correlationId"], notice["hostId"]) == (f"c-{number}", host.host_id)
     assert count_of(host) == 0
 
 
-def test_dead_links_are_named_as_over_http(site: Site, host: Caller, wires: Wires) -> None:
+def test_a_dead_link_is_rejected_with_the_codes_of_http(site: Site, host: Caller, wires: Wires) -> None:
     event_type = host.event_type()
     used, revoked, expired, gone, early = (
         *host.links(event_type, count=2),
@@ -452,8 +452,8 @@ def test_dead_links_are_named_as_over_http(site: Site, host: Caller, wires: Wire
         rejected(wires, body, code)
 
 
-def test_another_hosts_things_are_not_found(host: Caller, other: Caller, wires: Wires) -> None:
-    """P9: the host that a command names is the only one it reaches."""
+def test_another_hosts_data_is_not_found(host: Caller, other: Caller, wires: Wires) -> None:
+    """P9: a command reaches only the host that it names."""
     event_type = other.event_type()
     link = other.link(event_type)
     for number, body in enumerate(
@@ -474,10 +474,10 @@ def test_another_hosts_things_are_not_found(host: Caller, other: Caller, wires: 
     assert count_of(other) == 1
 
 
-def test_no_token_leaves_in_notice_or_log(
+def test_no_token_is_in_a_notice_or_the_log(
     host: Caller, wires: Wires, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """P7: whatever is wrong with a command that holds a token, what is told of it does not."""
+    """P7: whatever is wrong with a command that has a token, its rejection and log lines don't have it."""
     link = host.link()
     token = token_of(link)
     bodies = [
@@ -496,39 +496,39 @@ def test_no_token_leaves_in_notice_or_log(
     with caplog.at_level("INFO"):
         for body in bodies:
             assert deliver(body) == []
-    told = json.dumps(notices(wires))
+    published = json.dumps(notices(wires))
     letters = wires[1].take()
 
     assert len(letters) == len(bodies)
     secrets = [token, forged(token)]
     assert not [secret for secret in secrets if secret in caplog.text]
-    assert not [secret for secret in secrets if secret in told]
+    assert not [secret for secret in secrets if secret in published]
     assert not [secret for letter in letters for secret in secrets if secret in json.dumps(letter["problem"])]
 
 
 def test_a_forged_token_costs_no_read_of_a_link(site: Site, host: Caller, wires: Wires) -> None:
-    """P7: only the command's own id is kept."""
+    """P7: the only call records the command's id."""
     link = host.link()
     body = command("redeem", of(host, token=forged(token_of(link)), **redeem_body(at(days=1))))
     with site.counting() as reads:
         assert deliver(body) == []
 
-    assert reads.calls == ["PutItem"]  # the command's own id
+    assert reads.calls == ["PutItem"]
     rejected(wires, body, "not-found")
 
 
-def test_of_many_links_those_that_can_be_are_revoked(host: Caller, wires: Wires) -> None:
+def test_revoke_reports_the_links_it_cannot_revoke_and_revokes_the_rest(host: Caller, wires: Wires) -> None:
     first, second = host.links(host.event_type(), count=2)
     body = command("revoke", of(host, linkIds=[first["linkId"], unknown_id("lnk"), second["linkId"]]))
 
     assert deliver(body) == []
 
-    told = rejected(wires, body, "invalid-value", "/payload/linkIds/1")
-    assert told["data"]["problem"]["detail"].startswith("1 of 3 links")
+    notice = rejected(wires, body, "invalid-value", "/payload/linkIds/1")
+    assert notice["data"]["problem"]["detail"].startswith("1 of 3 links")
     assert [host.reread(link)["status"] for link in (first, second)] == ["revoked", "revoked"]
 
 
-def test_a_bad_one_in_the_middle_stops_no_other(host: Caller, wires: Wires) -> None:
+def test_a_bad_command_does_not_block_its_batch(host: Caller, wires: Wires) -> None:
     event_type = host.event_type()
     bodies = [generate(host, event_type, f"c-{n}") for n in range(4)]
     bodies[1:1] = ["poison", command("redeem", {"hostId": 7}, "bad")]
@@ -540,10 +540,8 @@ def test_a_bad_one_in_the_middle_stops_no_other(host: Caller, wires: Wires) -> N
     assert sorted(one["type"] for one in notices(wires)) == ["batch.completed"] * 4 + ["command.rejected"] * 2
 
 
-def test_a_rejected_one_is_followed_when_it_comes_back_from_the_dead_letters(
-    host: Caller, wires: Wires
-) -> None:
-    """Once what stood in its way is gone: `StartMessageMoveTask` brings the letter, and the command is in it."""
+def test_a_rejected_command_runs_after_a_redrive(host: Caller, wires: Wires) -> None:
+    """Once the cause is gone, `StartMessageMoveTask` redelivers the dead letter, which contains the command."""
     link = host.link(notBefore=at(days=1))
     assert deliver(in_event(redeem(host, link, at(days=3)))) == []
     letter = wires[1].client.receive_message(QueueUrl=wires[1].url)["Messages"][0]["Body"]
@@ -554,10 +552,10 @@ def test_a_rejected_one_is_followed_when_it_comes_back_from_the_dead_letters(
     assert host.reread(link)["status"] == "used"
 
 
-# What may be tried again
+# Commands that are retried
 
 
-def test_while_the_store_does_not_answer_a_command_comes_again(
+def test_a_command_is_retried_while_the_store_is_unavailable(
     site: Site, host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event_type = host.event_type()
@@ -573,10 +571,10 @@ def test_while_the_store_does_not_answer_a_command_comes_again(
     assert count_of(host) == 2
 
 
-def test_while_the_store_does_not_answer_a_revoke_of_many_comes_again(
+def test_a_revoke_of_many_is_retried_while_the_store_is_unavailable(
     site: Site, host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing was decided of the links, so none is told as refused."""
+    """No link's outcome is known yet, so none is reported as rejected."""
     links = host.links(host.event_type(), count=3)
     body = command("revoke", of(host, linkIds=[link["linkId"] for link in links]))
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -591,10 +589,10 @@ def test_while_the_store_does_not_answer_a_revoke_of_many_comes_again(
     assert wires[1].take() == []
 
 
-def test_a_defect_leaves_the_message_to_the_queue_and_its_payload_out_of_the_log(
+def test_an_unexpected_error_is_retried_and_its_message_not_logged(
     host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """P7: what went wrong may quote what was sent. The other messages are followed."""
+    """P7: an exception's message may quote the payload. The other commands run."""
     token = token_of(host.link())
 
     def broken(*_: Any) -> None:
@@ -611,10 +609,10 @@ def test_a_defect_leaves_the_message_to_the_queue_and_its_payload_out_of_the_log
     assert wires[1].take() == []
 
 
-def test_without_a_dead_letter_queue_of_ours_a_bad_command_is_left_to_its_own(
+def test_without_a_dead_letter_queue_a_bad_command_stays_in_its_queue(
     site: Site, wires: Wires, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not forgotten: SQS moves it once its attempts are over."""
+    """It isn't lost: SQS applies the queue's own redrive policy after the last attempt."""
     del site
     with monkeypatch.context() as patch:
         patch.delenv("COMMAND_DLQ_URL")
@@ -625,29 +623,27 @@ def test_without_a_dead_letter_queue_of_ours_a_bad_command_is_left_to_its_own(
 
 
 @pytest.mark.parametrize("missing", ["EVENT_BUS_NAME", "COMMAND_DLQ_URL"])
-def test_what_can_not_be_told_or_set_aside_comes_again(
+def test_a_rejection_is_retried_while_the_bus_or_the_queue_is_unavailable(
     wires: Wires, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    """The bus or the dead-letter queue does not answer: nothing is lost, and the next delivery rejects it."""
+    """Nothing is lost; the next delivery rejects the command."""
     service = {"EVENT_BUS_NAME": "EVENTBRIDGE", "COMMAND_DLQ_URL": "SQS"}[missing]
     with monkeypatch.context() as patch:
         patch.setenv(f"AWS_ENDPOINT_URL_{service}", "http://127.0.0.1:9")
         patch.setattr("time.sleep", lambda _: None)
         bootstrap.forget()
-        refused = deliver("poison")
+        retried = deliver("poison")
     bootstrap.forget()
     notices(wires)
 
-    assert refused == ["m-0"]
+    assert retried == ["m-0"]
     assert wires[1].take() == []
     assert deliver("poison") == []
     rejected(wires, "poison", "invalid-request", "")
 
 
-def test_a_message_too_large_to_be_set_aside_with_its_reason_is_left_to_the_queue(
-    host: Caller, wires: Wires
-) -> None:
-    """SQS moves it to its dead-letter queue whole; the notice has told why."""
+def test_a_command_too_large_for_a_dead_letter_stays_in_its_queue(host: Caller, wires: Wires) -> None:
+    """SQS moves the message whole to its dead-letter queue; the notice has the reason."""
     body = command("generate", of(host, eventTypeId="x", label='"' * 500_000))
 
     assert deliver(body, generate(host, host.event_type(), "good")) == ["m-0"]
@@ -664,15 +660,13 @@ def test_a_large_generate_is_one_batch(host: Caller, wires: Wires) -> None:
 
     assert deliver(generate(host, event_type, count=1_500)) == []
 
-    (told,) = notices(wires)
-    assert told["data"]["count"] == 1_500
-    assert count_by_batch(host, told["data"]["batchId"]) == 1_500
+    (completed,) = notices(wires)
+    assert completed["data"]["count"] == 1_500
+    assert count_in_batch(host, completed["data"]["batchId"]) == 1_500
 
 
-def test_a_generate_whose_time_runs_out_goes_on_where_it_stopped(
-    site: Site, host: Caller, wires: Wires
-) -> None:
-    """P4: each delivery makes some of it; none twice, none left out, one batch."""
+def test_a_generate_that_runs_out_of_time_is_resumed(site: Site, host: Caller, wires: Wires) -> None:
+    """P4: each delivery creates some links of one batch; none is created twice or left out."""
     event_type = host.event_type()
     body = generate(host, event_type, count=450)
     made: list[int] = []
@@ -682,12 +676,12 @@ def test_a_generate_whose_time_runs_out_goes_on_where_it_stopped(
     assert notices(wires) == []
     assert deliver(body, context=Deadline(100)) == []
 
-    (told,) = notices(wires)
+    (completed,) = notices(wires)
     assert made[1] - made[0] == 2 * CHUNK
-    assert count_by_batch(host, told["data"]["batchId"]) == 450
+    assert count_in_batch(host, completed["data"]["batchId"]) == 450
 
 
-def count_by_batch(host: Caller, batch_id: str) -> int:
+def count_in_batch(host: Caller, batch_id: str) -> int:
     found, more = 0, dict[str, str]()
     while True:
         page = host.list(batchId=batch_id, limit="200", **more)
@@ -697,14 +691,14 @@ def count_by_batch(host: Caller, batch_id: str) -> int:
         more = {"cursor": page["nextCursor"]}
 
 
-# At once, on both engines
+# Concurrently, on both engines
 
 
 @pytest.mark.parametrize("verb", ["generate", "revoke", "redeem", "replace"])
-def test_the_same_command_delivered_eight_times_at_once_is_followed_once(
+def test_a_command_delivered_eight_times_at_once_runs_once(
     table: Table, monkeypatch: pytest.MonkeyPatch, ministack: Any, verb: str
 ) -> None:
-    """P1, P4: SQS delivers at least once, and two functions may hold the same message."""
+    """P1, P4: SQS delivers at least once, so several functions may handle one message at the same time."""
     with running_site(table) as site:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", ministack.endpoint_url)
         host = site.host()
@@ -724,13 +718,13 @@ def test_the_same_command_delivered_eight_times_at_once_is_followed_once(
 
         with ThreadPoolExecutor(8) as pool:
             answers = [done.result() for done in [pool.submit(one) for _ in range(8)]]
-        while any(answers):  # what was in another's way comes again
+        while any(answers):  # redeliver what lost the race
             answers = [deliver(body)]
 
         items = [
             item for item in site.items() if item["pk"]["S"].startswith("LINK#") and item["sk"]["S"] == "LINK"
         ]
-        stands = host.reread(link)
+        current = host.reread(link)
         expected = {"generate": (151, 0), "revoke": (1, 0), "redeem": (1, 1), "replace": (2, 0)}[verb]
-        assert (len(items), stands["usageCount"]) == expected
-        assert stands["status"] == ("revoked" if verb in {"revoke", "replace"} else "active")
+        assert (len(items), current["usageCount"]) == expected
+        assert current["status"] == ("revoked" if verb in {"revoke", "replace"} else "active")

@@ -1,4 +1,4 @@
-"""Functions invoked by name: the HTTP schemas and answers, errors by type, once for each key (P1, P4, P7, P9)."""
+"""Directly invoked functions: the schemas of HTTP, errors by type, idempotency by key (P1, P4, P7, P9)."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ def of(host: Caller, **fields: Any) -> dict[str, Any]:
 
 
 def refused(function: Any, event: Any, context: Any = CONTEXT) -> tuple[str, dict[str, Any]]:
-    """Return the type's name and the document of what a function raises."""
+    """Return the name of the error that a function raises, and its problem document."""
     with pytest.raises(Refusal) as raised:
         function(event, context)
     assert raised.value.__cause__ is None
@@ -47,7 +47,7 @@ def refused(function: Any, event: Any, context: Any = CONTEXT) -> tuple[str, dic
     return type(raised.value).__name__, document
 
 
-def test_links_are_generated_as_over_http_and_once_for_each_key(host: Caller) -> None:
+def test_links_are_generated_as_over_http_once_per_key(host: Caller) -> None:
     event_type = host.event_type()
     event = of(host, eventTypeId=event_type["eventTypeId"], count=2, label="Direct", idempotencyKey="k 1")
 
@@ -69,7 +69,7 @@ def test_links_are_generated_as_over_http_and_once_for_each_key(host: Caller) ->
 
 
 def test_the_same_key_with_another_correlation_id_is_the_same_call(host: Caller) -> None:
-    """A retry of Step Functions is another request of Lambda's."""
+    """A retry by Step Functions has another Lambda request id."""
     event = of(host, eventTypeId=host.event_type()["eventTypeId"], idempotencyKey="k")
 
     first = generate_links({**event, "correlationId": "one"}, CONTEXT)
@@ -78,7 +78,7 @@ def test_the_same_key_with_another_correlation_id_is_the_same_call(host: Caller)
     assert first == second
 
 
-def test_more_than_a_thousand_are_answered_by_their_batch(host: Caller) -> None:
+def test_more_than_a_thousand_links_are_returned_as_a_batch_id(host: Caller) -> None:
     event = of(host, eventTypeId=host.event_type()["eventTypeId"], count=1_001)
     kind, document = refused(generate_links, event)
     assert (kind, document["errors"][0]["pointer"]) == ("InvalidValue", "/idempotencyKey")
@@ -86,7 +86,7 @@ def test_more_than_a_thousand_are_answered_by_their_batch(host: Caller) -> None:
     cut_off = refused(generate_links, {**event, "idempotencyKey": "k"}, Deadline(3))
     answer = generate_links({**event, "idempotencyKey": "k"}, Deadline(100))
 
-    assert cut_off[0] == "StoreUnavailable"  # to be retried: the same call goes on
+    assert cut_off[0] == "StoreUnavailable"  # retryable: the same call resumes
     assert answer["links"] == []
     page = list_links_page(of(host, batchId=answer["batchId"], limit=200), CONTEXT)
     assert len(page["links"]) == 200
@@ -107,7 +107,7 @@ def test_links_are_listed_as_over_http(host: Caller) -> None:
 
 
 @pytest.mark.parametrize("named", ["linkId", "url", "token"])
-def test_a_slot_is_booked_as_over_http_and_once(host: Caller, named: str) -> None:
+def test_a_slot_is_booked_as_over_http_once_per_key(host: Caller, named: str) -> None:
     link = host.link(maxUsageCount=2)
     value = {"linkId": link["linkId"], "url": link["url"], "token": token_of(link)}[named]
     event = of(host, **{named: value}, **redeem_body(at(days=1)))
@@ -119,8 +119,8 @@ def test_a_slot_is_booked_as_over_http_and_once(host: Caller, named: str) -> Non
     assert host.reread(link)["usageCount"] == 1
 
 
-def test_without_a_key_a_repeat_is_told_that_it_is_booked_and_nothing_else(host: Caller) -> None:
-    """P4: as over HTTP: no URL, no person, no ids."""
+def test_a_repeat_without_a_key_learns_only_that_it_is_booked(host: Caller) -> None:
+    """P4: as over HTTP, the response has no URL, no personal data and no ids."""
     event = of(host, linkId=host.link(maxUsageCount=2)["linkId"], **redeem_body(at(days=1)))
     first = redeem_link(event, CONTEXT)
 
@@ -129,7 +129,7 @@ def test_without_a_key_a_repeat_is_told_that_it_is_booked_and_nothing_else(host:
     assert again == {name: first[name] for name in ("status", "start", "end", "title")}
 
 
-def test_links_are_revoked_each_for_itself(host: Caller) -> None:
+def test_each_link_of_a_revoke_has_its_own_result(host: Caller) -> None:
     link, other = host.link(), unknown_id("lnk")
 
     answer = revoke_links(of(host, linkIds=[link["linkId"], other]), CONTEXT)
@@ -139,7 +139,7 @@ def test_links_are_revoked_each_for_itself(host: Caller) -> None:
     assert host.reread(link)["status"] == "revoked"
 
 
-def test_a_dead_link_is_an_error_to_catch_by_its_name(site: Site, host: Caller) -> None:
+def test_a_dead_link_raises_an_error_named_after_its_code(site: Site, host: Caller) -> None:
     used, revoked = host.links(host.event_type(), count=2)
     assert site.redeem(used, at(days=1)).status_code == 201
     host.post(f"/v1/links/{revoked['linkId']}/revoke")
@@ -152,7 +152,7 @@ def test_a_dead_link_is_an_error_to_catch_by_its_name(site: Site, host: Caller) 
 
 
 @pytest.mark.parametrize("error", STATUSES)
-def test_every_error_has_a_name_of_its_own_kind(error: type[AdmitOneError]) -> None:
+def test_every_error_is_named_after_its_code(error: type[AdmitOneError]) -> None:
     made = error(NOW) if error is LinkNotOpenError else error()
     name = type(refusal_of(made, "c")).__name__
 
@@ -163,7 +163,7 @@ def test_every_error_has_a_name_of_its_own_kind(error: type[AdmitOneError]) -> N
 
 @pytest.mark.parametrize("function", [generate_links, list_links_page, redeem_link, revoke_links])
 @pytest.mark.parametrize("event", [None, [], "x", 1, {}, {"hostId": None}, {"hostId": "x", "colour": "red"}])
-def test_what_is_malformed_is_an_invalid_request(site: Site, function: Any, event: Any) -> None:
+def test_a_malformed_event_is_an_invalid_request(site: Site, function: Any, event: Any) -> None:
     del site
     assert refused(function, event)[0] == "InvalidRequest"
 
@@ -185,7 +185,7 @@ def test_what_is_malformed_is_an_invalid_request(site: Site, function: Any, even
         (redeem_link, {"token": "x", "linkId": "y"}, "InvalidRequest", "/linkId"),
     ],
 )
-def test_a_fault_is_named_where_it_stands(
+def test_an_invalid_value_is_reported_with_its_pointer(
     host: Caller, function: Any, fields: dict[str, Any], kind: str, pointer: str
 ) -> None:
     base = {
@@ -198,8 +198,8 @@ def test_a_fault_is_named_where_it_stands(
     assert (found, document["errors"][0]["pointer"]) == (kind, pointer)
 
 
-def test_another_hosts_things_are_not_found(host: Caller, other: Caller) -> None:
-    """P9: whom a function may act for is IAM's to say; what it reaches is that host's alone."""
+def test_another_hosts_data_is_not_found(host: Caller, other: Caller) -> None:
+    """P9: a call reaches only the host that it names; IAM decides who may invoke the function."""
     event_type = other.event_type()
     link = other.link(event_type)
     event_type_id = event_type["eventTypeId"]
@@ -216,8 +216,8 @@ def test_another_hosts_things_are_not_found(host: Caller, other: Caller) -> None
     assert other.reread(link) == link
 
 
-def test_no_token_leaves_in_an_error_or_the_log(host: Caller, caplog: pytest.LogCaptureFixture) -> None:
-    """P7: nor what was sent beside it."""
+def test_no_token_is_in_an_error_or_the_log(host: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    """P7: an error never repeats a token that the event contains."""
     token = token_of(host.link())
     events = [
         of(host, token=token, **redeem_body(at(days=900))),
@@ -226,13 +226,13 @@ def test_no_token_leaves_in_an_error_or_the_log(host: Caller, caplog: pytest.Log
         of(host, token=token, **redeem_body(at(days=1), answers={token: token})),
     ]
     with caplog.at_level("INFO"):
-        told = "".join(json.dumps(refused(redeem_link, event)) for event in events)
+        errors = "".join(json.dumps(refused(redeem_link, event)) for event in events)
 
     for secret in (token, forged(token)):
-        assert secret not in told + caplog.text
+        assert secret not in errors + caplog.text
 
 
-def test_a_defect_is_told_in_the_same_form_without_what_it_was(
+def test_an_unexpected_error_is_an_internal_error_without_its_message(
     host: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = base64.b64encode(b"payload").decode()

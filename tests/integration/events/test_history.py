@@ -1,4 +1,4 @@
-"""History from the table's stream: who did what, opens and refusals, requests for a new link (P5, P6)."""
+"""A link's history, written from the table's stream: changes with their actor, opens, denied redeems (P5, P6)."""
 
 import json
 from typing import Any
@@ -19,8 +19,8 @@ def _types(host: Caller, link: dict[str, Any]) -> list[str]:
     return sorted(row["type"] for row in _history(host, link))
 
 
-def test_a_links_life_is_told_once(site: Site, host: Caller, stream: Stream) -> None:
-    """P6: each change becomes one entry with who did it, though every record arrives three times."""
+def test_each_change_is_in_the_history_once(site: Site, host: Caller, stream: Stream) -> None:
+    """P6: each change is one entry with its actor, though every record is delivered three times."""
     link = host.link(maxUsageCount=2)
     ok(host.patch(f"/v1/links/{link['linkId']}", {"label": "second thoughts"}))
     booking = made(site.redeem(link, at(days=1)))
@@ -50,7 +50,7 @@ def test_a_links_life_is_told_once(site: Site, host: Caller, stream: Stream) -> 
 
 
 def test_history_outlives_the_link(host: Caller, other: Caller, stream: Stream) -> None:
-    """A deleted link's history tells who deleted it, and is still its host's alone (P9)."""
+    """A deleted link's history has who deleted it, and only its host can read it (P9)."""
     link = host.link()
     answer = host.delete(f"/v1/links/{link['linkId']}", headers={"X-Correlation-Id": "clean-up"})
     assert answer.status_code == 204
@@ -63,8 +63,8 @@ def test_history_outlives_the_link(host: Caller, other: Caller, stream: Stream) 
     assert_problem(host.get(f"/v1/links/{unknown_id('lnk')}/history"), 404, "not-found")
 
 
-def test_ttls_delete_is_told_as_such(host: Caller, stream: Stream) -> None:
-    """P3, P6: what DynamoDB's TTL takes away is expired, then deleted, by the system."""
+def test_a_deletion_by_ttl_is_recorded_as_expiry_and_deletion(host: Caller, stream: Stream) -> None:
+    """P3, P6: a link that DynamoDB's TTL deletes has an expiry and a deletion in its history."""
     link = host.link(expiresAt=at(days=1))
     records = stream.records()
     (created,) = (r for r in records if r["dynamodb"]["Keys"]["sk"]["S"] == "LINK")
@@ -79,15 +79,17 @@ def test_ttls_delete_is_told_as_such(host: Caller, stream: Stream) -> None:
     assert reasons == ["ttl"]
 
 
-def test_opens_are_counted_apart_and_spend_nothing(site: Site, host: Caller, stream: Stream) -> None:
-    """P5: persons and machines are told apart, the link's item is not written, and the first open is told once."""
+def test_opens_by_persons_and_machines_are_counted_and_use_nothing(
+    site: Site, host: Caller, stream: Stream
+) -> None:
+    """P5: opens don't write the link's item, and only the first open by a person is an event."""
     link = host.link()
     before = site.item(f"LINK#{link['linkId']}", "LINK")
     for correlation_id in ("first", "second", "third"):
         assert site.visit(link, headers=PERSON | {"X-Correlation-Id": correlation_id}).status_code == 200
     site.visit(
         link, headers=PERSON, params={"zones": "1"}
-    )  # the page's own list of time zones: no second open
+    )  # the page's own request for time zones isn't another open
     site.visit(link, "HEAD", headers=PERSON)
     site.visit(link, headers=HTML | {"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"})
     site.visit(link, headers=PERSON | {"Sec-Purpose": "prefetch;prerender"})
@@ -100,8 +102,8 @@ def test_opens_are_counted_apart_and_spend_nothing(site: Site, host: Caller, str
     assert _types(host, link) == ["link.created", "link.opened"]
 
 
-def test_refusals_are_kept_once_a_minute(site: Site, host: Caller, stream: Stream) -> None:
-    """A storm on a dead link writes one entry a reason and minute, not one a request."""
+def test_denied_redeems_are_recorded_once_per_minute(site: Site, host: Caller, stream: Stream) -> None:
+    """Many requests on a dead link write one entry per reason and minute, not one per request."""
     link = host.link()
     made(site.redeem(link, at(days=1)))
     eve = {"name": "Eve", "email": "eve@x.example"}
@@ -115,8 +117,8 @@ def test_refusals_are_kept_once_a_minute(site: Site, host: Caller, stream: Strea
     assert "eve@x.example" not in json.dumps(denied)
 
 
-def test_history_pages(host: Caller, stream: Stream) -> None:
-    """P10: newest first, each entry on exactly one page."""
+def test_history_is_paged_newest_first(host: Caller, stream: Stream) -> None:
+    """P10: each entry is on exactly one page."""
     link = host.link(maxUsageCount=None)
     for number in range(7):
         ok(host.patch(f"/v1/links/{link['linkId']}", {"label": f"v{number}"}))
@@ -136,18 +138,18 @@ def test_history_pages(host: Caller, stream: Stream) -> None:
 
 
 def test_no_event_holds_a_token(site: Site, host: Caller, stream: Stream) -> None:
-    """P7: neither the entries nor what they are made from has the secret."""
+    """P7: neither the entries nor the stream records that they are made from have the secret."""
     link = host.link()
     booking = made(site.redeem(link, at(days=1)))
     records = stream.records()
     deliver(records)
-    told = json.dumps(records) + json.dumps(_history(host, link))
-    assert path_of(link).rpartition("/")[2] not in told
-    assert booking["url"].rpartition("/")[2] not in told
+    text = json.dumps(records) + json.dumps(_history(host, link))
+    assert path_of(link).rpartition("/")[2] not in text
+    assert booking["url"].rpartition("/")[2] not in text
 
 
-def test_a_poison_record_stops_nothing(host: Caller, stream: Stream) -> None:
-    """P6: a record that can't be read is given back by its number; the rest of the batch is told."""
+def test_a_poison_record_does_not_block_its_batch(host: Caller, stream: Stream) -> None:
+    """P6: an unreadable record is returned by its sequence number; the rest of the batch is in the history."""
     link = host.link()
     records = stream.records()
     poison = {"dynamodb": {"Keys": {"pk": {"S": "LINK#x"}, "sk": {"S": "LINK"}}, "SequenceNumber": "7"}}

@@ -1,4 +1,4 @@
-"""From the table's stream to the bus: at least once, with stable ids, and nothing lost (P6)."""
+"""Stream records are published on the bus at least once, with stable ids; none is lost (P6)."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from tests.support.aws.bus import Bus, Inbox, Stream, deliver
 NAMES: dict[str, Any] = {"externalId": "deal-7", "metadata": {"crm": {"id": 7}}}
 
 
-def test_a_change_comes_out_on_the_bus(site: Site, host: Caller, bus: Bus, stream: Stream) -> None:
-    """P6: the envelope has who, what, which, and the host's own names for it at its top."""
+def test_a_change_is_published_on_the_bus(site: Site, host: Caller, bus: Bus, stream: Stream) -> None:
+    """P6: the envelope has the actor, the type, the ids, and the host's own external id and metadata."""
     link = host.link(**NAMES)
     booking = made(site.redeem(link, at(days=1)))
     deliver(stream.records())
@@ -44,8 +44,8 @@ def test_a_change_comes_out_on_the_bus(site: Site, host: Caller, bus: Bus, strea
     assert {name: confirmed[name] for name in NAMES} == NAMES
 
 
-def test_a_batch_that_comes_again_has_the_same_ids(host: Caller, bus: Bus, stream: Stream) -> None:
-    """P6: at least once on the bus, once in the history."""
+def test_a_redelivered_batch_has_the_same_ids(host: Caller, bus: Bus, stream: Stream) -> None:
+    """P6: an event is published at least once, and is in the history once."""
     link = host.link()
     ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
     records = stream.records()
@@ -58,22 +58,22 @@ def test_a_batch_that_comes_again_has_the_same_ids(host: Caller, bus: Bus, strea
     assert len(ok(host.get(f"/v1/links/{link['linkId']}/history"))["history"]) == 2
 
 
-def test_a_poison_record_goes_whole_to_the_dead_letter_queue(
-    host: Caller, bus: Bus, letters: Inbox, stream: Stream
+def test_a_poison_record_is_dead_lettered_whole(
+    host: Caller, bus: Bus, dead_letters: Inbox, stream: Stream
 ) -> None:
-    """P6: in the middle of a batch; the rest go through."""
+    """P6: the other records of its batch are published."""
     one, two = host.link(), host.link()
     records = [r for r in stream.records() if r["dynamodb"]["Keys"]["sk"]["S"] == "LINK"]
     poison = {"dynamodb": {"Keys": {"pk": {"S": "LINK#x"}, "sk": {"S": "LINK"}}, "SequenceNumber": "7"}}
     assert consume({"Records": [records[0], poison, records[1]]}, None) == {"batchItemFailures": []}
     assert {e["linkId"] for e in bus.envelopes()} == {one["linkId"], two["linkId"]}
-    (letter,) = letters.take()
+    (letter,) = dead_letters.take()
     assert letter["record"] == poison
     assert letter["reason"] == "KeyError"
 
 
-def test_what_the_consumer_itself_writes_is_not_told_again(host: Caller, bus: Bus, stream: Stream) -> None:
-    """P6: its entries come by in the stream too; of entries, only those are told that no change of an item tells."""
+def test_history_entries_in_the_stream_are_not_published(host: Caller, bus: Bus, stream: Stream) -> None:
+    """P6: the consumer's own history entries come back through the stream; their events are already published."""
     link = host.link()
     assert host.delete(f"/v1/links/{link['linkId']}").status_code == 204
     deliver(stream.records())

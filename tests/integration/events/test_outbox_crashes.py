@@ -1,4 +1,4 @@
-"""The outbox when its function crashes: retried, bisected, kept whole, and published after all (P6)."""
+"""The outbox when its function crashes: a batch is retried, split and kept, and a redrive publishes it (P6)."""
 
 import io
 import json
@@ -21,16 +21,16 @@ from tests.support.app import Caller, Site, ok
 from tests.support.aws.bus import Bus, Inbox, Record, Stream
 from tests.support.aws.stream_mapping import STREAM, Mapping
 
-EVERY_TRY = STREAM["MaximumRetryAttempts"] + 1
+MAX_ATTEMPTS = STREAM["MaximumRetryAttempts"] + 1
 
 
-class Dies(BaseException):
-    """The function's process ends, as by its time or memory: nothing in the code sees it coming."""
+class Killed(BaseException):
+    """The function's process ends, as at a timeout or out of memory, so no handler in the code runs."""
 
 
 @dataclass
 class Lambda:
-    """Lambda's `invoke`, of the outbox in this process."""
+    """Stands in for Lambda's `invoke`; runs the outbox in this process."""
 
     calls: int = 0
 
@@ -39,7 +39,7 @@ class Lambda:
         self.calls += 1
         try:
             answer = outbox.consume(json.loads(Payload), None)
-        except Dies:
+        except Killed:
             said = io.BytesIO(b'{"errorType": "Runtime.ExitError"}')
             return {"FunctionError": "Unhandled", "Payload": said}
         return {"Payload": io.BytesIO(json.dumps(answer).encode())}
@@ -47,7 +47,7 @@ class Lambda:
 
 @pytest.fixture
 def mapping(site: Site) -> Iterator[Mapping]:
-    """The stream's mapping, with a bucket of this test's own."""
+    """Return the stream's event source mapping, with a bucket of this test's own."""
     s3, bucket = local_client("s3", site.table.endpoint_url), f"crashes-{secrets.token_hex(6)}"
     s3.create_bucket(Bucket=bucket)
     yield Mapping(s3, bucket)
@@ -56,79 +56,79 @@ def mapping(site: Site) -> Iterator[Mapping]:
     s3.delete_bucket(Bucket=bucket)
 
 
-def _made(host: Caller, stream: Stream, links: int = 9) -> list[Record]:
-    """Make links; return the records that tell of them, one each."""
+def _created_records(host: Caller, stream: Stream, links: int = 9) -> list[Record]:
+    """Create links; return the stream record of each."""
     host.links(host.event_type(), count=links)
     return [r for r in stream.records() if r["dynamodb"]["Keys"]["sk"]["S"] == "LINK"]
 
 
-def _put_away(mapping: Mapping) -> list[Record]:
-    """Return the records in the bucket, in the stream's order."""
+def _records_in(mapping: Mapping) -> list[Record]:
+    """Return the records in the mapping's bucket, in the stream's order."""
     found: list[Record] = []
     for key in crashes(mapping.s3, mapping.bucket):
         body = json.loads(mapping.s3.get_object(Bucket=mapping.bucket, Key=key)["Body"].read())
-        assert body["requestContext"]["approximateInvokeCount"] == EVERY_TRY
+        assert body["requestContext"]["approximateInvokeCount"] == MAX_ATTEMPTS
         found += json.loads(body["payload"])["Records"]
     return sorted(found, key=lambda record: int(record["dynamodb"]["SequenceNumber"]))
 
 
 def _entries(host: Caller, records: list[Record]) -> list[list[str]]:
-    """Return the ids of the entries in each record's link's history."""
+    """Return the event ids in the history of each record's link."""
     ids = [record["dynamodb"]["Keys"]["pk"]["S"].removeprefix("LINK#") for record in records]
     rows = [ok(host.get(f"/v1/links/{link_id}/history"))["history"] for link_id in ids]
     return [[row["eventId"] for row in found] for found in rows]
 
 
-def _dying_over(*deadly: Record, times: int = 10**6) -> Callable[..., Any]:
-    numbers = {record["dynamodb"]["SequenceNumber"] for record in deadly}
+def _killed_by(*crashing: Record, times: int = 10**6) -> Callable[..., Any]:
+    numbers = {record["dynamodb"]["SequenceNumber"] for record in crashing}
 
     def record_or_die(world: Any, record: Record) -> Any:
         nonlocal times
         if record["dynamodb"]["SequenceNumber"] in numbers and times > 0:
             times -= 1
-            raise Dies
+            raise Killed
         return record_history(world, record)
 
     return record_or_die
 
 
-@pytest.mark.usefixtures("letters")
-def test_a_record_that_kills_the_function_is_put_away_alone_and_told_after_all(
+@pytest.mark.usefixtures("dead_letters")
+def test_a_record_that_crashes_the_function_is_kept_and_redriven(
     host: Caller, bus: Bus, stream: Stream, mapping: Mapping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: halved until it is alone, tried eleven times, then whole in the bucket; the other eight are told once."""
-    records = _made(host, stream)
-    deadly = records[4]
+    """P6: Lambda isolates the record, tries it eleven times and keeps it in the bucket; the rest is published once."""
+    records = _created_records(host, stream)
+    crashing = records[4]
     with monkeypatch.context() as patch:
-        patch.setattr(relay, "record_history", _dying_over(deadly))
+        patch.setattr(relay, "record_history", _killed_by(crashing))
         mapping.run(outbox.consume, records)
-        alone = [deadly["dynamodb"]["SequenceNumber"]]
-        assert mapping.invoked.count(alone) == EVERY_TRY
-        assert _put_away(mapping) == [deadly]
+        alone = [crashing["dynamodb"]["SequenceNumber"]]
+        assert mapping.invoked.count(alone) == MAX_ATTEMPTS
+        assert _records_in(mapping) == [crashing]
         assert [len(ids) for ids in _entries(host, records)] == [1, 1, 1, 1, 0, 1, 1, 1, 1]
-        told = {envelope["linkId"] for envelope in bus.envelopes()}
-        assert len(told) == 8
+        published = {envelope["linkId"] for envelope in bus.envelopes()}
+        assert len(published) == 8
 
-        # Before the cause is mended: it says so, and nothing is lost.
+        # Before the cause is fixed, a redrive reports the failure and loses nothing.
         done = redrive(mapping.s3, Lambda(), mapping.bucket, "outbox")
         assert done.records == 0
         assert set(done.left.values()) == {"the function failed: Runtime.ExitError"}
-        assert _put_away(mapping) == [deadly]
+        assert _records_in(mapping) == [crashing]
     done = redrive(mapping.s3, Lambda(), mapping.bucket, "outbox")
     assert (done.records, done.left) == (1, {})
     assert list(crashes(mapping.s3, mapping.bucket)) == []
-    ((event_id,),) = _entries(host, [deadly])
+    ((event_id,),) = _entries(host, [crashing])
     assert [envelope["id"] for envelope in bus.envelopes()] == [event_id]
     assert redrive(mapping.s3, Lambda(), mapping.bucket, "outbox").records == 0
 
 
-@pytest.mark.usefixtures("letters")
-def test_a_crash_that_passes_leaves_nothing_behind(
+@pytest.mark.usefixtures("dead_letters")
+def test_a_temporary_crash_leaves_nothing_in_the_bucket(
     host: Caller, bus: Bus, stream: Stream, mapping: Mapping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: e.g. a time limit met twice; every link has one entry, and each event has the same id however often told."""
-    records = _made(host, stream)
-    monkeypatch.setattr(relay, "record_history", _dying_over(records[7], times=2))
+    """P6: for example two timeouts; each link has one history entry, and repeated events have the same id."""
+    records = _created_records(host, stream)
+    monkeypatch.setattr(relay, "record_history", _killed_by(records[7], times=2))
     mapping.run(outbox.consume, records)
     assert list(crashes(mapping.s3, mapping.bucket)) == []
     entries = _entries(host, records)
@@ -136,12 +136,12 @@ def test_a_crash_that_passes_leaves_nothing_behind(
     assert {envelope["id"] for envelope in bus.envelopes()} == {ids[0] for ids in entries}
 
 
-@pytest.mark.usefixtures("letters")
-def test_a_function_that_can_not_even_start_loses_no_record(
+@pytest.mark.usefixtures("dead_letters")
+def test_a_function_that_fails_to_start_loses_no_record(
     host: Caller, bus: Bus, stream: Stream, mapping: Mapping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: e.g. settings that can't be read: each record ends whole in the bucket, and comes out by one command."""
-    records = _made(host, stream, 5)
+    """P6: for example with invalid settings: each record is kept in the bucket, and one redrive publishes all."""
+    records = _created_records(host, stream, 5)
 
     def world() -> None:
         raise RuntimeError("no settings")
@@ -149,7 +149,7 @@ def test_a_function_that_can_not_even_start_loses_no_record(
     with monkeypatch.context() as patch:
         patch.setattr(bootstrap, "world", world)
         mapping.run(outbox.consume, records)
-    assert _put_away(mapping) == records
+    assert _records_in(mapping) == records
     assert bus.envelopes() == []
     done = redrive(mapping.s3, Lambda(), mapping.bucket, "outbox")
     assert (done.records, done.left) == (5, {})
@@ -158,15 +158,20 @@ def test_a_function_that_can_not_even_start_loses_no_record(
     assert [len(ids) for ids in entries] == [1] * 5
 
 
-def test_what_lies_with_a_deadly_record_does_not_wait_for_it(
-    host: Caller, bus: Bus, letters: Inbox, stream: Stream, mapping: Mapping, monkeypatch: pytest.MonkeyPatch
+def test_records_kept_with_a_crashing_one_are_redriven_without_it(
+    host: Caller,
+    bus: Bus,
+    dead_letters: Inbox,
+    stream: Stream,
+    mapping: Mapping,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """P6: Lambda may put several failed records into one object; and an object that is none of ours is left alone."""
-    records = _made(host, stream, 3)
-    mapping._put_away(records, EVERY_TRY)
+    """P6: Lambda may write several failed records to one object; a redrive leaves other objects alone."""
+    records = _created_records(host, stream, 3)
+    mapping._put_away(records, MAX_ATTEMPTS)
     mapping.s3.put_object(Bucket=mapping.bucket, Key="zz-of-someone-else", Body=b'{"payload": 7}')
     with monkeypatch.context() as patch:
-        patch.setattr(relay, "record_history", _dying_over(records[0]))
+        patch.setattr(relay, "record_history", _killed_by(records[0]))
         done = redrive(mapping.s3, Lambda(), mapping.bucket, "outbox")
     assert (done.records, len(done.left)) == (2, 2)
     assert [len(ids) for ids in _entries(host, records)] == [0, 1, 1]
@@ -176,9 +181,9 @@ def test_what_lies_with_a_deadly_record_does_not_wait_for_it(
     assert {envelope["linkId"] for envelope in bus.envelopes()} == {
         record["dynamodb"]["Keys"]["pk"]["S"].removeprefix("LINK#") for record in records
     }
-    assert letters.take() == []
+    assert dead_letters.take() == []
 
 
-def test_the_command_waits_for_as_long_as_the_function_runs() -> None:
-    """Else a slow batch is told and its object stays."""
+def test_the_redrive_waits_as_long_as_the_function_may_run() -> None:
+    """Otherwise a slow batch is published, but its object stays and is published again."""
     assert read_config(ROOT)["lambda_functions"]["outbox"]["lambda_timeout"] == _FUNCTION_SECONDS

@@ -1,4 +1,4 @@
-"""The outbox when one call fails: nothing lost, and nothing published twice where once is promised (P6)."""
+"""The outbox when one call fails: no event is lost, and retries publish only what failed (P6)."""
 
 import json
 from collections.abc import Callable
@@ -20,43 +20,47 @@ DOWN = EndpointConnectionError(endpoint_url="http://gone.example")
 LATE = ReadTimeoutError(endpoint_url="http://slow.example")
 
 
-class Dies(BaseException):
-    """The function's process ends, as by a time limit: nothing in the code sees it coming."""
+class Killed(BaseException):
+    """The function's process ends, as at a timeout, so no handler in the code runs."""
 
 
 def _client(service: str) -> Any:
-    """Return the app's own client of a service."""
+    """Return the app's own client for a service."""
     port = bootstrap.world().event_bus if service == "events" else bootstrap.world().outbox_dlq
     return cast("Any", port)._aws.client(service)
 
 
 def _records(host: Caller, stream: Stream, links: int = 5) -> tuple[list[Record], set[str]]:
-    """Make links; return the records that tell of them alone, one each, and their ids."""
+    """Create links; return the stream record of each new link, and the links' ids."""
     made_links = host.links(host.event_type(), count=links)
     records = [r for r in stream.records() if r["dynamodb"]["Keys"]["sk"]["S"] == "LINK"]
     assert len(records) == links
     return records, {link["linkId"] for link in made_links}
 
 
-def _told(host: Caller, link_ids: set[str]) -> dict[str, list[str]]:
-    """Return the ids of the entries in each link's history."""
+def _history_ids(host: Caller, link_ids: set[str]) -> dict[str, list[str]]:
+    """Return the event ids in each link's history."""
     return {
         link_id: [row["eventId"] for row in ok(host.get(f"/v1/links/{link_id}/history"))["history"]]
         for link_id in link_ids
     }
 
 
-def _once_each(host: Caller, link_ids: set[str], envelopes: list[dict[str, Any]]) -> None:
-    """Every link has one entry, and on the bus is no event but those, each at least once."""
-    told = _told(host, link_ids)
-    assert {link_id: len(ids) for link_id, ids in told.items()} == dict.fromkeys(link_ids, 1)
-    assert {(e["linkId"], e["id"]) for e in envelopes} == {(link_id, ids[0]) for link_id, ids in told.items()}
+def _assert_recorded_once_and_published(
+    host: Caller, link_ids: set[str], envelopes: list[dict[str, Any]]
+) -> None:
+    """Check that each link has one history entry, and that exactly those events were published, each at least once."""
+    history = _history_ids(host, link_ids)
+    assert {link_id: len(ids) for link_id, ids in history.items()} == dict.fromkeys(link_ids, 1)
+    assert {(e["linkId"], e["id"]) for e in envelopes} == {
+        (link_id, ids[0]) for link_id, ids in history.items()
+    }
 
 
 def _refusing(
     patch: pytest.MonkeyPatch, refused: Callable[[dict[str, Any]], bool], *, times: int
 ) -> list[list[str]]:
-    """Let the bus refuse some entries in its first calls; return what each call asks for, by link."""
+    """Make the bus reject some entries in its first `times` calls; return the link ids of each call's entries."""
     client = _client("events")
     real, calls = client.put_events, []
 
@@ -73,10 +77,10 @@ def _refusing(
 
 
 @pytest.mark.parametrize("at_record", [0, 2, 4])
-def test_the_consumer_dies_in_the_history(
+def test_a_batch_is_published_after_a_crash_while_writing_history(
     host: Caller, bus: Bus, stream: Stream, monkeypatch: pytest.MonkeyPatch, at_record: int
 ) -> None:
-    """P6: mid-batch; the whole batch comes again, and each is in the history once and on the bus."""
+    """P6: the whole batch is redelivered; each event is in the history once and on the bus."""
     records, link_ids = _records(host, stream)
     number = 0
     real = record_history
@@ -85,22 +89,22 @@ def test_the_consumer_dies_in_the_history(
         nonlocal number
         number += 1
         if number == at_record + 1:
-            raise Dies
+            raise Killed
         return real(*args)
 
     with monkeypatch.context() as patch:
         patch.setattr(relay, "record_history", until_it_dies)
-        with pytest.raises(Dies):
+        with pytest.raises(Killed):
             consume({"Records": records}, None)
     deliver(records)
-    _once_each(host, link_ids, bus.envelopes())
+    _assert_recorded_once_and_published(host, link_ids, bus.envelopes())
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_the_consumer_dies_at_the_bus(
+def test_a_batch_has_the_same_ids_after_a_crash_while_publishing(
     host: Caller, bus: Bus, stream: Stream, monkeypatch: pytest.MonkeyPatch, before: bool
 ) -> None:
-    """P6: before the call and after it, with the history written; the same batch again has the same ids."""
+    """P6: the crash is before or after the call to the bus, when the history is already written."""
     records, link_ids = _records(host, stream, 12)
     client = _client("events")
     real = client.put_events
@@ -108,39 +112,44 @@ def test_the_consumer_dies_at_the_bus(
     def put_events(**request: Any) -> Any:
         if not before:
             real(**request)
-        raise Dies
+        raise Killed
 
     with monkeypatch.context() as patch:
         patch.setattr(client, "put_events", put_events)
-        with pytest.raises(Dies):
+        with pytest.raises(Killed):
             consume({"Records": records}, None)
     first = bus.envelopes()
     assert len(first) == (0 if before else 10)
     deliver(records)
-    _once_each(host, link_ids, first + bus.envelopes())
+    _assert_recorded_once_and_published(host, link_ids, first + bus.envelopes())
 
 
-def test_entries_that_the_bus_refuses_are_put_again_alone(
-    host: Caller, bus: Bus, letters: Inbox, stream: Stream, monkeypatch: pytest.MonkeyPatch
+def test_only_the_entries_that_the_bus_rejects_are_retried(
+    host: Caller, bus: Bus, dead_letters: Inbox, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: the rest are not put twice; nothing goes to the dead letters."""
+    """P6: the others are published once, and nothing is dead-lettered."""
     records, link_ids = _records(host, stream, 12)
     unlucky = {record["dynamodb"]["Keys"]["pk"]["S"].removeprefix("LINK#") for record in records[1:9:3]}
     with monkeypatch.context() as patch:
         calls = _refusing(patch, lambda entry: json.loads(entry["Detail"])["linkId"] in unlucky, times=3)
         deliver(records)
-    assert [len(call) for call in calls] == [10, 2, 3, 3]  # 12 in two calls; 3 refused, and once more
+    assert [len(call) for call in calls] == [
+        10,
+        2,
+        3,
+        3,
+    ]  # 12 entries in two calls; 3 rejected, retried twice
     assert set(calls[2]) == set(calls[3]) == unlucky
     envelopes = bus.envelopes()
     assert len(envelopes) == 12
-    _once_each(host, link_ids, envelopes)
-    assert letters.take() == []
+    _assert_recorded_once_and_published(host, link_ids, envelopes)
+    assert dead_letters.take() == []
 
 
-def test_a_lost_reply_of_the_bus_may_tell_twice_with_the_same_id(
+def test_after_a_lost_reply_the_bus_gets_events_twice_with_the_same_ids(
     host: Caller, bus: Bus, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: nobody knows whether they were taken, so they are put again."""
+    """P6: without a reply the entries may not have been accepted, so they are published again."""
     records, link_ids = _records(host, stream)
     client = _client("events")
     real, replies = client.put_events, iter([LATE])
@@ -156,13 +165,13 @@ def test_a_lost_reply_of_the_bus_may_tell_twice_with_the_same_id(
         deliver(records)
     envelopes = bus.envelopes()
     assert len(envelopes) == 2 * len(records)
-    _once_each(host, link_ids, envelopes)
+    _assert_recorded_once_and_published(host, link_ids, envelopes)
 
 
-def test_while_the_bus_is_down_records_wait_whole_in_the_dead_letters(
-    host: Caller, bus: Bus, letters: Inbox, stream: Stream, monkeypatch: pytest.MonkeyPatch
+def test_while_the_bus_is_down_records_are_dead_lettered_whole(
+    host: Caller, bus: Bus, dead_letters: Inbox, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: the stream goes on; what is moved back once the bus answers comes out, with the ids of the history."""
+    """P6: the stream isn't blocked; a redrive publishes the records with the ids that the history has."""
     records, link_ids = _records(host, stream)
 
     def put_events(**_: Any) -> Any:
@@ -172,7 +181,7 @@ def test_while_the_bus_is_down_records_wait_whole_in_the_dead_letters(
         patch.setattr(_client("events"), "put_events", put_events)
         deliver(records)
     assert bus.envelopes() == []
-    waiting = letters.take()
+    waiting = dead_letters.take()
     assert sorted(json.dumps(w["record"]) for w in waiting) == sorted(json.dumps(r) for r in records)
     assert {w["reason"] for w in waiting} == {"bus: EndpointConnectionError"}
     messages = [
@@ -180,13 +189,13 @@ def test_while_the_bus_is_down_records_wait_whole_in_the_dead_letters(
         for place, letter in enumerate(waiting)
     ]
     deliver(messages, times=2)
-    _once_each(host, link_ids, bus.envelopes())
+    _assert_recorded_once_and_published(host, link_ids, bus.envelopes())
 
 
-def test_letters_that_fail_again_are_given_back(
-    host: Caller, bus: Bus, letters: Inbox, stream: Stream, monkeypatch: pytest.MonkeyPatch
+def test_redriven_records_that_fail_are_returned_to_their_queue(
+    host: Caller, bus: Bus, dead_letters: Inbox, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: not put on the dead letters a second time by us: the retry queue's own policy takes them there."""
+    """P6: the function doesn't dead-letter them a second time; the retry queue's redrive policy does."""
     records, _ = _records(host, stream, 2)
     bodies = [
         "no letter",
@@ -204,13 +213,13 @@ def test_letters_that_fail_again_are_given_back(
     failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
     assert failed == {"m0", "m2", "m3"}
     assert len(bus.envelopes()) == 1
-    assert letters.take() == []
+    assert dead_letters.take() == []
 
 
-def test_records_out_of_order_are_put_in_order_by_their_sequence(
+def test_sequence_gives_the_order_of_records_delivered_out_of_order(
     site: Site, host: Caller, bus: Bus, stream: Stream
 ) -> None:
-    """P6: late and reversed, also one after another; the history reads right, and `sequence` says the order."""
+    """P6: records that arrive one by one in reverse are all published and in the history."""
     link = host.link(maxUsageCount=2)
     ok(host.patch(f"/v1/links/{link['linkId']}", {"label": "a"}))
     booking = made(site.redeem(link, at(days=1)))
@@ -232,10 +241,10 @@ def test_records_out_of_order_are_put_in_order_by_their_sequence(
     assert {row["eventId"] for row in history} == {e["id"] for e in envelopes}
 
 
-def test_what_even_the_dead_letters_refuse_comes_again(
-    host: Caller, bus: Bus, letters: Inbox, stream: Stream, monkeypatch: pytest.MonkeyPatch
+def test_a_record_that_cannot_be_dead_lettered_is_returned_to_the_stream(
+    host: Caller, bus: Bus, dead_letters: Inbox, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: only then is a record given back to the stream, and the rest of the batch is told all the same."""
+    """P6: the rest of the batch is still published."""
     records, link_ids = _records(host, stream)
     poison = {"dynamodb": {"Keys": {"pk": {"S": "x"}, "sk": {"S": "LINK"}}, "SequenceNumber": "7"}}
     batch = [*records[:2], poison, *records[2:]]
@@ -248,16 +257,16 @@ def test_what_even_the_dead_letters_refuse_comes_again(
         answer = consume({"Records": batch}, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
     first = bus.envelopes()
-    _once_each(host, link_ids, first)
-    deliver(batch[2:])  # Lambda goes on from the first that failed
-    assert [letter["record"] for letter in letters.take()] == [poison]
-    _once_each(host, link_ids, first + bus.envelopes())
+    _assert_recorded_once_and_published(host, link_ids, first)
+    deliver(batch[2:])  # Lambda retries from the first failed record
+    assert [letter["record"] for letter in dead_letters.take()] == [poison]
+    _assert_recorded_once_and_published(host, link_ids, first + bus.envelopes())
 
 
-def test_dead_letters_that_are_refused_in_part_are_sent_again_alone(
-    bus: Bus, letters: Inbox, monkeypatch: pytest.MonkeyPatch
+def test_only_the_dead_letters_that_the_queue_rejects_are_retried(
+    bus: Bus, dead_letters: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: more than a call takes, of records of every wrong shape; each is there once."""
+    """P6: malformed records of every kind, more than fit in one call, are each dead-lettered once."""
     del bus
     shapes: list[dict[str, Any]] = [
         {"dynamodb": {"SequenceNumber": "1"}},
@@ -281,15 +290,17 @@ def test_dead_letters_that_are_refused_in_part_are_sent_again_alone(
     with monkeypatch.context() as patch:
         patch.setattr(client, "send_message_batch", send_message_batch)
         deliver(shapes)
-    found = sorted((w["record"] for w in letters.take()), key=lambda r: int(r["dynamodb"]["SequenceNumber"]))
+    found = sorted(
+        (w["record"] for w in dead_letters.take()), key=lambda r: int(r["dynamodb"]["SequenceNumber"])
+    )
     assert found == shapes
     assert calls == 3
 
 
-def test_a_record_too_large_for_a_queue_says_so(
-    letters: Inbox, bus: Bus, monkeypatch: pytest.MonkeyPatch
+def test_a_dead_letter_too_large_for_a_queue_names_its_record(
+    dead_letters: Inbox, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: what can't be kept whole names its place in the stream, instead of being lost in silence."""
+    """P6: a record that can't be kept whole isn't lost silently: its dead letter has its keys and sequence number."""
     del bus
     monkeypatch.setattr(queue_client, "MAX_BYTES", 2000)
     keys = {"pk": {"S": "LINK#x"}, "sk": {"S": "LINK"}}
@@ -298,7 +309,7 @@ def test_a_record_too_large_for_a_queue_says_so(
         "dynamodb": {"Keys": keys, "NewImage": {"junk": {"S": "j" * 3000}}, "SequenceNumber": "7"},
     }  # fmt: skip
     deliver([poison])
-    (letter,) = letters.take()
+    (letter,) = dead_letters.take()
     assert letter["record"] == {
         "eventID": "e1",
         "eventSourceARN": "arn:stream",
@@ -308,10 +319,10 @@ def test_a_record_too_large_for_a_queue_says_so(
     assert "left out" in letter["reason"]
 
 
-def test_what_there_was_no_time_for_comes_again(
-    site: Site, host: Caller, bus: Bus, letters: Inbox, stream: Stream, monkeypatch: pytest.MonkeyPatch
+def test_records_without_enough_time_left_are_returned_to_the_stream(
+    site: Site, host: Caller, bus: Bus, dead_letters: Inbox, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: a slow store does not run the function into its time limit: the rest of the batch is handed back."""
+    """P6: with a slow store, the function returns the rest of the batch instead of timing out."""
     records, link_ids = _records(host, stream)
     clock: Clock = site.clock
     real = record_history
@@ -324,15 +335,15 @@ def test_what_there_was_no_time_for_comes_again(
         patch.setattr(relay, "record_history", slow)
         answer = consume({"Records": records}, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": records[3]["dynamodb"]["SequenceNumber"]}]}
-    assert letters.take() == []
+    assert dead_letters.take() == []
     deliver(records[3:])
-    _once_each(host, link_ids, bus.envelopes())
+    _assert_recorded_once_and_published(host, link_ids, bus.envelopes())
 
 
-def test_without_a_bus_there_is_history_alone(host: Caller, stream: Stream) -> None:
-    """A stack may be run without one; a poison record is then given back by its number."""
+def test_without_a_bus_only_the_history_is_written(host: Caller, stream: Stream) -> None:
+    """A stack can run without a bus; a poison record is then returned to the stream by its sequence number."""
     records, link_ids = _records(host, stream, 2)
     poison = {"dynamodb": {"SequenceNumber": "7"}}
     answer = consume({"Records": [poison, *records]}, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
-    assert {len(ids) for ids in _told(host, link_ids).values()} == {1}
+    assert {len(ids) for ids in _history_ids(host, link_ids).values()} == {1}

@@ -1,4 +1,4 @@
-"""After a restore no used link works again: archived events, replayed in any order, bring the table up to date (P1)."""
+"""After a restore, replaying archived events in any order brings the table up to date, so no used link works (P1)."""
 
 import json
 import random
@@ -18,8 +18,8 @@ from tests.support.app import Caller, Site, assert_problem, at, made, ok, runnin
 from tests.support.aws.bus import Stream
 from tests.support.aws.engines import Table, new_table
 
-# Who booked, and by what request, is in no event; nor are the words of an audit, which is the events' own.
-NOT_TOLD: Final = frozenset(
+# Attributes that a replay doesn't restore: events have no personal data, and the replay's writes have their own actor.
+NOT_IN_EVENTS: Final = frozenset(
     {
         "label",
         "labelHost",
@@ -57,24 +57,26 @@ def site(ministack: Ministack) -> Iterator[Site]:
 
 
 class Archive:
-    """What the bus's archive holds: every event that the stream told since it was last asked."""
+    """Stands in for the bus's archive."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._stream = Stream(site, "TRIM_HORIZON")
 
-    def told(self) -> list[str]:
-        """Return the events as EventBridge gives them to a queue."""
-        told = []
+    def events(self) -> list[str]:
+        """Return the events since the last call, as EventBridge puts them on a queue."""
+        messages = []
         for record in self._stream.records():
             for event in self._site.world.store.events_of(record):
                 detail = json.loads(write_envelope(envelope_of(event)))
-                told.append(json.dumps({"source": "admit-one", "detail-type": event.type, "detail": detail}))
-        return told
+                messages.append(
+                    json.dumps({"source": "admit-one", "detail-type": event.type, "detail": detail})
+                )
+        return messages
 
 
 def restore(site: Site, backup: Sequence[Item]) -> Table:
-    """Put the backup into a table of its own, and let the app use that one."""
+    """Write the backup to a new table and return it."""
     table = new_table(site.table.endpoint_url)
     client = local_client("dynamodb", table.endpoint_url)
     for item in backup:
@@ -84,7 +86,7 @@ def restore(site: Site, backup: Sequence[Item]) -> Table:
 
 @contextmanager
 def running_on(site: Site, table: Table) -> Iterator[None]:
-    """Let the app, and the site's own looks, use another table for a while."""
+    """Switch the app and the site to another table within the block."""
     before = site.table
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TABLE_NAME", table.name)
@@ -97,8 +99,8 @@ def running_on(site: Site, table: Table) -> Iterator[None]:
     bootstrap.forget()
 
 
-def redo_all(messages: Sequence[str], rounds: int = 30) -> None:
-    """Give messages to the function until it has taken all, as their queue does."""
+def replay_all(messages: Sequence[str], rounds: int = 30) -> None:
+    """Deliver messages, and redeliver those that fail, until the function has handled all, as a queue does."""
     left = dict(enumerate(messages))
     for _ in range(rounds):
         numbers = list(left)
@@ -112,27 +114,27 @@ def redo_all(messages: Sequence[str], rounds: int = 30) -> None:
                     del left[number]
         if not left:
             return
-    raise AssertionError(f"never taken: {[left[n][:300] for n in left]}")
+    raise AssertionError(f"never handled: {[left[n][:300] for n in left]}")
 
 
 def state(site: Site) -> dict[tuple[str, str], Item]:
-    """Return what links, bookings and days are, as far as events tell it."""
+    """Return the links, bookings and days, with the attributes that events restore."""
     found = {}
     for item in site.items():
         pk, sk = item["pk"]["S"], item["sk"]["S"]
         if sk.partition("#")[0] not in KINDS or item.get("busy") == {"NS": []}:
             continue
-        told = {name: value for name, value in item.items() if name not in NOT_TOLD}
+        kept = {name: value for name, value in item.items() if name not in NOT_IN_EVENTS}
         if sk.startswith("DAY"):
             if "busy" not in item:
                 continue
-            told["busy"] = {"NS": sorted(item["busy"]["NS"])}
-        found[pk, sk] = told
+            kept["busy"] = {"NS": sorted(item["busy"]["NS"])}
+        found[pk, sk] = kept
     return found
 
 
-def a_life(site: Site, host: Caller, links: Sequence[Item], draw: random.Random) -> None:
-    """Do things to links at random: book, move, cancel, revoke, delete, change, let expire."""
+def act_at_random(site: Site, host: Caller, links: Sequence[Item], draw: random.Random) -> None:
+    """Book, move, cancel, revoke, delete and change at random."""
     bookings: list[str] = []
     hour = 24
     for _ in range(60):
@@ -157,39 +159,39 @@ def a_life(site: Site, host: Caller, links: Sequence[Item], draw: random.Random)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_events_in_any_order_and_number_bring_a_restored_table_to_where_it_was(site: Site, seed: int) -> None:
-    """P1, P2: uses, deaths, bookings and busy time are those of the moment the table was lost."""
+def test_replayed_events_in_any_order_restore_the_lost_state(site: Site, seed: int) -> None:
+    """P1, P2: uses, final statuses, bookings and busy time are as they were when the table was lost."""
     draw = random.Random(seed)
     host = site.host()
     event_type = host.event_type()
     links = host.links(event_type, count=12, maxUsageCount=3, restoreUseOnCancel=True)
     archive = Archive(site)
-    a_life(site, host, links[:8], draw)
-    archive.told()
+    act_at_random(site, host, links[:8], draw)
+    archive.events()
     backup = site.items()
 
-    a_life(site, host, links, draw)
+    act_at_random(site, host, links, draw)
     lost = state(site)
-    told = archive.told()
-    assert len(told) > 20
+    events = archive.events()
+    assert len(events) > 20
 
-    messages = told + draw.choices(told, k=len(told) // 2)
+    messages = events + draw.choices(events, k=len(events) // 2)
     draw.shuffle(messages)
     with running_on(site, restore(site, backup)):
-        redo_all(messages)
+        replay_all(messages)
         assert apply_events({"end": {"everything": False}}, None)["revoked"] == []
         assert state(site) == lost
 
 
-def test_a_spent_link_stays_spent(site: Site) -> None:
-    """P1: restored to before it was used, a link gives nothing after the redo; before it, the API is closed."""
+def test_a_used_link_stays_used(site: Site) -> None:
+    """P1: the backup is older than the redeem; the API is closed until the replay has marked the link as used."""
     host = site.host()
     link, other = host.links(host.event_type(), count=2)
     archive = Archive(site)
-    archive.told()
+    archive.events()
     backup = site.items()
     made(site.redeem(link, at(days=1)))
-    told = archive.told()
+    events = archive.events()
 
     with running_on(site, restore(site, backup)):
         with pytest.MonkeyPatch.context() as patch:
@@ -203,10 +205,10 @@ def test_a_spent_link_stays_spent(site: Site) -> None:
             asked = {"eventTypeId": link["eventTypeId"]}
             assert_problem(host.post("/v1/links", asked), 503, "store-unavailable")
             assert_problem(host.post(f"/v1/links/{link['linkId']}/replace"), 503, "store-unavailable")
-            redo_all(told)
+            replay_all(events)
         bootstrap.forget()
         assert_problem(site.redeem(link, at(days=2)), 410, "link-used")
-        # the slot is taken too, for the other link
+        # the slot is taken for the other link too
         assert_problem(site.redeem(other, at(days=1)), 409, "slot-taken")
         assert ok(host.get(f"/v1/links/{link['linkId']}"))["usageCount"] == 1
         [booking] = ok(host.get("/v1/bookings", params={"linkId": link["linkId"]}))["bookings"]
@@ -214,12 +216,12 @@ def test_a_spent_link_stays_spent(site: Site) -> None:
 
 
 def test_a_link_with_a_gap_in_its_events_is_revoked(site: Site) -> None:
-    """P1: where an event is missing, or did not say what changed, nobody knows what the link has given."""
+    """P1: if an event is missing or lacks the new values, the link's remaining uses are unknown."""
     host = site.host()
     event_type = host.event_type()
     gap, partly, whole, untouched = host.links(event_type, count=4, maxUsageCount=5)
     archive = Archive(site)
-    archive.told()
+    archive.events()
     backup = site.items()
     for link in (gap, whole):
         for hour in (24, 25, 26):
@@ -229,30 +231,30 @@ def test_a_link_with_a_gap_in_its_events_is_revoked(site: Site) -> None:
             f"/v1/links/{partly['linkId']}", {"recipient": {"name": "Eve", "email": "eve@example.com"}}
         )
     )
-    told = archive.told()
-    of_gap = [m for m in told if gap["linkId"] in m and '"link.used"' in m]
+    events = archive.events()
+    of_gap = [m for m in events if gap["linkId"] in m and '"link.used"' in m]
     assert len(of_gap) == 3
-    told.remove(of_gap[1])
+    events.remove(of_gap[1])
 
     with running_on(site, restore(site, backup)):
-        redo_all(told)
+        replay_all(events)
         ended = apply_events({"end": {"everything": False}}, None)
         assert sorted(ended["revoked"]) == sorted([gap["linkId"], partly["linkId"]])
         statuses = [host.reread(link)["status"] for link in (gap, partly, whole, untouched)]
         assert statuses == ["revoked", "revoked", "active", "active"]
-        # and where the archive does not reach back to the backup, nothing that is open stays so
+        # If the archive doesn't reach back to the backup, every active link is revoked.
         assert len(apply_events({"end": {"everything": True}}, None)["revoked"]) == 2
         assert host.list(status="active")["links"] == []
 
 
-def test_what_is_not_an_event_of_ours_comes_again_until_it_is_a_dead_letter(site: Site) -> None:
-    """P6: a poison message never blocks the rest."""
+def test_a_malformed_event_is_retried_until_its_queue_dead_letters_it(site: Site) -> None:
+    """P6: a poison message doesn't block the rest of its batch."""
     host = site.host()
     archive = Archive(site)
     link = host.link()
     made(site.redeem(link, at(days=1)))
-    told = archive.told()
-    bodies = ["{", json.dumps({"detail": {}}), json.dumps({"detail": 5}), *told]
+    events = archive.events()
+    bodies = ["{", json.dumps({"detail": {}}), json.dumps({"detail": 5}), *events]
     records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
     failed = apply_events({"Records": records}, None)["batchItemFailures"]
     assert [one["itemIdentifier"] for one in failed] == ["0", "1", "2"]

@@ -1,4 +1,4 @@
-"""Request bodies, however odd: 400 or 422 with words that help, never a 500, and nothing stored."""
+"""Malformed and oversized requests get a 4xx problem that names the fault, never a 500, and store nothing."""
 
 from typing import Any, Final
 
@@ -47,7 +47,7 @@ def send(
 
 
 @every_post
-def test_a_body_that_is_no_json_object_is_400_everywhere(host: Caller, content: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_400(host: Caller, content: bytes) -> None:
     link = host.link()
     before = [host.reread(link), host.list()]
 
@@ -98,7 +98,7 @@ def test_a_body_that_is_no_json_object_is_400_everywhere(host: Caller, content: 
         ('"label": 5', "/label"),
     ],
 )
-def test_a_field_that_is_unknown_or_of_another_type_is_400_and_pointed_at(
+def test_an_unknown_field_or_a_wrong_type_is_400_with_a_pointer(
     host: Caller, fields: str, pointer: str
 ) -> None:
     event_type = host.event_type()
@@ -109,8 +109,8 @@ def test_a_field_that_is_unknown_or_of_another_type_is_400_and_pointed_at(
     assert host.list()["links"] == []
 
 
-def test_of_a_name_given_twice_the_last_counts(host: Caller) -> None:
-    """As JSON parsers at large have it: so what is kept, hashed and answered is one and the same."""
+def test_the_last_of_two_equal_names_counts(host: Caller) -> None:
+    """Most JSON parsers do the same; what is stored, hashed and returned is then the same value."""
     event_type = host.event_type()
     content = f'{{"eventTypeId": "{event_type["eventTypeId"]}", "label": "one", "label": "two"}}'.encode()
 
@@ -120,17 +120,17 @@ def test_of_a_name_given_twice_the_last_counts(host: Caller) -> None:
 
 
 @pytest.mark.parametrize("digits", [2**63, 2**64, -(2**63) - 1, 10**60, 10**400, 0.1, -0.0, 1e-7])
-def test_metadata_comes_back_to_the_last_digit(host: Caller, digits: float) -> None:
+def test_metadata_numbers_are_returned_exactly(host: Caller, digits: float) -> None:
     link = host.link(metadata={"n": digits})
 
     assert repr(link["metadata"]["n"]) == repr(host.reread(link)["metadata"]["n"]) == repr(digits)
 
 
 @pytest.mark.parametrize("depth", [31, 32, 100, 700, 900, *range(940, 1000, 3)])
-def test_metadata_is_read_to_its_depth_limit_everywhere_and_deeper_is_422(
+def test_metadata_within_its_depth_limit_is_readable_and_deeper_is_rejected(
     site: Site, host: Caller, depth: int
 ) -> None:
-    """A document that one stack can read and another can't would make whole lists unreadable."""
+    """Metadata that can be written but not read back would make whole lists unreadable."""
     event_type = host.event_type()
     nested = "[" * (depth - 1) + "]" * (depth - 1)
     content = f'{{"eventTypeId": "{event_type["eventTypeId"]}", "metadata": {{"n": {nested}}}}}'.encode()
@@ -147,8 +147,8 @@ def test_metadata_is_read_to_its_depth_limit_everywhere_and_deeper_is_422(
         made(site.redeem(link, at(days=1)))
 
 
-def test_invalid_utf8_inside_a_text_never_breaks_anything(host: Caller) -> None:
-    """API Gateway, and so the local server, has put replacement characters for it before the app sees it."""
+def test_invalid_utf8_in_a_text_becomes_replacement_characters(host: Caller) -> None:
+    """API Gateway replaces invalid bytes before the app sees them, and so does the local server."""
     event_type = host.event_type()
     content = f'{{"eventTypeId": "{event_type["eventTypeId"]}", "label": "'.encode() + b'a\xff\xfe"}'
 
@@ -169,7 +169,7 @@ def test_invalid_utf8_inside_a_text_never_breaks_anything(host: Caller) -> None:
         ("POST", "{opens}/redeem", 64 * 1024),
     ],
 )
-def test_a_body_too_large_is_413_and_one_just_small_enough_is_read(
+def test_a_body_above_the_limit_is_413_and_one_at_the_limit_is_read(
     host: Caller, method: str, path: str, most: int
 ) -> None:
     link = host.link()
@@ -178,7 +178,7 @@ def test_a_body_too_large_is_413_and_one_just_small_enough_is_read(
 
     fits = send(host, method, path, b"{" + b" " * (most - 1))
     over = send(host, method, path, b"{" + b" " * most)
-    wide = send(host, method, path, b'{"x": "' + "ä".encode() * (most // 2))  # bytes count, not letters
+    wide = send(host, method, path, b'{"x": "' + "ä".encode() * (most // 2))  # counted in bytes
 
     assert_problem(fits, 400, "invalid-request")
     assert_problem(over, 413, "payload-too-large")
@@ -217,7 +217,7 @@ def test_another_content_type_is_415(site: Site, host: Caller, content_type: str
 @pytest.mark.parametrize(
     "content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json ;x=y"]
 )
-def test_json_is_json_in_any_spelling_of_its_type(host: Caller, content_type: str) -> None:
+def test_the_json_content_type_may_have_parameters_and_any_case(host: Caller, content_type: str) -> None:
     event_type = host.event_type()
     content = f'{{"eventTypeId": "{event_type["eventTypeId"]}"}}'.encode()
 
@@ -240,7 +240,7 @@ def test_json_is_json_in_any_spelling_of_its_type(host: Caller, content_type: st
     ],
     ids=lambda content: content.decode("latin-1")[:40],
 )
-def test_a_form_that_is_not_the_pages_own_is_400_in_words_and_books_nothing(
+def test_a_malformed_form_is_400_as_a_page_or_a_problem_and_books_nothing(
     site: Site, host: Caller, content: bytes
 ) -> None:
     link = host.link()
@@ -255,7 +255,7 @@ def test_a_form_that_is_not_the_pages_own_is_400_in_words_and_books_nothing(
 
 
 def call(body: str, *, base64: bool) -> Call:
-    """Return a call as API Gateway makes one, past the local server."""
+    """Return a call with API Gateway's event, bypassing the local server."""
     event = {
         "multiValueQueryStringParameters": None,
         "headers": {"content-type": JSON_TYPE},
@@ -273,12 +273,12 @@ def call(body: str, *, base64: bool) -> Call:
     ("body", "base64"),
     [("/w==", True), ("not base64!", True), ("e30", True), ('{"x": "\ud800"}', False), ("\ud800", False)],
 )
-def test_a_body_that_the_gateway_gives_garbled_is_refused(body: str, base64: bool) -> None:
+def test_a_body_that_cannot_be_decoded_is_rejected(body: str, base64: bool) -> None:
     with pytest.raises(InvalidRequestError):
         call(body, base64=base64).decode(dict[str, Any])
 
 
-def test_a_base64_body_is_measured_as_decoded() -> None:
+def test_the_size_limit_applies_to_the_decoded_base64_body() -> None:
     fits = "A" * 132 + "AA=="  # 100 bytes
 
     assert len(call(fits, base64=True).body()) == 100
@@ -286,8 +286,8 @@ def test_a_base64_body_is_measured_as_decoded() -> None:
         call("A" * 136, base64=True).body()
 
 
-def test_what_a_url_carries_beside_the_token_is_nobodys_concern(site: Site, host: Caller) -> None:
-    """Mailers and social sites add parameters to every link that is sent; the page must open all the same."""
+def test_unknown_query_parameters_of_a_page_are_ignored(site: Site, host: Caller) -> None:
+    """Mail programs and social sites add parameters to links; the page must still open."""
     link = host.link()
     booking = made(site.redeem(host.link(), at(days=1)))
     pages = [path_of(link), booking["url"].partition(".example")[2]]
@@ -319,7 +319,7 @@ def test_what_a_url_carries_beside_the_token_is_nobodys_concern(site: Site, host
         ("/v1/event-types?limit=0", 422, "invalid-value", "/limit"),
     ],
 )
-def test_a_query_that_is_not_the_documented_one_is_refused(
+def test_an_undocumented_query_is_rejected(
     host: Caller, path: str, status: int, slug: str, pointer: str
 ) -> None:
     assert_problem(host.get(path), status, slug, pointer)

@@ -1,4 +1,4 @@
-"""How responses are delivered: caching, size limits, and what a preview of a link shows."""
+"""HTTP delivery: caching, HEAD, limits on the number of slots, and what a link preview shows."""
 
 import re
 from datetime import datetime, timedelta
@@ -13,25 +13,25 @@ from tests.support.app import ALL_DAY, HTML, JSON, Caller, Site, at, made, ok, p
 DESCRIPTION = "/v1/openapi.json"
 
 
-# The API's description
+# The API description
 
 
-def test_the_description_is_kept_by_whoever_has_it_and_made_once(
+def test_the_description_is_cached_by_clients_and_built_once(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the description is unchanged, a client gets 304, and the server does not build it again."""
+    """While the description is unchanged, a client gets 304 and the server doesn't rebuild it."""
     first = site.client.get(DESCRIPTION)
     assert (first.status_code, first.headers["cache-control"]) == (200, "public, max-age=300")
     assert "Accept-Encoding" in first.headers["vary"]
     tag = first.headers["etag"]
 
     def never(*_: Any) -> Any:
-        raise AssertionError("made again")
+        raise AssertionError("the description was built twice")
 
     monkeypatch.setattr("chalicelib.api.openapi.document.openapi", never)
     assert site.client.get(DESCRIPTION).content == first.content
-    for named in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
-        kept = site.client.get(DESCRIPTION, headers={"If-None-Match": named})
+    for tags in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
+        kept = site.client.get(DESCRIPTION, headers={"If-None-Match": tags})
         assert (kept.status_code, kept.content, kept.headers["etag"]) == (304, b"", tag)
         assert kept.headers["cache-control"] == "public, max-age=300"
     for other in ('W/"other"', "", "x" * 5000, '"' + tag):
@@ -40,7 +40,7 @@ def test_the_description_is_kept_by_whoever_has_it_and_made_once(
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", tag)
 
 
-def test_any_site_may_read_the_description_and_nothing_else(site: Site, host: Caller) -> None:
+def test_any_origin_may_read_the_description_but_nothing_else(site: Site, host: Caller) -> None:
     """The description is the only document that every origin may read; everything else needs a listed origin."""
     origin = {"Origin": "https://anyone.example"}
     answer = site.client.get(DESCRIPTION, headers=origin)
@@ -53,7 +53,7 @@ def test_any_site_may_read_the_description_and_nothing_else(site: Site, host: Ca
         assert "access-control-allow-origin" not in site.client.get(path, headers=origin | JSON).headers
 
 
-def test_files_are_kept_for_ever_compressed_or_not(site: Site) -> None:
+def test_static_files_are_cached_as_immutable(site: Site) -> None:
     console = site.client.get("/console", headers=HTML).text
     for url in set(re.findall(r"assets/[^\"]+", console)):
         answer = site.client.get(f"/{url}")
@@ -65,8 +65,8 @@ def test_files_are_kept_for_ever_compressed_or_not(site: Site) -> None:
 # HEAD
 
 
-def test_every_get_of_the_team_answers_head_with_the_same_and_no_body(site: Site, host: Caller) -> None:
-    """HEAD returns the headers of GET, as load balancers and link checkers expect."""
+def test_head_returns_the_headers_of_get_without_a_body(site: Site, host: Caller) -> None:
+    """Every GET route of the team's API answers HEAD, as load balancers and link checkers expect."""
     link = host.link()
     given = {"linkId": link["linkId"], "eventTypeId": link["eventTypeId"], "hostId": host.host_id or ""}
     gets = {route.path for router in ROUTERS for route in router.routes if "GET" in route.methods}
@@ -94,8 +94,8 @@ DENSE: Final[dict[str, Any]] = {
 }
 
 
-def test_an_answer_has_so_many_slots_and_says_how_far_it_reaches(site: Site, host: Caller) -> None:
-    """The densest event type returns at most 2,000 slots; `to` of one response is `from` of the next request."""
+def test_a_response_has_a_limited_number_of_slots_and_its_end(site: Site, host: Caller) -> None:
+    """A response has at most 2,000 slots; the next request starts at its `to`."""
     dense = host.event_type(**DENSE)
     link = host.link(dense)
     begin, end = at(days=1), at(days=21)
@@ -117,7 +117,7 @@ def test_an_answer_has_so_many_slots_and_says_how_far_it_reaches(site: Site, hos
     assert (whole["to"], len(whole["slots"])) == (at(days=2), 288)
 
 
-def test_slots_to_move_to_are_bounded_and_leave_out_the_bookings_own(site: Site, host: Caller) -> None:
+def test_slots_for_a_move_are_limited_and_exclude_the_bookings_own(site: Site, host: Caller) -> None:
     dense = host.event_type(**DENSE)
     booked = made(site.redeem(host.link(dense), at(days=1, minutes=10)))
     path = "/b/" + booked["url"].rpartition("/")[2] + "/slots"
@@ -130,7 +130,7 @@ def test_slots_to_move_to_are_bounded_and_leave_out_the_bookings_own(site: Site,
     )
 
 
-# What a chat shows of a link
+# The preview that a chat shows for a link
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_slots_to_move_to_are_bounded_and_leave_out_the_bookings_own(site: Site,
         ("fr", "Réserver un créneau"), ("ja", "日時の予約"),
     ],
 )  # fmt: skip
-def test_a_preview_tells_neither_who_nor_what_and_spends_nothing(
+def test_a_preview_reveals_nothing_and_uses_nothing(
     site: Site, host: Caller, language: str, title: str
 ) -> None:
     """P5, P7: the preview of a pasted link, which a whole channel sees, reveals nothing about it."""
@@ -152,9 +152,9 @@ def test_a_preview_tells_neither_who_nor_what_and_spends_nothing(
         page = site.client.get(path, headers=slack).text
         tags = dict(re.findall(r'<meta property="(og:\w+)" content="([^"]*)">', page))
         assert tags["og:title"] == title
-        told = " ".join(tags.values()) + "".join(
+        shown = " ".join(tags.values()) + "".join(
             re.findall(r'<meta name="description" content="([^"]*)">', page)
         )
-        assert not re.search("Xylophone|Grace|Ada|/s/|/b/", told)
+        assert not re.search("Xylophone|Grace|Ada|/s/|/b/", shown)
         assert set(tags) == {"og:title", "og:description"}
     assert host.reread(link)["usageCount"] == 0

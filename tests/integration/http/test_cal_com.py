@@ -1,4 +1,4 @@
-"""The Cal.com-shaped alias: a client written for that API works by changing its base URL."""
+"""The Cal.com-compatible routes: a client written for that API works once you change its base URL."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ def _data(response: httpx.Response, status: int = 200) -> Any:
     return body["data"]
 
 
-def test_a_private_links_whole_life(site: Site, host: Caller) -> None:
-    """Make, list, change, book, delete, with that API's envelope and fields."""
+def test_a_private_link_can_be_created_listed_changed_booked_and_deleted(site: Site, host: Caller) -> None:
+    """Each response has Cal.com's envelope and fields."""
     event_type = host.event_type()
     link = _data(host.post(_path(event_type), {}), 201)
     assert set(link) == {
@@ -38,8 +38,8 @@ def test_a_private_links_whole_life(site: Site, host: Caller) -> None:
     assert _data(host.get(_path(event_type))) == []
 
 
-def test_limits_as_that_api_has_them(host: Caller) -> None:
-    """Only a date: no count. Nothing: one use. Both: both hold. -1: no count."""
+def test_limits_mean_what_they_mean_at_cal_com(host: Caller) -> None:
+    """Neither limit: one use. Only an expiry: unlimited uses. Both: both apply. -1: unlimited uses."""
     event_type = host.event_type()
     cases: list[tuple[dict[str, Any] | None, int | None]] = [
         (None, 1),
@@ -51,8 +51,8 @@ def test_limits_as_that_api_has_them(host: Caller) -> None:
         assert _data(host.post(_path(event_type), body), 201)["maxUsageCount"] == most
 
 
-def test_errors_have_that_apis_envelope(site: Site, host: Caller, other: Caller) -> None:
-    """P9: another's event type or link is not there, nor is a link of another event type."""
+def test_errors_have_cal_coms_envelope(site: Site, host: Caller, other: Caller) -> None:
+    """P9: another host's event type or link is not found, nor is a link of another event type."""
     event_type, elsewhere = host.event_type(), host.event_type()
     link = _data(host.post(_path(event_type), {}), 201)
     refused = [
@@ -72,7 +72,7 @@ def test_errors_have_that_apis_envelope(site: Site, host: Caller, other: Caller)
     assert ok(host.get(f"/v1/links/{link['linkId']}"))["maxUsageCount"] == 1
 
 
-def test_the_same_key_for_another_event_type_is_refused(host: Caller) -> None:
+def test_the_same_key_for_another_event_type_is_rejected(host: Caller) -> None:
     """P4: the same key for another event type is a different request, so it never returns the first one's link."""
     one, two = host.event_type(), host.event_type()
     headers = {"Idempotency-Key": "same"}

@@ -1,4 +1,4 @@
-"""Which sites' scripts may read the API's answers (CORS): those that the settings list, and no others (P9)."""
+"""CORS: only scripts of the origins that the settings list may read the API's responses (P9)."""
 
 import re
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ BARE: Final = {"TABLE_NAME": "t", "SIGNING_KEYS": "k"}
 
 @pytest.fixture(scope="module")
 def site(ministack: Ministack) -> Iterator[Site]:
-    """A site of its own, with two origins listed."""
+    """Run a site with two listed origins."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CORS_ORIGINS", f"{LISTED}, {OTHER}")
         with running_site(new_table(ministack.endpoint_url)) as running:
@@ -57,7 +57,7 @@ def caller(site: Site) -> Caller:
 
 @pytest.fixture(scope="module")
 def answers(caller: Caller) -> list[tuple[str, str, dict[str, Any]]]:
-    """Requests of every sort: good, and refused by the app in every way."""
+    """Return requests with every kind of outcome: successful, and rejected in every way."""
     link = caller.link(caller.event_type())
     event_type = caller.event_type()
     return [
@@ -81,7 +81,7 @@ def answers(caller: Caller) -> list[tuple[str, str, dict[str, Any]]]:
 
 @pytest.fixture
 def unlisted(site: Site) -> Iterator[None]:
-    """No origin is listed, as by default."""
+    """List no origin, as by default."""
     del site
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CORS_ORIGINS")
@@ -91,7 +91,7 @@ def unlisted(site: Site) -> Iterator[None]:
 
 
 def cors_of(answer: httpx.Response) -> dict[str, str]:
-    """Return an answer's CORS headers."""
+    """Return a response's CORS headers."""
     return {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
 
 
@@ -116,10 +116,10 @@ def preflight(site: Site, path: str, origin: str, method: str = "POST") -> httpx
 
 
 class TestPreflight:
-    """OPTIONS is answered on every route of the API, without a key, and changes nothing (P5)."""
+    """Every route of the API answers OPTIONS without a key, and changes nothing (P5)."""
 
     @pytest.mark.parametrize("path", SHARED)
-    def test_a_listed_origin_is_told_what_it_may_send(self, site: Site, path: str) -> None:
+    def test_a_listed_origin_gets_the_allowed_methods_and_headers(self, site: Site, path: str) -> None:
         methods = [
             method
             for router in ROUTERS
@@ -140,19 +140,19 @@ class TestPreflight:
             assert answer.headers["allow"] == answer.headers["access-control-allow-methods"]
             assert "Origin" in varies(answer)
 
-    def test_no_other_origin_is_told_anything(self, site: Site) -> None:
+    def test_an_unlisted_origin_gets_no_cors_headers(self, site: Site) -> None:
         for origin in STRANGERS:
             answer = preflight(site, "/v1/links", origin)
             assert (answer.status_code, cors_of(answer)) == (204, {}), origin
             assert varies(answer) == ["Origin"]
 
-    def test_none_is_told_anything_where_none_is_listed(self, site: Site, unlisted: None) -> None:
+    def test_no_origin_gets_cors_headers_if_none_is_listed(self, site: Site, unlisted: None) -> None:
         del unlisted
         for path in SHARED:
             answer = preflight(site, path, LISTED)
             assert (answer.status_code, cors_of(answer), varies(answer)) == (204, {}, []), path
 
-    def test_it_reads_nothing_and_is_the_same_for_a_link_and_a_guess(self, site: Site) -> None:
+    def test_it_reads_nothing_and_is_the_same_for_real_and_guessed_links(self, site: Site) -> None:
         link = site.host().link()
         before = site.items()
         with site.counting() as reads:
@@ -163,8 +163,8 @@ class TestPreflight:
         assert site.items() == before
         assert cors_of(answers[0]) == cors_of(answers[1]) == cors_of(answers[2])
 
-    def test_it_is_there_for_these_paths_alone(self) -> None:
-        """Pages for people, the console and files are no business of other sites' scripts."""
+    def test_it_exists_only_for_the_apis_paths(self) -> None:
+        """Other sites' scripts have no use for the pages, the console and the files."""
         assert {route.path for route in PREFLIGHT.routes} == {*SHARED, PUBLIC}
         served = {path for path, methods in app.app.routes.items() if "OPTIONS" in methods}
         assert served == {*SHARED, PUBLIC}
@@ -172,7 +172,7 @@ class TestPreflight:
 
 
 class TestAnswers:
-    """The answer itself, errors included, goes to the scripts of listed origins only."""
+    """Only scripts of listed origins can read responses, including errors."""
 
     def send(self, caller: Caller, request: tuple[str, str, dict[str, Any]], origin: str) -> httpx.Response:
         method, path, how = request
@@ -195,7 +195,7 @@ class TestAnswers:
                 assert "access-control-allow-credentials" not in answer.headers
         assert seen >= {200, 201, 400, 403, 404, 413, 422}
 
-    def test_another_origin_is_not(
+    def test_an_unlisted_origin_is_not_echoed(
         self, caller: Caller, answers: list[tuple[str, str, dict[str, Any]]]
     ) -> None:
         for request in answers:
@@ -206,12 +206,12 @@ class TestAnswers:
                 assert cors_of(answer) == {}, (request, origin)
                 assert varies(answer)[-1] == "Origin"
 
-    def test_an_answer_without_an_origin_says_that_it_could_differ(self, caller: Caller) -> None:
-        """Else a cache might hand it to a site that may read it, or the other way round."""
+    def test_a_response_to_a_request_without_an_origin_varies_by_origin(self, caller: Caller) -> None:
+        """Otherwise a cache could return it, without CORS headers, to a listed origin."""
         answer = caller.get("/v1/me")
         assert (cors_of(answer), varies(answer)) == ({}, ["Origin"])
 
-    def test_nothing_is_said_where_none_is_listed(
+    def test_no_response_has_cors_headers_if_none_is_listed(
         self, caller: Caller, answers: list[tuple[str, str, dict[str, Any]]], unlisted: None
     ) -> None:
         del unlisted
@@ -222,7 +222,7 @@ class TestAnswers:
             assert cors_of(answer) == {}, request
             assert "Origin" not in varies(answer)
 
-    def test_a_page_is_for_its_reader_alone(self, site: Site, caller: Caller) -> None:
+    def test_pages_and_files_never_have_cors_headers(self, site: Site, caller: Caller) -> None:
         link = caller.link()
         booking = made(site.redeem(caller.link(), at(days=1, hours=2)))
         own = booking["url"].removeprefix(BASE_URL)
@@ -232,8 +232,8 @@ class TestAnswers:
         answer = site.client.get(path_of(link), headers=HTML)
         assert varies(answer) == ["Accept", "Accept-Language", "Origin"]
 
-    def test_a_script_books_with_what_it_may_read(self, site: Site, caller: Caller) -> None:
-        """P4 from another site: the booking, and that a repeat was one, can be read there."""
+    def test_a_script_can_book_and_see_that_a_retry_was_replayed(self, site: Site, caller: Caller) -> None:
+        """P4: a listed origin's script can read the booking, and the header that marks a replayed response."""
         link, body = caller.link(), redeem_body(at(days=2, hours=2))
         headers = JSON | {"Origin": LISTED, "Idempotency-Key": "one"}
         first, again = (
@@ -245,7 +245,7 @@ class TestAnswers:
         exposed = {name.strip().lower() for name in again.headers["access-control-expose-headers"].split(",")}
         assert {"idempotent-replayed", "x-correlation-id"} <= exposed
 
-    def test_a_defect_can_be_read_as_what_it_is(self, site: Site, caller: Caller) -> None:
+    def test_a_listed_origin_can_read_an_internal_error(self, site: Site, caller: Caller) -> None:
         with site.failing("Query", RuntimeError("a defect")):
             answer = caller.get("/v1/links", headers={"Origin": LISTED})
         assert (answer.status_code, cors_of(answer)) == (500, readable_at(LISTED))
@@ -254,10 +254,10 @@ class TestAnswers:
 @pytest.mark.parametrize(
     ("listed", "allowed"), [("", None), (LISTED, "*"), (f"{LISTED} {OTHER}", "*")], ids=["0", "1", "2"]
 )
-def test_the_local_gateway_s_own_answers_are_as_api_gateway_s(
+def test_the_local_servers_own_responses_have_api_gateways_cors_headers(
     site: Site, listed: str, allowed: str | None
 ) -> None:
-    """Fixed headers: `*` where any origin is listed."""
+    """API Gateway's headers are fixed: `*` if any origin is listed."""
     del site
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CORS_ORIGINS", listed)
@@ -280,7 +280,7 @@ def test_the_local_gateway_s_own_answers_are_as_api_gateway_s(
         ("https://xn--bcher-kva.example:8443", ("https://xn--bcher-kva.example:8443",)),
     ],
 )
-def test_cors_origins_are_origins(text: str, origins: tuple[str, ...]) -> None:
+def test_cors_origins_are_read_from_the_setting(text: str, origins: tuple[str, ...]) -> None:
     assert read_settings(BARE | {"CORS_ORIGINS": text}).cors_origins == origins
 
 
@@ -292,7 +292,7 @@ def test_cors_origins_are_origins(text: str, origins: tuple[str, ...]) -> None:
         *("https://a.example:port", "https://bücher.example", "https://a.example;x", "javascript://a.example"),
     ],
 )  # fmt: skip
-def test_what_no_browser_would_send_is_refused_by_name(text: str) -> None:
-    """A slip of the pen would let nobody in, silently; a wildcard would let in whoever gets a subdomain."""
+def test_an_invalid_origin_is_a_setting_error(text: str) -> None:
+    """A typo would silently allow nobody; a wildcard would allow anyone who gets a subdomain."""
     with pytest.raises(RuntimeError, match="CORS_ORIGINS"):
         read_settings(BARE | {"CORS_ORIGINS": f"https://fine.example {text}"})

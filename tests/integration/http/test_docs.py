@@ -34,7 +34,7 @@ def _walk_through() -> str:
 
 
 def test_the_tutorial_runs(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader's first minutes: create an event type and a link, book it twice, and be refused as somebody else."""
+    """The commands create an event type and a link, book, repeat the booking, and try to book a used link."""
     signing = json.dumps({"current": 1, "keys": {"1": b64encode(os.urandom(32)).decode()}})
     with serving(app.app) as server:
         for name, value in (settings_for(table, signing) | {"BASE_URL": server.url}).items():
@@ -60,8 +60,8 @@ def test_the_tutorial_runs(table: Table, monkeypatch: pytest.MonkeyPatch) -> Non
     assert done.stdout.splitlines() == ["urn:admit-one:problem:link-used", "used"]
 
 
-def test_every_make_target_named_exists() -> None:
-    """A command in a document that does not exist is worse than none."""
+def test_every_make_target_in_the_documents_exists() -> None:
+    """The documents name no `make` target that is missing from the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {
         target
@@ -72,15 +72,15 @@ def test_every_make_target_named_exists() -> None:
     assert named <= targets
 
 
-def test_every_link_between_documents_leads_somewhere() -> None:
-    """Relative links and images in the documents exist."""
+def test_every_relative_link_in_the_documents_resolves() -> None:
+    """The targets of relative links and images exist."""
     for document in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
 def test_every_v1_route_is_in_the_api_document() -> None:
-    """A route that is not documented does not exist for most."""
+    """docs/api.md lists every route of `/v1`."""
     text = (ROOT / "docs" / "api.md").read_text()
     shortened = {"/v1/links/bulk-delete", "/v1/bookings/{bookingId}/reschedule"}  # written as `…/bulk-delete`
     missing = [path for path in app.app.routes if path.startswith("/v1") and path not in text]
@@ -88,7 +88,7 @@ def test_every_v1_route_is_in_the_api_document() -> None:
 
 
 def test_every_problem_is_in_the_api_document() -> None:
-    """Each code that a caller can meet is in the table of errors."""
+    """docs/api.md lists every error code."""
     text = (ROOT / "docs" / "api.md").read_text()
     kinds = [errors.AdmitOneError]
     for kind in kinds:

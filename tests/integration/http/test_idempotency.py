@@ -1,4 +1,4 @@
-"""P4 for everything that is created: with an `Idempotency-Key` a POST creates one thing, however often it is sent."""
+"""A POST with an `Idempotency-Key` creates one thing, however often it is sent (P4)."""
 
 import threading
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from chalicelib.api.routes import ROUTERS
 from chalicelib.store.links.batches import Batches
 from tests.support.app import ALL_DAY, Caller, Site, assert_problem, made, ok
 
-# POSTs that a second request does not repeat, and why.
-NOTHING_TWICE: Final = {
-    "/v1/links/{linkId}/revoke": "revoked is revoked",
-    "/v1/links/bulk-revoke": "each is revoked once",
-    "/v1/links/bulk-delete": "each is deleted once",
+# POSTs without an idempotency key that are safe to repeat, and why.
+SAFE_WITHOUT_KEY: Final = {
+    "/v1/links/{linkId}/revoke": "a revoked link stays revoked",
+    "/v1/links/bulk-revoke": "each link is revoked once",
+    "/v1/links/bulk-delete": "each link is deleted once",
     "/v1/links/import/preview": "creates nothing",
-    "/v1/link-requests/{requestId}/answer": "the request is its own receipt: one link, ever",
-    "/v1/bookings/{bookingId}/cancel": "cancelled is cancelled",
-    "/v1/bookings/{bookingId}/reschedule": "moved to the same start it stays there",
+    "/v1/link-requests/{requestId}/answer": "the link request records its answer, so it gets one link",
+    "/v1/bookings/{bookingId}/cancel": "a cancelled booking stays cancelled",
+    "/v1/bookings/{bookingId}/reschedule": "a second move to the same start changes nothing",
     "/v1/webhooks/{webhookId}/rotate": "creates no resource; a second rotation leaves both secrets signing",
-    "/s/{token}/request": "one for each address and day is kept",
-    "/b/{bookingToken}/cancel": "cancelled is cancelled",
-    "/b/{bookingToken}/reschedule": "moved to the same start it stays there",
+    "/s/{token}/request": "one link request per address and day is kept",
+    "/b/{bookingToken}/cancel": "a cancelled booking stays cancelled",
+    "/b/{bookingToken}/reschedule": "a second move to the same start changes nothing",
 }
 EVENT_TYPE: Final = {"title": "Talk", "durationMinutes": 30, "schedule": ALL_DAY}
 HOST: Final = {"name": "Grace Hopper", "email": "grace@hosts.example", "timeZone": "UTC"}
@@ -56,21 +56,23 @@ CREATING: Final[dict[str, Callable[[Site, Caller], Made]]] = {
 }
 
 
-def test_every_post_heeds_the_key_or_needs_none() -> None:
-    """Every POST honors the key or is safe without it: otherwise a lost response leads to a duplicate."""
+def test_every_post_accepts_a_key_or_is_safe_without_one() -> None:
+    """Otherwise a client that retries after a lost response creates a duplicate."""
     posts = {
         route.path: route.keyed for router in ROUTERS for route in router.routes if "POST" in route.methods
     }
 
-    assert {path for path, keyed in posts.items() if not keyed} == set(NOTHING_TWICE)
+    assert {path for path, keyed in posts.items() if not keyed} == set(SAFE_WITHOUT_KEY)
     assert set(CREATING) <= {path for path, keyed in posts.items() if keyed}
 
 
 @pytest.mark.parametrize("path", CREATING)
 class TestOnce:
-    """The same key and body return the current state of the same thing; another body is rejected."""
+    """The same key and body return the same thing in its current state; another body is rejected."""
 
-    def test_again_and_otherwise(self, site: Site, host: Caller, path: str) -> None:
+    def test_a_retry_returns_the_same_thing_and_another_body_is_rejected(
+        self, site: Site, host: Caller, path: str
+    ) -> None:
         where, body, other, name = CREATING[path](site, host)
         key = {"Idempotency-Key": "once"}
 
@@ -97,7 +99,7 @@ class TestOnce:
         with ThreadPoolExecutor(6) as pool:
             assert len(set(pool.map(send, range(6)))) == 1
 
-    def test_a_crash_in_between_is_completed_by_the_retry(
+    def test_a_retry_completes_what_a_crash_interrupted(
         self, site: Site, host: Caller, path: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         where, body, _, name = CREATING[path](site, host)
@@ -118,7 +120,7 @@ class TestOnce:
         assert len(opened) == 1
 
 
-def test_a_repeat_shows_the_webhooks_secret_as_it_now_is(host: Caller) -> None:
+def test_a_retry_returns_the_webhooks_current_secret(host: Caller) -> None:
     """A retry returns the secret again, in case the response was lost; after a rotation, the new one."""
     key = {"Idempotency-Key": "hook"}
     first = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
@@ -130,8 +132,8 @@ def test_a_repeat_shows_the_webhooks_secret_as_it_now_is(host: Caller) -> None:
     assert after["secret"] == rotated["secret"] != first["secret"]
 
 
-def test_what_was_deleted_since_stays_away(host: Caller) -> None:
-    """A retry does not create a removed thing again."""
+def test_a_retry_does_not_recreate_what_was_deleted(host: Caller) -> None:
+    """A retry after the deletion is 404."""
     key = {"Idempotency-Key": "gone"}
     hook = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
     kind = made(host.post("/v1/event-types", EVENT_TYPE, headers=key))
@@ -142,8 +144,8 @@ def test_what_was_deleted_since_stays_away(host: Caller) -> None:
     assert_problem(host.post("/v1/event-types", EVENT_TYPE, headers=key), 404, "not-found")
 
 
-def test_a_key_is_its_hosts_own(site: Site, host: Caller) -> None:
-    """P9: the same key of another host creates another thing, and reveals nothing of the first."""
+def test_each_host_has_its_own_keys(site: Site, host: Caller) -> None:
+    """P9: the same key from another host creates another thing and reveals nothing about the first."""
     other, key = site.host(), {"Idempotency-Key": "mine"}
 
     ours = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
@@ -153,8 +155,8 @@ def test_a_key_is_its_hosts_own(site: Site, host: Caller) -> None:
     assert ours["secret"] != theirs["secret"]
 
 
-def test_a_keyed_test_event_is_sent_once(host: Caller) -> None:
-    """Pressing twice delivers one `webhook.test`."""
+def test_a_test_event_with_a_key_is_sent_once(host: Caller) -> None:
+    """Two requests with one key deliver one `webhook.test`."""
     hook = made(host.post("/v1/webhooks", WEBHOOK))
     path, key = f"/v1/webhooks/{hook['webhookId']}/test", {"Idempotency-Key": "test"}
 
@@ -165,7 +167,7 @@ def test_a_keyed_test_event_is_sent_once(host: Caller) -> None:
 
 
 def test_a_create_whose_reply_was_lost_succeeds_once(site: Site, host: Caller) -> None:
-    """P4: DynamoDB's reply is lost; the retried write finds what it wrote and succeeds, and nothing exists twice."""
+    """P4: after a lost reply from DynamoDB, the retried write finds its own item and succeeds."""
     events = site.world.store.links._table.client.meta.events  # type: ignore[attr-defined]
     lost: list[str] = []
 

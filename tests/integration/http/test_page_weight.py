@@ -1,4 +1,4 @@
-"""The booking page weighs at most 60 KB with all that it loads, for any offer and in every language."""
+"""The booking page and everything it loads take at most 60 KB, for any offer, in every language."""
 
 import re
 from typing import Any, Final
@@ -12,7 +12,7 @@ BUDGET: Final = 60_000
 ROOM: Final = 500  # bytes for a longer title, description and questions
 
 _ASSET: Final = re.compile(r'(?:href|src)="\.\./(assets/[^"]+)"')
-_TORN: Final = [
+_FRAGMENTED: Final = [
     {"days": EVERY_DAY, "from": f"{hour:02}:{minute:02}", "to": f"{hour:02}:{minute + 5 + hour % 3 * 5:02}"}
     for hour in range(24)
     for minute in (0, 25, 35)
@@ -20,7 +20,7 @@ _TORN: Final = [
 
 
 def weights(site: Site, link: dict[str, Any], language: str, query: str = "") -> dict[str, int]:
-    """Return what a browser gets for a link, uncompressed, by the request."""
+    """Return the uncompressed size of each response that a browser loads for a link's page."""
     path = link["url"].removeprefix("https://admit.example")
     page = site.client.get(path + query, headers=HTML | {"Accept-Language": language})
     assert page.status_code == 200
@@ -32,12 +32,12 @@ def weights(site: Site, link: dict[str, Any], language: str, query: str = "") ->
 
 @pytest.mark.parametrize("query", ["", "?from=2040-01-11"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_five_minute_slots_at_all_hours_are_within_the_budget(
+def test_a_page_with_the_most_slots_is_within_the_budget(
     site: Site, host: Caller, language: Language, query: str
 ) -> None:
-    """Nothing offers more starts, and nothing can be torn more than a row of bits has room for."""
+    """No event type offers more starts than every five minutes, or has more gaps than the page's bitmap can hold."""
     site.clock.now = NOW.replace(hour=0)
-    for weekly in (ALL_DAY["weekly"], _TORN):
+    for weekly in (ALL_DAY["weekly"], _FRAGMENTED):
         kind = host.event_type(
             title="Product walk-through",
             description="A first look at the product with your own data. " * 6,
@@ -69,7 +69,7 @@ def test_five_minute_slots_at_all_hours_are_within_the_budget(
         assert len(found) == 3, "the page, a stylesheet, a script"
 
 
-def test_moving_a_booking_is_within_the_budget_too(site: Site, host: Caller) -> None:
+def test_the_page_that_moves_a_booking_is_within_the_budget(site: Site, host: Caller) -> None:
     kind = host.event_type(durationMinutes=5, slotIntervalMinutes=5)
     booking = made(site.redeem(host.link(kind), "2040-01-20T14:00:00Z"))
     for language in LANGUAGES:

@@ -1,4 +1,4 @@
-"""After a link's whole life no log line and no item holds a token or a key (P7)."""
+"""No log line and no item ever contains a token or a key (P7)."""
 
 import json
 import logging
@@ -35,9 +35,9 @@ def test_no_token_and_no_key_is_in_a_log_or_in_the_table(
     caplog.set_level(logging.INFO, access_log.name)
     caplog.set_level(logging.INFO, error_log.name)
     with running_site(table) as site:
-        # Given a whole life, with every way of failing in it
+        # Given every operation on links, and every way in which they fail
         host = site.host()
-        secrets = [site.admin.key.secret, host.key.secret, *whole_life(site, host)]
+        secrets = [site.admin.key.secret, host.key.secret, *use_every_operation(site, host)]
         with monkeypatch.context() as broken:
             broken.setattr(type(site.world.store.links), "read", fail)
             link = host.link()
@@ -47,7 +47,7 @@ def test_no_token_and_no_key_is_in_a_log_or_in_the_table(
             assert host.get(f"/v1/links/{link['linkId']}").status_code == 500
         dump = json.dumps(site.items(), default=repr)
 
-    # Then what is left behind opens nothing
+    # Then no secret is left in the logs or in the table
     printed = capfd.readouterr()
     ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
     logged = (
@@ -61,16 +61,16 @@ def test_no_token_and_no_key_is_in_a_log_or_in_the_table(
         for where, text in (("log", logged), ("table", dump)):
             assert bare not in text, where
             assert bare.lower() not in text.lower(), where
-        # nor any part that would leave less than 64 bits to guess: a token's signature, half a key
+        # nor a part that leaves fewer than 64 bits to guess: a token's signature, half of a key
         assert bare[-13:] not in logged + dump
 
 
 def fail(*_: Any) -> Any:
-    raise RuntimeError("made to fail")
+    raise RuntimeError("fails for the test")
 
 
-def whole_life(site: Site, host: Caller) -> list[str]:
-    """Generate, list, find, open, misuse, redeem, change, revoke and delete; return every secret there was."""
+def use_every_operation(site: Site, host: Caller) -> list[str]:
+    """Generate, list, find, open, misuse, redeem, change, revoke and delete links; return all secrets that existed."""
     event_type = host.event_type()
     body = {"eventTypeId": event_type["eventTypeId"], "count": 6, "label": "life"}
     links = made(host.post("/v1/links", body, headers={"Idempotency-Key": "life"}))["links"]

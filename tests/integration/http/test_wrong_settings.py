@@ -1,4 +1,4 @@
-"""Requests while the settings are wrong: pages that need none open, the others are problems with all their headers."""
+"""Requests with invalid settings: pages that need no settings open; all others are problems with the usual headers."""
 
 import httpx
 import pytest
@@ -11,14 +11,14 @@ TOKEN = "0" * 36
 
 @pytest.fixture
 def broken(site: Site, monkeypatch: pytest.MonkeyPatch) -> httpx.Client:
-    """Return a client of an app whose settings can't be read."""
+    """Return a client for an app whose settings are invalid."""
     monkeypatch.setenv("RETENTION_LINK_DAYS", "soon")
     bootstrap.forget()
     return site.client
 
 
 @pytest.mark.parametrize("path", ["/", "/console"])
-def test_a_page_that_depends_on_nothing_opens(broken: httpx.Client, path: str) -> None:
+def test_a_page_that_needs_no_settings_opens(broken: httpx.Client, path: str) -> None:
     assert broken.get(path, headers=HTML).status_code == 200
 
 
@@ -27,7 +27,7 @@ def test_a_page_that_depends_on_nothing_opens(broken: httpx.Client, path: str) -
 def test_other_requests_get_a_problem_with_the_usual_headers(
     broken: httpx.Client, path: str, headers: dict[str, str]
 ) -> None:
-    """Headers depend on the settings too (CORS, frames): they do without, so that the error itself is shown."""
+    """Some headers depend on settings (CORS, frames); their safe defaults apply, and the error is still shown."""
     response = broken.get(path, headers=headers | {"Origin": "https://www.example.com"})
     assert response.status_code == 500
     kind = "text/html" if headers == HTML else "application/problem+json"

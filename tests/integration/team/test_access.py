@@ -27,7 +27,7 @@ from tests.support.app import (
 
 
 class Ids(NamedTuple):
-    """What a request is about."""
+    """The ids that a request names."""
 
     host: str
     event_type: str
@@ -47,7 +47,7 @@ class Ask(NamedTuple):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What httpx is given beside method and path."""
+        """The arguments for httpx besides the method and the path."""
         body = {"json": self.body} if self.body is not None else {"content": self.csv} if self.csv else {}
         return {"params": self.params, "headers": self.headers} | body
 
@@ -61,7 +61,7 @@ NEW_EVENT_TYPE: Final = {"title": "Talk", "durationMinutes": 30, "schedule": ALL
 
 HOOK_URL: Final = "https://hooks.example.com/admit-one"
 CAL_COM: Final = "/v2/event-types/{eventTypeId}/private-links"
-# Every route of the team's API, with a request to it that is about these ids.
+# Every route of the team's API, with a valid request for these ids.
 ROUTES: Final[dict[tuple[str, str], Callable[[Ids], Ask]]] = {
     ("POST", "/v1/hosts"): lambda _: Ask("/v1/hosts", NEW_HOST),
     ("GET", "/v1/hosts"): lambda _: Ask("/v1/hosts"),
@@ -138,16 +138,16 @@ ROUTES: Final[dict[tuple[str, str], Callable[[Ids], Ask]]] = {
     ),
     ("POST", "/v1/links/bulk-delete"): lambda ids: Ask("/v1/links/bulk-delete", {"linkIds": [ids.link]}),
 }
-# The API description: the same for everyone, and nothing of the table.
+# The API description is the same for everyone and reads nothing from the table.
 OPEN: Final = {("GET", "/v1/openapi.json"), ("HEAD", "/v1/openapi.json")}
 ADMIN_ONLY: Final = {("POST", "/v1/hosts"), ("GET", "/v1/hosts")}
-NOBODYS: Final = {("GET", "/v1/me")}  # names no id: it is about the key itself
+WITHOUT_ID: Final = {("GET", "/v1/me")}  # describes the key itself
 BULK: Final = {("POST", "/v1/links/bulk-revoke"), ("POST", "/v1/links/bulk-delete")}
 every_route = pytest.mark.parametrize("route", list(ROUTES), ids=" ".join)
 
 
 def ids_of(site: Site, caller: Caller) -> Ids:
-    """Make an event type with its rolling link, a link and a booking by it, and return what they are called."""
+    """Create an event type with a rolling link, a link, a booking, a link request and a webhook; return their ids."""
     link = caller.link(maxUsageCount=2, recipient={"email": "grace@invitees.example"})
     made(caller.post(f"/v1/event-types/{link['eventTypeId']}/rolling-link", {}))
     booking = made(site.redeem(link, at(days=1)))
@@ -162,26 +162,26 @@ def ids_of(site: Site, caller: Caller) -> Ids:
     )
 
 
-def nobodys() -> Ids:
-    """Return well-formed ids that nothing has."""
+def unknown_ids() -> Ids:
+    """Return well-formed ids that don't exist."""
     host, event_type, link, booking = (unknown_id(kind) for kind in (HOST, EVENT_TYPE, LINK, BOOKING))
     return Ids(host, event_type, link, booking, f"{unknown_id(LINK)}.{at()[:10]}.0", unknown_id(WEBHOOK))
 
 
 def ask(caller: Caller, route: tuple[str, str], ids: Ids) -> httpx.Response:
-    """Send the route's request about those ids."""
+    """Send the route's request for those ids."""
     request = ROUTES[route](ids)
     return caller(route[0], request.path, **request.arguments)
 
 
-def assert_let_in(response: httpx.Response) -> None:
+def assert_allowed(response: httpx.Response) -> None:
     assert response.status_code in {200, 201, 202, 204}, response.text
     assert '"problem"' not in response.text
     assert "error" not in response.headers.get("content-type", "")
 
 
 def all_of(site: Site, ids: Ids) -> list[Any]:
-    """Return everything a host has, as an admin sees it."""
+    """Return everything that a host owns, as an admin sees it."""
     of_host = f"hostId={ids.host}"
     paths = (
         *(f"/v1/hosts/{ids.host}", f"/v1/event-types?{of_host}", f"/v1/links?{of_host}"),
@@ -192,22 +192,22 @@ def all_of(site: Site, ids: Ids) -> list[Any]:
 
 
 def test_every_route_of_the_team_has_an_authorizer_and_is_tested_here() -> None:
-    """P9: a route that is added without a key check, or without a line in this module's table, fails here."""
+    """P9: fail for a new route that has no key check, or no line in `ROUTES`."""
     found = {
         (method, path): entry
         for path, methods in app.app.routes.items()
         if path.startswith(("/v1", "/v2"))
         for method, entry in methods.items()
-        if method != "OPTIONS"  # tells what a path has, and nothing of the table
+        if method != "OPTIONS"  # lists the path's methods and reads nothing from the table
     }
 
     assert {route for route, entry in found.items() if entry.authorizer is None} == OPEN
-    # HEAD is answered by the view of the GET beside it, which this module tries.
+    # The view of GET also handles HEAD, so the tests of GET cover it.
     heads = {route for route in found if route[0] == "HEAD"}
     for route in heads:
         assert found[route].view_function is found["GET", route[1]].view_function
     assert set(found) - OPEN - heads == set(ROUTES)
-    # and whatever lies elsewhere is the invitee's, a static file, the site's first page, or the console's empty shell
+    # All other paths are the invitee's, static files, the landing page, or the console's page without data.
     elsewhere = {path.split("/")[1] for path in app.app.routes}
     assert elsewhere == {"v1", "v2", "s", "b", "assets", "console", ""}
 
@@ -219,8 +219,8 @@ NO_KEYS: Final = (
 
 
 @every_route
-def test_no_key_or_a_malformed_one_is_401_and_costs_no_read(site: Site, route: tuple[str, str]) -> None:
-    request = ROUTES[route](nobodys())
+def test_a_missing_or_malformed_key_is_401_and_reads_nothing(site: Site, route: tuple[str, str]) -> None:
+    request = ROUTES[route](unknown_ids())
     for authorization in NO_KEYS:
         headers = request.headers | ({} if authorization is None else {"Authorization": authorization})
 
@@ -233,9 +233,7 @@ def test_no_key_or_a_malformed_one_is_401_and_costs_no_read(site: Site, route: t
 
 
 @every_route
-def test_an_unknown_key_and_a_revoked_one_are_401_alike(
-    site: Site, host: Caller, route: tuple[str, str]
-) -> None:
+def test_unknown_and_revoked_keys_get_the_same_401(site: Site, host: Caller, route: tuple[str, str]) -> None:
     ids = ids_of(site, host)
     before = all_of(site, ids)
     stranger = Caller(site.client, NewKey(host.key.key, f"ao_{secrets.token_urlsafe(32)}"), None)
@@ -251,7 +249,7 @@ def test_an_unknown_key_and_a_revoked_one_are_401_alike(
 
 
 @every_route
-def test_a_host_key_is_let_in_to_its_own_and_only_an_admin_to_the_team(
+def test_a_host_key_reaches_its_own_data_and_no_admin_route(
     site: Site, host: Caller, route: tuple[str, str]
 ) -> None:
     response = ask(host, route, ids_of(site, host))
@@ -259,25 +257,25 @@ def test_a_host_key_is_let_in_to_its_own_and_only_an_admin_to_the_team(
     if route in ADMIN_ONLY:
         assert_problem(response, 403, "forbidden")
     else:
-        assert_let_in(response)
+        assert_allowed(response)
 
 
 @every_route
-def test_an_admin_key_is_let_in_everywhere(site: Site, host: Caller, route: tuple[str, str]) -> None:
-    """P9: an admin key sees the team's."""
+def test_an_admin_key_may_use_every_route(site: Site, host: Caller, route: tuple[str, str]) -> None:
+    """P9: an admin key sees the whole team's data."""
     response = ask(site.admin, route, ids_of(site, host))
 
-    assert_let_in(response)
+    assert_allowed(response)
 
 
 @pytest.mark.parametrize(
-    "route", [route for route in ROUTES if route not in ADMIN_ONLY | NOBODYS], ids=" ".join
+    "route", [route for route in ROUTES if route not in ADMIN_ONLY | WITHOUT_ID], ids=" ".join
 )
-def test_anothers_things_are_not_there(
+def test_another_hosts_data_looks_like_unknown_ids(
     site: Site, host: Caller, other: Caller, route: tuple[str, str]
 ) -> None:
-    """P9: what is another host's can't be told from what nobody has, and nothing of it changes."""
-    theirs, none = ids_of(site, other), nobodys()
+    """P9: a request for another host's data gets the same response as one for unknown ids, and changes nothing."""
+    theirs, none = ids_of(site, other), unknown_ids()
     before = all_of(site, theirs)
 
     foreign, unknown = ask(host, route, theirs), ask(host, route, none)
@@ -312,7 +310,7 @@ def test_an_admin_with_a_host_of_its_own_acts_for_it_by_default(site: Site, host
 
 
 @pytest.mark.parametrize("path", ["/v1/event-types", "/v1/links"])
-def test_an_admin_without_a_host_has_to_name_one(site: Site, path: str) -> None:
+def test_an_admin_without_a_host_must_name_one(site: Site, path: str) -> None:
     assert_problem(site.admin.get(path), 422, "invalid-value", "/hostId")
 
 
@@ -322,13 +320,13 @@ def test_an_id_of_another_kind_is_not_found(site: Site, host: Caller, path: str)
         assert_problem(site.admin.get(f"{path}/{wrong}"), 404, "not-found")
 
 
-def test_a_scheme_in_other_letters_opens_too(host: Caller) -> None:
+def test_the_authorization_scheme_is_case_insensitive(host: Caller) -> None:
     response = host.get(f"/v1/hosts/{host.host_id}", headers={"Authorization": f"bEARER {host.key.secret}"})
 
     assert response.status_code == 200
 
 
-def test_every_answer_carries_a_correlation_id_given_or_made(host: Caller) -> None:
+def test_every_response_has_the_given_correlation_id_or_a_new_one(host: Caller) -> None:
     given = host.get("/v1/links/nothing", headers={"X-Correlation-Id": "order:17"})
     odd = host.get("/v1/links/nothing", headers={"X-Correlation-Id": "no spaces, please"})
 

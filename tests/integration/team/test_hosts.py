@@ -1,4 +1,4 @@
-"""`/v1/hosts`: created and listed by an admin, read and changed by the host; time off closes slots."""
+"""`/v1/hosts`: an admin creates and lists hosts, a host reads and changes itself; time off closes slots."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ HOST_FIELDS = {"hostId", "name", "publicName", "email", "timeZone", "timeOff", "
 BODY = {"name": "Ada Lovelace", "email": "Ada@hosts.example", "timeZone": "Europe/Berlin"}
 
 
-def test_a_made_host_is_answered_whole_and_read_back_the_same(site: Site) -> None:
+def test_a_created_host_is_returned_and_reads_back_the_same(site: Site) -> None:
     time_off = [{"start": "2040-07-01T00:00:00+02:00", "end": "2040-07-02T00:00:00+02:00"}]
 
     host = made(site.admin.post("/v1/hosts", BODY | {"timeOff": time_off}))
@@ -24,10 +24,10 @@ def test_a_made_host_is_answered_whole_and_read_back_the_same(site: Site) -> Non
     assert ok(site.admin.get(f"/v1/hosts/{host['hostId']}")) == host
 
 
-def test_hosts_are_paged_newest_first_each_once(site: Site) -> None:
+def test_hosts_are_listed_newest_first_each_on_one_page(site: Site) -> None:
     new = []
     for number in range(7):
-        site.clock.pass_by(seconds=number % 2)  # some are made in the same instant
+        site.clock.pass_by(seconds=number % 2)  # some are created in the same instant
         new.append(made(site.admin.post("/v1/hosts", BODY | {"name": f"Host {number}"})))
 
     pages, params = [], {"limit": "3"}
@@ -59,7 +59,7 @@ def test_hosts_are_paged_newest_first_each_once(site: Site) -> None:
     ],
     ids=str,
 )
-def test_a_host_changes_what_it_names_and_nothing_else(host: Caller, change: dict[str, Any]) -> None:
+def test_a_patch_changes_only_the_fields_it_names(host: Caller, change: dict[str, Any]) -> None:
     before = ok(host.get(f"/v1/hosts/{host.host_id}"))
 
     after = ok(host.patch(f"/v1/hosts/{host.host_id}", change))
@@ -68,8 +68,8 @@ def test_a_host_changes_what_it_names_and_nothing_else(host: Caller, change: dic
     assert ok(host.get(f"/v1/hosts/{host.host_id}")) == after
 
 
-def test_a_public_name_is_the_hosts_choice_or_the_whole_name(site: Site) -> None:
-    """Responses always have the name that invitees see; null and absent mean the name."""
+def test_the_public_name_defaults_to_the_name(site: Site) -> None:
+    """Responses always have the name that invitees see; a null or absent `publicName` means `name`."""
     chosen = made(site.admin.post("/v1/hosts", BODY | {"publicName": "Dr. Lovelace"}))
     path = f"/v1/hosts/{chosen['hostId']}"
     assert (chosen["name"], chosen["publicName"]) == ("Ada Lovelace", "Dr. Lovelace")
@@ -122,15 +122,11 @@ def test_a_value_that_breaks_a_rule_is_422_and_changes_nothing(
     ],
     ids=str,
 )
-def test_a_form_that_is_not_the_documented_one_is_400(
-    host: Caller, change: dict[str, Any], pointer: str
-) -> None:
+def test_a_body_that_breaks_the_schema_is_400(host: Caller, change: dict[str, Any], pointer: str) -> None:
     assert_problem(host.patch(f"/v1/hosts/{host.host_id}", change), 400, "invalid-request", pointer)
 
 
-def test_time_off_closes_slots_on_all_the_hosts_event_types_and_no_one_elses(
-    site: Site, host: Caller, other: Caller
-) -> None:
+def test_time_off_closes_the_slots_of_that_host_only(site: Site, host: Caller, other: Caller) -> None:
     first, second = host.link(host.event_type()), host.link(host.event_type(durationMinutes=60))
     theirs = other.link()
     day = {"from": "2040-01-05", "to": "2040-01-06"}
@@ -149,7 +145,7 @@ def test_time_off_closes_slots_on_all_the_hosts_event_types_and_no_one_elses(
     made(site.redeem(second, "2040-01-05T12:00:00Z"))
 
 
-def test_a_page_that_is_full_and_the_last_says_so(site: Site) -> None:
+def test_a_full_last_page_has_no_cursor(site: Site) -> None:
     """P10: no cursor leads to an empty page."""
     count, cursor = 0, None
     while True:
@@ -162,8 +158,8 @@ def test_a_page_that_is_full_and_the_last_says_so(site: Site) -> None:
     assert count >= 1
 
 
-def test_who_am_i_names_the_role_and_the_host(site: Site, host: Caller) -> None:
-    """P9: a host's key is that host's; an admin's stands for none, or for the one it was made for."""
+def test_me_returns_the_keys_role_and_host(site: Site, host: Caller) -> None:
+    """P9: a host key belongs to its host; an admin key has no host, unless it was created for one."""
     own = ok(host.get(f"/v1/hosts/{host.host_id}"))
     key_id = host.key.key.key_id
     expected = {"keyId": key_id, "role": "host", "host": own, "baseUrl": BASE_URL}

@@ -1,4 +1,4 @@
-"""`make key`, `make keys`, `make revoke-key` and the samples of `make run`: secrets are shown once (P7)."""
+"""`make key`, `make keys`, `make revoke-key` and the sample data of `make run`: secrets are shown once (P7)."""
 
 import hashlib
 import os
@@ -33,7 +33,7 @@ SECRET = re.compile(r"ao_[A-Za-z0-9_-]{43}")
 
 
 class Command:
-    """`infra.operate.api_keys` as the make targets call it, on the table of a site."""
+    """Runs `infra.operate.api_keys` as the make targets do, on a site's table."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
@@ -48,7 +48,7 @@ class Command:
 def command(
     site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Command]:
-    """The command, pointed at the site's table; whatever it puts into the environment is gone afterwards."""
+    """Return the command for the site's table; afterwards, restore the environment that it changes."""
     with pytest.MonkeyPatch.context() as environment:
         before = dict(os.environ)
         monkeypatch.setattr(backend, "LOCAL", tmp_path)
@@ -80,7 +80,7 @@ def test_a_new_key_is_accepted_and_a_revoked_one_is_not(site: Site, command: Com
     assert_problem(site.client.get("/v1/hosts", **by(secret)), 401, "unauthorized")
 
 
-def test_a_secret_is_shown_once_and_only_its_sha256_is_kept(site: Site, command: Command) -> None:
+def test_a_secret_is_shown_once_and_only_its_sha256_is_stored(site: Site, command: Command) -> None:
     _, shown, _ = command("create", "--role", "admin")
     (secret,) = SECRET.findall(shown)
 
@@ -96,7 +96,9 @@ def test_a_secret_is_shown_once_and_only_its_sha256_is_kept(site: Site, command:
     assert secret.removeprefix("ao_") not in dump
 
 
-def test_a_host_key_names_its_host_and_sees_only_it(site: Site, command: Command, host: Caller) -> None:
+def test_a_host_key_needs_an_existing_host_and_sees_only_that_host(
+    site: Site, command: Command, host: Caller
+) -> None:
     status, out, err = command("create", "--role", "host")
     assert (status, out) == (1, "")
     assert "host" in err
@@ -113,9 +115,7 @@ def test_a_host_key_names_its_host_and_sees_only_it(site: Site, command: Command
     assert_problem(site.client.get("/v1/hosts", **by(secret)), 403, "forbidden")
 
 
-def test_keys_are_listed_newest_first_with_what_became_of_them(
-    site: Site, command: Command, host: Caller
-) -> None:
+def test_keys_are_listed_newest_first_with_their_state(site: Site, command: Command, host: Caller) -> None:
     made_keys = []
     for name in ("first", "second", "third"):
         site.clock.pass_by(hours=1)
@@ -134,7 +134,7 @@ def test_keys_are_listed_newest_first_with_what_became_of_them(
 
 
 @pytest.mark.parametrize("wrong", [f"key_{'a' * 26}", "key_", "hst_x"])
-def test_revoking_what_is_not_there_fails_in_words(command: Command, wrong: str) -> None:
+def test_revoking_an_unknown_key_prints_an_error(command: Command, wrong: str) -> None:
     status, out, err = command("revoke", wrong)
 
     assert (status, out) == (1, "")
@@ -144,12 +144,12 @@ def test_revoking_what_is_not_there_fails_in_words(command: Command, wrong: str)
 @pytest.mark.parametrize(
     "arguments", [[], ["create"], ["create", "--role", "owner"], ["revoke"], ["destroy"]]
 )
-def test_a_command_that_is_none_is_a_usage_error(command: Command, arguments: list[str]) -> None:
+def test_wrong_arguments_are_a_usage_error(command: Command, arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         command(*arguments)
 
 
-def test_a_name_too_long_fails_in_words(command: Command) -> None:
+def test_a_name_that_is_too_long_prints_an_error(command: Command) -> None:
     status, _, err = command("create", "--role", "admin", "--name", "x" * 101)
 
     assert status == 1
@@ -157,17 +157,17 @@ def test_a_name_too_long_fails_in_words(command: Command) -> None:
 
 
 class TestSeed:
-    """One host, two event types, three links, made only where there are none."""
+    """The seed creates one host, two event types and three links, but only in a table without hosts."""
 
     @pytest.fixture
     def fresh(self, table: Table) -> Iterator[Site]:
-        """A site on an empty table of its own, on each engine in turn."""
+        """Run a site on an empty table, once per engine."""
         with running_site(table) as site:
             yield site
 
     KEY = "ao_" + "s" * 43
 
-    def test_once_and_never_again(self, fresh: Site) -> None:
+    def test_a_second_run_creates_nothing(self, fresh: Site) -> None:
         first = seed(self.KEY)
         kinds = self.kinds(fresh)
         second = seed(self.KEY)
@@ -182,10 +182,10 @@ class TestSeed:
         assert (len(hosts), len(event_types), len(links)) == (1, 2, 3)
         assert {link["status"] for link in links} == {"active"}
 
-    def test_its_sample_link_opens_and_books_and_the_next_one_does_too(self, fresh: Site) -> None:
-        """However many times it is used up, `make run` prints a link that works."""
+    def test_its_sample_link_books_and_is_replaced_once_used_up(self, fresh: Site) -> None:
+        """`make run` always prints a link that works, even after the one before is used up."""
         used = []
-        for _ in range(7):  # one sample is good for five
+        for _ in range(7):  # one sample link gives five bookings
             url = seed(self.KEY)
             assert url.startswith(f"{BASE_URL}/s/")
             path = url.removeprefix(BASE_URL)
@@ -203,7 +203,7 @@ class TestSeed:
 
         assert len(set(used)) > 1
 
-    def test_where_there_is_a_host_nothing_is_made_but_the_key(self, fresh: Site) -> None:
+    def test_with_a_host_present_it_creates_only_the_key(self, fresh: Site) -> None:
         host = fresh.host()
         host.link()
         before = self.kinds(fresh)
@@ -217,8 +217,8 @@ class TestSeed:
         return {kind: found.count(kind) for kind in ("HOST", "ETYPE", "LINK", "KEY")}
 
 
-def test_settings_of_two_sites_do_not_mix(site: Site) -> None:
-    """The tests' own footing: a site made inside another's life leaves the environment as it was."""
+def test_a_nested_site_restores_the_environment(site: Site) -> None:
+    """The tests rely on this: a site that starts and stops while another runs leaves the environment unchanged."""
     before = dict(os.environ)
     with running_site(new_table(site.table.endpoint_url)) as inner:
         assert inner.table.name == os.environ["TABLE_NAME"] != before["TABLE_NAME"]

@@ -414,15 +414,15 @@ def test_every_message_says_whose_it_is(hooks: Hooks, host: Caller, other: Calle
     assert sorted(hooks.queue.tenants[4:]) == sorted(hosts)
 
 
-def test_the_queue_is_told_whose_a_message_is(letters: Inbox) -> None:
+def test_the_queue_is_told_whose_a_message_is(dead_letters: Inbox) -> None:
     """As SQS's fair queues want it, one by one and many at once, with a delay and without."""
-    queue = Queue(Aws(botocore.session.get_session), letters.url)
+    queue = Queue(Aws(botocore.session.get_session), dead_letters.url)
     queue.send("{}", delay_seconds=0, tenant="hst_a")
     assert queue.send_many(["{}", "{}"], tenants=["hst_a", "hst_b"]) == {}
     queue.send("{}")
     names: Any = ["MessageGroupId"]
-    found = letters.client.receive_message(
-        QueueUrl=letters.url, MaxNumberOfMessages=10, MessageSystemAttributeNames=names
+    found = dead_letters.client.receive_message(
+        QueueUrl=dead_letters.url, MaxNumberOfMessages=10, MessageSystemAttributeNames=names
     )["Messages"]
     groups = [message.get("Attributes", {}).get("MessageGroupId") for message in found]
     assert sorted(map(str, groups)) == ["None", "hst_a", "hst_a", "hst_b"]
