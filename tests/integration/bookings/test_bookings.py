@@ -1,4 +1,4 @@
-"""The host's view of bookings: list by link and by time, read, cancel, move, erase (P2, P8, P9, P10, P15)."""
+"""The host's API for bookings: list, read, cancel, move and erase them (P2, P8, P9, P10, P15)."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def _book(site: Site, link: dict[str, Any], start: str, name: str = "Grace") -> 
 
 
 def _walk(host: Caller, limit: int, **params: str) -> list[str]:
-    """Return the ids of a whole list, page by page."""
+    """Return the ids on all pages of a list."""
     seen: list[str] = []
     cursor: str | None = None
     while True:
@@ -39,8 +39,8 @@ def _walk(host: Caller, limit: int, **params: str) -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 50])
-def test_lists_walk_every_booking_once_in_order_of_start(site: Site, host: Caller, limit: int) -> None:
-    """P10: all statuses merged, each on exactly one page, earliest start first, for every filter."""
+def test_pages_list_every_booking_once_in_order_of_start(site: Site, host: Caller, limit: int) -> None:
+    """P10: earliest start first, for every filter, with all statuses merged."""
     one, two = host.event_type(), host.event_type()
     links = [host.link(event_type, maxUsageCount=None) for event_type in (one, two)]
     booked = [_book(site, links[number % 2], at(days=9 - number)) for number in range(7)]
@@ -59,8 +59,8 @@ def test_lists_walk_every_booking_once_in_order_of_start(site: Site, host: Calle
     ]
 
 
-def test_a_range_takes_its_beginning_and_not_its_end(site: Site, host: Caller) -> None:
-    """`from <= start < to`, as instants, to the moment."""
+def test_a_range_includes_its_start_and_excludes_its_end(site: Site, host: Caller) -> None:
+    """`from <= start < to`; a range can't be combined with a link."""
     link = host.link(maxUsageCount=None)
     day = {number: _book(site, link, at(days=number))["bookingId"] for number in (1, 2, 3)}
     assert _walk(host, 50, **{"from": at(days=1), "to": at(days=3)}) == [day[1], day[2]]
@@ -73,8 +73,8 @@ def test_a_range_takes_its_beginning_and_not_its_end(site: Site, host: Caller) -
     assert_problem(host.get("/v1/bookings", params={"status": "held"}), 400, "invalid-request", "/status")
 
 
-def test_a_moved_booking_is_listed_where_it_is(site: Site, host: Caller) -> None:
-    """P8: moving changes the place in the list; P2: the old slot is free, the new one is not."""
+def test_a_moved_booking_is_listed_at_its_new_start(site: Site, host: Caller) -> None:
+    """P8, P2: the old slot is free, and the new one is taken."""
     event_type = host.event_type()
     first = _book(site, host.link(event_type), at(days=1))
     second = _book(site, host.link(event_type), at(days=2))
@@ -88,8 +88,8 @@ def test_a_moved_booking_is_listed_where_it_is(site: Site, host: Caller) -> None
     assert_problem(off, 409, "slot-not-offered")
 
 
-def test_cancelling_twice_is_cancelling_once(site: Site, host: Caller) -> None:
-    """P8: the second answer is the first one's booking; the slot is freed once and may be another's by then."""
+def test_a_second_cancellation_changes_nothing(site: Site, host: Caller) -> None:
+    """P8: the response is the same, and the slot's next booking keeps its cells."""
     event_type = host.event_type()
     booking = _book(site, host.link(event_type), at(days=1))
     path = f"/v1/bookings/{booking['bookingId']}"
@@ -102,8 +102,8 @@ def test_cancelling_twice_is_cancelling_once(site: Site, host: Caller) -> None:
     assert_problem(host.post(f"{path}/reschedule", {"start": at(days=5)}), 409, "conflict")
 
 
-def test_what_has_begun_is_past_changing(site: Site, host: Caller) -> None:
-    """A booking under way is neither cancelled nor moved."""
+def test_a_booking_that_has_begun_cannot_be_changed(site: Site, host: Caller) -> None:
+    """It can be neither cancelled nor moved."""
     booking = _book(site, host.link(), at(days=1))
     site.clock.pass_by(days=1)
     path = f"/v1/bookings/{booking['bookingId']}"
@@ -111,8 +111,8 @@ def test_what_has_begun_is_past_changing(site: Site, host: Caller) -> None:
     assert_problem(host.post(f"{path}/reschedule", {"start": at(days=5)}), 409, "conflict")
 
 
-def test_erasing_the_person_keeps_the_record(site: Site, host: Caller) -> None:
-    """The table holds neither name nor address nor answer any more; slot, status and time stay."""
+def test_erasure_removes_personal_data_and_keeps_the_booking(site: Site, host: Caller) -> None:
+    """The table no longer has the name, the address or the answers; the slot and the status stay."""
     question = {"id": "topic", "label": "What about?"}
     link = host.link(host.event_type(questions=[question]))
     invitee = {"name": "Zelda Fitz", "email": "zelda@erase.example"}
@@ -130,8 +130,8 @@ def test_erasing_the_person_keeps_the_record(site: Site, host: Caller) -> None:
     assert page.status_code == 200
 
 
-def test_anothers_booking_is_not_there(site: Site, host: Caller, other: Caller) -> None:
-    """P9: every verb answers as for an id that never was; lists show only one's own."""
+def test_another_hosts_booking_is_not_found(site: Site, host: Caller, other: Caller) -> None:
+    """P9: every request gets the response for an unknown id; lists have only the caller's bookings."""
     link = host.link()
     booking = _book(site, link, at(days=1))
     for caller, booking_id in ((other, booking["bookingId"]), (host, unknown_id("bkg")), (host, "bkg_x")):
@@ -151,8 +151,8 @@ def test_anothers_booking_is_not_there(site: Site, host: Caller, other: Caller) 
     assert len(ok(site.admin.get("/v1/bookings", params={"hostId": host.host_id}))["bookings"]) == 1
 
 
-def test_a_use_does_not_come_back_to_an_archived_event_type(site: Site, host: Caller) -> None:
-    """P8: a link that redeem would refuse anyway does not show as active again."""
+def test_a_cancellation_restores_no_use_for_an_archived_event_type(site: Site, host: Caller) -> None:
+    """P8: the link doesn't become active, because a redeem would reject it."""
     event_type = host.event_type()
     link = host.link(event_type, restoreUseOnCancel=True)
     booking = _book(site, link, at(days=1))
@@ -161,14 +161,14 @@ def test_a_use_does_not_come_back_to_an_archived_event_type(site: Site, host: Ca
     assert host.reread(link)["status"] == "used"
 
 
-def test_an_invitee_moves_a_booking_so_many_times_and_its_host_any_number(site: Site, host: Caller) -> None:
-    """P15: each move sends an email; the eleventh is 409, says whom to ask, and is in the link's history."""
+def test_an_invitee_can_move_a_booking_ten_times_and_its_host_any_number(site: Site, host: Caller) -> None:
+    """P15: each move sends an email, so the eleventh is 409, refers to the host, and is recorded in the history."""
     link = host.link()
     booking = _book(site, link, at(days=1))
     own = booking["url"].removeprefix(BASE_URL)
     for number in range(2, 12):
         ok(site.client.post(f"{own}/reschedule", json={"start": at(days=number)}, headers=JSON))
-    ok(site.client.post(f"{own}/reschedule", json={"start": at(days=11)}, headers=JSON))  # there already
+    ok(site.client.post(f"{own}/reschedule", json={"start": at(days=11)}, headers=JSON))  # no move
 
     eleventh = site.client.post(f"{own}/reschedule", json={"start": at(days=12)}, headers=JSON)
 
@@ -187,8 +187,8 @@ def test_an_invitee_moves_a_booking_so_many_times_and_its_host_any_number(site: 
     ok(site.client.post(f"{own}/cancel", headers=JSON))
 
 
-def test_a_link_gets_its_use_back_so_many_times(site: Site, host: Caller) -> None:
-    """P15, P8: the sixth cancel frees the time and succeeds, the use stays counted, and the history says why."""
+def test_cancellations_restore_a_links_use_five_times(site: Site, host: Caller) -> None:
+    """P15, P8: the sixth cancellation frees the slot but restores no use, and the history records why."""
     link = host.link(restoreUseOnCancel=True)
     for number in range(6):
         booking = _book(site, link, at(days=1), f"G{number}")
@@ -197,11 +197,11 @@ def test_a_link_gets_its_use_back_so_many_times(site: Site, host: Caller) -> Non
     kept = host.reread(link)
     assert (kept["status"], kept["usageCount"]) == ("used", 1)
     assert site.item(f"LINK#{link['linkId']}", f"DENIAL#restore-limit#{at()[:16]}")
-    _book(site, host.link(), at(days=1))  # the time is free
+    _book(site, host.link(), at(days=1))  # the slot is free
 
 
-def test_an_erased_person_leaves_no_receipt_and_no_hash(site: Site, host: Caller) -> None:
-    """P7: after erasure neither booking nor link has a hash of their request; a retry is a new request."""
+def test_erasure_deletes_the_receipt_without_a_key(site: Site, host: Caller) -> None:
+    """P7: no hash of the request is left, so a repeat is a new request."""
     link = host.link(maxUsageCount=2)
     booking = _book(site, link, at(days=1))
     item = site.item(f"BOOKING#{booking['bookingId']}", "BOOKING")
@@ -219,8 +219,8 @@ def test_an_erased_person_leaves_no_receipt_and_no_hash(site: Site, host: Caller
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 50])
-def test_lists_walk_backwards_too(site: Site, host: Caller, limit: int) -> None:
-    """P10: latest start first, each once, for every filter and range; neither direction takes the other's cursor."""
+def test_pages_in_descending_order_list_every_booking_once(site: Site, host: Caller, limit: int) -> None:
+    """P10: latest start first, for every filter and range."""
     event_type = host.event_type()
     links = [host.link(event_type, maxUsageCount=None) for _ in range(2)]
     booked = [_book(site, links[number % 2], at(days=number + 1)) for number in range(7)]
@@ -236,8 +236,8 @@ def test_lists_walk_backwards_too(site: Site, host: Caller, limit: int) -> None:
     assert _walk(host, limit, order="desc", status="confirmed") == confirmed
 
 
-def test_a_page_backwards_reads_what_it_answers(site: Site, host: Caller) -> None:
-    """P10: items read are items answered, index entries at most twice that and one a status; cursors stay apart."""
+def test_a_page_in_descending_order_reads_only_what_it_returns(site: Site, host: Caller) -> None:
+    """P10: it reads at most two index entries per booking, and one more per status; other orders reject its cursor."""
     link = host.link(maxUsageCount=None)
     for number in range(9):
         _book(site, link, at(days=number + 1))
@@ -254,8 +254,8 @@ def test_a_page_backwards_reads_what_it_answers(site: Site, host: Caller) -> Non
     assert_problem(host.get("/v1/bookings", params={"order": "up"}), 400, "invalid-request", "/order")
 
 
-def test_dates_are_the_hosts_or_those_of_a_zone_that_is_named(site: Site, host: Caller) -> None:
-    """A plain date is in the host's zone, not in UTC; an instant needs no zone."""
+def test_dates_are_in_the_hosts_time_zone_or_the_requested_one(site: Site, host: Caller) -> None:
+    """A date without a time is in the host's time zone, not in UTC."""
     link = host.link(maxUsageCount=None)
     early, late = _book(site, link, "2040-01-04T12:30:00Z"), _book(site, link, "2040-01-05T12:30:00Z")
     ok(host.patch(f"/v1/hosts/{host.host_id}", {"timeZone": "Australia/Sydney"}))

@@ -1,4 +1,4 @@
-"""`GET /s/{token}` as page or JSON: the same headers everywhere, plain words for dead links (P5, P7)."""
+"""`GET /s/{token}` as a page or JSON: protective headers on every response, clear pages for dead links (P5, P7)."""
 
 import html
 import re
@@ -37,7 +37,7 @@ BROWSER: Final = (
     "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
     "application/signed-exchange;v=b3;q=0.7"
 )
-# What a stranger must learn from no dead page: the host, the event, the recipient, where it takes place.
+# A dead link's page must not reveal the host, the event type, the recipient or the location.
 SECRETS: Final = (
     "Zebedee",
     "Quark",
@@ -53,7 +53,7 @@ SECRETS: Final = (
 
 @pytest.fixture
 def host(site: Site) -> Caller:
-    """A host with words that are on no page by chance."""
+    """Create a host whose names can't be on a page by chance."""
     return site.host(name="Zebedee Aardvark", publicName="Dr. Quark", email="zeb@hosts.example")
 
 
@@ -68,7 +68,7 @@ def event_type(host: Caller) -> dict[str, Any]:
 
 @pytest.fixture
 def dead(site: Site, host: Caller, event_type: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Links that can't be used, by why."""
+    """Create dead links, by reason."""
     recipient = {"name": "Gretchen", "email": "gretchen@invitees.example"}
     names = ("used", "expired", "revoked", "deleted")
     links = dict(
@@ -128,7 +128,7 @@ class TestNegotiation:
             ("application/json; charset=utf-8", "application/json"),
         ],
     )
-    def test_by_accept(
+    def test_accept_decides_between_html_and_json(
         self, site: Site, host: Caller, event_type: dict[str, Any], accept: str | None, kind: str
     ) -> None:
         link = host.link(event_type)
@@ -144,14 +144,14 @@ class TestNegotiation:
             assert (response.status_code, response.headers["content-type"]) == (200, kind)
             assert_invitee_headers(response)
 
-    def test_an_endless_accept_header_costs_nothing(self, site: Site, host: Caller) -> None:
+    def test_a_very_long_accept_header_is_handled(self, site: Site, host: Caller) -> None:
         response = site.visit(host.link(), headers={"Accept": "a/b;q=0.1," * 5000 + "application/json"})
 
         assert response.status_code in {200, 431}
 
 
 class TestHeaders:
-    def test_on_every_status(
+    def test_every_response_has_the_protective_headers(
         self, site: Site, host: Caller, event_type: dict[str, Any], dead: dict[str, dict[str, Any]]
     ) -> None:
         live, soon = host.link(event_type), host.link(event_type, notBefore=at(days=3))
@@ -197,10 +197,10 @@ class TestHeaders:
         assert page.status_code == 200
         assert_invitee_headers(page)
 
-    def test_pages_keep_to_the_policy_and_name_no_preview(
+    def test_pages_obey_the_content_security_policy_and_have_no_preview(
         self, site: Site, host: Caller, event_type: dict[str, Any], dead: dict[str, dict[str, Any]]
     ) -> None:
-        """No inline script or style, nothing from elsewhere, no preview tags: else a chat would show a card."""
+        """Pages have no inline script or style, load nothing from other sites, and have no detailed preview tags."""
         pages = [site.visit(host.link(event_type), headers=HTML), site.visit(dead["used"], headers=HTML)]
 
         for page in pages:
@@ -217,7 +217,7 @@ class TestHeaders:
             assert "immutable" in css.headers["cache-control"]
 
     @pytest.mark.parametrize("accept", [HTML, JSON], ids=["html", "json"])
-    def test_head_is_get_without_the_body(
+    def test_head_returns_the_headers_of_get_without_a_body(
         self,
         site: Site,
         host: Caller,
@@ -241,11 +241,9 @@ class TestHeaders:
 
 
 class TestReadingSpendsNothing:
-    """P5: GET, HEAD and OPTIONS change nothing that counts, and only a POST to redeem redeems."""
+    """P5: GET, HEAD and OPTIONS use nothing; only a POST to `/redeem` books."""
 
-    def test_scanners_may_open_all_they_like(
-        self, site: Site, host: Caller, event_type: dict[str, Any]
-    ) -> None:
+    def test_link_scanners_use_nothing(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
         link = host.link(event_type)
         before = site.item(f"LINK#{link['linkId']}", "LINK")
 
@@ -262,7 +260,7 @@ class TestReadingSpendsNothing:
 
 
 class TestDead:
-    """A genuine link that is dead says so and no more; to a guess there is nothing, whatever the guess."""
+    """A dead link's page says only why the link is dead; every guessed token gets the same 404."""
 
     WORDS: Final = {
         "used": "This link has been used",
@@ -272,7 +270,7 @@ class TestDead:
     }
 
     @pytest.mark.parametrize("why", list(WORDS))
-    def test_410_with_words_for_people_and_a_type_for_programs(
+    def test_a_dead_link_is_410_with_its_reason(
         self, site: Site, dead: dict[str, dict[str, Any]], why: str
     ) -> None:
         link = dead[why]
@@ -295,10 +293,10 @@ class TestDead:
         for answer in (page, problem, posted):
             assert not [secret for secret in SECRETS if secret in answer.text]
         assert token_of(link) not in problem.text
-        # on a page only where its own form posts to: no link elsewhere carries it
+        # the page has the token only in the action of its own form
         assert set(re.findall(rf'[^"]*{token_of(link)}[^"]*', page.text)) <= {f"..{path_of(link)}/request"}
 
-    def test_not_open_is_403_with_the_time(
+    def test_a_link_that_is_not_open_yet_is_403_with_the_time(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link = host.link(event_type, notBefore="2040-01-04T15:30:00Z", recipient={"name": "Gretchen"})
@@ -311,25 +309,25 @@ class TestDead:
         berlin = {"timeZone": "Europe/Berlin", "weekly": [], "overrides": []}
         elsewhere = host.link(host.event_type(schedule=berlin), notBefore="2040-01-04T15:30:00Z")
         assert "16:30 (Central European Time, UTC+1)" in site.visit(elsewhere, headers=HTML).text, (
-            "the host's own zone"
+            "the host's time zone"
         )
         assert '<time datetime="2040-01-04T15:30:00Z" data-local>' in page.text, (
-            "in the visitor's, for one that does"
+            "JavaScript shows the visitor's time zone"
         )
         assert assert_problem(problem, 403, "link-not-open")["notBefore"] == "2040-01-04T15:30:00Z"
         assert_problem(site.redeem(link, at(days=4)), 403, "link-not-open")
         for answer in (page, problem):
             assert not [secret for secret in SECRETS if secret in answer.text]
-        # and at that very instant it is open (P3: notBefore <= now)
+        # it opens exactly at `notBefore` (P3)
         site.clock.now = NOW + timedelta(days=2, hours=7, minutes=30)
         assert site.visit(link, headers=JSON).status_code == 200
         site.clock.pass_by(milliseconds=-1)
         assert site.visit(link, headers=JSON).status_code == 403
 
-    def test_it_lives_to_the_last_instant_before_its_expiry(
+    def test_a_link_works_until_the_instant_before_its_expiry(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
-        """P3: at `expiresAt` it is over, not after."""
+        """P3: a link is expired when `now == expiresAt`."""
         link = host.link(event_type, expiresAt=at(hours=1))
         site.clock.now = NOW + timedelta(hours=1, milliseconds=-1)
         assert site.visit(link, headers=JSON).status_code == 200
@@ -337,10 +335,10 @@ class TestDead:
         assert_problem(site.visit(link, headers=JSON), 410, "link-expired")
         assert_problem(site.redeem(link, at(days=1)), 410, "link-expired")
 
-    def test_forged_and_unknown_are_404_all_alike_and_cost_no_read(
+    def test_forged_and_unknown_tokens_get_the_same_404_and_read_nothing(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
-        """P7: nothing tells a near miss from a wild guess."""
+        """P7: a nearly correct token gets the same response as a random one."""
         token = token_of(host.link(event_type))
         booking = made(site.redeem(host.link(event_type), at(days=1)))["url"].rpartition("/")[2]
         guesses = [
@@ -386,7 +384,7 @@ class TestDead:
 
 
 class TestOffer:
-    def test_as_json(self, site: Site, host: Caller) -> None:
+    def test_the_json_has_the_whole_offer(self, site: Site, host: Caller) -> None:
         question = {"id": "q", "label": "Why?", "kind": "choice", "required": True, "options": ["a", "b"]}
         event_type = host.event_type(
             title="Talk",
@@ -411,7 +409,7 @@ class TestOffer:
             "description": "About it",
             "durationMinutes": 30,
             "locations": [
-                {"kind": "video", "detail": ""},  # how to join is told only once it is booked
+                {"kind": "video", "detail": ""},  # shown only after booking
                 {"kind": "in_person", "detail": "Walrus Street 1"},
                 {"kind": "custom", "detail": ""},
             ],
@@ -424,7 +422,7 @@ class TestOffer:
             "remainingUses": 3,
         }
 
-    def test_as_a_page_with_the_recipient_filled_in(
+    def test_the_page_has_the_offer_and_the_recipients_details(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link = host.link(
@@ -443,7 +441,7 @@ class TestOffer:
         assert "zeb@hosts.example" not in page
         assert f'action="../s/{token_of(link)}/redeem"' in page
 
-    def test_the_page_offers_what_slots_does_in_the_zone_asked_for(self, site: Site, host: Caller) -> None:
+    def test_the_page_has_the_slots_in_the_requested_time_zone(self, site: Site, host: Caller) -> None:
         schedule = {
             "timeZone": "Europe/Berlin",
             "weekly": [{"days": EVERY_DAY, "from": "09:00", "to": "11:00"}],
@@ -458,8 +456,8 @@ class TestOffer:
         assert starts == site.slots(link, **dates)
         assert "17:00" in page
 
-    def test_pages_of_dates_lead_to_every_slot(self, site: Site, host: Caller) -> None:
-        """However sparse the dates: following "later" shows each start of the window once."""
+    def test_the_pages_of_dates_list_every_slot(self, site: Site, host: Caller) -> None:
+        """Following "later" shows each start of the booking window once, however sparse the dates."""
         schedule = {"timeZone": "UTC", "weekly": [{"days": ["wed"], "from": "09:00", "to": "10:00"}]}
         link = host.link(host.event_type(schedule=schedule, bookingWindowDays=120))
         seen: list[str] = []
@@ -482,8 +480,10 @@ class TestOffer:
         assert seen == sorted(set(offered))
         assert len(seen) == 2 * 17
 
-    def test_pages_of_hours_lead_to_every_slot_and_back(self, site: Site, host: Caller) -> None:
-        """A day with more times than a page may list goes on by the hour, and the way back is as the way there."""
+    def test_the_pages_of_a_long_day_list_every_slot_in_both_directions(
+        self, site: Site, host: Caller
+    ) -> None:
+        """A day with more times than fit on a page is split by the hour; "earlier" shows the same slots as "later"."""
         site.clock.now = NOW.replace(hour=22)
         kind = host.event_type(durationMinutes=5, slotIntervalMinutes=5, bookingWindowDays=2)
         link = host.link(kind)
@@ -506,12 +506,12 @@ class TestOffer:
         assert max(len(starts) for _, starts in there) <= 80
         again = [start for _, starts in back for start in starts]
         assert sorted(set(again)) == seen
-        assert len(back) <= len(there) + 2, "the ends of days are where the pages there and back may differ"
+        assert len(back) <= len(there) + 2, (
+            "the pages of the two directions may differ only at the ends of days"
+        )
 
-    def test_a_start_chosen_late_on_a_long_day_is_on_the_page_that_comes_back(
-        self, site: Site, host: Caller
-    ) -> None:
-        """Without JavaScript too nothing is lost on an error."""
+    def test_a_start_late_on_a_long_day_stays_chosen_after_an_error(self, site: Site, host: Caller) -> None:
+        """Without JavaScript, the page with the error shows the hours of the chosen start."""
         link = host.link(host.event_type(durationMinutes=5, slotIntervalMinutes=5))
         body = {
             "start": "2040-01-03T19:35:00Z",
@@ -547,15 +547,17 @@ class TestSlots:
             ({"timeZone": "+05:30"}, 422, "invalid-value", "/timeZone"),
         ],
     )
-    def test_a_range_that_is_none_is_refused(
+    def test_an_invalid_range_is_rejected(
         self, site: Site, host: Caller, query: dict[str, str], status: int, slug: str, pointer: str
     ) -> None:
         response = site.client.get(f"{path_of(host.link())}/slots", params=query, headers=JSON)
 
         assert_problem(response, status, slug, pointer)
 
-    def test_dates_are_the_schedules_or_those_of_a_zone_that_is_named(self, site: Site, host: Caller) -> None:
-        """In Sydney a Monday begins on Sunday in UTC; the days on which clocks change have 23 or 25 hours."""
+    def test_dates_are_in_the_schedules_time_zone_or_the_requested_one(
+        self, site: Site, host: Caller
+    ) -> None:
+        """A Monday in Sydney begins on Sunday in UTC; days on which clocks change have 23 or 25 hours."""
         schedule = ALL_DAY | {"timeZone": "Australia/Sydney"}
         link = host.link(host.event_type(schedule=schedule, durationMinutes=60, bookingWindowDays=365))
 
@@ -568,7 +570,7 @@ class TestSlots:
         assert hours("2040-04-01", "2040-04-02") == ("2040-03-31T13:00:00Z", 25)
         assert hours("2040-10-07", "2040-10-08") == ("2040-10-06T14:00:00Z", 23)
 
-    def test_the_range_holds_its_first_instant_and_not_its_last(self, site: Site, host: Caller) -> None:
+    def test_a_range_includes_its_start_and_excludes_its_end(self, site: Site, host: Caller) -> None:
         link = host.link()
 
         assert site.slots(link, **{"from": at(hours=2), "to": at(hours=3)}) == [at(hours=2), at(hours=2.5)]
@@ -583,14 +585,14 @@ class TestSlots:
             "to": "2040-01-03T09:30:00Z",
         }
 
-    def test_by_default_the_next_thirty_days_and_at_most_sixty_two(self, site: Site, host: Caller) -> None:
+    def test_a_range_is_thirty_days_by_default_and_at_most_sixty_two(self, site: Site, host: Caller) -> None:
         link = host.link(host.event_type(bookingWindowDays=90, slotIntervalMinutes=60))
 
         assert len(site.slots(link)) == 30 * 24
         assert len(site.slots(link, **{"from": at(), "to": at(days=62)})) == 62 * 24
 
-    def test_booked_time_is_offered_on_no_event_type_of_the_host(self, site: Site, host: Caller) -> None:
-        """P2, as the offer shows it: buffers of the booking and of the slot both count."""
+    def test_booked_time_is_not_offered_on_any_event_type_of_the_host(self, site: Site, host: Caller) -> None:
+        """P2: the buffers of the booking and of the slot both count."""
         booked = host.link(host.event_type(bufferAfterMinutes=15))
         short = host.link(host.event_type(durationMinutes=15))
         made(site.redeem(booked, at(hours=4)))
@@ -606,7 +608,7 @@ class TestSlots:
         ],
         ids=["no answer", "throttled"],
     )
-    def test_what_the_store_can_not_answer_is_no_empty_calendar(
+    def test_a_store_failure_is_an_error_not_an_empty_calendar(
         self, site: Site, host: Caller, fault: Exception, status: int, slug: str
     ) -> None:
         link = host.link()
@@ -622,8 +624,8 @@ class TestSlots:
             assert_invitee_headers(response)
 
 
-def test_the_rest_of_the_schedule_is_the_hosts_own_affair(site: Site, host: Caller) -> None:
-    """An invitee learns what is on offer, not when the host works, which buffers there are, or who else booked."""
+def test_the_offer_hides_the_hosts_own_settings(site: Site, host: Caller) -> None:
+    """An invitee sees the slots, not the host's labels, metadata, buffers or ids."""
     event_type = host.event_type(schedule=ALL_DAY, bufferBeforeMinutes=5, minimumNoticeMinutes=60)
     link = host.link(event_type, metadata={"deal": "Walrus"}, label="Walrus", externalId="Walrus")
 
@@ -635,13 +637,13 @@ def test_the_rest_of_the_schedule_is_the_hosts_own_affair(site: Site, host: Call
         assert unknown_id("lnk")[:4] not in shown
 
 
-def test_every_status_of_a_link_has_an_answer_here() -> None:
-    """A status that is added without its dead page fails here."""
+def test_every_status_of_a_link_is_tested() -> None:
+    """Fail for a new status without a test of its page."""
     assert set(TestDead.WORDS) | {"active"} == {*LinkStatus, "deleted"}
 
 
 class TestLanguages:
-    """`Accept-Language` chooses among the pages' languages; programs are answered in English."""
+    """`Accept-Language` chooses the language of pages; JSON is in English."""
 
     HEADINGS: ClassVar[dict[str, str]] = {
         "en": "Choose a time",
@@ -652,7 +654,7 @@ class TestLanguages:
     }
 
     @pytest.mark.parametrize("language", HEADINGS)
-    def test_the_page_is_in_the_language_asked_for(
+    def test_a_page_is_in_the_requested_language(
         self, site: Site, host: Caller, event_type: dict[str, Any], language: str
     ) -> None:
         wanted = HTML | {"Accept-Language": f"pl, {language}-XX;q=0.8, en;q=0.1"}
@@ -666,9 +668,7 @@ class TestLanguages:
             assert f'<html lang="{language}">' in answer.text
         assert self.HEADINGS[language] in page.text
 
-    def test_programs_are_answered_in_english(
-        self, site: Site, host: Caller, event_type: dict[str, Any]
-    ) -> None:
+    def test_json_is_in_english(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
         link = host.link(event_type)
         for headers in (JSON, JSON | {"Accept-Language": "ja"}):
             answer = site.client.post(f"{path_of(link)}/redeem", json={}, headers=headers)
@@ -676,7 +676,7 @@ class TestLanguages:
             assert answer.text.isascii()
 
     @pytest.mark.parametrize("language", HEADINGS)
-    def test_what_is_wrong_with_a_form_is_said_all_at_once_in_that_language(
+    def test_all_faults_of_a_form_are_shown_in_the_requested_language(
         self, site: Site, host: Caller, language: str
     ) -> None:
         asked = [{"id": "topic", "label": "Topic", "kind": "text", "required": True, "options": []}]
@@ -690,19 +690,19 @@ class TestLanguages:
 
         assert answer.status_code == 422
         beside = r'<p class="error"[^>]*><span[^>]*>[^<]*</span>([^<]*)'
-        told = [html.unescape(one) for one in re.findall(beside, answer.text)]
+        shown = [html.unescape(one) for one in re.findall(beside, answer.text)]
         say = words(language_of(language))
-        assert told == [
+        assert shown == [
             say("pages.fault.start"),
             say("pages.fault.name-missing"),
             say("pages.fault.email"),
             say("pages.fault.answer-missing", question="Topic"),
         ]
 
-    def test_the_booking_remembers_the_language_it_was_made_in(
+    def test_a_booking_keeps_the_language_of_its_request(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
-        """In which its invitee is written to."""
+        """Emails to the invitee use it."""
         made_in: dict[str | None, str] = {}
         for n, header in enumerate(["de-AT, en;q=0.5", "ja", None]):
             invitee = {"name": "G", "email": "g@x.example"}
@@ -717,10 +717,10 @@ class TestLanguages:
 
 
 class TestFront:
-    """`/`: nothing is listed, and a person is told how a booking begins."""
+    """`/`: the landing page explains how to book and lists nothing."""
 
     @pytest.mark.parametrize("path", ["/", "/?utm_source=x"])
-    def test_a_browser_gets_a_calm_page(self, site: Site, path: str) -> None:
+    def test_a_browser_gets_the_landing_page(self, site: Site, path: str) -> None:
         page = site.client.get(path, headers=HTML)
 
         assert (page.status_code, page.headers["content-type"]) == (200, PAGE)
@@ -729,14 +729,14 @@ class TestFront:
         (style,) = re.findall(r'rel="stylesheet" href="([^"]+)"', page.text)
         assert site.client.get(httpx.URL("http://x/").join(style).path).status_code == 200
 
-    def test_a_program_is_told_that_there_is_nothing(self, site: Site) -> None:
+    def test_json_gets_404(self, site: Site) -> None:
         assert_problem(site.client.get("/", headers=JSON), 404, "not-found")
 
 
-def test_the_deployed_api_asks_for_https_and_the_local_one_does_not(
+def test_the_deployed_api_requires_https_and_the_local_server_does_not(
     site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every response has HSTS, errors too, but not over local http, where it would break a developer's other sites."""
+    """Every deployed response has HSTS, errors too; locally it would break other sites on localhost."""
     link, name = host.link(), "strict-transport-security"
     paths = (path_of(link), "/s/none", "/v1/openapi.json", "/console", "/assets/none.css", "/b/none")
     assert not [path for path in paths if name in site.client.get(path).headers]

@@ -1,4 +1,4 @@
-"""`/b/{bookingToken}`: the invitee sees, keeps, moves and cancels their own booking (P2, P4, P5, P7, P8)."""
+"""`/b/{bookingToken}`: the invitee views, moves and cancels their own booking (P2, P4, P5, P7, P8)."""
 
 import html
 import re
@@ -51,7 +51,7 @@ Json = dict[str, Any]
 
 @pytest.fixture
 def event_type(host: Caller) -> Json:
-    """Half an hour at any time, on a grid of five minutes, so that a booking can be moved a little."""
+    """Create an event type of 30 minutes with slots every five minutes, so that a booking can move a little."""
     return host.event_type(slotIntervalMinutes=5)
 
 
@@ -62,12 +62,12 @@ def link(host: Caller, event_type: Json) -> Json:
 
 @pytest.fixture
 def booking(site: Site, link: Json) -> Json:
-    """Grace's booking on 3 January at ten."""
+    """Book 3 January at ten for Grace."""
     return made(site.redeem(link, TEN))  # type: ignore[no-any-return]
 
 
 def own(booking: Json) -> str:
-    """Return the path of the invitee's own page."""
+    """Return the path of the booking's page."""
     path: str = booking["url"].removeprefix(BASE_URL)
     return path
 
@@ -104,7 +104,7 @@ def invite(site: Site, booking: Json) -> Event:
 
 
 def stored(site: Site, booking: Json) -> Json:
-    """Return a booking's item as DynamoDB has it."""
+    """Return a booking's item as stored."""
     item = site.item(*booking_key(booking["bookingId"]))
     assert item is not None
     return item
@@ -115,12 +115,12 @@ def sequence(site: Site, booking: Json) -> int:
 
 
 def stored_link(site: Site, link: Json) -> Json | None:
-    """Return a link's item as DynamoDB has it, or None."""
+    """Return a link's item as stored, or None."""
     return site.item(*link_key(link["linkId"]))
 
 
 def busy(site: Site, host: Caller) -> dict[str, set[int]]:
-    """Return a host's busy cells by date, read back from the table; a day with none is left out."""
+    """Return a host's busy cells by date, as stored, without days that have none."""
     answer = plain_client(site.table.endpoint_url).query(
         TableName=site.table.name,
         KeyConditionExpression="pk = :host AND begins_with(sk, :day)",
@@ -135,7 +135,7 @@ def busy(site: Site, host: Caller) -> dict[str, set[int]]:
 
 
 def cells(*spans: tuple[str, int]) -> dict[str, set[int]]:
-    """Return the cells of spans, each a start and its minutes, reckoned a minute at a time."""
+    """Return the cells of spans, each a start and its minutes, computed minute by minute."""
     days: dict[str, set[int]] = {}
     for start, minutes in spans:
         for minute in range(minutes):
@@ -145,7 +145,7 @@ def cells(*spans: tuple[str, int]) -> dict[str, set[int]]:
 
 
 def at_once(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:
-    """Make calls from threads of their own, all let go in the same moment."""
+    """Run the calls concurrently and return their responses."""
     gate = threading.Barrier(len(calls))
 
     def run(call: Callable[[], httpx.Response]) -> httpx.Response:
@@ -157,14 +157,14 @@ def at_once(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:
 
 
 def code(answer: httpx.Response) -> str:
-    """Return `200`, or the status and the problem's code."""
+    """Return the status, with the problem's code if it is an error."""
     if answer.status_code < 400:
         return str(answer.status_code)
     return f"{answer.status_code} {answer.json()['type'].rpartition(':')[2]}"
 
 
 def form_of(text: str, action: str) -> dict[str, str]:
-    """Return what a page's form would send as it stands, for the one form that posts to `action`."""
+    """Return the fields that the page's form with this action would send unchanged."""
     [form] = re.findall(rf'<form[^>]* action="[^"]*{action}"[^>]*>(.*?)</form>', text, re.DOTALL)
     inputs = re.findall(r"<input([^>]*)>", form)
     found = {}
@@ -184,10 +184,10 @@ def hrefs(text: str) -> list[str]:
 
 
 class TestCancel:
-    def test_it_frees_the_slot_in_the_same_moment_and_keeps_the_record(
+    def test_a_cancellation_frees_the_slot_and_keeps_the_booking(
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
-        """P8: another link books the very slot at once."""
+        """P8: another link can book the slot immediately."""
         site.clock.pass_by(minutes=5)
 
         cancelled = ok(cancel(site, booking))
@@ -200,7 +200,7 @@ class TestCancel:
         assert busy(site, host) == cells((TEN, 30))
         assert other["bookingId"] != booking["bookingId"]
 
-    def test_twice_is_the_same_and_does_not_free_what_another_has_taken_since(
+    def test_a_second_cancellation_does_not_free_the_next_booking_of_the_slot(
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
         first = ok(cancel(site, booking))
@@ -211,7 +211,7 @@ class TestCancel:
         assert sequence(site, booking) == 2
         assert busy(site, host) == cells((TEN, 30))
 
-    def test_buffers_are_freed_as_they_were_taken_though_the_event_type_changed(
+    def test_the_buffers_of_the_booking_are_freed_despite_changed_buffers(
         self, site: Site, host: Caller
     ) -> None:
         buffered = host.event_type(bufferBeforeMinutes=10, bufferAfterMinutes=20)
@@ -224,7 +224,7 @@ class TestCancel:
         assert busy(site, host) == cells((f"{DAY}T11:50:00Z", 60)), neighbour
 
     @pytest.mark.parametrize("restore", [True, False])
-    def test_the_use_comes_back_by_the_links_own_policy_alone(
+    def test_the_use_is_restored_only_if_the_link_says_so(
         self, site: Site, host: Caller, event_type: Json, restore: bool
     ) -> None:
         link = host.link(event_type, restoreUseOnCancel=restore)
@@ -246,10 +246,10 @@ class TestCancel:
             assert (now["status"], now["usageCount"], active) == ("used", 1, [])
             assert_problem(again, 410, "link-used")
 
-    def test_a_use_comes_back_once_for_each_booking_and_never_above_the_limit(
+    def test_each_booking_restores_one_use_and_never_above_the_maximum(
         self, site: Site, host: Caller, event_type: Json
     ) -> None:
-        """P1: three bookings at most at any time, however often they are cancelled and cancelled again."""
+        """P1: at most three bookings exist at any time, however often they are cancelled."""
         link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=3)
         bookings = [made(site.redeem(link, f"{DAY}T{hour}:00:00Z")) for hour in (10, 11, 12)]
         for left in (1, 2, 3):
@@ -261,7 +261,9 @@ class TestCancel:
             made(site.redeem(link, f"{DAY}T{hour}:00:00Z"))
         assert_problem(site.redeem(link, f"{DAY}T16:00:00Z"), 410, "link-used")
 
-    def test_an_unlimited_link_counts_back_too(self, site: Site, host: Caller, event_type: Json) -> None:
+    def test_a_cancellation_reduces_the_count_of_an_unlimited_link(
+        self, site: Site, host: Caller, event_type: Json
+    ) -> None:
         link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=None)
         bookings = [made(site.redeem(link, f"{DAY}T{hour}:00:00Z")) for hour in (10, 11)]
         ok(cancel(site, bookings[0]))
@@ -269,15 +271,15 @@ class TestCancel:
 
     @pytest.mark.parametrize(
         ("end", "uses"),
-        [  # a used link can't be revoked: of one use there is none left to revoke
+        [  # without ("revoked", 1), because a link with one use is then used
             *(("revoked", 2), ("expired", 1), ("expired", 2)),
             *(("marked expired", 1), ("marked expired", 2), ("deleted", 1), ("deleted", 2)),
         ],
     )
-    def test_a_dead_link_gets_nothing_back_and_the_slot_is_freed_all_the_same(
+    def test_a_dead_link_gets_no_use_back_but_the_slot_is_freed(
         self, site: Site, host: Caller, event_type: Json, end: str, uses: int
     ) -> None:
-        """P3, P8: nothing makes a revoked, expired or deleted link live again, nor leaves a ghost of it."""
+        """P3, P8: a cancellation never reactivates or recreates a revoked, expired or deleted link."""
         link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=uses, expiresAt=at(hours=2))
         booking = made(site.redeem(link, TEN))
         if end == "revoked":
@@ -296,14 +298,16 @@ class TestCancel:
         assert stored_link(site, link) == before
         assert site.redeem(link, TWO).status_code == 410
 
-    def test_a_keyless_repeat_is_then_a_new_request_and_a_keyed_one_is_told_how_it_stands(
+    def test_after_a_cancellation_only_a_retry_with_its_key_finds_the_booking(
         self, site: Site, host: Caller, event_type: Json
     ) -> None:
-        """P4, both halves, on a link that could book again."""
+        """P4: on a link with uses left, a repeat without a key books again, and one with its key is replayed."""
         link = host.link(event_type, maxUsageCount=None)
         keyless = made(site.redeem(link, TEN))
         keyed = made(site.redeem(link, TWO, key="k-1"))
-        assert set(made(site.redeem(link, TEN))) == {"status", "start", "end", "title"}, "while it stands"
+        assert set(made(site.redeem(link, TEN))) == {"status", "start", "end", "title"}, (
+            "while it is confirmed"
+        )
         ok(cancel(site, keyless))
         gone = ok(cancel(site, keyed))
 
@@ -316,7 +320,9 @@ class TestCancel:
         assert busy(site, host) == cells((TEN, 30))
         assert host.reread(link)["usageCount"] == 3
 
-    def test_once_it_has_begun_it_stays(self, site: Site, host: Caller, booking: Json) -> None:
+    def test_a_booking_that_has_begun_cannot_be_cancelled(
+        self, site: Site, host: Caller, booking: Json
+    ) -> None:
         site.clock.now = datetime.fromisoformat(TEN) - timedelta(milliseconds=1)
         assert 'href="../b/' in page(site, booking)
         site.clock.pass_by(milliseconds=1)
@@ -349,13 +355,13 @@ class TestMove:
             (f"{NEXT}T00:10:00Z", f"{DAY}T23:30:00Z"),
         ],
     )
-    def test_it_swaps_exactly_its_cells_and_leaves_the_neighbours(
+    def test_a_move_changes_exactly_its_own_cells(
         self, site: Site, host: Caller, start: str, to: str
     ) -> None:
-        """P2, P8: read back from the DAY items, buffers of 10 and 15 minutes included."""
+        """P2, P8: the stored day items have the cells with buffers of 10 and 15 minutes."""
         hours = ALL_DAY | {
             "timeZone": "Asia/Tokyo"
-        }  # a date's hours end with it, so here UTC's midnight is none
+        }  # a schedule's hours end at its own midnight, so this one leaves UTC's midnight free
         buffers = {"bufferBeforeMinutes": 10, "bufferAfterMinutes": 15}
         kind = host.event_type(slotIntervalMinutes=5, schedule=hours, **buffers)
         others = [f"{DAY}T06:00:00Z", f"{NEXT}T06:00:00Z", f"{DAY}T18:00:00Z"]
@@ -372,10 +378,12 @@ class TestMove:
         assert moved == booking | {"start": to, "end": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
         assert busy(site, host) == cells(held(to), *map(held, others))
         ok(cancel(site, moved))
-        assert busy(site, host) == cells(*map(held, others)), "and cancelling frees what it holds by then"
+        assert busy(site, host) == cells(*map(held, others)), "a cancellation frees the cells of the new time"
 
-    def test_it_never_touches_the_link(self, site: Site, host: Caller, link: Json, booking: Json) -> None:
-        """P8: not the count, not even its item; a used, revoked or deleted link moves as well."""
+    def test_a_move_does_not_write_the_link(
+        self, site: Site, host: Caller, link: Json, booking: Json
+    ) -> None:
+        """P8: the link's item stays the same, and a booking of a used or deleted link can move too."""
         before = stored_link(site, link)
         ok(move(site, booking, TWO))
         assert stored_link(site, link) == before
@@ -384,7 +392,9 @@ class TestMove:
         assert host.get(f"/v1/links/{link['linkId']}").status_code == 404
         assert busy(site, host) == cells((f"{DAY}T16:00:00Z", 30))
 
-    def test_the_calendars_uid_stays_and_its_sequence_grows(self, site: Site, booking: Json) -> None:
+    def test_the_calendar_event_keeps_its_uid_and_increases_its_sequence(
+        self, site: Site, booking: Json
+    ) -> None:
         events = [invite(site, booking)]
         ok(move(site, booking, TWO))
         events.append(invite(site, booking))
@@ -398,13 +408,13 @@ class TestMove:
         assert [event.status for event in events] == [*["CONFIRMED"] * 3, "CANCELLED"]
         assert [event.dtstart for event in events[:2]] == [datetime.fromisoformat(t) for t in (TEN, TWO)]
 
-    def test_to_where_it_is_already_changes_nothing(self, site: Site, host: Caller, booking: Json) -> None:
+    def test_a_move_to_the_same_start_changes_nothing(self, site: Site, host: Caller, booking: Json) -> None:
         before = stored(site, booking)
         assert ok(move(site, booking, "2040-01-03T11:00:00+01:00")) == booking
         assert stored(site, booking) == before
         assert busy(site, host) == cells((TEN, 30))
 
-    def test_it_goes_by_the_links_own_hours_and_notice(self, site: Site, host: Caller) -> None:
+    def test_a_move_follows_the_links_own_hours_and_notice(self, site: Site, host: Caller) -> None:
         hours = {"timeZone": "UTC", "weekly": [{"days": ["wed"], "from": "08:00", "to": "10:00"}]}
         overrides = {"schedule": hours, "minimumNoticeMinutes": 24 * 60, "durationMinutes": 60}
         link = host.link(host.event_type(), overrides=overrides)
@@ -420,7 +430,7 @@ class TestMove:
         assert_problem(move(site, booking, f"{NEXT}T09:00:00Z"), 409, "slot-not-offered")
         assert ok(move(site, booking, "2040-01-11T08:00:00Z"))["end"] == "2040-01-11T09:00:00Z"
 
-    def test_it_goes_by_the_event_types_notice_and_time_off_as_they_are_now(
+    def test_a_move_follows_the_current_notice_and_time_off(
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
         ok(host.patch(f"/v1/event-types/{event_type['eventTypeId']}", {"minimumNoticeMinutes": 48 * 60}))
@@ -435,7 +445,7 @@ class TestMove:
         ]
         ok(move(site, booking, f"{NEXT}T13:00:00Z"))
 
-    def test_it_keeps_the_length_that_was_booked(self, site: Site, host: Caller) -> None:
+    def test_a_moved_booking_keeps_its_duration(self, site: Site, host: Caller) -> None:
         kind = host.event_type(durationMinutes=120)
         booking = made(site.redeem(host.link(kind), TEN))
         ok(host.patch(f"/v1/event-types/{kind['eventTypeId']}", {"durationMinutes": 30}))
@@ -445,8 +455,10 @@ class TestMove:
         assert moved["end"] == f"{NEXT}T12:00:00Z"
         assert busy(site, host) == cells((f"{NEXT}T10:00:00Z", 120))
 
-    def test_a_length_that_newer_buffers_do_not_go_with_keeps_its_own(self, site: Site, host: Caller) -> None:
-        """Eight hours are the most that one condition can hold: 6 hours booked, 7.5 of buffers since."""
+    def test_a_moved_booking_keeps_its_buffers_if_newer_ones_do_not_fit(
+        self, site: Site, host: Caller
+    ) -> None:
+        """One condition can hold at most eight hours; the booking has 6, and the newer buffers have 7.5."""
         kind = host.event_type(durationMinutes=360, bufferAfterMinutes=10, slotIntervalMinutes=60)
         booking = made(site.redeem(host.link(kind), TEN))
         changes = {"durationMinutes": 30, "bufferBeforeMinutes": 220, "bufferAfterMinutes": 230}
@@ -456,7 +468,7 @@ class TestMove:
 
         assert busy(site, host) == cells((f"{NEXT}T06:00:00Z", 370))
 
-    def test_what_it_may_move_to_counts_its_own_time_as_free(
+    def test_slots_for_a_move_treat_the_bookings_own_time_as_free(
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
         made(site.redeem(host.link(event_type), f"{DAY}T10:45:00Z", invitee=OTTO))
@@ -469,7 +481,7 @@ class TestMove:
         for start in found[:4]:
             ok(move(site, booking, start))
 
-    def test_what_is_taken_or_not_on_offer_is_409_and_nothing_changes(
+    def test_a_move_to_a_taken_or_unoffered_slot_is_409_and_changes_nothing(
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
         made(site.redeem(host.link(event_type), TWO, invitee=OTTO))
@@ -483,7 +495,7 @@ class TestMove:
         assert (stored(site, booking), busy(site, host)) == (before, held)
 
     @pytest.mark.parametrize("how", ["cancelled", "begun"])
-    def test_a_cancelled_or_begun_booking_is_409(
+    def test_a_cancelled_or_begun_booking_cannot_move(
         self, site: Site, host: Caller, booking: Json, how: str
     ) -> None:
         if how == "cancelled":
@@ -508,15 +520,17 @@ class TestMove:
             assert "<form" not in answer.text
         assert busy(site, host) == held
 
-    def test_two_bookings_can_not_take_each_others_time(
+    def test_two_bookings_cannot_take_each_others_slots(
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
         other = made(site.redeem(host.link(event_type), TWO, invitee=OTTO))
         assert_problem(move(site, booking, TWO), 409, "slot-taken")
         assert_problem(move(site, other, TEN), 409, "slot-taken")
 
-    def test_a_keyless_repeat_is_then_a_new_request(self, site: Site, host: Caller, event_type: Json) -> None:
-        """P4: the receipt went with the slot, so the same words book the slot that is free again."""
+    def test_a_repeat_without_a_key_after_a_move_is_a_new_request(
+        self, site: Site, host: Caller, event_type: Json
+    ) -> None:
+        """P4: a move deletes the receipt without a key, so the same body books the freed slot."""
         link = host.link(event_type, maxUsageCount=None)
         booking = made(site.redeem(link, TEN))
         ok(move(site, booking, TWO))
@@ -526,8 +540,8 @@ class TestMove:
         assert again["bookingId"] != booking["bookingId"]
         assert busy(site, host) == cells((TEN, 30), (TWO, 30))
 
-    def test_slots_by_default_are_those_of_thirty_days(self, site: Site, host: Caller) -> None:
-        """A response has at most 2,000 slots and otherwise says how far it reaches."""
+    def test_slots_for_a_move_cover_thirty_days_by_default(self, site: Site, host: Caller) -> None:
+        """The response says which range it covers."""
         link = host.link(host.event_type(durationMinutes=240))
         booking = made(site.redeem(link, site.slots(link)[-1]))
         answer = ok(site.client.get(own(booking) + "/slots", headers=JSON))
@@ -542,7 +556,7 @@ class TestMove:
 
 
 class TestPages:
-    def test_what_can_be_done_is_offered_while_it_lies_ahead(self, site: Site, booking: Json) -> None:
+    def test_a_future_booking_offers_move_cancel_and_calendars(self, site: Site, booking: Json) -> None:
         links = hrefs(page(site, booking))
         token = own(booking).removeprefix("/b/")
         assert {f"../b/{token}?move=1", f"../b/{token}?cancel=1", f"../b/{token}/invite.ics"} <= set(links)
@@ -550,7 +564,7 @@ class TestPages:
         [outlook] = [link for link in links if "outlook.live.com" in link]
         assert parse_qs(urlsplit(google).query)["dates"] == ["20400103T100000Z/20400103T103000Z"]
         assert parse_qs(urlsplit(outlook).query)["startdt"] == [TEN]
-        assert "/b/" not in google + outlook  # P7: its secret is for nobody else's log
+        assert "/b/" not in google + outlook  # P7: the booking's token must not reach another site's logs
 
     def test_a_cancelled_or_begun_booking_offers_nothing(self, site: Site, booking: Json) -> None:
         site.clock.now = datetime.fromisoformat(TEN)
@@ -579,7 +593,7 @@ class TestPages:
         ok(cancel(site, booking))
         assert words in page(site, booking)
 
-    def test_cancelling_by_page_asks_first_and_then_leads_back(self, site: Site, booking: Json) -> None:
+    def test_the_cancel_page_asks_first_and_redirects_to_the_booking(self, site: Site, booking: Json) -> None:
         asked = page(site, booking, "?cancel=1")
         assert "Cancel this booking?" in asked
         assert "Wednesday" not in asked
@@ -594,16 +608,16 @@ class TestPages:
         assert urljoin(own(booking) + "/cancel", done.headers["location"]) == own(booking)
         assert "This booking is cancelled" in page(site, booking)
         again = site.client.post(own(booking) + "/cancel", headers=FORM)
-        assert again.status_code == 303, "pressed twice is the same"
+        assert again.status_code == 303, "a second submission has the same result"
 
-    def test_moving_by_page(self, site: Site, host: Caller, booking: Json) -> None:
+    def test_the_move_page_moves_the_booking(self, site: Site, host: Caller, booking: Json) -> None:
         text = page(site, booking, f"?move=1&from={NEXT}&timeZone=America/New_York")
         assert "Eastern Time, UTC−5" in text
         starts = starts_on(text)
         week = {"from": f"{NEXT}T05:00:00Z", "to": "2040-01-11T05:00:00Z"}
         found = offered(site, booking, **week)
-        assert starts == found[: len(starts)], "days of New York, from the date asked for"
-        assert len(starts) >= 47, "a whole day at least, though it has many times"
+        assert starts == found[: len(starts)], "dates in New York, from the requested date"
+        assert len(starts) >= 47, "at least a whole day, though it has many times"
         [action] = re.findall(r'<form[^>]* action="([^"]*)" method="post"', text)
         fields = form_of(text, "/reschedule")
         assert fields == {"timeZone": "America/New_York"}
@@ -620,7 +634,7 @@ class TestPages:
         assert reread(site, booking)["timeZone"] == booking["timeZone"]
         assert busy(site, host) == cells((starts[3], 30))
 
-    def test_the_pages_of_dates_lead_over_all_slots_and_keep_the_zone(self, site: Site, host: Caller) -> None:
+    def test_the_pages_of_dates_list_all_slots_and_keep_the_time_zone(self, site: Site, host: Caller) -> None:
         kind = host.event_type(durationMinutes=240, bookingWindowDays=20)
         booking = made(site.redeem(host.link(kind), TEN.replace("10:", "08:")))
         found: list[str] = []
@@ -633,7 +647,7 @@ class TestPages:
             path = urljoin(own(booking), html.unescape(later[1])) if later else None
         assert found == offered(site, booking, **{"from": at(), "to": at(days=30)})
 
-    def test_the_zone_is_changed_on_a_page_of_its_own_and_stays(self, site: Site, booking: Json) -> None:
+    def test_the_time_zone_page_keeps_the_move_and_the_zone(self, site: Site, booking: Json) -> None:
         text = site.client.get(own(booking) + "?move=1&timeZone=Asia/Tokyo", headers=HTML).text
         (zones,) = (href for href in hrefs(text) if "zones=1" in href)
         chooser = site.client.get(urljoin(own(booking), zones), headers=HTML).text
@@ -641,7 +655,7 @@ class TestPages:
         assert '<option value="Asia/Tokyo" selected>' in chooser
         assert "zones" not in form_of(chooser, "/reschedule")
 
-    def test_what_was_taken_meanwhile_is_said_with_fresh_times_and_the_zone_kept(
+    def test_a_slot_taken_meanwhile_is_reported_with_current_times(
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
         taken = "2040-01-20T14:00:00Z"
@@ -654,9 +668,9 @@ class TestPages:
         assert "That time was just taken. Your booking keeps its time" in answer.text
         assert "Japan Standard Time" in answer.text
         starts = starts_on(answer.text)
-        assert "2040-01-20T14:30:00Z" in starts, "the day that was chosen is shown again"
+        assert "2040-01-20T14:30:00Z" in starts, "the chosen day is shown again"
         assert taken not in starts
-        # and from there it goes on: the relative URLs are right for the path that was posted to
+        # the page's relative URLs work at the path of the POST
         [action] = re.findall(r'<form[^>]* action="([^"]*)" method="post"', answer.text)
         fresh = site.client.post(
             urljoin(own(booking) + "/reschedule", action),
@@ -680,7 +694,7 @@ class TestPages:
             ({"start": TWO, "colour": "red"}, 400, "could not be read"),
         ],
     )
-    def test_what_can_be_mended_comes_back_as_the_page(
+    def test_an_invalid_move_shows_the_page_with_its_fault(
         self, site: Site, booking: Json, body: dict[str, str], status: int, words: str
     ) -> None:
         answer = site.client.post(own(booking) + "/reschedule", data=body, headers=HTML)
@@ -692,7 +706,7 @@ class TestPages:
         assert program.status_code == status
         assert program.headers["content-type"] == "application/problem+json"
 
-    def test_an_erased_person_leaves_the_page_and_the_file_in_order(
+    def test_after_erasure_the_page_and_the_calendar_file_still_work(
         self, site: Site, host: Caller, booking: Json
     ) -> None:
         ok(host.delete(f"/v1/bookings/{booking['bookingId']}/personal-data"))
@@ -704,10 +718,10 @@ class TestReading:
     PATHS: Final = ("", "?move=1", "?cancel=1", "?booked=1", "/invite.ics", "/slots")
 
     @pytest.mark.parametrize("headers", [HTML, JSON], ids=["html", "json"])
-    def test_no_get_or_head_changes_anything(
+    def test_get_head_and_options_change_nothing(
         self, site: Site, booking: Json, headers: dict[str, str]
     ) -> None:
-        """P5: not one item of the table."""
+        """P5: every item of the table stays the same."""
         before = site.items()
         for path in self.PATHS:
             for method in ("GET", "HEAD", "OPTIONS"):
@@ -718,7 +732,7 @@ class TestReading:
 
     @pytest.mark.parametrize("path", PATHS)
     @pytest.mark.parametrize("headers", [HTML, JSON], ids=["html", "json"])
-    def test_head_is_get_without_a_body(
+    def test_head_returns_the_headers_of_get_without_a_body(
         self, site: Site, booking: Json, path: str, headers: dict[str, str]
     ) -> None:
         known = headers | {"X-Correlation-Id": "one"}
@@ -731,8 +745,8 @@ class TestReading:
             k: v for k, v in got.headers.items() if k not in varying
         }
 
-    def test_every_answer_keeps_the_secret_to_itself(self, site: Site, booking: Json) -> None:
-        """P7: no cache, no referrer, no index, no frame, no script; on pages, files and problems alike."""
+    def test_every_response_protects_the_token(self, site: Site, booking: Json) -> None:
+        """P7: pages, files and problems forbid caching, referrers, indexing, framing and other sites' scripts."""
         for path in (*self.PATHS, "/slots?from=x", "x"):
             answer = site.client.get(own(booking) + path)
             assert answer.headers["cache-control"] == "no-store"
@@ -743,15 +757,15 @@ class TestReading:
             assert "script-src 'self';" in answer.headers["content-security-policy"]
             assert "default-src 'none'" in answer.headers["content-security-policy"]
 
-    def test_a_booking_is_read_in_one_round_trip_as_json(self, site: Site, booking: Json) -> None:
+    def test_a_booking_is_read_with_one_call_to_dynamodb(self, site: Site, booking: Json) -> None:
         with site.counting() as reads:
             reread(site, booking)
         assert reads.calls == ["GetItem"]
 
-    def test_a_token_that_is_not_genuine_is_404_everywhere_and_costs_no_read(
+    def test_a_token_that_is_not_genuine_is_404_and_reads_nothing(
         self, site: Site, host: Caller, link: Json, booking: Json
     ) -> None:
-        """P7: a forged one, a link's and a made-up one are answered alike; and a booking's token opens no link."""
+        """P7: forged, foreign and made-up tokens get the same response; a booking's token opens no link."""
         genuine = own(booking).removeprefix("/b/")
         held = busy(site, host)
         for guess in (forged(genuine), token_of(link), "x", "A" * 36, genuine[:-1], genuine + "A", "%00"):
@@ -781,7 +795,7 @@ class TestReading:
         yield "POST", "/cancel", {}
         yield "POST", "/reschedule", {"start": TWO}
 
-    def test_the_404_of_a_page_is_that_of_a_link(self, site: Site) -> None:
+    def test_the_404_page_is_the_same_for_links_and_bookings(self, site: Site) -> None:
         one, other = (site.client.get(f"/{kind}/{'A' * 36}", headers=HTML).text for kind in "bs")
         assert one == other
 
@@ -816,14 +830,14 @@ class TestBodies:
         assert reread(site, booking) == booking
 
     @pytest.mark.parametrize("body", [b"", b"{}", b" {} "])
-    def test_a_program_may_cancel_with_no_body_or_an_empty_one(
+    def test_a_cancel_request_may_have_no_body_or_an_empty_object(
         self, site: Site, booking: Json, body: bytes
     ) -> None:
         assert ok(cancel(site, booking, content=body))["status"] == "cancelled"
 
     @pytest.mark.parametrize("path", ["cancel", "reschedule"])
     @pytest.mark.parametrize("media", ["application/json", "application/x-www-form-urlencoded"])
-    def test_an_oversized_body_is_413_and_another_media_type_415(
+    def test_a_large_body_is_413_and_another_content_type_415(
         self, site: Site, booking: Json, path: str, media: str
     ) -> None:
         url, body = f"{own(booking)}/{path}", b" " * (64 * 1024 + 1)
@@ -837,7 +851,7 @@ class TestBodies:
     @pytest.mark.parametrize(
         "body", [b"a=1&a=2", b"=%ff", b"start=%ff", b"nonsense", b"&".join([b"a"] * 300)]
     )
-    def test_a_form_that_is_not_the_pages_own_changes_nothing(
+    def test_a_malformed_form_is_400_and_changes_nothing(
         self, site: Site, booking: Json, path: str, body: bytes
     ) -> None:
         for headers in (FORM, FORM | JSON):
@@ -849,7 +863,7 @@ class TestBodies:
 class TestInvite:
     TITLE: Final = 'Überblick; "Größe", 日本語 & 👩‍👩‍👧 \\n — ' + "lang" * 20
 
-    def test_every_field_of_the_file(self, site: Site, host: Caller) -> None:
+    def test_every_field_of_the_calendar_file_is_correct(self, site: Site, host: Caller) -> None:
         place = [{"kind": "in_person", "detail": "Torstraße 12; Hof, 10119 Berlin"}]
         link = host.link(host.event_type(title=self.TITLE, locations=place))
         booking = made(site.redeem(link, TEN, answers={}))
@@ -880,9 +894,7 @@ class TestInvite:
         assert (event.organizer, event.attendees) == (None, [])
         assert "ada@hosts.example" not in answer.text
 
-    def test_nothing_that_was_typed_gets_into_a_header_or_starts_a_property(
-        self, site: Site, host: Caller
-    ) -> None:
+    def test_typed_text_cannot_add_a_header_or_a_property(self, site: Site, host: Caller) -> None:
         plain = made(site.redeem(host.link(host.event_type()), TEN))
         evil = 'a"\u3000; filename="x.exe" Set-Cookie: b=c X-EVIL:1'
         place = [{"kind": "custom", "detail": evil}]
@@ -903,9 +915,7 @@ class TestInvite:
         line = " ".join("".join(c if c.isprintable() else " " for c in evil).split())
         assert (str(event.summary).partition(" with ")[0], event.location) == (line, line)
 
-    def test_after_a_cancellation_the_file_says_nothing_of_how_to_join(
-        self, site: Site, host: Caller
-    ) -> None:
+    def test_the_calendar_file_of_a_cancelled_booking_has_no_location(self, site: Site, host: Caller) -> None:
         place = [{"kind": "video", "detail": "https://meet.example/secret"}]
         booking = made(site.redeem(host.link(host.event_type(locations=place)), TEN))
         assert invite(site, booking).location == "https://meet.example/secret"
@@ -913,8 +923,8 @@ class TestInvite:
         event = invite(site, booking)
         assert (event.status, event.location) == ("CANCELLED", None)
 
-    def test_an_address_that_can_not_be_emailed_is_promised_no_email(self, site: Site, host: Caller) -> None:
-        """The page says that no email comes, and the file refers to the page; with email off, neither mentions one."""
+    def test_an_unsupported_address_is_not_promised_an_email(self, site: Site, host: Caller) -> None:
+        """The page says that no email is sent, and the calendar file refers to the page instead of the email."""
         person = {"name": "Jörg", "email": "jörg@example.com"}
         booking = made(site.redeem(host.link(), TEN, invitee=person))
         assert "We can’t email jörg@example.com" in html.unescape(page(site, booking))
@@ -929,20 +939,20 @@ class TestInvite:
                 assert "We can’t email" not in html.unescape(page(site, one))
         bootstrap.forget()
 
-    def test_a_line_break_never_gets_as_far(self, host: Caller) -> None:
+    def test_a_title_cannot_have_a_line_break(self, host: Caller) -> None:
         for text in ("a\r\nX-EVIL:1", "a\nb", "a\x00b", "a\u2028b", "a\x85b"):
             body = {"title": text, "durationMinutes": 30, "schedule": ALL_DAY}
             assert_problem(host.post("/v1/event-types", body), 422, "invalid-value", "/title")
 
 
 class TestRaces:
-    """On ministack, whose transactions are atomic; each many times over, with the cells read back."""
+    """Races, repeated many times on ministack, whose transactions are atomic; the stored cells are checked."""
 
     @pytest.mark.parametrize("round_", range(RACES))
-    def test_cancel_against_move_ends_cancelled_and_holds_nothing(
+    def test_a_cancel_racing_a_move_frees_all_cells(
         self, site: Site, host: Caller, booking: Json, round_: int
     ) -> None:
-        """The move wins first or not at all; the cancellation, which asks for less, always comes through."""
+        """The move succeeds before the cancellation or not at all; the cancellation always succeeds."""
         to = (TWO, f"{DAY}T10:10:00Z", f"{NEXT}T10:00:00Z")[round_ % 3]
 
         cancelled, moved = at_once(lambda: cancel(site, booking), lambda: move(site, booking, to))
@@ -956,10 +966,10 @@ class TestRaces:
         assert sequence(site, booking) == (3 if code(moved) == "200" else 2)
 
     @pytest.mark.parametrize("round_", range(RACES))
-    def test_move_against_another_booking_of_the_target(
+    def test_a_move_racing_a_redeem_gives_the_slot_to_one(
         self, site: Site, host: Caller, event_type: Json, booking: Json, round_: int
     ) -> None:
-        """P2: one of them has it, and nobody holds anything besides."""
+        """P2: exactly one gets the slot, and no other cells are held."""
         target = (TWO, f"{NEXT}T14:00:00Z")[round_ % 2]
         link = host.link(event_type)
 
@@ -976,7 +986,7 @@ class TestRaces:
             assert reread(site, booking) == booking
 
     @pytest.mark.parametrize("round_", range(RACES))
-    def test_two_bookings_move_to_one_target(
+    def test_two_moves_racing_for_a_slot_give_it_to_one(
         self, site: Site, host: Caller, event_type: Json, booking: Json, round_: int
     ) -> None:
         other = made(site.redeem(host.link(event_type), f"{DAY}T18:00:00Z", invitee=OTTO))
@@ -989,10 +999,10 @@ class TestRaces:
         assert busy(site, host) == cells((target, 30), (left, 30))
 
     @pytest.mark.parametrize("round_", range(RACES // 3))
-    def test_many_cancels_at_once_are_one(
+    def test_concurrent_cancellations_count_once(
         self, site: Site, host: Caller, event_type: Json, round_: int
     ) -> None:
-        """P8: the slot is freed once and the use comes back once."""
+        """P8: the slot is freed once and the use is restored once."""
         link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=2 + round_)
         made(site.redeem(link, TWO, invitee=OTTO))
         booking = made(site.redeem(link, TEN))
@@ -1006,7 +1016,7 @@ class TestRaces:
         assert busy(site, host) == cells((TWO, 30))
 
     @pytest.mark.parametrize("round_", range(RACES))
-    def test_one_booking_moved_to_two_targets_ends_at_one(
+    def test_racing_moves_of_one_booking_end_at_one_target(
         self, site: Site, host: Caller, booking: Json, round_: int
     ) -> None:
         targets = [(TWO, f"{NEXT}T10:00:00Z"), (f"{DAY}T10:05:00Z", f"{DAY}T09:55:00Z")][round_ % 2]
@@ -1014,17 +1024,17 @@ class TestRaces:
         answers = at_once(*[lambda to=to: move(site, booking, to) for to in targets])
 
         assert {answer.status_code for answer in answers} == {200}, (
-            "the second moves what the first has moved"
+            "the second moves the booking from the first's target"
         )
         final = reread(site, booking)
         assert final["start"] in targets
         assert busy(site, host) == cells((final["start"], 30))
         assert sequence(site, booking) == 3
 
-    def test_neighbours_on_one_day_all_get_where_they_want(
+    def test_concurrent_moves_to_free_slots_on_one_day_all_succeed(
         self, site: Site, host: Caller, event_type: Json
     ) -> None:
-        """A day is set whole where both spans meet it; a change beside it is no refusal."""
+        """A move within a day rewrites the whole day; a concurrent change elsewhere on it doesn't reject the move."""
         links = [host.link(event_type) for _ in range(5)]
         bookings = [made(site.redeem(link, f"{DAY}T{10 + n}:00:00Z")) for n, link in enumerate(links)]
         targets = [f"{DAY}T{10 + n}:20:00Z" for n in range(5)]
@@ -1037,10 +1047,10 @@ class TestRaces:
         assert busy(site, host) == cells(*((to, 30) for to in targets))
 
     @pytest.mark.parametrize("round_", range(RACES // 3))
-    def test_cancel_against_the_last_use_of_its_link(
+    def test_a_cancel_racing_redeems_never_exceeds_the_links_uses(
         self, site: Site, host: Caller, event_type: Json, round_: int
     ) -> None:
-        """P1: giving a use back and taking one at once never makes two of one."""
+        """P1: a use restored and taken concurrently is never counted twice."""
         link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=2)
         first = made(site.redeem(link, TEN))
         others = [{"name": "N", "email": f"n{n}-{round_}@invitees.example"} for n in range(3)]
@@ -1062,8 +1072,8 @@ class TestRaces:
 
 
 @pytest.mark.parametrize("kind", ["video", "phone", "custom", "in_person"])
-def test_once_cancelled_nothing_lets_anyone_join(site: Site, host: Caller, kind: str) -> None:
-    """After a cancellation neither the page nor its JSON has the location's detail."""
+def test_a_cancelled_booking_hides_the_locations_detail(site: Site, host: Caller, kind: str) -> None:
+    """Neither the page nor its JSON nor a replayed redeem has it."""
     detail = "Room 7, passcode 998877, https://meet.example/7"
     event_type = host.event_type(locations=[{"kind": kind, "detail": detail, "showBeforeBooking": True}])
     body = redeem_body(at(days=1))
@@ -1082,8 +1092,8 @@ def test_once_cancelled_nothing_lets_anyone_join(site: Site, host: Caller, kind:
     assert "998877" not in site.client.get(page, headers=HTML).text
 
 
-def test_a_booking_keeps_the_hours_of_its_link_after_the_link_is_deleted(site: Site, host: Caller) -> None:
-    """P8: deleting the link neither opens the event type's other hours to the booking nor loses the booking."""
+def test_a_booking_keeps_its_links_hours_after_the_link_is_deleted(site: Site, host: Caller) -> None:
+    """P8: it isn't offered the event type's other hours, and the link's bookings are still listed."""
     hours = {"timeZone": "UTC", "weekly": [{"days": ["tue"], "from": "20:00", "to": "22:00"}]}
     link = host.link(overrides={"schedule": hours})
     booking = made(site.redeem(link, site.slots(link)[0]))

@@ -1,4 +1,4 @@
-"""`POST /s/{token}/redeem` by JSON and form: what it books, refuses, and answers to a retry (P1, P3, P4)."""
+"""`POST /s/{token}/redeem` with JSON and forms: what it books, rejects, and returns to a retry (P1, P3, P4)."""
 
 import html
 import re
@@ -59,7 +59,7 @@ def redeem(site: Site, link: dict[str, Any], start: str, **fields: Any) -> httpx
 
 
 class TestJson:
-    def test_201_with_the_booking_and_where_its_page_is(
+    def test_201_has_the_booking_and_the_url_of_its_page(
         self, site: Site, host: Caller, link: dict[str, Any]
     ) -> None:
         answers = ANSWERS | {"size": "two & more"}
@@ -90,8 +90,8 @@ class TestJson:
         counted = host.reread(link)
         assert (counted["usageCount"], counted["remainingUses"], counted["status"]) == (1, 1, "active")
 
-    def test_the_last_use_uses_the_link_up(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
-        """P1: as many bookings as the link is good for, and then none."""
+    def test_the_last_use_makes_the_link_used(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
+        """P1: a link gives exactly its uses, and then none."""
         made(redeem(site, link, at(days=1)))
         site.clock.pass_by(minutes=1)
         made(redeem(site, link, at(days=2)))
@@ -101,16 +101,14 @@ class TestJson:
         assert used == link | expected
         assert_problem(redeem(site, link, at(days=3)), 410, "link-used")
 
-    def test_the_first_location_unless_told_otherwise(
-        self, site: Site, host: Caller, link: dict[str, Any]
-    ) -> None:
+    def test_the_first_location_is_the_default(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
         assert made(redeem(site, link, at(days=1)))["location"] == LOCATIONS[0]
         assert made(site.redeem(host.link(), at(days=2)))["location"] is None
 
-    def test_the_same_instant_in_another_offset(self, site: Site, link: dict[str, Any]) -> None:
+    def test_a_start_may_have_any_utc_offset(self, site: Site, link: dict[str, Any]) -> None:
         assert made(redeem(site, link, "2040-01-03T08:45:00+05:45"))["start"] == "2040-01-03T03:00:00Z"
 
-    def test_what_a_link_overrides_is_what_is_booked(
+    def test_the_links_overrides_apply_to_the_booking(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         own = {"title": "Mine", "durationMinutes": 45, "questions": [], "locations": []}
@@ -148,7 +146,7 @@ class TestRefusedValues:
         ],
         ids=lambda value: str(value)[:50],
     )
-    def test_422_points_at_what_is_wrong_and_nothing_is_spent(
+    def test_an_invalid_value_is_422_with_a_pointer_and_uses_nothing(
         self, site: Site, host: Caller, link: dict[str, Any], fields: dict[str, Any], pointer: str
     ) -> None:
         response = redeem(site, link, fields.pop("start", at(days=1)), **fields)
@@ -173,7 +171,7 @@ class TestRefusedValues:
         ],
         ids=lambda value: str(value)[:50],
     )
-    def test_400_points_at_what_is_not_of_the_form(
+    def test_a_malformed_field_is_400_with_a_pointer_and_uses_nothing(
         self, site: Site, host: Caller, link: dict[str, Any], fields: dict[str, Any], pointer: str
     ) -> None:
         body = redeem_body(at(days=1)) | fields
@@ -182,14 +180,14 @@ class TestRefusedValues:
         assert_problem(response, 400, "invalid-request", pointer)
         assert host.reread(link) == link
 
-    def test_everything_that_is_wrong_is_told_at_once(self, site: Site, link: dict[str, Any]) -> None:
+    def test_all_faults_are_reported_at_once(self, site: Site, link: dict[str, Any]) -> None:
         response = redeem(site, link, at(days=1), timeZone="x", invitee={"name": "", "email": "x"})
 
         assert_problem(response, 422, "invalid-value", "/timeZone", "/invitee/name", "/invitee/email")
 
 
 class TestNotOnOffer:
-    """A start that is not on offer is 409, though every cell of it is free."""
+    """A start that isn't offered is 409, even if all its cells are free."""
 
     @pytest.mark.parametrize(
         ("start", "why"),
@@ -208,7 +206,7 @@ class TestNotOnOffer:
             ("2199-12-31T10:00:00Z", "far beyond the window"),
         ],
     )
-    def test_409_slot_not_offered(self, site: Site, start: str, why: str) -> None:
+    def test_a_start_that_is_not_offered_is_409(self, site: Site, start: str, why: str) -> None:
         off = [{"start": "2040-01-11T09:30:00Z", "end": "2040-01-11T10:05:00Z"}]
         host = site.host()
         ok(host.patch(f"/v1/hosts/{host.host_id}", {"timeOff": off}))
@@ -228,8 +226,8 @@ class TestNotOnOffer:
         assert host.reread(link) == link, why
         made(site.redeem(link, "2040-01-02T12:00:00Z"))
 
-    def test_taken_is_told_apart(self, site: Site, host: Caller) -> None:
-        """P2: a slot that another booking holds is `slot-taken`, whichever link it came by."""
+    def test_a_taken_slot_has_its_own_code(self, site: Site, host: Caller) -> None:
+        """P2: a slot that a booking of any of the host's links holds is `slot-taken`."""
         first, second = host.link(), host.link(host.event_type(durationMinutes=60))
         made(site.redeem(first, at(hours=5.5)))
 
@@ -253,7 +251,7 @@ class TestRecipientLock:
             ("domain", "invitees.example@elsewhere.example", False),
         ],
     )
-    def test_only_who_it_is_for_books(
+    def test_only_the_recipient_can_book(
         self, site: Site, host: Caller, enforce: str, email: str, may: bool
     ) -> None:
         recipient = {"name": "Grace", "email": "grace@invitees.example", "enforce": enforce}
@@ -270,12 +268,14 @@ class TestRecipientLock:
 
 
 class TestRepeats:
-    """P4: the same request again gets the same booking back; the same key with another body is 422."""
+    """P4: a retry returns the same booking; the same key with another body is 422."""
 
-    def test_the_same_booking_and_one_use(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_a_retry_returns_the_same_booking_and_uses_nothing(
+        self, site: Site, host: Caller, event_type: dict[str, Any]
+    ) -> None:
         link, key = host.link(event_type), "a key of one's own"
         first = made(redeem(site, link, at(days=1), key=key))
-        site.clock.pass_by(days=3)  # by then the start is past, and the link used
+        site.clock.pass_by(days=3)  # now the start is in the past and the link is used
 
         second = redeem(site, link, at(days=1), key=key)
 
@@ -283,10 +283,10 @@ class TestRepeats:
         assert second.headers["idempotent-replayed"] == "true"
         assert host.reread(link)["usageCount"] == 1
 
-    def test_without_a_key_the_same_body_is_told_that_it_is_booked_and_nothing_else(
+    def test_a_repeat_without_a_key_learns_only_that_it_is_booked(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
-        """P4: who repeats a body has not shown that they sent it first: no URL, no person, no answers, no ids."""
+        """P4: the sender may be someone else, so the response has no URL, no personal data, no answers and no ids."""
         link = host.link(event_type)
         first = made(redeem(site, link, "2040-01-03T10:00:00Z", answers={"topic": "One\ntwo"}))
         site.clock.pass_by(minutes=9, seconds=58)
@@ -312,10 +312,10 @@ class TestRepeats:
         assert "location" not in again.headers
         assert host.reread(link)["usageCount"] == 1
 
-    def test_without_a_key_a_repeat_is_one_for_ten_minutes(
+    def test_a_repeat_without_a_key_is_recognized_for_ten_minutes(
         self, site: Site, host: Caller, link: dict[str, Any]
     ) -> None:
-        """P4: after the window it is like any other request: the time is taken, or the link used."""
+        """P4: after that it is like any other request: the slot is taken, or the link is used."""
         made(redeem(site, link, at(days=1)))
         site.clock.pass_by(minutes=10)
 
@@ -325,7 +325,7 @@ class TestRepeats:
         assert_problem(redeem(site, link, at(days=2)), 410, "link-used")
         assert host.reread(link)["usageCount"] == 2
 
-    def test_without_a_key_a_repeat_after_a_move_or_a_cancel_is_a_new_request(
+    def test_a_repeat_without_a_key_after_a_move_or_cancel_is_a_new_request(
         self, site: Site, link: dict[str, Any]
     ) -> None:
         """P4: a response never confirms a time that the booking no longer has."""
@@ -352,10 +352,10 @@ class TestRepeats:
         ],
         ids=str,
     )
-    def test_a_stranger_with_a_spent_link_learns_nothing_whatever_they_guess(
+    def test_a_stranger_with_a_used_link_learns_nothing_from_guesses(
         self, site: Site, host: Caller, event_type: dict[str, Any], guess: dict[str, Any]
     ) -> None:
-        """P4: a guess of the booked time and address gets the same response, after the same reads, as any other."""
+        """P4: a correct guess of slot and address gets the same response, after the same reads, as a wrong one."""
         link = host.link(event_type)
         made(redeem(site, link, at(days=1)))
         asked = {"timeZone": "UTC", "answers": {}} | guess
@@ -365,7 +365,7 @@ class TestRepeats:
         wild = redeem_body(at(days=3), invitee={"name": "x", "email": "x@elsewhere.example"})
         site.client.post(
             path, json=wild, headers=JSON | same
-        )  # so that this minute's denial is already recorded
+        )  # records this minute's denial, which later requests don't repeat
         with site.counting() as of_wild:
             other = site.client.post(path, json=wild, headers=JSON | same)
 
@@ -378,10 +378,10 @@ class TestRepeats:
         assert {*response.headers.items()} - {*other.headers.items()} <= {("date", response.headers["date"])}
         assert of_guess.calls == of_wild.calls
 
-    def test_a_stranger_with_a_live_link_learns_no_more_than_what_is_on_offer(
+    def test_a_stranger_with_an_active_link_learns_only_that_a_slot_is_taken(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
-        """P4: gaps among the slots and a guessed address do not open a booking."""
+        """P4: a guess of the booked slot and address doesn't return the booking."""
         link = host.link(event_type, maxUsageCount=None)
         made(redeem(site, link, at(days=1)))
 
@@ -407,7 +407,7 @@ class TestRepeats:
             assert_problem(response, 422, "idempotency-key-reused")
         assert host.reread(link)["usageCount"] == 1
 
-    def test_keys_are_each_links_own(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_each_link_has_its_own_keys(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
         one, two = host.links(event_type, count=2)
 
         first = made(redeem(site, one, at(days=1), key="k"))
@@ -415,14 +415,14 @@ class TestRepeats:
 
         assert first["bookingId"] != second["bookingId"]
 
-    def test_another_person_is_another_request(self, site: Site, link: dict[str, Any]) -> None:
+    def test_another_invitee_is_another_request(self, site: Site, link: dict[str, Any]) -> None:
         made(redeem(site, link, at(days=1)))
 
         response = redeem(site, link, at(days=1), invitee={"name": "H", "email": "h@invitees.example"})
 
         assert_problem(response, 409, "slot-taken")
 
-    def test_after_the_link_is_revoked_a_repeat_still_finds_its_booking(
+    def test_a_retry_after_a_revoke_still_returns_its_booking(
         self, site: Site, host: Caller, link: dict[str, Any]
     ) -> None:
         first = made(redeem(site, link, at(days=1), key="k"))
@@ -432,9 +432,7 @@ class TestRepeats:
         assert_problem(redeem(site, link, at(days=2)), 410, "link-revoked")
 
     @pytest.mark.parametrize("key", ["x" * 256, "é", ""])
-    def test_a_key_that_is_none_is_400(
-        self, site: Site, host: Caller, link: dict[str, Any], key: str
-    ) -> None:
+    def test_a_malformed_key_is_400(self, site: Site, host: Caller, link: dict[str, Any], key: str) -> None:
         response = site.client.post(
             f"{path_of(link)}/redeem",
             json=redeem_body(at(days=1), answers=ANSWERS),
@@ -457,7 +455,7 @@ FORM: Final = {
 
 
 class TestForm:
-    """The same by a browser's form, without a script: 303 to the confirmation, or the page again with all typed."""
+    """A browser's form without JavaScript: 303 to the confirmation, or the page again with everything typed."""
 
     def post(self, site: Site, link: dict[str, Any], **changes: str) -> httpx.Response:
         return site.client.post(f"{path_of(link)}/redeem", data=FORM | changes, headers=HTML)
@@ -465,11 +463,13 @@ class TestForm:
     def page_after(self, site: Site, link: dict[str, Any], response: httpx.Response) -> httpx.Response:
         assert response.status_code == 303
         location = response.headers["location"]
-        assert location.startswith("../")  # right behind any stage or domain
+        assert location.startswith("../")  # works below any stage or domain
         there = httpx.URL(f"http://x{path_of(link)}/redeem").join(location)
         return site.client.get(there.raw_path.decode(), headers=HTML)
 
-    def test_booked(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
+    def test_a_form_books_and_redirects_to_the_confirmation(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
         page = self.page_after(site, link, self.post(site, link))
 
         assert page.status_code == 200
@@ -485,8 +485,8 @@ class TestForm:
         assert "Ada Lovelace" in page.text
         assert host.reread(link)["usageCount"] == 1
 
-    def test_sent_twice_is_booked_once(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
-        """P4: a double press, a reload after a lost page, and a second press after going back are one booking."""
+    def test_a_form_sent_twice_books_once(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
+        """P4: a double click, a reload and a second submission after going back give one booking."""
         key = form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"]
         first = self.post(site, link, idempotencyKey=key)
         second = self.post(site, link, idempotencyKey=key)
@@ -495,22 +495,24 @@ class TestForm:
         assert first.headers["location"] == second.headers["location"]
         assert host.reread(link)["usageCount"] == 1
 
-    def test_each_page_has_a_key_of_its_own_and_keeps_it_while_it_is_mended(
+    def test_each_page_has_its_own_key_and_keeps_it_after_an_error(
         self, site: Site, link: dict[str, Any]
     ) -> None:
-        """P4: a page books once, however often its form had to be corrected."""
+        """P4: a page books once, however often its form is corrected."""
         one, other = (form_fields(site.visit(link, headers=HTML).text)["idempotencyKey"] for _ in range(2))
         assert one != other
         assert re.fullmatch("[0-9a-f]{32}", one)
 
-        mended = self.post(site, link, idempotencyKey=one, **{"invitee.email": "grace"})
+        invalid = self.post(site, link, idempotencyKey=one, **{"invitee.email": "grace"})
 
-        assert mended.status_code == 422
-        assert form_fields(mended.text)["idempotencyKey"] == one
+        assert invalid.status_code == 422
+        assert form_fields(invalid.text)["idempotencyKey"] == one
         assert self.post(site, link, idempotencyKey=one).status_code == 303
 
-    def test_header_and_field_are_one_key(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
-        """P4: header and field may both be sent; if they differ, or the field is invalid, nothing is booked."""
+    def test_the_header_and_the_form_field_are_the_same_key(
+        self, site: Site, host: Caller, link: dict[str, Any]
+    ) -> None:
+        """P4: a request may have both; if they differ, or the field is invalid, it books nothing."""
         path = f"{path_of(link)}/redeem"
         both = [("a", "b"), ("a", ""), ("a", "x" * 256)]
         for header, field in both:
@@ -526,10 +528,10 @@ class TestForm:
         )
         assert by_field.headers["location"] == by_both.headers["location"]
 
-    def test_other_details_from_a_page_that_has_booked_are_422_and_open_no_booking(
+    def test_changed_details_from_a_page_that_has_booked_are_422(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
-        """P4: a form sent again with changes books nothing; a link with uses left shows it with a fresh key."""
+        """P4: nothing is booked or revealed; if the link has uses left, the form has a new key."""
         for uses, words in (
             (1, "You have already booked"),
             (2, "You already sent this form with other details"),
@@ -548,10 +550,10 @@ class TestForm:
                 assert form_fields(again.text)["idempotencyKey"] != key
             assert host.reread(link)["usageCount"] == 1
 
-    def test_a_form_without_a_key_sent_again_is_told_that_it_is_booked(
+    def test_a_repeated_form_without_a_key_learns_only_that_it_is_booked(
         self, site: Site, host: Caller, link: dict[str, Any]
     ) -> None:
-        """P4: the page has the time and says that the confirmation was emailed, but has no link to the booking."""
+        """P4: the page has the slot and says that the confirmation was emailed, but doesn't link to the booking."""
         first, second = self.post(site, link), self.post(site, link)
 
         assert (first.status_code, second.status_code) == (303, 200)
@@ -567,10 +569,10 @@ class TestForm:
         program = site.client.post(f"{path_of(link)}/redeem", data=FORM, headers=JSON)
         assert set(program.json()) == {"status", "start", "end", "title"}
 
-    def test_a_repeat_promises_an_email_only_where_one_could_go(
+    def test_a_repeat_promises_an_email_only_to_a_supported_address(
         self, site: Site, link: dict[str, Any]
     ) -> None:
-        """P4: no page promises an email that can't be sent; SES accepts only ASCII before the @."""
+        """P4: SES supports only ASCII before the @, so no page promises an email to another address."""
         unreachable = {"invitee.email": "jörg@example.com"}
         first, second = (self.post(site, link, **unreachable) for _ in range(2))
 
@@ -578,10 +580,8 @@ class TestForm:
         assert "emailed" not in second.text
         assert "Your confirmation is the page that you saw after booking." in second.text
 
-    def test_the_form_on_the_page_books_as_it_stands(
-        self, site: Site, host: Caller, event_type: dict[str, Any]
-    ) -> None:
-        """What the page's own form would send, with nothing but the required fields filled in."""
+    def test_the_pages_own_form_books(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
+        """The form is sent with its default values and only the required fields filled in."""
         link = host.link(event_type, recipient={"name": "Grace", "email": "grace@invitees.example"})
         page = site.visit(link, headers=HTML).text
         fields = form_fields(page)
@@ -615,7 +615,7 @@ class TestForm:
         ],
         ids=str,
     )
-    def test_what_is_wrong_is_said_and_all_that_was_typed_is_still_there(
+    def test_an_invalid_form_shows_the_fault_and_keeps_what_was_typed(
         self,
         site: Site,
         host: Caller,
@@ -644,20 +644,20 @@ class TestForm:
         if typed["location"] in {"0", "1"}:
             assert kept["location"] == typed["location"]
         starts = re.findall(r'name="start" value="([^"]+)"', response.text)
-        assert starts  # fresh times, without the one taken
+        assert starts  # current times, without the one that is taken
         assert at(days=2) not in starts
         if typed["start"] == at(days=2):
-            assert at(days=2, minutes=30) in starts, "those of the day that was chosen"
+            assert at(days=2, minutes=30) in starts, "times of the chosen day"
         if typed["start"] in starts:
             assert kept["start"] == typed["start"]
         if typed["timeZone"] == "Asia/Tokyo":
             assert kept["timeZone"] == "Asia/Tokyo"
             assert "17:00" in page
         assert host.reread(link) == link
-        # and it can be sent again, mended
+        # the corrected form books
         assert self.post(site, link).status_code == 303
 
-    def test_a_link_for_another_is_403_on_the_page_itself(
+    def test_a_form_from_another_recipient_is_403_on_the_page(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         recipient = {"email": "ada@invitees.example", "enforce": "email"}
@@ -670,9 +670,7 @@ class TestForm:
         assert form_fields(response.text)["invitee.email"] == FORM["invitee.email"]
         assert "ada@" not in response.text
 
-    def test_a_program_that_posts_a_form_and_wants_json_gets_problems_as_json(
-        self, site: Site, link: dict[str, Any]
-    ) -> None:
+    def test_a_form_sent_with_accept_json_gets_a_json_problem(self, site: Site, link: dict[str, Any]) -> None:
         response = site.client.post(
             f"{path_of(link)}/redeem", data=FORM | {"invitee.email": "x"}, headers=JSON
         )
@@ -681,7 +679,7 @@ class TestForm:
 
 
 def form_fields(page: str) -> dict[str, str]:
-    """Return what the page's booking form holds now, as a browser would send it."""
+    """Return the fields that the page's booking form would send unchanged."""
     form = page[page.index('method="post"') :]
     form = form[: form.index("</form>")]
     fields: dict[str, str] = {}
@@ -699,9 +697,9 @@ def form_fields(page: str) -> dict[str, str]:
 
 
 class TestConfirmation:
-    """`/b/{bookingToken}`: the invitee's own."""
+    """`/b/{bookingToken}`: the invitee's own booking."""
 
-    def test_the_page_and_the_json_say_the_same(self, site: Site, host: Caller) -> None:
+    def test_the_page_and_the_json_have_the_same_booking(self, site: Site, host: Caller) -> None:
         event_type = host.event_type(title="Talk <b>", locations=LOCATIONS[:1], schedule=ALL_DAY)
         booking = made(site.redeem(host.link(event_type), "2040-01-03T10:00:00Z"))
         path = booking["url"].removeprefix(BASE_URL)
@@ -722,8 +720,8 @@ def every_error(kind: type[AdmitOneError]) -> set[type[AdmitOneError]]:
     return {kind}.union(*(every_error(child) for child in kind.__subclasses__()))
 
 
-def test_every_error_has_its_status_and_says_its_code() -> None:
-    """An error that is added without a row in the table of statuses fails here, not as a 500."""
+def test_every_error_has_a_status_and_its_code_as_type() -> None:
+    """Fail for an error class without a row in the table of statuses, which would be a 500."""
     concrete = {
         error
         for error in every_error(AdmitOneError)
@@ -753,7 +751,7 @@ def test_every_error_has_its_status_and_says_its_code() -> None:
     ],
 )
 def test_the_statuses_are_the_documented_ones(code: str, status: int) -> None:
-    """The documented table, which clients are written against."""
+    """Clients rely on these statuses."""
     assert {STATUSES[kind] for kind in STATUSES if kind.code == code} == {status}
 
 
@@ -761,12 +759,10 @@ PERSON: Final = {name: FORM[name] for name in ("timeZone", "invitee.name", "invi
 
 
 class TestText:
-    """Typed text is stored the same from every entry point, and equal requests are equal in any notation."""
+    """Forms and JSON store typed text the same way, and equal requests are equal in any notation."""
 
-    def test_an_answer_of_full_length_with_line_breaks_fits_by_form_as_by_json(
-        self, site: Site, host: Caller
-    ) -> None:
-        """Browsers post CRLF for one keystroke: it counts once, and form and JSON are one request (P4)."""
+    def test_a_line_break_counts_as_one_character_in_forms_and_json(self, site: Site, host: Caller) -> None:
+        """Browsers send CRLF for a line break, so a form and JSON with the same answer are one request (P4)."""
         question = {"id": "topic", "label": "What about?", "kind": "text", "required": True, "options": []}
         link = host.link(host.event_type(questions=[question]))
         answer = "x" * 999 + "\n" * 2 + "y" * 999
@@ -792,10 +788,8 @@ class TestText:
     @pytest.mark.parametrize(
         "name", ["\u200b", "\u3164", " \u2800 ", "\u200d", "a\u2028b", "a\x85b", "\ufdd0"]
     )
-    def test_a_name_is_one_visible_line_by_json_and_by_form(
-        self, site: Site, host: Caller, name: str
-    ) -> None:
-        """Nobody books with an invisible name."""
+    def test_a_name_must_be_one_visible_line(self, site: Site, host: Caller, name: str) -> None:
+        """An invisible name, or one with a line break, is rejected in forms and JSON."""
         link = host.link()
         invitee = {"name": name, "email": "grace@invitees.example"}
         response = redeem(site, link, at(days=1), invitee=invitee, answers={})
@@ -803,10 +797,10 @@ class TestText:
         form = PERSON | {"start": at(days=1), "invitee.name": name}
         assert site.client.post(f"{path_of(link)}/redeem", data=form, headers=HTML).status_code == 422
 
-    def test_a_name_keeps_its_joiners_and_an_address_loses_what_is_invisible_at_its_ends(
+    def test_a_name_keeps_joiners_and_an_address_is_trimmed_of_invisible_characters(
         self, site: Site, host: Caller
     ) -> None:
-        """A Persian name keeps its joiner; an address loses a zero-width space at its end."""
+        """Persian names need joiners; a zero-width space inside an address is rejected."""
         invitee = {"name": "علی\u200cرضا", "email": "\ufeffgrace@invitees.example\u200b"}
         booking = made(redeem(site, host.link(), at(days=1), invitee=invitee, answers={}))
         assert booking["invitee"] == {"name": "علی\u200cرضا", "email": "grace@invitees.example"}
@@ -819,10 +813,10 @@ class TestText:
         )
 
 
-def test_a_link_whose_use_returned_between_two_reads_is_not_used(
+def test_a_use_restored_between_two_reads_can_be_redeemed(
     site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P4, P8: the link is read before its booking is cancelled and the receipt after it; no such state existed."""
+    """P4, P8: the link is read before a cancellation and the receipt after it; the redeem reads both again."""
     link = host.link(restoreUseOnCancel=True)
     booking = made(site.redeem(link, at(days=1)))
     used = site.world.store.links.read(link["linkId"])

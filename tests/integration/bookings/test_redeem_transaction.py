@@ -1,7 +1,7 @@
-"""The redeem's transaction: which condition stops what, asked of the store itself (P1, P2, P3, P4).
+"""The conditions of the redeem's transaction, tested on the store itself (P1, P2, P3, P4).
 
-The service looks before it writes, so over HTTP it is seldom the condition that says no. Here nothing looks first: the
-link is read, then changed, then the attempt is committed as if nothing had happened.
+Over HTTP the service checks before it writes, so a condition rarely rejects a redeem. Here a link is read, then
+changed, and then the attempt is committed without another check.
 """
 
 import secrets
@@ -24,7 +24,7 @@ START = NOW + 24 * HOUR
 
 
 def attempt_on(link: Link, **changes: Any) -> RedeemAttempt:
-    """Return an attempt to book half an hour with a link as it was read."""
+    """Return an attempt to book half an hour with the link as it was read."""
     start = changes.pop("start", START)
     booking = Booking(
         booking_id=make_id(BOOKING, secrets.token_bytes(ID_BYTES)),
@@ -48,14 +48,14 @@ def attempt_on(link: Link, **changes: Any) -> RedeemAttempt:
 
 
 def read(site: Site, link: dict[str, Any]) -> Link:
-    """Return a link as the store has it."""
+    """Return a link as stored."""
     found = site.world.store.links.read(link["linkId"])
     assert found is not None
     return found
 
 
-def refused_link(site: Site, attempt: RedeemAttempt) -> Link | None:
-    """Commit an attempt that the link's condition refuses, see that nothing was written, and return the link found."""
+def rejected_link(site: Site, attempt: RedeemAttempt) -> Link | None:
+    """Commit an attempt, check that the link's condition rejects it without a write, and return the link it found."""
     world = site.world
     before = world.store.links.read(attempt.link.link_id)
     outcome = world.store.redeems.commit(attempt, CAUSE)
@@ -66,7 +66,7 @@ def refused_link(site: Site, attempt: RedeemAttempt) -> Link | None:
     return outcome.link
 
 
-def test_it_books_and_counts(site: Site, host: Caller) -> None:
+def test_a_commit_books_and_counts_the_use(site: Site, host: Caller) -> None:
     link = read(site, host.link())
     attempt = attempt_on(link)
     assert site.world.store.redeems.commit(attempt, CAUSE) == Booked()
@@ -88,48 +88,48 @@ def _delete(host: Caller, link: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("change", [_change, _revoke, _delete], ids=["edition", "active", "exists"])
-def test_a_link_changed_since_it_was_read_is_refused(
+def test_a_redeem_of_a_link_changed_since_it_was_read_is_rejected(
     site: Site, host: Caller, change: Callable[[Caller, dict[str, Any]], None]
 ) -> None:
-    """P1, P3: the link exists, is active, and has the edition that was read; the refusal brings it as it is."""
+    """P1, P3: the link must exist, be active and have the edition that was read; the outcome has the current link."""
     link = host.link(maxUsageCount=2)
     attempt = attempt_on(read(site, link))
     change(host, link)
-    assert (refused_link(site, attempt) is None) is (change is _delete)
+    assert (rejected_link(site, attempt) is None) is (change is _delete)
 
 
 def test_the_last_use_is_counted_from_the_count_that_was_read(site: Site, host: Caller) -> None:
-    """P1: the link is still active, but what the write makes of it follows from a count that is no longer true."""
+    """P1: the link is still active, but the write's new status was computed from an outdated count."""
     link = read(site, host.link(maxUsageCount=2))
     one_used = msgspec.structs.replace(link, usage_count=1)
-    found = refused_link(site, attempt_on(one_used))  # its use was given back meanwhile
+    found = rejected_link(site, attempt_on(one_used))  # meanwhile its use was restored
     assert found is not None
     assert (found.usage_count, found.stored_status) == (0, LinkStatus.ACTIVE)
 
     assert site.world.store.redeems.commit(attempt_on(link), CAUSE) == Booked()
-    found = refused_link(site, attempt_on(link, start=START + HOUR))  # another redeem was first
+    found = rejected_link(site, attempt_on(link, start=START + HOUR))  # another redeem came first
     assert found is not None
     assert (found.usage_count, found.stored_status) == (1, LinkStatus.ACTIVE)
 
     assert site.world.store.redeems.commit(attempt_on(one_used, start=START + HOUR), CAUSE) == Booked()
-    found = refused_link(site, attempt_on(one_used, start=START + 2 * HOUR))
+    found = rejected_link(site, attempt_on(one_used, start=START + 2 * HOUR))
     assert found is not None
     assert (found.usage_count, found.stored_status) == (2, LinkStatus.USED)
 
 
-def test_the_clock_decides_between_opening_and_expiry(site: Site, host: Caller) -> None:
+def test_a_redeem_is_rejected_before_the_opening_and_from_the_expiry(site: Site, host: Caller) -> None:
     """P3: `notBefore <= now < expiresAt`, to the millisecond."""
     opens, expires = NOW + HOUR, NOW + 2 * HOUR
     link = read(site, host.link(notBefore=at(hours=1), expiresAt=at(hours=2), maxUsageCount=None))
     for now in (opens - timedelta(milliseconds=1), expires):
-        refused_link(site, attempt_on(link, now=now))
+        rejected_link(site, attempt_on(link, now=now))
     for number, now in enumerate((opens, expires - timedelta(milliseconds=1))):
         attempt = attempt_on(link, now=now, start=START + number * HOUR)
         assert site.world.store.redeems.commit(attempt, CAUSE) == Booked()
 
 
-def test_taken_time_is_refused(site: Site, host: Caller) -> None:
-    """P2: another link of the host, an overlapping half hour, also over midnight."""
+def test_a_taken_slot_is_rejected(site: Site, host: Caller) -> None:
+    """P2: the overlapping booking is another link's, and crosses midnight."""
     event_type = host.event_type()
     one, two = (read(site, link) for link in host.links(event_type, count=2))
     midnight = START.replace(hour=0, minute=0) + timedelta(days=1)
@@ -139,8 +139,8 @@ def test_taken_time_is_refused(site: Site, host: Caller) -> None:
     assert site.world.store.bookings.read(attempt.booking.booking_id) is None
 
 
-def test_the_receipt_is_asked_before_link_and_time(site: Site, host: Caller) -> None:
-    """P4: a retry finds its booking though its own first try used the link and took the time."""
+def test_the_receipt_is_checked_before_the_link_and_the_slot(site: Site, host: Caller) -> None:
+    """P4: a retry finds its booking, although its first attempt used the link and took the slot."""
     link = read(site, host.link())
     first = attempt_on(link)
     assert site.world.store.redeems.commit(first, CAUSE) == Booked()
@@ -150,8 +150,8 @@ def test_the_receipt_is_asked_before_link_and_time(site: Site, host: Caller) -> 
     assert again.receipt.booking_id == first.booking.booking_id
 
 
-def test_a_rolling_link_is_refused_as_a_link(site: Site, host: Caller) -> None:
-    """P1: with a successor and a pointer in the transaction, each refusal still has its own name."""
+def test_a_rejected_redeem_of_a_rolling_link_creates_no_successor(site: Site, host: Caller) -> None:
+    """P1: the outcome is also correct with the successor and the rolling link's pointer in the transaction."""
     path = f"/v1/event-types/{host.event_type()['eventTypeId']}/rolling-link"
     link = read(site, made(host.post(path, {})))
 
@@ -165,6 +165,6 @@ def test_a_rolling_link_is_refused_as_a_link(site: Site, host: Caller) -> None:
     assert site.world.store.redeems.commit(first, CAUSE) == Booked()
     assert site.world.store.rolling_links.read(link.event_type_id) == first.successor.link_id
     second = attempt(start=START + HOUR)
-    refused_link(site, second)
+    rejected_link(site, second)
     assert second.successor is not None
     assert site.world.store.links.read(second.successor.link_id) is None

@@ -1,4 +1,4 @@
-"""Links in and out as CSV: all rows or none, the good ones if asked, once for each key (P1, P4, P9, P10)."""
+"""CSV import and export of links: all rows or none, valid rows only if asked, once per key (P1, P4, P9, P10)."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ def send(
     headers: dict[str, str] | None = None,
     **params: str,
 ) -> httpx.Response:
-    """Import a file."""
+    """Send a CSV import."""
     return caller(
         "POST",
         "/v1/links/import",
@@ -50,7 +50,7 @@ def send(
 
 
 def rows_of(response: httpx.Response, status: int = 200) -> list[dict[str, str]]:
-    """Return the rows of a CSV answer."""
+    """Return the rows of a CSV response."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"].startswith("text/csv; charset=utf-8")
     return list(csv.DictReader(io.StringIO(response.text, newline=""), strict=True))
@@ -71,7 +71,7 @@ def places(problem: dict[str, Any]) -> list[tuple[int, str | None, str]]:
 # Import
 
 
-def test_each_row_becomes_a_link_and_its_answer_has_the_url(site: Site, host: Caller) -> None:
+def test_each_row_creates_a_link_and_the_response_has_its_url(site: Site, host: Caller) -> None:
     event_type = host.event_type()
 
     rows = imported(send(host, event_type, GOOD))
@@ -104,10 +104,10 @@ def test_a_thousand_rows_are_one_request(host: Caller) -> None:
     assert last["linkId"] == rows[999]["linkId"]
 
 
-def test_nothing_is_made_unless_all_rows_are_good_and_every_bad_one_is_told(host: Caller) -> None:
+def test_one_invalid_row_rejects_the_file_and_all_faults_are_listed(host: Caller) -> None:
     event_type = host.event_type()
 
-    # one cell can't be read: 400; rules alone: 422, as with JSON
+    # As with JSON: a cell that can't be parsed is 400, a value that breaks a rule is 422.
     unread = assert_problem(send(host, event_type, MIXED), 400, "invalid-request")
     ruled = assert_problem(send(host, event_type, MIXED.replace("x", "10")), 422, "invalid-value")
 
@@ -120,7 +120,7 @@ def test_nothing_is_made_unless_all_rows_are_good_and_every_bad_one_is_told(host
     assert count_of(host) == 0
 
 
-def test_partial_makes_the_good_rows_and_says_what_is_wrong_with_the_others(host: Caller) -> None:
+def test_partial_creates_valid_rows_and_returns_the_errors_of_others(host: Caller) -> None:
     rows = imported(send(host, host.event_type(), MIXED, partial="true"))
 
     assert [(row["line"], row["label"], row["status"]) for row in rows] == [
@@ -142,7 +142,7 @@ def test_partial_makes_the_good_rows_and_says_what_is_wrong_with_the_others(host
     assert count_of(host) == 2
 
 
-def test_partial_with_no_good_row_makes_nothing_and_says_so(host: Caller) -> None:
+def test_partial_without_a_valid_row_is_rejected(host: Caller) -> None:
     text = "label,expiresAt\nA,2039-01-01T00:00:00Z\n"
 
     problem = assert_problem(send(host, host.event_type(), text, partial="true"), 422, "invalid-value")
@@ -151,8 +151,8 @@ def test_partial_with_no_good_row_makes_nothing_and_says_so(host: Caller) -> Non
     assert count_of(host) == 0
 
 
-def test_rows_are_held_against_the_event_type_they_are_for(host: Caller) -> None:
-    """Duration and buffers together are at most eight hours, whoever sets which."""
+def test_rows_are_validated_with_their_event_types_settings(host: Caller) -> None:
+    """Duration and buffers together take at most eight hours, whether the row or the event type sets them."""
     event_type = host.event_type(durationMinutes=400)
 
     problem = assert_problem(send(host, event_type, "bufferAfterMinutes\n120\n"), 422, "invalid-value")
@@ -160,12 +160,12 @@ def test_rows_are_held_against_the_event_type_they_are_for(host: Caller) -> None
     assert places(problem) == [(2, "durationMinutes", "/items/0/overrides/durationMinutes")]
 
 
-# The same request again
+# Retries
 
 
 @pytest.mark.parametrize("partial", ["false", "true"])
-def test_the_same_file_with_the_same_key_is_the_same_links(site: Site, host: Caller, partial: str) -> None:
-    """P4: a retry makes nothing new, and what was used or deleted since stays so (P1)."""
+def test_a_retry_with_the_same_key_returns_the_same_links(site: Site, host: Caller, partial: str) -> None:
+    """P4: a retry creates nothing, and links that were used or deleted meanwhile stay so (P1)."""
     event_type = host.event_type()
     text = f"label,expiresAt,recipientEmail\nA,,\nB,{at(minutes=5)},\nC,,\n"
     text += f"D,{at(minutes=5)},nobody\n" if partial == "true" else ""
@@ -174,7 +174,7 @@ def test_the_same_file_with_the_same_key_is_the_same_links(site: Site, host: Cal
     host.delete(f"/v1/links/{first[2]['linkId']}")
     site.clock.pass_by(minutes=10)
 
-    # written in another way, it still says the same
+    # the same cells with another delimiter
     second = imported(send(host, event_type, text.replace(",", ";"), key="again", partial=partial))
 
     assert [row["linkId"] for row in second] == [row["linkId"] for row in first]
@@ -189,8 +189,8 @@ def test_the_same_file_with_the_same_key_is_the_same_links(site: Site, host: Cal
     assert count_of(host) == 2
 
 
-def test_which_rows_were_good_was_settled_the_first_time(host: Caller) -> None:
-    """P4: the event type has changed since, and other rows would be good now; the answer is still the first one's."""
+def test_a_retry_does_not_validate_rows_again(host: Caller) -> None:
+    """P4: the event type has changed and other rows would now be valid, but the response is the first one."""
     event_type = host.event_type(durationMinutes=400)
     text = "label,bufferAfterMinutes\nA,120\nB,80\nC,10\n"
     first = imported(send(host, event_type, text, key="settled", partial="true"))
@@ -209,10 +209,10 @@ def test_which_rows_were_good_was_settled_the_first_time(host: Caller) -> None:
 
 
 @pytest.mark.parametrize("twin", [False, True])
-def test_time_that_passes_between_judging_and_making_loses_nothing(
+def test_an_expiry_between_validation_and_creation_is_a_row_error(
     site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch, twin: bool
 ) -> None:
-    """An expiry passes on the way; or a second sending of the same, which finds it passed, is the one that is kept."""
+    """Also if a concurrent retry, which finds the expiry in the past, is written first."""
     event_type = host.event_type()
     text = f"label,expiresAt\nA,{at(minutes=5)}\nB,\n"
     others: list[list[dict[str, str]]] = []
@@ -244,7 +244,7 @@ def test_time_that_passes_between_judging_and_making_loses_nothing(
         (GOOD + "C,nobody,\n", "false"),
     ],
 )
-def test_the_same_key_with_another_file_is_refused(host: Caller, text: str, partial: str) -> None:
+def test_the_same_key_with_another_file_is_rejected(host: Caller, text: str, partial: str) -> None:
     event_type = host.event_type()
     imported(send(host, event_type, GOOD, key="mine"))
 
@@ -255,7 +255,7 @@ def test_the_same_key_with_another_file_is_refused(host: Caller, text: str, part
     assert count_of(host) == 2
 
 
-def test_a_key_used_for_links_in_json_is_another_body(host: Caller) -> None:
+def test_a_key_used_for_a_json_request_is_rejected(host: Caller) -> None:
     event_type = host.event_type()
     body = {"eventTypeId": event_type["eventTypeId"], "count": 2}
     made(host("POST", "/v1/links", json=body, headers={"Idempotency-Key": "both"}))
@@ -263,14 +263,14 @@ def test_a_key_used_for_links_in_json_is_another_body(host: Caller) -> None:
     assert_problem(send(host, event_type, GOOD, key="both"), 422, "idempotency-key-reused")
 
 
-def test_a_bad_file_leaves_its_key_free(host: Caller) -> None:
+def test_a_rejected_file_does_not_use_its_key(host: Caller) -> None:
     event_type = host.event_type()
     send(host, event_type, MIXED, key="free")
 
     assert len(imported(send(host, event_type, GOOD, key="free"))) == 2
 
 
-def test_without_a_key_a_file_sent_twice_is_twice_the_links(host: Caller) -> None:
+def test_without_a_key_a_second_request_creates_more_links(host: Caller) -> None:
     event_type = host.event_type()
     send(host, event_type, GOOD)
     send(host, event_type, GOOD)
@@ -278,11 +278,11 @@ def test_without_a_key_a_file_sent_twice_is_twice_the_links(host: Caller) -> Non
     assert count_of(host) == 4
 
 
-# Requests that are no such thing
+# Invalid requests
 
 
-def test_another_hosts_event_type_is_not_there(host: Caller, other: Caller) -> None:
-    """P9."""
+def test_another_hosts_event_type_is_not_found(host: Caller, other: Caller) -> None:
+    """P9: the response is the same as for an unknown event type."""
     theirs = other.event_type()
 
     assert_problem(send(host, theirs, GOOD), 404, "not-found")
@@ -303,9 +303,7 @@ def test_another_hosts_event_type_is_not_there(host: Caller, other: Caller) -> N
         (b"label\n" + b"x" * 140_000, 2, "field larger"),
     ],
 )
-def test_a_file_that_cant_be_read_is_400_with_its_line(
-    host: Caller, raw: bytes, line: int, words: str
-) -> None:
+def test_an_unreadable_file_is_400_with_the_line(host: Caller, raw: bytes, line: int, words: str) -> None:
     problem = assert_problem(send(host, host.event_type(), raw, partial="true"), 400, "invalid-request")
 
     (fault,) = problem["errors"]
@@ -314,7 +312,7 @@ def test_a_file_that_cant_be_read_is_400_with_its_line(
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_garbage_is_never_a_500(host: Caller, seed: int) -> None:
+def test_random_bytes_are_never_a_500(host: Caller, seed: int) -> None:
     event_type = host.event_type()
     for raw in (os.urandom(200), b"label,metadata,locations\n" + os.urandom(60 + seed)):
         assert send(host, event_type, raw).status_code in {201, 400, 422}
@@ -341,7 +339,7 @@ def test_parameters_are_checked(host: Caller, params: dict[str, str | None], poi
     "media",
     ["application/json", "text/plain", "text/csv; charset=iso-8859-1"],
 )
-def test_other_media_are_415(host: Caller, media: str) -> None:
+def test_other_content_types_are_415(host: Caller, media: str) -> None:
     response = send(host, host.event_type(), GOOD, headers={"Content-Type": media})
 
     assert_problem(response, 415, "unsupported-media-type")
@@ -356,8 +354,8 @@ def test_other_media_are_415(host: Caller, media: str) -> None:
         "multipart/form-data",
     ],
 )
-def test_files_are_taken_by_the_names_that_systems_send_them_under(host: Caller, media: str) -> None:
-    """A CSV with Excel's content type, or in a form, is the same file, and one key gives the same links."""
+def test_the_content_types_of_common_clients_are_accepted(host: Caller, media: str) -> None:
+    """A file sent with Excel's content type, as tab-separated values or in a form is the same request."""
     event_type, text = host.event_type(), "\ufeff" + GOOD
     headers = {"Content-Type": media}
     if "tab" in media:
@@ -374,7 +372,7 @@ def test_files_are_taken_by_the_names_that_systems_send_them_under(host: Caller,
 
 
 def posted(text: str, head: str = 'Content-Disposition: form-data; name="file"; filename="l.csv"') -> str:
-    """Return a form with one part, as browsers post it."""
+    """Return a multipart form with one file, as a browser posts it."""
     return f"--XX\r\n{head}\r\nContent-Type: application/vnd.ms-excel\r\n\r\n{text}\r\n--XX--\r\n"
 
 
@@ -388,8 +386,8 @@ def posted(text: str, head: str = 'Content-Disposition: form-data; name="file"; 
         posted(GOOD).replace("--XX--", "--XX") + posted(GOOD).removeprefix("--XX"),
     ],
 )
-def test_a_form_that_is_not_one_file_is_refused(host: Caller, body: str) -> None:
-    """Two files, another field, or half a form: nothing is guessed, nothing is created."""
+def test_a_form_without_exactly_one_file_is_rejected(host: Caller, body: str) -> None:
+    """Two files, another field or an incomplete form create nothing."""
     event_type = host.event_type()
     response = send(host, event_type, body, headers={"Content-Type": "multipart/form-data; boundary=XX"})
     assert_problem(response, 400, "invalid-request")
@@ -398,8 +396,8 @@ def test_a_form_that_is_not_one_file_is_refused(host: Caller, body: str) -> None
     assert ok(host.get("/v1/links"))["links"] == []
 
 
-def test_a_file_for_excel_begins_with_a_byte_order_mark_if_asked(host: Caller) -> None:
-    """With a byte order mark Excel reads UTF-8, and appended pages are still one file."""
+def test_bom_adds_a_byte_order_mark_for_excel(host: Caller) -> None:
+    """Excel needs the mark to read UTF-8; only the first page has it, so you can concatenate pages."""
     event_type = host.event_type()
     answer = send(host, event_type, GOOD, bom="true")
     assert answer.text.startswith('\ufeff"line"')
@@ -416,11 +414,11 @@ def test_a_file_for_excel_begins_with_a_byte_order_mark_if_asked(host: Caller) -
 
 
 @pytest.mark.parametrize("media", ["text/csv; charset=UTF-8", 'Text/CSV;header=present; charset="utf-8"'])
-def test_the_media_type_may_say_what_it_is(host: Caller, media: str) -> None:
+def test_the_content_type_may_have_parameters(host: Caller, media: str) -> None:
     assert len(imported(send(host, host.event_type(), GOOD, headers={"Content-Type": media}))) == 2
 
 
-def test_a_body_too_large_is_413_and_rows_too_many_are_422(host: Caller) -> None:
+def test_a_large_body_is_413_and_too_many_rows_are_422(host: Caller) -> None:
     event_type = host.event_type()
     too_large = "label\n" + ("x" * 99 + "\n") * (MANY_ROWS // 100)
 
@@ -430,8 +428,8 @@ def test_a_body_too_large_is_413_and_rows_too_many_are_422(host: Caller) -> None
     assert count_of(host) == 0
 
 
-def test_the_worst_file_still_fits_an_answer(host: Caller) -> None:
-    """Lambda answers at most 6 MB: 1,000 rows in which every cell is wrong."""
+def test_the_longest_list_of_faults_fits_a_response(host: Caller) -> None:
+    """Lambda returns at most 6 MB; here every cell of 1,000 rows is invalid."""
     names = [name for name in EXPORT_COLUMNS if name.endswith(("Minutes", "At", "Count", "Enforce", "Kind"))]
     text = ",".join(names) + "\n" + (",".join(["<" + "é" * 60] * len(names)) + "\n") * 1000
 
@@ -445,7 +443,7 @@ def test_the_worst_file_still_fits_an_answer(host: Caller) -> None:
 # Export
 
 
-def test_an_export_is_what_the_list_is(site: Site, host: Caller) -> None:
+def test_an_export_has_the_same_links_as_the_list(site: Site, host: Caller) -> None:
     event_type = host.event_type()
     links = host.links(event_type, count=3, metadata={"crm": {"id": 17}}, recipient={"name": "Grace"})
     site.redeem(links[1], at(days=1))
@@ -468,7 +466,7 @@ def test_an_export_is_what_the_list_is(site: Site, host: Caller) -> None:
 @pytest.mark.parametrize(
     "params", [{"status": "used"}, {"status": "revoked"}, {"q": "lead"}, {"q": "x-2"}, {}]
 )
-def test_an_export_takes_the_lists_filters(site: Site, host: Caller, params: dict[str, str]) -> None:
+def test_an_export_has_the_filters_of_the_list(site: Site, host: Caller, params: dict[str, str]) -> None:
     event_type = host.event_type()
     items = [{"label": "Lead one"}, {"externalId": "x-2"}, {"label": "other"}]
     links = host.links(event_type, items=items)
@@ -482,7 +480,7 @@ def test_an_export_takes_the_lists_filters(site: Site, host: Caller, params: dic
 
 
 def follow(caller: Caller, **params: str) -> list[httpx.Response]:
-    """Follow an export to its end as a script does: by the header `Link`, and nothing else."""
+    """Return all pages of an export, following only the `Link` header, as a script does."""
     answers = [caller.get("/v1/links/export", params=params)]
     while "next" in answers[-1].links:
         url = answers[-1].links["next"]["url"]
@@ -491,8 +489,8 @@ def follow(caller: Caller, **params: str) -> list[httpx.Response]:
     return answers
 
 
-def test_pages_followed_by_the_link_header_are_the_whole_list_once(host: Caller) -> None:
-    """P10: a page at a time, however many there are; `q` and its like are kept on the way."""
+def test_the_link_header_leads_through_all_pages(host: Caller) -> None:
+    """P10: each link is on one page, and the URLs of the next pages keep the filters."""
     event_type = host.event_type()
     links = host.links(event_type, count=250, label="Größe & Ähnliches")
     host.links(event_type, count=3, label="else")
@@ -507,7 +505,7 @@ def test_pages_followed_by_the_link_header_are_the_whole_list_once(host: Caller)
     assert "next-cursor" not in answers[-1].headers
 
 
-def test_pages_with_one_header_are_one_file_when_written_one_after_the_other(host: Caller) -> None:
+def test_pages_with_one_header_row_concatenate_to_one_file(host: Caller) -> None:
     host.links(host.event_type(), count=7)
 
     answers = follow(host, limit="3", header="first")
@@ -519,7 +517,7 @@ def test_pages_with_one_header_are_one_file_when_written_one_after_the_other(hos
     assert [answer.headers["content-type"].endswith("present") for answer in answers] == [True, False, False]
 
 
-def test_a_page_ends_before_lambda_cant_answer_it(host: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_ends_below_lambdas_response_limit(host: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imports, "_FULL", 1)
     host.links(host.event_type(), count=150)
 
@@ -528,8 +526,8 @@ def test_a_page_ends_before_lambda_cant_answer_it(host: Caller, monkeypatch: pyt
     assert [len(rows_of(answer)) for answer in answers] == [100, 50]
 
 
-def test_the_largest_links_fit_an_answer(host: Caller) -> None:
-    """Metadata and overrides of 2 KB each, most of it quotes, which CSV and Lambda both double."""
+def test_pages_of_the_largest_links_fit_a_response(host: Caller) -> None:
+    """Metadata and overrides have 2 KB each, mostly quotes, which both CSV and Lambda's JSON double."""
     full = {"m": '"' * 1000}
     place = [{"kind": "phone", "detail": '"' * 480}] * 2
     text = {"metadata": full, "overrides": {"title": '"' * 20, "locations": place[:1]}}
@@ -541,8 +539,8 @@ def test_the_largest_links_fit_an_answer(host: Caller) -> None:
     assert all(len(answer.content) < 4_500_000 for answer in answers)
 
 
-def test_an_admin_names_a_host_and_a_host_sees_only_its_own(site: Site, host: Caller, other: Caller) -> None:
-    """P9."""
+def test_an_export_has_only_the_links_of_its_host(site: Site, host: Caller, other: Caller) -> None:
+    """P9: a host exports its own links; an admin names the host."""
     link, theirs = host.link(), other.link()
 
     assert [row["linkId"] for row in rows_of(host.get("/v1/links/export"))] == [link["linkId"]]
@@ -566,16 +564,16 @@ def test_an_admin_names_a_host_and_a_host_sees_only_its_own(site: Site, host: Ca
         ({"batch": "x"}, 400, "invalid-request", "/batch"),
     ],
 )
-def test_an_exports_parameters_are_checked(
+def test_the_parameters_of_an_export_are_checked(
     host: Caller, params: dict[str, str], status: int, slug: str, pointer: str
 ) -> None:
     assert_problem(host.get("/v1/links/export", params=params), status, slug, pointer)
 
 
-# Both ways
+# Round trip
 
 
-def test_an_export_can_be_imported_and_makes_links_like_the_first(host: Caller) -> None:
+def test_an_imported_export_creates_equal_links(host: Caller) -> None:
     event_type = host.event_type()
     items = [
         {
@@ -609,8 +607,8 @@ def test_an_export_can_be_imported_and_makes_links_like_the_first(host: Caller) 
     assert {link["linkId"] for link in again}.isdisjoint(link["linkId"] for link in before)
 
 
-def test_formulas_in_an_import_come_back_as_text_and_are_kept_as_they_were(host: Caller) -> None:
-    """Also in the answer to the import itself, and in a row that was refused."""
+def test_formulas_are_stored_unchanged_and_returned_as_text(host: Caller) -> None:
+    """The import's own response escapes them too, also in a rejected row."""
     text = "label,recipientEmail\n=1+1,\n'=1+1,\n=1+1,=nobody\n"
 
     rows = imported(send(host, host.event_type(), text, partial="true"))
@@ -626,12 +624,12 @@ def test_formulas_in_an_import_come_back_as_text_and_are_kept_as_they_were(host:
 def preview(
     caller: Caller, event_type: dict[str, Any], text: str, headers: dict[str, str] = CSV
 ) -> httpx.Response:
-    """Ask what a file would make."""
+    """Send a preview of an import."""
     params = {"eventTypeId": event_type["eventTypeId"]}
     return caller("POST", "/v1/links/import/preview", params=params, headers=headers, content=text.encode())
 
 
-def test_a_preview_tells_each_row_and_makes_nothing(site: Site, host: Caller) -> None:
+def test_a_preview_returns_each_row_and_creates_nothing(site: Site, host: Caller) -> None:
     event_type = host.event_type()
     before = len(site.items())
 
@@ -657,8 +655,8 @@ def test_a_preview_tells_each_row_and_makes_nothing(site: Site, host: Caller) ->
     assert count_of(host) == 0
 
 
-def test_a_preview_warns_of_links_that_nobody_could_book(host: Caller) -> None:
-    """By its row, counted from 0 among all rows; a fault of the event type is no row's."""
+def test_a_preview_warns_about_links_that_nobody_could_book(host: Caller) -> None:
+    """The pointer counts all rows from 0; a problem of the event type itself is reported once."""
     text = "recipientEmail,durationMinutes\nnobody,480\na@invitees.example,\nb@invitees.example,480\n"
     mornings = {"timeZone": "UTC", "weekly": [{"days": ["mon"], "from": "09:00", "to": "12:00"}]}
     event_type = host.event_type(schedule=mornings)
@@ -675,27 +673,27 @@ def test_a_preview_warns_of_links_that_nobody_could_book(host: Caller) -> None:
 @pytest.mark.parametrize(
     "text", [GOOD, MIXED, MIXED.replace("x", "10"), "label,expiresAt\nA,2001-01-01T00:00:00Z\n"]
 )
-def test_a_preview_says_what_the_import_says(host: Caller, text: str) -> None:
-    """What is good there is made by the import, what is bad there is refused by it, with the same words."""
+def test_a_preview_matches_its_import(host: Caller, text: str) -> None:
+    """The import creates the valid rows of the preview, or reports the same errors."""
     event_type = host.event_type()
     shown = ok(preview(host, event_type, text))
 
     done = send(host, event_type, text)
 
     if shown["bad"]:
-        told = [(fault["line"], fault["column"], fault["detail"]) for fault in done.json()["errors"]]
+        found = [(fault["line"], fault["column"], fault["detail"]) for fault in done.json()["errors"]]
         expected = [
             (row["line"], error["column"], error["detail"])
             for row in shown["rows"]
             for error in row["errors"]
         ]
-        assert told == expected
+        assert found == expected
     else:
         assert len(imported(done)) == shown["good"] == len(shown["rows"])
 
 
-def test_a_preview_of_no_table_is_refused_as_its_import(host: Caller, other: Caller) -> None:
-    """P9, and a file too large or of another kind."""
+def test_an_invalid_preview_is_rejected_like_its_import(host: Caller, other: Caller) -> None:
+    """The file is too large, malformed or of another type, or its event type is another host's (P9)."""
     event_type = host.event_type()
     assert_problem(preview(host, event_type, "label\n" + "x" * MANY_ROWS), 413, "payload-too-large")
     assert_problem(preview(host, event_type, "nonsense\n1\n"), 400, "invalid-request")

@@ -1,4 +1,4 @@
-"""A request for a new link is answered once with one new link, whoever answers and however often (P1, P4, P9)."""
+"""A link request is answered with one new link, whoever answers and however often (P1, P4, P9)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,8 +14,10 @@ from tests.support.app import Caller, Site, assert_problem, at, made, ok, path_o
 from tests.support.aws.bus import Stream, deliver
 
 
-def _asked(site: Site, host: Caller, link: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
-    """Let a link die, let its holder ask for a new one, and return the link and the request's id."""
+def _dead_link_with_request(
+    site: Site, host: Caller, link: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], str]:
+    """Revoke the link if it is active, request a new one, and return the link and the request's id."""
     link = link or host.link(label="For Grace", metadata={"deal": "7"})
     if host.reread(link)["status"] == "active":
         ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
@@ -34,7 +36,7 @@ def _answer(host: Caller, request_id: str) -> httpx.Response:
 
 
 def test_an_answered_request_leaves_the_list_and_names_its_link(site: Site, host: Caller) -> None:
-    dead, request_id = _asked(site, host)
+    dead, request_id = _dead_link_with_request(site, host)
     site.clock.pass_by(minutes=5)
 
     fresh = made(_answer(host, request_id))
@@ -48,9 +50,9 @@ def test_an_answered_request_leaves_the_list_and_names_its_link(site: Site, host
     assert site.redeem(fresh, at(days=1)).status_code == 201
 
 
-def test_answered_again_it_is_the_same_link_as_it_now_stands(site: Site, host: Caller) -> None:
-    """P4: also after the first reply was lost, also long after, also once the link was used."""
-    _, request_id = _asked(site, host)
+def test_a_repeated_answer_returns_the_same_link(site: Site, host: Caller) -> None:
+    """P4: immediately, and days later, when the link is used; once it is deleted, no other link is created."""
+    _, request_id = _dead_link_with_request(site, host)
     first = made(_answer(host, request_id))
     assert made(_answer(host, request_id)) == first
     assert site.redeem(first, at(days=1)).status_code == 201
@@ -63,10 +65,10 @@ def test_answered_again_it_is_the_same_link_as_it_now_stands(site: Site, host: C
     assert len(host.list()["links"]) == 1
 
 
-def test_two_hosts_tabs_that_press_at_once_make_one_link(site: Site, host: Caller) -> None:
-    """P4: eight presses of each of five requests at once, by a host and an admin: one new link each."""
+def test_concurrent_answers_create_one_link(site: Site, host: Caller) -> None:
+    """P4: a host and an admin answer each of five requests eight times at once; each gets one new link."""
     event_type = host.event_type()
-    requests = [_asked(site, host, host.link(event_type))[1] for _ in range(5)]
+    requests = [_dead_link_with_request(site, host, host.link(event_type))[1] for _ in range(5)]
     callers = [host, site.admin]
 
     with ThreadPoolExecutor(8) as pool:
@@ -80,11 +82,11 @@ def test_two_hosts_tabs_that_press_at_once_make_one_link(site: Site, host: Calle
     assert {row["replacementLinkId"] for row in rows} == {link["linkId"] for link in active}
 
 
-def test_a_lost_reply_of_the_write_itself_makes_no_second_link(
+def test_a_lost_reply_creates_no_second_link(
     site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P4: the transaction came through and nobody heard of it."""
-    _, request_id = _asked(site, host)
+    """P4: the transaction commits, but its reply is lost."""
+    _, request_id = _dead_link_with_request(site, host)
     links = type(site.world.store.links)
     whole = links.replace
     lost: list[bool] = []
@@ -103,25 +105,25 @@ def test_a_lost_reply_of_the_write_itself_makes_no_second_link(
     assert [link["linkId"] for link in host.list(status="active")["links"]] == [fresh["linkId"]]
 
 
-def test_of_a_rolling_link_that_died_the_answer_is_the_rolling_link(site: Site, host: Caller) -> None:
-    """P1: there is one live rolling link, and the pointer is at it; of a used one the successor lives on beside."""
+def test_the_answer_for_a_revoked_rolling_link_is_the_new_rolling_link(site: Site, host: Caller) -> None:
+    """P1: one rolling link is active; a used one already has a successor, so its answer is a separate link."""
     event_type = host.event_type()
     path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
     rolling = made(host.post(path, {}))
-    _, request_id = _asked(site, host, rolling)
+    _, request_id = _dead_link_with_request(site, host, rolling)
     fresh = made(_answer(host, request_id))
     assert ok(host.get(path))["linkId"] == fresh["linkId"]
     made(site.redeem(fresh, at(days=1)))
     successor = ok(host.get(path))
-    _, request_id = _asked(site, host, fresh)
+    _, request_id = _dead_link_with_request(site, host, fresh)
     beside = made(_answer(host, request_id))
     assert ok(host.get(path)) == successor
     assert beside["status"] == "active"
 
 
-def test_nothing_is_made_where_nothing_could_be_booked(site: Site, host: Caller) -> None:
-    link, request_id = _asked(site, host)
-    other, of_deleted = _asked(site, host)
+def test_no_link_is_created_if_the_event_type_or_link_is_deleted(site: Site, host: Caller) -> None:
+    link, request_id = _dead_link_with_request(site, host)
+    other, of_deleted = _dead_link_with_request(site, host)
     host.delete(f"/v1/links/{other['linkId']}")
     assert host.delete(f"/v1/event-types/{link['eventTypeId']}").status_code == 204
     assert_problem(_answer(host, request_id), 409, "conflict")
@@ -130,8 +132,8 @@ def test_nothing_is_made_where_nothing_could_be_booked(site: Site, host: Caller)
     assert _rows(host, answered="true") == []
 
 
-def test_an_id_that_is_none_is_not_found(site: Site, host: Caller) -> None:
-    link, request_id = _asked(site, host)
+def test_a_malformed_id_is_not_found_without_a_read(site: Site, host: Caller) -> None:
+    link, request_id = _dead_link_with_request(site, host)
     day = request_id.split(".")[1]
     for wrong in (
         link["linkId"],
@@ -155,13 +157,13 @@ def test_an_id_that_is_none_is_not_found(site: Site, host: Caller) -> None:
     assert_problem(refused, 400, "invalid-request", "/answered")
 
 
-def test_requests_are_paged_to_the_end_and_no_further(site: Site, host: Caller) -> None:
-    """P10: the last page says that it is the last, full or not; what is answered leaves no gap that is counted."""
+def test_the_last_page_of_requests_has_no_cursor(site: Site, host: Caller) -> None:
+    """P10: also if the last page is full; answered requests don't shorten pages."""
     event_type = host.event_type()
     ids = []
     for _ in range(6):
         site.clock.pass_by(seconds=1)
-        ids.append(_asked(site, host, host.link(event_type))[1])
+        ids.append(_dead_link_with_request(site, host, host.link(event_type))[1])
     first = ok(host.get("/v1/link-requests", params={"limit": 3}))
     with site.counting() as reads:
         last = ok(host.get("/v1/link-requests", params={"limit": 3, "cursor": first["nextCursor"]}))
@@ -174,25 +176,25 @@ def test_requests_are_paged_to_the_end_and_no_further(site: Site, host: Caller) 
     assert [row["requestId"] for row in _rows(host, answered="true")] == ids[2::-1]
 
 
-def test_the_history_tells_that_someone_asked_once(site: Site, host: Caller) -> None:
-    """P6: that a request was answered is the new link's `link.created`; the old one's `link.requested` stays single."""
+def test_a_request_and_its_answer_are_one_history_entry_each(site: Site, host: Caller) -> None:
+    """P6: the old link's history has one `link.requested`, and the new link's has `link.created`."""
     stream = Stream(site)
     stream.records()
-    dead, request_id = _asked(site, host)
+    dead, request_id = _dead_link_with_request(site, host)
     fresh = made(_answer(host, request_id))
     deliver(stream.records())
-    told = [row["type"] for row in ok(host.get(f"/v1/links/{dead['linkId']}/history"))["history"]]
-    assert told.count("link.requested") == 1
-    born = [row["type"] for row in ok(host.get(f"/v1/links/{fresh['linkId']}/history"))["history"]]
-    assert born == ["link.created"]
+    entries = [row["type"] for row in ok(host.get(f"/v1/links/{dead['linkId']}/history"))["history"]]
+    assert entries.count("link.requested") == 1
+    created = [row["type"] for row in ok(host.get(f"/v1/links/{fresh['linkId']}/history"))["history"]]
+    assert created == ["link.created"]
 
 
-# Who gets the new link by email
+# Emailing the new link
 
 GRACE = {"name": "Grace", "email": "grace@x.example"}
 
 
-def _asked_by(
+def _request_from(
     site: Site, host: Caller, email: str, recipient: dict[str, str] | None
 ) -> tuple[dict[str, Any], str]:
     link = host.link(**({} if recipient is None else {"recipient": recipient}))
@@ -203,7 +205,7 @@ def _asked_by(
 
 
 def _mails(site: Site, link: dict[str, Any]) -> list[str]:
-    """Return whom a link is to be emailed to, once for each stored order."""
+    """Return the address of each stored order to email the link."""
     table = cast("Any", site.world.store.history)._table
     found = table.client.query(
         TableName=table.name,
@@ -217,11 +219,11 @@ def _mails(site: Site, link: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize(
     "body", [None, {}, {"mailTo": "recipient", "message": "Here you are.", "language": "de"}]
 )
-def test_the_answer_goes_to_whom_the_link_was_made_for_and_not_to_whoever_asks(
+def test_the_new_link_is_emailed_to_the_recipient_not_the_requester(
     site: Site, host: Caller, body: Any
 ) -> None:
-    """A stranger who holds a used link does not get the next one by typing an address."""
-    _, request_id = _asked_by(site, host, "grace@evil.example", GRACE)
+    """A stranger with a used link doesn't get the next one by entering an address."""
+    _, request_id = _request_from(site, host, "grace@evil.example", GRACE)
 
     fresh = made(host.post(f"/v1/link-requests/{request_id}/answer", body))
 
@@ -232,10 +234,10 @@ def test_the_answer_goes_to_whom_the_link_was_made_for_and_not_to_whoever_asks(
 
 
 @pytest.mark.parametrize(("lock", "then"), [("none", "none"), ("email", "email"), ("domain", "email")])
-def test_whoever_asks_gets_it_when_the_host_says_so_and_the_link_is_then_theirs(
+def test_the_host_can_email_the_requester_who_becomes_the_recipient(
     site: Site, host: Caller, lock: str, then: str
 ) -> None:
-    _, request_id = _asked_by(site, host, "eve@y.example", GRACE | {"enforce": lock})
+    _, request_id = _request_from(site, host, "eve@y.example", GRACE | {"enforce": lock})
 
     fresh = made(host.post(f"/v1/link-requests/{request_id}/answer", {"mailTo": "requester"}))
 
@@ -244,24 +246,22 @@ def test_whoever_asks_gets_it_when_the_host_says_so_and_the_link_is_then_theirs(
     assert _mails(site, fresh) == ["eve@y.example"]
 
 
-def test_a_link_made_for_nobody_is_mailed_to_nobody_unless_the_host_says_so(site: Site, host: Caller) -> None:
-    _, first = _asked_by(site, host, "eve@y.example", None)
+def test_a_link_without_recipient_is_emailed_only_if_the_host_says_so(site: Site, host: Caller) -> None:
+    _, first = _request_from(site, host, "eve@y.example", None)
     fresh = made(host.post(f"/v1/link-requests/{first}/answer"))
     assert (fresh["mailedTo"], fresh["recipient"], _mails(site, fresh)) == (None, None, [])
 
-    _, second = _asked_by(site, host, "eve@y.example", {"name": "Grace"})
+    _, second = _request_from(site, host, "eve@y.example", {"name": "Grace"})
     refused = host.post(f"/v1/link-requests/{second}/answer", {"mailTo": "recipient"})
     assert_problem(refused, 422, "invalid-value", "/mailTo")
-    assert len(_rows(host)) == 1, "nothing was made"
+    assert len(_rows(host)) == 1, "the request is still open"
     fresh = made(host.post(f"/v1/link-requests/{second}/answer", {"mailTo": "requester"}))
     assert _mails(site, fresh) == ["eve@y.example"]
 
 
-def test_an_answer_that_is_repeated_mails_once_and_keeps_to_the_first_choice(
-    site: Site, host: Caller
-) -> None:
-    """P4: two tabs with two choices, and a lost response, create one link."""
-    _, request_id = _asked_by(site, host, "eve@y.example", GRACE)
+def test_repeated_answers_email_once_with_the_first_choice(site: Site, host: Caller) -> None:
+    """P4: concurrent answers with different choices create one link."""
+    _, request_id = _request_from(site, host, "eve@y.example", GRACE)
     path = f"/v1/link-requests/{request_id}/answer"
     choices = [{"mailTo": "recipient"}, {"mailTo": "requester"}, {"mailTo": "recipient", "message": "Again"}]
 
@@ -272,18 +272,18 @@ def test_an_answer_that_is_repeated_mails_once_and_keeps_to_the_first_choice(
     (to,) = {answer["mailedTo"] for answer in answers}
     assert _mails(site, answers[0]) == [to]
 
-    _, request_id = _asked_by(site, host, "eve@y.example", GRACE)
+    _, request_id = _request_from(site, host, "eve@y.example", GRACE)
     path = f"/v1/link-requests/{request_id}/answer"
     fresh = made(host.post(path, {"mailTo": "nobody"}))
     assert made(host.post(path, {"mailTo": "requester"})) == fresh
     assert (fresh["mailedTo"], _mails(site, fresh)) == (None, [])
 
 
-def test_an_answer_cut_off_before_its_email_is_mailed_by_the_next_press(
+def test_a_retried_answer_sends_the_email_that_was_not_ordered(
     site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P4: a retry sends the email if the link was created but the order to email it was not stored."""
-    _, request_id = _asked_by(site, host, "eve@y.example", GRACE)
+    """P4: the first attempt creates the link, but fails before it stores the order to email it."""
+    _, request_id = _request_from(site, host, "eve@y.example", GRACE)
     path = f"/v1/link-requests/{request_id}/answer"
 
     def fails(*_: Any, **__: Any) -> Any:
@@ -296,12 +296,12 @@ def test_an_answer_cut_off_before_its_email_is_mailed_by_the_next_press(
     assert (fresh["mailedTo"], _mails(site, fresh)) == (GRACE["email"], [GRACE["email"]])
 
 
-def test_without_email_set_up_a_choice_to_mail_is_refused_and_the_plain_answer_is_not(
+def test_without_email_set_up_only_an_answer_without_email_is_accepted(
     site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without = replace(bootstrap.world(), mailer=None)
     monkeypatch.setattr(bootstrap, "world", lambda: without)
-    _, request_id = _asked_by(site, host, GRACE["email"], GRACE)
+    _, request_id = _request_from(site, host, GRACE["email"], GRACE)
     path = f"/v1/link-requests/{request_id}/answer"
     for choice in ("recipient", "requester"):
         assert_problem(host.post(path, {"mailTo": choice}), 409, "mail-not-configured")

@@ -1,4 +1,4 @@
-"""Links listed by batch: exactly those, in order, to their own host, at the cost of a page (P9, P10)."""
+"""Links listed by batch: exactly the batch's links, in order, for their own host, at the cost of a page (P9, P10)."""
 
 from typing import Any
 
@@ -38,9 +38,9 @@ def walk(caller: Caller, batch_id: str, limit: int, **more: str) -> list[list[st
 
 @pytest.mark.parametrize("key", [None, "k"])
 @pytest.mark.parametrize("count", [1, 7, 230])
-def test_a_batch_lists_exactly_its_links_in_their_order(host: Caller, key: str | None, count: int) -> None:
+def test_a_batch_lists_exactly_its_links_in_order(host: Caller, key: str | None, count: int) -> None:
     event_type = host.event_type()
-    host.links(event_type, count=3)  # others of the same event type
+    host.links(event_type, count=3)  # other links of the same event type
     batch = generate(host, event_type, key, count=count)
 
     pages = walk(host, batch["batchId"], 100)
@@ -49,7 +49,7 @@ def test_a_batch_lists_exactly_its_links_in_their_order(host: Caller, key: str |
     assert [len(page) for page in pages] == ([100, 100, 30] if count == 230 else [count])
 
 
-def test_a_keyed_repeat_has_the_same_batch_and_another_request_another(host: Caller) -> None:
+def test_a_retry_has_the_same_batch_and_another_key_another(host: Caller) -> None:
     event_type = host.event_type()
     first = generate(host, event_type, "same", count=2)
 
@@ -57,7 +57,7 @@ def test_a_keyed_repeat_has_the_same_batch_and_another_request_another(host: Cal
     assert generate(host, event_type, "other", count=2)["batchId"] != first["batchId"]
 
 
-def test_links_are_listed_as_they_now_stand_and_deleted_ones_are_gone(site: Site, host: Caller) -> None:
+def test_links_are_listed_in_their_current_state_without_deleted_ones(site: Site, host: Caller) -> None:
     batch = generate(host, host.event_type(), count=4)
     first, second, third, fourth = batch["links"]
     ok(host.post(f"/v1/links/{first['linkId']}/revoke"))
@@ -74,7 +74,7 @@ def test_links_are_listed_as_they_now_stand_and_deleted_ones_are_gone(site: Site
     assert found["nextCursor"] is None
 
 
-def test_many_deleted_ones_make_pages_short_and_lose_none(host: Caller) -> None:
+def test_pages_with_deleted_links_are_shorter_and_lose_none(host: Caller) -> None:
     batch = generate(host, host.event_type(), count=60)
     gone = ids(batch["links"])[5:55]
     ok(host.post("/v1/links/bulk-delete", {"linkIds": gone}))
@@ -84,7 +84,7 @@ def test_many_deleted_ones_make_pages_short_and_lose_none(host: Caller) -> None:
     assert [one for page in pages for one in page] == [one for one in ids(batch["links"]) if one not in gone]
 
 
-def test_an_import_by_csv_has_a_batch_too(host: Caller) -> None:
+def test_a_csv_import_has_a_batch(host: Caller) -> None:
     event_type = host.event_type()
     answer = host(
         "POST",
@@ -100,10 +100,8 @@ def test_an_import_by_csv_has_a_batch_too(host: Caller) -> None:
     assert [host.reread({"linkId": one})["label"] for one in page] == ["A", "B", "C"]
 
 
-def test_another_hosts_batch_is_empty_and_an_admin_names_the_host(
-    site: Site, host: Caller, other: Caller
-) -> None:
-    """P9: a batch id says nothing of whose it is; what is listed is the caller's own."""
+def test_another_hosts_batch_is_empty(site: Site, host: Caller, other: Caller) -> None:
+    """P9: the list has only the caller's links, or those of the host that an admin names."""
     batch = generate(host, host.event_type(), count=3)
 
     assert other.list(batchId=batch["batchId"]) == {"links": [], "nextCursor": None}
@@ -129,12 +127,12 @@ def test_another_hosts_batch_is_empty_and_an_admin_names_the_host(
         make_batch_id(SEED, 100_000),
     ],
 )
-def test_what_is_no_batch_id_is_refused(host: Caller, batch_id: str) -> None:
+def test_a_malformed_batch_id_is_rejected(host: Caller, batch_id: str) -> None:
     assert_problem(host.get("/v1/links", params={"batchId": batch_id}), 422, "invalid-value", "/batchId")
 
 
 @pytest.mark.parametrize("filters", [{"status": "active"}, {"q": "x"}, {"eventTypeId": "own"}])
-def test_a_batch_takes_no_other_filter(host: Caller, filters: dict[str, str]) -> None:
+def test_a_batch_cannot_be_combined_with_another_filter(host: Caller, filters: dict[str, str]) -> None:
     event_type = host.event_type()
     batch = generate(host, event_type, count=1)
     given = {name: event_type["eventTypeId"] if value == "own" else value for name, value in filters.items()}
@@ -144,7 +142,7 @@ def test_a_batch_takes_no_other_filter(host: Caller, filters: dict[str, str]) ->
     assert_problem(answer, 422, "invalid-value", "/batchId")
 
 
-def test_a_cursor_of_another_list_is_refused(host: Caller) -> None:
+def test_a_cursor_of_another_list_is_rejected(host: Caller) -> None:
     event_type = host.event_type()
     batch = generate(host, event_type, count=3)
     cursor = host.list(limit="1")["nextCursor"]
@@ -154,15 +152,15 @@ def test_a_cursor_of_another_list_is_refused(host: Caller) -> None:
     assert_problem(answer, 422, "invalid-value", "/cursor")
 
 
-def test_a_page_costs_its_links_and_no_index_entry(site: Site, host: Caller) -> None:
-    """P10: items read are items returned, whatever the batch's size and place; a made-up one costs nothing found."""
+def test_a_page_reads_its_links_and_no_index_entry(site: Site, host: Caller) -> None:
+    """P10: a page reads only the items that it returns, on any page; a made-up batch id finds nothing."""
     batch = generate(host, host.event_type(), count=300)
-    host.list()  # warm: the authorizer has seen the key
+    host.list()  # so that the authorizer has cached the key
     more: dict[str, str] = {}
     for _ in range(3):
         with site.counting() as reads:
             page = host.list(batchId=batch["batchId"], limit="50", **more)
-        items = reads.items - reads.calls.count("GetItem")  # those are the key's own
+        items = reads.items - reads.calls.count("GetItem")  # GetItem reads the API key
         assert (items, reads.index_entries, reads.calls.count("BatchGetItem")) == (50, 0, 1)
         more = {"cursor": page["nextCursor"]}
     with site.counting() as reads:

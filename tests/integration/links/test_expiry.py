@@ -1,4 +1,4 @@
-"""Links are marked expired once each, at the exact time, and no others (P3, P6, P10)."""
+"""Each due link is marked as expired once, at the exact time, and no other link is (P3, P6, P10)."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,8 +17,8 @@ def _stored(site: Site, link_id: str) -> str:
     return str(item["status"]["S"])
 
 
-def test_only_what_is_due_is_marked_and_only_once(site: Site, host: Caller) -> None:
-    """P3: `now == expiresAt` is over; a millisecond before is not. What died otherwise stays as it was."""
+def test_only_due_links_are_marked_and_only_once(site: Site, host: Caller) -> None:
+    """P3: a link is expired when `now == expiresAt`, not a millisecond before; other final statuses stay."""
     event_type = host.event_type()
     due, later = (host.link(event_type, expiresAt=at(hours=h)) for h in (1, 2))
     forever, revoked, used = (
@@ -42,10 +42,10 @@ def test_only_what_is_due_is_marked_and_only_once(site: Site, host: Caller) -> N
 
 @pytest.mark.parametrize("seconds", [0.0, 0.001, 30.0, 59.999])
 @pytest.mark.parametrize("early", [True, False])
-def test_the_edge_wherever_it_lies_in_its_minute(
+def test_expiry_is_exact_at_any_second_of_a_minute(
     site: Site, host: Caller, seconds: float, early: bool
 ) -> None:
-    """P3: `now == expiresAt` is over and a millisecond before is not, for the mark, the lists and the redeem alike."""
+    """P3: the mark, the lists and the redeem agree that a link is expired when `now == expiresAt`, and not before."""
     link = host.link(expiresAt=at(hours=3, seconds=seconds))
     site.clock.pass_by(hours=3, seconds=seconds)
     if early:
@@ -60,8 +60,8 @@ def test_the_edge_wherever_it_lies_in_its_minute(
     assert_problem(site.redeem(link, at(days=2)), 410, "link-expired")
 
 
-def test_a_link_given_more_time_is_not_marked(site: Site, host: Caller) -> None:
-    """P3: the mark is conditional, so a change that came first wins."""
+def test_a_link_whose_expiry_was_extended_is_not_marked(site: Site, host: Caller) -> None:
+    """P3: the write of the mark is conditional, so an earlier change wins."""
     link = host.link(expiresAt=at(hours=1))
     site.clock.pass_by(hours=1)
     due = [
@@ -77,8 +77,8 @@ def test_a_link_given_more_time_is_not_marked(site: Site, host: Caller) -> None:
     assert host.reread(link)["status"] == "active"
 
 
-def test_several_at_once_mark_each_link_once(site: Site, host: Caller) -> None:
-    """P6: overlapping runs mark each link once, so `link.expired` is told once; lists show them all (P10)."""
+def test_concurrent_runs_mark_each_link_once(site: Site, host: Caller) -> None:
+    """P6: `link.expired` is published once; the list of expired links is complete (P10)."""
     event_type = host.event_type()
     site.clock.pass_by(hours=12)
     expire_due_links(site.world)  # the links of other tests
@@ -99,10 +99,10 @@ def test_several_at_once_mark_each_link_once(site: Site, host: Caller) -> None:
     assert host.list(status="active")["links"] == []
 
 
-def test_a_host_sees_all_its_expired_links_however_many_a_neighbour_has(
+def test_other_hosts_due_links_do_not_affect_a_hosts_expired_list(
     site: Site, host: Caller, other: Caller
 ) -> None:
-    """P9, P10: in one partition of the due index, before the schedule came by; nothing is read for nothing."""
+    """P9, P10: before the schedule runs, two hosts share a partition of the due index; no unneeded item is read."""
     while due_partition(str(other.host_id)) != due_partition(str(host.host_id)):
         other = site.host()
     neighbours, own = other.event_type(), host.event_type()

@@ -1,4 +1,4 @@
-"""Requests for a new link from the page of an old one, a few for each link and day (P7, P9)."""
+"""Link requests from the page of a dead link, limited per link and day (P7, P9)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -34,8 +34,10 @@ def _requests(host: Caller) -> list[dict[str, Any]]:
     return rows
 
 
-def test_the_holder_of_a_dead_link_asks_and_the_host_sees_it(site: Site, host: Caller, other: Caller) -> None:
-    """Used, revoked and expired links can be asked about; only their own host sees it (P9)."""
+def test_a_request_from_a_dead_links_page_is_listed_for_its_host(
+    site: Site, host: Caller, other: Caller
+) -> None:
+    """Used, revoked and expired links accept requests; only their own host sees them (P9)."""
     used, revoked, expired = host.link(), host.link(), host.link(expiresAt=at(hours=1))
     made(site.redeem(used, at(days=1)))
     ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
@@ -56,8 +58,8 @@ def _dead(host: Caller, **fields: Any) -> dict[str, Any]:
     return link
 
 
-def test_each_address_asks_once_a_link_and_day(site: Site, host: Caller) -> None:
-    """A second request with the same address, in any spelling, is dropped that day, but not the next day."""
+def test_one_request_per_address_link_and_day_is_kept(site: Site, host: Caller) -> None:
+    """A second request from the same address, in any spelling, is dropped on that day."""
     link = _dead(host)
     for spelling in ("grace@x.example", "Grace@X.example", " GRACE@x.EXAMPLE".strip()):
         assert _ask(site, link, ASK | {"email": spelling}).status_code == 202
@@ -69,8 +71,8 @@ def test_each_address_asks_once_a_link_and_day(site: Site, host: Caller) -> None
     assert len(_requests(host)) == 3
 
 
-def test_strangers_never_hide_the_recipients_request(site: Site, host: Caller) -> None:
-    """Anybody with the link may ask, a few a day; the recipient's request is stored even after all of them."""
+def test_the_recipients_request_is_kept_despite_many_strangers(site: Site, host: Caller) -> None:
+    """A limited number of strangers per day can request a link; the recipient's request doesn't count against it."""
     link = _dead(host, recipient={"name": "Grace", "email": "grace@x.example"})
     answers = [_ask(site, link, ASK | {"email": f"x{number}@evil.example"}) for number in range(12)]
     answers += [_ask(site, link, ASK | {"email": "GRACE@x.example"}) for _ in range(2)]
@@ -83,7 +85,7 @@ def test_strangers_never_hide_the_recipients_request(site: Site, host: Caller) -
     assert len({row["requestId"] for row in rows}) == 6
 
 
-def test_how_many_strangers_may_ask_is_set_by_whoever_runs_it(
+def test_the_operator_sets_the_daily_limit_for_strangers(
     site: Site, host: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = _dead(host, recipient={"email": "grace@x.example"})
@@ -100,9 +102,7 @@ def test_how_many_strangers_may_ask_is_set_by_whoever_runs_it(
             read_settings()
 
 
-def test_a_race_of_strangers_and_the_recipient_keeps_each_once_and_no_more_than_the_bound(
-    site: Site, host: Caller
-) -> None:
+def test_racing_requests_keep_each_address_once_and_the_limit(site: Site, host: Caller) -> None:
     link = _dead(host, recipient={"email": "grace@x.example"})
     asked = [f"x{number % 8}@evil.example" for number in range(14)] + ["grace@x.example", "Grace@x.example"]
     with ThreadPoolExecutor(8) as pool:
@@ -114,7 +114,7 @@ def test_a_race_of_strangers_and_the_recipient_keeps_each_once_and_no_more_than_
 
 
 def test_a_dropped_request_writes_nothing(site: Site, host: Caller) -> None:
-    """A stranger's cost is limited: once the day's slots are taken, a request only reads, and publishes no event."""
+    """Once the day's limit is reached, a request only reads, and publishes no event."""
     link = _dead(host)
     stream = Stream(site, "TRIM_HORIZON")
     for number in range(6):
@@ -124,12 +124,12 @@ def test_a_dropped_request_writes_nothing(site: Site, host: Caller) -> None:
         for email in ("x1@evil.example", "more@evil.example"):
             assert _ask(site, link, ASK | {"email": email}).status_code == 202
     assert set(calls.calls) <= {"GetItem", "Query", "BatchGetItem"}
-    told = [row["type"] for row in ok(host.get(f"/v1/links/{link['linkId']}/history"))["history"]]
-    assert told.count("link.requested") == 5
+    entries = [row["type"] for row in ok(host.get(f"/v1/links/{link['linkId']}/history"))["history"]]
+    assert entries.count("link.requested") == 5
 
 
-def test_a_request_kept_before_there_were_slots_is_listed_and_answered(site: Site, host: Caller) -> None:
-    """A request stored by an older version, whose key ends with the date, is still listed and answered."""
+def test_a_request_stored_by_an_older_version_is_listed_and_answered(site: Site, host: Caller) -> None:
+    """In older versions the sort key of a request ends with the date."""
     link = _dead(host)
     _ask(site, link)
     (row,) = _requests(host)
@@ -146,8 +146,8 @@ def test_a_request_kept_before_there_were_slots_is_listed_and_answered(site: Sit
     assert _requests(host) == []
 
 
-def test_only_a_dead_genuine_link_can_be_asked_about(site: Site, host: Caller) -> None:
-    """P7: a guesser learns nothing; a good link is to be used; of a deleted one nobody is left to ask."""
+def test_only_a_genuine_dead_link_accepts_requests(site: Site, host: Caller) -> None:
+    """P7: a guessed token is 404; an active link can still be used; a deleted link belongs to nobody."""
     link = host.link()
     assert_problem(_ask(site, link), 409, "conflict")
     assert_problem(site.client.post(f"/s/{forged(token_of(link))}/request", json=ASK), 404, "not-found")
@@ -167,16 +167,18 @@ def test_only_a_dead_genuine_link_can_be_asked_about(site: Site, host: Caller) -
         (ASK | {"message": "x" * 70_000}, 413),
     ],
 )
-def test_what_can_not_be_taken_keeps_nothing(site: Site, host: Caller, body: Any, status: int) -> None:
-    """Bad input gets a clear error."""
+def test_an_invalid_request_is_rejected_and_not_kept(
+    site: Site, host: Caller, body: Any, status: int
+) -> None:
+    """The status says whether the body is malformed, invalid or too large."""
     link = host.link()
     ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
     assert _ask(site, link, body).status_code == status
     assert _requests(host) == []
 
 
-def test_by_form_from_the_page(site: Site, host: Caller) -> None:
-    """The dead page has the form, keeps what was typed on an error, and says when it was sent."""
+def test_the_form_on_the_page_sends_a_request(site: Site, host: Caller) -> None:
+    """After an error the form keeps what was typed; after success the page confirms the request."""
     link = host.link()
     ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
     page = site.visit(link, headers=HTML)
@@ -192,15 +194,15 @@ def test_by_form_from_the_page(site: Site, host: Caller) -> None:
     assert "is on its way" in sent.text
     assert "<form" not in sent.text
     assert len(_requests(host)) == 1
-    assert site.client.post(url, data=ASK, headers=HTML).text == sent.text, "sent again by a reload"
+    assert site.client.post(url, data=ASK, headers=HTML).text == sent.text, "a reload sends the form again"
     assert len(_requests(host)) == 1
-    for claim in ("?asked=1", "?sent=1"):
-        told = site.client.get(path_of(link) + claim, headers=HTML)
-        assert "is on its way" not in told.text, "no URL makes the page claim what did not happen"
+    for query in ("?asked=1", "?sent=1"):
+        page = site.client.get(path_of(link) + query, headers=HTML)
+        assert "is on its way" not in page.text, "no query makes the page confirm a request that was not sent"
 
 
-def test_a_request_for_a_working_link_redirects_to_it(site: Site, host: Caller) -> None:
-    """The holder of a link that was revived, or never died, wants its page."""
+def test_a_form_sent_for_an_active_link_redirects_to_its_page(site: Site, host: Caller) -> None:
+    """The link may have been restored since the form was loaded."""
     link = host.link()
     form = {"email": "grace@x.example"}
     answer = site.client.post(f"{path_of(link)}/request", data=form, headers={"Accept": "text/html"})

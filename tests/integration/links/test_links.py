@@ -57,7 +57,7 @@ def event_type(host: Caller) -> dict[str, Any]:
     return host.event_type()
 
 
-def test_a_plain_link_has_every_field_and_the_documented_defaults(
+def test_a_link_has_every_field_with_its_documented_default(
     site: Site, host: Caller, event_type: dict[str, Any]
 ) -> None:
     link = host.link(event_type)
@@ -86,7 +86,7 @@ def test_a_plain_link_has_every_field_and_the_documented_defaults(
     assert site.visit(link).status_code == 200
 
 
-def test_a_link_with_everything_set_says_it_all_back(host: Caller, event_type: dict[str, Any]) -> None:
+def test_a_link_with_every_setting_is_returned_unchanged(host: Caller, event_type: dict[str, Any]) -> None:
     link = host.link(event_type, **EVERYTHING)
 
     assert set(link) == LINK_FIELDS
@@ -96,7 +96,7 @@ def test_a_link_with_everything_set_says_it_all_back(host: Caller, event_type: d
     assert link in host.list()["links"]
 
 
-def test_count_makes_that_many_alike_and_items_each_their_own_over_what_stands_beside(
+def test_count_creates_equal_links_and_items_override_the_shared_settings(
     host: Caller, event_type: dict[str, Any]
 ) -> None:
     alike = host.links(event_type, count=3, label="same")
@@ -124,7 +124,7 @@ def test_count_makes_that_many_alike_and_items_each_their_own_over_what_stands_b
     assert [link["metadata"] for link in each] == [{}, {}, {"n": 2}]
 
 
-def test_a_thousand_links_in_one_call_all_stored_in_the_order_asked(
+def test_a_thousand_links_in_one_request_keep_their_order(
     site: Site, host: Caller, event_type: dict[str, Any]
 ) -> None:
     links = host.links(event_type, items=[{"externalId": f"row-{n}"} for n in range(1000)])
@@ -161,7 +161,7 @@ def test_a_thousand_links_in_one_call_all_stored_in_the_order_asked(
         ({"recipient": {"email": "nobody"}}, "/recipient/email"),
         ({"recipient": {"enforce": "email"}}, "/recipient/email"),
         ({"metadata": {"big": "x" * 2048}}, "/metadata"),
-        ({"metadata": {"ä": "ä" * 1020}}, "/metadata"),  # bytes count, not letters
+        ({"metadata": {"ä": "ä" * 1020}}, "/metadata"),  # counted in bytes
         ({"overrides": {"locations": [{"kind": "custom", "detail": "x" * 450}] * 5}}, "/overrides"),
         ({"overrides": {"durationMinutes": 7}}, "/overrides/durationMinutes"),
         ({"overrides": {"durationMinutes": 475, "bufferAfterMinutes": 10}}, "/overrides/durationMinutes"),
@@ -172,7 +172,7 @@ def test_a_thousand_links_in_one_call_all_stored_in_the_order_asked(
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_a_value_that_breaks_a_rule_is_422_and_makes_nothing(
+def test_an_invalid_value_is_422_and_creates_nothing(
     host: Caller, event_type: dict[str, Any], fields: dict[str, Any], pointer: str
 ) -> None:
     body = {"eventTypeId": event_type["eventTypeId"]} | fields
@@ -182,37 +182,35 @@ def test_a_value_that_breaks_a_rule_is_422_and_makes_nothing(
     assert host.list()["links"] == []
 
 
-def test_metadata_and_overrides_of_exactly_two_kilobytes_fit(
-    host: Caller, event_type: dict[str, Any]
-) -> None:
+def test_metadata_of_exactly_two_kilobytes_is_accepted(host: Caller, event_type: dict[str, Any]) -> None:
     metadata = {"x": "y" * (2048 - len('{"x":""}'))}
 
     assert host.link(event_type, metadata=metadata)["metadata"] == metadata
 
 
-def test_links_for_an_event_type_that_is_not_there(host: Caller) -> None:
+def test_links_for_an_unknown_event_type_are_404(host: Caller) -> None:
     for wrong in ("", "nothing", unknown_id("ety")):
         assert_problem(host.post("/v1/links", {"eventTypeId": wrong}), 404, "not-found")
 
 
 class TestIdempotencyKey:
-    """P4: the same request again gets the same links as they now stand, however often, and none twice."""
+    """P4: a retry returns the same links in their current state, and creates none twice."""
 
-    def again(self, host: Caller, body: dict[str, Any], key: str = "order-17") -> Any:
+    def generate(self, host: Caller, body: dict[str, Any], key: str = "order-17") -> Any:
         return host.post("/v1/links", body, headers={"Idempotency-Key": key})
 
-    def test_a_repeat_gets_the_same_set_as_it_now_stands(
+    def test_a_retry_returns_the_same_links_in_their_current_state(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         body = {"eventTypeId": event_type["eventTypeId"], "count": 101}  # two chunks
-        first = made(self.again(host, body))["links"]
+        first = made(self.generate(host, body))["links"]
         changed, revoked, used, deleted = first[0], first[1], first[2], first[100]
         ok(host.patch(f"/v1/links/{changed['linkId']}", {"label": "renamed"}))
         ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
         made(site.redeem(used, at(days=1)))
         assert host.delete(f"/v1/links/{deleted['linkId']}").status_code == 204
 
-        second = made(self.again(host, body))["links"]
+        second = made(self.generate(host, body))["links"]
 
         assert [link["linkId"] for link in second] == [link["linkId"] for link in first[:100]]
         assert second[0]["label"] == "renamed"
@@ -222,7 +220,9 @@ class TestIdempotencyKey:
         assert_problem(site.redeem(used, at(days=2)), 410, "link-used")
         assert len(host.list(limit=200)["links"]) == 100
 
-    def test_white_space_and_order_make_no_other_body(self, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_white_space_and_field_order_do_not_change_the_body(
+        self, host: Caller, event_type: dict[str, Any]
+    ) -> None:
         one = (
             f'{{"eventTypeId": "{event_type["eventTypeId"]}", "label": "x", "metadata": {{"a": 1, "b": 2}}}}'
         )
@@ -236,40 +236,42 @@ class TestIdempotencyKey:
     @pytest.mark.parametrize(
         "change", [{"count": 2}, {"label": "y"}, {"maxUsageCount": None}, {"count": 1}], ids=str
     )
-    def test_another_body_is_422_and_makes_nothing(
+    def test_another_body_is_422_and_creates_nothing(
         self, host: Caller, event_type: dict[str, Any], change: dict[str, Any]
     ) -> None:
         body = {"eventTypeId": event_type["eventTypeId"], "label": "x"}
-        made(self.again(host, body))
+        made(self.generate(host, body))
 
-        assert_problem(self.again(host, body | change), 422, "idempotency-key-reused")
+        assert_problem(self.generate(host, body | change), 422, "idempotency-key-reused")
 
         assert len(host.list()["links"]) == 1
 
-    def test_a_repeat_after_the_links_have_expired_still_answers(
+    def test_a_retry_succeeds_after_the_links_expired(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         body = {"eventTypeId": event_type["eventTypeId"], "expiresAt": at(hours=1)}
-        first = made(self.again(host, body))["links"]
+        first = made(self.generate(host, body))["links"]
         site.clock.pass_by(hours=2)
 
-        second = made(self.again(host, body))["links"]
+        second = made(self.generate(host, body))["links"]
 
         assert second == [first[0] | {"status": "expired"}]
-        assert_problem(self.again(host, body, "another"), 422, "invalid-value", "/expiresAt")
+        assert_problem(self.generate(host, body, "another"), 422, "invalid-value", "/expiresAt")
 
-    def test_two_hosts_with_the_same_key_do_not_meet(self, host: Caller, other: Caller) -> None:
-        mine = made(self.again(host, {"eventTypeId": host.event_type()["eventTypeId"]}))["links"][0]
-        theirs = made(self.again(other, {"eventTypeId": other.event_type()["eventTypeId"]}))["links"][0]
+    def test_each_host_has_its_own_keys(self, host: Caller, other: Caller) -> None:
+        mine = made(self.generate(host, {"eventTypeId": host.event_type()["eventTypeId"]}))["links"][0]
+        theirs = made(self.generate(other, {"eventTypeId": other.event_type()["eventTypeId"]}))["links"][0]
 
         assert mine["linkId"] != theirs["linkId"]
         assert (mine["hostId"], theirs["hostId"]) == (host.host_id, other.host_id)
 
-    def test_without_a_key_a_repeat_is_a_new_request(self, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_without_a_key_each_request_creates_a_link(
+        self, host: Caller, event_type: dict[str, Any]
+    ) -> None:
         assert host.link(event_type)["linkId"] != host.link(event_type)["linkId"]
 
     @pytest.mark.parametrize("key", ["", "ü", "x" * 256, "tab\tinside"])
-    def test_a_key_that_is_none_is_400(self, host: Caller, event_type: dict[str, Any], key: str) -> None:
+    def test_a_malformed_key_is_400(self, host: Caller, event_type: dict[str, Any], key: str) -> None:
         headers = {"Idempotency-Key": key.encode("latin-1")}
         response = host.client.post(
             "/v1/links",
@@ -282,7 +284,7 @@ class TestIdempotencyKey:
 
 
 class TestPatch:
-    """PATCH: omitted = unchanged, null clears, and what may not be is refused."""
+    """PATCH leaves omitted fields unchanged, clears a field with null, and rejects other changes."""
 
     def patch(self, host: Caller, link: dict[str, Any], body: dict[str, Any]) -> Any:
         return host.patch(f"/v1/links/{link['linkId']}", body)
@@ -297,7 +299,7 @@ class TestPatch:
         assert changed == link | {name: EVERYTHING[name]} | remaining
         assert host.reread(link) == changed
 
-    def test_what_is_omitted_stays(self, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_omitted_fields_stay_unchanged(self, host: Caller, event_type: dict[str, Any]) -> None:
         link = host.link(event_type, **EVERYTHING)
 
         assert ok(self.patch(host, link, {})) == link
@@ -317,7 +319,7 @@ class TestPatch:
             ("externalId", {"externalId": None}),
         ],
     )
-    def test_null_clears(
+    def test_null_clears_a_field(
         self, host: Caller, event_type: dict[str, Any], name: str, cleared: dict[str, Any]
     ) -> None:
         link = host.link(event_type, **EVERYTHING)
@@ -325,7 +327,7 @@ class TestPatch:
         assert ok(self.patch(host, link, {name: None})) == link | cleared
         assert host.reread(link) == link | cleared
 
-    def test_null_is_no_way_to_clear_a_switch(self, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_null_for_a_boolean_is_400(self, host: Caller, event_type: dict[str, Any]) -> None:
         link = host.link(event_type)
 
         assert_problem(
@@ -336,7 +338,7 @@ class TestPatch:
         )
 
     @pytest.mark.parametrize("name", list(EVERYTHING["overrides"]))
-    def test_null_inside_overrides_is_the_event_types_value_and_the_rest_stays(
+    def test_null_inside_overrides_restores_the_event_types_value(
         self, site: Site, host: Caller, event_type: dict[str, Any], name: str
     ) -> None:
         link = host.link(event_type, overrides=EVERYTHING["overrides"])
@@ -350,7 +352,7 @@ class TestPatch:
         assert shown["durationMinutes"] == rest.get("durationMinutes", event_type["durationMinutes"])
         assert shown["questions"] == rest.get("questions", [])
 
-    def test_overrides_given_stand_beside_those_that_were(
+    def test_new_overrides_are_merged_with_existing_ones(
         self, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link = host.link(event_type, overrides={"title": "Mine"})
@@ -359,7 +361,7 @@ class TestPatch:
 
         assert changed["overrides"] == {"title": "Mine", "durationMinutes": 15}
 
-    def test_a_maximum_below_the_uses_made_is_422_and_one_equal_uses_the_link_up(
+    def test_a_maximum_below_the_usage_is_422_and_an_equal_one_makes_the_link_used(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link = host.link(event_type, maxUsageCount=5)
@@ -376,7 +378,7 @@ class TestPatch:
         assert [found["linkId"] for found in host.list(status="used")["links"]] == [link["linkId"]]
         assert host.list(status="active")["links"] == []
 
-    def test_a_maximum_raised_in_time_gives_more_bookings(
+    def test_a_higher_maximum_allows_more_bookings(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link = host.link(event_type, maxUsageCount=2)
@@ -388,7 +390,7 @@ class TestPatch:
         assert_problem(site.redeem(link, at(hours=7)), 410, "link-used")
 
     @pytest.mark.parametrize("status", ["used", "expired", "revoked"])
-    def test_a_dead_link_keeps_its_past_but_for_label_and_metadata(
+    def test_only_label_and_metadata_of_a_dead_link_can_change(
         self, site: Site, host: Caller, event_type: dict[str, Any], status: str
     ) -> None:
         link = dead_link(site, host, event_type, status)
@@ -415,7 +417,7 @@ class TestPatch:
         assert host.list(status=status)["links"] == [link | words]
         assert_problem(site.redeem(link, at(days=3)), 410, f"link-{status}")
 
-    def test_an_expiry_in_the_past_is_422_but_an_old_one_is_in_nobodys_way(
+    def test_an_expiry_in_the_past_is_422_and_a_later_one_extends_the_link(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link = host.link(event_type, expiresAt=at(hours=2))
@@ -426,7 +428,7 @@ class TestPatch:
         site.clock.pass_by(hours=2)
         assert site.visit(link, headers=JSON).status_code == 200
 
-    def test_a_change_is_found_by_its_new_words_and_not_by_its_old(
+    def test_a_changed_link_is_found_by_its_new_values_only(
         self, host: Caller, event_type: dict[str, Any]
     ) -> None:
         old = {"label": "Old label", "externalId": "old-1", "recipient": {"email": "old@invitees.example"}}
@@ -443,7 +445,7 @@ class TestPatch:
     @pytest.mark.parametrize(
         "field", ["status", "usageCount", "linkId", "eventTypeId", "count", "items", "url"]
     )
-    def test_what_is_not_a_setting_can_not_be_set(
+    def test_fields_that_are_not_settings_are_rejected(
         self, host: Caller, event_type: dict[str, Any], field: str
     ) -> None:
         link = host.link(event_type)
@@ -452,7 +454,7 @@ class TestPatch:
 
 
 def dead_link(site: Site, host: Caller, event_type: dict[str, Any], status: str) -> dict[str, Any]:
-    """Return a link as it is when dead in that way."""
+    """Create a link and bring it to that status."""
     link = host.link(event_type, expiresAt=at(hours=3))
     match status:
         case "used":
@@ -467,9 +469,9 @@ def dead_link(site: Site, host: Caller, event_type: dict[str, Any], status: str)
 
 
 class TestRevoke:
-    """P3: once a revoke is acknowledged, nothing books."""
+    """P3: once a revoke is acknowledged, the link books nothing."""
 
-    def test_a_revoked_link_is_dead_at_once_and_revoking_again_changes_nothing(
+    def test_a_revoked_link_books_nothing_and_a_second_revoke_changes_nothing(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link = host.link(event_type, maxUsageCount=None)
@@ -486,7 +488,7 @@ class TestRevoke:
         assert ok(host.post(path)) == revoked
 
     @pytest.mark.parametrize("status", ["used", "expired"])
-    def test_a_link_that_died_otherwise_can_not_be_revoked(
+    def test_a_used_or_expired_link_cannot_be_revoked(
         self, site: Site, host: Caller, event_type: dict[str, Any], status: str
     ) -> None:
         link = dead_link(site, host, event_type, status)
@@ -504,7 +506,7 @@ class TestRevoke:
 
         assert_problem(site.visit(link, headers=JSON), 410, "link-revoked")
 
-    def test_many_each_for_itself(
+    def test_each_link_of_a_bulk_request_has_its_own_result(
         self, site: Site, host: Caller, other: Caller, event_type: dict[str, Any]
     ) -> None:
         live, twice, gone = host.links(event_type, count=3)
@@ -532,7 +534,7 @@ class TestRevoke:
         assert other.reread(theirs) == theirs
 
     @pytest.mark.parametrize("what", ["bulk-revoke", "bulk-delete"])
-    def test_none_and_more_than_a_thousand_are_422(self, host: Caller, what: str) -> None:
+    def test_no_ids_and_more_than_a_thousand_are_422(self, host: Caller, what: str) -> None:
         for ids in ([], [unknown_id(LINK)] * 1001):
             assert_problem(host.post(f"/v1/links/{what}", {"linkIds": ids}), 422, "invalid-value", "/linkIds")
         assert_problem(
@@ -541,7 +543,7 @@ class TestRevoke:
         assert_problem(host.post(f"/v1/links/{what}", {"linkIds": [1]}), 400, "invalid-request", "/linkIds/0")
         assert_problem(host.post(f"/v1/links/{what}", {"links": []}), 400, "invalid-request", "")
 
-    def test_a_thousand_ids_at_once(self, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_a_thousand_ids_are_accepted(self, host: Caller, event_type: dict[str, Any]) -> None:
         ids = [link["linkId"] for link in host.links(event_type, count=100)] * 10
 
         revoked = ok(host.post("/v1/links/bulk-revoke", {"linkIds": ids}))["results"]
@@ -554,10 +556,10 @@ class TestRevoke:
 
 
 class TestDelete:
-    """A deleted link is gone for the team; its URL still says what it was (P7: to a genuine token only)."""
+    """The team's API no longer finds a deleted link; a genuine token (P7) still gets 410, not 404."""
 
     @pytest.mark.parametrize("status", ["active", "used", "expired", "revoked"])
-    def test_gone_whatever_its_status(
+    def test_a_link_of_any_status_can_be_deleted(
         self, site: Site, host: Caller, event_type: dict[str, Any], status: str
     ) -> None:
         link = host.link(event_type) if status == "active" else dead_link(site, host, event_type, status)
@@ -572,10 +574,10 @@ class TestDelete:
         assert_problem(host.post(f"{path}/revoke"), 404, "not-found")
         assert_problem(site.visit(link, headers=JSON), 410, "link-deleted")
         assert_problem(site.redeem(link, at(days=2), key="late"), 410, "link-deleted")
-        assert site.item(f"LINK#{link['linkId']}", "LINK") is None  # P3: and no ghost came of the redeem
+        assert site.item(f"LINK#{link['linkId']}", "LINK") is None  # P3: the redeem recreated nothing
         assert host.list()["links"] == []
 
-    def test_its_bookings_stay(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_its_bookings_are_kept(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
         link = host.link(event_type)
         booking = made(site.redeem(link, at(hours=4), key="own"))
 
@@ -583,10 +585,10 @@ class TestDelete:
 
         page = site.client.get(booking["url"].removeprefix(BASE_URL), headers=JSON)
         assert ok(page) == booking
-        assert made(site.redeem(link, at(hours=4), key="own")) == booking  # P4: the person's own retry
+        assert made(site.redeem(link, at(hours=4), key="own")) == booking  # P4: the invitee's own retry
         assert at(hours=4) not in site.slots(host.link(event_type))
 
-    def test_many_each_for_itself(
+    def test_each_link_of_a_bulk_request_has_its_own_result(
         self, site: Site, host: Caller, other: Caller, event_type: dict[str, Any]
     ) -> None:
         one, two = host.links(event_type, count=2)
@@ -612,8 +614,8 @@ def pointers(document: Any) -> list[str]:
     return [warning["pointer"] for warning in document["warnings"]]
 
 
-def test_links_that_nobody_can_book_are_made_with_warnings(host: Caller) -> None:
-    """Warnings point into the request; a retry warns about the current state, and deleted links keep their places."""
+def test_links_that_nobody_can_book_are_created_with_warnings(host: Caller) -> None:
+    """Warnings point into the request; a retry reports the current state, and deleted links keep their index."""
     body = {
         "eventTypeId": host.event_type()["eventTypeId"],
         "items": [{}, {}, {"overrides": LONG | {"schedule": MORNING}}],
@@ -637,8 +639,8 @@ def test_links_that_nobody_can_book_are_made_with_warnings(host: Caller) -> None
     assert host.post("/v1/links", body, headers=key).json()["warnings"] == []
 
 
-def test_a_link_of_an_event_type_that_nobody_can_book_points_there(host: Caller) -> None:
-    """A fault of the event type is reported once for all links, also for the rolling link."""
+def test_a_warning_about_the_event_type_points_to_it(host: Caller) -> None:
+    """It is reported once for all links, and for the rolling link."""
     event_type = host.event_type(schedule=MORNING, **LONG)
     body = {"eventTypeId": event_type["eventTypeId"], "items": [{}, {"label": "Other"}]}
     assert pointers(host.post("/v1/links", body).json()) == ["/eventTypeId"]
@@ -649,8 +651,8 @@ def test_a_link_of_an_event_type_that_nobody_can_book_points_there(host: Caller)
     assert (fixed.status_code, fixed.json()["warnings"]) == (201, [])
 
 
-def test_an_event_types_longer_buffers_leave_a_long_link_bookable(site: Site, host: Caller) -> None:
-    """P2: buffers yield to the link's own duration, within the 8 hours that one condition can hold."""
+def test_longer_buffers_of_the_event_type_leave_a_long_link_bookable(site: Site, host: Caller) -> None:
+    """P2: buffers are shortened so that they and the link's own duration take at most 8 hours."""
     event_type = host.event_type()
     link = host.link(event_type, overrides={"durationMinutes": 480})
     longer = {"bufferBeforeMinutes": 225, "bufferAfterMinutes": 225}
@@ -662,8 +664,8 @@ def test_an_event_types_longer_buffers_leave_a_long_link_bookable(site: Site, ho
     assert refused.status_code in (409, 422)
 
 
-def test_a_response_larger_than_lambda_returns_is_refused_before_any_write(site: Site, host: Caller) -> None:
-    """Links whose response cannot be returned would be lost, so the caller is asked to request fewer."""
+def test_a_request_with_too_large_a_response_is_rejected_before_any_write(site: Site, host: Caller) -> None:
+    """Lambda can't return more than 6 MB, so the caller has to request fewer links."""
     event_type = host.event_type()
     metadata = {"m": '"' * 900}
     before = len(site.items())

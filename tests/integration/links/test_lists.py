@@ -1,4 +1,4 @@
-"""Lists of links: complete, in order, exact about time, each host's own, at a constant cost (P9, P10)."""
+"""Lists of links: complete, ordered, exact about expiry, limited to one host, at constant cost (P9, P10)."""
 
 import base64
 import random
@@ -36,12 +36,12 @@ def newest_first(links: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def instant_key(instant: str) -> str:
-    """Return an instant so that text order is time order, milliseconds or not."""
+    """Return an instant with milliseconds, so that text order is time order."""
     return instant if "." in instant else instant.replace("Z", ".000Z")
 
 
 def walk(caller: Caller, **params: Any) -> Iterator[list[dict[str, Any]]]:
-    """Yield the pages of a list, by its cursors, to the end."""
+    """Yield all pages of a list, following its cursors."""
     while True:
         page = caller.list(**params)
         yield page["links"]
@@ -51,14 +51,14 @@ def walk(caller: Caller, **params: Any) -> Iterator[list[dict[str, Any]]]:
 
 
 class Collection(NamedTuple):
-    """A host with 300 links, and what each is by rights."""
+    """A host with 300 links, and the expected state of each."""
 
     host: Caller
     event_types: list[str]
     links: dict[str, dict[str, Any]]
 
     def expected(self, status: str | None = None, event_type: str | None = None) -> list[str]:
-        """Return the ids a list with these filters has, in order."""
+        """Return the ids that a list with these filters must have, in order."""
         kept = [
             link
             for link in self.links.values()
@@ -69,7 +69,7 @@ class Collection(NamedTuple):
 
 @pytest.fixture(scope="module")
 def collection(whole_site: Site) -> Collection:
-    """Links in all statuses, of three event types, made at all sorts of moments; some deleted again."""
+    """Create links of three event types at various times and bring them to all statuses; delete some."""
     site, chance = whole_site, random.Random("lists")
     host, other = site.host(), site.host()
     other.links(other.event_type(), count=20)
@@ -77,7 +77,7 @@ def collection(whole_site: Site) -> Collection:
     links: list[dict[str, Any]] = []
     while len(links) < 300:
         site.clock.pass_by(milliseconds=chance.choice([0, 0, 1, 999, 60_000]))
-        # Those that will expire do so all before those that stay, so one moment divides them.
+        # On the third day, the links with the earlier expiry are expired and the others are not.
         expires = chance.choice([{}, {}, {"expiresAt": at(days=2)}, {"expiresAt": at(days=20)}])
         links += host.links(chance.choice(event_types), count=chance.choice([1, 2, 7, 40]), **expires)
     fates = ["active"] * 4 + ["used", "revoked", "deleted"]
@@ -90,7 +90,7 @@ def collection(whole_site: Site) -> Collection:
         ok(host.post(f"/v1/links/bulk-{name}", {"linkIds": doomed}))
     site.clock.now = NOW
     site.clock.pass_by(days=3)
-    # Some of the expired the schedule has marked, of the others only the clock knows.
+    # The schedule has marked half of the expired links; the others are expired only by the clock.
     due = [link for link in by_fate["active"] if link["expiresAt"] == at(days=2)]
     site.mark(due[::2], "expired")
     assert all(by_fate[name] for name in fates)
@@ -107,19 +107,19 @@ def collection(whole_site: Site) -> Collection:
 
 @pytest.fixture
 def after_expiry(site: Site) -> Site:
-    """The site three days on, when half of what expires has."""
+    """Move the clock three days ahead, past the first of the two expiries."""
     site.clock.pass_by(days=3)
     return site
 
 
 @pytest.mark.usefixtures("after_expiry")
 class TestWalk:
-    """A cursor walks every link exactly once, in order, whatever the filter and the size of a page."""
+    """Following the cursors gives every link exactly once, in order, for every filter and page size."""
 
     @pytest.mark.parametrize(
         ("status", "limit"), [*product([None, *STATUSES], [7, 50, 200]), ("used", 1), ("expired", 1)]
     )
-    def test_every_link_of_the_host_once(
+    def test_every_link_of_the_host_is_listed_once(
         self, collection: Collection, status: str | None, limit: int
     ) -> None:
         filters = {"status": status} if status else {}
@@ -132,7 +132,7 @@ class TestWalk:
             assert link["status"] == collection.links[link["linkId"]]["status"]
 
     @pytest.mark.parametrize("limit", [7, 50])
-    def test_status_and_event_type_together(self, collection: Collection, limit: int) -> None:
+    def test_status_and_event_type_filter_together(self, collection: Collection, limit: int) -> None:
         for status, event_type in product([None, *STATUSES], collection.event_types):
             filters = {"eventTypeId": event_type} | ({"status": status} if status else {})
 
@@ -140,16 +140,16 @@ class TestWalk:
 
             assert [i for page in pages for i in ids(page)] == collection.expected(status, event_type)
 
-    def test_fifty_are_a_page_unless_asked_otherwise(self, collection: Collection) -> None:
+    def test_a_page_has_fifty_links_by_default(self, collection: Collection) -> None:
         assert ids(collection.host.list()["links"]) == collection.expected()[:50]
 
-    def test_an_admin_names_the_host(self, site: Site, collection: Collection) -> None:
+    def test_an_admin_lists_the_links_of_the_named_host(self, site: Site, collection: Collection) -> None:
         assert collection.host.host_id is not None
         pages = walk(site.admin, hostId=collection.host.host_id, status="revoked", limit=7)
 
         assert [i for page in pages for i in ids(page)] == collection.expected("revoked")
 
-    def test_links_made_meanwhile_do_not_shift_the_pages(self, site: Site, collection: Collection) -> None:
+    def test_links_created_meanwhile_do_not_shift_the_pages(self, site: Site, collection: Collection) -> None:
         first = collection.host.list(limit=50)
         site.clock.pass_by(days=1)
         fresh = collection.host.link({"eventTypeId": collection.event_types[0]})
@@ -161,7 +161,7 @@ class TestWalk:
 
 
 class TestCursors:
-    """P9: a cursor names a place and nothing else; made up, it gets nowhere that the caller may not be."""
+    """P9: a cursor is only a position; a forged one never shows another host's links."""
 
     @pytest.fixture
     def two(self, host: Caller, other: Caller) -> tuple[str, str]:
@@ -172,13 +172,15 @@ class TestCursors:
         assert theirs
         return mine, theirs
 
-    def test_anothers_cursor_shows_only_ones_own(self, host: Caller, two: tuple[str, str]) -> None:
+    def test_another_hosts_cursor_shows_only_the_callers_links(
+        self, host: Caller, two: tuple[str, str]
+    ) -> None:
         page = host.list(cursor=two[1])
 
         assert {link["hostId"] for link in page["links"]} <= {host.host_id}
 
     @pytest.mark.parametrize("path", ["/v1/links", "/v1/event-types"])
-    def test_a_made_up_one_is_422(self, host: Caller, two: tuple[str, str], path: str) -> None:
+    def test_a_forged_cursor_is_422(self, host: Caller, two: tuple[str, str], path: str) -> None:
         place = base64.urlsafe_b64decode(two[0] + "==").decode()
 
         def cursor(text: str) -> str:
@@ -194,7 +196,7 @@ class TestCursors:
                 continue
             assert_problem(host.get(path, params={"cursor": wrong}), 422, "invalid-value", "/cursor")
 
-    def test_one_of_another_list_is_422(self, host: Caller, two: tuple[str, str]) -> None:
+    def test_a_cursor_of_another_list_is_422(self, host: Caller, two: tuple[str, str]) -> None:
         assert_problem(
             host.get("/v1/event-types", params={"cursor": two[0]}), 422, "invalid-value", "/cursor"
         )
@@ -202,7 +204,7 @@ class TestCursors:
             host.get("/v1/links", params={"cursor": two[0], "q": "x"}), 422, "invalid-value", "/cursor"
         )
 
-    def test_one_of_another_search_is_422(self, host: Caller) -> None:
+    def test_a_cursor_of_another_search_is_422(self, host: Caller) -> None:
         host.links(host.event_type(), count=3, label="spring sale")
         cursor = host.list(q="spring", limit=1)["nextCursor"]
 
@@ -212,7 +214,7 @@ class TestCursors:
 
 
 class TestSearch:
-    """`q` finds exactly by token, URL, linkId, recipient's email and externalId, and by a label's beginning."""
+    """`q` matches a token, URL, linkId, recipient's email or externalId exactly, and a label by its prefix."""
 
     @pytest.fixture
     def event_type(self, host: Caller) -> dict[str, Any]:
@@ -225,7 +227,7 @@ class TestSearch:
         )
         return host.event_type()
 
-    def test_by_token_url_and_link_id(self, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_finds_by_token_url_and_link_id(self, host: Caller, event_type: dict[str, Any]) -> None:
         link = host.link(event_type)
         token = token_of(link)
 
@@ -235,7 +237,7 @@ class TestSearch:
         ):
             assert host.list(q=query) == {"links": [link], "nextCursor": None}, query
 
-    def test_a_forged_token_finds_nothing_and_costs_no_link_read(
+    def test_a_forged_token_finds_nothing_and_reads_no_link(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link = host.link(event_type)
@@ -248,8 +250,8 @@ class TestSearch:
                 assert host.list(q=query) == {"links": [], "nextCursor": None}
             assert reads.items == 1  # the API key
 
-    def test_what_is_anothers_is_not_found(self, site: Site, host: Caller, other: Caller) -> None:
-        """P9: neither by its words nor by its genuine token."""
+    def test_another_hosts_links_are_not_found(self, site: Site, host: Caller, other: Caller) -> None:
+        """P9: neither by their values nor by their genuine tokens."""
         fields: dict[str, Any] = {
             "label": "secret plan",
             "externalId": "deal-1",
@@ -276,7 +278,7 @@ class TestSearch:
             ("o'hara+tag@invitees.example", "O'Hara+tag@invitees.example"),
         ],
     )
-    def test_by_recipients_email_in_any_spelling(
+    def test_finds_by_recipients_email_in_any_spelling(
         self, host: Caller, event_type: dict[str, Any], given: str, sought: str
     ) -> None:
         link = host.link(event_type, recipient={"email": given})
@@ -284,7 +286,7 @@ class TestSearch:
         assert ids(host.list(q=sought)["links"]) == [link["linkId"]]
         assert host.list(q=sought[1:])["links"] == []
 
-    def test_by_external_id_exactly(self, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_finds_by_exact_external_id(self, host: Caller, event_type: dict[str, Any]) -> None:
         link = host.link(event_type, externalId="CRM#17")
         also = host.link(event_type, externalId="CRM#17")
 
@@ -306,7 +308,7 @@ class TestSearch:
             ("x" * 200, ["x" * 200, "X" * 150], ["x" * 201]),
         ],
     )
-    def test_by_a_labels_beginning_whatever_its_letters_case(
+    def test_finds_by_the_prefix_of_a_label_in_any_case(
         self, host: Caller, event_type: dict[str, Any], label: str, found_by: list[str], not_by: list[str]
     ) -> None:
         link = host.link(event_type, label=label)
@@ -316,7 +318,7 @@ class TestSearch:
         for query in not_by:
             assert host.list(q=query)["links"] == [], query
 
-    def test_with_filters_too(self, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_a_search_can_be_filtered(self, host: Caller, event_type: dict[str, Any]) -> None:
         one, two = host.links(event_type, count=2, label="same", externalId="same-1")
         elsewhere = host.link(label="same", externalId="same-1")
         ok(host.post(f"/v1/links/{one['linkId']}/revoke"))
@@ -332,10 +334,10 @@ class TestSearch:
         assert host.list(q=one["url"], status="active")["links"] == []
 
     @pytest.mark.parametrize("limit", [1, 3, 50])
-    def test_all_pages_of_a_search_have_every_match_once_exact_ones_first(
+    def test_the_pages_of_a_search_have_each_match_once_with_exact_matches_first(
         self, site: Site, host: Caller, event_type: dict[str, Any], limit: int
     ) -> None:
-        """The same word is an address, an external id and a label's beginning."""
+        """The same text is an email address, an external id and the prefix of a label."""
         word = "sam@invitees.example"
         exact, labelled = [], []
         for number in range(6):
@@ -359,7 +361,9 @@ class TestSearch:
         for query in ("gone", "gone-1", link["linkId"], link["url"]):
             assert host.list(q=query)["links"] == []
 
-    def test_odd_words_are_just_not_found(self, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_special_characters_in_a_search_find_nothing(
+        self, host: Caller, event_type: dict[str, Any]
+    ) -> None:
         host.link(event_type, label="plain")
         for query in (
             "HOST#",
@@ -385,7 +389,7 @@ MANY: Final = 2000
 
 
 class Sizes(NamedTuple):
-    """One table, and in it a host with few links and one with many, as many of each status, all of them marked."""
+    """One table with a host that has few links and one that has many, equally many of each status, all marked."""
 
     site: Site
     few: tuple[Caller, dict[str, Any]]
@@ -411,11 +415,11 @@ def filled(site: Site, size: int) -> tuple[Caller, dict[str, Any]]:
 
 
 class TestCost:
-    """P10: what a page costs does not depend on how many links the table holds."""
+    """P10: the cost of a page doesn't depend on the number of links in the table."""
 
     @pytest.mark.parametrize("status", [None, *STATUSES])
     @pytest.mark.parametrize("by_event_type", [False, True])
-    def test_a_page_reads_what_it_returns_and_two_index_entries_each_at_most(
+    def test_a_page_reads_its_links_and_at_most_two_index_entries_each(
         self, sizes: Sizes, status: str | None, by_event_type: bool
     ) -> None:
         costs = []
@@ -427,19 +431,19 @@ class TestCost:
             _, next_reads = cost(sizes.site, host, params | {"cursor": page["nextCursor"]})
             costs += [reads, next_reads]
             assert len(page["links"]) == PAGE
-            # beside the links: the API key, and the event type that is filtered by
+            # besides the links: the API key, and the event type of the filter
             assert reads.items == PAGE + 1 + by_event_type
         few, _, many, next_of_many = costs
 
         assert all(reads.index_entries <= 2 * PAGE for reads in costs)
         assert "Scan" not in few.calls + many.calls
-        if status:  # all in one partition: the same to the last entry, at any size, on any page
+        if status:  # one partition: exactly the same cost at any size, on any page
             assert few == many == next_of_many
-        else:  # four are merged, so it depends on how they lie, not on how many they are
+        else:  # four merged partitions: the cost depends on how their links interleave, not on how many there are
             assert max(len(reads.calls) for reads in costs) <= 12
 
     @pytest.mark.parametrize("query", ["word", "word-1", "word@invitees.example"])
-    def test_so_does_a_search(self, sizes: Sizes, query: str) -> None:
+    def test_a_page_of_a_search_costs_the_same(self, sizes: Sizes, query: str) -> None:
         (few_page, few), (many_page, many) = (
             cost(sizes.site, host, {"limit": PAGE, "q": query}) for host, _ in (sizes.few, sizes.many)
         )
@@ -449,7 +453,7 @@ class TestCost:
         assert many.items == PAGE + 1
         assert many.index_entries <= 2 * PAGE
 
-    def test_a_search_for_one_reads_one(self, sizes: Sizes) -> None:
+    def test_a_search_for_one_link_reads_one_item(self, sizes: Sizes) -> None:
         host, _ = sizes.many
         link = host.list(limit=1)["links"][0]
 
@@ -465,8 +469,8 @@ def cost(site: Site, host: Caller, params: dict[str, Any]) -> tuple[dict[str, An
     return page, reads
 
 
-def test_a_forged_label_cursor_is_422_and_one_of_a_long_label_works(host: Caller) -> None:
-    """P9: bounds that DynamoDB would reject are rejected first; a genuine cursor of a long label still works."""
+def test_a_forged_label_cursor_is_422_and_that_of_a_long_label_works(host: Caller) -> None:
+    """P9: positions that DynamoDB would reject are rejected first; a genuine cursor of a long label works."""
     place = "00000000000001#lnk_" + "a" * 26
     for text in ("pabc\U0010ffff\U0010ffff\x1f" + place, "pabc" + "\U0001f600" * 300 + "\x1f" + place):
         cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

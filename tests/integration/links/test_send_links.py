@@ -1,4 +1,4 @@
-"""Links that are generated and emailed, by queue and by function: each recipient gets one email (P4)."""
+"""Links that a command or a function call generates and emails: each recipient gets one email (P4)."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.consumers.direct_functions import Refusal, generate_links
 from tests.support.app import Caller, Site, at, ok, running_site, token_of
-from tests.support.aws.bus import Bus, Inbox, Stream, deliver as tell
+from tests.support.aws.bus import Bus, Inbox, Stream, deliver as publish
 from tests.support.aws.engines import Table
 from tests.support.commands import Deadline, command, deliver, listening
 
@@ -24,7 +24,7 @@ MANY: Final = [{"recipient": {"email": f"p{n}@invitees.example"}} for n in range
 
 @pytest.fixture
 def wires(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wires]:
-    """A bus, and a dead-letter queue."""
+    """Connect the app to a bus and a dead-letter queue."""
     with listening(site, monkeypatch) as both:
         yield both
 
@@ -34,8 +34,8 @@ def payload(host: Caller, **fields: Any) -> dict[str, Any]:
     return {"hostId": host.host_id, "eventTypeId": event_type_id, "recipient": GRACE, "send": SEND, **fields}
 
 
-def wishes(site: Site, host: Caller) -> list[tuple[str, str, str]]:
-    """Return whom the host's links are to be mailed to, in which language and with which words."""
+def mail_orders(site: Site, host: Caller) -> list[tuple[str, str, str]]:
+    """Return the address, language and message of each stored order to email a link of the host."""
     return sorted(
         (item["email"]["S"], item["language"]["S"], item.get("message", {"S": ""})["S"])
         for item in site.items()
@@ -48,16 +48,14 @@ def to_all(count: int = 5) -> list[tuple[str, str, str]]:
 
 
 def rejection(wires: Wires) -> tuple[str, list[str]]:
-    """Return the problem of the one message that was set aside, and where it points."""
+    """Return the code and the pointers of the one dead-lettered message."""
     (letter,) = wires[1].take()
     problem = letter["problem"]
     return problem["type"].rpartition(":")[2], [fault["pointer"] for fault in problem.get("errors", [])]
 
 
-def test_each_link_is_mailed_once_however_often_the_command_comes(
-    site: Site, host: Caller, wires: Wires
-) -> None:
-    """P4, P7: the events have the command's id, and no token."""
+def test_each_link_is_emailed_once_however_often_delivered(site: Site, host: Caller, wires: Wires) -> None:
+    """P4, P7: the events have the command's id and no token."""
     stream = Stream(site)
     stream.records()
     body = command("generate", payload(host, items=MANY), "deal-1")
@@ -65,57 +63,55 @@ def test_each_link_is_mailed_once_however_often_the_command_comes(
         assert deliver(body) == []
         site.clock.pass_by(minutes=5)
 
-    assert wishes(site, host) == to_all()
+    assert mail_orders(site, host) == to_all()
     assert [one["type"] for one in wires[0].envelopes()] == ["batch.completed"] * 3
-    tell(stream.records())
-    told = wires[0].envelopes()
-    asked = [one for one in told if one["type"] == "mail.requested"]
+    publish(stream.records())
+    events = wires[0].envelopes()
+    asked = [one for one in events if one["type"] == "mail.requested"]
     links = host.list()["links"]
     assert {(one["correlationId"], one["actor"]) for one in asked} == {("deal-1", "command:deal-1")}
     assert sorted(one["linkId"] for one in asked) == sorted(link["linkId"] for link in links)
-    assert not [link for link in links if token_of(link) in json.dumps(told)]
+    assert not [link for link in links if token_of(link) in json.dumps(events)]
     assert wires[1].take() == []
 
 
-def test_words_and_language_may_be_left_out(site: Site, host: Caller, wires: Wires) -> None:
+def test_message_and_language_are_optional(site: Site, host: Caller, wires: Wires) -> None:
     assert deliver(command("generate", payload(host, send={}))) == []
 
-    assert wishes(site, host) == [(GRACE["email"], "en", "")]
+    assert mail_orders(site, host) == [(GRACE["email"], "en", "")]
     assert wires[1].take() == []
 
 
-def test_without_send_nobody_is_written_to(site: Site, host: Caller, wires: Wires) -> None:
+def test_without_send_no_link_is_emailed(site: Site, host: Caller, wires: Wires) -> None:
     asked = payload(host)
     del asked["send"]
 
     assert deliver(command("generate", asked)) == []
 
     assert len(host.list()["links"]) == 1
-    assert (wishes(site, host), wires[1].take()) == ([], [])
+    assert (mail_orders(site, host), wires[1].take()) == ([], [])
 
 
-def test_a_delivery_whose_time_runs_out_goes_on_where_it_stopped(
-    site: Site, host: Caller, wires: Wires
-) -> None:
-    """P4: the links are made, two are sent; the next delivery sends the others, and only then all is told done."""
+def test_a_command_that_runs_out_of_time_is_resumed(site: Site, host: Caller, wires: Wires) -> None:
+    """P4: the first delivery creates all links and emails two; the next emails the others and completes the batch."""
     body = command("generate", payload(host, items=MANY))
 
     assert deliver(body, context=Deadline(3)) == ["m-0"]
 
     assert len(host.list()["links"]) == 5
-    assert len(wishes(site, host)) == 2
+    assert len(mail_orders(site, host)) == 2
     assert wires[0].envelopes() == []
     for _ in range(2):
         assert deliver(body, context=Deadline(100)) == []
-    assert wishes(site, host) == to_all()
+    assert mail_orders(site, host) == to_all()
     assert len(host.list()["links"]) == 5
 
 
-def test_links_that_died_before_they_were_sent_are_left_out(site: Site, host: Caller, wires: Wires) -> None:
-    """The delivery was cut off before any was sent; meanwhile the host did away with some. The rest still goes."""
+def test_links_changed_before_they_were_emailed_are_skipped(site: Site, host: Caller, wires: Wires) -> None:
+    """The first delivery stops before any email; then the host revokes, deletes and changes a link."""
     body = command("generate", payload(host, items=MANY))
     assert deliver(body, context=Deadline(1)) == ["m-0"]
-    assert wishes(site, host) == []
+    assert mail_orders(site, host) == []
     by_email = {link["recipient"]["email"]: f"/v1/links/{link['linkId']}" for link in host.list()["links"]}
     ok(host.post(by_email["p0@invitees.example"] + "/revoke"))
     assert host.delete(by_email["p1@invitees.example"]).status_code == 204
@@ -123,14 +119,12 @@ def test_links_that_died_before_they_were_sent_are_left_out(site: Site, host: Ca
 
     assert deliver(body) == []
 
-    assert wishes(site, host) == to_all()[3:]
+    assert mail_orders(site, host) == to_all()[3:]
     assert [one["type"] for one in wires[0].envelopes()] == ["batch.completed"]
     assert wires[1].take() == []
 
 
-def test_what_was_sent_is_not_sent_again_once_the_recipient_is_another(
-    site: Site, host: Caller, wires: Wires
-) -> None:
+def test_a_link_is_not_emailed_again_to_a_new_recipient(site: Site, host: Caller, wires: Wires) -> None:
     body = command("generate", payload(host))
     assert deliver(body) == []
     (link,) = host.list()["links"]
@@ -138,7 +132,7 @@ def test_what_was_sent_is_not_sent_again_once_the_recipient_is_another(
 
     assert deliver(body) == []
 
-    assert wishes(site, host) == [(GRACE["email"], "de", "Bis bald!")]
+    assert mail_orders(site, host) == [(GRACE["email"], "de", "Bis bald!")]
     assert wires[1].take() == []
 
 
@@ -161,7 +155,7 @@ BAD: Final[dict[str, tuple[dict[str, Any], str, list[str]]]] = {
 
 
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
-def test_what_can_not_be_sent_is_rejected_before_anything_is_made(
+def test_an_invalid_send_is_rejected_before_anything_is_created(
     site: Site, host: Caller, wires: Wires, case: tuple[dict[str, Any], str, list[str]]
 ) -> None:
     fields, code, pointers = case
@@ -174,7 +168,7 @@ def test_what_can_not_be_sent_is_rejected_before_anything_is_made(
     assert len(site.items()) == before
 
 
-def test_without_mail_nothing_is_made_and_the_same_command_is_followed_once_there_is(
+def test_without_email_set_up_the_command_is_rejected_and_can_be_repeated_later(
     site: Site, host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = command("generate", payload(host))
@@ -188,34 +182,34 @@ def test_without_mail_nothing_is_made_and_the_same_command_is_followed_once_ther
 
     assert deliver(body) == []
 
-    assert wishes(site, host) == [(GRACE["email"], "de", "Bis bald!")]
+    assert mail_orders(site, host) == [(GRACE["email"], "de", "Bis bald!")]
 
 
-def test_other_words_under_the_same_id_are_another_command(site: Site, host: Caller, wires: Wires) -> None:
-    """P4."""
+def test_another_message_under_the_same_id_is_rejected(site: Site, host: Caller, wires: Wires) -> None:
+    """P4: the message is part of the command's body."""
     asked = payload(host)
     assert deliver(command("generate", asked)) == []
 
     assert deliver(command("generate", asked | {"send": {"message": "Hi"}})) == []
 
     assert rejection(wires) == ("idempotency-key-reused", [])
-    assert wishes(site, host) == [(GRACE["email"], "de", "Bis bald!")]
+    assert mail_orders(site, host) == [(GRACE["email"], "de", "Bis bald!")]
 
 
-def test_the_same_command_eight_times_at_once_sends_each_link_once(
+def test_a_command_delivered_eight_times_at_once_emails_each_link_once(
     table: Table, monkeypatch: pytest.MonkeyPatch, ministack: Any
 ) -> None:
-    """P4, on both engines: SQS delivers at least once, and two functions may hold the same message."""
+    """P4, on both engines: SQS may deliver one message to several functions at the same time."""
     with running_site(table) as site:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", ministack.endpoint_url)
         host = site.host()
         body = command("generate", payload(host, items=MANY))
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda _: deliver(body), range(8)))
-        while any(answers):  # what was in another's way comes again
+        while any(answers):  # redeliver what lost the race
             answers = [deliver(body)]
 
-        assert wishes(site, host) == to_all()
+        assert mail_orders(site, host) == to_all()
         entries = [
             row["type"]
             for link in host.list()["links"]
@@ -224,35 +218,35 @@ def test_the_same_command_eight_times_at_once_sends_each_link_once(
         assert entries.count("mail.requested") == 5
 
 
-# By function
+# Direct function calls
 
 
-def test_a_function_sends_what_it_makes_once_for_each_key(site: Site, host: Caller) -> None:
+def test_a_function_call_emails_each_link_once_per_key(site: Site, host: Caller) -> None:
     event = payload(host, items=MANY, idempotencyKey="k")
 
     answers = [generate_links(event, CONTEXT) for _ in range(3)]
 
     assert answers[1:] == [answers[0]] * 2
-    assert wishes(site, host) == to_all()
+    assert mail_orders(site, host) == to_all()
 
 
-def test_a_function_whose_time_runs_out_sends_the_others_on_the_same_call(site: Site, host: Caller) -> None:
+def test_a_repeated_function_call_emails_the_remaining_links(site: Site, host: Caller) -> None:
     event = payload(host, items=MANY, idempotencyKey="k")
     with pytest.raises(Refusal) as raised:
         generate_links(event, Deadline(2))
     assert type(raised.value).__name__ == "StoreUnavailable"
-    assert len(wishes(site, host)) == 2
+    assert len(mail_orders(site, host)) == 2
 
     generate_links(event, Deadline(100))
 
-    assert wishes(site, host) == to_all()
+    assert mail_orders(site, host) == to_all()
 
 
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [({}, "/idempotencyKey"), ({"recipient": None, "idempotencyKey": "k"}, "/recipient")],
 )
-def test_a_function_that_can_not_send_makes_nothing(
+def test_a_function_call_with_an_invalid_send_creates_nothing(
     site: Site, host: Caller, fields: dict[str, Any], pointer: str
 ) -> None:
     event = payload(host, **fields)
@@ -264,8 +258,8 @@ def test_a_function_that_can_not_send_makes_nothing(
     assert len(site.items()) == before
 
 
-def test_the_same_key_over_http_is_another_mail(site: Site, host: Caller) -> None:
-    """A key is one request's: a host who sends the link again under it is not told that it was sent already."""
+def test_the_same_key_over_http_is_another_email(site: Site, host: Caller) -> None:
+    """Keys of function calls and of HTTP requests are separate."""
     (link,) = generate_links(payload(host, idempotencyKey="k"), CONTEXT)["links"]
 
     answer = host.post(
@@ -273,5 +267,5 @@ def test_the_same_key_over_http_is_another_mail(site: Site, host: Caller) -> Non
     )
 
     assert answer.status_code == 202, answer.text
-    assert wishes(site, host) == [(GRACE["email"], "de", "Bis bald!"), (GRACE["email"], "en", "Hi")]
+    assert mail_orders(site, host) == [(GRACE["email"], "de", "Bis bald!"), (GRACE["email"], "en", "Hi")]
     assert link["createdAt"] == at()

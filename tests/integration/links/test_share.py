@@ -1,4 +1,4 @@
-"""Sharing a link, and its page in a frame on the sites that the operator named (P5, P7, P9)."""
+"""Sharing a link, and embedding its page on the sites that the operator lists (P5, P7, P9)."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ SVG: Final = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture
 def embedding(site: Site) -> Iterator[None]:
-    """Let two sites embed booking pages."""
+    """Allow two origins to embed booking pages."""
     del site
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FRAME_ANCESTORS", ORIGINS)
@@ -44,7 +44,7 @@ def embedding(site: Site) -> Iterator[None]:
 
 
 def ancestors(response: httpx.Response) -> str:
-    """Return who may frame an answer."""
+    """Return a response's `frame-ancestors` directive."""
     (found,) = re.findall(r"frame-ancestors [^;]*", response.headers["content-security-policy"])
     return str(found)
 
@@ -55,7 +55,7 @@ def share(caller: Caller, link: dict[str, Any]) -> dict[str, Any]:
 
 
 def modules(svg: str) -> list[list[bool]]:
-    """Return the dark modules that an SVG's path draws, its quiet zone left out."""
+    """Return the dark modules that an SVG's path draws, without the quiet zone."""
     (path,) = [p for p in ET.fromstring(svg).iter(f"{SVG}path") if p.get("stroke")]  # noqa: S314 - our own
     dark: set[tuple[int, int]] = set()
     x, y = 0, 0
@@ -72,7 +72,7 @@ def modules(svg: str) -> list[list[bool]]:
 
 
 class Page(HTMLParser):
-    """What a page leads to: links, and forms with their fields."""
+    """A page's links, and its forms with their fields."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -93,17 +93,17 @@ class Page(HTMLParser):
             self.forms[-1][1][found["name"]] = found["value"]
 
 
-# The share answer
+# The response
 
 
-def test_a_share_is_a_url_a_qr_code_and_a_mail(host: Caller) -> None:
+def test_a_share_has_a_url_a_qr_code_and_an_email_text(host: Caller) -> None:
     link = host.link(host.event_type(title="Intro <call>"))
 
     found = share(host, link)
 
     assert set(found) == {"url", "embedHtml", "qrSvg", "mail"}
     assert found["url"] == link["url"]
-    assert found["embedHtml"] is None  # no site may embed it, so none is told how
+    assert found["embedHtml"] is None  # no origin may embed it
     assert found["mail"] == {
         "subject": "Pick a time: Intro <call>",
         "text": (
@@ -116,7 +116,7 @@ def test_a_share_is_a_url_a_qr_code_and_a_mail(host: Caller) -> None:
     }
 
 
-def test_the_mail_says_to_whom_and_until_when_in_words_and_zone(host: Caller) -> None:
+def test_the_email_text_has_the_recipient_and_the_dates_with_time_zone(host: Caller) -> None:
     event_type = host.event_type(schedule={"timeZone": "Europe/Berlin", "weekly": []})
     link = host.link(
         event_type,
@@ -149,7 +149,9 @@ def test_the_mail_says_to_whom_and_until_when_in_words_and_zone(host: Caller) ->
         ({"recipient": {"email": "g@x.example"}}, "for one booking"),
     ],
 )
-def test_the_mail_says_no_more_than_is_so(host: Caller, fields: dict[str, Any], says: str | None) -> None:
+def test_the_email_text_mentions_only_limits_that_apply(
+    host: Caller, fields: dict[str, Any], says: str | None
+) -> None:
     text = share(host, host.link(**fields))["mail"]["text"]
 
     assert text.startswith("Hello,\n\n")
@@ -157,8 +159,8 @@ def test_the_mail_says_no_more_than_is_so(host: Caller, fields: dict[str, Any], 
     assert "g@x.example" not in text
 
 
-def test_the_qr_code_is_the_urls(host: Caller) -> None:
-    """Read back from the drawing, module by module; what segno makes of a URL was checked with another reader."""
+def test_the_qr_code_encodes_the_url(host: Caller) -> None:
+    """The SVG's modules are compared with segno's; segno's own output was checked with another QR reader."""
     link = host.link(host.event_type(title='"<Talk> & more'))
 
     svg = host.get(f"/v1/links/{link['linkId']}/qr.svg")
@@ -185,7 +187,7 @@ def test_a_dead_link_is_not_shared(site: Site, host: Caller, path: str) -> None:
     unmarked = site.item(f"LINK#{archived['linkId']}", "LINK")
     host.delete(f"/v1/event-types/{archived['eventTypeId']}", params={"revokeLinks": "true"})
     assert unmarked
-    site.put(unmarked)  # archiving marks one link after the other; this is one it has not come to
+    site.put(unmarked)  # archiving revokes one link after another; this link is not revoked yet
 
     for link, word in ((used, "used"), (revoked, "revoked"), (expired, "expired"), (archived, "deleted")):
         problem = assert_problem(host.get(f"/v1/links/{link['linkId']}/{path}"), 409, "conflict")
@@ -193,10 +195,8 @@ def test_a_dead_link_is_not_shared(site: Site, host: Caller, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["share", "qr.svg"])
-def test_another_hosts_link_and_one_that_is_gone_are_not_there(
-    host: Caller, other: Caller, path: str
-) -> None:
-    """P9."""
+def test_another_hosts_link_and_a_deleted_one_are_not_found(host: Caller, other: Caller, path: str) -> None:
+    """P9: the response is the same as for an unknown link."""
     gone = host.link()
     host.delete(f"/v1/links/{gone['linkId']}")
     for link_id in (other.link()["linkId"], gone["linkId"], unknown_id(LINK), "%00", "x" * 2000):
@@ -204,7 +204,7 @@ def test_another_hosts_link_and_one_that_is_gone_are_not_there(
 
 
 def test_sharing_changes_nothing(site: Site, host: Caller) -> None:
-    """P5."""
+    """P5: both requests are GETs, so the table stays the same."""
     link = host.link()
     before = sorted(map(repr, site.items()))
 
@@ -214,16 +214,16 @@ def test_sharing_changes_nothing(site: Site, host: Caller) -> None:
     assert sorted(map(repr, site.items())) == before
 
 
-# In a frame
+# Embedding
 
 
 @pytest.mark.usefixtures("embedding")
-def test_the_snippet_frames_the_links_own_page(site: Site, host: Caller) -> None:
+def test_the_embed_snippet_frames_the_links_page(site: Site, host: Caller) -> None:
     link = host.link(host.event_type(title='"><script>alert(1)</script>'))
 
     snippet = share(host, link)["embedHtml"]
 
-    frame = ET.fromstring(snippet)  # noqa: S314 - well-formed: nothing got out of its attribute
+    frame = ET.fromstring(snippet)  # noqa: S314 - our own; parsing fails if the title breaks out of its attribute
     assert (frame.tag, frame.get("src"), len(frame)) == ("iframe", link["url"] + "?embed=1", 0)
     assert frame.get("title") == 'Book: "><script>alert(1)</script>'
     page = site.visit(link, headers=HTML, params={"embed": "1"})
@@ -231,27 +231,27 @@ def test_the_snippet_frames_the_links_own_page(site: Site, host: Caller) -> None
 
 
 @pytest.mark.usefixtures("embedding")
-def test_without_embed_1_no_page_is_framed(site: Site, host: Caller) -> None:
+def test_without_embed_1_no_page_may_be_framed(site: Site, host: Caller) -> None:
     link = host.link()
     for params in ({}, {"embed": "0"}, {"embed": "true"}, {"embed": ""}):
         assert ancestors(site.visit(link, headers=HTML, params=params)) == NOBODY
 
 
-def test_while_no_site_is_named_embed_1_changes_nothing(site: Site, host: Caller) -> None:
+def test_embed_1_changes_nothing_if_no_origin_is_listed(site: Site, host: Caller) -> None:
     link = host.link()
 
     plain = site.visit(link, headers=HTML)
     asked = site.visit(link, headers=HTML, params={"embed": "1"})
 
     assert ancestors(asked) == NOBODY
-    # Each rendering of the form has a request key of its own.
+    # Each rendered form has its own idempotency key.
     assert KEY.sub("", asked.text) == KEY.sub("", plain.text)
     assert "embed" not in asked.text
 
 
 @pytest.mark.usefixtures("embedding")
-def test_a_booking_from_first_page_to_last_stays_in_the_frame(site: Site, host: Caller) -> None:
-    """Without JavaScript: every link followed, every form posted, an error on the way, and then the confirmation."""
+def test_every_page_of_a_booking_stays_in_the_frame(site: Site, host: Caller) -> None:
+    """Without JavaScript: follow every link, post every form, make an error, then book."""
     link = host.link()
     here = f"{path_of(link)}?embed=1"
     page = Page(site.client.get(here, headers=HTML).text)
@@ -262,7 +262,7 @@ def test_a_booking_from_first_page_to_last_stays_in_the_frame(site: Site, host: 
         ).text  # the link to the choice of a time zone
     ).forms[0]
 
-    # the time zone's form is a GET: what stands in its action's query is dropped, so it has to be among its fields
+    # A GET form drops the query of its action, so the time zone's form needs `embed` as a field.
     assert zones[0]["method"] == "get"
     assert zones[1]["embed"] == "1"
     assert page.links
@@ -282,7 +282,7 @@ def test_a_booking_from_first_page_to_last_stays_in_the_frame(site: Site, host: 
 
     assert (confirmation.status_code, ancestors(confirmation)) == (200, f"frame-ancestors {ORIGINS}")
     assert "You’re booked" in confirmation.text
-    # From here on all opens in a tab, where its address can be seen and kept; and there nothing may be framed.
+    # From here on links open in a new tab, where people see the address and can keep it; it can't be framed.
     last = Page(confirmation.text)
     assert last.base == {"target": "_blank"}
     assert last.forms == []
@@ -294,8 +294,8 @@ def test_a_booking_from_first_page_to_last_stays_in_the_frame(site: Site, host: 
 
 
 @pytest.mark.usefixtures("embedding")
-def test_dead_and_unknown_links_say_so_in_the_frame_too(site: Site, host: Caller) -> None:
-    """A frame that stays blank tells nobody anything."""
+def test_errors_of_dead_and_unknown_links_are_shown_in_the_frame(site: Site, host: Caller) -> None:
+    """Otherwise the frame would stay blank."""
     link = host.link()
     host.post(f"/v1/links/{link['linkId']}/revoke")
     for path, status in ((path_of(link), 410), (f"/s/{'x' * 36}", 404)):
@@ -306,7 +306,7 @@ def test_dead_and_unknown_links_say_so_in_the_frame_too(site: Site, host: Caller
 
 
 @pytest.mark.usefixtures("embedding")
-def test_asking_for_a_new_link_stays_in_the_frame(site: Site, host: Caller) -> None:
+def test_requesting_a_new_link_stays_in_the_frame(site: Site, host: Caller) -> None:
     link = host.link()
     host.post(f"/v1/links/{link['linkId']}/revoke")
     here = f"{path_of(link)}?embed=1"
@@ -322,7 +322,7 @@ def test_asking_for_a_new_link_stays_in_the_frame(site: Site, host: Caller) -> N
 
 
 @pytest.mark.usefixtures("embedding")
-def test_json_is_answered_as_ever(site: Site, host: Caller) -> None:
+def test_embed_1_does_not_change_json(site: Site, host: Caller) -> None:
     link = host.link()
     path = path_of(link)
 
@@ -355,7 +355,7 @@ BARE: Final = {"TABLE_NAME": "t", "SIGNING_KEYS": "k"}
         ),
     ],
 )
-def test_frame_ancestors_are_origins(text: str, origins: tuple[str, ...]) -> None:
+def test_frame_ancestors_are_read_from_the_setting(text: str, origins: tuple[str, ...]) -> None:
     assert read_settings(BARE | {"FRAME_ANCESTORS": text}).frame_ancestors == origins
 
 
@@ -381,7 +381,7 @@ def test_frame_ancestors_are_origins(text: str, origins: tuple[str, ...]) -> Non
         "data://a",
     ],
 )
-def test_anything_else_is_refused_by_name(text: str) -> None:
-    """What an operator mistypes must not become another directive of the policy."""
+def test_an_invalid_origin_is_a_setting_error(text: str) -> None:
+    """A typo in the setting must not add a directive to the policy."""
     with pytest.raises(RuntimeError, match="FRAME_ANCESTORS"):
         read_settings(BARE | {"FRAME_ANCESTORS": f"https://fine.example {text}"})

@@ -23,8 +23,8 @@ def _current(host: Caller, event_type: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_replace_makes_a_fresh_link_and_kills_the_old(site: Site, host: Caller) -> None:
-    """P3: the moment the fresh link is acknowledged, the old one books nothing; settings are the same."""
+def test_replace_creates_an_equal_link_and_revokes_the_old(site: Site, host: Caller) -> None:
+    """P3: once the new link is acknowledged, the old one books nothing; the settings are the same."""
     settings: dict[str, Any] = {
         "label": "for Grace",
         "maxUsageCount": 3,
@@ -41,8 +41,8 @@ def test_replace_makes_a_fresh_link_and_kills_the_old(site: Site, host: Caller) 
     assert site.redeem(fresh, START).status_code == 201
 
 
-def test_replace_leaves_a_dead_link_as_it_was(site: Site, host: Caller) -> None:
-    """A used link stays used: its past is not rewritten. One that expired gets as long a life as it had."""
+def test_replace_keeps_the_status_of_a_dead_link(site: Site, host: Caller) -> None:
+    """A used link stays used; the replacement of an expired link is valid for the same duration."""
     used = host.link()
     made(site.redeem(used, START))
     made(host.post(f"/v1/links/{used['linkId']}/replace"))
@@ -56,10 +56,8 @@ def test_replace_leaves_a_dead_link_as_it_was(site: Site, host: Caller) -> None:
 
 
 @pytest.mark.parametrize("ending", ["replace", "answer", "revoke", "bulk", "archive"])
-def test_a_used_link_that_was_ended_does_not_come_back_by_a_cancel(
-    site: Site, host: Caller, ending: str
-) -> None:
-    """P8, P1: a cancellation frees the time but gives no use back, so one link is active, not two."""
+def test_a_cancellation_does_not_restore_a_link_that_was_ended(site: Site, host: Caller, ending: str) -> None:
+    """P8, P1: after a replace or a revoke, a cancellation frees the slot but restores no use."""
     event_type = host.event_type()
     old = host.link(event_type, restoreUseOnCancel=True)
     booking = made(site.redeem(old, START))
@@ -67,7 +65,7 @@ def test_a_used_link_that_was_ended_does_not_come_back_by_a_cancel(
     match ending:
         case "replace":
             fresh = made(host.post(f"{path}/replace"))
-            assert fresh["restoreUseOnCancel"], "the fresh one has the settings of the old"
+            assert fresh["restoreUseOnCancel"], "the new link has the settings of the old one"
         case "answer":
             asked = site.client.post(f"{path_of(old)}/request", json={"email": "grace@x.example"})
             assert asked.status_code == 202
@@ -94,11 +92,11 @@ def test_a_used_link_that_was_ended_does_not_come_back_by_a_cancel(
             assert_problem(host.patch(path, change), 409, "conflict")
     assert_problem(site.redeem(old, START), 410, "link-used" if ended["status"] == "used" else "link-revoked")
     if ending == "replace":
-        assert site.redeem(fresh, START).status_code == 201, "the time is free"
+        assert site.redeem(fresh, START).status_code == 201, "the slot is free"
 
 
-def test_a_used_link_that_can_not_come_back_is_not_revoked(site: Site, host: Caller) -> None:
-    """P3: after its expiry no cancellation gives a use back, so there is nothing to revoke."""
+def test_a_used_link_that_cannot_be_restored_is_not_revoked(site: Site, host: Caller) -> None:
+    """P3: after the expiry no cancellation restores a use, so there is nothing to revoke."""
     link = host.link(restoreUseOnCancel=True, expiresAt=at(hours=2))
     made(site.redeem(link, START))
     site.clock.pass_by(hours=2)
@@ -106,8 +104,8 @@ def test_a_used_link_that_can_not_come_back_is_not_revoked(site: Site, host: Cal
     assert_problem(host.post(f"/v1/links/{link['linkId']}/revoke"), 409, "conflict")
 
 
-def test_replace_repeated_with_its_key_is_one_link(site: Site, host: Caller) -> None:
-    """P4: the same key again gets the same fresh link as it now stands, also once it was used."""
+def test_a_retried_replace_returns_the_same_link(site: Site, host: Caller) -> None:
+    """P4: the link is returned in its current state, for example used."""
     old = host.link()
     path, headers = f"/v1/links/{old['linkId']}/replace", {"Idempotency-Key": "again"}
     first = made(host.post(path, headers=headers))
@@ -118,8 +116,8 @@ def test_replace_repeated_with_its_key_is_one_link(site: Site, host: Caller) -> 
     assert other["linkId"] != first["linkId"]
 
 
-def test_replace_races_redeem(site: Site, host: Caller) -> None:
-    """P1: whoever is first, the old link either booked and stays used, or was revoked and booked nothing."""
+def test_a_replace_racing_a_redeem_gives_at_most_one_booking(site: Site, host: Caller) -> None:
+    """P1: the old link is either used by the redeem, or revoked without a booking."""
     event_type = host.event_type(durationMinutes=5)
     for number in range(12):
         old = host.link(event_type)
@@ -136,16 +134,16 @@ def test_replace_races_redeem(site: Site, host: Caller) -> None:
             assert (after["status"], after["usageCount"]) == ("revoked", 0)
 
 
-def test_replace_is_the_owners_alone(host: Caller, other: Caller) -> None:
-    """P9: another's link, like one that never was, is not there."""
+def test_another_hosts_link_cannot_be_replaced(host: Caller, other: Caller) -> None:
+    """P9: the response is the same as for an unknown link."""
     link = host.link()
     assert_problem(other.post(f"/v1/links/{link['linkId']}/replace"), 404, "not-found")
     assert_problem(host.post(f"/v1/links/{unknown_id('lnk')}/replace"), 404, "not-found")
     assert host.reread(link)["status"] == "active"
 
 
-def test_rolling_link_renews_itself_when_redeemed(site: Site, host: Caller) -> None:
-    """P1: each redeem spends one link and makes the next, with the same settings, in one transaction."""
+def test_a_redeemed_rolling_link_creates_its_successor(site: Site, host: Caller) -> None:
+    """P1: each redeem uses one link and creates the next with the same settings, in one transaction."""
     event_type = host.event_type()
     assert_problem(host.get(f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"), 404, "not-found")
     first = _rolling(host, event_type, {"label": "on my site"})
@@ -155,7 +153,7 @@ def test_rolling_link_renews_itself_when_redeemed(site: Site, host: Caller) -> N
     second = _current(host, event_type)
     assert (second["status"], second["label"], second["usageCount"]) == ("active", "on my site", 0)
     assert second["linkId"] != first["linkId"]
-    # The person who just booked is told nothing of the next link.
+    # The response to the invitee doesn't reveal the next link.
     assert second["linkId"] not in booking.text
     assert token_of(second) not in booking.text
     assert_problem(
@@ -164,8 +162,8 @@ def test_rolling_link_renews_itself_when_redeemed(site: Site, host: Caller) -> N
     assert site.redeem(second, at(days=2)).status_code == 201
 
 
-def test_rolling_link_renewed_by_hand_revokes_the_old(site: Site, host: Caller) -> None:
-    """P3: POST makes a fresh one in its place; the old one books nothing from then on."""
+def test_creating_a_rolling_link_again_revokes_the_old(site: Site, host: Caller) -> None:
+    """P3: POST creates a new rolling link; from then on the old one books nothing."""
     event_type = host.event_type()
     first = _rolling(host, event_type)
     second = _rolling(host, event_type)
@@ -178,8 +176,8 @@ def test_rolling_link_renewed_by_hand_revokes_the_old(site: Site, host: Caller) 
     assert _current(host, event_type)["linkId"] != replaced["linkId"]
 
 
-def test_racing_redeems_leave_one_successor(site: Site, host: Caller) -> None:
-    """P1: sixteen racing redeems of a rolling link give one booking and exactly one live successor."""
+def test_racing_redeems_create_one_successor(site: Site, host: Caller) -> None:
+    """P1: sixteen racing redeems of a rolling link give one booking and exactly one active successor."""
     event_type = host.event_type(durationMinutes=5)
     link = _rolling(host, event_type)
 
@@ -196,8 +194,8 @@ def test_racing_redeems_leave_one_successor(site: Site, host: Caller) -> None:
         link = live[0]
 
 
-def test_rolling_link_has_one_use(host: Caller) -> None:
-    """A rolling link with several uses, or one that gives its use back, would leave two live ones."""
+def test_a_rolling_link_has_exactly_one_use(host: Caller) -> None:
+    """With several uses, or a restored use, two rolling links would be active."""
     event_type = host.event_type()
     path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
     assert_problem(host.post(path, {"maxUsageCount": 2}), 422, "invalid-value", "/maxUsageCount")
@@ -207,8 +205,8 @@ def test_rolling_link_has_one_use(host: Caller) -> None:
     assert_problem(answer, 422, "invalid-value", "/maxUsageCount")
 
 
-def test_rolling_link_is_the_owners_alone(host: Caller, other: Caller) -> None:
-    """P9: another's event type has no rolling link to see or renew."""
+def test_another_hosts_rolling_link_is_not_found(host: Caller, other: Caller) -> None:
+    """P9: another host can neither read nor renew the rolling link."""
     event_type = host.event_type()
     link = _rolling(host, event_type)
     path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
@@ -217,8 +215,8 @@ def test_rolling_link_is_the_owners_alone(host: Caller, other: Caller) -> None:
     assert host.reread(link)["status"] == "active"
 
 
-def test_a_keyed_replace_creates_its_link_once(site: Site, host: Caller) -> None:
-    """P1, P3: once the new link was used and then deleted (or TTL removed it), a retry does not bring it back."""
+def test_a_retried_replace_does_not_recreate_a_deleted_link(site: Site, host: Caller) -> None:
+    """P1, P3: the new link was used and then deleted, by its host or by TTL."""
     old = host.link()
     again = f"/v1/links/{old['linkId']}/replace", {"Idempotency-Key": "k"}
     fresh = made(host.post(again[0], headers=again[1]))
@@ -229,7 +227,7 @@ def test_a_keyed_replace_creates_its_link_once(site: Site, host: Caller) -> None
     assert_problem(site.redeem(fresh, at(days=2), invitee=eve), 410, "link-deleted")
 
 
-def test_a_link_of_a_deleted_event_type_is_not_replaced(host: Caller) -> None:
+def test_a_link_of_a_deleted_event_type_cannot_be_replaced(host: Caller) -> None:
     """Nobody could book with the new link."""
     event_type = host.event_type()
     link = host.link(event_type)

@@ -1,7 +1,7 @@
-"""Links at the end of their retention: deleted by DynamoDB's TTL, or left where it is off (P3, P6).
+"""Links after their retention: DynamoDB's TTL deletes them; without TTL they stay expired (P3, P6).
 
-The deletes are dynoxide's own TTL's, and so are the stream's records of them, `userIdentity` and all. ministack's TTL
-deletes too, but tells its stream nothing.
+These tests use dynoxide, whose TTL writes stream records with DynamoDB's `userIdentity`. ministack's TTL writes no
+stream records.
 """
 
 import time
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.undated("dynoxide is linked statically, so its clock is
 
 @pytest.fixture(scope="module")
 def sweeping() -> Iterator[SweepingDynoxide]:
-    """An engine whose TTL deletes when it is told to."""
+    """Run an engine whose TTL deletes on request."""
     require_dynoxide()
     with SweepingDynoxide() as engine:
         yield engine
@@ -31,7 +31,7 @@ def sweeping() -> Iterator[SweepingDynoxide]:
 
 @pytest.fixture(scope="module")
 def whole_site(sweeping: SweepingDynoxide) -> Iterator[Site]:
-    """An app over that engine."""
+    """Run an app on that engine."""
     with running_site(new_table(sweeping.endpoint_url)) as site:
         yield site
 
@@ -42,12 +42,12 @@ def _key(link: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_link(records: list[Record], link: dict[str, Any]) -> list[Record]:
-    """Return the records of a link's own item, in order."""
+    """Return the stream records of a link's own item, in order."""
     return [record for record in records if record["dynamodb"]["Keys"] == _key(link)]
 
 
 def _history(host: Caller, link: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a link's entries in the order of their sequence."""
+    """Return a link's history, ordered by sequence."""
     rows: list[dict[str, Any]] = ok(host.get(f"/v1/links/{link['linkId']}/history"))["history"]
     return sorted(rows, key=lambda row: int(row["sequence"]))
 
@@ -56,8 +56,8 @@ def _types(host: Caller, link: dict[str, Any]) -> list[str]:
     return [row["type"] for row in _history(host, link)]
 
 
-def _let_ttl_take(site: Site, sweeping: SweepingDynoxide, *links: dict[str, Any]) -> None:
-    """Let the engine's own clock be past the items' `purgeAt`, and its TTL come by."""
+def _delete_by_ttl(site: Site, sweeping: SweepingDynoxide, *links: dict[str, Any]) -> None:
+    """Set the links' `purgeAt` to the past and run the engine's TTL."""
     past = {":past": {"N": str(int(time.time()) - 60)}}
     for link in links:
         local_client("dynamodb", site.table.endpoint_url).update_item(
@@ -69,17 +69,17 @@ def _let_ttl_take(site: Site, sweeping: SweepingDynoxide, *links: dict[str, Any]
     sweeping.sweep()
 
 
-def test_what_ttl_took_unmarked_is_expired_then_deleted(
+def test_an_unmarked_link_that_ttl_deletes_is_recorded_as_expired_and_deleted(
     site: Site, sweeping: SweepingDynoxide, host: Caller, stream: Stream
 ) -> None:
-    """P3, P6: the schedule never came by; the engine took the link; both are told once, and it stays gone."""
+    """P3, P6: the schedule hasn't marked the link yet; both events are published once, and the link stays deleted."""
     link = host.link(expiresAt=at(hours=1), externalId="deal-1")
     site.clock.pass_by(hours=2)
-    _let_ttl_take(site, sweeping, link)
+    _delete_by_ttl(site, sweeping, link)
     assert site.item(*link_key(link["linkId"])) is None
     assert expire_due_links(site.world) == 0
     assert_problem(site.redeem(link, at(days=1)), 410, "link-deleted")
-    assert site.item(*link_key(link["linkId"])) is None, "a ghost"
+    assert site.item(*link_key(link["linkId"])) is None, "the redeem recreated the link"
     records = _of_link(stream.records(), link)
     removal = records[-1]
     assert removal["eventName"] == "REMOVE"
@@ -98,16 +98,16 @@ def test_what_ttl_took_unmarked_is_expired_then_deleted(
     assert {row["externalId"] for row in rows} == {"deal-1"}
 
 
-def test_what_ttl_takes_after_the_mark_is_expired_once(
+def test_a_marked_link_that_ttl_deletes_is_recorded_as_expired_once(
     site: Site, sweeping: SweepingDynoxide, host: Caller, stream: Stream
 ) -> None:
-    """P6: by the schedule; and the sequences are those that it would have had without."""
+    """P6: its events have the same sequences as those of a link without a mark."""
     marked, unmarked = (host.link(expiresAt=at(hours=1)) for _ in "ab")
-    _let_ttl_take(site, sweeping, unmarked)
+    _delete_by_ttl(site, sweeping, unmarked)
     site.clock.pass_by(hours=1)
     expire_due_links(site.world)
     expire_due_links(site.world)
-    _let_ttl_take(site, sweeping, marked)
+    _delete_by_ttl(site, sweeping, marked)
     deliver(stream.records(), times=2)
     rows = _history(host, marked)
     assert [row["type"] for row in rows] == ["link.created", "link.expired", "link.deleted"]
@@ -117,35 +117,35 @@ def test_what_ttl_takes_after_the_mark_is_expired_once(
     ]
 
 
-def test_late_records_of_mark_and_removal_tell_the_same(
+def test_records_of_mark_and_deletion_in_reverse_order_give_the_same_history(
     site: Site, sweeping: SweepingDynoxide, host: Caller, stream: Stream
 ) -> None:
-    """P6: the removal is read before the mark; each is there once all the same."""
+    """P6: the deletion is read before the mark; each event is there once."""
     link = host.link(expiresAt=at(hours=1))
     site.clock.pass_by(hours=1)
     expire_due_links(site.world)
-    _let_ttl_take(site, sweeping, link)
+    _delete_by_ttl(site, sweeping, link)
     deliver(list(reversed(_of_link(stream.records(), link))))
     assert _types(host, link) == ["link.created", "link.expired", "link.deleted"]
 
 
 @pytest.mark.parametrize("status", ["used", "revoked"])
-def test_a_dead_link_that_ttl_takes_did_not_expire(
+def test_a_used_or_revoked_link_that_ttl_deletes_is_not_recorded_as_expired(
     site: Site, sweeping: SweepingDynoxide, host: Caller, stream: Stream, status: str
 ) -> None:
-    """P6: used or revoked before its time, it is deleted and nothing else."""
+    """P6: it has only a deletion, although its expiry has passed."""
     link = host.link(expiresAt=at(days=9))
     if status == "used":
         site.redeem(link, at(days=1))
     else:
         ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
-    _let_ttl_take(site, sweeping, link)
+    _delete_by_ttl(site, sweeping, link)
     deliver(_of_link(stream.records(), link))
     assert _types(host, link) == ["link.created", f"link.{status}", "link.deleted"]
 
 
-def test_a_removal_that_is_not_ttls_is_not_told_as_one(site: Site, host: Caller, stream: Stream) -> None:
-    """P6: a host's delete wrote its own entry; one past the app, by hand, has nobody to name."""
+def test_a_deletion_outside_the_app_is_not_recorded(site: Site, host: Caller, stream: Stream) -> None:
+    """P6: a host's delete writes its own history entry; a delete by hand has no actor to record."""
     link = host.link()
     local_client("dynamodb", site.table.endpoint_url).delete_item(TableName=site.table.name, Key=_key(link))
     records = _of_link(stream.records(), link)
@@ -154,10 +154,10 @@ def test_a_removal_that_is_not_ttls_is_not_told_as_one(site: Site, host: Caller,
     assert _types(host, link) == ["link.created"]
 
 
-def test_with_ttl_off_a_link_expires_once_and_stays(
+def test_without_ttl_a_link_expires_once_and_stays(
     site: Site, sweeping: SweepingDynoxide, host: Caller, stream: Stream
 ) -> None:
-    """P3, P6: nothing here leans on TTL; what it would have taken is expired, and told so once."""
+    """P3, P6: nothing depends on TTL; the link is marked as expired, and the event is published once."""
     client = local_client("dynamodb", site.table.endpoint_url)
     off: Any = {"AttributeName": "purgeAt", "Enabled": False}
     client.update_time_to_live(TableName=site.table.name, TimeToLiveSpecification=off)
@@ -166,7 +166,7 @@ def test_with_ttl_off_a_link_expires_once_and_stays(
         site.clock.pass_by(days=400)
         for _ in range(3):
             expire_due_links(site.world)
-        _let_ttl_take(site, sweeping, link)
+        _delete_by_ttl(site, sweeping, link)
         assert_problem(site.redeem(link, at(days=401)), 410, "link-expired")
         deliver(_of_link(stream.records(), link), times=2)
         assert _types(host, link) == ["link.created", "link.expired"]

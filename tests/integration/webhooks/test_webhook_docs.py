@@ -1,4 +1,4 @@
-"""The signature check in docs/webhooks.md accepts what is really sent, and nothing else."""
+"""The signature checks in docs/webhooks.md accept real deliveries and nothing else."""
 
 import dataclasses
 import re
@@ -21,25 +21,25 @@ GUIDE = Path(__file__).parents[3] / "docs" / "webhooks.md"
 
 
 def shown(mark: str, name: str) -> Callable[..., Any]:
-    """Return a function that the guide shows, as a reader would paste it."""
+    """Return a function from the guide's code, as a reader would copy it."""
     part = GUIDE.read_text().split(f"<!-- {mark} -->")[1].split(f"<!-- end of {mark} -->")[0]
     (code,) = re.findall(r"```python\n(.*?)```", part, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(compile(code, GUIDE.name, "exec"), names)  # noqa: S102 - the guide's own words are what is tested
+    exec(compile(code, GUIDE.name, "exec"), names)  # noqa: S102 - the guide's code is what is tested
     found: Callable[..., Any] = names[name]
     return found
 
 
 @pytest.fixture
 def hooks(site: Site, monkeypatch: pytest.MonkeyPatch) -> Hooks:
-    """The site by the true clock: receivers refuse what is older or newer than five minutes."""
+    """Return webhooks on the real clock, because receivers reject timestamps more than five minutes off."""
     site.clock.now = datetime.now(UTC)
     found = hooks_of(site, webhook_http=WebhookHttp(local=True))
     monkeypatch.setattr(bootstrap, "_made", (bootstrap.settings(), found.world))
     return found
 
 
-def test_what_is_shown_takes_what_is_sent_and_refuses_the_rest(hooks: Hooks, host: Caller) -> None:
+def test_the_guides_checks_accept_only_genuine_deliveries(hooks: Hooks, host: Caller) -> None:
     handle, genuine = shown("verify", "handle"), shown("verify by hand", "genuine")
     with Endpoint() as endpoint:
         webhook = hooks.make(host, endpoint)

@@ -1,4 +1,4 @@
-"""Webhooks over real sockets and a real table: nothing lost, and nothing sent twice where once is promised."""
+"""Webhooks over real sockets and a table: no event is lost, and each is sent once unless an attempt fails."""
 
 import dataclasses
 import json
@@ -41,7 +41,7 @@ PATIENT = Limits(connect=LIMIT, total=LIMIT, body=LIMIT)
 
 @pytest.fixture
 def hooks(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hooks]:
-    """The site with webhooks that go to this machine; the API uses the same world."""
+    """Return webhooks that may call this machine; the API uses the same world."""
     made = hooks_of(site, webhook_http=WebhookHttp(local=True, limits=PATIENT))
     monkeypatch.setattr(bootstrap, "_made", (bootstrap.settings(), made.world))
     yield made
@@ -49,7 +49,7 @@ def hooks(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hooks]:
 
 
 def _drain(hooks: Hooks) -> None:
-    """End whatever is still to be tried: the schedule would find it in other tests of this module."""
+    """End all pending deliveries, so that the schedule doesn't find them in other tests of this module."""
     ever = NOW + timedelta(days=4000)
     for shard in range(DELIVERY_SHARDS):
         for delivery in hooks.world.store.deliveries.due(shard, ever, 200):
@@ -58,7 +58,7 @@ def _drain(hooks: Hooks) -> None:
 
 
 class Posted:
-    """An HTTP client that answers what it is told, and may do something first."""
+    """An HTTP client with given responses, which may run a function before it responds."""
 
     def __init__(self, *answers: EndpointAnswer, before: Callable[[], None] = lambda: None) -> None:
         self.answers = list(answers)
@@ -74,11 +74,11 @@ class Posted:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-def said(status: int, **fields: Any) -> EndpointAnswer:
+def responded(status: int, **fields: Any) -> EndpointAnswer:
     return EndpointAnswer(status_code=status, **fields)
 
 
-def test_an_event_arrives_once_whole_and_signed(hooks: Hooks, host: Caller) -> None:
+def test_an_event_is_delivered_once_complete_and_signed(hooks: Hooks, host: Caller) -> None:
     with Endpoint([answer(204)]) as endpoint:
         webhook = hooks.make(host, endpoint)
         (delivery,) = hooks.happen(host)
@@ -116,8 +116,8 @@ def test_an_event_arrives_once_whole_and_signed(hooks: Hooks, host: Caller) -> N
 
 
 @pytest.mark.clock
-def test_the_standards_own_library_takes_what_is_sent(hooks: Hooks, host: Caller) -> None:
-    """By the true clock: the library refuses what is older or newer than five minutes."""
+def test_the_standard_webhooks_library_verifies_a_delivery(hooks: Hooks, host: Caller) -> None:
+    """With the real clock, because the library rejects timestamps more than five minutes off."""
     hooks.site.clock.now = datetime.now(UTC)
     with Endpoint() as endpoint:
         webhook = hooks.make(host, endpoint)
@@ -130,10 +130,8 @@ def test_the_standards_own_library_takes_what_is_sent(hooks: Hooks, host: Caller
         library.verify(request.body.replace(b"link.used", b"link.gone"), request.headers)
 
 
-def test_only_the_hosts_own_events_of_the_types_asked_for_arrive(
-    hooks: Hooks, host: Caller, other: Caller
-) -> None:
-    """P9: each webhook gets exactly its host's events, and of those the ones it asked for."""
+def test_a_webhook_gets_only_its_hosts_events_of_its_types(hooks: Hooks, host: Caller, other: Caller) -> None:
+    """P9: a webhook without types gets all of its host's events; a disabled one gets none."""
     with Endpoint() as mine, Endpoint() as picky, Endpoint() as theirs, Endpoint() as off:
         hooks.make(host, mine)
         hooks.make(host, picky, events=["booking.confirmed", "link.revoked"])
@@ -154,8 +152,8 @@ def test_only_the_hosts_own_events_of_the_types_asked_for_arrive(
     assert types(off) == []
 
 
-def test_the_same_event_three_times_is_one_delivery(hooks: Hooks, host: Caller) -> None:
-    """P6 says at least once: before the delivery, after it, and beside it."""
+def test_an_event_published_three_times_is_one_delivery(hooks: Hooks, host: Caller) -> None:
+    """P6: the event is published again both before and after its delivery."""
     with Endpoint() as endpoint:
         webhook = hooks.make(host, endpoint)
         event = hooks.event(host.host_id)
@@ -170,17 +168,17 @@ def test_the_same_event_three_times_is_one_delivery(hooks: Hooks, host: Caller) 
 
 
 @pytest.mark.parametrize("kind", sorted(Notice))
-def test_a_notice_that_is_told_again_later_is_one_delivery(hooks: Hooks, host: Caller, kind: str) -> None:
-    """P6: a command that comes again tells its outcome again, under the same id, at another time."""
+def test_a_notice_published_again_later_is_one_delivery(hooks: Hooks, host: Caller, kind: str) -> None:
+    """P6: a redelivered command publishes its result again, with the same id and another time."""
     with Endpoint() as endpoint, Endpoint() as second:
         webhook, other = hooks.make(host, endpoint), hooks.make(host, second)
-        told = {"id": event_id_of(kind, host.host_id)}
-        first = fan_out(hooks.world, hooks.event(host.host_id, kind, **told))
+        same_id = {"id": event_id_of(kind, host.host_id)}
+        first = fan_out(hooks.world, hooks.event(host.host_id, kind, **same_id))
         hooks.wait(minutes=12)
-        again = fan_out(hooks.world, hooks.event(host.host_id, kind, **told))
+        again = fan_out(hooks.world, hooks.event(host.host_id, kind, **same_id))
         hooks.pump()
         hooks.wait(days=3)
-        fan_out(hooks.world, hooks.event(host.host_id, kind, **told))
+        fan_out(hooks.world, hooks.event(host.host_id, kind, **same_id))
         hooks.pump()
 
     assert [one.delivery_id for one in again] == [one.delivery_id for one in first]
@@ -194,26 +192,26 @@ def test_a_notice_that_is_told_again_later_is_one_delivery(hooks: Hooks, host: C
     )
 
 
-def test_a_fan_out_of_a_notice_that_died_is_gone_on_with(
+def test_an_interrupted_fan_out_of_a_notice_is_resumed(
     hooks: Hooks, host: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: after its time was kept and before any delivery; whoever comes next makes it, at that time."""
+    """P6: the crash is after the notice's time is stored and before its deliveries; a retry uses the stored time."""
     with Endpoint() as endpoint:
         hooks.make(host, endpoint)
-        told = {"id": event_id_of("batch.completed", host.host_id)}
+        same_id = {"id": event_id_of("batch.completed", host.host_id)}
         with monkeypatch.context() as dying:
             dying.setattr(hooks.world.store.deliveries, "create", _die)
             with pytest.raises(Died):
-                fan_out(hooks.world, hooks.event(host.host_id, "batch.completed", **told))
+                fan_out(hooks.world, hooks.event(host.host_id, "batch.completed", **same_id))
         hooks.wait(minutes=1)
-        fan_out(hooks.world, hooks.event(host.host_id, "batch.completed", **told))
+        fan_out(hooks.world, hooks.event(host.host_id, "batch.completed", **same_id))
         hooks.pump()
 
     (request,) = endpoint.requests
     assert json.loads(request.body)["time"] == "2040-01-02T08:00:00Z"
 
 
-def test_a_fan_out_that_dies_before_it_queued_is_made_good(hooks: Hooks, host: Caller) -> None:
+def test_a_delivery_that_could_not_be_queued_is_found_by_the_schedule(hooks: Hooks, host: Caller) -> None:
     with Endpoint() as endpoint:
         webhook = hooks.make(host, endpoint)
         event = hooks.event(host.host_id)
@@ -221,7 +219,7 @@ def test_a_fan_out_that_dies_before_it_queued_is_made_good(hooks: Hooks, host: C
         with pytest.raises(QueueUnavailableError):
             fan_out(hooks.world, event)
         hooks.queue.down = False
-        # The queue brings the event again, or, should even that be lost, the schedule comes by.
+        # A redelivery of the event queues it again; without one, the schedule does.
         assert hooks.come_by() == 0
         hooks.wait(minutes=6)
         assert hooks.come_by() == 1
@@ -232,7 +230,7 @@ def test_a_fan_out_that_dies_before_it_queued_is_made_good(hooks: Hooks, host: C
     assert hooks.deliveries(host, webhook)[0]["status"] == "delivered"
 
 
-def test_an_endpoint_that_is_down_is_tried_ten_times_over_three_days_and_then_it_is_a_dead_letter(
+def test_a_delivery_is_tried_ten_times_over_three_days_and_then_dead_lettered(
     hooks: Hooks, host: Caller
 ) -> None:
     posted = Posted(EndpointAnswer(error="connect-failed", latency_ms=3))
@@ -246,13 +244,13 @@ def test_an_endpoint_that_is_down_is_tried_ten_times_over_three_days_and_then_it
         last = datetime.fromisoformat(row["attempts"][-1]["time"])
         due = datetime.fromisoformat(row["nextAttemptAt"])
         assert wait <= due - last <= wait * 1.2 + timedelta(milliseconds=1)
-        # Short waits are the queue's, long ones the schedule's; neither comes early.
+        # The queue handles short waits and the schedule long ones; neither is early.
         in_queue = wait <= timedelta(minutes=15)
         assert len(hooks.queue.held) == in_queue
         if in_queue:
             assert (due - last).total_seconds() <= hooks.queue.held[0][1] <= 900
         hooks.site.clock.now = due - timedelta(seconds=2)
-        assert hooks.come_by() == in_queue, "a message that comes early finds nothing to do"
+        assert hooks.come_by() == in_queue, "a message that arrives early sends nothing"
         assert len(posted.urls) == number
         hooks.site.clock.now = due
         if in_queue:
@@ -271,10 +269,12 @@ def test_an_endpoint_that_is_down_is_tried_ten_times_over_three_days_and_then_it
     assert "secret" not in json.dumps(letter)
     hooks.wait(days=30)
     assert hooks.come_by() == 0
-    assert hooks.read(host, webhook)["enabled"], "75 hours are not five days"
+    assert hooks.read(host, webhook)["enabled"], (
+        "a webhook is disabled after five days of failures; this took 75 hours"
+    )
 
 
-def test_an_endpoint_that_comes_back_gets_what_it_missed(hooks: Hooks, host: Caller) -> None:
+def test_a_recovered_endpoint_gets_the_events_it_missed(hooks: Hooks, host: Caller) -> None:
     with Endpoint([hang_up, answer(503), answer(200)]) as endpoint:
         webhook = hooks.make(host, endpoint)
         hooks.happen(host)
@@ -309,7 +309,7 @@ def test_an_endpoint_that_comes_back_gets_what_it_missed(hooks: Hooks, host: Cal
     ],
     ids=["slow", "redirecting", "400", "404", "500", "huge"],
 )
-def test_whatever_is_not_2xx_is_tried_again(
+def test_a_response_other_than_2xx_is_retried(
     hooks: Hooks, host: Caller, answers: list[Any], status: int | None, error: str | None
 ) -> None:
     limits = SOON if error == "timeout" else PATIENT
@@ -326,7 +326,7 @@ def test_whatever_is_not_2xx_is_tried_again(
     assert hooks.read(host, webhook)["failingSince"] is not None
 
 
-def test_a_huge_answer_of_an_endpoint_that_took_it_is_a_delivery(hooks: Hooks, host: Caller) -> None:
+def test_a_2xx_response_with_an_endless_body_is_a_delivery(hooks: Hooks, host: Caller) -> None:
     with Endpoint([endless(b"HTTP/1.1 200 OK\r\n\r\n")]) as endpoint:
         webhook = hooks.make(host, endpoint)
         hooks.happen(host)
@@ -337,8 +337,8 @@ def test_a_huge_answer_of_an_endpoint_that_took_it_is_a_delivery(hooks: Hooks, h
     assert row["attempts"][0]["excerpt"] == "x" * 500
 
 
-def test_a_private_address_behind_a_public_name_is_never_reached(hooks: Hooks, host: Caller) -> None:
-    """A name that was public when the webhook was made may mean anything later: it is looked at each time."""
+def test_a_public_name_with_a_private_address_is_not_called(hooks: Hooks, host: Caller) -> None:
+    """A name can resolve to another address later, so each attempt checks the address."""
     with Endpoint() as endpoint:
         inside = WebhookHttp(resolve=lambda *_: ["127.0.0.1"], limits=PATIENT)
         hooks.world = dataclasses.replace(hooks.world, webhook_http=inside)
@@ -361,7 +361,7 @@ def test_a_private_address_behind_a_public_name_is_never_reached(hooks: Hooks, h
         ("-5", WAITS[0], WAITS[0] * 1.2),
     ],
 )
-def test_retry_after_is_honoured_within_reason(
+def test_retry_after_is_honored_within_limits(
     hooks: Hooks, host: Caller, retry_after: str, least: timedelta, most: timedelta
 ) -> None:
     with Endpoint([answer(429, retry_after=retry_after)]) as endpoint:
@@ -374,8 +374,8 @@ def test_retry_after_is_honoured_within_reason(
     assert least <= wait <= most + timedelta(milliseconds=1)
 
 
-def test_a_slow_endpoint_holds_up_no_other(hooks: Hooks, host: Caller, other: Caller) -> None:
-    """P9: in one batch three deliveries to an endpoint that answers only once the neighbour's has been delivered."""
+def test_a_slow_endpoint_does_not_delay_others(hooks: Hooks, host: Caller, other: Caller) -> None:
+    """P9: three deliveries in one batch wait for an endpoint that responds only after another host's delivery."""
     delivered = threading.Event()
 
     def slow(connection: socket.socket, over: threading.Event) -> None:
@@ -399,9 +399,9 @@ def test_a_slow_endpoint_holds_up_no_other(hooks: Hooks, host: Caller, other: Ca
     assert {row["status"] for row in hooks.deliveries(host, hanging)} == {"delivered"}
 
 
-def test_every_message_says_whose_it_is(hooks: Hooks, host: Caller, other: Caller) -> None:
-    """P9: first, tried again, and brought back by the schedule; SQS is fair to hosts by it."""
-    hooks.world = dataclasses.replace(hooks.world, webhook_http=Posted(said(500)))
+def test_every_queue_message_names_its_host(hooks: Hooks, host: Caller, other: Caller) -> None:
+    """P9: first attempts, retries and those that the schedule queues; SQS shares the queue fairly between hosts."""
+    hooks.world = dataclasses.replace(hooks.world, webhook_http=Posted(responded(500)))
     for caller in (host, other):
         hooks.make(caller, "http://127.0.0.1:1/hook")
         hooks.happen(caller)
@@ -414,8 +414,8 @@ def test_every_message_says_whose_it_is(hooks: Hooks, host: Caller, other: Calle
     assert sorted(hooks.queue.tenants[4:]) == sorted(hosts)
 
 
-def test_the_queue_is_told_whose_a_message_is(dead_letters: Inbox) -> None:
-    """As SQS's fair queues want it, one by one and many at once, with a delay and without."""
+def test_queue_messages_have_their_host_as_message_group(dead_letters: Inbox) -> None:
+    """As SQS's fair queues require, for single messages and batches, with a delay and without."""
     queue = Queue(Aws(botocore.session.get_session), dead_letters.url)
     queue.send("{}", delay_seconds=0, tenant="hst_a")
     assert queue.send_many(["{}", "{}"], tenants=["hst_a", "hst_b"]) == {}
@@ -428,7 +428,7 @@ def test_the_queue_is_told_whose_a_message_is(dead_letters: Inbox) -> None:
     assert sorted(map(str, groups)) == ["None", "hst_a", "hst_a", "hst_b"]
 
 
-def test_410_disables_at_once_and_what_waits_is_not_sent(hooks: Hooks, host: Caller) -> None:
+def test_410_disables_the_webhook_and_ends_its_pending_deliveries(hooks: Hooks, host: Caller) -> None:
     with Endpoint([answer(410)]) as endpoint:
         webhook = hooks.make(host, endpoint)
         first, second = hooks.happen(host)[0], hooks.happen(host)[0]
@@ -449,8 +449,8 @@ def test_410_disables_at_once_and_what_waits_is_not_sent(hooks: Hooks, host: Cal
     assert now["log"][0]["actor"] == "system:webhooks"
 
 
-def test_five_days_of_failures_alone_disable_and_enabling_begins_anew(hooks: Hooks, host: Caller) -> None:
-    posted = Posted(said(500))
+def test_five_days_of_failures_disable_and_enabling_resets_them(hooks: Hooks, host: Caller) -> None:
+    posted = Posted(responded(500))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     hooks.happen(host)
@@ -472,32 +472,32 @@ def test_five_days_of_failures_alone_disable_and_enabling_begins_anew(hooks: Hoo
     assert {row["status"] for row in rows} == {"failed"}
     assert {row["failure"] for row in rows if row["deliveryId"] == last.delivery_id} == {"webhook-disabled"}
 
-    posted.answers = [said(200)]
+    posted.answers = [responded(200)]
     path = f"/v1/webhooks/{webhook['webhookId']}"
     enabled = ok(host.patch(path, {"enabled": True}))
     assert (enabled["enabled"], enabled["disabledReason"], enabled["failingSince"]) == (True, None, None)
     sent = len(posted.urls)
     answered = host.post(f"{path}/replay", {"from": "2040-01-01", "to": "2040-02-01"})
-    assert answered.status_code == 400, "a body has instants, not dates"
+    assert answered.status_code == 400, "the body takes instants, not dates"
     body = {"from": "2040-01-01T00:00:00Z", "to": "2040-02-01T00:00:00Z"}
     assert host.post(f"{path}/replay", body).json() == {"replayed": 3, "left": 0, "nextCursor": None}
     hooks.pump()
     assert len(posted.urls) == sent + 3
 
 
-def test_one_success_ends_a_row_of_failures(hooks: Hooks, host: Caller) -> None:
-    posted = Posted(said(500))
+def test_one_success_resets_the_failures(hooks: Hooks, host: Caller) -> None:
+    posted = Posted(responded(500))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     hooks.happen(host)
     hooks.pump()
     hooks.wait(days=4)
-    posted.answers = [said(200)]
+    posted.answers = [responded(200)]
     hooks.happen(host)
     hooks.pump()
     assert hooks.read(host, webhook)["failingSince"] is None
     hooks.wait(days=2)
-    posted.answers = [said(500)]
+    posted.answers = [responded(500)]
     hooks.happen(host)
     hooks.pump()
     now = hooks.read(host, webhook)
@@ -505,34 +505,34 @@ def test_one_success_ends_a_row_of_failures(hooks: Hooks, host: Caller) -> None:
 
 
 class Bus:
-    """A bus that keeps what it takes, or refuses."""
+    """A bus that keeps what is published, or rejects it while it is down."""
 
     def __init__(self) -> None:
-        self.told: list[Envelope] = []
+        self.published: list[Envelope] = []
         self.down = False
 
     def put(self, envelopes: Sequence[Envelope]) -> dict[int, str]:
         if self.down:
             return dict.fromkeys(range(len(envelopes)), "Down")
-        self.told += envelopes
+        self.published += envelopes
         return {}
 
 
 @pytest.mark.parametrize("reason", ["gone", "failing"])
-def test_notice_is_given_when_a_webhook_is_disabled_and_never_lost(
+def test_a_disabled_webhook_is_reported_even_if_the_bus_is_down(
     hooks: Hooks, host: Caller, reason: str
 ) -> None:
-    """It goes out on the bus, and so to the host's other webhooks; a bus that is down only delays it."""
-    bus, posted = Bus(), Posted(said(500))
+    """The notice is published on the bus, and so reaches the host's other webhooks; an outage only delays it."""
+    bus, posted = Bus(), Posted(responded(500))
     hooks.world = dataclasses.replace(
         hooks.world, webhook_http=posted, event_bus=bus, sleep=lambda seconds: hooks.wait(seconds=seconds)
     )
     webhook = hooks.make(host, "http://127.0.0.1:1/hook?key=secret")
     hooks.happen(host)
     hooks.pump()
-    assert bus.told == []
+    assert bus.published == []
     if reason == "gone":
-        posted.answers = [said(410)]
+        posted.answers = [responded(410)]
     else:
         hooks.wait(days=5)
     (last,) = hooks.happen(host)
@@ -547,7 +547,7 @@ def test_notice_is_given_when_a_webhook_is_disabled_and_never_lost(
     hooks.wait(minutes=10)
     hooks.come_by()
 
-    (notice,) = bus.told
+    (notice,) = bus.published
     envelope = json.loads(write_envelope(notice))
     assert faults_of(envelope) == []
     assert (envelope["type"], envelope["hostId"]) == ("webhook.disabled", host.host_id)
@@ -562,19 +562,19 @@ def test_notice_is_given_when_a_webhook_is_disabled_and_never_lost(
         assert signed_by(endpoint.requests[0], posted_to["secret"])
 
 
-def test_no_notice_is_given_of_what_the_host_did_itself(hooks: Hooks, host: Caller) -> None:
+def test_a_webhook_that_the_host_disables_is_not_reported(hooks: Hooks, host: Caller) -> None:
     bus = Bus()
     hooks.world = dataclasses.replace(hooks.world, event_bus=bus)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     hooks.happen(host)
     ok(host.patch(f"/v1/webhooks/{webhook['webhookId']}", {"enabled": False}))
     hooks.pump()
-    assert bus.told == []
+    assert bus.published == []
 
 
-def test_two_senders_with_the_same_delivery_send_it_once(hooks: Hooks, host: Caller) -> None:
-    """SQS may give a message to two at once: whoever wins the lease sends."""
-    posted = Posted(said(200))
+def test_concurrent_senders_send_a_delivery_once(hooks: Hooks, host: Caller) -> None:
+    """SQS may deliver a message to several functions at once; the one that gets the lease sends."""
+    posted = Posted(responded(200))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     deliveries = [hooks.happen(host)[0] for _ in range(10)]
@@ -586,8 +586,8 @@ def test_two_senders_with_the_same_delivery_send_it_once(hooks: Hooks, host: Cal
     assert sorted(sent) == sorted(delivery.event_id for delivery in deliveries)
 
 
-def test_while_one_sends_no_other_begins(hooks: Hooks, host: Caller) -> None:
-    """The lease is held for as long as an attempt may take; a message that comes meanwhile changes nothing."""
+def test_no_second_attempt_starts_while_the_lease_is_held(hooks: Hooks, host: Caller) -> None:
+    """The lease lasts as long as an attempt may take; a message that arrives meanwhile changes nothing."""
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     (delivery,) = hooks.happen(host)
     message = _message(webhook, delivery.delivery_id)
@@ -597,7 +597,7 @@ def test_while_one_sends_no_other_begins(hooks: Hooks, host: Caller) -> None:
         posted.before = lambda: None
         deliver(hooks.world, message)
 
-    posted = Posted(said(200), before=another)
+    posted = Posted(responded(200), before=another)
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     deliver(hooks.world, message)
 
@@ -606,7 +606,7 @@ def test_while_one_sends_no_other_begins(hooks: Hooks, host: Caller) -> None:
 
 
 class Died(BaseException):
-    """The function ends here, as when Lambda stops it: nothing is caught, nothing is said."""
+    """The function ends here, as when Lambda stops it, so no handler in the code runs."""
 
 
 def _die(*_: Any, **__: Any) -> NoReturn:
@@ -614,14 +614,14 @@ def _die(*_: Any, **__: Any) -> NoReturn:
 
 
 @pytest.mark.parametrize("when", ["before the answer", "before the record"])
-def test_a_sender_that_dies_is_followed_by_another(
+def test_a_delivery_is_retried_after_its_sender_crashes(
     hooks: Hooks, host: Caller, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    """Between sending and recording: sent again under the same id, which is what at least once means."""
+    """The crash is after the request and before its record, so the event is sent again with the same id (P6)."""
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     (delivery,) = hooks.happen(host)
 
-    posted = Posted(said(200), before=_die if when == "before the answer" else lambda: None)
+    posted = Posted(responded(200), before=_die if when == "before the answer" else lambda: None)
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     with monkeypatch.context() as dying:
         if when == "before the record":
@@ -637,7 +637,7 @@ def test_a_sender_that_dies_is_followed_by_another(
             hooks.pump()
     posted.before = lambda: None
     assert hooks.deliveries(host, webhook)[0]["status"] == "pending"
-    # The queue gives its message again while the lease still runs: nothing. Then the schedule comes by.
+    # The queue redelivers its message while the lease is held, which does nothing; later the schedule retries.
     deliver(hooks.world, _message(webhook, delivery.delivery_id))
     assert len(posted.urls) == 1
     hooks.wait(seconds=61)
@@ -648,8 +648,8 @@ def test_a_sender_that_dies_is_followed_by_another(
     assert (row["status"], [attempt["number"] for attempt in row["attempts"]]) == ("delivered", [2])
 
 
-def test_a_delivery_that_kills_every_sender_ends_as_a_dead_letter(hooks: Hooks, host: Caller) -> None:
-    posted = Posted(said(200), before=_die)
+def test_a_delivery_that_crashes_every_sender_is_dead_lettered(hooks: Hooks, host: Caller) -> None:
+    posted = Posted(responded(200), before=_die)
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     (delivery,) = hooks.happen(host)
@@ -664,7 +664,7 @@ def test_a_delivery_that_kills_every_sender_ends_as_a_dead_letter(hooks: Hooks, 
     assert len(hooks.dlq.take()) == 1
 
 
-def test_a_sender_whose_lease_ran_out_records_nothing_over_its_successor(hooks: Hooks, host: Caller) -> None:
+def test_a_sender_with_an_expired_lease_does_not_overwrite_the_next(hooks: Hooks, host: Caller) -> None:
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     (delivery,) = hooks.happen(host)
     message = _message(webhook, delivery.delivery_id)
@@ -674,7 +674,7 @@ def test_a_sender_whose_lease_ran_out_records_nothing_over_its_successor(hooks: 
         hooks.site.clock.pass_by(seconds=61)
         deliver(hooks.world, message)
 
-    posted = Posted(said(200), said(500), before=succeed_me)
+    posted = Posted(responded(200), responded(500), before=succeed_me)
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     assert deliver(hooks.world, message) is None
 
@@ -682,9 +682,9 @@ def test_a_sender_whose_lease_ran_out_records_nothing_over_its_successor(hooks: 
     assert (row["status"], [a["statusCode"] for a in row["attempts"]]) == ("delivered", [200])
 
 
-def test_the_dead_letter_goes_out_before_the_delivery_ends(hooks: Hooks, host: Caller) -> None:
-    """Were it the other way round, a sender that dies between the two would lose the letter."""
-    posted = Posted(said(500))
+def test_a_delivery_is_dead_lettered_before_it_is_marked_failed(hooks: Hooks, host: Caller) -> None:
+    """In the other order, a crash between the two writes would lose the dead letter."""
+    posted = Posted(responded(500))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     (delivery,) = hooks.happen(host)
@@ -704,10 +704,8 @@ def test_the_dead_letter_goes_out_before_the_delivery_ends(hooks: Hooks, host: C
     assert len(hooks.dlq.take()) == 1
 
 
-def test_a_disabled_webhook_gets_nothing_that_waits_and_a_deleted_one_neither(
-    hooks: Hooks, host: Caller
-) -> None:
-    posted = Posted(said(200))
+def test_pending_deliveries_of_a_disabled_or_deleted_webhook_fail(hooks: Hooks, host: Caller) -> None:
+    posted = Posted(responded(200))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     disabled, deleted = (hooks.make(host, "http://127.0.0.1:1/hook") for _ in "ab")
     found = {delivery.webhook_id: delivery for delivery in hooks.happen(host)}
@@ -725,11 +723,8 @@ def test_a_disabled_webhook_gets_nothing_that_waits_and_a_deleted_one_neither(
     assert hooks.happen(host) == []
 
 
-def test_a_webhook_that_is_changed_while_it_is_delivered_to(hooks: Hooks, host: Caller) -> None:
-    """What is on its way arrives where it was sent; the next attempt goes where the webhook then points.
-
-    And what the old endpoint says, even 410, is not held against the new one.
-    """
+def test_a_change_during_an_attempt_applies_to_the_next_attempt(hooks: Hooks, host: Caller) -> None:
+    """A response of the old endpoint, even 410, doesn't disable the webhook after its URL has changed."""
     webhook = hooks.make(host, "http://127.0.0.1:1/old")
     hooks.happen(host)
     hooks.happen(host)
@@ -738,7 +733,7 @@ def test_a_webhook_that_is_changed_while_it_is_delivered_to(hooks: Hooks, host: 
         posted.before = lambda: None
         ok(host.patch(f"/v1/webhooks/{webhook['webhookId']}", {"url": "http://127.0.0.1:1/new"}))
 
-    posted = Posted(said(410), said(200), before=change)
+    posted = Posted(responded(410), responded(200), before=change)
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     hooks.pump()
 
@@ -748,9 +743,7 @@ def test_a_webhook_that_is_changed_while_it_is_delivered_to(hooks: Hooks, host: 
     assert [entry["what"] for entry in now["log"]] == ["changed", "created"]
 
 
-def test_a_secret_that_is_rotated_between_attempts_signs_the_next_with_both(
-    hooks: Hooks, host: Caller
-) -> None:
+def test_attempts_after_a_rotation_are_signed_with_both_secrets(hooks: Hooks, host: Caller) -> None:
     with Endpoint([answer(500), answer(500), answer(500), answer(200)]) as endpoint:
         webhook = hooks.make(host, endpoint)
         path = f"/v1/webhooks/{webhook['webhookId']}"
@@ -783,12 +776,12 @@ def test_a_secret_that_is_rotated_between_attempts_signs_the_next_with_both(
     assert ok(host.get(path))["formerSecretsUntil"] is None
 
 
-def test_a_rotation_without_overlap_silences_every_former_secret(hooks: Hooks, host: Caller) -> None:
+def test_a_rotation_without_overlap_ends_every_former_secret(hooks: Hooks, host: Caller) -> None:
     with Endpoint() as endpoint:
         webhook = hooks.make(host, endpoint)
         path = f"/v1/webhooks/{webhook['webhookId']}/rotate"
         secrets = [webhook["secret"], *(ok(host.post(path))["secret"] for _ in range(3))]
-        assert host.post(path).status_code == 409, "three former ones sign, and none may die before its time"
+        assert host.post(path).status_code == 409, "three former secrets still sign, and none may end early"
         hooks.happen(host)
         hooks.pump()
         secrets.append(ok(host.post(path, {"overlapHours": 0}))["secret"])
@@ -801,9 +794,7 @@ def test_a_rotation_without_overlap_silences_every_former_secret(hooks: Hooks, h
     assert [signed_by(without, secret) for secret in secrets] == [False] * 4 + [True]
 
 
-def test_a_webhook_whose_signing_key_was_retired_sends_nothing_until_it_is_rotated(
-    hooks: Hooks, host: Caller
-) -> None:
+def test_a_webhook_with_a_retired_signing_key_waits_for_the_key(hooks: Hooks, host: Caller) -> None:
     with Endpoint() as endpoint:
         webhook = hooks.make(host, endpoint)
         ring = hooks.world.keyring()
@@ -822,9 +813,7 @@ def test_a_webhook_whose_signing_key_was_retired_sends_nothing_until_it_is_rotat
     assert signed_by(endpoint.requests[0], webhook["secret"])
 
 
-def test_a_test_is_sent_once_to_a_disabled_webhook_too_and_counts_for_nothing(
-    hooks: Hooks, host: Caller
-) -> None:
+def test_a_test_event_reaches_a_disabled_webhook_once_and_never_counts(hooks: Hooks, host: Caller) -> None:
     with Endpoint([answer(500), answer(410), answer(200)]) as endpoint:
         webhook = hooks.make(host, endpoint, enabled=False, events=["link.used"])
         path = f"/v1/webhooks/{webhook['webhookId']}"
@@ -845,7 +834,7 @@ def test_a_test_is_sent_once_to_a_disabled_webhook_too_and_counts_for_nothing(
     assert hooks.dlq.held == []
 
 
-def test_what_an_endpoint_says_to_a_test_does_not_disable_it(hooks: Hooks, host: Caller) -> None:
+def test_a_failed_test_event_does_not_disable_the_webhook(hooks: Hooks, host: Caller) -> None:
     with Endpoint([answer(500), answer(410)]) as endpoint:
         webhook = hooks.make(host, endpoint)
         for _ in range(2):
@@ -857,20 +846,20 @@ def test_what_an_endpoint_says_to_a_test_does_not_disable_it(hooks: Hooks, host:
     assert (now["enabled"], now["failingSince"], len(now["log"])) == (True, None, 1)
 
 
-def test_a_store_that_does_not_answer_leaves_the_message_to_the_queue(hooks: Hooks, host: Caller) -> None:
-    posted = Posted(said(200))
+def test_nothing_is_sent_while_the_store_is_unavailable(hooks: Hooks, host: Caller) -> None:
+    posted = Posted(responded(200))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
     (delivery,) = hooks.happen(host)
     with hooks.site.failing("PutItem", StoreUnavailableError()), pytest.raises(StoreUnavailableError):
         deliver(hooks.world, _message(webhook, delivery.delivery_id))
-    assert posted.urls == [], "nothing is sent without the lease"
+    assert posted.urls == [], "no request without the lease"
     hooks.pump()
     assert len(posted.urls) == 1
 
 
-def test_a_schedule_that_comes_by_twice_queues_each_once(hooks: Hooks, host: Caller) -> None:
-    posted = Posted(said(200))
+def test_concurrent_runs_of_the_schedule_queue_each_delivery_once(hooks: Hooks, host: Caller) -> None:
+    posted = Posted(responded(200))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     hooks.make(host, "http://127.0.0.1:1/hook")
     made = [hooks.happen(host)[0] for _ in range(30)]
@@ -885,8 +874,8 @@ def test_a_schedule_that_comes_by_twice_queues_each_once(hooks: Hooks, host: Cal
     assert hooks.come_by() == 0
 
 
-def test_no_secret_gets_into_the_log_of_deliveries(hooks: Hooks, host: Caller) -> None:
-    """P7: an endpoint that answers with what it was sent, or with its own secrets, does not put them in our table."""
+def test_the_delivery_log_has_no_secret(hooks: Hooks, host: Caller) -> None:
+    """P7: an endpoint may return the request or its own secrets; the stored excerpt hides them."""
 
     def echo(request: Request, webhook: dict[str, Any]) -> bytes:
         return (

@@ -1,4 +1,4 @@
-"""Many senders race for one delivery on each engine: only the holder of the lease sends it."""
+"""Racing senders of one delivery, on each engine: only the holder of the lease sends it (P6)."""
 
 import dataclasses
 import json
@@ -34,7 +34,7 @@ SENDERS = 12
 
 
 class Counting:
-    """Endpoints that count what they get, event by event."""
+    """Endpoints that count the requests for each event."""
 
     def __init__(self) -> None:
         self.got: Counter[str] = Counter()
@@ -47,7 +47,7 @@ class Counting:
         return EndpointAnswer(status_code=200)
 
 
-def test_an_event_fanned_out_delivered_and_replayed_by_many_at_once_is_sent_once_each_time(
+def test_concurrent_deliveries_and_replays_each_send_once(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in settings_for(table, SIGNING).items():
@@ -79,20 +79,20 @@ def test_an_event_fanned_out_delivered_and_replayed_by_many_at_once_is_sent_once
         for number in range(EVENTS)
     ]
 
-    def whole_way(event: Envelope) -> None:
+    def fan_out_and_deliver(event: Envelope) -> None:
         message = json.dumps({"detail": json.loads(write_envelope(event))})
         for delivery in fan_out(world, message):
             deliver(world, message_of(delivery))
 
     with ThreadPoolExecutor(SENDERS) as pool:
-        list(pool.map(whole_way, [event for event in events for _ in range(SENDERS)]))
+        list(pool.map(fan_out_and_deliver, [event for event in events for _ in range(SENDERS)]))
     assert endpoints.got == {event.id: 1 for event in events}
 
     rows = world.store.deliveries.page(webhook, None, None, "9" * 14, 200)
     made = [delivery for _, delivery in rows if delivery]
     assert len(made) == EVENTS
 
-    def again(delivery_id: str) -> int:
+    def replay_and_deliver(delivery_id: str) -> int:
         done = replay_one(world, ADMIN, webhook, delivery_id, "one outage", CAUSE)
         found = world.store.deliveries.read(webhook, delivery_id)[1]
         assert found is not None
@@ -100,7 +100,7 @@ def test_an_event_fanned_out_delivered_and_replayed_by_many_at_once_is_sent_once
         return done.replayed
 
     with ThreadPoolExecutor(SENDERS) as pool:
-        done = list(pool.map(again, [d.delivery_id for d in made for _ in range(SENDERS)]))
+        done = list(pool.map(replay_and_deliver, [d.delivery_id for d in made for _ in range(SENDERS)]))
     assert sum(done) == EVENTS, "the same key replays each once"
     for delivery in made:
         deliver(world, message_of(delivery))

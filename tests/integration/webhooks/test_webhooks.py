@@ -1,4 +1,4 @@
-"""`/v1/webhooks`: create, list, change, rotate, test, replay and delete; the host's own alone (P9)."""
+"""`/v1/webhooks`: create, list, change, rotate, test, replay and delete the host's own webhooks (P9)."""
 
 import dataclasses
 import json
@@ -26,7 +26,7 @@ FIELDS = {
 
 
 class Answering:
-    """Endpoints that all answer the same."""
+    """Endpoints that all return the same status."""
 
     status = 200
     posts = 0
@@ -44,7 +44,7 @@ def endpoints() -> Answering:
 
 @pytest.fixture
 def hooks(site: Site, monkeypatch: pytest.MonkeyPatch, endpoints: Answering) -> Hooks:
-    """The site as on AWS, not local; endpoints answer what the test says."""
+    """Return webhooks with the checks of AWS, not of the local server; the test sets the endpoints' status."""
     found = hooks_of(site, webhook_http=endpoints, local=False)
     monkeypatch.setattr(bootstrap, "_made", (bootstrap.settings(), found.world))
     return found
@@ -54,9 +54,7 @@ def path_of(webhook: dict[str, Any], more: str = "") -> str:
     return f"/v1/webhooks/{webhook['webhookId']}{more}"
 
 
-def test_a_made_webhook_is_answered_whole_and_its_secret_is_shown_this_once(
-    hooks: Hooks, host: Caller
-) -> None:
+def test_a_created_webhook_is_returned_with_its_secret_once(hooks: Hooks, host: Caller) -> None:
     body = {"url": URL, "events": ["link.used"], "description": "CRM"}
     webhook = made(host.post("/v1/webhooks", body))
 
@@ -73,7 +71,7 @@ def test_a_made_webhook_is_answered_whole_and_its_secret_is_shown_this_once(
     assert "whsec_" not in dump
 
 
-def test_webhooks_are_paged_newest_first_and_held_to_twenty(hooks: Hooks, host: Caller) -> None:
+def test_webhooks_are_paged_newest_first_and_limited_to_twenty(hooks: Hooks, host: Caller) -> None:
     new = []
     for number in range(20):
         hooks.site.clock.pass_by(seconds=number % 2)
@@ -95,7 +93,7 @@ def test_webhooks_are_paged_newest_first_and_held_to_twenty(hooks: Hooks, host: 
     made(host.post("/v1/webhooks", {"url": URL}))
 
 
-def test_twenty_is_twenty_in_a_race_too(hooks: Hooks, host: Caller) -> None:
+def test_racing_requests_create_at_most_twenty(hooks: Hooks, host: Caller) -> None:
     del hooks
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: host.post("/v1/webhooks", {"url": URL}), range(30)))
@@ -104,7 +102,7 @@ def test_twenty_is_twenty_in_a_race_too(hooks: Hooks, host: Caller) -> None:
     assert set(codes) <= {201, 409}
 
 
-def test_an_admin_names_the_host(hooks: Hooks, site: Site, host: Caller, other: Caller) -> None:
+def test_an_admin_must_name_the_host(hooks: Hooks, site: Site, host: Caller, other: Caller) -> None:
     del hooks
     webhook = made(site.admin.post("/v1/webhooks", {"url": URL, "hostId": host.host_id}))
     assert webhook["hostId"] == host.host_id
@@ -115,8 +113,8 @@ def test_an_admin_names_the_host(hooks: Hooks, site: Site, host: Caller, other: 
     assert ok(other.get("/v1/webhooks"))["webhooks"] == []
 
 
-def test_anothers_delivery_is_not_there(hooks: Hooks, host: Caller, other: Caller) -> None:
-    """P9: nor can it be replayed by way of one's own webhook."""
+def test_another_hosts_delivery_is_not_found(hooks: Hooks, host: Caller, other: Caller) -> None:
+    """P9: not even through the caller's own webhook."""
     mine, theirs = (made(caller.post("/v1/webhooks", {"url": URL})) for caller in (host, other))
     (delivery,) = hooks.happen(other)
     hooks.pump()
@@ -148,7 +146,7 @@ def test_anothers_delivery_is_not_there(hooks: Hooks, host: Caller, other: Calle
     ],
     ids=str,
 )
-def test_what_is_wrong_is_said_and_nothing_is_made(
+def test_an_invalid_webhook_is_rejected_with_pointers(
     hooks: Hooks, host: Caller, body: dict[str, Any], status: int, pointers: list[str]
 ) -> None:
     del hooks
@@ -157,7 +155,7 @@ def test_what_is_wrong_is_said_and_nothing_is_made(
     assert ok(host.get("/v1/webhooks"))["webhooks"] == []
 
 
-def test_a_body_that_is_no_json_or_too_large(hooks: Hooks, host: Caller) -> None:
+def test_a_malformed_body_is_400_and_a_large_one_413(hooks: Hooks, host: Caller) -> None:
     del hooks
     json_type = {"Content-Type": "application/json"}
     assert_problem(host("POST", "/v1/webhooks", content=b"{", headers=json_type), 400, "invalid-request")
@@ -176,7 +174,7 @@ def test_a_body_that_is_no_json_or_too_large(hooks: Hooks, host: Caller) -> None
     ],
     ids=str,
 )
-def test_a_change_changes_what_it_names(hooks: Hooks, host: Caller, change: dict[str, Any]) -> None:
+def test_a_patch_changes_only_the_fields_it_names(hooks: Hooks, host: Caller, change: dict[str, Any]) -> None:
     del hooks
     before = made(host.post("/v1/webhooks", {"url": URL, "events": ["link.used"], "description": "old"}))
     del before["secret"]
@@ -189,7 +187,7 @@ def test_a_change_changes_what_it_names(hooks: Hooks, host: Caller, change: dict
     assert ok(host.get(path_of(before))) == after
 
 
-def test_a_deleted_webhook_is_not_there_and_stays_so(hooks: Hooks, host: Caller) -> None:
+def test_a_deleted_webhook_is_not_found(hooks: Hooks, host: Caller) -> None:
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
     (delivery,) = hooks.happen(host)
     assert host.delete(path_of(webhook)).status_code == 204
@@ -208,8 +206,8 @@ def test_a_deleted_webhook_is_not_there_and_stays_so(hooks: Hooks, host: Caller)
     assert int(item["purgeAt"]["N"]) > NOW.timestamp()
 
 
-def test_a_delete_that_saw_an_older_version_is_refused(hooks: Hooks, host: Caller) -> None:
-    """What a delete leaves tells of the webhook as it was, a change that came between included."""
+def test_a_delete_of_an_older_version_is_rejected(hooks: Hooks, host: Caller) -> None:
+    """The record that a delete leaves must include a concurrent change."""
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
     webhooks = hooks.world.store.webhooks
     stale = webhooks.read(webhook["webhookId"])
@@ -222,7 +220,7 @@ def test_a_delete_that_saw_an_older_version_is_refused(hooks: Hooks, host: Calle
 
 
 @pytest.mark.parametrize("hours", [-1, 169, 10**9])
-def test_an_overlap_has_bounds(hooks: Hooks, host: Caller, hours: int) -> None:
+def test_the_overlap_is_limited(hooks: Hooks, host: Caller, hours: int) -> None:
     del hooks
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
     answer = host.post(path_of(webhook, "/rotate"), {"overlapHours": hours})
@@ -232,9 +230,7 @@ def test_an_overlap_has_bounds(hooks: Hooks, host: Caller, hours: int) -> None:
     )
 
 
-def test_a_rotation_is_in_the_webhooks_history_and_its_secret_in_nothing_else(
-    hooks: Hooks, host: Caller
-) -> None:
+def test_a_rotation_is_logged_without_the_secret(hooks: Hooks, host: Caller) -> None:
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
     rotated = ok(host.post(path_of(webhook, "/rotate")))
     assert rotated["secret"] != webhook["secret"]
@@ -246,7 +242,7 @@ def test_a_rotation_is_in_the_webhooks_history_and_its_secret_in_nothing_else(
     assert ok(host.get(path_of(webhook)))["formerSecretsUntil"] is None
 
 
-def test_rotations_in_a_race_each_make_a_secret_of_their_own(hooks: Hooks, host: Caller) -> None:
+def test_racing_rotations_each_create_their_own_secret(hooks: Hooks, host: Caller) -> None:
     del hooks
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
     barrier = threading.Barrier(3)
@@ -262,7 +258,7 @@ def test_rotations_in_a_race_each_make_a_secret_of_their_own(hooks: Hooks, host:
     assert len(ok(host.get(path_of(webhook)))["log"]) == 1 + len(secrets)
 
 
-def test_deliveries_are_paged_by_event_time_and_filtered(
+def test_deliveries_are_filtered_and_paged_by_event_time(
     hooks: Hooks, host: Caller, endpoints: Answering
 ) -> None:
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
@@ -301,8 +297,8 @@ def test_deliveries_are_paged_by_event_time_and_filtered(
     assert_problem(host.get(path, params={"cursor": "nonsense"}), 422, "invalid-value", "/cursor")
 
 
-def test_a_page_of_deliveries_costs_what_it_shows(hooks: Hooks, host: Caller, site: Site) -> None:
-    """P10: by status, so many index entries and so many items; without, one query."""
+def test_a_page_of_deliveries_reads_only_what_it_returns(hooks: Hooks, host: Caller, site: Site) -> None:
+    """P10: with a status, the page's index entries and items; without one, a single query."""
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
     for _ in range(12):
         hooks.happen(host)
@@ -312,12 +308,10 @@ def test_a_page_of_deliveries_costs_what_it_shows(hooks: Hooks, host: Caller, si
             page = ok(host.get(path_of(webhook, "/deliveries"), params=params | {"limit": "5"}))
         assert len(page["deliveries"]) == 5
         assert reads.index_entries <= entries
-        assert reads.items <= items + 2  # the key and the webhook
+        assert reads.items <= items + 2  # the API key and the webhook
 
 
-def test_a_range_is_replayed_and_the_same_key_never_does_it_twice(
-    hooks: Hooks, host: Caller, endpoints: Answering
-) -> None:
+def test_a_range_is_replayed_once_per_key(hooks: Hooks, host: Caller, endpoints: Answering) -> None:
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
     for number in range(6):
         hooks.site.clock.now = NOW
@@ -336,13 +330,15 @@ def test_a_range_is_replayed_and_the_same_key_never_does_it_twice(
     _fail(hooks, host, webhook)
     for status in ("failed", "delivered"):
         again = host.post(path, body | {"status": status}, headers=key).json()
-        assert again["replayed"] == 0, "the reply was lost, say, and it was all sent since"
+        assert again["replayed"] == 0, "a retry after a lost reply, when all are sent, replays none"
     assert host.post(path, body | {"status": "delivered"}).json()["replayed"] == 3
-    assert host.post(path, body | {"status": "delivered"}).json()["replayed"] == 0, "they are pending"
+    assert host.post(path, body | {"status": "delivered"}).json()["replayed"] == 0, (
+        "pending deliveries are not replayed"
+    )
     assert hooks.pump() == 3
 
 
-def test_one_delivery_is_replayed_under_the_same_id(hooks: Hooks, host: Caller, endpoints: Answering) -> None:
+def test_a_replayed_delivery_keeps_its_id(hooks: Hooks, host: Caller, endpoints: Answering) -> None:
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
     (delivery,) = hooks.happen(host)
     hooks.pump()
@@ -362,9 +358,7 @@ def test_one_delivery_is_replayed_under_the_same_id(hooks: Hooks, host: Caller, 
         assert_problem(host.post(path, {"deliveryId": wrong}), 404, "not-found")
 
 
-def test_replays_of_one_delivery_in_a_race_send_it_once(
-    hooks: Hooks, host: Caller, endpoints: Answering
-) -> None:
+def test_racing_replays_of_a_delivery_send_it_once(hooks: Hooks, host: Caller, endpoints: Answering) -> None:
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
     (delivery,) = hooks.happen(host)
     hooks.pump()
@@ -391,7 +385,7 @@ def test_replays_of_one_delivery_in_a_race_send_it_once(
     ],
     ids=str,
 )
-def test_a_replay_of_nothing_in_particular_is_refused(
+def test_an_invalid_replay_is_rejected(
     hooks: Hooks, host: Caller, body: dict[str, Any], status: int, pointer: str
 ) -> None:
     del hooks
@@ -400,7 +394,7 @@ def test_a_replay_of_nothing_in_particular_is_refused(
     assert_problem(host.post(path_of(webhook, "/replay"), body), status, kind, pointer)
 
 
-def test_a_disabled_webhook_is_not_replayed_to(hooks: Hooks, host: Caller) -> None:
+def test_a_disabled_webhook_cannot_be_replayed(hooks: Hooks, host: Caller) -> None:
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
     (delivery,) = hooks.happen(host)
     hooks.pump()
@@ -409,7 +403,7 @@ def test_a_disabled_webhook_is_not_replayed_to(hooks: Hooks, host: Caller) -> No
         assert_problem(host.post(path_of(webhook, "/replay"), body), 409, "conflict")
 
 
-def test_a_queue_that_is_down_delays_a_test_and_a_replay_and_loses_neither(
+def test_a_test_event_is_delayed_but_not_lost_while_the_queue_is_down(
     hooks: Hooks, host: Caller, endpoints: Answering
 ) -> None:
     webhook = made(host.post("/v1/webhooks", {"url": URL}))
@@ -432,14 +426,14 @@ def test_without_queues_the_api_still_works(
     assert host.post(path_of(webhook, "/test")).status_code == 202
 
 
-def test_every_event_can_be_asked_for(hooks: Hooks, host: Caller) -> None:
+def test_a_webhook_may_list_every_event_type(hooks: Hooks, host: Caller) -> None:
     del hooks
     webhook = made(host.post("/v1/webhooks", {"url": URL, "events": list(EventKind)}))
     assert set(webhook["events"]) == set(EventKind)
 
 
 def _fail(hooks: Hooks, host: Caller, webhook: dict[str, Any]) -> None:
-    """Let every delivery that waits fail for good."""
+    """Make every pending delivery fail permanently."""
     ok(host.patch(path_of(webhook), {"enabled": False}))
     hooks.pump()
     ok(host.patch(path_of(webhook), {"enabled": True}))
