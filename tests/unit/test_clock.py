@@ -1,4 +1,4 @@
-"""Instants: the same moment is the same number and text, whatever offset it came with."""
+"""Instants: the same moment gives the same number and text, whatever its UTC offset (P3)."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -18,8 +18,8 @@ aware = st.builds(
 
 
 @given(aware)
-def test_an_instant_is_the_same_moment_cut_to_the_millisecond(value: datetime) -> None:
-    """P3: what is stored, compared and shown is one and the same millisecond, never a later one."""
+def test_an_instant_is_the_moment_truncated_to_the_millisecond(value: datetime) -> None:
+    """P3: the same millisecond is stored, compared and shown, and it is never later than the moment."""
     cut = as_instant(value)
     assert cut.tzinfo is UTC
     assert timedelta() <= value - cut < timedelta(milliseconds=1)
@@ -28,14 +28,14 @@ def test_an_instant_is_the_same_moment_cut_to_the_millisecond(value: datetime) -
 
 @given(aware)
 def test_rfc3339_reads_back_as_the_instant(value: datetime) -> None:
-    """Times in answers are RFC 3339 UTC and lose nothing that is stored."""
+    """Responses have the stored time in UTC without loss."""
     text = rfc3339(as_instant(value))
     assert text.endswith("Z")
     assert datetime.fromisoformat(text) == as_instant(value)
 
 
 def test_rfc3339_examples() -> None:
-    """Milliseconds only when there are any; another offset is turned to UTC."""
+    """Milliseconds are written only if there are any; other offsets are converted to UTC."""
     at = datetime(2026, 11, 21, 9, tzinfo=UTC)
     assert rfc3339(at) == "2026-11-21T09:00:00Z"
     assert rfc3339(at + timedelta(milliseconds=7)) == "2026-11-21T09:00:00.007Z"
@@ -43,12 +43,12 @@ def test_rfc3339_examples() -> None:
 
 
 def test_times_before_1970_round_down() -> None:
-    """Rounding goes one way on both sides of the epoch."""
+    """Rounding has the same direction before and after the epoch."""
     assert to_millis(datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)) == -1
 
 
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
-def test_moments_outside_the_calendar_overflow(value: str) -> None:
-    """The documented error, which the API turns into a 422, and no other."""
+def test_moments_outside_the_calendar_raise_overflow_error(value: str) -> None:
+    """The API maps this error to 422."""
     with pytest.raises(OverflowError):
         as_instant(datetime.fromisoformat(value))

@@ -1,4 +1,4 @@
-"""Retries under contention: until decided, never for ever, and no longer than a caller can wait (P1, P4)."""
+"""Retries under contention end when the write is decided, or before the caller's timeout (P1, P4)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -11,7 +11,7 @@ from chalicelib.service.ports import World
 
 
 class Waiting:
-    """A world in which time passes only by sleeping, and by what an attempt is said to take."""
+    """A world in which time passes only while sleeping, or when an attempt advances the clock."""
 
     def __init__(self) -> None:
         self.now = datetime(2040, 1, 2, tzinfo=UTC)
@@ -29,15 +29,15 @@ class Waiting:
         self.now += timedelta(seconds=seconds)
 
 
-def test_what_is_decided_is_returned_at_once() -> None:
-    """No pause where nothing was in the way; a falsy answer is an answer."""
+def test_a_result_is_returned_without_a_pause() -> None:
+    """A falsy result counts as a result."""
     waiting = Waiting()
     assert until_decided(waiting.world, lambda: False) is False
     assert waiting.slept == []
 
 
-def test_contention_and_stale_reads_are_tried_again_with_growing_pauses() -> None:
-    """A conflict ends in success once the way is free; pauses double up to the longest."""
+def test_contention_and_stale_reads_are_retried_with_growing_pauses() -> None:
+    """Pauses double up to a maximum."""
     waiting, answers = Waiting(), iter([ContendedError(), None, ThrottledError(), "done"])
 
     def attempt() -> str | None:
@@ -52,8 +52,8 @@ def test_contention_and_stale_reads_are_tried_again_with_growing_pauses() -> Non
     assert max(waiting.slept) <= MAX_PAUSE_SECONDS
 
 
-def test_what_stays_undecided_ends_in_the_last_fault() -> None:
-    """Never for ever, and never as a refusal: the caller may come again."""
+def test_retries_end_with_the_last_error() -> None:
+    """The last error is one that the caller may retry."""
     waiting, tries = Waiting(), []
 
     def attempt() -> None:
@@ -67,10 +67,10 @@ def test_what_stays_undecided_ends_in_the_last_fault() -> None:
         until_decided(waiting.world, lambda: None)
 
 
-def test_a_store_that_does_not_answer_is_given_up_before_the_gateway_gives_up() -> None:
-    """API Gateway ends a request after 29 s; an attempt may take 15 s, so none begins after 12."""
+def test_retries_end_before_api_gateway_times_out() -> None:
+    """API Gateway's limit is 29 s and an attempt may take 15 s, so no attempt starts after 12 s."""
     waiting = Waiting()
-    begun = waiting.now
+    started = waiting.now
 
     def attempt() -> None:
         waiting.now += timedelta(seconds=15)
@@ -78,11 +78,11 @@ def test_a_store_that_does_not_answer_is_given_up_before_the_gateway_gives_up() 
 
     with pytest.raises(StoreUnavailableError):
         until_decided(waiting.world, attempt)
-    assert waiting.now - begun < timedelta(seconds=29)
+    assert waiting.now - started < timedelta(seconds=29)
 
 
-def test_a_refusal_is_not_tried_again() -> None:
-    """What was decided stays decided."""
+def test_a_rejection_is_not_retried() -> None:
+    """It is a decision, not contention."""
     waiting, tries = Waiting(), []
 
     def attempt() -> None:

@@ -1,4 +1,4 @@
-"""Zone names are IANA's, spelled its way, with the rules of the pinned tzdata; `test_slots` tests wall times."""
+"""Time zones have IANA's exact names and the rules of the pinned tzdata; `test_slots` tests wall times."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.clock
 ROOT: Final = Path(__file__).parents[2]
 DATA: Final = Path(tzdata.__path__[0], "zoneinfo")
 
-# Zones whose rules changed between 2025b and 2026f, or that were renamed in the years that system files span.
+# Zones whose rules or names changed recently, so that a system's older files would give other results.
 CHANGED: Final = (
     "Africa/Casablanca",
     "America/Edmonton",
@@ -39,9 +39,7 @@ CHANGED: Final = (
     "Canada/Pacific",
     "Europe/Kiev",
 )
-NINE_IN_VANCOUVER: Final = datetime(
-    2026, 12, 15, 16, tzinfo=UTC
-)  # with the offset it has kept since March 2026
+NINE_IN_VANCOUVER: Final = datetime(2026, 12, 15, 16, tzinfo=UTC)  # with Vancouver's offset since March 2026
 
 
 @pytest.mark.parametrize(
@@ -57,7 +55,7 @@ NINE_IN_VANCOUVER: Final = datetime(
     ],
 )
 def test_iana_names_are_zones(name: str) -> None:
-    """The names that browsers send are known, also the old ones."""
+    """Browsers send these names, including old ones."""
     assert is_zone(name)
 
 
@@ -80,8 +78,8 @@ def test_iana_names_are_zones(name: str) -> None:
         "Europe",
     ],
 )
-def test_other_names_are_not(name: str) -> None:
-    """A name from outside is only looked up in a set, so none reads a file or means this machine's own."""
+def test_other_names_are_not_zones(name: str) -> None:
+    """A name is looked up in a set, so it can't read a file or mean the system's own zone."""
     assert not is_zone(name)
 
 
@@ -89,11 +87,11 @@ def test_every_name_has_rules() -> None:
     """The names and the data are from one package, so every accepted zone has rules."""
     assert len(zone_names()) > 590
     for name in zone_names():
-        assert load_zone(name).utcoffset(datetime(2026, 12, 1)) is not None  # noqa: DTZ001 - as ZoneInfo wants it
+        assert load_zone(name).utcoffset(datetime(2026, 12, 1)) is not None  # noqa: DTZ001 - `utcoffset` takes a naive time
 
 
 def packaged_offsets(name: str) -> list[timedelta | None]:
-    """Return a zone's offsets from the package's own TZif file, for every week of 2026 to 2028."""
+    """Return a zone's offset in every week of 2026 to 2028, from the package's own TZif file."""
     with (DATA / name).open("rb") as file:
         zone = ZoneInfo.from_file(file, key=name)
     return [moment.astimezone(zone).utcoffset() for moment in weeks()]
@@ -104,19 +102,19 @@ def weeks() -> list[datetime]:
 
 
 @pytest.mark.parametrize("name", CHANGED)
-def test_zones_whose_rules_changed_lately_have_the_pinned_rules(name: str) -> None:
-    """The pinned tzdata serves, not the system's files, which may be older by years."""
+def test_recently_changed_zones_have_the_pinned_rules(name: str) -> None:
+    """The rules come from the pinned tzdata, not from the system's files, which may be years older."""
     zone = load_zone(name)
     assert [moment.astimezone(zone).utcoffset() for moment in weeks()] == packaged_offsets(name)
 
 
-def test_what_is_installed_is_what_is_pinned() -> None:
-    """The rules that the tests see are those of the package."""
+def test_the_installed_tzdata_is_the_pinned_one() -> None:
+    """The tests use the same rules as the package."""
     assert f"tzdata=={tzdata.__version__}\n" in (ROOT / "requirements.txt").read_text()
 
 
 def test_vancouver_keeps_its_summer_time() -> None:
-    """The rules of 2026 apply; with those of 2025 it would be 08:00."""
+    """The rules of 2026 apply; with those of 2025 the hour would be 8."""
     assert NINE_IN_VANCOUVER.astimezone(load_zone("America/Vancouver")).hour == 9
 
 
@@ -137,10 +135,10 @@ print(json.dumps({{
 
 
 @pytest.mark.parametrize("first", ["", "import zoneinfo; zoneinfo.ZoneInfo('America/Vancouver')"])
-def test_the_systems_files_serve_nowhere(first: str, tmp_path: Path) -> None:
-    """The pinned rules apply in every process that imports the product, to libraries and subprocesses, in any order.
+def test_the_systems_zone_files_are_never_used(first: str, tmp_path: Path) -> None:
+    """The pinned rules apply to libraries and subprocesses of every process that imports the product, in any order.
 
-    The system's Vancouver is Tokyo here, so the test also works on a machine whose files are new or missing.
+    Here the system's file for Vancouver has Tokyo's rules, so the test doesn't depend on the machine's files.
     """
     (tmp_path / "America").mkdir()
     shutil.copy(DATA / "Asia" / "Tokyo", tmp_path / "America" / "Vancouver")
@@ -153,8 +151,8 @@ def test_the_systems_files_serve_nowhere(first: str, tmp_path: Path) -> None:
     assert found == {"path": [], "hour": 9, "child": "()\n"}
 
 
-def test_one_module_makes_zones() -> None:
-    """No other module creates a `ZoneInfo`, not even a tool or a test: it might get an unchecked name."""
+def test_only_one_module_creates_zones() -> None:
+    """Another module, even a tool or a test, might create a `ZoneInfo` from an unchecked name."""
     folders = [ROOT / name for name in ("chalicelib", "infra", "tests")]
     files = [ROOT / "app.py", *(path for folder in folders for path in folder.rglob("*.py"))]
     makes_zones = re.compile(

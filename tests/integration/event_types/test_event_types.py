@@ -1,4 +1,4 @@
-"""`/v1/event-types`: every field and default, changing, listing, and archiving with active links."""
+"""`/v1/event-types`: fields and defaults, changes, lists, and deletion while links are active (P9, P10)."""
 
 from typing import Any, Final
 
@@ -18,7 +18,11 @@ from tests.support.app import (
     ok,
 )
 
-LEAST: Final[dict[str, Any]] = {"title": "Intro Call", "durationMinutes": 25, "schedule": {"timeZone": "UTC"}}
+REQUIRED: Final[dict[str, Any]] = {
+    "title": "Intro Call",
+    "durationMinutes": 25,
+    "schedule": {"timeZone": "UTC"},
+}
 DEFAULTS: Final[dict[str, Any]] = {
     "slug": "intro-call",
     "description": "",
@@ -62,24 +66,24 @@ EVERYTHING: Final[dict[str, Any]] = {
 FIELDS: Final = {"eventTypeId", "hostId", "createdAt", "archivedAt"} | set(EVERYTHING)
 
 
-def test_all_but_title_duration_and_schedule_have_defaults(host: Caller) -> None:
-    event_type = made(host.post("/v1/event-types", LEAST))
+def test_only_title_duration_and_schedule_are_required(host: Caller) -> None:
+    event_type = made(host.post("/v1/event-types", REQUIRED))
 
-    assert set(event_type) == FIELDS | {"warnings"}  # it has no hours
+    assert set(event_type) == FIELDS | {"warnings"}  # the schedule has no hours
     schedule = {"timeZone": "UTC", "weekly": [], "overrides": []}
-    for name, value in (DEFAULTS | LEAST | {"schedule": schedule}).items():
+    for name, value in (DEFAULTS | REQUIRED | {"schedule": schedule}).items():
         assert event_type[name] == value, name
     assert (event_type["hostId"], event_type["createdAt"]) == (host.host_id, rfc3339(NOW))
 
 
 @pytest.mark.parametrize("missing", ["title", "durationMinutes", "schedule"])
-def test_what_has_no_default_must_be_given(host: Caller, missing: str) -> None:
-    body = {name: value for name, value in LEAST.items() if name != missing}
+def test_a_missing_required_field_is_400(host: Caller, missing: str) -> None:
+    body = {name: value for name, value in REQUIRED.items() if name != missing}
 
     assert_problem(host.post("/v1/event-types", body), 400, "invalid-request", "")
 
 
-def test_every_field_is_kept_as_given(host: Caller) -> None:
+def test_every_field_is_stored_unchanged(host: Caller) -> None:
     event_type = made(host.post("/v1/event-types", EVERYTHING))
 
     assert {name: event_type[name] for name in EVERYTHING} == EVERYTHING
@@ -88,7 +92,7 @@ def test_every_field_is_kept_as_given(host: Caller) -> None:
 
 @pytest.mark.parametrize("name", list(EVERYTHING))
 def test_each_field_can_be_changed_alone(host: Caller, name: str) -> None:
-    event_type = host.event_type(**LEAST | {"durationMinutes": 30})
+    event_type = host.event_type(**REQUIRED | {"durationMinutes": 30})
     path = f"/v1/event-types/{event_type['eventTypeId']}"
     assert event_type.pop("warnings")
 
@@ -99,7 +103,7 @@ def test_each_field_can_be_changed_alone(host: Caller, name: str) -> None:
     assert ok(host.get(path)) == changed
 
 
-def test_a_change_of_nothing_is_none_and_null_interval_follows_the_duration(host: Caller) -> None:
+def test_an_empty_patch_changes_nothing_and_a_null_interval_is_allowed(host: Caller) -> None:
     event_type = host.event_type(**EVERYTHING)
     path = f"/v1/event-types/{event_type['eventTypeId']}"
 
@@ -144,13 +148,13 @@ def test_a_change_of_nothing_is_none_and_null_interval_follows_the_duration(host
     ],
     ids=str,
 )
-def test_a_value_that_breaks_a_rule_is_422_on_making_and_on_changing(
+def test_an_invalid_value_is_422_in_post_and_patch(
     host: Caller, change: dict[str, Any], pointer: str
 ) -> None:
     event_type = host.event_type()
     path = f"/v1/event-types/{event_type['eventTypeId']}"
 
-    assert_problem(host.post("/v1/event-types", LEAST | change), 422, "invalid-value", pointer)
+    assert_problem(host.post("/v1/event-types", REQUIRED | change), 422, "invalid-value", pointer)
     assert_problem(host.patch(path, change), 422, "invalid-value", pointer)
 
     assert ok(host.get(path)) == event_type
@@ -178,17 +182,15 @@ def test_a_value_that_breaks_a_rule_is_422_on_making_and_on_changing(
     ],
     ids=str,
 )
-def test_a_form_that_is_not_the_documented_one_is_400(
-    host: Caller, change: dict[str, Any], pointer: str
-) -> None:
+def test_a_body_that_breaks_the_schema_is_400(host: Caller, change: dict[str, Any], pointer: str) -> None:
     event_type = host.event_type()
     path = f"/v1/event-types/{event_type['eventTypeId']}"
 
-    assert_problem(host.post("/v1/event-types", LEAST | change), 400, "invalid-request", pointer)
+    assert_problem(host.post("/v1/event-types", REQUIRED | change), 400, "invalid-request", pointer)
     assert_problem(host.patch(path, change), 400, "invalid-request", pointer)
 
 
-def test_a_host_lists_its_own_newest_first_without_the_archived(
+def test_a_host_lists_its_event_types_newest_first_without_archived_ones(
     site: Site, host: Caller, other: Caller
 ) -> None:
     new = []
@@ -209,7 +211,7 @@ def test_a_host_lists_its_own_newest_first_without_the_archived(
     assert by_admin["eventTypes"] == expected
 
 
-def test_deleting_asks_first_while_links_live_then_revokes_them(site: Site, host: Caller) -> None:
+def test_deletion_with_active_links_needs_confirmation_and_revokes_them(site: Site, host: Caller) -> None:
     event_type = host.event_type()
     path = f"/v1/event-types/{event_type['eventTypeId']}"
     live, soon, used, elsewhere = (
@@ -220,15 +222,15 @@ def test_deleting_asks_first_while_links_live_then_revokes_them(site: Site, host
     )
     made(site.redeem(used, at(hours=4)))
 
-    # Given live links, when it is deleted, then it asks first and nothing has changed
+    # Given active links, when it is deleted without confirmation, then nothing changes
     assert_problem(host.delete(path), 409, "conflict")
     assert ok(host.get(path)) == event_type
     assert site.visit(live, headers=JSON).status_code == 200
 
-    # When the caller means it
+    # When it is deleted with confirmation
     assert host.delete(path, params={"revokeLinks": "true"}).status_code == 204
 
-    # Then it is gone, its links are dead to whoever opens or redeems them, and are listed so
+    # Then it is not found, and its links are revoked on their pages and in lists
     assert_problem(host.get(path), 404, "not-found")
     assert_problem(host.patch(path, {"title": "Back"}), 404, "not-found")
     assert_problem(host.post("/v1/links", {"eventTypeId": event_type["eventTypeId"]}), 404, "not-found")
@@ -242,13 +244,13 @@ def test_deleting_asks_first_while_links_live_then_revokes_them(site: Site, host
     assert all(link["revokedAt"] == rfc3339(NOW) for link in listed)
     assert host.reread(used)["status"] == "used"
 
-    # And deleted again: it is not there, unless what is asked is to see the revoking through
+    # A second deletion is 404, unless it is there to complete the revoking
     assert_problem(host.delete(path), 404, "not-found")
     assert host.delete(path, params={"revokeLinks": "true"}).status_code == 204
 
 
-def test_an_event_type_without_live_links_is_deleted_at_once(site: Site, host: Caller) -> None:
-    """A link that died, by a mark or by the clock alone, is not in the way."""
+def test_an_event_type_without_active_links_is_deleted_without_confirmation(site: Site, host: Caller) -> None:
+    """Dead links don't count, whether they are marked or only past their expiry."""
     event_type = host.event_type()
     revoked, expired = host.link(event_type), host.link(event_type, expiresAt=at(hours=1))
     ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
@@ -260,8 +262,8 @@ def test_an_event_type_without_live_links_is_deleted_at_once(site: Site, host: C
     assert host.reread(expired)["status"] == "expired"
 
 
-def test_a_link_that_escaped_the_revoking_is_dead_all_the_same(site: Site, host: Caller) -> None:
-    """Redeem itself asks whether the event type is archived: the mark on each link is for the lists."""
+def test_a_link_of_an_archived_event_type_cannot_be_redeemed(site: Site, host: Caller) -> None:
+    """The redeem checks the event type itself, even if the link wasn't marked as revoked."""
     event_type = host.event_type()
     assert host.delete(f"/v1/event-types/{event_type['eventTypeId']}").status_code == 204
     link = host.link()
@@ -276,7 +278,7 @@ def test_a_link_that_escaped_the_revoking_is_dead_all_the_same(site: Site, host:
 @pytest.mark.parametrize(
     "query", ["revokeLinks=yes", "revokeLinks=", "revokeLinks=true&revokeLinks=true", "force=true"]
 )
-def test_an_odd_query_on_delete_is_400_and_deletes_nothing(host: Caller, query: str) -> None:
+def test_an_undocumented_query_on_delete_is_400_and_deletes_nothing(host: Caller, query: str) -> None:
     path = f"/v1/event-types/{host.event_type()['eventTypeId']}"
 
     assert_problem(host.delete(f"{path}?{query}"), 400, "invalid-request")
@@ -284,7 +286,7 @@ def test_an_odd_query_on_delete_is_400_and_deletes_nothing(host: Caller, query: 
     assert host.get(path).status_code == 200
 
 
-def test_links_follow_a_changed_event_type_but_for_their_own_overrides(site: Site, host: Caller) -> None:
+def test_links_follow_their_event_type_except_for_overrides(site: Site, host: Caller) -> None:
     event_type = host.event_type(title="Before", durationMinutes=30)
     plain, own = host.links(event_type, items=[{}, {"overrides": {"title": "Mine", "durationMinutes": 45}}])
 
@@ -295,8 +297,8 @@ def test_links_follow_a_changed_event_type_but_for_their_own_overrides(site: Sit
     assert "After" in site.visit(plain, headers=HTML).text
 
 
-def test_what_was_deleted_is_listed_where_it_is_asked_for(site: Site, host: Caller, other: Caller) -> None:
-    """P9, P10: its links and bookings still name it; the last page, full as it is, is the last."""
+def test_archived_event_types_are_listed_on_request(site: Site, host: Caller, other: Caller) -> None:
+    """P9, P10: links and bookings still refer to them; a full last page has no cursor."""
     new = []
     for number in range(4):
         site.clock.pass_by(seconds=1)
@@ -318,7 +320,7 @@ def test_what_was_deleted_is_listed_where_it_is_asked_for(site: Site, host: Call
     assert_problem(host.get("/v1/event-types", params={"archived": "1"}), 400, "invalid-request", "/archived")
 
 
-def test_what_has_no_content_names_no_content_type(host: Caller) -> None:
+def test_a_204_has_no_content_type(host: Caller) -> None:
     answer = host.delete(f"/v1/event-types/{host.event_type()['eventTypeId']}")
 
     assert (answer.status_code, answer.content) == (204, b"")
@@ -333,8 +335,8 @@ def pointers(document: Any) -> list[str]:
     return [warning["pointer"] for warning in document["warnings"]]
 
 
-def test_an_event_type_that_nobody_can_book_is_saved_with_a_warning(host: Caller) -> None:
-    """Only responses to writes have `warnings`; a retry warns about the current settings."""
+def test_an_event_type_that_nobody_can_book_is_created_with_a_warning(host: Caller) -> None:
+    """Only responses to writes have `warnings`; a retry reports the current settings."""
     key = {"Idempotency-Key": "once"}
     answer = host.post("/v1/event-types", BOOKABLE | NEVER, headers=key)
     assert (answer.status_code, pointers(answer.json())) == (201, ["/minimumNoticeMinutes"])
@@ -348,8 +350,8 @@ def test_an_event_type_that_nobody_can_book_is_saved_with_a_warning(host: Caller
     assert (repeated.status_code, repeated.json()["warnings"]) == (201, [])
 
 
-def test_time_off_over_the_whole_window_is_warned_of(site: Site, host: Caller) -> None:
-    """Creating and changing an event type warn about the host's own time off, not another host's."""
+def test_time_off_over_the_whole_booking_window_is_a_warning(site: Site, host: Caller) -> None:
+    """Creating and changing an event type report it."""
     path = f"/v1/event-types/{made(host.post('/v1/event-types', BOOKABLE))['eventTypeId']}"
     assert host.patch(path, {"title": "Same"}).json()["warnings"] == []
     ok(

@@ -1,4 +1,4 @@
-"""The local engines hold the table that is deployed, and keep its data."""
+"""The local engines have the same table as the deployed stack, and keep its data."""
 
 import os
 import select
@@ -49,8 +49,8 @@ def holds(table: Table, key: str) -> bool:
     return "Item" in response
 
 
-def test_the_local_table_is_the_deployed_one(table: Table) -> None:
-    """Guards every other test here: they say nothing about the product if their table differs from the template's."""
+def test_the_local_table_matches_the_template(table: Table) -> None:
+    """All integration tests rely on this: on another table they would say nothing about the product."""
     client = local_client("dynamodb", table.endpoint_url)
     wanted = table_properties()
 
@@ -66,7 +66,7 @@ def test_the_local_table_is_the_deployed_one(table: Table) -> None:
     assert (ttl["TimeToLiveStatus"], ttl["AttributeName"]) == ("ENABLED", "purgeAt")
 
 
-def test_an_existing_table_is_left_as_it_is(table: Table) -> None:
+def test_an_existing_table_is_not_changed(table: Table) -> None:
     put(table, "kept")
 
     created = ensure_table(local_client("dynamodb", table.endpoint_url), table.name)
@@ -75,18 +75,18 @@ def test_an_existing_table_is_left_as_it_is(table: Table) -> None:
     assert holds(table, "kept")
 
 
-def test_ministack_keeps_its_items_over_a_stop(tmp_path: Path) -> None:
-    """What a developer made with `make run` is there the next day."""
+def test_ministack_keeps_its_items_after_a_stop(tmp_path: Path) -> None:
+    """The data of `make run` is still there the next day."""
     with Ministack(tmp_path / "state") as engine:
         table = new_table(engine.endpoint_url)
         put(table, "kept")
 
     with Ministack(tmp_path / "state") as engine:
-        assert engine.endpoint_url == table.endpoint_url, "its queues are known by their URLs, port and all"
+        assert engine.endpoint_url == table.endpoint_url, "its queues have URLs with the port"
         assert holds(table, "kept")
 
 
-def test_an_engine_whose_port_was_taken_meanwhile_takes_another(tmp_path: Path) -> None:
+def test_an_engine_takes_another_port_if_its_own_is_in_use(tmp_path: Path) -> None:
     with Ministack(tmp_path / "state") as engine:
         first = engine.endpoint_url
 
@@ -98,7 +98,7 @@ def test_an_engine_whose_port_was_taken_meanwhile_takes_another(tmp_path: Path) 
             assert engine.endpoint_url != first
 
 
-def test_ministack_restarts_where_it_was(tmp_path: Path) -> None:
+def test_ministack_restarts_on_its_port_with_its_data(tmp_path: Path) -> None:
     with Ministack(tmp_path / "state") as engine:
         table = new_table(engine.endpoint_url)
         put(table, "kept")
@@ -109,8 +109,8 @@ def test_ministack_restarts_where_it_was(tmp_path: Path) -> None:
         assert holds(table, "kept")
 
 
-def test_dynoxide_keeps_an_acknowledged_item_over_sigkill(tmp_path: Path) -> None:
-    """The crash tests rest on this: what is missing after a kill was never acknowledged."""
+def test_dynoxide_keeps_acknowledged_items_after_sigkill(tmp_path: Path) -> None:
+    """The crash tests rely on this: an item that is missing after a kill was never acknowledged."""
     require_dynoxide()
     with Dynoxide(tmp_path / "table.db") as engine:
         table = new_table(engine.endpoint_url)
@@ -122,7 +122,7 @@ def test_dynoxide_keeps_an_acknowledged_item_over_sigkill(tmp_path: Path) -> Non
         assert holds(table, "kept")
 
 
-def test_a_stopped_engine_leaves_nothing_behind() -> None:
+def test_a_stopped_engine_leaves_no_process_and_no_files() -> None:
     engine = Ministack().start()
     pid = engine.pid
     assert pid is not None
@@ -137,7 +137,7 @@ def test_a_stopped_engine_leaves_nothing_behind() -> None:
         os.killpg(pid, 0)
 
 
-def test_an_engine_that_can_not_start_says_why(tmp_path: Path) -> None:
+def test_an_engine_that_cannot_start_reports_the_reason(tmp_path: Path) -> None:
     require_dynoxide()
     (tmp_path / "table.db").write_bytes(b"not a database" * 1000)
 
@@ -147,7 +147,7 @@ def test_an_engine_that_can_not_start_says_why(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's own")
 def test_an_engine_saves_and_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
-    """A run that was killed neither loses the day's work nor leaves an engine holding its state."""
+    """A killed `make run` loses no data, and leaves no engine that locks the state."""
     # Given a process that started an engine with its lock, and put an item in it
     script = """
         import os, sys
@@ -178,7 +178,7 @@ def test_an_engine_saves_and_ends_when_its_parent_is_killed(tmp_path: Path) -> N
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
 
-    # Then the engine ends too (the pipe it inherited closes), and what it held is there again
+    # Then the engine ends too, which closes the pipe it inherited, and its data is kept
     readable, _, _ = select.select([alive], [], [], 30)
     assert readable, "the engine outlived its parent"
     assert os.read(alive, 1) == b""
@@ -187,7 +187,7 @@ def test_an_engine_saves_and_ends_when_its_parent_is_killed(tmp_path: Path) -> N
         assert holds(Table(engine.endpoint_url, name), "kept")
 
 
-def test_local_secrets_are_their_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_owner_can_read_local_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from infra.local import backend
 
     monkeypatch.setattr(backend, "_API_KEY", tmp_path / "api-key")
@@ -200,23 +200,23 @@ def test_local_secrets_are_their_owners_alone(tmp_path: Path, monkeypatch: pytes
     assert [path.name for path in tmp_path.iterdir()] == ["api-key"]
 
 
-def test_ministack_knows_every_variable_that_it_gets() -> None:
-    """A misspelled one is ignored: it would listen on every interface, or use the developer's Docker daemon."""
+def test_ministack_reads_every_variable_that_it_is_given() -> None:
+    """It ignores a misspelled variable, and would then listen on all interfaces, or use the Docker daemon."""
     from ministack import app
 
     source = "".join(path.read_text() for path in Path(str(app.__file__)).parent.rglob("*.py"))
     engine = Ministack()
     with TemporaryDirectory() as files:
         given = engine._environment(1234, Path(files))
-    ours = given.keys() - os.environ.keys() - {"TMPDIR", "PYTHONUNBUFFERED"}  # those two are Python's
+    ours = given.keys() - os.environ.keys() - {"TMPDIR", "PYTHONUNBUFFERED"}  # Python reads these two
     assert {name for name in ours if name not in source} == set()
     assert {"BIND_HOST", "DOCKER_HOST", "GATEWAY_PORT"} <= ours
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("engine", [Ministack, Dynoxide])
-def test_an_engine_listens_on_this_machine_alone(engine: type[Ministack] | type[Dynoxide]) -> None:
-    """Nobody on the network can reach the local engines, which let everybody in."""
+def test_an_engine_listens_on_the_loopback_address_only(engine: type[Ministack] | type[Dynoxide]) -> None:
+    """The local engines check no credentials, so the network must not reach them."""
     if engine is Dynoxide:
         require_dynoxide()
     with engine() as running:
@@ -227,7 +227,7 @@ def test_an_engine_listens_on_this_machine_alone(engine: type[Ministack] | type[
 
 
 def _listening(kind: str) -> list[str]:
-    """Return the lines of /proc/net about sockets that listen (state 0A)."""
+    """Return the lines of /proc/net for listening sockets (state 0A)."""
     path = Path("/proc/net") / kind
     return (
         [line for line in path.read_text().splitlines()[1:] if line.split()[3] == "0A"]

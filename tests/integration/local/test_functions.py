@@ -1,4 +1,4 @@
-"""Functions without a route, run by ministack as Lambda runs them: by a mapping, or on a schedule."""
+"""Functions without a route, deployed to ministack, which invokes them by an event source mapping or a schedule."""
 
 import json
 import socket
@@ -36,16 +36,16 @@ BASE_URL = "http://127.0.0.1:8000"
 
 
 def _history(world: World, link_id: str, wanted: int) -> list[str]:
-    """Return a link's history, once it has that many entries."""
+    """Return the types in a link's history once it has that many entries."""
 
-    def told() -> list[str]:
+    def types() -> list[str]:
         return [event.type.value for event in read_history(world, ADMIN, link_id, None, 50).page.rows]
 
-    return until(told, lambda types: len(types) >= wanted)
+    return until(types, lambda found: len(found) >= wanted)
 
 
-def _settle(engine: Ministack, monkeypatch: pytest.MonkeyPatch) -> tuple[Site, World]:
-    """Make table and keys; return where they are, and a world over them."""
+def _create_table_and_keys(engine: Ministack, monkeypatch: pytest.MonkeyPatch) -> tuple[Site, World]:
+    """Create the table and the signing keys; return their names, and a world that uses them."""
     ensure_table(local_client("dynamodb", engine.endpoint_url), TABLE)
     keys = {"current": 1, "keys": {}, "first": "k" * 48}
     local_client("secretsmanager", engine.endpoint_url).create_secret(
@@ -67,12 +67,12 @@ def _physical(engine: Ministack, logical_id: str) -> str:
     return name
 
 
-def test_the_stream_is_told_by_the_deployed_consumer_and_over_a_restart(
+def test_the_deployed_outbox_writes_history_also_after_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: a change becomes history without anyone pumping; after a restart it goes on, and tells nothing twice."""
+    """P6: changes before and after a restart of ministack are in the history once."""
     with Ministack(tmp_path) as engine:
-        site, world = _settle(engine, monkeypatch)
+        site, world = _create_table_and_keys(engine, monkeypatch)
         assert deploy_locally(engine.endpoint_url, local_package(), site) is Outcome.CREATED
         seed("ao_" + "A" * 43)
         (host,) = list_hosts(world, ADMIN, None, 10).rows
@@ -94,12 +94,10 @@ def test_the_stream_is_told_by_the_deployed_consumer_and_over_a_restart(
     bootstrap.forget()
 
 
-def test_the_expiry_function_runs_and_is_on_a_schedule(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The rule calls the function every minute; the function itself works where it is deployed."""
+def test_the_expiry_function_runs_on_a_schedule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule invokes the function every minute, and the deployed function succeeds."""
     with Ministack(tmp_path) as engine:
-        site, _ = _settle(engine, monkeypatch)
+        site, _ = _create_table_and_keys(engine, monkeypatch)
         deploy_locally(engine.endpoint_url, local_package(), site)
         deploy_locally(engine.endpoint_url, local_package(), site)
         function, rule = _physical(engine, "Expiry"), _physical(engine, "ExpiryExpiryEvent")
@@ -117,12 +115,12 @@ def test_the_expiry_function_runs_and_is_on_a_schedule(
             "EventSourceMappings"
         ]
         sources = sorted(mapping["EventSourceArn"].split(":")[2] for mapping in mappings)
-        assert sources == ["dynamodb", "sqs"]  # the stream, once; and the dead letters' way back
+        assert sources == ["dynamodb", "sqs"]  # the stream, and the queue of redriven dead letters
     bootstrap.forget()
 
 
 def _world_of_the_app(engine: Ministack, site: Site, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Return the world of an app that stands beside the functions, as `make run` has it."""
+    """Deploy the functions; return the world of an app that runs beside them, as with `make run`."""
     deploy_locally(engine.endpoint_url, local_package(), site)
     monkeypatch.setenv("AWS_ENDPOINT_URL", engine.endpoint_url)
     for name, value in app_settings(engine.endpoint_url).items():
@@ -131,32 +129,32 @@ def _world_of_the_app(engine: Ministack, site: Site, monkeypatch: pytest.MonkeyP
     return bootstrap.world()
 
 
-def _arrived(endpoint: Endpoint, wanted: int) -> list[str]:
-    """Return the types of the events that an endpoint received, once there are that many.
+def _received_types(endpoint: Endpoint, wanted: int) -> list[str]:
+    """Return the types of the events that an endpoint received once there are that many.
 
-    Without its message a delivery waits for the schedule, which runs every five minutes; tests do not wait so long.
+    A delivery without a queue message waits for the schedule, which runs every five minutes: longer than this waits.
     """
     until(lambda: len(endpoint.requests) >= wanted)
     return [json.loads(request.body)["type"] for request in endpoint.requests]
 
 
 @pytest.mark.parametrize("port_is_taken", [False, True], ids=["same port", "another port"])
-def test_a_webhook_to_the_loopback_gets_its_test_at_once_also_after_a_new_start(
+def test_a_local_webhook_gets_test_events_also_after_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port_is_taken: bool
 ) -> None:
-    """The app takes plain http to the loopback, as the function does that posts; queues are read after every start."""
+    """The app and the delivery function allow http to the loopback address; queues are consumed after every start."""
     with Endpoint([answer(204), answer(204)]) as endpoint, socket.socket() as other:
         with Ministack(tmp_path) as engine:
-            site, _ = _settle(engine, monkeypatch)
+            site, _ = _create_table_and_keys(engine, monkeypatch)
             world = _world_of_the_app(engine, site, monkeypatch)
             seed("ao_" + "A" * 43)
             (host,) = list_hosts(world, ADMIN, None, 10).rows
             settings = WebhookSettings(
                 url=endpoint.url, events=("link.requested",)
-            )  # and tests; nothing else
+            )  # so that it gets nothing else but test events
             made = create_webhook(world, ADMIN, host.host_id, settings, CAUSE)
             send_test(world, ADMIN, made.webhook.webhook_id, CAUSE)
-            assert _arrived(endpoint, 1) == ["webhook.test"]
+            assert _received_types(endpoint, 1) == ["webhook.test"]
             port = int(engine.endpoint_url.rpartition(":")[2])
 
         if port_is_taken:
@@ -166,5 +164,5 @@ def test_a_webhook_to_the_loopback_gets_its_test_at_once_also_after_a_new_start(
         with Ministack(tmp_path) as engine:
             world = _world_of_the_app(engine, site, monkeypatch)
             send_test(world, ADMIN, made.webhook.webhook_id, CAUSE)
-            assert _arrived(endpoint, 2)[1:] == ["webhook.test"]
+            assert _received_types(endpoint, 2)[1:] == ["webhook.test"]
     bootstrap.forget()

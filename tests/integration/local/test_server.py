@@ -1,4 +1,4 @@
-"""The local HTTP server answers as API Gateway does, drops no request, and logs no token."""
+"""The local HTTP server responds as API Gateway does, drops no request, and logs no token (P7)."""
 
 import gzip
 import logging
@@ -49,7 +49,7 @@ def make_app() -> Chalice:
             case "Bearer broken":
                 raise RuntimeError("the store is down")
             case _:
-                raise Exception("Unauthorized")  # noqa: TRY002 - the words API Gateway looks for
+                raise Exception("Unauthorized")  # noqa: TRY002 - the message that API Gateway expects
 
     @app.route("/long", methods=["GET", "HEAD"])
     def long() -> Response:
@@ -77,7 +77,7 @@ def make_app() -> Chalice:
     def broken() -> Response:
         return Response(
             object(), headers={}
-        )  # Chalice can't write that, and its own error handler is not asked
+        )  # Chalice can't serialize this, and fails outside its own error handler
 
     @app.route("/bad-header")
     def bad_header() -> Response:
@@ -111,7 +111,7 @@ class RawAnswer(NamedTuple):
 
 
 def raw(server: LocalServer, request: bytes) -> RawAnswer:
-    """Send bytes as they are, and return the one answer to which the server hangs up."""
+    """Send raw bytes; return the response, after which the server closes the connection."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT) as connection:
         connection.sendall(request)
         received = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -130,17 +130,17 @@ def assert_problem(response: httpx.Response, status: int, slug: str) -> None:
     assert problem["detail"]
 
 
-def test_head_says_what_get_says_without_the_body(client: httpx.Client) -> None:
+def test_head_returns_the_headers_of_get_without_a_body(client: httpx.Client) -> None:
     got, head = client.get(f"/s/{TOKEN}"), client.head(f"/s/{TOKEN}")
 
     assert got.text == f"page of {TOKEN}"
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == got.headers["content-length"] == str(len(got.content))
-    # and the connection goes on in step
+    # the connection is still usable
     assert client.get(f"/s/{TOKEN}").text == got.text
 
 
-def test_an_answer_without_content_has_no_body(client: httpx.Client) -> None:
+def test_a_204_has_no_body(client: httpx.Client) -> None:
     response = client.delete("/nothing")
 
     assert (response.status_code, response.content) == (204, b"")
@@ -149,7 +149,7 @@ def test_an_answer_without_content_has_no_body(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": ""}, {"Authorization": "Bearer unknown"}])
-def test_no_good_key_is_401(client: httpx.Client, headers: dict[str, str]) -> None:
+def test_a_missing_or_unknown_key_is_401(client: httpx.Client, headers: dict[str, str]) -> None:
     response = client.get("/v1/me", headers=headers)
 
     assert_problem(response, 401, "unauthorized")
@@ -162,7 +162,7 @@ def test_a_denied_key_is_403(client: httpx.Client) -> None:
     assert_problem(response, 403, "forbidden")
 
 
-def test_a_good_key_reaches_the_view_with_its_context(client: httpx.Client) -> None:
+def test_a_valid_key_reaches_the_view_with_its_context(client: httpx.Client) -> None:
     response = client.get("/v1/me", headers={"Authorization": "Bearer good"})
 
     assert response.json()["keyId"] == "key_1"
@@ -170,14 +170,14 @@ def test_a_good_key_reaches_the_view_with_its_context(client: httpx.Client) -> N
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer good"}])
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("GET", "/"), ("TRACE", "/nowhere")])
-def test_no_such_route_is_404(client: httpx.Client, method: str, path: str, headers: dict[str, str]) -> None:
+def test_an_unknown_route_is_404(
+    client: httpx.Client, method: str, path: str, headers: dict[str, str]
+) -> None:
     assert_problem(client.request(method, path, headers=headers), 404, "not-found")
 
 
 @pytest.mark.parametrize("method", ["PUT", "TRACE", "BREW", "PROPFIND"])
-def test_a_method_that_a_route_has_not_is_405_and_says_which_it_has(
-    client: httpx.Client, method: str
-) -> None:
+def test_an_unsupported_method_is_405_and_lists_the_supported_ones(client: httpx.Client, method: str) -> None:
     answer = client.request(method, f"/s/{TOKEN}")
 
     assert_problem(answer, 405, "method-not-allowed")
@@ -185,15 +185,17 @@ def test_a_method_that_a_route_has_not_is_405_and_says_which_it_has(
 
 
 @pytest.mark.parametrize("asked", ["", "Connection: keep-alive\r\n", "Connection: close\r\n"])
-def test_a_client_of_http_1_0_is_hung_up_on_after_its_answer(server: LocalServer, asked: str) -> None:
-    """An HTTP/1.0 client reads until the connection closes, so it must not be kept open for a minute."""
+def test_the_connection_of_an_http_1_0_client_is_closed_after_the_response(
+    server: LocalServer, asked: str
+) -> None:
+    """An HTTP/1.0 client reads until the connection closes."""
     answer = raw(server, f"GET /s/{TOKEN} HTTP/1.0\r\n{asked}\r\n".encode())
 
     assert (answer.status, answer.headers["connection"]) == (200, "close")
     assert answer.body == f"page of {TOKEN}".encode()
 
 
-def test_a_client_of_http_1_1_keeps_its_connection(server: LocalServer) -> None:
+def test_the_connection_of_an_http_1_1_client_stays_open(server: LocalServer) -> None:
     """The second request is sent over the connection of the first, as through API Gateway."""
     request = f"GET /s/{TOKEN} HTTP/1.1\r\nHost: x\r\n".encode()
     with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT) as connection:
@@ -211,10 +213,10 @@ def test_a_client_of_http_1_1_keeps_its_connection(server: LocalServer) -> None:
         ("identity", False), ("gzip;q=0", False), ("gzip;q=0, *", False), ("", False), ("gzip;q=x", False),
     ],
 )  # fmt: skip
-def test_a_long_answer_is_gzipped_for_whoever_takes_that(
+def test_a_long_response_is_compressed_if_the_client_accepts_gzip(
     server: LocalServer, accepted: str, zipped: bool
 ) -> None:
-    """The local server compresses as API Gateway does, so that responses are the same here and there."""
+    """API Gateway compresses responses in the same way."""
 
     def ask(method: str) -> RawAnswer:
         head = (
@@ -234,7 +236,7 @@ def test_a_long_answer_is_gzipped_for_whoever_takes_that(
     assert head.body == b""
 
 
-def test_a_short_answer_is_not_compressed(client: httpx.Client) -> None:
+def test_a_short_response_is_not_compressed(client: httpx.Client) -> None:
     answer = client.get(f"/s/{TOKEN}", headers={"Accept-Encoding": "gzip"})
 
     assert "content-encoding" not in answer.headers
@@ -247,15 +249,15 @@ def test_head_gets_a_problem_without_a_body(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/broken", "/bad-header"])
-def test_an_app_that_fails_is_a_500_not_a_dropped_connection(client: httpx.Client, path: str) -> None:
+def test_an_error_of_the_app_is_a_500_not_a_dropped_connection(client: httpx.Client, path: str) -> None:
     assert_problem(client.get(path), 500, "internal-error")
 
 
-def test_an_authorizer_that_fails_is_a_500(client: httpx.Client) -> None:
+def test_an_error_of_the_authorizer_is_a_500(client: httpx.Client) -> None:
     assert_problem(client.get("/v1/me", headers={"Authorization": "Bearer broken"}), 500, "internal-error")
 
 
-def test_the_largest_body_passes_and_one_byte_more_is_413(client: httpx.Client) -> None:
+def test_the_largest_body_is_accepted_and_one_byte_more_is_413(client: httpx.Client) -> None:
     headers = {"Content-Type": "text/plain"}
     largest = client.post(f"/s/{TOKEN}/redeem", content=b"a" * MAX_BODY_BYTES, headers=headers)
     larger = client.post(f"/s/{TOKEN}/redeem", content=b"a" * (MAX_BODY_BYTES + 1), headers=headers)
@@ -264,8 +266,8 @@ def test_the_largest_body_passes_and_one_byte_more_is_413(client: httpx.Client) 
     assert_problem(larger, 413, "payload-too-large")
 
 
-def test_a_client_that_sends_it_all_first_still_reads_why_it_was_refused(server: LocalServer) -> None:
-    """Hung up on at once, it would see its sending fail, and no answer."""
+def test_a_client_that_sends_a_large_body_first_still_reads_the_413(server: LocalServer) -> None:
+    """If the server closed the connection early, the client would see a failed send and no response."""
     head = (
         f"POST /s/{TOKEN}/redeem HTTP/1.1\r\nHost: x\r\nContent-Length: {2 * MAX_BODY_BYTES}\r\n\r\n".encode()
     )
@@ -273,7 +275,7 @@ def test_a_client_that_sends_it_all_first_still_reads_why_it_was_refused(server:
     assert raw(server, head + b"a" * (2 * MAX_BODY_BYTES)).status == 413
 
 
-def test_a_body_too_large_is_not_even_asked_for(server: LocalServer) -> None:
+def test_a_large_body_is_rejected_before_it_is_sent(server: LocalServer) -> None:
     response = raw(
         server,
         f"POST /s/{TOKEN}/redeem HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
@@ -284,7 +286,7 @@ def test_a_body_too_large_is_not_even_asked_for(server: LocalServer) -> None:
 
 
 @pytest.mark.parametrize("length", ["ten", "-1", "1_0", "+1", "", "1, 2", "9" * 5000])
-def test_a_content_length_that_is_no_number_is_400(server: LocalServer, length: str) -> None:
+def test_a_malformed_content_length_is_400(server: LocalServer, length: str) -> None:
     response = raw(
         server, f"POST /s/{TOKEN}/redeem HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
     )
@@ -294,7 +296,7 @@ def test_a_content_length_that_is_no_number_is_400(server: LocalServer, length: 
 
 
 def test_a_body_without_a_length_is_411(server: LocalServer) -> None:
-    """Read as "no body", its chunks would be taken for the next request."""
+    """Otherwise the server would parse the body's chunks as the next request."""
     response = raw(
         server,
         f"POST /s/{TOKEN}/redeem HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -307,7 +309,7 @@ def test_a_body_without_a_length_is_411(server: LocalServer) -> None:
 @pytest.mark.parametrize(
     "request_line", [f"/s/{TOKEN}", f"GET /s/{TOKEN} HTTP/9.9", f"GET /s/{TOKEN} with spaces HTTP/1.1"]
 )
-def test_a_garbled_request_is_answered_without_echoing_it(server: LocalServer, request_line: str) -> None:
+def test_a_malformed_request_is_not_echoed_in_the_response(server: LocalServer, request_line: str) -> None:
     response = raw(server, f"{request_line}\r\nHost: x\r\n\r\n".encode())
 
     assert 400 <= response.status < 600
@@ -326,15 +328,15 @@ def test_path_parameters_stay_encoded(client: httpx.Client) -> None:
     assert client.get("/s/a%2Fb%20c").text == "page of a%2Fb%20c"
 
 
-def test_options_without_a_route_is_answered_as_chalice_does(client: httpx.Client) -> None:
+def test_options_without_a_route_is_handled_by_chalice(client: httpx.Client) -> None:
     response = client.options(f"/s/{TOKEN}")
 
     assert response.status_code == 200
     assert response.headers["access-control-allow-methods"] == "OPTIONS"
 
 
-def test_requests_at_once_are_all_in_the_app_at_once_and_keep_apart(server: LocalServer) -> None:
-    """The views meet at a barrier: a server that answers one after another, or mixes requests up, fails."""
+def test_requests_run_concurrently_and_independently(server: LocalServer) -> None:
+    """All views wait at a barrier, so a server that handles requests one by one fails, or one that mixes them up."""
     with ThreadPoolExecutor(CONCURRENT) as pool:
         answers = list(
             pool.map(
@@ -344,11 +346,13 @@ def test_requests_at_once_are_all_in_the_app_at_once_and_keep_apart(server: Loca
         )
 
     assert [answer.split()[:2] for answer in answers] == [[str(n), "True"] for n in range(CONCURRENT)]
-    assert len({answer.split()[2] for answer in answers}) == CONCURRENT  # each its own lambda_context
+    assert (
+        len({answer.split()[2] for answer in answers}) == CONCURRENT
+    )  # each request has its own lambda_context
 
 
 def test_no_log_line_holds_a_token(server: LocalServer, caplog: pytest.LogCaptureFixture, capfd: Any) -> None:
-    """P7: whatever the request looks like, a token stays out of the log."""
+    """P7: neither a valid nor a malformed request puts its token into the log."""
     caplog.set_level(logging.DEBUG)
     requests = [
         f"GET /s/{TOKEN} HTTP/1.1",
@@ -377,7 +381,7 @@ def test_no_log_line_holds_a_token(server: LocalServer, caplog: pytest.LogCaptur
     assert TOKEN not in caplog.text + printed.out + printed.err
 
 
-def test_a_client_that_hangs_up_is_not_a_fault(
+def test_a_client_that_disconnects_is_not_an_error(
     server: LocalServer, client: httpx.Client, caplog: pytest.LogCaptureFixture, capfd: Any
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -385,7 +389,7 @@ def test_a_client_that_hangs_up_is_not_a_fault(
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
             connection.setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0"
-            )  # close is a reset
+            )  # closing sends a reset
             connection.sendall(f"POST /s/{TOKEN}/redeem HTTP/1.1\r\nContent-Length: 9\r\n\r\nshort".encode())
 
     assert client.get(f"/s/{TOKEN}").status_code == 200
@@ -393,6 +397,6 @@ def test_a_client_that_hangs_up_is_not_a_fault(
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
-def test_a_taken_port_is_refused_at_once(server: LocalServer) -> None:
+def test_a_port_in_use_is_an_error_at_start(server: LocalServer) -> None:
     with pytest.raises(OSError, match="in use"), serving(make_app(), port=server.port):
         pass

@@ -1,4 +1,4 @@
-"""A batch of messages: which of them Lambda is to deliver again, and what the log says of them."""
+"""Batches of messages: which are retried, and what is logged about them (P6, P7)."""
 
 import threading
 from typing import Any
@@ -23,7 +23,7 @@ def retried(response: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("concurrently", [False, True])
-def test_one_message_does_not_stop_the_others(*, concurrently: bool) -> None:
+def test_a_failed_message_does_not_block_the_others(*, concurrently: bool) -> None:
     handled = []
 
     def handle(message: Message) -> None:
@@ -40,7 +40,7 @@ def test_an_empty_batch_retries_nothing() -> None:
     assert retried(handle_each([], print, concurrently=True)) == []
 
 
-def test_concurrently_means_all_at_once() -> None:
+def test_concurrent_messages_are_handled_at_the_same_time() -> None:
     """A slow endpoint must not delay the deliveries to others."""
     everyone = threading.Barrier(3)
     messages = batch("a", "b", "c")
@@ -48,7 +48,7 @@ def test_concurrently_means_all_at_once() -> None:
 
 
 @pytest.mark.parametrize("error", [ThrottledError(SECRET), OutOfTimeError(SECRET)])
-def test_what_passes_by_itself_is_a_warning(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_temporary_error_is_logged_as_a_warning(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     def handle(_: Message) -> None:
         raise error
 
@@ -58,7 +58,7 @@ def test_what_passes_by_itself_is_a_warning(error: Exception, caplog: pytest.Log
     assert record.getMessage() == f"message m0 will be retried: {type(error).__name__}"
 
 
-def test_a_message_may_ask_to_be_retried_and_say_why(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_handler_can_request_a_retry_with_a_reason(caplog: pytest.LogCaptureFixture) -> None:
     def handle(_: Message) -> None:
         raise RetryMessageError("too early")
 
@@ -66,7 +66,7 @@ def test_a_message_may_ask_to_be_retried_and_say_why(caplog: pytest.LogCaptureFi
     assert [record.getMessage() for record in caplog.records] == ["message m0 will be retried: too early"]
 
 
-def test_a_failure_is_logged_with_its_place_and_code_but_without_its_text(
+def test_a_failure_is_logged_without_its_message(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """P7: an error's text may quote the message."""

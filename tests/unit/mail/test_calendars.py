@@ -1,4 +1,4 @@
-"""A booking in calendars: another author's parser reads every value whole, and nothing typed breaks out."""
+"""Calendar files and invitations: independent parsers read every value, and typed text can't add properties (P7)."""
 
 import subprocess
 import sys
@@ -63,7 +63,7 @@ def text_of(booking: Booking, *, host_name: str = "Mia") -> str:
 
 
 def invited(booking: Booking, *, organizer: Person = MIA) -> str:
-    """Return the invitation of a booking to whoever made it."""
+    """Return the invitation for a booking's invitee."""
     people = [Person(booking.invitee.name, booking.invitee.email)] if booking.invitee else []
     text, method = invitation(
         booking,
@@ -90,7 +90,7 @@ def properties(text: str) -> list[str]:
     return [line.partition(":")[0].partition(";")[0] for line in lines]
 
 
-def test_every_field_of_a_file_is_read_back_as_it_is() -> None:
+def test_every_field_of_a_file_is_read_back_unchanged() -> None:
     calendar, event = parsed(text_of(a_booking(sequence=4)))
     assert (calendar.method, calendar.version, calendar.prodid) == (
         None,
@@ -110,8 +110,8 @@ def test_every_field_of_a_file_is_read_back_as_it_is() -> None:
     )
 
 
-def test_a_file_has_exactly_these_properties_so_that_a_calendar_takes_it_as_its_readers_own() -> None:
-    # Nobody is invited by a file: deleting the entry must not write to anyone, and no address is in it.
+def test_a_file_has_no_organizer_attendee_or_address() -> None:
+    # With an attendee, deleting the entry would send them an email.
     text = text_of(a_booking())
     assert properties(text) == [
         *("BEGIN", "VERSION", "PRODID", "BEGIN"),
@@ -122,7 +122,7 @@ def test_a_file_has_exactly_these_properties_so_that_a_calendar_takes_it_as_its_
         assert private not in text
 
 
-def test_the_uid_stays_and_the_sequence_grows_over_a_move_and_a_cancellation() -> None:
+def test_a_move_and_a_cancellation_keep_the_uid_and_increase_the_sequence() -> None:
     later = START + timedelta(days=3)
     lives = [
         a_booking(),
@@ -139,7 +139,7 @@ def test_the_uid_stays_and_the_sequence_grows_over_a_move_and_a_cancellation() -
 @pytest.mark.parametrize(
     ("status", "method"), [(BookingStatus.CONFIRMED, "REQUEST"), (BookingStatus.CANCELLED, "CANCEL")]
 )
-def test_a_mail_invites_the_invitee_in_the_organizers_name(status: BookingStatus, method: str) -> None:
+def test_an_invitation_has_the_organizer_and_the_invitee(status: BookingStatus, method: str) -> None:
     # RFC 5546 §3.2.2 and §3.2.5: both need ORGANIZER and ATTENDEE.
     calendar, event = parsed(invited(a_booking(status=status)))
     assert calendar.method == method
@@ -151,13 +151,13 @@ def test_a_mail_invites_the_invitee_in_the_organizers_name(status: BookingStatus
     assert (attendee.status, attendee.role) == ("ACCEPTED", "REQ-PARTICIPANT")
 
 
-def test_a_cancelled_file_says_so_and_nothing_of_how_to_join() -> None:
+def test_the_file_of_a_cancelled_booking_has_its_status_and_no_location() -> None:
     calendar, event = parsed(text_of(a_booking(status=BookingStatus.CANCELLED)))
     assert (calendar.method, event.status, event.location) == (None, "CANCELLED", None)
     assert (event.description or "").startswith("This booking is cancelled.")
 
 
-def test_without_a_place_a_page_or_a_person_those_are_left_out() -> None:
+def test_missing_values_are_left_out() -> None:
     booking = a_booking(location=None, invitee=None)
     for text in (
         calendar_text(booking, host_name="", emailed=True, now=NOW),
@@ -177,7 +177,7 @@ def test_without_a_place_a_page_or_a_person_those_are_left_out() -> None:
         (Location("custom"), None),
     ],
 )
-def test_the_place_is_said_in_full(location: Location, words: str | None) -> None:
+def test_the_location_is_written_in_full(location: Location, words: str | None) -> None:
     assert parsed(text_of(a_booking(location=location)))[1].location == words
 
 
@@ -194,7 +194,7 @@ def test_times_in_other_zones_are_written_in_utc() -> None:
 
 
 @pytest.mark.parametrize("typed", [HARD, INJECTION])
-def test_whatever_was_typed_stays_one_value_on_one_line(typed: str) -> None:
+def test_typed_text_stays_one_value_on_one_line(typed: str) -> None:
     booking = a_booking(
         title=typed, location=Location("custom", typed), invitee=Invitee(typed, "sam@example.org")
     )
@@ -211,7 +211,7 @@ def test_whatever_was_typed_stays_one_value_on_one_line(typed: str) -> None:
 
 
 @given(st.text(max_size=200))
-def test_any_title_that_can_be_stored_is_read_back_from_lines_of_75_bytes(title: str) -> None:
+def test_any_valid_title_is_read_back_from_lines_of_at_most_75_bytes(title: str) -> None:
     rules = Rules()
     rules.text(title, longest=200, shortest=1)
     try:
@@ -228,7 +228,7 @@ def test_any_title_that_can_be_stored_is_read_back_from_lines_of_75_bytes(title:
     assert parsed(raw.decode())[1].summary == (f"{one_line(title)} with Mia" if one_line(title) else "Mia")
 
 
-def test_the_urls_carry_the_same_booking() -> None:
+def test_the_calendar_urls_have_the_booking() -> None:
     booking = a_booking(title="50% off & more + «ü»")
     urls = calendar_urls(booking, host_name="Mia", emailed=True)
     google, outlook = urlsplit(urls.google), urlsplit(urls.outlook)
@@ -255,12 +255,12 @@ def test_the_urls_carry_the_same_booking() -> None:
         "body": [details],
         "location": ["https://meet.example/a?b=c&d,e;f"],
     }
-    assert "+" not in urls.google + urls.outlook, "Outlook shows a plus as it is"
+    assert "+" not in urls.google + urls.outlook, "Outlook shows a plus sign unchanged"
     assert "location=" not in calendar_urls(a_booking(location=None), host_name="", emailed=True).google
 
 
 @pytest.mark.parametrize("character", ["a", "é", "語", "👩", "a "])
-def test_a_url_stays_short_enough_to_be_followed(character: str) -> None:
+def test_a_calendar_url_has_a_limited_length(character: str) -> None:
     title_and_name = (character * 200)[:200].strip()
     long = a_booking(title=title_and_name, location=Location("custom", "x" + character * 499))
     for url in calendar_urls(long, host_name=title_and_name, emailed=True):
@@ -272,8 +272,8 @@ def test_a_url_stays_short_enough_to_be_followed(character: str) -> None:
         assert len(title) >= 40
 
 
-def test_no_calendar_entry_opens_the_booking() -> None:
-    """P7: no calendar entry has the secret URL, because calendars are shared; also if no email can be sent."""
+def test_no_calendar_entry_has_the_bookings_url() -> None:
+    """P7: calendars are shared, so their entries have no secret URL, even if no email can be sent."""
     booking = a_booking()
     for emailed in (True, False):
         texts = [
@@ -288,8 +288,8 @@ def test_no_calendar_entry_opens_the_booking() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_each_side_knows_a_booking_by_the_other_ones_name(language: Language) -> None:
-    """Ten calls with one title have different titles, in every language, also if a name is missing or odd."""
+def test_each_title_has_the_other_persons_name(language: Language) -> None:
+    """Entries for the same event type are told apart by name, in every language, also if a name is missing or odd."""
     booking, say = a_booking(title="Intro call"), words(language)
     for title in (hosts_title(booking, "Grace Hopper", say), invitees_title(booking, "Grace Hopper", say)):
         assert "Intro call" in title
@@ -301,8 +301,8 @@ def test_each_side_knows_a_booking_by_the_other_ones_name(language: Language) ->
     assert invitees_title(booking, "Ada", words("en")) == "Intro call with Ada"
 
 
-def test_every_file_keeps_the_rules_of_its_method() -> None:
-    """RFC 5546: PUBLISH, REQUEST and CANCEL need an ORGANIZER, a file without METHOD does not; libical enforces it."""
+def test_every_file_follows_the_rules_of_its_method() -> None:
+    """RFC 5546: with a METHOD, a file needs an ORGANIZER; libical enforces this."""
     for status in BookingStatus:
         booking = a_booking(status=status)
         for text in (text_of(booking), invited(booking)):
@@ -313,7 +313,7 @@ def test_every_file_keeps_the_rules_of_its_method() -> None:
             assert {"UID", "DTSTAMP", "DTSTART", "SUMMARY", "SEQUENCE"} <= set(event)
 
 
-def test_icalendar_is_loaded_only_when_a_file_is_made() -> None:
+def test_icalendar_is_imported_only_when_a_file_is_created() -> None:
     modules = "chalicelib.pages.mail.calendars, chalicelib.api.invitee.own_booking"
     code = f"import sys, {modules}; print('icalendar' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Email addresses: which are accepted, and when two are the same person's (P4)."""
+"""Email addresses: which are accepted, and which are equal (P4)."""
 
 import unicodedata
 
@@ -25,8 +25,8 @@ LONG_LABEL = "d" * 60
         "a@" + f"{LONG_LABEL}." * 4 + "de",
     ],
 )
-def test_addresses_are_taken(address: str) -> None:
-    """What people have as an address, other scripts included, may book."""
+def test_common_addresses_are_accepted(address: str) -> None:
+    """Addresses in other scripts can book too."""
     assert is_email(address)
 
 
@@ -75,22 +75,22 @@ def test_addresses_are_taken(address: str) -> None:
         "ada@例.com．",
     ],
 )
-def test_other_strings_are_refused(address: str) -> None:
-    """No display name, no second recipient, no header line: what is taken is put into a mail as it is."""
+def test_other_strings_are_rejected(address: str) -> None:
+    """Accepted addresses are put into emails unchanged, so display names, lists and line breaks are rejected."""
     assert not is_email(address)
     if address != address.strip():
-        return  # white space around is cut off before comparing, though not when booking
+        return  # a comparison trims surrounding white space, a booking doesn't
     with pytest.raises(ValueError, match="not an email address"):
         normalise_email(address)
 
 
-def test_the_longest_address() -> None:
-    """RFC 5321: 254 characters, and not one more."""
+def test_an_address_has_at_most_254_characters() -> None:
+    """RFC 5321's limit for the whole address."""
     domain = ".".join(["d" * 63, "d" * 63, "d" * 62, "com"])
     longest = "x" * (LONGEST_EMAIL - 1 - len(domain)) + "@" + domain
     assert len(longest) == 254
     assert is_email(longest)
-    assert not is_email("x" + longest)  # its local part, 60 characters, would do by itself
+    assert not is_email("x" + longest)  # its local part alone would be short enough
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_the_longest_address() -> None:
         ("ada@example.com", "ada@ｅｘａｍｐｌｅ.com"),
     ],
 )
-def test_two_spellings_of_one_address_are_the_same(one: str, other: str) -> None:
-    """P4 and the recipient lock: case, IDNA form and Unicode composition make no other person."""
+def test_two_spellings_of_one_address_are_equal(one: str, other: str) -> None:
+    """P4 and the recipient lock: case, IDNA and Unicode normalization don't matter."""
     assert normalise_email(one) == normalise_email(other)
 
 
@@ -128,20 +128,20 @@ def test_two_spellings_of_one_address_are_the_same(one: str, other: str) -> None
         ("ſam@example.com", "sam@example.com"),
     ],
 )
-def test_other_addresses_are_other_people(one: str, other: str) -> None:
-    """P4 and the recipient lock: nothing is guessed about plus signs, dots or look-alikes."""
+def test_similar_addresses_are_different(one: str, other: str) -> None:
+    """P4 and the recipient lock: plus signs, dots and look-alike letters matter."""
     assert normalise_email(one) != normalise_email(other)
 
 
-def test_an_address_that_an_older_version_kept_can_still_be_compared() -> None:
-    """Links whose stored address has a soft hyphen or zero-width space in its domain can still be used to book."""
+def test_an_address_stored_by_an_older_version_can_be_compared() -> None:
+    """Older versions stored soft hyphens and zero-width spaces in a domain; such links still book."""
     kept = "ada@exam\u00adple.com\u200b"
     assert not is_email(kept)
     assert normalise_email(kept) == normalise_email("ada@example.com")
 
 
-def test_the_normal_form() -> None:
-    """Receipts and an index are keyed by it, so it may never change."""
+def test_the_normal_form_never_changes() -> None:
+    """It is part of the keys of receipts and of an index."""
     assert normalise_email(" Zoë@MÜNCHEN.de") == "zoë@xn--mnchen-3ya.de"
     assert email_domain("Zoë@MÜNCHEN.de") == "xn--mnchen-3ya.de"
 
@@ -152,8 +152,8 @@ def test_the_normal_form() -> None:
     label=st.text(min_size=1, max_size=8),
     tld=st.sampled_from(["com", "例", "xn--fsq", "。", "de．"]),
 )
-def test_the_normal_form_is_an_address_and_stays(local: str, label: str, tld: str) -> None:
-    """Normalising twice is normalising once, and any text is answered without a crash."""
+def test_the_normal_form_is_an_address_and_is_stable(local: str, label: str, tld: str) -> None:
+    """A second normalization changes nothing, and no text raises an exception."""
     address = f"{local}@{label}.{tld}"
     if is_email(address):
         normal = normalise_email(address)

@@ -1,4 +1,4 @@
-"""Emails: parsers by other authors read them in every language, and nothing typed breaks out (P7, P15)."""
+"""Emails: independent parsers read them in every language, and typed text can't forge anything (P7, P15)."""
 
 import re
 import textwrap
@@ -114,20 +114,20 @@ def news_of(
     )
 
 
-def told(news: BookingNews) -> EmailMessage:
-    """Return a booking's mail, read back."""
+def mail_of(news: BookingNews) -> EmailMessage:
+    """Return the parsed email about a booking."""
     return read(booking_mail(news, MailRoute(SENDER, delivery_address(news.draft.to), NOW), PAGE, CONSOLE))
 
 
 def read(raw: bytes) -> EmailMessage:
-    """Parse a mail, and check what every mail must be."""
+    """Parse an email and check what holds for every email."""
     assert raw.isascii()
     assert max(map(len, raw.split(b"\r\n"))) <= 998  # RFC 5322 §2.1.1
     assert raw.count(b"\n") == raw.count(b"\r\n")
     mail = message_from_bytes(raw, policy=policy.default)
     assert isinstance(mail, EmailMessage)
     assert not [part.defects for part in mail.walk() if part.defects]
-    names = [name.lower() for name in mail.keys()]  # noqa: SIM118 - a mail's headers may come twice
+    names = [name.lower() for name in mail.keys()]  # noqa: SIM118 - `keys()` lists duplicate headers
     assert len(set(names)) == len(names)
     allowed = {"from", "to", "reply-to", "subject", "date", "message-id", "content-language"}
     assert set(names) - allowed == {"auto-submitted", "mime-version", "content-type"}
@@ -143,7 +143,7 @@ def text_of(mail: EmailMessage, kind: str = "plain") -> str:
 
 
 def invite_of(mail: EmailMessage) -> tuple[Calendar, Event]:
-    """Return the invitation, the same beside the text and as a file, as another author's parser reads it."""
+    """Parse the invitation with an independent parser; check that the body part and the attachment are equal."""
     beside = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
     [file] = [part for part in mail.iter_attachments() if part.get_content_type() == "application/ics"]
     assert len(beside) == 1
@@ -160,13 +160,13 @@ def invite_of(mail: EmailMessage) -> tuple[Calendar, Event]:
 
 
 def named_in(mail: EmailMessage, name: str) -> str:
-    """Return the name beside an address. By the older parser: the newer one keeps the space between encoded words."""
+    """Return the display name in a header, by the older parser: the newer one keeps spaces between encoded words."""
     [raw] = [value for key, value in mail.raw_items() if key.lower() == name.lower()]
     return str(make_header(decode_header(parseaddr(raw.replace("\r\n", ""))[0])))
 
 
 class Tags(HTMLParser):
-    """What a page is made of."""
+    """The tags and the text of an HTML document."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -181,11 +181,11 @@ class Tags(HTMLParser):
         self.words += data
 
 
-# What they say
+# Emails about a booking
 
 
-def test_the_invitee_is_told_when_where_with_whom_and_how_to_change_it() -> None:
-    mail = told(news_of(Addressee.INVITEE))
+def test_the_invitees_email_has_the_booking_and_the_link_to_change_it() -> None:
+    mail = mail_of(news_of(Addressee.INVITEE))
 
     assert mail["from"] == "Mia Moreau <bookings@admit.example>"
     assert mail["to"] == "Sam Okafor <sam@example.org>"
@@ -210,8 +210,8 @@ def test_the_invitee_is_told_when_where_with_whom_and_how_to_change_it() -> None
     assert links == ["https://meet.example/a?b=c&d", PAGE]
 
 
-def test_the_invitee_reads_the_public_name_and_the_host_their_own() -> None:
-    """Invitees see the host's public name in every header, line and calendar entry."""
+def test_the_invitee_sees_the_public_name_and_the_host_the_own_name() -> None:
+    """No header, line or calendar entry of the invitee's email has the host's other name."""
     host = a_host(name="Mia Moreau (Sales DE)", public_name="Dr. Moreau")
     raw = booking_mail(
         news_of(Addressee.INVITEE, host=host),
@@ -226,14 +226,14 @@ def test_the_invitee_reads_the_public_name_and_the_host_their_own() -> None:
     assert "Sales" not in mail.as_string() + text_of(mail) + text_of(mail, "html") + text_of(mail, "calendar")
     assert "CN=Dr. Moreau" in text_of(mail, "calendar").replace('"', "")
 
-    theirs = told(news_of(Addressee.HOST, host=host))
+    theirs = mail_of(news_of(Addressee.HOST, host=host))
     assert theirs["to"] == '"Mia Moreau (Sales DE)" <mia@team.example>'
     assert "Hello Mia Moreau (Sales DE)," in text_of(theirs)
 
 
-def test_the_host_is_told_who_booked_and_what_they_answered_and_gets_no_secret() -> None:
+def test_the_hosts_email_has_the_invitee_and_the_answers_but_no_token() -> None:
     news = news_of(Addressee.HOST, language="ja")
-    mail = told(news)
+    mail = mail_of(news)
 
     assert mail["from"] == "Admit One <bookings@admit.example>"
     assert mail["to"] == "Mia Moreau <mia@team.example>"
@@ -252,35 +252,35 @@ def test_the_host_is_told_who_booked_and_what_they_answered_and_gets_no_secret()
 
 
 @pytest.mark.parametrize(
-    ("name", "told_as"), [("bell hooks", "bell hooks"), ("Call +1 555", "sam@example.org")]
+    ("name", "shown_as"), [("bell hooks", "bell hooks"), ("Call +1 555", "sam@example.org")]
 )
-def test_the_host_reads_a_name_or_an_address_in_its_own_letters(name: str, told_as: str) -> None:
-    """A name or address keeps its case at the start of a sentence: another case would be another address."""
-    text = text_of(told(news_of(Addressee.HOST, invitee=Invitee(name, "sam@example.org"))))
-    assert f"\n{told_as} has booked a time with you." in text.replace("\r", "")
+def test_a_name_or_address_at_the_start_of_a_sentence_keeps_its_case(name: str, shown_as: str) -> None:
+    """An address in another case could be another address."""
+    text = text_of(mail_of(news_of(Addressee.HOST, invitee=Invitee(name, "sam@example.org"))))
+    assert f"\n{shown_as} has booked a time with you." in text.replace("\r", "")
 
 
-def test_a_zone_that_reads_the_same_is_told_once() -> None:
-    text = text_of(told(news_of(Addressee.INVITEE, time_zone="Europe/Paris")))
+def test_times_in_equal_zones_are_written_once() -> None:
+    text = text_of(mail_of(news_of(Addressee.INVITEE, time_zone="Europe/Paris")))
     assert text.count("November") == 1
 
 
-def test_a_moved_booking_says_when_it_was() -> None:
-    mail = told(news_of(Addressee.INVITEE, "moved"))
+def test_the_email_about_a_move_has_the_previous_time() -> None:
+    mail = mail_of(news_of(Addressee.INVITEE, "moved"))
     assert mail["subject"].startswith("Moved: Product walk-through with Mia Moreau, now Tuesday 24 November")
     assert "Before: Monday 23 November 2026, 04:30 (Eastern Time, UTC−5)" in text_of(mail)
-    assert "has moved their booking" in text_of(told(news_of(Addressee.HOST, "moved")))
+    assert "has moved their booking" in text_of(mail_of(news_of(Addressee.HOST, "moved")))
 
 
-def test_a_cancelled_booking_offers_nothing_to_change() -> None:
-    mail = told(news_of(Addressee.INVITEE, "cancelled"))
+def test_the_email_about_a_cancellation_has_no_link_to_change_it() -> None:
+    mail = mail_of(news_of(Addressee.INVITEE, "cancelled"))
     assert mail["subject"].startswith("Cancelled: ")
     assert PAGE not in text_of(mail) + text_of(mail, "html")
-    assert "Sam Okafor has cancelled" in text_of(told(news_of(Addressee.HOST, "cancelled")))
+    assert "Sam Okafor has cancelled" in text_of(mail_of(news_of(Addressee.HOST, "cancelled")))
 
 
-def test_the_host_hears_of_a_cancelled_booking_whose_person_was_erased() -> None:
-    mail = told(news_of(Addressee.HOST, "cancelled", invitee=None, answers={}))
+def test_the_host_gets_an_email_about_a_cancellation_after_erasure() -> None:
+    mail = mail_of(news_of(Addressee.HOST, "cancelled", invitee=None, answers={}))
     assert mail["reply-to"] is None
     assert "Someone whose data was erased has cancelled" in text_of(mail)
     _, event = invite_of(mail)
@@ -289,8 +289,8 @@ def test_the_host_hears_of_a_cancelled_booking_whose_person_was_erased() -> None
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("news", get_args(News))
-def test_every_mail_is_whole_in_every_language(language: Language, news: News) -> None:
-    mail = told(news_of(Addressee.INVITEE, news, language=language))
+def test_every_email_is_complete_in_every_language(language: Language, news: News) -> None:
+    mail = mail_of(news_of(Addressee.INVITEE, news, language=language))
     html = text_of(mail, "html")
     assert mail["content-language"] == language
     assert f'<html lang="{language}">' in html
@@ -298,16 +298,16 @@ def test_every_mail_is_whole_in_every_language(language: Language, news: News) -
         assert "Product walk-through" in shown
         assert "{" not in shown
     if language != "en":
-        english = text_of(told(news_of(Addressee.INVITEE, news)))
+        english = text_of(mail_of(news_of(Addressee.INVITEE, news)))
         same = set(text_of(mail).splitlines()) & set(english.splitlines()) - {""}
         assert not [line for line in same if re.search("[a-z]{4} [a-z]{3}", line)]
 
 
-def test_an_unknown_language_is_english() -> None:
-    assert told(news_of(Addressee.INVITEE, language="tlh"))["content-language"] == "en"
+def test_an_unknown_language_falls_back_to_english() -> None:
+    assert mail_of(news_of(Addressee.INVITEE, language="tlh"))["content-language"] == "en"
 
 
-# The link
+# Emails with a link
 
 
 def link_news(**changes: Any) -> LinkNews:
@@ -349,7 +349,7 @@ def sent(news: LinkNews) -> EmailMessage:
     return read(link_mail(news, MailRoute(SENDER, news.draft.to, NOW), URL))
 
 
-def test_a_links_mail_says_from_whom_for_what_and_until_when() -> None:
+def test_a_links_email_has_the_host_the_offer_and_the_limits() -> None:
     mail = sent(
         link_news(
             message="Good to meet you!\nSee <you> soon.",
@@ -376,7 +376,7 @@ def test_a_links_mail_says_from_whom_for_what_and_until_when() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_links_mail_is_whole_in_every_language(language: Language) -> None:
+def test_a_links_email_is_complete_in_every_language(language: Language) -> None:
     mail = sent(
         link_news(
             language=language,
@@ -393,12 +393,12 @@ def test_a_links_mail_is_whole_in_every_language(language: Language) -> None:
     assert "{" not in text_of(mail) + text_of(mail, "html") + str(mail["subject"])
 
 
-# What anyone may have typed
+# Typed text
 
 
 @pytest.mark.parametrize("typed", HARD)
 @pytest.mark.parametrize("addressee", [Addressee.INVITEE, Addressee.HOST])
-def test_nothing_typed_becomes_a_header_or_a_tag(typed: str, addressee: Addressee) -> None:
+def test_typed_text_cannot_add_a_header_or_a_tag(typed: str, addressee: Addressee) -> None:
     news = news_of(
         addressee,
         host=a_host(name=typed),
@@ -407,7 +407,7 @@ def test_nothing_typed_becomes_a_header_or_a_tag(typed: str, addressee: Addresse
         location=Location("custom", typed),
         answers={"topic": typed},
     )
-    mail = told(news)  # `read` holds it to its own headers
+    mail = mail_of(news)  # `read` checks the headers
     expected = {
         Addressee.INVITEE: ("sam@example.org", "mia@team.example"),
         Addressee.HOST: ("mia@team.example", "sam@example.org"),
@@ -415,7 +415,9 @@ def test_nothing_typed_becomes_a_header_or_a_tag(typed: str, addressee: Addresse
     for name, address in zip(("to", "reply-to"), expected, strict=True):
         [found] = mail[name].addresses
         assert found.addr_spec == address
-        theirs = (name == "to") == (addressee is Addressee.INVITEE)  # the invitee's, who may be anybody
+        theirs = (name == "to") == (
+            addressee is Addressee.INVITEE
+        )  # the invitee's name, which anybody may have typed
         assert named_in(mail, name) == (name_for_mail(typed) if theirs else one_line(typed))
     [sender] = mail["from"].addresses
     assert sender.addr_spec == SENDER
@@ -430,7 +432,7 @@ def test_nothing_typed_becomes_a_header_or_a_tag(typed: str, addressee: Addresse
 
 
 @given(st.text(max_size=300))
-def test_any_text_in_a_header_is_read_back(typed: str) -> None:
+def test_any_text_in_a_header_is_read_back_unchanged(typed: str) -> None:
     heading = Heading(
         sender=Mailbox(typed, SENDER),
         to=Mailbox(typed, "sam@example.org"),
@@ -458,9 +460,9 @@ def test_any_text_in_a_header_is_read_back(typed: str) -> None:
         "Hello URGENT: your account … call +1 555 0100, open evil。com/login " * 3,
     ],
 )
-def test_a_name_that_reads_as_a_link_is_not_greeted(name: str) -> None:
-    """Whoever holds a link may book under any name and any address: it is no way to mail someone a link of theirs."""
-    mail = told(news_of(Addressee.INVITEE, invitee=Invitee(name, "victim@example.org")))
+def test_a_name_that_looks_like_a_link_is_left_out(name: str) -> None:
+    """Anyone with a link can book with any name and address, which must not let them email a victim a URL."""
+    mail = mail_of(news_of(Addressee.INVITEE, invitee=Invitee(name, "victim@example.org")))
     assert text_of(mail).startswith("Hello,\n")
     assert mail["to"] == "victim@example.org"
     _, event = invite_of(mail)
@@ -470,10 +472,10 @@ def test_a_name_that_reads_as_a_link_is_not_greeted(name: str) -> None:
     assert "URGENT" not in whole
 
 
-def test_the_host_reads_a_strangers_words_as_a_short_quotation_of_letters() -> None:
-    """The host's email quotes a typed name without links and numbers, never as its own words."""
+def test_the_hosts_email_quotes_a_strangers_name_as_short_plain_words() -> None:
+    """The quotation has no URLs and no numbers."""
     typed = "URGENT: call +1 555 0100, open evil。com/login or https://evil.example/ at once, or lose it all today"
-    mail = told(news_of(Addressee.HOST, invitee=Invitee(typed, "sam@example.org")))
+    mail = mail_of(news_of(Addressee.HOST, invitee=Invitee(typed, "sam@example.org")))
     assert mail["reply-to"] == "sam@example.org"
     lines = [line for line in text_of(mail).splitlines() if "URGENT" in line]
     assert lines == ["With: “URGENT call open evil com login or https evil …”, sam@example.org"]
@@ -481,11 +483,13 @@ def test_the_host_reads_a_strangers_words_as_a_short_quotation_of_letters() -> N
 
 
 @pytest.mark.parametrize("name", ["علی\u200cرضا", "ශ්\u200dරී ලංකා", "葛\U000e0100城 まゆ", "Zoë O’Neil"])
-def test_joiners_and_selectors_reach_the_reader(name: str) -> None:
-    """Joiners are kept: without them a Persian name has another shape, and an emoji falls apart."""
+def test_joiners_and_variation_selectors_are_kept(name: str) -> None:
+    """Without joiners Persian names look different, and emoji fall apart."""
     title = "Meet 👩\u200d🚀 ❤\ufe0f"
     host = a_host(public_name=name)
-    mail = told(news_of(Addressee.INVITEE, host=host, title=title, invitee=Invitee(name, "sam@example.org")))
+    mail = mail_of(
+        news_of(Addressee.INVITEE, host=host, title=title, invitee=Invitee(name, "sam@example.org"))
+    )
     assert title in str(mail["subject"])
     assert text_of(mail).startswith(f"Hello {name},\n")
     assert named_in(mail, "From") == named_in(mail, "To") == name
@@ -496,27 +500,27 @@ def test_joiners_and_selectors_reach_the_reader(name: str) -> None:
     assert next(iter(event.attendees)).common_name == name
 
 
-def test_addresses_with_other_letters() -> None:
-    """The domain goes by IDNA; before the @ SES takes ASCII alone, and a host's address there can't be answered to."""
+def test_addresses_with_non_ascii_characters() -> None:
+    """The domain is converted with IDNA; SES rejects other characters before the @, so no Reply-To has them."""
     assert delivery_address("sam@Bücher.example") == "sam@xn--bcher-kva.example"
     for refused in ("sám@example.org", "not an address"):
         with pytest.raises(MailRefusedError):
             delivery_address(refused)
-    mail = told(news_of(Addressee.INVITEE, host=a_host(email="jürgen@team.example")))
+    mail = mail_of(news_of(Addressee.INVITEE, host=a_host(email="jürgen@team.example")))
     assert mail["reply-to"] is None
-    mail = told(news_of(Addressee.INVITEE, host=a_host(email="mia@bücher.example")))
+    mail = mail_of(news_of(Addressee.INVITEE, host=a_host(email="mia@bücher.example")))
     assert mail["reply-to"].addresses[0].addr_spec == "mia@xn--bcher-kva.example"
 
 
-def test_a_mail_loads_nothing_and_follows_nobody() -> None:
-    page = Tags(text_of(told(news_of(Addressee.INVITEE)), "html"))
+def test_an_email_loads_no_resources() -> None:
+    page = Tags(text_of(mail_of(news_of(Addressee.INVITEE)), "html"))
     assert not {"img", "script", "link", "style", "iframe", "form"} & {tag for tag, _ in page.tags}
     assert not [attrs for _, attrs in page.tags if "src" in attrs or "url(" in (attrs.get("style") or "")]
     assert ("meta", {"name": "color-scheme", "content": "light dark"}) in page.tags
 
 
-def test_the_same_mail_is_the_same_bytes() -> None:
-    """A mail that is written again, after a lost answer, can't be told from the first."""
+def test_the_same_email_has_the_same_bytes() -> None:
+    """An email sent again after a lost response is identical to the first."""
     news, route = news_of(Addressee.INVITEE), MailRoute(SENDER, "sam@example.org", NOW)
     assert booking_mail(news, route, PAGE, CONSOLE) == booking_mail(news, route, PAGE, CONSOLE)
 
@@ -532,8 +536,8 @@ FORGERIES: Final = [
 ]
 
 
-def ours(text: str) -> list[str]:
-    """Return the lines that a reader takes for the email's own, after a mail program wrapped long ones."""
+def own_lines(text: str) -> list[str]:
+    """Return the lines that a reader takes for the email's own text, after a mail program has wrapped long lines."""
     return [
         piece.strip()
         for line in text.splitlines()
@@ -544,9 +548,9 @@ def ours(text: str) -> list[str]:
 
 @pytest.mark.parametrize("typed", FORGERIES)
 @pytest.mark.parametrize("news", get_args(News))
-def test_nothing_typed_can_be_taken_for_a_line_of_ours(typed: str, news: News) -> None:
-    """An answer with line breaks of any kind, or a long one, forges no "Where: …" in an email or calendar."""
-    mail = told(
+def test_typed_text_cannot_forge_a_line_of_the_email(typed: str, news: News) -> None:
+    """Neither line breaks of any kind nor long answers can forge a "Where: …" in an email or calendar."""
+    mail = mail_of(
         news_of(
             Addressee.HOST,
             news,
@@ -558,40 +562,40 @@ def test_nothing_typed_can_be_taken_for_a_line_of_ours(typed: str, news: News) -
     )
     _, event = invite_of(mail)
     for text in (text_of(mail), event.description or ""):
-        assert not [line for line in ours(text) if line.startswith("Where: https://evil")]
+        assert not [line for line in own_lines(text) if line.startswith("Where: https://evil")]
         assert "evil.example" in text
     link = sent(link_news(message=typed, recipient=Recipient(typed[:100], "sam@example.org")))
-    assert not [line for line in ours(text_of(link)) if line.startswith("Where:")]
+    assert not [line for line in own_lines(text_of(link)) if line.startswith("Where:")]
 
 
 @pytest.mark.parametrize(
     "typed",
     [
-        "x" * 70 + "\u2800Where:\u2800https://evil.example",  # blank letters, no spaces
+        "x" * 70 + "\u2800Where:\u2800https://evil.example",  # blank characters that are not spaces
         "x" * 70 + "\u3164Where:\u3164https://evil.example",
         "x" * 70 + "\xadWhere:https://evil.example",
-        "-" * 70 + "Where:https://evil.example",  # lines are broken behind a hyphen too
+        "-" * 70 + "Where:https://evil.example",  # mail programs also break lines after a hyphen
         "会" * 40 + "場所：https://evil.example",
         "a " + "語" * 60,
     ],
 )
-def test_what_was_typed_leaves_no_line_for_a_mail_program_to_break(typed: str) -> None:
-    """Every line fits, even without spaces, because the rest of a line that a mail program wraps has no mark."""
-    mail = told(news_of(Addressee.HOST, answers={"topic": f"{typed}zzzzz"}))
+def test_quoted_lines_are_short_enough_not_to_be_wrapped(typed: str) -> None:
+    """If a mail program wrapped a quoted line, the rest would have no quotation mark."""
+    mail = mail_of(news_of(Addressee.HOST, answers={"topic": f"{typed}zzzzz"}))
     _, event = invite_of(mail)
     for text in (text_of(mail), event.description or ""):
         found = [line for line in text.splitlines() if "zz" in line]
         assert found
         assert all(line.startswith("> ") for line in found)
     url = "https://meet.example/" + "x" * 90
-    assert url in text_of(told(news_of(Addressee.HOST, answers={"topic": url})))
-    assert f"> {url}" in text_of(told(news_of(Addressee.HOST, answers={"topic": f"see {url}"})))
+    assert url in text_of(mail_of(news_of(Addressee.HOST, answers={"topic": url})))
+    assert f"> {url}" in text_of(mail_of(news_of(Addressee.HOST, answers={"topic": f"see {url}"})))
 
 
 @pytest.mark.parametrize("news", get_args(News))
-def test_what_the_host_needs_is_in_every_version_of_the_entry(news: News) -> None:
-    """The entry of a move or a cancellation still has who booked, what they answered, and how to manage it."""
-    mail = told(news_of(Addressee.HOST, news))
+def test_every_version_of_the_hosts_entry_has_the_invitee_and_the_answers(news: News) -> None:
+    """Entries for moves and cancellations also have the link to manage the booking."""
+    mail = mail_of(news_of(Addressee.HOST, news))
     _, event = invite_of(mail)
     assert event.description == (
         "With: Sam Okafor, sam@example.org\n"
@@ -601,32 +605,32 @@ def test_what_the_host_needs_is_in_every_version_of_the_entry(news: News) -> Non
     )
     assert event.description in text_of(mail)
     assert event.summary == "Product walk-through: Sam Okafor"
-    _, theirs = invite_of(told(news_of(Addressee.INVITEE, news)))
+    _, theirs = invite_of(mail_of(news_of(Addressee.INVITEE, news)))
     assert "With Mia Moreau." in (theirs.description or "") or news == "cancelled"
     for one in (event, theirs):
         assert one.location == (None if news == "cancelled" else "https://meet.example/a?b=c&d")
 
 
-def test_japanese_times_have_japanese_marks() -> None:
-    """A span is written as one moment is: no comma before the time, full-width brackets around the zone."""
-    text = text_of(told(news_of(Addressee.INVITEE, language="ja")))
+def test_japanese_times_have_japanese_punctuation() -> None:
+    """There is no comma before the time, and the zone is in full-width brackets."""
+    text = text_of(mail_of(news_of(Addressee.INVITEE, language="ja")))
     assert re.search(r"^日時：\d+年\d+月\d+日.曜日 \d+:\d\d～\d+:\d\d（[^()（）]+）$", text, re.MULTILINE), (
         text
     )
 
 
-def test_a_cancelled_booking_says_nothing_of_how_to_join() -> None:
-    """Emails about a cancelled booking have no meeting URL."""
+def test_the_email_about_a_cancellation_has_no_location() -> None:
+    """For example, it has no meeting URL."""
     for addressee in (Addressee.INVITEE, Addressee.HOST):
-        mail = told(news_of(addressee, "cancelled"))
+        mail = mail_of(news_of(addressee, "cancelled"))
         assert "meet.example" not in text_of(mail) + text_of(mail, "html")
         assert "meet.example" not in (invite_of(mail)[1].location or "")
 
 
 @pytest.mark.parametrize("news", get_args(News))
-def test_the_host_is_told_that_an_invitee_can_not_be_emailed(news: News) -> None:
-    """Nobody is promised what can't be: no answer reaches such an address, and nothing was sent to it."""
-    mail = told(news_of(Addressee.HOST, news, invitee=Invitee("Jörg", "jörg@example.com")))
+def test_the_hosts_email_says_that_the_invitee_cannot_be_emailed(news: News) -> None:
+    """SES can't send to the address, so the email promises no reply and the invitation has no attendee for it."""
+    mail = mail_of(news_of(Addressee.HOST, news, invitee=Invitee("Jörg", "jörg@example.com")))
     text = text_of(mail)
     assert "Jörg won’t get an email about this: our email service can’t send to jörg@example.com." in text
     assert "If you reply" not in text
@@ -636,18 +640,18 @@ def test_the_host_is_told_that_an_invitee_can_not_be_emailed(news: News) -> None
 
 @pytest.mark.parametrize("news", get_args(News))
 @pytest.mark.parametrize("by_invitee", [True, False])
-def test_the_host_is_asked_to_pass_on_only_what_the_invitee_did_not_do(
+def test_the_host_is_asked_to_inform_only_an_invitee_who_does_not_know(
     news: News, *, by_invitee: bool
 ) -> None:
-    """The host need not inform an invitee who cancelled the booking themself."""
-    told_to_host = news_of(Addressee.HOST, news, invitee=Invitee("Jörg", "jörg@example.com"))
-    text = text_of(told(msgspec.structs.replace(told_to_host, by_invitee=by_invitee)))
+    """An invitee who made the change already knows about it."""
+    news_for_host = news_of(Addressee.HOST, news, invitee=Invitee("Jörg", "jörg@example.com"))
+    text = text_of(mail_of(msgspec.structs.replace(news_for_host, by_invitee=by_invitee)))
     assert ("Please let them know yourself." in text) is not by_invitee
 
 
-def test_an_invitee_is_not_told_to_reply_to_a_host_who_can_not_be_emailed() -> None:
+def test_the_invitees_email_suggests_no_reply_to_an_unsupported_address() -> None:
     news = news_of(Addressee.INVITEE, host=a_host(email="jürgen@team.example"))
-    mail = told(news)
+    mail = mail_of(news)
     assert "If you reply" not in text_of(mail)
     organizer = invite_of(mail)[1].organizer
     assert organizer is not None
@@ -660,8 +664,8 @@ def test_an_invitee_is_not_told_to_reply_to_a_host_who_can_not_be_emailed() -> N
     assert "If you reply" not in text_of(read(link))
 
 
-def test_a_digest_has_each_booking_as_it_stands_and_a_calendar_of_all() -> None:
-    """P15: updates beyond the day's budget are in one email, with a calendar file."""
+def test_a_digest_has_the_current_bookings_and_a_calendar() -> None:
+    """P15: updates beyond the daily budget are in one email, with a calendar file."""
     later = START + timedelta(days=1)
     bookings = (
         a_booking(answers={"topic": "x"}),
@@ -698,7 +702,7 @@ def test_a_digest_has_each_booking_as_it_stands_and_a_calendar_of_all() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_digest_and_its_kin_have_words_in_every_language(language: Language) -> None:
+def test_digests_and_notes_are_translated_into_every_language(language: Language) -> None:
     say = words(language)
     for key in ("digest.subject", "digest"):
         assert "{" not in say(f"mails.{key}", day="D")
@@ -707,11 +711,11 @@ def test_a_digest_and_its_kin_have_words_in_every_language(language: Language) -
     assert "Jörg" in say("mails.host.not-emailed", invitee="Jörg", email="jörg@x.example")
 
 
-# The invitation
+# Invitations
 
 
-def taken(calendar: dict[str, Event], mail: EmailMessage) -> None:
-    """Take an invitation as a client does (RFC 5546 §2.1.5): by UID, and only if it is not older than what is there."""
+def apply_invitation(calendar: dict[str, Event], mail: EmailMessage) -> None:
+    """Apply an invitation to a calendar by UID, unless the calendar has a newer version (RFC 5546 §2.1.5)."""
     invitation, event = invite_of(mail)
     assert event.uid is not None
     known = calendar.get(event.uid)
@@ -724,20 +728,20 @@ def taken(calendar: dict[str, Event], mail: EmailMessage) -> None:
 
 
 @pytest.mark.parametrize("addressee", [Addressee.INVITEE, Addressee.HOST])
-def test_one_calendar_follows_a_booking_through_its_life(addressee: Addressee) -> None:
+def test_a_calendar_follows_a_booking_from_confirmation_to_cancellation(addressee: Addressee) -> None:
     later = START + timedelta(days=2)
     moved: dict[str, Any] = {"start": later, "end": later + timedelta(minutes=45), "sequence": 2}
-    confirmation, move = told(news_of(addressee)), told(news_of(addressee, "moved", **moved))
-    cancellation = told(news_of(addressee, "cancelled", **moved | {"sequence": 3}))
+    confirmation, move = mail_of(news_of(addressee)), mail_of(news_of(addressee, "moved", **moved))
+    cancellation = mail_of(news_of(addressee, "cancelled", **moved | {"sequence": 3}))
     calendar: dict[str, Event] = {}
 
-    taken(calendar, confirmation)
+    apply_invitation(calendar, confirmation)
     assert [event.dtstart for event in calendar.values()] == [START]
-    taken(calendar, move)
+    apply_invitation(calendar, move)
     assert [event.dtstart for event in calendar.values()] == [later]
-    taken(calendar, confirmation)  # comes again, and late
+    apply_invitation(calendar, confirmation)  # a late duplicate
     assert [event.dtstart for event in calendar.values()] == [later]
-    taken(calendar, cancellation)
+    apply_invitation(calendar, cancellation)
     assert calendar == {}
 
     invites = [invite_of(mail) for mail in (confirmation, move, cancellation)]
@@ -746,10 +750,10 @@ def test_one_calendar_follows_a_booking_through_its_life(addressee: Addressee) -
     assert {event.uid for _, event in invites} == {"bkg_abc@admit-one"}
 
 
-def test_the_invitees_invitation_is_the_hosts_and_the_hosts_is_the_products() -> None:
-    """A calendar does not take an invitation that its own user sent."""
-    _, theirs = invite_of(told(news_of(Addressee.INVITEE)))
-    _, hosts = invite_of(told(news_of(Addressee.HOST)))
+def test_the_host_organizes_the_invitees_entry_and_the_product_the_hosts() -> None:
+    """Calendars ignore an invitation from their own user."""
+    _, theirs = invite_of(mail_of(news_of(Addressee.INVITEE)))
+    _, hosts = invite_of(mail_of(news_of(Addressee.HOST)))
     assert theirs.organizer is not None
     assert hosts.organizer is not None
     assert theirs.organizer.uri == "mailto:mia@team.example"
@@ -763,9 +767,9 @@ def test_the_invitees_invitation_is_the_hosts_and_the_hosts_is_the_products() ->
     assert "AQtoken" not in (hosts.description or "") + str(hosts.url)
 
 
-def test_the_hosts_calendar_says_who_comes_and_what_they_answered() -> None:
-    """The mail is put away; on the day the host looks at the calendar alone."""
-    _, event = invite_of(told(news_of(Addressee.HOST)))
+def test_the_hosts_entry_has_the_invitee_and_the_answers() -> None:
+    """On the day of the booking, the host may look only at the calendar."""
+    _, event = invite_of(mail_of(news_of(Addressee.HOST)))
     description = event.description or ""
     assert "sam@example.org" in description
     assert "Prices & <b>terms</b>" in description
@@ -775,11 +779,11 @@ def test_the_hosts_calendar_says_who_comes_and_what_they_answered() -> None:
     ("address", "can"),
     [
         ("sam@example.org", True),
-        ("sam@müller.example", True),  # goes by IDNA
+        ("sam@müller.example", True),  # converted with IDNA
         ("jörg@example.com", False),  # SES has no SMTPUTF8
         ("no address", False),
     ],
 )
-def test_an_email_is_promised_only_where_ses_can_take_the_address(address: str, can: bool) -> None:
+def test_an_email_is_promised_only_to_an_address_that_ses_supports(address: str, can: bool) -> None:
     """No page or email promises an email that can't be sent."""
     assert is_deliverable(address) is can

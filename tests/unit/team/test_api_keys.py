@@ -1,4 +1,4 @@
-"""P7, P9: keys have one form, only their digest is stored, and a host's key sees only that host."""
+"""API keys have one format, only their digest is stored, and a host key sees only its host (P7, P9)."""
 
 import hashlib
 
@@ -12,26 +12,26 @@ from chalicelib.domain.team.api_keys import ApiKey, Caller, Role, digest, is_sec
 ADMIN = Caller("key_a", Role.ADMIN, None)
 ADMIN_WHO_HOSTS = Caller("key_b", Role.ADMIN, "hst_ada")
 ADA = Caller("key_c", Role.HOST, "hst_ada")
-NOBODY = Caller("key_d", Role.HOST, None)
+WITHOUT_HOST = Caller("key_d", Role.HOST, None)
 
 
 @given(raw=st.binary(min_size=32, max_size=32), other=st.binary(min_size=32, max_size=32))
-def test_a_key_carries_all_of_its_randomness(raw: bytes, other: bytes) -> None:
-    """P7: 256 bits go in, and two keys or digests are the same only when the bytes are."""
+def test_different_bytes_give_different_keys_and_digests(raw: bytes, other: bytes) -> None:
+    """P7: a key has all 256 bits of its randomness."""
     assert is_secret(make_secret(raw))
     assert (make_secret(raw) == make_secret(other)) == (raw == other)
     assert (digest(make_secret(raw)) == digest(make_secret(other))) == (raw == other)
 
 
 @pytest.mark.parametrize("size", [0, 16, 31, 33])
-def test_a_key_takes_32_bytes(size: int) -> None:
-    """P7: fewer would be guessable."""
+def test_a_key_is_made_from_32_bytes(size: int) -> None:
+    """P7: a key from fewer bytes could be guessed."""
     with pytest.raises(ValueError, match="32 bytes"):
         make_secret(bytes(size))
 
 
 def test_the_digest_is_sha_256_of_the_whole_key() -> None:
-    """Stored, so it may never change; it is not the key."""
+    """It is stored, so it must never change."""
     secret = make_secret(bytes(range(32)))
     assert secret == "ao_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
     assert digest(secret) == hashlib.sha256(secret.encode()).hexdigest()
@@ -54,18 +54,18 @@ def test_the_digest_is_sha_256_of_the_whole_key() -> None:
         "ao_" + "A" * 42 + "\ud800",
     ],
 )
-def test_other_strings_cost_no_read(value: str) -> None:
-    """P7: what is not of the form is refused before the table is asked."""
+def test_strings_in_another_format_are_not_keys(value: str) -> None:
+    """P7: they are rejected without a read of the table."""
     assert not is_secret(value)
 
 
-def test_no_key_as_stored_holds_the_key() -> None:
-    """P7: a dump of the table opens nothing: there is no field for the secret."""
+def test_a_stored_key_has_no_field_for_the_secret() -> None:
+    """P7: a dump of the table gives no access."""
     assert set(ApiKey.__struct_fields__) == {"key_id", "role", "host_id", "name", "created_at", "revoked_at"}
 
 
 class Thing(msgspec.Struct):
-    """Anything that belongs to a host."""
+    """A thing that belongs to a host."""
 
     host_id: str
 
@@ -76,28 +76,28 @@ class Thing(msgspec.Struct):
         (ADMIN, {"hst_ada", "hst_bob"}),
         (ADMIN_WHO_HOSTS, {"hst_ada", "hst_bob"}),
         (ADA, {"hst_ada"}),
-        (NOBODY, set()),
+        (WITHOUT_HOST, set()),
     ],
 )
-def test_who_sees_whom(caller: Caller, sees: set[str]) -> None:
-    """P9: a host sees only their own, an admin the team's, and a key without a host nothing."""
+def test_a_caller_sees_its_own_host_and_an_admin_sees_all(caller: Caller, sees: set[str]) -> None:
+    """P9: a host key without a host sees nothing."""
     assert {host for host in ("hst_ada", "hst_bob") if caller.may_see(host)} == sees
 
 
-def test_what_is_missing_and_what_is_anothers_look_alike() -> None:
-    """P9: both raise the same error, so a caller learns nothing about others' ids."""
+def test_missing_and_other_hosts_things_raise_the_same_error() -> None:
+    """P9: a caller learns nothing about other hosts' ids."""
     adas = Thing("hst_ada")
     assert ADA.require_visible(adas) is adas
-    for caller, found in ((ADA, None), (NOBODY, adas), (ADMIN, None)):
+    for caller, found in ((ADA, None), (WITHOUT_HOST, adas), (ADMIN, None)):
         with pytest.raises(NotFoundError):
             caller.require_visible(found)
 
 
-def test_only_an_admin_is_an_admin() -> None:
-    """P9: what needs an admin key is refused to a host's."""
+def test_a_host_key_cannot_do_what_needs_an_admin() -> None:
+    """P9: `require_admin` rejects every host key."""
     ADMIN.require_admin()
     ADMIN_WHO_HOSTS.require_admin()
-    for caller in (ADA, NOBODY):
+    for caller in (ADA, WITHOUT_HOST):
         assert not caller.is_admin
         with pytest.raises(ForbiddenError):
             caller.require_admin()

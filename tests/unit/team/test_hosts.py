@@ -1,4 +1,4 @@
-"""A host's rules: each is broken once and reported at its place."""
+"""The rules for a host's settings: each violation is reported once, with its pointer."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,8 +21,8 @@ def faults(**changes: Any) -> list[str]:
 @pytest.mark.parametrize(
     "changes", [{}, {"name": "x" * 200}, {"public_name": "x" * 200}, {"time_off": (OFF,) * 200}]
 )
-def test_good_settings_pass(changes: dict[str, Any]) -> None:
-    """Each limit belongs to what is allowed; time off may overlap."""
+def test_valid_settings_have_no_faults(changes: dict[str, Any]) -> None:
+    """The limits themselves are allowed, and time off may overlap."""
     assert faults(**changes) == []
 
 
@@ -40,7 +40,7 @@ def test_good_settings_pass(changes: dict[str, Any]) -> None:
         ({"time_off": (TimeOff(NOON, NOON - timedelta(days=1)),)}, "/timeOff/0/end"),
     ],
 )
-def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], pointer: str) -> None:
+def test_each_violation_is_reported_once_with_its_pointer(changes: dict[str, Any], pointer: str) -> None:
     """A value that breaks a rule is reported with a pointer to its field."""
     assert faults(**changes) == [pointer]
 
@@ -54,10 +54,10 @@ def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], poi
         ("Jane Doe (Sales, DE)", "Dr. Doe", "Dr. Doe"),
     ],
 )
-def test_invitees_read_the_name_the_host_chose_else_the_whole_one(
+def test_the_public_name_is_the_chosen_one_or_the_whole_name(
     name: str, public: str | None, read: str
 ) -> None:
-    """No first name is guessed: a host is never shown as "Dr."."""
+    """No first name is guessed, which could show a host as "Dr."."""
     assert faults(name=name, public_name=public) == []
     settings = msgspec.structs.replace(ADA, name=name, public_name=public)
     assert Host(host_id="hst_x", settings=settings, created_at=NOON).public_name == read

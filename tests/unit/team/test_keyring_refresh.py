@@ -1,4 +1,4 @@
-"""When signing keys cannot be reread the old ones serve, and the log says so without the secret (P7)."""
+"""If signing keys can't be refreshed, the old ones are used, and a warning without the secret is logged (P7)."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ DOCUMENT = json.dumps({"current": 1, "keys": {"1": SECRET}})
 def test_a_failed_refresh_is_logged_without_the_secret(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What a parser or botocore says may quote what it read, so only the error's name is logged."""
+    """An exception's message may contain the secret, so only its type is logged."""
     clock = datetime(2040, 1, 1, tzinfo=UTC)
     monkeypatch.setattr(bootstrap, "utc_now", lambda: clock)
     fetched: list[Any] = []
@@ -41,11 +41,11 @@ def test_a_failed_refresh_is_logged_without_the_secret(
     assert "ValueError" in caplog.text
     assert SECRET not in caplog.text
     assert keys() is first
-    assert len(fetched) == 2, "asked once in five minutes, not at every call"
+    assert len(fetched) == 2, "fetched once in five minutes, not on every call"
 
 
-def test_without_any_key_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing serves in their place."""
+def test_a_failed_first_fetch_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are no older keys to use."""
 
     def fetch(*_: object) -> Any:
         raise ValueError("nothing there")
