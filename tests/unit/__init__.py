@@ -1,1 +1,1 @@
-"""Tests of the pure parts: no network, no clock, no AWS."""
+"""Tests without AWS."""

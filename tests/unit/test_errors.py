@@ -1,4 +1,4 @@
-"""The error tree: every error has one stable code and words fit for a caller."""
+"""The error tree: every error has one stable code, and a title that can be shown to a caller (P7, P9)."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,13 +20,13 @@ def descendants(cls: type[AdmitOneError]) -> Iterator[type[AdmitOneError]]:
         yield from descendants(child)
 
 
-def of_the_domain() -> list[type[AdmitOneError]]:
+def domain_errors() -> list[type[AdmitOneError]]:
     return [cls for cls in descendants(AdmitOneError) if cls.__module__ == "chalicelib.domain.errors"]
 
 
-def test_codes_are_the_documented_ones_and_each_stands_for_one_class() -> None:
-    """Clients switch on the code, so no code changes or has two meanings."""
-    codes = [cls.code for cls in of_the_domain() if "code" in vars(cls)]
+def test_each_code_belongs_to_one_class_and_documented_codes_exist() -> None:
+    """Clients depend on the codes, so none changes or has two meanings."""
+    codes = [cls.code for cls in domain_errors() if "code" in vars(cls)]
     assert len(set(codes)) == len(codes)
     assert {
         "invalid-request",
@@ -46,19 +46,19 @@ def test_codes_are_the_documented_ones_and_each_stands_for_one_class() -> None:
 
 def test_every_error_with_a_code_has_a_title() -> None:
     """A problem document always has a title (RFC 9457)."""
-    for cls in of_the_domain():
+    for cls in domain_errors():
         if hasattr(cls, "code"):
             assert cls.title.endswith("."), cls
 
 
-def test_words_are_the_title_unless_said_otherwise() -> None:
-    """P7, P9: nothing about what exists leaks into the words of a 404."""
+def test_the_detail_is_the_title_by_default() -> None:
+    """P7, P9: the text of a 404 doesn't reveal what exists."""
     assert NotFoundError().detail == NotFoundError.title
     assert NotFoundError("Gone.").detail == str(NotFoundError("Gone.")) == "Gone."
     assert InvalidValueError().detail == InvalidValueError.title
 
 
-def test_errors_carry_what_their_answer_needs() -> None:
+def test_errors_have_what_their_response_needs() -> None:
     """Pointers for 422, `Retry-After` for 429 and 503, the opening time for 403."""
     opens = datetime(2026, 6, 15, tzinfo=UTC)
     assert InvalidValueError([FieldFault("/a", "is odd")]).faults == (FieldFault("/a", "is odd"),)

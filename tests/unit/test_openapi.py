@@ -1,4 +1,4 @@
-"""The API description: valid, complete, every field explained, and the committed copy is current."""
+"""The API description is valid and complete, explains every field, and its committed copy is current (P9)."""
 
 import json
 import re
@@ -28,12 +28,12 @@ from infra.paths import ROOT
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    """The description."""
+    """Return the description."""
     return openapi(ROUTERS)
 
 
-def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
-    """A description that tools refuse describes nothing."""
+def test_the_description_is_valid_openapi(document: dict[str, Any]) -> None:
+    """Tools reject an invalid description."""
     OpenAPIV31SpecValidator(document).validate()
 
 
@@ -42,8 +42,8 @@ def test_the_committed_copy_is_current() -> None:
     assert COPY.read_text() == text(), "run `make openapi`"
 
 
-def test_every_route_is_described_or_a_page(document: dict[str, Any]) -> None:
-    """Exactly the API's routes are described. Pages and assets are for browsers; HEAD and OPTIONS are part of HTTP."""
+def test_exactly_the_routes_of_the_api_are_described(document: dict[str, Any]) -> None:
+    """Pages and assets are for browsers, and HEAD and OPTIONS are part of HTTP, so they are not described."""
     served = {
         f"{method} {path}"
         for path, methods in app.app.routes.items()
@@ -57,8 +57,8 @@ def test_every_route_is_described_or_a_page(document: dict[str, Any]) -> None:
     assert set(app.app.routes) >= PAGES
 
 
-def test_every_field_has_words_and_no_words_are_stale(document: dict[str, Any]) -> None:
-    """Each field says what it means, with unit and limit; words whose field is gone are gone too."""
+def test_every_field_has_a_description_and_no_description_is_stale(document: dict[str, Any]) -> None:
+    """A description whose field no longer exists must be removed."""
     properties = {
         f"{name}.{field}": about
         for name, schema in document["components"]["schemas"].items()
@@ -80,8 +80,8 @@ def test_every_field_has_words_and_no_words_are_stale(document: dict[str, Any]) 
     assert [name for name in PARAMETERS if name not in known] == []
 
 
-def test_the_words_are_for_readers_of_the_api(document: dict[str, Any]) -> None:
-    """The public text has no promise numbers, ADR references or Python."""
+def test_descriptions_are_written_for_readers_of_the_api(document: dict[str, Any]) -> None:
+    """They have no promise numbers, ADR references or Python terms."""
     inner = re.compile(r"(?<!If-)\bNone\b|\(?\bP\d{1,2}\b|\bADR\b|msgspec|UNSET|docs/|_[a-z]+ None")
     assert [words for words in _words(document) if inner.search(words)] == []
 
@@ -96,21 +96,21 @@ def test_operation_ids_are_unique_and_readable(document: dict[str, Any]) -> None
 
 
 def test_only_the_teams_routes_need_a_key(document: dict[str, Any]) -> None:
-    """P9: `/v1` and `/v2` require a key, except the description itself; other paths state that they require none."""
+    """P9: `/v1` and `/v2`, except the description, require a key; the other paths state that they don't."""
     for path, methods in document["paths"].items():
         for operation in methods.values():
             team = path.startswith(("/v1/", "/v2/")) and path != "/v1/openapi.json"
             assert operation["security"] == ([{"apiKey": []}] if team else []), path
 
 
-def test_a_request_has_no_default_and_a_response_has_all_of_its_fields(document: dict[str, Any]) -> None:
-    """A `default` makes generators demand a field that may be left out; a response's fields are always there."""
-    open_ones = {"PrivateLinkInput", "Metadata", "MailTo"}  # Cal.com's ignores what it does not know
+def test_requests_have_no_defaults_and_responses_have_all_their_fields(document: dict[str, Any]) -> None:
+    """With a `default`, client generators require an optional field; fields of responses are always present."""
+    open_ones = {"PrivateLinkInput", "Metadata", "MailTo"}  # Cal.com's request ignores unknown fields
     for name in _reached(document, requests=True):
         schema = document["components"]["schemas"][name]
         assert [field for field, about in schema.get("properties", {}).items() if "default" in about] == []
         assert schema.get("additionalProperties") is False or name in open_ones, name
-    sparse = {"Overrides", "BulkResult", "Location"}  # a field that they leave out means null or false
+    sparse = {"Overrides", "BulkResult", "Location"}  # an absent field means null or false
     errors = {"Problem", "Fault", "CalComError", "Metadata"}
     for name in _reached(document, requests=False) - sparse - errors:
         schema = document["components"]["schemas"][name]
@@ -119,8 +119,8 @@ def test_a_request_has_no_default_and_a_response_has_all_of_its_fields(document:
 
 
 def test_every_text_and_list_of_a_request_has_its_limit(document: dict[str, Any]) -> None:
-    """Each limit of the rules is described, so that a caller knows that 201 characters are too many."""
-    free = {"timeZone", "time_zone"}  # an IANA name: its own limit
+    """The description has each limit of the rules, for example 200 characters."""
+    free = {"timeZone", "time_zone"}  # an IANA name needs no other limit
     open_ended = {"cursor", "language", "status", "days"}
     missing = []
     for name in _reached(document, requests=True):
@@ -135,8 +135,8 @@ def test_every_text_and_list_of_a_request_has_its_limit(document: dict[str, Any]
     assert missing == []
 
 
-def test_a_limit_of_the_description_is_the_limit_of_the_rules() -> None:
-    """The rules accept each described limit and reject one step beyond it, field by field."""
+def test_the_described_limits_are_those_of_the_rules() -> None:
+    """For each field, the rules accept the described limit and reject one step beyond it."""
     base = msgspec.convert(COMPLETE["EventTypeBody"], EventTypeBody).settings()
     edges = {
         "/title": "title",
@@ -157,8 +157,8 @@ def test_a_limit_of_the_description_is_the_limit_of_the_rules() -> None:
         assert _faults(msgspec.structs.replace(base, **{field: bad})) == [pointer]
 
 
-def test_enums_are_those_of_their_resource(document: dict[str, Any]) -> None:
-    """`status` of links, bookings and deliveries are three different things."""
+def test_each_resource_has_its_own_statuses(document: dict[str, Any]) -> None:
+    """The `status` of links, of bookings and of deliveries have different values."""
     found = {
         id_: set(parameter["schema"]["enum"])
         for id_, parameter in _parameters(document)
@@ -173,8 +173,8 @@ def test_enums_are_those_of_their_resource(document: dict[str, Any]) -> None:
     )
 
 
-def test_examples_are_what_their_schemas_say(document: dict[str, Any]) -> None:
-    """People copy examples: each is valid, and each request and most responses have one."""
+def test_every_example_matches_its_schema(document: dict[str, Any]) -> None:
+    """Readers copy the examples; each request and most responses have one."""
     seen = 0
     for operation in _operations(document):
         contents = [operation.get("requestBody", {}).get("content", {})]
@@ -192,8 +192,8 @@ def test_examples_are_what_their_schemas_say(document: dict[str, Any]) -> None:
     assert bodies <= set(REQUESTS), "a request without an example (api/openapi/examples.py)"
 
 
-def test_every_event_that_a_webhook_can_get_is_described(document: dict[str, Any]) -> None:
-    """A receiver's types come from the description too, with the headers that Standard Webhooks signs."""
+def test_every_webhook_event_is_described(document: dict[str, Any]) -> None:
+    """Receivers generate their types from the description, with the headers of Standard Webhooks."""
     assert "link.used" in document["webhooks"]
     assert set(document["webhooks"]) == set(
         document["components"]["schemas"]["WebhookInput"]["properties"]["events"]["anyOf"][0]["items"]["enum"]
@@ -204,7 +204,7 @@ def test_every_event_that_a_webhook_can_get_is_described(document: dict[str, Any
 
 
 def test_the_npm_tools_are_pinned_and_name_no_registry() -> None:
-    """The lock file pins the linters everywhere and names no registry."""
+    """The lock file pins the linters and contains no registry's URL."""
     folder = ROOT / "infra" / "npm"
     wanted = json.loads((folder / "package.json").read_text())["devDependencies"]
     locked = json.loads((folder / "package-lock.json").read_text())["packages"]
@@ -258,7 +258,7 @@ def _words(part: Any) -> Iterator[str]:
 
 
 def _reached(document: dict[str, Any], *, requests: bool) -> set[str]:
-    """Return the names of the schemas that requests, or responses, are made of."""
+    """Return the names of all schemas that requests, or responses, use."""
     components = document["components"]["schemas"]
     waiting = [
         part

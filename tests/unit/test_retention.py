@@ -1,4 +1,4 @@
-"""Retention settings: read from the environment, checked there, and passed to the store."""
+"""Retention settings are read from the environment, validated, and passed to the store (P2, P4)."""
 
 from datetime import timedelta
 
@@ -12,14 +12,14 @@ from chalicelib.store.retention import Retention
 BARE = {"TABLE_NAME": "t", "SIGNING_KEYS": "{}"}
 
 
-def test_what_is_not_set_is_as_it_was() -> None:
-    """The two sets of defaults, of the settings and of the store, are the same."""
+def test_the_defaults_of_settings_and_store_are_equal() -> None:
+    """A deployment without settings has the store's defaults."""
     assert read_settings(BARE).retention == RetentionDays()
     assert _retention_of(RetentionDays()) == Retention()
 
 
 @pytest.mark.parametrize("kept", list(msgspec.structs.asdict(RetentionDays())))
-def test_each_can_be_set(kept: str) -> None:
+def test_each_retention_can_be_set(kept: str) -> None:
     settings = read_settings(BARE | {f"RETENTION_{kept.upper()}_DAYS": "90"})
     assert _retention_of(settings.retention) == Retention(**{kept: timedelta(days=90)})
 
@@ -37,8 +37,8 @@ def test_each_can_be_set(kept: str) -> None:
         ("DELIVERY", 4),
     ],
 )
-def test_too_few_days_are_refused_by_name(kept: str, least: int) -> None:
-    """P2, P4: a day's cells outlast the day, a receipt the retries; what only tells of the past may go at once."""
+def test_too_few_days_are_a_setting_error(kept: str, least: int) -> None:
+    """P2, P4: a day's cells must outlast the day, and receipts the retries; records of the past may end at once."""
     name = f"RETENTION_{kept}_DAYS"
     assert getattr(read_settings(BARE | {name: str(least)}).retention, kept.lower()) == least
     for text in (str(least - 1), "-1", "1.5", "forever", "36501", "٣", " 3"):

@@ -1,4 +1,4 @@
-"""How a function starts: what it imports, and what it does before its first request."""
+"""How a function starts: what it imports, and what it does before the first request."""
 
 import json
 import os
@@ -14,7 +14,11 @@ from botocore.loaders import Loader
 from chalicelib.store.session import use_fast_loader
 from infra.local.aws import use_local_aws
 
-LATE: Final = {"boto3", "icalendar", "jinja2"}  # what costs a cold start, and most requests do not need
+LATE: Final = {
+    "boto3",
+    "icalendar",
+    "jinja2",
+}  # imported only when needed, because they slow down a cold start
 
 _LOOK: Final = """
 import gc, json, sys
@@ -34,9 +38,9 @@ print(json.dumps({
 
 
 def started(**given: str) -> dict[str, Any]:
-    """Import the app in a process of its own, with the given environment and nothing else; return what it has then."""
+    """Import the app in a new process with only the given environment; return the state of that process."""
     environ = {"PATH": os.environ["PATH"]}
-    use_local_aws(environ, "http://127.0.0.1:9")  # nobody listens there
+    use_local_aws(environ, "http://127.0.0.1:9")  # nothing listens there
     done = subprocess.run(
         [sys.executable, "-c", _LOOK], env=environ | given, check=True, capture_output=True, text=True
     )
@@ -48,7 +52,7 @@ SETTINGS: Final = {"TABLE_NAME": "t", "SIGNING_SECRET_ID": "s"}
 
 
 def test_the_http_function_imports_its_routes_and_no_other_function() -> None:
-    """Each other function has a module of its own that Lambda calls; here they would be dead weight."""
+    """Lambda imports each other function's own module, so importing all of them would only slow down the start."""
     here, there = started(), started(AWS_LAMBDA_FUNCTION_NAME="f", **SETTINGS)
     assert there["consumers"] == []
     assert there["functions"] == []
@@ -57,7 +61,7 @@ def test_the_http_function_imports_its_routes_and_no_other_function() -> None:
     assert not LATE & set(there["tops"])
 
 
-def test_it_is_ready_before_the_first_request_and_collects_garbage_from_then_on() -> None:
+def test_the_function_is_connected_and_frozen_before_the_first_request() -> None:
     there = started(AWS_LAMBDA_FUNCTION_NAME="f", **SETTINGS)
     assert there["connected"]
     assert there["collecting"]
@@ -73,22 +77,22 @@ def test_it_is_ready_before_the_first_request_and_collects_garbage_from_then_on(
         SETTINGS | {"MAIL_HOST_DAILY_LIMIT": "1001"},
     ],
 )
-def test_settings_that_are_wrong_stop_no_start(settings: dict[str, str]) -> None:
-    """They are the first request's to tell, as a problem; a function that can't start only says 502."""
+def test_invalid_settings_do_not_stop_the_start(settings: dict[str, str]) -> None:
+    """The first request returns a problem; a function that can't start would return only 502."""
     there = started(AWS_LAMBDA_FUNCTION_NAME="f", **settings)
     assert not there["connected"]
     assert there["collecting"]
 
 
-def test_elsewhere_nothing_is_read_from_the_environment_at_import() -> None:
-    """`make package` imports the app where there are no settings, and must see every function."""
+def test_outside_lambda_the_import_reads_no_settings() -> None:
+    """`make package` imports the app without settings, and must find every function."""
     here = started()
     assert not here["connected"]
     assert here["collecting"]
     assert here["frozen"] == 0
 
 
-def test_a_quick_session_knows_the_same_services() -> None:
+def test_the_fast_loader_knows_the_same_services() -> None:
     session: Any = botocore.session.Session(profile=None)
     use_fast_loader(session)
     known = session.get_available_services()
@@ -97,25 +101,25 @@ def test_a_quick_session_knows_the_same_services() -> None:
     assert client.meta.service_model.service_name == "sqs"
 
 
-def test_a_quick_session_refuses_a_service_that_is_none() -> None:
+def test_the_fast_loader_rejects_an_unknown_service() -> None:
     session: Any = botocore.session.Session(profile=None)
     use_fast_loader(session)
     with pytest.raises(UnknownServiceError):
         session.create_client("sqz", region_name="us-east-1")
 
 
-def test_a_quick_session_does_not_look_through_every_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Botocore's own way of telling whether it knows a service is to open the folders of all of them."""
-    looked: list[str] = []
+def test_the_fast_loader_opens_only_the_folder_of_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore's own loader opens the folders of all services to check whether one exists."""
+    opened: list[str] = []
     real = os.listdir
 
     def listdir(path: str = ".") -> list[str]:
-        looked.append(path)
+        opened.append(path)
         return real(path)
 
     monkeypatch.setattr(os, "listdir", listdir)
     session: Any = botocore.session.Session(profile=None)
     use_fast_loader(session)
     session.create_client("dynamodb", region_name="us-east-1")
-    others = [path for path in looked if "/data/" in path and "/dynamodb" not in path]
+    others = [path for path in opened if "/data/" in path and "/dynamodb" not in path]
     assert others == []

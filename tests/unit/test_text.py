@@ -1,4 +1,4 @@
-"""What names, lines, texts and addresses may contain: examples, and properties of any text."""
+"""What names, lines, texts and addresses may contain: examples and properties (P7)."""
 
 import json
 import re
@@ -32,7 +32,7 @@ from chalicelib.domain.text import (
 )
 from chalicelib.domain.webhooks.webhook import WebhookSettings
 
-# Characters that decide something here, so that random texts have them often.
+# Characters with special handling, which random texts should have often.
 ODD = (
     "\0\t\n\v\f\r\x1b\x7f\x85\u00ad\u200b\u200c\u200d\u200e\u202a\u202e\u2028\u2029\u2060\u2066\u2069\u3164\ufeff\ufffe"
     "\U000e0001\U000e0041\U000e007f\U0001f3f4👩🚀❤\ufe0fé'-.· Aa李محمद्。．@:/1"
@@ -60,7 +60,7 @@ NO_NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_persons_name_is_greeted_whatever_its_script(name: str) -> None:
+def test_a_name_in_any_script_is_kept_in_emails(name: str) -> None:
     """The filter for emails keeps real names unchanged."""
     assert name_for_mail(name) == name
     assert faults_of_text(name, shortest=1, longest=200) == []
@@ -68,14 +68,14 @@ def test_a_persons_name_is_greeted_whatever_its_script(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NO_NAMES)
-def test_what_is_no_name_is_not_said_in_a_mail(name: str) -> None:
-    """An email never shows a stranger's sentence, address or number as a name."""
+def test_text_that_is_not_a_name_is_left_out_of_emails(name: str) -> None:
+    """A stranger's sentence, address or number is never shown as a name."""
     assert name_for_mail(name) == ""
 
 
 @given(TEXTS)
-def test_a_name_in_a_mail_is_letters_and_short(text: str) -> None:
-    """Whatever was typed, an email shows nothing that a mail program turns into a link or a phone number."""
+def test_a_name_in_an_email_is_short_and_has_only_letters(text: str) -> None:
+    """Mail programs can't turn any of it into a link or a phone number."""
     for shown in (name_for_mail(text), quoted_name(text)):
         assert len(shown.split(" ")) <= MAIL_NAME_COLUMNS
         assert len(shown) <= MAIL_NAME_COLUMNS + 2
@@ -101,8 +101,8 @@ def test_a_name_in_a_mail_is_letters_and_short(text: str) -> None:
         ("שלום\u200e!", None),
     ],
 )
-def test_a_line_keeps_what_words_are_written_with_and_drops_what_hides(typed: str, kept: str | None) -> None:
-    """Joiners, selectors, direction marks and flags stay; overrides, isolates, tags and zero-width spaces go."""
+def test_a_line_keeps_joiners_and_drops_hidden_characters(typed: str, kept: str | None) -> None:
+    """Joiners, selectors, direction marks and flags stay; overrides, isolates, tags and zero-width spaces don't."""
     assert tidy_line(typed) == (typed if kept is None else kept)
     assert faults_of_text(tidy_line(typed), shortest=1, longest=200) == []
 
@@ -111,15 +111,15 @@ def test_a_line_keeps_what_words_are_written_with_and_drops_what_hides(typed: st
     "blank", ["", " ", "\u200b", "\u3164", "\u2800", "\u115f\u1160", "\u200d", "\u0301", "\ufe0f", "\xa0"]
 )
 def test_a_name_needs_a_visible_character(blank: str) -> None:
-    """A name needs a visible character: fillers, joiners and lone marks are invisible."""
+    """Fillers, joiners and lone marks are invisible."""
     assert not is_visible(blank)
     assert len(faults_of_text(tidy_line(blank), shortest=1, longest=200)) == 1
     assert faults_of_text(tidy_line(blank), longest=200) == []
 
 
 @pytest.mark.parametrize("blank", ["\u3164", "\u2800", "\u115f\u1160", "\u200d", "\u0301", " \u200b\ufe0f"])
-def test_a_recipients_name_that_nobody_can_see_is_none(blank: str) -> None:
-    """A form is never prefilled with a name that is then rejected as empty."""
+def test_an_invisible_recipients_name_is_empty(blank: str) -> None:
+    """Otherwise a form would be prefilled with a name that is then rejected."""
     assert Recipient(blank, "ada@example.com") == Recipient("", "ada@example.com")
     row = next(iter(read_sheet(f'recipientName,recipientEmail\n"{blank}",ada@example.com\n', "ety").rows))
     assert row.settings is not None
@@ -128,14 +128,14 @@ def test_a_recipients_name_that_nobody_can_see_is_none(blank: str) -> None:
 
 @pytest.mark.parametrize("bad", ["\0", "\x1b", "\x7f", "\x9f", "\ufdd0", "\uffff", "\U0001ffff", "\ud800"])
 @pytest.mark.parametrize("lines", [False, True])
-def test_controls_and_what_is_no_character_are_refused(bad: str, lines: bool) -> None:
-    """Control characters and noncharacters are rejected: nobody types them, and some can't be stored."""
+def test_control_characters_and_noncharacters_are_rejected(bad: str, lines: bool) -> None:
+    """Nobody types them, and some can't be stored."""
     assert len(faults_of_text(f"a{bad}b", longest=9, lines=lines)) == 1
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
-def test_a_line_end_is_one_in_a_text_and_none_in_a_line(line_end: str) -> None:
-    """A line end counts as one character in any notation, and a name has no second line."""
+def test_a_line_break_is_one_character_in_a_text_and_rejected_in_a_line(line_end: str) -> None:
+    """Any notation of a line break counts as one character."""
     assert tidy_lines(f"a{line_end}b") == "a\nb"
     assert faults_of_text(tidy_lines(f"a{line_end}b"), longest=3, lines=True) == []
     assert len(faults_of_text(f"a{line_end}b", longest=9)) == 1
@@ -143,8 +143,8 @@ def test_a_line_end_is_one_in_a_text_and_none_in_a_line(line_end: str) -> None:
 
 
 @given(TEXTS)
-def test_a_tidied_text_stays_as_it_is_and_hides_nothing(text: str) -> None:
-    """Normalization is idempotent, so a stored text is read back as it was returned."""
+def test_normalized_text_is_stable_and_has_no_hidden_characters(text: str) -> None:
+    """Normalization is idempotent, so a stored text is read back unchanged."""
     for tidy in (tidy_line, tidy_lines, one_line):
         kept = tidy(text)
         assert tidy(kept) == kept
@@ -157,8 +157,8 @@ def test_a_tidied_text_stays_as_it_is_and_hides_nothing(text: str) -> None:
 @pytest.mark.parametrize(
     "end", ["\u200b", "\ufeff", "\u2060", "\u3164", "\u200d", "\u202c", "\xa0", " ", "\n", "\U000e0041"]
 )
-def test_what_pasting_leaves_at_an_addresss_ends_is_dropped(end: str) -> None:
-    """An address with invisible characters at its ends is the same address."""
+def test_invisible_characters_around_an_address_are_removed(end: str) -> None:
+    """Pasting can add them."""
     assert tidy_address(f"{end}ada@example.com{end}") == "ada@example.com"
 
 
@@ -166,23 +166,23 @@ def test_what_pasting_leaves_at_an_addresss_ends_is_dropped(end: str) -> None:
     "one",
     ["\u200b", "\ufeff", "\u2060", "\u3164", "\u115f", "\u034f", "\u00ad", "\ufe0f", "\u2800", "\u202e"],
 )
-def test_an_address_has_nothing_invisible_in_it(one: str) -> None:
-    """Two addresses that look alike are not two people."""
+def test_invisible_characters_inside_an_address_are_rejected(one: str) -> None:
+    """Otherwise two different addresses could look the same."""
     assert not is_email(f"a{one}da@example.com")
     assert not is_email(f"ada@exa{one}mple.com")
-    assert is_email("ada@نامه\u200cای.com")  # a domain may have the joiner that its language needs
+    assert is_email("ada@نامه\u200cای.com")  # a domain may have a joiner that its language needs
 
 
 @given(TEXTS, st.booleans())
-def test_a_line_end_in_json_is_one_character_however_it_is_escaped(text: str, by_number: bool) -> None:
-    """Decoding JSON makes CRLF one character, and does not change an escaped backslash before an r."""
+def test_a_line_break_in_json_is_one_character_however_it_is_escaped(text: str, by_number: bool) -> None:
+    """Decoding JSON turns CRLF into one character, and keeps an escaped backslash before an r."""
     text = text.encode("utf-8", "ignore").decode() + "\\r\\\\\r\n\\n"
     raw = json.dumps({"a": text})
     if by_number:
         raw = re.sub(r"(\\\\)|\\r", lambda found: found[1] or r"\u000D", raw)
     assert decode_json(raw, dict[str, str]) == {"a": line_ends(text)}
     assert decode_json(raw.encode(), dict[str, str]) == {"a": line_ends(text)}
-    nested = decode_json(json.dumps({"a": raw}), dict[str, str])["a"]  # a message within a message
+    nested = decode_json(json.dumps({"a": raw}), dict[str, str])["a"]  # JSON inside JSON
     assert decode_json(nested, dict[str, str]) == {"a": line_ends(text)}
 
 
@@ -207,8 +207,8 @@ HIDING = " \ufeffA\u202edae\u0301\u200b "
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_text_is_normalized_however_it_comes_in(struct: msgspec.Struct, names: tuple[str, ...]) -> None:
-    """Structs normalize text when they are created, changed or read from the table, so no entry point can forget it."""
+def test_structs_normalize_their_text(struct: msgspec.Struct, names: tuple[str, ...]) -> None:
+    """They do so when they are created, changed and read from the table, so no entry point can forget it."""
     changed = msgspec.structs.replace(struct, **dict.fromkeys(names, HIDING))
     read = msgspec.json.decode(
         msgspec.json.encode(struct).replace("Adaé".encode(), HIDING.encode()), type=type(struct)

@@ -1,4 +1,4 @@
-"""P1, P4: a refused transaction says which of its operations were refused, by name and never by position."""
+"""A cancelled transaction reports its rejected operations by name, never by position (P1, P4)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ REFUSED, CONFLICT, THROTTLED = "ConditionalCheckFailed", "TransactionConflict", 
 
 
 class Refusing:
-    """A botocore client that cancels every transaction, with one reason per item, in the order of the items."""
+    """A botocore client that cancels every transaction, with one reason per item, in order."""
 
     _request_signer = None
 
@@ -44,7 +44,7 @@ class Refusing:
 
 
 def transaction_of(operations: Mapping[str, str], codes: Mapping[str, str]) -> Transaction:
-    """Return a transaction of named operations of some kinds, which `codes` are the reasons against."""
+    """Return a transaction with these named operations, which will be cancelled for the reasons in `codes`."""
     table = Table("unit")
     table.connection._client = Refusing(codes)  # type: ignore[assignment]
     transaction = Transaction(table)
@@ -73,8 +73,8 @@ def refusal_of(transaction: Transaction) -> TransactionRefused:
     kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=12),
     data=st.data(),
 )
-def test_each_refusal_is_found_under_its_own_name(kinds: list[str], data: st.DataObject) -> None:
-    """Whatever the operations' kinds and the order in which they were added."""
+def test_each_rejection_is_found_by_its_operations_name(kinds: list[str], data: st.DataObject) -> None:
+    """For every combination and order of operations."""
     operations = {f"operation {number}": kind for number, kind in enumerate(kinds)}
     against = data.draw(st.sets(st.sampled_from(list(operations)), min_size=1))
 
@@ -85,8 +85,8 @@ def test_each_refusal_is_found_under_its_own_name(kinds: list[str], data: st.Dat
     assert not refused.contended
 
 
-def test_a_refusal_beside_a_conflict_is_reported_with_it() -> None:
-    """P4: a receipt found beside a conflict still decides a retry."""
+def test_a_rejection_is_reported_together_with_a_conflict() -> None:
+    """P4: a receipt found in the same transaction as a conflict still decides a retry."""
     operations = {"link": "update", "receipt": "put"}
     refused = refusal_of(transaction_of(operations, {"link": CONFLICT, "receipt": REFUSED}))
     assert refused.contended
@@ -97,19 +97,19 @@ def test_a_refusal_beside_a_conflict_is_reported_with_it() -> None:
 
 
 @pytest.mark.parametrize(("code", "error"), [(CONFLICT, ContendedError), (THROTTLED, ThrottledError)])
-def test_without_a_refusal_nothing_is_decided(code: str, error: type[Exception]) -> None:
+def test_without_a_rejection_the_error_is_retryable(code: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         transaction_of({"link": "update", "receipt": "put"}, {"link": code}).commit()
 
 
-def test_a_misspelled_name_is_an_error() -> None:
-    """A name that no operation has must not read as "not refused"."""
+def test_an_unknown_operation_name_is_an_error() -> None:
+    """Otherwise a misspelled name would mean "not rejected"."""
     refused = refusal_of(transaction_of({"receipt": "put"}, {"receipt": REFUSED}))
     with pytest.raises(KeyError):
         assert "reciept" in refused
 
 
-def test_two_operations_can_not_share_a_name() -> None:
+def test_two_operations_cannot_have_the_same_name() -> None:
     transaction = transaction_of({"link": "put"}, {})
     with pytest.raises(ValueError, match="two operations"):
         transaction.update(("other", "DAY"), [DayItem.busy.add({1}), *audit_actions(CAUSE)], name="link")

@@ -1,4 +1,4 @@
-"""A booking: the time it occupies, and the rules for the invitee, the location and the answers."""
+"""Bookings: the occupied time, and the rules for the invitee, the location and the answers (P2)."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 
 @given(length=st.integers(1, 96), before=st.integers(0, 96), after=st.integers(0, 96))
 def test_a_booking_occupies_its_slot_and_both_buffers(length: int, before: int, after: int) -> None:
-    """P2: buffers are part of what no other booking may touch."""
+    """P2: no other booking may overlap the buffers."""
     offer = EventSettings(
         title="Talk",
         duration_minutes=length,
@@ -47,7 +47,7 @@ def test_a_booking_occupies_its_slot_and_both_buffers(length: int, before: int, 
         (Invitee("", ""), "", ["/invitee/name", "/invitee/email", "/timeZone"]),
     ],
 )
-def test_each_broken_rule_of_the_person_is_told(
+def test_each_violation_of_the_invitee_is_reported(
     invitee: Invitee, time_zone: str, pointers: list[str]
 ) -> None:
     """A redeem needs an invitee with a valid email address and an existing time zone."""
@@ -82,7 +82,7 @@ NEED = Question("need", "Which?", "choice", required=True, options=("a", "b"))
         ({"other": "x"}, (TOPIC,), ["/answers/other", "/answers/topic"]),
     ],
 )
-def test_each_broken_rule_of_the_answers_is_told(
+def test_each_violation_of_the_answers_is_reported(
     answers: dict[str, str], questions: tuple[Question, ...], pointers: list[str]
 ) -> None:
     """Required questions need an answer, a choice must be an option, and answers to unknown questions are rejected."""
@@ -102,18 +102,18 @@ PLACES = (Location("video", "https://example.com/x"), Location("phone", "+49"))
         ((), None, None),
     ],
 )
-def test_the_location_is_the_one_chosen_or_the_first(
+def test_the_location_is_the_chosen_one_or_the_first(
     locations: tuple[Location, ...], index: int | None, expected: Location | None
 ) -> None:
-    """The invitee's choice counts; without one the host's first."""
+    """Without a choice of the invitee, it is the host's first location."""
     rules = Rules()
     assert choose_location(locations, index, rules) == expected
     rules.enforce()
 
 
 @pytest.mark.parametrize("index", [-1, 2])
-def test_a_location_that_is_not_there_is_told(index: int) -> None:
-    """An index past the list is a fault, and a negative one does not count from the end."""
+def test_a_location_outside_the_list_is_reported(index: int) -> None:
+    """A negative index doesn't count from the end."""
     assert pointers_of(lambda rules: choose_location(PLACES, index, rules.at("locationIndex"))) == [
         "/locationIndex"
     ]

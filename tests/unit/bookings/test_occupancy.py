@@ -1,4 +1,4 @@
-"""P2: two bookings share a cell exactly when they overlap, rounded out to five minutes."""
+"""Two bookings share a cell exactly when they overlap, rounded outward to five minutes (P2)."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -18,17 +18,17 @@ anywhere = st.timedeltas(timedelta(), timedelta(hours=8)).map(lambda past: ZERO 
 
 
 @given(at=on_five, length=lengths, other_at=on_five, other_length=lengths)
-def test_cells_meet_exactly_when_the_times_do(
+def test_times_share_a_cell_exactly_when_they_overlap(
     at: datetime, length: timedelta, other_at: datetime, other_length: timedelta
 ) -> None:
-    """P2: overlap is a shared cell, and neighbours that only touch share none."""
+    """P2: adjacent times share no cell."""
     shared = set(cells_of(at, at + length)) & set(cells_of(other_at, other_at + other_length))
     assert bool(shared) == (at < other_at + other_length and other_at < at + length)
 
 
 @given(at=anywhere, length=st.timedeltas(timedelta(microseconds=1), timedelta(hours=8)))
-def test_every_cell_that_is_touched_is_taken_once(at: datetime, length: timedelta) -> None:
-    """P2: off the grid an interval takes each cell that it touches, whole, and no other."""
+def test_an_interval_takes_each_touched_cell_once(at: datetime, length: timedelta) -> None:
+    """P2: also if it isn't on the grid of five minutes."""
     cells = list(cells_of(at, at + length))
     midnight = datetime(at.year, at.month, at.day, tzinfo=UTC)
     want = [
@@ -40,31 +40,31 @@ def test_every_cell_that_is_touched_is_taken_once(at: datetime, length: timedelt
 
 
 def test_cells_are_numbered_from_midnight_utc() -> None:
-    """Cells 0..287 of the UTC date; stored, so the numbering may never change."""
+    """Cells are stored, so their numbers (0 to 287 per UTC date) must never change."""
     midnight = datetime(2026, 6, 16, tzinfo=UTC)
     assert list(cells_of(midnight - FIVE, midnight + FIVE)) == [(TODAY, 287), (TOMORROW, 0)]
     assert list(cells_of(ZERO, ZERO + 10 * MINUTE)) == [(TODAY, 240), (TODAY, 241)]
 
 
-def test_an_instant_of_another_offset_takes_the_same_cells() -> None:
-    """P2: the same time written with another offset is the same time."""
+def test_an_instant_with_another_offset_takes_the_same_cells() -> None:
+    """P2: the UTC offset in which a time is written doesn't matter."""
     there = ZERO.astimezone(timezone(timedelta(hours=5, minutes=45)))
     assert list(cells_of(there, there + FIVE)) == [(TODAY, 240)]
 
 
 def test_an_empty_interval_takes_nothing() -> None:
-    """`[start, start)` holds no time."""
+    """`[start, start)` is empty."""
     assert list(cells_of(ZERO, ZERO)) == []
 
 
 @given(at=on_five, length=lengths)
-def test_days_hold_the_same_cells(at: datetime, length: timedelta) -> None:
-    """At most two day items and 96 cells for eight hours, none lost, none added."""
+def test_cells_by_day_are_the_same_cells(at: datetime, length: timedelta) -> None:
+    """Eight hours have 96 cells on at most two days; none is lost or added."""
     days = cells_by_day(at, at + length)
     assert {(day, cell) for day, cells in days.items() for cell in cells} == set(cells_of(at, at + length))
     assert len(days) <= 2
     assert sum(len(cells) for cells in days.values()) == length // FIVE <= 96
-    assert all(days.values()), "a day without cells would be a needless write"
+    assert all(days.values()), "a day without cells would be an unnecessary write"
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,11 @@ def test_days_hold_the_same_cells(at: datetime, length: timedelta) -> None:
         (datetime(2026, 6, 15, 12, 5, tzinfo=timezone(timedelta(minutes=2))), False),
     ],
 )
-def test_the_grid_is_of_five_minutes_utc(instant: datetime, expected: bool) -> None:
-    """Every booking begins with a cell, to the microsecond."""
+def test_the_grid_has_five_minutes_in_utc(instant: datetime, expected: bool) -> None:
+    """Every booking starts exactly at the start of a cell."""
     assert on_grid(instant) is expected
 
 
 def test_dates_are_plain_dates() -> None:
-    """The day's key is written from the date; a datetime would write another key."""
+    """The date is part of the day item's key, and a datetime would give another key."""
     assert {type(day) for day, _ in cells_of(ZERO, ZERO + FIVE)} == {date}

@@ -1,4 +1,4 @@
-"""P4: which two requests count as the same one."""
+"""Receipts: which redeem requests count as the same request (P4, P7)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,7 +37,7 @@ BODY = NormalBody(
     ids=str,
 )
 def test_without_a_key_an_equal_body_is_the_same_request(changes: dict[str, Any]) -> None:
-    """P4: the spelling of an address, white space and line ends do not make a different request."""
+    """P4: the spelling of an address, white space and line endings don't matter."""
     assert keyless_receipt_id(SECRET, LINK, replace(BODY, **changes)) == keyless_receipt_id(
         SECRET, LINK, BODY
     )
@@ -56,34 +56,34 @@ def test_without_a_key_an_equal_body_is_the_same_request(changes: dict[str, Any]
     ],
     ids=str,
 )
-def test_without_a_key_any_other_body_is_another_request(changes: dict[str, Any]) -> None:
-    """P4: the time and the address of a booking are not enough to repeat its request."""
+def test_without_a_key_another_body_is_another_request(changes: dict[str, Any]) -> None:
+    """P4: the slot and the address of a booking aren't enough to repeat its request."""
     assert keyless_receipt_id(SECRET, LINK, replace(BODY, **changes)) != keyless_receipt_id(
         SECRET, LINK, BODY
     )
 
 
-def test_what_a_receipt_keeps_can_not_be_tried_without_the_signing_key() -> None:
-    """P7: a dump of the table can't be searched by address, and does not show that two links' requests are equal."""
+def test_a_receipt_cannot_be_guessed_without_the_signing_key() -> None:
+    """P7: a dump of the table can't be searched by address, and doesn't show whether two links had equal requests."""
     other = bytes([1]) * 32
     assert keyless_receipt_id(other, LINK, BODY) != keyless_receipt_id(SECRET, LINK, BODY)
     assert keyless_receipt_id(SECRET, "lnk_b", BODY) != keyless_receipt_id(SECRET, LINK, BODY)
     assert keyed_hash(other, LINK, "x") != keyed_hash(SECRET, LINK, "x") != keyed_hash(SECRET, "lnk_b", "x")
 
 
-def test_a_key_is_not_taken_for_a_keyless_request() -> None:
-    """P4: nobody can choose an Idempotency-Key that is another person's keyless receipt."""
+def test_a_key_cannot_be_another_persons_keyless_receipt() -> None:
+    """P4: receipts with and without a key have different ids."""
     assert keyed_receipt_id("anna@example.com") != keyless_receipt_id(SECRET, LINK, BODY)
 
 
 @given(one=st.text(max_size=5), other=st.text(max_size=5))
 def test_different_keys_are_different_requests(one: str, other: str) -> None:
-    """P4: keys are compared exactly, case and white space included."""
+    """P4: keys are compared exactly, including case and white space."""
     assert (keyed_receipt_id(one) == keyed_receipt_id(other)) == (one == other)
 
 
-def test_a_body_is_the_same_whatever_the_order_of_its_keys() -> None:
-    """P4: same key, other body is 422; a client that writes its JSON in another order sent the same."""
+def test_the_order_of_fields_does_not_change_the_body() -> None:
+    """P4: a retry may write its JSON fields in another order."""
     body = {"start": "x", "invitee": {"name": "a", "email": "b"}}
     turned = {"invitee": {"email": "b", "name": "a"}, "start": "x"}
     assert hash_body(body) == hash_body(turned)

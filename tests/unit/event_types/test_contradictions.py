@@ -1,4 +1,4 @@
-"""Settings with which nobody can book cause a warning; settings with which somebody can do not."""
+"""Settings with which nobody can book cause a warning; other settings don't."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -79,10 +79,10 @@ def of_links(offer: EventSettings, *links: Link | None, by_item: bool = False) -
         ({"schedule": schedule(dates=opened(date(2027, 6, 1)))}, "/schedule", r"window \(60 days\)"),
     ],
 )
-def test_an_event_type_that_nobody_can_book_is_warned_of(
+def test_an_event_type_that_nobody_can_book_causes_a_warning(
     changes: dict[str, Any], pointer: str, words: str
 ) -> None:
-    """The notice beyond the window, hours too short, dates that close everything."""
+    """The notice is longer than the window, the hours are too short, or overrides close all dates."""
     (warning,) = of_event_type(**changes)
 
     assert warning.pointer == pointer
@@ -106,13 +106,13 @@ def test_an_event_type_that_nobody_can_book_is_warned_of(
         {"schedule": schedule(MORNINGS, dates=closed(40))},
     ],
 )
-def test_an_event_type_that_may_be_booked_is_not(changes: dict[str, Any], weekday: int) -> None:
-    """The weekday of saving does not matter: hours on Mondays, a day ahead, are no contradiction on a Wednesday."""
+def test_an_event_type_that_can_be_booked_causes_no_warning(changes: dict[str, Any], weekday: int) -> None:
+    """On any weekday: hours on Mondays with a window of one day are no contradiction on a Wednesday."""
     assert of_event_type(now=NOW + timedelta(days=weekday), **changes) == []
 
 
-def test_time_off_over_the_whole_window_is_warned_of() -> None:
-    """Time off causes a warning only if it covers all hours, not if it ends within the window."""
+def test_time_off_over_the_whole_window_causes_a_warning() -> None:
+    """Time off that ends within the window causes no warning."""
     (warning,) = of_event_type(TimeOff(NOW, NOW + timedelta(days=70)))
 
     assert (warning.pointer, "time off" in warning.detail) == ("/bookingWindowDays", True)
@@ -148,8 +148,8 @@ def test_time_off_over_the_whole_window_is_warned_of() -> None:
         ),
     ],
 )
-def test_a_link_that_nobody_can_book_is_warned_of(offer: EventSettings, link: Link, pointer: str) -> None:
-    """The pointer names the link's own setting, or the event type if that is the cause."""
+def test_a_link_that_nobody_can_book_causes_a_warning(offer: EventSettings, link: Link, pointer: str) -> None:
+    """The pointer is that of the link's setting, or of the event type if that is the cause."""
     assert of_links(offer, link) == [pointer]
 
 
@@ -167,13 +167,13 @@ def test_a_link_that_nobody_can_book_is_warned_of(offer: EventSettings, link: Li
         None,
     ],
 )
-def test_a_link_that_may_be_booked_is_not(link: Link | None) -> None:
-    """The window moves on while a link is active; a link that is over is not checked."""
+def test_a_link_that_can_be_booked_causes_no_warning(link: Link | None) -> None:
+    """The window moves while a link is active; dead links aren't checked."""
     assert of_links(an_offer(), link) == []
 
 
-def test_each_of_many_links_is_named_by_its_item() -> None:
-    """A deleted link keeps its place; a fault of the event type is reported once."""
+def test_warnings_for_many_links_have_the_index_of_the_item() -> None:
+    """A deleted link keeps its index; a problem of the event type is reported once."""
     long = a_link(overrides=Overrides(duration_minutes=240))
 
     assert of_links(an_offer(), a_link(), None, long, by_item=True) == ["/items/2/overrides/durationMinutes"]
@@ -181,8 +181,8 @@ def test_each_of_many_links_is_named_by_its_item() -> None:
     assert of_links(an_offer(schedule=schedule()), a_link(), a_link(), by_item=True) == ["/eventTypeId"]
 
 
-def test_warnings_of_one_request_are_bounded() -> None:
-    """A thousand links with different faults can't keep the function busy."""
+def test_the_warnings_of_one_request_are_limited() -> None:
+    """So a thousand links with different problems don't take too much time."""
     long = [a_link(overrides=Overrides(duration_minutes=185 + 5 * n)) for n in range(50)]
     fine = [a_link(expires_at=NOW + timedelta(days=n + 1)) for n in range(MAX_SEARCHES)]
 
@@ -190,7 +190,7 @@ def test_warnings_of_one_request_are_bounded() -> None:
     assert of_links(an_offer(), *fine, *long, by_item=True) == []
 
 
-def test_hours_that_touch_are_one_stretch() -> None:
+def test_adjacent_hours_count_as_one_interval() -> None:
     both = schedule(WeeklyHours(("mon",), "09:00", "10:00"), WeeklyHours(("mon",), "10:00", "12:30"))
     assert longest_hours(an_offer(schedule=both)) == 210
     assert longest_hours(an_offer(schedule=schedule())) == 0

@@ -1,4 +1,4 @@
-"""An event type's rules: each is broken once and reported at its place."""
+"""The rules for an event type: each violation is reported once, with its pointer (P2)."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -54,8 +54,8 @@ def choice(*options: str) -> tuple[Question, ...]:
         {"questions": choice(*(f"{n} " * 40 for n in range(50)))},
     ],
 )
-def test_good_settings_pass(changes: dict[str, Any]) -> None:
-    """Each limit belongs to what is allowed."""
+def test_valid_settings_have_no_faults(changes: dict[str, Any]) -> None:
+    """The limits themselves are allowed."""
     assert faults(**changes) == []
 
 
@@ -116,13 +116,13 @@ def test_good_settings_pass(changes: dict[str, Any]) -> None:
         ({"questions": choice("x" * 201)}, "/questions/1/options/0"),
     ],
 )
-def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], pointer: str) -> None:
-    """A value that breaks a rule is reported with a pointer to its field."""
+def test_each_violation_is_reported_once_with_its_pointer(changes: dict[str, Any], pointer: str) -> None:
+    """The pointer is that of the field in the request."""
     assert faults(**changes) == [pointer]
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
-    """A caller mends a request in one go."""
+def test_all_faults_are_reported_at_once() -> None:
+    """A caller can fix a request in one step."""
     found = faults(title="", duration_minutes=7, booking_window_days=0)
     assert found == ["/title", "/durationMinutes", "/bookingWindowDays"]
 
@@ -133,8 +133,10 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     after=st.integers(-1, 100),
     off=st.integers(0, 4),
 )
-def test_what_passes_fits_one_condition(length: int, before: int, after: int, off: int) -> None:
-    """What passes occupies 1 to 96 whole cells, so a booking is one DynamoDB condition (P2)."""
+def test_valid_durations_and_buffers_fit_one_condition(
+    length: int, before: int, after: int, off: int
+) -> None:
+    """P2: a booking occupies 1 to 96 whole cells, which one DynamoDB condition can hold."""
     passes = not faults(
         duration_minutes=length * 5 + off, buffer_before_minutes=before * 5, buffer_after_minutes=after * 5
     )
@@ -143,8 +145,8 @@ def test_what_passes_fits_one_condition(length: int, before: int, after: int, of
 
 
 @given(st.text(max_size=100))
-def test_any_title_has_a_good_slug(title: str) -> None:
-    """The default slug is one that the rules take, whatever the title's script."""
+def test_any_title_has_a_valid_slug(title: str) -> None:
+    """The default slug is valid for titles in any script."""
     assert faults(slug=slug_of(title)) == []
 
 
@@ -157,13 +159,13 @@ def test_any_title_has_a_good_slug(title: str) -> None:
         ("a" * 59 + " b", "a" * 59),
     ],
 )
-def test_slugs_of_titles(title: str, slug: str) -> None:
-    """A slug is the title's ASCII letters and digits."""
+def test_a_slug_has_the_letters_and_digits_of_the_title(title: str, slug: str) -> None:
+    """Only ASCII letters and digits are kept."""
     assert slug_of(title) == slug
 
 
-def test_archived_is_a_date() -> None:
-    """An event type is deleted once it has a date of deletion; redeem then refuses."""
+def test_an_event_type_with_an_archive_date_is_archived() -> None:
+    """A redeem then rejects its links."""
     made = datetime(2026, 6, 15, tzinfo=UTC)
     alive = EventType(event_type_id="ety_x", host_id="hst_x", settings=PLAIN, created_at=made)
     assert not alive.archived

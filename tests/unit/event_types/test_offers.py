@@ -1,4 +1,4 @@
-"""What one link offers: its own values where it has them, otherwise the event type's."""
+"""The offer of a link: its own values, or else the event type's (P2)."""
 
 from typing import Any
 
@@ -41,21 +41,21 @@ def faults(**own: Any) -> list[str]:
 
 
 def test_a_link_without_overrides_offers_the_event_type() -> None:
-    """Nothing of its own: all is the event type's."""
+    """All values are the event type's."""
     assert offer_of(SETTINGS, NO_OVERRIDES) == SETTINGS
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_each_override_changes_that_and_nothing_else(name: str) -> None:
-    """A zero or an empty list is a value of the link's own; only None is the event type's."""
+def test_each_override_changes_only_its_own_value(name: str) -> None:
+    """Zero and an empty list are the link's own values; only None means the event type's."""
     changed = offer_of(SETTINGS, Overrides(**{name: OWN[name]}))
     assert changed == msgspec.structs.replace(SETTINGS, **{name: OWN[name]})
     assert changed != SETTINGS
     assert faults(**{name: OWN[name]}) == []
 
 
-def test_every_field_is_tried_above() -> None:
-    """A new override field has to come with its test."""
+def test_every_override_is_tested() -> None:
+    """Fail for a new override without a test."""
     assert set(OWN) == set(Overrides.__struct_fields__)
 
 
@@ -74,13 +74,13 @@ def test_every_field_is_tried_above() -> None:
         ({"minimum_notice_minutes": 3}, "/minimumNoticeMinutes"),
     ],
 )
-def test_each_broken_rule_is_told_once_at_its_place(own: dict[str, Any], pointer: str) -> None:
-    """P2: also when only both together break it: the link's 465 minutes with the event type's buffers."""
+def test_each_violation_is_reported_once_with_its_pointer(own: dict[str, Any], pointer: str) -> None:
+    """P2: also if it is caused only by both together, as the link's 465 minutes and the event type's buffers."""
     assert faults(**own) == [pointer]
 
 
-def test_the_documented_json() -> None:
-    """camelCase, only what is set is written, `null` is the event type's, unknown is refused."""
+def test_the_json_of_overrides_never_changes() -> None:
+    """Only set fields are written, in camelCase; `null` means the event type's value; unknown fields are rejected."""
     own = Overrides(duration_minutes=45)
     assert msgspec.json.encode(own) == b'{"durationMinutes":45}'
     assert msgspec.json.decode(b'{"durationMinutes":45,"title":null}', type=Overrides) == own

@@ -1,4 +1,4 @@
-"""A schedule's rules: each is broken once and reported at its place."""
+"""The rules for a schedule: each violation is reported once, with its pointer."""
 
 from datetime import date
 
@@ -45,8 +45,8 @@ def overridden(*intervals: Interval) -> Schedule:
         Schedule("UTC", (), (DateOverride(date.min), DateOverride(date.max))),
     ],
 )
-def test_good_schedules_pass(schedule: Schedule) -> None:
-    """Each limit belongs to what is allowed; overlapping hours are no fault."""
+def test_valid_schedules_have_no_faults(schedule: Schedule) -> None:
+    """The limits themselves are allowed, and hours may overlap."""
     assert faults(schedule) == []
 
 
@@ -79,26 +79,26 @@ def test_good_schedules_pass(schedule: Schedule) -> None:
         (Schedule("UTC", (), tuple(DateOverride(date.fromordinal(n)) for n in range(1, 402))), "/overrides"),
     ],
 )
-def test_each_broken_rule_is_told_once_at_its_place(schedule: Schedule, pointer: str) -> None:
-    """A value that breaks a rule is reported with a pointer to its field."""
+def test_each_violation_is_reported_once_with_its_pointer(schedule: Schedule, pointer: str) -> None:
+    """The pointer is that of the field in the request."""
     assert faults(schedule) == [f"/schedule{pointer}"]
 
 
-def test_days_named_more_than_seven_times() -> None:
-    """Eight names are too many and one comes twice: both are told."""
+def test_more_than_seven_days_and_a_duplicate_are_two_faults() -> None:
+    """A list of eight days breaks two rules."""
     assert (
         faults(Schedule("UTC", (WeeklyHours((*DAYS, "mon"), "09:00", "10:00"),)))
         == ["/schedule/weekly/0/days"] * 2
     )
 
 
-def test_both_ends_of_an_interval_are_told() -> None:
-    """A caller hears of all that is wrong at once."""
+def test_faults_at_both_ends_of_an_interval_are_reported() -> None:
+    """All faults are reported at once."""
     assert faults(weekly("9", "17:03")) == ["/schedule/weekly/1/from", "/schedule/weekly/1/to"]
 
 
-def test_the_documented_json_is_read_and_written() -> None:
-    """`from`, `to`, `timeZone`; an override without intervals closes its date."""
+def test_the_json_of_a_schedule_never_changes() -> None:
+    """It has `from`, `to` and `timeZone`; an override without intervals closes its date."""
     text = (
         b'{"timeZone":"Europe/Berlin","weekly":[{"days":["mon","fri"],"from":"09:00","to":"17:00"}],'
         b'"overrides":[{"date":"2026-12-24","intervals":[]}]}'
@@ -118,7 +118,7 @@ def test_the_documented_json_is_read_and_written() -> None:
         b'{"timeZone":"UTC","hours":[]}',
     ],
 )
-def test_json_of_another_form_is_refused(text: bytes) -> None:
-    """An unknown field or a wrong type is rejected, never ignored."""
+def test_json_that_breaks_the_schema_is_rejected(text: bytes) -> None:
+    """Unknown fields and wrong types are not ignored."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(text, type=Schedule)

@@ -1,6 +1,6 @@
-"""The slots on offer: properties against a brute-force oracle, and each rule by a worked example.
+"""The offered slots: properties checked with a brute-force oracle, and an example for each rule (P2, P3).
 
-Slots decide what can be redeemed at all, so a wrong one breaks P2 and P3 before the store is asked.
+Slots decide which starts a redeem accepts, so a wrong slot breaks P2 and P3 before the store is called.
 """
 
 import os
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.clock
 
 
 def examples(count: int) -> int:
-    """Return how many examples to try; a tenth on other dates, because these tests choose their own dates."""
+    """Return the number of examples: a tenth on other dates, because these tests choose their own dates."""
     return count // 10 if SHIFTED in os.environ else count
 
 
@@ -62,7 +62,7 @@ EDGES: dict[str, list[tuple[date, int | None]]] = {
 
 
 def event(**changes: object) -> EventSettings:
-    """30 minutes, Monday to Friday from 09:00 to 12:00, Berlin."""
+    """Return settings with 30 minutes, Monday to Friday from 09:00 to 12:00 in Berlin."""
     weekdays = WeeklyHours(("mon", "tue", "wed", "thu", "fri"), "09:00", "12:00")
     plain = EventSettings(title="Talk", duration_minutes=30, schedule=Schedule("Europe/Berlin", (weekdays,)))
     return msgspec.structs.replace(plain, **changes)
@@ -90,7 +90,7 @@ def starts(
     return [f"{slot.start:%H:%M}" for slot in found]
 
 
-# --- Against the oracle -----------------------------------------------------------------------------------
+# --- Compared with the oracle -----------------------------------------------------------------------------
 
 walls = st.one_of(
     st.sampled_from([0, 30, 60, 90, 120, 130, 150, 180, 185, 1350, 1380, 1395, 1410, 1440]),
@@ -106,7 +106,7 @@ def hhmm(wall: int) -> str:
 
 @st.composite
 def intervals(draw: st.DrawFn, least: int, most: int) -> list[tuple[str, str]]:
-    """Draw intervals; now and then one more that begins where the one before ends."""
+    """Draw intervals, some of them followed by an adjacent interval."""
     found: list[tuple[str, str]] = []
     for start, end in draw(st.lists(pairs, min_size=least, max_size=most)):
         found.append((hhmm(start), hhmm(end)))
@@ -128,7 +128,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Draw settings, a range around a date on which the zone's clock jumps, and what is in the way."""
+    """Draw settings, a range around a clock change of the zone, time off and busy cells."""
     zone = draw(st.sampled_from(sorted(EDGES)))
     anchor = draw(st.sampled_from(EDGES[zone]))[0]
     weekly = tuple(WeeklyHours(DAYS, *pair) for pair in draw(intervals(1, 3)))
@@ -171,7 +171,7 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
-# What Hypothesis found once, and must not come back: hours that a gap at the date's end carried over midnight.
+# Regressions that Hypothesis found: a gap at the end of a date moved hours over midnight.
 NUUK = Case(
     offer=event(schedule=every_day("America/Nuuk", ("20:00", "23:30"), ("00:00", "01:00"))),
     start=utc("2026-03-28T22:00"),
@@ -193,8 +193,8 @@ APIA = msgspec.structs.replace(
 @given(case=cases())
 @example(case=NUUK)
 @example(case=APIA)
-def test_slots_are_those_of_the_oracle(case: Case) -> None:
-    """`offered_slots` keeps its docstring: hours, grid, notice, window, time off, buffers and DST, all at once."""
+def test_slots_are_the_same_as_the_oracles(case: Case) -> None:
+    """Hours, grid, notice, window, time off, buffers and clock changes, all combined."""
     want = slots_by_brute_force(
         case.offer, start=case.start, end=case.end, now=case.now, time_off=case.time_off, busy=case.busy
     )
@@ -208,8 +208,8 @@ def test_slots_are_those_of_the_oracle(case: Case) -> None:
 @given(case=cases(), shift=st.timedeltas(-DAY, DAY))
 @example(case=NUUK, shift=MINUTE)
 @example(case=APIA, shift=MINUTE)
-def test_redeem_judges_as_the_page_offered(case: Case, shift: timedelta) -> None:
-    """A start is redeemable exactly when the page lists it (busy cells apart), to the microsecond."""
+def test_a_redeem_accepts_exactly_the_offered_starts(case: Case, shift: timedelta) -> None:
+    """A start can be redeemed exactly when the page lists it, except for busy cells, to the microsecond."""
     listed = slots_by_brute_force(
         case.offer, start=case.start, end=case.end, now=case.now, time_off=case.time_off
     )
@@ -225,8 +225,8 @@ def test_redeem_judges_as_the_page_offered(case: Case, shift: timedelta) -> None
 
 @settings(max_examples=examples(40))
 @given(case=cases(), cut=st.floats(0, 1))
-def test_a_range_read_in_two_parts_gives_the_same_slots(case: Case, cut: float) -> None:
-    """A page that asks week by week misses no slot at the seam and shows none twice."""
+def test_two_adjacent_ranges_have_the_slots_of_the_whole_range(case: Case, cut: float) -> None:
+    """A page that reads week by week misses no slot and shows none twice."""
 
     def read(start: datetime, end: datetime) -> list[datetime]:
         found = offered_slots(
@@ -246,10 +246,10 @@ def test_a_range_read_in_two_parts_gives_the_same_slots(case: Case, cut: float) 
     days=st.integers(-1, 2),
     wall=walls,
 )
-def test_wall_times_follow_rfc_5545_at_both_edges(
+def test_wall_times_follow_rfc_5545_at_clock_changes(
     place: tuple[str, tuple[date, int | None]], days: int, wall: int
 ) -> None:
-    """RFC 5545 §3.3.5: the first of two, and the offset before a gap; found by watching the clock run."""
+    """RFC 5545 §3.3.5: the first of two equal times, and the offset before a gap; the oracle watches a clock."""
     zone, (anchor, _) = place
     day = anchor + days * DAY
     minutes = when_clock_shows(zone, day_number(day) * 1440 + wall)
@@ -260,8 +260,8 @@ def test_wall_times_follow_rfc_5545_at_both_edges(
     ("zone", "day", "jump"),
     [(zone, day, jump) for zone, edges in EDGES.items() for day, jump in edges],
 )
-def test_the_edges_are_edges(zone: str, day: date, jump: int | None) -> None:
-    """The properties above walk over real clock changes; newer zone data would have to tell us here."""
+def test_the_clock_changes_of_the_properties_exist(zone: str, day: date, jump: int | None) -> None:
+    """Fail if newer zone data no longer has the clock changes that the properties above use."""
     noon = int((datetime(day.year, day.month, day.day, 12, tzinfo=UTC) - utc("1970-01-01")) / MINUTE)
     offsets = {clock_shows(zone, minute) - minute for minute in range(noon - 1500, noon + 1500)}
     changed = clock_shows(zone, noon + 1500) - clock_shows(zone, noon - 1500) - 3000
@@ -269,78 +269,78 @@ def test_the_edges_are_edges(zone: str, day: date, jump: int | None) -> None:
     assert len(offsets) == (1 if jump is None else 2)
 
 
-# --- DST edges, worked out by hand ------------------------------------------------------------------------
+# --- Clock changes, computed by hand ----------------------------------------------------------------------
 
 
-def test_berlin_gap_shortens_a_night_of_slots() -> None:
-    """01:00–04:00 on the short night is two hours: the clock never shows 02:00."""
+def test_a_gap_in_berlin_shortens_the_hours() -> None:
+    """01:00–04:00 is two hours long when clocks go forward, because they skip 02:00."""
     offer = event(schedule=every_day("Europe/Berlin", ("01:00", "04:00")), duration_minutes=60)
     assert starts(offer, "2026-03-28T12:00", "2026-03-29T12:00", now="2026-03-20T00:00") == ["00:00", "01:00"]
 
 
-def test_berlin_interval_wholly_in_the_gap_does_not_exist() -> None:
-    """02:00–03:00 has no minute on the short night, and 02:30–03:00 turns inside out: no slots, no crash."""
+def test_hours_inside_a_gap_in_berlin_have_no_slots() -> None:
+    """02:00–03:00 is empty when clocks go forward, and 02:30–03:00 would end before it starts."""
     for hours in (("02:00", "03:00"), ("02:30", "03:00")):
         offer = event(schedule=every_day("Europe/Berlin", hours), duration_minutes=5)
         assert starts(offer, "2026-03-28T12:00", "2026-03-29T12:00", now="2026-03-20T00:00") == []
 
 
-def test_berlin_start_in_the_gap_is_read_with_the_offset_before() -> None:
-    """RFC 5545: 02:30 in the 02:00→03:00 gap is 03:30 after it, so 02:30–04:00 offers 03:30 only."""
+def test_hours_that_start_in_a_gap_use_the_offset_before_it() -> None:
+    """RFC 5545: 02:30 in the gap 02:00→03:00 means 03:30, so 02:30–04:00 offers only 03:30."""
     offer = event(schedule=every_day("Europe/Berlin", ("02:30", "04:00")))
     assert starts(offer, "2026-03-28T12:00", "2026-03-29T12:00", now="2026-03-20T00:00") == ["01:30"]
 
 
-def test_berlin_fold_lengthens_a_night_of_slots() -> None:
-    """01:00–04:00 on the long night is four hours: the hour after 02:00 comes twice and both can be booked."""
+def test_a_repeated_hour_in_berlin_lengthens_the_hours() -> None:
+    """01:00–04:00 is four hours long when clocks go back, and both hours from 02:00 can be booked."""
     offer = event(schedule=every_day("Europe/Berlin", ("01:00", "04:00")), duration_minutes=60)
     found = starts(offer, "2026-10-24T12:00", "2026-10-25T12:00", now="2026-10-20T00:00")
     assert found == ["23:00", "00:00", "01:00", "02:00"]
 
 
-def test_berlin_wall_time_that_comes_twice_is_the_first() -> None:
-    """RFC 5545: 02:00–02:30 on the long night is offered once, the first time round."""
+def test_a_repeated_wall_time_in_berlin_means_the_first() -> None:
+    """RFC 5545: 02:00–02:30 is offered once when clocks go back, at its first occurrence."""
     offer = event(schedule=every_day("Europe/Berlin", ("02:00", "02:30")))
     found = starts(offer, "2026-10-24T12:00", "2026-10-25T12:00", now="2026-10-20T00:00")
     assert found == ["00:00"]
 
 
 def test_new_york_keeps_its_wall_time_across_the_change() -> None:
-    """09:00 is 09:00 on the wall on both sides: 14:00 UTC before, 13:00 UTC after."""
+    """09:00 local time is 14:00 UTC before the change and 13:00 UTC after it."""
     offer = event(schedule=every_day("America/New_York", ("09:00", "09:30")))
     assert starts(offer, "2026-03-07T00:00", "2026-03-09T00:00", now="2026-03-01T00:00") == ["14:00", "13:00"]
 
 
-def test_lord_howe_jumps_half_an_hour() -> None:
-    """A gap of 30 minutes takes 30 minutes: 01:30–03:00 around 02:00→02:30 holds one hour."""
+def test_a_gap_of_half_an_hour_in_lord_howe() -> None:
+    """With the gap 02:00→02:30, 01:30–03:00 is one hour long."""
     offer = event(schedule=every_day("Australia/Lord_Howe", ("01:30", "03:00")))
     found = starts(offer, "2026-10-03T12:00", "2026-10-04T12:00", now="2026-10-01T00:00")
     assert found == ["15:00", "15:30"]
 
 
-def test_beirut_midnight_in_the_gap_opens_at_one() -> None:
-    """Where 00:00 is skipped, the date opens at 01:00, and the day before still ends at its 24:00."""
+def test_a_date_in_beirut_without_midnight_starts_at_one() -> None:
+    """If 00:00 is skipped, the date's hours start at 01:00, and the previous date still ends at its 24:00."""
     offer = event(schedule=every_day("Asia/Beirut", ("00:00", "02:00"), ("23:00", "24:00")))
     found = starts(offer, "2026-03-28T20:00", "2026-03-29T12:00", now="2026-03-20T00:00")
-    assert found == ["21:00", "21:30", "22:00", "22:30"]  # 23:00 and 23:30, then 01:00 and 01:30 on the wall
+    assert found == ["21:00", "21:30", "22:00", "22:30"]  # 23:00 and 23:30, then 01:00 and 01:30 local time
 
 
-def test_cairo_last_hour_of_the_date_comes_twice() -> None:
-    """Where 24:00 turns back to 23:00, 22:00–24:00 is three hours."""
+def test_the_last_hour_of_a_date_in_cairo_is_repeated() -> None:
+    """If clocks go back from 24:00 to 23:00, 22:00–24:00 is three hours long."""
     offer = event(schedule=every_day("Africa/Cairo", ("22:00", "24:00")), duration_minutes=60)
     found = starts(offer, "2026-10-29T12:00", "2026-10-30T12:00", now="2026-10-20T00:00")
     assert found == ["19:00", "20:00", "21:00"]
 
 
-def test_nuuk_hours_in_a_gap_at_midnight_do_not_run_into_the_next_date() -> None:
-    """23:00→24:00 is skipped in Nuuk: Saturday closes with Saturday, and no Sunday slot shows twice."""
+def test_hours_in_a_gap_at_midnight_in_nuuk_stay_on_their_date() -> None:
+    """23:00→24:00 is skipped, so Saturday's hours end with Saturday, and no Sunday slot appears twice."""
     offer = event(schedule=every_day("America/Nuuk", ("22:00", "23:30"), ("00:00", "01:00")))
     found = starts(offer, "2026-03-28T12:00", "2026-03-29T12:00", now="2026-03-20T00:00")
     assert found == ["00:00", "00:30", "01:00", "01:30"]  # Saturday 22:00 and 22:30, Sunday 00:00 and 00:30
 
 
-def test_apia_skipped_a_whole_date() -> None:
-    """A date that never was has no hours of its own."""
+def test_a_skipped_date_in_apia_has_no_hours() -> None:
+    """Apia skipped 30 December 2011."""
     offer = event(schedule=every_day("Pacific/Apia", ("09:00", "10:00")), duration_minutes=60)
     found = offered_slots(
         offer, start=utc("2011-12-29T00:00"), end=utc("2011-12-31T12:00"), now=utc("2011-12-28T00:00")
@@ -348,8 +348,8 @@ def test_apia_skipped_a_whole_date() -> None:
     assert [slot.start for slot in found] == [utc("2011-12-29T19:00"), utc("2011-12-30T19:00")]
 
 
-def test_toronto_gap_over_midnight_gives_each_slot_to_one_date() -> None:
-    """23:30→00:30: the evening keeps its hour as RFC 5545 counts it, and the morning begins after it."""
+def test_a_gap_over_midnight_in_toronto_gives_each_slot_to_one_date() -> None:
+    """With the gap 23:30→00:30, the evening has its full hour by RFC 5545, and the morning starts after it."""
     offer = event(schedule=every_day("America/Toronto", ("23:00", "24:00"), ("00:30", "02:00")))
     now = utc("1919-03-30T12:00")
     found = starts(offer, "1919-03-31T00:00", "1919-03-31T12:00", now="1919-03-30T12:00")
@@ -357,8 +357,8 @@ def test_toronto_gap_over_midnight_gives_each_slot_to_one_date() -> None:
     assert is_offered(offer, utc("1919-03-31T04:30"), now=now)  # the clock shows the morning's 00:30
 
 
-def test_st_johns_evening_that_comes_back_after_midnight() -> None:
-    """00:01→23:01: Sunday began at the first midnight, and its hours hold while the clock shows Saturday."""
+def test_a_return_to_the_previous_date_in_st_johns_keeps_the_new_dates_hours() -> None:
+    """With 00:01→23:01, Sunday starts at the first midnight, and its hours apply while clocks show Saturday."""
     offer = event(schedule=every_day("America/St_Johns", ("00:00", "01:00")))
     found = starts(offer, "2010-11-07T00:00", "2010-11-07T12:00", now="2010-11-06T12:00")
     assert found == ["02:30", "03:00", "03:30", "04:00"]
@@ -366,7 +366,7 @@ def test_st_johns_evening_that_comes_back_after_midnight() -> None:
         assert is_offered(offer, utc(f"2010-11-07T{start}"), now=utc("2010-11-06T12:00"))
 
 
-# --- The other rules, by hand (2026-06-15 is a Monday; Berlin is two hours ahead of UTC) ------------------
+# --- Other rules, computed by hand (2026-06-15 is a Monday; Berlin is two hours ahead of UTC) -------------
 
 MONDAY = ("2026-06-15T00:00", "2026-06-16T00:00", "2026-06-14T00:00")
 
@@ -376,25 +376,25 @@ def monday(offer: EventSettings, **more: object) -> list[str]:
     return starts(offer, begin, end, **{"now": now, **more})  # type: ignore[arg-type]  # the caller's keywords
 
 
-def test_hours_in_utc() -> None:
-    """Hours are wall times of the schedule's zone; the last slot ends with the hours."""
+def test_hours_are_wall_times_of_the_schedules_zone() -> None:
+    """The last slot ends when the hours end."""
     assert monday(event()) == ["07:00", "07:30", "08:00", "08:30", "09:00", "09:30"]
 
 
-def test_a_slot_knows_its_end() -> None:
-    """A slot is the whole duration long."""
+def test_a_slot_has_its_end() -> None:
+    """A slot is as long as the duration."""
     begin, end, now = (utc(text) for text in MONDAY)
     found = offered_slots(event(duration_minutes=45), start=begin, end=end, now=now)
     assert [slot.end - slot.start for slot in found] == [45 * MINUTE] * 4
 
 
 def test_other_days_are_closed() -> None:
-    """A day that no hours name is closed."""
+    """A day without hours has no slots."""
     assert starts(event(), "2026-06-13T00:00", "2026-06-15T00:00", now="2026-06-10T00:00") == []
 
 
-def test_the_range_takes_its_start_and_not_its_end() -> None:
-    """A range is half open: the start at `to` belongs to the next range."""
+def test_a_range_includes_its_start_and_excludes_its_end() -> None:
+    """A slot that starts at `to` belongs to the next range."""
     assert starts(event(), "2026-06-15T08:00", "2026-06-15T09:00", now="2026-06-14T00:00") == [
         "08:00",
         "08:30",
@@ -402,43 +402,43 @@ def test_the_range_takes_its_start_and_not_its_end() -> None:
 
 
 def test_a_slot_may_end_after_the_range() -> None:
-    """Only the start has to lie in the range."""
+    """Only its start must be in the range."""
     assert starts(event(), "2026-06-15T08:20", "2026-06-15T08:31", now="2026-06-14T00:00") == ["08:30"]
 
 
-def test_the_interval_sets_the_grid_and_not_the_length() -> None:
-    """Starts every 45 minutes, each with a full duration before the hours end."""
+def test_the_slot_interval_sets_the_grid_not_the_duration() -> None:
+    """Slots start every 45 minutes and end before the hours end."""
     assert monday(event(slot_interval_minutes=45)) == ["07:00", "07:45", "08:30", "09:15"]
 
 
-def test_a_range_that_begins_off_the_grid_does_not_move_it() -> None:
-    """The grid begins with the hours, not with the range or with now."""
+def test_a_range_that_starts_off_the_grid_does_not_move_it() -> None:
+    """The grid starts with the hours, not with the range or with `now`."""
     assert starts(event(), "2026-06-15T07:01", "2026-06-15T08:30", now="2026-06-14T00:00") == [
         "07:30",
         "08:00",
     ]
 
 
-def test_touching_intervals_are_one_stretch() -> None:
-    """A slot may lie across the seam of 09:00–10:15 and 10:15–11:30."""
+def test_adjacent_intervals_count_as_one() -> None:
+    """A slot may cross from 09:00–10:15 into 10:15–11:30."""
     offer = event(schedule=every_day("UTC", ("10:15", "11:30"), ("09:00", "10:15")))
     assert monday(offer) == ["09:00", "09:30", "10:00", "10:30", "11:00"]
 
 
-def test_overlapping_intervals_offer_nothing_twice() -> None:
-    """09:00–10:30 with 10:00–11:00 is one stretch with one grid."""
+def test_overlapping_intervals_offer_each_slot_once() -> None:
+    """09:00–10:30 and 10:00–11:00 have one grid."""
     offer = event(schedule=every_day("UTC", ("09:00", "10:30"), ("10:00", "11:00")))
     assert monday(offer) == ["09:00", "09:30", "10:00", "10:30"]
 
 
-def test_each_stretch_has_its_own_grid() -> None:
-    """After a break the grid begins anew."""
+def test_the_grid_restarts_after_a_break() -> None:
+    """Each interval has its own grid."""
     offer = event(schedule=every_day("UTC", ("09:00", "09:45"), ("13:10", "14:10")))
     assert monday(offer) == ["09:00", "13:10", "13:40"]
 
 
-def test_a_slot_never_lies_across_two_dates() -> None:
-    """`24:00` is the date's end and usable to its last minute; the next date's hours do not join it."""
+def test_a_slot_never_crosses_midnight() -> None:
+    """A slot may end at `24:00`, but the next date's hours don't continue those before."""
     offer = event(schedule=every_day("UTC", ("00:00", "00:50"), ("23:10", "24:00")))
     found = starts(offer, "2026-06-15T12:00", "2026-06-16T12:00", now="2026-06-14T00:00")
     assert found == ["23:10", "00:00"]
@@ -447,7 +447,7 @@ def test_a_slot_never_lies_across_two_dates() -> None:
 
 
 def test_an_override_replaces_the_weekly_hours() -> None:
-    """On its date only the override's hours hold."""
+    """Only the override's hours apply on its date."""
     override = DateOverride(date(2026, 6, 15), (Interval("14:00", "15:00"),))
     offer = event(schedule=msgspec.structs.replace(event().schedule, overrides=(override,)))
     assert monday(offer) == ["12:00", "12:30"]
@@ -455,52 +455,52 @@ def test_an_override_replaces_the_weekly_hours() -> None:
 
 
 def test_an_override_without_intervals_closes_the_date() -> None:
-    """An empty override is a closed date, not an absent override."""
+    """An empty override isn't the same as no override."""
     closed = (DateOverride(date(2026, 6, 15)),)
     offer = event(schedule=msgspec.structs.replace(event().schedule, overrides=closed))
     assert monday(offer) == []
 
 
 def test_an_override_opens_a_closed_day() -> None:
-    """A Saturday opens by an override."""
+    """Here it opens a Saturday."""
     override = DateOverride(date(2026, 6, 13), (Interval("10:00", "10:30"),))
     offer = event(schedule=msgspec.structs.replace(event().schedule, overrides=(override,)))
     assert starts(offer, "2026-06-13T00:00", "2026-06-14T00:00", now="2026-06-10T00:00") == ["08:00"]
 
 
-def test_nothing_starts_before_now() -> None:
-    """Without notice a slot is on offer up to its very start, and no longer."""
+def test_no_slot_starts_before_now() -> None:
+    """Without notice, a slot is offered until its start."""
     assert monday(event(), now="2026-06-15T08:30") == ["08:30", "09:00", "09:30"]
     assert monday(event(), now="2026-06-15T08:30:00.001") == ["09:00", "09:30"]
 
 
 def test_minimum_notice_counts_from_now() -> None:
-    """With 60 minutes' notice the slot in exactly 60 minutes is the first."""
+    """With a notice of 60 minutes, the first slot starts in exactly 60 minutes."""
     offer = event(minimum_notice_minutes=60)
     assert monday(offer, now="2026-06-15T08:00") == ["09:00", "09:30"]
     assert monday(offer, now="2026-06-15T08:00:01") == ["09:30"]
 
 
 def test_the_window_ends_with_its_last_local_date() -> None:
-    """One day ahead is tomorrow to its end, by the schedule's clock and not by UTC's."""
+    """A window of one day ends with tomorrow in the schedule's zone, not in UTC."""
     offer = event(schedule=every_day("Europe/Berlin", ("00:00", "24:00")), booking_window_days=1)
     offer = msgspec.structs.replace(offer, duration_minutes=240)
-    # 23:30 on Sunday in Berlin: Monday is the last date. Half an hour later Tuesday is.
+    # At 23:30 on Sunday in Berlin the last date is Monday; half an hour later it is Tuesday.
     found = starts(offer, "2026-06-15T14:00", "2026-06-20T00:00", now="2026-06-14T21:30")
     assert found == ["14:00", "18:00"]
     found = starts(offer, "2026-06-15T14:00", "2026-06-20T00:00", now="2026-06-14T22:00")
     assert found == ["14:00", "18:00", "22:00", "02:00", "06:00", "10:00", "14:00", "18:00"]
 
 
-def test_time_off_closes_what_it_meets_and_no_more() -> None:
-    """A slot may end where time off begins and start where it ends; buffers do not count against it."""
+def test_time_off_removes_the_slots_that_overlap_it() -> None:
+    """A slot may end when time off starts and start when it ends; buffers may overlap time off."""
     off = (TimeOff(utc("2026-06-15T08:00"), utc("2026-06-15T09:00")),)
     offer = event(buffer_before_minutes=30, buffer_after_minutes=30)
     assert monday(offer, time_off=off) == ["07:00", "07:30", "09:00", "09:30"]
 
 
-def test_time_off_inside_a_slot_closes_it() -> None:
-    """One minute off in the middle of a slot, and time off that overlaps other time off, close it."""
+def test_time_off_inside_a_slot_removes_it() -> None:
+    """For example, one minute in the middle of a slot, and overlapping time off."""
     off = (
         TimeOff(utc("2026-06-15T08:00"), utc("2026-06-15T09:00")),
         TimeOff(utc("2026-06-15T08:10"), utc("2026-06-15T08:20")),
@@ -509,8 +509,8 @@ def test_time_off_inside_a_slot_closes_it() -> None:
     assert monday(event(), time_off=off) == ["07:30", "09:00", "09:30"]
 
 
-def test_a_busy_cell_closes_the_slots_whose_buffers_touch_it() -> None:
-    """P2: a slot is on offer only when its time and both buffers are free."""
+def test_a_busy_cell_removes_slots_whose_time_or_buffers_include_it() -> None:
+    """P2: a slot is offered only if its time and both buffers are free."""
     busy = frozenset(cells_of(utc("2026-06-15T08:00"), utc("2026-06-15T08:30")))
     assert monday(event(), busy=busy) == ["07:00", "07:30", "08:30", "09:00", "09:30"]
     assert monday(event(buffer_before_minutes=5), busy=busy) == ["07:00", "07:30", "09:00", "09:30"]
@@ -518,7 +518,7 @@ def test_a_busy_cell_closes_the_slots_whose_buffers_touch_it() -> None:
 
 
 def test_buffers_of_two_bookings_add_up() -> None:
-    """As the API's and the console's field say: 60 after one and 60 before the next are two hours."""
+    """As the API and the console document, 60 minutes after one and 60 before the next make two hours."""
     offer = event(
         schedule=every_day("UTC", ("08:00", "13:00")), buffer_before_minutes=60, buffer_after_minutes=60
     )
@@ -526,16 +526,16 @@ def test_buffers_of_two_bookings_add_up() -> None:
     assert monday(offer, busy=nine_to_half_past) == ["11:30", "12:00", "12:30"]
 
 
-def test_buffers_may_reach_outside_the_hours_and_over_midnight() -> None:
-    """P2: a buffer before 00:00 UTC is looked up in the day before."""
+def test_buffers_may_extend_beyond_the_hours_and_over_midnight() -> None:
+    """P2: the cells of a buffer before 00:00 UTC are those of the previous day."""
     offer = event(schedule=every_day("UTC", ("00:00", "00:30")), buffer_before_minutes=15)
     assert monday(offer) == ["00:00"]
     assert monday(offer, busy={(date(2026, 6, 14), 284)}) == ["00:00"]
     assert monday(offer, busy={(date(2026, 6, 14), 285)}) == []
 
 
-def test_redeem_does_not_ask_about_busy_cells() -> None:
-    """P2: cells are for the write's own condition, so `is_offered` answers for hours and time off alone."""
+def test_is_offered_ignores_busy_cells() -> None:
+    """P2: the condition of the write checks cells, so `is_offered` checks only hours and time off."""
     at, now = utc("2026-06-15T08:00"), utc("2026-06-14T00:00")
     assert is_offered(event(), at, now=now)
     assert not is_offered(event(), at, now=now, time_off=(TimeOff(at, at + MINUTE),))
@@ -546,14 +546,14 @@ def test_redeem_does_not_ask_about_busy_cells() -> None:
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Europe/Berlin"])
 @pytest.mark.parametrize("start", [datetime.min, datetime(1, 1, 2), datetime(9999, 12, 30), datetime.max])  # noqa: DTZ001, DTZ901  # made aware below
-def test_starts_at_the_ends_of_the_calendar_are_refused(start: datetime, zone: str) -> None:
-    """A made-up start in year 1 or 9999 is answered, not a crash."""
+def test_starts_at_the_ends_of_the_calendar_are_rejected(start: datetime, zone: str) -> None:
+    """A start in year 1 or 9999 raises no unexpected exception."""
     offer = event(schedule=every_day(zone, ("00:00", "24:00")), booking_window_days=730)
     assert not is_offered(offer, start.replace(tzinfo=UTC), now=utc("2026-06-14T00:00"))
 
 
-def test_a_range_over_the_whole_calendar_is_cut_to_the_window() -> None:
-    """`from` and `to` far outside what can be booked cost no more than the window, and do not crash."""
+def test_a_range_over_the_whole_calendar_is_limited_to_the_window() -> None:
+    """A range far beyond the window costs no more than the window."""
     whole = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
     found = offered_slots(
         event(booking_window_days=1), start=whole[0], end=whole[1], now=utc("2026-06-14T12:00")
@@ -562,7 +562,7 @@ def test_a_range_over_the_whole_calendar_is_cut_to_the_window() -> None:
 
 
 def test_an_empty_range_has_no_slots() -> None:
-    """`to` at or before `from` is empty, not everything."""
+    """A range whose end isn't after its start is empty."""
     at = utc("2026-06-15T08:00")
     assert offered_slots(event(), start=at, end=at, now=at - DAY) == []
     assert offered_slots(event(), start=at, end=at - HOUR, now=at - DAY) == []
@@ -571,7 +571,7 @@ def test_an_empty_range_has_no_slots() -> None:
 @settings(max_examples=examples(100))
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=8))
 def test_merged_spans_cover_the_same_minutes_once(spans: list[tuple[int, int]]) -> None:
-    """Time off that overlaps or touches is one span, in order, nothing added and nothing lost."""
+    """Overlapping and adjacent spans are merged, in order, without loss."""
     zero = utc("2026-06-15T00:00")
     merged = merge_spans((zero + at * MINUTE, zero + (at + length) * MINUTE) for at, length in spans)
     minutes = {at + n for at, length in spans for n in range(length)}

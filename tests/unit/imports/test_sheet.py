@@ -1,4 +1,4 @@
-"""Links as CSV: what is read, what is refused and where, and that no cell becomes a formula."""
+"""Links as CSV: what is read, what is rejected with its line, and that no cell becomes a formula."""
 
 import csv
 import io
@@ -53,13 +53,13 @@ def settings_of(text: str) -> LinkSettings:
 
 
 def faults_of(text: str) -> list[tuple[int, str | None, str]]:
-    """Return line, column and pointer of every fault, those of the rules too."""
+    """Return the line, column and pointer of every fault, including those of the rules."""
     rows = judged(sheet(text).rows, EVENT, now=NOW)
     return [(fault.line, fault.column, fault.pointer) for row in rows for fault in row.faults]
 
 
-def refused(text: str) -> CellFault:
-    """Return the one fault for which a whole file is refused."""
+def rejection_of(text: str) -> CellFault:
+    """Return the one fault for which a file is rejected."""
     with pytest.raises((InvalidRequestError, InvalidValueError)) as caught:
         sheet(text)
     (fault,) = caught.value.faults
@@ -67,10 +67,10 @@ def refused(text: str) -> CellFault:
     return fault
 
 
-# What is read
+# Accepted files
 
 
-def test_a_row_sets_what_its_columns_name_and_leaves_the_rest_at_its_default() -> None:
+def test_a_row_sets_its_columns_and_leaves_the_rest_at_the_default() -> None:
     assert settings_of("label\nA") == LinkSettings(label="A")
     assert settings_of("label,maxUsageCount,recipientName\nA,,") == LinkSettings(label="A")
 
@@ -111,15 +111,15 @@ def test_every_column_is_read() -> None:
 
 
 @pytest.mark.parametrize(("cell", "most"), [("", 1), ("5", 5), ("unlimited", None), (" Unlimited ", None)])
-def test_uses_are_one_unless_said_otherwise(cell: str, most: int | None) -> None:
+def test_the_number_of_uses_is_one_by_default(cell: str, most: int | None) -> None:
     assert settings_of(f"label,maxUsageCount\nA,{cell}").max_usage_count == most
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("start", ["", "\ufeff", "\n\n"])
-def test_files_of_any_spreadsheet_are_read(delimiter: str, end: str, start: str) -> None:
-    """Excel writes semicolons and a byte order mark in half of Europe; old Macs ended lines by CR."""
+def test_files_of_common_spreadsheets_are_read(delimiter: str, end: str, start: str) -> None:
+    """In many countries Excel writes semicolons and a byte order mark; old Macs end lines with CR."""
     text = (
         start + delimiter.join(["label", '"metadata.a;b,c"']) + end + delimiter.join(["A", '"x,y;z"']) + end
     )
@@ -129,19 +129,19 @@ def test_files_of_any_spreadsheet_are_read(delimiter: str, end: str, start: str)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_excels_hint_names_the_delimiter(end: str) -> None:
+def test_excels_sep_line_sets_the_delimiter(end: str) -> None:
     row = only(f"sep=;{end}label;externalId{end}A;x{end}")
     assert (row.line, row.settings) == (3, LinkSettings(label="A", external_id="x"))
 
 
-def test_a_quoted_cell_may_hold_line_breaks_and_lines_are_still_counted() -> None:
+def test_line_breaks_in_quoted_cells_are_counted_as_lines() -> None:
     found = sheet('metadata.note,label\r\n"one\r\ntwo",A\r\n\r\nthree,B\r\n')
     assert [(row.line, row.index) for row in found.rows] == [(2, 0), (5, 1)]
     assert found.rows[0].settings == LinkSettings(label="A", metadata={"note": "one\ntwo"})
 
 
-def test_rows_without_a_single_cell_are_left_out() -> None:
-    """Spreadsheets write such rows below a table; a link for each would be a surprise."""
+def test_empty_rows_are_ignored() -> None:
+    """Spreadsheets write empty rows below a table, which must not create links."""
     assert [row.settings for row in sheet("label,externalId\nA,\n,\n\n,\nB,\n").rows] == [
         LinkSettings(label="A"),
         LinkSettings(label="B"),
@@ -149,22 +149,22 @@ def test_rows_without_a_single_cell_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("blank", [" , ", "\t,\xa0", "\u200b,", "\ufeff,\u3164", '" \n ",""', ",,"])
-def test_a_row_on_which_nothing_can_be_seen_is_left_out(blank: str) -> None:
-    """Spaces in a spreadsheet's empty cells must not create a link for nobody."""
+def test_rows_with_only_invisible_characters_are_ignored(blank: str) -> None:
+    """Spaces in a spreadsheet's empty cells must not create links."""
     rows = sheet(f"label,externalId\nA,\n{blank}\nB,\n").rows
     assert [row.settings for row in rows] == [LinkSettings(label="A"), LinkSettings(label="B")]
 
 
 @pytest.mark.parametrize("header", ["label,externalId,,", "label,externalId, ,\u200b", "label,externalId"])
 @pytest.mark.parametrize("more", ["", ",", ", ,"])
-def test_empty_columns_at_the_end_are_none(header: str, more: str) -> None:
-    """Empty columns at the end, which spreadsheets write, do not matter."""
+def test_empty_columns_at_the_end_are_ignored(header: str, more: str) -> None:
+    """Spreadsheets write them."""
     plain = sheet("label,externalId\nA,1\n")
     assert sheet(f"{header}\nA,1{more}\n") == plain
 
 
-def test_tabs_can_be_asked_for_and_are_found() -> None:
-    """A file with the content type for tabs is split at tabs, whatever else its header has."""
+def test_the_tab_delimiter_can_be_given_and_is_detected() -> None:
+    """The content type for tab-separated values sets it, whatever other delimiters are in the cells."""
     text = "label\trecipientName\nA, B; C\tDoe, Jane\n"
     for read in (read_csv(text, "\t"), read_csv(text)):
         assert [list(record.cells) for record in read][1] == ["A, B; C", "Doe, Jane"]
@@ -181,15 +181,15 @@ def test_tabs_can_be_asked_for_and_are_found() -> None:
         (b"\xd0\xcf\x11\xe0rest", "is a workbook"),
     ],
 )
-def test_what_is_no_utf8_text_says_what_it_is_and_what_to_do(raw: bytes, detail: str) -> None:
-    """The error names the encoding, because "line 1 is wrong" would not help."""
+def test_a_file_in_another_encoding_or_format_gets_a_helpful_error(raw: bytes, detail: str) -> None:
+    """The error names the encoding or format and says how to save the file."""
     with pytest.raises(AdmitOneError) as refused:
         decode_csv(raw)
     assert detail in refused.value.detail
     assert "CSV UTF-8" in refused.value.detail
 
 
-def test_metadata_is_one_json_column_a_column_for_each_key_or_both() -> None:
+def test_metadata_can_be_one_json_column_and_columns_per_key() -> None:
     text = 'metadata,metadata.b\n"{""a"": [1, null]}",two\n,two'
     assert [row.settings.metadata for row in sheet(text).rows if row.settings] == [
         {"a": [1, None], "b": "two"},
@@ -197,8 +197,8 @@ def test_metadata_is_one_json_column_a_column_for_each_key_or_both() -> None:
     ]
 
 
-def test_the_digest_says_whether_two_files_say_the_same() -> None:
-    """P4: the same key with another body is 422; how a file is quoted or ended is not its body."""
+def test_the_digest_depends_on_the_cells_not_on_the_notation() -> None:
+    """P4: the digest decides whether a retry has the same body, so quotes and line endings don't matter."""
     base = sheet("label,externalId\nA,x").digest
     assert sheet('\nlabel;externalId\r\n"A";"x"\r\n').digest == base
     for other in ("label,externalId\nA,y", "externalId,label\nA,x", "label,externalId\nA,x\nA,x"):
@@ -207,7 +207,7 @@ def test_the_digest_says_whether_two_files_say_the_same() -> None:
     assert sheet("label,externalId\nAx,").digest != sheet("label,externalId\nA,x").digest
 
 
-# What is refused
+# Rejected files
 
 
 @pytest.mark.parametrize(
@@ -231,10 +231,10 @@ def test_the_digest_says_whether_two_files_say_the_same() -> None:
         ("label\n" + "A\n" * 1001, 1002, None, "at most 1000 rows"),
     ],
 )
-def test_a_file_that_is_no_table_of_links_is_refused_and_says_where(
+def test_a_malformed_file_is_rejected_with_its_line_and_column(
     text: str, line: int, column: str | None, words: str
 ) -> None:
-    fault = refused(text)
+    fault = rejection_of(text)
     assert (fault.line, fault.column) == (line, column)
     assert words in fault.detail
 
@@ -243,13 +243,13 @@ def test_a_file_that_is_no_table_of_links_is_refused_and_says_where(
     ("raw", "line"),
     [
         (b"label\nGr\xfc\xdfe\n", 2),  # Latin-1
-        ("label\nGr\ufffde\n".encode(), 2),  # what API Gateway makes of that
+        ("label\nGr\ufffde\n".encode(), 2),  # API Gateway's replacement for invalid bytes
         ("label\nA\n".encode("utf-16"), 1),
         ("label\nA\n".encode("utf-16-le"), 1),
         (b"label\nA\nB\0\n", 3),
     ],
 )
-def test_what_is_not_utf8_is_refused_and_says_where(raw: bytes, line: int) -> None:
+def test_invalid_utf8_is_rejected_with_its_line(raw: bytes, line: int) -> None:
     with pytest.raises(InvalidRequestError, match="UTF-8") as caught:
         decode_csv(raw)
     (fault,) = caught.value.faults
@@ -292,7 +292,7 @@ def test_what_is_not_utf8_is_refused_and_says_where(raw: bytes, line: int) -> No
         ("bufferAfterMinutes", "3", "/overrides/bufferAfterMinutes"),
         ("minimumNoticeMinutes", "525605", "/overrides/minimumNoticeMinutes"),
         ("locationKind", "moon", "/overrides/locations/0/kind"),
-        ("locationDetail", "here", "/overrides/locations/0/detail"),  # no kind beside it
+        ("locationDetail", "here", "/overrides/locations/0/detail"),  # without a kind
         ("locations", '[{"kind": "moon"}]', "/overrides/locations"),
         ("locations", '[{"kind": "phone", "detail": "' + "1" * 501 + '"}]', "/overrides/locations/0/detail"),
         ("schedule", '{"timeZone": "Mars/Olympus"}', "/overrides/schedule/timeZone"),
@@ -302,27 +302,27 @@ def test_what_is_not_utf8_is_refused_and_says_where(raw: bytes, line: int) -> No
         ("eventTypeId", "ety_" + "b" * 26, "/eventTypeId"),
     ],
 )
-def test_a_bad_cell_is_reported_with_its_line_its_column_and_its_place_in_json(
+def test_an_invalid_cell_is_reported_with_line_column_and_pointer(
     column: str, cell: str, pointer: str
 ) -> None:
     text = write_csv([[column, "metadata.zz"], ["", "fine"], [cell, "x"]])
     found = faults_of(text)
-    expected = "recipientEmail" if pointer == "/recipient/email" else column  # the column to mend
+    expected = "recipientEmail" if pointer == "/recipient/email" else column  # the column to fix
     assert (3, expected, f"/items/1{pointer}") in found
     assert {line for line, _, _ in found} == {3}
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     text = "label,recipientEmail,durationMinutes\nA,a@b.example,30\n ,nobody,x\nB,nobody,7\n"
     assert faults_of(text) == [
-        # A cell that can't be read keeps the rules from being asked.
+        # The rules are not checked for a row with an unreadable cell.
         (3, "durationMinutes", "/items/1/overrides/durationMinutes"),
         (4, "recipientEmail", "/items/2/recipient/email"),
         (4, "durationMinutes", "/items/2/overrides/durationMinutes"),
     ]
 
 
-def test_one_row_tells_no_more_than_fits_beside_a_thousand_others() -> None:
+def test_the_faults_of_one_row_are_limited() -> None:
     names = [name for name in EXPORT_COLUMNS if name.endswith(("Minutes", "At", "Count", "Enforce", "Kind"))]
     unread = ["x" * 1000] * len(names)
     broken = ["3" if name.endswith("Minutes") else "" for name in names]
@@ -334,7 +334,7 @@ def test_one_row_tells_no_more_than_fits_beside_a_thousand_others() -> None:
     assert 0 < len(row.faults[0].detail) <= 200
 
 
-def test_cells_that_contradict_each_other_are_refused() -> None:
+def test_contradicting_cells_are_rejected() -> None:
     text = 'locationKind,locations,metadata.a,metadata\nphone,[],x,"{""a"": 1}"\n'
     assert [(column, pointer) for _, column, pointer in faults_of(text)] == [
         ("locations", "/items/0/overrides/locations"),
@@ -347,24 +347,22 @@ def test_cells_that_contradict_each_other_are_refused() -> None:
 
 @pytest.mark.parametrize("sign", SIGNS)
 @pytest.mark.parametrize("before", ["", " ", "'", "''", "' ", "\ufeff"])
-def test_what_would_begin_a_formula_is_written_as_text_and_read_back_as_it_was(
-    sign: str, before: str
-) -> None:
-    """OWASP, CSV injection: an apostrophe keeps the cell text; reading takes just that one away."""
+def test_a_possible_formula_is_written_as_text_and_read_back_unchanged(sign: str, before: str) -> None:
+    """As OWASP recommends against CSV injection, an apostrophe makes the cell text; reading removes only that one."""
     cell = f"{before}{sign}cmd|' /C calc'!A0"
     assert disarmed(cell) == f"'{cell}"
     assert armed(disarmed(cell)) == cell
 
 
 @pytest.mark.parametrize("cell", ["Ada", "'tis", "O'Neil", "1-2", "a=b", "", "''", "“=”"])
-def test_what_is_harmless_is_left_alone(cell: str) -> None:
+def test_other_text_is_written_unchanged(cell: str) -> None:
     assert disarmed(cell) == armed(cell) == cell
 
 
 @given(st.lists(st.lists(st.text(), min_size=1, max_size=4), min_size=1, max_size=4))
 @example([["=1+1", "a;b,c\td"], ['"', "\r\n=1"]])
 def test_no_written_cell_is_a_formula_and_each_is_quoted(rows: list[list[str]]) -> None:
-    """Whatever the delimiter that a spreadsheet takes it for: quotes hold the cell together."""
+    """Quotes keep a cell together, whatever delimiter a spreadsheet assumes."""
     text = write_csv(rows)
     cells = [cell for row in csv.reader(io.StringIO(text, newline=""), strict=True) for cell in row]
     assert not any(RISKY.match(cell) for cell in cells)
@@ -375,7 +373,7 @@ def test_no_written_cell_is_a_formula_and_each_is_quoted(rows: list[list[str]]) 
 @given(st.text())
 @example("'=")
 @example("'' =")
-def test_disarming_loses_nothing(cell: str) -> None:
+def test_escaping_formulas_is_reversible(cell: str) -> None:
     assert armed(disarmed(cell)) == cell
 
 
@@ -385,8 +383,8 @@ def test_disarming_loses_nothing(cell: str) -> None:
 @given(st.binary() | st.text().map(lambda text: text.encode(errors="replace")))
 @example(b'\xef\xbb\xbfsep=;\r\n"')
 @example(b"metadata\n{}")
-def test_any_bytes_are_read_or_refused_never_a_crash(raw: bytes) -> None:
-    """Whatever is sent, the answer is a problem document, never a 500."""
+def test_any_bytes_are_read_or_rejected(raw: bytes) -> None:
+    """No upload causes an unexpected exception."""
     for body in (raw, b"label,metadata,expiresAt,locations\n" + raw):
         try:
             rows = sheet(decode_csv(body)).rows
@@ -417,7 +415,7 @@ texts = st.text(
     min_size=1,
     max_size=20,
 ).filter(str.strip)
-instants = st.datetimes(datetime(2026, 11, 22), datetime(2199, 1, 1)).map(  # noqa: DTZ001 - Hypothesis wants it so
+instants = st.datetimes(datetime(2026, 11, 22), datetime(2199, 1, 1)).map(  # noqa: DTZ001 - Hypothesis takes naive limits
     lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=UTC)
 )
 fives = st.integers(1, 12).map(lambda n: 5 * n)
@@ -476,8 +474,8 @@ def link_with(settings: LinkSettings) -> Link:
 
 
 @given(st.lists(link_settings, min_size=1, max_size=3))
-def test_what_is_exported_is_imported_as_it_was(settings: list[LinkSettings]) -> None:
-    """Every setting a link can have survives the way through a file, formulas and all."""
+def test_exported_settings_are_imported_unchanged(settings: list[LinkSettings]) -> None:
+    """Every setting survives an export and an import, including text that looks like a formula."""
     rules: list[Any] = []
     for one in settings:
         assume(len(msgspec.json.encode(one.metadata)) < 2000)
@@ -490,7 +488,7 @@ def test_what_is_exported_is_imported_as_it_was(settings: list[LinkSettings]) ->
 
 
 def broken_by(settings: LinkSettings, index: int, faults: list[Any]) -> set[str]:
-    """Return what the rules say of settings that never were in a file."""
+    """Return the pointers of the faults in settings, checked without a file."""
     from chalicelib.domain.event_types.offers import check_overrides
     from chalicelib.domain.links.link import check_link_settings
 
@@ -501,7 +499,7 @@ def broken_by(settings: LinkSettings, index: int, faults: list[Any]) -> set[str]
     return {fault.pointer for fault in faults[:MAX_FAULTS_PER_ROW]}
 
 
-def test_an_export_says_what_a_link_is_and_was() -> None:
+def test_an_export_has_the_state_of_a_link() -> None:
     link = msgspec.structs.replace(link_with(LinkSettings(max_usage_count=None)), usage_count=2)
     cells = dict(zip(EXPORT_COLUMNS, link_cells(link, None, NOW), strict=True))
     assert {name: cell for name, cell in cells.items() if cell} == {
@@ -517,7 +515,7 @@ def test_an_export_says_what_a_link_is_and_was() -> None:
     }
 
 
-def test_records_keep_their_lines() -> None:
+def test_records_have_the_line_they_begin_on() -> None:
     assert [(r.line, list(r.cells)) for r in read_csv('a\n\n"b\nc"\nd\n')] == [
         (1, ["a"]),
         (3, ["b\nc"]),

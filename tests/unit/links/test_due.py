@@ -1,4 +1,4 @@
-"""The due index: the schedule reads all of it once, a list reads one host's part and little else (P10)."""
+"""The due index: the schedule reads each due link once, and a list reads little but its host's (P6, P9, P10)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ HOSTS = ("hst_a", "hst_b", "hst_c")
 
 
 class Index(Due):
-    """The index in memory, in which all hosts share one partition; it counts what is read."""
+    """An index in memory in which all hosts share one partition; it counts queries."""
 
     def __init__(self, links: list[Link]) -> None:
         self.sorts = sorted(due_keys(link, link.settings.expires_at or NOW)[1] for link in links)
@@ -30,7 +30,7 @@ class Index(Due):
         self, partition: str, start: str, end: str, limit: int, *, newest_first: bool = False
     ) -> list[Any]:
         del partition
-        assert start <= end, "DynamoDB refuses a range that ends before it begins"
+        assert start <= end, "DynamoDB rejects a range that ends before it begins"
         self.queries += 1
         found = [sort for sort in self.sorts if start <= sort <= end]
         return list(_places((found[::-1] if newest_first else found)[:limit]))
@@ -51,7 +51,7 @@ FATES = st.lists(
     st.tuples(
         st.sampled_from(HOSTS),
         st.sampled_from(["ety_x", "ety_y"]),
-        # milliseconds from now: a few minutes either way, and the edge itself
+        # milliseconds from now: the exact instant, and minutes before and after
         st.one_of(st.sampled_from([-1, 0, 1]), st.integers(-6, 1).map(lambda m: m * 60_000)),
         st.integers(0, 3),
     ),
@@ -77,10 +77,10 @@ def is_due(one: Link) -> bool:
     event_type=st.sampled_from([None, "ety_x"]),
     size=st.integers(1, 4),
 )
-def test_a_list_finds_exactly_its_hosts_due_links(
+def test_a_list_has_exactly_its_hosts_due_links(
     fates: list[tuple[str, str, int, int]], host: str, event_type: str | None, size: int
 ) -> None:
-    """P9, P10: newest made first, each once, whatever else is in the partition; also where a minute is crowded."""
+    """P9, P10: newest first, each once, whatever other links are in the partition, also in crowded minutes."""
     links = made(fates)
     index, where = Index(links), LinkFilter(host_id=host, event_type_id=event_type)
     with patch.object(due_module, "PROBE", 3), patch.object(due_module, "MAX_PROBES", 1000):
@@ -97,8 +97,8 @@ def test_a_list_finds_exactly_its_hosts_due_links(
 
 @settings(max_examples=200)
 @given(fates=FATES, limit=st.integers(1, 5))
-def test_the_schedule_meets_each_due_link_once(fates: list[tuple[str, str, int, int]], limit: int) -> None:
-    """P6: page by page, and none that is not due: exactly at `expiresAt` is, a millisecond before is not."""
+def test_the_schedule_reads_each_due_link_once(fates: list[tuple[str, str, int, int]], limit: int) -> None:
+    """P6: a link is due exactly at `expiresAt`, and not a millisecond before."""
     links = made(fates)
     index, seen, after = Index(links), [], None
     while True:
@@ -109,8 +109,8 @@ def test_the_schedule_meets_each_due_link_once(fates: list[tuple[str, str, int, 
     assert sorted(seen) == sorted(a.link_id for a in links if is_due(a))
 
 
-def test_another_hosts_crowd_costs_a_list_little() -> None:
-    """P10: 10,000 due links of a neighbour in the same minutes are jumped over."""
+def test_many_due_links_of_another_host_cost_few_queries() -> None:
+    """P10: a list skips 9,000 due links of another host in the same minutes."""
     links = [link(n, "hst_a", "ety_x", NOW - timedelta(minutes=n % 3), n) for n in range(9_000)]
     links += [link(9_000 + n, "hst_b", "ety_x", NOW - timedelta(minutes=n % 3), n) for n in range(6)]
     index = Index(links)
@@ -123,15 +123,15 @@ def test_another_hosts_crowd_costs_a_list_little() -> None:
 
 
 @pytest.mark.parametrize("minute", range(DUE_SHARDS))
-def test_no_shard_is_always_the_last(minute: int) -> None:
-    """P6: where one run can't do all that is due, every shard's turn comes."""
-    begun = datetime(2040, 1, 1, 0, minute, tzinfo=UTC)
+def test_the_schedule_starts_with_another_shard_every_minute(minute: int) -> None:
+    """P6: even if one run can't mark all due links, every shard is handled in turn."""
+    start = datetime(2040, 1, 1, 0, minute, tzinfo=UTC)
     asked: list[int] = []
 
     class World:
-        """A store in which every shard is full, and a page takes half of the time there is."""
+        """A store in which no shard ends, and a page takes more than half of the available time."""
 
-        time = begun
+        time = start
 
         def __getattr__(self, name: str) -> "World":
             return self

@@ -1,4 +1,4 @@
-"""P1, P3: a link's life at its exact limits, its recipient lock, and the rules of its settings."""
+"""Links: their status at exact instants, the recipient lock, and the rules for settings (P1, P3)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,7 +35,7 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 def link(status: LinkStatus = LinkStatus.ACTIVE, *, used: int = 0, **changes: Any) -> Link:
-    """Make a link that is open for seven days."""
+    """Return a link that is open for seven days."""
     return Link(
         link_id="lnk_x",
         host_id="hst_x",
@@ -48,29 +48,29 @@ def link(status: LinkStatus = LinkStatus.ACTIVE, *, used: int = 0, **changes: An
     )
 
 
-# --- Its life ---------------------------------------------------------------------------------------------
+# --- Status -----------------------------------------------------------------------------------------------
 
 
-def test_a_link_is_dead_at_the_very_instant_it_expires() -> None:
-    """P3: nothing books at or after `expiresAt`, though what is stored still says active."""
+def test_a_link_is_expired_at_the_instant_of_its_expiry() -> None:
+    """P3: nothing books at or after `expiresAt`, even if the stored status is still active."""
     for now in (EXPIRES, EXPIRES + MILLISECOND, EXPIRES + timedelta(days=3)):
         assert link().status_at(now) is LinkStatus.EXPIRED
         assert isinstance(link().refusal_at(now), LinkExpiredError)
 
 
-def test_a_link_lives_to_its_last_millisecond() -> None:
+def test_a_link_is_active_until_the_millisecond_before_its_expiry() -> None:
     """P3: `now < expiresAt`, to the millisecond."""
     assert link().status_at(EXPIRES - MILLISECOND) is LinkStatus.ACTIVE
     assert link().refusal_at(EXPIRES - MILLISECOND) is None
 
 
-def test_a_link_is_open_at_the_very_instant_of_not_before() -> None:
+def test_a_link_is_open_at_the_instant_of_not_before() -> None:
     """P3: `notBefore <= now`."""
     assert link().refusal_at(OPENS) is None
 
 
-def test_a_link_is_closed_one_millisecond_before() -> None:
-    """P3: nothing books before `notBefore`; the link is active all the same, and says when it opens."""
+def test_a_link_is_closed_one_millisecond_before_not_before() -> None:
+    """P3: nothing books before `notBefore`; the link is active, and the error has its opening time."""
     refusal = link().refusal_at(OPENS - MILLISECOND)
     assert isinstance(refusal, LinkNotOpenError)
     assert refusal.opens_at == OPENS
@@ -78,7 +78,7 @@ def test_a_link_is_closed_one_millisecond_before() -> None:
 
 
 def test_a_link_without_dates_is_always_open() -> None:
-    """None is no limit, at either end."""
+    """None means no limit."""
     for now in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
         assert link(not_before=None, expires_at=None).refusal_at(now) is None
 
@@ -92,17 +92,15 @@ def test_a_link_without_dates_is_always_open() -> None:
     ],
 )
 @pytest.mark.parametrize("now", [OPENS - MILLISECOND, OPENS, EXPIRES], ids=["early", "open", "late"])
-def test_what_killed_a_link_first_stays_its_status(
-    status: LinkStatus, refusal: type[Exception], now: datetime
-) -> None:
-    """P3: a used or revoked link does not become expired, nor not-yet-open: dead is dead."""
+def test_a_final_status_never_changes(status: LinkStatus, refusal: type[Exception], now: datetime) -> None:
+    """P3: a used or revoked link never becomes expired or not yet open."""
     assert link(status).status_at(now) is status
     assert isinstance(link(status).refusal_at(now), refusal)
 
 
 @given(shift=st.timedeltas(timedelta(days=-30), timedelta(days=30)))
-def test_a_link_is_open_in_exactly_its_own_time(shift: timedelta) -> None:
-    """P3: `notBefore <= now < expiresAt`, wherever now is."""
+def test_a_link_is_open_exactly_between_its_dates(shift: timedelta) -> None:
+    """P3: `notBefore <= now < expiresAt`, for any `now`."""
     now = OPENS + shift
     assert (link().refusal_at(now) is None) == (OPENS <= now < EXPIRES)
 
@@ -111,12 +109,14 @@ def test_a_link_is_open_in_exactly_its_own_time(shift: timedelta) -> None:
     ("most", "used", "remaining"),
     [(1, 0, 1), (1, 1, 0), (5, 3, 2), (3, 5, 0), (None, 0, None), (None, 9, None)],
 )
-def test_remaining_uses(most: int | None, used: int, remaining: int | None) -> None:
-    """P1: what is left is the limit less the uses, never below none; unlimited stays unlimited."""
+def test_the_remaining_uses_are_the_maximum_minus_the_usage(
+    most: int | None, used: int, remaining: int | None
+) -> None:
+    """P1: they are never negative, and unlimited stays unlimited."""
     assert link(max_usage_count=most, used=used).remaining_uses == remaining
 
 
-# --- Its lock ---------------------------------------------------------------------------------------------
+# --- The recipient lock -----------------------------------------------------------------------------------
 
 ADA = "ada@example.com"
 
@@ -135,8 +135,8 @@ ADA = "ada@example.com"
         ("domain", "anna@münchen.de", "bob@xn--mnchen-3ya.de"),
     ],
 )
-def test_the_lock_lets_the_recipient_in(enforce: Enforce, recipient: str, email: str) -> None:
-    """Case, IDNA form and Unicode composition do not lock out the recipient."""
+def test_the_lock_accepts_the_recipient(enforce: Enforce, recipient: str, email: str) -> None:
+    """Case, IDNA and Unicode normalization don't matter."""
     check_recipient_matches(Recipient("", recipient, enforce), email)
 
 
@@ -154,18 +154,18 @@ def test_the_lock_lets_the_recipient_in(enforce: Enforce, recipient: str, email:
         ("domain", "anna@münchen.de", "anna@munchen.de"),
     ],
 )
-def test_the_lock_keeps_others_out(enforce: Enforce, recipient: str, email: str) -> None:
-    """Another address is rejected; subdomains and look-alikes are other domains."""
+def test_the_lock_rejects_others(enforce: Enforce, recipient: str, email: str) -> None:
+    """Subdomains and look-alikes are other domains."""
     with pytest.raises(RecipientMismatchError):
         check_recipient_matches(Recipient("", recipient, enforce), email)
 
 
-def test_a_link_for_nobody_in_particular_is_not_locked() -> None:
-    """No recipient, no lock."""
+def test_a_link_without_recipient_is_not_locked() -> None:
+    """Anyone can book with it."""
     check_recipient_matches(None, ADA)
 
 
-# --- The rules of its settings ----------------------------------------------------------------------------
+# --- The rules for settings -------------------------------------------------------------------------------
 
 
 def faults(*, now: datetime | None = None, **changes: Any) -> list[str]:
@@ -195,8 +195,8 @@ FITTING = {"k": "x" * (MAX_DOCUMENT_BYTES - len('{"k":""}'))}
         {"metadata": {"a": [1, 2.5, None, True, {"b": "ü"}], "big": 10**30}},
     ],
 )
-def test_good_settings_pass(changes: dict[str, Any]) -> None:
-    """Each limit belongs to what is allowed."""
+def test_valid_settings_have_no_faults(changes: dict[str, Any]) -> None:
+    """The limits themselves are allowed."""
     assert faults(**changes) == []
 
 
@@ -230,13 +230,13 @@ def test_good_settings_pass(changes: dict[str, Any]) -> None:
         ({"overrides": Overrides(title="x" * MAX_DOCUMENT_BYTES)}, "/overrides"),
     ],
 )
-def test_each_broken_rule_is_told_once_at_its_place(changes: dict[str, Any], pointer: str) -> None:
-    """A value that breaks a rule is reported with a pointer to its field."""
+def test_each_violation_is_reported_once_with_its_pointer(changes: dict[str, Any], pointer: str) -> None:
+    """The pointer is that of the field in the request."""
     assert faults(**changes) == [pointer]
 
 
-def test_documents_are_measured_as_the_bytes_of_their_json() -> None:
-    """2 KB is bytes, not characters, and nesting without end is too large rather than a crash."""
+def test_the_size_of_a_document_is_that_of_its_json_in_bytes() -> None:
+    """The limit of 2 KB counts bytes, not characters; extreme nesting is too large instead of an exception."""
     assert document_size({"k": "ü"}) == len('{"k":"ü"}'.encode())
     nested: dict[str, Any] = {}
     for _ in range(100_000):
@@ -245,7 +245,7 @@ def test_documents_are_measured_as_the_bytes_of_their_json() -> None:
 
 
 def test_a_new_link_is_single_use_and_unlocked() -> None:
-    """`maxUsageCount` is 1 unless said otherwise; the rest is off."""
+    """By default `maxUsageCount` is 1 and all other settings are off."""
     assert LinkSettings() == LinkSettings(
         max_usage_count=1, expires_at=None, not_before=None, recipient=None, restore_use_on_cancel=False
     )

@@ -14,13 +14,13 @@ MACHINES, PEOPLE = AGENTS["machines"], AGENTS["people"]
 
 @pytest.mark.parametrize("user_agent", MACHINES.values(), ids=MACHINES.keys())
 def test_previews_scanners_and_programs_are_machines(user_agent: str) -> None:
-    """A preview in a chat is not counted as an open, which a host reads as "my candidate has seen it"."""
+    """A host reads an open as "my candidate has seen it", so a chat's preview must not count as one."""
     assert visitor_of("GET", user_agent, "") is Visitor.MACHINE
 
 
 @pytest.mark.parametrize("user_agent", PEOPLE.values(), ids=PEOPLE.keys())
-def test_browsers_are_people_also_those_within_apps(user_agent: str) -> None:
-    """An app's own browser, in which links in messages are mostly opened, counts as a person."""
+def test_browsers_are_people_also_inside_apps(user_agent: str) -> None:
+    """Links in messages are mostly opened in an app's own browser."""
     assert visitor_of("GET", user_agent, "") is Visitor.PERSON
 
 
@@ -31,10 +31,10 @@ def test_browsers_are_people_also_those_within_apps(user_agent: str) -> None:
         ("GET", PEOPLE["safari"], "preview"), ("GET", "x" * 8000, ""),
     ],
 )  # fmt: skip
-def test_what_only_looks_is_a_machine(method: str, user_agent: str, purpose: str) -> None:
+def test_prefetches_and_unknown_agents_are_machines(method: str, user_agent: str, purpose: str) -> None:
     assert visitor_of(method, user_agent, purpose) is Visitor.MACHINE
 
 
-def test_the_committed_copy_of_the_list_is_that_of_the_pinned_package() -> None:
-    """After an upgrade of crawler-user-agents: `make crawlers`."""
+def test_the_committed_list_of_crawlers_is_current() -> None:
+    """After an upgrade of crawler-user-agents, run `make crawlers`."""
     assert COPY.read_text() == text()

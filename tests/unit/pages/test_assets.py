@@ -1,4 +1,4 @@
-"""Static files have names that change with their content, and modules import each other by them."""
+"""Static files: names with a content hash, scripts bundled with their modules, and limits on size and contents."""
 
 import hashlib
 import re
@@ -12,14 +12,14 @@ from chalicelib.pages.bundle import bare, hash_names
 
 
 def served(name: str) -> tuple[str, str]:
-    """Return what the app serves for a file of `assets/`, and its content type."""
+    """Return the content that the app serves for a file of `assets/`, and its content type."""
     found = asset(asset_url("", name).removeprefix("assets/"))
     assert found is not None, name
     return found[0].decode(), found[1]
 
 
-def test_a_script_has_what_it_imports_written_into_it_once_and_in_order() -> None:
-    """One request; each module keeps its own names to itself and gives only what it exports."""
+def test_a_bundle_contains_each_imported_module_once_in_order() -> None:
+    """The page needs one request for all of them."""
     files = {
         "a.js": b'import { one } from "./b.js";\nimport {\ntwo as other,\nThree,\n} from "./c-d.js";\n'
         b'import "./e.js";\none("./b.js", other, Three);\n',
@@ -30,7 +30,7 @@ def test_a_script_has_what_it_imports_written_into_it_once_and_in_order() -> Non
 
     names = hash_names(files)
 
-    assert list(names) == ["a.js"], "what is imported is not served by itself"
+    assert list(names) == ["a.js"], "imported modules are not served separately"
     assert names["a.js"][1].decode() == (
         "const mine = 2;\nasync function two() {}\nclass Three {}\n"
         "const{one}=(()=>{const mine = 1;\nconst one = () => two(mine);\nreturn{one}})();\n"
@@ -41,8 +41,8 @@ def test_a_script_has_what_it_imports_written_into_it_once_and_in_order() -> Non
     assert name.split(".")[1] == hashlib.sha256(content).hexdigest()[:8]
 
 
-def test_a_module_in_another_folder_is_found_from_the_file_that_imports_it() -> None:
-    """Two files of one name in two folders are two modules; a bundle's own name is that of its file alone."""
+def test_imports_are_relative_to_the_importing_file() -> None:
+    """Files with the same name in two folders are two modules; a bundle is named after its file, without the folder."""
     files = {
         "a/a.js": b'import { one } from "../shared/b.js";\nimport { two } from "./c/b.js";\none(two);\n',
         "a/c/b.js": b'import { one } from "../../shared/b.js";\nexport const two = one(2);\n',
@@ -53,8 +53,8 @@ def test_a_module_in_another_folder_is_found_from_the_file_that_imports_it() -> 
     assert names["a.js"][1].decode() == ("const one = (x) => x;\nconst two = one(2);\n{one(two);\n}\n")
 
 
-def test_two_modules_of_a_script_that_export_one_name_are_refused() -> None:
-    """Whoever imports it would get the first one's in one place and the second one's in another."""
+def test_two_modules_of_a_bundle_cannot_export_the_same_name() -> None:
+    """Otherwise an import could get the export of the wrong module."""
     files = {
         "a.js": b'import { one } from "./b.js";\nimport { one as other } from "./c.js";\none(other);\n',
         "b.js": b"export const one = 1;\n",
@@ -64,8 +64,8 @@ def test_two_modules_of_a_script_that_export_one_name_are_refused() -> None:
         hash_names(files)
 
 
-def test_a_change_below_changes_every_name_above() -> None:
-    """No browser keeps an old script for a page that wants the new one, however long it keeps them."""
+def test_a_changed_module_changes_the_name_of_its_bundle() -> None:
+    """So a browser never uses a cached old script for a new page."""
     files = {
         "a.js": b'import "./b.js";\n',
         "b.js": b'import "./c.js";\n',
@@ -82,7 +82,7 @@ def test_a_change_below_changes_every_name_above() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "export let now = 1;",  # a copy of it would not change with it
+        "export let now = 1;",  # an importer's copy of it would not change
         "export default 1;",
         'export { a } from "./b.js";',
         'import * as b from "./b.js";',
@@ -90,13 +90,13 @@ def test_a_change_below_changes_every_name_above() -> None:
         'const b = await import("./b.js");',
     ],
 )
-def test_another_way_to_import_or_export_is_refused(line: str) -> None:
+def test_other_kinds_of_imports_and_exports_are_errors(line: str) -> None:
     with pytest.raises(ValueError, match=r"a\.js imports or exports in another way"):
         hash_names({"a.js": line.encode() + b"\n", "b.js": b"export const a = 1;\n"})
 
 
-def test_a_stylesheet_has_what_it_shares_written_into_it() -> None:
-    """One request; and a change of what is shared changes the names of all that share it."""
+def test_a_stylesheet_contains_the_styles_it_imports() -> None:
+    """The page needs one request; a change of shared styles changes the names of all files that import them."""
     files = {
         "base.css": b":root { --ink: #000; }\n",
         "a.css": b'/* a */\n\n@import "./base.css";\n\nb { c: d; }\n',
@@ -110,7 +110,7 @@ def test_a_stylesheet_has_what_it_shares_written_into_it() -> None:
         hash_names({"a.css": b'@import "./b.css";\n'})
 
 
-def test_the_pages_colours_are_told_once() -> None:
+def test_colors_are_defined_once_per_stylesheet() -> None:
     for name in ("admit-one.css", "console.css"):
         text, _ = served(name)
         assert "@import" not in text
@@ -120,7 +120,7 @@ def test_the_pages_colours_are_told_once() -> None:
         )
 
 
-def test_a_circle_or_a_module_that_is_not_there_is_refused() -> None:
+def test_circular_and_missing_imports_are_errors() -> None:
     with pytest.raises(ValueError, match=r"a\.js → b\.js → a\.js"):
         hash_names({"a.js": b'import "./b.js";\n', "b.js": b'import "./a.js";\n'})
     with pytest.raises(KeyError, match=r"b\.js"):
@@ -130,7 +130,7 @@ def test_a_circle_or_a_module_that_is_not_there_is_refused() -> None:
 
 
 def imported_by(module: Path) -> set[Path]:
-    """Return all the modules that a module imports, directly or through others."""
+    """Return all modules that a module imports, directly or indirectly."""
     found: set[Path] = set()
     for name in re.findall(r'(?m)^(?:import|\}).* from "([^"]+)";$', module.read_text()):
         path = (module.parent / name).resolve()
@@ -139,8 +139,8 @@ def imported_by(module: Path) -> set[Path]:
 
 
 @pytest.mark.parametrize("entry", ["invitee.js", "console.js"])
-def test_a_script_is_whole_by_itself(entry: str) -> None:
-    """All its modules are in it, each once. That each gives what others take, `hash_names` has made sure of."""
+def test_a_bundle_contains_all_modules_of_its_folder(entry: str) -> None:
+    """`hash_names` checks that each module exports what others import."""
     content, content_type = served(entry)
     assert content_type == "text/javascript; charset=utf-8"
     modules = imported_by(assets.FOLDER / entry.removesuffix(".js") / entry)
@@ -155,17 +155,17 @@ def test_a_script_is_whole_by_itself(entry: str) -> None:
     assert not re.search(r"(?m)^(?:import|export)\b", content)
 
 
-def test_the_console_stays_small_and_within_its_policy() -> None:
-    """The stylesheet keeps to its budget; no module evaluates text, writes HTML or keeps anything beyond the tab."""
+def test_the_console_is_small_and_uses_no_unsafe_functions() -> None:
+    """The stylesheet has a budget; no module evaluates text, writes HTML, or stores data beyond the tab."""
     css, content_type = served("console.css")
     assert content_type == "text/css; charset=utf-8"
-    assert len(css.encode()) <= 21_000  # with what all pages share
+    assert len(css.encode()) <= 21_000  # including the styles that all pages share
     assert "@import" not in css
     forbidden = r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write|localStorage"
     assert not re.search(forbidden, served("console.js")[0])
 
 
-def test_comments_and_indentation_are_not_sent() -> None:
+def test_comments_and_indentation_are_removed() -> None:
     written = b"""// What this is for.
 /**
  * Says where.
@@ -190,12 +190,12 @@ export function go(url) {
     )
 
 
-def test_no_two_signs_become_another_one() -> None:
+def test_removing_spaces_does_not_join_operators() -> None:
     assert bare(b"const n = (a + b) * c - -d + ++e;\n", ".js") == b"const n=(a+b)*c - -d + ++e;"
     assert bare(b"const [m] = [n % 2 - 1];\n", ".js") == b"const[m]=[n%2-1];"
 
 
-def test_a_statement_over_several_lines_becomes_one_line() -> None:
+def test_a_multiline_statement_becomes_one_line() -> None:
     written = b"""go(
   one,
   [
@@ -222,7 +222,7 @@ if (long) {
     )
 
 
-def test_no_file_has_a_text_over_several_lines_that_would_lose_its_indentation() -> None:
+def test_no_file_has_a_multiline_string_whose_indentation_would_be_lost() -> None:
     for path in assets.FOLDER.rglob("*.*"):
         text = path.read_text()
         if path.suffix == ".js":
@@ -233,8 +233,8 @@ def test_no_file_has_a_text_over_several_lines_that_would_lose_its_indentation()
             assert not [one for one in re.findall(r'"[^"]*"', text) if re.search("[{};:,] ", one)], path.name
 
 
-def test_every_phrase_that_a_script_says_is_brought_along_and_no_other() -> None:
-    """A phrase that is not in the page would be an error in the visitor's browser alone."""
+def test_the_page_has_exactly_the_phrases_that_its_scripts_use() -> None:
+    """A missing phrase would be an error that only the visitor's browser sees."""
     from chalicelib.pages.invitee.picker import _SCRIPT_PHRASES
 
     said: set[str] = set()

@@ -1,4 +1,4 @@
-"""Languages: the right one is chosen, each is complete, and dates and places read as its readers write them."""
+"""Languages: the right one is chosen, each is complete, and dates and places follow Unicode CLDR."""
 
 import json
 import re
@@ -23,7 +23,7 @@ CODE = Path(chalicelib.__file__).parent
 PHRASES = CODE / "pages" / "phrases"
 AREAS = sorted(path.stem for path in (PHRASES / "en").glob("*.json") if path.stem not in {"places", "zones"})
 KEY = re.compile(rf"""["']({"|".join(AREAS)})\.([a-z][a-z0-9_.-]*[a-z0-9_])["']""")
-# Said by a name made when the page is: each with where.
+# Phrases whose keys are computed, and where.
 BY_PATTERN = {
     "pages": [
         r"place\.(video|phone|in_person)",  # places.py
@@ -84,23 +84,23 @@ def placeholders(text: str) -> set[str]:
         ("en-US,en;q=0.9" + ",xx" * 9999 + ",de", "en"),
     ],
 )
-def test_the_language_is_the_one_the_browser_asks_for_most(header: str | None, language: Language) -> None:
-    """RFC 9110 §12.5.4."""
+def test_the_language_is_the_browsers_most_preferred_one(header: str | None, language: Language) -> None:
+    """As RFC 9110 §12.5.4 defines `Accept-Language`."""
     assert chosen(header) == language
 
 
 @given(st.text() | st.from_regex(r"[a-z*;q=0-9., -]{0,80}", fullmatch=True))
-def test_no_header_is_too_strange(header: str) -> None:
+def test_any_header_chooses_a_language(header: str) -> None:
     assert chosen(header) in LANGUAGES
 
 
-def test_a_stored_code_that_is_none_of_ours_reads_as_english() -> None:
+def test_an_unknown_stored_language_is_english() -> None:
     assert [language_of(code) for code in ("ja", "xx", "", "de-AT")] == ["ja", "en", "en", "en"]
 
 
 @pytest.mark.parametrize("area", AREAS)
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_phrase_is_there_in_every_language_with_the_same_placeholders(
+def test_every_phrase_exists_in_every_language_with_the_same_placeholders(
     language: Language, area: str
 ) -> None:
     english, theirs = phrases("en", area), phrases(language, area)
@@ -130,7 +130,7 @@ def test_every_language_has_the_same_files() -> None:
     }
 
 
-def test_every_key_in_the_code_is_a_phrase_and_every_phrase_is_said() -> None:
+def test_the_code_uses_exactly_the_phrases_that_exist() -> None:
     said: dict[str, set[str]] = {area: set() for area in AREAS}
     sources = [*CODE.rglob("*.py"), *CODE.rglob("*.html")]
     for source in sources:
@@ -145,7 +145,7 @@ def test_every_key_in_the_code_is_a_phrase_and_every_phrase_is_said() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_unknown_key_or_a_missing_value_is_an_error_and_not_a_blank(language: Language) -> None:
+def test_an_unknown_key_or_a_missing_value_is_an_error(language: Language) -> None:
     say = words(language)
     for wrong in ("pages.no-such-phrase", "nowhere.name", "name", "times.months", "times.hours"):
         with pytest.raises(KeyError):
@@ -159,14 +159,14 @@ def test_an_unknown_key_or_a_missing_value_is_an_error_and_not_a_blank(language:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_numbers_take_the_form_that_goes_with_them(language: Language) -> None:
+def test_numbers_have_the_right_plural_form(language: Language) -> None:
     plural = Locale.parse(language).plural_form
     for n in (0, 1, 2, 3, 5, 11, 21, 100, 101, 999_999):
         forms = words(language).forms("times.minutes")
         assert words(language).count("times.minutes", n) == forms[plural(n)].format(n=n)
 
 
-def test_markup_in_a_phrase_stays_and_what_people_wrote_is_escaped() -> None:
+def test_markup_in_a_phrase_is_kept_and_values_are_escaped() -> None:
     from markupsafe import Markup
 
     said = words("en").html("pages.invites", host="<b>")
@@ -174,14 +174,14 @@ def test_markup_in_a_phrase_stays_and_what_people_wrote_is_escaped() -> None:
     assert "<i>" in words("en").html("pages.good-until", until=Markup("<i>then</i>"))
 
 
-# Dates, times and places, held against another's copy of Unicode CLDR
+# Dates, times and places, compared with Babel's copy of Unicode CLDR
 
 
 def locale(language: Language) -> Locale:
     return Locale.parse("en_GB" if language == "en" else language)
 
 
-PATTERNS = {  # CLDR's own, but for the British comma that no other English page of ours has
+PATTERNS = {  # CLDR's patterns, except the comma in British dates
     "en": ("EEEE d MMMM y", "EEEE d MMMM", "MMMM y"),
     "de": ("EEEE, d. MMMM y", "EEEE, d. MMMM", "MMMM y"),
     "fr": ("EEEE d MMMM y", "EEEE d MMMM", "MMMM y"),
@@ -191,7 +191,7 @@ PATTERNS = {  # CLDR's own, but for the British comma that no other English page
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_dates_are_written_as_cldr_has_them(language: Language) -> None:
+def test_dates_follow_cldr(language: Language) -> None:
     say, there = words(language), locale(language)
     full, of_year, month = PATTERNS[language]
     if language != "en":
@@ -204,7 +204,7 @@ def test_dates_are_written_as_cldr_has_them(language: Language) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_clocks_are_written_as_cldr_has_them(language: Language) -> None:
+def test_clock_times_follow_cldr(language: Language) -> None:
     from babel.dates import format_time
 
     pattern = str(locale(language).datetime_skeletons["Hm"])
@@ -216,7 +216,7 @@ def test_clocks_are_written_as_cldr_has_them(language: Language) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_places_are_named_as_cldr_has_them(language: Language) -> None:
+def test_names_of_places_follow_cldr(language: Language) -> None:
     aliases: dict[str, str] = dict(get_global("zone_aliases"))
     known = {zone: data["city"] for zone, data in locale(language).time_zones.items() if data.get("city")}
     for zone in zone_names():
@@ -228,8 +228,8 @@ def test_places_are_named_as_cldr_has_them(language: Language) -> None:
     assert words(language).place("Europe/Kiev" if language == "en" else "Europe/Vienna")
 
 
-def test_a_zone_by_its_old_name_is_called_what_people_call_it_now() -> None:
-    """Browsers go by the oldest names: Chromium says `Asia/Calcutta` to everyone in India."""
+def test_old_zone_names_are_shown_with_current_names() -> None:
+    """Browsers send old names; for example, Chromium in India sends `Asia/Calcutta`."""
     moment, say = datetime(2026, 11, 23, 8, tzinfo=UTC), words("en")
     for old, place, zone in (
         ("Asia/Calcutta", "Kolkata", "India Standard Time, UTC+5:30"),
@@ -241,8 +241,8 @@ def test_a_zone_by_its_old_name_is_called_what_people_call_it_now() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_zones_are_named_as_cldr_has_them(language: Language) -> None:
-    """Nearly all: CLDR goes on, and Babel is behind browsers. tests/e2e holds them against a browser's own."""
+def test_names_of_zones_follow_cldr(language: Language) -> None:
+    """Nearly all of them: Babel's copy is older than browsers'. tests/e2e compares them with a browser's names."""
     zones = dict(get_global("meta_zones"))
     agree = {
         zone: words(language).zone(zone) in {long.get("generic"), long.get("standard")}
@@ -256,7 +256,7 @@ def test_zones_are_named_as_cldr_has_them(language: Language) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_zone_can_be_said_and_is_in_the_list_once(language: Language) -> None:
+def test_every_zone_has_a_name_and_is_listed_once(language: Language) -> None:
     say, moment = words(language), datetime(2026, 11, 23, 8, tzinfo=UTC)
     for zone in zone_names():
         assert times.moment_words(moment, zone, say)
@@ -299,7 +299,7 @@ def test_every_zone_can_be_said_and_is_in_the_list_once(language: Language) -> N
         ("ja", "2026年12月4日金曜日 9:30（中央ヨーロッパ時間、UTC+1）", "9:30～11:00", "1時間30分"),
     ],
 )
-def test_a_moment_a_span_and_a_duration_read_well(
+def test_a_moment_a_span_and_a_duration_in_each_language(
     language: Language, moment: str, span: str, duration: str
 ) -> None:
     say, start = words(language), datetime(2026, 12, 4, 8, 30, tzinfo=UTC)
@@ -308,7 +308,7 @@ def test_a_moment_a_span_and_a_duration_read_well(
     assert times.duration_words(90, say) == duration
 
 
-def test_reading_the_phrases_loads_no_template_engine_and_no_locale_library() -> None:
+def test_reading_phrases_imports_no_template_engine_or_locale_library() -> None:
     import subprocess
     import sys
 

@@ -1,4 +1,4 @@
-"""The invitee's pages: typed text stays text, nothing private leaks, and nothing is loaded from elsewhere."""
+"""The invitee's pages: typed text is escaped, nothing private is shown, and nothing is loaded from other sites (P7)."""
 
 import json
 import re
@@ -64,7 +64,7 @@ Attributes = dict[str, str | None]
 
 
 class Page(HTMLParser):
-    """A page as a browser reads it: its elements in order, its text, and what a form would send."""
+    """A parsed page: its elements in order, its text, and the contents of its text areas."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -267,8 +267,8 @@ PAGES = every_page()
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_has_no_inline_script_or_style_and_loads_nothing_from_afar(name: str) -> None:
-    # A link that a visitor may follow loads nothing by itself; the one script is a file of ours.
+def test_a_page_has_no_inline_script_or_style_and_loads_only_own_files(name: str) -> None:
+    # Links load nothing until a visitor follows them, and the one script is our own file.
     html = re.sub(r'<a class="button" href="https://[^"]*"', "<a", PAGES[name])
     html = re.sub(r'data-zones="[^"]*"', "", html)  # base64
     html = re.sub(r'<script type="module" src="(\.\./)*assets/invitee\.[0-9a-f]{8}\.js"></script>', "", html)
@@ -280,7 +280,7 @@ def test_a_page_has_no_inline_script_or_style_and_loads_nothing_from_afar(name: 
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_well_formed_and_tells_robots_and_referrers_to_keep_away(name: str) -> None:
+def test_a_page_is_well_formed_and_forbids_indexing_and_referrers(name: str) -> None:
     html = PAGES[name]
     page = Page(html)
     assert html.startswith("<!doctype html>")
@@ -304,7 +304,7 @@ def test_every_reference_to_another_element_has_its_target(name: str) -> None:
 
 
 @pytest.mark.parametrize("root", ["", "../", "../../"])
-def test_assets_are_relative_to_the_root_so_that_a_stage_prefix_does_no_harm(root: str) -> None:
+def test_asset_urls_are_relative_and_work_with_a_stage_prefix(root: str) -> None:
     for name, html in every_page(root).items():
         page = Page(html)
         urls = [a["src"] for a in page.all("script")] + [
@@ -318,12 +318,12 @@ def test_assets_are_relative_to_the_root_so_that_a_stage_prefix_does_no_harm(roo
         )
 
 
-def test_the_stylesheet_is_found_by_its_hashed_name_only_and_is_small_and_self_contained() -> None:
+def test_the_stylesheet_is_served_by_its_hashed_name_and_is_small() -> None:
     found = asset(asset_url("", "admit-one.css").removeprefix("assets/"))
     assert found is not None
     content, content_type = found
     assert content_type == "text/css; charset=utf-8"
-    # For every page, the calendar and the invitee's own booking included; 5 KB as sent.
+    # For all pages of the invitee; 5 KB when compressed.
     assert len(content) < 17 * 1024
     assert b"url(" not in content
     assert b"@import" not in content
@@ -331,12 +331,12 @@ def test_the_stylesheet_is_found_by_its_hashed_name_only_and_is_small_and_self_c
         assert asset(name) is None
 
 
-def test_a_missing_value_is_an_error_and_not_a_blank() -> None:
+def test_a_missing_template_value_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError):
         render("message.html", root="../", heading="Hello")
 
 
-def test_what_hosts_and_invitees_write_stays_text() -> None:
+def test_text_of_hosts_and_invitees_is_escaped() -> None:
     evil = """<script>alert("1")</script>'"><img src=x>"""
     view = an_offer(
         title=evil,
@@ -371,12 +371,12 @@ def test_what_hosts_and_invitees_write_stays_text() -> None:
         move_page(a_move(title=evil, host_name=evil, notice=evil, here=evil, back=evil, action=evil)),
         cancel_page(a_cancel(title=evil, host_name=evil, back=evil, action=evil)),
     ):
-        assert html.count("<script") == 1, "our own"
+        assert html.count("<script") == 1, "only our own script"
         assert "<img" not in html
         assert evil in "".join(Page(html).texts)
 
 
-def test_what_was_typed_is_kept() -> None:
+def test_typed_values_are_kept() -> None:
     typed = {
         "start": "2026-11-23T09:00:00Z",
         "location": "1",
@@ -398,7 +398,7 @@ def test_what_was_typed_is_kept() -> None:
     assert "selected" in next(page.all("option", value="B"))
 
 
-def test_the_form_sends_the_instant_the_zone_and_every_field() -> None:
+def test_the_form_has_the_start_the_time_zone_and_every_field() -> None:
     page = Page(offer_page(an_offer(uses_left=None)))
     assert [form["action"] for form in page.all("form", method="post")] == ["tok/redeem"]
     starts = [field["value"] for field in page.all("input", name="start")]
@@ -431,9 +431,9 @@ def test_every_error_is_in_the_summary_and_linked_to_its_field() -> None:
     assert html.index('role="alert"') < html.index("<h1")
     assert "Not asked any more." in page.text
     assert page.text.startswith("Error: ")
-    for name, told in errors.items():
+    for name, message in errors.items():
         anchor = name.replace(".", "-")
-        assert f'<a href="#{anchor}">{told}</a>' in html
+        assert f'<a href="#{anchor}">{message}</a>' in html
         tag, target = page.by_id(anchor)
         assert tag in {"input", "select", "textarea"}
         assert target["name"] == name
@@ -442,8 +442,8 @@ def test_every_error_is_in_the_summary_and_linked_to_its_field() -> None:
         page.by_id(f"{anchor}-error")
 
 
-def test_a_locations_detail_is_told_only_after_booking_unless_the_host_says_otherwise() -> None:
-    """The text of a detail does not decide: a meeting id with its passcode looks like any other words."""
+def test_a_locations_detail_is_shown_before_booking_only_if_the_host_says_so() -> None:
+    """The text can't decide it, because a meeting id with a passcode looks like any other text."""
     private = (
         Location("video", "secret-room"),
         Location("phone", "+49 30 1234"),
@@ -480,7 +480,7 @@ def test_only_a_web_address_or_a_phone_number_becomes_a_link(location: Location,
     assert [link["href"] for link in page.all("a")] == ([href] if href else [])
 
 
-def test_on_the_day_the_clock_goes_back_each_time_says_its_offset() -> None:
+def test_times_on_the_day_clocks_go_back_have_their_offset() -> None:
     starts = [datetime(2026, 10, 24, 10, tzinfo=UTC)]
     starts += [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)]
     html = offer_page(an_offer(days=offered_days(starts, "Europe/Berlin")))
@@ -491,7 +491,7 @@ def test_on_the_day_the_clock_goes_back_each_time_says_its_offset() -> None:
     assert 'value="2026-10-25T01:30:00Z"><span>02:30<small> UTC+1</small>' in html
 
 
-def test_on_the_day_the_clock_goes_forward_each_time_says_its_offset() -> None:
+def test_times_on_the_day_clocks_go_forward_have_their_offset() -> None:
     starts = [datetime(2026, 3, 29, 0, 30, tzinfo=UTC), datetime(2026, 3, 29, 1, 0, tzinfo=UTC)]
     starts.insert(0, datetime(2026, 3, 28, 12, tzinfo=UTC))
     html = offer_page(an_offer(days=offered_days(starts, "Europe/Berlin")))
@@ -503,7 +503,7 @@ def test_a_day_with_one_offset_does_not_repeat_it() -> None:
     assert "<small>" not in offer_page(an_offer())
 
 
-def test_days_are_the_shown_zones_days() -> None:
+def test_times_are_grouped_by_days_in_the_shown_zone() -> None:
     starts = [datetime(2026, 11, 23, 14, 30, tzinfo=UTC), datetime(2026, 11, 23, 15, tzinfo=UTC)]
     days = offered_days(starts, "Asia/Tokyo")
     assert [day.date for day in days] == [date(2026, 11, 23), date(2026, 11, 24)]
@@ -516,10 +516,8 @@ def test_days_are_the_shown_zones_days() -> None:
     step=st.sampled_from([5, 15, 30, 45]),
     free=st.lists(st.booleans(), min_size=1, max_size=400),
 )
-def test_days_are_cut_where_their_zone_says_so(
-    zone: str, begin: datetime, step: int, free: list[bool]
-) -> None:
-    """At every midnight of every zone, and at none of its clock changes."""
+def test_days_end_at_midnight_in_their_zone(zone: str, begin: datetime, step: int, free: list[bool]) -> None:
+    """For every zone, and not at its clock changes."""
     first = begin.replace(second=0, microsecond=0, tzinfo=UTC)
     starts = [first + n * timedelta(minutes=step) for n, is_free in enumerate(free) if is_free]
 
@@ -530,7 +528,7 @@ def test_days_are_cut_where_their_zone_says_so(
     assert [(day.date, list(day.starts)) for day in days] == [(day, list(some)) for day, some in one_by_one]
 
 
-def test_of_many_times_only_the_first_day_and_the_chosen_one_are_unfolded() -> None:
+def test_of_many_days_only_the_first_and_the_chosen_one_are_open() -> None:
     first = datetime(2026, 11, 23, 8, tzinfo=UTC)
     starts = [first + timedelta(days=day, minutes=15 * n) for day in range(4) for n in range(12)]
     view = an_offer(days=offered_days(starts, "UTC"), zone="UTC", values={"start": "2026-11-25T08:15:00Z"})
@@ -538,7 +536,7 @@ def test_of_many_times_only_the_first_day_and_the_chosen_one_are_unfolded() -> N
     assert ["open" in day for day in days] == [True, False, True, False]
 
 
-def test_without_times_the_page_says_so_and_leads_on() -> None:
+def test_a_page_without_times_says_so_and_links_to_later_dates() -> None:
     here = offer_page(an_offer(days=()))
     assert "No times on these dates" in here
     assert 'href="tok?from=2026-11-30"' in here
@@ -546,11 +544,11 @@ def test_without_times_the_page_says_so_and_leads_on() -> None:
     without_times = offer_page(an_offer(days=(), later=None))
     assert "No times are on offer at the moment" in without_times
     assert "Times are in Central European Time, UTC+1" in without_times, (
-        "a zone never goes without its offset"
+        "a zone is always shown with its offset"
     )
 
 
-def test_changing_the_zone_is_a_get_that_stays_on_the_same_dates() -> None:
+def test_changing_the_zone_keeps_the_dates() -> None:
     zones = ("Europe/Berlin", "America/Argentina/Buenos_Aires", "US/Pacific")
     link = Page(offer_page(an_offer()))
     assert [a["href"] for a in link.all("a") if "zones=1" in (a["href"] or "")] == [
@@ -564,7 +562,7 @@ def test_changing_the_zone_is_a_get_that_stays_on_the_same_dates() -> None:
     assert ">Buenos Aires, Argentina" in html
     assert not list(page.all("option", value="US/Pacific")), "old names are not offered"
     shown = Page(offer_page(an_offer(zone="US/Pacific", zones=zones)))
-    assert "selected" in next(shown.all("option", value="US/Pacific")), "but the shown one always is"
+    assert "selected" in next(shown.all("option", value="US/Pacific")), "except for the current one"
 
 
 def test_a_confirmation_shows_both_zones_only_when_their_clocks_differ() -> None:
@@ -575,7 +573,7 @@ def test_a_confirmation_shows_both_zones_only_when_their_clocks_differ() -> None
     assert "For Mia" not in confirmation_page(a_confirmation(zone="Europe/Paris"))
 
 
-def test_a_confirmation_over_midnight_or_a_clock_change_leaves_no_doubt() -> None:
+def test_times_over_midnight_or_a_clock_change_are_unambiguous() -> None:
     late = times.span_words(
         datetime(2026, 11, 24, 22, 45, tzinfo=UTC),
         datetime(2026, 11, 24, 23, 15, tzinfo=UTC),
@@ -592,7 +590,7 @@ def test_a_confirmation_over_midnight_or_a_clock_change_leaves_no_doubt() -> Non
     assert (back.times, back.zone) == ("02:30 (UTC+2) – 02:15 (UTC+1)", "Central European Time")
 
 
-def test_a_confirmation_says_how_it_stands() -> None:
+def test_a_confirmation_shows_the_status_of_the_booking() -> None:
     booked = confirmation_page(a_confirmation())
     assert "You’re booked" in booked
     assert "is now used" in booked
@@ -611,8 +609,8 @@ def test_a_confirmation_says_how_it_stands() -> None:
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_a_dead_page_has_nothing_of_the_host_or_the_event_to_show(reason: DeadReason) -> None:
-    # P7: a dead page is made from the reason alone, so nothing else can be in it.
+def test_a_dead_links_page_cannot_show_the_host_or_the_event(reason: DeadReason) -> None:
+    # P7: the page is rendered from the reason alone, so nothing else can be on it.
     assert {field.name for field in msgspec.structs.fields(DeadPage)} == {
         "root",
         "reason",
@@ -629,7 +627,7 @@ def test_a_dead_page_has_nothing_of_the_host_or_the_event_to_show(reason: DeadRe
     assert not list(page.all("a"))
 
 
-def test_a_link_that_opens_later_says_when_and_in_which_zone() -> None:
+def test_the_page_of_a_link_that_opens_later_has_the_time_and_zone() -> None:
     view = DeadPage(
         root="../", reason="not-open", opens_at=datetime(2026, 11, 23, 8, tzinfo=UTC), zone="Europe/Berlin"
     )
@@ -652,7 +650,7 @@ def test_a_link_that_opens_later_says_when_and_in_which_zone() -> None:
         ("EST5EDT", "EST5EDT, UTC−5"),
     ],
 )
-def test_a_zone_is_said_in_words_with_its_offset(zone: str, words: str) -> None:
+def test_a_zone_is_shown_by_name_with_its_offset(zone: str, words: str) -> None:
     assert times.zone_words(zone, EN, [datetime(2026, 11, 23, 8, tzinfo=UTC)]) == words
 
 
@@ -661,7 +659,7 @@ def test_every_zone_can_be_shown() -> None:
         assert times.moment_words(datetime(2026, 11, 23, 8, tzinfo=UTC), zone, EN)
 
 
-def test_jinja_is_loaded_only_when_a_page_is_made() -> None:
+def test_jinja_is_imported_only_when_a_page_is_rendered() -> None:
     import subprocess
     import sys
 
@@ -671,20 +669,20 @@ def test_jinja_is_loaded_only_when_a_page_is_made() -> None:
 
 
 @given(st.sets(st.integers(0, 35 * 288 - 1).map(lambda n: 5 * n), max_size=300))
-def test_starts_are_told_to_scripts_as_bits_and_none_is_lost(minutes: set[int]) -> None:
-    """However torn a calendar is: 35 days fit the page, and the script makes the same starts of them."""
+def test_starts_are_encoded_as_bits_without_loss(minutes: set[int]) -> None:
+    """However fragmented a calendar is, 35 days fit on the page, and the script decodes the same starts."""
     begin = datetime(2026, 11, 23, 8, tzinfo=UTC)
     starts = [begin + timedelta(minutes=n) for n in sorted(minutes)]
 
     first, step, bits = packed_starts(starts)
 
-    bytes_ = b64decode(bits)  # from here on as `invitee/calendar/offered.js` does it
-    told = [first + n * step for n in range(len(bytes_) * 8) if bytes_[n >> 3] >> (n & 7) & 1]
-    assert [datetime.fromtimestamp(60 * minute, UTC) for minute in told] == starts
+    bytes_ = b64decode(bits)  # decode as `invitee/calendar/offered.js` does
+    decoded = [first + n * step for n in range(len(bytes_) * 8) if bytes_[n >> 3] >> (n & 7) & 1]
+    assert [datetime.fromtimestamp(60 * minute, UTC) for minute in decoded] == starts
     assert len(bits) <= 1_680
 
 
-def test_a_month_of_half_hours_is_told_in_half_hours() -> None:
+def test_a_month_of_half_hours_is_encoded_in_half_hours() -> None:
     first = datetime(2026, 11, 23, 8, tzinfo=UTC)
     month = [first + timedelta(days=day, minutes=30 * n) for day in range(35) for n in range(16)]
     _, step, bits = packed_starts(month)
@@ -693,7 +691,7 @@ def test_a_month_of_half_hours_is_told_in_half_hours() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_visitor_on_a_page_in_their_language_meets_no_english(language: Language) -> None:
+def test_a_translated_page_has_no_english(language: Language) -> None:
     say = words(language)
     spaced = {
         key: text for key, text in json.loads(EN_PAGES).items() if isinstance(text, str) and " " in text

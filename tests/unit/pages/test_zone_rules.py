@@ -1,4 +1,4 @@
-"""The zones' offsets that pages include are those of the pinned tzdata (docs/adr/0018-zone-data.md)."""
+"""The zone offsets in pages are those of the pinned tzdata (docs/adr/0018-zone-data.md)."""
 
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ Steps = list[tuple[datetime, timedelta]]
 
 
 def unpacked(packed: str) -> tuple[int, dict[int, Steps]]:
-    """Read the offsets as `invitee/rules.js` does: the factor, and by a name's hash each offset and its start."""
+    """Read offsets as `invitee/rules.js` does; return the hash factor, and the offsets with their starts by hash."""
     head, *groups = packed.split(";")
     factor, first = map(int, head.split(","))
     found: dict[int, Steps] = {}
@@ -39,8 +39,8 @@ def offset_in(rules: tuple[int, dict[int, Steps]], zone: str, at: datetime) -> t
 
 
 @pytest.mark.parametrize(("begin", "days"), [("2026-02-10", 90), ("2026-11-30", 400), ("2043-12-15", 30)])
-def test_every_zone_has_the_servers_offsets(begin: str, days: int) -> None:
-    """The offsets are right in and beyond the file's years, for every zone and on both sides of a change."""
+def test_every_zone_has_the_same_offsets_as_on_the_server(begin: str, days: int) -> None:
+    """Within and beyond the years of the file, on both sides of each clock change."""
     start = datetime.fromisoformat(begin).replace(tzinfo=UTC)
     packed = all_zones(start, start + timedelta(days=days))
     assert len(packed) < 3_000  # of the 60,000 bytes that a first load may have
@@ -52,18 +52,18 @@ def test_every_zone_has_the_servers_offsets(begin: str, days: int) -> None:
             assert offset_in(rules, name, at) == at.astimezone(zone).utcoffset(), (name, at)
 
 
-def test_the_file_is_made_from_the_pinned_data() -> None:
-    """After a new tzdata: `make zone-rules`."""
+def test_the_file_is_generated_from_the_pinned_tzdata() -> None:
+    """After an upgrade of tzdata, run `make zone-rules`."""
     assert zone_rules._rules().tzdata == tzdata.__version__
 
 
 @pytest.mark.parametrize("name", ["", "Etc/Unknown", "undefined", "Factory"])
-def test_what_browsers_say_of_an_unknown_zone_is_no_zone(name: str) -> None:
+def test_an_unknown_zone_has_no_offset(name: str) -> None:
     rules = unpacked(all_zones(datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 12, 2, tzinfo=UTC)))
     assert offset_in(rules, name, datetime(2026, 12, 1, tzinfo=UTC)) is None
 
 
-def test_a_booking_s_page_has_only_its_own_zones() -> None:
+def test_a_bookings_page_has_only_its_own_zones() -> None:
     start = datetime(2026, 12, 15, 17, tzinfo=UTC)
     packed = some_zones(("America/Vancouver", "Europe/Berlin"), start, start + timedelta(minutes=30))
     rules = unpacked(packed)

@@ -7,6 +7,6 @@ from tests.support.browser.invitee import following
 PAGE: timedelta = timedelta(days=35)
 
 
-def test_the_page_does_not_know_all_of_the_next_month() -> None:
+def test_the_page_has_only_part_of_the_next_month() -> None:
     today = datetime.now(UTC).date()
     assert today + PAGE < following(following(today.replace(day=1)))

@@ -23,7 +23,7 @@ _TEXTS: Final = {".py", ".md", ".js", ".json", ".toml", ".txt", ""}
 
 
 def written() -> dict[int, Path]:
-    """Return the file of each ADR by its number."""
+    """Return the file of each ADR, by its number."""
     return {int(path.name[:4]): path for path in sorted(ADRS.glob("[0-9]*.md"))}
 
 
@@ -38,19 +38,19 @@ def expected_row(path: Path) -> tuple[str, str, str, str, str]:
 
 
 def unknown(text: str) -> set[int]:
-    """Return the numbers of ADRs that a text mentions and that nobody wrote."""
+    """Return the numbers of ADRs that a text mentions but that don't exist."""
     return {int(one or other) for one, other in _MENTION.findall(text)} - set(written())
 
 
-def test_the_index_and_the_files_agree() -> None:
+def test_the_index_matches_the_files() -> None:
     assert _ROW.findall(INDEX.read_text()) == [expected_row(path) for path in written().values()]
 
 
-def test_the_number_of_a_file_is_that_of_its_title() -> None:
+def test_each_file_has_the_number_of_its_title() -> None:
     assert [int(expected_row(path)[0]) for path in written().values()] == list(written())
 
 
-def test_an_adr_that_no_longer_holds_names_the_later_one() -> None:
+def test_a_superseded_or_amended_adr_links_to_the_later_one() -> None:
     for number, path in written().items():
         head = _HEAD.match(path.read_text())
         assert head, path.name
@@ -60,21 +60,21 @@ def test_an_adr_that_no_longer_holds_names_the_later_one() -> None:
         assert all(number < int(other) for other, _ in later), path.name
 
 
-def test_the_index_names_the_numbers_that_were_never_written() -> None:
+def test_the_index_names_the_unused_numbers() -> None:
     [gaps] = re.findall(r"^\*\*Gaps\.\*\* Numbers (.+?) were never written", INDEX.read_text(), re.MULTILINE)
     missing = set(range(1, max(written()) + 1)) - set(written())
     assert {int(number) for number in re.findall(r"\d+", gaps)} == missing
 
 
 @pytest.mark.parametrize("folder", sorted({path.split("/")[0] for path in files()}))
-def test_every_adr_that_is_mentioned_exists(folder: str) -> None:
+def test_every_mentioned_adr_exists(folder: str) -> None:
     texts = [path for path in files() if path.split("/")[0] == folder and Path(path).suffix in _TEXTS]
     here = Path(__file__).relative_to(ROOT).as_posix()
     found = {path: unknown((ROOT / path).read_text(errors="replace")) for path in texts if path != here}
     assert {path: numbers for path, numbers in found.items() if numbers} == {}
 
 
-def test_a_link_leads_to_the_adr_that_it_names() -> None:
+def test_a_link_to_an_adr_has_the_number_in_its_text() -> None:
     pages = [path for path in files() if path.endswith(".md")]
     wrong = {
         (path, number)
@@ -85,5 +85,5 @@ def test_a_link_leads_to_the_adr_that_it_names() -> None:
     assert wrong == set()
 
 
-def test_a_mention_of_an_adr_that_nobody_wrote_is_found() -> None:
+def test_a_mention_of_a_missing_adr_is_found() -> None:
     assert unknown("see ADR 0012, ADR 9, docs/adr/0015 and docs/adr/0001-token.md") == {9, 15}

@@ -1,4 +1,4 @@
-"""Every test that reads the real clock has the mark by which `tests.dates` finds it."""
+"""Every test that reads the real clock is marked, so that `tests.dates` runs it on other dates."""
 
 import ast
 import functools
@@ -11,14 +11,14 @@ import pytest
 
 from tests.dates import FOLDERS, MARKER
 
-pytestmark = pytest.mark.undated("it names clocks and reads none")
+pytestmark = pytest.mark.undated("it mentions clocks but reads none")
 
 ROOT: Final = Path(__file__).parents[3]
 CLOCKS: Final = frozenset(
     {"datetime.now", "datetime.utcnow", "date.today", "time.time", "time.time_ns", "time.localtime"}
 )
 READING: Final = CLOCKS | {"sync_playwright"}  # scripts in a browser read its clock
-OPT_OUT: Final = "undated"  # with the reason why no other date is tried
+OPT_OUT: Final = "undated"  # with the reason why it doesn't run on other dates
 
 Place = tuple[str, str]
 """A module of the tests, and a name in it."""
@@ -45,7 +45,7 @@ class Module:
 
 @functools.cache
 def module(name: str) -> Module | None:
-    """Return a test module, or None if there is none of that name."""
+    """Return a test module, or None if it doesn't exist."""
     path = ROOT / f"{name.replace('.', '/')}.py"
     return Module(path.read_text()) if path.exists() else None
 
@@ -73,7 +73,7 @@ def words_of(name: str, what: str) -> frozenset[str]:
 
 @functools.cache
 def leads_to(name: str, what: str) -> tuple[Place, ...]:
-    """Return what to check next: the names that a definition uses, or the origin of an imported name."""
+    """Return what to check next: the names that a definition uses, or where an imported name is defined."""
     found = module(name)
     if found is None:
         return ()
@@ -85,7 +85,7 @@ def leads_to(name: str, what: str) -> tuple[Place, ...]:
 
 
 def _conftests(name: str) -> Iterator[str]:
-    """Yield the modules whose fixtures a module can use."""
+    """Yield the conftest modules whose fixtures a module can use."""
     folder, _, leaf = name.rpartition(".")
     if leaf == "conftest":
         folder = folder.rpartition(".")[0]
@@ -95,7 +95,7 @@ def _conftests(name: str) -> Iterator[str]:
 
 
 def _words(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a definition uses, and its arguments, which may be fixtures."""
+    """Yield the names that a definition uses, including its arguments, which may be fixtures."""
     for part in ast.walk(node):
         if isinstance(part, ast.Name):
             yield part.id
@@ -116,7 +116,7 @@ def marks(node: ast.AST) -> set[str]:
 
 
 def unmarked(name: str) -> list[str]:
-    """Return the tests of a module that read the clock and have no mark."""
+    """Return the tests of a module that read the clock without a mark."""
     found = module(name)
     assert found is not None
     whole = marks(found.definitions["pytestmark"]) if "pytestmark" in found.definitions else set()
@@ -137,13 +137,13 @@ def names() -> list[str]:
 
 
 @pytest.mark.parametrize("name", names())
-def test_what_reads_the_clock_is_tried_on_other_dates(name: str) -> None:
-    """Every test that reads the clock is marked `clock`, or `undated` with the reason."""
+def test_every_test_that_reads_the_clock_is_marked(name: str) -> None:
+    """It is marked `clock`, or `undated` with the reason."""
     assert unmarked(name) == [], "mark them `clock`, or `undated` with the reason"
 
 
-def test_a_test_without_its_mark_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A use of the clock is found in the test itself, in a helper of another module, and in a fixture."""
+def test_a_test_without_a_mark_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The use of the clock may be in the test itself, in a function of another module, or in a fixture."""
     package = tmp_path / "tests" / "there" / "deeper"
     package.mkdir(parents=True)
     (package / "helper.py").write_text("def later():\n    return datetime.now(UTC) + timedelta(days=1)\n")

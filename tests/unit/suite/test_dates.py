@@ -1,4 +1,4 @@
-"""Tests on other dates: the clock is really shifted, and a test that passes only on some dates fails."""
+"""Tests on other dates: the clock is shifted for every process, and a test that depends on the date fails."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tests.dates import DATES, Date
 
 MID_MONTH = Date("mid-month", "2027-01-15T12:00", "UTC", "nothing happens")
 (MONTH_END,) = (date for date in DATES if date.name == "month-end")
-WRONG = ["tests/unit/suite/mid_month.py", "-p", "no:cacheprovider"]
+DATE_DEPENDENT = ["tests/unit/suite/mid_month.py", "-p", "no:cacheprovider"]
 
 
 @pytest.fixture
@@ -26,18 +26,18 @@ def library() -> str:
 
 
 @pytest.mark.undated("it shifts the clock itself")
-def test_a_test_that_assumes_mid_month_fails_at_its_end(library: str) -> None:
-    """The red control: the same test passes in the middle of the month, so the date makes it fail."""
-    assert dates.run(MID_MONTH, library, WRONG)
-    assert not dates.run(MONTH_END, library, WRONG)
+def test_a_test_that_assumes_mid_month_fails_at_month_end(library: str) -> None:
+    """Red control: the test passes in the middle of the month, so it fails because of the date."""
+    assert dates.run(MID_MONTH, library, DATE_DEPENDENT)
+    assert not dates.run(MONTH_END, library, DATE_DEPENDENT)
 
 
 @pytest.mark.undated("it shifts the clock itself")
 @pytest.mark.parametrize("date", DATES, ids=lambda date: date.name)
-def test_it_is_that_date_for_a_process_and_what_it_starts(
+def test_a_process_and_its_children_have_the_shifted_clock(
     library: str, date: Date, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Engines and apps, which get a small environment, have the same clock; it ticks on, and sleep ends."""
+    """Engines and apps, which get a reduced environment, have it too; time passes, and `sleep` ends."""
     for name, value in dates.shifted(date, library, dates.patches_in(tmp_path), os.environ).items():
         monkeypatch.setenv(name, value)
     program = "import time; time.sleep(0.01); print(time.time(), time.strftime('%Y-%m-%dT%H'))"
@@ -52,8 +52,8 @@ def test_it_is_that_date_for_a_process_and_what_it_starts(
     assert local == f"{there:%Y-%m-%dT%H}"
 
 
-def test_every_kind_of_date_is_tried() -> None:
-    """Month end, year end, 28 and 29 February, the days on which clocks change, and two minutes to midnight."""
+def test_the_dates_include_every_kind() -> None:
+    """Month end, year end, 28 and 29 February, days on which clocks change, and two minutes before midnight."""
     days = {date.start.date().isoformat() for date in DATES}
     assert days >= {"2027-01-27", "2027-12-31", "2028-02-28", "2028-02-29"}
     assert days >= {"2027-03-28", "2027-10-31", "2027-03-14", "2027-11-07"}

@@ -17,14 +17,14 @@ _KEYS: Final = re.compile(r"`pk ([^`]+)`, `sk ([^`]+)`")
 
 
 def rows(head: str) -> list[list[str]]:
-    """Return the cells of the table that begins with a head."""
+    """Return the cells of the table with this header."""
     _, found, rest = PAGE.read_text().partition(f"\n{head}\n")
     assert found, head
     table = rest.partition("\n\n")[0]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[1:]]
 
 
-def test_the_items_and_their_keys_are_those_of_the_store() -> None:
+def test_the_items_and_keys_match_the_store() -> None:
     kinds = [kind for kind in vars(items).values() if isinstance(kind, type) and items.Item in kind.__bases__]
     keys = {found for kind in kinds for found in _KEYS.findall(kind.__doc__ or "")}
     assert len(keys) == len(kinds)
@@ -33,7 +33,7 @@ def test_the_items_and_their_keys_are_those_of_the_store() -> None:
     } == keys
 
 
-def test_the_indexes_are_those_of_the_store() -> None:
+def test_the_indexes_match_the_store() -> None:
     listed = {
         row[0].strip("`"): tuple(re.findall(r"`(\w+)`", row[1]))
         for row in rows("| index | partition, sort key | finds |")
@@ -41,8 +41,8 @@ def test_the_indexes_are_those_of_the_store() -> None:
     assert listed == items.INDEX_KEYS
 
 
-def test_the_days_are_the_defaults_of_the_settings() -> None:
-    """Each retention has its number in the row of an item that it is for."""
+def test_the_retention_days_are_the_defaults_of_the_settings() -> None:
+    """Each retention is in the row of one of its items."""
     kept = {row[0]: row[3] for row in rows("| item | `pk` | `sk` | `purgeAt` |")}
     of = {
         "link": "link",
@@ -64,7 +64,7 @@ def test_the_days_are_the_defaults_of_the_settings() -> None:
     )
 
 
-def test_every_promise_has_its_mechanism() -> None:
+def test_every_promise_has_a_mechanism() -> None:
     promised = re.findall(r"^\| \*\*(P\d+)\*\* \|", PROMISES.read_text(), re.MULTILINE)
     listed = [row[0].split("**")[1] for row in rows("| promise | mechanism | code |")]
     assert promised

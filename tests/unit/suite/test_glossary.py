@@ -1,4 +1,4 @@
-"""docs/glossary.md has every type, error, event and field of the code under its one name, and none that is gone."""
+"""docs/glossary.md lists exactly the code's types, errors, events and fields, each with one name."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from chalicelib.service.bookings.move import MovableBooking
 from infra.generate.glossary import PAGE, domain_types, tables, written
 from infra.paths import ROOT
 
-ELSEWHERE = {MovableBooking.__name__}  # types outside of the domain that a word needs
+ELSEWHERE = {MovableBooking.__name__}  # types outside the domain that a word refers to
 
 
 def _codes(error: type[AdmitOneError]) -> Iterator[str]:
@@ -36,13 +36,13 @@ def _fields(schema: Any) -> Iterator[str]:
 
 
 def _listed(table: str) -> set[str]:
-    """Return the names in the first column of a table of the page."""
+    """Return the names in the first column of one of the page's tables."""
     [text] = re.findall(rf"<!-- table {table} -->\n(.*?)<!-- end -->", PAGE.read_text(), re.DOTALL)
     return set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
 
 
 def _words() -> list[list[str]]:
-    """Return the cells of each word that is explained by hand."""
+    """Return the cells of each row in the handwritten table of words."""
     words = PAGE.read_text().partition("## The words\n")[2].partition("\n## ")[0]
     return [[cell.strip() for cell in row.split("|")[1:-1]] for row in words.splitlines()[3:] if row]
 
@@ -66,15 +66,15 @@ def test_every_field_of_the_api_is_listed() -> None:
     assert _listed("fields") == set(_fields(document["components"]["schemas"]))
 
 
-def test_every_type_is_listed_and_no_two_have_one_name() -> None:
-    """One word for one thing: a name that stands for two types explains neither."""
+def test_every_type_is_listed_and_no_name_is_used_twice() -> None:
+    """One name means one thing."""
     names = [found.__name__ for found in domain_types().values()]
     assert [name for name, count in Counter(names).items() if count > 1] == []
     assert _listed("types") == set(names)
 
 
-def test_every_word_has_one_meaning_and_names_that_exist() -> None:
-    """The words are written by hand; the types and JSON names beside them are the code's."""
+def test_every_word_has_one_meaning_and_existing_names() -> None:
+    """The table is written by hand; its types and JSON names must exist in the code."""
     words = _words()
     assert len(words) > 40
     assert [word for word, count in Counter(row[0] for row in words).items() if count > 1] == []

@@ -1,4 +1,4 @@
-"""Comments and docs name files that exist: a reader who follows a path finds the file."""
+"""The paths in comments and documents exist."""
 
 import re
 from functools import lru_cache
@@ -14,8 +14,8 @@ _PATH: Final = re.compile(
 )
 _TEXTS: Final = {".py", ".md", ".js", ".toml", ".html", ".css"}
 _NOT_OURS: Final = {".git", ".hypothesis", ".local", ".venv", "build"}
-_OTHERS: Final = ("build/", "chalice/")  # what is built, and a library
-_EXAMPLES: Final = {  # files whose examples name files
+_OTHERS: Final = ("build/", "chalice/")  # build output, and a library
+_EXAMPLES: Final = {  # files that contain example paths
     "CHANGELOG.md",
     "tests/unit/pages/test_assets.py",
     "tests/unit/suite/test_paths.py",
@@ -25,14 +25,14 @@ _EXAMPLES: Final = {  # files whose examples name files
 
 @lru_cache(maxsize=1)
 def files() -> tuple[str, ...]:
-    """Return the repository's files, without what is installed, built or cached."""
+    """Return the repository's files, without installed, built and cached ones."""
     places = [place for place in ROOT.iterdir() if place.name not in _NOT_OURS and "cache" not in place.name]
     paths = [path for place in places for path in (place, *place.rglob("*")) if path.is_file()]
     return tuple(path.relative_to(ROOT).as_posix() for path in paths if path.suffix != ".pyc")
 
 
 def missing_paths(text: str) -> list[str]:
-    """Return the paths in a text that are no file's path, nor its end after some folder."""
+    """Return the paths in a text that match no file's path and no end of one."""
     ends = {path.split("/", skipped)[-1] for path in files() for skipped in range(path.count("/") + 1)}
     return [
         found[1]
@@ -42,7 +42,7 @@ def missing_paths(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("folder", sorted({path.split("/")[0] for path in files()}))
-def test_every_file_that_is_named_exists(folder: str) -> None:
+def test_every_path_in_a_text_exists(folder: str) -> None:
     named = [
         (path, missing)
         for path in files()
@@ -52,7 +52,7 @@ def test_every_file_that_is_named_exists(folder: str) -> None:
     assert named == []
 
 
-def test_a_file_that_was_moved_is_noticed() -> None:
+def test_a_missing_path_is_found() -> None:
     assert missing_paths("see `domain/tokens.py` and tests/unit/test_tokens.py, then api/tokens.py.") == [
         "api/tokens.py"
     ]

@@ -1,4 +1,4 @@
-"""docs/performance.md is written from measurements and from nothing else."""
+"""The numbers in docs/performance.md are written from measurements."""
 
 import re
 
@@ -8,29 +8,29 @@ from tests.bench.__main__ import ALL
 from tests.bench.report.performance_docs import PAGE, PLACE, written
 from tests.bench.report.plots import Plot, svg
 
-pytestmark = pytest.mark.undated("it names benchmarks; only those read a clock")
+pytestmark = pytest.mark.undated("it mentions benchmarks, and only those read a clock")
 
-# Their tables stand where they are explained: docs/operate.md and docs/scale.md, which have tests of their own.
+# Their tables are in docs/operate.md and docs/scale.md, which have their own tests.
 ELSEWHERE = {"costs", "downstream", "sizes", "prices"}
 ROW = {"what": "a thing", "value": "1.00", "budget": "≤ 2", "met": True, "raw": None}
 SECTION = {"name": "warm", "title": "Warm", "how": "By turns.", "rows": [ROW], "plots": []}
 REPORT = {"measured": "today", "sections": [SECTION]}
 
 
-def test_every_benchmark_has_its_place() -> None:
+def test_every_benchmark_has_a_place_in_the_document() -> None:
     places = [place["name"] for place in PLACE.finditer(PAGE.read_text())]
 
     assert sorted(places) == sorted({"budgets", *ALL} - ELSEWHERE)
 
 
-def test_commands_name_benchmarks_that_exist() -> None:
+def test_commands_in_the_document_name_existing_benchmarks() -> None:
     named = re.findall(r'ONLY="?([a-z ]+)', PAGE.read_text())
 
     assert named
     assert {name for names in named for name in names.split()} <= set(ALL)
 
 
-def test_a_report_is_put_in_its_places_and_nowhere_else() -> None:
+def test_a_report_changes_only_its_own_places() -> None:
     page = "a\n<!-- bench warm -->\nbefore\n<!-- end -->\nb\n<!-- bench cold -->\nkept\n<!-- end -->\n"
 
     once = written(page, REPORT, "images")
@@ -41,7 +41,7 @@ def test_a_report_is_put_in_its_places_and_nowhere_else() -> None:
     assert written(once, REPORT, "images") == once
 
 
-def test_all_budgets_are_told_after_a_whole_run_alone() -> None:
+def test_the_budgets_are_written_only_after_a_complete_run() -> None:
     page = "<!-- bench budgets -->\nkept\n<!-- end -->\n<!-- bench warm -->\n<!-- end -->\n"
     whole = {"measured": "today", "sections": [SECTION | {"name": "budgets"}, SECTION]}
     part = {"measured": "today", "sections": [SECTION | {"name": "budgets"}]}
@@ -50,7 +50,7 @@ def test_all_budgets_are_told_after_a_whole_run_alone() -> None:
     assert written(page, part, "images") == page
 
 
-def test_a_plot_keeps_within_its_frame() -> None:
+def test_a_plot_stays_within_its_frame() -> None:
     drawn = svg(Plot("p", "<P>", "across", "up", {"one & two": [(1, 0.5), (10, 7.2), (100, 70)]}))
 
     [points] = re.findall(r'<polyline points="([^"]+)"', drawn)

@@ -1,4 +1,4 @@
-"""tests/README.md and README.md name only files that exist, and agree with the tests and the promises."""
+"""tests/README.md and README.md name only existing files, and match the tests and the promises."""
 
 import re
 from collections import defaultdict
@@ -13,7 +13,7 @@ TESTS: Final = ROOT / "tests"
 README: Final = TESTS / "README.md"
 FRONT: Final = ROOT / "README.md"
 PROMISES: Final = ROOT / "docs" / "promises.md"
-PARTS: Final = TESTS / "hostile" / "corpus"  # one folder a parser; the README says so
+PARTS: Final = TESTS / "hostile" / "corpus"  # the README mentions its folders together
 
 _NUMBER: Final = re.compile(r"\bP(\d+)(?:-P(\d+))?\b")
 _ROW: Final = re.compile(r"^\| \*\*P(\d+)\*\*.*$", re.MULTILINE)
@@ -49,7 +49,7 @@ def named_by_files() -> Mapping[int, set[str]]:
 
 
 def folders() -> list[str]:
-    """Return every folder of tests, relative to them."""
+    """Return every folder with test files, relative to `tests/`."""
     found = {path.parent for path in TESTS.rglob("*") if path.is_file() and path.suffix != ".pyc"}
     return sorted(
         folder.relative_to(TESTS).as_posix()
@@ -59,12 +59,12 @@ def folders() -> list[str]:
 
 
 @pytest.mark.parametrize("folder", folders())
-def test_every_folder_is_named(folder: str) -> None:
+def test_every_folder_is_mentioned(folder: str) -> None:
     assert f"`{folder}/`" in README.read_text()
 
 
-def test_every_path_that_is_named_exists() -> None:
-    """Paths stand in backticks or in links; commands name some too."""
+def test_every_mentioned_path_exists() -> None:
+    """Paths are in backticks, in links and in commands."""
     text = README.read_text()
     named = {word for code in _CODE.findall(text) for word in code.split() if _PATH.fullmatch(word)}
     assert len(named) > 60
@@ -76,14 +76,14 @@ def test_every_path_that_is_named_exists() -> None:
     assert {name for name in linked if not (TESTS / name).exists()} == set()
 
 
-def test_every_make_target_that_is_named_exists() -> None:
+def test_every_mentioned_make_target_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     named = set(re.findall(r"`make ([a-z-]+)", README.read_text()))
     assert {name for name in named if f"\n{name}:" not in makefile} == set()
 
 
-def test_every_promise_has_files_that_say_they_protect_it() -> None:
-    """The table and the files' first lines agree, promise by promise, in both directions."""
+def test_the_table_of_promises_matches_the_files() -> None:
+    """The table and the first lines of the files name the same files for each promise."""
     defined = {
         int(number) for number in re.findall(r"^\| \*\*P(\d+)\*\*", PROMISES.read_text(), re.MULTILINE)
     }
@@ -101,7 +101,7 @@ def test_every_promise_has_files_that_say_they_protect_it() -> None:
 
 
 def test_the_front_page_lists_every_promise_and_no_other() -> None:
-    """The README has the numbers of docs/promises.md in its order, and the short titles of tests/README.md."""
+    """README.md has the order of docs/promises.md and the short titles of tests/README.md."""
     defined = re.findall(r"^\| \*\*P(\d+)\*\*", PROMISES.read_text(), re.MULTILINE)
     titles = _TITLE.findall(FRONT.read_text())
     assert [number for number, _ in titles] == defined
@@ -117,7 +117,7 @@ def test_the_front_page_names_a_test_that_protects_each_promise() -> None:
         assert shown.removeprefix("tests/") in named[int(number)], shown
 
 
-def test_a_range_of_promises_is_read_as_all_of_them() -> None:
+def test_a_range_of_promises_names_all_of_them() -> None:
     assert promised('"""P1-P4, P6: all of it (P15)."""') == {1, 2, 3, 4, 6, 15}
     assert rows("| **P7** It holds | `unit/test_a.py` | `e2e/test_b.py`, `bench/` |\n| P8 | `x.py` |") == {
         7: {"unit/test_a.py", "e2e/test_b.py"}

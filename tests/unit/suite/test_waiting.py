@@ -1,4 +1,4 @@
-"""No test fails on a busy machine: tests wait for conditions with one limit, and measure no time."""
+"""No test depends on the machine's speed: tests wait for conditions with one limit, and assert no duration."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -13,32 +13,30 @@ TESTS: Final = Path(__file__).parents[2]
 STOPWATCHES: Final = frozenset(
     {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time"}
 )
-# `wait_for_function` polls with `eval`, which the pages' policy forbids: it fails unless the first look is true.
+# `wait_for_function` polls with `eval`, which the pages' policy forbids, so only its first check can succeed.
 SLEEPS: Final = frozenset({"sleep", "wait_for_function", "wait_for_timeout"})
 WAITS: Final = frozenset({"acquire", "communicate", "join", "result", "settimeout", "wait"})
 
 # The exceptions: by file, the call and the reason.
 ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
-    "support/waiting.py": {"sleep": "between two looks", "monotonic": "for the one limit"},
-    "dates.py": {"monotonic": "prints how long a date took"},
+    "support/waiting.py": {"sleep": "between two checks", "monotonic": "for the one limit"},
+    "dates.py": {"monotonic": "prints the duration of a run"},
     "support/endpoints.py": {
-        "settimeout": "how often a silent endpoint looks whether its test is over",
+        "settimeout": "how often a silent endpoint checks whether its test is over",
     },
-    "history/sockets/clients.py": {
-        "monotonic": "which call came before which other; nothing is asserted of how long"
-    },
-    "history/sockets/chaos.py": {"sleep": "the fault is that an answer is slow"},
-    "support/browser/invitee.py": {"wait_for_timeout": "between two looks, so that the browser goes on"},
-    "support/browser/visit.py": {"wait_for_timeout": "likewise"},
-    "e2e/test_console.py": {"wait_for_timeout": "likewise"},
-    "e2e/test_console_requests.py": {"wait_for_timeout": "likewise"},
-    "support/proof/harness.py": {"sleep": "the app's own pause between tries"},
-    "unit/webhooks/test_webhook_http.py": {"monotonic": "the clock of the client that is tested"},
+    "history/sockets/clients.py": {"monotonic": "the order of calls; no duration is asserted"},
+    "history/sockets/chaos.py": {"sleep": "the fault is a slow response"},
+    "support/browser/invitee.py": {"wait_for_timeout": "between two checks, to let the browser run"},
+    "support/browser/visit.py": {"wait_for_timeout": "between two checks"},
+    "e2e/test_console.py": {"wait_for_timeout": "between two checks"},
+    "e2e/test_console_requests.py": {"wait_for_timeout": "between two checks"},
+    "support/proof/harness.py": {"sleep": "the app's own pause between attempts"},
+    "unit/webhooks/test_webhook_http.py": {"monotonic": "the clock of the tested client"},
 }
 
 
-def hasty(source: str) -> Iterator[tuple[str, int]]:
-    """Yield a test's dependencies on speed, by name and line: a fixed sleep, a stopwatch, a timeout of its own."""
+def time_dependencies(source: str) -> Iterator[tuple[str, int]]:
+    """Yield each fixed sleep, stopwatch and own timeout in a test, with its name and line."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and node.attr in STOPWATCHES | SLEEPS:
             yield node.attr, node.lineno
@@ -57,7 +55,7 @@ def hasty(source: str) -> Iterator[tuple[str, int]]:
 
 
 def files() -> list[str]:
-    """Return the tests and their shared modules, except those that measure on purpose."""
+    """Return the tests and their shared modules, except those that measure time on purpose."""
     found = (path.relative_to(TESTS).as_posix() for path in TESTS.rglob("*.py"))
     return sorted(
         name for name in found if not name.startswith("bench/") and name != "unit/suite/test_waiting.py"
@@ -65,17 +63,19 @@ def files() -> list[str]:
 
 
 @pytest.mark.parametrize("name", files())
-def test_no_test_counts_on_a_quiet_machine(name: str) -> None:
-    """Every test waits with `tests/support/waiting.py`, and asserts no duration."""
+def test_no_test_depends_on_the_machines_speed(name: str) -> None:
+    """Every test waits with `tests/support/waiting.py` and asserts no duration."""
     allowed = ALLOWED.get(name, {})
-    found = [(what, line) for what, line in hasty((TESTS / name).read_text()) if what not in allowed]
-    assert found == [], "wait with `until` or `LIMIT` from tests/support/waiting.py, and measure nothing"
+    found = [
+        (what, line) for what, line in time_dependencies((TESTS / name).read_text()) if what not in allowed
+    ]
+    assert found == [], "wait with `until` or `LIMIT` from tests/support/waiting.py, and measure no time"
 
 
-def test_what_is_allowed_is_done() -> None:
-    """Every exception is still in use."""
+def test_every_exception_is_used() -> None:
+    """Remove an exception that no code needs any more."""
     for name, allowed in ALLOWED.items():
-        assert {what for what, _ in hasty((TESTS / name).read_text())} >= allowed.keys(), name
+        assert {what for what, _ in time_dependencies((TESTS / name).read_text())} >= allowed.keys(), name
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_is_allowed_is_done() -> None:
     [
         "time.sleep(0.5)",
         "from time import sleep",
-        "assert time.monotonic() - began < 2",
+        "assert time.monotonic() - started < 2",
         "assert perf_counter.perf_counter() < 2",
         "page.wait_for_timeout(500)",
         "page.wait_for_function('done')",
@@ -93,12 +93,12 @@ def test_what_is_allowed_is_done() -> None:
         "event.wait(timeout=1.5)",
     ],
 )
-def test_haste_is_noticed(source: str) -> None:
-    assert list(hasty(source))
+def test_a_dependency_on_speed_is_found(source: str) -> None:
+    assert list(time_dependencies(source))
 
 
 def test_a_condition_that_never_holds_fails_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller that doesn't look at what `until` returns must not pass."""
+    """A test that ignores the result of `until` must not pass."""
     monkeypatch.setattr(waiting, "LIMIT", 0.0)
     with pytest.raises(AssertionError, match="last seen: 'too little'"):
         waiting.until(lambda: "too little", lambda found: found == "enough")

@@ -1,4 +1,4 @@
-"""The world is taken in one place per entry point and handed down, so that nothing else depends on the process."""
+"""Each entry point gets the world in one place and passes it down, so no other code depends on process state."""
 
 import ast
 from collections import Counter
@@ -6,7 +6,7 @@ from typing import Final
 
 from infra.paths import ROOT
 
-ENTRIES: Final = {  # where an entry point takes the world: once for HTTP, once in each Lambda handler
+ENTRIES: Final = {  # the entry points that get the world: HTTP, and each Lambda handler
     "api/http/authorizer.py",
     "api/http/routing.py",
     "consumers/commands.py",
@@ -34,8 +34,8 @@ def _mentions(source: str, name: str) -> int:
     )
 
 
-def test_the_world_is_taken_once_at_the_top_of_each_entry_point() -> None:
-    """Views get it from their Call, and the functions below a handler as an argument."""
+def test_only_entry_points_get_the_world_and_each_does_so_once() -> None:
+    """Views get it from their Call; other functions get it as an argument."""
     package = ROOT / "chalicelib"
     taken = Counter[str]()
     for path in package.rglob("*.py"):
@@ -43,7 +43,7 @@ def test_the_world_is_taken_once_at_the_top_of_each_entry_point() -> None:
     assert +taken == Counter(ENTRIES)
 
 
-def test_the_settings_are_read_in_no_other_place() -> None:
+def test_only_entry_points_read_the_settings() -> None:
     package = ROOT / "chalicelib"
     readers = {
         path.relative_to(package).as_posix()

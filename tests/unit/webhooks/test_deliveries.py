@@ -1,4 +1,4 @@
-"""Deliveries: ids, leases, waits, replays, and what is kept of an answer."""
+"""Deliveries: ids, leases, waits, replays, and the stored excerpt of a response."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,10 +62,10 @@ def fresh(**fields: Any) -> Delivery:
 
 
 @given(
-    st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - hypothesis asks so
+    st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - Hypothesis takes naive limits
     st.text(max_size=20),
 )
-def test_an_id_is_of_webhook_and_event_and_has_the_events_time(time: datetime, event_id: str) -> None:
+def test_a_delivery_id_depends_on_webhook_and_event_and_has_its_time(time: datetime, event_id: str) -> None:
     time = as_instant(time)
     found = delivery_id_of("whk_x", event_id, time)
     assert is_id(DELIVERY, found)
@@ -76,18 +76,18 @@ def test_an_id_is_of_webhook_and_event_and_has_the_events_time(time: datetime, e
 
 
 @pytest.mark.parametrize("text", ["", "dlv_", make_id(LINK, bytes(16)), make_id(DELIVERY, b"\xff" * 16)])
-def test_what_is_no_deliverys_id_has_no_time(text: str) -> None:
+def test_other_ids_have_no_event_time(text: str) -> None:
     assert event_time_of(text) is None
 
 
 @pytest.mark.parametrize("event_id", ["", "evt.1", "evt 1", "evt\r\n1", "x" * 101])
-def test_an_event_id_that_could_not_be_signed_is_refused(event_id: str) -> None:
-    """The signed text is joined by full stops: an id with one in it could pass for another id and time."""
+def test_an_event_id_that_cannot_be_signed_is_rejected(event_id: str) -> None:
+    """The signed text is joined with periods, so an id with a period could be read as another id and time."""
     with pytest.raises(ValueError, match="event's id"):
         new_delivery("whk_x", "hst_x", envelope(id=event_id), NOW, NOW)
 
 
-def test_an_attempt_begins_when_it_is_time_and_nobody_has_it() -> None:
+def test_an_attempt_starts_when_it_is_due_and_not_leased() -> None:
     delivery = fresh()
     assert may_start(delivery, NOW)
     held = leased(delivery, NOW)
@@ -102,7 +102,7 @@ def test_an_attempt_begins_when_it_is_time_and_nobody_has_it() -> None:
         assert (over.due_at, over.next_at, over.lease_until, over.ended_at) == (None, None, None, NOW)
 
 
-def test_the_waits_are_those_of_standard_webhooks() -> None:
+def test_the_waits_follow_standard_webhooks() -> None:
     assert sum(WAITS, timedelta()) == timedelta(hours=75, minutes=35, seconds=5)
     delivery = fresh()
     for wait in WAITS:
@@ -113,10 +113,10 @@ def test_the_waits_are_those_of_standard_webhooks() -> None:
         delivery = postponed(delivery, ATTEMPT, wait, NOW)
     delivery = leased(delivery, NOW)
     assert (out_of_tries(delivery), delivery.tries) == (True, MAX_TRIES)
-    assert out_of_tries(leased(fresh(test=True), NOW)), "a test is tried once"
+    assert out_of_tries(leased(fresh(test=True), NOW)), "a test event has one attempt"
 
 
-def test_a_replay_begins_the_waits_anew_and_counts_on() -> None:
+def test_a_replay_restarts_the_waits_and_continues_the_count() -> None:
     delivery = fresh()
     for _ in range(MAX_TRIES):
         delivery = leased(delivery, NOW)
@@ -130,11 +130,11 @@ def test_a_replay_begins_the_waits_anew_and_counts_on() -> None:
     assert (again.body, again.event_id) == (failed.body, failed.event_id)
 
 
-def test_a_key_replays_a_delivery_once_ever() -> None:
+def test_a_key_replays_a_delivery_only_once() -> None:
     failed = given_up(fresh(), "exhausted", None, NOW)
     again = replayed(failed, "one", NOW)
     assert again is not None
-    assert replayed(again, "two", NOW) is None, "it is pending"
+    assert replayed(again, "two", NOW) is None, "a pending delivery is not replayed"
     over = given_up(again, "exhausted", None, NOW)
     other = replayed(over, "two", NOW)
     assert other is not None
@@ -174,24 +174,24 @@ def test_only_the_last_attempts_are_kept() -> None:
         *((f"Mon, 02 Jan 2040 08:01:00 +{'9' * 20}", 0), (f"Mon, 02 Jan {'9' * 20} 08:01:00 GMT", 0)),
     ],
 )
-def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: int) -> None:
+def test_retry_after_may_be_seconds_or_a_date(value: str | None, seconds: int) -> None:
     assert read_retry_after(value, NOW) == timedelta(seconds=seconds)
 
 
 @given(st.text(max_size=60))
-def test_no_retry_after_breaks_it(value: str) -> None:
+def test_any_text_is_accepted_as_retry_after(value: str) -> None:
     assert read_retry_after(value, NOW) >= timedelta()
 
 
 @given(st.binary(max_size=5000))
-def test_an_excerpt_is_printable_and_bounded(raw: bytes) -> None:
+def test_an_excerpt_is_printable_and_limited(raw: bytes) -> None:
     found = safe_excerpt(raw)
     assert len(found) <= LONGEST_EXCERPT
     assert found.isprintable()
 
 
-def test_a_secret_that_is_cut_by_the_bound_does_not_show_its_beginning() -> None:
-    """What is hidden is looked for before the text is cut."""
+def test_a_secret_at_the_end_of_an_excerpt_is_hidden() -> None:
+    """Secrets are hidden before the text is truncated, so none is left in part."""
     secret = b"whsec_" + b"A" * 44
     found = safe_excerpt(b"x" * (LONGEST_EXCERPT - 20) + secret)
     assert "AAAA" not in found

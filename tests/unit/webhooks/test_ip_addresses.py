@@ -1,4 +1,4 @@
-"""Webhooks go only to public addresses of the internet, however an address is written."""
+"""Webhooks call only public addresses of the internet, however an address is written."""
 
 import ipaddress
 
@@ -13,7 +13,7 @@ PUBLIC = [
     *("2606:4700:4700::1111", "2a00:1450:4001:81b::200e", "2001:4860:4860::8888", "2600:1f00::1"),
 ]
 NOT_PUBLIC = [
-    "0.0.0.0",  # noqa: S104 - an address, not to be bound to
+    "0.0.0.0",  # noqa: S104 - an address, but nothing binds to it
     *("0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.127.255.255", "127.0.0.1"),
     *("127.255.255.254", "169.254.169.254", "169.254.170.2", "172.16.0.1", "172.31.255.255", "192.0.0.1"),
     *("192.0.0.170", "192.0.2.1", "192.88.99.1", "192.168.0.1", "198.18.0.1", "198.19.255.255"),
@@ -26,21 +26,21 @@ NOT_PUBLIC = [
 
 
 @pytest.mark.parametrize("text", PUBLIC)
-def test_a_public_address_is_public(text: str) -> None:
+def test_public_addresses_are_public(text: str) -> None:
     address = read_address(text)
     assert address is not None
     assert is_public(address)
 
 
 @pytest.mark.parametrize("text", NOT_PUBLIC)
-def test_any_other_is_not(text: str) -> None:
+def test_other_addresses_are_not_public(text: str) -> None:
     address = read_address(text)
     assert address is not None
     assert not is_public(address)
 
 
-def test_nothing_is_public_that_the_standard_library_takes_for_local() -> None:
-    """Another author's lists: whatever they call private, loopback and so on is none of ours."""
+def test_no_address_that_the_standard_library_calls_private_is_public() -> None:
+    """An independent check against the standard library's lists of private, loopback and other ranges."""
     for text in (*PUBLIC, *NOT_PUBLIC):
         address = ipaddress.ip_address(text)
         local = address.is_private or address.is_loopback or address.is_link_local or address.is_multicast
@@ -50,5 +50,5 @@ def test_nothing_is_public_that_the_standard_library_takes_for_local() -> None:
 @pytest.mark.parametrize(
     "text", ["", "example.com", "127.1", "0x7f.0.0.1", "2130706433", "1.2.3.4.", "[::1]"]
 )
-def test_what_is_not_plainly_an_address_is_none(text: str) -> None:
+def test_other_strings_are_not_addresses(text: str) -> None:
     assert read_address(text) is None

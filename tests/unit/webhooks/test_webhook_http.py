@@ -1,4 +1,4 @@
-"""HTTP to endpoints over real sockets: only where it may, never longer or larger than it should."""
+"""The webhook client over real sockets: it calls only public addresses, and limits the time and size of a response."""
 
 import ipaddress
 import socket
@@ -27,7 +27,7 @@ GENEROUS = Limits(connect=LIMIT, total=LIMIT, body=LIMIT)
 
 @dataclass
 class Network:
-    """A network in which names mean what a test says, and one public address is really an endpoint of this machine."""
+    """A network with the test's own DNS, in which a public address leads to an endpoint on this machine."""
 
     endpoint: Endpoint | None = None
     names: dict[str, list[str]] = field(default_factory=lambda: {NAME: [PUBLIC]})
@@ -58,7 +58,7 @@ def local(limits: Limits = GENEROUS) -> WebhookHttp:
 
 
 class SinceHeard:
-    """A clock in seconds that starts when an endpoint gets a request, so that a busy machine does not matter."""
+    """A clock that starts when the endpoint gets a request, so that a busy machine doesn't cause a timeout."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -76,7 +76,7 @@ def post(client: WebhookHttp, url: str) -> EndpointAnswer:
     )
 
 
-def test_what_is_posted_arrives_as_it_is() -> None:
+def test_a_request_arrives_unchanged() -> None:
     with Endpoint([answer(202, b"thanks")]) as endpoint:
         answered = post(local(), endpoint.url)
 
@@ -88,7 +88,7 @@ def test_what_is_posted_arrives_as_it_is() -> None:
     assert request.headers["content-length"] == "20"
 
 
-def test_tls_is_verified_by_name_and_spoken_to_the_checked_address(tmp_path: Path) -> None:
+def test_tls_is_verified_by_name_and_connects_to_the_checked_address(tmp_path: Path) -> None:
     server, trusting = certified(tmp_path, NAME)
     with Endpoint(context=server) as endpoint:
         network = Network(endpoint)
@@ -101,9 +101,11 @@ def test_tls_is_verified_by_name_and_spoken_to_the_checked_address(tmp_path: Pat
 @pytest.mark.parametrize(
     ("names", "days", "trusted"),
     [(["other.example.com"], 1, True), ([NAME], -1, True), ([NAME], 1, False)],
-    ids=["another's name", "expired", "from nobody"],
+    ids=["another name", "expired", "untrusted"],
 )
-def test_bad_tls_sends_nothing(tmp_path: Path, names: list[str], days: int, trusted: bool) -> None:
+def test_an_invalid_certificate_prevents_the_request(
+    tmp_path: Path, names: list[str], days: int, trusted: bool
+) -> None:
     server, trusting = certified(tmp_path, *names, days=days)
     with Endpoint(context=server) as endpoint:
         answered = post(Network(endpoint).client(trusting if trusted else None), f"https://{NAME}/hook")
@@ -112,7 +114,7 @@ def test_bad_tls_sends_nothing(tmp_path: Path, names: list[str], days: int, trus
     assert endpoint.requests == []
 
 
-def test_no_tls_where_tls_is_asked_for_sends_nothing() -> None:
+def test_an_endpoint_without_tls_gets_no_request() -> None:
     with Endpoint([silence]) as endpoint:
         answered = post(Network(endpoint).client(limits=SOON), f"https://{NAME}/hook")
 
@@ -129,7 +131,7 @@ def test_no_tls_where_tls_is_asked_for_sends_nothing() -> None:
             ["::ffff:127.0.0.1"],
             ["64:ff9b::7f00:1"],
             ["fe80::1%1"],
-            ["0.0.0.0"],  # noqa: S104 - an address, not to be bound to
+            ["0.0.0.0"],  # noqa: S104 - an address, but nothing binds to it
             ["224.0.0.1"],
         ),
         *([PUBLIC, "127.0.0.1"], ["127.0.0.1", PUBLIC], [PUBLIC, OTHER, "fe80::1"]),
@@ -137,10 +139,10 @@ def test_no_tls_where_tls_is_asked_for_sends_nothing() -> None:
     ids=str,
 )
 @pytest.mark.parametrize("local_mode", [False, True], ids=["on AWS", "local"])
-def test_a_name_that_means_a_private_address_is_refused_before_any_connection(
+def test_a_name_with_a_private_address_is_rejected_before_any_connection(
     addresses: list[str], local_mode: bool
 ) -> None:
-    """One address that is not public refuses them all; a name is no way around it in local mode either."""
+    """One address that isn't public is enough, also in local mode."""
     with Endpoint() as endpoint:
         network = Network(endpoint, {NAME: addresses})
         client = WebhookHttp(local=local_mode, resolve=network.resolve, connect=network.connect)
@@ -154,7 +156,7 @@ def test_a_name_that_means_a_private_address_is_refused_before_any_connection(
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "[::ffff:127.0.0.1]"]
 )
-def test_a_private_address_itself_is_refused(host: str) -> None:
+def test_a_private_address_is_rejected(host: str) -> None:
     with Endpoint() as endpoint:
         answered = post(WebhookHttp(limits=GENEROUS), f"https://{host}:{endpoint.port}/")
 
@@ -162,7 +164,7 @@ def test_a_private_address_itself_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "localhost"])
-def test_an_address_in_disguise_is_found_out_by_the_systems_own_resolver(host: str) -> None:
+def test_an_unusual_spelling_of_a_private_address_is_rejected(host: str) -> None:
     with Endpoint() as endpoint:
         answered = post(WebhookHttp(limits=GENEROUS), f"https://{host}:{endpoint.port}/")
 
@@ -170,8 +172,8 @@ def test_an_address_in_disguise_is_found_out_by_the_systems_own_resolver(host: s
     assert endpoint.connections == 0
 
 
-def test_a_name_that_means_something_else_a_moment_later_wins_nothing(tmp_path: Path) -> None:
-    """Rebinding: the name is asked for once, and the connection goes to the very address that was checked."""
+def test_dns_rebinding_does_not_reach_a_private_address(tmp_path: Path) -> None:
+    """The name is resolved once, and the connection goes to the checked address."""
     server, trusting = certified(tmp_path, NAME)
     with Endpoint(context=server) as endpoint:
         network = Network(endpoint)
@@ -189,7 +191,7 @@ def test_a_name_that_means_something_else_a_moment_later_wins_nothing(tmp_path: 
     assert (network.asked, network.connected) == ([NAME, NAME], [PUBLIC])
 
 
-def test_plain_http_goes_to_the_loopback_in_local_mode_alone() -> None:
+def test_plain_http_is_allowed_only_to_the_loopback_in_local_mode() -> None:
     with Endpoint() as endpoint:
         network = Network(endpoint)
         assert post(network.client(), f"http://{NAME}/").error == "address-refused"
@@ -202,10 +204,10 @@ def test_plain_http_goes_to_the_loopback_in_local_mode_alone() -> None:
         assert post(local(), f"http://localhost:{endpoint.port}/").status_code in {
             200,
             None,
-        }  # it may mean ::1 first
+        }  # None if it resolves to ::1 first
 
 
-def test_the_next_address_is_tried_where_one_does_not_answer(tmp_path: Path) -> None:
+def test_the_next_address_is_tried_if_one_refuses_the_connection(tmp_path: Path) -> None:
     server, trusting = certified(tmp_path, NAME)
     with Endpoint(context=server) as endpoint:
         network = Network(endpoint, {NAME: [OTHER, PUBLIC]}, refusing=(OTHER,))
@@ -214,7 +216,7 @@ def test_the_next_address_is_tried_where_one_does_not_answer(tmp_path: Path) -> 
     assert (answered.status_code, network.connected) == (200, [OTHER, PUBLIC])
 
 
-def test_nobody_there() -> None:
+def test_an_unreachable_endpoint_or_an_unknown_name_is_an_error() -> None:
     with Endpoint() as endpoint:
         url = endpoint.url
     assert post(local(), url).error == "connect-failed"
@@ -223,7 +225,7 @@ def test_nobody_there() -> None:
     assert post(Network(names={NAME: ["nonsense"]}).client(), f"https://{NAME}/").error == "name-not-found"
 
 
-def test_a_connection_that_hangs_ends() -> None:
+def test_a_connection_attempt_times_out() -> None:
     def hanging(address: IPAddress, port: int, seconds: float) -> socket.socket:
         raise TimeoutError(address, port, seconds)
 
@@ -231,7 +233,7 @@ def test_a_connection_that_hangs_ends() -> None:
     assert post(client, f"https://{NAME}/").error == "timeout"
 
 
-def test_a_connection_goes_to_an_address_and_nothing_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_needs_no_name_resolution(monkeypatch: pytest.MonkeyPatch) -> None:
     def look_up(*_: object, **__: object) -> None:
         raise AssertionError("a name was looked up")
 
@@ -240,7 +242,7 @@ def test_a_connection_goes_to_an_address_and_nothing_is_looked_up(monkeypatch: p
         connect_to(ipaddress.ip_address("127.0.0.1"), endpoint.port, 30).close()
 
 
-def test_a_name_server_that_is_slow_on_purpose_ends_too() -> None:
+def test_a_slow_name_resolution_times_out() -> None:
     over = threading.Event()
     network = Network(names={NAME: [PUBLIC]})
 
@@ -257,25 +259,25 @@ def test_a_name_server_that_is_slow_on_purpose_ends_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "respond",
     [
         silence,
         drip(b"HTTP/1.1 200 OK\r\nX: x\r\n"),
         drip(b"x"),
         drip(b"HTTP/1.1 100 Continue\r\n\r\n", 0.001),
     ],
-    ids=["says nothing", "headers a byte at a time", "nonsense a byte at a time", "100 Continue for ever"],
+    ids=["silence", "headers byte by byte", "other bytes one by one", "endless 100 Continue"],
 )
-def test_an_endpoint_that_is_slow_to_answer_is_left(said: Callable[..., None]) -> None:
-    """Each byte comes in time, the answer does not: the deadline is of all reads together."""
-    with Endpoint([said]) as endpoint:
+def test_a_slow_response_times_out(respond: Callable[..., None]) -> None:
+    """Each byte arrives in time, but the deadline is for the whole response."""
+    with Endpoint([respond]) as endpoint:
         answered = post(WebhookHttp(local=True, limits=SOON, clock=SinceHeard(endpoint)), endpoint.url)
         assert (answered.status_code, answered.error) == (None, "timeout")
-        until(lambda: endpoint.requests)  # the request is sent, but perhaps not read yet
+        until(lambda: endpoint.requests)  # the endpoint may not have read the request yet
         assert len(endpoint.requests) == 1
 
 
-def test_an_endpoint_that_drips_its_body_has_answered_and_is_left() -> None:
+def test_a_slow_body_is_cut_off_but_its_status_counts() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nb"
     with Endpoint([lambda c, over: (c.sendall(head), drip(b"b")(c, over))[1]]) as endpoint:  # type: ignore[func-returns-value]
         answered = post(local(Limits(connect=LIMIT, total=LIMIT, body=0.5)), endpoint.url)
@@ -284,12 +286,12 @@ def test_an_endpoint_that_drips_its_body_has_answered_and_is_left() -> None:
     assert set(answered.body) == {ord("b")}
 
 
-def test_a_body_has_less_time_than_the_answer() -> None:
-    """Once the status is there nothing depends on the rest: what comes late is not waited for."""
+def test_the_body_has_a_shorter_time_limit_than_the_response() -> None:
+    """After the status, nothing depends on the rest of the body."""
 
     def late(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsoon ")
-        over.wait()  # until the client has left
+        over.wait()  # until the client has disconnected
         connection.sendall(b"late")
 
     with Endpoint([late]) as endpoint:
@@ -299,7 +301,7 @@ def test_a_body_has_less_time_than_the_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "respond",
     [
         endless(b"HTTP/1.1 200 OK\r\n\r\n"),
         endless(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"),
@@ -308,17 +310,17 @@ def test_a_body_has_less_time_than_the_answer() -> None:
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;" + b"e" * 60000 + b"\r\nx\r\n"
         ),
     ],
-    ids=["no length", "a huge length", "chunks", "chunks of ballast"],
+    ids=["no length", "a huge length", "chunks", "chunks with long extensions"],
 )
-def test_an_endpoint_that_never_ends_is_cut_off(said: Callable[..., None]) -> None:
-    with Endpoint([said]) as endpoint:
+def test_an_endless_body_is_cut_off(respond: Callable[..., None]) -> None:
+    with Endpoint([respond]) as endpoint:
         answered = post(local(), endpoint.url)
         assert (answered.status_code, answered.error) == (200, None)
         assert len(answered.body) <= GENEROUS.body_bytes
 
 
 @pytest.mark.parametrize(
-    "said",
+    "respond",
     [
         endless(b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 1000 + b"\r\n"),
         endless(b"HTTP/1.1 200 OK\r\nX: "),
@@ -329,16 +331,18 @@ def test_an_endpoint_that_never_ends_is_cut_off(said: Callable[..., None]) -> No
     ],
     ids=["headers", "one header", "no line", "100 Continue", "another protocol", "no status"],
 )
-def test_what_is_not_http_is_a_bad_answer(said: Callable[..., None]) -> None:
-    with Endpoint([said]) as endpoint:
+def test_a_malformed_response_is_a_bad_answer(respond: Callable[..., None]) -> None:
+    with Endpoint([respond]) as endpoint:
         answered = post(local(), endpoint.url)
 
     assert (answered.status_code, answered.error) == (None, "bad-answer")
 
 
-@pytest.mark.parametrize("said", [hang_up, raw(b""), raw(b"HTTP/1.1")], ids=["at once", "empty", "mid-word"])
-def test_an_endpoint_that_hangs_up(said: Callable[..., None]) -> None:
-    with Endpoint([said]) as endpoint:
+@pytest.mark.parametrize(
+    "respond", [hang_up, raw(b""), raw(b"HTTP/1.1")], ids=["immediately", "empty", "incomplete"]
+)
+def test_a_closed_connection_is_an_error(respond: Callable[..., None]) -> None:
+    with Endpoint([respond]) as endpoint:
         answered = post(local(), endpoint.url)
 
     assert answered.status_code is None
@@ -354,7 +358,7 @@ def test_a_redirect_is_not_followed(status: int) -> None:
     assert secret.connections == 0
 
 
-def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     with Endpoint() as proxy, Endpoint() as endpoint:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
@@ -365,7 +369,7 @@ def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -
     assert proxy.connections == 0
 
 
-def test_retry_after_is_told() -> None:
+def test_retry_after_is_returned() -> None:
     with Endpoint([answer(429, b"slow down", retry_after="120")]) as endpoint:
         answered = post(local(), endpoint.url)
 
@@ -375,12 +379,12 @@ def test_retry_after_is_told() -> None:
 @pytest.mark.parametrize(
     "url", [f"https://user:pw@{NAME}/", f"https://@{NAME}/", f"ftp://{NAME}/", "file:///etc/passwd"]
 )
-def test_urls_that_were_never_taken_are_refused_here_too(url: str) -> None:
+def test_urls_that_a_webhook_cannot_have_are_rejected_again(url: str) -> None:
     network = Network()
     assert post(network.client(), url).error == "address-refused"
     assert network.connected == []
 
 
-def test_a_header_can_not_smuggle_another() -> None:
+def test_a_header_value_with_line_breaks_is_rejected() -> None:
     with Endpoint() as endpoint, pytest.raises(ValueError, match="line breaks"):
         local().post(endpoint.url, b"", {"webhook-id": "x\r\nX-Evil: 1"})

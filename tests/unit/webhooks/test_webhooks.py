@@ -1,4 +1,4 @@
-"""Webhooks: which URLs are accepted, how secrets are derived and rotated, when one is disabled."""
+"""Webhooks: accepted URLs, derivation and rotation of secrets, and when a webhook is disabled (P7, P9)."""
 
 import base64
 from datetime import UTC, datetime, timedelta
@@ -69,7 +69,7 @@ def faults(url: str, *, local: bool = False, **fields: Any) -> list[str]:
         "https://" + "a" * 63 + ".example/" + "x" * 1900,
     ],
 )
-def test_a_url_of_the_public_internet_is_taken(url: str) -> None:
+def test_public_urls_are_accepted(url: str) -> None:
     assert faults(url) == []
 
 
@@ -104,7 +104,7 @@ def test_a_url_of_the_public_internet_is_taken(url: str) -> None:
         *("http://127.0.0.1:8080/", "http://localhost:8080/"),
     ],
 )
-def test_any_other_is_not(url: str) -> None:
+def test_other_urls_are_rejected(url: str) -> None:
     assert set(faults(url)) == {"/url"}
 
 
@@ -118,7 +118,7 @@ def test_any_other_is_not(url: str) -> None:
         "http://127.9.9.9/",
     ],
 )
-def test_local_mode_takes_the_loopback_and_no_more(url: str) -> None:
+def test_local_mode_also_accepts_the_loopback_address(url: str) -> None:
     assert faults(url, local=True) == []
     assert faults(url) != []
     for other in ("http://example.com/", "http://10.0.0.1/", "http://169.254.169.254/", "https://10.0.0.1/"):
@@ -126,12 +126,12 @@ def test_local_mode_takes_the_loopback_and_no_more(url: str) -> None:
 
 
 @given(st.text(max_size=40))
-def test_no_text_breaks_the_check(text: str) -> None:
+def test_any_text_can_be_checked(text: str) -> None:
     faults(text)
     faults(f"https://{text}", local=True)
 
 
-def test_events_are_known_ones_each_once() -> None:
+def test_events_must_be_known_and_different() -> None:
     url = "https://example.com/"
     assert faults(url, events=("link.used", "booking.confirmed")) == []
     assert faults(url, events=()) == ["/events"]
@@ -141,8 +141,8 @@ def test_events_are_known_ones_each_once() -> None:
     assert faults(url, description="x" * 201) == ["/description"]
 
 
-def test_a_webhook_wants_its_hosts_events_of_its_types_while_it_is_enabled() -> None:
-    """P9: whatever reads the webhooks, another host's event is for none of them."""
+def test_an_enabled_webhook_gets_its_hosts_events_of_its_types() -> None:
+    """P9: no webhook gets another host's event."""
     picky = webhook(settings=WebhookSettings(url="https://a.example/", events=("link.used",)))
     event = notice_of(stopped(webhook(), Disabled.GONE, CAUSE, NOW))
     used = msgspec.structs.replace(event, type="link.used")
@@ -155,7 +155,7 @@ def test_a_webhook_wants_its_hosts_events_of_its_types_while_it_is_enabled() -> 
 
 
 def test_a_stored_webhook_keeps_the_name_of_its_pending_notice() -> None:
-    """Item layout: the documents in the table call it `untold`."""
+    """The stored field is named `untold`, and must keep that name."""
     gone = stopped(webhook(), Disabled.GONE, CAUSE, NOW)
     document = msgspec.json.decode(msgspec.json.encode(gone))
     assert document["untold"] is True
@@ -163,8 +163,8 @@ def test_a_stored_webhook_keeps_the_name_of_its_pending_notice() -> None:
     assert msgspec.convert(document, Webhook).notice_pending
 
 
-def test_a_secret_is_32_bytes_of_its_own_for_each_webhook_version_and_key() -> None:
-    """P7: it is worked out from the keyring, and tells nothing of a token's signature nor a token of it."""
+def test_each_webhook_version_and_key_has_its_own_32_byte_secret() -> None:
+    """P7: it is derived from the keyring, and is independent of the tokens' signatures."""
     other = make_id(WEBHOOK, b"\x01" * 16)
     secrets = {
         webhook_secret(RING, webhook_id, SecretVersion(version, key))
@@ -186,14 +186,14 @@ def test_a_secret_is_32_bytes_of_its_own_for_each_webhook_version_and_key() -> N
         webhook_secret(RING, make_id(LINK, bytes(16)), SecretVersion(1, 1))
 
 
-def test_what_is_kept_of_a_webhook_holds_no_secret() -> None:
+def test_a_stored_webhook_has_no_secret() -> None:
     hook = webhook()
     dump = msgspec.json.encode(hook)
     for secret in signing_secrets(RING, hook, NOW):
         assert secret.removeprefix("whsec_").encode() not in dump
 
 
-def test_a_rotation_keeps_each_former_secret_for_its_time_and_no_longer() -> None:
+def test_a_former_secret_signs_until_its_overlap_ends() -> None:
     first = webhook()
     second = rotated(first, 2, timedelta(hours=10), CAUSE, NOW)
     assert second is not None
@@ -207,7 +207,9 @@ def test_a_rotation_keeps_each_former_secret_for_its_time_and_no_longer() -> Non
 
     assert signing(third, hours=1) == [3, 2, 1]
     assert signing(third, hours=9, minutes=59) == [3, 2, 1]
-    assert signing(third, hours=10) == [3, 2], "a later rotation does not lengthen an earlier one's overlap"
+    assert signing(third, hours=10) == [3, 2], (
+        "a later rotation does not extend the overlap of an earlier one"
+    )
     assert signing(third, hours=49) == [3]
     silent = rotated(third, 1, timedelta(), CAUSE, NOW + timedelta(hours=2))
     assert silent is not None
@@ -215,11 +217,11 @@ def test_a_rotation_keeps_each_former_secret_for_its_time_and_no_longer() -> Non
     short = rotated(third, 1, timedelta(hours=1), CAUSE, NOW + timedelta(hours=2))
     assert short is not None
     assert signing(short, hours=3) == [4], (
-        "a short overlap is of every former one: one of them may have leaked"
+        "a short overlap applies to all former secrets, because any of them may have leaked"
     )
 
 
-def test_a_fourth_former_secret_is_refused_until_one_has_ended() -> None:
+def test_a_fourth_former_secret_is_rejected_until_one_has_ended() -> None:
     hook = webhook()
     for _ in range(3):
         fresh = rotated(hook, 1, timedelta(hours=24), CAUSE, NOW)
@@ -229,7 +231,7 @@ def test_a_fourth_former_secret_is_refused_until_one_has_ended() -> None:
     assert rotated(hook, 1, timedelta(hours=24), CAUSE, NOW + timedelta(hours=24)) is not None
 
 
-def test_a_retired_keys_former_secret_is_left_out_and_its_present_one_is_an_error() -> None:
+def test_a_retired_key_removes_former_secrets_and_invalidates_the_current() -> None:
     hook = rotated(webhook(), 2, timedelta(hours=1), CAUSE, NOW)
     assert hook is not None
     assert len(signing_secrets(Keyring(2, {2: b"b" * 32}), hook, NOW)) == 1
@@ -237,7 +239,7 @@ def test_a_retired_keys_former_secret_is_left_out_and_its_present_one_is_an_erro
         signing_secrets(Keyring(1, {1: b"a" * 32}), hook, NOW)
 
 
-def test_health_turns_only_when_it_turns() -> None:
+def test_only_changes_of_health_are_returned() -> None:
     hook = webhook()
     assert after_success(hook) is None
     failing = after_failure(hook, gone=False, cause=CAUSE, now=NOW)
@@ -261,7 +263,7 @@ def test_health_turns_only_when_it_turns() -> None:
     assert gone.disabled is Disabled.GONE
 
 
-def test_enabling_and_another_address_begin_with_a_clean_sheet() -> None:
+def test_enabling_or_a_new_url_resets_the_failures() -> None:
     off = stopped(webhook(failing_since=NOW), Disabled.FAILING, CAUSE, NOW)
     on = changed(off, msgspec.structs.replace(off.settings, enabled=True), CAUSE, NOW)
     assert (on.disabled, on.disabled_at, on.failing_since, on.log[0].what) == (None, None, None, "enabled")
@@ -276,12 +278,12 @@ def test_enabling_and_another_address_begin_with_a_clean_sheet() -> None:
         "disabled: host",
         "key:test",
     )
-    # A webhook that was disabled for its failures, and is changed but not enabled, stays so.
+    # A webhook disabled for failures stays disabled if it is changed but not enabled.
     still = changed(off, msgspec.structs.replace(off.settings, description="x"), CAUSE, NOW)
     assert still.disabled is Disabled.FAILING
 
 
-def test_a_webhooks_own_history_is_bounded() -> None:
+def test_a_webhooks_log_is_limited() -> None:
     hook = webhook()
     for number in range(MAX_LOGGED + 5):
         hook = noted(hook, str(number), CAUSE, NOW)
