@@ -12,17 +12,17 @@ from typing import Final
 
 import msgspec
 
-LONGEST_NAME: Final = 200  # in characters; the name of a host, an invitee or a recipient
-LONGEST_TITLE: Final = 200
-LONGEST_LABEL: Final = 200
-LONGEST_QUESTION: Final = 300
-LONGEST_OPTION: Final = 200
-LONGEST_ANSWER: Final = 2000
-LONGEST_DETAIL: Final = 500  # of a location
-LONGEST_DESCRIPTION: Final = 4000
-LONGEST_MESSAGE: Final = 1000
-LONGEST_NOTE: Final = 200  # the description of a webhook
-LONGEST_KEY_NAME: Final = 100
+MAX_NAME_LENGTH: Final = 200  # in characters; the name of a host, an invitee or a recipient
+MAX_TITLE_LENGTH: Final = 200
+MAX_LABEL_LENGTH: Final = 200
+MAX_QUESTION_LENGTH: Final = 300
+MAX_OPTION_LENGTH: Final = 200
+MAX_ANSWER_LENGTH: Final = 2000
+MAX_DETAIL_LENGTH: Final = 500  # of a location
+MAX_DESCRIPTION_LENGTH: Final = 4000
+MAX_MESSAGE_LENGTH: Final = 1000
+MAX_NOTE_LENGTH: Final = 200  # the description of a webhook
+MAX_KEY_NAME_LENGTH: Final = 100
 
 # The longest name that an email shows. Letters of East Asian scripts are two columns wide.
 MAIL_NAME_COLUMNS: Final = 50

@@ -10,8 +10,8 @@ from chalicelib.domain.event_types.event_type import MAX_OCCUPIED_MINUTES
 from chalicelib.domain.event_types.schedules import MAX_OVERRIDES
 from chalicelib.domain.links.link import MAX_DOCUMENT_BYTES, MAX_LINKS_PER_CALL, MAX_USES, LinkStatus
 from chalicelib.domain.listings import DEFAULT_PAGE, MAX_EXPORTED, MAX_PAGE, MIN_PAGE
-from chalicelib.domain.webhooks.deliveries import LONGEST_EXCERPT, MAX_KEPT_ATTEMPTS, DeliveryStatus
-from chalicelib.domain.webhooks.webhook import LONGEST_URL, MAX_LOGGED, MAX_OVERLAP_HOURS
+from chalicelib.domain.webhooks.deliveries import MAX_EXCERPT_LENGTH, MAX_KEPT_ATTEMPTS, DeliveryStatus
+from chalicelib.domain.webhooks.webhook import MAX_LOGGED, MAX_OVERLAP_HOURS, MAX_URL_LENGTH
 
 _TEXT: Final = {"type": "string"}
 _INSTANT: Final = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
@@ -96,7 +96,9 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 
 KIND_FIELDS: Final[dict[str, str]] = {
     "AttemptAnswer.error": "Why there was no response, e.g. `timeout` or `tls-failed`; null if there was one.",
-    "AttemptAnswer.excerpt": f"The first {LONGEST_EXCERPT} characters of the response, with possible secrets removed.",
+    "AttemptAnswer.excerpt": (
+        f"The first {MAX_EXCERPT_LENGTH} characters of the response, with possible secrets removed."
+    ),
     "AttemptAnswer.latencyMs": "Milliseconds until the response or the failure.",
     "AttemptAnswer.number": "1 for the first attempt; replays continue the count.",
     "AttemptAnswer.statusCode": "The HTTP status of the response; null if there was none.",
@@ -121,7 +123,9 @@ KIND_FIELDS: Final[dict[str, str]] = {
     "RotateBody.overlapHours": f"Hours for which previous secrets still sign too, 0 to {MAX_OVERLAP_HOURS} (24).",
     "WebhookAnswer.log": f"The last {MAX_LOGGED} changes of the webhook itself, newest first.",
     "WebhookBody.description": "A note that only the host sees, up to 200 characters.",
-    "WebhookBody.url": f"An https URL of a public host, on port 443 or 1024 and above, up to {LONGEST_URL} characters.",
+    "WebhookBody.url": (
+        f"An https URL of a public host, on port 443 or 1024 and above, up to {MAX_URL_LENGTH} characters."
+    ),
     "WebhookChanges.description": "A note that only the host sees, up to 200 characters.",
     "WebhookChanges.url": "The new URL, under the same rules. Pending deliveries go there too.",
     "WebhookAnswer.description": "A note that only the host sees.",

@@ -17,11 +17,16 @@ from chalicelib.domain.event_types.offers import NO_OVERRIDES, check_overrides
 from chalicelib.domain.ids import BOOKING, DELIVERY, EVENT_TYPE, HOST, LINK, WEBHOOK, id_pattern
 from chalicelib.domain.links.link import MAX_LINKS_PER_CALL, MAX_USES, LinkSettings, check_link_settings
 from chalicelib.domain.links.link_requests import check_link_request
-from chalicelib.domain.mail.email_addresses import LONGEST_EMAIL
+from chalicelib.domain.mail.email_addresses import MAX_EMAIL_LENGTH
 from chalicelib.domain.mail.mails import check_message
 from chalicelib.domain.team.hosts import check_host_settings
 from chalicelib.domain.validation import Rules
-from chalicelib.domain.webhooks.webhook import KINDS, LONGEST_URL, MAX_OVERLAP_HOURS, check_webhook_settings
+from chalicelib.domain.webhooks.webhook import (
+    KINDS,
+    MAX_OVERLAP_HOURS,
+    MAX_URL_LENGTH,
+    check_webhook_settings,
+)
 from chalicelib.wire.requests.bookings import RedeemBody
 from chalicelib.wire.requests.event_types import EventTypeBody
 from chalicelib.wire.requests.hosts import HostBody
@@ -43,7 +48,7 @@ IDS: Final[Mapping[str, str]] = {
         ("deliveryId", DELIVERY),
     )
 }
-_EMAIL: Final = {"format": "email", "maxLength": LONGEST_EMAIL}
+_EMAIL: Final = {"format": "email", "maxLength": MAX_EMAIL_LENGTH}
 
 
 class _RecordingRules(Rules):
@@ -142,7 +147,7 @@ def _of_link() -> Constraints:
     changes = msgspec.convert(COMPLETE["LinkChanges"], LinkChanges)
     settings = changes.applied_to(LinkSettings())
     # A recipient may have no address, so the format can't be `email`.
-    address = {"/recipient/email": {"maxLength": LONGEST_EMAIL}}
+    address = {"/recipient/email": {"maxLength": MAX_EMAIL_LENGTH}}
     return _recorded(lambda rules: check_link_settings(settings, rules)) | address
 
 
@@ -171,7 +176,7 @@ def _of_webhook() -> Constraints:
     body = msgspec.convert(COMPLETE["WebhookBody"], WebhookBody)
     found = _recorded(lambda rules: check_webhook_settings(body.settings(), rules, local=False))
     return found | {
-        "/url": {"format": "uri", "maxLength": LONGEST_URL},
+        "/url": {"format": "uri", "maxLength": MAX_URL_LENGTH},
         "/events/0": {"enum": list(KINDS)},
     }
 

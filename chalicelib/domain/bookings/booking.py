@@ -10,7 +10,7 @@ import msgspec
 from chalicelib.domain.event_types.event_type import EventSettings, Location, Question
 from chalicelib.domain.event_types.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.mail.email_addresses import is_email
-from chalicelib.domain.text import LONGEST_ANSWER, LONGEST_NAME, is_visible, tidied
+from chalicelib.domain.text import MAX_ANSWER_LENGTH, MAX_NAME_LENGTH, is_visible, tidied
 from chalicelib.domain.validation import Rules
 from chalicelib.domain.zones import is_zone
 
@@ -82,7 +82,7 @@ def occupied_span(settings: EventSettings, start: datetime) -> tuple[datetime, d
 
 def check_invitee(invitee: Invitee, time_zone: str, rules: Rules) -> None:
     """Record the faults of the invitee and their time zone."""
-    rules.at("invitee", "name").text(invitee.name, shortest=1, longest=LONGEST_NAME)
+    rules.at("invitee", "name").text(invitee.name, shortest=1, longest=MAX_NAME_LENGTH)
     rules.at("invitee", "email").require(is_email(invitee.email), "is not an email address")
     rules.at("timeZone").require(is_zone(time_zone), "is not an IANA time zone, e.g. Europe/Berlin")
 
@@ -96,7 +96,7 @@ def check_answers(answers: Mapping[str, str], questions: tuple[Question, ...], r
         if question is None:
             here.fault("is not a question of this event type")
         else:
-            here.text(answer, longest=LONGEST_ANSWER, lines=True)
+            here.text(answer, longest=MAX_ANSWER_LENGTH, lines=True)
             if question.kind == "choice" and answer:
                 here.require(answer in question.options, "is not one of the options")
     for question in questions:

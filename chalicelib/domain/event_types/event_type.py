@@ -8,11 +8,11 @@ import msgspec
 
 from chalicelib.domain.event_types.schedules import GRID_MINUTES, Schedule, check_schedule
 from chalicelib.domain.text import (
-    LONGEST_DESCRIPTION,
-    LONGEST_DETAIL,
-    LONGEST_OPTION,
-    LONGEST_QUESTION,
-    LONGEST_TITLE,
+    MAX_DESCRIPTION_LENGTH,
+    MAX_DETAIL_LENGTH,
+    MAX_OPTION_LENGTH,
+    MAX_QUESTION_LENGTH,
+    MAX_TITLE_LENGTH,
     tidied,
 )
 from chalicelib.domain.validation import Rules
@@ -118,11 +118,11 @@ def slug_of(title: str) -> str:
 
 def check_event_settings(settings: EventSettings, rules: Rules) -> None:
     """Record the faults of the settings."""
-    rules.at("title").text(settings.title, shortest=1, longest=LONGEST_TITLE)
+    rules.at("title").text(settings.title, shortest=1, longest=MAX_TITLE_LENGTH)
     rules.at("slug").form(
         settings.slug, _SLUG, "must be 1 to 60 lowercase letters, digits and single hyphens", longest=60
     )
-    rules.at("description").text(settings.description, longest=LONGEST_DESCRIPTION, lines=True)
+    rules.at("description").text(settings.description, longest=MAX_DESCRIPTION_LENGTH, lines=True)
     check_timing(settings, rules)
     check_schedule(settings.schedule, rules.at("schedule"))
     check_locations(settings.locations, rules.at("locations"))
@@ -158,7 +158,7 @@ def check_locations(locations: tuple[Location, ...], rules: Rules) -> None:
     """Record too many locations, and details that are too long or not a single line."""
     if rules.length(locations, most=10):
         for index, location in enumerate(locations):
-            rules.at(index, "detail").text(location.detail, longest=LONGEST_DETAIL)
+            rules.at(index, "detail").text(location.detail, longest=MAX_DETAIL_LENGTH)
 
 
 def check_questions(questions: tuple[Question, ...], rules: Rules) -> None:
@@ -169,12 +169,12 @@ def check_questions(questions: tuple[Question, ...], rules: Rules) -> None:
     for index, question in enumerate(questions):
         here = rules.at(index)
         here.at("id").form(question.id, _QUESTION_ID, "must be 1 to 40 letters, digits, _ or -")
-        here.at("label").text(question.label, shortest=1, longest=LONGEST_QUESTION)
+        here.at("label").text(question.label, shortest=1, longest=MAX_QUESTION_LENGTH)
         options = here.at("options")
         if question.kind == "choice":
             if options.length(question.options, least=1, most=50):
                 options.unique(question.options, "must not have the same option twice")
                 for place, option in enumerate(question.options):
-                    options.at(place).text(option, shortest=1, longest=LONGEST_OPTION)
+                    options.at(place).text(option, shortest=1, longest=MAX_OPTION_LENGTH)
         else:
             options.require(not question.options, "must be empty unless kind is choice")

@@ -15,7 +15,7 @@ from chalicelib.domain.event_types.event_type import (
     check_timing,
 )
 from chalicelib.domain.event_types.schedules import Schedule, check_schedule
-from chalicelib.domain.text import LONGEST_TITLE, tidied
+from chalicelib.domain.text import MAX_TITLE_LENGTH, tidied
 from chalicelib.domain.validation import Rules
 
 
@@ -74,7 +74,7 @@ def check_overrides(
     Timing that is the same as in `before` is not checked again, so that other settings can still be changed.
     """
     if overrides.title is not None:
-        rules.at("title").text(overrides.title, shortest=1, longest=LONGEST_TITLE)
+        rules.at("title").text(overrides.title, shortest=1, longest=MAX_TITLE_LENGTH)
     if overrides.schedule is not None:
         check_schedule(overrides.schedule, rules.at("schedule"))
     if overrides.locations is not None:

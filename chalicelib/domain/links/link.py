@@ -17,7 +17,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.event_types.offers import NO_OVERRIDES, Overrides
 from chalicelib.domain.mail.email_addresses import email_domain, is_email, normalise_email
-from chalicelib.domain.text import LONGEST_LABEL, LONGEST_NAME, tidied, tidy_name
+from chalicelib.domain.text import MAX_LABEL_LENGTH, MAX_NAME_LENGTH, tidied, tidy_name
 from chalicelib.domain.validation import Rules
 
 MAX_USES: Final = 1_000_000
@@ -189,7 +189,7 @@ def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime |
     if settings.recipient is not None:
         _check_recipient(settings.recipient, rules.at("recipient"))
     if settings.label is not None:
-        rules.at("label").text(settings.label, shortest=1, longest=LONGEST_LABEL)
+        rules.at("label").text(settings.label, shortest=1, longest=MAX_LABEL_LENGTH)
     if settings.external_id is not None:
         form = "must be 1 to 200 printable ASCII characters"
         rules.at("externalId").form(settings.external_id, _EXTERNAL_ID, form)
@@ -226,6 +226,6 @@ def document_depth(document: object) -> int:
 
 
 def _check_recipient(recipient: Recipient, rules: Rules) -> None:
-    rules.at("name").text(recipient.name, longest=LONGEST_NAME)
+    rules.at("name").text(recipient.name, longest=MAX_NAME_LENGTH)
     if recipient.email or recipient.enforce != "none":
         rules.at("email").require(is_email(recipient.email), "is not an email address")

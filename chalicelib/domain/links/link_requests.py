@@ -10,7 +10,7 @@ import msgspec
 from chalicelib.domain.ids import LINK, is_id
 from chalicelib.domain.links.link import LinkSettings, Recipient
 from chalicelib.domain.mail.email_addresses import is_email, normalise_email
-from chalicelib.domain.text import LONGEST_MESSAGE, LONGEST_NAME
+from chalicelib.domain.text import MAX_MESSAGE_LENGTH, MAX_NAME_LENGTH
 from chalicelib.domain.validation import Rules
 
 RECIPIENTS_SLOT: Final = 0
@@ -108,6 +108,6 @@ def read_request_id(request_id: str) -> tuple[str, date, int | None] | None:
 
 def check_link_request(name: str, email: str, message: str, rules: Rules) -> None:
     """Record the faults of a link request's fields. Only the email is required."""
-    rules.at("name").text(name, longest=LONGEST_NAME)
+    rules.at("name").text(name, longest=MAX_NAME_LENGTH)
     rules.at("email").require(is_email(email), "is not an email address")
-    rules.at("message").text(message, longest=LONGEST_MESSAGE, lines=True)
+    rules.at("message").text(message, longest=MAX_MESSAGE_LENGTH, lines=True)

@@ -10,7 +10,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.events.events import Event, EventKind, data_of, event_id_of
 from chalicelib.domain.mail.email_addresses import ascii_address, masked_address
-from chalicelib.domain.text import LONGEST_MESSAGE
+from chalicelib.domain.text import MAX_MESSAGE_LENGTH
 from chalicelib.domain.validation import Rules
 
 MAILER: Final = "system:mail"
@@ -173,4 +173,4 @@ def fate_event(fate: Fate) -> Event:
 
 def check_message(message: str, rules: Rules) -> None:
     """Record the faults of a host's message."""
-    rules.at("message").text(message, longest=LONGEST_MESSAGE, lines=True)
+    rules.at("message").text(message, longest=MAX_MESSAGE_LENGTH, lines=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from chalicelib.domain.mail.email_addresses import is_email
-from chalicelib.domain.text import LONGEST_NAME, tidied
+from chalicelib.domain.text import MAX_NAME_LENGTH, tidied
 from chalicelib.domain.validation import Rules
 from chalicelib.domain.zones import is_zone
 
@@ -49,9 +49,9 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_host_settings(settings: HostSettings, rules: Rules) -> None:
     """Record the faults of the settings."""
-    rules.at("name").text(settings.name, shortest=1, longest=LONGEST_NAME)
+    rules.at("name").text(settings.name, shortest=1, longest=MAX_NAME_LENGTH)
     if settings.public_name is not None:
-        rules.at("publicName").text(settings.public_name, shortest=1, longest=LONGEST_NAME)
+        rules.at("publicName").text(settings.public_name, shortest=1, longest=MAX_NAME_LENGTH)
     rules.at("email").require(is_email(settings.email), "is not an email address")
     rules.at("timeZone").require(is_zone(settings.time_zone), "is not an IANA time zone, e.g. Europe/Berlin")
     if rules.at("timeOff").length(settings.time_off, most=200):

@@ -24,13 +24,13 @@ WAITS: Final = tuple(
     )
 )
 MAX_TRIES: Final = len(WAITS) + 1
-LONGEST_RETRY_AFTER: Final = timedelta(hours=24)
+MAX_RETRY_AFTER: Final = timedelta(hours=24)
 LEASE: Final = timedelta(seconds=60)  # an attempt takes at most 20 s; a slower sender counts as crashed
 GRACE: Final = timedelta(minutes=5)  # how long the schedule waits for the queue before it retries a delivery
 EARLY: Final = timedelta(seconds=1)  # how far two machines' clocks may differ
 MAX_KEPT_ATTEMPTS: Final = 20
 MAX_REPLAYS: Final = 100  # of one delivery, each with its own idempotency key
-LONGEST_EXCERPT: Final = 500
+MAX_EXCERPT_LENGTH: Final = 500
 DELIVERY_SHARDS: Final = 4  # partitions of the due index
 
 _HASH_BYTES: Final = 10
@@ -240,7 +240,7 @@ def wait_before_next(delivery: Delivery, retry_after: str | None, chance: float,
     `chance`, from 0 to 1, adds up to 20 % of jitter, so that deliveries that failed together are not retried together.
     """
     wait = WAITS[min(delivery.tries - delivery.tries_before, len(WAITS)) - 1]
-    asked = min(read_retry_after(retry_after, now), LONGEST_RETRY_AFTER)
+    asked = min(read_retry_after(retry_after, now), MAX_RETRY_AFTER)
     return max(wait, asked) * (1 + 0.2 * chance)
 
 
@@ -259,8 +259,8 @@ def read_retry_after(value: str | None, now: datetime) -> timedelta:
 
 def safe_excerpt(raw: bytes) -> str:
     """Return the beginning of a response for the log: printable, bounded, with possible secrets hidden."""
-    text = _SECRETS.sub("[hidden]", raw[: 8 * LONGEST_EXCERPT].decode(errors="replace"))
-    return "".join(ch if ch.isprintable() else " " for ch in text)[:LONGEST_EXCERPT].strip()
+    text = _SECRETS.sub("[hidden]", raw[: 8 * MAX_EXCERPT_LENGTH].decode(errors="replace"))
+    return "".join(ch if ch.isprintable() else " " for ch in text)[:MAX_EXCERPT_LENGTH].strip()
 
 
 def _ended(

@@ -17,7 +17,7 @@ from chalicelib.domain.events.event_data import WebhookDisabled
 from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.events.notices import Notice, notice
 from chalicelib.domain.ids import WEBHOOK, id_bytes
-from chalicelib.domain.text import LONGEST_NOTE, tidied
+from chalicelib.domain.text import MAX_NOTE_LENGTH, tidied
 from chalicelib.domain.tokens import Keyring
 from chalicelib.domain.validation import Rules
 from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
@@ -28,7 +28,7 @@ MAX_OVERLAP_HOURS: Final = 7 * 24
 DEFAULT_OVERLAP_HOURS: Final = 24
 MAX_LOGGED: Final = 50  # entries in a webhook's own history
 FAILING_TIME: Final = timedelta(days=5)  # how long every attempt must fail before a webhook is disabled
-LONGEST_URL: Final = 2000
+MAX_URL_LENGTH: Final = 2000
 TEST_EVENT: Final = "webhook.test"
 # The types of events that a webhook can select.
 KINDS: Final = (*(kind.value for kind in EventKind), *(kind.value for kind in Notice))
@@ -106,7 +106,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 def check_webhook_settings(settings: WebhookSettings, rules: Rules, *, local: bool) -> None:
     """Record the faults of the settings. `local` allows the loopback address and plain HTTP to it."""
     _check_url(settings.url, rules.at("url"), local=local)
-    rules.at("description").text(settings.description, longest=LONGEST_NOTE)
+    rules.at("description").text(settings.description, longest=MAX_NOTE_LENGTH)
     if settings.events is not None:
         at = rules.at("events")
         if at.length(settings.events, least=1, most=len(KINDS)):
@@ -229,7 +229,7 @@ def after_failure(webhook: Webhook, *, gone: bool, cause: Cause, now: datetime) 
 
 
 def _check_url(url: str, rules: Rules, *, local: bool) -> None:
-    rules.require(len(url) <= LONGEST_URL, f"must have at most {LONGEST_URL} characters")
+    rules.require(len(url) <= MAX_URL_LENGTH, f"must have at most {MAX_URL_LENGTH} characters")
     if not rules.require(
         bool(url) and all("!" <= ch <= "~" for ch in url), "must be printable ASCII, without spaces"
     ):

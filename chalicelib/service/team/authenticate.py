@@ -6,7 +6,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import FieldFault, InvalidValueError, NotFoundError, UnauthorizedError
 from chalicelib.domain.ids import API_KEY, ID_BYTES, make_id
 from chalicelib.domain.team.api_keys import SECRET_BYTES, ApiKey, Caller, Role, is_secret, make_secret
-from chalicelib.domain.text import LONGEST_KEY_NAME, tidy_line
+from chalicelib.domain.text import MAX_KEY_NAME_LENGTH, tidy_line
 from chalicelib.domain.validation import Rules
 from chalicelib.service.ports import World
 
@@ -35,7 +35,7 @@ def make_key(
     """
     rules = Rules()
     name = tidy_line(name)
-    rules.at("name").text(name, longest=LONGEST_KEY_NAME)
+    rules.at("name").text(name, longest=MAX_KEY_NAME_LENGTH)
     rules.enforce()
     if role is Role.HOST and host_id is None:
         raise InvalidValueError([FieldFault("/hostId", "a host key needs a host")])

@@ -11,7 +11,7 @@ from chalicelib.domain.events.envelopes import Envelope
 from chalicelib.domain.ids import DELIVERY, LINK, is_id, make_id
 from chalicelib.domain.webhooks.deliveries import (
     LEASE,
-    LONGEST_EXCERPT,
+    MAX_EXCERPT_LENGTH,
     MAX_KEPT_ATTEMPTS,
     MAX_REPLAYS,
     MAX_TRIES,
@@ -186,12 +186,12 @@ def test_any_text_is_accepted_as_retry_after(value: str) -> None:
 @given(st.binary(max_size=5000))
 def test_an_excerpt_is_printable_and_limited(raw: bytes) -> None:
     found = safe_excerpt(raw)
-    assert len(found) <= LONGEST_EXCERPT
+    assert len(found) <= MAX_EXCERPT_LENGTH
     assert found.isprintable()
 
 
 def test_a_secret_at_the_end_of_an_excerpt_is_hidden() -> None:
     """Secrets are hidden before the text is truncated, so none is left in part."""
     secret = b"whsec_" + b"A" * 44
-    found = safe_excerpt(b"x" * (LONGEST_EXCERPT - 20) + secret)
+    found = safe_excerpt(b"x" * (MAX_EXCERPT_LENGTH - 20) + secret)
     assert "AAAA" not in found
