@@ -1,4 +1,4 @@
-"""Fixtures of the histories: the proof's stage, services stepped by hand, and a dynoxide that may be killed."""
+"""Fixtures for histories: the proof's stage, services stepped by hand, and a dynoxide that a test may kill."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ __all__ = ["apps", "dynoxide_on_disk", "proof_engine", "stage"]
 
 @pytest.fixture
 def mortal_engine(tmp_path: Path) -> Iterator[Dynoxide]:
-    """An engine of this test's own, which keeps its data in a file."""
+    """A dynoxide for one test, with its data in a file."""
     require_dynoxide()
     with Dynoxide(tmp_path / "table.db") as engine:
         yield engine
@@ -23,7 +23,7 @@ def mortal_engine(tmp_path: Path) -> Iterator[Dynoxide]:
 
 @pytest.fixture
 def stepped() -> Stepped:
-    """Real services over an empty table in memory, one store call at a time."""
+    """The real services over an empty in-memory table, one store call at a time."""
     services = Stepped()
     services.begin()
     return services

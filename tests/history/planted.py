@@ -1,7 +1,7 @@
-"""Bugs to plant one at a time, each a small change of the source that someone might make.
+"""Bugs to plant one at a time, each a small and plausible change of the product's source.
 
-A history checker that can't find them would not find others like them. Each bug is a list of replacements in the source
-of functions. A function's code is exchanged in place, so every module that imported it runs the bug too.
+They show that the checks find what they claim to find. Each bug is a list of replacements in the source of functions.
+The function's code object is replaced, so every module that imported the function runs the bug.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Bug:
-    """A bug: its edits, and the calls that can reach it besides redeem (None: any)."""
+    """A bug: its edits, and the calls besides redeem that can trigger it (None: any)."""
 
     edits: tuple[Edit, ...]
     verbs: tuple[str, ...] | None = None
@@ -74,78 +74,76 @@ _RECEIPT_LOOKED_AT: Final = """
 """
 
 _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
-    "the link's condition dropped": (
+    "redeem without the link's condition": (
         Edit(
             redeem.Redeems._use_link,
             "EXISTS & IS_ACTIVE & is_unexpired(now) & same_edition(link.edition) & is_open(now)",
             "EXISTS & is_open(now)",
         ),
     ),
-    "the usage condition dropped": (
+    "redeem without the usage condition": (
         Edit(redeem.Redeems._use_link, "condition &= has_use_left(most, is_last=is_last_use)", "pass"),
     ),
-    "the replay by receipt dropped": (
+    "redeem that ignores its receipt": (
         Edit(redeeming._redeem, _RECEIPT_LOOKED_AT, "\n        try:\n"),
         Edit(redeeming._receipt_after_all, "if receipt is None and again == link:", "if True:"),
     ),
-    "the receipt's condition dropped": (
+    "redeem without the receipt's condition": (
         Edit(
             redeem.Redeems.commit,
             'absent_or_over(attempt.now), name="receipt"',
             'ABSENT | EXISTS, name="receipt"',
         ),
     ),
-    "the cells not taken": (
+    "redeem that takes no cells": (
         Edit(
             redeem.Redeems.commit,
             "self._days.take(transaction, attempt.booking.host_id, attempt.booking.occupied, cause)",
             "pass",
         ),
     ),
-    "the cells taken without a condition": (Edit(days.Days.take, "_none_busy(cells)", "None"),),
-    "the cells not freed by a cancel": (
+    "cells taken without a condition": (Edit(days.Days.take, "_none_busy(cells)", "None"),),
+    "cancel that does not free the cells": (
         Edit(
             bookings.Bookings.cancel,
             "self._days.free(transaction, booking.host_id, booking.occupied, cause)",
             "pass",
         ),
     ),
-    "the cells freed before the cancel is committed": (
-        Edit(bookings.Bookings.cancel, _FREE_LATER, _FREE_FIRST),
-    ),
-    "the expiry compared with <=": (
+    "cells freed before the cancel commits": (Edit(bookings.Bookings.cancel, _FREE_LATER, _FREE_FIRST),),
+    "expiry compared with <= instead of <": (
         Edit(conditions.is_unexpired, "expires_at > to_millis(now)", "expires_at >= to_millis(now)"),
         Edit(domain_links.Link.status_at, "expires <= now", "expires < now"),
     ),
-    "the opening dropped": (
+    "notBefore ignored": (
         Edit(redeem.Redeems._use_link, " & is_open(now)", ""),
         Edit(domain_links.Link.refusal_at, "now < not_before", "False"),
     ),
-    "the refusals of a redeem under each other's names": (
+    "cancellation reasons mapped to the wrong items": (
         Edit(transactions.Transaction.names, "*self._updates", "*reversed(self._updates)"),
     ),
-    "the revoke without a condition": (Edit(links.Links.revoke, "is_revocable(now), ", "None, "),),
-    "the successor made outside the transaction": (
+    "revoke without a condition": (Edit(links.Links.revoke, "is_revocable(now), ", "None, "),),
+    "successor written outside the redeem's transaction": (
         Edit(redeem.Redeems.commit, _SUCCEED_WITHIN, _SUCCEED_AFTER),
     ),
-    "the successor made whatever the pointer says": (
+    "rolling link renewed without the pointer's condition": (
         Edit(
             rolling_links.RollingLinks.renew,
             'ABSENT if seen is None else Path("linkId") == seen',
             'ABSENT | Path("pk").exists()',
         ),
     ),
-    "the use given back whatever the link says": (
+    "use restored against the link's settings": (
         Edit(cancelling._may_restore, "not link.settings.restore_use_on_cancel or ", ""),
     ),
-    "the use given back to a link that changed": (
+    "use restored to a link that has changed": (
         Edit(
             bookings.Bookings.cancel,
             "unchanged_since(restored.sequence - 1)",
             'Path("pk").exists()',
         ),
     ),
-    "a move counted as a use": (
+    "move counted as a use": (
         Edit(
             bookings.Bookings.move,
             "self._rewrite(transaction, moved, cause)",
@@ -153,40 +151,40 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
             '[Path("usageCount").add(1)], name="link")',
         ),
     ),
-    "a replaced link that comes back": (
+    "replaced link restored by a cancel": (
         Edit(links.Links.revoke_within, "elif link.may_come_back(now):", "elif False:"),
     ),
-    "a revoked link that comes back": (
+    "revoked link restored by a cancel": (
         Edit(
             cancelling._restored,
             "(LinkStatus.ACTIVE, LinkStatus.USED)",
             "(LinkStatus.ACTIVE, LinkStatus.USED, LinkStatus.REVOKED)",
         ),
     ),
-    "a use given back while the link is ended": (
+    "use restored during a revoke": (
         Edit(
             bookings.Bookings.cancel,
             "unchanged_since(restored.sequence - 1)",
             'Path("usageCount") == restored.usage_count + 1',
         ),
     ),
-    "uses given back without end": (
+    "restored uses not limited": (
         Edit(
             cancelling.cancel_booking,
             "restored.restored_uses > world.limits.restores_per_link",
             "restored.restored_uses > 1000",
         ),
     ),
-    "a move by the invitee that is not counted": (
+    "invitee's moves not counted": (
         Edit(moving._moved, "movable.booking.moves_by_invitee + by_invitee", "0"),
     ),
-    "a booking rewritten without a condition": (
+    "booking rewritten without a condition": (
         Edit(bookings.Bookings._rewrite, "unchanged_since(booking.sequence - 1)", 'Path("pk").exists()'),
     ),
-    "the keyless receipt kept after a cancel": (
+    "keyless receipt kept after a cancel": (
         Edit(bookings.Bookings.cancel, "booking = self._without_receipt(transaction, booking)", "pass"),
     ),
-    "a keyless repeat that is told of a booking after its move": (
+    "keyless retry confirmed after a move": (
         Edit(
             bookings.Bookings._without_receipt,
             'transaction.delete(receipt_key(booking.link_id, booking.keyless_receipt_id), name="receipt")',
@@ -198,20 +196,20 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
             "if False:",
         ),
     ),
-    "a keyless repeat that is told which booking it is": (
+    "keyless retry that returns the whole booking": (
         Edit(redeeming._replay, "only_confirmed=keyless and not own", "only_confirmed=False"),
     ),
-    "a keyless repeat known by its start and address alone": (
+    "keyless retry matched by start and email alone": (
         Edit(receipt.keyless_receipt_id, "_plain(body.invitee.name)", '""'),
     ),
-    "a keyless repeat at any time": (
+    "keyless retry accepted after ten minutes": (
         Edit(
             redeeming._redeem,
             "receipt is not None and _is_in_force(receipt, identified, world.now())",
             "receipt is not None",
         ),
     ),
-    "the clock read before the last read": (
+    "clock read before the last store read": (
         Edit(
             redeeming._plan,
             "link.require_bookable(world.now())",
@@ -219,7 +217,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
         Edit(redeeming._plan, "    now = world.now()\n    link.require_bookable(now)\n", ""),
     ),
-    "a retry without a fresh now": (
+    "retry that reuses the first attempt's clock": (
         Edit(
             redeeming._redeem,
             "seen: list[Link] = []",
@@ -227,7 +225,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
             "    world = dataclasses.replace(world, now=lambda: begun)",
         ),
     ),
-    "a generate that makes a used link anew": (
+    "generate retry that recreates a used link": (
         Edit(generating._make_chunk, "number not in batch.chunks_done and ", ""),
         Edit(
             batches.Batches.create_chunk,
@@ -236,60 +234,60 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
         Edit(chunks.mark_chunk_within, "same_batch & not_made_yet", "None"),
     ),
-    "a key that serves another body too": (
+    "idempotency key accepted with another body": (
         Edit(generating._open, "if kept.body_hash != request.body_hash:", "if False:"),
     ),
-    "a generate that forgets its key": (
+    "generate that ignores its idempotency key": (
         Edit(generating.generate, "key = request.idempotency_key", "key = None"),
     ),
-    "expired before its time": (
+    "link expired early": (
         Edit(due.Due.links, " if p.expires <= millis", ""),
         Edit(links.Links.expire, "IS_ACTIVE & is_over", "IS_ACTIVE"),
     ),
-    "expired whatever became of it meanwhile": (Edit(links.Links.expire, "IS_ACTIVE & is_over", "is_over"),),
-    "a change that overwrites what came between": (
+    "expiry that overwrites another final status": (
+        Edit(links.Links.expire, "IS_ACTIVE & is_over", "is_over"),
+    ),
+    "change that overwrites a concurrent change": (
         Edit(links.Links.change, "unchanged_since(seen)", 'Path("pk").exists()'),
     ),
-    "a replacement with settings changed since": (
+    "replacement with outdated settings": (
         Edit(links.Links.revoke_within, "is_alive(now) & same_edition(link.edition)", "is_alive(now)"),
     ),
-    "a move sent twice that meets itself": (
+    "identical concurrent moves refused": (
         Edit(moving.move_booking, "if find().sequence != booking.sequence:", "if False:"),
     ),
-    "a change allowed below the uses made": (
-        Edit(changing._changed, "most >= link.usage_count", "most >= 0"),
-    ),
+    "limit set below the uses so far": (Edit(changing._changed, "most >= link.usage_count", "most >= 0"),),
 }
 
 
 _VERBS: Final[Mapping[str, tuple[str, ...]]] = {
-    "the usage condition dropped": ("redeem elsewhere",),
-    "the receipt's condition dropped": ("redeem elsewhere",),
-    "the cells freed before the cancel is committed": ("cancel",),
-    "the successor made outside the transaction": ("which", "redeem elsewhere"),
-    "the successor made whatever the pointer says": ("renew", "which"),
-    "the use given back to a link that changed": ("redeem elsewhere", "cancel"),
-    "uses given back without end": ("cancel",),
-    "a move by the invitee that is not counted": ("move",),
-    "a replaced link that comes back": ("replace", "cancel"),
-    "a revoked link that comes back": ("revoke", "cancel"),
-    "a use given back while the link is ended": ("revoke", "cancel"),
-    "the keyless receipt kept after a cancel": ("cancel",),
-    "a keyless repeat that is told of a booking after its move": ("move",),
-    "a keyless repeat that is told which booking it is": (),
-    "a keyless repeat known by its start and address alone": (),
-    "a keyless repeat at any time": (),
-    "the clock read before the last read": (),
-    "the revoke without a condition": ("revoke",),
-    "a generate that makes a used link anew": ("make",),
-    "a key that serves another body too": ("make",),
-    "a generate that forgets its key": ("make",),
-    "expired before its time": ("expire", "read link"),
-    "expired whatever became of it meanwhile": ("expire", "revoke"),
-    "a change that overwrites what came between": ("limit",),
-    "a replacement with settings changed since": ("limit", "replace"),
-    "a move sent twice that meets itself": ("move",),
-    "a change allowed below the uses made": ("limit", "redeem elsewhere"),
+    "redeem without the usage condition": ("redeem another slot",),
+    "redeem without the receipt's condition": ("redeem another slot",),
+    "cells freed before the cancel commits": ("cancel",),
+    "successor written outside the redeem's transaction": ("read rolling link", "redeem another slot"),
+    "rolling link renewed without the pointer's condition": ("renew rolling link", "read rolling link"),
+    "use restored to a link that has changed": ("redeem another slot", "cancel"),
+    "restored uses not limited": ("cancel",),
+    "invitee's moves not counted": ("move",),
+    "replaced link restored by a cancel": ("replace", "cancel"),
+    "revoked link restored by a cancel": ("revoke", "cancel"),
+    "use restored during a revoke": ("revoke", "cancel"),
+    "keyless receipt kept after a cancel": ("cancel",),
+    "keyless retry confirmed after a move": ("move",),
+    "keyless retry that returns the whole booking": (),
+    "keyless retry matched by start and email alone": (),
+    "keyless retry accepted after ten minutes": (),
+    "clock read before the last store read": (),
+    "revoke without a condition": ("revoke",),
+    "generate retry that recreates a used link": ("generate",),
+    "idempotency key accepted with another body": ("generate",),
+    "generate that ignores its idempotency key": ("generate",),
+    "link expired early": ("expire", "read link"),
+    "expiry that overwrites another final status": ("expire", "revoke"),
+    "change that overwrites a concurrent change": ("change limit",),
+    "replacement with outdated settings": ("change limit", "replace"),
+    "identical concurrent moves refused": ("move",),
+    "limit set below the uses so far": ("change limit", "redeem another slot"),
 }
 
 BUGS: Final[Mapping[str, Bug]] = {name: Bug(edits, _VERBS.get(name)) for name, edits in _EDITS.items()}
@@ -308,7 +306,7 @@ def planted(bug: Bug) -> Iterator[None]:
 
 
 def plant(bug: Bug) -> None:
-    """Plant a bug for good, in this process."""
+    """Plant a bug in this process; it stays until the process ends."""
     sources: dict[Any, str] = {}
     for edit in bug.edits:
         source = sources.get(edit.function) or inspect.getsource(edit.function)
@@ -324,7 +322,7 @@ def _compiled(function: Any, source: str) -> Any:
     module = sys.modules[function.__module__]
     lines = [line for line in source.splitlines() if not line.lstrip().startswith("@")]
     if lines[0].startswith(" "):
-        lines.insert(0, "if True:")  # a method stands as it is in its file, indented
+        lines.insert(0, "if True:")  # a method's source is indented
     code = compile("\n".join(lines), f"<planted in {function.__qualname__}>", "exec")
     exec(code, dict(module.__dict__), found)  # noqa: S102 - our own source with a bug in it
     [made] = found.values()

@@ -1,4 +1,4 @@
-"""The in-memory DynamoDB answers as the engines do: each is sent the same requests."""
+"""The in-memory DynamoDB answers the store's requests exactly as the engines do."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ RUNS = 6
 
 
 class Recording(Memory):
-    """Keeps what it was asked, and what it said."""
+    """Records each request and its answer."""
 
     made: ClassVar[list["Recording"]] = []
 
@@ -42,7 +42,7 @@ class Recording(Memory):
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[Recording]:
-    """What the store asked for in the longest of some runs of the stepped machine."""
+    """The requests and answers of the longest of some random interleavings."""
     monkeypatch.setattr(stepped, "Memory", Recording)
     monkeypatch.setattr(Interleavings, "stepped", None)
     monkeypatch.setattr(Recording, "made", [])
@@ -60,7 +60,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Recording]:
     return sorted(Recording.made[1:], key=lambda one: -len(one.asked))[:RUNS]
 
 
-def test_an_engine_says_the_same(engine: Engine, runs: list[Recording]) -> None:
+def test_an_engine_gives_the_same_answers(engine: Engine, runs: list[Recording]) -> None:
     client = plain_client(engine.endpoint_url)
     asked = 0
     for run in runs:
@@ -79,7 +79,7 @@ def test_an_engine_says_the_same(engine: Engine, runs: list[Recording]) -> None:
 
 
 def said_by(client: Any, operation: str, request: Mapping[str, Any]) -> Any:
-    """Return what an engine answers, in a form that can be compared."""
+    """Send a request to an engine; return its answer in a comparable form."""
     try:
         return as_said(client._make_api_call(operation, dict(request)))
     except ClientError as error:
@@ -87,14 +87,14 @@ def said_by(client: Any, operation: str, request: Mapping[str, Any]) -> Any:
 
 
 def as_said(answer: Any) -> Any:
-    """Return an answer without its words, its order within sets, and the name of the table."""
+    """Return an answer without error messages, the order within sets, and the table's name."""
     if isinstance(answer, ClientError):
-        told: Any = answer.response
+        result: Any = answer.response
         reasons = [
             (reason["Code"], _normal(reason.get("Item") or {}))
-            for reason in told.get("CancellationReasons", [])
+            for reason in result.get("CancellationReasons", [])
         ]
-        return told["Error"]["Code"], reasons
+        return result["Error"]["Code"], reasons
     found: dict[str, Any] = {}
     if answer.get("Item"):
         found["Item"] = _normal(answer["Item"])
@@ -108,7 +108,7 @@ def as_said(answer: Any) -> Any:
 
 
 def at_table(request: Any, table: Table) -> Any:
-    """Return a request with the table's name where the stepped machine's stood."""
+    """Return a request with this table's name in place of the in-memory one's."""
     if isinstance(request, Mapping):
         return {
             (table.name if name == stepped.TABLE else name): at_table(value, table)
@@ -130,12 +130,12 @@ def _normal(item: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "expression", ["#a <> :v", "size (#a) > :v", "#a = 1", "#a =", "(#a = :v", "#a = :v)", "?"]
 )
-def test_what_is_not_known_is_not_guessed(expression: str) -> None:
+def test_an_unsupported_expression_raises(expression: str) -> None:
     with pytest.raises(UnknownExpressionError):
         holds(expression, {"a": {"N": "1"}}, Names({"#a": "a"}, {":v": {"N": "1"}}))
 
 
-def test_an_update_reads_the_item_as_it_was() -> None:
+def test_an_update_evaluates_right_sides_on_the_item_before_it() -> None:
     names = Names({"#a": "a", "#b": "b"}, {":one": {"N": "1"}, ":gone": {"NS": ["3"]}})
 
     after = updated("SET #a = #b + :one, #b = #a", {"a": {"N": "1"}, "b": {"N": "5"}}, names)

@@ -1,4 +1,4 @@
-"""Every planted bug still fits the source that it changes."""
+"""Every planted bug still matches the source that it changes."""
 
 import pytest
 

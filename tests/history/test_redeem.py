@@ -1,34 +1,34 @@
-"""A redeem beside the clock, step by step: the time after its last read decides (P3), and no booking is lost (P4)."""
+"""A redeem near a deadline: the clock after its last read decides (P3), and it finds its own booking (P4)."""
 
 import pytest
 
-from tests.history.checker.explanation import unexplained
-from tests.history.checker.machine import KEYLESS_WINDOW
+from tests.history.checker.specification import KEYLESS_WINDOW
+from tests.history.checker.violations import violations
 from tests.history.interleavings.by_hand import make_link, steps
 from tests.history.interleavings.stepped import SLOW, Fate, Stepped, slot
 
 
-def test_a_redeem_whose_last_read_is_slow_is_held_against_the_clock_after_it(stepped: Stepped) -> None:
+def test_a_redeem_is_refused_if_the_link_expires_during_its_last_read(stepped: Stepped) -> None:
     """P3: the link expires while the event type is read; the write uses the time after that read."""
     name, link = make_link(stepped, expires_in=SLOW)
     redeeming = stepped.redeem(name, link, slot(1), "p0", None, "p0")
-    steps(stepped, redeeming, 1)  # the link, alive by the clock
+    steps(stepped, redeeming, 1)  # reads the link, not yet expired
 
     stepped.step(redeeming, Fate.SLOW)
     stepped.finish(redeeming)
 
     assert stepped.calls[-1].code == "410 link-expired"
-    assert unexplained(stepped.end()) == []
+    assert violations(stepped.end()) == []
 
 
-@pytest.mark.parametrize("most", [1, 2])
-def test_a_redeem_finds_its_own_booking_however_long_it_waited_for_the_reply(
-    stepped: Stepped, most: int
+@pytest.mark.parametrize("max_uses", [1, 2])
+def test_a_redeem_returns_its_own_booking_even_if_its_receipt_has_ended(
+    stepped: Stepped, max_uses: int
 ) -> None:
-    """P4: it booked, the reply was lost, and its receipt has ended when it looks. It still gets its own booking."""
-    name, link = make_link(stepped, most=most)
+    """P4: the write's reply is lost, and the receipt ends before the redeem reads it."""
+    name, link = make_link(stepped, max_uses=max_uses)
     redeeming = stepped.redeem(name, link, slot(1), "p0", None, "p0")
-    steps(stepped, redeeming, 2)  # link and receipt; event type and host
+    steps(stepped, redeeming, 2)  # reads link and receipt, then event type and host
     stepped.step(redeeming, Fate.LOST)
 
     stepped.tick(KEYLESS_WINDOW)
@@ -36,5 +36,5 @@ def test_a_redeem_finds_its_own_booking_however_long_it_waited_for_the_reply(
 
     redeemed = stepped.calls[-1]
     assert redeemed.code == "201"
-    assert redeemed.told["booking"], "whole, not only its time"
-    assert unexplained(stepped.end()) == []
+    assert redeemed.result["booking"], "only the time was returned, not the booking"
+    assert violations(stepped.end()) == []

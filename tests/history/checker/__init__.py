@@ -1,1 +1,1 @@
-"""Decide whether a history can be explained, and shrink one that cannot."""
+"""Check whether a history is linearizable, and shrink one that is not."""

@@ -1,4 +1,4 @@
-"""A history: who called what, when, and the answers they got."""
+"""A history: calls, each with its caller, its arguments, its result, and when it was sent and answered."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,57 +8,58 @@ from typing import Any, Final
 NEVER: Final = math.inf
 
 UNKNOWN: Final = "no answer"
-"""The code of a call whose end nobody knows: it may take effect at any later time, or never."""
+"""The code of a call without an answer: it may take effect at any later time, or never."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call, from its sending to its answer.
+    """One call, from the moment it is sent to its answer.
 
-    `invoked` and `returned` order calls: one that returned before another was invoked came first. `clock` bounds what
-    the clock that decided it may have shown, in milliseconds; `returned` and its end are `NEVER` where no answer came.
-    An `optional` call may have happened within its time, or not: nobody was told.
+    `invoked` and `returned` order calls: a call that returned before another was invoked comes first. `clock` is the
+    earliest and the latest time, in milliseconds, that the app's clock can have shown when it decided the call. Without
+    an answer, `returned` and the end of `clock` are `NEVER`. An `optional` call may have taken effect between `invoked`
+    and `returned`, or not at all.
     """
 
     number: int
     kind: str
-    what: Mapping[str, Any]
+    args: Mapping[str, Any]
     code: str
     invoked: float
     returned: float
     clock: tuple[float, float]
-    told: Mapping[str, Any] = field(default_factory=dict)
-    who: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    caller: str = ""
     optional: bool = False
 
     @property
-    def is_known(self) -> bool:
-        """Whether whoever called was told what became of it."""
+    def is_answered(self) -> bool:
+        """Whether the caller received an answer."""
         return self.code != UNKNOWN
 
-    def unanswered(self) -> "Call":
-        """Return the call as it is when its answer never came: it may happen, at any later time."""
+    def without_answer(self) -> "Call":
+        """Return the call as if its answer never arrived: it may take effect at any later time."""
         return replace(
-            self, code=UNKNOWN, told={}, returned=NEVER, clock=(self.clock[0], NEVER), optional=True
+            self, code=UNKNOWN, result={}, returned=NEVER, clock=(self.clock[0], NEVER), optional=True
         )
 
-    def happened_again(self, number: int) -> "Call":
-        """Return what a repeat within the same call may do: the same once more, within its time, or nothing."""
-        return replace(self, number=number, code=UNKNOWN, told={}, optional=True)
+    def possible_repeat(self, number: int) -> "Call":
+        """Return an optional call with the same effect: the app may have sent the call's write twice."""
+        return replace(self, number=number, code=UNKNOWN, result={}, optional=True)
 
 
 def in_order(calls: Iterable[Call]) -> list[Call]:
-    """Return calls by when they were invoked."""
+    """Return calls in the order in which they were invoked."""
     return sorted(calls, key=lambda call: (call.invoked, call.returned, call.number))
 
 
-def until(calls: Sequence[Call], moment: float) -> list[Call]:
-    """Return the history as it was known at a moment: what was invoked by then, unanswered where no answer was there.
+def prefix(calls: Sequence[Call], moment: float) -> list[Call]:
+    """Return the history up to a moment: calls invoked by then, without an answer if none had arrived.
 
-    Every beginning of an explainable history is explainable, so the beginning of a bad one that is bad says more.
+    Linearizability is prefix-closed, so a prefix that is not linearizable is a smaller example of the same violation.
     """
     return [
-        call if call.returned <= moment or call.optional else call.unanswered()
+        call if call.returned <= moment or call.optional else call.without_answer()
         for call in calls
         if call.invoked <= moment
     ]

@@ -1,4 +1,4 @@
-"""Compare the stream's events with what is stored: none missing, none that never was (P6)."""
+"""Compare the events of a table's stream with the table's final state: no event is missing or wrong (P6)."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,9 +10,9 @@ from tests.support import audit
 
 
 def event_faults(records: Iterable[Mapping[str, Any]], items: audit.Dump) -> list[str]:
-    """Return what is wrong between the events of a table's whole stream and its last state; empty when all is well.
+    """Return the differences between the events of a table's whole stream and its final state; empty if there are none.
 
-    Links and bookings are told again from events alone, and have to come out as they are.
+    Rebuilds links and bookings from the events alone and compares them with the stored items.
     """
     events = [event for record in records for event in events_of(record)]
     return [*_repeated(events), *_links(events, items), *_bookings(events, items)]
@@ -26,50 +26,52 @@ def _repeated(events: Iterable[Event]) -> Iterator[str]:
 
 
 def _links(events: Iterable[Event], items: audit.Dump) -> Iterator[str]:
-    told: dict[str, list[Event]] = defaultdict(list)
+    published: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         if event.booking_id is None and event.sequence:
-            told[event.link_id].append(event)
+            published[event.link_id].append(event)
     stored = audit.links_of(items)
-    for name in stored.keys() - told.keys():
-        yield f"{name} is there, and no event told it"
-    for name, mine in told.items():
+    for name in stored.keys() - published.keys():
+        yield f"{name} is stored, but has no event"
+    for name, mine in published.items():
         kinds = Counter(event.type for event in mine)
         link = stored.get(name)
         if kinds[EventKind.LINK_CREATED] != 1:
-            yield f"{name} was told as created {kinds[EventKind.LINK_CREATED]} times"
+            yield f"{name} has {kinds[EventKind.LINK_CREATED]} {EventKind.LINK_CREATED} events instead of 1"
         if (link is None) != (kinds[EventKind.LINK_DELETED] == 1):
-            yield f"{name} was told as deleted {kinds[EventKind.LINK_DELETED]} times"
+            deletions = kinds[EventKind.LINK_DELETED]
+            yield f"{name} is {'deleted' if link is None else 'stored'}, but has {deletions} deletion events"
         if link is None:
             continue
         last = max(mine, key=lambda event: event.sequence)
         now = (link["usageCount"], link["status"], link["sequence"])
-        as_told = (last.data["usageCount"], last.data["status"], last.sequence)
-        # A change of words alone raises the sequence too, and is an event as well.
-        if now != as_told:
-            yield f"{name} is {now}, and was last told as {as_told}"
+        in_event = (last.data["usageCount"], last.data["status"], last.sequence)
+        # Every change raises the sequence and is an event, even one that only edits a text.
+        if now != in_event:
+            yield f"{name} is {now}, but its last event says {in_event}"
         sequences = sorted({event.sequence for event in mine})
         if sequences != list(range(1, len(sequences) + 1)):
-            yield f"{name} was told of at {sequences}: a change is missing"
+            yield f"{name} has events with sequences {sequences}: one is missing"
 
 
 def _bookings(events: Iterable[Event], items: audit.Dump) -> Iterator[str]:
-    told: dict[str, list[Event]] = defaultdict(list)
+    published: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         if event.booking_id is not None:
-            told[event.booking_id].append(event)
+            published[event.booking_id].append(event)
     stored = audit.bookings_of(items)
-    for name in stored.keys() - told.keys():
-        yield f"{name} is there, and no event told it"
-    for name in told.keys() - stored.keys():
-        yield f"{name} was told of, and never was"
-    for name in told.keys() & stored.keys():
-        mine = sorted(told[name], key=lambda event: event.sequence)
+    for name in stored.keys() - published.keys():
+        yield f"{name} is stored, but has no event"
+    for name in published.keys() - stored.keys():
+        yield f"{name} has events, but is not stored"
+    for name in published.keys() & stored.keys():
+        mine = sorted(published[name], key=lambda event: event.sequence)
         kinds = Counter(event.type for event in mine)
         if kinds[EventKind.BOOKING_CONFIRMED] != 1:
-            yield f"{name} was told as confirmed {kinds[EventKind.BOOKING_CONFIRMED]} times"
+            yield f"{name} has {kinds[EventKind.BOOKING_CONFIRMED]} {EventKind.BOOKING_CONFIRMED} events instead of 1"
         if kinds[EventKind.BOOKING_CANCELLED] != (stored[name]["status"] == "cancelled"):
-            told_so = kinds[EventKind.BOOKING_CANCELLED]
-            yield f"{name} is {stored[name]['status']}, and was told as cancelled {told_so} times"
+            cancellations = kinds[EventKind.BOOKING_CANCELLED]
+            yield f"{name} is {stored[name]['status']}, but has {cancellations} cancellation events"
         if [event.sequence for event in mine] != list(range(1, stored[name]["sequence"] + 1)):
-            yield f"{name} was told of at {[event.sequence for event in mine]}: a change is missing"
+            sequences = [event.sequence for event in mine]
+            yield f"{name} has events with sequences {sequences}, but is at {stored[name]['sequence']}"

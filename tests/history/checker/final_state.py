@@ -1,4 +1,4 @@
-"""Add what is stored at the end to a history as its last call, and what lost replies may have written."""
+"""Complete a history: add the table's final state, and the possible effects of calls without an answer."""
 
 import itertools
 import json
@@ -11,14 +11,14 @@ from tests.history.checker.calls import Call
 from tests.support import audit
 
 
-def stored_call(items: audit.Dump, moment: float) -> Call:
-    """Return the reading of a whole table, which is true of one moment after everything else."""
+def final_state_call(items: audit.Dump, moment: float) -> Call:
+    """Return a call that reads the whole table after all other calls."""
     links = {
         name: (str(link["status"]), int(link["usageCount"]), link.get("maxUsageCount"))
         for name, link in audit.links_of(items).items()
     }
     bookings = audit.bookings_of(items)
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "links": links,
         "bookings": {name: (one["status"], int(one["start"])) for name, one in bookings.items()},
         "of_link": {name: one["linkId"] for name, one in bookings.items()},
@@ -26,50 +26,55 @@ def stored_call(items: audit.Dump, moment: float) -> Call:
             pk.removeprefix("ETYPE#"): item["linkId"] for (pk, sk), item in items.items() if sk == "ROLLING"
         },
     }
-    return Call(10**9, "stored", {}, "200", moment, moment, (-math.inf, math.inf), told, who="table")
+    return Call(
+        10**9, "final state", {}, "200", moment, moment, (-math.inf, math.inf), result, caller="table"
+    )
 
 
 def with_candidates(calls: Iterable[Call], items: audit.Dump) -> Iterator[Call]:
-    """Yield the calls, redeems without an answer with the bookings that they may have made: bookings never vanish."""
+    """Yield the calls; add to each redeem without an answer the bookings that it may have created.
+
+    Bookings are never deleted, so every booking that a redeem created is in the final state.
+    """
     made: dict[tuple[str, str], list[str]] = {}
     for name, booking in audit.bookings_of(items).items():
         made.setdefault((booking["linkId"], name_of(booking)), []).append(name)
     for call in calls:
-        if call.kind == "redeem" and not call.is_known:
-            candidates = tuple(made.get((call.what["link"], call.what["body"]), ()))
-            yield replace(call, what={**call.what, "candidates": candidates})
+        if call.kind == "redeem" and not call.is_answered:
+            candidates = tuple(made.get((call.args["link"], call.args["body"]), ()))
+            yield replace(call, args={**call.args, "candidates": candidates})
         else:
             yield call
 
 
 def with_expiries(calls: Sequence[Call]) -> Iterator[Call]:
-    """Yield the calls, each run of the expiry schedule as what it may have done: to every link that was due, or not.
+    """Yield the calls; replace each run of the expiry schedule by one optional call for each link that was due.
 
-    Runs before a link was asked for are left out; so are, of those after everything that was asked of its host,
-    all but the last: nobody could tell which of them it was.
+    Skips runs before the link was created. Of the runs after the last call about the link's host, it keeps only the
+    last one, because no call can distinguish them.
     """
     runs = sorted((call for call in calls if call.kind == "expire"), key=lambda call: call.invoked)
     rest = [call for call in calls if call.kind != "expire"]
     yield from rest
     ends: dict[object, float] = {}
-    links: dict[str, tuple[int, float, object]] = {}  # when it expires, was asked for, and its host
+    links: dict[str, tuple[int, float, object]] = {}  # expiry, earliest creation, host
     for call in rest:
-        host = call.what.get("host")
+        host = call.args.get("host")
         over = call.returned if call.returned < math.inf else call.invoked
         ends[host] = max(over, ends.get(host, -math.inf))
-        for name, link in call.told.get("links", {}).items():
-            if link.expires is not None:
+        for name, link in call.result.get("links", {}).items():
+            if link.expires_at is not None:
                 begun = min(call.invoked, links[name][1]) if name in links else call.invoked
-                links[name] = (link.expires, begun, host)
+                links[name] = (link.expires_at, begun, host)
     numbers = itertools.count(10**12)
     for name, (expires, begun, host) in sorted(links.items()):
         due = [call for call in runs if call.returned >= begun and call.clock[1] >= expires]
         after = [call for call in due if call.invoked > ends[host]]
         for call in [one for one in due if one.invoked <= ends[host]] + after[-1:]:
-            one = call.happened_again(next(numbers))
-            yield replace(one, what={"link": name}, returned=call.returned)
+            one = call.possible_repeat(next(numbers))
+            yield replace(one, args={"link": name}, returned=call.returned)
 
 
 def name_of(booking: Mapping[str, Any]) -> str:
-    """Return what an invitee was called: a request's name, by which its booking is known."""
+    """Return the invitee's name, which is unique to a request and so identifies its booking."""
     return str(json.loads(booking["invitee"])["name"])

@@ -1,7 +1,7 @@
-"""DynamoDB's condition, key and update expressions, read and carried out on items in its typed form.
+"""Parse and evaluate DynamoDB's condition, key and update expressions, on items in DynamoDB's typed JSON.
 
-As much of the language as the store writes, and nothing else: what is not known raises `UnknownExpressionError`.
-That it means what DynamoDB means by it is checked against an engine, request by request (`test_memory.py`).
+Supports only what the store writes; anything else raises `UnknownExpressionError`. `test_memory.py` compares the
+results with a real engine, request by request.
 """
 
 import functools
@@ -20,7 +20,7 @@ _SETS: Final = ("NS", "SS", "BS")
 
 
 class UnknownExpressionError(Exception):
-    """An expression, or a type within it, that is not carried out here: nothing is guessed."""
+    """An expression, or a type in it, that this module does not support."""
 
 
 class Names(NamedTuple):
@@ -33,16 +33,16 @@ class Names(NamedTuple):
 Value = Callable[[RawItem, Names], Typed | None]
 Test = Callable[[RawItem, Names], bool]
 Action = Callable[[RawItem, RawItem, Names], None]
-"""Reads the item as it was, and changes the one it becomes."""
+"""Takes the item before the update, and changes the one after it."""
 
 
 def holds(expression: str | None, item: RawItem | None, names: Names) -> bool:
-    """Tell whether a condition holds of an item; a missing one has no attributes."""
+    """Return whether an item meets a condition; a missing item has no attributes."""
     return expression is None or _condition(expression)(item or {}, names)
 
 
 def updated(expression: str, item: RawItem, names: Names) -> RawItem:
-    """Return an item as an update makes it; every right side is read from the item as it was."""
+    """Return the updated item. Every right side is evaluated on the item before the update."""
     after = dict(item)
     for action in _actions(expression):
         action(item, after, names)
@@ -66,7 +66,7 @@ def _actions(expression: str) -> tuple[Action, ...]:
 
 
 class _Reader:
-    """Recursive descent: OR over AND over NOT over comparisons and functions."""
+    """A recursive-descent parser: OR, AND, NOT, then comparisons and functions."""
 
     def __init__(self, expression: str) -> None:
         self._text = expression
@@ -148,7 +148,7 @@ class _Reader:
         def action(before: RawItem, after: RawItem, names: Names) -> None:
             found = value(before, names)
             if found is None:
-                raise UnknownExpressionError(f"{self._text}: an attribute it reads is not there")
+                raise UnknownExpressionError(f"{self._text}: an attribute that it reads is missing")
             after[names.names[name]] = found
 
         return action
@@ -260,7 +260,7 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 def _compare(operator: str, left: Typed | None, right: Typed | None) -> bool:
     if left is None or right is None:
-        return False  # a missing attribute compares with nothing
+        return False  # no comparison with a missing attribute holds
     [(kind, one)], [(other_kind, other)] = left.items(), right.items()
     if kind != other_kind:
         return False

@@ -1,7 +1,7 @@
-"""DynamoDB in this process, one request at a time: what the stepped machine runs the real store on.
+"""An in-memory DynamoDB that handles one request at a time.
 
-It stands where PynamoDB has its botocore client, takes the same requests and raises the same errors. It does nothing
-at once with anything else, so it proves nothing about races within an engine: those are for ministack and dynoxide.
+It replaces PynamoDB's botocore client, takes the same requests and raises the same errors. It has no concurrency, so it
+proves nothing about races within an engine; the tests on ministack and dynoxide do that.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,24 +21,24 @@ _MAX_OPERATIONS: Final = 100
 
 
 def client_error(code: str, operation: str, **more: Any) -> ClientError:
-    """Return the error that botocore raises for an answer of DynamoDB's."""
-    told: Any = {
+    """Return the error that botocore raises for an error response of DynamoDB."""
+    result: Any = {
         "Error": {"Code": code, "Message": code},
         "ResponseMetadata": {"HTTPStatusCode": 400},
         **more,
     }
-    return ClientError(told, operation)
+    return ClientError(result, operation)
 
 
 class Memory:
-    """The items by key, and every change of them in order, as a stream would tell it."""
+    """The items by key, and every change in order, as the table's stream has it."""
 
     def __init__(self, items: Mapping[Key, RawItem] | None = None) -> None:
         self.items: dict[Key, RawItem] = dict(items or {})
         self.changes: list[Change] = []
 
     def answer(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Carry out one request whole. Raises `ClientError` as DynamoDB would; then nothing was written."""
+        """Execute one request. Raises `ClientError` as DynamoDB does; then nothing is written."""
         return _OPERATIONS[operation](self, request)
 
     def get_item(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Memory:
         return {"Item": dict(item)} if item is not None else {}
 
     def batch_get(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer `BatchGetItem`, of all tables at one moment, which DynamoDB does not promise."""
+        """Answer `BatchGetItem`. All items are read at one moment, which DynamoDB does not guarantee."""
         responses = {
             table: [dict(item) for key in asked["Keys"] if (item := self.items.get(_key(key))) is not None]
             for table, asked in request["RequestItems"].items()
@@ -55,7 +55,7 @@ class Memory:
         return {"Responses": responses, "UnprocessedKeys": {}}
 
     def query(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer `Query`: an index is never behind, and no page is cut short but by `Limit`."""
+        """Answer `Query`. Indexes are always up to date, and only `Limit` ends a page."""
         names = _names(request)
         sort = INDEX_KEYS[request["IndexName"]][1] if "IndexName" in request else "sk"
         found = [
@@ -76,7 +76,7 @@ class Memory:
         return {}
 
     def update_item(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer `UpdateItem` with the item as it then is."""
+        """Answer `UpdateItem` with the updated item."""
         after = self._alone("UpdateItem", request, _update_of(request), _key(request["Key"]))
         return {"Attributes": dict(after or {})}
 
@@ -86,7 +86,7 @@ class Memory:
         return {}
 
     def transact(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer `TransactWriteItems`: all conditions are looked at first, then all is written, or nothing."""
+        """Answer `TransactWriteItems`: check all conditions first, then write everything or nothing."""
         written: list[tuple[Key, RawItem | None]] = []
         reasons: list[dict[str, Any]] = []
         for one in request["TransactItems"]:
@@ -94,8 +94,8 @@ class Memory:
             key = _key(part["Item"] if kind == "Put" else part["Key"])
             before = self.items.get(key)
             if not holds(part.get("ConditionExpression"), before, _names(part)):
-                told = {"Item": before} if before and "ReturnValuesOnConditionCheckFailure" in part else {}
-                reasons.append({"Code": "ConditionalCheckFailed", "Message": _REFUSED, **told})
+                result = {"Item": before} if before and "ReturnValuesOnConditionCheckFailure" in part else {}
+                reasons.append({"Code": "ConditionalCheckFailed", "Message": _REFUSED, **result})
                 continue
             reasons.append({"Code": "None"})
             if kind != "ConditionCheck":
@@ -137,7 +137,7 @@ class Memory:
 
 def _update_of(request: Mapping[str, Any]) -> Callable[[RawItem | None], RawItem]:
     def change(before: RawItem | None) -> RawItem:
-        # An update of what is not there makes it, of its key and what it sets: a ghost, if nobody forbids it.
+        # As in DynamoDB, an update without a condition creates a missing item from its key and the new attributes.
         return updated(request["UpdateExpression"], before or dict(request["Key"]), _names(request))
 
     return change

@@ -1,4 +1,4 @@
-"""Run the state machine under Hypothesis from a seed that is printed, and report after how much it found a bug."""
+"""Run the interleavings from a printed seed, and report after how many examples a violation was found."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -12,17 +12,17 @@ STEPS: Final = 20
 
 
 class Found(NamedTuple):
-    """What broke, who saw it, and in which example; the judges are those of `broken_promises`."""
+    """A violation: which checks of `broken_promises` reported it, in which example, and the report."""
 
-    judges: tuple[str, ...]
+    checks: tuple[str, ...]
     example: int
-    said: str
+    report: str
 
 
 def run(
     examples: int, start: int, verbs: Sequence[str] | None = None, *, shrink: bool = False
 ) -> Found | None:
-    """Try that many examples; return the first that breaks a promise, made small where `shrink` says so."""
+    """Try that many examples; return the first that breaks a promise, shrunk if `shrink` is set."""
 
     class Narrowed(Interleavings):
         pass
@@ -44,5 +44,5 @@ def run(
             ),
         )
     except BrokenPromiseError as error:
-        return Found(error.judges, Interleavings.examples - before, str(error))
+        return Found(error.checks, Interleavings.examples - before, str(error))
     return None

@@ -1,4 +1,4 @@
-"""Every interleaving, crash, lost reply and retry of store calls that Hypothesis can think of, checked at the end."""
+"""Generate interleavings, crashes, lost replies and retries of store calls with Hypothesis, and check each history."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -8,61 +8,59 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.history.checker.calls import Call
 from tests.history.checker.event_audit import event_faults
-from tests.history.checker.explanation import unexplained
-from tests.history.checker.machine import KEYLESS_WINDOW, Link
-from tests.history.interleavings.stepped import LIMITS, EventTypeOf, Fate, Stepped, Task, slot
+from tests.history.checker.specification import KEYLESS_WINDOW, Link
+from tests.history.checker.violations import violations
+from tests.history.interleavings.stepped import LIMITS, Fate, Stepped, SteppedEventType, Task, slot
 from tests.support import audit
 
 MAX_AT_ONCE: Final = 4
-TICK: Final = 10  # milliseconds; every edge of every link lies on a tick, so that equality is met often
+TICK: Final = 10  # milliseconds; links open and expire on a tick, so the clock often equals the limit exactly
 
 VERBS: Final = (
-    *("redeem", "redeem elsewhere", "cancel", "move", "read booking"),
-    *("revoke", "limit", "delete", "replace", "read link"),
-    *("renew", "which", "make", "expire"),
+    *("redeem", "redeem another slot", "cancel", "move", "read booking"),
+    *("revoke", "change limit", "delete", "replace", "read link"),
+    *("renew rolling link", "read rolling link", "generate", "expire"),
 )
 
 
-class Wish(NamedTuple):
-    """What a client would like to do, as far as there is anything to do it with."""
+class Choice(NamedTuple):
+    """The random choices for one call: which verb, link, start, person, key and limit."""
 
     verb: int
     link: int
     at: int
     person: int
     key: str | None
-    most: int | None
+    max_uses: int | None
 
 
 _small = st.integers(0, 3)
-_wishes = st.builds(
-    Wish,
+_choices = st.builds(
+    Choice,
     verb=_small,
     link=_small,
     at=st.integers(0, 2),
     person=st.integers(0, 1),
     key=st.sampled_from([None, None, "k"]),
-    most=st.sampled_from([1, 2, None]),
+    max_uses=st.sampled_from([1, 2, None]),
 )
 
 
 class BrokenPromiseError(AssertionError):
-    """What was found, by which judge, and the steps that led there."""
+    """A promise is broken: the failed checks with their findings, and the steps that lead there."""
 
     def __init__(self, broken: Mapping[str, Sequence[str]], steps: Sequence[str]) -> None:
-        self.judges = tuple(broken)
-        said = [f"{judge}: {fault}" for judge, faults in broken.items() for fault in faults]
-        super().__init__("\n".join([*said, "It came about thus:", *steps]))
+        self.checks = tuple(broken)
+        findings = [f"{check}: {fault}" for check, faults in broken.items() for fault in faults]
+        super().__init__("\n".join([*findings, "Steps:", *steps]))
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Clients that call, a scheduler that steps, faults, and a clock; what they saw must have an explanation."""
+    """Clients, a scheduler, faults and a clock. At the end of each example, no promise may be broken."""
 
-    stepped: Stepped | None = None  # one for the process: furnishing it takes longer than an example
-    examples = 0  # how many came to their end
-    verbs: Sequence[str] | None = (
-        None  # what is called besides redeem; None leaves the choice to each example
-    )
+    stepped: Stepped | None = None  # one per process, because creating it takes longer than an example
+    examples = 0  # how many have ended
+    verbs: Sequence[str] | None = None  # the calls besides redeem; None lets each example choose
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,38 +72,38 @@ class Interleavings(RuleBasedStateMachine):
 
     @initialize(
         verbs=st.lists(st.sampled_from(VERBS), min_size=1, max_size=3),
-        most=st.sampled_from([1, 1, 2, 2, 3, None]),
+        max_uses=st.sampled_from([1, 1, 2, 2, 3, None]),
         restore=st.booleans(),
-        expires=st.sampled_from([None, None, 1, 2]),
-        opens=st.sampled_from([None, None, None, 1]),
+        expires_in=st.sampled_from([None, None, 1, 2]),
+        opens_in=st.sampled_from([None, None, None, 1]),
         rolling=st.booleans(),
     )
-    def links_to_begin_with(
+    def create_links(
         self,
         verbs: list[str],
-        most: int | None,
+        max_uses: int | None,
         restore: bool,
-        expires: int | None,
-        opens: int | None,
+        expires_in: int | None,
+        opens_in: int | None,
         rolling: bool,
     ) -> None:
-        # Few kinds of calls in one example meet more often than all of them do.
+        # Calls of a few kinds conflict more often within one example than calls of all kinds.
         self._verbs = ["redeem", *(self.verbs or verbs)]
-        self._make(self.short, most, restore, expires, None, None)
-        self._make(self.long, 1, not restore, None, opens, None)
+        self._make(self.short, max_uses, restore, expires_in, None, None)
+        self._make(self.long, 1, not restore, None, opens_in, None)
         if rolling:
             self.s.finish(self.s.renew(self.long))
 
     @precondition(lambda self: len(self.s.tasks) < MAX_AT_ONCE)
-    @rule(wish=_wishes)
-    def call(self, wish: Wish) -> None:
-        """One call begins."""
-        self._begin(wish)
+    @rule(choice=_choices)
+    def call(self, choice: Choice) -> None:
+        """Begin one call."""
+        self._begin(choice)
 
     @precondition(lambda self: len(self.s.tasks) < MAX_AT_ONCE)
-    @rule(one=_wishes, verb=_small, order=st.lists(st.booleans(), max_size=8))
-    def race(self, one: Wish, verb: int, order: list[bool]) -> None:
-        """Two calls about one thing, their store calls interleaved: this is where most of what can go wrong does."""
+    @rule(one=_choices, verb=_small, order=st.lists(st.booleans(), max_size=8))
+    def race(self, one: Choice, verb: int, order: list[bool]) -> None:
+        """Begin two calls about the same thing and interleave their store calls: most violations need just that."""
         tasks = [self._begin(one), self._begin(one._replace(verb=verb))]
         for first in order:
             task = tasks[0 if first else 1]
@@ -115,15 +113,15 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: len(self.s.tasks) < MAX_AT_ONCE)
     @rule(again=st.integers(0, 2), run=st.booleans(), guess=st.booleans())
     def redeem_again(self, again: int, run: bool, guess: bool) -> None:
-        """A request equal to an earlier one: a second press, a client's retry, or somebody's guess."""
+        """Send an earlier redeem once more: a double click, a client's retry, or someone else's guess."""
         asked = [call for call in self._begun() if call.kind == "redeem"]
         if asked:
-            what = asked[-1 - again % len(asked)].what
-            settings = dict(self._links())[what["link"]]
-            key = what["receipt"].removeprefix("key ") if what["keyed"] else None
-            person = what["body"].partition(" ")[0].partition("?")[0]
+            args = asked[-1 - again % len(asked)].args
+            settings = dict(self._links())[args["link"]]
+            key = args["receipt"].removeprefix("key ") if args["keyed"] else None
+            person = args["body"].partition(" ")[0].partition("?")[0]
             name = "?" if guess and key is None else ""
-            task = self.s.redeem(what["link"], settings, what["start"], person, key, "again", name)
+            task = self.s.redeem(args["link"], settings, args["start"], person, key, "again", name)
             if run:
                 self.s.finish(task)
 
@@ -154,69 +152,73 @@ class Interleavings(RuleBasedStateMachine):
         if broken:
             raise BrokenPromiseError(broken, self.s.steps)
 
-    def _begin(self, wish: Wish) -> Task | None:
-        """Begin a call; None where there is nothing yet that it could be about."""
-        name, settings = self._link(wish.link)
+    def _begin(self, choice: Choice) -> Task | None:
+        """Begin a call, and return None if it needs a booking and there is none yet."""
+        name, settings = self._link(choice.link)
         rolling = settings.rolling
-        verb = self._verbs[wish.verb % len(self._verbs)]
+        verb = self._verbs[choice.verb % len(self._verbs)]
         match verb:
             case "redeem":
-                start = self._start(settings, wish.at)
-                return self.s.redeem(name, settings, start, f"p{wish.person}", wish.key, f"p{wish.person}")
-            case "redeem elsewhere":
-                start = self._start(settings, wish.at + 1)
-                return self.s.redeem(name, settings, start, f"p{wish.person}", wish.key, f"p{wish.person}")
+                start = self._start(settings, choice.at)
+                return self.s.redeem(
+                    name, settings, start, f"p{choice.person}", choice.key, f"p{choice.person}"
+                )
+            case "redeem another slot":
+                start = self._start(settings, choice.at + 1)
+                return self.s.redeem(
+                    name, settings, start, f"p{choice.person}", choice.key, f"p{choice.person}"
+                )
             case "revoke":
                 return self.s.revoke(name)
             case "replace":
-                return self.s.replace(name, settings, wish.key)
+                return self.s.replace(name, settings, choice.key)
             case "delete" if not rolling:
                 return self.s.delete(name)
-            case "limit" if not rolling:
-                return self.s.limit(name, wish.most)
-            case "renew" | "replace" if rolling:
+            case "change limit" if not rolling:
+                return self.s.limit(name, choice.max_uses)
+            case "renew rolling link" | "replace" if rolling:
                 return self.s.renew(self.long)
-            case "which" if rolling:
+            case "read rolling link" if rolling:
                 return self.s.which(self.long)
-            case "make":
-                batch = Link(self.short.name, most=1, after=self.short.after)
-                return self.s.make(self.short, batch, 1 + wish.person, f"batch {wish.key}")
+            case "generate":
+                batch = Link(self.short.name, max_uses=1, after=self.short.after)
+                return self.s.make(self.short, batch, 1 + choice.person, f"batch {choice.key}")
             case "expire":
                 return self.s.expire()
             case "cancel" | "move" | "read booking":
-                return self._begin_with_booking(verb, wish)
+                return self._begin_with_booking(verb, choice)
         return self.s.read_link(name)
 
-    def _begin_with_booking(self, verb: str, wish: Wish) -> Task | None:
+    def _begin_with_booking(self, verb: str, choice: Choice) -> Task | None:
         made = [
-            (call.told["booking"], call.what["link"]) for call in self.s.calls if call.told.get("booking")
+            (call.result["booking"], call.args["link"]) for call in self.s.calls if call.result.get("booking")
         ]
         if not made:
             return None
-        name, link = made[-1 - wish.link % len(made)]
+        name, link = made[-1 - choice.link % len(made)]
         match verb:
             case "cancel":
                 return self.s.cancel(name)
             case "move":
-                start = self._start(dict(self._links())[link], wish.at)
-                return self.s.move(name, start, by_invitee=wish.person == 0)
+                start = self._start(dict(self._links())[link], choice.at)
+                return self.s.move(name, start, by_invitee=choice.person == 0)
         return self.s.read_booking(name)
 
     def _make(
         self,
-        event_type: EventTypeOf,
-        most: int | None,
+        event_type: SteppedEventType,
+        max_uses: int | None,
         restore: bool,
-        expires: int | None,
-        opens: int | None,
+        expires_in: int | None,
+        opens_in: int | None,
         key: str | None,
     ) -> None:
         link = Link(
             event_type=event_type.name,
-            most=most,
+            max_uses=max_uses,
             restore=restore,
-            expires=self.s.clock + expires * TICK if expires else None,
-            opens=self.s.clock + opens * TICK if opens else None,
+            expires_at=self.s.clock + expires_in * TICK if expires_in else None,
+            not_before=self.s.clock + opens_in * TICK if opens_in else None,
             before=event_type.before,
             after=event_type.after,
             max_restored=LIMITS.restores_per_link,
@@ -224,7 +226,7 @@ class Interleavings(RuleBasedStateMachine):
         self.s.finish(self.s.make(event_type, link, key=key))
 
     def _start(self, link: Link, number: int) -> int:
-        """Return a start on either side of a midnight; hours end with their day, so a long one starts after it."""
+        """Return a start before or after a midnight. A long booking must start after it: hours end with their day."""
         return slot(number + (4 if link.event_type == self.short.name else 5))
 
     def _task(self, number: int) -> Task:
@@ -234,7 +236,7 @@ class Interleavings(RuleBasedStateMachine):
         return [*self.s.calls, *(task.call for task in self.s.tasks)]
 
     def _links(self) -> list[tuple[str, Link]]:
-        return [pair for call in self.s.calls for pair in call.told.get("links", {}).items()]
+        return [pair for call in self.s.calls for pair in call.result.get("links", {}).items()]
 
     def _link(self, number: int) -> tuple[str, Link]:
         links = self._links()
@@ -242,19 +244,19 @@ class Interleavings(RuleBasedStateMachine):
 
 
 def broken_promises(stepped: Stepped, calls: Sequence[Call]) -> dict[str, list[str]]:
-    """Return what each of the judges has to say, by its name; nothing where nothing is wrong.
+    """Return the findings of each check that fails, by the check's name.
 
-    The answers: nobody is told of a defect. The history: all that was told has an explanation. The audit: nothing that
-    is stored breaks a promise. The events: they tell what is stored, all of it and no more.
+    `answers`: no call returns 500. `history`: the history is linearizable. `audit`: no stored item breaks a promise.
+    `events`: the stream's events agree with the stored items.
     """
     items = stepped.dump()
-    judged = {
-        "answers": [f"{call.kind} was told {call.code}" for call in calls if call.code.startswith("500")],
-        "history": [f"no explanation for\n{account}" for account in unexplained(calls)],
+    checks = {
+        "answers": [f"{call.kind} returned {call.code}" for call in calls if call.code.startswith("500")],
+        "history": [f"not linearizable:\n{violation}" for violation in violations(calls)],
         "audit": audit.faults_in(items, deleted=stepped.deleted),
         "events": event_faults(_records(stepped), items),
     }
-    return {judge: faults for judge, faults in judged.items() if faults}
+    return {check: faults for check, faults in checks.items() if faults}
 
 
 def _records(stepped: Stepped) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
-"""The real services over the real store, taken one store call at a time by whoever holds the clockwork.
+"""Run the real services over the real store one store call at a time, under a test's control.
 
-Each call of a client is a task of its own, which stops before every request to DynamoDB. What becomes of the request
-is then said from outside: done, done with the reply lost, refused, or the process dies there and then. So crash,
-retry and every interleaving can be had at will, and had again.
+Each client call is a task, which stops before every request to DynamoDB. The test then decides what happens to the
+request: done, done with its reply lost, throttled, or never sent because the process crashes. Every interleaving, crash
+and retry can be produced and reproduced exactly.
 """
 
 import hashlib
@@ -46,8 +46,8 @@ from chalicelib.store.dynamo_store import dynamo_store
 from chalicelib.store.table import Table
 from chalicelib.wire.problems import STATUSES
 from tests.history.checker.calls import UNKNOWN, Call
-from tests.history.checker.final_state import stored_call, with_candidates, with_expiries
-from tests.history.checker.machine import OVERTAKEN, Link
+from tests.history.checker.final_state import final_state_call, with_candidates, with_expiries
+from tests.history.checker.specification import REPEATABLE, Link
 from tests.history.interleavings.memory import Memory, client_error
 from tests.support import audit
 
@@ -55,8 +55,8 @@ TABLE: Final = "stepped"
 START: Final = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 FIRST_SLOT: Final = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 MINUTE: Final = 60_000
-LIMITS: Final = BookingLimits(moves_per_booking=2, restores_per_link=1)  # low, so that histories reach them
-SLOW: Final = 10  # milliseconds of a slow request: the distance between any two edges of a link
+LIMITS: Final = BookingLimits(moves_per_booking=2, restores_per_link=1)  # low, so that examples reach them
+SLOW: Final = 10  # milliseconds that a slow request takes: one tick of `state_machine.py`
 
 _CAUSE: Final = Cause("system:stepped", "stepped")
 _CALLER: Final = Caller("key_stepped", Role.ADMIN, None)
@@ -65,7 +65,7 @@ _ALL_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Fate(StrEnum):
-    """What becomes of one request to DynamoDB."""
+    """What happens to one request to DynamoDB."""
 
     DONE = "done"
     LOST = "done, its reply lost"
@@ -79,27 +79,27 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """A request to DynamoDB that waits for its fate."""
+    """A request to DynamoDB that a task has stopped at."""
 
     operation: str
     arguments: Mapping[str, Any]
 
     @property
     def writes(self) -> bool:
-        """Whether it may change anything."""
+        """Whether it may change an item."""
         return self.operation not in ("GetItem", "BatchGetItem", "Query")
 
 
 @dataclass
 class Task:
-    """One call of a client, somewhere between its first store call and its end."""
+    """A running client call, stopped before one of its store calls."""
 
     call: Call
     thread: greenlet
-    tell: Callable[[Any], Mapping[str, Any]]
+    to_result: Callable[[Any], Mapping[str, Any]]
     skew: int
     waiting: Request | None = None
-    unheard: int = 0  # writes that were done, and that the task was not told of
+    lost_replies: int = 0  # writes that took effect although the task received no reply
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class _Ended:
 
 
 class _Client:
-    """What PynamoDB takes for its botocore client."""
+    """Stands in for PynamoDB's botocore client."""
 
     _request_signer = None
 
@@ -121,8 +121,8 @@ class _Client:
 
 
 @dataclass(frozen=True)
-class EventTypeOf:
-    """An event type as the machine needs it: its id, and what a booking of it occupies."""
+class SteppedEventType:
+    """An event type as the specification needs it: its id, and the time that a booking occupies."""
 
     name: str
     before: int
@@ -130,7 +130,7 @@ class EventTypeOf:
 
 
 class Stepped:
-    """A host with two event types, a clock that stands until told, and tasks that stop before every store call."""
+    """A host with two event types, a clock that only `tick` advances, and tasks that stop before every store call."""
 
     def __init__(self) -> None:
         self._stamps = itertools.count()
@@ -152,26 +152,28 @@ class Stepped:
             limits=LIMITS,
         )
         self.memory = Memory()
-        self.host_id, self.event_types = self._furnish()
-        self._furnished = dict(self.memory.items)
+        self.host_id, self.event_types = self._set_up_host()
+        self._initial_items = dict(self.memory.items)
 
     def begin(self) -> None:
-        """Begin anew: as furnished, with nothing made and nothing running."""
+        """Reset to the initial items, without links, bookings or running tasks."""
         for task in list(self.tasks):
-            self._abandon(task)
+            self._crash(task)
         self._stamps, self._random = itertools.count(), itertools.count(1000)
         self.clock = to_millis(START)
         self.calls, self.steps = [], []
-        self.memory = Memory(self._furnished)
+        self.memory = Memory(self._initial_items)
 
     def tick(self, millis: int) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self.clock += millis
         self.steps.append(f"{millis} ms pass")
 
-    # The calls. Each is recorded as the machine knows it, and stops before its first store call.
+    # The client calls. Each is recorded in the specification's terms, and stops before its first store call.
 
-    def make(self, event_type: EventTypeOf, settings: Link, count: int = 1, key: str | None = None) -> Task:
+    def make(
+        self, event_type: SteppedEventType, settings: Link, count: int = 1, key: str | None = None
+    ) -> Task:
         """Generate links."""
         wanted = _settings_of(settings)
         request = GenerateRequest(
@@ -185,16 +187,16 @@ class Stepped:
         def act() -> list[StoredLink]:
             return generate(self.world, _CALLER, request, self._cause()).links
 
-        def tell(made: list[StoredLink]) -> dict[str, Any]:
+        def to_result(made: list[StoredLink]) -> dict[str, Any]:
             return {"links": {link.link_id: settings for link in made}}
 
-        what = {"key": key, "body": request.body_hash, "settings": settings}
-        return self._start("make", what, act, tell, "201")
+        args = {"key": key, "body": request.body_hash, "settings": settings}
+        return self._start("generate", args, act, to_result, "201")
 
     def redeem(
-        self, link_id: str, link: Link, start: int, person: str, key: str | None, who: str, name: str = ""
+        self, link_id: str, link: Link, start: int, person: str, key: str | None, caller: str, name: str = ""
     ) -> Task:
-        """Redeem a link; the body is `person`, the start, and `name` if somebody else guesses the request."""
+        """Redeem a link. The body is `person` and the start, plus `name` if another person guesses the request."""
         raw = id_bytes(LINK, link_id)
         assert raw is not None
         body = f"{person}{name} at {start}"
@@ -207,7 +209,7 @@ class Stepped:
             idempotency_key=key,
             body_hash=body,
         )
-        what = {
+        args = {
             "link": link_id,
             "start": start,
             "receipt": f"key {key}" if key else body,
@@ -218,11 +220,11 @@ class Stepped:
         }
         return self._start(
             "redeem",
-            what,
+            args,
             lambda: redeem(self.world, make_token(_KEYRING, Purpose.LINK, raw), request, self._cause()),
-            _redeem_told,
+            _redeem_result,
             "201",
-            who=who,
+            caller=caller,
         )
 
     def cancel(self, booking_id: str) -> Task:
@@ -271,13 +273,13 @@ class Stepped:
             "204",
         )
 
-    def limit(self, link_id: str, most: int | None) -> Task:
+    def limit(self, link_id: str, max_uses: int | None) -> Task:
         """Change how many uses a link has."""
         return self._start(
-            "limit",
-            {"link": link_id, "most": most},
+            "change limit",
+            {"link": link_id, "max_uses": max_uses},
             lambda: change_link(
-                self.world, _CALLER, link_id, lambda old: _with_limit(old, most), self._cause()
+                self.world, _CALLER, link_id, lambda old: _with_limit(old, max_uses), self._cause()
             ),
             _nothing,
             "200",
@@ -287,26 +289,30 @@ class Stepped:
         """Replace a link."""
         return self._start(
             "replace",
-            {"link": link_id, "key": f"{link_id} {key}" if key else None, "event_type": _pointed(link)},
+            {
+                "link": link_id,
+                "key": f"{link_id} {key}" if key else None,
+                "event_type": _rolling_event_type(link),
+            },
             lambda: replace_link(self.world, _CALLER, link_id, key, self._cause()),
             lambda fresh: {"links": {fresh.link_id: self._as_made(fresh)}},
             "201",
         )
 
-    def renew(self, event_type: EventTypeOf) -> Task:
-        """Make an event type's rolling link, or make it anew."""
+    def renew(self, event_type: SteppedEventType) -> Task:
+        """Create an event type's rolling link, or replace it."""
         return self._start(
-            "renew",
+            "renew rolling link",
             {"event_type": event_type.name},
             lambda: renew_rolling_link(self.world, _CALLER, event_type.name, lambda old: old, self._cause()),
             lambda fresh: {"links": {fresh.link_id: self._as_made(fresh)}},
             "201",
         )
 
-    def which(self, event_type: EventTypeOf) -> Task:
-        """Ask for an event type's rolling link."""
+    def which(self, event_type: SteppedEventType) -> Task:
+        """Read an event type's rolling link."""
         return self._start(
-            "which",
+            "read rolling link",
             {"event_type": event_type.name},
             lambda: read_rolling_link(self.world, _CALLER, event_type.name),
             lambda found: {"links": {found.link_id: self._as_made(found)}},
@@ -316,75 +322,79 @@ class Stepped:
     def read_link(self, link_id: str) -> Task:
         """Read a link."""
 
-        def tell(link: StoredLink) -> dict[str, Any]:
+        def to_result(link: StoredLink) -> dict[str, Any]:
             status = link.status_at(self._now())
-            return {"status": status.value, "uses": link.usage_count, "most": link.settings.max_usage_count}
+            return {
+                "status": status.value,
+                "uses": link.usage_count,
+                "max_uses": link.settings.max_usage_count,
+            }
 
         return self._start(
-            "read link", {"link": link_id}, lambda: read_link(self.world, _CALLER, link_id), tell, "200"
+            "read link", {"link": link_id}, lambda: read_link(self.world, _CALLER, link_id), to_result, "200"
         )
 
     def read_booking(self, booking_id: str) -> Task:
         """Read a booking."""
 
-        def tell(booking: Booking) -> dict[str, Any]:
+        def to_result(booking: Booking) -> dict[str, Any]:
             return {"status": booking.status.value, "start": to_millis(booking.start)}
 
         find = hosts_booking(self.world, _CALLER, booking_id)
-        return self._start("read booking", {"booking": booking_id}, find, tell, "200")
+        return self._start("read booking", {"booking": booking_id}, find, to_result, "200")
 
     def expire(self) -> Task:
-        """Let the schedule mark what is due. Nobody is told; each link that expires is a call of its own."""
+        """Run the expiry schedule. `with_expiries` later turns it into one call for each link that was due."""
         return self._start("expire", {}, lambda: expire_due_links(self.world), _nothing, "200")
 
-    # What is done with them.
+    # The scheduler.
 
     def step(self, task: Task, fate: Fate = Fate.DONE) -> bool:
-        """Let one store call meet its fate, and run the task to its next one; return whether it goes on."""
+        """Execute one store call and run the task to its next one; return whether the task is still running."""
         request = task.waiting
         assert request is not None
-        fate = _possible(fate, request)
+        fate = _applicable_fate(fate, request)
         self.steps.append(f"({task.call.number}) {request.operation}: {fate}")
         if fate is Fate.CRASH_BEFORE:
-            self._abandon(task)
+            self._crash(task)
             return False
         reply = self._reply_to(request, fate)
         if fate is Fate.SLOW:
             self.clock += SLOW
         if fate is Fate.CRASH_AFTER:
-            self._abandon(task)
+            self._crash(task)
             return False
         if fate is Fate.LOST:
-            task.unheard += not isinstance(reply, ClientError)
+            task.lost_replies += not isinstance(reply, ClientError)
             reply = ReadTimeoutError(endpoint_url="memory")
-        # A redeem that was refused for its time reads its receipt once more; the clock decides nothing there.
-        looks_back = task.call.kind == "redeem" and request.operation == "GetItem"
-        if not request.writes and not looks_back and not task.unheard:
+        # A redeem that was refused because of a taken time reads its receipt again; the clock does not matter there.
+        rereads_receipt = task.call.kind == "redeem" and request.operation == "GetItem"
+        if not request.writes and not rereads_receipt and not task.lost_replies:
             # P3: every attempt reads the clock again, after the last read before its write. After a write whose
             # response was lost, an earlier attempt may have decided.
             task.call = replace(task.call, clock=(self.clock + task.skew, math.inf))
         return self._resume(task, reply)
 
     def finish(self, task: Task) -> None:
-        """Run a task to its end, with nothing in its way."""
+        """Run a task to its end without faults."""
         while self.step(task):
             pass
 
     def end(self) -> list[Call]:
-        """Let everything that still runs come to its end, and return the whole history with what is then stored."""
+        """Run all tasks to their end, and return the history with the table's final state."""
         for task in list(self.tasks):
             self.finish(task)
         return self.history()
 
     def history(self) -> list[Call]:
-        """Return all calls so far, those without an answer too, and what is stored now."""
+        """Return all calls so far, including those without an answer, and the table's current state."""
         items = self.dump()
-        running = [task.call.unanswered() for task in self.tasks]
-        judged = with_candidates(with_expiries([*self.calls, *running]), items)
-        return [*judged, stored_call(items, next(self._stamps))]
+        running = [task.call.without_answer() for task in self.tasks]
+        calls = with_candidates(with_expiries([*self.calls, *running]), items)
+        return [*calls, final_state_call(items, next(self._stamps))]
 
     def dump(self) -> audit.Dump:
-        """Return what is stored, as the audit reads it."""
+        """Return the stored items in the audit's form."""
         return {
             key: {name: audit.value_of(value) for name, value in item.items()}
             for key, item in self.memory.items.items()
@@ -392,12 +402,12 @@ class Stepped:
 
     @property
     def deleted(self) -> list[str]:
-        """Links that somebody wanted deleted."""
-        return [call.what["link"] for call in self.history() if call.kind == "delete"]
+        """Links that a client has tried to delete."""
+        return [call.args["link"] for call in self.history() if call.kind == "delete"]
 
     def asked(self, request: Request) -> Any:
-        """Take a request of the store's: within a task it waits for its fate, elsewhere it is done at once."""
-        if self._current is None or _is_a_note(request):
+        """Take a request from the store: stop the current task at it, or execute it at once outside a task."""
+        if self._current is None or _is_denial_record(request):
             return self.memory.answer(request.operation, request.arguments)
         reply = self._hub.switch(request)
         if isinstance(reply, Exception):
@@ -407,20 +417,20 @@ class Stepped:
     def _start(
         self,
         kind: str,
-        what: Mapping[str, Any],
+        args: Mapping[str, Any],
         act: Callable[[], Any],
-        tell: Callable[[Any], Mapping[str, Any]],
+        to_result: Callable[[Any], Mapping[str, Any]],
         code: str,
         *,
-        who: str = "host",
+        caller: str = "host",
     ) -> Task:
         number = next(self._stamps)
         clock = (float(self.clock), math.inf)
-        call = Call(number, kind, what, code, number, math.inf, clock, who=f"{who}")
-        task = Task(call, greenlet(lambda: _outcome(act)), tell, 0)
+        call = Call(number, kind, args, code, number, math.inf, clock, caller=f"{caller}")
+        task = Task(call, greenlet(lambda: _outcome(act)), to_result, 0)
         self.tasks.append(task)
         self.steps.append(
-            f"({number}) {kind} {', '.join(f'{k} {v}' for k, v in what.items() if k != 'settings')}"
+            f"({number}) {kind} {', '.join(f'{k} {v}' for k, v in args.items() if k != 'settings')}"
         )
         self._resume(task, None)
         return task
@@ -433,30 +443,30 @@ class Stepped:
             if isinstance(came, Request):
                 task.waiting = came
                 return True
-            self._end_of(task, came)
+            self._finish_call(task, came)
             return False
         finally:
             self._current = None
 
-    def _end_of(self, task: Task, ended: _Ended) -> None:
+    def _finish_call(self, task: Task, ended: _Ended) -> None:
         self.tasks.remove(task)
         call = task.call
         if ended.code == UNKNOWN:
-            self.calls.append(call.unanswered())
+            self.calls.append(call.without_answer())
             return
         code = call.code if not ended.code else ended.code
-        told = task.tell(ended.result) if not ended.code else {}
+        result = task.to_result(ended.result) if not ended.code else {}
         stamp = next(self._stamps)
         clock = (call.clock[0], float(self.clock))
-        done = replace(call, code=code, told=told, returned=stamp, clock=clock)
+        done = replace(call, code=code, result=result, returned=stamp, clock=clock)
         self.calls.append(done)
-        if call.kind in OVERTAKEN:
-            self.calls += [done.happened_again(next(self._stamps)) for _ in range(task.unheard)]
+        if call.kind in REPEATABLE:
+            self.calls += [done.possible_repeat(next(self._stamps)) for _ in range(task.lost_replies)]
 
-    def _abandon(self, task: Task) -> None:
-        """The process dies: nothing of the task runs any more."""
+    def _crash(self, task: Task) -> None:
+        """End the task at once, as when its process dies."""
         self.tasks.remove(task)
-        self.calls.append(task.call.unanswered())
+        self.calls.append(task.call.without_answer())
         self._hub = getcurrent()
         task.thread.throw(GreenletExit)
 
@@ -491,14 +501,14 @@ class Stepped:
         return Cause("key:stepped", f"call-{number}")
 
     def _as_made(self, link: StoredLink) -> Link:
-        """Return a link, as the machine knows it, as it was when it was made."""
+        """Return a stored link as the specification has it when it is created."""
         settings = link.settings
         event_type = next(one for one in self.event_types if one.name == link.event_type_id)
         return Link(
             event_type=event_type.name,
-            most=settings.max_usage_count,
-            opens=to_millis(settings.not_before) if settings.not_before else None,
-            expires=to_millis(settings.expires_at) if settings.expires_at else None,
+            max_uses=settings.max_usage_count,
+            not_before=to_millis(settings.not_before) if settings.not_before else None,
+            expires_at=to_millis(settings.expires_at) if settings.expires_at else None,
             restore=settings.restore_use_on_cancel,
             rolling=link.rolling,
             max_restored=LIMITS.restores_per_link,
@@ -506,7 +516,7 @@ class Stepped:
             after=event_type.after,
         )
 
-    def _furnish(self) -> tuple[str, tuple[EventTypeOf, EventTypeOf]]:
+    def _set_up_host(self) -> tuple[str, tuple[SteppedEventType, SteppedEventType]]:
         host_id = make_id(HOST, self._random_bytes(16))
         host = HostSettings(name="Ada", email="ada@example.com", time_zone="UTC")
         self.world.store.hosts.create(Host(host_id=host_id, settings=host, created_at=START), _CAUSE)
@@ -527,12 +537,12 @@ class Stepped:
                 created_at=START,
             )
             self.world.store.event_types.create(event_type, _CAUSE)
-            kinds.append(EventTypeOf(event_type.event_type_id, buffer * MINUTE, minutes * MINUTE))
+            kinds.append(SteppedEventType(event_type.event_type_id, buffer * MINUTE, minutes * MINUTE))
         return host_id, (kinds[0], kinds[1])
 
 
 def slot(number: int) -> int:
-    """Return the start of a slot, the first being number 0: 5 minutes apart, the sixth after a midnight."""
+    """Return the start of a slot by its number, from 0: 5 minutes apart, number 5 at a midnight."""
     return to_millis(FIRST_SLOT) + (number - 5) * 5 * MINUTE
 
 
@@ -543,12 +553,12 @@ def _outcome(act: Callable[[], Any]) -> _Ended:
         return _Ended(UNKNOWN, None)
     except AdmitOneError as error:
         return _Ended(f"{STATUSES[type(error)]} {error.code}", None)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the caller would have been told: 500
+    except Exception as error:  # noqa: BLE001 - the API answers 500 to every other exception
         return _Ended(f"500 {error!r}", None)
 
 
-def _possible(fate: Fate, request: Request) -> Fate:
-    """Return what can happen to this kind of request that comes nearest."""
+def _applicable_fate(fate: Fate, request: Request) -> Fate:
+    """Return the fate, or the closest one that this kind of request can have."""
     if fate is Fate.PARTLY and request.operation != "BatchGetItem":
         return Fate.DONE
     if fate in (Fate.CONFLICT, Fate.LOST) and not request.writes:
@@ -563,11 +573,11 @@ def _conflict(request: Request) -> ClientError:
     return client_error("TransactionCanceledException", request.operation, CancellationReasons=reasons)
 
 
-def _is_a_note(request: Request) -> bool:
+def _is_denial_record(request: Request) -> bool:
     return request.operation == "PutItem" and request.arguments["Item"]["sk"]["S"].startswith("DENIAL#")
 
 
-def _redeem_told(done: Redeemed) -> dict[str, Any]:
+def _redeem_result(done: Redeemed) -> dict[str, Any]:
     if done.only_confirmed:
         return {"start": to_millis(done.booking.start)}
     return {"booking": done.booking.booking_id}
@@ -577,18 +587,18 @@ def _nothing(_: Any) -> dict[str, Any]:
     return {}
 
 
-def _with_limit(settings: LinkSettings, most: int | None) -> LinkSettings:
-    return msgspec.structs.replace(settings, max_usage_count=most)
+def _with_limit(settings: LinkSettings, max_uses: int | None) -> LinkSettings:
+    return msgspec.structs.replace(settings, max_usage_count=max_uses)
 
 
-def _pointed(link: Link) -> str | None:
+def _rolling_event_type(link: Link) -> str | None:
     return link.event_type if link.rolling else None
 
 
 def _settings_of(link: Link) -> LinkSettings:
     return LinkSettings(
-        max_usage_count=link.most,
-        not_before=from_millis(link.opens) if link.opens is not None else None,
-        expires_at=from_millis(link.expires) if link.expires is not None else None,
+        max_usage_count=link.max_uses,
+        not_before=from_millis(link.not_before) if link.not_before is not None else None,
+        expires_at=from_millis(link.expires_at) if link.expires_at is not None else None,
         restore_use_on_cancel=link.restore,
     )

@@ -1,1 +1,1 @@
-"""Clients on real sockets against several app processes, and what goes wrong between them."""
+"""Clients on real sockets against several app processes, with faults between app and DynamoDB."""

@@ -1,4 +1,4 @@
-"""Let calls between the app and DynamoDB fail at set rates, by chance from a seed."""
+"""Make requests from the app to DynamoDB fail at random, at fixed rates, from a seed."""
 
 import random
 import time
@@ -31,13 +31,13 @@ RATES: Final[Mapping[str, float]] = {
 _WRITES: Final = ("PutItem", "UpdateItem", "TransactWriteItems")
 
 
-def make_chaos(proxy: Proxy, seed: int, rates: Mapping[str, float] = RATES) -> dict[str, int]:
-    """Let a proxy's calls go wrong at these rates; return the counts of what went wrong, kept up to date."""
+def inject_faults(proxy: Proxy, seed: int, rates: Mapping[str, float] = RATES) -> dict[str, int]:
+    """Inject faults into a proxy's calls at these rates; return a live count of each fault."""
     rng = random.Random(seed)
     counts = dict.fromkeys(rates, 0)
 
     def by_chance(name: str, call: Call) -> bool:
-        met = _can_meet(name, call) and rng.random() < rates[name]
+        met = _applies_to(name, call) and rng.random() < rates[name]
         counts[name] += met
         return met
 
@@ -46,7 +46,7 @@ def make_chaos(proxy: Proxy, seed: int, rates: Mapping[str, float] = RATES) -> d
     return counts
 
 
-def _can_meet(name: str, call: Call) -> bool:
+def _applies_to(name: str, call: Call) -> bool:
     match name:
         case "conflict":
             return call.name == "TransactWriteItems"
@@ -57,8 +57,8 @@ def _can_meet(name: str, call: Call) -> bool:
     return True
 
 
-def _leave_one_out(answer: dict[str, Any]) -> None:
-    """Make an answer to `BatchGetItem` what it is under load: a key is left to be asked for again."""
+def _leave_one_key_unprocessed(answer: dict[str, Any]) -> None:
+    """Move one item of a `BatchGetItem` answer to `UnprocessedKeys`, as DynamoDB does under load."""
     for table, items in answer.get("Responses", {}).items():
         if items:
             left = items.pop()
@@ -73,5 +73,5 @@ _FATES: Final[Mapping[str, Fate]] = {
     "throttled": error("ThrottlingException"),
     "internal error": error("InternalServerError", 500),
     "conflict": cancelled("TransactionConflict"),
-    "answered in part": Edit(_leave_one_out),
+    "answered in part": Edit(_leave_one_key_unprocessed),
 }

@@ -1,4 +1,4 @@
-"""Clients on real sockets against several app processes; their requests and answers become a history."""
+"""Send random requests on real sockets to several app processes, and record them as a history."""
 
 import itertools
 import random
@@ -13,9 +13,9 @@ from typing import Any, Final
 from chalicelib.domain.bookings.limits import BookingLimits
 from chalicelib.domain.clock import to_millis
 from tests.history.checker.calls import NEVER, Call
-from tests.history.checker.explanation import unexplained
-from tests.history.checker.final_state import stored_call, with_candidates, with_expiries
-from tests.history.checker.machine import OVERTAKEN, Link
+from tests.history.checker.final_state import final_state_call, with_candidates, with_expiries
+from tests.history.checker.specification import REPEATABLE, Link
+from tests.history.checker.violations import violations
 from tests.support import audit
 from tests.support.proof.harness import (
     Answer,
@@ -29,20 +29,32 @@ from tests.support.proof.harness import (
 )
 from tests.support.waiting import LIMIT
 
-CLIENTS: Final = 4  # in a room: as many calls as are ever in progress about one link
-ROOMS_AT_ONCE: Final = 4
+CLIENTS: Final = 4  # per workload: the most calls in progress about one link
+CONCURRENT_WORKLOADS: Final = 4
 _MINUTE: Final = timedelta(minutes=1)
-_NOON: Final = timedelta(hours=12)  # far from midnight, so that rooms' days are one day each
+_NOON: Final = timedelta(hours=12)  # far from midnight, so a workload's slots are on one UTC day
 _SLOTS: Final = 5
 _VERBS: Final = (
     *(["redeem"] * 8 + ["redeem again"] * 4 + ["cancel"] * 4 + ["move"] * 4),
-    *("revoke", "delete", "limit", "limit", "replace", "renew", "which", "which", "make", "make", "expire"),
+    *(
+        "revoke",
+        "delete",
+        "change limit",
+        "change limit",
+        "replace",
+        "renew rolling link",
+        "read rolling link",
+        "read rolling link",
+        "generate",
+        "generate",
+        "expire",
+    ),
     *("read link", "read link", "read booking", "slots", "slots"),
 )
 
 
 class OneApp(Client):
-    """A client that always asks the same app process, so that it is known whose clock decided."""
+    """A client of one app process, so that a call's clock is known."""
 
     def __init__(self, url: str, api_key: str) -> None:
         super().__init__([url], 0, api_key)
@@ -51,7 +63,10 @@ class OneApp(Client):
 
 @dataclass
 class Recorder:
-    """Keeps every call. `skews` tells, by URL, by how many seconds an app's clock is ahead."""
+    """Records every call. `skews` maps an app's URL to the seconds by which its clock is ahead.
+
+    `may_repeat` is set if replies get lost between app and DynamoDB, so the app may send a write twice.
+    """
 
     skews: Mapping[str, float] = field(default_factory=dict)
     may_repeat: bool = False
@@ -61,20 +76,20 @@ class Recorder:
     _lock: threading.Condition = field(default_factory=threading.Condition)
 
     def wait_for(self, count: int) -> None:
-        """Wait until that many calls are over."""
+        """Wait until that many calls have ended."""
         with self._lock:
             assert self._lock.wait_for(lambda: len(self.calls) >= count, timeout=LIMIT)
 
     def record(
         self,
-        who: str,
+        caller: str,
         kind: str,
-        what: Mapping[str, Any],
+        args: Mapping[str, Any],
         url: str,
         send: Callable[[], Answer],
-        tell: Callable[[Any], Mapping[str, Any]],
+        to_result: Callable[[Any], Mapping[str, Any]],
     ) -> Call | None:
-        """Send, and keep what came of it; None where it never left: nobody was there to take it."""
+        """Send a request and record it; return None, without a record, if the connection was refused."""
         skew = self.skews.get(url, 0.0)
         invoked, wall = time.monotonic(), time.time()
         try:
@@ -84,26 +99,26 @@ class Recorder:
                 return None
             answer = None
         returned, over = time.monotonic(), time.time()
-        # The app's clock is this machine's, cut to the millisecond.
+        # The app's clock is this machine's, truncated to the millisecond.
         clock = ((wall + skew) * 1000 - 1, (over + skew) * 1000)
-        call = Call(next(self._numbers), kind, what, "", invoked, returned, clock, who=who)
+        call = Call(next(self._numbers), kind, args, "", invoked, returned, clock, caller=caller)
         if answer is None or answer.status >= 500 or answer.status == 429:
-            done = replace(call, code="lost").unanswered()
+            done = replace(call, code="lost").without_answer()
         else:
-            told = tell(answer.json) if answer.status in (200, 201) else {}
-            done = replace(call, code=answer.code, told=told)
+            result = to_result(answer.json) if answer.status in (200, 201) else {}
+            done = replace(call, code=answer.code, result=result)
         with self._lock:
             self.calls.append(done)
             if answer is not None and answer.status == 500:
-                self.faults.append(f"{kind} was told {answer.code}")
-            if self.may_repeat and done.is_known and kind in OVERTAKEN:
-                self.calls.append(done.happened_again(next(self._numbers)))
+                self.faults.append(f"{kind} returned {answer.code}")
+            if self.may_repeat and done.is_answered and kind in REPEATABLE:
+                self.calls.append(done.possible_repeat(next(self._numbers)))
             self._lock.notify_all()
         return done
 
 
-class Room:
-    """A host with some links, and clients who do to them whatever comes to their minds."""
+class Workload:
+    """One host with a few links, and clients that send random requests about them."""
 
     def __init__(
         self, stage: Stage, recorder: Recorder, seed: int, apps: Sequence[App], verbs: Sequence[str]
@@ -115,16 +130,15 @@ class Room:
         self.host = stage.host()
         self.event_type = stage.event_type(self.host, 10, slotIntervalMinutes=5, bufferBeforeMinutes=5)
         self.links: list[tuple[str, str, Link]] = []  # id, token, as made
-        self.bookings: list[tuple[str, str]] = []  # id, its invitee's token
+        self.bookings: list[tuple[str, str]] = []  # id, the invitee's token
         self.asked: list[tuple[str, str, int, str, str | None]] = []
-        self._wanted: dict[str, dict[str, Any]] = {}  # by idempotency key: what is asked for under it
-        self._together: set[str] = (
-            set()
-        )  # links that came with others: not to be deleted, as reads of many see each for itself
+        self._bodies_by_key: dict[str, dict[str, Any]] = {}
+        # Links that were created with others. They are never deleted: a retry reads several of them, not atomically.
+        self._batch_links: set[str] = set()
         self._starts = [day_start(3) + _NOON + number * 5 * _MINUTE for number in range(_SLOTS)]
 
-    def furnish(self) -> None:
-        """Make the first links: each with limits of its own, some that expire or open while the clients are at it."""
+    def create_links(self) -> None:
+        """Create the first links with random limits; some expire or open while the clients run."""
         rng = self._random
         while len(self.links) < 3:
             client, now = self._client(rng), datetime.now(UTC)
@@ -137,16 +151,20 @@ class Room:
                 body["restoreUseOnCancel"] = True
             self._make(client, body)
         self._host_call(
-            self._client(rng), "host", "renew", f"/v1/event-types/{self.event_type}/rolling-link", body={}
+            self._client(rng),
+            "host",
+            "renew rolling link",
+            f"/v1/event-types/{self.event_type}/rolling-link",
+            body={},
         )
 
-    def play(self, count: int, who: str, seed: int) -> None:
-        """Do `count` things as one client."""
+    def run(self, count: int, caller: str, seed: int) -> None:
+        """Send `count` random requests as one client."""
         rng = random.Random(seed)
         for _ in range(count):
-            self._do(rng.choice(self._verbs), rng, who)
+            self._do(rng.choice(self._verbs), rng, caller)
 
-    def _do(self, verb: str, rng: random.Random, who: str) -> None:
+    def _do(self, verb: str, rng: random.Random, caller: str) -> None:
         client = self._client(rng)
         with self._lock:
             name, token, link = rng.choice(self.links)
@@ -156,78 +174,89 @@ class Room:
         match verb:
             case "redeem":
                 key = f"k{rng.randrange(3)}" if rng.random() < 0.4 else None
-                self._redeem(client, who, (name, token, _millis(start), f"p{rng.randrange(6)}", key), link)
+                self._redeem(client, caller, (name, token, _millis(start), f"p{rng.randrange(6)}", key), link)
             case "redeem again" if asked:
                 link = next(made for other, _, made in self.links if other == asked[0])
-                self._redeem(client, who, asked, link)
+                self._redeem(client, caller, asked, link)
             case "cancel" | "move" | "read booking" if booking:
-                self._do_with_booking(verb, client, who, booking, start, by_host=rng.random() < 0.5)
-            case "revoke" | "delete" | "limit" | "replace":
-                self._do_with_link(verb, client, who, (name, link), rng)
-            case "make":
-                self._make_again(client, rng, who)
+                self._do_with_booking(verb, client, caller, booking, start, by_host=rng.random() < 0.5)
+            case "revoke" | "delete" | "change limit" | "replace":
+                self._do_with_link(verb, client, caller, (name, link), rng)
+            case "generate":
+                self._make_again(client, rng, caller)
             case "expire":
-                self._expire(client, who)
-            case "renew" | "which":
+                self._expire(client, caller)
+            case "renew rolling link" | "read rolling link":
                 path = f"/v1/event-types/{self.event_type}/rolling-link"
-                if verb == "renew" and rng.random() < 0.5:
-                    self._host_call(client, who, "renew", path, body={})
+                if verb == "renew rolling link" and rng.random() < 0.5:
+                    self._host_call(client, caller, "renew rolling link", path, body={})
                 else:
-                    self._host_call(client, who, "which", path, method="GET")
+                    self._host_call(client, caller, "read rolling link", path, method="GET")
             case "slots":
-                self._slots(client, who, name, token)
+                self._slots(client, caller, name, token)
             case _:
-                self._host_call(client, who, "read link", f"/v1/links/{name}", {"link": name}, method="GET")
+                self._host_call(
+                    client, caller, "read link", f"/v1/links/{name}", {"link": name}, method="GET"
+                )
 
     def _do_with_link(
-        self, verb: str, client: OneApp, who: str, named: tuple[str, Link], rng: random.Random
+        self, verb: str, client: OneApp, caller: str, named: tuple[str, Link], rng: random.Random
     ) -> None:
         name, link = named
         match verb:
             case "revoke":
-                self._host_call(client, who, verb, f"/v1/links/{name}/revoke", {"link": name})
-            case "delete" if not link.rolling and name not in self._together and rng.random() < 0.5:
-                self._host_call(client, who, verb, f"/v1/links/{name}", {"link": name}, method="DELETE")
-            case "limit" if not link.rolling:
-                most = rng.choice([1, 2, 3, None])
-                limits: dict[str, Any] = {"link": name, "most": most}
+                self._host_call(client, caller, verb, f"/v1/links/{name}/revoke", {"link": name})
+            case "delete" if not link.rolling and name not in self._batch_links and rng.random() < 0.5:
+                self._host_call(client, caller, verb, f"/v1/links/{name}", {"link": name}, method="DELETE")
+            case "change limit" if not link.rolling:
+                max_uses = rng.choice([1, 2, 3, None])
+                limits: dict[str, Any] = {"link": name, "max_uses": max_uses}
                 self._host_call(
                     client,
-                    who,
+                    caller,
                     verb,
                     f"/v1/links/{name}",
                     limits,
-                    body={"maxUsageCount": most},
+                    body={"maxUsageCount": max_uses},
                     method="PATCH",
                 )
             case "replace":
                 event_type = self.event_type if link.rolling else None
                 again = f"r{rng.randrange(2)}" if rng.random() < 0.4 else None
                 old = {"link": name, "key": f"{name} {again}" if again else None, "event_type": event_type}
-                self._host_call(client, who, verb, f"/v1/links/{name}/replace", old, key=again)
+                self._host_call(client, caller, verb, f"/v1/links/{name}/replace", old, key=again)
 
     def _do_with_booking(
-        self, verb: str, client: OneApp, who: str, booking: tuple[str, str], start: datetime, *, by_host: bool
+        self,
+        verb: str,
+        client: OneApp,
+        caller: str,
+        booking: tuple[str, str],
+        start: datetime,
+        *,
+        by_host: bool,
     ) -> None:
-        """Do it by the host's API or by the invitee's page: it is the same booking."""
+        """Send the request through the host's API or the invitee's page."""
         name, own = booking
-        path, what = f"/v1/bookings/{name}" if by_host else f"/b/{own}", {"booking": name}
+        path, args = f"/v1/bookings/{name}" if by_host else f"/b/{own}", {"booking": name}
         match verb:
             case "cancel":
-                self._host_call(client, who, verb, f"{path}/cancel", what)
+                self._host_call(client, caller, verb, f"{path}/cancel", args)
             case "move":
-                most = None if by_host else BookingLimits().moves_per_booking
-                to: dict[str, Any] = {**what, "start": _millis(start), "max_moves": most}
-                self._host_call(client, who, verb, f"{path}/reschedule", to, body={"start": rfc3339(start)})
+                max_uses = None if by_host else BookingLimits().moves_per_booking
+                to: dict[str, Any] = {**args, "start": _millis(start), "max_moves": max_uses}
+                self._host_call(
+                    client, caller, verb, f"{path}/reschedule", to, body={"start": rfc3339(start)}
+                )
             case _:
-                self._host_call(client, who, verb, path, what, method="GET")
+                self._host_call(client, caller, verb, path, args, method="GET")
 
     def _redeem(
-        self, client: OneApp, who: str, asked: tuple[str, str, int, str, str | None], link: Link
+        self, client: OneApp, caller: str, asked: tuple[str, str, int, str, str | None], link: Link
     ) -> None:
         name, token, start, person, key = asked
         body = f"{person} at {start}"
-        what = {
+        args = {
             "link": name,
             "start": start,
             "receipt": f"key {key}" if key else body,
@@ -237,105 +266,114 @@ class Room:
         }
         at = datetime.fromtimestamp(start / 1000, UTC)
         booked = self._record(
-            who,
+            caller,
             "redeem",
-            what,
+            args,
             client.url,
             lambda: client.redeem(Given(name, token), at, f"{person}@example.com", key=key, name=body),
-            _redeem_told,
+            _redeem_result,
         )
         with self._lock:
             self.asked.append(asked)
-            if booked and booked.told.get("booking"):
-                made = booked.told["booking"], booked.told["own"]
+            if booked and booked.result.get("booking"):
+                made = booked.result["booking"], booked.result["own"]
                 if made not in self.bookings:
                     self.bookings.append(made)
 
-    def _slots(self, client: OneApp, who: str, name: str, token: str) -> None:
+    def _slots(self, client: OneApp, caller: str, name: str, token: str) -> None:
         first, last = rfc3339(self._starts[0]), rfc3339(self._starts[-1] + _MINUTE)
         starts = [_millis(start) for start in self._starts]
         self._record(
-            who,
+            caller,
             "slots",
             {"link": name, "starts": starts, "span": (5 * 60_000, 10 * 60_000)},
             client.url,
             lambda: client.send("GET", f"/s/{token}/slots?from={first}&to={last}"),
-            lambda told: {"free": [_millis(datetime.fromisoformat(one["start"])) for one in told["slots"]]},
+            lambda result: {
+                "free": [_millis(datetime.fromisoformat(one["start"])) for one in result["slots"]]
+            },
         )
 
-    def _make(self, client: OneApp, body: dict[str, Any], who: str = "host", key: str | None = None) -> None:
+    def _make(
+        self, client: OneApp, body: dict[str, Any], caller: str = "host", key: str | None = None
+    ) -> None:
         full = {"eventTypeId": self.event_type, **body}
         settings = self._as_made(
             {"expiresAt": None, "notBefore": None, **body}, restore=body.get("restoreUseOnCancel")
         )
-        what = {"key": f"{self.host} {key}" if key else None, "body": repr(body), "settings": settings}
+        args = {"key": f"{self.host} {key}" if key else None, "body": repr(body), "settings": settings}
         headers = {"Idempotency-Key": key} if key else {}
         made = self._record(
-            who,
-            "make",
-            what,
+            caller,
+            "generate",
+            args,
             client.url,
             lambda: client.send("POST", "/v1/links", full, headers),
-            lambda told: {"links": {one["linkId"]: settings for one in told["links"]}, "made": told["links"]},
+            lambda result: {
+                "links": {one["linkId"]: settings for one in result["links"]},
+                "made": result["links"],
+            },
         )
-        documents = made.told.get("made", ()) if made else ()
+        documents = made.result.get("made", ()) if made else ()
         with self._lock:
-            self._together |= {one["linkId"] for one in documents if body.get("count", 1) > 1}
+            self._batch_links |= {one["linkId"] for one in documents if body.get("count", 1) > 1}
         for document in documents:
-            self._know(document, settings)
+            self._remember(document, settings)
 
-    def _make_again(self, client: OneApp, rng: random.Random, who: str) -> None:
-        """Make links under a key: for the first time, or the same once more, or others under the same key."""
+    def _make_again(self, client: OneApp, rng: random.Random, caller: str) -> None:
+        """Generate links with an idempotency key: for the first time, as a retry, or with another body."""
         key = f"g{rng.randrange(2)}"
         expires = datetime.now(UTC) + _lifetime(rng)
         fresh = {"count": rng.choice([1, 1, 2]), "expiresAt": rng.choice([None, rfc3339(expires)])}
         with self._lock:
-            body = self._wanted.setdefault(key, {**fresh, "maxUsageCount": rng.choice([1, 2])})
+            body = self._bodies_by_key.setdefault(key, {**fresh, "maxUsageCount": rng.choice([1, 2])})
         other = rng.random() < 0.15
-        self._make(client, {**body, "maxUsageCount": 3} if other else body, who, key)
+        self._make(client, {**body, "maxUsageCount": 3} if other else body, caller, key)
 
-    def _expire(self, client: OneApp, who: str) -> None:
-        """Let the schedule run where a client's app does. Nobody is told what it did, which may be to any room."""
+    def _expire(self, client: OneApp, caller: str) -> None:
+        """Run the expiry schedule in the client's app process. It may expire links of any workload."""
         [app] = [app for app in self._apps if app.url == client.url]
 
         def run() -> Answer:
             app.expire()
             return Answer(200, {}, b"{}")
 
-        self._record(who, "expire", {}, client.url, run, lambda _: {})
+        self._record(caller, "expire", {}, client.url, run, lambda _: {})
 
     def _host_call(
         self,
         client: OneApp,
-        who: str,
+        caller: str,
         kind: str,
         path: str,
-        what: Mapping[str, Any] | None = None,
+        args: Mapping[str, Any] | None = None,
         *,
         body: Any = None,
         method: str = "POST",
         key: str | None = None,
     ) -> None:
-        asked = what if what is not None else {"event_type": self.event_type}
+        asked = args if args is not None else {"event_type": self.event_type}
 
-        def tell(told: Any) -> dict[str, Any]:
+        def to_result(result: Any) -> dict[str, Any]:
             match kind:
                 case "read link":
-                    uses, most = told["usageCount"], told["maxUsageCount"]
-                    return {"status": told["status"], "uses": uses, "most": most}
+                    uses, max_uses = result["usageCount"], result["maxUsageCount"]
+                    return {"status": result["status"], "uses": uses, "max_uses": max_uses}
                 case "read booking":
-                    start = _millis(datetime.fromisoformat(told["start"]))
-                    return {"status": told["status"], "start": start}
-                case "replace" | "renew" | "which":
-                    link = self._as_made(told, rolling=bool(asked.get("event_type")))
-                    self._know(told, link)
-                    return {"links": {told["linkId"]: link}}
+                    start = _millis(datetime.fromisoformat(result["start"]))
+                    return {"status": result["status"], "start": start}
+                case "replace" | "renew rolling link" | "read rolling link":
+                    link = self._as_made(result, rolling=bool(asked.get("event_type")))
+                    self._remember(result, link)
+                    return {"links": {result["linkId"]: link}}
             return {}
 
         headers = {"Idempotency-Key": key} if key else {}
-        self._record(who, kind, asked, client.url, lambda: client.send(method, path, body, headers), tell)
+        self._record(
+            caller, kind, asked, client.url, lambda: client.send(method, path, body, headers), to_result
+        )
 
-    def _know(self, document: Mapping[str, Any], link: Link) -> None:
+    def _remember(self, document: Mapping[str, Any], link: Link) -> None:
         name = document["linkId"]
         with self._lock:
             if all(name != known for known, _, _ in self.links):
@@ -344,17 +382,17 @@ class Room:
     def _as_made(self, document: Mapping[str, Any], *, rolling: bool = False, restore: Any = False) -> Link:
         return Link(
             event_type=self.event_type,
-            most=document["maxUsageCount"],
-            opens=_millis_of(document["notBefore"]),
-            expires=_millis_of(document["expiresAt"]),
+            max_uses=document["maxUsageCount"],
+            not_before=_millis_of(document["notBefore"]),
+            expires_at=_millis_of(document["expiresAt"]),
             restore=bool(restore),
             rolling=rolling,
             before=5 * 60_000,
             after=10 * 60_000,
         )
 
-    def _record(self, who: str, kind: str, what: Mapping[str, Any], *rest: Any) -> Call | None:
-        return self.recorder.record(who, kind, {**what, "host": self.host}, *rest)
+    def _record(self, caller: str, kind: str, args: Mapping[str, Any], *rest: Any) -> Call | None:
+        return self.recorder.record(caller, kind, {**args, "host": self.host}, *rest)
 
     def _client(self, rng: random.Random) -> OneApp:
         url = rng.choice([app.url for app in self._apps if app.alive])
@@ -364,72 +402,74 @@ class Room:
         return self._clients[mine]
 
     def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         for client in self._clients.values():
             client.close()
 
 
-def rooms_of(
+def make_workloads(
     stage: Stage, recorder: Recorder, count: int, verbs: tuple[str, ...] | None = None
-) -> list[Room]:
-    """Make rooms, while nothing is wrong with anything yet; `verbs` are what is done there besides redeem."""
+) -> list[Workload]:
+    """Create workloads before any fault is injected; `verbs` are the requests besides redeem, all if None."""
     chosen: Sequence[str] = _VERBS
     known = tuple(verb for verb in verbs or () if verb in _VERBS)
     if known:
         chosen = (*["redeem"] * 4, *["redeem again"] * 2, "read link", *known * 3)
-    return [Room(stage, recorder, stage.seed + number, stage.apps, chosen) for number in range(count)]
+    return [Workload(stage, recorder, stage.seed + number, stage.apps, chosen) for number in range(count)]
 
 
-def histories(
+def run_workloads(
     stage: Stage,
-    rooms: Sequence[Room],
+    workloads: Sequence[Workload],
     calls: int,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> list[str]:
-    """Let clients play in rooms, `meanwhile` something else happens; return what is wrong with what they were told."""
+    """Run the workloads' clients, and `meanwhile` beside them; return what is wrong with the recorded history."""
     seeds = itertools.count(stage.seed * 1000)
-    with ThreadPoolExecutor(ROOMS_AT_ONCE * CLIENTS + 1) as pool:
+    with ThreadPoolExecutor(CONCURRENT_WORKLOADS * CLIENTS + 1) as pool:
         other = pool.submit(meanwhile)
-        for at in range(0, len(rooms), ROOMS_AT_ONCE):
-            some = rooms[at : at + ROOMS_AT_ONCE]
-            for room in some:
-                room.furnish()
-            playing = [
-                pool.submit(room.play, calls, f"c{n}", next(seeds)) for room in some for n in range(CLIENTS)
+        for at in range(0, len(workloads), CONCURRENT_WORKLOADS):
+            group = workloads[at : at + CONCURRENT_WORKLOADS]
+            for workload in group:
+                workload.create_links()
+            running = [
+                pool.submit(workload.run, calls, f"c{n}", next(seeds))
+                for workload in group
+                for n in range(CLIENTS)
             ]
-            for one in playing:
+            for one in running:
                 one.result()
         other.result()
-    for room in rooms:
-        room.close()
-    recorder = rooms[0].recorder
-    return [*recorder.faults, *judged(stage, recorder.calls)]
+    for workload in workloads:
+        workload.close()
+    recorder = workloads[0].recorder
+    return [*recorder.faults, *check_history(stage, recorder.calls)]
 
 
-def judged(stage: Stage, calls: Sequence[Call]) -> list[str]:
-    """Return what is wrong with a history, given what is stored at its end."""
+def check_history(stage: Stage, calls: Sequence[Call]) -> list[str]:
+    """Return what is wrong with a history and with the table at its end."""
     items = stage.dump()
-    deleted = [call.what["link"] for call in calls if call.kind == "delete"]
-    whole = [*with_candidates(with_expiries(calls), items), stored_call(items, NEVER)]
-    accounts = [f"no explanation for\n{account}" for account in unexplained(whole)]
-    return [*audit.faults_in(items, deleted=deleted), *accounts]
+    deleted = [call.args["link"] for call in calls if call.kind == "delete"]
+    whole = [*with_candidates(with_expiries(calls), items), final_state_call(items, NEVER)]
+    found = [f"not linearizable:\n{violation}" for violation in violations(whole)]
+    return [*audit.faults_in(items, deleted=deleted), *found]
 
 
-def _redeem_told(told: Mapping[str, Any]) -> dict[str, Any]:
-    if "bookingId" not in told:
-        # The account records the whole response: a retry that gets more than the time can't be explained.
-        rest = {name: told[name] for name in told.keys() - {"status", "start", "end", "title"}}
-        return {"start": _millis(datetime.fromisoformat(told["start"])), **rest}
-    return {"booking": told["bookingId"], "own": told["url"].rpartition("/")[2]}
+def _redeem_result(result: Mapping[str, Any]) -> dict[str, Any]:
+    if "bookingId" not in result:
+        # P4: keep every other field, because a keyless retry that gets more than the time is a violation.
+        rest = {name: result[name] for name in result.keys() - {"status", "start", "end", "title"}}
+        return {"start": _millis(datetime.fromisoformat(result["start"])), **rest}
+    return {"booking": result["bookingId"], "own": result["url"].rpartition("/")[2]}
 
 
 def _lifetime(rng: random.Random) -> timedelta:
-    """Return how long a link lives: over while clients are at it, or in the same minute and yet not reached."""
+    """Return the time to a link's expiry: within the run, or after it but in the same minute of the due index."""
     return timedelta(seconds=rng.choice([rng.uniform(0.2, 1.5), rng.uniform(5, 15)]))
 
 
 def _millis(instant: datetime) -> int:
-    return to_millis(instant)  # cut to the millisecond, as the API does
+    return to_millis(instant)  # truncated to the millisecond, as in the API
 
 
 def _millis_of(text: str | None) -> int | None:

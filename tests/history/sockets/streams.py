@@ -1,4 +1,4 @@
-"""Read the whole of a table's stream from an engine, as its records reach a function on AWS."""
+"""Read a table's whole stream from an engine, in the form in which records reach a Lambda function."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from tests.support.aws.engines import Table
 
 
 def records_of(table: Table) -> Iterator[dict[str, Any]]:
-    """Yield every record of a table's stream, from its beginning, in order."""
+    """Yield every record of a table's stream in order."""
     arn = plain_client(table.endpoint_url).describe_table(TableName=table.name)["Table"]["LatestStreamArn"]
     streams = local_client("dynamodbstreams", table.endpoint_url, validate=False)
     shards = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
