@@ -1,8 +1,8 @@
 """Linearizability tests: record what concurrent clients observe, and check it against a sequential specification.
 
-A history is a list of calls, each with its arguments, its result, and the times at which it was sent and answered. It is
-linearizable if some sequential order of the calls respects real time and gives every call the result that it had. A call
-without an answer may take effect at any later time, or never.
+A history is a list of calls, each with its arguments, its result, and the times at which it was sent and answered. It
+is linearizable if some sequential order of the calls respects real time and gives every call the result that it had. A
+call without an answer may take effect at any later time, or never.
 
 checker/         `specification.py` is the product as a sequential state machine, written from the promises (P1-P4, P8)
                  and not from the code. `linearizability.py` searches for an order. `violations.py` shrinks a history
