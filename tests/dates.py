@@ -1,7 +1,7 @@
 """Run the tests that depend on a clock on dates that often break tests: `python -m tests.dates`.
 
 Each date is one run of pytest and its subprocesses (engines, servers, browsers) under libfaketime: the clock starts at
-that instant in that zone and ticks on. It prints one line per date, and fails if any date fails.
+that instant in that zone and runs on. The program prints one line per date, and fails if any date fails.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from chalicelib.domain.zones import load_zone
 MARKER: Final = "clock"
 PARALLEL: Final = ("-n", "auto", "--dist", "worksteal")
 FOLDERS: Final = ("tests/unit", "tests/integration", "tests/e2e")
-# Set while a date is tried. Pages look the same on every date, so tests then skip checks of their looks.
+# Set during a run on a date. Pages look the same on every date, so tests then skip checks of their appearance.
 SHIFTED: Final = "ADMIT_ONE_TEST_DATE"
 
 
@@ -40,19 +40,19 @@ class Date(NamedTuple):
 
 
 DATES: Final = (
-    Date("month-end", "2027-01-27T10:00", "UTC", "a page knows all of February"),
+    Date("month-end", "2027-01-27T10:00", "UTC", "a page has the slots of all of February"),
     Date("new-year", "2027-12-31T23:50", "UTC", "the year ends while the tests run"),
-    Date("leap-eve", "2028-02-28T12:00", "America/New_York", "the month does not end tomorrow"),
-    Date("leap-day", "2028-02-29T12:00", "Asia/Tokyo", "a day that most years do not have"),
+    Date("leap-eve", "2028-02-28T12:00", "America/New_York", "tomorrow is not the first of March"),
+    Date("leap-day", "2028-02-29T12:00", "Asia/Tokyo", "the date exists only in leap years"),
     Date("europe-spring", "2027-03-28T01:57", "Europe/Berlin", "02:00 becomes 03:00 while the tests run"),
-    Date("europe-autumn", "2027-10-31T01:57", "Europe/Berlin", "the hour from 02:00 comes twice"),
+    Date("europe-autumn", "2027-10-31T01:57", "Europe/Berlin", "the hour from 02:00 happens twice"),
     Date("america-spring", "2027-03-14T01:57", "America/New_York", "02:00 becomes 03:00"),
-    Date("america-autumn", "2027-11-07T01:57", "America/New_York", "the hour from 01:00 comes twice"),
-    Date("late-evening", "2027-01-30T23:58", "Europe/Berlin", "midnight comes while the tests run"),
-    Date("far-ahead", "2027-04-30T23:58", "Pacific/Auckland", "it is another date than in UTC"),
+    Date("america-autumn", "2027-11-07T01:57", "America/New_York", "the hour from 01:00 happens twice"),
+    Date("late-evening", "2027-01-30T23:58", "Europe/Berlin", "midnight passes while the tests run"),
+    Date("far-ahead", "2027-04-30T23:58", "Pacific/Auckland", "the local date differs from the UTC date"),
 )
 
-# What `make test` runs on two of them: pages with months, days, zones and hours, and the rules behind them.
+# `make test` runs these tests on two of the dates: pages with months, days, zones and hours, and the rules behind them.
 QUICK: Final = ("month-end", "europe-autumn")
 QUICK_TESTS: Final = (
     *("tests/e2e/test_invitee.py", "tests/integration/bookings/test_own_booking.py"),
@@ -61,8 +61,8 @@ QUICK_TESTS: Final = (
     "not test_invitee or month or day or zone or hours or languages",
 )
 
-# Since 3.11 Python sleeps until an instant of the monotonic clock, which libfaketime takes for one of the shifted
-# clock. Every Python of a run therefore sleeps in `select`, which is given a span.
+# Since 3.11 Python's sleep takes an instant of the monotonic clock, which libfaketime mistakes for one of the shifted
+# clock. Every Python process of a run therefore sleeps in `select`, which takes a duration.
 _SITECUSTOMIZE: Final = """
 import select
 import time
@@ -83,7 +83,7 @@ def preload() -> str | None:
     faketime = shutil.which("faketime")
     if faketime is None:
         return None
-    # The program knows the path of its library. The library reads its settings from the environment.
+    # The program reports the path of its library. The library reads its settings from the environment.
     shown = subprocess.run(
         [faketime, "-m", "-f", "+0", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True
     )
@@ -129,7 +129,7 @@ def run(date: Date, library: str, arguments: Sequence[str]) -> bool:
 def main(given: Sequence[str]) -> int:
     """Run the requested dates; return 0 if all pass."""
     parser = argparse.ArgumentParser(prog="python -m tests.dates", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two dates and what depends on them most")
+    parser.add_argument("--quick", action="store_true", help="run the most date-dependent tests on two dates")
     parser.add_argument("--on", nargs="+", choices=[date.name for date in DATES], metavar="DATE")
     parser.add_argument(
         "pytest", nargs="*", help="arguments for pytest; by default all tests that depend on a clock"

@@ -1,1 +1,1 @@
-"""Benchmarks: `make bench` runs them all and writes one report. Ratios measured side by side, never a bare time."""
+"""Benchmarks: `make bench` runs them and writes one report. Most budgets apply to counts and ratios, not to times."""

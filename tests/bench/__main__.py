@@ -37,11 +37,11 @@ ALL: Final[dict[str, Callable[[], Section]]] = {
 
 
 def main() -> int:
-    """Run what is named, or everything; return 1 where a budget is missed."""
+    """Run the named benchmarks, or all of them; return 1 if a budget is missed."""
     parser = argparse.ArgumentParser(
-        prog="make bench", description="Measure, and write build/bench/report.md."
+        prog="make bench", description="Run benchmarks and write build/bench/report.md."
     )
-    parser.add_argument("names", nargs="*", choices=[[], *ALL], help="only these")
+    parser.add_argument("names", nargs="*", choices=[[], *ALL], help="the benchmarks to run; all by default")
     names = parser.parse_args().names or list(ALL)
     if find_dynoxide() is None:
         print("The benchmarks need dynoxide: run `make dynoxide` (Linux on x86-64).", file=sys.stderr)

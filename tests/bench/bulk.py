@@ -1,4 +1,4 @@
-"""Generating links in bulk, beside the same items written in the largest transactions."""
+"""Measure bulk generation of links, compared with writing the same items directly."""
 
 import secrets
 import time
@@ -24,12 +24,12 @@ _ABSENT: Final = "attribute_not_exists(pk)"
 
 
 def bulk() -> Section:
-    """Measure both by turns on each engine."""
+    """Measure our API, raw transactions and raw batch writes alternately, on each engine."""
     section = Section(
         "Bulk generation",
-        f"{ROUNDS} times one HTTP call for {A_CALL:,} links, and by turns the same items written raw in transactions "
-        f"of {A_TRANSACTION}, the largest there are, one after the other: both are conditional puts. Then by batch "
-        f"writes of {A_BATCH}, that take no condition: the engine's own limit, and a way to make a used link anew.",
+        f"{ROUNDS} rounds of three ways to write {A_CALL:,} links: one HTTP call; raw transactions of {A_TRANSACTION} "
+        f"conditional puts, the maximum, one after the other; and raw batch writes of {A_BATCH}. Batch writes take no "
+        "condition, so a retry could recreate a used link; they only show the engine's limit.",
     )
     engines: list[Engine] = [Dynoxide(), Ministack()]
     for engine in engines:
@@ -76,7 +76,7 @@ def _measure(section: Section, site: Site, name: str) -> None:
     section.add(f"{name}: time, ours / batch writes", spread(against))
     longest = max(ours)
     section.add(
-        f"{name}: the longest call of {A_CALL:,}",
+        f"{name}: longest call of {A_CALL:,}",
         f"{longest:.1f} s",
         budget="well inside 29 s",
         met=longest < 29 / 2,
@@ -84,7 +84,7 @@ def _measure(section: Section, site: Site, name: str) -> None:
 
 
 def _items(host_id: str, event_type_id: str) -> list[dict[str, Any]]:
-    """Return as many fresh items of the same form, as the store writes them."""
+    """Return the items of new links, as the store writes them."""
     links: Any = bootstrap.world().store.links
     made = (
         Link(

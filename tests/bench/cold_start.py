@@ -1,4 +1,4 @@
-"""A cold start of the zip under Lambda's runtime client, beside a bare Chalice and PynamoDB app."""
+"""Measure a cold start of the zip under Lambda's runtime client, compared with a bare Chalice and PynamoDB app."""
 
 import compileall
 import os
@@ -26,7 +26,7 @@ BUDGET: Final = 1.3
 ZIP_BUDGET: Final = 8 * 1024 * 1024
 _TOP: Final = 12
 
-_BARE: Final = '''"""One route that reads one item: what a Chalice and PynamoDB app can't be smaller than."""
+_BARE: Final = '''"""One route that reads one item: the smallest useful Chalice and PynamoDB app."""
 
 import os
 
@@ -55,12 +55,12 @@ def read(key: str) -> dict[str, str]:
 
 
 def cold_start() -> Section:
-    """Start both by turns, and time each from the process's start to the end of its first answer."""
+    """Start both apps alternately, and time each from the start of its process to the end of its first response."""
     section = Section(
         "A cold start",
-        f"{STARTS} starts each, by turns: a new process of Lambda's runtime client (awslambdaric) over the unpacked "
-        "zip, from its start to the answer of its first request, which reads one item from dynoxide. The bare app "
-        "is in the same zip in place of ours: same dependencies, compiled alike.",
+        f"{STARTS} alternating starts of each app: a new process of Lambda's runtime client (awslambdaric) with the "
+        "unpacked zip, from its start to the response to its first request, which reads one item from dynoxide. The "
+        "bare app replaces ours in the same zip, with the same dependencies, compiled in the same way.",
     )
     with TemporaryDirectory(prefix="admit-one-cold-") as name, Dynoxide() as engine:
         folder = Path(name)
@@ -84,7 +84,7 @@ def cold_start() -> Section:
         for _ in range(STARTS + 1):
             bare.append(_start(folder / "bare", runtime, "app.app", environment, bare_event, folder / "log"))
             ours.append(_start(folder / "ours", runtime, handler, environment, event, folder / "log"))
-        del ours[0], bare[0]  # the first fills the file system's cache
+        del ours[0], bare[0]  # the first starts fill the file system's cache
         imports = _imports(folder / "ours", runtime, environment)
         size = package.archive.stat().st_size
     ratios = [one / other for one, other in zip(ours, bare, strict=True)]
@@ -127,7 +127,7 @@ def _start(
 
 
 def _imports(task: Path, runtime: Path, environment: Mapping[str, str]) -> list[tuple[str, float]]:
-    """Return the milliseconds of its own that importing each package took, the longest first."""
+    """Return each package's import time in milliseconds, without what it imports in turn, longest first."""
     code = "import sys; sys.path[:0] = sys.argv[1:]; import app"
     told = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-X", "importtime", "-c", code, str(task), str(runtime)],

@@ -1,4 +1,4 @@
-"""What each operation asks of DynamoDB: sequential calls, and capacity units with indexes."""
+"""Count what each operation costs in DynamoDB: sequential calls, and capacity units with indexes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ REST_DOLLARS_A_MILLION: Final = 3.50
 
 @dataclass(frozen=True)
 class Budget:
-    """The most round trips and read units that the budget allows; None is no limit."""
+    """The most round trips and read units that are allowed; None means no limit."""
 
     trips: int | None = None
     read_units: float | None = None
 
 
 def costs() -> Section:
-    """Do each operation once on a fresh link, and count."""
+    """Run each operation once on a new link, and count."""
     section = Section(
         "What operations cost",
-        "Each done once through the whole handler, counted at botocore. Capacity units are dynoxide's, which reckons "
-        "table and index writes as DynamoDB documents them; a transaction's writes count twice. Calls include the note "
-        "of an open or of a refusal, which runs beside the answer. Dollars are DynamoDB's alone, for a million.",
+        "Each operation once through the whole handler, counted in botocore. dynoxide computes capacity units for "
+        "table and index writes as DynamoDB documents them; a write in a transaction counts twice. Calls include the "
+        "record of an open or a refusal, which is written in parallel. Dollars are DynamoDB's alone, per million.",
     )
     with Dynoxide() as engine:
         site = Site(engine)
@@ -138,9 +138,9 @@ def _team_on_link(action: str) -> Callable[[Site], dict[str, Any]]:
 
 
 _OPERATIONS: Final[list[tuple[str, Callable[[Site], dict[str, Any]], Budget]]] = [
-    ("make one link", _generate(1), Budget()),
-    ("make one link that expires", _generate(1, expiresAt="2038-01-01T00:00:00Z"), Budget()),
-    ("make 1,000 links", _generate(1000), Budget()),
+    ("create one link", _generate(1), Budget()),
+    ("create one link that expires", _generate(1, expiresAt="2038-01-01T00:00:00Z"), Budget()),
+    ("create 1,000 links", _generate(1000), Budget()),
     ("open the booking page, 30 days", _opened, Budget(3, 6)),
     ("open the slots, 30 days", _slots, Budget(3, 6)),
     ("redeem", _redeem, Budget(3)),
@@ -148,7 +148,7 @@ _OPERATIONS: Final[list[tuple[str, Callable[[Site], dict[str, Any]], Budget]]] =
     ("redeem a rolling link", _redeem_rolling, Budget(3)),
     ("redeem again (replay)", _replay, Budget(3)),
     ("cancel", _cancel, Budget()),
-    ("move on one day", _move(0), Budget()),
+    ("move within a day", _move(0), Budget()),
     ("move to another day", _move(1), Budget()),
     ("revoke", _team_on_link("revoke"), Budget()),
     ("replace", _team_on_link("replace"), Budget()),

@@ -1,4 +1,4 @@
-"""What a change costs after its response: capacity units of its history, webhooks and mails."""
+"""Count what a change costs after its response: capacity units of its history, webhooks and emails."""
 
 import dataclasses
 import json
@@ -29,7 +29,7 @@ from tests.bench.setup.site import Counted, Site, redeem_event, starts
 
 
 class _Outside:
-    """A queue that keeps what it is given, and an endpoint that takes everything."""
+    """A queue that keeps its messages, and an endpoint that accepts every request."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -62,7 +62,7 @@ class _Mailer:
 
 @dataclasses.dataclass
 class Scene:
-    """A booked link of a host with one webhook, and the world with nothing outside."""
+    """A host's booked link, and a world with stand-ins for queues, endpoints and SES."""
 
     site: Site
     world: World
@@ -91,7 +91,7 @@ class Scene:
         )  # fmt: skip
 
     def envelope(self) -> Envelope:
-        """Return a fresh `booking.confirmed` as it is on the bus."""
+        """Return a new `booking.confirmed` event as it is on the bus."""
         event = self.event()
         return Envelope(
             id=event.event_id, type=event.type.value, time=rfc3339(event.time), host_id=event.host_id,
@@ -101,17 +101,17 @@ class Scene:
         )  # fmt: skip
 
     def message(self) -> str:
-        """Return a fresh event as EventBridge puts it on a queue."""
+        """Return a new event as EventBridge puts it on a queue."""
         detail = json.loads(write_envelope(self.envelope()))
         return json.dumps({"source": "admit-one", "detail-type": detail["type"], "detail": detail})
 
 
 def downstream() -> Section:
-    """Do each once, and count."""
+    """Run each step once, and count."""
     section = Section(
-        "What a change sets off",
-        "Each done once by the consumers' own services, counted as above; queue, endpoint and SES are stand-ins that "
-        "take everything at once.",
+        "What a change triggers",
+        "Each step once by the consumers' own services, counted as above; queues, endpoints and SES are stand-ins "
+        "that accept everything at once.",
     )
     with Dynoxide() as engine:
         site = Site(engine)
@@ -125,7 +125,7 @@ def downstream() -> Section:
 
 
 def scene_of(site: Site) -> Scene:
-    """Make a host, a link and a booking by it, and a world with stand-ins outside."""
+    """Create a host, a link and a booking, and a world with stand-ins."""
     queue, mailer = _Outside(), _Mailer()
     world = dataclasses.replace(
         bootstrap.world(), webhook_queue=queue, webhook_dlq=queue, webhook_http=queue, mailer=mailer
@@ -195,14 +195,14 @@ def _idle_retry(scene: Scene) -> Callable[[], object]:
 
 
 _STEPS: Final[list[tuple[str, Callable[[Scene], Callable[[], object]]]]] = [
-    ("the minute's look for expired links, none there", _idle_expiry),
-    ("the minute's look for webhooks to retry, none there", _idle_retry),
+    ("expiry schedule, no link due", _idle_expiry),
+    ("retry schedule, no webhook due", _idle_retry),
     ("history of one event", _history),
     ("fan-out of one event, no webhook", _no_webhook),
     ("fan-out of one event, one webhook", _one_webhook),
-    ("deliver to a webhook, first try taken", _deliver),
+    ("deliver to a webhook, first attempt accepted", _deliver),
     ("two emails about a booking", _mails),
-    ("SES's word that it took a mail", _feedback),
+    ("SES reports that it accepted an email", _feedback),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What a page of a list reads in a table of a thousand links and of a million (P10)."""
+"""Measure what a page of a list reads in tables of a thousand to a million links (P10)."""
 
 import os
 import time
@@ -16,13 +16,13 @@ _TIMED: Final = 15
 
 
 def lists() -> Section:
-    """Read the first, second and a deep page by every filter, at every size."""
+    """Read the first, the second and a deep page with every filter, at every size."""
     section = Section(
         "A page of 50 links",
-        f"One host's links, {', '.join(f'{size:,}' for size in SIZES)} of them; page {_DEEP} is come to by {_DEEP - 1} "
-        "cursors. Items are what was read from the table, entries what was read from indexes, for the links returned; "
-        "an event type that is named is read too, to see whose it is. Milliseconds are of the first page, warm, with "
-        "the quartiles; on AWS each call is a trip of its own, here none is.",
+        f"Lists of one host with {', '.join(f'{size:,}' for size in SIZES)} links; page {_DEEP} is reached by "
+        f"following {_DEEP - 1} cursors. Items are read from the table, entries from indexes. With an event type in "
+        "the filter, its item is read too, to check its owner. Milliseconds are of the first page, warm: median and "
+        "quartiles. On AWS each call is a network round trip; here none is.",
     )
     times: dict[str, list[tuple[float, float]]] = {}
     rows: dict[tuple[str, float], int] = {}
@@ -35,7 +35,7 @@ def lists() -> Section:
                 times.setdefault(name, []).append((size, taken))
     for name, points in times.items():
         most, last = points[-1]
-        # A page with more rows takes longer, whatever the table holds: like is compared with like.
+        # A page with more rows takes longer at any table size, so compare only pages with as many rows.
         least, first = next(point for point in points if rows[name, point[0]] == rows[name, most])
         if least < most:
             section.add(f"{name}: time at {most:,} / at {least:,}", f"{last / first:.2f}", raw=points)
@@ -60,7 +60,7 @@ def _filters(loaded: Loaded) -> dict[str, dict[str, str]]:
 def _measure(
     section: Section, loaded: Loaded, size: int, name: str, query: dict[str, str]
 ) -> tuple[float, int]:
-    """Read pages up to a deep one; return the first one's milliseconds and rows."""
+    """Read pages up to a deep one; return the milliseconds and the rows of the first."""
     cursor: str | None = None
     first, found = 0.0, 0
     for page in range(1, _DEEP + 1):

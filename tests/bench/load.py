@@ -1,4 +1,4 @@
-"""Redeems per second and their latency as callers increase, beside what the engine can do."""
+"""Measure redeems per second and latency as callers increase, compared with the engine's limit."""
 
 import base64
 import http.client
@@ -26,17 +26,17 @@ from tests.bench.setup.site import Site, redeem_event, starts
 
 CALLERS: Final = (1, 2, 4, 8, 16)
 _KINDS: Final = ("ours", "by hand", "the engine")
-EACH: Final = 400  # redeems in all at each step
+EACH: Final = 400  # redeems at each step, by all callers together
 
 
 def load() -> Section:
-    """Run all of them at every step."""
+    """Measure each kind of handler with each number of callers."""
     section = Section(
         "Redeems under load",
-        f"{EACH} redeems of as many links at each step, by that many processes at once, each with a warm handler of "
-        "its own, on one dynoxide in memory; all on one machine, so that callers and engine share its cores. By hand: "
-        "the handler of the warm redeem's measure. The engine: the by-hand handler's transactions alone, made and "
-        "signed beforehand and sent as they are: more of them can't be had of it.",
+        f"At each step, {EACH} redeems of as many links by that many processes, each with its own warm handler, on one "
+        "in-memory dynoxide. All run on one machine, so callers and engine share its cores. By hand: the handwritten "
+        "handler of the warm redeem. The engine: only that handler's transactions, prepared and signed in advance, "
+        "which shows the most that the engine can do.",
     )
     storms: dict[str, list[tuple[int, dict[str, float]]]] = {kind: [] for kind in _KINDS}
     for callers in CALLERS:
@@ -141,7 +141,7 @@ def _work(
 
 
 def _prepared(client: Any, handle: Any, events: Sequence[Any]) -> list[tuple[bytes, dict[str, str]]]:
-    """Return the transactions by which a handler would answer these events, signed and not sent."""
+    """Return the signed transactions that a handler would send for these events."""
     caught: list[tuple[bytes, dict[str, str]]] = []
 
     def catch(request: Any, **_: Any) -> Any:
@@ -159,10 +159,10 @@ def _prepared(client: Any, handle: Any, events: Sequence[Any]) -> list[tuple[byt
 
 
 class _Nothing(io.BytesIO):
-    """An answer's body as botocore reads it."""
+    """A response body in the form that botocore reads."""
 
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-        """Yield all of it."""
+        """Yield the whole body."""
         yield self.read()
 
 

@@ -1,4 +1,4 @@
-"""How much a page weighs, and how long its slots take to compute."""
+"""Measure the size of a page, and how long its slots take to compute."""
 
 import re
 import time
@@ -21,11 +21,10 @@ _URL: Final = re.compile(r'(?:href|src)="((?:\.{1,2}/)*assets/[^"]+)"')
 
 
 def weight() -> Section:
-    """Add up the booking page with everything it loads."""
+    """Add up the booking page and the console, each with everything that it loads."""
     section = Section(
         "Page weight",
-        "The HTML as it is sent for 30 days of half-hour slots, and every style and script that it names, without any "
-        "compression.",
+        "The HTML for 30 days of half-hour slots, and every style sheet and script that it loads, uncompressed.",
     )
     with Dynoxide() as engine:
         site = Site(engine)
@@ -58,11 +57,11 @@ def weight() -> Section:
 
 
 def slots() -> Section:
-    """Reckon 60 days with overrides and busy days."""
+    """Compute 60 days of slots with date overrides and busy days."""
     section = Section(
         "Slots",
-        "60 days of 15-minute slots, Mondays to Fridays 9 to 17 in Berlin, every tenth date with hours of its own, "
-        "every second day half busy; processor time of one process.",
+        "60 days of 15-minute slots, Monday to Friday from 9 to 17 in Berlin, with an override on every tenth date, "
+        "and every second day half busy; processor time of one process.",
     )
     times = []
     first = starts(1, 5)[0]

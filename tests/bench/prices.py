@@ -1,7 +1,7 @@
-"""What a million operations cost with every service counted: measured capacity units, and assumptions that are named.
+"""Compute what a million operations cost in all services, from measured capacity units and the assumptions below.
 
-US East (N. Virginia), on demand, without free tiers. docs/operate.md has the table, the pages that the prices are
-from, and says why each assumption is what it is.
+US East (N. Virginia), on demand, without free tiers. docs/operate.md has the resulting table, the sources of the prices
+and the reason for each assumption.
 """
 
 from dataclasses import dataclass
@@ -22,22 +22,22 @@ COLUMNS: Final = ("DynamoDB", "API Gateway", "Lambda", "bus and queues", "logs a
 
 LAMBDA_DOLLARS_A_GB_SECOND: Final = 0.0000133334
 SQS_DOLLARS_A_MILLION: Final = 0.40
-FAIR_DOLLARS_A_MILLION: Final = 0.10  # more, for messages that say whose they are
+FAIR_DOLLARS_A_MILLION: Final = 0.10  # surcharge for messages in fair queues, with a message group
 EVENT_DOLLARS_A_MILLION: Final = 1.00
-ARCHIVE_DOLLARS_A_GB: Final = 0.10 + 0.023 * 40 / 30  # taken in, and kept for EventArchiveDays
+ARCHIVE_DOLLARS_A_GB: Final = 0.10 + 0.023 * 40 / 30  # ingested, and stored for EventArchiveDays
 LOG_DOLLARS_A_GB: Final = 0.50
 TRACE_DOLLARS_A_MILLION: Final = 5.00
 MAIL_DOLLARS_A_THOUSAND: Final = 0.10
 ATTACHED_DOLLARS_A_GB: Final = 0.12
 TRANSFER_DOLLARS_A_GB: Final = 0.09
 
-# Assumed: billed milliseconds, cold starts spread over all calls; kilobytes; shares.
+# Assumptions: billed milliseconds, with cold starts spread over all calls; kilobytes; shares.
 API_MS: Final = 60
 PAGE_MS: Final = 100
 ASSET_MS: Final = 25
 BOOK_MS: Final = 80
 AUTHORIZER_MS: Final = 40
-AUTHORIZED_ANEW: Final = 0.1  # API Gateway keeps an answer for 30 seconds
+UNCACHED_AUTHORIZATIONS: Final = 0.1  # API Gateway caches the authorizer's answer for 30 seconds
 BULK_MS_A_LINK: Final = 4
 OUTBOX_MS: Final = 60
 FAN_OUT_MS: Final = 40
@@ -49,9 +49,11 @@ LOG_KB_A_CALL: Final = 1
 ACCESS_LOG_KB: Final = 0.4
 ATTACHED_KB: Final = 5
 ANSWER_KB: Final = 3
-DESCRIPTION_KB: Final = 320  # at most, uncompressed: the largest response that needs neither key nor link
+DESCRIPTION_KB: Final = (
+    320  # uncompressed upper bound: the largest response that needs neither a key nor a link
+)
 TRACED: Final = 0.05
-SQS_A_MESSAGE: Final = 3  # sent, received, deleted: each alone, as when little happens
+SQS_A_MESSAGE: Final = 3  # send, receive and delete, not batched, as with little traffic
 
 _MILLION: Final = 1_000_000
 _KB_A_GB: Final = 1024 * 1024
@@ -88,8 +90,8 @@ class Use:
         self.out_kb += times * ANSWER_KB
         self.call(1024, milliseconds, times, traced=False)
         if team:
-            self.call(512, AUTHORIZER_MS, times * AUTHORIZED_ANEW, traced=False)
-            self.rcu += times * AUTHORIZED_ANEW
+            self.call(512, AUTHORIZER_MS, times * UNCACHED_AUTHORIZATIONS, traced=False)
+            self.rcu += times * UNCACHED_AUTHORIZATIONS
 
     def units(self, row: dict[str, Any], share: float = 1) -> None:
         """Add measured capacity units."""
@@ -97,7 +99,7 @@ class Use:
         self.rcu += row["rcu"] * share
 
     def dollars(self) -> dict[str, float]:
-        """Return what a million cost, by column."""
+        """Return the cost of a million, by column."""
         gb = _MILLION / _KB_A_GB
         spent = (
             self.wcu * DOLLARS_A_MILLION_WRITES + self.rcu * DOLLARS_A_MILLION_READS,
@@ -115,11 +117,11 @@ class Use:
 
 
 def prices() -> Section:
-    """Reckon from what is measured now."""
+    """Measure capacity units and compute the prices from them."""
     section = Section(
         "What a million cost",
-        "US East (N. Virginia), on demand, no free tier, little traffic: no batch has more than one message. "
-        "Assumptions are at the top of tests/bench/prices.py.",
+        "US East (N. Virginia), on demand, no free tier, little traffic: each batch has one message. The assumptions "
+        "are at the top of tests/bench/prices.py.",
     )
     measured = {row.what: row.raw for part in (costs(), downstream()) for row in part.rows}
     page = next(row.raw for row in weight().rows if row.what == "booking page")
@@ -136,10 +138,10 @@ def _uses(measured: dict[str, dict[str, Any]], page: dict[str, int]) -> dict[str
     event = Use()
     _event(event, measured)
     make.http(API_MS, team=True)
-    make.units(measured["make one link"])
+    make.units(measured["create one link"])
     _event(make, measured)
     bulk.http(1000 * BULK_MS_A_LINK, 0.001, team=True)
-    bulk.units(measured["make 1,000 links"], 0.001)
+    bulk.units(measured["create 1,000 links"], 0.001)
     bulk.out_kb += 1
     _event(bulk, measured)
     page_opened.http(PAGE_MS)
@@ -157,7 +159,7 @@ def _uses(measured: dict[str, dict[str, Any]], page: dict[str, int]) -> dict[str
     _event(cancel, measured)
     webhook.units(measured["fan-out of one event, one webhook"])
     webhook.units(measured["fan-out of one event, no webhook"], -1)
-    webhook.units(measured["deliver to a webhook, first try taken"])
+    webhook.units(measured["deliver to a webhook, first attempt accepted"])
     webhook.sqs += SQS_A_MESSAGE
     webhook.fair += SQS_A_MESSAGE
     webhook.call(512, DELIVER_MS)
@@ -166,16 +168,16 @@ def _uses(measured: dict[str, dict[str, Any]], page: dict[str, int]) -> dict[str
     mails.sqs += SQS_A_MESSAGE
     mails.call(512, MAIL_MS)
     mails.mails += 2
-    mails.units(measured["SES's word that it took a mail"], 2)
-    mails.wcu += 2  # a refused condition costs a write, which the engine does not tell
+    mails.units(measured["SES reports that it accepted an email"], 2)
+    mails.wcu += 2  # a failed condition costs a write, which the engine does not report
     mails.sqs += 2 * SQS_A_MESSAGE
     mails.call(512, FEEDBACK_MS, 2)
     return {
         "an event: history, bus, archive, fan-out": event,
-        "make a link, one by one": make,
-        "make a link, 1,000 in a call": bulk,
+        "create a link, one per call": make,
+        "create a link, 1,000 per call": bulk,
         "open the booking page, nothing cached": page_opened,
-        "read the API's description, uncompressed": described,
+        "read the API description, uncompressed": described,
         "redeem": redeem,
         "cancel": cancel,
         "deliver an event to a webhook": webhook,
@@ -184,7 +186,7 @@ def _uses(measured: dict[str, dict[str, Any]], page: dict[str, int]) -> dict[str
 
 
 def _event(use: Use, measured: dict[str, dict[str, Any]], times: int = 1) -> None:
-    """Add what every event costs: its history, the bus, the archive, and the look for webhooks that want it."""
+    """Add what every event costs: its history, the bus, the archive, and the search for subscribed webhooks."""
     use.units(measured["history of one event"], times)
     use.units(measured["fan-out of one event, no webhook"], times)
     use.call(512, OUTBOX_MS, times)

@@ -1,4 +1,4 @@
-"""What is stored: bytes of each kind of item and its index entries, by DynamoDB's published rule."""
+"""Compute the stored size of each kind of item and of its index entries, by DynamoDB's documented rules."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,17 +12,17 @@ from tests.bench.report.sections import Section
 from tests.bench.setup.site import Site, redeem_event, starts
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-OVERHEAD: Final = 100  # of each item, and of each index entry, where storage is billed
+OVERHEAD: Final = 100  # bytes that storage adds for each item and each index entry
 _RECIPIENT: Final = {"name": "Grace Hopper", "email": "grace@example.com"}
 _Item = Mapping[str, Mapping[str, Any]]
 
 
 def sizes() -> Section:
-    """Make one of each, read the table as it is, and add up."""
+    """Create one item of each kind, and compute its size."""
     section = Section(
         "What is stored",
-        "Items as the table has them after one link was made, opened and booked, by the rule that DynamoDB documents: "
-        "names and values, and 100 bytes for each item and index entry. `entries` are in indexes that have keys alone.",
+        "Items in the table after a link was created and booked, by DynamoDB's documented rules: names and values, "
+        "plus 100 bytes for each item and index entry. `entries` are in indexes that project only keys.",
     )
     with Dynoxide() as engine:
         site = Site(engine)
@@ -67,7 +67,7 @@ def size_of(item: _Item) -> int:
 
 
 def entries_of(item: _Item) -> list[int]:
-    """Return the size of the item's entry in each index that it is in: keys alone."""
+    """Return the size of the item's entry in each index that contains it; entries have only keys."""
     return [
         size_of({name: item[name] for name in ("pk", "sk", *keys)})
         for keys in INDEX_KEYS.values()

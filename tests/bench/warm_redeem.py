@@ -1,4 +1,4 @@
-"""A warm redeem through the whole handler, beside a handler by hand with the same transaction."""
+"""Measure a warm redeem through the whole handler, compared with a handwritten handler of the same transaction."""
 
 import base64
 import json
@@ -16,11 +16,11 @@ BUDGET: Final = 1.5
 
 
 def warm_redeem() -> Section:
-    """Measure both by turns, round after round, each redeem on a link and slot of its own."""
+    """Measure both handlers alternately; each redeem has its own link and slot."""
     section = Section(
         "A warm redeem",
-        f"{ROUNDS} rounds of {A_ROUND} redeems each way, by turns, one after the other, in one process, on dynoxide in "
-        "memory. The ratio is of each round's medians; in brackets the quartiles over the rounds.",
+        f"{ROUNDS} rounds of {A_ROUND} sequential redeems by each handler, alternating, in one process, on an "
+        "in-memory dynoxide. The ratio is that of a round's medians, with the quartiles over the rounds in brackets.",
     )
     with Dynoxide() as engine:
         site = Site(engine)
@@ -42,7 +42,7 @@ def warm_redeem() -> Section:
                 status = site(event)[0] if number % 2 else bare(event, None)["statusCode"]
                 times[number % 2].append(time.perf_counter() - began)
                 if status != 201:
-                    raise RuntimeError(f"a redeem answered {status}")
+                    raise RuntimeError(f"a redeem returned {status}")
             theirs.append(sorted(times[0])[A_ROUND // 2])
             ours.append(sorted(times[1])[A_ROUND // 2])
     del ours[0], theirs[0]  # the first round warms both

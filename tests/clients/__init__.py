@@ -1,1 +1,1 @@
-"""Clients generated from the API description by independent generators, which run the main job."""
+"""Run the main job with clients that independent tools generate from the API description."""

@@ -1,4 +1,4 @@
-"""The main job with the client that openapi-python-client generates: type-checked, then run."""
+"""The main job with the client that openapi-python-client generates; the test type-checks it and runs it."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def ok(answer: T | Problem | None) -> T:
-    """Return a response, and fail if it is a problem."""
+    """Return the response; exit if it is a problem."""
     if answer is None or isinstance(answer, Problem):
         raise SystemExit(f"a problem: {answer}")
     return answer
@@ -92,7 +92,7 @@ def redeem(time_zone: str, key: str) -> Booking | BookedTime | Problem | None:
 
 
 def booked(answer: Booking | BookedTime | Problem | None) -> Booking:
-    """Return the whole booking: only a retry without a key gets less."""
+    """Return the booking; exit if it is only a time, which a keyless retry gets."""
     if not isinstance(answer, Booking):
         raise SystemExit(f"no booking: {answer}")
     return answer

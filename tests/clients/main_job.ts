@@ -13,7 +13,7 @@ function ok<T>(answer: { data?: T; error?: Problem; response: Response }): T {
   return answer.data;
 }
 
-// Only a retry without a key gets less than the booking.
+// A keyless retry gets only the time, any other redeem the whole booking.
 function whole(answer: components["schemas"]["Booking"] | components["schemas"]["BookedTime"]) {
   if (!("bookingId" in answer)) throw new Error("only the time was confirmed");
   return answer;

@@ -1,7 +1,7 @@
 """Clients that openapi-python-client and openapi-typescript generate from the API description are type-safe and work.
 
-Each is generated, checked by its language's strictest checker, and runs the main job against the app: create an
-event type and a link, read the offer, list slots, book twice with one key, see the link used, list bookings, cancel.
+Each test generates a client, type-checks it strictly and runs the main job against the app: create an event type and a
+link, read the offer, list slots, book twice with one key, see that the link is used, list bookings, cancel.
 """
 
 import json
@@ -34,19 +34,19 @@ DONE: Final = {
 }
 needs_npm_tools = pytest.mark.skipif(
     not (MODULES / ".bin" / "tsc").exists() or shutil.which("node") is None,
-    reason="SKIPPED: the npm tools are not installed (`make npm-tools`): no TypeScript client is generated",
+    reason="SKIPPED: the npm tools are not installed (`make npm-tools`), so no TypeScript client is generated",
 )
 
 
 @pytest.fixture
 def host(ministack: Ministack) -> Iterator[Caller]:
-    """A host of a site of its own."""
+    """A host on its own site."""
     with running_site(new_table(ministack.endpoint_url)) as site:
         yield site.host()
 
 
 def _run(command: Sequence[str | Path], where: Path) -> str:
-    """Run a program in a folder and return its output; a failure shows the output."""
+    """Run a program in a folder and return its output; fail with the output if it fails."""
     here = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(where)}
     done = subprocess.run(command, cwd=where, env=here, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command[0]}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
@@ -60,7 +60,7 @@ def _did(printed: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(900)
 def test_a_generated_python_client_does_the_main_job(host: Caller, tmp_path: Path) -> None:
-    """The client of openapi-python-client and the program that uses it pass mypy --strict, and the program works."""
+    """The generated client and the program that uses it pass mypy --strict, and the program works."""
     _run(["openapi-python-client", "generate", "--path", COPY, "--output-path", "made"], tmp_path)
     made = tmp_path / "made"
     shutil.copy(HERE / "main_job.py", made)
@@ -75,7 +75,7 @@ def test_a_generated_python_client_does_the_main_job(host: Caller, tmp_path: Pat
 @needs_npm_tools
 @pytest.mark.timeout(900)
 def test_a_generated_typescript_client_does_the_main_job(host: Caller, tmp_path: Path) -> None:
-    """The types of openapi-typescript pass tsc --strict with the README's request, and openapi-fetch works."""
+    """The program passes tsc --strict with the generated types, and works with openapi-fetch."""
     tools = MODULES / ".bin"
     for name in ("main_job.ts", "node.d.ts", "tsconfig.json"):
         shutil.copy(HERE / name, tmp_path)

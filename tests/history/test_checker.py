@@ -12,7 +12,7 @@ from tests.history.checker.calls import NEVER, UNKNOWN, Call, prefix
 from tests.history.checker.final_state import with_expiries
 from tests.history.checker.linearizability import Model, UndecidedError, check
 from tests.history.checker.specification import Link
-from tests.history.checker.violations import SPECIFICATION, shrink, violations
+from tests.history.checker.violations import SPECIFICATION, shrink, timeline, violations
 
 # A register: "write" sets the value, "read" returns it.
 
@@ -338,6 +338,12 @@ def test_indistinguishable_runs_of_the_expiry_schedule_become_one_call() -> None
 
     assert [one.invoked for one in prepared if one.kind == "expire"] == [20, 30, 40, 80]
     assert all(one.optional and one.args == {"link": "A"} for one in prepared if one.kind == "expire")
+
+
+def test_a_timeline_shows_a_change_of_the_limit() -> None:
+    calls = [make(), call(1, "change limit", "409 conflict", (2, 3), link="A", max_uses=None)]
+
+    assert "change limit A to no limit" in timeline(calls, check(calls, SPECIFICATION))
 
 
 def test_a_violation_is_printed_as_a_timeline() -> None:

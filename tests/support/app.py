@@ -33,7 +33,7 @@ from tests.support.aws.dynamodb_client import plain_client
 from tests.support.aws.engines import Table
 from tests.support.waiting import LIMIT
 
-# A Monday, and far ahead: nothing made by this clock is over for the engine's own clock, so its TTL takes nothing.
+# A Monday in the far future: items created at this time never expire by the engine's clock, so its TTL deletes none.
 NOW: Final = datetime(2040, 1, 2, 8, 0, tzinfo=UTC)
 BASE_URL: Final = "https://admit.example"
 MAIL_SENDER: Final = "bookings@admit.example"
@@ -58,7 +58,7 @@ class Clock:
         return self.now
 
     def pass_by(self, **units: float) -> None:
-        """Let time pass, in `timedelta`'s units."""
+        """Advance the clock, in `timedelta`'s units."""
         self.now += timedelta(**units)
 
 
@@ -69,7 +69,7 @@ def at(**units: float) -> str:
 
 @dataclass
 class Caller:
-    """A client of the team's API with one API key. `host_id` is the host it acts for, None for a bare admin."""
+    """A client of the team's API with one API key. `host_id` is the host it acts for, or None for an admin key."""
 
     client: httpx.Client
     key: NewKey
@@ -97,7 +97,7 @@ class Caller:
         return self("DELETE", path, **kwargs)
 
     def event_type(self, **fields: Any) -> dict[str, Any]:
-        """Make an event type, by default half an hour at any time, and return it."""
+        """Create an event type, by default 30 minutes at any time, and return it."""
         body = {"title": "Talk", "durationMinutes": 30, "schedule": ALL_DAY} | fields
         answer: dict[str, Any] = made(self.post("/v1/event-types", body))
         return answer
@@ -113,7 +113,7 @@ class Caller:
         return self.links(event_type or self.event_type(), **fields)[0]
 
     def reread(self, link: dict[str, Any]) -> dict[str, Any]:
-        """Return a link as it now stands."""
+        """Read a link again and return it."""
         answer: dict[str, Any] = ok(self.get(f"/v1/links/{link['linkId']}"))
         return answer
 
@@ -125,7 +125,7 @@ class Caller:
 
 @dataclass
 class Reads:
-    """What DynamoDB was asked while counting: calls by operation, index entries and items that it gave."""
+    """DynamoDB usage: operations in order, index entries and items read."""
 
     calls: list[str] = field(default_factory=list)
     index_entries: int = 0
@@ -149,7 +149,7 @@ class Site:
         return make_key(self.world, role=role, host_id=host_id, name="test", cause=CAUSE)
 
     def host(self, **fields: Any) -> Caller:
-        """Make a host and return its own client."""
+        """Create a host and return a client with its key."""
         body = {"name": "Ada Lovelace", "email": "ada@hosts.example", "timeZone": "UTC"} | fields
         host_id = made(self.admin.post("/v1/hosts", body))["hostId"]
         return Caller(self.client, self.key(Role.HOST, host_id), host_id)
@@ -166,7 +166,7 @@ class Site:
     def redeem(
         self, link: dict[str, Any], start: str, *, key: str | None = None, **fields: Any
     ) -> httpx.Response:
-        """Redeem by JSON, as Grace unless `fields` says otherwise."""
+        """Redeem with a JSON body, as Grace unless `fields` replace her."""
         headers = JSON | ({"Idempotency-Key": key} if key else {})
         return self.client.post(path_of(link) + "/redeem", json=redeem_body(start, **fields), headers=headers)
 
@@ -178,14 +178,14 @@ class Site:
         )
 
     def item(self, pk: str, sk: str) -> dict[str, Any] | None:
-        """Return an item as DynamoDB has it, or None."""
+        """Return an item in DynamoDB's typed JSON, or None."""
         client = plain_client(self.table.endpoint_url)
         key: dict[str, Any] = {"pk": {"S": pk}, "sk": {"S": sk}}
         answer = client.get_item(TableName=self.table.name, Key=key, ConsistentRead=True)
         return cast("dict[str, Any] | None", answer.get("Item"))
 
     def put(self, item: dict[str, Any]) -> None:
-        """Write an item past the app."""
+        """Write an item directly, bypassing the app."""
         plain_client(self.table.endpoint_url).put_item(TableName=self.table.name, Item=item)
 
     def delete(self, pk: str, sk: str) -> None:
@@ -194,17 +194,17 @@ class Site:
         plain_client(self.table.endpoint_url).delete_item(TableName=self.table.name, Key=key)
 
     def items(self) -> list[dict[str, Any]]:
-        """Return everything that is in the table."""
+        """Return all items of the table."""
         client = plain_client(self.table.endpoint_url)
         pages = client.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
         return [cast("dict[str, Any]", item) for page in pages for item in page["Items"]]
 
     def mark_expired(self, *links: dict[str, Any]) -> None:
-        """Mark links expired, as the expiry schedule does."""
+        """Mark links as expired, as the expiry schedule does."""
         self.mark(links, "expired")
 
     def mark(self, links: Sequence[dict[str, Any]], status: str) -> None:
-        """Give links a stored status bypassing the API, with index keys, as the store itself does."""
+        """Set the stored status of links, with their index keys, bypassing the API."""
         table = cast("Any", self.world.store.links)._table
         for at in range(0, len(links), 100):
             transaction = Transaction(table)
@@ -235,7 +235,7 @@ class Site:
 
     @contextmanager
     def failing(self, operation: str, fault: Exception) -> Iterator[None]:
-        """Let every call of one DynamoDB operation fail like that, before it is sent."""
+        """Let every call of one DynamoDB operation fail with `fault`, before it is sent."""
 
         def fail(**_: Any) -> None:
             raise fault
@@ -255,7 +255,7 @@ class Site:
 
 @contextmanager
 def running_site(table: Table) -> Iterator[Site]:
-    """Serve the app over a table for as long as the block lasts."""
+    """Serve the app over a table until the block ends."""
     clock = Clock()
     signing = {"current": 1, "keys": {"1": base64.b64encode(secrets.token_bytes(32)).decode()}}
     with pytest.MonkeyPatch.context() as patch:
@@ -304,12 +304,12 @@ def path_of(link: dict[str, Any]) -> str:
 
 
 def unknown_id(kind: str) -> str:
-    """Return a well-formed id that nothing has."""
+    """Return a well-formed id that does not exist."""
     return make_id(kind, os.urandom(16))
 
 
 def forged(token: str) -> str:
-    """Return a token that differs from a genuine one in a bit of its signature."""
+    """Return a copy of a token with one bit of its signature changed."""
     raw = bytearray(base64.urlsafe_b64decode(token))
     raw[-1] ^= 1
     return base64.urlsafe_b64encode(raw).decode()
@@ -335,7 +335,7 @@ def _without_warnings(document: Any) -> Any:
 
 
 def assert_problem(response: httpx.Response, status: int, slug: str, *pointers: str) -> dict[str, Any]:
-    """Check a problem document, and that `pointers`, if any are given, are all that it names."""
+    """Assert a problem document, and that it names exactly `pointers`, if any are given."""
     assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json"), (
         response.text
     )
@@ -351,5 +351,5 @@ def assert_problem(response: httpx.Response, status: int, slug: str, *pointers: 
 
 
 def without_correlation(problem: dict[str, Any]) -> dict[str, Any]:
-    """Return a problem document without the one thing that differs from answer to answer."""
+    """Return a problem document without its correlation id, which differs in every response."""
     return {name: value for name, value in problem.items() if name != "correlationId"}

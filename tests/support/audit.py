@@ -1,6 +1,6 @@
-"""Read a whole table with a plain client and report everything that breaks a promise (P1, P2, P4).
+"""Read a whole table with a plain client and report every item that breaks a promise (P1, P2, P4).
 
-It shares no code with the store: keys, cells and statuses are computed here a second time.
+The audit is independent of the store: it computes keys, cells and statuses itself.
 """
 
 from collections import Counter, defaultdict
@@ -27,14 +27,14 @@ _LINK_NEEDS: Final = (
     "sequence",
     "edition",
 )
-_OF_THE_DEAD: Final = ("usedAt", "revokedAt")
+_FINAL_TIMES: Final = ("usedAt", "revokedAt")
 
-# Items of their own that note who looked and who was refused: they decide nothing, and count nothing.
+# Separate items that record visits, refusals and history. No decision and no count depends on them.
 _NOTES: Final = ("OPENS", "DENIAL#", "HISTORY#")
 
 
 def dump(client: "DynamoDBClient", table: str) -> Dump:
-    """Return every item of the table by key, read consistently."""
+    """Return every item of the table by key, with consistent reads."""
     found: Dump = {}
     pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     for page in pages:
@@ -50,7 +50,7 @@ def links_of(items: Dump) -> dict[str, Item]:
 
 
 def bookings_of(items: Dump, link_id: str | None = None) -> dict[str, Item]:
-    """Return the bookings by id, all or those made by one link."""
+    """Return the bookings by id, all or those of one link."""
     return {
         pk.removeprefix("BOOKING#"): item
         for (pk, sk), item in items.items()
@@ -59,9 +59,9 @@ def bookings_of(items: Dump, link_id: str | None = None) -> dict[str, Item]:
 
 
 def faults_in(items: Dump, *, deleted: Collection[str] = ()) -> list[str]:
-    """Return what is wrong with a table, in words; empty when every invariant holds.
+    """Return every broken invariant of a table as a sentence; empty if all hold.
 
-    `deleted` names links that were deleted on purpose: their bookings and receipts stay.
+    `deleted` are the links that were deleted on purpose; their bookings and receipts remain.
     """
     return [
         *_link_faults(items),
@@ -81,7 +81,7 @@ def cells_between(start: int, end: int) -> set[tuple[str, int]]:
 
 
 def value_of(typed: Mapping[str, Any]) -> Any:
-    """Return what one typed value of DynamoDB's says."""
+    """Return the Python value of DynamoDB's typed JSON."""
     [(kind, value)] = typed.items()
     match kind:
         case "N":
@@ -98,29 +98,29 @@ def value_of(typed: Mapping[str, Any]) -> Any:
 
 
 def _link_faults(items: Dump) -> Iterator[str]:
-    made: Counter[str] = Counter()  # how many bookings, in all
-    held: Counter[str] = Counter()  # and how many of them are still on
+    made: Counter[str] = Counter()  # bookings of each link
+    held: Counter[str] = Counter()  # those of them that are confirmed
     for booking in bookings_of(items).values():
         made[booking["linkId"]] += 1
         held[booking["linkId"]] += booking["status"] == "confirmed"
     for link_id, link in links_of(items).items():
         missing = [name for name in _LINK_NEEDS if name not in link]
         if missing:
-            yield f"{link_id} is a ghost: it has no {', '.join(missing)}"
+            yield f"{link_id} is incomplete: it has no {', '.join(missing)}"
             continue
         uses, most, status = int(link["usageCount"]), link.get("maxUsageCount"), link["status"]
         restores = link.get("restoreUseOnCancel") or link.get("restoredUses")
         least = held[link_id] if restores else made[link_id]
         if not least <= uses <= made[link_id]:
-            yield f"{link_id} counts {uses} uses, made {made[link_id]} bookings, and {held[link_id]} are on"
+            yield f"{link_id} counts {uses} uses, but has {made[link_id]} bookings, {held[link_id]} of them confirmed"
         if most is not None and least > most:
-            yield f"{link_id} gave {least} bookings and may give {most}"
+            yield f"{link_id} has {least} bookings, but allows {most}"
         full = most is not None and uses >= most
         # A used link may be revoked if a cancellation could have made it active again.
         if (status == "used") != full and not (status == "revoked" and full and restores):
             yield f"{link_id} is {status} with {uses} of {most} uses"
         if link["sequence"] < 1 + uses:
-            yield f"{link_id} has sequence {link['sequence']} after {uses} uses"
+            yield f"{link_id} has sequence {link['sequence']}, too low for {uses} uses"
         yield from _index_faults(link_id, link)
 
 
@@ -133,25 +133,25 @@ def _index_faults(link_id: str, link: Item) -> Iterator[str]:
     }
     for name, value in wanted.items():
         if link.get(name) != value:
-            yield f"{link_id} is {status} and has {name} {link.get(name)!r}"
+            yield f"{link_id} is {status}, but has {name} {link.get(name)!r}"
     alive = status == "active"
     if ("dueShard" in link) != (alive and "expiresAt" in link) or ("dueShard" in link) != ("dueSort" in link):
-        yield f"{link_id} is {status} and is, or is not, in the due index"
+        yield f"{link_id} is {status}, but {'has' if 'dueShard' in link else 'has no'} dueShard"
     if ("purgeAt" in link) != (not alive or "expiresAt" in link):
-        yield f"{link_id} is {status} and has, or has not, a time to be purged"
-    if alive and any(name in link for name in _OF_THE_DEAD):
-        yield f"{link_id} is active and says when it died"
+        yield f"{link_id} is {status}, but {'has' if 'purgeAt' in link else 'has no'} purgeAt"
+    if alive and any(name in link for name in _FINAL_TIMES):
+        yield f"{link_id} is active, but has usedAt or revokedAt"
     if (status == "used") != ("usedAt" in link) and not (status == "revoked" and "usedAt" in link):
-        yield f"{link_id} is {status} and says, or does not say, when it was used"
+        yield f"{link_id} is {status}, but {'has' if 'usedAt' in link else 'has no'} usedAt"
 
 
 def _booking_faults(items: Dump, deleted: Collection[str]) -> Iterator[str]:
     links = links_of(items)
     for booking_id, booking in bookings_of(items).items():
         if booking["linkId"] not in links and booking["linkId"] not in deleted:
-            yield f"{booking_id} was made by {booking['linkId']}, which is not there"
+            yield f"{booking_id} is of {booking['linkId']}, which does not exist"
         if not booking["occupiedFrom"] <= booking["start"] < booking["end"] <= booking["occupiedTo"]:
-            yield f"{booking_id} does not occupy its own time"
+            yield f"{booking_id} does not occupy its slot"
         wanted = {
             "hostKey": f"HOST#{booking['hostId']}#BOOKING#{booking['status']}",
             "eventTypeKey": f"ETYPE#{booking['eventTypeId']}#BOOKING#{booking['status']}",
@@ -190,9 +190,11 @@ def _cell_faults(items: Dump) -> Iterator[str]:
         if sk.startswith("DAY#")
         for cell in item.get("busy", ())
     }
-    yield from (f"{host} has cell {cell} of {day} taken by no booking" for host, day, cell in stored - wanted)
     yield from (
-        f"{host} has cell {cell} of {day} free in spite of a booking" for host, day, cell in wanted - stored
+        f"{host} has cell {cell} of {day} busy without a booking" for host, day, cell in stored - wanted
+    )
+    yield from (
+        f"{host} has cell {cell} of {day} free despite a booking" for host, day, cell in wanted - stored
     )
 
 
@@ -205,9 +207,9 @@ def _receipt_faults(items: Dump, deleted: Collection[str]) -> Iterator[str]:
         link_id, booking_id = pk.removeprefix("LINK#"), item["bookingId"]
         receipts[booking_id] += 1
         if link_id not in links and link_id not in deleted:
-            yield f"{link_id} has a receipt and is not there"
+            yield f"{link_id} has a receipt, but does not exist"
         if bookings.get(booking_id, {}).get("linkId") != link_id:
-            yield f"{link_id} has a receipt for {booking_id}, which is not its booking"
+            yield f"{link_id} has a receipt for {booking_id}, which is not a booking of it"
     for booking_id, booking in bookings.items():
         untouched = (
             booking["sequence"] == 1
@@ -221,7 +223,7 @@ def _utc(millis: int) -> str:
 
 
 def differences(before: Dump, after: Dump) -> list[str]:
-    """Return what changed, of what counts, between two readings, in words."""
+    """Return the changes between two dumps as sentences, ignoring items that only record visits and refusals."""
     return list(_differences(before, after))
 
 

@@ -1,8 +1,8 @@
-"""Compute slots slowly and obviously: look at every minute, and find wall times by watching the clock run.
+"""Compute slots by brute force, minute by minute, to check `offered_slots` against.
 
-Written from the docstrings of `offered_slots` and `wall_to_utc`, not from their code. A zone is asked one
-thing only, what its clock shows at a UTC minute; from there to wall times it is counting. Minutes are whole
-minutes since 1970-01-01T00:00Z; the zones' offsets must be whole minutes, as all have been since 1972.
+Written from the docstrings of `offered_slots` and `wall_to_utc`, not from their code. It uses a zone only to get the
+wall time at a UTC minute, and finds the UTC minute of a wall time by counting. Minutes are since 1970-01-01T00:00Z; the
+zones' offsets must be whole minutes, as all have been since 1972.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,7 +28,7 @@ def instant(minute: int) -> datetime:
 
 @lru_cache(maxsize=1_000_000)
 def clock_shows(zone: str, minute: int) -> int:
-    """Return what a clock in the zone shows at a UTC minute, as minutes since 1970-01-01 00:00 on that clock."""
+    """Return the wall time in a zone at a UTC minute, as minutes since 1970-01-01 00:00 of that wall time."""
     shown = instant(minute).astimezone(load_zone(zone))
     whole, rest = divmod((shown.replace(tzinfo=UTC) - _EPOCH).total_seconds(), 60)
     assert rest == 0, f"{zone} is off by seconds then"
@@ -37,17 +37,16 @@ def clock_shows(zone: str, minute: int) -> int:
 
 @lru_cache(maxsize=100_000)
 def when_clock_shows(zone: str, wall: int) -> int:
-    """Return the first UTC minute at which the clock shows `wall`.
+    """Return the first UTC minute with the wall time `wall`.
 
-    Where the clock skips it (RFC 5545 §3.3.5): the UTC minute it would have been, had the clock gone on as
-    it did before the gap.
+    If the clock skips that wall time, use the offset from before the gap (RFC 5545 §3.3.5).
     """
     minute = wall - 27 * 60  # no zone is further than 14 hours from UTC, no jump longer than a day
     while clock_shows(zone, minute) != wall:
         if clock_shows(zone, minute) < wall < clock_shows(zone, minute + 1):
             return minute + (wall - clock_shows(zone, minute))
         minute += 1
-        assert minute < wall + 27 * 60, "the clock has to come past every wall time"
+        assert minute < wall + 27 * 60, "the clock must pass every wall time"
     return minute
 
 
@@ -58,14 +57,14 @@ def day_number(day: date) -> int:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Minutes of one date that are open without a break: `[first, past)`."""
+    """A period of one date that is open without a break: the minutes `[first, past)`."""
 
     first: int
     past: int
 
 
 def wall_intervals(schedule: Schedule, day: date) -> list[tuple[int, int]]:
-    """Return the intervals that hold on a date, in minutes after its midnight."""
+    """Return the intervals of a date, in minutes after its midnight."""
     found = [(i.start, i.end) for o in schedule.overrides if o.date == day for i in o.intervals]
     if not any(o.date == day for o in schedule.overrides):
         found = [(h.start, h.end) for h in schedule.weekly if _DAY_NAMES[day.weekday()] in h.days]
@@ -78,7 +77,7 @@ def _minutes(wall: str) -> int:
 
 
 def stretches(schedule: Schedule, day: date) -> list[Stretch]:
-    """Return a date's open stretches, in order: minute by minute, never past its own midnights."""
+    """Return a date's open periods in order; they end with the date."""
     zone, midnight = schedule.time_zone, day_number(day) * _DAY
     date_begins = when_clock_shows(zone, midnight)
     date_ends = when_clock_shows(zone, midnight + _DAY)

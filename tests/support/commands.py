@@ -1,4 +1,4 @@
-"""Send commands as the queue does, and read the bus and the dead-letter queue."""
+"""Send commands to their consumer as the queue does, and read the bus and the dead-letter queue."""
 
 import json
 import uuid
@@ -20,7 +20,7 @@ def command(name: str, payload: Any, command_id: str = "c-1") -> str:
 
 
 def in_event(body: str, source: str = "crm.deals") -> str:
-    """Return a command as an EventBridge rule puts it on a queue."""
+    """Return a command in an event, as an EventBridge rule puts it on a queue."""
     return json.dumps(
         {
             "version": "0", "id": str(uuid.uuid4()), "detail-type": "admit-one.command", "source": source,
@@ -31,7 +31,7 @@ def in_event(body: str, source: str = "crm.deals") -> str:
 
 
 def in_notification(body: str) -> str:
-    """Return a message as SNS puts it on a queue."""
+    """Return a message in a notification, as SNS puts it on a queue."""
     return json.dumps(
         {
             "Type": "Notification", "MessageId": str(uuid.uuid4()), "TopicArn": "arn:aws:sns:us-east-1:0:t",
@@ -42,7 +42,7 @@ def in_notification(body: str) -> str:
 
 
 def records(*bodies: str) -> dict[str, Any]:
-    """Return an event of Lambda's SQS mapping; the n-th message is `m-n`."""
+    """Return the event of Lambda's SQS mapping; the n-th message has the id `m-n`."""
     return {
         "Records": [
             {"messageId": f"m-{number}", "receiptHandle": "r", "body": body, "eventSource": "aws:sqs"}
@@ -52,13 +52,13 @@ def records(*bodies: str) -> dict[str, Any]:
 
 
 def deliver(*bodies: str, context: object = None) -> list[str]:
-    """Hand messages to the function; return the ids of those that are to come again."""
+    """Pass messages to the function; return the ids of those to retry."""
     answer = consume(records(*bodies), context)
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
 class Deadline:
-    """Lambda's context, whose time is over after so many looks at it."""
+    """Lambda's context; its time is up after a number of reads."""
 
     def __init__(self, looks: int) -> None:
         self.looks = looks
@@ -71,7 +71,7 @@ class Deadline:
 
 @contextmanager
 def listening(site: Site, patch: pytest.MonkeyPatch) -> Iterator[tuple[Bus, Inbox]]:
-    """Give the app a bus and a dead-letter queue for commands for as long as the block lasts."""
+    """Give the app a bus and a dead-letter queue for commands until the block ends."""
     bus, letters = Bus(site.table.endpoint_url), Inbox(site.table.endpoint_url)
     given = {
         "EVENT_BUS_NAME": bus.name,

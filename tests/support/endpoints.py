@@ -1,4 +1,4 @@
-"""An endpoint as hosts run them, on a real socket: it keeps what it gets and answers as a test says."""
+"""A webhook endpoint on a real socket, which records requests and answers as a test decides."""
 
 import contextlib
 import datetime as dt
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.support.waiting import LIMIT
 
 Answer = Callable[[socket.socket, threading.Event], None]
-"""Answers on a connection; ends at the latest when the event is set."""
+"""Answers on a connection; returns at the latest when the event is set."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
 
 
 def raw(content: bytes) -> Answer:
-    """Answer with these very bytes, then hang up."""
+    """Answer with these bytes, then close the connection."""
     return lambda connection, _: connection.sendall(content)
 
 
 def drip(content: bytes, seconds: float = 0.02) -> Answer:
-    """Answer a byte at a time, over and over, for as long as the other side listens."""
+    """Answer byte by byte, repeatedly, until the client closes the connection."""
 
     def dripping(connection: socket.socket, over: threading.Event) -> None:
         while True:
@@ -59,7 +59,7 @@ def drip(content: bytes, seconds: float = 0.02) -> Answer:
 
 
 def endless(head: bytes, part: bytes = b"x" * 65536) -> Answer:
-    """Answer with a beginning, then more and more of the same."""
+    """Answer with `head`, then send `part` without end."""
 
     def sending(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(head)
@@ -70,7 +70,7 @@ def endless(head: bytes, part: bytes = b"x" * 65536) -> Answer:
 
 
 def silence(connection: socket.socket, over: threading.Event) -> None:
-    """Answer nothing until the other side or the test is over."""
+    """Do not answer until the client closes the connection or the test ends."""
     connection.settimeout(0.05)
     while not over.is_set():
         try:
@@ -81,20 +81,20 @@ def silence(connection: socket.socket, over: threading.Event) -> None:
 
 
 def hang_up(connection: socket.socket, over: threading.Event) -> None:
-    """Take the request and hang up."""
+    """Read the request and close the connection."""
     del connection, over
 
 
 @dataclass
 class Endpoint:
-    """A server on 127.0.0.1. `answers` are used up in order; the last one stays."""
+    """A server on 127.0.0.1. It uses `answers` in order, and repeats the last one."""
 
     answers: list[Answer] = field(default_factory=lambda: [answer(200)])
     context: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     port: int = 0
-    hung_up: int = 0  # answers that the other side did not want to the end
+    hung_up: int = 0  # answers during which the client closed the connection
 
     def __enter__(self) -> Self:
         self._over = threading.Event()
@@ -110,7 +110,7 @@ class Endpoint:
     ) -> None:
         self._over.set()
         with contextlib.suppress(OSError):
-            socket.create_connection(self._listening.getsockname(), 1).close()  # wakes the one that accepts
+            socket.create_connection(self._listening.getsockname(), 1).close()  # ends the wait in `accept`
         for thread in self._threads:
             thread.join(LIMIT)
         self._listening.close()
@@ -165,7 +165,7 @@ def _read(connection: socket.socket) -> Request | None:
 
 
 def certified(folder: Path, *names: str, days: int = 1) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return contexts of a server with a certificate for these names or addresses, and of a client that trusts it."""
+    """Return TLS contexts of a server with a certificate for these names or addresses, and of a client that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = dt.datetime.now(dt.UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test endpoint")])

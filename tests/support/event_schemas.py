@@ -1,4 +1,4 @@
-"""Check every event that any test publishes against its published schema (P6, P7)."""
+"""Check every event that any test creates against its published schema (P6, P7)."""
 
 import functools
 import json
@@ -17,7 +17,7 @@ from infra.generate.event_schemas import FOLDER
 
 @functools.cache
 def validator(kind: str) -> Any:
-    """Return what checks an event by the committed schema of its kind, and refuses members that it does not name."""
+    """Return a validator for the committed schema of a kind that also rejects unknown members."""
     schema = json.loads((FOLDER / f"{kind}.json").read_text())
     schema["additionalProperties"] = schema["properties"]["data"]["additionalProperties"] = False
     return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
@@ -33,7 +33,7 @@ def faults_of(document: Mapping[str, Any]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def outbox_faults() -> Iterator[list[str]]:
-    """What was wrong with the events that the outbox made, in this process; emptied by whoever looks."""
+    """The schema faults of all events that the outbox has created in this process; a reader empties the list."""
     from chalicelib.store import dynamo_store
     from chalicelib.store.events.outbox import events_of
 
@@ -52,7 +52,7 @@ def outbox_faults() -> Iterator[list[str]]:
 
 @pytest.fixture(autouse=True)
 def every_event_fits_its_schema(outbox_faults: list[str]) -> Iterator[None]:
-    """No test goes by in which an event was made that its schema refuses."""
+    """Fail a test that creates an event which its schema rejects."""
     yield
     found = [*outbox_faults]
     outbox_faults.clear()

@@ -1,4 +1,4 @@
-"""Read the JSON Pointers of the faults that `Rules` gathered, in order."""
+"""Return the JSON Pointers of the faults that a check records in `Rules`."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,12 @@ from chalicelib.domain.validation import Rules
 
 
 def pointers_of(check: Callable[[Rules], object]) -> list[str]:
-    """Return the JSON Pointers of the faults that a check records; empty when the value is good."""
+    """Return the JSON Pointers of the faults that a check records, in order; empty if the value is valid."""
     rules = Rules()
     check(rules)
     last = "the fault that makes `enforce` raise"
     rules.fault(last)
     with pytest.raises(InvalidValueError) as caught:
         rules.enforce()
-    assert all(fault.detail for fault in caught.value.faults), "every fault says what is wrong"
+    assert all(fault.detail for fault in caught.value.faults), "a fault has no detail"
     return [fault.pointer for fault in caught.value.faults if fault.detail != last]

@@ -1,6 +1,6 @@
-"""Wait in tests until a condition holds, which may take long on a busy machine.
+"""Wait until a condition holds, which may take long on a busy machine.
 
-The limits here only decide when a failing test gives up. No test measures a duration.
+The limits only decide when a failing test gives up. No test measures a duration.
 """
 
 import time
@@ -21,12 +21,12 @@ def _sleep() -> None:
 def until(
     look: Callable[[], _T], enough: Callable[[_T], bool] = bool, pause: Callable[[], object] = _sleep
 ) -> _T:
-    """Poll until a value is `enough`, and return it; after the limit, fail and show the last value.
+    """Poll until a value is `enough`, and return it; after the limit, fail with the last value.
 
-    `pause` is called between two polls. A browser needs its own, so that it keeps running meanwhile.
+    `pause` is called between two polls. A browser needs its own, which keeps the browser running.
     """
     give_up = time.monotonic() + LIMIT
     while not enough(found := look()):
-        assert time.monotonic() < give_up, f"not in {LIMIT:.0f} s; last seen: {found!r}"
+        assert time.monotonic() < give_up, f"not within {LIMIT:.0f} s; last value: {found!r}"
         pause()
     return found

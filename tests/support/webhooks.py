@@ -1,4 +1,4 @@
-"""Webhooks with their queues in hand: a test decides what is delivered, lost or repeated."""
+"""Webhooks with queues that a test controls: it decides which messages are delivered, lost or repeated."""
 
 import base64
 import dataclasses
@@ -27,11 +27,11 @@ from tests.support.endpoints import Endpoint, Request
 
 @dataclass
 class HeldQueue:
-    """A queue whose messages stay until they are taken, with the delay each was sent with."""
+    """A queue that keeps its messages, each with its delay, until a test takes them."""
 
     held: list[tuple[str, int]] = field(default_factory=list)
     down: bool = False
-    tenants: list[str] = field(default_factory=list)  # of every message there was
+    tenants: list[str] = field(default_factory=list)  # of all messages so far
 
     def send(self, body: str, *, delay_seconds: int = 0, tenant: str | None = None) -> None:
         if self.down:
@@ -47,14 +47,14 @@ class HeldQueue:
         return {}
 
     def take(self) -> list[str]:
-        """Take every message, whatever its delay."""
+        """Take all messages, whatever their delay."""
         taken, self.held = [body for body, _ in self.held], []
         return taken
 
 
 @dataclass
 class Hooks:
-    """A site whose webhooks go to this machine, by queues that the test pumps."""
+    """A site whose webhooks may go to this machine, through queues that the test pumps."""
 
     site: Site
     world: World
@@ -62,7 +62,7 @@ class Hooks:
     dlq: HeldQueue
 
     def make(self, host: Caller, endpoint: Endpoint | str, **fields: Any) -> dict[str, Any]:
-        """Make a webhook and return it, secret and all."""
+        """Create a webhook and return it with its secret."""
         url = endpoint if isinstance(endpoint, str) else endpoint.url
         answer: dict[str, Any] = made(host.post("/v1/webhooks", {"url": url} | fields))
         return answer
@@ -98,31 +98,31 @@ class Hooks:
         return json.dumps({"source": "admit-one", "detail-type": kind, "detail": detail})
 
     def happen(self, host: Caller, kind: str = "link.used", **fields: Any) -> list[Delivery]:
-        """Let an event happen and be fanned out, not yet delivered."""
+        """Publish an event and fan it out, without delivering it."""
         return fan_out(self.world, self.event(host.host_id, kind, **fields))
 
     def pump(self) -> int:
-        """Give every message that waits, whatever its delay, to a sender; return how many there were."""
+        """Deliver all queued messages, whatever their delay; return their number."""
         messages = self.queue.take()
         for message in messages:
             deliver(self.world, message)
         return len(messages)
 
     def wait(self, until: str | None = None, **units: float) -> None:
-        """Let time pass: so long, or to an instant that an answer named and a moment more."""
+        """Advance the clock: by a duration, or until just after an instant from a response."""
         if until is not None:
             self.site.clock.now = datetime.fromisoformat(until)
             units = {"milliseconds": 1}
         self.site.clock.now += timedelta(**units)
 
     def come_by(self) -> int:
-        """Let the schedule come by, and pump what it queued."""
+        """Run the retry schedule, and deliver what it queued."""
         retry_due(self.world)
         return self.pump()
 
 
 def hooks_of(site: Site, **parts: Any) -> Hooks:
-    """Return the site's hooks, its world changed so far."""
+    """Return the site's webhooks, with these parts of its world replaced."""
     queue, dlq = HeldQueue(), HeldQueue()
     world = dataclasses.replace(
         site.world, **{"webhook_queue": queue, "webhook_dlq": dlq, "local": True, **parts}
@@ -131,7 +131,7 @@ def hooks_of(site: Site, **parts: Any) -> Hooks:
 
 
 def signed_by(request: Request, secret: str) -> bool:
-    """Tell whether one of a request's signatures is by a secret: reckoned here, from the standard's own words."""
+    """Return whether a request has a signature by a secret, computed here independently from the specification."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     head = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode()
     expected = base64.b64encode(hmac.new(key, head + request.body, hashlib.sha256).digest()).decode()

@@ -1,1 +1,1 @@
-"""The report of `make bench`, its plots, and how it reaches docs/performance.md."""
+"""The report of `make bench`, its plots, and the script that copies it into docs/performance.md."""

@@ -1,7 +1,7 @@
-"""`make performance-docs`: put what `make bench` measured into docs/performance.md, table by table.
+"""`make performance-docs`: copy the report of `make bench` into docs/performance.md.
 
-The page is text with places in it, `<!-- bench NAME -->` to `<!-- end -->`; each takes the section of that name. What
-the report does not have, after `make bench ONLY=…`, stays as it was; so does the table of all budgets then.
+The page marks the place of each section with `<!-- bench NAME -->` and `<!-- end -->`. After `make bench ONLY=…`, the
+sections that the report does not have stay unchanged, and so does the table of budgets.
 """
 
 import json
@@ -20,7 +20,7 @@ PLACE: Final = re.compile(r"(<!-- bench (?P<name>[a-z]+) -->\n).*?(<!-- end -->)
 
 
 def written(page: str, report: Mapping[str, Any], plots: str) -> str:
-    """Return the page with the report's tables in their places; `plots` is the folder they are in, as seen from it."""
+    """Return the page with the report's sections in their places; `plots` is the path of the plots' folder."""
     sections = {section["name"]: section for section in report["sections"]}
     if not sections.keys() >= {place["name"] for place in PLACE.finditer(page)}:
         sections.pop("budgets", None)
@@ -39,9 +39,9 @@ def written(page: str, report: Mapping[str, Any], plots: str) -> str:
 
 
 def main(page: Path = PAGE, report: Path = FOLDER / "report.json") -> int:
-    """Write the page and its plots; return 1 where nothing was measured."""
+    """Write the page and its plots; return 1 if there is no report."""
     if not report.exists():
-        print("Nothing is measured yet: run `make bench`.", file=sys.stderr)
+        print("There is no report: run `make bench` first.", file=sys.stderr)
         return 1
     document = json.loads(report.read_text())
     images = page.parent / "images"

@@ -1,4 +1,4 @@
-"""Line plots as SVG, drawn by hand: a few lines over one axis need no plotting library."""
+"""Draw line plots as SVG, without a plotting library."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Final
 WIDTH: Final = 640
 HEIGHT: Final = 320
 LEFT: Final = 60
-RIGHT: Final = 180  # the names of the lines stand there
+RIGHT: Final = 180  # room for the names of the lines
 TOP: Final = 36
 BOTTOM: Final = 44
 _COLOURS: Final = ("#0b6bcb", "#c2410c", "#15803d", "#7c3aed", "#be123c", "#0f766e", "#a16207", "#475569")
@@ -19,7 +19,7 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass
 class Plot:
-    """Lines over one horizontal axis, whose steps are equally far apart: each is a multiple of the one before."""
+    """Lines over one horizontal axis. Its steps are drawn at equal distances, as on a logarithmic axis."""
 
     name: str
     title: str
@@ -82,7 +82,7 @@ def _text(x: float, y: float, text: str, anchor: str = "middle", size: str = "12
 
 
 def _round_up(value: float) -> float:
-    """Return the next of 1, 2, 4, 6, 8, 10 times a power of ten, so that quarters of it read well."""
+    """Return the next of 1, 2, 4, 6, 8 or 10 times a power of ten, whose quarters are short numbers."""
     if value <= 0:
         return 1
     power: float = 10.0 ** math.floor(math.log10(value))

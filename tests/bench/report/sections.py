@@ -1,4 +1,4 @@
-"""The report: what was measured, against which budget, as Markdown and JSON."""
+"""The report as Markdown and JSON: each figure, its budget, and whether it is met."""
 
 import json
 import os
@@ -18,7 +18,7 @@ FOLDER: Final = ROOT / "build" / "bench"
 
 @dataclass
 class Row:
-    """One figure. `met` is None where there is no budget to compare it with."""
+    """One figure. `met` is None if it has no budget."""
 
     what: str
     value: str
@@ -29,7 +29,7 @@ class Row:
 
 @dataclass
 class Section:
-    """Figures that belong together, and how they were got. `name` is what `make bench ONLY=…` calls it."""
+    """Figures that belong together, and how they were measured. `name` is the name for `make bench ONLY=…`."""
 
     title: str
     how: str
@@ -45,13 +45,13 @@ class Section:
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Return a median with the quarter below and above it."""
+    """Return the median, with the lower and the upper quartile in brackets."""
     low, middle, high = quartiles(values)
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the three quartiles; of one value, that value three times."""
+    """Return the three quartiles; for a single value, that value three times."""
     if len(values) < 2:
         return values[0], values[0], values[0]
     low, middle, high = statistics.quantiles(values, n=4)
@@ -59,13 +59,13 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which that share of the values lies."""
+    """Return the value below which that share of the values is."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def write_report(sections: Sequence[Section], folder: Path) -> Path:
-    """Write `report.md`, `report.json` and the plots; return the first one's path."""
+    """Write `report.md`, `report.json` and the plots; return the path of `report.md`."""
     folder.mkdir(parents=True, exist_ok=True)
     sections = [_budgets(sections), *sections]
     measured = f"{datetime.now(UTC):%Y-%m-%d} with {_machine()}"
@@ -84,9 +84,11 @@ def write_report(sections: Sequence[Section], folder: Path) -> Path:
 
 
 def _budgets(sections: Sequence[Section]) -> Section:
-    """Return every budget with what it was held against; of many rows with one budget, how many met it."""
+    """Return each budget with its figure; if several rows share a budget, with the number of rows that meet it."""
     summary = Section(
-        "Budgets", "Each is held against a median, or against every row where it is a count.", name="budgets"
+        "Budgets",
+        "Times are compared by their median; counts must meet the budget in every row.",
+        name="budgets",
     )
     for section in sections:
         held: dict[str, list[Row]] = {}
@@ -108,7 +110,7 @@ def _budgets(sections: Sequence[Section]) -> Section:
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return rows, as the report's JSON has them, as the lines of a Markdown table."""
+    """Return the rows of the report's JSON as the lines of a Markdown table."""
     return [
         "| what | measured | budget | met |",
         "|---|---|---|---|",

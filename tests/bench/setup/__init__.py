@@ -1,1 +1,1 @@
-"""What benchmarks measure: the app over an engine, a table of many links, a handler by hand."""
+"""What the benchmarks measure: the app over an engine, a table with many links, a handwritten handler."""

@@ -1,8 +1,8 @@
-"""The measure of a warm redeem: a handler written by hand on botocore, which does the same work on the same items.
+"""The baseline of a warm redeem: a handwritten handler on botocore that does the same work on the same items.
 
-It reads what a redeem has to read (link with receipt, event type with host), checks the token, that the link is
-good and that the slot is on the grid, and writes the same transaction. It has no framework, no models, and none of
-the API's checks, errors, retries or replays: only what a redeem can't do without.
+It reads what a redeem must read (link and receipt, event type and host), checks the token and the link's status, and
+writes the same transaction. It has no framework, no models, and none of the API's validation, errors, retries or
+replays.
 """
 
 import base64
@@ -19,7 +19,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def bare_handler(client: Any, table: str, key: bytes) -> Handler:
-    """Return the handler; `client` is a botocore DynamoDB client, `key` the signing key of id 1."""
+    """Return the handler; `client` is a botocore DynamoDB client, and `key` the signing key with id 1."""
 
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         del context

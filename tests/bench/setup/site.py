@@ -1,4 +1,4 @@
-"""The app in this process over an engine's table, called as Lambda calls it: REST proxy events, no sockets."""
+"""The app in this process over an engine's table, called with REST proxy events as Lambda does, without sockets."""
 
 import base64
 import importlib
@@ -29,7 +29,7 @@ _CONTEXT: Final = SimpleNamespace(
 
 @dataclass
 class Counted:
-    """What DynamoDB was asked: operations in order, index entries and items given, capacity units used."""
+    """DynamoDB usage: operations in order, index entries and items read, and capacity units."""
 
     calls: list[str] = field(default_factory=list)
     entries: int = 0
@@ -39,7 +39,7 @@ class Counted:
 
 
 class Site:
-    """A table, a fresh one unless one is named, and the app on it."""
+    """The app over a table, which is a new one unless a name is given."""
 
     def __init__(self, engine: Engine, table_name: str | None = None) -> None:
         self.endpoint_url = engine.endpoint_url
@@ -55,7 +55,7 @@ class Site:
         self.client = self._client_of_the_store()
 
     def environment(self) -> dict[str, str]:
-        """Return the settings that point the app here."""
+        """Return the environment variables that point the app at the table."""
         return {
             "TABLE_NAME": self.table_name,
             "AWS_ENDPOINT_URL_DYNAMODB": self.endpoint_url,
@@ -64,7 +64,7 @@ class Site:
         }
 
     def __call__(self, event: dict[str, Any]) -> tuple[int, Any]:
-        """Handle one proxy event; return status and body, JSON read."""
+        """Handle one proxy event; return the status and the body, parsed if it is JSON."""
         answer = self._app(event, _CONTEXT)
         body = answer["body"]
         media = answer.get("headers", {}).get("Content-Type") or answer.get("multiValueHeaders", {}).get(
@@ -74,24 +74,24 @@ class Site:
         return answer["statusCode"], json.loads(body) if "json" in kind and body else body
 
     def team(self, method: str, resource: str, body: Any = None, **path: str) -> Any:
-        """Call the team's API as an admin; return the response's JSON. Raises for any other status than 2xx."""
+        """Call the team's API as an admin; return the response's JSON. Raises if the status is not 2xx."""
         status, answer = self(proxy_event(method, resource, body, path=path, admin=True))
         if not 200 <= status < 300:
             raise RuntimeError(f"{method} {resource}: {status} {answer}")
         return answer
 
     def host(self) -> str:
-        """Make a host; return its id."""
+        """Create a host; return its id."""
         body = {"name": "Ada Lovelace", "email": "ada@example.com", "timeZone": "UTC"}
         return str(self.team("POST", "/v1/hosts", body)["hostId"])
 
     def event_type(self, host_id: str, minutes: int = 30, **more: Any) -> str:
-        """Make an event type open at all hours; return its id."""
+        """Create an event type that is open at all hours; return its id."""
         body = {"hostId": host_id, "title": "Talk", "durationMinutes": minutes, "schedule": ALL_DAY} | more
         return str(self.team("POST", "/v1/event-types", body)["eventTypeId"])
 
     def tokens(self, event_type_id: str, count: int, **more: Any) -> list[str]:
-        """Make links; return their tokens."""
+        """Create links; return their tokens."""
         made: list[str] = []
         while len(made) < count:
             body = {"eventTypeId": event_type_id, "count": min(1000, count - len(made))} | more
@@ -101,7 +101,7 @@ class Site:
 
     @contextmanager
     def counting(self) -> Iterator[Counted]:
-        """Count what the app asks of DynamoDB, in capacity units as the engine reckons them."""
+        """Count the app's use of DynamoDB, with capacity units as the engine computes them."""
         counted = Counted()
 
         def ask(params: dict[str, Any], **_: Any) -> None:
@@ -185,7 +185,7 @@ def redeem_event(token: str, start: datetime, email: str = "grace@example.com") 
 
 
 def starts(count: int, minutes: int) -> list[datetime]:
-    """Return starts one after the other, from midnight UTC two days ahead."""
+    """Return consecutive starts from midnight UTC, two days ahead."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=2)
     return [midnight + timedelta(minutes=minutes * number) for number in range(count)]
 

@@ -211,7 +211,7 @@ def request_text(call: Call, names: _Names) -> str:
             f"as {'key ' if args['keyed'] else ''}{names.receipt(args['receipt'])}, body {args['body'][-6:]}"
         )
     if "max_uses" in args:
-        words.append(f"to {args['most'] or 'no limit'}")
+        words.append(f"to {args['max_uses'] or 'no limit'}")
     if call.clock[0] > -NEVER:
         words.append(f"[clock {_span(call.clock)}]")
     if call.optional:

@@ -1,4 +1,4 @@
-"""Read the table's stream as Lambda does, and have a bus and queues on ministack (P6)."""
+"""The table's stream in the form in which Lambda reads it, and a bus and queues on ministack (P6)."""
 
 import json
 import secrets
@@ -18,10 +18,10 @@ Record = dict[str, Any]
 
 
 class Stream:
-    """The table's stream, read as Lambda's mapping does: each record once, from where it was left."""
+    """The table's stream, read as Lambda's event source mapping does: each record once, in order."""
 
     def __init__(self, site: Site, begin: Literal["LATEST", "TRIM_HORIZON"] = "LATEST") -> None:
-        """Read what comes from now on, or with `TRIM_HORIZON` all that the table's stream has."""
+        """Read the records from now on, or with `TRIM_HORIZON` the whole stream."""
         self._client = local_client("dynamodbstreams", site.table.endpoint_url, validate=False)
         self._told: dict[str, Any] = {}
         self._client.meta.events.register("before-parse.dynamodb-streams.GetRecords", self._keep)
@@ -36,19 +36,19 @@ class Stream:
         ]
 
     def _keep(self, response_dict: dict[str, Any], **_: Any) -> None:
-        """Keep the answer as it came, which has Lambda's form: botocore knows no `userIdentity` of that form.
+        """Keep the raw response: it has Lambda's form, and botocore does not parse its `userIdentity`.
 
-        Botocore gets the answer without its records, which take it ten times as long to parse.
+        Botocore gets the response without its records, which it would take ten times as long to parse.
         """
         self._told = json.loads(response_dict["body"])
         response_dict["body"] = json.dumps(self._told | {"Records": []}).encode()
 
     def records(self) -> list[Record]:
-        """Return the records that came since the last call, in Lambda's form."""
+        """Return the records since the last call, in Lambda's form."""
         found: list[Record] = []
         for place, iterator in enumerate(self._iterators):
             more: str | None = iterator
-            while more:  # a call returns at most 1,000, though there may be more
+            while more:  # a call returns at most 1,000 records
                 answer = self._client.get_records(ShardIterator=more)
                 found += self._told["Records"]
                 self._iterators[place] = answer.get("NextShardIterator", more)
@@ -57,13 +57,13 @@ class Stream:
 
 
 def deliver(records: list[Record], *, times: int = 1) -> None:
-    """Hand records to the stream's consumer, which takes them all."""
+    """Pass records to the stream's consumer, and assert that it handles all of them."""
     for _ in range(times):
         assert consume({"Records": json.loads(json.dumps(records))}, None) == {"batchItemFailures": []}
 
 
 class Inbox:
-    """An SQS queue of a test's own."""
+    """An SQS queue for one test."""
 
     def __init__(self, endpoint_url: str) -> None:
         self.client = shared_client("sqs", endpoint_url)
@@ -73,7 +73,7 @@ class Inbox:
         self.arn: str = attributes["Attributes"]["QueueArn"]
 
     def take(self) -> list[dict[str, Any]]:
-        """Return the bodies of all messages that are there, and remove them."""
+        """Return the bodies of all messages in the queue, and delete them."""
         bodies: list[dict[str, Any]] = []
         while True:
             answer = self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
@@ -89,7 +89,7 @@ class Inbox:
 
 
 class Bus:
-    """A bus of a test's own, with a rule that takes all our events into a queue."""
+    """A bus for one test, with a rule that sends all events of the product to a queue."""
 
     def __init__(self, endpoint_url: str) -> None:
         self.client = shared_client("events", endpoint_url)
@@ -102,11 +102,11 @@ class Bus:
         self.client.put_targets(Rule="all", EventBusName=self.name, Targets=[target])
 
     def events(self) -> list[dict[str, Any]]:
-        """Return what came out since the last call, as EventBridge wraps it."""
+        """Return the events since the last call, as EventBridge wraps them."""
         return self.inbox.take()
 
     def envelopes(self) -> list[dict[str, Any]]:
-        """Return the envelopes that came out since the last call."""
+        """Return the envelopes of the events since the last call."""
         return [event["detail"] for event in self.events()]
 
     def remove(self) -> None:
@@ -118,7 +118,7 @@ class Bus:
 
 @contextmanager
 def connected(site: Site, patch: pytest.MonkeyPatch) -> Iterator[tuple[Bus, Inbox]]:
-    """Give the site's app a bus and a dead-letter queue for as long as the block lasts."""
+    """Give the site's app a bus and a dead-letter queue until the block ends."""
     bus, letters = Bus(site.table.endpoint_url), Inbox(site.table.endpoint_url)
     patch.setenv("EVENT_BUS_NAME", bus.name)
     patch.setenv("OUTBOX_DLQ_URL", letters.url)

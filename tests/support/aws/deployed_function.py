@@ -1,7 +1,7 @@
-"""Run a stack's function a second time, behind Lambda's own Python runtime client.
+"""Deploy a stack's function again, with Lambda's own Python runtime client.
 
-ministack runs Python functions by a loop of its own, which loses the type of what a function raises, and Step
-Functions catch by that. As a `provided` runtime it runs whatever `bootstrap` starts: here the real client.
+ministack runs Python functions in its own loop, which loses the type of an exception, but Step Functions catch errors
+by that type. With a `provided` runtime it runs the program `bootstrap`, which here starts the real client.
 """
 
 import io
@@ -16,7 +16,7 @@ from tests.deployed.conftest import Stack
 
 @contextmanager
 def behind_runtime_client(stack: Stack, *logical_ids: str) -> Iterator[dict[str, str]]:
-    """Deploy functions of the stack again, with the same code and environment; give their ARNs by logical id."""
+    """Deploy functions of the stack again, with the same code and environment; yield their ARNs by logical id."""
     functions = stack.client("lambda")
     archive = _with_bootstrap(stack)
     made: dict[str, str] = {}

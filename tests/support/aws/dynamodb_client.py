@@ -1,4 +1,4 @@
-"""A plain DynamoDB client that knows nothing of the store, for looking at tables."""
+"""A plain DynamoDB client, independent of the store, for reading tables."""
 
 import functools
 from typing import TYPE_CHECKING, Final
@@ -13,5 +13,5 @@ CLIENTS: Final = 16
 
 @functools.cache
 def plain_client(endpoint_url: str) -> "DynamoDBClient":
-    """Return the one client of this process for an engine."""
+    """Return this process's client for an engine."""
     return local_client("dynamodb", endpoint_url, pool=CLIENTS)

@@ -1,4 +1,4 @@
-"""Engines and tables as fixtures: engines start once a run, and every test gets its own table."""
+"""Fixtures for engines, which start once per run, and for tables, which each test has for itself."""
 
 import os
 import secrets
@@ -20,14 +20,14 @@ from tests.support.waiting import LIMIT
 
 
 class Table(NamedTuple):
-    """A fresh, empty table of this test's own."""
+    """An empty table for one test."""
 
     endpoint_url: str
     name: str
 
 
 def new_table(endpoint_url: str) -> Table:
-    """Make the product's table under a random name on the engine at `endpoint_url`."""
+    """Create the product's table under a random name on the engine at `endpoint_url`."""
     table = Table(endpoint_url, f"test-{secrets.token_hex(8)}")
     ensure_table(plain_client(endpoint_url), table.name)
     return table
@@ -35,10 +35,10 @@ def new_table(endpoint_url: str) -> Table:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_real_aws() -> Iterator[None]:
-    """Whatever the developer's own AWS settings are, no test can reach a real account."""
+    """Replace the developer's AWS settings, so that no test can reach a real account."""
     with pytest.MonkeyPatch.context() as patch:
         environ: dict[str, str] = {}
-        # Nobody listens there: a client without an endpoint of its own fails at once.
+        # Nothing listens on that port, so a client without its own endpoint fails at once.
         use_local_aws(environ, "http://127.0.0.1:9")
         for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
             patch.delenv(name, raising=False)
@@ -49,7 +49,7 @@ def no_real_aws() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def patient_clients() -> Iterator[None]:
-    """Wait longer than the app waits for AWS: on a busy machine an engine may respond slowly."""
+    """Raise the app's timeouts for AWS, because on a busy machine an engine may respond slowly."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (store_table, aws):
             patch.setattr(module, "CONNECT_TIMEOUT_SECONDS", LIMIT)
@@ -59,7 +59,7 @@ def patient_clients() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_in_the_environment(no_real_aws: None) -> Iterator[None]:
-    """What a file of tests puts into the environment is gone after it: it would point the next one elsewhere."""
+    """Assert that a test file leaves the environment unchanged; a leftover setting would affect the next file."""
     del no_real_aws
     before = dict(os.environ)
     yield
@@ -73,7 +73,7 @@ def nothing_left_in_the_environment(no_real_aws: None) -> Iterator[None]:
 
 @pytest.fixture
 def own_environment() -> Iterator[None]:
-    """For a test that calls a program which points its process's environment elsewhere: it is given back."""
+    """Restore the environment after a test that calls a program which changes it."""
     bootstrap.forget()
     before = dict(os.environ)
     yield
@@ -84,21 +84,21 @@ def own_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def ministack() -> Iterator[Ministack]:
-    """A ministack that forgets everything at the end of the test run."""
+    """A ministack for the whole test run, with its data in memory."""
     with Ministack() as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
 def dynoxide() -> Iterator[Dynoxide]:
-    """A dynoxide that keeps its data in memory. Skips where its binary can't be had."""
+    """A dynoxide with its data in memory. Skips if its binary is not installed."""
     require_dynoxide()
     with Dynoxide() as engine:
         yield engine
 
 
 def require_dynoxide() -> None:
-    """Skip the test, saying why, where there is no dynoxide."""
+    """Skip the test if dynoxide is not installed."""
     if find_dynoxide() is None:
         pytest.skip("NO SECOND ENGINE: dynoxide is not installed; `make dynoxide` (Linux x86-64 and npm)")
 
@@ -112,5 +112,5 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture
 def table(engine: Engine) -> Table:
-    """A fresh table on each engine in turn."""
+    """An empty table on each engine in turn."""
     return new_table(engine.endpoint_url)

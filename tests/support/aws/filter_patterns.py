@@ -1,4 +1,4 @@
-"""CloudWatch's filter patterns for JSON lines, as far as the template uses them: which lines match."""
+"""Evaluate CloudWatch's filter patterns for JSON log lines, as far as the template uses them."""
 
 import json
 import re
@@ -9,7 +9,7 @@ _TEST: Final = re.compile(r'\$\.([\w.]+) (=|!=) "([^"]*)"')
 
 
 def counts(pattern: str, line: str) -> bool:
-    """Tell whether a pattern counts a line. A line that is no JSON, and a field that is not there, match nothing."""
+    """Return whether a line matches a pattern. A line that is not JSON and a missing field never match."""
     try:
         document = json.loads(line)
     except ValueError:
@@ -24,7 +24,7 @@ def counts(pattern: str, line: str) -> bool:
 
     logic = _TEST.sub(decided, pattern[2:-2]).replace("&&", "and").replace("||", "or")
     assert re.fullmatch(r"(True|False|and|or|[() ])+", logic), logic
-    return bool(eval(logic))  # noqa: S307 - of nothing but these words
+    return bool(eval(logic))  # noqa: S307 - the assertion above allows only these words
 
 
 def _at(document: Any, path: str) -> Any:

@@ -1,6 +1,6 @@
-"""Run a function of the unpacked zip under Lambda's runtime client, with only what Lambda has installed.
+"""Run a function of the unpacked zip under Lambda's runtime client, with only the packages that Lambda installs.
 
-The client asks a Runtime API for work; the one here hands out the events of a test, one at a time.
+The client polls a Runtime API for events; the one here serves the events of a test, one at a time.
 """
 
 import contextlib
@@ -27,18 +27,18 @@ REGION: Final = "us-east-1"
 _API: Final = "/2018-06-01/runtime"
 _SITE: Final = Path(botocore.__file__).parents[1]
 
-# What Lambda's Python runtime brings along: its client, botocore, and what those need. Nothing else may be imported.
+# The packages of Lambda's Python runtime: its client, botocore, and their dependencies. No others are importable.
 _RUNTIME: Final = (
     "awslambdaric", "simplejson", "snapshot_restore_py.py", "botocore", "jmespath", "dateutil", "urllib3", "six.py",
 )  # fmt: skip
 
 
 class FunctionError(Exception):
-    """The function raised, or ended; the message has what Lambda would have been told."""
+    """The function raised or exited; the message has what it reported to Lambda."""
 
 
 class Function:
-    """One running function. `invoke()` hands it an event and waits for the answer."""
+    """One running function. `invoke()` sends it an event and waits for the result."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", server: "_RuntimeApi", log: Path) -> None:
         self._process = process
@@ -46,25 +46,25 @@ class Function:
         self._log = log
 
     def invoke(self, event: Any) -> Any:
-        """Return what the function answers. Raises `FunctionError`."""
+        """Return the function's result. Raises `FunctionError`."""
         answers: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._server.work.put((str(uuid.uuid4()), json.dumps(event).encode(), answers))
         until(lambda: not answers.empty() or self._process.poll() is not None)
         if answers.empty():
-            raise FunctionError(f"it gave no answer: {self.log()[-3000:]}")
+            raise FunctionError(f"the function exited without a result: {self.log()[-3000:]}")
         kind, body = answers.get()
         if kind != "response":
             raise FunctionError(f"{body.decode()}\n{self.log()[-3000:]}")
         return json.loads(body or b"null")
 
     def wait_until_ready(self) -> None:
-        """Wait until it has imported everything and asks for work. Raises `FunctionError`."""
+        """Wait until the function has been imported and polls for events. Raises `FunctionError`."""
         until(lambda: self._server.asked.is_set() or self._process.poll() is not None)
         if not self._server.asked.is_set():
-            raise FunctionError(f"it did not start: {self.log()[-3000:]}")
+            raise FunctionError(f"the function did not start: {self.log()[-3000:]}")
 
     def log(self) -> str:
-        """Return all that it has written."""
+        """Return the function's output."""
         return self._log.read_text(errors="replace")
 
 
@@ -79,7 +79,7 @@ class _RuntimeApi(ThreadingHTTPServer):
         self.asked = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Take it quietly that a function is ended while it waits for work; tell of anything else."""
+        """Ignore that a function ends while it polls for events; report any other error."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Give the next event, as soon as there is one."""
+        """Send the next event, as soon as there is one."""
         assert self.path == f"{_API}/invocation/next", self.path
         self.server.asked.set()
         request_id, body, answers = self.server.work.get()
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self) -> None:
-        """Take an answer, or a failure."""
+        """Receive a result or an error."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Transfer-Encoding") == "chunked":
             body = self._chunks()
@@ -126,11 +126,11 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing."""
+        """Do not log requests."""
 
 
 def runtime_folder(folder: Path) -> Path:
-    """Return a folder with what Lambda's runtime has, and nothing else that is installed here."""
+    """Fill a folder with the packages of Lambda's runtime only, and return it."""
     for name in (*_RUNTIME, *(path.name for path in _SITE.glob("runtime_client*.so"))):
         (folder / name).symlink_to(_SITE / name)
     return folder
@@ -140,7 +140,7 @@ def runtime_folder(folder: Path) -> Path:
 def running(
     task: Path, runtime: Path, handler: str, environment: Mapping[str, str], log: Path
 ) -> Iterator[Function]:
-    """Give a function for as long as the block lasts: `handler` out of the folder `task`."""
+    """Run `handler` from the folder `task` until the block ends; yield the function."""
     server = _RuntimeApi()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -150,7 +150,7 @@ def running(
     )
     with log.open("wb") as output:
         process = subprocess.Popen(
-            # -S: no site-packages. -B: Lambda's file system is read-only; what is not compiled stays so.
+            # -S: no site-packages. -B: write no bytecode, as on Lambda's read-only file system.
             [sys.executable, "-I", "-S", "-B", "-c", start, str(task), str(runtime), handler],
             cwd=task, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             env={

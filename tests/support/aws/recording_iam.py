@@ -1,7 +1,7 @@
 """Run ministack and record every permission that a role used. Usage: python -P recording_iam.py FILE.
 
-Its IAM decides as AWS documents it: a transaction's items one by one, an index by its own ARN. Each decision is a
-line, a JSON array of the role's session, the action and the resource.
+Its IAM decides as AWS documents it: for each item of a transaction, and for an index by its own ARN. Each allowed
+request is a line, a JSON array of the role's session, the action and the resource.
 """
 
 import json
@@ -13,7 +13,7 @@ from ministack.core import iam_evaluator
 
 
 def note_into(file: Path) -> None:
-    """Have each yes of ministack's IAM appended to a file."""
+    """Append each request that ministack's IAM allows to a file."""
     file.touch()
     decide = iam_evaluator.evaluate
 

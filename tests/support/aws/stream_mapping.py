@@ -1,6 +1,6 @@
-"""Lambda's mapping of a stream as AWS documents it: retries, bisecting, and the bucket for failed batches.
+"""Lambda's event source mapping for a stream, as AWS documents it: retries, bisecting, a bucket for failed batches.
 
-No engine here does any of it (ADR 5). What is set is read from the template; what Lambda makes of it is from
+No engine implements it (ADR 5). The settings are read from the template; the behavior follows
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html and services-ddb-batchfailurereporting.html.
 """
 
@@ -21,14 +21,14 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 @dataclass
 class Mapping:
-    """Hands a stream's records to a handler. `invoked` is each call's records, by number."""
+    """Passes a stream's records to a handler. `invoked` has the sequence numbers of each call's records."""
 
     s3: Any
     bucket: str
     invoked: list[list[str]] = field(default_factory=list)
 
     def run(self, handler: Handler, records: list[Record]) -> None:
-        """Hand over all records, in batches; none is left when this returns: each was told, or is in the bucket."""
+        """Pass all records to the handler in batches. At the end each was handled, or is in the bucket."""
         size = STREAM["BatchSize"]
         for at in range(0, len(records), size):
             self._until_done(handler, records[at : at + size], retries=0)
@@ -37,7 +37,7 @@ class Mapping:
         while batch:
             again = self._invoke(handler, batch)
             if again == batch and len(batch) > 1 and STREAM["BisectBatchOnFunctionError"]:
-                half = len(batch) // 2  # which costs no retry
+                half = len(batch) // 2  # bisecting does not count as a retry
                 self._until_done(handler, batch[:half], retries=retries)
                 self._until_done(handler, batch[half:], retries=retries)
                 return
@@ -47,7 +47,7 @@ class Mapping:
             batch, retries = again, retries + 1
 
     def _invoke(self, handler: Handler, batch: list[Record]) -> list[Record]:
-        """Return what is to come again: all where the function crashed, else from the first that it gave back on."""
+        """Return the records to retry: all if the function crashed, else those from the first reported failure on."""
         self.invoked.append([record["dynamodb"]["SequenceNumber"] for record in batch])
         try:
             answer = handler({"Records": json.loads(json.dumps(batch))}, None)
@@ -60,7 +60,7 @@ class Mapping:
         return batch[min(firsts) :] if firsts else []
 
     def _put_away(self, batch: list[Record], times: int) -> None:
-        """Put a batch into the bucket, in the form of Lambda's record of a failed invocation."""
+        """Write a batch to the bucket, in the form of Lambda's record of a failed invocation."""
         first, last = (batch[place]["dynamodb"]["SequenceNumber"] for place in (0, -1))
         body = {
             "requestContext": {"condition": "RetryAttemptsExhausted", "approximateInvokeCount": times},

@@ -1,4 +1,4 @@
-"""dynoxide whose TTL deletes expired items when a test says so, with stream records as DynamoDB's."""
+"""A dynoxide whose TTL deletes expired items on demand, with the same stream records as DynamoDB."""
 
 import socket
 from pathlib import Path
@@ -13,7 +13,7 @@ _PROTOCOL: Final = "2025-03-26"
 
 
 class SweepingDynoxide(Dynoxide):
-    """dynoxide with its tools (MCP over HTTP, loopback alone) beside it: left to itself its TTL takes nothing."""
+    """dynoxide with its tools (MCP over HTTP, on loopback) enabled. Without them its TTL deletes nothing."""
 
     def _command(self, port: int, files: Path) -> list[str]:
         binary, *options = super()._command(port, files)
@@ -23,9 +23,9 @@ class SweepingDynoxide(Dynoxide):
         return [binary, "serve", *options, "--mcp", "--mcp-port", str(self._tools_port), "--mcp-no-auth"]
 
     def sweep(self) -> None:
-        """Let TTL take what is over by the engine's own clock, in every table that has TTL on."""
+        """Delete the items that have expired by the engine's clock, in every table with TTL enabled."""
         headers = {"Accept": "application/json, text/event-stream"}
-        transport = httpx.HTTPTransport(retries=5)  # it may listen a moment after the engine does
+        transport = httpx.HTTPTransport(retries=5)  # the tools may start a moment after the engine
         with httpx.Client(headers=headers, transport=transport, trust_env=False, timeout=LIMIT) as client:
             url = f"http://127.0.0.1:{self._tools_port}/mcp"
 

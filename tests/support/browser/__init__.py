@@ -1,1 +1,1 @@
-"""A browser, and the pages as people use them."""
+"""A browser, and the console and the invitee's pages in it."""

@@ -1,4 +1,4 @@
-"""The console as a host uses it."""
+"""Use the console in a browser, as a host."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,31 +37,31 @@ class Console:
         return self.page.locator(f"tr[data-id={link['linkId']}]")
 
     def open(self, view: str = "") -> None:
-        """Go to the console, or to one of its views."""
+        """Open the console, or one of its views."""
         self.page.goto(f"{self.site.url}/console{view}")
 
     def button(self, name: str, *, exact: bool = True) -> Locator:
         return self.page.get_by_role("button", name=name, exact=exact)
 
     def type_key(self, key: str) -> None:
-        """Type an API key and send it off."""
+        """Type an API key and submit it."""
         self.page.get_by_label("API key").fill(key)
         self.button("Sign in").click()
 
     def sign_in(self, view: str = "") -> None:
-        """Sign in with the host's own key, and wait for the page."""
+        """Sign in with the host's key, and wait for the page."""
         self.open(view)
         self.type_key(self.host.key.secret)
         expect(self.page.get_by_role("heading", level=1)).to_be_visible()
         expect(self.button("Sign out")).to_be_visible()
 
     def act(self, link: dict[str, Any], action: str) -> None:
-        """Choose from a row's menu."""
+        """Choose an action from a link's menu."""
         self.row(link).get_by_role("button", name="Actions for").click()
         self.page.locator(".menu").get_by_role("button", name=action, exact=True).click()
 
     def clipboard(self) -> str:
-        """Return what was copied last."""
+        """Return the text in the clipboard."""
         text: str = self.page.evaluate("navigator.clipboard.readText()")
         return text
 
@@ -72,16 +72,16 @@ class Console:
         return answer
 
     def tab_to(self, target: Locator) -> None:
-        """Press Tab until that has the focus, which never gets lost on the way. First wait until it is there."""
+        """Wait until an element exists, then press Tab until it has the focus."""
         expect(target).to_be_attached()
         for _ in range(120):
             if target.evaluate_all("all => all.length > 0 && all[0] === document.activeElement"):
                 return
             self.page.keyboard.press("Tab")
-        raise AssertionError(f"Tab never comes to {target}")
+        raise AssertionError(f"{target} can't be reached with Tab")
 
     def said(self, text: str) -> None:
-        """Expect a notice."""
+        """Expect a notice with this text."""
         expect(self.page.locator(".notice", has_text=text).last).to_be_visible()
 
 
@@ -89,7 +89,7 @@ class Console:
 def console_of(
     browser: Browser, site: LiveSite, host: Caller, size: tuple[int, int] = WIDE, **options: Any
 ) -> Iterator[Console]:
-    """Open the console for as long as the block lasts; at its end, check that its key stayed where it belongs."""
+    """Open a console until the block ends; then check that its key is in no URL, cookie or local storage."""
     allowed = {"permissions": ["clipboard-read", "clipboard-write"]}
     with visiting(browser, size, **allowed | options) as visit:
         yield Console(visit, site, host)

@@ -1,4 +1,4 @@
-"""The invitee's pages as a visitor uses them."""
+"""Use the invitee's pages in a browser, as a visitor."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ PERSON: Final = {"invitee-name": "Grace Hopper", "invitee-email": "grace@invitee
 
 @dataclass
 class Invitee:
-    """A visitor's browser, on the page of one link."""
+    """A visitor's browser."""
 
     visit: Visit
 
@@ -29,22 +29,22 @@ class Invitee:
 
     @property
     def dates(self) -> Locator:
-        """The days of the month that is shown."""
+        """The dates of the displayed month."""
         return self.page.locator("[role=grid] button")
 
     @property
     def free(self) -> Locator:
-        """Those that have times."""
+        """The dates with free times."""
         return self.page.locator("[role=grid] button:not([aria-disabled])")
 
     @property
     def times(self) -> Locator:
-        """The times of the day that is shown."""
+        """The times of the displayed day."""
         return self.page.locator("button.slot")
 
     @property
     def sent(self) -> list[Request]:
-        """What was posted so far."""
+        """The POST requests so far."""
         return [request for request in self.visit.requests if request.method == "POST"]
 
     def open(self, link: dict[str, Any], query: str = "") -> None:
@@ -54,7 +54,7 @@ class Invitee:
 
     @property
     def month(self) -> date:
-        """Return the first day of the shown month."""
+        """The first day of the displayed month."""
         return date.fromisoformat(self.dates.first.get_attribute("data-date") or "")
 
     def turn_to_last_known_month(self) -> None:
@@ -88,25 +88,27 @@ class Invitee:
 
     def pick(self, n: int = 0) -> str:
         """Choose the n-th time shown; return its instant."""
-        time = self.times.nth(n).element_handle()  # the same one, even if earlier times of that day arrive
+        time = self.times.nth(
+            n
+        ).element_handle()  # stays the same element if earlier times of that day arrive
         start = time.get_attribute("data-start")
         assert start is not None
         time.click()
         return start.replace(".000Z", "Z")
 
     def shown_times(self) -> list[tuple[datetime, str]]:
-        """Wait until all times of the month are there; return those of the day that is shown, each with its text."""
+        """Wait until the month has all its times; return those of the displayed day, each with its text."""
         expect(self.page.locator("[role=grid]")).to_have_attribute("aria-busy", "false")
         read = "buttons => buttons.map(button => [button.dataset.start, button.innerText])"
         return [(datetime.fromisoformat(start), text) for start, text in self.times.evaluate_all(read)]
 
     def fill(self, **changes: str) -> None:
-        """Type who one is."""
+        """Fill in the invitee's name and email."""
         for name, text in (PERSON | changes).items():
             self.page.locator(f"#{name}").fill(text)
 
     def review(self, n: int = 0) -> str:
-        """Go as far as the review; return the instant chosen."""
+        """Pick a time, fill in the form and open the review; return the time's instant."""
         start = self.pick(n)
         self.fill()
         self.button("Review").click()
@@ -114,21 +116,21 @@ class Invitee:
         return start
 
     def confirmed(self) -> str:
-        """Wait for the confirmation; return its address."""
+        """Wait for the confirmation; return its URL."""
         self.page.wait_for_url("**/b/**")
         expect(self.page.get_by_role("heading", level=1)).to_have_text("You’re booked")
         return self.page.url
 
 
 def ordinary_day(zone: str) -> date:
-    """Return a day soon whose times need no offset, because a zone's clocks do not change around it."""
+    """Return a near date whose times are shown without an offset, because the zone's clocks do not change around it."""
     there = load_zone(zone)
     first = datetime.now(UTC).date() + timedelta(days=2)
     for day in (first + timedelta(days=n) for n in range(14)):
         around = {datetime.combine(day + timedelta(days=n), time(0), there).utcoffset() for n in range(-1, 3)}
         if len(around) == 1:
             return day
-    raise AssertionError("no two weeks have clocks that change every day")
+    raise AssertionError(f"the clocks of {zone} change too often")
 
 
 def following(month: date) -> date:
@@ -143,7 +145,7 @@ def _asked_until(month: date) -> datetime:
 
 @contextmanager
 def invitee_of(browser: Browser, size: tuple[int, int] = WIDE, **options: Any) -> Iterator[Invitee]:
-    """Open a visitor's browser for as long as the block lasts; at its end, check that its pages kept to themselves."""
+    """Open a visitor's browser until the block ends; then check that its pages used one host and stored nothing."""
     with visiting(browser, size, **options) as visit:
         yield Invitee(visit)
         visit.page.unroute_all()

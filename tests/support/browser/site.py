@@ -1,4 +1,4 @@
-"""The app behind real HTTP on the real clock, for a browser: its links lead back to it."""
+"""Serve the app over HTTP with the real clock, for a browser; its links point to the server."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ from tests.support.waiting import LIMIT
 
 @dataclass
 class LiveSite:
-    """A running app; `url` is its root, without a slash at the end."""
+    """A running app; `url` is its root, without a trailing slash."""
 
     url: str
     client: httpx.Client
@@ -33,7 +33,7 @@ class LiveSite:
     table: Table
 
     def host(self, name: str = "Ada Lovelace") -> Caller:
-        """Make a host and return its own client of the API."""
+        """Create a host and return a client with its key."""
         body = {"name": name, "email": "ada@hosts.example", "timeZone": "Europe/Berlin"}
         host_id = made(self.admin.post("/v1/hosts", body))["hostId"]
         key = make_key(bootstrap.world(), role=Role.HOST, host_id=host_id, name="e2e", cause=CAUSE)
@@ -42,7 +42,7 @@ class LiveSite:
     def book(
         self, link: dict[str, Any], name: str = "Grace Hopper", answers: dict[str, str] | None = None
     ) -> dict[str, Any]:
-        """Book a time that will not have begun before the tests are over, if there is one, and return the booking."""
+        """Book a slot that starts after the tests have ended, if there is one, and return the booking."""
         path = link["url"].removeprefix(self.url)
         slots = self.client.get(f"{path}/slots").json()["slots"]
         invitee = {"name": name, "email": f"{name.split(maxsplit=1)[0].lower()}@invitees.example"}
@@ -53,20 +53,20 @@ class LiveSite:
         return booking
 
     def ask(self, link: dict[str, Any], **fields: str) -> None:
-        """Ask for a new link from a dead one's page, as Grace."""
+        """Request a new link on a dead link's page, as Grace."""
         asked = {"email": "grace@invitees.example", "name": "Grace", "message": "Another time?"} | fields
         path = link["url"].removeprefix(self.url)
         assert self.client.post(f"{path}/request", json=asked).status_code == 202
 
     def dead_link(self, host: Caller, **fields: Any) -> dict[str, Any]:
-        """Make a link, revoke it, and return it."""
+        """Create a link, revoke it, and return it."""
         link = host.link(**fields)
         assert host.post(f"/v1/links/{link['linkId']}/revoke").status_code == 200
         return link
 
     @contextmanager
     def ago(self, **units: float) -> Iterator[None]:
-        """Let the app believe that it is that long ago."""
+        """Set the app's clock back until the block ends."""
         world = bootstrap.world()
         then = replace(world, now=lambda: world.now() - timedelta(**units))
         with pytest.MonkeyPatch.context() as patch:
@@ -75,13 +75,13 @@ class LiveSite:
 
 
 def soon(**units: float) -> str:
-    """Return an instant that long after now, as JSON has it."""
+    """Return the instant that long after now, in the JSON format."""
     return rfc3339((datetime.now(UTC) + timedelta(**units)).replace(microsecond=0))
 
 
 @contextmanager
 def live_site(table: Table) -> Iterator[LiveSite]:
-    """Serve the app over a table for as long as the block lasts."""
+    """Serve the app over a table until the block ends."""
     signing = {"current": 1, "keys": {"1": base64.b64encode(secrets.token_bytes(32)).decode()}}
     with pytest.MonkeyPatch.context() as patch, serving(app.app) as server:
         for name, value in settings_for(table, json.dumps(signing)).items():

@@ -1,4 +1,4 @@
-"""A real Chromium, and pages in it that watch themselves: no CSP violation, no script error, no secret in a URL."""
+"""Run Chromium, and check every page for CSP violations, script errors and accessibility."""
 
 import os
 import shutil
@@ -18,11 +18,11 @@ NAMES: Final = (
     "chromium-headless-shell",  # Debian's: half the CPU of the whole browser
     *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
 )
-# Without the network flags Chromium looks for Google's hosts at every start.
+# Without the network flags Chromium contacts Google's hosts at every start.
 FLAGS: Final = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    # A page that a test makes up has no address, and so may not frame one on this machine.
+    # A page that a test creates has no address, so Chromium would not let it embed a page of this machine.
     "--disable-features=LocalNetworkAccessChecks",
 )
 WIDE: Final = (1280, 860)
@@ -40,7 +40,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """Start a Chromium for as long as the block lasts: an installed one, else Playwright’s own. Skips without any."""
+    """Run Chromium until the block ends: an installed one, else Playwright's. Skips if there is none."""
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     with sync_playwright() as playwright:
         try:
@@ -59,14 +59,14 @@ def running_browser() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """A page in a browser context of its own, and what went by in it."""
+    """A page in its own browser context, with its requests and faults."""
 
     page: Page
     requests: list[Request] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     def axe(self, state: str, rules: list[str] | None = None) -> None:
-        """Check that axe finds nothing on the page as it stands, once nothing moves any more; by all rules, or some."""
+        """Wait for animations to end, then check that axe finds no violations, of all rules or of some."""
         self.page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished.catch(() => 0)))")
         if self.page.evaluate("!window.axe"):
             self.page.evaluate(_AXE)
@@ -81,9 +81,9 @@ class Visit:
         assert not told, "\n".join(told)
 
     def axe_everywhere(self, state: str) -> None:
-        """Check with axe, and that all fits: wide and narrow, light and dark; and that it fits 320 pixels.
+        """Check with axe and `fits`: wide and narrow, light and dark; and check that the page fits 320 pixels.
 
-        A colour scheme changes colours alone, so in the dark only what is about colours is asked again.
+        The dark color scheme changes only colors, so only the rules about colors run again.
         """
         if SHIFTED in os.environ:  # pages look the same on every date, so skip axe
             self.fits(state)
@@ -100,7 +100,7 @@ class Visit:
         self.page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
 
     def fits(self, state: str) -> None:
-        """Check that nothing sticks out of the window sideways."""
+        """Check that nothing is wider than the window."""
         root = "document.documentElement"
         beyond: int = self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
         assert beyond <= 0, f"{state}: {beyond} pixels too wide"
@@ -109,13 +109,13 @@ class Visit:
 
 
 def until_true(page: Page, expression: str) -> None:
-    """Wait until JavaScript is true of a page. Playwright's own wait uses `eval`, which the pages' policy forbids."""
+    """Wait until a JavaScript expression is true. Playwright's wait uses `eval`, which the pages' CSP forbids."""
     until(lambda: bool(page.evaluate(expression)), pause=lambda: page.wait_for_timeout(10))
 
 
 @contextmanager
 def visiting(browser: Browser, size: tuple[int, int] = WIDE, **options: Any) -> Iterator[Visit]:
-    """Open an empty page for as long as the block lasts; at its end, check what the page did."""
+    """Open an empty page until the block ends; then check that it had no faults."""
     defaults: dict[str, Any] = {"timezone_id": "Europe/Berlin", "locale": "en-GB"}
     context: BrowserContext = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, **defaults | options

@@ -1,1 +1,1 @@
-"""App processes, their clients, a faulty network, and a redeem that is wrong on purpose."""
+"""App processes, their clients, a proxy that injects faults, and a redeem that is wrong on purpose."""
