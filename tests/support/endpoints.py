@@ -165,7 +165,7 @@ def _read(connection: socket.socket) -> Request | None:
 
 
 def certified(folder: Path, *names: str, days: int = 1) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return TLS contexts of a server with a certificate for these names or addresses, and of a client that trusts it."""
+    """Return TLS contexts: one for a server with a certificate for these names, one for a client that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = dt.datetime.now(dt.UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test endpoint")])
