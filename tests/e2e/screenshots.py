@@ -45,7 +45,7 @@ class Clock:
 
 
 def seeded(host: Caller, site: LiveSite, clock: Clock) -> dict[str, Any]:
-    """Make event types, links of every status and some bookings; return the link whose page is shown.
+    """Create event types, links of every status and some bookings; return the link whose page is shown.
 
     No two links are made at one time, so their order is always the same.
     """

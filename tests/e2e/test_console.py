@@ -28,7 +28,7 @@ def test_from_one_press_to_a_spent_link(console: Console, browser: Browser) -> N
     console.host.event_type(title="Intro call")
     console.sign_in()
 
-    console.button("1× Intro call: make and copy a one-time link").click()
+    console.button("1× Intro call: create and copy a one-time link").click()
     console.said("One-time link for Intro call copied.")
     url = console.clipboard()
     link = console.link_of(url)
@@ -70,7 +70,7 @@ def test_where_the_clipboard_is_refused_the_link_is_there_to_be_copied(
         )
         console.sign_in()
 
-        console.button("1× Intro call: make and copy a one-time link").click()
+        console.button("1× Intro call: create and copy a one-time link").click()
 
         shown = console.page.get_by_label("To copy")
         expect(shown).to_be_focused()
@@ -145,7 +145,7 @@ def test_an_admin_makes_a_host(browser: Browser, site: LiveSite) -> None:
         console.page.get_by_label("Public name").fill("Mary")
         console.visit.axe_everywhere("making a host")
         console.page.get_by_label("Email").fill("mary@hosts.example")
-        console.button("Make host").click()
+        console.button("Create host").click()
 
         expect(console.page.get_by_text("First, an event type")).to_be_visible()
         host_id = console.page.get_by_label("Acting for host").input_value()
@@ -359,7 +359,7 @@ def test_everything_that_can_be_set_arrives(console: Console) -> None:
     box.get_by_text("More options").click()
     box.get_by_label("Not before").fill("2031-01-15T09:30")
     box.get_by_text("Give the use back").click()
-    box.get_by_text("Customise just this link").click()
+    box.get_by_text("Customize only this link").click()
     box.get_by_label("Title").fill("Deep dive")
     box.get_by_label("Minutes", exact=True).fill("45")
     box.get_by_label("Location").select_option("phone")
@@ -468,7 +468,7 @@ def test_the_history_is_told_in_words(console: Console) -> None:
 
     changed = console.dialog.locator("ol.line li", has_text="Changed: label")
     expect(changed).to_contain_text(re.compile(r"CES?T, by API key"))
-    for words in ("Made", "Booked with", "Booking made"):
+    for words in ("Created", "Booked with", "Booking created"):
         entry = console.dialog.locator("ol.line li", has_text=re.compile(f"^{words}"))
         expect(entry).to_have_count(1)
     expect(console.dialog).to_contain_text("Opening never uses a link up.")
@@ -484,7 +484,7 @@ def test_sharing_in_five_ways(console: Console) -> None:
 
     console.dialog.get_by_role("tab", name="One-time link").focus()
     console.page.keyboard.press("ArrowRight")
-    console.dialog.get_by_role("button", name="Make a reusable link").click()
+    console.dialog.get_by_role("button", name="Create a reusable link").click()
     console.said("Reusable link copied.")
     reusable = console.link_of(console.clipboard())
     assert reusable["maxUsageCount"] is None
@@ -494,7 +494,7 @@ def test_sharing_in_five_ways(console: Console) -> None:
     with console.page.expect_download() as coming:
         console.button("Download PNG").click()
     assert coming.value.path().read_bytes().startswith(b"\x89PNG")
-    console.dialog.get_by_role("tab", name="Mail").click()
+    console.dialog.get_by_role("tab", name="Email").click()
     expect(console.dialog.get_by_label("Subject")).to_have_value("Pick a time: Intro call")
     assert reusable["url"] in console.dialog.get_by_label("Text", exact=True).input_value()
 
@@ -518,10 +518,10 @@ def test_a_link_is_mailed_to_its_recipient(console: Console) -> None:
     console.page.route(f"**{path}", lose_the_first_reply)
     console.sign_in()
     console.act(link, "Share")
-    console.dialog.get_by_role("tab", name="Mail").click()
+    console.dialog.get_by_role("tab", name="Email").click()
     console.dialog.get_by_label("A word of yours").fill("See you soon.")
-    console.dialog.get_by_label("Language of the mail").select_option("German")
-    send = console.dialog.get_by_role("button", name="Send by mail")
+    console.dialog.get_by_label("Language of the email").select_option("German")
+    send = console.dialog.get_by_role("button", name="Send by email")
     send.click()
     expect(console.dialog.get_by_role("alert")).to_contain_text("nothing you entered is lost")
     expect(console.dialog.get_by_label("A word of yours")).to_have_value("See you soon.")
@@ -547,14 +547,14 @@ def test_mail_that_can_not_be_sent_says_what_to_do(console: Console, monkeypatch
     nobodys = console.host.link(kind, maxUsageCount=5)
     console.sign_in()
     console.act(link, "Share")
-    console.dialog.get_by_role("tab", name="Mail").click()
-    send = console.dialog.get_by_role("button", name="Send by mail")
+    console.dialog.get_by_role("tab", name="Email").click()
+    send = console.dialog.get_by_role("button", name="Send by email")
     console.dialog.get_by_label("A word of yours").fill("See you soon.")
     mute = replace(bootstrap.world(), mailer=None)
     with monkeypatch.context() as patch:
         patch.setattr(bootstrap, "world", lambda: mute)
         send.click()
-        expect(console.dialog.get_by_role("alert")).to_contain_text("This installation sends no mail")
+        expect(console.dialog.get_by_role("alert")).to_contain_text("This installation sends no email")
     console.visit.axe_everywhere("share: no mail")
     assert console.host.post(f"/v1/links/{link['linkId']}/revoke").status_code == 200
     send.click()
@@ -565,8 +565,8 @@ def test_mail_that_can_not_be_sent_says_what_to_do(console: Console, monkeypatch
     # A link for nobody in particular has no address; and one for five is not called one-time.
     console.act(nobodys, "Share")
     expect(console.dialog.get_by_role("tab", name="This link")).to_have_attribute("aria-selected", "true")
-    console.dialog.get_by_role("tab", name="Mail").click()
-    expect(console.dialog).to_contain_text("Of the link: good for 5 bookings.")
+    console.dialog.get_by_role("tab", name="Email").click()
+    expect(console.dialog).to_contain_text("For the link: valid for 5 bookings.")
     expect(console.dialog).to_contain_text("Give the link a recipient with an email address")
     expect(send).to_have_count(0)
 
@@ -577,8 +577,8 @@ def test_mail_that_can_not_be_sent_says_what_to_do(console: Console, monkeypatch
 def test_a_host_without_anything_is_led_to_the_first_link(console: Console) -> None:
     console.sign_in()
     expect(console.page.get_by_text("First, an event type")).to_be_visible()
-    console.page.get_by_role("link", name="Make an event type").click()
-    console.button("Make the first one").click()
+    console.page.get_by_role("link", name="Create an event type").click()
+    console.button("Create an event type").click()
     console.dialog.get_by_label("Title").fill("Intro call")
     console.button("Add a location").click()
     console.dialog.get_by_label("Address, number or URL").fill("https://meet.example.com/ada")
@@ -588,7 +588,7 @@ def test_a_host_without_anything_is_led_to_the_first_link(console: Console) -> N
     console.dialog.get_by_label("Question", exact=True).fill("What about?")
     console.dialog.get_by_label("Kind of answer").select_option("choice")
     console.dialog.get_by_label("Options, one on each line").fill("This\nThat")
-    console.button("Make event type").click()
+    console.button("Create event type").click()
 
     expect(console.page.get_by_role("heading", name="Intro call")).to_be_visible()
     (made,) = ok(console.host.get("/v1/event-types"))["eventTypes"]
@@ -598,7 +598,7 @@ def test_a_host_without_anything_is_led_to_the_first_link(console: Console) -> N
     ]
     (question,) = made["questions"]
     assert (question["label"], question["options"]) == ("What about?", ["This", "That"])
-    console.button("1× Intro call: make and copy a one-time link").click()
+    console.button("1× Intro call: create and copy a one-time link").click()
     console.said("copied")
 
 

@@ -120,7 +120,7 @@ def test_every_view_fits_and_axe_finds_nothing(console: Console) -> None:
     console.said("New link for Grace copied.")
     check(console, "answered")
     console.page.get_by_role("tab", name="Answered").click()
-    expect(console.button("Copy the link made for Grace")).to_be_visible()
+    expect(console.button("Copy the link created for Grace")).to_be_visible()
     check(console, "answered requests")
 
 
@@ -141,7 +141,7 @@ def test_every_dialog_of_the_links_fits_and_axe_finds_nothing(console: Console) 
             check(console, "edit")
         console.button("Close").click()
     console.act(link, "Share")
-    for tab in ("Reusable link", "Self-renewing", "Embed", "QR code", "Mail", "One-time link"):
+    for tab in ("Reusable link", "Self-renewing", "Embed", "QR code", "Email", "One-time link"):
         console.dialog.get_by_role("tab", name=tab).click()
         check(console, f"share: {tab}")
     console.button("Generate new link").click()
@@ -150,7 +150,7 @@ def test_every_dialog_of_the_links_fits_and_axe_finds_nothing(console: Console) 
     console.button("Close").click()
     console.button("Generate links").first.click()
     console.dialog.get_by_text("More options").click()
-    console.dialog.get_by_text("Customise just this link").click()
+    console.dialog.get_by_text("Customize only this link").click()
     console.dialog.get_by_text("Its own available hours").click()
     console.button("Add a date").click()
     check(console, "generate")
@@ -319,10 +319,10 @@ def _create_event_type(keyboard: Keyboard) -> None:
     """Create the first event type; the dialog starts at its title."""
     console, page = keyboard.console, keyboard.page
     keyboard.go("Event types")
-    keyboard.button("Make the first one")
+    keyboard.button("Create an event type")
     expect(console.dialog.get_by_label("Title")).to_be_focused()
     keyboard.type("Intro call")
-    keyboard.button("Make event type", within=True)
+    keyboard.button("Create event type", within=True)
     expect(page.get_by_role("heading", name="Intro call")).to_be_visible()
 
 
@@ -330,7 +330,7 @@ def _edit_from_the_menu(keyboard: Keyboard) -> dict[str, Any]:
     """Create a one-time link and edit it from its row's menu; Escape returns to the row."""
     console, page = keyboard.console, keyboard.page
     keyboard.go("Links")
-    keyboard.button("1× Intro call: make and copy a one-time link")
+    keyboard.button("1× Intro call: create and copy a one-time link")
     console.said("copied")
     links: list[dict[str, Any]] = console.host.list()["links"]
     (link,) = links
@@ -369,7 +369,7 @@ def _share(keyboard: Keyboard, link: dict[str, Any]) -> None:
     once = console.dialog.get_by_role("tab", name="One-time link")
     console.tab_to(once)
     keyboard.press("End")
-    expect(console.dialog.get_by_role("tab", name="Mail")).to_be_focused()
+    expect(console.dialog.get_by_role("tab", name="Email")).to_be_focused()
     expect(console.dialog.get_by_label("Subject")).to_be_visible()
     keyboard.press("ArrowRight")
     expect(once).to_be_focused()

@@ -60,7 +60,7 @@ def test_the_link_that_renews_itself(console: Console) -> None:
     console.button("Share: Intro call").click()
     console.dialog.get_by_role("tab", name="Self-renewing").click()
 
-    console.button("Make it and copy it").click()
+    console.button("Create it and copy it").click()
     console.said("Self-renewing link copied.")
     first = ok(console.host.get(path))
     assert console.clipboard() == first["url"]
@@ -95,7 +95,7 @@ def test_one_that_was_revoked_can_be_made_again(console: Console) -> None:
     console.dialog.get_by_role("tab", name="Self-renewing").click()
     expect(console.dialog).to_contain_text("The last one expired or was revoked")
 
-    console.button("Make a fresh one and copy it").click()
+    console.button("Create a new one and copy it").click()
 
     console.said("Self-renewing link copied.")
     assert ok(console.host.get(path))["url"] == console.clipboard()
@@ -125,7 +125,7 @@ def test_settings_that_contradict_each_other_are_warned_of(console: Console) -> 
     console.sign_in("#event-types")
     notices = console.page.locator(".notice", has_text="Nobody can ever book: the minimum notice (90 days)")
 
-    once = console.button("1× Intro call: make and copy a one-time link")
+    once = console.button("1× Intro call: create and copy a one-time link")
     for _ in range(2):
         once.click()
         console.said("copied")

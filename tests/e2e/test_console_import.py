@@ -38,7 +38,7 @@ def test_a_bad_cell_is_named_at_its_place_before_anything_is_made(console: Conso
     assert console.host.list()["links"] == []
 
     console.button("Import the good row only").click()
-    expect(console.dialog).to_contain_text("1 link made")
+    expect(console.dialog).to_contain_text("1 link created")
     with console.page.expect_download() as coming:
         console.button("Download CSV").click()
     (link,) = console.host.list()["links"]
@@ -53,7 +53,7 @@ def test_links_that_nobody_could_book_are_warned_of_before_they_are_made(console
     expect(warning).to_contain_text("Line 3: Nobody can ever book: the minimum notice (365 days)")
     console.visit.axe_everywhere("import with a warning")
     console.button("Import 2 links").click()
-    expect(console.dialog).to_contain_text("2 links made")
+    expect(console.dialog).to_contain_text("2 links created")
 
 
 def test_a_corrected_file_is_checked_anew(console: Console) -> None:
@@ -66,7 +66,7 @@ def test_a_corrected_file_is_checked_anew(console: Console) -> None:
     expect(console.dialog).to_contain_text("2 links for Intro call")
     assert console.host.list()["links"] == []
     console.button("Import 2 links").click()
-    expect(console.dialog).to_contain_text("2 links made")
+    expect(console.dialog).to_contain_text("2 links created")
     assert {link["label"] for link in console.host.list()["links"]} == {"One", "Two"}
 
 
@@ -105,14 +105,14 @@ def test_a_lost_reply_makes_no_second_set(console: Console) -> None:
     console.button("Import 2 links").click()
     expect(console.dialog.get_by_role("alert")).to_contain_text("can’t be reached")
     console.button("Import 2 links").click()
-    expect(console.dialog).to_contain_text("2 links made")
+    expect(console.dialog).to_contain_text("2 links created")
     assert len(console.host.list()["links"]) == 2
     console.button("Done").click()
 
     console.button("Import CSV").click()
     choose(console, GOOD)
     console.button("Import 2 links").click()
-    expect(console.dialog).to_contain_text("2 links made")
+    expect(console.dialog).to_contain_text("2 links created")
     assert len(console.host.list()["links"]) == 4
     assert keys[0] == keys[1] != keys[2]
 
@@ -135,8 +135,8 @@ def test_what_went_bad_since_the_check_is_shown_and_makes_nothing(console: Conso
 
     console.button("Import 2 links").click()
 
-    expect(console.dialog.get_by_role("alert")).to_contain_text("are not any more")
+    expect(console.dialog.get_by_role("alert")).to_contain_text("no longer valid")
     expect(console.dialog.locator("tr.wrong")).to_contain_text("A")
     assert console.host.list()["links"] == []
     console.button("Import the good row only").click()
-    expect(console.dialog).to_contain_text("1 link made")
+    expect(console.dialog).to_contain_text("1 link created")

@@ -23,13 +23,13 @@ def test_a_request_is_answered_with_one_press_and_leaves_the_list(console: Conso
     console.said("New link for Grace copied.")
     fresh = console.link_of(console.clipboard())
     assert (fresh["label"], fresh["status"]) == ("For Grace", "active")
-    expect(console.page.get_by_role("link", name="Mail it")).to_be_focused()
+    expect(console.page.get_by_role("link", name="Email it")).to_be_focused()
 
     console.page.reload()
-    expect(console.page.get_by_text("Nobody is waiting")).to_be_visible()
+    expect(console.page.get_by_text("No requests")).to_be_visible()
     console.page.get_by_role("tab", name="Answered").click()
     console.page.evaluate("navigator.clipboard.writeText('')")
-    console.button("Copy the link made for Grace").click()
+    console.button("Copy the link created for Grace").click()
     console.said("Link copied.")
     assert console.clipboard() == fresh["url"]
     assert len(console.host.list(status="active")["links"]) == 1
@@ -113,7 +113,7 @@ def test_a_request_of_another_address_is_told_apart_and_answered_to_whom_the_lin
     stranger = cards.filter(has=console.page.get_by_role("link", name="grace@evil.example"))
     own = cards.filter(has=console.page.get_by_role("link", name="grace@invitees.example", exact=True))
     expect(stranger).to_contain_text(
-        "made for Grace Hopper (grace@invitees.example). This request gives another address."
+        "created for Grace Hopper (grace@invitees.example). This request gives another address."
     )
     expect(own).to_contain_text("who gives the same address")
     expect(own.get_by_role("button")).to_have_count(2)

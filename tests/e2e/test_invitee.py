@@ -72,7 +72,7 @@ def test_from_one_press_in_the_console_to_the_dead_page_of_the_next(
     """P1: 1×, the invitee books in their own browser, the row is Used, the next visitor is too late."""
     console.host.event_type(title="Intro call")
     console.sign_in()
-    console.button("1× Intro call: make and copy a one-time link").click()
+    console.button("1× Intro call: create and copy a one-time link").click()
     console.said("One-time link for Intro call copied.")
     (link,) = console.host.list()["links"]
     expect(console.row(link).locator(".pill")).to_have_text("Active")

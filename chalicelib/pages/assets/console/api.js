@@ -53,7 +53,7 @@ function store(name, value) {
 let keyRefused = () => {};
 
 /**
- * Set what to do when the API refuses a key that it accepted before.
+ * Set what to do when the API rejects a key that it accepted before.
  * @param {() => void} run
  */
 export function onKeyRefused(run) {

@@ -114,7 +114,7 @@ function showTop(me, hosts, hostId) {
   who.title = admin ? "" : (me.host?.email ?? "");
   top.hidden = false;
   const links = `${me.baseUrl || location.origin}/s/`;
-  foot.textContent = `Times are in ${ZONE.replaceAll("_", " ")}. Links begin with ${links}.`;
+  foot.textContent = `Times are in ${ZONE.replaceAll("_", " ")}. Links start with ${links}.`;
 }
 
 /** Show the view that the URL names. */
@@ -141,7 +141,7 @@ let asking = false;
 onKeyRefused(() => {
   if (asking || top.hidden) return;
   asking = true;
-  // The dialog opens above what is on show, so that no input is lost.
+  // The dialog opens on top of the view, so no input is lost.
   const text = "Your API key is no longer accepted: it was revoked or replaced. What you entered is still here.";
   const signedIn = () => {
     dialog.close();

@@ -14,7 +14,7 @@ import { field, onSubmit, select } from "./ui/forms.js";
  */
 export function hostChoice(hosts, { chosen, signOut }) {
   const some = "This is an admin’s key: choose the host to act for.";
-  const none = "There is no host yet: nobody to book time with. Make the first one.";
+  const none = "There is no host yet. Create one so that people can book time with them.";
   const form = hostForm(chosen);
   return h(
     "section.gate",
@@ -44,7 +44,7 @@ function hostForm(created) {
   const email = h("input", { type: "email", required: true, autocomplete: "off" });
   const names = zones().map((one) => /** @type {[string, string]} */ ([one, one.replaceAll("_", " ")]));
   const zone = select(names, ZONE);
-  const go = h("button", { type: "submit" }, "Make host");
+  const go = h("button", { type: "submit" }, "Create host");
   const hint = "What invitees see. Leave it empty to use the name.";
   const form = h(
     "form",

@@ -17,7 +17,7 @@ export function keyForm(done) {
   const plain = { autocomplete: "off", spellcheck: "false", autocapitalize: "off" };
   const input = h("input", { type: "password", required: true, ...plain }); // no name: a key never gets into a URL
   const go = h("button", { type: "submit" }, "Sign in");
-  const hint = "It begins with ao_ and stays in this browser tab only.";
+  const hint = "It starts with ao_ and is kept in this browser tab only.";
   const form = h("form", { autocomplete: "off" }, field("API key", input, { hint }), go);
   onSubmit(form, go, async () => {
     const apiKey = input.value.trim();
@@ -26,8 +26,8 @@ export function keyForm(done) {
     } catch (error) {
       if (!hasStatus(error, 401)) throw error;
       input.select();
-      const cause = "This key doesn’t work: it is mistyped, or it was revoked.";
-      const advice = "Check it, or ask whoever runs Admit One for a new one.";
+      const cause = "This key doesn’t work: it has a typo, or it was revoked.";
+      const advice = "Check it, or ask your administrator for a new one.";
       throw new ApiError(401, { detail: `${cause} ${advice}` });
     }
     if (session.key !== apiKey) session.hostId = "";

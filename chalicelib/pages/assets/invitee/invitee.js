@@ -1,4 +1,4 @@
-// The invitee pages' entry: times in the visitor's zone, a calendar, a review, and a booking that is made once.
+// The invitee pages' entry: times in the visitor's zone, a calendar, a review, and a form that books once.
 import { enhanceForm } from "./booking/booking.js";
 import { showEarlierBooking } from "./booking/earlier.js";
 import { forget, forgetLinksOf, recall } from "./memory.js";

@@ -1,4 +1,4 @@
-// What this tab remembers of this link: the request's key, the visitor's input, and the booking once it is made.
+// What this tab remembers of this link: the request's key, the visitor's input, and the booking once there is one.
 
 /**
  * @typedef {object} Memory

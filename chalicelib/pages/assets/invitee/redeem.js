@@ -7,7 +7,7 @@ const KEY_REUSED = "idempotency-key-reused";
 
 /** @typedef {{booked?: string, page?: Document}} Outcome the booking's URL, or the page that says why there is none */
 
-/** No try got a response: the booking may be made or not. */
+/** No try got a response, so the booking may or may not exist. */
 export class NoResponse extends Error {}
 
 /** Return the key of everything that this tab sends for this link, so that it books once. */

@@ -47,19 +47,19 @@ function urlOf({ booked }) {
   return url.href;
 }
 
-/** Announce the booking on show, if this tab made it, and answer tabs that ask for it. */
+/** Announce the booking on this page, if this tab made it, and answer tabs that ask for it. */
 export function answerTabs() {
   for (const [name, { booked, start }] of linksOf(location.pathname)) {
     listen(name, ({ ask }, to) => ask && to.postMessage({ booked, start }))?.postMessage({ booked, start });
   }
 }
 
-/** Note the time that this tab tries to book: another tab's booking of it will do as well. @param {string} start */
+/** Note the time that this tab tries to book: another tab may have booked it. @param {string} start */
 export function noteStart(start) {
   sent = start;
 }
 
-/** Return the URL of another tab's booking of that time, after this tab's try was refused. */
+/** Return the URL of another tab's booking of that time, after the server rejected this tab's. */
 export function bookedElsewhere() {
   const url = other?.start === sent ? urlOf(other) : undefined;
   sent = "";

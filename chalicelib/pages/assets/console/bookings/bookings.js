@@ -52,7 +52,7 @@ function noBookings(key) {
   if (key === PAST) {
     return empty("Nothing is past yet", "Bookings move here when their time has come, and are kept for a year.");
   }
-  const text = "As soon as someone books with one of your links, it shows here. You can cancel or move it.";
+  const text = "When someone books with one of your links, the booking appears here. You can cancel or move it.";
   return empty("Nothing is booked", text);
 }
 

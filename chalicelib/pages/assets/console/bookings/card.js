@@ -76,7 +76,7 @@ function actions(booking, reload) {
         ]
       : null,
     menuButton(`Actions for the booking with ${who}`, () => [
-      { text: "The link it came by", run: () => showLink(booking) },
+      { text: "Show its link", run: () => showLink(booking) },
       ...(booking.invitee ? [erase] : []),
     ]),
   );
@@ -110,7 +110,7 @@ function askCancel(booking, reload) {
 
 /** @param {Booking} booking @param {Reload} reload */
 function askErase(booking, reload) {
-  const text = "Name, email and answers are gone for good. The record that a booking was made stays.";
+  const text = "Name, email and answers are permanently deleted. The record that there was a booking stays.";
   confirmThen({
     title: "Erase the personal data?",
     text: h("p", {}, text),

@@ -49,7 +49,7 @@ export function openMove(booking, done) {
 
 /** @param {HTMLInputElement} typed */
 function otherTime(typed) {
-  const hint = `Your time zone: ${ZONE}. It has to be within the hours of the event type, and free.`;
+  const hint = `Your time zone: ${ZONE}. The time must be free and within the event type’s hours.`;
   const start = field("Start", typed, { pointer: "/start", hint });
   return h("details.more", {}, h("summary", {}, "Another time"), start);
 }

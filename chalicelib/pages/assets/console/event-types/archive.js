@@ -26,7 +26,7 @@ export function askArchive(one, done) {
   };
   confirmThen({
     title: `Archive ${one.title}?`,
-    text: h("p", {}, "It leaves the list and can’t be booked any more. Bookings that were made stay."),
+    text: h("p", {}, "It leaves the list and can’t be booked any more. Its bookings stay."),
     action: "Archive",
     run: async () => {
       try {
@@ -69,9 +69,9 @@ function askArchiveAll(one, count, run) {
         "p",
         {},
         "People may still hold them. If you archive it, these links are revoked: " +
-          "whoever opens one is told that it is no longer active and can’t book.",
+          "whoever opens one sees that it is no longer active and can’t book.",
       ),
-      h("p", {}, "Bookings that were made stay, and can still be moved or cancelled."),
+      h("p", {}, "Existing bookings stay, and can still be moved or cancelled."),
       h("p", {}, h("button.text.link", { type: "button", onclick: showThem }, "Show me these links")),
     ],
     action: "Archive and revoke its links",

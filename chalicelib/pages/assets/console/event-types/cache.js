@@ -45,7 +45,7 @@ export async function ensureEventTypes(resources) {
   }
   if (!missing().length) return;
   await loadEventTypes();
-  // Created and archived since then: remembered without its title, so that it is not read again and again.
+  // Created and archived since then: cached without its title, so that it is read only once.
   const unknown = { title: "Archived event type", archivedAt: "", questions: [] };
   for (const { eventTypeId } of missing()) known.set(eventTypeId, unknown);
 }

@@ -1,4 +1,4 @@
-// The event type editor: what is booked, where, when, and what the invitee is asked.
+// The event type editor: what is booked, where, when, and the invitee's questions.
 import { h } from "../../shared/dom.js";
 import { api, forHost } from "../api.js";
 import { openDialog } from "../ui/dialogs.js";
@@ -32,7 +32,7 @@ const DEFAULTS = {
  */
 export function openEditor(given, done) {
   const { parts, read } = eventTypeFields(given, () => form.dispatchEvent(new Event("input")));
-  const save = h("button", { type: "submit", form: "event-type" }, given ? "Save" : "Make event type");
+  const save = h("button", { type: "submit", form: "event-type" }, given ? "Save" : "Create event type");
   const form = h("form", { id: "event-type", autocomplete: "off" }, parts);
   const watched = watchDirty(form);
   const cancel = h("button.quiet", { type: "button", onclick: () => dialog.close() }, "Cancel");
@@ -51,8 +51,8 @@ export function openEditor(given, done) {
       : await api("POST", "v1/event-types", { body: { ...read(), ...forHost() } });
     watched.clean();
     dialog.close();
-    const ready = `${saved.title} is ready. Press 1× to make a link.`;
-    notify(given ? "Saved. Links that are out already offer it as it is now." : ready);
+    const ready = `${saved.title} is ready. Press 1× to create a link.`;
+    notify(given ? "Saved. Links that you already sent use the new settings." : ready);
     showWarnings(saved);
     await done();
   });
@@ -88,7 +88,7 @@ function eventTypeFields(given, changed) {
       "div.row",
       {},
       field("Minutes", minutes, { pointer: "/durationMinutes", hint: "In steps of 5" }),
-      field("Short name", slug, { pointer: "/slug", hint: "Made from the title if empty" }),
+      field("Short name", slug, { pointer: "/slug", hint: "Derived from the title if empty" }),
     ),
     field("Description", description, { pointer: "/description" }),
     locations.element,
@@ -117,7 +117,7 @@ function limitFields(shown) {
   const interval = numberInput(shown.slotIntervalMinutes, 5, 1440);
   const before = numberInput(shown.bufferBeforeMinutes, 0, 480);
   const after = numberInput(shown.bufferAfterMinutes, 0, 480);
-  const intervalHint = "As the duration if empty";
+  const intervalHint = "The duration if empty";
   const afterHint = "Added to the free minutes before the next booking.";
   const element = h(
     "details.more",

@@ -44,9 +44,9 @@ export function showEventTypes(view) {
 /** @param {() => void} add */
 function noEventTypes(add) {
   const text =
-    "An event type says what can be booked: how long it takes, where, and in which hours. " +
-    "Nobody can book it without a link that you make.";
-  const button = h("button", { type: "button", onclick: add }, "Make the first one");
+    "An event type defines what people can book: how long it takes, where, and at what hours. " +
+    "Nobody can book it without a link from you.";
+  const button = h("button", { type: "button", onclick: add }, "Create an event type");
   return h("div.panel", {}, empty("No event types yet", text, button));
 }
 

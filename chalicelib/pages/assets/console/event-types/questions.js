@@ -32,7 +32,7 @@ export function questionFields(given, changed) {
     };
     const words = { "aria-label": "Remove this question" };
     const close = h("button.plain.small", { type: "button", ...words, onclick: remove }, icon("close"));
-    const answer = tick("Has to be answered", required);
+    const answer = tick("Required", required);
     const row = h("li.question", { "data-id": question.id }, h("div.span", {}, label, kind, close), options, answer);
     readers.set(row, readRow);
     list.append(row);
@@ -47,8 +47,8 @@ export function questionFields(given, changed) {
   const element = h(
     "div.sect",
     {},
-    h("h3", {}, "What the invitee is asked"),
-    h("p.hint", {}, "Besides name and email."),
+    h("h3", {}, "Questions for the invitee"),
+    h("p.hint", {}, "In addition to name and email."),
     list,
     h("p", {}, h("button.quiet.small", { type: "button", onclick }, icon("plus"), "Add a question")),
   );

@@ -41,7 +41,7 @@ export async function copyCreated(creating, done) {
  */
 export function askReplace(link, done) {
   const key = newKey();
-  const created = "A fresh link with the same settings is made and copied.";
+  const created = "A new link with the same settings is created and copied.";
   const stops = h("strong", {}, "The old link stops working at once");
   confirmThen({
     title: "Generate a new link?",
@@ -71,7 +71,7 @@ export function askRevoke(link, done) {
     title: "Revoke this link?",
     text: [
       h("p", {}, `The link ${describe(link)} stops working at once. Bookings made with it stay.`),
-      h("p", {}, "This can’t be undone; a new link can be made in its place."),
+      h("p", {}, "This can’t be undone, but you can create a new link."),
     ],
     action: "Revoke link",
     run: async () => {

@@ -1,4 +1,4 @@
-// Create links, and report every change of links to the view on show.
+// Create links, and report every change of links to the current view.
 import { api } from "../api.js";
 import { showWarnings } from "../ui/notices.js";
 

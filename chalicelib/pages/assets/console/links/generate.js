@@ -24,7 +24,7 @@ export function openGenerate(eventTypeId) {
   const limits = { min: 1, max: 1000, required: true, inputmode: "numeric" };
   const count = h("input", { type: "number", ...limits, value: 1 });
   const settings = linkFields(null);
-  const bar = h("progress", { hidden: true, "aria-label": "Links made" });
+  const bar = h("progress", { hidden: true, "aria-label": "Links created" });
   const go = h("button", { type: "submit", form: "generate" }, "Generate");
   const row = h(
     "div.row",
@@ -102,13 +102,13 @@ function generator(bar) {
     if (error instanceof ApiError && error.code === "idempotency-key-reused") {
       key = newKey();
       ordered = "";
-      const what = "The first try did make links, with the settings it had then: they are in the list.";
-      const advice = "Press Generate again to make another set with these settings.";
+      const what = "The first try created links with the settings at that time: they are in the list.";
+      const advice = "Press Generate again to create another set with these settings.";
       return new ApiError(422, { detail: `${what} ${advice}` });
     }
     if (!created.length) return error;
-    const done = `${many(created.length, "link")} of ${count} are made.`;
-    const advice = "Press Generate again for the rest; none is made twice.";
+    const done = `${many(created.length, "link")} of ${count} were created.`;
+    const advice = "Press Generate again for the rest. No link is created twice.";
     return new ApiError(0, { detail: `${done} ${messageOf(error)} ${advice}` });
   }
   return generate;

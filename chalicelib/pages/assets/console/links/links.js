@@ -180,13 +180,13 @@ function noMatch(clear) {
 
 function noLinks() {
   const text =
-    "A link lets one person book one time. Press 1× above: it makes a link and copies it, " +
+    "A link lets one person book one time. Press 1× above: it creates a link and copies it, " +
     "ready to be pasted into a message. Once it is used, nobody else can book with it.";
   const generate = h("button", { type: "button", onclick: () => openGenerate() }, "Generate links");
   return empty("No links yet", text, generate);
 }
 
 function noEventTypes() {
-  const text = "An event type says what can be booked: how long, where, and in which hours. Links are made from it.";
-  return empty("First, an event type", text, h("a.button", { href: "#event-types" }, "Make an event type"));
+  const text = "An event type defines what people can book: how long, where, and when. You create links from it.";
+  return empty("First, an event type", text, h("a.button", { href: "#event-types" }, "Create an event type"));
 }

@@ -11,8 +11,8 @@ import { createLinks, linksChanged } from "./changes.js";
 export function onceButton(eventType) {
   // The same key until a response comes: after a lost response, another press returns the same link.
   let key = newKey();
-  const label = `1× ${eventType.title}: make and copy a one-time link`;
-  const title = "Make a link for one booking and copy it";
+  const label = `1× ${eventType.title}: create and copy a one-time link`;
+  const title = "Create a link for one booking and copy it";
   const button = h("button.small.once", { type: "button", title, "aria-label": label }, "1×");
   const create = async () => {
     const [link] = await createLinks({ eventTypeId: eventType.eventTypeId }, key);

@@ -17,7 +17,7 @@ export function linkIdIn(text) {
 }
 
 /**
- * Whether a text looks as if it had a token in it, whole or not: such a text is not for sending.
+ * Whether a text looks as if it had a token in it, whole or partial: such a text must not be sent.
  * @param {string} text
  */
 export const looksSecret = (text) => /\/[sb]\/|^ao_|^https?:/i.test(text);

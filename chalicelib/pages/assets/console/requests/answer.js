@@ -16,7 +16,7 @@ import { mailto, nameOf } from "./words.js";
  * @param {LinkRequest} request
  */
 export function answered(request) {
-  const label = `Copy the link made for ${nameOf(request)}`;
+  const label = `Copy the link created for ${nameOf(request)}`;
   const again = h("button.quiet.small", { type: "button", "aria-label": label }, "Copy link");
   const read = async () => {
     /** @type {Link} */
@@ -61,7 +61,7 @@ function choicesOf(request) {
   const first = {
     mailTo: "recipient",
     text: `Email a new link to ${recipient.name || recipient.email}`,
-    label: `Email a new link to ${recipient.email}, who the link was made for`,
+    label: `Email a new link to ${recipient.email}, who the link was created for`,
     quiet: false,
   };
   return [first, ...askers, copying];
@@ -105,7 +105,7 @@ function showAnswer(request, acts, { url, mailedTo }) {
   }
   const to = request.recipient?.email || request.email;
   const href = mailto(to, { subject: `New link: ${titleOf(request.eventTypeId)}`, body: `${url}\r\n` });
-  const mail = h("a.button.small", { href }, "Mail it");
+  const mail = h("a.button.small", { href }, "Email it");
   acts.replaceChildren(h("span.pill.active", {}, "Answered"), again, mail);
   mail.focus();
 }
@@ -113,12 +113,12 @@ function showAnswer(request, acts, { url, mailedTo }) {
 /** @param {unknown} error @returns {never} */
 function explainNoMail(error) {
   if (error instanceof ApiError && error.code === "mail-not-configured") {
-    error.message = "This installation sends no email. Create the link and pass it on yourself.";
+    error.message = "This installation sends no email. Create the link and send it yourself.";
   }
   throw error;
 }
 
 /** @param {unknown} error @returns {never} */
 function explainDeleted(error) {
-  throw hasStatus(error, 404) ? new Error("That link was deleted since.") : error;
+  throw hasStatus(error, 404) ? new Error("That link has been deleted.") : error;
 }

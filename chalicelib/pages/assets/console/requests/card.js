@@ -1,4 +1,4 @@
-// The card of one request for a new link: who asks, and whom the link was made for.
+// The card of one request for a new link: who asks, and whom the link was created for.
 import { h } from "../../shared/dom.js";
 import { titleOf } from "../event-types/cache.js";
 import { whenElement } from "../time.js";
@@ -38,14 +38,14 @@ function about({ name, email, eventTypeId, requestedAt, reason }) {
 }
 
 /**
- * Show whom the link was made for, because anybody with the link can type any name and address.
+ * Show whom the link was created for, because anybody with the link can type any name and address.
  * @param {LinkRequest} request
  */
 function madeFor({ recipient, fromRecipient }) {
   if (!recipient) return h("p.hush", {}, "The link has no recipient.");
   const { name, email } = recipient;
   const person = name && email ? `${name} (${email})` : name || email;
-  if (fromRecipient) return h("p.hush", {}, `The link was made for ${person}, who gives the same address.`);
+  if (fromRecipient) return h("p.hush", {}, `The link was created for ${person}, who gives the same address.`);
   const doubt = email ? "This request gives another address." : "Nothing shows that this request comes from them.";
-  return h("p.error", {}, `The link was made for ${person}. ${doubt}`);
+  return h("p.error", {}, `The link was created for ${person}. ${doubt}`);
 }

@@ -49,11 +49,11 @@ export function showRequests(view) {
 /** @param {string} key */
 function noRequests(key) {
   if (key === ANSWERED) {
-    const text = "A request that you answer moves here, with the link that was made for it.";
-    return empty("None was answered yet", text);
+    const text = "A request that you answer moves here, with the link that you created for it.";
+    return empty("No answered requests yet", text);
   }
   const text =
     "Someone who opens a used or expired link can ask you for a new one. " +
-    "What they write shows here, and one press answers it.";
-  return empty("Nobody is waiting", text);
+    "You see what they write here, and answer with one press.";
+  return empty("No requests", text);
 }

@@ -1,4 +1,4 @@
-// How a request is named, and links to a mail program.
+// Name a request, and link to an email program.
 
 /** @import { LinkRequest } from "../resources.d.ts" */
 

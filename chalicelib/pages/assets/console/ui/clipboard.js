@@ -29,7 +29,7 @@ export async function copy(text, done) {
 
 /**
  * @param {Promise<string>} coming
- * @returns {Promise<boolean>} whether the clipboard took it
+ * @returns {Promise<boolean>} whether it was copied
  */
 async function write(coming) {
   try {

@@ -109,7 +109,7 @@ function keepInput(dialog, question, content, dirty) {
 }
 
 /**
- * Remove a closed dialog, keep its notices on show, and return the focus.
+ * Remove a closed dialog, keep its notices visible, and return the focus.
  * @param {HTMLDialogElement} dialog
  * @param {Focus} focus where it was before the dialog opened
  */

@@ -1,4 +1,4 @@
-// Notices: short messages at the edge of the page, or of the dialog on top of it.
+// Notices: short messages at the edge of the page, or of the open dialog.
 import { h } from "../../shared/dom.js";
 import { icon } from "./icons.js";
 

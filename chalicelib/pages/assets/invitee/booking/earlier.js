@@ -3,8 +3,8 @@ import { embedded, forget, recall } from "../memory.js";
 import { send } from "../redeem.js";
 
 /**
- * Show the booking that this tab made with this link, if that is what the visitor wants.
- * @param {boolean} dead whether the link gives no other booking
+ * Show the booking that this tab made with this link, unless the visitor came to book again.
+ * @param {boolean} dead whether the link is closed to further bookings
  * @returns {boolean} whether it is shown
  */
 export function showEarlierBooking(dead) {
@@ -26,6 +26,6 @@ async function sendAgain(body) {
     const { booked } = await send(`${location.pathname}/redeem${embedded ? "?embed=1" : ""}`, body);
     if (booked) location.replace(booked);
   } catch {
-    // the page says already that the link is dead
+    // the page already shows that the link is dead
   }
 }

@@ -1,4 +1,4 @@
-// The fields of the form: what is missing or wrong in them, what they hold, and how they are filled again.
+// The fields of the form: validate them, read them, and fill them again.
 import { h } from "../../shared/dom.js";
 
 /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Field */
@@ -13,10 +13,10 @@ export const bodyOf = (form) =>
 const valueOf = (form, name) => String(new FormData(form).get(name) ?? "").trim();
 
 /**
- * Say what is missing or wrong beside each field, and focus the first.
+ * Show beside each invalid field what is wrong, and focus the first of them.
  * @param {HTMLFormElement} form
  * @param {HTMLElement} details
- * @returns {boolean} whether all is well
+ * @returns {boolean} whether every field is valid
  */
 export function checkFields(form, details) {
   const wrong = [...details.querySelectorAll(".field, .where")].filter((field) => !checkField(form, field));

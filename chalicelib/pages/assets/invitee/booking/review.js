@@ -1,4 +1,4 @@
-// The review: all that will be sent, before it is sent.
+// The review: show everything that the form will send.
 import { h } from "../../shared/dom.js";
 import { say } from "../phrases.js";
 import { comma, day, span, zoneWords } from "../time.js";
@@ -12,7 +12,7 @@ import { answersIn } from "./fields.js";
  * @typedef {object} Included
  * @property {string} title
  * @property {number} minutes
- * @property {string[]} [places] in words
+ * @property {string[]} [places] in the page's language
  * @property {[string, string]} [moving] the start and end of the booking that is moved
  */
 /** @typedef {Included & Offered} Picker */

@@ -9,7 +9,7 @@ import { readStarts, startsIn } from "./offered.js";
 /** @import { Offered } from "./offered.js" */
 /** @typedef {{pick: (start: number) => void, dayShown: (at: number) => void}} Listeners */
 
-// What is known of the month on show.
+// The state of the month on the page.
 const READY = "ready";
 const LOADING = "loading";
 const FAILED = "failed";

@@ -18,7 +18,7 @@ export async function loadBookings(place, link) {
   try {
     /** @type {Booking[]} */
     const found = await all("v1/bookings", "bookings", { linkId: link.linkId });
-    const none = link.status === "active" ? `None yet. It is good for ${usesWords(link.remainingUses)}.` : "None.";
+    const none = link.status === "active" ? `None yet. Valid for ${usesWords(link.remainingUses)}.` : "None.";
     const list = found.length ? h("ul.cards", {}, found.map(row)) : h("p.hush", {}, none);
     place.replaceChildren(heading, list);
   } catch (error) {

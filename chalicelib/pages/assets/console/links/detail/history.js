@@ -10,7 +10,7 @@ import { many, messageOf } from "../../ui/states.js";
 const PAGE = 50;
 
 const EVENTS = new Map([
-  ["link.created", "Made"],
+  ["link.created", "Created"],
   ["link.updated", "Changed"],
   ["link.opened", "Opened for the first time"],
   ["link.used", "Booked with"],
@@ -18,16 +18,16 @@ const EVENTS = new Map([
   ["link.expired", "Expired"],
   ["link.deleted", "Deleted"],
   ["link.requested", "Someone asked for a new link"],
-  ["link.denied", "Someone was turned away"],
-  ["booking.confirmed", "Booking made"],
+  ["link.denied", "Someone could not book"],
+  ["booking.confirmed", "Booking created"],
   ["booking.cancelled", "Booking cancelled"],
   ["booking.rescheduled", "Booking moved"],
   ["booking.erased", "Personal data erased"],
-  ["mail.requested", "To be mailed"],
-  ["mail.sent", "Mailed"],
-  ["mail.failed", "A mail could not be sent"],
-  ["mail.bounced", "A mail came back"],
-  ["mail.complained", "A mail was reported as unwanted"],
+  ["mail.requested", "Email requested"],
+  ["mail.sent", "Email sent"],
+  ["mail.failed", "An email could not be sent"],
+  ["mail.bounced", "An email bounced"],
+  ["mail.complained", "An email was reported as spam"],
 ]);
 
 const REASONS = new Map([
@@ -67,7 +67,7 @@ export async function loadHistory(place, link) {
       cursor = page.nextCursor ?? undefined;
       more.hidden = !cursor;
       list.append(...page.history.map(row));
-      const nothing = "Nothing is on record yet; what happens shows here within moments.";
+      const nothing = "Nothing is recorded yet. Events appear here within seconds.";
       if (!list.children.length) list.replaceWith(h("p.hush", {}, nothing));
     } catch (error) {
       place.replaceChildren(h("h3", {}, "History"), alertBox(messageOf(error)));

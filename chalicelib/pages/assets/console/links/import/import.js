@@ -48,7 +48,7 @@ export function openImport() {
   }
 
   async function check() {
-    // The bytes are kept: what is imported is what was checked, whatever happens to the file meanwhile.
+    // Keep the bytes, so that the import sends what was checked even if the file changes meanwhile.
     bytes = (await file.files?.[0].arrayBuffer()) ?? bytes;
     const query = { eventTypeId: type.value };
     /** @type {ImportPreview} */
@@ -73,7 +73,7 @@ export function openImport() {
       // Good when it was checked, but no longer: an expiry passed, or the event type changed.
       key = newKey();
       await check();
-      const detail = "Nothing was made: some rows were good when they were checked and are not any more. See below.";
+      const detail = "No links were created: some rows that were valid when checked are no longer valid. See below.";
       throw new ApiError(error.status, { detail });
     }
   }
@@ -81,7 +81,7 @@ export function openImport() {
   type.addEventListener("change", restart);
   file.addEventListener("change", restart);
   onSubmit(form, go, async () => {
-    // The choice can't change while it is checked, so that the preview is about what is chosen.
+    // Disable the choice during the check, so that the preview matches it.
     type.disabled = file.disabled = true;
     try {
       await (checked ? create() : check());
@@ -95,7 +95,7 @@ export function openImport() {
 function introduction(type, file) {
   const text =
     "One link for each row. The first row names the columns: recipientName, recipientEmail, label, maxUsageCount, " +
-    "expiresAt and more. You see what would be made before anything is.";
+    "expiresAt and more. You see a preview before any link is created.";
   const onclick = () => download("links-sample.csv", csvBlob(SAMPLE));
   return [
     h("p.hush", {}, text),
@@ -120,6 +120,6 @@ function explainFile(error) {
   if (!(error instanceof ApiError) || !fault) throw error;
   const { line, column, detail } = fault;
   const place = `Line ${line}${column ? `, ${column}` : ""}`;
-  const advice = "Nothing was made. Correct it in your file and choose it again.";
+  const advice = "No links were created. Correct the file and choose it again.";
   throw new ApiError(error.status, { detail: `${place}: ${detail}. ${advice}` });
 }

@@ -26,9 +26,9 @@ export function explanation({ good, bad, rows, warnings }, eventTypeId) {
 
 /** @param {number} good @param {number} bad */
 function advice(good, bad) {
-  if (!bad) return "Nothing was made yet. Press Import to make them.";
+  if (!bad) return "No links were created yet. Press Import to create them.";
   const correct = "Correct them in your file and choose it again";
-  return `${good ? `${correct}, or import the good rows only.` : `${correct}.`} Nothing was made yet.`;
+  return `${good ? `${correct}, or import the good rows only.` : `${correct}.`} No links were created yet.`;
 }
 
 /**

@@ -17,7 +17,7 @@ export function showResult(dialog, result) {
   /** @param {string[]} cells @param {string} name */
   const cell = (cells, name) => cells[head.cells.indexOf(name)];
   const bad = rows.filter(({ cells }) => cell(cells, "error"));
-  const done = `${many(rows.length - bad.length, "link")} made. Download the result: each row has its link.`;
+  const done = `${many(rows.length - bad.length, "link")} created. Download the result: each row has its link.`;
   const parts = [h("div.alert.info", { role: "status" }, h("p", {}, done))];
   if (bad.length) {
     const shown = bad.slice(0, MAX_SHOWN);

@@ -16,8 +16,8 @@ export function overrideFields(given) {
   const element = h(
     "details.more",
     {},
-    h("summary", {}, "Customise just this link"),
-    h("p.hint", {}, "The event type itself stays as it is. Leave empty what should stay the same."),
+    h("summary", {}, "Customize only this link"),
+    h("p.hint", {}, "The event type itself does not change. Leave a field empty to use the event type’s value."),
     field("Title", title, { pointer: "/overrides/title" }),
     h(
       "div.row",
@@ -40,7 +40,7 @@ export function overrideFields(given) {
       locations: location.read(),
       schedule: hours.read(),
     };
-    // What the form doesn't show stays; what is empty is the event type's.
+    // Keep what the form doesn't show; an empty field takes the event type's value.
     return Object.fromEntries(
       Object.entries({ ...given, ...shown }).filter(([name, value]) => !(name in shown && value === null)),
     );

@@ -22,7 +22,7 @@ const NEW_LINK = {
 export function showOnce(sharing) {
   const link = sharing.links.once;
   if (!link) {
-    const button = createButton(sharing, ONCE, "Make a one-time link and copy it");
+    const button = createButton(sharing, ONCE, "Create a one-time link and copy it");
     sharing.put(ONCE, h("div.prose", {}, h("p", {}, "A link that one person can book with once."), button));
     return;
   }
@@ -41,7 +41,7 @@ export async function showMany(sharing) {
   }
   const link = sharing.links.many;
   if (!link) {
-    const button = createButton(sharing, MANY, "Make a reusable link and copy it");
+    const button = createButton(sharing, MANY, "Create a reusable link and copy it");
     const text = "A link without a limit of uses, for a signature or a web page. You can revoke it at any time.";
     sharing.put(MANY, h("div.prose", {}, h("p", {}, text), button));
     return;

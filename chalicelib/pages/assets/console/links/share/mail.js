@@ -38,14 +38,14 @@ function ownMail(mail, address) {
   const to = h("input", { type: "email", value: address, autocomplete: "off" });
   const subject = h("input", { value: mail.subject });
   const text = h("textarea", { rows: 9, value: mail.text });
-  const send = h("a.button", { href: "#" }, "Open in your mail program");
+  const send = h("a.button", { href: "#" }, "Open in your email program");
   const update = () => {
     const body = encodeURIComponent(text.value.replaceAll("\n", "\r\n"));
     send.href = `mailto:${encodeURIComponent(to.value)}?subject=${encodeURIComponent(subject.value)}&body=${body}`;
   };
   for (const one of [to, subject, text]) one.addEventListener("input", update);
   update();
-  const heading = h("h3", {}, "From your own mail program");
+  const heading = h("h3", {}, "From your own email program");
   const fields = [field("To", to), field("Subject", subject), field("Text", text)];
   const onclick = () => copy(text.value, "Text copied.");
   const copyText = h("button", { type: "button", onclick }, icon("copy"), "Copy text");
@@ -73,13 +73,13 @@ function sendForm(link) {
 function showSendForm(place, link, to) {
   const message = h("textarea", { rows: 3, maxlength: MAX_MESSAGE });
   const language = select(LANGUAGES, "en");
-  const send = h("button", { type: "submit" }, "Send by mail");
-  const hint = "The mail says who invites, to what, and how long the link is good.";
+  const send = h("button", { type: "submit" }, "Send by email");
+  const hint = "The email names you, the event type and the date on which the link expires.";
   const form = h(
     "form",
     { autocomplete: "off" },
     field("A word of yours (optional)", message, { pointer: "/message", hint }),
-    field("Language of the mail", language, { pointer: "/language" }),
+    field("Language of the email", language, { pointer: "/language" }),
     h("p.actions.sect", {}, send),
   );
   // The same key until a response comes: after a lost response, another press sends no second email.
@@ -105,7 +105,7 @@ function showSendForm(place, link, to) {
  * @param {() => void} sendAnother
  */
 function showSent(place, sent, sendAnother) {
-  const words = `On its way to ${sent.to}. The link’s history says when it is sent.`;
+  const words = `On its way to ${sent.to}. The link’s history shows when it is sent.`;
   const again = h("button.quiet.small", { type: "button", onclick: sendAnother }, "Send another");
   fill(place, h("div.alert.info", { role: "status" }, words), h("p.actions", {}, again));
   again.focus();
@@ -114,8 +114,8 @@ function showSent(place, sent, sendAnother) {
 /** @param {unknown} error @returns {never} */
 function explainNoMail(error) {
   if (error instanceof ApiError && error.code === "mail-not-configured") {
-    const cause = "This installation sends no mail: whoever runs it has to set a sender’s address.";
-    error.message = `${cause} Your own mail program, below, can.`;
+    const cause = "This installation sends no email until its operator sets a sender address.";
+    error.message = `${cause} You can use your own email program, below.`;
   }
   throw error;
 }

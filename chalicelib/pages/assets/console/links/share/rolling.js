@@ -30,7 +30,7 @@ export async function showRolling(sharing) {
     return;
   }
   sharing.current = found;
-  const text = "Good for one booking. As soon as it is used, the next one stands here, ready for the next person.";
+  const text = "Valid for one booking. As soon as it is used, the next link appears here, ready for the next person.";
   const onclick = () => askRenew(renew);
   const replace = h("button.quiet.small", { type: "button", onclick }, "Generate new link");
   sharing.put(ROLLING, h("p.hush", {}, text), urlRow(found), h("p.actions", {}, replace));
@@ -50,16 +50,16 @@ async function read(path) {
 }
 
 /**
- * @param {boolean} ended whether there was one
+ * @param {boolean} ended whether the previous one ended
  * @param {() => Promise<void>} renew
  */
 function nothing(ended, renew) {
-  const make = h("button", { type: "button" }, ended ? "Make a fresh one and copy it" : "Make it and copy it");
+  const make = h("button", { type: "button" }, ended ? "Create a new one and copy it" : "Create it and copy it");
   make.addEventListener("click", () => busy(make, renew));
   const text = ended
     ? "The last one expired or was revoked."
-    : "One private link that renews itself: as soon as someone books with it, it is spent, " +
-      "and a fresh one stands here for the next person.";
+    : "One private link that renews itself: as soon as someone books with it, it is used up, " +
+      "and a new one appears here for the next person.";
   return h("div.prose", {}, h("p", {}, text), h("p.actions", {}, make));
 }
 
@@ -69,7 +69,7 @@ function askRenew(renew) {
   confirmThen({
     title: "Generate a new link?",
     text: [
-      h("p", {}, "A fresh self-renewing link is made and copied."),
+      h("p", {}, "A new self-renewing link is created and copied."),
       h("p", {}, stops, ", also for someone who has it open."),
     ],
     action: "Generate new link",

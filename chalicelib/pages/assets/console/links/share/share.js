@@ -41,7 +41,7 @@ export function openShare(what) {
     [ROLLING, "Self-renewing"],
     [EMBED, "Embed"],
     [QR, "QR code"],
-    [MAIL, "Mail"],
+    [MAIL, "Email"],
   ];
   const choice = tabs("Ways to share", names, panel, (key) => show(sharing, /** @type {Tab} */ (key)));
   openDialog({

@@ -43,7 +43,7 @@ export class Sharing {
   }
 
   /**
-   * Show something in a tab, unless another tab is on show by now.
+   * Show something in a tab, unless another tab has been opened meanwhile.
    * @param {Tab} tab
    * @param {...(Child | Child[])} children
    */

@@ -21,8 +21,8 @@ const PNG_SIDE = 1024; // px
 export async function waysOf(sharing, tab) {
   const link = sharing.current;
   if (!link) {
-    const button = createButton(sharing, ONCE, "Make a one-time link", tab);
-    sharing.put(tab, h("div.prose", {}, h("p", {}, "First make a link to share."), button));
+    const button = createButton(sharing, ONCE, "Create a one-time link", tab);
+    sharing.put(tab, h("div.prose", {}, h("p", {}, "Create a link to share first."), button));
     return null;
   }
   sharing.put(tab, loading());
@@ -31,10 +31,10 @@ export async function waysOf(sharing, tab) {
 
 /** @param {Link} link */
 function linkWords(link) {
-  if (link.maxUsageCount === null) return "Of the reusable link.";
+  if (link.maxUsageCount === null) return "For the reusable link.";
   const kind = link.maxUsageCount === 1 ? "one-time " : "";
   const whom = forWhom(link) ? ` for ${forWhom(link)}` : "";
-  return `Of the ${kind}link${whom}: good for ${usesWords(link.remainingUses)}.`;
+  return `For the ${kind}link${whom}: valid for ${usesWords(link.remainingUses)}.`;
 }
 
 /** @param {Sharing} sharing */
@@ -55,7 +55,7 @@ function embedding(html) {
 
 function noEmbedding() {
   const text =
-    "No website may show booking pages in a frame yet. Whoever runs this installation can allow some: " +
+    "No website is allowed to show booking pages in a frame yet. Your administrator can allow some: " +
     "name their origins in the setting ";
   return h("div.prose", {}, h("p", {}, text, h("code", {}, "FRAME_ANCESTORS"), "."));
 }

@@ -1,4 +1,4 @@
-// Run something every ten seconds while its view is on show, and at once when the browser's tab is shown again.
+// Run something every ten seconds while its view is visible, and at once when the browser's tab is shown again.
 
 const EVERY_MS = 10000;
 const AFTER_ERROR_MS = 3 * EVERY_MS;

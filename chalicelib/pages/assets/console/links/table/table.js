@@ -12,7 +12,7 @@ import { cellsOf } from "./cells.js";
  * @property {HTMLTableRowElement} row
  * @property {HTMLInputElement} box selects the row
  * @property {Link} link
- * @property {string} shown what the row shows; another text means that it has to be drawn again
+ * @property {string} shown what the row shows; if it differs, the row is drawn again
  * @property {string | undefined} cursor of the page that the link came on
  */
 
