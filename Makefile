@@ -1,4 +1,4 @@
-# All commands of a developer and an operator; `make help` lists them. What changes a stage on AWS needs an account.
+# Commands for developers and operators; `make help` lists them. Commands with STAGE=… need AWS credentials.
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -18,7 +18,7 @@ NPM_INSTALLED := $(NPM_TOOLS)/.installed-$(firstword $(shell cksum < infra/npm/p
 SCRIPTS := "chalicelib/pages/assets/**/*.js"
 PRETTIER := $(NPM_TOOLS)/node_modules/.bin/prettier --config infra/npm/prettier.json
 
-# A variable of the command line only: some shells export their own HOST or NAME.
+# Return a variable only if it is set on the command line, because some shells export HOST or NAME.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 
 export DYNAMODB_ENDPOINT
@@ -33,7 +33,7 @@ help: ## list these targets
 run: $(RUN_INSTALLED) ## run the product on this machine; Ctrl-C saves and stops: [PORT=8000] [DYNAMODB_ENDPOINT=http://…]
 	@exec $(PY) -m infra.local.run --port $(PORT)
 
-test: $(INSTALLED) dynoxide npm-tools chromium faketime lint types ## run everything that CI runs: formatting, linters, types, import contracts, all tests, some on two other dates
+test: $(INSTALLED) dynoxide npm-tools chromium faketime lint types ## run everything that CI runs: formatting, linters, types, import contracts, all tests, and some tests on two other dates
 	$(PY) -m pytest -n auto --dist loadfile
 	$(PY) -m tests.dates --quick
 
@@ -42,7 +42,7 @@ test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clo
 	@$(PY) -m tests.dates $(if $(ON),--on $(ON))
 
 .PHONY: proof
-proof: $(INSTALLED) dynoxide ## run proof, histories and hostile input at length, about forty minutes
+proof: $(INSTALLED) dynoxide ## run the race, history and hostile-input tests with many more examples, about forty minutes
 	PROOF=large $(PY) -m pytest tests/proof tests/history tests/hostile -rP
 
 lint: $(INSTALLED) lint-openapi lint-scripts ## run ruff, the import contracts, and the linters of the API description and the scripts
@@ -105,7 +105,7 @@ schemas: $(RUN_INSTALLED) ## write docs/schemas/events from the code
 	@$(PY) -m infra.generate.event_schemas
 
 .PHONY: crawlers
-crawlers: $(INSTALLED) ## write chalicelib/domain/links/crawlers.py from the pinned package of crawlers
+crawlers: $(INSTALLED) ## write chalicelib/domain/links/crawlers.py; run it after upgrading crawler-user-agents
 	@$(PY) -m infra.generate.crawlers
 
 .PHONY: zone-rules
@@ -121,13 +121,13 @@ deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [ARCHITEC
 destroy: $(RUN_INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=…
 	@$(PY) -m infra.deploy.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)"
 
-screenshots: $(INSTALLED) chromium ## take the README's screenshots again
+screenshots: $(INSTALLED) chromium ## retake the README's screenshots
 	@$(PY) -m tests.e2e.screenshots
 
-restore: $(RUN_INSTALLED) ## restore a stage's table to a moment and replay later events (docs/operate.md): STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]
+restore: $(RUN_INSTALLED) ## restore a stage's table to a point in time and replay later events (docs/operate.md): STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]
 	@$(PY) -m infra.operate.restore --stage "$(STAGE)" --to "$(TO)" --gap "$(GAP)" --table "$(call given,TABLE)" --bucket "$(BUCKET)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
-redrive-outbox: $(RUN_INSTALLED) ## process the stream batches that the outbox crashed on, after fixing the cause (docs/operate.md): STAGE=…
+redrive-outbox: $(RUN_INSTALLED) ## publish the events of stream batches that the outbox crashed on; fix the cause first (docs/operate.md): STAGE=…
 	@$(PY) -m infra.operate.redrive --stage "$(STAGE)"
 
 rotate-keys: $(RUN_INSTALLED) ## change a stage's signing key (docs/operate.md): STAGE=… STEP=add|use|retire [KEY=1]
@@ -137,7 +137,7 @@ clean: ## remove .venv, build and caches; .local (your local data) stays
 	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.local/*' -prune -exec rm -rf {} +
 
-# `make run` and the operator's commands install only what they need; what builds, lints or tests installs the rest.
+# `make run` and the operator's commands install only what they need. Linting and testing install the rest.
 $(RUN_INSTALLED): $(REQUIREMENTS)/run.txt $(REQUIREMENTS)/install.sh
 	@echo "Installing what make run needs into $(VENV) …"
 	@PYTHON=$(PYTHON) $(REQUIREMENTS)/install.sh run
@@ -153,7 +153,7 @@ $(INSTALLED): $(REQUIREMENTS)/test.txt $(REQUIREMENTS)/install.sh
 lock: $(RUN_INSTALLED) ## update requirements.txt and infra/requirements/*.txt, with hashes, from infra/requirements/*.in
 	@$(REQUIREMENTS)/lock.sh
 
-# The second DynamoDB engine is a binary for Linux on x86-64. Without it its tests are skipped with a warning.
+# dynoxide is a binary for Linux on x86-64. Without it, its tests are skipped with a warning.
 dynoxide: ## install dynoxide, the second local DynamoDB engine, for race and crash tests
 	@if [ -e $(DYNOXIDE) ]; then :; \
 	elif [ "$$(uname -sm)" != "Linux x86_64" ]; then \
@@ -167,10 +167,11 @@ dynoxide: ## install dynoxide, the second local DynamoDB engine, for race and cr
 			@dynoxide/linux-x64@$(DYNOXIDE_VERSION) && touch $(DYNOXIDE); \
 	fi
 
-# The linters of the API description and the scripts, and the generator of TypeScript clients, pinned by infra/npm/package-lock.json and
-# installed without running their scripts. Without npm, linters and client tests are skipped with a warning.
+# The linters of the API description and the scripts, and the generator of TypeScript clients, are pinned by
+# infra/npm/package-lock.json and installed without running their scripts. Without npm, linters and client tests are
+# skipped with a warning.
 .PHONY: npm-tools
-npm-tools: ## install the linters and type checkers that npm has, for make lint and tests/clients
+npm-tools: ## install the linters and type checkers from npm, for make lint and tests/clients
 	@if [ -e $(NPM_INSTALLED) ]; then :; \
 	elif ! command -v npm >/dev/null; then \
 		echo "*** SKIPPED: npm is not installed; the API description and the scripts are not linted and no TypeScript client is generated ***" >&2; \
@@ -181,9 +182,9 @@ npm-tools: ## install the linters and type checkers that npm has, for make lint 
 		npm ci --prefix $(NPM_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $(NPM_INSTALLED); \
 	fi
 
-# The browser tests use the first of these on the PATH, otherwise Playwright's. Without one they are skipped with a
-# warning. Debian's headless shell comes first, because it uses half the CPU of the full browser.
-chromium: $(INSTALLED) ## install a browser for the browser tests, unless there is one: Debian's headless shell, otherwise Playwright's
+# The browser tests use the first of these browsers on the PATH, otherwise Playwright's. Without one, they are skipped
+# with a warning. Debian's headless shell comes first, because it uses half the CPU of the full browser.
+chromium: $(INSTALLED) ## install a browser for the browser tests, unless one is installed: Debian's headless shell, otherwise Playwright's
 	@if command -v chromium-headless-shell >/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing Debian's headless Chromium …"; \
@@ -195,7 +196,7 @@ chromium: $(INSTALLED) ## install a browser for the browser tests, unless there 
 	$(PY) -m playwright install --only-shell chromium || \
 		echo "*** SKIPPED: Chromium could not be installed; the browser tests will be skipped (Debian: apt-get install chromium-headless-shell) ***" >&2
 
-# Tests on other dates run under Debian's libfaketime. Without it they are skipped with a warning.
+# Tests on other dates use Debian's libfaketime. Without it, they are skipped with a warning.
 .PHONY: faketime
 faketime: ## install Debian's faketime, which shifts the clock for tests on other dates
 	@if command -v faketime >/dev/null; then :; \

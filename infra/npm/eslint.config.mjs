@@ -1,12 +1,12 @@
-// ESLint's recommended rules for the pages' scripts, and the limits of a line and a function.
-// `make lint-scripts` copies this file beside the installed tools, where its imports are found.
+// ESLint's recommended rules for the pages' scripts, and limits on the length of lines and functions.
+// `make lint-scripts` copies this file into the folder of the installed tools, because its imports resolve from there.
 import js from "@eslint/js";
 import globals from "globals";
 
-// A bundled script has the names of all its modules in one scope, where such a name would hide the browser's from each.
+// All modules of a bundle share one scope, so a top-level name that the browser also defines would shadow it in all of them.
 const browserName = `[name=/^(?:${Object.keys(globals.browser).join("|")})$/]`;
 const top = ":matches(Program, ExportNamedDeclaration) >";
-const message = "A module at its top declares no name that the browser has too.";
+const message = "A module must not declare a top-level name that the browser also defines.";
 const noBrowserNames = ["FunctionDeclaration > Identifier.id", "ClassDeclaration > Identifier.id"]
   .concat("VariableDeclaration > VariableDeclarator > Identifier.id")
   .map((declared) => ({ selector: `${top} ${declared}${browserName}`, message }));
@@ -29,7 +29,7 @@ export default [
       "no-var": "error",
       "object-shorthand": "error",
       "prefer-const": "error",
-      "prefer-template": "off", // a sentence longer than a line is a sum of strings
+      "prefer-template": "off", // sentences that are longer than a line are concatenated
     },
   },
 ];

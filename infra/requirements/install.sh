@@ -1,8 +1,8 @@
 #!/bin/sh
 # Install a requirements file into .venv. Usage: infra/requirements/install.sh run|test
 #
-# uv installs several times faster than pip: it is taken from the PATH, otherwise from PyPI. Where that fails, for
-# example behind an index that only pip is configured for, pip installs the same versions. Both check the hashes.
+# uv, from the PATH or else from PyPI, installs several times faster than pip. If uv fails, for example because only pip is
+# configured for the local index, pip installs the same versions. Both check the hashes.
 set -eu
 PYTHON=${PYTHON:-python3}
 VENV=.venv

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Write requirements.txt and infra/requirements/*.txt from the *.in files beside this one, with uv. A version stays as it
-# is unless an *.in file names another: to upgrade what those need in turn, add -P NAME. Usage: lock.sh [-P NAME …]
+# Write requirements.txt and infra/requirements/*.txt from the *.in files in this folder, with uv. A version changes only
+# if an *.in file names another one. To upgrade an indirect dependency, add -P NAME. Usage: lock.sh [-P NAME …]
 set -eu
 cd "$(dirname "$0")/../.."
 HERE=infra/requirements
@@ -10,7 +10,7 @@ uv=$(command -v uv || echo .venv/uv/bin/uv)
 lock() {
     in=$1 out=$2
     shift 2
-    # One file for every Python from 3.11 on and every system. No index is written: each machine uses its own.
+    # One file for every system and every Python from 3.11 on. It names no index: each machine uses its own.
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
         --custom-compile-command "make lock" "$@" "$in" --output-file "$out"
 }
