@@ -3,7 +3,7 @@
 import js from "@eslint/js";
 import globals from "globals";
 
-// All modules of a bundle share one scope, so a top-level name that the browser also defines would shadow it in all of them.
+// All modules of a bundle share one scope, where a top-level name would shadow the browser's in all of them.
 const browserName = `[name=/^(?:${Object.keys(globals.browser).join("|")})$/]`;
 const top = ":matches(Program, ExportNamedDeclaration) >";
 const message = "A module must not declare a top-level name that the browser also defines.";
