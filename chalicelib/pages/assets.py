@@ -1,4 +1,4 @@
-"""Static files under names that change with their content, so that they may be cached forever."""
+"""Static files, whose names change with their content, so that browsers can cache them forever."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -22,7 +22,7 @@ def asset(name: str) -> tuple[bytes, str] | None:
 
 
 def asset_url(root: str, name: str) -> str:
-    """Return the URL of a file in `assets/`, relative to the page: `root` is the way to the site's root.
+    """Return the URL of a file in `assets/`, relative to the page. `root` is the relative URL of the site's root.
 
     >>> asset_url("../", "admit-one.css")  # doctest: +SKIP
     '../assets/admit-one.1a2b3c4d.css'
@@ -32,7 +32,7 @@ def asset_url(root: str, name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _hashed_names() -> Mapping[str, str]:
-    """Return each file's hashed name by its plain name: as built, or computed from the files here."""
+    """Return each file's hashed name by its plain name, from the package, or computed from the files."""
     if NAMES.exists():
         return msgspec.json.decode(NAMES.read_bytes(), type=dict[str, str])
     return {name: hashed for name, (hashed, _) in _assets().items()}

@@ -1,8 +1,8 @@
-"""Bundle `assets/`: each page's script and stylesheet with its imports written in, minified and hashed.
+"""Bundle `assets/`: write the imports into each page's script and stylesheet, minify them, and hash their names.
 
 `make package` builds the bundles, and leaves this file out of the package; `make run` and tests build them at their
-first use. esbuild would make scripts 17–20 % smaller (gzipped), but needs npm, which `make run` does without. rjsmin
-doesn't parse nested templates, after which it keeps code unminified: it makes the console's script 3 % larger.
+first use. esbuild would make scripts 17–20 % smaller (gzipped), but needs npm, which `make run` doesn't need. rjsmin
+doesn't parse nested templates and leaves the code after them unminified, which makes the console's script 3 % larger.
 """
 
 import hashlib
@@ -14,19 +14,19 @@ from typing import Final
 
 import msgspec
 
-# `import { … } from "./x.js";` and `import "./x.js";`, and what a module gives: one name a line.
+# `import { … } from "./x.js";` and `import "./x.js";`, and exports, one name on each line.
 _IMPORT: Final = re.compile(rb'(?m)^import (?:\{([^}]*)\} from )?"(\.{1,2}/[a-z0-9./-]+\.js)";\n?')
 _EXPORT: Final = re.compile(rb"(?m)^export (?=(?:async function|function|class|const) (\w+))")
 _STYLES: Final = re.compile(rb'(?m)^@import "(\.{1,2}/[a-z0-9./-]+\.css)";$')
-# Ways to import and export that are not written in place.
+# Forms of import and export that this bundler doesn't support.
 _OTHER_WAY: Final = re.compile(rb"(?m)^(?:import|export)\b.*|\bimport\(.*")
 
-_GAPS: Final = re.compile(rb" ?([{};:,]) ")  # in styles; " :" of a selector has nothing after it to match
+_GAPS: Final = re.compile(rb" ?([{};:,]) ")  # in styles; not the " :" of a selector, which no space follows
 
 _ENDS: Final = re.compile(rb" ?(?<!css\")([{};,])\n(?!@import)")  # in styles; an import keeps its line
 
-# In scripts: a string, or a sign that needs no space around it; + and - only between names, numbers and brackets: two
-# of them would become another sign.
+# In scripts: a string, or an operator that needs no spaces. + and - only between names, numbers and brackets, because
+# two of them without a space are another operator.
 _SIGNS: Final = re.compile(
     rb'("(?:[^"\\\n]|\\.)*")'
     rb"| ?(=>|[=!]==?|<=|>=|&&|\|\||\?\?|[-+]=|[=<>?:{}(),;]|[][]) ?"
@@ -35,14 +35,14 @@ _SIGNS: Final = re.compile(
 _TEXTS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
 _TEMPLATES: Final = re.compile(rb"`[^`]*`")
 
-# What begins no statement: a line that begins so continues the one before.
+# No statement begins with these: a line that does continues the line before.
 _CONTINUES: Final = (b")", b"]", b"}", b".", b"?", b":", b"&&", b"||")
 
 _CONSTANT: Final = re.compile(rb"^const\b ?")
 
 # `// …`, `/** … */` and `/* … */` on lines of their own; `/** @type {…} */ ` anywhere.
 _COMMENT: Final = re.compile(rb"(?m)^[ \t]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)$")
-# `// …` behind code; with a quote in it, it could as well be the end of a text, and stays.
+# `// …` after code. It is kept if it has a quote, because it may then be the end of a string.
 _ASIDE: Final = re.compile(rb"(?m)[ \t]+// [^\"'`\n]*$")
 _TYPE: Final = re.compile(rb"/\*\* @(?:type|param|returns) (?:[^*]|\*(?!/))*\*/ ?")
 
@@ -61,9 +61,9 @@ def assemble(folder: Path) -> Mapping[str, tuple[str, bytes]]:
 def bare(content: bytes, suffix: str) -> bytes:
     """Return a file minified: without indentation, blank lines and comments.
 
-    It also drops spaces around operators, line ends after them, and the last semicolon of a block. It renames nothing,
-    so every name that a browser reports is in the source. A file must have no string or pattern over several lines,
-    scripts no loop without a body, and styles no string with an operator and a space after it.
+    It also drops spaces around operators, line ends after them, and the last semicolon of a block. It doesn't rename
+    anything, so every name that a browser reports is in the source. A file must not have a string or pattern over
+    several lines, a script no loop without a body, and a stylesheet no string with an operator and a space after it.
     """
     content = _COMMENT.sub(b"", content)
     content = _TYPE.sub(b"", _ASIDE.sub(b"", content)) if suffix == ".js" else _GAPS.sub(rb"\1", content)
@@ -78,7 +78,7 @@ def _tight(line: bytes) -> bytes:
     code = _TEXTS.sub(b"", line)
     if line.startswith(b"import ") or b"'" in code or line.count(b"`") not in {0, 2} or code.count(b"`") % 2:
         return line
-    parts = line.split(b"`")  # of code, a template, and code again
+    parts = line.split(b"`")  # code, or code, a template and code
     if any(b"/" in _TEXTS.sub(b"", part) for part in parts[::2]):
         return line
     parts[::2] = [_SIGNS.sub(lambda found: found[1] or found[2] or found[3], part) for part in parts[::2]]
@@ -88,9 +88,9 @@ def _tight(line: bytes) -> bytes:
 def _joined(lines: Sequence[bytes]) -> bytes:
     """Return a script's lines without unnecessary line ends; those of comments and around imports stay.
 
-    Every statement in `assets/` ends in a semicolon or a brace, so no line end replaces a semicolon. A line that begins
-    with a closing bracket, a dot or an operator continues the line before; a comma before the bracket is dropped, and
-    so is the last semicolon of a block. Constants on consecutive lines become one statement.
+    Every statement in `assets/` ends with a semicolon or a brace, so no line end replaces a semicolon. A line that
+    begins with a closing bracket, a dot or an operator continues the line before. A comma before a closing bracket and
+    the last semicolon of a block are dropped. Constants on consecutive lines become one statement.
     """
     whole = bytearray()
     commented = False
@@ -126,7 +126,7 @@ def hash_names(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:
     All imports of a file, direct or not, are written into it: a page loads one stylesheet and one script, and no
     browser combines old files with new ones. See `docs/adr/0017-one-script.md`.
 
-    Raise `ValueError` for a circle of imports, an unsupported form of import, or a name that two modules export,
+    Raise `ValueError` for circular imports, an unsupported form of import, or a name that two modules export, and
     `KeyError` for a missing file or name.
     """
     modules = {name: _module(name, files[name]) for name in sorted(files) if name.endswith(".js")}
@@ -135,11 +135,11 @@ def hash_names(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:
     imported |= {
         _resolved(name, found[1]) for name, content in styles.items() for found in _STYLES.finditer(content)
     }
-    parts: dict[str, list[str]] = {}  # of each module: its imports in order, each once, then itself
+    parts: dict[str, list[str]] = {}  # by module: its imports in order, each once, then the module
 
     def reach(name: str, above: tuple[str, ...]) -> list[str]:
         if name in above:
-            raise ValueError(f"a circle of imports: {' → '.join((*above, name))}")
+            raise ValueError(f"circular imports: {' → '.join((*above, name))}")
         if name not in parts:
             below = [part for other in modules[name].takes for part in reach(other, (*above, name))]
             parts[name] = [*dict.fromkeys(below), name]
@@ -148,9 +148,9 @@ def hash_names(files: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:
     for name, module in modules.items():
         reach(name, ())
         for other, names in module.takes.items():
-            # A missing name would be an error in the visitor's browser alone.
+            # A missing name would otherwise be an error only in the visitor's browser.
             if missing := [one.decode() for one, _ in names if one not in modules[other].gives]:
-                raise KeyError(f"{other} gives no {', '.join(missing)}")
+                raise KeyError(f"{other} doesn't export {', '.join(missing)}")
 
     whole = {name: _script(parts[name], modules) for name in modules if name not in imported}
     whole |= {
@@ -172,7 +172,7 @@ def _resolved(name: str, specifier: bytes) -> str:
 
 
 class _Module(msgspec.Struct, frozen=True):
-    """A module's text without its imports, its imported and its exported names."""
+    """A module's text without its imports, and the names that it imports and exports."""
 
     script: bytes
     takes: Mapping[str, Sequence[tuple[bytes, bytes]]]  # imported names with their local names, by file
@@ -185,16 +185,16 @@ def _module(name: str, content: bytes) -> _Module:
         takes.setdefault(_resolved(name, found[2]), []).extend(_names(found[1]))
     script = _EXPORT.sub(b"", _IMPORT.sub(b"", content))
     if other_way := _OTHER_WAY.search(script):
-        raise ValueError(f"{name} imports or exports in another way: {other_way[0].decode()}")
+        raise ValueError(f"{name} has an unsupported import or export: {other_way[0].decode()}")
     return _Module(script, takes, _EXPORT.findall(content))
 
 
 def _script(parts: Sequence[str], modules: Mapping[str, _Module]) -> bytes:
-    """Return a page's script: its modules one after the other.
+    """Return a page's script: its modules, one after the other.
 
-    A module has a scope of its own only if one of its own names is another module's too.
+    A module gets its own scope only if one of its names is also a name in another module.
 
-    Raise `ValueError` for two modules that export one name.
+    Raise `ValueError` if two modules export the same name.
     """
     *imported, entry = parts
     taken: dict[bytes, str] = {}
@@ -223,7 +223,7 @@ def _script(parts: Sequence[str], modules: Mapping[str, _Module]) -> bytes:
 
 
 def _own_names(script: bytes) -> set[bytes] | None:
-    """Return the names that a module declares at its top; None if they can't be told for sure."""
+    """Return the names that a module declares at its top level; None if this can't determine them for sure."""
     outer = bytearray()
     depth = 0
     for sign in _TEMPLATES.sub(b"", _TEXTS.sub(b"", script)).decode():

@@ -28,7 +28,7 @@ def read_upload(content_type: str, body: bytes) -> Upload:
     found = _BOUNDARY.search(content_type)
     if found is None:
         raise _fault("the Content-Type must have a boundary")
-    # What is before the first boundary, the file, and what is after the last boundary.
+    # The part before the first boundary, the file, and the part after the last boundary.
     parts = (b"\r\n" + body).split(b"\r\n--" + (found[1] or found[2]).encode(), 3)
     if len(parts) != 3 or not parts[-1].startswith(b"--"):
         raise _fault("the form must be complete, with one file and no other field")

@@ -1,4 +1,4 @@
-"""`GET /b/{bookingToken}`: the invitee's own booking as a page, JSON or calendar file, and the slots it may move to."""
+"""`GET /b/{bookingToken}`: the invitee's own booking as a page, JSON or calendar file, and the slots it can move to."""
 
 from typing import Final
 
@@ -53,7 +53,7 @@ def get_invite(call: Call) -> Reply:
 
 @own_booking.on("GET HEAD", "/b/{bookingToken}/slots", query=("from", "to", "timeZone"), answer=SlotsAnswer)
 def get_slots(call: Call) -> Reply:
-    """List the slots that the booking may move to between two instants or dates; by default the next 30 days.
+    """List the slots that the booking can move to between two instants or dates; by default the next 30 days.
 
     Dates are in `timeZone`, by default the schedule's zone.
     At most 2,000: `to` is the end of the range that the response covers; send it as the next `from`.

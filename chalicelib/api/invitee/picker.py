@@ -18,7 +18,7 @@ from chalicelib.pages.invitee.picker import KnownStarts, OfferedDay, offered_day
 from chalicelib.wire.instants import Instant, date_of
 
 DAYS_A_PAGE: Final = 7
-MAX_STARTS: Final = 64  # 6 KB of the 60 that a first load may have
+MAX_STARTS: Final = 64  # on a page: 6 of the 60 KB that a first load can have
 SEARCHED_DAYS: Final = 35  # how many days ahead a page looks for slots; it links to a page for later ones
 
 _ZONE_LIKE: Final = re.compile(r"[A-Za-z0-9_+/:-]{0,40}")  # a page shows only text like this from its URL

@@ -1,4 +1,4 @@
-"""The invitee's router: routes without an API key, their headers, and pages as responses, which a frame may show."""
+"""The invitee's router: routes without an API key, their headers, and responses with pages, also for a frame."""
 
 from typing import Final
 
@@ -46,6 +46,6 @@ def _framing(call: Call) -> dict[str, str]:
 
 
 def _frame_ancestors(call: Call) -> tuple[str, ...]:
-    """Return the sites that may show this page in a frame; none unless the URL asks for that."""
+    """Return the sites that may show this page in a frame; none without `?embed=1`."""
     settings = call.settings_or_none if call.hint("embed") == "1" else None
     return settings.frame_ancestors if settings else ()

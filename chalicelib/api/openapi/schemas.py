@@ -1,7 +1,7 @@
 """Generate the schemas of the API description from the structs: one set for requests, one for responses.
 
-A request's optional fields may be left out and have no `default`, because generators make fields with a default
-required. A response always has all of its fields.
+A request's optional fields are not required and have no `default`, because generators require fields with a default. A
+response always has all of its fields.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -25,7 +25,7 @@ def booked_page(view: BookedPage | None, say: Words, *, emailed: bool, root: str
     """
     sentence: str
     if view is None:
-        heading, sentence = say("pages.stands"), say("pages.stands.why")
+        heading, sentence = say("pages.already-booked"), say("pages.already-booked.why")
     else:
         moment = moment_html(view.start, view.zone, say)
         heading = say("pages.repeat")

@@ -41,7 +41,7 @@ class DeadPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def dead_page(view: DeadPage, say: Words) -> str:
-    """Return the page of a link that can't be used. It says nothing about the host or the event."""
+    """Return the page of a link that can't be used. It doesn't reveal anything about the host or the event."""
     key = f"pages.dead.{view.reason}"
     sentence: str
     zone_rules = ""

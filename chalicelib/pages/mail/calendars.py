@@ -43,7 +43,7 @@ def calendar_text(booking: Booking, *, host_name: str, emailed: bool, now: datet
     Parameters
     ----------
     host_name
-        What the invitee knows the host by; may be empty.
+        The host's public name; may be empty.
     emailed
         Whether the invitee has an email with the link to their booking.
     now
