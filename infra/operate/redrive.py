@@ -76,13 +76,15 @@ def _records_of(body: bytes) -> list[dict[str, Any]]:
 def _relay(lambdas: Any, function: str, records: Sequence[dict[str, Any]]) -> str:
     """Invoke the function with records; return why some were not processed, or an empty string."""
     event = json.dumps({"Records": records}, ensure_ascii=False, separators=(",", ":"))
-    answer = lambdas.invoke(FunctionName=function, Payload=event.encode())
-    said = json.loads(answer["Payload"].read() or b"null") or {}
-    if "FunctionError" in answer:
-        return f"the function failed: {said.get('errorType') or said.get('errorMessage') or 'no answer'}"
+    response = lambdas.invoke(FunctionName=function, Payload=event.encode())
+    result = json.loads(response["Payload"].read() or b"null") or {}
+    if "FunctionError" in response:
+        return (
+            f"the function failed: {result.get('errorType') or result.get('errorMessage') or 'no response'}"
+        )
     return (
         "neither the bus nor the dead-letter queue accepted all of it"
-        if said.get("batchItemFailures")
+        if result.get("batchItemFailures")
         else ""
     )
 

@@ -53,7 +53,7 @@ def _crashes_since(account: Account, bucket: str, moment: datetime) -> int:
 def _lag(account: Account, function: str) -> float:
     """Return how many milliseconds the outbox was behind in the last five minutes; 0 if it was idle."""
     now = datetime.now(UTC)
-    answer = account.client("cloudwatch").get_metric_statistics(
+    response = account.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/Lambda",
         MetricName="IteratorAge",
         Dimensions=[{"Name": "FunctionName", "Value": function}],
@@ -62,7 +62,7 @@ def _lag(account: Account, function: str) -> float:
         Period=300,
         Statistics=["Maximum"],
     )
-    return max((point["Maximum"] for point in answer["Datapoints"]), default=0.0)
+    return max((point["Maximum"] for point in response["Datapoints"]), default=0.0)
 
 
 def _archive(account: Account, found: Mapping[str, str]) -> dict[str, Any]:
@@ -122,20 +122,20 @@ def finish(account: Account, found: Mapping[str, str], *, everything: bool) -> d
 
     Raise `DeployError` if it fails.
     """
-    answer = account.client("lambda").invoke(
+    response = account.client("lambda").invoke(
         FunctionName=found["RestoreFunction"],
         Payload=json.dumps({"end": {"everything": everything}}).encode(),
     )
-    result: dict[str, Any] = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
+    result: dict[str, Any] = json.loads(response["Payload"].read())
+    if "FunctionError" in response:
         raise DeployError(f"The restore could not be finished: {result.get('errorMessage')}")
     return result
 
 
 def _messages(account: Account, queue_url: str) -> int:
     """Return how many messages a queue has, in flight or not."""
-    answer = account.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(_WAITING))
-    return sum(int(answer["Attributes"].get(name, 0)) for name in _WAITING)
+    response = account.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(_WAITING))
+    return sum(int(response["Attributes"].get(name, 0)) for name in _WAITING)
 
 
 def _instant(value: Any) -> datetime:

@@ -29,7 +29,7 @@ def lay_out(project: Path, target: Target) -> Path:
     shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
     pages = project / "chalicelib" / "pages"
     _build_assets(pages / "assets")
-    (pages / "bundle.py").unlink()  # it builds the bundles, which are built now
+    (pages / "bundle.py").unlink()  # it only builds the bundles, which exist now
     (project / BUILT.relative_to(ROOT)).write_bytes(describe(ROUTERS))
     config = with_tracing(read_config(ROOT)) | {"lambda_architecture": target.architecture}
     others: list[Any] = [*app.builtin_auth_handlers, *app.pure_lambda_functions, *app.event_sources]
@@ -54,7 +54,7 @@ def lay_out(project: Path, target: Target) -> Path:
 
 
 def _build_assets(folder: Path) -> None:
-    """Replace the files in a copy of `assets/` by the bundles, under hashed names, and a list of those names."""
+    """Replace the files in a copy of `assets/` with the bundles under hashed names, and a list of those names."""
     served = assemble(folder)
     shutil.rmtree(folder)
     folder.mkdir()
