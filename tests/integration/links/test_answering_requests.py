@@ -61,7 +61,7 @@ def test_a_repeated_answer_returns_the_same_link(site: Site, host: Caller) -> No
     assert (again["linkId"], again["status"]) == (first["linkId"], "used")
     assert len(host.list()["links"]) == 2
     host.delete(f"/v1/links/{first['linkId']}")
-    assert "deleted since" in assert_problem(_answer(host, request_id), 404, "not-found")["detail"]
+    assert "has been deleted" in assert_problem(_answer(host, request_id), 404, "not-found")["detail"]
     assert len(host.list()["links"]) == 1
 
 
