@@ -43,7 +43,9 @@ class Rules:
 
     def length(self, values: Collection[object], *, most: int, least: int = 0) -> bool:
         """Require `least` to `most` entries; return whether that holds."""
-        few = self.require(len(values) >= least, f"must have at least {least} entries")
+        few = self.require(
+            len(values) >= least, f"must have at least {least} {'entry' if least == 1 else 'entries'}"
+        )
         return self.require(len(values) <= most, f"must have at most {most} entries") and few
 
     def form(self, value: str, pattern: re.Pattern[str], detail: str, *, longest: int | None = None) -> bool:

@@ -98,7 +98,7 @@ def check_answers(answers: Mapping[str, str], questions: tuple[Question, ...], r
         else:
             here.text(answer, longest=MAX_ANSWER_LENGTH, lines=True)
             if question.kind == "choice" and answer:
-                here.require(answer in question.options, "is not one of the options")
+                here.require(answer in question.options, "must be one of the question's options")
     for question in questions:
         if question.required:
             rules.at(question.id).require(is_visible(answers.get(question.id, "")), "is required")
