@@ -30,7 +30,7 @@ MAX_FAULTS_PER_ROW: Final = 5  # so that the faults of 1,000 rows fit into one r
 UNLIMITED: Final = "unlimited"
 
 _METADATA: Final = "metadata."
-_LONGEST_DETAIL: Final = 200  # a detail may quote the cell
+_MAX_DETAIL_LENGTH: Final = 200  # a detail may quote the cell
 # The range of instants, as in JSON requests.
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _NUMBER: Final = re.compile(r"-?[0-9]{1,9}\Z")
@@ -272,7 +272,7 @@ def _placed(row: Row, fault: FieldFault) -> CellFault:
 
 
 def _fault(index: int, line: int, pointer: str, detail: str, column: str) -> CellFault:
-    return CellFault(f"/items/{index}{pointer}", detail[:_LONGEST_DETAIL], line, column)
+    return CellFault(f"/items/{index}{pointer}", detail[:_MAX_DETAIL_LENGTH], line, column)
 
 
 def _column(name: str) -> _Column:

@@ -14,7 +14,7 @@ from chalicelib.domain.text import MAX_MESSAGE_LENGTH, MAX_NAME_LENGTH
 from chalicelib.domain.validation import Rules
 
 RECIPIENTS_SLOT: Final = 0
-_LONGEST_ID: Final = 60
+_MAX_ID_LENGTH: Final = 60
 
 
 class MailTo(StrEnum):
@@ -93,7 +93,7 @@ def read_request_id(request_id: str) -> tuple[str, date, int | None] | None:
     """Return the link id, the UTC date and the slot in a request's id, or None for an invalid id."""
     link_id, _, rest = request_id.partition(".")
     day, _, slot = rest.partition(".")
-    if len(request_id) > _LONGEST_ID or not is_id(LINK, link_id):
+    if len(request_id) > _MAX_ID_LENGTH or not is_id(LINK, link_id):
         return None
     try:
         found = date.fromisoformat(day)
