@@ -19,7 +19,7 @@ _INSTANT: Final = {"type": "string", "anyOf": [{"format": "date-time"}, {"format
 PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "token": ("The secret in a link's URL, 36 characters.", _TEXT),
     "bookingToken": ("The secret in a booking's URL, 36 characters.", _TEXT),
-    "hostId": ("A host's id. Required with an admin key, optional with a host key.", _TEXT),
+    "hostId": ("A host's id. As a query parameter, required only if the API key has no host.", _TEXT),
     "eventTypeId": ("An event type's id.", _TEXT),
     "linkId": ("A link's public id.", _TEXT),
     "bookingId": ("A booking's id.", _TEXT),

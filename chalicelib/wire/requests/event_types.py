@@ -9,7 +9,7 @@ from chalicelib.wire.requests.body import Body, given_fields
 
 
 class EventTypeBody(Body, frozen=True):
-    """An event type to create. With an admin key, `hostId` is required."""
+    """An event type to create. `hostId` is required only if the API key has no host."""
 
     title: str
     duration_minutes: int

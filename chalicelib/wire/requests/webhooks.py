@@ -11,7 +11,7 @@ from chalicelib.wire.requests.body import Body, given_fields
 
 
 class WebhookBody(Body, frozen=True):
-    """A webhook to create. With an admin key, `hostId` is required. Without `events`, it gets all events."""
+    """A webhook to create. It gets all events if `events` is absent. A key without a host needs `hostId`."""
 
     url: str
     events: tuple[str, ...] | None = None
