@@ -75,10 +75,10 @@ class WebhookEntry(msgspec.Struct, frozen=True):
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook of one host. `failing_since` is the first failure after which nothing succeeded.
+    """A webhook of one host. `failing_since` is when the current series of failures began.
 
-    `former` are secrets that still sign as well as the current one, each until its instant. While `notice_pending`, the
-    notice that it was disabled is not published yet. The table's documents call that `untold`.
+    `former` are secrets that still sign beside the current one, each until its instant. While `notice_pending` is True,
+    the notice that the webhook was disabled is not published yet. Stored webhooks have it under its old name, `untold`.
     """
 
     webhook_id: str
