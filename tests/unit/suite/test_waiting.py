@@ -100,5 +100,5 @@ def test_a_dependency_on_speed_is_found(source: str) -> None:
 def test_a_condition_that_never_holds_fails_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that ignores the result of `until` must not pass."""
     monkeypatch.setattr(waiting, "LIMIT", 0.0)
-    with pytest.raises(AssertionError, match="last seen: 'too little'"):
+    with pytest.raises(AssertionError, match="last value: 'too little'"):
         waiting.until(lambda: "too little", lambda found: found == "enough")
