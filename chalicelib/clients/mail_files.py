@@ -1,4 +1,4 @@
-"""Write each email that is sent to a file too, on a developer's machine: an `.eml`, which mail programs open."""
+"""Write a copy of each sent email to a file, on a developer's machine: an `.eml`, which mail programs open."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""CORS headers: scripts of the origins in the settings may read the API's responses, never its pages.
+"""CORS headers: they let scripts from the origins in the settings read the API's responses, but not its pages.
 
 There are no cookies: a script sends its API key itself, so no response allows credentials.
 """

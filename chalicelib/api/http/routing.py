@@ -110,7 +110,7 @@ class Router(Blueprint):
 
             served = methods.split()
             if "GET" in served and "HEAD" not in served:
-                served.append("HEAD")  # as RFC 9110 §9.1 asks; it needs no description of its own
+                served.append("HEAD")  # RFC 9110 §9.1 requires it; the API description omits it
             # No content types: Chalice would respond 415 in its own format, without checking the body's size.
             self.route(path, methods=served, authorizer=self._authorizer, content_types=[])(handle)
             self.routes.append(

@@ -29,7 +29,7 @@ def embedded(call: Call) -> bool:
 
 
 def in_frame(call: Call, url: str) -> str:
-    """Return the URL of a page to open in the same frame, with the parameter that allows it there."""
+    """Return a page's URL, with `embed=1` if the current page is in a frame, so that the frame can show it too."""
     if not embedded(call):
         return url
     return f"{url}{'&' if '?' in url else '?'}embed=1"

@@ -31,19 +31,19 @@ _PATH: Final = "/v2/event-types/{eventTypeId}/private-links"
 
 
 class PrivateLinkBody(msgspec.Struct, rename="camel", frozen=True):
-    """What that API's clients send. Unknown fields are ignored, as in that API. -1 uses means no limit."""
+    """The body that Cal.com's clients send. Unknown fields are ignored, as Cal.com does. -1 uses means no limit."""
 
     expires_at: Instant | None | UnsetType = UNSET
     max_usage_count: int | None | UnsetType = UNSET
 
     def changes(self) -> LinkChanges:
-        """Return it as changes to a link's settings."""
+        """Return the body as changes to a link's settings."""
         most = None if self.max_usage_count == -1 else self.max_usage_count
         return LinkChanges(expires_at=self.expires_at, max_usage_count=most)
 
 
 class PrivateLinkData(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
-    """A link as that API shows it."""
+    """A link as Cal.com's API returns it."""
 
     link_id: str
     event_type_id: str
@@ -55,28 +55,28 @@ class PrivateLinkData(msgspec.Struct, rename="camel", kw_only=True, frozen=True)
 
 
 class DeletedPrivateLinkData(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
-    """Which link was deleted."""
+    """The link that was deleted."""
 
     link_id: str
     message: str = "Private link deleted"
 
 
 class PrivateLinkAnswer(msgspec.Struct, frozen=True):
-    """One link, in that API's envelope."""
+    """One link, in Cal.com's envelope."""
 
     data: PrivateLinkData
     status: Literal["success"] = "success"
 
 
 class PrivateLinksAnswer(msgspec.Struct, frozen=True):
-    """Links, in that API's envelope."""
+    """Links, in Cal.com's envelope."""
 
     data: list[PrivateLinkData]
     status: Literal["success"] = "success"
 
 
 class DeletedPrivateLinkAnswer(msgspec.Struct, frozen=True):
-    """A deletion, in that API's envelope."""
+    """A deletion, in Cal.com's envelope."""
 
     data: DeletedPrivateLinkData
     status: Literal["success"] = "success"
@@ -93,7 +93,7 @@ cal_com = Router(__name__, authorizer=api_key, show_error=_show_error)
 
 @cal_com.on("POST", _PATH, body=PrivateLinkBody, answer=PrivateLinkAnswer, status=201, keyed=True)
 def post_private_links(call: Call) -> Reply:
-    """Create a private link. With an expiry and no count, only the date limits it, as in that API."""
+    """Create a private link. With an expiry and no count, only the date limits it, as in Cal.com's API."""
     body = call.decode(PrivateLinkBody) if call.body() else PrivateLinkBody()
     settings = body.changes().applied_to(LinkSettings())
     if body.expires_at is not UNSET and body.max_usage_count is UNSET:
@@ -154,7 +154,7 @@ def _require_of_event_type(call: Call) -> None:
 
 
 def _with_milliseconds(instant: datetime | None) -> str | None:
-    """Return an instant as that API writes it, `2026-12-31T23:00:00.000Z`, or None."""
+    """Return an instant as Cal.com's API writes it, `2026-12-31T23:00:00.000Z`, or None."""
     return None if instant is None else f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z"
 
 

@@ -96,7 +96,7 @@ def get_link(call: Call) -> Reply:
 
 @links.on("PATCH", "/v1/links/{linkId}", body=LinkChanges, answer=SavedLinkAnswer)
 def patch_link(call: Call) -> Reply:
-    """Change a link. Absent fields stay, null clears."""
+    """Change a link. Absent fields keep their values; null clears a field."""
     changes = call.decode(LinkChanges)
     changed = change_link(call.world, call.caller, call.path("linkId"), changes.applied_to, call.cause())
     return _saved_reply(call, changed, call.world.store.event_types.read(changed.event_type_id))

@@ -1,4 +1,4 @@
-"""`/v1/links/{linkId}/share` and `/qr.svg`: a link in the forms that a host shares."""
+"""`/v1/links/{linkId}/share` and `/qr.svg`: a link as a URL, an embed snippet, a QR code and an email, to share it."""
 
 from typing import Final
 

@@ -72,7 +72,7 @@ def get_webhook(call: Call) -> Reply:
 
 @webhooks.on("PATCH", "/v1/webhooks/{webhookId}", body=WebhookChanges, answer=WebhookAnswer)
 def patch_webhook(call: Call) -> Reply:
-    """Change a webhook. Absent fields stay; pending deliveries go to the new URL."""
+    """Change a webhook. Absent fields keep their values; pending deliveries go to the new URL."""
     changes = call.decode(WebhookChanges)
     changed = change_webhook(
         call.world, call.caller, call.path("webhookId"), changes.applied_to, call.cause()
@@ -89,7 +89,7 @@ def delete_webhooks_one(call: Call) -> Reply:
 
 @webhooks.on("POST", "/v1/webhooks/{webhookId}/rotate", body=RotateBody, answer=WebhookSecretAnswer)
 def post_rotate(call: Call) -> Reply:
-    """Replace the signing secret. Both sign for a while, so that receivers can switch."""
+    """Replace the signing secret. The former one signs too for a while, so that receivers can switch."""
     body = call.decode(RotateBody) if call.body() else RotateBody()
     rotated = rotate_secret(call.world, call.caller, call.path("webhookId"), body.overlap_hours, call.cause())
     return _secret_reply(call, rotated, 200)
@@ -97,7 +97,7 @@ def post_rotate(call: Call) -> Reply:
 
 @webhooks.on("POST", "/v1/webhooks/{webhookId}/test", answer=DeliveryAnswer, status=202, keyed=True)
 def post_test(call: Call) -> Reply:
-    """Send a `webhook.test` event, once. The list of deliveries shows its result."""
+    """Send a `webhook.test` event, without retries. The list of deliveries shows its result."""
     sent = send_test(
         call.world,
         call.caller,
@@ -139,7 +139,7 @@ def get_deliveries(call: Call) -> Reply:
     "POST", "/v1/webhooks/{webhookId}/replay", body=ReplayBody, answer=ReplayAnswer, status=202, keyed=True
 )
 def post_replay(call: Call) -> Reply:
-    """Replay one delivery, or the failed (or delivered) ones of a range, under the same `webhook-id`."""
+    """Redeliver one delivery, or the failed (or delivered) ones of a range, with the same `webhook-id`."""
     body = call.decode(ReplayBody)
     webhook_id = call.path("webhookId")
     if body.delivery_id is not None:
@@ -158,7 +158,7 @@ def post_replay(call: Call) -> Reply:
 
 def _range(body: ReplayBody) -> DeliveryRange:
     if body.since is None or body.until is None:
-        raise InvalidRequestError([FieldFault("", "needs a deliveryId, or from and to")])
+        raise InvalidRequestError([FieldFault("", "must have a deliveryId, or from and to")])
     since, until = instant(body.since, "/from"), instant(body.until, "/to")
     if until <= since:
         raise InvalidValueError([FieldFault("/to", "must be after from")])
