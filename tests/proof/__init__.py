@@ -1,1 +1,1 @@
-"""The proof: the real app over HTTP, in several processes, on real engines, with the stored state read back."""
+"""The proof: race the real app over HTTP, in several processes, on real engines, and audit the whole table."""

@@ -1,4 +1,4 @@
-"""P1, P4: a function is killed in a command or a file; the retry creates what is missing, once."""
+"""P1, P4: if a function is killed during a command or an import, the retry creates what is missing, once."""
 
 import base64
 import csv
@@ -32,7 +32,7 @@ from tests.support.waiting import until
 SIGNING: Final = json.dumps({"current": 1, "keys": {"1": base64.b64encode(b"k" * 32).decode()}})
 COUNT: Final = 2_000
 
-# What Lambda does with one message: import, call, answer. It is killed from outside.
+# What Lambda does with one message: import the function, call it, return its result.
 _DELIVER: Final = """
 import json, sys
 from importlib import import_module
@@ -43,7 +43,7 @@ print(json.dumps(consume({"Records": [{"messageId": "m", "body": body}]}, None))
 
 
 class Stage:
-    """A table on one engine, the other services on ministack, and functions as processes of their own."""
+    """A table on one engine, the other services on ministack, and functions that run as processes."""
 
     def __init__(self, table: Table, services: str) -> None:
         self.table = table
@@ -68,7 +68,7 @@ class Stage:
         return host_id, create_event_type(world, admin, host_id, talk, CAUSE).event_type_id
 
     def deliver(self, consumer: str, body: str) -> subprocess.Popen[str]:
-        """Start a function with one message."""
+        """Start a function's process with one message."""
         process = subprocess.Popen(
             [sys.executable, "-c", _DELIVER, consumer],
             cwd=ROOT,
@@ -83,18 +83,18 @@ class Stage:
         return process
 
     def links(self) -> list[Mapping[str, Any]]:
-        """Return every link item there is."""
+        """Return every link's item."""
         return [item for item in self.items("LINK") if item["sk"]["S"] == "LINK"]
 
     def items(self, prefix: str) -> list[Mapping[str, Any]]:
-        """Return every item whose sort key begins like this."""
+        """Return every item whose sort key begins with `prefix`."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
         return [item for page in pages for item in page["Items"] if item["sk"]["S"].startswith(prefix)]
 
     def killed_midway(self, consumer: str, body: str, after: int, prefix: str = "LINK") -> int:
-        """Deliver a message and kill the function once so many items are there; return how many it left.
+        """Deliver a message, kill the function after `after` items are written, and return how many it has left.
 
-        It stands still while the items are counted, so that it can't be done before the count is.
+        The process is stopped while the items are counted, so it can't finish before the count.
         """
         process = self.deliver(consumer, body)
 
@@ -113,7 +113,7 @@ class Stage:
         return len(self.items(prefix))
 
     def finished(self, consumer: str, *bodies: str) -> None:
-        """Deliver messages at once, and again until none is to come again."""
+        """Deliver messages concurrently, and retry until none fails."""
         waiting = list(bodies)
         while waiting:
             processes = [(body, self.deliver(consumer, body)) for body in waiting]
@@ -132,8 +132,8 @@ def functions(proof_engine: Engine, ministack: Ministack) -> Stage:
     return Stage(new_table(proof_engine.endpoint_url), ministack.endpoint_url)
 
 
-def test_a_generate_killed_twice_is_completed_by_two_deliveries_at_once(functions: Stage) -> None:
-    """SIGKILL after some chunks, and again; then SQS brings it twice at the same time."""
+def test_a_generate_that_is_killed_twice_is_completed_by_two_concurrent_deliveries(functions: Stage) -> None:
+    """P4, P1: SIGKILL after some chunks, and again after more; then SQS delivers the command twice at once."""
     payload = {
         "hostId": functions.host_id,
         "eventTypeId": functions.event_type_id,
@@ -150,8 +150,10 @@ def test_a_generate_killed_twice_is_completed_by_two_deliveries_at_once(function
     assert made == list(range(COUNT))
 
 
-def test_a_generate_killed_while_its_links_are_sent_asks_for_each_mail_once(functions: Stage) -> None:
-    """SIGKILL once the links are made and some mails asked for; then SQS brings it twice at the same time."""
+def test_a_generate_that_is_killed_while_it_sends_its_links_requests_each_email_once(
+    functions: Stage,
+) -> None:
+    """P4: SIGKILL after all links and some email requests; then SQS delivers the command twice at once."""
     count = 250
     payload = {
         "hostId": functions.host_id,
@@ -174,8 +176,8 @@ def test_a_generate_killed_while_its_links_are_sent_asks_for_each_mail_once(func
     assert len(functions.links()) == count
 
 
-def test_a_file_survives_a_killed_function(functions: Stage, proof_engine: Engine) -> None:
-    """No row is lost, none is made twice, the result has each with its own link. 10,000 on the quicker engine."""
+def test_an_import_that_is_killed_creates_each_row_once(functions: Stage, proof_engine: Engine) -> None:
+    """P4, P1: no row is lost or created twice, and the result lists each with its link."""
     count = 10_000 if isinstance(proof_engine, Ministack) else 2_500
     bucket, where = functions.table.name, f"{functions.host_id}/{functions.event_type_id}/a.csv"
     functions.s3.create_bucket(Bucket=bucket)

@@ -1,4 +1,4 @@
-"""P7: what each request asks of DynamoDB, counted on the wire: a forged token reads nothing."""
+"""P7: the DynamoDB calls of each request, counted on the wire. A forged token causes none."""
 
 import base64
 import json
@@ -21,12 +21,12 @@ from tests.support.proof.proxy import Proxy, is_note
 from tests.support.proof.size import size
 
 FORGERIES = size(1000, 50_000)  # on each engine
-SAME_ID = {"X-Correlation-Id": "the-same-for-all"}  # it is in the body, so that bodies can be compared whole
+SAME_ID = {"X-Correlation-Id": "the-same-for-all"}  # it is in the body, and the test compares whole bodies
 
 
 @pytest.mark.timeout(3600)
-def test_forged_tokens_read_nothing_and_learn_nothing(stage: Stage, dynamodb: Proxy) -> None:
-    """P7: no read for any of them, and one answer for all: the one that an unknown id gets too."""
+def test_forged_tokens_cause_no_read_and_all_get_the_same_response(stage: Stage, dynamodb: Proxy) -> None:
+    """P7: the response is also the same as for an unknown id."""
     link, [start] = stage.link(), starts(1)
     booked = stage.new_client().redeem(link, start, "grace@example.com")
     booking_token = booked.json["url"].rpartition("/")[2]
@@ -58,29 +58,29 @@ def test_forged_tokens_read_nothing_and_learn_nothing(stage: Stage, dynamodb: Pr
 
 
 def forgery(stage: Stage, link_token: str, booking_token: str) -> str:
-    """Return something that looks like a token and is not one, or is one of another kind."""
+    """Return a string that looks like a token: random, altered, or with the tag of another kind."""
     random = stage.random
     raw = bytearray(base64.urlsafe_b64decode(link_token))
     match random.randrange(5):
         case 0:
             raw = bytearray(random.randbytes(27))
-            raw[0] = 1  # a key id that exists
+            raw[0] = 1  # an existing key id
         case 1:
             bit = random.randrange(27 * 8)
             raw[bit // 8] ^= 1 << bit % 8
         case 2:
-            raw[0] = random.randrange(2, 256)  # a key id that does not
+            raw[0] = random.randrange(2, 256)  # an unknown key id
         case 3:
             return "".join(
                 random.choices("abcdefghijklmnopqrstuvwxyzABCDEF0123456789-_", k=random.choice((35, 36, 37)))
             )
         case 4:
-            raw[17:] = base64.urlsafe_b64decode(booking_token)[17:]  # another's tag
+            raw[17:] = base64.urlsafe_b64decode(booking_token)[17:]  # the tag of another token
     return base64.urlsafe_b64encode(raw).decode()
 
 
-def test_a_token_opens_nothing_but_what_it_is_for(stage: Stage, dynamodb: Proxy) -> None:
-    """P7: a link's token is a forgery as a booking's, and the other way round."""
+def test_a_link_token_opens_no_booking_and_a_booking_token_no_link(stage: Stage, dynamodb: Proxy) -> None:
+    """P7: each is treated as a forgery, and causes no read."""
     link, slots = stage.link(maxUsageCount=None), starts(2)
     client = stage.new_client()
     booked = client.redeem(link, slots[0], "grace@example.com")
@@ -97,8 +97,8 @@ def test_a_token_opens_nothing_but_what_it_is_for(stage: Stage, dynamodb: Proxy)
     assert dynamodb.calls == []
 
 
-def test_what_a_redeem_costs(stage: Stage, dynamodb: Proxy) -> None:
-    """A redeem takes three sequential round trips; the last is one transaction of four items, five over midnight."""
+def test_a_redeem_takes_three_round_trips(stage: Stage, dynamodb: Proxy) -> None:
+    """The last one is a transaction of four items, or five if the booking spans midnight."""
     event_type = stage.event_type(stage.host(), 30, zone="America/New_York")
     client = stage.new_client()
     for start, items in ((day_start() + 12 * (starts(2, 60)[1] - day_start()), 4), (day_start(3), 4)):
@@ -119,13 +119,13 @@ def assert_redeem_cost(dynamodb: Proxy, items: int) -> None:
     assert len(calls) <= 3
     assert calls[-1].name == "TransactWriteItems"
     assert len(calls[-1].document["TransactItems"]) == items
-    # "Redeem reads no index."
+    # A redeem reads no index.
     assert {call.name for call in calls[:-1]} <= {"GetItem", "BatchGetItem"}
     assert all(b"IndexName" not in call.body for call in calls)
 
 
-def test_what_a_refused_redeem_costs(stage: Stage, dynamodb: Proxy) -> None:
-    """Refusing a dead link costs its read, a second read for a receipt, and one write that records the refusal."""
+def test_a_refused_redeem_takes_two_reads_and_one_write(stage: Stage, dynamodb: Proxy) -> None:
+    """The reads are of the link and of a receipt; the write records the refusal."""
     link, slots = stage.link(), starts(2)
     client = stage.new_client()
     assert client.redeem(link, slots[0], "grace@example.com").code == "201"
@@ -139,8 +139,8 @@ def test_what_a_refused_redeem_costs(stage: Stage, dynamodb: Proxy) -> None:
     assert len(dynamodb.calls) - len(reads) <= 1
 
 
-def test_what_the_booking_page_costs(stage: Stage, dynamodb: Proxy) -> None:
-    """Thirty days of slots take three round trips, as JSON and as a page, and none is a write or a scan."""
+def test_the_booking_page_takes_three_round_trips(stage: Stage, dynamodb: Proxy) -> None:
+    """Thirty days of slots, as JSON and as HTML; no call reads an index or scans."""
     link = stage.link()
     client = stage.new_client()
     for path, accept in (

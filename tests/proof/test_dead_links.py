@@ -1,7 +1,7 @@
 """P3: no deleted, revoked, expired or unopened link books, whatever was read before the write.
 
-The clock is stopped; the edges are exact. "Between" is between the redeem's last read and its write, where only the
-write's own condition stands.
+The clock is stopped, so limits are tested to the millisecond. "Between read and write" is after the redeem's last read
+and before its write, when only the write's condition protects.
 """
 
 import threading
@@ -32,7 +32,7 @@ MILLISECOND: Final = timedelta(milliseconds=1)
 
 @pytest.fixture
 def now(stage: Stage) -> datetime:
-    """The instant at which every app's clock stands."""
+    """The instant at which every app's clock is stopped."""
     at = datetime.now(UTC).replace(microsecond=123000)
     stage.point(now=at)
     return at
@@ -43,7 +43,7 @@ def millis(instant: datetime) -> int:
 
 
 def test_a_deleted_link_stays_deleted(stage: Stage) -> None:
-    """P3: TTL took the item before the redeem: 410 `link-deleted`, and the redeem does not bring it back."""
+    """P3: TTL deletes the item before the redeem, which returns 410 `link-deleted` and does not recreate the link."""
     link = stage.link()
     stage.delete_raw(link)
     before = stage.dump()
@@ -59,8 +59,10 @@ def test_a_deleted_link_stays_deleted(stage: Stage) -> None:
     assert audit.differences(before, stage.dump()) == []
 
 
-def test_a_link_deleted_between_read_and_write_is_no_ghost(stage: Stage, dynamodb: Proxy) -> None:
-    """P3: TTL took the item after the redeem had read it. An update would make a new item of it: a ghost."""
+def test_a_redeem_does_not_recreate_a_link_that_ttl_deletes_before_its_write(
+    stage: Stage, dynamodb: Proxy
+) -> None:
+    """P3: without a condition, DynamoDB's update would create an incomplete item."""
     link = stage.link(maxUsageCount=None)
     written = operation("TransactWriteItems", link.link_id)
     taken = dynamodb.meet(written, First(lambda: stage.delete_raw(link)), times=1)
@@ -75,8 +77,10 @@ def test_a_link_deleted_between_read_and_write_is_no_ghost(stage: Stage, dynamod
 
 
 @pytest.mark.parametrize("verb", ["revoke", "change"])
-def test_a_team_s_write_makes_no_ghost_either(stage: Stage, dynamodb: Proxy, verb: str) -> None:
-    """P3: revoked or changed just as TTL takes it: 404, and nothing there."""
+def test_a_team_s_write_does_not_recreate_a_link_that_ttl_deletes(
+    stage: Stage, dynamodb: Proxy, verb: str
+) -> None:
+    """P3: a revoke or a change just after the deletion returns 404."""
     link = stage.link()
     taken = dynamodb.meet(write(link.link_id), First(lambda: stage.delete_raw(link)), times=1)
 
@@ -90,7 +94,7 @@ def test_a_team_s_write_makes_no_ghost_either(stage: Stage, dynamodb: Proxy, ver
     assert stage.raw(link) is None
 
 
-def test_a_redeem_at_the_expiry_is_too_late(stage: Stage, now: datetime) -> None:
+def test_a_redeem_at_the_expiry_is_refused(stage: Stage, now: datetime) -> None:
     """P3: `now < expiresAt`, to the millisecond."""
     event_type = stage.event_type(stage.host())
     ahead = now + timedelta(hours=1)
@@ -107,8 +111,8 @@ def test_a_redeem_at_the_expiry_is_too_late(stage: Stage, now: datetime) -> None
     stage.audited()
 
 
-def test_a_redeem_before_the_opening_is_too_early(stage: Stage, now: datetime) -> None:
-    """P3: `notBefore <= now`, to the millisecond; and the answer says when to come."""
+def test_a_redeem_before_not_before_is_refused(stage: Stage, now: datetime) -> None:
+    """P3: `notBefore <= now`, to the millisecond; the response has `notBefore`."""
     event_type = stage.event_type(stage.host())
     opens = now + timedelta(hours=1)
     [link] = stage.links(event_type, notBefore=rfc3339(opens))
@@ -125,8 +129,8 @@ def test_a_redeem_before_the_opening_is_too_early(stage: Stage, now: datetime) -
     stage.audited()
 
 
-def test_what_changed_between_read_and_write_decides(stage: Stage) -> None:
-    """P3, P1: each clause of the write's own condition, exactly at its edge, with the clock stopped."""
+def test_a_redeem_obeys_changes_between_its_read_and_its_write(stage: Stage) -> None:
+    """P3, P1: each clause of the write's condition, exactly at its limit."""
     now = datetime.now(UTC).replace(microsecond=456000)
     at = millis(now)
     cases: list[tuple[str, dict[str, int | str]]] = [
@@ -162,10 +166,10 @@ def test_what_changed_between_read_and_write_decides(stage: Stage) -> None:
         assert len(audit.bookings_of(items, link.link_id)) == (answer.status == 201)
 
 
-def test_settings_changed_between_read_and_write_are_those_that_are_booked_by(
+def test_a_redeem_uses_settings_that_change_between_its_read_and_its_write(
     stage: Stage, dynamodb: Proxy
 ) -> None:
-    """P3: nobody books by settings that the host had changed already: longer, or for one person only."""
+    """P3: a longer duration, and a restriction to one recipient."""
     event_type = stage.event_type(stage.host())
     longer, locked = stage.links(event_type, 2)
     changes = {
@@ -186,8 +190,8 @@ def test_settings_changed_between_read_and_write_are_those_that_are_booked_by(
     stage.audited()
 
 
-def test_an_expired_link_that_ttl_has_not_taken_yet_is_expired(stage: Stage, now: datetime) -> None:
-    """P3: DynamoDB deletes TTL items up to days late; until then the item is there, active, and books nothing."""
+def test_an_expired_link_that_ttl_has_not_deleted_books_nothing(stage: Stage, now: datetime) -> None:
+    """P3: DynamoDB deletes items up to days after their TTL; the stored status is still active."""
     event_type = stage.event_type(stage.host())
     [link] = stage.links(event_type, expiresAt=rfc3339(now + timedelta(hours=1)))
     client = stage.new_client()
@@ -207,8 +211,8 @@ def test_an_expired_link_that_ttl_has_not_taken_yet_is_expired(stage: Stage, now
     assert audit.differences(before, stage.dump()) == []
 
 
-def test_a_revoke_that_races_with_sixteen_redeems(stage: Stage) -> None:
-    """P3, P1: either it came first and nothing is booked, or one booking did and the revoke says so."""
+def test_a_revoke_in_a_race_with_sixteen_redeems_either_wins_or_conflicts(stage: Stage) -> None:
+    """P3, P1: either the revoke is first and nothing is booked, or one redeem is, and the revoke returns 409."""
     event_type = stage.event_type(stage.host())
     clients, slots = stage.clients(), starts(CLIENTS * 25)
     ends = {200: 0, 409: 0}
@@ -244,8 +248,10 @@ def test_a_revoke_that_races_with_sixteen_redeems(stage: Stage) -> None:
     print(f"the revoke came first {ends[200]} times, a booking {ends[409]} times")
 
 
-def test_a_revoke_between_a_redeem_s_read_and_its_write(stage: Stage, dynamodb: Proxy) -> None:
-    """P3: acknowledged before the write arrives, so the write is refused."""
+def test_a_revoke_between_a_redeem_s_read_and_its_write_refuses_the_redeem(
+    stage: Stage, dynamodb: Proxy
+) -> None:
+    """P3: the revoke is acknowledged before the write."""
     link = stage.link(maxUsageCount=2)
     told: list[Answer] = []
 
@@ -261,8 +267,10 @@ def test_a_revoke_between_a_redeem_s_read_and_its_write(stage: Stage, dynamodb: 
     assert not audit.bookings_of(stage.audited())
 
 
-def test_a_redeem_between_a_revoke_s_read_and_its_write(stage: Stage, dynamodb: Proxy) -> None:
-    """P1, P3: the booking stands, its link stays `used`, and whoever revokes is told so."""
+def test_a_redeem_between_a_revoke_s_read_and_its_write_refuses_the_revoke(
+    stage: Stage, dynamodb: Proxy
+) -> None:
+    """P1, P3: the booking remains, the link stays `used`, and the revoke returns 409."""
     link = stage.link()
     told: list[Answer] = []
 
@@ -279,8 +287,8 @@ def test_a_redeem_between_a_revoke_s_read_and_its_write(stage: Stage, dynamodb: 
     assert (stored["status"], stored["usageCount"]) == ("used", 1)
 
 
-def test_nothing_books_once_a_revoke_was_acknowledged(stage: Stage) -> None:
-    """P3: sixteen clients book by one unlimited link, slot after slot, until it is revoked under their hands."""
+def test_nothing_books_after_a_revoke_is_acknowledged(stage: Stage) -> None:
+    """P3: sixteen clients book slot after slot with one unlimited link until it is revoked."""
     link = stage.link(maxUsageCount=None)
     clients, slots = stage.clients(), starts(CLIENTS * 40)
     acknowledged, enough = threading.Event(), threading.Semaphore(0)
@@ -317,12 +325,12 @@ def test_nothing_books_once_a_revoke_was_acknowledged(stage: Stage) -> None:
     stored = audit.links_of(items)[link.link_id]
     assert (stored["status"], stored["usageCount"]) == ("revoked", len(booked))
     assert set(audit.bookings_of(items)) == {answer.json["bookingId"] for answer in booked}
-    # The revoke's answer counts every booking there is: none was added behind it.
+    # The revoke's response counts every booking, so none was added after it.
     assert revoked.json["usageCount"] == len(booked)
 
 
-def test_a_link_deleted_while_sixteen_redeem_it(stage: Stage) -> None:
-    """P3: a delete in the middle of a storm leaves no half of a link behind."""
+def test_a_link_that_is_deleted_during_sixteen_redeems_stays_deleted(stage: Stage) -> None:
+    """P3: no redeem recreates the link or part of it."""
     event_type = stage.event_type(stage.host())
     clients = stage.clients()
     links = stage.links(event_type, 15, maxUsageCount=None)

@@ -1,6 +1,6 @@
-"""P1, P4: when DynamoDB throttles, conflicts or fails, a redeem books or answers "try later", never "used".
+"""P1, P4: if DynamoDB throttles, conflicts or fails, a redeem books, or returns 429 or 503, but never "used".
 
-No local engine does any of this by itself, so a proxy does it.
+Local engines have no such faults, so a proxy injects them.
 """
 
 import json
@@ -29,7 +29,7 @@ USED_LINK: Final[dict[str, Any]] = {
 }
 HTML: Final = b"<html><body><h1>503 Service Unavailable</h1></body></html>"
 
-# What a redeem's transaction may meet: booking, receipt, link, day, in this order.
+# The faults of a redeem's transaction. Its items are, in order: booking, receipt, link, day.
 REDEEM_FAULTS: Final[dict[str, Fate]] = {
     "conflict on the link": cancelled("None", "None", "TransactionConflict", "None"),
     "conflict on the day": cancelled("None", "None", "None", "TransactionConflict"),
@@ -59,12 +59,12 @@ THROTTLES: Final = ("throttled", "over")
 
 
 def try_later(answer: Answer) -> bool:
-    """Tell whether an answer says, in due form, that nothing was decided."""
+    """Return whether an answer is a 429 or 503 with a `Retry-After`."""
     return answer.status in (429, 503) and int(answer.headers.get("retry-after", "0")) >= 1
 
 
 def redeem_all(stage: Stage, links: list[Link]) -> list[Answer]:
-    """Redeem each link at a slot and by a person of its own, all at once."""
+    """Redeem all links concurrently, each at its own slot."""
     clients, slots = stage.clients(len(links)), starts(len(links))
     return race(
         [
@@ -79,10 +79,10 @@ def redeem_all(stage: Stage, links: list[Link]) -> list[Answer]:
     [("TransactWriteItems", REDEEM_FAULTS), ("BatchGetItem", READ_FAULTS)],
     ids=["write", "read"],
 )
-def test_a_redeem_outlasts_what_passes(
+def test_a_redeem_survives_temporary_faults(
     stage: Stage, dynamodb: Proxy, name: str, faults: dict[str, Fate]
 ) -> None:
-    """P1, P4: each fault three times in a row, then none: a booking, one, and its own."""
+    """P1, P4: each fault three times in a row, then none: one booking per redeem."""
     links = stage.links(stage.event_type(stage.host()), len(faults))
     rules = [
         dynamodb.meet(operation(name, link.link_id), fate, times=SOME)
@@ -103,10 +103,10 @@ def test_a_redeem_outlasts_what_passes(
     [("TransactWriteItems", REDEEM_FAULTS), ("BatchGetItem", READ_FAULTS)],
     ids=["write", "read"],
 )
-def test_a_redeem_that_can_not_be_decided_says_so_and_writes_nothing(
+def test_a_redeem_during_a_lasting_fault_returns_429_or_503_and_writes_nothing(
     stage: Stage, dynamodb: Proxy, name: str, faults: dict[str, Fate]
 ) -> None:
-    """P1, P4: each fault for ever: 503 or 429 with `Retry-After`, a table untouched, and a retry that then succeeds."""
+    """P1, P4: the table is unchanged, and a retry after the fault succeeds."""
     links = stage.links(stage.event_type(stage.host()), len(faults))
     before = stage.dump()
     for link, fate in zip(links, faults.values(), strict=True):
@@ -129,8 +129,8 @@ def test_a_redeem_that_can_not_be_decided_says_so_and_writes_nothing(
     stage.audited()
 
 
-def test_keys_left_unanswered_are_asked_for_again(stage: Stage, dynamodb: Proxy) -> None:
-    """P1, P4: under load `BatchGetItem` succeeds and leaves keys out: that is not "there is no such link"."""
+def test_unprocessed_keys_are_read_again(stage: Stage, dynamodb: Proxy) -> None:
+    """P1, P4: a `BatchGetItem` that leaves out a key does not mean that the link does not exist."""
     link = stage.link()
     keys = [{"pk": {"S": f"LINK#{link.link_id}"}, "sk": {"S": "LINK"}}]
     left_out = {"Responses": {}, "UnprocessedKeys": {stage.table.name: {"Keys": keys}}}
@@ -159,8 +159,10 @@ VERBS: Final[dict[str, Callable[[Stage, Link], Answer]]] = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_team_s_write_outlasts_what_passes_or_says_so(stage: Stage, dynamodb: Proxy, verb: str) -> None:
-    """P3: a revoke that was not written is never acknowledged; one that meets a redeem's transaction is tried again."""
+def test_a_team_s_write_survives_temporary_faults_and_reports_lasting_ones(
+    stage: Stage, dynamodb: Proxy, verb: str
+) -> None:
+    """P3: a write that has not happened is never acknowledged; one that conflicts with a redeem is retried."""
     event_type = stage.event_type(stage.host())
     passing, lasting = (stage.links(event_type, len(WRITE_FAULTS)) for _ in range(2))
     for links, times in ((passing, 2), (lasting, None)):
@@ -178,8 +180,8 @@ def test_a_team_s_write_outlasts_what_passes_or_says_so(stage: Stage, dynamodb: 
         assert after[f"LINK#{link.link_id}", "LINK"] == before[f"LINK#{link.link_id}", "LINK"]
 
 
-def test_a_generate_outlasts_what_passes_or_says_so(stage: Stage, dynamodb: Proxy) -> None:
-    """P4: no half of a keyless generate is told as the whole."""
+def test_a_generate_survives_temporary_faults_and_reports_lasting_ones(stage: Stage, dynamodb: Proxy) -> None:
+    """P4: a keyless generate never returns 201 with only part of its links."""
     host = stage.host()
     faults = {**WRITE_FAULTS, "cancelled": cancelled("TransactionConflict", *["None"] * 4)}
     passing, lasting = ([stage.event_type(host) for _ in faults] for _ in range(2))

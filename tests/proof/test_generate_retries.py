@@ -1,4 +1,4 @@
-"""P4, P1: a generate that is sent again completes the same set of links and resets none of them."""
+"""P4, P1: a retry of a generate completes the same set of links and resets none of them."""
 
 from functools import partial
 from typing import Any
@@ -29,8 +29,8 @@ def team(stage: Stage, count: int) -> list[Client]:
     return [stage.new_client(n, api_key=stage.api_key) for n in range(count)]
 
 
-def test_the_same_generate_at_once_makes_one_set(stage: Stage) -> None:
-    """P4: eight clients send it together, none before the others; all are told the same 250 links."""
+def test_concurrent_identical_generates_create_one_set_of_links(stage: Stage) -> None:
+    """P4: eight clients send the request at once; all get the same 250 links."""
     event_type = stage.event_type(stage.host())
 
     answers = race([partial(generate, client, event_type) for client in team(stage, 8)])
@@ -41,8 +41,8 @@ def test_the_same_generate_at_once_makes_one_set(stage: Stage) -> None:
     assert len(ids_of(answers[0])) == COUNT
 
 
-def test_a_generate_sent_again_while_its_links_are_used_resets_none(stage: Stage) -> None:
-    """P4, P1: four clients go on sending it while others book by its links, and revoke, change and delete them."""
+def test_retries_of_a_generate_while_its_links_are_used_reset_none(stage: Stage) -> None:
+    """P4, P1: four clients retry it while others redeem, revoke, change and delete its links."""
     event_type = stage.event_type(stage.host())
     first = generate(stage.team, event_type)
     links = [Link.of(one) for one in first.json["links"]]
@@ -94,8 +94,8 @@ def test_a_generate_sent_again_while_its_links_are_used_resets_none(stage: Stage
     assert all("maxUsageCount" not in stored[link.link_id] for link in changed)
 
 
-def test_a_generate_that_arrives_after_its_own_repeat_resets_nothing(stage: Stage, dynamodb: Proxy) -> None:
-    """P4, P1: held up before its write; meanwhile it was sent again, and its links were used, revoked and deleted."""
+def test_a_generate_that_writes_after_its_own_retry_resets_nothing(stage: Stage, dynamodb: Proxy) -> None:
+    """P4, P1: before the delayed write, a retry creates the links, and they are used, revoked and deleted."""
     event_type = stage.event_type(stage.host())
     client = stage.new_client()
     told: list[Answer] = []
@@ -122,8 +122,8 @@ def test_a_generate_that_arrives_after_its_own_repeat_resets_nothing(stage: Stag
     }
 
 
-def test_a_generate_that_arrives_late_brings_nothing_back(stage: Stage, dynamodb: Proxy) -> None:
-    """P3, P4: all of its links were made and deleted meanwhile; they stay away."""
+def test_a_generate_that_writes_late_does_not_recreate_deleted_links(stage: Stage, dynamodb: Proxy) -> None:
+    """P3, P4: before the delayed write, a retry creates all links, and they are deleted."""
     event_type = stage.event_type(stage.host())
     told: list[Answer] = []
 
@@ -142,7 +142,7 @@ def test_a_generate_that_arrives_late_brings_nothing_back(stage: Stage, dynamodb
 
 
 def test_the_same_key_with_another_body_is_refused(stage: Stage) -> None:
-    """P4: whatever differs; and nothing is made."""
+    """P4: any difference counts, and nothing is created."""
     host = stage.host()
     event_type, other = stage.event_type(host), stage.event_type(host)
     assert generate(stage.team, event_type, count=3).code == "201"
@@ -158,8 +158,8 @@ def test_the_same_key_with_another_body_is_refused(stage: Stage) -> None:
     assert audit.differences(before, stage.dump()) == []
 
 
-def test_two_bodies_under_one_key_at_once(stage: Stage) -> None:
-    """P4: one of them is made and told to all its senders, the other refused."""
+def test_of_two_concurrent_generates_with_one_key_one_wins(stage: Stage) -> None:
+    """P4: all senders of one body get its links; all senders of the other get 422."""
     event_type = stage.event_type(stage.host())
     for number in range(10):
         answers = race(
@@ -181,10 +181,8 @@ def test_two_bodies_under_one_key_at_once(stage: Stage) -> None:
     [Reset(), LoseReply(), cancelled(*["TransactionConflict"] * 100)],
     ids=["reset", "lost", "conflict"],
 )
-def test_a_generate_that_was_cut_off_is_completed_by_the_next(
-    stage: Stage, dynamodb: Proxy, fate: Fate
-) -> None:
-    """P4: its third transaction fails for good; the same request again makes what is missing, and nothing twice."""
+def test_an_interrupted_generate_is_completed_by_a_retry(stage: Stage, dynamodb: Proxy, fate: Fate) -> None:
+    """P4: the third transaction fails permanently; the retry creates only the missing links."""
     event_type = stage.event_type(stage.host())
     dynamodb.meet(operation("TransactWriteItems", event_type), fate, skip=2)
 
@@ -195,7 +193,7 @@ def test_a_generate_that_was_cut_off_is_completed_by_the_next(
 
     assert told.status == 503
     if isinstance(fate, LoseReply):
-        assert len(made) == COUNT  # it was written after all; nobody could know
+        assert len(made) == COUNT  # the write succeeded, only its reply was lost
     else:
         assert 0 < len(made) < COUNT
     assert codes_of(answers) == {"201": 4}
@@ -205,8 +203,8 @@ def test_a_generate_that_was_cut_off_is_completed_by_the_next(
     assert len(stored) == COUNT
 
 
-def test_a_generate_whose_process_is_killed_is_completed_by_another(stage: Stage, dynamodb: Proxy) -> None:
-    """P4: SIGKILL between two of its transactions; the client asks another process for the same."""
+def test_a_generate_whose_process_is_killed_is_completed_by_a_retry(stage: Stage, dynamodb: Proxy) -> None:
+    """P4: SIGKILL between two transactions; the client retries on another process."""
     event_type = stage.event_type(stage.host())
     doomed, *_ = stage.apps
     dynamodb.meet(operation("TransactWriteItems", event_type), First(doomed.kill), times=1, skip=1)

@@ -1,4 +1,4 @@
-"""P4: when a reply is lost after the commit, a retry gets the same booking, and nobody else does."""
+"""P4: if a reply is lost after the commit, a retry gets the same booking, and nobody else does."""
 
 import json
 import secrets
@@ -53,7 +53,7 @@ def before_the_app(stage: Stage) -> Iterator[Proxy]:
 
 
 def assert_told(answer: Answer, key: str | None, booking_id: str) -> None:
-    """Check the response to a retry: with a key its booking; without one only that the time is booked."""
+    """Check the response to a retry: the booking with a key, and only the time without one."""
     assert answer.code == "201"
     if key is None:
         assert set(answer.json) == {"status", "start", "end", "title"}
@@ -67,8 +67,8 @@ def the_only_booking(stage: Stage) -> str:
     return booking_id
 
 
-def test_the_app_asks_again_when_dynamodb_s_reply_is_lost(stage: Stage, dynamodb: Proxy) -> None:
-    """P4: reset, cut short, never coming: the invitee whose booking was written is told so, and not `link-used`."""
+def test_the_app_retries_if_dynamodb_s_reply_is_lost(stage: Stage, dynamodb: Proxy) -> None:
+    """P4: the connection is reset, the reply is cut or never arrives; the invitee gets the booking, not `link-used`."""
     cases = [(fate, key) for fate in (LoseReply(), CutReply(), Silence()) for key in (None, "k")]
     links = stage.links(stage.event_type(stage.host()), len(cases))
     clients, slots = stage.clients(len(cases)), starts(len(cases))
@@ -92,8 +92,8 @@ def test_the_app_asks_again_when_dynamodb_s_reply_is_lost(stage: Stage, dynamodb
         assert answer.json["invitee"]["email"] == "grace@example.com"
 
 
-def test_a_write_that_arrives_after_its_own_repeat_changes_nothing(stage: Stage, dynamodb: Proxy) -> None:
-    """P4, P1: held up somewhere, given up on, sent again and written; then the first one arrives after all."""
+def test_a_write_that_arrives_after_its_own_retry_changes_nothing(stage: Stage, dynamodb: Proxy) -> None:
+    """P4, P1: the first write is delayed past its timeout, and arrives after the retry has committed."""
     cases = [("k", 1), (None, 1), (None, None)]
     event_type = stage.event_type(stage.host())
     links = [stage.links(event_type, maxUsageCount=uses)[0] for _, uses in cases]
@@ -118,8 +118,8 @@ def test_a_write_that_arrives_after_its_own_repeat_changes_nothing(stage: Stage,
 
 
 @KEYS
-def test_nobody_else_gets_in_while_a_reply_is_lost(stage: Stage, dynamodb: Proxy, key: str | None) -> None:
-    """P4, P1: between the commit and the app's second look, 15 others try the same link and are refused."""
+def test_nobody_else_books_while_a_reply_is_lost(stage: Stage, dynamodb: Proxy, key: str | None) -> None:
+    """P4, P1: between the commit and the app's retry, 15 other clients try the link and are refused."""
     link, slots = stage.link(), starts(CLIENTS)
     others: list[Answer] = []
 
@@ -145,8 +145,8 @@ def test_nobody_else_gets_in_while_a_reply_is_lost(stage: Stage, dynamodb: Proxy
     assert answer.json["bookingId"] == the_only_booking(stage)
 
 
-def test_the_client_s_own_retry_gets_its_booking(stage: Stage, dynamodb: Proxy) -> None:
-    """P4: written, its reply lost, and DynamoDB gone for so long that the app gave up: 503 or 429, never `used`."""
+def test_a_client_that_gets_429_or_503_gets_its_booking_by_a_retry(stage: Stage, dynamodb: Proxy) -> None:
+    """P4: the write commits, its reply is lost, and DynamoDB then fails until the app gives up."""
     cases = [(key, fate) for key in (None, "k") for fate in (Reset(), error("ThrottlingException"))]
     links = stage.links(stage.event_type(stage.host()), len(cases))
     clients, slots = stage.clients(len(cases)), starts(len(cases))
@@ -178,10 +178,10 @@ def test_the_client_s_own_retry_gets_its_booking(stage: Stage, dynamodb: Proxy) 
 
 @KEYS
 @LOST
-def test_a_client_whose_answer_was_lost_gets_its_booking_by_asking_again(
+def test_a_client_that_loses_the_answer_gets_its_booking_by_a_retry(
     stage: Stage, before_the_app: Proxy, fate: Fate, key: str | None
 ) -> None:
-    """P4: the app answered and the client never heard; the same request, at another process, finds the booking."""
+    """P4: the app's answer is lost; the same request to another process returns the booking."""
     link, [start] = stage.link(), starts(1)
     before_the_app.meet(lambda call: call.name.endswith("/redeem"), fate, times=1)
     client = stage.new_client(urls=[before_the_app.url, stage.apps[1].url])
@@ -195,10 +195,12 @@ def test_a_client_whose_answer_was_lost_gets_its_booking_by_asking_again(
 
 
 @KEYS
-def test_a_repeat_whose_two_reads_are_of_two_moments(stage: Stage, dynamodb: Proxy, key: str | None) -> None:
-    """P4: the receipt is read just before the first press commits and the link just after: used, by this very request.
+def test_a_retry_reads_its_receipt_again_if_the_link_is_used(
+    stage: Stage, dynamodb: Proxy, key: str | None
+) -> None:
+    """P4: the retry reads the receipt before the first request commits, and the link after it, as used.
 
-    `BatchGetItem` promises no common moment for its items; the engines here happen to keep one.
+    `BatchGetItem` does not read its items at one moment; the engines here do.
     """
     link, [start] = stage.link(), starts(1)
     client = stage.new_client()
@@ -219,8 +221,10 @@ def test_a_repeat_whose_two_reads_are_of_two_moments(stage: Stage, dynamodb: Pro
 
 @KEYS
 @pytest.mark.parametrize("later", ["begun", "expired", "revoked", "deleted", "closed"])
-def test_a_repeat_is_answered_whatever_came_after(stage: Stage, later: str, key: str | None) -> None:
-    """P4: a retry gets its booking even if the slot could not be booked any more; without a key for ten minutes."""
+def test_a_retry_gets_its_booking_whatever_happens_to_the_link(
+    stage: Stage, later: str, key: str | None
+) -> None:
+    """P4: even if the slot could no longer be booked; without a key, for ten minutes."""
     now = datetime.now(UTC)
     event_type = stage.event_type(stage.host())
     [link] = stage.links(event_type, maxUsageCount=2, expiresAt=rfc3339(now + timedelta(days=5)))
@@ -244,7 +248,7 @@ def test_a_repeat_is_answered_whatever_came_after(stage: Stage, later: str, key:
     again = client.redeem(link, start, "grace@example.com", key=key)
 
     if key is None and later in ("begun", "expired"):
-        # After more than ten minutes it is like any other request.
+        # After ten minutes a keyless retry counts as a new request.
         assert again.code == {"begun": "409 slot-not-offered", "expired": "410 link-expired"}[later]
     else:
         assert_told(again, key, first.json["bookingId"])
@@ -252,8 +256,8 @@ def test_a_repeat_is_answered_whatever_came_after(stage: Stage, later: str, key:
 
 
 @KEYS
-def test_eight_presses_of_one_button_are_one_booking(stage: Stage, key: str | None) -> None:
-    """P4: the very same request, eight times at once and over three processes: one booking, told eight times."""
+def test_eight_concurrent_identical_redeems_create_one_booking(stage: Stage, key: str | None) -> None:
+    """P4: the same request, eight times at once on three processes: all return 201 for one booking."""
     event_type = stage.event_type(stage.host())
     clients = stage.clients(8)
     for link, start in zip(stage.links(event_type, 30), starts(30), strict=True):
@@ -265,13 +269,13 @@ def test_eight_presses_of_one_button_are_one_booking(stage: Stage, key: str | No
         told = [answer.json.get("bookingId") for answer in answers]
         assert len(set(told) - {None}) == 1
         assert told.count(None) == (7 if key is None else 0), (
-            "only the request that booked gets the whole booking"
+            "without a key, only the request that booked may get the whole booking"
         )
     assert len(audit.bookings_of(stage.audited())) == 30
 
 
-def test_two_people_who_both_press_eight_times(stage: Stage) -> None:
-    """P4, P1: of two who race for one link, one gets their booking eight times, the other `link-used` eight times."""
+def test_of_two_people_with_eight_requests_each_one_wins_all_and_one_loses_all(stage: Stage) -> None:
+    """P4, P1: one person gets the booking eight times, the other gets `link-used` eight times."""
     event_type = stage.event_type(stage.host())
     clients, slots = stage.clients(), starts(40)
     for number, link in enumerate(stage.links(event_type, 20)):
@@ -292,17 +296,17 @@ def test_two_people_who_both_press_eight_times(stage: Stage) -> None:
 
 
 def until_told(client: Client, link: Link, start: datetime, person: int) -> Answer:
-    """Ask again as long as the answer is "try later"."""
+    """Retry as long as the answer is a 503."""
     while (answer := client.redeem(link, start, f"p{person}@example.com")).status == 503:
         pass
     return answer
 
 
-def test_presses_and_lost_replies_together(stage: Stage, dynamodb: Proxy) -> None:
-    """P4, P1: four presses by each of four people while every third of DynamoDB's replies is lost."""
+def test_a_link_is_booked_once_by_repeated_requests_with_lost_replies(stage: Stage, dynamodb: Proxy) -> None:
+    """P4, P1: four people send four requests each while every third reply of DynamoDB is lost."""
     event_type = stage.event_type(stage.host())
     clients, slots = stage.clients(), starts(4 * 12)
-    links = stage.links(event_type, 12)  # before the trouble begins: to make them is not what is tried here
+    links = stage.links(event_type, 12)  # created before any reply is lost
 
     def unlucky(_: object) -> bool:
         return stage.random.random() < 1 / 3
@@ -316,7 +320,7 @@ def test_presses_and_lost_replies_together(stage: Stage, dynamodb: Proxy) -> Non
         )
 
         for n in range(4):
-            assert len(codes_of(answers[n::4])) == 1, "the same person is told the same"
+            assert len(codes_of(answers[n::4])) == 1, "one person got different results"
         assert codes_of(answers) == {"201": 4, "410 link-used": 12}
         told = {answer.json.get("bookingId") for answer in answers if answer.status == 201}
         assert len(told - {None}) <= 1
@@ -324,8 +328,8 @@ def test_presses_and_lost_replies_together(stage: Stage, dynamodb: Proxy) -> Non
     assert len(audit.bookings_of(stage.audited())) == 12
 
 
-def test_a_key_used_again_for_something_else_is_refused(stage: Stage) -> None:
-    """P4: the same key with another body is 422, whatever became of the link, and changes nothing."""
+def test_a_key_reused_with_another_body_is_refused(stage: Stage) -> None:
+    """P4: it returns 422, even though the link is used, and changes nothing."""
     [client], [start, other] = stage.clients(1), starts(2)
     link = stage.link()
     assert client.redeem(link, start, "grace@example.com", key="k").code == "201"
@@ -341,8 +345,8 @@ def test_a_key_used_again_for_something_else_is_refused(stage: Stage) -> None:
     assert audit.differences(before, stage.dump()) == []
 
 
-def test_two_bodies_under_one_key_at_once(stage: Stage) -> None:
-    """P4, P1: one of them is booked, and told so to all its senders; the other is refused."""
+def test_of_two_concurrent_redeems_with_one_key_one_wins(stage: Stage) -> None:
+    """P4, P1: all senders of one body get its booking; all senders of the other get 422."""
     event_type = stage.event_type(stage.host())
     clients, slots = stage.clients(8), starts(40)
     for number, link in enumerate(stage.links(event_type, 20, maxUsageCount=None)):
@@ -363,7 +367,7 @@ def test_two_bodies_under_one_key_at_once(stage: Stage) -> None:
 
 
 def test_a_form_sent_twice_leads_to_the_same_confirmation(stage: Stage) -> None:
-    """P4: a browser without JavaScript that presses twice, or goes back and presses again."""
+    """P4: a browser without JavaScript submits the form twice, or goes back and submits it again."""
     link, [start] = stage.link(), starts(1)
     form = {
         "start": rfc3339(start),
@@ -384,8 +388,8 @@ def test_a_form_sent_twice_leads_to_the_same_confirmation(stage: Stage) -> None:
     the_only_booking(stage)
 
 
-def test_a_generate_whose_reply_was_lost_makes_its_links_once(stage: Stage, dynamodb: Proxy) -> None:
-    """P4: without a key too the app's own second try does not make a second link."""
+def test_a_generate_with_a_lost_reply_creates_its_links_once(stage: Stage, dynamodb: Proxy) -> None:
+    """P4: the app's retry creates no second link, even without a key."""
     event_type = stage.event_type(stage.host())
     for count in (1, 5):
         lost = dynamodb.meet(write(event_type), LoseReply(), times=1)
@@ -398,10 +402,8 @@ def test_a_generate_whose_reply_was_lost_makes_its_links_once(stage: Stage, dyna
 
 
 @pytest.mark.parametrize("verb", ["revoke", "delete", "change"])
-def test_a_team_s_write_whose_reply_was_lost_is_told_as_done(
-    stage: Stage, dynamodb: Proxy, verb: str
-) -> None:
-    """P4, P3: the second try meets the first one's effect and takes it for what it is."""
+def test_a_team_s_write_with_a_lost_reply_succeeds(stage: Stage, dynamodb: Proxy, verb: str) -> None:
+    """P4, P3: the app's retry recognizes the effect of its first attempt."""
     link = stage.link()
     lost = dynamodb.meet(write(link.link_id), LoseReply(), times=1)
     sends: dict[str, Callable[[], Answer]] = {
@@ -429,8 +431,8 @@ def test_a_team_s_write_whose_reply_was_lost_is_told_as_done(
 
 
 @pytest.mark.parametrize("old", ["active", "used", "rolling"])
-def test_a_replace_whose_reply_was_lost_makes_one_fresh_link(stage: Stage, dynamodb: Proxy, old: str) -> None:
-    """P4: the app's own second try finds the fresh link it made, whatever the old one's status was."""
+def test_a_replace_with_a_lost_reply_creates_one_link(stage: Stage, dynamodb: Proxy, old: str) -> None:
+    """P4: the app's retry finds the new link, whatever the old one's status."""
     event_type = stage.event_type(stage.host())
     if old == "rolling":
         made = stage.team.send("POST", f"/v1/event-types/{event_type}/rolling-link", {})
@@ -452,10 +454,8 @@ def test_a_replace_whose_reply_was_lost_makes_one_fresh_link(stage: Stage, dynam
 
 
 @pytest.mark.parametrize("verb", ["cancel", "reschedule"])
-def test_a_booking_s_change_whose_reply_was_lost_is_told_as_done(
-    stage: Stage, dynamodb: Proxy, verb: str
-) -> None:
-    """P8, P4: cancelled or moved once, its time freed once, and told so."""
+def test_a_cancel_or_move_with_a_lost_reply_succeeds(stage: Stage, dynamodb: Proxy, verb: str) -> None:
+    """P8, P4: the booking is cancelled or moved once, and its time is freed once."""
     link, [start, later] = stage.link(restoreUseOnCancel=True), starts(2)
     booking_id = stage.new_client().redeem(link, start, "grace@example.com").json["bookingId"]
     lost = dynamodb.meet(write(booking_id), LoseReply(), times=1)
@@ -477,7 +477,7 @@ def test_a_booking_s_change_whose_reply_was_lost_is_told_as_done(
 
 
 def test_a_rolling_link_has_one_successor(stage: Stage, dynamodb: Proxy) -> None:
-    """P1, P4: redeemed by sixteen at once, the winner's reply lost: one booking, and one link after it, each time."""
+    """P1, P4: sixteen clients redeem it at once and the winner's reply is lost: one booking and one successor."""
     event_type = stage.event_type(stage.host())
     made = stage.team.send("POST", f"/v1/event-types/{event_type}/rolling-link", {})
     clients, slots = stage.clients(), starts(CLIENTS * 8)

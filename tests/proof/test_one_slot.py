@@ -1,4 +1,4 @@
-"""P2: a host's time is booked once, whichever links or event types ask for it."""
+"""P2: a host's time is booked at most once, whichever links or event types are used."""
 
 from datetime import timedelta
 from functools import partial
@@ -11,7 +11,7 @@ FIVE_MINUTES = timedelta(minutes=5)
 
 
 def test_sixteen_links_that_race_for_one_slot_give_one_booking(stage: Stage) -> None:
-    """P2, P1: one wins, the others are told `slot-taken`, and keep their links as they were."""
+    """P2, P1: one wins, the others get `slot-taken`, and their links stay unchanged."""
     event_type = stage.event_type(stage.host(), 30)
     clients = stage.clients()
     for start in starts(10, 30):
@@ -32,8 +32,8 @@ def test_sixteen_links_that_race_for_one_slot_give_one_booking(stage: Stage) -> 
             assert (item["status"], item["usageCount"]) == (("used", 1) if used else ("active", 0))
 
 
-def test_a_link_that_lost_a_slot_books_another(stage: Stage) -> None:
-    """P2, P1: losing a race for a slot spends nothing."""
+def test_a_link_that_is_refused_a_slot_can_book_another(stage: Stage) -> None:
+    """P2, P1: a refused slot does not count as a use."""
     event_type = stage.event_type(stage.host(), 30)
     first, second = stage.links(event_type, 2)
     [client], [taken, free] = stage.clients(1), starts(2, 30)
@@ -44,8 +44,8 @@ def test_a_link_that_lost_a_slot_books_another(stage: Stage) -> None:
     stage.audited()
 
 
-def test_event_types_with_other_durations_and_buffers_never_overlap(stage: Stage) -> None:
-    """P2: what is compared is the time each booking occupies, buffers included, not its start or its event type."""
+def test_bookings_of_event_types_with_different_durations_and_buffers_never_overlap(stage: Stage) -> None:
+    """P2: the occupied times are compared, buffers included, not the starts or the event types."""
     host = stage.host()
     event_types = [
         stage.event_type(host, 30, slotIntervalMinutes=5, bufferBeforeMinutes=10, bufferAfterMinutes=5),
@@ -68,7 +68,7 @@ def test_event_types_with_other_durations_and_buffers_never_overlap(stage: Stage
         codes = codes_of(answers)
         assert set(codes) <= {"201", "409 slot-taken"}
         assert codes["201"] >= 1
-        # Nobody was refused who could have been let in: whatever was not taken is still to be had by its loser.
+        # No refusal was wrong: a retry of each refused slot is refused again.
         retried = [
             clients[n].redeem(links[n], wanted[n], "p@example.com")
             for n, answer in enumerate(answers)
@@ -78,8 +78,8 @@ def test_event_types_with_other_durations_and_buffers_never_overlap(stage: Stage
     stage.audited()
 
 
-def test_neighbours_both_win(stage: Stage) -> None:
-    """P2: slots that only touch are not in each other's way, also while both are being written."""
+def test_adjacent_slots_can_be_booked_concurrently(stage: Stage) -> None:
+    """P2: slots that touch without overlapping do not refuse each other."""
     host = stage.host()
     short, long = (
         stage.event_type(host, 15),
@@ -87,7 +87,7 @@ def test_neighbours_both_win(stage: Stage) -> None:
     )
     clients = stage.clients()
     for day in range(2, 6):
-        # [00:00–00:15) [00:15–00:30 + 15) [00:45–01:00) … without a gap, and nobody left out
+        # [00:00–00:15) [00:15–00:30 + 15) [00:45–01:00) … without a gap
         plan = [(short, 0), (long, 15)] * (CLIENTS // 2)
         at = [day_start(day) + timedelta(minutes=60 * (n // 2) + m) for n, (_, m) in enumerate(plan)]
         links = [stage.links(event_type, 1)[0] for event_type, _ in plan]
@@ -103,8 +103,8 @@ def test_neighbours_both_win(stage: Stage) -> None:
     stage.audited()
 
 
-def test_a_booking_over_midnight_takes_both_days(stage: Stage) -> None:
-    """P2: a UTC day is one item, so a slot across midnight is decided by two, and races on either side of it."""
+def test_bookings_around_midnight_never_overlap(stage: Stage) -> None:
+    """P2: each UTC day is an item, so a booking that spans midnight takes cells in two items."""
     host = stage.host()
     event_types = [
         stage.event_type(host, 90, zone="America/New_York", slotIntervalMinutes=15),
@@ -113,7 +113,7 @@ def test_a_booking_over_midnight_takes_both_days(stage: Stage) -> None:
     clients = stage.clients()
     for day in range(3, 11):
         links = [stage.links(event_types[n % 2], 1)[0] for n in range(CLIENTS)]
-        # from 22:30 to 00:45, so that most of them meet midnight and all of them one another
+        # from 22:30 to 00:45, so most of them span midnight and all of them compete
         wanted = [
             day_start(day) + timedelta(minutes=15 * stage.random.randrange(-6, 4)) for _ in range(CLIENTS)
         ]
@@ -133,4 +133,4 @@ def test_a_booking_over_midnight_takes_both_days(stage: Stage) -> None:
         for booking in audit.bookings_of(items).values()
         if any(booking["occupiedFrom"] < midnight < booking["occupiedTo"] for midnight in midnights)
     ]
-    assert over, "no booking met a midnight: this proved nothing"
+    assert over, "no booking spans a midnight, so the test proves nothing"

@@ -11,7 +11,7 @@ LINKS = 100
 
 
 def test_a_hundred_links_with_sixteen_clients_each_give_a_hundred_bookings(stage: Stage) -> None:
-    """P1: exactly one 201 for each link, the rest are told `link-used`, and the table says the same."""
+    """P1: exactly one 201 for each link and `link-used` for all others, and the table agrees."""
     links, answers = one_winner_rounds(stage, LINKS)
 
     for link in links:
@@ -25,8 +25,8 @@ def test_a_hundred_links_with_sixteen_clients_each_give_a_hundred_bookings(stage
     assert len(audit.bookings_of(items)) == LINKS
 
 
-def test_a_link_with_n_uses_gives_exactly_n(stage: Stage) -> None:
-    """P1: the count is right for more than one use too, and the last use alone ends the link."""
+def test_a_link_with_n_uses_gives_exactly_n_bookings(stage: Stage) -> None:
+    """P1: the link becomes used with its last use."""
     event_type = stage.event_type(stage.host())
     clients, slots = stage.clients(), iter(starts(12 * CLIENTS))
     for uses in (2, 3, 5) * 4:
@@ -46,8 +46,8 @@ def test_a_link_with_n_uses_gives_exactly_n(stage: Stage) -> None:
     stage.audited()
 
 
-def test_an_unlimited_link_gives_as_many_as_there_are_slots(stage: Stage) -> None:
-    """P1, P2: with no limit of its own a link is held only by the host's time."""
+def test_an_unlimited_link_gives_as_many_bookings_as_there_are_slots(stage: Stage) -> None:
+    """P1, P2: only the host's time limits an unlimited link."""
     event_type = stage.event_type(stage.host())
     clients, slots = stage.clients(), starts(10)
     [link] = stage.links(event_type, maxUsageCount=None)

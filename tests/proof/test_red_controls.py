@@ -1,4 +1,4 @@
-"""The proof's red controls: a naive redeem and an untrustworthy engine fail it."""
+"""The proof's red controls: a naive redeem and an engine without atomic transactions fail it."""
 
 import json
 import sys
@@ -34,7 +34,7 @@ MAX_ROUNDS = 400
 
 
 def test_a_redeem_that_reads_and_then_writes_fails_the_proof(ministack: Ministack, apps: Apps) -> None:
-    """P1, P2: the same harness, engine, clients and checks, and a redeem with no condition in its writes."""
+    """P1, P2: the same harness, engine, clients and checks find a redeem without conditions in its writes."""
     with staged(ministack.endpoint_url, apps) as stage:
         stage.point(naive=True)
 
@@ -46,9 +46,9 @@ def test_a_redeem_that_reads_and_then_writes_fails_the_proof(ministack: Ministac
         f"naive redeem: {len(double)} of {len(links)} links booked more than once; {len(faults)} faults found"
     )
     assert len(double) > len(links) / 2
-    assert any("bookings and may give" in fault for fault in faults)
-    assert any("taken by no booking" in fault or "free in spite of" in fault for fault in faults)
-    assert any("of 16 clients were told" in fault for fault in faults)
+    assert any("bookings, but allows" in fault for fault in faults)
+    assert any("busy without a booking" in fault or "free despite a booking" in fault for fault in faults)
+    assert any("of 16 clients got a booking" in fault for fault in faults)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def moto_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         )
         plain = moto_client(world)
         plain.create_table(**create_table_arguments(TABLE))
-        sys.setswitchinterval(1e-5)  # a thread is interrupted as often as another process would run beside it
+        sys.setswitchinterval(1e-5)  # interrupt threads as often as if they were processes
         try:
             yield world
         finally:
@@ -72,7 +72,7 @@ def moto_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def test_moto_fails_the_proof(moto_world: World) -> None:
-    """P1, P2: the real redeem, right on every real engine, double-books on `mock_aws`: never believe moto on a race."""
+    """P1, P2: the real redeem double-books on moto's `mock_aws`, so tests of races can't use moto."""
     event_type, schedule = make_event_type(moto_world), starts(MAX_ROUNDS)
     faults: list[str] = []
     for number, start in enumerate(schedule, 1):
@@ -90,12 +90,12 @@ def test_moto_fails_the_proof(moto_world: World) -> None:
 
 
 def moto_client(world: World):  # type: ignore[no-untyped-def]
-    """Return the one client that moto watches: the store's own."""
+    """Return the store's client, which moto intercepts."""
     return world.store.links._table.client  # type: ignore[attr-defined]
 
 
 def make_event_type(world: World) -> tuple[str, str]:
-    """Make a host and an event type; return their ids."""
+    """Create a host and an event type; return their ids."""
     from chalicelib.domain.event_types.event_type import EventType
     from chalicelib.domain.team.hosts import Host
 
@@ -112,7 +112,7 @@ def make_event_type(world: World) -> tuple[str, str]:
 
 
 def make_link(world: World, owner: tuple[str, str]) -> str:
-    """Make a link with one use; return its token."""
+    """Create a link with one use; return its token."""
     link_id = make_id(LINK, world.random_bytes(16))
     link = Link(
         link_id=link_id,
@@ -129,7 +129,7 @@ def make_link(world: World, owner: tuple[str, str]) -> str:
 
 
 def moto_redeem(world: World, token: str, start: datetime, email: str) -> Answer:
-    """Redeem without HTTP, told in HTTP's words."""
+    """Redeem without HTTP; return the result as an HTTP answer."""
     request = RedeemRequest(
         start=start.astimezone(UTC),
         time_zone="UTC",
@@ -141,6 +141,6 @@ def moto_redeem(world: World, token: str, start: datetime, email: str) -> Answer
     )
     try:
         redeem(world, token, request, CAUSE)
-    except Exception as error:  # noqa: BLE001 - moto breaks in ways of its own; what is stored is what is judged
+    except Exception as error:  # noqa: BLE001 - moto raises errors of its own; the test checks what is stored
         return Answer(400, {}, repr(error).encode())
     return Answer(201, {}, b"")

@@ -1,7 +1,7 @@
-"""A process that serves the real app; stdin says which table, clock and redeem it uses. Run with `-m`.
+"""A process that serves the real app; commands on stdin set its table, clock and redeem. Run with `-m`.
 
-Each line on stdin is a document of orders, or `"expire"`; each is answered with one line. It ends when stdin does, so
-that it never outlives the tests.
+Each line on stdin is a JSON object of settings or `"expire"`, and is answered with one line. The process ends at the
+end of stdin, so it never outlives the tests.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import Any
 
-# The app logs to stdout, and stdout is where orders are answered: what is logged goes to stderr instead.
+# The app logs to stdout, which this process uses for its answers. Redirect the log to stderr.
 _answers = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)
 
@@ -29,7 +29,7 @@ from infra.local.http.server import make_server  # noqa: E402
 from tests.history.planted import BUGS, planted  # noqa: E402
 from tests.support.proof import naive  # noqa: E402
 
-# Every new table makes a new client; with one session they share what botocore reads from its files.
+# Every new table creates a new client. With one session they share the data that botocore loads from its files.
 _session = pynamodb.connection.base.get_session()  # type: ignore[attr-defined]
 pynamodb.connection.base.get_session = lambda *_: _session  # type: ignore[attr-defined]
 
@@ -39,9 +39,9 @@ _REAL_REDEEM = invitee.redeem  # type: ignore[attr-defined]
 
 
 def obey(orders: dict[str, Any]) -> None:
-    """Serve another world from now on: `env` for its settings, `now` or `skew` for its clock.
+    """Serve with other settings: `env` is the environment, `now` or `skew` sets the clock.
 
-    `naive` is the red control; `bug` is one planted, for as long as this world lasts.
+    `naive` selects the red control; `bug` names a planted bug, which stays until the next settings.
     """
     _bugs.close()
     if orders.get("bug"):
@@ -55,11 +55,11 @@ def obey(orders: dict[str, Any]) -> None:
     bootstrap.forget()
     links = bootstrap.world().store.links
     assert isinstance(links, Links)
-    assert links._table.client  # made here and now, by one thread
+    assert links._table.client  # create the client now, in one thread
 
 
 def expire() -> bool:
-    """Do what the schedule does every minute; tell whether it came to its end."""
+    """Run the expiry schedule; return whether it finished."""
     try:
         expire_due_links(bootstrap.world())
     except AdmitOneError:

@@ -1,4 +1,4 @@
-"""Fixtures of the proof and the histories: engines, app processes, and a fresh stage for every test."""
+"""Fixtures of the proof and the histories: engines, app processes, and a new stage for each test."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ APP_PROCESSES = 3
 
 @pytest.fixture(scope="session")
 def dynoxide_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dynoxide]:
-    """A dynoxide that keeps its data in a file. Skips where its binary can't be had."""
+    """A dynoxide with its data in a file. Skips if its binary is not installed."""
     require_dynoxide()
     with Dynoxide(tmp_path_factory.mktemp("dynoxide") / "table.db") as engine:
         yield engine
@@ -38,14 +38,14 @@ def apps() -> Iterator[Apps]:
 
 @pytest.fixture
 def stage(proof_engine: Engine, apps: Apps) -> Iterator[Stage]:
-    """A fresh table on each engine in turn, with the app in several processes before it."""
+    """An empty table on each engine in turn, and several app processes that use it."""
     with staged(proof_engine.endpoint_url, apps) as ready:
         yield ready
 
 
 @pytest.fixture
 def dynamodb(stage: Stage) -> Iterator[Proxy]:
-    """A proxy through which every app process speaks to DynamoDB."""
+    """A proxy between every app process and DynamoDB."""
     with Proxy(stage.table.endpoint_url) as proxy:
         stage.point(proxy.url)
         yield proxy

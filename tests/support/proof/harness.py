@@ -1,4 +1,4 @@
-"""The stage of every proof: app processes on their own table, clients on real sockets, and the final audit."""
+"""The stage of every proof: app processes over a new table, clients on real sockets, and the final audit."""
 
 import base64
 import contextlib
@@ -43,11 +43,11 @@ _T = TypeVar("_T")
 
 
 class NoAnswerError(Exception):
-    """The connection broke before the whole answer was there: the client can't know what happened."""
+    """The connection broke before the whole answer arrived, so the client does not know the result."""
 
 
 class Answer(NamedTuple):
-    """What a client got."""
+    """The response to a client's request."""
 
     status: int
     headers: Mapping[str, str]
@@ -55,12 +55,12 @@ class Answer(NamedTuple):
 
     @property
     def json(self) -> Any:
-        """The body, read as JSON."""
+        """The body, parsed as JSON."""
         return json.loads(self.body)
 
     @property
     def code(self) -> str:
-        """`201`, or the problem's status and the end of its type: `410 link-used`."""
+        """The status of a success, such as `201`, or a problem's status and type: `410 link-used`."""
         if self.status < 400 or "json" not in self.headers.get("content-type", ""):
             return str(self.status)
         return f"{self.status} {self.json['type'].rpartition(':')[2]}"
@@ -68,7 +68,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Link:
-    """A link as its host was given it."""
+    """A link's id and token."""
 
     link_id: str
     token: str
@@ -80,7 +80,7 @@ class Link:
 
 
 class App:
-    """One process that serves the app. `point()` gives it another table, clock or redeem."""
+    """A process that serves the app. `point()` changes its table, clock or redeem."""
 
     def __init__(self) -> None:
         self._one_order = threading.Lock()
@@ -109,9 +109,9 @@ class App:
         naive: bool = False,
         bug: str | None = None,
     ) -> None:
-        """Serve with these settings from now on; `now` stops the clock there, `skew` is seconds it is ahead.
+        """Serve with these settings from now on; `now` stops the clock, `skew` is the seconds by which it is ahead.
 
-        `bug` names one of `tests/history/planted.py`, to be found.
+        `bug` names a bug of `tests/history/planted.py`.
         """
         orders = {
             "env": dict(env),
@@ -123,21 +123,21 @@ class App:
         self._order(orders)
 
     def expire(self) -> None:
-        """Let its expiry schedule run. Raises `NoAnswerError` where it broke off, or the process died."""
+        """Run the expiry schedule in the process. Raises `NoAnswerError` if it fails or the process is dead."""
         try:
             done = self._order("expire")
         except (OSError, EOFError) as error:
             raise NoAnswerError(str(error)) from error
         if not done:
-            raise NoAnswerError("it broke off")
+            raise NoAnswerError("the expiry schedule failed")
 
     def kill(self) -> None:
-        """End it at once, whatever it is in the middle of."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
 
     def close(self) -> None:
-        """End it in an orderly way."""
+        """End the process by closing its stdin."""
         with contextlib.suppress(OSError):
             self._process.communicate(timeout=LIMIT)
 
@@ -152,24 +152,24 @@ class App:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise EOFError("an app process ended; what it said is in the captured output")
+            raise EOFError("an app process ended; see its log in the captured output")
         return json.loads(line)
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether the process runs."""
         return self._process.poll() is None
 
 
 class Apps:
-    """Some app processes, kept over the whole test run; those that were killed are replaced."""
+    """App processes for the whole test run; killed ones are replaced."""
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._apps: list[App] = []
 
     def all(self) -> list[App]:
-        """Return them, all alive."""
+        """Return the processes, after replacing dead ones."""
         self._apps = [app for app in self._apps if app.alive]
         missing = self._count - len(self._apps)
         if missing:
@@ -178,13 +178,13 @@ class Apps:
         return list(self._apps)
 
     def close(self) -> None:
-        """End them all."""
+        """End all processes."""
         for app in self._apps:
             app.close()
 
 
 class Client:
-    """One client. It keeps its connections, and goes round the apps so that each request may meet another process."""
+    """A client with its own connections, which sends each request to the next app process."""
 
     def __init__(self, urls: Sequence[str], first: int = 0, api_key: str | None = None) -> None:
         self._urls = list(urls)
@@ -195,7 +195,7 @@ class Client:
     def send(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send one request and return its answer. Raises `NoAnswerError`; nothing is ever sent twice."""
+        """Send one request, without retries, and return its answer. Raises `NoAnswerError`."""
         url = self._urls[self._next % len(self._urls)]
         self._next += 1
         connection = self._connections.get(url)
@@ -226,7 +226,7 @@ class Client:
         key: str | None = None,
         name: str = "Grace Hopper",
     ) -> Answer:
-        """Book a slot by a link."""
+        """Book a slot with a link."""
         body = {"start": rfc3339(start), "timeZone": "UTC", "invitee": {"name": name, "email": email}}
         headers = {"Idempotency-Key": key} if key else {}
         return self.send("POST", f"/s/{link.token}/redeem", body, headers)
@@ -239,7 +239,7 @@ class Client:
 
 @dataclass
 class Stage:
-    """A fresh table, the app processes pointed at it, and an admin's key. Everything is made through the API."""
+    """A new table, the app processes that use it, and an admin key. Tests create all data through the API."""
 
     apps: list[App]
     table: Table
@@ -263,7 +263,7 @@ class Stage:
         naive: bool = False,
         bug: str | None = None,
     ) -> None:
-        """Have every app process speak to DynamoDB at this URL (default: the engine itself), with this clock.
+        """Point every app process at DynamoDB at this URL, by default the engine, with this clock.
 
         `skews` are the seconds by which each app's clock is ahead.
         """
@@ -284,7 +284,7 @@ class Stage:
     def new_client(
         self, first: int = 0, *, urls: Sequence[str] | None = None, api_key: str | None = None
     ) -> Client:
-        """Return a client whose first request goes to the app of that number."""
+        """Return a client whose first request goes to the app with that number."""
         client = Client(urls or [app.url for app in self.apps if app.alive], first, api_key)
         self._clients.append(client)
         return client
@@ -294,23 +294,23 @@ class Stage:
         return [self.new_client(number) for number in range(count)]
 
     def host(self, **settings: Any) -> str:
-        """Make a host; return its id."""
+        """Create a host; return its id."""
         body = {"name": "Ada Lovelace", "email": "ada@example.com", "timeZone": "UTC", **settings}
         return str(self._team("POST", "/v1/hosts", body, 201)["hostId"])
 
     def event_type(self, host_id: str, minutes: int = 5, *, zone: str = "UTC", **settings: Any) -> str:
-        """Make an event type that is open at all hours; return its id."""
+        """Create an event type that is open at all hours; return its id."""
         schedule = {"timeZone": zone, "weekly": [ALL_DAY]}
         body = {"hostId": host_id, "title": "Talk", "durationMinutes": minutes, "schedule": schedule}
         return str(self._team("POST", "/v1/event-types", {**body, **settings}, 201)["eventTypeId"])
 
     def links(self, event_type_id: str, count: int = 1, **settings: Any) -> list[Link]:
-        """Make links."""
+        """Create links."""
         body = {"eventTypeId": event_type_id, "count": count, **settings}
         return [Link.of(one) for one in self._team("POST", "/v1/links", body, 201)["links"]]
 
     def link(self, **settings: Any) -> Link:
-        """Make one link of a host of its own, with 5-minute slots."""
+        """Create one link of a new host, with 5-minute slots."""
         return self.links(self.event_type(self.host()), **settings)[0]
 
     def dump(self) -> audit.Dump:
@@ -325,11 +325,11 @@ class Stage:
         return items
 
     def raw(self, link: Link) -> dict[str, Any] | None:
-        """Return a link's item, read behind the store's back."""
+        """Return a link's item, or None."""
         return self.dump().get((f"LINK#{link.link_id}", "LINK"))
 
     def change_raw(self, link: Link, **values: int | str) -> None:
-        """Change a link's item behind the app's back, and nothing else of it."""
+        """Change attributes of a link's item directly, bypassing the app."""
         names = {f"#{name}": name for name in values}
         given = {f":{n}": {"S": v} if isinstance(v, str) else {"N": str(v)} for n, v in values.items()}
         self.client.update_item(
@@ -341,7 +341,7 @@ class Stage:
         )
 
     def delete_raw(self, link: Link) -> None:
-        """Delete a link's item as DynamoDB's TTL does: by itself, and unannounced."""
+        """Delete a link's item and nothing else, as DynamoDB's TTL does."""
         self.client.delete_item(
             TableName=self.table.name, Key={"pk": {"S": f"LINK#{link.link_id}"}, "sk": {"S": "LINK"}}
         )
@@ -371,7 +371,7 @@ class Stage:
 
 @contextlib.contextmanager
 def staged(endpoint_url: str, apps: Apps) -> Iterator[Stage]:
-    """Give a stage on a fresh table of the engine at `endpoint_url`."""
+    """Yield a stage on a new table of the engine at `endpoint_url`."""
     seed = int(os.environ.get("SEED") or secrets.randbits(32))
     print(f"seed {seed}")
     table = Table(endpoint_url, f"proof-{secrets.token_hex(8)}")
@@ -384,7 +384,7 @@ def staged(endpoint_url: str, apps: Apps) -> Iterator[Stage]:
 
 
 def race(racers: Sequence[Callable[[], _T]]) -> list[_T]:
-    """Call all of them at once, each in a thread, none before all are there; return their results in order."""
+    """Call all functions concurrently, each in a thread, started together; return their results in order."""
     gate = threading.Barrier(len(racers))
 
     def run(racer: Callable[[], _T]) -> _T:
@@ -396,23 +396,23 @@ def race(racers: Sequence[Callable[[], _T]]) -> list[_T]:
 
 
 def day_start(days_ahead: int = 2) -> datetime:
-    """Return the first instant of a UTC day that is on offer."""
+    """Return the midnight UTC that is `days_ahead` days ahead."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + timedelta(days=days_ahead)
 
 
 def starts(count: int, minutes: int = 5, *, days_ahead: int = 2) -> list[datetime]:
-    """Return starts one after the other, from midnight UTC on."""
+    """Return consecutive starts from midnight UTC."""
     return [day_start(days_ahead) + number * timedelta(minutes=minutes) for number in range(count)]
 
 
 def rfc3339(instant: datetime) -> str:
-    """Return an instant as the API has it."""
+    """Return an instant in the API's format."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def codes_of(answers: Sequence[Answer]) -> dict[str, int]:
-    """Count answers by their code, for an assertion that shows all of them."""
+    """Return the number of answers by code, for assertions."""
     codes = sorted(answer.code for answer in answers)
     return {code: codes.count(code) for code in codes}
 

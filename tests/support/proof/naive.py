@@ -1,6 +1,6 @@
-"""The red control: a redeem as often written, which reads, decides, and then writes. It must fail the proof.
+"""The red control: a naive redeem, which reads, decides, and then writes without conditions. It must fail the proof.
 
-It reads and writes with a plain client, in the table's own form, so that the audit sees what it would see of ours.
+It reads and writes items in the product's format with a plain client, so the audit can check them.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests.support.aws.dynamodb_client import plain_client
 
 
 def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Redeemed:
-    """Book a slot by a link with no condition on any write. Every check is there; only the order is wrong."""
+    """Book a slot with all of redeem's checks, but without a condition in any write."""
     del cause
     opened = open_link(world, token)  # refuses a link that is used, revoked, expired
     start, link_id, host_id = request.start, opened.link.link_id, opened.host.host_id

@@ -1,7 +1,7 @@
-"""An HTTP proxy that makes requests fail as a network does, when a test asks for it.
+"""An HTTP proxy that injects faults.
 
-Between the app and DynamoDB it throttles, conflicts, breaks and loses replies; between a client and the app it loses
-the app's. What it was asked for is kept, so that calls can be counted.
+Between the app and DynamoDB it throttles, conflicts, resets connections and loses replies; between a client and the app
+it loses the app's answers. It records every request, so tests can count calls.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding",
 
 
 class Call(NamedTuple):
-    """A request that came by: `name` is DynamoDB's operation, or else the method and path."""
+    """A request: `name` is DynamoDB's operation, or the method and path."""
 
     name: str
     body: bytes
@@ -40,7 +40,7 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """The proxy answers by itself; the request goes no further."""
+    """The proxy answers; the request is not forwarded."""
 
     status: int
     body: bytes
@@ -49,27 +49,27 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reset:
-    """The connection is reset; the request goes no further."""
+    """The connection is reset; the request is not forwarded."""
 
 
 @dataclass(frozen=True)
 class LoseReply:
-    """The request is answered, and the answer never arrives: the connection is reset."""
+    """The request is forwarded, and the connection is reset before its reply arrives."""
 
 
 @dataclass(frozen=True)
 class CutReply:
-    """The request is answered, and half of the answer arrives before the other side hangs up."""
+    """The request is forwarded, and the connection closes after half of the reply."""
 
 
 @dataclass(frozen=True)
 class Silence:
-    """The request is answered, and nothing at all arrives: whoever asked has to give up by itself."""
+    """The request is forwarded, and no reply arrives until the sender times out."""
 
 
 @dataclass(frozen=True)
 class Late:
-    """The request is held back until `gate` opens, when whoever asked gave up long since; then it goes its way."""
+    """The request is forwarded only after `gate` is set, long after the sender has timed out."""
 
     gate: threading.Event
     sent: threading.Event
@@ -77,14 +77,14 @@ class Late:
 
 @dataclass(frozen=True)
 class First:
-    """Something happens first; then the request goes its way."""
+    """`act` is called; then the request is forwarded."""
 
     act: Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Edit:
-    """The answer arrives changed: this is how two reads of two moments look, in an engine that has but one."""
+    """The reply is changed, for example to look like two reads at different moments."""
 
     change: Callable[[dict[str, Any]], object]
 
@@ -95,7 +95,7 @@ Matches = Callable[[Call], bool]
 
 @dataclass
 class Rule:
-    """Meets the calls that match, `skip` of them passing unharmed, then `times` of them (None: all) meeting `fate`."""
+    """Applies `fate` to matching calls: skips the first `skip`, then takes `times` of them (None: all)."""
 
     matches: Matches
     fate: Fate
@@ -104,7 +104,7 @@ class Rule:
     hits: int = 0
 
     def take(self, call: Call) -> Fate | None:
-        """Return this call's fate, if it has one here. The caller holds the proxy's lock."""
+        """Return `fate` if the rule applies to this call, else None. The caller holds the proxy's lock."""
         if (self.times is not None and self.hits >= self.times) or not self.matches(call):
             return None
         if self.skip:
@@ -115,7 +115,7 @@ class Rule:
 
 
 class Proxy:
-    """Forwards to `target` from a loopback port of its own, for as long as it is entered."""
+    """Forwards requests from its own loopback port to `target` until the block ends."""
 
     def __init__(self, target: str) -> None:
         parts = urllib.parse.urlsplit(target)
@@ -130,34 +130,34 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The proxy's URL."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def calls(self) -> list[Call]:
-        """What came by since the last `forget()`, in order of arrival."""
+        """The calls since the last `forget()`, in order of arrival."""
         with self._lock:
             return list(self._calls)
 
     def forget(self) -> None:
-        """Drop all rules, and what came by."""
+        """Remove all rules and recorded calls."""
         with self._lock:
             self._rules, self._calls = [], []
 
     def meet(self, matches: Matches, fate: Fate, *, times: int | None = None, skip: int = 0) -> Rule:
-        """Add a rule; of several that apply, the one added first decides."""
+        """Add a rule; of several rules that apply, the first one added wins."""
         rule = Rule(matches, fate, times, skip)
         with self._lock:
             self._rules.append(rule)
         return rule
 
     def lift(self, *rules: Rule) -> None:
-        """Take rules away again."""
+        """Remove rules."""
         with self._lock:
             self._rules = [rule for rule in self._rules if rule not in rules]
 
     def fate_of(self, call: Call) -> Fate | None:
-        """Note a call, and return what is to become of it."""
+        """Record a call, and return its fate, None to forward it."""
         with self._lock:
             self._calls.append(call)
             for rule in self._rules:
@@ -169,7 +169,7 @@ class Proxy:
     def forward(
         self, upstream: http.client.HTTPConnection | None, method: str, path: str, headers: Any, body: bytes
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse, bytes]:
-        """Send a request on and return its answer whole."""
+        """Forward a request; return the connection, the response and its body."""
         connection = upstream or http.client.HTTPConnection(*self._target, timeout=LIMIT)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in headers.items():
@@ -196,7 +196,7 @@ class _Server(ThreadingHTTPServer):
     proxy: Proxy
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: parties hang up here all the time."""
+        """Do not log errors: closed connections are normal here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -235,14 +235,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self._upstream, self.command, self.path, self.headers, body
             )
         except (OSError, http.client.HTTPException):
-            self._reset()  # what we forward to is gone, and so are we
+            self._reset()  # the target is gone
             return
         if isinstance(fate, Late):
             fate.sent.set()
         if isinstance(fate, Late | Silence):
             self.close_connection = True
             with contextlib.suppress(OSError):
-                self.rfile.read(1)  # until the other side hangs up
+                self.rfile.read(1)  # until the sender closes the connection
             return
         if isinstance(fate, LoseReply):
             self._reset()
@@ -270,40 +270,40 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _reset(self) -> None:
-        """Hang up with a RST, as a peer that crashed would."""
+        """Close the connection with a RST, as if the peer had crashed."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing."""
+        """Do not log requests."""
 
 
 def operation(name: str, *mentioning: str) -> Matches:
-    """Match a DynamoDB operation whose request has all of the given texts in it, e.g. a link's id."""
+    """Match a DynamoDB operation whose request contains all of the given texts, e.g. a link's id."""
     return lambda call: call.name == name and all(text.encode() in call.body for text in mentioning)
 
 
 def write(*mentioning: str) -> Matches:
-    """Match any operation that writes, and has all of the given texts in it, but for notes of opens and denials."""
+    """Match any write that contains all of the given texts, except for records of opens and denials."""
     return lambda call: (
         call.name in _WRITES and not is_note(call) and all(text.encode() in call.body for text in mentioning)
     )
 
 
 def is_note(call: Call) -> bool:
-    """Tell whether a call only notes, in an item of its own, that somebody looked or was refused."""
+    """Return whether a call only records an open or a denial, in an item of its own."""
     return call.name in ("PutItem", "UpdateItem") and (b'"OPENS"' in call.body or b'"DENIAL#' in call.body)
 
 
 def error(code: str, status: int = 400) -> Answer:
-    """Return DynamoDB's answer for an error."""
+    """Return DynamoDB's response for an error."""
     document = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"}
     return Answer(status, json.dumps(document).encode())
 
 
 def cancelled(*reasons: str | Mapping[str, Any]) -> Answer:
-    """Return DynamoDB's answer for a cancelled transaction; a reason is its code, or the whole of it."""
+    """Return DynamoDB's response for a cancelled transaction; a reason is its code, or the whole object."""
     told: Sequence[Mapping[str, Any]] = [{"Code": r} if isinstance(r, str) else r for r in reasons]
     codes = ", ".join(str(reason["Code"]) for reason in told)
     document = {

@@ -1,4 +1,4 @@
-"""The race that every redeem must survive and the red controls must fail: many clients, one use."""
+"""Race many clients for links with one use. The real redeem must pass this; the red controls must fail it."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,10 +11,10 @@ _SLOTS_A_LINK = 4
 
 
 def one_winner_rounds(stage: Stage, count: int) -> tuple[list[Link], dict[Link, list[Answer]]]:
-    """Race 16 clients for each of `count` links; return the links and every answer.
+    """Race 16 clients for each of `count` links; return the links and all answers.
 
-    Each round's clients are different people, who want four different slots of one link between them; no two links
-    want the same slot, so nothing but the link itself is in their way.
+    The clients of a link are different people who compete for four slots. No two links compete for a slot, so only the
+    link's limit can refuse a client.
     """
     event_types = [stage.event_type(stage.host()) for _ in range(HOSTS)]
     links = [link for event_type in event_types for link in stage.links(event_type, count // HOSTS)]
@@ -34,9 +34,9 @@ def one_winner_rounds(stage: Stage, count: int) -> tuple[list[Link], dict[Link, 
 
 
 def faults_of_rounds(items: audit.Dump, answers: Sequence[Sequence[Answer]]) -> list[str]:
-    """Return what is wrong after such rounds: with the answers, and with what is stored."""
+    """Return what is wrong with the answers of such rounds and with the table."""
     told = [
-        f"{won} of {len(round_)} clients were told they had booked"
+        f"{won} of {len(round_)} clients got a booking"
         for round_ in answers
         if (won := sum(answer.status == 201 for answer in round_)) != 1
     ]

@@ -1,8 +1,8 @@
-"""How much is tried: little by default, much under `make proof`."""
+"""Choose how many examples to run: few by default, many in `make proof`."""
 
 import os
 
 
 def size(small: int, large: int) -> int:
-    """Return how much to try: `large` under `make proof`, which sets `PROOF=large`, else `small`."""
+    """Return `large` in `make proof`, which sets `PROOF=large`, else `small`."""
     return large if os.environ.get("PROOF") == "large" else small
