@@ -50,7 +50,7 @@ def _ask_by_form(call: Call) -> Reply:
     except ConflictError:
         if not call.wants_html():
             raise
-        # The link can be used after all, so its page is what its holder needs.
+        # The link is active after all, so show its booking page.
         return Reply(303, headers={"Location": in_frame(call, f"{call.root}s/{call.path('token')}")})
     except (InvalidValueError, InvalidRequestError) as error:
         if not call.wants_html():

@@ -48,7 +48,7 @@ class _Piece(msgspec.Struct, frozen=True):
 
     date: dt.date
     starts: Sequence[datetime]
-    inner: bool  # not the day's first
+    inner: bool  # whether it is not the first of its day
 
 
 def shown_dates(
@@ -195,7 +195,7 @@ def _fitting(pieces: Sequence[_Piece]) -> list[_Piece]:
 
 
 def _start_of(text: str, shown: tzinfo) -> datetime | None:
-    """Return the instant in a URL or a form, in the shown zone; None if it is no instant or out of range."""
+    """Return the instant in a URL or a form, in the shown zone; None if it is invalid or out of range."""
     try:
         found = msgspec.convert(text.replace(" ", "+"), type=Instant).astimezone(shown)
     except (msgspec.ValidationError, OverflowError):

@@ -39,7 +39,9 @@ def post_event_types(call: Call) -> Reply:
     """Create an event type."""
     body = call.decode(EventTypeBody)
     owner = owner_of(call.world, call.caller, body.host_id)
-    host = call.world.store.hosts.read(owner)  # before the write: this read must not fail after it
+    host = call.world.store.hosts.read(
+        owner
+    )  # before the write, because an error after it would hide its success
     made = create_event_type(
         call.world,
         call.caller,
@@ -53,7 +55,7 @@ def post_event_types(call: Call) -> Reply:
 
 @event_types.on("GET", "/v1/event-types", query=("hostId", "archived", *PAGING), answer=EventTypesAnswer)
 def get_event_types(call: Call) -> Reply:
-    """List a host's event types, newest first; `?archived=true`: the archived ones."""
+    """List a host's event types, newest first; with `?archived=true`, the archived ones."""
     query = call.query()
     page = list_event_types(
         call.world,
@@ -92,7 +94,7 @@ def patch_event_type(call: Call) -> Reply:
 
 @event_types.on("DELETE", "/v1/event-types/{eventTypeId}", query=("revokeLinks",), status=204)
 def delete_event_type(call: Call) -> Reply:
-    """Archive an event type. If it has active links, `?revokeLinks=true` is needed, and revokes them."""
+    """Archive an event type. If it has active links, `?revokeLinks=true` is required, and revokes them."""
     archive_event_type(
         call.world,
         call.caller,

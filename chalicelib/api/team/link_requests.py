@@ -19,7 +19,7 @@ link_requests = team_router(__name__)
     "GET", "/v1/link-requests", query=("hostId", "answered", *PAGING), answer=LinkRequestsAnswer
 )
 def get_link_requests(call: Call) -> Reply:
-    """List the open requests for a new link, newest first; `?answered=true`: the answered ones."""
+    """List the open requests for a new link, newest first; with `?answered=true`, the answered ones."""
     query = call.query()
     page = list_link_requests(
         call.world,
