@@ -39,9 +39,8 @@ def post_event_types(call: Call) -> Reply:
     """Create an event type."""
     body = call.decode(EventTypeBody)
     owner = owner_of(call.world, call.caller, body.host_id)
-    host = call.world.store.hosts.read(
-        owner
-    )  # before the write, because an error after it would hide its success
+    # Before the write: an error after it would hide that the write succeeded.
+    host = call.world.store.hosts.read(owner)
     made = create_event_type(
         call.world,
         call.caller,
