@@ -27,10 +27,11 @@ from infra.local.engines.ministack import Ministack
 from infra.paths import ROOT
 from tests.support.app import CAUSE, settings_for
 from tests.support.aws.engines import Table, new_table
+from tests.support.proof.size import size
 from tests.support.waiting import until
 
 SIGNING: Final = json.dumps({"current": 1, "keys": {"1": base64.b64encode(b"k" * 32).decode()}})
-COUNT: Final = 2_000
+COUNT: Final = size(1_000, 2_000)
 
 # What Lambda does with one message: import the function, call it, return its result.
 _DELIVER: Final = """
@@ -154,7 +155,7 @@ def test_a_generate_that_is_killed_while_it_sends_its_links_requests_each_email_
     functions: Stage,
 ) -> None:
     """P4: SIGKILL after all links and some email requests; then SQS delivers the command twice at once."""
-    count = 250
+    count = size(120, 250)
     payload = {
         "hostId": functions.host_id,
         "eventTypeId": functions.event_type_id,
@@ -178,7 +179,7 @@ def test_a_generate_that_is_killed_while_it_sends_its_links_requests_each_email_
 
 def test_an_import_that_is_killed_creates_each_row_once(functions: Stage, proof_engine: Engine) -> None:
     """P4, P1: no row is lost or created twice, and the result lists each with its link."""
-    count = 10_000 if isinstance(proof_engine, Ministack) else 2_500
+    count = size(1_000, 10_000 if isinstance(proof_engine, Ministack) else 2_500)
     bucket, where = functions.table.name, f"{functions.host_id}/{functions.event_type_id}/a.csv"
     functions.s3.create_bucket(Bucket=bucket)
     text = "externalId\n" + "".join(f"x-{n}\n" for n in range(count))

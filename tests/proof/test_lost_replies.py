@@ -39,6 +39,7 @@ from tests.support.proof.proxy import (
     operation,
     write,
 )
+from tests.support.proof.size import size
 from tests.support.waiting import LIMIT
 
 KEYS = pytest.mark.parametrize("key", [None, "the-same-key"], ids=["keyless", "keyed"])
@@ -259,8 +260,8 @@ def test_a_retry_gets_its_booking_whatever_happens_to_the_link(
 def test_eight_concurrent_identical_redeems_create_one_booking(stage: Stage, key: str | None) -> None:
     """P4: the same request, eight times at once on three processes: all return 201 for one booking."""
     event_type = stage.event_type(stage.host())
-    clients = stage.clients(8)
-    for link, start in zip(stage.links(event_type, 30), starts(30), strict=True):
+    clients, count = stage.clients(8), size(12, 30)
+    for link, start in zip(stage.links(event_type, count), starts(count), strict=True):
         answers = race(
             [partial(client.redeem, link, start, "grace@example.com", key=key) for client in clients]
         )
@@ -271,14 +272,15 @@ def test_eight_concurrent_identical_redeems_create_one_booking(stage: Stage, key
         assert told.count(None) == (7 if key is None else 0), (
             "without a key, only the request that booked may get the whole booking"
         )
-    assert len(audit.bookings_of(stage.audited())) == 30
+    assert len(audit.bookings_of(stage.audited())) == count
 
 
 def test_of_two_people_with_eight_requests_each_one_wins_all_and_one_loses_all(stage: Stage) -> None:
     """P4, P1: one person gets the booking eight times, the other gets `link-used` eight times."""
     event_type = stage.event_type(stage.host())
-    clients, slots = stage.clients(), starts(40)
-    for number, link in enumerate(stage.links(event_type, 20)):
+    count = size(8, 20)
+    clients, slots = stage.clients(), starts(2 * count)
+    for number, link in enumerate(stage.links(event_type, count)):
         ours = slots[2 * number : 2 * number + 2]
 
         answers = race(
@@ -292,7 +294,7 @@ def test_of_two_people_with_eight_requests_each_one_wins_all_and_one_loses_all(s
             {"201": 8},
             {"410 link-used": 8},
         ]
-    assert len(audit.bookings_of(stage.audited())) == 20
+    assert len(audit.bookings_of(stage.audited())) == count
 
 
 def until_told(client: Client, link: Link, start: datetime, person: int) -> Answer:
@@ -305,8 +307,9 @@ def until_told(client: Client, link: Link, start: datetime, person: int) -> Answ
 def test_a_link_is_booked_once_by_repeated_requests_with_lost_replies(stage: Stage, dynamodb: Proxy) -> None:
     """P4, P1: four people send four requests each while every third reply of DynamoDB is lost."""
     event_type = stage.event_type(stage.host())
-    clients, slots = stage.clients(), starts(4 * 12)
-    links = stage.links(event_type, 12)  # created before any reply is lost
+    count = size(6, 12)
+    clients, slots = stage.clients(), starts(4 * count)
+    links = stage.links(event_type, count)  # created before any reply is lost
 
     def unlucky(_: object) -> bool:
         return stage.random.random() < 1 / 3
@@ -325,7 +328,7 @@ def test_a_link_is_booked_once_by_repeated_requests_with_lost_replies(stage: Sta
         told = {answer.json.get("bookingId") for answer in answers if answer.status == 201}
         assert len(told - {None}) <= 1
     assert lost.hits > 10
-    assert len(audit.bookings_of(stage.audited())) == 12
+    assert len(audit.bookings_of(stage.audited())) == count
 
 
 def test_a_key_reused_with_another_body_is_refused(stage: Stage) -> None:
@@ -348,8 +351,9 @@ def test_a_key_reused_with_another_body_is_refused(stage: Stage) -> None:
 def test_of_two_concurrent_redeems_with_one_key_one_wins(stage: Stage) -> None:
     """P4, P1: all senders of one body get its booking; all senders of the other get 422."""
     event_type = stage.event_type(stage.host())
-    clients, slots = stage.clients(8), starts(40)
-    for number, link in enumerate(stage.links(event_type, 20, maxUsageCount=None)):
+    count = size(8, 20)
+    clients, slots = stage.clients(8), starts(2 * count)
+    for number, link in enumerate(stage.links(event_type, count, maxUsageCount=None)):
         ours = slots[2 * number : 2 * number + 2]
 
         answers = race(
@@ -363,7 +367,7 @@ def test_of_two_concurrent_redeems_with_one_key_one_wins(stage: Stage) -> None:
             {"201": 4},
             {"422 idempotency-key-reused": 4},
         ]
-    assert len(audit.bookings_of(stage.audited())) == 20
+    assert len(audit.bookings_of(stage.audited())) == count
 
 
 def test_a_form_sent_twice_leads_to_the_same_confirmation(stage: Stage) -> None:
@@ -480,8 +484,9 @@ def test_a_rolling_link_has_one_successor(stage: Stage, dynamodb: Proxy) -> None
     """P1, P4: sixteen clients redeem it at once and the winner's reply is lost: one booking and one successor."""
     event_type = stage.event_type(stage.host())
     made = stage.team.send("POST", f"/v1/event-types/{event_type}/rolling-link", {})
-    clients, slots = stage.clients(), starts(CLIENTS * 8)
-    for number in range(8):
+    count = size(4, 8)
+    clients, slots = stage.clients(), starts(CLIENTS * count)
+    for number in range(count):
         link = Link.of(made.json)
         lost = dynamodb.meet(operation("TransactWriteItems", link.link_id), LoseReply(), times=1)
         mine = slots[CLIENTS * number : CLIENTS * (number + 1)]
@@ -494,4 +499,4 @@ def test_a_rolling_link_has_one_successor(stage: Stage, dynamodb: Proxy) -> None
         assert codes_of(answers) == {"201": 1, "410 link-used": CLIENTS - 1}
         made = stage.team.send("GET", f"/v1/event-types/{event_type}/rolling-link")
         assert made.json["status"] == "active"
-    assert len(audit.links_of(stage.audited())) == 9
+    assert len(audit.links_of(stage.audited())) == count + 1

@@ -6,6 +6,7 @@ from functools import partial
 from tests.support import audit
 from tests.support.aws.dynamodb_client import CLIENTS
 from tests.support.proof.harness import Stage, codes_of, day_start, race, starts
+from tests.support.proof.size import size
 
 FIVE_MINUTES = timedelta(minutes=5)
 
@@ -14,7 +15,7 @@ def test_sixteen_links_that_race_for_one_slot_give_one_booking(stage: Stage) -> 
     """P2, P1: one wins, the others get `slot-taken`, and their links stay unchanged."""
     event_type = stage.event_type(stage.host(), 30)
     clients = stage.clients()
-    for start in starts(10, 30):
+    for start in starts(size(5, 10), 30):
         links = stage.links(event_type, CLIENTS)
 
         answers = race(
@@ -54,7 +55,7 @@ def test_bookings_of_event_types_with_different_durations_and_buffers_never_over
         stage.event_type(host, 90, slotIntervalMinutes=5, bufferBeforeMinutes=60, bufferAfterMinutes=60),
     ]
     clients = stage.clients()
-    for day in range(2, 10):
+    for day in range(2, size(6, 10)):
         links = [stage.links(event_types[n % 4], 1)[0] for n in range(CLIENTS)]
         wanted = [day_start(day) + stage.random.randrange(12 * 4) * FIVE_MINUTES for _ in clients]
 
@@ -110,8 +111,8 @@ def test_bookings_around_midnight_never_overlap(stage: Stage) -> None:
         stage.event_type(host, 90, zone="America/New_York", slotIntervalMinutes=15),
         stage.event_type(host, 30, zone="Asia/Tokyo", slotIntervalMinutes=15, bufferBeforeMinutes=30),
     ]
-    clients = stage.clients()
-    for day in range(3, 11):
+    clients, days = stage.clients(), range(3, size(7, 11))
+    for day in days:
         links = [stage.links(event_types[n % 2], 1)[0] for n in range(CLIENTS)]
         # from 22:30 to 00:45, so most of them span midnight and all of them compete
         wanted = [
@@ -127,7 +128,7 @@ def test_bookings_around_midnight_never_overlap(stage: Stage) -> None:
 
         assert set(codes_of(answers)) == {"201", "409 slot-taken"}
     items = stage.audited()
-    midnights = [day_start(day).timestamp() * 1000 for day in range(3, 11)]
+    midnights = [day_start(day).timestamp() * 1000 for day in days]
     over = [
         booking
         for booking in audit.bookings_of(items).values()

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.local.engines.dynoxide import Dynoxide
+from infra.local.engines.dynoxide import Dynoxide, find_dynoxide
 from infra.local.engines.engine import Engine
 from tests.support.aws.engines import require_dynoxide
 from tests.support.proof.harness import Apps, Stage, staged
 from tests.support.proof.proxy import Proxy
+from tests.support.proof.size import size
 
 APP_PROCESSES = 3
 
@@ -21,7 +22,14 @@ def dynoxide_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dynox
         yield engine
 
 
-@pytest.fixture(scope="session", params=["ministack", "dynoxide_on_disk"])
+def _engines() -> list[str]:
+    """Return the fixtures of the engines to use: both under `make proof`, otherwise one, dynoxide if installed."""
+    return size(
+        ["ministack" if find_dynoxide() is None else "dynoxide_on_disk"], ["ministack", "dynoxide_on_disk"]
+    )
+
+
+@pytest.fixture(scope="session", params=_engines())
 def proof_engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine that can be believed about a race, in turn."""
     chosen: Engine = request.getfixturevalue(request.param)

@@ -27,13 +27,17 @@ from chalicelib.domain.team.hosts import TimeOff
 from chalicelib.domain.zones import load_zone, wall_to_utc
 from tests.dates import SHIFTED
 from tests.support.brute_force_slots import clock_shows, day_number, slots_by_brute_force, when_clock_shows
+from tests.support.proof.size import size
 
 pytestmark = pytest.mark.clock
 
 
 def examples(count: int) -> int:
-    """Return the number of examples: a tenth on other dates, because these tests choose their own dates."""
-    return count // 10 if SHIFTED in os.environ else count
+    """Return how many examples to try: all under `make proof`, otherwise a third.
+
+    On other dates a tenth is enough, because these tests choose their own dates.
+    """
+    return count // 10 if SHIFTED in os.environ else size(count // 3, count)
 
 
 MINUTE = timedelta(minutes=1)
