@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
 from chalicelib import bootstrap
 from chalicelib.pages import languages
@@ -21,8 +21,9 @@ from chalicelib.pages.invitee.problem import _PROBLEMS, ProblemPage, problem_pag
 from chalicelib.pages.languages import Words, words
 from tests.e2e.test_invitee import a_rich_event_type
 from tests.support.app import Caller, made, ok
-from tests.support.browser.invitee import Invitee, invitee_of
+from tests.support.browser.invitee import Invitee, invitee_in, invitee_of
 from tests.support.browser.site import LiveSite, soon
+from tests.support.browser.visit import browser_context
 
 pytestmark = pytest.mark.clock
 
@@ -128,6 +129,8 @@ Arrive = Callable[[Invitee, Scene], None]
 STATES: Final[dict[str, Arrive]] = {}
 PLAIN: Final[dict[str, Arrive]] = {}
 """Those without JavaScript."""
+ALONE: Final = ("a lost connection, trying again", "no answer came")
+"""Those that install a clock, which a whole context gets."""
 
 
 def state(name: str, among: dict[str, Arrive] = STATES) -> Callable[[Arrive], Arrive]:
@@ -431,6 +434,13 @@ def said() -> Iterator[set[str]]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """The context that the states share; each state has its own page, and so its own session storage."""
+    with browser_context(browser) as shared:
+        yield shared
+
+
 visited: set[str] = set()
 
 
@@ -442,17 +452,19 @@ def check(visitor: Invitee, scene: Scene, name: str, arrive: Arrive) -> None:
 
 @pytest.mark.usefixtures("said")
 @pytest.mark.parametrize("name", STATES)
-def test_every_state_fits_and_axe_finds_nothing(browser: Browser, scene: Scene, name: str) -> None:
+def test_every_state_fits_and_axe_finds_nothing(
+    browser: Browser, context: BrowserContext, scene: Scene, name: str
+) -> None:
     """WCAG 2.2 AA, wide and narrow, light and dark."""
-    with invitee_of(browser) as visitor:
+    with invitee_of(browser) if name in ALONE else invitee_in(context) as visitor:
         check(visitor, scene, name, STATES[name])
 
 
 @pytest.mark.usefixtures("said")
-def test_every_page_without_javascript_too(browser: Browser, scene: Scene) -> None:
+def test_every_page_without_javascript_too(context: BrowserContext, scene: Scene) -> None:
     """With its scripts blocked, so that the page stays as the server made it and axe can run in it."""
     for name, arrive in PLAIN.items():
-        with invitee_of(browser) as visitor:
+        with invitee_in(context) as visitor:
             visitor.page.route("**/*.js", lambda route: route.abort())
             check(visitor, scene, name, arrive)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-from playwright.sync_api import Browser, Locator, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 
 from chalicelib.domain.zones import load_zone
-from tests.support.browser.visit import WIDE, Visit, visiting
+from tests.support.browser.visit import WIDE, Visit, browser_context, visiting_in
 from tests.support.waiting import until
 
 _MONTH: Final = timedelta(days=31)
@@ -146,7 +146,14 @@ def _asked_until(month: date) -> datetime:
 @contextmanager
 def invitee_of(browser: Browser, size: tuple[int, int] = WIDE, **options: Any) -> Iterator[Invitee]:
     """Open a visitor's browser until the block ends; then check that its pages used one host and stored nothing."""
-    with visiting(browser, size, **options) as visit:
+    with browser_context(browser, size, **options) as context, invitee_in(context) as visitor:
+        yield visitor
+
+
+@contextmanager
+def invitee_in(context: BrowserContext) -> Iterator[Invitee]:
+    """Open a visitor's page until the block ends; then check that it used one host and stored nothing."""
+    with visiting_in(context) as visit:
         yield Invitee(visit)
         visit.page.unroute_all()
         foreign = {request.url.split("/")[2] for request in visit.requests if request.url.startswith("http")}

@@ -31,6 +31,14 @@ SMALLEST: Final = (320, 640)  # WCAG 1.4.10: 1280 pixels at 400 %
 
 _AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 _TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# The rules whose result depends on where things are and how they look, not only on what is there.
+_RULES_OF_COLORS: Final = ["color-contrast", "link-in-text-block"]
+_RULES_OF_LAYOUT: Final = [*_RULES_OF_COLORS, "scrollable-region-focusable", "target-size"]
+# The document with the visibility of each of its elements.
+_CONTENT: Final = """
+[document.documentElement.outerHTML,
+ ...[...document.querySelectorAll("*")].map((one) => Number(one.checkVisibility({visibilityProperty: true})))].join()
+"""
 _REPORT_VIOLATIONS: Final = """
 document.addEventListener("securitypolicyviolation", (event) => {
   console.error("CSP-VIOLATION", event.violatedDirective, event.blockedURI);
@@ -59,7 +67,7 @@ def running_browser() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """A page in its own browser context, with its requests and faults."""
+    """A page, with its requests and faults."""
 
     page: Page
     requests: list[Request] = field(default_factory=list)
@@ -83,18 +91,21 @@ class Visit:
     def axe_everywhere(self, state: str) -> None:
         """Check with axe and `fits`: wide and narrow, light and dark; and check that the page fits 320 pixels.
 
-        The dark color scheme changes only colors, so only the rules about colors run again.
+        The dark color scheme changes only colors, so only the rules about colors run again. At the second width, only
+        the rules about layout run again, unless other elements are visible.
         """
         if SHIFTED in os.environ:  # pages look the same on every date, so skip axe
             self.fits(state)
             return
+        content = ""
         for size in (NARROW, WIDE):
             self.page.set_viewport_size({"width": size[0], "height": size[1]})
             self.page.emulate_media(color_scheme="light")
-            self.axe(f"{state}, {size[0]} pixels")
+            before, content = content, self.page.evaluate(_CONTENT)
+            self.axe(f"{state}, {size[0]} pixels", _RULES_OF_LAYOUT if content == before else None)
             self.fits(f"{state}, {size[0]} pixels")
             self.page.emulate_media(color_scheme="dark")
-            self.axe(f"{state}, {size[0]} pixels, dark", ["color-contrast", "link-in-text-block"])
+            self.axe(f"{state}, {size[0]} pixels, dark", _RULES_OF_COLORS)
         self.page.set_viewport_size({"width": SMALLEST[0], "height": SMALLEST[1]})
         self.fits(f"{state}, {SMALLEST[0]} pixels")
         self.page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
@@ -114,14 +125,32 @@ def until_true(page: Page, expression: str) -> None:
 
 
 @contextmanager
-def visiting(browser: Browser, size: tuple[int, int] = WIDE, **options: Any) -> Iterator[Visit]:
-    """Open an empty page until the block ends; then check that it had no faults."""
+def browser_context(
+    browser: Browser, size: tuple[int, int] = WIDE, **options: Any
+) -> Iterator[BrowserContext]:
+    """Open a browser context, with its own storage, cache and clock, until the block ends."""
     defaults: dict[str, Any] = {"timezone_id": "Europe/Berlin", "locale": "en-GB"}
     context: BrowserContext = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, **defaults | options
     )
     context.set_default_timeout(SHOWN * 1000)
     context.add_init_script(_REPORT_VIOLATIONS)
+    try:
+        yield context
+    finally:
+        context.close()
+
+
+@contextmanager
+def visiting(browser: Browser, size: tuple[int, int] = WIDE, **options: Any) -> Iterator[Visit]:
+    """Open an empty page in its own browser context until the block ends; then check that it had no faults."""
+    with browser_context(browser, size, **options) as context, visiting_in(context) as visit:
+        yield visit
+
+
+@contextmanager
+def visiting_in(context: BrowserContext) -> Iterator[Visit]:
+    """Open an empty page in a browser context until the block ends; then check that it had no faults."""
     page = context.new_page()
     visit = Visit(page)
 
@@ -140,4 +169,4 @@ def visiting(browser: Browser, size: tuple[int, int] = WIDE, **options: Any) -> 
         yield visit
         assert visit.faults == []
     finally:
-        context.close()
+        page.close()
