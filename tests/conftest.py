@@ -14,6 +14,7 @@ from tests.support.aws.engines import (
     table,
 )
 from tests.support.event_schemas import every_event_fits_its_schema, outbox_faults
+from tests.support.schedule import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
 # No example has a time limit, because a busy machine would fail correct tests.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,5 +31,7 @@ __all__ = [
     "outbox_faults",
     "own_environment",
     "patient_clients",
+    "pytest_collection_modifyitems",
+    "pytest_xdist_make_scheduler",
     "table",
 ]

@@ -1,0 +1,49 @@
+"""Spread test files over pytest-xdist's workers: the longest first, so that all workers end at about the same time."""
+
+from typing import Any, Final
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+# One worker runs all tests of the stack, because each worker would deploy one.
+TOGETHER: Final = "tests/deployed/"
+
+# What takes longest, in order: folders, files. The unit tests come last, because their files are short.
+FIRST: Final = (
+    TOGETHER,
+    "tests/e2e/test_invitee_access.py",
+    "tests/e2e/test_invitee.py",
+    "tests/history/test_interleavings.py",
+    "tests/history/",
+    "tests/proof/",
+    "tests/e2e/",
+    "tests/infra/",
+    "tests/integration/",
+    "tests/hostile/",
+)
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
+    """Give each file to one worker, and all files of `TOGETHER` to the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    """Use our scheduling for `--dist loadfile`."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # keep the order of the tests, not that of how many a file has
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest first where several workers run them."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    return next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
