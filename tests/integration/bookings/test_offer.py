@@ -716,7 +716,7 @@ class TestLanguages:
         assert made_in == {"de-AT, en;q=0.5": "de", "ja": "ja", None: "en"}
 
 
-class TestFront:
+class TestLandingPage:
     """`/`: the landing page explains how to book and lists nothing."""
 
     @pytest.mark.parametrize("path", ["/", "/?utm_source=x"])

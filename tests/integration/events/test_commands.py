@@ -42,16 +42,18 @@ def wires(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wires]:
         yield both
 
 
-def of(host: Caller, **fields: Any) -> dict[str, Any]:
+def for_host(host: Caller, **fields: Any) -> dict[str, Any]:
     return {"hostId": host.host_id, **fields}
 
 
 def generate(host: Caller, event_type: dict[str, Any], command_id: str = "c-1", **fields: Any) -> str:
-    return command("generate", of(host, eventTypeId=event_type["eventTypeId"], **fields), command_id)
+    return command("generate", for_host(host, eventTypeId=event_type["eventTypeId"], **fields), command_id)
 
 
 def redeem(host: Caller, link: dict[str, Any], start: str, command_id: str = "c-1", **fields: Any) -> str:
-    return command("redeem", of(host, linkId=link["linkId"], **redeem_body(start), **fields), command_id)
+    return command(
+        "redeem", for_host(host, linkId=link["linkId"], **redeem_body(start), **fields), command_id
+    )
 
 
 def count_of(host: Caller) -> int:
@@ -81,7 +83,7 @@ def rejected(wires: Wires, body: str, code: str, *pointers: str) -> dict[str, An
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES.values(), ids=ENVELOPES.keys())
-def test_generate_runs_once_however_often_delivered_and_wrapped(
+def test_generate_runs_once_in_any_envelope_however_often_delivered(
     host: Caller, wires: Wires, envelope: Callable[[str], str]
 ) -> None:
     event_type = host.event_type()
@@ -134,7 +136,7 @@ def test_a_command_for_this_stage_runs(host: Caller, wires: Wires, monkeypatch: 
 
 def test_revoke_runs_once(host: Caller, wires: Wires) -> None:
     links = host.links(host.event_type(), count=3)
-    body = command("revoke", of(host, linkIds=[link["linkId"] for link in links[:2]]))
+    body = command("revoke", for_host(host, linkIds=[link["linkId"] for link in links[:2]]))
 
     for _ in range(3):
         assert deliver(body) == []
@@ -148,7 +150,7 @@ def test_redeem_books_once(host: Caller, wires: Wires, named: str) -> None:
     """P1, P4: the command names the link by its id, URL or token; the link's second use stays unused."""
     link = host.link(maxUsageCount=2)
     value = {"linkId": link["linkId"], "url": link["url"] + "?embed=1", "token": token_of(link)}[named]
-    body = command("redeem", of(host, **{named: value}, **redeem_body(at(days=1))))
+    body = command("redeem", for_host(host, **{named: value}, **redeem_body(at(days=1))))
 
     for _ in range(3):
         assert deliver(body) == []
@@ -161,7 +163,7 @@ def test_redeem_books_once(host: Caller, wires: Wires, named: str) -> None:
 
 def test_replace_creates_one_new_link(host: Caller, wires: Wires) -> None:
     link = host.link(label="Old")
-    body = command("replace", of(host, linkId=link["linkId"]))
+    body = command("replace", for_host(host, linkId=link["linkId"]))
 
     for _ in range(3):
         assert deliver(body) == []
@@ -181,8 +183,8 @@ def test_events_have_the_id_of_their_command_as_correlation_id(
     for body in (
         generate(host, host.event_type(), "make", count=2),
         redeem(host, link, at(days=2), "book"),
-        command("revoke", of(host, linkIds=[host.link()["linkId"]]), "end"),
-        command("replace", of(host, linkId=host.link()["linkId"]), "again"),
+        command("revoke", for_host(host, linkIds=[host.link()["linkId"]]), "end"),
+        command("replace", for_host(host, linkId=host.link()["linkId"]), "again"),
     ):
         for _ in range(3):
             assert deliver(body) == []
@@ -213,7 +215,7 @@ def test_a_used_id_with_another_body_is_rejected(host: Caller, wires: Wires, oth
     body = (
         generate(host, event_type, count=3)
         if other == "body"
-        else command("revoke", of(host, linkIds=[kept[0]["linkId"]]))
+        else command("revoke", for_host(host, linkIds=[kept[0]["linkId"]]))
     )
 
     assert deliver(body) == []
@@ -226,9 +228,9 @@ def test_a_used_id_with_another_body_is_rejected(host: Caller, wires: Wires, oth
 def test_every_command_records_its_id(host: Caller, wires: Wires, verb: str) -> None:
     first, second = host.links(host.event_type(), count=2)
     payloads = {
-        "revoke": lambda link: of(host, linkIds=[link["linkId"]]),
-        "redeem": lambda link: of(host, linkId=link["linkId"], **redeem_body(at(days=3))),
-        "replace": lambda link: of(host, linkId=link["linkId"]),
+        "revoke": lambda link: for_host(host, linkIds=[link["linkId"]]),
+        "redeem": lambda link: for_host(host, linkId=link["linkId"], **redeem_body(at(days=3))),
+        "replace": lambda link: for_host(host, linkId=link["linkId"]),
     }
     assert deliver(command(verb, payloads[verb](first))) == []
     body = command(verb, payloads[verb](second))
@@ -246,9 +248,13 @@ def test_an_id_is_recorded_for_thirty_days(site: Site, host: Caller, wires: Wire
     first, second = host.links(event_type, count=2, maxUsageCount=3)
     same, other = {
         "generate": (generate(host, event_type, count=2), generate(host, event_type, count=3)),
-        "revoke": tuple(command("revoke", of(host, linkIds=[link["linkId"]])) for link in (first, second)),
+        "revoke": tuple(
+            command("revoke", for_host(host, linkIds=[link["linkId"]])) for link in (first, second)
+        ),
         "redeem": (redeem(host, first, at(days=40)), redeem(host, second, at(days=41))),
-        "replace": tuple(command("replace", of(host, linkId=link["linkId"])) for link in (first, second)),
+        "replace": tuple(
+            command("replace", for_host(host, linkId=link["linkId"])) for link in (first, second)
+        ),
     }[verb]
     assert deliver(same) == []
     made = count_of(host)
@@ -273,7 +279,7 @@ def test_the_same_command_after_three_weeks_changes_nothing(
     link = host.link(maxUsageCount=3, restoreUseOnCancel=True)
     body = {
         "redeem": redeem(host, link, at(days=40)),
-        "replace": command("replace", of(host, linkId=link["linkId"])),
+        "replace": command("replace", for_host(host, linkId=link["linkId"])),
     }[verb]
     assert deliver(body) == []
     made = count_of(host)
@@ -411,10 +417,14 @@ def test_an_invalid_value_is_rejected_with_its_pointer(host: Caller, wires: Wire
         (generate(host, event_type, colour="red"), "invalid-request", ["/payload"]),
         (generate(host, event_type, items=[{}, {"label": ""}]), "invalid-value", ["/payload/items/1/label"]),
         (generate(host, {"eventTypeId": unknown_id("ety")}), "not-found", []),
-        (command("revoke", of(host, linkIds=[])), "invalid-value", ["/payload/linkIds"]),
-        (command("redeem", of(host, **redeem_body(at(days=1)))), "invalid-request", ["/payload/linkId"]),
+        (command("revoke", for_host(host, linkIds=[])), "invalid-value", ["/payload/linkIds"]),
+        (
+            command("redeem", for_host(host, **redeem_body(at(days=1)))),
+            "invalid-request",
+            ["/payload/linkId"],
+        ),
         (redeem(host, {"linkId": unknown_id("lnk")}, at(days=1)), "not-found", []),
-        (command("replace", of(host, linkId=unknown_id("lnk"))), "not-found", []),
+        (command("replace", for_host(host, linkId=unknown_id("lnk"))), "not-found", []),
     ]
     for number, (body, code, pointers) in enumerate(bad):
         numbered = body.replace('"c-1"', f'"c-{number}"')
@@ -445,7 +455,7 @@ def test_a_dead_link_is_rejected_with_the_codes_of_http(site: Site, host: Caller
         (gone, "link-deleted"),
         (early, "link-not-open"),
     ):
-        body = command("redeem", of(host, url=link["url"], **redeem_body(at(days=2))), code)
+        body = command("redeem", for_host(host, url=link["url"], **redeem_body(at(days=2))), code)
 
         assert deliver(body) == []
 
@@ -459,10 +469,10 @@ def test_another_hosts_data_is_not_found(host: Caller, other: Caller, wires: Wir
     for number, body in enumerate(
         [
             generate(host, event_type),
-            command("revoke", of(host, linkIds=[link["linkId"]])),
-            command("replace", of(host, linkId=link["linkId"])),
+            command("revoke", for_host(host, linkIds=[link["linkId"]])),
+            command("replace", for_host(host, linkId=link["linkId"])),
             redeem(host, link, at(days=1)),
-            command("redeem", of(host, url=link["url"], **redeem_body(at(days=1)))),
+            command("redeem", for_host(host, url=link["url"], **redeem_body(at(days=1)))),
         ]
     ):
         numbered = body.replace('"c-1"', f'"o-{number}"')
@@ -481,15 +491,15 @@ def test_no_token_is_in_a_notice_or_the_log(
     link = host.link()
     token = token_of(link)
     bodies = [
-        command("redeem", of(host, token=token, **redeem_body(at(days=900)))),
-        command("redeem", of(host, token=forged(token), **redeem_body(at(days=1)))),
-        command("redeem", of(host, **{token: token}, **redeem_body(at(days=1)))),
-        command("redeem", of(host, url=link["url"], linkId=link["linkId"], **redeem_body(at(days=1)))),
-        command("redeem", of(host, token=[token], **redeem_body(at(days=1)))),
-        command("redeem", of(host, token=token, **redeem_body(at(days=1), timeZone=token))),
-        command("redeem", of(host, token=token, **redeem_body(at(days=1), answers={token: token}))),
-        command("generate", of(host, eventTypeId=token, recipient={"enforce": token})),
-        command(token, of(host, token=token)),
+        command("redeem", for_host(host, token=token, **redeem_body(at(days=900)))),
+        command("redeem", for_host(host, token=forged(token), **redeem_body(at(days=1)))),
+        command("redeem", for_host(host, **{token: token}, **redeem_body(at(days=1)))),
+        command("redeem", for_host(host, url=link["url"], linkId=link["linkId"], **redeem_body(at(days=1)))),
+        command("redeem", for_host(host, token=[token], **redeem_body(at(days=1)))),
+        command("redeem", for_host(host, token=token, **redeem_body(at(days=1), timeZone=token))),
+        command("redeem", for_host(host, token=token, **redeem_body(at(days=1), answers={token: token}))),
+        command("generate", for_host(host, eventTypeId=token, recipient={"enforce": token})),
+        command(token, for_host(host, token=token)),
         json.dumps({"id": "c", "command": "redeem", "payload": token}),
         f'{{"id": "c", "{token}',
     ]
@@ -509,7 +519,7 @@ def test_no_token_is_in_a_notice_or_the_log(
 def test_a_forged_token_costs_no_read_of_a_link(site: Site, host: Caller, wires: Wires) -> None:
     """P7: the only call records the command's id."""
     link = host.link()
-    body = command("redeem", of(host, token=forged(token_of(link)), **redeem_body(at(days=1))))
+    body = command("redeem", for_host(host, token=forged(token_of(link)), **redeem_body(at(days=1))))
     with site.counting() as reads:
         assert deliver(body) == []
 
@@ -519,7 +529,7 @@ def test_a_forged_token_costs_no_read_of_a_link(site: Site, host: Caller, wires:
 
 def test_revoke_reports_the_links_it_cannot_revoke_and_revokes_the_rest(host: Caller, wires: Wires) -> None:
     first, second = host.links(host.event_type(), count=2)
-    body = command("revoke", of(host, linkIds=[first["linkId"], unknown_id("lnk"), second["linkId"]]))
+    body = command("revoke", for_host(host, linkIds=[first["linkId"], unknown_id("lnk"), second["linkId"]]))
 
     assert deliver(body) == []
 
@@ -576,7 +586,7 @@ def test_a_revoke_of_many_is_retried_while_the_store_is_unavailable(
 ) -> None:
     """No link's outcome is known yet, so none is reported as rejected."""
     links = host.links(host.event_type(), count=3)
-    body = command("revoke", of(host, linkIds=[link["linkId"] for link in links]))
+    body = command("revoke", for_host(host, linkIds=[link["linkId"] for link in links]))
     monkeypatch.setattr("time.sleep", lambda _: None)
     bootstrap.forget()
     with site.failing("UpdateItem", StoreUnavailableError()):
@@ -599,7 +609,7 @@ def test_an_unexpected_error_is_retried_and_its_message_not_logged(
         raise KeyError(token)
 
     monkeypatch.setattr("chalicelib.consumers.commands.bulk_revoke", broken)
-    body = command("revoke", of(host, linkIds=["x"]), "broken")
+    body = command("revoke", for_host(host, linkIds=["x"]), "broken")
     with caplog.at_level("INFO"):
         assert deliver(body, generate(host, host.event_type(), "good")) == ["m-0"]
 
@@ -644,7 +654,7 @@ def test_a_rejection_is_retried_while_the_bus_or_the_queue_is_unavailable(
 
 def test_a_command_too_large_for_a_dead_letter_stays_in_its_queue(host: Caller, wires: Wires) -> None:
     """SQS moves the message whole to its dead-letter queue; the notice has the reason."""
-    body = command("generate", of(host, eventTypeId="x", label='"' * 500_000))
+    body = command("generate", for_host(host, eventTypeId="x", label='"' * 500_000))
 
     assert deliver(body, generate(host, host.event_type(), "good")) == ["m-0"]
 
@@ -706,9 +716,9 @@ def test_a_command_delivered_eight_times_at_once_runs_once(
         link = host.link(event_type, maxUsageCount=5)
         body = {
             "generate": generate(host, event_type, count=150),
-            "revoke": command("revoke", of(host, linkIds=[link["linkId"]])),
+            "revoke": command("revoke", for_host(host, linkIds=[link["linkId"]])),
             "redeem": redeem(host, link, at(days=1)),
-            "replace": command("replace", of(host, linkId=link["linkId"])),
+            "replace": command("replace", for_host(host, linkId=link["linkId"])),
         }[verb]
         gate = threading.Barrier(8)
 

@@ -33,7 +33,7 @@ from tests.support.commands import Deadline
 CONTEXT: Final = SimpleNamespace(aws_request_id="request-1")
 
 
-def of(host: Caller, **fields: Any) -> dict[str, Any]:
+def for_host(host: Caller, **fields: Any) -> dict[str, Any]:
     return {"hostId": host.host_id, **fields}
 
 
@@ -49,7 +49,9 @@ def refused(function: Any, event: Any, context: Any = CONTEXT) -> tuple[str, dic
 
 def test_links_are_generated_as_over_http_once_per_key(host: Caller) -> None:
     event_type = host.event_type()
-    event = of(host, eventTypeId=event_type["eventTypeId"], count=2, label="Direct", idempotencyKey="k 1")
+    event = for_host(
+        host, eventTypeId=event_type["eventTypeId"], count=2, label="Direct", idempotencyKey="k 1"
+    )
 
     answers = [generate_links(event, CONTEXT) for _ in range(3)]
 
@@ -57,7 +59,7 @@ def test_links_are_generated_as_over_http_once_per_key(host: Caller) -> None:
     assert answers[0]["links"] == host.list(batchId=answers[0]["batchId"])["links"]
     assert answers[0]["warnings"] == []
     never = generate_links(
-        of(host, eventTypeId=host.event_type(schedule={"timeZone": "UTC"})["eventTypeId"]), CONTEXT
+        for_host(host, eventTypeId=host.event_type(schedule={"timeZone": "UTC"})["eventTypeId"]), CONTEXT
     )
     assert [warning["pointer"] for warning in never["warnings"]] == ["/eventTypeId"]
     assert [link["label"] for link in host.list(eventTypeId=event_type["eventTypeId"])["links"]] == [
@@ -70,7 +72,7 @@ def test_links_are_generated_as_over_http_once_per_key(host: Caller) -> None:
 
 def test_the_same_key_with_another_correlation_id_is_the_same_call(host: Caller) -> None:
     """A retry by Step Functions has another Lambda request id."""
-    event = of(host, eventTypeId=host.event_type()["eventTypeId"], idempotencyKey="k")
+    event = for_host(host, eventTypeId=host.event_type()["eventTypeId"], idempotencyKey="k")
 
     first = generate_links({**event, "correlationId": "one"}, CONTEXT)
     second = generate_links({**event, "correlationId": "two"}, SimpleNamespace(aws_request_id="other"))
@@ -79,7 +81,7 @@ def test_the_same_key_with_another_correlation_id_is_the_same_call(host: Caller)
 
 
 def test_more_than_a_thousand_links_are_returned_as_a_batch_id(host: Caller) -> None:
-    event = of(host, eventTypeId=host.event_type()["eventTypeId"], count=1_001)
+    event = for_host(host, eventTypeId=host.event_type()["eventTypeId"], count=1_001)
     kind, document = refused(generate_links, event)
     assert (kind, document["errors"][0]["pointer"]) == ("InvalidValue", "/idempotencyKey")
 
@@ -88,7 +90,7 @@ def test_more_than_a_thousand_links_are_returned_as_a_batch_id(host: Caller) -> 
 
     assert cut_off[0] == "StoreUnavailable"  # retryable: the same call resumes
     assert answer["links"] == []
-    page = list_links_page(of(host, batchId=answer["batchId"], limit=200), CONTEXT)
+    page = list_links_page(for_host(host, batchId=answer["batchId"], limit=200), CONTEXT)
     assert len(page["links"]) == 200
 
 
@@ -97,20 +99,20 @@ def test_links_are_listed_as_over_http(host: Caller) -> None:
     host.links(event_type, count=3, label="A")
     host.link(event_type, label="B")
 
-    first = list_links_page(of(host, limit=2), CONTEXT)
-    second = list_links_page(of(host, limit=2, cursor=first["nextCursor"]), CONTEXT)
+    first = list_links_page(for_host(host, limit=2), CONTEXT)
+    second = list_links_page(for_host(host, limit=2, cursor=first["nextCursor"]), CONTEXT)
 
     assert first == host.list(limit="2")
     assert second == host.list(limit="2", cursor=first["nextCursor"])
     for params in ({"status": "used"}, {"q": "B"}, {"eventTypeId": event_type["eventTypeId"]}):
-        assert list_links_page(of(host, **params), CONTEXT) == host.list(**params)
+        assert list_links_page(for_host(host, **params), CONTEXT) == host.list(**params)
 
 
 @pytest.mark.parametrize("named", ["linkId", "url", "token"])
 def test_a_slot_is_booked_as_over_http_once_per_key(host: Caller, named: str) -> None:
     link = host.link(maxUsageCount=2)
     value = {"linkId": link["linkId"], "url": link["url"], "token": token_of(link)}[named]
-    event = of(host, **{named: value}, **redeem_body(at(days=1)))
+    event = for_host(host, **{named: value}, **redeem_body(at(days=1)))
 
     keyed = [redeem_link(event | {"idempotencyKey": "k"}, CONTEXT) for _ in range(3)]
 
@@ -121,7 +123,7 @@ def test_a_slot_is_booked_as_over_http_once_per_key(host: Caller, named: str) ->
 
 def test_a_repeat_without_a_key_learns_only_that_it_is_booked(host: Caller) -> None:
     """P4: as over HTTP, the response has no URL, no personal data and no ids."""
-    event = of(host, linkId=host.link(maxUsageCount=2)["linkId"], **redeem_body(at(days=1)))
+    event = for_host(host, linkId=host.link(maxUsageCount=2)["linkId"], **redeem_body(at(days=1)))
     first = redeem_link(event, CONTEXT)
 
     again = redeem_link(event, CONTEXT)
@@ -132,7 +134,7 @@ def test_a_repeat_without_a_key_learns_only_that_it_is_booked(host: Caller) -> N
 def test_each_link_of_a_revoke_has_its_own_result(host: Caller) -> None:
     link, other = host.link(), unknown_id("lnk")
 
-    answer = revoke_links(of(host, linkIds=[link["linkId"], other]), CONTEXT)
+    answer = revoke_links(for_host(host, linkIds=[link["linkId"], other]), CONTEXT)
 
     assert answer["results"][0] == {"linkId": link["linkId"], "status": "revoked"}
     assert answer["results"][1]["problem"]["type"].endswith(":not-found")
@@ -144,7 +146,9 @@ def test_a_dead_link_raises_an_error_named_after_its_code(site: Site, host: Call
     assert site.redeem(used, at(days=1)).status_code == 201
     host.post(f"/v1/links/{revoked['linkId']}/revoke")
     for link, name, code in ((used, "LinkUsed", "link-used"), (revoked, "LinkRevoked", "link-revoked")):
-        kind, document = refused(redeem_link, of(host, linkId=link["linkId"], **redeem_body(at(days=2))))
+        kind, document = refused(
+            redeem_link, for_host(host, linkId=link["linkId"], **redeem_body(at(days=2)))
+        )
 
         assert kind == name
         assert document["type"] == f"urn:admit-one:problem:{code}"
@@ -193,7 +197,7 @@ def test_an_invalid_value_is_reported_with_its_pointer(
         redeem_link: redeem_body(at(days=1)),
     }.get(function, {})
 
-    found, document = refused(function, of(host, **base, **fields))
+    found, document = refused(function, for_host(host, **base, **fields))
 
     assert (found, document["errors"][0]["pointer"]) == (kind, pointer)
 
@@ -209,10 +213,10 @@ def test_another_hosts_data_is_not_found(host: Caller, other: Caller) -> None:
         (redeem_link, {"linkId": link["linkId"], **redeem_body(at(days=1))}),
         (redeem_link, {"url": link["url"], **redeem_body(at(days=1))}),
     ):
-        assert refused(function, of(host, **fields))[0] == "NotFound"
-    (row,) = revoke_links(of(host, linkIds=[link["linkId"]]), CONTEXT)["results"]
+        assert refused(function, for_host(host, **fields))[0] == "NotFound"
+    (row,) = revoke_links(for_host(host, linkIds=[link["linkId"]]), CONTEXT)["results"]
     assert row["problem"]["status"] == 404
-    assert list_links_page(of(host, q=link["linkId"]), CONTEXT)["links"] == []
+    assert list_links_page(for_host(host, q=link["linkId"]), CONTEXT)["links"] == []
     assert other.reread(link) == link
 
 
@@ -220,10 +224,10 @@ def test_no_token_is_in_an_error_or_the_log(host: Caller, caplog: pytest.LogCapt
     """P7: an error never repeats a token that the event contains."""
     token = token_of(host.link())
     events = [
-        of(host, token=token, **redeem_body(at(days=900))),
-        of(host, token=forged(token), **redeem_body(at(days=1))),
-        of(host, **{token: token}, **redeem_body(at(days=1))),
-        of(host, token=token, **redeem_body(at(days=1), answers={token: token})),
+        for_host(host, token=token, **redeem_body(at(days=900))),
+        for_host(host, token=forged(token), **redeem_body(at(days=1))),
+        for_host(host, **{token: token}, **redeem_body(at(days=1))),
+        for_host(host, token=token, **redeem_body(at(days=1), answers={token: token})),
     ]
     with caplog.at_level("INFO"):
         errors = "".join(json.dumps(refused(redeem_link, event)) for event in events)
@@ -241,7 +245,7 @@ def test_an_unexpected_error_is_an_internal_error_without_its_message(
         raise KeyError(secret)
 
     monkeypatch.setattr("chalicelib.consumers.direct_functions.bulk_revoke", broken)
-    kind, document = refused(revoke_links, of(host, linkIds=["x"]))
+    kind, document = refused(revoke_links, for_host(host, linkIds=["x"]))
 
     assert (kind, document["status"]) == ("InternalError", 500)
     assert secret not in caplog.text + json.dumps(document)

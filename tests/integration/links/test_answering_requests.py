@@ -116,9 +116,9 @@ def test_the_answer_for_a_revoked_rolling_link_is_the_new_rolling_link(site: Sit
     made(site.redeem(fresh, at(days=1)))
     successor = ok(host.get(path))
     _, request_id = _dead_link_with_request(site, host, fresh)
-    beside = made(_answer(host, request_id))
+    extra = made(_answer(host, request_id))
     assert ok(host.get(path)) == successor
-    assert beside["status"] == "active"
+    assert extra["status"] == "active"
 
 
 def test_no_link_is_created_if_the_event_type_or_link_is_deleted(site: Site, host: Caller) -> None:

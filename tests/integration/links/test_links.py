@@ -99,20 +99,20 @@ def test_a_link_with_every_setting_is_returned_unchanged(host: Caller, event_typ
 def test_count_creates_equal_links_and_items_override_the_shared_settings(
     host: Caller, event_type: dict[str, Any]
 ) -> None:
-    alike = host.links(event_type, count=3, label="same")
+    equal = host.links(event_type, count=3, label="same")
     items = [
         {},
         {"label": "own", "maxUsageCount": None},
         {"label": None, "overrides": {"title": "Mine"}, "metadata": {"n": 2}},
     ]
     each = host.links(
-        event_type, label="beside", maxUsageCount=2, overrides={"durationMinutes": 60}, items=items
+        event_type, label="shared", maxUsageCount=2, overrides={"durationMinutes": 60}, items=items
     )
 
-    assert [link["label"] for link in alike] == ["same"] * 3
-    assert len({link["linkId"] for link in alike} | {link["url"] for link in alike}) == 6
+    assert [link["label"] for link in equal] == ["same"] * 3
+    assert len({link["linkId"] for link in equal} | {link["url"] for link in equal}) == 6
     assert [(link["label"], link["maxUsageCount"], link["remainingUses"]) for link in each] == [
-        ("beside", 2, 2),
+        ("shared", 2, 2),
         ("own", None, None),
         (None, 2, 2),
     ]

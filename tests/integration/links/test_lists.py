@@ -113,7 +113,7 @@ def after_expiry(site: Site) -> Site:
 
 
 @pytest.mark.usefixtures("after_expiry")
-class TestWalk:
+class TestPaging:
     """Following the cursors gives every link exactly once, in order, for every filter and page size."""
 
     @pytest.mark.parametrize(

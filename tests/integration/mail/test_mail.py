@@ -1,4 +1,4 @@
-"""Mail: each event sends each addressee one email despite repeats and delays, within daily budgets (P6, P15)."""
+"""Emails: each event sends each addressee one email despite repeats and delays, within daily budgets (P6, P15)."""
 
 import base64
 import hashlib
@@ -221,7 +221,7 @@ def calendar_of(mail: EmailMessage) -> Calendar:
     return IcsCalendarStream.calendar_from_ics(payload.decode())
 
 
-# What is sent
+# Contents
 
 
 def test_both_get_an_email_and_their_calendars_are_updated(mailroom: Mailroom, host: Caller) -> None:
@@ -300,7 +300,7 @@ def test_without_a_sender_events_are_handled_and_nothing_is_sent(mailroom: Mailr
     assert mailroom.mails() == []
 
 
-# Once
+# Each email once
 
 
 def test_concurrent_deliveries_of_an_event_send_one_email_each(mailroom: Mailroom, host: Caller) -> None:
@@ -952,7 +952,7 @@ def test_the_ses_client_does_not_retry(site: Site) -> None:
 # Daily budgets, P15
 
 
-def of(mailroom: Mailroom, address: str) -> list[EmailMessage]:
+def mails_to(mailroom: Mailroom, address: str) -> list[EmailMessage]:
     """Return the emails to an address, oldest first."""
     return [mail for mail in mailroom.mails() if mail["to"].addresses[0].addr_spec.lower() == address]
 
@@ -994,7 +994,7 @@ def digests(queue: Inbox) -> int:
 def flood(
     mailroom: Mailroom, host: Caller, bookings: int, day: int = 3, **fields: Any
 ) -> tuple[dict[str, Any], Events]:
-    """Book that often with one link, some days from now; return the link and the events."""
+    """Create that many bookings with one link, some days from now; return the link and the events."""
     link = host.link(maxUsageCount=None)
     for number in range(bookings):
         made(mailroom.site.redeem(link, at(days=day, hours=number), **fields))
@@ -1015,7 +1015,7 @@ def test_a_booking_moved_twenty_times_sends_one_email_with_the_last_time(
     for order in (list(reversed(events)), events):
         assert deliver_events(order) == []
     for address in (GRACE, ADA):
-        mails = of(mailroom, address)
+        mails = mails_to(mailroom, address)
         assert subjects(mails) == ["Confirmed", "Moved"]
         [event] = calendar_of(mails[-1]).events
         assert isinstance(event.dtstart, datetime)
@@ -1026,7 +1026,7 @@ def test_a_booking_moved_twenty_times_sends_one_email_with_the_last_time(
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", {"start": at(days=5)}))
     assert deliver_events(mailroom.events()) == []
     for address in (GRACE, ADA):
-        assert "Before: Thursday 5 January 2040" in whole(of(mailroom, address)[-1])
+        assert "Before: Thursday 5 January 2040" in whole(mails_to(mailroom, address)[-1])
 
 
 def test_an_email_about_a_move_is_delayed_but_a_confirmation_is_not(
@@ -1055,7 +1055,7 @@ def test_an_email_about_a_move_is_delayed_but_a_confirmation_is_not(
     assert (waits, mailroom.mails()) == ([60, 60, 1, 1], [])
     mailroom.site.clock.pass_by(seconds=1)
     assert deliver_events([moved, cancelled]) == []
-    assert subjects(of(mailroom, GRACE)) == subjects(of(mailroom, ADA)) == ["Cancelled"]
+    assert subjects(mails_to(mailroom, GRACE)) == subjects(mails_to(mailroom, ADA)) == ["Cancelled"]
 
 
 def test_a_first_confirmation_is_sent_at_once(mailroom: Mailroom, host: Caller) -> None:
@@ -1069,7 +1069,7 @@ def test_a_first_confirmation_is_sent_at_once(mailroom: Mailroom, host: Caller) 
 def test_beyond_an_addresss_daily_budget_emails_go_to_history_and_digest(
     mailroom: Mailroom, host: Caller, queue: Inbox
 ) -> None:
-    """P15: addresses that differ by case are one; a new day has a new budget."""
+    """P15: addresses that differ only by case share a budget; a new day has a new budget."""
     with limited(invitee_daily_limit=2, host_daily_limit=3):
         link, events = flood(mailroom, host, 2)
         more, events_more = flood(
@@ -1077,7 +1077,7 @@ def test_beyond_an_addresss_daily_budget_emails_go_to_history_and_digest(
         )
         assert deliver_events(events) == deliver_events(events_more) == []
         assert deliver_events(events_more) == []
-        assert (len(of(mailroom, GRACE)), len(of(mailroom, ADA))) == (2, 3)
+        assert (len(mails_to(mailroom, GRACE)), len(mails_to(mailroom, ADA))) == (2, 3)
         assert mail_history(host, link) == []
         assert sorted(mail_history(host, more)) == [
             *[("mail.failed", "address-budget-used")] * 3,
@@ -1088,13 +1088,13 @@ def test_beyond_an_addresss_daily_budget_emails_go_to_history_and_digest(
         assert digests(queue) == 1
         mailroom.site.clock.pass_by(hours=2)
         assert digests(queue) == 0
-        [digest] = of(mailroom, ADA)[3:]
+        [digest] = mails_to(mailroom, ADA)[3:]
         text = digest.get_body(("plain",))
         assert text is not None
         assert text.get_content().count("Booked, ") == 2
         link, _ = booked(mailroom.site, host)
         assert deliver_events(mailroom.events("booking.confirmed")) == []
-        assert len(of(mailroom, GRACE)) == 3
+        assert len(mails_to(mailroom, GRACE)) == 3
 
 
 def test_a_link_emails_a_limited_number_of_invitees_a_day(mailroom: Mailroom, host: Caller) -> None:
@@ -1123,7 +1123,7 @@ def test_each_purpose_has_its_own_budget(mailroom: Mailroom, host: Caller) -> No
         requests = mailroom.events("mail.requested")
         _, events = flood(mailroom, host, 2, invitee={"name": "Ada", "email": ADA})
         assert deliver_events([*events, *requests]) == []
-    words = [text.get_content() for mail in of(mailroom, ADA) if (text := mail.get_body(("plain",)))]
+    words = [text.get_content() for mail in mails_to(mailroom, ADA) if (text := mail.get_body(("plain",)))]
     assert len(words) == 3
     for part in ("is confirmed.", "has booked a time", "private link"):
         assert len([text for text in words if part in text]) == 1
@@ -1148,7 +1148,7 @@ def test_an_email_counts_once_despite_crashes_and_races(mailroom: Mailroom, host
                 list(pool.map(lambda _: deliver_events([first]), range(3)))
         mailroom.site.clock.pass_by(seconds=CLAIM.total_seconds() + 1)
         assert deliver_events([first]) == deliver_events([second]) == []
-        assert (len(of(mailroom, GRACE)), len(of(mailroom, ADA))) == (1, 1)
+        assert (len(mails_to(mailroom, GRACE)), len(mails_to(mailroom, ADA))) == (1, 1)
 
 
 @pytest.mark.parametrize("where", ["before the notice ends", "while the digest is sent"])
@@ -1179,7 +1179,7 @@ def test_a_digest_is_sent_once_and_loses_no_update(
         assert digests(queue) == 1
         mailroom.site.clock.pass_by(hours=24)
         assert digests(queue) == int(where.startswith("while"))
-    listed = [body.get_content() for mail in of(mailroom, ADA) if (body := mail.get_body(("plain",)))]
+    listed = [body.get_content() for mail in mails_to(mailroom, ADA) if (body := mail.get_body(("plain",)))]
     assert [text.count("Booked, ") for text in listed] == ([2] if where.startswith("before") else [1, 1])
 
 
@@ -1195,7 +1195,7 @@ def violations_in(
     faults = ["too many"] if max(map(sent.count, sent)) > MAX_PER_DAY else []
     reported = {
         str(event.uid).partition("@")[0]
-        for mail in of(mailroom, ADA)
+        for mail in mails_to(mailroom, ADA)
         for part in mail.walk()
         if part.get_content_type() in ("text/calendar", "application/ics")
         for payload in [part.get_payload(decode=True)]

@@ -144,18 +144,18 @@ def text_of(mail: EmailMessage, kind: str = "plain") -> str:
 
 def invite_of(mail: EmailMessage) -> tuple[Calendar, Event]:
     """Parse the invitation with an independent parser; check that the body part and the attachment are equal."""
-    beside = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
+    body_parts = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
     [file] = [part for part in mail.iter_attachments() if part.get_content_type() == "application/ics"]
-    assert len(beside) == 1
+    assert len(body_parts) == 1
     assert file.get_filename() == "invite.ics"
     assert file.get_content_disposition() == "attachment"
-    payload = beside[0].get_payload(decode=True)
+    payload = body_parts[0].get_payload(decode=True)
     assert isinstance(payload, bytes)
     assert payload == file.get_payload(decode=True)
     calendar = IcsCalendarStream.calendar_from_ics(payload.decode())
     [event] = calendar.events
-    assert beside[0].get_param("method") == calendar.method == file.get_param("method")
-    assert str(beside[0].get_param("charset")).upper() == "UTF-8"
+    assert body_parts[0].get_param("method") == calendar.method == file.get_param("method")
+    assert str(body_parts[0].get_param("charset")).upper() == "UTF-8"
     return calendar, event
 
 

@@ -1,4 +1,4 @@
-"""The release has one version, wherever it is written, and a dated section in the changelog."""
+"""The version is the same everywhere, and has a dated section in the changelog."""
 
 import json
 import re
@@ -23,15 +23,15 @@ def test_project_and_api_description_have_the_version_of_the_code() -> None:
     assert project["version"] == document["info"]["version"] == __version__
 
 
-def test_the_newest_section_of_the_changelog_is_that_version() -> None:
+def test_the_newest_section_of_the_changelog_has_the_version() -> None:
     versions = _SECTION.findall(CHANGELOG)
     assert versions[0][0] == __version__
     days = [date.fromisoformat(day) for _, day in versions]
     assert days == sorted(days, reverse=True)
 
 
-def test_the_changelog_begins_with_what_is_not_released() -> None:
-    """Every other section of the second level is a release."""
+def test_the_changelog_starts_with_unreleased_changes() -> None:
+    """Every other second-level section is a release."""
     titles = re.findall(r"^## .*$", CHANGELOG, re.MULTILINE)
     assert titles[0] == "## [Unreleased]"
     assert len(titles) == 1 + len(_SECTION.findall(CHANGELOG))
@@ -43,6 +43,6 @@ def test_entries_are_grouped_in_the_usual_order() -> None:
         assert groups == [group for group in GROUPS if group in groups], section.partition("\n")[0]
 
 
-def test_webhooks_name_the_version_of_their_format_not_of_the_release() -> None:
-    """Receivers may match the user agent, so it changes only with the format of the events."""
+def test_the_webhooks_user_agent_has_the_version_of_the_event_format() -> None:
+    """Receivers may match the user agent, so it changes only with the event format."""
     assert f"Admit-One-Webhooks/{SCHEMA_VERSION}" == USER_AGENT

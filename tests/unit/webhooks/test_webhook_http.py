@@ -142,7 +142,7 @@ def test_an_endpoint_without_tls_gets_no_request() -> None:
 def test_a_name_with_a_private_address_is_rejected_before_any_connection(
     addresses: list[str], local_mode: bool
 ) -> None:
-    """One address that isn't public is enough, also in local mode."""
+    """One address that isn't public is enough to reject the name, also in local mode."""
     with Endpoint() as endpoint:
         network = Network(endpoint, {NAME: addresses})
         client = WebhookHttp(local=local_mode, resolve=network.resolve, connect=network.connect)
