@@ -31,7 +31,7 @@ def instant(value: datetime, pointer: str) -> datetime:
     return found
 
 
-def asked_zone(query: Mapping[str, str]) -> str | None:
+def requested_zone(query: Mapping[str, str]) -> str | None:
     """Return the zone in `?timeZone=`, or None. Raises `InvalidValueError` if it is not an IANA time zone."""
     zone = query.get("timeZone")
     if zone is not None and not is_zone(zone):
@@ -44,7 +44,7 @@ def has_date(query: Mapping[str, str]) -> bool:
     return any(_DATE.fullmatch(query.get(name, "")) for name in ("from", "to"))
 
 
-def asked_range(query: Mapping[str, str], zone: str) -> tuple[datetime | None, datetime | None]:
+def requested_range(query: Mapping[str, str], zone: str) -> tuple[datetime | None, datetime | None]:
     """Return `?from=` and `?to=` as instants; a date becomes its first moment in the zone.
 
     Raises `InvalidRequestError` for a value that is neither an instant nor a date, and `InvalidValueError` for a year
@@ -56,7 +56,7 @@ def asked_range(query: Mapping[str, str], zone: str) -> tuple[datetime | None, d
 
 
 def when(text: str, name: str, zone: str) -> datetime:
-    """Return a query parameter as an instant; a date becomes its first moment in the zone. Raises as `asked_range`."""
+    """Return a query parameter as an instant; a date becomes its first moment in the zone. See `requested_range`."""
     if _DATE.fullmatch(text):
         day = date_of(text)
         if day is not None:

@@ -25,7 +25,7 @@ from chalicelib.domain.event_types.slots import offered_slots
 from chalicelib.domain.events.commands import CommandName, read_command, trace_of, without_secrets
 from chalicelib.domain.events.envelopes import read_envelope, write_envelope
 from chalicelib.domain.imports.csv_text import decode_csv
-from chalicelib.domain.imports.sheet import judged, read_sheet
+from chalicelib.domain.imports.sheet import checked_rows, read_sheet
 from chalicelib.domain.listings import read_cursor, write_cursor
 from chalicelib.domain.mail.email_addresses import is_email, normalise_email
 from chalicelib.domain.mail.feedback import read_feedback
@@ -113,7 +113,7 @@ def test_csv(data: bytes) -> None:
     settings_ = msgspec.convert(
         {"title": "T", "durationMinutes": 30, "schedule": {"timeZone": "UTC", "weekly": []}}, EventTypeBody
     ).settings()
-    for row in judged(sheet.rows, settings_, now=NOW):
+    for row in checked_rows(sheet.rows, settings_, now=NOW):
         msgspec.json.encode(row.faults)
 
 

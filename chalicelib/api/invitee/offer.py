@@ -17,7 +17,7 @@ from chalicelib.domain.links.link import expected_address
 from chalicelib.pages.invitee.redeem import OfferPage, offer_page
 from chalicelib.service.links.note_open import note_open
 from chalicelib.service.links.open import OpenLink, open_link, slots_of
-from chalicelib.wire.instants import DEFAULT_RANGE, asked_range, asked_zone
+from chalicelib.wire.instants import DEFAULT_RANGE, requested_range, requested_zone
 from chalicelib.wire.responses.offer import OfferAnswer, SlotsAnswer, offer_answer, slots_answer
 
 _NOTICES: Final[Mapping[type[AdmitOneError], str]] = {
@@ -51,9 +51,9 @@ def get_slots(call: Call) -> Reply:
     At most 2,000: `to` is the end of the range that the response covers; send it as the next `from`.
     """
     query = call.query()
-    zone = asked_zone(query)
+    zone = requested_zone(query)
     opened = open_link(call.world, call.path("token"))
-    start, end = asked_range(query, zone or opened.offer.schedule.time_zone)
+    start, end = requested_range(query, zone or opened.offer.schedule.time_zone)
     start = start or opened.now
     end = end or start + DEFAULT_RANGE
     slots = slots_of(call.world, opened, start, end, most=MAX_SLOTS + 1)

@@ -19,7 +19,7 @@ from chalicelib.domain.event_types.slots import MAX_SLOTS
 from chalicelib.pages.mail.calendars import calendar_text
 from chalicelib.service.bookings.find import read_own_booking
 from chalicelib.service.bookings.move import movable_booking, slots_to_move_to
-from chalicelib.wire.instants import DEFAULT_RANGE, asked_range, asked_zone
+from chalicelib.wire.instants import DEFAULT_RANGE, requested_range, requested_zone
 from chalicelib.wire.responses.bookings import BookingAnswer
 from chalicelib.wire.responses.offer import SlotsAnswer, slots_answer
 
@@ -59,9 +59,9 @@ def get_slots(call: Call) -> Reply:
     At most 2,000: `to` is the end of the range that the response covers; send it as the next `from`.
     """
     query = call.query()
-    zone = asked_zone(query)
+    zone = requested_zone(query)
     movable = movable_booking(call.world, find_booking(call))
-    start, end = asked_range(query, zone or movable.offer.schedule.time_zone)
+    start, end = requested_range(query, zone or movable.offer.schedule.time_zone)
     start = start or movable.now
     end = end or start + DEFAULT_RANGE
     slots = slots_to_move_to(call.world, movable, start, end, most=MAX_SLOTS + 1)

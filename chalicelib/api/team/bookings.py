@@ -15,7 +15,7 @@ from chalicelib.service.bookings.erase_person import erase_person
 from chalicelib.service.bookings.find import FindBooking, hosts_booking
 from chalicelib.service.bookings.list import BookingsRequest, list_bookings, zone_of_dates
 from chalicelib.service.bookings.move import move_booking
-from chalicelib.wire.instants import asked_range, asked_zone, has_date, instant
+from chalicelib.wire.instants import has_date, instant, requested_range, requested_zone
 from chalicelib.wire.requests.bookings import RescheduleBody
 from chalicelib.wire.responses.bookings import BookingAnswer, BookingsAnswer, booking_answer
 
@@ -41,7 +41,7 @@ def get_bookings(call: Call) -> Reply:
     Dates are in `timeZone`, by default the host's zone.
     """
     query = call.query()
-    zone = asked_zone(query)
+    zone = requested_zone(query)
     if "linkId" in query and ("from" in query or "to" in query):
         raise InvalidValueError([FieldFault("/linkId", "can't be given together with from or to")])
     where = BookingFilter(
@@ -52,7 +52,7 @@ def get_bookings(call: Call) -> Reply:
     )
     if zone is None and has_date(query):
         zone = zone_of_dates(call.world, call.caller, where)
-    start, end = asked_range(query, zone or "UTC")
+    start, end = requested_range(query, zone or "UTC")
     where = msgspec.structs.replace(where, start=start, end=end)
     request = BookingsRequest(
         where=where,

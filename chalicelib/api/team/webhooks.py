@@ -23,7 +23,7 @@ from chalicelib.service.webhooks.manage_deliveries import (
     send_test,
     zone_of_deliveries,
 )
-from chalicelib.wire.instants import asked_range, asked_zone, has_date, instant
+from chalicelib.wire.instants import has_date, instant, requested_range, requested_zone
 from chalicelib.wire.requests.webhooks import ReplayBody, RotateBody, WebhookBody, WebhookChanges
 from chalicelib.wire.responses.webhooks import (
     DeliveriesAnswer,
@@ -120,10 +120,10 @@ def get_deliveries(call: Call) -> Reply:
     Dates are in `timeZone`, by default the host's zone.
     """
     query = call.query()
-    zone = asked_zone(query)
+    zone = requested_zone(query)
     if zone is None and has_date(query):
         zone = zone_of_deliveries(call.world, call.caller, call.path("webhookId"))
-    since, until = asked_range(query, zone or "UTC")
+    since, until = requested_range(query, zone or "UTC")
     where = DeliveryRange(
         status=one_of(query, "status", DeliveryStatus),
         since=since,

@@ -97,7 +97,7 @@ def read_sheet(
     return Sheet(tuple(rows), digest.hexdigest())
 
 
-def judged(rows: Iterable[Row], event_settings: EventSettings, *, now: datetime) -> Iterator[Row]:
+def checked_rows(rows: Iterable[Row], event_settings: EventSettings, *, now: datetime) -> Iterator[Row]:
     """Yield the rows with the faults of their settings at `now` added."""
     for row in rows:
         if row.settings is None:
@@ -165,7 +165,7 @@ def result_cells(
     return [values.get(name) or "" for name in RESULT_COLUMNS]
 
 
-def refused_cells(rows: Sequence[Row], error: AdmitOneError) -> Iterator[list[str]]:
+def rejected_cells(rows: Sequence[Row], error: AdmitOneError) -> Iterator[list[str]]:
     """Yield a row under `RESULT_COLUMNS` with the faults of each row of a rejected file."""
     faults = getattr(error, "faults", ())
     placed = [fault for fault in faults if isinstance(fault, CellFault)]

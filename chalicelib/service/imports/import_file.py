@@ -9,7 +9,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import AdmitOneError, PayloadTooLargeError, TryLaterError
 from chalicelib.domain.imports.csv_text import BOM, decode_csv, write_csv
 from chalicelib.domain.imports.import_file import ImportFile, Place
-from chalicelib.domain.imports.sheet import RESULT_COLUMNS, Row, read_sheet, refused_cells, result_cells
+from chalicelib.domain.imports.sheet import RESULT_COLUMNS, Row, read_sheet, rejected_cells, result_cells
 from chalicelib.domain.links.link import MAX_LINKS_PER_BATCH, Link
 from chalicelib.domain.team.api_keys import Caller, Role
 from chalicelib.service.imports.import_links import Import, ImportRequest, import_links
@@ -50,7 +50,7 @@ def import_file(
             file.bucket, file.key, version=file.version, etag=file.etag, max_bytes=MAX_BYTES
         )
     except PayloadTooLargeError as error:
-        _write(objects, file, place, refused_cells(rows, error))
+        _write(objects, file, place, rejected_cells(rows, error))
         raise
     try:
         sheet = read_sheet(decode_csv(raw), place.event_type_id, most=MAX_LINKS_PER_BATCH)
@@ -66,7 +66,7 @@ def import_file(
     except TryLaterError:
         raise
     except AdmitOneError as error:
-        _write(objects, file, place, refused_cells(rows, error))
+        _write(objects, file, place, rejected_cells(rows, error))
         raise
     _write(objects, file, place, _results(world, done, url_of))
     return ImportedObject(done.batch_id, len(done.rows), sum(1 for one in done.rows if one.link_id))

@@ -14,7 +14,7 @@ from chalicelib.domain.errors import (
     StoreUnavailableError,
 )
 from chalicelib.domain.event_types.contradictions import SettingsWarning, warnings_of_link_settings
-from chalicelib.domain.imports.sheet import Row, Sheet, judged
+from chalicelib.domain.imports.sheet import Row, Sheet, checked_rows
 from chalicelib.domain.links.batches import Batch
 from chalicelib.domain.links.link import Link
 from chalicelib.domain.team.api_keys import Caller
@@ -81,7 +81,7 @@ def preview_import(world: World, caller: Caller, event_type_id: str, sheet: Shee
     """Return what an import of a sheet would create now; create nothing. Raises `NotFoundError` (the event type)."""
     event_type = read_event_type(world, caller, event_type_id)
     now = world.now()
-    rows = list(judged(sheet.rows, event_type.settings, now=now))
+    rows = list(checked_rows(sheet.rows, event_type.settings, now=now))
     valid = [None if row.faults else row.settings for row in rows]
     return Preview(rows, warnings_of_link_settings(event_type.settings, valid, now=now, under="/rows"))
 
@@ -100,7 +100,7 @@ def _import(
         raise IdempotencyKeyReusedError
     # A retry is checked against the same rules as the first request.
     now = kept.created_at if kept else world.now()
-    rows = list(judged(request.sheet.rows, event_type.settings, now=now))
+    rows = list(checked_rows(request.sheet.rows, event_type.settings, now=now))
     taken = _taken_before(rows, kept, digest) if kept else [row for row in rows if not row.faults]
     if kept is None and (not taken or (len(taken) < len(rows) and not request.partial)):
         raise _refusal(rows)

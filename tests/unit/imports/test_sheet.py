@@ -21,7 +21,7 @@ from chalicelib.domain.imports.sheet import (
     MAX_FAULTS_PER_ROW,
     Row,
     Sheet,
-    judged,
+    checked_rows,
     link_cells,
     read_sheet,
 )
@@ -54,7 +54,7 @@ def settings_of(text: str) -> LinkSettings:
 
 def faults_of(text: str) -> list[tuple[int, str | None, str]]:
     """Return the line, column and pointer of every fault, including those of the rules."""
-    rows = judged(sheet(text).rows, EVENT, now=NOW)
+    rows = checked_rows(sheet(text).rows, EVENT, now=NOW)
     return [(fault.line, fault.column, fault.pointer) for row in rows for fault in row.faults]
 
 
@@ -326,7 +326,7 @@ def test_the_faults_of_one_row_are_limited() -> None:
     names = [name for name in EXPORT_COLUMNS if name.endswith(("Minutes", "At", "Count", "Enforce", "Kind"))]
     unread = ["x" * 1000] * len(names)
     broken = ["3" if name.endswith("Minutes") else "" for name in names]
-    for row in judged(
+    for row in checked_rows(
         sheet(write_csv([[*names, "label"], [*unread, "A"], [*broken, " "]])).rows, EVENT, now=NOW
     ):
         assert len(row.faults) == MAX_FAULTS_PER_ROW
@@ -390,7 +390,7 @@ def test_any_bytes_are_read_or_rejected(raw: bytes) -> None:
             rows = sheet(decode_csv(body)).rows
         except AdmitOneError:
             continue
-        for row in judged(rows, EVENT, now=NOW):
+        for row in checked_rows(rows, EVENT, now=NOW):
             assert row.faults or row.settings is not None
 
 
@@ -404,7 +404,7 @@ def test_any_cells_are_read_or_reported(cells: list[tuple[str, str]]) -> None:
     except InvalidValueError:
         assert all(map(is_blank, row.values()))
         return
-    for found in judged(rows, EVENT, now=NOW):
+    for found in checked_rows(rows, EVENT, now=NOW):
         assert found.faults or found.settings is not None
         assert all(fault.column in EXPORT_COLUMNS for fault in found.faults)
 
@@ -481,7 +481,7 @@ def test_exported_settings_are_imported_unchanged(settings: list[LinkSettings]) 
         assume(len(msgspec.json.encode(one.metadata)) < 2000)
     links = [link_with(one) for one in settings]
     text = write_csv([EXPORT_COLUMNS, *(link_cells(link, "https://x.example/s/t", NOW) for link in links)])
-    rows = list(judged(sheet(decode_csv(text.encode())).rows, EVENT, now=NOW))
+    rows = list(checked_rows(sheet(decode_csv(text.encode())).rows, EVENT, now=NOW))
     assert [row.settings for row in rows] == settings
     for one, row in zip(settings, rows, strict=True):
         assert {fault.pointer for fault in row.faults} == broken_by(one, row.index, rules)
