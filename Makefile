@@ -33,7 +33,8 @@ help: ## list these targets
 run: $(RUN_INSTALLED) ## run the product on this machine; Ctrl-C saves and stops: [PORT=8000] [DYNAMODB_ENDPOINT=http://…]
 	@exec $(PY) -m infra.local.run --port $(PORT)
 
-test: $(INSTALLED) dynoxide npm-tools chromium faketime lint types ## run everything that CI runs: formatting, linters, types, import contracts, all tests, and some tests on two other dates
+test: $(INSTALLED) dynoxide npm-tools chromium faketime ## run everything that CI runs: formatting, linters, types, import contracts, all tests, and some tests on two other dates
+	@$(MAKE) --no-print-directory --jobs=2 lint types
 	$(PY) -m pytest -n auto --dist loadfile
 	$(PY) -m tests.dates --quick
 
