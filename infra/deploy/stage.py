@@ -58,7 +58,7 @@ class Outputs(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         """Raise `DeployError`."""
-        raise DeployError(f"The stack has no output {name} yet: run make deploy for the stage first.")
+        raise DeployError(f"The stack has no output {name} yet: deploy the stage first (make deploy).")
 
 
 def stack_outputs(account: Account, stage: Stage) -> dict[str, str]:
