@@ -1,4 +1,4 @@
-"""The whole packaged stack, deployed through CloudFormation into a ministack of this test run's own."""
+"""Fixtures: the packaged stack, deployed through CloudFormation into a ministack for this test run."""
 
 import contextlib
 import json
@@ -37,7 +37,7 @@ _RECORDING_IAM: Final = Path(__file__).parents[1] / "support" / "aws" / "recordi
 
 
 class NotingMinistack(Ministack):
-    """One whose IAM is enforced, and which notes what it grants."""
+    """A ministack that enforces IAM and records what it grants."""
 
     def __init__(self, notes: Path) -> None:
         super().__init__(enforce_iam=True)
@@ -50,14 +50,14 @@ class NotingMinistack(Ministack):
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack: its services, its resources by the template's names, its REST API, a world over its table."""
+    """A deployed stack: its services, its resources by logical id, its REST API, and a world over its table."""
 
     engine: Ministack
     package: Package
     mails: Path
-    """What it sent by mail, one file each."""
+    """The folder of the emails it has sent, one file each."""
     rights_used: Path
-    """Every right that IAM was asked for and granted, a line each; see `recording_iam`."""
+    """Every request that IAM has allowed, one line each; see `recording_iam`."""
 
     def client(self, service: str) -> Any:
         """Return a client of one of the stack's services, e.g. `sqs`."""
@@ -69,7 +69,7 @@ class Stack:
 
     @cached_property
     def resources(self) -> dict[str, str]:
-        """The physical id of each resource, by its name in the template."""
+        """The physical id of each resource, by logical id."""
         found = self.client("cloudformation").describe_stack_resources(StackName=NAME)["StackResources"]
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
 
@@ -79,12 +79,12 @@ class Stack:
 
     @property
     def api_url(self) -> str:
-        """Where the deployed REST API answers; also what the stack takes for its own address."""
+        """The URL of the deployed REST API, which is also the stack's base URL."""
         return _api_url(self.engine, self.outputs["RestAPIId"])
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
-        """What the HTTP function has in its environment."""
+        """The environment variables of the HTTP function."""
         name = self.physical_id("APIHandler")
         found = self.client("lambda").get_function_configuration(FunctionName=name)
         variables: dict[str, str] = found["Environment"]["Variables"]
@@ -101,13 +101,13 @@ class Stack:
 
     @contextlib.contextmanager
     def http(self, key: str | None = None) -> Iterator[httpx.Client]:
-        """Give an HTTP client of the deployed REST API that calls with an API key, by default the admin's."""
+        """Yield an HTTP client of the deployed REST API with an API key, by default the admin's."""
         headers = {"Authorization": f"Bearer {key or self.admin_key}"}
         with httpx.Client(base_url=self.api_url, headers=headers, timeout=LIMIT, trust_env=False) as client:
             yield client
 
     def invoke(self, logical_id: str, event: Any) -> Any:
-        """Call a function and return its answer. Fails when it raised."""
+        """Invoke a function and return its result; fail if it raised."""
         answer = self.client("lambda").invoke(
             FunctionName=self.physical_id(logical_id), Payload=json.dumps(event).encode()
         )
@@ -116,7 +116,7 @@ class Stack:
         return body
 
     def logs(self) -> list[str]:
-        """Return every line that any function has logged."""
+        """Return every log line of every function."""
         client = self.client("logs")
         lines = []
         for page in client.get_paginator("describe_log_groups").paginate():
@@ -134,7 +134,7 @@ def _api_url(engine: Ministack, api_id: str) -> str:
 
 @pytest.fixture(scope="session")
 def deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The one stack of the test run, for fixtures that outlast a test; a test takes `stack`."""
+    """The stack of the test run, for fixtures with a longer scope; tests use `stack`."""
     del no_real_aws
     package = local_package()
     mails = tmp_path_factory.mktemp("mails")
@@ -164,21 +164,21 @@ def deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def stack(deployed: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """The one stack of the test run. A test makes hosts of its own in it (P9). In-process clients reach it too."""
+    """The stack of the test run. Each test creates its own hosts (P9). In-process clients reach the stack too."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", deployed.engine.endpoint_url)
     return deployed
 
 
 @pytest.fixture
 def inbox(stack: Stack) -> Iterator[Inbox]:
-    """A queue that gets whatever comes out on the stack's bus."""
+    """A queue that gets every event on the stack's bus."""
     with listening(stack) as inbox:
         yield inbox
 
 
 @contextlib.contextmanager
 def listening(stack: Stack) -> Iterator[Inbox]:
-    """Give a queue that gets whatever comes out on the stack's bus for as long as the block lasts."""
+    """Yield a queue that gets every event on the stack's bus until the block ends."""
     inbox, events = Inbox(stack.engine.endpoint_url), stack.client("events")
     bus = stack.physical_id("EventBus")
     events.put_rule(Name=inbox.name, EventBusName=bus, EventPattern=json.dumps({"source": ["admit-one"]}))

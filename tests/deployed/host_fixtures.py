@@ -1,4 +1,4 @@
-"""A host with an event type and links, in the deployed stack."""
+"""Create a host with an event type and links in the deployed stack."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from tests.support.app import ALL_DAY
 
 
 def event_type_of(stack: Stack) -> dict[str, Any]:
-    """Make a host and an event type that is on offer around the clock; return the event type."""
+    """Create a host and an event type that is open at all hours; return the event type."""
     with stack.http() as http:
         host = http.post("/v1/hosts", json={"name": "Ada", "email": "ada@hosts.example", "timeZone": "UTC"})
         assert host.status_code == 201, host.text

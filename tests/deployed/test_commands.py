@@ -1,4 +1,4 @@
-"""Commands and functions of the deployed stack: by SQS, EventBridge, SNS and by name, with results on the bus."""
+"""Commands in the deployed stack: by SQS, EventBridge, SNS and direct invocation, with results on the bus."""
 
 import json
 import secrets
@@ -17,7 +17,7 @@ from tests.support.waiting import until
 
 
 def answers(inbox: Inbox, command_id: str, *wanted: str) -> dict[str, dict[str, Any]]:
-    """Return the events with a command's id by type, once all that are wanted have come."""
+    """Wait for all expected events of a command; return them by type."""
     found: dict[str, dict[str, Any]] = {}
 
     def look() -> dict[str, dict[str, Any]]:
@@ -87,7 +87,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("send", WAYS.values(), ids=WAYS.keys())
-def test_a_command_is_followed_and_answered_whichever_way_it_comes(
+def test_a_command_is_executed_whichever_way_it_arrives(
     stack: Stack, inbox: Inbox, send: Callable[[Stack, str], None]
 ) -> None:
     event_type = event_type_of(stack)
@@ -102,10 +102,10 @@ def test_a_command_is_followed_and_answered_whichever_way_it_comes(
     assert told["link.created"]["actor"] == f"command:{command_id}"
 
 
-def test_the_default_bus_brings_commands_of_named_sources_for_this_stage_and_account_alone(
+def test_the_default_bus_accepts_only_commands_of_listed_sources_for_this_stage_and_account(
     stack: Stack, inbox: Inbox
 ) -> None:
-    """The right to put events on the account's bus does not amount to an admin key (P9)."""
+    """P9: the right to put events on the account's bus does not give the rights of an admin key."""
     event_type = event_type_of(stack)
     payload = {"hostId": event_type["hostId"], "eventTypeId": event_type["eventTypeId"]}
     good, bad = (f"c-{secrets.token_hex(6)}" for _ in range(2))
@@ -142,8 +142,8 @@ def test_the_default_bus_brings_commands_of_named_sources_for_this_stage_and_acc
     assert len(links_of(stack, event_type["hostId"])) == 1
 
 
-def test_a_command_for_another_stage_is_rejected_and_not_followed(stack: Stack, inbox: Inbox) -> None:
-    """A stage rejects a command for another stage, even from its own bus."""
+def test_a_command_for_another_stage_is_rejected(stack: Stack, inbox: Inbox) -> None:
+    """Even if it comes from the stage's own bus."""
     event_type = event_type_of(stack)
     payload = {"hostId": event_type["hostId"], "eventTypeId": event_type["eventTypeId"]}
     command_id = f"c-{secrets.token_hex(6)}"
@@ -161,8 +161,8 @@ def test_a_command_for_another_stage_is_rejected_and_not_followed(stack: Stack, 
         sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
 
 
-def test_every_command_is_answered_by_its_events(stack: Stack, inbox: Inbox) -> None:
-    """One after the other on the same link, and the last, which finds it dead, is rejected and set aside."""
+def test_every_command_publishes_its_result(stack: Stack, inbox: Inbox) -> None:
+    """Each command runs on the same link; the last one finds it used up, and goes to the dead-letter queue."""
     event_type = event_type_of(stack)
     host_id = event_type["hostId"]
     with stack.http() as http:
@@ -190,7 +190,7 @@ def test_every_command_is_answered_by_its_events(stack: Stack, inbox: Inbox) -> 
         sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
 
 
-def test_the_functions_answer_as_http_does(stack: Stack) -> None:
+def test_directly_invoked_functions_return_the_same_as_http(stack: Stack) -> None:
     event_type = event_type_of(stack)
     host_id = event_type["hostId"]
     event = {"hostId": host_id, "eventTypeId": event_type["eventTypeId"], "count": 2, "idempotencyKey": "k"}
@@ -210,7 +210,7 @@ def test_the_functions_answer_as_http_does(stack: Stack) -> None:
     assert [row.get("status") for row in revoked["results"]] == [None, "revoked"]
 
 
-def test_an_error_is_told_as_a_problem(stack: Stack) -> None:
+def test_an_error_of_a_directly_invoked_function_is_a_problem_document(stack: Stack) -> None:
     event_type = event_type_of(stack)
     made = stack.invoke(
         "GenerateLinks", {"hostId": event_type["hostId"], "eventTypeId": event_type["eventTypeId"]}

@@ -1,4 +1,4 @@
-"""Events of the deployed stack: from a change over HTTP to the bus, and redriven from the dead-letter queue (P6)."""
+"""P6 in the deployed stack: changes over HTTP become events on the bus, and dead letters can be redriven."""
 
 import json
 from typing import Any
@@ -32,8 +32,8 @@ def _waiting(inbox: Inbox, link: dict[str, Any], wanted: set[str]) -> list[dict[
     return until(look, lambda events: wanted <= {event["type"] for event in events})
 
 
-def test_a_links_life_comes_out_on_the_bus(stack: Stack, inbox: Inbox) -> None:
-    """P6, P7: made, revoked, deleted by its host: the filter lets all of it through, and it fits the schemas."""
+def test_every_change_of_a_link_is_published(stack: Stack, inbox: Inbox) -> None:
+    """P6, P7: created, revoked and deleted: the mapping's filter passes all changes, and the events fit the schemas."""
     link = _link(stack)
     with stack.http() as http:
         assert http.post(f"/v1/links/{link['linkId']}/revoke").status_code == 200
@@ -45,8 +45,8 @@ def test_a_links_life_comes_out_on_the_bus(stack: Stack, inbox: Inbox) -> None:
     assert link["url"].rpartition("/")[2] not in json.dumps(events)
 
 
-def test_a_dead_letter_that_is_moved_to_the_retry_queue_is_told(stack: Stack, inbox: Inbox) -> None:
-    """P6: the way back from the DLQ; the event has the id it would have had."""
+def test_a_dead_letter_that_is_redriven_to_the_retry_queue_is_published(stack: Stack, inbox: Inbox) -> None:
+    """P6: the event has the same id as if it had been published at first."""
     link = _link(stack)
     (told,) = _waiting(inbox, link, {"link.created"})[:1]
     record = {"dynamodb": _change(stack, link)}
@@ -58,10 +58,10 @@ def test_a_dead_letter_that_is_moved_to_the_retry_queue_is_told(stack: Stack, in
     assert again["id"] == told["id"]
 
 
-def test_what_the_function_crashed_over_is_told_by_one_command(
+def test_records_that_crashed_the_function_are_published_by_make_redrive_outbox(
     stack: Stack, inbox: Inbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """P6: `make redrive-outbox`, over the deployed bucket and function; an object in the form that Lambda writes."""
+    """P6: it reads the deployed bucket, with an object in Lambda's format, and invokes the deployed function."""
     link = _link(stack)
     (told,) = _waiting(inbox, link, {"link.created"})[:1]
     record = {"eventName": "INSERT", "eventSource": "aws:dynamodb", "dynamodb": _change(stack, link)}
@@ -76,7 +76,7 @@ def test_what_the_function_crashed_over_is_told_by_one_command(
 
 
 def _change(stack: Stack, link: dict[str, Any]) -> dict[str, Any]:
-    """Return the change that made a link, as the stream has it."""
+    """Return the stream record of a link's creation."""
     image = stack.client("dynamodb").get_item(
         TableName=stack.physical_id("Table"), Key={"pk": {"S": f"LINK#{link['linkId']}"}, "sk": {"S": "LINK"}}
     )["Item"]

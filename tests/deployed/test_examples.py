@@ -40,7 +40,7 @@ def machines(deployed: Stack) -> Iterator[str]:
 
 
 def _role(stack: Stack, functions: dict[str, str]) -> str:
-    """Make the role that the machine runs under: it may call the three functions, and nothing else."""
+    """Create the state machine's role, which may invoke the three functions and nothing else."""
     iam, name = stack.client("iam"), f"states-{secrets.token_hex(4)}"
     states = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [states]})
@@ -52,7 +52,7 @@ def _role(stack: Stack, functions: dict[str, str]) -> str:
 
 
 def run(stack: Stack, machine: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Run the machine to its end and return how it ended."""
+    """Run the state machine to its end and return the execution."""
     client = stack.client("stepfunctions")
     name = f"run-{secrets.token_hex(6)}"
     arn = client.start_execution(stateMachineArn=machine, name=name, input=json.dumps(given))["executionArn"]
@@ -77,7 +77,7 @@ def noon(stack: Stack, days: int, minute: int = 0) -> str:
     return rfc3339(day.replace(hour=12, minute=minute, second=0, microsecond=0))
 
 
-def test_a_link_that_nobody_uses_is_ended(stack: Stack, machines: str) -> None:
+def test_a_link_that_nobody_uses_is_revoked(stack: Stack, machines: str) -> None:
     event_type = event_type_of(stack)
 
     ended = run(stack, machines, given(event_type))
@@ -100,8 +100,8 @@ def test_a_given_time_is_booked(stack: Stack, machines: str) -> None:
     assert link["status"] == "used"
 
 
-def test_a_time_that_is_not_on_offer_is_caught_by_its_name(stack: Stack, machines: str) -> None:
-    """`SlotNotOffered`: the invitee is to choose another, and when nobody does the link is ended."""
+def test_a_slot_that_is_not_offered_is_caught_by_its_error_name(stack: Stack, machines: str) -> None:
+    """`SlotNotOffered`: the invitee can choose another slot; if nobody does, the link is revoked."""
     event_type = event_type_of(stack)
     book = {"start": noon(stack, 2, minute=7), "timeZone": "UTC"}
 
@@ -113,7 +113,7 @@ def test_a_time_that_is_not_on_offer_is_caught_by_its_name(stack: Stack, machine
     assert link["status"] == "revoked"
 
 
-def test_an_event_type_that_is_not_there_fails_the_run_with_its_name(stack: Stack, machines: str) -> None:
+def test_an_unknown_event_type_fails_the_execution_with_its_error_name(stack: Stack, machines: str) -> None:
     event_type = event_type_of(stack)
     other = event_type_of(stack)
 
@@ -125,7 +125,7 @@ def test_an_event_type_that_is_not_there_fails_the_run_with_its_name(stack: Stac
 
 
 def mails_to(stack: Stack, address: str) -> list[EmailMessage]:
-    """Return what SES took for an address."""
+    """Return the emails that SES accepted for an address."""
     mails = [
         message_from_bytes(path.read_bytes(), policy=policy.default) for path in stack.mails.glob("*.eml")
     ]
@@ -133,7 +133,7 @@ def mails_to(stack: Stack, address: str) -> list[EmailMessage]:
 
 
 def queued(stack: Stack) -> int:
-    """Return how many messages are in the queues of commands and mails, those in flight included."""
+    """Return the number of messages in the queues of commands and mails, including those in flight."""
     sqs = stack.client("sqs")
     queues = [stack.outputs["CommandQueueUrl"], stack.physical_id("MailQueue")]
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -141,8 +141,8 @@ def queued(stack: Stack) -> int:
     return sum(int(count) for each in found for count in each.values())
 
 
-def test_a_deal_won_ends_in_one_mail_to_its_contact(stack: Stack) -> None:
-    """The rule's template is deployed as it is; the CRM sends its event three times. The mail's link books."""
+def test_a_deal_won_sends_one_email_to_its_contact(stack: Stack) -> None:
+    """The example's template is deployed unchanged; the CRM sends its event three times. The email's link books."""
     event_type = event_type_of(stack)
     cloudformation, events = stack.client("cloudformation"), stack.client("events")
     name = f"deals-{secrets.token_hex(4)}"

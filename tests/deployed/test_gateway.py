@@ -1,4 +1,4 @@
-"""API Gateway's own answers are problem documents like the app's."""
+"""API Gateway's own responses are problem documents like the app's."""
 
 from typing import Any
 
@@ -31,22 +31,22 @@ def _is(answer: httpx.Response, error: AdmitOneError) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/nowhere"), ("PUT", "/v1/hosts"), ("DELETE", "/s/token")]
 )
-def test_no_route_is_not_found(stack: Stack, method: str, path: str) -> None:
-    """An unknown path, or a method that a path does not have, tells no more than a forged token does (P7)."""
+def test_an_unknown_path_or_method_is_not_found(stack: Stack, method: str, path: str) -> None:
+    """P7: the response reveals no more than the one to a forged token."""
     _is(_call(stack, method, path), errors.NotFoundError())
 
 
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer ao_" + "A" * 43}, {"Authorization": "Basic eDp5"}]
 )
-def test_no_key_or_none_of_ours_is_unauthorized(stack: Stack, headers: dict[str, str]) -> None:
+def test_a_missing_or_unknown_key_is_unauthorized(stack: Stack, headers: dict[str, str]) -> None:
     answer = _call(stack, "GET", "/v1/hosts", headers=headers)
     _is(answer, errors.UnauthorizedError())
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_an_authorizer_that_fails_is_a_503_worth_another_try(stack: Stack) -> None:
-    """A key can't be told from none while the store does not answer: neither 401 nor 500."""
+def test_a_failing_authorizer_is_a_503_with_a_retry_after(stack: Stack) -> None:
+    """While the store does not respond, no key can be checked, so the response is neither 401 nor 500."""
     functions = stack.client("lambda")
     name = stack.physical_id("Authorizer")
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
@@ -70,8 +70,8 @@ READABLE = {
 }
 
 
-def test_a_listed_site_may_ask_every_path_before_it_calls_and_no_other_may(stack: Stack) -> None:
-    """A preflight has no key, so no authorizer stands before it; it tells nothing but what a path has (P5)."""
+def test_only_a_listed_origin_may_send_preflights_for_every_path(stack: Stack) -> None:
+    """A preflight has no key, so it needs no authorizer; it reveals only a path's methods (P5)."""
     for route in PREFLIGHT.routes:
         if route.path == "/v1/openapi.json":  # any site may read that one
             continue
@@ -88,7 +88,7 @@ def test_a_listed_site_may_ask_every_path_before_it_calls_and_no_other_may(stack
     assert _call(stack, "OPTIONS", "/console").status_code == 404
 
 
-def test_a_listed_site_reads_answers_and_errors_of_the_app(stack: Stack) -> None:
+def test_a_listed_origin_can_read_the_app_s_responses_and_errors(stack: Stack) -> None:
     with stack.http() as client:
         for path, status in (("/v1/me", 200), ("/v1/links?x=y", 400), ("/v1/links/lnk_x", 404)):
             answer = client.get(path, headers={"Origin": CORS_ORIGIN})
@@ -98,8 +98,8 @@ def test_a_listed_site_reads_answers_and_errors_of_the_app(stack: Stack) -> None
             assert answer.headers["vary"] == stranger.headers["vary"] == "Origin"
 
 
-def test_the_gateway_s_own_answers_can_be_read_by_any_site(stack: Stack) -> None:
-    """Their headers are fixed; and they say the same to everybody."""
+def test_any_origin_can_read_the_gateway_s_own_responses(stack: Stack) -> None:
+    """Their headers are fixed, and they are the same for everyone."""
     for path in ("/v1/me", "/nowhere"):
         answer = _call(stack, "GET", path, headers={"Origin": CORS_ORIGIN})
         assert answer.status_code in {401, 404}

@@ -16,7 +16,7 @@ def drop(stack: Stack, where: str, text: str) -> None:
 
 
 def result(stack: Stack, where: str) -> list[dict[str, str]]:
-    """Return the rows of a result once it is there."""
+    """Wait for a result and return its rows."""
     s3, bucket = stack.client("s3"), stack.outputs["ImportBucketName"]
 
     def look() -> str | None:
@@ -31,7 +31,7 @@ def result(stack: Stack, where: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
-def test_a_dropped_file_becomes_links_and_a_result(stack: Stack) -> None:
+def test_an_uploaded_file_becomes_links_and_a_result(stack: Stack) -> None:
     event_type = event_type_of(stack)
     where = f"{event_type['hostId']}/{event_type['eventTypeId']}/Gäste 1+1.csv"
 
@@ -44,7 +44,7 @@ def test_a_dropped_file_becomes_links_and_a_result(stack: Stack) -> None:
     assert rows[0]["url"].startswith(f"{stack.api_url}/s/")
 
 
-def test_a_bad_file_has_a_result_and_its_message_is_gone(stack: Stack) -> None:
+def test_a_bad_file_has_a_result_and_its_message_is_deleted(stack: Stack) -> None:
     event_type = event_type_of(stack)
     where = f"{event_type['hostId']}/{event_type['eventTypeId']}/bad.csv"
 
@@ -77,8 +77,8 @@ def test_ten_thousand_rows_are_one_import(stack: Stack) -> None:
     assert (last["linkId"], last["url"]) == (rows[9_999]["linkId"], rows[9_999]["url"])
 
 
-def test_the_bucket_is_private_encrypted_and_forgets(stack: Stack) -> None:
-    """What holds URLs does not lie about: as the packaged template has it."""
+def test_the_bucket_is_private_encrypted_and_expires_objects(stack: Stack) -> None:
+    """Its results contain links' URLs."""
     resources = stack.package.read_template()["Resources"]
     bucket = resources["ImportBucket"]["Properties"]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}

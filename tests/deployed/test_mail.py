@@ -39,8 +39,8 @@ def _link(stack: Stack) -> dict[str, Any]:
         return link
 
 
-def test_a_link_is_mailed_and_its_booking_told_to_both(stack: Stack) -> None:
-    """P6, P7: from the API through stream, bus and queue into SES, once each, and with no token on the way."""
+def test_a_link_is_emailed_and_its_booking_confirmed_to_host_and_invitee(stack: Stack) -> None:
+    """P6, P7: from the API through stream, bus and queue to SES, once each, without a token in any message."""
     link = _link(stack)
     with stack.http() as http:
         sent = http.post(f"/v1/links/{link['linkId']}/send", json={"language": "de", "message": "Bis bald!"})
@@ -76,7 +76,7 @@ def test_a_link_is_mailed_and_its_booking_told_to_both(stack: Stack) -> None:
 
 @pytest.fixture
 def feedback_rule(stack: Stack) -> Iterator[str]:
-    """The stack's own rule on the default bus, listening to `tests.ses` too: only AWS itself may say `aws.ses`."""
+    """The stack's rule on the default bus, which also accepts `tests.ses`, because only AWS may send `aws.ses`."""
     events, name = stack.client("events"), stack.physical_id("MailFeedbackRule")
     pattern = events.describe_rule(Name=name)["EventPattern"]
     changed = json.loads(pattern)
@@ -86,7 +86,7 @@ def feedback_rule(stack: Stack) -> Iterator[str]:
     events.put_rule(Name=name, EventPattern=pattern)
 
 
-def test_what_ses_says_of_a_bounce_comes_into_the_history(stack: Stack, feedback_rule: str) -> None:
+def test_a_bounce_reported_by_ses_is_in_the_history(stack: Stack, feedback_rule: str) -> None:
     """From the account's default bus through the deployed rule, queue and function, with all that SES says.
 
     The local SES says nothing, and nobody but AWS may put its events on a bus: so the source alone is another one, and
@@ -120,7 +120,7 @@ def test_what_ses_says_of_a_bounce_comes_into_the_history(stack: Stack, feedback
 
 
 def _takes(stack: Stack, pattern: str, detail: dict[str, Any]) -> bool:
-    """Tell whether a rule of that pattern takes SES's own event."""
+    """Return whether a rule with that pattern matches SES's own event."""
     event = {
         "version": "0",
         "id": "a-random-id",
@@ -140,7 +140,7 @@ def _takes(stack: Stack, pattern: str, detail: dict[str, Any]) -> bool:
 
 
 def _bounce(stack: Stack, link: dict[str, Any]) -> dict[str, Any]:
-    """Return what SES says of a mail that bounced, member for member as AWS documents it."""
+    """Return SES's event for a bounced email, with all members that AWS documents."""
     return {
         "eventType": "Bounce",
         "bounce": {

@@ -42,8 +42,8 @@ def test_the_table_has_the_indexes_stream_and_ttl_that_the_code_reads(stack: Sta
     assert (ttl["AttributeName"], ttl["TimeToLiveStatus"]) == ("purgeAt", "ENABLED")
 
 
-def test_each_function_is_told_things_that_are_there(stack: Stack, template: dict[str, Any]) -> None:
-    """Settings that can be read, and in them the names of this stack's own table, keys, queues and bus."""
+def test_each_function_s_settings_name_existing_resources(stack: Stack, template: dict[str, Any]) -> None:
+    """The settings can be read, and name this stack's table, keys, queues and bus."""
     things = set(stack.resources.values())
     urls = {stack.physical_id(name) for name in _of(template, QUEUE)}
     for name in _of(template, FUNCTION):
@@ -64,8 +64,8 @@ def test_each_function_is_told_things_that_are_there(stack: Stack, template: dic
                 assert value in things, (name, variable)
 
 
-def test_the_first_signing_key_signs(stack: Stack) -> None:
-    """The key that Secrets Manager made by the template is one that the code takes."""
+def test_the_generated_signing_key_is_valid(stack: Stack) -> None:
+    """The code accepts the key that Secrets Manager generates from the template."""
     secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.physical_id("SigningSecret"))
     made = json.loads(secret["SecretString"])
     assert (made["current"], made["keys"]) == (1, {})
@@ -73,7 +73,7 @@ def test_the_first_signing_key_signs(stack: Stack) -> None:
     assert len(made["first"]) == 48
 
 
-def test_each_queue_has_its_dead_letters(stack: Stack, template: dict[str, Any]) -> None:
+def test_each_queue_has_its_dead_letter_queue(stack: Stack, template: dict[str, Any]) -> None:
     sqs = stack.client("sqs")
     arns = {
         sqs.get_queue_attributes(QueueUrl=stack.physical_id(name), AttributeNames=["QueueArn"])["Attributes"][
@@ -92,7 +92,9 @@ def test_each_queue_has_its_dead_letters(stack: Stack, template: dict[str, Any])
             assert int(policy["maxReceiveCount"]) == wanted["maxReceiveCount"]
 
 
-def test_each_mapping_is_on_and_reads_what_it_should(stack: Stack, template: dict[str, Any]) -> None:
+def test_each_event_source_mapping_is_enabled_and_reads_its_source(
+    stack: Stack, template: dict[str, Any]
+) -> None:
     functions = stack.client("lambda")
     for name in _of(template, MAPPING):
         wanted = template[name]["Properties"]
@@ -109,8 +111,8 @@ def test_each_mapping_is_on_and_reads_what_it_should(stack: Stack, template: dic
             assert f":table/{stack.physical_id('Table')}/stream/" in found["EventSourceArn"]
 
 
-def test_every_route_is_there_and_shut_where_it_should_be(stack: Stack) -> None:
-    """P9: a route that needs a key has the authorizer, on the deployed API and not only in the code."""
+def test_every_route_is_deployed_with_its_authorizer(stack: Stack) -> None:
+    """P9: a route that needs a key has the authorizer in the deployed API, not only in the code."""
     gateway = stack.client("apigateway")
     api = stack.outputs["RestAPIId"]
     resources = {

@@ -68,7 +68,7 @@ ASKED_BY_AWS_ALONE: Final = {
 
 @pytest.fixture(scope="module")
 def unused(deployed: Stack) -> dict[str, set[Right]]:
-    """The rights of each function that nothing was seen to need, once each has done all that it can be asked for."""
+    """The rights that each function has not used after it has done its whole job."""
     before = len(_granted(deployed))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", deployed.engine.endpoint_url)
@@ -78,7 +78,7 @@ def unused(deployed: Stack) -> dict[str, set[Right]]:
             asked = _granted(deployed)[before:]
             return {name: _unused(deployed, name, asked) for name in FUNCTIONS}
 
-        # Streams and queues take their time; what is left when they are done stays.
+        # Streams and queues are asynchronous, so wait until only the listed exceptions are left.
         return until(look, lambda found: not any(_unexplained(name, found[name]) for name in FUNCTIONS))
 
 
@@ -87,7 +87,7 @@ def test_each_right_of_a_function_is_one_that_it_uses(unused: dict[str, set[Righ
     assert _unexplained(function, unused[function]) == set()
 
 
-def test_what_is_explained_is_neither_seen_nor_gone(unused: dict[str, set[Right]]) -> None:
+def test_each_listed_exception_is_still_a_right_that_no_test_uses(unused: dict[str, set[Right]]) -> None:
     left = {(function, action) for function in FUNCTIONS for action, _ in unused[function]}
     assert set(ASKED_BY_AWS_ALONE) - left == set(), "no longer so: take the reason away too"
 
@@ -97,7 +97,7 @@ def _unexplained(function: str, rights: set[Right]) -> set[Right]:
 
 
 def _granted(stack: Stack) -> list[list[str]]:
-    """Return what IAM has granted so far: to whom, the action, the resource."""
+    """Return the requests that IAM has allowed so far: role, action, resource."""
     return [json.loads(line) for line in stack.rights_used.read_text().splitlines()]
 
 
@@ -136,7 +136,7 @@ def _rights(stack: Stack, role: str) -> set[Right]:
 
 
 def _needed_by_lambda(stack: Stack, function: str) -> set[Right]:
-    """Return what Lambda asks for in the function's name, by the mappings that there are."""
+    """Return the rights that Lambda itself uses with the function's role, by its event source mappings."""
     found = set[Right]()
     name = stack.physical_id(logical_id(function))
     for mapping in stack.client("lambda").list_event_source_mappings(FunctionName=name)[
@@ -155,7 +155,7 @@ def _listed(value: Any) -> list[str]:
 
 
 def _work(stack: Stack) -> None:
-    """Have every function do all of its job."""
+    """Make every function do its whole job."""
     event_type = event_type_of(stack)
     with listening(stack) as inbox:
         _team(stack, event_type)
@@ -179,7 +179,7 @@ def _ok(response: httpx.Response) -> Any:
 
 
 def _messages(*bodies: object) -> dict[str, Any]:
-    """Return messages as SQS's mapping hands them to a function."""
+    """Return messages in the form in which the SQS mapping passes them to a function."""
     return {
         "Records": [
             {
@@ -193,7 +193,7 @@ def _messages(*bodies: object) -> dict[str, Any]:
 
 
 def _searches(event_type: dict[str, Any]) -> list[dict[str, str]]:
-    """Return lists that need each index: by host, by event type, by what is due, by each kind of search."""
+    """Return the list requests that need each index: by host, event type, due date, and each kind of search."""
     host = {"hostId": event_type["hostId"]}
     return [
         host | {"status": "active"},
@@ -206,7 +206,7 @@ def _searches(event_type: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _team(stack: Stack, event_type: dict[str, Any]) -> None:
-    """HTTP, and the authorizer before it: make, list, replace what is dead, delete, read the history."""
+    """Use the HTTP function and the authorizer: create, list, replace a dead link, delete, read the history."""
     settings = {"label": "Label", "externalId": "deal-1", "recipient": {"email": EMAIL}}
     with stack.http() as http:
         links = _ok(
@@ -224,7 +224,7 @@ def _team(stack: Stack, event_type: dict[str, Any]) -> None:
 
 
 def _functions(stack: Stack, event_type: dict[str, Any]) -> None:
-    """The functions that are called by name."""
+    """Invoke the functions that are invoked directly."""
     host = {"hostId": event_type["hostId"]}
     asked = {**host, "eventTypeId": event_type["eventTypeId"], "count": 2, "idempotencyKey": "rights"}
     made = stack.invoke("GenerateLinks", asked)
@@ -237,7 +237,7 @@ def _functions(stack: Stack, event_type: dict[str, Any]) -> None:
 
 
 def _commands(stack: Stack, event_type: dict[str, Any]) -> None:
-    """Each command, one of them of a link that is dead, and one that can't be followed."""
+    """Send each command, one for a dead link, and one that is malformed."""
     host = {"hostId": event_type["hostId"]}
 
     def follow(command: str, **payload: Any) -> None:
@@ -256,7 +256,7 @@ def _commands(stack: Stack, event_type: dict[str, Any]) -> None:
 
 
 def _expiry(stack: Stack, event_type: dict[str, Any]) -> None:
-    """A link created an hour ago that has expired since, and a digest of the day before yesterday."""
+    """Create a link an hour ago that has expired since, and a digest of the day before yesterday."""
     past = stack.world.now() - timedelta(hours=1)
     world = dataclasses.replace(stack.world, now=lambda: past)
     request = GenerateRequest(
@@ -273,7 +273,7 @@ def _expiry(stack: Stack, event_type: dict[str, Any]) -> None:
 
 
 def _import(stack: Stack, event_type: dict[str, Any]) -> None:
-    """A file, and one version of it twice: the second time, what was made is read."""
+    """Import a file, and one version of it twice, so that the second import reads the links of the first."""
     where = f"{event_type['hostId']}/{event_type['eventTypeId']}/rights.csv"
     drop(stack, where, "label\nA\n")
     assert len(result(stack, where)) == 1
@@ -295,7 +295,7 @@ def _stream(stack: Stack) -> None:
 
 
 def _webhooks(stack: Stack, event_type: dict[str, Any]) -> None:
-    """Deliveries that are taken, tried again, given up, found by the schedule; a webhook that is gone."""
+    """Deliver successfully, retry, give up, and retry by the schedule; deliver to a deleted webhook."""
     with Endpoint([answer(204)]) as endpoint, stack.http() as http:
         asked = {"url": endpoint.url, "hostId": event_type["hostId"], "events": ["link.revoked"]}
         webhook = _ok(http.post("/v1/webhooks", json=asked))["webhookId"]
@@ -303,7 +303,7 @@ def _webhooks(stack: Stack, event_type: dict[str, Any]) -> None:
         until(lambda: len(endpoint.requests), bool)
 
         def revoked() -> Delivery:
-            """Have a link revoked; return the delivery that tells it, once it has ended."""
+            """Revoke a link; wait for the delivery of its event to end, and return it."""
             links = _ok(http.post("/v1/links", json={"eventTypeId": event_type["eventTypeId"]}))["links"]
             _ok(http.post(f"/v1/links/{links[0]['linkId']}/revoke"))
             told = until(lambda: _told(stack, webhook, links[0]["linkId"]), bool)
@@ -321,7 +321,7 @@ def _webhooks(stack: Stack, event_type: dict[str, Any]) -> None:
         stack.invoke("WebhookRetry", _scheduled())
 
         def changing(connection: socket.socket, over: threading.Event) -> None:
-            """Answer when the host has changed the webhook, so that the sender has to read it once more."""
+            """Answer after the host has changed the webhook, so the sender must read it again."""
             _ok(http.patch(f"/v1/webhooks/{webhook}", json={"events": ["link.revoked", "link.used"]}))
             answer(410)(connection, over)
 
@@ -330,7 +330,7 @@ def _webhooks(stack: Stack, event_type: dict[str, Any]) -> None:
 
 
 def _told(stack: Stack, webhook_id: str, link_id: str) -> Delivery | None:
-    """Return the delivery of a link's event to a webhook, once it has ended."""
+    """Wait for the delivery of a link's event to a webhook to end, and return it."""
     for _, delivery in stack.world.store.deliveries.page(webhook_id, None, None, "9", 50):
         if delivery is not None and link_id in delivery.body and delivery.ended_at is not None:
             return delivery
@@ -338,7 +338,7 @@ def _told(stack: Stack, webhook_id: str, link_id: str) -> Delivery | None:
 
 
 def _waiting(stack: Stack, done: Delivery, **how: Any) -> Delivery:
-    """Have a delivery that ended wait to be made once more, with no message for it."""
+    """Make an ended delivery due again, without a message in the queue."""
     _, stands = stack.world.store.deliveries.read(done.webhook_id, done.delivery_id)
     assert stands is not None
     again = replayed(stands, None, stack.world.now())
@@ -349,7 +349,7 @@ def _waiting(stack: Stack, done: Delivery, **how: Any) -> Delivery:
 
 
 def _mail(stack: Stack, event_type: dict[str, Any]) -> None:
-    """A link that is mailed at the second try, since SES does not take it at the first; and a bounce of it."""
+    """Email a link that SES rejects at first and accepts at the retry; then report a bounce."""
     with stack.http() as http:
         asked = {"eventTypeId": event_type["eventTypeId"], "recipient": {"email": EMAIL}}
         link = _ok(http.post("/v1/links", json=asked))["links"][0]
@@ -415,7 +415,7 @@ def _restore(stack: Stack, event_type: dict[str, Any], inbox: Inbox) -> None:
 
 
 def _empty(stack: Stack, queue: str) -> int:
-    """Take what is in a queue, and return how many messages that were."""
+    """Delete all messages of a queue, and return their number."""
     sqs, url, count = stack.client("sqs"), stack.physical_id(queue), 0
     while letters := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
         for letter in letters:

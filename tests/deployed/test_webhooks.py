@@ -1,4 +1,4 @@
-"""Webhooks in the deployed stack: from a redeem over the stream, the bus and two queues to an endpoint."""
+"""Webhooks in the deployed stack: from a redeem through the stream, the bus and two queues to an endpoint."""
 
 import json
 import time
@@ -29,8 +29,8 @@ def _start(link: dict[str, Any]) -> str:
     return start
 
 
-def test_a_redeem_arrives_signed_at_the_hosts_endpoint(stack: Stack) -> None:
-    """P6, P9: each event once and verified by the standard's own library; the host's own, of the types asked for."""
+def test_the_events_of_a_redeem_arrive_signed_at_the_host_s_endpoint(stack: Stack) -> None:
+    """P6, P9: each event once, verified with the standard's library; only the host's own, of the subscribed types."""
     event_type, other = event_type_of(stack), event_type_of(stack)
     with Endpoint([answer(500), answer(204)]) as endpoint, stack.http() as http:
         asked = {"url": endpoint.url, "events": ["link.used", "booking.confirmed"]}
@@ -82,7 +82,7 @@ def test_a_redeem_arrives_signed_at_the_hosts_endpoint(stack: Stack) -> None:
     assert webhook["secret"].removeprefix("whsec_") not in logged
 
 
-def test_a_test_and_a_replay_go_through_the_deployed_queue(stack: Stack) -> None:
+def test_a_test_event_and_a_replay_use_the_deployed_queue(stack: Stack) -> None:
     event_type = event_type_of(stack)
     with Endpoint() as endpoint, stack.http() as http:
         asked = {"url": endpoint.url, "hostId": event_type["hostId"], "events": ["link.revoked"]}
@@ -107,8 +107,8 @@ def test_a_test_and_a_replay_go_through_the_deployed_queue(stack: Stack) -> None
         assert standardwebhooks.Webhook(secret).verify(second.body, second.headers)["type"] == "webhook.test"
 
 
-def test_a_lost_message_is_made_good_by_the_deployed_schedule(stack: Stack) -> None:
-    """The retry function finds what is due, and nothing else; the rule calls it every minute."""
+def test_the_deployed_schedule_retries_a_delivery_whose_message_is_lost(stack: Stack) -> None:
+    """The retry function finds due deliveries and no others; the rule invokes it every minute."""
     event_type = event_type_of(stack)
     with Endpoint() as endpoint, stack.http() as http:
         asked = {"url": endpoint.url, "hostId": event_type["hostId"]}

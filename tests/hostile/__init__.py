@@ -1,1 +1,1 @@
-"""Bad input everywhere: generated from the API description, and fuzzed parser by parser."""
+"""Hostile input: requests generated from the API description, and fuzzing of every parser."""

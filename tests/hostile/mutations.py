@@ -1,4 +1,4 @@
-"""Inputs near real ones: files of a corpus with bytes flipped, cut, doubled, spliced or swapped for nasty ones."""
+"""Mutate the files of a corpus: flip, cut, duplicate, splice or replace bytes."""
 
 from pathlib import Path
 from typing import Final
@@ -16,13 +16,13 @@ NASTY: Final = [
 
 
 def seeds(kind: str) -> list[bytes]:
-    """Return the files kept for one parser."""
+    """Return one parser's corpus."""
     return [path.read_bytes() for path in sorted((CORPUS / kind).iterdir())]
 
 
 @st.composite
 def near(draw: st.DrawFn, kind: str) -> bytes:
-    """Return something near one of the files, or near nothing."""
+    """Return a mutation of one of the files, or of the empty input."""
     data = bytearray(draw(st.one_of(st.sampled_from(seeds(kind)), st.binary(max_size=200))))
     for _ in range(draw(st.integers(0, 6))):
         at = draw(st.integers(0, len(data)))

@@ -1,4 +1,4 @@
-"""A hundred thousand forged tokens read nothing, and a stolen table opens no link (P7)."""
+"""A hundred thousand forged tokens cause no read, and a stolen table opens no link (P7)."""
 
 import base64
 import hmac
@@ -39,13 +39,13 @@ BODY: Final = RedeemRequest(
 
 
 class _Untouchable:
-    """A store that must not be asked anything."""
+    """A store that fails on any call."""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the store was asked for its {name}")
 
 
-def test_a_hundred_thousand_forged_tokens_read_nothing() -> None:
+def test_a_hundred_thousand_forged_tokens_cause_no_read() -> None:
     """P7: every endpoint answers a forged token with the same error, without reading the store."""
     draw = random.Random(20401)
     ring = Keyring(7, {7: draw.randbytes(32), 9: draw.randbytes(32)})
@@ -79,7 +79,7 @@ def test_a_hundred_thousand_forged_tokens_read_nothing() -> None:
 
 
 def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """P7: no answer comes sooner for a better guess; an unknown key costs the same work as a known one."""
+    """P7: a better guess is not answered sooner or later, and an unknown key costs the same work as a known one."""
     compared: list[tuple[bytes, bytes]] = []
     genuinely = hmac.compare_digest
 
@@ -97,8 +97,8 @@ def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatc
     assert all(len(one) == len(other) == 10 for one, other in compared)
 
 
-def test_a_stolen_table_opens_nothing(dynoxide: Dynoxide) -> None:
-    """P7: no text in any item, nor any piece of one, is a token, a booking's URL or a key."""
+def test_a_stolen_table_contains_no_token_url_or_key(dynoxide: Dynoxide) -> None:
+    """P7: no text in any item, and no part of one, is a token, a booking's URL or a key."""
     with running_site(new_table(dynoxide.endpoint_url)) as site:
         host = site.host()
         links = host.links(host.event_type(), count=3, label="stolen", externalId="crm-1")

@@ -1,4 +1,4 @@
-"""Every parser that strangers can reach returns a value or a domain error, on input near real input."""
+"""Every parser of untrusted input returns a value or raises a domain error, on mutations of real input."""
 
 import base64
 import email
@@ -53,7 +53,7 @@ _T = TypeVar("_T")
 
 
 def decoded(data: bytes, kind: type[_T]) -> _T | None:
-    """Return a body as the API decodes it, or None where it refuses it."""
+    """Return a body as the API decodes it, or None if the API rejects it."""
     event = {
         "headers": {"content-type": "application/json"},
         "body": base64.b64encode(data).decode(),
@@ -74,7 +74,7 @@ def decoded(data: bytes, kind: type[_T]) -> _T | None:
 @fuzz
 @given(near("token"), st.sampled_from(Purpose))
 def test_token(data: bytes, purpose: Purpose) -> None:
-    """P7: what is taken for genuine is, to the bit, what would be made for that id."""
+    """P7: an accepted token equals, bit by bit, the token that is made for its id."""
     text = data.decode("utf-8", errors="surrogateescape")
     claim = read_token(RING, purpose, text)
     if claim is not None:
@@ -84,7 +84,7 @@ def test_token(data: bytes, purpose: Purpose) -> None:
 @fuzz
 @given(st.binary(min_size=16, max_size=16), st.integers(0, 27 * 8 - 1), st.sampled_from(Purpose))
 def test_token_with_a_bit_flipped(raw_id: bytes, bit: int, purpose: Purpose) -> None:
-    """P7: one bit makes a forgery, wherever it is."""
+    """P7: a token with any bit flipped is rejected."""
     raw = bytearray(base64.urlsafe_b64decode(make_token(RING, purpose, raw_id)))
     raw[bit // 8] ^= 1 << bit % 8
     assert read_token(RING, purpose, base64.urlsafe_b64encode(raw).decode()) is None
@@ -93,7 +93,7 @@ def test_token_with_a_bit_flipped(raw_id: bytes, bit: int, purpose: Purpose) -> 
 @fuzz
 @given(near("cursor"), st.sampled_from(["l", "xp", "q"]))
 def test_cursor(data: bytes, stages: str) -> None:
-    """P9: a cursor is refused, or names a place and says the same again."""
+    """P9: a cursor is rejected, or names a place that encodes to the same cursor."""
     try:
         stage, sort = read_cursor(data.decode("utf-8", errors="replace"), stages)
     except AdmitOneError:
@@ -105,7 +105,7 @@ def test_cursor(data: bytes, stages: str) -> None:
 @fuzz
 @given(near("csv"))
 def test_csv(data: bytes) -> None:
-    """A file is read row by row or refused."""
+    """A file is read row by row or rejected."""
     try:
         sheet = read_sheet(decode_csv(data), "et")
     except AdmitOneError:
@@ -120,7 +120,7 @@ def test_csv(data: bytes) -> None:
 @fuzz
 @given(near("event-type"))
 def test_event_type_and_its_schedule(data: bytes) -> None:
-    """An event type that passes can be reckoned with."""
+    """Slots can be computed for every accepted event type."""
     body = decoded(data, EventTypeBody)
     if body is None:
         return
@@ -139,7 +139,7 @@ def test_event_type_and_its_schedule(data: bytes) -> None:
 @fuzz
 @given(near("link"))
 def test_links(data: bytes) -> None:
-    """A body of links is taken or refused."""
+    """A body of links is accepted or rejected."""
     body = decoded(data, LinksBody)
     if body is None:
         return
@@ -149,7 +149,7 @@ def test_links(data: bytes) -> None:
 @fuzz
 @given(near("redeem"))
 def test_redeem(data: bytes) -> None:
-    """A redeem is taken or refused, and an address that is taken has one normal form."""
+    """A redeem is accepted or rejected, and an accepted address has one normal form."""
     body = decoded(data, RedeemBody)
     if body is None:
         return
@@ -171,7 +171,7 @@ _PAYLOADS: Final[dict[CommandName, type[Any]]] = {
 @fuzz
 @given(near("command"))
 def test_command(data: bytes) -> None:
-    """A message is a command or refused, and what is told of a refused one can be said aloud (P7)."""
+    """A message is a command or rejected, and the report of a rejected one contains no secret (P7)."""
     body = data.decode(errors="replace")
     trace = msgspec.json.encode(trace_of(body)).decode()
     assert without_secrets(trace) == trace
@@ -186,7 +186,7 @@ def test_command(data: bytes) -> None:
 @fuzz
 @given(near("webhook"))
 def test_webhook(data: bytes) -> None:
-    """A webhook that is taken names one place on the public internet, in plain letters."""
+    """An accepted webhook has a URL of a public host, in ASCII."""
     body = decoded(data, WebhookBody)
     if body is None:
         return
@@ -208,7 +208,7 @@ def test_webhook(data: bytes) -> None:
 @fuzz
 @given(near("bus"))
 def test_event_from_the_bus(data: bytes) -> None:
-    """What mail and webhooks are given is an event, or a ValueError that sends it to the dead-letter queue whole."""
+    """A message for mail or webhooks is an event, or raises a ValueError, which sends it to the dead-letter queue."""
     try:
         envelope = read_envelope(msgspec.json.decode(data, type=dict[str, Any]).get("detail"))
     except (ValueError, RecursionError):
@@ -218,8 +218,8 @@ def test_event_from_the_bus(data: bytes) -> None:
 
 @fuzz
 @given(near("feedback"))
-def test_word_of_ses(data: bytes) -> None:
-    """What SES says of a mail is ours, another's, or a ValueError."""
+def test_ses_feedback(data: bytes) -> None:
+    """Feedback from SES is about an email of the product, about another one, or raises a ValueError."""
     try:
         feedback = read_feedback(msgspec.json.decode(data, type=dict[str, Any]).get("detail"))
     except (ValueError, RecursionError):
@@ -235,14 +235,14 @@ def test_word_of_ses(data: bytes) -> None:
     )
 )
 def test_retry_after(value: str) -> None:
-    """Whatever an endpoint answers, the wait is a length of time."""
+    """Whatever `Retry-After` an endpoint sends, the wait is a valid duration."""
     assert read_retry_after(value, NOW) >= timedelta(0)
 
 
 @fuzz
 @given(near("heading"), near("heading"))
 def test_mail_headers(name: bytes, subject: bytes) -> None:
-    """Nothing that anyone typed begins a header of its own, names a second addressee, or ends the headers early."""
+    """No user input starts a header, adds a recipient, or ends the headers early."""
     texts = [raw.decode("utf-8", errors="replace") for raw in (name, subject)]
     heading = Heading(
         sender=Mailbox(texts[0], "booking@example.com"),

@@ -1,4 +1,4 @@
-"""The packaged template, and what AWS makes of it."""
+"""Fixtures: the package, its template, and the template that SAM expands it to."""
 
 import os
 from typing import Any
@@ -12,13 +12,13 @@ from infra.package.build import Package
 
 @pytest.fixture(scope="session")
 def packaged() -> Package:
-    """The package of the code as it is."""
+    """The package of the current code."""
     return local_package()
 
 
 @pytest.fixture(scope="session")
 def template(packaged: Package) -> dict[str, Any]:
-    """The template as it is packaged."""
+    """The packaged template."""
     return packaged.read_template()
 
 
@@ -31,12 +31,12 @@ def resources(template: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def expanded(packaged: Package) -> dict[str, Any]:
-    """The template once SAM's transform has been applied, as CloudFormation does it: plain resources only."""
+    """The template after SAM's transform, as CloudFormation applies it, with plain resources only."""
     return expand(packaged.read_template())
 
 
 def expand(whole: dict[str, Any]) -> dict[str, Any]:
-    """Apply SAM's transform to a template, which is changed by it."""
+    """Apply SAM's transform to a template in place."""
     from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader
     from samtranslator.translator.transform import transform
 

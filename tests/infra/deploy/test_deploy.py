@@ -28,7 +28,7 @@ STACK = "admit-one-dev"
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[Ministack]:
-    """An account of this module's own, with nothing in it."""
+    """An empty account for this module."""
     with Ministack() as engine:
         yield engine
 
@@ -37,7 +37,7 @@ def account() -> Iterator[Ministack]:
 def put(
     account: Ministack, packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[dict[str, Any] | None], None]:
-    """Let the commands work on the account; the given template, or the packaged one, is what they deploy."""
+    """Point the commands at the account; they deploy the given template, or the packaged one."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", account.endpoint_url)
     monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
     monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path / "stages")
@@ -61,7 +61,7 @@ def _table(account: Ministack) -> str:
 
 
 @pytest.mark.usefixtures("put")
-def test_a_stage_goes_up_and_a_second_time_nothing_changes(
+def test_a_stage_is_deployed_and_a_second_deployment_changes_nothing(
     account: Ministack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run("deploy", "--stage", "dev") == 0
@@ -83,13 +83,13 @@ def test_a_stage_goes_up_and_a_second_time_nothing_changes(
     assert {"Key": "stage", "Value": "dev"} in stack["Tags"]
 
 
-def test_what_cloudformation_refuses_is_taken_back_and_told(
+def test_a_deployment_that_cloudformation_refuses_is_rolled_back_and_reported(
     account: Ministack,
     packaged: Package,
     put: Callable[[dict[str, Any] | None], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """All or nothing: the stack stands as before, and the message has CloudFormation's own reason."""
+    """The stack is unchanged, and the message has CloudFormation's reason."""
     before = _table(account)
     template = packaged.read_template()
     # A type of parameter that CloudFormation can't make.
@@ -106,13 +106,13 @@ def test_what_cloudformation_refuses_is_taken_back_and_told(
     assert _run("deploy", "--stage", "dev") == 0
 
 
-def test_a_first_deployment_that_fails_says_what_it_left_and_the_next_goes_through(
+def test_a_first_deployment_that_fails_reports_what_remains_and_the_next_one_succeeds(
     account: Ministack,
     packaged: Package,
     put: Callable[[dict[str, Any] | None], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Only the table stays, as its deletion protection would have it: it is named, and nothing trips over it."""
+    """Only the table remains, because of its deletion protection; the message names it, and it blocks nothing."""
     template = packaged.read_template()
     broken = {"Type": "AWS::SSM::Parameter", "DependsOn": ["Table", "SigningSecret", "MailDlq"],
               "Properties": {"Type": "SecureString", "Value": "x"}}  # fmt: skip
@@ -141,7 +141,7 @@ def test_a_first_deployment_that_fails_says_what_it_left_and_the_next_goes_throu
 
 @pytest.mark.usefixtures("put", "own_environment")
 def test_the_first_key_opens_the_deployed_api(account: Ministack, capsys: pytest.CaptureFixture[str]) -> None:
-    """`make key STAGE=dev`: the table is found through the stack, and nothing of this machine's own is touched."""
+    """`make key STAGE=dev` finds the table through the stack, and does not touch local data."""
     assert api_keys.main(["--stage", "dev", "create", "--role", "admin", "--name", "first"]) == 0
     key = capsys.readouterr().out.rpartition(": ")[2].strip()
     api = outputs(local_client("cloudformation", account.endpoint_url), STACK)["RestAPIId"]
@@ -150,7 +150,7 @@ def test_the_first_key_opens_the_deployed_api(account: Ministack, capsys: pytest
     assert answer.status_code == 200, answer.text
 
 
-def test_taken_down_its_data_stays_and_it_goes_up_again_over_them(
+def test_a_destroyed_stage_keeps_its_data_and_can_be_deployed_over_it(
     account: Ministack,
     put: Callable[[dict[str, Any] | None], None],
     tmp_path: Path,
@@ -188,7 +188,7 @@ def test_taken_down_its_data_stays_and_it_goes_up_again_over_them(
 
 
 @pytest.mark.usefixtures("put")
-def test_stages_stand_side_by_side(account: Ministack) -> None:
+def test_two_stages_share_no_resources(account: Ministack) -> None:
     assert _run("deploy", "--stage", "staging") == 0
     cloudformation = local_client("cloudformation", account.endpoint_url)
     one, other = (
@@ -203,7 +203,7 @@ def test_stages_stand_side_by_side(account: Ministack) -> None:
 
 
 @pytest.mark.usefixtures("put")
-def test_no_region_and_no_credentials_are_said_before_anything_is_done(
+def test_a_missing_region_or_missing_credentials_are_reported_before_any_change(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(deploy, "make_package", lambda *_: pytest.fail("packaged in vain"))
@@ -220,7 +220,7 @@ def test_no_region_and_no_credentials_are_said_before_anything_is_done(
 
 
 @pytest.mark.usefixtures("put")
-def test_a_bucket_that_is_not_there_or_not_ours_is_said(
+def test_a_missing_or_foreign_bucket_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run("deploy", "--stage", "dev", "--bucket", "no-such-bucket-anywhere") == 1
@@ -243,7 +243,7 @@ def test_a_bucket_that_is_not_there_or_not_ours_is_said(
 
 
 @pytest.mark.usefixtures("put")
-def test_a_bucket_that_may_not_be_made_is_said(
+def test_a_bucket_that_may_not_be_created_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Refusing:
@@ -281,14 +281,14 @@ def _refusal(code: str, status: int, operation: str) -> ClientError:
         (EndpointConnectionError(endpoint_url="https://sts"), "AWS can't be reached"),
     ],
 )
-def test_what_aws_says_no_to_is_told_with_what_to_do(error: Exception, words: str) -> None:
+def test_an_error_of_aws_is_reported_with_what_to_do(error: Exception, words: str) -> None:
     with pytest.raises(DeployError, match=words), explained():
         raise error
 
 
 @pytest.mark.usefixtures("put")
-def test_an_alarm_takes_a_deployment_back(account: Ministack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CloudFormation is told which alarms to watch, and for how long; none of a stack that is not up yet."""
+def test_an_alarm_rolls_a_deployment_back(account: Ministack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deployment tells CloudFormation which alarms to watch and for how long; a first deployment has none."""
     asked: list[dict[str, Any]] = []
     real = Account.client
 
@@ -319,8 +319,8 @@ def test_an_alarm_takes_a_deployment_back(account: Ministack, monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("put")
-def test_a_slip_in_a_stage_s_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """CloudFormation would take the default for a parameter whose name is misspelt, and say nothing."""
+def test_an_error_in_a_stage_s_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """CloudFormation silently uses the default of a parameter whose name is misspelled."""
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages" / "dev.json").write_text('{"parameters": {"AlarmEmial": "ops@example.com"}}')
     assert _run("deploy", "--stage", "dev") == 1
@@ -341,7 +341,7 @@ def test_a_stage_without_a_file_has_the_defaults(tmp_path: Path, monkeypatch: py
         read_stage("mine")
 
 
-def test_the_stages_that_come_along_fit_the_template(template: dict[str, Any]) -> None:
+def test_the_included_stage_files_match_the_template(template: dict[str, Any]) -> None:
     names = [path.stem for path in STAGES.glob("*.json")]
     assert {"dev", "staging", "prod"} <= set(names)
     for name in names:

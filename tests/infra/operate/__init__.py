@@ -1,1 +1,1 @@
-"""Tests of what an operator runs, and of its documentation."""
+"""Tests of the operators' commands and of their documentation."""

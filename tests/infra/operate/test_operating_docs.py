@@ -33,7 +33,7 @@ _HIGH_LEVEL: Final = {("logs", "tail")}  # the command line tool's own, no call 
 
 
 def _rows(text: str, head: str) -> Iterator[list[str]]:
-    """Yield the cells of the table that begins with that head."""
+    """Yield the rows of the table with that head, as cells."""
     _, found, rest = text.partition(f"\n{head}\n")
     assert found, f"no table {head!r}"
     for line in rest.splitlines()[1:]:
@@ -43,23 +43,22 @@ def _rows(text: str, head: str) -> Iterator[list[str]]:
 
 
 def _code(text: str) -> set[str]:
-    """Return what stands between single backticks."""
+    """Return the texts between single backticks."""
     return set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
 
 
 # --- operate.md
 
 
-def test_every_alarm_says_what_to_do(resources: dict[str, Any]) -> None:
-    """The document names every alarm of the template, and no other."""
+def test_the_document_lists_every_alarm_and_no_other(resources: dict[str, Any]) -> None:
     alarms = {name for name, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
-    told = {name for name in _code(OPERATE) if re.fullmatch(r"\w+Alarm", name)}
-    assert told == alarms
+    documented = {name for name in _code(OPERATE) if re.fullmatch(r"\w+Alarm", name)}
+    assert documented == alarms
     assert f"| {len(alarms)} alarms;" in OPERATE
 
 
-def test_every_alarm_describes_where_to_read_on(resources: dict[str, Any]) -> None:
-    """CloudWatch emails the description: it names a heading of the document, and the section names the alarm."""
+def test_every_alarm_s_description_names_its_section(resources: dict[str, Any]) -> None:
+    """CloudWatch emails the description. It names a heading of the document, and that section names the alarm."""
     sections = dict(re.findall(r"^### (.*?)\n(.*?)(?=^##)", OPERATE, re.MULTILINE | re.DOTALL))
     for name, each in resources.items():
         if each["Type"] == "AWS::CloudWatch::Alarm":
@@ -68,8 +67,8 @@ def test_every_alarm_describes_where_to_read_on(resources: dict[str, Any]) -> No
             assert f"`{name}`" in sections[heading[1]], name
 
 
-def test_every_function_has_its_alarms_and_its_rights() -> None:
-    """One row each, under its own name."""
+def test_the_document_lists_every_function_s_alarms_and_rights() -> None:
+    """One row for each function."""
     functions = set(read_config(ROOT)["lambda_functions"])
     rows = {row[0].strip("`"): row for row in _rows(OPERATE, "| function | alarms | what is affected |")}
     assert set(rows) == functions
@@ -82,10 +81,10 @@ def test_every_function_has_its_alarms_and_its_rights() -> None:
     assert sorted(listed) == sorted(functions)
 
 
-def test_every_dead_letter_queue_is_redriven_to_a_queue_that_takes_its_messages(
+def test_every_dead_letter_queue_is_redriven_to_a_queue_that_accepts_its_messages(
     resources: dict[str, Any],
 ) -> None:
-    """P6: the queue that a move ends in is one that a function reads, and its own dead letters come back here."""
+    """P6: a function reads the target queue, and the target's dead-letter queue is this one."""
     rows = list(_rows(OPERATE, "| alarm | what the queue holds | how to redrive |"))
     moves = dict(re.findall(r"redrive (\w+) (\w+)", " ".join(row[2] for row in rows)))
     dead = {
@@ -103,8 +102,8 @@ def test_every_dead_letter_queue_is_redriven_to_a_queue_that_takes_its_messages(
         assert target in read
 
 
-def test_every_setting_and_every_parameter_is_in_the_one_table(template: dict[str, Any]) -> None:
-    """With the variable that the code reads, the parameter that sets it, and the default of both."""
+def test_the_table_of_settings_lists_every_variable_and_every_parameter(template: dict[str, Any]) -> None:
+    """Each row has the variable that the code reads, the parameter that sets it, and the defaults of both."""
     source = (ROOT / "chalicelib" / "settings.py").read_text()
     read = set(re.findall(r'env(?:\.get\(|\[)"([A-Z_]+)"', source))
     kept = {
@@ -119,8 +118,8 @@ def test_every_setting_and_every_parameter_is_in_the_one_table(template: dict[st
     assert {name: row[2] for name, row in parameters.items()} == wanted
 
 
-def test_a_variable_is_set_by_the_parameter_beside_it(resources: dict[str, Any]) -> None:
-    """What the table pairs, some function of the template has; what it leaves unpaired, no parameter sets."""
+def test_each_variable_is_set_by_the_parameter_in_its_row(resources: dict[str, Any]) -> None:
+    """A function of the template has each pair; no parameter sets a variable without one."""
     rows = list(_rows(OPERATE, "| variable | parameter | default | |"))
     parameters = {row[1].strip("`") for row in rows if row[1]}
     given: dict[str, set[str]] = {}
@@ -147,8 +146,8 @@ def _aws_commands() -> list[tuple[str, str, list[str]]]:
 
 
 @pytest.mark.parametrize(("service", "operation", "options"), _aws_commands())
-def test_every_command_of_the_aws_tool_is_one(service: str, operation: str, options: list[str]) -> None:
-    """The operation exists in AWS's own description of the service, and takes these options."""
+def test_every_aws_command_is_valid(service: str, operation: str, options: list[str]) -> None:
+    """The operation exists in AWS's description of the service, and has these options."""
     if (service, operation) in _HIGH_LEVEL:
         return
     model = botocore.session.get_session().get_service_model(service)
@@ -166,14 +165,14 @@ def test_every_command_of_the_aws_tool_is_one(service: str, operation: str, opti
 
 @pytest.mark.parametrize("text", [OPERATE, SECURITY, SCALE], ids=["operate", "security", "scale"])
 def test_every_file_that_is_named_exists(text: str) -> None:
-    """Tests, modules and fragments; `<function>` and `<stage>` stand for any."""
+    """Tests, modules and fragments; `<function>` and `<stage>` are placeholders."""
     named = {name for name in _code(text) if re.match(r"(tests|infra|chalicelib|docs|\.chalice)/", name)}
     missing = [name for name in named if "<" not in name and not (ROOT / name).exists()]
     assert missing == ["infra/stages/prod.json"] * ("infra/stages/prod.json" in missing)
 
 
-def test_each_kind_of_attacker_names_the_tests_that_stop_them() -> None:
-    """A sentence on what stops somebody is worth the test that fails without it."""
+def test_each_kind_of_attacker_names_the_tests_that_protect_against_it() -> None:
+    """Each has what they can do, what risk is left, and the tests."""
     chapter = SECURITY.split("## Who might try\n")[1].split("\n## ")[0]
     kinds = chapter.split("### ")[1:]
     assert len(kinds) >= 9
@@ -184,10 +183,10 @@ def test_each_kind_of_attacker_names_the_tests_that_stop_them() -> None:
 
 
 @pytest.mark.parametrize("text", [OPERATE, SECURITY, SCALE], ids=["operate", "security", "scale"])
-def test_every_resource_parameter_and_output_that_is_named_is_there(
+def test_every_resource_parameter_and_output_that_is_named_exists(
     text: str, template: dict[str, Any]
 ) -> None:
-    """Names of the template are written as it has them."""
+    """The documents spell the template's names exactly."""
     known = {*template["Resources"], *template["Parameters"], *template["Outputs"]}
     others = {
         "GetItem",
@@ -208,20 +207,20 @@ def test_every_resource_parameter_and_output_that_is_named_is_there(
 # --- security.md
 
 
-def test_the_policy_of_the_pages_is_told_as_it_is() -> None:
-    """The booking page's own header, letter by letter."""
+def test_the_documented_content_security_policy_is_the_pages_policy() -> None:
+    """Compares the booking page's header exactly."""
     sent: str = invitee_router._HEADERS["Content-Security-Policy"]
     assert f"Content-Security-Policy: {sent}" in SECURITY
     assert "script-src 'self'" in console._HEADERS["Content-Security-Policy"]
 
 
-def test_the_arithmetic_of_guessing() -> None:
-    """Years to 2⁸⁰ at a rate, as told."""
+def test_the_documented_time_to_guess_a_token_is_correct() -> None:
+    """The years for 2⁸⁰ guesses at the documented rate."""
     year = 365.25 * 24 * 3600
-    for rate, told in ((500, (7.7, 13)), (10_000, (3.8, 12))):
+    for rate, documented in ((500, (7.7, 13)), (10_000, (3.8, 12))):
         years = 2**80 / rate / year
-        assert years == pytest.approx(told[0] * 10 ** told[1], rel=0.02)
-        assert f"{told[0]} × 10{_RAISED[told[1]]}" in SECURITY
+        assert years == pytest.approx(documented[0] * 10 ** documented[1], rel=0.02)
+        assert f"{documented[0]} × 10{_RAISED[documented[1]]}" in SECURITY
 
 
 # --- what is measured
@@ -235,8 +234,10 @@ def _costs(section: Section) -> list[list[str]]:
 
 
 def _with_dollars(section: Section) -> list[list[str]]:
-    told = _costs(section)
-    return [[*cells, f"{row.raw['dollars']:.2f}"] for cells, row in zip(told, section.rows, strict=True)]
+    documented = _costs(section)
+    return [
+        [*cells, f"{row.raw['dollars']:.2f}"] for cells, row in zip(documented, section.rows, strict=True)
+    ]
 
 
 _MEASURED: Final[list[tuple[str, str, Callable[[], Section], Callable[[Section], list[list[str]]]]]] = [
@@ -250,49 +251,49 @@ _MEASURED: Final[list[tuple[str, str, Callable[[], Section], Callable[[Section],
 @pytest.mark.parametrize(
     ("document", "head", "measure", "shown"), _MEASURED, ids=lambda value: getattr(value, "__name__", "")
 )
-def test_what_is_told_is_what_is_measured(
+def test_documented_costs_are_the_measured_ones(
     document: str, head: str, measure: Callable[[], Section], shown: Callable[[Section], list[list[str]]]
 ) -> None:
-    """Whoever changes what an operation costs measures again (`make bench`) and tells it."""
-    told = list(_rows(Path(ROOT / "docs" / document).read_text(), head))
-    assert told == shown(measure())
+    """If you change an operation's cost, run `make bench` and update the table."""
+    documented = list(_rows(Path(ROOT / "docs" / document).read_text(), head))
+    assert documented == shown(measure())
 
 
 @pytest.mark.usefixtures("own_environment")
 @pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
-def test_prices_are_told_as_they_are_reckoned_now() -> None:
-    """But for some cents: a page is a little longer in one month than in another."""
+def test_documented_prices_are_the_computed_ones() -> None:
+    """Within a few cents, because the length of a page depends on the month."""
     rows = _rows(OPERATE, f"| a million of these | {' | '.join(COLUMNS)} | sum |")
-    told = {what: [float(cell.strip("*") or 0) for cell in rest] for what, *rest in rows}
+    documented = {what: [float(cell.strip("*") or 0) for cell in rest] for what, *rest in rows}
     found = {row.what: [row.raw[name] for name in COLUMNS] for row in prices().rows}
-    assert list(told) == list(found)
+    assert list(documented) == list(found)
     for what, cells in found.items():
-        assert told[what][:-1] == pytest.approx(cells, abs=0.2), what
-        assert told[what][-1] == pytest.approx(sum(told[what][:-1]), abs=0.001), what
+        assert documented[what][:-1] == pytest.approx(cells, abs=0.2), what
+        assert documented[what][-1] == pytest.approx(sum(documented[what][:-1]), abs=0.001), what
 
 
 @pytest.mark.usefixtures("own_environment")
 @pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
-def test_sizes_are_told_as_they_are() -> None:
-    """But for some bytes: a number's size is that of its digits, and times have more or fewer."""
-    told = {
+def test_documented_sizes_are_the_computed_ones() -> None:
+    """Within a few bytes, because a number's size depends on its digits."""
+    documented = {
         what: [int(each) for each in rest]
         for what, *rest in _rows(SCALE, "| | item | index entries | stored |")
     }
     found = {row.what: [row.raw[name] for name in ("item", "entries", "stored")] for row in sizes().rows}
-    assert list(told) == list(found)
+    assert list(documented) == list(found)
     for what, [item, entries, stored] in found.items():
-        assert told[what] == [pytest.approx(item, abs=8), entries, pytest.approx(stored, abs=16)], what
+        assert documented[what] == [pytest.approx(item, abs=8), entries, pytest.approx(stored, abs=16)], what
 
 
 # --- scale.md
 
 
-def test_limits_of_our_own_are_those_of_the_code(resources: dict[str, Any]) -> None:
-    """Shards and concurrency that the arithmetic begins from."""
+def test_documented_limits_are_those_of_the_code(resources: dict[str, Any]) -> None:
+    """The shards and the concurrency on which the document's arithmetic is based."""
     assert f"`DUE#{DUE_SHARDS - 1:02d}`" in SCALE
     assert f"{DELIVERY_SHARDS} shards of deliveries" in SCALE
-    told = SCALE.split("## The stack's limits")[1].split("\n## ")[0]
+    documented = SCALE.split("## The stack's limits")[1].split("\n## ")[0]
     for mapping, words in {
         "WebhookFanoutMapping": "`webhook_fanout` {} at once",
         "WebhookDeliverMapping": "`webhook_deliver` {}, batches",
@@ -301,4 +302,4 @@ def test_limits_of_our_own_are_those_of_the_code(resources: dict[str, Any]) -> N
         "ImportMapping": "`import_csv` {} files at once",
     }.items():
         most = resources[mapping]["Properties"]["ScalingConfig"]["MaximumConcurrency"]
-        assert words.format(most) in told, mapping
+        assert words.format(most) in documented, mapping

@@ -42,7 +42,7 @@ CAUSE = Cause("system:test", "t")
 
 @pytest.fixture
 def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ministack]:
-    """An account of this test's own with the stage `dev` in it."""
+    """An account for one test, with the stage `dev`."""
     with Ministack() as engine:
         monkeypatch.setenv("AWS_ENDPOINT_URL", engine.endpoint_url)
         monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
@@ -64,7 +64,7 @@ def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def api(account: Ministack) -> Iterator[httpx.Client]:
-    """The deployed API, called with an admin's key that was there before the backup."""
+    """The deployed API, called with an admin key that is older than the backup."""
     settings = stage_settings(open_account(), read_stage("dev"))
     world = bootstrap.compose(read_settings(settings))
     key = make_key(world, role=Role.ADMIN, host_id=None, name="t", cause=CAUSE)
@@ -93,7 +93,7 @@ def _redeem(api: httpx.Client, token: str, hours: int) -> httpx.Response:
 
 
 def _archived(account: Ministack, least: int) -> None:
-    """Wait until the bus's archive has that many events; the stream's consumer is later than the API."""
+    """Wait until the bus's archive has that many events; the stream's consumer is asynchronous."""
     events = local_client("events", account.endpoint_url)
     count = until(
         lambda: events.describe_archive(ArchiveName="all")["EventCount"], lambda found: found >= least
@@ -127,10 +127,10 @@ def _refused_while_the_outbox_has_crashes(
     s3.delete_object(Bucket=bucket, Key="crash")
 
 
-def test_a_link_used_since_the_backup_is_used_after_the_restore(
+def test_a_link_used_after_the_backup_is_used_after_the_restore(
     account: Ministack, api: httpx.Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """P1: the whole way, through the deployed API; the link booked after the copy gives no second booking."""
+    """P1: through the deployed API; a link that was booked after the backup gives no second booking."""
     spent, fresh = _links(api, 2)
     world = bootstrap.compose(read_settings(stage_settings(open_account(), read_stage("dev"))))
     leaked = make_key(world, role=Role.ADMIN, host_id=None, name="leaked", cause=CAUSE)
@@ -144,7 +144,7 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
     assert _redeem(api, spent, 48).status_code == 201
     _archived(account, 4)  # two links made, one used, one booking
 
-    # The archive was made minutes ago, so it does not reach back to before the margin: that is told, and nothing done.
+    # The archive is a few minutes old, so it does not cover the margin: the restore reports this and changes nothing.
     arguments = ["--stage", "dev", "--to", moment.isoformat(), "--table", copy]
     assert restore.main(arguments) == 1
     said = capsys.readouterr().err
@@ -175,10 +175,10 @@ def test_a_link_used_since_the_backup_is_used_after_the_restore(
     assert table["DeletionProtectionEnabled"]
 
 
-def test_what_failed_after_the_swap_stays_closed_over_the_restored_table_and_is_gone_on_with(
+def test_a_restore_that_fails_after_the_swap_keeps_the_api_closed_and_can_be_resumed(
     account: Ministack, api: httpx.Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """P1: neither a deployment in between nor going on puts the stage over another table, or opens it too soon."""
+    """P1: neither a deployment nor resuming points the stage at another table, or opens the API too soon."""
     spent, fresh = _links(api, 2)
     dynamodb = local_client("dynamodb", account.endpoint_url)
     cloudformation = local_client("cloudformation", account.endpoint_url)
@@ -242,10 +242,10 @@ def _seen(over: list[str | None]) -> Callable[..., Outcome]:
     return seen
 
 
-def test_where_the_old_table_is_gone_its_keys_are_the_operator_s_first_work(
+def test_if_the_old_table_is_gone_the_operator_is_told_to_revoke_its_keys_first(
     ministack: Ministack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P9: which keys were revoked since is then known to nobody but them, so it is said as loudly as can be."""
+    """P9: no table knows the keys that were revoked after the backup, so the message says so prominently."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", ministack.endpoint_url)
     assert copy_revocations(open_account(), "no-such-table", "another") is None
     loud, what_to_do = restore._key_report("prod", datetime(2026, 11, 21, 10, tzinfo=UTC), None)
@@ -257,8 +257,10 @@ def test_where_the_old_table_is_gone_its_keys_are_the_operator_s_first_work(
     assert revocations.copy_all_revocations(open_account(), [], "copy") is None
 
 
-def test_a_key_that_was_made_and_revoked_since_is_not_told_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """P9: its owner is to get no other; the one who has a good key that is gone is."""
+def test_a_key_that_was_created_and_revoked_after_the_backup_is_not_reported_as_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """P9: its owner must not get a new key; the owner of a valid key that is lost must."""
     at = datetime(2026, 11, 21, 10, tzinfo=UTC)
     good = ApiKey(key_id="good", role=Role.ADMIN, host_id=None, name="good", created_at=at)
     bad = msgspec.structs.replace(good, key_id="bad", revoked_at=at)
@@ -272,10 +274,10 @@ def test_a_key_that_was_made_and_revoked_since_is_not_told_as_lost(monkeypatch: 
     )
 
 
-def test_a_table_that_is_gone_needs_no_closing(
+def test_a_restore_without_the_old_table_does_not_close_the_api_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """P1: nothing can be booked in it, and a deployment over it would fail: the restore begins without."""
+    """P1: nothing can be booked without a table, and a deployment over a missing table fails."""
     monkeypatch.setattr(stage_file, "STAGES", tmp_path)
     path = tmp_path / "prod.json"
     path.write_text(json.dumps({"table": "gone", "parameters": {"LogRetentionDays": 90}}))
@@ -305,10 +307,10 @@ def test_a_table_that_is_gone_needs_no_closing(
     assert "ARE ACTIVE AGAIN" in capsys.readouterr().out
 
 
-def test_a_stack_from_before_an_output_is_to_be_deployed_first(
+def test_a_stack_without_a_required_output_must_be_deployed_first(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In words, and before anything is done."""
+    """The message says so, before any change."""
     session = SimpleNamespace(create_client=lambda *_, **__: None)
     account = Account(session, "000000000000", "us-east-1")
     monkeypatch.setattr(stage_file, "stack_status", lambda *_: "UPDATE_COMPLETE")
@@ -324,8 +326,8 @@ def test_a_stack_from_before_an_output_is_to_be_deployed_first(
     assert "deploy the stage first" in capsys.readouterr().err
 
 
-def test_backups_that_are_not_there_yet_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """P1: a table that was just restored has none for some minutes; whatever else is refused, is refused."""
+def test_a_restore_waits_for_backups_to_be_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P1: a restored table has no backups for some minutes; any other error is raised."""
     monkeypatch.setattr(restored_table, "POLL_SECONDS", 0)
     codes = [
         "ContinuousBackupsUnavailableException",
@@ -353,17 +355,17 @@ def test_backups_that_are_not_there_yet_are_waited_for(monkeypatch: pytest.Monke
         ("2999-01-01T00:00:00Z", "in the future"),
     ],
 )
-def test_what_is_no_moment_is_refused(to: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before anything is asked of AWS."""
+def test_an_invalid_time_is_refused(to: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before any call to AWS."""
     assert restore.main(["--stage", "dev", "--to", to]) == 1
     assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("actor", "mailed"), [("invitee", True), (ACTOR, False)])
-def test_nobody_is_written_to_of_what_a_restore_writes(
+def test_a_restore_s_events_send_no_emails(
     ministack: Ministack, resources: dict[str, Any], actor: str, mailed: bool
 ) -> None:
-    """The writes of a restore come out as events, like any; the hosts had their mails when it happened."""
+    """The writes of a restore become events, but the hosts were emailed when the changes happened."""
     pattern = resources["MailRule"]["Properties"]["EventPattern"]
     event = {
         "id": "1", "account": "1", "region": "us-east-1", "resources": [], "time": "2026-11-21T10:00:00Z",

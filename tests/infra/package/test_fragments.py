@@ -1,4 +1,4 @@
-"""Template fragments are merged into one template, or the conflict is reported with its place."""
+"""Template fragments are merged into one template; a conflict is reported with its place."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from infra.deploy.existing_resources import use_existing
 from infra.package.fragments import TemplateError, check_resource_types, merged, read_fragments
 
 
-def test_fragments_are_joined_however_deep() -> None:
+def test_fragments_are_merged_at_any_depth() -> None:
     one = {"Resources": {"A": {"Properties": {"X": 1, "L": [1]}}}}
     two = {"Resources": {"A": {"Properties": {"Y": 2, "L": [1]}}, "B": {"Type": "T"}}}
     whole = merged([("one", one), ("two", two)])
@@ -19,18 +19,18 @@ def test_fragments_are_joined_however_deep() -> None:
 
 
 @pytest.mark.parametrize("other", [2, "1", [1], {"Z": 1}, None])
-def test_a_clash_names_the_place(other: Any) -> None:
+def test_a_conflict_is_reported_with_its_place(other: Any) -> None:
     with pytest.raises(TemplateError, match=r"two: Resources\.A\.X is .*, but 1 in another fragment"):
         merged([("one", {"Resources": {"A": {"X": 1}}}), ("two", {"Resources": {"A": {"X": other}}})])
 
 
-def test_two_lists_that_differ_are_a_clash() -> None:
-    """Chalice's own merge would take the last and drop the first."""
+def test_two_different_lists_are_a_conflict() -> None:
+    """Chalice's own merge would keep only the last."""
     with pytest.raises(TemplateError):
         merged([("one", {"A": [1]}), ("two", {"A": [1, 2]})])
 
 
-def test_a_name_twice_in_one_file_and_broken_json_are_refused(tmp_path: Path) -> None:
+def test_a_duplicate_name_and_invalid_json_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"Resources": {"A": {}, "A": {}}}')
     with pytest.raises(TemplateError, match=r"a\.json: 'A' appears twice"):
         read_fragments(tmp_path)
@@ -39,12 +39,12 @@ def test_a_name_twice_in_one_file_and_broken_json_are_refused(tmp_path: Path) ->
         read_fragments(tmp_path)
 
 
-def test_what_was_added_to_nothing_is_found() -> None:
+def test_an_addition_to_an_unknown_resource_is_refused() -> None:
     with pytest.raises(TemplateError, match="Outbocks; the template has Outbox"):
         check_resource_types({"Resources": {"Outbox": {"Type": "F"}, "Outbocks": {"Properties": {}}}})
 
 
-def test_adopted_is_what_the_rest_speaks_of() -> None:
+def test_references_to_an_adopted_resource_are_replaced() -> None:
     template = {
         "Resources": {
             "Table": {"Type": "AWS::DynamoDB::Table"},

@@ -43,7 +43,7 @@ Start = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def task(packaged: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The unpacked zip: Lambda's /var/task."""
+    """The unpacked zip, as in Lambda's /var/task."""
     folder = tmp_path_factory.mktemp("task")
     with zipfile.ZipFile(packaged.archive) as archive:
         archive.extractall(folder)
@@ -57,7 +57,7 @@ def table(ministack: Ministack) -> Table:
 
 @pytest.fixture(scope="module")
 def environment(table: Table) -> dict[str, str]:
-    """What the template gives each function, as far as an engine is there for it."""
+    """The environment that the template gives each function, as far as an engine exists for it."""
     keys = {"current": 1, "keys": {"1": base64.b64encode(secrets.token_bytes(32)).decode()}}
     secret = f"keys-{secrets.token_hex(4)}"
     local_client("secretsmanager", table.endpoint_url).create_secret(
@@ -73,7 +73,7 @@ def environment(table: Table) -> dict[str, str]:
 def start(
     task: Path, packaged: Package, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Start]:
-    """Start a function by its name in the template, with the handler that the template says; ended with the module."""
+    """Start functions by logical id, with the template's handler; they end with the module."""
     from tests.support.aws.lambda_runtime import running, runtime_folder
 
     resources = packaged.read_template()["Resources"]
@@ -115,7 +115,7 @@ def _request(
     query: dict[str, str] | None = None,
     **parameters: str,
 ) -> dict[str, Any]:
-    """Return an event as a REST API's Lambda proxy integration (payload 1.0) makes it."""
+    """Return an event of a REST API's Lambda proxy integration (payload 1.0)."""
     path = resource
     for name, value in parameters.items():
         path = path.replace("{" + name + "}", value)
@@ -151,7 +151,7 @@ def _request(
 
 
 def _authorized(start: Start, key: str) -> dict[str, str]:
-    """Ask the authorizer as API Gateway does, and return the context that it hands to the routes."""
+    """Call the authorizer as API Gateway does, and return the context that it gives to the routes."""
     policy = start("Authorizer").invoke(
         {
             "type": "TOKEN",
@@ -165,7 +165,7 @@ def _authorized(start: Start, key: str) -> dict[str, str]:
 
 
 def _made(start: Start, authorizer: dict[str, str], count: int = 1, **how: Any) -> dict[str, Any]:
-    """Make a host, an event type and links through the HTTP function; return the event type and the links."""
+    """Create a host, an event type and links through the HTTP function; return the event type and the links."""
     http = start("APIHandler")
 
     def post(resource: str, body: Any) -> Any:
@@ -199,7 +199,7 @@ def _redeem(start: Start, token: str, at: int) -> dict[str, Any]:
 
 
 def _records(table: Table) -> list[dict[str, Any]]:
-    """Return all that the table's stream holds, as Lambda hands it to a function."""
+    """Return all records of the table's stream, in the form in which Lambda passes them to a function."""
     streams = local_client("dynamodbstreams", table.endpoint_url)
     arn = local_client("dynamodb", table.endpoint_url).describe_table(TableName=table.name)["Table"][
         "LatestStreamArn"
@@ -221,7 +221,7 @@ def _records(table: Table) -> list[dict[str, Any]]:
 
 
 def test_every_function_of_the_template_starts(start: Start, packaged: Package) -> None:
-    """What it imports is in the zip or in Lambda's runtime; nothing is read or asked before there is an event."""
+    """Its imports are in the zip or in Lambda's runtime, and it reads nothing before the first event."""
     resources = packaged.read_template()["Resources"]
     for name, resource in resources.items():
         if resource["Type"] == "AWS::Serverless::Function":
@@ -229,7 +229,7 @@ def test_every_function_of_the_template_starts(start: Start, packaged: Package) 
 
 
 def test_the_main_job_from_key_to_history(start: Start, table: Table, admin_key: str) -> None:
-    """P1, P6: authorizer, REST proxy events, stream records, each to its own function of the zip."""
+    """P1, P6: the authorizer, REST proxy events and stream records, each with its function of the zip."""
     authorizer = _authorized(start, admin_key)
     (link,) = _made(start, authorizer)["links"]
     assert link["url"].startswith(f"https://{GATEWAY}/api/s/"), "the stage is in the path"
@@ -243,7 +243,7 @@ def test_the_main_job_from_key_to_history(start: Start, table: Table, admin_key:
 
     assert (booked["statusCode"], again["statusCode"]) == (201, 410), (booked["body"], again["body"])
     assert json.loads(booked["body"])["url"].startswith(f"https://{GATEWAY}/api/b/")
-    for _ in range(2):  # the same records come again: they change nothing
+    for _ in range(2):  # the same records a second time change nothing
         told = start("Outbox").invoke({"Records": _records(table)})
         assert told == {"batchItemFailures": []}
     history = http.invoke(
@@ -255,8 +255,8 @@ def test_the_main_job_from_key_to_history(start: Start, table: Table, admin_key:
     assert token not in http.log()
 
 
-def test_the_zip_brings_the_zones_rules_along(start: Start, admin_key: str, tmp_path: Path) -> None:
-    """Slots use the zip's tzdata, whatever zone files the runtime has: here the runtime's Vancouver is Tokyo."""
+def test_slots_use_the_zone_rules_in_the_zip(start: Start, admin_key: str, tmp_path: Path) -> None:
+    """The runtime's zone files do not matter: here the runtime has Tokyo's rules for Vancouver."""
     (tmp_path / "America").mkdir()
     shutil.copy(Path(tzdata.__path__[0], "zoneinfo", "Asia", "Tokyo"), tmp_path / "America" / "Vancouver")
     http, authorizer = start("APIHandler", PYTHONTZPATH=str(tmp_path)), _authorized(start, admin_key)
@@ -281,22 +281,22 @@ def test_the_zip_brings_the_zones_rules_along(start: Start, admin_key: str, tmp_
 
 
 @pytest.mark.parametrize("key", ["ao_" + "A" * 43, "nonsense", ""])
-def test_a_key_that_is_none_is_the_word_that_api_gateway_knows(start: Start, key: str) -> None:
-    """Only the message `Unauthorized` becomes 401; any other failure of the authorizer is a 500 on AWS."""
+def test_the_authorizer_rejects_an_unknown_key_with_unauthorized(start: Start, key: str) -> None:
+    """API Gateway returns 401 only for the message `Unauthorized`; any other failure becomes a 500."""
     from tests.support.aws.lambda_runtime import FunctionError
 
     with pytest.raises(FunctionError, match=r'"errorMessage": ?"Unauthorized"'):
         _authorized(start, key)
 
 
-def test_a_domain_of_one_s_own_is_in_every_url(start: Start, admin_key: str) -> None:
-    """A custom domain's mapping leaves the stage out of the path; the event says so, and no setting is needed."""
+def test_urls_use_a_custom_domain(start: Start, admin_key: str) -> None:
+    """A custom domain's mapping removes the stage from the path; the event shows this, so no setting is needed."""
     authorizer = _authorized(start, admin_key)
     (link,) = _made(start, authorizer, domain="book.example.com", stage_in_path=False)["links"]
     assert link["url"].startswith("https://book.example.com/s/")
 
 
-def test_base_url_wins_over_what_the_event_says(start: Start, admin_key: str) -> None:
+def test_base_url_overrides_the_event_s_domain(start: Start, admin_key: str) -> None:
     authorizer = _authorized(start, admin_key)
     (link,) = _made(start, authorizer)["links"]
     told = start("APIHandler", BASE_URL="https://meet.example.org/x")
@@ -305,7 +305,7 @@ def test_base_url_wins_over_what_the_event_says(start: Start, admin_key: str) ->
     assert answer["url"] == f"https://meet.example.org/x/s/{_token(link)}"
 
 
-def test_the_schedule_s_event_is_taken(start: Start) -> None:
+def test_the_schedule_s_event_is_handled(start: Start) -> None:
     event = {
         "version": "0", "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa", "detail-type": "Scheduled Event",
         "source": "aws.events", "account": ACCOUNT, "time": "2026-11-21T10:00:00Z", "region": REGION,
@@ -315,10 +315,10 @@ def test_the_schedule_s_event_is_taken(start: Start) -> None:
     assert "marked" in start("Expiry").log()
 
 
-def test_a_queue_s_event_is_taken_and_each_message_answered_for(
+def test_a_queue_s_event_is_handled_message_by_message(
     start: Start, admin_key: str, ministack: Ministack
 ) -> None:
-    """A command makes links; one that can't be followed goes whole to the dead-letter queue, and the rest go on."""
+    """A command creates links; a malformed one goes to the dead-letter queue and does not block the others."""
     made = _made(start, _authorized(start, admin_key))
     sqs = local_client("sqs", ministack.endpoint_url)
     dead = sqs.create_queue(QueueName=f"dead-{secrets.token_hex(4)}")["QueueUrl"]
@@ -347,7 +347,7 @@ def test_a_queue_s_event_is_taken_and_each_message_answered_for(
     assert [json.loads(each["Body"])["message"] for each in found] == ["{"]
 
 
-def test_functions_called_by_name_answer_as_lambda_hands_it_on(start: Start, admin_key: str) -> None:
+def test_directly_invoked_functions_return_json(start: Start, admin_key: str) -> None:
     made = _made(start, _authorized(start, admin_key))
     event = {
         "eventTypeId": made["eventType"]["eventTypeId"],
@@ -358,8 +358,8 @@ def test_functions_called_by_name_answer_as_lambda_hands_it_on(start: Start, adm
     assert len(answer["links"]) == 2, answer
 
 
-def test_a_refusal_is_no_failure_in_the_logs_and_a_failure_is_one(start: Start, admin_key: str) -> None:
-    """Both are raised, so Lambda counts both as errors; the alarms count what the runtime client wrote of them."""
+def test_alarms_can_tell_a_failure_from_a_refusal_in_the_logs(start: Start, admin_key: str) -> None:
+    """Lambda counts both as errors, because both are raised; the alarms count the runtime client's log lines."""
     from tests.support.aws.lambda_runtime import FunctionError
 
     made = _made(start, _authorized(start, admin_key))

@@ -1,4 +1,4 @@
-"""The stream's event source mapping: which records reach the outbox, and where records that crash it end (P6)."""
+"""The stream's event source mapping: which records reach the outbox, and where records go that crash it (P6)."""
 
 import inspect
 import json
@@ -25,7 +25,7 @@ SAMPLES: Final[dict[Any, Any]] = {
     str: "x",
 }
 
-# Every kind of item there is, by its key; a new one has to be put on one side. History's entries are by themselves.
+# Every kind of item, by its key. Add a new kind to one of the sets. History entries are tested separately.
 TOLD: Final = {"link_key", "booking_key", "opens_key", "denial_key", "request_key"}
 UNTOLD: Final = {
     "host_key",
@@ -48,7 +48,7 @@ UNTOLD: Final = {
 
 
 def _keys() -> dict[str, tuple[str, str]]:
-    """Return a key of each kind of item, made by the store's own functions."""
+    """Return a key of each kind of item, from the store's functions."""
     return {
         name: make(
             *(SAMPLES[parameter.annotation] for parameter in inspect.signature(make).parameters.values())
@@ -67,7 +67,7 @@ def filters(resources: dict[str, Any]) -> list[str]:
 def _comes(
     ministack: Ministack, filters: list[str], key: tuple[str, str], *, event: str = "INSERT", **image: Any
 ) -> bool:
-    """Tell whether a change of such an item comes to the function. Lambda's patterns are EventBridge's."""
+    """Return whether a change of such an item reaches the function. Lambda's patterns are those of EventBridge."""
     keys = {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
     sort = "OldImage" if event == "REMOVE" else "NewImage"
     record = {"eventName": event, "dynamodb": {"Keys": keys, sort: {**keys, **image}, "SequenceNumber": "1"}}
@@ -84,8 +84,10 @@ def _comes(
     )
 
 
-def test_links_bookings_and_history_come_and_nothing_else(ministack: Ministack, filters: list[str]) -> None:
-    """P6, and the price: days, receipts, webhooks' deliveries and mails are written more often than links."""
+def test_only_changes_of_links_bookings_and_history_reach_the_function(
+    ministack: Ministack, filters: list[str]
+) -> None:
+    """P6: other items (days, receipts, deliveries, mails) change more often, and each record costs an invocation."""
     keys = _keys()
     assert set(keys) == TOLD | UNTOLD | {"history_key"}
     for event in ("INSERT", "MODIFY", "REMOVE"):
@@ -96,8 +98,8 @@ def test_links_bookings_and_history_come_and_nothing_else(ministack: Ministack, 
     assert {keys[name][1].partition("#")[0] for name in TOLD | {"history_key"}} == set(_READERS)
 
 
-def test_a_crash_is_tried_again_halved_and_ends_whole_in_a_bucket(resources: dict[str, Any]) -> None:
-    """P6: a queue would get the batch's whereabouts alone, and the stream forgets in a day."""
+def test_a_failed_batch_is_retried_bisected_and_finally_stored_in_a_bucket(resources: dict[str, Any]) -> None:
+    """P6: a queue would get only the batch's position in the stream, which keeps records for a day."""
     mapping = resources["OutboxStream"]["Properties"]
     assert mapping["BisectBatchOnFunctionError"] is True
     assert 0 < mapping["MaximumRetryAttempts"] < 100, (
@@ -119,8 +121,8 @@ def test_a_crash_is_tried_again_halved_and_ends_whole_in_a_bucket(resources: dic
     assert rule["ExpirationInDays"] >= 14, "dead letters are kept for as long"
 
 
-def test_the_function_may_put_into_that_bucket_and_not_take_out(expanded: dict[str, Any]) -> None:
-    """Lambda writes the object with the function's own role; without the right the batch would be gone."""
+def test_the_function_may_write_to_that_bucket_but_not_read_it(expanded: dict[str, Any]) -> None:
+    """Lambda writes the object with the function's role; without the right the batch would be lost."""
     policies = expanded["Resources"]["OutboxRole"]["Properties"]["Policies"]
     granted = {
         (action, json.dumps(resource))

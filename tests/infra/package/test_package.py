@@ -1,4 +1,4 @@
-"""The zip: the same bytes from the same sources, compiled, small, and only what runs."""
+"""The zip is reproducible, compiled and small, and has only what runs."""
 
 import importlib.util
 import json
@@ -17,28 +17,28 @@ from infra.package.command import PackageError
 from infra.package.dependencies import ARM, X86, Target
 from infra.paths import LOCAL, ROOT
 
-UNCHECKED_HASH = 0b01  # PEP 552: the flags word of a .pyc that is taken without a look at its source
+UNCHECKED_HASH = 0b01  # PEP 552: the flags of a .pyc that Python loads without checking its source
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    """The package for AWS, as `make package` makes it."""
+    """The package for AWS, as `make package` builds it."""
     return make_package("dev", Target(ARM), tmp_path_factory.mktemp("package"), LOCAL)
 
 
-def test_two_builds_are_the_same_bytes(package: Package, tmp_path: Path) -> None:
-    """Nothing of the first is used again: dependencies are installed and compiled anew."""
+def test_two_builds_are_identical(package: Package, tmp_path: Path) -> None:
+    """The second build installs and compiles all dependencies again."""
     again = make_package("dev", Target(ARM), tmp_path / "out", tmp_path / "cache")
     assert again.archive.read_bytes() == package.archive.read_bytes()
     assert again.template.read_bytes() == package.template.read_bytes()
 
 
-def test_it_holds_what_runs_and_nothing_else(package: Package) -> None:
+def test_it_contains_only_what_runs(package: Package) -> None:
     with zipfile.ZipFile(package.archive) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
     assert {"app.py", "chalicelib", "chalice", "pynamodb", "msgspec", "jinja2", "icalendar", "tzdata"} <= tops
-    # botocore and what it brings are the runtime's; the rest is for building and testing.
+    # botocore and its dependencies are in Lambda's runtime; the rest is for building and testing.
     strangers = {
         "botocore",
         "boto3",
@@ -64,8 +64,8 @@ def test_it_holds_what_runs_and_nothing_else(package: Package) -> None:
     assert package.archive.stat().st_size <= MAX_BYTES
 
 
-def test_descriptions_scripts_and_styles_are_made_beforehand(package: Package) -> None:
-    """The zip has the built bundles under the same names as here, so that no function builds them at its start."""
+def test_descriptions_scripts_and_styles_are_prebuilt(package: Package) -> None:
+    """The zip has the built bundles under the same names as here, so no function builds them when it starts."""
     with zipfile.ZipFile(package.archive) as archive:
         folder = "chalicelib/pages/assets/"
         files = {name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)}
@@ -79,8 +79,8 @@ def test_descriptions_scripts_and_styles_are_made_beforehand(package: Package) -
         assert archive.read(str(BUILT.relative_to(ROOT))) == describe(ROUTERS)
 
 
-def test_every_module_is_compiled_and_taken_as_it_is(package: Package) -> None:
-    """A .pyc that is missing, or checked against a time the zip does not keep, is compiled at every cold start."""
+def test_every_module_has_a_pyc_that_is_loaded_unchecked(package: Package) -> None:
+    """Python would compile a module without one, or with one that depends on file times, at every cold start."""
     with zipfile.ZipFile(package.archive) as archive:
         names = set(archive.namelist())
         sources = [name for name in names if name.endswith(".py")]
@@ -92,7 +92,7 @@ def test_every_module_is_compiled_and_taken_as_it_is(package: Package) -> None:
             assert struct.unpack("<I", head[4:]) == (UNCHECKED_HASH,), source
 
 
-def test_no_path_of_the_machine_that_built_it_is_inside(package: Package) -> None:
+def test_it_contains_no_path_of_the_build_machine(package: Package) -> None:
     with zipfile.ZipFile(package.archive) as archive:
         for name in archive.namelist():
             if name.endswith(".pyc"):
@@ -102,7 +102,7 @@ def test_no_path_of_the_machine_that_built_it_is_inside(package: Package) -> Non
 
 
 @pytest.mark.parametrize(("architecture", "machine"), [(ARM, "aarch64"), (X86, "x86_64")])
-def test_its_compiled_parts_are_for_the_functions_processor(
+def test_its_compiled_extensions_are_for_the_functions_processor(
     architecture: str, machine: str, tmp_path: Path
 ) -> None:
     package = make_package("prod", Target(architecture), tmp_path, LOCAL)
@@ -120,7 +120,9 @@ def test_its_compiled_parts_are_for_the_functions_processor(
     assert {properties["Runtime"] for properties in functions} == {here}, "its .pyc fit no other"
 
 
-def test_a_python_that_lambda_has_not_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_version_that_lambda_does_not_have_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("infra.package.build._NEWEST_PYTHON", (3, 10))
     with pytest.raises(PackageError, match=r"no Python newer than 3\.10.*make PYTHON=python3\.10"):
         make_package("dev", Target(ARM), tmp_path, LOCAL)

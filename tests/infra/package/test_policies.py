@@ -1,4 +1,4 @@
-"""What each function may do is spelled out here, so a change of a policy is a change of this list."""
+"""Each function has exactly the permissions listed here, so a change of a policy needs a change of this list."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from infra.paths import ROOT
 LOG: Final = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACE: Final = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 
-# Without what each may do besides: write its own log, and its traces.
+# Without the right of every function to write its own log and its traces.
 MAY: Final[dict[str, set[str]]] = {
     "api_handler": {
         "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
@@ -73,14 +73,14 @@ MAY: Final[dict[str, set[str]]] = {
     "webhook_retry": {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query", "sqs:SendMessage"},
 }  # fmt: skip
 
-# AWS has nothing finer for these: the resource is `*`, and why.
+# Actions for which AWS allows only the resource `*`, with the reason.
 WHOLE_ACCOUNT: Final = {
     "xray:PutTelemetryRecords": "X-Ray knows no resources for it",
     "xray:PutTraceSegments": "X-Ray knows no resources for it",
 }
 
 
-# A pattern that is wider than one thing of the stack's own, and why.
+# Patterns that are wider than one resource of the stack, with the reason.
 EXPLAINED: Final = {
     "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*": (
         "the verified identity is the sender's address or its domain; the condition fixes the address"
@@ -102,7 +102,7 @@ def _actions(statement: dict[str, Any]) -> list[str]:
     return [actions] if isinstance(actions, str) else actions
 
 
-def test_each_function_may_do_this_and_nothing_else(resources: dict[str, Any]) -> None:
+def test_each_function_has_exactly_the_listed_permissions(resources: dict[str, Any]) -> None:
     found = {
         name: {action for each in _statements(resources, name) for action in _actions(each)}
         for name in read_config(ROOT)["lambda_functions"]
@@ -110,7 +110,7 @@ def test_each_function_may_do_this_and_nothing_else(resources: dict[str, Any]) -
     assert found == {name: may | LOG | (set() if name in UNTRACED else TRACE) for name, may in MAY.items()}
 
 
-def test_no_action_and_no_resource_is_a_wildcard_but_where_aws_has_nothing_finer(
+def test_only_listed_actions_and_resources_have_wildcards(
     resources: dict[str, Any],
 ) -> None:
     for name in read_config(ROOT)["lambda_functions"]:
@@ -121,23 +121,23 @@ def test_no_action_and_no_resource_is_a_wildcard_but_where_aws_has_nothing_finer
                 if resource == "*":
                     assert set(actions) <= set(WHOLE_ACCOUNT), (name, statement)
                 elif "*" in json.dumps(resource) and resource["Fn::Sub"] not in EXPLAINED:
-                    # All that lies within one thing of the stack's own: a table's streams, a bucket's objects.
+                    # Everything within one resource of the stack: a table's streams, a bucket's objects.
                     assert re.fullmatch(r"\$\{\w+\.Arn\}/(\w+/)?\*", resource["Fn::Sub"]), (name, statement)
 
 
-def test_mail_is_sent_from_the_one_address(resources: dict[str, Any]) -> None:
-    """What makes the wildcard of identities none: the sender is fixed by the statement's condition."""
+def test_mail_can_be_sent_from_one_address_only(resources: dict[str, Any]) -> None:
+    """The statement allows all identities, but its condition fixes the sender."""
     (send,) = [each for each in _statements(resources, "mail") if "ses:SendEmail" in _actions(each)]
     assert send["Condition"] == {"StringEquals": {"ses:FromAddress": {"Ref": "MailSender"}}}
 
 
-def test_a_function_writes_its_own_log_alone(resources: dict[str, Any]) -> None:
+def test_a_function_can_write_only_its_own_log(resources: dict[str, Any]) -> None:
     for name in read_config(ROOT)["lambda_functions"]:
         (log,) = [each for each in _statements(resources, name) if set(_actions(each)) == LOG]
         assert log["Resource"] == [{"Fn::GetAtt": [log_group_id(name), "Arn"]}]
 
 
-def test_a_role_is_assumed_by_lambda_alone(resources: dict[str, Any]) -> None:
+def test_only_lambda_can_assume_a_function_s_role(resources: dict[str, Any]) -> None:
     for name in read_config(ROOT)["lambda_functions"]:
         role = resources[resources[logical_id(name)]["Properties"]["Role"]["Fn::GetAtt"][0]]["Properties"]
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]

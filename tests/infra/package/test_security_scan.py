@@ -12,7 +12,7 @@ from cfripper.rule_processor import RuleProcessor
 
 from infra.paths import ROOT
 
-# (rule, resource) → why it is right as it is.
+# (rule, resource) → the reason for the exception.
 OVERLOOKED: Final[dict[tuple[str, str], str]] = {
     ("S3ObjectVersioningRule", "OutboxCrashes"): "Lambda writes each object once under a name of its own",
 }
@@ -31,7 +31,7 @@ def _findings(template: dict[str, Any]) -> set[tuple[str, str]]:
     }
 
 
-def test_the_scanner_finds_nothing_but_what_is_explained(expanded: dict[str, Any]) -> None:
+def test_the_scanner_finds_only_the_listed_exceptions(expanded: dict[str, Any]) -> None:
     found = _findings(expanded)
     assert found - set(OVERLOOKED) == set()
     assert set(OVERLOOKED) - found == set(), "no longer found: take the reason away too"
@@ -44,7 +44,7 @@ def test_the_scanner_finds_nothing_but_what_is_explained(expanded: dict[str, Any
         ("ExpiryRole", "iam:PutRolePolicy", "PrivilegeEscalationRule"),
     ],
 )
-def test_the_scanner_does_find_things(
+def test_the_scanner_finds_planted_faults(
     expanded: dict[str, Any], resource: str, action: str, rule: str
 ) -> None:
     worse = copy.deepcopy(expanded)
@@ -53,8 +53,8 @@ def test_the_scanner_does_find_things(
     assert (rule, resource) in _findings(worse)
 
 
-def test_what_a_wider_scanner_is_told_to_overlook_has_its_reason_in_the_docs() -> None:
-    """It is not installed here; what it would find is decided all the same, one by one."""
+def test_each_exception_for_a_second_scanner_has_its_reason_in_the_docs() -> None:
+    """That scanner is not installed here, but each of its findings has a documented decision."""
     overlooked = re.findall(r"^  - (CKV_\w+)", (ROOT / ".checkov.yaml").read_text(), re.MULTILINE)
     told = re.findall(r"CKV_\w+", (ROOT / "docs" / "security.md").read_text())
     assert sorted(overlooked) == sorted(told)

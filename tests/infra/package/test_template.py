@@ -1,4 +1,4 @@
-"""The packaged template has what the product needs, stated a second time so that nobody drops it in passing."""
+"""The packaged template has the settings that the product depends on, so that none is removed by accident."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def _functions(resources: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_cfn_lint_is_clean(packaged: Package) -> None:
-    """No rule is switched off. It knows every resource's schema and every reference."""
+    """With all rules; cfn-lint checks every resource's schema and every reference."""
     lint = Path(sys.executable).with_name("cfn-lint")
     done = subprocess.run(
         [str(lint), "--regions", "us-east-1", "eu-central-1", "--", str(packaged.template)],
@@ -49,7 +49,7 @@ def test_cfn_lint_is_clean(packaged: Package) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_table_is_the_one_the_code_reads_and_survives_everything(resources: dict[str, Any]) -> None:
+def test_the_table_has_the_keys_that_the_code_uses_and_is_always_retained(resources: dict[str, Any]) -> None:
     table = resources["Table"]
     properties = table["Properties"]
     indexes = {
@@ -70,8 +70,8 @@ def test_the_table_is_the_one_the_code_reads_and_survives_everything(resources: 
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
-def test_the_first_signing_key_is_made_once_and_kept(resources: dict[str, Any]) -> None:
-    """Any change here makes Secrets Manager generate anew, and every link that was given out would be dead (P7)."""
+def test_the_first_signing_key_is_generated_once_and_kept(resources: dict[str, Any]) -> None:
+    """P7: any change of these settings makes Secrets Manager generate a new key, which would invalidate every link."""
     secret = resources["SigningSecret"]
     assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert secret["Properties"]["GenerateSecretString"] == {
@@ -83,8 +83,8 @@ def test_the_first_signing_key_is_made_once_and_kept(resources: dict[str, Any]) 
     assert "Name" not in secret["Properties"]
 
 
-def test_no_access_log_can_hold_a_token(resources: dict[str, Any], expanded: dict[str, Any]) -> None:
-    """P7: paths and queries hold tokens, so what is logged, traced or sampled has neither."""
+def test_no_access_log_can_contain_a_token(resources: dict[str, Any], expanded: dict[str, Any]) -> None:
+    """P7: paths and queries contain tokens, so logs, traces and samples must not have them."""
     api = resources["RestAPI"]["Properties"]
     log = json.loads(api["AccessLogSetting"]["Format"])
     assert "$context.resourcePath" in log.values()
@@ -100,7 +100,7 @@ def test_no_access_log_can_hold_a_token(resources: dict[str, Any], expanded: dic
     deployments = [
         each for each in expanded["Resources"].values() if each["Type"] == "AWS::ApiGateway::Deployment"
     ]
-    # Unless told not to, SAM has the deployment make a stage named Stage, without any of these settings.
+    # By default, SAM's deployment creates a stage named Stage, without any of these settings.
     assert all("StageName" not in each["Properties"] for each in deployments)
     stage = stages[0]["Properties"]
     assert stage["TracingEnabled"] is False
@@ -117,8 +117,8 @@ def test_no_access_log_can_hold_a_token(resources: dict[str, Any], expanded: dic
     assert {"SingleHeader": {"Name": "referer"}} in redacted
 
 
-def test_what_is_optional_is_made_where_its_parameter_asks_for_it(template: dict[str, Any]) -> None:
-    """A domain, its record and the WAF cost money or need things that not everybody has."""
+def test_optional_resources_are_created_only_if_their_parameter_is_set(template: dict[str, Any]) -> None:
+    """The domain, its DNS record and the WAF cost money or need a hosted zone."""
     resources, conditions = template["Resources"], template["Conditions"]
     wanted = {
         "Domain": "HasDomain", "DomainMapping": "HasDomain", "DomainRecord": "HasHostedZone", "Waf": "HasWaf",
@@ -138,10 +138,10 @@ def test_what_is_optional_is_made_where_its_parameter_asks_for_it(template: dict
     assert rate == {"AggregateKeyType": "IP", "Limit": {"Ref": "WafRateLimit"}}
 
 
-def test_the_gateways_own_address_can_be_switched_off_beside_a_domain(
+def test_the_gateway_s_default_endpoint_can_be_disabled_if_there_is_a_domain(
     template: dict[str, Any], expanded: dict[str, Any]
 ) -> None:
-    """API Gateway's own address bypasses what protects the domain; without a domain it is the only address."""
+    """The default endpoint bypasses the domain's protection; without a domain it is the only endpoint."""
     assert template["Parameters"]["ExecuteApiEndpoint"]["Default"] == "on"
     (rule,) = template["Rules"]["ExecuteApiEndpointOffNeedsDomain"]["Assertions"]
     assert rule["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "DomainName"}, ""]}]}
@@ -153,13 +153,13 @@ def test_the_gateways_own_address_can_be_switched_off_beside_a_domain(
     assert description == "At its own domain only", "otherwise the stage would keep its snapshot"
 
 
-def test_answers_are_compressed(expanded: dict[str, Any]) -> None:
-    """Compression makes scripts and descriptions five times smaller; API Gateway does it, at no cost to functions."""
+def test_responses_are_compressed(expanded: dict[str, Any]) -> None:
+    """API Gateway compresses scripts and descriptions to a fifth, at no cost to functions."""
     assert expanded["Resources"]["RestAPI"]["Properties"]["MinimumCompressionSize"] == 1024
 
 
-def test_the_default_bus_gives_no_commands_unless_sources_are_named(template: dict[str, Any]) -> None:
-    """P9: by default `events:PutEvents` on the account's bus gives no admin rights, and never for every stage."""
+def test_the_default_bus_accepts_no_commands_unless_sources_are_listed(template: dict[str, Any]) -> None:
+    """P9: by default, `events:PutEvents` on the account's bus gives no admin rights, and never for all stages."""
     rule = template["Resources"]["CommandsOnDefaultBus"]
     assert template["Parameters"]["CommandSources"]["Default"] == ""
     assert rule["Condition"] == "HasCommandSources"
@@ -187,20 +187,20 @@ def test_the_default_bus_gives_no_commands_unless_sources_are_named(template: di
         ("aws.s3", False), ("crm.deals aws.ec2", False), ('x"]', False), ("a" * 257, False),
     ],
 )  # fmt: skip
-def test_sources_of_commands_are_names_and_none_of_awss(
+def test_sources_of_commands_are_valid_names_and_not_those_of_aws(
     template: dict[str, Any], text: str, taken: bool
 ) -> None:
     pattern = template["Parameters"]["CommandSources"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, text)) is taken
 
 
-def test_only_functions_that_nobody_calls_by_http_are_traced(resources: dict[str, Any]) -> None:
+def test_only_functions_without_http_are_traced(resources: dict[str, Any]) -> None:
     untraced = {logical_id(name) for name in UNTRACED}
     for name, properties in _functions(resources).items():
         assert properties["Tracing"] == ("PassThrough" if name in untraced else "Active"), name
 
 
-def test_each_function_has_its_log_its_settings_and_a_role_of_its_own(resources: dict[str, Any]) -> None:
+def test_each_function_has_its_own_log_settings_and_role(resources: dict[str, Any]) -> None:
     functions = _functions(resources)
     config = read_config(ROOT)["lambda_functions"]
     assert set(functions) == {logical_id(name) for name in config}
@@ -225,8 +225,8 @@ def test_each_function_has_its_log_its_settings_and_a_role_of_its_own(resources:
     assert functions[logical_id(HTTP)]["Timeout"] <= 29, "API Gateway waits no longer"
 
 
-def test_every_setting_that_the_code_reads_is_given_to_some_function(resources: dict[str, Any]) -> None:
-    """And none is given that nobody reads: a name with a slip of the pen does nothing, silently."""
+def test_every_setting_that_the_code_reads_is_set_for_some_function(resources: dict[str, Any]) -> None:
+    """And no other is set: a misspelled name would silently have no effect."""
     read = set(re.findall(r'env(?:\.get\(|\[)"([A-Z_]+)"', (ROOT / "chalicelib" / "settings.py").read_text()))
     given = {name for each in _functions(resources).values() for name in each["Environment"]["Variables"]}
     retention = {f"RETENTION_{each.name.upper()}_DAYS" for each in msgspec.structs.fields(RetentionDays)}
@@ -236,15 +236,15 @@ def test_every_setting_that_the_code_reads_is_given_to_some_function(resources: 
     assert read - given <= local
 
 
-def test_no_environment_holds_a_secret(resources: dict[str, Any]) -> None:
+def test_no_environment_contains_a_secret(resources: dict[str, Any]) -> None:
     for name, function in _functions(resources).items():
         for variable, value in function["Environment"]["Variables"].items():
             assert "resolve:secretsmanager" not in json.dumps(value), (name, variable)
             assert "SIGNING_KEYS" not in variable, name
 
 
-def test_what_fails_for_good_ends_where_an_alarm_sees_it(resources: dict[str, Any]) -> None:
-    """P6: every queue that is read has a dead-letter queue, and each of those has an alarm and keeps for 14 days."""
+def test_every_queue_has_a_dead_letter_queue_with_an_alarm(resources: dict[str, Any]) -> None:
+    """P6: a dead-letter queue keeps its messages for 14 days."""
     dead = dead_letter_queues({"Resources": resources})
     for name in dead:
         alarm = resources[f"{name}Alarm"]["Properties"]
@@ -258,13 +258,13 @@ def test_what_fails_for_good_ends_where_an_alarm_sees_it(resources: dict[str, An
 
 
 def _arn_if_made(arn: dict[str, Any]) -> dict[str, Any]:
-    """Return the ARN of a rule that a parameter may leave out."""
+    """Return the ARN of a rule that is optional."""
     found: dict[str, Any] = arn["Fn::If"][1] if "Fn::If" in arn else arn
     return found
 
 
-def test_what_a_rule_can_not_hand_to_its_queue_is_kept(resources: dict[str, Any]) -> None:
-    """P6: EventBridge drops what it could not hand over for a day, but for a queue that the rule may fill."""
+def test_events_that_a_rule_can_not_deliver_go_to_a_dead_letter_queue(resources: dict[str, Any]) -> None:
+    """P6: without one, EventBridge drops an event after a day of retries."""
     dead = dead_letter_queues({"Resources": resources})
     allowed = {
         (_arn_if_made(rule)["Fn::GetAtt"][0], queue["Fn::GetAtt"][0])
@@ -305,7 +305,7 @@ def test_mappings_report_each_failure_and_filter_the_stream(resources: dict[str,
 def test_a_queue_s_messages_stay_hidden_six_times_as_long_as_its_function_runs(
     resources: dict[str, Any],
 ) -> None:
-    """AWS's own advice for queues that a function reads: else a slow batch is read twice at once."""
+    """AWS recommends this for queues with a function; otherwise a slow batch is processed twice at once."""
     for resource in resources.values():
         source = resource["Properties"].get("EventSourceArn", {}) if resource["Type"] == MAPPING else {}
         queue = source.get("Fn::GetAtt", [""])[0]
@@ -315,7 +315,7 @@ def test_a_queue_s_messages_stay_hidden_six_times_as_long_as_its_function_runs(
             assert resources[queue]["Properties"]["VisibilityTimeout"] >= times * function["Timeout"], queue
 
 
-def test_an_alarm_goes_off_above_its_threshold_and_silence_is_no_alarm(resources: dict[str, Any]) -> None:
+def test_an_alarm_fires_above_its_threshold_and_not_for_missing_data(resources: dict[str, Any]) -> None:
     alarms = {
         name: each["Properties"]
         for name, each in resources.items()
@@ -346,8 +346,8 @@ def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> N
             assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": name}}]
 
 
-def test_what_says_no_by_raising_is_known(resources: dict[str, Any]) -> None:
-    """Lambda counts each of their refusals as an error, and one of the alarms takes a deployment back."""
+def test_the_error_alarms_exclude_functions_that_refuse_by_raising(resources: dict[str, Any]) -> None:
+    """Lambda counts each of their refusals as an error, and one of the alarms rolls a deployment back."""
     from chalicelib.consumers.direct_functions import direct, refusal_of
 
     app = Chalice(app_name="direct")
@@ -377,7 +377,7 @@ def test_what_says_no_by_raising_is_known(resources: dict[str, Any]) -> None:
         ({"log_level": "ERROR", "errorType": "KeyError", "errorMessage": "x"}, True),
     ],
 )  # fmt: skip
-def test_what_lambda_itself_says_of_an_end_is_counted(line: dict[str, Any], counted: bool) -> None:
+def test_lambda_s_own_failure_lines_are_counted(line: dict[str, Any], counted: bool) -> None:
     assert counts(failure_pattern(), json.dumps(line)) == counted
 
 
@@ -413,8 +413,8 @@ def test_the_dashboard_shows_every_function_and_queue(resources: dict[str, Any])
             assert f'"${{{name}.QueueName}}"' in body
 
 
-def test_the_gateway_s_own_answers_are_in_the_api_s_definition(resources: dict[str, Any]) -> None:
-    """A stage serves a snapshot of the definition: a resource beside it might come after the snapshot."""
+def test_the_gateway_s_own_responses_are_in_the_api_s_definition(resources: dict[str, Any]) -> None:
+    """A stage serves a snapshot of the definition; a separate resource might be created after the snapshot."""
     answers = resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES]
     statuses = {kind: answer.get("statusCode") for kind, answer in answers.items()}
     assert statuses["MISSING_AUTHENTICATION_TOKEN"] == "404"
@@ -434,7 +434,7 @@ def test_the_gateway_s_own_answers_are_in_the_api_s_definition(resources: dict[s
 
 
 def test_every_route_is_in_the_definition_behind_its_own_authorizer(resources: dict[str, Any]) -> None:
-    """A route that lost its authorizer on the way into the definition would be open to anyone (P9)."""
+    """P9: a route without its authorizer in the definition would be open to everyone."""
     from chalicelib.api.routes import ROUTERS
 
     paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
@@ -447,8 +447,8 @@ def test_every_route_is_in_the_definition_behind_its_own_authorizer(resources: d
     assert definitions["authorizer"]["x-amazon-apigateway-authtype"] == "custom"
 
 
-def test_a_preflight_comes_to_the_app_without_a_key(resources: dict[str, Any]) -> None:
-    """A browser sends none with it; and only on the paths that other sites' scripts may call."""
+def test_a_preflight_reaches_the_app_without_a_key(resources: dict[str, Any]) -> None:
+    """Browsers send no key with it. Only paths that other sites' scripts may call have one."""
     from chalicelib.api.routes import PREFLIGHT
 
     paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
@@ -481,17 +481,17 @@ def test_a_preflight_comes_to_the_app_without_a_key(resources: dict[str, Any]) -
         ),
     ],
 )
-def test_cors_origins_that_the_code_would_refuse_are_refused_before(
+def test_cors_origins_that_the_code_refuses_are_refused_by_the_template(
     template: dict[str, Any], origins: str, fits: bool
 ) -> None:
-    """Else the deployment goes through, and nothing is answered any more."""
+    """Otherwise the deployment succeeds, and every request fails."""
     pattern = template["Parameters"]["CorsOrigins"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, origins)) == fits
     if fits:
         read_settings({"TABLE_NAME": "t", "SIGNING_KEYS": "k", "CORS_ORIGINS": origins})
 
 
-def test_the_gateway_s_own_answers_have_cors_headers_only_where_origins_are_listed(
+def test_the_gateway_s_own_responses_have_cors_headers_only_if_origins_are_listed(
     resources: dict[str, Any],
 ) -> None:
     answers = resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES]
@@ -507,8 +507,8 @@ def test_the_gateway_s_own_answers_have_cors_headers_only_where_origins_are_list
             assert (condition, otherwise) == ("HasCors", {"Ref": "AWS::NoValue"}), kind
 
 
-def test_a_stage_is_served_anew_when_the_first_origin_is_listed_or_the_last_goes(packaged: Package) -> None:
-    """Its snapshot has the gateway's own answers in it, with CORS headers or without."""
+def test_a_stage_gets_a_new_snapshot_when_cors_is_turned_on_or_off(packaged: Package) -> None:
+    """The snapshot contains the gateway's own responses, with or without CORS headers."""
     deployments = []
     for origins in ("", "https://a.example", "https://b.example"):
         told = with_described_parameters(packaged.read_template(), {"CorsOrigins": origins})
