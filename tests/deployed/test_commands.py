@@ -162,7 +162,7 @@ def test_a_command_for_another_stage_is_rejected(stack: Stack, inbox: Inbox) -> 
 
 
 def test_every_command_publishes_its_result(stack: Stack, inbox: Inbox) -> None:
-    """Each command runs on the same link; the last one finds it used up, and goes to the dead-letter queue."""
+    """Each command runs on the same link; the last one finds it revoked, and goes to the dead-letter queue."""
     event_type = event_type_of(stack)
     host_id = event_type["hostId"]
     with stack.http() as http:

@@ -1,1 +1,1 @@
-"""Tests in a real browser."""
+"""Tests of the console and the invitee's pages in a real browser."""

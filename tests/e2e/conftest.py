@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one browser and one site for all of them, a host for each."""
+"""Fixtures of the browser tests: one browser and one site for all tests, a host for each."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def site(browser: Browser, ministack: Ministack) -> Iterator[LiveSite]:
-    """The app, on the real clock; not even started where there is no browser to see it."""
+    """The app, with the real clock; it depends on the browser, so it does not start without one."""
     del browser
     with live_site(new_table(ministack.endpoint_url)) as found:
         yield found
@@ -32,12 +32,12 @@ def site(browser: Browser, ministack: Ministack) -> Iterator[LiveSite]:
 
 @pytest.fixture
 def host(site: LiveSite) -> Caller:
-    """A new host, by its own key."""
+    """A client with the key of a new host."""
     return site.host()
 
 
 @pytest.fixture
 def console(browser: Browser, site: LiveSite, host: Caller) -> Iterator[Console]:
-    """The console in a wide window, not signed in."""
+    """The console in a wide window, signed out."""
     with console_of(browser, site, host) as found:
         yield found

@@ -32,7 +32,7 @@ _WEEK: Final = [
 
 
 class Clock:
-    """The site's clock, which stands still until it is set."""
+    """The site's clock, which advances only when it is told to."""
 
     now = NOW - timedelta(days=9)
 
@@ -40,7 +40,7 @@ class Clock:
         return self.now
 
     def pass_by(self, **units: float) -> None:
-        """Let time go by."""
+        """Advance the clock."""
         self.now += timedelta(**units)
 
 
@@ -75,7 +75,7 @@ def seeded(host: Caller, site: LiveSite, clock: Clock) -> dict[str, Any]:
 
 
 def booking_page(browser: Browser, link: dict[str, Any], path: Path) -> None:
-    """Take the booking page, with a day chosen."""
+    """Take a picture of the booking page with a chosen day."""
     with invitee_of(browser, SIZE, **SHARP) as visitor:
         visitor.page.clock.set_fixed_time(NOW)
         visitor.open(link)
@@ -86,7 +86,7 @@ def booking_page(browser: Browser, link: dict[str, Any], path: Path) -> None:
 
 
 def console(browser: Browser, site: LiveSite, host: Caller, path: Path) -> None:
-    """Take the console's list of links."""
+    """Take a picture of the console's list of links."""
     with console_of(browser, site, host, SIZE, **SHARP) as found:
         found.page.clock.set_fixed_time(NOW)
         found.sign_in()
@@ -96,7 +96,7 @@ def console(browser: Browser, site: LiveSite, host: Caller, path: Path) -> None:
 
 
 def main() -> None:
-    """Make both pictures."""
+    """Take both pictures."""
     with pytest.MonkeyPatch.context() as patch:
         environ: dict[str, str] = {}
         use_local_aws(environ, "http://127.0.0.1:9")
@@ -109,7 +109,7 @@ def main() -> None:
             Ministack() as engine,
             live_site(new_table(engine.endpoint_url)) as site,
         ):
-            with visiting(browser):  # so that a browser that can't start says so before anything else
+            with visiting(browser):  # fail first if the browser can't start
                 host = site.host()
             link = seeded(host, site, clock)
             clock.now = NOW

@@ -20,11 +20,11 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.clock
 
-# The whole way
+# The main job
 
 
-def test_from_one_press_to_a_spent_link(console: Console, browser: Browser) -> None:
-    """P1, P5: sign in, 1×, the invitee books without JavaScript, the row flips by itself, the next one is too late."""
+def test_a_link_created_with_one_click_is_booked_once(console: Console, browser: Browser) -> None:
+    """P1, P5: sign in, create a link, the invitee books without JavaScript, the row shows it, the next can't."""
     console.host.event_type(title="Intro call")
     console.sign_in()
 
@@ -38,7 +38,7 @@ def test_from_one_press_to_a_spent_link(console: Console, browser: Browser) -> N
     with visiting(browser, java_script_enabled=False) as invitee:
         invitee.page.goto(url)
         start = invitee.page.locator("label:has([name=start])").first
-        if not start.is_visible():  # within a day that is folded
+        if not start.is_visible():  # the day is collapsed
             invitee.page.locator("details:has([name=start]) summary").first.click()
         start.click()
         invitee.page.locator("[name='invitee.name']").fill("Grace Hopper")
@@ -60,7 +60,7 @@ def test_from_one_press_to_a_spent_link(console: Console, browser: Browser) -> N
         expect(second.page.get_by_role("heading", level=1)).to_be_visible()
 
 
-def test_where_the_clipboard_is_refused_the_link_is_there_to_be_copied(
+def test_without_access_to_the_clipboard_the_link_is_shown_for_copying(
     browser: Browser, site: LiveSite, host: Caller
 ) -> None:
     host.event_type(title="Intro call")
@@ -103,7 +103,7 @@ def test_signing_out_forgets_the_key(console: Console) -> None:
     expect(console.page.get_by_label("API key")).to_be_visible()
 
 
-def test_a_key_refused_in_the_middle_loses_nothing_typed(console: Console) -> None:
+def test_a_key_that_is_revoked_during_work_loses_no_typed_text(console: Console) -> None:
     console.host.event_type(title="Intro call")
     console.sign_in()
     console.button("Generate links").first.click()
@@ -120,7 +120,7 @@ def test_a_key_refused_in_the_middle_loses_nothing_typed(console: Console) -> No
 
 
 def test_an_admin_chooses_a_host(browser: Browser, site: LiveSite) -> None:
-    """P9: an admin's key acts for one host at a time, and the page says for which."""
+    """P9: an admin key acts for one host at a time, and the page shows which."""
     chosen = site.host("Chosen Host")
     chosen.event_type(title="Chosen's own")
     admin = Caller(site.client, site.admin.key, None)
@@ -135,7 +135,7 @@ def test_an_admin_chooses_a_host(browser: Browser, site: LiveSite) -> None:
     assert site.admin.key.key.role is Role.ADMIN
 
 
-def test_an_admin_makes_a_host(browser: Browser, site: LiveSite) -> None:
+def test_an_admin_creates_a_host(browser: Browser, site: LiveSite) -> None:
     admin = Caller(site.client, site.admin.key, None)
     with console_of(browser, site, admin) as console:
         console.open()
@@ -161,7 +161,7 @@ def test_an_admin_makes_a_host(browser: Browser, site: LiveSite) -> None:
 
 
 def test_filters_and_search_by_url_never_send_the_token(console: Console) -> None:
-    """P7: a pasted URL is searched by its linkId; the token in it is sent nowhere."""
+    """P7: a pasted URL is searched by its linkId; its token is never sent."""
     first, second = (console.host.event_type(title=title) for title in ("First", "Second"))
     one, other = console.host.link(first, label="Alpha"), console.host.link(second, label="Beta")
     console.host.post(f"/v1/links/{other['linkId']}/revoke")
@@ -190,8 +190,8 @@ def test_filters_and_search_by_url_never_send_the_token(console: Console) -> Non
     assert not [r.url for r in console.visit.requests for token in tokens if token in r.url]
 
 
-def test_more_pages_and_a_selection_that_stays(console: Console) -> None:
-    """P10: pages come by cursor; a refresh keeps what is selected and where the page is scrolled to."""
+def test_a_refresh_keeps_pages_selection_and_scroll_position(console: Console) -> None:
+    """P10: pages are loaded by cursor."""
     event_type = console.host.event_type()
     links = console.host.links(event_type, count=120)
     console.sign_in()
@@ -216,7 +216,7 @@ def test_more_pages_and_a_selection_that_stays(console: Console) -> None:
     assert console.page.evaluate("scrollY") == before
 
 
-def test_many_are_revoked_and_deleted_after_a_question(console: Console) -> None:
+def test_bulk_revoke_and_delete_ask_for_confirmation(console: Console) -> None:
     links = console.host.links(console.host.event_type(), count=3)
     console.sign_in()
     for link in links[:2]:
@@ -239,7 +239,7 @@ def test_many_are_revoked_and_deleted_after_a_question(console: Console) -> None
     assert console.host.list()["links"] == []
 
 
-def test_replace_says_that_the_old_one_stops_working(console: Console) -> None:
+def test_replace_warns_that_the_old_link_stops_working(console: Console) -> None:
     link = console.host.link(label="Trade fair")
     console.sign_in()
 
@@ -258,8 +258,8 @@ def test_replace_says_that_the_old_one_stops_working(console: Console) -> None:
 # Generating
 
 
-def test_a_retry_after_a_lost_request_makes_no_second_set(console: Console) -> None:
-    """P4: the dialog's key is the same when it is sent again, whether the first try arrived or not."""
+def test_a_retry_after_a_lost_request_creates_no_second_set_of_links(console: Console) -> None:
+    """P4: the dialog uses the same key for a retry, whether the first request arrived or not."""
     console.host.event_type(title="Intro call")
     console.sign_in()
     tries: list[str] = []
@@ -268,7 +268,7 @@ def test_a_retry_after_a_lost_request_makes_no_second_set(console: Console) -> N
         tries.append(route.request.headers["idempotency-key"])
         if len(tries) == 1:
             route.abort()
-        elif len(tries) == 2:  # it arrives, and its answer is lost
+        elif len(tries) == 2:  # the request arrives, and its response is lost
             route.fetch()
             route.abort()
         else:
@@ -297,7 +297,7 @@ def test_a_retry_after_a_lost_request_makes_no_second_set(console: Console) -> N
     assert console.clipboard().split("\n") == urls
 
 
-def test_many_links_are_made_with_the_progress_in_sight(console: Console) -> None:
+def test_the_progress_of_creating_many_links_is_shown(console: Console) -> None:
     console.host.event_type(title="Intro call")
     console.sign_in()
     held: list[Route] = []
@@ -317,7 +317,7 @@ def test_many_links_are_made_with_the_progress_in_sight(console: Console) -> Non
     assert len(console.dialog.get_by_label("The new links").input_value().split("\n")) == 250
 
 
-def test_when_a_link_expires_is_told_relatively_and_exactly_on_hover(console: Console) -> None:
+def test_an_expiry_is_shown_relatively_and_exactly_on_hover(console: Console) -> None:
     link = console.host.link(expiresAt=soon(days=3, minutes=30))
     console.sign_in()
     told = console.row(link).locator("time").last
@@ -326,7 +326,7 @@ def test_when_a_link_expires_is_told_relatively_and_exactly_on_hover(console: Co
     exactly = f"(at) => new Intl.DateTimeFormat('en-GB', {parts}).formatToParts(Date.parse(at)).map((one) => one.value)"
     title = told.get_attribute("title") or ""
     assert all(part in title for part in console.page.evaluate(exactly, link["expiresAt"]))
-    assert title.endswith("(Europe/Berlin)"), "a time is told with its zone"
+    assert title.endswith("(Europe/Berlin)"), "the time has no zone"
 
 
 def test_the_csv_has_a_byte_order_mark_and_no_formulas(console: Console) -> None:
@@ -348,7 +348,7 @@ def test_the_csv_has_a_byte_order_mark_and_no_formulas(console: Console) -> None
     assert link["recipient"]["enforce"] == "email"
 
 
-def test_everything_that_can_be_set_arrives(console: Console) -> None:
+def test_every_setting_of_a_link_is_sent(console: Console) -> None:
     console.host.event_type(title="Intro call")
     console.sign_in()
     console.button("Generate links").first.click()
@@ -390,7 +390,7 @@ def test_everything_that_can_be_set_arrives(console: Console) -> None:
     }
 
 
-def test_what_the_api_refuses_stands_at_its_field_and_nothing_is_lost(console: Console) -> None:
+def test_an_error_of_the_api_is_shown_at_its_field_and_no_input_is_lost(console: Console) -> None:
     console.host.event_type(title="Intro call")
     console.sign_in()
     console.button("Generate links").first.click()
@@ -419,7 +419,7 @@ def test_what_the_api_refuses_stands_at_its_field_and_nothing_is_lost(console: C
 # A link's details, and sharing
 
 
-def test_details_are_edited_and_a_refused_save_keeps_them(console: Console) -> None:
+def test_a_refused_save_keeps_the_edited_details(console: Console) -> None:
     link = console.host.link(
         label="Before", maxUsageCount=5, overrides={"title": "Own", "durationMinutes": 45}
     )
@@ -451,8 +451,8 @@ def test_details_are_edited_and_a_refused_save_keeps_them(console: Console) -> N
     expect(console.row(link)).to_contain_text("After")
 
 
-def test_the_history_is_told_in_words(console: Console) -> None:
-    """What the stream's consumer wrote, each entry with its time, its zone and who did it."""
+def test_the_history_is_shown_as_sentences(console: Console) -> None:
+    """Each entry has its time with the zone, and its actor."""
     stream = Stream(cast("Site", console.site))
     stream.records()
     link = console.host.link(label="Before", maxUsageCount=2)
@@ -498,14 +498,14 @@ def test_sharing_in_five_ways(console: Console) -> None:
     expect(console.dialog.get_by_label("Subject")).to_have_value("Pick a time: Intro call")
     assert reusable["url"] in console.dialog.get_by_label("Text", exact=True).input_value()
 
-    # The next time, the one that there is is found.
+    # The next time, the existing link is found.
     console.button("Close").click()
     console.act(link, "Share")
     console.dialog.get_by_role("tab", name="Reusable link").click()
     expect(console.dialog.get_by_label("The link’s URL")).to_have_value(reusable["url"])
 
 
-def test_a_link_is_mailed_to_its_recipient(console: Console) -> None:
+def test_a_link_is_emailed_to_its_recipient(console: Console) -> None:
     link = console.host.link(recipient={"name": "Sam", "email": "sam@invitees.example"})
     path = f"/v1/links/{link['linkId']}/send"
     posts: list[dict[str, str]] = []
@@ -532,16 +532,18 @@ def test_a_link_is_mailed_to_its_recipient(console: Console) -> None:
     assert [json.loads(post["body"]) for post in posts] == [
         {"message": "See you soon.", "language": "de"}
     ] * 2
-    assert len({post["idempotency-key"] for post in posts}) == 1, "one mail, however often it is asked for"
+    assert len({post["idempotency-key"] for post in posts}) == 1, "a retry must have the same key"
 
     console.dialog.get_by_role("button", name="Send another").click()
     expect(console.dialog.get_by_label("A word of yours")).to_be_focused()
     send.click()
     expect(console.dialog.get_by_role("status").first).to_contain_text("On its way")
-    assert posts[2]["idempotency-key"] != posts[0]["idempotency-key"], "another one was asked for"
+    assert posts[2]["idempotency-key"] != posts[0]["idempotency-key"], "a new email must have a new key"
 
 
-def test_mail_that_can_not_be_sent_says_what_to_do(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_email_that_can_not_be_sent_shows_what_to_do(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kind = console.host.event_type()
     link = console.host.link(kind, recipient={"name": "Sam", "email": "sam@invitees.example"})
     nobodys = console.host.link(kind, maxUsageCount=5)
@@ -562,7 +564,7 @@ def test_mail_that_can_not_be_sent_says_what_to_do(console: Console, monkeypatch
     expect(console.dialog.get_by_label("A word of yours")).to_have_value("See you soon.")
     console.button("Close").click()
 
-    # A link for nobody in particular has no address; and one for five is not called one-time.
+    # A link without a recipient has no address; and a link with five uses is not called one-time.
     console.act(nobodys, "Share")
     expect(console.dialog.get_by_role("tab", name="This link")).to_have_attribute("aria-selected", "true")
     console.dialog.get_by_role("tab", name="Email").click()
@@ -574,7 +576,7 @@ def test_mail_that_can_not_be_sent_says_what_to_do(console: Console, monkeypatch
 # Event types, bookings, requests, CSV
 
 
-def test_a_host_without_anything_is_led_to_the_first_link(console: Console) -> None:
+def test_a_new_host_is_guided_to_the_first_link(console: Console) -> None:
     console.sign_in()
     expect(console.page.get_by_text("First, an event type")).to_be_visible()
     console.page.get_by_role("link", name="Create an event type").click()
@@ -603,7 +605,7 @@ def test_a_host_without_anything_is_led_to_the_first_link(console: Console) -> N
 
 
 def test_bookings_are_moved_and_cancelled(console: Console) -> None:
-    """P8: a booking by a spent link can still be moved; its free times are those the API has."""
+    """P8: a booking with a used link can still be moved; the free times are those of the API."""
     booking = console.site.book(console.host.link(console.host.event_type(title="Intro call")))
     console.sign_in("#bookings")
     card = console.page.locator(f"[data-id={booking['bookingId']}]")
@@ -630,11 +632,11 @@ def test_bookings_are_moved_and_cancelled(console: Console) -> None:
     expect(console.page.get_by_text("Nothing is past yet")).to_be_visible()
 
 
-# How it looks and is reached
+# The page itself
 
 
-def test_behind_a_stage_prefix_everything_is_found(browser: Browser, site: LiveSite, host: Caller) -> None:
-    """On AWS the site may stand under `/api`: no URL of the page says otherwise."""
+def test_the_console_works_below_a_stage_prefix(browser: Browser, site: LiveSite, host: Caller) -> None:
+    """On AWS the site may be below `/api`, so all URLs of the page are relative."""
     link = host.link(label="Far away")
     strangers: list[str] = []
 
@@ -657,8 +659,8 @@ def test_behind_a_stage_prefix_everything_is_found(browser: Browser, site: LiveS
         assert strangers == []
 
 
-def test_the_page_can_be_read_without_a_key_and_says_nothing(site: LiveSite) -> None:
-    """P7, P9: the shell is the same for everyone; what may run in it is the policy's to say."""
+def test_the_page_without_a_key_has_no_data(site: LiveSite) -> None:
+    """P7, P9: the page is the same for everyone, and its content security policy restricts its scripts."""
     response = site.client.get("/console")
 
     assert response.headers["content-security-policy"] == (

@@ -42,10 +42,10 @@ TITLES: Final = {
 }
 
 seen: set[str] = set()
-"""The titles of dialogs and views that were held against axe."""
+"""The titles of the dialogs and views that axe has checked."""
 
 passed: set[object] = set()
-"""The tests of this file that passed in this process."""
+"""The tests of this file that have passed in this process."""
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def note_that_it_passed(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def check(console: Console, state: str) -> None:
-    """Hold what is on show against axe and the window's width, once it has all come."""
+    """Wait until the view is loaded, then check it with axe and against the window's width."""
     console.page.wait_for_load_state("networkidle")
     expect(console.page.get_by_text("Loading …")).to_have_count(0)
     seen.update(console.page.locator("dialog[open] h2, #view h1").all_inner_texts())
@@ -173,7 +173,7 @@ def test_every_dialog_of_the_links_fits_and_axe_finds_nothing(console: Console) 
     check(console, "preview")
 
 
-def test_every_question_fits_and_axe_finds_nothing(console: Console) -> None:
+def test_every_confirmation_fits_and_axe_finds_nothing(console: Console) -> None:
     site, host, page = console.site, console.host, console.page
     event_type = host.event_type(title="Intro call")
     host.links(event_type, count=3)
@@ -218,10 +218,10 @@ def test_every_question_fits_and_axe_finds_nothing(console: Console) -> None:
     check(console, "sign in again")
 
 
-def test_every_beginning_and_end_fits_and_axe_finds_nothing(
+def test_every_empty_or_failed_view_fits_and_axe_finds_nothing(
     browser: Browser, site: LiveSite, console: Console
 ) -> None:
-    """A wrong key, an admin's choice of a host, views without anything in them, and one that could not be loaded."""
+    """A wrong key, an admin's choice of a host, empty views, and a view that can't be loaded."""
     page = console.page
     console.open()
     console.type_key("ao_this-is-not-a-key")
@@ -245,8 +245,8 @@ def test_every_beginning_and_end_fits_and_axe_finds_nothing(
         check(other, "whose links?")
 
 
-def test_no_dialog_and_no_view_is_left_out() -> None:
-    """Whoever adds one adds it to the tests above, so that axe sees it."""
+def test_axe_has_checked_every_dialog_and_every_view() -> None:
+    """If you add a dialog or a view, add it to the tests above."""
     source = "\n".join(path.read_text() for path in sorted((SOURCES / "console").rglob("*.js")))
     source = re.sub(
         r"(?m)^export function (?:openDialog|confirmThen).*$|openDialog\(\{ title, .*$", "", source
@@ -258,20 +258,20 @@ def test_no_dialog_and_no_view_is_left_out() -> None:
     openers = {
         test_every_view_fits_and_axe_finds_nothing,
         test_every_dialog_of_the_links_fits_and_axe_finds_nothing,
-        test_every_question_fits_and_axe_finds_nothing,
-        test_every_beginning_and_end_fits_and_axe_finds_nothing,
+        test_every_confirmation_fits_and_axe_finds_nothing,
+        test_every_empty_or_failed_view_fits_and_axe_finds_nothing,
     }
     if not openers <= passed:
         pytest.skip("not all the tests that open them passed in this process")
     left = [title for title, shown in TITLES.items() if not any(re.search(shown, one) for one in seen)]
-    assert left == [], "a dialog that no test above holds against axe"
+    assert left == [], "no test above checks these dialogs with axe"
     views = set(re.findall(r'"#([a-z-]+)": show', (SOURCES / "console" / "console.js").read_text()))
     assert views == {"links", "event-types", "bookings", "requests"}
     assert seen >= {"Admit One", "Whose links?", "Links", "Event types", "Bookings", "Requests for new links"}
 
 
-def test_the_bulk_bar_hides_nothing_that_has_the_focus(console: Console) -> None:
-    """WCAG 2.4.11: with rows chosen, no row that Tab comes to lies beneath the bar."""
+def test_the_bulk_bar_never_covers_the_focused_element(console: Console) -> None:
+    """WCAG 2.4.11: with selected rows, no row that gets the focus is below the bar."""
     console.host.links(console.host.event_type(), count=30)
     console.sign_in()
     console.rows.first.get_by_role("checkbox").check()
@@ -305,7 +305,7 @@ class Keyboard:
         self.press("Enter")
 
     def go(self, view: str) -> None:
-        """Go to a view by its link."""
+        """Open a view with its link."""
         self.console.tab_to(self.page.get_by_role("link", name=view, exact=True).first)
         self.press("Enter")
         expect(self.page.locator("#view")).to_be_focused()
@@ -424,8 +424,8 @@ def _answer_and_revoke(keyboard: Keyboard, link: dict[str, Any]) -> None:
     expect(page.get_by_label("API key")).to_be_focused()
 
 
-def test_by_keyboard_alone(console: Console) -> None:
-    """Everything a host does in a day, without a pointer; focus is never lost and never trapped."""
+def test_a_host_can_do_everything_by_keyboard(console: Console) -> None:
+    """Without a pointer; the focus is never lost and never trapped."""
     keyboard = Keyboard(console)
     console.open()
     expect(console.page.get_by_label("API key")).to_be_focused()

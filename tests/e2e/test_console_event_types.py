@@ -1,4 +1,4 @@
-"""Event types in the console: archiving explained, titles that outlive it, and the rolling link."""
+"""Event types in the console: archiving, titles of archived event types, and the rolling link."""
 
 import pytest
 from playwright.sync_api import expect
@@ -11,13 +11,13 @@ pytestmark = pytest.mark.clock
 
 
 def archive(console: Console, title: str) -> None:
-    """Press Archive, and say yes to the first question."""
+    """Press Archive, and confirm the first question."""
     console.button(f"Actions for {title}").click()
     console.button("Archive").click()
     console.dialog.get_by_role("button", name="Archive").click()
 
 
-def test_archiving_with_live_links_offers_the_choice_in_words(console: Console) -> None:
+def test_archiving_with_active_links_offers_to_revoke_them(console: Console) -> None:
     event_type = console.host.event_type(title="Intro call")
     links = console.host.links(event_type, count=2)
     console.host.link(console.host.event_type(title="Another"))
@@ -52,8 +52,8 @@ def test_links_and_requests_of_an_archived_event_type_keep_its_title(console: Co
     expect(console.page.get_by_text("Old workshop")).to_be_visible()
 
 
-def test_the_link_that_renews_itself(console: Console) -> None:
-    """P1: it is made, copied, renewed by being used, and renewed by hand; what the console shows is the live one."""
+def test_the_console_shows_the_current_rolling_link(console: Console) -> None:
+    """P1: after it is created, copied, renewed by a redeem, and renewed by hand."""
     event_type = console.host.event_type(title="Intro call")
     path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
     console.sign_in("#event-types")
@@ -86,7 +86,7 @@ def test_the_link_that_renews_itself(console: Console) -> None:
     expect(console.dialog.get_by_alt_text("QR code of the link")).to_be_visible()
 
 
-def test_one_that_was_revoked_can_be_made_again(console: Console) -> None:
+def test_a_revoked_rolling_link_can_be_renewed(console: Console) -> None:
     event_type = console.host.event_type(title="Intro call")
     path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
     ok(console.host.post(f"/v1/links/{made(console.host.post(path, {}))['linkId']}/revoke"))
@@ -102,7 +102,7 @@ def test_one_that_was_revoked_can_be_made_again(console: Console) -> None:
 
 
 def test_a_menu_stays_at_its_button_while_the_page_scrolls(console: Console) -> None:
-    """What scrolls by itself, as a focused row does, must not take the menu away under the pointer."""
+    """The page may scroll by itself, for example to a focused row."""
     console.host.links(console.host.event_type(), count=30)
     console.sign_in()
     more = console.rows.nth(2).get_by_role("button", name="Actions for")
@@ -119,8 +119,8 @@ def test_a_menu_stays_at_its_button_while_the_page_scrolls(console: Console) -> 
     assert abs(box["y"] - (at["y"] + at["height"])) < 8
 
 
-def test_settings_that_contradict_each_other_are_warned_of(console: Console) -> None:
-    """Warnings appear after saving, and after creating a link: each reason once, until it is dismissed."""
+def test_contradictory_settings_cause_warnings(console: Console) -> None:
+    """Warnings appear after saving and after creating a link: each reason once, until it is dismissed."""
     console.host.event_type(title="Intro call", minimumNoticeMinutes=90 * 1440, bookingWindowDays=60)
     console.sign_in("#event-types")
     notices = console.page.locator(".notice", has_text="Nobody can ever book: the minimum notice (90 days)")

@@ -1,4 +1,4 @@
-"""A CSV import in the console: a preview first, then one press creates the links once (P4)."""
+"""A CSV import in the console: a preview first, then one click creates the links once (P4)."""
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -13,7 +13,7 @@ GOOD = "label,recipientEmail\nOne,one@invitees.example\nTwo,two@invitees.example
 
 
 def choose(console: Console, content: str | bytes) -> None:
-    """Choose a file of that content."""
+    """Choose a file with that content."""
     raw = content if isinstance(content, bytes) else content.encode()
     chosen = {"name": "links.csv", "mimeType": "text/csv", "buffer": raw}
     console.dialog.get_by_label("CSV file").set_input_files(chosen)  # type: ignore[arg-type]
@@ -27,7 +27,7 @@ def opened(console: Console) -> None:
     console.button("Import CSV").click()
 
 
-def test_a_bad_cell_is_named_at_its_place_before_anything_is_made(console: Console) -> None:
+def test_an_invalid_cell_is_reported_before_any_link_is_created(console: Console) -> None:
     choose(console, MIXED)
 
     expect(console.dialog).to_contain_text("1 row of 2 can’t be used")
@@ -45,8 +45,8 @@ def test_a_bad_cell_is_named_at_its_place_before_anything_is_made(console: Conso
     assert link["url"] in coming.value.path().read_text()
 
 
-def test_links_that_nobody_could_book_are_warned_of_before_they_are_made(console: Console) -> None:
-    """Each line has its own; they can be imported nevertheless."""
+def test_links_that_nobody_can_book_cause_warnings_before_they_are_created(console: Console) -> None:
+    """Each line has its own warnings; the lines can still be imported."""
     choose(console, "label,minimumNoticeMinutes\nOne,\nTwo,525600\n")
 
     warning = console.dialog.get_by_role("alert")
@@ -56,7 +56,7 @@ def test_links_that_nobody_could_book_are_warned_of_before_they_are_made(console
     expect(console.dialog).to_contain_text("2 links created")
 
 
-def test_a_corrected_file_is_checked_anew(console: Console) -> None:
+def test_a_corrected_file_is_checked_again(console: Console) -> None:
     choose(console, "recipientEmail\nnobody\n")
     expect(console.dialog).to_contain_text("1 row of 1 can’t be used")
     expect(console.dialog.locator("footer button[type=submit]")).to_be_hidden()
@@ -80,7 +80,9 @@ def test_a_corrected_file_is_checked_anew(console: Console) -> None:
     ],
     ids=["unknown column", "too many cells", "not UTF-8", "no rows"],
 )
-def test_a_file_that_is_no_table_says_what_to_do(console: Console, content: str | bytes, said: str) -> None:
+def test_an_invalid_file_is_refused_with_what_to_do(
+    console: Console, content: str | bytes, said: str
+) -> None:
     choose(console, content)
 
     expect(console.dialog.get_by_role("alert")).to_contain_text(said)
@@ -88,8 +90,8 @@ def test_a_file_that_is_no_table_says_what_to_do(console: Console, content: str 
     assert console.host.list()["links"] == []
 
 
-def test_a_lost_reply_makes_no_second_set(console: Console) -> None:
-    """P4: the press's key is kept until its answer came; another file is another key."""
+def test_a_lost_reply_creates_no_second_set_of_links(console: Console) -> None:
+    """P4: a retry has the same key until the response arrives; another file has another key."""
     keys: list[str] = []
 
     def lose(route: Route) -> None:
@@ -117,7 +119,7 @@ def test_a_lost_reply_makes_no_second_set(console: Console) -> None:
     assert keys[0] == keys[1] != keys[2]
 
 
-def test_a_check_that_got_no_answer_is_made_again(console: Console) -> None:
+def test_a_check_without_a_response_is_retried(console: Console) -> None:
     console.page.route("**/import/preview?**", lambda route: route.abort(), times=1)
     choose(console, GOOD)
     expect(console.dialog.get_by_role("alert")).to_contain_text("can’t be reached")
@@ -127,8 +129,8 @@ def test_a_check_that_got_no_answer_is_made_again(console: Console) -> None:
     expect(console.button("Import 2 links")).to_be_focused()
 
 
-def test_what_went_bad_since_the_check_is_shown_and_makes_nothing(console: Console) -> None:
-    """P3: an expiry passes between the check and the press."""
+def test_a_row_that_becomes_invalid_after_the_check_is_reported_and_creates_nothing(console: Console) -> None:
+    """P3: an expiry passes between the check and the click."""
     with console.site.ago(hours=2):
         choose(console, f"label,expiresAt\nA,{soon(hours=-1)}\nB,\n")
         expect(console.button("Import 2 links")).to_be_visible()

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.clock
 
 
 def test_past_bookings_are_listed_latest_first_a_page_at_a_time(console: Console) -> None:
-    """P10: each page is one request, in the list's own order; nothing is read whole and turned round."""
+    """P10: each page is one request in the list's order; the console does not load all bookings to reverse them."""
     question = {"id": "q1", "label": "What about?", "kind": "text", "required": False, "options": []}
     link = console.host.link(console.host.event_type(questions=[question]), maxUsageCount=None)
     with console.site.ago(days=40):
@@ -39,10 +39,10 @@ def test_past_bookings_are_listed_latest_first_a_page_at_a_time(console: Console
 
 
 @pytest.mark.parametrize("role", ["host", "admin"])
-def test_nothing_is_asked_for_that_is_refused(
+def test_the_console_sends_no_request_that_is_refused(
     browser: Browser, site: LiveSite, host: Caller, role: str
 ) -> None:
-    """No answer of 400 or more, and no word in the browser's own console, on the way through every view."""
+    """No response of 400 or more and no message in the browser's console, in any view."""
     host.event_type(title="Intro call")
     admin = Caller(site.client, site.admin.key, None)
     caller = host if role == "host" else admin

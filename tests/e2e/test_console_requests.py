@@ -1,4 +1,4 @@
-"""Requests for new links in the console: one press answers one once, in any number of tabs."""
+"""Requests for new links in the console: each is answered once, with one click, in any number of tabs."""
 
 import pytest
 from playwright.sync_api import Browser, Route, expect
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.clock
 PRESS = "Create a new link for Grace and copy it"
 
 
-def test_a_request_is_answered_with_one_press_and_leaves_the_list(console: Console) -> None:
+def test_a_request_is_answered_with_one_click_and_leaves_the_list(console: Console) -> None:
     dead = console.site.dead_link(console.host, label="For Grace")
     console.site.ask(dead)
     console.sign_in("#requests")
@@ -35,8 +35,8 @@ def test_a_request_is_answered_with_one_press_and_leaves_the_list(console: Conso
     assert len(console.host.list(status="active")["links"]) == 1
 
 
-def test_two_tabs_that_press_at_once_make_one_new_link(browser: Browser, console: Console) -> None:
-    """P4: both hosts get the link, and it is the same one; a third, who looked before, gets it too."""
+def test_two_tabs_that_answer_at_once_create_one_new_link(browser: Browser, console: Console) -> None:
+    """P4: both get the same link, and so does a third tab that loaded the list before."""
     console.site.ask(console.site.dead_link(console.host))
     console.sign_in("#requests")
     with (
@@ -67,8 +67,8 @@ def test_two_tabs_that_press_at_once_make_one_new_link(browser: Browser, console
     assert set(copied) == {link["url"]}
 
 
-def test_a_lost_reply_is_found_by_the_next_press(console: Console) -> None:
-    """P4: the answer arrived and its reply did not."""
+def test_a_click_after_a_lost_reply_gets_the_same_new_link(console: Console) -> None:
+    """P4: the first request arrived, and its response was lost."""
     console.site.ask(console.site.dead_link(console.host))
     console.sign_in("#requests")
 
@@ -85,7 +85,7 @@ def test_a_lost_reply_is_found_by_the_next_press(console: Console) -> None:
     assert console.clipboard() == link["url"]
 
 
-def test_what_can_not_be_answered_says_why(console: Console) -> None:
+def test_a_request_that_can_not_be_answered_shows_why(console: Console) -> None:
     dead = console.site.dead_link(console.host)
     console.site.ask(dead)
     console.sign_in("#requests")
@@ -101,10 +101,10 @@ def test_what_can_not_be_answered_says_why(console: Console) -> None:
 GRACE = {"name": "Grace Hopper", "email": "grace@invitees.example"}
 
 
-def test_a_request_of_another_address_is_told_apart_and_answered_to_whom_the_link_was_made_for(
+def test_a_request_from_another_address_is_marked_and_answered_to_the_link_s_recipient(
     console: Console,
 ) -> None:
-    """A stranger with a used link can type any name: the host sees the recipient, and emails the new link to them."""
+    """A stranger with a used link can type any name, so the host sees the recipient and emails the new link to them."""
     dead = console.site.dead_link(console.host, recipient=GRACE)
     console.site.ask(dead, name="Grace Hopper", email="grace@evil.example")
     console.site.ask(dead, name="Grace Hopper")
@@ -126,7 +126,7 @@ def test_a_request_of_another_address_is_told_apart_and_answered_to_whom_the_lin
     assert fresh["recipient"]["email"] == "grace@invitees.example"
 
 
-def test_a_new_link_goes_to_whoever_asks_when_the_host_chooses_that(console: Console) -> None:
+def test_a_new_link_is_sent_to_the_requester_if_the_host_chooses_so(console: Console) -> None:
     dead = console.site.dead_link(console.host, recipient=GRACE)
     console.site.ask(dead, name="", email="grace@home.example")
     console.sign_in("#requests")

@@ -1,4 +1,4 @@
-"""The links table over very many links: each page and refresh costs the same, and the selection stays (P10)."""
+"""The links table with very many links: each page and refresh costs the same, and the selection stays (P10)."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ PAGE: Final = 50
 
 @pytest.fixture(scope="module")
 def crowd(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveSite, Caller]]:
-    """A host with very many links, on dynoxide, which takes a whole table as DynamoDB exports it."""
+    """A host with very many links, on dynoxide, which can import a table in DynamoDB's export format."""
     del browser
     require_dynoxide()
     folder = tmp_path_factory.mktemp("crowd")
@@ -51,7 +51,7 @@ def crowd(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def write_export(site: LiveSite, host: Caller, folder: Path) -> None:
-    """Write the table as an export, with that many links of the host: one made each second, the last a minute ago."""
+    """Write an export of the table with that many links of the host, created a second apart, the last a minute ago."""
     event_type_id = host.event_type(title="Campaign")["eventTypeId"]
     links: Any = bootstrap.world().store.links
     client: Any = local_client("dynamodb", site.table.endpoint_url)
@@ -78,13 +78,13 @@ def write_export(site: LiveSite, host: Caller, folder: Path) -> None:
 
 @pytest.fixture
 def crowded(browser: Browser, crowd: tuple[LiveSite, Caller]) -> Iterator[Console]:
-    """That host's console."""
+    """The console of that host."""
     with console_of(browser, *crowd) as console:
         yield console
 
 
 def test_a_page_costs_the_same_however_many_links_there_are(crowded: Console) -> None:
-    """P10: one request a page; items read are rows shown; a refresh reads the pages on screen; the tick stays."""
+    """P10: a page is one request and reads only its rows; a refresh reads the visible pages and keeps the selection."""
     console = crowded
     reads: list[tuple[str, int]] = []
 
@@ -104,7 +104,7 @@ def test_a_page_costs_the_same_however_many_links_there_are(crowded: Console) ->
     events.register("after-call.dynamodb", read)
     try:
         for page in range(2, 9):
-            # The refresh by the clock, should it fall in here, reads pages too: then this page is not counted.
+            # The timed refresh also reads pages. If it happens now, do not count this page.
             before = len(asked())
             reads.clear()
             console.button("Show more").click()
@@ -124,14 +124,14 @@ def test_a_page_costs_the_same_however_many_links_there_are(crowded: Console) ->
     expect(bulk).to_contain_text("3 links selected")
     expect(bulk).to_be_in_viewport()
 
-    # A change made elsewhere shows on a row on screen, far down; nothing moves, nothing is unticked.
+    # A change from elsewhere appears in a visible row far down; the page does not scroll, and the selection stays.
     last_id = chosen[-1].get_attribute("data-id")
     ok(console.host.post(f"/v1/links/{last_id}/revoke"))
     top = console.page.evaluate("scrollY")
     before = len(asked())
     console.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(chosen[-1].locator(".pill")).to_have_text("Revoked")
-    # The first page, and the page or two that the window shows: not the eight that are loaded.
+    # The first page and the one or two visible pages, not all eight loaded pages.
     assert len(asked()) - before <= 3 * 2
     assert console.page.evaluate("scrollY") == top
     for row in chosen:
@@ -139,7 +139,7 @@ def test_a_page_costs_the_same_however_many_links_there_are(crowded: Console) ->
     expect(bulk).to_contain_text("3 links selected")
 
 
-def test_a_search_among_them_all_is_one_page(crowded: Console) -> None:
+def test_a_search_among_very_many_links_reads_one_page(crowded: Console) -> None:
     console = crowded
     console.sign_in()
     console.page.get_by_label("Search links").fill(f"Number {MANY - 1:06d}")

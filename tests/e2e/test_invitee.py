@@ -1,4 +1,4 @@
-"""The invitee's pages in a browser: one booking whatever happens, in the visitor's own time zone and language."""
+"""The invitee's pages in a browser: one booking whatever happens, in the visitor's time zone and language."""
 
 import re
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def bookings(host: Caller) -> list[Json]:
 
 
 def lose_reply(page: Page, times: int = 1) -> list[str]:
-    """Let the server have the next requests to book, and the browser lose what it answers."""
+    """Let the next booking requests reach the server, and drop its responses."""
     lost: list[str] = []
 
     def hang_up(route: Route) -> None:
@@ -63,13 +63,11 @@ def lose_reply(page: Page, times: int = 1) -> list[str]:
     return lost
 
 
-# The whole way
+# The main job
 
 
-def test_from_one_press_in_the_console_to_the_dead_page_of_the_next(
-    console: Console, browser: Browser
-) -> None:
-    """P1: 1×, the invitee books in their own browser, the row is Used, the next visitor is too late."""
+def test_a_link_created_in_the_console_is_booked_once(console: Console, browser: Browser) -> None:
+    """P1: the host creates a link, the invitee books, the row shows Used, and the next visitor can't book."""
     console.host.event_type(title="Intro call")
     console.sign_in()
     console.button("1× Intro call: create and copy a one-time link").click()
@@ -83,7 +81,7 @@ def test_from_one_press_in_the_console_to_the_dead_page_of_the_next(
         grace.button("Book").click()
         grace.confirmed()
 
-    console.page.reload()  # that it flips by itself is the console's own test
+    console.page.reload()  # a test of the console checks that the row updates by itself
     expect(console.row(link).locator(".pill")).to_have_text("Used")
     with invitee_of(browser) as late:
         answer = late.page.goto(link["url"])
@@ -110,7 +108,7 @@ def _send_with_faults(visitor: Invitee) -> None:
 
 
 def _hint_about_unreachable_address(visitor: Invitee) -> Locator:
-    """Type an address that SES cannot take; return the hint that says so."""
+    """Type an address that SES does not accept; return the hint about it."""
     page = visitor.page
     unreachable = page.get_by_text("We can’t send emails to this address")
     expect(unreachable).to_be_hidden()
@@ -123,7 +121,7 @@ def _hint_about_unreachable_address(visitor: Invitee) -> Locator:
     return unreachable
 
 
-def test_everything_asked_is_reviewed_sent_and_confirmed(browser: Browser, host: Caller) -> None:
+def test_every_answer_is_reviewed_sent_and_confirmed(browser: Browser, host: Caller) -> None:
     link = host.link(
         a_rich_event_type(host), expiresAt=soon(days=9), recipient={"name": "Grace", "email": "g@x.example"}
     )
@@ -189,8 +187,8 @@ def test_a_booking_is_moved_and_cancelled(browser: Browser, site: LiveSite, host
     assert [one["status"] for one in bookings(host)] == ["cancelled"]
 
 
-def test_without_javascript(browser: Browser, host: Caller) -> None:
-    """Everything that a booking needs is in the HTML."""
+def test_a_booking_works_without_javascript(browser: Browser, host: Caller) -> None:
+    """The HTML has everything that a booking needs."""
     link = host.link(a_rich_event_type(host))
     with invitee_of(browser, java_script_enabled=False) as visitor:
         page = visitor.page
@@ -221,8 +219,8 @@ def test_without_javascript(browser: Browser, host: Caller) -> None:
     assert booking["timeZone"] == "Asia/Tokyo"
 
 
-def test_by_keyboard_alone(browser: Browser, host: Caller) -> None:
-    """One stop in the calendar; the arrows, Home, End, Page Up and Page Down do the rest; Enter chooses."""
+def test_a_booking_works_by_keyboard(browser: Browser, host: Caller) -> None:
+    """The calendar is one tab stop; the arrows, Home, End, Page Up and Page Down move in it; Enter chooses."""
     link = host.link(host.event_type(title="Intro call", bookingWindowDays=90))
     today = datetime.now(load_zone("Europe/Berlin")).date()
     with invitee_of(browser) as visitor:
@@ -290,7 +288,7 @@ def _month_later(at: date) -> date:
 # One booking, whatever happens (P1, P4)
 
 
-def test_pressed_twice_is_one_booking(browser: Browser, host: Caller) -> None:
+def test_a_double_click_creates_one_booking(browser: Browser, host: Caller) -> None:
     with invitee_of(browser) as visitor:
         visitor.open(host.link(maxUsageCount=5))
         visitor.review()
@@ -300,7 +298,7 @@ def test_pressed_twice_is_one_booking(browser: Browser, host: Caller) -> None:
     assert len(bookings(host)) == 1
 
 
-def test_a_lost_reply_is_asked_for_again_with_the_same_key(browser: Browser, host: Caller) -> None:
+def test_a_request_with_a_lost_reply_is_retried_with_the_same_key(browser: Browser, host: Caller) -> None:
     with invitee_of(browser) as visitor:
         visitor.open(host.link(maxUsageCount=5))
         visitor.review()
@@ -314,8 +312,8 @@ def test_a_lost_reply_is_asked_for_again_with_the_same_key(browser: Browser, hos
     assert len(bookings(host)) == 1
 
 
-def test_after_a_lost_reply_a_reload_ends_in_the_one_booking(browser: Browser, host: Caller) -> None:
-    """The link is used up by then; this tab knows by whom."""
+def test_a_reload_after_a_lost_reply_shows_the_booking(browser: Browser, host: Caller) -> None:
+    """The link is used by then; the tab retries its own request."""
     with invitee_of(browser) as visitor:
         visitor.open(host.link())
         visitor.review()
@@ -328,7 +326,7 @@ def test_after_a_lost_reply_a_reload_ends_in_the_one_booking(browser: Browser, h
     assert len(bookings(host)) == 1
 
 
-def test_a_request_that_never_arrived_is_kept_over_a_reload(browser: Browser, host: Caller) -> None:
+def test_a_request_that_never_arrived_survives_a_reload(browser: Browser, host: Caller) -> None:
     with invitee_of(browser) as visitor:
         page = visitor.page
         page.clock.install()
@@ -350,8 +348,8 @@ def test_a_request_that_never_arrived_is_kept_over_a_reload(browser: Browser, ho
     assert [booking["start"] for booking in bookings(host)] == [start]
 
 
-def test_details_changed_after_a_lost_reply_make_no_second_booking(browser: Browser, host: Caller) -> None:
-    """The first one arrived, so it is the one: the visitor sees what is booked, and can move it."""
+def test_changed_details_after_a_lost_reply_create_no_second_booking(browser: Browser, host: Caller) -> None:
+    """The first request arrived, so the visitor sees its booking, and can move it."""
     with invitee_of(browser) as visitor:
         page = visitor.page
         page.clock.install()
@@ -372,7 +370,7 @@ def test_details_changed_after_a_lost_reply_make_no_second_booking(browser: Brow
     assert [booking["start"] for booking in bookings(host)] == [start]
 
 
-def test_back_reload_and_the_link_again_all_end_in_the_booking(browser: Browser, host: Caller) -> None:
+def test_back_reload_and_the_link_itself_all_lead_to_the_booking(browser: Browser, host: Caller) -> None:
     for link in (host.link(), host.link(maxUsageCount=5)):
         with invitee_of(browser) as visitor:
             page = visitor.page
@@ -393,8 +391,8 @@ def test_back_reload_and_the_link_again_all_end_in_the_booking(browser: Browser,
 
 
 @pytest.mark.parametrize("uses", [1, 5])
-def test_two_tabs_of_one_link_end_in_the_one_booking(browser: Browser, host: Caller, uses: int) -> None:
-    """Pressed in both, reloaded, or opened once more while the confirmation is open: nobody hears "has been used"."""
+def test_two_tabs_of_one_link_lead_to_the_same_booking(browser: Browser, host: Caller, uses: int) -> None:
+    """After a click in both, a reload, or a third tab beside the confirmation, no tab shows "has been used"."""
     link = host.link(maxUsageCount=uses)
     with invitee_of(browser) as visitor:
         first, second = visitor, Invitee(Visit(visitor.page.context.new_page(), visitor.visit.requests))
@@ -412,14 +410,16 @@ def test_two_tabs_of_one_link_end_in_the_one_booking(browser: Browser, host: Cal
             assert third.confirmed() == own
             first.page.close()
             second.page.close()
-            third.page.goto(link["url"])  # the tab that booked is gone, and nothing of it was kept
+            third.page.goto(link["url"])  # the tab that booked is closed, and its state is gone
             expect(third.page.get_by_role("heading", level=1)).to_have_text("This link has been used")
             visitor.visit.page = third.page
     assert len(bookings(host)) == 1
 
 
-def test_a_cancelled_booking_answers_for_its_link_no_more(browser: Browser, host: Caller) -> None:
-    """Its page says to ask for a new link; the link's own page, in that tab or another, is where one asks."""
+def test_after_a_cancellation_the_link_s_page_offers_to_request_a_new_link(
+    browser: Browser, host: Caller
+) -> None:
+    """The link no longer leads to the cancelled booking, in that tab or another."""
     link = host.link()
     with invitee_of(browser) as visitor:
         page = visitor.page
@@ -439,10 +439,10 @@ def test_a_cancelled_booking_answers_for_its_link_no_more(browser: Browser, host
             expect(tab.get_by_role("button", name="Ask for a new link")).to_be_visible()
 
 
-def test_a_tab_that_is_told_the_link_is_used_before_the_other_one_has_its_answer(
+def test_a_tab_that_loses_a_race_follows_the_winning_tab_to_the_booking(
     browser: Browser, host: Caller
 ) -> None:
-    """Pressed in both at once: the one that lost goes to the booking as soon as the other one knows it."""
+    """The losing tab learns that the link is used before the winning tab gets its response."""
     link = host.link()
     with invitee_of(browser) as first:
         second = Invitee(Visit(first.page.context.new_page(), first.visit.requests))
@@ -461,10 +461,10 @@ def test_a_tab_that_is_told_the_link_is_used_before_the_other_one_has_its_answer
     assert len(bookings(host)) == 1
 
 
-def test_the_same_link_in_another_browser_learns_nothing_of_the_booking(
+def test_the_same_link_in_another_browser_reveals_nothing_about_the_booking(
     browser: Browser, host: Caller
 ) -> None:
-    """A booking's URL is its secret: it stays in the tabs that were open when it was made."""
+    """A booking's URL is a secret, so only this browser's tabs that were open at the time learn it."""
     link = host.link()
     with invitee_of(browser) as one, invitee_of(browser) as other:
         one.open(link)
@@ -477,8 +477,8 @@ def test_the_same_link_in_another_browser_learns_nothing_of_the_booking(
         assert "/s/" in other.page.url
 
 
-def test_two_visitors_press_book_at_once(browser: Browser, host: Caller) -> None:
-    """P1: one sees the confirmation, the other that the link is used."""
+def test_of_two_concurrent_visitors_one_books(browser: Browser, host: Caller) -> None:
+    """P1: one sees the confirmation, the other sees that the link is used."""
     link = host.link()
     with invitee_of(browser) as one, invitee_of(browser) as other:
         for n, visitor in enumerate((one, other)):
@@ -496,10 +496,8 @@ def test_two_visitors_press_book_at_once(browser: Browser, host: Caller) -> None
     assert len(bookings(host)) == 1
 
 
-def test_a_time_taken_meanwhile_is_said_with_fresh_times_and_all_that_was_typed(
-    browser: Browser, host: Caller
-) -> None:
-    """P2: of two links for one time, one gets it; the other's visitor types nothing again."""
+def test_a_taken_slot_is_reported_with_new_times_and_keeps_the_input(browser: Browser, host: Caller) -> None:
+    """P2: of two links, one gets the slot; the other's visitor need not type anything again."""
     links = host.links(a_rich_event_type(host), count=2)
     with invitee_of(browser) as one, invitee_of(browser) as other:
         start = ""
@@ -535,7 +533,7 @@ def test_a_time_taken_meanwhile_is_said_with_fresh_times_and_all_that_was_typed(
     assert len({booking["start"] for booking in bookings(host)}) == 2
 
 
-def test_what_only_the_server_can_tell_comes_back_to_its_field(browser: Browser, host: Caller) -> None:
+def test_an_error_from_the_server_is_shown_at_its_field(browser: Browser, host: Caller) -> None:
     recipient = {"name": "Grace", "email": "grace@right.example", "enforce": "domain"}
     with invitee_of(browser) as visitor:
         visitor.open(host.link(recipient=recipient))
@@ -549,10 +547,10 @@ def test_what_only_the_server_can_tell_comes_back_to_its_field(browser: Browser,
         visitor.confirmed()
 
 
-# The visitor's own time and language
+# The visitor's time zone and language
 
 
-def test_times_are_in_the_visitors_zone_until_they_choose_another(browser: Browser, host: Caller) -> None:
+def test_times_are_in_the_visitor_s_zone_until_they_choose_another(browser: Browser, host: Caller) -> None:
     link = host.link()
     with invitee_of(browser, timezone_id="America/New_York", locale="en-US") as visitor:
         page = visitor.page
@@ -619,7 +617,7 @@ def test_in_five_languages_with_dates_by_intl(
 def test_a_zone_has_one_name_on_the_page_the_confirmation_and_in_the_browser(
     browser: Browser, site: LiveSite, host: Caller
 ) -> None:
-    """The server's names are those of `Intl`, in every language; browsers and CLDR may differ on a few by their age."""
+    """The server's names are those of `Intl`, in every language; a few may differ between versions of CLDR."""
     name = """([zones, language]) => zones.map((timeZone) =>
       new Intl.DateTimeFormat(language, { timeZone, timeZoneName: "longGeneric" }).formatToParts(Date.UTC(2026, 6, 1))
         .find((part) => part.type === "timeZoneName").value)"""
@@ -668,7 +666,7 @@ def next_clock_change(zone: str) -> date:
         day += timedelta(days=1)
 
 
-def test_on_the_day_the_clocks_change_every_time_says_its_offset(browser: Browser, host: Caller) -> None:
+def test_on_a_day_when_clocks_change_every_time_shows_its_offset(browser: Browser, host: Caller) -> None:
     day = next_clock_change("Europe/Berlin")
     link = host.link(host.event_type(bookingWindowDays=365))
     with invitee_of(browser) as visitor:
@@ -683,7 +681,7 @@ def test_on_the_day_the_clocks_change_every_time_says_its_offset(browser: Browse
 
 
 def at_a_month_that_could_not_be_loaded(visitor: Invitee, link: dict[str, Any]) -> None:
-    """Go to a month whose times do not come; from then on they would."""
+    """Open a month whose times fail to load; later requests succeed."""
     page = visitor.page
     visitor.open(link)
     visitor.turn_to_last_known_month()
@@ -693,9 +691,7 @@ def at_a_month_that_could_not_be_loaded(visitor: Invitee, link: dict[str, Any]) 
     page.unroute_all()
 
 
-def test_a_month_not_yet_known_is_asked_for_and_a_lost_answer_can_be_asked_for_again(
-    browser: Browser, host: Caller
-) -> None:
+def test_a_month_that_fails_to_load_can_be_retried(browser: Browser, host: Caller) -> None:
     link = host.link(host.event_type(bookingWindowDays=120))
     with invitee_of(browser) as visitor:
         page = visitor.page
@@ -706,9 +702,7 @@ def test_a_month_not_yet_known_is_asked_for_and_a_lost_answer_can_be_asked_for_a
         assert page.locator("#day-shown").inner_text().split()[-1] in month
 
 
-def test_a_month_whose_answer_was_lost_once_is_asked_for_again_by_itself(
-    browser: Browser, host: Caller
-) -> None:
+def test_a_month_that_fails_to_load_once_is_retried_automatically(browser: Browser, host: Caller) -> None:
     link = host.link(host.event_type(bookingWindowDays=120))
     with invitee_of(browser) as visitor:
         visitor.open(link)
@@ -723,10 +717,10 @@ def test_a_month_whose_answer_was_lost_once_is_asked_for_again_by_itself(
 
 
 @pytest.mark.parametrize("on", ["a date", "a time"])
-def test_a_press_is_not_lost_when_more_times_arrive_while_it_lasts(
+def test_a_click_is_not_lost_when_more_times_arrive_during_it(
     browser: Browser, host: Caller, on: str
 ) -> None:
-    """Nor is the focus of somebody who has come as far by keyboard."""
+    """Nor is the keyboard focus."""
     link = host.link(host.event_type(bookingWindowDays=120))
     day = datetime.now(UTC).date().replace(day=1) + timedelta(days=62)
     with invitee_of(browser) as visitor:
@@ -757,10 +751,8 @@ def test_a_press_is_not_lost_when_more_times_arrive_while_it_lasts(
             expect(page.locator("#invitee-name")).to_be_focused()
 
 
-def test_a_day_that_was_chosen_stays_when_its_month_s_times_come_again(
-    browser: Browser, host: Caller
-) -> None:
-    """Somebody who goes to and fro asks for a month twice; the later answer chooses no day for them."""
+def test_a_chosen_day_stays_when_its_month_s_times_arrive_again(browser: Browser, host: Caller) -> None:
+    """A visitor who goes back and forth requests a month twice; the later response must not choose a day."""
     link = host.link(host.event_type(bookingWindowDays=120))
     with invitee_of(browser) as visitor:
         page, held = visitor.page, list[Route]()
@@ -785,7 +777,7 @@ def test_a_day_that_was_chosen_stays_when_its_month_s_times_come_again(
         expect(day).to_be_focused()
 
 
-def test_a_day_pressed_in_a_month_that_could_not_be_loaded_asks_again_and_is_chosen(
+def test_a_click_on_a_day_of_a_month_that_failed_to_load_retries_and_chooses_it(
     browser: Browser, host: Caller
 ) -> None:
     link = host.link(host.event_type(bookingWindowDays=120))
@@ -793,14 +785,14 @@ def test_a_day_pressed_in_a_month_that_could_not_be_loaded_asks_again_and_is_cho
         page = visitor.page
         at_a_month_that_could_not_be_loaded(visitor, link)
         day = page.locator("[role=grid] button").nth(9)
-        day.click(force=True)  # it says that it has no times
+        day.click(force=True)  # the day is marked as having no times
         expect(visitor.times.first).to_be_visible()
         expect(page.locator("td[aria-selected=true] button")).to_have_attribute(
             "data-date", str(day.get_attribute("data-date"))
         )
 
 
-def test_a_month_that_fails_late_says_nothing_of_the_one_on_show(browser: Browser, host: Caller) -> None:
+def test_a_month_that_fails_late_does_not_affect_the_displayed_month(browser: Browser, host: Caller) -> None:
     near = (datetime.now(UTC) + timedelta(days=3)).date()
     only = {"date": str(near), "intervals": [{"from": "10:00", "to": "12:00"}]}
     schedule = {"timeZone": "UTC", "weekly": [], "overrides": [only]}
@@ -823,14 +815,14 @@ def test_a_month_that_fails_late_says_nothing_of_the_one_on_show(browser: Browse
         expect(page.locator("#day-shown")).to_contain_text("No times in")
         shown = page.locator("#day-shown").inner_text()
         first.abort()
-        again = nth(3)  # it is tried once more by itself
+        again = nth(3)  # the automatic retry
         with page.expect_event("requestfailed"):
             again.abort()
         page.evaluate("() => new Promise(requestAnimationFrame)")
         expect(page.locator("#day-shown")).to_have_text(shown)
 
 
-def test_a_month_without_times_leads_to_the_next_free_one(browser: Browser, host: Caller) -> None:
+def test_a_month_without_times_offers_the_next_free_one(browser: Browser, host: Caller) -> None:
     far = (datetime.now(UTC) + timedelta(days=75)).date()
     near = (datetime.now(UTC) + timedelta(days=3)).date()
     open_on = [{"date": str(day), "intervals": [{"from": "10:00", "to": "12:00"}]} for day in (near, far)]
@@ -848,7 +840,9 @@ def test_a_month_without_times_leads_to_the_next_free_one(browser: Browser, host
 # Dead links
 
 
-def test_asking_for_a_new_link_from_a_dead_one(browser: Browser, site: LiveSite, host: Caller) -> None:
+def test_a_new_link_can_be_requested_on_a_dead_link_s_page(
+    browser: Browser, site: LiveSite, host: Caller
+) -> None:
     link = host.link()
     site.book(link)
     with invitee_of(browser) as visitor:
@@ -862,7 +856,7 @@ def test_asking_for_a_new_link_from_a_dead_one(browser: Browser, site: LiveSite,
     assert asked["email"] == "alan@invitees.example"
 
 
-def test_a_link_that_opens_later_says_when_in_the_visitors_zone(browser: Browser, host: Caller) -> None:
+def test_a_link_that_opens_later_shows_when_in_the_visitor_s_zone(browser: Browser, host: Caller) -> None:
     opens = (datetime.now(UTC) + timedelta(days=40)).replace(hour=12, minute=30, second=0, microsecond=0)
     link = host.link(notBefore=opens.isoformat(), expiresAt=soon(days=80))
     with invitee_of(browser, timezone_id="Asia/Tokyo") as visitor:
@@ -873,7 +867,7 @@ def test_a_link_that_opens_later_says_when_in_the_visitors_zone(browser: Browser
 # In a frame of another site
 
 
-def test_in_a_frame_a_booking_is_made_as_elsewhere(browser: Browser, host: Caller) -> None:
+def test_a_booking_works_in_a_frame(browser: Browser, host: Caller) -> None:
     link = host.link()
     with pytest.MonkeyPatch.context() as patch, visiting(browser) as visit:
         patch.setenv("FRAME_ANCESTORS", "http://blog.localhost:1")
@@ -895,11 +889,11 @@ def test_in_a_frame_a_booking_is_made_as_elsewhere(browser: Browser, host: Calle
     assert len(bookings(host)) == 1
 
 
-# Paper
+# Printing
 
 
 def test_a_confirmation_prints_on_one_sheet(browser: Browser, site: LiveSite, host: Caller) -> None:
-    """What, when, where and who, in black on white; no buttons, which a sheet can't press."""
+    """What, when, where and who, in black on white, without buttons."""
     event_type = host.event_type(title="Intro call", locations=PLACES[1:])
     booking = site.book(host.link(event_type))
     with invitee_of(browser, color_scheme="dark") as visitor:
@@ -919,7 +913,7 @@ def test_a_confirmation_prints_on_one_sheet(browser: Browser, site: LiveSite, ho
 # Weight, policy, accessibility
 
 
-def test_the_times_show_after_two_requests_and_all_of_it_weighs_under_sixty_kilobytes(
+def test_the_page_shows_times_after_two_requests_and_weighs_less_than_sixty_kilobytes(
     browser: Browser, host: Caller
 ) -> None:
     hours = [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}]
@@ -948,8 +942,8 @@ def test_the_times_show_after_two_requests_and_all_of_it_weighs_under_sixty_kilo
         assert len(answered) == 2
 
 
-def test_the_policy_lets_nothing_in_but_the_pages_own_files(browser: Browser, host: Caller) -> None:
-    """A red control: were a script to get into a page, the browser would not run it, and these tests would say so."""
+def test_the_content_security_policy_allows_only_the_page_s_own_files(browser: Browser, host: Caller) -> None:
+    """A red control: the browser does not run an injected script, and these tests report it."""
     with visiting(browser) as visit:
         visit.page.goto(host.link()["url"])
         add = "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))"
@@ -960,7 +954,7 @@ def test_the_policy_lets_nothing_in_but_the_pages_own_files(browser: Browser, ho
         visit.faults.clear()
 
 
-def test_what_a_screen_reader_is_told(browser: Browser, host: Caller) -> None:
+def test_the_page_has_names_and_announcements_for_screen_readers(browser: Browser, host: Caller) -> None:
     with invitee_of(browser) as visitor:
         page = visitor.page
         visitor.open(host.link(host.event_type(title="Intro call")))
@@ -985,7 +979,7 @@ def test_what_a_screen_reader_is_told(browser: Browser, host: Caller) -> None:
 
 
 @pytest.mark.parametrize("locale", ["de-DE", "fr-FR", "es-ES", "ja-JP"])
-def test_longer_words_fit_too(browser: Browser, site: LiveSite, host: Caller, locale: str) -> None:
+def test_longer_translations_fit(browser: Browser, site: LiveSite, host: Caller, locale: str) -> None:
     booking = site.book(host.link())
     link = host.link(a_rich_event_type(host), expiresAt=soon(days=9))
     with invitee_of(browser, SMALLEST, locale=locale) as visitor:
@@ -999,7 +993,7 @@ def test_longer_words_fit_too(browser: Browser, site: LiveSite, host: Caller, lo
             visitor.visit.fits(query)
 
 
-# A browser whose rules for Berlin are an hour off: for that zone `Intl` uses London's.
+# A browser with wrong rules for Berlin: for that zone, `Intl` uses London's.
 _OTHER_RULES = """
 const Real = Intl.DateTimeFormat;
 Intl.DateTimeFormat = function (locale, options = {}) {
@@ -1013,8 +1007,8 @@ Intl.DateTimeFormat = function (locale, options = {}) {
 """
 
 
-def test_every_page_has_the_servers_rules_whatever_the_browsers_say(browser: Browser, host: Caller) -> None:
-    """Offer, review, confirmation, cancel and move state the time that the emails state."""
+def test_every_page_shows_the_server_s_local_times(browser: Browser, host: Caller) -> None:
+    """Offer, review, confirmation, cancellation and move show the same time as the emails."""
     link = host.link(host.event_type(title="Intro call"), expiresAt=soon(days=20))
     berlin = load_zone("Europe/Berlin")
 
@@ -1049,9 +1043,7 @@ def test_every_page_has_the_servers_rules_whatever_the_browsers_say(browser: Bro
 
 
 @pytest.mark.parametrize("zone", ["+05:30", "Etc/Unknown", ""])
-def test_a_zone_that_is_not_known_is_said_before_the_first_step(
-    browser: Browser, host: Caller, zone: str
-) -> None:
+def test_an_unknown_zone_is_reported_before_the_first_step(browser: Browser, host: Caller, zone: str) -> None:
     """The page falls back to the offer's zone and says so; the booking goes through."""
     link = host.link(host.event_type(title="Intro call"))
     own = f"Intl.DateTimeFormat.prototype.resolvedOptions = () => ({{ timeZone: {zone!r} || undefined }});"
@@ -1068,8 +1060,8 @@ def test_a_zone_that_is_not_known_is_said_before_the_first_step(
 
 
 @pytest.mark.parametrize("zone", ["Asia/Calcutta", "Etc/GMT+5"])
-def test_an_old_name_of_a_zone_is_taken_as_it_is(browser: Browser, host: Caller, zone: str) -> None:
-    """The server's data has the zone names that browsers report."""
+def test_an_old_name_of_a_zone_is_accepted(browser: Browser, host: Caller, zone: str) -> None:
+    """The server's data has all zone names that browsers report."""
     with invitee_of(browser, timezone_id=zone) as visitor:
         visitor.open(host.link())
         expect(visitor.page.locator("[name=timeZone]")).to_have_value(zone)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.clock
 Json = dict[str, Any]
 PHRASES: Final = Path(languages.__file__).parent / "phrases" / "en" / "pages.json"
 
-# What no state says, and why that is as well.
+# Phrases that no state shows, with the reason.
 UNSAID: Final[Mapping[str, str]] = {
     "dead.not-open.why": "of a link that does not tell when it opens; there is none",
     "dead.not-open.next": "likewise",
@@ -56,7 +56,7 @@ UNSAID: Final[Mapping[str, str]] = {
 
 
 class Scene:
-    """A host's links and bookings in every state, made when first asked for."""
+    """A host's links and bookings in every state, created on first use."""
 
     def __init__(self, site: LiveSite, host: Caller) -> None:
         self.site, self.host = site, host
@@ -114,7 +114,7 @@ class Scene:
         ok(site.client.post(self.cancelled["url"] + "/cancel", json={}))
 
     def book(self, link: Json, start: str | None = None, zone: str = "UTC") -> Json:
-        """Book by a link of the rich event type, without a browser."""
+        """Book with a link of the rich event type, without a browser."""
         path = link["url"].removeprefix(self.site.url)
         body = {
             "start": start or self.site.client.get(f"{path}/slots").json()["slots"][40]["start"],
@@ -128,13 +128,13 @@ class Scene:
 Arrive = Callable[[Invitee, Scene], None]
 STATES: Final[dict[str, Arrive]] = {}
 PLAIN: Final[dict[str, Arrive]] = {}
-"""Those without JavaScript."""
+"""The states without JavaScript."""
 ALONE: Final = ("a lost connection, trying again", "no answer came")
-"""Those that install a clock, which a whole context gets."""
+"""The states that install a clock, which affects a whole browser context."""
 
 
 def state(name: str, among: dict[str, Arrive] = STATES) -> Callable[[Arrive], Arrive]:
-    """Put a way to a state on the list."""
+    """Register the steps that lead to a state."""
 
     def put(arrive: Arrive) -> Arrive:
         assert name not in among
@@ -145,7 +145,7 @@ def state(name: str, among: dict[str, Arrive] = STATES) -> Callable[[Arrive], Ar
 
 
 def at(name: str, url: Callable[[Scene], str], among: dict[str, Arrive] = STATES) -> None:
-    """Put a page that has an address on the list."""
+    """Register a page that has a URL."""
 
     @state(name, among)
     def go(visitor: Invitee, scene: Scene) -> None:
@@ -341,7 +341,7 @@ def unreachable(visitor: Invitee, scene: Scene) -> None:
 
 
 def gap(upper: Locator, lower: Locator) -> float:
-    """Return how many pixels are free between two things, one below the other."""
+    """Return the number of pixels between two elements, one below the other."""
     above, below = upper.bounding_box(), lower.bounding_box()
     assert above is not None
     assert below is not None
@@ -381,7 +381,7 @@ def server_faults(visitor: Invitee, scene: Scene) -> None:
 
 
 def served(make: Callable[[], str]) -> Arrive:
-    """Return the way to a page that is only shown when something is wrong that a test can't bring about."""
+    """Return the steps to a page that is shown only for an error which a test can't cause."""
 
     def arrive(visitor: Invitee, scene: Scene) -> None:
         html = make()
@@ -400,7 +400,7 @@ def dead(reason: DeadReason) -> Callable[[], str]:
 
 
 def repeated(*, emailed: bool) -> Callable[[], str]:
-    """Return the page after a second request without a key, as a form on another site may send it."""
+    """Return the page after a second request without a key, as a form on another site may send one."""
     view = BookedPage(root="../", title="Intro call", start=datetime.now(UTC) + timedelta(days=3), zone="UTC")
     return lambda: booked_page(view, words("en"), emailed=emailed)
 
@@ -421,7 +421,7 @@ def scene(site: LiveSite) -> Scene:
 
 @pytest.fixture(scope="module")
 def said() -> Iterator[set[str]]:
-    """Which phrases the pages have said so far."""
+    """The phrases that the pages have shown so far."""
     found: set[str] = set()
     look_up = Words._found
 
@@ -461,16 +461,16 @@ def test_every_state_fits_and_axe_finds_nothing(
 
 
 @pytest.mark.usefixtures("said")
-def test_every_page_without_javascript_too(context: BrowserContext, scene: Scene) -> None:
-    """With its scripts blocked, so that the page stays as the server made it and axe can run in it."""
+def test_every_page_without_javascript_fits_and_axe_finds_nothing(context: BrowserContext, scene: Scene) -> None:
+    """The page's scripts are blocked, so it stays as the server renders it, but axe can run."""
     for name, arrive in PLAIN.items():
         with invitee_in(context) as visitor:
             visitor.page.route("**/*.js", lambda route: route.abort())
             check(visitor, scene, name, arrive)
 
 
-def test_nothing_is_said_that_was_not_looked_at(said: set[str]) -> None:
-    """Whoever adds a page, a notice or a word adds the state that shows it to `STATES`, so that axe sees it."""
+def test_axe_has_checked_every_phrase_in_some_state(said: set[str]) -> None:
+    """If you add a page, a notice or a phrase, add a state that shows it to `STATES`."""
     if visited != STATES.keys() | PLAIN.keys():
         pytest.skip("only some of the states were visited in this run")
     known = {f"pages.{key}" for key in json.loads(PHRASES.read_text())}

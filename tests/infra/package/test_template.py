@@ -346,8 +346,8 @@ def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> N
             assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": name}}]
 
 
-def test_the_error_alarms_exclude_functions_that_refuse_by_raising(resources: dict[str, Any]) -> None:
-    """Lambda counts each of their refusals as an error, and one of the alarms rolls a deployment back."""
+def test_refusals_that_a_function_raises_are_not_counted_as_failures(resources: dict[str, Any]) -> None:
+    """Lambda counts each raised refusal as an error, and one of the alarms on failures rolls a deployment back."""
     from chalicelib.consumers.direct_functions import direct, refusal_of
 
     app = Chalice(app_name="direct")
@@ -357,7 +357,7 @@ def test_the_error_alarms_exclude_functions_that_refuse_by_raising(resources: di
     for name in REJECTING:
         found = resources[f"{logical_id(name)}FailuresMetric"]["Properties"]
         assert found["LogGroupName"] == {"Ref": log_group_id(name)}
-        assert len(found["FilterPattern"]) <= 1024, "CloudWatch takes no more"
+        assert len(found["FilterPattern"]) <= 1024, "longer than CloudWatch allows"
     for error, counted in (
         (LinkUsedError(), False), (NotFoundError(), False), (StoreUnavailableError(), True), (ThrottledError(), True),
         (UnexpectedError(), True),
