@@ -461,7 +461,9 @@ def test_every_state_fits_and_axe_finds_nothing(
 
 
 @pytest.mark.usefixtures("said")
-def test_every_page_without_javascript_fits_and_axe_finds_nothing(context: BrowserContext, scene: Scene) -> None:
+def test_every_page_without_javascript_fits_and_axe_finds_nothing(
+    context: BrowserContext, scene: Scene
+) -> None:
     """The page's scripts are blocked, so it stays as the server renders it, but axe can run."""
     for name, arrive in PLAIN.items():
         with invitee_in(context) as visitor:
