@@ -232,15 +232,23 @@ def test_a_missing_or_malformed_key_is_401_and_reads_nothing(site: Site, route: 
         assert reads.calls == [], authorization
 
 
+@pytest.fixture(scope="module")
+def unchanged(whole_site: Site) -> Ids:
+    """A host's data for the tests whose requests change nothing."""
+    return ids_of(whole_site, whole_site.host())
+
+
 @every_route
-def test_unknown_and_revoked_keys_get_the_same_401(site: Site, host: Caller, route: tuple[str, str]) -> None:
-    ids = ids_of(site, host)
-    before = all_of(site, ids)
-    stranger = Caller(site.client, NewKey(host.key.key, f"ao_{secrets.token_urlsafe(32)}"), None)
+def test_unknown_and_revoked_keys_get_the_same_401(
+    site: Site, unchanged: Ids, route: tuple[str, str]
+) -> None:
+    ids, before = unchanged, all_of(site, unchanged)
+    key = site.key(Role.HOST, ids.host)
+    stranger = Caller(site.client, NewKey(key.key, f"ao_{secrets.token_urlsafe(32)}"), None)
 
     unknown = ask(stranger, route, ids)
-    revoke_key(site.world, host.key.key.key_id, CAUSE)
-    revoked = ask(host, route, ids)
+    revoke_key(site.world, key.key.key_id, CAUSE)
+    revoked = ask(Caller(site.client, key, ids.host), route, ids)
 
     for response in (unknown, revoked):
         assert_problem(response, 401, "unauthorized")
@@ -272,10 +280,10 @@ def test_an_admin_key_may_use_every_route(site: Site, host: Caller, route: tuple
     "route", [route for route in ROUTES if route not in ADMIN_ONLY | WITHOUT_ID], ids=" ".join
 )
 def test_another_hosts_data_looks_like_unknown_ids(
-    site: Site, host: Caller, other: Caller, route: tuple[str, str]
+    site: Site, host: Caller, unchanged: Ids, route: tuple[str, str]
 ) -> None:
     """P9: a request for another host's data gets the same response as one for unknown ids, and changes nothing."""
-    theirs, none = ids_of(site, other), unknown_ids()
+    theirs, none = unchanged, unknown_ids()
     before = all_of(site, theirs)
 
     foreign, unknown = ask(host, route, theirs), ask(host, route, none)
