@@ -54,7 +54,7 @@ ROUTERS: Final = (
 
 @description.on("GET", "/v1/openapi.json", answer=JSON)
 def get_openapi(call: Call) -> Reply:
-    """Read this API's description. Public, as the code is; 304 for a matching `If-None-Match`."""
+    """Return the API description, which is public like the code, or 304 for a matching `If-None-Match`."""
     call.query()
     return description_reply(ROUTERS, call.header("if-none-match"))
 

@@ -1,4 +1,4 @@
-"""The botocore clients: one for each AWS service, created at its first use, from one shared session."""
+"""The botocore clients: one for each AWS service, created when it is first used, from one shared session."""
 
 import threading
 from collections.abc import Callable

@@ -1,20 +1,20 @@
-"""Split entries into batches that fit AWS's limits on one call: a number of entries and a number of bytes."""
+"""Split entries into batches that fit AWS's limits on one call: a maximum number of entries and of bytes."""
 
 from collections.abc import Iterator, Sequence
 
 
 def chunks_of(sized: Sequence[tuple[int, int]], *, most: int, max_bytes: int) -> Iterator[list[int]]:
-    """Yield the places of `(place, bytes)` pairs in order, in groups that fit into one call.
+    """Group entries, given as `(place, bytes)`, in order; yield the places of each group, which fits into one call.
 
     Every entry must fit into a call by itself.
     """
     group: list[int] = []
-    taken = 0
+    group_bytes = 0
     for place, size in sized:
-        if group and (len(group) == most or taken + size > max_bytes):
+        if group and (len(group) == most or group_bytes + size > max_bytes):
             yield group
-            group, taken = [], 0
+            group, group_bytes = [], 0
         group.append(place)
-        taken += size
+        group_bytes += size
     if group:
         yield group

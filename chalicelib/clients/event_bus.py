@@ -1,4 +1,4 @@
-"""The product's EventBridge bus: publish events, and return those that were rejected."""
+"""The product's EventBridge bus: publish events, and return the rejected ones."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -8,22 +8,22 @@ from chalicelib.clients.chunking import chunks_of
 from chalicelib.clients.failures import FAILURES, failure_of
 from chalicelib.domain.events.envelopes import SOURCE, Envelope, write_envelope
 
-MAX_BYTES: Final = 256 * 1024  # EventBridge's limit for all entries of a call, counted as `put` does
+MAX_BYTES: Final = 256 * 1024  # EventBridge's limit for all entries of a call; `put` computes an entry's size
 _MAX_ENTRIES: Final = 10  # EventBridge's limit for entries in a call
 _TIME_BYTES: Final = 14  # EventBridge counts an entry's `Time` as 14 bytes
 
 
 class EventBus:
-    """Publishes to one bus: the source is `admit-one`, the detail type the event's type, the detail the envelope."""
+    """Publishes events to one bus: `source` is `admit-one`, `detail-type` the event's type, `detail` the envelope."""
 
     def __init__(self, aws: Aws, name: str) -> None:
         self._aws = aws
         self._name = name
 
     def put(self, envelopes: Sequence[Envelope]) -> dict[int, str]:
-        """Publish events, ten to a call. Return those that were rejected: place in `envelopes` → error code.
+        """Publish events, ten per call. Return the rejected ones: place in `envelopes` → error code.
 
-        An event whose response was lost counts as rejected, so a retry may publish it twice, with the same id.
+        If a response is lost, its events count as rejected, so a retry may publish an event twice, with the same id.
         """
         details = [write_envelope(envelope) for envelope in envelopes]
         sizes = [
@@ -35,8 +35,8 @@ class EventBus:
             for place, size in enumerate(sizes)
             if size > MAX_BYTES
         }
-        good = [(place, size) for place, size in enumerate(sizes) if place not in rejected]
-        for places in chunks_of(good, most=_MAX_ENTRIES, max_bytes=MAX_BYTES):
+        accepted = [(place, size) for place, size in enumerate(sizes) if place not in rejected]
+        for places in chunks_of(accepted, most=_MAX_ENTRIES, max_bytes=MAX_BYTES):
             entries = [
                 {
                     "Source": SOURCE,

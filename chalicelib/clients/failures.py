@@ -1,13 +1,13 @@
-"""Why a call to an AWS service failed, as an error code that is safe to log and to store."""
+"""Describe a failed call to an AWS service by an error code that is safe to log and to store."""
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 FAILURES = (ClientError, BotoCoreError)
-"""What a botocore client raises when a call fails: the service rejected it, or no response came."""
+"""The exceptions of a failed botocore call: the service rejected it, or there was no response."""
 
 
 def failure_of(error: ClientError | BotoCoreError) -> str:
-    """Return the service's error code or, without a response, the exception's type; never the request's content."""
+    """Return the service's error code or, without a response, the exception's type. Neither contains the request."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code") or "ClientError")
     return type(error).__name__

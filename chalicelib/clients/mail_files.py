@@ -1,4 +1,4 @@
-"""Write a copy of each sent email to a file, on a developer's machine: an `.eml`, which mail programs open."""
+"""Write a copy of each sent email to an `.eml` file, which mail programs open. For a developer's machine."""
 
 import logging
 import os
@@ -29,21 +29,23 @@ class MailFiles:
     def send(self, letter: Letter) -> str:
         """Send an email, write it to `<time>-<event id>-<addressee>.eml`, and return the mailer's id for it.
 
-        Raises what the mailer raises. If the file can't be written, this only logs it, because the email was sent.
+        Raises the mailer's errors. If the file can't be written, this only logs a warning, because the email was sent.
         """
         sent = self._mailer.send(letter)
         try:
             self._keep(letter)
         except OSError as error:
-            log.warning("an email was sent but not written to MAIL_DIRECTORY: %s", type(error).__name__)
+            log.warning(
+                "email sent, but its copy was not written to MAIL_DIRECTORY: %s", type(error).__name__
+            )
         return sent
 
     def _keep(self, letter: Letter) -> None:
-        # Only the owner may read them: an email contains a secret URL (P7).
+        # Only the owner may read the files: an email contains a secret URL (P7).
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = letter.mail_id
         name = f"{self._now().strftime(_FORM)[:-3]}Z-{about.event_id}-{about.addressee}.eml"
-        # Renamed once it is complete, so no mail program sees half a file.
+        # The file is renamed when it is complete, so no mail program reads half an email.
         unfinished = self._directory / f".{name}.{os.getpid()}"
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(letter.content)

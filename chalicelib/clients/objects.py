@@ -1,4 +1,4 @@
-"""Read and write S3 objects: one version of an object, whole, up to a maximum size."""
+"""Read one version of an S3 object, up to a maximum size, and write objects."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,11 +7,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.clients.aws import Aws
 from chalicelib.clients.failures import FAILURES, failure_of
-from chalicelib.domain.errors import (
-    ConflictError,
-    ObjectsUnavailableError,
-    PayloadTooLargeError,
-)
+from chalicelib.domain.errors import ConflictError, ObjectsUnavailableError, PayloadTooLargeError
 
 _GONE: Final = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "MethodNotAllowed", "404"}
 _CHANGED: Final = {"PreconditionFailed", "412"}
@@ -26,13 +22,14 @@ class Objects:
     def read(
         self, bucket: str, key: str, *, version: str | None, etag: str, max_bytes: int
     ) -> tuple[bytes, Mapping[str, str]]:
-        """Return an object's bytes and user metadata: of `version`, or without one of the content with this `etag`.
+        """Return an object's bytes and user metadata. Reads `version` or, if it is None, the content with this `etag`.
 
-        Raises `ConflictError` if it was deleted or overwritten, `PayloadTooLargeError`, `ObjectsUnavailableError`.
+        Raises `ConflictError` if the object was deleted or overwritten, `PayloadTooLargeError`,
+        `ObjectsUnavailableError`.
         """
-        which = {"VersionId": version} if version else {"IfMatch": f'"{etag}"'}
+        expected = {"VersionId": version} if version else {"IfMatch": f'"{etag}"'}
         try:
-            found = self._client.get_object(Bucket=bucket, Key=key, **which)
+            found = self._client.get_object(Bucket=bucket, Key=key, **expected)
             if found["ContentLength"] > max_bytes:
                 raise PayloadTooLargeError(f"The file can have up to {max_bytes} bytes. Split it.")
             return found["Body"].read(), found.get("Metadata", {})

@@ -1,4 +1,4 @@
-"""An SQS queue: send one message or many, and return those that were rejected."""
+"""An SQS queue: send one message or many, and return the rejected ones."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -23,8 +23,7 @@ class Queue:
     def send(self, body: str, *, delay_seconds: int = 0, tenant: str | None = None) -> None:
         """Send one message, which consumers receive after `delay_seconds` (0 to 900).
 
-        Many or slow messages of one `tenant` don't delay the messages of others: SQS delivers the others' first (fair
-        queues).
+        If one `tenant` has many or slow messages, SQS delivers the messages of other tenants first (fair queues).
 
         Raises `QueueUnavailableError`, `PayloadTooLargeError` (over 1 MiB).
         """
@@ -42,10 +41,10 @@ class Queue:
             raise QueueUnavailableError(f"SQS did not accept the message: {failure_of(error)}.") from error
 
     def send_many(self, bodies: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[int, str]:
-        """Send messages, ten to a call. Return those that were rejected: place in `bodies` → error code.
+        """Send messages, ten per call. Return the rejected ones: place in `bodies` → error code.
 
-        A message whose response was lost counts as rejected, so a retry may send it twice. `tenants` has the tenant of
-        each message, or is empty.
+        If a response is lost, its messages count as rejected, so a retry may send a message twice. `tenants` has the
+        tenant of each message, or is empty.
         """
         texts = [_safe(body) for body in bodies]
         sizes = [_size(text) for text in texts]
@@ -54,8 +53,8 @@ class Queue:
             for place, size in enumerate(sizes)
             if size > MAX_BYTES
         }
-        good = [(place, size) for place, size in enumerate(sizes) if place not in rejected]
-        for places in chunks_of(good, most=_MAX_MESSAGES, max_bytes=MAX_BYTES):
+        accepted = [(place, size) for place, size in enumerate(sizes) if place not in rejected]
+        for places in chunks_of(accepted, most=_MAX_MESSAGES, max_bytes=MAX_BYTES):
             entries = [
                 {"Id": str(place), "MessageBody": texts[place], **_group(tenants[place] if tenants else None)}
                 for place in places
@@ -83,7 +82,7 @@ class Queue:
 
 
 def _safe(body: str) -> str:
-    """Return JSON with the two characters escaped that JSON allows in a string and SQS rejects."""
+    """Return JSON with U+FFFE and U+FFFF escaped: JSON allows them in a string, but SQS rejects them."""
     return body.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 

@@ -1,4 +1,4 @@
-"""SES v2: send one email, and distinguish failures after which it may have been sent."""
+"""SES v2: send one email. A failure after which the email may have been sent has its own error."""
 
 from typing import Any, Final
 
@@ -10,22 +10,22 @@ from chalicelib.domain.mail.mails import Letter, MailDeferredError, MailRefusedE
 
 # Errors in the email itself. Every other error is about the account, so a later retry may succeed.
 _REFUSALS: Final = {"BadRequestException": "bad-request", "MessageRejected": "rejected"}
-# In the text of a `MessageRejected` that is about the account: an unverified sender, or the sandbox (docs/mail.md).
+# A `MessageRejected` with this text is about the account: an unverified sender, or the sandbox (docs/mail.md).
 _NOT_VERIFIED: Final = "not verified"
 
 
 class Ses:
-    """Sends emails with SES. The configuration set publishes bounces and complaints; None publishes nothing."""
+    """Sends emails with SES. The configuration set publishes bounces and complaints; without one, none is published."""
 
     def __init__(self, aws: Aws, configuration_set: str | None) -> None:
         self._aws = aws
         self._configuration_set = configuration_set
 
     def send(self, letter: Letter) -> str:
-        """Send an email and return SES's id for it. Never retries: SES has no idempotency key, so it could send twice.
+        """Send an email and return its id at SES. Never retries: SES has no idempotency key, so it could send twice.
 
         Raises `MailRefusedError` (SES will never accept it), `MailDeferredError` (not sent; a retry may succeed),
-        `MailUnknownError` (no clear response; it may have been sent). None of them contains the email or its address.
+        `MailUnknownError` (no clear response; it may have been sent). No error contains the email or its address.
         """
         request: dict[str, Any] = {
             "Destination": {"ToAddresses": [letter.to]},
@@ -46,7 +46,7 @@ class Ses:
 
 
 def _tags(letter: Letter) -> list[dict[str, str]]:
-    """Return the ids that SES adds to bounces and complaints, to match them to the email. No id is secret (P7)."""
+    """Return the ids that SES adds to bounces and complaints, which identify the email. No id is secret (P7)."""
     ids = {
         "eventId": letter.mail_id.event_id,
         "addressee": letter.mail_id.addressee.value,

@@ -1,4 +1,4 @@
-"""Post to a webhook's endpoint, which is not trusted: limits on time and bytes, and public addresses only.
+"""Post to a webhook's endpoint, which is not trusted: with limits on time and bytes, and only to public addresses.
 
 This module resolves the name, checks every address, and connects to a checked address, so DNS rebinding can't reach an
 internal address. It follows no redirects and uses no proxy.
@@ -35,7 +35,7 @@ Connect = Callable[[IPAddress, int, float], socket.socket]
 class Limits(msgspec.Struct, frozen=True):
     """Limits in seconds and bytes. `total` covers resolving the name, connecting, sending and the response's headers.
 
-    The response's body only goes into the delivery log. Reading it stops after `body` more seconds or `body_bytes`.
+    The response's body is only stored in the delivery log. Reading it stops after `body` more seconds or `body_bytes`.
     """
 
     connect: float = 5.0
@@ -46,7 +46,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class _Fault(Exception):
-    """Why there was no response, as one word that is stored with the attempt."""
+    """There was no response. `word` is the reason, and is stored with the attempt."""
 
     def __init__(self, word: str) -> None:
         self.word = word
@@ -59,7 +59,7 @@ def resolve_name(host: str, port: int) -> list[str]:
 
 
 def connect_to(address: IPAddress, port: int, seconds: float) -> socket.socket:
-    """Connect to an address that was checked. There is no name here, so nothing is resolved a second time."""
+    """Connect to an address that was checked. It is not a name, so nothing is resolved a second time."""
     family = socket.AF_INET if isinstance(address, ipaddress.IPv4Address) else socket.AF_INET6
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -92,7 +92,7 @@ class WebhookHttp:
         self._clock = clock
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> EndpointAnswer:
-        """Post a body and return the response, or a word for why there was none. Does not raise for a bad endpoint."""
+        """Post a body and return the response, or the reason why there was none. Does not raise for a bad endpoint."""
         began = self._clock()
         deadline = _Deadline(self._clock, began + self._limits.total)
         try:
@@ -142,27 +142,27 @@ class WebhookHttp:
         return list(dict.fromkeys(addresses))[:MAX_ADDRESSES]
 
     def _resolved(self, host: str, port: int, deadline: "_Deadline") -> list[str]:
-        """Resolve a name in a thread: the resolver takes no timeout, and a name server may be slow on purpose."""
+        """Resolve a name in a thread: the resolver has no timeout, and a name server may be slow on purpose."""
         found: list[str] = []
         failed: list[OSError] = []
 
-        def ask() -> None:
+        def resolve() -> None:
             try:
                 found.extend(self._resolve(host, port))
             except (OSError, UnicodeError) as error:  # UnicodeError: a label is too long to encode
                 failed.append(error if isinstance(error, OSError) else OSError(str(error)))
 
-        asking = threading.Thread(target=ask, daemon=True)
-        asking.start()
-        asking.join(deadline.left())
-        if asking.is_alive():
+        resolving = threading.Thread(target=resolve, daemon=True)
+        resolving.start()
+        resolving.join(deadline.left())
+        if resolving.is_alive():
             raise TimeoutError
         if failed or not found:
             raise _Fault("name-not-found")
         return found
 
     def _first_of(self, addresses: list[IPAddress], port: int, deadline: "_Deadline") -> socket.socket:
-        """Connect to the first address that accepts. All attempts together have `connect` seconds."""
+        """Connect to the first address that accepts. All attempts together take at most `connect` seconds."""
         connecting = deadline.within(self._limits.connect)
         timed_out = False
         for address in addresses:
@@ -202,14 +202,14 @@ class WebhookHttp:
 
 
 class _Deadline:
-    """An instant of a monotonic clock at which every wait ends, even if the endpoint sends one byte at a time."""
+    """The time on a monotonic clock when every wait ends, even if the endpoint sends one byte at a time."""
 
     def __init__(self, clock: Callable[[], float], at: float) -> None:
         self._clock = clock
         self._at = at
 
     def left(self) -> float:
-        """Return the seconds left. Raises TimeoutError when there are none."""
+        """Return the seconds left. Raises TimeoutError if there are none."""
         left = self._at - self._clock()
         if left <= 0:
             raise TimeoutError
@@ -221,7 +221,7 @@ class _Deadline:
 
 
 class _BoundedReader(io.RawIOBase):
-    """A connection for `http.client` to read, with one deadline and one limit on bytes for all reads together."""
+    """A connection that `http.client` reads, with one deadline and one limit on bytes for all reads together."""
 
     def __init__(self, connection: socket.socket, deadline: _Deadline, bytes_left: int) -> None:
         self._connection = connection
@@ -264,9 +264,9 @@ def _send(connection: socket.socket, request: bytes, deadline: _Deadline) -> Non
 
 
 def _start_of_body(response: http.client.HTTPResponse, most: int) -> bytes:
-    """Return what arrives of the response's body in time, up to `most` bytes.
+    """Return the part of the response's body that arrives in time, up to `most` bytes.
 
-    Errors are ignored: the status has already decided whether the delivery succeeded.
+    Errors are ignored: the status has already determined whether the delivery succeeded.
     """
     body = b""
     try:
@@ -279,7 +279,7 @@ def _start_of_body(response: http.client.HTTPResponse, most: int) -> bytes:
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """Raise `_Fault` in place of what a connection raises."""
+    """Convert a connection's errors to `_Fault`."""
     try:
         yield
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""The hosts' page: an empty shell that the scripts under `assets/console` fill."""
+"""The console, the hosts' page: an empty document that the scripts under `assets/console` fill."""
 
 from chalicelib.pages.render import render
 

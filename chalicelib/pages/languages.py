@@ -1,4 +1,4 @@
-"""The languages of pages and emails: choose a reader's, and read its phrases (`phrases/<language>/<area>.json`)."""
+"""Choose the language of a page or an email, and read its phrases (`phrases/<language>/<area>.json`)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -48,12 +48,12 @@ def chosen(accept_language: str | None) -> Language:
         place = order.index(language) if language in order else len(order)
         return weights.get(language, others), -place
 
-    best = max(LANGUAGES, key=rank)  # of equals, the first in the header, then the first in LANGUAGES
+    best = max(LANGUAGES, key=rank)  # if equal, the first in the header, then the first in LANGUAGES
     return best if rank(best)[0] > 0 else "en"
 
 
 def language_of(code: str) -> Language:
-    """Return a stored language code as one of ours; English for any other."""
+    """Return a stored language code as a `Language`; English for any other code."""
     return next((language for language in LANGUAGES if language == code), "en")
 
 
@@ -61,7 +61,7 @@ class Words:
     """The phrases of one language: `say("pages.book")`, `say("times.zone", place="Berlin")`.
 
     A key is `<area>.<name>`; an area's file is read when the first of its phrases is used. An unknown key and a missing
-    value raise `KeyError`. Use `count` for a phrase with a number, `html` for one with markup.
+    value raise `KeyError`. Use `count` for a phrase with a number, `html` for a phrase with markup.
     """
 
     def __init__(self, language: Language) -> None:
@@ -72,7 +72,7 @@ class Words:
         return self._form(key).format(**values)
 
     def count(self, key: str, n: int, /, **values: object) -> str:
-        """Return the form of a phrase for a whole number, which fills `{n}`."""
+        """Return a phrase in its form for the whole number `n`, which also fills `{n}`."""
         forms = self._found(key)
         if not isinstance(forms, dict):
             raise KeyError(f"{key} has no forms by number")
@@ -92,7 +92,7 @@ class Words:
         return Markup("{}").format(self._form(key)).format(**values)
 
     def html_count(self, key: str, n: int, /, **values: object) -> "Markup":
-        """Return the form of a phrase for a whole number as markup."""
+        """Return a phrase in its form for the whole number `n`, as markup."""
         from markupsafe import Markup
 
         forms = self.forms(key)
@@ -101,16 +101,16 @@ class Words:
         )
 
     def forms(self, key: str, /) -> Mapping[str, str]:
-        """Return all forms of a phrase, for a script to choose from. A phrase without a number has only `other`."""
+        """Return all forms of a phrase, so that a script can choose one. A phrase without a number has only `other`."""
         found = self._found(key)
         return found if isinstance(found, dict) else {"other": self._form(key)}
 
     def place(self, zone: str) -> str | None:
-        """Return this language's name for the place an IANA zone is named after, or None if it has none."""
+        """Return this language's name for the place that an IANA zone is named after, or None if it has no name."""
         return _area(self.language, "places").get(zone)  # type: ignore[return-value] # a test checks that it is text
 
     def zone(self, zone: str) -> str | None:
-        """Return this language's name for the time of an IANA zone, or None if it has none."""
+        """Return this language's name for the time of an IANA zone, or None if it has no name."""
         return _zones(self.language).get(zone)
 
     def _form(self, key: str) -> str:
@@ -141,7 +141,7 @@ def _area(language: Language, area: str) -> Mapping[str, Phrase]:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _zones(language: Language) -> Mapping[str, str]:
-    """Return the names of zones, by zone. The file has it the other way round: zones by name."""
+    """Return the names of zones, keyed by zone. The file lists the zones of each name."""
     return {zone: name for name, zones in _area(language, "zones").items() for zone in str(zones).split()}
 
 

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def render(template: str, **context: object) -> str:
-    """Return the HTML of one of `templates/`, with every value escaped.
+    """Return the HTML of a template in `templates/`, with every value escaped.
 
-    Raises `jinja2.UndefinedError` if the template uses a name that the context doesn't have.
+    Raises `jinja2.UndefinedError` if the template uses a name that is not in the context.
     """
     return _environment().get_template(template).render(context)
 
 
 def moment_html(moment: datetime, zone: str, say: Words, *, local: bool = True) -> "Markup":
-    """Return an instant as a `<time>` in a zone; if `local`, scripts convert it to the visitor's zone."""
+    """Return an instant in a zone as a `<time>` element. If `local`, scripts convert it to the visitor's zone."""
     from markupsafe import Markup  # imported here: it comes with Jinja
 
     words = times.moment_words(moment, zone, say)
@@ -46,7 +46,7 @@ class Span(Protocol):
 
 
 def span_html(span: Span, words: str, part: Literal["day", "span", "both"]) -> "Markup":
-    """Return a span's words, or those of a part of it, as a `<time>` that scripts rewrite for the visitor."""
+    """Return the words of a span, its day or its times as a `<time>` element, which scripts rewrite for the visitor."""
     from markupsafe import Markup
 
     return Markup('<time datetime="{}" data-end="{}" data-zone="{}" data-part="{}">{}</time>').format(
@@ -55,9 +55,9 @@ def span_html(span: Span, words: str, part: Literal["day", "span", "both"]) -> "
 
 
 def zone_html(span: Span, words: str) -> "Markup":
-    """Return a span's zone in words, which scripts rewrite in the visitor's own variant of the language.
+    """Return a span's zone in words as an element, which scripts rewrite in the visitor's variant of the language.
 
-    If the offset changes during the span, the words don't include it, because the times do.
+    If the offset changes during the span, the times include the offsets and the zone doesn't.
     """
     from markupsafe import Markup
 

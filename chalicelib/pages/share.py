@@ -1,4 +1,4 @@
-"""A link to share: as the text of an email, an HTML snippet, or a QR code."""
+"""Write a link for sharing: as the text of an email, an HTML snippet, or a QR code."""
 
 import io
 from datetime import datetime
@@ -54,7 +54,7 @@ def invitation_mail(view: Invitation) -> Mail:
 
 
 def embed_snippet(url: str, title: str) -> str:
-    """Return the HTML that shows a link's page inside another one."""
+    """Return the HTML that embeds a link's page in another page."""
     return (
         f'<iframe src="{escape(url)}?embed=1" title="{escape("Book: " + one_line(title))}" '
         f'width="100%" height="{_HEIGHT}" style="border:0" loading="lazy" referrerpolicy="no-referrer"></iframe>'
@@ -72,7 +72,7 @@ def qr_svg(url: str, title: str) -> str:
     )
     size = code.symbol_size(_MODULE)[0]
     label = escape("QR code: " + one_line(title))
-    # Given a size, segno writes no viewBox, and without one the code can't be scaled.
+    # segno writes a size and no viewBox, and without a viewBox the code can't be scaled.
     head = f'<svg viewBox="0 0 {size} {size}" role="img" aria-label="{label}" '
     return head + drawn.getvalue().decode().removeprefix("<svg ")
 

@@ -1,8 +1,8 @@
 """Write dates, times and zones in a reader's language, for pages and emails. Nothing here reads the clock.
 
 Names and patterns are from Unicode CLDR, in `phrases/<language>/times.json`, `places.json` and `zones.json`. Zones have
-the names that `Intl` gives them in a browser, so that a page reads the same with and without JavaScript, and an email
-the same as the page.
+the names that `Intl` gives them in a browser. Therefore a page with JavaScript, the page without it, and an email have
+the same texts.
 """
 
 import unicodedata
@@ -85,7 +85,7 @@ def duration_words(minutes: int, say: Words) -> str:
 
 
 def place_words(zone: str, say: Words) -> str:
-    """Return the place an IANA zone is named after, e.g. `New York` or `Knox, Indiana`; by default the zone's name."""
+    """Return the place that an IANA zone is named after, e.g. `New York` or `Knox, Indiana`; or the zone's name."""
     area, _, place = zone.partition("/")
     if area not in _AREAS or not place:
         return zone
@@ -158,7 +158,7 @@ def same_wall_time(moments: Sequence[datetime], one: str, other: str) -> bool:
 
 
 def zone_areas(zones: Iterable[str], shown: str, say: Words) -> tuple[ZoneArea, ...]:
-    """Return the zones to choose from, by area. Old-style names such as `US/Pacific` only if shown now."""
+    """Return the zones to choose from, by area. An old name such as `US/Pacific` is listed only if it is `shown`."""
     areas: dict[str, list[tuple[str, str]]] = {}
     for zone in {*zones, shown, "UTC"}:
         area = zone.partition("/")[0]
@@ -175,15 +175,15 @@ def zone_areas(zones: Iterable[str], shown: str, say: Words) -> tuple[ZoneArea, 
 def _members(zones: Iterable[tuple[str, str]], shown: str) -> tuple[tuple[str, str], ...]:
     """Return an area's zones, sorted by name.
 
-    If an old and a new zone have the same name, only one is returned: the one shown now, else the one spelt like the
-    name, else the last.
+    If several zones have the same name, only one is returned: `shown`, otherwise the zone that is spelt like the name,
+    otherwise the last one in alphabetical order.
     """
 
-    def merit(pair: tuple[str, str]) -> tuple[bool, bool, str]:
+    def preference(pair: tuple[str, str]) -> tuple[bool, bool, str]:
         zone, words = pair
         return zone == shown, zone.rpartition("/")[2].replace("_", " ") == words, zone
 
-    named = {words: zone for zone, words in sorted(zones, key=merit)}
+    named = {words: zone for zone, words in sorted(zones, key=preference)}
     return tuple((named[words], words) for words in sorted(named, key=_sorting))
 
 

@@ -20,7 +20,7 @@ class Unauthorized(Exception):
         super().__init__("Unauthorized")
 
 
-# Named explicitly: Chalice mistakes an authorizer called "api_key" for API Gateway's own API keys, and drops it.
+# The name is explicit: Chalice mistakes an authorizer called "api_key" for API Gateway's own API keys, and drops it.
 @auth.authorizer(ttl_seconds=CACHE_SECONDS, name="authorizer")
 def api_key(request: AuthRequest) -> AuthResponse:
     """Allow a valid key on every route: API Gateway caches the result, and the views decide what the key may see."""

@@ -1,4 +1,4 @@
-"""One HTTP request as the views see it: parsed, bounded, without Chalice, and with what a view depends on."""
+"""One HTTP request as the views see it: parsed, bounded, independent of Chalice, and with a view's dependencies."""
 
 import re
 import uuid
@@ -37,7 +37,7 @@ _T = TypeVar("_T")
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a route accepts: query parameters, bytes of body, and the body's content types."""
+    """The input that a route accepts: its query parameters, the body's maximum size, and the body's content types."""
 
     query: tuple[str, ...]
     max_bytes: int
@@ -80,7 +80,7 @@ class Call:
 
     @property
     def settings_or_none(self) -> Settings | None:
-        """The site's settings, or None if they are wrong. For headers, which error responses have too."""
+        """The site's settings, or None if they are invalid: error responses need headers that depend on settings."""
         try:
             return self._settings()
         except Exception:  # noqa: BLE001 - the view needs them as well, and its failure is logged
@@ -96,7 +96,7 @@ class Call:
         return unquote((self._request.uri_params or {}).get(name, ""))
 
     def query(self) -> dict[str, str]:
-        """Return the query parameters. Raises `InvalidRequestError` for one not allowed, or given twice."""
+        """Return the query parameters. Raises `InvalidRequestError` if one is not allowed or is repeated."""
         allowed = self._limits.query
         given = self._request.to_original_event().get("multiValueQueryStringParameters") or {}
         faults = [
@@ -141,7 +141,7 @@ class Call:
 
     @property
     def base_url(self) -> str:
-        """The site's root without a trailing slash: as configured, else as API Gateway reports it."""
+        """The site's root without a trailing slash: the configured URL, otherwise the one that API Gateway reports."""
         return self.settings.base_url or self.origin or ""
 
     @property
@@ -152,9 +152,9 @@ class Call:
     def wants_html(self) -> bool:
         """Return whether the response is a page: only if `Accept` names `text/html`, as browsers do (ADR 0022).
 
-        Of `text/html` and `application/json` the one with the higher q wins, then the one named more precisely
-        (axios sends `application/json, text/plain, */*`); if that is equal too, the response is a page. Without
-        `Accept`, or with `*/*`, the client is a program and gets JSON, even if it posts a form.
+        The type with the higher q wins: `text/html` or `application/json`. If q is equal, the type that a more specific
+        range matches wins (axios sends `application/json, text/plain, */*`). If both are equal, the response is a page.
+        Without `Accept`, or with `*/*`, the client is a program and gets JSON, even if it posts a form.
         """
         accept = self.header("accept") or ""
         html, json = _quality(accept, "text/html"), _quality(accept, JSON)
@@ -168,7 +168,7 @@ class Call:
         return words(chosen(self.header("accept-language")))
 
     def visitor(self) -> Visitor:
-        """Return what kind of client opens the page, judged by its headers; only the count of opens depends on it."""
+        """Return the kind of client that opens the page, judged by its headers. Only the count of opens uses it."""
         purposes = (self.header(name) or "" for name in ("sec-purpose", "purpose", "x-moz"))
         return visitor_of(self.method, self.header("user-agent") or "", " ".join(purposes))
 
@@ -245,7 +245,7 @@ class Call:
         return Caller(str(found["keyId"]), Role(found["role"]), str(found.get("hostId") or "") or None)
 
     def cause(self) -> Cause:
-        """Return the actor and the correlation id to record with everything this request writes."""
+        """Return the actor and the correlation id that are recorded with every item that this request writes."""
         authorizer = self._request.context.get("authorizer") or {}
         key_id = authorizer.get("keyId")
         return Cause(f"key:{key_id}" if key_id else INVITEE, self.correlation_id)

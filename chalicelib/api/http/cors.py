@@ -12,7 +12,7 @@ ALLOWED_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "X
 EXPOSED_HEADERS: Final = ("Location", "Retry-After", "X-Correlation-Id", "Idempotent-Replayed", "Batch-Id")
 MAX_AGE_SECONDS: Final = 600  # how long a browser may cache a preflight response
 
-# Public and the same for everybody: any site may read it, e.g. to show it or to generate a client.
+# The API description is public and the same for everybody, so any site may read it, e.g. to generate a client.
 _PUBLIC: Final = "/v1/openapi.json"
 _SHARED: Final = ("/v1/", "/v2/", "/s/", "/b/")
 
@@ -25,7 +25,7 @@ def is_shared(resource: str) -> bool:
 def cors_headers(call: Call, resource: str, headers: Mapping[str, str]) -> dict[str, str]:
     """Return the CORS headers to add to a response that has these `headers`. Does not raise.
 
-    A page gets none, so no script can read it. Without origins in the settings there are none at all.
+    A page gets no CORS headers, so no script can read it. Without origins in the settings, no response gets any.
     """
     if resource == _PUBLIC:
         return _readable("*")

@@ -1,4 +1,4 @@
-"""Preflight: responses to OPTIONS on every route that scripts of other sites may call. They change nothing (P5).
+"""Respond to preflight requests: OPTIONS on every route that scripts of other sites may call. Changes nothing (P5).
 
 The app responds itself, not API Gateway, because only code can compare an origin with those in the settings.
 """
@@ -28,7 +28,7 @@ def preflight_router(routers: Iterable[Router]) -> Router:
 
 def _view(path: str, methods: Sequence[str]) -> View:
     def options(call: Call) -> Reply:
-        """Return the methods of a path, and for a listed origin what it may send."""
+        """Return the methods of a path and, for a listed origin, the methods and headers that it may use."""
         allowed = preflight_headers(call, path, methods)
         return Reply(204, headers={"Allow": ", ".join(methods), **allowed})
 

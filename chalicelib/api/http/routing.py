@@ -47,7 +47,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Answer = type | tuple[type, ...] | str | None
-"""What a route responds with: a struct (or several) for JSON, a media type for text, None for no body."""
+"""The body of a route's response: a struct (or several) for JSON, a media type for text, None for no body."""
 
 View = Callable[[Call], Reply]
 ShowError = Callable[[Call, AdmitOneError], Reply | None]
@@ -62,7 +62,7 @@ def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None
 class Router(Blueprint):
     """A set of routes that share headers, an authorizer, and a way to show errors other than as JSON.
 
-    `headers_of` returns headers that depend on the request, for errors too; it must not raise.
+    `headers_of` returns headers that depend on the request. Error responses use it as well, so it must not raise.
     """
 
     def __init__(
@@ -96,8 +96,8 @@ class Router(Blueprint):
     ) -> Callable[[View], View]:
         """Register a view for methods (`"GET HEAD"`) on a path.
 
-        `query` is what `Call.query` allows. `body`, `answer`, `status` and `keyed` (the route accepts an
-        `Idempotency-Key`) go into the API description only; the view implements them.
+        `query` lists the parameters that `Call.query` allows. `body`, `answer`, `status` and `keyed` (the route accepts
+        an `Idempotency-Key`) are only documented in the API description; the view implements them.
         """
 
         def register(view: View) -> View:
@@ -139,17 +139,17 @@ class Router(Blueprint):
             # Log the resource, e.g. `/s/{token}`, not the path, which contains the token (P7).
             self.log.exception("unexpected error on %s %s", call.method, self.current_request.path)
             reply = self._shown(call, UnexpectedError())
-        own = self._headers_of(call) if self._headers_of else {}
+        of_request = self._headers_of(call) if self._headers_of else {}
         over_tls = HSTS if bootstrap.behind_tls() else {}
         headers = {
             **self._headers,
             **over_tls,
-            **own,
+            **of_request,
             **reply.headers,
             "X-Correlation-Id": call.correlation_id,
         }
         headers |= cors_headers(call, self.current_request.path, headers)
-        # A HEAD gets the body too: the HTTP server in front drops it and keeps its length (RFC 9110 §8.6).
+        # The response to HEAD has a body: the HTTP server in front drops it and keeps its length (RFC 9110 §8.6).
         return Response(reply.body, headers=dict(headers), status_code=reply.status)
 
     def _shown(self, call: Call, error: AdmitOneError) -> Reply:

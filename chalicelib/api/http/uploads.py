@@ -17,7 +17,7 @@ _TYPE: Final = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A posted file's bytes and its content type, empty if the form gives none."""
+    """A posted file: its bytes, and its content type, which is empty if the form specifies none."""
 
     content_type: str
     raw: bytes

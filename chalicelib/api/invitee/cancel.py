@@ -1,4 +1,4 @@
-"""`POST /b/{bookingToken}/cancel`: cancel the invitee's own booking, and the page that asks first."""
+"""`POST /b/{bookingToken}/cancel`: cancel the invitee's own booking; and the page that asks for confirmation."""
 
 from chalicelib.api.http.call import FORM, JSON, Call
 from chalicelib.api.http.routing import Reply
@@ -17,9 +17,7 @@ from chalicelib.domain.bookings.booking import Booking, BookingStatus
 from chalicelib.domain.errors import ConflictError
 from chalicelib.pages.invitee.cancel import CancelPage, cancel_page
 from chalicelib.service.bookings.cancel import cancel_booking
-from chalicelib.service.bookings.find import (
-    read_own_booking,
-)
+from chalicelib.service.bookings.find import read_own_booking
 from chalicelib.wire.requests.bookings import NothingBody
 from chalicelib.wire.responses.bookings import BookingAnswer
 
@@ -30,7 +28,7 @@ cancellations = invitee_router(__name__, show_booking_error)
     "POST", "/b/{bookingToken}/cancel", body=NothingBody, answer=BookingAnswer, media=(JSON, FORM)
 )
 def post_cancel(call: Call) -> Reply:
-    """Cancel the booking: 200 with it, or 303 to its page for a form."""
+    """Cancel the booking. Returns 200 with the booking, or for a form 303 to the booking's page."""
     if call.media_type == FORM:
         require_known(call.form(), set())
         try:
@@ -48,7 +46,7 @@ def _cancel(call: Call) -> Booking:
 
 
 def cancel_reply(call: Call) -> Reply:
-    """Return the page that asks before cancelling, or the booking's page if there is nothing to cancel."""
+    """Return the page that asks for confirmation, or the booking's page if the booking can't be cancelled."""
     own, here = read_own_booking(call.world, call.path("bookingToken")), page_path(call)
     booking = own.booking
     if booking.status is BookingStatus.CANCELLED or booking.start <= call.world.now():

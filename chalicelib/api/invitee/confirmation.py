@@ -1,4 +1,4 @@
-"""The page of the invitee's own booking, and functions that its routes share: find it, its URL, show its errors."""
+"""The page of the invitee's own booking, and functions that the booking's routes share."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
@@ -43,7 +43,7 @@ def booking_json(call: Call, booking: Booking) -> Reply:
 
 
 def booking_reply(call: Call, status: int, *, refused: AdmitOneError | None = None) -> Reply:
-    """Return the booking's page. It offers to move, cancel or download a confirmed booking that has not begun."""
+    """Return the booking's page. It offers to move, cancel or download a confirmed booking that has not started."""
     own, here = read_own_booking(call.world, call.path("bookingToken")), page_path(call)
     booking = own.booking
     ahead = is_ahead(booking, call.world.now())
@@ -88,7 +88,10 @@ def _answers(own: OwnBooking) -> list[tuple[str, str]]:
 
 
 def _news(call: Call, booking: Booking) -> News | None:
-    """Return what the visitor has just done, according to the URL, or None if that can't be true."""
+    """Return the change that the page confirms, according to the URL: `booked`, `moved`, or None.
+
+    A `moved` in the URL of a booking that was never moved is ignored.
+    """
     if call.hint("moved") == "1":
         return "moved" if booking.sequence > 1 else None
     return "booked" if call.hint("booked") == "1" else None

@@ -1,4 +1,4 @@
-"""Show the errors of an invitee's link as pages: why it can't be used, and a form to ask for a new one."""
+"""Show the errors of an invitee's link as pages: the reason why it can't be used, and a form to ask for a new link."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -33,17 +33,17 @@ def show_link_error(call: Call, error: AdmitOneError) -> Reply | None:
     return _page(call, error, STATUSES[type(error)], _form(call, error)) if call.wants_html() else None
 
 
-def ask_again(
+def request_form_with_errors(
     call: Call, dead: AdmitOneError, status: int, values: Mapping[str, str], faults: Mapping[str, str]
 ) -> Reply:
     """Return a dead link's page with the typed values and the errors."""
     return _page(call, dead, status, _form(call, dead, values, faults))
 
 
-def asked(call: Call, dead: AdmitOneError) -> Reply:
-    """Return a dead link's page that says that the request for a new link was sent.
+def request_sent_page(call: Call, dead: AdmitOneError) -> Reply:
+    """Return a dead link's page that confirms that the request for a new link was sent.
 
-    It is the response to the request itself, because a page with its own URL could be opened by anyone.
+    The response to the POST contains this page: if the page had a URL, anyone could open it without a request.
     """
     return _page(call, dead, 202, AskForm(action="", sent=True))
 

@@ -1,4 +1,4 @@
-"""Check the fields of the invitee's forms, and describe their errors in the reader's language."""
+"""Check the fields of the invitee's forms and return error messages in the reader's language."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from chalicelib.domain.event_types.event_type import Question
 from chalicelib.domain.text import is_visible
 from chalicelib.pages.languages import Words
 
-# A person can correct these by choosing or typing again: the page is shown again with everything that was typed.
+# A person can correct these errors in the form, so the response is the same page with the typed values.
 RECOVERABLE_ERRORS: Final = (
     errors.SlotTakenError,
     errors.SlotNotOfferedError,
@@ -23,7 +23,7 @@ _NAMES: Final = {"/locationIndex": "location", "": "form"}
 
 
 def require_known(fields: dict[str, str], known: set[str], prefix: str | None = None) -> None:
-    """Raise `InvalidRequestError` for form fields that are not known and don't have the prefix."""
+    """Raise `InvalidRequestError` if a form field is neither in `known` nor starts with `prefix`."""
     faults = [
         FieldFault(f"/{name}", "is not a field of this form")
         for name in fields
@@ -34,7 +34,7 @@ def require_known(fields: dict[str, str], known: set[str], prefix: str | None = 
 
 
 def require_start(fields: Mapping[str, str]) -> str:
-    """Return the chosen start as it was posted. Raises `InvalidValueError` if no time was chosen."""
+    """Return the posted start time, not yet parsed. Raises `InvalidValueError` if no time was chosen."""
     start = fields.get("start")
     if not start:
         raise InvalidValueError([FieldFault("/start", "Choose a time.")])
@@ -42,7 +42,7 @@ def require_start(fields: Mapping[str, str]) -> str:
 
 
 def notice(call: Call, error: AdmitOneError | None, keys: Mapping[type[AdmitOneError], str]) -> str | None:
-    """Return what a page says about an error at its top, or None if `keys` have no phrase for it."""
+    """Return the notice that the page shows at the top for an error, or None if `keys` has no entry for it."""
     key = keys.get(type(error)) if error else None
     return call.say(key) if key else None
 
@@ -50,9 +50,9 @@ def notice(call: Call, error: AdmitOneError | None, keys: Mapping[type[AdmitOneE
 def field_errors(
     error: AdmitOneError | None, fields: Mapping[str, str], say: Words, questions: Sequence[Question] = ()
 ) -> dict[str, str]:
-    """Return a sentence for each form field that is wrong, from an error's JSON Pointers and what was typed.
+    """Return an error message for each invalid form field, keyed by field name.
 
-    The error's own sentences are in English and for programs, so they are not shown.
+    The details of the error's faults are in English and meant for API clients, so they are not shown.
     """
     if isinstance(error, errors.IdempotencyKeyReusedError):
         return {"form": say("pages.fault.key-reused")}
@@ -62,12 +62,12 @@ def field_errors(
     found: dict[str, str] = {}
     for fault in error.faults:
         name = _NAMES.get(fault.pointer) or fault.pointer.strip("/").replace("/", ".", 1)
-        found[name] = _sentence(name, fields.get(name, ""), say, asked)
+        found[name] = _message(name, fields.get(name, ""), say, asked)
     return found
 
 
-def _sentence(name: str, typed: str, say: Words, asked: Mapping[str, Question]) -> str:
-    """Return what to do about a field. The field and its value determine which fault it is."""
+def _message(name: str, typed: str, say: Words, asked: Mapping[str, Question]) -> str:
+    """Return the message that asks the reader to correct a field, chosen by the field's name and typed value."""
     match name:
         case "start":
             return say("pages.fault.start")

@@ -2,7 +2,7 @@
 
 from chalicelib.api.http.call import FORM, JSON, Call
 from chalicelib.api.http.routing import Reply, json_reply
-from chalicelib.api.invitee.dead_links import ask_again, asked, show_link_error
+from chalicelib.api.invitee.dead_links import request_form_with_errors, request_sent_page, show_link_error
 from chalicelib.api.invitee.form import field_errors, require_known
 from chalicelib.api.invitee.routing import in_frame, invitee_router
 from chalicelib.domain.errors import (
@@ -26,7 +26,10 @@ link_request = invitee_router(__name__, show_link_error)
     "POST", "/s/{token}/request", body=AskBody, answer=RequestedAnswer, status=202, media=(JSON, FORM)
 )
 def post_request(call: Call) -> Reply:
-    """Ask for a new link: 202, as a page for a form. A request over the daily limits is dropped, also with 202."""
+    """Request a new link. Returns 202: an HTML page for a form, otherwise JSON.
+
+    A request beyond the daily limits is dropped and gets the same response.
+    """
     if call.media_type == FORM:
         return _ask_by_form(call)
     _ask(call, call.decode(AskBody))
@@ -56,14 +59,15 @@ def _ask_by_form(call: Call) -> Reply:
         if not call.wants_html():
             raise
         faults = field_errors(error, fields, call.say)
-        return ask_again(call, _death(call, error), STATUSES[type(error)], fields, faults)
-    return asked(call, _death(call, LinkRevokedError()))
+        dead = _reason_link_is_dead(call, error)
+        return request_form_with_errors(call, dead, STATUSES[type(error)], fields, faults)
+    return request_sent_page(call, _reason_link_is_dead(call, LinkRevokedError()))
 
 
-def _death(call: Call, otherwise: AdmitOneError) -> AdmitOneError:
-    """Return why the link is dead, or `otherwise` if it is not."""
+def _reason_link_is_dead(call: Call, default: AdmitOneError) -> AdmitOneError:
+    """Return the error that explains why the link can't be used, or `default` if it can."""
     try:
         open_link(call.world, call.path("token"))
     except DeadLinkError as dead:
         return dead
-    return otherwise
+    return default

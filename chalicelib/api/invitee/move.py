@@ -1,4 +1,4 @@
-"""`POST /b/{bookingToken}/reschedule`: move the invitee's own booking, and the page with the form to do that."""
+"""`POST /b/{bookingToken}/reschedule`: move the invitee's own booking; and the page with the form for it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -39,7 +39,7 @@ moves = invitee_router(__name__, show_booking_error)
     "POST", "/b/{bookingToken}/reschedule", body=RescheduleBody, answer=BookingAnswer, media=(JSON, FORM)
 )
 def post_reschedule(call: Call) -> Reply:
-    """Move the booking: 200 with it, or 303 to its page for a form."""
+    """Move the booking. Returns 200 with the booking, or for a form 303 to the booking's page."""
     if call.media_type != FORM:
         return booking_json(call, _move(call, call.decode(RescheduleBody)))
     fields = call.form()

@@ -1,4 +1,4 @@
-"""`GET /s/{token}` and its slots: what a link offers, as a page for browsers and JSON for programs."""
+"""`GET /s/{token}` and `/slots`: show a link's offer, as a page for browsers and JSON for programs."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -31,7 +31,7 @@ offers = invitee_router(__name__, show_link_error)
 
 @offers.on("GET HEAD", "/s/{token}", answer=OfferAnswer)
 def get_link_page(call: Call) -> Reply:
-    """Show what a link offers. This changes only the count of opens, on which no decision depends (P5)."""
+    """Show a link's offer. This changes only the count of opens, on which no decision depends (P5)."""
     opened = open_link(call.world, call.path("token"))
     page = call.wants_html()
     if page and call.hint("zones") == "1":  # opened from the booking page, which was counted already
@@ -48,7 +48,7 @@ def get_slots(call: Call) -> Reply:
     """List the slots on offer between two instants or dates; by default the next 30 days.
 
     Dates are in `timeZone`, by default the schedule's zone.
-    At most 2,000: `to` is the end of the range that the response covers; send it as the next `from`.
+    A response lists at most 2,000 slots. Its `to` is the end of the range that it covers: the next request's `from`.
     """
     query = call.query()
     zone = requested_zone(query)

@@ -30,7 +30,7 @@ own_booking = invitee_router(__name__, show_booking_error)
 
 @own_booking.on("GET HEAD", "/b/{bookingToken}", answer=BookingAnswer)
 def get_booking_page(call: Call) -> Reply:
-    """Show the invitee's own booking; with `?move=1` or `?cancel=1`, the form to do that. Changes nothing (P5)."""
+    """Show the invitee's own booking, or with `?move=1` or `?cancel=1` the form for that. Changes nothing (P5)."""
     if not call.wants_html():
         return booking_json(call, find_booking(call)())
     if call.hint("move") == "1":
@@ -56,7 +56,7 @@ def get_slots(call: Call) -> Reply:
     """List the slots that the booking can move to between two instants or dates; by default the next 30 days.
 
     Dates are in `timeZone`, by default the schedule's zone.
-    At most 2,000: `to` is the end of the range that the response covers; send it as the next `from`.
+    A response lists at most 2,000 slots. Its `to` is the end of the range that it covers: the next request's `from`.
     """
     query = call.query()
     zone = requested_zone(query)

@@ -1,4 +1,4 @@
-"""Select the slots that a page lists: the zone, the first date or hour, and the URLs of earlier and later slots."""
+"""Select what the booking page lists: the time zone, the slots from a date or hour on, and the URLs of other pages."""
 
 import datetime as dt
 import re
@@ -18,18 +18,22 @@ from chalicelib.pages.invitee.picker import KnownStarts, OfferedDay, offered_day
 from chalicelib.wire.instants import Instant, date_of
 
 DAYS_A_PAGE: Final = 7
-MAX_STARTS: Final = 64  # on a page: 6 of the 60 KB that a first load can have
-SEARCHED_DAYS: Final = 35  # how many days ahead a page looks for slots; it links to a page for later ones
+MAX_STARTS: Final = 64  # per page: about 6 KB of the 60 KB budget for a first load
+SEARCHED_DAYS: Final = 35  # days that a page searches for slots; later slots are on the page `later`
 
-_ZONE_LIKE: Final = re.compile(r"[A-Za-z0-9_+/:-]{0,40}")  # a page shows only text like this from its URL
+# An unknown zone from the URL is shown only up to the first character outside this set.
+_ZONE_LIKE: Final = re.compile(r"[A-Za-z0-9_+/:-]{0,40}")
 
 FindSlots = Callable[[datetime, datetime], Iterable[Slot]]
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What a page shows. `here` is its relative URL; `earlier` and `later` are those of pages with other times.
+    """The times that a page shows.
 
-    `zones` are the zones to choose from. They are empty unless the page was opened with the URL `zones_page`.
+    `here` is the page's relative URL; `earlier` and `later` are the URLs of the pages before and after it.
+
+    `zones` lists the zones to choose from. It is empty unless the page was opened with `zones_page` or a posted form
+    has an unknown zone.
     """
 
     zone: str
@@ -44,11 +48,11 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class _Piece(msgspec.Struct, frozen=True):
-    """Starts that a page shows together: those of a day, or of an hour if the day has too many for one page."""
+    """Starts that are always on the same page: all starts of a day, or of an hour if the day exceeds `MAX_STARTS`."""
 
     date: dt.date
     starts: Sequence[datetime]
-    inner: bool  # whether it is not the first of its day
+    inner: bool  # False for the first piece of a day, True for the others
 
 
 def shown_dates(
@@ -62,9 +66,10 @@ def shown_dates(
     path: str,
     query: dict[str, str] | None = None,
 ) -> Shown:
-    """Return what to show, from the URL's `timeZone` and `from` or a posted form; by default in `zone`, from today.
+    """Return the times to show.
 
-    `from` is a date, or an instant within a day. `path` and `query` are the page's own relative URL.
+    The zone and the first date come from the URL's `timeZone` and `from` or from a posted form; the defaults are `zone`
+    and today. `from` is a date, or an instant within a day. `path` and `query` are the page's relative URL.
     """
     choice = _chosen_zone(call, fields, zone)
     shown = load_zone(choice.zone)
@@ -74,18 +79,18 @@ def shown_dates(
     at = _start_of(hint, shown) or _start_of(fields.get("start", ""), shown)
     first = max(today, date_of(hint) or (min(at.date(), last) if at else today))
     before = max(today, first - timedelta(days=DAYS_A_PAGE))
-    beyond = first + timedelta(days=SEARCHED_DAYS)
-    since, begin, end = (wall_to_utc(day, time(0), shown) for day in (before, first, beyond))
+    after = first + timedelta(days=SEARCHED_DAYS)
+    since, begin, end = (wall_to_utc(day, time(0), shown) for day in (before, first, after))
     starts = [slot.start for slot in find_slots(since, end)]
     listing = _listing(_pieces(starts, choice.zone), first, at)
 
-    def to(begins: _Piece | date | None, **more: str) -> str | None:
+    def page_url(begins: _Piece | date | None, **more: str) -> str | None:
         if begins is None:
             return None
         return f"{path}?{urlencode({**(query or {}), **more, 'from': _from_value(begins)})}"
 
-    start_here = f"{path}?{urlencode(query)}" if query else path
-    here = to(listing.cut or (first if first > today else None)) or start_here
+    from_today = f"{path}?{urlencode(query)}" if query else path
+    here = page_url(listing.cut or (first if first > today else None)) or from_today
     zones_query = urlencode({"timeZone": choice.zone, "zones": "1"})
     return Shown(
         zone=choice.zone,
@@ -102,21 +107,21 @@ def shown_dates(
         here=here,
         zones_page=f"{here}{'&' if '?' in here else '?'}{zones_query}",
         zones=zone_names() if choice.offers_others else (),
-        earlier=to(listing.before or (before if first > today else None), timeZone=choice.zone),
-        later=to(listing.after or (beyond if beyond <= last else None), timeZone=choice.zone),
+        earlier=page_url(listing.before or (before if first > today else None), timeZone=choice.zone),
+        later=page_url(listing.after or (after if after <= last else None), timeZone=choice.zone),
     )
 
 
 class _ZoneChoice(NamedTuple):
-    """The zone to show times in; the requested zone, if it is unknown; whether to list all zones."""
+    """The time zone of a page, and whether the page lists all zones."""
 
-    zone: str
-    unknown: str | None
-    offers_others: bool
+    zone: str  # times are shown in it
+    unknown: str | None  # the requested zone, if the server does not know it
+    offers_others: bool  # list all zones
 
 
 def _chosen_zone(call: Call, fields: dict[str, str], default: str) -> _ZoneChoice:
-    """Return the zone in a form or the URL, or `default`. The form's own errors report a wrong zone in it."""
+    """Return the zone in a form or the URL, or `default`. The form's field errors report an unknown zone in a form."""
     posted = fields.get("timeZone") or ""
     wanted = posted or call.hint("timeZone") or ""
     listed = call.hint("zones") == "1"
@@ -132,7 +137,7 @@ def _chosen_zone(call: Call, fields: dict[str, str], default: str) -> _ZoneChoic
 class _Listing(NamedTuple):
     """The pieces of one page, and the first pieces of the pages before and after it.
 
-    `cut` is the page's own first piece if the page begins within a day.
+    `cut` is the first piece of this page if the page starts within a day.
     """
 
     shown: Sequence[_Piece]
@@ -142,20 +147,20 @@ class _Listing(NamedTuple):
 
 
 def _listing(pieces: Sequence[_Piece], first: date, at: datetime | None) -> _Listing:
-    """Return the page that begins on a date or, if that day is split, at the requested or chosen hour of it."""
+    """Return the page that starts on `first`. If that day is split into hours, start at the hour that contains `at`."""
     begin = next((place for place, piece in enumerate(pieces) if piece.date >= first), len(pieces))
-    after = pieces[begin:]
-    passed = sum(piece.date == first and piece.starts[-1] < at for piece in after) if at else 0
-    if not (passed < len(after) and after[passed].inner):
-        passed = 0
-    shown = _fitting(after[passed:])
-    onward = after[passed + len(shown) :]
-    behind = _fitting(pieces[: begin + passed][::-1])
+    from_first = pieces[begin:]
+    skipped = sum(piece.date == first and piece.starts[-1] < at for piece in from_first) if at else 0
+    if not (skipped < len(from_first) and from_first[skipped].inner):
+        skipped = 0
+    shown = _fitting(from_first[skipped:])
+    following = from_first[skipped + len(shown) :]
+    preceding = _fitting(pieces[: begin + skipped][::-1])
     return _Listing(
         shown=shown,
-        before=behind[-1] if behind else None,
-        after=onward[0] if onward else None,
-        cut=after[passed] if passed else None,
+        before=preceding[-1] if preceding else None,
+        after=following[0] if following else None,
+        cut=from_first[skipped] if skipped else None,
     )
 
 
@@ -167,7 +172,7 @@ def _from_value(begins: _Piece | date) -> str:
 
 
 def _pieces(starts: Sequence[datetime], zone: str) -> list[_Piece]:
-    """Return instants, which are in order, in pieces that a page doesn't split."""
+    """Group sorted starts into pieces that are never split across pages."""
     pieces: list[_Piece] = []
     shown = load_zone(zone)
     for day in offered_days(starts, zone):
@@ -182,7 +187,10 @@ def _pieces(starts: Sequence[datetime], zone: str) -> list[_Piece]:
 
 
 def _fitting(pieces: Sequence[_Piece]) -> list[_Piece]:
-    """Return the first pieces that fit on one page: those of seven days, or of fewer days with many starts."""
+    """Return the first pieces that fit on one page: up to `DAYS_A_PAGE` days and `MAX_STARTS` starts.
+
+    A piece with more starts is returned by itself.
+    """
     fit: list[_Piece] = []
     total, days = 0, set()
     for piece in pieces:

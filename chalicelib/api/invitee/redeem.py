@@ -31,7 +31,7 @@ redeems = invitee_router(__name__, show_link_error)
     media=(JSON, FORM),
 )
 def post_redeem(call: Call) -> Reply:
-    """Book a slot: 201 with the booking, or 303 to its page for a form. Nothing else uses a link."""
+    """Book a slot. Returns 201 with the booking, or for a form 303 to the booking's page. Nothing else uses a link."""
     if call.media_type == FORM:
         return _redeem_by_form(call)
     done = _redeem(call, call.decode(RedeemBody), call.idempotency_key)
@@ -67,7 +67,7 @@ def _redeem_by_form(call: Call) -> Reply:
 
 
 def _booked_reply(call: Call, booking: Booking) -> Reply:
-    """Return the page for a retry without a key, which only confirms that the time is booked."""
+    """Return the page for a retry without an `Idempotency-Key`. It only confirms that the time is booked."""
     page = BookedPage(root=call.root, title=booking.title, start=booking.start, zone=booking.time_zone)
     emailed = can_email(call.world, booking.invitee.email if booking.invitee else None)
     reply = page_reply(call, 200, booked_page(page, call.say, emailed=emailed))
@@ -75,7 +75,7 @@ def _booked_reply(call: Call, booking: Booking) -> Reply:
 
 
 def _form_again(call: Call, fields: dict[str, str], error: AdmitOneError) -> Reply:
-    """Return the booking page with the typed values and the errors; its key stays unless it was used to book."""
+    """Return the booking page with the typed values and the errors. The form keeps its key unless the key was used."""
     key = fields.pop(KEY_FIELD, "")
     if isinstance(error, IdempotencyKeyReusedError) or not is_idempotency_key(key):
         key = ""

@@ -31,7 +31,7 @@ def redeem_body(fields: dict[str, str]) -> RedeemBody:
             answers=_answers(fields),
             location_index=int(fields["location"]) if fields.get("location") else None,
         )
-    except ValueError as error:  # msgspec's ValidationError is one
+    except ValueError as error:  # msgspec's ValidationError is a subclass
         raise InvalidRequestError([FieldFault("", "a field can't be read")]) from error
 
 

@@ -1,4 +1,4 @@
-"""The invitee's router: routes without an API key, their headers, and responses with pages, also for a frame."""
+"""The invitee's router: routes without an API key, their headers, and pages, which other sites can show in a frame."""
 
 from typing import Final
 
@@ -24,12 +24,12 @@ def invitee_router(import_name: str, show_error: ShowError) -> Router:
 
 
 def embedded(call: Call) -> bool:
-    """Return whether the page is shown in a frame of another site: `?embed=1`, if the settings name any site."""
+    """Return whether another site shows the page in a frame: the URL has `?embed=1` and the settings allow a site."""
     return bool(_frame_ancestors(call))
 
 
 def in_frame(call: Call, url: str) -> str:
-    """Return a page's URL, with `embed=1` if the current page is in a frame, so that the frame can show it too."""
+    """Return a page's URL, with `embed=1` if the current page is in a frame: the frame may then show that page."""
     if not embedded(call):
         return url
     return f"{url}{'&' if '?' in url else '?'}embed=1"

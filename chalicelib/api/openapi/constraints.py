@@ -1,7 +1,7 @@
 """Read the limits of each request field from the rules that enforce them.
 
 The domain's `check_…` functions run on complete examples, with rules that record the requirements of each field instead
-of checking them. So no limit is written twice: a changed rule changes the API description (ADR 0022).
+of checking them. Each limit is therefore written once, and a changed rule changes the API description (ADR 0022).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Generate the OpenAPI 3.1 description from the routes, their structs and the descriptions of each (ADR 0022)."""
+"""Generate the OpenAPI 3.1 description from the routes, their structs, and the texts in `operations.py` (ADR 0022)."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ Single-use private booking links. A host creates a link for one event type and s
 books a time. After that, the link is used.
 
 Times are RFC 3339 in UTC, time zones are IANA names, durations are minutes. Fields are camelCase; unknown fields are
-rejected. A response lists everything that is wrong with a request in `errors`. To make a retry safe, send an
+rejected. An error response lists every problem with the request in its `errors` array. To make a retry safe, send an
 `Idempotency-Key` with a POST."""
 
 _HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
@@ -46,12 +46,12 @@ _HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     ),
     "Retry-After": ("Seconds to wait before you send the request again.", {"type": "integer", "minimum": 0}),
     "WWW-Authenticate": ("How to authenticate: `Bearer`.", {"type": "string"}),
-    "Location": ("The URL of what was created.", {"type": "string"}),
+    "Location": ("The URL of the created resource.", {"type": "string"}),
     "Idempotent-Replayed": (
         "`true` if this is the result of an earlier, identical request.",
         {"type": "string", "enum": ["true"]},
     ),
-    "ETag": ("The version of the content. It changes when the content does.", {"type": "string"}),
+    "ETag": ("The version of the content. It changes whenever the content changes.", {"type": "string"}),
     "Cache-Control": ("How long you may cache the response.", {"type": "string"}),
     "Batch-Id": ("The id of these links' batch. `GET /v1/links?batchId=` lists them.", {"type": "string"}),
     "Link": ('`<…>; rel="next"`: the URL of the next page, if there is one.', {"type": "string"}),
@@ -62,7 +62,7 @@ _HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
 def openapi(routers: Sequence[Router]) -> dict[str, Any]:
     """Return the description of the routers' routes, without pages, assets and HEAD.
 
-    Raises KeyError for a route that `OPERATIONS` and `PAGES` don't have.
+    Raises KeyError for a route that is in neither `OPERATIONS` nor `PAGES`.
     """
     routes = [route for router in routers for route in router.routes if route.path not in PAGES]
     paths: dict[str, dict[str, Any]] = {}
@@ -88,7 +88,7 @@ def openapi(routers: Sequence[Router]) -> dict[str, Any]:
             },
         },
     }
-    # Encoding and decoding turns Python's tuples and enums into JSON's types.
+    # Encoding and decoding turn Python's tuples and enums into JSON's types.
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))
     return plain
 
@@ -165,8 +165,10 @@ def _request_content(route: Route) -> dict[str, Any]:
         name = route.body.__name__
         example = {"example": examples.REQUESTS[name]} if name in examples.REQUESTS else {}
         # Only pages send forms, and pages are not part of the API.
-        media = [one for one in route.media if one != FORM]
-        return {one: {"schema": schema_ref(route.body, "request"), **example} for one in media}
+        media_types = [media_type for media_type in route.media if media_type != FORM]
+        return {
+            media_type: {"schema": schema_ref(route.body, "request"), **example} for media_type in media_types
+        }
     if route.media != (JSON,):
         return {media: _file_content(media) for media in route.media}
     return {}
@@ -180,11 +182,11 @@ def _file_content(media: str) -> dict[str, Any]:
 
 
 def _responses(route: Route, about: Operation) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": about.result, "headers": _headers(about.headers)}
+    success: dict[str, Any] = {"description": about.result, "headers": _headers(about.headers)}
     content = _answer_content(route)
     if content:
-        good["content"] = content
-    responses = {str(route.status): good}
+        success["content"] = content
+    responses = {str(route.status): success}
     if "ETag" in about.headers:
         responses["304"] = {
             "description": "The content has the `ETag` that you sent in `If-None-Match`.",
@@ -223,15 +225,15 @@ def _kinds(answer: Answer) -> tuple[type, ...]:
 def _error(route: Route, status: int) -> dict[str, Any]:
     content: dict[str, Any] = {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="Problem")}}}
     if route.path.startswith("/v2/"):
-        # In Cal.com's envelope, except for API Gateway's own responses.
+        # Errors of /v2 routes use Cal.com's envelope, except those that API Gateway itself returns.
         content = {JSON: {"schema": {"$ref": REF.format(name="CalComError")}}} | content
-    own = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}.get(status, ())
-    return {"description": _error_words(status), "headers": _headers(own), "content": content}
+    headers = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}.get(status, ())
+    return {"description": _error_description(status), "headers": _headers(headers), "content": content}
 
 
-def _error_words(status: int) -> str:
-    codes = sorted({kind.code for kind, number in STATUSES.items() if number == status})
-    return "`type` ends in " + ", ".join(f"`{code}`" for code in codes) + "."
+def _error_description(status: int) -> str:
+    codes = [f"`{code}`" for code in sorted({kind.code for kind, n in STATUSES.items() if n == status})]
+    return f"`type` ends in {'one of: ' if len(codes) > 1 else ''}{', '.join(codes)}."
 
 
 def _headers(names: Iterable[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-# Pages, scripts and styles are for people's browsers and no part of the API.
+# Pages, scripts and styles are for browsers and not part of the API.
 PAGES: Final = frozenset({"/", "/console", "/assets/{name}"})
 
 HOSTS: Final = "Hosts"
@@ -110,8 +110,8 @@ _EVENT_TYPES: Final = {
         EVENT_TYPES,
         "updateEventType",
         "Update an event type",
-        "Changes an event type. Fields you leave out stay as they are. The change applies to its links too, except "
-        "where a link overrides a field.",
+        "Changes an event type. Fields you leave out stay as they are. The change also applies to the event type's "
+        "links, except where a link overrides a field.",
         "The updated event type.",
     ),
     "DELETE /v1/event-types/{eventTypeId}": _operation(
@@ -224,7 +224,7 @@ _LINKS: Final = {
         LINKS,
         "listLinkHistory",
         "List a link's history",
-        "Lists what happened to a link, newest first, and how often it was opened. Works for deleted links too.",
+        "Lists a link's events, newest first, and the number of times it was opened. Also works for deleted links.",
         "A page of history.",
     ),
 }
@@ -245,7 +245,7 @@ _LINK_FILES: Final = {
         LINK_FILES,
         "previewLinkImport",
         "Preview a CSV import",
-        "Returns what an import of this CSV would create, and the errors of each row. Creates nothing.",
+        "Returns the links that an import of this CSV would create, and the errors of each row. Creates nothing.",
         "One result for each row.",
     ),
     "GET /v1/links/export": _with(
@@ -285,8 +285,8 @@ _BOOKINGS: Final = {
         BOOKINGS,
         "listBookings",
         "List bookings",
-        "Lists the bookings of a link (`linkId`), or those that start between `from` and `to`; earliest first, or "
-        "`order=desc`.",
+        "Lists the bookings of a link (`linkId`), or those that start between `from` and `to`. They are sorted by "
+        "start, earliest first; with `order=desc`, latest first.",
         "A page of bookings.",
     ),
     "GET /v1/bookings/{bookingId}": _operation(
@@ -351,8 +351,8 @@ _WEBHOOKS: Final = {
         WEBHOOKS,
         "rotateWebhookSecret",
         "Rotate a webhook's secret",
-        "Replaces the signing secret. For `overlapHours`, events are signed with the former secret too, so that "
-        "receivers can switch.",
+        "Replaces the signing secret. For `overlapHours`, events are signed with both secrets, so that receivers can "
+        "switch.",
         "The webhook and its new signing secret.",
     ),
     "POST /v1/webhooks/{webhookId}/test": _operation(
@@ -374,7 +374,7 @@ _WEBHOOKS: Final = {
         "replayWebhookDeliveries",
         "Replay deliveries",
         "Redelivers one delivery, or the failed (or delivered) ones of a range, with the same `webhook-id`.",
-        "How many deliveries are redelivered.",
+        "The number of deliveries that are redelivered.",
     ),
 }
 
@@ -413,10 +413,10 @@ _INVITEE: Final = {
     "GET /s/{token}": _operation(
         INVITEE,
         "getOffer",
-        "Get what a link offers",
-        "Returns what the link offers. With `Accept: text/html` the response is the booking page. Opening a link "
-        "never uses it.",
-        "What the link offers.",
+        "Get a link's offer",
+        "Returns the link's offer: the event type, the host and the questions. With `Accept: text/html` the response "
+        "is the booking page. Opening a link never uses it.",
+        "The link's offer.",
     ),
     "GET /s/{token}/slots": _operation(
         INVITEE,
@@ -492,7 +492,7 @@ _ABOUT: Final = {
             "getDescription",
             "Get this description",
             "Returns this API's description in OpenAPI 3.1. Needs no key. If you send its `ETag` in `If-None-Match`, "
-            "the response is 304 until it changes.",
+            "the response is 304 until the description changes.",
             "The description.",
         ),
         "ETag",

@@ -17,8 +17,8 @@ from chalicelib.wire.problems import PROBLEM_TYPE, STATUSES
 Side = Literal["request", "response"]
 
 REF: Final = "#/components/schemas/{name}"
-# Schema names that differ from the struct's. A schema must not have the name of one of its fields (`Links.links`):
-# in generated Python the two would clash.
+# Schemas whose name differs from their struct's. A schema must not have the name of one of its fields (`Links.links`):
+# in generated Python, the class and the field would clash.
 _NAMES: Final = {
     "AnswerBody": "LinkRequestAnswerInput",
     "AnsweredAnswer": "AnsweredLinkRequest",
@@ -174,7 +174,7 @@ def _at(components: Mapping[str, Any], schema: dict[str, Any], steps: list[str])
 
 
 def _add(schema: dict[str, Any], keywords: Mapping[str, Any]) -> None:
-    """Add keywords to a schema; of a union to the part that is not null."""
+    """Add keywords to a schema. For a union, add them to every part that is not null."""
     parts = schema.get("anyOf") or [schema]
     for part in parts:
         if part.get("type") != "null":

@@ -1,4 +1,4 @@
-"""Serve the API description. It is built when the app is packaged, or else at its first request."""
+"""Serve the API description. It is generated when the app is packaged, or on the first request if the app is not."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from chalicelib.api.http.call import JSON
 from chalicelib.api.http.routing import Reply, Router
 
 BUILT: Final = Path(__file__).with_name("openapi.json")  # exists only in the package
-_FRESH_SECONDS: Final = 300  # how long a client may cache it; a deployment may change it
+_FRESH_SECONDS: Final = 300  # a client may cache the description this long; a new deployment can change it
 _MAX_TAGS: Final = 50
 
 
@@ -45,5 +45,5 @@ def _built(routers: tuple[Router, ...]) -> tuple[str, str]:
 
 def _has(if_none_match: str | None, tag: str) -> bool:
     """Return whether the client's tags include this one, by weak comparison (RFC 9110 §13.1.2)."""
-    given = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",", _MAX_TAGS)]
+    given = [text.strip().removeprefix("W/") for text in (if_none_match or "").split(",", _MAX_TAGS)]
     return "*" in given or tag.removeprefix("W/") in given

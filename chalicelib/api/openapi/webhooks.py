@@ -9,7 +9,7 @@ from chalicelib.api.openapi.schemas import REF
 
 _HEADERS: Final = {
     "webhook-id": (
-        "The event's id, the same for every attempt and every replay. Ignore events whose id you have handled.",
+        "The event's id. Every attempt and every replay has the same id, so ignore events whose id you have handled.",
         {"type": "string"},
     ),
     "webhook-timestamp": (
@@ -22,8 +22,8 @@ _HEADERS: Final = {
     ),
 }
 _RESPONSES: Final = {
-    "2XX": {"description": "Any success: the event is delivered."},
-    "4XX": {"description": "A failure: the event is retried for three days. 410 disables the webhook."},
+    "2XX": {"description": "The event is delivered."},
+    "4XX": {"description": "The delivery failed and is retried for three days. 410 disables the webhook."},
 }
 
 

@@ -10,7 +10,7 @@ assets = Router(__name__)
 
 @assets.on("GET HEAD", "/assets/{name}", answer="text/css")
 def get_asset(call: Call) -> Reply:
-    """Serve a text file. Binary ones would need a matching first `Accept` value, the only one API Gateway looks at."""
+    """Serve a text file. API Gateway returns a binary file only if the first value of `Accept` matches its type."""
     found = asset(call.path("name"))
     if found is None:
         raise NotFoundError

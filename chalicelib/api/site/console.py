@@ -21,5 +21,5 @@ console = Router(__name__, headers=_HEADERS)
 
 @console.on("GET HEAD", "/console", answer="text/html")
 def get_console(call: Call) -> Reply:
-    """Open the hosts' page; it asks for an API key."""
+    """Return the console page, which prompts for an API key."""
     return Reply(200, console_page(call.root), {"Content-Type": _HTML})

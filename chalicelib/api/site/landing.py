@@ -16,7 +16,7 @@ landing = invitee_router(__name__, _as_json)
 
 @landing.on("GET HEAD", "/", answer="text/html")
 def get_landing_page(call: Call) -> Reply:
-    """Open the site's landing page. It lists nothing; programs get a 404."""
+    """Return the landing page. A client that does not accept HTML gets 404."""
     if not call.wants_html():
         raise NotFoundError
     return page_reply(call, 200, landing_page(call.root, call.say))

@@ -1,4 +1,4 @@
-"""`/v1/bookings`: the host's view of bookings: list, read, cancel, move, erase the person."""
+"""`/v1/bookings`: list, read, cancel and move a host's bookings, and erase the invitee's personal data."""
 
 from enum import StrEnum
 
@@ -36,9 +36,9 @@ class _Order(StrEnum):
     answer=BookingsAnswer,
 )
 def get_bookings(call: Call) -> Reply:
-    """List bookings: `?linkId=`, or those that start in `?from=&to=`; earliest first, or `?order=desc`.
+    """List the bookings of a link (`?linkId=`), or those that start between `?from=` and `?to=`.
 
-    Dates are in `timeZone`, by default the host's zone.
+    They are sorted by start, with `?order=desc` the latest first. Dates are in `timeZone`, by default the host's zone.
     """
     query = call.query()
     zone = requested_zone(query)

@@ -1,6 +1,6 @@
-"""`/v2/event-types/{eventTypeId}/private-links`: for clients written for Cal.com's private links API.
+"""`/v2/event-types/{eventTypeId}/private-links`: routes for clients written for Cal.com's private links API.
 
-Same paths, fields and envelope; what differs is listed in `docs/cal-com.md`.
+The paths, fields and envelope are the same. `docs/cal-com.md` lists the differences.
 """
 
 from datetime import datetime
@@ -38,8 +38,8 @@ class PrivateLinkBody(msgspec.Struct, rename="camel", frozen=True):
 
     def changes(self) -> LinkChanges:
         """Return the body as changes to a link's settings."""
-        most = None if self.max_usage_count == -1 else self.max_usage_count
-        return LinkChanges(expires_at=self.expires_at, max_usage_count=most)
+        limit = None if self.max_usage_count == -1 else self.max_usage_count
+        return LinkChanges(expires_at=self.expires_at, max_usage_count=limit)
 
 
 class PrivateLinkData(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
@@ -160,13 +160,13 @@ def _with_milliseconds(instant: datetime | None) -> str | None:
 
 def _data(call: Call, link: Link) -> PrivateLinkData:
     now = call.world.now()
-    ours = link_answer(link, call.world.keyring(), call.base_url, now)
+    answer = link_answer(link, call.world.keyring(), call.base_url, now)
     return PrivateLinkData(
-        link_id=ours.link_id,
-        event_type_id=ours.event_type_id,
+        link_id=answer.link_id,
+        event_type_id=answer.event_type_id,
         is_expired=link.status_at(now) is not LinkStatus.ACTIVE,
-        booking_url=ours.url,
+        booking_url=answer.url,
         expires_at=_with_milliseconds(link.settings.expires_at),
-        max_usage_count=ours.max_usage_count,
-        usage_count=ours.usage_count,
+        max_usage_count=answer.max_usage_count,
+        usage_count=answer.usage_count,
     )

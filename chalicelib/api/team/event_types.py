@@ -39,7 +39,7 @@ def post_event_types(call: Call) -> Reply:
     """Create an event type."""
     body = call.decode(EventTypeBody)
     owner = owner_of(call.world, call.caller, body.host_id)
-    # Before the write: an error after it would hide that the write succeeded.
+    # The host is read before the write: an error after the write would hide that the write succeeded.
     host = call.world.store.hosts.read(owner)
     made = create_event_type(
         call.world,
@@ -93,7 +93,7 @@ def patch_event_type(call: Call) -> Reply:
 
 @event_types.on("DELETE", "/v1/event-types/{eventTypeId}", query=("revokeLinks",), status=204)
 def delete_event_type(call: Call) -> Reply:
-    """Archive an event type. If it has active links, `?revokeLinks=true` is required, and revokes them."""
+    """Archive an event type. If it has active links, `?revokeLinks=true` is required; it revokes them."""
     archive_event_type(
         call.world,
         call.caller,

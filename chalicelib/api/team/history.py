@@ -1,4 +1,4 @@
-"""`/v1/links/{linkId}/history`: what happened to a link, and how often it was opened."""
+"""`/v1/links/{linkId}/history`: the events of a link, and the number of its opens."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
@@ -11,7 +11,7 @@ history = team_router(__name__)
 
 @history.on("GET", "/v1/links/{linkId}/history", query=PAGING, answer=HistoryAnswer)
 def get_history(call: Call) -> Reply:
-    """List what happened to a link, newest first, and how often it was opened. Works for a deleted link too."""
+    """List a link's events, newest first, and the number of its opens. Works for deleted links as well."""
     query = call.query()
     found = read_history(call.world, call.caller, call.path("linkId"), query.get("cursor"), page_limit(query))
     return json_reply(

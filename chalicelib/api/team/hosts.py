@@ -1,4 +1,4 @@
-"""`/v1/hosts`, `/v1/me`: an admin creates and lists hosts; a host reads and changes its own."""
+"""`/v1/hosts`, `/v1/me`: an admin creates and lists hosts; a host reads and changes its own settings."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
@@ -30,7 +30,7 @@ def get_hosts(call: Call) -> Reply:
 
 @hosts.on("GET", "/v1/me", answer=MeAnswer)
 def get_me(call: Call) -> Reply:
-    """Read the role and host of this API key, and the root of the links' URLs."""
+    """Return the role and host of this API key, and the base URL of links."""
     call.query()
     own = own_host(call.world, call.caller)
     return json_reply(200, me_answer(call.caller, own, call.base_url))
@@ -44,7 +44,7 @@ def get_host(call: Call) -> Reply:
 
 @hosts.on("PATCH", "/v1/hosts/{hostId}", body=HostChanges, answer=HostAnswer)
 def patch_host(call: Call) -> Reply:
-    """Change a host, its time off included."""
+    """Change a host, including its time off."""
     changes = call.decode(HostChanges)
     host = change_host(call.world, call.caller, call.path("hostId"), changes.applied_to, call.cause())
     return json_reply(200, host_answer(host))

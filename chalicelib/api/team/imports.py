@@ -39,13 +39,13 @@ from chalicelib.wire.responses.warnings import warnings_answer
 
 CSV: Final = "text/csv"
 TSV: Final = "text/tab-separated-values"
-# The content types that clients send CSV files with; Windows uses Excel's.
+# The content types with which clients send CSV files; Windows sends Excel's.
 _FILES: Final = (CSV, "application/csv", "application/vnd.ms-excel", TSV)
 _MEDIA: Final = (*_FILES, MULTIPART)
-MANY_ROWS: Final = 2_500_000  # bytes; Lambda's event adds one to each quote, and can have up to 6 MB
+MANY_ROWS: Final = 2_500_000  # bytes; Lambda's event, at most 6 MB, escapes each quote with one more byte
 
 _LIST_PAGE: Final = 100
-_FULL: Final = 3_000_000  # bytes of a response to which no further page of the list is added
+_FULL: Final = 3_000_000  # bytes; a larger response gets no further page of the list
 _HEADERS: Final = {"Content-Type": "text/csv; charset=utf-8; header=present"}
 _CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 
@@ -70,7 +70,7 @@ class _Header(StrEnum):
     media=_MEDIA,
 )
 def post_import(call: Call) -> Reply:
-    """Create a link for each row. The response has a row for each, in the same order, and a `Batch-Id` header."""
+    """Create a link for each row. The response has a row for each row, in the same order, and a `Batch-Id` header."""
     partial = is_true(call.query(), "partial")
     event_type_id, sheet = _sheet(call)
     request = ImportRequest(
@@ -93,7 +93,7 @@ def post_import(call: Call) -> Reply:
     media=_MEDIA,
 )
 def post_preview(call: Call) -> Reply:
-    """Return what an import would create, and what is wrong with which rows. Nothing is created."""
+    """Return the links that an import would create, and the errors of each row. Nothing is created."""
     event_type_id, sheet = _sheet(call)
     preview = preview_import(call.world, call.caller, event_type_id, sheet)
     rows = [import_row_answer(row) for row in preview.rows]
@@ -113,9 +113,9 @@ def post_preview(call: Call) -> Reply:
 def get_export(call: Call) -> Reply:
     """List links as CSV, a page at a time; `Link: <…>; rel="next"` leads to the next one.
 
-    A page ends at `limit`, or before its size exceeds what Lambda can return. With `header=first` only the first page
-    has the header, so that the pages can be appended to one file. With `bom=true` each page that has the header begins
-    with a byte order mark.
+    A page ends at `limit` links, or before it exceeds Lambda's maximum response size. With `header=first` only the
+    first page has the header, so that the pages can be appended to one file. With `bom=true` each page that has the
+    header begins with a byte order mark.
     """
     query = call.query()
     limit = _limit(query)
@@ -159,7 +159,7 @@ def _sheet(call: Call) -> tuple[str, Sheet]:
     if kind == MULTIPART:
         upload = read_upload(content_type, raw)
         raw, content_type = upload.raw, upload.content_type
-        # The browser guesses this type, so only the one for tabs matters.
+        # The browser guesses the file's type, so it is used only to recognize tab-separated values.
         kind = content_type.partition(";")[0].strip().lower()
     charset = _CHARSET.search(content_type)
     if charset and charset.group(1).lower() not in {"utf-8", "utf8", "us-ascii"}:

@@ -35,7 +35,9 @@ from chalicelib.wire.responses.links import (
 )
 from chalicelib.wire.responses.warnings import warnings_answer
 
-MANY_LINKS: Final = 3_500_000  # bytes; the response repeats them and must stay within Lambda's 6 MB
+MANY_LINKS: Final = (
+    3_500_000  # bytes; the response repeats the links and must stay within Lambda's limit of 6 MB
+)
 
 links = team_router(__name__)
 
@@ -46,11 +48,11 @@ links = team_router(__name__)
 def post_links(call: Call) -> Reply:
     """Generate 1 to 1,000 links of one event type."""
     body = call.decode(LinksBody)
-    asked = body.links(MAX_LINKS_PER_CALL)
-    require_answerable(asked)
+    requested = body.links(MAX_LINKS_PER_CALL)
+    require_answerable(requested)
     request = GenerateRequest(
         event_type_id=body.event_type_id,
-        links=asked,
+        links=requested,
         from_items=bool(body.items),
         idempotency_key=call.idempotency_key,
         body_hash=hash_body(body),
@@ -73,7 +75,7 @@ def post_links(call: Call) -> Reply:
     answer=LinkPageAnswer,
 )
 def get_links(call: Call) -> Reply:
-    """List a host's links, newest first; those of a batch in the order of the request that created them."""
+    """List a host's links, newest first; with `batchId`, the batch's links in the order of the request for them."""
     query = call.query()
     request = ListRequest(
         host_id=query.get("hostId"),
@@ -117,7 +119,7 @@ def post_revoke(call: Call) -> Reply:
 
 @links.on("POST", "/v1/links/{linkId}/replace", answer=SavedLinkAnswer, status=201, keyed=True)
 def post_replace(call: Call) -> Reply:
-    """Create a link that replaces this one. An active one is revoked."""
+    """Create a link that replaces this link. If the old link is active, it is revoked."""
     fresh = replace_link(call.world, call.caller, call.path("linkId"), call.idempotency_key, call.cause())
     return _saved_reply(call, fresh, call.world.store.event_types.read(fresh.event_type_id), 201)
 
@@ -149,7 +151,7 @@ def post_send(call: Call) -> Reply:
 
 @links.on("GET", "/v1/event-types/{eventTypeId}/rolling-link", answer=LinkAnswer)
 def get_rolling_link(call: Call) -> Reply:
-    """Read the rolling link, which replaces itself once it is used."""
+    """Read the rolling link. When it is used, a new one replaces it."""
     return _link_reply(call, read_rolling_link(call.world, call.caller, call.path("eventTypeId")))
 
 
@@ -162,7 +164,7 @@ def get_rolling_link(call: Call) -> Reply:
     keyed=True,
 )
 def post_rolling_link(call: Call) -> Reply:
-    """Create the rolling link, or replace it. An active old one is revoked."""
+    """Create or replace the rolling link. If there is an active one, it is revoked."""
     changes = call.decode(LinkChanges) if call.body() else LinkChanges()
     event_type = read_event_type(call.world, call.caller, call.path("eventTypeId"))
     renewed = renew_rolling_link(

@@ -57,7 +57,10 @@ def get_qr(call: Call) -> Reply:
 
 
 def _shareable(call: Call) -> tuple[Shareable, str]:
-    """Return a link and its absolute URL. Raises `ConflictError` if it has none, and what `share_link` raises."""
+    """Return a link and its absolute URL. Raises `ConflictError` if no URL opens the link or the site's URL is unknown.
+
+    Raises the errors of `share_link` as well.
+    """
     base = call.base_url
     found = share_link(call.world, call.caller, call.path("linkId"))
     url = link_url(found.link, call.world.keyring(), base)

@@ -1,4 +1,4 @@
-"""`/v1/webhooks`: the endpoints that a host's events are sent to, their secrets, and their deliveries."""
+"""`/v1/webhooks`: the endpoints that receive a host's events, their secrets, and their deliveries."""
 
 from chalicelib.api.http.call import Call
 from chalicelib.api.http.routing import Reply, json_reply
@@ -89,7 +89,7 @@ def delete_webhooks_one(call: Call) -> Reply:
 
 @webhooks.on("POST", "/v1/webhooks/{webhookId}/rotate", body=RotateBody, answer=WebhookSecretAnswer)
 def post_rotate(call: Call) -> Reply:
-    """Replace the signing secret. The former one signs too for a while, so that receivers can switch."""
+    """Replace the signing secret. For `overlapHours`, both secrets sign, so that receivers can switch."""
     body = call.decode(RotateBody) if call.body() else RotateBody()
     rotated = rotate_secret(call.world, call.caller, call.path("webhookId"), body.overlap_hours, call.cause())
     return _secret_reply(call, rotated, 200)

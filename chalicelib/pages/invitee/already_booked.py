@@ -1,4 +1,4 @@
-"""The page for a redeem that was sent twice, which confirms the booking. The first opens the booking's own page."""
+"""The page for a repeated redeem. It only confirms the booking; the first redeem opens the booking's page."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from chalicelib.pages.render import moment_html, render
 
 
 class BookedPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page shows of a booking after a retry without a key. `start` is UTC."""
+    """The parts of a booking that the page shows after a retry without an `Idempotency-Key`. `start` is UTC."""
 
     root: str
     title: str
@@ -19,9 +19,9 @@ class BookedPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def booked_page(view: BookedPage | None, say: Words, *, emailed: bool, root: str = "") -> str:
-    """Return the page that says that a time is booked, and where the confirmation is.
+    """Return the page that confirms that a time is booked, and where to find the confirmation.
 
-    Without `view`, the page doesn't say which time. It mentions an email only if the confirmation was `emailed`.
+    Without `view`, the page doesn't show the time. It mentions an email only if the confirmation was `emailed`.
     """
     sentence: str
     if view is None:

@@ -1,4 +1,4 @@
-"""The page that asks before a booking is cancelled."""
+"""The page that asks for confirmation before a booking is cancelled."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from chalicelib.pages.render import render
 
 
 class CancelPage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page shows of the booking. `action` is the URL that the form posts to, `back` is the booking's page."""
+    """The booking on the page. `action` is the URL that the form posts to, `back` is the URL of the booking's page."""
 
     root: str
     action: str
@@ -24,7 +24,7 @@ class CancelPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cancel_page(view: CancelPage, say: Words) -> str:
-    """Return the page that asks before a booking is cancelled."""
+    """Return the page that asks for confirmation before a booking is cancelled."""
     when = times.span_words(view.start, view.end, view.zone, say)
     zone_rules = some_zones((view.zone,), view.start, view.end)
     return render("cancel.html", root=view.root, view=view, say=say, when=when, zone_rules=zone_rules)

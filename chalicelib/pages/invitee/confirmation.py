@@ -14,7 +14,7 @@ from chalicelib.pages.languages import Words
 from chalicelib.pages.render import render, span_html, zone_html
 
 News = Literal["booked", "moved"]
-"""What the visitor has just done."""
+"""The visitor's last action, which the page confirms."""
 
 
 class CalendarLink(NamedTuple):
@@ -27,10 +27,11 @@ class CalendarLink(NamedTuple):
 class ConfirmationPage(msgspec.Struct, frozen=True, kw_only=True):
     """The invitee's own booking.
 
-    `answers` are pairs of a question and its answer. `link_used`: its link has no uses left. `calendars` are links that
-    add it to a calendar; `move` and `cancel` are the URLs of those pages; all three are empty for a booking that has
-    begun or is cancelled. `own_tab` is this page's URL if it is shown in a frame, where nobody sees the address; the
-    page's links then open in a new tab. `unreachable`: emails are sent, but not to this address, which can't get any.
+    `answers` are pairs of a question and its answer. `link_used` means that the booking's link has no uses left.
+    `calendars` are links that add the booking to a calendar; `move` and `cancel` are the URLs of those pages; all three
+    are empty for a booking that has started or is cancelled. `own_tab` is the page's URL if the page is shown in a
+    frame, where nobody sees the address; the page's links then open in a new tab. `unreachable` means that email is on
+    but the invitee's address can't be emailed.
     """
 
     root: str
@@ -70,16 +71,16 @@ def confirmation_page(view: ConfirmationPage, say: Words) -> str:
 
 
 def _host_when(view: ConfirmationPage, say: Words) -> str | None:
-    """Return the time in the host's zone, or None if both clocks read the same."""
+    """Return the booking's time in the host's zone, or None if it is the same wall time."""
     if times.same_wall_time((view.start, view.end), view.zone, view.host_zone):
         return None
-    mine = times.span_words(view.start, view.end, view.zone, say)
+    invitees = times.span_words(view.start, view.end, view.zone, say)
     span = times.span_words(view.start, view.end, view.host_zone, say)
     here = msgspec.structs.replace(view, zone=view.host_zone)
     when = say.html(
         "pages.times-in-zone", times=span_html(here, span.times, "span"), zone=zone_html(here, span.zone)
     )
-    if span.day != mine.day:
+    if span.day != invitees.day:
         when = say.html("pages.day-and-times", day=span_html(here, span.day, "day"), times=when)
     if not view.host_name:
         return say.html("pages.for-the-host", when=when)

@@ -1,4 +1,4 @@
-"""The page of a link that can't be used: why, and a form to ask for a new one."""
+"""The page of a link that can't be used: the reason, and a form to ask for a new link."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,7 +18,7 @@ _DEAD_FOR_GOOD: Final = frozenset({"used", "expired", "revoked", "deleted"})
 
 
 class AskForm(msgspec.Struct, frozen=True, kw_only=True):
-    """The form that asks the host for a new link; `sent` if it was sent. Fields: `name`, `email`, `message`."""
+    """The form that asks the host for a new link, or if `sent` a confirmation. Fields: `name`, `email`, `message`."""
 
     action: str
     sent: bool = False
@@ -28,9 +28,10 @@ class AskForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A link that can't be used, and why. `opens_at` (UTC) is shown in `zone`, and only set for `not-open`.
+    """A link that can't be used, and the reason.
 
-    `ask` is the form to ask for a new link, if there is a host to ask.
+    `opens_at` (UTC) is only set for `not-open` and shown in `zone`. `ask` is the form that asks for a new link; None if
+    there is no host to ask.
     """
 
     root: str

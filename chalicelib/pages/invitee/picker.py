@@ -1,4 +1,4 @@
-"""The part of a page to choose a time, for booking and for moving: the offered days and their starts in one zone."""
+"""The time picker of the booking page and the page to move a booking: the offered days and their starts in one zone."""
 
 import datetime as dt
 from base64 import b64encode
@@ -61,9 +61,9 @@ class OfferedDay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KnownStarts(msgspec.Struct, frozen=True, kw_only=True):
-    """All starts in `[begin, end)`, more than a page without JavaScript lists, and where the script finds others.
+    """The starts in `[begin, end)` for the script, which can be more than the page lists.
 
-    `last` is the last date that may have starts; `slots` is the relative URL that lists them.
+    `last` is the last date that may have starts; `slots` is the relative URL from which the script reads further ones.
     """
 
     starts: Sequence[datetime]
@@ -77,11 +77,11 @@ class KnownStarts(msgspec.Struct, frozen=True, kw_only=True):
 class PickerPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page with a form to choose a time.
 
-    `root` is the site's root, `action` is what the form posts to, `here` is this page (its query is kept when the zone
-    changes), `earlier` and `later` are pages with other dates; all are relative URLs. The keys of `values` and `errors`
-    are field names: `start` and `timeZone` here, and more on a page with more fields. `problem` is the code of the
-    error that the page reports. `zones` are the zones to choose from. They are 20 KB that most visitors never need, so
-    by default they are empty, and `zones_page` is the URL of this page with them.
+    `root`, `action`, `here`, `earlier` and `later` are relative URLs: of the site's root, of the form's target, of this
+    page (its query is kept when the zone changes), and of pages with other dates. The keys of `values` and `errors` are
+    field names: `start`, `timeZone` and the fields of the specific page. `problem` is the code of the error that the
+    page reports. `zones` lists the zones to choose from. The list has 20 KB and most visitors never need it, so it is
+    empty by default; `zones_page` is the URL of this page with the list.
     """
 
     root: str
@@ -112,22 +112,22 @@ class PickerPage(msgspec.Struct, frozen=True, kw_only=True):
 class _Start(msgspec.Struct, frozen=True):
     value: str
     words: str
-    offset: str  # empty unless the day has two
+    offset: str  # empty unless the day has two offsets
     chosen: bool
 
 
 class _Day(msgspec.Struct, frozen=True):
     date: dt.date
     words: str
-    offset: str  # empty unless the page has two and the day's times don't show theirs
+    offset: str  # empty unless the page has two offsets and this day has only one
     starts: tuple[_Start, ...]
     unfolded: bool
 
 
 def offered_days(starts: Sequence[datetime], zone: str) -> tuple[OfferedDay, ...]:
-    """Group instants, which are in order, by their date in a zone.
+    """Group sorted instants by their date in a zone.
 
-    It searches for each midnight, because converting every one of thousands of instants takes too long.
+    This searches for each midnight, because converting thousands of instants one by one takes too long.
     """
     shown = load_zone(zone)
     days: list[OfferedDay] = []
@@ -143,7 +143,7 @@ def offered_days(starts: Sequence[datetime], zone: str) -> tuple[OfferedDay, ...
 def picker_context(
     view: PickerPage, say: Words, moments: Sequence[datetime] = (), **more: object
 ) -> dict[str, object]:
-    """Return what `_picker.html` needs; `more` is additional data for `invitee.js`.
+    """Return the context of `_picker.html`. `more` is additional data for `invitee.js`.
 
     `moments` are other instants that the page shows.
     """
@@ -168,9 +168,9 @@ def picker_context(
 
 
 def _zone_rules(known: KnownStarts, moments: Sequence[datetime]) -> str:
-    """Return all zones' offsets for the days that may have times, and one day more on each side for zones' dates."""
-    beyond = datetime.combine(known.last, time(0), UTC) + timedelta(days=3)
-    return all_zones(min([known.now, *moments]) - _DAY, max([beyond, *moments]))
+    """Return all zones' offsets for the days that may have times, with a margin because dates depend on the zone."""
+    after = datetime.combine(known.last, time(0), UTC) + timedelta(days=3)
+    return all_zones(min([known.now, *moments]) - _DAY, max([after, *moments]))
 
 
 def _forms(key: str, say: Words) -> str | Mapping[str, str]:
@@ -179,11 +179,11 @@ def _forms(key: str, say: Words) -> str | Mapping[str, str]:
 
 
 def packed_starts(starts: Sequence[datetime]) -> tuple[int, int, str]:
-    """Return instants, which are in order, as bits: the first instant and the step in minutes, and the bits in base64.
+    """Encode sorted starts as a bit set. Return the first start and the step, both in minutes, and the bits in base64.
 
     There is one bit for each step, from the lowest bit of the first byte; it is set if there is a start. The step is
-    the greatest common divisor of the starts, which are whole minutes. So 35 days are at most 1,680 characters; as
-    text, the instants of a month of half-hours are 20 KB.
+    the greatest common divisor of the distances between the starts, which are whole minutes. The bits of 35 days have
+    at most 1,680 characters; as text, a month of half-hourly starts would have 20 KB.
     """
     if not starts:
         return 0, 1, ""

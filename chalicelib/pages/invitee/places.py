@@ -1,4 +1,4 @@
-"""Locations in words: for a visitor before booking without how to join, for the invitee in full."""
+"""Write locations in words: before the booking without the details to join a call, after it in full."""
 
 import re
 from typing import Final
@@ -21,7 +21,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def place_before(location: Location, say: Words) -> Place:
-    """Return a location as a visitor may see it before booking: without how to join a call."""
+    """Return a location as a visitor may see it before booking: without the details to join a call."""
     detail = location.before_booking.detail
     if location.kind == "custom":
         return Place(location.kind, detail or say("pages.place.shown-later"), "")

@@ -1,4 +1,4 @@
-"""The page of a request that failed, though not because of the link."""
+"""The page of a request that failed for another reason than the link's state."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -21,7 +21,7 @@ _PROBLEMS: Final[Mapping[int, str]] = {
 
 
 class ProblemPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that failed, though not because of the link. `status` is the HTTP status."""
+    """A request that failed for another reason than the link's state. `status` is the HTTP status."""
 
     root: str
     status: int

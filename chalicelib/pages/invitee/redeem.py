@@ -1,4 +1,4 @@
-"""The page of `GET /s/{token}`: what a link offers, with the form that redeems it."""
+"""The page of `GET /s/{token}`: a link's offer, with the form that redeems the link."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,9 +17,9 @@ _RULES_REACH: Final = timedelta(days=400)
 class OfferPage(PickerPage, frozen=True, kw_only=True):
     """The booking page of an active link. A form sent with its `request_key` books at most once.
 
-    Fields besides the picker's: `location` (an index), `invitee.name`, `invitee.email`, `answers.<id>`.
-    `uses_left` None means unlimited. `expected_email` is the masked address that the link requires.
-    `emails` says that bookings are confirmed by email.
+    The form has the picker's fields and `location` (an index), `invitee.name`, `invitee.email`, `answers.<id>`.
+    `uses_left` None means unlimited. `expected_email` is the masked address that the link requires. `emails` means that
+    bookings are confirmed by email.
     """
 
     request_key: str
@@ -54,12 +54,12 @@ def offer_page(view: OfferPage, say: Words) -> str:
 
 
 def _is_soon(view: OfferPage) -> bool:
-    """Return whether the link ends within the days for which the page includes the zones' offsets."""
+    """Return whether the link expires within the days for which the page includes the zones' offsets."""
     return view.expires_at is not None and view.expires_at - view.known.now < _RULES_REACH
 
 
 def _life(view: OfferPage, say: Words) -> str | None:
-    """Return how many bookings the link allows, and until when; None if it has neither limit."""
+    """Return the sentence with the link's remaining uses and its expiry; None if it has neither limit."""
     until = moment_html(view.expires_at, view.zone, say, local=_is_soon(view)) if view.expires_at else None
     if until is None:
         return None if view.uses_left is None else say.count("pages.good-for", view.uses_left)

@@ -1,7 +1,7 @@
 """The zones' offsets that pages include, so that scripts use the same rules as the server (ADR 0018).
 
-A browser's own rules may be older or newer. `zone_rules.json` has the offsets of every zone for about twenty years.
-`make zone-rules` writes it from the pinned tzdata, because reading 600 files would take longer than the rest of a page.
+A browser's rules may be older or newer. `zone_rules.json` has the offsets of every zone for about twenty years. `make
+zone-rules` writes it from the pinned tzdata, because reading 600 files would take longer than the rest of a page.
 """
 
 from base64 import b64decode, b64encode
@@ -35,7 +35,7 @@ class ZoneGroup(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ZoneRules(msgspec.Struct, frozen=True):
-    """The offsets of all zones in `[begin, end)`, minutes since 1970, by a version of tzdata."""
+    """The offsets of all zones in `[begin, end)`, in minutes since 1970, from one version of tzdata."""
 
     tzdata: str
     factor: int
@@ -45,7 +45,7 @@ class ZoneRules(msgspec.Struct, frozen=True):
 
 
 def zone_hash(name: str, factor: int) -> int:
-    """Return a name's hash, as `invitee/rules.js` computes it; `factor` is chosen so that no two zones share one."""
+    """Return a name's hash, which `invitee/rules.js` also computes. The `factor` gives every zone a different hash."""
     found = 0
     for letter in name:
         found = (found * factor + ord(letter)) % 65536
@@ -53,7 +53,7 @@ def zone_hash(name: str, factor: int) -> int:
 
 
 def all_zones(begin: datetime, end: datetime) -> str:
-    """Return every zone's offsets in `[begin, end]`, to whole days: about 2 KB."""
+    """Return every zone's offsets in `[begin, end]`, extended to whole days: about 2 KB."""
     first, last = _minutes(begin) // 1440, -(-_minutes(end) // 1440)
     return _all_zones(first * 1440, last * 1440)
 
@@ -67,7 +67,7 @@ def some_zones(names: Collection[str], begin: datetime, end: datetime) -> str:
 
 
 def steps_of(name: str, begin: datetime, end: datetime) -> Steps:
-    """Return a zone's offsets in `[begin, end]`. Compares every day with the next. Raises what `load_zone` raises."""
+    """Return a zone's offsets in `[begin, end]`. Compares every day with the next. Raises the errors of `load_zone`."""
     zone = load_zone(name)
 
     def offset(at: datetime) -> int:

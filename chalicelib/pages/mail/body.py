@@ -22,7 +22,7 @@ class MailRoute(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A fact and its label. `typed`: somebody typed the value, so it must not look like another row."""
+    """A fact and its label. If `typed`, a person typed the value, so it must not look like another row."""
 
     label: str
     value: str
@@ -42,7 +42,7 @@ class Body(NamedTuple):
 
 
 class Correspondents(NamedTuple):
-    """The names next to the addresses, and who gets replies."""
+    """The names of the sender and the recipient, and the mailbox that gets replies."""
 
     sender_name: str
     to_name: str
@@ -50,7 +50,7 @@ class Correspondents(NamedTuple):
 
 
 class Attached(msgspec.Struct, frozen=True, kw_only=True):
-    """A calendar attached to an email: an invitation with a METHOD, or a file for the reader to open."""
+    """A calendar attached to an email: an invitation with a METHOD, or a file that the reader can open."""
 
     calendar: str
     method: str | None = None
@@ -96,7 +96,7 @@ def written(
 
 
 def rows_text(rows: Sequence[Row], say: Words) -> str:
-    """Return rows as plain text, each on a line of its own."""
+    """Return rows as plain text, one per line."""
     return "\n".join(
         typed_row(row.label, row.value, say)
         if row.typed

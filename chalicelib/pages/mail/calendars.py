@@ -1,4 +1,4 @@
-"""A booking for calendars: iCalendar text (RFC 5545, 5546), and URLs that add it to Google's or Outlook's."""
+"""Write a booking for calendars: as iCalendar text (RFC 5545, 5546), and as URLs of Google's or Outlook's calendar."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 PRODID: Final = "-//Admit One//Bookings//EN"
 UID_DOMAIN: Final = "admit-one"
-_MAX_QUOTED: Final = 600  # characters of one value in a URL, escaped: the whole stays well under 2,048
+_MAX_QUOTED: Final = 600  # characters of one escaped value in a URL, so that the URL stays well under 2,048
 
 
 class Person(NamedTuple):
-    """An attendee of an invitation, or its organizer, whose address gets the replies."""
+    """An attendee of an invitation, or its organizer, who gets the replies."""
 
     name: str
     email: str
 
 
 class CalendarUrls(NamedTuple):
-    """Pages of calendars on the web, with the booking filled in."""
+    """URLs of web calendars' forms with the booking filled in."""
 
     google: str
     outlook: str
@@ -36,9 +36,10 @@ class CalendarUrls(NamedTuple):
 def calendar_text(booking: Booking, *, host_name: str, emailed: bool, now: datetime) -> str:
     """Return a booking as an iCalendar file with one event, in UTC.
 
-    It has no METHOD and no attendees, so the calendar imports it as the reader's own event and never writes to the
-    host when it is deleted. (RFC 5546 requires an ORGANIZER with `PUBLISH`, and libical enforces it; Outlook can't open
-    a `REQUEST` that did not come by email.) It has no URL that opens the booking, because calendars are shared (P7).
+    The file has no METHOD and no attendees, so a calendar imports it as the reader's own event and never writes to the
+    host when the event is deleted. (RFC 5546 requires an ORGANIZER with `PUBLISH`, and libical enforces it; Outlook
+    can't open a `REQUEST` that was not sent by email.) It has no URL that opens the booking, because calendars are
+    shared (P7).
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def calendar_text(booking: Booking, *, host_name: str, emailed: bool, now: datet
     emailed
         Whether the invitee has an email with the link to their booking.
     now
-        The time at which this text is written, UTC.
+        The time when this text is written, UTC.
     """
     say = words(language_of(booking.language))
     title = invitees_title(booking, host_name, say)
@@ -91,9 +92,9 @@ def invitation(
     now: datetime,
     say: Words,
 ) -> tuple[str, str]:
-    """Return a booking as an email's calendar part, and its METHOD: `REQUEST`, or `CANCEL` once cancelled.
+    """Return a booking as an email's calendar part, and its METHOD: `REQUEST`, or `CANCEL` for a cancelled booking.
 
-    Attendees count as having accepted, by booking or by offering the time, and nobody is asked to reply. Addresses are
+    The attendees have accepted by booking or by offering the time, so the calendar asks nobody to reply. Addresses are
     ASCII.
     """
     event = _event(booking, title, description, now, say)
@@ -105,7 +106,7 @@ def invitation(
 
 
 def calendar_urls(booking: Booking, *, host_name: str, emailed: bool) -> CalendarUrls:
-    """Return the URLs that open Google's or Outlook.com's calendar with a booking filled in, in UTC."""
+    """Return the URLs that open Google's and Outlook.com's calendars with a booking filled in, in UTC."""
     say = words(language_of(booking.language))
     title, place = invitees_title(booking, host_name, say), _place(booking, say)
     details = invitees_description(booking, host_name, say, emailed=emailed)
@@ -132,7 +133,7 @@ def calendar_urls(booking: Booking, *, host_name: str, emailed: bool) -> Calenda
 
 
 def _event(booking: Booking, title: str, description: str, now: datetime, say: Words) -> "Event":
-    """Return the event. UID never changes and SEQUENCE grows with each change, so newer files replace older ones."""
+    """Return the event. Its UID is fixed and SEQUENCE grows with each change, so newer files replace older ones."""
     from icalendar import Event  # imported here: it takes 50 to 130 ms, and no other request needs it
 
     event = Event()
@@ -180,12 +181,12 @@ def _address(person: Person, **parameters: str) -> str:
 
 
 def _query(values: dict[str, str]) -> str:
-    """Return a query string. A space is %20: Outlook shows a plus as it is."""
+    """Return a query string with spaces as %20, because Outlook shows a plus unchanged."""
     return "&".join(f"{name}={_quoted(value)}" for name, value in values.items() if value)
 
 
 def _quoted(value: str) -> str:
-    """Return a value escaped for a query, cut at a character where it would make the URL too long."""
+    """Return a value escaped for a query. A value that would make the URL too long is cut between two characters."""
     pieces = [quote(character, safe="") for character in value]
     if sum(map(len, pieces)) <= _MAX_QUOTED:
         return "".join(pieces)

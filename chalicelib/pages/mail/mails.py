@@ -1,7 +1,7 @@
 """Write the emails: about a booking to its invitee and its host, and with a link to its recipient.
 
-They are in the reader's language, with times in the reader's zone. The secret URL of a link or a booking is an argument
-and appears only in the email (P7).
+An email is in the reader's language, with times in the reader's zone. The secret URL of a link or a booking is passed
+as an argument and appears only in the email (P7).
 """
 
 from typing import Final, NamedTuple
@@ -192,7 +192,7 @@ def _about_booking(
     part: _Invitation,
     who: Correspondents,
 ) -> bytes:
-    """Return an email about a booking with its calendar part; `zone` is the reader's."""
+    """Return an email about a booking with its calendar part; `zone` is the reader's zone."""
     calendar, method = invitation(
         news.booking,
         title=part.title,
@@ -210,7 +210,7 @@ def _about_booking(
 class _Named(NamedTuple):
     """The invitee's name as emails show it; empty if the person was erased or the typed text is not a name.
 
-    `quoted` precedes the address in the host's email only: the name, or the letters of what was typed, in quotes.
+    `quoted` precedes the address, only in the host's email: the name, or the letters of the typed text in quotes.
     """
 
     name: str
@@ -232,7 +232,7 @@ def hello(name: str, say: Words) -> str:
 
 
 def _footer(name: str, email: str, say: Words) -> str:
-    """Return the last line, which names who gets replies unless that person can't be emailed."""
+    """Return the last line. It names the person who gets replies, unless that person can't be emailed."""
     reached = email and is_deliverable(email)
     return say("mails.footer", name=name) if reached else say("mails.footer-nobody")
 
@@ -259,7 +259,7 @@ def _span(booking: Booking, zone: str, say: Words) -> str:
 
 
 def moment(booking: Booking, zone: str, say: Words) -> str:
-    """Return a booking's start, as a subject shows it."""
+    """Return a booking's start in the form for a subject."""
     local = booking.start.astimezone(load_zone(zone))
     return say(
         "mails.subject.when", day=times.day_words(local.date(), say), clock=times.clock_words(local, say)
@@ -267,7 +267,7 @@ def moment(booking: Booking, zone: str, say: Words) -> str:
 
 
 def _mailbox(name: str, email: str) -> Mailbox | None:
-    """Return who gets replies, or None for an address that can't be emailed: replies then go to the sender."""
+    """Return the mailbox that gets replies, or None if it can't be emailed: replies then go to the sender."""
     return Mailbox(name, _ascii(email)) if is_deliverable(email) else None
 
 

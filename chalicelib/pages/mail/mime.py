@@ -1,11 +1,11 @@
 """Write an email as bytes (RFC 5322): text, HTML, and an invitation for calendars if there is one (RFC 6047).
 
-Every header is ASCII before it is set: line breaks and control characters are removed, other letters become encoded
-words (RFC 2047), domains IDNA. So nobody can add a header by typing text.
+Every header is converted to ASCII before it is set: line breaks and control characters are removed, other letters
+become encoded words (RFC 2047), domains become IDNA. Therefore typed text can't add a header.
 
-`EmailMessage` with `headerregistry.Address` would be 60 lines shorter, but gets typed text wrong (Python 3.11): it
-decodes a typed encoded word, so that `=?utf-8?q?Bcc=3A_evil?=` becomes `Bcc: evil`; it loses spaces where it folds a
-long header that is not ASCII; and it raises IndexError for a name of 200 letters without a space.
+`EmailMessage` with `headerregistry.Address` would be 60 lines shorter, but handles typed text incorrectly (Python
+3.11): it decodes a typed encoded word, so that `=?utf-8?q?Bcc=3A_evil?=` becomes `Bcc: evil`; it loses spaces where it
+folds a long header that is not ASCII; and it raises IndexError for a name of 200 letters without a space.
 """
 
 import base64
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from email.mime.base import MIMEBase
 
 INVITE: Final = "invite.ics"
-# As an encoded word 64 characters, which fit into a line of 76 beside the longest header name.
+# An encoded word of this size has 64 characters, so it fits into a line of 76 with the longest header name.
 _WORD_BYTES: Final = 39
 _SPECIALS: Final = frozenset('()<>[]:;@\\,."')
 
@@ -35,7 +35,7 @@ class Mailbox(NamedTuple):
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """The contents of an email. `calendar` is an iCalendar object and `method` its METHOD; without one, only a file."""
+    """The contents of an email. `calendar` is an iCalendar object: an invitation with `method`, or only a file."""
 
     subject: str
     text: str
@@ -58,8 +58,8 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
 def mail_bytes(mail: Mail, heading: Heading) -> bytes:
     """Return an email ready to send.
 
-    The invitation is in it twice, because Gmail, Outlook and Apple Mail expect different forms: beside text and HTML as
-    `text/calendar` with its method, and as an attached file.
+    The email contains an invitation twice, because Gmail, Outlook and Apple Mail expect different forms: as
+    `text/calendar` with its method, an alternative of text and HTML, and as an attached file.
     """
     from email import policy
     from email.generator import BytesGenerator
@@ -71,7 +71,7 @@ def mail_bytes(mail: Mail, heading: Heading) -> bytes:
 
     charset = _quoted_printable()
     alternative = MIMEMultipart("alternative", _boundary(heading, "alternative"))
-    alternative.attach(MIMEText(mail.text, "plain", charset))  # type: ignore[arg-type] # a Charset is taken too
+    alternative.attach(MIMEText(mail.text, "plain", charset))  # type: ignore[arg-type] # accepts a Charset as well
     alternative.attach(MIMEText(mail.html, "html", charset))  # type: ignore[arg-type]
     whole: MIMEBase = alternative
     if mail.calendar is not None:
@@ -145,12 +145,12 @@ def _words(text: str) -> str:
 
 
 def _plain(text: str) -> bool:
-    """Return whether a header may contain a text unchanged: ASCII, no word too long to fold or that looks encoded."""
+    """Return whether a header may contain a text unchanged: ASCII without long words and without encoded words."""
     return text.isascii() and "=?" not in text and all(len(word) <= _WORD_BYTES for word in text.split())
 
 
 def _pieces(text: str) -> Iterator[bytes]:
-    """Yield a text's UTF-8 in pieces that fit into an encoded word and split no character."""
+    """Split a text's UTF-8 between characters into pieces that fit into an encoded word."""
     piece = b""
     for character in text:
         encoded = character.encode("utf-8", "replace")

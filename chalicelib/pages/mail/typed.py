@@ -1,4 +1,4 @@
-"""Format text that somebody typed, so that none of its lines looks like a line of the email."""
+"""Format typed text for an email, so that none of its lines looks like a line of the email itself."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ from chalicelib.pages.languages import Words
 
 WIDTH: Final = 72  # columns: lines up to this width are not wrapped by mail programs
 _QUOTE: Final = "> "
-# A URL or an address must not be split. Neither can look like a line of the email, such as "Where: …".
+# A URL or an address is never split. It can't look like a line of the email, such as "Where: …".
 _WHOLE: Final = re.compile(r"https?://[!-~]+|[!-9;-~]+@[!-9;-~]+", re.IGNORECASE)
 
 
@@ -21,7 +21,7 @@ def typed_row(label: str, value: str, say: Words) -> str:
     line of the email. So longer text is wrapped here, with `> ` before each line; a URL or an address is not split.
     """
     label = one_line(label)
-    lines = value.strip().splitlines()  # at every line break that Unicode knows
+    lines = value.strip().splitlines()  # at every Unicode line break
     if len(lines) <= 1:
         row = say("mails.row", label=label, value=one_line(value)).rstrip()
         if _width(row) <= WIDTH or _WHOLE.fullmatch(one_line(value)):
@@ -36,7 +36,7 @@ def quoted(value: str) -> str:
 
 
 def _broken(line: str) -> Iterator[str]:
-    """Yield a line in pieces that fit. A long word is split anywhere, except a URL or an address."""
+    """Split a line into pieces that fit. A long word is split anywhere, except a URL or an address."""
     room = WIDTH - len(_QUOTE)
     piece = ""
     for word in line.split(" "):
@@ -66,5 +66,5 @@ def _head(text: str, room: int) -> str:
 
 
 def _width(text: str) -> int:
-    """Return how many columns a text takes: East Asian letters are two wide."""
+    """Return the width of a text in columns. East Asian letters take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
