@@ -8,6 +8,9 @@ from xdist.scheduler import LoadFileScheduling
 # One worker runs all tests of the stack, because each worker would deploy one.
 TOGETHER: Final = "tests/deployed/"
 
+# Its 10,000 links keep the stack's outbox busy for a while, and tests after it would wait for their own events.
+LAST_OF_THESE: Final = "tests/deployed/test_imports.py"
+
 # What takes longest, in order: folders, files. The unit tests come last, because their files are short.
 FIRST: Final = (
     TOGETHER,
@@ -45,5 +48,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=_place)
 
 
-def _place(item: pytest.Item) -> int:
-    return next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
+def _place(item: pytest.Item) -> tuple[int, bool]:
+    place = next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
+    return place, item.nodeid.startswith(LAST_OF_THESE)
