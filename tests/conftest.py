@@ -2,7 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
-from tests.support.aws.clients import cheap_sessions
+from tests.support.aws.clients import cached_botocore_sessions
 from tests.support.aws.engines import (
     dynoxide,
     engine,
@@ -21,7 +21,7 @@ settings.register_profile("any-machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any-machine")
 
 __all__ = [
-    "cheap_sessions",
+    "cached_botocore_sessions",
     "dynoxide",
     "engine",
     "every_event_fits_its_schema",

@@ -25,12 +25,13 @@ class Budget:
 
 
 def costs() -> Section:
-    """Run each operation once on a new link, and count."""
+    """Run each operation once on a new link; count its DynamoDB calls and capacity units."""
     section = Section(
         "What operations cost",
-        "Each operation once through the whole handler, counted in botocore. dynoxide computes capacity units for "
-        "table and index writes as DynamoDB documents them; a write in a transaction counts twice. Calls include the "
-        "record of an open or a refusal, which is written in parallel. Dollars are DynamoDB's alone, per million.",
+        "Each operation runs once through the whole handler and is counted in botocore. dynoxide computes capacity "
+        "units for table and index writes as DynamoDB documents them; a write in a transaction counts twice. Calls "
+        "include the record of an open or a refusal, which is written in parallel. Dollars are for DynamoDB only, per "
+        "million operations.",
     )
     with Dynoxide() as engine:
         site = Site(engine)

@@ -1,4 +1,4 @@
-"""Count what a change costs after its response: capacity units of its history, webhooks and emails."""
+"""Count the capacity units that a change consumes after its response: for history, webhooks and emails."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ from tests.bench.report.sections import Section
 from tests.bench.setup.site import Counted, Site, redeem_event, starts
 
 
-class _Outside:
+class _FakeQueueAndEndpoint:
     """A queue that keeps its messages, and an endpoint that accepts every request."""
 
     def __init__(self) -> None:
@@ -61,18 +61,18 @@ class _Mailer:
 
 
 @dataclasses.dataclass
-class Scene:
-    """A host's booked link, and a world with stand-ins for queues, endpoints and SES."""
+class BookedLink:
+    """A used link with its booking, and a world with fakes for queues, endpoints and SES."""
 
     site: Site
     world: World
-    queue: _Outside
+    queue: _FakeQueueAndEndpoint
     mailer: _Mailer
     host_id: str
     booking: dict[str, Any]
 
     def event(self, kind: EventKind = EventKind.BOOKING_CONFIRMED) -> Event:
-        """Return an event of the scene's booking."""
+        """Return an event of the booking."""
         start, end = self.booking["start"], self.booking["end"]
         return Event(
             event_id=event_id_of(kind, secrets.token_hex(8)),
@@ -91,7 +91,7 @@ class Scene:
         )  # fmt: skip
 
     def envelope(self) -> Envelope:
-        """Return a new `booking.confirmed` event as it is on the bus."""
+        """Return a new `booking.confirmed` event as it is published on the bus."""
         event = self.event()
         return Envelope(
             id=event.event_id, type=event.type.value, time=rfc3339(event.time), host_id=event.host_id,
@@ -101,32 +101,32 @@ class Scene:
         )  # fmt: skip
 
     def message(self) -> str:
-        """Return a new event as EventBridge puts it on a queue."""
+        """Return a new event in the form in which EventBridge delivers it to a queue."""
         detail = json.loads(write_envelope(self.envelope()))
         return json.dumps({"source": "admit-one", "detail-type": detail["type"], "detail": detail})
 
 
 def downstream() -> Section:
-    """Run each step once, and count."""
+    """Run each step once; count its DynamoDB calls and capacity units."""
     section = Section(
         "What a change triggers",
-        "Each step once by the consumers' own services, counted as above; queues, endpoints and SES are stand-ins "
-        "that accept everything at once.",
+        "Each step runs once in the consumers' services and is counted like an operation. Queues, endpoints and SES "
+        "are replaced by fakes that accept everything immediately.",
     )
     with Dynoxide() as engine:
         site = Site(engine)
         for name, prepare in _STEPS:
-            scene = scene_of(site)
-            step = prepare(scene)
+            booked = booked_link(site)
+            step = prepare(booked)
             with site.counting() as counted:
                 step()
             _add(section, name, counted)
     return section
 
 
-def scene_of(site: Site) -> Scene:
-    """Create a host, a link and a booking, and a world with stand-ins."""
-    queue, mailer = _Outside(), _Mailer()
+def booked_link(site: Site) -> BookedLink:
+    """Create a host, a link and a booking, and a world with fakes."""
+    queue, mailer = _FakeQueueAndEndpoint(), _Mailer()
     world = dataclasses.replace(
         bootstrap.world(), webhook_queue=queue, webhook_dlq=queue, webhook_http=queue, mailer=mailer
     )
@@ -135,66 +135,66 @@ def scene_of(site: Site) -> Scene:
     status, booking = site(redeem_event(token, starts(20, 30)[19]))
     if status != 201:
         raise RuntimeError(f"redeem: {status} {booking}")
-    return Scene(site, world, queue, mailer, host, booking)
+    return BookedLink(site, world, queue, mailer, host, booking)
 
 
-def _with_webhook(scene: Scene) -> None:
-    scene.site.team("POST", "/v1/webhooks", {"hostId": scene.host_id, "url": "https://hooks.example.com/x"})
+def _with_webhook(booked: BookedLink) -> None:
+    booked.site.team("POST", "/v1/webhooks", {"hostId": booked.host_id, "url": "https://hooks.example.com/x"})
 
 
-def _history(scene: Scene) -> Callable[[], object]:
-    event = scene.event()
-    return lambda: scene.world.store.history.append(event)
+def _history(booked: BookedLink) -> Callable[[], object]:
+    event = booked.event()
+    return lambda: booked.world.store.history.append(event)
 
 
-def _no_webhook(scene: Scene) -> Callable[[], object]:
-    message = scene.message()
-    return lambda: fan_out(scene.world, message)
+def _no_webhook(booked: BookedLink) -> Callable[[], object]:
+    message = booked.message()
+    return lambda: fan_out(booked.world, message)
 
 
-def _one_webhook(scene: Scene) -> Callable[[], object]:
-    _with_webhook(scene)
-    return _no_webhook(scene)
+def _one_webhook(booked: BookedLink) -> Callable[[], object]:
+    _with_webhook(booked)
+    return _no_webhook(booked)
 
 
-def _deliver(scene: Scene) -> Callable[[], object]:
-    _one_webhook(scene)()
-    [message] = scene.queue.messages
-    return lambda: deliver(scene.world, message)
+def _deliver(booked: BookedLink) -> Callable[[], object]:
+    _one_webhook(booked)()
+    [message] = booked.queue.messages
+    return lambda: deliver(booked.world, message)
 
 
-def _mails(scene: Scene) -> Callable[[], object]:
-    envelope = scene.envelope()
+def _mails(booked: BookedLink) -> Callable[[], object]:
+    envelope = booked.envelope()
 
     def send() -> None:
-        for news in mails_of_event(scene.world, envelope):
-            send_once(scene.world, scene.mailer, news.draft, lambda _to: b"")
-        if len(scene.mailer.letters) != 2:
-            raise RuntimeError(f"{len(scene.mailer.letters)} mails were sent")
+        for message in mails_of_event(booked.world, envelope):
+            send_once(booked.world, booked.mailer, message.draft, lambda _to: b"")
+        if len(booked.mailer.letters) != 2:
+            raise RuntimeError(f"expected 2 emails, sent {len(booked.mailer.letters)}")
 
     return send
 
 
-def _feedback(scene: Scene) -> Callable[[], object]:
-    _mails(scene)()
-    letter = scene.mailer.letters[0]
-    said = Feedback(
+def _feedback(booked: BookedLink) -> Callable[[], object]:
+    _mails(booked)()
+    letter = booked.mailer.letters[0]
+    feedback = Feedback(
         kind=FeedbackKind.SEND, mail_id=letter.mail_id, link_id=letter.link_id, host_id=letter.host_id,
         event_type_id=letter.event_type_id, booking_id=letter.booking_id, to=(letter.to,), reason="",
         time=datetime.now(UTC), identity="send-1", message_id="message-1",
     )  # fmt: skip
-    return lambda: note_feedback(scene.world, said)
+    return lambda: note_feedback(booked.world, feedback)
 
 
-def _idle_expiry(scene: Scene) -> Callable[[], object]:
-    return lambda: expire_due_links(scene.world)
+def _idle_expiry(booked: BookedLink) -> Callable[[], object]:
+    return lambda: expire_due_links(booked.world)
 
 
-def _idle_retry(scene: Scene) -> Callable[[], object]:
-    return lambda: retry_due(scene.world)
+def _idle_retry(booked: BookedLink) -> Callable[[], object]:
+    return lambda: retry_due(booked.world)
 
 
-_STEPS: Final[list[tuple[str, Callable[[Scene], Callable[[], object]]]]] = [
+_STEPS: Final[list[tuple[str, Callable[[BookedLink], Callable[[], object]]]]] = [
     ("expiry schedule, no link due", _idle_expiry),
     ("retry schedule, no webhook due", _idle_retry),
     ("history of one event", _history),

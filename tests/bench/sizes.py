@@ -7,7 +7,7 @@ from typing import Any, Final
 from chalicelib.domain.clock import as_instant
 from chalicelib.store.items import INDEX_KEYS
 from infra.local.engines.dynoxide import Dynoxide
-from tests.bench.downstream import scene_of
+from tests.bench.downstream import booked_link
 from tests.bench.report.sections import Section
 from tests.bench.setup.site import Site, redeem_event, starts
 
@@ -48,8 +48,8 @@ def sizes() -> Section:
             section.add(name, _told(item), raw=_raw(item))
         receipt = next(item for item in items if item["sk"]["S"].startswith("RECEIPT#"))
         section.add("a receipt", _told(receipt), raw=_raw(receipt))
-        scene = scene_of(site)
-        scene.world.store.history.append(scene.event())
+        booked = booked_link(site)
+        booked.world.store.history.append(booked.event())
         entry = next(item for item in _items(site) if item["sk"]["S"].startswith("HISTORY#"))
         section.add("a history entry", _told(entry), raw=_raw(entry))
         days = {

@@ -79,7 +79,7 @@ def booking_page(browser: Browser, link: dict[str, Any], path: Path) -> None:
     with invitee_of(browser, SIZE, **SHARP) as visitor:
         visitor.page.clock.set_fixed_time(NOW)
         visitor.open(link)
-        visitor.free.nth(1).click()
+        visitor.free_dates.nth(1).click()
         visitor.page.mouse.move(0, 0)
         visitor.page.evaluate("document.activeElement.blur()")
         visitor.page.screenshot(path=path)

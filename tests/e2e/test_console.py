@@ -29,7 +29,7 @@ def test_a_link_created_with_one_click_is_booked_once(console: Console, browser:
     console.sign_in()
 
     console.button("1× Intro call: create and copy a one-time link").click()
-    console.said("One-time link for Intro call copied.")
+    console.expect_notice("One-time link for Intro call copied.")
     url = console.clipboard()
     link = console.link_of(url)
     expect(console.row(link).locator(".pill")).to_have_text("Active")
@@ -227,14 +227,14 @@ def test_bulk_revoke_and_delete_ask_for_confirmation(console: Console) -> None:
     bulk.get_by_role("button", name="Revoke").click()
     expect(console.button("Cancel")).to_be_focused()
     console.button("Revoke 2 links").click()
-    console.said("2 links revoked.")
+    console.expect_notice("2 links revoked.")
     assert [console.host.reread(link)["status"] for link in links] == ["revoked", "revoked", "active"]
     expect(console.row(links[0]).locator(".pill")).to_have_text("Revoked")
 
     console.page.get_by_label("Select all rows shown").check()
     bulk.get_by_role("button", name="Delete").click()
     console.button("Delete 3 links").click()
-    console.said("3 links deleted.")
+    console.expect_notice("3 links deleted.")
     expect(console.page.get_by_text("No links yet")).to_be_visible()
     assert console.host.list()["links"] == []
 
@@ -246,7 +246,7 @@ def test_replace_warns_that_the_old_link_stops_working(console: Console) -> None
     console.act(link, "Replace")
     expect(console.dialog).to_contain_text("The old link stops working at once")
     console.button("Generate new link").click()
-    console.said("New link copied.")
+    console.expect_notice("New link copied.")
 
     fresh = console.link_of(console.clipboard())
     assert fresh["linkId"] != link["linkId"]
@@ -293,7 +293,7 @@ def test_a_retry_after_a_lost_request_creates_no_second_set_of_links(console: Co
     assert len(set(tries)) == 1
     assert {link["url"] for link in console.host.list()["links"]} == set(urls)
     console.button("Copy all").click()
-    console.said("All 3 links copied.")
+    console.expect_notice("All 3 links copied.")
     assert console.clipboard().split("\n") == urls
 
 
@@ -485,7 +485,7 @@ def test_sharing_in_five_ways(console: Console) -> None:
     console.dialog.get_by_role("tab", name="One-time link").focus()
     console.page.keyboard.press("ArrowRight")
     console.dialog.get_by_role("button", name="Create a reusable link").click()
-    console.said("Reusable link copied.")
+    console.expect_notice("Reusable link copied.")
     reusable = console.link_of(console.clipboard())
     assert reusable["maxUsageCount"] is None
     console.dialog.get_by_role("tab", name="Embed").click()
@@ -601,7 +601,7 @@ def test_a_new_host_is_guided_to_the_first_link(console: Console) -> None:
     (question,) = made["questions"]
     assert (question["label"], question["options"]) == ("What about?", ["This", "That"])
     console.button("1× Intro call: create and copy a one-time link").click()
-    console.said("copied")
+    console.expect_notice("copied")
 
 
 def test_bookings_are_moved_and_cancelled(console: Console) -> None:
@@ -616,7 +616,7 @@ def test_bookings_are_moved_and_cancelled(console: Console) -> None:
     expect(times.nth(3)).to_be_visible()
     times.nth(3).click()
     console.dialog.get_by_role("button", name="Move", exact=True).click()
-    console.said("Moved to")
+    console.expect_notice("Moved to")
     moved = ok(console.host.get(f"/v1/bookings/{booking['bookingId']}"))
     assert moved["start"] != booking["start"]
 

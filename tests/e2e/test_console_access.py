@@ -117,7 +117,7 @@ def test_every_view_fits_and_axe_finds_nothing(console: Console) -> None:
             check(console, "discard?")
             console.button("Discard").click()
     console.button("Create a new link for Grace and copy it").click()
-    console.said("New link for Grace copied.")
+    console.expect_notice("New link for Grace copied.")
     check(console, "answered")
     console.page.get_by_role("tab", name="Answered").click()
     expect(console.button("Copy the link created for Grace")).to_be_visible()
@@ -331,7 +331,7 @@ def _edit_from_the_menu(keyboard: Keyboard) -> dict[str, Any]:
     console, page = keyboard.console, keyboard.page
     keyboard.go("Links")
     keyboard.button("1× Intro call: create and copy a one-time link")
-    console.said("copied")
+    console.expect_notice("copied")
     links: list[dict[str, Any]] = console.host.list()["links"]
     (link,) = links
     more = keyboard.more(link)
@@ -352,7 +352,7 @@ def _edit_from_the_menu(keyboard: Keyboard) -> dict[str, Any]:
     keyboard.press("Enter")
     expect(console.dialog.get_by_label("Bookings per link")).to_be_focused()
     keyboard.button("Save", within=True)
-    console.said("Saved.")
+    console.expect_notice("Saved.")
     keyboard.press("Escape")
     expect(more).to_be_focused()
     expect(console.row(link)).to_contain_text("By keyboard")
@@ -389,7 +389,7 @@ def _move_and_cancel(keyboard: Keyboard, link: dict[str, Any]) -> None:
     keyboard.press("Space")
     keyboard.press("ArrowRight")
     keyboard.button("Move", within=True)
-    console.said("Moved to")
+    console.expect_notice("Moved to")
     until_true(page, "() => { const card = document.querySelector('li.card'); return !!card && !card.mark; }")
     expect(console.button("Move the booking with Grace Hopper")).to_be_focused()
     keyboard.button("Cancel the booking with Grace Hopper")
@@ -405,7 +405,7 @@ def _answer_and_revoke(keyboard: Keyboard, link: dict[str, Any]) -> None:
     keyboard.go("Requests")
     expect(console.button("Create a new link for Grace and copy it")).to_be_visible()
     keyboard.button("Create a new link for Grace and copy it")
-    console.said("New link for Grace copied.")
+    console.expect_notice("New link for Grace copied.")
     keyboard.go("Links")
     (fresh,) = console.host.list(status="active")["links"]
     more = keyboard.more(fresh)
@@ -417,7 +417,7 @@ def _answer_and_revoke(keyboard: Keyboard, link: dict[str, Any]) -> None:
     keyboard.press("Enter")
     expect(console.dialog).to_contain_text("Revoke this link?")
     keyboard.button("Revoke link", within=True)
-    console.said("Link revoked.")
+    console.expect_notice("Link revoked.")
     expect(more).to_be_focused()
     assert console.host.reread(fresh)["status"] == "revoked"
     keyboard.button("Sign out")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.app import made, ok
+from tests.support.app import created, ok
 from tests.support.browser.console import Console
 from tests.support.browser.visit import until_true
 
@@ -35,7 +35,7 @@ def test_archiving_with_active_links_offers_to_revoke_them(console: Console) -> 
     console.page.get_by_role("link", name="Event types").click()
     archive(console, "Intro call")
     console.button("Archive and revoke its links").click()
-    console.said("Intro call archived.")
+    console.expect_notice("Intro call archived.")
     expect(console.page.get_by_role("heading", name="Intro call")).to_have_count(0)
     assert {console.host.reread(link)["status"] for link in links} == {"revoked"}
 
@@ -61,7 +61,7 @@ def test_the_console_shows_the_current_rolling_link(console: Console) -> None:
     console.dialog.get_by_role("tab", name="Self-renewing").click()
 
     console.button("Create it and copy it").click()
-    console.said("Self-renewing link copied.")
+    console.expect_notice("Self-renewing link copied.")
     first = ok(console.host.get(path))
     assert console.clipboard() == first["url"]
     url = console.dialog.get_by_label("The link’s URL")
@@ -89,7 +89,7 @@ def test_the_console_shows_the_current_rolling_link(console: Console) -> None:
 def test_a_revoked_rolling_link_can_be_renewed(console: Console) -> None:
     event_type = console.host.event_type(title="Intro call")
     path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
-    ok(console.host.post(f"/v1/links/{made(console.host.post(path, {}))['linkId']}/revoke"))
+    ok(console.host.post(f"/v1/links/{created(console.host.post(path, {}))['linkId']}/revoke"))
     console.sign_in("#event-types")
     console.button("Share: Intro call").click()
     console.dialog.get_by_role("tab", name="Self-renewing").click()
@@ -97,7 +97,7 @@ def test_a_revoked_rolling_link_can_be_renewed(console: Console) -> None:
 
     console.button("Create a new one and copy it").click()
 
-    console.said("Self-renewing link copied.")
+    console.expect_notice("Self-renewing link copied.")
     assert ok(console.host.get(path))["url"] == console.clipboard()
 
 
@@ -128,7 +128,7 @@ def test_contradictory_settings_cause_warnings(console: Console) -> None:
     once = console.button("1× Intro call: create and copy a one-time link")
     for _ in range(2):
         once.click()
-        console.said("copied")
+        console.expect_notice("copied")
         expect(once).not_to_have_attribute("aria-busy", "true")
         expect(notices).to_have_count(1)
     notices.get_by_role("button", name="Dismiss").click()
@@ -138,7 +138,7 @@ def test_contradictory_settings_cause_warnings(console: Console) -> None:
     console.button("Edit").click()
     console.dialog.get_by_label("Title").fill("Intro")
     console.button("Save").click()
-    console.said("Saved.")
+    console.expect_notice("Saved.")
     expect(notices).to_have_count(1)
     notices.get_by_role("button", name="Dismiss").click()
     expect(notices).to_have_count(0)

@@ -20,7 +20,7 @@ def test_a_request_is_answered_with_one_click_and_leaves_the_list(console: Conso
     expect(console.page.get_by_role("link", name="grace@invitees.example")).to_be_visible()
 
     console.button(PRESS).click()
-    console.said("New link for Grace copied.")
+    console.expect_notice("New link for Grace copied.")
     fresh = console.link_of(console.clipboard())
     assert (fresh["label"], fresh["status"]) == ("For Grace", "active")
     expect(console.page.get_by_role("link", name="Email it")).to_be_focused()
@@ -30,7 +30,7 @@ def test_a_request_is_answered_with_one_click_and_leaves_the_list(console: Conso
     console.page.get_by_role("tab", name="Answered").click()
     console.page.evaluate("navigator.clipboard.writeText('')")
     console.button("Copy the link created for Grace").click()
-    console.said("Link copied.")
+    console.expect_notice("Link copied.")
     assert console.clipboard() == fresh["url"]
     assert len(console.host.list(status="active")["links"]) == 1
 
@@ -59,9 +59,9 @@ def test_two_tabs_that_answer_at_once_create_one_new_link(browser: Browser, cons
         for route in held:
             route.continue_()
         for one in pressed:
-            one.said("New link for Grace copied.")
+            one.expect_notice("New link for Grace copied.")
         third.button(PRESS).click()
-        third.said("New link for Grace copied.")
+        third.expect_notice("New link for Grace copied.")
         copied = [one.clipboard() for one in (*pressed, third)]
     (link,) = console.host.list(status="active")["links"]
     assert set(copied) == {link["url"]}
@@ -78,9 +78,9 @@ def test_a_click_after_a_lost_reply_gets_the_same_new_link(console: Console) -> 
 
     console.page.route("**/answer", lose, times=1)
     console.button(PRESS).click()
-    console.said("can’t be reached")
+    console.expect_notice("can’t be reached")
     console.button(PRESS).click()
-    console.said("New link for Grace copied.")
+    console.expect_notice("New link for Grace copied.")
     (link,) = console.host.list(status="active")["links"]
     assert console.clipboard() == link["url"]
 
@@ -94,7 +94,7 @@ def test_a_request_that_can_not_be_answered_shows_why(console: Console) -> None:
 
     console.button(PRESS).click()
 
-    console.said("event type was deleted")
+    console.expect_notice("event type was deleted")
     expect(console.button(PRESS)).to_be_visible()
 
 
@@ -120,7 +120,7 @@ def test_a_request_from_another_address_is_marked_and_answered_to_the_link_s_rec
 
     stranger.get_by_role("button", name="Email a new link to grace@invitees.example").click()
 
-    console.said("New link on its way to grace@invitees.example.")
+    console.expect_notice("New link on its way to grace@invitees.example.")
     expect(stranger).to_contain_text("Emailed")
     (fresh,) = console.host.list(status="active")["links"]
     assert fresh["recipient"]["email"] == "grace@invitees.example"
@@ -133,6 +133,6 @@ def test_a_new_link_is_sent_to_the_requester_if_the_host_chooses_so(console: Con
 
     console.button("Email a new link to grace@home.example, who asks").click()
 
-    console.said("New link on its way to grace@home.example.")
+    console.expect_notice("New link on its way to grace@home.example.")
     (fresh,) = console.host.list(status="active")["links"]
     assert fresh["recipient"]["email"] == "grace@home.example"

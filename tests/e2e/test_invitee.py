@@ -71,7 +71,7 @@ def test_a_link_created_in_the_console_is_booked_once(console: Console, browser:
     console.host.event_type(title="Intro call")
     console.sign_in()
     console.button("1× Intro call: create and copy a one-time link").click()
-    console.said("One-time link for Intro call copied.")
+    console.expect_notice("One-time link for Intro call copied.")
     (link,) = console.host.list()["links"]
     expect(console.row(link).locator(".pill")).to_have_text("Active")
 
@@ -335,7 +335,7 @@ def test_a_request_that_never_arrived_survives_a_reload(browser: Browser, host: 
         page.route("**/redeem*", lambda route: route.abort("connectionrefused"))
         visitor.button("Book").click()
         expect(page.locator(".told").last).to_have_text("The connection was lost. Trying again …")
-        visitor.let_time_pass_until_told("it never books twice")
+        visitor.advance_clock_until_status("it never books twice")
         assert bookings(host) == []
 
         page.unroute_all()
@@ -357,7 +357,7 @@ def test_changed_details_after_a_lost_reply_create_no_second_booking(browser: Br
         start = visitor.review(2)
         lost = lose_reply(page, times=5)
         visitor.button("Book").click()
-        visitor.let_time_pass_until_told("it never books twice")
+        visitor.advance_clock_until_status("it never books twice")
         assert lost == ["303"] * 5
         visitor.button("Back").click()
         visitor.button("Change time").click()
@@ -729,7 +729,7 @@ def test_a_click_is_not_lost_when_more_times_arrive_during_it(
         with page.expect_request("**/slots?*"):
             visitor.open(link, f"?from={day.replace(day=20)}")
         expect(page.locator("[role=grid]")).to_have_attribute("aria-busy", "true")
-        target = visitor.free.nth(1)
+        target = visitor.free_dates.nth(1)
         if on == "a time":
             target.click()
             target = visitor.times.nth(2)
@@ -767,7 +767,7 @@ def test_a_chosen_day_stays_when_its_month_s_times_arrive_again(browser: Browser
         first, second = held
         first.continue_()
         expect(page.locator("[role=grid]")).to_have_attribute("aria-busy", "false")
-        day = visitor.free.nth(4)
+        day = visitor.free_dates.nth(4)
         day.click()
         chosen = day.get_attribute("data-date")
         with page.expect_response("**/slots?*"):
@@ -943,7 +943,7 @@ def test_the_page_shows_times_after_two_requests_and_weighs_less_than_sixty_kilo
 
 
 def test_the_content_security_policy_allows_only_the_page_s_own_files(browser: Browser, host: Caller) -> None:
-    """A red control: the browser does not run an injected script, and these tests report it."""
+    """A negative control: the browser does not run an injected script, and these tests report it."""
     with visiting(browser) as visit:
         visit.page.goto(host.link()["url"])
         add = "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))"
@@ -960,7 +960,7 @@ def test_the_page_has_names_and_announcements_for_screen_readers(browser: Browse
         visitor.open(host.link(host.event_type(title="Intro call")))
         grid = page.get_by_role("grid")
         expect(grid).to_have_accessible_name(page.locator("#month").inner_text())
-        first = visitor.free.first
+        first = visitor.free_dates.first
         expect(first).to_have_accessible_name(re.compile(r"^\w+day,? \d+ \w+, \d+ times?$"))
         expect(page.locator(".day-shown").get_by_role("status")).to_have_text(
             re.compile(r"\d+ \w+\d+ times?$")

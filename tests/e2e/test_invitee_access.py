@@ -20,7 +20,7 @@ from chalicelib.pages.invitee.dead_links import DeadPage, DeadReason, dead_page
 from chalicelib.pages.invitee.problem import _PROBLEMS, ProblemPage, problem_page
 from chalicelib.pages.languages import Words, words
 from tests.e2e.test_invitee import a_rich_event_type
-from tests.support.app import Caller, made, ok
+from tests.support.app import Caller, created, ok
 from tests.support.browser.invitee import Invitee, invitee_in, invitee_of
 from tests.support.browser.site import LiveSite, soon
 from tests.support.browser.visit import browser_context
@@ -122,7 +122,7 @@ class Scene:
             "invitee": {"name": "A", "email": "a@x.example"},
             "answers": {"topic": "x", "size": "One"},
         }
-        return dict(made(self.site.client.post(f"{path}/redeem", json=body)))
+        return dict(created(self.site.client.post(f"{path}/redeem", json=body)))
 
 
 Arrive = Callable[[Invitee, Scene], None]
@@ -257,7 +257,7 @@ def trying(visitor: Invitee, scene: Scene) -> None:
 @state("no answer came")
 def unheard(visitor: Invitee, scene: Scene) -> None:
     trying(visitor, scene)
-    visitor.let_time_pass_until_told("it never books twice")
+    visitor.advance_clock_until_status("it never books twice")
 
 
 @state("taken meanwhile")
@@ -334,7 +334,7 @@ def unreachable(visitor: Invitee, scene: Scene) -> None:
         "timeZone": "UTC",
         "invitee": {"name": "Jörg", "email": "jörg@invitees.example"},
     }
-    visitor.page.goto(made(scene.site.client.post(f"{path}/redeem", json=body))["url"])
+    visitor.page.goto(created(scene.site.client.post(f"{path}/redeem", json=body))["url"])
     note = visitor.page.get_by_text("We can’t email")
     expect(note).to_be_visible()
     assert gap(visitor.page.locator(".lead"), note) >= 16

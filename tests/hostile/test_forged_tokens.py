@@ -20,7 +20,7 @@ from chalicelib.service.links.open import open_link
 from chalicelib.service.links.request_link import request_link
 from chalicelib.service.ports import World
 from infra.local.engines.dynoxide import Dynoxide
-from tests.support.app import JSON, Site, at, made, path_of, running_site
+from tests.support.app import JSON, Site, at, created, path_of, running_site
 from tests.support.aws.engines import new_table
 
 GUESSES: Final = 100_000
@@ -102,7 +102,7 @@ def test_a_stolen_table_contains_no_token_url_or_key(dynoxide: Dynoxide) -> None
     with running_site(new_table(dynoxide.endpoint_url)) as site:
         host = site.host()
         links = host.links(host.event_type(), count=3, label="stolen", externalId="crm-1")
-        booking = made(site.redeem(links[0], at(days=1), key="a-key"))
+        booking = created(site.redeem(links[0], at(days=1), key="a-key"))
         found = {piece for item in site.items() for text in _texts(item) for piece in _pieces(text)}
         assert len(found) > 40
 

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from infra.local.engines.ministack import Ministack
 from infra.paths import ROOT
-from tests.support.app import Site, at, made, running_site, token_of
+from tests.support.app import Site, at, created, running_site, token_of
 from tests.support.aws.engines import new_table
 from tests.support.proof.size import size
 from tests.support.waiting import LIMIT
@@ -60,7 +60,7 @@ def target(ministack: Ministack) -> Iterator[Target]:
         links = host.links(kept, count=30, maxUsageCount=None)
         links += [host.link(kept, expiresAt=at(days=-1 / 24 + 1)) for _ in range(5)]
         bookings = [
-            made(site.redeem(link, at(days=1 + number, hours=2))) for number, link in enumerate(links[:12])
+            created(site.redeem(link, at(days=1 + number, hours=2))) for number, link in enumerate(links[:12])
         ]
         yield Target(
             site,

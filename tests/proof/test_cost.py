@@ -31,7 +31,7 @@ def test_forged_tokens_cause_no_read_and_all_get_the_same_response(stage: Stage,
     booked = stage.new_client().redeem(link, start, "grace@example.com")
     booking_token = booked.json["url"].rpartition("/")[2]
     forged = [forgery(stage, link.token, booking_token) for _ in range(FORGERIES)]
-    dynamodb.forget()
+    dynamodb.clear()
 
     def try_them(client: Client, mine: list[str]) -> list[Answer]:
         answers = []
@@ -84,7 +84,7 @@ def test_a_link_token_opens_no_booking_and_a_booking_token_no_link(stage: Stage,
     link, slots = stage.link(maxUsageCount=None), starts(2)
     client = stage.new_client()
     booked = client.redeem(link, slots[0], "grace@example.com")
-    dynamodb.forget()
+    dynamodb.clear()
     booking = Link("", booked.json["url"].rpartition("/")[2])
 
     answers = [
@@ -103,13 +103,13 @@ def test_a_redeem_takes_three_round_trips(stage: Stage, dynamodb: Proxy) -> None
     client = stage.new_client()
     for start, items in ((day_start() + 12 * (starts(2, 60)[1] - day_start()), 4), (day_start(3), 4)):
         [link] = stage.links(event_type)
-        dynamodb.forget()
+        dynamodb.clear()
 
         assert client.redeem(link, start, "grace@example.com").code == "201"
 
         assert_redeem_cost(dynamodb, items)
     [link] = stage.links(stage.event_type(stage.host(), 30, bufferBeforeMinutes=15))
-    dynamodb.forget()
+    dynamodb.clear()
     assert client.redeem(link, day_start(), "grace@example.com").code == "201"
     assert_redeem_cost(dynamodb, 5)
 
@@ -129,7 +129,7 @@ def test_a_refused_redeem_takes_two_reads_and_one_write(stage: Stage, dynamodb: 
     link, slots = stage.link(), starts(2)
     client = stage.new_client()
     assert client.redeem(link, slots[0], "grace@example.com").code == "201"
-    dynamodb.forget()
+    dynamodb.clear()
 
     assert client.redeem(link, slots[1], "ada@example.com").code == "410 link-used"
 
@@ -148,7 +148,7 @@ def test_the_booking_page_takes_three_round_trips(stage: Stage, dynamodb: Proxy)
         (f"/s/{link.token}", "text/html"),
         (f"/s/{link.token}", "application/json"),
     ):
-        dynamodb.forget()
+        dynamodb.clear()
 
         assert client.send("GET", path, headers={"Accept": accept}).status == 200
 

@@ -66,7 +66,7 @@ def test_a_redeem_does_not_recreate_a_link_that_ttl_deletes_before_its_write(
     """P3: without a condition, DynamoDB's update would create an incomplete item."""
     link = stage.link(maxUsageCount=None)
     written = operation("TransactWriteItems", link.link_id)
-    taken = dynamodb.meet(written, First(lambda: stage.delete_raw(link)), times=1)
+    taken = dynamodb.inject(written, First(lambda: stage.delete_raw(link)), times=1)
 
     answer = stage.new_client().redeem(link, starts(1)[0], "grace@example.com")
 
@@ -78,12 +78,12 @@ def test_a_redeem_does_not_recreate_a_link_that_ttl_deletes_before_its_write(
 
 
 @pytest.mark.parametrize("verb", ["revoke", "change"])
-def test_a_team_s_write_does_not_recreate_a_link_that_ttl_deletes(
+def test_a_team_write_does_not_recreate_a_link_that_ttl_deletes(
     stage: Stage, dynamodb: Proxy, verb: str
 ) -> None:
     """P3: a revoke or a change just after the deletion returns 404."""
     link = stage.link()
-    taken = dynamodb.meet(write(link.link_id), First(lambda: stage.delete_raw(link)), times=1)
+    taken = dynamodb.inject(write(link.link_id), First(lambda: stage.delete_raw(link)), times=1)
 
     if verb == "revoke":
         answer = stage.team.send("POST", f"/v1/links/{link.link_id}/revoke")
@@ -152,7 +152,7 @@ def test_a_redeem_obeys_changes_between_its_read_and_its_write(stage: Stage) -> 
         stage.point(proxy.url, now=now)
         for link, (_, values) in zip(links, cases, strict=True):
             change = First(lambda link=link, values=values: stage.change_raw(link, **values))  # type: ignore[misc]
-            proxy.meet(operation("TransactWriteItems", link.link_id), change, times=1)
+            proxy.inject(operation("TransactWriteItems", link.link_id), change, times=1)
 
         answers = race(
             [
@@ -179,7 +179,7 @@ def test_a_redeem_uses_settings_that_change_between_its_read_and_its_write(
     }
     for link, change in changes.items():
         patch = partial(stage.team.send, "PATCH", f"/v1/links/{link.link_id}", change)
-        dynamodb.meet(operation("TransactWriteItems", link.link_id), First(patch), times=1)
+        dynamodb.inject(operation("TransactWriteItems", link.link_id), First(patch), times=1)
     client, slots = stage.new_client(), starts(2, 15)
 
     booked = client.redeem(longer, slots[0], "grace@example.com")
@@ -260,7 +260,7 @@ def test_a_revoke_between_a_redeem_s_read_and_its_write_refuses_the_redeem(
     def revoke() -> None:
         told.append(stage.team.send("POST", f"/v1/links/{link.link_id}/revoke"))
 
-    dynamodb.meet(operation("TransactWriteItems", link.link_id), First(revoke), times=1)
+    dynamodb.inject(operation("TransactWriteItems", link.link_id), First(revoke), times=1)
 
     answer = stage.new_client().redeem(link, starts(1)[0], "grace@example.com")
 
@@ -279,7 +279,7 @@ def test_a_redeem_between_a_revoke_s_read_and_its_write_refuses_the_revoke(
     def redeem() -> None:
         told.append(stage.new_client().redeem(link, starts(1)[0], "grace@example.com"))
 
-    dynamodb.meet(write(link.link_id), First(redeem), times=1)
+    dynamodb.inject(write(link.link_id), First(redeem), times=1)
 
     answer = stage.team.send("POST", f"/v1/links/{link.link_id}/revoke")
 

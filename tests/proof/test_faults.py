@@ -1,6 +1,8 @@
-"""P1, P4: if DynamoDB throttles, conflicts or fails, a redeem books, or returns 429 or 503, but never "used".
+"""P1, P4: a redeem during a DynamoDB fault either books or returns 429 or 503. It never reports the link as used.
 
-Local engines have no such faults, so a proxy injects them.
+The faults are throttling, transaction conflicts, error responses and closed connections.
+
+Local engines do not have them, so a proxy injects them.
 """
 
 import json
@@ -14,7 +16,7 @@ from tests.support import audit
 from tests.support.proof.harness import Answer, Link, Stage, race, starts
 from tests.support.proof.proxy import (
     Answer as Injected,
-    Fate,
+    Fault,
     Proxy,
     Reset,
     cancelled,
@@ -23,24 +25,30 @@ from tests.support.proof.proxy import (
     write,
 )
 
-USED_LINK: Final[dict[str, Any]] = {
+CONDITION_FAILED: Final[dict[str, Any]] = {
     "Code": "ConditionalCheckFailed",
     "Message": "The conditional request failed",
 }
 HTML: Final = b"<html><body><h1>503 Service Unavailable</h1></body></html>"
 
 # The faults of a redeem's transaction. Its items are, in order: booking, receipt, link, day.
-REDEEM_FAULTS: Final[dict[str, Fate]] = {
+REDEEM_FAULTS: Final[dict[str, Fault]] = {
     "conflict on the link": cancelled("None", "None", "TransactionConflict", "None"),
     "conflict on the day": cancelled("None", "None", "None", "TransactionConflict"),
     "conflict on all": cancelled(*["TransactionConflict"] * 4),
-    "conflict beside a refused day": cancelled("None", "None", "TransactionConflict", USED_LINK),
-    "conflict beside a refused link": cancelled("None", "None", USED_LINK, "TransactionConflict"),
-    "throttled inside": cancelled("None", "None", "ThrottlingError", "None"),
-    "over capacity inside": cancelled("None", "None", "None", "ProvisionedThroughputExceeded"),
-    "throttled beside a conflict": cancelled("None", "None", "ThrottlingError", "TransactionConflict"),
+    "conflict on the link, condition failed on the day": cancelled(
+        "None", "None", "TransactionConflict", CONDITION_FAILED
+    ),
+    "condition failed on the link, conflict on the day": cancelled(
+        "None", "None", CONDITION_FAILED, "TransactionConflict"
+    ),
+    "throttled in the transaction": cancelled("None", "None", "ThrottlingError", "None"),
+    "over capacity in the transaction": cancelled("None", "None", "None", "ProvisionedThroughputExceeded"),
+    "throttled on the link, conflict on the day": cancelled(
+        "None", "None", "ThrottlingError", "TransactionConflict"
+    ),
     "in progress": error("TransactionInProgressException"),
-    "conflict alone": error("TransactionConflictException"),
+    "conflict without reasons": error("TransactionConflictException"),
     "throttled": error("ThrottlingException"),
     "over capacity": error("ProvisionedThroughputExceededException"),
     "over the account's limit": error("RequestLimitExceeded"),
@@ -51,10 +59,12 @@ REDEEM_FAULTS: Final[dict[str, Fate]] = {
     "bad gateway": Injected(502, b"", {}),
     "reset": Reset(),
 }
-READ_FAULTS: Final[dict[str, Fate]] = {
-    name: fate for name, fate in REDEEM_FAULTS.items() if "conflict" not in name and "inside" not in name
+READ_FAULTS: Final[dict[str, Fault]] = {
+    name: fault
+    for name, fault in REDEEM_FAULTS.items()
+    if "conflict" not in name and "in the transaction" not in name
 }
-SOME: Final = 3
+TEMPORARY: Final = 3  # how often a temporary fault occurs
 THROTTLES: Final = ("throttled", "over")
 
 
@@ -80,21 +90,21 @@ def redeem_all(stage: Stage, links: list[Link]) -> list[Answer]:
     ids=["write", "read"],
 )
 def test_a_redeem_survives_temporary_faults(
-    stage: Stage, dynamodb: Proxy, name: str, faults: dict[str, Fate]
+    stage: Stage, dynamodb: Proxy, name: str, faults: dict[str, Fault]
 ) -> None:
-    """P1, P4: each fault three times in a row, then none: one booking per redeem."""
+    """P1, P4: each fault occurs three times in a row and then stops. Every redeem books once."""
     links = stage.links(stage.event_type(stage.host()), len(faults))
     rules = [
-        dynamodb.meet(operation(name, link.link_id), fate, times=SOME)
-        for link, fate in zip(links, faults.values(), strict=True)
+        dynamodb.inject(operation(name, link.link_id), fault, times=TEMPORARY)
+        for link, fault in zip(links, faults.values(), strict=True)
     ]
 
     answers = redeem_all(stage, links)
 
-    assert {fault: answer.code for fault, answer in zip(faults, answers, strict=True)} == dict.fromkeys(
+    assert {case: answer.code for case, answer in zip(faults, answers, strict=True)} == dict.fromkeys(
         faults, "201"
     )
-    assert {rule.hits for rule in rules} == {SOME}
+    assert {rule.hits for rule in rules} == {TEMPORARY}
     assert len(audit.bookings_of(stage.audited())) == len(faults)
 
 
@@ -104,25 +114,25 @@ def test_a_redeem_survives_temporary_faults(
     ids=["write", "read"],
 )
 def test_a_redeem_during_a_lasting_fault_returns_429_or_503_and_writes_nothing(
-    stage: Stage, dynamodb: Proxy, name: str, faults: dict[str, Fate]
+    stage: Stage, dynamodb: Proxy, name: str, faults: dict[str, Fault]
 ) -> None:
-    """P1, P4: the table is unchanged, and a retry after the fault succeeds."""
+    """P1, P4: the table is unchanged, and a retry after the case succeeds."""
     links = stage.links(stage.event_type(stage.host()), len(faults))
     before = stage.dump()
-    for link, fate in zip(links, faults.values(), strict=True):
-        dynamodb.meet(operation(name, link.link_id), fate)
+    for link, fault in zip(links, faults.values(), strict=True):
+        dynamodb.inject(operation(name, link.link_id), fault)
 
     answers = dict(zip(faults, redeem_all(stage, links), strict=True))
 
-    assert {fault: answer.code for fault, answer in answers.items() if not try_later(answer)} == {}
-    for fault, answer in answers.items():
-        assert (answer.status == 429) == (fault.startswith(THROTTLES) and "conflict" not in fault), (
-            fault,
+    assert {case: answer.code for case, answer in answers.items() if not try_later(answer)} == {}
+    for case, answer in answers.items():
+        assert (answer.status == 429) == (case.startswith(THROTTLES) and "conflict" not in case), (
+            case,
             answer,
         )
     assert audit.differences(before, stage.dump()) == []
 
-    dynamodb.forget()
+    dynamodb.clear()
     again = redeem_all(stage, links)
 
     assert {answer.code for answer in again} == {"201"}
@@ -135,7 +145,7 @@ def test_unprocessed_keys_are_read_again(stage: Stage, dynamodb: Proxy) -> None:
     keys = [{"pk": {"S": f"LINK#{link.link_id}"}, "sk": {"S": "LINK"}}]
     left_out = {"Responses": {}, "UnprocessedKeys": {stage.table.name: {"Keys": keys}}}
     answer = Injected(200, json.dumps(left_out).encode())
-    rule = dynamodb.meet(operation("BatchGetItem", link.link_id), answer, times=2)
+    rule = dynamodb.inject(operation("BatchGetItem", link.link_id), answer, times=2)
 
     [answered] = redeem_all(stage, [link])
 
@@ -144,7 +154,7 @@ def test_unprocessed_keys_are_read_again(stage: Stage, dynamodb: Proxy) -> None:
     assert len(audit.bookings_of(stage.audited())) == 1
 
 
-WRITE_FAULTS: Final[dict[str, Fate]] = {
+WRITE_FAULTS: Final[dict[str, Fault]] = {
     "conflict": error("TransactionConflictException"),
     "throttled": error("ThrottlingException"),
     "over capacity": error("ProvisionedThroughputExceededException"),
@@ -159,15 +169,15 @@ VERBS: Final[dict[str, Callable[[Stage, Link], Answer]]] = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_team_s_write_survives_temporary_faults_and_reports_lasting_ones(
+def test_a_team_write_survives_temporary_faults_and_reports_lasting_ones(
     stage: Stage, dynamodb: Proxy, verb: str
 ) -> None:
-    """P3: a write that has not happened is never acknowledged; one that conflicts with a redeem is retried."""
+    """P3: a failed write is never acknowledged; a write that conflicts with a redeem is retried."""
     event_type = stage.event_type(stage.host())
     passing, lasting = (stage.links(event_type, len(WRITE_FAULTS)) for _ in range(2))
     for links, times in ((passing, 2), (lasting, None)):
-        for link, fate in zip(links, WRITE_FAULTS.values(), strict=True):
-            dynamodb.meet(write(link.link_id), fate, times=times)
+        for link, fault in zip(links, WRITE_FAULTS.values(), strict=True):
+            dynamodb.inject(write(link.link_id), fault, times=times)
     before = stage.dump()
 
     answers = race([partial(VERBS[verb], stage, link) for link in passing + lasting])
@@ -181,13 +191,13 @@ def test_a_team_s_write_survives_temporary_faults_and_reports_lasting_ones(
 
 
 def test_a_generate_survives_temporary_faults_and_reports_lasting_ones(stage: Stage, dynamodb: Proxy) -> None:
-    """P4: a keyless generate never returns 201 with only part of its links."""
+    """P4: a generate without an `Idempotency-Key` never returns 201 with only part of its links."""
     host = stage.host()
     faults = {**WRITE_FAULTS, "cancelled": cancelled("TransactionConflict", *["None"] * 4)}
     passing, lasting = ([stage.event_type(host) for _ in faults] for _ in range(2))
-    for event_types, times in ((passing, SOME), (lasting, None)):
-        for event_type, fate in zip(event_types, faults.values(), strict=True):
-            dynamodb.meet(operation("TransactWriteItems", event_type), fate, times=times)
+    for event_types, times in ((passing, TEMPORARY), (lasting, None)):
+        for event_type, fault in zip(event_types, faults.values(), strict=True):
+            dynamodb.inject(operation("TransactWriteItems", event_type), fault, times=times)
 
     answers = race(
         [

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import audit
 from tests.support.proof.harness import Answer, Client, Link, NoAnswerError, Stage, codes_of, race, starts
-from tests.support.proof.proxy import Fate, First, LoseReply, Proxy, Reset, cancelled, operation
+from tests.support.proof.proxy import Fault, First, LoseReply, Proxy, Reset, cancelled, operation
 
 COUNT = 250  # three transactions
 
@@ -107,7 +107,7 @@ def test_a_generate_that_writes_after_its_own_retry_resets_nothing(stage: Stage,
         assert stage.team.send("POST", f"/v1/links/{revoked.link_id}/revoke").status == 200
         assert stage.team.send("DELETE", f"/v1/links/{deleted.link_id}").status == 204
 
-    dynamodb.meet(operation("TransactWriteItems", event_type), First(overtake), times=1)
+    dynamodb.inject(operation("TransactWriteItems", event_type), First(overtake), times=1)
 
     answer = generate(stage.new_client(2, api_key=stage.api_key), event_type, count=4)
 
@@ -132,7 +132,7 @@ def test_a_generate_that_writes_late_does_not_recreate_deleted_links(stage: Stag
         answer = stage.team.send("POST", "/v1/links/bulk-delete", {"linkIds": ids_of(told[0])})
         assert answer.status == 200
 
-    dynamodb.meet(operation("TransactWriteItems", event_type), First(overtake), times=1)
+    dynamodb.inject(operation("TransactWriteItems", event_type), First(overtake), times=1)
 
     answer = generate(stage.new_client(2, api_key=stage.api_key), event_type, count=2)
 
@@ -177,22 +177,22 @@ def test_of_two_concurrent_generates_with_one_key_one_wins(stage: Stage) -> None
 
 
 @pytest.mark.parametrize(
-    "fate",
+    "fault",
     [Reset(), LoseReply(), cancelled(*["TransactionConflict"] * 100)],
     ids=["reset", "lost", "conflict"],
 )
-def test_an_interrupted_generate_is_completed_by_a_retry(stage: Stage, dynamodb: Proxy, fate: Fate) -> None:
+def test_an_interrupted_generate_is_completed_by_a_retry(stage: Stage, dynamodb: Proxy, fault: Fault) -> None:
     """P4: the third transaction fails permanently; the retry creates only the missing links."""
     event_type = stage.event_type(stage.host())
-    dynamodb.meet(operation("TransactWriteItems", event_type), fate, skip=2)
+    dynamodb.inject(operation("TransactWriteItems", event_type), fault, skip=2)
 
     told = generate(stage.team, event_type)
     made = set(audit.links_of(stage.audited()))
-    dynamodb.forget()
+    dynamodb.clear()
     answers = race([partial(generate, client, event_type) for client in team(stage, 4)])
 
     assert told.status == 503
-    if isinstance(fate, LoseReply):
+    if isinstance(fault, LoseReply):
         assert len(made) == COUNT  # the write succeeded, only its reply was lost
     else:
         assert 0 < len(made) < COUNT
@@ -207,7 +207,7 @@ def test_a_generate_whose_process_is_killed_is_completed_by_a_retry(stage: Stage
     """P4: SIGKILL between two transactions; the client retries on another process."""
     event_type = stage.event_type(stage.host())
     doomed, *_ = stage.apps
-    dynamodb.meet(operation("TransactWriteItems", event_type), First(doomed.kill), times=1, skip=1)
+    dynamodb.inject(operation("TransactWriteItems", event_type), First(doomed.kill), times=1, skip=1)
 
     with pytest.raises(NoAnswerError):
         generate(stage.new_client(urls=[doomed.url], api_key=stage.api_key), event_type)

@@ -28,7 +28,7 @@ from tests.support.proof.harness import (
 from tests.support.proof.proxy import (
     CutReply,
     Edit,
-    Fate,
+    Fault,
     First,
     Late,
     LoseReply,
@@ -43,7 +43,7 @@ from tests.support.proof.size import size
 from tests.support.waiting import LIMIT
 
 KEYS = pytest.mark.parametrize("key", [None, "the-same-key"], ids=["keyless", "keyed"])
-LOST = pytest.mark.parametrize("fate", [LoseReply(), CutReply()], ids=["reset", "cut"])
+LOST = pytest.mark.parametrize("fault", [LoseReply(), CutReply()], ids=["reset", "cut"])
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def before_the_app(stage: Stage) -> Iterator[Proxy]:
         yield proxy
 
 
-def assert_told(answer: Answer, key: str | None, booking_id: str) -> None:
+def assert_retry_answer(answer: Answer, key: str | None, booking_id: str) -> None:
     """Check the response to a retry: the booking with a key, and only the time without one."""
     assert answer.code == "201"
     if key is None:
@@ -70,12 +70,12 @@ def the_only_booking(stage: Stage) -> str:
 
 def test_the_app_retries_if_dynamodb_s_reply_is_lost(stage: Stage, dynamodb: Proxy) -> None:
     """P4: the connection is reset, the reply is cut or never arrives; the invitee gets the booking, not `link-used`."""
-    cases = [(fate, key) for fate in (LoseReply(), CutReply(), Silence()) for key in (None, "k")]
+    cases = [(fault, key) for fault in (LoseReply(), CutReply(), Silence()) for key in (None, "k")]
     links = stage.links(stage.event_type(stage.host()), len(cases))
     clients, slots = stage.clients(len(cases)), starts(len(cases))
     lost = [
-        dynamodb.meet(operation("TransactWriteItems", link.link_id), fate, times=1)
-        for link, (fate, _) in zip(links, cases, strict=True)
+        dynamodb.inject(operation("TransactWriteItems", link.link_id), fault, times=1)
+        for link, (fault, _) in zip(links, cases, strict=True)
     ]
 
     answers = race(
@@ -100,8 +100,8 @@ def test_a_write_that_arrives_after_its_own_retry_changes_nothing(stage: Stage, 
     links = [stage.links(event_type, maxUsageCount=uses)[0] for _, uses in cases]
     clients, slots = stage.clients(len(cases)), starts(len(cases))
     late = [Late(threading.Event(), threading.Event()) for _ in cases]
-    for link, fate in zip(links, late, strict=True):
-        dynamodb.meet(operation("TransactWriteItems", link.link_id), fate, times=1)
+    for link, fault in zip(links, late, strict=True):
+        dynamodb.inject(operation("TransactWriteItems", link.link_id), fault, times=1)
 
     answers = race(
         [
@@ -110,9 +110,9 @@ def test_a_write_that_arrives_after_its_own_retry_changes_nothing(stage: Stage, 
         ]
     )
     before = stage.audited()
-    for fate in late:
-        fate.gate.set()
-        assert fate.sent.wait(timeout=LIMIT)
+    for fault in late:
+        fault.gate.set()
+        assert fault.sent.wait(timeout=LIMIT)
 
     assert codes_of(answers) == {"201": len(cases)}
     assert audit.differences(before, stage.audited()) == []
@@ -135,8 +135,8 @@ def test_nobody_else_books_while_a_reply_is_lost(stage: Stage, dynamodb: Proxy, 
             )
         )
 
-    lost = dynamodb.meet(operation("TransactWriteItems", link.link_id), LoseReply(), times=1)
-    again = dynamodb.meet(operation("BatchGetItem", link.link_id), First(rush), times=1, skip=1)
+    lost = dynamodb.inject(operation("TransactWriteItems", link.link_id), LoseReply(), times=1)
+    again = dynamodb.inject(operation("BatchGetItem", link.link_id), First(rush), times=1, skip=1)
 
     answer = stage.new_client().redeem(link, slots[0], "grace@example.com", key=key)
 
@@ -148,13 +148,13 @@ def test_nobody_else_books_while_a_reply_is_lost(stage: Stage, dynamodb: Proxy, 
 
 def test_a_client_that_gets_429_or_503_gets_its_booking_by_a_retry(stage: Stage, dynamodb: Proxy) -> None:
     """P4: the write commits, its reply is lost, and DynamoDB then fails until the app gives up."""
-    cases = [(key, fate) for key in (None, "k") for fate in (Reset(), error("ThrottlingException"))]
+    cases = [(key, fault) for key in (None, "k") for fault in (Reset(), error("ThrottlingException"))]
     links = stage.links(stage.event_type(stage.host()), len(cases))
     clients, slots = stage.clients(len(cases)), starts(len(cases))
-    for link, (_, fate) in zip(links, cases, strict=True):
-        dynamodb.meet(operation("TransactWriteItems", link.link_id), LoseReply(), times=1)
+    for link, (_, fault) in zip(links, cases, strict=True):
+        dynamodb.inject(operation("TransactWriteItems", link.link_id), LoseReply(), times=1)
         # The first two calls about a link are its read and that transaction.
-        dynamodb.meet(lambda call, link=link: link.link_id.encode() in call.body, fate, skip=1)  # type: ignore[misc]
+        dynamodb.inject(lambda call, link=link: link.link_id.encode() in call.body, fault, skip=1)  # type: ignore[misc]
 
     def redeem_all() -> list[Answer]:
         return race(
@@ -165,7 +165,7 @@ def test_a_client_that_gets_429_or_503_gets_its_booking_by_a_retry(stage: Stage,
         )
 
     told = redeem_all()
-    dynamodb.forget()
+    dynamodb.clear()
     again = redeem_all()
 
     assert [answer.status for answer in told] == [503, 429, 503, 429]
@@ -174,24 +174,24 @@ def test_a_client_that_gets_429_or_503_gets_its_booking_by_a_retry(stage: Stage,
     items = stage.audited()
     for link, answer, (key, _) in zip(links, again, cases, strict=True):
         [booking_id] = audit.bookings_of(items, link.link_id)
-        assert_told(answer, key, booking_id)
+        assert_retry_answer(answer, key, booking_id)
 
 
 @KEYS
 @LOST
 def test_a_client_that_loses_the_answer_gets_its_booking_by_a_retry(
-    stage: Stage, before_the_app: Proxy, fate: Fate, key: str | None
+    stage: Stage, before_the_app: Proxy, fault: Fault, key: str | None
 ) -> None:
     """P4: the app's answer is lost; the same request to another process returns the booking."""
     link, [start] = stage.link(), starts(1)
-    before_the_app.meet(lambda call: call.name.endswith("/redeem"), fate, times=1)
+    before_the_app.inject(lambda call: call.name.endswith("/redeem"), fault, times=1)
     client = stage.new_client(urls=[before_the_app.url, stage.apps[1].url])
 
     with pytest.raises(NoAnswerError):
         client.redeem(link, start, "grace@example.com", key=key)
     again = client.redeem(link, start, "grace@example.com", key=key)
 
-    assert_told(again, key, the_only_booking(stage))
+    assert_retry_answer(again, key, the_only_booking(stage))
     assert again.headers["idempotent-replayed"] == "true"
 
 
@@ -211,13 +211,13 @@ def test_a_retry_reads_its_receipt_again_if_the_link_is_used(
         found = answer["Responses"][stage.table.name]
         found[:] = [item for item in found if not item["sk"]["S"].startswith("RECEIPT#")]
 
-    edited = dynamodb.meet(operation("BatchGetItem", link.link_id), Edit(without_receipt), times=1)
+    edited = dynamodb.inject(operation("BatchGetItem", link.link_id), Edit(without_receipt), times=1)
 
     again = client.redeem(link, start, "grace@example.com", key=key)
 
     assert edited.hits == 1
     assert first.json["bookingId"] == the_only_booking(stage)
-    assert_told(again, key, first.json["bookingId"])
+    assert_retry_answer(again, key, first.json["bookingId"])
 
 
 @KEYS
@@ -252,7 +252,7 @@ def test_a_retry_gets_its_booking_whatever_happens_to_the_link(
         # After ten minutes a keyless retry counts as a new request.
         assert again.code == {"begun": "409 slot-not-offered", "expired": "410 link-expired"}[later]
     else:
-        assert_told(again, key, first.json["bookingId"])
+        assert_retry_answer(again, key, first.json["bookingId"])
     assert len(audit.bookings_of(stage.audited(deleted=[link.link_id]))) == 1
 
 
@@ -297,7 +297,7 @@ def test_of_two_people_with_eight_requests_each_one_wins_all_and_one_loses_all(s
     assert len(audit.bookings_of(stage.audited())) == count
 
 
-def until_told(client: Client, link: Link, start: datetime, person: int) -> Answer:
+def redeem_until_decided(client: Client, link: Link, start: datetime, person: int) -> Answer:
     """Retry as long as the answer is a 503."""
     while (answer := client.redeem(link, start, f"p{person}@example.com")).status == 503:
         pass
@@ -314,12 +314,15 @@ def test_a_link_is_booked_once_by_repeated_requests_with_lost_replies(stage: Sta
     def unlucky(_: object) -> bool:
         return stage.random.random() < 1 / 3
 
-    lost = dynamodb.meet(unlucky, LoseReply())
+    lost = dynamodb.inject(unlucky, LoseReply())
     for number, link in enumerate(links):
         ours = slots[4 * number : 4 * number + 4]
 
         answers = race(
-            [partial(until_told, client, link, ours[n % 4], n % 4) for n, client in enumerate(clients)]
+            [
+                partial(redeem_until_decided, client, link, ours[n % 4], n % 4)
+                for n, client in enumerate(clients)
+            ]
         )
 
         for n in range(4):
@@ -396,7 +399,7 @@ def test_a_generate_with_a_lost_reply_creates_its_links_once(stage: Stage, dynam
     """P4: the app's retry creates no second link, even without a key."""
     event_type = stage.event_type(stage.host())
     for count in (1, 5):
-        lost = dynamodb.meet(write(event_type), LoseReply(), times=1)
+        lost = dynamodb.inject(write(event_type), LoseReply(), times=1)
 
         made = stage.links(event_type, count)
 
@@ -406,10 +409,10 @@ def test_a_generate_with_a_lost_reply_creates_its_links_once(stage: Stage, dynam
 
 
 @pytest.mark.parametrize("verb", ["revoke", "delete", "change"])
-def test_a_team_s_write_with_a_lost_reply_succeeds(stage: Stage, dynamodb: Proxy, verb: str) -> None:
+def test_a_team_write_with_a_lost_reply_succeeds(stage: Stage, dynamodb: Proxy, verb: str) -> None:
     """P4, P3: the app's retry recognizes the effect of its first attempt."""
     link = stage.link()
-    lost = dynamodb.meet(write(link.link_id), LoseReply(), times=1)
+    lost = dynamodb.inject(write(link.link_id), LoseReply(), times=1)
     sends: dict[str, Callable[[], Answer]] = {
         "revoke": lambda: stage.team.send("POST", f"/v1/links/{link.link_id}/revoke"),
         "delete": lambda: stage.team.send("DELETE", f"/v1/links/{link.link_id}"),
@@ -446,7 +449,7 @@ def test_a_replace_with_a_lost_reply_creates_one_link(stage: Stage, dynamodb: Pr
         [link] = stage.links(event_type)
     if old == "used":
         assert stage.new_client().redeem(link, starts(1)[0], "grace@example.com").code == "201"
-    lost = dynamodb.meet(write(link.link_id), LoseReply(), times=1)
+    lost = dynamodb.inject(write(link.link_id), LoseReply(), times=1)
 
     answer = stage.team.send("POST", f"/v1/links/{link.link_id}/replace")
 
@@ -462,7 +465,7 @@ def test_a_cancel_or_move_with_a_lost_reply_succeeds(stage: Stage, dynamodb: Pro
     """P8, P4: the booking is cancelled or moved once, and its time is freed once."""
     link, [start, later] = stage.link(restoreUseOnCancel=True), starts(2)
     booking_id = stage.new_client().redeem(link, start, "grace@example.com").json["bookingId"]
-    lost = dynamodb.meet(write(booking_id), LoseReply(), times=1)
+    lost = dynamodb.inject(write(booking_id), LoseReply(), times=1)
 
     body = {"start": rfc3339(later)} if verb == "reschedule" else None
     answer = stage.team.send("POST", f"/v1/bookings/{booking_id}/{verb}", body)
@@ -488,7 +491,7 @@ def test_a_rolling_link_has_one_successor(stage: Stage, dynamodb: Proxy) -> None
     clients, slots = stage.clients(), starts(CLIENTS * count)
     for number in range(count):
         link = Link.of(made.json)
-        lost = dynamodb.meet(operation("TransactWriteItems", link.link_id), LoseReply(), times=1)
+        lost = dynamodb.inject(operation("TransactWriteItems", link.link_id), LoseReply(), times=1)
         mine = slots[CLIENTS * number : CLIENTS * (number + 1)]
 
         answers = race(

@@ -99,12 +99,12 @@ class Caller:
     def event_type(self, **fields: Any) -> dict[str, Any]:
         """Create an event type, by default 30 minutes at any time, and return it."""
         body = {"title": "Talk", "durationMinutes": 30, "schedule": ALL_DAY} | fields
-        answer: dict[str, Any] = made(self.post("/v1/event-types", body))
+        answer: dict[str, Any] = created(self.post("/v1/event-types", body))
         return answer
 
     def links(self, event_type: dict[str, Any], **fields: Any) -> list[dict[str, Any]]:
         """Generate links and return them."""
-        answer = made(self.post("/v1/links", {"eventTypeId": event_type["eventTypeId"]} | fields))
+        answer = created(self.post("/v1/links", {"eventTypeId": event_type["eventTypeId"]} | fields))
         found: list[dict[str, Any]] = answer["links"]
         return found
 
@@ -151,7 +151,7 @@ class Site:
     def host(self, **fields: Any) -> Caller:
         """Create a host and return a client with its key."""
         body = {"name": "Ada Lovelace", "email": "ada@hosts.example", "timeZone": "UTC"} | fields
-        host_id = made(self.admin.post("/v1/hosts", body))["hostId"]
+        host_id = created(self.admin.post("/v1/hosts", body))["hostId"]
         return Caller(self.client, self.key(Role.HOST, host_id), host_id)
 
     def visit(self, link: dict[str, Any], method: str = "GET", **kwargs: Any) -> httpx.Response:
@@ -321,7 +321,7 @@ def ok(response: httpx.Response) -> Any:
     return _without_warnings(response.json())
 
 
-def made(response: httpx.Response) -> Any:
+def created(response: httpx.Response) -> Any:
     """Return the JSON of a 201."""
     assert response.status_code == 201, response.text
     return _without_warnings(response.json())

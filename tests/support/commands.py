@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -20,7 +20,7 @@ def command(name: str, payload: Any, command_id: str = "c-1") -> str:
 
 
 def in_event(body: str, source: str = "crm.deals") -> str:
-    """Return a command in an event, as an EventBridge rule puts it on a queue."""
+    """Return a command in an event, in the form in which an EventBridge rule delivers it to a queue."""
     return json.dumps(
         {
             "version": "0", "id": str(uuid.uuid4()), "detail-type": "admit-one.command", "source": source,
@@ -31,7 +31,7 @@ def in_event(body: str, source: str = "crm.deals") -> str:
 
 
 def in_notification(body: str) -> str:
-    """Return a message in a notification, as SNS puts it on a queue."""
+    """Return a message in a notification, in the form in which SNS delivers it to a queue."""
     return json.dumps(
         {
             "Type": "Notification", "MessageId": str(uuid.uuid4()), "TopicArn": "arn:aws:sns:us-east-1:0:t",
@@ -57,6 +57,13 @@ def deliver(*bodies: str, context: object = None) -> list[str]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
+class Channels(NamedTuple):
+    """The bus and the dead-letter queue of the commands' consumer."""
+
+    bus: Bus
+    dead_letters: Inbox
+
+
 class Deadline:
     """Lambda's context; its time is up after a number of reads."""
 
@@ -70,12 +77,12 @@ class Deadline:
 
 
 @contextmanager
-def listening(site: Site, patch: pytest.MonkeyPatch) -> Iterator[tuple[Bus, Inbox]]:
+def listening(site: Site, patch: pytest.MonkeyPatch) -> Iterator[Channels]:
     """Give the app a bus and a dead-letter queue for commands until the block ends."""
-    bus, letters = Bus(site.table.endpoint_url), Inbox(site.table.endpoint_url)
+    bus, dead_letters = Bus(site.table.endpoint_url), Inbox(site.table.endpoint_url)
     given = {
         "EVENT_BUS_NAME": bus.name,
-        "COMMAND_DLQ_URL": letters.url,
+        "COMMAND_DLQ_URL": dead_letters.url,
         "AWS_ENDPOINT_URL_EVENTBRIDGE": site.table.endpoint_url,
         "AWS_ENDPOINT_URL_SQS": site.table.endpoint_url,
         "AWS_ENDPOINT_URL_S3": site.table.endpoint_url,
@@ -84,10 +91,10 @@ def listening(site: Site, patch: pytest.MonkeyPatch) -> Iterator[tuple[Bus, Inbo
         patch.setenv(name, value)
     bootstrap.forget()
     try:
-        yield bus, letters
+        yield Channels(bus, dead_letters)
     finally:
         for name in given:
             patch.delenv(name)
         bootstrap.forget()
         bus.remove()
-        letters.remove()
+        dead_letters.remove()

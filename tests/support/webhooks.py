@@ -21,7 +21,7 @@ from chalicelib.service.ports import World
 from chalicelib.service.webhooks.deliver import deliver
 from chalicelib.service.webhooks.fan_out import fan_out
 from chalicelib.service.webhooks.retry import retry_due
-from tests.support.app import Caller, Site, made, ok, unknown_id
+from tests.support.app import Caller, Site, created, ok, unknown_id
 from tests.support.endpoints import Endpoint, Request
 
 
@@ -64,7 +64,7 @@ class Hooks:
     def make(self, host: Caller, endpoint: Endpoint | str, **fields: Any) -> dict[str, Any]:
         """Create a webhook and return it with its secret."""
         url = endpoint if isinstance(endpoint, str) else endpoint.url
-        answer: dict[str, Any] = made(host.post("/v1/webhooks", {"url": url} | fields))
+        answer: dict[str, Any] = created(host.post("/v1/webhooks", {"url": url} | fields))
         return answer
 
     def read(self, host: Caller, webhook: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Hooks:
         return answer
 
     def event(self, host_id: str | None, kind: str = "link.used", **fields: Any) -> str:
-        """Return an event as EventBridge puts it on a queue."""
+        """Return an event in the form in which EventBridge delivers it to a queue."""
         values: dict[str, Any] = {
             "id": event_id_of(kind, secrets.token_hex(16)),
             "type": kind,
@@ -97,8 +97,8 @@ class Hooks:
         detail = json.loads(write_envelope(Envelope(**values | fields)))
         return json.dumps({"source": "admit-one", "detail-type": kind, "detail": detail})
 
-    def happen(self, host: Caller, kind: str = "link.used", **fields: Any) -> list[Delivery]:
-        """Publish an event and fan it out, without delivering it."""
+    def fan_out_event(self, host: Caller, kind: str = "link.used", **fields: Any) -> list[Delivery]:
+        """Fan out a new event to the webhooks, without delivering it; return the deliveries."""
         return fan_out(self.world, self.event(host.host_id, kind, **fields))
 
     def pump(self) -> int:
@@ -115,7 +115,7 @@ class Hooks:
             units = {"milliseconds": 1}
         self.site.clock.now += timedelta(**units)
 
-    def come_by(self) -> int:
+    def run_retry_schedule(self) -> int:
         """Run the retry schedule, and deliver what it queued."""
         retry_due(self.world)
         return self.pump()

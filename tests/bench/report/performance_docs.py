@@ -1,7 +1,7 @@
 """`make performance-docs`: copy the report of `make bench` into docs/performance.md.
 
-The page marks the place of each section with `<!-- bench NAME -->` and `<!-- end -->`. After `make bench ONLY=…`, the
-sections that the report does not have stay unchanged, and so does the table of budgets.
+The page marks the place of each section with `<!-- bench NAME -->` and `<!-- end -->`. After `make bench ONLY=…`,
+sections that are not in the report, and the table of budgets, stay unchanged.
 """
 
 import json
@@ -19,23 +19,25 @@ PAGE: Final = ROOT / "docs" / "performance.md"
 PLACE: Final = re.compile(r"(<!-- bench (?P<name>[a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def written(page: str, report: Mapping[str, Any], plots: str) -> str:
+def updated_page(page: str, report: Mapping[str, Any], plots: str) -> str:
     """Return the page with the report's sections in their places; `plots` is the path of the plots' folder."""
     sections = {section["name"]: section for section in report["sections"]}
     if not sections.keys() >= {place["name"] for place in PLACE.finditer(page)}:
         sections.pop("budgets", None)
 
-    def put(place: re.Match[str]) -> str:
-        section = sections.get(place["name"])
+    def replace(placeholder: re.Match[str]) -> str:
+        section = sections.get(placeholder["name"])
         if section is None:
-            return place[0]
+            return placeholder[0]
         lines = [section["how"], "", *table_of(section["rows"]), ""]
         lines += [
             f"![{plot['title']}]({plots}/performance-{plot['name']}.svg)\n" for plot in section["plots"]
         ]
-        return "".join([place[1], "\n".join([f"Measured {report['measured']}.", "", *lines]), place[3]])
+        return "".join(
+            [placeholder[1], "\n".join([f"Measured {report['measured']}.", "", *lines]), placeholder[3]]
+        )
 
-    return PLACE.sub(put, page)
+    return PLACE.sub(replace, page)
 
 
 def main(page: Path = PAGE, report: Path = FOLDER / "report.json") -> int:
@@ -48,7 +50,7 @@ def main(page: Path = PAGE, report: Path = FOLDER / "report.json") -> int:
     for section in document["sections"]:
         for plot in section["plots"]:
             (images / f"performance-{plot['name']}.svg").write_text(svg(Plot(**plot)))
-    page.write_text(written(page.read_text(), document, images.name))
+    page.write_text(updated_page(page.read_text(), document, images.name))
     print(f"{page.relative_to(ROOT)}: {', '.join(section['name'] for section in document['sections'])}")
     return 0
 

@@ -16,8 +16,8 @@ class Call:
     """One call, from the moment it is sent to its answer.
 
     `invoked` and `returned` order calls: a call that returned before another was invoked comes first. `clock` is the
-    earliest and the latest time, in milliseconds, that the app's clock can have shown when it decided the call. Without
-    an answer, `returned` and the end of `clock` are `NEVER`. An `optional` call may have taken effect between `invoked`
+    range of times, in milliseconds, that the app's clock may have shown when the app processed the call. Without an
+    answer, `returned` and the end of `clock` are `NEVER`. An `optional` call may have taken effect between `invoked`
     and `returned`, or not at all.
     """
 
@@ -38,7 +38,7 @@ class Call:
         return self.code != UNKNOWN
 
     def without_answer(self) -> "Call":
-        """Return the call as if its answer never arrived: it may take effect at any later time."""
+        """Return the call as if its answer had never arrived: it may take effect at any later time."""
         return replace(
             self, code=UNKNOWN, result={}, returned=NEVER, clock=(self.clock[0], NEVER), optional=True
         )
@@ -54,7 +54,7 @@ def in_order(calls: Iterable[Call]) -> list[Call]:
 
 
 def prefix(calls: Sequence[Call], moment: float) -> list[Call]:
-    """Return the history up to a moment: calls invoked by then, without an answer if none had arrived.
+    """Return the calls invoked up to a moment; a call that had not returned by then has no answer.
 
     Linearizability is prefix-closed, so a prefix that is not linearizable is a smaller example of the same violation.
     """

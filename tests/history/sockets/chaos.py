@@ -8,7 +8,7 @@ from typing import Any, Final
 from tests.support.proof.proxy import (
     Call,
     Edit,
-    Fate,
+    Fault,
     First,
     LoseReply,
     Proxy,
@@ -42,7 +42,7 @@ def inject_faults(proxy: Proxy, seed: int, rates: Mapping[str, float] = RATES) -
         return met
 
     for name in rates:
-        proxy.meet(lambda call, name=name: by_chance(name, call), _FATES[name])  # type: ignore[misc]
+        proxy.inject(lambda call, name=name: by_chance(name, call), _FAULTS[name])  # type: ignore[misc]
     return counts
 
 
@@ -66,7 +66,7 @@ def _leave_one_key_unprocessed(answer: dict[str, Any]) -> None:
             answer["UnprocessedKeys"] = {table: {"Keys": [key], "ConsistentRead": True}}
 
 
-_FATES: Final[Mapping[str, Fate]] = {
+_FAULTS: Final[Mapping[str, Fault]] = {
     "slow": First(lambda: time.sleep(SLOW_SECONDS)),
     "lost reply": LoseReply(),
     "reset": Reset(),

@@ -14,7 +14,7 @@ from infra.deploy.account import DeployError
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.operate.signing_keys import add_key, count_carriers, retire_key, use_newest
-from tests.support.app import JSON, Site, at, made, running_site, token_of
+from tests.support.app import JSON, Site, at, created, running_site, token_of
 from tests.support.aws.engines import new_table
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -64,7 +64,7 @@ def test_a_rotation_invalidates_no_link_and_retires_only_unused_keys(
     host = site.host()
     event_type = host.event_type()
     old = host.link(event_type)
-    booking = made(site.redeem(host.link(event_type), at(days=1)))
+    booking = created(site.redeem(host.link(event_type), at(days=1)))
 
     assert add_key(client, secret) == 2
     assert signed_by(host.link(event_type)) == 1

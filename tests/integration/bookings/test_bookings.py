@@ -12,7 +12,7 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
-    made,
+    created,
     ok,
     unknown_id,
 )
@@ -20,7 +20,7 @@ from tests.support.app import (
 
 def _book(site: Site, link: dict[str, Any], start: str, name: str = "Grace") -> dict[str, Any]:
     invitee = {"name": name, "email": f"{name.lower()}@x.example"}
-    booking: dict[str, Any] = made(site.redeem(link, start, invitee=invitee))
+    booking: dict[str, Any] = created(site.redeem(link, start, invitee=invitee))
     return booking
 
 
@@ -116,7 +116,7 @@ def test_erasure_removes_personal_data_and_keeps_the_booking(site: Site, host: C
     question = {"id": "topic", "label": "What about?"}
     link = host.link(host.event_type(questions=[question]))
     invitee = {"name": "Zelda Fitz", "email": "zelda@erase.example"}
-    booking = made(site.redeem(link, at(days=1), invitee=invitee, answers={"topic": "A secret matter"}))
+    booking = created(site.redeem(link, at(days=1), invitee=invitee, answers={"topic": "A secret matter"}))
     erased = ok(host.delete(f"/v1/bookings/{booking['bookingId']}/personal-data"))
     assert (erased["invitee"], erased["answers"]) == (None, {})
     kept = ("status", "start", "end", "linkId", "createdAt", "location")

@@ -23,8 +23,8 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
+    created,
     forged,
-    made,
     ok,
     path_of,
     token_of,
@@ -74,7 +74,7 @@ def dead(site: Site, host: Caller, event_type: dict[str, Any]) -> dict[str, dict
     links = dict(
         zip(names, host.links(event_type, count=4, expiresAt=at(hours=3), recipient=recipient), strict=True)
     )
-    made(site.redeem(links["used"], at(days=1)))
+    created(site.redeem(links["used"], at(days=1)))
     ok(host.post(f"/v1/links/{links['revoked']['linkId']}/revoke"))
     assert host.delete(f"/v1/links/{links['deleted']['linkId']}").status_code == 204
     site.clock.pass_by(hours=3)
@@ -132,7 +132,7 @@ class TestNegotiation:
         self, site: Site, host: Caller, event_type: dict[str, Any], accept: str | None, kind: str
     ) -> None:
         link = host.link(event_type)
-        booking = made(site.redeem(host.link(event_type), at(days=1)))
+        booking = created(site.redeem(host.link(event_type), at(days=1)))
         for path in (path_of(link), booking["url"].removeprefix(BASE_URL)):
             request = site.client.build_request("GET", path)
             del request.headers["accept"]
@@ -226,7 +226,7 @@ class TestHeaders:
         accept: Any,
     ) -> None:
         link = host.link(event_type)
-        booking = made(site.redeem(host.link(event_type), at(days=1, hours=4)))
+        booking = created(site.redeem(host.link(event_type), at(days=1, hours=4)))
         for path in (
             *(path_of(link), f"{path_of(link)}/slots", booking["url"].removeprefix(BASE_URL)),
             *(path_of(dead["revoked"]), "/s/forged", "/b/forged", f"{path_of(link)}/slots?from=x"),
@@ -340,7 +340,7 @@ class TestDead:
     ) -> None:
         """P7: a nearly correct token gets the same response as a random one."""
         token = token_of(host.link(event_type))
-        booking = made(site.redeem(host.link(event_type), at(days=1)))["url"].rpartition("/")[2]
+        booking = created(site.redeem(host.link(event_type), at(days=1)))["url"].rpartition("/")[2]
         guesses = [
             *(f"/s/{guess}" for guess in (forged(token), booking, token[:-1], token + "A", token.swapcase())),
             *(
@@ -595,7 +595,7 @@ class TestSlots:
         """P2: the buffers of the booking and of the slot both count."""
         booked = host.link(host.event_type(bufferAfterMinutes=15))
         short = host.link(host.event_type(durationMinutes=15))
-        made(site.redeem(booked, at(hours=4)))
+        created(site.redeem(booked, at(hours=4)))
         day = {"from": at(hours=3.5), "to": at(hours=5.5)}
 
         assert site.slots(short, **day) == [at(hours=h) for h in (3.5, 3.75, 4.75, 5, 5.25)]
@@ -709,7 +709,7 @@ class TestLanguages:
             body = {"start": at(days=1, hours=n), "timeZone": "UTC", "invitee": invitee}
             headers = JSON | ({"Accept-Language": header} if header else {})
             path = f"{path_of(host.link(event_type))}/redeem"
-            booking = made(site.client.post(path, json=body, headers=headers))
+            booking = created(site.client.post(path, json=body, headers=headers))
             item = site.item(f"BOOKING#{booking['bookingId']}", "BOOKING")
             assert item is not None
             made_in[header] = item.get("language", {"S": "en"})["S"]

@@ -26,8 +26,8 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
+    created,
     forged,
-    made,
     ok,
     path_of,
     redeem_body,
@@ -63,7 +63,7 @@ def link(host: Caller, event_type: Json) -> Json:
 @pytest.fixture
 def booking(site: Site, link: Json) -> Json:
     """Book 3 January at ten for Grace."""
-    return made(site.redeem(link, TEN))  # type: ignore[no-any-return]
+    return created(site.redeem(link, TEN))  # type: ignore[no-any-return]
 
 
 def own(booking: Json) -> str:
@@ -196,7 +196,7 @@ class TestCancel:
         assert busy(site, host) == {}
         assert reread(site, booking) == cancelled
         assert ok(host.get(f"/v1/bookings/{booking['bookingId']}")) == cancelled
-        other = made(site.redeem(host.link(event_type), TEN, invitee=OTTO))
+        other = created(site.redeem(host.link(event_type), TEN, invitee=OTTO))
         assert busy(site, host) == cells((TEN, 30))
         assert other["bookingId"] != booking["bookingId"]
 
@@ -204,7 +204,7 @@ class TestCancel:
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
         first = ok(cancel(site, booking))
-        made(site.redeem(host.link(event_type), TEN, invitee=OTTO))
+        created(site.redeem(host.link(event_type), TEN, invitee=OTTO))
         site.clock.pass_by(hours=1)
 
         assert ok(cancel(site, booking)) == first
@@ -215,8 +215,8 @@ class TestCancel:
         self, site: Site, host: Caller
     ) -> None:
         buffered = host.event_type(bufferBeforeMinutes=10, bufferAfterMinutes=20)
-        neighbour = made(site.redeem(host.link(buffered), f"{DAY}T12:00:00Z", invitee=OTTO))
-        booking = made(site.redeem(host.link(buffered), TEN))
+        neighbour = created(site.redeem(host.link(buffered), f"{DAY}T12:00:00Z", invitee=OTTO))
+        booking = created(site.redeem(host.link(buffered), TEN))
         ok(host.patch(f"/v1/event-types/{buffered['eventTypeId']}", {"bufferAfterMinutes": 180}))
 
         ok(cancel(site, booking))
@@ -228,7 +228,7 @@ class TestCancel:
         self, site: Site, host: Caller, event_type: Json, restore: bool
     ) -> None:
         link = host.link(event_type, restoreUseOnCancel=restore)
-        booking = made(site.redeem(link, TEN))
+        booking = created(site.redeem(link, TEN))
         assert host.reread(link)["status"] == "used"
 
         ok(cancel(site, booking))
@@ -239,7 +239,7 @@ class TestCancel:
         if restore:
             assert (now["status"], now["usageCount"], now["usedAt"]) == ("active", 0, None)
             assert active == [now]
-            made(again)
+            created(again)
             assert host.reread(link)["status"] == "used"
             assert_problem(site.redeem(link, f"{DAY}T15:00:00Z"), 410, "link-used")
         else:
@@ -251,21 +251,21 @@ class TestCancel:
     ) -> None:
         """P1: at most three bookings exist at any time, however often they are cancelled."""
         link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=3)
-        bookings = [made(site.redeem(link, f"{DAY}T{hour}:00:00Z")) for hour in (10, 11, 12)]
+        bookings = [created(site.redeem(link, f"{DAY}T{hour}:00:00Z")) for hour in (10, 11, 12)]
         for left in (1, 2, 3):
             for _ in range(3):
                 ok(cancel(site, bookings[left - 1]))
             now = host.reread(link)
             assert (now["remainingUses"], now["usageCount"]) == (left, 3 - left)
         for hour in (13, 14, 15):
-            made(site.redeem(link, f"{DAY}T{hour}:00:00Z"))
+            created(site.redeem(link, f"{DAY}T{hour}:00:00Z"))
         assert_problem(site.redeem(link, f"{DAY}T16:00:00Z"), 410, "link-used")
 
     def test_a_cancellation_reduces_the_count_of_an_unlimited_link(
         self, site: Site, host: Caller, event_type: Json
     ) -> None:
         link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=None)
-        bookings = [made(site.redeem(link, f"{DAY}T{hour}:00:00Z")) for hour in (10, 11)]
+        bookings = [created(site.redeem(link, f"{DAY}T{hour}:00:00Z")) for hour in (10, 11)]
         ok(cancel(site, bookings[0]))
         assert host.reread(link)["usageCount"] == 1
 
@@ -281,7 +281,7 @@ class TestCancel:
     ) -> None:
         """P3, P8: a cancellation never reactivates or recreates a revoked, expired or deleted link."""
         link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=uses, expiresAt=at(hours=2))
-        booking = made(site.redeem(link, TEN))
+        booking = created(site.redeem(link, TEN))
         if end == "revoked":
             ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
         elif end == "deleted":
@@ -303,20 +303,20 @@ class TestCancel:
     ) -> None:
         """P4: on a link with uses left, a repeat without a key books again, and one with its key is replayed."""
         link = host.link(event_type, maxUsageCount=None)
-        keyless = made(site.redeem(link, TEN))
-        keyed = made(site.redeem(link, TWO, key="k-1"))
-        assert set(made(site.redeem(link, TEN))) == {"status", "start", "end", "title"}, (
+        keyless = created(site.redeem(link, TEN))
+        keyed = created(site.redeem(link, TWO, key="k-1"))
+        assert set(created(site.redeem(link, TEN))) == {"status", "start", "end", "title"}, (
             "while it is confirmed"
         )
         ok(cancel(site, keyless))
         gone = ok(cancel(site, keyed))
 
-        again = made(site.redeem(link, TEN))
+        again = created(site.redeem(link, TEN))
         replayed = site.redeem(link, TWO, key="k-1")
 
         assert again["bookingId"] != keyless["bookingId"]
         assert again["status"] == "confirmed"
-        assert (made(replayed), replayed.headers["Idempotent-Replayed"]) == (gone, "true")
+        assert (created(replayed), replayed.headers["Idempotent-Replayed"]) == (gone, "true")
         assert busy(site, host) == cells((TEN, 30))
         assert host.reread(link)["usageCount"] == 3
 
@@ -366,8 +366,8 @@ class TestMove:
         kind = host.event_type(slotIntervalMinutes=5, schedule=hours, **buffers)
         others = [f"{DAY}T06:00:00Z", f"{NEXT}T06:00:00Z", f"{DAY}T18:00:00Z"]
         for other in others:
-            made(site.redeem(host.link(kind), other, invitee=OTTO))
-        booking = made(site.redeem(host.link(kind), start))
+            created(site.redeem(host.link(kind), other, invitee=OTTO))
+        booking = created(site.redeem(host.link(kind), start))
 
         moved = ok(move(site, booking, to))
 
@@ -418,7 +418,7 @@ class TestMove:
         hours = {"timeZone": "UTC", "weekly": [{"days": ["wed"], "from": "08:00", "to": "10:00"}]}
         overrides = {"schedule": hours, "minimumNoticeMinutes": 24 * 60, "durationMinutes": 60}
         link = host.link(host.event_type(), overrides=overrides)
-        booking = made(site.redeem(link, f"{NEXT}T08:00:00Z"))  # a Wednesday
+        booking = created(site.redeem(link, f"{NEXT}T08:00:00Z"))  # a Wednesday
 
         assert offered(site, booking, **{"from": DAY, "to": "2040-01-12"}) == [
             f"{NEXT}T09:00:00Z",
@@ -447,7 +447,7 @@ class TestMove:
 
     def test_a_moved_booking_keeps_its_duration(self, site: Site, host: Caller) -> None:
         kind = host.event_type(durationMinutes=120)
-        booking = made(site.redeem(host.link(kind), TEN))
+        booking = created(site.redeem(host.link(kind), TEN))
         ok(host.patch(f"/v1/event-types/{kind['eventTypeId']}", {"durationMinutes": 30}))
 
         moved = ok(move(site, booking, f"{NEXT}T10:00:00Z"))
@@ -460,7 +460,7 @@ class TestMove:
     ) -> None:
         """One condition can hold at most eight hours; the booking has 6, and the newer buffers have 7.5."""
         kind = host.event_type(durationMinutes=360, bufferAfterMinutes=10, slotIntervalMinutes=60)
-        booking = made(site.redeem(host.link(kind), TEN))
+        booking = created(site.redeem(host.link(kind), TEN))
         changes = {"durationMinutes": 30, "bufferBeforeMinutes": 220, "bufferAfterMinutes": 230}
         ok(host.patch(f"/v1/event-types/{kind['eventTypeId']}", changes))
 
@@ -471,7 +471,7 @@ class TestMove:
     def test_slots_for_a_move_treat_the_bookings_own_time_as_free(
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
-        made(site.redeem(host.link(event_type), f"{DAY}T10:45:00Z", invitee=OTTO))
+        created(site.redeem(host.link(event_type), f"{DAY}T10:45:00Z", invitee=OTTO))
 
         found = offered(site, booking, **{"from": f"{DAY}T09:45:00Z", "to": f"{DAY}T11:20:00Z"})
 
@@ -484,7 +484,7 @@ class TestMove:
     def test_a_move_to_a_taken_or_unoffered_slot_is_409_and_changes_nothing(
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
-        made(site.redeem(host.link(event_type), TWO, invitee=OTTO))
+        created(site.redeem(host.link(event_type), TWO, invitee=OTTO))
         before, held = stored(site, booking), busy(site, host)
 
         assert_problem(move(site, booking, f"{DAY}T13:40:00Z"), 409, "slot-taken")
@@ -523,7 +523,7 @@ class TestMove:
     def test_two_bookings_cannot_take_each_others_slots(
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
-        other = made(site.redeem(host.link(event_type), TWO, invitee=OTTO))
+        other = created(site.redeem(host.link(event_type), TWO, invitee=OTTO))
         assert_problem(move(site, booking, TWO), 409, "slot-taken")
         assert_problem(move(site, other, TEN), 409, "slot-taken")
 
@@ -532,10 +532,10 @@ class TestMove:
     ) -> None:
         """P4: a move deletes the receipt without a key, so the same body books the freed slot."""
         link = host.link(event_type, maxUsageCount=None)
-        booking = made(site.redeem(link, TEN))
+        booking = created(site.redeem(link, TEN))
         ok(move(site, booking, TWO))
 
-        again = made(site.redeem(link, TEN))
+        again = created(site.redeem(link, TEN))
 
         assert again["bookingId"] != booking["bookingId"]
         assert busy(site, host) == cells((TEN, 30), (TWO, 30))
@@ -543,7 +543,7 @@ class TestMove:
     def test_slots_for_a_move_cover_thirty_days_by_default(self, site: Site, host: Caller) -> None:
         """The response says which range it covers."""
         link = host.link(host.event_type(durationMinutes=240))
-        booking = made(site.redeem(link, site.slots(link)[-1]))
+        booking = created(site.redeem(link, site.slots(link)[-1]))
         answer = ok(site.client.get(own(booking) + "/slots", headers=JSON))
         assert (answer["from"], answer["to"]) == (at(), at(days=30))
         assert answer["slots"][0] == {"start": at(), "end": at(hours=4)} or answer["slots"][0]["start"] > at()
@@ -589,7 +589,7 @@ class TestPages:
     def test_a_cancelled_booking_says_how_to_book_again(
         self, site: Site, host: Caller, event_type: Json, uses: int, words: str
     ) -> None:
-        booking = made(site.redeem(host.link(event_type, maxUsageCount=uses), TEN))
+        booking = created(site.redeem(host.link(event_type, maxUsageCount=uses), TEN))
         ok(cancel(site, booking))
         assert words in page(site, booking)
 
@@ -636,7 +636,7 @@ class TestPages:
 
     def test_the_pages_of_dates_list_all_slots_and_keep_the_time_zone(self, site: Site, host: Caller) -> None:
         kind = host.event_type(durationMinutes=240, bookingWindowDays=20)
-        booking = made(site.redeem(host.link(kind), TEN.replace("10:", "08:")))
+        booking = created(site.redeem(host.link(kind), TEN.replace("10:", "08:")))
         found: list[str] = []
         path: str | None = own(booking) + "?move=1&timeZone=Etc/GMT%2B5"
         while path:
@@ -659,7 +659,7 @@ class TestPages:
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
         taken = "2040-01-20T14:00:00Z"
-        made(site.redeem(host.link(event_type), taken, invitee=OTTO))
+        created(site.redeem(host.link(event_type), taken, invitee=OTTO))
         body = {"start": taken, "timeZone": "Asia/Tokyo"}
 
         answer = site.client.post(own(booking) + "/reschedule", data=body, headers=HTML)
@@ -866,7 +866,7 @@ class TestInvite:
     def test_every_field_of_the_calendar_file_is_correct(self, site: Site, host: Caller) -> None:
         place = [{"kind": "in_person", "detail": "Torstraße 12; Hof, 10119 Berlin"}]
         link = host.link(host.event_type(title=self.TITLE, locations=place))
-        booking = made(site.redeem(link, TEN, answers={}))
+        booking = created(site.redeem(link, TEN, answers={}))
         site.clock.pass_by(minutes=3)
 
         answer = site.client.get(own(booking) + "/invite.ics")
@@ -895,12 +895,12 @@ class TestInvite:
         assert "ada@hosts.example" not in answer.text
 
     def test_typed_text_cannot_add_a_header_or_a_property(self, site: Site, host: Caller) -> None:
-        plain = made(site.redeem(host.link(host.event_type()), TEN))
+        plain = created(site.redeem(host.link(host.event_type()), TEN))
         evil = 'a"\u3000; filename="x.exe" Set-Cookie: b=c X-EVIL:1'
         place = [{"kind": "custom", "detail": evil}]
         link = host.link(host.event_type(title=evil, locations=place))
         person = {"name": evil, "email": "grace@invitees.example"}
-        booking = made(site.redeem(link, TWO, invitee=person))
+        booking = created(site.redeem(link, TWO, invitee=person))
 
         known = {"X-Correlation-Id": "one"}
         one, other = (site.client.get(own(b) + "/invite.ics", headers=known) for b in (plain, booking))
@@ -917,7 +917,7 @@ class TestInvite:
 
     def test_the_calendar_file_of_a_cancelled_booking_has_no_location(self, site: Site, host: Caller) -> None:
         place = [{"kind": "video", "detail": "https://meet.example/secret"}]
-        booking = made(site.redeem(host.link(host.event_type(locations=place)), TEN))
+        booking = created(site.redeem(host.link(host.event_type(locations=place)), TEN))
         assert invite(site, booking).location == "https://meet.example/secret"
         ok(site.client.post(own(booking) + "/cancel", headers=JSON))
         event = invite(site, booking)
@@ -926,10 +926,10 @@ class TestInvite:
     def test_an_unsupported_address_is_not_promised_an_email(self, site: Site, host: Caller) -> None:
         """The page says that no email is sent, and the calendar file refers to the page instead of the email."""
         person = {"name": "Jörg", "email": "jörg@example.com"}
-        booking = made(site.redeem(host.link(), TEN, invitee=person))
+        booking = created(site.redeem(host.link(), TEN, invitee=person))
         assert "We can’t email jörg@example.com" in html.unescape(page(site, booking))
         assert "open the page of this booking" in str(invite(site, booking).description)
-        usual = made(site.redeem(host.link(), TWO))
+        usual = created(site.redeem(host.link(), TWO))
         assert "We can’t email" not in html.unescape(page(site, usual))
         with pytest.MonkeyPatch.context() as patch:
             patch.delenv("MAIL_SENDER")
@@ -989,7 +989,7 @@ class TestRaces:
     def test_two_moves_racing_for_a_slot_give_it_to_one(
         self, site: Site, host: Caller, event_type: Json, booking: Json, round_: int
     ) -> None:
-        other = made(site.redeem(host.link(event_type), f"{DAY}T18:00:00Z", invitee=OTTO))
+        other = created(site.redeem(host.link(event_type), f"{DAY}T18:00:00Z", invitee=OTTO))
         target = (TWO, f"{NEXT}T14:00:00Z")[round_ % 2]
 
         answers = at_once(lambda: move(site, booking, target), lambda: move(site, other, target))
@@ -1004,8 +1004,8 @@ class TestRaces:
     ) -> None:
         """P8: the slot is freed once and the use is restored once."""
         link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=2 + round_)
-        made(site.redeem(link, TWO, invitee=OTTO))
-        booking = made(site.redeem(link, TEN))
+        created(site.redeem(link, TWO, invitee=OTTO))
+        booking = created(site.redeem(link, TEN))
 
         answers = at_once(*[lambda: cancel(site, booking)] * 8)
 
@@ -1036,7 +1036,7 @@ class TestRaces:
     ) -> None:
         """A move within a day rewrites the whole day; a concurrent change elsewhere on it doesn't reject the move."""
         links = [host.link(event_type) for _ in range(5)]
-        bookings = [made(site.redeem(link, f"{DAY}T{10 + n}:00:00Z")) for n, link in enumerate(links)]
+        bookings = [created(site.redeem(link, f"{DAY}T{10 + n}:00:00Z")) for n, link in enumerate(links)]
         targets = [f"{DAY}T{10 + n}:20:00Z" for n in range(5)]
 
         answers = at_once(
@@ -1052,7 +1052,7 @@ class TestRaces:
     ) -> None:
         """P1: a use restored and taken concurrently is never counted twice."""
         link = host.link(event_type, restoreUseOnCancel=True, maxUsageCount=2)
-        first = made(site.redeem(link, TEN))
+        first = created(site.redeem(link, TEN))
         others = [{"name": "N", "email": f"n{n}-{round_}@invitees.example"} for n in range(3)]
 
         answers = at_once(
@@ -1079,7 +1079,7 @@ def test_a_cancelled_booking_hides_the_locations_detail(site: Site, host: Caller
     body = redeem_body(at(days=1))
     link = host.link(event_type)
     key = {"Idempotency-Key": "k"}
-    booked = made(site.client.post(f"{path_of(link)}/redeem", json=body, headers=key))
+    booked = created(site.client.post(f"{path_of(link)}/redeem", json=body, headers=key))
     assert booked["location"] == {"kind": kind, "detail": detail}
     page = httpx.URL(booked["url"]).path
     assert ok(site.client.get(page, headers=JSON))["location"]["detail"] == detail
@@ -1096,7 +1096,7 @@ def test_a_booking_keeps_its_links_hours_after_the_link_is_deleted(site: Site, h
     """P8: it isn't offered the event type's other hours, and the link's bookings are still listed."""
     hours = {"timeZone": "UTC", "weekly": [{"days": ["tue"], "from": "20:00", "to": "22:00"}]}
     link = host.link(overrides={"schedule": hours})
-    booking = made(site.redeem(link, site.slots(link)[0]))
+    booking = created(site.redeem(link, site.slots(link)[0]))
     page = booking["url"].removeprefix("https://admit.example")
     before = ok(site.client.get(f"{page}/slots"))["slots"]
     assert host.delete(f"/v1/links/{link['linkId']}").status_code == 204

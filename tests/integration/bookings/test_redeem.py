@@ -23,7 +23,7 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
-    made,
+    created,
     ok,
     path_of,
     redeem_body,
@@ -65,7 +65,7 @@ class TestJson:
         answers = ANSWERS | {"size": "two & more"}
         response = redeem(site, link, at(days=1), answers=answers, locationIndex=1)
 
-        booking = made(response)
+        booking = created(response)
         assert set(booking) == BOOKING_FIELDS
         assert booking == booking | {
             "linkId": link["linkId"],
@@ -92,9 +92,9 @@ class TestJson:
 
     def test_the_last_use_makes_the_link_used(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
         """P1: a link gives exactly its uses, and then none."""
-        made(redeem(site, link, at(days=1)))
+        created(redeem(site, link, at(days=1)))
         site.clock.pass_by(minutes=1)
-        made(redeem(site, link, at(days=2)))
+        created(redeem(site, link, at(days=2)))
 
         used = host.reread(link)
         expected = {"status": "used", "usageCount": 2, "remainingUses": 0, "usedAt": rfc3339(site.clock())}
@@ -102,17 +102,17 @@ class TestJson:
         assert_problem(redeem(site, link, at(days=3)), 410, "link-used")
 
     def test_the_first_location_is_the_default(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
-        assert made(redeem(site, link, at(days=1)))["location"] == LOCATIONS[0]
-        assert made(site.redeem(host.link(), at(days=2)))["location"] is None
+        assert created(redeem(site, link, at(days=1)))["location"] == LOCATIONS[0]
+        assert created(site.redeem(host.link(), at(days=2)))["location"] is None
 
     def test_a_start_may_have_any_utc_offset(self, site: Site, link: dict[str, Any]) -> None:
-        assert made(redeem(site, link, "2040-01-03T08:45:00+05:45"))["start"] == "2040-01-03T03:00:00Z"
+        assert created(redeem(site, link, "2040-01-03T08:45:00+05:45"))["start"] == "2040-01-03T03:00:00Z"
 
     def test_the_links_overrides_apply_to_the_booking(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         own = {"title": "Mine", "durationMinutes": 45, "questions": [], "locations": []}
-        booking = made(site.redeem(host.link(event_type, overrides=own), at(days=1, hours=1)))
+        booking = created(site.redeem(host.link(event_type, overrides=own), at(days=1, hours=1)))
 
         assert (booking["title"], booking["end"], booking["location"]) == (
             "Mine",
@@ -224,17 +224,17 @@ class TestNotOnOffer:
         assert_problem(site.redeem(link, start), 409, "slot-not-offered")
 
         assert host.reread(link) == link, why
-        made(site.redeem(link, "2040-01-02T12:00:00Z"))
+        created(site.redeem(link, "2040-01-02T12:00:00Z"))
 
     def test_a_taken_slot_has_its_own_code(self, site: Site, host: Caller) -> None:
         """P2: a slot that a booking of any of the host's links holds is `slot-taken`."""
         first, second = host.link(), host.link(host.event_type(durationMinutes=60))
-        made(site.redeem(first, at(hours=5.5)))
+        created(site.redeem(first, at(hours=5.5)))
 
         assert_problem(site.redeem(second, at(hours=5)), 409, "slot-taken")
 
         assert host.reread(second) == second
-        made(site.redeem(second, at(hours=6)))
+        created(site.redeem(second, at(hours=6)))
 
 
 class TestRecipientLock:
@@ -260,7 +260,7 @@ class TestRecipientLock:
         response = site.redeem(link, at(days=1), invitee={"name": "G", "email": email})
 
         if may:
-            assert made(response)["invitee"]["email"] == email
+            assert created(response)["invitee"]["email"] == email
         else:
             assert_problem(response, 403, "recipient-mismatch")
             assert "grace@" not in response.text
@@ -274,12 +274,12 @@ class TestRepeats:
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link, key = host.link(event_type), "a key of one's own"
-        first = made(redeem(site, link, at(days=1), key=key))
+        first = created(redeem(site, link, at(days=1), key=key))
         site.clock.pass_by(days=3)  # now the start is in the past and the link is used
 
         second = redeem(site, link, at(days=1), key=key)
 
-        assert made(second) == first
+        assert created(second) == first
         assert second.headers["idempotent-replayed"] == "true"
         assert host.reread(link)["usageCount"] == 1
 
@@ -288,7 +288,7 @@ class TestRepeats:
     ) -> None:
         """P4: the sender may be someone else, so the response has no URL, no personal data, no answers and no ids."""
         link = host.link(event_type)
-        first = made(redeem(site, link, "2040-01-03T10:00:00Z", answers={"topic": "One\ntwo"}))
+        first = created(redeem(site, link, "2040-01-03T10:00:00Z", answers={"topic": "One\ntwo"}))
         site.clock.pass_by(minutes=9, seconds=58)
 
         invitee = {"name": " Grace  Hopper", "email": "GRACE@Invitees.Example"}
@@ -316,11 +316,11 @@ class TestRepeats:
         self, site: Site, host: Caller, link: dict[str, Any]
     ) -> None:
         """P4: after that it is like any other request: the slot is taken, or the link is used."""
-        made(redeem(site, link, at(days=1)))
+        created(redeem(site, link, at(days=1)))
         site.clock.pass_by(minutes=10)
 
         assert_problem(redeem(site, link, at(days=1)), 409, "slot-taken")
-        made(redeem(site, link, at(days=2)))
+        created(redeem(site, link, at(days=2)))
         site.clock.pass_by(minutes=10)
         assert_problem(redeem(site, link, at(days=2)), 410, "link-used")
         assert host.reread(link)["usageCount"] == 2
@@ -329,11 +329,11 @@ class TestRepeats:
         self, site: Site, link: dict[str, Any]
     ) -> None:
         """P4: a response never confirms a time that the booking no longer has."""
-        first = made(redeem(site, link, at(days=1)))
+        first = created(redeem(site, link, at(days=1)))
         own = first["url"].removeprefix(BASE_URL)
         ok(site.client.post(f"{own}/reschedule", json={"start": at(days=2)}, headers=JSON))
 
-        second = made(redeem(site, link, at(days=1)))
+        second = created(redeem(site, link, at(days=1)))
 
         assert second["bookingId"] != first["bookingId"]
         ok(site.client.post(f"{second['url'].removeprefix(BASE_URL)}/cancel", headers=JSON))
@@ -357,7 +357,7 @@ class TestRepeats:
     ) -> None:
         """P4: a correct guess of slot and address gets the same response, after the same reads, as a wrong one."""
         link = host.link(event_type)
-        made(redeem(site, link, at(days=1)))
+        created(redeem(site, link, at(days=1)))
         asked = {"timeZone": "UTC", "answers": {}} | guess
         start = str(asked.pop("start", at(days=1)))
         same = {"X-Correlation-Id": "same"}
@@ -383,7 +383,7 @@ class TestRepeats:
     ) -> None:
         """P4: a guess of the booked slot and address doesn't return the booking."""
         link = host.link(event_type, maxUsageCount=None)
-        made(redeem(site, link, at(days=1)))
+        created(redeem(site, link, at(days=1)))
 
         for email in ("grace@invitees.example", "x@elsewhere.example"):
             guess = redeem(site, link, at(days=1), invitee={"name": "x", "email": email})
@@ -393,7 +393,7 @@ class TestRepeats:
     def test_the_same_key_with_another_body_is_422(
         self, site: Site, host: Caller, link: dict[str, Any]
     ) -> None:
-        made(redeem(site, link, at(days=1), key="k"))
+        created(redeem(site, link, at(days=1), key="k"))
 
         for change in (
             {"start": at(days=2)},
@@ -410,13 +410,13 @@ class TestRepeats:
     def test_each_link_has_its_own_keys(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
         one, two = host.links(event_type, count=2)
 
-        first = made(redeem(site, one, at(days=1), key="k"))
-        second = made(redeem(site, two, at(days=2), key="k"))
+        first = created(redeem(site, one, at(days=1), key="k"))
+        second = created(redeem(site, two, at(days=2), key="k"))
 
         assert first["bookingId"] != second["bookingId"]
 
     def test_another_invitee_is_another_request(self, site: Site, link: dict[str, Any]) -> None:
-        made(redeem(site, link, at(days=1)))
+        created(redeem(site, link, at(days=1)))
 
         response = redeem(site, link, at(days=1), invitee={"name": "H", "email": "h@invitees.example"})
 
@@ -425,10 +425,10 @@ class TestRepeats:
     def test_a_retry_after_a_revoke_still_returns_its_booking(
         self, site: Site, host: Caller, link: dict[str, Any]
     ) -> None:
-        first = made(redeem(site, link, at(days=1), key="k"))
+        first = created(redeem(site, link, at(days=1), key="k"))
         ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
 
-        assert made(redeem(site, link, at(days=1), key="k")) == first
+        assert created(redeem(site, link, at(days=1), key="k")) == first
         assert_problem(redeem(site, link, at(days=2)), 410, "link-revoked")
 
     @pytest.mark.parametrize("key", ["x" * 256, "é", ""])
@@ -624,7 +624,7 @@ class TestForm:
         status: int,
         words: str,
     ) -> None:
-        made(redeem(site, host.link(event_type), at(days=2)))
+        created(redeem(site, host.link(event_type), at(days=2)))
         link = host.link(event_type)
 
         response = self.post(site, link, **changes)
@@ -701,7 +701,7 @@ class TestConfirmation:
 
     def test_the_page_and_the_json_have_the_same_booking(self, site: Site, host: Caller) -> None:
         event_type = host.event_type(title="Talk <b>", locations=LOCATIONS[:1], schedule=ALL_DAY)
-        booking = made(site.redeem(host.link(event_type), "2040-01-03T10:00:00Z"))
+        booking = created(site.redeem(host.link(event_type), "2040-01-03T10:00:00Z"))
         path = booking["url"].removeprefix(BASE_URL)
 
         page = site.client.get(path, headers=HTML).text
@@ -802,7 +802,7 @@ class TestText:
     ) -> None:
         """Persian names need joiners; a zero-width space inside an address is rejected."""
         invitee = {"name": "علی\u200cرضا", "email": "\ufeffgrace@invitees.example\u200b"}
-        booking = made(redeem(site, host.link(), at(days=1), invitee=invitee, answers={}))
+        booking = created(redeem(site, host.link(), at(days=1), invitee=invitee, answers={}))
         assert booking["invitee"] == {"name": "علی\u200cرضا", "email": "grace@invitees.example"}
         inside = {"name": "Grace", "email": "gr\u200bace@invitees.example"}
         assert_problem(
@@ -818,7 +818,7 @@ def test_a_use_restored_between_two_reads_can_be_redeemed(
 ) -> None:
     """P4, P8: the link is read before a cancellation and the receipt after it; the redeem reads both again."""
     link = host.link(restoreUseOnCancel=True)
-    booking = made(site.redeem(link, at(days=1)))
+    booking = created(site.redeem(link, at(days=1)))
     used = site.world.store.links.read(link["linkId"])
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
     read = Redeems.read_link_and_receipt
@@ -826,6 +826,6 @@ def test_a_use_restored_between_two_reads_can_be_redeemed(
     monkeypatch.setattr(
         Redeems, "read_link_and_receipt", lambda *to, **now: torn.pop() if torn else read(*to, **now)
     )
-    again = made(site.redeem(link, at(days=1)))
+    again = created(site.redeem(link, at(days=1)))
     assert torn == []
     assert again["bookingId"] != booking["bookingId"]

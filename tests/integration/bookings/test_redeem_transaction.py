@@ -17,7 +17,7 @@ from chalicelib.domain.bookings.redeem import AlreadyBooked, Booked, CellsTaken,
 from chalicelib.domain.ids import BOOKING, ID_BYTES, LINK, make_id
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.links.succession import fresh_link
-from tests.support.app import CAUSE, NOW, Caller, Site, at, made, ok
+from tests.support.app import CAUSE, NOW, Caller, Site, at, created, ok
 
 HOUR = timedelta(hours=1)
 START = NOW + 24 * HOUR
@@ -153,7 +153,7 @@ def test_the_receipt_is_checked_before_the_link_and_the_slot(site: Site, host: C
 def test_a_rejected_redeem_of_a_rolling_link_creates_no_successor(site: Site, host: Caller) -> None:
     """P1: the outcome is also correct with the successor and the rolling link's pointer in the transaction."""
     path = f"/v1/event-types/{host.event_type()['eventTypeId']}/rolling-link"
-    link = read(site, made(host.post(path, {})))
+    link = read(site, created(host.post(path, {})))
 
     def attempt(**changes: Any) -> RedeemAttempt:
         link_id = make_id(LINK, secrets.token_bytes(ID_BYTES))

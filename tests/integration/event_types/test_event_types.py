@@ -14,7 +14,7 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
-    made,
+    created,
     ok,
 )
 
@@ -67,7 +67,7 @@ FIELDS: Final = {"eventTypeId", "hostId", "createdAt", "archivedAt"} | set(EVERY
 
 
 def test_only_title_duration_and_schedule_are_required(host: Caller) -> None:
-    event_type = made(host.post("/v1/event-types", REQUIRED))
+    event_type = created(host.post("/v1/event-types", REQUIRED))
 
     assert set(event_type) == FIELDS | {"warnings"}  # the schedule has no hours
     schedule = {"timeZone": "UTC", "weekly": [], "overrides": []}
@@ -84,7 +84,7 @@ def test_a_missing_required_field_is_400(host: Caller, missing: str) -> None:
 
 
 def test_every_field_is_stored_unchanged(host: Caller) -> None:
-    event_type = made(host.post("/v1/event-types", EVERYTHING))
+    event_type = created(host.post("/v1/event-types", EVERYTHING))
 
     assert {name: event_type[name] for name in EVERYTHING} == EVERYTHING
     assert ok(host.get(f"/v1/event-types/{event_type['eventTypeId']}")) == event_type
@@ -220,7 +220,7 @@ def test_deletion_with_active_links_needs_confirmation_and_revokes_them(site: Si
         host.link(event_type),
         host.link(),
     )
-    made(site.redeem(used, at(hours=4)))
+    created(site.redeem(used, at(hours=4)))
 
     # Given active links, when it is deleted without confirmation, then nothing changes
     assert_problem(host.delete(path), 409, "conflict")
@@ -352,7 +352,7 @@ def test_an_event_type_that_nobody_can_book_is_created_with_a_warning(host: Call
 
 def test_time_off_over_the_whole_booking_window_is_a_warning(site: Site, host: Caller) -> None:
     """Creating and changing an event type report it."""
-    path = f"/v1/event-types/{made(host.post('/v1/event-types', BOOKABLE))['eventTypeId']}"
+    path = f"/v1/event-types/{created(host.post('/v1/event-types', BOOKABLE))['eventTypeId']}"
     assert host.patch(path, {"title": "Same"}).json()["warnings"] == []
     ok(
         site.admin.patch(

@@ -12,7 +12,7 @@ from chalicelib.store.conditions import ABSENT
 from chalicelib.store.items import DayItem, link_key
 from chalicelib.store.table import Table
 from chalicelib.store.transactions import Transaction
-from tests.support.app import JSON, Caller, Site, at, made, ok, path_of, redeem_body
+from tests.support.app import JSON, Caller, Site, at, created, ok, path_of, redeem_body
 
 
 def _table(site: Site) -> Table:
@@ -53,13 +53,13 @@ def test_each_write_to_a_link_names_its_own_request(site: Site, host: Caller) ->
 
     me, path = f"key:{host.key.key.key_id}", "/v1/links"
     body = {"eventTypeId": host.event_type()["eventTypeId"], "maxUsageCount": 2}
-    link = made(host.post(path, body, headers=correlation("create")))["links"][0]
+    link = created(host.post(path, body, headers=correlation("create")))["links"][0]
     path += f"/{link['linkId']}"
     look(link)
     ok(host("PATCH", path, json={"label": "a"}, headers=correlation("change")))
     look(link)
     booking = redeem_body(at(days=1))
-    made(site.client.post(f"{path_of(link)}/redeem", json=booking, headers=JSON | correlation("book")))
+    created(site.client.post(f"{path_of(link)}/redeem", json=booking, headers=JSON | correlation("book")))
     look(link)
     ok(host.post(f"{path}/revoke", headers=correlation("revoke")))
     look(link)

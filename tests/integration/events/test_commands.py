@@ -1,4 +1,7 @@
-"""Commands by queue run once per id; results go to the bus, bad commands are dead-lettered (P1, P4, P7, P9)."""
+"""Commands from the queue run once per id (P1, P4, P7, P9).
+
+Results are published on the bus; invalid commands are dead-lettered.
+"""
 
 import json
 import threading
@@ -21,25 +24,24 @@ from tests.support.app import (
     token_of,
     unknown_id,
 )
-from tests.support.aws.bus import Bus, Inbox, Stream, deliver as publish
+from tests.support.aws.bus import Stream, deliver as publish
 from tests.support.aws.engines import Table
-from tests.support.commands import Deadline, command, deliver, in_event, in_notification, listening
+from tests.support.commands import Channels, Deadline, command, deliver, in_event, in_notification, listening
 from tests.support.event_schemas import faults_of
 
-Wires = tuple[Bus, Inbox]
 ENVELOPES: Final[dict[str, Callable[[str], str]]] = {
     "bare": lambda body: body,
     "eventbridge": in_event,
     "sns": in_notification,
-    "sns of eventbridge": lambda body: in_notification(in_event(body)),
+    "eventbridge in sns": lambda body: in_notification(in_event(body)),
 }
 
 
 @pytest.fixture
-def wires(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wires]:
+def channels(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Channels]:
     """Connect the app to a bus and a dead-letter queue."""
-    with listening(site, monkeypatch) as both:
-        yield both
+    with listening(site, monkeypatch) as channels:
+        yield channels
 
 
 def for_host(host: Caller, **fields: Any) -> dict[str, Any]:
@@ -60,17 +62,17 @@ def count_of(host: Caller) -> int:
     return len(host.list(limit="200")["links"])
 
 
-def notices(wires: Wires) -> list[dict[str, Any]]:
+def notices(channels: Channels) -> list[dict[str, Any]]:
     """Return the bus's new messages, after checking each against its schema."""
-    found = wires[0].envelopes()
+    found = channels.bus.envelopes()
     assert [fault for one in found for fault in faults_of(one)] == []
     return found
 
 
-def rejected(wires: Wires, body: str, code: str, *pointers: str) -> dict[str, Any]:
+def rejected(channels: Channels, body: str, code: str, *pointers: str) -> dict[str, Any]:
     """Check that exactly one message was rejected, on the bus and in the dead-letter queue; return the notice."""
-    (notice,) = notices(wires)
-    (letter,) = wires[1].take()
+    (notice,) = notices(channels)
+    (letter,) = channels.dead_letters.take()
     assert notice["type"] == "command.rejected"
     assert notice["data"]["problem"]["type"] == f"urn:admit-one:problem:{code}"
     assert {fault["pointer"] for fault in notice["data"]["problem"].get("errors", [])} == set(pointers)
@@ -83,8 +85,8 @@ def rejected(wires: Wires, body: str, code: str, *pointers: str) -> dict[str, An
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES.values(), ids=ENVELOPES.keys())
-def test_generate_runs_once_in_any_envelope_however_often_delivered(
-    host: Caller, wires: Wires, envelope: Callable[[str], str]
+def test_a_repeated_generate_runs_once_in_every_envelope(
+    host: Caller, channels: Channels, envelope: Callable[[str], str]
 ) -> None:
     event_type = host.event_type()
     body = envelope(generate(host, event_type, count=3, label="By queue"))
@@ -92,7 +94,7 @@ def test_generate_runs_once_in_any_envelope_however_often_delivered(
     for _ in range(3):
         assert deliver(body) == []
 
-    completed = notices(wires)
+    completed = notices(channels)
     assert {(one["type"], one["correlationId"], one["actor"]) for one in completed} == {
         ("batch.completed", "c-1", "command:c-1")
     }
@@ -102,12 +104,12 @@ def test_generate_runs_once_in_any_envelope_however_often_delivered(
     batch = host.list(batchId=completed[0]["data"]["batchId"])["links"]
     assert [link["label"] for link in batch] == ["By queue"] * 3
     assert count_of(host) == completed[0]["data"]["count"] == 3
-    assert wires[1].take() == []
+    assert channels.dead_letters.take() == []
 
 
 @pytest.mark.parametrize("stage", ["prod", "", "Test", None, 7], ids=str)
 def test_a_command_for_another_stage_is_rejected(
-    host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch, stage: Any
+    host: Caller, channels: Channels, monkeypatch: pytest.MonkeyPatch, stage: Any
 ) -> None:
     """A command sent to the wrong stage creates no link, and its sender gets a rejection."""
     monkeypatch.setenv("STAGE", "test")
@@ -117,24 +119,26 @@ def test_a_command_for_another_stage_is_rejected(
     assert deliver(body) == []
 
     if stage is None:
-        assert [one["type"] for one in notices(wires)] == ["batch.completed"]
+        assert [one["type"] for one in notices(channels)] == ["batch.completed"]
     else:
-        rejected(wires, body, "invalid-value" if isinstance(stage, str) else "invalid-request", "/stage")
+        rejected(channels, body, "invalid-value" if isinstance(stage, str) else "invalid-request", "/stage")
     assert count_of(host) == (1 if stage is None else 0)
 
 
-def test_a_command_for_this_stage_runs(host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_for_this_stage_runs(
+    host: Caller, channels: Channels, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STAGE", "test")
     bootstrap.forget()
     body = json.dumps(json.loads(generate(host, host.event_type())) | {"stage": "test"})
 
     assert deliver(body) == []
 
-    assert [one["type"] for one in notices(wires)] == ["batch.completed"]
+    assert [one["type"] for one in notices(channels)] == ["batch.completed"]
     assert count_of(host) == 1
 
 
-def test_revoke_runs_once(host: Caller, wires: Wires) -> None:
+def test_revoke_runs_once(host: Caller, channels: Channels) -> None:
     links = host.links(host.event_type(), count=3)
     body = command("revoke", for_host(host, linkIds=[link["linkId"] for link in links[:2]]))
 
@@ -142,12 +146,12 @@ def test_revoke_runs_once(host: Caller, wires: Wires) -> None:
         assert deliver(body) == []
 
     assert [host.reread(link)["status"] for link in links] == ["revoked", "revoked", "active"]
-    assert (notices(wires), wires[1].take()) == ([], [])
+    assert (notices(channels), channels.dead_letters.take()) == ([], [])
 
 
 @pytest.mark.parametrize("named", ["linkId", "url", "token"])
-def test_redeem_books_once(host: Caller, wires: Wires, named: str) -> None:
-    """P1, P4: the command names the link by its id, URL or token; the link's second use stays unused."""
+def test_redeem_books_once(host: Caller, channels: Channels, named: str) -> None:
+    """P1, P4: the command names the link by its id, URL or token; the link's second use is still available."""
     link = host.link(maxUsageCount=2)
     value = {"linkId": link["linkId"], "url": link["url"] + "?embed=1", "token": token_of(link)}[named]
     body = command("redeem", for_host(host, **{named: value}, **redeem_body(at(days=1))))
@@ -158,10 +162,10 @@ def test_redeem_books_once(host: Caller, wires: Wires, named: str) -> None:
     (booking,) = host.get("/v1/bookings", params={"linkId": link["linkId"]}).json()["bookings"]
     assert (booking["start"], booking["invitee"]["email"]) == (at(days=1), "grace@invitees.example")
     assert host.reread(link)["usageCount"] == 1
-    assert (notices(wires), wires[1].take()) == ([], [])
+    assert (notices(channels), channels.dead_letters.take()) == ([], [])
 
 
-def test_replace_creates_one_new_link(host: Caller, wires: Wires) -> None:
+def test_replace_creates_one_new_link(host: Caller, channels: Channels) -> None:
     link = host.link(label="Old")
     body = command("replace", for_host(host, linkId=link["linkId"]))
 
@@ -170,13 +174,13 @@ def test_replace_creates_one_new_link(host: Caller, wires: Wires) -> None:
 
     assert sorted(one["status"] for one in host.list()["links"]) == ["active", "revoked"]
     assert host.reread(link)["status"] == "revoked"
-    assert wires[1].take() == []
+    assert channels.dead_letters.take() == []
 
 
 def test_events_have_the_id_of_their_command_as_correlation_id(
-    site: Site, host: Caller, wires: Wires
+    site: Site, host: Caller, channels: Channels
 ) -> None:
-    """P6: every write of a command has its id, so its events are the reply, even if it is delivered three times."""
+    """P6: senders can correlate the events with the command, even if it is delivered three times."""
     link = host.link()
     stream = Stream(site)
     stream.records()
@@ -188,11 +192,11 @@ def test_events_have_the_id_of_their_command_as_correlation_id(
     ):
         for _ in range(3):
             assert deliver(body) == []
-    notices(wires)
+    notices(channels)
 
     publish(stream.records())
 
-    published = {(one["correlationId"], one["type"]): one for one in notices(wires)}
+    published = {(one["correlationId"], one["type"]): one for one in notices(channels)}
     events = sorted(key for key in published if key[0] in {"make", "book", "end", "again"})
     assert events == [
         ("again", "link.created"),
@@ -206,12 +210,12 @@ def test_events_have_the_id_of_their_command_as_correlation_id(
 
 
 @pytest.mark.parametrize("other", ["body", "verb"])
-def test_a_used_id_with_another_body_is_rejected(host: Caller, wires: Wires, other: str) -> None:
+def test_a_reused_id_with_another_body_is_rejected(host: Caller, channels: Channels, other: str) -> None:
     """P4: the second command changes nothing."""
     event_type = host.event_type()
     assert deliver(generate(host, event_type, count=2)) == []
     kept = host.list()["links"]
-    notices(wires)
+    notices(channels)
     body = (
         generate(host, event_type, count=3)
         if other == "body"
@@ -220,12 +224,12 @@ def test_a_used_id_with_another_body_is_rejected(host: Caller, wires: Wires, oth
 
     assert deliver(body) == []
 
-    rejected(wires, body, "idempotency-key-reused")
+    rejected(channels, body, "idempotency-key-reused")
     assert host.list()["links"] == kept
 
 
 @pytest.mark.parametrize("verb", ["revoke", "redeem", "replace"])
-def test_every_command_records_its_id(host: Caller, wires: Wires, verb: str) -> None:
+def test_every_command_records_its_id(host: Caller, channels: Channels, verb: str) -> None:
     first, second = host.links(host.event_type(), count=2)
     payloads = {
         "revoke": lambda link: for_host(host, linkIds=[link["linkId"]]),
@@ -237,13 +241,13 @@ def test_every_command_records_its_id(host: Caller, wires: Wires, verb: str) -> 
 
     assert deliver(body) == []
 
-    rejected(wires, body, "idempotency-key-reused")
+    rejected(channels, body, "idempotency-key-reused")
     assert host.reread(second) == second
 
 
 @pytest.mark.parametrize("verb", ["generate", "revoke", "redeem", "replace"])
-def test_an_id_is_recorded_for_thirty_days(site: Site, host: Caller, wires: Wires, verb: str) -> None:
-    """P4: longer than the queue and its dead-letter queue together keep a message."""
+def test_an_id_is_recorded_for_thirty_days(site: Site, host: Caller, channels: Channels, verb: str) -> None:
+    """P4: this is longer than the queue and its dead-letter queue together retain a message."""
     event_type = host.event_type()
     first, second = host.links(event_type, count=2, maxUsageCount=3)
     same, other = {
@@ -259,21 +263,21 @@ def test_an_id_is_recorded_for_thirty_days(site: Site, host: Caller, wires: Wire
     assert deliver(same) == []
     made = count_of(host)
     site.clock.pass_by(days=29)
-    notices(wires)
+    notices(channels)
 
     assert deliver(other) == []
 
-    rejected(wires, other, "idempotency-key-reused")
+    rejected(channels, other, "idempotency-key-reused")
     assert count_of(host) == made
     assert host.reread(second) == second
     site.clock.pass_by(days=2)
     assert deliver(other) == []
-    assert wires[1].take() == []
+    assert channels.dead_letters.take() == []
 
 
 @pytest.mark.parametrize("verb", ["redeem", "replace"])
 def test_the_same_command_after_three_weeks_changes_nothing(
-    site: Site, host: Caller, wires: Wires, verb: str
+    site: Site, host: Caller, channels: Channels, verb: str
 ) -> None:
     """P4: a command can wait in a dead-letter queue for longer than HTTP idempotency keys are kept."""
     link = host.link(maxUsageCount=3, restoreUseOnCancel=True)
@@ -287,12 +291,12 @@ def test_the_same_command_after_three_weeks_changes_nothing(
 
     assert deliver(body) == []
 
-    assert wires[1].take() == []
+    assert channels.dead_letters.take() == []
     assert count_of(host) == made
     assert host.reread(link)["usageCount"] == (1 if verb == "redeem" else 0)
 
 
-def test_idempotency_keys_and_command_ids_are_separate(host: Caller, wires: Wires) -> None:
+def test_idempotency_keys_and_command_ids_are_separate(host: Caller, channels: Channels) -> None:
     """P4: callers and command senders can choose the same text independently."""
     event_type = host.event_type()
     over_http = {"eventTypeId": event_type["eventTypeId"], "count": 1}
@@ -300,10 +304,12 @@ def test_idempotency_keys_and_command_ids_are_separate(host: Caller, wires: Wire
 
     assert deliver(generate(host, event_type, "c-1", count=2)) == []
 
-    assert (count_of(host), wires[1].take()) == (3, [])
+    assert (count_of(host), channels.dead_letters.take()) == (3, [])
 
 
-def test_a_repeated_generate_succeeds_after_its_links_expired(site: Site, host: Caller, wires: Wires) -> None:
+def test_a_repeated_generate_succeeds_after_its_links_expired(
+    site: Site, host: Caller, channels: Channels
+) -> None:
     """P4: a repeat isn't validated against the later time."""
     body = generate(host, host.event_type(), count=2, expiresAt=at(hours=1))
     assert deliver(body) == []
@@ -311,32 +317,32 @@ def test_a_repeated_generate_succeeds_after_its_links_expired(site: Site, host: 
 
     assert deliver(body) == []
 
-    assert [one["type"] for one in notices(wires)] == ["batch.completed"] * 2
-    assert (count_of(host), wires[1].take()) == (2, [])
+    assert [one["type"] for one in notices(channels)] == ["batch.completed"] * 2
+    assert (count_of(host), channels.dead_letters.take()) == (2, [])
 
 
-def test_generate_creates_nothing_once_its_event_type_is_deleted(
-    site: Site, host: Caller, wires: Wires
+def test_a_generate_creates_no_links_after_its_event_type_is_deleted(
+    site: Site, host: Caller, channels: Channels
 ) -> None:
     """A repeat of a finished generate still succeeds; a repeat of an interrupted one is rejected."""
     event_type = host.event_type()
     whole, half = generate(host, event_type, "whole"), generate(host, event_type, "half", count=300)
     assert deliver(whole) == []
     assert deliver(half, context=Deadline(1)) == ["m-0"]
-    (done,) = notices(wires)
+    (done,) = notices(channels)
     deleted = host.delete(f"/v1/event-types/{event_type['eventTypeId']}", params={"revokeLinks": "true"})
     assert deleted.status_code in {200, 204}, deleted.text
     before = sum(item["sk"]["S"] == "LINK" for item in site.items())
 
     assert deliver(whole) == []
-    assert [one["id"] for one in notices(wires)] == [done["id"]]
+    assert [one["id"] for one in notices(channels)] == [done["id"]]
     assert deliver(half) == []
 
-    rejected(wires, half, "not-found")
+    rejected(channels, half, "not-found")
     assert sum(item["sk"]["S"] == "LINK" for item in site.items()) == before
 
 
-def test_each_host_has_its_own_command_ids(host: Caller, other: Caller, wires: Wires) -> None:
+def test_each_host_has_its_own_command_ids(host: Caller, other: Caller, channels: Channels) -> None:
     """P9: two hosts can use the same id."""
     assert (
         deliver(generate(host, host.event_type(), count=2), generate(other, other.event_type(), count=1))
@@ -344,7 +350,7 @@ def test_each_host_has_its_own_command_ids(host: Caller, other: Caller, wires: W
     )
 
     assert (count_of(host), count_of(other)) == (2, 1)
-    assert wires[1].take() == []
+    assert channels.dead_letters.take() == []
 
 
 # Commands that are rejected
@@ -352,7 +358,7 @@ def test_each_host_has_its_own_command_ids(host: Caller, other: Caller, wires: W
 
 BAD: Final[dict[str, tuple[Any, str, tuple[str, ...]]]] = {
     "not JSON": ("{", "invalid-request", ("",)),
-    "no object": ("[]", "invalid-request", ("",)),
+    "not an object": ("[]", "invalid-request", ("",)),
     "empty": ("", "invalid-request", ("",)),
     "deep": ("[" * 100_000, "invalid-request", ("",)),
     "deep payload": ('{"id":"c","command":"generate","payload":' + "[" * 100_000, "invalid-request", ("",)),
@@ -379,7 +385,7 @@ BAD: Final[dict[str, tuple[Any, str, tuple[str, ...]]]] = {
         "not-found",
         (),
     ),
-    "notification of nothing": (
+    "notification without a command": (
         {"Type": "Notification", "TopicArn": "t", "Message": "hello"},
         "invalid-request",
         ("",),
@@ -389,13 +395,13 @@ BAD: Final[dict[str, tuple[Any, str, tuple[str, ...]]]] = {
         "invalid-request",
         ("/Message",),
     ),
-    "event of another kind": ({"detail-type": "x", "detail": {"a": 1}}, "invalid-request", ("",)),
+    "unknown detail-type": ({"detail-type": "x", "detail": {"a": 1}}, "invalid-request", ("",)),
 }
 
 
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
 def test_a_malformed_command_is_rejected_with_the_reason(
-    site: Site, wires: Wires, case: tuple[Any, str, tuple[str, ...]]
+    site: Site, channels: Channels, case: tuple[Any, str, tuple[str, ...]]
 ) -> None:
     given, code, pointers = case
     body = given if isinstance(given, str) else json.dumps(given)
@@ -403,12 +409,12 @@ def test_a_malformed_command_is_rejected_with_the_reason(
 
     assert deliver(body) == []
 
-    notice = rejected(wires, body, code, *pointers)
+    notice = rejected(channels, body, code, *pointers)
     assert notice["correlationId"] in {"m-0", "c"}
     assert len(site.items()) == before
 
 
-def test_an_invalid_value_is_rejected_with_its_pointer(host: Caller, wires: Wires) -> None:
+def test_an_invalid_value_is_rejected_with_its_pointer(host: Caller, channels: Channels) -> None:
     event_type = host.event_type()
     bad = [
         (generate(host, event_type, count=0), "invalid-value", ["/payload/count"]),
@@ -431,12 +437,14 @@ def test_an_invalid_value_is_rejected_with_its_pointer(host: Caller, wires: Wire
 
         assert deliver(numbered) == []
 
-        notice = rejected(wires, numbered, code, *pointers)
+        notice = rejected(channels, numbered, code, *pointers)
         assert (notice["correlationId"], notice["hostId"]) == (f"c-{number}", host.host_id)
     assert count_of(host) == 0
 
 
-def test_a_dead_link_is_rejected_with_the_codes_of_http(site: Site, host: Caller, wires: Wires) -> None:
+def test_a_redeem_of_a_dead_link_is_rejected_with_the_code_of_http(
+    site: Site, host: Caller, channels: Channels
+) -> None:
     event_type = host.event_type()
     used, revoked, expired, gone, early = (
         *host.links(event_type, count=2),
@@ -459,10 +467,10 @@ def test_a_dead_link_is_rejected_with_the_codes_of_http(site: Site, host: Caller
 
         assert deliver(body) == []
 
-        rejected(wires, body, code)
+        rejected(channels, body, code)
 
 
-def test_another_hosts_data_is_not_found(host: Caller, other: Caller, wires: Wires) -> None:
+def test_another_hosts_data_is_not_found(host: Caller, other: Caller, channels: Channels) -> None:
     """P9: a command reaches only the host that it names."""
     event_type = other.event_type()
     link = other.link(event_type)
@@ -479,15 +487,15 @@ def test_another_hosts_data_is_not_found(host: Caller, other: Caller, wires: Wir
 
         assert deliver(numbered) == []
 
-        rejected(wires, numbered, "not-found")
+        rejected(channels, numbered, "not-found")
     assert other.reread(link) == link
     assert count_of(other) == 1
 
 
 def test_no_token_is_in_a_notice_or_the_log(
-    host: Caller, wires: Wires, caplog: pytest.LogCaptureFixture
+    host: Caller, channels: Channels, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """P7: whatever is wrong with a command that has a token, its rejection and log lines don't have it."""
+    """P7: the token of an invalid command appears neither in the rejection notice nor in the log."""
     link = host.link()
     token = token_of(link)
     bodies = [
@@ -506,8 +514,8 @@ def test_no_token_is_in_a_notice_or_the_log(
     with caplog.at_level("INFO"):
         for body in bodies:
             assert deliver(body) == []
-    published = json.dumps(notices(wires))
-    letters = wires[1].take()
+    published = json.dumps(notices(channels))
+    letters = channels.dead_letters.take()
 
     assert len(letters) == len(bodies)
     secrets = [token, forged(token)]
@@ -516,7 +524,7 @@ def test_no_token_is_in_a_notice_or_the_log(
     assert not [secret for letter in letters for secret in secrets if secret in json.dumps(letter["problem"])]
 
 
-def test_a_forged_token_costs_no_read_of_a_link(site: Site, host: Caller, wires: Wires) -> None:
+def test_a_forged_token_reads_no_link(site: Site, host: Caller, channels: Channels) -> None:
     """P7: the only call records the command's id."""
     link = host.link()
     body = command("redeem", for_host(host, token=forged(token_of(link)), **redeem_body(at(days=1))))
@@ -524,21 +532,23 @@ def test_a_forged_token_costs_no_read_of_a_link(site: Site, host: Caller, wires:
         assert deliver(body) == []
 
     assert reads.calls == ["PutItem"]
-    rejected(wires, body, "not-found")
+    rejected(channels, body, "not-found")
 
 
-def test_revoke_reports_the_links_it_cannot_revoke_and_revokes_the_rest(host: Caller, wires: Wires) -> None:
+def test_revoke_reports_the_links_it_cannot_revoke_and_revokes_the_rest(
+    host: Caller, channels: Channels
+) -> None:
     first, second = host.links(host.event_type(), count=2)
     body = command("revoke", for_host(host, linkIds=[first["linkId"], unknown_id("lnk"), second["linkId"]]))
 
     assert deliver(body) == []
 
-    notice = rejected(wires, body, "invalid-value", "/payload/linkIds/1")
+    notice = rejected(channels, body, "invalid-value", "/payload/linkIds/1")
     assert notice["data"]["problem"]["detail"].startswith("1 of 3 links")
     assert [host.reread(link)["status"] for link in (first, second)] == ["revoked", "revoked"]
 
 
-def test_a_bad_command_does_not_block_its_batch(host: Caller, wires: Wires) -> None:
+def test_a_bad_command_does_not_block_its_batch(host: Caller, channels: Channels) -> None:
     event_type = host.event_type()
     bodies = [generate(host, event_type, f"c-{n}") for n in range(4)]
     bodies[1:1] = ["poison", command("redeem", {"hostId": 7}, "bad")]
@@ -546,15 +556,19 @@ def test_a_bad_command_does_not_block_its_batch(host: Caller, wires: Wires) -> N
     assert deliver(*bodies) == []
 
     assert count_of(host) == 4
-    assert len(wires[1].take()) == 2
-    assert sorted(one["type"] for one in notices(wires)) == ["batch.completed"] * 4 + ["command.rejected"] * 2
+    assert len(channels.dead_letters.take()) == 2
+    assert (
+        sorted(one["type"] for one in notices(channels)) == ["batch.completed"] * 4 + ["command.rejected"] * 2
+    )
 
 
-def test_a_rejected_command_runs_after_a_redrive(host: Caller, wires: Wires) -> None:
+def test_a_rejected_command_runs_after_a_redrive(host: Caller, channels: Channels) -> None:
     """Once the cause is gone, `StartMessageMoveTask` redelivers the dead letter, which contains the command."""
     link = host.link(notBefore=at(days=1))
     assert deliver(in_event(redeem(host, link, at(days=3)))) == []
-    letter = wires[1].client.receive_message(QueueUrl=wires[1].url)["Messages"][0]["Body"]
+    letter = channels.dead_letters.client.receive_message(QueueUrl=channels.dead_letters.url)["Messages"][0][
+        "Body"
+    ]
     host.patch(f"/v1/links/{link['linkId']}", {"notBefore": None})
 
     assert deliver(letter) == []
@@ -566,7 +580,7 @@ def test_a_rejected_command_runs_after_a_redrive(host: Caller, wires: Wires) -> 
 
 
 def test_a_command_is_retried_while_the_store_is_unavailable(
-    site: Site, host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch
+    site: Site, host: Caller, channels: Channels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event_type = host.event_type()
     body = generate(host, event_type, count=2)
@@ -574,7 +588,7 @@ def test_a_command_is_retried_while_the_store_is_unavailable(
     bootstrap.forget()
     with site.failing("PutItem", StoreUnavailableError()):
         assert deliver(body, "poison") == ["m-0"]
-    assert [letter["message"] for letter in wires[1].take()] == ["poison"]
+    assert [letter["message"] for letter in channels.dead_letters.take()] == ["poison"]
 
     assert deliver(body) == []
 
@@ -582,7 +596,7 @@ def test_a_command_is_retried_while_the_store_is_unavailable(
 
 
 def test_a_revoke_of_many_is_retried_while_the_store_is_unavailable(
-    site: Site, host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch
+    site: Site, host: Caller, channels: Channels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No link's outcome is known yet, so none is reported as rejected."""
     links = host.links(host.event_type(), count=3)
@@ -591,16 +605,16 @@ def test_a_revoke_of_many_is_retried_while_the_store_is_unavailable(
     bootstrap.forget()
     with site.failing("UpdateItem", StoreUnavailableError()):
         assert deliver(body) == ["m-0"]
-    assert (notices(wires), wires[1].take()) == ([], [])
+    assert (notices(channels), channels.dead_letters.take()) == ([], [])
 
     assert deliver(body) == []
 
     assert [host.reread(link)["status"] for link in links] == ["revoked"] * 3
-    assert wires[1].take() == []
+    assert channels.dead_letters.take() == []
 
 
 def test_an_unexpected_error_is_retried_and_its_message_not_logged(
-    host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    host: Caller, channels: Channels, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """P7: an exception's message may quote the payload. The other commands run."""
     token = token_of(host.link())
@@ -615,12 +629,12 @@ def test_an_unexpected_error_is_retried_and_its_message_not_logged(
 
     assert token not in caplog.text
     assert "KeyError" in caplog.text
-    assert [one["correlationId"] for one in notices(wires)] == ["good"]
-    assert wires[1].take() == []
+    assert [one["correlationId"] for one in notices(channels)] == ["good"]
+    assert channels.dead_letters.take() == []
 
 
 def test_without_a_dead_letter_queue_a_bad_command_stays_in_its_queue(
-    site: Site, wires: Wires, monkeypatch: pytest.MonkeyPatch
+    site: Site, channels: Channels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It isn't lost: SQS applies the queue's own redrive policy after the last attempt."""
     del site
@@ -629,12 +643,12 @@ def test_without_a_dead_letter_queue_a_bad_command_stays_in_its_queue(
         bootstrap.forget()
         assert deliver("poison") == ["m-0"]
     bootstrap.forget()
-    assert wires[1].take() == []
+    assert channels.dead_letters.take() == []
 
 
 @pytest.mark.parametrize("missing", ["EVENT_BUS_NAME", "COMMAND_DLQ_URL"])
 def test_a_rejection_is_retried_while_the_bus_or_the_queue_is_unavailable(
-    wires: Wires, monkeypatch: pytest.MonkeyPatch, missing: str
+    channels: Channels, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     """Nothing is lost; the next delivery rejects the command."""
     service = {"EVENT_BUS_NAME": "EVENTBRIDGE", "COMMAND_DLQ_URL": "SQS"}[missing]
@@ -644,38 +658,38 @@ def test_a_rejection_is_retried_while_the_bus_or_the_queue_is_unavailable(
         bootstrap.forget()
         retried = deliver("poison")
     bootstrap.forget()
-    notices(wires)
+    notices(channels)
 
     assert retried == ["m-0"]
-    assert wires[1].take() == []
+    assert channels.dead_letters.take() == []
     assert deliver("poison") == []
-    rejected(wires, "poison", "invalid-request", "")
+    rejected(channels, "poison", "invalid-request", "")
 
 
-def test_a_command_too_large_for_a_dead_letter_stays_in_its_queue(host: Caller, wires: Wires) -> None:
-    """SQS moves the message whole to its dead-letter queue; the notice has the reason."""
+def test_a_command_too_large_for_a_dead_letter_stays_in_its_queue(host: Caller, channels: Channels) -> None:
+    """SQS moves the unchanged message to the queue's own dead-letter queue; the notice contains the reason."""
     body = command("generate", for_host(host, eventTypeId="x", label='"' * 500_000))
 
     assert deliver(body, generate(host, host.event_type(), "good")) == ["m-0"]
 
-    assert sorted(one["type"] for one in notices(wires)) == ["batch.completed", "command.rejected"]
-    assert wires[1].take() == []
+    assert sorted(one["type"] for one in notices(channels)) == ["batch.completed", "command.rejected"]
+    assert channels.dead_letters.take() == []
 
 
 # Many links
 
 
-def test_a_large_generate_is_one_batch(host: Caller, wires: Wires) -> None:
+def test_a_large_generate_is_one_batch(host: Caller, channels: Channels) -> None:
     event_type = host.event_type()
 
     assert deliver(generate(host, event_type, count=1_500)) == []
 
-    (completed,) = notices(wires)
+    (completed,) = notices(channels)
     assert completed["data"]["count"] == 1_500
     assert count_in_batch(host, completed["data"]["batchId"]) == 1_500
 
 
-def test_a_generate_that_runs_out_of_time_is_resumed(site: Site, host: Caller, wires: Wires) -> None:
+def test_a_generate_that_runs_out_of_time_is_resumed(site: Site, host: Caller, channels: Channels) -> None:
     """P4: each delivery creates some links of one batch; none is created twice or left out."""
     event_type = host.event_type()
     body = generate(host, event_type, count=450)
@@ -683,10 +697,10 @@ def test_a_generate_that_runs_out_of_time_is_resumed(site: Site, host: Caller, w
     for _ in range(2):
         assert deliver(body, context=Deadline(2)) == ["m-0"]
         made.append(sum(item["pk"]["S"].startswith("LINK#") for item in site.items()))
-    assert notices(wires) == []
+    assert notices(channels) == []
     assert deliver(body, context=Deadline(100)) == []
 
-    (completed,) = notices(wires)
+    (completed,) = notices(channels)
     assert made[1] - made[0] == 2 * CHUNK
     assert count_in_batch(host, completed["data"]["batchId"]) == 450
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from chalicelib.consumers.outbox import consume
-from tests.support.app import HTML, Caller, Site, assert_problem, at, made, ok, path_of, unknown_id
+from tests.support.app import HTML, Caller, Site, assert_problem, at, created, ok, path_of, unknown_id
 from tests.support.aws.bus import Stream, deliver
 
 PERSON = HTML | {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
@@ -23,7 +23,7 @@ def test_each_change_is_in_the_history_once(site: Site, host: Caller, stream: St
     """P6: each change is one entry with its actor, though every record is delivered three times."""
     link = host.link(maxUsageCount=2)
     ok(host.patch(f"/v1/links/{link['linkId']}", {"label": "second thoughts"}))
-    booking = made(site.redeem(link, at(days=1)))
+    booking = created(site.redeem(link, at(days=1)))
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", {"start": at(days=2)}))
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
     ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
@@ -67,8 +67,8 @@ def test_a_deletion_by_ttl_is_recorded_as_expiry_and_deletion(host: Caller, stre
     """P3, P6: a link that DynamoDB's TTL deletes has an expiry and a deletion in its history."""
     link = host.link(expiresAt=at(days=1))
     records = stream.records()
-    (created,) = (r for r in records if r["dynamodb"]["Keys"]["sk"]["S"] == "LINK")
-    removed = json.loads(json.dumps(created)) | {
+    (insert,) = (r for r in records if r["dynamodb"]["Keys"]["sk"]["S"] == "LINK")
+    removed = json.loads(json.dumps(insert)) | {
         "eventName": "REMOVE",
         "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},
     }
@@ -105,7 +105,7 @@ def test_opens_by_persons_and_machines_are_counted_and_use_nothing(
 def test_denied_redeems_are_recorded_once_per_minute(site: Site, host: Caller, stream: Stream) -> None:
     """Many requests on a dead link write one entry per reason and minute, not one per request."""
     link = host.link()
-    made(site.redeem(link, at(days=1)))
+    created(site.redeem(link, at(days=1)))
     eve = {"name": "Eve", "email": "eve@x.example"}
     for _ in range(5):
         assert_problem(site.redeem(link, at(days=2), invitee=eve), 410, "link-used")
@@ -140,7 +140,7 @@ def test_history_is_paged_newest_first(host: Caller, stream: Stream) -> None:
 def test_no_event_holds_a_token(site: Site, host: Caller, stream: Stream) -> None:
     """P7: neither the entries nor the stream records that they are made from have the secret."""
     link = host.link()
-    booking = made(site.redeem(link, at(days=1)))
+    booking = created(site.redeem(link, at(days=1)))
     records = stream.records()
     deliver(records)
     text = json.dumps(records) + json.dumps(_history(host, link))

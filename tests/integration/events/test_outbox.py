@@ -3,7 +3,7 @@
 from typing import Any
 
 from chalicelib.consumers.outbox import consume
-from tests.support.app import Caller, Site, at, made, ok
+from tests.support.app import Caller, Site, at, created, ok
 from tests.support.aws.bus import Bus, Inbox, Stream, deliver
 
 NAMES: dict[str, Any] = {"externalId": "deal-7", "metadata": {"crm": {"id": 7}}}
@@ -12,7 +12,7 @@ NAMES: dict[str, Any] = {"externalId": "deal-7", "metadata": {"crm": {"id": 7}}}
 def test_a_change_is_published_on_the_bus(site: Site, host: Caller, bus: Bus, stream: Stream) -> None:
     """P6: the envelope has the actor, the type, the ids, and the host's own external id and metadata."""
     link = host.link(**NAMES)
-    booking = made(site.redeem(link, at(days=1)))
+    booking = created(site.redeem(link, at(days=1)))
     deliver(stream.records())
     events = {event["detail-type"]: event for event in bus.events()}
     assert set(events) == {"link.created", "link.used", "booking.confirmed"}

@@ -13,7 +13,7 @@ from chalicelib.clients import queue as queue_client
 from chalicelib.consumers.outbox import consume
 from chalicelib.service.events import relay
 from chalicelib.service.events.record_history import record_history
-from tests.support.app import Caller, Clock, Site, at, made, ok
+from tests.support.app import Caller, Clock, Site, at, created, ok
 from tests.support.aws.bus import Bus, Inbox, Record, Stream, deliver
 
 DOWN = EndpointConnectionError(endpoint_url="http://gone.example")
@@ -222,7 +222,7 @@ def test_sequence_gives_the_order_of_records_delivered_out_of_order(
     """P6: records that arrive one by one in reverse are all published and in the history."""
     link = host.link(maxUsageCount=2)
     ok(host.patch(f"/v1/links/{link['linkId']}", {"label": "a"}))
-    booking = made(site.redeem(link, at(days=1)))
+    booking = created(site.redeem(link, at(days=1)))
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", {"start": at(days=2)}))
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
     ok(host.post(f"/v1/links/{link['linkId']}/revoke"))

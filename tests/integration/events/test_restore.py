@@ -14,7 +14,7 @@ from chalicelib.consumers.restore import apply_events
 from chalicelib.domain.events.envelopes import envelope_of, write_envelope
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
-from tests.support.app import Caller, Site, assert_problem, at, made, ok, running_site
+from tests.support.app import Caller, Site, assert_problem, at, created, ok, running_site
 from tests.support.aws.bus import Stream
 from tests.support.aws.engines import Table, new_table
 
@@ -190,7 +190,7 @@ def test_a_used_link_stays_used(site: Site) -> None:
     archive = Archive(site)
     archive.events()
     backup = site.items()
-    made(site.redeem(link, at(days=1)))
+    created(site.redeem(link, at(days=1)))
     events = archive.events()
 
     with running_on(site, restore(site, backup)):
@@ -225,7 +225,7 @@ def test_a_link_with_a_gap_in_its_events_is_revoked(site: Site) -> None:
     backup = site.items()
     for link in (gap, whole):
         for hour in (24, 25, 26):
-            made(site.redeem(link, at(hours=hour + (10 if link is gap else 0))))
+            created(site.redeem(link, at(hours=hour + (10 if link is gap else 0))))
     ok(
         host.patch(
             f"/v1/links/{partly['linkId']}", {"recipient": {"name": "Eve", "email": "eve@example.com"}}
@@ -252,7 +252,7 @@ def test_a_malformed_event_is_retried_until_its_queue_dead_letters_it(site: Site
     host = site.host()
     archive = Archive(site)
     link = host.link()
-    made(site.redeem(link, at(days=1)))
+    created(site.redeem(link, at(days=1)))
     events = archive.events()
     bodies = ["{", json.dumps({"detail": {}}), json.dumps({"detail": 5}), *events]
     records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]

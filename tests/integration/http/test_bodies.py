@@ -9,7 +9,7 @@ from chalice.app import Request
 from chalicelib import bootstrap
 from chalicelib.api.http.call import FORM, JSON as JSON_TYPE, Call, Limits
 from chalicelib.domain.errors import InvalidRequestError, PayloadTooLargeError
-from tests.support.app import HTML, JSON, Caller, Site, assert_problem, at, made, ok, path_of, token_of
+from tests.support.app import HTML, JSON, Caller, Site, assert_problem, at, created, ok, path_of, token_of
 
 NOT_JSON: Final[dict[str, bytes]] = {
     "nothing": b"",
@@ -114,7 +114,7 @@ def test_the_last_of_two_equal_names_counts(host: Caller) -> None:
     event_type = host.event_type()
     content = f'{{"eventTypeId": "{event_type["eventTypeId"]}", "label": "one", "label": "two"}}'.encode()
 
-    (link,) = made(send(host, "POST", "/v1/links", content))["links"]
+    (link,) = created(send(host, "POST", "/v1/links", content))["links"]
 
     assert link["label"] == host.reread(link)["label"] == "two"
 
@@ -141,10 +141,10 @@ def test_metadata_within_its_depth_limit_is_readable_and_deeper_is_rejected(
         assert response.status_code in {400, 422}, response.text
         assert host.list()["links"] == []
     else:
-        link = made(response)["links"][0]
+        link = created(response)["links"][0]
         assert host.list()["links"] == [link]
         assert ok(host.patch(f"/v1/links/{link['linkId']}", {"label": "x"})) == link | {"label": "x"}
-        made(site.redeem(link, at(days=1)))
+        created(site.redeem(link, at(days=1)))
 
 
 def test_invalid_utf8_in_a_text_becomes_replacement_characters(host: Caller) -> None:
@@ -154,7 +154,7 @@ def test_invalid_utf8_in_a_text_becomes_replacement_characters(host: Caller) -> 
 
     response = send(host, "POST", "/v1/links", content)
 
-    assert made(response)["links"][0]["label"] == "a\ufffd\ufffd"
+    assert created(response)["links"][0]["label"] == "a\ufffd\ufffd"
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_the_json_content_type_may_have_parameters_and_any_case(host: Caller, co
     event_type = host.event_type()
     content = f'{{"eventTypeId": "{event_type["eventTypeId"]}"}}'.encode()
 
-    made(send(host, "POST", "/v1/links", content, content_type))
+    created(send(host, "POST", "/v1/links", content, content_type))
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_the_size_limit_applies_to_the_decoded_base64_body() -> None:
 def test_unknown_query_parameters_of_a_page_are_ignored(site: Site, host: Caller) -> None:
     """Mail programs and social sites add parameters to links; the page must still open."""
     link = host.link()
-    booking = made(site.redeem(host.link(), at(days=1)))
+    booking = created(site.redeem(host.link(), at(days=1)))
     pages = [path_of(link), booking["url"].partition(".example")[2]]
     for path in pages:
         for accept in (HTML, JSON):

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.api.routes import ROUTERS
 from chalicelib.domain.event_types.slots import MAX_SLOTS
-from tests.support.app import ALL_DAY, HTML, JSON, Caller, Site, at, made, ok, path_of, redeem_body
+from tests.support.app import ALL_DAY, HTML, JSON, Caller, Site, at, created, ok, path_of, redeem_body
 
 DESCRIPTION = "/v1/openapi.json"
 
@@ -119,7 +119,7 @@ def test_a_response_has_a_limited_number_of_slots_and_its_end(site: Site, host: 
 
 def test_slots_for_a_move_are_limited_and_exclude_the_bookings_own(site: Site, host: Caller) -> None:
     dense = host.event_type(**DENSE)
-    booked = made(site.redeem(host.link(dense), at(days=1, minutes=10)))
+    booked = created(site.redeem(host.link(dense), at(days=1, minutes=10)))
     path = "/b/" + booked["url"].rpartition("/")[2] + "/slots"
     page = ok(site.client.get(path, params={"from": at(days=1), "to": at(days=30)}, headers=JSON))
     starts = [slot["start"] for slot in page["slots"]]
@@ -146,7 +146,9 @@ def test_a_preview_reveals_nothing_and_uses_nothing(
     """P5, P7: the preview of a pasted link, which a whole channel sees, reveals nothing about it."""
     event_type = host.event_type(title="Xylophone lesson")
     link = host.link(event_type, recipient={"name": "Grace", "email": "grace@invitees.example"})
-    booked = made(site.client.post(f"{path_of(host.link(event_type))}/redeem", json=redeem_body(at(days=1))))
+    booked = created(
+        site.client.post(f"{path_of(host.link(event_type))}/redeem", json=redeem_body(at(days=1)))
+    )
     slack = HTML | {"User-Agent": "Slackbot-LinkExpanding 1.0", "Accept-Language": language}
     for path in (path_of(link), "/b/" + booked["url"].rpartition("/")[2], "/s/none"):
         page = site.client.get(path, headers=slack).text

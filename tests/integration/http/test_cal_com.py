@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.app import Caller, Site, at, made, ok
+from tests.support.app import Caller, Site, at, created, ok
 
 
 def _path(event_type: dict[str, Any], link_id: str = "") -> str:
@@ -31,7 +31,7 @@ def test_a_private_link_can_be_created_listed_changed_booked_and_deleted(site: S
     )
     assert (changed["maxUsageCount"], changed["expiresAt"]) == (2, at(days=9).replace("Z", ".000Z"))
     for day in (1, 2):
-        made(site.redeem({"url": link["bookingUrl"]}, at(days=day)))
+        created(site.redeem({"url": link["bookingUrl"]}, at(days=day)))
     (listed,) = _data(host.get(_path(event_type)))
     assert (listed["isExpired"], listed["usageCount"]) == (True, 2)
     assert _data(host.delete(_path(event_type, link["linkId"])))["linkId"] == link["linkId"]
@@ -76,6 +76,6 @@ def test_the_same_key_for_another_event_type_is_rejected(host: Caller) -> None:
     """P4: the same key for another event type is a different request, so it never returns the first one's link."""
     one, two = host.event_type(), host.event_type()
     headers = {"Idempotency-Key": "same"}
-    made(host.post(f"/v2/event-types/{one['eventTypeId']}/private-links", {}, headers=headers))
+    created(host.post(f"/v2/event-types/{one['eventTypeId']}/private-links", {}, headers=headers))
     other = host.post(f"/v2/event-types/{two['eventTypeId']}/private-links", {}, headers=headers)
     assert other.status_code == 422

@@ -21,7 +21,7 @@ from tests.support.app import (
     Caller,
     Site,
     at,
-    made,
+    created,
     path_of,
     redeem_body,
     running_site,
@@ -224,7 +224,7 @@ class TestAnswers:
 
     def test_pages_and_files_never_have_cors_headers(self, site: Site, caller: Caller) -> None:
         link = caller.link()
-        booking = made(site.redeem(caller.link(), at(days=1, hours=2)))
+        booking = created(site.redeem(caller.link(), at(days=1, hours=2)))
         own = booking["url"].removeprefix(BASE_URL)
         for path in (path_of(link), "/s/forged", own, "/b/forged", "/", "/console", "/assets/base.css"):
             answer = site.client.get(path, headers=HTML | {"Origin": LISTED})

@@ -10,7 +10,7 @@ from botocore.exceptions import ConnectionClosedError
 
 from chalicelib.api.routes import ROUTERS
 from chalicelib.store.links.batches import Batches
-from tests.support.app import ALL_DAY, Caller, Site, assert_problem, made, ok
+from tests.support.app import ALL_DAY, Caller, Site, assert_problem, created, ok
 
 # POSTs without an idempotency key that are safe to repeat, and why.
 SAFE_WITHOUT_KEY: Final = {
@@ -76,10 +76,10 @@ class TestOnce:
         where, body, other, name = CREATING[path](site, host)
         key = {"Idempotency-Key": "once"}
 
-        first = made(site.admin.post(where, body, headers=key))
-        again = made(site.admin.post(where, body, headers=key))
-        apart = made(site.admin.post(where, body, headers={"Idempotency-Key": "another"}))
-        keyless = made(site.admin.post(where, body))
+        first = created(site.admin.post(where, body, headers=key))
+        again = created(site.admin.post(where, body, headers=key))
+        apart = created(site.admin.post(where, body, headers={"Idempotency-Key": "another"}))
+        keyless = created(site.admin.post(where, body))
 
         assert again[name] == first[name]
         if path != "/v1/event-types/{eventTypeId}/rolling-link":
@@ -94,7 +94,7 @@ class TestOnce:
 
         def send(_: int) -> Any:
             line.wait()
-            return made(site.admin.post(where, body, headers={"Idempotency-Key": "race"}))[name]
+            return created(site.admin.post(where, body, headers={"Idempotency-Key": "race"}))[name]
 
         with ThreadPoolExecutor(6) as pool:
             assert len(set(pool.map(send, range(6)))) == 1
@@ -115,18 +115,18 @@ class TestOnce:
             patch.setattr(Batches, "open", open_and_die)
             assert site.admin.post(where, body, headers=key).status_code == 500
 
-        first = made(site.admin.post(where, body, headers=key))
-        assert made(site.admin.post(where, body, headers=key))[name] == first[name]
+        first = created(site.admin.post(where, body, headers=key))
+        assert created(site.admin.post(where, body, headers=key))[name] == first[name]
         assert len(opened) == 1
 
 
 def test_a_retry_returns_the_webhooks_current_secret(host: Caller) -> None:
     """A retry returns the secret again, in case the response was lost; after a rotation, the new one."""
     key = {"Idempotency-Key": "hook"}
-    first = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
-    again = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
+    first = created(host.post("/v1/webhooks", WEBHOOK, headers=key))
+    again = created(host.post("/v1/webhooks", WEBHOOK, headers=key))
     rotated = ok(host.post(f"/v1/webhooks/{first['webhookId']}/rotate"))
-    after = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
+    after = created(host.post("/v1/webhooks", WEBHOOK, headers=key))
 
     assert again["secret"] == first["secret"]
     assert after["secret"] == rotated["secret"] != first["secret"]
@@ -135,8 +135,8 @@ def test_a_retry_returns_the_webhooks_current_secret(host: Caller) -> None:
 def test_a_retry_does_not_recreate_what_was_deleted(host: Caller) -> None:
     """A retry after the deletion is 404."""
     key = {"Idempotency-Key": "gone"}
-    hook = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
-    kind = made(host.post("/v1/event-types", EVENT_TYPE, headers=key))
+    hook = created(host.post("/v1/webhooks", WEBHOOK, headers=key))
+    kind = created(host.post("/v1/event-types", EVENT_TYPE, headers=key))
     host.delete(f"/v1/webhooks/{hook['webhookId']}")
     host.delete(f"/v1/event-types/{kind['eventTypeId']}")
 
@@ -148,8 +148,8 @@ def test_each_host_has_its_own_keys(site: Site, host: Caller) -> None:
     """P9: the same key from another host creates another thing and reveals nothing about the first."""
     other, key = site.host(), {"Idempotency-Key": "mine"}
 
-    ours = made(host.post("/v1/webhooks", WEBHOOK, headers=key))
-    theirs = made(other.post("/v1/webhooks", WEBHOOK, headers=key))
+    ours = created(host.post("/v1/webhooks", WEBHOOK, headers=key))
+    theirs = created(other.post("/v1/webhooks", WEBHOOK, headers=key))
 
     assert ours["webhookId"] != theirs["webhookId"]
     assert ours["secret"] != theirs["secret"]
@@ -157,7 +157,7 @@ def test_each_host_has_its_own_keys(site: Site, host: Caller) -> None:
 
 def test_a_test_event_with_a_key_is_sent_once(host: Caller) -> None:
     """Two requests with one key deliver one `webhook.test`."""
-    hook = made(host.post("/v1/webhooks", WEBHOOK))
+    hook = created(host.post("/v1/webhooks", WEBHOOK))
     path, key = f"/v1/webhooks/{hook['webhookId']}/test", {"Idempotency-Key": "test"}
 
     sent = [host.post(path, headers=key).json()["deliveryId"] for _ in range(2)]
@@ -178,7 +178,9 @@ def test_a_create_whose_reply_was_lost_succeeds_once(site: Site, host: Caller) -
 
     for make in (
         host.event_type,
-        lambda: made(site.admin.post("/v1/hosts", {"name": "A", "email": "a@x.example", "timeZone": "UTC"})),
+        lambda: created(
+            site.admin.post("/v1/hosts", {"name": "A", "email": "a@x.example", "timeZone": "UTC"})
+        ),
     ):
         lost.clear()
         events.register("after-call.dynamodb.PutItem", lose)

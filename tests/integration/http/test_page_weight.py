@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from chalicelib.pages.languages import LANGUAGES, Language
-from tests.support.app import ALL_DAY, EVERY_DAY, HTML, NOW, Caller, Site, made
+from tests.support.app import ALL_DAY, EVERY_DAY, HTML, NOW, Caller, Site, created
 
 BUDGET: Final = 60_000
 ROOM: Final = 500  # bytes for a longer title, description and questions
@@ -71,6 +71,6 @@ def test_a_page_with_the_most_slots_is_within_the_budget(
 
 def test_the_page_that_moves_a_booking_is_within_the_budget(site: Site, host: Caller) -> None:
     kind = host.event_type(durationMinutes=5, slotIntervalMinutes=5)
-    booking = made(site.redeem(host.link(kind), "2040-01-20T14:00:00Z"))
+    booking = created(site.redeem(host.link(kind), "2040-01-20T14:00:00Z"))
     for language in LANGUAGES:
         assert sum(weights(site, booking, language, "?move=1").values()) <= BUDGET - ROOM

@@ -15,8 +15,8 @@ from tests.support.app import (
     Caller,
     Site,
     at,
+    created,
     forged,
-    made,
     ok,
     path_of,
     running_site,
@@ -73,7 +73,7 @@ def use_every_operation(site: Site, host: Caller) -> list[str]:
     """Generate, list, find, open, misuse, redeem, change, revoke and delete links; return all secrets that existed."""
     event_type = host.event_type()
     body = {"eventTypeId": event_type["eventTypeId"], "count": 6, "label": "life"}
-    links = made(host.post("/v1/links", body, headers={"Idempotency-Key": "life"}))["links"]
+    links = created(host.post("/v1/links", body, headers={"Idempotency-Key": "life"}))["links"]
     secrets = [token_of(link) for link in links]
     used, formed, revoked, deleted, changed, soon = links
     ok(host.patch(f"/v1/links/{soon['linkId']}", {"notBefore": at(days=9)}))
@@ -87,8 +87,8 @@ def use_every_operation(site: Site, host: Caller) -> list[str]:
         site.client.get(f"/v1/links/{token_of(link)}", headers=host.headers)
         site.client.get(f"/b/{token_of(link)}")
         site.client.get(f"/s/{forged(token_of(link))}")
-    booking = made(site.redeem(used, at(days=1)))
-    made(site.redeem(used, at(days=1)))
+    booking = created(site.redeem(used, at(days=1)))
+    created(site.redeem(used, at(days=1)))
     location = site.redeem_form(formed, at(days=2)).headers["location"]
     secrets += [booking["url"].rpartition("/")[2], location.rpartition("/")[2].partition("?")[0]]
     for url in (booking["url"].removeprefix(BASE_URL), "/b/" + secrets[-1]):

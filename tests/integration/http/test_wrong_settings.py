@@ -1,4 +1,4 @@
-"""Requests with invalid settings: pages that need no settings open; all others are problems with the usual headers."""
+"""With invalid settings, pages that need no settings still load; other requests get an error with the usual headers."""
 
 import httpx
 import pytest

@@ -20,7 +20,7 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
-    made,
+    created,
     ok,
     unknown_id,
 )
@@ -258,7 +258,7 @@ def test_the_same_key_with_another_file_is_rejected(host: Caller, text: str, par
 def test_a_key_used_for_a_json_request_is_rejected(host: Caller) -> None:
     event_type = host.event_type()
     body = {"eventTypeId": event_type["eventTypeId"], "count": 2}
-    made(host("POST", "/v1/links", json=body, headers={"Idempotency-Key": "both"}))
+    created(host("POST", "/v1/links", json=body, headers={"Idempotency-Key": "both"}))
 
     assert_problem(send(host, event_type, GOOD, key="both"), 422, "idempotency-key-reused")
 

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.domain.errors import StoreUnavailableError
-from tests.support.app import Caller, Site, assert_problem, at, made, ok, path_of
+from tests.support.app import Caller, Site, assert_problem, at, created, ok, path_of
 from tests.support.aws.bus import Stream, deliver
 
 
@@ -39,7 +39,7 @@ def test_an_answered_request_leaves_the_list_and_names_its_link(site: Site, host
     dead, request_id = _dead_link_with_request(site, host)
     site.clock.pass_by(minutes=5)
 
-    fresh = made(_answer(host, request_id))
+    fresh = created(_answer(host, request_id))
 
     assert (fresh["status"], fresh["label"], fresh["metadata"]) == ("active", "For Grace", {"deal": "7"})
     assert fresh["linkId"] != dead["linkId"]
@@ -53,11 +53,11 @@ def test_an_answered_request_leaves_the_list_and_names_its_link(site: Site, host
 def test_a_repeated_answer_returns_the_same_link(site: Site, host: Caller) -> None:
     """P4: immediately, and days later, when the link is used; once it is deleted, no other link is created."""
     _, request_id = _dead_link_with_request(site, host)
-    first = made(_answer(host, request_id))
-    assert made(_answer(host, request_id)) == first
+    first = created(_answer(host, request_id))
+    assert created(_answer(host, request_id)) == first
     assert site.redeem(first, at(days=1)).status_code == 201
     site.clock.pass_by(days=9)
-    again = made(_answer(host, request_id))
+    again = created(_answer(host, request_id))
     assert (again["linkId"], again["status"]) == (first["linkId"], "used")
     assert len(host.list()["links"]) == 2
     host.delete(f"/v1/links/{first['linkId']}")
@@ -74,7 +74,7 @@ def test_concurrent_answers_create_one_link(site: Site, host: Caller) -> None:
     with ThreadPoolExecutor(8) as pool:
         for request_id in requests:
             answers = list(pool.map(lambda n, to=request_id: _answer(callers[n % 2], to), range(8)))
-            assert len({made(answer)["linkId"] for answer in answers}) == 1
+            assert len({created(answer)["linkId"] for answer in answers}) == 1
 
     active = host.list(status="active")["links"]
     assert len(active) == 5
@@ -100,7 +100,7 @@ def test_a_lost_reply_creates_no_second_link(
 
     monkeypatch.setattr(links, "replace", replace)
     monkeypatch.setattr("chalicelib.bootstrap.time.sleep", lambda _: None, raising=False)
-    fresh = made(_answer(host, request_id))
+    fresh = created(_answer(host, request_id))
     assert lost == [True]
     assert [link["linkId"] for link in host.list(status="active")["links"]] == [fresh["linkId"]]
 
@@ -109,14 +109,14 @@ def test_the_answer_for_a_revoked_rolling_link_is_the_new_rolling_link(site: Sit
     """P1: one rolling link is active; a used one already has a successor, so its answer is a separate link."""
     event_type = host.event_type()
     path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
-    rolling = made(host.post(path, {}))
+    rolling = created(host.post(path, {}))
     _, request_id = _dead_link_with_request(site, host, rolling)
-    fresh = made(_answer(host, request_id))
+    fresh = created(_answer(host, request_id))
     assert ok(host.get(path))["linkId"] == fresh["linkId"]
-    made(site.redeem(fresh, at(days=1)))
+    created(site.redeem(fresh, at(days=1)))
     successor = ok(host.get(path))
     _, request_id = _dead_link_with_request(site, host, fresh)
-    extra = made(_answer(host, request_id))
+    extra = created(_answer(host, request_id))
     assert ok(host.get(path)) == successor
     assert extra["status"] == "active"
 
@@ -171,7 +171,7 @@ def test_the_last_page_of_requests_has_no_cursor(site: Site, host: Caller) -> No
     assert last["nextCursor"] is None
     assert (reads.items, reads.index_entries) == (1 + 3, 3)  # the API key, and the page
     for request_id in ids[:3]:
-        made(_answer(host, request_id))
+        created(_answer(host, request_id))
     assert [row["requestId"] for row in _rows(host)] == ids[:2:-1]
     assert [row["requestId"] for row in _rows(host, answered="true")] == ids[2::-1]
 
@@ -181,12 +181,12 @@ def test_a_request_and_its_answer_are_one_history_entry_each(site: Site, host: C
     stream = Stream(site)
     stream.records()
     dead, request_id = _dead_link_with_request(site, host)
-    fresh = made(_answer(host, request_id))
+    fresh = created(_answer(host, request_id))
     deliver(stream.records())
     entries = [row["type"] for row in ok(host.get(f"/v1/links/{dead['linkId']}/history"))["history"]]
     assert entries.count("link.requested") == 1
-    created = [row["type"] for row in ok(host.get(f"/v1/links/{fresh['linkId']}/history"))["history"]]
-    assert created == ["link.created"]
+    types = [row["type"] for row in ok(host.get(f"/v1/links/{fresh['linkId']}/history"))["history"]]
+    assert types == ["link.created"]
 
 
 # Emailing the new link
@@ -225,7 +225,7 @@ def test_the_new_link_is_emailed_to_the_recipient_not_the_requester(
     """A stranger with a used link doesn't get the next one by entering an address."""
     _, request_id = _request_from(site, host, "grace@evil.example", GRACE)
 
-    fresh = made(host.post(f"/v1/link-requests/{request_id}/answer", body))
+    fresh = created(host.post(f"/v1/link-requests/{request_id}/answer", body))
 
     assert (fresh["mailedTo"], fresh["recipient"]["email"]) == (GRACE["email"], GRACE["email"])
     assert _mails(site, fresh) == [GRACE["email"]]
@@ -239,7 +239,7 @@ def test_the_host_can_email_the_requester_who_becomes_the_recipient(
 ) -> None:
     _, request_id = _request_from(site, host, "eve@y.example", GRACE | {"enforce": lock})
 
-    fresh = made(host.post(f"/v1/link-requests/{request_id}/answer", {"mailTo": "requester"}))
+    fresh = created(host.post(f"/v1/link-requests/{request_id}/answer", {"mailTo": "requester"}))
 
     assert fresh["mailedTo"] == "eve@y.example"
     assert fresh["recipient"] == {"name": "Eve", "email": "eve@y.example", "enforce": then}
@@ -248,14 +248,14 @@ def test_the_host_can_email_the_requester_who_becomes_the_recipient(
 
 def test_a_link_without_recipient_is_emailed_only_if_the_host_says_so(site: Site, host: Caller) -> None:
     _, first = _request_from(site, host, "eve@y.example", None)
-    fresh = made(host.post(f"/v1/link-requests/{first}/answer"))
+    fresh = created(host.post(f"/v1/link-requests/{first}/answer"))
     assert (fresh["mailedTo"], fresh["recipient"], _mails(site, fresh)) == (None, None, [])
 
     _, second = _request_from(site, host, "eve@y.example", {"name": "Grace"})
     refused = host.post(f"/v1/link-requests/{second}/answer", {"mailTo": "recipient"})
     assert_problem(refused, 422, "invalid-value", "/mailTo")
     assert len(_rows(host)) == 1, "the request is still open"
-    fresh = made(host.post(f"/v1/link-requests/{second}/answer", {"mailTo": "requester"}))
+    fresh = created(host.post(f"/v1/link-requests/{second}/answer", {"mailTo": "requester"}))
     assert _mails(site, fresh) == ["eve@y.example"]
 
 
@@ -266,7 +266,9 @@ def test_repeated_answers_email_once_with_the_first_choice(site: Site, host: Cal
     choices = [{"mailTo": "recipient"}, {"mailTo": "requester"}, {"mailTo": "recipient", "message": "Again"}]
 
     with ThreadPoolExecutor(6) as pool:
-        answers = [made(answer) for answer in pool.map(lambda n: host.post(path, choices[n % 3]), range(6))]
+        answers = [
+            created(answer) for answer in pool.map(lambda n: host.post(path, choices[n % 3]), range(6))
+        ]
 
     assert len({answer["linkId"] for answer in answers}) == 1
     (to,) = {answer["mailedTo"] for answer in answers}
@@ -274,8 +276,8 @@ def test_repeated_answers_email_once_with_the_first_choice(site: Site, host: Cal
 
     _, request_id = _request_from(site, host, "eve@y.example", GRACE)
     path = f"/v1/link-requests/{request_id}/answer"
-    fresh = made(host.post(path, {"mailTo": "nobody"}))
-    assert made(host.post(path, {"mailTo": "requester"})) == fresh
+    fresh = created(host.post(path, {"mailTo": "nobody"}))
+    assert created(host.post(path, {"mailTo": "requester"})) == fresh
     assert (fresh["mailedTo"], _mails(site, fresh)) == (None, [])
 
 
@@ -292,7 +294,7 @@ def test_a_retried_answer_sends_the_email_that_was_not_ordered(
     with monkeypatch.context() as patch:
         patch.setattr("chalicelib.service.links.answer_link_request.send_link", fails)
         assert host.post(path).status_code == 503
-    fresh = made(host.post(path))
+    fresh = created(host.post(path))
     assert (fresh["mailedTo"], _mails(site, fresh)) == (GRACE["email"], [GRACE["email"]])
 
 
@@ -308,4 +310,4 @@ def test_without_email_set_up_only_an_answer_without_email_is_accepted(
     assert_problem(host.post(path, {"mailTo": "eve@y.example"}), 400, "invalid-request", "/mailTo")
     assert_problem(host.post(path, {"message": "x" * 1001}), 422, "invalid-value", "/message")
     assert _rows(host, answered="true") == []
-    assert made(host.post(path))["mailedTo"] is None
+    assert created(host.post(path))["mailedTo"] is None

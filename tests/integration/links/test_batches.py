@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.links.batches import make_batch_id
-from tests.support.app import Caller, Site, assert_problem, made, ok
+from tests.support.app import Caller, Site, assert_problem, created, ok
 
 SEED = "00" * 16
 
@@ -15,7 +15,7 @@ def generate(
 ) -> dict[str, Any]:
     headers = {"Idempotency-Key": key} if key else {}
     body = {"eventTypeId": event_type["eventTypeId"], **fields}
-    answer: dict[str, Any] = made(caller.post("/v1/links", body, headers=headers))
+    answer: dict[str, Any] = created(caller.post("/v1/links", body, headers=headers))
     return answer
 
 

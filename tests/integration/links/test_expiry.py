@@ -8,7 +8,7 @@ from chalicelib.domain.listings import DUE_SHARDS
 from chalicelib.service.links.expire import expire_due_links
 from chalicelib.store.items import link_key
 from chalicelib.store.links.due import due_partition
-from tests.support.app import CAUSE, Caller, Site, assert_problem, at, made, ok
+from tests.support.app import CAUSE, Caller, Site, assert_problem, at, created, ok
 
 
 def _stored(site: Site, link_id: str) -> str:
@@ -26,7 +26,7 @@ def test_only_due_links_are_marked_and_only_once(site: Site, host: Caller) -> No
         *(host.link(event_type, expiresAt=at(hours=1)) for _ in "ab"),
     )
     ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
-    made(site.redeem(used, at(days=1)))
+    created(site.redeem(used, at(days=1)))
     site.clock.pass_by(minutes=59, seconds=59, milliseconds=999)
     assert expire_due_links(site.world) == 0
     site.clock.pass_by(milliseconds=1)

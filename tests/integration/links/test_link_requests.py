@@ -14,8 +14,8 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
+    created,
     forged,
-    made,
     ok,
     path_of,
     token_of,
@@ -39,7 +39,7 @@ def test_a_request_from_a_dead_links_page_is_listed_for_its_host(
 ) -> None:
     """Used, revoked and expired links accept requests; only their own host sees them (P9)."""
     used, revoked, expired = host.link(), host.link(), host.link(expiresAt=at(hours=1))
-    made(site.redeem(used, at(days=1)))
+    created(site.redeem(used, at(days=1)))
     ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
     site.clock.pass_by(hours=1)
     for link in (used, revoked, expired):
@@ -141,7 +141,7 @@ def test_a_request_stored_by_an_older_version_is_listed_and_answered(site: Site,
     client.put_item(TableName=table.name, Item=item | {"sk": {"S": f"REQUEST#{day}"}})
     (old,) = _requests(host)
     assert old["requestId"] == f"{link['linkId']}.{day}"
-    fresh = made(host.post(f"/v1/link-requests/{old['requestId']}/answer"))
+    fresh = created(host.post(f"/v1/link-requests/{old['requestId']}/answer"))
     assert fresh["status"] == "active"
     assert _requests(host) == []
 

@@ -17,7 +17,7 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
-    made,
+    created,
     ok,
     path_of,
     token_of,
@@ -203,14 +203,14 @@ class TestIdempotencyKey:
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         body = {"eventTypeId": event_type["eventTypeId"], "count": 101}  # two chunks
-        first = made(self.generate(host, body))["links"]
+        first = created(self.generate(host, body))["links"]
         changed, revoked, used, deleted = first[0], first[1], first[2], first[100]
         ok(host.patch(f"/v1/links/{changed['linkId']}", {"label": "renamed"}))
         ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
-        made(site.redeem(used, at(days=1)))
+        created(site.redeem(used, at(days=1)))
         assert host.delete(f"/v1/links/{deleted['linkId']}").status_code == 204
 
-        second = made(self.generate(host, body))["links"]
+        second = created(self.generate(host, body))["links"]
 
         assert [link["linkId"] for link in second] == [link["linkId"] for link in first[:100]]
         assert second[0]["label"] == "renamed"
@@ -229,7 +229,7 @@ class TestIdempotencyKey:
         two = f'{{"metadata":{{"b":2,"a":1}},"label":"x","eventTypeId":"{event_type["eventTypeId"]}"}}'
         headers = {"Idempotency-Key": "spaces", "Content-Type": "application/json"}
 
-        answers = [made(host.post("/v1/links", content=body, headers=headers)) for body in (one, two)]
+        answers = [created(host.post("/v1/links", content=body, headers=headers)) for body in (one, two)]
 
         assert answers[0] == answers[1]
 
@@ -240,7 +240,7 @@ class TestIdempotencyKey:
         self, host: Caller, event_type: dict[str, Any], change: dict[str, Any]
     ) -> None:
         body = {"eventTypeId": event_type["eventTypeId"], "label": "x"}
-        made(self.generate(host, body))
+        created(self.generate(host, body))
 
         assert_problem(self.generate(host, body | change), 422, "idempotency-key-reused")
 
@@ -250,17 +250,17 @@ class TestIdempotencyKey:
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         body = {"eventTypeId": event_type["eventTypeId"], "expiresAt": at(hours=1)}
-        first = made(self.generate(host, body))["links"]
+        first = created(self.generate(host, body))["links"]
         site.clock.pass_by(hours=2)
 
-        second = made(self.generate(host, body))["links"]
+        second = created(self.generate(host, body))["links"]
 
         assert second == [first[0] | {"status": "expired"}]
         assert_problem(self.generate(host, body, "another"), 422, "invalid-value", "/expiresAt")
 
     def test_each_host_has_its_own_keys(self, host: Caller, other: Caller) -> None:
-        mine = made(self.generate(host, {"eventTypeId": host.event_type()["eventTypeId"]}))["links"][0]
-        theirs = made(self.generate(other, {"eventTypeId": other.event_type()["eventTypeId"]}))["links"][0]
+        mine = created(self.generate(host, {"eventTypeId": host.event_type()["eventTypeId"]}))["links"][0]
+        theirs = created(self.generate(other, {"eventTypeId": other.event_type()["eventTypeId"]}))["links"][0]
 
         assert mine["linkId"] != theirs["linkId"]
         assert (mine["hostId"], theirs["hostId"]) == (host.host_id, other.host_id)
@@ -366,7 +366,7 @@ class TestPatch:
     ) -> None:
         link = host.link(event_type, maxUsageCount=5)
         for hours in (4, 5):
-            made(site.redeem(link, at(hours=hours)))
+            created(site.redeem(link, at(hours=hours)))
 
         assert_problem(self.patch(host, link, {"maxUsageCount": 1}), 422, "invalid-value", "/maxUsageCount")
         assert host.reread(link)["maxUsageCount"] == 5
@@ -382,11 +382,11 @@ class TestPatch:
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link = host.link(event_type, maxUsageCount=2)
-        made(site.redeem(link, at(hours=4)))
+        created(site.redeem(link, at(hours=4)))
 
         assert ok(self.patch(host, link, {"maxUsageCount": 3}))["remainingUses"] == 2
-        made(site.redeem(link, at(hours=5)))
-        made(site.redeem(link, at(hours=6)))
+        created(site.redeem(link, at(hours=5)))
+        created(site.redeem(link, at(hours=6)))
         assert_problem(site.redeem(link, at(hours=7)), 410, "link-used")
 
     @pytest.mark.parametrize("status", ["used", "expired", "revoked"])
@@ -458,7 +458,7 @@ def dead_link(site: Site, host: Caller, event_type: dict[str, Any], status: str)
     link = host.link(event_type, expiresAt=at(hours=3))
     match status:
         case "used":
-            made(site.redeem(link, at(hours=12)))
+            created(site.redeem(link, at(hours=12)))
         case "revoked":
             ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
         case "expired":
@@ -475,7 +475,7 @@ class TestRevoke:
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link = host.link(event_type, maxUsageCount=None)
-        made(site.redeem(link, at(hours=4)))
+        created(site.redeem(link, at(hours=4)))
         path = f"/v1/links/{link['linkId']}/revoke"
 
         revoked = ok(host.post(path))
@@ -579,13 +579,13 @@ class TestDelete:
 
     def test_its_bookings_are_kept(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
         link = host.link(event_type)
-        booking = made(site.redeem(link, at(hours=4), key="own"))
+        booking = created(site.redeem(link, at(hours=4), key="own"))
 
         assert host.delete(f"/v1/links/{link['linkId']}").status_code == 204
 
         page = site.client.get(booking["url"].removeprefix(BASE_URL), headers=JSON)
         assert ok(page) == booking
-        assert made(site.redeem(link, at(hours=4), key="own")) == booking  # P4: the invitee's own retry
+        assert created(site.redeem(link, at(hours=4), key="own")) == booking  # P4: the invitee's own retry
         assert at(hours=4) not in site.slots(host.link(event_type))
 
     def test_each_link_of_a_bulk_request_has_its_own_result(
@@ -658,7 +658,7 @@ def test_longer_buffers_of_the_event_type_leave_a_long_link_bookable(site: Site,
     longer = {"bufferBeforeMinutes": 225, "bufferAfterMinutes": 225}
     ok(host.patch(f"/v1/event-types/{event_type['eventTypeId']}", longer))
     ok(host.patch(f"/v1/links/{link['linkId']}", {"overrides": {"title": "Still mine"}}))
-    booking = made(site.redeem(link, site.slots(link)[0]))
+    booking = created(site.redeem(link, site.slots(link)[0]))
     assert booking["title"] == "Still mine"
     refused = host.patch(f"/v1/links/{link['linkId']}", {"overrides": {"durationMinutes": 485}})
     assert refused.status_code in (409, 422)

@@ -17,8 +17,8 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
+    created,
     forged,
-    made,
     ok,
     token_of,
     unknown_id,
@@ -84,7 +84,7 @@ def collection(whole_site: Site) -> Collection:
     fate = {link["linkId"]: chance.choice(fates) for link in links}
     by_fate = {name: [link for link in links if fate[link["linkId"]] == name] for name in fates}
     for number, link in enumerate(by_fate["used"]):
-        made(site.redeem(link, at(days=1, minutes=30 * number)))
+        created(site.redeem(link, at(days=1, minutes=30 * number)))
     for name in ("revoke", "delete"):
         doomed = ids(by_fate[f"{name}d" if name == "delete" else "revoked"])
         ok(host.post(f"/v1/links/bulk-{name}", {"linkIds": doomed}))

@@ -11,11 +11,10 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.consumers.direct_functions import Refusal, generate_links
 from tests.support.app import Caller, Site, at, ok, running_site, token_of
-from tests.support.aws.bus import Bus, Inbox, Stream, deliver as publish
+from tests.support.aws.bus import Stream, deliver as publish
 from tests.support.aws.engines import Table
-from tests.support.commands import Deadline, command, deliver, listening
+from tests.support.commands import Channels, Deadline, command, deliver, listening
 
-Wires = tuple[Bus, Inbox]
 CONTEXT: Final = SimpleNamespace(aws_request_id="request-1")
 SEND: Final = {"language": "de", "message": "Bis bald!"}
 GRACE: Final = {"name": "Grace Hopper", "email": "grace@invitees.example"}
@@ -23,10 +22,10 @@ MANY: Final = [{"recipient": {"email": f"p{n}@invitees.example"}} for n in range
 
 
 @pytest.fixture
-def wires(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wires]:
+def channels(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Channels]:
     """Connect the app to a bus and a dead-letter queue."""
-    with listening(site, monkeypatch) as both:
-        yield both
+    with listening(site, monkeypatch) as channels:
+        yield channels
 
 
 def payload(host: Caller, **fields: Any) -> dict[str, Any]:
@@ -47,14 +46,14 @@ def to_all(count: int = 5) -> list[tuple[str, str, str]]:
     return [(f"p{n}@invitees.example", "de", "Bis bald!") for n in range(count)]
 
 
-def rejection(wires: Wires) -> tuple[str, list[str]]:
+def rejection(channels: Channels) -> tuple[str, list[str]]:
     """Return the code and the pointers of the one dead-lettered message."""
-    (letter,) = wires[1].take()
+    (letter,) = channels.dead_letters.take()
     problem = letter["problem"]
     return problem["type"].rpartition(":")[2], [fault["pointer"] for fault in problem.get("errors", [])]
 
 
-def test_each_link_is_emailed_once_however_often_delivered(site: Site, host: Caller, wires: Wires) -> None:
+def test_a_repeated_command_emails_each_link_once(site: Site, host: Caller, channels: Channels) -> None:
     """P4, P7: the events have the command's id and no token."""
     stream = Stream(site)
     stream.records()
@@ -64,35 +63,35 @@ def test_each_link_is_emailed_once_however_often_delivered(site: Site, host: Cal
         site.clock.pass_by(minutes=5)
 
     assert mail_orders(site, host) == to_all()
-    assert [one["type"] for one in wires[0].envelopes()] == ["batch.completed"] * 3
+    assert [one["type"] for one in channels.bus.envelopes()] == ["batch.completed"] * 3
     publish(stream.records())
-    events = wires[0].envelopes()
+    events = channels.bus.envelopes()
     asked = [one for one in events if one["type"] == "mail.requested"]
     links = host.list()["links"]
     assert {(one["correlationId"], one["actor"]) for one in asked} == {("deal-1", "command:deal-1")}
     assert sorted(one["linkId"] for one in asked) == sorted(link["linkId"] for link in links)
     assert not [link for link in links if token_of(link) in json.dumps(events)]
-    assert wires[1].take() == []
+    assert channels.dead_letters.take() == []
 
 
-def test_message_and_language_are_optional(site: Site, host: Caller, wires: Wires) -> None:
+def test_message_and_language_are_optional(site: Site, host: Caller, channels: Channels) -> None:
     assert deliver(command("generate", payload(host, send={}))) == []
 
     assert mail_orders(site, host) == [(GRACE["email"], "en", "")]
-    assert wires[1].take() == []
+    assert channels.dead_letters.take() == []
 
 
-def test_without_send_no_link_is_emailed(site: Site, host: Caller, wires: Wires) -> None:
+def test_without_send_no_link_is_emailed(site: Site, host: Caller, channels: Channels) -> None:
     asked = payload(host)
     del asked["send"]
 
     assert deliver(command("generate", asked)) == []
 
     assert len(host.list()["links"]) == 1
-    assert (mail_orders(site, host), wires[1].take()) == ([], [])
+    assert (mail_orders(site, host), channels.dead_letters.take()) == ([], [])
 
 
-def test_a_command_that_runs_out_of_time_is_resumed(site: Site, host: Caller, wires: Wires) -> None:
+def test_a_command_that_runs_out_of_time_is_resumed(site: Site, host: Caller, channels: Channels) -> None:
     """P4: the first delivery creates all links and emails two; the next emails the others and completes the batch."""
     body = command("generate", payload(host, items=MANY))
 
@@ -100,14 +99,16 @@ def test_a_command_that_runs_out_of_time_is_resumed(site: Site, host: Caller, wi
 
     assert len(host.list()["links"]) == 5
     assert len(mail_orders(site, host)) == 2
-    assert wires[0].envelopes() == []
+    assert channels.bus.envelopes() == []
     for _ in range(2):
         assert deliver(body, context=Deadline(100)) == []
     assert mail_orders(site, host) == to_all()
     assert len(host.list()["links"]) == 5
 
 
-def test_links_changed_before_they_were_emailed_are_skipped(site: Site, host: Caller, wires: Wires) -> None:
+def test_links_changed_before_they_were_emailed_are_skipped(
+    site: Site, host: Caller, channels: Channels
+) -> None:
     """The first delivery stops before any email; then the host revokes, deletes and changes a link."""
     body = command("generate", payload(host, items=MANY))
     assert deliver(body, context=Deadline(1)) == ["m-0"]
@@ -120,11 +121,11 @@ def test_links_changed_before_they_were_emailed_are_skipped(site: Site, host: Ca
     assert deliver(body) == []
 
     assert mail_orders(site, host) == to_all()[3:]
-    assert [one["type"] for one in wires[0].envelopes()] == ["batch.completed"]
-    assert wires[1].take() == []
+    assert [one["type"] for one in channels.bus.envelopes()] == ["batch.completed"]
+    assert channels.dead_letters.take() == []
 
 
-def test_a_link_is_not_emailed_again_to_a_new_recipient(site: Site, host: Caller, wires: Wires) -> None:
+def test_a_link_is_not_emailed_again_to_a_new_recipient(site: Site, host: Caller, channels: Channels) -> None:
     body = command("generate", payload(host))
     assert deliver(body) == []
     (link,) = host.list()["links"]
@@ -133,7 +134,7 @@ def test_a_link_is_not_emailed_again_to_a_new_recipient(site: Site, host: Caller
     assert deliver(body) == []
 
     assert mail_orders(site, host) == [(GRACE["email"], "de", "Bis bald!")]
-    assert wires[1].take() == []
+    assert channels.dead_letters.take() == []
 
 
 BAD: Final[dict[str, tuple[dict[str, Any], str, list[str]]]] = {
@@ -156,7 +157,7 @@ BAD: Final[dict[str, tuple[dict[str, Any], str, list[str]]]] = {
 
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
 def test_an_invalid_send_is_rejected_before_anything_is_created(
-    site: Site, host: Caller, wires: Wires, case: tuple[dict[str, Any], str, list[str]]
+    site: Site, host: Caller, channels: Channels, case: tuple[dict[str, Any], str, list[str]]
 ) -> None:
     fields, code, pointers = case
     asked = payload(host, **fields)
@@ -164,12 +165,12 @@ def test_an_invalid_send_is_rejected_before_anything_is_created(
 
     assert deliver(command("generate", asked)) == []
 
-    assert rejection(wires) == (code, pointers)
+    assert rejection(channels) == (code, pointers)
     assert len(site.items()) == before
 
 
 def test_without_email_set_up_the_command_is_rejected_and_can_be_repeated_later(
-    site: Site, host: Caller, wires: Wires, monkeypatch: pytest.MonkeyPatch
+    site: Site, host: Caller, channels: Channels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = command("generate", payload(host))
     with monkeypatch.context() as patch:
@@ -177,7 +178,7 @@ def test_without_email_set_up_the_command_is_rejected_and_can_be_repeated_later(
         bootstrap.forget()
         assert deliver(body) == []
     bootstrap.forget()
-    assert rejection(wires) == ("mail-not-configured", [])
+    assert rejection(channels) == ("mail-not-configured", [])
     assert host.list()["links"] == []
 
     assert deliver(body) == []
@@ -185,14 +186,14 @@ def test_without_email_set_up_the_command_is_rejected_and_can_be_repeated_later(
     assert mail_orders(site, host) == [(GRACE["email"], "de", "Bis bald!")]
 
 
-def test_another_message_under_the_same_id_is_rejected(site: Site, host: Caller, wires: Wires) -> None:
+def test_another_message_under_the_same_id_is_rejected(site: Site, host: Caller, channels: Channels) -> None:
     """P4: the message is part of the command's body."""
     asked = payload(host)
     assert deliver(command("generate", asked)) == []
 
     assert deliver(command("generate", asked | {"send": {"message": "Hi"}})) == []
 
-    assert rejection(wires) == ("idempotency-key-reused", [])
+    assert rejection(channels) == ("idempotency-key-reused", [])
     assert mail_orders(site, host) == [(GRACE["email"], "de", "Bis bald!")]
 
 

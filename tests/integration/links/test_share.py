@@ -20,7 +20,7 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
-    made,
+    created,
     ok,
     path_of,
     unknown_id,
@@ -327,7 +327,7 @@ def test_embed_1_does_not_change_json(site: Site, host: Caller) -> None:
     path = path_of(link)
 
     assert "title" in ok(site.client.get(f"{path}?embed=1", headers={"Accept": "application/json"}))
-    booking = made(
+    booking = created(
         site.client.post(
             f"{path}/redeem?embed=1",
             json={"start": at(days=1), "timeZone": "UTC", "invitee": {"name": "G", "email": "g@x.example"}},

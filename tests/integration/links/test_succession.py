@@ -7,14 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.app import Caller, Site, assert_problem, at, made, ok, path_of, token_of, unknown_id
+from tests.support.app import Caller, Site, assert_problem, at, created, ok, path_of, token_of, unknown_id
 
 START = at(days=1)
 
 
 def _rolling(host: Caller, event_type: dict[str, Any], body: Any = None) -> dict[str, Any]:
     path = f"/v1/event-types/{event_type['eventTypeId']}/rolling-link"
-    found: dict[str, Any] = made(host.post(path, body))
+    found: dict[str, Any] = created(host.post(path, body))
     return found
 
 
@@ -32,7 +32,7 @@ def test_replace_creates_an_equal_link_and_revokes_the_old(site: Site, host: Cal
         "expiresAt": at(days=9),
     }
     old = host.link(**settings)
-    fresh = made(host.post(f"/v1/links/{old['linkId']}/replace"))
+    fresh = created(host.post(f"/v1/links/{old['linkId']}/replace"))
     assert fresh["linkId"] != old["linkId"]
     assert {name: fresh[name] for name in settings} == {name: old[name] for name in settings}
     assert (fresh["status"], fresh["usageCount"]) == ("active", 0)
@@ -44,13 +44,13 @@ def test_replace_creates_an_equal_link_and_revokes_the_old(site: Site, host: Cal
 def test_replace_keeps_the_status_of_a_dead_link(site: Site, host: Caller) -> None:
     """A used link stays used; the replacement of an expired link is valid for the same duration."""
     used = host.link()
-    made(site.redeem(used, START))
-    made(host.post(f"/v1/links/{used['linkId']}/replace"))
+    created(site.redeem(used, START))
+    created(host.post(f"/v1/links/{used['linkId']}/replace"))
     assert host.reread(used)["status"] == "used"
 
     expired = host.link(expiresAt=at(hours=2))
     site.clock.pass_by(hours=3)
-    fresh = made(host.post(f"/v1/links/{expired['linkId']}/replace"))
+    fresh = created(host.post(f"/v1/links/{expired['linkId']}/replace"))
     assert host.reread(expired)["status"] == "expired"
     assert (fresh["status"], fresh["expiresAt"]) == ("active", at(hours=5))
 
@@ -60,17 +60,17 @@ def test_a_cancellation_does_not_restore_a_link_that_was_ended(site: Site, host:
     """P8, P1: after a replace or a revoke, a cancellation frees the slot but restores no use."""
     event_type = host.event_type()
     old = host.link(event_type, restoreUseOnCancel=True)
-    booking = made(site.redeem(old, START))
+    booking = created(site.redeem(old, START))
     path, fresh = f"/v1/links/{old['linkId']}", old
     match ending:
         case "replace":
-            fresh = made(host.post(f"{path}/replace"))
+            fresh = created(host.post(f"{path}/replace"))
             assert fresh["restoreUseOnCancel"], "the new link has the settings of the old one"
         case "answer":
             asked = site.client.post(f"{path_of(old)}/request", json={"email": "grace@x.example"})
             assert asked.status_code == 202
             [row] = ok(host.get("/v1/link-requests"))["requests"]
-            made(host.post(f"/v1/link-requests/{row['requestId']}/answer"))
+            created(host.post(f"/v1/link-requests/{row['requestId']}/answer"))
         case "revoke":
             assert ok(host.post(f"{path}/revoke"))["status"] == "revoked"
         case "bulk":
@@ -98,7 +98,7 @@ def test_a_cancellation_does_not_restore_a_link_that_was_ended(site: Site, host:
 def test_a_used_link_that_cannot_be_restored_is_not_revoked(site: Site, host: Caller) -> None:
     """P3: after the expiry no cancellation restores a use, so there is nothing to revoke."""
     link = host.link(restoreUseOnCancel=True, expiresAt=at(hours=2))
-    made(site.redeem(link, START))
+    created(site.redeem(link, START))
     site.clock.pass_by(hours=2)
 
     assert_problem(host.post(f"/v1/links/{link['linkId']}/revoke"), 409, "conflict")
@@ -108,11 +108,11 @@ def test_a_retried_replace_returns_the_same_link(site: Site, host: Caller) -> No
     """P4: the link is returned in its current state, for example used."""
     old = host.link()
     path, headers = f"/v1/links/{old['linkId']}/replace", {"Idempotency-Key": "again"}
-    first = made(host.post(path, headers=headers))
-    made(site.redeem(first, START))
-    again = made(host.post(path, headers=headers))
+    first = created(host.post(path, headers=headers))
+    created(site.redeem(first, START))
+    again = created(host.post(path, headers=headers))
     assert (again["linkId"], again["status"]) == (first["linkId"], "used")
-    other = made(host.post(path, headers={"Idempotency-Key": "another"}))
+    other = created(host.post(path, headers={"Idempotency-Key": "another"}))
     assert other["linkId"] != first["linkId"]
 
 
@@ -125,7 +125,7 @@ def test_a_replace_racing_a_redeem_gives_at_most_one_booking(site: Site, host: C
         with ThreadPoolExecutor(2) as pool:
             booked = pool.submit(site.redeem, old, start)
             replaced = pool.submit(host.post, f"/v1/links/{old['linkId']}/replace")
-        fresh, after = made(replaced.result()), host.reread(old)
+        fresh, after = created(replaced.result()), host.reread(old)
         assert fresh["status"] == "active"
         if booked.result().status_code == 201:
             assert (after["status"], after["usageCount"]) == ("used", 1)
@@ -170,7 +170,7 @@ def test_creating_a_rolling_link_again_revokes_the_old(site: Site, host: Caller)
     assert host.reread(first)["status"] == "revoked"
     assert _current(host, event_type)["linkId"] == second["linkId"]
     assert_problem(site.redeem(first, START), 410, "link-revoked")
-    replaced = made(host.post(f"/v1/links/{second['linkId']}/replace"))
+    replaced = created(host.post(f"/v1/links/{second['linkId']}/replace"))
     assert _current(host, event_type)["linkId"] == replaced["linkId"]
     assert site.redeem(replaced, START).status_code == 201
     assert _current(host, event_type)["linkId"] != replaced["linkId"]
@@ -219,8 +219,8 @@ def test_a_retried_replace_does_not_recreate_a_deleted_link(site: Site, host: Ca
     """P1, P3: the new link was used and then deleted, by its host or by TTL."""
     old = host.link()
     again = f"/v1/links/{old['linkId']}/replace", {"Idempotency-Key": "k"}
-    fresh = made(host.post(again[0], headers=again[1]))
-    made(site.redeem(fresh, at(days=1)))
+    fresh = created(host.post(again[0], headers=again[1]))
+    created(site.redeem(fresh, at(days=1)))
     assert host.delete(f"/v1/links/{fresh['linkId']}").status_code == 204
     assert_problem(host.post(again[0], headers=again[1]), 404, "not-found")
     eve = {"name": "Eve", "email": "eve@x.example"}

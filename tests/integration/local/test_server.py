@@ -33,7 +33,7 @@ def text(body: str, status: int = 200) -> Response:
 def make_app() -> Chalice:
     app = Chalice(app_name="probe")
     app.log.setLevel(logging.CRITICAL)
-    together = threading.Barrier(CONCURRENT)
+    barrier = threading.Barrier(CONCURRENT)
 
     def current() -> Request:
         assert app.current_request is not None
@@ -84,8 +84,8 @@ def make_app() -> Chalice:
         return Response("", headers={"X-Odd": "\u2603"})
 
     @app.route("/together/{number}")
-    def meet(number: str) -> Response:
-        together.wait(timeout=LIMIT)  # all requests are in progress at once
+    def wait_for_all(number: str) -> Response:
+        barrier.wait(timeout=LIMIT)  # all requests are in progress at once
         same = current().uri_params == {"number": number}
         return text(f"{number} {same} {app.lambda_context.aws_request_id}")
 
@@ -104,20 +104,20 @@ def client(server: LocalServer) -> Iterator[httpx.Client]:
         yield client
 
 
-class RawAnswer(NamedTuple):
+class RawResponse(NamedTuple):
     status: int
     headers: Message
     body: bytes
 
 
-def raw(server: LocalServer, request: bytes) -> RawAnswer:
+def raw(server: LocalServer, request: bytes) -> RawResponse:
     """Send raw bytes; return the response, after which the server closes the connection."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT) as connection:
         connection.sendall(request)
         received = b"".join(iter(lambda: connection.recv(65536), b""))
     head, _, body = received.partition(b"\r\n\r\n")
     status_line, _, headers = head.partition(b"\r\n")
-    return RawAnswer(int(status_line.split()[1]), message_from_bytes(headers), body)
+    return RawResponse(int(status_line.split()[1]), message_from_bytes(headers), body)
 
 
 def assert_problem(response: httpx.Response, status: int, slug: str) -> None:
@@ -149,14 +149,14 @@ def test_a_204_has_no_body(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": ""}, {"Authorization": "Bearer unknown"}])
-def test_a_missing_or_unknown_key_is_401(client: httpx.Client, headers: dict[str, str]) -> None:
+def test_a_missing_or_unknown_key_returns_401(client: httpx.Client, headers: dict[str, str]) -> None:
     response = client.get("/v1/me", headers=headers)
 
     assert_problem(response, 401, "unauthorized")
     assert response.headers["www-authenticate"] == "Bearer"
 
 
-def test_a_denied_key_is_403(client: httpx.Client) -> None:
+def test_a_denied_key_returns_403(client: httpx.Client) -> None:
     response = client.get("/v1/me", headers={"Authorization": "Bearer known-but-not-allowed"})
 
     assert_problem(response, 403, "forbidden")
@@ -170,14 +170,16 @@ def test_a_valid_key_reaches_the_view_with_its_context(client: httpx.Client) -> 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer good"}])
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("GET", "/"), ("TRACE", "/nowhere")])
-def test_an_unknown_route_is_404(
+def test_an_unknown_route_returns_404(
     client: httpx.Client, method: str, path: str, headers: dict[str, str]
 ) -> None:
     assert_problem(client.request(method, path, headers=headers), 404, "not-found")
 
 
 @pytest.mark.parametrize("method", ["PUT", "TRACE", "BREW", "PROPFIND"])
-def test_an_unsupported_method_is_405_and_lists_the_supported_ones(client: httpx.Client, method: str) -> None:
+def test_an_unsupported_method_returns_405_and_lists_the_supported_ones(
+    client: httpx.Client, method: str
+) -> None:
     answer = client.request(method, f"/s/{TOKEN}")
 
     assert_problem(answer, 405, "method-not-allowed")
@@ -218,7 +220,7 @@ def test_a_long_response_is_compressed_if_the_client_accepts_gzip(
 ) -> None:
     """API Gateway compresses responses in the same way."""
 
-    def ask(method: str) -> RawAnswer:
+    def ask(method: str) -> RawResponse:
         head = (
             f"{method} /long HTTP/1.1\r\nHost: x\r\nAccept-Encoding: {accepted}\r\nConnection: close\r\n\r\n"
         )
@@ -249,15 +251,15 @@ def test_head_gets_a_problem_without_a_body(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/broken", "/bad-header"])
-def test_an_error_of_the_app_is_a_500_not_a_dropped_connection(client: httpx.Client, path: str) -> None:
+def test_an_app_error_returns_500_and_keeps_the_connection(client: httpx.Client, path: str) -> None:
     assert_problem(client.get(path), 500, "internal-error")
 
 
-def test_an_error_of_the_authorizer_is_a_500(client: httpx.Client) -> None:
+def test_an_authorizer_error_returns_500(client: httpx.Client) -> None:
     assert_problem(client.get("/v1/me", headers={"Authorization": "Bearer broken"}), 500, "internal-error")
 
 
-def test_the_largest_body_is_accepted_and_one_byte_more_is_413(client: httpx.Client) -> None:
+def test_the_largest_body_is_accepted_and_one_byte_more_returns_413(client: httpx.Client) -> None:
     headers = {"Content-Type": "text/plain"}
     largest = client.post(f"/s/{TOKEN}/redeem", content=b"a" * MAX_BODY_BYTES, headers=headers)
     larger = client.post(f"/s/{TOKEN}/redeem", content=b"a" * (MAX_BODY_BYTES + 1), headers=headers)
@@ -286,7 +288,7 @@ def test_a_large_body_is_rejected_before_it_is_sent(server: LocalServer) -> None
 
 
 @pytest.mark.parametrize("length", ["ten", "-1", "1_0", "+1", "", "1, 2", "9" * 5000])
-def test_a_malformed_content_length_is_400(server: LocalServer, length: str) -> None:
+def test_a_malformed_content_length_returns_400(server: LocalServer, length: str) -> None:
     response = raw(
         server, f"POST /s/{TOKEN}/redeem HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
     )
@@ -295,7 +297,7 @@ def test_a_malformed_content_length_is_400(server: LocalServer, length: str) -> 
     assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_a_body_without_a_length_is_411(server: LocalServer) -> None:
+def test_a_body_without_a_length_returns_411(server: LocalServer) -> None:
     """Otherwise the server would parse the body's chunks as the next request."""
     response = raw(
         server,
@@ -336,7 +338,10 @@ def test_options_without_a_route_is_handled_by_chalice(client: httpx.Client) -> 
 
 
 def test_requests_run_concurrently_and_independently(server: LocalServer) -> None:
-    """All views wait at a barrier, so a server that handles requests one by one fails, or one that mixes them up."""
+    """All views wait at a barrier, so the test fails if the server handles requests sequentially.
+
+    It also fails if the server mixes up the requests' contexts.
+    """
     with ThreadPoolExecutor(CONCURRENT) as pool:
         answers = list(
             pool.map(

@@ -44,7 +44,7 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
-    made,
+    created,
     ok,
     token_of,
     unknown_id,
@@ -210,7 +210,7 @@ def mail_history(host: Caller, link: dict[str, Any]) -> list[tuple[str, str]]:
 def booked(site: Site, host: Caller, **fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Book with a new link; return the link and the booking."""
     link = host.link()
-    return link, made(site.redeem(link, at(days=1), **fields))
+    return link, created(site.redeem(link, at(days=1), **fields))
 
 
 def calendar_of(mail: EmailMessage) -> Calendar:
@@ -252,7 +252,7 @@ def test_the_invitees_language_is_the_one_they_booked_in(mailroom: Mailroom, hos
     link = host.link()
     body = {"start": at(days=1), "timeZone": "Europe/Berlin", "invitee": {"name": "Grace", "email": GRACE}}
     headers = {"Accept": "application/json", "Accept-Language": "de"}
-    made(mailroom.site.client.post(f"/s/{token_of(link)}/redeem", json=body, headers=headers))
+    created(mailroom.site.client.post(f"/s/{token_of(link)}/redeem", json=body, headers=headers))
     deliver_events(mailroom.events())
     languages = {mail["to"].addresses[0].addr_spec: mail["content-language"] for mail in mailroom.mails()}
     assert languages == {GRACE: "de", ADA: "en"}
@@ -697,7 +697,7 @@ def test_a_link_that_changed_since_the_request_is_not_sent(mailroom: Mailroom, h
     for link in (used, revoked, gone, given, late):
         queued(ask(host, link))
     events = mailroom.events("mail.requested")
-    made(mailroom.site.redeem(used, at(days=1)))
+    created(mailroom.site.redeem(used, at(days=1)))
     ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
     assert host.delete(f"/v1/links/{gone['linkId']}").status_code == 204
     ok(host.patch(f"/v1/links/{given['linkId']}", {"recipient": {"email": "otto@invitees.example"}}))
@@ -875,7 +875,7 @@ def test_no_secret_is_in_the_table_the_events_or_the_log(
     link = host.link(recipient=RECIPIENT)
     queued(ask(host, link))
     events = mailroom.events("mail.requested")
-    booking = made(mailroom.site.redeem(host.link(), at(days=1)))
+    booking = created(mailroom.site.redeem(host.link(), at(days=1)))
     events += mailroom.events("booking.confirmed")
     with answering(lambda number: refusal("TooManyRequestsException") if number < 3 else None):
         deliver_events(events)
@@ -892,7 +892,7 @@ def test_an_email_has_only_its_addressees_token(mailroom: Mailroom, host: Caller
     link = host.link(recipient=RECIPIENT)
     queued(ask(host, link))
     used = host.link()
-    booking = made(mailroom.site.redeem(used, at(days=1)))
+    booking = created(mailroom.site.redeem(used, at(days=1)))
     assert deliver_events(mailroom.events()) == []
     ok(host.post(f"/v1/bookings/{booking['bookingId']}/reschedule", {"start": at(days=2)}))
     assert deliver_events(mailroom.events()) == []
@@ -997,7 +997,7 @@ def flood(
     """Create that many bookings with one link, some days from now; return the link and the events."""
     link = host.link(maxUsageCount=None)
     for number in range(bookings):
-        made(mailroom.site.redeem(link, at(days=day, hours=number), **fields))
+        created(mailroom.site.redeem(link, at(days=day, hours=number), **fields))
     return link, mailroom.events("booking.confirmed")
 
 
@@ -1103,13 +1103,15 @@ def test_a_link_emails_a_limited_number_of_invitees_a_day(mailroom: Mailroom, ho
         link = host.link(maxUsageCount=None)
         for number in range(4):
             person = {"name": "X", "email": f"x{number}@invitees.example"}
-            made(mailroom.site.redeem(link, at(days=3, hours=number), invitee=person))
+            created(mailroom.site.redeem(link, at(days=3, hours=number), invitee=person))
         assert deliver_events(mailroom.events("booking.confirmed")) == []
         assert mailroom.to().count(ADA) == 4
         assert len(mailroom.mails()) == 6
         assert mail_history(host, link) == [("mail.failed", "link-budget-used")] * 2
         other = host.link()
-        made(mailroom.site.redeem(other, at(days=4), invitee={"name": "X", "email": "x3@invitees.example"}))
+        created(
+            mailroom.site.redeem(other, at(days=4), invitee={"name": "X", "email": "x3@invitees.example"})
+        )
         assert deliver_events(mailroom.events("booking.confirmed")) == []
         assert "x3@invitees.example" in mailroom.to()
 

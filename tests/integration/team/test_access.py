@@ -18,7 +18,7 @@ from tests.support.app import (
     Site,
     assert_problem,
     at,
-    made,
+    created,
     ok,
     path_of,
     unknown_id,
@@ -149,14 +149,14 @@ every_route = pytest.mark.parametrize("route", list(ROUTES), ids=" ".join)
 def ids_of(site: Site, caller: Caller) -> Ids:
     """Create an event type with a rolling link, a link, a booking, a link request and a webhook; return their ids."""
     link = caller.link(maxUsageCount=2, recipient={"email": "grace@invitees.example"})
-    made(caller.post(f"/v1/event-types/{link['eventTypeId']}/rolling-link", {}))
-    booking = made(site.redeem(link, at(days=1)))
+    created(caller.post(f"/v1/event-types/{link['eventTypeId']}/rolling-link", {}))
+    booking = created(site.redeem(link, at(days=1)))
     assert caller.host_id is not None
     dead = caller.link()
     ok(caller.post(f"/v1/links/{dead['linkId']}/revoke"))
     assert site.client.post(f"{path_of(dead)}/request", json={"email": "grace@x.example"}).status_code == 202
     [request] = ok(caller.get("/v1/link-requests", params={"hostId": caller.host_id}))["requests"]
-    hook = made(caller.post("/v1/webhooks", {"url": HOOK_URL}))["webhookId"]
+    hook = created(caller.post("/v1/webhooks", {"url": HOOK_URL}))["webhookId"]
     return Ids(
         caller.host_id, link["eventTypeId"], link["linkId"], booking["bookingId"], request["requestId"], hook
     )

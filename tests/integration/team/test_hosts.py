@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.team.api_keys import Role
-from tests.support.app import BASE_URL, NOW, Caller, Site, assert_problem, at, made, ok
+from tests.support.app import BASE_URL, NOW, Caller, Site, assert_problem, at, created, ok
 
 HOST_FIELDS = {"hostId", "name", "publicName", "email", "timeZone", "timeOff", "createdAt"}
 BODY = {"name": "Ada Lovelace", "email": "Ada@hosts.example", "timeZone": "Europe/Berlin"}
@@ -15,7 +15,7 @@ BODY = {"name": "Ada Lovelace", "email": "Ada@hosts.example", "timeZone": "Europ
 def test_a_created_host_is_returned_and_reads_back_the_same(site: Site) -> None:
     time_off = [{"start": "2040-07-01T00:00:00+02:00", "end": "2040-07-02T00:00:00+02:00"}]
 
-    host = made(site.admin.post("/v1/hosts", BODY | {"timeOff": time_off}))
+    host = created(site.admin.post("/v1/hosts", BODY | {"timeOff": time_off}))
 
     assert set(host) == HOST_FIELDS
     assert {name: host[name] for name in BODY} == BODY
@@ -28,7 +28,7 @@ def test_hosts_are_listed_newest_first_each_on_one_page(site: Site) -> None:
     new = []
     for number in range(7):
         site.clock.pass_by(seconds=number % 2)  # some are created in the same instant
-        new.append(made(site.admin.post("/v1/hosts", BODY | {"name": f"Host {number}"})))
+        new.append(created(site.admin.post("/v1/hosts", BODY | {"name": f"Host {number}"})))
 
     pages, params = [], {"limit": "3"}
     while True:
@@ -70,10 +70,10 @@ def test_a_patch_changes_only_the_fields_it_names(host: Caller, change: dict[str
 
 def test_the_public_name_defaults_to_the_name(site: Site) -> None:
     """Responses always have the name that invitees see; a null or absent `publicName` means `name`."""
-    chosen = made(site.admin.post("/v1/hosts", BODY | {"publicName": "Dr. Lovelace"}))
+    chosen = created(site.admin.post("/v1/hosts", BODY | {"publicName": "Dr. Lovelace"}))
     path = f"/v1/hosts/{chosen['hostId']}"
     assert (chosen["name"], chosen["publicName"]) == ("Ada Lovelace", "Dr. Lovelace")
-    assert made(site.admin.post("/v1/hosts", BODY | {"publicName": None}))["publicName"] == "Ada Lovelace"
+    assert created(site.admin.post("/v1/hosts", BODY | {"publicName": None}))["publicName"] == "Ada Lovelace"
 
     renamed = ok(site.admin.patch(path, {"name": "Ada King"}))
     assert (renamed["name"], renamed["publicName"]) == ("Ada King", "Dr. Lovelace")
@@ -142,7 +142,7 @@ def test_time_off_closes_the_slots_of_that_host_only(site: Site, host: Caller, o
     assert len(site.slots(second, **day)) == 22
     assert len(site.slots(theirs, **day)) == 48
     assert_problem(site.redeem(second, "2040-01-05T11:00:00Z"), 409, "slot-not-offered")
-    made(site.redeem(second, "2040-01-05T12:00:00Z"))
+    created(site.redeem(second, "2040-01-05T12:00:00Z"))
 
 
 def test_a_full_last_page_has_no_cursor(site: Site) -> None:

@@ -21,7 +21,7 @@ from tests.support.app import (
     Caller,
     Site,
     assert_problem,
-    made,
+    created,
     ok,
     running_site,
     settings_for,
@@ -198,7 +198,7 @@ class TestSeed:
                 "invitee": {"name": "G", "email": "g@invitees.example"},
                 "answers": {question["id"]: "x" for question in questions},
             }
-            made(fresh.client.post(f"{path}/redeem", json=body, headers=JSON))
+            created(fresh.client.post(f"{path}/redeem", json=body, headers=JSON))
             used.append(url)
 
         assert len(set(used)) > 1

@@ -43,10 +43,10 @@ def test_the_guides_checks_accept_only_genuine_deliveries(hooks: Hooks, host: Ca
     handle, genuine = shown("verify", "handle"), shown("verify by hand", "genuine")
     with Endpoint() as endpoint:
         webhook = hooks.make(host, endpoint)
-        hooks.happen(host, "booking.confirmed")
+        hooks.fan_out_event(host, "booking.confirmed")
         hooks.pump()
         rotated = host.post(f"/v1/webhooks/{webhook['webhookId']}/rotate").json()
-        hooks.happen(host, "booking.cancelled")
+        hooks.fan_out_event(host, "booking.cancelled")
         hooks.pump()
 
     first, second = endpoint.requests

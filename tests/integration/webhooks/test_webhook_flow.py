@@ -81,7 +81,7 @@ def responded(status: int, **fields: Any) -> EndpointAnswer:
 def test_an_event_is_delivered_once_complete_and_signed(hooks: Hooks, host: Caller) -> None:
     with Endpoint([answer(204)]) as endpoint:
         webhook = hooks.make(host, endpoint)
-        (delivery,) = hooks.happen(host)
+        (delivery,) = hooks.fan_out_event(host)
         assert hooks.pump() == 1
 
     (request,) = endpoint.requests
@@ -121,7 +121,7 @@ def test_the_standard_webhooks_library_verifies_a_delivery(hooks: Hooks, host: C
     hooks.site.clock.now = datetime.now(UTC)
     with Endpoint() as endpoint:
         webhook = hooks.make(host, endpoint)
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
     (request,) = endpoint.requests
     library = standardwebhooks.Webhook(webhook["secret"])
@@ -138,9 +138,9 @@ def test_a_webhook_gets_only_its_hosts_events_of_its_types(hooks: Hooks, host: C
         hooks.make(other, theirs)
         hooks.make(host, off, enabled=False)
         for kind in ("link.used", "booking.confirmed", "link.of-a-later-release"):
-            hooks.happen(host, kind)
+            hooks.fan_out_event(host, kind)
         fan_out(hooks.world, hooks.event(None, "command.rejected"))
-        hooks.happen(other, "link.revoked")
+        hooks.fan_out_event(other, "link.revoked")
         hooks.pump()
 
     def types(endpoint: Endpoint) -> list[str]:
@@ -220,9 +220,9 @@ def test_a_delivery_that_could_not_be_queued_is_found_by_the_schedule(hooks: Hoo
             fan_out(hooks.world, event)
         hooks.queue.down = False
         # A redelivery of the event queues it again; without one, the schedule does.
-        assert hooks.come_by() == 0
+        assert hooks.run_retry_schedule() == 0
         hooks.wait(minutes=6)
-        assert hooks.come_by() == 1
+        assert hooks.run_retry_schedule() == 1
         fan_out(hooks.world, event)
         hooks.pump()
 
@@ -236,7 +236,7 @@ def test_a_delivery_is_tried_ten_times_over_three_days_and_then_dead_lettered(
     posted = Posted(EndpointAnswer(error="connect-failed", latency_ms=3))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
-    (delivery,) = hooks.happen(host)
+    (delivery,) = hooks.fan_out_event(host)
     hooks.pump()
     for number, wait in enumerate(WAITS, start=1):
         (row,) = hooks.deliveries(host, webhook)
@@ -250,14 +250,14 @@ def test_a_delivery_is_tried_ten_times_over_three_days_and_then_dead_lettered(
         if in_queue:
             assert (due - last).total_seconds() <= hooks.queue.held[0][1] <= 900
         hooks.site.clock.now = due - timedelta(seconds=2)
-        assert hooks.come_by() == in_queue, "a message that arrives early sends nothing"
+        assert hooks.run_retry_schedule() == in_queue, "a message that arrives early sends nothing"
         assert len(posted.urls) == number
         hooks.site.clock.now = due
         if in_queue:
             deliver(hooks.world, message := _message(webhook, delivery.delivery_id))
             deliver(hooks.world, message)
         else:
-            assert hooks.come_by() == 1
+            assert hooks.run_retry_schedule() == 1
         assert len(posted.urls) == number + 1
     (row,) = hooks.deliveries(host, webhook)
     assert (row["status"], row["failure"], len(row["attempts"])) == ("failed", "exhausted", MAX_TRIES)
@@ -268,7 +268,7 @@ def test_a_delivery_is_tried_ten_times_over_three_days_and_then_dead_lettered(
     assert (letter["deliveryId"], letter["reason"]) == (delivery.delivery_id, "exhausted")
     assert "secret" not in json.dumps(letter)
     hooks.wait(days=30)
-    assert hooks.come_by() == 0
+    assert hooks.run_retry_schedule() == 0
     assert hooks.read(host, webhook)["enabled"], (
         "a webhook is disabled after five days of failures; this took 75 hours"
     )
@@ -277,7 +277,7 @@ def test_a_delivery_is_tried_ten_times_over_three_days_and_then_dead_lettered(
 def test_a_recovered_endpoint_gets_the_events_it_missed(hooks: Hooks, host: Caller) -> None:
     with Endpoint([hang_up, answer(503), answer(200)]) as endpoint:
         webhook = hooks.make(host, endpoint)
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         for _ in range(3):
             hooks.pump()
             until = hooks.deliveries(host, webhook)[0]["nextAttemptAt"]
@@ -316,7 +316,7 @@ def test_a_response_other_than_2xx_is_retried(
     hooks.world = dataclasses.replace(hooks.world, webhook_http=WebhookHttp(local=True, limits=limits))
     with Endpoint(answers) as endpoint:
         webhook = hooks.make(host, endpoint)
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
 
     (row,) = hooks.deliveries(host, webhook)
@@ -329,7 +329,7 @@ def test_a_response_other_than_2xx_is_retried(
 def test_a_2xx_response_with_an_endless_body_is_a_delivery(hooks: Hooks, host: Caller) -> None:
     with Endpoint([endless(b"HTTP/1.1 200 OK\r\n\r\n")]) as endpoint:
         webhook = hooks.make(host, endpoint)
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
 
     (row,) = hooks.deliveries(host, webhook)
@@ -343,7 +343,7 @@ def test_a_public_name_with_a_private_address_is_not_called(hooks: Hooks, host: 
         inside = WebhookHttp(resolve=lambda *_: ["127.0.0.1"], limits=PATIENT)
         hooks.world = dataclasses.replace(hooks.world, webhook_http=inside)
         webhook = hooks.make(host, f"https://hooks.example.com:{endpoint.port}/")
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
 
     assert endpoint.connections == 0
@@ -366,7 +366,7 @@ def test_retry_after_is_honored_within_limits(
 ) -> None:
     with Endpoint([answer(429, retry_after=retry_after)]) as endpoint:
         webhook = hooks.make(host, endpoint)
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
 
     (row,) = hooks.deliveries(host, webhook)
@@ -390,8 +390,8 @@ def test_a_slow_endpoint_does_not_delay_others(hooks: Hooks, host: Caller, other
     with Endpoint([slow]) as waiting, Endpoint([good]) as neighbour:
         hanging, quick = hooks.make(host, waiting), hooks.make(other, neighbour)
         for _ in range(3):
-            hooks.happen(host)
-        hooks.happen(other)
+            hooks.fan_out_event(host)
+        hooks.fan_out_event(other)
         messages = [{"messageId": str(n), "body": body} for n, body in enumerate(hooks.queue.take())]
         assert webhook_deliver.send({"Records": messages}, None) == {"batchItemFailures": []}
 
@@ -404,7 +404,7 @@ def test_every_queue_message_names_its_host(hooks: Hooks, host: Caller, other: C
     hooks.world = dataclasses.replace(hooks.world, webhook_http=Posted(responded(500)))
     for caller in (host, other):
         hooks.make(caller, "http://127.0.0.1:1/hook")
-        hooks.happen(caller)
+        hooks.fan_out_event(caller)
     hooks.pump()
     hooks.queue.take()
     hooks.wait(minutes=10)
@@ -431,9 +431,9 @@ def test_queue_messages_have_their_host_as_message_group(dead_letters: Inbox) ->
 def test_410_disables_the_webhook_and_ends_its_pending_deliveries(hooks: Hooks, host: Caller) -> None:
     with Endpoint([answer(410)]) as endpoint:
         webhook = hooks.make(host, endpoint)
-        first, second = hooks.happen(host)[0], hooks.happen(host)[0]
+        first, second = hooks.fan_out_event(host)[0], hooks.fan_out_event(host)[0]
         hooks.pump()
-        assert hooks.happen(host) == []
+        assert hooks.fan_out_event(host) == []
 
     assert len(endpoint.requests) == 1
     rows = {row["deliveryId"]: row for row in hooks.deliveries(host, webhook, status="failed")}
@@ -453,21 +453,21 @@ def test_five_days_of_failures_disable_and_enabling_resets_them(hooks: Hooks, ho
     posted = Posted(responded(500))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
-    hooks.happen(host)
+    hooks.fan_out_event(host)
     hooks.pump()
     assert hooks.read(host, webhook)["failingSince"] == "2040-01-02T08:00:00Z"
     hooks.wait(days=4, hours=23)
-    hooks.happen(host)
+    hooks.fan_out_event(host)
     hooks.pump()
     assert hooks.read(host, webhook)["enabled"]
     hooks.wait(hours=1)
-    (last,) = hooks.happen(host)
+    (last,) = hooks.fan_out_event(host)
     hooks.pump()
     now = hooks.read(host, webhook)
     assert (now["enabled"], now["disabledReason"]) == (False, "failing")
     assert [entry["what"] for entry in now["log"]] == ["disabled: failing", "created"]
     hooks.wait(days=1)
-    hooks.come_by()
+    hooks.run_retry_schedule()
     rows = hooks.deliveries(host, webhook)
     assert {row["status"] for row in rows} == {"failed"}
     assert {row["failure"] for row in rows if row["deliveryId"] == last.delivery_id} == {"webhook-disabled"}
@@ -489,16 +489,16 @@ def test_one_success_resets_the_failures(hooks: Hooks, host: Caller) -> None:
     posted = Posted(responded(500))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
-    hooks.happen(host)
+    hooks.fan_out_event(host)
     hooks.pump()
     hooks.wait(days=4)
     posted.answers = [responded(200)]
-    hooks.happen(host)
+    hooks.fan_out_event(host)
     hooks.pump()
     assert hooks.read(host, webhook)["failingSince"] is None
     hooks.wait(days=2)
     posted.answers = [responded(500)]
-    hooks.happen(host)
+    hooks.fan_out_event(host)
     hooks.pump()
     now = hooks.read(host, webhook)
     assert (now["enabled"], now["failingSince"]) == (True, "2040-01-08T08:00:00Z")
@@ -528,14 +528,14 @@ def test_a_disabled_webhook_is_reported_even_if_the_bus_is_down(
         hooks.world, webhook_http=posted, event_bus=bus, sleep=lambda seconds: hooks.wait(seconds=seconds)
     )
     webhook = hooks.make(host, "http://127.0.0.1:1/hook?key=secret")
-    hooks.happen(host)
+    hooks.fan_out_event(host)
     hooks.pump()
     assert bus.published == []
     if reason == "gone":
         posted.answers = [responded(410)]
     else:
         hooks.wait(days=5)
-    (last,) = hooks.happen(host)
+    (last,) = hooks.fan_out_event(host)
     bus.down = True
     message = _message(webhook, last.delivery_id)
     with pytest.raises(StoreUnavailableError):
@@ -545,7 +545,7 @@ def test_a_disabled_webhook_is_reported_even_if_the_bus_is_down(
     hooks.wait(seconds=61)
     deliver(hooks.world, message)
     hooks.wait(minutes=10)
-    hooks.come_by()
+    hooks.run_retry_schedule()
 
     (notice,) = bus.published
     envelope = json.loads(write_envelope(notice))
@@ -566,7 +566,7 @@ def test_a_webhook_that_the_host_disables_is_not_reported(hooks: Hooks, host: Ca
     bus = Bus()
     hooks.world = dataclasses.replace(hooks.world, event_bus=bus)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
-    hooks.happen(host)
+    hooks.fan_out_event(host)
     ok(host.patch(f"/v1/webhooks/{webhook['webhookId']}", {"enabled": False}))
     hooks.pump()
     assert bus.published == []
@@ -577,7 +577,7 @@ def test_concurrent_senders_send_a_delivery_once(hooks: Hooks, host: Caller) -> 
     posted = Posted(responded(200))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
-    deliveries = [hooks.happen(host)[0] for _ in range(10)]
+    deliveries = [hooks.fan_out_event(host)[0] for _ in range(10)]
     messages = [_message(webhook, delivery.delivery_id) for delivery in deliveries for _ in range(8)]
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda message: deliver(hooks.world, message), messages))
@@ -589,7 +589,7 @@ def test_concurrent_senders_send_a_delivery_once(hooks: Hooks, host: Caller) -> 
 def test_no_second_attempt_starts_while_the_lease_is_held(hooks: Hooks, host: Caller) -> None:
     """The lease lasts as long as an attempt may take; a message that arrives meanwhile changes nothing."""
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
-    (delivery,) = hooks.happen(host)
+    (delivery,) = hooks.fan_out_event(host)
     message = _message(webhook, delivery.delivery_id)
 
     def another() -> None:
@@ -619,7 +619,7 @@ def test_a_delivery_is_retried_after_its_sender_crashes(
 ) -> None:
     """The crash is after the request and before its record, so the event is sent again with the same id (P6)."""
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
-    (delivery,) = hooks.happen(host)
+    (delivery,) = hooks.fan_out_event(host)
 
     posted = Posted(responded(200), before=_die if when == "before the answer" else lambda: None)
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
@@ -641,7 +641,7 @@ def test_a_delivery_is_retried_after_its_sender_crashes(
     deliver(hooks.world, _message(webhook, delivery.delivery_id))
     assert len(posted.urls) == 1
     hooks.wait(seconds=61)
-    assert hooks.come_by() == 1
+    assert hooks.run_retry_schedule() == 1
 
     assert [headers["webhook-id"] for headers in posted.headers] == [delivery.event_id] * 2
     (row,) = hooks.deliveries(host, webhook)
@@ -652,7 +652,7 @@ def test_a_delivery_that_crashes_every_sender_is_dead_lettered(hooks: Hooks, hos
     posted = Posted(responded(200), before=_die)
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
-    (delivery,) = hooks.happen(host)
+    (delivery,) = hooks.fan_out_event(host)
     for _ in range(MAX_TRIES):
         with pytest.raises(Died):
             deliver(hooks.world, _message(webhook, delivery.delivery_id))
@@ -666,7 +666,7 @@ def test_a_delivery_that_crashes_every_sender_is_dead_lettered(hooks: Hooks, hos
 
 def test_a_sender_with_an_expired_lease_does_not_overwrite_the_next(hooks: Hooks, host: Caller) -> None:
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
-    (delivery,) = hooks.happen(host)
+    (delivery,) = hooks.fan_out_event(host)
     message = _message(webhook, delivery.delivery_id)
 
     def succeed_me() -> None:
@@ -687,7 +687,7 @@ def test_a_delivery_is_dead_lettered_before_it_is_marked_failed(hooks: Hooks, ho
     posted = Posted(responded(500))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
-    (delivery,) = hooks.happen(host)
+    (delivery,) = hooks.fan_out_event(host)
     message = _message(webhook, delivery.delivery_id)
     for _ in range(MAX_TRIES - 1):
         deliver(hooks.world, message)
@@ -698,7 +698,7 @@ def test_a_delivery_is_dead_lettered_before_it_is_marked_failed(hooks: Hooks, ho
     assert hooks.deliveries(host, webhook)[0]["status"] == "pending"
     hooks.dlq.down = False
     hooks.wait(seconds=61)
-    hooks.come_by()
+    hooks.run_retry_schedule()
 
     assert hooks.deliveries(host, webhook)[0]["failure"] == "exhausted"
     assert len(hooks.dlq.take()) == 1
@@ -708,7 +708,7 @@ def test_pending_deliveries_of_a_disabled_or_deleted_webhook_fail(hooks: Hooks, 
     posted = Posted(responded(200))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     disabled, deleted = (hooks.make(host, "http://127.0.0.1:1/hook") for _ in "ab")
-    found = {delivery.webhook_id: delivery for delivery in hooks.happen(host)}
+    found = {delivery.webhook_id: delivery for delivery in hooks.fan_out_event(host)}
     ok(host.patch(f"/v1/webhooks/{disabled['webhookId']}", {"enabled": False}))
     assert host.delete(f"/v1/webhooks/{deleted['webhookId']}").status_code == 204
     hooks.pump()
@@ -720,14 +720,14 @@ def test_pending_deliveries_of_a_disabled_or_deleted_webhook_fail(hooks: Hooks, 
     _, left = hooks.world.store.deliveries.read(deleted["webhookId"], found[deleted["webhookId"]].delivery_id)
     assert left is not None
     assert (left.status, left.failure, left.due_at) == ("failed", "webhook-deleted", None)
-    assert hooks.happen(host) == []
+    assert hooks.fan_out_event(host) == []
 
 
 def test_a_change_during_an_attempt_applies_to_the_next_attempt(hooks: Hooks, host: Caller) -> None:
     """A response of the old endpoint, even 410, doesn't disable the webhook after its URL has changed."""
     webhook = hooks.make(host, "http://127.0.0.1:1/old")
-    hooks.happen(host)
-    hooks.happen(host)
+    hooks.fan_out_event(host)
+    hooks.fan_out_event(host)
 
     def change() -> None:
         posted.before = lambda: None
@@ -747,13 +747,13 @@ def test_attempts_after_a_rotation_are_signed_with_both_secrets(hooks: Hooks, ho
     with Endpoint([answer(500), answer(500), answer(500), answer(200)]) as endpoint:
         webhook = hooks.make(host, endpoint)
         path = f"/v1/webhooks/{webhook['webhookId']}"
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
         rotated = ok(host.post(f"{path}/rotate", {"overlapHours": 2}))
         assert rotated["formerSecretsUntil"] == "2040-01-02T10:00:00Z"
         for _ in range(3):
             hooks.wait(hooks.deliveries(host, webhook)[0]["nextAttemptAt"])
-            hooks.come_by()
+            hooks.run_retry_schedule()
         before, during, still, after = endpoint.requests
 
     old, new = webhook["secret"], rotated["secret"]
@@ -769,7 +769,7 @@ def test_attempts_after_a_rotation_are_signed_with_both_secrets(hooks: Hooks, ho
     with Endpoint() as endpoint:
         ok(host.patch(path, {"url": endpoint.url}))
         hooks.wait(hours=2)
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
     (last,) = endpoint.requests
     assert (signed_by(last, old), signed_by(last, new)) == (False, True)
@@ -782,10 +782,10 @@ def test_a_rotation_without_overlap_ends_every_former_secret(hooks: Hooks, host:
         path = f"/v1/webhooks/{webhook['webhookId']}/rotate"
         secrets = [webhook["secret"], *(ok(host.post(path))["secret"] for _ in range(3))]
         assert host.post(path).status_code == 409, "three former secrets still sign, and none may end early"
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
         secrets.append(ok(host.post(path, {"overlapHours": 0}))["secret"])
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
 
     with_overlap, without = endpoint.requests
@@ -799,7 +799,7 @@ def test_a_webhook_with_a_retired_signing_key_waits_for_the_key(hooks: Hooks, ho
         webhook = hooks.make(host, endpoint)
         ring = hooks.world.keyring()
         fresh = Keyring(2, {2: b"n" * 32})
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.world = dataclasses.replace(hooks.world, keyring=lambda: fresh)
         hooks.pump()
         assert endpoint.requests == []
@@ -850,7 +850,7 @@ def test_nothing_is_sent_while_the_store_is_unavailable(hooks: Hooks, host: Call
     posted = Posted(responded(200))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     webhook = hooks.make(host, "http://127.0.0.1:1/hook")
-    (delivery,) = hooks.happen(host)
+    (delivery,) = hooks.fan_out_event(host)
     with hooks.site.failing("PutItem", StoreUnavailableError()), pytest.raises(StoreUnavailableError):
         deliver(hooks.world, _message(webhook, delivery.delivery_id))
     assert posted.urls == [], "no request without the lease"
@@ -862,7 +862,7 @@ def test_concurrent_runs_of_the_schedule_queue_each_delivery_once(hooks: Hooks, 
     posted = Posted(responded(200))
     hooks.world = dataclasses.replace(hooks.world, webhook_http=posted)
     hooks.make(host, "http://127.0.0.1:1/hook")
-    made = [hooks.happen(host)[0] for _ in range(30)]
+    made = [hooks.fan_out_event(host)[0] for _ in range(30)]
     hooks.queue.take()
     hooks.wait(minutes=6)
     with ThreadPoolExecutor(3) as pool:
@@ -871,7 +871,7 @@ def test_concurrent_runs_of_the_schedule_queue_each_delivery_once(hooks: Hooks, 
     assert hooks.pump() == len(made)
     assert len(posted.urls) == len(made)
     hooks.wait(minutes=6)
-    assert hooks.come_by() == 0
+    assert hooks.run_retry_schedule() == 0
 
 
 def test_the_delivery_log_has_no_secret(hooks: Hooks, host: Caller) -> None:
@@ -885,10 +885,10 @@ def test_the_delivery_log_has_no_secret(hooks: Hooks, host: Caller) -> None:
 
     with Endpoint() as endpoint:
         webhook = hooks.make(host, endpoint)
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
         endpoint.answers = [answer(500, echo(endpoint.requests[0], webhook))]
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
     excerpt = hooks.deliveries(host, webhook, status="pending")[0]["attempts"][0]["excerpt"]
     dump = json.dumps(hooks.site.items(), default=repr)

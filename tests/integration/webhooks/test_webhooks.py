@@ -14,7 +14,7 @@ from chalicelib import bootstrap
 from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.ids import DELIVERY, WEBHOOK
 from chalicelib.domain.webhooks.deliveries import EndpointAnswer
-from tests.support.app import CAUSE, NOW, Caller, Site, assert_problem, at, made, ok, unknown_id
+from tests.support.app import CAUSE, NOW, Caller, Site, assert_problem, at, created, ok, unknown_id
 from tests.support.waiting import LIMIT
 from tests.support.webhooks import Hooks, hooks_of
 
@@ -56,7 +56,7 @@ def path_of(webhook: dict[str, Any], more: str = "") -> str:
 
 def test_a_created_webhook_is_returned_with_its_secret_once(hooks: Hooks, host: Caller) -> None:
     body = {"url": URL, "events": ["link.used"], "description": "CRM"}
-    webhook = made(host.post("/v1/webhooks", body))
+    webhook = created(host.post("/v1/webhooks", body))
 
     assert set(webhook) == FIELDS | {"secret"}
     assert webhook["secret"].startswith("whsec_")
@@ -75,7 +75,7 @@ def test_webhooks_are_paged_newest_first_and_limited_to_twenty(hooks: Hooks, hos
     new = []
     for number in range(20):
         hooks.site.clock.pass_by(seconds=number % 2)
-        new.append(made(host.post("/v1/webhooks", {"url": f"{URL}/{number}"}))["webhookId"])
+        new.append(created(host.post("/v1/webhooks", {"url": f"{URL}/{number}"}))["webhookId"])
     assert_problem(host.post("/v1/webhooks", {"url": URL}), 409, "conflict")
     found: list[dict[str, Any]] = []
     params = {"limit": "7"}
@@ -90,7 +90,7 @@ def test_webhooks_are_paged_newest_first_and_limited_to_twenty(hooks: Hooks, hos
     places = [(row["createdAt"], row["webhookId"]) for row in found]
     assert places == sorted(places, reverse=True)
     assert host.delete(path_of(found[3])).status_code == 204
-    made(host.post("/v1/webhooks", {"url": URL}))
+    created(host.post("/v1/webhooks", {"url": URL}))
 
 
 def test_racing_requests_create_at_most_twenty(hooks: Hooks, host: Caller) -> None:
@@ -104,7 +104,7 @@ def test_racing_requests_create_at_most_twenty(hooks: Hooks, host: Caller) -> No
 
 def test_an_admin_must_name_the_host(hooks: Hooks, site: Site, host: Caller, other: Caller) -> None:
     del hooks
-    webhook = made(site.admin.post("/v1/webhooks", {"url": URL, "hostId": host.host_id}))
+    webhook = created(site.admin.post("/v1/webhooks", {"url": URL, "hostId": host.host_id}))
     assert webhook["hostId"] == host.host_id
     assert_problem(site.admin.post("/v1/webhooks", {"url": URL}), 422, "invalid-value", "/hostId")
     assert_problem(site.admin.get("/v1/webhooks"), 422, "invalid-value", "/hostId")
@@ -115,8 +115,8 @@ def test_an_admin_must_name_the_host(hooks: Hooks, site: Site, host: Caller, oth
 
 def test_another_hosts_delivery_is_not_found(hooks: Hooks, host: Caller, other: Caller) -> None:
     """P9: not even through the caller's own webhook."""
-    mine, theirs = (made(caller.post("/v1/webhooks", {"url": URL})) for caller in (host, other))
-    (delivery,) = hooks.happen(other)
+    mine, theirs = (created(caller.post("/v1/webhooks", {"url": URL})) for caller in (host, other))
+    (delivery,) = hooks.fan_out_event(other)
     hooks.pump()
     for webhook in (mine, theirs):
         body = {"deliveryId": delivery.delivery_id}
@@ -176,7 +176,7 @@ def test_a_malformed_body_is_400_and_a_large_one_413(hooks: Hooks, host: Caller)
 )
 def test_a_patch_changes_only_the_fields_it_names(hooks: Hooks, host: Caller, change: dict[str, Any]) -> None:
     del hooks
-    before = made(host.post("/v1/webhooks", {"url": URL, "events": ["link.used"], "description": "old"}))
+    before = created(host.post("/v1/webhooks", {"url": URL, "events": ["link.used"], "description": "old"}))
     del before["secret"]
     after = ok(host.patch(path_of(before), change))
     assert after | {"log": []} == before | change | {"log": []}
@@ -188,8 +188,8 @@ def test_a_patch_changes_only_the_fields_it_names(hooks: Hooks, host: Caller, ch
 
 
 def test_a_deleted_webhook_is_not_found(hooks: Hooks, host: Caller) -> None:
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
-    (delivery,) = hooks.happen(host)
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
+    (delivery,) = hooks.fan_out_event(host)
     assert host.delete(path_of(webhook)).status_code == 204
     for method, more in (
         *(("GET", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/test"), ("GET", "/deliveries")),
@@ -208,7 +208,7 @@ def test_a_deleted_webhook_is_not_found(hooks: Hooks, host: Caller) -> None:
 
 def test_a_delete_of_an_older_version_is_rejected(hooks: Hooks, host: Caller) -> None:
     """The record that a delete leaves must include a concurrent change."""
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
     webhooks = hooks.world.store.webhooks
     stale = webhooks.read(webhook["webhookId"])
     assert stale is not None
@@ -222,7 +222,7 @@ def test_a_delete_of_an_older_version_is_rejected(hooks: Hooks, host: Caller) ->
 @pytest.mark.parametrize("hours", [-1, 169, 10**9])
 def test_the_overlap_is_limited(hooks: Hooks, host: Caller, hours: int) -> None:
     del hooks
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
     answer = host.post(path_of(webhook, "/rotate"), {"overlapHours": hours})
     assert_problem(answer, 422, "invalid-value", "/overlapHours")
     assert_problem(
@@ -231,7 +231,7 @@ def test_the_overlap_is_limited(hooks: Hooks, host: Caller, hours: int) -> None:
 
 
 def test_a_rotation_is_logged_without_the_secret(hooks: Hooks, host: Caller) -> None:
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
     rotated = ok(host.post(path_of(webhook, "/rotate")))
     assert rotated["secret"] != webhook["secret"]
     assert rotated["formerSecretsUntil"] == at(hours=24)
@@ -244,7 +244,7 @@ def test_a_rotation_is_logged_without_the_secret(hooks: Hooks, host: Caller) -> 
 
 def test_racing_rotations_each_create_their_own_secret(hooks: Hooks, host: Caller) -> None:
     del hooks
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
     barrier = threading.Barrier(3)
 
     def rotate(_: int) -> httpx.Response:
@@ -261,12 +261,12 @@ def test_racing_rotations_each_create_their_own_secret(hooks: Hooks, host: Calle
 def test_deliveries_are_filtered_and_paged_by_event_time(
     hooks: Hooks, host: Caller, endpoints: Answering
 ) -> None:
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
     for number in range(12):
         hooks.site.clock.now = NOW
         hooks.site.clock.pass_by(minutes=number)
         endpoints.status = 200 if number % 3 else 500
-        hooks.happen(host)
+        hooks.fan_out_event(host)
         hooks.pump()
         hooks.queue.take()
     path = path_of(webhook, "/deliveries")
@@ -299,9 +299,9 @@ def test_deliveries_are_filtered_and_paged_by_event_time(
 
 def test_a_page_of_deliveries_reads_only_what_it_returns(hooks: Hooks, host: Caller, site: Site) -> None:
     """P10: with a status, the page's index entries and items; without one, a single query."""
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
     for _ in range(12):
-        hooks.happen(host)
+        hooks.fan_out_event(host)
     hooks.pump()
     for params, entries, items in (({"status": "delivered"}, 7, 6), ({}, 7, 1)):
         with site.counting() as reads:
@@ -312,11 +312,11 @@ def test_a_page_of_deliveries_reads_only_what_it_returns(hooks: Hooks, host: Cal
 
 
 def test_a_range_is_replayed_once_per_key(hooks: Hooks, host: Caller, endpoints: Answering) -> None:
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
     for number in range(6):
         hooks.site.clock.now = NOW
         hooks.site.clock.pass_by(minutes=number)
-        hooks.happen(host)
+        hooks.fan_out_event(host)
     _fail(hooks, host, webhook)
     path = path_of(webhook, "/replay")
     body = {"from": at(minutes=1), "to": at(minutes=4)}
@@ -339,8 +339,8 @@ def test_a_range_is_replayed_once_per_key(hooks: Hooks, host: Caller, endpoints:
 
 
 def test_a_replayed_delivery_keeps_its_id(hooks: Hooks, host: Caller, endpoints: Answering) -> None:
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
-    (delivery,) = hooks.happen(host)
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
+    (delivery,) = hooks.fan_out_event(host)
     hooks.pump()
     body = {"deliveryId": delivery.delivery_id}
     path = path_of(webhook, "/replay")
@@ -359,8 +359,8 @@ def test_a_replayed_delivery_keeps_its_id(hooks: Hooks, host: Caller, endpoints:
 
 
 def test_racing_replays_of_a_delivery_send_it_once(hooks: Hooks, host: Caller, endpoints: Answering) -> None:
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
-    (delivery,) = hooks.happen(host)
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
+    (delivery,) = hooks.fan_out_event(host)
     hooks.pump()
     body = {"deliveryId": delivery.delivery_id}
     with ThreadPoolExecutor(6) as pool:
@@ -389,14 +389,14 @@ def test_an_invalid_replay_is_rejected(
     hooks: Hooks, host: Caller, body: dict[str, Any], status: int, pointer: str
 ) -> None:
     del hooks
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
     kind = "invalid-request" if status == 400 else "invalid-value"
     assert_problem(host.post(path_of(webhook, "/replay"), body), status, kind, pointer)
 
 
 def test_a_disabled_webhook_cannot_be_replayed(hooks: Hooks, host: Caller) -> None:
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
-    (delivery,) = hooks.happen(host)
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
+    (delivery,) = hooks.fan_out_event(host)
     hooks.pump()
     ok(host.patch(path_of(webhook), {"enabled": False}))
     for body in ({"deliveryId": delivery.delivery_id}, {"from": at(), "to": at(days=1)}):
@@ -406,13 +406,13 @@ def test_a_disabled_webhook_cannot_be_replayed(hooks: Hooks, host: Caller) -> No
 def test_a_test_event_is_delayed_but_not_lost_while_the_queue_is_down(
     hooks: Hooks, host: Caller, endpoints: Answering
 ) -> None:
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
     hooks.queue.down = True
     sent = host.post(path_of(webhook, "/test"))
     assert sent.status_code == 202
     hooks.queue.down = False
     hooks.wait(minutes=6)
-    assert hooks.come_by() >= 1
+    assert hooks.run_retry_schedule() >= 1
     assert hooks.deliveries(host, webhook)[0]["status"] == "delivered"
     assert endpoints.posts >= 1
 
@@ -422,13 +422,13 @@ def test_without_queues_the_api_still_works(
 ) -> None:
     bare = dataclasses.replace(hooks.world, webhook_queue=None, webhook_dlq=None)
     monkeypatch.setattr(bootstrap, "_made", (bootstrap.settings(), bare))
-    webhook = made(host.post("/v1/webhooks", {"url": URL}))
+    webhook = created(host.post("/v1/webhooks", {"url": URL}))
     assert host.post(path_of(webhook, "/test")).status_code == 202
 
 
 def test_a_webhook_may_list_every_event_type(hooks: Hooks, host: Caller) -> None:
     del hooks
-    webhook = made(host.post("/v1/webhooks", {"url": URL, "events": list(EventKind)}))
+    webhook = created(host.post("/v1/webhooks", {"url": URL, "events": list(EventKind)}))
     assert set(webhook["events"]) == set(EventKind)
 
 

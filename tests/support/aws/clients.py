@@ -13,16 +13,17 @@ from infra.local.aws import local_client
 
 @functools.cache
 def shared_client(service: str, endpoint_url: str) -> Any:
-    """Return this process's one client of a service at `endpoint_url`; don't register event handlers on it."""
+    """Return the client of a service at `endpoint_url` that all tests share; do not register event handlers on it."""
     return local_client(service, endpoint_url)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cheap_sessions() -> Iterator[None]:
-    """Compute once what botocore computes for every session or request, and which is the same each time.
+def cached_botocore_sessions() -> Iterator[None]:
+    """Cache two values that botocore recomputes for every session or request, although they never change.
 
-    A session computes the aliases of 120 event names, from a constant table: half of the time that it takes, and tests
-    create a session for almost every client. A request computes its user agent's parts twice: a tenth of its time.
+    Creating a session computes the aliases of 120 event names from a constant table. This takes half of the session's
+    creation time, and tests create a session for almost every client. Each request computes the parts of its user agent
+    twice, which takes a tenth of its time.
     """
     aliases: dict[str, str] = {}
     create = EventAliaser.__init__

@@ -1,6 +1,7 @@
 """Run a function of the unpacked zip under Lambda's runtime client, with only the packages that Lambda installs.
 
-The client polls a Runtime API for events; the one here serves the events of a test, one at a time.
+The client polls the Runtime API for events. The server in this module implements that API and serves a test's events
+one at a time.
 """
 
 import contextlib
@@ -34,7 +35,7 @@ _RUNTIME: Final = (
 
 
 class FunctionError(Exception):
-    """The function raised or exited; the message has what it reported to Lambda."""
+    """The function raised or exited; the message contains the error that it reported to Lambda."""
 
 
 class Function:
@@ -59,8 +60,8 @@ class Function:
 
     def wait_until_ready(self) -> None:
         """Wait until the function has been imported and polls for events. Raises `FunctionError`."""
-        until(lambda: self._server.asked.is_set() or self._process.poll() is not None)
-        if not self._server.asked.is_set():
+        until(lambda: self._server.has_polled.is_set() or self._process.poll() is not None)
+        if not self._server.has_polled.is_set():
             raise FunctionError(f"the function did not start: {self.log()[-3000:]}")
 
     def log(self) -> str:
@@ -75,11 +76,11 @@ class _RuntimeApi(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.work: queue.Queue[tuple[str, bytes, queue.Queue[tuple[str, bytes]]]] = queue.Queue()
         self.waiting: dict[str, queue.Queue[tuple[str, bytes]]] = {}
-        self.unasked: queue.Queue[tuple[str, bytes]] = queue.Queue()
-        self.asked = threading.Event()
+        self.unsolicited: queue.Queue[tuple[str, bytes]] = queue.Queue()
+        self.has_polled = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore that a function ends while it polls for events; report any other error."""
+        """Ignore the connection error of a function that exits while polling; report any other error."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -89,9 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Send the next event, as soon as there is one."""
+        """Wait until there is an event, then send it."""
         assert self.path == f"{_API}/invocation/next", self.path
-        self.server.asked.set()
+        self.server.has_polled.set()
         request_id, body, answers = self.server.work.get()
         self.server.waiting[request_id] = answers
         self.send_response(200)
@@ -111,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Transfer-Encoding") == "chunked":
             body = self._chunks()
         *_, request_id, kind = self.path.split("/")
-        waiting = self.server.waiting.pop(request_id, None) or self.server.unasked
+        waiting = self.server.waiting.pop(request_id, None) or self.server.unsolicited
         waiting.put((kind, body))
         self.send_response(202)
         self.send_header("Content-Length", "0")

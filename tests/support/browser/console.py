@@ -80,7 +80,7 @@ class Console:
             self.page.keyboard.press("Tab")
         raise AssertionError(f"{target} can't be reached with Tab")
 
-    def said(self, text: str) -> None:
+    def expect_notice(self, text: str) -> None:
         """Expect a notice with this text."""
         expect(self.page.locator(".notice", has_text=text).last).to_be_visible()
 

@@ -33,7 +33,7 @@ class Invitee:
         return self.page.locator("[role=grid] button")
 
     @property
-    def free(self) -> Locator:
+    def free_dates(self) -> Locator:
         """The dates with free times."""
         return self.page.locator("[role=grid] button:not([aria-disabled])")
 
@@ -60,10 +60,10 @@ class Invitee:
     def turn_to_last_known_month(self) -> None:
         """Go forward until the times of the next month have to be requested.
 
-        A page includes the times of 35 days, which near a month's end are all of the next month.
+        A page includes the times of the next 35 days. Near the end of a month, these cover the whole next month.
         """
         until = datetime.fromisoformat(self.page.evaluate(_KNOWN_UNTIL))
-        while _asked_until(following(self.month)) <= until:
+        while _needed_until(following(self.month)) <= until:
             shown = following(self.month)
             self.button("Next month").click()
             expect(self.dates.first).to_have_attribute("data-date", shown.isoformat())
@@ -72,25 +72,24 @@ class Invitee:
         """Wait until a condition holds, while the browser keeps running."""
         assert until(condition, pause=lambda: self.page.wait_for_timeout(10))
 
-    def let_time_pass_until_told(self, words: str) -> None:
+    def advance_clock_until_status(self, text: str) -> None:
         """Advance the page's clock, which a test has installed, until the page shows a text."""
-        told = self.page.locator(".told").last
+        status = self.page.locator(".told").last
 
-        def let_pass() -> None:
+        def advance() -> None:
             self.page.clock.run_for(5_000)
             self.page.wait_for_timeout(10)  # lets the page receive responses
 
-        until(lambda: words in told.inner_text(), pause=let_pass)
-        expect(told).to_contain_text(words)
+        until(lambda: text in status.inner_text(), pause=advance)
+        expect(status).to_contain_text(text)
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 
     def pick(self, n: int = 0) -> str:
         """Choose the n-th time shown; return its instant."""
-        time = self.times.nth(
-            n
-        ).element_handle()  # stays the same element if earlier times of that day arrive
+        # A handle, because the n-th locator could match another button when earlier times load.
+        time = self.times.nth(n).element_handle()
         start = time.get_attribute("data-start")
         assert start is not None
         time.click()
@@ -123,7 +122,7 @@ class Invitee:
 
 
 def ordinary_day(zone: str) -> date:
-    """Return a near date whose times are shown without an offset, because the zone's clocks do not change around it."""
+    """Return a date within 16 days, without a clock change around it, so the page shows its times without an offset."""
     there = load_zone(zone)
     first = datetime.now(UTC).date() + timedelta(days=2)
     for day in (first + timedelta(days=n) for n in range(14)):
@@ -134,29 +133,29 @@ def ordinary_day(zone: str) -> date:
 
 
 def following(month: date) -> date:
-    """Return the first day of the month after."""
+    """Return the first day of the next month."""
     return (month + _MONTH).replace(day=1)
 
 
-def _asked_until(month: date) -> datetime:
-    """Return the instant until which the calendar needs all times to show a month in any zone."""
+def _needed_until(month: date) -> datetime:
+    """Return the instant up to which the calendar needs all starts: it shows the month in any time zone."""
     return datetime.combine(following(month), time(0), UTC) + timedelta(days=1)
 
 
 @contextmanager
 def invitee_of(browser: Browser, size: tuple[int, int] = WIDE, **options: Any) -> Iterator[Invitee]:
-    """Open a visitor's browser until the block ends; then check that its pages used one host and stored nothing."""
+    """Open a visitor's browser until the block ends; check that its pages used one origin and stored nothing."""
     with browser_context(browser, size, **options) as context, invitee_in(context) as visitor:
         yield visitor
 
 
 @contextmanager
 def invitee_in(context: BrowserContext) -> Iterator[Invitee]:
-    """Open a visitor's page until the block ends; then check that it used one host and stored nothing."""
+    """Open a visitor's page until the block ends; then check that it used one origin and stored nothing."""
     with visiting_in(context) as visit:
         yield Invitee(visit)
         visit.page.unroute_all()
-        foreign = {request.url.split("/")[2] for request in visit.requests if request.url.startswith("http")}
-        assert len(foreign) <= 1, foreign
+        origins = {request.url.split("/")[2] for request in visit.requests if request.url.startswith("http")}
+        assert len(origins) <= 1, origins
         kept = "[JSON.stringify({...localStorage}), document.cookie].join('')"
         assert visit.page.evaluate(kept) == "{}"

@@ -18,7 +18,7 @@ from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.team.api_keys import Role
 from chalicelib.service.team.authenticate import make_key
 from infra.local.http.server import serving
-from tests.support.app import CAUSE, Caller, made, settings_for
+from tests.support.app import CAUSE, Caller, created, settings_for
 from tests.support.aws.engines import Table
 from tests.support.waiting import LIMIT
 
@@ -35,7 +35,7 @@ class LiveSite:
     def host(self, name: str = "Ada Lovelace") -> Caller:
         """Create a host and return a client with its key."""
         body = {"name": name, "email": "ada@hosts.example", "timeZone": "Europe/Berlin"}
-        host_id = made(self.admin.post("/v1/hosts", body))["hostId"]
+        host_id = created(self.admin.post("/v1/hosts", body))["hostId"]
         key = make_key(bootstrap.world(), role=Role.HOST, host_id=host_id, name="e2e", cause=CAUSE)
         return Caller(self.client, key, host_id)
 
@@ -49,7 +49,7 @@ class LiveSite:
         body = {"start": slots[:7][-1]["start"], "timeZone": "Europe/Berlin", "invitee": invitee}
         if answers:
             body["answers"] = answers
-        booking: dict[str, Any] = made(self.client.post(f"{path}/redeem", json=body))
+        booking: dict[str, Any] = created(self.client.post(f"{path}/redeem", json=body))
         return booking
 
     def ask(self, link: dict[str, Any], **fields: str) -> None:

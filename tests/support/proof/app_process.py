@@ -41,7 +41,7 @@ _REAL_REDEEM = invitee.redeem  # type: ignore[attr-defined]
 def obey(orders: dict[str, Any]) -> None:
     """Serve with other settings: `env` is the environment, `now` or `skew` sets the clock.
 
-    `naive` selects the red control; `bug` names a planted bug, which stays until the next settings.
+    `naive` selects the negative control; `bug` names a planted bug, which stays until the next settings.
     """
     _bugs.close()
     if orders.get("bug"):

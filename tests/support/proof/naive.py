@@ -1,4 +1,4 @@
-"""The red control: a naive redeem, which reads, decides, and then writes without conditions. It must fail the proof.
+"""The negative control: a naive redeem that reads, decides and writes without conditions. It must fail the proof.
 
 It reads and writes items in the product's format with a plain client, so the audit can check them.
 """

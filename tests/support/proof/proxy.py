@@ -89,29 +89,29 @@ class Edit:
     change: Callable[[dict[str, Any]], object]
 
 
-Fate = Answer | Reset | LoseReply | CutReply | Silence | Late | First | Edit
+Fault = Answer | Reset | LoseReply | CutReply | Silence | Late | First | Edit
 Matches = Callable[[Call], bool]
 
 
 @dataclass
 class Rule:
-    """Applies `fate` to matching calls: skips the first `skip`, then takes `times` of them (None: all)."""
+    """Applies `fault` to matching calls: skips the first `skip`, then takes `times` of them (None: all)."""
 
     matches: Matches
-    fate: Fate
+    fault: Fault
     times: int | None = None
     skip: int = 0
     hits: int = 0
 
-    def take(self, call: Call) -> Fate | None:
-        """Return `fate` if the rule applies to this call, else None. The caller holds the proxy's lock."""
+    def take(self, call: Call) -> Fault | None:
+        """Return `fault` if the rule applies to this call, else None. The caller holds the proxy's lock."""
         if (self.times is not None and self.hits >= self.times) or not self.matches(call):
             return None
         if self.skip:
             self.skip -= 1
             return None
         self.hits += 1
-        return self.fate
+        return self.fault
 
 
 class Proxy:
@@ -135,18 +135,18 @@ class Proxy:
 
     @property
     def calls(self) -> list[Call]:
-        """The calls since the last `forget()`, in order of arrival."""
+        """The calls since the last `clear()`, in order of arrival."""
         with self._lock:
             return list(self._calls)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Remove all rules and recorded calls."""
         with self._lock:
             self._rules, self._calls = [], []
 
-    def meet(self, matches: Matches, fate: Fate, *, times: int | None = None, skip: int = 0) -> Rule:
+    def inject(self, matches: Matches, fault: Fault, *, times: int | None = None, skip: int = 0) -> Rule:
         """Add a rule; of several rules that apply, the first one added wins."""
-        rule = Rule(matches, fate, times, skip)
+        rule = Rule(matches, fault, times, skip)
         with self._lock:
             self._rules.append(rule)
         return rule
@@ -156,14 +156,14 @@ class Proxy:
         with self._lock:
             self._rules = [rule for rule in self._rules if rule not in rules]
 
-    def fate_of(self, call: Call) -> Fate | None:
-        """Record a call, and return its fate, None to forward it."""
+    def fault_of(self, call: Call) -> Fault | None:
+        """Record a call, and return its fault, None to forward it."""
         with self._lock:
             self._calls.append(call)
             for rule in self._rules:
-                fate = rule.take(call)
-                if fate is not None:
-                    return fate
+                fault = rule.take(call)
+                if fault is not None:
+                    return fault
         return None
 
     def forward(
@@ -219,17 +219,17 @@ class _Handler(BaseHTTPRequestHandler):
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         name = self.headers.get("X-Amz-Target", "").rpartition(".")[2] or f"{self.command} {self.path}"
-        fate = proxy.fate_of(Call(name, body))
-        if isinstance(fate, Reset):
+        fault = proxy.fault_of(Call(name, body))
+        if isinstance(fault, Reset):
             self._reset()
             return
-        if isinstance(fate, Answer):
-            self._send(fate.status, fate.headers, fate.body)
+        if isinstance(fault, Answer):
+            self._send(fault.status, fault.headers, fault.body)
             return
-        if isinstance(fate, First):
-            fate.act()
-        if isinstance(fate, Late):
-            fate.gate.wait()
+        if isinstance(fault, First):
+            fault.act()
+        if isinstance(fault, Late):
+            fault.gate.wait()
         try:
             self._upstream, response, content = proxy.forward(
                 self._upstream, self.command, self.path, self.headers, body
@@ -237,22 +237,22 @@ class _Handler(BaseHTTPRequestHandler):
         except (OSError, http.client.HTTPException):
             self._reset()  # the target is gone
             return
-        if isinstance(fate, Late):
-            fate.sent.set()
-        if isinstance(fate, Late | Silence):
+        if isinstance(fault, Late):
+            fault.sent.set()
+        if isinstance(fault, Late | Silence):
             self.close_connection = True
             with contextlib.suppress(OSError):
                 self.rfile.read(1)  # until the sender closes the connection
             return
-        if isinstance(fate, LoseReply):
+        if isinstance(fault, LoseReply):
             self._reset()
             return
-        if isinstance(fate, Edit):
+        if isinstance(fault, Edit):
             document = json.loads(content)
-            fate.change(document)
+            fault.change(document)
             content = json.dumps(document).encode()
         headers = {k: v for k, v in response.getheaders() if k.lower() not in _NOT_OURS}
-        if isinstance(fate, CutReply):
+        if isinstance(fault, CutReply):
             self.close_connection = True
             self._send(response.status, headers, content[: len(content) // 2], length=len(content))
             return

@@ -1,4 +1,4 @@
-"""Race many clients for links with one use. The real redeem must pass this; the red controls must fail it."""
+"""Race many clients for links with one use. The real redeem must pass this; the negative controls must fail it."""
 
 from collections.abc import Sequence
 from functools import partial

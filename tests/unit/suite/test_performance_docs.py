@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.bench.__main__ import ALL
-from tests.bench.report.performance_docs import PAGE, PLACE, written
+from tests.bench.report.performance_docs import PAGE, PLACE, updated_page
 from tests.bench.report.plots import Plot, svg
 
 pytestmark = pytest.mark.undated("it mentions benchmarks, and only those read a clock")
@@ -33,12 +33,12 @@ def test_commands_in_the_document_name_existing_benchmarks() -> None:
 def test_a_report_changes_only_its_own_places() -> None:
     page = "a\n<!-- bench warm -->\nbefore\n<!-- end -->\nb\n<!-- bench cold -->\nkept\n<!-- end -->\n"
 
-    once = written(page, REPORT, "images")
+    once = updated_page(page, REPORT, "images")
 
     assert "before" not in once
     assert "| a thing | 1.00 | ≤ 2 | yes |" in once
     assert once.endswith("b\n<!-- bench cold -->\nkept\n<!-- end -->\n")
-    assert written(once, REPORT, "images") == once
+    assert updated_page(once, REPORT, "images") == once
 
 
 def test_the_budgets_are_written_only_after_a_complete_run() -> None:
@@ -46,8 +46,8 @@ def test_the_budgets_are_written_only_after_a_complete_run() -> None:
     whole = {"measured": "today", "sections": [SECTION | {"name": "budgets"}, SECTION]}
     part = {"measured": "today", "sections": [SECTION | {"name": "budgets"}]}
 
-    assert "kept" not in written(page, whole, "images")
-    assert written(page, part, "images") == page
+    assert "kept" not in updated_page(page, whole, "images")
+    assert updated_page(page, part, "images") == page
 
 
 def test_a_plot_stays_within_its_frame() -> None:

@@ -1,4 +1,4 @@
-"""The proof's red controls: a naive redeem and an engine without atomic transactions fail it."""
+"""Negative controls: the race tests fail for a naive redeem and for an engine without atomic transactions."""
 
 import json
 import sys
@@ -28,13 +28,13 @@ from tests.support.aws.dynamodb_client import CLIENTS
 from tests.support.proof.harness import ALL_DAY, Answer, Apps, race, staged, starts
 from tests.support.proof.rounds import faults_of_rounds, one_winner_rounds
 
-TABLE = "red-control"
-CAUSE = Cause(INVITEE, "red-control")
+TABLE = "negative-control"
+CAUSE = Cause(INVITEE, "negative-control")
 MAX_ROUNDS = 400
 
 
 def test_a_redeem_that_reads_and_then_writes_fails_the_proof(ministack: Ministack, apps: Apps) -> None:
-    """P1, P2: the same harness, engine, clients and checks find a redeem without conditions in its writes."""
+    """P1, P2: the harness and its checks detect a redeem whose writes have no conditions."""
     with staged(ministack.endpoint_url, apps) as stage:
         stage.point(naive=True)
 
@@ -53,7 +53,7 @@ def test_a_redeem_that_reads_and_then_writes_fails_the_proof(ministack: Ministac
 
 @pytest.fixture
 def moto_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """The real services over the real store, on a table in moto, in this process."""
+    """A world with the production services and store, on an in-process moto table."""
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"):
         monkeypatch.delenv(name, raising=False)
     keys = json.dumps({"current": 1, "keys": {"1": "A" * 43 + "="}})
@@ -64,7 +64,9 @@ def moto_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         )
         plain = moto_client(world)
         plain.create_table(**create_table_arguments(TABLE))
-        sys.setswitchinterval(1e-5)  # interrupt threads as often as if they were processes
+        sys.setswitchinterval(
+            1e-5
+        )  # switch threads every 10 µs, so that races are as likely as between processes
         try:
             yield world
         finally:
