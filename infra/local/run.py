@@ -86,7 +86,10 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
         server.started.wait()
         print(f"Console: {base_url}/console")
         print(f"API key: {api_key}")
-        print(f"Sample link: {sample_link_url}", flush=True)
+        print(f"Sample link: {sample_link_url}")
+        if backend.engine is not None:
+            print("Emails: in .local/mail")
+        print("Tutorial: docs/tutorial.md. Press Ctrl-C to save and stop.", flush=True)
         _watch(backend, ended)
         ended.wait()  # until a signal raises _Stop here, or the engine ends by itself
     print("ministack stopped unexpectedly; data that it had not saved is lost.", file=sys.stderr)

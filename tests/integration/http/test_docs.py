@@ -27,9 +27,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 
 
 def _walk_through() -> str:
-    text = (
-        (ROOT / "docs" / "tutorial.md").read_text().split("<!-- walk-through -->")[1].split("<!-- end of")[0]
-    )
+    text = (ROOT / "docs" / "tutorial.md").read_text().split("<!-- walk-through")[1].split("<!-- end of")[0]
     return "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
 
 
@@ -57,7 +55,15 @@ def test_the_tutorial_runs(table: Table, monkeypatch: pytest.MonkeyPatch) -> Non
         finally:
             bootstrap.forget()
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["urn:admit-one:problem:link-used", "used"]
+    event_type, link, bookings, problem, code, status, *history = done.stdout.splitlines()
+    assert event_type.startswith("ety_")
+    assert link.startswith(f"{server.url}/s/")
+    first, again = bookings.split()
+    assert first == again
+    assert json.loads(problem)["type"] == "urn:admit-one:problem:link-used"
+    assert code == "410"
+    assert status == "used"
+    assert "history" in json.loads("\n".join(history))
 
 
 def test_every_make_target_in_the_documents_exists() -> None:
