@@ -31,7 +31,7 @@ from chalicelib.service.links.list import ListRequest, list_links
 from chalicelib.service.links.revoke import bulk_revoke
 from chalicelib.service.links.send_many import require_sendable, send_links
 from chalicelib.service.ports import World
-from chalicelib.wire.bulk import bulk_answer, require_answerable
+from chalicelib.wire.bulk import bulk_answer, require_response_fits
 from chalicelib.wire.problems import lambda_error_name, problem
 from chalicelib.wire.responses.bookings import redeemed_answer
 from chalicelib.wire.responses.links import LinkAnswer, LinkPageAnswer, LinksAnswer, link_answer
@@ -107,7 +107,7 @@ def generate_links(event: GenerateEvent, given: _Invocation) -> LinksAnswer:
             raise InvalidValueError([FieldFault("/idempotencyKey", "is required for links that are emailed")])
         require_sendable(world, request, wording)
     if len(request.links) <= MAX_LINKS_PER_CALL:
-        require_answerable(request.links)
+        require_response_fits(request.links)
         made = generate(world, caller, request, given.cause)
         if wording is not None:
             ids = [link.link_id for link in made.links]

@@ -25,6 +25,6 @@ def as_instant(value: datetime) -> datetime:
 
 
 def rfc3339(instant: datetime) -> str:
-    """Return e.g. `2026-11-21T09:00:00Z`, with milliseconds only when there are any."""
+    """Return an instant as RFC 3339 text, e.g. `2026-11-21T09:00:00Z`; milliseconds are left out if they are zero."""
     spec = "milliseconds" if instant.microsecond else "seconds"
     return instant.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")

@@ -8,20 +8,20 @@ import msgspec
 
 
 class FieldFault(msgspec.Struct, frozen=True):
-    """What is wrong with one field. `pointer` is an RFC 6901 JSON Pointer into the request."""
+    """A fault in one field. `pointer` is an RFC 6901 JSON Pointer into the request."""
 
     pointer: str
     detail: str
 
 
 class CellFault(FieldFault, frozen=True):
-    """What is wrong with a CSV file's cell or row: the line, counted from 1, and the column's name if there is one."""
+    """A fault in a cell or row of a CSV file: the line, counted from 1, and the column's name if there is one."""
 
     line: int
     column: str | None
 
 
-# The same for every caller: it helps a client that lost the response and reveals nothing to a stranger (P4).
+# The advice is the same for every caller: it helps a client that lost the response but no stranger (P4).
 _WHEN_USED: Final = (
     "This link has already been used. If you made the booking and lost the response, send exactly the same request "
     "again. The invitee also gets a confirmation if email is configured. Send an Idempotency-Key to make retries safe."
@@ -85,7 +85,7 @@ class ForbiddenError(AdmitOneError):
 
 
 class NotFoundError(AdmitOneError):
-    """Unknown, forged or another host's: the text is the same for all three (P7, P9)."""
+    """The resource is unknown, its token is forged, or it is another host's. The text is always the same (P7, P9)."""
 
     code = "not-found"
     title = "There is nothing here."

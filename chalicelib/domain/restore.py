@@ -1,6 +1,6 @@
 """Apply archived events to the links and bookings of a restored table.
 
-A table that is restored to a point in time lacks all later changes, which the archive of events has. Events can be
+A table that is restored to a point in time lacks all later changes. The archive of events contains them. Events can be
 applied in any order and more than once: links and bookings end in the state after the last event (P1, P2).
 """
 
@@ -31,7 +31,7 @@ ABOUT_LINKS: Final = frozenset(
 
 
 class AppliedEvents(msgspec.Struct, frozen=True):
-    """The events of a link that were applied since the backup, in which its sequence was `base`.
+    """The events of a link that were applied since the backup. `base` is the link's sequence in the backup.
 
     `partly` is True if one of them did not contain everything that had changed.
     """
@@ -43,7 +43,7 @@ class AppliedEvents(msgspec.Struct, frozen=True):
 
 
 def link_after(link: Link, event: Envelope) -> Link:
-    """Return the link after a later event of it, of one of the kinds in `ABOUT_LINKS`.
+    """Return the link as a later event left it. The kind of event must be in `ABOUT_LINKS`.
 
     Raises KeyError or ValueError for a malformed event.
     """
@@ -75,7 +75,7 @@ def is_complete(event: Envelope) -> bool:
 
 
 def booking_after(booking: Booking | None, event: Envelope, *, key_id: int) -> Booking:
-    """Return the booking after a later event of it; a missing booking is created without the invitee.
+    """Return the booking as a later event left it; a missing booking is created without the invitee.
 
     Events do not contain the invitee, so their name is lost. Raises KeyError or ValueError for a malformed event.
     """

@@ -151,7 +151,7 @@ def faults_of_text(value: str, *, longest: int, shortest: int = 0, lines: bool =
     return faults
 
 
-def may_stand_in_address(text: str) -> bool:
+def is_allowed_in_address(text: str) -> bool:
     """Return whether an address has no invisible characters. IDNA decides about joiners in a domain."""
     local, _, domain = text.rpartition("@")
     return text.isascii() or not _ignorable().search(local + re.sub("[\u200c\u200d]", "", domain))

@@ -20,7 +20,7 @@ _RAW_BYTES: Final = 1 + ID_BYTES + _MAC_BYTES  # 27 bytes are exactly 36 base64 
 
 
 class Purpose(StrEnum):
-    """What a token opens. A token for one purpose is invalid for any other."""
+    """The purpose of a token. A token for one purpose is invalid for any other."""
 
     LINK = "link"
     BOOKING = "booking"

@@ -36,7 +36,7 @@ def load_zone(name: str) -> tzinfo:
 def wall_to_utc(day: date, wall: time | None, zone: tzinfo) -> datetime:
     """Return the UTC instant of a wall time; `None` means 24:00, the next day's midnight.
 
-    Clock changes follow RFC 5545 §3.3.5. Of a wall time that occurs twice, the first is used. A wall time that is
+    Clock changes follow RFC 5545 §3.3.5. If a wall time occurs twice, the first one is used. A wall time that is
     skipped has the offset from before the gap, so 02:30 in a gap from 02:00 to 03:00 is 03:30.
     """
     if wall is None:

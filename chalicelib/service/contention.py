@@ -1,4 +1,4 @@
-"""Retry writes that conflict with other writes: a few times, after growing random pauses, then fail with 503."""
+"""Retry writes that conflict or are throttled, with exponential backoff and full jitter; then fail with 503 or 429."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,10 +7,9 @@ from typing import Final, TypeVar
 from chalicelib.domain.errors import ContendedError, TryLaterError
 from chalicelib.service.ports import World
 
-TRIES: Final = 8
-TIME: Final = timedelta(
-    seconds=12
-)  # the last attempt may take another 15 s; API Gateway times out after 29 s
+MAX_ATTEMPTS: Final = 8
+# The last attempt may take another 15 s; API Gateway times out after 29 s.
+MAX_DURATION: Final = timedelta(seconds=12)
 FIRST_PAUSE_SECONDS: Final = 0.04
 MAX_PAUSE_SECONDS: Final = 1.0
 
@@ -23,15 +22,15 @@ def pause_before(world: World, attempt: int) -> float:
     return most * (int.from_bytes(world.random_bytes(2), "big") / 65535)
 
 
-def until_decided(world: World, attempt: Callable[[], _T | None]) -> _T:
+def retry_until_result(world: World, attempt: Callable[[], _T | None]) -> _T:
     """Call `attempt` until it returns a value; retry after None or `TryLaterError`.
 
-    Raises the last `TryLaterError`, or `ContendedError` if there was none, when the tries or the time are used up.
-    So a conflict or throttling ends in success or 503, never in an error that does not apply (P1, P4).
+    After `MAX_ATTEMPTS` attempts or `MAX_DURATION`, raises the last `TryLaterError`, or `ContendedError` if there was
+    none. A conflict or throttling therefore ends in success, 429 or 503, and never in a false 409 or 410 (P1, P4).
     """
     last: TryLaterError = ContendedError()
-    give_up = world.now() + TIME
-    for number in range(TRIES):
+    give_up = world.now() + MAX_DURATION
+    for number in range(MAX_ATTEMPTS):
         if number:
             if world.now() > give_up:
                 break

@@ -15,7 +15,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import IdempotencyKeyReusedError
 from chalicelib.domain.ids import ID_BYTES, make_id
 from chalicelib.domain.links.batches import SEED_BYTES, Batch
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.ports import World
 
 
@@ -37,7 +37,7 @@ def record_for_key(
     name = f"{what}\x00{key}"
     seed = seed or world.random_bytes(SEED_BYTES).hex()
     mine = Batch(body_hash=body_hash, seed=seed, created_at=world.now(), size=1)
-    kept = until_decided(world, partial(world.store.batches.open, owner, name, mine, cause))
+    kept = retry_until_result(world, partial(world.store.batches.open, owner, name, mine, cause))
     if kept.body_hash != body_hash:
         raise IdempotencyKeyReusedError
     return name, kept

@@ -19,7 +19,7 @@ from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.listings import Entry, LinkFilter, read_cursor
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.create_once import identity
 from chalicelib.service.paging import Page, fill, portion, stream
 from chalicelib.service.ports import World
@@ -109,7 +109,7 @@ def change_event_type(
         )
         return changed if world.store.event_types.change(changed, cause, seen=event_type.sequence) else None
 
-    return until_decided(world, attempt)
+    return retry_until_result(world, attempt)
 
 
 def archive_event_type(
@@ -128,7 +128,7 @@ def archive_event_type(
             raise ConflictError(
                 "This event type has live links. Repeat with ?revokeLinks=true to revoke them."
             )
-        until_decided(world, lambda: _archive(world, caller, event_type_id, cause))
+        retry_until_result(world, lambda: _archive(world, caller, event_type_id, cause))
     if revoke_links:
         _revoke_all(world, event_type, cause)
 
@@ -176,14 +176,14 @@ def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
         for link in world.store.links.read_many([entry.item_id for entry in entries]):
             if world.now() > give_up:
                 return
-            if link.may_come_back(world.now()):
+            if link.is_restorable(world.now()):
                 _revoke(world, link, cause)
         before = entries[-1].sort
 
 
 def _revoke(world: World, link: Link, cause: Cause) -> None:
     """Revoke a link unless it has ended; each attempt reads the clock again."""
-    until_decided(world, lambda: (world.store.links.revoke(link, cause, now=world.now()),))
+    retry_until_result(world, lambda: (world.store.links.revoke(link, cause, now=world.now()),))
 
 
 def find_event_type(world: World, caller: Caller, event_type_id: str) -> EventType:

@@ -14,7 +14,7 @@ from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.listings import LinkFilter
 from chalicelib.domain.restore import ABOUT_LINKS, booking_after, is_complete, link_after, missing
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.paging import stream
 from chalicelib.service.ports import World
 
@@ -109,7 +109,7 @@ def _revoke(world: World, link_ids: list[str]) -> list[str]:
         link = world.store.links.read(link_id)
         if link is None:
             continue
-        ended = until_decided(world, partial(_revoke_one, world, link, cause))
+        ended = retry_until_result(world, partial(_revoke_one, world, link, cause))
         if ended[0] is not None:
             revoked.append(link_id)
     return revoked

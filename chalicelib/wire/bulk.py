@@ -11,20 +11,20 @@ from chalicelib.service.links.revoke import BulkResult
 from chalicelib.wire.problems import problem
 from chalicelib.wire.responses.links import BulkAnswer, BulkRow
 
-MAX_ANSWERED: Final = 5_500_000
-LINK_OVERHEAD: Final = 1_100  # bytes of a link's own fields in the response, quotes escaped
+MAX_RESPONSE_BYTES: Final = 5_500_000
+LINK_OVERHEAD: Final = 1_100  # bytes per link in addition to its settings, with quotes escaped
 
 
-def require_answerable(asked: Sequence[LinkSettings]) -> None:
-    """Raise `InvalidValueError` if the response, as the JSON string that Lambda returns, would exceed its 6 MB."""
-    sizes: dict[int, int] = {}  # links made by `count` share one settings object
+def require_response_fits(requested: Sequence[LinkSettings]) -> None:
+    """Raise `InvalidValueError` if the response, encoded as a JSON string, would exceed Lambda's limit of 6 MB."""
+    sizes: dict[int, int] = {}  # links created with `count` share one settings object
     total = 0
-    for settings in asked:
+    for settings in requested:
         if id(settings) not in sizes:
             text = msgspec.json.encode(settings).decode(errors="replace")
             sizes[id(settings)] = len(msgspec.json.encode(text)) + LINK_OVERHEAD
         total += sizes[id(settings)]
-    if total > MAX_ANSWERED:
+    if total > MAX_RESPONSE_BYTES:
         raise InvalidValueError(
             [FieldFault("", "the response would be too large; request fewer links at a time")]
         )

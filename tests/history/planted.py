@@ -152,7 +152,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
     ),
     "replaced link restored by a cancel": (
-        Edit(links.Links.revoke_within, "elif link.may_come_back(now):", "elif False:"),
+        Edit(links.Links.revoke_within, "elif link.is_restorable(now):", "elif False:"),
     ),
     "revoked link restored by a cancel": (
         Edit(

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from chalicelib.domain.errors import ContendedError, SlotTakenError, StoreUnavailableError, ThrottledError
-from chalicelib.service.contention import MAX_PAUSE_SECONDS, TRIES, until_decided
+from chalicelib.service.contention import MAX_ATTEMPTS, MAX_PAUSE_SECONDS, retry_until_result
 from chalicelib.service.ports import World
 
 
@@ -32,7 +32,7 @@ class Waiting:
 def test_a_result_is_returned_without_a_pause() -> None:
     """A falsy result counts as a result."""
     waiting = Waiting()
-    assert until_decided(waiting.world, lambda: False) is False
+    assert retry_until_result(waiting.world, lambda: False) is False
     assert waiting.slept == []
 
 
@@ -46,7 +46,7 @@ def test_contention_and_stale_reads_are_retried_with_growing_pauses() -> None:
             raise answer
         return answer
 
-    assert until_decided(waiting.world, attempt) == "done"
+    assert retry_until_result(waiting.world, attempt) == "done"
     assert waiting.slept == sorted(waiting.slept)
     assert len(waiting.slept) == 3
     assert max(waiting.slept) <= MAX_PAUSE_SECONDS
@@ -61,10 +61,10 @@ def test_retries_end_with_the_last_error() -> None:
         raise ThrottledError
 
     with pytest.raises(ThrottledError):
-        until_decided(waiting.world, attempt)
-    assert len(tries) == TRIES
+        retry_until_result(waiting.world, attempt)
+    assert len(tries) == MAX_ATTEMPTS
     with pytest.raises(ContendedError):
-        until_decided(waiting.world, lambda: None)
+        retry_until_result(waiting.world, lambda: None)
 
 
 def test_retries_end_before_api_gateway_times_out() -> None:
@@ -77,7 +77,7 @@ def test_retries_end_before_api_gateway_times_out() -> None:
         raise StoreUnavailableError
 
     with pytest.raises(StoreUnavailableError):
-        until_decided(waiting.world, attempt)
+        retry_until_result(waiting.world, attempt)
     assert waiting.now - started < timedelta(seconds=29)
 
 
@@ -90,5 +90,5 @@ def test_a_rejection_is_not_retried() -> None:
         raise SlotTakenError
 
     with pytest.raises(SlotTakenError):
-        until_decided(waiting.world, attempt)
+        retry_until_result(waiting.world, attempt)
     assert len(tries) == 1

@@ -5,7 +5,7 @@ from chalicelib.api.http.routing import Reply, json_reply
 from chalicelib.api.invitee.routing import embedded, page_reply
 from chalicelib.domain import errors
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
-from chalicelib.domain.bookings.move import is_ahead
+from chalicelib.domain.bookings.move import is_upcoming
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.pages.invitee.confirmation import CalendarLink, ConfirmationPage, News, confirmation_page
 from chalicelib.pages.invitee.dead_links import DeadPage, dead_page
@@ -46,7 +46,7 @@ def booking_reply(call: Call, status: int, *, refused: AdmitOneError | None = No
     """Return the booking's page. It offers to move, cancel or download a confirmed booking that has not started."""
     own, here = read_own_booking(call.world, call.path("bookingToken")), page_path(call)
     booking = own.booking
-    ahead = is_ahead(booking, call.world.now())
+    ahead = is_upcoming(booking, call.world.now())
     page = ConfirmationPage(
         root=call.root,
         title=booking.title,

@@ -22,7 +22,7 @@ from chalicelib.service.links.replace import replace_link
 from chalicelib.service.links.revoke import BulkResult, bulk_delete, bulk_revoke, delete_link, revoke_link
 from chalicelib.service.links.rolling import read_rolling_link, renew_rolling_link
 from chalicelib.service.links.send import send_link
-from chalicelib.wire.bulk import bulk_answer, require_answerable
+from chalicelib.wire.bulk import bulk_answer, require_response_fits
 from chalicelib.wire.requests.links import LinkChanges, LinkIdsBody, LinksBody, SendBody
 from chalicelib.wire.responses.links import (
     BulkAnswer,
@@ -49,7 +49,7 @@ def post_links(call: Call) -> Reply:
     """Generate 1 to 1,000 links of one event type."""
     body = call.decode(LinksBody)
     requested = body.links(MAX_LINKS_PER_CALL)
-    require_answerable(requested)
+    require_response_fits(requested)
     request = GenerateRequest(
         event_type_id=body.event_type_id,
         links=requested,

@@ -1,4 +1,4 @@
-"""Whether a booking can still be moved: it is confirmed, has not begun, and has moves left (P15)."""
+"""Check whether a booking can be moved: it must be confirmed, not yet started, and below the limit of moves (P15)."""
 
 from datetime import datetime
 
@@ -7,17 +7,17 @@ from chalicelib.domain.bookings.limits import BookingLimits
 from chalicelib.domain.errors import ConflictError, MoveLimitError
 
 
-def is_ahead(booking: Booking, now: datetime) -> bool:
-    """Return whether a booking is confirmed and has not begun."""
+def is_upcoming(booking: Booking, now: datetime) -> bool:
+    """Return whether a booking is confirmed and has not started."""
     return booking.status is BookingStatus.CONFIRMED and booking.start > now
 
 
 def require_movable(booking: Booking, now: datetime) -> None:
-    """Raise `ConflictError` if a booking is cancelled or has begun."""
+    """Raise `ConflictError` if a booking is cancelled or has already started."""
     if booking.status is BookingStatus.CANCELLED:
         raise ConflictError("This booking is cancelled and can't be moved.")
-    if not is_ahead(booking, now):
-        raise ConflictError("This booking has begun and can't be moved any more.")
+    if not is_upcoming(booking, now):
+        raise ConflictError("This booking has already started and can't be moved.")
 
 
 def require_moves_left(booking: Booking, limits: BookingLimits) -> None:

@@ -22,7 +22,7 @@ def cells_of(start: datetime, end: datetime) -> Iterator[Cell]:
 
 
 def cells_by_day(start: datetime, end: datetime) -> dict[date, frozenset[int]]:
-    """Return the cells of `[start, end)` by UTC date; 8 hours have at most two dates."""
+    """Return the cells of `[start, end)` by UTC date. A booking has cells on at most two dates."""
     days: dict[date, set[int]] = {}
     for day, cell in cells_of(start, end):
         days.setdefault(day, set()).add(cell)

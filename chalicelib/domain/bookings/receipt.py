@@ -1,4 +1,4 @@
-"""The receipt of a redeem, by which a retry finds its booking, and which requests count as the same (P4)."""
+"""Receipts of redeems: a retry finds its booking by the receipt. They define which requests are the same (P4)."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ _ID_LETTERS: Final = 40
 class Receipt(msgspec.Struct, frozen=True):
     """The record of a committed redeem, by which a retry finds its booking.
 
-    From `ends_at` on, it is ignored even if TTL has not deleted it yet.
+    The receipt is ignored from `ends_at` on, even if TTL has not deleted it yet.
     """
 
     booking_id: str
@@ -46,8 +46,8 @@ def keyed_receipt_id(idempotency_key: str) -> str:
 def keyless_receipt_id(secret: bytes, link_id: str, body: NormalBody) -> str:
     """Return the receipt id of a request without a key. Only equal bodies for the same link have the same id.
 
-    Line ends, white space, the case of an address, and whether an answer is empty or absent make no difference.
-    Nobody can find out from the id who booked without knowing the `secret` (P7).
+    Differences in line ends, white space and the case of an address are ignored. An empty answer counts as absent.
+    Without the `secret`, the id does not reveal who booked (P7).
     """
     normal = [
         to_millis(body.start),
@@ -68,7 +68,7 @@ def keyed_hash(secret: bytes, link_id: str, body_hash: str) -> str:
 
 
 def hash_body(body: object) -> str:
-    """Return the hash of a decoded body. The order of keys and white space between them make no difference."""
+    """Return the hash of a decoded body. The order of keys and the white space between them are ignored."""
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
 
 

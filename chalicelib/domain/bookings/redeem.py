@@ -1,4 +1,4 @@
-"""A redeem: what an attempt writes, and its possible outcomes (P1–P4)."""
+"""A redeem: the data that an attempt writes, and the possible outcomes (P1–P4)."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from chalicelib.domain.links.link import Link
 
 
 class RedeemAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that one redeem writes. `link` is as it was read; the conditions of the write decide.
+    """Everything that one redeem writes. `link` may be outdated; the conditions of the write decide.
 
     `successor` is the next link if `link` is rolling; the same transaction creates it. The receipt of a `queued` redeem
     is kept longer.
@@ -36,7 +36,7 @@ class AlreadyBooked(msgspec.Struct, frozen=True):
 
 
 class LinkRefused(msgspec.Struct, frozen=True):
-    """The link's condition failed. `link` is as the write found it, or None if it was deleted."""
+    """The link's condition failed. `link` is its state at that moment, or None if it was deleted."""
 
     link: Link | None
 

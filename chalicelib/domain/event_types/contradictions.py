@@ -1,4 +1,4 @@
-"""Find contradictions: settings that are each valid, but with which together nobody can book.
+"""Find contradictions: settings that are valid one by one, but together prevent every booking.
 
 A warning is returned only if it is certain that nobody can book during the link's whole life, or when it opens.
 Existing bookings are ignored, because they may be cancelled.
@@ -33,7 +33,7 @@ class SettingsWarning(msgspec.Struct, frozen=True):
 
 
 class _Contradiction(msgspec.Struct, frozen=True):
-    """A contradiction; a change of one of `fields` can resolve it, the most likely first."""
+    """A contradiction. A change of one of `fields` can resolve it; the most likely field is first."""
 
     fields: tuple[str, ...]
     detail: str
@@ -42,7 +42,7 @@ class _Contradiction(msgspec.Struct, frozen=True):
 def warnings_of_event_type(
     settings: EventSettings, *, now: datetime, time_off: Sequence[TimeOff]
 ) -> list[SettingsWarning]:
-    """Return why nobody can book an event type, or an empty list. `time_off` is the host's."""
+    """Return why nobody can book an event type, or an empty list. `time_off` is the host's time off."""
     found = _contradiction(settings, now)
     if found is None and time_off and not _bookable(settings, now, time_off=time_off):
         found = _Contradiction(
@@ -58,8 +58,8 @@ def warnings_of_links(
 ) -> list[SettingsWarning]:
     """Return why nobody can book with links of one event type that were just created or changed.
 
-    Links that are not active, or None because they were deleted, are not checked. With `by_item`, pointers begin with
-    `/items`. See `warnings_of_link_settings` for the rest.
+    Links that are not active, and None for a deleted link, are not checked. With `by_item`, pointers begin with
+    `/items`. `warnings_of_link_settings` describes the pointers and the limits.
     """
     active = [link if link and link.status_at(now) is LinkStatus.ACTIVE else None for link in links]
     each = [link.settings if link else None for link in active]
@@ -69,9 +69,9 @@ def warnings_of_links(
 def warnings_of_link_settings(
     settings: EventSettings, links: Sequence[LinkSettings | None], *, now: datetime, under: str | None
 ) -> list[SettingsWarning]:
-    """Return why nobody could book with links of one event type that have these settings. None is not checked.
+    """Return why nobody could book with links of one event type that have these settings. None is skipped.
 
-    A warning points to the link's own setting, in the list at `under`, or to `/eventTypeId` if the event type's
+    A warning points to the link's setting, below the pointer `under` if given, or to `/eventTypeId` if the event type's
     settings are the cause. Only the first 20 warnings are returned, and only the first 50 different settings are
     checked.
     """

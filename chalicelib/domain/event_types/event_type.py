@@ -60,7 +60,7 @@ class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A question to the invitee. Only a choice has `options`."""
+    """A question to the invitee. Only a question of kind `choice` has `options`."""
 
     id: str
     label: str
@@ -107,7 +107,7 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def archived(self) -> bool:
-        """Whether this event type was deleted."""
+        """True if this event type was deleted."""
         return self.archived_at is not None
 
 
@@ -131,7 +131,7 @@ def check_event_settings(settings: EventSettings, rules: Rules) -> None:
 
 
 def check_timing(settings: EventSettings, rules: Rules) -> None:
-    """Record durations that are out of range or no multiple of 5, and buffers that exceed 8 hours with the duration."""
+    """Record durations and buffers that are out of range, not multiples of 5, or together longer than 8 hours."""
     before, after, length = (
         settings.buffer_before_minutes,
         settings.buffer_after_minutes,

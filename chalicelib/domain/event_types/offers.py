@@ -22,7 +22,7 @@ from chalicelib.domain.validation import Rules
 class Overrides(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"
 ):
-    """A link's own values. The event type has the values that are absent."""
+    """A link's own values. For each absent value, the event type's value applies."""
 
     title: str | None = None
     duration_minutes: int | None = None
@@ -49,10 +49,11 @@ _TIMING: Final = (
 
 
 def offer_of(settings: EventSettings, overrides: Overrides) -> EventSettings:
-    """Return the settings that apply to a link: its overrides, otherwise the event type's.
+    """Return the settings that apply to a link: the event type's, replaced by the link's overrides.
 
-    An event type can get longer buffers after a link got its own duration. If they exceed 8 hours together (ADR 0002),
-    the buffers are shortened, the buffer after first, so that editing an event type never disables a link.
+    A host can lengthen an event type's buffers after a link got its own duration. If the sum exceeds 8 hours
+    (ADR 0002), the buffers are shortened, first the one after the slot, so that editing an event type never disables
+    a link.
     """
     own = _given(overrides, overrides.__struct_fields__)
     return within_eight_hours(msgspec.structs.replace(settings, **own)) if own else settings

@@ -1,4 +1,4 @@
-"""Compute the slots on offer from settings, time off and busy cells. A redeem checks its start here too."""
+"""Compute the slots on offer from settings, time off and busy cells. Redeems also check their start here."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -74,7 +74,7 @@ def offered_slots(
         while at <= last:
             until = at + length
             if not (off and _meets(off, at, until)) and not (
-                busy and not busy_free(busy, at - before, until + after)
+                busy and not is_free(busy, at - before, until + after)
             ):
                 found.append(Slot(at, until))
                 if len(found) == most:
@@ -86,14 +86,14 @@ def offered_slots(
 def is_offered(
     settings: EventSettings, start: datetime, *, now: datetime, time_off: Sequence[TimeOff] = ()
 ) -> bool:
-    """Return whether a start is on offer, regardless of other bookings: the store's condition checks the cells."""
+    """Return whether a start is on offer. Other bookings are ignored; the store's condition checks the cells."""
     if start > _LAST_START:
         return False
     found = offered_slots(settings, start=start, end=start + _INSTANT, now=now, time_off=time_off)
     return bool(found)
 
 
-def busy_free(busy: Collection[Cell], start: datetime, end: datetime) -> bool:
+def is_free(busy: Collection[Cell], start: datetime, end: datetime) -> bool:
     """Return whether no cell of `[start, end)` is busy."""
     return not any(cell in busy for cell in cells_of(start, end))
 

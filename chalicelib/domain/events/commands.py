@@ -10,7 +10,7 @@ from chalicelib.domain.decoding import decode_json
 from chalicelib.domain.errors import FieldFault, InvalidRequestError, InvalidValueError
 from chalicelib.domain.ids import HOST, is_id
 
-DETAIL_TYPE: Final = "admit-one.command"  # of an EventBridge event that carries a command
+DETAIL_TYPE: Final = "admit-one.command"  # the detail type of EventBridge events that contain a command
 
 # An event published through a topic and redriven from the dead-letter queue is in three envelopes.
 _MAX_ENVELOPES: Final = 4

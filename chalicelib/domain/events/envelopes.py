@@ -13,7 +13,7 @@ SCHEMA_VERSION: Final = "1"
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One event, whole. `time` is RFC 3339 UTC. The same change always has the same `id`, even if published again.
+    """One event as published. `time` is RFC 3339 UTC. The same change has the same `id`, even if published again.
 
     Delivery is not ordered, so consumers order by `sequence`: the booking's if there is a `booking_id`, otherwise the
     link's. It is 0 for an event that changed neither. An envelope never contains a token or the invitee (P7).
@@ -24,7 +24,10 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ]
     type: Annotated[str, Meta(description="The type of event, e.g. `link.used`.")]
     schema_version: Annotated[
-        str, Meta(description="Changes only with breaking changes, not when a member is added.")
+        str,
+        Meta(
+            description="The schema's version. It changes only with breaking changes, not with added members."
+        ),
     ] = SCHEMA_VERSION
     time: Annotated[
         str,
@@ -37,7 +40,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     booking_id: Annotated[str | None, Meta(description="The booking's id, or null.")]
     event_type_id: Annotated[str | None, Meta(description="The id of the link's event type, or null.")]
     external_id: Annotated[str | None, Meta(description="Your own id for the link, or null.")]
-    metadata: Annotated[dict[str, Any], Meta(description="Your own JSON object of the link.")]
+    metadata: Annotated[dict[str, Any], Meta(description="Your own JSON object for the link.")]
     sequence: Annotated[
         int,
         Meta(

@@ -21,7 +21,7 @@ class LinkState(Data, frozen=True, kw_only=True):
     """The state of a link after the change."""
 
     status: Status
-    usage_count: Annotated[int, Meta(ge=0, description="Uses counted after the change.")]
+    usage_count: Annotated[int, Meta(ge=0, description="The number of counted uses after the change.")]
     max_usage_count: Annotated[
         int | None, Meta(description="How many bookings the link allows; null for unlimited.")
     ]
@@ -59,7 +59,7 @@ class LinkRevoked(LinkState, frozen=True, kw_only=True):
 
 
 class LinkExpired(LinkState, frozen=True, kw_only=True):
-    """The link expired. Published within minutes; booking ended at `expiresAt` itself."""
+    """The link expired. The event is published within minutes; nobody can book from `expiresAt` on."""
 
 
 class LinkDeleted(LinkState, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ class LinkDeleted(LinkState, frozen=True, kw_only=True):
 
 
 class LinkRequested(Data, frozen=True, kw_only=True):
-    """Someone requested a new link from the page of a dead link. The link request has their name and message."""
+    """Someone requested a new link from the page of a dead link. Only the link request has their name and message."""
 
     reason: Annotated[
         Literal["used", "expired", "revoked"], Meta(description="Why the link could not be used.")
@@ -80,10 +80,11 @@ class LinkRequested(Data, frozen=True, kw_only=True):
 
 
 class LinkDenied(Data, frozen=True, kw_only=True):
-    """A redeem, a move or a restored use was rejected. At most one event per link, reason and minute."""
+    """A redeem, a move or a restored use was rejected. There is at most one event per link, reason and minute."""
 
     reason: Annotated[
-        Text, Meta(description="The problem's code, e.g. `link-used`, `move-limit`; or `restore-limit`.")
+        Text,
+        Meta(description="The problem's code, e.g. `link-used`; `restore-limit` for a restored use."),
     ]
 
 
@@ -93,9 +94,11 @@ class BookingSpan(Data, frozen=True, kw_only=True):
     start: Annotated[Time, Meta(description="When the booking starts, UTC.")]
     end: Annotated[Time, Meta(description="When the booking ends, UTC.")]
     occupied_from: Annotated[
-        Time, Meta(description="When the host is busy from, UTC: `start` less the buffer.")
+        Time, Meta(description="The start of the host's busy time, UTC: `start` minus the buffer.")
     ]
-    occupied_to: Annotated[Time, Meta(description="When the host is busy until, UTC: `end` plus the buffer.")]
+    occupied_to: Annotated[
+        Time, Meta(description="The end of the host's busy time, UTC: `end` plus the buffer.")
+    ]
     status: Annotated[
         Literal["confirmed", "cancelled"], Meta(description="The booking's status after the change.")
     ]
@@ -150,7 +153,7 @@ class MailFailed(MailFate, frozen=True, kw_only=True):
     reason: Annotated[
         Text,
         Meta(
-            description="Why, e.g. `rejected`, `address-not-ascii`, `address-budget-used`, `in-digest`, `link-used`."
+            description="A code, e.g. `rejected`, `address-not-ascii`, `address-budget-used`, `in-digest`, `link-used`."
         ),
     ]
 
@@ -180,7 +183,7 @@ class CommandRejected(Data, frozen=True, kw_only=True):
     """A command was rejected. The whole message is in the dead-letter queue."""
 
     command: Annotated[str | None, Meta(description="The command's name, or null if it can't be read.")]
-    problem: Annotated[dict[str, Any], Meta(description="Why, as a problem document of the API.")]
+    problem: Annotated[dict[str, Any], Meta(description="The reason, as a problem document of the API.")]
 
 
 class WebhookDisabled(Data, frozen=True, kw_only=True):
@@ -191,7 +194,9 @@ class WebhookDisabled(Data, frozen=True, kw_only=True):
     ]
     reason: Annotated[
         Literal["gone", "failing"],
-        Meta(description="`gone`: it responded with 410. `failing`: every attempt failed for five days."),
+        Meta(
+            description="`gone`: the endpoint responded with 410. `failing`: every attempt failed for five days."
+        ),
     ]
     failing_since: Annotated[
         Time | None, Meta(description="When the current series of failures began, or null.")
@@ -205,7 +210,7 @@ class ImportCompleted(Data, frozen=True, kw_only=True):
     result_key: Annotated[Text, Meta(description="The result file's object key.")]
     batch_id: Annotated[Text, Meta(description="Lists the links: `GET /v1/links?batchId=`.")]
     rows: Annotated[int, Meta(ge=1, description="How many rows the file has.")]
-    made: Annotated[int, Meta(ge=0, description="How many links were created from them.")]
+    made: Annotated[int, Meta(ge=0, description="How many links were created from the rows.")]
 
 
 class ImportFailed(Data, frozen=True, kw_only=True):
@@ -214,9 +219,11 @@ class ImportFailed(Data, frozen=True, kw_only=True):
     key: Annotated[Text, Meta(description="The file's object key.")]
     result_key: Annotated[
         str | None,
-        Meta(description="The object key of the file with the faults of each row; null if there is none."),
+        Meta(
+            description="The object key of the file with the faults of each row; null if there is no such file."
+        ),
     ]
     problem: Annotated[
         dict[str, Any],
-        Meta(description="Why, as a problem document of the API, without the faults of each row."),
+        Meta(description="The reason, as a problem document of the API, without the faults of each row."),
     ]

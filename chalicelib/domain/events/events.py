@@ -69,7 +69,7 @@ DATA: Final[Mapping[EventKind, type[event_data.Data]]] = {
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One change. It always has the same `event_id`, however often its stream record is read.
 
-    `sequence` is that of the link or booking after the change, or 0 if neither changed. Delivery is not ordered, so
+    `sequence` is the link's or booking's after the change, or 0 if neither changed. Delivery is not ordered, so
     consumers order by it. `external_id` and `metadata` are the link's. An event never contains a token (P7).
     """
 

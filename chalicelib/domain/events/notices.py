@@ -1,4 +1,4 @@
-"""Notices: events about the outcome of a command, an import or a webhook. No item changes."""
+"""Notices: messages about the outcome of a command, an import or a webhook, not about a changed item."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Read CSV strictly (RFC 4180), and write CSV whose cells no spreadsheet runs as formulas (CSV injection)."""
+"""Read CSV strictly (RFC 4180), and write CSV with escaped formulas, against CSV injection."""
 
 import csv
 import io
@@ -12,10 +12,10 @@ from chalicelib.domain.errors import CellFault, InvalidRequestError
 from chalicelib.domain.text import is_blank, line_ends
 
 BOM: Final = "\ufeff"  # Excel needs it to read a file as UTF-8
-_LOST: Final = "\ufffd"  # API Gateway replaces bytes that are not UTF-8 with it
+_REPLACEMENT: Final = "\ufffd"  # API Gateway replaces bytes that are not UTF-8 with this character
 _DELIMITERS: Final = ",;\t"  # Excel writes semicolons where commas are decimal signs
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
-# Excel's own first line, which names the delimiter.
+# An optional first line that names the delimiter for Excel.
 _HINT: Final = re.compile(r"sep=([,;\t])(?:\r\n?|\n)", re.IGNORECASE)
 _NOT_UTF8: Final = "is not UTF-8; save the file as “CSV UTF-8”"
 _FORMATS: Final = (  # the first bytes of files that are not UTF-8 text
@@ -24,7 +24,8 @@ _FORMATS: Final = (  # the first bytes of files that are not UTF-8 text
     (b"PK\x03\x04", "is a workbook, not CSV; save the file as “CSV UTF-8”"),
     (b"\xd0\xcf\x11\xe0", "is a workbook, not CSV; save the file as “CSV UTF-8”"),
 )
-# Some spreadsheets ignore spaces before the sign. An existing apostrophe is doubled, so that `armed` is unambiguous.
+# Some spreadsheets ignore spaces before the sign. An existing apostrophe is doubled, so that
+# `unescaped` is unambiguous.
 _FORMULA: Final = re.compile(r"'*[\s\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
@@ -44,7 +45,7 @@ def decode_csv(raw: bytes) -> str:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise broken(raw.count(b"\n", 0, error.start) + 1, _NOT_UTF8) from None
-    for sign, detail in (("\0", _NOT_UTF8 + " (it contains NUL characters)"), (_LOST, _NOT_UTF8)):
+    for sign, detail in (("\0", _NOT_UTF8 + " (it contains NUL characters)"), (_REPLACEMENT, _NOT_UTF8)):
         place = text.find(sign)
         if place >= 0:
             raise broken(text.count("\n", 0, place) + 1, detail)
@@ -74,30 +75,30 @@ def read_csv(text: str, delimiter: str | None = None) -> Iterator[Record]:
         except csv.Error as error:
             raise broken(line, f"is not CSV: {_words(error)}") from None
         if not all(map(is_blank, cells)):
-            yield Record(line, [line_ends(armed(cell)) for cell in cells])
+            yield Record(line, [line_ends(unescaped(cell)) for cell in cells])
 
 
 def write_csv(rows: Iterable[Sequence[str]]) -> str:
-    """Return rows as CSV with CRLF line ends. Every cell is quoted, and formulas are disarmed."""
+    """Return rows as CSV with CRLF line ends. Every cell is quoted, and formulas are escaped."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerows([disarmed(cell) for cell in row] for row in rows)
+    writer.writerows([escaped(cell) for cell in row] for row in rows)
     return text.getvalue()
 
 
-def disarmed(cell: str) -> str:
+def escaped(cell: str) -> str:
     """Return a cell with an apostrophe before anything that a spreadsheet would run as a formula.
 
-    >>> disarmed("=1+1"), disarmed("Ada")
+    >>> escaped("=1+1"), escaped("Ada")
     ("'=1+1", 'Ada')
     """
     return "'" + cell if _FORMULA.match(cell) else cell
 
 
-def armed(cell: str) -> str:
-    """Return the cell that was passed to `disarmed`.
+def unescaped(cell: str) -> str:
+    """Return the cell that was passed to `escaped`.
 
-    >>> armed(disarmed("+49 30 1234")), armed("'tis")
+    >>> unescaped(escaped("+49 30 1234")), unescaped("'tis")
     ('+49 30 1234', "'tis")
     """
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

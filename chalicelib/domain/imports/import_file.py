@@ -32,7 +32,7 @@ class ImportFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The parts of an object's key: the host and the event type; and the key of the result file."""
+    """The host and the event type in an object's key, and the key of the result file."""
 
     host_id: str
     event_type_id: str
@@ -51,7 +51,7 @@ def read_import_file(body: str) -> ImportFile:
 
 
 def place_of(key: str) -> Place:
-    """Return the parts of a key. Raises `InvalidValueError` for a key in another place."""
+    """Return the parts of a key. Raises `InvalidValueError` for any other key."""
     found = _PLACE.match(key)
     if found is None:
         detail = "must be imports/<hostId>/<eventTypeId>/<name>.csv"

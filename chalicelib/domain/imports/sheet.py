@@ -39,7 +39,7 @@ _NUMBER: Final = re.compile(r"-?[0-9]{1,9}\Z")
 class Row(msgspec.Struct, frozen=True):
     """One row: its index from 0, the line on which it begins, and its nonempty cells by column.
 
-    `settings` is None if a cell can't be read; `faults` says which and why.
+    `settings` is None if a cell can't be read; `faults` then lists the unreadable cells.
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""A batch: the links of one request. Their ids and the batch's own are derived from one seed (ADR 0004)."""
+"""A batch: the links of one request. Their ids and the batch's id are derived from one seed (ADR 0004)."""
 
 import hashlib
 import re
@@ -11,12 +11,12 @@ from chalicelib.domain.ids import ID_BYTES, LINK, id_bytes, make_id
 
 BATCH: Final = "bat"
 SEED_BYTES: Final = ID_BYTES
-_SEED_LETTERS: Final = 30  # as in any id, followed by up to 5 digits; never the length of a token
+_SEED_LETTERS: Final = 30  # with up to 5 digits after them: never the length of a token
 _SIZE: Final = re.compile(r"[1-9][0-9]{0,4}\Z")
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """The request with one `Idempotency-Key`, and which of its chunks are written."""
+    """The request with one `Idempotency-Key`, and the numbers of its written chunks."""
 
     body_hash: str
     seed: str
@@ -26,7 +26,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def batch_id(self) -> str:
-        """The id by which its links are listed."""
+        """The public id of the batch. The links can be listed by it."""
         return make_batch_id(self.seed, self.size)
 
 
@@ -38,7 +38,7 @@ class KeyedBatch(msgspec.Struct, frozen=True):
 
 
 def batch_link_id(seed: str, index: int) -> str:
-    """Return the id of a link in a batch. It is as random as the seed, and link ids are public."""
+    """Return the id of a link in a batch. It is as random as the seed. Link ids are public."""
     return make_id(LINK, hashlib.sha256(f"{seed}#{index}".encode()).digest()[:ID_BYTES])
 
 

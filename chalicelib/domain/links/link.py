@@ -21,10 +21,12 @@ from chalicelib.domain.text import MAX_LABEL_LENGTH, MAX_NAME_LENGTH, tidied, ti
 from chalicelib.domain.validation import Rules
 
 MAX_USES: Final = 1_000_000
-MAX_DOCUMENT_BYTES: Final = 2048  # of the metadata, and of the overrides
+MAX_DOCUMENT_BYTES: Final = 2048  # limit of the metadata, and of the overrides
 MAX_DOCUMENT_DEPTH: Final = 32  # so that decoding never exceeds the recursion limit
 MAX_LINKS_PER_CALL: Final = 1000
-MAX_LINKS_PER_BATCH: Final = 10_000  # by queue, function or file, where no response contains all of them
+MAX_LINKS_PER_BATCH: Final = (
+    10_000  # for commands, direct functions and files: no response contains all links
+)
 
 _INDEXED_LETTERS: Final = 200
 _EXTERNAL_ID: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?\Z")
@@ -94,13 +96,13 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     edition: int = 1
 
     def status_at(self, now: datetime) -> LinkStatus:
-        """Return the status at `now`. It does not rely on TTL and the expiry schedule, which may lag by days (P3)."""
+        """Return the status at `now`. It does not rely on TTL or the expiry schedule, which may lag by days (P3)."""
         expires = self.settings.expires_at
         if self.stored_status is LinkStatus.ACTIVE and expires is not None and expires <= now:
             return LinkStatus.EXPIRED
         return self.stored_status
 
-    def may_come_back(self, now: datetime) -> bool:
+    def is_restorable(self, now: datetime) -> bool:
         """Return whether the link is used, and cancelling a booking would make it active again."""
         expires = self.settings.expires_at
         return (
@@ -112,7 +114,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def remaining_uses(self) -> int | None:
-        """How many uses are left by count, regardless of status; None for unlimited."""
+        """The number of uses left, regardless of the status; None for unlimited."""
         most = self.settings.max_usage_count
         return None if most is None else max(0, most - self.usage_count)
 
@@ -174,7 +176,7 @@ def expected_address(recipient: Recipient | None) -> str | None:
 
 
 def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime | None = None) -> None:
-    """Record the faults of the settings, except of the overrides, which need the event type.
+    """Record the faults of the settings, except those of the overrides, which need the event type.
 
     With `now`, an expiry in the past is a fault, because the link could never be used.
     """

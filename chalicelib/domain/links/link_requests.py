@@ -26,10 +26,11 @@ class MailTo(StrEnum):
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A link request: who asks, and with which message. Once answered, it has the new link and who gets it by email.
+    """A request for a new link, with the name, address and message of the person who asks.
 
-    `external_id`, `metadata` and `recipient` are the dead link's. `slot` is the request's place among the requests
-    about the same link on the same UTC day; it is None in requests from older versions.
+    Once answered, it has the new link's id and the addressee of the email. `external_id`, `metadata` and `recipient`
+    are the dead link's. `slot` is the request's place among the requests about the same link on the same UTC day; it is
+    None in requests from older versions.
     """
 
     link_id: str
@@ -56,7 +57,7 @@ class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def from_recipient(self) -> bool | None:
-        """Whether the address is the recipient's; None if the dead link has no recipient address."""
+        """True if the address is the recipient's; None if the dead link has no recipient address."""
         if self.recipient is None or not self.recipient.email:
             return None
         return normalise_email(self.email) == normalise_email(self.recipient.email)

@@ -1,4 +1,4 @@
-"""Visits: whether a person opens a link, or a machine such as an email scanner, a preview or a prefetch (P5)."""
+"""Distinguish visits by persons from those by machines: email scanners, link previews and prefetches (P5)."""
 
 import re
 from datetime import datetime
@@ -20,7 +20,7 @@ _MORE: Final = re.compile(
 
 
 class Visitor(StrEnum):
-    """What opened a link, judged by the request's headers. It only selects the count to increase."""
+    """The kind of visitor, judged by the request's headers. It only selects the count to increase."""
 
     PERSON = "person"
     MACHINE = "machine"
@@ -35,7 +35,7 @@ class Opens(msgspec.Struct, frozen=True):
 
 
 def visitor_of(method: str, user_agent: str, purpose: str) -> Visitor:
-    """Return what opens a link. In `purpose` (`Sec-Purpose`, `Purpose` or `X-Moz`), browsers announce a prefetch."""
+    """Return the kind of visitor. In `purpose` (`Sec-Purpose`, `Purpose` or `X-Moz`), browsers announce a prefetch."""
     looks = method == "HEAD" or "prefetch" in purpose.lower() or "preview" in purpose.lower()
     return Visitor.MACHINE if looks or _is_machine(user_agent) else Visitor.PERSON
 

@@ -15,11 +15,11 @@ from chalicelib.domain.mail.mails import Addressee, MailId
 from chalicelib.domain.tokens import Keyring
 
 IN_DIGEST: Final = "in-digest"
-_SHORT: Final = 8  # characters of a counted email's id: 48 bits
+_SHORT_ID_LENGTH: Final = 8  # characters of a counted email's id: 48 bits
 
 
 class MailPurpose(StrEnum):
-    """What a budget is for. Each purpose has its own budgets."""
+    """The purpose of a budget. Each purpose has separate budgets."""
 
     BOOKING_TO_INVITEE = "booking-to-invitee"
     BOOKING_TO_HOST = "booking-to-host"
@@ -29,7 +29,7 @@ class MailPurpose(StrEnum):
 
 
 class MailLimits(msgspec.Struct, frozen=True):
-    """Emails per UTC day: to one invitee's, host's or recipient's address, and to all invitees of one link.
+    """Limits of emails per UTC day: to one invitee's, host's or recipient's address, and to all invitees of one link.
 
     `digest` is per address, which several hosts may share. `wait_seconds` is how long to wait for further changes of
     the same booking before emailing about a move or cancellation.
@@ -85,4 +85,4 @@ def budget_id(ring: Keyring, budget: Budget, day: date) -> str:
 def counted_as(mail_id: MailId) -> str:
     """Return the short id under which a budget lists an email, so that it is counted once."""
     digest = hashlib.sha256(f"{mail_id.event_id}\x00{mail_id.addressee}".encode()).digest()
-    return base64.urlsafe_b64encode(digest).decode()[:_SHORT]
+    return base64.urlsafe_b64encode(digest).decode()[:_SHORT_ID_LENGTH]

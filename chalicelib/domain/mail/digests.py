@@ -1,4 +1,4 @@
-"""Digests: a host's updates beyond the daily budget, in one email after the day (P15)."""
+"""Digests: one email with all updates that exceeded a host's budget of a UTC day, sent after that day (P15)."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -9,7 +9,8 @@ from chalicelib.domain.events.events import event_id_of
 from chalicelib.domain.mail.mails import Addressee, MailId
 
 MAX_BOOKINGS: Final = 200
-AFTER_MIDNIGHT: Final = timedelta(minutes=5)  # emails that were started before midnight are sent by then
+# A margin for emails that count against the previous day and are still being sent.
+AFTER_MIDNIGHT: Final = timedelta(minutes=5)
 
 
 class DigestId(msgspec.Struct, frozen=True):
@@ -25,7 +26,7 @@ class DigestId(msgspec.Struct, frozen=True):
 
     @property
     def due_at(self) -> datetime:
-        """When the digest is due: after the day, when the host has a new budget."""
+        """The digest's due time: 00:05 UTC on the next day, which has a new budget."""
         return datetime.combine(self.day, time(), UTC) + timedelta(days=1) + AFTER_MIDNIGHT
 
     @property

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-from chalicelib.domain.text import may_stand_in_address
+from chalicelib.domain.text import is_allowed_in_address
 
 MAX_EMAIL_LENGTH: Final = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
 _FORM: Final = re.compile(
@@ -14,7 +14,7 @@ _FORM: Final = re.compile(
 
 def is_email(value: str) -> bool:
     """Return whether `value` looks like a deliverable address: `local@domain.tld`, without display name and quotes."""
-    if len(value) > MAX_EMAIL_LENGTH or not _FORM.match(value) or not may_stand_in_address(value):
+    if len(value) > MAX_EMAIL_LENGTH or not _FORM.match(value) or not is_allowed_in_address(value):
         return False
     local, _, domain = value.rpartition("@")
     if local.startswith(".") or local.endswith(".") or ".." in local:

@@ -22,7 +22,7 @@ class FeedbackKind(StrEnum):
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
-    """A feedback event from SES. `to` are the addresses it is about; `identity` is SES's id of the feedback.
+    """A feedback event from SES. `to` are the addresses that it concerns; `identity` is SES's id of the feedback.
 
     A digest is not about a single link: its `link_id` and `event_type_id` are empty.
     """

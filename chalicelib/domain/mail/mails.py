@@ -22,7 +22,7 @@ class Addressee(StrEnum):
     INVITEE = "invitee"
     HOST = "host"
     RECIPIENT = "recipient"
-    DIGEST = "digest"  # a host, with the updates beyond the daily budget
+    DIGEST = "digest"  # a host; the email has the updates beyond the daily budget
 
 
 class MailId(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class ClaimState(StrEnum):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of an email. `holder` is its last sender; `detail` is SES's message id, or why it was rejected."""
+    """The state of an email. `holder` is the last sender; `detail` is SES's message id or the rejection's reason."""
 
     state: ClaimState
     holder: str

@@ -1,4 +1,4 @@
-"""API keys, stored only as SHA-256 hashes, and what callers may see and do (P7, P9)."""
+"""API keys, stored only as SHA-256 hashes, and the permissions of callers (P7, P9)."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ SECRET_BYTES: Final = 32
 
 
 class Role(StrEnum):
-    """Whether a key has access to one host's resources or the whole team's."""
+    """The scope of a key: one host's resources, or the whole team's."""
 
     ADMIN = "admin"
     HOST = "host"
@@ -44,7 +44,7 @@ _Found = TypeVar("_Found", bound=Owned)
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The sender of a request, as the authorizer determined."""
+    """The sender of a request, as determined by the authorizer."""
 
     key_id: str
     role: Role
@@ -52,7 +52,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     @property
     def is_admin(self) -> bool:
-        """Whether this caller has access to the whole team's resources."""
+        """True if this caller has access to the whole team's resources."""
         return self.role is Role.ADMIN
 
     def may_see(self, host_id: str) -> bool:
@@ -60,7 +60,7 @@ class Caller(msgspec.Struct, frozen=True):
         return self.is_admin or self.host_id == host_id
 
     def require_visible(self, found: _Found | None) -> _Found:
-        """Return what was found. Raises the same `NotFoundError` for nothing and for another host's resource (P9)."""
+        """Return `found`. Raises the same `NotFoundError` for None and for another host's resource (P9)."""
         if found is None or not self.may_see(found.host_id):
             raise NotFoundError
         return found
@@ -79,7 +79,7 @@ def make_secret(raw: bytes) -> str:
 
 
 def is_secret(value: str) -> bool:
-    """Return whether a string looks like an API key, so that no read is spent on anything else."""
+    """Return whether a string looks like an API key. Anything else is rejected without a read."""
     return bool(_FORM.match(value))
 
 

@@ -42,7 +42,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     def public_name(self) -> str:
         """The name that invitees see: the public name if the host set one, otherwise the whole name.
 
-        Not a part of the name: the first word of "Dr. Jane Doe" is not a name.
+        The name is never shortened: the first word of "Dr. Jane Doe" is not a name.
         """
         return self.settings.public_name or self.settings.name
 

@@ -34,7 +34,7 @@ MAX_EXCERPT_LENGTH: Final = 500
 DELIVERY_SHARDS: Final = 4  # partitions of the due index
 
 _HASH_BYTES: Final = 10
-# An event's id is signed between periods and is the value of a header.
+# An event's id is the value of a header, and periods separate it from the other signed parts.
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 # Possible secrets, in case an endpoint's response contains its request or a secret of its own.
 _SECRETS: Final = re.compile(
@@ -52,7 +52,7 @@ class DeliveryStatus(StrEnum):
 
 
 class EndpointAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The response of an endpoint: a status and the beginning of its body; or `error`, a code for why there is none."""
+    """The response of an endpoint: a status and the beginning of its body; or `error`, the code of the failure."""
 
     status_code: int | None = None
     error: str | None = None
@@ -61,13 +61,13 @@ class EndpointAnswer(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int = 0
 
     @property
-    def taken(self) -> bool:
-        """Whether the endpoint accepted the event, with a 2xx status."""
+    def accepted(self) -> bool:
+        """True if the endpoint accepted the event, with a 2xx status."""
         return self.status_code is not None and 200 <= self.status_code < 300
 
 
 class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One request to the endpoint: the `status_code` of its response, or `error`, a code for why there was none."""
+    """One request to the endpoint: the `status_code` of its response, or `error`, the code of the failure."""
 
     number: int
     time: datetime
@@ -206,8 +206,8 @@ def in_queue(wait: timedelta) -> bool:
     return wait <= timedelta(minutes=15)
 
 
-def handed_over(delivery: Delivery, now: datetime) -> Delivery:
-    """Return the delivery after the schedule sent a message for it. It is due again, in case the message is lost."""
+def requeued(delivery: Delivery, now: datetime) -> Delivery:
+    """Return the delivery after the schedule queued it. It is due again in `GRACE`, in case the message is lost."""
     return _next(delivery, due_at=now + GRACE)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# From IANA's registries of special-purpose addresses; 169.254.0.0/16 has the clouds' metadata services. Python's
+# From IANA's registries of special-purpose addresses; 169.254.0.0/16 contains the clouds' metadata services. Python's
 # `is_global` is not used, because its results differ between releases.
 _NOT_PUBLIC_4: Final = tuple(
     ipaddress.IPv4Network(network)
@@ -24,7 +24,7 @@ _NOT_PUBLIC_6: Final = tuple(
     for network in (
         "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarking
         "2001:db8::/32",
-        "2002::/16",  # 6to4: an IPv4 address in disguise
+        "2002::/16",  # 6to4: contains an IPv4 address
         "2620:4f:8000::/48",
         "3fff::/20",
     )

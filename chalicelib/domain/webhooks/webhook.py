@@ -22,8 +22,8 @@ from chalicelib.domain.tokens import Keyring
 from chalicelib.domain.validation import Rules
 from chalicelib.domain.webhooks.ip_addresses import is_public, read_address
 
-MAX_WEBHOOKS: Final = 20  # of one host; every event is checked against each of them
-MAX_FORMER_SECRETS: Final = 3  # that still sign beside the current one
+MAX_WEBHOOKS: Final = 20  # per host; every event is checked against each of them
+MAX_FORMER_SECRETS: Final = 3  # in addition to the current secret, while they still sign
 MAX_OVERLAP_HOURS: Final = 7 * 24
 DEFAULT_OVERLAP_HOURS: Final = 24
 MAX_LOGGED: Final = 50  # entries in a webhook's own history
@@ -38,7 +38,7 @@ _SECRET_PURPOSE: Final = b"webhook\x00"
 
 
 class Disabled(StrEnum):
-    """Why a webhook is disabled."""
+    """The reason why a webhook is disabled."""
 
     HOST = "host"
     GONE = "gone"
@@ -58,7 +58,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecretVersion(msgspec.Struct, frozen=True):
-    """What a signing secret is derived from: a version and a key of the keyring. It is not the secret itself."""
+    """A version and a key id from which a signing secret is derived. It is not the secret itself."""
 
     version: int
     key_id: int
@@ -78,7 +78,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook of one host. `failing_since` is when the current series of failures began.
 
     `former` are secrets that still sign beside the current one, each until its instant. While `notice_pending` is True,
-    the notice that the webhook was disabled is not published yet. Stored webhooks have it under its old name, `untold`.
+    the notice that the webhook was disabled is not published yet. Its name in the table is `untold`, for compatibility.
     """
 
     webhook_id: str
@@ -95,7 +95,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: datetime | None = None
     sequence: int = 1
 
-    def wants(self, envelope: Envelope) -> bool:
+    def subscribes_to(self, envelope: Envelope) -> bool:
         """Return whether to deliver an event: the webhook is enabled, and the host and type match (P9)."""
         asked = self.settings.events is None or envelope.type in self.settings.events
         return (
@@ -129,7 +129,7 @@ def webhook_secret(ring: Keyring, webhook_id: str, version: SecretVersion) -> st
 
 
 def signing_secrets(ring: Keyring, webhook: Webhook, now: datetime) -> list[str]:
-    """Return the secrets to sign with now, the current one first. Raises KeyError if that one's key was retired."""
+    """Return the secrets to sign with now, the current one first. Raises KeyError if its key was retired."""
     former = [v for v in webhook.former if v.until is not None and now < v.until and v.key_id in ring.keys]
     return [webhook_secret(ring, webhook.webhook_id, version) for version in (webhook.secret, *former)]
 
@@ -185,7 +185,7 @@ def noted(webhook: Webhook, what: str, cause: Cause, now: datetime) -> Webhook:
 
 
 def notice_of(webhook: Webhook) -> Envelope:
-    """Return the notice that a webhook was disabled. It is always the same, however often it is published."""
+    """Return the notice that a webhook was disabled. The notice is the same every time."""
     if webhook.disabled_at is None or webhook.disabled is None or webhook.disabled is Disabled.HOST:
         raise ValueError("the webhook was not disabled by failures")
     since = webhook.failing_since
@@ -199,7 +199,7 @@ def notice_of(webhook: Webhook) -> Envelope:
 
 
 def after_notice(webhook: Webhook, as_of: Webhook) -> Webhook | None:
-    """Return the webhook after the notice was published that it was disabled; None if it has changed since."""
+    """Return the webhook after publication of its notice; None if the webhook has changed since."""
     if not webhook.notice_pending or webhook.disabled_at != as_of.disabled_at:
         return None
     return msgspec.structs.replace(webhook, notice_pending=False, sequence=webhook.sequence + 1)
@@ -215,7 +215,8 @@ def after_success(webhook: Webhook) -> Webhook | None:
 def after_failure(webhook: Webhook, *, gone: bool, cause: Cause, now: datetime) -> Webhook | None:
     """Return the webhook after a failed attempt, or None if it does not change.
 
-    A response of 410 Gone disables it at once (Standard Webhooks), and so does `FAILING_TIME` of failures only.
+    A response of 410 Gone disables the webhook at once (Standard Webhooks). Otherwise `FAILING_TIME` without a
+    success disables it.
     """
     if webhook.disabled is not None:
         return None

@@ -11,7 +11,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import ConflictError, TryLaterError
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.service.bookings.find import FindBooking
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.ports import World
 
 RESTORE_LIMIT: Final = "restore-limit"  # the reason in the link's history
@@ -46,7 +46,7 @@ def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
             restored = None
         return cancelled if world.store.bookings.cancel(cancelled, restored, cause) else None
 
-    done = until_decided(world, attempt)
+    done = retry_until_result(world, attempt)
     for link in over_limit:
         with contextlib.suppress(TryLaterError):  # a failed history entry must not hide the result
             world.store.history.deny(link, RESTORE_LIMIT, cause, now=world.now())

@@ -5,7 +5,7 @@ import msgspec
 from chalicelib.domain.bookings.booking import Booking
 from chalicelib.domain.causes import Cause
 from chalicelib.service.bookings.find import FindBooking
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.ports import World
 
 
@@ -19,4 +19,4 @@ def erase_person(world: World, find: FindBooking, cause: Cause) -> Booking:
         erased = msgspec.structs.replace(booking, invitee=None, answers={}, sequence=booking.sequence + 1)
         return erased if world.store.bookings.erase(erased, cause) else None
 
-    return until_decided(world, attempt)
+    return retry_until_result(world, attempt)

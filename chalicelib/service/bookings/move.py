@@ -20,7 +20,7 @@ from chalicelib.domain.event_types.offers import offer_of
 from chalicelib.domain.event_types.slots import Slot, is_offered
 from chalicelib.domain.team.hosts import Host
 from chalicelib.service.bookings.find import FindBooking
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.links.open import free_slots
 from chalicelib.service.ports import World
 
@@ -74,7 +74,7 @@ def move_booking(
         return moved if written else None
 
     try:
-        return until_decided(world, attempt)
+        return retry_until_result(world, attempt)
     except MoveLimitError as refusal:
         with contextlib.suppress(TryLaterError):  # a failed history entry must not hide the error
             world.store.history.deny(find(), refusal.code, cause, now=world.now())

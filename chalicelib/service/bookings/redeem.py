@@ -43,7 +43,7 @@ from chalicelib.domain.links.succession import fresh_link
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.tokens import Purpose, open_token
 from chalicelib.domain.validation import Rules
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.links.open import offer_and_host
 from chalicelib.service.links.read import read_link
 from chalicelib.service.ports import World
@@ -147,7 +147,7 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
             return None if receipt is None else _replay(world, receipt, identified)
 
     try:
-        return until_decided(world, attempt)
+        return retry_until_result(world, attempt)
     except _DENIALS as refusal:
         if seen:
             _note_denial(world, seen[-1], refusal, cause)

@@ -11,7 +11,7 @@ from chalicelib.domain.events.commands import Command, DeadLetter, Trace
 from chalicelib.domain.events.event_data import CommandRejected
 from chalicelib.domain.events.notices import notice
 from chalicelib.domain.links.batches import Batch
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.events.notify import notify
 from chalicelib.service.ports import World
 
@@ -22,7 +22,7 @@ def claim_command(world: World, host_id: str, command: Command, body_hash: str, 
     A generate command needs no claim, because its batch stores the same.
     """
     mine = Batch(body_hash=body_hash, seed="", created_at=world.now(), size=0)
-    kept = until_decided(
+    kept = retry_until_result(
         world, lambda: world.store.batches.open(host_id, command.key, mine, cause, queued=True)
     )
     if kept.body_hash != body_hash:

@@ -17,7 +17,7 @@ from chalicelib.domain.links.link_requests import LinkRequest, MailTo
 from chalicelib.domain.mail.mails import LinkMail, check_message
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.links.replace import write_replacement
 from chalicelib.service.links.send import send_id_of, send_link
 from chalicelib.service.links.send_many import Wording
@@ -67,7 +67,7 @@ def answer_link_request(
         written = write_replacement(world, old, fresh_id, cause, answers=answers)
         return (written, chosen) if written else None
 
-    link, chosen = until_decided(world, attempt)
+    link, chosen = retry_until_result(world, attempt)
     if chosen is MailTo.NOBODY:
         return Answered(link, None)
     return Answered(link, _mailed(world, caller, link, request_id, wording, cause))

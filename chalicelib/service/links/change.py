@@ -16,7 +16,7 @@ from chalicelib.domain.links.link import (
 )
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.links.read import read_link
 from chalicelib.service.ports import World
 
@@ -38,7 +38,7 @@ def change_link(
             return link
         return changed if world.store.links.change(changed, cause, seen=link.sequence) else None
 
-    return until_decided(world, attempt)
+    return retry_until_result(world, attempt)
 
 
 def _changed(world: World, link: Link, settings: LinkSettings) -> Link:

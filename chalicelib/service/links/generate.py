@@ -22,7 +22,7 @@ from chalicelib.domain.links.link import (
 )
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.event_types import find_event_type
 from chalicelib.service.ports import World
 
@@ -127,7 +127,7 @@ def _open(world: World, event_type: EventType, request: GenerateRequest, key: st
         opening = partial(
             world.store.batches.open, event_type.host_id, key, fresh, cause, queued=request.queued
         )
-        kept = until_decided(world, opening)
+        kept = retry_until_result(world, opening)
     if kept.body_hash != request.body_hash:
         raise IdempotencyKeyReusedError
     if event_type.archived and len(kept.chunks_done) * CHUNK < kept.size:
@@ -147,7 +147,7 @@ def _generate_once(world: World, event_type: EventType, request: GenerateRequest
         world.store.links.create(links[0], cause)  # half the write capacity of a transaction
     else:
         for chunk in _chunks(links):
-            until_decided(world, partial(world.store.links.create_together, chunk, cause))
+            retry_until_result(world, partial(world.store.links.create_together, chunk, cause))
     return Generated(make_batch_id(seed, len(links)), links, event_type)
 
 
@@ -162,7 +162,7 @@ def _make_chunk(
 ) -> bool:
     """Create a chunk unless it exists; return whether it was created now."""
     make = partial(world.store.batches.create_chunk, event_type.host_id, key, batch, number, chunk, cause)
-    return number not in batch.chunks_done and until_decided(world, make)
+    return number not in batch.chunks_done and retry_until_result(world, make)
 
 
 def _links(

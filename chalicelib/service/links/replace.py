@@ -10,7 +10,7 @@ from chalicelib.domain.links.link import Link
 from chalicelib.domain.links.link_requests import LinkRequest, answered_settings
 from chalicelib.domain.links.succession import fresh_link
 from chalicelib.domain.team.api_keys import Caller
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.links.read import read_link
 from chalicelib.service.ports import World
 
@@ -54,7 +54,7 @@ def replace_link(
         tried = True
         return write_replacement(world, old, fresh_id, cause, keyed=keyed)
 
-    return until_decided(world, attempt)
+    return retry_until_result(world, attempt)
 
 
 def write_replacement(

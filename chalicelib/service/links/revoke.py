@@ -15,7 +15,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.events.events import link_deleted
 from chalicelib.domain.links.link import MAX_LINKS_PER_CALL, Link, LinkStatus
 from chalicelib.domain.team.api_keys import Caller
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.links.read import read_link
 from chalicelib.service.ports import World
 
@@ -40,11 +40,11 @@ def revoke_link(world: World, caller: Caller, link_id: str, cause: Cause) -> Lin
         status = link.status_at(now)
         if status is LinkStatus.REVOKED:
             return link
-        if status is not LinkStatus.ACTIVE and not link.may_come_back(now):
+        if status is not LinkStatus.ACTIVE and not link.is_restorable(now):
             raise ConflictError(f"This link is already {status}.")
         return world.store.links.revoke(link, cause, now=now)
 
-    return until_decided(world, attempt)
+    return retry_until_result(world, attempt)
 
 
 def delete_link(world: World, caller: Caller, link_id: str, cause: Cause) -> None:
@@ -62,7 +62,7 @@ def delete_link(world: World, caller: Caller, link_id: str, cause: Cause) -> Non
         link = found
         return None
 
-    until_decided(world, attempt)
+    retry_until_result(world, attempt)
 
 
 def bulk_revoke(world: World, caller: Caller, link_ids: Sequence[str], cause: Cause) -> list[BulkResult]:

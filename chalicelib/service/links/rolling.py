@@ -13,7 +13,7 @@ from chalicelib.domain.links.link import Link, LinkSettings, check_link_settings
 from chalicelib.domain.links.succession import renewed_settings
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.create_once import record_for_key
 from chalicelib.service.event_types import read_event_type
 from chalicelib.service.links.replace import created_link
@@ -86,7 +86,7 @@ def renew_rolling_link(
         written = world.store.rolling_links.renew(fresh, old, seen, cause, now=now, keyed=keyed)
         return fresh if written else None
 
-    return until_decided(world, attempt)
+    return retry_until_result(world, attempt)
 
 
 def _check(settings: LinkSettings, event_type: EventType, now: datetime) -> None:

@@ -13,7 +13,7 @@ from chalicelib.domain.listings import read_cursor
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.team.hosts import Host, HostSettings, check_host_settings
 from chalicelib.domain.validation import Rules
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.create_once import identity
 from chalicelib.service.paging import Page, fill, portion, stream
 from chalicelib.service.ports import World
@@ -72,7 +72,7 @@ def change_host(
         changed = msgspec.structs.replace(host, settings=settings, sequence=host.sequence + 1)
         return changed if world.store.hosts.change(changed, cause, seen=host.sequence) else None
 
-    return until_decided(world, attempt)
+    return retry_until_result(world, attempt)
 
 
 def _check(settings: HostSettings) -> None:

@@ -97,7 +97,7 @@ def _attempt(world: World, webhook: Webhook, delivery: Delivery, cause: Cause) -
     # recorded, and a webhook that answers could be disabled.
     if not delivery.test:
         _record_outcome(world, webhook, answer, cause)
-    if answer.taken:
+    if answer.accepted:
         return _change(world, succeeded(delivery, attempt, now), cause, delivery.sequence)
     if answer.status_code == GONE:
         return _change(world, given_up(delivery, "gone", attempt, now), cause, delivery.sequence)
@@ -169,7 +169,7 @@ def _record_outcome(world: World, webhook: Webhook, answer: EndpointAnswer, caus
     def step(found: Webhook) -> Webhook | None:
         if found.settings.url != webhook.settings.url:
             return None  # its URL was changed meanwhile: the new endpoint has not answered yet
-        if answer.taken:
+        if answer.accepted:
             return after_success(found)
         return after_failure(found, gone=answer.status_code == GONE, cause=cause, now=world.now())
 

@@ -28,7 +28,7 @@ def fan_out(world: World, message: str) -> list[Delivery]:
     envelope = read_envelope(document.get("detail"))
     if envelope.host_id is None:
         return []
-    subscribers = [w for w in world.store.webhooks.of_host(envelope.host_id) if w.wants(envelope)]
+    subscribers = [w for w in world.store.webhooks.of_host(envelope.host_id) if w.subscribes_to(envelope)]
     if not subscribers:
         return []
     now, time = world.now(), as_instant(msgspec.convert(envelope.time, datetime))

@@ -27,7 +27,7 @@ from chalicelib.domain.webhooks.webhook import (
     rotated,
     webhook_secret,
 )
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.create_once import identity
 from chalicelib.service.paging import Page
 from chalicelib.service.ports import World
@@ -85,7 +85,7 @@ def create_webhook(
             raise NotFoundError("The webhook that this request created has been deleted.")
         raise ConflictError(f"A host has at most {MAX_WEBHOOKS} webhooks.")
 
-    made = until_decided(world, attempt)
+    made = retry_until_result(world, attempt)
     try:
         return NewSecret(made, webhook_secret(ring, made.webhook_id, made.secret))
     except KeyError:
@@ -130,7 +130,7 @@ def change_webhook(
         fresh = changed(webhook, settings, cause, world.now())
         return fresh if world.store.webhooks.change(fresh, cause, seen=webhook.sequence) else None
 
-    return until_decided(world, attempt)
+    return retry_until_result(world, attempt)
 
 
 def rotate_secret(
@@ -154,7 +154,7 @@ def rotate_secret(
             return None
         return NewSecret(fresh, webhook_secret(ring, webhook_id, fresh.secret))
 
-    return until_decided(world, attempt)
+    return retry_until_result(world, attempt)
 
 
 def delete_webhook(world: World, caller: Caller, webhook_id: str, cause: Cause) -> None:
@@ -174,7 +174,7 @@ def delete_webhook(world: World, caller: Caller, webhook_id: str, cause: Cause) 
         gone = msgspec.structs.replace(noted(webhook, "deleted", cause, now), deleted_at=now)
         return world.store.webhooks.delete(gone, cause, seen=webhook.sequence) or None
 
-    until_decided(world, attempt)
+    retry_until_result(world, attempt)
 
 
 def _check(world: World, settings: WebhookSettings) -> None:

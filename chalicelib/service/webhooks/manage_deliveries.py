@@ -17,7 +17,7 @@ from chalicelib.domain.listings import read_cursor, write_cursor
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.webhooks.deliveries import Delivery, DeliveryStatus, new_delivery, replayed
 from chalicelib.domain.webhooks.webhook import TEST_EVENT, Webhook
-from chalicelib.service.contention import until_decided
+from chalicelib.service.contention import retry_until_result
 from chalicelib.service.create_once import record_for_key
 from chalicelib.service.paging import Page
 from chalicelib.service.ports import World
@@ -157,7 +157,7 @@ def _replay(world: World, delivery: Delivery, key: str | None, cause: Cause) -> 
         _, found = world.store.deliveries.read(delivery.webhook_id, delivery.delivery_id)
         return None
 
-    return next(iter(until_decided(world, attempt)), None)
+    return next(iter(retry_until_result(world, attempt)), None)
 
 
 def _queue(world: World, deliveries: list[Delivery]) -> None:

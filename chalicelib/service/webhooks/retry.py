@@ -6,7 +6,7 @@ from typing import Final
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import QueueUnavailableError
-from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, Delivery, handed_over
+from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, Delivery, requeued
 from chalicelib.service.ports import World
 from chalicelib.service.webhooks.fan_out import send_all
 
@@ -45,4 +45,4 @@ def _take(world: World, delivery: Delivery) -> bool:
     now = world.now()
     if delivery.due_at is None or delivery.due_at > now:
         return False
-    return world.store.deliveries.change(handed_over(delivery, now), _CAUSE, seen=delivery.sequence)
+    return world.store.deliveries.change(requeued(delivery, now), _CAUSE, seen=delivery.sequence)

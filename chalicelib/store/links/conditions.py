@@ -54,6 +54,6 @@ def is_revocable(now: datetime) -> Condition:
     """Require that a link is active, or is used and a cancellation would make it active again (P8)."""
     restores_uses = Path("restoreUseOnCancel") == True  # noqa: E712 - a condition
     has_no_successor = Path("rolling").does_not_exist()
-    may_come_back = IS_USED & (restores_uses & has_no_successor)
-    condition: Condition = EXISTS & is_unexpired(now) & (IS_ACTIVE | may_come_back)
+    is_restorable = IS_USED & (restores_uses & has_no_successor)
+    condition: Condition = EXISTS & is_unexpired(now) & (IS_ACTIVE | is_restorable)
     return condition

@@ -121,7 +121,7 @@ class Links:
         if link.status_at(now) is LinkStatus.ACTIVE:
             revocable = is_alive(now) & same_edition(link.edition)
             transaction.update(at, self._revoking(link, cause, now), revocable, name="old link")
-        elif link.may_come_back(now):
+        elif link.is_restorable(now):
             ended = [
                 Path("restoreUseOnCancel").remove(),
                 Path("edition").add(1),

@@ -14,7 +14,7 @@ from chalicelib.domain.errors import AdmitOneError, CellFault, InvalidRequestErr
 from chalicelib.domain.event_types.event_type import EventSettings, Location, Question
 from chalicelib.domain.event_types.offers import Overrides
 from chalicelib.domain.event_types.schedules import DateOverride, Interval, Schedule, WeeklyHours
-from chalicelib.domain.imports.csv_text import armed, decode_csv, disarmed, read_csv, write_csv
+from chalicelib.domain.imports.csv_text import decode_csv, escaped, read_csv, unescaped, write_csv
 from chalicelib.domain.imports.sheet import (
     EXPORT_COLUMNS,
     MAX_COLUMNS,
@@ -350,13 +350,13 @@ def test_contradicting_cells_are_rejected() -> None:
 def test_a_possible_formula_is_written_as_text_and_read_back_unchanged(sign: str, before: str) -> None:
     """As OWASP recommends against CSV injection, an apostrophe makes the cell text; reading removes only that one."""
     cell = f"{before}{sign}cmd|' /C calc'!A0"
-    assert disarmed(cell) == f"'{cell}"
-    assert armed(disarmed(cell)) == cell
+    assert escaped(cell) == f"'{cell}"
+    assert unescaped(escaped(cell)) == cell
 
 
 @pytest.mark.parametrize("cell", ["Ada", "'tis", "O'Neil", "1-2", "a=b", "", "''", "“=”"])
 def test_other_text_is_written_unchanged(cell: str) -> None:
-    assert disarmed(cell) == armed(cell) == cell
+    assert escaped(cell) == unescaped(cell) == cell
 
 
 @given(st.lists(st.lists(st.text(), min_size=1, max_size=4), min_size=1, max_size=4))
@@ -366,7 +366,7 @@ def test_no_written_cell_is_a_formula_and_each_is_quoted(rows: list[list[str]]) 
     text = write_csv(rows)
     cells = [cell for row in csv.reader(io.StringIO(text, newline=""), strict=True) for cell in row]
     assert not any(RISKY.match(cell) for cell in cells)
-    assert cells == [disarmed(cell) for row in rows for cell in row]
+    assert cells == [escaped(cell) for row in rows for cell in row]
     assert re.fullmatch(r'(?:"(?:[^"]|"")*"(?:,"(?:[^"]|"")*")*\r\n)*', text)
 
 
@@ -374,7 +374,7 @@ def test_no_written_cell_is_a_formula_and_each_is_quoted(rows: list[list[str]]) 
 @example("'=")
 @example("'' =")
 def test_escaping_formulas_is_reversible(cell: str) -> None:
-    assert armed(disarmed(cell)) == cell
+    assert unescaped(escaped(cell)) == cell
 
 
 # Properties

@@ -146,12 +146,12 @@ def test_an_enabled_webhook_gets_its_hosts_events_of_its_types() -> None:
     picky = webhook(settings=WebhookSettings(url="https://a.example/", events=("link.used",)))
     event = notice_of(stopped(webhook(), Disabled.GONE, CAUSE, NOW))
     used = msgspec.structs.replace(event, type="link.used")
-    assert webhook().wants(event)
-    assert (picky.wants(event), picky.wants(used)) == (False, True)
-    assert not webhook().wants(msgspec.structs.replace(event, host_id="hst_y"))
-    assert not webhook().wants(msgspec.structs.replace(event, host_id=None))
-    assert not stopped(webhook(), Disabled.HOST, CAUSE, NOW).wants(event)
-    assert not webhook(deleted_at=NOW).wants(event)
+    assert webhook().subscribes_to(event)
+    assert (picky.subscribes_to(event), picky.subscribes_to(used)) == (False, True)
+    assert not webhook().subscribes_to(msgspec.structs.replace(event, host_id="hst_y"))
+    assert not webhook().subscribes_to(msgspec.structs.replace(event, host_id=None))
+    assert not stopped(webhook(), Disabled.HOST, CAUSE, NOW).subscribes_to(event)
+    assert not webhook(deleted_at=NOW).subscribes_to(event)
 
 
 def test_a_stored_webhook_keeps_the_name_of_its_pending_notice() -> None:
