@@ -90,7 +90,7 @@ PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "Idempotency-Key": (
         "Makes a retry with the same body safe for 7 days. 1 to 255 printable ASCII characters.",
-        {"type": "string", "minLength": 1, "maxLength": 255},
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     ),
 }
 
