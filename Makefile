@@ -59,7 +59,7 @@ lint-openapi: npm-tools ## check docs/openapi.json with Redocly and Spectral
 		$(NPM_TOOLS)/node_modules/.bin/spectral lint --fail-severity=warn --ruleset infra/npm/spectral.yaml docs/openapi.json; \
 	fi
 
-# The types of the API's resources come from docs/openapi.json; ESLint finds its rules beside the installed tools.
+# The types of the API's resources come from docs/openapi.json. ESLint reads its configuration next to the installed tools.
 .PHONY: lint-scripts
 lint-scripts: npm-tools ## check the pages' scripts with tsc --checkJs --strict, ESLint and Prettier
 	@if [ -e $(NPM_INSTALLED) ]; then \
@@ -140,12 +140,12 @@ clean: ## remove .venv, build and caches; .local (your local data) stays
 
 # `make run` and the operator's commands install only what they need. Linting and testing install the rest.
 $(RUN_INSTALLED): $(REQUIREMENTS)/run.txt $(REQUIREMENTS)/install.sh
-	@echo "Installing what make run needs into $(VENV) …"
+	@echo "Installing the requirements of make run into $(VENV) …"
 	@PYTHON=$(PYTHON) $(REQUIREMENTS)/install.sh run
 	@touch $@
 
 $(INSTALLED): $(REQUIREMENTS)/test.txt $(REQUIREMENTS)/install.sh
-	@echo "Installing what the tests need into $(VENV) …"
+	@echo "Installing the requirements of the tests into $(VENV) …"
 	@PYTHON=$(PYTHON) $(REQUIREMENTS)/install.sh test
 	@$(PY) -m pip check
 	@touch $(RUN_INSTALLED) $@
@@ -158,7 +158,7 @@ lock: $(RUN_INSTALLED) ## update requirements.txt and infra/requirements/*.txt, 
 dynoxide: ## install dynoxide, the second local DynamoDB engine, for race and crash tests
 	@if [ -e $(DYNOXIDE) ]; then :; \
 	elif [ "$$(uname -sm)" != "Linux x86_64" ]; then \
-		echo "*** SKIPPED: dynoxide exists for Linux on x86-64 only; its tests will be skipped ***" >&2; \
+		echo "*** SKIPPED: dynoxide exists only for Linux on x86-64; its tests will be skipped ***" >&2; \
 	elif ! command -v npm >/dev/null; then \
 		echo "*** SKIPPED: installing dynoxide needs npm; its tests will be skipped ***" >&2; \
 	else \

@@ -2,4 +2,4 @@
 
 
 class CommandError(Exception):
-    """A command can't continue. The message is printed: it says what is wrong and, where possible, what to do."""
+    """A command can't continue. It prints the message, which says what is wrong and, where possible, what to do."""

@@ -22,7 +22,7 @@ from infra.errors import CommandError
 
 
 class DeployError(CommandError):
-    """A command on AWS can't continue; the message says why and what to do."""
+    """A command that uses AWS can't continue. The message explains why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def find_table(account: Account, name: str) -> dict[str, Any] | None:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn AWS's errors into a `DeployError` that says what to do."""
+    """Convert AWS's errors to a `DeployError` with a message that says what to do."""
     try:
         yield
     except (

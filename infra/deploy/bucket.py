@@ -1,4 +1,4 @@
-"""The bucket that CloudFormation reads template and zip from."""
+"""The bucket from which CloudFormation reads the template and the zip."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from infra.deploy.account import Account, DeployError
 
 
 def ready_bucket(account: Account, given: str | None) -> str:
-    """Return the bucket to deploy from: `given`, or the account's own, which is created as a private one if needed.
+    """Return the bucket to deploy from: `given`, or the account's default bucket, which is created if it is missing.
 
-    Raise `DeployError` if it does not exist or these credentials can't use it.
+    Raise `DeployError` if `given` does not exist or these credentials can't use the bucket.
     """
     name = given or f"admit-one-deploy-{account.account_id}-{account.region}"
     s3 = account.client("s3")
@@ -27,11 +27,12 @@ def ready_bucket(account: Account, given: str | None) -> str:
             raise
         if given:
             raise DeployError(f"There is no bucket {name}.") from error
-        _make_bucket(account, s3, name)
+        _create_bucket(account, s3, name)
     return name
 
 
-def _make_bucket(account: Account, s3: Any, name: str) -> None:
+def _create_bucket(account: Account, s3: Any, name: str) -> None:
+    """Create a private bucket."""
     where = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
     try:
         s3.create_bucket(Bucket=name, **({"CreateBucketConfiguration": where} if where else {}))

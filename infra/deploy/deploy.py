@@ -35,13 +35,13 @@ _RETAINED: Final = {"Retain", "RetainExceptOnCreate"}
 def deploy(
     account: Account, stage: Stage, package: Package, *, bucket: str | None, watch_minutes: int
 ) -> Outcome:
-    """Create or update a stage; a failure rolls everything back. Raise `DeployError`, `StackError`."""
+    """Create or update a stage. A failure rolls back all changes. Raise `DeployError`, `StackError`."""
     template = _with_existing_resources(account, stage, package.read_template())
     template = with_described_parameters(template, stage.parameters)
     unknown = sorted(set(stage.parameters) - set(template["Parameters"]))
     if unknown:
-        there = ", ".join(sorted(template["Parameters"]))
-        raise DeployError(f"Unknown parameter {', '.join(unknown)}; the template has {there}.")
+        known = ", ".join(sorted(template["Parameters"]))
+        raise DeployError(f"Unknown parameter {', '.join(unknown)}; the template has {known}.")
     bucket = ready_bucket(account, bucket)
     url = upload(account.client("s3"), bucket, package, template, owner=account.account_id)
     cloudformation = account.client("cloudformation")
@@ -77,7 +77,7 @@ def destroy(account: Account, stage: Stage) -> list[str]:
 
 
 def _with_existing_resources(account: Account, stage: Stage, template: dict[str, Any]) -> dict[str, Any]:
-    """Return the template with the stage's existing table and signing keys in place of its own."""
+    """Return the template with the stage's existing table and signing keys instead of new ones."""
     if stage.table:
         table = account.client("dynamodb").describe_table(TableName=stage.table)["Table"]
         if "LatestStreamArn" not in table:

@@ -1,4 +1,4 @@
-"""Use an existing resource, such as a restored table or the local one, instead of the stack's own."""
+"""Use an existing resource, such as a restored table or the local table, instead of a resource of the stack."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def use_existing(
 
 
 def use_existing_table(template: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template with an existing table instead of its own; `table` is the description by `describe_table`."""
+    """Return the template with an existing table; `table` is its description from `describe_table`."""
     attributes = {"Arn": table["TableArn"], "StreamArn": table["LatestStreamArn"]}
     return use_existing(template, "Table", table["TableName"], attributes)
 

@@ -1,4 +1,4 @@
-"""Create, update or delete one CloudFormation stack, by change set, on AWS or on its local stand-in."""
+"""Create, update or delete one CloudFormation stack with change sets, on AWS or in ministack."""
 
 import hashlib
 import json
@@ -20,11 +20,11 @@ POLL_SECONDS: Final = 3.0
 
 
 class StackError(CommandError):
-    """CloudFormation rejected a change or rolled it back; the message has its reasons."""
+    """CloudFormation rejected a change or rolled it back. The message contains CloudFormation's reasons."""
 
 
 class Outcome(StrEnum):
-    """What a deployment did."""
+    """The result of a deployment."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """What to deploy, and the bucket from which CloudFormation reads template and zip."""
+    """The stack to deploy, and the bucket from which CloudFormation reads the template and the zip."""
 
     name: str
     bucket: str
@@ -47,26 +47,26 @@ class Deployment:
 def upload(
     s3: Any, bucket: str, package: Package, template: Mapping[str, Any], *, owner: str | None = None
 ) -> str:
-    """Upload the zip and a template that names it, under the hashes of their bytes; return the template's URL.
+    """Upload the zip and a template that refers to it; return the template's URL.
 
-    Existing objects are not uploaded again. With `owner`, an account, the bucket has to be that account's.
-    Raise botocore's `ClientError`.
+    Each object's key is the hash of its content, and an existing object is not uploaded again. With `owner`, the bucket
+    must belong to that account. Raise botocore's `ClientError`.
     """
-    mine = {"ExpectedBucketOwner": owner} if owner else {}
+    expected = {"ExpectedBucketOwner": owner} if owner else {}
     archive = f"{package.digest}.zip"
-    _put_once(s3, bucket, archive, package.archive.read_bytes(), mine)
+    _put_once(s3, bucket, archive, package.archive.read_bytes(), expected)
     body = json.dumps(_with_code(template, bucket, archive), sort_keys=True).encode()
     name = f"{hashlib.sha256(body).hexdigest()}.json"
-    _put_once(s3, bucket, name, body, mine)
+    _put_once(s3, bucket, name, body, expected)
     url: str = s3.meta.endpoint_url
     return f"{url}/{bucket}/{name}"
 
 
 def put_stack(cloudformation: Any, deployment: Deployment, template_url: str) -> Outcome:
-    """Create or update the stack and wait. Raise `StackError` if CloudFormation rejects it or rolls it back."""
+    """Create or update the stack and wait. Raise `StackError` if CloudFormation rejects the change or rolls it back."""
     status = stack_status(cloudformation, deployment.name)
     if status in {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}:
-        # Its creation failed, so it is empty, and can't be updated.
+        # The stack's creation failed, so the stack is empty and can't be updated.
         delete_stack(cloudformation, deployment.name, deployment.poll_seconds)
         status = None
     change_set = f"deploy-{int(time.time() * 1000)}"
@@ -123,7 +123,7 @@ def outputs(cloudformation: Any, name: str) -> dict[str, str]:
 
 
 def delete_stack(cloudformation: Any, name: str, poll_seconds: float = POLL_SECONDS) -> None:
-    """Delete a stack, except what its template retains, and wait. Raise `StackError`."""
+    """Delete a stack, except the resources that its template retains, and wait. Raise `StackError`."""
     stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
     cloudformation.delete_stack(StackName=name)
     try:
@@ -143,17 +143,17 @@ def _with_code(template: Mapping[str, Any], bucket: str, key: str) -> dict[str, 
     return whole
 
 
-def _put_once(s3: Any, bucket: str, key: str, body: bytes, mine: Mapping[str, str]) -> None:
+def _put_once(s3: Any, bucket: str, key: str, body: bytes, expected: Mapping[str, str]) -> None:
     try:
-        s3.head_object(Bucket=bucket, Key=key, **mine)
+        s3.head_object(Bucket=bucket, Key=key, **expected)
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] not in {403, 404}:
             raise
-        s3.put_object(Bucket=bucket, Key=key, Body=body, **mine)
+        s3.put_object(Bucket=bucket, Key=key, Body=body, **expected)
 
 
 def _has_changes(cloudformation: Any, deployment: Deployment, change_set: str) -> bool:
-    """Wait for a change set; return False if there is nothing to change."""
+    """Wait until a change set is created. Return False if it has no changes. Raise `StackError` if it failed."""
     names = {"StackName": deployment.name, "ChangeSetName": change_set}
     try:
         _wait(cloudformation, "change_set_create_complete", deployment.poll_seconds, **names)
@@ -166,8 +166,8 @@ def _has_changes(cloudformation: Any, deployment: Deployment, change_set: str) -
 
 
 def _wait(cloudformation: Any, waiter: str, poll_seconds: float, **names: str) -> None:
-    how = {"Delay": poll_seconds, "MaxAttempts": int(_WAIT_SECONDS / poll_seconds)}
-    cloudformation.get_waiter(waiter).wait(**names, WaiterConfig=how)
+    config = {"Delay": poll_seconds, "MaxAttempts": int(_WAIT_SECONDS / poll_seconds)}
+    cloudformation.get_waiter(waiter).wait(**names, WaiterConfig=config)
 
 
 def _events(cloudformation: Any, name: str) -> list[dict[str, Any]]:
@@ -186,7 +186,7 @@ def _failures(events: list[dict[str, Any]]) -> list[str]:
 
 
 def _left_behind(events: list[dict[str, Any]]) -> list[str]:
-    """Return lines about what a failed creation left behind."""
+    """Return lines that list the resources that a failed creation left behind."""
     left = [
         f"  {event['LogicalResourceId']}: {event['PhysicalResourceId']}"
         for event in events

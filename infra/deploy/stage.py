@@ -27,7 +27,7 @@ class Stage:
 
     @property
     def stack(self) -> str:
-        """The name of its stack."""
+        """The name of the stage's stack."""
         return f"admit-one-{self.name}"
 
 
@@ -84,7 +84,7 @@ def stage_settings(account: Account, stage: Stage) -> dict[str, str]:
 
 
 def save_stage(stage: Stage, *, closed: bool) -> None:
-    """Write the stage's table, and whether bookings are closed, into its file, so that later deployments keep both."""
+    """Write the stage's table, and whether bookings are closed, to the stage's file: later deployments use both."""
     path = STAGES / f"{stage.name}.json"
     document = json.loads(path.read_text()) if path.exists() else {}
     parameters = {name: value for name, value in document.get("parameters", {}).items() if name != CLOSED}

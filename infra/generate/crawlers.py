@@ -1,7 +1,7 @@
 """`make crawlers`: write `chalicelib/domain/links/crawlers.py` from the maintained package crawler-user-agents.
 
-The package reads 545 KB of JSON and compiles 1,500 patterns at its first use: 100 to 300 ms of a cold start. Nearly all
-of its patterns are plain texts, so the copy lists those separately and a search through them takes 0.1 ms.
+When it is first used, the package reads 545 KB of JSON and compiles 1,500 patterns, which takes 100 to 300 ms of a cold
+start. Nearly all patterns are plain texts. The copy lists these separately, so that searching them takes 0.1 ms.
 """
 
 import re
@@ -14,7 +14,8 @@ from infra.paths import ROOT
 COPY: Final = ROOT / "chalicelib" / "domain" / "links" / "crawlers.py"
 _PACKAGE: Final = "crawler-user-agents"
 _PLAIN: Final = re.compile(r"(?:[^\\^$.|?*+()\[\]{}]|\\[^A-Za-z0-9])+")
-# Apps whose built-in browser people use. Their previews are recognized differently: they don't begin as browsers do.
+# Apps with a built-in browser. The crawlers of these apps are recognized in another way: their User-Agent doesn't start
+# like a browser's.
 _APPS: Final = frozenset({"WhatsApp", r"Notion\/"})
 
 
@@ -23,8 +24,8 @@ def text() -> str:
     from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
     patterns = sorted({each["pattern"] for each in CRAWLER_USER_AGENTS_DATA} - _APPS)
-    plain = sorted({re.sub(r"\\(.)", r"\1", one) for one in patterns if _PLAIN.fullmatch(one)})
-    others = [one for one in patterns if not _PLAIN.fullmatch(one)]
+    plain = sorted({re.sub(r"\\(.)", r"\1", pattern) for pattern in patterns if _PLAIN.fullmatch(pattern)})
+    others = [pattern for pattern in patterns if not _PLAIN.fullmatch(pattern)]
     return "\n".join(
         [
             f'"""What crawlers call themselves: {_PACKAGE} {version(_PACKAGE)} (MIT), written by `make crawlers`."""',
@@ -32,11 +33,11 @@ def text() -> str:
             "from typing import Final",
             "",
             "TEXTS: Final[tuple[str, ...]] = (",
-            *(f"    {_quoted(one)}," for one in plain),
+            *(f"    {_quoted(text)}," for text in plain),
             ")",
             "",
             "PATTERNS: Final[tuple[str, ...]] = (",
-            *(f"    {_quoted(one)}," for one in others),
+            *(f"    {_quoted(pattern)}," for pattern in others),
             ")",
             "",
         ]

@@ -22,11 +22,11 @@ PAGE: Final = ROOT / "docs" / "glossary.md"
 
 _TABLE: Final = re.compile(r"(<!-- table (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _DEFAULT: Final = re.compile(r" Default: `[^`]*`\.?$")
-_SHOWN: Final = 4  # objects named beside a field; more are counted
+_SHOWN: Final = 4  # objects listed next to a field; further ones are only counted
 
 
 def domain_types() -> dict[str, type]:
-    """Return the domain's public classes by name; errors and the data of events have tables of their own."""
+    """Return the domain's public classes by name, without errors and event data, which have separate tables."""
     packages = pkgutil.walk_packages(chalicelib.domain.__path__, f"{chalicelib.domain.__name__}.")
     modules = [importlib.import_module(package.name) for package in packages]
     return {
@@ -42,7 +42,7 @@ def domain_types() -> dict[str, type]:
 
 
 def api_fields() -> dict[str, dict[str, list[str]]]:
-    """Return every field of the API and its webhooks: its meanings, and the objects in which it has each of them."""
+    """Return every field of the API and its webhooks: its meanings, and for each meaning the objects that use it."""
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for schema, described in sorted(openapi(ROUTERS)["components"]["schemas"].items()):
         for name, meaning in _properties(described):
@@ -64,7 +64,7 @@ def tables() -> dict[str, str]:
 
 
 def written(page: str, texts: Mapping[str, str]) -> str:
-    """Return the page with its tables replaced; other text stays."""
+    """Return the page with new tables and otherwise unchanged."""
     return _TABLE.sub(lambda place: f"{place[1]}{texts[place['name']]}{place[3]}", page)
 
 
@@ -103,7 +103,7 @@ def _shown(objects: list[str]) -> str:
 
 
 def _properties(schema: Any) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a schema and of those nested in it, with their descriptions."""
+    """Yield the fields of a schema and its nested schemas, with their descriptions."""
     if isinstance(schema, list):
         for part in schema:
             yield from _properties(part)

@@ -1,4 +1,4 @@
-"""`make openapi`: write the API's description to docs/openapi.json, the copy that is committed."""
+"""`make openapi`: write the API description to docs/openapi.json, which is committed."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ COPY: Final = ROOT / "docs" / "openapi.json"
 
 
 def text() -> str:
-    """Return the description as it is committed: indented, in a stable order."""
+    """Return the description as committed text: indented, in a stable order."""
     return msgspec.json.format(msgspec.json.encode(openapi(ROUTERS)), indent=2).decode() + "\n"
 
 

@@ -16,7 +16,7 @@ _END: Final = datetime(2044, 1, 1, tzinfo=UTC)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE: Final = timedelta(minutes=1)
 
-# What browsers report for an unknown zone. None may have the hash of a zone's name.
+# Values that browsers report for an unknown zone. Their hashes must differ from the hashes of all zones.
 _NO_ZONES: Final = ("Etc/Unknown", "Factory", "undefined", "null", "", "localtime", "SystemV/PST8PDT")
 
 

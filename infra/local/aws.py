@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 LOCAL_REGION: Final = "us-east-1"
-LOCAL_KEY: Final = "local"  # key id and secret, which no real account has
+LOCAL_KEY: Final = "local"  # the key id and the secret; no real account has them
 _LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
 
@@ -56,7 +56,7 @@ def local_client(service: str, endpoint_url: str, *, pool: int = 10, validate: b
 def local_client(service: str, endpoint_url: str, *, pool: int = 10, validate: bool = True) -> Any:
     """Return a botocore client for `endpoint_url`, with dummy credentials and at most `pool` connections.
 
-    Without `validate` botocore doesn't check parameters: dynoxide's shard ids are shorter than AWS allows.
+    Without `validate`, botocore doesn't check parameters. dynoxide needs that: its shard ids are shorter than AWS's.
     """
     config = botocore.config.Config(
         connect_timeout=2,

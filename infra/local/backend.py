@@ -1,7 +1,7 @@
 """The local backend of the app: an engine, the table, the signing keys, and the app's settings.
 
-`make run` runs one while it serves. `make key` and similar commands use that one, or start one briefly. All data is
-under `.local`.
+`make run` runs a backend while it serves. `make key` and similar commands use that backend, or start one for their own
+duration. All data is under `.local`.
 """
 
 import base64
@@ -42,14 +42,14 @@ class InUseError(CommandError):
 
 @dataclass(frozen=True)
 class Backend:
-    """Where the backend is. `engine` is None if another process runs it."""
+    """A backend's endpoint and the app's settings for it. `engine` is None if another process runs the engine."""
 
     dynamodb_endpoint: str
     settings: dict[str, str]
     engine: Ministack | None
 
     def apply(self, environ: MutableMapping[str, str] = os.environ) -> None:
-        """Put the app's settings, and dummy credentials, into `environ`."""
+        """Write the app's settings and, for a local endpoint, dummy credentials to `environ`."""
         if is_local(self.dynamodb_endpoint):
             use_local_aws(environ, self.settings.get("AWS_ENDPOINT_URL_SECRETS_MANAGER"))
         environ.update(self.settings)
@@ -63,7 +63,7 @@ def is_local(endpoint: str) -> bool:
 
 @contextlib.contextmanager
 def own_backend(endpoint: str | None, say: Say) -> Iterator[Backend]:
-    """Run a backend until the block ends: with DynamoDB at `endpoint`, or with its own ministack.
+    """Run a backend until the block ends, with DynamoDB at `endpoint` or, if it is None, with a new ministack.
 
     Raise `InUseError` if another process uses the same data, and `EngineError` if ministack does not start.
     """
@@ -88,7 +88,7 @@ def own_backend(endpoint: str | None, say: Say) -> Iterator[Backend]:
 
 @contextlib.contextmanager
 def any_backend(endpoint: str | None, say: Say) -> Iterator[Backend]:
-    """Use the backend of a running `make run`, or else run one until the block ends."""
+    """Use the backend of a running `make run`; if none runs, run a backend until the block ends."""
     running = None if endpoint else _running_endpoint()
     if running:
         yield _on_ministack(running, None)
@@ -98,7 +98,7 @@ def any_backend(endpoint: str | None, say: Say) -> Iterator[Backend]:
 
 
 def local_api_key() -> str:
-    """Return the API key of the local table, created at the first call and readable only by its owner."""
+    """Return the API key of the local table. The first call creates it in a file that only the user can read."""
     return _kept(
         _API_KEY, lambda: "ao_" + base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
     )
@@ -143,7 +143,7 @@ def _new_signing_keys() -> str:
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:
-    """Return the content of `path`; create it first if needed, atomically and readable only by its owner."""
+    """Return the content of a file. If it is missing, create it atomically, readable only by its owner."""
     path.parent.mkdir(exist_ok=True)
     if not path.exists():
         draft = path.with_suffix(f".{os.getpid()}")
@@ -163,11 +163,11 @@ class _Lock:
 
     @property
     def descriptor(self) -> int:
-        """For the engine to inherit, so that the lock lasts until the engine has ended too."""
+        """The lock's file descriptor. The engine inherits it, so the lock is held until the engine exits."""
         return self._file.fileno()
 
     def announce(self, endpoint: str) -> None:
-        """Write the engine's endpoint, for other processes to find."""
+        """Write the engine's endpoint to the lock file, where other processes read it."""
         self._file.truncate(0)
         self._file.write(f"{os.getpid()}\n{endpoint}\n")
         self._file.flush()
@@ -175,7 +175,7 @@ class _Lock:
 
 @contextlib.contextmanager
 def _locked(say: Say) -> Iterator[_Lock]:
-    """Lock the local data. Raise `InUseError` if another process holds it."""
+    """Lock the local data. Raise `InUseError` if another process holds the lock."""
     with _LOCK.open("a+") as file:
         for attempt in range(_LOCK_ATTEMPTS):
             try:
@@ -186,7 +186,7 @@ def _locked(say: Say) -> Iterator[_Lock]:
                 holder = file.readline().strip()
             if _is_running(holder):
                 raise InUseError(f"{_shown(_STATE)} is in use by process {holder}; stop that process first")
-            # The process that held it was killed, and its engine is still saving.
+            # The process that held the lock was killed, and its engine is still saving.
             if attempt == 0:
                 say("Waiting until ministack of the last run has saved its data …")
             time.sleep(_LOCK_SECONDS)
@@ -211,7 +211,7 @@ def _is_running(process: str) -> bool:
 
 
 def _running_endpoint() -> str | None:
-    """Return the endpoint of the ministack that another process runs, or None if none is ready."""
+    """Return the endpoint of another process's ministack, or None if no other process has one that is ready."""
     try:
         with _LOCK.open("r") as file:
             try:

@@ -28,7 +28,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Stop(BaseException):
-    """The user asked to stop. Not an Exception, so that no handler catches it as an error."""
+    """A signal asked the process to stop. It is not an Exception, so that no handler catches it as an error."""
 
 
 def main() -> int:
@@ -64,7 +64,7 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
     backend.apply()
     os.environ["BASE_URL"] = base_url
 
-    # Imported only now, because it reads its settings from the environment.
+    # Imported here, because the module reads its settings from the environment.
     from infra.local.seed import seed
 
     if backend.engine is not None:
@@ -91,13 +91,13 @@ def _serve(backend: Backend, listener: socket.socket) -> int:
             print("Emails: in .local/mail")
         print("Tutorial: docs/tutorial.md. Press Ctrl-C to save and stop.", flush=True)
         _watch(backend, ended)
-        ended.wait()  # until a signal raises _Stop here, or the engine ends by itself
+        ended.wait()  # until a signal raises _Stop here, or the engine exits
     print("ministack stopped unexpectedly; data that it had not saved is lost.", file=sys.stderr)
     return 1
 
 
 def _prepare() -> None:
-    """Build what `make package` builds, so that the first request doesn't wait for it."""
+    """Generate the API description and the assets, which `make package` also does, before the first request."""
     from chalicelib.api.openapi.view import description_reply
     from chalicelib.api.routes import ROUTERS
     from chalicelib.pages.assets import asset_url
@@ -119,7 +119,7 @@ def _watch(backend: Backend, ended: threading.Event) -> None:
 
 
 def _reserve(port: int) -> socket.socket:
-    """Return a bound socket that does not listen yet: until the app is ready, connections are refused at once."""
+    """Return a bound socket that does not listen yet: until the app is ready, connections are refused immediately."""
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -131,7 +131,7 @@ def _reserve(port: int) -> socket.socket:
 
 
 def _stop_once(number: int, frame: object) -> NoReturn:
-    """Stop at the first signal, and ignore later ones, which would interrupt saving."""
+    """Stop at the first signal. Later signals are ignored, because they would interrupt saving."""
     del number, frame
     for other in _SIGNALS:
         signal.signal(other, signal.SIG_IGN)
@@ -141,7 +141,7 @@ def _stop_once(number: int, frame: object) -> NoReturn:
 def _arguments() -> int:
     parser = argparse.ArgumentParser(prog="make run", description="Run Admit One on this machine.")
     parser.add_argument(
-        "--port", type=int, default=8000, help="the port to serve on (default: 8000); 0 chooses a free one"
+        "--port", type=int, default=8000, help="the port to serve on (default: 8000); 0 chooses a free port"
     )
     port: int = parser.parse_args().port
     if not 0 <= port < 65536:

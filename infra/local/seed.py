@@ -26,15 +26,15 @@ _WORKDAYS = WeeklyHours(days=("mon", "tue", "wed", "thu", "fri"), start="09:00",
 
 
 def seed(api_key: str) -> str:
-    """Return the URL of a sample link; create host, event types, links and the local key if there are none.
+    """Return the URL of a sample link. Create a host, event types, links and the local API key if there are none.
 
-    `api_key` is this machine's own admin key; the table keeps only its SHA-256.
+    `api_key` is this machine's admin key; the table stores only its SHA-256.
     """
     world = bootstrap.world()
-    expire_due_links(world)  # links that expired while nothing ran
+    expire_due_links(world)  # links that expired while `make run` was stopped
     if world.store.api_keys.read(api_key) is None:
         hosts = list_hosts(world, _ADMIN, None, 1).rows
-        host = hosts[0] if hosts else _make_samples(world)
+        host = hosts[0] if hosts else _create_samples(world)
         make_key(world, role=Role.ADMIN, host_id=host.host_id, name="make run", cause=_CAUSE, secret=api_key)
     link = _sample(world, authenticate(world, api_key))
     url = link_answer(link, world.keyring(), os.environ["BASE_URL"], world.now()).url
@@ -43,7 +43,7 @@ def seed(api_key: str) -> str:
     return url
 
 
-def _make_samples(world: World) -> Host:
+def _create_samples(world: World) -> Host:
     host = create_host(
         world,
         _ADMIN,
@@ -93,7 +93,7 @@ def _make_samples(world: World) -> Host:
 
 
 def _sample(world: World, caller: Caller) -> Link:
-    """Return an active sample link without a recipient, or else a new one."""
+    """Return an active link without a recipient, preferably a sample; create one if there is none."""
     now = world.now()
     active = list_links(world, caller, _list_request(LinkStatus.ACTIVE)).rows
     open_to_all = [

@@ -1,6 +1,6 @@
-"""The packaged stack in ministack: every function runs as on AWS, behind its stream, queue, rule or schedule.
+"""Deploy the packaged stack to ministack: a stream, queue, rule or schedule invokes each function, as on AWS.
 
-Locally, table and signing keys are not part of the stack, so they survive its deletion.
+The local table and signing keys are not part of the stack, so they survive its deletion.
 """
 
 import contextlib
@@ -48,9 +48,8 @@ def local_package(out: Path = LOCAL / "package") -> Package:
 def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
     """Create or update the stack in ministack, over the existing table and signing keys.
 
-    A stack that can't be updated, or whose queue URLs have another port than ministack now, is deleted and created
-    again. This loses the messages in its queues.
-    Raise `StackError`.
+    If the stack can't be updated, or ministack's port has changed since its queues were created, the stack is deleted
+    and created again. This loses the messages in its queues. Raise `StackError`.
     """
     table = local_client("dynamodb", endpoint_url).describe_table(TableName=site.table_name)["Table"]
     template = package.read_template()
@@ -87,7 +86,7 @@ def _uses_another_port(endpoint_url: str) -> bool:
 
 
 def app_settings(endpoint_url: str) -> dict[str, str]:
-    """Return the settings of the deployed API function that the app on this machine, which replaces it, needs too.
+    """Return the deployed API function's settings that `make run` also needs, because it serves the API itself.
 
     Without them the app would reject webhooks to loopback addresses, and a test or replay would wait for the schedule.
     """
@@ -102,7 +101,7 @@ def app_settings(endpoint_url: str) -> dict[str, str]:
 def put_template(
     endpoint_url: str, name: str, package: Package, template: Mapping[str, Any], parameters: Mapping[str, str]
 ) -> Outcome:
-    """Deploy a template to ministack, except what it doesn't support. Raise `StackError`."""
+    """Deploy a template to ministack, without the parts that ministack doesn't support. Raise `StackError`."""
     s3: Any = local_client("s3", endpoint_url)
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=_BUCKET)

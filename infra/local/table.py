@@ -8,7 +8,7 @@ from infra.paths import FRAGMENTS
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# CloudFormation accepts these properties, CreateTable does not. A local table needs no point-in-time recovery.
+# CloudFormation accepts these properties, but CreateTable does not. A local table needs no point-in-time recovery.
 _NOT_FOR_CREATE: Final = ("PointInTimeRecoverySpecification", "TimeToLiveSpecification")
 
 
@@ -21,7 +21,7 @@ def table_properties() -> dict[str, Any]:
 
 
 def create_table_arguments(name: str) -> dict[str, Any]:
-    """Return the arguments of `create_table` for the template's table, under `name`."""
+    """Return the arguments of `create_table` for a table like the template's, with this name."""
     arguments = {key: value for key, value in table_properties().items() if key not in _NOT_FOR_CREATE}
     arguments["StreamSpecification"] = {"StreamEnabled": True, **arguments["StreamSpecification"]}
     return {"TableName": name, **arguments}
@@ -30,7 +30,8 @@ def create_table_arguments(name: str) -> dict[str, Any]:
 def ensure_table(client: "DynamoDBClient", name: str) -> bool:
     """Create the table if it does not exist, and wait until it is active. Return whether it was created.
 
-    TTL is checked each time, because an engine may have been stopped between the two calls.
+    TTL is checked each time, because an engine may have been stopped after the table was created and before TTL was
+    enabled.
     """
     try:
         client.create_table(**create_table_arguments(name))

@@ -13,15 +13,15 @@ _MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 
 
 def fit_for_ministack(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template as ministack accepts it; docs/adr/0005-engines.md lists what this leaves untested."""
+    """Return the template in a form that ministack accepts; docs/adr/0005-engines.md lists the parts left untested."""
     template = _without_tls_requirement(_with_gateway_resources(_without_unknown(template)))
     return _with_batches_allowed(template)
 
 
 def with_local_permissions(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template with permission to send email from any address: ministack doesn't check it per address.
+    """Return the template with permission to send email from any address: ministack doesn't support a limited one.
 
-    The tests of the policies check that on AWS this is limited to one address.
+    The tests of the policies check that the permission is limited to one address on AWS.
     """
     whole: dict[str, Any] = json.loads(json.dumps(template))
     for resource in whole["Resources"].values():
@@ -34,7 +34,7 @@ def with_local_permissions(template: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_local_variables(template: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return the template with `variables`, and `LOCAL`, in every function's environment."""
+    """Return the template with `variables` and `LOCAL` in every function's environment."""
     resources = dict(template["Resources"])
     for name, resource in resources.items():
         if resource["Type"] == "AWS::Serverless::Function":
@@ -46,7 +46,7 @@ def with_local_variables(template: Mapping[str, Any], variables: Mapping[str, st
 
 
 def _without_unknown(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template without resources that ministack's CloudFormation rejects; nothing refers to them."""
+    """Return the template without the resources that ministack's CloudFormation rejects. Nothing refers to them."""
     resources = {
         name: resource
         for name, resource in template["Resources"].items()
@@ -56,7 +56,7 @@ def _without_unknown(template: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_gateway_resources(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template with API Gateway's own responses as resources, the only form that ministack reads."""
+    """Return the template with API Gateway's own responses as resources, the only form that ministack supports."""
     resources = dict(template["Resources"])
     for kind, answer in resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES].items():
         resources[f"Answer{kind.title().replace('_', '')}"] = {
@@ -73,7 +73,7 @@ def _with_gateway_resources(template: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_tls_requirement(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template without the policy statements that require TLS, which ministack doesn't have."""
+    """Return the template without the policy statements that require TLS: ministack doesn't support TLS."""
     resources = dict(template["Resources"])
     for name, resource in template["Resources"].items():
         policy = resource.get("Properties", {}).get("PolicyDocument")
@@ -94,7 +94,7 @@ def _without_tls_requirement(template: Mapping[str, Any]) -> dict[str, Any]:
 def _with_batches_allowed(template: Mapping[str, Any]) -> dict[str, Any]:
     """Return the template with `sqs:SendMessageBatch` wherever `sqs:SendMessage` is allowed.
 
-    On AWS, `sqs:SendMessage` covers both calls. ministack checks each call by its own name.
+    On AWS, `sqs:SendMessage` covers both calls. ministack requires a separate permission for each.
     """
     resources = dict(template["Resources"])
     for name, resource in template["Resources"].items():
@@ -119,8 +119,8 @@ def _batching(policy: Mapping[str, Any]) -> dict[str, Any]:
 def with_fresh_streams(template: Mapping[str, Any]) -> dict[str, Any]:
     """Return the template with a new name for each mapping of the table's stream.
 
-    After a restart, ministack's mappings lose their position in the stream. A new mapping reads it from the start. This
-    is harmless, because processing a record twice changes nothing (P6).
+    After a restart, ministack's mappings lose their position in the stream. A new mapping reads the stream from the
+    start. This is harmless, because processing a record twice changes nothing (P6).
     """
     mark = secrets.token_hex(4)
     resources = {

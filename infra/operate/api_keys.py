@@ -1,4 +1,4 @@
-"""`make key`, `make keys`, `make revoke-key`: API keys, of this machine or of a stage on AWS with STAGE=…."""
+"""`make key`, `make keys`, `make revoke-key`: manage API keys of this machine or, with STAGE=…, of a stage on AWS."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ _CAUSE = Cause("system:operator", "make-key")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command against the local table, or a stage's; return the exit status."""
+    """Run one command on the local table or a stage's table; return the exit status."""
     given = _parse(arguments)
     try:
         if given.stage:

@@ -1,7 +1,7 @@
-"""`make redrive-outbox`: redrive the batches that the outbox crashed on, from the bucket `OutboxCrashes` (P6).
+"""`make redrive-outbox`: process the batches in the bucket `OutboxCrashes`, on which the outbox crashed, again (P6).
 
-Each object has a complete batch of the table's stream. The function processes the batch again and publishes its events
-with the same ids. Processed objects are deleted. See docs/operate.md.
+Each object contains a complete batch of the table's stream. The function processes the batch again and publishes its
+events with the same ids. Processed objects are deleted. See docs/operate.md.
 """
 
 import argparse
@@ -17,22 +17,22 @@ from infra.deploy.account import Account, explained, open_account
 from infra.deploy.stage import read_stage, stack_outputs
 from infra.errors import CommandError
 
-_FUNCTION_SECONDS: Final = 120  # how long `outbox` may run
+_FUNCTION_SECONDS: Final = 120  # the timeout of `outbox`
 
 
 @dataclass
 class Redriven:
-    """How many records were processed, and the objects that remain, each with the reason."""
+    """The number of processed records, and the objects that remain, each with the reason."""
 
     records: int = 0
     left: dict[str, str] = field(default_factory=dict)
 
 
 def redrive(s3: Any, lambdas: Any, bucket: str, function: str) -> Redriven:
-    """Invoke the function with each object of the bucket; delete the processed ones. Safe to run again at any time.
+    """Invoke the function with each object of the bucket and delete the processed objects. It can be run repeatedly.
 
-    `s3` and `lambdas` are botocore's clients. If a batch crashes again, its records are retried one by one, so
-    that a bad record doesn't block the others.
+    `s3` and `lambdas` are botocore clients. If a batch crashes again, its records are retried one by one, so that a bad
+    record doesn't block the others.
     """
     done = Redriven()
     for key in list(crashes(s3, bucket)):
@@ -56,14 +56,14 @@ def redrive(s3: Any, lambdas: Any, bucket: str, function: str) -> Redriven:
 
 
 def crashes(s3: Any, bucket: str) -> Iterator[str]:
-    """Yield the names of the objects, oldest first: names begin with mapping, shard and time."""
+    """Yield the objects' keys. A key starts with mapping, shard and time, so each shard's oldest object comes first."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for found in page.get("Contents", ()):
             yield found["Key"]
 
 
 def _records_of(body: bytes) -> list[dict[str, Any]]:
-    """Return the stream records in an object. Raise ValueError if it was not written by a stream's mapping."""
+    """Return the stream records in an object. Raise ValueError if the object contains no batch of stream records."""
     try:
         payload = json.loads(body)["payload"]
         event = json.loads(payload) if isinstance(payload, str) else payload
@@ -74,7 +74,7 @@ def _records_of(body: bytes) -> list[dict[str, Any]]:
 
 
 def _relay(lambdas: Any, function: str, records: Sequence[dict[str, Any]]) -> str:
-    """Invoke the function with records; return why some were not processed, or an empty string."""
+    """Invoke the function with records. Return the reason why some were not processed, or an empty string."""
     event = json.dumps({"Records": records}, ensure_ascii=False, separators=(",", ":"))
     response = lambdas.invoke(FunctionName=function, Payload=event.encode())
     result = json.loads(response["Payload"].read() or b"null") or {}
@@ -83,7 +83,7 @@ def _relay(lambdas: Any, function: str, records: Sequence[dict[str, Any]]) -> st
             f"the function failed: {result.get('errorType') or result.get('errorMessage') or 'no response'}"
         )
     return (
-        "neither the bus nor the dead-letter queue accepted all of it"
+        "neither the bus nor the dead-letter queue accepted all records"
         if result.get("batchItemFailures")
         else ""
     )
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _lambda_client(account: Account) -> Any:
-    """Return a client of Lambda that waits as long as the function may run, and never retries."""
+    """Return a Lambda client that waits until the function's timeout and never retries."""
     config = Config(read_timeout=_FUNCTION_SECONDS + 30, retries={"total_max_attempts": 1})
     return account.session.create_client("lambda", region_name=account.region, config=config)
 

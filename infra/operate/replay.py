@@ -1,4 +1,4 @@
-"""Replay the archive of events into a restored table, after checking that the archive is complete."""
+"""Check that the archive of events is complete, and replay it into a restored table."""
 
 import json
 import time
@@ -22,7 +22,7 @@ _WAITING: Final = (
 
 
 def find_gaps(account: Account, found: Mapping[str, str], moment: datetime) -> list[str]:
-    """Return the reasons why the archive may not have every event since a moment; none if it is complete."""
+    """Return the reasons why the archive may lack events since a moment; empty if it is complete."""
     gaps = []
     archive = _archive(account, found)
     begins = _instant(archive["CreationTime"])
@@ -45,13 +45,13 @@ def find_gaps(account: Account, found: Mapping[str, str], moment: datetime) -> l
 
 
 def _crashes_since(account: Account, bucket: str, moment: datetime) -> int:
-    """Return how many batches the outbox crashed on since a moment; earlier batches have earlier events."""
+    """Return the number of batches on which the outbox crashed since a moment. Earlier batches have earlier events."""
     pages = account.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
     return sum(found["LastModified"] >= moment for page in pages for found in page.get("Contents", ()))
 
 
 def _lag(account: Account, function: str) -> float:
-    """Return how many milliseconds the outbox was behind in the last five minutes; 0 if it was idle."""
+    """Return the outbox's maximum lag in the last five minutes, in milliseconds; 0 if it was idle."""
     now = datetime.now(UTC)
     response = account.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/Lambda",
@@ -66,7 +66,7 @@ def _lag(account: Account, function: str) -> float:
 
 
 def _archive(account: Account, found: Mapping[str, str]) -> dict[str, Any]:
-    """Return the archive of the stage's bus. Raise `DeployError` if it has none."""
+    """Return the archive of the stage's bus. Raise `DeployError` if the bus has no archive."""
     events = account.client("events")
     archives = events.list_archives(EventSourceArn=found["EventBusArn"])["Archives"]
     if not archives:
@@ -76,7 +76,7 @@ def _archive(account: Account, found: Mapping[str, str]) -> dict[str, Any]:
 
 
 def replay_events(account: Account, found: Mapping[str, str], moment: datetime) -> None:
-    """Replay all events since a moment to the restore's own rule, and wait. Raise `DeployError` if that fails."""
+    """Replay all events since a moment to the rule for restores, and wait. Raise `DeployError` if the replay fails."""
     events = account.client("events")
     now = datetime.now(UTC)
     name = f"restore-{now:%Y%m%d%H%M%S}"
@@ -85,7 +85,7 @@ def replay_events(account: Account, found: Mapping[str, str], moment: datetime) 
         EventSourceArn=_archive(account, found)["ArchiveArn"],
         EventStartTime=moment - MARGIN,
         EventEndTime=now,
-        # Only to that rule, so that no email is sent again and no webhook is called.
+        # The replay targets only this rule, so that no email is sent again and no webhook is called.
         Destination={"Arn": found["EventBusArn"], "FilterArns": [found["RestoreRuleArn"]]},
     )
     give_up = time.monotonic() + _WAIT_SECONDS
@@ -102,7 +102,7 @@ def replay_events(account: Account, found: Mapping[str, str], moment: datetime) 
 
 
 def wait_until_applied(account: Account, found: Mapping[str, str]) -> None:
-    """Wait until every replayed event is applied. Raise `DeployError` if one could not be."""
+    """Wait until every replayed event is applied. Raise `DeployError` if an event could not be applied."""
     give_up, quiet = time.monotonic() + _WAIT_SECONDS, 0
     while quiet < _QUIET_POLLS:
         if time.monotonic() > give_up:
@@ -118,9 +118,9 @@ def wait_until_applied(account: Account, found: Mapping[str, str]) -> None:
 
 
 def finish(account: Account, found: Mapping[str, str], *, everything: bool) -> dict[str, Any]:
-    """Finish the restore: revoke links with missing events; with `everything`, every active link. Return the counts.
+    """Finish the restore: revoke the links with missing events or, with `everything`, every active link.
 
-    Raise `DeployError` if it fails.
+    Return the number of links and the revoked ones. Raise `DeployError` if the function fails.
     """
     response = account.client("lambda").invoke(
         FunctionName=found["RestoreFunction"],
@@ -133,7 +133,7 @@ def finish(account: Account, found: Mapping[str, str], *, everything: bool) -> d
 
 
 def _messages(account: Account, queue_url: str) -> int:
-    """Return how many messages a queue has, in flight or not."""
+    """Return the number of messages in a queue, including delayed ones and those in flight."""
     response = account.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(_WAITING))
     return sum(int(response["Attributes"].get(name, 0)) for name in _WAITING)
 

@@ -1,7 +1,8 @@
 """`make restore`: restore a stage's table to a moment, then replay the archived events since then (P1).
 
-In a table restored to a point in time, links that were used since are active again. So bookings close first, and open
-only once every event since then is applied; links with a missing event are revoked. docs/operate.md.
+In a table restored to a point in time, links that were used since that moment are active again. Therefore bookings
+close first and open only when every event since the moment is applied; links with a missing event are revoked. See
+docs/operate.md.
 """
 
 import argparse
@@ -32,9 +33,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to restore. `table` is a table that an earlier, interrupted run restored; this run continues with it.
+    """The moment to restore, and how. If `table` is set, an earlier run restored it, and this run continues with it.
 
-    `bucket` is the one to deploy from, as for `make deploy`.
+    `bucket` is the bucket to deploy from, as for `make deploy`.
     """
 
     moment: datetime
@@ -45,9 +46,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Restored:
-    """The table in use from now on, how many links were checked, the revoked ones, and what happened to API keys.
+    """The result: the table in use from now on, the number of checked links, the revoked links, and the API keys.
 
-    `keys` is None if the old table is gone or unknown: then nothing says which keys were revoked.
+    `keys` is None if the old table is gone or unknown: then the revoked keys can't be determined.
     """
 
     table: str
@@ -57,7 +58,7 @@ class Restored:
 
 
 def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: Say) -> Restored:
-    """Restore a stage; after an interruption every step can be repeated. Raise `DeployError`, `StackError`."""
+    """Restore a stage. After an interruption, every step can be repeated. Raise `DeployError`, `StackError`."""
     found = stack_outputs(account, stage)
     _checked(plan, find_gaps(account, found, plan.moment))
     # A deployment in between, or after a failed run, must neither open the stage nor use another table.
@@ -75,7 +76,8 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
     gaps = _checked(plan, find_gaps(account, found, plan.moment))
     table = plan.table or restore_table(account, found["TableName"], plan.moment, say)
     complete_table(account, table)
-    # Before the table is used, so that no revoked key ever works; and after, for keys revoked during the deployment.
+    # Revocations are copied before the table is used, so that no revoked key ever works, and again after the deployment
+    # for keys that were revoked during it.
     sources = revocation_sources(account, found, table)
     copied = copy_all_revocations(account, sources, table)
     stage = dataclasses.replace(stage, table=table)
@@ -95,9 +97,10 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
 
 
 def _current_stage(account: Account, stage: Stage, found: Mapping[str, str]) -> Stage | None:
-    """Return the stage with the table that its stack uses now, whatever its file says; None if that table is gone.
+    """Return the stage with the table that its stack currently uses, or None if that table is gone.
 
-    A stack over an existing table doesn't own one: a deployment that doesn't name that table would create a new one.
+    The stage's file may name another table. A stack that uses an existing table has no table of its own: a deployment
+    without that table's name would create a new table.
     """
     table = found["TableName"]
     if find_table(account, table) is None:

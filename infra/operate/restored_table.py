@@ -1,4 +1,4 @@
-"""Restore a table to a point in time, and enable what such a restore leaves out."""
+"""Restore a table to a point in time, and enable the features that DynamoDB does not restore."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ _BACKUPS_SECONDS: Final = 30 * 60
 
 
 def restore_table(account: Account, source: str, moment: datetime, say: Callable[[str], None]) -> str:
-    """Start to restore a table as of a moment to a new one; return its name."""
+    """Start to restore a table's state at a moment to a new table; return the new table's name."""
     dynamodb = account.client("dynamodb")
     target = f"{source.partition('-restored-')[0]}-restored-{datetime.now(UTC):%Y%m%d%H%M%S}"
     say(f"Restoring {source} as of {moment:%Y-%m-%d %H:%M:%S} UTC to {target}; this takes minutes to hours …")
@@ -31,7 +31,7 @@ def restore_table(account: Account, source: str, moment: datetime, say: Callable
 
 
 def complete_table(account: Account, table: str) -> None:
-    """Give a restored table its stream, TTL, point-in-time recovery and deletion protection; wait for each."""
+    """Enable a restored table's stream, TTL, point-in-time recovery and deletion protection; wait for each."""
     dynamodb = account.client("dynamodb")
     _wait(dynamodb, table)
     wanted = table_properties()
@@ -52,7 +52,7 @@ def complete_table(account: Account, table: str) -> None:
 
 
 def enable_backups(dynamodb: Any, table: str, wanted: Mapping[str, Any]) -> None:
-    """Enable point-in-time recovery, which a table that was just restored may not allow for some minutes."""
+    """Enable point-in-time recovery. A newly restored table may reject this for some minutes, so it is retried."""
     give_up = time.monotonic() + _BACKUPS_SECONDS
     while True:
         try:
@@ -68,5 +68,5 @@ def enable_backups(dynamodb: Any, table: str, wanted: Mapping[str, Any]) -> None
 
 def _wait(dynamodb: Any, table: str) -> None:
     attempts = _WAIT_SECONDS // _DELAY_SECONDS
-    how = {"Delay": _DELAY_SECONDS, "MaxAttempts": attempts}
-    dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig=how)
+    config = {"Delay": _DELAY_SECONDS, "MaxAttempts": attempts}
+    dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig=config)

@@ -1,4 +1,4 @@
-"""Keep revoked API keys revoked after a restore: events don't cover keys, but the old table has them (P9)."""
+"""Keep revoked API keys revoked after a restore: the revocations come from the old table, not from events (P9)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _CAUSE = Cause("system:restore", "restore")
 
 @dataclass(frozen=True)
 class CopiedRevocations:
-    """Keys that were revoked again, and active keys that the restored table lacks because they are newer."""
+    """Keys that were revoked again, and active keys that the restored table lacks because they were created later."""
 
     revoked: list[ApiKey]
     missing: list[ApiKey]
@@ -46,9 +46,9 @@ def copy_revocations(account: Account, source: str, target: str) -> CopiedRevoca
 
 
 def revocation_sources(account: Account, found: Mapping[str, str], table: str) -> list[str]:
-    """Return the tables that know which keys were revoked: the one restored from, and the stack's current one.
+    """Return the tables that contain the revocations: the restored table's source, and the stack's current table.
 
-    After the swap the current one is the restored table itself, which is left out.
+    After the swap, the current table is the restored table itself, which is left out.
     """
     described = find_table(account, table) or {}
     arn: str = described.get("RestoreSummary", {}).get("SourceTableArn", "")
@@ -56,7 +56,7 @@ def revocation_sources(account: Account, found: Mapping[str, str], table: str) -
 
 
 def copy_all_revocations(account: Account, sources: Sequence[str], table: str) -> CopiedRevocations | None:
-    """Copy the revocations of every source to `table`; return None if one is gone or there is none."""
+    """Copy the revocations of every source to `table`. Return None if a source is gone or there is no source."""
     copied = [copy_revocations(account, source, table) for source in sources]
     known = [each for each in copied if each is not None]
     if not known or len(known) < len(copied):

@@ -1,7 +1,8 @@
-"""`make rotate-keys`: change the signing key without breaking a link, in three steps (P7).
+"""`make rotate-keys`: change the signing key in three steps, without breaking a link (P7).
 
-A warm function reloads the keys after some minutes. So a key is first added everywhere (`add`), then signs (`use`);
-the old one is removed when no link or booking carries it any more (`retire`). See docs/operate.md.
+A warm function reloads the keys after some minutes. Therefore a key is first added (`add`), and signs only when every
+function has loaded it (`use`). The old key is removed when no existing link or booking is signed with it (`retire`).
+See docs/operate.md.
 """
 
 import argparse
@@ -30,10 +31,10 @@ Secrets = Any
 def add_key(secrets: Secrets, secret_id: str, random_bytes: Callable[[int], bytes] = os.urandom) -> int:
     """Add a key that signs nothing yet; return its id. Raise `DeployError`."""
     document = _read(secrets, secret_id)
-    there = keyring_of(json.dumps(document)).keys
-    if max(there) != int(document["current"]):
-        raise DeployError(f"Key {max(there)} is already added and signs nothing yet: STEP=use is next.")
-    number = next((n for n in range(max(there) + 1, _MAX_KEYS + 1) if n not in there), None)
+    keys = keyring_of(json.dumps(document)).keys
+    if max(keys) != int(document["current"]):
+        raise DeployError(f"Key {max(keys)} is already added and signs nothing yet: STEP=use is next.")
+    number = next((n for n in range(max(keys) + 1, _MAX_KEYS + 1) if n not in keys), None)
     if number is None:
         raise DeployError("The newest key has the last id, 255, so no key can be added; see docs/operate.md.")
     document["keys"][str(number)] = base64.b64encode(random_bytes(_KEY_BYTES)).decode()
@@ -42,7 +43,7 @@ def add_key(secrets: Secrets, secret_id: str, random_bytes: Callable[[int], byte
 
 
 def use_newest(secrets: Secrets, secret_id: str, now: datetime) -> int:
-    """Let the newest key sign from now on; return its id. Raise `DeployError` while a function may not have it."""
+    """Sign with the newest key from now on; return its id. Raise `DeployError` while a function may lack the key."""
     document = _read(secrets, secret_id)
     newest = max(keyring_of(json.dumps(document)).keys)
     if newest == int(document["current"]):
@@ -59,12 +60,12 @@ def use_newest(secrets: Secrets, secret_id: str, now: datetime) -> int:
 
 
 def retire_key(secrets: Secrets, secret_id: str, key_id: int, carriers: dict[str, int]) -> None:
-    """Remove a key that no longer signs. Raise `DeployError` while links or bookings carry it."""
+    """Remove a key that no longer signs. Raise `DeployError` while it has signed existing links or bookings."""
     document = _read(secrets, secret_id)
     ring = keyring_of(json.dumps(document))
     if key_id not in ring.keys:
-        there = ", ".join(str(number) for number in sorted(ring.keys))
-        raise DeployError(f"There is no key {key_id}; the secret has {there}.")
+        existing = ", ".join(str(number) for number in sorted(ring.keys))
+        raise DeployError(f"There is no key {key_id}; the secret has {existing}.")
     if key_id == ring.current:
         raise DeployError(f"Key {key_id} signs new tokens: run STEP=add and STEP=use first.")
     if any(carriers.values()):
@@ -76,7 +77,7 @@ def retire_key(secrets: Secrets, secret_id: str, key_id: int, carriers: dict[str
 
 
 def count_carriers(dynamodb: Any, table: str, key_id: int) -> dict[str, int]:
-    """Return how many links and bookings carry a key. It scans the whole table."""
+    """Return the number of links and bookings that a key has signed. This scans the whole table."""
     found = {"links": 0, "bookings": 0}
     pages = dynamodb.get_paginator("scan").paginate(
         TableName=table,
@@ -97,12 +98,12 @@ def _read(secrets: Secrets, secret_id: str) -> dict[str, Any]:
 
 def _write(secrets: Secrets, secret_id: str, document: dict[str, Any]) -> None:
     text = json.dumps(document)
-    keyring_of(text)  # raises if the result couldn't be read back
+    keyring_of(text)  # raises if the app couldn't read the result
     secrets.put_secret_value(SecretId=secret_id, SecretString=text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one step; return the exit status."""
+    """Run one step; return the exit status."""
     given = _parse(arguments)
     try:
         with explained():

@@ -1,4 +1,4 @@
-"""The CloudWatch alarms: for each function, dead-letter queue and stream, for the API and for the table."""
+"""The CloudWatch alarms: of each function, dead-letter queue and stream, of the API and of the table."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ PERIOD_SECONDS: Final = 300
 class Alarm:
     """One alarm. `statistic` may be a percentile; `periods` are of five minutes.
 
-    CloudWatch emails the description, so it consists of `what` happened and what it means, what `to_do`, and `heading`,
-    the section of docs/operate.md to read.
+    CloudWatch emails the description. It consists of `what`, the event and its meaning; `to_do`, the next step; and
+    `heading`, the section of docs/operate.md to read.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Alarm:
 
     def resource(self) -> dict[str, Any]:
         """Return the alarm as a CloudFormation resource."""
-        how = (
+        statistic = (
             {"ExtendedStatistic": self.statistic}
             if re.match(r"p\d", self.statistic)
             else {"Statistic": self.statistic}
@@ -45,7 +45,7 @@ class Alarm:
             "AlarmDescription": f'{self.what} {self.to_do} See docs/operate.md, "{self.heading}".',
             "Namespace": self.namespace,
             "MetricName": self.metric,
-            **how,
+            **statistic,
             "Period": PERIOD_SECONDS,
             "EvaluationPeriods": self.periods,
             "ComparisonOperator": "GreaterThanThreshold",

@@ -1,8 +1,8 @@
-"""`make package`: build one zip and one template, the same bytes from the same sources.
+"""`make package`: build one zip and one template. The same sources give the same bytes.
 
-Usage: python -m infra.package.build. Chalice writes the template from app.py and .chalice, with our fragments merged
-in. The zip contains the dependencies of requirements.txt, our code and Chalice's small runtime, all compiled: without
-.pyc files, each cold start would take a second longer to compile its imports.
+Usage: python -m infra.package.build. Chalice writes the template from app.py and .chalice and merges our fragments into
+it. The zip contains the dependencies of requirements.txt, our code and Chalice's small runtime, all compiled: without
+.pyc files, each cold start would compile its imports, which takes a second.
 """
 
 import argparse
@@ -38,7 +38,7 @@ _CODE: Final = ("app.py", "chalicelib", "chalice")
 
 @dataclass(frozen=True)
 class Package:
-    """The zip that all functions share, and the template, whose CodeUri names that zip."""
+    """The zip that all functions share, and the template, whose CodeUri refers to the zip."""
 
     archive: Path
     template: Path
@@ -120,7 +120,7 @@ def _template(path: Path) -> str:
 
 
 def _without_aws() -> dict[str, str]:
-    """Return an environment in which Chalice calls no AWS. It needs a region, although the template has none."""
+    """Return an environment in which Chalice calls no AWS service. Chalice needs a region, but doesn't use it."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
         "AWS_DEFAULT_REGION": "us-east-1",

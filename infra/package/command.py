@@ -1,4 +1,4 @@
-"""Run a program that building needs, and report its output when it fails."""
+"""Run a program for a build, and report its output if it fails."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ from infra.errors import CommandError
 
 
 class PackageError(CommandError):
-    """The package can't be built; the message says why."""
+    """The package can't be built. The message contains the reason."""
 
 
 def run(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The contents of the zip: remove what never runs, compile the rest, and zip it reproducibly."""
+"""The contents of the zip: remove files that never run, compile the rest, and zip it reproducibly."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ _NEVER: Final = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "py.typed")
 
 
 def prune(content: Path, only: Sequence[str] = ()) -> None:
-    """Remove what never runs: tests, stubs, sources of C extensions, programs, installers' records.
+    """Remove files that never run: tests, stubs, sources of C extensions, programs, installers' records.
 
     With `only`, prune only these files and folders, and only by file name.
     """
@@ -36,7 +36,7 @@ def prune(content: Path, only: Sequence[str] = ()) -> None:
 
 
 def compile_all(content: Path, only: Sequence[str] = ()) -> None:
-    """Compile to .pyc files that Python never checks against the sources, whose times the zip doesn't keep."""
+    """Compile to .pyc files that Python doesn't check against the sources: the zip doesn't keep the sources' times."""
     # The bytes depend on the iteration order of sets, so compile in a process with a fixed hash seed.
     roots = [str(content / name) for name in only] or [str(content)]
     run([sys.executable, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash",
@@ -45,12 +45,12 @@ def compile_all(content: Path, only: Sequence[str] = ()) -> None:
 
 
 def write_zip(content: Path, archive: Path) -> None:
-    """Zip files in order, all with the same time and mode, so that the same files give the same bytes."""
+    """Zip files in a fixed order, all with the same time and mode, so that the same files give the same bytes."""
     files = sorted((path for path in content.rglob("*") if path.is_file()), key=lambda path: path.as_posix())
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as zipped:
         for path in files:
             entry = zipfile.ZipInfo(path.relative_to(content).as_posix(), _ZIP_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # Unix, or Lambda would not see the mode
+            entry.create_system = 3  # Unix; otherwise Lambda would ignore the mode
             entry.external_attr = 0o100644 << 16
             zipped.writestr(entry, path.read_bytes())

@@ -1,4 +1,4 @@
-"""The dependencies of requirements.txt for one Python and processor: installed, pruned, compiled, and kept."""
+"""Install the dependencies of requirements.txt for one Python and processor, prune, compile and cache them."""
 
 import hashlib
 import os
@@ -28,7 +28,7 @@ _PIP: Final = [
 
 @dataclass(frozen=True)
 class Target:
-    """What to build for: a processor of Lambda, or with `native` this machine and its own wheels."""
+    """The target of a build: a processor of Lambda or, if `native`, this machine and its wheels."""
 
     architecture: str
     native: bool = False
@@ -46,7 +46,7 @@ def native_target() -> Target:
 
 
 def install_dependencies(target: Target, cache: Path) -> Path:
-    """Return a folder with the compiled dependencies, without what never runs; create it if it is not in `cache`."""
+    """Return a folder with the pruned, compiled dependencies. Create it if it is not in `cache`."""
     built_by = [ROOT / "requirements.txt", Path(__file__), Path(__file__).with_name("contents.py")]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in built_by)).hexdigest()
     name = f"{target.key}-{digest[:16]}"
@@ -65,7 +65,7 @@ def install_dependencies(target: Target, cache: Path) -> Path:
 
 
 def _platform(target: Target) -> Iterator[str]:
-    """Yield pip's arguments for wheels that run on Lambda. pip derives no tag from another, so all are listed."""
+    """Yield pip's arguments for wheels that run on Lambda. pip does not derive one tag from another, so list all."""
     if target.native:
         return
     newest = _GLIBC.get(sys.version_info[:2], _GLIBC_SINCE)

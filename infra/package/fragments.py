@@ -10,11 +10,11 @@ from infra.paths import FRAGMENTS
 
 
 class TemplateError(CommandError):
-    """The template can't be built; the message names the place."""
+    """The template can't be built. The message contains the location of the error."""
 
 
 def read_fragments(folder: Path = FRAGMENTS) -> dict[str, Any]:
-    """Return all fragments merged. Raise `TemplateError` if one is not JSON or two contradict each other."""
+    """Return the merged fragments. Raise `TemplateError` if one is not JSON or two contradict each other."""
     documents = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -26,7 +26,7 @@ def read_fragments(folder: Path = FRAGMENTS) -> dict[str, Any]:
 
 
 def merged(documents: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Return named documents merged: objects are merged recursively, other repeated values must be equal."""
+    """Merge named documents: objects are merged recursively, other values that are repeated must be equal."""
     whole: dict[str, Any] = {}
     for name, document in documents:
         _join(whole, document, name)
@@ -38,8 +38,8 @@ def check_resource_types(template: Mapping[str, Any]) -> None:
     resources = template["Resources"]
     untyped = [name for name, resource in resources.items() if "Type" not in resource]
     if untyped:
-        there = ", ".join(sorted(set(resources) - set(untyped)))
-        raise TemplateError(f"unknown resources to extend: {', '.join(untyped)}; the template has {there}")
+        known = ", ".join(sorted(set(resources) - set(untyped)))
+        raise TemplateError(f"unknown resources to extend: {', '.join(untyped)}; the template has {known}")
 
 
 def _join(whole: dict[str, Any], more: Mapping[str, Any], where: str) -> None:
@@ -60,7 +60,7 @@ def _copy(value: Any) -> Any:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object. Raise ValueError for a repeated name, because JSON would drop the first value."""
+    """Return an object. Raise ValueError for a repeated name, because `json` would drop the first value."""
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]

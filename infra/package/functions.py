@@ -1,4 +1,4 @@
-"""What every Lambda function has: its environment, its log group, and permission to write to it."""
+"""The parts that every Lambda function has: environment variables, a log group, and permission to write to it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from chalice.utils import to_cfn_resource_name
 HTTP: Final = "api_handler"
 AUTHORIZER: Final = "authorizer"
 
-# Their URLs and headers contain tokens and keys, so X-Ray must not trace them (P7).
+# The requests of these functions contain tokens and keys in URLs and headers, so X-Ray must not trace them (P7).
 UNTRACED: Final = frozenset({HTTP, AUTHORIZER})
 _OWN_ADDRESS: Final = "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api"
 
@@ -33,7 +33,7 @@ def read_config(project: Path) -> dict[str, Any]:
 
 
 def with_tracing(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Chalice's configuration with X-Ray for the functions that are not called by HTTP."""
+    """Return Chalice's configuration with X-Ray enabled, except for the `UNTRACED` functions."""
     functions = {
         name: {**entry, "xray": name not in UNTRACED} for name, entry in config["lambda_functions"].items()
     }
@@ -41,7 +41,7 @@ def with_tracing(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def complete_policy(function: str, policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a function's policy with the permissions of all functions: to write their log and traces."""
+    """Return a function's policy with the permissions that every function has: to write its log and its traces."""
     logs = {
         "Sid": "OwnLog",
         "Effect": "Allow",
@@ -49,7 +49,7 @@ def complete_policy(function: str, policy: Mapping[str, Any]) -> dict[str, Any]:
         "Resource": [{"Fn::GetAtt": [log_group_id(function), "Arn"]}],
     }
     traces = {
-        "Sid": "Traces",  # X-Ray has no resources for these two
+        "Sid": "Traces",  # these two actions don't support resources
         "Effect": "Allow",
         "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
         "Resource": ["*"],
@@ -59,7 +59,7 @@ def complete_policy(function: str, policy: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
-    """Return environment, logging and log group of each function, as a fragment of the template."""
+    """Return a fragment of the template with the environment, the logging and the log group of each function."""
     resources: dict[str, Any] = {}
     for function in sorted(functions):
         resources[logical_id(function)] = {

@@ -1,7 +1,7 @@
-"""API Gateway's own responses: the same problem documents as the app's.
+"""API Gateway's own responses: problem documents like those of the app.
 
-They are part of the API's definition, not separate resources: a stage serves a snapshot of the definition, and a
-resource created after the snapshot would not be in it.
+They are part of the API's definition, not separate resources: a stage serves a snapshot of the definition, and the
+snapshot would not contain a resource that is created later.
 """
 
 import copy
@@ -17,8 +17,8 @@ from chalicelib.wire.problems import MEDIA_TYPE, STATUSES, problem
 
 RESPONSES: Final = "x-amazon-apigateway-gateway-responses"
 
-# Paths without a route get API Gateway's errors about missing or wrong AWS signatures, which this API does not use. So
-# these errors are 404s.
+# For a path without a route, API Gateway reports a missing or wrong AWS signature. This API does not use signatures, so
+# these errors become 404.
 _ANSWERS: Final[dict[str, AdmitOneError]] = {
     "ACCESS_DENIED": errors.ForbiddenError(),
     "API_CONFIGURATION_ERROR": errors.UnexpectedError(),
@@ -60,10 +60,10 @@ def gateway_fragment() -> dict[str, Any]:
 
 
 def with_described_parameters(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the template with the parameters that shape the API described in the API's definition.
+    """Return the template with the parameters that affect the API described in the API's definition.
 
-    A stage serves a snapshot, and SAM creates a new one only if the text of the definition changes, which a parameter's
-    value is not part of.
+    A stage serves a snapshot of the definition. SAM creates a new snapshot only if the definition's text changes, and
+    that text does not include the values of parameters.
     """
     whole: dict[str, Any] = copy.deepcopy(dict(template))
     described = [
@@ -78,7 +78,7 @@ def with_described_parameters(template: Mapping[str, Any], parameters: Mapping[s
 
 
 def _answer(error: AdmitOneError, status: int | None) -> dict[str, Any]:
-    """Return one response. Without `status` it keeps API Gateway's own status, and the document omits it."""
+    """Return one response. If `status` is None, API Gateway's status stays and the document omits it."""
     document = problem(error)
     headers = dict(_HEADERS)
     if isinstance(error, errors.TryLaterError):
@@ -96,7 +96,7 @@ def _answer(error: AdmitOneError, status: int | None) -> dict[str, Any]:
 
 
 def _cors() -> dict[str, Any]:
-    """Return the CORS headers that let other sites read these responses, if the deployment allows any."""
+    """Return the CORS headers that let other sites read these responses, if the deployment allows any site."""
     return {
         _parameter(name): {"Fn::If": ["HasCors", f"'{value}'", {"Ref": "AWS::NoValue"}]}
         for name, value in GATEWAY_HEADERS.items()

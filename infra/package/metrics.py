@@ -1,4 +1,4 @@
-"""Metrics that are counted from logs: suspicious requests, and failures of functions that reject by raising."""
+"""Metrics from logs: suspicious requests, and failures of functions that report rejections as errors."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -22,7 +22,7 @@ COUNTED: Final = {
 
 
 def metric_filters(functions: Iterable[str]) -> dict[str, Any]:
-    """Return the metric filters as resources: for the access log, and for the `REJECTING` ones of `functions`."""
+    """Return the metric filters as resources: for the access log, and for those of `functions` that are `REJECTING`."""
     failures = {
         f"{logical_id(name)}FailuresMetric": _failures(name) for name in functions if name in REJECTING
     }
@@ -59,10 +59,10 @@ def _failures(function: str) -> dict[str, Any]:
 
 
 def failure_pattern() -> str:
-    """Return the filter pattern for logs of `REJECTING` functions: errors except rejections, and timeouts and crashes.
+    """Return the filter pattern for the logs of `REJECTING` functions. It matches failures, and no rejections.
 
-    In a JSON log a raised error has `errorType` at the top level; Lambda reports a call that ran out of time or memory
-    in a `record`. Unknown error names count as failures.
+    In a JSON log, a raised error has `errorType` at the top level. If a call runs out of time or memory, Lambda reports
+    it in a `record`. Unknown error names count as failures.
     """
     rejections = {
         lambda_error_name(error)

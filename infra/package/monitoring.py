@@ -1,4 +1,4 @@
-"""Monitoring as a fragment of the template: alarms to one topic, metrics from logs, and a dashboard."""
+"""The monitoring fragment of the template: alarms to one topic, metrics from logs, and a dashboard."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ def monitoring_fragment(functions: Iterable[str], fragments: Mapping[str, Any]) 
 
 
 def dead_letter_queues(template: Mapping[str, Any]) -> list[str]:
-    """Return the logical ids of the dead-letter queues, recognized by name."""
+    """Return the logical ids of the dead-letter queues, which are recognized by their names."""
     return sorted(
         name
         for name, resource in template["Resources"].items()

@@ -1,4 +1,4 @@
-"""The project that Chalice packages: our code with its assets built, and the complete configuration."""
+"""The project that Chalice packages: our code, the built assets, and the complete configuration."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from infra.paths import ROOT
 
 
 def lay_out(project: Path, target: Target) -> Path:
-    """Write the project that Chalice packages into `project`: our code, the built assets, and the configuration."""
+    """Write the project that Chalice packages to `project`: our code, the built assets, and the configuration."""
     from app import app
     from chalicelib.api.routes import ROUTERS
 
@@ -29,7 +29,7 @@ def lay_out(project: Path, target: Target) -> Path:
     shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
     pages = project / "chalicelib" / "pages"
     _build_assets(pages / "assets")
-    (pages / "bundle.py").unlink()  # it only builds the bundles, which exist now
+    (pages / "bundle.py").unlink()  # it is needed only to build the assets
     (project / BUILT.relative_to(ROOT)).write_bytes(describe(ROUTERS))
     config = with_tracing(read_config(ROOT)) | {"lambda_architecture": target.architecture}
     others: list[Any] = [*app.builtin_auth_handlers, *app.pure_lambda_functions, *app.event_sources]
@@ -54,7 +54,7 @@ def lay_out(project: Path, target: Target) -> Path:
 
 
 def _build_assets(folder: Path) -> None:
-    """Replace the files in a copy of `assets/` with the bundles under hashed names, and a list of those names."""
+    """Replace the files in a copy of `assets/` with the bundles, under names with a hash, and a list of these names."""
     served = assemble(folder)
     shutil.rmtree(folder)
     folder.mkdir()

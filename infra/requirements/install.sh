@@ -1,8 +1,8 @@
 #!/bin/sh
 # Install a requirements file into .venv. Usage: infra/requirements/install.sh run|test
 #
-# uv, from the PATH or else from PyPI, installs several times faster than pip. If uv fails, for example because only pip is
-# configured for the local index, pip installs the same versions. Both check the hashes.
+# uv installs several times faster than pip; it comes from the PATH, otherwise from PyPI. If uv fails, for example because
+# only pip is configured for the local index, pip installs the same versions. Both check the hashes.
 set -eu
 PYTHON=${PYTHON:-python3}
 VENV=.venv

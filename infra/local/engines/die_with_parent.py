@@ -1,7 +1,7 @@
-"""Run a program that ends when its parent does: run as `python die_with_parent.py PARENT_PID PROGRAM ARGUMENTS…`.
+"""Run a program that stops when its parent ends: `python die_with_parent.py PARENT_PID PROGRAM ARGUMENTS…`.
 
-On Linux the kernel sends the program SIGTERM when the thread that started it ends. So an engine whose parent was
-killed saves its data and exits. On other systems, the program just starts.
+On Linux the kernel sends the program SIGTERM when the thread that started it ends. Therefore an engine saves its data
+and exits if its parent is killed. On other systems, this only starts the program.
 """
 
 import ctypes
@@ -14,12 +14,12 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def main(parent: int, command: list[str]) -> None:
-    """Replace this process by `command`, unless `parent` is already gone."""
+    """Replace this process with `command`, unless `parent` has already ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         sys.exit(1)
-    os.execv(command[0], command)  # noqa: S606 - the command is ours, and no shell is wanted
+    os.execv(command[0], command)  # noqa: S606 - our own command, and no shell is needed
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Dynoxide: DynamoDB over SQLite in one small local process."""
+"""Dynoxide: DynamoDB on top of SQLite in one small local process."""
 
 import platform
 import shutil
@@ -21,7 +21,7 @@ def find_dynoxide() -> Path | None:
 
 
 class Dynoxide(Engine):
-    """DynamoDB over SQLite in one small binary. With a file, an acknowledged write survives `kill()`."""
+    """DynamoDB on top of SQLite in one small binary. With a file, an acknowledged write survives `kill()`."""
 
     name = "dynoxide"
 

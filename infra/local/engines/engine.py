@@ -26,20 +26,21 @@ _STOP_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.05
 _PORT_FILE: Final = "port"
 _PORT_ATTEMPTS: Final = 3
-_KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ")
+_INHERITED_VARIABLES: Final = ("PATH", "LANG", "LC_ALL", "TZ")
 
-# The kernel watches the thread that started the program, so that thread has to last as long as this process.
+# The kernel ends an engine when the *thread* that spawned it ends (die_with_parent.py). Therefore one thread, which
+# lives as long as this process, spawns all engines.
 _spawner: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-spawner")
 
 
 def inherited_environment() -> dict[str, str]:
-    """Return the environment that a subprocess inherits: search path, locale, and a shifted clock."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    """Return the environment of a subprocess: search path, locale, and the variables of libfaketime if it is active."""
+    inherited = {name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ}
     if "FAKETIME" not in os.environ:
-        return kept
-    of_clock = {"LD_PRELOAD", "NO_FAKE_STAT", "PYTHONPATH"}
-    return kept | {
-        name: value for name, value in os.environ.items() if name in of_clock or name.startswith("FAKETIME")
+        return inherited
+    needed = {"LD_PRELOAD", "NO_FAKE_STAT", "PYTHONPATH"}
+    return inherited | {
+        name: value for name, value in os.environ.items() if name in needed or name.startswith("FAKETIME")
     }
 
 
@@ -48,11 +49,11 @@ class EngineError(CommandError):
 
 
 class Engine(ABC):
-    """One engine process, on its own loopback port and in its own session, so that Ctrl-C does not reach it.
+    """One engine process, on a separate loopback port and in a separate session, so that Ctrl-C does not reach it.
 
-    `start()` returns once it answers; `stop()` is SIGTERM and a wait; `kill()` is SIGKILL; `restart()` starts it
-    again on the same port with the same files, whether it was stopped, killed or still runs.
-    As a context manager it starts on entry and stops on exit.
+    `start()` returns when the engine responds; `stop()` sends SIGTERM and waits; `kill()` sends SIGKILL; `restart()`
+    starts the engine again on the same port with the same files, and stops it first if it is still running. Use it as a
+    context manager to start the engine on entry and stop it on exit.
     """
 
     name: ClassVar[str]
@@ -82,7 +83,7 @@ class Engine(ABC):
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def start(self) -> Self:
-        """Start the engine and wait until it answers. Raise `EngineError`."""
+        """Start the engine and wait until it responds. Raise `EngineError` if it does not become ready."""
         if self.pid is not None:
             raise EngineError(f"{self.name} is already running")
         if self._port is not None:
@@ -94,7 +95,7 @@ class Engine(ABC):
             try:
                 self._start_on(port)
             except EngineError:
-                # Another process may have taken the port in between.
+                # Another process may have taken the port in the meantime.
                 if attempt == _PORT_ATTEMPTS - 1 or not _is_taken(port):
                     raise
             else:
@@ -102,7 +103,7 @@ class Engine(ABC):
         return self
 
     def _last_port(self) -> int | None:
-        """Return the port of the last start on the same files, if it is free: the files may contain it."""
+        """Return the port that these files were last used with, if it is free. The files may contain URLs with it."""
         try:
             port = int((self._kept_files / _PORT_FILE).read_text()) if self._kept_files else 0
         except (FileNotFoundError, ValueError):
@@ -110,7 +111,7 @@ class Engine(ABC):
         return port if 0 < port < 65536 and not _is_taken(port) else None
 
     def stop(self) -> None:
-        """Stop the engine (SIGTERM), wait for it, and remove temporary files. Raise `EngineError`."""
+        """Stop the engine (SIGTERM), wait until it exits, and remove temporary files. Raise `EngineError`."""
         try:
             self._end(signal.SIGTERM)
         finally:
@@ -119,11 +120,11 @@ class Engine(ABC):
                 self._files = None
 
     def kill(self) -> None:
-        """Kill the engine (SIGKILL), leaving its files as they are."""
+        """Kill the engine (SIGKILL). Its files stay."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> Self:
-        """Start again on the same port and files, after stopping it with SIGTERM if it still runs."""
+        """Start the engine again on the same port and files. If it is running, stop it first (SIGTERM)."""
         self._end(signal.SIGTERM)
         return self.start()
 
@@ -146,7 +147,7 @@ class Engine(ABC):
         """Return the program, as a path, and its arguments."""
 
     def _environment(self, port: int, files: Path) -> dict[str, str]:
-        """Return the complete environment; only search path, locale and clock come from the user's."""
+        """Return the complete environment. Only search path, locale and clock come from the user's environment."""
         del port
         return {**inherited_environment(), "HOME": str(files)}
 
@@ -158,8 +159,13 @@ class Engine(ABC):
             mode=0o700, parents=True, exist_ok=True
         )  # ministack's state contains secrets in clear text
         log = files / f"{self.name}.log"
-        tied = [sys.executable, "-I", str(Path(__file__).with_name("die_with_parent.py")), str(os.getpid())]
-        command = tied + self._command(port, files)
+        wrapper = [
+            sys.executable,
+            "-I",
+            str(Path(__file__).with_name("die_with_parent.py")),
+            str(os.getpid()),
+        ]
+        command = wrapper + self._command(port, files)
         environment = self._environment(port, files)
 
         def spawn() -> subprocess.Popen[bytes]:
@@ -201,20 +207,20 @@ class Engine(ABC):
         finally:
             connection.close()
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, signal_number: signal.Signals) -> None:
         process = self._process
         if process is None:
             return
         try:
             if process.poll() is None:
-                process.send_signal(how)
+                process.send_signal(signal_number)
                 try:
                     process.wait(_STOP_SECONDS)
                 except subprocess.TimeoutExpired as error:
                     late = f"{self.name} did not stop within {_STOP_SECONDS:.0f} s and was killed"
                     raise EngineError(f"{late}; its latest data may be lost") from error
         finally:
-            # It leads its own session, so this ends what it started too.
+            # The engine leads its process group, so this also kills its child processes.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

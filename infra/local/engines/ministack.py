@@ -10,7 +10,7 @@ from infra.local.engines.engine import HOST, Engine
 
 
 class Ministack(Engine):
-    """Many AWS services in one Python process. It saves its data on SIGTERM only: `kill()` loses the rest."""
+    """Many AWS services in one Python process. It saves its data only on SIGTERM, so `kill()` loses unsaved data."""
 
     name = "ministack"
     ready_path = "/_ministack/ready"
@@ -18,9 +18,9 @@ class Ministack(Engine):
     def __init__(
         self, state_dir: Path | None = None, hold: Sequence[int] = (), *, enforce_iam: bool = False
     ) -> None:
-        """Keep all data under `state_dir`; None deletes it at `stop()`.
+        """Keep all data under `state_dir`; None uses a temporary directory, which `stop()` removes.
 
-        With `enforce_iam`, functions have the permissions of their roles, as on AWS; our own clients may do anything.
+        With `enforce_iam`, functions have their roles' permissions, as on AWS. Other clients have all permissions.
         """
         super().__init__(state_dir, hold)
         self._enforce_iam = enforce_iam
@@ -44,15 +44,15 @@ class Ministack(Engine):
             "AWS_SECRET_ACCESS_KEY": LOCAL_KEY,
             "MINISTACK_REGION": LOCAL_REGION,
             "AWS_DEFAULT_REGION": LOCAL_REGION,
-            "PERSIST_STATE": "1",  # also for a temporary directory, so that restart() means the same for both
+            "PERSIST_STATE": "1",  # also in a temporary directory, so that restart() keeps the data
             "STATE_DIR": str(files / "state"),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(files / "s3"),
             "TMPDIR": str(temporary),  # its pid file, unpacked functions and layers
-            "IOT_MTLS_ENABLED": "0",  # else it listens on 0.0.0.0:8883
+            "IOT_MTLS_ENABLED": "0",  # otherwise ministack listens on 0.0.0.0:8883
             "SFTP_ENABLED": "0",
             "COGNITO_EMAIL_ENABLED": "false",
-            # No Docker daemon, so it neither starts nor removes the user's containers.
+            # There is no Docker daemon at this address, so ministack can't start or remove the user's containers.
             "DOCKER_HOST": f"unix://{files / 'no-docker.sock'}",
             "LAMBDA_EXECUTOR": "local",
             "LOG_LEVEL": "WARNING",

@@ -1,6 +1,6 @@
-"""API Gateway on this machine: Chalice's `LocalGateway`, for many threads, and with API Gateway's own errors.
+"""API Gateway on this machine: Chalice's `LocalGateway`, made safe for threads, with API Gateway's own errors.
 
-Like API Gateway it doesn't call the app without a key, a route or a method for the request.
+Like API Gateway, it doesn't call the app for an unknown route, an unsupported method or a missing API key.
 """
 
 import base64
@@ -103,7 +103,7 @@ class Gateway(LocalGateway):
         except TryLaterError as error:
             raise GatewayProblem(http.HTTPStatus.SERVICE_UNAVAILABLE, error.detail, error.code) from error
         except Exception as error:
-            if str(error) == "Unauthorized":  # the one message that API Gateway turns into a 401
+            if str(error) == "Unauthorized":  # the only message that API Gateway maps to 401
                 raise unauthorized() from error
             raise
         return authorized
@@ -138,9 +138,9 @@ class _ThreadLocalChalice(LocalChalice):
 
 
 def _use_thread_locals(app: Chalice) -> None:
-    """Give `app` a class that keeps its request per thread.
+    """Change the class of `app` to one that keeps the current request per thread.
 
-    Chalice's own local server does the same, but with one class that all apps share.
+    Chalice's local server does the same, but with one class that all apps share.
     """
     if not isinstance(app, _ThreadLocalChalice):
         app.__class__ = type("ThreadLocalApp", (_ThreadLocalChalice, app.__class__), {})

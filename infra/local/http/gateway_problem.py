@@ -11,7 +11,7 @@ from chalicelib.wire.problems import PROBLEM_TYPE
 
 
 class GatewayProblem(Exception):
-    """A response that API Gateway gives without the app, as an RFC 9457 document."""
+    """An error that API Gateway returns without calling the app, as an RFC 9457 document."""
 
     def __init__(
         self, status: http.HTTPStatus, detail: str, slug: str | None = None, allow: Sequence[str] = ()

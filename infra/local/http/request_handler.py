@@ -1,6 +1,6 @@
 """HTTP/1.1 over one connection: every request gets a complete response, and no log line contains a path.
 
-A path may contain a token, so the access log has the route instead.
+A path may contain a token, so the access log contains the route instead.
 """
 
 import contextlib
@@ -102,11 +102,11 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
         return length
 
     def parse_request(self) -> bool:
-        """Read the request line and headers; reject a body that is too large before reading any of it."""
+        """Read the request line and headers. Reject a body that is too large before reading it."""
         return bool(super().parse_request()) and self._accepts_body()
 
     def handle_expect_100(self) -> bool:
-        """Send `100 Continue` only if the body will be read."""
+        """Send `100 Continue` only if the body is accepted."""
         return self._accepts_body() and bool(super().handle_expect_100())
 
     def _accepts_body(self) -> bool:
@@ -118,7 +118,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
         return True
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Respond to a request that can't be parsed, without echoing any of it."""
+        """Respond to a request that can't be parsed. The response repeats no part of the request."""
         del message, explain
         status = http.HTTPStatus(code)
         if status == http.HTTPStatus.NOT_IMPLEMENTED:  # a method that no route can have
@@ -132,7 +132,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
             self._reject(GatewayProblem(status, status.description or status.phrase))
 
     def _reject(self, problem: GatewayProblem) -> None:
-        """Respond and close, after reading what the client still sends: otherwise it sees a reset, not the response."""
+        """Respond, read the rest of the request, and close. Without reading, the client would see only a reset."""
         self.close_connection = True
         self._send(self._problem(problem))
         self._log(problem.status, time.perf_counter())
@@ -147,8 +147,8 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers.items():
-            for one in value if isinstance(value, list) else [value]:
-                self.send_header(name, one)
+            for text in value if isinstance(value, list) else [value]:
+                self.send_header(name, text)
         if answer.status not in BODILESS:
             self.send_header("Content-Length", str(len(answer.body)))
         if self.close_connection:
@@ -159,7 +159,7 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _log(self, status: int, started: float) -> None:
-        # In a malformed request, the "method" may be any part of it, even a token.
+        # In a malformed request, the "method" may be any part of the request, even a token.
         known = self.command in _METHODS
         method = self.command if known else "?"
         resource = (self.server.gateway.resource(self.path) if known else None) or "(no route)"

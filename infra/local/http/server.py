@@ -1,7 +1,7 @@
-"""The local HTTP server, for `make run` and for tests that speak HTTP: one thread per connection, stopped gracefully.
+"""The local HTTP server of `make run` and of tests that use HTTP: one thread per connection, with a graceful stop.
 
-It uses only `http.server`. With werkzeug, hypercorn, cheroot or waitress, malformed and oversized requests would get
-those servers' errors instead of API Gateway's, and werkzeug closes the connection after every response.
+It uses only `http.server`. Werkzeug, hypercorn, cheroot and waitress would respond to malformed and oversized requests
+with their own errors instead of API Gateway's, and werkzeug closes the connection after every response.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
-from socket import socket as Socket  # noqa: N812 - a class's name, and LocalServer has an attribute of its own
+from socket import socket as Socket  # noqa: N812 - a class, and LocalServer has an attribute `socket`
 from typing import Any, Self
 
 from chalice.app import Chalice
@@ -23,7 +23,7 @@ from infra.local.http.request_handler import RequestHandler, error_log
 
 
 class LocalServer(ThreadingHTTPServer):
-    """A threaded server for one Chalice app, bound when created. `serve_forever()` serves, `close()` stops."""
+    """A threaded server for one Chalice app, bound when it is created. `serve_forever()` serves, `close()` stops it."""
 
     request_queue_size = 512
     allow_reuse_port = False
@@ -31,7 +31,7 @@ class LocalServer(ThreadingHTTPServer):
     def __init__(self, app: Chalice, host: str, port: int, listener: Socket | None = None) -> None:
         """Bind to `host:port`, or use `listener`, a socket that is already bound.
 
-        Raise OSError if that fails, and `RuntimeError` for invalid `CORS_ORIGINS`.
+        Raise OSError if the address can't be bound, and `RuntimeError` for invalid `CORS_ORIGINS`.
         """
         self.cors = GATEWAY_HEADERS if read_cors_origins(os.environ) else {}
         self.gateway = Gateway(app)
@@ -55,18 +55,18 @@ class LocalServer(ThreadingHTTPServer):
 
     @property
     def port(self) -> int:
-        """The port it is bound to."""
+        """The port that the server is bound to."""
         port: int = self.server_address[1]
         return port
 
     @property
     def url(self) -> str:
-        """Its base URL, without a trailing slash."""
+        """The server's base URL, without a trailing slash."""
         host: Any = self.server_address[0]
         return f"http://{host}:{self.port}"
 
     def server_bind(self) -> None:
-        """Bind, without the base class's lookup of the host's name, which may wait for a resolver."""
+        """Bind the socket. The base class would also look up the host's name, which may wait for a resolver."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -112,7 +112,7 @@ class LocalServer(ThreadingHTTPServer):
                 self._connections.discard(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log any error but a client that closed its connection."""
+        """Log an error, unless it is an OSError: the client closed its connection."""
         del request, client_address
         if not isinstance(sys.exception(), OSError):
             error_log.exception("a connection failed")
@@ -127,7 +127,7 @@ class LocalServer(ThreadingHTTPServer):
 def make_server(
     app: Chalice, host: str = "127.0.0.1", port: int = 0, *, listener: Socket | None = None
 ) -> LocalServer:
-    """Return a bound server for `app`; port 0 takes a free one. Raise OSError if the port is in use."""
+    """Return a bound server for `app`; port 0 chooses a free port. Raise OSError if the port is in use."""
     return LocalServer(app, host, port, listener)
 
 
