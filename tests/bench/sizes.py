@@ -28,13 +28,13 @@ def sizes() -> Section:
         site = Site(engine)
         event_type = site.event_type(site.host())
         plain = _links(site, event_type)[0]
-        section.add("a link", _told(plain), raw=_raw(plain))
+        section.add("a link", _sizes_of(plain), raw=_raw(plain))
         full = _links(
             site,
             site.event_type(site.host()),
             expiresAt="2038-01-01T00:00:00Z", recipient=_RECIPIENT, label="Spring round", externalId="deal-4711",
         )[0]  # fmt: skip
-        section.add("a link with expiry, recipient, label, external id", _told(full), raw=_raw(full))
+        section.add("a link with expiry, recipient, label, external id", _sizes_of(full), raw=_raw(full))
         host = site.host()
         event_type = site.event_type(host)
         tokens = site.tokens(event_type, 48)
@@ -45,19 +45,19 @@ def sizes() -> Section:
         used = [item for item in items if item.get("eventTypeId", {}).get("S") == event_type]
         for name, sk in (("a used link", "LINK"), ("a booking", "BOOKING")):
             item = next(item for item in used if item["sk"]["S"] == sk)
-            section.add(name, _told(item), raw=_raw(item))
+            section.add(name, _sizes_of(item), raw=_raw(item))
         receipt = next(item for item in items if item["sk"]["S"].startswith("RECEIPT#"))
-        section.add("a receipt", _told(receipt), raw=_raw(receipt))
+        section.add("a receipt", _sizes_of(receipt), raw=_raw(receipt))
         booked = booked_link(site)
         booked.world.store.history.append(booked.event())
         entry = next(item for item in _items(site) if item["sk"]["S"].startswith("HISTORY#"))
-        section.add("a history entry", _told(entry), raw=_raw(entry))
+        section.add("a history entry", _sizes_of(entry), raw=_raw(entry))
         days = {
             f"DAY#{as_instant(first[0]).date()}",
             f"DAY#{as_instant(first[0] + timedelta(days=1)).date()}",
         }
         day = max((item for item in items if item["sk"]["S"] in days), key=size_of)
-        section.add(f"a day with {len(day['busy']['NS'])} of 288 cells busy", _told(day), raw=_raw(day))
+        section.add(f"a day with {len(day['busy']['NS'])} of 288 cells busy", _sizes_of(day), raw=_raw(day))
     return section
 
 
@@ -92,7 +92,7 @@ def _raw(item: _Item) -> dict[str, int]:
     return {"item": size_of(item), "entries": len(entries), "stored": stored}
 
 
-def _told(item: _Item) -> str:
+def _sizes_of(item: _Item) -> str:
     raw = _raw(item)
     return f"{raw['item']} bytes, {raw['entries']} entries, {raw['stored']} bytes stored"
 

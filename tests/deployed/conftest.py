@@ -36,7 +36,7 @@ _CAUSE: Final = Cause("system:test", "test")
 _RECORDING_IAM: Final = Path(__file__).parents[1] / "support" / "aws" / "recording_iam.py"
 
 
-class NotingMinistack(Ministack):
+class RecordingMinistack(Ministack):
     """A ministack that enforces IAM and records what it grants."""
 
     def __init__(self, notes: Path) -> None:
@@ -74,7 +74,7 @@ class Stack:
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
 
     def physical_id(self, logical_id: str) -> str:
-        """Return e.g. a queue's URL or a function's name. Raises KeyError."""
+        """Return the physical id of a resource, e.g. a queue's URL or a function's name. Raises KeyError."""
         return self.resources[logical_id]
 
     @property
@@ -141,11 +141,12 @@ def deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     template = with_local_variables(package.read_template(), {"MAIL_DIRECTORY": str(mails)})
     template = with_local_permissions(template)
     notes = tmp_path_factory.mktemp("rights") / "used"
-    with NotingMinistack(notes) as engine:
+    with RecordingMinistack(notes) as engine:
         verify_sender(engine.endpoint_url)
-        first = {"CorsOrigins": CORS_ORIGIN}  # of both: ministack makes an API anew whose definition changes
+        # Both deployments set the origins, because ministack replaces an API if its definition changes.
+        first = {"CorsOrigins": CORS_ORIGIN}
         put_template(engine.endpoint_url, NAME, package, template, first)
-        # ministack's events do not say which address was called, as API Gateway's do; so the stack has to be told.
+        # Unlike API Gateway's events, ministack's do not contain the requested host, so the stack needs `BaseUrl`.
         api_id = outputs(local_client("cloudformation", engine.endpoint_url), NAME)["RestAPIId"]
         parameters = {
             "BaseUrl": _api_url(engine, api_id),
@@ -155,7 +156,7 @@ def deployed(no_real_aws: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         }
         put_template(engine.endpoint_url, NAME, package, template, parameters)
         stack = Stack(engine, package, mails, notes)
-        # ministack does not set TTL from CloudFormation; that the template asks for it is tested by itself.
+        # ministack ignores the TTL setting of a template, which another test checks.
         wanted = template["Resources"]["Table"]["Properties"]["TimeToLiveSpecification"]
         name = stack.physical_id("Table")
         stack.client("dynamodb").update_time_to_live(TableName=name, TimeToLiveSpecification=wanted)

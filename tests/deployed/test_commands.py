@@ -96,10 +96,10 @@ def test_a_command_is_executed_whichever_way_it_arrives(
 
     send(stack, json.dumps({"id": command_id, "command": "generate", "payload": payload}))
 
-    told = answers(inbox, command_id, "link.created", "batch.completed")
-    found = links_of(stack, event_type["hostId"], batchId=told["batch.completed"]["data"]["batchId"])
+    events = answers(inbox, command_id, "link.created", "batch.completed")
+    found = links_of(stack, event_type["hostId"], batchId=events["batch.completed"]["data"]["batchId"])
     assert len(found) == 2
-    assert told["link.created"]["actor"] == f"command:{command_id}"
+    assert events["link.created"]["actor"] == f"command:{command_id}"
 
 
 def test_the_default_bus_accepts_only_commands_of_listed_sources_for_this_stage_and_account(
@@ -143,7 +143,7 @@ def test_the_default_bus_accepts_only_commands_of_listed_sources_for_this_stage_
 
 
 def test_a_command_for_another_stage_is_rejected(stack: Stack, inbox: Inbox) -> None:
-    """Even if it comes from the stage's own bus."""
+    """The function also checks commands from the stage's own bus."""
     event_type = event_type_of(stack)
     payload = {"hostId": event_type["hostId"], "eventTypeId": event_type["eventTypeId"]}
     command_id = f"c-{secrets.token_hex(6)}"
@@ -152,9 +152,9 @@ def test_a_command_for_another_stage_is_rejected(stack: Stack, inbox: Inbox) -> 
         stack, json.dumps({"id": command_id, "command": "generate", "payload": payload})
     )
 
-    told = answers(inbox, command_id, "command.rejected")["command.rejected"]
-    assert told["data"]["problem"]["type"].endswith(":invalid-value")
-    assert [fault["pointer"] for fault in told["data"]["problem"]["errors"]] == ["/stage"]
+    events = answers(inbox, command_id, "command.rejected")["command.rejected"]
+    assert events["data"]["problem"]["type"].endswith(":invalid-value")
+    assert [fault["pointer"] for fault in events["data"]["problem"]["errors"]] == ["/stage"]
     assert links_of(stack, event_type["hostId"]) == []
     sqs, url = stack.client("sqs"), stack.physical_id("CommandDlq")
     for letter in until(lambda: sqs.receive_message(QueueUrl=url).get("Messages", []), bool):
@@ -173,7 +173,7 @@ def test_every_command_publishes_its_result(stack: Stack, inbox: Inbox) -> None:
     start = rfc3339((stack.world.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0))
     later = rfc3339((stack.world.now() + timedelta(days=3)).replace(minute=0, second=0, microsecond=0))
     named = {"hostId": host_id, "linkId": link["linkId"]}
-    told, command_id = dict[str, dict[str, Any]](), ""
+    events, command_id = dict[str, dict[str, Any]](), ""
     for command, payload, wanted in (
         ("redeem", {**named, **redeem_body(start)}, ("booking.confirmed", "link.used")),
         ("replace", named, ("link.created", "link.revoked")),
@@ -181,8 +181,8 @@ def test_every_command_publishes_its_result(stack: Stack, inbox: Inbox) -> None:
     ):
         command_id = f"c-{secrets.token_hex(6)}"
         by_queue(stack, json.dumps({"id": command_id, "command": command, "payload": payload}))
-        told = answers(inbox, command_id, *wanted)
-    assert told["command.rejected"]["data"]["problem"]["type"].endswith(":link-revoked")
+        events = answers(inbox, command_id, *wanted)
+    assert events["command.rejected"]["data"]["problem"]["type"].endswith(":link-revoked")
     sqs, url = stack.client("sqs"), stack.physical_id("CommandDlq")
     letters = until(lambda: sqs.receive_message(QueueUrl=url).get("Messages", []), bool)
     assert command_id in json.loads(letters[0]["Body"])["message"]
@@ -225,6 +225,6 @@ def test_an_error_of_a_directly_invoked_function_is_a_problem_document(stack: St
 
     error = json.loads(answer["Payload"].read())
     assert answer["FunctionError"]
-    # ministack names every error of a Python function Runtime.HandlerError; the type is what test_direct.py looks at.
+    # ministack reports every error of a Python function as Runtime.HandlerError; test_direct.py checks the type.
     document = json.loads(error["errorMessage"])
     assert (document["type"], document["status"]) == ("urn:admit-one:problem:link-revoked", 410)

@@ -48,14 +48,14 @@ def test_every_change_of_a_link_is_published(stack: Stack, inbox: Inbox) -> None
 def test_a_dead_letter_that_is_redriven_to_the_retry_queue_is_published(stack: Stack, inbox: Inbox) -> None:
     """P6: the event has the same id as if it had been published at first."""
     link = _link(stack)
-    (told,) = _waiting(inbox, link, {"link.created"})[:1]
+    (published,) = _waiting(inbox, link, {"link.created"})[:1]
     record = {"dynamodb": _change(stack, link)}
     letter = {"reason": "bus: down", "failedAt": "2026-11-21T00:00:00.000Z", "record": record}
     sqs = stack.client("sqs")
     queue = stack.physical_id("OutboxRetryQueue")
     sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(letter))
     (again,) = _waiting(inbox, link, {"link.created"})[:1]
-    assert again["id"] == told["id"]
+    assert again["id"] == published["id"]
 
 
 def test_records_that_crashed_the_function_are_published_by_make_redrive_outbox(
@@ -63,7 +63,7 @@ def test_records_that_crashed_the_function_are_published_by_make_redrive_outbox(
 ) -> None:
     """P6: it reads the deployed bucket, with an object in Lambda's format, and invokes the deployed function."""
     link = _link(stack)
-    (told,) = _waiting(inbox, link, {"link.created"})[:1]
+    (published,) = _waiting(inbox, link, {"link.created"})[:1]
     record = {"eventName": "INSERT", "eventSource": "aws:dynamodb", "dynamodb": _change(stack, link)}
     body = {"version": "1.0", "payload": json.dumps({"Records": [record]})}
     s3, bucket = stack.client("s3"), stack.outputs["OutboxCrashesBucketName"]
@@ -72,7 +72,7 @@ def test_records_that_crashed_the_function_are_published_by_make_redrive_outbox(
     assert capsys.readouterr().out == "Records processed: 1.\n"
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     (again,) = _waiting(inbox, link, {"link.created"})[:1]
-    assert again["id"] == told["id"]
+    assert again["id"] == published["id"]
 
 
 def _change(stack: Stack, link: dict[str, Any]) -> dict[str, Any]:

@@ -70,8 +70,8 @@ def test_a_link_is_emailed_and_its_booking_confirmed_to_host_and_invitee(stack: 
     token = link["url"].rpartition("/")[2]
     assert not [line for line in stack.logs() if token in line]
     with stack.http() as http:
-        told = [row["type"] for row in http.get(f"/v1/links/{link['linkId']}/history").json()["history"]]
-    assert {"mail.requested", "mail.sent"} <= set(told)
+        types = [row["type"] for row in http.get(f"/v1/links/{link['linkId']}/history").json()["history"]]
+    assert {"mail.requested", "mail.sent"} <= set(types)
 
 
 @pytest.fixture
@@ -87,10 +87,10 @@ def feedback_rule(stack: Stack) -> Iterator[str]:
 
 
 def test_a_bounce_reported_by_ses_is_in_the_history(stack: Stack, feedback_rule: str) -> None:
-    """From the account's default bus through the deployed rule, queue and function, with all that SES says.
+    """An event in SES's format goes through the account's default bus and the deployed rule, queue and function.
 
-    The local SES says nothing, and nobody but AWS may put its events on a bus: so the source alone is another one, and
-    that the rule takes the true one is asked of it by itself.
+    The local SES publishes no events, and only AWS can publish with the source `aws.ses`. The test therefore publishes
+    with another source, and checks separately that the rule's pattern matches `aws.ses`.
     """
     link = _link(stack)
     names = stack.client("sesv2").list_configuration_sets()["ConfigurationSets"]
@@ -101,13 +101,13 @@ def test_a_bounce_reported_by_ses_is_in_the_history(stack: Stack, feedback_rule:
     entry = {"Source": "aws.ses", "DetailType": "Email Bounced", "Detail": json.dumps(detail)}
     refused = events.put_events(Entries=[entry])["Entries"][0]
     assert refused["ErrorCode"] == "NotAuthorizedForSourceException"
-    assert _takes(stack, feedback_rule, detail)
+    assert _matches(stack, feedback_rule, detail)
     others = json.loads(json.dumps(detail))
     others["mail"]["tags"]["ses:configuration-set"] = ["of-another-stage"]
-    assert not _takes(stack, feedback_rule, others)
+    assert not _matches(stack, feedback_rule, others)
 
-    told = events.put_events(Entries=[entry | {"Source": "tests.ses"}])
-    assert told["FailedEntryCount"] == 0
+    accepted = events.put_events(Entries=[entry | {"Source": "tests.ses"}])
+    assert accepted["FailedEntryCount"] == 0
 
     def bounced() -> list[dict[str, Any]]:
         with stack.http() as http:
@@ -119,8 +119,8 @@ def test_a_bounce_reported_by_ses_is_in_the_history(stack: Stack, feedback_rule:
     assert row["data"]["to"] == "g…@mail.example"
 
 
-def _takes(stack: Stack, pattern: str, detail: dict[str, Any]) -> bool:
-    """Return whether a rule with that pattern matches SES's own event."""
+def _matches(stack: Stack, pattern: str, detail: dict[str, Any]) -> bool:
+    """Return whether a rule with that pattern matches an event from `aws.ses`."""
     event = {
         "version": "0",
         "id": "a-random-id",

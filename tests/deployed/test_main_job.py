@@ -68,7 +68,7 @@ def _wait_for_history(stack: Stack, link: dict[str, Any], wanted: set[str]) -> N
 
 
 def test_a_link_is_created_opened_and_used_once(stack: Stack) -> None:
-    """P1, P5, P6: two GETs change nothing, the first POST books, the second returns 410; the history has all of it."""
+    """P1, P5, P6: two GETs change nothing, the first POST books, the second returns 410; the history records each."""
     (link,) = _links(stack)
     page = link["url"]
     for _ in range(2):

@@ -1,8 +1,8 @@
 """Least privilege: each function does its whole job once, and IAM records which permissions that takes.
 
-What is held against that note is every action on every resource that a function's role has in the deployed stack. AWS
-does some things by these roles that ministack does by itself: what Lambda needs follows from the mappings, and the few
-others stand in a list, each with its reason.
+The tests compare this record with every action on every resource that a function's role allows in the deployed stack.
+AWS uses some permissions of these roles that ministack does not need: those of Lambda follow from the event source
+mappings, and the few others are listed with their reasons.
 """
 
 import dataclasses
@@ -42,26 +42,26 @@ EMAIL: Final = "grace@invitees.example"
 Right = tuple[str, str]
 """An action, and the resource that it is allowed on, perhaps with wildcards."""
 
-# What Lambda itself does by a function's role: reads what calls it, and puts away what could not be told.
+# Permissions that Lambda itself uses through a function's role: to read the event source, and to store failed batches.
 READS_QUEUE: Final = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
 READS_STREAM: Final = {
     "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
 }  # fmt: skip
-PUTS_AWAY: Final = {"s3:ListBucket", "s3:PutObject"}
+STORES_FAILED_BATCHES: Final = {"s3:ListBucket", "s3:PutObject"}
 
-# That each function has such a log, and which are traced, is what tests/infra/package/test_template.py looks at.
+# Every function may log and trace; tests/infra/package/test_template.py checks these permissions.
 OF_EVERY_FUNCTION: Final = {
     "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
 }  # fmt: skip
 
-# (function, action) → why AWS asks for it where ministack does not, and the test of what it is for.
-ASKED_BY_AWS_ALONE: Final = {
+# (function, action) → why AWS requires it although ministack does not, and the test that covers its use.
+REQUIRED_ONLY_BY_AWS: Final = {
     ("import_csv", "s3:ListBucket"): (
-        "for a file that is gone S3 answers 404 with it and 403 without, and 403 is retried ten times; "
-        "test_import_bucket.py tests what happens when a file is gone"
+        "for a missing file S3 returns 404 with this permission and 403 without it, and a 403 is retried ten times; "
+        "test_import_bucket.py tests a missing file"
     ),
     ("mail", "ses:SendRawEmail"): (
-        "SES v2's SendEmail needs it too for a whole message; test_mail.py tests that it does"
+        "SES v2's SendEmail also requires it for a raw message; test_mail.py tests sending"
     ),
 }
 
@@ -89,11 +89,11 @@ def test_each_right_of_a_function_is_one_that_it_uses(unused: dict[str, set[Righ
 
 def test_each_listed_exception_is_still_a_right_that_no_test_uses(unused: dict[str, set[Right]]) -> None:
     left = {(function, action) for function in FUNCTIONS for action, _ in unused[function]}
-    assert set(ASKED_BY_AWS_ALONE) - left == set(), "no longer so: take the reason away too"
+    assert set(REQUIRED_ONLY_BY_AWS) - left == set(), "a test uses it now: remove it from the list"
 
 
 def _unexplained(function: str, rights: set[Right]) -> set[Right]:
-    return {right for right in rights if (function, right[0]) not in ASKED_BY_AWS_ALONE}
+    return {right for right in rights if (function, right[0]) not in REQUIRED_ONLY_BY_AWS}
 
 
 def _granted(stack: Stack) -> list[list[str]]:
@@ -131,7 +131,7 @@ def _rights(stack: Stack, role: str) -> set[Right]:
         for statement in iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]
         for action in _listed(statement["Action"])
         for resource in _listed(statement["Resource"])
-        if action != "sqs:SendMessageBatch"  # what only ministack knows
+        if action != "sqs:SendMessageBatch"  # exists only in ministack
     }
 
 
@@ -144,9 +144,11 @@ def _needed_by_lambda(stack: Stack, function: str) -> set[Right]:
     ]:
         source = mapping["EventSourceArn"]
         found |= {(action, source) for action in (READS_STREAM if "/stream/" in source else READS_QUEUE)}
-        away = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-        if away:
-            found |= {(action, f"{away}{place}") for action in PUTS_AWAY for place in ("", "/record")}
+        failed = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        if failed:
+            found |= {
+                (action, f"{failed}{place}") for action in STORES_FAILED_BATCHES for place in ("", "/record")
+            }
     return found
 
 
@@ -237,20 +239,20 @@ def _functions(stack: Stack, event_type: dict[str, Any]) -> None:
 
 
 def _commands(stack: Stack, event_type: dict[str, Any]) -> None:
-    """Send each command, one for a dead link, and one that is malformed."""
+    """Send every command, one of them for a dead link, and one malformed message."""
     host = {"hostId": event_type["hostId"]}
 
-    def follow(command: str, **payload: Any) -> None:
+    def send(command: str, **payload: Any) -> None:
         body = {"id": f"c-{secrets.token_hex(6)}", "command": command, "payload": {**host, **payload}}
         assert stack.invoke("Commands", _messages(body)) == {"batchItemFailures": []}
 
-    follow("generate", eventTypeId=event_type["eventTypeId"], count=1)
+    send("generate", eventTypeId=event_type["eventTypeId"], count=1)
     with stack.http() as http:
         asked = {"eventTypeId": event_type["eventTypeId"], "count": 2}
         first, second = (link["linkId"] for link in _ok(http.post("/v1/links", json=asked))["links"])
-    follow("redeem", linkId=first, **redeem_body(_start(stack, 4)))
-    follow("revoke", linkIds=[second])
-    follow("replace", linkId=second)
+    send("redeem", linkId=first, **redeem_body(_start(stack, 4)))
+    send("revoke", linkIds=[second])
+    send("replace", linkId=second)
     stack.invoke("Commands", _messages("{"))
     _empty(stack, "CommandDlq")
 
@@ -286,12 +288,12 @@ def _import(stack: Stack, event_type: dict[str, Any]) -> None:
 
 
 def _stream(stack: Stack) -> None:
-    """A record that can't be told, which goes to the dead letters; the rest of the job is what all others set off."""
+    """Invoke the outbox with a malformed record, which it dead-letters. The other jobs cover its normal path."""
     image = {"pk": {"S": "LINK#x"}, "sk": {"S": "LINK"}}
     change = {"Keys": image, "NewImage": image, "SequenceNumber": "1", "ApproximateCreationDateTime": 1.0}
     record = {"eventSource": "aws:dynamodb", "eventName": "INSERT", "dynamodb": change}
     assert stack.invoke("Outbox", {"Records": [record]}) == {"batchItemFailures": []}
-    assert _empty(stack, "OutboxDlq") >= 1  # other files of this run may have left theirs
+    assert _empty(stack, "OutboxDlq") >= 1  # other tests may have added messages
 
 
 def _webhooks(stack: Stack, event_type: dict[str, Any]) -> None:
@@ -306,9 +308,9 @@ def _webhooks(stack: Stack, event_type: dict[str, Any]) -> None:
             """Revoke a link; wait for the delivery of its event to end, and return it."""
             links = _ok(http.post("/v1/links", json={"eventTypeId": event_type["eventTypeId"]}))["links"]
             _ok(http.post(f"/v1/links/{links[0]['linkId']}/revoke"))
-            told = until(lambda: _told(stack, webhook, links[0]["linkId"]), bool)
-            assert told is not None
-            return told
+            delivery = until(lambda: _ended_delivery(stack, webhook, links[0]["linkId"]), bool)
+            assert delivery is not None
+            return delivery
 
         endpoint.answers = [answer(500), answer(204)]
         done = revoked()
@@ -329,8 +331,8 @@ def _webhooks(stack: Stack, event_type: dict[str, Any]) -> None:
         assert revoked().failure == "gone"
 
 
-def _told(stack: Stack, webhook_id: str, link_id: str) -> Delivery | None:
-    """Wait for the delivery of a link's event to a webhook to end, and return it."""
+def _ended_delivery(stack: Stack, webhook_id: str, link_id: str) -> Delivery | None:
+    """Return the ended delivery of a link's event to a webhook, or None if there is none yet."""
     for _, delivery in stack.world.store.deliveries.page(webhook_id, None, None, "9", 50):
         if delivery is not None and link_id in delivery.body and delivery.ended_at is not None:
             return delivery
@@ -339,12 +341,12 @@ def _told(stack: Stack, webhook_id: str, link_id: str) -> Delivery | None:
 
 def _waiting(stack: Stack, done: Delivery, **how: Any) -> Delivery:
     """Make an ended delivery due again, without a message in the queue."""
-    _, stands = stack.world.store.deliveries.read(done.webhook_id, done.delivery_id)
-    assert stands is not None
-    again = replayed(stands, None, stack.world.now())
+    _, stored = stack.world.store.deliveries.read(done.webhook_id, done.delivery_id)
+    assert stored is not None
+    again = replayed(stored, None, stack.world.now())
     assert again is not None
     waiting = msgspec.structs.replace(again, tries_before=0, **how)
-    assert stack.world.store.deliveries.change(waiting, CAUSE, seen=stands.sequence)
+    assert stack.world.store.deliveries.change(waiting, CAUSE, seen=stored.sequence)
     return waiting
 
 
@@ -356,8 +358,8 @@ def _mail(stack: Stack, event_type: dict[str, Any]) -> None:
         stack.client("sesv2").delete_email_identity(EmailIdentity=LOCAL_SENDER)
         try:
             _ok(http.post(f"/v1/links/{link['linkId']}/send", json={}))
-            put_off = "sqs:ChangeMessageVisibility"
-            until(lambda: any(put_off == action for _, action, _ in _granted(stack)), bool)
+            postpone = "sqs:ChangeMessageVisibility"
+            until(lambda: any(postpone == action for _, action, _ in _granted(stack)), bool)
         finally:
             verify_sender(stack.engine.endpoint_url)
         _ok(http.post(f"/v1/links/{link['linkId']}/send", json={"message": "Again"}))
@@ -368,17 +370,20 @@ def _mail(stack: Stack, event_type: dict[str, Any]) -> None:
     }  # fmt: skip
     bounce = {"bounceType": "Permanent", "bounceSubType": "General", "timestamp": "2026-11-23T10:14:05.120Z"}
     mail = {"timestamp": "2026-11-23T10:14:02.000Z", "messageId": "m", "destination": [EMAIL], "tags": tags}
-    told = {
+    detail = {
         "eventType": "Bounce",
         "mail": mail,
         "bounce": {**bounce, "bouncedRecipients": [], "feedbackId": "f"},
     }
-    event = {"source": "aws.ses", "detail-type": "Email Bounced", "detail": told}
+    event = {"source": "aws.ses", "detail-type": "Email Bounced", "detail": detail}
     assert stack.invoke("MailFeedback", _messages(event)) == {"batchItemFailures": []}
 
 
 def _restore(stack: Stack, event_type: dict[str, Any], inbox: Inbox) -> None:
-    """Events of later than the table knows: a link used, one deleted, a booking cancelled; and the end."""
+    """Replay events that are newer than the table, then end the restore.
+
+    The events are a link used, a link deleted and a booking cancelled.
+    """
     with stack.http() as http:
         asked = {"eventTypeId": event_type["eventTypeId"], "count": 3}
         links = _ok(http.post("/v1/links", json=asked))["links"]
@@ -390,7 +395,7 @@ def _restore(stack: Stack, event_type: dict[str, Any], inbox: Inbox) -> None:
         _ok(http.post(links[2]["url"] + "/redeem", json=body, headers=JSON))
     events: list[dict[str, Any]] = []
 
-    def told(kind: str, link: dict[str, Any]) -> dict[str, Any]:
+    def wait_for(kind: str, link: dict[str, Any]) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             events.extend(each["detail"] for each in inbox.take())
             return next((e for e in events if (e["type"], e["linkId"]) == (kind, link["linkId"])), None)
@@ -399,9 +404,9 @@ def _restore(stack: Stack, event_type: dict[str, Any], inbox: Inbox) -> None:
         assert found is not None
         return found
 
-    used, deleted = told("link.used", links[0]), told("link.deleted", links[1])
-    cancelled = told("booking.cancelled", links[0])
-    confirmed = told("booking.confirmed", links[2])
+    used, deleted = wait_for("link.used", links[0]), wait_for("link.deleted", links[1])
+    cancelled = wait_for("booking.cancelled", links[0])
+    confirmed = wait_for("booking.confirmed", links[2])
     later = [
         used | {"sequence": 900},
         deleted | {"sequence": 900, "linkId": links[2]["linkId"]},

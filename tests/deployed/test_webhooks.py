@@ -16,7 +16,7 @@ from tests.support.endpoints import Endpoint, answer
 from tests.support.waiting import LIMIT, until
 
 
-def _made(response: httpx.Response) -> Any:
+def _json_of(response: httpx.Response) -> Any:
     assert response.status_code in {200, 201, 202}, response.text
     return response.json()
 
@@ -24,20 +24,25 @@ def _made(response: httpx.Response) -> Any:
 def _start(link: dict[str, Any]) -> str:
     """Return the first start on offer."""
     with httpx.Client(timeout=LIMIT, trust_env=False) as client:
-        slots = _made(client.get(f"{link['url']}/slots", headers={"Accept": "application/json"}))["slots"]
+        slots = _json_of(client.get(f"{link['url']}/slots", headers={"Accept": "application/json"}))["slots"]
     start: str = slots[0]["start"]
     return start
 
 
 def test_the_events_of_a_redeem_arrive_signed_at_the_host_s_endpoint(stack: Stack) -> None:
-    """P6, P9: each event once, verified with the standard's library; only the host's own, of the subscribed types."""
+    """P6, P9: the endpoint receives each subscribed event of its host once.
+
+    The Standard Webhooks library verifies the signatures.
+    """
     event_type, other = event_type_of(stack), event_type_of(stack)
     with Endpoint([answer(500), answer(204)]) as endpoint, stack.http() as http:
         asked = {"url": endpoint.url, "events": ["link.used", "booking.confirmed"]}
-        webhook = _made(http.post("/v1/webhooks", json=asked | {"hostId": event_type["hostId"]}))
+        webhook = _json_of(http.post("/v1/webhooks", json=asked | {"hostId": event_type["hostId"]}))
         path = f"/v1/webhooks/{webhook['webhookId']}"
         links = [
-            _made(http.post("/v1/links", json={"eventTypeId": each["eventTypeId"], "externalId": "deal-7"}))
+            _json_of(
+                http.post("/v1/links", json={"eventTypeId": each["eventTypeId"], "externalId": "deal-7"})
+            )
             for each in (event_type, other)
         ]
         for made in links:
@@ -48,21 +53,21 @@ def test_the_events_of_a_redeem_arrive_signed_at_the_host_s_endpoint(stack: Stac
                 "invitee": {"name": "Grace", "email": "grace@invitees.example"},
             }
             json_header = {"Accept": "application/json"}
-            _made(
+            _json_of(
                 httpx.post(
                     f"{link['url']}/redeem", json=body, headers=json_header, timeout=LIMIT, trust_env=False
                 )
             )
 
         def deliveries() -> list[dict[str, Any]]:
-            rows: list[dict[str, Any]] = _made(http.get(f"{path}/deliveries"))["deliveries"]
+            rows: list[dict[str, Any]] = _json_of(http.get(f"{path}/deliveries"))["deliveries"]
             return rows
 
         rows = until(deliveries, lambda found: [row["status"] for row in found] == ["delivered"] * 2)
 
     assert sorted(row["type"] for row in rows) == ["booking.confirmed", "link.used"]
     assert sorted(len(row["attempts"]) for row in rows) == [1, 2], (
-        "the first answer was 500; that one came again"
+        "the delivery whose first response was 500 has two attempts"
     )
     library = standardwebhooks.Webhook(webhook["secret"])
     bodies = []
@@ -86,19 +91,19 @@ def test_a_test_event_and_a_replay_use_the_deployed_queue(stack: Stack) -> None:
     event_type = event_type_of(stack)
     with Endpoint() as endpoint, stack.http() as http:
         asked = {"url": endpoint.url, "hostId": event_type["hostId"], "events": ["link.revoked"]}
-        webhook = _made(http.post("/v1/webhooks", json=asked))
+        webhook = _json_of(http.post("/v1/webhooks", json=asked))
         path = f"/v1/webhooks/{webhook['webhookId']}"
-        sent = _made(http.post(f"{path}/test"))
+        sent = _json_of(http.post(f"{path}/test"))
         assert until(lambda: len(endpoint.requests), lambda count: count >= 1)
         until(
-            lambda: _made(http.get(f"{path}/deliveries"))["deliveries"][0]["status"],
+            lambda: _json_of(http.get(f"{path}/deliveries"))["deliveries"][0]["status"],
             lambda status: status == "delivered",
         )
-        rotated = _made(http.post(f"{path}/rotate", json={"overlapHours": 1}))
+        rotated = _json_of(http.post(f"{path}/rotate", json={"overlapHours": 1}))
         replay = {"deliveryId": sent["deliveryId"]}
         key = {"Idempotency-Key": "again"}
-        assert _made(http.post(f"{path}/replay", json=replay, headers=key))["replayed"] == 1
-        assert _made(http.post(f"{path}/replay", json=replay, headers=key))["replayed"] == 0
+        assert _json_of(http.post(f"{path}/replay", json=replay, headers=key))["replayed"] == 1
+        assert _json_of(http.post(f"{path}/replay", json=replay, headers=key))["replayed"] == 0
         until(lambda: len(endpoint.requests), lambda count: count >= 2)
 
     first, second = endpoint.requests
@@ -112,8 +117,8 @@ def test_the_deployed_schedule_retries_a_delivery_whose_message_is_lost(stack: S
     event_type = event_type_of(stack)
     with Endpoint() as endpoint, stack.http() as http:
         asked = {"url": endpoint.url, "hostId": event_type["hostId"]}
-        webhook = _made(http.post("/v1/webhooks", json=asked))
-        sent = _made(http.post(f"/v1/webhooks/{webhook['webhookId']}/test"))
+        webhook = _json_of(http.post("/v1/webhooks", json=asked))
+        sent = _json_of(http.post(f"/v1/webhooks/{webhook['webhookId']}/test"))
         assert until(lambda: len(endpoint.requests), lambda count: count >= 1)
         deliveries = stack.world.store.deliveries
 
@@ -121,7 +126,7 @@ def test_the_deployed_schedule_retries_a_delivery_whose_message_is_lost(stack: S
             return deliveries.read(webhook["webhookId"], sent["deliveryId"])[1]
 
         done = until(ended, lambda found: found is not None and found.status == "delivered")
-        # Given: the same, to be tried again, with the message for it lost and its time come.
+        # Given: the delivery is due again, and no queued message refers to it.
         now = stack.world.now()
         again = replayed(done, None, now)
         assert again is not None

@@ -32,14 +32,14 @@ _WEEK: Final = [
 
 
 class Clock:
-    """The site's clock, which advances only when it is told to."""
+    """The site's clock, which only `advance` moves."""
 
     now = NOW - timedelta(days=9)
 
     def __call__(self) -> datetime:
         return self.now
 
-    def pass_by(self, **units: float) -> None:
+    def advance(self, **units: float) -> None:
         """Advance the clock."""
         self.now += timedelta(**units)
 
@@ -66,9 +66,9 @@ def seeded(host: Caller, site: LiveSite, clock: Clock) -> dict[str, Any]:
         link = host.link(tour if n % 2 else intro, recipient=recipient, expiresAt="2026-12-15T17:00:00Z")
         if n < 2:
             site.book(link, name)
-        clock.pass_by(days=1, hours=3)
+        clock.advance(days=1, hours=3)
     ok(host.post(f"/v1/links/{host.link(intro, label='Old newsletter')['linkId']}/revoke"))
-    clock.pass_by(days=2)
+    clock.advance(days=2)
     host.link(intro, label="Conference table", maxUsageCount=5)
     clock.now = NOW - timedelta(hours=2)
     return host.link(tour, expiresAt="2026-12-11T17:00:00Z", label="Follow-up with Iris")

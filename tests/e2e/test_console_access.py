@@ -1,8 +1,8 @@
-"""The console is accessible: axe on every view and dialog, both widths and schemes; and by keyboard alone.
+"""The console is accessible: axe checks every view and dialog, and the keyboard is enough to use it.
 
-`TITLES` lists every dialog of the console by what its source says of its title: one that is new, or that no test here
-opens, fails `test_no_dialog_and_no_view_is_left_out`. A few states of them (a history, a mail on its way) are checked
-where they are made, in `test_console.py`.
+`TITLES` lists every dialog by the expression of its title in the source. A dialog that is not listed, or that no test
+here opens, fails `test_axe_has_checked_every_dialog_and_every_view`. `test_console.py` checks a few more states, such
+as a history and an email that is being sent.
 """
 
 import re

@@ -57,7 +57,7 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
-    def pass_by(self, **units: float) -> None:
+    def advance(self, **units: float) -> None:
         """Advance the clock, in `timedelta`'s units."""
         self.now += timedelta(**units)
 

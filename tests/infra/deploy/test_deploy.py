@@ -198,7 +198,7 @@ def test_two_stages_share_no_resources(account: Ministack) -> None:
         }
         for name in (STACK, "admit-one-staging")
     )
-    # "api" is each one's own stage of its own API; the other is the one setting that an account has for its logs.
+    # "api" names a stage of a different API in each stack; an account has only one log setting, which both stacks have.
     assert one & other <= {"api", "AccountLogSetting"}
 
 

@@ -1,7 +1,8 @@
 """`make restore` against ministack: API closed, table swapped, archive replayed, API opened (P1).
 
-ministack copies a table as it is when asked, not as it was; so the copy is taken at the moment, and gone on with. It
-replays to every rule of the bus, not only to the one that is named, so nothing can be said here of what is not called.
+ministack ignores the restore time and copies the current table, so a test takes the copy at the chosen moment and lets
+the restore continue with it. ministack replays to every rule of the bus and not only to the named one, so these tests
+can't check that other rules receive nothing.
 """
 
 import dataclasses
@@ -102,7 +103,7 @@ def _archived(account: Ministack, least: int) -> None:
 
 
 def _refused_while_a_consumer_is_behind(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """What the consumer has not read yet would be lost with the old stream."""
+    """Check the refusal: records that the consumer has not read yet would be lost with the old stream."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "MARGIN", timedelta(seconds=1))
         patch.setattr(replay, "_lag", lambda *_: 120_000.0)
@@ -113,7 +114,7 @@ def _refused_while_a_consumer_is_behind(arguments: list[str], capsys: pytest.Cap
 def _refused_while_the_outbox_has_crashes(
     account: Ministack, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Records that crashed the outbox were never published either."""
+    """Check the refusal: records that crashed the outbox were never published."""
     s3 = local_client("s3", account.endpoint_url)
     bucket = outputs(local_client("cloudformation", account.endpoint_url), STACK)["OutboxCrashesBucketName"]
     s3.put_object(Bucket=bucket, Key="crash", Body=b"{}")
@@ -142,7 +143,7 @@ def test_a_link_used_after_the_backup_is_used_after_the_restore(
     revoke_key(world, leaked.key.key_id, CAUSE)
     moment = datetime.now(UTC)
     assert _redeem(api, spent, 48).status_code == 201
-    _archived(account, 4)  # two links made, one used, one booking
+    _archived(account, 4)  # two links created, one link used, one booking confirmed
 
     # The archive is a few minutes old, so it does not cover the margin: the restore reports this and changes nothing.
     arguments = ["--stage", "dev", "--to", moment.isoformat(), "--table", copy]
@@ -230,11 +231,11 @@ def test_a_restore_that_fails_after_the_swap_keeps_the_api_closed_and_can_be_res
 
 
 def _seen(over: list[str | None]) -> Callable[..., Outcome]:
-    """Return `deploy`, which notes the table that each deployment is over."""
+    """Return a `deploy` that records the table of each deployment in `over`."""
 
     def seen(account: Account, stage: Stage, package: Package, **how: Any) -> Outcome:
         over.append(stage.table)
-        # what a deployment by somebody else would have, from the first on
+        # Another deployment at this time would read these values from the stage file.
         kept = read_stage(stage.name)
         assert (kept.table, kept.parameters.get("BookingsClosed")) == (stage.table, "yes")
         return deploy.deploy(account, stage, package, **how)
@@ -242,16 +243,16 @@ def _seen(over: list[str | None]) -> Callable[..., Outcome]:
     return seen
 
 
-def test_if_the_old_table_is_gone_the_operator_is_told_to_revoke_its_keys_first(
+def test_without_the_old_table_the_report_says_to_revoke_keys_first(
     ministack: Ministack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P9: no table knows the keys that were revoked after the backup, so the message says so prominently."""
+    """P9: the revocations since the backup are lost, so the report starts with a warning in capitals."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", ministack.endpoint_url)
     assert copy_revocations(open_account(), "no-such-table", "another") is None
     loud, what_to_do = restore._key_report("prod", datetime(2026, 11, 21, 10, tzinfo=UTC), None)
     assert "REVOKED SINCE 2026-11-21 10:00 UTC ARE ACTIVE AGAIN" in loud
     assert "make keys STAGE=prod" in what_to_do
-    # Nor does a restored table know which were revoked in the one it is a copy of, where that one is not known.
+    # A restored table does not contain later revocations of its source table, and here the source is unknown.
     monkeypatch.setattr(revocations, "find_table", lambda *_: {})
     assert revocations.revocation_sources(open_account(), {"TableName": "copy"}, "copy") == []
     assert revocations.copy_all_revocations(open_account(), [], "copy") is None

@@ -1,4 +1,4 @@
-"""Every function of the zip runs under Lambda's runtime client with only what the runtime has installed."""
+"""Every function of the package runs under Lambda's runtime client with only the packages that the runtime provides."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ from tests.support.app import ALL_DAY
 from tests.support.aws.engines import Table, new_table
 from tests.support.aws.filter_patterns import counts
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda's runtime client is for Linux alone")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda's runtime client supports only Linux")
 
 ACCOUNT: Final = "123456789012"
 REGION: Final = "us-east-1"
@@ -57,7 +57,7 @@ def table(ministack: Ministack) -> Table:
 
 @pytest.fixture(scope="module")
 def environment(table: Table) -> dict[str, str]:
-    """The environment that the template gives each function, as far as an engine exists for it."""
+    """The environment variables that the template sets, for the services that have a local engine."""
     keys = {"current": 1, "keys": {"1": base64.b64encode(secrets.token_bytes(32)).decode()}}
     secret = f"keys-{secrets.token_hex(4)}"
     local_client("secretsmanager", table.endpoint_url).create_secret(
@@ -73,7 +73,7 @@ def environment(table: Table) -> dict[str, str]:
 def start(
     task: Path, packaged: Package, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Start]:
-    """Start functions by logical id, with the template's handler; they end with the module."""
+    """Start a function by its logical id, with the handler from the template; it stops after the module's tests."""
     from tests.support.aws.lambda_runtime import running, runtime_folder
 
     resources = packaged.read_template()["Resources"]
@@ -164,7 +164,7 @@ def _authorized(start: Start, key: str) -> dict[str, str]:
     return {"principalId": policy["principalId"], **policy["context"]}
 
 
-def _made(start: Start, authorizer: dict[str, str], count: int = 1, **how: Any) -> dict[str, Any]:
+def _create_links(start: Start, authorizer: dict[str, str], count: int = 1, **how: Any) -> dict[str, Any]:
     """Create a host, an event type and links through the HTTP function; return the event type and the links."""
     http = start("APIHandler")
 
@@ -228,10 +228,12 @@ def test_every_function_of_the_template_starts(start: Start, packaged: Package) 
             start(name).wait_until_ready()
 
 
-def test_the_main_job_from_key_to_history(start: Start, table: Table, admin_key: str) -> None:
-    """P1, P6: the authorizer, REST proxy events and stream records, each with its function of the zip."""
+def test_a_link_is_created_redeemed_and_recorded_in_the_history(
+    start: Start, table: Table, admin_key: str
+) -> None:
+    """P1, P6: the authorizer, the API function and the outbox each process their own events."""
     authorizer = _authorized(start, admin_key)
-    (link,) = _made(start, authorizer)["links"]
+    (link,) = _create_links(start, authorizer)["links"]
     assert link["url"].startswith(f"https://{GATEWAY}/api/s/"), "the stage is in the path"
     token = _token(link)
     http = start("APIHandler")
@@ -243,9 +245,9 @@ def test_the_main_job_from_key_to_history(start: Start, table: Table, admin_key:
 
     assert (booked["statusCode"], again["statusCode"]) == (201, 410), (booked["body"], again["body"])
     assert json.loads(booked["body"])["url"].startswith(f"https://{GATEWAY}/api/b/")
-    for _ in range(2):  # the same records a second time change nothing
-        told = start("Outbox").invoke({"Records": _records(table)})
-        assert told == {"batchItemFailures": []}
+    for _ in range(2):  # the second delivery of the same records changes nothing
+        result = start("Outbox").invoke({"Records": _records(table)})
+        assert result == {"batchItemFailures": []}
     history = http.invoke(
         _request("GET", "/v1/links/{linkId}/history", authorizer=authorizer, linkId=link["linkId"])
     )
@@ -292,20 +294,20 @@ def test_the_authorizer_rejects_an_unknown_key_with_unauthorized(start: Start, k
 def test_urls_use_a_custom_domain(start: Start, admin_key: str) -> None:
     """A custom domain's mapping removes the stage from the path; the event shows this, so no setting is needed."""
     authorizer = _authorized(start, admin_key)
-    (link,) = _made(start, authorizer, domain="book.example.com", stage_in_path=False)["links"]
+    (link,) = _create_links(start, authorizer, domain="book.example.com", stage_in_path=False)["links"]
     assert link["url"].startswith("https://book.example.com/s/")
 
 
-def test_base_url_overrides_the_event_s_domain(start: Start, admin_key: str) -> None:
+def test_base_url_overrides_the_domain_of_the_event(start: Start, admin_key: str) -> None:
     authorizer = _authorized(start, admin_key)
-    (link,) = _made(start, authorizer)["links"]
-    told = start("APIHandler", BASE_URL="https://meet.example.org/x")
+    (link,) = _create_links(start, authorizer)["links"]
+    http = start("APIHandler", BASE_URL="https://meet.example.org/x")
     request = _request("GET", "/v1/links/{linkId}", authorizer=authorizer, linkId=link["linkId"])
-    answer = json.loads(told.invoke(request)["body"])
+    answer = json.loads(http.invoke(request)["body"])
     assert answer["url"] == f"https://meet.example.org/x/s/{_token(link)}"
 
 
-def test_the_schedule_s_event_is_handled(start: Start) -> None:
+def test_the_expiry_function_accepts_a_scheduled_event(start: Start) -> None:
     event = {
         "version": "0", "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa", "detail-type": "Scheduled Event",
         "source": "aws.events", "account": ACCOUNT, "time": "2026-11-21T10:00:00Z", "region": REGION,
@@ -315,11 +317,11 @@ def test_the_schedule_s_event_is_handled(start: Start) -> None:
     assert "marked" in start("Expiry").log()
 
 
-def test_a_queue_s_event_is_handled_message_by_message(
+def test_an_sqs_batch_runs_valid_commands_and_dead_letters_malformed_ones(
     start: Start, admin_key: str, ministack: Ministack
 ) -> None:
-    """A command creates links; a malformed one goes to the dead-letter queue and does not block the others."""
-    made = _made(start, _authorized(start, admin_key))
+    """A valid command creates links. A malformed message is dead-lettered and does not block the others."""
+    created = _create_links(start, _authorized(start, admin_key))
     sqs = local_client("sqs", ministack.endpoint_url)
     dead = sqs.create_queue(QueueName=f"dead-{secrets.token_hex(4)}")["QueueUrl"]
 
@@ -335,9 +337,9 @@ def test_a_queue_s_event_is_handled_message_by_message(
         }  # fmt: skip
 
     payload = {
-        "eventTypeId": made["eventType"]["eventTypeId"],
+        "eventTypeId": created["eventType"]["eventTypeId"],
         "count": 3,
-        "hostId": made["eventType"]["hostId"],
+        "hostId": created["eventType"]["hostId"],
     }
     command = {"id": f"cmd-{secrets.token_hex(4)}", "command": "generate", "payload": payload}
     commands = start("Commands", COMMAND_DLQ_URL=dead)
@@ -348,27 +350,29 @@ def test_a_queue_s_event_is_handled_message_by_message(
 
 
 def test_directly_invoked_functions_return_json(start: Start, admin_key: str) -> None:
-    made = _made(start, _authorized(start, admin_key))
+    created = _create_links(start, _authorized(start, admin_key))
     event = {
-        "eventTypeId": made["eventType"]["eventTypeId"],
+        "eventTypeId": created["eventType"]["eventTypeId"],
         "count": 2,
-        "hostId": made["eventType"]["hostId"],
+        "hostId": created["eventType"]["hostId"],
     }
     answer = start("GenerateLinks", BASE_URL="https://book.example.com").invoke(event)
     assert len(answer["links"]) == 2, answer
 
 
-def test_alarms_can_tell_a_failure_from_a_refusal_in_the_logs(start: Start, admin_key: str) -> None:
-    """Lambda counts both as errors, because both are raised; the alarms count the runtime client's log lines."""
+def test_only_unexpected_errors_match_the_filter_of_the_failure_alarms(start: Start, admin_key: str) -> None:
+    """Lambda counts every raised error. The alarms count only the log lines that match the metric filter."""
     from tests.support.aws.lambda_runtime import FunctionError
 
-    made = _made(start, _authorized(start, admin_key))
-    event = {"hostId": made["eventType"]["hostId"], "linkIds": []}
+    created = _create_links(start, _authorized(start, admin_key))
+    event = {"hostId": created["eventType"]["hostId"], "linkIds": []}
     keys = {"type": "TOKEN", "methodArn": "arn", "authorizationToken": f"Bearer {admin_key[:-4]}AAAA"}
-    for name, asked in (("RevokeLinks", event), ("Authorizer", keys)):
+    for name, invalid in (("RevokeLinks", event), ("Authorizer", keys)):
         refused, failed = start(name, WHICH="refused"), start(name, TABLE_NAME="no-such-table")
-        broken = {**keys, "authorizationToken": f"Bearer {admin_key}"} if asked is keys else _revoking(made)
-        for function, sent, counted in ((refused, asked, False), (failed, broken, True)):
+        valid = (
+            {**keys, "authorizationToken": f"Bearer {admin_key}"} if invalid is keys else _revoking(created)
+        )
+        for function, sent, counted in ((refused, invalid, False), (failed, valid, True)):
             with pytest.raises(FunctionError):
                 function.invoke(sent)
             lines = function.log().splitlines()
@@ -376,5 +380,8 @@ def test_alarms_can_tell_a_failure_from_a_refusal_in_the_logs(start: Start, admi
             assert any(counts(failure_pattern(), line) for line in lines) == counted, lines
 
 
-def _revoking(made: dict[str, Any]) -> dict[str, Any]:
-    return {"hostId": made["eventType"]["hostId"], "linkIds": [link["linkId"] for link in made["links"]]}
+def _revoking(created: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "hostId": created["eventType"]["hostId"],
+        "linkIds": [link["linkId"] for link in created["links"]],
+    }

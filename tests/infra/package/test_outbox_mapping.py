@@ -64,10 +64,10 @@ def filters(resources: dict[str, Any]) -> list[str]:
     return [each["Pattern"] for each in found]
 
 
-def _comes(
+def _reaches_function(
     ministack: Ministack, filters: list[str], key: tuple[str, str], *, event: str = "INSERT", **image: Any
 ) -> bool:
-    """Return whether a change of such an item reaches the function. Lambda's patterns are those of EventBridge."""
+    """Return whether a change of such an item reaches the function. Lambda uses EventBridge's patterns."""
     keys = {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
     sort = "OldImage" if event == "REMOVE" else "NewImage"
     record = {"eventName": event, "dynamodb": {"Keys": keys, sort: {**keys, **image}, "SequenceNumber": "1"}}
@@ -91,10 +91,14 @@ def test_only_changes_of_links_bookings_and_history_reach_the_function(
     keys = _keys()
     assert set(keys) == TOLD | UNTOLD | {"history_key"}
     for event in ("INSERT", "MODIFY", "REMOVE"):
-        assert {name for name in keys if _comes(ministack, filters, keys[name], event=event)} == TOLD, event
+        assert {
+            name for name in keys if _reaches_function(ministack, filters, keys[name], event=event)
+        } == TOLD, event
     entry = keys["history_key"]
-    assert not _comes(ministack, filters, entry), "written by the outbox itself: it would never end"
-    assert _comes(ministack, filters, entry, direct={"BOOL": True}), "e.g. a host's delete"
+    assert not _reaches_function(ministack, filters, entry), (
+        "written by the outbox itself: it would never end"
+    )
+    assert _reaches_function(ministack, filters, entry, direct={"BOOL": True}), "e.g. a host's delete"
     assert {keys[name][1].partition("#")[0] for name in TOLD | {"history_key"}} == set(_READERS)
 
 
@@ -106,10 +110,10 @@ def test_a_failed_batch_is_retried_bisected_and_finally_stored_in_a_bucket(resou
         "a record that always crashes must not hold up its shard for long"
     )
     assert mapping["StartingPosition"] == "TRIM_HORIZON", (
-        "what happened before the mapping was there is told too"
+        "changes from before the mapping existed are published too"
     )
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert "MaximumRecordAgeInSeconds" not in mapping, "a record that is late is not dropped for it"
+    assert "MaximumRecordAgeInSeconds" not in mapping, "a late record must not be dropped"
     destination = mapping["DestinationConfig"]["OnFailure"]["Destination"]
     bucket = resources[destination["Fn::GetAtt"][0]]
     assert bucket["Type"] == "AWS::S3::Bucket"

@@ -257,8 +257,8 @@ def test_every_queue_has_a_dead_letter_queue_with_an_alarm(resources: dict[str, 
             assert target["Fn::GetAtt"][0] in dead, name
 
 
-def _arn_if_made(arn: dict[str, Any]) -> dict[str, Any]:
-    """Return the ARN of a rule that is optional."""
+def _arn_of(arn: dict[str, Any]) -> dict[str, Any]:
+    """Return the ARN of a rule, which may be conditional."""
     found: dict[str, Any] = arn["Fn::If"][1] if "Fn::If" in arn else arn
     return found
 
@@ -267,7 +267,7 @@ def test_events_that_a_rule_can_not_deliver_go_to_a_dead_letter_queue(resources:
     """P6: without one, EventBridge drops an event after a day of retries."""
     dead = dead_letter_queues({"Resources": resources})
     allowed = {
-        (_arn_if_made(rule)["Fn::GetAtt"][0], queue["Fn::GetAtt"][0])
+        (_arn_of(rule)["Fn::GetAtt"][0], queue["Fn::GetAtt"][0])
         for resource in resources.values()
         if resource["Type"] == "AWS::SQS::QueuePolicy"
         for statement in resource["Properties"]["PolicyDocument"]["Statement"]

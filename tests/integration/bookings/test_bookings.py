@@ -105,7 +105,7 @@ def test_a_second_cancellation_changes_nothing(site: Site, host: Caller) -> None
 def test_a_booking_that_has_begun_cannot_be_changed(site: Site, host: Caller) -> None:
     """It can be neither cancelled nor moved."""
     booking = _book(site, host.link(), at(days=1))
-    site.clock.pass_by(days=1)
+    site.clock.advance(days=1)
     path = f"/v1/bookings/{booking['bookingId']}"
     assert_problem(host.post(f"{path}/cancel"), 409, "conflict")
     assert_problem(host.post(f"{path}/reschedule", {"start": at(days=5)}), 409, "conflict")

@@ -188,7 +188,7 @@ class TestCancel:
         self, site: Site, host: Caller, event_type: Json, booking: Json
     ) -> None:
         """P8: another link can book the slot immediately."""
-        site.clock.pass_by(minutes=5)
+        site.clock.advance(minutes=5)
 
         cancelled = ok(cancel(site, booking))
 
@@ -205,7 +205,7 @@ class TestCancel:
     ) -> None:
         first = ok(cancel(site, booking))
         created(site.redeem(host.link(event_type), TEN, invitee=OTTO))
-        site.clock.pass_by(hours=1)
+        site.clock.advance(hours=1)
 
         assert ok(cancel(site, booking)) == first
         assert sequence(site, booking) == 2
@@ -287,7 +287,7 @@ class TestCancel:
         elif end == "deleted":
             assert host.delete(f"/v1/links/{link['linkId']}").status_code == 204
         else:
-            site.clock.pass_by(hours=2)
+            site.clock.advance(hours=2)
             if end == "marked expired":
                 site.mark_expired(link)
         before = stored_link(site, link)
@@ -325,7 +325,7 @@ class TestCancel:
     ) -> None:
         site.clock.now = datetime.fromisoformat(TEN) - timedelta(milliseconds=1)
         assert 'href="../b/' in page(site, booking)
-        site.clock.pass_by(milliseconds=1)
+        site.clock.advance(milliseconds=1)
 
         assert_problem(cancel(site, booking), 409, "conflict")
         refused = site.client.post(own(booking) + "/cancel", headers=FORM)
@@ -426,7 +426,7 @@ class TestMove:
             "2040-01-11T09:00:00Z",
         ]
         assert_problem(move(site, booking, TWO), 409, "slot-not-offered")
-        site.clock.pass_by(days=1, hours=1, minutes=30)  # less than a day before nine
+        site.clock.advance(days=1, hours=1, minutes=30)  # less than a day before nine
         assert_problem(move(site, booking, f"{NEXT}T09:00:00Z"), 409, "slot-not-offered")
         assert ok(move(site, booking, "2040-01-11T08:00:00Z"))["end"] == "2040-01-11T09:00:00Z"
 
@@ -867,7 +867,7 @@ class TestInvite:
         place = [{"kind": "in_person", "detail": "Torstraße 12; Hof, 10119 Berlin"}]
         link = host.link(host.event_type(title=self.TITLE, locations=place))
         booking = created(site.redeem(link, TEN, answers={}))
-        site.clock.pass_by(minutes=3)
+        site.clock.advance(minutes=3)
 
         answer = site.client.get(own(booking) + "/invite.ics")
 

@@ -93,7 +93,7 @@ class TestJson:
     def test_the_last_use_makes_the_link_used(self, site: Site, host: Caller, link: dict[str, Any]) -> None:
         """P1: a link gives exactly its uses, and then none."""
         created(redeem(site, link, at(days=1)))
-        site.clock.pass_by(minutes=1)
+        site.clock.advance(minutes=1)
         created(redeem(site, link, at(days=2)))
 
         used = host.reread(link)
@@ -275,7 +275,7 @@ class TestRepeats:
     ) -> None:
         link, key = host.link(event_type), "a key of one's own"
         first = created(redeem(site, link, at(days=1), key=key))
-        site.clock.pass_by(days=3)  # now the start is in the past and the link is used
+        site.clock.advance(days=3)  # now the start is in the past and the link is used
 
         second = redeem(site, link, at(days=1), key=key)
 
@@ -289,7 +289,7 @@ class TestRepeats:
         """P4: the sender may be someone else, so the response has no URL, no personal data, no answers and no ids."""
         link = host.link(event_type)
         first = created(redeem(site, link, "2040-01-03T10:00:00Z", answers={"topic": "One\ntwo"}))
-        site.clock.pass_by(minutes=9, seconds=58)
+        site.clock.advance(minutes=9, seconds=58)
 
         invitee = {"name": " Grace  Hopper", "email": "GRACE@Invitees.Example"}
         again = redeem(
@@ -317,11 +317,11 @@ class TestRepeats:
     ) -> None:
         """P4: after that it is like any other request: the slot is taken, or the link is used."""
         created(redeem(site, link, at(days=1)))
-        site.clock.pass_by(minutes=10)
+        site.clock.advance(minutes=10)
 
         assert_problem(redeem(site, link, at(days=1)), 409, "slot-taken")
         created(redeem(site, link, at(days=2)))
-        site.clock.pass_by(minutes=10)
+        site.clock.advance(minutes=10)
         assert_problem(redeem(site, link, at(days=2)), 410, "link-used")
         assert host.reread(link)["usageCount"] == 2
 

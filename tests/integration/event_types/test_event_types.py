@@ -195,7 +195,7 @@ def test_a_host_lists_its_event_types_newest_first_without_archived_ones(
 ) -> None:
     new = []
     for number in range(5):
-        site.clock.pass_by(seconds=1)
+        site.clock.advance(seconds=1)
         new.append(host.event_type(title=f"Event {number}"))
     other.event_type()
     assert host.delete(f"/v1/event-types/{new[2]['eventTypeId']}").status_code == 204
@@ -254,7 +254,7 @@ def test_an_event_type_without_active_links_is_deleted_without_confirmation(site
     event_type = host.event_type()
     revoked, expired = host.link(event_type), host.link(event_type, expiresAt=at(hours=1))
     ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
-    site.clock.pass_by(hours=1)
+    site.clock.advance(hours=1)
 
     assert host.delete(f"/v1/event-types/{event_type['eventTypeId']}").status_code == 204
 
@@ -301,7 +301,7 @@ def test_archived_event_types_are_listed_on_request(site: Site, host: Caller, ot
     """P9, P10: links and bookings still refer to them; a full last page has no cursor."""
     new = []
     for number in range(4):
-        site.clock.pass_by(seconds=1)
+        site.clock.advance(seconds=1)
         new.append(host.event_type(title=f"Event {number}"))
     gone = other.event_type()
     other.delete(f"/v1/event-types/{gone['eventTypeId']}")

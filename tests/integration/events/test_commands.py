@@ -262,7 +262,7 @@ def test_an_id_is_recorded_for_thirty_days(site: Site, host: Caller, channels: C
     }[verb]
     assert deliver(same) == []
     made = count_of(host)
-    site.clock.pass_by(days=29)
+    site.clock.advance(days=29)
     notices(channels)
 
     assert deliver(other) == []
@@ -270,7 +270,7 @@ def test_an_id_is_recorded_for_thirty_days(site: Site, host: Caller, channels: C
     rejected(channels, other, "idempotency-key-reused")
     assert count_of(host) == made
     assert host.reread(second) == second
-    site.clock.pass_by(days=2)
+    site.clock.advance(days=2)
     assert deliver(other) == []
     assert channels.dead_letters.take() == []
 
@@ -287,7 +287,7 @@ def test_the_same_command_after_three_weeks_changes_nothing(
     }[verb]
     assert deliver(body) == []
     made = count_of(host)
-    site.clock.pass_by(days=21)
+    site.clock.advance(days=21)
 
     assert deliver(body) == []
 
@@ -313,7 +313,7 @@ def test_a_repeated_generate_succeeds_after_its_links_expired(
     """P4: a repeat isn't validated against the later time."""
     body = generate(host, host.event_type(), count=2, expiresAt=at(hours=1))
     assert deliver(body) == []
-    site.clock.pass_by(hours=2)
+    site.clock.advance(hours=2)
 
     assert deliver(body) == []
 
@@ -455,7 +455,7 @@ def test_a_redeem_of_a_dead_link_is_rejected_with_the_code_of_http(
     assert site.redeem(used, at(days=1)).status_code == 201
     host.post(f"/v1/links/{revoked['linkId']}/revoke")
     host.delete(f"/v1/links/{gone['linkId']}")
-    site.clock.pass_by(hours=1)
+    site.clock.advance(hours=1)
     for link, code in (
         (used, "link-used"),
         (revoked, "link-revoked"),

@@ -172,7 +172,7 @@ def test_a_retry_with_the_same_key_returns_the_same_links(site: Site, host: Call
     first = imported(send(host, event_type, text, key="again", partial=partial))
     assert site.redeem({"url": first[0]["url"]}, at(days=1)).status_code == 201
     host.delete(f"/v1/links/{first[2]['linkId']}")
-    site.clock.pass_by(minutes=10)
+    site.clock.advance(minutes=10)
 
     # the same cells with another delimiter
     second = imported(send(host, event_type, text.replace(",", ";"), key="again", partial=partial))
@@ -219,7 +219,7 @@ def test_an_expiry_between_validation_and_creation_is_a_row_error(
 
     def late(*args: Any) -> Any:
         monkeypatch.setattr(import_links, "generate", generate)
-        site.clock.pass_by(minutes=10)
+        site.clock.advance(minutes=10)
         if twin:
             others.append(imported(send(host, event_type, text, key="late", partial="true")))
         return generate(*args)

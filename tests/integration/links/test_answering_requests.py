@@ -37,7 +37,7 @@ def _answer(host: Caller, request_id: str) -> httpx.Response:
 
 def test_an_answered_request_leaves_the_list_and_names_its_link(site: Site, host: Caller) -> None:
     dead, request_id = _dead_link_with_request(site, host)
-    site.clock.pass_by(minutes=5)
+    site.clock.advance(minutes=5)
 
     fresh = created(_answer(host, request_id))
 
@@ -56,7 +56,7 @@ def test_a_repeated_answer_returns_the_same_link(site: Site, host: Caller) -> No
     first = created(_answer(host, request_id))
     assert created(_answer(host, request_id)) == first
     assert site.redeem(first, at(days=1)).status_code == 201
-    site.clock.pass_by(days=9)
+    site.clock.advance(days=9)
     again = created(_answer(host, request_id))
     assert (again["linkId"], again["status"]) == (first["linkId"], "used")
     assert len(host.list()["links"]) == 2
@@ -162,7 +162,7 @@ def test_the_last_page_of_requests_has_no_cursor(site: Site, host: Caller) -> No
     event_type = host.event_type()
     ids = []
     for _ in range(6):
-        site.clock.pass_by(seconds=1)
+        site.clock.advance(seconds=1)
         ids.append(_dead_link_with_request(site, host, host.link(event_type))[1])
     first = ok(host.get("/v1/link-requests", params={"limit": 3}))
     with site.counting() as reads:

@@ -27,9 +27,9 @@ def test_only_due_links_are_marked_and_only_once(site: Site, host: Caller) -> No
     )
     ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
     created(site.redeem(used, at(days=1)))
-    site.clock.pass_by(minutes=59, seconds=59, milliseconds=999)
+    site.clock.advance(minutes=59, seconds=59, milliseconds=999)
     assert expire_due_links(site.world) == 0
-    site.clock.pass_by(milliseconds=1)
+    site.clock.advance(milliseconds=1)
     assert expire_due_links(site.world) == 1
     assert expire_due_links(site.world) == 0
     stored = [_stored(site, link["linkId"]) for link in (due, later, forever, revoked, used)]
@@ -47,14 +47,14 @@ def test_expiry_is_exact_at_any_second_of_a_minute(
 ) -> None:
     """P3: the mark, the lists and the redeem agree that a link is expired when `now == expiresAt`, and not before."""
     link = host.link(expiresAt=at(hours=3, seconds=seconds))
-    site.clock.pass_by(hours=3, seconds=seconds)
+    site.clock.advance(hours=3, seconds=seconds)
     if early:
-        site.clock.pass_by(milliseconds=-1)
+        site.clock.advance(milliseconds=-1)
     assert [row["linkId"] for row in host.list(status="expired")["links"]] == [link["linkId"]] * (not early)
     assert [row["linkId"] for row in host.list(status="active")["links"]] == [link["linkId"]] * early
     expire_due_links(site.world)
     assert _stored(site, link["linkId"]) == ("active" if early else "expired")
-    site.clock.pass_by(milliseconds=1)
+    site.clock.advance(milliseconds=1)
     expire_due_links(site.world)
     assert _stored(site, link["linkId"]) == "expired"
     assert_problem(site.redeem(link, at(days=2)), 410, "link-expired")
@@ -63,16 +63,16 @@ def test_expiry_is_exact_at_any_second_of_a_minute(
 def test_a_link_whose_expiry_was_extended_is_not_marked(site: Site, host: Caller) -> None:
     """P3: the write of the mark is conditional, so an earlier change wins."""
     link = host.link(expiresAt=at(hours=1))
-    site.clock.pass_by(hours=1)
+    site.clock.advance(hours=1)
     due = [
         one
         for shard in range(DUE_SHARDS)
         for one in site.world.store.due.links(shard, site.clock(), None, 100)[0]
     ]
     (mine,) = (found for found in due if found.link_id == link["linkId"])
-    site.clock.pass_by(hours=-1)
+    site.clock.advance(hours=-1)
     ok(host.patch(f"/v1/links/{link['linkId']}", {"expiresAt": at(hours=9)}))
-    site.clock.pass_by(hours=1)
+    site.clock.advance(hours=1)
     assert site.world.store.links.expire(mine, CAUSE, now=site.clock()) is False
     assert host.reread(link)["status"] == "active"
 
@@ -80,10 +80,10 @@ def test_a_link_whose_expiry_was_extended_is_not_marked(site: Site, host: Caller
 def test_concurrent_runs_mark_each_link_once(site: Site, host: Caller) -> None:
     """P6: `link.expired` is published once; the list of expired links is complete (P10)."""
     event_type = host.event_type()
-    site.clock.pass_by(hours=12)
+    site.clock.advance(hours=12)
     expire_due_links(site.world)  # the links of other tests
     host.links(event_type, count=450, expiresAt=at(hours=13))
-    site.clock.pass_by(hours=2)
+    site.clock.advance(hours=2)
     with ThreadPoolExecutor(3) as pool:
         runs = [pool.submit(expire_due_links, site.world) for _ in range(3)]
     assert sum(run.result() for run in runs) == 450
@@ -111,7 +111,7 @@ def test_other_hosts_due_links_do_not_affect_a_hosts_expired_list(
     mine = {row["linkId"] for row in host.links(own, count=220, expiresAt=at(minutes=61))}
     mine |= {host.link(own, expiresAt=at(minutes=minutes))["linkId"] for minutes in (59, 60, 62)}
     host.link(own, expiresAt=at(minutes=63))
-    site.clock.pass_by(minutes=62, seconds=10)
+    site.clock.advance(minutes=62, seconds=10)
     for where in ({}, {"eventTypeId": own["eventTypeId"]}):
         seen: list[str] = []
         cursor: dict[str, str] = {}

@@ -41,7 +41,7 @@ def test_a_request_from_a_dead_links_page_is_listed_for_its_host(
     used, revoked, expired = host.link(), host.link(), host.link(expiresAt=at(hours=1))
     created(site.redeem(used, at(days=1)))
     ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
-    site.clock.pass_by(hours=1)
+    site.clock.advance(hours=1)
     for link in (used, revoked, expired):
         assert _ask(site, link).status_code == 202
     rows = {row["linkId"]: row for row in _requests(host)}
@@ -65,7 +65,7 @@ def test_one_request_per_address_link_and_day_is_kept(site: Site, host: Caller) 
         assert _ask(site, link, ASK | {"email": spelling}).status_code == 202
     assert _ask(site, link, ASK | {"email": "eve@x.example"}).status_code == 202
     assert {row["email"] for row in _requests(host)} == {"eve@x.example", "grace@x.example"}
-    site.clock.pass_by(days=1)
+    site.clock.advance(days=1)
     assert _ask(site, link).status_code == 202
     assert _requests(host)[0]["email"] == "grace@x.example"
     assert len(_requests(host)) == 3

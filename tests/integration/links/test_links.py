@@ -251,7 +251,7 @@ class TestIdempotencyKey:
     ) -> None:
         body = {"eventTypeId": event_type["eventTypeId"], "expiresAt": at(hours=1)}
         first = created(self.generate(host, body))["links"]
-        site.clock.pass_by(hours=2)
+        site.clock.advance(hours=2)
 
         second = created(self.generate(host, body))["links"]
 
@@ -421,11 +421,11 @@ class TestPatch:
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link = host.link(event_type, expiresAt=at(hours=2))
-        site.clock.pass_by(hours=1)
+        site.clock.advance(hours=1)
 
         assert_problem(self.patch(host, link, {"expiresAt": at(hours=1)}), 422, "invalid-value", "/expiresAt")
         assert ok(self.patch(host, link, {"expiresAt": at(hours=9)}))["expiresAt"] == at(hours=9)
-        site.clock.pass_by(hours=2)
+        site.clock.advance(hours=2)
         assert site.visit(link, headers=JSON).status_code == 200
 
     def test_a_changed_link_is_found_by_its_new_values_only(
@@ -462,7 +462,7 @@ def dead_link(site: Site, host: Caller, event_type: dict[str, Any], status: str)
         case "revoked":
             ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
         case "expired":
-            site.clock.pass_by(hours=3)
+            site.clock.advance(hours=3)
     dead = host.reread(link)
     assert dead["status"] == status
     return dead
@@ -484,7 +484,7 @@ class TestRevoke:
         assert revoked == link | expected
         assert_problem(site.visit(link, headers=JSON), 410, "link-revoked")
         assert_problem(site.redeem(link, at(hours=6)), 410, "link-revoked")
-        site.clock.pass_by(hours=1)
+        site.clock.advance(hours=1)
         assert ok(host.post(path)) == revoked
 
     @pytest.mark.parametrize("status", ["used", "expired"])

@@ -76,7 +76,7 @@ def collection(whole_site: Site) -> Collection:
     event_types = [host.event_type(title=f"Event {number}") for number in range(3)]
     links: list[dict[str, Any]] = []
     while len(links) < 300:
-        site.clock.pass_by(milliseconds=chance.choice([0, 0, 1, 999, 60_000]))
+        site.clock.advance(milliseconds=chance.choice([0, 0, 1, 999, 60_000]))
         # On the third day, the links with the earlier expiry are expired and the others are not.
         expires = chance.choice([{}, {}, {"expiresAt": at(days=2)}, {"expiresAt": at(days=20)}])
         links += host.links(chance.choice(event_types), count=chance.choice([1, 2, 7, 40]), **expires)
@@ -89,7 +89,7 @@ def collection(whole_site: Site) -> Collection:
         doomed = ids(by_fate[f"{name}d" if name == "delete" else "revoked"])
         ok(host.post(f"/v1/links/bulk-{name}", {"linkIds": doomed}))
     site.clock.now = NOW
-    site.clock.pass_by(days=3)
+    site.clock.advance(days=3)
     # The schedule has marked half of the expired links; the others are expired only by the clock.
     due = [link for link in by_fate["active"] if link["expiresAt"] == at(days=2)]
     site.mark(due[::2], "expired")
@@ -108,7 +108,7 @@ def collection(whole_site: Site) -> Collection:
 @pytest.fixture
 def after_expiry(site: Site) -> Site:
     """Move the clock three days ahead, past the first of the two expiries."""
-    site.clock.pass_by(days=3)
+    site.clock.advance(days=3)
     return site
 
 
@@ -151,7 +151,7 @@ class TestPaging:
 
     def test_links_created_meanwhile_do_not_shift_the_pages(self, site: Site, collection: Collection) -> None:
         first = collection.host.list(limit=50)
-        site.clock.pass_by(days=1)
+        site.clock.advance(days=1)
         fresh = collection.host.link({"eventTypeId": collection.event_types[0]})
 
         rest = walk(collection.host, limit=200, cursor=first["nextCursor"])
@@ -341,7 +341,7 @@ class TestSearch:
         word = "sam@invitees.example"
         exact, labelled = [], []
         for number in range(6):
-            site.clock.pass_by(seconds=1)
+            site.clock.advance(seconds=1)
             exact.append(host.link(event_type, recipient={"email": word.title()}, label=f"{word} {number}"))
             exact.append(host.link(event_type, externalId=word))
             labelled += host.links(event_type, label=f"{word.upper()} {number}", count=2)

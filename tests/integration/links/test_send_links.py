@@ -60,7 +60,7 @@ def test_a_repeated_command_emails_each_link_once(site: Site, host: Caller, chan
     body = command("generate", payload(host, items=MANY), "deal-1")
     for _ in range(3):
         assert deliver(body) == []
-        site.clock.pass_by(minutes=5)
+        site.clock.advance(minutes=5)
 
     assert mail_orders(site, host) == to_all()
     assert [one["type"] for one in channels.bus.envelopes()] == ["batch.completed"] * 3

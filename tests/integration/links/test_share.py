@@ -182,7 +182,7 @@ def test_a_dead_link_is_not_shared(site: Site, host: Caller, path: str) -> None:
     used, revoked, expired = host.link(), host.link(), host.link(expiresAt=at(hours=1))
     assert site.redeem(used, at(days=1)).status_code == 201
     host.post(f"/v1/links/{revoked['linkId']}/revoke")
-    site.clock.pass_by(hours=1)
+    site.clock.advance(hours=1)
     archived = host.link()
     unmarked = site.item(f"LINK#{archived['linkId']}", "LINK")
     host.delete(f"/v1/event-types/{archived['eventTypeId']}", params={"revokeLinks": "true"})

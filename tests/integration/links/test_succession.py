@@ -49,7 +49,7 @@ def test_replace_keeps_the_status_of_a_dead_link(site: Site, host: Caller) -> No
     assert host.reread(used)["status"] == "used"
 
     expired = host.link(expiresAt=at(hours=2))
-    site.clock.pass_by(hours=3)
+    site.clock.advance(hours=3)
     fresh = created(host.post(f"/v1/links/{expired['linkId']}/replace"))
     assert host.reread(expired)["status"] == "expired"
     assert (fresh["status"], fresh["expiresAt"]) == ("active", at(hours=5))
@@ -99,7 +99,7 @@ def test_a_used_link_that_cannot_be_restored_is_not_revoked(site: Site, host: Ca
     """P3: after the expiry no cancellation restores a use, so there is nothing to revoke."""
     link = host.link(restoreUseOnCancel=True, expiresAt=at(hours=2))
     created(site.redeem(link, START))
-    site.clock.pass_by(hours=2)
+    site.clock.advance(hours=2)
 
     assert_problem(host.post(f"/v1/links/{link['linkId']}/revoke"), 409, "conflict")
 

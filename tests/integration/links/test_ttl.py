@@ -74,7 +74,7 @@ def test_an_unmarked_link_that_ttl_deletes_is_recorded_as_expired_and_deleted(
 ) -> None:
     """P3, P6: the schedule hasn't marked the link yet; both events are published once, and the link stays deleted."""
     link = host.link(expiresAt=at(hours=1), externalId="deal-1")
-    site.clock.pass_by(hours=2)
+    site.clock.advance(hours=2)
     _delete_by_ttl(site, sweeping, link)
     assert site.item(*link_key(link["linkId"])) is None
     assert expire_due_links(site.world) == 0
@@ -104,7 +104,7 @@ def test_a_marked_link_that_ttl_deletes_is_recorded_as_expired_once(
     """P6: its events have the same sequences as those of a link without a mark."""
     marked, unmarked = (host.link(expiresAt=at(hours=1)) for _ in "ab")
     _delete_by_ttl(site, sweeping, unmarked)
-    site.clock.pass_by(hours=1)
+    site.clock.advance(hours=1)
     expire_due_links(site.world)
     expire_due_links(site.world)
     _delete_by_ttl(site, sweeping, marked)
@@ -122,7 +122,7 @@ def test_records_of_mark_and_deletion_in_reverse_order_give_the_same_history(
 ) -> None:
     """P6: the deletion is read before the mark; each event is there once."""
     link = host.link(expiresAt=at(hours=1))
-    site.clock.pass_by(hours=1)
+    site.clock.advance(hours=1)
     expire_due_links(site.world)
     _delete_by_ttl(site, sweeping, link)
     deliver(list(reversed(_of_link(stream.records(), link))))
@@ -163,7 +163,7 @@ def test_without_ttl_a_link_expires_once_and_stays(
     client.update_time_to_live(TableName=site.table.name, TimeToLiveSpecification=off)
     try:
         link = host.link(expiresAt=at(hours=1))
-        site.clock.pass_by(days=400)
+        site.clock.advance(days=400)
         for _ in range(3):
             expire_due_links(site.world)
         _delete_by_ttl(site, sweeping, link)

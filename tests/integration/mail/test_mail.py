@@ -334,7 +334,7 @@ def test_an_email_is_not_sent_twice_if_ses_confirms_it_after_a_crash(
     assert mailroom.to() == [ADA, GRACE]
     for addressee in ("invitee", "host"):
         assert note(feedback(events[0], "Send", addressee), None) == {"batchItemFailures": []}
-    mailroom.site.clock.pass_by(seconds=CLAIM.total_seconds() + 1)
+    mailroom.site.clock.advance(seconds=CLAIM.total_seconds() + 1)
     assert deliver_events(events) == []
     assert mailroom.to() == [ADA, GRACE]
 
@@ -353,7 +353,7 @@ def test_an_email_without_confirmation_is_sent_again_after_its_claim(
         assert deliver_events(events) == ["m0"]
         assert deliver_events(events) == ["m0"]
         assert len(calls) == 2  # one per email: no retry while SES may have accepted it
-    mailroom.site.clock.pass_by(seconds=CLAIM.total_seconds() + 1)
+    mailroom.site.clock.advance(seconds=CLAIM.total_seconds() + 1)
     assert deliver_events(events) == []
     assert mailroom.to() == [ADA, GRACE]
 
@@ -384,12 +384,12 @@ def test_only_a_crash_without_ses_feedback_sends_a_duplicate(
     assert mailroom.to() == [GRACE]
     if ses_confirms:
         assert note(feedback(events[0], "Send", "invitee"), None) == {"batchItemFailures": []}
-    mailroom.site.clock.pass_by(seconds=CLAIM.total_seconds() - 1)
+    mailroom.site.clock.advance(seconds=CLAIM.total_seconds() - 1)
     assert deliver_events(events) == ([] if ses_confirms else ["m0"]), (
         "an email is not sent again while its claim lasts"
     )
     assert mailroom.to() == [ADA, GRACE]
-    mailroom.site.clock.pass_by(seconds=1)
+    mailroom.site.clock.advance(seconds=1)
     assert deliver_events(events) == deliver_events(events) == []
     assert mailroom.to() == ([ADA, GRACE] if ses_confirms else [ADA, GRACE, GRACE])
     theirs = [mail for mail in mailroom.mails() if mail["to"].addresses[0].addr_spec == GRACE]
@@ -404,7 +404,7 @@ def test_an_email_is_sent_after_its_claim_if_a_crash_prevented_it(mailroom: Mail
     with answering(killed), pytest.raises(Killed):
         deliver_events(events)
     assert mailroom.to() == []
-    mailroom.site.clock.pass_by(seconds=CLAIM.total_seconds())
+    mailroom.site.clock.advance(seconds=CLAIM.total_seconds())
     assert deliver_events(events) == deliver_events(events) == []
     assert mailroom.to() == [ADA, GRACE]
 
@@ -430,7 +430,7 @@ def test_recording_a_sent_email_is_retried_until_the_store_accepts_it(
         patch.setattr(send_mail, "pause_before", lambda *_: 0.0)
         assert deliver_events(events) == []
         assert calls == 20
-    mailroom.site.clock.pass_by(seconds=CLAIM.total_seconds() + 1)
+    mailroom.site.clock.advance(seconds=CLAIM.total_seconds() + 1)
     assert deliver_events(events) == []
     assert mailroom.to() == [ADA, GRACE]
 
@@ -608,7 +608,7 @@ def test_late_emails_show_the_current_time_and_an_overtaken_move_is_skipped(
 def test_no_email_is_sent_for_a_booking_in_the_past(mailroom: Mailroom, host: Caller) -> None:
     booked(mailroom.site, host)
     events = mailroom.events()
-    mailroom.site.clock.pass_by(days=2)
+    mailroom.site.clock.advance(days=2)
     assert deliver_events(events) == []
     assert mailroom.mails() == []
 
@@ -649,7 +649,7 @@ def test_a_link_is_emailed_to_its_recipient_and_recorded(mailroom: Mailroom, hos
     events = mailroom.events("mail.requested")
     assert [event["detail"]["linkId"] for event in events] == [link["linkId"]]
     assert token_of(link) not in json.dumps(events)
-    mailroom.site.clock.pass_by(seconds=1)
+    mailroom.site.clock.advance(seconds=1)
     for _ in range(3):
         assert deliver_events(events) == []
     [mail] = mailroom.mails()
@@ -671,7 +671,7 @@ def test_a_repeated_request_sends_one_email(mailroom: Mailroom, host: Caller) ->
     link = host.link(recipient=RECIPIENT)
     key = secrets.token_hex(8)
     first = queued(ask(host, link, {"message": "Hi"}, key))
-    mailroom.site.clock.pass_by(minutes=5)
+    mailroom.site.clock.advance(minutes=5)
     assert queued(ask(host, link, {"message": "Hi"}, key)) == first
     assert_problem(ask(host, link, {"message": "Ho"}, key), 422, "idempotency-key-reused")
     ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
@@ -701,10 +701,10 @@ def test_a_link_that_changed_since_the_request_is_not_sent(mailroom: Mailroom, h
     ok(host.post(f"/v1/links/{revoked['linkId']}/revoke"))
     assert host.delete(f"/v1/links/{gone['linkId']}").status_code == 204
     ok(host.patch(f"/v1/links/{given['linkId']}", {"recipient": {"email": "otto@invitees.example"}}))
-    mailroom.site.clock.pass_by(hours=1)
+    mailroom.site.clock.advance(hours=1)
     first = [event for event in events if event["detail"]["linkId"] != late["linkId"]]
     assert deliver_events(first) == []
-    mailroom.site.clock.pass_by(days=3)
+    mailroom.site.clock.advance(days=3)
     assert deliver_events([event for event in events if event not in first]) == []
     assert mailroom.mails() == []
     reasons = {link["linkId"]: mail_history(host, link)[-1] for link in (used, revoked, gone, given, late)}
@@ -1050,10 +1050,10 @@ def test_an_email_about_a_move_is_delayed_but_a_confirmation_is_not(
     confirmed, moved, cancelled = happened
 
     assert deliver_events([moved, cancelled]) == ["m0", "m1"]
-    mailroom.site.clock.pass_by(seconds=59)
+    mailroom.site.clock.advance(seconds=59)
     assert deliver_events([confirmed, moved, cancelled]) == ["m1", "m2"]
     assert (waits, mailroom.mails()) == ([60, 60, 1, 1], [])
-    mailroom.site.clock.pass_by(seconds=1)
+    mailroom.site.clock.advance(seconds=1)
     assert deliver_events([moved, cancelled]) == []
     assert subjects(mails_to(mailroom, GRACE)) == subjects(mails_to(mailroom, ADA)) == ["Cancelled"]
 
@@ -1084,9 +1084,9 @@ def test_beyond_an_addresss_daily_budget_emails_go_to_history_and_digest(
             *[("mail.failed", "in-digest")] * 2,
         ]
         assert digests(queue) == 0
-        mailroom.site.clock.pass_by(hours=16, minutes=5)  # five minutes past midnight
+        mailroom.site.clock.advance(hours=16, minutes=5)  # five minutes past midnight
         assert digests(queue) == 1
-        mailroom.site.clock.pass_by(hours=2)
+        mailroom.site.clock.advance(hours=2)
         assert digests(queue) == 0
         [digest] = mails_to(mailroom, ADA)[3:]
         text = digest.get_body(("plain",))
@@ -1148,7 +1148,7 @@ def test_an_email_counts_once_despite_crashes_and_races(mailroom: Mailroom, host
         else:
             with ThreadPoolExecutor(3) as pool:
                 list(pool.map(lambda _: deliver_events([first]), range(3)))
-        mailroom.site.clock.pass_by(seconds=CLAIM.total_seconds() + 1)
+        mailroom.site.clock.advance(seconds=CLAIM.total_seconds() + 1)
         assert deliver_events([first]) == deliver_events([second]) == []
         assert (len(mails_to(mailroom, GRACE)), len(mails_to(mailroom, ADA))) == (1, 1)
 
@@ -1165,21 +1165,21 @@ def test_a_digest_is_sent_once_and_loses_no_update(
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(mails, "end", crash)
                 assert deliver_events(events) == ["m0"]
-            mailroom.site.clock.pass_by(seconds=CLAIM.total_seconds() + 1)
+            mailroom.site.clock.advance(seconds=CLAIM.total_seconds() + 1)
         assert deliver_events(events) == []
         _, late = flood(mailroom, host, 1, 4)
         digest = DigestId(host.host_id or "", mailroom.site.clock().date())
         if where.startswith("while"):
             assert mailroom.site.world.store.mail_digests.close(digest, now=mailroom.site.clock()) is not None
         assert deliver_events(late) == []
-        mailroom.site.clock.pass_by(hours=16, minutes=5)
+        mailroom.site.clock.advance(hours=16, minutes=5)
         if where.startswith("while"):
             queue_due_digests(bootstrap.world())
             with answering(lambda _: refusal("TooManyRequestsException")):
                 assert deliver_events(queue.take()) == ["m0"]
-            mailroom.site.clock.pass_by(hours=1)
+            mailroom.site.clock.advance(hours=1)
         assert digests(queue) == 1
-        mailroom.site.clock.pass_by(hours=24)
+        mailroom.site.clock.advance(hours=24)
         assert digests(queue) == int(where.startswith("while"))
     listed = [body.get_content() for mail in mails_to(mailroom, ADA) if (body := mail.get_body(("plain",)))]
     assert [text.count("Booked, ") for text in listed] == ([2] if where.startswith("before") else [1, 1])
@@ -1234,7 +1234,7 @@ def test_the_audit_of_a_flood_finds_each_planted_bug(
             patch.setattr(type(getattr(mailroom.site.world.store, store)), method, broken)
         link, events = flood(mailroom, host, 5)
         assert deliver_events(events) == []
-        mailroom.site.clock.pass_by(hours=16, minutes=5)
+        mailroom.site.clock.advance(hours=16, minutes=5)
         digests(queue)
     ids = {event["detail"]["bookingId"] for event in events}
     assert violations_in(mailroom, host, [link], ids) == expected

@@ -27,7 +27,7 @@ def test_a_created_host_is_returned_and_reads_back_the_same(site: Site) -> None:
 def test_hosts_are_listed_newest_first_each_on_one_page(site: Site) -> None:
     new = []
     for number in range(7):
-        site.clock.pass_by(seconds=number % 2)  # some are created in the same instant
+        site.clock.advance(seconds=number % 2)  # some are created in the same instant
         new.append(created(site.admin.post("/v1/hosts", BODY | {"name": f"Host {number}"})))
 
     pages, params = [], {"limit": "3"}

@@ -118,7 +118,7 @@ def test_a_host_key_needs_an_existing_host_and_sees_only_that_host(
 def test_keys_are_listed_newest_first_with_their_state(site: Site, command: Command, host: Caller) -> None:
     made_keys = []
     for name in ("first", "second", "third"):
-        site.clock.pass_by(hours=1)
+        site.clock.advance(hours=1)
         _, out, _ = command("create", "--role", "admin", "--name", name)
         made_keys += re.findall(r"key_[a-z2-7]{26}", out)
     command("revoke", made_keys[1])

@@ -593,7 +593,7 @@ def test_no_second_attempt_starts_while_the_lease_is_held(hooks: Hooks, host: Ca
     message = _message(webhook, delivery.delivery_id)
 
     def another() -> None:
-        hooks.site.clock.pass_by(seconds=59)
+        hooks.site.clock.advance(seconds=59)
         posted.before = lambda: None
         deliver(hooks.world, message)
 
@@ -671,7 +671,7 @@ def test_a_sender_with_an_expired_lease_does_not_overwrite_the_next(hooks: Hooks
 
     def succeed_me() -> None:
         posted.before = lambda: None
-        hooks.site.clock.pass_by(seconds=61)
+        hooks.site.clock.advance(seconds=61)
         deliver(hooks.world, message)
 
     posted = Posted(responded(200), responded(500), before=succeed_me)

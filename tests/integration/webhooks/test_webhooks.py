@@ -74,7 +74,7 @@ def test_a_created_webhook_is_returned_with_its_secret_once(hooks: Hooks, host: 
 def test_webhooks_are_paged_newest_first_and_limited_to_twenty(hooks: Hooks, host: Caller) -> None:
     new = []
     for number in range(20):
-        hooks.site.clock.pass_by(seconds=number % 2)
+        hooks.site.clock.advance(seconds=number % 2)
         new.append(created(host.post("/v1/webhooks", {"url": f"{URL}/{number}"}))["webhookId"])
     assert_problem(host.post("/v1/webhooks", {"url": URL}), 409, "conflict")
     found: list[dict[str, Any]] = []
@@ -238,7 +238,7 @@ def test_a_rotation_is_logged_without_the_secret(hooks: Hooks, host: Caller) -> 
     found = host.get(path_of(webhook)).text
     assert [entry["what"] for entry in json.loads(found)["log"]] == ["secret-rotated", "created"]
     assert "whsec_" not in found
-    hooks.site.clock.pass_by(hours=24)
+    hooks.site.clock.advance(hours=24)
     assert ok(host.get(path_of(webhook)))["formerSecretsUntil"] is None
 
 
@@ -264,7 +264,7 @@ def test_deliveries_are_filtered_and_paged_by_event_time(
     webhook = created(host.post("/v1/webhooks", {"url": URL}))
     for number in range(12):
         hooks.site.clock.now = NOW
-        hooks.site.clock.pass_by(minutes=number)
+        hooks.site.clock.advance(minutes=number)
         endpoints.status = 200 if number % 3 else 500
         hooks.fan_out_event(host)
         hooks.pump()
@@ -315,7 +315,7 @@ def test_a_range_is_replayed_once_per_key(hooks: Hooks, host: Caller, endpoints:
     webhook = created(host.post("/v1/webhooks", {"url": URL}))
     for number in range(6):
         hooks.site.clock.now = NOW
-        hooks.site.clock.pass_by(minutes=number)
+        hooks.site.clock.advance(minutes=number)
         hooks.fan_out_event(host)
     _fail(hooks, host, webhook)
     path = path_of(webhook, "/replay")
