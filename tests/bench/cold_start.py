@@ -129,7 +129,7 @@ def _start(
 def _imports(task: Path, runtime: Path, environment: Mapping[str, str]) -> list[tuple[str, float]]:
     """Return each package's import time in milliseconds, without what it imports in turn, longest first."""
     code = "import sys; sys.path[:0] = sys.argv[1:]; import app"
-    told = subprocess.run(
+    log = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-X", "importtime", "-c", code, str(task), str(runtime)],
         env={"PATH": os.environ["PATH"], "AWS_LAMBDA_FUNCTION_NAME": "f", **environment},
         check=True,
@@ -137,7 +137,7 @@ def _imports(task: Path, runtime: Path, environment: Mapping[str, str]) -> list[
         text=True,
     ).stderr
     own: dict[str, float] = defaultdict(float)
-    for line in told.splitlines():
+    for line in log.splitlines():
         parts = line.removeprefix("import time:").split("|")
         if len(parts) == 3 and parts[0].strip().isdigit():
             top = parts[2].strip().partition(".")[0]

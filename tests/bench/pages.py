@@ -41,7 +41,7 @@ def weight() -> Section:
                 _, content = site(proxy_event("GET", "/assets/{name}", path={"name": file}))
                 parts[file] = len(content.encode())
             total = sum(parts.values())
-            told = ", ".join(f"{part} {size:,}" for part, size in parts.items()) if len(parts) < 8 else ""
+            sizes = ", ".join(f"{part} {size:,}" for part, size in parts.items()) if len(parts) < 8 else ""
             budget = (
                 {"budget": f"≤ {WEIGHT_BUDGET:,}", "met": total <= WEIGHT_BUDGET}
                 if token in path.values()
@@ -49,7 +49,7 @@ def weight() -> Section:
             )
             section.add(
                 name,
-                f"{total:,} bytes in {len(parts)} requests" + (f": {told}" if told else ""),
+                f"{total:,} bytes in {len(parts)} requests" + (f": {sizes}" if sizes else ""),
                 raw=parts,
                 **budget,  # type: ignore[arg-type]
             )

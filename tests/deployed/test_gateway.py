@@ -88,7 +88,7 @@ def test_only_a_listed_origin_may_send_preflights_for_every_path(stack: Stack) -
     assert _call(stack, "OPTIONS", "/console").status_code == 404
 
 
-def test_a_listed_origin_can_read_the_app_s_responses_and_errors(stack: Stack) -> None:
+def test_a_listed_origin_can_read_responses_and_errors_of_the_app(stack: Stack) -> None:
     with stack.http() as client:
         for path, status in (("/v1/me", 200), ("/v1/links?x=y", 400), ("/v1/links/lnk_x", 404)):
             answer = client.get(path, headers={"Origin": CORS_ORIGIN})
@@ -98,8 +98,8 @@ def test_a_listed_origin_can_read_the_app_s_responses_and_errors(stack: Stack) -
             assert answer.headers["vary"] == stranger.headers["vary"] == "Origin"
 
 
-def test_any_origin_can_read_the_gateway_s_own_responses(stack: Stack) -> None:
-    """Their headers are fixed, and they are the same for everyone."""
+def test_any_origin_can_read_gateway_responses(stack: Stack) -> None:
+    """Gateway responses have static headers and no caller-specific content."""
     for path in ("/v1/me", "/nowhere"):
         answer = _call(stack, "GET", path, headers={"Origin": CORS_ORIGIN})
         assert answer.status_code in {401, 404}

@@ -78,7 +78,7 @@ def test_ten_thousand_rows_are_one_import(stack: Stack) -> None:
 
 
 def test_the_bucket_is_private_encrypted_and_expires_objects(stack: Stack) -> None:
-    """Its results contain links' URLs."""
+    """The results contain the URLs of links."""
     resources = stack.package.read_template()["Resources"]
     bucket = resources["ImportBucket"]["Properties"]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}

@@ -99,13 +99,13 @@ def test_urls_of_links_and_bookings_are_below_the_base_url(stack: Stack) -> None
     assert answer.status_code == 200
 
 
-def test_the_team_s_api_needs_a_key(stack: Stack) -> None:
+def test_the_team_api_needs_a_key(stack: Stack) -> None:
     for headers in ({}, {"Authorization": "Bearer ao_" + "A" * 43}):
         answer = httpx.get(f"{stack.api_url}/v1/hosts", headers=headers, timeout=LIMIT, trust_env=False)
         assert answer.status_code == 401
 
 
-def test_no_function_s_log_has_a_token_or_a_key(stack: Stack) -> None:
+def test_no_function_log_has_a_token_or_a_key(stack: Stack) -> None:
     """P7: checks the logs of everything that this test run has done so far."""
     (link,) = _links(stack)
     token = link["url"].rpartition("/")[2]

@@ -42,7 +42,7 @@ def test_the_table_has_the_indexes_stream_and_ttl_that_the_code_reads(stack: Sta
     assert (ttl["AttributeName"], ttl["TimeToLiveStatus"]) == ("purgeAt", "ENABLED")
 
 
-def test_each_function_s_settings_name_existing_resources(stack: Stack, template: dict[str, Any]) -> None:
+def test_environment_variables_refer_to_existing_resources(stack: Stack, template: dict[str, Any]) -> None:
     """The settings can be read, and name this stack's table, keys, queues and bus."""
     things = set(stack.resources.values())
     urls = {stack.physical_id(name) for name in _of(template, QUEUE)}

@@ -29,7 +29,7 @@ def _start(link: dict[str, Any]) -> str:
     return start
 
 
-def test_the_events_of_a_redeem_arrive_signed_at_the_host_s_endpoint(stack: Stack) -> None:
+def test_the_events_of_a_redeem_arrive_signed_at_the_hosts_endpoint(stack: Stack) -> None:
     """P6, P9: the endpoint receives each subscribed event of its host once.
 
     The Standard Webhooks library verifies the signatures.

@@ -320,11 +320,11 @@ def test_the_progress_of_creating_many_links_is_shown(console: Console) -> None:
 def test_an_expiry_is_shown_relatively_and_exactly_on_hover(console: Console) -> None:
     link = console.host.link(expiresAt=soon(days=3, minutes=30))
     console.sign_in()
-    told = console.row(link).locator("time").last
-    expect(told).to_have_text("in 3 days")
+    expiry = console.row(link).locator("time").last
+    expect(expiry).to_have_text("in 3 days")
     parts = "{weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit'}"
     exactly = f"(at) => new Intl.DateTimeFormat('en-GB', {parts}).formatToParts(Date.parse(at)).map((one) => one.value)"
-    title = told.get_attribute("title") or ""
+    title = expiry.get_attribute("title") or ""
     assert all(part in title for part in console.page.evaluate(exactly, link["expiresAt"]))
     assert title.endswith("(Europe/Berlin)"), "the time has no zone"
 

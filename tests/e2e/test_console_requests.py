@@ -101,7 +101,7 @@ def test_a_request_that_can_not_be_answered_shows_why(console: Console) -> None:
 GRACE = {"name": "Grace Hopper", "email": "grace@invitees.example"}
 
 
-def test_a_request_from_another_address_is_marked_and_answered_to_the_link_s_recipient(
+def test_a_request_from_another_address_is_marked_and_answered_to_the_links_recipient(
     console: Console,
 ) -> None:
     """A stranger with a used link can type any name, so the host sees the recipient and emails the new link to them."""

@@ -143,7 +143,7 @@ def test_every_answer_is_reviewed_sent_and_confirmed(browser: Browser, host: Cal
         page.get_by_label("In person").check()
         visitor.button("Review").click()
         review = page.locator(".review")
-        for told in (
+        for text in (
             "Intro call",
             "In person",
             "Grace Hopper",
@@ -151,7 +151,7 @@ def test_every_answer_is_reviewed_sent_and_confirmed(browser: Browser, host: Cal
             "More",
             "UTC+",
         ):
-            expect(review).to_contain_text(told, use_inner_text=True)
+            expect(review).to_contain_text(text, use_inner_text=True)
 
         visitor.button("Back").click()
         assert page.locator("#invitee-name").input_value() == "Grace Hopper"
@@ -160,8 +160,8 @@ def test_every_answer_is_reviewed_sent_and_confirmed(browser: Browser, host: Cal
         expect(review).to_contain_text("Rear Admiral Hopper")
         visitor.button("Book").click()
         visitor.confirmed()
-        for told in ("Rear Admiral Hopper", "Torstraße 12", "Compilers\nand <b>debts</b>", "What about?"):
-            expect(page.locator("dl")).to_contain_text(told, use_inner_text=True)
+        for text in ("Rear Admiral Hopper", "Torstraße 12", "Compilers\nand <b>debts</b>", "What about?"):
+            expect(page.locator("dl")).to_contain_text(text, use_inner_text=True)
         expect(page.get_by_role("link", name="Calendar file")).to_be_visible()
     (booking,) = bookings(host)
     assert booking["answers"] == {"topic": "Compilers\nand <b>debts</b>", "size": "More"}
@@ -416,7 +416,7 @@ def test_two_tabs_of_one_link_lead_to_the_same_booking(browser: Browser, host: C
     assert len(bookings(host)) == 1
 
 
-def test_after_a_cancellation_the_link_s_page_offers_to_request_a_new_link(
+def test_after_a_cancellation_the_links_page_offers_to_request_a_new_link(
     browser: Browser, host: Caller
 ) -> None:
     """The link no longer leads to the cancelled booking, in that tab or another."""
@@ -550,7 +550,7 @@ def test_an_error_from_the_server_is_shown_at_its_field(browser: Browser, host: 
 # The visitor's time zone and language
 
 
-def test_times_are_in_the_visitor_s_zone_until_they_choose_another(browser: Browser, host: Caller) -> None:
+def test_times_are_in_the_visitors_zone_until_they_choose_another(browser: Browser, host: Caller) -> None:
     link = host.link()
     with invitee_of(browser, timezone_id="America/New_York", locale="en-US") as visitor:
         page = visitor.page
@@ -720,7 +720,7 @@ def test_a_month_that_fails_to_load_once_is_retried_automatically(browser: Brows
 def test_a_click_is_not_lost_when_more_times_arrive_during_it(
     browser: Browser, host: Caller, on: str
 ) -> None:
-    """Nor is the keyboard focus."""
+    """The keyboard focus is not lost either."""
     link = host.link(host.event_type(bookingWindowDays=120))
     day = datetime.now(UTC).date().replace(day=1) + timedelta(days=62)
     with invitee_of(browser) as visitor:
@@ -751,7 +751,7 @@ def test_a_click_is_not_lost_when_more_times_arrive_during_it(
             expect(page.locator("#invitee-name")).to_be_focused()
 
 
-def test_a_chosen_day_stays_when_its_month_s_times_arrive_again(browser: Browser, host: Caller) -> None:
+def test_a_chosen_day_stays_when_its_months_times_arrive_again(browser: Browser, host: Caller) -> None:
     """A visitor who goes back and forth requests a month twice; the later response must not choose a day."""
     link = host.link(host.event_type(bookingWindowDays=120))
     with invitee_of(browser) as visitor:
@@ -840,7 +840,7 @@ def test_a_month_without_times_offers_the_next_free_one(browser: Browser, host: 
 # Dead links
 
 
-def test_a_new_link_can_be_requested_on_a_dead_link_s_page(
+def test_a_new_link_can_be_requested_on_a_dead_links_page(
     browser: Browser, site: LiveSite, host: Caller
 ) -> None:
     link = host.link()
@@ -856,7 +856,7 @@ def test_a_new_link_can_be_requested_on_a_dead_link_s_page(
     assert asked["email"] == "alan@invitees.example"
 
 
-def test_a_link_that_opens_later_shows_when_in_the_visitor_s_zone(browser: Browser, host: Caller) -> None:
+def test_a_link_that_opens_later_shows_when_in_the_visitors_zone(browser: Browser, host: Caller) -> None:
     opens = (datetime.now(UTC) + timedelta(days=40)).replace(hour=12, minute=30, second=0, microsecond=0)
     link = host.link(notBefore=opens.isoformat(), expiresAt=soon(days=80))
     with invitee_of(browser, timezone_id="Asia/Tokyo") as visitor:
@@ -900,8 +900,8 @@ def test_a_confirmation_prints_on_one_sheet(browser: Browser, site: LiveSite, ho
         page = visitor.page
         page.goto(booking["url"] + "?booked=1")
         page.emulate_media(media="print")
-        for told in ("Intro call", "Torstraße 12", "Central European Time", "Grace Hopper"):
-            expect(page.get_by_text(told).last).to_be_visible()
+        for text in ("Intro call", "Torstraße 12", "Central European Time", "Grace Hopper"):
+            expect(page.get_by_text(text).last).to_be_visible()
         for button in ("Calendar file", "Move this booking", "Cancel this booking"):
             expect(page.get_by_role("link", name=button)).to_be_hidden()
         style = "e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]"
@@ -942,7 +942,7 @@ def test_the_page_shows_times_after_two_requests_and_weighs_less_than_sixty_kilo
         assert len(answered) == 2
 
 
-def test_the_content_security_policy_allows_only_the_page_s_own_files(browser: Browser, host: Caller) -> None:
+def test_the_content_security_policy_allows_only_the_pages_own_files(browser: Browser, host: Caller) -> None:
     """A negative control: the browser does not run an injected script, and these tests report it."""
     with visiting(browser) as visit:
         visit.page.goto(host.link()["url"])
@@ -1007,7 +1007,7 @@ Intl.DateTimeFormat = function (locale, options = {}) {
 """
 
 
-def test_every_page_shows_the_server_s_local_times(browser: Browser, host: Caller) -> None:
+def test_every_page_shows_the_servers_local_times(browser: Browser, host: Caller) -> None:
     """Offer, review, confirmation, cancellation and move show the same time as the emails."""
     link = host.link(host.event_type(title="Intro call"), expiresAt=soon(days=20))
     berlin = load_zone("Europe/Berlin")

@@ -179,8 +179,8 @@ def test_command(data: bytes) -> None:
         command = read_command(body)
         decode_json(command.payload, _PAYLOADS[command.command], "/payload")
     except AdmitOneError as error:
-        told = without_secrets(f"{error.detail} {getattr(error, 'faults', '')}")
-        assert not re.search(r"(?<![\w-])[\w-]{36}(?![\w-])", told)
+        report = without_secrets(f"{error.detail} {getattr(error, 'faults', '')}")
+        assert not re.search(r"(?<![\w-])[\w-]{36}(?![\w-])", report)
 
 
 @fuzz

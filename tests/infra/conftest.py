@@ -24,7 +24,7 @@ def template(packaged: Package) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def resources(template: dict[str, Any]) -> dict[str, Any]:
-    """Its resources by name."""
+    """The template's resources by logical id."""
     found: dict[str, Any] = template["Resources"]
     return found
 

@@ -45,10 +45,10 @@ def test_forged_tokens_cause_no_read_and_all_get_the_same_response(stage: Stage,
             answers.append(client.send(method, path, body, SAME_ID))
         return answers
 
-    told = race([partial(try_them, client, forged[n::16]) for n, client in enumerate(stage.clients())])
+    responses = race([partial(try_them, client, forged[n::16]) for n, client in enumerate(stage.clients())])
 
     assert dynamodb.calls == []
-    answers = [answer for some in told for answer in some]
+    answers = [answer for some in responses for answer in some]
     assert codes_of(answers) == {"404 not-found": FORGERIES}
     unknown = stage.new_client(api_key=stage.api_key).send(
         "GET", f"/v1/links/lnk_{'a' * 26}", headers=SAME_ID

@@ -47,16 +47,16 @@ def storm(
     answered, hurt = threading.Semaphore(0), threading.Semaphore(0)
 
     def send(client: Client, mine: list[Request]) -> list[Answer | None]:
-        told: list[Answer | None] = []
+        responses: list[Answer | None] = []
         for link, start, email in mine:
             try:
-                told.append(client.redeem(link, start, email, key=email))
+                responses.append(client.redeem(link, start, email, key=email))
             except NoAnswerError:
-                told.append(None)
+                responses.append(None)
             answered.release()
-            if told[-1] is None or told[-1].status >= 500:
+            if responses[-1] is None or responses[-1].status >= 500:
                 hurt.release()
-        return told
+        return responses
 
     def wait_and_strike() -> list[Answer | None]:
         for _ in range(at):
@@ -66,8 +66,8 @@ def storm(
 
     racers: list[Callable[[], list[Answer | None]]] = [wait_and_strike]
     racers += [partial(send, client, mine) for client, mine in zip(stage.clients(), requests, strict=True)]
-    _, *told = race(racers)
-    return told
+    _, *responses = race(racers)
+    return responses
 
 
 def plan(stage: Stage) -> tuple[list[Link], list[list[Request]]]:
@@ -84,7 +84,7 @@ def plan(stage: Stage) -> tuple[list[Link], list[list[Request]]]:
     return links, requests
 
 
-def check_after(stage: Stage, requests: list[list[Request]], told: list[list[Answer | None]]) -> None:
+def check_after(stage: Stage, requests: list[list[Request]], responses: list[list[Answer | None]]) -> None:
     """Retry every request without an answer or with a 5xx, then audit the table."""
 
     def again(client: Client, mine: list[Request], before: list[Answer | None]) -> list[Answer]:
@@ -96,7 +96,7 @@ def check_after(stage: Stage, requests: list[list[Request]], told: list[list[Ans
     final = race(
         [
             partial(again, client, mine, before)
-            for client, mine, before in zip(stage.clients(), requests, told, strict=True)
+            for client, mine, before in zip(stage.clients(), requests, responses, strict=True)
         ]
     )
 
@@ -107,8 +107,8 @@ def check_after(stage: Stage, requests: list[list[Request]], told: list[list[Ans
     items = stage.audited()
     # Every acknowledged booking is stored, and every stored booking was acknowledged to its client.
     assert set(booked) == set(audit.bookings_of(items))
-    lost = sum(answer is None for client in told for answer in client)
-    late = sum(answer is not None and answer.status >= 500 for client in told for answer in client)
+    lost = sum(answer is None for client in responses for answer in client)
+    late = sum(answer is not None and answer.status >= 500 for client in responses for answer in client)
     print(f"{lost} requests without an answer, {late} with a 5xx, {len(booked)} bookings")
     assert lost + late, "the crash affected no request, so the test proves nothing"
 
@@ -117,9 +117,9 @@ def test_no_booking_is_lost_or_duplicated_if_an_app_process_is_killed(stage: Sta
     """P1, P4: one of three processes is killed with requests in flight; their clients retry on the others."""
     _, requests = plan(stage)
 
-    told = storm(stage, requests, LINKS, lambda _: stage.apps[0].kill())
+    responses = storm(stage, requests, LINKS, lambda _: stage.apps[0].kill())
 
-    check_after(stage, requests, told)
+    check_after(stage, requests, responses)
 
 
 def test_no_booking_is_lost_or_duplicated_if_the_engine_is_killed(
@@ -140,9 +140,9 @@ def test_no_booking_is_lost_or_duplicated_if_the_engine_is_killed(
                     assert hurt.acquire(timeout=LIMIT)
                 crashing_engine.start()
 
-        told = storm(stage, requests, LINKS, strike)
+        responses = storm(stage, requests, LINKS, strike)
 
         # Without the engine the app decides nothing: it returns 503, or no answer.
-        codes = {answer.code for client in told for answer in client if answer}
+        codes = {answer.code for client in responses for answer in client if answer}
         assert codes <= {"201", "410 link-used", "409 slot-taken", "503 store-unavailable"}
-        check_after(stage, requests, told)
+        check_after(stage, requests, responses)

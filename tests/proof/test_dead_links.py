@@ -250,40 +250,40 @@ def test_a_revoke_in_a_race_with_sixteen_redeems_either_wins_or_conflicts(stage:
     print(f"the revoke came first {ends[200]} times, a booking {ends[409]} times")
 
 
-def test_a_revoke_between_a_redeem_s_read_and_its_write_refuses_the_redeem(
+def test_a_revoke_between_a_redeems_read_and_its_write_refuses_the_redeem(
     stage: Stage, dynamodb: Proxy
 ) -> None:
     """P3: the revoke is acknowledged before the write."""
     link = stage.link(maxUsageCount=2)
-    told: list[Answer] = []
+    responses: list[Answer] = []
 
     def revoke() -> None:
-        told.append(stage.team.send("POST", f"/v1/links/{link.link_id}/revoke"))
+        responses.append(stage.team.send("POST", f"/v1/links/{link.link_id}/revoke"))
 
     dynamodb.inject(operation("TransactWriteItems", link.link_id), First(revoke), times=1)
 
     answer = stage.new_client().redeem(link, starts(1)[0], "grace@example.com")
 
-    assert [one.status for one in told] == [200]
+    assert [one.status for one in responses] == [200]
     assert answer.code == "410 link-revoked"
     assert not audit.bookings_of(stage.audited())
 
 
-def test_a_redeem_between_a_revoke_s_read_and_its_write_refuses_the_revoke(
+def test_a_redeem_between_a_revokes_read_and_its_write_refuses_the_revoke(
     stage: Stage, dynamodb: Proxy
 ) -> None:
     """P1, P3: the booking remains, the link stays `used`, and the revoke returns 409."""
     link = stage.link()
-    told: list[Answer] = []
+    responses: list[Answer] = []
 
     def redeem() -> None:
-        told.append(stage.new_client().redeem(link, starts(1)[0], "grace@example.com"))
+        responses.append(stage.new_client().redeem(link, starts(1)[0], "grace@example.com"))
 
     dynamodb.inject(write(link.link_id), First(redeem), times=1)
 
     answer = stage.team.send("POST", f"/v1/links/{link.link_id}/revoke")
 
-    assert codes_of(told) == {"201": 1}
+    assert codes_of(responses) == {"201": 1}
     assert answer.code == "409 conflict"
     stored = audit.links_of(stage.audited())[link.link_id]
     assert (stored["status"], stored["usageCount"]) == ("used", 1)
@@ -296,14 +296,14 @@ def test_nothing_books_after_a_revoke_is_acknowledged(stage: Stage) -> None:
     acknowledged, enough = threading.Event(), threading.Semaphore(0)
 
     def book(client: Client, mine: list[datetime]) -> list[tuple[bool, Answer]]:
-        told = []
+        responses = []
         for slot in mine:
             too_late = acknowledged.is_set()
-            told.append((too_late, client.redeem(link, slot, "grace@example.com")))
+            responses.append((too_late, client.redeem(link, slot, "grace@example.com")))
             enough.release()
             if too_late:
                 break
-        return told
+        return responses
 
     def revoke() -> list[tuple[bool, Answer]]:
         for _ in range(60):
@@ -314,10 +314,10 @@ def test_nothing_books_after_a_revoke_is_acknowledged(stage: Stage) -> None:
 
     racers: list[Callable[[], list[tuple[bool, Answer]]]] = [revoke]
     racers += [partial(book, client, slots[n::CLIENTS]) for n, client in enumerate(clients)]
-    [[(_, revoked)], *told] = race(racers)
+    [[(_, revoked)], *responses] = race(racers)
 
     assert revoked.status == 200
-    answers = [one for client in told for one in client]
+    answers = [one for client in responses for one in client]
     assert {answer.code for _, answer in answers} == {"201", "410 link-revoked"}
     late = [answer for too_late, answer in answers if too_late]
     assert late

@@ -72,14 +72,14 @@ def test_retries_of_a_generate_while_its_links_are_used_reset_none(stage: Stage)
 
     clients = team(stage, 8)
     acts = [book, revoke, change, delete, *[again] * 4]
-    told = race([partial(act, client) for act, client in zip(acts, clients, strict=True)])
+    responses = race([partial(act, client) for act, client in zip(acts, clients, strict=True)])
 
-    for done, count in zip(told[:3], (60, 20, 20), strict=True):
+    for done, count in zip(responses[:3], (60, 20, 20), strict=True):
         assert {answer.status for answer in done} <= {200, 201}
         assert len(done) == count
-    assert {answer.status for answer in told[3]} == {204}
+    assert {answer.status for answer in responses[3]} == {204}
     left = [link_id for link_id in ids_of(first) if link_id not in {link.link_id for link in deleted}]
-    for answer in [one for some in told[4:] for one in some]:
+    for answer in [one for some in responses[4:] for one in some]:
         assert answer.code == "201"
         assert set(left) <= set(ids_of(answer)) <= set(ids_of(first))
     assert ids_of(generate(stage.team, event_type)) == left
@@ -98,11 +98,11 @@ def test_a_generate_that_writes_after_its_own_retry_resets_nothing(stage: Stage,
     """P4, P1: before the delayed write, a retry creates the links, and they are used, revoked and deleted."""
     event_type = stage.event_type(stage.host())
     client = stage.new_client()
-    told: list[Answer] = []
+    responses: list[Answer] = []
 
     def overtake() -> None:
-        told.append(generate(stage.new_client(1, api_key=stage.api_key), event_type, count=4))
-        used, revoked, deleted, _ = (Link.of(one) for one in told[0].json["links"])
+        responses.append(generate(stage.new_client(1, api_key=stage.api_key), event_type, count=4))
+        used, revoked, deleted, _ = (Link.of(one) for one in responses[0].json["links"])
         assert client.redeem(used, starts(1)[0], "grace@example.com").code == "201"
         assert stage.team.send("POST", f"/v1/links/{revoked.link_id}/revoke").status == 200
         assert stage.team.send("DELETE", f"/v1/links/{deleted.link_id}").status == 204
@@ -111,7 +111,7 @@ def test_a_generate_that_writes_after_its_own_retry_resets_nothing(stage: Stage,
 
     answer = generate(stage.new_client(2, api_key=stage.api_key), event_type, count=4)
 
-    used, revoked, deleted, fresh = ids_of(told[0])
+    used, revoked, deleted, fresh = ids_of(responses[0])
     assert answer.code == "201"
     assert ids_of(answer) == [used, revoked, fresh]
     stored = audit.links_of(stage.audited(deleted=[deleted]))
@@ -125,18 +125,18 @@ def test_a_generate_that_writes_after_its_own_retry_resets_nothing(stage: Stage,
 def test_a_generate_that_writes_late_does_not_recreate_deleted_links(stage: Stage, dynamodb: Proxy) -> None:
     """P3, P4: before the delayed write, a retry creates all links, and they are deleted."""
     event_type = stage.event_type(stage.host())
-    told: list[Answer] = []
+    responses: list[Answer] = []
 
     def overtake() -> None:
-        told.append(generate(stage.new_client(1, api_key=stage.api_key), event_type, count=2))
-        answer = stage.team.send("POST", "/v1/links/bulk-delete", {"linkIds": ids_of(told[0])})
+        responses.append(generate(stage.new_client(1, api_key=stage.api_key), event_type, count=2))
+        answer = stage.team.send("POST", "/v1/links/bulk-delete", {"linkIds": ids_of(responses[0])})
         assert answer.status == 200
 
     dynamodb.inject(operation("TransactWriteItems", event_type), First(overtake), times=1)
 
     answer = generate(stage.new_client(2, api_key=stage.api_key), event_type, count=2)
 
-    assert codes_of([*told, answer]) == {"201": 2}
+    assert codes_of([*responses, answer]) == {"201": 2}
     assert ids_of(answer) == []
     assert not audit.links_of(stage.audited())
 
@@ -186,12 +186,12 @@ def test_an_interrupted_generate_is_completed_by_a_retry(stage: Stage, dynamodb:
     event_type = stage.event_type(stage.host())
     dynamodb.inject(operation("TransactWriteItems", event_type), fault, skip=2)
 
-    told = generate(stage.team, event_type)
+    responses = generate(stage.team, event_type)
     made = set(audit.links_of(stage.audited()))
     dynamodb.clear()
     answers = race([partial(generate, client, event_type) for client in team(stage, 4)])
 
-    assert told.status == 503
+    assert responses.status == 503
     if isinstance(fault, LoseReply):
         assert len(made) == COUNT  # the write succeeded, only its reply was lost
     else:

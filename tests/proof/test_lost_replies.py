@@ -68,7 +68,7 @@ def the_only_booking(stage: Stage) -> str:
     return booking_id
 
 
-def test_the_app_retries_if_dynamodb_s_reply_is_lost(stage: Stage, dynamodb: Proxy) -> None:
+def test_the_app_retries_if_the_reply_of_dynamodb_is_lost(stage: Stage, dynamodb: Proxy) -> None:
     """P4: the connection is reset, the reply is cut or never arrives; the invitee gets the booking, not `link-used`."""
     cases = [(fault, key) for fault in (LoseReply(), CutReply(), Silence()) for key in (None, "k")]
     links = stage.links(stage.event_type(stage.host()), len(cases))
@@ -164,12 +164,12 @@ def test_a_client_that_gets_429_or_503_gets_its_booking_by_a_retry(stage: Stage,
             ]
         )
 
-    told = redeem_all()
+    responses = redeem_all()
     dynamodb.clear()
     again = redeem_all()
 
-    assert [answer.status for answer in told] == [503, 429, 503, 429]
-    assert all(int(answer.headers["retry-after"]) > 0 for answer in told)
+    assert [answer.status for answer in responses] == [503, 429, 503, 429]
+    assert all(int(answer.headers["retry-after"]) > 0 for answer in responses)
     assert codes_of(again) == {"201": len(cases)}
     items = stage.audited()
     for link, answer, (key, _) in zip(links, again, cases, strict=True):
@@ -267,9 +267,9 @@ def test_eight_concurrent_identical_redeems_create_one_booking(stage: Stage, key
         )
 
         assert codes_of(answers) == {"201": 8}
-        told = [answer.json.get("bookingId") for answer in answers]
-        assert len(set(told) - {None}) == 1
-        assert told.count(None) == (7 if key is None else 0), (
+        responses = [answer.json.get("bookingId") for answer in answers]
+        assert len(set(responses) - {None}) == 1
+        assert responses.count(None) == (7 if key is None else 0), (
             "without a key, only the request that booked may get the whole booking"
         )
     assert len(audit.bookings_of(stage.audited())) == count
@@ -328,8 +328,8 @@ def test_a_link_is_booked_once_by_repeated_requests_with_lost_replies(stage: Sta
         for n in range(4):
             assert len(codes_of(answers[n::4])) == 1, "one person got different results"
         assert codes_of(answers) == {"201": 4, "410 link-used": 12}
-        told = {answer.json.get("bookingId") for answer in answers if answer.status == 201}
-        assert len(told - {None}) <= 1
+        responses = {answer.json.get("bookingId") for answer in answers if answer.status == 201}
+        assert len(responses - {None}) <= 1
     assert lost.hits > 10
     assert len(audit.bookings_of(stage.audited())) == count
 

@@ -74,7 +74,7 @@ def refusal_of(transaction: Transaction) -> TransactionRefused:
     data=st.data(),
 )
 def test_each_rejection_is_found_by_its_operations_name(kinds: list[str], data: st.DataObject) -> None:
-    """For every combination and order of operations."""
+    """The test covers every combination and order of operations."""
     operations = {f"operation {number}": kind for number, kind in enumerate(kinds)}
     against = data.draw(st.sets(st.sampled_from(list(operations)), min_size=1))
 

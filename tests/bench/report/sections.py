@@ -72,9 +72,9 @@ def write_report(sections: Sequence[Section], folder: Path) -> Path:
     document = {"measured": measured, "sections": [asdict(section) for section in sections]}
     (folder / "report.json").write_text(json.dumps(document, indent=1) + "\n")
     lines = ["# Benchmarks", "", f"Measured {measured}.", ""]
-    for section, told in zip(sections, document["sections"], strict=True):
-        assert isinstance(told, dict)
-        lines += [f"## {section.title}", "", section.how, "", *table_of(told["rows"]), ""]
+    for section, reported in zip(sections, document["sections"], strict=True):
+        assert isinstance(reported, dict)
+        lines += [f"## {section.title}", "", section.how, "", *table_of(reported["rows"]), ""]
         for plot in section.plots:
             (folder / f"{plot.name}.svg").write_text(svg(plot))
             lines.append(f"![{plot.title}]({plot.name}.svg)\n")

@@ -120,13 +120,13 @@ def _writes(
     item = _booking_item(link, booking, start, end, now)
     receipt = {**receipt_key, "bodyHash": {"S": "0" * 64}, "bookingId": {"S": booking["bookingId"]}}
     day = {"pk": {"S": f"HOST#{host_id}"}, "sk": {"S": f"DAY#{start.astimezone(UTC).date()}"}}
-    told = {"TableName": table, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    common_fields = {"TableName": table, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
     return [
-        {"Put": {**told, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}},
-        {"Put": {**told, "Item": receipt, "ConditionExpression": "attribute_not_exists(pk)"}},
+        {"Put": {**common_fields, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}},
+        {"Put": {**common_fields, "Item": receipt, "ConditionExpression": "attribute_not_exists(pk)"}},
         {
             "Update": {
-                **told,
+                **common_fields,
                 "Key": link_key,
                 "UpdateExpression": "SET #s = :used, usedAt = :now, hostKey = :h, eventTypeKey = :e, purgeAt = :p, "
                 "actor = :a, correlationId = :i ADD usageCount :one, #q :one",
@@ -147,7 +147,7 @@ def _writes(
         },
         {
             "Update": {
-                **told,
+                **common_fields,
                 "Key": day,
                 "UpdateExpression": "SET purgeAt = :p, actor = :a, correlationId = :i ADD busy :cells",
                 "ConditionExpression": f"NOT ({free})",

@@ -288,7 +288,7 @@ def test_an_error_of_aws_is_reported_with_what_to_do(error: Exception, words: st
 
 @pytest.mark.usefixtures("put")
 def test_an_alarm_rolls_a_deployment_back(account: Ministack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The deployment tells CloudFormation which alarms to watch and for how long; a first deployment has none."""
+    """The deployment passes the alarms to watch and the duration to CloudFormation; a first deployment has none."""
     asked: list[dict[str, Any]] = []
     real = Account.client
 
@@ -319,7 +319,7 @@ def test_an_alarm_rolls_a_deployment_back(account: Ministack, monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("put")
-def test_an_error_in_a_stage_s_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_in_a_stage_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """CloudFormation silently uses the default of a parameter whose name is misspelled."""
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages" / "dev.json").write_text('{"parameters": {"AlarmEmial": "ops@example.com"}}')

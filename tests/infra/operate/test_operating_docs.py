@@ -57,7 +57,7 @@ def test_the_document_lists_every_alarm_and_no_other(resources: dict[str, Any]) 
     assert f"| {len(alarms)} alarms;" in OPERATE
 
 
-def test_every_alarm_s_description_names_its_section(resources: dict[str, Any]) -> None:
+def test_every_alarms_description_names_its_section(resources: dict[str, Any]) -> None:
     """CloudWatch emails the description. It names a heading of the document, and that section names the alarm."""
     sections = dict(re.findall(r"^### (.*?)\n(.*?)(?=^##)", OPERATE, re.MULTILINE | re.DOTALL))
     for name, each in resources.items():
@@ -67,7 +67,7 @@ def test_every_alarm_s_description_names_its_section(resources: dict[str, Any]) 
             assert f"`{name}`" in sections[heading[1]], name
 
 
-def test_the_document_lists_every_function_s_alarms_and_rights() -> None:
+def test_the_document_lists_every_functions_alarms_and_rights() -> None:
     """One row for each function."""
     functions = set(read_config(ROOT)["lambda_functions"])
     rows = {row[0].strip("`"): row for row in _rows(OPERATE, "| function | alarms | what is affected |")}
@@ -262,7 +262,7 @@ def test_documented_costs_are_the_measured_ones(
 @pytest.mark.usefixtures("own_environment")
 @pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
 def test_documented_prices_are_the_computed_ones() -> None:
-    """Within a few cents, because the length of a page depends on the month."""
+    """They agree within a few cents, because the length of a page depends on the month."""
     rows = _rows(OPERATE, f"| a million of these | {' | '.join(COLUMNS)} | sum |")
     documented = {what: [float(cell.strip("*") or 0) for cell in rest] for what, *rest in rows}
     found = {row.what: [row.raw[name] for name in COLUMNS] for row in prices().rows}
@@ -275,7 +275,7 @@ def test_documented_prices_are_the_computed_ones() -> None:
 @pytest.mark.usefixtures("own_environment")
 @pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
 def test_documented_sizes_are_the_computed_ones() -> None:
-    """Within a few bytes, because a number's size depends on its digits."""
+    """They agree within a few bytes, because a number's size depends on its digits."""
     documented = {
         what: [int(each) for each in rest]
         for what, *rest in _rows(SCALE, "| | item | index entries | stored |")

@@ -357,13 +357,13 @@ def test_a_restore_waits_for_backups_to_be_enabled(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_an_invalid_time_is_refused(to: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before any call to AWS."""
+    """The command fails before any call to AWS."""
     assert restore.main(["--stage", "dev", "--to", to]) == 1
     assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("actor", "mailed"), [("invitee", True), (ACTOR, False)])
-def test_a_restore_s_events_send_no_emails(
+def test_events_of_a_restore_send_no_emails(
     ministack: Ministack, resources: dict[str, Any], actor: str, mailed: bool
 ) -> None:
     """The writes of a restore become events, but the hosts were emailed when the changes happened."""

@@ -221,7 +221,7 @@ def _records(table: Table) -> list[dict[str, Any]]:
 
 
 def test_every_function_of_the_template_starts(start: Start, packaged: Package) -> None:
-    """Its imports are in the zip or in Lambda's runtime, and it reads nothing before the first event."""
+    """Imports are in the package or in Lambda's runtime, and no AWS service is called before the first event."""
     resources = packaged.read_template()["Resources"]
     for name, resource in resources.items():
         if resource["Type"] == "AWS::Serverless::Function":

@@ -137,7 +137,7 @@ def test_a_function_can_write_only_its_own_log(resources: dict[str, Any]) -> Non
         assert log["Resource"] == [{"Fn::GetAtt": [log_group_id(name), "Arn"]}]
 
 
-def test_only_lambda_can_assume_a_function_s_role(resources: dict[str, Any]) -> None:
+def test_only_lambda_can_assume_the_role_of_a_function(resources: dict[str, Any]) -> None:
     for name in read_config(ROOT)["lambda_functions"]:
         role = resources[resources[logical_id(name)]["Properties"]["Role"]["Fn::GetAtt"][0]]["Properties"]
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]

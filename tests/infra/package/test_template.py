@@ -40,7 +40,7 @@ def _functions(resources: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_cfn_lint_is_clean(packaged: Package) -> None:
-    """With all rules; cfn-lint checks every resource's schema and every reference."""
+    """All rules of cfn-lint are on; they check every resource's schema and every reference."""
     lint = Path(sys.executable).with_name("cfn-lint")
     done = subprocess.run(
         [str(lint), "--regions", "us-east-1", "eu-central-1", "--", str(packaged.template)],
@@ -138,7 +138,7 @@ def test_optional_resources_are_created_only_if_their_parameter_is_set(template:
     assert rate == {"AggregateKeyType": "IP", "Limit": {"Ref": "WafRateLimit"}}
 
 
-def test_the_gateway_s_default_endpoint_can_be_disabled_if_there_is_a_domain(
+def test_the_default_endpoint_can_be_disabled_if_there_is_a_domain(
     template: dict[str, Any], expanded: dict[str, Any]
 ) -> None:
     """The default endpoint bypasses the domain's protection; without a domain it is the only endpoint."""
@@ -148,8 +148,8 @@ def test_the_gateway_s_default_endpoint_can_be_disabled_if_there_is_a_domain(
     body = expanded["Resources"]["RestAPI"]["Properties"]["Body"]
     off = {"Fn::If": ["ExecuteApiEndpointOff", True, False]}
     assert body["x-amazon-apigateway-endpoint-configuration"]["disableExecuteApiEndpoint"] == off
-    told = with_described_parameters(template, {"ExecuteApiEndpoint": "off"})
-    description = told["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"]
+    described = with_described_parameters(template, {"ExecuteApiEndpoint": "off"})
+    description = described["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["info"]["description"]
     assert description == "At its own domain only", "otherwise the stage would keep its snapshot"
 
 
@@ -173,8 +173,8 @@ def test_the_default_bus_accepts_no_commands_unless_sources_are_listed(template:
         "detail-type": ["admit-one.command"],
         "detail": {"stage": [stage]},
     }
-    told = template["Resources"]["Commands"]["Properties"]["Environment"]["Variables"]["STAGE"]
-    assert told == stage, "the function's stage must be the name that the rule matches"
+    variable = template["Resources"]["Commands"]["Properties"]["Environment"]["Variables"]["STAGE"]
+    assert variable == stage, "the function's stage must be the name that the rule matches"
     own = template["Resources"]["CommandsOnOwnBus"]["Properties"]["EventPattern"]
     assert own["account"] == [{"Ref": "AWS::AccountId"}]
 
@@ -226,7 +226,7 @@ def test_each_function_has_its_own_log_settings_and_role(resources: dict[str, An
 
 
 def test_every_setting_that_the_code_reads_is_set_for_some_function(resources: dict[str, Any]) -> None:
-    """And no other is set: a misspelled name would silently have no effect."""
+    """No other variable is set, because a misspelled name would silently have no effect."""
     read = set(re.findall(r'env(?:\.get\(|\[)"([A-Z_]+)"', (ROOT / "chalicelib" / "settings.py").read_text()))
     given = {name for each in _functions(resources).values() for name in each["Environment"]["Variables"]}
     retention = {f"RETENTION_{each.name.upper()}_DAYS" for each in msgspec.structs.fields(RetentionDays)}
@@ -302,7 +302,7 @@ def test_mappings_report_each_failure_and_filter_the_stream(resources: dict[str,
         assert resources[properties["FunctionName"]["Ref"]]["Type"] == FUNCTION
 
 
-def test_a_queue_s_messages_stay_hidden_six_times_as_long_as_its_function_runs(
+def test_a_queues_messages_stay_hidden_six_times_as_long_as_its_function_runs(
     resources: dict[str, Any],
 ) -> None:
     """AWS recommends this for queues with a function; otherwise a slow batch is processed twice at once."""
@@ -338,8 +338,11 @@ def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> N
         alarm = resources[f"{name}{metric}Alarm"]["Properties"]
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
         if metric == "Errors" and name in refusing:
-            (told,) = resources[f"{name}FailuresMetric"]["Properties"]["MetricTransformations"]
-            assert (alarm["Namespace"], alarm["MetricName"]) == (told["MetricNamespace"], told["MetricName"])
+            (metric,) = resources[f"{name}FailuresMetric"]["Properties"]["MetricTransformations"]
+            assert (alarm["Namespace"], alarm["MetricName"]) == (
+                metric["MetricNamespace"],
+                metric["MetricName"],
+            )
             assert "Dimensions" not in alarm
         else:
             assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", metric)
@@ -377,7 +380,7 @@ def test_refusals_that_a_function_raises_are_not_counted_as_failures(resources: 
         ({"log_level": "ERROR", "errorType": "KeyError", "errorMessage": "x"}, True),
     ],
 )  # fmt: skip
-def test_lambda_s_own_failure_lines_are_counted(line: dict[str, Any], counted: bool) -> None:
+def test_failure_lines_of_the_platform_are_counted(line: dict[str, Any], counted: bool) -> None:
     assert counts(failure_pattern(), json.dumps(line)) == counted
 
 
@@ -413,7 +416,7 @@ def test_the_dashboard_shows_every_function_and_queue(resources: dict[str, Any])
             assert f'"${{{name}.QueueName}}"' in body
 
 
-def test_the_gateway_s_own_responses_are_in_the_api_s_definition(resources: dict[str, Any]) -> None:
+def test_gateway_responses_are_in_the_api_definition(resources: dict[str, Any]) -> None:
     """A stage serves a snapshot of the definition; a separate resource might be created after the snapshot."""
     answers = resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES]
     statuses = {kind: answer.get("statusCode") for kind, answer in answers.items()}
@@ -491,7 +494,7 @@ def test_cors_origins_that_the_code_refuses_are_refused_by_the_template(
         read_settings({"TABLE_NAME": "t", "SIGNING_KEYS": "k", "CORS_ORIGINS": origins})
 
 
-def test_the_gateway_s_own_responses_have_cors_headers_only_if_origins_are_listed(
+def test_gateway_responses_have_cors_headers_only_if_origins_are_listed(
     resources: dict[str, Any],
 ) -> None:
     answers = resources["RestAPI"]["Properties"]["DefinitionBody"][RESPONSES]
@@ -511,7 +514,7 @@ def test_a_stage_gets_a_new_snapshot_when_cors_is_turned_on_or_off(packaged: Pac
     """The snapshot contains the gateway's own responses, with or without CORS headers."""
     deployments = []
     for origins in ("", "https://a.example", "https://b.example"):
-        told = with_described_parameters(packaged.read_template(), {"CorsOrigins": origins})
-        plain = expand(told)["Resources"]
+        described = with_described_parameters(packaged.read_template(), {"CorsOrigins": origins})
+        plain = expand(described)["Resources"]
         deployments.append([n for n, each in plain.items() if each["Type"] == "AWS::ApiGateway::Deployment"])
     assert deployments[0] != deployments[1] == deployments[2]

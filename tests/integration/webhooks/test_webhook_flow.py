@@ -117,7 +117,7 @@ def test_an_event_is_delivered_once_complete_and_signed(hooks: Hooks, host: Call
 
 @pytest.mark.clock
 def test_the_standard_webhooks_library_verifies_a_delivery(hooks: Hooks, host: Caller) -> None:
-    """With the real clock, because the library rejects timestamps more than five minutes off."""
+    """The test uses the real clock, because the library rejects timestamps more than five minutes off."""
     hooks.site.clock.now = datetime.now(UTC)
     with Endpoint() as endpoint:
         webhook = hooks.make(host, endpoint)

@@ -30,9 +30,9 @@ class SweepingDynoxide(Dynoxide):
             url = f"http://127.0.0.1:{self._tools_port}/mcp"
 
             def call(method: str, number: int | None, **params: Any) -> httpx.Response:
-                told = {"jsonrpc": "2.0", "method": method, "params": params}
+                request = {"jsonrpc": "2.0", "method": method, "params": params}
                 return client.post(
-                    url, json=told | ({} if number is None else {"id": number})
+                    url, json=request | ({} if number is None else {"id": number})
                 ).raise_for_status()
 
             who = {"name": "tests", "version": "1"}

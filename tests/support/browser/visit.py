@@ -81,12 +81,12 @@ class Visit:
         run = "only => axe.run(document, {runOnly: only, resultTypes: ['violations']})"
         only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _TAGS}
         found: dict[str, Any] = self.page.evaluate(run, only)
-        told = [
+        violations = [
             f"{state}: {one['id']}: {node['html'][:200]} {node['failureSummary']}"
             for one in found["violations"]
             for node in one["nodes"]
         ]
-        assert not told, "\n".join(told)
+        assert not violations, "\n".join(violations)
 
     def axe_everywhere(self, state: str) -> None:
         """Check with axe and `fits`: wide and narrow, light and dark; and check that the page fits 320 pixels.

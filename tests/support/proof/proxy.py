@@ -304,11 +304,11 @@ def error(code: str, status: int = 400) -> Answer:
 
 def cancelled(*reasons: str | Mapping[str, Any]) -> Answer:
     """Return DynamoDB's response for a cancelled transaction; a reason is its code, or the whole object."""
-    told: Sequence[Mapping[str, Any]] = [{"Code": r} if isinstance(r, str) else r for r in reasons]
-    codes = ", ".join(str(reason["Code"]) for reason in told)
+    objects: Sequence[Mapping[str, Any]] = [{"Code": r} if isinstance(r, str) else r for r in reasons]
+    codes = ", ".join(str(reason["Code"]) for reason in objects)
     document = {
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
         "Message": f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]",
-        "CancellationReasons": list(told),
+        "CancellationReasons": list(objects),
     }
     return Answer(400, json.dumps(document).encode())

@@ -35,9 +35,9 @@ def one_winner_rounds(stage: Stage, count: int) -> tuple[list[Link], dict[Link, 
 
 def faults_of_rounds(items: audit.Dump, answers: Sequence[Sequence[Answer]]) -> list[str]:
     """Return what is wrong with the answers of such rounds and with the table."""
-    told = [
+    faults = [
         f"{won} of {len(round_)} clients got a booking"
         for round_ in answers
         if (won := sum(answer.status == 201 for answer in round_)) != 1
     ]
-    return told + audit.faults_in(items)
+    return faults + audit.faults_in(items)

@@ -289,7 +289,7 @@ def test_no_calendar_entry_has_the_bookings_url() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_title_has_the_other_persons_name(language: Language) -> None:
-    """Entries for the same event type are told apart by name, in every language, also if a name is missing or odd."""
+    """Entries for the same event type have different names, in every language, also if a name is missing or odd."""
     booking, say = a_booking(title="Intro call"), words(language)
     for title in (hosts_title(booking, "Grace Hopper", say), invitees_title(booking, "Grace Hopper", say)):
         assert "Intro call" in title

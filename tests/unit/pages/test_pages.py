@@ -517,7 +517,7 @@ def test_times_are_grouped_by_days_in_the_shown_zone() -> None:
     free=st.lists(st.booleans(), min_size=1, max_size=400),
 )
 def test_days_end_at_midnight_in_their_zone(zone: str, begin: datetime, step: int, free: list[bool]) -> None:
-    """For every zone, and not at its clock changes."""
+    """The test covers every zone, on dates without a clock change."""
     first = begin.replace(second=0, microsecond=0, tzinfo=UTC)
     starts = [first + n * timedelta(minutes=step) for n, is_free in enumerate(free) if is_free]
 

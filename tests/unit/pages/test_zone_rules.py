@@ -40,7 +40,7 @@ def offset_in(rules: tuple[int, dict[int, Steps]], zone: str, at: datetime) -> t
 
 @pytest.mark.parametrize(("begin", "days"), [("2026-02-10", 90), ("2026-11-30", 400), ("2043-12-15", 30)])
 def test_every_zone_has_the_same_offsets_as_on_the_server(begin: str, days: int) -> None:
-    """Within and beyond the years of the file, on both sides of each clock change."""
+    """The test covers dates within and beyond the years of the file, on both sides of each clock change."""
     start = datetime.fromisoformat(begin).replace(tzinfo=UTC)
     packed = all_zones(start, start + timedelta(days=days))
     assert len(packed) < 3_000  # of the 60,000 bytes that a first load may have

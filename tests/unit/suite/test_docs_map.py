@@ -58,7 +58,7 @@ def test_every_image_is_used_in_a_document() -> None:
 
 
 def test_the_page_for_hosts_uses_the_words_of_the_console() -> None:
-    """Its bold words are on a button, a tab or a row of the console."""
+    """The page's bold words are on a button, a tab or a row of the console."""
     folder = ROOT / "chalicelib" / "pages"
     scripts = [*(folder / "assets" / "console").rglob("*.js"), folder / "templates" / "console.html"]
     text = "\n".join(path.read_text() for path in scripts)
