@@ -11,10 +11,10 @@ def event_type_of(stack: Stack) -> dict[str, Any]:
     with stack.http() as http:
         host = http.post("/v1/hosts", json={"name": "Ada", "email": "ada@hosts.example", "timeZone": "UTC"})
         assert host.status_code == 201, host.text
-        asked = {"hostId": host.json()["hostId"], "title": "Talk", "durationMinutes": 30, "schedule": ALL_DAY}
-        made = http.post("/v1/event-types", json=asked)
-        assert made.status_code == 201, made.text
-        document: dict[str, Any] = made.json()
+        body = {"hostId": host.json()["hostId"], "title": "Talk", "durationMinutes": 30, "schedule": ALL_DAY}
+        created = http.post("/v1/event-types", json=body)
+        assert created.status_code == 201, created.text
+        document: dict[str, Any] = created.json()
         return document
 
 

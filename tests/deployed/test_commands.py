@@ -195,14 +195,14 @@ def test_directly_invoked_functions_return_the_same_as_http(stack: Stack) -> Non
     host_id = event_type["hostId"]
     event = {"hostId": host_id, "eventTypeId": event_type["eventTypeId"], "count": 2, "idempotencyKey": "k"}
 
-    made = stack.invoke("GenerateLinks", event)
+    created = stack.invoke("GenerateLinks", event)
     again = stack.invoke("GenerateLinks", event)
 
-    assert again == made
-    page = stack.invoke("ListLinks", {"hostId": host_id, "batchId": made["batchId"]})
-    assert page["links"] == made["links"] == links_of(stack, host_id, batchId=made["batchId"])
-    assert made["links"][0]["url"].startswith(f"{stack.api_url}/s/")
-    first, second = (link["linkId"] for link in made["links"])
+    assert again == created
+    page = stack.invoke("ListLinks", {"hostId": host_id, "batchId": created["batchId"]})
+    assert page["links"] == created["links"] == links_of(stack, host_id, batchId=created["batchId"])
+    assert created["links"][0]["url"].startswith(f"{stack.api_url}/s/")
+    first, second = (link["linkId"] for link in created["links"])
     start = rfc3339((stack.world.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0))
     booking = stack.invoke("RedeemLink", {"hostId": host_id, "linkId": first, **redeem_body(start)})
     assert booking["start"] == start
@@ -212,10 +212,10 @@ def test_directly_invoked_functions_return_the_same_as_http(stack: Stack) -> Non
 
 def test_an_error_of_a_directly_invoked_function_is_a_problem_document(stack: Stack) -> None:
     event_type = event_type_of(stack)
-    made = stack.invoke(
+    created = stack.invoke(
         "GenerateLinks", {"hostId": event_type["hostId"], "eventTypeId": event_type["eventTypeId"]}
     )
-    link_id = made["links"][0]["linkId"]
+    link_id = created["links"][0]["linkId"]
     stack.invoke("RevokeLinks", {"hostId": event_type["hostId"], "linkIds": [link_id]})
     event = {"hostId": event_type["hostId"], "linkId": link_id, **redeem_body("2030-01-01T09:00:00Z")}
 

@@ -14,11 +14,11 @@ from tests.support.waiting import until
 
 
 def _link(stack: Stack) -> dict[str, Any]:
-    asked = {"eventTypeId": event_type_of(stack)["eventTypeId"], "externalId": "deal-1"}
+    body = {"eventTypeId": event_type_of(stack)["eventTypeId"], "externalId": "deal-1"}
     with stack.http() as http:
-        made = http.post("/v1/links", json=asked)
-    assert made.status_code == 201, made.text
-    link: dict[str, Any] = made.json()["links"][0]
+        created = http.post("/v1/links", json=body)
+    assert created.status_code == 201, created.text
+    link: dict[str, Any] = created.json()["links"][0]
     return link
 
 

@@ -32,11 +32,11 @@ def machines(deployed: Stack) -> Iterator[str]:
             definition = definition.replace("${" + logical_id + "Arn}", arn)
         assert "${" not in definition
         client = deployed.client("stepfunctions")
-        made = client.create_state_machine(
+        created = client.create_state_machine(
             name="example", definition=definition, roleArn=_role(deployed, arns)
         )
-        yield made["stateMachineArn"]
-        client.delete_state_machine(stateMachineArn=made["stateMachineArn"])
+        yield created["stateMachineArn"]
+        client.delete_state_machine(stateMachineArn=created["stateMachineArn"])
 
 
 def _role(stack: Stack, functions: dict[str, str]) -> str:

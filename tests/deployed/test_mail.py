@@ -30,9 +30,9 @@ def _link(stack: Stack) -> dict[str, Any]:
         host = {"name": "Ada Lovelace", "email": ADA, "timeZone": "Europe/Berlin"}
         host_id = http.post("/v1/hosts", json=host).json()["hostId"]
         event_type = {"hostId": host_id, "title": "Intro", "durationMinutes": 30, "schedule": ALL_DAY}
-        made = http.post("/v1/event-types", json=event_type)
-        assert made.status_code == 201, made.text
-        links = {"eventTypeId": made.json()["eventTypeId"], "recipient": {"name": "Grace", "email": GRACE}}
+        created = http.post("/v1/event-types", json=event_type)
+        assert created.status_code == 201, created.text
+        links = {"eventTypeId": created.json()["eventTypeId"], "recipient": {"name": "Grace", "email": GRACE}}
         answer = http.post("/v1/links", json=links)
         assert answer.status_code == 201, answer.text
         link: dict[str, Any] = answer.json()["links"][0]

@@ -18,23 +18,23 @@ def _event_type(stack: Stack) -> dict[str, Any]:
     """Create a host and an event type that is open at all hours."""
     with stack.http() as http:
         host = {"name": "Ada", "email": "ada@hosts.example", "timeZone": "UTC"}
-        made = http.post("/v1/hosts", json=host)
-        assert made.status_code == 201, made.text
+        created = http.post("/v1/hosts", json=host)
+        assert created.status_code == 201, created.text
         event_type = {
-            "hostId": made.json()["hostId"], "title": "Intro", "durationMinutes": 30, "schedule": ALL_DAY,
+            "hostId": created.json()["hostId"], "title": "Intro", "durationMinutes": 30, "schedule": ALL_DAY,
         }  # fmt: skip
-        made = http.post("/v1/event-types", json=event_type)
-        assert made.status_code == 201, made.text
-        document: dict[str, Any] = made.json()
+        created = http.post("/v1/event-types", json=event_type)
+        assert created.status_code == 201, created.text
+        document: dict[str, Any] = created.json()
         return document
 
 
 def _links(stack: Stack, count: int = 1) -> list[dict[str, Any]]:
     event_type = _event_type(stack)
     with stack.http() as http:
-        made = http.post("/v1/links", json={"eventTypeId": event_type["eventTypeId"], "count": count})
-    assert made.status_code == 201, made.text
-    links: list[dict[str, Any]] = made.json()["links"]
+        created = http.post("/v1/links", json={"eventTypeId": event_type["eventTypeId"], "count": count})
+    assert created.status_code == 201, created.text
+    links: list[dict[str, Any]] = created.json()["links"]
     return links
 
 

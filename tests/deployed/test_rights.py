@@ -228,10 +228,10 @@ def _team(stack: Stack, event_type: dict[str, Any]) -> None:
 def _functions(stack: Stack, event_type: dict[str, Any]) -> None:
     """Invoke the functions that are invoked directly."""
     host = {"hostId": event_type["hostId"]}
-    asked = {**host, "eventTypeId": event_type["eventTypeId"], "count": 2, "idempotencyKey": "rights"}
-    made = stack.invoke("GenerateLinks", asked)
-    assert stack.invoke("GenerateLinks", asked) == made
-    first, second = (link["linkId"] for link in made["links"])
+    body = {**host, "eventTypeId": event_type["eventTypeId"], "count": 2, "idempotencyKey": "rights"}
+    created = stack.invoke("GenerateLinks", body)
+    assert stack.invoke("GenerateLinks", body) == created
+    first, second = (link["linkId"] for link in created["links"])
     for query in _searches(event_type):
         stack.invoke("ListLinks", query)
     stack.invoke("RedeemLink", {**host, "linkId": first, **redeem_body(_start(stack, 3))})
@@ -299,8 +299,8 @@ def _stream(stack: Stack) -> None:
 def _webhooks(stack: Stack, event_type: dict[str, Any]) -> None:
     """Deliver successfully, retry, give up, and retry by the schedule; deliver to a deleted webhook."""
     with Endpoint([answer(204)]) as endpoint, stack.http() as http:
-        asked = {"url": endpoint.url, "hostId": event_type["hostId"], "events": ["link.revoked"]}
-        webhook = _ok(http.post("/v1/webhooks", json=asked))["webhookId"]
+        body = {"url": endpoint.url, "hostId": event_type["hostId"], "events": ["link.revoked"]}
+        webhook = _ok(http.post("/v1/webhooks", json=body))["webhookId"]
         _ok(http.post(f"/v1/webhooks/{webhook}/test"))
         until(lambda: len(endpoint.requests), bool)
 
@@ -353,8 +353,8 @@ def _waiting(stack: Stack, done: Delivery, **how: Any) -> Delivery:
 def _mail(stack: Stack, event_type: dict[str, Any]) -> None:
     """Email a link that SES rejects at first and accepts at the retry; then report a bounce."""
     with stack.http() as http:
-        asked = {"eventTypeId": event_type["eventTypeId"], "recipient": {"email": EMAIL}}
-        link = _ok(http.post("/v1/links", json=asked))["links"][0]
+        body = {"eventTypeId": event_type["eventTypeId"], "recipient": {"email": EMAIL}}
+        link = _ok(http.post("/v1/links", json=body))["links"][0]
         stack.client("sesv2").delete_email_identity(EmailIdentity=LOCAL_SENDER)
         try:
             _ok(http.post(f"/v1/links/{link['linkId']}/send", json={}))

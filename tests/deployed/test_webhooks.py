@@ -90,8 +90,8 @@ def test_the_events_of_a_redeem_arrive_signed_at_the_hosts_endpoint(stack: Stack
 def test_a_test_event_and_a_replay_use_the_deployed_queue(stack: Stack) -> None:
     event_type = event_type_of(stack)
     with Endpoint() as endpoint, stack.http() as http:
-        asked = {"url": endpoint.url, "hostId": event_type["hostId"], "events": ["link.revoked"]}
-        webhook = _json_of(http.post("/v1/webhooks", json=asked))
+        body = {"url": endpoint.url, "hostId": event_type["hostId"], "events": ["link.revoked"]}
+        webhook = _json_of(http.post("/v1/webhooks", json=body))
         path = f"/v1/webhooks/{webhook['webhookId']}"
         sent = _json_of(http.post(f"{path}/test"))
         assert until(lambda: len(endpoint.requests), lambda count: count >= 1)
@@ -116,8 +116,8 @@ def test_the_deployed_schedule_retries_a_delivery_whose_message_is_lost(stack: S
     """The retry function finds due deliveries and no others; the rule invokes it every minute."""
     event_type = event_type_of(stack)
     with Endpoint() as endpoint, stack.http() as http:
-        asked = {"url": endpoint.url, "hostId": event_type["hostId"]}
-        webhook = _json_of(http.post("/v1/webhooks", json=asked))
+        body = {"url": endpoint.url, "hostId": event_type["hostId"]}
+        webhook = _json_of(http.post("/v1/webhooks", json=body))
         sent = _json_of(http.post(f"/v1/webhooks/{webhook['webhookId']}/test"))
         assert until(lambda: len(endpoint.requests), lambda count: count >= 1)
         deliveries = stack.world.store.deliveries

@@ -33,9 +33,9 @@ def test_past_bookings_are_listed_latest_first_a_page_at_a_time(console: Console
     expect(cards).to_have_count(53)
     expect(cards.last).to_contain_text("Earliest Bird")
     expect(console.button("Show more")).to_be_hidden()
-    asked = [request.url for request in console.visit.requests if "/v1/bookings" in request.url]
-    assert len(asked) == 2
-    assert all("order=desc" in url for url in asked)
+    requested = [request.url for request in console.visit.requests if "/v1/bookings" in request.url]
+    assert len(requested) == 2
+    assert all("order=desc" in url for url in requested)
 
 
 @pytest.mark.parametrize("role", ["host", "admin"])

@@ -711,9 +711,9 @@ def test_a_month_that_fails_to_load_once_is_retried_automatically(browser: Brows
         visitor.button("Next month").click()
         expect(visitor.page.locator("[role=grid]")).to_have_attribute("aria-busy", "false")
         expect(visitor.times.first).to_be_visible()
-        asked = [request for request in visitor.visit.requests if "/slots?" in request.url]
-        assert len(asked) == 2
-        assert asked[0].url == asked[1].url
+        requested = [request for request in visitor.visit.requests if "/slots?" in request.url]
+        assert len(requested) == 2
+        assert requested[0].url == requested[1].url
 
 
 @pytest.mark.parametrize("on", ["a date", "a time"])

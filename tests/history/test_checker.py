@@ -156,8 +156,8 @@ def redeem(
     number: int, code: str, at: tuple[float, float], booking: str | None = None, start: int = 0, **args: Any
 ) -> Call:
     result = {"booking": booking} if booking else {}
-    asked = {"receipt": f"{start}", "keyed": False, "body": "b", **args}
-    return call(number, "redeem", code, at, result, link="A", start=start, **asked)
+    fields = {"receipt": f"{start}", "keyed": False, "body": "b", **args}
+    return call(number, "redeem", code, at, result, link="A", start=start, **fields)
 
 
 BAD: dict[str, list[Call]] = {

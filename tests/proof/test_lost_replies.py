@@ -401,10 +401,10 @@ def test_a_generate_with_a_lost_reply_creates_its_links_once(stage: Stage, dynam
     for count in (1, 5):
         lost = dynamodb.inject(write(event_type), LoseReply(), times=1)
 
-        made = stage.links(event_type, count)
+        created = stage.links(event_type, count)
 
         assert lost.hits == 1
-        assert len(made) == count
+        assert len(created) == count
     assert len(audit.links_of(stage.audited())) == 6
 
 
@@ -442,9 +442,9 @@ def test_a_replace_with_a_lost_reply_creates_one_link(stage: Stage, dynamodb: Pr
     """P4: the app's retry finds the new link, whatever the old one's status."""
     event_type = stage.event_type(stage.host())
     if old == "rolling":
-        made = stage.team.send("POST", f"/v1/event-types/{event_type}/rolling-link", {})
-        assert made.status == 201, made
-        link = Link.of(made.json)
+        created = stage.team.send("POST", f"/v1/event-types/{event_type}/rolling-link", {})
+        assert created.status == 201, created
+        link = Link.of(created.json)
     else:
         [link] = stage.links(event_type)
     if old == "used":
@@ -486,11 +486,11 @@ def test_a_cancel_or_move_with_a_lost_reply_succeeds(stage: Stage, dynamodb: Pro
 def test_a_rolling_link_has_one_successor(stage: Stage, dynamodb: Proxy) -> None:
     """P1, P4: sixteen clients redeem it at once and the winner's reply is lost: one booking and one successor."""
     event_type = stage.event_type(stage.host())
-    made = stage.team.send("POST", f"/v1/event-types/{event_type}/rolling-link", {})
+    created = stage.team.send("POST", f"/v1/event-types/{event_type}/rolling-link", {})
     count = size(4, 8)
     clients, slots = stage.clients(), starts(CLIENTS * count)
     for number in range(count):
-        link = Link.of(made.json)
+        link = Link.of(created.json)
         lost = dynamodb.inject(operation("TransactWriteItems", link.link_id), LoseReply(), times=1)
         mine = slots[CLIENTS * number : CLIENTS * (number + 1)]
 
@@ -500,6 +500,6 @@ def test_a_rolling_link_has_one_successor(stage: Stage, dynamodb: Proxy) -> None
 
         assert lost.hits == 1
         assert codes_of(answers) == {"201": 1, "410 link-used": CLIENTS - 1}
-        made = stage.team.send("GET", f"/v1/event-types/{event_type}/rolling-link")
-        assert made.json["status"] == "active"
+        created = stage.team.send("GET", f"/v1/event-types/{event_type}/rolling-link")
+        assert created.json["status"] == "active"
     assert len(audit.links_of(stage.audited())) == count + 1

@@ -65,9 +65,9 @@ def test_a_stage_is_deployed_and_a_second_deployment_changes_nothing(
     account: Ministack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run("deploy", "--stage", "dev") == 0
-    said = capsys.readouterr().out
-    assert "Created." in said
-    assert "make key STAGE=dev" in said
+    output = capsys.readouterr().out
+    assert "Created." in output
+    assert "make key STAGE=dev" in output
     bucket = "admit-one-deploy-000000000000-us-east-1"
     s3 = local_client("s3", account.endpoint_url)
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
@@ -98,9 +98,9 @@ def test_a_deployment_that_cloudformation_refuses_is_rolled_back_and_reported(
 
     assert _run("deploy", "--stage", "dev") == 1
 
-    said = capsys.readouterr().err
-    assert "ROLLBACK" in said
-    assert "Broken" in said
+    output = capsys.readouterr().err
+    assert "ROLLBACK" in output
+    assert "Broken" in output
     assert _table(account) == before
     put(None)
     assert _run("deploy", "--stage", "dev") == 0
@@ -123,11 +123,11 @@ def test_a_first_deployment_that_fails_reports_what_remains_and_the_next_one_suc
 
     assert _run("deploy", "--stage", "fresh") == 1
 
-    said = capsys.readouterr().err
-    assert "Broken" in said
-    [left] = re.findall(r"  Table: (\S+)", said)
-    assert "SigningSecret" not in said
-    assert "MailDlq" not in said
+    output = capsys.readouterr().err
+    assert "Broken" in output
+    [left] = re.findall(r"  Table: (\S+)", output)
+    assert "SigningSecret" not in output
+    assert "MailDlq" not in output
     assert dynamodb.describe_table(TableName=left)["Table"]["ItemCount"] == 0
     assert len(secrets.list_secrets()["SecretList"]) == before
 
@@ -166,9 +166,9 @@ def test_a_destroyed_stage_keeps_its_data_and_can_be_deployed_over_it(
     assert "CONFIRM=dev" in capsys.readouterr().err
     assert _run("destroy", "--stage", "dev", "--confirm", "dev") == 0
 
-    said = capsys.readouterr().out
-    assert f"Table: {table}" in said
-    assert "SigningSecret: " in said
+    output = capsys.readouterr().out
+    assert f"Table: {table}" in output
+    assert "SigningSecret: " in output
     assert dynamodb.scan(TableName=table)["Count"] == items
     local_client("secretsmanager", account.endpoint_url).get_secret_value(SecretId=secret)
     assert _run("destroy", "--stage", "dev", "--confirm", "dev") == 1
@@ -237,9 +237,9 @@ def test_a_missing_or_foreign_bucket_is_reported(
         Account, "client", lambda self, name: Refusing() if name == "s3" else real(self, name)
     )
     assert _run("deploy", "--stage", "dev", "--bucket", "someone-elses") == 1
-    said = capsys.readouterr().err
-    assert "someone-elses is not this account's" in said
-    assert "s3:PutObject" in said
+    output = capsys.readouterr().err
+    assert "someone-elses is not this account's" in output
+    assert "s3:PutObject" in output
 
 
 @pytest.mark.usefixtures("put")
@@ -258,9 +258,9 @@ def test_a_bucket_that_may_not_be_created_is_reported(
         Account, "client", lambda self, name: Refusing() if name == "s3" else real(self, name)
     )
     assert _run("deploy", "--stage", "dev") == 1
-    said = capsys.readouterr().err
-    assert "may not create the bucket admit-one-deploy-000000000000-us-east-1" in said
-    assert "BUCKET=" in said
+    output = capsys.readouterr().err
+    assert "may not create the bucket admit-one-deploy-000000000000-us-east-1" in output
+    assert "BUCKET=" in output
 
 
 def _refusal(code: str, status: int, operation: str) -> ClientError:

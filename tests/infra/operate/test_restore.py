@@ -148,9 +148,9 @@ def test_a_link_used_after_the_backup_is_used_after_the_restore(
     # The archive is a few minutes old, so it does not cover the margin: the restore reports this and changes nothing.
     arguments = ["--stage", "dev", "--to", moment.isoformat(), "--table", copy]
     assert restore.main(arguments) == 1
-    said = capsys.readouterr().err
-    assert "the archive of events begins at" in said
-    assert "GAP=revoke" in said
+    output = capsys.readouterr().err
+    assert "the archive of events begins at" in output
+    assert "GAP=revoke" in output
     assert outputs(local_client("cloudformation", account.endpoint_url), STACK)["TableName"] == source
 
     _refused_while_a_consumer_is_behind(arguments, capsys)
@@ -158,11 +158,11 @@ def test_a_link_used_after_the_backup_is_used_after_the_restore(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "MARGIN", timedelta(seconds=1))
         assert restore.main(arguments) == 0
-    said = capsys.readouterr().out
-    assert f"over {copy}" in said
-    assert "; 0 revoked" in said
-    assert "that stay revoked: 1." in said
-    assert f"{later.key.key_id} admin - later" in said
+    output = capsys.readouterr().out
+    assert f"over {copy}" in output
+    assert "; 0 revoked" in output
+    assert "that stay revoked: 1." in output
+    assert f"{later.key.key_id} admin - later" in output
     assert api.get("/v1/hosts", headers={"Authorization": f"Bearer {leaked.secret}"}).status_code == 401
     assert api.get("/v1/hosts").status_code == 200
 

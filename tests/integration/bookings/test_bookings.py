@@ -29,8 +29,8 @@ def _walk(host: Caller, limit: int, **params: str) -> list[str]:
     seen: list[str] = []
     cursor: str | None = None
     while True:
-        asked = params | {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
-        page = ok(host.get("/v1/bookings", params=asked))
+        fields = params | {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+        page = ok(host.get("/v1/bookings", params=fields))
         assert len(page["bookings"]) <= limit
         seen += [row["bookingId"] for row in page["bookings"]]
         cursor = page["nextCursor"]

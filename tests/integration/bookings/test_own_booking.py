@@ -508,9 +508,9 @@ class TestMove:
         assert_problem(site.client.get(own(booking) + "/slots", headers=JSON), 409, "conflict")
         body = {"start": f"{NEXT}T10:00:00Z", "timeZone": "UTC"}
         form = site.client.post(own(booking) + "/reschedule", data=body, headers=HTML)
-        asked = site.client.get(own(booking) + "?move=1", headers=HTML)
+        response = site.client.get(own(booking) + "?move=1", headers=HTML)
 
-        for answer in (form, asked):
+        for answer in (form, response):
             assert answer.status_code == 409
             assert (
                 f"<h1>{'This booking is cancelled' if how == 'cancelled' else 'Your booking'}</h1>"

@@ -358,8 +358,8 @@ class TestRepeats:
         """P4: a correct guess of slot and address gets the same response, after the same reads, as a wrong one."""
         link = host.link(event_type)
         created(redeem(site, link, at(days=1)))
-        asked = {"timeZone": "UTC", "answers": {}} | guess
-        start = str(asked.pop("start", at(days=1)))
+        fields = {"timeZone": "UTC", "answers": {}} | guess
+        start = str(fields.pop("start", at(days=1)))
         same = {"X-Correlation-Id": "same"}
         path = f"{path_of(link)}/redeem"
         wild = redeem_body(at(days=3), invitee={"name": "x", "email": "x@elsewhere.example"})
@@ -370,7 +370,7 @@ class TestRepeats:
             other = site.client.post(path, json=wild, headers=JSON | same)
 
         with site.counting() as of_guess:
-            response = site.client.post(path, json=redeem_body(start, **asked), headers=JSON | same)
+            response = site.client.post(path, json=redeem_body(start, **fields), headers=JSON | same)
 
         assert_problem(response, 410, "link-used")
         assert "Idempotency-Key" in response.json()["detail"]

@@ -202,8 +202,8 @@ def test_a_used_link_stays_used(site: Site) -> None:
             assert_problem(
                 host.patch(f"/v1/links/{link['linkId']}", {"label": "x"}), 503, "store-unavailable"
             )
-            asked = {"eventTypeId": link["eventTypeId"]}
-            assert_problem(host.post("/v1/links", asked), 503, "store-unavailable")
+            fields = {"eventTypeId": link["eventTypeId"]}
+            assert_problem(host.post("/v1/links", fields), 503, "store-unavailable")
             assert_problem(host.post(f"/v1/links/{link['linkId']}/replace"), 503, "store-unavailable")
             replay_all(events)
         bootstrap.forget()

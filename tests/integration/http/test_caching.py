@@ -46,9 +46,9 @@ def test_any_origin_may_read_the_description_but_nothing_else(site: Site, host: 
     answer = site.client.get(DESCRIPTION, headers=origin)
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in answer.headers
-    asked = site.client.options(DESCRIPTION, headers=origin | {"Access-Control-Request-Method": "GET"})
-    assert asked.headers["access-control-allow-origin"] == "*"
-    assert "GET" in asked.headers["access-control-allow-methods"]
+    response = site.client.options(DESCRIPTION, headers=origin | {"Access-Control-Request-Method": "GET"})
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "GET" in response.headers["access-control-allow-methods"]
     for path in ("/v1/me", path_of(host.link()), "/console"):
         assert "access-control-allow-origin" not in site.client.get(path, headers=origin | JSON).headers
 

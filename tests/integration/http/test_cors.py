@@ -111,8 +111,8 @@ def filled(path: str) -> str:
 
 
 def preflight(site: Site, path: str, origin: str, method: str = "POST") -> httpx.Response:
-    asked = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization"}
-    return site.client.options(filled(path), headers={"Origin": origin, **asked})
+    fields = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization"}
+    return site.client.options(filled(path), headers={"Origin": origin, **fields})
 
 
 class TestPreflight:

@@ -21,8 +21,8 @@ def _dead_link_with_request(
     link = link or host.link(label="For Grace", metadata={"deal": "7"})
     if host.reread(link)["status"] == "active":
         ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
-    asked = site.client.post(f"{path_of(link)}/request", json={"email": "grace@x.example"})
-    assert asked.status_code == 202
+    response = site.client.post(f"{path_of(link)}/request", json={"email": "grace@x.example"})
+    assert response.status_code == 202
     return link, next(row["requestId"] for row in _rows(host) if row["linkId"] == link["linkId"])
 
 
@@ -199,8 +199,8 @@ def _request_from(
 ) -> tuple[dict[str, Any], str]:
     link = host.link(**({} if recipient is None else {"recipient": recipient}))
     ok(host.post(f"/v1/links/{link['linkId']}/revoke"))
-    asked = site.client.post(f"{path_of(link)}/request", json={"name": "Eve", "email": email})
-    assert asked.status_code == 202
+    response = site.client.post(f"{path_of(link)}/request", json={"name": "Eve", "email": email})
+    assert response.status_code == 202
     return link, next(row["requestId"] for row in _rows(host) if row["linkId"] == link["linkId"])
 
 

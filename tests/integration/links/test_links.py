@@ -669,14 +669,14 @@ def test_a_request_with_too_large_a_response_is_rejected_before_any_write(site: 
     event_type = host.event_type()
     metadata = {"m": '"' * 900}
     before = len(site.items())
-    asked = {
+    fields = {
         "eventTypeId": event_type["eventTypeId"],
         "count": 1000,
         "metadata": metadata,
         "label": '"' * 200,
     }
-    assert_problem(host.post("/v1/links", asked), 422, "invalid-value")
+    assert_problem(host.post("/v1/links", fields), 422, "invalid-value")
     assert len(site.items()) == before
-    plenty = host.post("/v1/links", asked | {"count": 700})
+    plenty = host.post("/v1/links", fields | {"count": 700})
     assert len(json.dumps(plenty.text)) < 6_000_000
     assert plenty.status_code == 201

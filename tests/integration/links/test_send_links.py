@@ -82,10 +82,10 @@ def test_message_and_language_are_optional(site: Site, host: Caller, channels: C
 
 
 def test_without_send_no_link_is_emailed(site: Site, host: Caller, channels: Channels) -> None:
-    asked = payload(host)
-    del asked["send"]
+    body = payload(host)
+    del body["send"]
 
-    assert deliver(command("generate", asked)) == []
+    assert deliver(command("generate", body)) == []
 
     assert len(host.list()["links"]) == 1
     assert (mail_orders(site, host), channels.dead_letters.take()) == ([], [])
@@ -160,10 +160,10 @@ def test_an_invalid_send_is_rejected_before_anything_is_created(
     site: Site, host: Caller, channels: Channels, case: tuple[dict[str, Any], str, list[str]]
 ) -> None:
     fields, code, pointers = case
-    asked = payload(host, **fields)
+    body = payload(host, **fields)
     before = len(site.items())
 
-    assert deliver(command("generate", asked)) == []
+    assert deliver(command("generate", body)) == []
 
     assert rejection(channels) == (code, pointers)
     assert len(site.items()) == before
@@ -188,10 +188,10 @@ def test_without_email_set_up_the_command_is_rejected_and_can_be_repeated_later(
 
 def test_another_message_under_the_same_id_is_rejected(site: Site, host: Caller, channels: Channels) -> None:
     """P4: the message is part of the command's body."""
-    asked = payload(host)
-    assert deliver(command("generate", asked)) == []
+    body = payload(host)
+    assert deliver(command("generate", body)) == []
 
-    assert deliver(command("generate", asked | {"send": {"message": "Hi"}})) == []
+    assert deliver(command("generate", body | {"send": {"message": "Hi"}})) == []
 
     assert rejection(channels) == ("idempotency-key-reused", [])
     assert mail_orders(site, host) == [(GRACE["email"], "de", "Bis bald!")]

@@ -241,12 +241,12 @@ def test_embed_1_changes_nothing_if_no_origin_is_listed(site: Site, host: Caller
     link = host.link()
 
     plain = site.visit(link, headers=HTML)
-    asked = site.visit(link, headers=HTML, params={"embed": "1"})
+    response = site.visit(link, headers=HTML, params={"embed": "1"})
 
-    assert ancestors(asked) == NOBODY
+    assert ancestors(response) == NOBODY
     # Each rendered form has its own idempotency key.
-    assert KEY.sub("", asked.text) == KEY.sub("", plain.text)
-    assert "embed" not in asked.text
+    assert KEY.sub("", response.text) == KEY.sub("", plain.text)
+    assert "embed" not in response.text
 
 
 @pytest.mark.usefixtures("embedding")
@@ -314,11 +314,11 @@ def test_requesting_a_new_link_stays_in_the_frame(site: Site, host: Caller) -> N
     action = urljoin(here, form["action"])
 
     wrong = site.client.post(action, data={"email": "nobody"}, headers=HTML)
-    asked = site.client.post(action, data={"email": "g@x.example"}, headers=HTML)
+    response = site.client.post(action, data={"email": "g@x.example"}, headers=HTML)
 
-    assert [answer.status_code for answer in (wrong, asked)] == [422, 202]
-    assert {ancestors(answer) for answer in (wrong, asked)} == {f"frame-ancestors {ORIGINS}"}
-    assert "on its way" in asked.text
+    assert [answer.status_code for answer in (wrong, response)] == [422, 202]
+    assert {ancestors(answer) for answer in (wrong, response)} == {f"frame-ancestors {ORIGINS}"}
+    assert "on its way" in response.text
 
 
 @pytest.mark.usefixtures("embedding")

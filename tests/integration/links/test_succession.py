@@ -67,8 +67,8 @@ def test_a_cancellation_does_not_restore_a_link_that_was_ended(site: Site, host:
             fresh = created(host.post(f"{path}/replace"))
             assert fresh["restoreUseOnCancel"], "the new link has the settings of the old one"
         case "answer":
-            asked = site.client.post(f"{path_of(old)}/request", json={"email": "grace@x.example"})
-            assert asked.status_code == 202
+            response = site.client.post(f"{path_of(old)}/request", json={"email": "grace@x.example"})
+            assert response.status_code == 202
             [row] = ok(host.get("/v1/link-requests"))["requests"]
             created(host.post(f"/v1/link-requests/{row['requestId']}/answer"))
         case "revoke":
