@@ -24,7 +24,7 @@ class UnknownExpressionError(Exception):
 
 
 class Names(NamedTuple):
-    """What an expression's `#names` and `:values` stand for."""
+    """The values of an expression's `#names` and `:values`."""
 
     names: Mapping[str, str]
     values: Mapping[str, Typed]

@@ -207,11 +207,11 @@ def test_a_restore_that_fails_after_the_swap_keeps_the_api_closed_and_can_be_res
     assert outputs(cloudformation, STACK)["TableName"] == copy
     assert _redeem(api, spent, 72).status_code == 503
 
-    # What a checkout without the stage's file knows: the stack itself says which table it stands over.
+    # Without the stage's file, the restore reads the current table from the stack.
     (stage_file.STAGES / "dev.json").unlink()
     over: list[str | None] = []
     monkeypatch.setattr(restore, "deploy", _seen(over))
-    # P9: revoked in the old table while the swap was under way. Which that is, DynamoDB says of a restored table.
+    # P9: a key is revoked in the old table during the swap. DynamoDB returns a restored table's source table.
     revoke_key(world, leaked.key.key_id, CAUSE)
     restored_from = {
         "RestoreSummary": {"SourceTableArn": f"arn:aws:dynamodb:us-east-1:000000000000:table/{source}"}

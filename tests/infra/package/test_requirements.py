@@ -42,7 +42,7 @@ def test_every_requirement_has_a_version_and_a_hash(name: str) -> None:
 
 @pytest.mark.parametrize(("part", "whole"), [("package", "run"), ("run", "test")])
 def test_a_larger_file_has_the_versions_of_the_smaller_one(part: str, whole: str) -> None:
-    """What is tested is what runs, and what runs locally is what is deployed."""
+    """Tests, local runs and deployments use the same versions."""
     smaller, larger = pins(LOCKED[part]), pins(LOCKED[whole])
     names = {name for name, _ in smaller}
     assert {key: version for key, version in larger.items() if key[0] in names} == smaller

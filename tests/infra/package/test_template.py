@@ -338,10 +338,10 @@ def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> N
         alarm = resources[f"{name}{metric}Alarm"]["Properties"]
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
         if metric == "Errors" and name in refusing:
-            (metric,) = resources[f"{name}FailuresMetric"]["Properties"]["MetricTransformations"]
+            (transformation,) = resources[f"{name}FailuresMetric"]["Properties"]["MetricTransformations"]
             assert (alarm["Namespace"], alarm["MetricName"]) == (
-                metric["MetricNamespace"],
-                metric["MetricName"],
+                transformation["MetricNamespace"],
+                transformation["MetricName"],
             )
             assert "Dimensions" not in alarm
         else:

@@ -1,4 +1,4 @@
-"""The commands in the documentation work, and what it names exists."""
+"""The commands in the documentation work, and everything it names exists."""
 
 import json
 import os
