@@ -170,12 +170,12 @@ dynoxide: ## install dynoxide, the second local DynamoDB engine, for race and cr
 
 # The linters of the API description and the scripts, and the generator of TypeScript clients, are pinned by
 # infra/npm/package-lock.json and installed without running their scripts. Without npm, linters and client tests are
-# skipped with a warning.
+# skipped with a warning; so is the comparison of minified scripts with their sources, which uses the parser of ESLint.
 .PHONY: npm-tools
-npm-tools: ## install the linters and type checkers from npm, for make lint and tests/clients
+npm-tools: ## install the linters and type checkers from npm, for make lint, tests/clients and tests/unit/pages
 	@if [ -e $(NPM_INSTALLED) ]; then :; \
 	elif ! command -v npm >/dev/null; then \
-		echo "*** SKIPPED: npm is not installed; the API description and the scripts are not linted and no TypeScript client is generated ***" >&2; \
+		echo "*** SKIPPED: npm is not installed; the API description and the scripts are not linted, minified scripts are not compared with their sources, and no TypeScript client is generated ***" >&2; \
 	else \
 		echo "Installing the npm tools …"; \
 		rm -rf $(NPM_TOOLS) && mkdir -p $(NPM_TOOLS) && \

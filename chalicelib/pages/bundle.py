@@ -74,9 +74,9 @@ def bare(content: bytes, suffix: str) -> bytes:
 
 
 def _tight(line: bytes) -> bytes:
-    """Return a script's line without spaces around operators, unless it may have patterns or nested templates."""
+    """Return a script's line without spaces around operators, unless it may have patterns, nested templates or "`"."""
     code = _TEXTS.sub(b"", line)
-    if line.startswith(b"import ") or b"'" in code or line.count(b"`") not in {0, 2} or code.count(b"`") % 2:
+    if line.startswith(b"import ") or b"'" in code or not line.count(b"`") == code.count(b"`") in {0, 2}:
         return line
     parts = line.split(b"`")  # code, or code, a template and code
     if any(b"/" in _TEXTS.sub(b"", part) for part in parts[::2]):

@@ -17,12 +17,11 @@ import pytest
 
 from infra.generate.openapi import COPY
 from infra.local.engines.ministack import Ministack
-from infra.paths import ROOT
 from tests.support.app import Caller, running_site
 from tests.support.aws.engines import new_table
+from tests.support.npm_tools import MODULES, needs_npm_tools
 
 HERE: Final = Path(__file__).parent
-MODULES: Final = ROOT / ".local" / "npm-tools" / "node_modules"
 DONE: Final = {
     "offered": "Interview",
     "replayed": True,
@@ -32,10 +31,6 @@ DONE: Final = {
     "bookings": [True],
     "booking": "cancelled",
 }
-needs_npm_tools = pytest.mark.skipif(
-    not (MODULES / ".bin" / "tsc").exists() or shutil.which("node") is None,
-    reason="SKIPPED: the npm tools are not installed (`make npm-tools`), so no TypeScript client is generated",
-)
 
 
 @pytest.fixture
@@ -72,7 +67,7 @@ def test_a_generated_python_client_does_the_main_job(host: Caller, tmp_path: Pat
     assert _did(printed) == DONE
 
 
-@needs_npm_tools
+@needs_npm_tools("no TypeScript client is generated")
 @pytest.mark.timeout(900)
 def test_a_generated_typescript_client_does_the_main_job(host: Caller, tmp_path: Path) -> None:
     """The program passes tsc --strict with the generated types, and works with openapi-fetch."""
