@@ -822,6 +822,36 @@ def test_a_month_that_fails_late_does_not_affect_the_displayed_month(browser: Br
         expect(page.locator("#day-shown")).to_have_text(shown)
 
 
+def test_times_that_arrive_after_a_rejected_booking_are_not_added_to_the_fresh_ones(
+    browser: Browser, site: LiveSite, host: Caller
+) -> None:
+    """P2: the calendar that asked for them is gone, and they may include the time that was taken."""
+    near = (datetime.now(UTC) + timedelta(days=3)).date()
+    only = {"date": str(near), "intervals": [{"from": "10:00", "to": "12:00"}]}
+    schedule = {"timeZone": "UTC", "weekly": [], "overrides": [only]}
+    links = host.links(host.event_type(schedule=schedule, bookingWindowDays=120), count=2)
+    with invitee_of(browser) as visitor:
+        page, held = visitor.page, list[Route]()
+        visitor.open(links[1])
+        visitor.turn_to_last_known_month()
+        page.route("**/slots?*", lambda route: held.append(route))  # noqa: PLW0108 -- playwright can’t take a list’s own method
+        visitor.button("Next month").click()
+        visitor.wait_until(lambda: bool(held))
+        while visitor.month != near.replace(day=1):
+            visitor.button("Previous month").click()
+        start = visitor.review(-1)
+        assert site.book(links[0])["start"] == start
+        visitor.button("Book").click()
+        expect(page.get_by_role("alert")).to_contain_text("That time was just taken.")
+        shown = visitor.times.count()
+
+        with page.expect_response("**/slots?*"):
+            held[0].fulfill(json={"slots": [{"start": start}], "to": soon(days=120)})
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        expect(visitor.times).to_have_count(shown)
+        expect(page.get_by_role("alert")).to_be_focused()
+
+
 def test_a_month_without_times_offers_the_next_free_one(browser: Browser, host: Caller) -> None:
     far = (datetime.now(UTC) + timedelta(days=75)).date()
     near = (datetime.now(UTC) + timedelta(days=3)).date()

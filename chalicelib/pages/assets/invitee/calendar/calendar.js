@@ -116,10 +116,15 @@ function isKnown(date) {
   return from >= range[1];
 }
 
-/** Ask for a month's times, unless they are known. @param {string} date in it */
+/**
+ * Ask for a month's times, unless they are known.
+ * @param {string} date in it
+ * @returns {Promise<boolean>} false if they could not be read, or another page's calendar has replaced this one
+ */
 async function load(date) {
   const [from, to] = rangeOf(date);
   const asked = known;
+  const mine = starts;
   /** @param {string} now */
   const setState = (now) => {
     // Otherwise it is the state of another month, or of a calendar that is gone.
@@ -130,11 +135,11 @@ async function load(date) {
   if (there) return true;
   draw();
   try {
-    for (const start of await readStarts(offered, from, to)) starts.add(start);
+    for (const start of await readStarts(offered, from, to)) mine.add(start);
     asked.push([from, to]);
     setState(READY);
     sort();
-    return true;
+    return asked === known;
   } catch {
     setState(FAILED);
     return false;
