@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from typing import cast
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Route, expect
@@ -237,6 +238,19 @@ def test_bulk_revoke_and_delete_ask_for_confirmation(console: Console) -> None:
     console.expect_notice("3 links deleted.")
     expect(console.page.get_by_text("No links yet")).to_be_visible()
     assert console.host.list()["links"] == []
+
+
+def test_deleted_links_leave_the_list_even_if_it_cannot_be_read_again(console: Console) -> None:
+    console.host.links(console.host.event_type(), count=2)
+    console.sign_in()
+    console.page.get_by_label("Select all rows shown").check()
+    bulk = console.page.get_by_role("region", name="Selected links")
+    bulk.get_by_role("button", name="Delete").click()
+    console.page.route("**/v1/links?*", lambda route: route.abort())
+    console.button("Delete 2 links").click()
+    expect(console.dialog.get_by_role("alert")).to_contain_text("can’t be reached")
+    expect(console.page.get_by_text("No links yet")).to_be_visible()
+    expect(bulk).to_be_hidden()
 
 
 def test_replace_warns_that_the_old_link_stops_working(console: Console) -> None:
@@ -630,6 +644,41 @@ def test_bookings_are_moved_and_cancelled(console: Console) -> None:
     assert ok(console.host.get(f"/v1/bookings/{booking['bookingId']}"))["invitee"] is None
     console.page.get_by_role("tab", name="Past").click()
     expect(console.page.get_by_text("Nothing is past yet")).to_be_visible()
+
+
+def test_free_times_to_move_to_are_offered_week_by_week(console: Console) -> None:
+    """A later week can be requested only after the first search, so that no week is skipped."""
+    console.site.book(console.host.link())
+    console.sign_in("#bookings")
+    held: list[Route] = []
+    console.page.route("**/b/*/slots?*", lambda route: held.append(route))  # noqa: PLW0108 - takes no builtin
+
+    def asked() -> dict[str, list[str]]:
+        """Let the next request pass, and return its query."""
+        until(lambda: bool(held), pause=lambda: console.page.wait_for_timeout(10))
+        query = parse_qs(urlsplit(held[0].request.url).query)
+        held.pop().continue_()
+        return query
+
+    console.button("Move the booking with Grace Hopper").click()
+    later = console.button("Later times")
+    until(lambda: bool(held), pause=lambda: console.page.wait_for_timeout(10))
+    expect(later).to_be_hidden()
+    first = asked()
+    later.click()
+    assert asked()["from"] == first["to"]
+
+
+def test_the_focus_stays_in_the_view_when_a_list_is_read_again(console: Console) -> None:
+    booking = console.site.book(console.host.link())
+    console.page.route("**/v1/bookings?*", lambda route: route.abort())
+    console.sign_in("#bookings")
+    again = console.button("Try again")
+    expect(again).to_be_visible()
+    console.page.unroute_all()
+    again.press("Enter")
+    expect(console.page.locator(f"[data-id={booking['bookingId']}]")).to_be_visible()
+    expect(console.page.locator("#view")).to_be_focused()
 
 
 # The page itself

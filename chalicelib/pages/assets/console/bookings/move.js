@@ -80,18 +80,20 @@ function offerTimes(token, times, own) {
   const more = h("button.quiet.small", { type: "button" }, "Later times");
   times.before(status);
   times.after(h("p.sect", {}, more));
+  more.hidden = true; // until the first search ends, which reads on week by week
   more.addEventListener("click", () => busy(more, readWeek));
   readFirst().then(
-    (words) => fillStatus(words),
+    (words) => showOutcome(words),
     (error) => {
-      fillStatus(messageOf(error));
+      showOutcome(messageOf(error));
       own.open = true;
     },
   );
 
   /** @param {string} words */
-  function fillStatus(words) {
+  function showOutcome(words) {
     status.textContent = words;
+    more.hidden = false;
   }
 }
 

@@ -139,6 +139,7 @@ class LinkList {
       await this.pages.refresh(linkIds);
     } catch (error) {
       if (signal.aborted) return;
+      if (this.table.element.isConnected) this.settle(); // rows may have been removed before the error
       throw error;
     }
     this.settle();

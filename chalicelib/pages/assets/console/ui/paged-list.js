@@ -38,10 +38,11 @@ export function pagedLists({ label, names, read, nothing }) {
       more.hidden = !cursor;
       if (cursor && !page.count) await readNext(); // a page may be empty although more follow
     };
-    const retry = () => {
-      place.replaceChildren();
-      load(key);
-    };
+    const retry = () =>
+      keepFocus(place, () => {
+        place.replaceChildren();
+        load(key);
+      });
     if (!same || !place.children.length) place.replaceChildren(loading());
     try {
       await readNext();
