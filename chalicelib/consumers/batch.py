@@ -23,7 +23,7 @@ def handle_each(
 ) -> dict[str, Any]:
     """Call `handle` with each message; return the response that makes SQS redeliver those for which it raised.
 
-    A message that fails does not stop the others. `concurrently` handles all at once, each in its own thread. SQS moves
+    A message that fails does not stop the others. With `concurrently`, each message has its own thread. SQS moves
     a message that keeps failing to the dead-letter queue.
     """
 

@@ -141,7 +141,7 @@ def _revoke(world: World, command: Command, cause: Cause) -> None:
             raise error
     if errors:
         faults = [FieldFault(f"/linkIds/{place}", error.detail) for place, error in errors.items()]
-        detail = f"{len(errors)} of {len(results)} links could not be revoked; the others are."
+        detail = f"{len(errors)} of {len(results)} links could not be revoked; the others were revoked."
         raise InvalidValueError(faults, detail)
 
 

@@ -42,12 +42,12 @@ log = logging.getLogger(__name__)
 
 
 class _Invocation(NamedTuple):
-    """What a function needs besides its event."""
+    """The context of a call: everything that a function uses besides its event."""
 
     world: World
     base_url: str
     cause: Cause
-    context: Any  # Lambda's, which knows the time left
+    context: Any  # Lambda's context object, which has the time left
 
 
 _E = TypeVar("_E", GenerateEvent, ListEvent, RedeemEvent, RevokeEvent)
@@ -98,7 +98,7 @@ def _function(name: str, kind: type[_E]) -> Callable[[_Act[_E]], _Handler]:
 
 @_function("generate_links", GenerateEvent)
 def generate_links(event: GenerateEvent, given: _Invocation) -> LinksAnswer:
-    """Generate links. More than 1,000 need an idempotency key, to resume with, and only their batch is returned."""
+    """Generate links. More than 1,000 require an idempotency key for a retry; then only the batch id is returned."""
     world, caller = given.world, acting_for(event.host_id)
     body = msgspec.structs.replace(event, correlation_id=None)
     request, wording = generate_request(body, event.idempotency_key), wording_of(event)

@@ -1,4 +1,4 @@
-"""What the command queue and the direct functions share: operations on behalf of one host."""
+"""Operations on behalf of one host, for the command queue and the direct functions."""
 
 from msgspec import UNSET
 

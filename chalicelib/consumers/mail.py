@@ -32,15 +32,15 @@ mail = Blueprint(__name__)
 
 
 class _Site(NamedTuple):
-    """What rendering and sending an email needs. The settings are required only if email is configured."""
+    """Everything for rendering and sending an email. The settings are required only if email is configured."""
 
     world: World
     settings: Settings
-    context: object  # Lambda's, which knows the time left
+    context: object  # Lambda's context object, which has the time left
 
     @property
     def base_url(self) -> str:
-        """The site's root URL. Raises `RuntimeError` if it is not set."""
+        """The site's base URL. Raises `RuntimeError` if it is not set."""
         if self.settings.base_url is None:
             raise RuntimeError("BASE_URL is not set")
         return self.settings.base_url

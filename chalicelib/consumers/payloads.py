@@ -16,14 +16,14 @@ _CORRELATION: Final = msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}\Z")
 
 
 class GeneratePayload(LinksBody, frozen=True, kw_only=True):
-    """Links to generate, as `POST /v1/links` takes them; with `send`, each is emailed to its recipient."""
+    """Links to generate, as `POST /v1/links` accepts them; with `send`, each is emailed to its recipient."""
 
     host_id: str
     send: SendBody | UnsetType = UNSET
 
 
 class RevokePayload(LinkIdsBody, frozen=True, kw_only=True):
-    """Links to revoke, as `POST /v1/links/bulk-revoke` takes them."""
+    """Links to revoke, as `POST /v1/links/bulk-revoke` accepts them."""
 
     host_id: str
 
@@ -37,7 +37,7 @@ class RedeemPayload(RedeemBody, frozen=True, kw_only=True):
     token: str | UnsetType = UNSET
 
     def link(self) -> tuple[str, str]:
-        """Return the name and value of the field that gives the link. Raises `InvalidRequestError` unless it is one."""
+        """Return the name and value of the one field that gives the link. Raises `InvalidRequestError` otherwise."""
         given = [
             (n, v)
             for n, v in (("linkId", self.link_id), ("url", self.url), ("token", self.token))
@@ -51,7 +51,7 @@ class RedeemPayload(RedeemBody, frozen=True, kw_only=True):
         return name, str(value)
 
     def body(self) -> RedeemBody:
-        """Return the payload without the link, as the HTTP API takes it."""
+        """Return the payload without the link, as the HTTP API accepts it."""
         return msgspec.convert(self, RedeemBody, from_attributes=True)
 
 

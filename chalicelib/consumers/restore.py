@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 def apply_events(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Apply each replayed event in a batch of messages; return the messages to retry.
 
-    When the queue is empty, `make restore` sends `{"end": {"everything": false}}` once. That revokes every link of
-    which an event is missing; with true, every active link.
+    When the queue is empty, `make restore` sends `{"end": {"everything": false}}` once. That revokes every link
+    for which an event is missing; if `everything` is true, every active link.
     """
     del context
     world = bootstrap.world()

@@ -1,4 +1,4 @@
-"""Webhook fan-out: create a delivery of each event from the bus for every webhook that subscribes to it."""
+"""Webhook fan-out: for each event on the bus, create a delivery for every webhook that subscribes to it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Create, read, list, change and archive event types. A host reaches only its own (P9)."""
+"""Create, read, list, change and archive event types. A host key reaches only its own host's (P9)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -59,7 +59,7 @@ def create_event_type(
 
 
 def read_event_type(world: World, caller: Caller, event_type_id: str) -> EventType:
-    """Return an event type. Raises `NotFoundError`: unknown, archived, or another host's."""
+    """Return an event type. Raises `NotFoundError` if it is unknown, archived, or another host's."""
     event_type = find_event_type(world, caller, event_type_id)
     if event_type.archived:
         raise NotFoundError
@@ -115,7 +115,7 @@ def change_event_type(
 def archive_event_type(
     world: World, caller: Caller, event_type_id: str, *, revoke_links: bool, cause: Cause
 ) -> None:
-    """Archive an event type; its links then answer `link-revoked`. A repeated call marks the remaining links revoked.
+    """Archive an event type; redeems then raise `LinkRevokedError`. A repeated call revokes the remaining links.
 
     Raises `NotFoundError`; `ConflictError` while it has live links, unless `revoke_links`;
     `StoreUnavailableError` if there was no time to mark every link revoked.
@@ -187,7 +187,7 @@ def _revoke(world: World, link: Link, cause: Cause) -> None:
 
 
 def find_event_type(world: World, caller: Caller, event_type_id: str) -> EventType:
-    """Return an event type, archived or not. Raises `NotFoundError`: unknown, or another host's (P9)."""
+    """Return an event type, archived or not. Raises `NotFoundError` if it is unknown or another host's (P9)."""
     found = world.store.event_types.read(event_type_id) if is_id(EVENT_TYPE, event_type_id) else None
     return caller.require_visible(found)
 

@@ -27,8 +27,8 @@ class Page(msgspec.Struct, Generic[_T], frozen=True):
 def portion(limit: int, streams: int) -> int:
     """Return how many index entries to read at a time, so that a page reads at most about twice its size.
 
-    One stream: the page, and one more entry, which shows whether more follow. Several streams are merged: an equal
-    share of each, and another share of one that runs out.
+    From one stream, read the page and one more entry, which shows whether more follow. From several streams, which are
+    merged, read an equal share of each, and another share from one that runs out.
     """
     return limit + 1 if streams == 1 else max(1, limit // streams)
 
@@ -49,7 +49,7 @@ def merged(streams: Sequence[Iterator[Entry]], *, newest_first: bool) -> Iterato
 
 
 def _started(streams: Sequence[Iterator[Entry]]) -> Sequence[Iterator[Entry]]:
-    """Return the streams with the first entry of each already read: all of them in the time of one round trip."""
+    """Return the streams with the first entry of each already read, concurrently, in one round trip."""
     if len(streams) < 2:
         return streams
     from concurrent.futures import ThreadPoolExecutor  # imported here: it adds 10 ms to a cold start
@@ -63,7 +63,7 @@ def _started(streams: Sequence[Iterator[Entry]]) -> Sequence[Iterator[Entry]]:
 
 
 def fill(entries: Iterator[Entry], limit: int, stage: str, read: Callable[[list[str]], list[_T]]) -> Page[_T]:
-    """Return one page, short if `ROUNDS` do not fill it. `read` returns the items of some ids that exist and match."""
+    """Return one page, short if `ROUNDS` do not fill it. `read` returns the items that exist and match."""
     rows: list[_T] = []
     seen: set[str] = set()
     last: Entry | None = None

@@ -1,4 +1,4 @@
-"""The ports that services work through: store, clock, randomness, signing keys, queues. Nothing here knows AWS."""
+"""The ports that services work through: store, clock, randomness, signing keys, queues. Nothing here depends on AWS."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

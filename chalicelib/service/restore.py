@@ -1,4 +1,4 @@
-"""Restore: apply archived events to a restored table, in any order, each any number of times (P1)."""
+"""Restore: apply archived events to a restored table, in any order and more than once (P1)."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -32,7 +32,7 @@ class Applied(StrEnum):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a restore ended: how many links had events, and the ids of those revoked because an event is missing."""
+    """The result of a restore: the number of links with events, and the ids of links revoked for a missing event."""
 
     links: int
     revoked: list[str]
@@ -53,7 +53,7 @@ def apply_event(world: World, event: Envelope) -> Applied:
 
 
 def end_restore(world: World, *, everything: bool) -> Ended:
-    """Revoke every link of which an event is missing or incomplete; with `everything`, every active link.
+    """Revoke every link for which an event is missing or incomplete; with `everything`, every active link.
 
     `everything` is for an archive that does not reach back to the backup: any link may have been used since (P1).
     """

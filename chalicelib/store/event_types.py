@@ -38,11 +38,11 @@ class EventTypes:
         )
 
     def create(self, event_type: EventType, cause: Cause) -> None:
-        """Create an event type; its id is fresh."""
+        """Create an event type under a new id."""
         self._table.put(_item_of(event_type, cause), ABSENT)
 
     def change(self, event_type: EventType, cause: Cause, *, seen: int) -> bool:
-        """Write an event type whole if its sequence is still `seen`; return False when it is not."""
+        """Write the whole event type if its sequence is still `seen`; otherwise return False."""
         return self._table.put(_item_of(event_type, cause), unchanged_since(seen))
 
     def entries(self, host_id: str, *, archived: bool, before: str | None, limit: int) -> list[Entry]:
@@ -52,7 +52,7 @@ class EventTypes:
         return [Entry(entry["pk"].removeprefix("ETYPE#"), entry["listSort"]) for entry in found]
 
     def read_many(self, event_type_ids: Sequence[str]) -> list[EventType]:
-        """Return the event types that exist, in the order asked."""
+        """Return the event types that exist, in the requested order."""
         items = self._table.get_in_order(EventTypeItem, map(event_type_key, event_type_ids))
         return [event_type_of(item) for item in items]
 

@@ -47,7 +47,7 @@ Key = tuple[str, str]
 
 
 class Item(Model):
-    """What every item has: its key, the cause of its last write, and when DynamoDB may delete it."""
+    """The attributes of every item: its key, the cause of its last write, and when DynamoDB may delete it."""
 
     class Meta:
         table_name = "bound-at-run-time"  # `Table` sends every request; a model only describes an item
@@ -176,13 +176,13 @@ class ReceiptItem(Item):
 
 
 class RollingItem(Item):
-    """Which link is an event type's rolling link now; `pk ETYPE#<eventTypeId>`, `sk ROLLING`."""
+    """An event type's current rolling link; `pk ETYPE#<eventTypeId>`, `sk ROLLING`."""
 
     link_id = UnicodeAttribute(attr_name="linkId")
 
 
 class OpensItem(Item):
-    """How often a link was opened; `pk LINK#<linkId>`, `sk OPENS`. A separate item, so that opens block no redeem."""
+    """A link's open counts; `pk LINK#<linkId>`, `sk OPENS`. It is a separate item, so that opens block no redeem."""
 
     host_id = UnicodeAttribute(attr_name="hostId")
     event_type_id = UnicodeAttribute(attr_name="eventTypeId")
@@ -249,7 +249,7 @@ class HistoryItem(Item):
 
 
 class AppliedEventsItem(Item):
-    """Which events of a link were applied after a restore; `pk LINK#<linkId>`, `sk REDONE`.
+    """The events of a link that were applied after a restore; `pk LINK#<linkId>`, `sk REDONE`.
 
     `base` is the link's sequence in the backup; `partly`: an event did not contain everything that it changed.
     """
@@ -277,7 +277,7 @@ class WebhookItem(Item):
 
 
 class HostWebhooksItem(Item):
-    """Which webhooks a host has; `pk HOST#<hostId>`, `sk HOOKS`. Read consistently; its size is capped."""
+    """The ids of a host's webhooks; `pk HOST#<hostId>`, `sk HOOKS`. Read consistently; its size is capped."""
 
     webhook_ids = UnicodeSetAttribute(attr_name="webhookIds", null=True)
 
@@ -292,13 +292,13 @@ class DeliveryItem(Item):
 
 
 class NoticeItem(Item):
-    """When a notice was first published; `pk NOTICE#<eventId>`, `sk NOTICE`. Deliveries of a repeat use this time."""
+    """The first publication of a notice; `pk NOTICE#<eventId>`, `sk NOTICE`. Deliveries of a repeat use its time."""
 
     time = InstantAttribute()
 
 
 class MailItem(Item):
-    """One email; `pk MAIL#<eventId>`, `sk MAIL#<addressee>`: who is sending it, until when, and how it ended."""
+    """One email; `pk MAIL#<eventId>`, `sk MAIL#<addressee>`: its sender, the end of the claim, and the outcome."""
 
     state = UnicodeAttribute()
     holder = UnicodeAttribute()
@@ -459,7 +459,7 @@ def event_type_list(event_type_id: str, kind: str, status: str) -> str:
 
 
 def owner_list(host_id: str, event_type_id: str | None, kind: str, status: str) -> tuple[str, str]:
-    """Return the index and the partition that list a status, of an event type if one is given, else of the host."""
+    """Return the index and partition that list a status: the event type's if one is given, otherwise the host's."""
     if event_type_id is not None:
         return BY_EVENT_TYPE, event_type_list(event_type_id, kind, status)
     return BY_HOST, host_list(host_id, kind, status)

@@ -5,11 +5,11 @@ It writes all of these or none (P1, P2, P4, ADR 0003):
 | operation | writes | on the condition that |
 |---|---|---|
 | `booking` | the booking | its id is new |
-| `receipt` | the receipt, to find the booking by | the same request has no receipt, or one past its time (P4) |
+| `receipt` | the receipt, by which a retry finds the booking | the same request has no receipt in force (P4) |
 | `successor` | a rolling link's next link | its id is new |
 | `link` | one more use | the link is alive and open, as it was read, and **has a use left** (P1, P3) |
 | `day …` | the slot's cells of a UTC day | none of them is busy (P2) |
-| `pointer` | which link is the rolling link now | it is still this link |
+| `pointer` | the event type's rolling link | it is still this link |
 """
 
 from pynamodb.expressions.operand import Path

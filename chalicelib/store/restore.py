@@ -1,4 +1,4 @@
-"""Write to a restored table: links and bookings as archived events left them, and which events were applied."""
+"""Write to a restored table: links and bookings as archived events left them, and the applied events."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ class Restore:
         self._retention = retention
 
     def put_link(self, before: Link, after: Link, cause: Cause, *, partly: bool) -> bool:
-        """Write a link as an event left it, and that the event was seen; return False if `before` is not current."""
+        """Write a link as an event left it, and record the event; return False if `before` is not current."""
         transaction = Transaction(self._table)
         transaction.put(self._links.item_of(after, cause), unchanged_since(before.sequence), name="link")
         self._add_seen(transaction, before, after.sequence, cause, partly=partly)
@@ -58,16 +58,16 @@ class Restore:
         self._table.change(applied_events_key(link_id), actions, EXISTS & is_newer_than_backup)
 
     def put_booking(self, before: Booking | None, after: Booking, cause: Cause) -> bool:
-        """Write a booking as an event left it, and take its time; return False if `before` is not current.
+        """Write a booking as an event left it, and occupy its time; return False if `before` is not current.
 
-        Returns False also if another booking holds the time, until an event that moves or cancels it is applied.
+        Also returns False while another booking occupies the time: apply the event that moves or cancels it first.
         """
         transaction = Transaction(self._table)
         unchanged = ABSENT if before is None else unchanged_since(before.sequence)
         transaction.put(self._bookings.item_of(after, cause), unchanged, name="booking")
         old = before.occupied if before is not None and before.status is BookingStatus.CONFIRMED else None
         new = after.occupied if after.status is BookingStatus.CONFIRMED else None
-        if old != new and not self._trade(transaction, after.host_id, old, new, cause):
+        if old != new and not self._replace_time(transaction, after.host_id, old, new, cause):
             return False
         return transaction.committed()
 
@@ -83,7 +83,7 @@ class Restore:
             for raw in found.values():
                 yield _applied_events_of(AppliedEventsItem.from_raw_data(raw))
 
-    def _trade(
+    def _replace_time(
         self, transaction: Transaction, host_id: str, old: Span | None, new: Span | None, cause: Cause
     ) -> bool:
         if old is not None and new is not None:

@@ -8,9 +8,9 @@ import msgspec
 class Retention(msgspec.Struct, frozen=True):
     """How long each kind of item is kept.
 
-    Counted from a link's final status, a booking's end, a day's end, a receipt's creation, a history entry's time, a
-    webhook delivery's end. `request` is for requests for a new link. `queued` is for items of queued requests: longer
-    than the 4 days of a queue plus the 14 of its dead-letter queue, because a message may be redriven.
+    The times count from a link's final status, a booking's end, a day's end, a receipt's creation, a history entry's
+    time, or a webhook delivery's end. `request` is for requests for a new link. `queued` is for items of queued
+    requests: longer than the 4 days of a queue plus the 14 of its dead-letter queue, because a message may be redriven.
     """
 
     link: timedelta = timedelta(days=30)

@@ -92,7 +92,7 @@ class Table:
         return found
 
     def get_in_order(self, kind: type[_I], keys: Iterable[Key]) -> list[_I]:
-        """Return the items that exist, in their current state, in the order asked. Raises as `get_many` does."""
+        """Return the items that exist, in their current state, in the requested order. Raises as `get_many` does."""
         wanted = list(keys)
         found = self.get_many(wanted)
         return [kind.from_raw_data(found[key]) for key in wanted if key in found]
@@ -188,7 +188,7 @@ class Table:
         return self._retrying(lambda: self.connection.dispatch(operation, dict(request)), tries)
 
     def _retrying(self, send: Callable[[], dict[str, Any]], tries: int = TRIES) -> dict[str, Any]:
-        """Send a read or a single write; retry it if DynamoDB did not decide, or if the reply was lost.
+        """Send a read or a single write; retry it if DynamoDB throttles or fails, or if the reply is lost.
 
         A conditional write whose reply was lost may be refused because its first try already succeeded. So callers
         must treat a refusal as "my write succeeded, or another one did", and read the item to find out.

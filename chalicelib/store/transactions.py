@@ -12,7 +12,7 @@ from chalicelib.store.table import Table
 
 
 class Transaction:
-    """The operations of one `TransactWriteItems`, each under a name of its own.
+    """The operations of one `TransactWriteItems`, each with a unique name.
 
     >>> transaction = Transaction(table)
     >>> transaction.put(receipt, is_new, name="receipt")

@@ -45,12 +45,12 @@ class Webhooks:
         self._retention = retention
 
     def read(self, webhook_id: str) -> Webhook | None:
-        """Return a webhook in its current state, or None, also if it was deleted."""
+        """Return a webhook in its current state, or None if it does not exist or was deleted."""
         item = self._table.get(WebhookItem, webhook_key(webhook_id))
         return _unless_deleted(item.webhook) if item else None
 
     def of_host(self, host_id: str) -> list[Webhook]:
-        """Return a host's webhooks in their current state, newest first. No index: a new webhook must miss no event."""
+        """Return a host's webhooks in their current state, newest first. No index is read, as it may lag."""
         item = self._table.get(HostWebhooksItem, host_webhooks_key(host_id))
         ids = (item.webhook_ids if item else None) or ()
         found = self._table.get_many(webhook_key(webhook_id) for webhook_id in ids)
@@ -58,7 +58,7 @@ class Webhooks:
         return sorted(webhooks, key=lambda webhook: (webhook.created_at, webhook.webhook_id), reverse=True)
 
     def create(self, webhook: Webhook, cause: Cause) -> bool:
-        """Create a webhook; return False if its host has `MAX_WEBHOOKS`, or if the webhook exists (a lost reply)."""
+        """Create a webhook; return False if its host has `MAX_WEBHOOKS`, or if it exists (a reply was lost)."""
         transaction = Transaction(self._table)
         transaction.put(self._item_of(webhook, cause), ABSENT, name="webhook")
         ids = HostWebhooksItem.webhook_ids
@@ -69,7 +69,7 @@ class Webhooks:
         return transaction.committed()
 
     def change(self, webhook: Webhook, cause: Cause, *, seen: int) -> bool:
-        """Write a webhook whole if its sequence is still `seen`; return False when it is not."""
+        """Write the whole webhook if its sequence is still `seen`; otherwise return False."""
         return self._table.put(self._item_of(webhook, cause), unchanged_since(seen))
 
     def delete(self, deleted: Webhook, cause: Cause, *, seen: int) -> bool:
@@ -119,7 +119,7 @@ class Deliveries:
         return self._table.put(self._item_of(delivery, cause), ABSENT)
 
     def first_published(self, event_id: str, time: datetime, cause: Cause) -> datetime:
-        """Return when a notice was first published: `time`, unless an earlier one is stored; else store `time`."""
+        """Return the stored time at which a notice was first published; if there is none, store and return `time`."""
         pk, sk = notice_key(event_id)
         item = NoticeItem(
             pk,
@@ -134,7 +134,7 @@ class Deliveries:
         return first.time if first else time
 
     def change(self, delivery: Delivery, cause: Cause, *, seen: int) -> bool:
-        """Write a delivery whole if its sequence is still `seen`; return False when it is not."""
+        """Write the whole delivery if its sequence is still `seen`; otherwise return False."""
         return self._table.put(self._item_of(delivery, cause), unchanged_since(seen))
 
     def due(self, shard: int, now: datetime, limit: int) -> list[Delivery]:
@@ -150,9 +150,9 @@ class Deliveries:
         below: str,
         limit: int,
     ) -> list[tuple[Entry, Delivery | None]]:
-        """Return up to `limit` places of a webhook's list by event time, newest first: since an instant, below a place.
+        """Return up to `limit` entries of a webhook by event time, newest first, from `since` on and before `below`.
 
-        With a status, the places come from an index, which lags: None if a delivery no longer has that status.
+        With a status, the entries come from an index, which lags. A delivery that no longer has the status is None.
         """
         pk = webhook_key(webhook_id)[0]
         first = f"{to_millis(since) if since else 0:014d}"

@@ -1,1 +1,1 @@
-"""What the API and the consumers share: request and response bodies, problems."""
+"""Request bodies, response bodies and problems, for the API and the consumers."""

@@ -1,4 +1,4 @@
-"""Cancel a booking and free its time in one transaction; the link gets the use back if its settings say so (P8)."""
+"""Cancel a booking: free its time and, if the link's settings say so, restore the use, in one transaction (P8)."""
 
 import contextlib
 from datetime import datetime
@@ -22,7 +22,7 @@ def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
 
     If the link has reached its limit of restored uses, the time becomes free but the use stays counted (P15).
 
-    Raises `NotFoundError`; `ConflictError` once it has begun.
+    Raises `NotFoundError`; `ConflictError` if it has already started.
     """
     world.require_open()
     over_limit: list[Link] = []
@@ -34,9 +34,9 @@ def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
             return booking
         link = world.store.links.read(booking.link_id)
         may_restore = _may_restore(world, link)
-        now = world.now()  # P3: after the last read, so that it decides what has begun or expired
+        now = world.now()  # P3: after the last read, because it decides what has started or expired
         if booking.start <= now:
-            raise ConflictError("This booking has begun, so it can't be cancelled.")
+            raise ConflictError("This booking has already started and can't be cancelled.")
         cancelled = msgspec.structs.replace(
             booking, status=BookingStatus.CANCELLED, cancelled_at=now, sequence=booking.sequence + 1
         )
@@ -54,9 +54,10 @@ def cancel_booking(world: World, find: FindBooking, cause: Cause) -> Booking:
 
 
 def _may_restore(world: World, link: Link | None) -> bool:
-    """Return whether a link's settings give a use back on a cancellation, regardless of the time.
+    """Return whether a link's settings restore a use on cancellation. Its expiry is checked separately.
 
-    A deleted link, a link of an archived event type and a rolling link, which has a successor, never get it back.
+    The use of a deleted link, of a link of an archived event type, or of a rolling link is never restored. A rolling
+    link has a successor.
     """
     if link is None or not link.settings.restore_use_on_cancel or link.rolling or link.usage_count < 1:
         return False
@@ -65,7 +66,7 @@ def _may_restore(world: World, link: Link | None) -> bool:
 
 
 def _restored(link: Link, now: datetime) -> Link | None:
-    """Return the link with one use given back, or None for one that is revoked or expired."""
+    """Return the link with one use restored, or None if it is revoked or expired."""
     expires = link.settings.expires_at
     has_expired = expires is not None and expires <= now
     if link.status_at(now) not in (LinkStatus.ACTIVE, LinkStatus.USED) or has_expired:

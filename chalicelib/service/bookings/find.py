@@ -20,7 +20,7 @@ FindBooking = Callable[[], Booking]
 
 
 class OwnBooking(msgspec.Struct, frozen=True):
-    """A booking, with what else its page shows.
+    """A booking and the other data of its page.
 
     `link_used`: its link can't be used for another booking. `questions` are those that its link asks now.
     """
@@ -55,7 +55,7 @@ def hosts_booking(world: World, caller: Caller, booking_id: str) -> FindBooking:
 
 
 def read_own_booking(world: World, token: str) -> OwnBooking:
-    """Return what the invitee's own page of a booking shows. Raises `NotFoundError`."""
+    """Return the data of the invitee's page of a booking. Raises `NotFoundError`."""
     booking = own_booking(world, token)()
     link = world.store.links.read(booking.link_id)
     link_used = link is None or link.status_at(world.now()) is not LinkStatus.ACTIVE

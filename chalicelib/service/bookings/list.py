@@ -24,7 +24,7 @@ class BookingsRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Page[Booking]:
-    """Return a page of bookings. Raises `NotFoundError` (another host's), `InvalidValueError`."""
+    """Return a page of bookings. Raises `NotFoundError` (a link or event type of another host), `InvalidValueError`."""
     where = request.where
     if where.start is not None and where.end is not None and where.end <= where.start:
         raise InvalidValueError([FieldFault("/to", "must be after from")])

@@ -26,7 +26,7 @@ from chalicelib.service.ports import World
 
 
 class MovableBooking(msgspec.Struct, frozen=True):
-    """A booking that can still be moved, with the settings that decide where to. `now` is the time of the last read."""
+    """A booking that can still be moved, with the settings for its new slots. `now` is the time of the last read."""
 
     booking: Booking
     offer: EventSettings
@@ -42,7 +42,7 @@ def move_booking(
     The slots on offer follow the link's overrides and the event type's notice, whatever the link's status. The number
     of moves by the invitee is limited; the write's condition enforces the limit (P15).
 
-    Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `MoveLimitError`; `SlotNotOfferedError`;
+    Raises `NotFoundError`; `ConflictError` if it is cancelled or has started; `MoveLimitError`; `SlotNotOfferedError`;
     `SlotTakenError`.
     """
     start = as_instant(start)
@@ -84,7 +84,7 @@ def move_booking(
 def movable_booking(world: World, find: FindBooking) -> MovableBooking:
     """Return a booking with the settings for a move by its invitee.
 
-    Raises `NotFoundError`; `ConflictError` once it is cancelled or has begun; `MoveLimitError`; `SlotNotOfferedError`
+    Raises `NotFoundError`; `ConflictError` if it is cancelled or has started; `MoveLimitError`; `SlotNotOfferedError`
     if its event type or host does not exist.
     """
     booking = find()
@@ -96,7 +96,7 @@ def movable_booking(world: World, find: FindBooking) -> MovableBooking:
 def slots_to_move_to(
     world: World, movable: MovableBooking, start: datetime, end: datetime, *, most: int | None = None
 ) -> list[Slot]:
-    """Return the slots in `[start, end)` that a booking may move to, its own time counting as free.
+    """Return the slots in `[start, end)` that a booking may move to. The booking's own time counts as free.
 
     With `most`, return at most the first `most` slots, without the booking's own start.
 

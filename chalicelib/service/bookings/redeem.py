@@ -58,7 +58,7 @@ _DENIALS: Final = (
 
 
 class RedeemRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an invitee sends: which slot, who, and the answers. `body_hash` identifies the body.
+    """An invitee's request: the slot, the person and the answers. `body_hash` identifies the body.
 
     `language` is their browser's preferred language; it is not part of the body. If the request was `queued`, its
     receipt is kept as long as a queue may redeliver it.
@@ -90,7 +90,7 @@ class Redeemed(msgspec.Struct, frozen=True):
 class _IdentifiedRequest(msgspec.Struct, frozen=True):
     """A request, the id of its receipt, and the body hash in the receipt.
 
-    `tried` are the ids of the bookings that this call has tried to write: a receipt of one of them is its own.
+    `tried` are the ids of the bookings that this call has tried to write: this call wrote a receipt for one of them.
     """
 
     request: RedeemRequest
@@ -283,7 +283,8 @@ def _successor(world: World, link: Link, booking: Booking) -> Link:
 def _replay(world: World, receipt: Receipt, identified: _IdentifiedRequest) -> Redeemed | None:
     """Return the current booking of an earlier equal request, or of this one if DynamoDB's response was lost.
 
-    None for a keyless request whose booking was moved, cancelled or erased between the two reads: then it is new.
+    Return None for a keyless request whose booking was moved, cancelled or erased between the two reads: it is a new
+    request.
     """
     keyless, own = identified.request.idempotency_key is None, receipt.booking_id in identified.tried
     if not keyless and receipt.body_hash not in (identified.body_hash, identified.request.body_hash):

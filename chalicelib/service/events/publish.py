@@ -1,4 +1,4 @@
-"""Publish events on the event bus; retry the rejected ones after growing random pauses (P6)."""
+"""Publish events on the event bus; retry the rejected ones with exponential backoff (P6)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ _AT_A_TIME: Final = 10  # events per call to the bus; the clock is checked befor
 
 
 def publish(world: World, envelopes: Sequence[Envelope], *, give_up: datetime) -> dict[int, str]:
-    """Publish events; return those that the bus still rejects after five tries or at `give_up`: index → reason.
+    """Publish events; return the index and reason of each that the bus still rejects after five tries or at `give_up`.
 
     Without a bus, nothing is rejected. An event may be published twice, with the same id: a lost reply leaves open
     whether the bus accepted it.

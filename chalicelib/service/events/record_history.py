@@ -8,7 +8,7 @@ from chalicelib.service.ports import World
 
 
 def record_history(world: World, record: Mapping[str, Any]) -> list[Event]:
-    """Write the events of one stream record to the history, unless they are there, and return all of them."""
+    """Write the events of one stream record to the history if they are missing, and return all of them."""
     events = world.store.events_of(record)
     for event in events:
         world.store.history.append(event)

@@ -59,7 +59,9 @@ def relay(world: World, records: Sequence[Record]) -> Relayed:
             owners += [place] * len(events)
     for index, why in publish(world, envelopes, give_up=started + BUS_TIME).items():
         failed[owners[index]] = f"bus: {why}"
-        log.error("event %s was refused by the bus: %s", envelopes[index].id, why)
+        log.error(
+            "event %s rejected by the bus, its record will be dead-lettered: %s", envelopes[index].id, why
+        )
     return Relayed(failed, untried)
 
 
@@ -77,7 +79,7 @@ def dead_letter(world: World, records: Sequence[Record], failed: Mapping[int, st
         refused = world.outbox_dlq.send_many([letters[place] for place in waiting])
         for index, why in refused.items():
             place = waiting[index]
-            log.error("the dead-letter queue refused record %s: %s", _number(records[place]), why)
+            log.error("record %s rejected by the dead-letter queue: %s", _number(records[place]), why)
             if why.startswith("TooLarge"):
                 letters[place] = _short_letter(world, records[place], f"{failed[place]}; {why}")
         waiting = [waiting[index] for index in sorted(refused)]
@@ -101,7 +103,7 @@ def _letter(world: World, record: Record, reason: str) -> str:
 
 
 def _short_letter(world: World, record: Record, reason: str) -> str:
-    """Return the letter of a record that is too large for a queue: its position in the stream, valid for 24 hours."""
+    """Return a dead letter without the images of a record that is too large. The stream keeps them for 24 hours."""
     images = record.get("dynamodb") or {}
     place = {name: images[name] for name in ("Keys", "SequenceNumber", "SizeBytes") if name in images}
     kept = {name: record[name] for name in ("eventID", "eventName", "eventSourceARN") if name in record}

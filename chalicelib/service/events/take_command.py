@@ -35,7 +35,7 @@ def reject_command(world: World, body: str, trace: Trace, problem: dict[str, Any
     The notice contains nothing of the payload, which may hold a token (P7). A repeated notice has the same id.
 
     Raises `QueueUnavailableError` if the message must be rejected again, and `PayloadTooLargeError` if it is too large
-    for a queue together with the reason. Either way SQS redelivers the message and in the end dead-letters it itself.
+    for a queue together with the reason. Either way SQS redelivers the message and finally dead-letters it.
     """
     data = CommandRejected(command=trace.command, problem=problem)
     rejected = notice(data, cause, world.now(), host_id=trace.host_id)

@@ -33,12 +33,12 @@ class ImportedObject(msgspec.Struct, frozen=True):
 def import_file(
     world: World, file: ImportFile, place: Place, cause: Cause, *, url_of: UrlOf, progress: Progress
 ) -> ImportedObject:
-    """Create the links of a file, up to 10,000, and write the result: the links, or what is wrong with the rows.
+    """Create the links of a file, up to 10,000, and write the result: the links, or the faults of the rows.
 
     Imports all rows or none, unless the object's metadata has `partial: true`. A retry of the same version resumes
     where it was interrupted: its links are the same, and the result shows their current state.
 
-    Raises as `import_links` does; `ConflictError` if the object was deleted or overwritten, without a result;
+    Raises as `import_links` does; `ConflictError` (no result file) if the object was deleted or overwritten;
     `PayloadTooLargeError`. Retry only after a `TryLaterError`.
     """
     objects = world.objects

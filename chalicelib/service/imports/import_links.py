@@ -26,7 +26,7 @@ _TRIES: Final = 3
 
 
 class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to import links of one event type. `partial` imports the valid rows even if others are not."""
+    """A request to import links of one event type. `partial` imports the valid rows even if others are invalid."""
 
     event_type_id: str
     sheet: Sheet
@@ -59,7 +59,7 @@ def import_links(
     rows are valid.
 
     Raises `NotFoundError` (the event type); `InvalidRequestError` or `InvalidValueError`, with the faults of every
-    row, unless all rows are valid, or with `partial` one of them; `IdempotencyKeyReusedError`; `TryLaterError`.
+    row, unless all rows are valid (with `partial`: at least one); `IdempotencyKeyReusedError`; `TryLaterError`.
     """
     world.require_open()
     for _ in range(_TRIES):
@@ -71,7 +71,7 @@ def import_links(
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """The rows of a sheet with the faults of each, and why nobody could book with links of the valid ones."""
+    """The rows of a sheet with their faults, and warnings if nobody could book with links of the valid rows."""
 
     rows: list[Row]
     warnings: list[SettingsWarning]

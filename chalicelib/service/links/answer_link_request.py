@@ -23,7 +23,7 @@ from chalicelib.service.links.send import send_id_of, send_link
 from chalicelib.service.links.send_many import Wording
 from chalicelib.service.ports import World
 
-_SEND_KEY = "answer\x00{}"  # with a request's id; the host's own keys for the same link are separate
+_SEND_KEY = "answer\x00{}"  # `{}` is the request's id; the host's own keys can't collide
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ def _request(world: World, caller: Caller, request_id: str) -> LinkRequest:
 
 
 def _chosen(world: World, old: Link, mail_to: MailTo | None) -> MailTo:
-    """Return who gets the email. Raises if the choice is impossible, before anything is created."""
+    """Return who gets the email. Raises an error for an impossible choice, before anything is created."""
     recipient = old.settings.recipient
     known = recipient is not None and bool(recipient.email)
     if mail_to is None:

@@ -27,7 +27,7 @@ def change_link(
     """Change a link's settings and return it.
 
     Raises `NotFoundError`; `ConflictError` for a used, expired or revoked link, unless only label and metadata change;
-    `InvalidValueError`, also for a `maxUsageCount` below the uses already made.
+    `InvalidValueError`, also for a `maxUsageCount` below `usageCount`.
     """
     world.require_open()
 

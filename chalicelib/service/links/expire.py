@@ -15,8 +15,8 @@ _CAUSE: Final = Cause("system:expiry", "expiry")
 def expire_due_links(world: World) -> int:
     """Mark every due link, shard by shard, for at most 45 s; return how many were marked.
 
-    Finds them through the sparse due index, without a scan. Each is marked on the condition that it is still due, so
-    only once, whatever else marks, redeems or changes it meanwhile.
+    The sparse due index finds them without a scan. Each link is marked on the condition that it is still due, so it is
+    marked only once, even if other writes mark, use or change it meanwhile.
     """
     started = world.now()
     give_up = started + TIME

@@ -1,4 +1,4 @@
-"""Generate links: up to 1,000 in a call, 10,000 by queue; each is created once, conditionally (P1, P4, ADR 0004)."""
+"""Generate links: up to 1,000 per call, 10,000 per command; each is created once, conditionally (P1, P4, ADR 0004)."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -29,13 +29,13 @@ from chalicelib.service.ports import World
 CHUNK: Final = 99  # DynamoDB allows 100 operations in a transaction; one of them marks the chunk
 
 Progress = Callable[[int, int], None]
-"""Called after each chunk with the links made and the total. An exception stops generation; a retry resumes it."""
+"""Called after each chunk with the links created and the total. An exception stops generation; a retry resumes it."""
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request to generate links: an event type, and the settings of each link.
 
-    With `from_items`, the settings came as `items`, to which faults point; otherwise as a `count`. If the request was
+    With `from_items`, the request has `items`, and faults point to them; otherwise it has a `count`. If the request was
     `queued`, it may ask for 10,000 links, and its batch is kept as long as a queue may redeliver it.
     """
 
@@ -83,7 +83,7 @@ def generate(
 def generate_batch(
     world: World, caller: Caller, request: GenerateRequest, cause: Cause, progress: Progress | None = None
 ) -> Batch:
-    """Create the links of a keyed request that do not exist yet, and return their batch; none of them is read.
+    """Create the links of a keyed request that do not exist yet, and return their batch without reading the links.
 
     Raises as `generate` does.
     """
@@ -110,7 +110,7 @@ def by_place(made: Generated) -> list[tuple[str, Link | None]]:
 def warnings_of_generated(
     made: Generated, request: GenerateRequest, *, now: datetime
 ) -> list[SettingsWarning]:
-    """Return why nobody can book with the links, judged by settings alone; reads nothing."""
+    """Return why nobody can book with the links, judged only by the settings, without a read."""
     links = [link for _, link in by_place(made)]
     return warnings_of_links(made.event_type.settings, links, now=now, by_item=request.from_items)
 
@@ -193,7 +193,7 @@ def _check(request: GenerateRequest, event_type: EventType, *, now: datetime) ->
     most = MAX_LINKS_PER_BATCH if request.queued else MAX_LINKS_PER_CALL
     where = rules.at("items" if request.from_items else "count")
     if where.length(request.links, least=1, most=most):
-        # Links made by `count` share one settings object: checked once.
+        # Links created with `count` share one settings object, which is checked once.
         for index, settings in enumerate(request.links if request.from_items else request.links[:1]):
             here = where.at(index) if request.from_items else rules
             check_link_settings(settings, here, now=now)

@@ -39,7 +39,7 @@ class ListRequest(msgspec.Struct, frozen=True, kw_only=True):
 def list_links(world: World, caller: Caller, request: ListRequest) -> Page[Link]:
     """Return a page of a host's links.
 
-    Raises `NotFoundError` (another's host or event type), `InvalidValueError`.
+    Raises `NotFoundError` (another host, or another host's event type), `InvalidValueError`.
     """
     if request.batch_id is not None and (request.event_type_id or request.status or request.query):
         raise InvalidValueError([FieldFault("/batchId", "can't be given together with another filter")])
@@ -122,7 +122,7 @@ def _search(world: World, where: LinkFilter, request: ListRequest) -> Page[Link]
 
 
 def _link_id_of(world: World, query: str) -> str | None:
-    """Return the link id that a linkId, a token or a link's URL names, else None. A forged token names none."""
+    """Return the link id in a linkId, a token or a link's URL, or None. A forged token contains none."""
     if is_id(LINK, query):
         return query
     claim = read_token(world.keyring(), Purpose.LINK, token_in(query))

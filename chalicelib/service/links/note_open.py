@@ -1,4 +1,4 @@
-"""Count that a link was opened, while its page is read. The link itself is not written (P5)."""
+"""Count an open of a link, while the data of its page is read. The link itself is not written (P5)."""
 
 import contextlib
 import threading

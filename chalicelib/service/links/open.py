@@ -36,7 +36,7 @@ def open_link(world: World, token: str) -> OpenLink:
     """Return a live link with its offer and its host; two round trips.
 
     Raises `NotFoundError` for anything but a genuine token, without a read (P7); a `DeadLinkError` or
-    `LinkNotOpenError` for a genuine one that can no longer be used, or not yet.
+    `LinkNotOpenError` for a genuine token of a link that can no longer be used or is not open yet.
     """
     link_id = open_token(world.keyring(), Purpose.LINK, token).item_id
     link = world.store.links.read(link_id)
@@ -61,7 +61,7 @@ def offer_and_host(world: World, link: Link) -> tuple[EventSettings, Host]:
 def opening_zone(world: World, token: str) -> str:
     """Return the time zone in which to show when a link opens: its schedule's, or UTC if there is none.
 
-    For a visitor whose browser sends no time zone. Raises `NotFoundError` for anything but a genuine token.
+    It is for visitors whose browser sends no time zone. Raises `NotFoundError` for anything but a genuine token.
     """
     link_id = open_token(world.keyring(), Purpose.LINK, token).item_id
     link = world.store.links.read(link_id)

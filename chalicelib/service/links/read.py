@@ -1,4 +1,4 @@
-"""Read one link of the caller's."""
+"""Read one link for a caller."""
 
 from chalicelib.domain.ids import LINK, is_id
 from chalicelib.domain.links.link import Link

@@ -24,7 +24,7 @@ def replace_link(
     *,
     queued: bool = False,
 ) -> Link:
-    """Create a fresh link in an old one's place and return it. Only an active old one is revoked.
+    """Create a fresh link to replace an old one, and return it. The old link is revoked if it is active.
 
     With an idempotency key, the same request returns the same fresh link in its current state, and never creates
     it again, even if it was deleted since. A `queued` request's key is kept as long as a queue may redeliver it.
@@ -66,9 +66,9 @@ def write_replacement(
     keyed: KeyedBatch | None = None,
     answers: LinkRequest | None = None,
 ) -> Link | None:
-    """Write a fresh link in an old one's place; return None if something changed meanwhile.
+    """Write a fresh link that replaces an old one; return None if something changed meanwhile.
 
-    If the old link is the event type's rolling link, the fresh one becomes that.
+    If the old link is the event type's rolling link, the fresh link becomes the rolling link.
 
     `keyed` and `answers` are marked done in the same transaction, each at most once.
     """

@@ -17,11 +17,11 @@ from chalicelib.service.team.owner import owner_of
 
 
 def request_link(world: World, token: str, name: str, email: str, message: str, cause: Cause) -> None:
-    """Store a request for a new link, or drop it; the caller can't tell which.
+    """Store a request for a new link, or drop it. The caller does not learn which.
 
     Per UTC date one request is stored per address, for at most `requests_per_day` addresses and the recipient's own.
 
-    Raises `NotFoundError` (no genuine token), `LinkDeletedError` (there is no host to ask),
+    Raises `NotFoundError` (not a genuine token), `LinkDeletedError` (there is no host to ask),
     `ConflictError` (the link can still be used), `InvalidValueError`.
     """
     link_id = open_token(world.keyring(), Purpose.LINK, token).item_id

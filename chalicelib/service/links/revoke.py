@@ -1,4 +1,4 @@
-"""Revoke and delete links, one or many. Once that is acknowledged, nobody can book with them (P3)."""
+"""Revoke and delete links, one or many. After the response, nobody can book with them (P3)."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,7 +29,7 @@ class BulkResult(msgspec.Struct, frozen=True):
 
 
 def revoke_link(world: World, caller: Caller, link_id: str, cause: Cause) -> Link:
-    """Revoke a link that is active, or used and restorable by a cancellation; return it, or one revoked before.
+    """Revoke a link that is active, or used and restorable by a cancellation; return it. A revoked link stays as it is.
 
     Raises `NotFoundError`; `ConflictError` for other used links and expired ones, with which nobody can book anyway.
     """

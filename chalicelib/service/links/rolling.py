@@ -40,11 +40,11 @@ def renew_rolling_link(
     idempotency_key: str | None = None,
     body_hash: str = "",
 ) -> Link:
-    """Create an event type's rolling link, or a fresh one in its place; an active old one is revoked with it.
+    """Create an event type's rolling link, or replace it with a fresh one and revoke the old one if it is active.
 
     The new link has the old one's settings with `edit` applied. With an idempotency key, a retry returns the current
     state of the same link and creates no other.
-    Raises `NotFoundError`; `InvalidValueError`, also for more than one use or a use given back on a cancellation.
+    Raises `NotFoundError`; `InvalidValueError`, also for a `maxUsageCount` above 1 or a true `restoreUseOnCancel`.
     """
     world.require_open()
     seed, what = world.random_bytes(ID_BYTES).hex(), f"rolling\x00{event_type_id}"

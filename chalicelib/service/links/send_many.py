@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Wording(msgspec.Struct, frozen=True, kw_only=True):
-    """How the emails are written: a message of the host's, and a language."""
+    """The host's message in the emails, and their language."""
 
     message: str
     language: str
@@ -28,14 +28,15 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
 def require_sendable(world: World, request: GenerateRequest, wording: Wording) -> None:
     """Check a generate request whose links will be emailed, before anything is created.
 
-    Up to 1,000 links, each with a recipient who has an address. Raises `MailNotConfiguredError`, `InvalidValueError`.
+    It may have up to 1,000 links, each with a recipient who has an address. Raises `MailNotConfiguredError`,
+    `InvalidValueError`.
     """
     if world.mailer is None:
         raise MailNotConfiguredError
     rules = Rules()
     where = rules.at("items" if request.from_items else "count")
     if where.length(request.links, least=1, most=MAX_LINKS_PER_CALL):
-        # Links made by `count` share one settings object: checked once.
+        # Links created with `count` share one settings object, which is checked once.
         for index, settings in enumerate(request.links if request.from_items else request.links[:1]):
             if settings.recipient is None or not settings.recipient.email:
                 here = where.at(index) if request.from_items else rules
@@ -58,7 +59,7 @@ def send_links(
     A retry skips a link that nobody can book with any more or that has lost its recipient since it was created; its
     history says why. Raises `TryLaterError`: the caller must retry.
     """
-    # Not the key itself: over HTTP a host may use the same one for another email.
+    # Not the request's key itself, because over HTTP a host may use that key for another email.
     send_key = f"generate\x00{key}"
     for done, link_id in enumerate(link_ids):
         progress(done, len(link_ids))

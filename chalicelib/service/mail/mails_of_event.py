@@ -32,7 +32,7 @@ _NEWS: dict[str, News] = {
 
 
 class BookingNews(msgspec.Struct, frozen=True, kw_only=True):
-    """The contents of an email about a booking: the booking in its current state, never as the event had it.
+    """The contents of an email about a booking: the booking in its current state, not its state at the event.
 
     `previous_start` is the start before a move, if the reader knows it. `by_invitee`: the invitee made the change.
     `labels` are the questions that the invitee was asked, by id, if they still exist. `link_label` is the host's label
@@ -60,7 +60,7 @@ class LinkNews(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoNews(msgspec.Struct, frozen=True, kw_only=True):
-    """An email that must not be sent any more, and why."""
+    """An email that must not be sent any more, with the reason."""
 
     draft: Draft
     reason: str
@@ -133,7 +133,7 @@ def _about_booking(world: World, event: Envelope, news: News) -> list[MailNews]:
 
 
 def _previous_start(world: World, event: Envelope, addressee: Addressee) -> datetime | None:
-    """Return the start before a move, if the reader knows it, else None.
+    """Return the start before a move if the reader knows it, otherwise None.
 
     Only the last of several moves is emailed, so the reader may not know the start that it replaced.
     """
@@ -148,8 +148,8 @@ def _previous_start(world: World, event: Envelope, addressee: Addressee) -> date
 def _still_true(booking: Booking, event: Envelope, news: News, now: datetime) -> bool:
     """Return whether an event still describes its booking, so that an email about it is useful.
 
-    Of a booking that was cancelled since, only the cancellation is emailed. Of several moves, only the last one is
-    emailed, even if it leads back to the first time: moving a booking back and forth causes one email (P15). Nothing
+    If a booking was cancelled since, only the cancellation is emailed. If it was moved several times, only the last
+    move is emailed, even if it returns to the first time: moving it back and forth causes one email (P15). Nothing
     is emailed about a booking that has ended.
     """
     if booking.end <= now:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def note_feedback(world: World, feedback: Feedback) -> None:
-    """Record one piece of feedback, also for a deleted link, whose history remains; repeating it changes nothing."""
+    """Record one piece of feedback, even for a deleted link, whose history remains; repeating it changes nothing."""
     # Any feedback means that SES accepted the email, so it must not be sent again.
     world.store.mails.end(feedback.mail_id, ClaimState.SENT, feedback.message_id, now=world.now())
     kind = _EVENT_KINDS.get(feedback.kind)

@@ -12,7 +12,8 @@ from chalicelib.service.ports import World
 
 PAGE: Final = 100
 TIME: Final = timedelta(seconds=10)  # limit per run: the function has other work each minute
-AGAIN: Final = timedelta(hours=1)  # until the next attempt, if the queue lost the message or is behind
+# The time until the next attempt, if the queue lost the message or is behind.
+RETRY_INTERVAL: Final = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ def queue_due_digests(world: World) -> int:
     """Put every due digest on the mail queue, for at most 10 s; return how many.
 
     Before it is queued, each digest is scheduled again in an hour, on the condition that no other run did so and it was
-    not sent. So it is never lost, and the queue does not fill up with copies. If email is off, nothing is queued.
+    not sent. So no digest is lost, and the queue does not fill up with copies. If email is off, nothing is queued.
     """
     if world.mail_queue is None:
         return 0
@@ -31,7 +32,7 @@ def queue_due_digests(world: World) -> int:
         now = world.now()
         if now > give_up:
             break
-        if not world.store.mail_digests.reschedule(digest_id, now + AGAIN, now=now):
+        if not world.store.mail_digests.reschedule(digest_id, now + RETRY_INTERVAL, now=now):
             continue
         message = DigestMessage(host_id=digest_id.host_id, day=digest_id.day)
         try:

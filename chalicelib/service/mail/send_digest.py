@@ -21,7 +21,7 @@ class DigestNews(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def more(self) -> bool:
-        """Whether bookings are missing from the list: beyond a digest's limit, or deleted since."""
+        """True if bookings are missing from the list: they exceeded the digest's limit, or were deleted since."""
         return self.digest.more or len(self.bookings) < len(self.digest.booking_ids)
 
 
@@ -30,9 +30,9 @@ WriteDigest = Callable[[DigestNews, str], bytes]
 
 
 def send_digest(world: World, mailer: Mailer, digest_id: DigestId, write: WriteDigest) -> None:
-    """Send a digest unless it was sent. Raises what `send_once` raises; then the caller must retry.
+    """Send a digest unless it was sent. Raises the errors of `send_once`; the caller must then retry.
 
-    Nothing is added to a closed digest: later updates are in the next day's.
+    Nothing is added to a closed digest: later updates go into the next day's digest.
     """
     digest = world.store.mail_digests.close(digest_id, now=world.now())
     if digest is None:

@@ -1,4 +1,4 @@
-"""Postpone a message of the mail queue: an email that SES does not accept now is retried, less and less often."""
+"""Postpone a message of the mail queue: an email that SES does not accept now is retried at growing intervals."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,7 +11,7 @@ MAX_PAUSE_SECONDS: Final = 3600
 
 
 def retry_later(world: World, message: Mapping[str, Any]) -> None:
-    """Hide a message, as Lambda gets it, until its retry: in half a minute at first, in an hour in the end."""
+    """Hide a message, as Lambda gets it, until its retry: after 30 seconds at first, after an hour at most."""
     times = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
     retry_after(world, message, pause_after(times))
 

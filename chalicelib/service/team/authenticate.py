@@ -19,7 +19,7 @@ class NewKey(msgspec.Struct, frozen=True):
 
 
 def authenticate(world: World, secret: str) -> Caller:
-    """Return the caller of an API key. Raises `UnauthorizedError`; a malformed key costs no read."""
+    """Return the caller of an API key. Raises `UnauthorizedError`; a malformed key causes no read."""
     key = world.store.api_keys.read(secret) if is_secret(secret) else None
     if key is None or key.revoked_at is not None:
         raise UnauthorizedError
@@ -54,11 +54,11 @@ def make_key(
 
 
 def list_keys(world: World) -> list[ApiKey]:
-    """Return every key, newest first, revoked ones too."""
+    """Return every key, including revoked keys, newest first."""
     return world.store.api_keys.all()
 
 
 def revoke_key(world: World, key_id: str, cause: Cause) -> None:
-    """Revoke a key; it takes effect when API Gateway's cached response for the key ends. Raises `NotFoundError`."""
+    """Revoke a key; it takes effect when API Gateway's cached response for the key expires. Raises `NotFoundError`."""
     if not world.store.api_keys.revoke(key_id, cause, now=world.now()):
         raise NotFoundError("There is no such key.")

@@ -1,4 +1,4 @@
-"""Create, read, list and change hosts. Admin keys may do all of it; a host key may read and change its own host."""
+"""Create, read, list and change hosts. Admin keys may do all of this; a host key may read and change its own host."""
 
 from collections.abc import Callable
 from typing import Final
@@ -40,7 +40,7 @@ def create_host(
 
 
 def read_host(world: World, caller: Caller, host_id: str) -> Host:
-    """Return a host. Raises `NotFoundError`, for another's host too (P9)."""
+    """Return a host. Raises `NotFoundError`, also for a host that the caller may not see (P9)."""
     host = world.store.hosts.read(host_id) if is_id(HOST, host_id) and caller.may_see(host_id) else None
     if host is None:
         raise NotFoundError

@@ -1,4 +1,4 @@
-"""Resolve the host that a request applies to: the caller's own, or for an admin the one it names (P9)."""
+"""Resolve the host that a request applies to: the caller's own, or the host that an admin names (P9)."""
 
 from chalicelib.domain.errors import FieldFault, InvalidValueError, NotFoundError
 from chalicelib.domain.ids import EVENT_TYPE, HOST, is_id
@@ -9,7 +9,7 @@ from chalicelib.service.ports import World
 def owner_of(world: World, caller: Caller, host_id: str | None, event_type_id: str | None = None) -> str:
     """Return the host that a request applies to: of the event type it names, the host it names, or the caller's.
 
-    Raises `NotFoundError` for another host's, or if the event type is not the host's; `InvalidValueError` if an admin
+    Raises `NotFoundError` for another host, or if the event type is not the host's; `InvalidValueError` if an admin
     names neither.
     """
     if event_type_id is not None:

@@ -1,6 +1,7 @@
 """Deliver one event to one webhook: lease it, sign it, post it, and record the result or the next attempt.
 
-After a crash between two steps the lease ends and the delivery is due again: at least once, under the same id.
+After a crash between two steps, the lease ends and the delivery is due again. So the endpoint gets the event at least
+once, always with the same id.
 """
 
 import logging
@@ -39,7 +40,7 @@ from chalicelib.service.ports import World
 
 GONE: Final = 410
 NOTICE_TIME: Final = timedelta(seconds=10)
-_TRIES: Final = 5  # to save a webhook that others change meanwhile
+_TRIES: Final = 5  # attempts to save a webhook that is changed concurrently
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def _attempt(world: World, webhook: Webhook, delivery: Delivery, cause: Cause) -
         excerpt=safe_excerpt(answer.body),
     )
     # Save the webhook first. If the delivery were saved first and a crash followed, the success would never be
-    # recorded, and a webhook that answers could be disabled.
+    # recorded, and a working webhook could be disabled.
     if not delivery.test:
         _record_outcome(world, webhook, answer, cause)
     if answer.accepted:
@@ -111,7 +112,9 @@ def _attempt(world: World, webhook: Webhook, delivery: Delivery, cause: Cause) -
             seconds = -int(-wait.total_seconds() // 1)
             world.webhook_queue.send(message_of(later), delay_seconds=seconds, tenant=later.host_id)
         except QueueUnavailableError:
-            log.warning("delivery %s waits for the schedule: the queue is unavailable", later.delivery_id)
+            log.warning(
+                "delivery %s not queued: the queue is unavailable; the schedule retries it", later.delivery_id
+            )
     return later
 
 
@@ -164,7 +167,7 @@ def _give_up(
 
 
 def _record_outcome(world: World, webhook: Webhook, answer: EndpointAnswer, cause: Cause) -> None:
-    """Record on the webhook whether its endpoint answered; publish a notice if that disabled it."""
+    """Record on the webhook whether its endpoint accepted the event; publish a notice if it is now disabled."""
 
     def step(found: Webhook) -> Webhook | None:
         if found.settings.url != webhook.settings.url:
@@ -179,7 +182,7 @@ def _record_outcome(world: World, webhook: Webhook, answer: EndpointAnswer, caus
 
 
 def _publish_notice(world: World, webhook: Webhook, cause: Cause) -> None:
-    """Publish that a webhook was disabled, then record that. After a crash in between it is repeated, with the same id.
+    """Publish that a webhook was disabled, then record that. A crash in between repeats the notice, with the same id.
 
     The delivery that disabled it is not saved yet, so a failure here is retried. Raises `StoreUnavailableError`.
     """
@@ -201,7 +204,7 @@ def _save_webhook(
         if world.store.webhooks.change(fresh, cause, seen=found.sequence):
             return fresh
         found = world.store.webhooks.read(webhook.webhook_id)
-    log.warning("webhook %s was not saved: changed meanwhile, %d times", webhook.webhook_id, _TRIES)
+    log.warning("webhook %s not saved after %d attempts: concurrent changes", webhook.webhook_id, _TRIES)
     return None
 
 

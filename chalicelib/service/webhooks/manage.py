@@ -1,4 +1,4 @@
-"""Create, read, list, change and delete webhooks, and rotate their secrets. A host reaches only its own (P9)."""
+"""Create, read, list, change and delete webhooks, and rotate their secrets. A host key reaches only its host's (P9)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -95,7 +95,7 @@ def create_webhook(
 
 
 def read_webhook(world: World, caller: Caller, webhook_id: str) -> Webhook:
-    """Return a webhook. Raises `NotFoundError`: unknown, deleted, or another host's (P9)."""
+    """Return a webhook. Raises `NotFoundError` if it is unknown, deleted, or another host's (P9)."""
     found = world.store.webhooks.read(webhook_id) if is_id(WEBHOOK, webhook_id) else None
     return caller.require_visible(found)
 
@@ -136,7 +136,7 @@ def change_webhook(
 def rotate_secret(
     world: World, caller: Caller, webhook_id: str, overlap_hours: int, cause: Cause
 ) -> NewSecret:
-    """Give a webhook a fresh secret; the former one continues to sign as well for `overlap_hours` (0 to 168).
+    """Give a webhook a fresh secret; the former secret also signs for `overlap_hours` (0 to 168).
 
     Raises `NotFoundError`, `InvalidValueError`; `ConflictError` while too many former secrets still sign.
     """

@@ -25,7 +25,7 @@ from chalicelib.service.webhooks.fan_out import send_all
 from chalicelib.service.webhooks.manage import read_webhook
 
 REPLAY_PAGE: Final = 100
-MAX_REPLAYED: Final = 1000  # in one call
+MAX_REPLAYED: Final = 1000  # per call
 REPLAY_TIME: Final = timedelta(seconds=15)  # API Gateway ends a request after 29 s
 _STAGE: Final = "d"
 _END: Final = "9" * 14  # after every place
@@ -107,7 +107,7 @@ def send_test(
 def replay_one(
     world: World, caller: Caller, webhook_id: str, delivery_id: str, key: str | None, cause: Cause
 ) -> Replayed:
-    """Retry one delivery, under the same `webhook-id`. Raises `NotFoundError`, `ConflictError`: disabled."""
+    """Retry one delivery, under the same `webhook-id`. Raises `NotFoundError`, `ConflictError` (disabled)."""
     _enabled(read_webhook(world, caller, webhook_id))
     _, delivery = (
         world.store.deliveries.read(webhook_id, delivery_id) if is_id(DELIVERY, delivery_id) else (None, None)
@@ -122,7 +122,7 @@ def replay_one(
 def replay_range(
     world: World, caller: Caller, webhook_id: str, where: DeliveryRange, key: str | None, cause: Cause
 ) -> Replayed:
-    """Retry the deliveries of a range, at most 1,000 a call; `next_cursor` is where the next call continues.
+    """Retry the deliveries of a range, at most 1,000 per call; `next_cursor` is where the next call continues.
 
     With the same key, no delivery is replayed twice, so a call whose reply was lost may be repeated.
     Raises `NotFoundError`, `ConflictError` (disabled), `InvalidValueError`.
@@ -165,7 +165,7 @@ def _queue(world: World, deliveries: list[Delivery]) -> None:
     try:
         send_all(world, deliveries)
     except QueueUnavailableError as error:
-        log.warning("deliveries wait for the retry schedule: %s", error)
+        log.warning("%d deliveries not queued: %s; the schedule retries them", len(deliveries), error)
 
 
 def _enabled(webhook: Webhook) -> None:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 def retry_due(world: World) -> int:
     """Queue every due delivery, shard by shard, for at most 45 s; return how many were queued.
 
-    Finds them through the sparse due index, without a scan (P10). Each is first scheduled again in five minutes, on the
+    The sparse due index finds them without a scan (P10). Each is first scheduled again in five minutes, on the
     condition that no other run did so: a queue that is behind does not fill up with copies.
     """
     give_up = world.now() + TIME
@@ -35,7 +35,7 @@ def retry_due(world: World) -> int:
                     "%d deliveries not queued: the queue is unavailable; retry in five minutes", len(mine)
                 )
             queued += len(mine)
-            # The index lags: if all its entries were just handed over, leave the rest to the next minute.
+            # The index lags: if all its entries were just queued, leave the rest to the next minute.
             if len(due) < PAGE or not mine or world.now() > give_up:
                 break
     return queued

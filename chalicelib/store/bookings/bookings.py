@@ -50,8 +50,8 @@ class Bookings:
     def cancel(self, booking: Booking, restored: Link | None, cause: Cause) -> bool:
         """Write a cancelled booking and free its time, all or nothing (P8).
 
-        `booking` is the cancelled one. `restored` is its link with the use given back, or None if the use
-        stays counted. Returns False if booking or link changed since they were read: read them again and retry.
+        `booking` is the booking after cancellation. `restored` is its link with the use restored, or None if the use
+        stays counted. Returns False if the booking or link changed since it was read: read both again and retry.
         """
         transaction = Transaction(self._table)
         booking = self._without_receipt(transaction, booking)
@@ -81,7 +81,7 @@ class Bookings:
         return True if transaction.committed() else None
 
     def erase(self, booking: Booking, cause: Cause) -> bool:
-        """Write a booking whose person was erased, and delete its keyless receipt, which has a hash of the person.
+        """Write a booking whose person was erased, and delete its keyless receipt, a hash of the person's data.
 
         Returns False if it changed since it was read.
         """
@@ -111,7 +111,7 @@ class Bookings:
         return self._entries(BY_REFERENCE, partition, where, place, limit, newest_first=newest_first)
 
     def read_many(self, booking_ids: Sequence[str]) -> list[Booking]:
-        """Return the bookings that exist, in the order asked."""
+        """Return the bookings that exist, in the requested order."""
         items = self._table.get_in_order(BookingItem, map(booking_key, booking_ids))
         return [booking_of(item) for item in items]
 
@@ -134,7 +134,7 @@ class Bookings:
         return [entry for entry in entries if not has_place or entry.sort != place][:limit]
 
     def _rewrite(self, transaction: Transaction, booking: Booking, cause: Cause) -> None:
-        """Add to a transaction the write of a changed booking, on the condition that it did not change since."""
+        """Add the write of a changed booking to a transaction, on condition that it has not changed since the read."""
         booking_unchanged = unchanged_since(booking.sequence - 1)
         transaction.put(self.item_of(booking, cause), booking_unchanged, name="booking")
 
@@ -150,7 +150,7 @@ class Bookings:
         return msgspec.structs.replace(booking, keyless_receipt_id=None)
 
     def item_of(self, booking: Booking, cause: Cause) -> BookingItem:
-        """Return the whole item of a booking, index keys and TTL included."""
+        """Return the whole item of a booking, including index keys and TTL."""
         pk, sk = booking_key(booking.booking_id)
         return BookingItem(
             pk,

@@ -29,7 +29,7 @@ class Days:
         self._retention = retention
 
     def busy_cells(self, host_id: str, first: date, last: date) -> frozenset[Cell]:
-        """Return a host's busy cells from one UTC date to another, both included; eventually consistent."""
+        """Return a host's busy cells from one UTC date to another, inclusive; eventually consistent."""
         pk, sort_from = day_key(host_id, first)
         days = self._table.query(DayItem, pk, sort_from, day_key(host_id, last)[1])
         return frozenset(

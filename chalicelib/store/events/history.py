@@ -36,14 +36,14 @@ from chalicelib.store.transactions import Transaction
 
 
 class History:
-    """Reads and writes of what happened to links."""
+    """Reads and writes of links' histories."""
 
     def __init__(self, table: Table, retention: Retention) -> None:
         self._table = table
         self._retention = retention
 
     def append(self, event: Event) -> bool:
-        """Write an event of the stream; return False if it exists, because a stream record may be repeated."""
+        """Write an event from the stream; return False if it exists, because the stream record is a repeat."""
         return self._table.put(self._item_of(event), ABSENT)
 
     def enter(self, event: Event) -> bool:
@@ -142,7 +142,7 @@ class History:
         return [Entry(_request_id(entry["pk"], entry["sk"]), entry["listSort"]) for entry in found]
 
     def read_requests(self, request_ids: Sequence[str]) -> list[LinkRequest]:
-        """Return the requests that exist, in their current state, in the order asked."""
+        """Return the requests that exist, in their current state, in the requested order."""
         names = (read_request_id(request_id) for request_id in request_ids)
         keys = [request_key(*name) for name in names if name]
         return [request_of(item) for item in self._table.get_in_order(RequestItem, keys)]

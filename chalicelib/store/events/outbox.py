@@ -35,7 +35,7 @@ BY_TTL: Final = Cause("system:ttl", "ttl")
 
 
 class _Change(msgspec.Struct, frozen=True):
-    """An item before and after; `time` is DynamoDB's, to the second."""
+    """An item before and after a change; `time` is DynamoDB's, to the second."""
 
     old: RawItem | None
     new: RawItem | None

@@ -33,7 +33,7 @@ class Batches:
     def open(
         self, host_id: str, idempotency_key: str, fresh: Batch, cause: Cause, *, queued: bool = False
     ) -> Batch:
-        """Return the batch stored under this key, else store `fresh` and return it.
+        """Return the batch stored under this key; if there is none, store `fresh` and return it.
 
         The batch is stored before its first link, so a retry derives the same ids from its seed. A batch from a queue
         is kept longer, because it may be redriven from the dead-letter queue.
@@ -52,7 +52,7 @@ class Batches:
         if self._table.put(item, absent_or_over(fresh.created_at)):
             return fresh
         found = self.read(host_id, idempotency_key, now=fresh.created_at)
-        if found is None:  # purged between the two: a retry creates it
+        if found is None:  # TTL deleted it between write and read: a retry creates it
             raise ContendedError
         return found
 

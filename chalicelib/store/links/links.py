@@ -56,7 +56,7 @@ class Links:
         return link_of(item) if item else None
 
     def read_many(self, link_ids: Sequence[str]) -> list[Link]:
-        """Return the links that exist, in the order asked."""
+        """Return the links that exist, in the requested order."""
         return [link_of(item) for item in self._table.get_in_order(LinkItem, map(link_key, link_ids))]
 
     def create(self, link: Link, cause: Cause) -> bool:
@@ -71,14 +71,14 @@ class Links:
         return transaction.committed()
 
     def change(self, link: Link, cause: Cause, *, seen: int) -> bool:
-        """Write a link whole if its sequence is still `seen`; return False if it is not, or the link does not exist."""
+        """Write the whole link if its sequence is still `seen`; return False if not, or if the link does not exist."""
         return self._table.put(self.item_of(link, cause), unchanged_since(seen))
 
     def revoke(self, link: Link, cause: Cause, *, now: datetime) -> Link | None:
-        """Revoke a link if it is active or restorable now, and return it; else return None.
+        """Revoke a link if it is active or restorable now, and return it; otherwise return None.
 
-        Once this returns, no redeem can commit, because its condition requires `active` (P3). No cancellation can give
-        a use back either, because it commits only if the link has not changed since it was read.
+        Once this returns, no redeem can commit, because its condition requires `active` (P3). No cancellation can
+        restore a use either, because it commits only if the link has not changed since it was read.
         """
         try:
             raw = self._table.update(
@@ -166,7 +166,7 @@ class Links:
         return self._entries(BY_REFERENCE, f"HOST#{host_id}#EXTERNAL#{external_id}", before, limit)
 
     def entries_by_label(self, host_id: str, prefix: str, after: str | None, limit: int) -> list[Entry]:
-        """Return entries of a host's links whose label begins with `prefix`, in the labels' order, case ignored."""
+        """Return entries of a host's links whose label begins with `prefix`, in the labels' order, ignoring case."""
         folded = folded_label(prefix)
         begin = folded if after is None else after + "\x1f"
         # A key condition takes one range. Its upper bound sorts after every label with the prefix.
@@ -190,7 +190,7 @@ class Links:
         return [Entry(_link_id(entry["pk"]), entry[sort]) for entry in found]
 
     def item_of(self, link: Link, cause: Cause) -> LinkItem:
-        """Return the whole item of a link, index keys and TTL included."""
+        """Return the whole item of a link, including index keys and TTL."""
         settings, status = link.settings, link.stored_status
         active = status is LinkStatus.ACTIVE
         pk, sk = link_key(link.link_id)
@@ -243,7 +243,7 @@ class Links:
 def final_status(
     link: Link | DueLink, status: LinkStatus, cause: Cause, now: datetime, retention: Retention
 ) -> list[Action]:
-    """Return the update actions that move a link to a final status: status, index keys, TTL, and who did it."""
+    """Return the update actions that move a link to a final status: status, index keys, TTL and cause."""
     return [
         Path("status").set(status.value),
         Path("hostKey").set(host_list(link.host_id, LINKS, status)),

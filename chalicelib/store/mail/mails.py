@@ -32,8 +32,8 @@ class Mails:
     def claim(self, mail_id: MailId, holder: str, *, now: datetime, until: datetime) -> Claim:
         """Claim an email until an instant, and return its current claim.
 
-        The claim is granted if there was none or the last one has ended; then it has this `holder`. `holder` is fresh
-        randomness, so that the caller recognizes its own claim if the reply was lost.
+        The claim is granted if there was none or the last one has ended; then it has this `holder`. `holder` is random
+        for each call, so that the caller recognizes its claim if the reply was lost.
         """
         at = mail_key(mail_id)
         state, free_at = Path("state"), Path("claimedUntil")
@@ -52,7 +52,7 @@ class Mails:
             )
         except ConditionRefused:
             item = self._table.get(MailItem, at)
-        if item is None:  # TTL deleted it between the two: it was sent long ago
+        if item is None:  # TTL deleted it between write and read: it was sent long ago
             return Claim(state=ClaimState.SENT, holder="", ended_at=now)
         return _claim_of(item)
 
@@ -114,12 +114,12 @@ class Mails:
         if transaction.committed():
             return request
         kept = self.read_request(request.link_id, request.send_id, now=request.requested_at)
-        if kept is None:  # purged between the two: a retry stores it
+        if kept is None:  # TTL deleted it between write and read: a retry stores it
             raise ContendedError
         return kept
 
     def read_request(self, link_id: str, send_id: str, *, now: datetime) -> LinkMail | None:
-        """Return a request to email a link if it is still in force, else None."""
+        """Return a request to email a link if it is still in force, otherwise None."""
         item = self._table.get(LinkMailItem, link_mail_key(link_id, send_id))
         return link_mail_of(item) if item and item.is_in_force(now) else None
 

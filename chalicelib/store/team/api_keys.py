@@ -46,7 +46,7 @@ class ApiKeys:
         self._table.put(item, ABSENT)
 
     def all(self) -> list[ApiKey]:
-        """Return every key, newest first, revoked ones too."""
+        """Return every key, including revoked keys, newest first."""
         return [key for _, key in self._all()]
 
     def revoke(self, key_id: str, cause: Cause, *, now: datetime) -> bool:

@@ -28,11 +28,11 @@ class Hosts:
         return host_of(item) if item else None
 
     def create(self, host: Host, cause: Cause) -> None:
-        """Create a host; its id is fresh."""
+        """Create a host under a new id."""
         self._table.put(_item_of(host, cause), ABSENT)
 
     def change(self, host: Host, cause: Cause, *, seen: int) -> bool:
-        """Write a host whole if its sequence is still `seen`; return False when it is not."""
+        """Write the whole host if its sequence is still `seen`; otherwise return False."""
         return self._table.put(_item_of(host, cause), unchanged_since(seen))
 
     def entries(self, before: str | None, limit: int) -> list[Entry]:
@@ -42,7 +42,7 @@ class Hosts:
         return [Entry(entry["pk"].removeprefix("HOST#"), entry["listSort"]) for entry in found]
 
     def read_many(self, host_ids: Sequence[str]) -> list[Host]:
-        """Return the hosts that exist, in the order asked."""
+        """Return the hosts that exist, in the requested order."""
         return [host_of(item) for item in self._table.get_in_order(HostItem, map(host_key, host_ids))]
 
 

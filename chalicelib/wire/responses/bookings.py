@@ -50,7 +50,7 @@ class BookingsAnswer(Answer, frozen=True):
 
 
 def own_booking_answer(booking: Booking, ring: Keyring, base_url: str) -> BookingAnswer:
-    """Return a booking as a response to its invitee, without how to join once it is cancelled."""
+    """Return a booking as a response to its invitee. If it is cancelled, the location's detail is left out."""
     answer = booking_answer(booking, ring, base_url)
     if booking.status is not BookingStatus.CANCELLED or answer.location is None:
         return answer

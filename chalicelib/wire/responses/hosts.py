@@ -33,7 +33,7 @@ class HostsAnswer(Answer, frozen=True):
 
 
 class MeAnswer(Answer, frozen=True):
-    """The API key's role and host, and the base of the links' URLs."""
+    """The API key's role and host, and the base URL of links."""
 
     key_id: str
     role: Role

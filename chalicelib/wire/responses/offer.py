@@ -1,4 +1,4 @@
-"""Responses to the holder of a link: what can be booked with it, and its slots."""
+"""Responses to the holder of a link: the offer and its slots."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -29,13 +29,13 @@ class SlotsAnswer(Answer, frozen=True):
 
 
 class OfferHost(Answer, frozen=True):
-    """What an invitee sees of the host before booking."""
+    """The host as invitees see it before booking."""
 
     public_name: str
 
 
 class OfferRecipient(Answer, frozen=True):
-    """The recipient, to fill in the form with."""
+    """The recipient, to prefill the form with."""
 
     name: str
     email: str | None
@@ -67,7 +67,7 @@ def slots_answer(slots: Sequence[Slot], start: datetime, end: datetime) -> Slots
 
 
 def offer_answer(opened: OpenLink) -> OfferAnswer:
-    """Return what can be booked with a link as a response."""
+    """Return the offer of a link as a response."""
     offer, settings = opened.offer, opened.link.settings
     return OfferAnswer(
         title=offer.title,
@@ -85,7 +85,7 @@ def offer_answer(opened: OpenLink) -> OfferAnswer:
 
 
 def _recipient_answer(recipient: Recipient | None) -> OfferRecipient | None:
-    """Return what to fill in; if the link is locked to an address or domain, return only a hint of it."""
+    """Return the values to prefill; if the link is locked to an address or domain, return only a hint of it."""
     if recipient is None:
         return None
     expected = expected_address(recipient)
