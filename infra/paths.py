@@ -1,4 +1,4 @@
-"""Where the repository, the local data, build results and the template's fragments are."""
+"""The paths of the repository, the local data, the build results and the template's fragments."""
 
 from pathlib import Path
 from typing import Final

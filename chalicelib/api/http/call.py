@@ -196,7 +196,7 @@ class Call:
         return decode_json(self.body(), kind)
 
     def form(self) -> dict[str, str]:
-        """Return a posted form's fields. Raises `InvalidRequestError` if they are not UTF-8, too many, or repeated."""
+        """Return a posted form's fields. Raises `InvalidRequestError` if they are too many, repeated, or not UTF-8."""
         try:
             text = self.body().decode()
             fields = parse_qsl(

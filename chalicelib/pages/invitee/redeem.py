@@ -33,7 +33,7 @@ class OfferPage(PickerPage, frozen=True, kw_only=True):
 
     @property
     def unreachable(self) -> bool:
-        """Whether email is on but the typed address can't be emailed."""
+        """True if email is on but the typed address can't be emailed."""
         typed = self.values.get("invitee.email", "")
         return self.emails and bool(typed) and not typed.partition("@")[0].isascii()
 
