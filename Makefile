@@ -28,18 +28,35 @@ export BENCH_LINKS
 .PHONY: help openapi schemas run test bench lint fmt types dynoxide chromium key keys revoke-key package deploy destroy screenshots restore redrive-outbox rotate-keys clean
 
 help: ## list these targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} /^[a-z-]+:.*## /{printf "  %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Use
 
 run: $(RUN_INSTALLED) ## run the product on this machine; Ctrl-C saves and stops: [PORT=8000] [DYNAMODB_ENDPOINT=http://…]
 	@exec $(PY) -m infra.local.run --port $(PORT)
 
-test: $(INSTALLED) dynoxide npm-tools chromium faketime ## run everything that CI runs: formatting, linters, types, import contracts, all tests, and some tests on two other dates
+key: $(RUN_INSTALLED) ## create an API key, on this machine or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
+	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
+
+keys: $(RUN_INSTALLED) ## list API keys: [STAGE=…]
+	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" list
+
+revoke-key: $(RUN_INSTALLED) ## revoke an API key: KEY_ID=… [STAGE=…]
+	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" revoke "$(KEY_ID)"
+
+clean: ## remove .venv, build and caches; .local (your local data) stays
+	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.local/*' -prune -exec rm -rf {} +
+
+##@ Develop
+
+test: $(INSTALLED) dynoxide npm-tools chromium faketime ## run everything that CI runs: linters, types, all tests, and some tests on two other dates
 	@$(MAKE) --no-print-directory --jobs=2 lint types
 	$(PY) -m pytest -n auto --dist loadfile
 	$(PY) -m tests.dates --quick
 
 .PHONY: test-dates
-test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clock on dates that often break tests, about three minutes each: [ON="leap-day new-year"]
+test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clock on dates that often break tests: [ON="leap-day new-year"]
 	@$(PY) -m tests.dates $(if $(ON),--on $(ON))
 
 .PHONY: proof
@@ -78,21 +95,12 @@ fmt: $(INSTALLED) ## format the code and fix what ruff can fix
 	$(PY) -m ruff format
 	@if [ -e $(NPM_INSTALLED) ]; then $(PRETTIER) --write --log-level=warn $(SCRIPTS); fi
 
-bench: $(INSTALLED) dynoxide ## measure everything into build/bench/report.md, about ten minutes: [ONLY="costs prices"] [BENCH_LINKS="1000 100000"]
+bench: $(INSTALLED) dynoxide ## measure everything, about ten minutes: [ONLY="costs prices"] [BENCH_LINKS="1000 100000"]
 	@$(PY) -m tests.bench $(ONLY)
 
 .PHONY: performance-docs
 performance-docs: $(INSTALLED) ## update docs/performance.md with the results of make bench
 	@$(PY) -m tests.bench.report.performance_docs
-
-key: $(RUN_INSTALLED) ## create an API key, on this machine or on AWS: ROLE=admin|host [HOST=hst_…] [NAME=…] [STAGE=…]
-	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" create --role "$(ROLE)" $(if $(call given,HOST),--host "$(HOST)") $(if $(call given,NAME),--name "$(NAME)")
-
-keys: $(RUN_INSTALLED) ## list API keys: [STAGE=…]
-	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" list
-
-revoke-key: $(RUN_INSTALLED) ## revoke an API key: KEY_ID=… [STAGE=…]
-	@$(PY) -m infra.operate.api_keys --stage "$(STAGE)" revoke "$(KEY_ID)"
 
 openapi: $(RUN_INSTALLED) ## write docs/openapi.json and the glossary's tables from the code
 	@$(PY) -m infra.generate.openapi
@@ -113,6 +121,15 @@ crawlers: $(INSTALLED) ## write chalicelib/domain/links/crawlers.py; run it afte
 zone-rules: $(RUN_INSTALLED) ## write chalicelib/pages/invitee/zone_rules.json; run it after upgrading tzdata
 	@$(PY) -m infra.generate.zone_rules
 
+screenshots: $(INSTALLED) chromium ## take the screenshots of README.md and docs/hosts.md again
+	@$(PY) -m tests.e2e.screenshots
+
+.PHONY: lock
+lock: $(RUN_INSTALLED) ## update requirements.txt and infra/requirements/*.txt from infra/requirements/*.in
+	@$(REQUIREMENTS)/lock.sh
+
+##@ Operate on AWS
+
 package: $(RUN_INSTALLED) ## build the zip and the template for AWS: [STAGE=dev] [ARCHITECTURE=arm64|x86_64]
 	@$(PY) -m infra.package.build --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
@@ -122,21 +139,14 @@ deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [ARCHITEC
 destroy: $(RUN_INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=…
 	@$(PY) -m infra.deploy.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)"
 
-screenshots: $(INSTALLED) chromium ## retake the README's screenshots
-	@$(PY) -m tests.e2e.screenshots
-
-restore: $(RUN_INSTALLED) ## restore a stage's table to a point in time and replay later events (docs/operate.md): STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]
+restore: $(RUN_INSTALLED) ## restore a stage's table (docs/operate.md): STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]
 	@$(PY) -m infra.operate.restore --stage "$(STAGE)" --to "$(TO)" --gap "$(GAP)" --table "$(call given,TABLE)" --bucket "$(BUCKET)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
-redrive-outbox: $(RUN_INSTALLED) ## publish the events of stream batches that the outbox crashed on; fix the cause first (docs/operate.md): STAGE=…
+redrive-outbox: $(RUN_INSTALLED) ## publish the events that the outbox crashed on; fix the cause first (docs/operate.md): STAGE=…
 	@$(PY) -m infra.operate.redrive --stage "$(STAGE)"
 
 rotate-keys: $(RUN_INSTALLED) ## change a stage's signing key (docs/operate.md): STAGE=… STEP=add|use|retire [KEY=1]
 	@$(PY) -m infra.operate.signing_keys --stage "$(STAGE)" --step "$(STEP)" $(if $(call given,KEY),--key "$(KEY)")
-
-clean: ## remove .venv, build and caches; .local (your local data) stays
-	rm -rf $(VENV) build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find . -name __pycache__ -type d -not -path './.local/*' -prune -exec rm -rf {} +
 
 # `make run` and the operator's commands install only what they need. Linting and testing install the rest.
 $(RUN_INSTALLED): $(REQUIREMENTS)/run.txt $(REQUIREMENTS)/install.sh
@@ -150,9 +160,7 @@ $(INSTALLED): $(REQUIREMENTS)/test.txt $(REQUIREMENTS)/install.sh
 	@$(PY) -m pip check
 	@touch $(RUN_INSTALLED) $@
 
-.PHONY: lock
-lock: $(RUN_INSTALLED) ## update requirements.txt and infra/requirements/*.txt, with hashes, from infra/requirements/*.in
-	@$(REQUIREMENTS)/lock.sh
+##@ Installed by make test
 
 # dynoxide is a binary for Linux on x86-64. Without it, its tests are skipped with a warning.
 dynoxide: ## install dynoxide, the second local DynamoDB engine, for race and crash tests
@@ -185,7 +193,7 @@ npm-tools: ## install the linters and type checkers from npm, for make lint, tes
 
 # The browser tests use the first of these browsers on the PATH, otherwise Playwright's. Without one, they are skipped
 # with a warning. Debian's headless shell comes first, because it uses half the CPU of the full browser.
-chromium: $(INSTALLED) ## install a browser for the browser tests, unless one is installed: Debian's headless shell, otherwise Playwright's
+chromium: $(INSTALLED) ## install a browser for the browser tests, unless one is installed
 	@if command -v chromium-headless-shell >/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing Debian's headless Chromium …"; \
