@@ -14,7 +14,7 @@ from infra.paths import ROOT
 CHANGELOG: Final = (ROOT / "CHANGELOG.md").read_text()
 GROUPS: Final = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
 
-_SECTION: Final = re.compile(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)$", re.MULTILINE)
+_SECTION: Final = re.compile(r"^## (\d+\.\d+\.\d+) - (\d{4}-\d\d-\d\d)$", re.MULTILINE)
 
 
 def test_project_and_api_description_have_the_version_of_the_code() -> None:
@@ -33,7 +33,7 @@ def test_the_newest_section_of_the_changelog_has_the_version() -> None:
 def test_the_changelog_starts_with_unreleased_changes() -> None:
     """Every other second-level section is a release."""
     titles = re.findall(r"^## .*$", CHANGELOG, re.MULTILINE)
-    assert titles[0] == "## [Unreleased]"
+    assert titles[0] == "## Unreleased"
     assert len(titles) == 1 + len(_SECTION.findall(CHANGELOG))
 
 
