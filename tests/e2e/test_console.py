@@ -482,11 +482,54 @@ def test_the_history_is_shown_as_sentences(console: Console) -> None:
 
     changed = console.dialog.locator("ol.line li", has_text="Changed: label")
     expect(changed).to_contain_text(re.compile(r"CES?T, by API key"))
-    for words in ("Created", "Booked with", "Booking created"):
+    for words, actor in (
+        ("Created", "by API key"),
+        ("Opened for the first time", "by someone with the link"),
+        ("Booked with", "by the invitee"),
+        ("Booking created", "by the invitee"),
+    ):
         entry = console.dialog.locator("ol.line li", has_text=re.compile(f"^{words}"))
         expect(entry).to_have_count(1)
-    expect(console.dialog).to_contain_text("Opening never uses a link up.")
+        expect(entry).to_contain_text(actor)
+    expect(console.dialog).to_contain_text("Opened once by a person. Opening never uses a link up.")
     console.visit.axe_everywhere("history")
+
+
+def test_the_history_names_each_kind_of_actor(console: Console) -> None:
+    actors = {
+        "command:crm:42": "by command crm:42",
+        "function:revokeLink": "by function revokeLink",
+        "import:imp_1": "by CSV import imp_1",
+        "system:expiry": "by the system",
+    }
+    entry = {"type": "link.updated", "time": soon(), "data": {}}
+    answer = {
+        "opens": {"persons": 0, "machines": 0},
+        "history": [entry | {"eventId": actor, "actor": actor} for actor in actors],
+        "nextCursor": None,
+    }
+    link = console.host.link()
+    console.page.route("**/history?*", lambda route: route.fulfill(json=answer))
+    console.sign_in()
+
+    console.act(link, "Details")
+
+    entries = console.dialog.locator("ol.line li .sub")
+    expect(entries).to_have_text([re.compile(f", {re.escape(words)}$") for words in actors.values()])
+
+
+def test_the_history_says_why_someone_asked_for_a_new_link(console: Console) -> None:
+    stream = Stream(cast("Site", console.site))
+    stream.records()
+    dead = console.site.dead_link(console.host)
+    console.site.ask(dead)
+    consume({"Records": json.loads(json.dumps(stream.records()))}, None)
+    console.sign_in()
+
+    console.act(dead, "Details")
+
+    asked = console.dialog.locator("ol.line li", has_text="Someone asked for a new link")
+    expect(asked).to_contain_text("Someone asked for a new link: their link was revoked")
 
 
 def test_sharing_in_five_ways(console: Console) -> None:

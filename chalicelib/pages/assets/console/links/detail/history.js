@@ -31,6 +31,9 @@ const EVENTS = new Map([
 ]);
 
 const REASONS = new Map([
+  ["used", "their link was used"],
+  ["expired", "their link had expired"],
+  ["revoked", "their link was revoked"],
   ["address-not-ascii", "we can’t email this address"],
   ["address-budget-used", "this address has reached its daily email limit"],
   ["link-budget-used", "this link has reached its daily email limit"],
@@ -42,11 +45,19 @@ const FIELDS = new Map([
   ["expiresAt", "expiry"],
   ["notBefore", "not before"],
   ["recipient", "recipient"],
-  ["overrides", "customisation"],
+  ["overrides", "customization"],
   ["label", "label"],
   ["metadata", "metadata"],
   ["externalId", "external id"],
   ["restoreUseOnCancel", "what a cancelled booking gives back"],
+]);
+
+// The kinds of actor that have a name, as in `key:<keyId>`.
+const ACTORS = new Map([
+  ["key", "by API key"],
+  ["command", "by command"],
+  ["function", "by function"],
+  ["import", "by CSV import"],
 ]);
 
 /**
@@ -80,8 +91,9 @@ export async function loadHistory(place, link) {
 /** @param {HistoryPage["opens"]} opens */
 function opensWords({ persons, machines }) {
   if (!persons && !machines) return "Not opened yet.";
+  const people = persons === 1 ? "once by a person" : `${many(persons, "time")} by people`;
   const scanned = machines ? `, ${many(machines, "time")} by scanners and previews` : "";
-  return `Opened ${many(persons, "time")} by people${scanned}. Opening never uses a link up.`;
+  return `Opened ${people}${scanned}. Opening never uses a link up.`;
 }
 
 /** @param {HistoryEntry} event */
@@ -93,8 +105,11 @@ function row({ type, time, actor, data }) {
 
 /** @param {string} actor */
 function actorWords(actor) {
-  if (actor.startsWith("key:")) return `by API key ${actor.slice(4)}`;
-  return actor === "invitee" ? "by the invitee" : "by the system";
+  if (actor === "invitee") return "by the invitee";
+  if (actor === "person") return "by someone with the link";
+  const [kind] = actor.split(":", 1);
+  const words = ACTORS.get(kind);
+  return words ? `${words} ${actor.slice(kind.length + 1)}` : "by the system";
 }
 
 /**
