@@ -253,6 +253,49 @@ def test_deleted_links_leave_the_list_even_if_it_cannot_be_read_again(console: C
     expect(bulk).to_be_hidden()
 
 
+def test_a_used_link_that_a_cancellation_would_restore_can_be_revoked(console: Console) -> None:
+    """P8: like the API. After that, cancelling the booking does not make the link active again."""
+    event_type = console.host.event_type()
+    labels = ("one", "another", "third", "used up")
+    links = [
+        console.host.link(event_type, label=label, restoreUseOnCancel=label != "used up") for label in labels
+    ]
+    *restorable, used_up = links
+    bookings = [console.site.book(link) for link in links]
+    console.sign_in()
+
+    console.row(used_up).get_by_role("button", name="Actions for").click()
+    menu = console.page.locator(".menu")
+    expect(menu.get_by_role("button")).to_have_text(["Details", "New link like this", "Delete"])
+    menu.get_by_role("button", name="Details").click()
+    expect(console.dialog.locator("footer button")).to_have_text(["Edit", "New link like this", "Delete"])
+    console.button("Close").click()
+    bulk = console.page.get_by_role("region", name="Selected links")
+    console.row(used_up).get_by_role("checkbox").check()
+    bulk.get_by_role("button", name="Revoke").click()
+    console.expect_notice("None of the selected links can be revoked")
+
+    console.act(restorable[0], "Revoke")
+    expect(console.dialog).to_contain_text("will not become active again when a booking is cancelled")
+    console.button("Revoke link").click()
+    console.expect_notice("Link revoked.")
+    console.act(restorable[1], "Details")
+    console.button("Revoke").last.click()
+    console.button("Revoke link").click()
+    expect(console.dialog.locator(".pill").first).to_have_text("Revoked")
+    console.button("Close").click()
+    console.row(restorable[2]).get_by_role("checkbox").check()
+    bulk.get_by_role("button", name="Revoke").click()
+    expect(console.dialog).to_contain_text("1 selected link that can’t be used any more stays as it is.")
+    console.button("Revoke 1 link").click()
+    console.expect_notice("1 link revoked.")
+
+    for booking in bookings[:-1]:
+        ok(console.host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+    statuses = [console.host.reread(link)["status"] for link in links]
+    assert statuses == ["revoked", "revoked", "revoked", "used"]
+
+
 def test_replace_warns_that_the_old_link_stops_working(console: Console) -> None:
     link = console.host.link(label="Trade fair")
     console.sign_in()

@@ -67,10 +67,12 @@ export function askReplace(link, done) {
  * @param {() => void} [done]
  */
 export function askRevoke(link, done) {
+  const then =
+    link.status === "active" ? "stops working at once" : "will not become active again when a booking is cancelled";
   confirmThen({
     title: "Revoke this link?",
     text: [
-      h("p", {}, `The link ${describe(link)} stops working at once. Bookings made with it stay.`),
+      h("p", {}, `The link ${describe(link)} ${then}. Bookings made with it stay.`),
       h("p", {}, "This can’t be undone, but you can create a new link."),
     ],
     action: "Revoke link",

@@ -19,5 +19,14 @@ export function usesWords(count) {
 export const usedWords = ({ usageCount, maxUsageCount }) =>
   maxUsageCount === null ? `${usageCount}, no limit` : `${usageCount} of ${maxUsageCount}`;
 
+/**
+ * Return whether a link can be revoked: it is active, or it is used and a cancellation would make it active again.
+ * @param {Link} link
+ */
+export function revocable({ status, restoreUseOnCancel, expiresAt }) {
+  const unexpired = !expiresAt || Date.parse(expiresAt) > Date.now();
+  return status === "active" || (status === "used" && restoreUseOnCancel && unexpired);
+}
+
 /** Return the status with a capital letter. @param {Link} link */
 export const statusWords = ({ status }) => status[0].toUpperCase() + status.slice(1);

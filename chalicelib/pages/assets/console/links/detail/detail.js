@@ -6,7 +6,7 @@ import { openDialog } from "../../ui/dialogs.js";
 import { loading } from "../../ui/states.js";
 import { askDelete, askReplace, askRevoke } from "../actions.js";
 import { openShare } from "../share/share.js";
-import { forWhom } from "../words.js";
+import { forWhom, revocable } from "../words.js";
 import { loadBookings } from "./bookings.js";
 import { editForm } from "./edit.js";
 import { settingsOf } from "./facts.js";
@@ -101,7 +101,7 @@ function actionButtons(link, { edit, replaced, revoked, deleted }) {
     button("Edit", edit),
     ...(active && link.url ? [button("Share", () => openShare({ link }))] : []),
     button(active ? "Replace" : "New link like this", () => askReplace(link, replaced)),
-    ...(active ? [dangerButton("Revoke", () => askRevoke(link, revoked))] : []),
+    ...(revocable(link) ? [dangerButton("Revoke", () => askRevoke(link, revoked))] : []),
     dangerButton("Delete", () => askDelete(link, deleted)),
   ];
 }

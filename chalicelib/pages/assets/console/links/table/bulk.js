@@ -6,6 +6,7 @@ import { confirmThen } from "../../ui/dialogs.js";
 import { icon } from "../../ui/icons.js";
 import { notify } from "../../ui/notices.js";
 import { many } from "../../ui/states.js";
+import { revocable } from "../words.js";
 
 /** @import { BulkResults } from "../../resources.d.ts" */
 /** @import { Entry, LinkTable } from "./table.js" */
@@ -60,14 +61,14 @@ function copySelected(table) {
  */
 function askBulk(table, verb, done) {
   const entries = table.selected();
-  const fit = verb === REVOKE ? entries.filter(({ link }) => link.status === "active") : entries;
+  const fit = verb === REVOKE ? entries.filter(({ link }) => revocable(link)) : entries;
   if (!fit.length) {
-    notify("None of the selected links is active: there is nothing to revoke.");
+    notify("None of the selected links can be revoked: nobody can book with them any more.");
     return;
   }
   const then =
     verb === REVOKE
-      ? "They stop working at once. Bookings made with them stay."
+      ? "Nobody can book with them any more. Bookings made with them stay."
       : "They stop working and leave the list. Their bookings and history stay.";
   const rest = restWords(entries.length - fit.length);
   const undo = h("p", {}, "This can’t be undone.");
@@ -79,11 +80,11 @@ function askBulk(table, verb, done) {
   });
 }
 
-/** @param {number} count of the selected links that are not active */
+/** @param {number} count of the selected links that can’t be revoked */
 function restWords(count) {
   if (!count) return "";
   const stay = count === 1 ? "stays as it is" : "stay as they are";
-  return `${many(count, "selected link")} not active any more ${stay}.`;
+  return `${many(count, "selected link")} that can’t be used any more ${stay}.`;
 }
 
 /**

@@ -6,7 +6,7 @@ import { menuButton } from "../../ui/menus.js";
 import { askDelete, askReplace, askRevoke, copyButton } from "../actions.js";
 import { openDetail } from "../detail/detail.js";
 import { openShare } from "../share/share.js";
-import { describe, forWhom, statusWords, usedWords } from "../words.js";
+import { describe, forWhom, revocable, statusWords, usedWords } from "../words.js";
 
 /** @import { Child } from "../../../shared/dom.js" */
 /** @import { Link } from "../../resources.d.ts" */
@@ -62,7 +62,7 @@ function actionsMenu(link) {
     { text: "Details", run: () => openDetail(link) },
     ...(active && link.url ? [{ text: "Share", run: () => openShare({ link }) }] : []),
     { text: active ? "Replace" : "New link like this", run: () => askReplace(link) },
-    ...(active ? [{ text: "Revoke", run: () => askRevoke(link), bad: true }] : []),
+    ...(revocable(link) ? [{ text: "Revoke", run: () => askRevoke(link), bad: true }] : []),
     { text: "Delete", run: () => askDelete(link), bad: true },
   ]);
 }
