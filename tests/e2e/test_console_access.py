@@ -87,7 +87,7 @@ def test_every_view_fits_and_axe_finds_nothing(console: Console) -> None:
     wide = console.page.viewport_size
     assert wide is not None
     console.page.set_viewport_size({"width": 390, "height": 844})
-    for label in ("Every event type", "Every status"):
+    for label in ("All event types", "All statuses"):
         box = console.page.get_by_role("combobox").filter(has_text=label).bounding_box()
         assert box is not None
         assert box["width"] >= 120, "a filter on a phone has room for its words"

@@ -111,7 +111,7 @@ function hostIdFor(me, hosts) {
 function showTop(me, hosts, hostId) {
   const admin = me.role === "admin";
   who.replaceChildren(admin ? hostSelect(hosts, hostId, actFor) : (me.host?.name ?? ""));
-  who.title = admin ? "" : (me.host?.email ?? "");
+  who.title = (admin ? hosts.find((host) => host.hostId === hostId)?.name : me.host?.email) ?? "";
   top.hidden = false;
   const links = `${me.baseUrl || location.origin}/s/`;
   foot.textContent = `Times are in ${ZONE.replaceAll("_", " ")}. Links start with ${links}.`;

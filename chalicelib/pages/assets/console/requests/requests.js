@@ -53,7 +53,7 @@ function noRequests(key) {
     return empty("No answered requests yet", text);
   }
   const text =
-    "Someone who opens a used or expired link can ask you for a new one. " +
-    "You see what they write here, and answer with one press.";
+    "Someone who opens a used, expired or revoked link can ask you for a new one. " +
+    "You see what they write here, and answer with one click.";
   return empty("No requests", text);
 }

@@ -11,7 +11,7 @@ const SEARCH_AFTER_MS = 350; // since the last key
 
 /** @type {[string, string][]} */
 const STATUSES = [
-  ["", "Every status"],
+  ["", "All statuses"],
   ["active", "Active"],
   ["used", "Used"],
   ["expired", "Expired"],
@@ -22,7 +22,7 @@ const STATUSES = [
 export function linkFilters(changed) {
   const first = takeFilters();
   const types = eventTypes().map((one) => /** @type {[string, string]} */ ([one.eventTypeId, one.title]));
-  const type = select([["", "Every event type"], ...types], first.eventTypeId);
+  const type = select([["", "All event types"], ...types], first.eventTypeId);
   type.setAttribute("aria-label", "Filter by event type");
   const status = select(STATUSES, first.status);
   status.setAttribute("aria-label", "Filter by status");
