@@ -28,7 +28,8 @@ from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
 from chalicelib.store.team.signing_keys import fetch_keyring, keyring_of
 
-# How long a warm function may keep using a keyring that it has read, after a key was added.
+# The maximum age of a cached keyring: a warm function uses a new key after this time at the latest, or later only if
+# Secrets Manager fails.
 KEYRING_AGE: Final = timedelta(minutes=5)
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ def behind_tls() -> bool:
 def warm_up() -> None:
     """Create the world during Lambda's initialization, when the function has a full CPU instead of a share.
 
-    This makes no network call and does not raise: the first request reports faults of the settings.
+    This makes no network call and does not raise: errors in the settings are raised at the first request.
     """
     with contextlib.suppress(Exception):
         _composed()

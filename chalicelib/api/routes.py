@@ -54,7 +54,10 @@ ROUTERS: Final = (
 
 @description.on("GET", "/v1/openapi.json", answer=JSON)
 def get_openapi(call: Call) -> Reply:
-    """Return the API description, which is public like the code, or 304 for a matching `If-None-Match`."""
+    """Return the API description, or 304 if `If-None-Match` matches.
+
+    It requires no API key, because the source code is public too.
+    """
     call.query()
     return description_reply(ROUTERS, call.header("if-none-match"))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 
 def chunks_of(sized: Sequence[tuple[int, int]], *, most: int, max_bytes: int) -> Iterator[list[int]]:
-    """Group entries, given as `(place, bytes)`, in order; yield the places of each group, which fits into one call.
+    """Group entries, given as `(place, bytes)`, in order, so that each group fits into one call; yield their places.
 
     Every entry must fit into a call by itself.
     """

@@ -14,7 +14,10 @@ _TIME_BYTES: Final = 14  # EventBridge counts an entry's `Time` as 14 bytes
 
 
 class EventBus:
-    """Publishes events to one bus: `source` is `admit-one`, `detail-type` the event's type, `detail` the envelope."""
+    """Publishes events to one bus.
+
+    An entry's `source` is `admit-one`, its `detail-type` is the event's type, and its `detail` is the envelope.
+    """
 
     def __init__(self, aws: Aws, name: str) -> None:
         self._aws = aws

@@ -80,7 +80,10 @@ def _execute_or_reject(world: World, message: Message, context: object) -> None:
 
 
 def _execute(world: World, command: Command, cause: Cause, context: object) -> None:
-    """Execute a command. Raises as its use case does; `IdempotencyKeyReusedError` if its id named another command."""
+    """Execute a command.
+
+    Raises the errors of its use case, and `IdempotencyKeyReusedError` if another command had the same id.
+    """
     try:
         match command.command:
             case CommandName.GENERATE:

@@ -60,13 +60,16 @@ class Refusal(Exception):
 
 
 def refusal_of(error: AdmitOneError, correlation_id: str) -> Refusal:
-    """Return an error that Step Functions can catch: for `link-used` its type is `LinkUsed`, its text the problem."""
+    """Return an exception that Step Functions can catch by name.
+
+    For the problem `link-used`, the error name is `LinkUsed` and the message is the problem document.
+    """
     kind: type[Refusal] = type(lambda_error_name(error), (Refusal,), {"__module__": __name__})
     return kind(without_secrets(json.dumps(problem(error, correlation_id), ensure_ascii=False)))
 
 
 def _function(name: str, kind: type[_E]) -> Callable[[_Act[_E]], _Handler]:
-    """Register a Lambda function that takes an event of one kind and returns what the HTTP API would."""
+    """Register a Lambda function that takes an event of one kind and returns the same data as the HTTP API."""
 
     def register(act: _Act[_E]) -> _Handler:
         @direct.lambda_function(name=name)
@@ -98,7 +101,10 @@ def _function(name: str, kind: type[_E]) -> Callable[[_Act[_E]], _Handler]:
 
 @_function("generate_links", GenerateEvent)
 def generate_links(event: GenerateEvent, given: _Invocation) -> LinksAnswer:
-    """Generate links. More than 1,000 require an idempotency key for a retry; then only the batch id is returned."""
+    """Generate links. For more than 1,000 links, return only the batch id.
+
+    An idempotency key is required for more than 1,000 links and for links that are emailed.
+    """
     world, caller = given.world, acting_for(event.host_id)
     body = msgspec.structs.replace(event, correlation_id=None)
     request, wording = generate_request(body, event.idempotency_key), wording_of(event)

@@ -46,7 +46,7 @@ def wording_of(payload: GeneratePayload) -> Wording | None:
 
 
 def redeem_named_link(world: World, payload: RedeemPayload, key: str | None, cause: Cause) -> Redeemed:
-    """Redeem the link that a payload names, for its host. Raises as `service.bookings.redeem` does."""
+    """Redeem the link that a payload names, for its host. Raises the errors of `service.bookings.redeem`."""
     caller = acting_for(payload.host_id)
     kind, named = payload.link()
     request = redeem_request(payload.body(), key, queued=key is not None)

@@ -27,7 +27,7 @@ def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def _relay_records(world: World, records: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the sequence numbers to retry: records that the dead-letter queue rejected, or that no time was left for.
+    """Return the sequence numbers to retry: of records that the dead-letter queue rejected or that time ran out for.
 
     Lambda retries all records from the first of them, so later ones are relayed twice, with the same event ids.
     """

@@ -20,7 +20,10 @@ def from_millis(millis: int) -> datetime:
 
 
 def as_instant(value: datetime) -> datetime:
-    """Return an aware datetime as UTC, cut to the millisecond. Raises OverflowError outside the years 1 to 9999."""
+    """Return an aware datetime in UTC, truncated to the millisecond.
+
+    Raises OverflowError outside the years 1 to 9999.
+    """
     return from_millis(to_millis(value))
 
 

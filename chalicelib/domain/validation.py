@@ -1,4 +1,4 @@
-"""Collect every fault of a value, so that one response reports all of them."""
+"""Collect every fault in a value, so that one response reports all of them."""
 
 import re
 from collections.abc import Collection, Iterable

@@ -72,10 +72,10 @@ class Words:
         return self._form(key).format(**values)
 
     def count(self, key: str, n: int, /, **values: object) -> str:
-        """Return a phrase in its form for the whole number `n`, which also fills `{n}`."""
+        """Return the plural form of a phrase for the whole number `n`, which also replaces the placeholder `{n}`."""
         forms = self._found(key)
         if not isinstance(forms, dict):
-            raise KeyError(f"{key} has no forms by number")
+            raise KeyError(f"{key} has no plural forms")
         return forms.get(_category(self.language, n), forms["other"]).format(n=n, **values)
 
     def list(self, key: str, /) -> Sequence[str]:
@@ -92,7 +92,7 @@ class Words:
         return Markup("{}").format(self._form(key)).format(**values)
 
     def html_count(self, key: str, n: int, /, **values: object) -> "Markup":
-        """Return a phrase in its form for the whole number `n`, as markup."""
+        """Return the plural form of a phrase for the whole number `n`, as markup."""
         from markupsafe import Markup
 
         forms = self.forms(key)
@@ -110,13 +110,13 @@ class Words:
         return _area(self.language, "places").get(zone)  # type: ignore[return-value] # a test checks that it is text
 
     def zone(self, zone: str) -> str | None:
-        """Return this language's name for the time of an IANA zone, or None if it has no name."""
+        """Return this language's name for an IANA time zone, e.g. `Central European Time`, or None if there is none."""
         return _zones(self.language).get(zone)
 
     def _form(self, key: str) -> str:
         found = self._found(key)
         if not isinstance(found, str):
-            raise KeyError(f"{key} is not one phrase")
+            raise KeyError(f"{key} is not a single phrase")
         return found
 
     def _found(self, key: str) -> Phrase:
@@ -141,7 +141,7 @@ def _area(language: Language, area: str) -> Mapping[str, Phrase]:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _zones(language: Language) -> Mapping[str, str]:
-    """Return the names of zones, keyed by zone. The file lists the zones of each name."""
+    """Return the name of each IANA zone. The file is the reverse: it maps each name to its zones."""
     return {zone: name for name, zones in _area(language, "zones").items() for zone in str(zones).split()}
 
 

@@ -13,7 +13,7 @@ ABSENT: Final = Path("pk").does_not_exist()
 
 
 def unchanged_since(sequence: int) -> Condition:
-    """Require that an item has not changed since it was read: every write of it raises its sequence."""
+    """Require that an item has not changed since it was read: every write increments its sequence."""
     condition: Condition = Path("sequence") == sequence
     return condition
 

@@ -42,7 +42,8 @@ class TransactionRefused(Exception):
 
     `"receipt" in refused` says whether the operation named "receipt" was refused, and `refused["receipt"]` is the item
     that it found, `{}` if there was none. Both raise KeyError for a name that no operation has.
-    `contended`: another operation conflicted with a write in progress, so the refusal may no longer hold.
+    `contended`: another operation of the same transaction conflicted with a concurrent write, so the condition that
+    failed may hold on a retry.
     """
 
     def __init__(self, found: Mapping[str, RawItem | None], *, contended: bool = False) -> None:
@@ -97,7 +98,11 @@ def _meaning(cause: BaseException, operations: Sequence[str]) -> BaseException:
 
 
 def _meaning_of_cancellation(cause: VerboseClientError, operations: Sequence[str]) -> BaseException:
-    """Return the meaning of the reasons. A refusal is reported even next to a conflict: a receipt decides a replay."""
+    """Return the exception for a transaction's cancellation reasons.
+
+    A failed condition takes precedence over a conflict, because a receipt that already exists decides whether the
+    request is a replay (P4).
+    """
     reasons: list[CancellationReason | None] = cause.cancellation_reasons
     codes = {reason.code for reason in reasons if reason}
     contended = bool(codes & _CONTENDED)

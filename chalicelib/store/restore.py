@@ -50,7 +50,10 @@ class Restore:
         return transaction.committed()
 
     def note_seen(self, link_id: str, sequence: int, cause: Cause, *, partly: bool) -> None:
-        """Record an event that arrived after a later one; does nothing if no event was applied to its link so far."""
+        """Record an event that is not newer than the stored link.
+
+        Does nothing if no event was applied to the link, or if the backup already contains this one.
+        """
         actions = [AppliedEventsItem.seen.add({sequence}), *audit_actions(cause)]
         if partly:
             actions.append(Path("partly").set(value=True))
@@ -60,7 +63,8 @@ class Restore:
     def put_booking(self, before: Booking | None, after: Booking, cause: Cause) -> bool:
         """Write a booking as an event left it, and occupy its time; return False if `before` is not current.
 
-        Also returns False while another booking occupies the time: apply the event that moves or cancels it first.
+        Also returns False while another booking occupies the time. In that case, first apply the event that moves or
+        cancels that booking.
         """
         transaction = Transaction(self._table)
         unchanged = ABSENT if before is None else unchanged_since(before.sequence)

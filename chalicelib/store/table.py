@@ -92,7 +92,10 @@ class Table:
         return found
 
     def get_in_order(self, kind: type[_I], keys: Iterable[Key]) -> list[_I]:
-        """Return the items that exist, in their current state, in the requested order. Raises as `get_many` does."""
+        """Return the items that exist, in their current state, in the requested order.
+
+        Raises the errors of `get_many`.
+        """
         wanted = list(keys)
         found = self.get_many(wanted)
         return [kind.from_raw_data(found[key]) for key in wanted if key in found]

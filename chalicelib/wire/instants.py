@@ -21,7 +21,7 @@ _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def instant(value: datetime, pointer: str) -> datetime:
-    """Return a time as UTC, cut to the millisecond. Raises `InvalidValueError` outside the years 2000 to 2199."""
+    """Return a time in UTC, truncated to the millisecond. Raises `InvalidValueError` outside the years 2000 to 2199."""
     try:
         found = as_instant(value)
     except OverflowError:

@@ -66,7 +66,7 @@ def _answers(fields: dict[str, str]) -> dict[str, str]:
 
 
 def _faults(fields: dict[str, str], offer: EventSettings) -> Sequence[FieldFault]:
-    """Return all faults of a form's person, answers and time."""
+    """Return all faults in a form's person, answers and time."""
     rules = Rules()
     rules.at("start").require(bool(fields.get("start")), "is required")
     check_invitee(_person(fields), fields.get("timeZone", ""), rules)

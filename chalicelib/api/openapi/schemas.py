@@ -1,7 +1,7 @@
 """Generate the schemas of the API description from the structs: one set for requests, one for responses.
 
-A request's optional fields are not required and have no `default`, because generators require fields with a default. A
-response always has all of its fields.
+In request schemas, optional fields are not in `required` and have no `default`, because client generators treat a field
+with a default as required. A response always has all of its fields.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -145,7 +145,7 @@ def _describe_defaults(schema: dict[str, Any]) -> None:
 
 
 def _constrain(components: Mapping[str, Any]) -> None:
-    """Add the rules' constraints to the schemas. A struct that is part of several bodies has one set of limits."""
+    """Add each rule's constraints to the schemas. Bodies that contain the same struct share its schema and limits."""
     for body, constraints in request_constraints().items():
         if body in components:
             for pointer, keywords in constraints.items():
@@ -182,7 +182,11 @@ def _add(schema: dict[str, Any], keywords: Mapping[str, Any]) -> None:
 
 
 def _tidied(schema: Any, side: Side) -> Any:
-    """Return a schema in the form that generators handle best: plain references, and open objects with any member."""
+    """Return a schema in the form that client generators handle best.
+
+    It has references to named schemas, a type for every enum, no `default`, and `additionalProperties: true` for an
+    object without declared properties.
+    """
     if isinstance(schema, list):
         return [_tidied(part, side) for part in schema]
     if not isinstance(schema, dict):
@@ -235,10 +239,13 @@ def _errors() -> dict[str, Any]:
                     "description": "RFC 6901 JSON Pointer to the field in the request.",
                 },
                 "detail": {"type": "string", "description": "What is wrong with the field."},
-                "line": {"type": "integer", "description": "In a CSV file: the line, from 1."},
+                "line": {
+                    "type": "integer",
+                    "description": "The line of the CSV file, counted from 1; for a row on several lines, the first.",
+                },
                 "column": {
-                    "type": ["string", "integer", "null"],
-                    "description": "In a CSV file: the column.",
+                    "type": ["string", "null"],
+                    "description": "The name of the CSV column; null if the error is not about one named column.",
                 },
             },
         },

@@ -1,4 +1,7 @@
-"""`/v1/links/{linkId}/share` and `/qr.svg`: a link as a URL, an embed snippet, a QR code and an email, to share it."""
+"""`/v1/links/{linkId}/share` and `/qr.svg`: what a host needs to share a link.
+
+That is its URL, a snippet that embeds its page, a QR code and the text of an email.
+"""
 
 from typing import Final
 
@@ -21,7 +24,10 @@ share = team_router(__name__)
 
 @share.on("GET", "/v1/links/{linkId}/share", answer=ShareAnswer)
 def get_share(call: Call) -> Reply:
-    """Return an active link's URL, embed snippet, QR code and email. The snippet is null if no site may embed it."""
+    """Return an active link's URL, embed snippet, QR code and email text.
+
+    The snippet is null if `FRAME_ANCESTORS` allows no site to embed the booking page.
+    """
     found, url = _shareable(call)
     link, offer = found.link, found.offer
     mail = invitation_mail(

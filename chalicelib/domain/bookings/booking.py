@@ -81,7 +81,7 @@ def occupied_span(settings: EventSettings, start: datetime) -> tuple[datetime, d
 
 
 def check_invitee(invitee: Invitee, time_zone: str, rules: Rules) -> None:
-    """Record the faults of the invitee and their time zone."""
+    """Record every fault in the invitee and their time zone."""
     rules.at("invitee", "name").text(invitee.name, shortest=1, longest=MAX_NAME_LENGTH)
     rules.at("invitee", "email").require(is_email(invitee.email), "is not an email address")
     rules.at("timeZone").require(is_zone(time_zone), "is not an IANA time zone, e.g. Europe/Berlin")

@@ -4,7 +4,7 @@ import msgspec
 
 
 class BookingLimits(msgspec.Struct, frozen=True):
-    """How often the invitee (not the host) can move a booking, and how often cancellations restore a link's uses."""
+    """How many times the invitee (not the host) can move a booking, and cancellations can restore a use of a link."""
 
     moves_per_booking: int = 10
     restores_per_link: int = 5

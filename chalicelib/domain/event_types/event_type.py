@@ -117,7 +117,7 @@ def slug_of(title: str) -> str:
 
 
 def check_event_settings(settings: EventSettings, rules: Rules) -> None:
-    """Record the faults of the settings."""
+    """Record every fault in the settings."""
     rules.at("title").text(settings.title, shortest=1, longest=MAX_TITLE_LENGTH)
     rules.at("slug").form(
         settings.slug, _SLUG, "must be 1 to 60 lowercase letters, digits and single hyphens", longest=60
@@ -162,7 +162,7 @@ def check_locations(locations: tuple[Location, ...], rules: Rules) -> None:
 
 
 def check_questions(questions: tuple[Question, ...], rules: Rules) -> None:
-    """Record the faults of questions, such as duplicate ids, empty labels and a choice without options."""
+    """Record every fault in the questions, such as duplicate ids, empty labels and a choice without options."""
     if not rules.length(questions, most=20):
         return
     rules.unique((q.id for q in questions), "must not have the same id twice")

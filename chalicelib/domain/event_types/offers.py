@@ -70,7 +70,7 @@ def within_eight_hours(settings: EventSettings) -> EventSettings:
 def check_overrides(
     overrides: Overrides, settings: EventSettings, rules: Rules, *, before: Overrides = NO_OVERRIDES
 ) -> None:
-    """Record the faults of the overrides, by themselves and together with the event type's settings.
+    """Record every fault in the overrides, alone or in combination with the event type's settings.
 
     Timing that is the same as in `before` is not checked again, so that other settings can still be changed.
     """

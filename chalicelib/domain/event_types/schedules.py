@@ -60,7 +60,7 @@ def wall_time(wall: str) -> time | None:
 
 
 def check_schedule(schedule: Schedule, rules: Rules) -> None:
-    """Record the faults of a schedule, such as an unknown zone, times off the 5-minute grid and empty intervals."""
+    """Record every fault in a schedule, such as an unknown zone, times off the 5-minute grid and empty intervals."""
     rules.at("timeZone").require(is_zone(schedule.time_zone), "is not an IANA time zone, e.g. Europe/Berlin")
     if rules.at("weekly").length(schedule.weekly, most=100):
         for index, hours in enumerate(schedule.weekly):

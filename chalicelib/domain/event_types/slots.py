@@ -14,7 +14,9 @@ from chalicelib.domain.team.hosts import TimeOff
 from chalicelib.domain.zones import load_zone, wall_to_utc
 
 MAX_RANGE_DAYS: Final = 62
-MAX_SLOTS: Final = 2000  # per response: 41 days of half hours around the clock, or 7 days of every 5 minutes
+MAX_SLOTS: Final = (
+    2000  # per response: 41 days of 30-minute slots around the clock, or 6 days of 5-minute slots
+)
 _DAY: Final = timedelta(days=1)
 _INSTANT: Final = timedelta(microseconds=1)
 _LAST_START: Final = datetime.max.replace(tzinfo=UTC) - _INSTANT
@@ -43,15 +45,15 @@ def offered_slots(
 
     With `most`, return at most the first `most` slots and do not search for more.
 
-    A slot is on offer if all of this is true:
+    A slot is on offer if all of the following are true:
 
     - It is within one open period of its date, on the grid that begins with that period.
     - It starts no sooner than the minimum notice from `now`, and no later than the booking window's last local date.
     - It overlaps no time off.
-    - No cell of the slot and its buffers is busy. Buffers may reach outside the hours.
+    - No cell of the slot and its buffers is busy. Buffers may extend outside the open period.
 
-    Intervals of one date that overlap or touch are one period. Periods end with their date: they never join with the
-    next date's, not even where the clock skips a date or cuts it short.
+    Intervals of one date that overlap or touch are one period. A period ends at the latest at the end of its local
+    date. It is never merged with a period of the next date, even if a clock change skips or shortens a date.
     """
     length = timedelta(minutes=settings.duration_minutes)
     step = timedelta(minutes=settings.slot_interval_minutes or settings.duration_minutes)
@@ -62,7 +64,7 @@ def offered_slots(
     last_date = now.astimezone(zone).date() + timedelta(days=settings.booking_window_days)
     end = min(end, wall_to_utc(last_date, None, zone))
     if earliest >= end:
-        return []  # also avoids starts so near the calendar's ends that local dates would overflow
+        return []  # also avoids an overflow of local dates near the years 1 and 9999
 
     off = merge_spans((span.start, span.end) for span in time_off)
     found = []
@@ -116,8 +118,8 @@ def _open_spans(schedule: Schedule, zone: tzinfo, start: datetime, end: datetime
     for hours in schedule.weekly:
         for name in hours.days:
             weekly[DAYS.index(name)].append(Interval(hours.start, hours.end))
-    # Include a day on either side: where a clock jumps across midnight, an instant's local date can differ from the
-    # date whose hours contain it.
+    # Include one more day on each side: if a clock change crosses midnight, a slot can belong to the hours of one date
+    # but have another local date.
     day, last = start.astimezone(zone).date() - _DAY, end.astimezone(zone).date() + _DAY
     midnight = wall_to_utc(day, time(0), zone)
     while day <= last:

@@ -220,10 +220,10 @@ class ImportFailed(Data, frozen=True, kw_only=True):
     result_key: Annotated[
         str | None,
         Meta(
-            description="The object key of the file with the faults of each row; null if there is no such file."
+            description="The object key of the file with the errors in each row; null if there is no such file."
         ),
     ]
     problem: Annotated[
         dict[str, Any],
-        Meta(description="The reason, as a problem document of the API, without the faults of each row."),
+        Meta(description="The reason, as a problem document of the API, without the errors in each row."),
     ]

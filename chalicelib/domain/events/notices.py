@@ -1,4 +1,7 @@
-"""Notices: messages about the outcome of a command, an import or a webhook, not about a changed item."""
+"""Notices: events that don't report a change of a link or booking.
+
+They report a completed batch or import, a failed import, a rejected command or a disabled webhook.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -26,7 +26,7 @@ from chalicelib.domain.text import is_blank, tidy_line
 from chalicelib.domain.validation import Rules
 
 MAX_COLUMNS: Final = 100
-MAX_FAULTS_PER_ROW: Final = 5  # so that the faults of 1,000 rows fit into one response
+MAX_FAULTS_PER_ROW: Final = 5  # so that the faults in 1,000 rows fit into one response
 UNLIMITED: Final = "unlimited"
 
 _METADATA: Final = "metadata."
@@ -70,7 +70,7 @@ class _Column(msgspec.Struct, frozen=True):
 def read_sheet(
     text: str, event_type_id: str, *, most: int = MAX_LINKS_PER_CALL, delimiter: str | None = None
 ) -> Sheet:
-    """Return the rows of a CSV text as links to create. A cell that can't be read is a fault of its row.
+    """Return the rows of a CSV text as links to create. An unreadable cell is a fault in its row.
 
     Raises `InvalidRequestError` for broken CSV, an unknown or repeated column, or a row with too many or too few cells
     (empty trailing columns do not count), and `InvalidValueError` for a file without rows or with more than `most`.
@@ -98,7 +98,7 @@ def read_sheet(
 
 
 def checked_rows(rows: Iterable[Row], event_settings: EventSettings, *, now: datetime) -> Iterator[Row]:
-    """Yield the rows with the faults of their settings at `now` added."""
+    """Yield the rows, each with the faults that its settings have at `now`."""
     for row in rows:
         if row.settings is None:
             yield row
@@ -166,7 +166,7 @@ def result_cells(
 
 
 def rejected_cells(rows: Sequence[Row], error: AdmitOneError) -> Iterator[list[str]]:
-    """Yield a row under `RESULT_COLUMNS` with the faults of each row of a rejected file."""
+    """Yield the result of each row of a rejected file, under `RESULT_COLUMNS`."""
     faults = getattr(error, "faults", ())
     placed = [fault for fault in faults if isinstance(fault, CellFault)]
     by_line: dict[int, list[str]] = {}
@@ -179,7 +179,7 @@ def rejected_cells(rows: Sequence[Row], error: AdmitOneError) -> Iterator[list[s
         yield [values.get(name) or "" for name in RESULT_COLUMNS]
     if not rows and not by_line:
         by_line[1] = [error.detail]
-    for line, details in by_line.items():  # faults of the file itself, such as its header
+    for line, details in by_line.items():  # faults in the file itself, such as its header
         values = {"line": str(line), "status": "invalid", "error": "; ".join(details)}
         yield [values.get(name) or "" for name in RESULT_COLUMNS]
 
@@ -257,7 +257,7 @@ def _settings(values: Mapping[str, Any]) -> LinkSettings:
 
 
 def _placed(row: Row, fault: FieldFault) -> CellFault:
-    """Return the fault of a setting with its line and column."""
+    """Return a fault in a setting with its line and column."""
     within = fault.pointer.removeprefix(f"/items/{row.index}")
     pointers = {name: _column(name).pointer for name in row.cells if _column(name).pointer}
     around = [name for name, pointer in pointers.items() if f"{within}/".startswith(f"{pointer}/")]

@@ -176,7 +176,7 @@ def expected_address(recipient: Recipient | None) -> str | None:
 
 
 def check_link_settings(settings: LinkSettings, rules: Rules, *, now: datetime | None = None) -> None:
-    """Record the faults of the settings, except those of the overrides, which need the event type.
+    """Record every fault in the settings, except in the overrides, which can be checked only with the event type.
 
     With `now`, an expiry in the past is a fault, because the link could never be used.
     """

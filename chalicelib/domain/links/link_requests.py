@@ -108,7 +108,7 @@ def read_request_id(request_id: str) -> tuple[str, date, int | None] | None:
 
 
 def check_link_request(name: str, email: str, message: str, rules: Rules) -> None:
-    """Record the faults of a link request's fields. Only the email is required."""
+    """Record every fault in a link request's fields. Only the email is required."""
     rules.at("name").text(name, longest=MAX_NAME_LENGTH)
     rules.at("email").require(is_email(email), "is not an email address")
     rules.at("message").text(message, longest=MAX_MESSAGE_LENGTH, lines=True)

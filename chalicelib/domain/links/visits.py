@@ -27,7 +27,7 @@ class Visitor(StrEnum):
 
 
 class Opens(msgspec.Struct, frozen=True):
-    """How often persons and machines opened a link, and when a person first did."""
+    """How many times people and machines opened a link, and when a person first opened it."""
 
     first_opened_at: datetime | None = None
     persons: int = 0

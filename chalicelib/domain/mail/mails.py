@@ -172,5 +172,5 @@ def fate_event(fate: Fate) -> Event:
 
 
 def check_message(message: str, rules: Rules) -> None:
-    """Record the faults of a host's message."""
+    """Record every fault in a host's message."""
     rules.at("message").text(message, longest=MAX_MESSAGE_LENGTH, lines=True)

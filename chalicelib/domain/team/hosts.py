@@ -48,7 +48,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_host_settings(settings: HostSettings, rules: Rules) -> None:
-    """Record the faults of the settings."""
+    """Record every fault in the settings."""
     rules.at("name").text(settings.name, shortest=1, longest=MAX_NAME_LENGTH)
     if settings.public_name is not None:
         rules.at("publicName").text(settings.public_name, shortest=1, longest=MAX_NAME_LENGTH)

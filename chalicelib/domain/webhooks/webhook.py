@@ -104,7 +104,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_webhook_settings(settings: WebhookSettings, rules: Rules, *, local: bool) -> None:
-    """Record the faults of the settings. `local` allows the loopback address and plain HTTP to it."""
+    """Record every fault in the settings. `local` allows the loopback address and plain HTTP to it."""
     _check_url(settings.url, rules.at("url"), local=local)
     rules.at("description").text(settings.description, longest=MAX_NOTE_LENGTH)
     if settings.events is not None:

@@ -18,7 +18,10 @@ _DEAD_FOR_GOOD: Final = frozenset({"used", "expired", "revoked", "deleted"})
 
 
 class AskForm(msgspec.Struct, frozen=True, kw_only=True):
-    """The form that asks the host for a new link, or if `sent` a confirmation. Fields: `name`, `email`, `message`."""
+    """The form that asks the host for a new link, or a confirmation if it was `sent`.
+
+    The keys of `values` and `errors` are `name`, `email` and `message`.
+    """
 
     action: str
     sent: bool = False

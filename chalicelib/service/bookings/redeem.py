@@ -116,7 +116,7 @@ def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Re
 def redeem_for_host(
     world: World, caller: Caller, link_id: str, request: RedeemRequest, cause: Cause
 ) -> Redeemed:
-    """Book a slot with one of the caller's links, given by its id. Raises as `redeem` does.
+    """Book a slot with one of the caller's links, given by its id. Raises the errors of `redeem`.
 
     An unknown link, a deleted one and another host's raise the same `NotFoundError` (P9).
     """

@@ -1,4 +1,4 @@
-"""Read a link's history: what happened, who did it, how often it was opened. The history outlives the link."""
+"""Read a link's history: what happened, who did it, and how many times it was opened. The history outlives the link."""
 
 import msgspec
 

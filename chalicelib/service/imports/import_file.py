@@ -1,4 +1,4 @@
-"""Import a file of the import bucket: create links from its rows, once, and write a result file (P1, P4)."""
+"""Import a file from the import bucket: create links from its rows, once, and write a result file (P1, P4)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -33,17 +33,20 @@ class ImportedObject(msgspec.Struct, frozen=True):
 def import_file(
     world: World, file: ImportFile, place: Place, cause: Cause, *, url_of: UrlOf, progress: Progress
 ) -> ImportedObject:
-    """Create the links of a file, up to 10,000, and write the result: the links, or the faults of the rows.
+    """Create the links of a file, up to 10,000, and write a result file.
 
-    Imports all rows or none, unless the object's metadata has `partial: true`. A retry of the same version resumes
-    where it was interrupted: its links are the same, and the result shows their current state.
+    The result file has each row with its status, and its link or errors.
 
-    Raises as `import_links` does; `ConflictError` (no result file) if the object was deleted or overwritten;
-    `PayloadTooLargeError`. Retry only after a `TryLaterError`.
+    Imports all rows or none, unless the object's metadata has `partial: true`. A retry for the same object version
+    resumes where the previous attempt stopped. It returns the same links, and the result file shows their current
+    state.
+
+    Raises the errors of `import_links`, `PayloadTooLargeError` if the file exceeds 25 MB, and `ConflictError` if the
+    object was deleted or overwritten (then no result file is written). Retry only after a `TryLaterError`.
     """
     objects = world.objects
     if objects is None:
-        raise RuntimeError("no client for objects")
+        raise RuntimeError("World.objects is None: imports need an S3 client")
     rows: Sequence[Row] = ()
     try:
         raw, metadata = objects.read(

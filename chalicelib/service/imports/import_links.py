@@ -58,7 +58,7 @@ def import_links(
     With an idempotency key, the same sheet returns the same links, as with `generate`; the first request decides which
     rows are valid.
 
-    Raises `NotFoundError` (the event type); `InvalidRequestError` or `InvalidValueError`, with the faults of every
+    Raises `NotFoundError` (the event type); `InvalidRequestError` or `InvalidValueError`, with the faults in every
     row, unless all rows are valid (with `partial`: at least one); `IdempotencyKeyReusedError`; `TryLaterError`.
     """
     world.require_open()

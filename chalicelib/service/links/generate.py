@@ -85,7 +85,7 @@ def generate_batch(
 ) -> Batch:
     """Create the links of a keyed request that do not exist yet, and return their batch without reading the links.
 
-    Raises as `generate` does.
+    Raises the errors of `generate`.
     """
     world.require_open()
     event_type = find_event_type(world, caller, request.event_type_id)

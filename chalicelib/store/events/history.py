@@ -62,7 +62,7 @@ class History:
         return [(Entry(event.event_id, item.sk[8:]), event) for item in items for event in [event_of(item)]]
 
     def opens(self, link_id: str) -> Opens:
-        """Return how often a link was opened."""
+        """Return how many times a link was opened."""
         item = self._table.get(OpensItem, opens_key(link_id))
         if item is None:
             return Opens()

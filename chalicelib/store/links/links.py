@@ -113,9 +113,10 @@ class Links:
         return transaction.committed()
 
     def revoke_within(self, transaction: Transaction, link: Link, cause: Cause, *, now: datetime) -> None:
-        """Add to a transaction the revocation of an active link, or the end of a used one's restorability (P8).
+        """Add to a transaction the revocation of a link that is being replaced.
 
-        Its replacement copies the settings that were read, so they must not have changed since.
+        A used link stays used, but a cancellation can't restore its use any more (P8). The replacement copies the
+        settings that were read, so they must not have changed since.
         """
         at, unchanged = link_key(link.link_id), unchanged_since(link.sequence)
         if link.status_at(now) is LinkStatus.ACTIVE:

@@ -24,7 +24,7 @@ class EventAnswer(Answer, frozen=True):
 
 
 class OpensAnswer(Answer, frozen=True):
-    """How often a link was opened."""
+    """How many times a link was opened."""
 
     first_opened_at: Time | None
     persons: int
