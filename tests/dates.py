@@ -40,14 +40,14 @@ class Date(NamedTuple):
 
 
 DATES: Final = (
-    Date("month-end", "2027-01-27T10:00", "UTC", "a page has the slots of all of February"),
+    Date("month-end", "2027-01-27T10:00", "UTC", "one page shows all slots of February"),
     Date("new-year", "2027-12-31T23:50", "UTC", "the year ends while the tests run"),
     Date("leap-eve", "2028-02-28T12:00", "America/New_York", "tomorrow is not the first of March"),
     Date("leap-day", "2028-02-29T12:00", "Asia/Tokyo", "the date exists only in leap years"),
     Date("europe-spring", "2027-03-28T01:57", "Europe/Berlin", "02:00 becomes 03:00 while the tests run"),
-    Date("europe-autumn", "2027-10-31T01:57", "Europe/Berlin", "the hour from 02:00 happens twice"),
+    Date("europe-autumn", "2027-10-31T01:57", "Europe/Berlin", "the hour from 02:00 occurs twice"),
     Date("america-spring", "2027-03-14T01:57", "America/New_York", "02:00 becomes 03:00"),
-    Date("america-autumn", "2027-11-07T01:57", "America/New_York", "the hour from 01:00 happens twice"),
+    Date("america-autumn", "2027-11-07T01:57", "America/New_York", "the hour from 01:00 occurs twice"),
     Date("late-evening", "2027-01-30T23:58", "Europe/Berlin", "midnight passes while the tests run"),
     Date("far-ahead", "2027-04-30T23:58", "Pacific/Auckland", "the local date differs from the UTC date"),
 )
@@ -62,8 +62,8 @@ QUICK_TESTS: Final = (
     "(not test_invitee or month or day or zone or hours or languages) and not TestRaces and not TestBodies",
 )
 
-# Since 3.11 Python's sleep takes an instant of the monotonic clock, which libfaketime mistakes for one of the shifted
-# clock. Every Python process of a run therefore sleeps in `select`, which takes a duration.
+# Since Python 3.11, `time.sleep` waits until an instant of the monotonic clock, which libfaketime mistakes for an
+# instant of the shifted clock. Every Python process of a run therefore sleeps in `select`, which takes a duration.
 _SITECUSTOMIZE: Final = """
 import select
 import time
@@ -92,7 +92,7 @@ def preload() -> str | None:
 
 
 def patches_in(folder: Path) -> Path:
-    """Write the `sitecustomize` that every Python of a run loads into a folder, and return the folder."""
+    """Write `sitecustomize.py`, which every Python process of a run loads, to a folder, and return the folder."""
     (folder / "sitecustomize.py").write_text(_SITECUSTOMIZE)
     return folder
 
@@ -106,7 +106,7 @@ def shifted(date: Date, library: str, patches: Path, environ: Mapping[str, str])
         "LD_PRELOAD": " ".join(preloaded),
         "FAKETIME": f"{ahead.total_seconds():+.0f}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # xdist hangs without it
-        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # Chromium takes minutes to start with it
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # otherwise Chromium takes a minute to start
         "NO_FAKE_STAT": "1",  # otherwise each date recompiles every module
         "PYTHONPATH": os.pathsep.join([str(patches), *filter(None, [environ.get("PYTHONPATH")])]),
         "TZ": date.zone,

@@ -59,7 +59,7 @@ def note_that_it_passed(request: pytest.FixtureRequest) -> Iterator[None]:
 def check(console: Console, state: str) -> None:
     """Wait until the view is loaded, then check it with axe and against the window's width."""
     console.page.wait_for_load_state("networkidle")
-    expect(console.page.get_by_text("Loading …")).to_have_count(0)
+    expect(console.page.get_by_text("Loading…")).to_have_count(0)
     seen.update(console.page.locator("dialog[open] h2, #view h1").all_inner_texts())
     console.visit.axe_everywhere(state)
 
@@ -169,7 +169,7 @@ def test_every_dialog_of_the_links_fits_and_axe_finds_nothing(console: Console) 
     raw = b"recipientName,recipientEmail,label\nEve,not an address,A long label indeed\nA,a@x.example,\n"
     chosen = {"name": "links.csv", "mimeType": "text/csv", "buffer": raw}
     console.dialog.get_by_label("CSV file").set_input_files(chosen)  # type: ignore[arg-type]
-    expect(console.dialog).to_contain_text("1 row of 2")
+    expect(console.dialog).to_contain_text("1 of 2 rows")
     check(console, "preview")
 
 

@@ -21,7 +21,7 @@ def choose(console: Console, content: str | bytes) -> None:
 
 @pytest.fixture(autouse=True)
 def opened(console: Console) -> None:
-    """The dialog, open."""
+    """Open the import dialog."""
     console.host.event_type(title="Intro call")
     console.sign_in()
     console.button("Import CSV").click()
@@ -30,7 +30,7 @@ def opened(console: Console) -> None:
 def test_an_invalid_cell_is_reported_before_any_link_is_created(console: Console) -> None:
     choose(console, MIXED)
 
-    expect(console.dialog).to_contain_text("1 row of 2 can’t be used")
+    expect(console.dialog).to_contain_text("1 of 2 rows can’t be used")
     row = console.dialog.locator("tr.wrong")
     expect(row).to_have_count(1)
     expect(row.locator("td").nth(2)).to_have_text("not an addressThis is not an email address.")
@@ -58,7 +58,7 @@ def test_links_that_nobody_can_book_cause_warnings_before_they_are_created(conso
 
 def test_a_corrected_file_is_checked_again(console: Console) -> None:
     choose(console, "recipientEmail\nnobody\n")
-    expect(console.dialog).to_contain_text("1 row of 1 can’t be used")
+    expect(console.dialog).to_contain_text("1 of 1 row can’t be used")
     expect(console.dialog.locator("footer button[type=submit]")).to_be_hidden()
 
     choose(console, GOOD)
@@ -80,7 +80,7 @@ def test_a_corrected_file_is_checked_again(console: Console) -> None:
     ],
     ids=["unknown column", "too many cells", "not UTF-8", "no rows"],
 )
-def test_an_invalid_file_is_refused_with_what_to_do(
+def test_an_invalid_file_is_rejected_with_a_message_that_names_the_error(
     console: Console, content: str | bytes, said: str
 ) -> None:
     choose(console, content)
@@ -91,7 +91,7 @@ def test_an_invalid_file_is_refused_with_what_to_do(
 
 
 def test_a_lost_reply_creates_no_second_set_of_links(console: Console) -> None:
-    """P4: a retry has the same key until the response arrives; another file has another key."""
+    """P4: every retry has the same key until a response arrives; a new import has a new key, even for the same file."""
     keys: list[str] = []
 
     def lose(route: Route) -> None:

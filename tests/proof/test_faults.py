@@ -64,7 +64,7 @@ READ_FAULTS: Final[dict[str, Fault]] = {
     for name, fault in REDEEM_FAULTS.items()
     if "conflict" not in name and "in the transaction" not in name
 }
-TEMPORARY: Final = 3  # how often a temporary fault occurs
+TEMPORARY: Final = 3  # the number of times that a temporary fault occurs
 THROTTLES: Final = ("throttled", "over")
 
 

@@ -46,7 +46,7 @@ def _links(events: Iterable[Event], items: audit.Dump) -> Iterator[str]:
         last = max(mine, key=lambda event: event.sequence)
         now = (link["usageCount"], link["status"], link["sequence"])
         in_event = (last.data["usageCount"], last.data["status"], last.sequence)
-        # Every change raises the sequence and is an event, even one that only edits a text.
+        # Every change increments the sequence and creates an event, even if it only edits a text field.
         if now != in_event:
             yield f"{name} is {now}, but its last event says {in_event}"
         sequences = sorted({event.sequence for event in mine})

@@ -197,7 +197,7 @@ class TestHeaders:
         assert page.status_code == 200
         assert_invitee_headers(page)
 
-    def test_pages_obey_the_content_security_policy_and_have_no_preview(
+    def test_pages_obey_the_content_security_policy_and_have_no_detailed_preview(
         self, site: Site, host: Caller, event_type: dict[str, Any], dead: dict[str, dict[str, Any]]
     ) -> None:
         """Pages have no inline script or style, load nothing from other sites, and have no detailed preview tags."""
@@ -240,10 +240,10 @@ class TestHeaders:
             }, path
 
 
-class TestReadingSpendsNothing:
-    """P5: GET, HEAD and OPTIONS use nothing; only a POST to `/redeem` books."""
+class TestReadsConsumeNoUse:
+    """P5: GET, HEAD and OPTIONS do not consume a use; only a POST to `/redeem` books."""
 
-    def test_link_scanners_use_nothing(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
+    def test_link_scanners_consume_no_use(self, site: Site, host: Caller, event_type: dict[str, Any]) -> None:
         link = host.link(event_type)
         before = site.item(f"LINK#{link['linkId']}", "LINK")
 
@@ -456,7 +456,7 @@ class TestOffer:
         assert starts == site.slots(link, **dates)
         assert "17:00" in page
 
-    def test_the_pages_of_dates_list_every_slot(self, site: Site, host: Caller) -> None:
+    def test_paging_through_the_dates_shows_every_slot_once(self, site: Site, host: Caller) -> None:
         """Following "later" shows each start of the booking window once, however sparse the dates."""
         schedule = {"timeZone": "UTC", "weekly": [{"days": ["wed"], "from": "09:00", "to": "10:00"}]}
         link = host.link(host.event_type(schedule=schedule, bookingWindowDays=120))
@@ -506,9 +506,7 @@ class TestOffer:
         assert max(len(starts) for _, starts in there) <= 80
         again = [start for _, starts in back for start in starts]
         assert sorted(set(again)) == seen
-        assert len(back) <= len(there) + 2, (
-            "the pages of the two directions may differ only at the ends of days"
-        )
+        assert len(back) <= len(there) + 2, "going back takes at most two pages more than going forward"
 
     def test_a_start_late_on_a_long_day_stays_chosen_after_an_error(self, site: Site, host: Caller) -> None:
         """Without JavaScript, the page with the error shows the hours of the chosen start."""

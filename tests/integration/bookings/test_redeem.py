@@ -146,7 +146,7 @@ class TestRefusedValues:
         ],
         ids=lambda value: str(value)[:50],
     )
-    def test_an_invalid_value_is_422_with_a_pointer_and_uses_nothing(
+    def test_an_invalid_value_is_422_with_a_pointer_and_consumes_no_use(
         self, site: Site, host: Caller, link: dict[str, Any], fields: dict[str, Any], pointer: str
     ) -> None:
         response = redeem(site, link, fields.pop("start", at(days=1)), **fields)
@@ -171,7 +171,7 @@ class TestRefusedValues:
         ],
         ids=lambda value: str(value)[:50],
     )
-    def test_a_malformed_field_is_400_with_a_pointer_and_uses_nothing(
+    def test_a_malformed_field_is_400_with_a_pointer_and_consumes_no_use(
         self, site: Site, host: Caller, link: dict[str, Any], fields: dict[str, Any], pointer: str
     ) -> None:
         body = redeem_body(at(days=1)) | fields
@@ -270,7 +270,7 @@ class TestRecipientLock:
 class TestRepeats:
     """P4: a retry returns the same booking; the same key with another body is 422."""
 
-    def test_a_retry_returns_the_same_booking_and_uses_nothing(
+    def test_a_retry_returns_the_same_booking_and_consumes_no_use(
         self, site: Site, host: Caller, event_type: dict[str, Any]
     ) -> None:
         link, key = host.link(event_type), "a key of one's own"

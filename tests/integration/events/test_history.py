@@ -79,7 +79,7 @@ def test_a_deletion_by_ttl_is_recorded_as_expiry_and_deletion(host: Caller, stre
     assert reasons == ["ttl"]
 
 
-def test_opens_by_persons_and_machines_are_counted_and_use_nothing(
+def test_opens_by_persons_and_machines_are_counted_and_consume_no_use(
     site: Site, host: Caller, stream: Stream
 ) -> None:
     """P5: opens don't write the link's item, and only the first open by a person is an event."""

@@ -140,7 +140,7 @@ def test_slots_for_a_move_are_limited_and_exclude_the_bookings_own(site: Site, h
         ("fr", "Réserver un créneau"), ("ja", "日時の予約"),
     ],
 )  # fmt: skip
-def test_a_preview_reveals_nothing_and_uses_nothing(
+def test_a_preview_reveals_nothing_and_consumes_no_use(
     site: Site, host: Caller, language: str, title: str
 ) -> None:
     """P5, P7: the preview of a pasted link, which a whole channel sees, reveals nothing about it."""

@@ -130,7 +130,9 @@ def test_the_standard_webhooks_library_verifies_a_delivery(hooks: Hooks, host: C
         library.verify(request.body.replace(b"link.used", b"link.gone"), request.headers)
 
 
-def test_a_webhook_gets_only_its_hosts_events_of_its_types(hooks: Hooks, host: Caller, other: Caller) -> None:
+def test_a_webhook_receives_only_the_event_types_it_subscribes_to_from_its_host(
+    hooks: Hooks, host: Caller, other: Caller
+) -> None:
     """P9: a webhook without types gets all of its host's events; a disabled one gets none."""
     with Endpoint() as mine, Endpoint() as picky, Endpoint() as theirs, Endpoint() as off:
         hooks.make(host, mine)

@@ -24,7 +24,7 @@ ENTRIES: Final = {  # the entry points that get the world: HTTP, and each Lambda
 
 
 def _mentions(source: str, name: str) -> int:
-    """Return how often a source reads `bootstrap.<name>`."""
+    """Return the number of times that a source reads `bootstrap.<name>`."""
     return sum(
         isinstance(node, ast.Attribute)
         and node.attr == name

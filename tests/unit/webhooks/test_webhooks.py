@@ -131,7 +131,7 @@ def test_any_text_can_be_checked(text: str) -> None:
     faults(f"https://{text}", local=True)
 
 
-def test_events_must_be_known_and_different() -> None:
+def test_event_types_must_be_known_and_unique() -> None:
     url = "https://example.com/"
     assert faults(url, events=("link.used", "booking.confirmed")) == []
     assert faults(url, events=()) == ["/events"]
@@ -141,7 +141,7 @@ def test_events_must_be_known_and_different() -> None:
     assert faults(url, description="x" * 201) == ["/description"]
 
 
-def test_an_enabled_webhook_gets_its_hosts_events_of_its_types() -> None:
+def test_an_enabled_webhook_receives_the_event_types_it_subscribes_to_from_its_host() -> None:
     """P9: no webhook gets another host's event."""
     picky = webhook(settings=WebhookSettings(url="https://a.example/", events=("link.used",)))
     event = notice_of(stopped(webhook(), Disabled.GONE, CAUSE, NOW))
@@ -154,7 +154,7 @@ def test_an_enabled_webhook_gets_its_hosts_events_of_its_types() -> None:
     assert not webhook(deleted_at=NOW).subscribes_to(event)
 
 
-def test_a_stored_webhook_keeps_the_name_of_its_pending_notice() -> None:
+def test_notice_pending_is_stored_as_untold() -> None:
     """The stored field is named `untold`, and must keep that name."""
     gone = stopped(webhook(), Disabled.GONE, CAUSE, NOW)
     document = msgspec.json.decode(msgspec.json.encode(gone))
@@ -231,7 +231,7 @@ def test_a_fourth_former_secret_is_rejected_until_one_has_ended() -> None:
     assert rotated(hook, 1, timedelta(hours=24), CAUSE, NOW + timedelta(hours=24)) is not None
 
 
-def test_a_retired_key_removes_former_secrets_and_invalidates_the_current() -> None:
+def test_retiring_a_key_drops_its_former_secrets_and_invalidates_its_current_secret() -> None:
     hook = rotated(webhook(), 2, timedelta(hours=1), CAUSE, NOW)
     assert hook is not None
     assert len(signing_secrets(Keyring(2, {2: b"b" * 32}), hook, NOW)) == 1
@@ -239,7 +239,7 @@ def test_a_retired_key_removes_former_secrets_and_invalidates_the_current() -> N
         signing_secrets(Keyring(1, {1: b"a" * 32}), hook, NOW)
 
 
-def test_only_changes_of_health_are_returned() -> None:
+def test_a_delivery_result_returns_a_webhook_only_if_its_health_changed() -> None:
     hook = webhook()
     assert after_success(hook) is None
     failing = after_failure(hook, gone=False, cause=CAUSE, now=NOW)

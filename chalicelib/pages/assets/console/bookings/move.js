@@ -76,7 +76,7 @@ function offerTimes(token, times, own) {
     return found ? `Free times, in ${ZONE}:` : "No free time in the next 4 weeks.";
   };
 
-  const status = h("p.hush", {}, "Looking for free times …");
+  const status = h("p.hush", {}, "Looking for free times…");
   const more = h("button.quiet.small", { type: "button" }, "Later times");
   times.before(status);
   times.after(h("p.sect", {}, more));

@@ -1,4 +1,4 @@
-// The kinds of location an event type can have, and their words.
+// The kinds of location an event type can have, and their labels.
 
 /** @import { Location } from "../resources.d.ts" */
 

@@ -1,4 +1,4 @@
-// CSV out and in: nothing a spreadsheet would run, and every row with the line it stands on.
+// Write CSV that contains no formulas, and read CSV with the line on which each row begins.
 
 const FORMULA = /^'*[\s\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
@@ -12,14 +12,14 @@ const quoted = (cell) => {
 };
 
 /**
- * Rows as a CSV file that Excel opens rightly: byte order mark, CRLF, no formulas.
+ * Return rows as a CSV file that Excel opens correctly: byte order mark, CRLF, no formulas.
  * @param {unknown[][]} rows
  */
 export const csvBlob = (rows) =>
   new Blob(["\ufeff", ...rows.map((row) => `${row.map(quoted).join(",")}\r\n`)], { type: "text/csv;charset=utf-8" });
 
 /**
- * The rows of a CSV text with the line each begins on; the delimiter is the header's own.
+ * Return the rows of a CSV text, each with the line on which it begins. The header row determines the delimiter.
  * @param {string} text
  * @returns {{line: number, cells: string[]}[]}
  */

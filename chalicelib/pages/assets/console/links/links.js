@@ -157,7 +157,7 @@ class LinkList {
     }
   }
 
-  /** Show the table, or the words for an empty one. */
+  /** Show the table, or a message if it is empty. */
   settle() {
     this.tail.hidden = !this.pages.nextCursor;
     this.table.countSelected();

@@ -4,7 +4,7 @@ const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 const TOKEN = /^[A-Za-z0-9_-]{36}$/;
 
 /**
- * The linkId in a pasted URL or token; null where the text is neither.
+ * Return the linkId of a pasted URL or token; null if the text is neither.
  * @param {string} text
  * @returns {string | null}
  */

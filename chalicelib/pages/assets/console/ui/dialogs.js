@@ -128,8 +128,8 @@ function leave(dialog, focus) {
  * @typedef {object} Question
  * @property {string} title
  * @property {Child | Child[]} text
- * @property {string} action the words on the button that runs it
- * @property {string} [keep] the words on the other button
+ * @property {string} action the label of the button that runs it
+ * @property {string} [keep] the label of the other button
  * @property {() => Promise<unknown>} run may throw: the error is shown, and the dialog stays open
  * @property {boolean} [bad] whether the button warns
  */

@@ -1,7 +1,7 @@
-// Keep the keyboard focus where it was when a part of the page is drawn again.
+// Keep the keyboard focus where it was when a part of the page is redrawn.
 
 /**
- * Where the focus is: its row and its control, so that the same control can be found after the row is drawn again.
+ * The position of the focus: its row and its control, so that the same control can be found after the row is redrawn.
  * @typedef {{element: HTMLElement | null, row?: string, label?: string | null, classes?: string}} Focus
  */
 
@@ -23,7 +23,8 @@ export function restoreFocus(focus, options) {
 }
 
 /**
- * Return the control with the same label in the row that was drawn again, or else with the same classes, or its first.
+ * Return the button with the same label in the redrawn row; if there is none, the one with the same classes; otherwise
+ * the row's first button.
  * @param {Focus} focus
  */
 function successor({ row, label, classes }) {
@@ -39,7 +40,7 @@ function successor({ row, label, classes }) {
 }
 
 /**
- * Draw a place again without losing the focus in it.
+ * Redraw an element and keep the focus inside it.
  * @param {Element} place
  * @param {() => void} redraw
  */

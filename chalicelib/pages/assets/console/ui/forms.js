@@ -45,7 +45,7 @@ export function checkbox(checked) {
 
 /**
  * Return a select.
- * @param {[string, string][]} options value and words
+ * @param {[string, string][]} options value and label
  * @param {string} [value]
  */
 export const select = (options, value = "") =>
@@ -116,7 +116,7 @@ function markInvalid(control, detail) {
 }
 
 /**
- * Return the API's words about a field as a sentence: `must be …` becomes `This must be … .`
+ * Return the API's error about a field as a sentence: `must be …` becomes `This must be … .`
  * @param {string} detail
  */
 export function sentence(detail) {

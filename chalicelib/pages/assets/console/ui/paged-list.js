@@ -10,7 +10,7 @@ import { tabs } from "./tabs.js";
 /**
  * @typedef {object} Lists
  * @property {string} label what the tabs choose between
- * @property {[string, string][]} names of the lists: key and words
+ * @property {[string, string][]} names of the lists: key and label
  * @property {(key: string) => Reading} read begins to read a list
  * @property {(key: string) => HTMLElement} nothing returns what an empty list shows
  */

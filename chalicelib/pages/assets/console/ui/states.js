@@ -1,14 +1,14 @@
-// What a place shows while it loads, when it is empty and when loading failed; and buttons while their action runs.
+// What a view or section shows while it loads, if it is empty and if loading failed; and buttons whose action runs.
 import { h } from "../../shared/dom.js";
 import { notify } from "./notices.js";
 
 /** @import { Child } from "../../shared/dom.js" */
 
-/** Return the words for a place that loads. CSS shows them only after a moment. */
-export const loading = () => h("p.hush.loading", {}, "Loading …");
+/** Return the message for a view or section that is loading. CSS shows it only after a moment. */
+export const loading = () => h("p.hush.loading", {}, "Loading…");
 
 /**
- * Return the words for a place without anything in it.
+ * Return the message for an empty list.
  * @param {string} title
  * @param {string} text
  * @param {...Child} actions
@@ -18,7 +18,7 @@ export function empty(title, text, ...actions) {
 }
 
 /**
- * Return the words for a place that could not be loaded.
+ * Return the message for a view or section that could not be loaded.
  * @param {unknown} error
  * @param {() => unknown} retry
  */

@@ -5,7 +5,7 @@ import { uid } from "./ids.js";
 /**
  * Return tabs for a panel.
  * @param {string} label what they choose between
- * @param {[string, string][]} names key and words
+ * @param {[string, string][]} names key and label
  * @param {HTMLElement} panel
  * @param {(key: string) => any} show fills the panel
  * @returns {{element: HTMLElement, open: (key: string) => any}}

@@ -13,13 +13,13 @@ import { readCsv } from "../csv.js";
 const MAX_SHOWN = 100;
 
 /**
- * Return the words above the table.
+ * Return the text above the table.
  * @param {ImportPreview} checked
  * @param {string} eventTypeId
  */
 export function explanation({ good, bad, rows, warnings }, eventTypeId) {
   const links = `${many(good, "link")} for ${titleOf(eventTypeId)}`;
-  const title = bad ? `${many(bad, "row")} of ${rows.length} can’t be used` : links;
+  const title = bad ? `${bad.toLocaleString("en")} of ${many(rows.length, "row")} can’t be used` : links;
   const lines = warnings.map((warning) => h("p", {}, lineOf(warning, rows), warning.detail));
   return [h("h3", {}, title), h("p.hint", {}, advice(good, bad)), ...(lines.length ? [alertBox(lines)] : [])];
 }
@@ -32,7 +32,7 @@ function advice(good, bad) {
 }
 
 /**
- * Return which line a warning is about; empty if it is about all of them.
+ * Return the prefix that names the line a warning is about; empty if the warning is about all rows.
  * @param {SettingsWarning} warning
  * @param {ImportRow[]} rows
  */

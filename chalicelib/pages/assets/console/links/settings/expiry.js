@@ -1,4 +1,4 @@
-// When a link expires, as fields: a number of days from now, or an exact time.
+// The form fields for a link's expiry: a number of days from now, or an exact time.
 import { h } from "../../../shared/dom.js";
 import { ZONE, toLocal } from "../../time.js";
 import { field, select } from "../../ui/forms.js";
@@ -9,7 +9,7 @@ const DAY = 24 * HOUR;
 const NEVER = "";
 const EXACT = "exact";
 
-/** @type {[string, string][]} a number of days and its words */
+/** @type {[string, string][]} the value (a number of days, `NEVER` or `EXACT`) and label of each option */
 const PRESETS = [
   [NEVER, "Never"],
   ["1", "In 24 hours"],
@@ -17,7 +17,7 @@ const PRESETS = [
   ["7", "In 7 days"],
   ["14", "In 14 days"],
   ["30", "In 30 days"],
-  [EXACT, "At an exact time …"],
+  [EXACT, "At an exact time…"],
 ];
 
 /** @param {string | null} expiresAt */

@@ -1,4 +1,4 @@
-// What one link has instead of its event type's values, as fields.
+// The form fields for a link's own values, which replace those of its event type.
 import { h } from "../../../shared/dom.js";
 import { LOCATION_KINDS } from "../../event-types/location-kinds.js";
 import { scheduleFields } from "../../event-types/schedule.js";

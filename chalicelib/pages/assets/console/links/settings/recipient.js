@@ -1,4 +1,4 @@
-// The person a link is for, and who else may book with it, as fields.
+// The form fields for the person that a link is for, and for who else may book with it.
 import { h } from "../../../shared/dom.js";
 import { field, select } from "../../ui/forms.js";
 

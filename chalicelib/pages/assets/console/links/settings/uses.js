@@ -1,4 +1,4 @@
-// How many bookings a link gives, as fields.
+// The form fields for the number of bookings that can be made with a link.
 import { h } from "../../../shared/dom.js";
 import { checkbox, tick } from "../../ui/forms.js";
 import { uid } from "../../ui/ids.js";

@@ -12,7 +12,7 @@ import { cellsOf } from "./cells.js";
  * @property {HTMLTableRowElement} row
  * @property {HTMLInputElement} box selects the row
  * @property {Link} link
- * @property {string} shown what the row shows; if it differs, the row is drawn again
+ * @property {string} shown what the row shows; if it differs, the row is redrawn
  * @property {string | undefined} cursor of the page that the link came on
  */
 
@@ -87,7 +87,7 @@ export class LinkTable {
   }
 
   /**
-   * Draw a link's row again if it changed; false if it has none.
+   * Redraw a link's row if the link changed. Return false if the link has no row.
    * @param {Link} link
    */
   update(link) {
