@@ -16,15 +16,16 @@ export default [
   {
     files: ["**/*.js"],
     languageOptions: { ecmaVersion: 2023, sourceType: "module", globals: globals.browser },
-    linterOptions: { reportUnusedDisableDirectives: "error" },
+    linterOptions: { noInlineConfig: true },
     rules: {
       eqeqeq: "error",
       "max-len": ["error", { code: 120, comments: 120 }],
-      "max-lines-per-function": ["error", { max: 70 }],
+      "max-lines-per-function": ["error", { max: 70, IIFEs: true }],
       "no-implicit-globals": "error",
       "no-restricted-syntax": ["error", ...noBrowserNames],
       "no-shadow": "error",
       "no-unused-expressions": "error",
+      "no-warning-comments": ["error", { terms: ["@ts-nocheck", "@ts-ignore", "@ts-expect-error"], location: "anywhere" }],
       "no-useless-return": "error",
       "no-var": "error",
       "object-shorthand": "error",

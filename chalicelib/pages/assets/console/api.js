@@ -72,10 +72,11 @@ export function onKeyRefused(run) {
 
 /**
  * Send a request and return what came back: JSON as a value, other text as it is, an empty string for 204.
+ * @template [Resource=unknown] what the caller's annotation says; without one, the result can't be used
  * @param {string} method
  * @param {string} path from the site's root, without a slash before it
  * @param {Options} [options]
- * @returns {Promise<any>}
+ * @returns {Promise<Resource>}
  * @throws {ApiError}
  */
 export async function api(method, path, options = {}) {
@@ -128,15 +129,18 @@ async function fetched(url, request) {
 
 /**
  * Read every page of a list.
+ * @template [Resource=unknown] as for `api`
  * @param {string} path
  * @param {string} name the list's name in the response
  * @param {Options["query"]} [query]
- * @returns {Promise<any[]>}
+ * @returns {Promise<Resource[]>}
  */
 export async function all(path, name, query = {}) {
+  /** @type {Resource[]} */
   const rows = [];
   let cursor;
   do {
+    /** @type {any} */
     const page = await api("GET", path, { query: { limit: 200, ...query, cursor } });
     rows.push(...page[name]);
     cursor = page.nextCursor;

@@ -39,6 +39,7 @@ export function forgetEventTypes() {
 export async function ensureEventTypes(resources) {
   const missing = () => resources.filter(({ eventTypeId }) => !known.has(eventTypeId));
   if (missing().length && !knowsArchived) {
+    /** @type {EventType[]} */
     const archived = await all("v1/event-types", "eventTypes", { ...forHost(), archived: "true" });
     for (const one of archived) known.set(one.eventTypeId, one);
     knowsArchived = true;

@@ -19,8 +19,9 @@ export function answered(request) {
   const label = `Copy the link created for ${nameOf(request)}`;
   const again = h("button.quiet.small", { type: "button", "aria-label": label }, "Copy link");
   const read = async () => {
-    /** @type {Link} */
-    const link = await api("GET", `v1/links/${request.replacementLinkId}`).catch(explainDeleted);
+    /** @type {Promise<Link>} */
+    const response = api("GET", `v1/links/${request.replacementLinkId}`);
+    const link = await response.catch(explainDeleted);
     return link.url ?? "";
   };
   again.addEventListener("click", () => busy(again, () => copy(read(), "Link copied.")));

@@ -73,7 +73,9 @@ export function openDetail(given) {
   }
 
   showAll(link);
-  api("GET", `v1/links/${link.linkId}`).then(
+  /** @type {Promise<Link>} */
+  const reread = api("GET", `v1/links/${link.linkId}`);
+  reread.then(
     (fresh) => {
       if (!editing) show(fresh);
     },

@@ -50,9 +50,7 @@ export function openImport() {
   async function check() {
     // Keep the bytes, so that the import sends what was checked even if the file changes meanwhile.
     bytes = (await file.files?.[0].arrayBuffer()) ?? bytes;
-    const query = { eventTypeId: type.value };
-    /** @type {ImportPreview} */
-    const found = await api("POST", "v1/links/import/preview", { query, csv: bytes }).catch(explainFile);
+    const found = await previewOf(bytes, type.value).catch(explainFile);
     checked = found;
     go.textContent = actionWords(found);
     go.hidden = found.good === 0;
@@ -65,6 +63,7 @@ export function openImport() {
     const query = { eventTypeId: type.value, partial: checked?.bad ? "true" : undefined };
     try {
       // The same key until a response comes: after a lost response, another press returns the same links.
+      /** @type {string} */
       const result = await api("POST", "v1/links/import", { query, csv: bytes, key });
       linksChanged();
       showResult(dialog, result);
@@ -108,6 +107,11 @@ function introduction(type, file) {
 function actionWords({ good, bad }) {
   if (!bad) return `Import ${many(good, "link")}`;
   return `Import the ${good === 1 ? "good row" : `${good} good rows`} only`;
+}
+
+/** @param {ArrayBuffer} csv @param {string} eventTypeId @returns {Promise<ImportPreview>} */
+function previewOf(csv, eventTypeId) {
+  return api("POST", "v1/links/import/preview", { query: { eventTypeId }, csv });
 }
 
 /**

@@ -89,8 +89,9 @@ function showSendForm(place, link, to) {
   });
   onSubmit(form, send, async () => {
     const body = { message: message.value, language: language.value };
-    /** @type {QueuedEmail} */
-    const sent = await api("POST", `v1/links/${link.linkId}/send`, { body, key }).catch(explainNoMail);
+    /** @type {Promise<QueuedEmail>} */
+    const response = api("POST", `v1/links/${link.linkId}/send`, { body, key });
+    const sent = await response.catch(explainNoMail);
     showSent(place, sent, () => {
       showSendForm(place, link, to);
       place.querySelector("textarea")?.focus();

@@ -99,7 +99,9 @@ async function runBulk(table, verb, entries, done) {
   const results = [];
   for (let at = 0; at < linkIds.length; at += BATCH) {
     const body = { linkIds: linkIds.slice(at, at + BATCH) };
-    results.push(...(await api("POST", `v1/links/bulk-${verb}`, { body })).results);
+    /** @type {BulkResults} */
+    const response = await api("POST", `v1/links/bulk-${verb}`, { body });
+    results.push(...response.results);
   }
   table.select(entries, false);
   const refused = results.filter((one) => one.problem);

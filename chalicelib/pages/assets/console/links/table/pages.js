@@ -31,6 +31,7 @@ export class LinkPages {
    * @returns {Promise<LinkPage>}
    */
   async read(signal, cursor) {
+    /** @type {LinkPage} */
     const page = await api("GET", "v1/links", { query: { ...this.query, limit: PAGE, cursor }, signal });
     await ensureEventTypes(page.links);
     signal.throwIfAborted();
