@@ -4,6 +4,7 @@ import { api, hasStatus } from "../api.js";
 import { eventTypeOf } from "../event-types/cache.js";
 import { kindWords } from "../event-types/location-kinds.js";
 import { openDetail } from "../links/detail/detail.js";
+import { CANCELLED, CONFIRMED } from "../statuses.js";
 import { ZONE, clock, clockZone, exact } from "../time.js";
 import { confirmThen } from "../ui/dialogs.js";
 import { menuButton } from "../ui/menus.js";
@@ -20,7 +21,7 @@ import { openMove } from "./move.js";
  */
 export function bookingCard(booking, reload) {
   const times = `${clock(booking.start)} – ${clockZone(booking.end)}`;
-  const cancelled = booking.status === "cancelled" ? [" ", h("span.pill.cancelled", {}, "Cancelled")] : null;
+  const cancelled = booking.status === CANCELLED ? [" ", h("span.pill.cancelled", {}, "Cancelled")] : null;
   const { invitee } = booking;
   return h(
     "li.panel.card",
@@ -62,7 +63,7 @@ function answerLines(booking) {
 /** @param {Booking} booking @param {Reload} reload */
 function actions(booking, reload) {
   const who = booking.invitee?.name ?? "someone";
-  const open = booking.status === "confirmed" && Date.parse(booking.start) > Date.now();
+  const open = booking.status === CONFIRMED && Date.parse(booking.start) > Date.now();
   const move = { "aria-label": `Move the booking with ${who}`, onclick: () => openMove(booking, reload) };
   const cancel = { "aria-label": `Cancel the booking with ${who}`, onclick: () => askCancel(booking, reload) };
   const erase = { text: "Erase personal data", run: () => askErase(booking, reload), bad: true };

@@ -2,6 +2,7 @@
 import { h } from "../../shared/dom.js";
 import { api, hasStatus } from "../api.js";
 import { showLinksOf } from "../links/links-of.js";
+import { ACTIVE } from "../statuses.js";
 import { confirmThen } from "../ui/dialogs.js";
 import { notify } from "../ui/notices.js";
 import { many } from "../ui/states.js";
@@ -45,7 +46,7 @@ export function askArchive(one, done) {
  * @param {EventType} one
  */
 async function countActiveLinks(one) {
-  const query = { eventTypeId: one.eventTypeId, status: "active", limit: MAX_COUNTED };
+  const query = { eventTypeId: one.eventTypeId, status: ACTIVE, limit: MAX_COUNTED };
   /** @type {LinkPage} */
   const page = await api("GET", "v1/links", { query });
   return page.nextCursor ? `more than ${MAX_COUNTED} active links` : many(page.links.length, "active link");

@@ -1,6 +1,7 @@
 // Actions on one link, from its row or its details: copy, replace, revoke, delete.
 import { h } from "../../shared/dom.js";
 import { api, newKey } from "../api.js";
+import { ACTIVE } from "../statuses.js";
 import { copy } from "../ui/clipboard.js";
 import { confirmThen } from "../ui/dialogs.js";
 import { icon } from "../ui/icons.js";
@@ -46,7 +47,7 @@ export function askReplace(link, done) {
   confirmThen({
     title: "Generate a new link?",
     text:
-      link.status === "active"
+      link.status === ACTIVE
         ? [h("p", {}, created), h("p", {}, stops, ", also for someone who has it open.")]
         : h("p", {}, `${created} The old one stays as it is.`),
     action: "Generate new link",
@@ -68,7 +69,7 @@ export function askReplace(link, done) {
  */
 export function askRevoke(link, done) {
   const then =
-    link.status === "active" ? "stops working at once" : "will not become active again when a booking is cancelled";
+    link.status === ACTIVE ? "stops working at once" : "will not become active again when a booking is cancelled";
   confirmThen({
     title: "Revoke this link?",
     text: [

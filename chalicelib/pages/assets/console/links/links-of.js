@@ -1,5 +1,7 @@
 // The way from another view to the links of one event type.
 
+import { ACTIVE } from "../statuses.js";
+
 let next = { eventTypeId: "", status: "" };
 
 /**
@@ -7,7 +9,7 @@ let next = { eventTypeId: "", status: "" };
  * @param {string} eventTypeId
  */
 export function showLinksOf(eventTypeId) {
-  next = { eventTypeId, status: "active" };
+  next = { eventTypeId, status: ACTIVE };
   location.hash = "links";
 }
 

@@ -1,5 +1,6 @@
 // How a link is named in sentences.
 import { titleOf } from "../event-types/cache.js";
+import { ACTIVE, USED } from "../statuses.js";
 
 /** @import { Link } from "../resources.d.ts" */
 
@@ -25,7 +26,7 @@ export const usedWords = ({ usageCount, maxUsageCount }) =>
  */
 export function revocable({ status, restoreUseOnCancel, expiresAt }) {
   const unexpired = !expiresAt || Date.parse(expiresAt) > Date.now();
-  return status === "active" || (status === "used" && restoreUseOnCancel && unexpired);
+  return status === ACTIVE || (status === USED && restoreUseOnCancel && unexpired);
 }
 
 /** Return the status with a capital letter. @param {Link} link */

@@ -1,16 +1,18 @@
 // The card of one request for a new link: who asks, and whom the link was created for.
 import { h } from "../../shared/dom.js";
 import { titleOf } from "../event-types/cache.js";
+import { EXPIRED, REVOKED, USED } from "../statuses.js";
 import { whenElement } from "../time.js";
 import { answerButtons, answered } from "./answer.js";
 import { mailto, nameOf } from "./words.js";
 
 /** @import { LinkRequest } from "../resources.d.ts" */
 
+/** @type {Map<string, string>} */
 const REASONS = new Map([
-  ["used", "Their link was used"],
-  ["expired", "Their link had expired"],
-  ["revoked", "Their link was revoked"],
+  [USED, "Their link was used"],
+  [EXPIRED, "Their link had expired"],
+  [REVOKED, "Their link was revoked"],
 ]);
 
 /** @param {LinkRequest} request */

@@ -1,6 +1,7 @@
 // The bookings made with a link.
 import { h } from "../../../shared/dom.js";
 import { all } from "../../api.js";
+import { ACTIVE, CONFIRMED } from "../../statuses.js";
 import { clockZone, exact } from "../../time.js";
 import { alertBox } from "../../ui/alerts.js";
 import { messageOf } from "../../ui/states.js";
@@ -18,7 +19,7 @@ export async function loadBookings(place, link) {
   try {
     /** @type {Booking[]} */
     const found = await all("v1/bookings", "bookings", { linkId: link.linkId });
-    const none = link.status === "active" ? `None yet. Valid for ${usesWords(link.remainingUses)}.` : "None.";
+    const none = link.status === ACTIVE ? `None yet. Valid for ${usesWords(link.remainingUses)}.` : "None.";
     const list = found.length ? h("ul.cards", {}, found.map(row)) : h("p.hush", {}, none);
     place.replaceChildren(heading, list);
   } catch (error) {
@@ -28,7 +29,7 @@ export async function loadBookings(place, link) {
 
 /** @param {Booking} booking */
 function row({ status, start, end, invitee }) {
-  const pill = h(`span.pill.${status}`, {}, status === "confirmed" ? "Confirmed" : "Cancelled");
+  const pill = h(`span.pill.${status}`, {}, status === CONFIRMED ? "Confirmed" : "Cancelled");
   const who = invitee ? `${invitee.name}, ${invitee.email}` : "Personal data erased";
   return h("li", {}, pill, " ", `${exact(start)} – ${clockZone(end)}`, h("span.sub", {}, who));
 }

@@ -2,6 +2,7 @@
 import { h } from "../../../shared/dom.js";
 import { api } from "../../api.js";
 import { titleOf } from "../../event-types/cache.js";
+import { ACTIVE } from "../../statuses.js";
 import { openDialog } from "../../ui/dialogs.js";
 import { loading } from "../../ui/states.js";
 import { askDelete, askReplace, askRevoke } from "../actions.js";
@@ -94,7 +95,7 @@ export function openDetail(given) {
 
 /** @param {Link} link @param {Outcomes} outcomes */
 function actionButtons(link, { edit, replaced, revoked, deleted }) {
-  const active = link.status === "active";
+  const active = link.status === ACTIVE;
   /** @param {string} text @param {() => void} onclick */
   const button = (text, onclick) => h("button.quiet.small", { type: "button", onclick }, text);
   /** @param {string} text @param {() => void} onclick */

@@ -1,6 +1,7 @@
 // Edit a link's settings.
 import { h } from "../../../shared/dom.js";
 import { api } from "../../api.js";
+import { ACTIVE } from "../../statuses.js";
 import { onSubmit, watchDirty } from "../../ui/forms.js";
 import { notify, showWarnings } from "../../ui/notices.js";
 import { linksChanged } from "../changes.js";
@@ -25,7 +26,7 @@ export function editForm(link, { saved, cancelled }) {
   const save = h("button", { type: "submit" }, "Save");
   const cancel = h("button.quiet", { type: "button", onclick: cancelled }, "Cancel");
   const kept = `A link that is ${link.status} keeps its settings; only its label can be changed.`;
-  const fields = link.status === "active" ? parts : [h("div.alert.info", {}, kept), label];
+  const fields = link.status === ACTIVE ? parts : [h("div.alert.info", {}, kept), label];
   const buttons = h("div.actions.sect", {}, save, cancel);
   const form = h("form", { autocomplete: "off", class: "editing" }, fields, buttons);
   onSubmit(form, save, async () => {

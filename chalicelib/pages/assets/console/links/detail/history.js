@@ -1,6 +1,7 @@
 // The history of a link: how often it was opened, and what happened to it, newest first.
 import { fill, h } from "../../../shared/dom.js";
 import { api } from "../../api.js";
+import { EXPIRED, REVOKED, USED } from "../../statuses.js";
 import { exact } from "../../time.js";
 import { alertBox } from "../../ui/alerts.js";
 import { many, messageOf } from "../../ui/states.js";
@@ -31,9 +32,9 @@ const EVENTS = new Map([
 ]);
 
 const REASONS = new Map([
-  ["used", "their link was used"],
-  ["expired", "their link had expired"],
-  ["revoked", "their link was revoked"],
+  [USED, "their link was used"],
+  [EXPIRED, "their link had expired"],
+  [REVOKED, "their link was revoked"],
   ["address-not-ascii", "we can’t email this address"],
   ["address-budget-used", "this address has reached its daily email limit"],
   ["link-budget-used", "this link has reached its daily email limit"],

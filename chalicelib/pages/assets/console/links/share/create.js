@@ -1,6 +1,7 @@
 // The tabs that create a link to share: one for one booking, one without a limit.
 import { h } from "../../../shared/dom.js";
 import { api, newKey } from "../../api.js";
+import { ACTIVE } from "../../statuses.js";
 import { busy, loading } from "../../ui/states.js";
 import { askReplace, copyCreated } from "../actions.js";
 import { createLinks, linksChanged } from "../changes.js";
@@ -53,7 +54,7 @@ export async function showMany(sharing) {
 
 /** @param {string} eventTypeId */
 async function findReusable(eventTypeId) {
-  const query = { eventTypeId, status: "active", q: REUSABLE, limit: 50 };
+  const query = { eventTypeId, status: ACTIVE, q: REUSABLE, limit: 50 };
   /** @type {LinkPage} */
   const page = await api("GET", "v1/links", { query });
   return page.links.find(({ maxUsageCount, url }) => maxUsageCount === null && url) ?? null;

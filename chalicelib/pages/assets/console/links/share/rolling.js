@@ -1,6 +1,7 @@
 // The tab of the self-renewing link: whenever it is used, the next one takes its place.
 import { h } from "../../../shared/dom.js";
 import { api, hasStatus } from "../../api.js";
+import { ACTIVE } from "../../statuses.js";
 import { confirmThen } from "../../ui/dialogs.js";
 import { showWarnings } from "../../ui/notices.js";
 import { busy, loading } from "../../ui/states.js";
@@ -25,7 +26,7 @@ export async function showRolling(sharing) {
     linksChanged();
     await sharing.open(ROLLING);
   };
-  if (!found?.url || found.status !== "active") {
+  if (!found?.url || found.status !== ACTIVE) {
     sharing.put(ROLLING, nothing(Boolean(found), renew));
     return;
   }

@@ -1,6 +1,7 @@
 // The cells of a link's row, and the menu of its actions.
 import { h } from "../../../shared/dom.js";
 import { eventTypeOf, titleOf } from "../../event-types/cache.js";
+import { ACTIVE } from "../../statuses.js";
 import { whenElement } from "../../time.js";
 import { menuButton } from "../../ui/menus.js";
 import { askDelete, askReplace, askRevoke, copyButton } from "../actions.js";
@@ -27,7 +28,7 @@ export function cellsOf(link) {
       { class: "nowrap", "data-label": "Expires" },
       expiresAt ? whenElement(expiresAt) : h("span.hush", {}, "Never"),
     ),
-    cell({ class: "acts" }, link.status === "active" ? copyButton(link) : null, " ", actionsMenu(link)),
+    cell({ class: "acts" }, link.status === ACTIVE ? copyButton(link) : null, " ", actionsMenu(link)),
   ];
 }
 
@@ -50,14 +51,14 @@ function whomCell(link) {
 /** @param {Link} link */
 function statusPill(link) {
   const { status, notBefore } = link;
-  const waits = status === "active" && notBefore && Date.parse(notBefore) > Date.now();
+  const waits = status === ACTIVE && notBefore && Date.parse(notBefore) > Date.now();
   if (waits) return h("span.pill.waiting", {}, "Opens ", whenElement(notBefore));
   return h(`span.pill.${status}`, {}, statusWords(link));
 }
 
 /** @param {Link} link */
 function actionsMenu(link) {
-  const active = link.status === "active";
+  const active = link.status === ACTIVE;
   return menuButton(`Actions for the link ${describe(link)}`, () => [
     { text: "Details", run: () => openDetail(link) },
     ...(active && link.url ? [{ text: "Share", run: () => openShare({ link }) }] : []),

@@ -2,6 +2,7 @@
 import { h } from "../../../shared/dom.js";
 import { forHost } from "../../api.js";
 import { eventTypes } from "../../event-types/cache.js";
+import { ACTIVE, EXPIRED, REVOKED, USED } from "../../statuses.js";
 import { select } from "../../ui/forms.js";
 import { icon } from "../../ui/icons.js";
 import { takeFilters } from "../links-of.js";
@@ -12,10 +13,10 @@ const SEARCH_AFTER_MS = 350; // since the last key
 /** @type {[string, string][]} */
 const STATUSES = [
   ["", "All statuses"],
-  ["active", "Active"],
-  ["used", "Used"],
-  ["expired", "Expired"],
-  ["revoked", "Revoked"],
+  [ACTIVE, "Active"],
+  [USED, "Used"],
+  [EXPIRED, "Expired"],
+  [REVOKED, "Revoked"],
 ];
 
 /** @param {() => void} changed */
