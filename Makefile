@@ -151,12 +151,12 @@ rotate-keys: $(RUN_INSTALLED) ## change a stage's signing key (docs/operate.md):
 # `make run` and the operator's commands install only what they need. Linting and testing install the rest.
 $(RUN_INSTALLED): $(REQUIREMENTS)/run.txt $(REQUIREMENTS)/install.sh
 	@echo "Installing the requirements of make run into $(VENV) …"
-	@PYTHON=$(PYTHON) $(REQUIREMENTS)/install.sh run
+	@PYTHON="$(PYTHON)" $(REQUIREMENTS)/install.sh run
 	@touch $@
 
 $(INSTALLED): $(REQUIREMENTS)/test.txt $(REQUIREMENTS)/install.sh
 	@echo "Installing the requirements of the tests into $(VENV) …"
-	@PYTHON=$(PYTHON) $(REQUIREMENTS)/install.sh test
+	@PYTHON="$(PYTHON)" $(REQUIREMENTS)/install.sh test
 	@$(PY) -m pip check
 	@touch $(RUN_INSTALLED) $@
 
