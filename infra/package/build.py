@@ -28,10 +28,8 @@ from infra.paths import BUILD, ROOT
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 
-_NEWEST_PYTHON: Final = (
-    3,
-    14,
-)  # the newest runtime of Lambda; functions run on the version that builds the package
+# The newest runtime of Lambda. Functions run on the version that builds the package.
+_NEWEST_PYTHON: Final = (3, 14)
 
 _CODE: Final = ("app.py", "chalicelib", "chalice")
 

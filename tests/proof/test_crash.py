@@ -130,11 +130,8 @@ def test_no_booking_is_lost_or_duplicated_if_the_engine_is_killed(
         _, requests = plan(stage)
 
         def strike(hurt: threading.Semaphore) -> None:
-            for down in (
-                0,
-                0,
-                3,
-            ):  # twice so briefly that the app's retries succeed, then until requests fail
+            # Twice so briefly that the app's retries succeed, then until requests fail.
+            for down in (0, 0, 3):
                 crashing_engine.kill()
                 for _ in range(down):
                     assert hurt.acquire(timeout=LIMIT)
