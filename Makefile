@@ -52,7 +52,7 @@ clean: ## remove .venv, build and caches; .local (your local data) stays
 
 test: $(INSTALLED) dynoxide npm-tools chromium faketime ## run everything that CI runs: linters, types, all tests, and some tests on two other dates
 	@$(MAKE) --no-print-directory --jobs=2 lint types
-	$(PY) -m pytest -n auto --dist loadfile
+	$(PY) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile
 	$(PY) -m tests.dates --quick
 
 .PHONY: test-dates

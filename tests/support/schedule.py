@@ -8,6 +8,9 @@ from xdist.scheduler import LoadFileScheduling
 # One worker runs all tests of the stack, because each worker would deploy one.
 TOGETHER: Final = "tests/deployed/"
 
+# It waits until each function has used each of its rights, some of which a function uses only once.
+FIRST_OF_THESE: Final = "tests/deployed/test_rights.py"
+
 # Its 10,000 links keep the stack's outbox busy for a while, and tests after it would wait for their own events.
 LAST_OF_THESE: Final = "tests/deployed/test_imports.py"
 
@@ -43,11 +46,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling |
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the longest first where several workers run them."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=_place)
+    """Put the longest first where several workers run them, and the tests of the stack in their order."""
+    items.sort(key=_place if hasattr(config, "workerinput") else _place_in_stack)
 
 
-def _place(item: pytest.Item) -> tuple[int, bool]:
+def _place(item: pytest.Item) -> tuple[int, int]:
     place = next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
-    return place, item.nodeid.startswith(LAST_OF_THESE)
+    return place, _place_in_stack(item)
+
+
+def _place_in_stack(item: pytest.Item) -> int:
+    return item.nodeid.startswith(LAST_OF_THESE) - item.nodeid.startswith(FIRST_OF_THESE)
