@@ -1,8 +1,10 @@
 """Spread test files over pytest-xdist's workers: the longest first, so that all workers end at about the same time."""
 
+from collections import Counter
 from typing import Any, Final
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 from xdist.scheduler import LoadFileScheduling
 
 # One worker runs all tests of the stack, because each worker would deploy one.
@@ -46,7 +48,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling |
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the longest first where several workers run them, and the tests of the stack in their order."""
+    """Put the longest first where several workers run them, and the tests of the stack in their order.
+
+    Raise `UsageError` for two tests with one node id: pytest-xdist runs only one of them, and reports no other.
+    """
+    for item in items:
+        if item.name not in item.nodeid:  # Schemathesis adds the operation only to the name
+            parent = item.nodeid.rpartition("::")[0]
+            item._id = coerce_node_id(f"{parent}::{item.name}")  # a node id has no public setter
+    twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if twice:
+        raise pytest.UsageError(f"more than one test has the node id {twice[0]}")
     items.sort(key=_place if hasattr(config, "workerinput") else _place_in_stack)
 
 
