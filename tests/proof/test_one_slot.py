@@ -10,6 +10,10 @@ from tests.support.proof.size import size
 
 FIVE_MINUTES = timedelta(minutes=5)
 
+# Starts in minutes from midnight: of 90 minutes, and of 30 minutes with 30 minutes of buffer before.
+NEAR_MIDNIGHT = range(-90, 60, 15)
+SPANNING_MINUTES = (range(-75, 0, 15), range(-15, 30, 15))
+
 
 def test_sixteen_links_that_race_for_one_slot_give_one_booking(stage: Stage) -> None:
     """P2, P1: one wins, the others get `slot-taken`, and their links stay unchanged."""
@@ -114,9 +118,10 @@ def test_bookings_around_midnight_never_overlap(stage: Stage) -> None:
     clients, days = stage.clients(), range(3, size(7, 11))
     for day in days:
         links = [stage.links(event_types[n % 2], 1)[0] for n in range(CLIENTS)]
-        # from 22:30 to 00:45, so most of them span midnight and all of them compete
+        # On the first day every request spans midnight. On the others most do, and all of them compete.
+        minutes = SPANNING_MINUTES if day == days[0] else (NEAR_MIDNIGHT, NEAR_MIDNIGHT)
         wanted = [
-            day_start(day) + timedelta(minutes=15 * stage.random.randrange(-6, 4)) for _ in range(CLIENTS)
+            day_start(day) + timedelta(minutes=stage.random.choice(minutes[n % 2])) for n in range(CLIENTS)
         ]
 
         answers = race(
