@@ -44,8 +44,8 @@ class RecordingMinistack(Ministack):
         self._notes = notes
 
     def _command(self, port: int, files: Path) -> list[str]:
-        *python, _, _ = super()._command(port, files)  # python -P -m ministack
-        return [*python, str(_RECORDING_IAM), str(self._notes)]
+        *python, program = super()._command(port, files)
+        return [*python, str(_RECORDING_IAM), str(self._notes), program]
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,9 @@ def test_a_booking_works_without_javascript(browser: Browser, host: Caller) -> N
         expect(page.get_by_role("alert")).to_contain_text("Choose a time.")
         expect(page.get_by_role("alert")).to_contain_text("Answer this question: What about?")
 
-        second_day = page.locator("details:has([name=start])").nth(1)  # late in the day, the first has one time
+        second_day = page.locator("details:has([name=start])").nth(
+            1
+        )  # late in the day, the first has one time
         second_day.locator("summary").click()
         second_day.locator("label").first.click()
         visitor.fill()

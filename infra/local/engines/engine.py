@@ -51,9 +51,9 @@ class EngineError(CommandError):
 class Engine(ABC):
     """One engine process, on a separate loopback port and in a separate session, so that Ctrl-C does not reach it.
 
-    `start()` returns when the engine responds; `stop()` sends SIGTERM and waits; `kill()` sends SIGKILL; `restart()`
-    starts the engine again on the same port with the same files, and stops it first if it is still running. Use it as a
-    context manager to start the engine on entry and stop it on exit.
+    `start()` returns when the engine responds; `stop()` lets it save its files and waits; `kill()` sends SIGKILL;
+    `restart()` starts the engine again on the same port with the same files, and stops it first if it is still running.
+    Use it as a context manager to start the engine on entry and stop it on exit.
     """
 
     name: ClassVar[str]
@@ -111,9 +111,12 @@ class Engine(ABC):
         return port if 0 < port < 65536 and not _is_taken(port) else None
 
     def stop(self) -> None:
-        """Stop the engine (SIGTERM), wait until it exits, and remove temporary files. Raise `EngineError`."""
+        """Stop the engine (SIGTERM), wait until it exits, and remove temporary files. Raise `EngineError`.
+
+        An engine with temporary files has nothing to save, so it is killed (SIGKILL).
+        """
         try:
-            self._end(signal.SIGTERM)
+            self._end(signal.SIGTERM if self._kept_files is not None else signal.SIGKILL)
         finally:
             if self._kept_files is None and self._files is not None:
                 shutil.rmtree(self._files, ignore_errors=True)

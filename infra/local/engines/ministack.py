@@ -28,7 +28,7 @@ class Ministack(Engine):
     def _command(self, port: int, files: Path) -> list[str]:
         del port, files
         # -P: the working directory is data, and must not be importable.
-        return [sys.executable, "-P", "-m", "ministack"]
+        return [sys.executable, "-P", str(Path(__file__).with_name("lean_ministack.py"))]
 
     def _environment(self, port: int, files: Path) -> dict[str, str]:
         temporary = files / "tmp"

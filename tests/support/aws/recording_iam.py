@@ -1,10 +1,13 @@
-"""Run ministack and record every permission that a role used. Usage: python -P recording_iam.py FILE.
+"""Run ministack and record every permission that a role used. Usage: python -P recording_iam.py FILE MINISTACK.
+
+MINISTACK is the program that runs ministack.
 
 Its IAM decides as AWS documents it: for each item of a transaction, and for an index by its own ARN. Each allowed
 request is a line, a JSON array of the role's session, the action and the resource.
 """
 
 import json
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,7 @@ def note_into(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    note_into(Path(sys.argv.pop()))
-    from ministack.app import main
-
-    main()
+    _, file, program = sys.argv
+    del sys.argv[1:]
+    note_into(Path(file))
+    runpy.run_path(program, run_name="__main__")
