@@ -43,7 +43,7 @@ def test_histories_are_linearizable_while_an_app_process_is_killed(stage: Stage)
 @pytest.mark.timeout(3600)
 def test_histories_are_linearizable_while_the_engine_is_killed(mortal_engine: Dynoxide, apps: Apps) -> None:
     """The same with dynoxide on disk, killed and restarted three times."""
-    with staged(mortal_engine.endpoint_url, apps) as stage:
+    with staged(mortal_engine.endpoint_url, apps, stream=True) as stage:
         recorder = Recorder(skews_of(stage), may_repeat=True)
         workloads = make_workloads(stage, recorder, size(4, 60))
         with Proxy(stage.table.endpoint_url) as proxy:

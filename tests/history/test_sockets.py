@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.engines.ministack import Ministack
+from infra.local.engines.engine import Engine
 from tests.history.checker.event_audit import event_faults
 from tests.history.planted import BUGS
 from tests.history.sockets.clients import Recorder, make_workloads, run_workloads
@@ -51,13 +51,15 @@ def test_every_history_is_linearizable(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "bug", FOUND_QUICKLY if size(0, 1) == 0 else [name for name in BUGS if name not in NOT_REACHED_ON_SOCKETS]
 )
-def test_a_planted_bug_is_found_on_sockets(ministack: Ministack, apps: Apps, bug: str) -> None:
+def test_a_planted_bug_is_found_on_sockets(quick_engine: Engine, apps: Apps, bug: str) -> None:
     """A bug planted in all app processes is found within a limited number of rounds."""
-    for attempt in range(1, size(10, 60) + 1):
-        with staged(ministack.endpoint_url, apps) as stage:
+    for attempt in range(1, size(20, 60) + 1):
+        with staged(quick_engine.endpoint_url, apps) as stage:
             stage.point(bug=bug)
             try:
-                wrong = run_workloads(stage, make_workloads(stage, Recorder(), 4, BUGS[bug].verbs), CALLS)
+                wrong = run_workloads(
+                    stage, make_workloads(stage, Recorder(), size(2, 4), BUGS[bug].verbs), CALLS
+                )
             finally:
                 stage.point()
         if wrong:

@@ -26,10 +26,15 @@ class Table(NamedTuple):
     name: str
 
 
-def new_table(endpoint_url: str) -> Table:
-    """Create the product's table under a random name on the engine at `endpoint_url`."""
-    table = Table(endpoint_url, f"test-{secrets.token_hex(8)}")
-    ensure_table(plain_client(endpoint_url), table.name)
+def new_table(endpoint_url: str, *, stream: bool = True) -> Table:
+    """Create the product's table under a random name on the engine at `endpoint_url`, with or without its stream.
+
+    For each write to a table with a stream, dynoxide reads the stream records of all its tables.
+    """
+    table, client = Table(endpoint_url, f"test-{secrets.token_hex(8)}"), plain_client(endpoint_url)
+    ensure_table(client, table.name)
+    if not stream:
+        client.update_table(TableName=table.name, StreamSpecification={"StreamEnabled": False})
     return table
 
 

@@ -46,7 +46,7 @@ def apps() -> Iterator[Apps]:
 
 @pytest.fixture
 def stage(proof_engine: Engine, apps: Apps) -> Iterator[Stage]:
-    """An empty table on each engine in turn, and several app processes that use it."""
+    """An empty table without a stream on each engine in turn, and several app processes that use it."""
     with staged(proof_engine.endpoint_url, apps) as ready:
         yield ready
 

@@ -29,11 +29,10 @@ from chalicelib.store.dynamo_store import dynamo_store
 from chalicelib.store.table import Table as StoreTable
 from infra.local.aws import LOCAL_REGION, use_local_aws
 from infra.local.engines.engine import inherited_environment
-from infra.local.table import ensure_table
 from infra.paths import ROOT
 from tests.support import audit
 from tests.support.aws.dynamodb_client import CLIENTS, plain_client
-from tests.support.aws.engines import Table
+from tests.support.aws.engines import Table, new_table
 from tests.support.waiting import LIMIT
 
 BASE_URL: Final = "http://admit-one.invalid"
@@ -370,13 +369,11 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged(endpoint_url: str, apps: Apps) -> Iterator[Stage]:
-    """Yield a stage on a new table of the engine at `endpoint_url`."""
+def staged(endpoint_url: str, apps: Apps, *, stream: bool = False) -> Iterator[Stage]:
+    """Yield a stage on a new table of the engine at `endpoint_url`, by default without a stream."""
     seed = int(os.environ.get("SEED") or secrets.randbits(32))
     print(f"seed {seed}")
-    table = Table(endpoint_url, f"proof-{secrets.token_hex(8)}")
-    ensure_table(plain_client(endpoint_url), table.name)
-    stage = Stage(apps.all(), table, seed)
+    stage = Stage(apps.all(), new_table(endpoint_url, stream=stream), seed)
     try:
         yield stage
     finally:
