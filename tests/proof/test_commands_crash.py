@@ -6,10 +6,12 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from typing import Any, Final, NamedTuple
 
 import pytest
 
@@ -24,7 +26,6 @@ from chalicelib.settings import read_settings
 from infra.local.aws import local_client, use_local_aws
 from infra.local.engines.engine import Engine
 from infra.local.engines.ministack import Ministack
-from infra.paths import ROOT
 from tests.support.app import CAUSE, settings_for
 from tests.support.aws.engines import Table, new_table
 from tests.support.proof.size import size
@@ -33,14 +34,25 @@ from tests.support.waiting import until
 SIGNING: Final = json.dumps({"current": 1, "keys": {"1": base64.b64encode(b"k" * 32).decode()}})
 COUNT: Final = size(1_000, 2_000)
 
-# What Lambda does with one message: import the function, call it, return its result.
-_DELIVER: Final = """
-import json, sys
-from importlib import import_module
-consume = import_module(f"chalicelib.consumers.{sys.argv[1]}").consume
-body = sys.stdin.read()
-print(json.dumps(consume({"Records": [{"messageId": "m", "body": body}]}, None)))
-"""
+# Each function's process is forked from a server that has imported the functions once.
+_PROCESSES: Final = get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["chalicelib.consumers.commands", "chalicelib.consumers.imports", __name__])
+
+
+def _call(consumer: str, body: str, environment: Mapping[str, str], results: Connection) -> None:
+    """Do what Lambda does with one message: call the function, and return its result."""
+    os.environ.clear()
+    os.environ.update(environment)
+    consume = import_module(f"chalicelib.consumers.{consumer}").consume
+    results.send(consume({"Records": [{"messageId": "m", "body": body}]}, None))
+
+
+class Delivery(NamedTuple):
+    """A function's process with one message, and where its result arrives."""
+
+    body: str
+    process: ForkServerProcess
+    results: Connection
 
 
 class Stage:
@@ -68,20 +80,13 @@ class Stage:
         talk = EventSettings(title="Talk", duration_minutes=30, schedule=Schedule(time_zone="UTC"))
         return host_id, create_event_type(world, admin, host_id, talk, CAUSE).event_type_id
 
-    def deliver(self, consumer: str, body: str) -> subprocess.Popen[str]:
+    def deliver(self, consumer: str, body: str) -> Delivery:
         """Start a function's process with one message."""
-        process = subprocess.Popen(
-            [sys.executable, "-c", _DELIVER, consumer],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdin is not None
-        process.stdin.write(body)
-        process.stdin.close()
-        return process
+        results, sent = _PROCESSES.Pipe(duplex=False)
+        process = _PROCESSES.Process(target=_call, args=(consumer, body, self.environment, sent), daemon=True)
+        process.start()
+        sent.close()  # the process has it now, so its end is noticed here
+        return Delivery(body, process, results)
 
     def links(self) -> list[Mapping[str, Any]]:
         """Return every link's item."""
@@ -92,37 +97,51 @@ class Stage:
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
         return [item for page in pages for item in page["Items"] if item["sk"]["S"].startswith(prefix)]
 
+    def count(self, prefix: str) -> int:
+        """Return the number of items whose sort key begins with `prefix`."""
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=self.table.name,
+            ConsistentRead=True,
+            Select="COUNT",
+            FilterExpression="begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":prefix": {"S": prefix}},
+        )
+        return sum(page["Count"] for page in pages)
+
     def killed_midway(self, consumer: str, body: str, after: int, prefix: str = "LINK") -> int:
         """Deliver a message, kill the function after `after` items are written, and return how many it has left.
 
         The process is stopped while the items are counted, so it can't finish before the count.
         """
-        process = self.deliver(consumer, body)
+        process = self.deliver(consumer, body).process
+        assert process.pid is not None
+        pid = process.pid
 
         def is_midway() -> bool:
-            if process.poll() is not None:
+            try:
+                os.kill(pid, signal.SIGSTOP)
+            except ProcessLookupError:
+                return True  # it finished too early, which the test asserts
+            if self.count(prefix) >= after:
                 return True
-            process.send_signal(signal.SIGSTOP)
-            if len(self.items(prefix)) >= after:
-                return True
-            process.send_signal(signal.SIGCONT)
+            os.kill(pid, signal.SIGCONT)
             return False
 
         until(is_midway)
         process.kill()
-        process.wait()
-        return len(self.items(prefix))
+        process.join()
+        return self.count(prefix)
 
     def finished(self, consumer: str, *bodies: str) -> None:
         """Deliver messages concurrently, and retry until none fails."""
         waiting = list(bodies)
         while waiting:
-            processes = [(body, self.deliver(consumer, body)) for body in waiting]
+            deliveries = [self.deliver(consumer, body) for body in waiting]
             waiting = []
-            for body, process in processes:
-                assert process.stdout is not None
-                answer = json.loads(process.stdout.read())
-                assert process.wait() == 0
+            for body, process, results in deliveries:
+                answer = results.recv()
+                process.join()
+                assert process.exitcode == 0
                 if answer["batchItemFailures"]:
                     waiting.append(body)
 
@@ -130,7 +149,7 @@ class Stage:
 @pytest.fixture
 def functions(proof_engine: Engine, ministack: Ministack) -> Stage:
     """Functions over a table on each engine in turn."""
-    return Stage(new_table(proof_engine.endpoint_url), ministack.endpoint_url)
+    return Stage(new_table(proof_engine.endpoint_url, stream=False), ministack.endpoint_url)
 
 
 def test_a_generate_that_is_killed_twice_is_completed_by_two_concurrent_deliveries(functions: Stage) -> None:
