@@ -19,17 +19,33 @@ RARE = {
 }
 BUGS_TO_FIND = [name for name in BUGS if size(0, 1) or name not in RARE]
 
-# Seeds that find a bug within fifty examples, where seed 0 needs more. `make proof` uses the same seeds for all bugs.
+# Seeds that find a bug within a dozen examples, where seed 0 needs more. If a change of the code makes a seed worse,
+# the bug is still found, but later. `make proof` uses the same seeds for all bugs.
 QUICK_SEEDS = {
     "redeem without the link's condition": 8,
-    "cancel that does not free the cells": 1,
-    "use restored against the link's settings": 1,
-    "use restored during a revoke": 2,
+    "redeem without the usage condition": 25,
+    "cancel that does not free the cells": 3,
+    "cells freed before the cancel commits": 27,
+    "expiry compared with <= instead of <": 15,
+    "notBefore ignored": 11,
+    "revoke without a condition": 7,
+    "rolling link renewed without the pointer's condition": 14,
+    "use restored against the link's settings": 7,
+    "replaced link restored by a cancel": 12,
+    "revoked link restored by a cancel": 19,
+    "use restored during a revoke": 37,
     "invitee's moves not counted": 7,
-    "booking rewritten without a condition": 6,
-    "keyless retry accepted after ten minutes": 1,
-    "clock read before the last store read": 3,
-    "expiry that overwrites another final status": 1,
+    "booking rewritten without a condition": 44,
+    "keyless receipt kept after a cancel": 9,
+    "keyless retry confirmed after a move": 1,
+    "keyless retry matched by start and email alone": 1,
+    "keyless retry accepted after ten minutes": 37,
+    "clock read before the last store read": 29,
+    "generate retry that recreates a used link": 2,
+    "link expired early": 1,
+    "expiry that overwrites another final status": 18,
+    "change that overwrites a concurrent change": 7,
+    "limit set below the uses so far": 33,
 }
 
 
@@ -39,7 +55,7 @@ def test_every_interleaving_is_linearizable() -> None:
     start = int(os.environ.get("SEED") or size(0, secrets.randbits(32)))
     print(f"seed {start}")
 
-    found = run(size(300, 30_000), start, shrink=True)
+    found = run(size(200, 30_000), start, shrink=True)
 
     assert found is None, f"seed {start}\n{found.report}"
 
