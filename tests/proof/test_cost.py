@@ -20,7 +20,7 @@ from tests.support.proof.harness import (
 from tests.support.proof.proxy import Proxy, is_note
 from tests.support.proof.size import size
 
-FORGERIES = size(1000, 50_000)  # on each engine
+FORGERIES = size(320, 50_000)  # on each engine
 SAME_ID = {"X-Correlation-Id": "the-same-for-all"}  # it is in the body, and the test compares whole bodies
 
 

@@ -23,9 +23,10 @@ from tests.support.proof.harness import (
     staged,
     starts,
 )
+from tests.support.proof.size import size
 from tests.support.waiting import LIMIT
 
-LINKS = 60
+LINKS = size(30, 60)
 Request = tuple[Link, datetime, str]
 
 

@@ -215,7 +215,7 @@ def test_an_expired_link_that_ttl_has_not_deleted_books_nothing(stage: Stage, no
 def test_a_revoke_in_a_race_with_sixteen_redeems_either_wins_or_conflicts(stage: Stage) -> None:
     """P3, P1: either the revoke is first and nothing is booked, or one redeem is, and the revoke returns 409."""
     event_type = stage.event_type(stage.host())
-    count = size(12, 25)
+    count = size(6, 25)
     clients, slots = stage.clients(), starts(CLIENTS * count)
     ends = {200: 0, 409: 0}
     for number, link in enumerate(stage.links(event_type, count)):
@@ -335,7 +335,7 @@ def test_a_link_that_is_deleted_during_sixteen_redeems_stays_deleted(stage: Stag
     """P3: no redeem recreates the link or part of it."""
     event_type = stage.event_type(stage.host())
     clients = stage.clients()
-    links = stage.links(event_type, size(8, 15), maxUsageCount=None)
+    links = stage.links(event_type, size(4, 15), maxUsageCount=None)
     slots = starts(CLIENTS * len(links))
     for number, link in enumerate(links):
         mine = slots[CLIENTS * number : CLIENTS * (number + 1)]

@@ -260,7 +260,7 @@ def test_a_retry_gets_its_booking_whatever_happens_to_the_link(
 def test_eight_concurrent_identical_redeems_create_one_booking(stage: Stage, key: str | None) -> None:
     """P4: the same request, eight times at once on three processes: all return 201 for one booking."""
     event_type = stage.event_type(stage.host())
-    clients, count = stage.clients(8), size(12, 30)
+    clients, count = stage.clients(8), size(4, 30)
     for link, start in zip(stage.links(event_type, count), starts(count), strict=True):
         answers = race(
             [partial(client.redeem, link, start, "grace@example.com", key=key) for client in clients]
@@ -278,7 +278,7 @@ def test_eight_concurrent_identical_redeems_create_one_booking(stage: Stage, key
 def test_of_two_people_with_eight_requests_each_one_wins_all_and_one_loses_all(stage: Stage) -> None:
     """P4, P1: one person gets the booking eight times, the other gets `link-used` eight times."""
     event_type = stage.event_type(stage.host())
-    count = size(8, 20)
+    count = size(4, 20)
     clients, slots = stage.clients(), starts(2 * count)
     for number, link in enumerate(stage.links(event_type, count)):
         ours = slots[2 * number : 2 * number + 2]
@@ -307,7 +307,7 @@ def redeem_until_decided(client: Client, link: Link, start: datetime, person: in
 def test_a_link_is_booked_once_by_repeated_requests_with_lost_replies(stage: Stage, dynamodb: Proxy) -> None:
     """P4, P1: four people send four requests each while every third reply of DynamoDB is lost."""
     event_type = stage.event_type(stage.host())
-    count = size(6, 12)
+    count = size(3, 12)
     clients, slots = stage.clients(), starts(4 * count)
     links = stage.links(event_type, count)  # created before any reply is lost
 
@@ -354,7 +354,7 @@ def test_a_key_reused_with_another_body_is_refused(stage: Stage) -> None:
 def test_of_two_concurrent_redeems_with_one_key_one_wins(stage: Stage) -> None:
     """P4, P1: all senders of one body get its booking; all senders of the other get 422."""
     event_type = stage.event_type(stage.host())
-    count = size(8, 20)
+    count = size(4, 20)
     clients, slots = stage.clients(8), starts(2 * count)
     for number, link in enumerate(stage.links(event_type, count, maxUsageCount=None)):
         ours = slots[2 * number : 2 * number + 2]
@@ -487,7 +487,7 @@ def test_a_rolling_link_has_one_successor(stage: Stage, dynamodb: Proxy) -> None
     """P1, P4: sixteen clients redeem it at once and the winner's reply is lost: one booking and one successor."""
     event_type = stage.event_type(stage.host())
     created = stage.team.send("POST", f"/v1/event-types/{event_type}/rolling-link", {})
-    count = size(4, 8)
+    count = size(2, 8)
     clients, slots = stage.clients(), starts(CLIENTS * count)
     for number in range(count):
         link = Link.of(created.json)

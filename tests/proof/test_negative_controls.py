@@ -27,6 +27,7 @@ from tests.support import audit
 from tests.support.aws.dynamodb_client import CLIENTS
 from tests.support.proof.harness import ALL_DAY, Answer, Apps, race, staged, starts
 from tests.support.proof.rounds import faults_of_rounds, one_winner_rounds
+from tests.support.proof.size import size
 
 TABLE = "negative-control"
 CAUSE = Cause(INVITEE, "negative-control")
@@ -38,7 +39,7 @@ def test_a_redeem_that_reads_and_then_writes_fails_the_proof(ministack: Ministac
     with staged(ministack.endpoint_url, apps) as stage:
         stage.point(naive=True)
 
-        links, answers = one_winner_rounds(stage, 20)
+        links, answers = one_winner_rounds(stage, size(8, 20))
 
         faults = faults_of_rounds(stage.dump(), list(answers.values()))
         double = [link for link in links if sum(answer.status == 201 for answer in answers[link]) > 1]

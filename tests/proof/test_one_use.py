@@ -8,7 +8,7 @@ from tests.support.proof.harness import Stage, codes_of, race, starts
 from tests.support.proof.rounds import one_winner_rounds
 from tests.support.proof.size import size
 
-LINKS = size(24, 100)
+LINKS = size(8, 100)
 
 
 def test_links_with_sixteen_clients_each_give_one_booking_each(stage: Stage) -> None:
@@ -30,7 +30,7 @@ def test_a_link_with_n_uses_gives_exactly_n_bookings(stage: Stage) -> None:
     """P1: the link becomes used with its last use."""
     event_type = stage.event_type(stage.host())
     clients, slots = stage.clients(), iter(starts(12 * CLIENTS))
-    for uses in (2, 3, 5) * size(2, 4):
+    for uses in (2, 3, 5) * size(1, 4):
         [link] = stage.links(event_type, maxUsageCount=uses)
 
         answers = race(
