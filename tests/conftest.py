@@ -12,6 +12,7 @@ from tests.support.aws.engines import (
     own_environment,
     patient_clients,
     table,
+    table_engine,
 )
 from tests.support.event_schemas import every_event_fits_its_schema, outbox_faults
 from tests.support.schedule import pytest_collection_modifyitems, pytest_xdist_make_scheduler
@@ -34,4 +35,5 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_xdist_make_scheduler",
     "table",
+    "table_engine",
 ]

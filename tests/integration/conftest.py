@@ -7,10 +7,12 @@ import pytest
 
 from chalicelib.store.items import Item, Key
 from chalicelib.store.table import Table
+from infra.local.engines.engine import Engine
 from infra.local.engines.ministack import Ministack
 from tests.support.app import NOW, Caller, Site, running_site
 from tests.support.aws.bus import Bus, Inbox, Stream, connected
 from tests.support.aws.engines import new_table
+from tests.support.commands import Channels, listening
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,9 +38,9 @@ def every_write_names_its_actor() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def whole_site(ministack: Ministack) -> Iterator[Site]:
+def whole_site(table_engine: Engine) -> Iterator[Site]:
     """Run one app with its own table for the module."""
-    with running_site(new_table(ministack.endpoint_url)) as site:
+    with running_site(new_table(table_engine.endpoint_url)) as site:
         yield site
 
 
@@ -63,9 +65,10 @@ def other(site: Site) -> Caller:
 
 
 @pytest.fixture
-def bus_and_dead_letters(site: Site) -> Iterator[tuple[Bus, Inbox]]:
+def bus_and_dead_letters(site: Site, ministack: Ministack) -> Iterator[tuple[Bus, Inbox]]:
     """Connect the app to a bus and a dead-letter queue of this test's own."""
-    with pytest.MonkeyPatch.context() as patch, connected(site, patch) as both:
+    del site  # it reads the bus's name
+    with pytest.MonkeyPatch.context() as patch, connected(ministack.endpoint_url, patch) as both:
         yield both
 
 
@@ -79,6 +82,14 @@ def bus(bus_and_dead_letters: tuple[Bus, Inbox]) -> Bus:
 def dead_letters(bus_and_dead_letters: tuple[Bus, Inbox]) -> Inbox:
     """Return the stream's dead-letter queue."""
     return bus_and_dead_letters[1]
+
+
+@pytest.fixture
+def channels(site: Site, ministack: Ministack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Channels]:
+    """Connect the app to a bus and a dead-letter queue for commands."""
+    del site
+    with listening(ministack.endpoint_url, monkeypatch) as channels:
+        yield channels
 
 
 @pytest.fixture

@@ -194,10 +194,11 @@ class Site:
         plain_client(self.table.endpoint_url).delete_item(TableName=self.table.name, Key=key)
 
     def items(self) -> list[dict[str, Any]]:
-        """Return all items of the table."""
+        """Return all items of the table, ordered by key."""
         client = plain_client(self.table.endpoint_url)
         pages = client.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
-        return [cast("dict[str, Any]", item) for page in pages for item in page["Items"]]
+        items = [cast("dict[str, Any]", item) for page in pages for item in page["Items"]]
+        return sorted(items, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
 
     def mark_expired(self, *links: dict[str, Any]) -> None:
         """Mark links as expired, as the expiry schedule does."""

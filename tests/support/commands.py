@@ -10,7 +10,6 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.consumers.commands import consume
-from tests.support.app import Site
 from tests.support.aws.bus import Bus, Inbox
 
 
@@ -77,15 +76,15 @@ class Deadline:
 
 
 @contextmanager
-def listening(site: Site, patch: pytest.MonkeyPatch) -> Iterator[Channels]:
+def listening(endpoint_url: str, patch: pytest.MonkeyPatch) -> Iterator[Channels]:
     """Give the app a bus and a dead-letter queue for commands until the block ends."""
-    bus, dead_letters = Bus(site.table.endpoint_url), Inbox(site.table.endpoint_url)
+    bus, dead_letters = Bus(endpoint_url), Inbox(endpoint_url)
     given = {
         "EVENT_BUS_NAME": bus.name,
         "COMMAND_DLQ_URL": dead_letters.url,
-        "AWS_ENDPOINT_URL_EVENTBRIDGE": site.table.endpoint_url,
-        "AWS_ENDPOINT_URL_SQS": site.table.endpoint_url,
-        "AWS_ENDPOINT_URL_S3": site.table.endpoint_url,
+        "AWS_ENDPOINT_URL_EVENTBRIDGE": endpoint_url,
+        "AWS_ENDPOINT_URL_SQS": endpoint_url,
+        "AWS_ENDPOINT_URL_S3": endpoint_url,
     }
     for name, value in given.items():
         patch.setenv(name, value)

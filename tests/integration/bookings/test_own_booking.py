@@ -728,7 +728,7 @@ class TestReading:
                 site.client.request(method, own(booking) + path, headers=headers)
         for path in ("/cancel", "/reschedule"):
             assert site.client.get(own(booking) + path, headers=headers).status_code in (403, 404, 405)
-        assert sorted(map(str, site.items())) == sorted(map(str, before))
+        assert site.items() == before
 
     @pytest.mark.parametrize("path", PATHS)
     @pytest.mark.parametrize("headers", [HTML, JSON], ids=["html", "json"])

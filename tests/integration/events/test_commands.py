@@ -5,7 +5,7 @@ Results are published on the bus; invalid commands are dead-lettered.
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ from tests.support.app import (
 )
 from tests.support.aws.bus import Stream, deliver as publish
 from tests.support.aws.engines import Table
-from tests.support.commands import Channels, Deadline, command, deliver, in_event, in_notification, listening
+from tests.support.commands import Channels, Deadline, command, deliver, in_event, in_notification
 from tests.support.event_schemas import faults_of
 
 ENVELOPES: Final[dict[str, Callable[[str], str]]] = {
@@ -35,13 +35,6 @@ ENVELOPES: Final[dict[str, Callable[[str], str]]] = {
     "sns": in_notification,
     "eventbridge in sns": lambda body: in_notification(in_event(body)),
 }
-
-
-@pytest.fixture
-def channels(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Channels]:
-    """Connect the app to a bus and a dead-letter queue."""
-    with listening(site, monkeypatch) as channels:
-        yield channels
 
 
 def for_host(host: Caller, **fields: Any) -> dict[str, Any]:

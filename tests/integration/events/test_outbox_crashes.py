@@ -14,6 +14,7 @@ from chalicelib.consumers import outbox
 from chalicelib.service.events import relay
 from chalicelib.service.events.record_history import record_history
 from infra.local.aws import local_client
+from infra.local.engines.ministack import Ministack
 from infra.operate.redrive import _FUNCTION_SECONDS, crashes, redrive
 from infra.package.functions import read_config
 from infra.paths import ROOT
@@ -46,9 +47,10 @@ class Lambda:
 
 
 @pytest.fixture
-def mapping(site: Site) -> Iterator[Mapping]:
+def mapping(site: Site, ministack: Ministack) -> Iterator[Mapping]:
     """Return the stream's event source mapping, with a bucket of this test's own."""
-    s3, bucket = local_client("s3", site.table.endpoint_url), f"crashes-{secrets.token_hex(6)}"
+    del site
+    s3, bucket = local_client("s3", ministack.endpoint_url), f"crashes-{secrets.token_hex(6)}"
     s3.create_bucket(Bucket=bucket)
     yield Mapping(s3, bucket)
     for key in list(crashes(s3, bucket)):

@@ -18,6 +18,7 @@ from chalicelib.domain.imports.sheet import RESULT_COLUMNS
 from chalicelib.service.imports import import_file
 from chalicelib.service.links.generate import CHUNK
 from infra.local.aws import local_client
+from infra.local.engines.ministack import Ministack
 from tests.support.app import BASE_URL, Caller, Site, unknown_id
 from tests.support.aws.bus import Bus, Stream, deliver as publish
 from tests.support.commands import Deadline, listening, records
@@ -69,9 +70,10 @@ class Bucket:
 
 
 @pytest.fixture
-def bucket(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    with listening(site, monkeypatch) as (bus, _):
-        yield Bucket(site.table.endpoint_url, bus)
+def bucket(site: Site, ministack: Ministack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    del site
+    with listening(ministack.endpoint_url, monkeypatch) as (bus, _):
+        yield Bucket(ministack.endpoint_url, bus)
 
 
 def place(host: Caller, event_type: dict[str, Any], name: str = "a.csv") -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """Links that a command or a function call generates and emails: each recipient gets one email (P4)."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, Final
@@ -13,19 +12,12 @@ from chalicelib.consumers.direct_functions import Refusal, generate_links
 from tests.support.app import Caller, Site, at, ok, running_site, token_of
 from tests.support.aws.bus import Stream, deliver as publish
 from tests.support.aws.engines import Table
-from tests.support.commands import Channels, Deadline, command, deliver, listening
+from tests.support.commands import Channels, Deadline, command, deliver
 
 CONTEXT: Final = SimpleNamespace(aws_request_id="request-1")
 SEND: Final = {"language": "de", "message": "Bis bald!"}
 GRACE: Final = {"name": "Grace Hopper", "email": "grace@invitees.example"}
 MANY: Final = [{"recipient": {"email": f"p{n}@invitees.example"}} for n in range(5)]
-
-
-@pytest.fixture
-def channels(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Channels]:
-    """Connect the app to a bus and a dead-letter queue."""
-    with listening(site, monkeypatch) as channels:
-        yield channels
 
 
 def payload(host: Caller, **fields: Any) -> dict[str, Any]:

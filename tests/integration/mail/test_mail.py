@@ -36,6 +36,7 @@ from chalicelib.service.mail.queue_digests import queue_due_digests
 from chalicelib.service.mail.send import CLAIM, NEEDED
 from chalicelib.service.mail.send_later import MAX_PAUSE_SECONDS, pause_after
 from infra.local.aws import local_client
+from infra.local.engines.ministack import Ministack
 from infra.package.functions import read_config
 from infra.paths import ROOT
 from tests.support.app import (
@@ -50,7 +51,6 @@ from tests.support.app import (
     unknown_id,
 )
 from tests.support.aws.bus import Bus, Inbox, Stream, connected, deliver
-from tests.support.waiting import LIMIT
 
 GRACE: Final = "grace@invitees.example"
 ADA: Final = "ada@hosts.example"
@@ -60,9 +60,10 @@ Events = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ses(whole_site: Site) -> Iterator[None]:
-    """Verify the sender's address in the engine's SES."""
-    endpoint = whole_site.table.endpoint_url
+def ses(whole_site: Site, ministack: Ministack) -> Iterator[None]:
+    """Verify the sender's address in ministack's SES."""
+    del whole_site
+    endpoint = ministack.endpoint_url
     client = local_client("sesv2", endpoint)
     client.create_email_identity(EmailIdentity=MAIL_SENDER)
     with pytest.MonkeyPatch.context() as patch:
@@ -85,10 +86,10 @@ def folder(site: Site, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def bus(site: Site, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Bus]:
+def bus(monkeypatch: pytest.MonkeyPatch, folder: Path, ministack: Ministack) -> Iterator[Bus]:
     """Return a bus that the stream's consumer publishes on."""
     del folder
-    with connected(site, monkeypatch) as (bus, _):
+    with connected(ministack.endpoint_url, monkeypatch) as (bus, _):
         yield bus
 
 
@@ -147,13 +148,6 @@ def batch(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def deliver_events(events: Sequence[dict[str, Any]]) -> list[str]:
     """Deliver events to the mail function; return the ids of the messages to retry."""
     return [failure["itemIdentifier"] for failure in send(batch(events), None)["batchItemFailures"]]
-
-
-def sent_by_ses(site: Site) -> list[dict[str, Any]]:
-    """Return all emails that the engine's SES has accepted."""
-    url = f"{site.table.endpoint_url}/_ministack/ses/messages"
-    found: Any = httpx.get(url, timeout=LIMIT, trust_env=False).json()
-    return list(found["messages"] if isinstance(found, dict) else found)
 
 
 @contextmanager
@@ -559,11 +553,11 @@ def test_pauses_grow_to_an_hour() -> None:
 
 
 def test_a_retried_message_stays_hidden_for_its_pause(
-    mailroom: Mailroom, host: Caller, monkeypatch: pytest.MonkeyPatch
+    mailroom: Mailroom, host: Caller, monkeypatch: pytest.MonkeyPatch, ministack: Ministack
 ) -> None:
     booked(mailroom.site, host)
     events = mailroom.events("booking.confirmed")
-    queue = Inbox(mailroom.site.table.endpoint_url)
+    queue = Inbox(ministack.endpoint_url)
     monkeypatch.setenv("MAIL_QUEUE_URL", queue.url)
     bootstrap.forget()
     queue.client.send_message(QueueUrl=queue.url, MessageBody=json.dumps(events[0]))
@@ -973,9 +967,10 @@ def limited(**settings: int) -> Iterator[None]:
 
 
 @pytest.fixture
-def queue(mailroom: Mailroom, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+def queue(mailroom: Mailroom, monkeypatch: pytest.MonkeyPatch, ministack: Ministack) -> Iterator[Inbox]:
     """Return the mail queue, on which the schedule puts digests."""
-    queue = Inbox(mailroom.site.table.endpoint_url)
+    del mailroom
+    queue = Inbox(ministack.endpoint_url)
     monkeypatch.setenv("MAIL_QUEUE_URL", queue.url)
     bootstrap.forget()
     yield queue

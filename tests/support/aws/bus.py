@@ -117,13 +117,13 @@ class Bus:
 
 
 @contextmanager
-def connected(site: Site, patch: pytest.MonkeyPatch) -> Iterator[tuple[Bus, Inbox]]:
-    """Give the site's app a bus and a dead-letter queue until the block ends."""
-    bus, letters = Bus(site.table.endpoint_url), Inbox(site.table.endpoint_url)
+def connected(endpoint_url: str, patch: pytest.MonkeyPatch) -> Iterator[tuple[Bus, Inbox]]:
+    """Give the running app a bus and a dead-letter queue until the block ends."""
+    bus, letters = Bus(endpoint_url), Inbox(endpoint_url)
     patch.setenv("EVENT_BUS_NAME", bus.name)
     patch.setenv("OUTBOX_DLQ_URL", letters.url)
-    patch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", site.table.endpoint_url)
-    patch.setenv("AWS_ENDPOINT_URL_SQS", site.table.endpoint_url)
+    patch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", endpoint_url)
+    patch.setenv("AWS_ENDPOINT_URL_SQS", endpoint_url)
     bootstrap.forget()
     try:
         yield bus, letters

@@ -16,6 +16,7 @@ from infra.local.engines.engine import Engine
 from infra.local.engines.ministack import Ministack
 from infra.local.table import ensure_table
 from tests.support.aws.dynamodb_client import plain_client
+from tests.support.proof.size import size
 from tests.support.waiting import LIMIT
 
 
@@ -106,6 +107,17 @@ def require_dynoxide() -> None:
     """Skip the test if dynoxide is not installed."""
     if find_dynoxide() is None:
         pytest.skip("NO SECOND ENGINE: dynoxide is not installed; `make dynoxide` (Linux x86-64 and npm)")
+
+
+@pytest.fixture(scope="session")
+def table_engine(request: pytest.FixtureRequest) -> Engine:
+    """The engine for tests that need any: the one that costs least, dynoxide, if it is installed, else ministack.
+
+    In `make proof` it is ministack, on which `make run` keeps its data.
+    """
+    any_will_do = find_dynoxide() is not None and size(True, False)
+    chosen: Engine = request.getfixturevalue("dynoxide" if any_will_do else "ministack")
+    return chosen
 
 
 @pytest.fixture(scope="session", params=["ministack", "dynoxide"])
