@@ -53,10 +53,10 @@ def test_a_process_and_its_children_have_the_shifted_clock(
 
 
 def test_the_dates_include_every_kind() -> None:
-    """Month end, year end, 28 and 29 February, days on which clocks change, and two minutes before midnight."""
+    """Month end, year end, 28 and 29 February, days on which clocks change, and late evenings."""
     days = {date.start.date().isoformat() for date in DATES}
     assert days >= {"2027-01-27", "2027-12-31", "2028-02-28", "2028-02-29"}
     assert days >= {"2027-03-28", "2027-10-31", "2027-03-14", "2027-11-07"}
-    assert {f"{date.start:%H:%M}" for date in DATES} >= {"23:50", "23:58"}
+    assert {f"{date.start:%H:%M}" for date in DATES} >= {"22:20", "23:20", "23:50", "23:58"}
     assert len({date.zone for date in DATES}) > 3
     assert set(dates.QUICK) < {date.name for date in DATES}
