@@ -193,10 +193,13 @@ class Site:
         key: dict[str, Any] = {"pk": {"S": pk}, "sk": {"S": sk}}
         plain_client(self.table.endpoint_url).delete_item(TableName=self.table.name, Key=key)
 
-    def items(self) -> list[dict[str, Any]]:
-        """Return all items of the table, ordered by key."""
-        client = plain_client(self.table.endpoint_url)
-        pages = client.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True)
+    def items(self, prefix: str = "") -> list[dict[str, Any]]:
+        """Return the items of the table whose partition key starts with `prefix`, ordered by key."""
+        client, only = plain_client(self.table.endpoint_url), dict[str, Any]()
+        if prefix:
+            values = {":prefix": {"S": prefix}}
+            only = {"FilterExpression": "begins_with(pk, :prefix)", "ExpressionAttributeValues": values}
+        pages = client.get_paginator("scan").paginate(TableName=self.table.name, ConsistentRead=True, **only)
         items = [cast("dict[str, Any]", item) for page in pages for item in page["Items"]]
         return sorted(items, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
 
