@@ -335,7 +335,7 @@ def test_a_link_that_is_deleted_during_sixteen_redeems_stays_deleted(stage: Stag
     """P3: no redeem recreates the link or part of it."""
     event_type = stage.event_type(stage.host())
     clients = stage.clients()
-    links = stage.links(event_type, size(4, 15), maxUsageCount=None)
+    links = stage.links(event_type, size(8, 15), maxUsageCount=None)
     slots = starts(CLIENTS * len(links))
     for number, link in enumerate(links):
         mine = slots[CLIENTS * number : CLIENTS * (number + 1)]
