@@ -61,7 +61,8 @@ test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clo
 
 .PHONY: proof
 proof: $(INSTALLED) dynoxide ## run the race, history and hostile-input tests with many more examples, and the integration tests on ministack, about an hour
-	PROOF=large $(PY) -m pytest tests/proof tests/history tests/hostile tests/integration tests/unit/event_types/test_slots.py -rP
+	PROOF=large $(PY) -m pytest tests/proof tests/history tests/hostile tests/integration tests/deployed/test_imports.py \
+		tests/unit/event_types/test_slots.py -rP
 
 lint: $(INSTALLED) lint-openapi lint-scripts ## run ruff, the import contracts, and the linters of the API description and the scripts
 	$(PY) -m ruff check

@@ -5,8 +5,10 @@ import io
 import json
 from typing import Any
 
+from chalicelib.domain.links.link import MAX_LINKS_PER_BATCH
 from tests.deployed.conftest import Stack
 from tests.deployed.host_fixtures import event_type_of, links_of
+from tests.support.proof.size import size
 from tests.support.waiting import until
 
 
@@ -63,18 +65,20 @@ def test_a_bad_file_has_a_result_and_its_message_is_deleted(stack: Stack) -> Non
     assert until(waiting, lambda count: count == 0) == 0
 
 
-def test_ten_thousand_rows_are_one_import(stack: Stack) -> None:
+def test_a_large_file_is_one_import(stack: Stack) -> None:
+    """All its links are in one batch; with the most rows of a file in `make proof`."""
+    count = size(2_000, MAX_LINKS_PER_BATCH)
     event_type = event_type_of(stack)
     where = f"{event_type['hostId']}/{event_type['eventTypeId']}/many.csv"
 
-    drop(stack, where, "externalId\n" + "".join(f"x-{n}\n" for n in range(10_000)))
+    drop(stack, where, "externalId\n" + "".join(f"x-{n}\n" for n in range(count)))
 
     rows = result(stack, where)
-    assert [row["externalId"] for row in rows] == [f"x-{n}" for n in range(10_000)]
+    assert [row["externalId"] for row in rows] == [f"x-{n}" for n in range(count)]
     assert {row["status"] for row in rows} == {"active"}
-    assert len({row["linkId"] for row in rows}) == 10_000
-    (last,) = links_of(stack, event_type["hostId"], q="x-9999")
-    assert (last["linkId"], last["url"]) == (rows[9_999]["linkId"], rows[9_999]["url"])
+    assert len({row["linkId"] for row in rows}) == count
+    (last,) = links_of(stack, event_type["hostId"], q=f"x-{count - 1}")
+    assert (last["linkId"], last["url"]) == (rows[-1]["linkId"], rows[-1]["url"])
 
 
 def test_the_bucket_is_private_encrypted_and_expires_objects(stack: Stack) -> None:
