@@ -17,8 +17,8 @@ def test_past_bookings_are_listed_latest_first_a_page_at_a_time(console: Console
     with console.site.ago(days=40):
         console.site.book(link, "Earliest Bird")
     with console.site.ago(days=3):
-        for number in range(52):
-            console.site.book(link, f"Guest{number:02d} Past", answers={"q1": f"Topic {number}"})
+        for number, start in enumerate(console.site.starts(link)[:52]):
+            console.site.book_at(link, start, f"Guest{number:02d} Past", {"q1": f"Topic {number}"})
     console.sign_in("#bookings")
     expect(console.page.get_by_text("Nothing is booked")).to_be_visible()
     console.visit.requests.clear()

@@ -43,12 +43,22 @@ class LiveSite:
         self, link: dict[str, Any], name: str = "Grace Hopper", answers: dict[str, str] | None = None
     ) -> dict[str, Any]:
         """Book a slot that starts after the tests have ended, if there is one, and return the booking."""
+        return self.book_at(link, self.starts(link)[:7][-1], name, answers)
+
+    def starts(self, link: dict[str, Any]) -> list[str]:
+        """Return when a link's free slots start."""
         path = link["url"].removeprefix(self.url)
-        slots = self.client.get(f"{path}/slots").json()["slots"]
+        return [slot["start"] for slot in self.client.get(f"{path}/slots").json()["slots"]]
+
+    def book_at(
+        self, link: dict[str, Any], start: str, name: str, answers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Book a slot, and return the booking."""
         invitee = {"name": name, "email": f"{name.split(maxsplit=1)[0].lower()}@invitees.example"}
-        body = {"start": slots[:7][-1]["start"], "timeZone": "Europe/Berlin", "invitee": invitee}
+        body = {"start": start, "timeZone": "Europe/Berlin", "invitee": invitee}
         if answers:
             body["answers"] = answers
+        path = link["url"].removeprefix(self.url)
         booking: dict[str, Any] = created(self.client.post(f"{path}/redeem", json=body))
         return booking
 
