@@ -23,6 +23,7 @@ from tests.support.app import (
     token_of,
     unknown_id,
 )
+from tests.support.proof.size import size
 
 STATUSES: Final = ("active", "used", "expired", "revoked")
 
@@ -384,8 +385,8 @@ class TestSearch:
 
 
 PAGE: Final = 50
-FEW: Final = 300
-MANY: Final = 2000
+FEW: Final = 240
+MANY: Final = size(1000, 2000)
 
 
 class Sizes(NamedTuple):
@@ -401,13 +402,13 @@ def sizes(whole_site: Site) -> Sizes:
     return Sizes(whole_site, filled(whole_site, FEW), filled(whole_site, MANY))
 
 
-def filled(site: Site, size: int) -> tuple[Caller, dict[str, Any]]:
+def filled(site: Site, total: int) -> tuple[Caller, dict[str, Any]]:
     host = site.host()
     event_type = host.event_type()
     found_by = {"label": "word", "externalId": "word-1", "recipient": {"email": "word@invitees.example"}}
     for status in STATUSES:
         links = host.links(
-            event_type, count=size // len(STATUSES), **(found_by if status == "active" else {})
+            event_type, count=total // len(STATUSES), **(found_by if status == "active" else {})
         )
         if status != "active":
             site.mark(links, status)
