@@ -25,11 +25,12 @@ from chalicelib.service.webhooks.manage_deliveries import replay_one
 from chalicelib.settings import read_settings
 from tests.support.app import settings_for
 from tests.support.aws.engines import Table
+from tests.support.proof.size import size
 
 ADMIN = Caller("test", Role.ADMIN, None)
 CAUSE = Cause("system:test", "test")
 SIGNING = '{"current": 1, "keys": {"1": "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="}}'
-EVENTS = 25
+EVENTS = size(8, 25)
 SENDERS = 12
 
 
