@@ -55,7 +55,7 @@ def test_every_interleaving_is_linearizable() -> None:
     start = int(os.environ.get("SEED") or size(0, secrets.randbits(32)))
     print(f"seed {start}")
 
-    found = run(size(200, 30_000), start, shrink=True)
+    found = run(size(300, 30_000), start, shrink=True)
 
     assert found is None, f"seed {start}\n{found.report}"
 
