@@ -39,8 +39,8 @@ def every_write_names_its_actor() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def whole_site(table_engine: Engine) -> Iterator[Site]:
-    """Run one app with its own table for the module."""
-    with running_site(new_table(table_engine.endpoint_url)) as site:
+    """Run one app with its own table for the module. `Stream` enables the table's stream."""
+    with running_site(new_table(table_engine.endpoint_url, stream=False)) as site:
         yield site
 
 

@@ -13,7 +13,7 @@ TOGETHER: Final = "tests/deployed/"
 # It waits until each function has used each of its rights, some of which a function uses only once.
 FIRST_OF_THESE: Final = "tests/deployed/test_rights.py"
 
-# Its 10,000 links keep the stack's outbox busy for a while, and tests after it would wait for their own events.
+# Its thousands of links keep the stack's outbox busy for a while, and tests after it would wait for their own events.
 LAST_OF_THESE: Final = "tests/deployed/test_imports.py"
 
 # What takes longest, in order: folders, files. The unit tests come last, because their files are short.

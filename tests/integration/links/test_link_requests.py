@@ -115,8 +115,8 @@ def test_racing_requests_keep_each_address_once_and_the_limit(site: Site, host: 
 
 def test_a_dropped_request_writes_nothing(site: Site, host: Caller) -> None:
     """Once the day's limit is reached, a request only reads, and publishes no event."""
+    stream = Stream(site)
     link = _dead(host)
-    stream = Stream(site, "TRIM_HORIZON")
     for number in range(6):
         _ask(site, link, ASK | {"email": f"x{number}@evil.example"})
     deliver(stream.records())

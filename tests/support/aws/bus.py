@@ -13,6 +13,7 @@ from chalicelib.consumers.outbox import consume
 from infra.local.aws import local_client
 from tests.support.app import Site
 from tests.support.aws.clients import shared_client
+from tests.support.aws.engines import enable_stream
 
 Record = dict[str, Any]
 
@@ -21,7 +22,8 @@ class Stream:
     """The table's stream, read as Lambda's event source mapping does: each record once, in order."""
 
     def __init__(self, site: Site, begin: Literal["LATEST", "TRIM_HORIZON"] = "LATEST") -> None:
-        """Read the records from now on, or with `TRIM_HORIZON` the whole stream."""
+        """Read the records from now on, or with `TRIM_HORIZON` the whole stream. Enables the stream if it is not."""
+        enable_stream(site.table)
         self._client = local_client("dynamodbstreams", site.table.endpoint_url, validate=False)
         self._told: dict[str, Any] = {}
         self._client.meta.events.register("before-parse.dynamodb-streams.GetRecords", self._keep)

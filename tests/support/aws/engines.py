@@ -14,7 +14,7 @@ from infra.local.aws import use_local_aws
 from infra.local.engines.dynoxide import Dynoxide, find_dynoxide
 from infra.local.engines.engine import Engine
 from infra.local.engines.ministack import Ministack
-from infra.local.table import ensure_table
+from infra.local.table import create_table_arguments, ensure_table
 from tests.support.aws.dynamodb_client import plain_client
 from tests.support.proof.size import size
 from tests.support.waiting import LIMIT
@@ -37,6 +37,15 @@ def new_table(endpoint_url: str, *, stream: bool = True) -> Table:
     if not stream:
         client.update_table(TableName=table.name, StreamSpecification={"StreamEnabled": False})
     return table
+
+
+def enable_stream(table: Table) -> None:
+    """Enable the stream of a table that was created without it."""
+    client = plain_client(table.endpoint_url)
+    described = client.describe_table(TableName=table.name)["Table"]
+    if not described.get("StreamSpecification", {}).get("StreamEnabled"):
+        wanted = create_table_arguments(table.name)["StreamSpecification"]
+        client.update_table(TableName=table.name, StreamSpecification=wanted)
 
 
 @pytest.fixture(scope="session", autouse=True)
