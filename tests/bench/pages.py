@@ -2,11 +2,13 @@
 
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from unittest.mock import patch
 
 import msgspec
 
+from chalicelib import bootstrap
 from chalicelib.domain.bookings.occupancy import cells_of
 from chalicelib.domain.event_types.event_type import EventSettings
 from chalicelib.domain.event_types.slots import offered_slots
@@ -17,6 +19,8 @@ from tests.bench.setup.site import Site, proxy_event, starts
 
 WEIGHT_BUDGET: Final = 60_000
 SLOTS_BUDGET_MS: Final = 5
+# In UTC, 16 half hours are left of this day. With the next day's they are 64, the most that a page lists.
+_FULL_PAGE: Final = datetime(2027, 1, 15, 16, tzinfo=UTC)
 _URL: Final = re.compile(r'(?:href|src)="((?:\.{1,2}/)*assets/[^"]+)"')
 
 
@@ -24,9 +28,10 @@ def weight() -> Section:
     """Add up the booking page and the console, each with everything that it loads."""
     section = Section(
         "Page weight",
-        "The HTML for 30 days of half-hour slots, and every style sheet and script that it loads, uncompressed.",
+        "The HTML for 30 days of half-hour slots, with as many on the page as it can list, and every style sheet and "
+        "script that it loads, uncompressed.",
     )
-    with Dynoxide() as engine:
+    with Dynoxide() as engine, patch.object(bootstrap, "utc_now", lambda: _FULL_PAGE):
         site = Site(engine)
         [token] = site.tokens(site.event_type(site.host()), 1)
         for name, resource, path in (

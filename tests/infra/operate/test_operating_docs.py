@@ -262,7 +262,7 @@ def test_documented_costs_are_the_measured_ones(
 @pytest.mark.usefixtures("own_environment")
 @pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
 def test_documented_prices_are_the_computed_ones() -> None:
-    """They agree within a few cents, because the length of a page depends on the month."""
+    """They agree within a few cents, because a page's length depends on the ids in it."""
     rows = _rows(OPERATE, f"| a million of these | {' | '.join(COLUMNS)} | sum |")
     documented = {what: [float(cell.strip("*") or 0) for cell in rest] for what, *rest in rows}
     found = {row.what: [row.raw[name] for name in COLUMNS] for row in prices().rows}
