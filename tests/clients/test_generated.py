@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 
 from infra.generate.openapi import COPY
-from infra.local.engines.ministack import Ministack
+from infra.local.engines.engine import Engine
 from tests.support.app import Caller, running_site
 from tests.support.aws.engines import new_table
 from tests.support.npm_tools import MODULES, needs_npm_tools
@@ -34,9 +34,9 @@ DONE: Final = {
 
 
 @pytest.fixture
-def host(ministack: Ministack) -> Iterator[Caller]:
+def host(table_engine: Engine) -> Iterator[Caller]:
     """A host on its own site."""
-    with running_site(new_table(ministack.endpoint_url)) as site:
+    with running_site(new_table(table_engine.endpoint_url, stream=False)) as site:
         yield site.host()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from infra.local.engines.ministack import Ministack
+from infra.local.engines.engine import Engine
 from tests.support.app import Caller
 from tests.support.aws.engines import new_table
 from tests.support.browser.console import Console, console_of
@@ -23,10 +23,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def site(browser: Browser, ministack: Ministack) -> Iterator[LiveSite]:
+def site(browser: Browser, table_engine: Engine) -> Iterator[LiveSite]:
     """The app, with the real clock; it depends on the browser, so it does not start without one."""
     del browser
-    with live_site(new_table(ministack.endpoint_url)) as found:
+    with live_site(new_table(table_engine.endpoint_url, stream=False)) as found:
         yield found
 
 

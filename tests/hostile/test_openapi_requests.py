@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from infra.local.engines.ministack import Ministack
+from infra.local.engines.engine import Engine
 from infra.paths import ROOT
 from tests.support.app import Site, at, created, running_site, token_of
 from tests.support.aws.engines import new_table
@@ -55,8 +55,8 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-def target(ministack: Ministack) -> Iterator[Target]:
-    with running_site(new_table(ministack.endpoint_url)) as site:
+def target(table_engine: Engine) -> Iterator[Target]:
+    with running_site(new_table(table_engine.endpoint_url, stream=False)) as site:
         host = site.host()
         kept, other = host.event_type(bookingWindowDays=30), host.event_type()
         links = host.links(kept, count=30, maxUsageCount=None)

@@ -42,7 +42,7 @@ from chalicelib.wire.requests.webhooks import WebhookBody
 from tests.hostile.mutations import near
 from tests.support.proof.size import size
 
-EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES") or size(400, 10_000))
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES") or size(200, 10_000))
 NOW: Final = datetime(2040, 1, 2, 8, tzinfo=UTC)
 RING: Final = Keyring(1, {1: bytes(range(32)), 2: bytes(32)})
 

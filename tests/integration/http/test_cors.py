@@ -12,7 +12,7 @@ from chalicelib import bootstrap
 from chalicelib.api.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from chalicelib.api.routes import PREFLIGHT, ROUTERS
 from chalicelib.settings import read_settings
-from infra.local.engines.ministack import Ministack
+from infra.local.engines.engine import Engine
 from infra.local.http.server import serving
 from tests.support.app import (
     BASE_URL,
@@ -42,11 +42,11 @@ BARE: Final = {"TABLE_NAME": "t", "SIGNING_KEYS": "k"}
 
 
 @pytest.fixture(scope="module")
-def site(ministack: Ministack) -> Iterator[Site]:
+def site(table_engine: Engine) -> Iterator[Site]:
     """Run a site with two listed origins."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CORS_ORIGINS", f"{LISTED}, {OTHER}")
-        with running_site(new_table(ministack.endpoint_url)) as running:
+        with running_site(new_table(table_engine.endpoint_url, stream=False)) as running:
             yield running
 
 
