@@ -51,7 +51,7 @@ DATES: Final = (
     Date("america-autumn", "2027-11-07T01:57", "America/New_York", "the hour from 01:00 occurs twice"),
     Date("late-evening", "2027-01-30T23:58", "Europe/Berlin", "midnight passes while the tests run"),
     Date("last-slot", "2027-02-10T23:20", "Asia/Tokyo", "one slot of half an hour is left today"),
-    Date("last-slots", "2027-02-10T22:20", "Europe/Berlin", "three slots are left today"),
+    Date("last-slots", "2027-01-31T22:20", "Europe/Berlin", "three slots are left this month"),
     Date("far-ahead", "2027-04-30T23:58", "Pacific/Auckland", "the local date differs from the UTC date"),
 )
 

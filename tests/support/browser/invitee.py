@@ -1,5 +1,6 @@
 """Use the invitee's pages in a browser, as a visitor."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,13 +88,24 @@ class Invitee:
         return self.page.get_by_role("button", name=name, exact=True)
 
     def pick(self, n: int = 0) -> str:
-        """Choose the n-th time shown; return its instant."""
+        """Choose the n-th time of the displayed day, or of the next if too few are left today; return its instant."""
+        expect(self.times.first).to_be_visible()
+        if self.times.count() <= n:
+            self._go_to_next_day()
         # A handle, because the n-th locator could match another button when earlier times load.
         time = self.times.nth(n).element_handle()
         start = time.get_attribute("data-start")
         assert start is not None
         time.click()
         return start.replace(".000Z", "Z")
+
+    def _go_to_next_day(self) -> None:
+        """Display the first free day after the displayed one, which is the first of its month."""
+        if self.free_dates.count() > 1:
+            self.free_dates.nth(1).click()
+        else:
+            self.button("Next month").click()
+            expect(self.free_dates.first).to_have_attribute("data-date", re.compile("-01$"))
 
     def shown_times(self) -> list[tuple[datetime, str]]:
         """Wait until the month has all its times; return those of the displayed day, each with its text."""
