@@ -4,7 +4,7 @@ It writes all of these or none (P1, P2, P4, ADR 0003):
 
 | operation | writes | on the condition that |
 |---|---|---|
-| `booking` | the booking | its id is new |
+| `booking` | the booking | its id is new: all attempts of one call use the same id (P4) |
 | `receipt` | the receipt, by which a retry finds the booking | the same request has no receipt in force (P4) |
 | `successor` | a rolling link's next link | its id is new |
 | `link` | one more use | the link is alive and open, as it was read, and **has a use left** (P1, P3) |
@@ -23,17 +23,18 @@ from chalicelib.domain.bookings.redeem import (
     LinkRefused,
     Outcome,
     RedeemAttempt,
+    WrittenBefore,
 )
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import from_millis, to_millis
 from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.links.link import Link, LinkStatus
-from chalicelib.store.bookings.bookings import Bookings
+from chalicelib.store.bookings.bookings import Bookings, booking_of
 from chalicelib.store.bookings.days import Days
 from chalicelib.store.causes import audit_actions, audit_attributes
 from chalicelib.store.conditions import ABSENT, EXISTS, absent_or_over
 from chalicelib.store.faults import TransactionRefused
-from chalicelib.store.items import LinkItem, ReceiptItem, link_key, purge_seconds, receipt_key
+from chalicelib.store.items import BookingItem, LinkItem, ReceiptItem, link_key, purge_seconds, receipt_key
 from chalicelib.store.links.conditions import IS_ACTIVE, has_use_left, is_open, is_unexpired, same_edition
 from chalicelib.store.links.links import final_status, link_of
 from chalicelib.store.links.rolling import RollingLinks
@@ -117,10 +118,11 @@ class Redeems:
         transaction.update(link_key(link.link_id), actions, condition, name="link")
 
     def _outcome_of(self, refused: TransactionRefused, attempt: RedeemAttempt) -> Outcome:
-        """Return why a redeem was refused. The receipt comes first: a retry must not get `link-used` (P4)."""
+        """Return why a redeem was refused. Booking and receipt come first: a retry must not get `link-used` (P4)."""
+        if "booking" in refused:
+            return WrittenBefore(booking_of(BookingItem.from_raw_data(refused["booking"])))
         if "receipt" in refused:
-            receipt = _receipt_of(ReceiptItem.from_raw_data(refused["receipt"]))
-            return Booked() if receipt.booking_id == attempt.booking.booking_id else AlreadyBooked(receipt)
+            return AlreadyBooked(_receipt_of(ReceiptItem.from_raw_data(refused["receipt"])))
         if refused.contended:
             raise ContendedError
         if "link" in refused:
@@ -128,7 +130,7 @@ class Redeems:
             return LinkRefused(link_of(LinkItem.from_raw_data(link)) if link else None)
         if self._days.refused_in(refused, attempt.booking.occupied):
             return CellsTaken()
-        # The booking's or the successor's random id exists already, or the pointer has changed: start again.
+        # The successor's random id exists already, or the pointer has changed: start again.
         raise ContendedError
 
     def _receipt_item(self, attempt: RedeemAttempt, cause: Cause) -> ReceiptItem:

@@ -2,10 +2,14 @@
 
 import pytest
 
+from chalicelib.service.bookings import redeem as redeeming
+from tests.history.checker.calls import Call
 from tests.history.checker.specification import KEYLESS_WINDOW
 from tests.history.checker.violations import violations
 from tests.history.interleavings.by_hand import make_link, steps
 from tests.history.interleavings.stepped import SLOW, Fate, Stepped, slot
+from tests.history.planted import Bug, Edit, planted
+from tests.support import audit
 
 
 def test_a_redeem_is_refused_if_the_link_expires_during_its_last_read(stepped: Stepped) -> None:
@@ -38,3 +42,50 @@ def test_a_redeem_returns_its_own_booking_even_if_its_receipt_has_ended(
     assert redeemed.code == "201"
     assert redeemed.result["booking"], "only the time was returned, not the booking"
     assert violations(stepped.end()) == []
+
+
+@pytest.mark.parametrize("ending", ["move", "cancel"])
+@pytest.mark.parametrize("max_uses", [1, 2])
+@pytest.mark.parametrize("reads", range(3))
+def test_a_redeem_makes_one_booking_even_if_the_host_changes_it_before_its_retry(
+    stepped: Stepped, ending: str, max_uses: int, reads: int
+) -> None:
+    """P4: the write's reply is lost, and the host moves or cancels the booking, which deletes the keyless receipt.
+
+    The retry returns the booking in its current state. It neither books again nor gets `link-used`.
+    """
+    redeemed, booking = _redeem_that_is_changed_before_its_retry(stepped, ending, max_uses, reads)
+
+    assert (redeemed.code, redeemed.result) == ("201", {"booking": booking})
+    assert list(audit.bookings_of(stepped.dump())) == [booking]
+    assert violations(stepped.end()) == []
+
+
+def test_a_redeem_with_a_booking_id_for_each_attempt_books_twice(stepped: Stepped) -> None:
+    """Red control of the test above."""
+    fresh_id = "booking_id=make_id(BOOKING, world.random_bytes(ID_BYTES))"
+    with planted(Bug((Edit(redeeming._plan, "booking_id=identified.booking_id", fresh_id),))):
+        _redeem_that_is_changed_before_its_retry(stepped, "move", 2, 0)
+
+    assert len(audit.bookings_of(stepped.dump())) == 2
+
+
+def _redeem_that_is_changed_before_its_retry(
+    stepped: Stepped, ending: str, max_uses: int, reads: int
+) -> tuple[Call, str]:
+    """Return the redeem after its retry, and the booking that it made first. The change comes after `reads` reads."""
+    name, link = make_link(stepped, max_uses=max_uses)
+    redeeming = stepped.redeem(name, link, slot(1), "p0", None, "p0")
+    steps(stepped, redeeming, 2)  # reads link and receipt, then event type and host
+    stepped.step(redeeming, Fate.LOST)
+    [booking] = audit.bookings_of(stepped.dump())
+    ended = stepped.move(booking, slot(2)) if ending == "move" else stepped.cancel(booking)
+    for _ in range(reads):
+        if redeeming in stepped.tasks:
+            stepped.step(redeeming)
+
+    stepped.finish(ended)
+    if redeeming in stepped.tasks:
+        stepped.finish(redeeming)
+
+    return next(call for call in stepped.calls if call.kind == "redeem"), booking

@@ -29,6 +29,12 @@ class Booked(msgspec.Struct, frozen=True):
     """The transaction committed: the booking exists, the use is counted and the cells are taken."""
 
 
+class WrittenBefore(msgspec.Struct, frozen=True):
+    """An earlier attempt of the same call created the booking, and its reply was lost. It is in its current state."""
+
+    booking: Booking
+
+
 class AlreadyBooked(msgspec.Struct, frozen=True):
     """The same request committed earlier; `receipt` has its booking."""
 
@@ -45,4 +51,4 @@ class CellsTaken(msgspec.Struct, frozen=True):
     """Another booking occupies some of the cells."""
 
 
-Outcome = Booked | AlreadyBooked | LinkRefused | CellsTaken
+Outcome = Booked | WrittenBefore | AlreadyBooked | LinkRefused | CellsTaken

@@ -21,7 +21,14 @@ from chalicelib.domain.bookings.receipt import (
     keyed_receipt_id,
     keyless_receipt_id,
 )
-from chalicelib.domain.bookings.redeem import AlreadyBooked, Booked, CellsTaken, LinkRefused, RedeemAttempt
+from chalicelib.domain.bookings.redeem import (
+    AlreadyBooked,
+    Booked,
+    CellsTaken,
+    LinkRefused,
+    RedeemAttempt,
+    WrittenBefore,
+)
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.errors import (
@@ -87,16 +94,19 @@ class Redeemed(msgspec.Struct, frozen=True):
     only_confirmed: bool = False
 
 
-class _IdentifiedRequest(msgspec.Struct, frozen=True):
+class _IdentifiedRequest(msgspec.Struct):
     """A request, the id of its receipt, and the body hash in the receipt.
 
-    `tried` are the ids of the bookings that this call has tried to write: this call wrote a receipt for one of them.
+    `booking_id` is the id of the booking that this call creates. All its attempts use the same id, so that it creates
+    one booking even if a reply is lost and the receipt is gone (P4). `is_uncertain`: it may exist, because the outcome
+    of an attempt's write is unknown.
     """
 
     request: RedeemRequest
     receipt_id: str
     body_hash: str
-    tried: set[str] = msgspec.field(default_factory=set)
+    booking_id: str
+    is_uncertain: bool = False
 
 
 def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Redeemed:
@@ -142,7 +152,12 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
                 raise LinkDeletedError
             seen.append(link)
             return _book(world, link, identified, cause)
-        except (DeadLinkError, SlotTakenError) as refusal:
+        except _DENIALS as refusal:
+            own = world.store.bookings.read(identified.booking_id) if identified.is_uncertain else None
+            if own is not None:
+                return Redeemed(own, replayed=False)
+            if not isinstance(refusal, DeadLinkError | SlotTakenError):
+                raise
             receipt = _receipt_after_all(world, link_id, link, identified, refusal)
             return None if receipt is None else _replay(world, receipt, identified)
 
@@ -155,7 +170,7 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
 
 
 def _identify(world: World, link_id: str, key_id: int, request: RedeemRequest) -> _IdentifiedRequest:
-    """Return a request with the id and the body hash of its receipt.
+    """Return a request with the id and the body hash of its receipt, and the id of its booking.
 
     Both use the link's signing key, which stays in the keyring as long as the link is valid. So a rotation between two
     attempts does not change them, and nobody can test addresses against a dump of the table.
@@ -163,8 +178,10 @@ def _identify(world: World, link_id: str, key_id: int, request: RedeemRequest) -
     ring = world.keyring()
     secret = ring.keys.get(key_id, ring.keys[ring.current])
     body_hash = keyed_hash(secret, link_id, request.body_hash)
+    booking_id = make_id(BOOKING, world.random_bytes(ID_BYTES))
     if request.idempotency_key is not None:
-        return _IdentifiedRequest(request, keyed_receipt_id(request.idempotency_key), body_hash)
+        receipt_id = keyed_receipt_id(request.idempotency_key)
+        return _IdentifiedRequest(request, receipt_id, body_hash, booking_id)
     body = NormalBody(
         start=request.start,
         time_zone=request.time_zone,
@@ -172,12 +189,12 @@ def _identify(world: World, link_id: str, key_id: int, request: RedeemRequest) -
         answers=request.answers,
         location_index=request.location_index,
     )
-    return _IdentifiedRequest(request, keyless_receipt_id(secret, link_id, body), body_hash)
+    return _IdentifiedRequest(request, keyless_receipt_id(secret, link_id, body), body_hash, booking_id)
 
 
 def _is_in_force(receipt: Receipt, identified: _IdentifiedRequest, now: datetime) -> bool:
     """Return whether a receipt is in force: until it ends, and always if this call wrote its booking (P4)."""
-    return receipt.ends_at > now or receipt.booking_id in identified.tried
+    return receipt.ends_at > now or receipt.booking_id == identified.booking_id
 
 
 def _receipt_after_all(
@@ -218,10 +235,16 @@ def _book(world: World, link: Link, identified: _IdentifiedRequest, cause: Cause
         now=booking.created_at,
         queued=identified.request.queued,
     )
-    identified.tried.add(booking.booking_id)
-    match world.store.redeems.commit(attempt, cause):
+    try:
+        outcome = world.store.redeems.commit(attempt, cause)
+    except TryLaterError:
+        identified.is_uncertain = True
+        raise
+    match outcome:
         case Booked():
             return Redeemed(booking, replayed=False)
+        case WrittenBefore(written):
+            return Redeemed(written, replayed=False)
         case AlreadyBooked(receipt):
             return _replay(world, receipt, identified)
         case CellsTaken():
@@ -251,7 +274,7 @@ def _plan(world: World, link: Link, identified: _IdentifiedRequest) -> Booking:
         raise SlotNotOfferedError
     occupied_from, occupied_to = occupied_span(offer, request.start)
     return Booking(
-        booking_id=make_id(BOOKING, world.random_bytes(ID_BYTES)),
+        booking_id=identified.booking_id,
         link_id=link.link_id,
         host_id=link.host_id,
         event_type_id=link.event_type_id,
@@ -286,7 +309,7 @@ def _replay(world: World, receipt: Receipt, identified: _IdentifiedRequest) -> R
     Return None for a keyless request whose booking was moved, cancelled or erased between the two reads: it is a new
     request.
     """
-    keyless, own = identified.request.idempotency_key is None, receipt.booking_id in identified.tried
+    keyless, own = identified.request.idempotency_key is None, receipt.booking_id == identified.booking_id
     if not keyless and receipt.body_hash not in (identified.body_hash, identified.request.body_hash):
         raise IdempotencyKeyReusedError
     booking = world.store.bookings.read(receipt.booking_id)
