@@ -23,6 +23,7 @@ FIRST: Final = (
     "tests/e2e/test_invitee.py",
     "tests/history/test_interleavings.py",
     "tests/history/",
+    "tests/model/",
     "tests/proof/",
     "tests/e2e/",
     "tests/infra/",
