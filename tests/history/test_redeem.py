@@ -7,7 +7,7 @@ from tests.history.checker.calls import Call
 from tests.history.checker.specification import KEYLESS_WINDOW
 from tests.history.checker.violations import violations
 from tests.history.interleavings.by_hand import make_link, steps
-from tests.history.interleavings.stepped import SLOW, Fate, Stepped, slot
+from tests.history.interleavings.stepped import SLOW, Fate, Stepped, Task, slot
 from tests.history.planted import Bug, Edit, planted
 from tests.support import audit
 
@@ -61,6 +61,69 @@ def test_a_redeem_makes_one_booking_even_if_the_host_changes_it_before_its_retry
     assert violations(stepped.end()) == []
 
 
+@pytest.mark.parametrize(
+    ("ending", "max_uses", "restore"), [("move", 2, False), ("cancel", 2, False), ("cancel", 1, True)]
+)
+def test_a_redeem_returns_its_own_booking_and_not_that_of_a_later_equal_request(
+    stepped: Stepped, ending: str, max_uses: int, restore: bool
+) -> None:
+    """P4: after the change, somebody sends an equal request, books, and has the receipt that the retry reads."""
+    redeeming, booking = _redeem_with_a_lost_reply(stepped, max_uses, restore=restore)
+    stepped.finish(stepped.move(booking, slot(2)) if ending == "move" else stepped.cancel(booking))
+    [(name, link)] = stepped.calls[0].result["links"].items()
+    stepped.finish(stepped.redeem(name, link, slot(1), "p0", None, "other"))
+    assert stepped.calls[-1].result["booking"] != booking
+
+    stepped.finish(redeeming)
+
+    assert (stepped.calls[-1].code, stepped.calls[-1].result) == ("201", {"booking": booking})
+    assert violations(stepped.end()) == []
+
+
+@pytest.mark.parametrize("ending", ["move", "cancel"])
+def test_a_redeem_returns_its_own_booking_even_if_its_body_has_become_invalid(
+    stepped: Stepped, ending: str
+) -> None:
+    """P4: after the change, the host adds a required question, which the retry does not answer."""
+    redeeming, booking = _redeem_with_a_lost_reply(stepped, 2)
+    stepped.finish(stepped.move(booking, slot(2)) if ending == "move" else stepped.cancel(booking))
+    stepped.ask(stepped.event_types[0], "Why?")
+
+    stepped.finish(redeeming)
+
+    assert (stepped.calls[-1].code, stepped.calls[-1].result) == ("201", {"booking": booking})
+
+
+def test_a_redeem_returns_its_own_booking_even_if_it_moves_after_the_receipt_was_read(
+    stepped: Stepped,
+) -> None:
+    """P4: the booking is moved after the retry has read its receipt. The retry does not start again."""
+    redeeming, booking = _redeem_with_a_lost_reply(stepped, 2)
+    steps(stepped, redeeming, 1)  # reads link and receipt
+    stepped.finish(stepped.move(booking, slot(2)))
+
+    assert not stepped.step(redeeming), "the redeem has not ended with the read of its booking"
+
+    assert (stepped.calls[-1].code, stepped.calls[-1].result) == ("201", {"booking": booking})
+    assert violations(stepped.end()) == []
+
+
+def test_a_redeem_looks_for_its_own_booking_only_if_it_may_exist(stepped: Stepped) -> None:
+    """A conflict writes nothing, so the loser of a race for a link sends no request more than it needs."""
+    name, link = make_link(stepped)
+    redeeming = stepped.redeem(name, link, slot(1), "p0", None, "p0")
+    steps(stepped, redeeming, 2)  # reads link and receipt, then event type and host
+    stepped.step(redeeming, Fate.CONFLICT)
+    stepped.finish(stepped.redeem(name, link, slot(2), "p1", None, "p1"))
+    before = len(stepped.steps)
+
+    stepped.finish(redeeming)
+
+    assert stepped.calls[-1].code == "410 link-used"
+    number = redeeming.call.number
+    assert stepped.steps[before:] == [f"({number}) BatchGetItem: done"] * 2
+
+
 def test_a_redeem_with_a_booking_id_for_each_attempt_books_twice(stepped: Stepped) -> None:
     """Red control of the test above."""
     fresh_id = "booking_id=make_id(BOOKING, world.random_bytes(ID_BYTES))"
@@ -70,15 +133,21 @@ def test_a_redeem_with_a_booking_id_for_each_attempt_books_twice(stepped: Steppe
     assert len(audit.bookings_of(stepped.dump())) == 2
 
 
-def _redeem_that_is_changed_before_its_retry(
-    stepped: Stepped, ending: str, max_uses: int, reads: int
-) -> tuple[Call, str]:
-    """Return the redeem after its retry, and the booking that it made first. The change comes after `reads` reads."""
-    name, link = make_link(stepped, max_uses=max_uses)
+def _redeem_with_a_lost_reply(stepped: Stepped, max_uses: int, *, restore: bool = False) -> tuple[Task, str]:
+    """Return a redeem of `slot(1)` without a key before its retry, and the booking that it has made."""
+    name, link = make_link(stepped, max_uses=max_uses, restore=restore)
     redeeming = stepped.redeem(name, link, slot(1), "p0", None, "p0")
     steps(stepped, redeeming, 2)  # reads link and receipt, then event type and host
     stepped.step(redeeming, Fate.LOST)
     [booking] = audit.bookings_of(stepped.dump())
+    return redeeming, booking
+
+
+def _redeem_that_is_changed_before_its_retry(
+    stepped: Stepped, ending: str, max_uses: int, reads: int
+) -> tuple[Call, str]:
+    """Return the redeem after its retry, and the booking that it made first. The change comes after `reads` reads."""
+    redeeming, booking = _redeem_with_a_lost_reply(stepped, max_uses)
     ended = stepped.move(booking, slot(2)) if ending == "move" else stepped.cancel(booking)
     for _ in range(reads):
         if redeeming in stepped.tasks:

@@ -33,6 +33,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.errors import (
     AdmitOneError,
+    ContendedError,
     DeadLinkError,
     IdempotencyKeyReusedError,
     LinkDeletedError,
@@ -95,13 +96,14 @@ class Redeemed(msgspec.Struct, frozen=True):
 
 
 class _IdentifiedRequest(msgspec.Struct):
-    """A request, the id of its receipt, and the body hash in the receipt.
+    """A request for a link, the id of its receipt, and the body hash in the receipt.
 
     `booking_id` is the id of the booking that this call creates. All its attempts use the same id, so that it creates
-    one booking even if a reply is lost and the receipt is gone (P4). `is_uncertain`: it may exist, because the outcome
-    of an attempt's write is unknown.
+    one booking even if a reply is lost and the receipt is gone (P4). `is_uncertain`: the booking may exist, because the
+    outcome of an attempt's write is unknown. An attempt sets it for those after it, so this struct is not frozen.
     """
 
+    link_id: str
     request: RedeemRequest
     receipt_id: str
     body_hash: str
@@ -152,13 +154,14 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
                 raise LinkDeletedError
             seen.append(link)
             return _book(world, link, identified, cause)
-        except _DENIALS as refusal:
-            own = world.store.bookings.read(identified.booking_id) if identified.is_uncertain else None
-            if own is not None:
+        except TryLaterError:
+            raise
+        except AdmitOneError as refusal:
+            if (own := _own_booking(world, identified)) is not None:
                 return Redeemed(own, replayed=False)
             if not isinstance(refusal, DeadLinkError | SlotTakenError):
                 raise
-            receipt = _receipt_after_all(world, link_id, link, identified, refusal)
+            receipt = _receipt_after_all(world, link, identified, refusal)
             return None if receipt is None else _replay(world, receipt, identified)
 
     try:
@@ -181,7 +184,7 @@ def _identify(world: World, link_id: str, key_id: int, request: RedeemRequest) -
     booking_id = make_id(BOOKING, world.random_bytes(ID_BYTES))
     if request.idempotency_key is not None:
         receipt_id = keyed_receipt_id(request.idempotency_key)
-        return _IdentifiedRequest(request, receipt_id, body_hash, booking_id)
+        return _IdentifiedRequest(link_id, request, receipt_id, body_hash, booking_id)
     body = NormalBody(
         start=request.start,
         time_zone=request.time_zone,
@@ -189,7 +192,8 @@ def _identify(world: World, link_id: str, key_id: int, request: RedeemRequest) -
         answers=request.answers,
         location_index=request.location_index,
     )
-    return _IdentifiedRequest(request, keyless_receipt_id(secret, link_id, body), body_hash, booking_id)
+    receipt_id = keyless_receipt_id(secret, link_id, body)
+    return _IdentifiedRequest(link_id, request, receipt_id, body_hash, booking_id)
 
 
 def _is_in_force(receipt: Receipt, identified: _IdentifiedRequest, now: datetime) -> bool:
@@ -197,8 +201,19 @@ def _is_in_force(receipt: Receipt, identified: _IdentifiedRequest, now: datetime
     return receipt.ends_at > now or receipt.booking_id == identified.booking_id
 
 
+def _own_booking(world: World, identified: _IdentifiedRequest) -> Booking | None:
+    """Return the booking that an earlier attempt of this call created, in its current state, or None (P4).
+
+    The booking's id identifies the call, because only the call knows the id's random bits before the commit.
+    """
+    if not identified.is_uncertain:
+        return None
+    booking = world.store.bookings.read(identified.booking_id)
+    return booking if booking is not None and booking.link_id == identified.link_id else None
+
+
 def _receipt_after_all(
-    world: World, link_id: str, link: Link | None, identified: _IdentifiedRequest, refusal: AdmitOneError
+    world: World, link: Link | None, identified: _IdentifiedRequest, refusal: AdmitOneError
 ) -> Receipt | None:
     """Return the receipt of a request about to be rejected, or None to start again. Raises `refusal` if it holds.
 
@@ -208,9 +223,9 @@ def _receipt_after_all(
     """
     redeems, again = world.store.redeems, link
     if isinstance(refusal, DeadLinkError):
-        again, receipt = redeems.read_link_and_receipt(link_id, identified.receipt_id)
+        again, receipt = redeems.read_link_and_receipt(identified.link_id, identified.receipt_id)
     else:
-        receipt = redeems.read_receipt(link_id, identified.receipt_id)
+        receipt = redeems.read_receipt(identified.link_id, identified.receipt_id)
     if receipt is not None and not _is_in_force(receipt, identified, world.now()):
         receipt = None
     if receipt is None and again == link:
@@ -237,6 +252,8 @@ def _book(world: World, link: Link, identified: _IdentifiedRequest, cause: Cause
     )
     try:
         outcome = world.store.redeems.commit(attempt, cause)
+    except ContendedError:
+        raise  # nothing was written
     except TryLaterError:
         identified.is_uncertain = True
         raise
@@ -304,17 +321,20 @@ def _successor(world: World, link: Link, booking: Booking) -> Link:
 
 
 def _replay(world: World, receipt: Receipt, identified: _IdentifiedRequest) -> Redeemed | None:
-    """Return the current booking of an earlier equal request, or of this one if DynamoDB's response was lost.
+    """Return this call's own booking if an earlier attempt made one, or else that of an earlier equal request.
 
     Return None for a keyless request whose booking was moved, cancelled or erased between the two reads: it is a new
     request.
     """
     keyless, own = identified.request.idempotency_key is None, receipt.booking_id == identified.booking_id
+    # P4: if the host has moved or cancelled this call's booking, the receipt can be that of a later equal request.
+    if not own and (mine := _own_booking(world, identified)) is not None:
+        return Redeemed(mine, replayed=False)
     if not keyless and receipt.body_hash not in (identified.body_hash, identified.request.body_hash):
         raise IdempotencyKeyReusedError
     booking = world.store.bookings.read(receipt.booking_id)
     if booking is None:
         raise LinkUsedError  # the booking's retention ended before its receipt's
-    if keyless and booking.keyless_receipt_id != identified.receipt_id:
+    if keyless and not own and booking.keyless_receipt_id != identified.receipt_id:
         return None
     return Redeemed(booking, replayed=not own, only_confirmed=keyless and not own)

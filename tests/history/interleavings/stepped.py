@@ -23,7 +23,7 @@ from chalicelib.domain.bookings.limits import BookingLimits
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import from_millis, to_millis
 from chalicelib.domain.errors import AdmitOneError, TryLaterError
-from chalicelib.domain.event_types.event_type import EventSettings, EventType
+from chalicelib.domain.event_types.event_type import EventSettings, EventType, Question
 from chalicelib.domain.event_types.schedules import Schedule, WeeklyHours
 from chalicelib.domain.ids import EVENT_TYPE, HOST, LINK, id_bytes, make_id
 from chalicelib.domain.links.link import Link as StoredLink, LinkSettings
@@ -374,6 +374,14 @@ class Stepped:
             # response was lost, an earlier attempt may have decided.
             task.call = replace(task.call, clock=(self.clock + task.skew, math.inf))
         return self._resume(task, reply)
+
+    def ask(self, event_type: SteppedEventType, label: str) -> None:
+        """Add a required question to an event type at once. The specification does not have questions."""
+        stored = self.world.store.event_types.read(event_type.name)
+        assert stored is not None
+        settings = msgspec.structs.replace(stored.settings, questions=(Question("q1", label, required=True),))
+        changed = msgspec.structs.replace(stored, settings=settings, sequence=stored.sequence + 1)
+        assert self.world.store.event_types.change(changed, self._cause(), seen=stored.sequence)
 
     def finish(self, task: Task) -> None:
         """Run a task to its end without faults."""
