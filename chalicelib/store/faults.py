@@ -23,8 +23,10 @@ _THROTTLED: Final = frozenset(
         "ThrottlingException",
     }
 )
-_CONTENDED: Final = frozenset(
-    {"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"}
+_CONTENDED: Final = frozenset({"TransactionConflict", "TransactionConflictException"})
+# A transaction in progress can still commit, and `ContendedError` means that nothing was written.
+_UNAVAILABLE: Final = frozenset(
+    {"InternalServerError", "ServiceUnavailable", "TransactionInProgressException"}
 )
 _REFUSED: Final = "ConditionalCheckFailed"
 _REFUSED_ALONE: Final = "ConditionalCheckFailedException"
@@ -90,7 +92,7 @@ def _meaning(cause: BaseException, operations: Sequence[str]) -> BaseException:
         # PynamoDB keeps only `Error` of the response; the status is in the exception that it wraps.
         original = cause.__cause__ if isinstance(cause.__cause__, ClientError) else cause
         status = original.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in {"InternalServerError", "ServiceUnavailable"} or status >= 500:
+        if code in _UNAVAILABLE or status >= 500:
             return StoreUnavailableError()
     if isinstance(cause, BotoConnectionError | HTTPClientError):
         return StoreUnavailableError()

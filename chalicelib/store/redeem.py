@@ -74,7 +74,8 @@ class Redeems:
         """Write booking, receipt, use, cells and successor, all or nothing.
 
         Raises `ContendedError` if other writes conflicted; `ThrottledError` or `StoreUnavailableError` if the outcome
-        is unknown. After each of them the same attempt may be repeated: its receipt makes that safe (P4).
+        is unknown. After each of them the attempt may be repeated: the condition on its booking's id makes that safe
+        (P4).
         """
         transaction = Transaction(self._table)
         transaction.put(self._bookings.item_of(attempt.booking, cause), ABSENT, name="booking")
@@ -118,9 +119,16 @@ class Redeems:
         transaction.update(link_key(link.link_id), actions, condition, name="link")
 
     def _outcome_of(self, refused: TransactionRefused, attempt: RedeemAttempt) -> Outcome:
-        """Return why a redeem was refused. Booking and receipt come first: a retry must not get `link-used` (P4)."""
+        """Return why a redeem was refused. Booking and receipt come first: a retry must not get `link-used` (P4).
+
+        A booking with the attempt's id is of the same call, because each call draws 128 random bits for the id. One of
+        another link would be a collision, and is not returned.
+        """
         if "booking" in refused:
-            return WrittenBefore(booking_of(BookingItem.from_raw_data(refused["booking"])))
+            written = booking_of(BookingItem.from_raw_data(refused["booking"]))
+            if written.link_id != attempt.link.link_id:
+                raise ContendedError
+            return WrittenBefore(written)
         if "receipt" in refused:
             return AlreadyBooked(_receipt_of(ReceiptItem.from_raw_data(refused["receipt"])))
         if refused.contended:

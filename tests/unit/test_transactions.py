@@ -8,10 +8,10 @@ from botocore.exceptions import ClientError
 from hypothesis import given, strategies as st
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.errors import ContendedError, ThrottledError
+from chalicelib.domain.errors import ContendedError, StoreUnavailableError, ThrottledError
 from chalicelib.store.causes import audit_actions, audit_attributes
 from chalicelib.store.conditions import EXISTS
-from chalicelib.store.faults import TransactionRefused
+from chalicelib.store.faults import TransactionRefused, translated
 from chalicelib.store.items import DayItem
 from chalicelib.store.table import Table
 from chalicelib.store.transactions import Transaction
@@ -100,6 +100,14 @@ def test_a_rejection_is_reported_together_with_a_conflict() -> None:
 def test_without_a_rejection_the_error_is_retryable(code: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         transaction_of({"link": "update", "receipt": "put"}, {"link": code}).commit()
+
+
+def test_a_transaction_in_progress_may_still_commit() -> None:
+    """P4: so a redeem looks for its booking, which it does not after a conflict."""
+    error: Any = {"Error": {"Code": "TransactionInProgressException", "Message": ""}}
+    with pytest.raises(StoreUnavailableError) as raised, translated():
+        raise ClientError(error, "TransactWriteItems")
+    assert not isinstance(raised.value, ContendedError)
 
 
 def test_an_unknown_operation_name_is_an_error() -> None:

@@ -21,6 +21,7 @@ from chalicelib.domain.bookings.redeem import (
     RedeemAttempt,
     WrittenBefore,
 )
+from chalicelib.domain.errors import ContendedError
 from chalicelib.domain.ids import BOOKING, ID_BYTES, LINK, make_id
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.links.succession import fresh_link
@@ -155,6 +156,17 @@ def test_the_receipt_is_checked_before_the_link_and_the_slot(site: Site, host: C
     again = site.world.store.redeems.commit(attempt_on(link, receipt_id=first.receipt_id), CAUSE)
     assert isinstance(again, AlreadyBooked)
     assert again.receipt.booking_id == first.booking.booking_id
+
+
+def test_a_booking_of_another_link_with_the_same_id_is_not_returned(site: Site, host: Caller) -> None:
+    """P4: only if the random ids of two calls collide. The second books nothing and gets nobody's booking."""
+    one, two = (read(site, link) for link in host.links(host.event_type(), count=2))
+    first = attempt_on(one)
+    assert site.world.store.redeems.commit(first, CAUSE) == Booked()
+    second = attempt_on(two, start=START + HOUR)
+    booking = msgspec.structs.replace(second.booking, booking_id=first.booking.booking_id)
+    with pytest.raises(ContendedError):
+        site.world.store.redeems.commit(msgspec.structs.replace(second, booking=booking), CAUSE)
 
 
 def test_a_rejected_redeem_of_a_rolling_link_creates_no_successor(site: Site, host: Caller) -> None:
