@@ -578,10 +578,14 @@ class TestPages:
             begun,
             cancelled,
             page(site, booking, "?cancel=1"),
+            page(
+                site, booking, "?booked=1"
+            ),  # a redeem redirects here, even if it finds its booking cancelled
             page(site, booking, "?booked=1&moved=1"),
         ):
             assert hrefs(text) == []
             assert "<form" not in text
+            assert "You’re booked" not in text
 
     @pytest.mark.parametrize(
         ("uses", "words"), [(1, "ask Ada Lovelace for a new link"), (2, "open the link you booked with")]
