@@ -1,6 +1,7 @@
 """Retry writes that conflict or are throttled, with exponential backoff and full jitter; then fail with 503 or 429."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -14,6 +15,27 @@ FIRST_PAUSE_SECONDS: Final = 0.04
 MAX_PAUSE_SECONDS: Final = 1.0
 
 _T = TypeVar("_T")
+
+
+class Outcomes:
+    """What a call knows about the outcomes of its attempts' writes.
+
+    `is_uncertain`: DynamoDB may have applied a write of an earlier attempt, so the next one looks for its result (P4).
+    """
+
+    def __init__(self) -> None:
+        self.is_uncertain = False
+
+    @contextlib.contextmanager
+    def of_write(self) -> Iterator[None]:
+        """Record whether the outcome of the write in this context is unknown. After a conflict, nothing was written."""
+        try:
+            yield
+        except ContendedError:
+            raise
+        except TryLaterError:
+            self.is_uncertain = True
+            raise
 
 
 def pause_before(world: World, attempt: int) -> float:

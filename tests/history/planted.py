@@ -192,7 +192,7 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         ),
         Edit(
             redeeming._replay,
-            "if keyless and booking.keyless_receipt_id != identified.receipt_id:",
+            "if keyless and not own and booking.keyless_receipt_id != identified.receipt_id:",
             "if False:",
         ),
     ),

@@ -2,9 +2,12 @@
 
 import pytest
 
+from chalicelib.service.links import replace as replacing_links
 from tests.history.checker.violations import violations
 from tests.history.interleavings.by_hand import make_link, steps
-from tests.history.interleavings.stepped import Fate, Stepped, slot
+from tests.history.interleavings.stepped import Fate, Stepped, Task, slot
+from tests.history.planted import Bug, Edit, planted
+from tests.support import audit
 
 
 def test_a_replacement_has_the_last_acknowledged_settings(stepped: Stepped) -> None:
@@ -78,3 +81,76 @@ def test_a_link_that_is_revoked_or_replaced_during_a_cancel_is_not_restored(
     stepped.finish(stepped.redeem(name, link, slot(2), "p1", "other", "p1"))
     assert stepped.calls[-1].code in ("410 link-used", "410 link-revoked")
     assert violations(stepped.end()) == []
+
+
+@pytest.mark.parametrize("verb", ["replace", "renew"])
+def test_a_link_that_is_deleted_before_the_retry_of_its_creation_is_not_created_again(
+    stepped: Stepped, verb: str
+) -> None:
+    """P3, P6, P8: the reply of a replace or renew without a key is lost, and the host deletes the new link."""
+    replacing, _, fresh = _replacement_with_a_lost_reply(stepped, verb)
+    stepped.finish(stepped.delete(fresh))
+
+    stepped.finish(replacing)
+
+    assert stepped.calls[-1].code == "404 not-found"
+    assert fresh not in audit.links_of(stepped.dump())
+    _, link = make_link(stepped)
+    stepped.finish(stepped.redeem(fresh, link, slot(1), "p0", None, "p0"))
+    assert stepped.calls[-1].code == "410 link-deleted"
+
+
+@pytest.mark.parametrize("verb", ["replace", "renew"])
+def test_a_replacement_with_a_lost_reply_is_returned_even_if_the_old_link_is_deleted(
+    stepped: Stepped, verb: str
+) -> None:
+    """P4: the new link is active, so its caller gets it, and not that the old link does not exist."""
+    replacing, old, fresh = _replacement_with_a_lost_reply(stepped, verb)
+    stepped.finish(stepped.delete(old))
+
+    stepped.finish(replacing)
+
+    assert (stepped.calls[-1].code, list(stepped.calls[-1].result["links"])) == ("201", [fresh])
+    assert violations(stepped.end()) == []
+
+
+def test_a_replacement_that_ignores_the_history_creates_a_deleted_link_again(stepped: Stepped) -> None:
+    """Red control of the first test above."""
+    history = "world.store.history.page(link_id, None, 1)"
+    with planted(Bug((Edit(replacing_links.made_before, history, "False"),))):
+        replacing, _, fresh = _replacement_with_a_lost_reply(stepped, "replace")
+        stepped.finish(stepped.delete(fresh))
+        stepped.finish(replacing)
+
+    assert stepped.calls[-1].code == "201"
+    assert fresh in audit.links_of(stepped.dump())
+
+
+def test_a_refused_replacement_looks_for_no_link_of_its_own(stepped: Stepped) -> None:
+    """A conflict writes nothing, so the retry reads only the old link and the event type again."""
+    name, link = make_link(stepped)
+    replacing = stepped.replace(name, link)
+    steps(stepped, replacing, 2)  # reads the link and its event type
+    stepped.step(replacing, Fate.CONFLICT)
+    before = len(stepped.steps)
+
+    stepped.finish(replacing)
+
+    operations = [step.partition(") ")[2] for step in stepped.steps[before:]]
+    assert operations == ["GetItem: done", "GetItem: done", "TransactWriteItems: done"]
+
+
+def _replacement_with_a_lost_reply(stepped: Stepped, verb: str) -> tuple[Task, str, str]:
+    """Return a replace or renew without a key before its retry, the old link and the new one."""
+    if verb == "replace":
+        old, link = make_link(stepped)
+        replacing = stepped.replace(old, link)
+    else:
+        stepped.finish(stepped.renew(stepped.event_types[1]))
+        [old] = stepped.calls[-1].result["links"]
+        replacing = stepped.renew(stepped.event_types[1])
+    while replacing.waiting is not None and not replacing.waiting.writes:
+        stepped.step(replacing)
+    stepped.step(replacing, Fate.LOST)
+    [fresh] = audit.links_of(stepped.dump()).keys() - {old}
+    return replacing, old, fresh

@@ -33,7 +33,6 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.errors import (
     AdmitOneError,
-    ContendedError,
     DeadLinkError,
     IdempotencyKeyReusedError,
     LinkDeletedError,
@@ -51,7 +50,7 @@ from chalicelib.domain.links.succession import fresh_link
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.tokens import Purpose, open_token
 from chalicelib.domain.validation import Rules
-from chalicelib.service.contention import retry_until_result
+from chalicelib.service.contention import Outcomes, retry_until_result
 from chalicelib.service.links.open import offer_and_host
 from chalicelib.service.links.read import read_link
 from chalicelib.service.ports import World
@@ -95,12 +94,11 @@ class Redeemed(msgspec.Struct, frozen=True):
     only_confirmed: bool = False
 
 
-class _IdentifiedRequest(msgspec.Struct):
+class _IdentifiedRequest(msgspec.Struct, frozen=True):
     """A request for a link, the id of its receipt, and the body hash in the receipt.
 
     `booking_id` is the id of the booking that this call creates. All its attempts use the same id, so that it creates
-    one booking even if a reply is lost and the receipt is gone (P4). `is_uncertain`: the booking may exist, because the
-    outcome of an attempt's write is unknown. An attempt sets it for those after it, so this struct is not frozen.
+    one booking even if a reply is lost and the receipt is gone (P4). `outcomes` says whether it may exist already.
     """
 
     link_id: str
@@ -108,7 +106,7 @@ class _IdentifiedRequest(msgspec.Struct):
     receipt_id: str
     body_hash: str
     booking_id: str
-    is_uncertain: bool = False
+    outcomes: Outcomes
 
 
 def redeem(world: World, token: str, request: RedeemRequest, cause: Cause) -> Redeemed:
@@ -184,7 +182,7 @@ def _identify(world: World, link_id: str, key_id: int, request: RedeemRequest) -
     booking_id = make_id(BOOKING, world.random_bytes(ID_BYTES))
     if request.idempotency_key is not None:
         receipt_id = keyed_receipt_id(request.idempotency_key)
-        return _IdentifiedRequest(link_id, request, receipt_id, body_hash, booking_id)
+        return _IdentifiedRequest(link_id, request, receipt_id, body_hash, booking_id, Outcomes())
     body = NormalBody(
         start=request.start,
         time_zone=request.time_zone,
@@ -193,7 +191,7 @@ def _identify(world: World, link_id: str, key_id: int, request: RedeemRequest) -
         location_index=request.location_index,
     )
     receipt_id = keyless_receipt_id(secret, link_id, body)
-    return _IdentifiedRequest(link_id, request, receipt_id, body_hash, booking_id)
+    return _IdentifiedRequest(link_id, request, receipt_id, body_hash, booking_id, Outcomes())
 
 
 def _is_in_force(receipt: Receipt, identified: _IdentifiedRequest, now: datetime) -> bool:
@@ -206,7 +204,7 @@ def _own_booking(world: World, identified: _IdentifiedRequest) -> Booking | None
 
     The booking's id identifies the call, because only the call knows the id's random bits before the commit.
     """
-    if not identified.is_uncertain:
+    if not identified.outcomes.is_uncertain:
         return None
     booking = world.store.bookings.read(identified.booking_id)
     return booking if booking is not None and booking.link_id == identified.link_id else None
@@ -250,13 +248,8 @@ def _book(world: World, link: Link, identified: _IdentifiedRequest, cause: Cause
         now=booking.created_at,
         queued=identified.request.queued,
     )
-    try:
+    with identified.outcomes.of_write():
         outcome = world.store.redeems.commit(attempt, cause)
-    except ContendedError:
-        raise  # nothing was written
-    except TryLaterError:
-        identified.is_uncertain = True
-        raise
     match outcome:
         case Booked():
             return Redeemed(booking, replayed=False)

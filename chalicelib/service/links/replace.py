@@ -1,5 +1,7 @@
 """Replace a link: create a fresh one with the same settings, and revoke the old one in the same transaction."""
 
+from typing import Final
+
 import msgspec
 
 from chalicelib.domain.causes import Cause
@@ -10,9 +12,11 @@ from chalicelib.domain.links.link import Link
 from chalicelib.domain.links.link_requests import LinkRequest, answered_settings
 from chalicelib.domain.links.succession import fresh_link
 from chalicelib.domain.team.api_keys import Caller
-from chalicelib.service.contention import retry_until_result
+from chalicelib.service.contention import Outcomes, retry_until_result
 from chalicelib.service.links.read import read_link
 from chalicelib.service.ports import World
+
+_DELETED: Final = "The link that this request created has been deleted."
 
 
 def replace_link(
@@ -31,11 +35,14 @@ def replace_link(
     Raises `NotFoundError`; `ConflictError` if the event type was deleted, so nobody could book.
     """
     world.require_open()
-    seed = world.random_bytes(ID_BYTES).hex()
-    tried = False
+    seed, outcomes = world.random_bytes(ID_BYTES).hex(), Outcomes()
+    fresh_id = batch_link_id(seed, 0)
 
     def attempt() -> Link | None:
-        nonlocal tried
+        nonlocal fresh_id
+        # Before the old link is read, because the host may have deleted it since.
+        if outcomes.is_uncertain and (made := made_before(world, fresh_id)):
+            return made
         old = read_link(world, caller, link_id)
         event_type = world.store.event_types.read(old.event_type_id)
         if event_type is None or event_type.archived:
@@ -47,12 +54,9 @@ def replace_link(
             keyed = KeyedBatch(key, world.store.batches.open(old.host_id, key, mine, cause, queued=queued))
             if keyed.batch.chunks_done:
                 return created_link(world, keyed.batch)
-        fresh_id = batch_link_id(keyed.batch.seed if keyed else seed, 0)
-        # P4: the first try may have succeeded and its reply was lost.
-        if tried and keyed is None and (made := world.store.links.read(fresh_id)):
-            return made
-        tried = True
-        return write_replacement(world, old, fresh_id, cause, keyed=keyed)
+            fresh_id = batch_link_id(keyed.batch.seed, 0)
+        with outcomes.of_write():
+            return write_replacement(world, old, fresh_id, cause, keyed=keyed)
 
     return retry_until_result(world, attempt)
 
@@ -88,9 +92,21 @@ def write_replacement(
     return fresh if written else None
 
 
+def made_before(world: World, link_id: str) -> Link | None:
+    """Return the link that an earlier attempt of a call created, in its current state, or None if there is none (P4).
+
+    Raises `NotFoundError` if the link was deleted since: a retry must not create it again (P3). The transaction that
+    deletes a link writes an entry into its history, so a link that is gone but has a history was deleted.
+    """
+    made = world.store.links.read(link_id)
+    if made is None and world.store.history.page(link_id, None, 1):
+        raise NotFoundError(_DELETED)
+    return made
+
+
 def created_link(world: World, batch: Batch) -> Link:
     """Return the current state of the link that a keyed request created. Raises `NotFoundError` if it was deleted."""
     made = world.store.links.read(batch_link_id(batch.seed, 0))
     if made is None:
-        raise NotFoundError("The link that this request created has been deleted.")
+        raise NotFoundError(_DELETED)
     return made

@@ -13,10 +13,10 @@ from chalicelib.domain.links.link import Link, LinkSettings, check_link_settings
 from chalicelib.domain.links.succession import renewed_settings
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
-from chalicelib.service.contention import retry_until_result
+from chalicelib.service.contention import Outcomes, retry_until_result
 from chalicelib.service.create_once import record_for_key
 from chalicelib.service.event_types import read_event_type
-from chalicelib.service.links.replace import created_link
+from chalicelib.service.links.replace import created_link, made_before
 from chalicelib.service.ports import World
 
 
@@ -48,10 +48,12 @@ def renew_rolling_link(
     """
     world.require_open()
     seed, what = world.random_bytes(ID_BYTES).hex(), f"rolling\x00{event_type_id}"
-    tried = False
+    fresh_id, outcomes = batch_link_id(seed, 0), Outcomes()
 
     def attempt() -> Link | None:
-        nonlocal tried
+        nonlocal fresh_id
+        if outcomes.is_uncertain and (made := made_before(world, fresh_id)):
+            return made
         event_type = read_event_type(world, caller, event_type_id)
         keyed = None
         if idempotency_key is not None:
@@ -61,11 +63,7 @@ def renew_rolling_link(
             )
             if keyed.batch.chunks_done:
                 return created_link(world, keyed.batch)
-        fresh_id = batch_link_id(keyed.batch.seed if keyed else seed, 0)
-        # P4: the first try may have succeeded and its reply was lost.
-        if tried and keyed is None and (made := world.store.links.read(fresh_id)):
-            return made
-        tried = True
+            fresh_id = batch_link_id(keyed.batch.seed, 0)
         seen = world.store.rolling_links.read(event_type_id)
         old = world.store.links.read(seen) if seen else None
         if old is not None and seen == fresh_id:  # P4: a concurrent request with this key was first
@@ -83,7 +81,8 @@ def renew_rolling_link(
             created_at=now,
             rolling=True,
         )
-        written = world.store.rolling_links.renew(fresh, old, seen, cause, now=now, keyed=keyed)
+        with outcomes.of_write():
+            written = world.store.rolling_links.renew(fresh, old, seen, cause, now=now, keyed=keyed)
         return fresh if written else None
 
     return retry_until_result(world, attempt)
