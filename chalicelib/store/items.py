@@ -122,6 +122,7 @@ class LinkItem(Item):
     restore_use_on_cancel = BooleanAttribute(attr_name="restoreUseOnCancel", null=True)
     rolling = BooleanAttribute(null=True)
     restored_uses = NumberAttribute(attr_name="restoredUses", null=True)
+    restore_passed_on = BooleanAttribute(attr_name="restorePassedOn", null=True)
     sequence = NumberAttribute()
     event_type_key = UnicodeAttribute(attr_name="eventTypeKey", null=True)
     reference_key = UnicodeAttribute(attr_name="referenceKey", null=True)

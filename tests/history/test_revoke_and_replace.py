@@ -83,6 +83,22 @@ def test_a_link_that_is_revoked_or_replaced_during_a_cancel_is_not_restored(
     assert violations(stepped.end()) == []
 
 
+def test_the_second_replacement_of_a_used_link_restores_uses_as_the_first_does(stepped: Stepped) -> None:
+    """P8: a cancellation makes it active again."""
+    old, link = make_link(stepped, restore=True)
+    stepped.finish(stepped.redeem(old, link, slot(1), "p0", None, "p0"))
+    for _ in range(2):
+        stepped.finish(stepped.replace(old, link))
+    [(second, link)] = stepped.calls[-1].result["links"].items()
+    stepped.finish(stepped.redeem(second, link, slot(2), "p1", None, "p1"))
+    stepped.finish(stepped.cancel(stepped.calls[-1].result["booking"]))
+
+    stepped.finish(stepped.read_link(second))
+
+    assert stepped.calls[-1].result["status"] == "active"
+    assert violations(stepped.end()) == []
+
+
 @pytest.mark.parametrize("verb", ["replace", "renew"])
 def test_a_link_that_is_deleted_before_the_retry_of_its_creation_is_not_created_again(
     stepped: Stepped, verb: str

@@ -77,7 +77,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
     Every write increases `sequence`; only a change of the settings increases `edition`. A redeem requires the `edition`
     that it has read, so that nobody books with settings that changed meanwhile. A `rolling` link creates its successor
-    when it is redeemed. `restored_uses` counts the uses that cancellations have restored.
+    when it is redeemed. `restored_uses` counts the uses that cancellations have restored. `restore_passed_on`: a
+    replacement took over `restore_use_on_cancel`, which is false here since; another replacement gets it too.
     """
 
     link_id: str
@@ -92,6 +93,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
     rolling: bool = False
     restored_uses: int = 0
+    restore_passed_on: bool = False
     sequence: int = 1
     edition: int = 1
 

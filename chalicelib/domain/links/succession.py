@@ -9,12 +9,15 @@ from chalicelib.domain.links.link import Link, LinkSettings
 
 def fresh_link(old: Link, *, link_id: str, key_id: int, now: datetime, rolling: bool) -> Link:
     """Return a new, unused link with an old link's settings. An expiry that has passed is extended."""
+    settings = renewed_settings(old.settings, old.created_at, now)
+    if old.restore_passed_on:
+        settings = msgspec.structs.replace(settings, restore_use_on_cancel=True)
     return Link(
         link_id=link_id,
         host_id=old.host_id,
         event_type_id=old.event_type_id,
         key_id=key_id,
-        settings=renewed_settings(old.settings, old.created_at, now),
+        settings=settings,
         created_at=now,
         rolling=rolling,
     )

@@ -115,8 +115,8 @@ class Links:
     def revoke_within(self, transaction: Transaction, link: Link, cause: Cause, *, now: datetime) -> None:
         """Add to a transaction the revocation of a link that is being replaced.
 
-        A used link stays used, but a cancellation can't restore its use any more (P8). The replacement copies the
-        settings that were read, so they must not have changed since.
+        A used link stays used, but a cancellation can't restore its use any more (P8); it can restore a replacement's.
+        The replacement copies the settings that were read, so they must not have changed since.
         """
         at, unchanged = link_key(link.link_id), unchanged_since(link.sequence)
         if link.status_at(now) is LinkStatus.ACTIVE:
@@ -125,6 +125,7 @@ class Links:
         elif link.is_restorable(now):
             ended = [
                 Path("restoreUseOnCancel").remove(),
+                Path("restorePassedOn").set(True),
                 Path("edition").add(1),
                 Path("sequence").add(1),
                 *audit_actions(cause),
@@ -222,6 +223,7 @@ class Links:
             restore_use_on_cancel=settings.restore_use_on_cancel or None,
             rolling=link.rolling or None,
             restored_uses=link.restored_uses or None,
+            restore_passed_on=link.restore_passed_on or None,
             sequence=link.sequence,
             **audit_attributes(cause),
             host_key=host_list(link.host_id, LINKS, status),
@@ -281,6 +283,7 @@ def link_of(item: LinkItem) -> Link:
         revoked_at=item.revoked_at,
         rolling=bool(item.rolling),
         restored_uses=int(item.restored_uses or 0),
+        restore_passed_on=bool(item.restore_passed_on),
         sequence=int(item.sequence),
         edition=int(item.edition),
     )

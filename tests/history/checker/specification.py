@@ -31,7 +31,10 @@ MAX_SPAN: Final = DAY // 3  # the longest time that a booking occupies, with its
 
 
 class Link(NamedTuple):
-    """A link. A booking occupies the time from `before` milliseconds ahead of its start to `after` behind it."""
+    """A link. A booking occupies the time from `before` milliseconds ahead of its start to `after` behind it.
+
+    `passed_on`: a replacement took over `restore`, which is false here since.
+    """
 
     event_type: str
     max_uses: int | None = 1
@@ -45,10 +48,12 @@ class Link(NamedTuple):
     uses: int = 0
     restored: int = 0
     max_restored: int = 5
+    passed_on: bool = False
 
     def fresh(self, expires_at: int | None, *, rolling: bool) -> "Link":
-        """Return an unused link with this one's settings, as a replacement has them."""
-        return self._replace(expires_at=expires_at, rolling=rolling, status=ACTIVE, uses=0, restored=0)
+        """Return an unused link with this one's settings, as every replacement of it has them."""
+        fresh = self._replace(expires_at=expires_at, rolling=rolling, status=ACTIVE, uses=0, restored=0)
+        return fresh._replace(restore=self.restore or self.passed_on, passed_on=False)
 
     @property
     def is_used_up(self) -> bool:
@@ -453,7 +458,8 @@ def _revoked_within(state: State, name: str, link: Link, call: Call) -> Iterator
     if _may_be_active(link, call):
         yield state.with_changes(links={name: link._replace(status=REVOKED)})
     if link.status == USED:
-        yield state.with_changes(links={name: link._replace(restore=False)})
+        passed_on = link.restore or link.passed_on
+        yield state.with_changes(links={name: link._replace(restore=False, passed_on=passed_on)})
     elif link.status != ACTIVE or may_have_expired(link, call):
         yield state
 

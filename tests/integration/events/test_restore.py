@@ -43,6 +43,7 @@ NOT_IN_EVENTS: Final = frozenset(
         "revokedAt",
         "cancelledAt",
         "restoreUseOnCancel",
+        "restorePassedOn",
     }
 )
 KINDS: Final = ("LINK", "BOOKING", "DAY")

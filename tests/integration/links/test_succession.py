@@ -95,6 +95,25 @@ def test_a_cancellation_does_not_restore_a_link_that_was_ended(site: Site, host:
         assert site.redeem(fresh, START).status_code == 201, "the slot is free"
 
 
+def test_every_replacement_of_a_link_restores_uses_as_the_link_did(site: Site, host: Caller) -> None:
+    """P8: the first replacement takes `restoreUseOnCancel` from the old link. The later ones have it as well."""
+    old = host.link(restoreUseOnCancel=True)
+    booking = created(site.redeem(old, START))
+    path = f"/v1/links/{old['linkId']}"
+
+    fresh = [created(host.post(f"{path}/replace")), created(host.post(f"{path}/replace"))]
+    ok(host.patch(path, {"label": "for Grace"}))
+    response = site.client.post(f"{path_of(old)}/request", json={"email": "grace@x.example"})
+    assert response.status_code == 202
+    [row] = ok(host.get("/v1/link-requests"))["requests"]
+    fresh.append(created(host.post(f"/v1/link-requests/{row['requestId']}/answer")))
+
+    assert [link["restoreUseOnCancel"] for link in fresh] == [True, True, True]
+    ok(host.post(f"/v1/bookings/{booking['bookingId']}/cancel"))
+    after = host.reread(old)
+    assert (after["status"], after["restoreUseOnCancel"], after["label"]) == ("used", False, "for Grace")
+
+
 def test_a_used_link_that_cannot_be_restored_is_not_revoked(site: Site, host: Caller) -> None:
     """P3: after the expiry no cancellation restores a use, so there is nothing to revoke."""
     link = host.link(restoreUseOnCancel=True, expiresAt=at(hours=2))
