@@ -1,46 +1,47 @@
 ------------------------------ MODULE AdmitOne ------------------------------
 (***************************************************************************)
-(* Links, bookings, receipts and busy time, as the services change them.   *)
+(* How the services change links, bookings, receipts and busy cells.       *)
 (*                                                                         *)
-(* Every action below is one request to DynamoDB: a read, or a write that  *)
-(* commits or is refused as a whole.  Between any two requests of a call,  *)
-(* every other call may make its own, the clock may advance, and a reply   *)
-(* may be lost.  A crash needs no action: a crashed call makes no further  *)
-(* request.  README.md explains the model and its limits.                  *)
+(* Except for the clock, TTL, and the links that hosts generate, every     *)
+(* action is one request of a call to DynamoDB: a read, or a write that    *)
+(* commits or is refused as a whole. Between two requests of a call, any   *)
+(* other call can send a request, the clock can advance, and a response    *)
+(* can be lost. A crash needs no action: a crashed call sends no further   *)
+(* request. README.md explains the model, its limits and the notation.     *)
 (***************************************************************************)
 EXTENDS Integers, Sequences, FiniteSets
 
 CONSTANTS
-    None,           \* no value
-    Workers,        \* run calls, each one after another; so their number is how many run at once
-    MostCalls,      \* how many calls are made
-    Verbs,          \* what calls may do: "redeem", "cancel", "move" ...
-    Requests,       \* what a redeem may ask for: [caller, key, start, email, name]
-    Settings,       \* the settings that a generated link may have
-    RollingSettings,\* the settings of an event type's first rolling link
-    Generated,      \* how many links are generated
-    Starts,         \* the cells that a booking may be moved to
-    Limits,         \* the numbers of uses that a change may set
-    DayLength,      \* how many cells a day has
-    LastTick,       \* when the clock stops
-    Second,         \* the table stores the end of a receipt in whole seconds
-    KeylessWindow,  \* how long a receipt without a key is in force
-    KeyedWindow,    \* how long a receipt with a key is in force
-    MostRestored,   \* how many uses of a link cancellations may restore
-    MostLost,       \* how many replies to committed writes a call may lose
-    Interruptible,  \* where a failed request makes a call start again
-    MostMoves       \* how often an invitee may move a booking
+    None,            \* no value
+    Workers,         \* each runs one call after another, so this is how many calls run at once
+    MaxCalls,        \* the number of calls in a run
+    Verbs,           \* the kinds of calls: "redeem", "cancel", "move" ...
+    Requests,        \* the bodies of redeems, with their caller and key: [caller, key, start, email, name]
+    Settings,        \* the settings that a generated link may have
+    RollingSettings, \* the settings of an event type's first rolling link
+    Generated,       \* how many links are generated
+    Starts,          \* the cells that a booking may be moved to
+    NewMaxUses,      \* the numbers of uses that a change may set
+    DayLength,       \* how many cells a day has
+    LastTick,        \* when the clock stops
+    Second,          \* the length of a second on this clock; the end of a receipt is stored in whole seconds
+    KeylessWindow,   \* how long a receipt of a redeem without a key is in force
+    KeyedWindow,     \* how long a receipt of a redeem with a key is in force
+    MaxRestoredUses, \* how many uses of one link cancellations can restore
+    MaxLostResponses,\* how many responses to committed writes a call may lose
+    Interruptible,   \* the points (`pc`) at which a request can fail, so that the call starts another attempt
+    MaxMoves         \* how often an invitee may move a booking
 
 VARIABLES
-    clock,          \* the time; all functions' clocks are equal
+    clock,          \* the time; all functions have the same clock
     links,          \* the links, in the order in which they were created
     bookings,       \* the bookings, likewise
     receipts,       \* a set of records
     busy,           \* the host's busy cells
-    pointer,        \* the number of the rolling link, 0 if there was none
+    pointer,        \* the number of the current rolling link, 0 before the first
     call,           \* what the call of each worker is doing and has read
     begun,          \* how many calls have begun
-    answer          \* what a redeem was just answered, otherwise None
+    answer          \* the answer of the call that the last step ended, else None
 
 table == <<links, bookings, receipts, busy, pointer>>
 vars == <<clock, links, bookings, receipts, busy, pointer, call, begun, answer>>
@@ -48,27 +49,38 @@ vars == <<clock, links, bookings, receipts, busy, pointer, call, begun, answer>>
 Unlimited == 0
 
 -----------------------------------------------------------------------------
-(* Links.  `ended` and `restorable` are not stored: the invariants need    *)
-(* them.  A link is `ended` once it was revoked, made impossible to        *)
-(* restore, or deleted.                                                    *)
+(* Links. The table does not store `ended`, `restorable`, `from` and       *)
+(* `inHistory`.                                                            *)
+(*   ended       the link was revoked, deleted, or replaced so that no use *)
+(*               can be restored                                           *)
+(*   restorable  its settings allowed restoring when it was created        *)
+(*   from        the link that it replaced, 0 if none                      *)
+(*   inHistory   a host deleted it, so its history has an entry            *)
+(* Only the invariants use the first three.                                *)
 
-NewLink(setting, now) ==
+NewLinkFrom(setting, now, from) ==
     [max |-> setting.max, opens |-> setting.opens, expires |-> setting.expires,
      restore |-> setting.restore, rolling |-> setting.rolling,
      before |-> setting.before, after |-> setting.after,
      status |-> "active", uses |-> 0, restored |-> 0, sequence |-> 1, edition |-> 1,
-     created |-> now, ended |-> FALSE, restorable |-> setting.restore]
+     restorePassedOn |-> FALSE, created |-> now,
+     ended |-> FALSE, restorable |-> setting.restore, from |-> from, inHistory |-> FALSE]
+NewLink(setting, now) == NewLinkFrom(setting, now, 0)
 
-\* A fresh link has the settings of the old one; an expiry that has passed is extended.
-FreshLink(old, now, rolling) ==
-    NewLink([old EXCEPT
+\* A fresh link has the settings of the old one. An expiry in the past is moved, so that the fresh
+\* link is valid as long as the old one was. `restorePassedOn`: an earlier replacement took over the
+\* setting `restore`, and another one gets it too.
+HasPassedOnRestore(old) == old.restorePassedOn
+FreshLink(old, now, rolling, from) ==
+    NewLinkFrom([old EXCEPT
         !.rolling = rolling,
-        !.expires = IF @ = None \/ @ > now THEN @ ELSE now + (@ - old.created)], now)
+        !.restore = @ \/ HasPassedOnRestore(old),
+        !.expires = IF @ = None \/ @ > now THEN @ ELSE now + (@ - old.created)], now, from)
 
 IsDeleted(link) == link.status = "deleted"
 IsExpired(link, now) == link.expires # None /\ link.expires <= now
 
-\* The stored status may lag behind the clock.
+\* The schedule marks links as expired later, so the stored status can be outdated.
 StatusAt(link, now) ==
     IF link.status = "active" /\ IsExpired(link, now) THEN "expired" ELSE link.status
 
@@ -85,7 +97,7 @@ RefusalAt(link, now) ==
 IsRestorable(link, now) ==
     link.status = "used" /\ link.restore /\ ~link.rolling /\ ~IsExpired(link, now)
 
-\* Conditions of writes.  `link` is the stored item, `seen` is what the call read.
+\* Conditions of writes. `link` is the stored item, `seen` is what the call read.
 Exists(link) == ~IsDeleted(link)
 IsActive(link) == link.status = "active"
 IsUnexpired(link, now) == link.expires # None => link.expires > now
@@ -97,8 +109,10 @@ IsRevocable(link, now) ==
     /\ Exists(link) /\ IsUnexpired(link, now)
     /\ ~IsActive(link) => link.status = "used" /\ link.restore /\ ~link.rolling
 
-\* A whole item is written over the stored one; what is not stored remains.
-Put(link, item) == [item EXCEPT !.ended = link.ended]
+\* Write a whole item over the stored one. The fields that are not part of the item stay.
+Overwritten(link, item) ==
+    [item EXCEPT !.ended = link.ended, !.restorable = link.restorable, !.from = link.from,
+                 !.inHistory = link.inHistory]
 
 IsLastUse(seen) == seen.max # Unlimited /\ seen.uses + 1 >= seen.max
 HasUseLeft(link, seen) ==
@@ -125,7 +139,8 @@ ReceiptOf(link, request) ==
     LET found == {receipt \in receipts : receipt.link = link /\ receipt.id = ReceiptId(request)}
     IN IF found = {} THEN None ELSE CHOOSE receipt \in found : TRUE
 
-\* Rounded up with a key, and down without one: a retry is never confirmed for longer than promised.
+\* With a key, the end is rounded up to a second; without one, down, so that a keyless retry is never
+\* confirmed after the promised time (P4).
 ReceiptEnd(request, now) ==
     IF IsKeyed(request) THEN ((now + KeyedWindow + Second - 1) \div Second) * Second
     ELSE ((now + KeylessWindow) \div Second) * Second
@@ -134,89 +149,113 @@ NewReceipt(link, request, booking, now) ==
     [link |-> link, id |-> ReceiptId(request), body |-> BodyOf(request), booking |-> booking,
      end |-> ReceiptEnd(request, now)]
 
-\* A receipt that has ended counts as absent, even if TTL has not deleted it.
+\* A receipt that has ended counts as absent, even if TTL has not deleted it yet.
 IsAbsentOrOver(receipt, now) == receipt # None => receipt.end <= now
 
-\* A call always finds a booking that it has made itself.
+\* For the call that created the booking, its receipt stays in force after its end (P4).
 IsInForce(receipt, k, now) ==
-    receipt # None /\ (receipt.end > now \/ receipt.booking \in k.own)
+    receipt # None /\ (receipt.end > now \/ receipt.booking \in k.ownBookings)
 
-\* Without a key, only the call that made the booking gets it back.
+\* Without a key, only the call that created the booking gets the booking; others get its time.
 ShowsBooking(request, own) == IsKeyed(request) \/ own
 
 -----------------------------------------------------------------------------
 (* Calls.                                                                  *)
-(*   verb       what the call does; link, booking and request say to what  *)
-(*   pc         its next request to DynamoDB                               *)
-(*   seen...    what it has read; toRead are the days that it still reads  *)
-(*   now        the clock after its last read                              *)
-(*   refusal    what it answers unless it finds its booking                *)
-(*   own        the bookings that it has committed                         *)
-(*   made       the link that it has committed, 0 if none                  *)
-(*   lost       how many replies to its writes were lost                   *)
-(*   due        the booking that an earlier request with this key has made *)
-(*   isPartial  whether its reads return the link before the receipt       *)
+(*   verb          the kind of call; link, booking and request are its     *)
+(*                 arguments                                               *)
+(*   pc            its next request to DynamoDB                            *)
+(*   first         what DynamoDB returns first if it returns the link and  *)
+(*                 the receipt in two responses: "link" or "receipt"; None *)
+(*                 if it returns both in one                               *)
+(*   seen...       what it has read; toRead has the days that it has not   *)
+(*                 read yet                                                *)
+(*   linkIsSame    whether the link was unchanged when it was read again   *)
+(*   now           the clock after its last read                           *)
+(*   refusal       the refusal that it returns unless it finds its booking *)
+(*   ownBookings   the bookings that it has created                        *)
+(*   createdLink   the link that it has created, 0 if none                 *)
+(*   lost          how many responses to its writes were lost              *)
+(*   bookingOfKey  the booking that this key had when the call began, 0 if *)
+(*                 none                                                    *)
+(*   answer        set only in the step that ends the call                 *)
 
 Idle ==
-    [verb |-> None, pc |-> "idle", link |-> 0, booking |-> 0, request |-> None,
+    [verb |-> None, pc |-> "idle", link |-> 0, booking |-> 0, request |-> None, first |-> None,
      seenLink |-> None, seenReceipt |-> None, seenBooking |-> None, seenPointer |-> 0,
-     seenBusy |-> {}, toRead |-> {}, isSame |-> TRUE, now |-> 0,
-     refusal |-> None, own |-> {}, made |-> 0, due |-> 0, lost |-> 0,
-     isPartial |-> FALSE, answer |-> None]
+     seenBusy |-> {}, toRead |-> {}, linkIsSame |-> TRUE, now |-> 0,
+     refusal |-> None, ownBookings |-> {}, createdLink |-> 0, bookingOfKey |-> 0, lost |-> 0,
+     answer |-> None]
 
-\* A call that has ended leaves its worker idle.  Only the answers of redeems matter.
-Done == Idle
-Answered(k, code, booking, shows) ==
-    [Idle EXCEPT !.answer = [link |-> k.link, request |-> k.request, own |-> k.own, due |-> k.due,
+\* A redeem ends with an answer, which the invariants check.
+WithAnswer(k, code, booking, shows) ==
+    [Idle EXCEPT !.answer = [link |-> k.link, request |-> k.request, ownBookings |-> k.ownBookings,
+                             bookingOfKey |-> k.bookingOfKey,
                              code |-> code, booking |-> booking, shows |-> shows]]
 
-Set(w, k) ==
+\* No invariant needs the answers of other calls. Within bounds they are dropped, which saves states;
+\* traces of the code compare them (Trace.cfg). `link` is the new link of a replacement.
+EndsWithAnswer(code, link) ==
+    [Idle EXCEPT !.answer = [link |-> link, request |-> None, code |-> code]]
+Ends(code, link) == Idle
+Done == Ends("done", 0)
+Fails(code) == Ends(code, 0)
+
+SetCall(w, k) ==
     /\ call' = [call EXCEPT ![w] = [k EXCEPT !.answer = None]]
     /\ begun' = IF call[w].pc = "idle" /\ k.pc # "idle" THEN begun + 1 ELSE begun
     /\ answer' = k.answer
 
-\* Another attempt begins with new reads.  Only what the call is and has done remains.
-Again(k) ==
-    [Idle EXCEPT !.verb = k.verb, !.pc = "again", !.link = k.link, !.booking = k.booking,
-                 !.request = k.request, !.own = k.own, !.made = k.made, !.due = k.due,
-                 !.lost = k.lost, !.isPartial = k.isPartial]
+\* The next attempt reads everything again. It keeps the call's arguments and what the call has
+\* created and lost.
+NextAttempt(k) ==
+    [Idle EXCEPT !.verb = k.verb, !.pc = "next attempt", !.link = k.link, !.booking = k.booking,
+                 !.request = k.request, !.first = k.first, !.ownBookings = k.ownBookings,
+                 !.createdLink = k.createdLink, !.bookingOfKey = k.bookingOfKey, !.lost = k.lost]
 
-\* A write has committed, but its reply is lost.
-MayLose(k) == k.lost < MostLost
+\* A write has committed, but its response is lost.
+MayLose(k) == k.lost < MaxLostResponses
 Lost(k) == [k EXCEPT !.lost = @ + 1]
 
-IsAgain(w, verb) == call[w].pc = "again" /\ call[w].verb = verb
-May(w, k) == call[w].pc = "idle" /\ k.verb \in Verbs /\ begun < MostCalls
+IsNextAttempt(w, verb) == call[w].pc = "next attempt" /\ call[w].verb = verb
+MayBegin(w, k) == call[w].pc = "idle" /\ k.verb \in Verbs /\ begun < MaxCalls
 
 -----------------------------------------------------------------------------
 (* Redeem: service/bookings/redeem.py and store/redeem.py.                 *)
 
-\* The booking that this call has made, in its current state.
-OwnBooking(k) == Answered(k, "booked", CHOOSE booking \in k.own : TRUE, TRUE)
+\* Answer with the booking that this call created, in its current state.
+OwnBooking(k) == WithAnswer(k, "booked", CHOOSE booking \in k.ownBookings : TRUE, TRUE)
 
+\* A receipt in force was found. If the host has moved or cancelled this call's booking, the receipt
+\* can be that of a later equal request, so the call's own booking comes first (P4).
+HasOtherBooking(k) == k.ownBookings # {} /\ k.seenReceipt.booking \notin k.ownBookings
 Replayed(k) ==
-    IF IsKeyed(k.request) /\ k.seenReceipt.body # BodyOf(k.request)
-    THEN Answered(k, "idempotency-key-reused", 0, FALSE)
+    IF HasOtherBooking(k) THEN [k EXCEPT !.pc = "redeem: own booking"]
+    ELSE IF IsKeyed(k.request) /\ k.seenReceipt.body # BodyOf(k.request)
+    THEN WithAnswer(k, "idempotency-key-reused", 0, FALSE)
     ELSE [k EXCEPT !.pc = "redeem: replay"]
 
-Refused(k, refusal) ==
-    IF k.own # {} THEN [k EXCEPT !.pc = "redeem: own booking"]
-    ELSE IF refusal = "link-not-open" THEN Answered(k, refusal, 0, FALSE)
+NeedsNoSecondLook(refusal) == refusal = "link-not-open"
+BeforeRefusal(k, refusal) ==
+    IF k.ownBookings # {} THEN [k EXCEPT !.pc = "redeem: own booking"]
+    ELSE IF NeedsNoSecondLook(refusal) THEN WithAnswer(k, refusal, 0, FALSE)
     ELSE [k EXCEPT !.pc = "redeem: look again", !.refusal = refusal]
 
-\* What a redeem does once it has read the link and its receipt.
+\* The next step of a redeem that has read the link and the receipt.
 HasRead(k) ==
     IF IsInForce(k.seenReceipt, k, k.now) THEN Replayed(k)
     ELSE LET refusal == RefusalAt(k.seenLink, k.now)
-         IN IF refusal # None THEN Refused(k, refusal) ELSE [k EXCEPT !.pc = "redeem: plan"]
+         IN IF refusal # None THEN BeforeRefusal(k, refusal) ELSE [k EXCEPT !.pc = "redeem: plan"]
+
+WithLink(k) == [k EXCEPT !.seenLink = links[k.link], !.now = clock]
+WithReceipt(k) == [k EXCEPT !.seenReceipt = ReceiptOf(k.link, k.request), !.now = clock]
 
 RedeemReads(w, k) ==
-    /\ Set(w, HasRead([k EXCEPT !.seenLink = links[k.link],
-                                !.seenReceipt = ReceiptOf(k.link, k.request), !.now = clock]))
+    /\ SetCall(w, HasRead(WithReceipt(WithLink(k))))
     /\ UNCHANGED <<clock, table>>
 
-RedeemReadsLink(w, k) ==
-    /\ Set(w, [k EXCEPT !.pc = "redeem: receipt", !.seenLink = links[k.link], !.now = clock])
+RedeemReadsPart(w, k) ==
+    /\ SetCall(w, [IF k.first = "link" THEN WithLink(k) ELSE WithReceipt(k)
+                   EXCEPT !.pc = "redeem: rest"])
     /\ UNCHANGED <<clock, table>>
 
 WithKeyOf(link, request) ==
@@ -225,40 +264,43 @@ WithKeyOf(link, request) ==
 
 NewRedeem(link, request) ==
     [Idle EXCEPT !.verb = "redeem", !.link = link, !.request = request,
-                 !.due = IF IsKeyed(request) /\ WithKeyOf(link, request) # {}
-                         THEN CHOOSE booking \in WithKeyOf(link, request) : TRUE ELSE 0]
+                 !.bookingOfKey = IF IsKeyed(request) /\ WithKeyOf(link, request) # {}
+                                  THEN CHOOSE booking \in WithKeyOf(link, request) : TRUE ELSE 0]
 
 RedeemBegin(w) ==
     \E link \in DOMAIN links, request \in Requests :
-        May(w, NewRedeem(link, request)) /\ RedeemReads(w, NewRedeem(link, request))
+        MayBegin(w, NewRedeem(link, request)) /\ RedeemReads(w, NewRedeem(link, request))
 
-RedeemRead(w) == IsAgain(w, "redeem") /\ RedeemReads(w, call[w])
+RedeemRead(w) == IsNextAttempt(w, "redeem") /\ RedeemReads(w, call[w])
 
-\* BatchGetItem may return the link first and the receipt later.
-RedeemBeginWithLink(w) ==
-    \E link \in DOMAIN links, request \in Requests :
-        LET k == [NewRedeem(link, request) EXCEPT !.isPartial = TRUE] IN
-        May(w, k) /\ RedeemReadsLink(w, k)
+\* BatchGetItem can return one of the two items and leave the other unprocessed. The call then reads
+\* that item with another request.
+RedeemBeginInParts(w) ==
+    \E link \in DOMAIN links, request \in Requests, first \in {"link", "receipt"} :
+        LET k == [NewRedeem(link, request) EXCEPT !.first = first] IN
+        MayBegin(w, k) /\ RedeemReadsPart(w, k)
 
-RedeemReadLink(w) == IsAgain(w, "redeem") /\ call[w].isPartial /\ RedeemReadsLink(w, call[w])
+RedeemReadPart(w) ==
+    IsNextAttempt(w, "redeem") /\ call[w].first # None /\ RedeemReadsPart(w, call[w])
 
-RedeemReadReceipt(w) ==
+RedeemReadRest(w) ==
     LET k == call[w] IN
-    /\ k.pc = "redeem: receipt"
-    /\ Set(w, HasRead([k EXCEPT !.seenReceipt = ReceiptOf(k.link, k.request), !.now = clock]))
+    /\ k.pc = "redeem: rest"
+    /\ SetCall(w, HasRead(IF k.first = "link" THEN WithReceipt(k) ELSE WithLink(k)))
     /\ UNCHANGED <<clock, table>>
 
-\* Reads the event type and the host.  The write uses the clock of this moment (P3).
+\* Read the event type and the host. The write's condition uses the clock after this read (P3).
 RedeemPlan(w) ==
     LET k == call[w]
         refusal == RefusalAt(k.seenLink, clock)
     IN /\ k.pc = "redeem: plan"
-       /\ Set(w, IF refusal # None THEN Refused([k EXCEPT !.now = clock], refusal)
-                 ELSE [k EXCEPT !.pc = "redeem: write", !.now = clock])
+       /\ SetCall(w, IF refusal # None THEN BeforeRefusal([k EXCEPT !.now = clock], refusal)
+                     ELSE [k EXCEPT !.pc = "redeem: write", !.now = clock])
        /\ UNCHANGED <<clock, table>>
 
-\* The conditions of the transaction.  All attempts of a call use one booking id.
-BookingIsNew(k) == k.own = {}
+\* The conditions of the transaction. All attempts of a call use one booking id, so `BookingIsNew` is
+\* false if an earlier attempt created the booking (P4).
+BookingIsNew(k) == k.ownBookings = {}
 ReceiptIsFree(k) == IsAbsentOrOver(ReceiptOf(k.link, k.request), k.now)
 LinkIsUsable(k) ==
     LET link == links[k.link] IN
@@ -277,7 +319,7 @@ NewBooking(k) ==
     [link |-> k.link, start |-> k.request.start, before |-> k.seenLink.before,
      after |-> k.seenLink.after, status |-> "confirmed", sequence |-> 1,
      receipt |-> IF IsKeyed(k.request) THEN None ELSE ReceiptId(k.request),
-     moves |-> 0, made |-> k.now, by |-> k.request, tooLate |-> links[k.link].ended]
+     moves |-> 0, createdAt |-> k.now, by |-> k.request, tooLate |-> links[k.link].ended]
 
 Used(link, seen) ==
     [link EXCEPT !.uses = @ + 1, !.sequence = @ + 1,
@@ -293,113 +335,122 @@ WriteReceipt(k) ==
 WriteUse(k) ==
     LET counted == [links EXCEPT ![k.link] = Used(@, k.seenLink)] IN
     IF k.seenLink.rolling
-    THEN /\ links' = Append(counted, FreshLink(k.seenLink, k.now, TRUE))
+    THEN /\ links' = Append(counted, FreshLink(k.seenLink, k.now, TRUE, 0))
          /\ pointer' = Len(links) + 1
     ELSE links' = counted /\ UNCHANGED pointer
 
 RedeemWrites(k) == WriteBooking(k) /\ WriteReceipt(k) /\ WriteUse(k) /\ UNCHANGED clock
 
-Booked(k) == [k EXCEPT !.own = @ \cup {Len(bookings) + 1}]
+Booked(k) == [k EXCEPT !.ownBookings = @ \cup {Len(bookings) + 1}]
 
 RedeemCommit(w) ==
     LET k == call[w] IN
     /\ k.pc = "redeem: write" /\ RedeemMayCommit(k) /\ RedeemWrites(k)
-    /\ Set(w, Answered(Booked(k), "booked", Len(bookings) + 1, TRUE))
+    /\ SetCall(w, WithAnswer(Booked(k), "booked", Len(bookings) + 1, TRUE))
 
 RedeemLost(w) ==
     LET k == call[w] IN
     /\ k.pc = "redeem: write" /\ MayLose(k) /\ RedeemMayCommit(k) /\ RedeemWrites(k)
-    /\ Set(w, Again(Lost(Booked(k))))
+    /\ SetCall(w, NextAttempt(Lost(Booked(k))))
 
-\* Why the transaction was refused.  The booking and the receipt come first, because a retry must
-\* not get "link-used" (P4).
+\* What follows from a refused transaction. The booking and the receipt are checked first, because a
+\* retry must not get "link-used" (P4).
 RedeemRefused(w) ==
     LET k == call[w]
         refusal == RefusalAt(links[k.link], k.now)
     IN /\ k.pc = "redeem: write" /\ ~RedeemMayCommit(k)
-       /\ Set(w,
-            IF ~BookingIsNew(k) THEN OwnBooking(k)
-            ELSE IF ~ReceiptIsFree(k)
-            THEN Replayed([k EXCEPT !.seenReceipt = ReceiptOf(k.link, k.request)])
-            ELSE IF ~LinkIsUsable(k)
-            THEN IF refusal # None THEN Refused(k, refusal) ELSE Again(k)
-            ELSE IF ~CellsAreFree(k) THEN Refused(k, "slot-taken")
-            ELSE Again(k))
+       /\ SetCall(w,
+                IF ~BookingIsNew(k) THEN OwnBooking(k)
+                ELSE IF ~ReceiptIsFree(k)
+                THEN Replayed([k EXCEPT !.seenReceipt = ReceiptOf(k.link, k.request)])
+                ELSE IF ~LinkIsUsable(k)
+                THEN IF refusal # None THEN BeforeRefusal(k, refusal) ELSE NextAttempt(k)
+                ELSE IF ~CellsAreFree(k) THEN BeforeRefusal(k, "slot-taken")
+                ELSE NextAttempt(k))
        /\ UNCHANGED <<clock, table>>
 
-\* Before a refusal, the receipt is read once more, and the link if it was refused.
+\* Before it returns a refusal, a redeem reads the receipt once more, and the link too unless the slot
+\* was taken.
 LooksAgain(k) ==
     IF IsInForce(k.seenReceipt, k, k.now) THEN Replayed(k)
-    ELSE IF k.isSame THEN Answered(k, k.refusal, 0, FALSE)
-    ELSE Again(k)
+    ELSE IF k.linkIsSame THEN WithAnswer(k, k.refusal, 0, FALSE)
+    ELSE NextAttempt(k)
 
 IsSameLink(k) ==
     LET link == links[k.link] IN
     link.sequence = k.seenLink.sequence /\ link.status = k.seenLink.status
 
+LooksAtLink(k) == [k EXCEPT !.linkIsSame = k.refusal = "slot-taken" \/ IsSameLink(k)]
+
 RedeemLookAgain(w) ==
     LET k == call[w] IN
     /\ k.pc = "redeem: look again"
-    /\ Set(w, LooksAgain([k EXCEPT !.seenReceipt = ReceiptOf(k.link, k.request), !.now = clock,
-                                   !.isSame = k.refusal = "slot-taken" \/ IsSameLink(k)]))
+    /\ SetCall(w, LooksAgain(WithReceipt(LooksAtLink(k))))
     /\ UNCHANGED <<clock, table>>
 
-RedeemLookAgainAtLink(w) ==
+RedeemLooksAtPart(w, k) ==
+    /\ k.pc = "redeem: look again" /\ k.refusal # "slot-taken"
+    /\ SetCall(w, [IF k.first = "link" THEN LooksAtLink(k) ELSE WithReceipt(k)
+                   EXCEPT !.pc = "redeem: look again at the rest"])
+    /\ UNCHANGED <<clock, table>>
+
+RedeemLookAgainAtPart(w) == call[w].first # None /\ RedeemLooksAtPart(w, call[w])
+
+RedeemLookAgainAtRest(w) ==
     LET k == call[w] IN
-    /\ k.pc = "redeem: look again" /\ k.refusal # "slot-taken" /\ k.isPartial
-    /\ Set(w, [k EXCEPT !.pc = "redeem: look again at the receipt", !.isSame = IsSameLink(k)])
+    /\ k.pc = "redeem: look again at the rest"
+    /\ SetCall(w, LooksAgain(IF k.first = "link" THEN WithReceipt(k) ELSE LooksAtLink(k)))
     /\ UNCHANGED <<clock, table>>
 
-RedeemLookAgainAtReceipt(w) ==
-    LET k == call[w] IN
-    /\ k.pc = "redeem: look again at the receipt"
-    /\ Set(w, LooksAgain([k EXCEPT !.seenReceipt = ReceiptOf(k.link, k.request), !.now = clock]))
-    /\ UNCHANGED <<clock, table>>
-
-\* Reads the booking that this call has made, instead of a refusal, even if its receipt is gone (P4).
+\* Before it returns a refusal or the booking of another request, a call that created a booking reads
+\* it and returns it, even if its receipt is gone (P4).
 RedeemOwnBooking(w) ==
     /\ call[w].pc = "redeem: own booking"
-    /\ Set(w, OwnBooking(call[w])) /\ UNCHANGED <<clock, table>>
+    /\ SetCall(w, OwnBooking(call[w])) /\ UNCHANGED <<clock, table>>
 
-\* Reads the booking of a receipt.  A keyless receipt no longer counts once its booking left its slot.
+\* Read the booking of a receipt. After its booking was moved or cancelled, a keyless receipt no
+\* longer counts.
 RedeemReplay(w) ==
     LET k == call[w]
         booking == k.seenReceipt.booking
-        hasLeft == ~IsKeyed(k.request) /\ bookings[booking].receipt # ReceiptId(k.request)
-        shows == ShowsBooking(k.request, booking \in k.own)
+        isOwn == booking \in k.ownBookings
+        hasLeft == ~IsKeyed(k.request) /\ ~isOwn /\ bookings[booking].receipt # ReceiptId(k.request)
+        shows == ShowsBooking(k.request, isOwn)
     IN /\ k.pc = "redeem: replay"
-       /\ Set(w, IF hasLeft THEN Again(k)
-                 ELSE Answered(k, IF shows THEN "booked" ELSE "confirmed", booking, shows))
+       /\ SetCall(w, IF hasLeft THEN NextAttempt(k)
+                     ELSE WithAnswer(k, IF shows THEN "booked" ELSE "confirmed", booking, shows))
        /\ UNCHANGED <<clock, table>>
 
 -----------------------------------------------------------------------------
 (* Cancel: service/bookings/cancel.py.                                     *)
 
+IsCancelled(booking) == booking.status = "cancelled"
+
 CancelReads(w, k) ==
-    /\ Set(w, IF bookings[k.booking].status = "cancelled" THEN Done
-              ELSE [k EXCEPT !.pc = "cancel: link", !.seenBooking = bookings[k.booking]])
+    /\ SetCall(w, IF IsCancelled(bookings[k.booking]) THEN Done
+                  ELSE [k EXCEPT !.pc = "cancel: link", !.seenBooking = bookings[k.booking]])
     /\ UNCHANGED <<clock, table>>
 
 CancelBegin(w) ==
     \E booking \in DOMAIN bookings :
         LET k == [Idle EXCEPT !.verb = "cancel", !.booking = booking] IN
-        May(w, k) /\ CancelReads(w, k)
+        MayBegin(w, k) /\ CancelReads(w, k)
 
-CancelRead(w) == IsAgain(w, "cancel") /\ CancelReads(w, call[w])
+CancelRead(w) == IsNextAttempt(w, "cancel") /\ CancelReads(w, call[w])
 
 CancelReadLink(w) ==
     LET k == call[w] IN
     /\ k.pc = "cancel: link"
-    /\ Set(w, [k EXCEPT !.pc = "cancel: write", !.seenLink = links[k.seenBooking.link],
-                        !.now = clock])
+    /\ SetCall(w, [k EXCEPT !.pc = "cancel: write", !.seenLink = links[k.seenBooking.link],
+                            !.now = clock])
     /\ UNCHANGED <<clock, table>>
 
 Restores(link, now) ==
     /\ Exists(link) /\ link.restore /\ ~link.rolling /\ link.uses >= 1
     /\ StatusAt(link, now) \in {"active", "used"} /\ ~IsExpired(link, now)
-    /\ link.restored < MostRestored
+    /\ link.restored < MaxRestoredUses
 
-\* The whole item is written as it was read, so it must not have changed since.
+\* The write replaces the whole item by what was read, so the link must be unchanged.
 RestoreCondition(link, seen) == Unchanged(link, seen)
 RestoredLink(seen) ==
     [seen EXCEPT !.uses = @ - 1, !.restored = @ + 1, !.status = "active", !.sequence = @ + 1]
@@ -417,23 +468,23 @@ CancelWrites(k) ==
        /\ busy' = busy \ CellsOf(booking)
        /\ receipts' = {receipt \in receipts : receipt.link # link \/ receipt.id # booking.receipt}
        /\ links' = IF Restores(k.seenLink, k.now)
-                   THEN [links EXCEPT ![link] = Put(@, RestoredLink(k.seenLink))]
+                   THEN [links EXCEPT ![link] = Overwritten(@, RestoredLink(k.seenLink))]
                    ELSE links
        /\ UNCHANGED <<clock, pointer>>
 
 CancelCommit(w) ==
     LET k == call[w] IN
-    k.pc = "cancel: write" /\ CancelMayCommit(k) /\ CancelWrites(k) /\ Set(w, Done)
+    k.pc = "cancel: write" /\ CancelMayCommit(k) /\ CancelWrites(k) /\ SetCall(w, Done)
 
 CancelLost(w) ==
     LET k == call[w] IN
     /\ k.pc = "cancel: write" /\ MayLose(k) /\ CancelMayCommit(k) /\ CancelWrites(k)
-    /\ Set(w, Again(Lost(k)))
+    /\ SetCall(w, NextAttempt(Lost(k)))
 
 CancelRefused(w) ==
     LET k == call[w] IN
     /\ k.pc = "cancel: write" /\ ~CancelMayCommit(k)
-    /\ Set(w, Again(k)) /\ UNCHANGED <<clock, table>>
+    /\ SetCall(w, NextAttempt(k)) /\ UNCHANGED <<clock, table>>
 
 -----------------------------------------------------------------------------
 (* Move: service/bookings/move.py and store/bookings/days.py.              *)
@@ -444,46 +495,49 @@ Taken(k) == Cells(k.request.start, k.seenBooking.before, k.seenBooking.after)
 MoveReads(w, k) ==
     LET booking == bookings[k.booking]
         read == [k EXCEPT !.pc = "move: days", !.seenBooking = booking]
-    IN /\ Set(w, IF \/ booking.status = "cancelled" \/ booking.start = k.request.start
-                    \/ k.request.byInvitee /\ booking.moves >= MostMoves
-                 THEN Done
-                 ELSE [read EXCEPT !.toRead = DaysOf(Taken(read))])
+    IN /\ SetCall(w, IF IsCancelled(booking) THEN Fails("conflict")
+                     ELSE IF booking.start = k.request.start THEN Done
+                     ELSE IF k.request.byInvitee /\ booking.moves >= MaxMoves THEN Fails("move-limit")
+                     ELSE [read EXCEPT !.toRead = DaysOf(Taken(read))])
        /\ UNCHANGED <<clock, table>>
 
 MoveBegin(w) ==
     \E booking \in DOMAIN bookings, start \in Starts, byInvitee \in BOOLEAN :
         LET k == [Idle EXCEPT !.verb = "move", !.booking = booking,
                               !.request = [start |-> start, byInvitee |-> byInvitee]]
-        IN May(w, k) /\ MoveReads(w, k)
+        IN MayBegin(w, k) /\ MoveReads(w, k)
 
-MoveRead(w) == IsAgain(w, "move") /\ MoveReads(w, call[w])
+MoveRead(w) == IsNextAttempt(w, "move") /\ MoveReads(w, call[w])
 
-\* Each day on which cells are taken is read, so that a busy cell is found before the write.
+\* Read each day on which the booking takes cells, to find busy cells before the write.
 MoveReadDay(w) ==
     LET k == call[w]
         day == CHOOSE one \in k.toRead : \A other \in k.toRead : one <= other
         seen == OnDay(busy, day)
     IN /\ k.pc = "move: days"
-       /\ Set(w, IF (seen \ Freed(k)) \cap OnDay(Taken(k), day) # {}
-                 THEN [k EXCEPT !.pc = "move: taken"]
-                 ELSE [k EXCEPT !.pc = IF k.toRead = {day} THEN "move: write" ELSE @,
-                                !.toRead = @ \ {day}, !.seenBusy = @ \cup seen, !.now = clock])
+       /\ SetCall(w, IF (seen \ Freed(k)) \cap OnDay(Taken(k), day) # {}
+                     THEN [k EXCEPT !.pc = "move: taken"]
+                     ELSE [k EXCEPT !.pc = IF k.toRead = {day} THEN "move: write" ELSE @,
+                                    !.toRead = @ \ {day}, !.seenBusy = @ \cup seen, !.now = clock])
        /\ UNCHANGED <<clock, table>>
 
-\* The same request, sent twice, may have moved the booking already.
+\* A cell is busy. If the booking has changed, an earlier attempt or another call may have moved it:
+\* read it again.
 MoveTaken(w) ==
     LET k == call[w] IN
     /\ k.pc = "move: taken"
-    /\ Set(w, IF bookings[k.booking].sequence # k.seenBooking.sequence THEN Again(k) ELSE Done)
+    /\ SetCall(w, IF bookings[k.booking].sequence # k.seenBooking.sequence THEN NextAttempt(k)
+                  ELSE Fails("slot-taken"))
     /\ UNCHANGED <<clock, table>>
 
-\* A day that is only freed has no condition, a day that is only taken needs free cells.  A day
-\* with both is written as a whole, so it must not have changed since it was read.
+\* A day that only loses cells has no condition. A day that only gains cells requires that they are
+\* free. A day with both is written as a whole, so it must be unchanged since it was read.
+AreFree(cells) == cells \cap busy = {}
 DayCondition(k, day) ==
     LET added == OnDay(Taken(k), day)
         removed == OnDay(Freed(k), day)
     IN CASE added = {} -> TRUE
-         [] removed = {} -> added \cap busy = {}
+         [] removed = {} -> AreFree(added)
          [] OTHER -> OnDay(busy, day) = OnDay(k.seenBusy, day)
 
 MoveMayCommit(k) ==
@@ -501,32 +555,35 @@ MoveWrites(k) ==
 
 MoveCommit(w) ==
     LET k == call[w] IN
-    k.pc = "move: write" /\ MoveMayCommit(k) /\ MoveWrites(k) /\ Set(w, Done)
+    k.pc = "move: write" /\ MoveMayCommit(k) /\ MoveWrites(k) /\ SetCall(w, Done)
 
 MoveLost(w) ==
     LET k == call[w] IN
     /\ k.pc = "move: write" /\ MayLose(k) /\ MoveMayCommit(k) /\ MoveWrites(k)
-    /\ Set(w, Again(Lost(k)))
+    /\ SetCall(w, NextAttempt(Lost(k)))
 
 MoveRefused(w) ==
     LET k == call[w] IN
     /\ k.pc = "move: write" /\ ~MoveMayCommit(k)
-    /\ Set(w, Again(k)) /\ UNCHANGED <<clock, table>>
+    /\ SetCall(w, NextAttempt(k)) /\ UNCHANGED <<clock, table>>
 
 -----------------------------------------------------------------------------
 (* Revoke and delete: service/links/revoke.py.                             *)
 
 RevokeReads(w, k) ==
     LET link == links[k.link] IN
-    /\ Set(w, IF StatusAt(link, clock) # "active" /\ ~IsRestorable(link, clock) THEN Done
-              ELSE [k EXCEPT !.pc = "revoke: write", !.now = clock])
+    /\ SetCall(w, IF IsDeleted(link) THEN Fails("not-found")
+                  ELSE IF StatusAt(link, clock) = "revoked" THEN Done
+                  ELSE IF StatusAt(link, clock) # "active" /\ ~IsRestorable(link, clock)
+                  THEN Fails("conflict")
+                  ELSE [k EXCEPT !.pc = "revoke: write", !.now = clock])
     /\ UNCHANGED <<clock, table>>
 
 RevokeBegin(w) ==
     \E link \in DOMAIN links :
-        LET k == [Idle EXCEPT !.verb = "revoke", !.link = link] IN May(w, k) /\ RevokeReads(w, k)
+        LET k == [Idle EXCEPT !.verb = "revoke", !.link = link] IN MayBegin(w, k) /\ RevokeReads(w, k)
 
-RevokeRead(w) == IsAgain(w, "revoke") /\ RevokeReads(w, call[w])
+RevokeRead(w) == IsNextAttempt(w, "revoke") /\ RevokeReads(w, call[w])
 
 Revoked(link) == [link EXCEPT !.status = "revoked", !.sequence = @ + 1, !.ended = TRUE]
 
@@ -537,47 +594,51 @@ RevokeWrites(k) ==
 RevokeCommit(w) ==
     LET k == call[w] IN
     /\ k.pc = "revoke: write" /\ IsRevocable(links[k.link], k.now)
-    /\ RevokeWrites(k) /\ Set(w, Done)
+    /\ RevokeWrites(k) /\ SetCall(w, Done)
 
 RevokeLost(w) ==
     LET k == call[w] IN
     /\ k.pc = "revoke: write" /\ MayLose(k) /\ IsRevocable(links[k.link], k.now)
-    /\ RevokeWrites(k) /\ Set(w, Again(Lost(k)))
+    /\ RevokeWrites(k) /\ SetCall(w, NextAttempt(Lost(k)))
 
 RevokeRefused(w) ==
     LET k == call[w] IN
     /\ k.pc = "revoke: write" /\ ~IsRevocable(links[k.link], k.now)
-    /\ Set(w, Again(k)) /\ UNCHANGED <<clock, table>>
+    /\ SetCall(w, NextAttempt(k)) /\ UNCHANGED <<clock, table>>
 
-\* A deleted link remains in `links` as "deleted": for every condition, its item does not exist.
+\* A deleted link remains in `links` as "deleted": for every condition, its item does not exist. The
+\* call that finds at first that the link does not exist fails; later, an earlier attempt or another
+\* call has deleted it.
 DeleteReads(w, k) ==
-    /\ Set(w, IF IsDeleted(links[k.link]) THEN Done
-              ELSE [k EXCEPT !.pc = "delete: write", !.seenLink = links[k.link]])
+    /\ SetCall(w, IF IsDeleted(links[k.link])
+                  THEN IF k.pc = "idle" THEN Fails("not-found") ELSE Done
+                  ELSE [k EXCEPT !.pc = "delete: write", !.seenLink = links[k.link]])
     /\ UNCHANGED <<clock, table>>
 
 DeleteBegin(w) ==
     \E link \in DOMAIN links :
-        LET k == [Idle EXCEPT !.verb = "delete", !.link = link] IN May(w, k) /\ DeleteReads(w, k)
+        LET k == [Idle EXCEPT !.verb = "delete", !.link = link] IN MayBegin(w, k) /\ DeleteReads(w, k)
 
 DeleteWrites(k) ==
-    /\ links' = [links EXCEPT ![k.link] = [@ EXCEPT !.status = "deleted", !.ended = TRUE]]
+    /\ links' = [links EXCEPT ![k.link] =
+                    [@ EXCEPT !.status = "deleted", !.ended = TRUE, !.inHistory = TRUE]]
     /\ UNCHANGED <<clock, bookings, receipts, busy, pointer>>
 
 DeleteCommit(w) ==
     LET k == call[w] IN
     /\ k.pc = "delete: write" /\ Unchanged(links[k.link], k.seenLink)
-    /\ DeleteWrites(k) /\ Set(w, Done)
+    /\ DeleteWrites(k) /\ SetCall(w, Done)
 
-\* The same write is sent again, and refused.
+\* The call sends the same write again, and DynamoDB refuses it.
 DeleteLost(w) ==
     LET k == call[w] IN
     /\ k.pc = "delete: write" /\ MayLose(k) /\ Unchanged(links[k.link], k.seenLink)
-    /\ DeleteWrites(k) /\ Set(w, Lost(k))
+    /\ DeleteWrites(k) /\ SetCall(w, Lost(k))
 
 DeleteRefused(w) ==
     LET k == call[w] IN
     /\ k.pc = "delete: write" /\ ~Unchanged(links[k.link], k.seenLink)
-    /\ Set(w, [k EXCEPT !.pc = "delete: look again"]) /\ UNCHANGED <<clock, table>>
+    /\ SetCall(w, [k EXCEPT !.pc = "delete: look again"]) /\ UNCHANGED <<clock, table>>
 
 DeleteLookAgain(w) == call[w].pc = "delete: look again" /\ DeleteReads(w, call[w])
 
@@ -587,18 +648,19 @@ DeleteLookAgain(w) == call[w].pc = "delete: look again" /\ DeleteReads(w, call[w
 ChangeReads(w, k) ==
     LET link == links[k.link]
         most == k.request.most
-    IN /\ Set(w, IF \/ IsDeleted(link) \/ most = link.max \/ StatusAt(link, clock) # "active"
-                    \/ most # Unlimited /\ most < link.uses
-                 THEN Done
-                 ELSE [k EXCEPT !.pc = "change: write", !.seenLink = link])
+    IN /\ SetCall(w, IF IsDeleted(link) THEN Fails("not-found")
+                     ELSE IF most = link.max THEN Done
+                     ELSE IF StatusAt(link, clock) # "active" THEN Fails("conflict")
+                     ELSE IF most # Unlimited /\ most < link.uses THEN Fails("invalid-value")
+                     ELSE [k EXCEPT !.pc = "change: write", !.seenLink = link])
        /\ UNCHANGED <<clock, table>>
 
 ChangeBegin(w) ==
-    \E link \in DOMAIN links, most \in Limits :
+    \E link \in DOMAIN links, most \in NewMaxUses :
         LET k == [Idle EXCEPT !.verb = "change", !.link = link, !.request = [most |-> most]] IN
-        ~links[link].rolling /\ May(w, k) /\ ChangeReads(w, k)
+        ~links[link].rolling /\ MayBegin(w, k) /\ ChangeReads(w, k)
 
-ChangeRead(w) == IsAgain(w, "change") /\ ChangeReads(w, call[w])
+ChangeRead(w) == IsNextAttempt(w, "change") /\ ChangeReads(w, call[w])
 
 ChangeWrites(k) ==
     LET seen == k.seenLink
@@ -606,155 +668,186 @@ ChangeWrites(k) ==
         changed == [seen EXCEPT
             !.max = most, !.sequence = @ + 1, !.edition = @ + 1,
             !.status = IF most # Unlimited /\ most <= seen.uses THEN "used" ELSE @]
-    IN /\ links' = [links EXCEPT ![k.link] = Put(@, changed)]
+    IN /\ links' = [links EXCEPT ![k.link] = Overwritten(@, changed)]
        /\ UNCHANGED <<clock, bookings, receipts, busy, pointer>>
 
 ChangeCommit(w) ==
     LET k == call[w] IN
     /\ k.pc = "change: write" /\ Unchanged(links[k.link], k.seenLink)
-    /\ ChangeWrites(k) /\ Set(w, Done)
+    /\ ChangeWrites(k) /\ SetCall(w, Done)
 
-\* The same write is sent again, and refused.
+\* The call sends the same write again, and DynamoDB refuses it.
 ChangeLost(w) ==
     LET k == call[w] IN
     /\ k.pc = "change: write" /\ MayLose(k) /\ Unchanged(links[k.link], k.seenLink)
-    /\ ChangeWrites(k) /\ Set(w, Lost(k))
+    /\ ChangeWrites(k) /\ SetCall(w, Lost(k))
 
 ChangeRefused(w) ==
     LET k == call[w] IN
     /\ k.pc = "change: write" /\ ~Unchanged(links[k.link], k.seenLink)
-    /\ Set(w, Again(k)) /\ UNCHANGED <<clock, table>>
+    /\ SetCall(w, NextAttempt(k)) /\ UNCHANGED <<clock, table>>
 
 -----------------------------------------------------------------------------
-(* Replace: service/links/replace.py, also the answer to a request for a   *)
-(* new link.  Renew: service/links/rolling.py.                             *)
+(* Replace: service/links/replace.py and answer_link_request.py.           *)
+(* Renew: service/links/rolling.py.                                        *)
 
-\* An active link is revoked.  A used link stays used, but can't be restored any more (P8).
-\* A replacement copies the settings that were read, so they must not have changed.
+\* An active link is revoked. A used link stays used, and its use can no longer be restored (P8). A
+\* replacement copies the settings that were read, so the write requires that they are unchanged.
 MayEnd(link, seen, now) ==
     IF StatusAt(seen, now) = "active"
     THEN IsAlive(link, now) /\ SameEdition(link, seen)
     ELSE Unchanged(link, seen)
 
 NotRestorable(link) ==
-    [link EXCEPT !.restore = FALSE, !.edition = @ + 1, !.sequence = @ + 1, !.ended = TRUE]
+    [link EXCEPT !.restore = FALSE, !.restorePassedOn = TRUE, !.edition = @ + 1, !.sequence = @ + 1,
+                 !.ended = TRUE]
 
-Ended(link, seen, now) ==
+ReplacedLink(link, seen, now) ==
     CASE StatusAt(seen, now) = "active" -> Revoked(link)
       [] IsRestorable(seen, now) -> NotRestorable(link)
       [] OTHER -> link  \* only checked, not written
 
+\* An earlier attempt may have created the link and lost the response: return that link. No write
+\* creates a link again that a host deleted (P3): its history has an entry.
+HasCreated(w, verb) == IsNextAttempt(w, verb) /\ call[w].createdLink > 0
+HasNotCreated(w, verb) == IsNextAttempt(w, verb) /\ call[w].createdLink = 0
+WasDeletedByHost(link) == link.inHistory
+
+ReadCreated(w) ==
+    LET k == call[w] IN
+    /\ SetCall(w, IF IsDeleted(links[k.createdLink]) THEN [k EXCEPT !.pc = k.verb \o ": history"]
+                  ELSE Ends("done", k.createdLink))
+    /\ UNCHANGED <<clock, table>>
+
+ReadHistory(w) ==
+    LET k == call[w] IN
+    /\ SetCall(w, IF WasDeletedByHost(links[k.createdLink]) THEN Fails("not-found")
+                  ELSE [k EXCEPT !.pc = k.verb \o ": first read"])
+    /\ UNCHANGED <<clock, table>>
+
+\* The condition that the new link's id does not exist, and the write of the new link.
+FreshIsNew(k) == k.createdLink # 0 => IsDeleted(links[k.createdLink])
+FreshNumber(k) == IF k.createdLink = 0 THEN Len(links) + 1 ELSE k.createdLink
+WithFresh(all, k, fresh) ==
+    IF k.createdLink = 0 THEN Append(all, fresh)
+    ELSE [all EXCEPT ![k.createdLink] = Overwritten(@, fresh)]
+
 ReplaceReads(w, k) ==
     LET link == links[k.link] IN
-    /\ Set(w, IF IsDeleted(link) THEN Done
-              ELSE [k EXCEPT !.pc = IF link.rolling THEN "replace: pointer" ELSE "replace: write",
-                             !.seenLink = link, !.now = clock])
+    /\ SetCall(w, IF IsDeleted(link) THEN Fails("not-found")
+                  ELSE [k EXCEPT !.pc = IF link.rolling THEN "replace: pointer" ELSE "replace: write",
+                                 !.seenLink = link, !.now = clock])
     /\ UNCHANGED <<clock, table>>
 
 ReplaceBegin(w) ==
     \E link \in DOMAIN links :
-        LET k == [Idle EXCEPT !.verb = "replace", !.link = link] IN May(w, k) /\ ReplaceReads(w, k)
+        LET k == [Idle EXCEPT !.verb = "replace", !.link = link] IN
+        MayBegin(w, k) /\ ReplaceReads(w, k)
 
-ReplaceRead(w) == IsAgain(w, "replace") /\ ReplaceReads(w, call[w])
+ReplaceReadCreated(w) == HasCreated(w, "replace") /\ ReadCreated(w)
+ReplaceReadHistory(w) == call[w].pc = "replace: history" /\ ReadHistory(w)
+
+ReplaceRead(w) ==
+    /\ HasNotCreated(w, "replace") \/ call[w].pc = "replace: first read"
+    /\ ReplaceReads(w, call[w])
 
 ReplaceReadPointer(w) ==
     LET k == call[w] IN
     /\ k.pc = "replace: pointer"
-    /\ Set(w, [k EXCEPT !.pc = "replace: write", !.seenPointer = pointer, !.now = clock])
+    /\ SetCall(w, [k EXCEPT !.pc = "replace: write", !.seenPointer = pointer, !.now = clock])
     /\ UNCHANGED <<clock, table>>
-
-\* The first attempt may have succeeded and its reply was lost: then its link is there.
-ReplaceReadMade(w) ==
-    LET k == call[w] IN
-    /\ k.pc \in {"replace: pointer", "replace: write"} /\ k.made > 0
-    /\ Set(w, Done) /\ UNCHANGED <<clock, table>>
 
 ReplacesRolling(k) == k.seenLink.rolling /\ k.seenPointer = k.link
 
 ReplaceMayCommit(k) ==
-    /\ k.made = 0
+    /\ FreshIsNew(k)
     /\ MayEnd(links[k.link], k.seenLink, k.now)
     /\ ReplacesRolling(k) => pointer = k.seenPointer
 
 ReplaceWrites(k) ==
-    LET ended == [links EXCEPT ![k.link] = Ended(@, k.seenLink, k.now)] IN
-    /\ links' = Append(ended, FreshLink(k.seenLink, k.now, ReplacesRolling(k)))
-    /\ pointer' = IF ReplacesRolling(k) THEN Len(links) + 1 ELSE pointer
-    /\ UNCHANGED <<clock, bookings, receipts, busy>>
+    LET ended == [links EXCEPT ![k.link] = ReplacedLink(@, k.seenLink, k.now)]
+        fresh == FreshLink(k.seenLink, k.now, ReplacesRolling(k), k.link)
+    IN /\ links' = WithFresh(ended, k, fresh)
+       /\ pointer' = IF ReplacesRolling(k) THEN FreshNumber(k) ELSE pointer
+       /\ UNCHANGED <<clock, bookings, receipts, busy>>
 
 ReplaceCommit(w) ==
     LET k == call[w] IN
-    k.pc = "replace: write" /\ ReplaceMayCommit(k) /\ ReplaceWrites(k) /\ Set(w, Done)
+    /\ k.pc = "replace: write" /\ ReplaceMayCommit(k) /\ ReplaceWrites(k)
+    /\ SetCall(w, Ends("done", FreshNumber(k)))
 
 ReplaceLost(w) ==
     LET k == call[w] IN
     /\ k.pc = "replace: write" /\ MayLose(k) /\ ReplaceMayCommit(k) /\ ReplaceWrites(k)
-    /\ Set(w, Again(Lost([k EXCEPT !.made = Len(links) + 1])))
+    /\ SetCall(w, NextAttempt(Lost([k EXCEPT !.createdLink = FreshNumber(k)])))
 
 ReplaceRefused(w) ==
     LET k == call[w] IN
     /\ k.pc = "replace: write" /\ ~ReplaceMayCommit(k)
-    /\ Set(w, Again(k)) /\ UNCHANGED <<clock, table>>
+    /\ SetCall(w, NextAttempt(k)) /\ UNCHANGED <<clock, table>>
 
 RenewReads(w, k) ==
-    /\ Set(w, [k EXCEPT !.pc = IF pointer = 0 THEN "renew: write" ELSE "renew: link",
-                        !.seenPointer = pointer, !.now = clock])
+    /\ SetCall(w, [k EXCEPT !.pc = IF pointer = 0 THEN "renew: write" ELSE "renew: link",
+                            !.seenPointer = pointer, !.now = clock])
     /\ UNCHANGED <<clock, table>>
 
 RenewBegin(w) ==
-    LET k == [Idle EXCEPT !.verb = "renew"] IN May(w, k) /\ RenewReads(w, k)
+    LET k == [Idle EXCEPT !.verb = "renew"] IN MayBegin(w, k) /\ RenewReads(w, k)
 
-RenewRead(w) == IsAgain(w, "renew") /\ RenewReads(w, call[w])
+RenewReadCreated(w) == HasCreated(w, "renew") /\ ReadCreated(w)
+RenewReadHistory(w) == call[w].pc = "renew: history" /\ ReadHistory(w)
 
-RenewReadMade(w) ==
-    /\ IsAgain(w, "renew") /\ call[w].made > 0
-    /\ Set(w, Done) /\ UNCHANGED <<clock, table>>
+RenewRead(w) ==
+    /\ HasNotCreated(w, "renew") \/ call[w].pc = "renew: first read"
+    /\ RenewReads(w, call[w])
 
 RenewReadLink(w) ==
     LET k == call[w]
         link == links[k.seenPointer]
     IN /\ k.pc = "renew: link"
-       /\ Set(w, [k EXCEPT !.pc = "renew: write", !.now = clock,
-                           !.seenLink = IF IsDeleted(link) THEN None ELSE link])
+       /\ SetCall(w, [k EXCEPT !.pc = "renew: write", !.now = clock,
+                               !.seenLink = IF IsDeleted(link) THEN None ELSE link])
        /\ UNCHANGED <<clock, table>>
 
+PointerIsSame(k) == pointer = k.seenPointer
 RenewMayCommit(k) ==
-    /\ k.made = 0
-    /\ pointer = k.seenPointer
+    /\ FreshIsNew(k)
+    /\ PointerIsSame(k)
     /\ k.seenLink # None => MayEnd(links[k.seenPointer], k.seenLink, k.now)
 
 RenewWrites(k) ==
     LET fresh == IF k.seenLink = None THEN NewLink(RollingSettings, k.now)
-                 ELSE FreshLink(k.seenLink, k.now, TRUE)
+                 ELSE FreshLink(k.seenLink, k.now, TRUE, k.seenPointer)
         ended == IF k.seenLink = None THEN links
-                 ELSE [links EXCEPT ![k.seenPointer] = Ended(@, k.seenLink, k.now)]
-    IN /\ links' = Append(ended, fresh)
-       /\ pointer' = Len(links) + 1
+                 ELSE [links EXCEPT ![k.seenPointer] = ReplacedLink(@, k.seenLink, k.now)]
+    IN /\ links' = WithFresh(ended, k, fresh)
+       /\ pointer' = FreshNumber(k)
        /\ UNCHANGED <<clock, bookings, receipts, busy>>
 
 RenewCommit(w) ==
     LET k == call[w] IN
-    k.pc = "renew: write" /\ RenewMayCommit(k) /\ RenewWrites(k) /\ Set(w, Done)
+    /\ k.pc = "renew: write" /\ RenewMayCommit(k) /\ RenewWrites(k)
+    /\ SetCall(w, Ends("done", FreshNumber(k)))
 
 RenewLost(w) ==
     LET k == call[w] IN
     /\ k.pc = "renew: write" /\ MayLose(k) /\ RenewMayCommit(k) /\ RenewWrites(k)
-    /\ Set(w, Again(Lost([k EXCEPT !.made = Len(links) + 1])))
+    /\ SetCall(w, NextAttempt(Lost([k EXCEPT !.createdLink = FreshNumber(k)])))
 
 RenewRefused(w) ==
     LET k == call[w] IN
     /\ k.pc = "renew: write" /\ ~RenewMayCommit(k)
-    /\ Set(w, Again(k)) /\ UNCHANGED <<clock, table>>
+    /\ SetCall(w, NextAttempt(k)) /\ UNCHANGED <<clock, table>>
 
 -----------------------------------------------------------------------------
 (* Everything else.                                                        *)
 
-\* DynamoDB refused or throttled a request, or did not answer, and nothing was written.  A delete
-\* keeps what it has read.
+\* DynamoDB throttled a request, refused it for a conflict, or did not answer, and nothing was written.
+\* The call starts another attempt. A delete does not, because it sends the same write again.
 StartAgain(w) ==
     LET k == call[w] IN
     /\ k.pc \in Interruptible /\ k.verb # "delete"
-    /\ Set(w, Again(k)) /\ UNCHANGED <<clock, table>>
+    /\ SetCall(w, NextAttempt(k)) /\ UNCHANGED <<clock, table>>
 
 NoCall == answer' = None /\ UNCHANGED <<call, begun>>
 
@@ -766,16 +859,19 @@ ExpireLink ==
         /\ links' = [links EXCEPT ![link] = [@ EXCEPT !.status = "expired", !.sequence = @ + 1]]
     /\ UNCHANGED <<clock, bookings, receipts, busy, pointer>> /\ NoCall
 
-\* TTL deletes an item some time after the link has ended.
+\* TTL deletes a link at any time after it became used, expired or revoked. A call lasts seconds and TTL
+\* waits for days, so it does not delete a link that a running call has created. It leaves no entry in
+\* the link's history.
 PurgeLink ==
     /\ "purge" \in Verbs
     /\ \E link \in DOMAIN links :
         /\ StatusAt(links[link], clock) \in {"used", "expired", "revoked"}
+        /\ \A w \in Workers : call[w].createdLink # link
         /\ links' = [links EXCEPT ![link] = [@ EXCEPT !.status = "deleted", !.ended = TRUE]]
     /\ UNCHANGED <<clock, bookings, receipts, busy, pointer>> /\ NoCall
 
-\* A host creates links: service/links/generate.py.  Within bounds, this happens before any call.
-\* A rolling link stands for one that an earlier renewal made.
+\* A host creates links: service/links/generate.py. It happens before any call. A generated rolling
+\* link stands for the one of an earlier renewal.
 GenerateLink ==
     /\ Len(links) < Generated /\ clock = 0 /\ \A w \in Workers : call[w].pc = "idle"
     /\ \E setting \in Settings :
@@ -792,9 +888,9 @@ Init ==
 
 RedeemStep(w) ==
     \/ RedeemBegin(w) \/ RedeemRead(w)
-    \/ RedeemBeginWithLink(w) \/ RedeemReadLink(w) \/ RedeemReadReceipt(w)
+    \/ RedeemBeginInParts(w) \/ RedeemReadPart(w) \/ RedeemReadRest(w)
     \/ RedeemPlan(w) \/ RedeemCommit(w) \/ RedeemLost(w) \/ RedeemRefused(w)
-    \/ RedeemLookAgain(w) \/ RedeemLookAgainAtLink(w) \/ RedeemLookAgainAtReceipt(w)
+    \/ RedeemLookAgain(w) \/ RedeemLookAgainAtPart(w) \/ RedeemLookAgainAtRest(w)
     \/ RedeemOwnBooking(w) \/ RedeemReplay(w)
 
 BookingStep(w) ==
@@ -807,9 +903,10 @@ LinkStep(w) ==
     \/ RevokeBegin(w) \/ RevokeRead(w) \/ RevokeCommit(w) \/ RevokeLost(w) \/ RevokeRefused(w)
     \/ DeleteBegin(w) \/ DeleteCommit(w) \/ DeleteLost(w) \/ DeleteRefused(w) \/ DeleteLookAgain(w)
     \/ ChangeBegin(w) \/ ChangeRead(w) \/ ChangeCommit(w) \/ ChangeLost(w) \/ ChangeRefused(w)
-    \/ ReplaceBegin(w) \/ ReplaceRead(w) \/ ReplaceReadPointer(w) \/ ReplaceReadMade(w)
-    \/ ReplaceCommit(w) \/ ReplaceLost(w) \/ ReplaceRefused(w)
-    \/ RenewBegin(w) \/ RenewRead(w) \/ RenewReadMade(w) \/ RenewReadLink(w)
+    \/ ReplaceBegin(w) \/ ReplaceReadCreated(w) \/ ReplaceReadHistory(w) \/ ReplaceRead(w)
+    \/ ReplaceReadPointer(w) \/ ReplaceCommit(w) \/ ReplaceLost(w) \/ ReplaceRefused(w)
+    \/ RenewBegin(w) \/ RenewReadCreated(w) \/ RenewReadHistory(w) \/ RenewRead(w)
+    \/ RenewReadLink(w)
     \/ RenewCommit(w) \/ RenewLost(w) \/ RenewRefused(w)
 
 Next ==
@@ -819,16 +916,17 @@ Next ==
 Spec == Init /\ [][Next]_vars
 
 -----------------------------------------------------------------------------
-(* What must hold in every state.  docs/promises.md has the promises.      *)
+(* The invariants. docs/promises.md has the promises.                      *)
 
 Confirmed == {booking \in DOMAIN bookings : bookings[booking].status = "confirmed"}
 BookingsOf(link) == {booking \in DOMAIN bookings : bookings[booking].link = link}
 
-\* P1. A link gives at most `max` bookings, apart from those whose use was restored.
+\* P1. A link gives at most `max` bookings, not counting those whose use was restored.
 P1 ==
     \A link \in DOMAIN links :
         links[link].max # Unlimited =>
-            Cardinality(BookingsOf(link)) - links[link].restored <= links[link].max
+            /\ Cardinality(BookingsOf(link) \cap Confirmed) <= links[link].max
+            /\ Cardinality(BookingsOf(link)) - links[link].restored <= links[link].max
 
 \* P2. No two confirmed bookings overlap.
 P2 ==
@@ -839,13 +937,14 @@ P2 ==
 \* or a deletion.
 P3 ==
     \A booking \in DOMAIN bookings :
-        LET made == bookings[booking].made
+        LET created == bookings[booking].createdAt
             link == links[bookings[booking].link]
-        IN /\ link.opens = None \/ link.opens <= made
-           /\ link.expires = None \/ made < link.expires
+        IN /\ link.opens = None \/ link.opens <= created
+           /\ link.expires = None \/ created < link.expires
            /\ ~bookings[booking].tooLate
 
-\* P4. One key has one booking, one call makes one booking, and a retry gets the same booking.
+\* P4. A key has one booking, a call creates one booking and is answered with it, a retry gets the
+\* booking of its key, and no request is refused while its receipt is in force.
 OneBookingPerKey ==
     \A one, other \in DOMAIN bookings :
         /\ one # other
@@ -853,37 +952,46 @@ OneBookingPerKey ==
         /\ IsKeyed(bookings[one].by)
         => bookings[one].by.key # bookings[other].by.key
 
-OneBookingPerCall == \A w \in Workers : Cardinality(call[w].own) <= 1
+OneBookingPerCall == \A w \in Workers : Cardinality(call[w].ownBookings) <= 1
 
-IsRefusal == answer.code \notin {"booked", "confirmed"}
+IsRedeemAnswer == answer # None /\ answer.request # None
+IsBooked == answer.code \in {"booked", "confirmed"}
+
+CallsGetTheirOwn ==
+    IsRedeemAnswer =>
+        /\ Cardinality(answer.ownBookings) <= 1
+        /\ answer.ownBookings # {} =>
+            answer.code = "booked" /\ answer.shows /\ answer.booking \in answer.ownBookings
 
 RetriesGetTheSame ==
-    answer # None =>
-        /\ Cardinality(answer.own) <= 1
-        /\ answer.own # {} => ~IsRefusal
-        /\ answer.due # 0 =>
-            IF BodyOf(bookings[answer.due].by) = BodyOf(answer.request)
-            THEN answer.booking = answer.due
-            ELSE answer.code = "idempotency-key-reused"
-        /\ ~IsRefusal => BodyOf(bookings[answer.booking].by) = BodyOf(answer.request)
+    IsRedeemAnswer /\ answer.bookingOfKey # 0 =>
+        IF BodyOf(bookings[answer.bookingOfKey].by) = BodyOf(answer.request)
+        THEN answer.booking = answer.bookingOfKey
+        ELSE answer.code = "idempotency-key-reused"
 
-P4 == OneBookingPerKey /\ OneBookingPerCall /\ RetriesGetTheSame
+NoFalseRefusal ==
+    IsRedeemAnswer /\ ~IsBooked /\ answer.code # "idempotency-key-reused" =>
+        IsAbsentOrOver(ReceiptOf(answer.link, answer.request), clock)
 
-\* P8. Only confirmed bookings occupy time; a use is restored only if the link's settings say so,
-\* and never to a link that was revoked, replaced or deleted.
+P4 == OneBookingPerKey /\ OneBookingPerCall /\ CallsGetTheirOwn /\ RetriesGetTheSame /\ NoFalseRefusal
+
+\* P8. Exactly the cells of confirmed bookings are busy. A use is restored only if the link's settings
+\* allow it, and once for each cancelled booking. A revoked, replaced or deleted link never becomes
+\* active again.
 P8 ==
     /\ busy = UNION {CellsOf(bookings[booking]) : booking \in Confirmed}
     /\ \A link \in DOMAIN links :
         /\ links[link].restored > 0 => links[link].restorable
+        /\ links[link].restored <= Cardinality(BookingsOf(link) \ Confirmed)
         /\ links[link].ended => StatusAt(links[link], clock) # "active"
 
-\* The count is exact: every booking and every restored use is in it, and no move.  Restored uses and
-\* moves are limited (P15).
+\* `usageCount` is the number of bookings minus the restored uses; moves don't change it. Restored uses
+\* and an invitee's moves are limited (P15).
 Counted ==
-    /\ \A booking \in DOMAIN bookings : bookings[booking].moves <= MostMoves
+    /\ \A booking \in DOMAIN bookings : bookings[booking].moves <= MaxMoves
     /\ \A link \in DOMAIN links :
         /\ links[link].uses = Cardinality(BookingsOf(link)) - links[link].restored
-        /\ links[link].restored <= MostRestored
+        /\ links[link].restored <= MaxRestoredUses
         /\ IsActive(links[link]) /\ links[link].max # Unlimited => links[link].uses < links[link].max
 
 \* At most one rolling link can be used: the one that the pointer names.
@@ -891,10 +999,15 @@ OneRollingLink ==
     \A link \in DOMAIN links :
         links[link].rolling /\ StatusAt(links[link], clock) = "active" => pointer = link
 
-\* Nobody gets a booking that somebody else made: not its URL, person or answers.  A key is known
-\* only to its caller.  Someone who does not know the whole body does not even learn the time.
+\* A replacement restores uses as the link that it replaced did when that was created.
+SameSettings ==
+    \A link \in DOMAIN links :
+        links[link].from # 0 => links[link].restorable = links[links[link].from].restorable
+
+\* Only the caller who made a booking gets its URL, person and answers. (A key is known only to its
+\* caller.) A caller who does not know the whole body does not even get its time.
 Secrecy ==
-    answer # None /\ answer.booking # 0 =>
+    IsRedeemAnswer /\ answer.booking # 0 =>
         LET by == bookings[answer.booking].by IN
         /\ answer.shows => by.caller = answer.request.caller
         /\ BodyOf(by) = BodyOf(answer.request)

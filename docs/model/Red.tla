@@ -1,17 +1,22 @@
 --------------------------------- MODULE Red ---------------------------------
 (***************************************************************************)
-(* Broken variants of the model.  Each .cfg file in red/ replaces one or   *)
-(* two definitions of AdmitOne by definitions from here, and TLC must find *)
-(* a state in which the invariant that the file names does not hold.       *)
+(* Broken variants of the model. Each .cfg file in red/ replaces one to    *)
+(* three definitions of AdmitOne by wrong ones from this module. TLC must  *)
+(* find a state that violates the invariant in the file's first line.      *)
 (***************************************************************************)
 EXTENDS Bounds
 
-OnlyOnce == {[Twice EXCEPT !.max = 1]}
-OnlyRestoring == {Restoring}
-OnlyTwice == {Twice}
-OnlyTimed == {Timed}
+OneLongUse == {[TwoUses EXCEPT !.max = 1]}
+OnlyRestorableLink == {RestorableLink}
+OnlyTwoUses == {TwoUses}
+OnlyTimedLink == {TimedLink}
 
-\* Book, then count: the transaction neither requires a use nor counts it; a later write does.
+OnlyBob == {Bob}
+OnlyAnn == {Ann}
+AnnAndEve == {Ann, Eve}
+AnnAndGuess == {Ann, EveGuess}
+
+\* book-then-count: the transaction does not count the use; a later write counts it, without a condition.
 RedeemMayCommitUncounted(k) ==
     /\ BookingIsNew(k) /\ ReceiptIsFree(k) /\ CellsAreFree(k)
     /\ Exists(links[k.link]) /\ IsActive(links[k.link]) /\ IsUnexpired(links[k.link], k.now)
@@ -20,51 +25,79 @@ RedeemCommitsUncounted(w) ==
     LET k == call[w] IN
     /\ k.pc = "redeem: write" /\ RedeemMayCommitUncounted(k)
     /\ WriteBooking(k) /\ WriteReceipt(k) /\ UNCHANGED <<clock, links, pointer>>
-    /\ Set(w, [k EXCEPT !.pc = "redeem: count"])
+    /\ SetCall(w, [k EXCEPT !.pc = "redeem: count"])
 RedeemCounts(w) ==
     LET k == call[w] IN
     /\ k.pc = "redeem: count"
     /\ WriteUse(k) /\ UNCHANGED <<clock, bookings, receipts, busy>>
-    /\ Set(w, Done)
+    /\ SetCall(w, Done)
 BookThenCount(w) == RedeemCommitsUncounted(w) \/ RedeemCounts(w)
 
-\* The receipt is written after the transaction.
+\* receipt-later: the receipt is written after the transaction.
 RedeemCommitsWithoutReceipt(w) ==
     LET k == call[w] IN
     /\ k.pc = "redeem: write" /\ RedeemMayCommit(k)
     /\ WriteBooking(k) /\ WriteUse(k) /\ UNCHANGED <<clock, receipts>>
-    /\ Set(w, [Booked(k) EXCEPT !.pc = "redeem: write receipt"])
+    /\ SetCall(w, [Booked(k) EXCEPT !.pc = "redeem: write receipt"])
 RedeemWritesReceipt(w) ==
     LET k == call[w]
-        made == CHOOSE booking \in k.own : TRUE
+        created == CHOOSE booking \in k.ownBookings : TRUE
     IN /\ k.pc = "redeem: write receipt"
-       /\ receipts' = receipts \cup {NewReceipt(k.link, k.request, made, k.now)}
+       /\ receipts' = receipts \cup {NewReceipt(k.link, k.request, created, k.now)}
        /\ UNCHANGED <<clock, links, bookings, busy, pointer>>
-       /\ Set(w, Answered(k, "booked", made, TRUE))
+       /\ SetCall(w, WithAnswer(k, "booked", created, TRUE))
 ReceiptLater(w) == RedeemCommitsWithoutReceipt(w) \/ RedeemWritesReceipt(w)
 
+\* Disables an action.
 Never(w) == FALSE
 
-\* A cancellation restores a use, whatever has happened to the link since it was read.
-RestoreUnconditionally(link, seen) == TRUE
+\* overlapping-cells: a redeem takes cells without checking that they are free.
+AnyCellsAreFree(k) == TRUE
 
-\* `expiresAt` itself is still early enough.
+\* moved-onto-busy-cells: a move takes the cells of another day without checking that they are free.
+AnyAreFree(cells) == TRUE
+
+\* expiry-inclusive: at `expiresAt` a link is not expired yet.
 IsExpiredAfter(link, now) == link.expires # None /\ link.expires < now
 IsUnexpiredUntil(link, now) == link.expires # None => link.expires >= now
 
-\* Replacing a used link does nothing to it (a cancellation can then restore it).
-EndedOnlyIfActive(link, seen, now) ==
+\* booking-id-per-attempt: the condition on the booking id never fails, as if each attempt had a new id.
+AnyBookingIsNew(k) == TRUE
+
+\* receipt-before-own-booking: a call takes a receipt for its own, although it has another booking.
+NoOtherBooking(k) == FALSE
+
+\* refusal-without-second-look: a redeem returns a refusal without reading the receipt once more.
+NeverNeedsSecondLook(refusal) == TRUE
+
+\* restore-unconditionally: a cancellation writes the link that it read, even if the link has changed since.
+RestoreUnconditionally(link, seen) == TRUE
+
+\* restored-twice: a cancelled booking can be cancelled again.
+NeverCancelled(booking) == FALSE
+
+\* replaced-link-restored: replacing a used link does not change it, so a cancellation can make it active
+\* again.
+ReplacedOnlyIfActive(link, seen, now) ==
     IF StatusAt(seen, now) = "active" THEN Revoked(link)
     ELSE [link EXCEPT !.ended = @ \/ IsRestorable(seen, now)]
 
-\* Without a key, a request counts as a retry if start and address are the same, and gets the booking.
-ReceiptIdOfAddress(request) ==
-    IF IsKeyed(request) THEN <<"key", request.key>> ELSE <<"body", request.start, request.email>>
+\* recreated-after-deletion: a replacement whose link is gone creates it again, whoever deleted it.
+NoHostDeleted(link) == FALSE
+
+\* keyless-retry-by-another: without a key, any caller with the same body gets the whole booking.
 ShowsAlways(request, own) == TRUE
 
-\* Cells are taken, whoever has them.
-AnyCellsAreFree(k) == TRUE
+\* keyless-retry-by-address: without a key, a request with the same start and address counts as a retry.
+ReceiptIdOfAddress(request) ==
+    IF IsKeyed(request) THEN <<"key", request.key>> ELSE <<"body", request.start, request.email>>
 
-\* Each attempt has a booking id of its own.
-AnyBookingIsNew(k) == TRUE
+\* outdated-settings: a redeem counts a use by the settings that it read, even if they have changed since.
+AnyEdition(link, seen) == TRUE
+
+\* two-rolling-links: a renewal does not require that the pointer is unchanged.
+AnyPointer(k) == TRUE
+
+\* restore-lost: a second replacement copies only the settings that the first one left.
+NeverPassedOnRestore(old) == FALSE
 =============================================================================

@@ -1,5 +1,5 @@
-"""The TLA+ model of docs/model: TLC explores it, finds each broken variant of it, and follows traces of the code.
+"""Tests of the TLA+ model in docs/model: its invariants, its broken variants, and traces of the code.
 
 `make model` runs this folder and prints a table. `tlc.py` runs TLC. `traces.py` records what the stepped services do,
-and `trace_data.py` writes that as TLA+ constants.
+`by_hand.py` runs chosen orders of requests, and `trace_data.py` writes the traces as TLA+ constants.
 """

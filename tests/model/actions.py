@@ -1,4 +1,4 @@
-"""The actions of the model, as its specification lists them."""
+"""Read the names of the model's actions from its specification."""
 
 import re
 

