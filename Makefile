@@ -18,8 +18,8 @@ NPM_INSTALLED := $(NPM_TOOLS)/.installed-$(firstword $(shell cksum < infra/npm/p
 SCRIPTS := "chalicelib/pages/assets/**/*.js"
 PRETTIER := $(NPM_TOOLS)/node_modules/.bin/prettier --config infra/npm/prettier.json
 
-# The tests of the model write the parts of its table.
-SHOW_MODEL := cat build/model/*.md 2>/dev/null || echo "*** SKIPPED: the model was not checked, because Java is not installed ***" >&2
+# Print the table of `make model`, whose parts the tests of the model write.
+SHOW_MODEL := cat build/model/*.md 2>/dev/null || echo "*** SKIPPED: the model was not checked; run \`make java\` ***" >&2
 
 # Return a variable only if it is set on the command line, because some shells export HOST or NAME.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
@@ -63,8 +63,7 @@ test: $(INSTALLED) dynoxide npm-tools chromium faketime java ## run everything t
 .PHONY: model
 model: $(INSTALLED) java ## check the TLA+ model of docs/model, its broken variants and traces of the code; print a table
 	@rm -rf build/model
-	@$(PY) -m pytest tests/model -q -ra
-	@$(SHOW_MODEL)
+	@$(PY) -m pytest tests/model -q -ra; status=$$?; $(SHOW_MODEL); exit $$status
 
 .PHONY: test-dates
 test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clock on dates that often break tests: [ON="leap-day new-year"]
@@ -72,8 +71,10 @@ test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clo
 
 .PHONY: proof
 proof: $(INSTALLED) dynoxide java ## run the race, history, model and hostile-input tests with many more examples, and the integration tests on ministack, about an hour
+	@rm -rf build/model
 	PROOF=large $(PY) -m pytest tests/proof tests/history tests/model tests/hostile tests/integration tests/deployed/test_imports.py \
 		tests/unit/event_types/test_slots.py -rP
+	@$(SHOW_MODEL)
 
 lint: $(INSTALLED) lint-openapi lint-scripts ## run ruff, the import contracts, and the linters of the API description and the scripts
 	$(PY) -m ruff check
@@ -232,11 +233,11 @@ faketime: ## install Debian's faketime, which shifts the clock for tests on othe
 # TLC, the model checker of TLA+, needs Java. Without it, the tests of the model are skipped with a warning.
 .PHONY: java
 java: ## install Debian's headless Java, for the tests of the model
-	@if command -v java >/dev/null; then :; \
+	@if java -version >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { \
 		echo "Installing Debian's headless Java …"; \
 		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends default-jre-headless >/dev/null; \
 	}; then :; \
 	else \
-		echo "*** SKIPPED: Java could not be installed; the model is not checked (Debian: apt-get install default-jre-headless) ***" >&2; \
+		echo "*** SKIPPED: Java could not be installed; the tests of the model will be skipped (Debian: apt-get install default-jre-headless; elsewhere: install any Java 8 or later) ***" >&2; \
 	fi
