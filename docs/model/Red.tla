@@ -13,6 +13,7 @@ OnlyTimedLink == {TimedLink}
 
 OnlyBob == {Bob}
 OnlyAnn == {Ann}
+OnlyAnnKeyed == {AnnKeyed}
 AnnAndEve == {Ann, Eve}
 AnnAndGuess == {Ann, EveGuess}
 
