@@ -14,7 +14,7 @@ from typing import Any, Final
 from chalicelib.domain.bookings import receipt
 from chalicelib.domain.links import link as domain_links
 from chalicelib.service.bookings import cancel as cancelling, move as moving, redeem as redeeming
-from chalicelib.service.links import change as changing, generate as generating
+from chalicelib.service.links import change as changing, generate as generating, replace as replacing
 from chalicelib.store import redeem, transactions
 from chalicelib.store.bookings import bookings, days
 from chalicelib.store.links import batches, chunks, conditions, due, links, rolling as rolling_links
@@ -257,6 +257,40 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
         Edit(moving.move_booking, "if find().sequence != booking.sequence:", "if False:"),
     ),
     "limit set below the uses so far": (Edit(changing._changed, "most >= link.usage_count", "most >= 0"),),
+    "booking id for each attempt": (
+        Edit(
+            redeeming._plan,
+            "booking_id=identified.booking_id",
+            "booking_id=make_id(BOOKING, world.random_bytes(ID_BYTES))",
+        ),
+    ),
+    "refusal without a look for the own booking": (
+        Edit(redeeming._redeem, "(own := _own_booking(world, identified)) is not None", "False"),
+    ),
+    "booking of an equal request instead of the own": (
+        Edit(
+            redeeming._replay,
+            "not own and (mine := _own_booking(world, identified)) is not None",
+            "False",
+        ),
+    ),
+    "refusal without a second look for the receipt": (
+        Edit(
+            redeeming._redeem,
+            "if not isinstance(refusal, DeadLinkError | SlotTakenError):",
+            "if True:",
+        ),
+    ),
+    "replacement created again after its deletion": (
+        Edit(replacing.made_before, "world.store.history.page(link_id, None, 1)", "False"),
+    ),
+    "deleted old link hides its replacement": (
+        Edit(
+            replacing.replace_link,
+            "outcomes.is_uncertain and (made := made_before(world, fresh_id))",
+            "False",
+        ),
+    ),
 }
 
 
@@ -288,6 +322,12 @@ _VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "replacement with outdated settings": ("change limit", "replace"),
     "identical concurrent moves refused": ("move",),
     "limit set below the uses so far": ("change limit", "redeem another slot"),
+    "booking id for each attempt": ("move", "cancel"),
+    "refusal without a look for the own booking": ("move", "cancel"),
+    "booking of an equal request instead of the own": ("move", "cancel"),
+    "refusal without a second look for the receipt": (),
+    "replacement created again after its deletion": ("replace", "delete"),
+    "deleted old link hides its replacement": ("replace", "delete"),
 }
 
 BUGS: Final[Mapping[str, Bug]] = {name: Bug(edits, _VERBS.get(name)) for name, edits in _EDITS.items()}

@@ -108,6 +108,22 @@ def test_a_redeem_returns_its_own_booking_even_if_it_moves_after_the_receipt_was
     assert violations(stepped.end()) == []
 
 
+@pytest.mark.parametrize("fate", [Fate.PARTLY, Fate.PARTLY_LAST])
+def test_a_double_click_is_confirmed_even_if_link_and_receipt_are_read_at_different_times(
+    stepped: Stepped, fate: Fate
+) -> None:
+    """P4: an equal request books between the two reads. DynamoDB may read the keys of a batch in any order."""
+    name, link = make_link(stepped)
+    redeeming = stepped.redeem(name, link, slot(1), "p0", None, "p0")
+    stepped.step(redeeming, fate)
+    stepped.finish(stepped.redeem(name, link, slot(1), "p0", None, "p0"))
+
+    stepped.finish(redeeming)
+
+    assert (stepped.calls[-1].code, stepped.calls[-1].result) == ("201", {"start": slot(1)})
+    assert violations(stepped.end()) == []
+
+
 def test_a_redeem_looks_for_its_own_booking_only_if_it_may_exist(stepped: Stepped) -> None:
     """A conflict writes nothing, so the loser of a race for a link sends no request more than it needs."""
     name, link = make_link(stepped)

@@ -28,6 +28,13 @@ NOT_REACHED_ON_SOCKETS = (
     "redeem without the receipt's condition",  # needs two requests with one key at once: none in 60 rounds
     "retry that reuses the first attempt's clock",  # needs a conflict, and an expiry before the retry
     "expiry that overwrites another final status",  # needs a revoke between the schedule's read and its write
+    # These need a lost reply, and before the retry a change by a host who has found the booking or link in the table.
+    "booking id for each attempt",
+    "refusal without a look for the own booking",
+    "booking of an equal request instead of the own",
+    "replacement created again after its deletion",
+    "deleted old link hides its replacement",
+    "refusal without a second look for the receipt",  # needs another commit between the reads of receipt and link
 )
 
 

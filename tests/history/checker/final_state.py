@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.history.checker.calls import Call
+from tests.history.checker.specification import links_made_by
 from tests.support import audit
 
 
@@ -62,7 +63,7 @@ def with_expiries(calls: Sequence[Call]) -> Iterator[Call]:
         host = call.args.get("host")
         over = call.returned if call.returned < math.inf else call.invoked
         ends[host] = max(over, ends.get(host, -math.inf))
-        for name, link in call.result.get("links", {}).items():
+        for name, link in links_made_by(call).items():
             if link.expires_at is not None:
                 begun = min(call.invoked, links[name][1]) if name in links else call.invoked
                 links[name] = (link.expires_at, begun, host)

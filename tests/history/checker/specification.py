@@ -24,6 +24,8 @@ REPEATABLE: Final = frozenset({"move", "change limit"})
 
 The app retries such a write after a lost reply, and another request may have written in between.
 """
+CREATING: Final = frozenset({"replace", "renew rolling link"})
+"""Requests that may create a link and be refused: the app retries after a lost reply, and the host deletes the link."""
 DAY: Final = 24 * 60 * 60 * 1000
 KEYLESS_WINDOW: Final = 10 * 60 * 1000
 RECEIPT_ROUNDING: Final = 1000  # a receipt may end this much early: the table stores whole seconds
@@ -85,7 +87,7 @@ class State:
     """One state of the specification; immutable.
 
     `receipts` maps (link, receipt) to (body, booking, clock of the redeem). `pointers` maps an event type to its
-    rolling link, or to `?` and the call that created a successor whose id no caller knows yet. `batches` maps an
+    rolling link, or to `?` and the call that created a successor whose id is not known. `batches` maps an
     idempotency key to the body of its first request, followed by the links it created.
     """
 
@@ -171,7 +173,7 @@ def touches(call: Call) -> set[tuple[str, Any]]:
     found: set[tuple[str, Any]] = {
         (name, args[name]) for name in ("link", "booking", "event_type") if args.get(name)
     }
-    found |= {("link", name) for name in result.get("links", ())}
+    found |= {("link", name) for name in (*result.get("links", ()), *args.get("made", ()))}
     found |= {("key", args["key"])} if args.get("key") else set()
     found |= {("booking", name) for name in (result.get("booking"), *args.get("candidates", ())) if name}
     starts = (args.get("start"), result.get("start"), *args.get("starts", ()))
@@ -182,6 +184,11 @@ def touches(call: Call) -> set[tuple[str, Any]]:
         for reach in (-MAX_SPAN, MAX_SPAN)
     }
     return found or {("call", call.number)}
+
+
+def links_made_by(call: Call) -> Mapping[str, Link]:
+    """Return the links that a call created, as far as they are known: from its answer, or from the table's stream."""
+    return {**call.args.get("made", {}), **call.result.get("links", {})}
 
 
 # The clock of a call is known only within bounds, so a link can be both possibly expired and possibly unexpired.
@@ -215,8 +222,9 @@ def _make(state: State, call: Call) -> Iterator[State]:
     key, body = call.args["key"], call.args["body"]
     first, *batch = state.batches.get(key) or (body,)
     if not call.is_answered:
-        if key is not None and key not in state.batches:
-            yield state.with_changes(batches={key: (body,)})  # created, but their ids are not known yet
+        if key not in state.batches:  # created, but their ids may not be known
+            made = links_made_by(call)
+            yield state.with_changes(links=made, batches={key: (body, *made)} if key else {})
     elif batch or first != body:
         left = [name for name in batch if state.links[name].status != DELETED]
         if (call.code == "201" and first == body and list(made) == left) or (
@@ -287,7 +295,9 @@ def _booked(state: State, call: Call, booking: str) -> Iterator[State]:
     if link.rolling:
         if state.pointers.get(link.event_type) != name:
             return
-        after = after.with_changes(pointers={link.event_type: f"?{booking}"})
+        made = links_made_by(call)
+        successor = next(iter(made), f"?{booking}")
+        after = after.with_changes(links=made, pointers={link.event_type: successor})
     yield after
 
 
@@ -420,7 +430,10 @@ def _limit(state: State, call: Call) -> Iterator[State]:
 
 
 def _replace(state: State, call: Call) -> Iterator[State]:
-    """Create a link with the same settings and revoke the old one if it is active; with a key only once (P4)."""
+    """Create a link with the same settings and revoke the old one if it is active; with a key only once (P4).
+
+    If its write took effect and the new link was deleted before the answer, the answer is `not-found` (P3).
+    """
     name, key = call.args["link"], call.args["key"]
     old = state.links[name]
     batch = state.batches.get(key) if key else None
@@ -431,26 +444,30 @@ def _replace(state: State, call: Call) -> Iterator[State]:
         ):
             yield state
         return
-    if old.status == DELETED:
-        if call.code == "404 not-found":
+    if call.code == "404 not-found":
+        if old.status == DELETED or _was_deleted(state, call):
             yield state
         return
-    if call.code == "201":
-        [(fresh, result)] = call.result["links"].items()
-        if fresh in state.links:
-            return
-        expires_at = result.expires_at
-    elif not call.is_answered:
-        fresh, expires_at = f"?{call.number}", old.expires_at
-    else:
+    if old.status == DELETED or (call.is_answered and call.code != "201"):
         return
+    made = links_made_by(call)
+    fresh = next(iter(made), f"?{call.number}")
+    if fresh in state.links:
+        return
+    expires_at = made[fresh].expires_at if made else old.expires_at
     rolling = old.rolling and state.pointers.get(old.event_type) == name
-    made = state.with_changes(
+    after = state.with_changes(
         links={fresh: old.fresh(expires_at, rolling=rolling)},
         pointers={old.event_type: fresh} if rolling else {},
-        batches={key: ("", fresh)} if key and call.is_answered else {},
+        batches={key: ("", fresh)} if key and made else {},
     )
-    yield from _revoked_within(made, name, old, call)
+    yield from _revoked_within(after, name, old, call)
+
+
+def _was_deleted(state: State, call: Call) -> bool:
+    """Whether the call has created a link that somebody has deleted."""
+    made = links_made_by(call)
+    return bool(made) and all(name in state.links and state.links[name].status == DELETED for name in made)
 
 
 def _revoked_within(state: State, name: str, link: Link, call: Call) -> Iterator[State]:
@@ -476,30 +493,32 @@ def _renew(state: State, call: Call) -> Iterator[State]:
     """Create a host's new rolling link; revoke the previous one if it is active."""
     event_type = call.args["event_type"]
     pointer = state.pointers.get(event_type)
-    if call.code == "201":
-        [(fresh, result)] = call.result["links"].items()
-        if fresh in state.links:
-            return
-        made = state.with_changes(links={fresh: result}, pointers={event_type: fresh})
-    elif not call.is_answered:
-        made = state.with_changes(pointers={event_type: f"?{call.number}"})
-    else:
+    if call.code == "404 not-found":
+        if _was_deleted(state, call):
+            yield state
         return
+    if call.is_answered and call.code != "201":
+        return
+    made = links_made_by(call)
+    if made.keys() & state.links.keys():
+        return
+    after = state.with_changes(links=made, pointers={event_type: next(iter(made), f"?{call.number}")})
     old = state.links.get(pointer) if pointer else None
     if pointer is None or old is None:
-        yield made  # if the previous link's id is unknown, no caller can observe that it is revoked
+        yield after  # if the previous link's id is unknown, no caller can observe that it is revoked
     else:
-        yield from _revoked_within(made, pointer, old, call)
+        yield from _revoked_within(after, pointer, old, call)
 
 
 def _which(state: State, call: Call) -> Iterator[State]:
     """Return the current rolling link, which only a redeem or the host changes."""
     event_type = call.args["event_type"]
     pointer = state.pointers.get(event_type)
+    is_deleted = pointer in state.links and state.links[pointer].status == DELETED
     if call.code == "404 not-found":
-        if pointer is None:
+        if pointer is None or is_deleted:
             yield state
-    elif call.code == "200" and pointer is not None:
+    elif call.code == "200" and pointer is not None and not is_deleted:
         [(name, result)] = call.result["links"].items()
         if pointer == name:
             yield state

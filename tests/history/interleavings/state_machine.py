@@ -35,6 +35,7 @@ class Choice(NamedTuple):
 
 
 _small = st.integers(0, 3)
+_first_reads = st.sampled_from([Fate.DONE, Fate.DONE, Fate.PARTLY, Fate.PARTLY_LAST])
 _choices = st.builds(
     Choice,
     verb=_small,
@@ -101,10 +102,12 @@ class Interleavings(RuleBasedStateMachine):
         self._begin(choice)
 
     @precondition(lambda self: len(self.s.tasks) < MAX_AT_ONCE)
-    @rule(one=_choices, verb=_small, order=st.lists(st.booleans(), max_size=8))
-    def race(self, one: Choice, verb: int, order: list[bool]) -> None:
+    @rule(one=_choices, verb=_small, read=_first_reads, order=st.lists(st.booleans(), max_size=8))
+    def race(self, one: Choice, verb: int, read: Fate, order: list[bool]) -> None:
         """Begin two calls about the same thing and interleave their store calls: most violations need just that."""
         tasks = [self._begin(one), self._begin(one._replace(verb=verb))]
+        if tasks[0] in self.s.tasks and read is not Fate.DONE:
+            self.s.step(tasks[0], read)
         for first in order:
             task = tasks[0 if first else 1]
             if task in self.s.tasks:
@@ -117,7 +120,7 @@ class Interleavings(RuleBasedStateMachine):
         asked = [call for call in self._begun() if call.kind == "redeem"]
         if asked:
             args = asked[-1 - again % len(asked)].args
-            settings = dict(self._links())[args["link"]]
+            settings = self.s.links[args["link"]]
             key = args["receipt"].removeprefix("key ") if args["keyed"] else None
             person = args["body"].partition(" ")[0].partition("?")[0]
             name = "?" if guess and key is None else ""
@@ -136,6 +139,16 @@ class Interleavings(RuleBasedStateMachine):
     @rule(task=_small)
     def finish(self, task: int) -> None:
         self.s.finish(self._task(task))
+
+    @precondition(lambda self: bool(self.s.tasks))
+    @rule(task=_small)
+    def lose_reply(self, task: int) -> None:
+        """Run a call to its next write. The write takes effect, but its reply is lost."""
+        chosen = self._task(task)
+        while chosen.waiting is not None and not chosen.waiting.writes:
+            if not self.s.step(chosen):
+                return
+        self.s.step(chosen, Fate.LOST)
 
     @precondition(lambda self: bool(self.s.tasks))
     @rule(task=_small, fate=st.sampled_from(Fate))
@@ -172,7 +185,7 @@ class Interleavings(RuleBasedStateMachine):
                 return self.s.revoke(name)
             case "replace":
                 return self.s.replace(name, settings, choice.key)
-            case "delete" if not rolling:
+            case "delete":
                 return self.s.delete(name)
             case "change limit" if not rolling:
                 return self.s.limit(name, choice.max_uses)
@@ -190,9 +203,7 @@ class Interleavings(RuleBasedStateMachine):
         return self.s.read_link(name)
 
     def _begin_with_booking(self, verb: str, choice: Choice) -> Task | None:
-        made = [
-            (call.result["booking"], call.args["link"]) for call in self.s.calls if call.result.get("booking")
-        ]
+        made = self.s.bookings()
         if not made:
             return None
         name, link = made[-1 - choice.link % len(made)]
@@ -200,7 +211,7 @@ class Interleavings(RuleBasedStateMachine):
             case "cancel":
                 return self.s.cancel(name)
             case "move":
-                start = self._start(dict(self._links())[link], choice.at)
+                start = self._start(self.s.links[link], choice.at)
                 return self.s.move(name, start, by_invitee=choice.person == 0)
         return self.s.read_booking(name)
 
@@ -235,11 +246,9 @@ class Interleavings(RuleBasedStateMachine):
     def _begun(self) -> list[Call]:
         return [*self.s.calls, *(task.call for task in self.s.tasks)]
 
-    def _links(self) -> list[tuple[str, Link]]:
-        return [pair for call in self.s.calls for pair in call.result.get("links", {}).items()]
-
     def _link(self, number: int) -> tuple[str, Link]:
-        links = self._links()
+        # The host sees every link and booking in the table, including those of a call that has no answer yet.
+        links = list(self.s.links.items())
         return links[number % len(links)]
 
 

@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -43,11 +43,13 @@ from chalicelib.service.links.revoke import delete_link, revoke_link
 from chalicelib.service.links.rolling import read_rolling_link, renew_rolling_link
 from chalicelib.service.ports import World
 from chalicelib.store.dynamo_store import dynamo_store
+from chalicelib.store.items import LinkItem
+from chalicelib.store.links.links import link_of
 from chalicelib.store.table import Table
 from chalicelib.wire.problems import STATUSES
 from tests.history.checker.calls import UNKNOWN, Call
 from tests.history.checker.final_state import final_state_call, with_candidates, with_expiries
-from tests.history.checker.specification import REPEATABLE, Link
+from tests.history.checker.specification import CREATING, REPEATABLE, Link
 from tests.history.interleavings.memory import Memory, client_error
 from tests.support import audit
 
@@ -71,7 +73,8 @@ class Fate(StrEnum):
     LOST = "done, its reply lost"
     REFUSED = "refused for now"
     CONFLICT = "in conflict"
-    PARTLY = "answered in part"
+    PARTLY = "answered in part, the first key first"
+    PARTLY_LAST = "answered in part, the last key first"
     SLOW = "done, slowly"
     CRASH_BEFORE = "never sent: the process died"
     CRASH_AFTER = "done: the process died"
@@ -100,6 +103,7 @@ class Task:
     skew: int
     waiting: Request | None = None
     lost_replies: int = 0  # writes that took effect although the task received no reply
+    made: dict[str, Link] = field(default_factory=dict)  # the links that its writes have created
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,7 @@ class Stepped:
         self.tasks: list[Task] = []
         self.calls: list[Call] = []
         self.steps: list[str] = []
+        self.links: dict[str, Link] = {}  # all that were ever created, in order
         self._current: Task | None = None
         table = Table(TABLE, sleep=lambda _: None)
         table.connection._client = _Client(self)  # type: ignore[assignment]
@@ -161,7 +166,7 @@ class Stepped:
             self._crash(task)
         self._stamps, self._random = itertools.count(), itertools.count(1000)
         self.clock = to_millis(START)
-        self.calls, self.steps = [], []
+        self.calls, self.steps, self.links = [], [], {}
         self.memory = Memory(self._initial_items)
 
     def tick(self, millis: int) -> None:
@@ -413,6 +418,10 @@ class Stepped:
         """Links that a client has tried to delete."""
         return [call.args["link"] for call in self.history() if call.kind == "delete"]
 
+    def bookings(self) -> list[tuple[str, str]]:
+        """Return every stored booking with its link, in the order in which they were created."""
+        return [(name, item["linkId"]) for name, item in audit.bookings_of(self.dump()).items()]
+
     def asked(self, request: Request) -> Any:
         """Take a request from the store: stop the current task at it, or execute it at once outside a task."""
         if self._current is None or _is_denial_record(request):
@@ -470,6 +479,9 @@ class Stepped:
         self.calls.append(done)
         if call.kind in REPEATABLE:
             self.calls += [done.possible_repeat(next(self._stamps)) for _ in range(task.lost_replies)]
+        if call.kind in CREATING and not task.made.keys() <= result.get("links", {}).keys():
+            # Its write took effect, and then it was refused.
+            self.calls.append(done.possible_repeat(next(self._stamps)))
 
     def _crash(self, task: Task) -> None:
         """End the task at once, as when its process dies."""
@@ -484,16 +496,33 @@ class Stepped:
                 return client_error("ThrottlingException", request.operation)
             case Fate.CONFLICT:
                 return _conflict(request)
-            case Fate.PARTLY:
-                return self._in_part(request)
+            case Fate.PARTLY | Fate.PARTLY_LAST:
+                return self._in_part(request, last=fate is Fate.PARTLY_LAST)
+        known = len(self.memory.changes)
         try:
-            return self.memory.answer(request.operation, request.arguments)
+            reply = self.memory.answer(request.operation, request.arguments)
         except ClientError as error:
             return error
+        self._note_new_links(request, known)
+        return reply
 
-    def _in_part(self, request: Request) -> Any:
+    def _note_new_links(self, request: Request, known: int) -> None:
+        """Record which call created a link: without an answer, its caller does not know the link, but the host does."""
+        made = {
+            link.link_id: self._as_made(link)
+            for before, after in self.memory.changes[known:]
+            if before is None and after is not None and after["sk"]["S"] == "LINK"
+            for link in [link_of(LinkItem.from_raw_data(after))]
+        }
+        if made:
+            self.links |= made
+            task = next(task for task in self.tasks if task.waiting is request)
+            task.made |= made
+            task.call = replace(task.call, args={**task.call.args, "made": task.made})
+
+    def _in_part(self, request: Request, *, last: bool) -> Any:
         [(table, asked)] = request.arguments["RequestItems"].items()
-        first, *rest = asked["Keys"]
+        first, *rest = reversed(asked["Keys"]) if last else asked["Keys"]
         reply = self.memory.answer("BatchGetItem", {"RequestItems": {table: {**asked, "Keys": [first]}}})
         return {**reply, "UnprocessedKeys": {table: {**asked, "Keys": rest}} if rest else {}}
 
@@ -567,7 +596,7 @@ def _outcome(act: Callable[[], Any]) -> _Ended:
 
 def _applicable_fate(fate: Fate, request: Request) -> Fate:
     """Return the fate, or the closest one that this kind of request can have."""
-    if fate is Fate.PARTLY and request.operation != "BatchGetItem":
+    if fate in (Fate.PARTLY, Fate.PARTLY_LAST) and request.operation != "BatchGetItem":
         return Fate.DONE
     if fate in (Fate.CONFLICT, Fate.LOST) and not request.writes:
         return Fate.REFUSED
