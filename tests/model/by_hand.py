@@ -1,6 +1,6 @@
 """Traces by hand: each call with each fault of its write, pairs of calls, and orders that are rarely generated."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -17,9 +17,23 @@ Begin = Callable[[Stepped, str, Link, str], Task]  # begins a call about them
 
 def record() -> list[Trace]:
     """Return a trace of each scenario."""
+    return _traces([*_faults_and_races(), *_rare_orders()])
+
+
+def record_orders(name: str) -> list[Trace]:
+    """Return a trace of each order of requests that a function of this module with this name runs."""
+    return _traces(scenario for scenario in _rare_orders() if _name_of(scenario) == f"_{name}")
+
+
+def _name_of(scenario: Scenario) -> str:
+    function = scenario.func if isinstance(scenario, partial) else scenario
+    return str(getattr(function, "__name__", ""))
+
+
+def _traces(scenarios: Iterable[Scenario]) -> list[Trace]:
     stepped = TracedStepped()
     traces = []
-    for scenario in _scenarios():
+    for scenario in scenarios:
         stepped.begin()
         scenario(stepped)
         stepped.end()
@@ -84,12 +98,15 @@ _CALLS: Final[Mapping[Setup, tuple[Begin, ...]]] = {
 }
 
 
-def _scenarios() -> Iterator[Scenario]:
+def _faults_and_races() -> Iterator[Scenario]:
     for setup, calls in _CALLS.items():
         for begin in calls:
             for fate in (Fate.LOST, Fate.CRASH_AFTER, Fate.CRASH_BEFORE, Fate.REFUSED, Fate.CONFLICT):
                 yield partial(_faulty_write, setup, begin, fate)
             yield from (partial(_race, setup, begin, other) for other in calls)
+
+
+def _rare_orders() -> Iterator[Scenario]:
     for ending in ("move", "cancel"):
         for max_uses in (1, 2):
             yield from (partial(_own_booking, ending, max_uses, reads) for reads in range(3))
@@ -97,8 +114,9 @@ def _scenarios() -> Iterator[Scenario]:
     yield partial(_own_booking_before_a_receipt, "cancel", max_uses=1, restore=True)
     for setup, begin in ((_used_link, _replace), (_rolling_link, _replace), (_rolling_link, _renew)):
         yield from (partial(_deleted_before_retry, setup, begin, is_old=is_old) for is_old in (True, False))
-    for first in (Fate.DONE, Fate.PARTLY):
-        yield from (partial(_reads_in_parts, first, key) for key in (None, "k"))
+    for fate in (Fate.PARTLY, Fate.PARTLY_LAST):
+        for key in (None, "k"):
+            yield from (partial(_reads_in_parts, fate, key), partial(_looks_again_in_parts, fate, key))
     yield from (_move_to_another_day, _move_to_two_days, _move_after_a_restore)
     yield from (_expire_during_the_last_read, _replace_twice)
 
@@ -162,7 +180,7 @@ def _own_booking_before_a_receipt(ending: str, stepped: Stepped, *, max_uses: in
     name, link, booking, redeeming = _redeem_with_lost_response(stepped, max_uses, restore=restore)
     stepped.finish(_end_booking(stepped, booking, ending))
     stepped.finish(stepped.redeem(name, link, slot(1), "p0", None, "other"))
-    stepped.finish(redeeming)
+    _finish(stepped, redeeming)
 
 
 def _deleted_before_retry(setup: Setup, begin: Begin, stepped: Stepped, *, is_old: bool) -> None:
@@ -174,23 +192,27 @@ def _deleted_before_retry(setup: Setup, begin: Begin, stepped: Stepped, *, is_ol
     stepped.step(task, Fate.LOST)
     [fresh] = set(audit.links_of(stepped.dump())) - old
     stepped.finish(stepped.delete(about[0] if is_old else fresh))
-    stepped.finish(task)
+    _finish(stepped, task)
 
 
-def _reads_in_parts(first: Fate, key: str | None, stepped: Stepped) -> None:
-    """P4: an equal request commits between the two parts of a read, of the first one or of the second look."""
+def _reads_in_parts(fate: Fate, key: str | None, stepped: Stepped) -> None:
+    """P4: an equal request commits between the two parts of a redeem's first read."""
     name, link = make_link(stepped)
     redeeming = stepped.redeem(name, link, slot(1), "p0", key, "p0")
-    again = stepped.redeem(name, link, slot(1), "p0", key, "p0")
-    if first is Fate.PARTLY:
-        stepped.step(redeeming, first)
-        stepped.finish(again)
-    else:
-        other = stepped.redeem(name, link, slot(2), "p1", None, "p1")
-        _run_to_write(stepped, redeeming)
-        stepped.finish(other)
-        stepped.step(redeeming)  # refused, because the link is used
-        stepped.step(redeeming, Fate.PARTLY)
+    stepped.step(redeeming, fate)
+    stepped.finish(stepped.redeem(name, link, slot(1), "p0", key, "p0"))
+    _finish(stepped, redeeming)
+
+
+def _looks_again_in_parts(fate: Fate, key: str | None, stepped: Stepped) -> None:
+    """P4: a redeem is refused, because the link is used, and looks again in two parts."""
+    name, link = make_link(stepped)
+    redeeming = stepped.redeem(name, link, slot(1), "p0", key, "p0")
+    _run_to_write(stepped, redeeming)
+    stepped.finish(stepped.redeem(name, link, slot(2), "p1", None, "p1"))
+    for each in (Fate.DONE, fate):
+        if redeeming in stepped.tasks:
+            stepped.step(redeeming, each)
     _finish(stepped, redeeming)
 
 
@@ -231,7 +253,7 @@ def _expire_during_the_last_read(stepped: Stepped) -> None:
     redeeming = stepped.redeem(name, link, slot(1), "p0", None, "p0")
     steps(stepped, redeeming, 1)
     stepped.step(redeeming, Fate.SLOW)
-    stepped.finish(redeeming)
+    _finish(stepped, redeeming)
     stepped.finish(stepped.expire())
     stepped.finish(stepped.revoke(name))
 

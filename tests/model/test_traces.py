@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.history.planted import BUGS, planted
+from chalicelib.domain.links import succession
+from tests.history.planted import BUGS, Bug, Edit, planted
 from tests.history.test_interleavings import QUICK_SEEDS
 from tests.model import by_hand, report, tlc, trace_data, traces
 from tests.model.traces import Trace
@@ -30,11 +31,29 @@ QUICK = (
     "replaced link restored by a cancel",
     "keyless retry that returns the whole booking",
 )
+# Bugs that show only in an order of requests that is rarely generated, and which order in `by_hand.py`.
+BY_HAND = {
+    "booking id for each attempt": "own_booking",
+    "refusal without a look for the own booking": "own_booking",
+    "booking of an equal request instead of the own": "own_booking_before_a_receipt",
+    "refusal without a second look for the receipt": "reads_in_parts",
+    "replacement created again after its deletion": "deleted_before_retry",
+    "deleted old link hides its replacement": "deleted_before_retry",
+    "second replacement that does not restore uses": "replace_twice",
+}
+# Histories can't see the last one.
+ALL_BUGS: Mapping[str, Bug] = {
+    **BUGS,
+    "second replacement that does not restore uses": Bug(
+        (Edit(succession.fresh_link, "if old.restore_passed_on:", "if False:"),)
+    ),
+}
 # Seeds with which a bug shows within few examples: those of the histories, except for one.
 SEEDS = {**QUICK_SEEDS, "keyless retry accepted after ten minutes": 0}
 EXAMPLES = size(8, 40)
 MORE_EXAMPLES = {"keyless retry accepted after ten minutes": 60}  # this bug shows later
-BUGS_TO_FIND: Sequence[str] = size(QUICK, [name for name in BUGS if name not in NOT_IN_THE_MODEL])
+GENERATED: Sequence[str] = size(QUICK, [name for name in BUGS if name not in {*NOT_IN_THE_MODEL, *BY_HAND}])
+BUGS_TO_FIND = (*GENERATED, *BY_HAND)
 
 # What the model's calls can do, except for TTL, of which traces have nothing. A failed request of a
 # call is "again", if the call then starts another attempt.
@@ -75,7 +94,10 @@ def groups(start: int) -> Mapping[str, Group]:
         "by hand": Group(by_hand.record(), []),
         "generated": Group(traces.record(size(50, 1000), start), []),
     }
-    for name in BUGS_TO_FIND:
+    for name, order in BY_HAND.items():
+        with planted(ALL_BUGS[name]):
+            found[name] = Group(by_hand.record_orders(order), [])
+    for name in GENERATED:
         arguments = (MORE_EXAMPLES.get(name, EXAMPLES), SEEDS.get(name, 0), BUGS[name].verbs)
         found[f"control of {name}"] = Group(traces.record(*arguments), [])
         with planted(BUGS[name]):
@@ -125,7 +147,8 @@ def test_traces_by_hand_contain_each_event_of_each_call(groups: Mapping[str, Gro
 @pytest.mark.parametrize("name", BUGS_TO_FIND)
 def test_a_trace_of_a_planted_bug_is_stuck(name: str, groups: Mapping[str, Group], start: int) -> None:
     """The traces of the same calls without the bug are not stuck, and the bug does not show as an internal error."""
-    _assert_none_is_stuck(groups[f"control of {name}"], start)
+    control = "by hand" if name in BY_HAND else f"control of {name}"
+    _assert_none_is_stuck(groups[control], start)
     answers = [
         event["answer"] for trace in groups[name].traces for event in trace.events if event.get("answer")
     ]
