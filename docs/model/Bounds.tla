@@ -95,6 +95,13 @@ SmallStep ==
         TickIsUseful /\ (links[1].expires = None => IsRestorableSetting(links[1]) /\ clock = 0)
     /\ IsPurge /\ call' = call => links[1].expires # None /\ AnyAt(Writes)
 
+\* To count the actions, fewer steps suffice: the link comes first, and the clock advances and TTL deletes
+\* only before the second call.
+CoverageStep ==
+    /\ SmallStep
+    /\ \A k \in BegunCalls : k.first # "receipt"
+    /\ clock' # clock \/ (IsPurge /\ call' = call) => begun < 2
+
 \* In the wide bounds, any two calls run at the same time, on any link, at clock 0, 1 or 2. Responses in
 \* two parts occur only for Ann's requests, and TTL deletes only while a call is about to write.
 WideStep ==

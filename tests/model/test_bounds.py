@@ -24,7 +24,8 @@ def test_every_state_keeps_the_promises(bounds: str) -> None:
         ("states generated", "distinct states", "depth"),
         [(found.generated, found.distinct, found.depth)],
     )
-    _assert_kept(found)
+    path = ", ".join(found.path)
+    assert found.violated is None, f"{found.violated} does not hold after {path}\n{found.counterexample}"
     row = f"| {found.distinct:,} | {found.depth} |"
     page = (tlc.MODEL / "README.md").read_text()
     listed = re.search(rf"(?m)^\| \[{bounds}\.cfg\].*{re.escape(row)}", page)
@@ -39,7 +40,6 @@ def test_every_action_is_possible_within_the_small_bounds() -> None:
     """
     found = tlc.run("Bounds", tlc.MODEL / "Coverage.cfg", coverage=True)
 
-    _assert_kept(found)
     counted = {name: (found.new_states[name], found.steps[name]) for name in actions()}
     head = ("action", "new states", "steps before the bounds reject some")
     report.write(
@@ -52,8 +52,3 @@ def test_every_action_is_possible_within_the_small_bounds() -> None:
     assert [name for name in bounded if not counted[name][0]] == [], (
         "the bounds reject each step of these actions"
     )
-
-
-def _assert_kept(found: tlc.Run) -> None:
-    path = ", ".join(found.path)
-    assert found.violated is None, f"{found.violated} does not hold after {path}\n{found.counterexample}"

@@ -17,7 +17,7 @@ from tests.support.proof.size import size
 
 pytestmark = tlc.needed
 
-TRACES_PER_RUN = 300  # of TLC
+TRACES_PER_RUN = 500  # of TLC
 
 # The model leaves out idempotency keys of generated links, so these bugs can't be seen in it.
 NOT_IN_THE_MODEL = {"idempotency key accepted with another body", "generate that ignores its idempotency key"}
