@@ -152,16 +152,15 @@ class Table:
         )
         return [{name: value["S"] for name, value in raw.items()} for raw in page[ITEMS]]
 
-    def put(self, item: Item, condition: Condition) -> bool:
+    def put(self, item: Item, condition: Condition, *, tries: int = TRIES) -> bool:
         """Write a whole item if the condition holds; return whether it did.
 
         For a new item with a random id, False means that an earlier try succeeded and its reply was lost: the item
-        exists either way.
+        exists either way. If somebody can delete the item, use one try: another would write it again.
         """
+        request = self.operation(item.key, item=item, condition=condition, return_old_item=False)
         try:
-            self._send(
-                "PutItem", self.operation(item.key, item=item, condition=condition, return_old_item=False)
-            )
+            self._send("PutItem", request, tries)
         except ConditionRefused:
             return False
         return True

@@ -2,7 +2,9 @@
 
 import pytest
 
-from chalicelib.service.links import replace as replacing_links
+from chalicelib.service.links import generate as generating_links, replace as replacing_links
+from chalicelib.store.table import TRIES
+from tests.history.checker.specification import Link
 from tests.history.checker.violations import violations
 from tests.history.interleavings.by_hand import make_link, steps
 from tests.history.interleavings.stepped import Fate, Stepped, Task, slot
@@ -142,6 +144,50 @@ def test_a_replacement_that_ignores_the_history_creates_a_deleted_link_again(ste
     assert fresh in audit.links_of(stepped.dump())
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_links_that_are_deleted_before_the_retry_of_their_creation_are_not_created_again(
+    stepped: Stepped, count: int
+) -> None:
+    """P3, P6, P8: the reply of a generate without a key is lost, and the host deletes the links."""
+    generating, names, link = _generate_with_a_lost_reply(stepped, count)
+    for name in names:
+        stepped.finish(stepped.delete(name))
+
+    stepped.finish(generating)
+
+    assert not names & audit.links_of(stepped.dump()).keys()
+    stepped.finish(stepped.redeem(min(names), link, slot(1), "p0", None, "p0"))
+    assert stepped.calls[-1].code == "410 link-deleted"
+    assert violations(stepped.end()) == []
+
+
+def test_a_generate_that_ignores_the_history_creates_a_deleted_link_again(stepped: Stepped) -> None:
+    """Red control of the test above."""
+    history = "world.store.history.page(link_id, None, 1)"
+    with planted(Bug((Edit(generating_links._was_created, history, "False"),))):
+        generating, names, _ = _generate_with_a_lost_reply(stepped, 1)
+        stepped.finish(stepped.delete(min(names)))
+        stepped.finish(generating)
+
+    assert names <= audit.links_of(stepped.dump()).keys()
+
+
+def test_a_replacement_throttled_before_its_write_looks_for_no_link_of_its_own(stepped: Stepped) -> None:
+    """Only a write can create a link, so the retry reads no more than the first attempt."""
+    stepped.finish(stepped.renew(stepped.event_types[1]))
+    [(name, link)] = stepped.calls[-1].result["links"].items()
+    replacing = stepped.replace(name, link)
+    steps(stepped, replacing, 2)  # reads the link and its event type
+    for _ in range(TRIES):
+        stepped.step(replacing, Fate.REFUSED)  # reads the rolling link's id
+    before = len(stepped.steps)
+
+    stepped.finish(replacing)
+
+    operations = [step.partition(") ")[2] for step in stepped.steps[before:]]
+    assert operations == ["GetItem: done"] * 3 + ["TransactWriteItems: done"]
+
+
 def test_a_refused_replacement_looks_for_no_link_of_its_own(stepped: Stepped) -> None:
     """A conflict writes nothing, so the retry reads only the old link and the event type again."""
     name, link = make_link(stepped)
@@ -170,3 +216,14 @@ def _replacement_with_a_lost_reply(stepped: Stepped, verb: str) -> tuple[Task, s
     stepped.step(replacing, Fate.LOST)
     [fresh] = audit.links_of(stepped.dump()).keys() - {old}
     return replacing, old, fresh
+
+
+def _generate_with_a_lost_reply(stepped: Stepped, count: int) -> tuple[Task, set[str], Link]:
+    """Return a generate without a key before its retry, and the links that it created, with their settings."""
+    _, link = make_link(stepped)
+    before = audit.links_of(stepped.dump()).keys()
+    generating = stepped.make(stepped.event_types[0], link, count)
+    while generating.waiting is not None and not generating.waiting.writes:
+        stepped.step(generating)
+    stepped.step(generating, Fate.LOST)
+    return generating, set(audit.links_of(stepped.dump()).keys() - before), link

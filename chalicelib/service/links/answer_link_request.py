@@ -17,7 +17,7 @@ from chalicelib.domain.links.link_requests import LinkRequest, MailTo
 from chalicelib.domain.mail.mails import LinkMail, check_message
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
-from chalicelib.service.contention import retry_until_result
+from chalicelib.service.contention import Outcomes, retry_until_result
 from chalicelib.service.links.replace import write_replacement
 from chalicelib.service.links.send import send_id_of, send_link
 from chalicelib.service.links.send_many import Wording
@@ -64,7 +64,7 @@ def answer_link_request(
             raise ConflictError("This link's event type was deleted.")
         chosen = _chosen(world, old, mail_to)
         answers = msgspec.structs.replace(request, mail_to=chosen)
-        written = write_replacement(world, old, fresh_id, cause, answers=answers)
+        written = write_replacement(world, old, fresh_id, cause, Outcomes(), answers=answers)
         return (written, chosen) if written else None
 
     link, chosen = retry_until_result(world, attempt)

@@ -22,7 +22,7 @@ from chalicelib.domain.links.link import (
 )
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
-from chalicelib.service.contention import retry_until_result
+from chalicelib.service.contention import Outcomes, retry_until_result
 from chalicelib.service.event_types import find_event_type
 from chalicelib.service.ports import World
 
@@ -141,14 +141,32 @@ def _generate_once(world: World, event_type: EventType, request: GenerateRequest
     _check(request, event_type, now=now)
     seed = world.random_bytes(SEED_BYTES).hex()
     links = _links(world, event_type, request, seed, now)
-    # The ids come from 128 fresh random bits, so a condition can only fail because an earlier try succeeded and its
-    # reply was lost. Either way the links exist.
-    if len(links) == 1:
-        world.store.links.create(links[0], cause)  # half the write capacity of a transaction
-    else:
-        for chunk in _chunks(links):
-            retry_until_result(world, partial(world.store.links.create_together, chunk, cause))
+    for chunk in _chunks(links):
+        _create(world, chunk, cause)
     return Generated(make_batch_id(seed, len(links)), links, event_type)
+
+
+def _create(world: World, links: Sequence[Link], cause: Cause) -> None:
+    """Create links with random ids, all or none. A retry never creates links that a host has deleted since (P3)."""
+    outcomes, store = Outcomes(), world.store.links
+
+    def attempt() -> bool:
+        # The ids come from 128 fresh random bits, so only an earlier attempt can have created them: all or none.
+        if outcomes.is_uncertain and _was_created(world, links[0].link_id):
+            return True
+        with outcomes.of_write():
+            if len(links) == 1:
+                store.create(links[0], cause)  # half the write capacity of a transaction
+            else:
+                store.create_together(links, cause)
+        return True
+
+    retry_until_result(world, attempt)
+
+
+def _was_created(world: World, link_id: str) -> bool:
+    """Return whether a link exists, or was deleted: the transaction that deletes a link writes into its history."""
+    return bool(world.store.links.read(link_id) or world.store.history.page(link_id, None, 1))
 
 
 def _make_chunk(

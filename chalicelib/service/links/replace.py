@@ -32,7 +32,8 @@ def replace_link(
 
     With an idempotency key, the same request returns the same fresh link in its current state, and never creates
     it again, even if it was deleted since. A `queued` request's key is kept as long as a queue may redeliver it.
-    Raises `NotFoundError`; `ConflictError` if the event type was deleted, so nobody could book.
+    Raises `NotFoundError`, also if the old link was deleted since; `ConflictError` if the event type was deleted, so
+    nobody could book.
     """
     world.require_open()
     seed, outcomes = world.random_bytes(ID_BYTES).hex(), Outcomes()
@@ -55,8 +56,7 @@ def replace_link(
             if keyed.batch.chunks_done:
                 return created_link(world, keyed.batch)
             fresh_id = batch_link_id(keyed.batch.seed, 0)
-        with outcomes.of_write():
-            return write_replacement(world, old, fresh_id, cause, keyed=keyed)
+        return write_replacement(world, old, fresh_id, cause, outcomes, keyed=keyed)
 
     return retry_until_result(world, attempt)
 
@@ -66,6 +66,7 @@ def write_replacement(
     old: Link,
     fresh_id: str,
     cause: Cause,
+    outcomes: Outcomes,
     *,
     keyed: KeyedBatch | None = None,
     answers: LinkRequest | None = None,
@@ -83,12 +84,13 @@ def write_replacement(
     fresh = fresh_link(old, link_id=fresh_id, key_id=key_id, now=now, rolling=rolling)
     if answers is not None:
         fresh = msgspec.structs.replace(fresh, settings=answered_settings(fresh.settings, answers))
-    if rolling:
-        written = world.store.rolling_links.renew(
-            fresh, old, seen, cause, now=now, keyed=keyed, answers=answers
-        )
-    else:
-        written = world.store.links.replace(old, fresh, cause, now=now, keyed=keyed, answers=answers)
+    with outcomes.of_write():
+        if rolling:
+            written = world.store.rolling_links.renew(
+                fresh, old, seen, cause, now=now, keyed=keyed, answers=answers
+            )
+        else:
+            written = world.store.links.replace(old, fresh, cause, now=now, keyed=keyed, answers=answers)
     return fresh if written else None
 
 

@@ -60,8 +60,8 @@ class Links:
         return [link_of(item) for item in self._table.get_in_order(LinkItem, map(link_key, link_ids))]
 
     def create(self, link: Link, cause: Cause) -> bool:
-        """Create one link; return False if that id exists, whatever its status."""
-        return self._table.put(self.item_of(link, cause), ABSENT)
+        """Create one link, in one try; return False if that id exists, whatever its status."""
+        return self._table.put(self.item_of(link, cause), ABSENT, tries=1)
 
     def create_together(self, links: Sequence[Link], cause: Cause) -> bool:
         """Create up to 99 links, all or none; return False if an id exists, and then nothing was created."""
