@@ -234,11 +234,15 @@ Replayed(k) ==
     THEN WithAnswer(k, "idempotency-key-reused", 0, FALSE)
     ELSE [k EXCEPT !.pc = "redeem: replay"]
 
-NeedsNoSecondLook(refusal) == refusal = "link-not-open"
+\* Before each refusal, the call looks for a receipt again: an equal request may have booked meanwhile.
+LooksAgainFirst(refusal) == TRUE
 BeforeRefusal(k, refusal) ==
     IF k.ownBookings # {} THEN [k EXCEPT !.pc = "redeem: own booking"]
-    ELSE IF NeedsNoSecondLook(refusal) THEN WithAnswer(k, refusal, 0, FALSE)
+    ELSE IF ~LooksAgainFirst(refusal) THEN WithAnswer(k, refusal, 0, FALSE)
     ELSE [k EXCEPT !.pc = "redeem: look again", !.refusal = refusal]
+
+\* Only the refusal of a dead link can become wrong because the link changes: a cancellation restores its use.
+LooksOnlyAtReceipt(k) == k.refusal \in {"slot-taken", "link-not-open"}
 
 \* The next step of a redeem that has read the link and the receipt.
 HasRead(k) ==
@@ -380,7 +384,7 @@ IsSameLink(k) ==
     LET link == links[k.link] IN
     link.sequence = k.seenLink.sequence /\ link.status = k.seenLink.status
 
-LooksAtLink(k) == [k EXCEPT !.linkIsSame = k.refusal = "slot-taken" \/ IsSameLink(k)]
+LooksAtLink(k) == [k EXCEPT !.linkIsSame = LooksOnlyAtReceipt(k) \/ IsSameLink(k)]
 
 RedeemLookAgain(w) ==
     LET k == call[w] IN
@@ -389,7 +393,7 @@ RedeemLookAgain(w) ==
     /\ UNCHANGED <<clock, table>>
 
 RedeemLooksAtPart(w, k) ==
-    /\ k.pc = "redeem: look again" /\ k.refusal # "slot-taken"
+    /\ k.pc = "redeem: look again" /\ ~LooksOnlyAtReceipt(k)
     /\ SetCall(w, [IF k.first = "link" THEN LooksAtLink(k) ELSE WithReceipt(k)
                    EXCEPT !.pc = "redeem: look again at the rest"])
     /\ UNCHANGED <<clock, table>>

@@ -69,7 +69,7 @@ AnyBookingIsNew(k) == TRUE
 NoOtherBooking(k) == FALSE
 
 \* refusal-without-second-look: a redeem returns a refusal without reading the receipt once more.
-NeverNeedsSecondLook(refusal) == TRUE
+NeverLooksAgain(refusal) == FALSE
 
 \* restore-unconditionally: a cancellation writes the link that it read, even if the link has changed since.
 RestoreUnconditionally(link, seen) == TRUE

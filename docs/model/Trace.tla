@@ -74,7 +74,7 @@ ReadLink(w, link) ==
 
 ReadReceipt(w) ==
     \/ ReadPart(w, "receipt")
-    \/ call[w].refusal = "slot-taken" /\ RedeemLookAgain(w)
+    \/ LooksOnlyAtReceipt(call[w]) /\ RedeemLookAgain(w)
 
 \* A redeem that has created no booking looks for one if the outcome of its write is unknown.
 ReadBooking(w, booking) ==

@@ -277,8 +277,8 @@ _EDITS: Final[Mapping[str, tuple[Edit, ...]]] = {
     "refusal without a second look for the receipt": (
         Edit(
             redeeming._redeem,
-            "if not isinstance(refusal, DeadLinkError | SlotTakenError):",
-            "if True:",
+            "receipt = _receipt_after_all(world, link, identified, refusal)",
+            "raise",
         ),
     ),
     "replacement created again after its deletion": (

@@ -124,6 +124,24 @@ def test_a_double_click_is_confirmed_even_if_link_and_receipt_are_read_at_differ
     assert violations(stepped.end()) == []
 
 
+@pytest.mark.parametrize("key", [None, "k"])
+def test_a_retry_is_confirmed_even_if_the_host_adds_a_question_after_the_booking(
+    stepped: Stepped, key: str | None
+) -> None:
+    """P4: an equal request books between the retry's two reads, so the retry's answers no longer suffice."""
+    name, link = make_link(stepped)
+    retry = stepped.redeem(name, link, slot(1), "p0", key, "p0")
+    steps(stepped, retry, 1)  # reads the link, and no receipt
+    stepped.finish(stepped.redeem(name, link, slot(1), "p0", key, "p0"))
+    booked = stepped.calls[-1].result
+    stepped.ask(stepped.event_types[0], "Why?")
+
+    stepped.finish(retry)
+
+    expected = {"start": slot(1)} if key is None else booked
+    assert (stepped.calls[-1].code, stepped.calls[-1].result) == ("201", expected)
+
+
 def test_a_redeem_looks_for_its_own_booking_only_if_it_may_exist(stepped: Stepped) -> None:
     """A conflict writes nothing, so the loser of a race for a link sends no request more than it needs."""
     name, link = make_link(stepped)

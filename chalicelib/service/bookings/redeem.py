@@ -152,13 +152,11 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
                 raise LinkDeletedError
             seen.append(link)
             return _book(world, link, identified, cause)
-        except TryLaterError:
+        except (TryLaterError, IdempotencyKeyReusedError):
             raise
         except AdmitOneError as refusal:
             if (own := _own_booking(world, identified)) is not None:
                 return Redeemed(own, replayed=False)
-            if not isinstance(refusal, DeadLinkError | SlotTakenError):
-                raise
             receipt = _receipt_after_all(world, link, identified, refusal)
             return None if receipt is None else _replay(world, receipt, identified)
 
@@ -173,8 +171,9 @@ def _redeem(world: World, link_id: str, key_id: int, request: RedeemRequest, cau
 def _identify(world: World, link_id: str, key_id: int, request: RedeemRequest) -> _IdentifiedRequest:
     """Return a request with the id and the body hash of its receipt, and the id of its booking.
 
-    Both use the link's signing key, which stays in the keyring as long as the link is valid. So a rotation between two
-    attempts does not change them, and nobody can test addresses against a dump of the table.
+    The receipt's id and the body hash use the link's signing key, which stays in the keyring as long as the link is
+    valid. So a rotation between two attempts does not change them, and nobody can test addresses against a dump of the
+    table.
     """
     ring = world.keyring()
     secret = ring.keys.get(key_id, ring.keys[ring.current])
@@ -215,9 +214,9 @@ def _receipt_after_all(
 ) -> Receipt | None:
     """Return the receipt of a request about to be rejected, or None to start again. Raises `refusal` if it holds.
 
-    P4: the same request may have been committed meanwhile (a double click), or its reply was lost. Link and receipt
-    are not read at one point in time, so the receipt is read again. And a cancellation may have restored a link that
-    was read as used, and deleted its receipt (P8), so the refusal holds only if the link has not changed.
+    P4: the same request may have been committed meanwhile (a double click). Link and receipt are not read at one point
+    in time, so the receipt is read again. And a cancellation may have restored a link that was read as used, and
+    deleted its receipt (P8), so the refusal of a dead link holds only if the link has not changed.
     """
     redeems, again = world.store.redeems, link
     if isinstance(refusal, DeadLinkError):
