@@ -14,6 +14,8 @@ MAX_EXAMPLES = 4000  # no planted bug has needed a quarter of them
 # Finding these takes hundreds of examples, so only `make proof` looks for them. `test_redeem.py` and
 # `test_revoke_and_replace.py` have the shortest of these histories.
 RARE = {
+    "clock read before the last store read",
+    "use restored to a link that has changed",
     "redeem without the receipt's condition",
     "booking of an equal request instead of the own",
     "refusal without a second look for the receipt",
