@@ -56,8 +56,7 @@ clean: ## remove .venv, build and caches; .local (your local data) stays
 test: $(INSTALLED) dynoxide npm-tools chromium faketime java ## run everything that CI runs: linters, types, all tests, and some tests on two other dates
 	@$(MAKE) --no-print-directory --jobs=2 lint types
 	@rm -rf build/model
-	$(PY) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile
-	@$(SHOW_MODEL)
+	$(PY) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile; status=$$?; $(SHOW_MODEL); exit $$status
 	$(PY) -m tests.dates --quick
 
 .PHONY: model
@@ -73,8 +72,7 @@ test-dates: $(INSTALLED) chromium faketime ## run the tests that depend on a clo
 proof: $(INSTALLED) dynoxide java ## run the race, history, model and hostile-input tests with many more examples, and the integration tests on ministack, about an hour
 	@rm -rf build/model
 	PROOF=large $(PY) -m pytest tests/proof tests/history tests/model tests/hostile tests/integration tests/deployed/test_imports.py \
-		tests/unit/event_types/test_slots.py -rP
-	@$(SHOW_MODEL)
+		tests/unit/event_types/test_slots.py -rP; status=$$?; $(SHOW_MODEL); exit $$status
 
 lint: $(INSTALLED) lint-openapi lint-scripts ## run ruff, the import contracts, and the linters of the API description and the scripts
 	$(PY) -m ruff check
