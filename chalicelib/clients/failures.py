@@ -2,6 +2,8 @@
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.domain.errors import Fault
+
 FAILURES = (ClientError, BotoCoreError)
 """The exceptions of a failed botocore call: the service rejected it, or there was no response."""
 
@@ -11,3 +13,10 @@ def failure_of(error: ClientError | BotoCoreError) -> str:
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code") or "ClientError")
     return type(error).__name__
+
+
+def fault_of(error: ClientError | BotoCoreError, service: str, operation: str) -> Fault:
+    """Return what is logged about a failed call. The other arguments are AWS's names, e.g. `sqs` and `SendMessage`."""
+    response = error.response if isinstance(error, ClientError) else {}
+    request_id = str(response.get("ResponseMetadata", {}).get("RequestId", ""))
+    return Fault(failure_of(error), service, operation, request_id)

@@ -21,6 +21,20 @@ class CellFault(FieldFault, frozen=True):
     column: str | None
 
 
+class Fault(msgspec.Struct, frozen=True):
+    """Why a call to an AWS service failed, as it is logged. It never quotes the request or AWS's message (P7).
+
+    `code` is the service's error code or, without a response, the exception's type. `reasons` are DynamoDB's
+    throttling reasons.
+    """
+
+    code: str
+    service: str = ""
+    operation: str = ""
+    request_id: str = ""
+    reasons: tuple[str, ...] = ()
+
+
 # The advice is the same for every caller: it helps a client that lost the response but no stranger (P4).
 _WHEN_USED: Final = (
     "This link has already been used. If you made the booking and lost the response, send exactly the same request "
@@ -179,10 +193,16 @@ class IdempotencyKeyReusedError(AdmitOneError):
 
 
 class TryLaterError(AdmitOneError):
-    """The request could not be completed. Retry the same request after `retry_after` seconds."""
+    """The request could not be completed. Retry the same request after `retry_after` seconds.
 
-    def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
+    `fault` is the failed call to AWS that caused it, if there was one. It is logged, and callers never see it.
+    """
+
+    def __init__(
+        self, detail: str | None = None, *, retry_after: int = 1, fault: Fault | None = None
+    ) -> None:
         self.retry_after = retry_after
+        self.fault = fault
         super().__init__(detail)
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from chalicelib.domain.errors import (
     AdmitOneError,
+    Fault,
     FieldFault,
     InvalidValueError,
     LinkNotOpenError,
@@ -12,6 +13,7 @@ from chalicelib.domain.errors import (
     StoreUnavailableError,
     ThrottledError,
 )
+from chalicelib.wire.problems import problem
 
 
 def descendants(cls: type[AdmitOneError]) -> Iterator[type[AdmitOneError]]:
@@ -65,3 +67,11 @@ def test_errors_have_what_their_response_needs() -> None:
     assert LinkNotOpenError(opens).opens_at == opens
     assert ThrottledError(retry_after=7).retry_after == 7
     assert StoreUnavailableError().retry_after == 1
+
+
+def test_no_problem_document_has_the_fault_of_the_call_to_aws() -> None:
+    """P7: callers learn that a service failed, and only the log says which one and why."""
+    fault = Fault("ProvisionedThroughputExceededException", "dynamodb", "GetItem", "REQUEST1")
+    error = ThrottledError(fault=fault)
+    assert error.fault == fault
+    assert problem(error, "c1") == problem(ThrottledError(), "c1")
