@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import botocore.session
+from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -33,9 +34,9 @@ class Account:
     account_id: str
     region: str
 
-    def client(self, service: str) -> Any:
-        """Return a client of a service."""
-        return self.session.create_client(service, region_name=self.region)
+    def client(self, service: str, config: Config | None = None) -> Any:
+        """Return a client of a service; `config` sets its timeouts and retries."""
+        return self.session.create_client(service, region_name=self.region, config=config)
 
 
 def open_account(environ: Mapping[str, str] = os.environ) -> Account:

@@ -1,29 +1,41 @@
 """A stage: its file in infra/stages, and the outputs of its stack."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
 
 from infra.deploy.account import Account, DeployError
+from infra.deploy.restore_progress import RestoreProgress
 from infra.deploy.stacks import outputs, stack_status
 from infra.paths import ROOT
 
 STAGES: Final = ROOT / "infra" / "stages"
 
 CLOSED: Final = "BookingsClosed"  # the parameter that closes a stage to bookings
+Closed = Literal["no", "yes", "all"]
+
+_KEYS: Final = ("parameters", "table", "signingSecret", "restore")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: its name, its parameters, and the existing table and signing keys that it uses, if any."""
+    """A stage: its name, its parameters, and the existing table and signing keys that it uses, if any.
+
+    `restore` is the progress of a restore that has not finished.
+    """
 
     name: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     table: str | None = None
     signing_secret: str | None = None
+    restore: RestoreProgress | None = None
 
     @property
     def stack(self) -> str:
@@ -42,15 +54,16 @@ def read_stage(name: str) -> Stage:
         return Stage(name)
     try:
         document = json.loads(path.read_text())
-        unknown = set(document) - {"parameters", "table", "signingSecret"}
+        unknown = set(document) - set(_KEYS)
         if unknown:
             raise DeployError(
-                f"{path.name} has unknown keys: {', '.join(sorted(unknown))}. Known: parameters, table, signingSecret."
+                f"{path.name} has unknown keys: {', '.join(sorted(unknown))}. Known: {', '.join(_KEYS)}."
             )
         parameters = {key: str(value) for key, value in document.get("parameters", {}).items()}
+        restore = msgspec.convert(document.get("restore"), RestoreProgress | None)
     except (ValueError, AttributeError) as error:
         raise DeployError(f"{path.name} can't be read: {error}") from error
-    return Stage(name, parameters, document.get("table"), document.get("signingSecret"))
+    return Stage(name, parameters, document.get("table"), document.get("signingSecret"), restore)
 
 
 class Outputs(dict[str, str]):
@@ -83,15 +96,33 @@ def stage_settings(account: Account, stage: Stage) -> dict[str, str]:
     }
 
 
-def save_stage(stage: Stage, *, closed: bool) -> None:
-    """Write the stage's table, and whether bookings are closed, to the stage's file: later deployments use both."""
+def save_stage(stage: Stage, *, closed: Closed) -> None:
+    """Write to the stage's file which table and keys it uses, whether bookings are closed, and a restore's progress.
+
+    Later deployments and restores use them. The file's other parameters stay.
+    """
     path = STAGES / f"{stage.name}.json"
     document = json.loads(path.read_text()) if path.exists() else {}
     parameters = {name: value for name, value in document.get("parameters", {}).items() if name != CLOSED}
-    if closed:
-        parameters[CLOSED] = "yes"
+    if closed != "no":
+        parameters[CLOSED] = closed
     document["parameters"] = parameters
     if stage.table:
         document["table"] = stage.table
+    if stage.signing_secret:
+        document["signingSecret"] = stage.signing_secret
+    document.pop("restore", None)
+    if stage.restore:
+        document["restore"] = msgspec.to_builtins(stage.restore)
+    _write(path, document)
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    """Replace a file at once, so that a command that is killed leaves the old or the new file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=2) + "\n")
+    draft = path.with_name(f"{path.name}.new")
+    with draft.open("w") as file:
+        file.write(json.dumps(document, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _lambda_client(account: Account) -> Any:
     """Return a Lambda client that waits until the function's timeout and never retries."""
     config = Config(read_timeout=_FUNCTION_SECONDS + 30, retries={"total_max_attempts": 1})
-    return account.session.create_client("lambda", region_name=account.region, config=config)
+    return account.client("lambda", config)
 
 
 if __name__ == "__main__":

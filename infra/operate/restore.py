@@ -63,7 +63,7 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
     _checked(plan, find_gaps(account, found, plan.moment))
     # A deployment in between, or after a failed run, must neither open the stage nor use another table.
     current = _current_stage(account, stage, found)
-    save_stage(current or stage, closed=True)
+    save_stage(current or stage, closed="yes")
     if current is None:
         say(
             f"{found['TableName']} is gone, so nobody can book; waiting ten minutes until events are archived …"
@@ -82,7 +82,7 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
     copied = copy_all_revocations(account, sources, table)
     stage = dataclasses.replace(stage, table=table)
     say(f"Deploying over {table}, still closed …")
-    save_stage(stage, closed=True)
+    save_stage(stage, closed="yes")
     _deploy(account, stage, package, plan, closed=True)
     late = copy_all_revocations(account, sources, table)
     say("Replaying the events since then …")
@@ -91,7 +91,7 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
     finished = finish(account, found, everything=bool(gaps))
     say("Opening bookings …")
     _deploy(account, stage, package, plan, closed=False)
-    save_stage(stage, closed=False)
+    save_stage(stage, closed="no")
     keys = copied and late and CopiedRevocations(copied.revoked + late.revoked, late.missing)
     return Restored(table, finished["links"], finished["revoked"], keys)
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNot
 
 from infra.deploy import deploy
 from infra.deploy.account import Account, DeployError, explained
+from infra.deploy.restore_progress import RestoreProgress
 from infra.deploy.stacks import outputs
-from infra.deploy.stage import STAGES, Stage, read_stage
+from infra.deploy.stage import STAGES, Stage, read_stage, save_stage
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.local.template import fit_for_ministack
@@ -234,7 +236,7 @@ def test_a_missing_or_foreign_bucket_is_reported(
 
     real = Account.client
     monkeypatch.setattr(
-        Account, "client", lambda self, name: Refusing() if name == "s3" else real(self, name)
+        Account, "client", lambda self, name, *more: Refusing() if name == "s3" else real(self, name, *more)
     )
     assert _run("deploy", "--stage", "dev", "--bucket", "someone-elses") == 1
     output = capsys.readouterr().err
@@ -255,7 +257,7 @@ def test_a_bucket_that_may_not_be_created_is_reported(
 
     real = Account.client
     monkeypatch.setattr(
-        Account, "client", lambda self, name: Refusing() if name == "s3" else real(self, name)
+        Account, "client", lambda self, name, *more: Refusing() if name == "s3" else real(self, name, *more)
     )
     assert _run("deploy", "--stage", "dev") == 1
     output = capsys.readouterr().err
@@ -292,8 +294,8 @@ def test_an_alarm_rolls_a_deployment_back(account: Ministack, monkeypatch: pytes
     asked: list[dict[str, Any]] = []
     real = Account.client
 
-    def client(self: Account, name: str) -> Any:
-        made = real(self, name)
+    def client(self: Account, name: str, *more: Any) -> Any:
+        made = real(self, name, *more)
         if name == "cloudformation":
             made.meta.events.register(
                 "provide-client-params.cloudformation.CreateChangeSet",
@@ -339,6 +341,27 @@ def test_a_stage_without_a_file_has_the_defaults(tmp_path: Path, monkeypatch: py
     (tmp_path / "mine.json").write_text("{")
     with pytest.raises(DeployError, match=r"mine\.json"):
         read_stage("mine")
+
+
+def test_a_stage_file_keeps_what_a_command_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restore that was killed continues from its file, and a finished one leaves no trace of its progress."""
+    monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path)
+    (tmp_path / "mine.json").write_text('{"parameters": {"LogRetentionDays": 90}}')
+    at = datetime(2026, 11, 21, 10, tzinfo=UTC)
+    parameters = {"LogRetentionDays": "90", "BookingsClosed": "all"}
+    progress = RestoreProgress(to=at, table="t2", cursor="gaps:3:x")
+    stage = Stage("mine", parameters, "t2", "arn:secret", progress)
+
+    save_stage(stage, closed="all")
+
+    assert read_stage("mine") == stage
+    save_stage(dataclasses.replace(stage, restore=None), closed="no")
+    assert read_stage("mine") == Stage("mine", {"LogRetentionDays": "90"}, "t2", "arn:secret")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.json"]
+    for wrong in ('{"restore": {"gap": true}}', '{"restore": {"to": "yesterday"}}', '{"restor": {}}'):
+        (tmp_path / "mine.json").write_text(wrong)
+        with pytest.raises(DeployError, match=r"mine\.json"):
+            read_stage("mine")
 
 
 def test_the_included_stage_files_match_the_template(template: dict[str, Any]) -> None:
