@@ -75,7 +75,7 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
     # Check again: a booking made just before the API closed may not have reached the archive.
     gaps = _checked(plan, find_gaps(account, found, plan.moment))
     table = plan.table or restore_table(account, found["TableName"], plan.moment, say)
-    complete_table(account, table)
+    complete_table(account, table, say)
     # Revocations are copied before the table is used, so that no revoked key ever works, and again after the deployment
     # for keys that were revoked during it.
     sources = revocation_sources(account, found, table)

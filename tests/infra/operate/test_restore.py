@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
 
 from chalicelib import bootstrap
 from chalicelib.domain.causes import Cause
@@ -31,7 +30,7 @@ from infra.deploy.stage import Stage, read_stage, stage_settings
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.local.template import fit_for_ministack
-from infra.operate import redrive, replay, restore, restored_table, revocations
+from infra.operate import redrive, replay, restore, revocations
 from infra.operate.revocations import copy_revocations
 from infra.package.build import Package
 from tests.support.app import ALL_DAY
@@ -50,7 +49,6 @@ def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(stage_file, "STAGES", tmp_path / "stages")
         monkeypatch.setattr(restore, "SETTLE_SECONDS", 0)
         monkeypatch.setattr(replay, "POLL_SECONDS", 0.2)
-        monkeypatch.setattr(restored_table, "POLL_SECONDS", 0.2)
         path = tmp_path / "template.json"
         path.write_text(json.dumps(fit_for_ministack(packaged.read_template())))
         made = dataclasses.replace(packaged, template=path)
@@ -325,27 +323,6 @@ def test_a_stack_without_a_required_output_must_be_deployed_first(
     monkeypatch.setattr(replay, "_messages", lambda *_: 0)
     assert restore.main(["--stage", "dev", "--to", "2026-01-01T00:00:00Z"]) == 1
     assert "deploy the stage first" in capsys.readouterr().err
-
-
-def test_a_restore_waits_for_backups_to_be_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """P1: a restored table has no backups for some minutes; any other error is raised."""
-    monkeypatch.setattr(restored_table, "POLL_SECONDS", 0)
-    codes = [
-        "ContinuousBackupsUnavailableException",
-        "ContinuousBackupsUnavailableException",
-        "",
-        "AccessDenied",
-    ]
-
-    def update(**_: Any) -> None:
-        if code := codes.pop(0):
-            raise ClientError({"Error": {"Code": code}}, "UpdateContinuousBackups")
-
-    dynamodb = SimpleNamespace(update_continuous_backups=update)
-    restored_table.enable_backups(dynamodb, "t", {})
-    assert codes == ["AccessDenied"]
-    with pytest.raises(ClientError, match="AccessDenied"):
-        restored_table.enable_backups(dynamodb, "t", {})
 
 
 @pytest.mark.parametrize(
