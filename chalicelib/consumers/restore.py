@@ -3,14 +3,28 @@
 import json
 import logging
 from collections import Counter
+from functools import partial
 from typing import Any
 
+import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.consumers.batch import Message, handle_each
+from chalicelib.consumers.batch import Message, batch_response, handle_each
+from chalicelib.consumers.time_left import has_time
+from chalicelib.domain.errors import TryLaterError
 from chalicelib.domain.events.envelopes import read_envelope
-from chalicelib.service.restore import apply_event, end_restore
+from chalicelib.domain.restore_steps import (
+    MARKER_SOURCE,
+    CountStep,
+    ListStep,
+    Marker,
+    RevokeStep,
+    Step,
+)
+from chalicelib.service.ports import World
+from chalicelib.service.restore import Applied, apply_event
+from chalicelib.service.restore_steps import count_step, list_step, revoke_step
 
 restore = Blueprint(__name__)
 log = logging.getLogger(__name__)
@@ -20,20 +34,58 @@ log = logging.getLogger(__name__)
 def apply_events(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Apply each replayed event in a batch of messages; return the messages to retry.
 
-    When the queue is empty, `make restore` sends `{"end": {"everything": false}}` once. That revokes every link
-    for which an event is missing; if `everything` is true, every active link.
+    `make restore` also calls this function directly, with a step (`domain/restore_steps.py`).
     """
-    del context
     world = bootstrap.world()
-    if "end" in event:
-        ended = end_restore(world, everything=bool(event["end"]["everything"]))
-        return {"links": ended.links, "revoked": ended.revoked}
-    results = Counter[str]()
+    if "Records" not in event:
+        return _take_step(world, msgspec.convert(event, Step), context)
+    results = Counter[Applied]()
 
     def apply(message: Message) -> None:
-        envelope = read_envelope(json.loads(message["body"])["detail"])
-        results[apply_event(world, envelope)] += 1
+        results[_apply(world, json.loads(message["body"]))] += 1
 
     response = handle_each(event["Records"], apply)
     log.info("applied replayed events: %s", dict(results))
+    return _noted(world, [message["messageId"] for message in event["Records"]], response)
+
+
+def _take_step(world: World, step: Step, context: object) -> dict[str, Any]:
+    reply: object
+    match step:
+        case RevokeStep():
+            reply = revoke_step(world, step, partial(has_time, context))
+        case CountStep():
+            reply = count_step(world, step, partial(has_time, context))
+        case ListStep():
+            reply = list_step(world, step, partial(has_time, context))
+    answer: dict[str, Any] = msgspec.to_builtins(reply)
+    return answer
+
+
+def _apply(world: World, message: dict[str, Any]) -> Applied:
+    """Apply one message of the queue: an event, or the marker of this restore."""
+    if message.get("source") != MARKER_SOURCE:
+        return apply_event(world, read_envelope(message["detail"]))
+    marker = msgspec.convert(message["detail"], Marker)
+    if marker.run == world.store.restore.run:  # otherwise the archive has it from an earlier restore
+        world.store.restore_records.note_marker(marker.id, now=world.now())
+    return Applied.NOTHING
+
+
+def _noted(world: World, message_ids: list[str], response: dict[str, Any]) -> dict[str, Any]:
+    """Record the messages that were applied, and return the response; if that fails, all of them are retried.
+
+    The record is written after the events are applied, so a recorded message is never lost (P1).
+    """
+    failed = {each["itemIdentifier"] for each in response["batchItemFailures"]}
+    applied = [message_id for message_id in message_ids if message_id not in failed]
+    try:
+        world.store.restore_records.note_messages(applied, now=world.now())
+    except TryLaterError as error:
+        log.warning(
+            "%d applied messages could not be recorded and will be retried: %s",
+            len(applied),
+            type(error).__name__,
+        )
+        return batch_response(message_ids)
     return response

@@ -10,8 +10,13 @@ class OutOfTimeError(Exception):
     """The function's timeout is near. What is done is kept; the same request resumes from there."""
 
 
+def has_time(context: Any, needed: timedelta = SPARE) -> bool:
+    """Return whether the time left before the function's timeout is enough for one more step."""
+    left = getattr(context, "get_remaining_time_in_millis", None)
+    return left is None or left() >= needed.total_seconds() * 1000
+
+
 def require_time(context: Any, needed: timedelta = SPARE) -> None:
     """Raise `OutOfTimeError` if the time left before the function's timeout is too short for one more step."""
-    left = getattr(context, "get_remaining_time_in_millis", None)
-    if left is not None and left() < needed.total_seconds() * 1000:
+    if not has_time(context, needed):
         raise OutOfTimeError("too little time is left")

@@ -20,6 +20,7 @@ from chalicelib.store.mail.digests import MailDigests
 from chalicelib.store.mail.mails import Mails
 from chalicelib.store.redeem import Redeems
 from chalicelib.store.restore import Restore
+from chalicelib.store.restore_records import RestoreRecords
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
 from chalicelib.store.team.api_keys import ApiKeys
@@ -45,6 +46,7 @@ class DynamoStore(msgspec.Struct, frozen=True):
     webhooks: Webhooks
     deliveries: Deliveries
     restore: Restore
+    restore_records: RestoreRecords
     mails: Mails
     mail_budgets: MailBudgets
     mail_digests: MailDigests
@@ -72,7 +74,8 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
         deliveries=Deliveries(table, retention),
         bookings=bookings,
         redeems=Redeems(table, bookings, days, rolling, retention),
-        restore=Restore(table, links, bookings, days, retention),
+        restore=Restore(table, links, bookings, days),
+        restore_records=RestoreRecords(table, links),
         mails=Mails(table, history, retention),
         mail_budgets=MailBudgets(table),
         mail_digests=MailDigests(table, retention),

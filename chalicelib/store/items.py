@@ -1,5 +1,6 @@
 """The items of the table, kind by kind: attributes, keys and index keys."""
 
+import hashlib
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -250,14 +251,33 @@ class HistoryItem(Item):
 
 
 class AppliedEventsItem(Item):
-    """The events of a link that were applied after a restore; `pk LINK#<linkId>`, `sk REDONE`.
+    """The events of a link that a restore applied; `pk LINK#<linkId>`, `sk REDONE#<run>`.
 
-    `base` is the link's sequence in the backup; `partly`: an event did not contain everything that it changed.
+    `run` is the name of the restored table. A backup contains the items of earlier restores, so the key names the
+    restore. Older versions used the key `REDONE`, which nothing reads any more. `base` is the link's sequence in the
+    backup; `partly`: an event did not contain everything that it changed.
     """
 
     base = NumberAttribute()
     seen = NumberSetAttribute(null=True)
     partly = BooleanAttribute(null=True)
+
+
+class RestoreMessageItem(Item):
+    """An SQS message that a restore applied; `pk RESTORE#<run>#<shard>`, `sk MESSAGE#<messageId>`."""
+
+
+class RestoreMarkerItem(Item):
+    """The marker of a restore, once it is received; `pk RESTORE#<run>#<shard>`, `sk MARKER#<markerId>`."""
+
+
+class RestoreRevocationItem(Item):
+    """A link that a restore revoked; `pk RESTORE#<run>#<shard>`, `sk REVOKED#<linkId>`."""
+
+    host_id = UnicodeAttribute(attr_name="hostId")
+    event_type_id = UnicodeAttribute(attr_name="eventTypeId")
+    reason = UnicodeAttribute()
+    revoked_at = InstantAttribute(attr_name="revokedAt")
 
 
 class BatchItem(Item):
@@ -384,9 +404,29 @@ def link_key(link_id: str) -> Key:
     return f"LINK#{link_id}", "LINK"
 
 
-def applied_events_key(link_id: str) -> Key:
-    """Return the key of the events of a link that were applied after a restore."""
-    return f"LINK#{link_id}", "REDONE"
+def applied_events_key(link_id: str, run: str) -> Key:
+    """Return the key of the events of a link that a restore applied."""
+    return f"LINK#{link_id}", f"REDONE#{run}"
+
+
+def restore_key(run: str, kind: str, item_id: str) -> Key:
+    """Return the key of a record of a restore: `MESSAGE`, `MARKER` or `REVOKED`."""
+    return restore_partition(run, restore_shard(item_id)), f"{kind}#{item_id}"
+
+
+def restore_partition(run: str, shard: str) -> str:
+    """Return the partition of a restore's records in a shard."""
+    return f"RESTORE#{run}#{shard}"
+
+
+def applied_events_list(run: str, shard: str) -> str:
+    """Return the `byHost` partition that lists the links of a shard that a restore applied events to."""
+    return f"REDONE#{run}#{shard}"
+
+
+def restore_shard(item_id: str) -> str:
+    """Return the shard of an id: a partition takes 1,000 writes a second, and a replay may be faster."""
+    return hashlib.sha256(item_id.encode()).hexdigest()[0]
 
 
 def receipt_key(link_id: str, receipt: str) -> Key:

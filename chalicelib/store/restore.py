@@ -1,8 +1,8 @@
 """Write to a restored table: links and bookings as archived events left them, and the applied events."""
 
-from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
 
-from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 
 from chalicelib.domain.bookings.booking import Booking, BookingStatus
@@ -13,40 +13,47 @@ from chalicelib.store.bookings.bookings import Bookings
 from chalicelib.store.bookings.days import Days, Span
 from chalicelib.store.causes import audit_actions
 from chalicelib.store.conditions import ABSENT, EXISTS, unchanged_since
-from chalicelib.store.items import BY_HOST, AppliedEventsItem, applied_events_key, link_key
+from chalicelib.store.items import (
+    BY_HOST,
+    AppliedEventsItem,
+    applied_events_key,
+    applied_events_list,
+    link_key,
+    purge_seconds,
+    restore_shard,
+)
 from chalicelib.store.links.links import Links
-from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
 from chalicelib.store.transactions import Transaction
 
-_ALL = "REDONE"  # the index partition that lists every `AppliedEventsItem`; only a restore writes it
-_PAGE = 100
+KEEP: Final = timedelta(days=30)  # how long a restore's own items are kept
 
 
 class Restore:
-    """Writes links and bookings bypassing the normal rules; the API is closed during a restore."""
+    """Writes links and bookings bypassing the normal rules; the API is closed during a restore.
 
-    def __init__(
-        self, table: Table, links: Links, bookings: Bookings, days: Days, retention: Retention
-    ) -> None:
+    `run` names the restore: it is the name of the restored table.
+    """
+
+    def __init__(self, table: Table, links: Links, bookings: Bookings, days: Days) -> None:
+        self.run = table.name
         self._table = table
         self._links = links
         self._bookings = bookings
         self._days = days
-        self._retention = retention
 
-    def put_link(self, before: Link, after: Link, cause: Cause, *, partly: bool) -> bool:
+    def put_link(self, before: Link, after: Link, cause: Cause, *, partly: bool, now: datetime) -> bool:
         """Write a link as an event left it, and record the event; return False if `before` is not current."""
         transaction = Transaction(self._table)
         transaction.put(self._links.item_of(after, cause), unchanged_since(before.sequence), name="link")
-        self._add_seen(transaction, before, after.sequence, cause, partly=partly)
+        self._add_seen(transaction, before, after.sequence, cause, partly=partly, now=now)
         return transaction.committed()
 
-    def delete_link(self, before: Link, sequence: int, cause: Cause) -> bool:
+    def delete_link(self, before: Link, sequence: int, cause: Cause, *, now: datetime) -> bool:
         """Delete a link that an event says was deleted; return False if `before` is not current."""
         transaction = Transaction(self._table)
         transaction.delete(link_key(before.link_id), unchanged_since(before.sequence), name="link")
-        self._add_seen(transaction, before, sequence, cause, partly=False)
+        self._add_seen(transaction, before, sequence, cause, partly=False, now=now)
         return transaction.committed()
 
     def note_seen(self, link_id: str, sequence: int, cause: Cause, *, partly: bool) -> None:
@@ -58,7 +65,7 @@ class Restore:
         if partly:
             actions.append(Path("partly").set(value=True))
         is_newer_than_backup = Path("base") < sequence
-        self._table.change(applied_events_key(link_id), actions, EXISTS & is_newer_than_backup)
+        self._table.change(applied_events_key(link_id, self.run), actions, EXISTS & is_newer_than_backup)
 
     def put_booking(self, before: Booking | None, after: Booking, cause: Cause) -> bool:
         """Write a booking as an event left it, and occupy its time; return False if `before` is not current.
@@ -75,17 +82,17 @@ class Restore:
             return False
         return transaction.committed()
 
-    def all(self) -> Iterator[AppliedEvents]:
-        """Yield the applied events of every link that has any. Reads an index, which is eventually consistent."""
-        condition: Condition | None = None
-        while True:
-            entries = self._table.index_page(BY_HOST, _ALL, condition, _PAGE, newest_first=False)
-            if not entries:
-                return
-            condition = Path("listSort") > entries[-1]["listSort"]
-            found = self._table.get_many((entry["pk"], entry["sk"]) for entry in entries)
-            for raw in found.values():
-                yield _applied_events_of(AppliedEventsItem.from_raw_data(raw))
+    def applied(self, shard: str, after: str | None, limit: int) -> tuple[list[AppliedEvents], str | None]:
+        """Return the applied events of up to `limit` links of a shard, and the place after them; None at the end.
+
+        Finds them in an index, which is eventually consistent, and reads their current state.
+        """
+        condition = None if after is None else Path("listSort") > after
+        partition = applied_events_list(self.run, shard)
+        entries = self._table.index_page(BY_HOST, partition, condition, limit, newest_first=False)
+        keys = ((entry["pk"], entry["sk"]) for entry in entries)
+        found = [_applied_events_of(item) for item in self._table.get_in_order(AppliedEventsItem, keys)]
+        return found, entries[-1]["listSort"] if entries else None
 
     def _replace_time(
         self, transaction: Transaction, host_id: str, old: Span | None, new: Span | None, cause: Cause
@@ -99,19 +106,27 @@ class Restore:
         return True
 
     def _add_seen(
-        self, transaction: Transaction, before: Link, sequence: int, cause: Cause, *, partly: bool
+        self,
+        transaction: Transaction,
+        before: Link,
+        sequence: int,
+        cause: Cause,
+        *,
+        partly: bool,
+        now: datetime,
     ) -> None:
         base = Path("base")
         actions = [
             base.set(base | before.sequence),
             AppliedEventsItem.seen.add({sequence}),
-            Path("hostKey").set(_ALL),
+            Path("hostKey").set(applied_events_list(self.run, restore_shard(before.link_id))),
             Path("listSort").set(before.link_id),
+            Path("purgeAt").set(purge_seconds(now, KEEP)),
             *audit_actions(cause),
         ]
         if partly:
             actions.append(Path("partly").set(value=True))
-        transaction.update(applied_events_key(before.link_id), actions, name="applied events")
+        transaction.update(applied_events_key(before.link_id, self.run), actions, name="applied events")
 
 
 def _applied_events_of(item: AppliedEventsItem) -> AppliedEvents:

@@ -24,6 +24,7 @@ READ_TIMEOUT_SECONDS: Final = 5
 TRIES: Final = 3
 MAX_CONNECTIONS: Final = 64
 _BATCH_GET: Final = 100  # DynamoDB's limit of keys per call
+_BATCH_PUT: Final = 25  # DynamoDB's limit of items per call
 _BATCH_TRIES: Final = 6
 
 
@@ -131,6 +132,37 @@ class Table:
         items = [kind.from_raw_data(raw) for raw in page[ITEMS] if raw["sk"]["S"] < below]
         return items[:limit]
 
+    def oldest(self, kind: type[_I], pk: str, after: str, sort_to: str, limit: int) -> list[_I]:
+        """Return up to `limit` items of a partition with `after < sk <= sort_to`, in order; strongly consistent."""
+        page = self._retrying(
+            lambda: self._table.query(
+                pk,
+                range_key_condition=Path("sk").between(after, sort_to),  # inclusive, so one more
+                limit=limit + 1,
+                consistent_read=True,
+            )
+        )
+        items = [kind.from_raw_data(raw) for raw in page[ITEMS] if raw["sk"]["S"] > after]
+        return items[:limit]
+
+    def count(self, pk: str, sort_from: str, sort_to: str, after: str | None) -> tuple[int, str | None]:
+        """Return the number of items with `sort_from <= sk <= sort_to`, and the `sk` from which to continue, if any.
+
+        One call counts about 1 MB of items; pass the returned `sk` as `after`. Strongly consistent.
+        """
+        start = None if after is None else {"pk": {"S": pk}, "sk": {"S": after}}
+        page = self._retrying(
+            lambda: self._table.query(
+                pk,
+                range_key_condition=Path("sk").between(sort_from, sort_to),
+                exclusive_start_key=start,
+                consistent_read=True,
+                select="COUNT",
+            )
+        )
+        last = page.get("LastEvaluatedKey")
+        return int(page["Count"]), last["sk"]["S"] if last else None
+
     def index_page(
         self,
         index: str,
@@ -164,6 +196,24 @@ class Table:
         except ConditionRefused:
             return False
         return True
+
+    def put_many(self, items: Iterable[Item]) -> None:
+        """Write whole items, whatever is stored under their keys. One round trip for each 25 items; not atomic.
+
+        Raises `ThrottledError` if DynamoDB keeps returning unprocessed items.
+        """
+        wanted = list({item.key: item for item in items}.values())
+        for at in range(0, len(wanted), _BATCH_PUT):
+            pending = [{"PutRequest": {"Item": item.serialize()}} for item in wanted[at : at + _BATCH_PUT]]
+            for attempt in range(_BATCH_TRIES):
+                if attempt:
+                    self._sleep(_jitter(attempt))
+                answer = self._send("BatchWriteItem", {"RequestItems": {self.name: pending}})
+                pending = answer.get("UnprocessedItems", {}).get(self.name, [])
+                if not pending:
+                    break
+            else:
+                raise ThrottledError
 
     def change(self, key: Key, actions: Sequence[Action], condition: Condition) -> bool:
         """Update parts of an item if the condition holds; return whether it did."""

@@ -39,7 +39,7 @@ class Transaction:
         """Delete an item."""
         self._add(self._deletes, name, self._table.operation(key, condition=condition))
 
-    def put(self, item: Item, condition: Condition, *, name: str) -> None:
+    def put(self, item: Item, condition: Condition | None = None, *, name: str) -> None:
         """Write a whole item."""
         self._add(self._puts, name, self._table.operation(item.key, item=item, condition=condition))
 

@@ -4,8 +4,11 @@ import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import msgspec
+
+from chalicelib.domain.restore_steps import ListReply, ListStep, RevokedLink, RevokeReply, RevokeStep, Step
 from infra.deploy.account import Account, DeployError
 
 # Events are archived a little later than they happen; applying one twice is harmless.
@@ -19,6 +22,8 @@ _WAITING: Final = (
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
+
+_R = TypeVar("_R")
 
 
 def find_gaps(account: Account, found: Mapping[str, str], moment: datetime) -> list[str]:
@@ -117,19 +122,37 @@ def wait_until_applied(account: Account, found: Mapping[str, str]) -> None:
         )
 
 
-def finish(account: Account, found: Mapping[str, str], *, everything: bool) -> dict[str, Any]:
+def finish(
+    account: Account, found: Mapping[str, str], table: str, *, everything: bool
+) -> tuple[int, list[RevokedLink]]:
     """Finish the restore: revoke the links with missing events or, with `everything`, every active link.
 
-    Return the number of links and the revoked ones. Raise `DeployError` if the function fails.
+    Return the number of links with applied events, and the revoked links. Raise `DeployError` if the function fails.
     """
+    checked, cursor = 0, None
+    while True:
+        step = RevokeStep(run=table, everything=everything, cursor=cursor)
+        reply = _step(account, found, step, RevokeReply)
+        checked, cursor = checked + reply.checked, reply.cursor
+        if cursor is None:
+            break
+    revoked: list[RevokedLink] = []
+    while True:
+        listed = _step(account, found, ListStep(run=table, cursor=cursor), ListReply)
+        revoked, cursor = revoked + listed.revoked, listed.cursor
+        if cursor is None:
+            return checked, revoked
+
+
+def _step(account: Account, found: Mapping[str, str], step: Step, kind: type[_R]) -> _R:
+    """Send a step to the function and return its reply. Raise `DeployError` if the function fails."""
     response = account.client("lambda").invoke(
-        FunctionName=found["RestoreFunction"],
-        Payload=json.dumps({"end": {"everything": everything}}).encode(),
+        FunctionName=found["RestoreFunction"], Payload=msgspec.json.encode(step)
     )
-    result: dict[str, Any] = json.loads(response["Payload"].read())
+    payload = response["Payload"].read()
     if "FunctionError" in response:
-        raise DeployError(f"The restore could not be finished: {result.get('errorMessage')}")
-    return result
+        raise DeployError(f"The restore could not be finished: {json.loads(payload).get('errorMessage')}")
+    return msgspec.json.decode(payload, type=kind)
 
 
 def _messages(account: Account, queue_url: str) -> int:

@@ -88,12 +88,12 @@ def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: S
     say("Replaying the events since then …")
     replay_events(account, found, plan.moment)
     wait_until_applied(account, found)
-    finished = finish(account, found, everything=bool(gaps))
+    checked, revoked = finish(account, found, table, everything=bool(gaps))
     say("Opening bookings …")
     _deploy(account, stage, package, plan, closed=False)
     save_stage(stage, closed="no")
     keys = copied and late and CopiedRevocations(copied.revoked + late.revoked, late.missing)
-    return Restored(table, finished["links"], finished["revoked"], keys)
+    return Restored(table, checked, [link.link_id for link in revoked], keys)
 
 
 def _current_stage(account: Account, stage: Stage, found: Mapping[str, str]) -> Stage | None:

@@ -380,7 +380,7 @@ def _mail(stack: Stack, event_type: dict[str, Any]) -> None:
 
 
 def _restore(stack: Stack, event_type: dict[str, Any], inbox: Inbox) -> None:
-    """Replay events that are newer than the table, then end the restore.
+    """Replay events that are newer than the table, then finish the restore.
 
     The events are a link used, a link deleted and a booking cancelled.
     """
@@ -416,7 +416,9 @@ def _restore(stack: Stack, event_type: dict[str, Any], inbox: Inbox) -> None:
     assert stack.invoke("Restore", _messages(*({"detail": event} for event in later))) == {
         "batchItemFailures": []
     }
-    stack.invoke("Restore", {"end": {"everything": False}})
+    run = stack.physical_id("Table")
+    for step in ({"step": "revoke", "everything": False}, {"step": "count"}, {"step": "list"}):
+        assert stack.invoke("Restore", {"run": run, **step})["cursor"] is None
 
 
 def _empty(stack: Stack, queue: str) -> int:

@@ -82,7 +82,7 @@ class Links:
         """
         try:
             raw = self._table.update(
-                link_key(link.link_id), self._revoking(link, cause, now), is_revocable(now), tries=1
+                link_key(link.link_id), self.revocation(link, cause, now), is_revocable(now), tries=1
             )
         except ConditionRefused:
             return None
@@ -121,7 +121,7 @@ class Links:
         at, unchanged = link_key(link.link_id), unchanged_since(link.sequence)
         if link.status_at(now) is LinkStatus.ACTIVE:
             revocable = is_alive(now) & same_edition(link.edition)
-            transaction.update(at, self._revoking(link, cause, now), revocable, name="old link")
+            transaction.update(at, self.revocation(link, cause, now), revocable, name="old link")
         elif link.is_restorable(now):
             ended = [
                 Path("restoreUseOnCancel").remove(),
@@ -134,7 +134,8 @@ class Links:
         else:
             transaction.check(at, unchanged, name="old link")
 
-    def _revoking(self, link: Link, cause: Cause, now: datetime) -> list[Action]:
+    def revocation(self, link: Link, cause: Cause, now: datetime) -> list[Action]:
+        """Return the update actions that revoke a link."""
         return [
             *final_status(link, LinkStatus.REVOKED, cause, now, self._retention),
             Path("revokedAt").set(to_millis(now)),

@@ -284,7 +284,7 @@ def test_a_restore_without_the_old_table_does_not_close_the_api_first(
         "open_account": Account(None, "000000000000", "us-east-1"), "make_package": None,
         "stack_outputs": {"TableName": "gone"}, "find_table": None, "revocation_sources": [],
         "copy_all_revocations": None, "find_gaps": [], "complete_table": None, "replay_events": None,
-        "wait_until_applied": None, "finish": {"links": 1, "revoked": []},
+        "wait_until_applied": None, "finish": (1, []),
     }  # fmt: skip
     for name, answer in answers.items():
         monkeypatch.setattr(restore, name, lambda *_, _answer=answer, **__: _answer)

@@ -33,6 +33,7 @@ UNTOLD: Final = {
     "event_type_key",
     "rolling_key",
     "applied_events_key",
+    "restore_key",
     "receipt_key",
     "day_key",
     "batch_key",

@@ -56,9 +56,9 @@ MAY: Final[dict[str, set[str]]] = {
         "secretsmanager:GetSecretValue",
     },
     "restore": {
-        "dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
-        "dynamodb:Query", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue", "sqs:DeleteMessage",
-        "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
+        "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
+        "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue",
+        "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
     },
     "revoke_links": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
     "webhook_deliver": {

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from chalicelib import bootstrap
 from chalicelib.consumers.restore import apply_events
 from chalicelib.domain.events.envelopes import envelope_of, write_envelope
+from chalicelib.domain.restore_steps import ListStep, RevokeStep, Step
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from tests.support.app import Caller, Site, assert_problem, at, created, ok, running_site
@@ -118,6 +120,25 @@ def replay_all(messages: Sequence[str], rounds: int = 30) -> None:
     raise AssertionError(f"never handled: {[left[n][:300] for n in left]}")
 
 
+def take(step: Step, context: object = None) -> dict[str, Any]:
+    """Send one step to the function and return its reply."""
+    reply: dict[str, Any] = apply_events(msgspec.to_builtins(step), context)
+    return reply
+
+
+def finish(table: Table, *, everything: bool = False, context: object = None) -> dict[str, str]:
+    """Finish a restore as `make restore` does; return the reason of each revoked link."""
+    cursor = None
+    while cursor := take(RevokeStep(run=table.name, everything=everything, cursor=cursor), context)["cursor"]:
+        pass
+    found: list[dict[str, Any]] = []
+    while True:
+        reply = take(ListStep(run=table.name, cursor=cursor), context)
+        found, cursor = found + reply["revoked"], reply["cursor"]
+        if cursor is None:
+            return {link["linkId"]: link["reason"] for link in found}
+
+
 def state(site: Site) -> dict[tuple[str, str], Item]:
     """Return the links, bookings and days, with the attributes that events restore."""
     found = {}
@@ -178,9 +199,10 @@ def test_replayed_events_in_any_order_restore_the_lost_state(site: Site, seed: i
 
     messages = events + draw.choices(events, k=len(events) // 2)
     draw.shuffle(messages)
-    with running_on(site, restore(site, backup)):
+    table = restore(site, backup)
+    with running_on(site, table):
         replay_all(messages)
-        assert apply_events({"end": {"everything": False}}, None)["revoked"] == []
+        assert finish(table) == {}
         assert state(site) == lost
 
 
@@ -237,15 +259,46 @@ def test_a_link_with_a_gap_in_its_events_is_revoked(site: Site) -> None:
     assert len(of_gap) == 3
     events.remove(of_gap[1])
 
-    with running_on(site, restore(site, backup)):
+    table = restore(site, backup)
+    with running_on(site, table):
         replay_all(events)
-        ended = apply_events({"end": {"everything": False}}, None)
-        assert sorted(ended["revoked"]) == sorted([gap["linkId"], partly["linkId"]])
+        assert finish(table) == {gap["linkId"]: "gap", partly["linkId"]: "incomplete"}
         statuses = [host.reread(link)["status"] for link in (gap, partly, whole, untouched)]
         assert statuses == ["revoked", "revoked", "active", "active"]
         # If the archive doesn't reach back to the backup, every active link is revoked.
-        assert len(apply_events({"end": {"everything": True}}, None)["revoked"]) == 2
+        ended = finish(table, everything=True)
+        assert {link_id for link_id in ended if ended[link_id] == "everything"} == {
+            whole["linkId"],
+            untouched["linkId"],
+        }
         assert host.list(status="active")["links"] == []
+
+
+def test_a_second_restore_does_not_revoke_links_that_the_first_one_changed(site: Site) -> None:
+    """P1: the second backup contains what the first restore recorded; uses between the two are no gap."""
+    host = site.host()
+    link = host.link(maxUsageCount=5)
+    archive = Archive(site)
+    archive.events()
+    backup = site.items()
+    created(site.redeem(link, at(hours=24)))
+    events = archive.events()
+
+    first = restore(site, backup)
+    with running_on(site, first):
+        replay_all(events)
+        assert finish(first) == {}
+        created(site.redeem(link, at(hours=25)))
+        archive = Archive(site)
+        archive.events()
+        backup = site.items()
+        created(site.redeem(link, at(hours=26)))
+        events = archive.events()
+        second = restore(site, backup)
+        with running_on(site, second):
+            replay_all(events)
+            assert finish(second) == {}
+            assert host.reread(link)["usageCount"] == 3
 
 
 def test_a_malformed_event_is_retried_until_its_queue_dead_letters_it(site: Site) -> None:

@@ -1,0 +1,189 @@
+"""Finish a restore in steps: revoke links with incomplete events, count the applied messages, list the revoked links.
+
+Each function returns when no time is left. Its reply then has a cursor, from which the next request continues.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from chalicelib.domain.causes import Cause
+from chalicelib.domain.links.link import Link, LinkStatus
+from chalicelib.domain.listings import LinkFilter
+from chalicelib.domain.restore import missing
+from chalicelib.domain.restore_steps import (
+    SHARDS,
+    CountReply,
+    CountStep,
+    ListReply,
+    ListStep,
+    RevokedLink,
+    RevokeReason,
+    RevokeReply,
+    RevokeStep,
+    Step,
+)
+from chalicelib.service.contention import retry_until_result
+from chalicelib.service.paging import stream
+from chalicelib.service.ports import World
+from chalicelib.service.restore import ACTOR
+
+_PAGE: Final = 100
+_LIST_PAGE: Final = 500
+_MAX_LISTED: Final = 2000
+
+HasTime = Callable[[], bool]
+
+
+class OtherTableError(Exception):
+    """A step is for another table than the function's."""
+
+
+class InvalidCursorError(Exception):
+    """A cursor is not from a reply."""
+
+
+class _Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Where a step continues: a shard and the last id in it; then a host, and the last link in its list.
+
+    `host` is the place in the list of hosts before the current host. It is only used when no shard is left.
+    """
+
+    shard: int = 0
+    after: str | None = None
+    host: str | None = None
+
+
+class _Portion(msgspec.Struct, frozen=True):
+    """The links to revoke from one page, how many links with applied events it had, and the place after it."""
+
+    links: list[tuple[Link, RevokeReason]]
+    checked: int
+    place: _Place
+
+
+def revoke_step(world: World, step: RevokeStep, has_time: HasTime) -> RevokeReply:
+    """Revoke every link for which an event is missing or incomplete; with `everything`, also every active link.
+
+    `everything` is for an archive that does not reach back to the backup: any link may have been used since (P1).
+    If the time ends within a page, the next request repeats that page: links that are revoked by then are skipped.
+    """
+    place = _begin(world, step)
+    checked = revoked = 0
+    for portion in _portions(world, place, everything=step.everything):
+        for link, reason in portion.links:
+            if not has_time():
+                return RevokeReply(checked=checked, revoked=revoked, cursor=_cursor(place))
+            revoked += _revoke(world, link, reason)
+        place, checked = portion.place, checked + portion.checked
+        if not has_time():
+            return RevokeReply(checked=checked, revoked=revoked, cursor=_cursor(place))
+    return RevokeReply(checked=checked, revoked=revoked, cursor=None)
+
+
+def count_step(world: World, step: CountStep, has_time: HasTime) -> CountReply:
+    """Count the messages whose events were applied, and find the marker."""
+    place = _begin(world, step)
+    records, messages = world.store.restore_records, 0
+    found = step.marker is not None and records.has_marker(step.marker)
+    while place.shard < len(SHARDS):
+        count, after = records.count_messages(SHARDS[place.shard], place.after)
+        messages += count
+        place = _Place(place.shard, after) if after else _Place(place.shard + 1)
+        if not has_time():
+            break
+    return CountReply(messages=messages, marker_found=found, cursor=_cursor_unless_done(place))
+
+
+def list_step(world: World, step: ListStep, has_time: HasTime) -> ListReply:
+    """List the links that this restore revoked."""
+    place = _begin(world, step)
+    revoked: list[RevokedLink] = []
+    while place.shard < len(SHARDS) and len(revoked) + _LIST_PAGE <= _MAX_LISTED:
+        page = world.store.restore_records.revoked(SHARDS[place.shard], place.after, _LIST_PAGE)
+        revoked += page
+        place = _Place(place.shard, page[-1].link_id) if page else _Place(place.shard + 1)
+        if not has_time():
+            break
+    return ListReply(revoked=revoked, cursor=_cursor_unless_done(place))
+
+
+def _begin(world: World, step: Step) -> _Place:
+    """Return the place at which a step begins. Raises `OtherTableError` or `InvalidCursorError`."""
+    run = world.store.restore.run
+    if step.run != run:
+        raise OtherTableError(
+            f"This function uses the table {run}, not {step.run}: deploy the stage over it first."
+        )
+    if step.cursor is None:
+        return _Place()
+    try:
+        return msgspec.json.decode(step.cursor, type=_Place)
+    except msgspec.DecodeError as error:
+        raise InvalidCursorError("The cursor is not from a reply: start again without one.") from error
+
+
+def _cursor(place: _Place) -> str:
+    return msgspec.json.encode(place).decode()
+
+
+def _cursor_unless_done(place: _Place) -> str | None:
+    return _cursor(place) if place.shard < len(SHARDS) else None
+
+
+def _portions(world: World, place: _Place, *, everything: bool) -> Iterator[_Portion]:
+    """Yield the links to revoke, page by page: two round trips for each 100 links."""
+    while place.shard < len(SHARDS):
+        portion = _gaps(world, place)
+        yield portion
+        place = portion.place
+    if everything:
+        yield from _active(world, place)
+
+
+def _gaps(world: World, place: _Place) -> _Portion:
+    """Return the links of one page of applied events that lack one, or have an incomplete one."""
+    page, after = world.store.restore.applied(SHARDS[place.shard], place.after, _PAGE)
+    if after is None:
+        return _Portion([], 0, _Place(place.shard + 1))
+    links = {link.link_id: link for link in world.store.links.read_many([each.link_id for each in page])}
+    found: list[tuple[Link, RevokeReason]] = []
+    for applied in page:
+        link = links.get(applied.link_id)
+        if link is None or not _is_revocable(world, link):
+            continue
+        if missing(applied.base, link.sequence, applied.seen):
+            found.append((link, RevokeReason.GAP))
+        elif applied.partly:
+            found.append((link, RevokeReason.INCOMPLETE))
+    return _Portion(found, len(page), _Place(place.shard, after))
+
+
+def _active(world: World, place: _Place) -> Iterator[_Portion]:
+    """Yield the active links, host by host."""
+    before, after = place.host, place.after
+    for host in stream(world.store.hosts.entries, before, _PAGE):
+        where = LinkFilter(host_id=host.item_id, event_type_id=None, status=LinkStatus.ACTIVE)
+        while entries := world.store.links.entries(where, LinkStatus.ACTIVE, after, _PAGE):
+            links = world.store.links.read_many([entry.item_id for entry in entries])
+            after = entries[-1].sort
+            found = [(link, RevokeReason.EVERYTHING) for link in links if _is_revocable(world, link)]
+            yield _Portion(found, 0, _Place(len(SHARDS), after, before))
+        before, after = host.sort, None
+        yield _Portion([], 0, _Place(len(SHARDS), None, before))
+
+
+def _is_revocable(world: World, link: Link) -> bool:
+    """Return whether a link can be used now, or could after a cancellation."""
+    now = world.now()
+    return link.status_at(now) is LinkStatus.ACTIVE or link.is_restorable(now)
+
+
+def _revoke(world: World, link: Link, reason: RevokeReason) -> bool:
+    cause = Cause(ACTOR, f"restore:{world.store.restore.run}")
+
+    def attempt() -> tuple[bool]:
+        return (world.store.restore_records.revoke(link, reason, cause, now=world.now()),)
+
+    return retry_until_result(world, attempt)[0]
