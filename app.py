@@ -10,7 +10,8 @@ from chalicelib import bootstrap
 from chalicelib.api.http.authorizer import auth
 from chalicelib.api.routes import PREFLIGHT, ROUTERS
 
-app = Chalice(app_name="admit-one")
+# Chalice would add a handler that writes plain text. Lambda's own handler writes JSON (chalicelib/logs.py).
+app = Chalice(app_name="admit-one", configure_logs=False)
 
 for blueprint in (auth, *ROUTERS, PREFLIGHT):
     app.register_blueprint(blueprint)

@@ -21,6 +21,7 @@ from chalicelib.domain.bookings.limits import BookingLimits
 from chalicelib.domain.clock import as_instant
 from chalicelib.domain.mail.budgets import MailLimits
 from chalicelib.domain.tokens import Keyring
+from chalicelib.logs import cause_fields, fields, install, name_of
 from chalicelib.service.ports import Mailer, World
 from chalicelib.settings import RetentionDays, Settings, read_settings
 from chalicelib.store.dynamo_store import dynamo_store
@@ -33,6 +34,7 @@ from chalicelib.store.team.signing_keys import fetch_keyring, keyring_of
 KEYRING_AGE: Final = timedelta(minutes=5)
 
 log = logging.getLogger(__name__)
+install()  # every entry point imports this module
 _lock = threading.Lock()
 _made: tuple[Settings, World] | None = None
 
@@ -170,6 +172,7 @@ class _Keys:
             # Log only the exception type; its message may contain the secret.
             log.warning(
                 "signing keys could not be refreshed; using the previous ones, next try in 5 min: %s",
-                type(error).__name__,
+                name_of(error),
+                extra=fields("signing-keys-not-refreshed", **cause_fields(error)),
             )
         self._read_at = utc_now()

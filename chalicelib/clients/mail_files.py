@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from chalicelib.domain.mail.mails import Letter
+from chalicelib.logs import cause_fields, fields
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,9 @@ class MailFiles:
             self._keep(letter)
         except OSError as error:
             log.warning(
-                "email sent, but its copy was not written to MAIL_DIRECTORY: %s", type(error).__name__
+                "email sent, but its copy was not written to MAIL_DIRECTORY: %s",
+                type(error).__name__,
+                extra=fields("mail-copy-failed", eventId=letter.mail_id.event_id, **cause_fields(error)),
             )
         return sent
 

@@ -1,25 +1,44 @@
 """Handle each message of a batch, and return those to retry (Lambda's partial batch response)."""
 
 import logging
-import traceback
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from chalicelib.consumers.time_left import OutOfTimeError
-from chalicelib.domain.errors import TryLaterError
+from chalicelib.domain.clock import from_millis
+from chalicelib.domain.errors import Fault, TryLaterError
+from chalicelib.logs import cause_fields, correlated, fields, name_of, where
 
 Message = dict[str, Any]
 """An SQS message as Lambda passes it to a function."""
+
+# A message is stuck if it fails this often and is this old. `message-stuck` sets off an alarm, because the queue's
+# metric for the age of its oldest message leaves out messages that were received three times.
+STUCK_RECEIVES: Final = 3
+STUCK_AGE: Final = timedelta(minutes=15)
 
 log = logging.getLogger(__name__)
 
 
 class RetryMessageError(Exception):
-    """A valid message that can't be handled yet. The text says why, without secrets (P7)."""
+    """A valid message that can't be handled yet. The text says why, without secrets (P7); `fault` is its code."""
+
+    def __init__(self, text: str, fault: Fault) -> None:
+        self.fault = fault
+        super().__init__(text)
+
+
+class MessageWaitsError(Exception):
+    """A message that is early by design: nothing failed. The text says why, without secrets (P7)."""
 
 
 def handle_each(
-    messages: Sequence[Message], handle: Callable[[Message], object], *, concurrently: bool = False
+    messages: Sequence[Message],
+    handle: Callable[[Message], object],
+    *,
+    now: Callable[[], datetime],
+    concurrently: bool = False,
 ) -> dict[str, Any]:
     """Call `handle` with each message; return the response that makes SQS redeliver those for which it raised.
 
@@ -28,7 +47,7 @@ def handle_each(
     """
 
     def fails(message: Message) -> bool:
-        return not _handled(message, handle)
+        return not _handled(message, handle, now)
 
     if concurrently:
         from concurrent.futures import ThreadPoolExecutor  # imported here: most functions need no threads
@@ -47,30 +66,59 @@ def batch_response(identifiers: Iterable[str]) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in identifiers]}
 
 
-def _handled(message: Message, handle: Callable[[Message], object]) -> bool:
-    number = message["messageId"]
-    try:
-        handle(message)
-    except RetryMessageError as error:
-        log.warning("message %s will be retried: %s", number, error)
-    except (TryLaterError, OutOfTimeError) as error:
-        log.warning("message %s will be retried: %s", number, type(error).__name__)
-    except Exception as error:  # noqa: BLE001 - one message must not stop the others
-        # P7: no error text, which may quote the message.
-        log.error("message %s failed: %s at %s", number, _name_of(error), _path_to(error))  # noqa: TRY400
+def log_retry(message: Message, error: Exception, now: datetime) -> None:
+    """Log in one line that a message is retried, and why. Log `message-stuck` if it has failed for a long time."""
+    number, history = message["messageId"], _history_of(message, now)
+    about = {
+        "messageId": number,
+        "receives": history.receives,
+        "ageSeconds": int(history.age.total_seconds()),
+    }
+    if isinstance(error, MessageWaitsError):
+        log.info("message %s waits: %s", number, error, extra=fields("message-waits", **about))
+        return
+    about |= cause_fields(error)
+    if history.receives >= STUCK_RECEIVES and history.age > STUCK_AGE:
+        log.error(
+            "message %s is stuck after %d receives in %d min: %s; read docs/operate.md",
+            number,
+            history.receives,
+            history.age // timedelta(minutes=1),
+            name_of(error),
+            extra=fields("message-stuck", **about),
+        )
+    elif isinstance(error, RetryMessageError | TryLaterError | OutOfTimeError):
+        why = error if isinstance(error, RetryMessageError) else type(error).__name__
+        log.warning("message %s will be retried: %s", number, why, extra=fields("message-retried", **about))
     else:
+        # P7: no error text, which may quote the message.
+        log.error(
+            "message %s failed: %s at %s",
+            number,
+            name_of(error),
+            where(error),
+            extra=fields("message-failed", **about),
+        )
+
+
+class _History(NamedTuple):
+    receives: int
+    age: timedelta
+
+
+def _history_of(message: Message, now: datetime) -> _History:
+    """Return how often SQS delivered a message, this time included, and the time since it was first sent."""
+    attributes = message.get("attributes", {})
+    sent = attributes.get("SentTimestamp")
+    age = now - from_millis(int(sent)) if sent else timedelta()
+    return _History(int(attributes.get("ApproximateReceiveCount", 1)), age)
+
+
+def _handled(message: Message, handle: Callable[[Message], object], now: Callable[[], datetime]) -> bool:
+    with correlated(message["messageId"]):  # in the thread that handles it; `correlate` replaces it
+        try:
+            handle(message)
+        except Exception as error:  # noqa: BLE001 - one message must not stop the others
+            log_retry(message, error, now())
+            return False
         return True
-    return False
-
-
-def _name_of(error: Exception) -> str:
-    """Return the error's type, and the AWS error code if it has one."""
-    response = getattr(error, "response", None) or {}
-    code = response.get("Error", {}).get("Code")
-    return f"{type(error).__name__} {code}" if code else type(error).__name__
-
-
-def _path_to(error: Exception) -> str:
-    """Return the functions and lines of the traceback, outermost first, without any value."""
-    steps = traceback.walk_tb(error.__traceback__)
-    return " > ".join(f"{frame.f_code.co_qualname}:{line}" for frame, line in steps)

@@ -32,6 +32,7 @@ from chalicelib.domain.events.commands import (
 from chalicelib.domain.events.event_data import BatchCompleted
 from chalicelib.domain.events.notices import notice
 from chalicelib.domain.links.batches import batch_link_id
+from chalicelib.logs import correlate, fields
 from chalicelib.service.events.notify import notify
 from chalicelib.service.events.take_command import claim_command, reject_command
 from chalicelib.service.links.generate import generate_batch
@@ -56,7 +57,7 @@ def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
         require_time(context)
         _execute_or_reject(world, message, context)
 
-    return handle_each(event["Records"], handle)
+    return handle_each(event["Records"], handle, now=world.now)
 
 
 def _execute_or_reject(world: World, message: Message, context: object) -> None:
@@ -64,6 +65,7 @@ def _execute_or_reject(world: World, message: Message, context: object) -> None:
     body, pointer = message["body"], ""
     try:
         command = read_command(body)
+        correlate(command.id)
         require_stage(command, world.stage)
         pointer = _PAYLOAD
         _execute(world, command, Cause(f"command:{command.id}", command.id), context)
@@ -72,11 +74,15 @@ def _execute_or_reject(world: World, message: Message, context: object) -> None:
     except AdmitOneError as error:
         trace = trace_of(body)
         command_id = trace.id or message["messageId"]
-        log.warning("command %s rejected: %s", command_id, error.code)
+        correlate(command_id)
+        rejected = fields("command-rejected", commandId=command_id, problem=error.code)
+        log.warning("command %s rejected: %s", command_id, error.code, extra=rejected)
         cause = Cause(f"command:{command_id}", command_id)
         reject_command(world, body, trace, _problem(error, pointer), cause)
     else:
-        log.info("command %s executed: %s", command.id, command.command.value)
+        name = command.command.value
+        done = fields("command-executed", commandId=command.id, command=name)
+        log.info("command %s executed: %s", command.id, name, extra=done)
 
 
 def _execute(world: World, command: Command, cause: Cause, context: object) -> None:
@@ -113,7 +119,8 @@ def _generate(world: World, command: Command, cause: Cause, context: object) -> 
         require_sendable(world, request, wording)
 
     def progress(done: int, size: int) -> None:
-        log.info("command %s: %d of %d links exist", command.id, done, size)
+        made = fields("command-progressed", commandId=command.id, links=done, size=size)
+        log.info("command %s: %d of %d links exist", command.id, done, size, extra=made)
         if done < size:
             require_time(context)
 

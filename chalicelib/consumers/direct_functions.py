@@ -2,10 +2,9 @@
 
 import functools
 import json
-import logging
 import uuid
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from chalice.app import Blueprint
@@ -21,24 +20,28 @@ from chalicelib.domain.errors import (
     FieldFault,
     InvalidValueError,
     StoreUnavailableError,
-    UnexpectedError,
 )
 from chalicelib.domain.events.commands import without_secrets
 from chalicelib.domain.links.link import MAX_LINKS_PER_CALL, Link
 from chalicelib.domain.listings import MAX_PAGE, MIN_PAGE
+from chalicelib.logs import correlate, correlated
 from chalicelib.service.links.generate import generate, generate_batch, warnings_of_generated
 from chalicelib.service.links.list import ListRequest, list_links
 from chalicelib.service.links.revoke import bulk_revoke
 from chalicelib.service.links.send_many import require_sendable, send_links
 from chalicelib.service.ports import World
 from chalicelib.wire.bulk import bulk_answer, require_response_fits
+from chalicelib.wire.failures import known_error, log_failure
 from chalicelib.wire.problems import lambda_error_name, problem
 from chalicelib.wire.responses.bookings import redeemed_answer
 from chalicelib.wire.responses.links import LinkAnswer, LinkPageAnswer, LinksAnswer, link_answer
 from chalicelib.wire.responses.warnings import warnings_answer
 
 direct = Blueprint(__name__)
-log = logging.getLogger(__name__)
+
+_OUT_OF_TIME: Final = (
+    "The function ran out of time. Send the same call again: it continues where this one stopped."
+)
 
 
 class _Invocation(NamedTuple):
@@ -76,23 +79,23 @@ def _function(name: str, kind: type[_E]) -> Callable[[_Act[_E]], _Handler]:
         @functools.wraps(act)
         def handle(event: Any, context: Any) -> Any:
             correlation_id = str(getattr(context, "aws_request_id", None) or uuid.uuid4())
-            try:
-                request = decode_json(json.dumps(event), kind)
-                correlation_id = request.correlation_id or correlation_id
-                world, base_url = bootstrap.world(), bootstrap.settings().base_url or ""
-                cause = Cause(f"function:{name}", correlation_id)
-                answer = act(request, _Invocation(world, base_url, cause, context))
-                return msgspec.json.decode(msgspec.json.encode(answer))
-            except AdmitOneError as error:
-                refusal = refusal_of(error, correlation_id)
-            except OutOfTimeError:
-                detail = "The function ran out of time. Send the same call again: it continues where this one stopped."
-                refusal = refusal_of(StoreUnavailableError(detail), correlation_id)
-            except Exception as error:  # noqa: BLE001 - the caller gets every failure in one form
-                # P7: no error text, which may quote the event.
-                log.error("%s failed: %s", name, type(error).__name__)  # noqa: TRY400
-                refusal = refusal_of(UnexpectedError(), correlation_id)
-            raise refusal  # outside of the except blocks, so that Lambda logs it without its cause
+            failure: Exception
+            with correlated(correlation_id):
+                try:
+                    request = decode_json(json.dumps(event), kind)
+                    correlation_id = request.correlation_id or correlation_id
+                    correlate(correlation_id)
+                    world, base_url = bootstrap.world(), bootstrap.settings().base_url or ""
+                    cause = Cause(f"function:{name}", correlation_id)
+                    answer = act(request, _Invocation(world, base_url, cause, context))
+                    return msgspec.json.decode(msgspec.json.encode(answer))
+                except OutOfTimeError as error:
+                    failure = StoreUnavailableError(_OUT_OF_TIME, fault=error.fault)
+                except Exception as error:  # noqa: BLE001 - the caller gets every failure in one form
+                    failure = error
+                log_failure(failure, name)
+            # Outside of the except blocks, so that Lambda logs it without its cause.
+            raise refusal_of(known_error(failure), correlation_id)
 
         return handle  # type: ignore[no-any-return]
 

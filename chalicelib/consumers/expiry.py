@@ -5,6 +5,7 @@ import logging
 from chalice.app import Blueprint, CloudWatchEvent, Rate
 
 from chalicelib import bootstrap
+from chalicelib.logs import fields
 from chalicelib.service.links.expire import expire_due_links
 from chalicelib.service.mail.queue_digests import queue_due_digests
 
@@ -17,5 +18,7 @@ def expire(event: CloudWatchEvent) -> None:
     """Expire the links that are due, then queue the digests that are due."""
     del event
     world = bootstrap.world()
-    log.info("marked %d links expired", expire_due_links(world))
-    log.info("queued %d digests", queue_due_digests(world))
+    links = expire_due_links(world)
+    log.info("marked %d links expired", links, extra=fields("links-expired", links=links))
+    digests = queue_due_digests(world)
+    log.info("queued %d digests", digests, extra=fields("digests-queued", digests=digests))

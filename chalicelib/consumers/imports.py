@@ -14,6 +14,7 @@ from chalicelib.domain.events.event_data import ImportCompleted, ImportFailed
 from chalicelib.domain.events.notices import notice
 from chalicelib.domain.imports.import_file import ImportFile, Place, place_of, read_import_file
 from chalicelib.domain.urls import link_url
+from chalicelib.logs import correlate, fields
 from chalicelib.service.events.notify import notify
 from chalicelib.service.imports.import_file import import_file
 from chalicelib.service.ports import World
@@ -33,20 +34,23 @@ def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
     def import_one(message: Message) -> None:
         _import(world, base_url, read_import_file(message["body"]), context)
 
-    return handle_each(event["Records"], import_one)
+    return handle_each(event["Records"], import_one, now=world.now)
 
 
 def _import(world: World, base_url: str, file: ImportFile, context: object) -> None:
+    correlate(file.import_id)
     cause = Cause(f"import:{file.import_id}", file.import_id)
     place: Place | None = None
     ring = world.keyring()
 
     def progress(done: int, size: int) -> None:
-        log.info("import %s: %d of %d links exist", file.import_id, done, size)
+        made = fields("import-progressed", importId=file.import_id, links=done, size=size)
+        log.info("import %s: %d of %d links exist", file.import_id, done, size, extra=made)
         if done < size:
             require_time(context)
 
-    log.info("import %s: %s", file.import_id, file.key)
+    started = fields("import-started", importId=file.import_id, key=file.key)
+    log.info("import %s: %s", file.import_id, file.key, extra=started)
     try:
         place = place_of(file.key)
         done = import_file(
@@ -69,7 +73,8 @@ def _import(world: World, base_url: str, file: ImportFile, context: object) -> N
         rows=done.rows,
         made=done.made,
     )
-    log.info("import %s: %d links of %d rows", file.import_id, done.made, done.rows)
+    ended = fields("import-completed", importId=file.import_id, links=done.made, rows=done.rows)
+    log.info("import %s: %d links of %d rows", file.import_id, done.made, done.rows, extra=ended)
     notify(
         world,
         notice(completed, cause, world.now(), host_id=place.host_id, event_type_id=place.event_type_id),
@@ -80,7 +85,8 @@ def _publish_failure(
     world: World, file: ImportFile, place: Place | None, error: AdmitOneError, cause: Cause
 ) -> None:
     """Publish why a file was not imported."""
-    log.warning("import %s rejected: %s", file.import_id, error.code)
+    rejected = fields("import-rejected", importId=file.import_id, problem=error.code)
+    log.warning("import %s rejected: %s", file.import_id, error.code, extra=rejected)
     document = problem(error)
     document.pop("errors", None)  # they are in the result file, by row; there may be thousands
     if len(document["detail"]) > _MAX_DETAIL:

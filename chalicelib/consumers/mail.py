@@ -6,12 +6,18 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.consumers.batch import Message, RetryMessageError, handle_each
+from chalicelib.consumers.batch import Message, MessageWaitsError, RetryMessageError, handle_each
 from chalicelib.consumers.time_left import OutOfTimeError, require_time
 from chalicelib.domain.events.envelopes import Envelope, read_envelope
 from chalicelib.domain.mail.digests import DigestMessage
-from chalicelib.domain.mail.mails import MailDeferredError, MailRefusedError, MailUnknownError
+from chalicelib.domain.mail.mails import (
+    MailDeferredError,
+    MailRefusedError,
+    MailUnknownError,
+    MailWaitsError,
+)
 from chalicelib.domain.urls import booking_url, link_url
+from chalicelib.logs import correlate
 from chalicelib.pages.mail.body import MailRoute
 from chalicelib.pages.mail.digest import digest_mail
 from chalicelib.pages.mail.mails import booking_mail, link_mail
@@ -61,28 +67,32 @@ class _Site(NamedTuple):
 def send(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Send the emails of each message in a batch; return the messages to retry."""
     site = _Site(bootstrap.world(), bootstrap.settings(), context)
-    return handle_each(event["Records"], lambda message: _handle(site, message))
+    return handle_each(event["Records"], lambda message: _handle(site, message), now=site.world.now)
 
 
 def _handle(site: _Site, message: Message) -> None:
-    """Send the emails of one message. Raises `RetryMessageError` after scheduling the retry."""
+    """Send the emails of one message. Raises `RetryMessageError`, `MessageWaitsError` after scheduling the retry."""
     body = msgspec.json.decode(message["body"])
     try:
         if "digest" in body:
             _send_digest(site, msgspec.convert(body["digest"], DigestMessage))
         else:
             _send_news(site, message, read_envelope(body["detail"]))
+    except MailWaitsError as error:
+        retry_later(site.world, message)
+        raise MessageWaitsError(f"an email waits for a day with budget left: {error}") from error
     except (MailDeferredError, MailUnknownError, OutOfTimeError) as error:
         retry_later(site.world, message)
-        raise RetryMessageError(f"an email could not be sent: {error}") from error
+        raise RetryMessageError(f"an email could not be sent: {error}", error.fault) from error
 
 
 def _send_news(site: _Site, message: Message, event: Envelope) -> None:
     """Send the emails of an event. If one fails, the others are still sent; then the first failure is raised."""
     world = site.world
+    correlate(event.correlation_id)
     if wait := seconds_to_wait(event, world.mail_limits.wait_seconds, world.now()):
         retry_after(world, message, wait)
-        raise RetryMessageError(f"a later change of the booking may replace this one within {wait} s")
+        raise MessageWaitsError(f"a later change of the booking may replace this one within {wait} s")
     mailer = world.mailer
     if mailer is None:
         return  # email is not configured

@@ -1,18 +1,20 @@
 """The table's stream: each change of a link or booking becomes history and events on the bus (P6)."""
 
-import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.consumers.batch import Message, batch_response
+from chalicelib.consumers.batch import Message, RetryMessageError, batch_response, log_retry
+from chalicelib.domain.errors import Fault
+from chalicelib.logs import correlated
 from chalicelib.service.events.relay import dead_letter, record_of, relay
 from chalicelib.service.ports import World
 
 outbox = Blueprint(__name__)
-log = logging.getLogger(__name__)
+
+_OUT_OF_TIME: Final = "out-of-time"
 
 
 @outbox.lambda_function(name="outbox")
@@ -40,16 +42,26 @@ def _relay_records(world: World, records: Sequence[dict[str, Any]]) -> list[str]
 
 def _relay_dead_letters(world: World, messages: Sequence[Message]) -> list[str]:
     """Return the ids of the messages that failed again; the queue's redrive policy returns them to the DLQ."""
-    letters, records, failed = [], [], []
+    letters: list[Message] = []
+    records, failed = [], []
     for message in messages:
         try:
             records.append(record_of(message["body"]))
-        except ValueError:
-            log.exception("message %s is not a dead letter", message["messageId"])
+        except ValueError as error:
             failed.append(message["messageId"])
+            _log_retry(world, message, error)
         else:
-            letters.append(message["messageId"])
+            letters.append(message)
     relayed = relay(world, records)
     tried = len(letters) if relayed.untried is None else relayed.untried
-    places = set(relayed.failed) | set(range(tried, len(letters)))
-    return failed + [letters[place] for place in sorted(places)]
+    reasons = dict.fromkeys(range(tried, len(letters)), _OUT_OF_TIME) | relayed.failed
+    for place, reason in sorted(reasons.items()):
+        failed.append(letters[place]["messageId"])
+        retried = RetryMessageError(f"its record could not be relayed: {reason}", Fault(reason))
+        _log_retry(world, letters[place], retried)
+    return failed
+
+
+def _log_retry(world: World, message: Message, error: Exception) -> None:
+    with correlated(message["messageId"]):
+        log_retry(message, error, world.now())

@@ -10,7 +10,7 @@ import msgspec
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.consumers.batch import Message, batch_response, handle_each
+from chalicelib.consumers.batch import Message, batch_response, handle_each, log_retry
 from chalicelib.consumers.time_left import has_time
 from chalicelib.domain.errors import TryLaterError
 from chalicelib.domain.events.envelopes import read_envelope
@@ -22,6 +22,7 @@ from chalicelib.domain.restore_steps import (
     RevokeStep,
     Step,
 )
+from chalicelib.logs import correlate, correlated, fields
 from chalicelib.service.ports import World
 from chalicelib.service.restore import Applied, apply_event
 from chalicelib.service.restore_steps import count_step, list_step, revoke_step
@@ -44,9 +45,10 @@ def apply_events(event: dict[str, Any], context: object) -> dict[str, Any]:
     def apply(message: Message) -> None:
         results[_apply(world, json.loads(message["body"]))] += 1
 
-    response = handle_each(event["Records"], apply)
-    log.info("applied replayed events: %s", dict(results))
-    return _noted(world, [message["messageId"] for message in event["Records"]], response)
+    response = handle_each(event["Records"], apply, now=world.now)
+    counts = {kind.value: count for kind, count in results.items()}
+    log.info("applied replayed events: %s", counts, extra=fields("events-applied", **counts))
+    return _noted(world, event["Records"], response)
 
 
 def _take_step(world: World, step: Step, context: object) -> dict[str, Any]:
@@ -65,27 +67,29 @@ def _take_step(world: World, step: Step, context: object) -> dict[str, Any]:
 def _apply(world: World, message: dict[str, Any]) -> Applied:
     """Apply one message of the queue: an event, or the marker of this restore."""
     if message.get("source") != MARKER_SOURCE:
-        return apply_event(world, read_envelope(message["detail"]))
+        envelope = read_envelope(message["detail"])
+        correlate(envelope.correlation_id)
+        return apply_event(world, envelope)
     marker = msgspec.convert(message["detail"], Marker)
     if marker.run == world.store.restore.run:  # otherwise the archive has it from an earlier restore
         world.store.restore_records.note_marker(marker.id, now=world.now())
     return Applied.NOTHING
 
 
-def _noted(world: World, message_ids: list[str], response: dict[str, Any]) -> dict[str, Any]:
+def _noted(world: World, messages: list[Message], response: dict[str, Any]) -> dict[str, Any]:
     """Record the messages that were applied, and return the response; if that fails, all of them are retried.
 
     The record is written after the events are applied, so a recorded message is never lost (P1).
     """
     failed = {each["itemIdentifier"] for each in response["batchItemFailures"]}
-    applied = [message_id for message_id in message_ids if message_id not in failed]
+    applied = [message for message in messages if message["messageId"] not in failed]
     try:
-        world.store.restore_records.note_messages(applied, now=world.now())
-    except TryLaterError as error:
-        log.warning(
-            "%d applied messages could not be recorded and will be retried: %s",
-            len(applied),
-            type(error).__name__,
+        world.store.restore_records.note_messages(
+            [message["messageId"] for message in applied], now=world.now()
         )
-        return batch_response(message_ids)
+    except TryLaterError as error:
+        for message in applied:
+            with correlated(message["messageId"]):
+                log_retry(message, error, world.now())
+        return batch_response(message["messageId"] for message in messages)
     return response

@@ -3,11 +3,15 @@
 from datetime import timedelta
 from typing import Any, Final
 
+from chalicelib.domain.errors import Fault
+
 SPARE: Final = timedelta(seconds=20)  # the retries of one chunk may take 12 s, and the last try some more
 
 
 class OutOfTimeError(Exception):
     """The function's timeout is near. What is done is kept; the same request resumes from there."""
+
+    fault: Final = Fault("out-of-time")
 
 
 def has_time(context: Any, needed: timedelta = SPARE) -> bool:

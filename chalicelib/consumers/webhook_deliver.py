@@ -7,6 +7,7 @@ from chalice.app import Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.consumers.batch import Message, handle_each
+from chalicelib.logs import fields
 from chalicelib.service.ports import World
 from chalicelib.service.webhooks.deliver import deliver
 
@@ -22,10 +23,15 @@ def send(event: dict[str, Any], context: object) -> dict[str, Any]:
     """
     del context
     world = bootstrap.world()
-    return handle_each(event["Records"], lambda message: _attempt(world, message), concurrently=True)
+    records = event["Records"]
+    return handle_each(records, lambda message: _attempt(world, message), now=world.now, concurrently=True)
 
 
 def _attempt(world: World, message: Message) -> None:
     delivery = deliver(world, message["body"])
     if delivery is not None:
-        log.info("delivery %s: %s after %d attempts", delivery.delivery_id, delivery.status, delivery.tries)
+        status, attempts = delivery.status.value, delivery.tries
+        about = fields(
+            "delivery-attempted", deliveryId=delivery.delivery_id, status=status, attempts=attempts
+        )
+        log.info("delivery %s: %s after %d attempts", delivery.delivery_id, status, attempts, extra=about)

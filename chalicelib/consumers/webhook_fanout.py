@@ -16,4 +16,4 @@ def spread(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Create the deliveries of each event in a batch of messages; return the messages to retry."""
     del context
     world = bootstrap.world()
-    return handle_each(event["Records"], lambda message: fan_out(world, message["body"]))
+    return handle_each(event["Records"], lambda message: fan_out(world, message["body"]), now=world.now)

@@ -5,6 +5,7 @@ import logging
 from chalice.app import Blueprint, CloudWatchEvent, Rate
 
 from chalicelib import bootstrap
+from chalicelib.logs import fields
 from chalicelib.service.webhooks.retry import retry_due
 
 webhook_retry = Blueprint(__name__)
@@ -16,4 +17,4 @@ def retry(event: CloudWatchEvent) -> None:
     """Queue the deliveries that are due."""
     del event
     queued = retry_due(bootstrap.world())
-    log.info("queued %d deliveries", queued)
+    log.info("queued %d deliveries", queued, extra=fields("deliveries-queued", deliveries=queued))

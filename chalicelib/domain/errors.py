@@ -195,7 +195,8 @@ class IdempotencyKeyReusedError(AdmitOneError):
 class TryLaterError(AdmitOneError):
     """The request could not be completed. Retry the same request after `retry_after` seconds.
 
-    `fault` is the failed call to AWS that caused it, if there was one. It is logged, and callers never see it.
+    `fault` is the failed call to AWS that caused it, if there was one. `attempts` is how often the step was tried. Both
+    are logged, and callers never see them.
     """
 
     def __init__(
@@ -203,6 +204,7 @@ class TryLaterError(AdmitOneError):
     ) -> None:
         self.retry_after = retry_after
         self.fault = fault
+        self.attempts = 1
         super().__init__(detail)
 
 

@@ -10,6 +10,7 @@ from chalicelib.domain.bookings.receipt import hash_body
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import (
     ConflictError,
+    Fault,
     NotFoundError,
     StoreUnavailableError,
 )
@@ -166,7 +167,7 @@ def _revoke_all(world: World, event_type: EventType, cause: Cause) -> None:
             raise StoreUnavailableError(
                 "The event type is archived, and nobody can book with its links. Some links are not marked "
                 "revoked yet: repeat the request to continue.",
-                retry_after=1,
+                fault=Fault("out-of-time"),
             )
         for link in world.store.links.read_many([entry.item_id for entry in entries]):
             _revoke(world, link, cause)

@@ -12,7 +12,7 @@ from chalicelib.domain.bookings.receipt import Receipt
 from chalicelib.domain.bookings.redeem import Outcome, RedeemAttempt
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import Clock
-from chalicelib.domain.errors import StoreUnavailableError
+from chalicelib.domain.errors import Fault, StoreUnavailableError
 from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.events.envelopes import Envelope
 from chalicelib.domain.events.events import Event
@@ -393,5 +393,7 @@ class World:
         """Raise `StoreUnavailableError` while the table is being restored (P1)."""
         if self.closed:
             raise StoreUnavailableError(
-                "Bookings are being restored; nothing can be booked for a while.", retry_after=CLOSED_SECONDS
+                "Bookings are being restored; nothing can be booked for a while.",
+                retry_after=CLOSED_SECONDS,
+                fault=Fault("bookings-closed"),
             )

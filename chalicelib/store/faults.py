@@ -12,7 +12,7 @@ from botocore.exceptions import (
 )
 from pynamodb.exceptions import CancellationReason, PynamoDBException, VerboseClientError
 
-from chalicelib.domain.errors import ContendedError, StoreUnavailableError, ThrottledError
+from chalicelib.domain.errors import ContendedError, Fault, StoreUnavailableError, ThrottledError
 
 _THROTTLED: Final = frozenset(
     {
@@ -31,6 +31,8 @@ _UNAVAILABLE: Final = frozenset(
 _REFUSED: Final = "ConditionalCheckFailed"
 _REFUSED_ALONE: Final = "ConditionalCheckFailedException"
 _CANCELLED: Final = "TransactionCanceledException"
+
+SERVICE: Final = "dynamodb"
 
 RawItem = dict[str, Any]
 
@@ -64,39 +66,54 @@ class TransactionRefused(Exception):
 
 
 @contextmanager
-def translated(operations: Sequence[str] = ()) -> Iterator[None]:
+def translated(operations: Sequence[str] = (), *, call: str = "") -> Iterator[None]:
     """Translate what a DynamoDB call raises into `ConditionRefused`, `TransactionRefused` or a domain error.
 
     `operations` are the names of a transaction's operations in the order sent: DynamoDB gives one reason for each.
+    `call` is DynamoDB's name of the call, for the log if there is no response.
     Any other error (a wrong key schema, a missing permission) is a defect, and is raised unchanged.
     """
     try:
         yield
     except PynamoDBException as error:
-        raise _meaning(error.cause or error, operations) from error
+        raise _meaning(error.cause or error, operations, call) from error
     except (ClientError, BotoCoreError) as error:
-        raise _meaning(error, operations) from error
+        raise _meaning(error, operations, call) from error
 
 
-def _meaning(cause: BaseException, operations: Sequence[str]) -> BaseException:
+def _meaning(cause: BaseException, operations: Sequence[str], call: str) -> BaseException:
     if isinstance(cause, VerboseClientError) and cause.response["Error"].get("Code") == _CANCELLED:
         return _meaning_of_cancellation(cause, operations)
     if isinstance(cause, ClientError):
         code = cause.response.get("Error", {}).get("Code", "")
         if code == _REFUSED_ALONE:
             return ConditionRefused()
+        response = _whole_response(cause)
+        fault = _fault(code, cause.operation_name, response)
         if code in _CONTENDED:
-            return ContendedError()
+            return ContendedError(fault=fault)
         if code in _THROTTLED:
-            return ThrottledError()
-        # PynamoDB keeps only `Error` of the response; the status is in the exception that it wraps.
-        original = cause.__cause__ if isinstance(cause.__cause__, ClientError) else cause
-        status = original.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            return ThrottledError(fault=fault)
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in _UNAVAILABLE or status >= 500:
-            return StoreUnavailableError()
+            return StoreUnavailableError(fault=fault)
     if isinstance(cause, BotoConnectionError | HTTPClientError):
-        return StoreUnavailableError()
+        return StoreUnavailableError(fault=Fault(type(cause).__name__, SERVICE, call))
     return cause
+
+
+def _whole_response(error: ClientError) -> Mapping[str, Any]:
+    """Return the response with its metadata: PynamoDB keeps only `Error`, and wraps the exception that has the rest."""
+    original = error.__cause__ if isinstance(error.__cause__, ClientError) else error
+    return original.response
+
+
+def _fault(code: str, operation: str, response: Mapping[str, Any]) -> Fault:
+    """Return what is logged about an error response: of the resource's ARN, the part after the account."""
+    found = response.get("ThrottlingReasons") or response.get("throttlingReasons") or ()
+    reasons = (f"{each.get('reason', '')} {each.get('resource', '').rpartition(':')[2]}" for each in found)
+    request_id = str(response.get("ResponseMetadata", {}).get("RequestId", ""))
+    return Fault(code, SERVICE, operation, request_id, tuple(reason.strip() for reason in reasons))
 
 
 def _meaning_of_cancellation(cause: VerboseClientError, operations: Sequence[str]) -> BaseException:
@@ -108,6 +125,8 @@ def _meaning_of_cancellation(cause: VerboseClientError, operations: Sequence[str
     reasons: list[CancellationReason | None] = cause.cancellation_reasons
     codes = {reason.code for reason in reasons if reason}
     contended = bool(codes & _CONTENDED)
+    each = ", ".join(reason.code if reason else "None" for reason in reasons)
+    fault = _fault(f"{_CANCELLED}: {each}", cause.operation_name, _whole_response(cause))
     if _REFUSED in codes:
         found = {
             name: (reason.raw_item or {}) if reason and reason.code == _REFUSED else None
@@ -115,7 +134,7 @@ def _meaning_of_cancellation(cause: VerboseClientError, operations: Sequence[str
         }
         return TransactionRefused(found, contended=contended)
     if contended:
-        return ContendedError()
+        return ContendedError(fault=fault)
     if codes & _THROTTLED:
-        return ThrottledError()
+        return ThrottledError(fault=fault)
     return cause

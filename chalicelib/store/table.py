@@ -12,8 +12,8 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
-from chalicelib.domain.errors import StoreUnavailableError, ThrottledError, TryLaterError
-from chalicelib.store.faults import ConditionRefused, RawItem, translated
+from chalicelib.domain.errors import Fault, StoreUnavailableError, ThrottledError, TryLaterError
+from chalicelib.store.faults import SERVICE, ConditionRefused, RawItem, translated
 from chalicelib.store.items import INDEX_KEYS, Item, Key
 from chalicelib.store.session import use_fast_loader
 
@@ -89,7 +89,7 @@ class Table:
                 if not pending:
                     break
             else:
-                raise ThrottledError
+                raise ThrottledError(fault=Fault("UnprocessedKeys", SERVICE, "BatchGetItem"))
         return found
 
     def get_in_order(self, kind: type[_I], keys: Iterable[Key]) -> list[_I]:
@@ -237,9 +237,11 @@ class Table:
 
     def _send(self, operation: str, request: dict[str, Any], tries: int = TRIES) -> dict[str, Any]:
         # A copy, because PynamoDB adds to the request.
-        return self._retrying(lambda: self.connection.dispatch(operation, dict(request)), tries)
+        return self._retrying(lambda: self.connection.dispatch(operation, dict(request)), tries, operation)
 
-    def _retrying(self, send: Callable[[], dict[str, Any]], tries: int = TRIES) -> dict[str, Any]:
+    def _retrying(
+        self, send: Callable[[], dict[str, Any]], tries: int = TRIES, call: str = "Query"
+    ) -> dict[str, Any]:
         """Send a read or a single write; retry it if DynamoDB throttles or fails, or if the reply is lost.
 
         A conditional write whose reply was lost may be refused because its first try already succeeded. So callers
@@ -251,10 +253,11 @@ class Table:
             if attempt:
                 self._sleep(_jitter(attempt))
             try:
-                with translated():
+                with translated(call=call):
                     return send()
             except TryLaterError as error:
                 last = error
+                last.attempts = attempt + 1
         raise last
 
     def operation(

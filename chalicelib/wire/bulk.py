@@ -1,15 +1,19 @@
 """Responses about many links: the result for each link, and the check that all of them fit into one response."""
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from chalicelib.domain.errors import FieldFault, InvalidValueError
+from chalicelib.domain.errors import FieldFault, InvalidValueError, TryLaterError
 from chalicelib.domain.links.link import LinkSettings
+from chalicelib.logs import cause_fields, cause_of, fields
 from chalicelib.service.links.revoke import BulkResult
 from chalicelib.wire.problems import problem
 from chalicelib.wire.responses.links import BulkAnswer, BulkRow
+
+log = logging.getLogger(__name__)
 
 MAX_RESPONSE_BYTES: Final = 5_500_000
 LINK_OVERHEAD: Final = 1_100  # bytes per link in addition to its settings, with quotes escaped
@@ -31,7 +35,14 @@ def require_response_fits(requested: Sequence[LinkSettings]) -> None:
 
 
 def bulk_answer(results: Sequence[BulkResult]) -> BulkAnswer:
-    """Return the result for each link as a response."""
+    """Return the result for each link as a response. Log the links that failed with a 429 or 503, all in one line."""
+    failed = [result.error for result in results if isinstance(result.error, TryLaterError)]
+    if failed:
+        count, first = len(failed), failed[0]
+        about = fields("links-failed", links=count, problem=first.code, **cause_fields(first))
+        log.warning(
+            "%d of %d links failed, the first with %s", count, len(results), cause_of(first), extra=about
+        )
     rows = [
         BulkRow(link_id=result.link_id, status=result.status)
         if result.error is None

@@ -7,6 +7,7 @@ from chalice.app import AuthRequest, AuthResponse, Blueprint
 from chalicelib import bootstrap
 from chalicelib.domain.errors import UnauthorizedError
 from chalicelib.service.team.authenticate import authenticate
+from chalicelib.wire.failures import log_failure
 
 CACHE_SECONDS: Final = 30  # API Gateway may accept a key this long after it was revoked; 60 s is promised
 
@@ -31,5 +32,8 @@ def api_key(request: AuthRequest) -> AuthResponse:
         caller = authenticate(bootstrap.world(), secret.strip())
     except UnauthorizedError:
         raise Unauthorized from None
+    except Exception as error:
+        log_failure(error, "the authorizer")
+        raise
     context = {"keyId": caller.key_id, "role": caller.role.value, "hostId": caller.host_id or ""}
     return AuthResponse(routes=["*"], principal_id=caller.key_id, context=context)

@@ -13,7 +13,9 @@ from chalice.app import Blueprint, ChaliceAuthorizer, Response
 from chalicelib import bootstrap
 from chalicelib.api.http.call import JSON, Call, Limits
 from chalicelib.api.http.cors import cors_headers
-from chalicelib.domain.errors import AdmitOneError, UnexpectedError
+from chalicelib.domain.errors import AdmitOneError
+from chalicelib.logs import correlated
+from chalicelib.wire.failures import known_error, log_failure
 from chalicelib.wire.problems import MEDIA_TYPE, problem, problem_headers
 
 SMALL_BODY: Final = 64 * 1024
@@ -131,14 +133,11 @@ class Router(Blueprint):
         return register
 
     def _handle(self, view: View, call: Call) -> Response:
-        try:
-            reply = view(call)
-        except AdmitOneError as error:
-            reply = self._shown(call, error)
-        except Exception:
-            # Log the resource, e.g. `/s/{token}`, not the path, which contains the token (P7).
-            self.log.exception("unexpected error on %s %s", call.method, self.current_request.path)
-            reply = self._shown(call, UnexpectedError())
+        with correlated(call.correlation_id):
+            try:
+                reply = view(call)
+            except Exception as error:  # noqa: BLE001 - every failure gets a response in the route's format
+                reply = self._failed(call, error)
         of_request = self._headers_of(call) if self._headers_of else {}
         over_tls = HSTS if bootstrap.behind_tls() else {}
         headers = {
@@ -152,15 +151,20 @@ class Router(Blueprint):
         # The response to HEAD has a body: the HTTP server in front drops it and keeps its length (RFC 9110 §8.6).
         return Response(reply.body, headers=dict(headers), status_code=reply.status)
 
-    def _shown(self, call: Call, error: AdmitOneError) -> Reply:
+    def _failed(self, call: Call, error: Exception) -> Reply:
+        """Return an error's response, and log it if it is a 429 or 5xx."""
+        known, shown = known_error(error), None
         if self._show_error is not None:
             try:
-                shown = self._show_error(call, error)
-            except AdmitOneError as another:
-                error, shown = another, None
-            if shown is not None:
-                return Reply(shown.status, shown.body, {**problem_headers(error), **shown.headers})
-        document = problem(error, call.correlation_id)
+                shown = self._show_error(call, known)
+            except Exception as another:  # noqa: BLE001 - a page may need another read, which may fail too
+                error, known = another, known_error(another)
+        # P7: the route, e.g. `/s/{token}`, and not the path, which contains the token.
+        route = self.current_request.path
+        log_failure(error, f"{call.method} {route}", method=call.method, route=route)
+        if shown is not None:
+            return Reply(shown.status, shown.body, {**problem_headers(known), **shown.headers})
+        document = problem(known, call.correlation_id)
         return json_reply(
-            document["status"], document, {"Content-Type": MEDIA_TYPE, **problem_headers(error)}
+            document["status"], document, {"Content-Type": MEDIA_TYPE, **problem_headers(known)}
         )

@@ -8,6 +8,7 @@ import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import rfc3339
+from chalicelib.domain.errors import Fault
 from chalicelib.domain.events.events import Event, EventKind, data_of, event_id_of
 from chalicelib.domain.mail.email_addresses import ascii_address, masked_address
 from chalicelib.domain.text import MAX_MESSAGE_LENGTH
@@ -105,11 +106,23 @@ class MailRefusedError(Exception):
         super().__init__(reason)
 
 
-class MailDeferredError(Exception):
+class _UnsentError(Exception):
+    """An email that has to be retried; `code` says why, without the email or its address (P7)."""
+
+    def __init__(self, code: str) -> None:
+        self.fault = Fault(code)
+        super().__init__(code)
+
+
+class MailDeferredError(_UnsentError):
     """SES did not accept the email now; nothing was sent, and a retry may succeed."""
 
 
-class MailUnknownError(Exception):
+class MailWaitsError(MailDeferredError):
+    """An email waits for a day with budget left, by design; nothing was sent."""
+
+
+class MailUnknownError(_UnsentError):
     """SES did not respond, so the email may have been sent."""
 
 

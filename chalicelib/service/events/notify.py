@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from chalicelib.domain.errors import QueueUnavailableError
+from chalicelib.domain.errors import Fault, QueueUnavailableError
 from chalicelib.domain.events.envelopes import Envelope
 from chalicelib.service.events.publish import publish
 from chalicelib.service.ports import World
@@ -15,4 +15,5 @@ def notify(world: World, envelope: Envelope) -> None:
     """Publish a notice. Raises `QueueUnavailableError` if the bus rejected it: the caller must retry."""
     refused = publish(world, [envelope], give_up=world.now() + _TIME)
     if refused:
-        raise QueueUnavailableError(f"The event bus rejected a notice: {refused[0]}.")
+        fault = Fault(refused[0], "events", "PutEvents")
+        raise QueueUnavailableError(f"The event bus rejected a notice: {refused[0]}.", fault=fault)

@@ -13,6 +13,7 @@ import msgspec
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import AdmitOneError
 from chalicelib.domain.events.envelopes import Envelope, envelope_of
+from chalicelib.logs import cause_fields, correlated, fields, name_of, where
 from chalicelib.service.contention import pause_before
 from chalicelib.service.events.publish import publish
 from chalicelib.service.events.record_history import record_history
@@ -51,17 +52,25 @@ def relay(world: World, records: Sequence[Record]) -> Relayed:
             break
         try:
             events = record_history(world, record)
-        except Exception as error:
-            log.exception("stream record %s failed", _number(record))
+        except Exception as error:  # noqa: BLE001 - one record must not stop the others
+            number = _number(record)
+            about = fields("record-failed", record=number, **cause_fields(error))
+            # P7: no error text, which may quote the record.
+            log.error("stream record %s failed: %s at %s", number, name_of(error), where(error), extra=about)  # noqa: TRY400
             failed[place] = _reason(error)
         else:
             envelopes += [envelope_of(event) for event in events]
             owners += [place] * len(events)
     for index, why in publish(world, envelopes, give_up=started + BUS_TIME).items():
         failed[owners[index]] = f"bus: {why}"
-        log.error(
-            "event %s rejected by the bus, its record will be dead-lettered: %s", envelopes[index].id, why
-        )
+        event = envelopes[index]
+        with correlated(event.correlation_id):
+            log.error(
+                "event %s rejected by the bus, its record will be dead-lettered: %s",
+                event.id,
+                why,
+                extra=fields("event-rejected", eventId=event.id, fault=why),
+            )
     return Relayed(failed, untried)
 
 
@@ -79,7 +88,9 @@ def dead_letter(world: World, records: Sequence[Record], failed: Mapping[int, st
         refused = world.outbox_dlq.send_many([letters[place] for place in waiting])
         for index, why in refused.items():
             place = waiting[index]
-            log.error("record %s rejected by the dead-letter queue: %s", _number(records[place]), why)
+            number = _number(records[place])
+            rejected = fields("dead-letter-rejected", record=number, fault=why)
+            log.error("record %s rejected by the dead-letter queue: %s", number, why, extra=rejected)
             if why.startswith("TooLarge"):
                 letters[place] = _short_letter(world, records[place], f"{failed[place]}; {why}")
         waiting = [waiting[index] for index in sorted(refused)]

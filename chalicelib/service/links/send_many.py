@@ -11,6 +11,7 @@ from chalicelib.domain.links.link import MAX_LINKS_PER_CALL
 from chalicelib.domain.mail.mails import check_message
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
+from chalicelib.logs import fields
 from chalicelib.service.links.generate import GenerateRequest, Progress
 from chalicelib.service.links.send import send_link
 from chalicelib.service.ports import World
@@ -66,4 +67,5 @@ def send_links(
         try:
             send_link(world, caller, link_id, wording.message, wording.language, send_key, cause)
         except (NotFoundError, ConflictError, InvalidValueError) as error:
-            log.warning("link %s skipped, not emailed: %s", link_id, error.code)
+            skipped = fields("link-skipped", linkId=link_id, problem=error.code)
+            log.warning("link %s skipped, not emailed: %s", link_id, error.code, extra=skipped)

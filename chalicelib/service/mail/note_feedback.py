@@ -7,6 +7,7 @@ from chalicelib.domain.events.events import EventKind
 from chalicelib.domain.mail.email_addresses import masked_address
 from chalicelib.domain.mail.feedback import Feedback, FeedbackKind
 from chalicelib.domain.mail.mails import Addressee, ClaimState, Fate, fate_event
+from chalicelib.logs import fields
 from chalicelib.service.ports import World
 
 _EVENT_KINDS: Final = {
@@ -32,6 +33,7 @@ def note_feedback(world: World, feedback: Feedback) -> None:
             "digest for host %s was not delivered: %s; check the host's email address",
             feedback.host_id,
             kind.value,
+            extra=fields("digest-failed", hostId=feedback.host_id, kind=kind.value),
         )
         return
     link = world.store.links.read(feedback.link_id)

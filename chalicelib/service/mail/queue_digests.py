@@ -8,6 +8,7 @@ import msgspec
 
 from chalicelib.domain.errors import QueueUnavailableError
 from chalicelib.domain.mail.digests import DigestMessage
+from chalicelib.logs import cause_fields, fields
 from chalicelib.service.ports import World
 
 PAGE: Final = 100
@@ -37,9 +38,11 @@ def queue_due_digests(world: World) -> int:
         message = DigestMessage(host_id=digest_id.host_id, day=digest_id.day)
         try:
             world.mail_queue.send(msgspec.json.encode({"digest": message}).decode())
-        except QueueUnavailableError:
+        except QueueUnavailableError as error:
             log.warning(
-                "digest of %s not queued: the queue is unavailable; retry in an hour", digest_id.host_id
+                "digest of %s not queued: the queue is unavailable; retry in an hour",
+                digest_id.host_id,
+                extra=fields("digest-not-queued", hostId=digest_id.host_id, **cause_fields(error)),
             )
             continue
         queued += 1

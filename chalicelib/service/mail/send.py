@@ -26,6 +26,7 @@ from chalicelib.domain.mail.mails import (
     MailId,
     MailRefusedError,
     MailUnknownError,
+    MailWaitsError,
     delivery_address,
     fate_event,
 )
@@ -61,7 +62,7 @@ def send_once(world: World, mailer: Mailer, draft: Draft, write: Write) -> None:
     """Send an email unless it was sent. If SES will never accept it, record that in the link's history.
 
     `write` may raise `MailRefusedError` if the email must not be sent any more. Raises `MailDeferredError` (not sent,
-    or another sender has the claim), `MailUnknownError`, or what `write` raises: the caller must retry.
+    or another sender has the claim, or it waits), `MailUnknownError`, or what `write` raises: the caller must retry.
     """
     mails, holder, now = world.store.mails, world.random_bytes(_HOLDER_BYTES).hex(), world.now()
     claim = mails.claim(draft.mail_id, holder, now=now, until=now + CLAIM)
@@ -101,7 +102,7 @@ def _count(world: World, draft: Draft) -> None:
             world.store.mail_digests.add(draft.host_id, draft.booking_id, about.event_id, now=now)
             raise MailRefusedError(IN_DIGEST)
         if about.addressee is Addressee.DIGEST:  # never dropped: it waits for a day with budget left
-            raise MailDeferredError(budget.reason)
+            raise MailWaitsError(budget.reason)
         raise MailRefusedError(budget.reason)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.domain.causes import Cause
-from chalicelib.domain.errors import QueueUnavailableError, StoreUnavailableError
+from chalicelib.domain.errors import Fault, QueueUnavailableError, StoreUnavailableError
 from chalicelib.domain.webhooks.deliveries import (
     Delivery,
     DeliveryAttempt,
@@ -35,6 +35,7 @@ from chalicelib.domain.webhooks.webhook import (
     notice_of,
     signing_secrets,
 )
+from chalicelib.logs import cause_fields, correlate, fields
 from chalicelib.service.events.publish import publish
 from chalicelib.service.ports import World
 
@@ -68,6 +69,7 @@ def deliver(world: World, message: str) -> Delivery | None:
     if delivery is None or not may_start(delivery, world.now()):
         return delivery
     cause = _cause(delivery)
+    correlate(cause.correlation_id)
     refusal = _refusal(webhook, delivery)
     # The process that disabled it may have crashed before it published the notice.
     if webhook is not None and webhook.notice_pending:
@@ -111,9 +113,11 @@ def _attempt(world: World, webhook: Webhook, delivery: Delivery, cause: Cause) -
         try:
             seconds = -int(-wait.total_seconds() // 1)
             world.webhook_queue.send(message_of(later), delay_seconds=seconds, tenant=later.host_id)
-        except QueueUnavailableError:
+        except QueueUnavailableError as error:
             log.warning(
-                "delivery %s not queued: the queue is unavailable; the schedule retries it", later.delivery_id
+                "delivery %s not queued: the queue is unavailable; the schedule retries it",
+                later.delivery_id,
+                extra=fields("delivery-not-queued", deliveryId=later.delivery_id, **cause_fields(error)),
             )
     return later
 
@@ -188,7 +192,8 @@ def _publish_notice(world: World, webhook: Webhook, cause: Cause) -> None:
     """
     refused = publish(world, [notice_of(webhook)], give_up=world.now() + NOTICE_TIME)
     if refused:
-        raise StoreUnavailableError(f"The event bus rejected a notice: {refused[0]}.")
+        fault = Fault(refused[0], "events", "PutEvents")
+        raise StoreUnavailableError(f"The event bus rejected a notice: {refused[0]}.", fault=fault)
     _save_webhook(world, webhook, lambda found: after_notice(found, webhook), cause)
 
 
@@ -204,7 +209,10 @@ def _save_webhook(
         if world.store.webhooks.change(fresh, cause, seen=found.sequence):
             return fresh
         found = world.store.webhooks.read(webhook.webhook_id)
-    log.warning("webhook %s not saved after %d attempts: concurrent changes", webhook.webhook_id, _TRIES)
+    about = fields("webhook-not-saved", webhookId=webhook.webhook_id, fault="contended")
+    log.warning(
+        "webhook %s not saved after %d attempts: concurrent changes", webhook.webhook_id, _TRIES, extra=about
+    )
     return None
 
 

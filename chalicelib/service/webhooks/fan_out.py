@@ -7,10 +7,11 @@ import msgspec
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import as_instant, rfc3339
-from chalicelib.domain.errors import QueueUnavailableError
+from chalicelib.domain.errors import Fault, QueueUnavailableError
 from chalicelib.domain.events.envelopes import read_envelope
 from chalicelib.domain.events.notices import Notice
 from chalicelib.domain.webhooks.deliveries import Delivery, new_delivery
+from chalicelib.logs import correlate
 from chalicelib.service.ports import World
 from chalicelib.service.webhooks.deliver import message_of
 
@@ -26,6 +27,7 @@ def fan_out(world: World, message: str) -> list[Delivery]:
     """
     document: dict[str, Any] = msgspec.json.decode(message, type=dict[str, Any])
     envelope = read_envelope(document.get("detail"))
+    correlate(envelope.correlation_id)
     if envelope.host_id is None:
         return []
     subscribers = [w for w in world.store.webhooks.of_host(envelope.host_id) if w.subscribes_to(envelope)]
@@ -55,6 +57,8 @@ def send_all(world: World, deliveries: list[Delivery]) -> None:
     messages = [message_of(delivery) for delivery in deliveries]
     refused = world.webhook_queue.send_many(messages, tenants=[delivery.host_id for delivery in deliveries])
     if refused:
+        code = next(iter(refused.values()))
         raise QueueUnavailableError(
-            f"The queue rejected {len(refused)} messages: {next(iter(refused.values()))}."
+            f"The queue rejected {len(refused)} messages: {code}.",
+            fault=Fault(code, "sqs", "SendMessageBatch"),
         )

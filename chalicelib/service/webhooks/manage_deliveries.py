@@ -17,6 +17,7 @@ from chalicelib.domain.listings import read_cursor, write_cursor
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.webhooks.deliveries import Delivery, DeliveryStatus, new_delivery, replayed
 from chalicelib.domain.webhooks.webhook import TEST_EVENT, Webhook
+from chalicelib.logs import cause_fields, fields
 from chalicelib.service.contention import retry_until_result
 from chalicelib.service.create_once import record_for_key
 from chalicelib.service.paging import Page
@@ -165,7 +166,9 @@ def _queue(world: World, deliveries: list[Delivery]) -> None:
     try:
         send_all(world, deliveries)
     except QueueUnavailableError as error:
-        log.warning("%d deliveries not queued: %s; the schedule retries them", len(deliveries), error)
+        count = len(deliveries)
+        about = fields("deliveries-not-queued", deliveries=count, **cause_fields(error))
+        log.warning("%d deliveries not queued: %s; the schedule retries them", count, error, extra=about)
 
 
 def _enabled(webhook: Webhook) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import QueueUnavailableError
 from chalicelib.domain.webhooks.deliveries import DELIVERY_SHARDS, Delivery, requeued
+from chalicelib.logs import cause_fields, fields
 from chalicelib.service.ports import World
 from chalicelib.service.webhooks.fan_out import send_all
 
@@ -30,9 +31,11 @@ def retry_due(world: World) -> int:
             mine = [delivery for delivery in due if _take(world, delivery)]
             try:
                 send_all(world, mine)
-            except QueueUnavailableError:
+            except QueueUnavailableError as error:
                 log.warning(
-                    "%d deliveries not queued: the queue is unavailable; retry in five minutes", len(mine)
+                    "%d deliveries not queued: the queue is unavailable; retry in five minutes",
+                    len(mine),
+                    extra=fields("deliveries-not-queued", deliveries=len(mine), **cause_fields(error)),
                 )
             queued += len(mine)
             # The index lags: if all its entries were just queued, leave the rest to the next minute.

@@ -53,8 +53,10 @@ def test_no_token_and_no_key_is_in_a_log_or_in_the_table(
     logged = (
         "\n".join(map(logging.Formatter("%(name)s %(message)s").format, ours)) + printed.out + printed.err
     )
+    logged += json.dumps([vars(each) for each in ours if each.name.startswith("chalicelib")], default=repr)
+    assert '"event": "request-failed"' in logged
     assert "GET /s/{token} 200" in logged
-    assert "unexpected error" in logged
+    assert "GET /s/{token} failed with 500: RuntimeError at " in logged
     assert len(secrets) > 10
     for secret in secrets:
         bare = secret.removeprefix("ao_")
