@@ -19,6 +19,7 @@ from chalicelib.clients.ses import Ses
 from chalicelib.clients.webhook_http import WebhookHttp
 from chalicelib.domain.bookings.limits import BookingLimits
 from chalicelib.domain.clock import as_instant
+from chalicelib.domain.closing import Closing
 from chalicelib.domain.mail.budgets import MailLimits
 from chalicelib.domain.tokens import Keyring
 from chalicelib.logs import cause_fields, fields, install, name_of
@@ -95,7 +96,7 @@ def compose(chosen: Settings, *, connect: bool = False) -> World:
         stage=chosen.stage,
         requests_per_day=chosen.link_requests_per_day,
         objects=Objects(aws),
-        closed=chosen.bookings_closed,
+        closed=Closing(chosen.bookings_closed),
         limits=BookingLimits(**msgspec.structs.asdict(chosen.limits)),
         mailer=_mailer(chosen, aws),
         mail_queue=Queue(aws, chosen.mail_queue_url) if chosen.mail_queue_url else None,

@@ -34,6 +34,7 @@ _MIN_DAYS: Final = RetentionDays(
 )
 _MAX_DAYS: Final = 36500
 _MAX_REPEATS: Final = 1000
+_CLOSED: Final = ("no", "yes", "all")
 
 
 class DailyMails(msgspec.Struct, frozen=True):
@@ -73,7 +74,7 @@ class Settings(msgspec.Struct, frozen=True):
     - `local`: on a developer's machine only: webhooks may use the loopback address and plain HTTP.
     - `stage`: the stage's name, which a command may require.
     - `link_requests_per_day`: how many people besides the recipient may request a new link per dead link and day.
-    - `bookings_closed`: reject all bookings and changes while the table is restored.
+    - `bookings_closed`: what is rejected while the table is restored: bookings, or all changes.
     - `mail_sender`: a bare address; without it, no email is sent.
     - `mail_configuration_set`: the SES configuration set that reports bounces.
     - `mail_directory`: where to write a copy of each email as a file.
@@ -93,7 +94,7 @@ class Settings(msgspec.Struct, frozen=True):
     webhook_queue_url: str | None = None
     webhook_dlq_url: str | None = None
     local: bool = False
-    bookings_closed: bool = False
+    bookings_closed: str = "no"
     mail_sender: str | None = None
     mail_configuration_set: str | None = None
     mail_directory: str | None = None
@@ -126,7 +127,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         webhook_queue_url=env.get("WEBHOOK_QUEUE_URL") or None,
         webhook_dlq_url=env.get("WEBHOOK_DLQ_URL") or None,
         local=env.get("LOCAL") == "1",
-        bookings_closed=env.get("BOOKINGS_CLOSED") == "yes",
+        bookings_closed=_closed(env.get("BOOKINGS_CLOSED") or "no"),
         mail_sender=_address(env.get("MAIL_SENDER") or ""),
         mail_configuration_set=env.get("MAIL_CONFIGURATION_SET") or None,
         mail_directory=env.get("MAIL_DIRECTORY") or None,
@@ -151,6 +152,13 @@ def _count(name: str, text: str, most: int, least: int = 1) -> int:
     if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
         raise RuntimeError(f"{name} must be a number from {least} to {most}, not {text!r}")
     return int(text)
+
+
+def _closed(text: str) -> str:
+    """Return what is closed, as `domain/closing.py` defines it. Raises `RuntimeError` for anything else."""
+    if text not in _CLOSED:
+        raise RuntimeError(f"BOOKINGS_CLOSED must be no, yes or all, not {text!r}")
+    return text
 
 
 def _address(text: str) -> str | None:

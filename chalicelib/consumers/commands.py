@@ -54,6 +54,7 @@ def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
     world = bootstrap.world()
 
     def handle(message: Message) -> None:
+        world.require_writable()
         require_time(context)
         _execute_or_reject(world, message, context)
 

@@ -71,7 +71,7 @@ def refusal_of(error: AdmitOneError, correlation_id: str) -> Refusal:
     return kind(without_secrets(json.dumps(problem(error, correlation_id), ensure_ascii=False)))
 
 
-def _function(name: str, kind: type[_E]) -> Callable[[_Act[_E]], _Handler]:
+def _function(name: str, kind: type[_E], *, writes: bool = True) -> Callable[[_Act[_E]], _Handler]:
     """Register a Lambda function that takes an event of one kind and returns the same data as the HTTP API."""
 
     def register(act: _Act[_E]) -> _Handler:
@@ -86,6 +86,8 @@ def _function(name: str, kind: type[_E]) -> Callable[[_Act[_E]], _Handler]:
                     correlation_id = request.correlation_id or correlation_id
                     correlate(correlation_id)
                     world, base_url = bootstrap.world(), bootstrap.settings().base_url or ""
+                    if writes:
+                        world.require_writable()
                     cause = Cause(f"function:{name}", correlation_id)
                     answer = act(request, _Invocation(world, base_url, cause, context))
                     return msgspec.json.decode(msgspec.json.encode(answer))
@@ -136,7 +138,7 @@ def generate_links(event: GenerateEvent, given: _Invocation) -> LinksAnswer:
     return LinksAnswer(batch_id=batch.batch_id, links=[], warnings=[])
 
 
-@_function("list_links", ListEvent)
+@_function("list_links", ListEvent, writes=False)
 def list_links_page(event: ListEvent, given: _Invocation) -> LinkPageAnswer:
     """List a host's links, a page at a time."""
     if not MIN_PAGE <= event.limit <= MAX_PAGE:

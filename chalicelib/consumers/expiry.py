@@ -18,6 +18,11 @@ def expire(event: CloudWatchEvent) -> None:
     """Expire the links that are due, then queue the digests that are due."""
     del event
     world = bootstrap.world()
+    if not world.is_writable:
+        log.info(
+            "no links expired: changes are closed while the table is restored", extra=fields("changes-closed")
+        )
+        return
     links = expire_due_links(world)
     log.info("marked %d links expired", links, extra=fields("links-expired", links=links))
     digests = queue_due_digests(world)

@@ -32,6 +32,7 @@ def consume(event: dict[str, Any], context: object) -> dict[str, Any]:
     world, base_url = bootstrap.world(), bootstrap.settings().base_url or ""
 
     def import_one(message: Message) -> None:
+        world.require_writable()
         _import(world, base_url, read_import_file(message["body"]), context)
 
     return handle_each(event["Records"], import_one, now=world.now)

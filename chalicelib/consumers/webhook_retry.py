@@ -16,5 +16,12 @@ log = logging.getLogger(__name__)
 def retry(event: CloudWatchEvent) -> None:
     """Queue the deliveries that are due."""
     del event
-    queued = retry_due(bootstrap.world())
+    world = bootstrap.world()
+    if not world.is_writable:
+        log.info(
+            "no deliveries queued: changes are closed while the table is restored",
+            extra=fields("changes-closed"),
+        )
+        return
+    queued = retry_due(world)
     log.info("queued %d deliveries", queued, extra=fields("deliveries-queued", deliveries=queued))

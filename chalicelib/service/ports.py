@@ -12,6 +12,7 @@ from chalicelib.domain.bookings.receipt import Receipt
 from chalicelib.domain.bookings.redeem import Outcome, RedeemAttempt
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import Clock
+from chalicelib.domain.closing import Closing
 from chalicelib.domain.errors import Fault, StoreUnavailableError
 from chalicelib.domain.event_types.event_type import EventType
 from chalicelib.domain.events.envelopes import Envelope
@@ -365,7 +366,7 @@ class World:
     `now` returns aware UTC. `sleep` takes seconds. The first call of `keyring` may be slow. The bus, the queues and the
     mailer are None if the environment does not configure them. `local` allows webhooks to loopback addresses. `stage`
     is this installation's name, if it has one. `requests_per_day` is how many people besides the recipient may ask for
-    a replacement of one link per day. `closed` is set during a restore: nobody can book, move, cancel or change a link.
+    a replacement of one link per day. `closed` says what a restore closes.
     """
 
     store: Store
@@ -386,14 +387,32 @@ class World:
     mailer: Mailer | None = None
     mail_queue: Queue | None = None
     mail_limits: MailLimits = field(default_factory=MailLimits)
-    closed: bool = False
+    closed: Closing = Closing.NOTHING
     limits: BookingLimits = field(default_factory=BookingLimits)
 
     def require_open(self) -> None:
-        """Raise `StoreUnavailableError` while the table is being restored (P1)."""
-        if self.closed:
+        """Raise `StoreUnavailableError` while bookings are closed (P1)."""
+        if self.closed is not Closing.NOTHING:
             raise StoreUnavailableError(
                 "Bookings are being restored; nothing can be booked for a while.",
                 retry_after=CLOSED_SECONDS,
                 fault=Fault("bookings-closed"),
+            )
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether changes are possible. While events are applied to a restored table, one that is made would be lost.
+
+        An archived event with a higher sequence would undo a revocation (P3). One with the same sequence as a new
+        change would not be applied, e.g. a use (P1).
+        """
+        return self.closed is not Closing.ALL
+
+    def require_writable(self) -> None:
+        """Raise `StoreUnavailableError` while changes are closed."""
+        if not self.is_writable:
+            raise StoreUnavailableError(
+                "Bookings are being restored; nothing can be changed for a while.",
+                retry_after=CLOSED_SECONDS,
+                fault=Fault("changes-closed"),
             )

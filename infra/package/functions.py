@@ -96,4 +96,5 @@ def _environment(function: str) -> dict[str, Any]:
         "RETENTION_HISTORY_DAYS": {"Ref": "RetentionHistoryDays"},
         "MOVES_PER_BOOKING": {"Ref": "MovesPerBooking"},
         "RESTORES_PER_LINK": {"Ref": "RestoresPerLink"},
+        "BOOKINGS_CLOSED": {"Ref": "BookingsClosed"},
     }

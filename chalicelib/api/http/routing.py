@@ -23,6 +23,7 @@ SMALL_BODY: Final = 64 * 1024
 # Without subdomains: this app does not know which of them support TLS.
 HSTS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -135,6 +136,8 @@ class Router(Blueprint):
     def _handle(self, view: View, call: Call) -> Response:
         with correlated(call.correlation_id):
             try:
+                if call.method not in _READING:
+                    call.world.require_writable()
                 reply = view(call)
             except Exception as error:  # noqa: BLE001 - every failure gets a response in the route's format
                 reply = self._failed(call, error)

@@ -17,6 +17,7 @@ def note_open(world: World, link: Link, visitor: Visitor, correlation_id: str) -
 
     def count() -> None:
         with contextlib.suppress(TryLaterError):
+            world.require_writable()
             world.store.history.count_open(link, visitor, correlation_id, now=world.now())
 
     thread = threading.Thread(target=count, name="note-open")

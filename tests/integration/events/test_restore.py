@@ -1,7 +1,9 @@
 """After a restore, replaying archived events in any order brings the table up to date, so no used link works (P1)."""
 
 import json
+import logging
 import random
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,12 +13,18 @@ import msgspec
 import pytest
 
 from chalicelib import bootstrap
+from chalicelib.api.routes import ROUTERS
+from chalicelib.consumers import commands, imports
+from chalicelib.consumers.direct_functions import Refusal, list_links_page, revoke_links
+from chalicelib.consumers.expiry import expire
 from chalicelib.consumers.restore import apply_events
+from chalicelib.consumers.webhook_retry import retry
 from chalicelib.domain.events.envelopes import envelope_of, write_envelope
 from chalicelib.domain.restore_steps import ListStep, RevokeStep, Step
+from chalicelib.settings import read_settings
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
-from tests.support.app import Caller, Site, assert_problem, at, created, ok, running_site
+from tests.support.app import JSON, Caller, Site, assert_problem, at, created, ok, running_site
 from tests.support.aws.bus import Stream
 from tests.support.aws.engines import Table, new_table
 
@@ -49,6 +57,11 @@ NOT_IN_EVENTS: Final = frozenset(
     }
 )
 KINDS: Final = ("LINK", "BOOKING", "DAY")
+
+# What EventBridge sends to a scheduled function, which uses none of it.
+SCHEDULED: Final = dict.fromkeys(
+    ("version", "account", "region", "detail", "detail-type", "source", "time", "id", "resources"), ""
+)
 
 Item = dict[str, Any]
 
@@ -180,6 +193,16 @@ def act_at_random(site: Site, host: Caller, links: Sequence[Item], draw: random.
                 host.patch(path, {"maxUsageCount": draw.choice([3, 5, None]), "label": "changed"})
 
 
+@contextmanager
+def closed(what: str) -> Iterator[None]:
+    """Close bookings (`yes`) or all changes (`all`) within the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOOKINGS_CLOSED", what)
+        bootstrap.forget()
+        yield
+    bootstrap.forget()
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_replayed_events_in_any_order_restore_the_lost_state(site: Site, seed: int) -> None:
     """P1, P2: uses, final statuses, bookings and busy time are as they were when the table was lost."""
@@ -217,9 +240,7 @@ def test_a_used_link_stays_used(site: Site) -> None:
     events = archive.events()
 
     with running_on(site, restore(site, backup)):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("BOOKINGS_CLOSED", "yes")
-            bootstrap.forget()
+        with closed("yes"):
             problem = assert_problem(site.redeem(link, at(days=2)), 503, "store-unavailable")
             assert "restored" in problem["detail"]
             assert_problem(
@@ -229,7 +250,6 @@ def test_a_used_link_stays_used(site: Site) -> None:
             assert_problem(host.post("/v1/links", fields), 503, "store-unavailable")
             assert_problem(host.post(f"/v1/links/{link['linkId']}/replace"), 503, "store-unavailable")
             replay_all(events)
-        bootstrap.forget()
         assert_problem(site.redeem(link, at(days=2)), 410, "link-used")
         # the slot is taken for the other link too
         assert_problem(site.redeem(other, at(days=1)), 409, "slot-taken")
@@ -299,6 +319,89 @@ def test_a_second_restore_does_not_revoke_links_that_the_first_one_changed(site:
             replay_all(events)
             assert finish(second) == {}
             assert host.reread(link)["usageCount"] == 3
+
+
+def test_nothing_is_revoked_until_all_events_are_applied(site: Site) -> None:
+    """P3: an event with a higher sequence than a revocation's would make the link active again."""
+    host = site.host()
+    link = host.link(maxUsageCount=5)
+    archive = Archive(site)
+    archive.events()
+    backup = site.items()
+    for hour in (24, 25):
+        created(site.redeem(link, at(hours=hour)))
+    events = archive.events()
+
+    revoke = f"/v1/links/{link['linkId']}/revoke"
+    with running_on(site, restore(site, backup)):
+        with closed("all"):
+            assert_problem(host.post(revoke), 503, "store-unavailable")
+            replay_all(events)
+        ok(host.post(revoke))
+        replay_all(events)
+        assert host.reread(link)["status"] == "revoked"
+
+
+def test_no_link_expires_until_all_events_are_applied(site: Site) -> None:
+    """P1: an expiry would get the sequence of a use that is not applied yet, which would then never be counted."""
+    host = site.host()
+    link = host.link(expiresAt=at(hours=1))
+    archive = Archive(site)
+    archive.events()
+    backup = site.items()
+    created(site.redeem(link, at(days=1)))
+    events = archive.events()
+    site.clock.advance(hours=2)
+
+    with running_on(site, restore(site, backup)):
+        with closed("all"):
+            expire(SCHEDULED, None)
+            replay_all(events)
+        expire(SCHEDULED, None)
+        found = host.reread(link)
+        assert (found["status"], found["usageCount"]) == ("used", 1)
+
+
+def test_only_the_restore_changes_the_table_while_everything_is_closed(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """P1, P3: every route that is not read-only responds 503; commands, imports and direct functions can be retried."""
+    host = site.host()
+    link = host.link()
+    before = site.items()
+    caplog.set_level(logging.INFO)
+    with closed("all"):
+        changing = [
+            (method, re.sub(r"{\w+}", "x", route.path))
+            for router in ROUTERS
+            for route in router.routes
+            for method in route.methods
+            if method not in {"GET", "HEAD", "OPTIONS"}
+        ]
+        assert len(changing) > 30
+        for method, path in changing:
+            answer = site.admin(method, path, headers=JSON)
+            assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "60"), (method, path)
+        assert site.visit(link, headers=JSON).status_code == 200
+        assert host.reread(link)["status"] == "active"
+
+        message = {"Records": [{"messageId": "m-1", "body": "{"}]}
+        for consume in (commands.consume, imports.consume):
+            assert consume(message, None) == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+        assert caplog.text.count("m-1 will be retried: StoreUnavailableError") == 2
+        asked = {"hostId": host.host_id, "linkIds": [link["linkId"]]}
+        with pytest.raises(Refusal, match="store-unavailable"):
+            revoke_links(asked, None)
+        assert len(list_links_page({"hostId": host.host_id}, None)["links"]) == 1
+        retry(SCHEDULED, None)
+        assert "no deliveries queued" in caplog.text
+        assert site.items() == before
+
+
+def test_a_mistyped_setting_does_not_open_bookings() -> None:
+    """P1: anything but the three values is an error."""
+    with pytest.raises(RuntimeError, match="BOOKINGS_CLOSED must be no, yes or all, not 'Yes'"):
+        read_settings({"TABLE_NAME": "t", "SIGNING_KEYS": "{}", "BOOKINGS_CLOSED": "Yes"})
 
 
 def test_a_malformed_event_is_retried_until_its_queue_dead_letters_it(site: Site) -> None:

@@ -1,0 +1,16 @@
+"""What a restore closes, the setting `BOOKINGS_CLOSED`."""
+
+from enum import StrEnum
+
+
+class Closing(StrEnum):
+    """What is closed while the table is restored.
+
+    With `BOOKINGS`, nobody can book, move, cancel, create or change a link; links can be revoked, and expire. With
+    `ALL`, the API, commands, imports, direct functions and schedules write nothing at all. Only what reads queues of
+    events writes then.
+    """
+
+    NOTHING = "no"
+    BOOKINGS = "yes"
+    ALL = "all"
