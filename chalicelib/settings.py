@@ -30,7 +30,7 @@ class RetentionDays(msgspec.Struct, frozen=True):
 # Minimums: a day's busy cells must outlast the day (P2), and a receipt must outlast the retries of its request (P4). A
 # host needs time to see a link request, and to replay a webhook's delivery. The others may be deleted at once.
 _MIN_DAYS: Final = RetentionDays(
-    link=0, booking=0, day=1, receipt=1, queued=18, request=1, history=0, delivery=4
+    link=0, booking=0, day=1, receipt=1, queued=28, request=1, history=0, delivery=4
 )
 _MAX_DAYS: Final = 36500
 _MAX_REPEATS: Final = 1000

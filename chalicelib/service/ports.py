@@ -281,6 +281,12 @@ class MailDigestStore(Protocol):
     def end(self, digest_id: DigestId) -> None: ...
 
 
+class HeartbeatStore(Protocol):
+    """The heartbeat, as `store.heartbeat.Heartbeat` stores it."""
+
+    def beat(self, cause: Cause, *, now: datetime) -> None: ...
+
+
 class Mailer(Protocol):
     """Sends an email, as `clients.ses.Ses` does."""
 
@@ -326,6 +332,8 @@ class Store(Protocol):
     def mail_budgets(self) -> MailBudgetStore: ...
     @property
     def mail_digests(self) -> MailDigestStore: ...
+    @property
+    def heartbeat(self) -> HeartbeatStore: ...
     @property
     def events_of(self) -> Callable[[Mapping[str, Any]], list[Event]]: ...
 

@@ -11,6 +11,7 @@ from chalicelib.store.bookings.days import Days
 from chalicelib.store.event_types import EventTypes
 from chalicelib.store.events.history import History
 from chalicelib.store.events.outbox import events_of
+from chalicelib.store.heartbeat import Heartbeat
 from chalicelib.store.links.batches import Batches
 from chalicelib.store.links.due import Due
 from chalicelib.store.links.links import Links
@@ -50,6 +51,7 @@ class DynamoStore(msgspec.Struct, frozen=True):
     mails: Mails
     mail_budgets: MailBudgets
     mail_digests: MailDigests
+    heartbeat: Heartbeat
 
 
 def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStore:
@@ -79,4 +81,5 @@ def dynamo_store(table: Table, retention: Retention | None = None) -> DynamoStor
         mails=Mails(table, history, retention),
         mail_budgets=MailBudgets(table),
         mail_digests=MailDigests(table, retention),
+        heartbeat=Heartbeat(table),
     )

@@ -345,6 +345,12 @@ class MailDigestItem(Item):
     due_sort = UnicodeAttribute(attr_name="dueSort", null=True)
 
 
+class HeartbeatItem(Item):
+    """The heartbeat; `pk HEARTBEAT`, `sk HEARTBEAT`. Its stream record shows that the outbox runs."""
+
+    beat_at = InstantAttribute(attr_name="beatAt")
+
+
 class LinkMailItem(Item):
     """A request to email a link to its recipient; `pk LINK#<linkId>`, `sk SEND#<sendId>`."""
 
@@ -487,6 +493,11 @@ def mail_digest_key(digest_id: DigestId) -> Key:
 def link_mail_key(link_id: str, send_id: str) -> Key:
     """Return the key of a request to email a link."""
     return f"LINK#{link_id}", f"SEND#{send_id}"
+
+
+def heartbeat_key() -> Key:
+    """Return the key of the heartbeat, which is written every minute so that the stream always has a record."""
+    return "HEARTBEAT", "HEARTBEAT"
 
 
 def host_list(host_id: str, kind: str, status: str) -> str:

@@ -10,7 +10,7 @@ class Retention(msgspec.Struct, frozen=True):
 
     The times count from a link's final status, a booking's end, a day's end, a receipt's creation, a history entry's
     time, or a webhook delivery's end. `request` is for requests for a new link. `queued` is for items of queued
-    requests: longer than the 4 days of a queue plus the 14 of its dead-letter queue, because a message may be redriven.
+    requests: longer than twice the 14 days that a queue keeps a message, because a redrive starts them again.
     """
 
     link: timedelta = timedelta(days=30)

@@ -1,7 +1,7 @@
 """Compare an existing table with the template's, and update it, because CloudFormation doesn't manage it.
 
 A table that a restore made, that a destroyed stack left or that another stack used is not a resource of the stack, so
-no deployment changes it. docs/adr/0030-adopted-resources.md says why it is not imported.
+no deployment changes it.
 """
 
 import time
@@ -105,10 +105,9 @@ def _pending(described: Mapping[str, Any]) -> str | None:
     if described["TableStatus"] != "ACTIVE":
         return f"the table {name} is {described['TableStatus']}"
     for index in described.get("GlobalSecondaryIndexes", ()):
-        status = index.get("IndexStatus", "ACTIVE")
-        if status != "ACTIVE" or index.get("Backfilling"):
+        if index["IndexStatus"] != "ACTIVE" or index.get("Backfilling"):
             items = described.get("ItemCount", 0)
-            return f"the index {index['IndexName']} of {name} ({items:,} items) is {status}"
+            return f"the index {index['IndexName']} of {name} ({items:,} items) is {index['IndexStatus']}"
     return None
 
 

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from infra.package.alarms import PERIOD_SECONDS
+from infra.package.alarm import PERIOD_SECONDS
 from infra.package.metrics import COUNTED
+
+_DEPTH: Final = "ApproximateNumberOfMessagesVisible"
 
 
 def dashboard(
@@ -22,8 +24,9 @@ def dashboard(
         ("Functions: duration in ms, p99", "p99", _of_each("Duration", functions)),
         ("Functions: concurrent executions", "Maximum", _of_each("ConcurrentExecutions", functions)),
         ("Outbox: ms behind the stream", "Maximum", _of_each("IteratorAge", streams)),
-        ("Queues: messages", "Maximum", _depth(waiting)),
-        ("Dead-letter queues: messages", "Maximum", _depth(dead)),
+        ("Queues: messages", "Maximum", _of_queues(_DEPTH, waiting)),
+        ("Queues: age of the oldest message in s", "Maximum", _of_queues("ApproximateAgeOfOldestMessage", waiting)),
+        ("Dead-letter queues: messages", "Maximum", _of_queues(_DEPTH, dead)),
         ("Table: capacity units", "Sum", [
             ["AWS/DynamoDB", name, "TableName", "${Table}"]
             for name in ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits")
@@ -51,6 +54,5 @@ def _of_each(metric: str, functions: Sequence[str]) -> list[list[str]]:
     return [["AWS/Lambda", metric, "FunctionName", f"${{{function}}}"] for function in functions]
 
 
-def _depth(queues: Sequence[str]) -> list[list[str]]:
-    metric = "ApproximateNumberOfMessagesVisible"
+def _of_queues(metric: str, queues: Sequence[str]) -> list[list[str]]:
     return [["AWS/SQS", metric, "QueueName", f"${{{queue}.QueueName}}"] for queue in queues]

@@ -10,6 +10,9 @@ from chalice.utils import to_cfn_resource_name
 HTTP: Final = "api_handler"
 AUTHORIZER: Final = "authorizer"
 
+# Callers invoke these functions by name and get the result.
+DIRECT: Final = frozenset({"generate_links", "list_links", "redeem_link", "revoke_links"})
+
 # The requests of these functions contain tokens and keys in URLs and headers, so X-Ray must not trace them (P7).
 UNTRACED: Final = frozenset({HTTP, AUTHORIZER})
 _OWN_ADDRESS: Final = "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/api"

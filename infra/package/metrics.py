@@ -1,17 +1,24 @@
-"""Metrics from logs: suspicious requests, and failures of functions that report rejections as errors."""
+"""Metrics from logs: suspicious requests, failures of functions that report rejections as errors, stuck messages."""
 
 from collections.abc import Iterable
 from typing import Any, Final
 
 from chalicelib.domain.errors import TryLaterError
 from chalicelib.wire.problems import STATUSES, lambda_error_name
-from infra.package.functions import AUTHORIZER, log_group_id, logical_id
+from infra.package.functions import AUTHORIZER, DIRECT, log_group_id, logical_id
 
 NAMESPACE: Final = {"Fn::Sub": "AdmitOne/${AWS::StackName}"}
 
 # These functions reject by raising, as API Gateway and Step Functions require, and Lambda counts that as an error.
 # A wrong key or a used link is not a failure, so their failures are counted from their logs.
-REJECTING: Final = frozenset({AUTHORIZER, "generate_links", "list_links", "redeem_link", "revoke_links"})
+REJECTING: Final = DIRECT | {AUTHORIZER}
+
+# The metric of the failures of all direct functions together: each caller sees its own failure, so one alarm is enough.
+DIRECT_FAILURES: Final = "DirectFunctionsFailures"
+
+# The metric of messages that keep failing. Lambda counts no error for a message that a function returns for retry.
+STUCK_MESSAGES: Final = "StuckMessages"
+STUCK_PATTERN: Final = '{ $.event = "message-stuck" }'
 
 # Requests to count, from the access log, which contains neither paths nor tokens.
 COUNTED: Final = {
@@ -21,38 +28,56 @@ COUNTED: Final = {
 }
 
 
-def metric_filters(functions: Iterable[str]) -> dict[str, Any]:
-    """Return the metric filters as resources: for the access log, and for those of `functions` that are `REJECTING`."""
+def metric_filters(functions: Iterable[str], consumers: Iterable[str]) -> dict[str, Any]:
+    """Return the metric filters as resources.
+
+    They read the access log, the logs of those of `functions` that are `REJECTING`, and the logs of `consumers`, the
+    logical ids of the functions that read queues.
+    """
     failures = {
         f"{logical_id(name)}FailuresMetric": _failures(name) for name in functions if name in REJECTING
     }
-    return failures | {
-        f"{name}Metric": {
-            "Type": "AWS::Logs::MetricFilter",
-            "Properties": {
-                "LogGroupName": {"Ref": "AccessLogGroup"},
-                "FilterPattern": pattern,
-                "MetricTransformations": [
-                    {"MetricNamespace": NAMESPACE, "MetricName": name, "MetricValue": "1", "DefaultValue": 0}
-                ],
-            },
-        }
-        for name, pattern in COUNTED.items()
+    stuck = {
+        f"{name}StuckMetric": _rare_metric(f"{name}LogGroup", STUCK_PATTERN, STUCK_MESSAGES)
+        for name in consumers
     }
+    return (
+        failures
+        | stuck
+        | {
+            f"{name}Metric": {
+                "Type": "AWS::Logs::MetricFilter",
+                "Properties": {
+                    "LogGroupName": {"Ref": "AccessLogGroup"},
+                    "FilterPattern": pattern,
+                    "MetricTransformations": [
+                        {
+                            "MetricNamespace": NAMESPACE,
+                            "MetricName": name,
+                            "MetricValue": "1",
+                            "DefaultValue": 0,
+                        }
+                    ],
+                },
+            }
+            for name, pattern in COUNTED.items()
+        }
+    )
 
 
 def _failures(function: str) -> dict[str, Any]:
+    metric = DIRECT_FAILURES if function in DIRECT else f"{logical_id(function)}Failures"
+    return _rare_metric(log_group_id(function), failure_pattern(), metric)
+
+
+def _rare_metric(log_group: str, pattern: str, metric: str) -> dict[str, Any]:
     # Without a default value, the metric does not exist and costs nothing until something fails.
-    transformation = {
-        "MetricNamespace": NAMESPACE,
-        "MetricName": f"{logical_id(function)}Failures",
-        "MetricValue": "1",
-    }
+    transformation = {"MetricNamespace": NAMESPACE, "MetricName": metric, "MetricValue": "1"}
     return {
         "Type": "AWS::Logs::MetricFilter",
         "Properties": {
-            "LogGroupName": {"Ref": log_group_id(function)},
-            "FilterPattern": failure_pattern(),
+            "LogGroupName": {"Ref": log_group},
+            "FilterPattern": pattern,
             "MetricTransformations": [transformation],
         },
     }

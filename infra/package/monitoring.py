@@ -1,10 +1,10 @@
 """The monitoring fragment of the template: alarms to one topic, metrics from logs, and a dashboard."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from infra.package.alarms import WATCHED, alarms
+from infra.package.alarms import WATCHED, Watched, alarms
 from infra.package.dashboard import dashboard
 from infra.package.functions import logical_id
 from infra.package.metrics import metric_filters
@@ -17,19 +17,24 @@ def monitoring_fragment(functions: Iterable[str], fragments: Mapping[str, Any]) 
     names = sorted(functions)
     queues = sorted(name for name, each in fragments["Resources"].items() if each.get("Type") == _QUEUE)
     dead = dead_letter_queues(fragments)
-    streams = sorted(
-        each["Properties"]["FunctionName"]["Ref"]
-        for each in fragments["Resources"].values()
-        if each.get("Type") == "AWS::Lambda::EventSourceMapping"
-        and each["Properties"]["EventSourceArn"] == {"Fn::GetAtt": ["Table", "StreamArn"]}
-    )
-    resources: dict[str, Any] = {
-        f"{alarm.name}Alarm": alarm.resource() for alarm in alarms(names, dead, streams)
-    }
-    resources |= metric_filters(names)
+    streams = _readers(fragments, ["Table"])
+    sources = [name for name in queues if name not in dead]
+    watched = Watched(functions=names, queues=sources, dead=dead, streams=streams)
+    resources: dict[str, Any] = {f"{alarm.name}Alarm": alarm.resource() for alarm in alarms(watched)}
+    resources |= metric_filters(names, _readers(fragments, sources))
     resources["Dashboard"] = dashboard([logical_id(name) for name in names], queues, dead, streams)
     outputs = {f"{name}Arn": {"Value": {"Fn::GetAtt": [name, "Arn"]}} for name in WATCHED}
     return {"Resources": resources, "Outputs": outputs}
+
+
+def _readers(fragments: Mapping[str, Any], sources: Sequence[str]) -> list[str]:
+    """Return the logical ids of the functions that have an event source mapping from one of `sources`."""
+    return sorted(
+        each["Properties"]["FunctionName"]["Ref"]
+        for each in fragments["Resources"].values()
+        if each.get("Type") == "AWS::Lambda::EventSourceMapping"
+        and each["Properties"]["EventSourceArn"]["Fn::GetAtt"][0] in sources
+    )
 
 
 def dead_letter_queues(template: Mapping[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ def test_each_retention_can_be_set(kept: str) -> None:
         ("DAY", 1),
         ("RECEIPT", 1),
         ("REQUEST", 1),
-        ("QUEUED", 18),
+        ("QUEUED", 28),
         ("DELIVERY", 4),
     ],
 )

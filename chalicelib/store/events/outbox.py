@@ -131,6 +131,12 @@ def _of_entry(change: _Change) -> list[Event]:
     return [event_of(HistoryItem.from_raw_data(change.new))]
 
 
+def _of_heartbeat(change: _Change) -> list[Event]:
+    """Return no event: a heartbeat only shows that its record reached the outbox."""
+    del change
+    return []
+
+
 _READERS: Final[Mapping[str, _Reader]] = {
     "LINK": _of_link,
     "BOOKING": _of_booking,
@@ -138,6 +144,7 @@ _READERS: Final[Mapping[str, _Reader]] = {
     "DENIAL": _of_denial,
     "REQUEST": _of_request,
     "HISTORY": _of_entry,
+    "HEARTBEAT": _of_heartbeat,
 }
 
 

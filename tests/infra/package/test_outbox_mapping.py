@@ -26,7 +26,7 @@ SAMPLES: Final[dict[Any, Any]] = {
 }
 
 # Every kind of item, by its key. Add a new kind to one of the sets. History entries are tested separately.
-TOLD: Final = {"link_key", "booking_key", "opens_key", "denial_key", "request_key"}
+TOLD: Final = {"link_key", "booking_key", "opens_key", "denial_key", "request_key", "heartbeat_key"}
 UNTOLD: Final = {
     "host_key",
     "api_key_key",

@@ -22,7 +22,7 @@ from chalicelib.settings import DailyMails, RetentionDays, read_settings
 from chalicelib.store.items import INDEX_KEYS
 from chalicelib.wire.problems import MEDIA_TYPE
 from infra.package.build import Package
-from infra.package.functions import AUTHORIZER, HTTP, UNTRACED, log_group_id, logical_id, read_config
+from infra.package.functions import AUTHORIZER, DIRECT, HTTP, UNTRACED, log_group_id, logical_id, read_config
 from infra.package.gateway import RESPONSES, with_described_parameters
 from infra.package.metrics import REJECTING, failure_pattern
 from infra.package.monitoring import dead_letter_queues
@@ -244,7 +244,7 @@ def test_no_environment_contains_a_secret(resources: dict[str, Any]) -> None:
 
 
 def test_every_queue_has_a_dead_letter_queue_with_an_alarm(resources: dict[str, Any]) -> None:
-    """P6: a dead-letter queue keeps its messages for 14 days."""
+    """P6: every queue keeps its messages for 14 days, the longest that SQS allows."""
     dead = dead_letter_queues({"Resources": resources})
     for name in dead:
         alarm = resources[f"{name}Alarm"]["Properties"]
@@ -253,6 +253,7 @@ def test_every_queue_has_a_dead_letter_queue_with_an_alarm(resources: dict[str, 
         assert resources[name]["Properties"].get("MessageRetentionPeriod") == 14 * 24 * 3600, name
     for name, resource in resources.items():
         if resource["Type"] == QUEUE and name not in dead:
+            assert resource["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600, name
             target = resource["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]
             assert target["Fn::GetAtt"][0] in dead, name
 
@@ -315,15 +316,26 @@ def test_a_queues_messages_stay_hidden_six_times_as_long_as_its_function_runs(
             assert resources[queue]["Properties"]["VisibilityTimeout"] >= times * function["Timeout"], queue
 
 
-def test_an_alarm_fires_above_its_threshold_and_not_for_missing_data(resources: dict[str, Any]) -> None:
+# Alarms that a period without data sets off, with the reason why there is data in every period.
+SILENCE_IS_BAD = {
+    "ExpiryStoppedAlarm": "its function runs every minute",
+    "WebhookRetryStoppedAlarm": "its function runs every minute",
+    "OutboxBehindAlarm": "expiry writes a heartbeat every minute, and its record is in the stream",
+}
+
+
+def test_an_alarm_fires_beyond_its_threshold_and_for_missing_data_only_with_a_reason(
+    resources: dict[str, Any],
+) -> None:
     alarms = {
         name: each["Properties"]
         for name, each in resources.items()
         if each["Type"] == "AWS::CloudWatch::Alarm"
     }
     for name, alarm in alarms.items():
-        assert alarm["ComparisonOperator"] == "GreaterThanThreshold", name
-        assert alarm["TreatMissingData"] == "notBreaching", name
+        below = alarm["MetricName"] == "Invocations"
+        assert alarm["ComparisonOperator"] == ("LessThanThreshold" if below else "GreaterThanThreshold"), name
+        assert alarm["TreatMissingData"] == ("breaching" if name in SILENCE_IS_BAD else "notBreaching"), name
         assert ("Statistic" in alarm) != ("ExtendedStatistic" in alarm), name
         assert alarm["AlarmDescription"], name
     assert alarms["OutboxBehindAlarm"]["MetricName"] == "IteratorAge"
@@ -331,13 +343,17 @@ def test_an_alarm_fires_above_its_threshold_and_not_for_missing_data(resources: 
     assert {"ForgedTokensAlarm", "DenialsAlarm", "BadApiKeysAlarm", "ServerErrorsAlarm"} <= set(alarms)
 
 
-@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
-def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> None:
+def test_each_function_has_an_alarm_of_its_errors_and_all_share_one_of_throttles(
+    resources: dict[str, Any],
+) -> None:
+    """The direct functions share an alarm of their errors, because each caller sees its own error."""
     refusing = {logical_id(name) for name in REJECTING}
+    direct = {logical_id(name) for name in DIRECT}
     for name in _functions(resources):
-        alarm = resources[f"{name}{metric}Alarm"]["Properties"]
+        shared = "DirectFunctionsErrorsAlarm" if name in direct else f"{name}ErrorsAlarm"
+        alarm = resources[shared]["Properties"]
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
-        if metric == "Errors" and name in refusing:
+        if name in refusing:
             (transformation,) = resources[f"{name}FailuresMetric"]["Properties"]["MetricTransformations"]
             assert (alarm["Namespace"], alarm["MetricName"]) == (
                 transformation["MetricNamespace"],
@@ -345,8 +361,14 @@ def test_each_function_has_an_alarm(resources: dict[str, Any], metric: str) -> N
             )
             assert "Dimensions" not in alarm
         else:
-            assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", metric)
+            assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Errors")
             assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": name}}]
+    throttles = resources["LambdaThrottlesAlarm"]["Properties"]
+    assert throttles["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+    assert (throttles["Namespace"], throttles["MetricName"]) == ("AWS/Lambda", "Throttles")
+    assert "Dimensions" not in throttles, (
+        "without dimensions, Lambda's metric covers all functions of the Region"
+    )
 
 
 def test_refusals_that_a_function_raises_are_not_counted_as_failures(resources: dict[str, Any]) -> None:
