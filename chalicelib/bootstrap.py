@@ -79,7 +79,7 @@ def compose(chosen: Settings, *, connect: bool = False) -> World:
     table = Table(chosen.table_name)
     if connect:
         table.connect()
-    aws = Aws(lambda: table.connection.session)
+    aws = Aws(lambda: table.session)
     return World(
         store=dynamo_store(table, _retention_of(chosen.retention)),
         now=utc_now,
@@ -166,7 +166,7 @@ class _Keys:
             if self._chosen.signing_keys is not None:
                 self._ring = keyring_of(self._chosen.signing_keys)
             elif self._chosen.signing_secret_id is not None:
-                self._ring = fetch_keyring(self._table.connection.session, self._chosen.signing_secret_id)
+                self._ring = fetch_keyring(self._table.session, self._chosen.signing_secret_id)
         except Exception as error:
             if self._ring is None:
                 raise

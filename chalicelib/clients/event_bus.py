@@ -55,7 +55,7 @@ class EventBus:
 
     def _put(self, places: Sequence[int], entries: list[dict[str, Any]]) -> dict[int, str]:
         try:
-            answer = self._aws.client("events").put_events(Entries=entries)
+            answer = self._aws.call("events", "put_events", Entries=entries)
         except FAILURES as error:
             return dict.fromkeys(places, failure_of(error))
         results = zip(places, answer["Entries"], strict=True)  # the response keeps the order

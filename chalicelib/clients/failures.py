@@ -1,11 +1,30 @@
 """Describe a failed call to an AWS service by an error code that is safe to log and to store."""
 
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import Final
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError as BotoConnectionError,
+    HTTPClientError,
+)
 
 from chalicelib.domain.errors import Fault
 
 FAILURES = (ClientError, BotoCoreError)
 """The exceptions of a failed botocore call: the service rejected it, or there was no response."""
+
+_THROTTLED: Final = frozenset(
+    {
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
 
 
 def failure_of(error: ClientError | BotoCoreError) -> str:
@@ -20,3 +39,11 @@ def fault_of(error: ClientError | BotoCoreError, service: str, operation: str) -
     response = error.response if isinstance(error, ClientError) else {}
     request_id = str(response.get("ResponseMetadata", {}).get("RequestId", ""))
     return Fault(failure_of(error), service, operation, request_id)
+
+
+def is_temporary(error: ClientError | BotoCoreError) -> bool:
+    """Return whether a retry may succeed: there was no response, the service failed, or it throttled the call."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or status == 429 or failure_of(error) in _THROTTLED
+    return isinstance(error, BotoConnectionError | HTTPClientError)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from chalicelib.clients.aws import Aws
-from chalicelib.clients.failures import FAILURES, failure_of
+from chalicelib.clients.failures import FAILURES, failure_of, fault_of
 from chalicelib.domain.errors import ConflictError, ObjectsUnavailableError, PayloadTooLargeError
 
 _GONE: Final = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "MethodNotAllowed", "404"}
@@ -29,10 +29,7 @@ class Objects:
         """
         expected = {"VersionId": version} if version else {"IfMatch": f'"{etag}"'}
         try:
-            found = self._client.get_object(Bucket=bucket, Key=key, **expected)
-            if found["ContentLength"] > max_bytes:
-                raise PayloadTooLargeError(f"The file can have up to {max_bytes} bytes. Split it.")
-            return found["Body"].read(), found.get("Metadata", {})
+            return self._aws.repeat(lambda: self._read(max_bytes, Bucket=bucket, Key=key, **expected))
         except FAILURES as error:
             code = failure_of(error)
             if isinstance(error, ClientError) and code in _GONE:
@@ -41,15 +38,21 @@ class Objects:
                 raise ConflictError(
                     "The file was overwritten before it was read. The new one has its own import."
                 ) from error
-            raise ObjectsUnavailableError(f"S3 could not read the file: {code}.") from error
+            raise ObjectsUnavailableError(
+                f"S3 could not read the file: {code}.", fault=fault_of(error, "s3", "GetObject")
+            ) from error
 
     def write(self, bucket: str, key: str, body: bytes, *, content_type: str) -> None:
         """Write an object. Raises `ObjectsUnavailableError`."""
         try:
-            self._client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+            self._aws.call("s3", "put_object", Bucket=bucket, Key=key, Body=body, ContentType=content_type)
         except FAILURES as error:
-            raise ObjectsUnavailableError(f"S3 could not write the file: {failure_of(error)}.") from error
+            raise ObjectsUnavailableError(
+                f"S3 could not write the file: {failure_of(error)}.", fault=fault_of(error, "s3", "PutObject")
+            ) from error
 
-    @property
-    def _client(self) -> Any:
-        return self._aws.client("s3")
+    def _read(self, max_bytes: int, **request: Any) -> tuple[bytes, Mapping[str, str]]:
+        found = self._aws.client("s3").get_object(**request)
+        if found["ContentLength"] > max_bytes:
+            raise PayloadTooLargeError(f"The file can have up to {max_bytes} bytes. Split it.")
+        return found["Body"].read(), found.get("Metadata", {})

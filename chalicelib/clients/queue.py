@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from chalicelib.clients.aws import Aws
 from chalicelib.clients.chunking import chunks_of
-from chalicelib.clients.failures import FAILURES, failure_of
+from chalicelib.clients.failures import FAILURES, failure_of, fault_of
 from chalicelib.domain.errors import PayloadTooLargeError, QueueUnavailableError
 
 MAX_BYTES: Final = 1024 * 1024  # SQS's limit for a message, and for all messages of a call
@@ -34,11 +34,12 @@ class Queue:
             )
         delay = min(delay_seconds, _MAX_DELAY_SECONDS)
         try:
-            self._client.send_message(
-                QueueUrl=self._url, MessageBody=text, DelaySeconds=delay, **_group(tenant)
-            )
+            self._call("send_message", MessageBody=text, DelaySeconds=delay, **_group(tenant))
         except FAILURES as error:
-            raise QueueUnavailableError(f"SQS did not accept the message: {failure_of(error)}.") from error
+            raise QueueUnavailableError(
+                f"SQS did not accept the message: {failure_of(error)}.",
+                fault=fault_of(error, "sqs", "SendMessage"),
+            ) from error
 
     def send_many(self, bodies: Sequence[str], *, tenants: Sequence[str] = ()) -> dict[int, str]:
         """Send messages, ten per call. Return the rejected ones: place in `bodies` → error code.
@@ -60,7 +61,7 @@ class Queue:
                 for place in places
             ]
             try:
-                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+                answer = self._call("send_message_batch", Entries=entries)
             except FAILURES as error:
                 rejected |= dict.fromkeys(places, failure_of(error))
             else:
@@ -70,15 +71,16 @@ class Queue:
     def delay(self, receipt: str, seconds: int) -> None:
         """Hide a received message for another `seconds` (0 to 43,200). Raises `QueueUnavailableError`."""
         try:
-            self._client.change_message_visibility(
-                QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds
-            )
+            self._call("change_message_visibility", ReceiptHandle=receipt, VisibilityTimeout=seconds)
         except FAILURES as error:
-            raise QueueUnavailableError(f"SQS did not delay the message: {failure_of(error)}.") from error
+            raise QueueUnavailableError(
+                f"SQS did not delay the message: {failure_of(error)}.",
+                fault=fault_of(error, "sqs", "ChangeMessageVisibility"),
+            ) from error
 
-    @property
-    def _client(self) -> Any:
-        return self._aws.client("sqs")
+    def _call(self, operation: str, **request: Any) -> Any:
+        # Safe to repeat: every consumer is idempotent, so a message may be sent twice.
+        return self._aws.call("sqs", operation, QueueUrl=self._url, **request)
 
 
 def _safe(body: str) -> str:

@@ -34,8 +34,12 @@ class Ses:
         }
         if self._configuration_set is not None:
             request["ConfigurationSetName"] = self._configuration_set
+        client = self._aws.client("sesv2")
+        # P4: each email gets a new connection. An old one may have died while Lambda froze the function. After a failed
+        # request on it, the email would have to wait until its claim expires, because it may have been sent.
+        client.close()
         try:
-            answer = self._aws.client("sesv2").send_email(**request)
+            answer = client.send_email(**request)
         except ClientError as error:
             raise _meaning(error) from None
         except (EndpointConnectionError, ConnectTimeoutError) as error:

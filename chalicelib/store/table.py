@@ -1,17 +1,19 @@
 """The table: every request to DynamoDB is sent here, over one shared connection."""
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
-from pynamodb.connection.base import MetaTable
+from pynamodb.connection.base import Connection, MetaTable
 from pynamodb.connection.table import TableConnection
 from pynamodb.constants import ALL_OLD, ITEM, ITEMS, KEY, RESPONSES, UNPROCESSED_KEYS
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
+from chalicelib.connections import keep_fresh
 from chalicelib.domain.errors import Fault, StoreUnavailableError, ThrottledError, TryLaterError
 from chalicelib.store.faults import SERVICE, ConditionRefused, RawItem, translated
 from chalicelib.store.items import INDEX_KEYS, Item, Key
@@ -51,13 +53,31 @@ class Table:
             max_pool_connections=MAX_CONNECTIONS,
             meta_table=MetaTable(_description(name)),
         )
-        self.connection = self._table.connection
-        use_fast_loader(self.connection.session)
+        self._fresh: Any = None
+        self._lock = threading.Lock()
+        use_fast_loader(self.session)
+
+    @property
+    def session(self) -> Any:
+        """The botocore session of the calling thread."""
+        return self._table.connection.session
 
     @property
     def client(self) -> Any:
-        """The botocore client, created on first use."""
-        return self.connection.client
+        """The botocore client, created on first use. PynamoDB replaces one that was created without credentials."""
+        client = self._table.connection.client
+        if client is not self._fresh:
+            with self._lock:
+                if client is not self._fresh:
+                    keep_fresh(client)
+                    self._fresh = client
+        return client
+
+    @property
+    def connection(self) -> Connection:
+        """PynamoDB's connection, for requests that it builds. Its client exists."""
+        self.connect()
+        return self._table.connection
 
     def connect(self) -> None:
         """Create the client now, without a call to DynamoDB."""
@@ -254,6 +274,7 @@ class Table:
                 self._sleep(_jitter(attempt))
             try:
                 with translated(call=call):
+                    self.connect()
                     return send()
             except TryLaterError as error:
                 last = error

@@ -5,10 +5,6 @@ import json
 import secrets
 import shutil
 import sys
-import time
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -27,27 +23,15 @@ from infra.local.aws import LOCAL_KEY, local_client
 from infra.local.engines.ministack import Ministack
 from infra.package.build import Package
 from infra.package.metrics import failure_pattern
+from tests.infra.package.conftest import Start
 from tests.support.app import ALL_DAY
 from tests.support.aws.engines import Table, new_table
 from tests.support.aws.filter_patterns import counts
+from tests.support.aws.gateway_request import ACCOUNT, GATEWAY, REGION, gateway_request
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda's runtime client supports only Linux")
 
-ACCOUNT: Final = "123456789012"
-REGION: Final = "us-east-1"
-GATEWAY: Final = f"abc123defg.execute-api.{REGION}.amazonaws.com"
 CAUSE: Final = Cause("system:test", "test")
-
-Start = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def task(packaged: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The unpacked zip, as in Lambda's /var/task."""
-    folder = tmp_path_factory.mktemp("task")
-    with zipfile.ZipFile(packaged.archive) as archive:
-        archive.extractall(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -70,84 +54,11 @@ def environment(table: Table) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def start(
-    task: Path, packaged: Package, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Start]:
-    """Start a function by its logical id, with the handler from the template; it stops after the module's tests."""
-    from tests.support.aws.lambda_runtime import running, runtime_folder
-
-    resources = packaged.read_template()["Resources"]
-    runtime = runtime_folder(tmp_path_factory.mktemp("runtime"))
-    logs = tmp_path_factory.mktemp("logs")
-    started: dict[str, Any] = {}
-    with ExitStack() as stack:
-
-        def one(name: str, **more: str) -> Any:
-            if name not in started or more:
-                handler = resources[name]["Properties"]["Handler"]
-                log = logs / f"{name}-{len(started)}.log"
-                function = stack.enter_context(running(task, runtime, handler, {**environment, **more}, log))
-                if more:
-                    return function
-                started[name] = function
-            return started[name]
-
-        yield one
-
-
-@pytest.fixture(scope="module")
 def admin_key(environment: dict[str, str]) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
         world = bootstrap.compose(read_settings(environment))
         return make_key(world, role=Role.ADMIN, host_id=None, name="t", cause=CAUSE).secret
-
-
-def _request(
-    method: str,
-    resource: str,
-    *,
-    body: Any = None,
-    accept: str = "application/json",
-    authorizer: dict[str, str] | None = None,
-    domain: str = GATEWAY,
-    stage_in_path: bool = True,
-    query: dict[str, str] | None = None,
-    **parameters: str,
-) -> dict[str, Any]:
-    """Return an event of a REST API's Lambda proxy integration (payload 1.0)."""
-    path = resource
-    for name, value in parameters.items():
-        path = path.replace("{" + name + "}", value)
-    headers = {
-        "Accept": accept, "CloudFront-Forwarded-Proto": "https", "Host": domain, "User-Agent": "curl/8.5.0",
-        "X-Amzn-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793", "X-Forwarded-For": "203.0.113.7",
-        "X-Forwarded-Port": "443", "X-Forwarded-Proto": "https",
-    }  # fmt: skip
-    if body is not None:
-        headers["Content-Type"] = "application/json"
-    context: dict[str, Any] = {
-        "resourceId": "a1b2c3", "resourcePath": resource, "httpMethod": method, "extendedRequestId": "Ab12Cd34Ef=",
-        "requestTime": "21/Nov/2026:10:00:00 +0000", "path": f"/api{path}" if stage_in_path else path,
-        "accountId": ACCOUNT, "protocol": "HTTP/1.1", "stage": "api", "domainPrefix": domain.split(".", maxsplit=1)[0],
-        "requestTimeEpoch": int(time.time() * 1000), "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
-        "identity": {
-            "cognitoIdentityPoolId": None, "accountId": None, "cognitoIdentityId": None, "caller": None,
-            "sourceIp": "203.0.113.7", "principalOrgId": None, "accessKey": None, "userAgent": "curl/8.5.0",
-            "cognitoAuthenticationType": None, "cognitoAuthenticationProvider": None, "userArn": None, "user": None,
-        },
-        "domainName": domain, "deploymentId": "d1e2f3", "apiId": "abc123defg",
-    }  # fmt: skip
-    if authorizer is not None:
-        context["authorizer"] = {**authorizer, "integrationLatency": 12}
-    return {
-        "resource": resource, "path": path, "httpMethod": method, "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": query, "stageVariables": None,
-        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
-        "pathParameters": parameters or None, "requestContext": context,
-        "body": None if body is None else json.dumps(body), "isBase64Encoded": False,
-    }  # fmt: skip
 
 
 def _authorized(start: Start, key: str) -> dict[str, str]:
@@ -169,7 +80,7 @@ def _create_links(start: Start, authorizer: dict[str, str], count: int = 1, **ho
     http = start("APIHandler")
 
     def post(resource: str, body: Any) -> Any:
-        answer = http.invoke(_request("POST", resource, body=body, authorizer=authorizer, **how))
+        answer = http.invoke(gateway_request("POST", resource, body=body, authorizer=authorizer, **how))
         assert answer["statusCode"] == 201, answer["body"]
         return json.loads(answer["body"])
 
@@ -187,14 +98,14 @@ def _token(link: dict[str, Any]) -> str:
 
 def _redeem(start: Start, token: str, at: int) -> dict[str, Any]:
     http = start("APIHandler")
-    offered = http.invoke(_request("GET", "/s/{token}/slots", token=token))
+    offered = http.invoke(gateway_request("GET", "/s/{token}/slots", token=token))
     assert offered["statusCode"] in {200, 410}, offered["body"]
     slots = json.loads(offered["body"]).get("slots") or [{"start": "2040-01-01T00:00:00Z"}] * (at + 1)
     body = {
         "start": slots[at]["start"], "timeZone": "UTC",
         "invitee": {"name": "Grace", "email": f"grace{at}@guests.example"},
     }  # fmt: skip
-    answer: dict[str, Any] = http.invoke(_request("POST", "/s/{token}/redeem", body=body, token=token))
+    answer: dict[str, Any] = http.invoke(gateway_request("POST", "/s/{token}/redeem", body=body, token=token))
     return answer
 
 
@@ -237,7 +148,7 @@ def test_a_link_is_created_redeemed_and_recorded_in_the_history(
     assert link["url"].startswith(f"https://{GATEWAY}/api/s/"), "the stage is in the path"
     token = _token(link)
     http = start("APIHandler")
-    page = http.invoke(_request("GET", "/s/{token}", accept="text/html", token=token))
+    page = http.invoke(gateway_request("GET", "/s/{token}", accept="text/html", token=token))
     assert page["statusCode"] == 200
     assert "Intro" in page["body"]
 
@@ -249,7 +160,7 @@ def test_a_link_is_created_redeemed_and_recorded_in_the_history(
         result = start("Outbox").invoke({"Records": _records(table)})
         assert result == {"batchItemFailures": []}
     history = http.invoke(
-        _request("GET", "/v1/links/{linkId}/history", authorizer=authorizer, linkId=link["linkId"])
+        gateway_request("GET", "/v1/links/{linkId}/history", authorizer=authorizer, linkId=link["linkId"])
     )
     types = [entry["type"] for entry in json.loads(history["body"])["history"]]
     assert sorted(types) == sorted(set(types))
@@ -264,7 +175,7 @@ def test_slots_use_the_zone_rules_in_the_zip(start: Start, admin_key: str, tmp_p
     http, authorizer = start("APIHandler", PYTHONTZPATH=str(tmp_path)), _authorized(start, admin_key)
 
     def post(resource: str, body: Any) -> Any:
-        answer = http.invoke(_request("POST", resource, body=body, authorizer=authorizer))
+        answer = http.invoke(gateway_request("POST", resource, body=body, authorizer=authorizer))
         assert answer["statusCode"] == 201, answer["body"]
         return json.loads(answer["body"])
 
@@ -276,7 +187,7 @@ def test_slots_use_the_zone_rules_in_the_zip(start: Start, admin_key: str, tmp_p
     }  # fmt: skip
     link = {"eventTypeId": post("/v1/event-types", event_type)["eventTypeId"]}
     token = _token(post("/v1/links", link)["links"][0])
-    slots = json.loads(http.invoke(_request("GET", "/s/{token}/slots", token=token))["body"])["slots"]
+    slots = json.loads(http.invoke(gateway_request("GET", "/s/{token}/slots", token=token))["body"])["slots"]
     starts = [datetime.fromisoformat(slot["start"]) for slot in slots]
     assert len(starts) > 7
     assert {start.astimezone(load_zone("America/Vancouver")).hour for start in starts} == {9}
@@ -302,7 +213,7 @@ def test_base_url_overrides_the_domain_of_the_event(start: Start, admin_key: str
     authorizer = _authorized(start, admin_key)
     (link,) = _create_links(start, authorizer)["links"]
     http = start("APIHandler", BASE_URL="https://meet.example.org/x")
-    request = _request("GET", "/v1/links/{linkId}", authorizer=authorizer, linkId=link["linkId"])
+    request = gateway_request("GET", "/v1/links/{linkId}", authorizer=authorizer, linkId=link["linkId"])
     answer = json.loads(http.invoke(request)["body"])
     assert answer["url"] == f"https://meet.example.org/x/s/{_token(link)}"
 

@@ -1,7 +1,8 @@
 """An HTTP proxy that injects faults.
 
 Between the app and DynamoDB it throttles, conflicts, resets connections and loses replies; between a client and the app
-it loses the app's answers. It records every request, so tests can count calls.
+it loses the app's answers. It records every request, so tests can count calls. It can also forget the open connections,
+as AWS does while Lambda freezes a function.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple, Self
 
@@ -89,6 +91,17 @@ class Edit:
     change: Callable[[dict[str, Any]], object]
 
 
+class Dead(Enum):
+    """How a connection that was forgotten responds to the next request, which is not forwarded."""
+
+    RESET = auto()
+    END = auto()
+    SILENCE = auto()
+    CLOSED = (
+        auto()
+    )  # at once, so the client sees that the connection is closed before it sends the next request
+
+
 Fault = Answer | Reset | LoseReply | CutReply | Silence | Late | First | Edit
 Matches = Callable[[Call], bool]
 
@@ -125,6 +138,8 @@ class Proxy:
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._calls: list[Call] = []
+        self._unanswered: list[Call] = []
+        self._open: set[_Handler] = set()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.proxy = self
 
@@ -143,6 +158,36 @@ class Proxy:
         """Remove all rules and recorded calls."""
         with self._lock:
             self._rules, self._calls = [], []
+
+    @property
+    def unanswered(self) -> list[Call]:
+        """The calls on forgotten connections, in order of arrival."""
+        with self._lock:
+            return list(self._unanswered)
+
+    def forget_connections(self, dead: Dead) -> None:
+        """Forget the connections that are open now; new ones work. Also clears `unanswered`."""
+        with self._lock:
+            self._unanswered = []
+            for handler in self._open:
+                handler.dead = dead
+                if dead is Dead.CLOSED:
+                    handler.connection.shutdown(socket.SHUT_RDWR)
+
+    def opened(self, handler: "_Handler") -> None:
+        """Add an open connection."""
+        with self._lock:
+            self._open.add(handler)
+
+    def closed(self, handler: "_Handler") -> None:
+        """Remove a connection that ended."""
+        with self._lock:
+            self._open.discard(handler)
+
+    def refuse(self, call: Call) -> None:
+        """Record a call on a forgotten connection."""
+        with self._lock:
+            self._unanswered.append(call)
 
     def inject(self, matches: Matches, fault: Fault, *, times: int | None = None, skip: int = 0) -> Rule:
         """Add a rule; of several rules that apply, the first one added wins."""
@@ -208,8 +253,11 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self._upstream: http.client.HTTPConnection | None = None
+        self.dead: Dead | None = None
+        self.server.proxy.opened(self)
 
     def finish(self) -> None:
+        self.server.proxy.closed(self)
         if self._upstream is not None:
             self._upstream.close()
         with contextlib.suppress(OSError):
@@ -219,6 +267,10 @@ class _Handler(BaseHTTPRequestHandler):
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         name = self.headers.get("X-Amz-Target", "").rpartition(".")[2] or f"{self.command} {self.path}"
+        if self.dead is not None:
+            proxy.refuse(Call(name, body))
+            self._end(self.dead)
+            return
         fault = proxy.fault_of(Call(name, body))
         if isinstance(fault, Reset):
             self._reset()
@@ -240,9 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Late):
             fault.sent.set()
         if isinstance(fault, Late | Silence):
-            self.close_connection = True
-            with contextlib.suppress(OSError):
-                self.rfile.read(1)  # until the sender closes the connection
+            self._say_nothing()
             return
         if isinstance(fault, LoseReply):
             self._reset()
@@ -268,6 +318,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()
+
+    def _end(self, dead: Dead) -> None:
+        self.close_connection = True
+        if dead is Dead.RESET:
+            self._reset()
+        elif dead is Dead.SILENCE:
+            self._say_nothing()
+
+    def _say_nothing(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.rfile.read(1)  # until the sender closes the connection
 
     def _reset(self) -> None:
         """Close the connection with a RST, as if the peer had crashed."""

@@ -1,0 +1,55 @@
+"""Drop connections that may have died while Lambda froze the function (docs/adr/0028-connections.md)."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+IDLE_SECONDS: Final = 10.0
+
+Clocks = Callable[[], tuple[float, float]]
+"""Return seconds of the monotonic clock and of the wall clock."""
+
+
+def both_clocks() -> tuple[float, float]:
+    """Return the monotonic clock, which may stand still during a freeze, and the wall clock, which may be set."""
+    return time.monotonic(), time.time()
+
+
+def keep_fresh(client: Any, clocks: Clocks = both_clocks) -> None:
+    """Make a botocore client drop its idle connections after a pause or a failure; its next call opens a new one.
+
+    A connection that AWS closed while the function was frozen looks usable. The next request on it fails, or gets no
+    response until the timeout. So connections are dropped before a call if the last one was more than `IDLE_SECONDS`
+    ago, and after a call without a response, so that no later call meets another dead connection.
+    Connections that other threads are using are not affected.
+    """
+    idle = _Idle(client, clocks)
+    events = client.meta.events
+    events.register("before-call", idle.before_call)
+    events.register("after-call", idle.after_call)
+    events.register("after-call-error", idle.after_failure)
+
+
+class _Idle:
+    """Tracks when a client was last used. Threads share it."""
+
+    def __init__(self, client: Any, clocks: Clocks) -> None:
+        self._client = client
+        self._clocks = clocks
+        self._used = clocks()
+        self._lock = threading.Lock()
+
+    def before_call(self, **_: Any) -> None:
+        with self._lock:
+            now = self._clocks()
+            if any(abs(here - there) > IDLE_SECONDS for here, there in zip(now, self._used, strict=True)):
+                self._client.close()
+            self._used = now
+
+    def after_call(self, **_: Any) -> None:
+        self._used = self._clocks()
+
+    def after_failure(self, **_: Any) -> None:
+        self._used = self._clocks()
+        self._client.close()
