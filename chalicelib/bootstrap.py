@@ -1,12 +1,10 @@
 """The composition root: create the world of a process (store, clock, keys, clients) once, when it is first needed."""
 
 import contextlib
-import logging
 import os
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
 import msgspec
 
@@ -15,6 +13,7 @@ from chalicelib.clients.event_bus import EventBus
 from chalicelib.clients.mail_files import MailFiles
 from chalicelib.clients.objects import Objects
 from chalicelib.clients.queue import Queue
+from chalicelib.clients.secrets import Secrets
 from chalicelib.clients.ses import Ses
 from chalicelib.clients.webhook_http import WebhookHttp
 from chalicelib.domain.bookings.limits import BookingLimits
@@ -22,19 +21,15 @@ from chalicelib.domain.clock import as_instant
 from chalicelib.domain.closing import Closing
 from chalicelib.domain.mail.budgets import MailLimits
 from chalicelib.domain.tokens import Keyring
-from chalicelib.logs import cause_fields, fields, install, name_of
+from chalicelib.logs import install
 from chalicelib.service.ports import Mailer, World
 from chalicelib.settings import RetentionDays, Settings, read_settings
 from chalicelib.store.dynamo_store import dynamo_store
 from chalicelib.store.retention import Retention
 from chalicelib.store.table import Table
-from chalicelib.store.team.signing_keys import fetch_keyring, keyring_of
+from chalicelib.store.team.keyring_cache import KeyringCache
+from chalicelib.store.team.signing_keys import keyring_of
 
-# The maximum age of a cached keyring: a warm function uses a new key after this time at the latest, or later only if
-# Secrets Manager fails.
-KEYRING_AGE: Final = timedelta(minutes=5)
-
-log = logging.getLogger(__name__)
 install()  # every entry point imports this module
 _lock = threading.Lock()
 _made: tuple[Settings, World] | None = None
@@ -85,7 +80,7 @@ def compose(chosen: Settings, *, connect: bool = False) -> World:
         now=utc_now,
         random_bytes=os.urandom,
         sleep=time.sleep,
-        keyring=_Keys(chosen, table),
+        keyring=_keyring(chosen, aws),
         event_bus=EventBus(aws, chosen.event_bus_name) if chosen.event_bus_name else None,
         outbox_dlq=Queue(aws, chosen.outbox_dlq_url) if chosen.outbox_dlq_url else None,
         command_dlq=Queue(aws, chosen.command_dlq_url) if chosen.command_dlq_url else None,
@@ -139,41 +134,15 @@ def _retention_of(days: RetentionDays) -> Retention:
     )
 
 
-class _Keys:
-    """Cache the keyring: read it when first needed, refresh it when it is old, keep it while Secrets Manager fails."""
+def _keyring(chosen: Settings, aws: Aws) -> KeyringCache:
+    """Return the keyring, which is read at its first use, so that a function starts without a call to AWS."""
+    secrets = Secrets(aws)
 
-    def __init__(self, chosen: Settings, table: Table) -> None:
-        self._chosen = chosen
-        self._table = table
-        self._ring: Keyring | None = None
-        self._read_at: datetime | None = None
-        self._lock = threading.Lock()
+    def read() -> Keyring:
+        if chosen.signing_keys is not None:
+            return keyring_of(chosen.signing_keys)
+        if chosen.signing_secret_id is not None:
+            return keyring_of(secrets.read(chosen.signing_secret_id))
+        raise RuntimeError("No signing keys are configured. Set SIGNING_SECRET_ID or SIGNING_KEYS.")
 
-    def __call__(self) -> Keyring:
-        ring, read_at = self._ring, self._read_at
-        if ring is not None and read_at is not None and utc_now() - read_at < KEYRING_AGE:
-            return ring
-        with self._lock:
-            if self._ring is None or self._read_at is read_at:
-                self._refresh()
-            ring = self._ring
-        if ring is None:
-            raise RuntimeError("No signing keys are configured. Set SIGNING_SECRET_ID or SIGNING_KEYS.")
-        return ring
-
-    def _refresh(self) -> None:
-        try:
-            if self._chosen.signing_keys is not None:
-                self._ring = keyring_of(self._chosen.signing_keys)
-            elif self._chosen.signing_secret_id is not None:
-                self._ring = fetch_keyring(self._table.session, self._chosen.signing_secret_id)
-        except Exception as error:
-            if self._ring is None:
-                raise
-            # Log only the exception type; its message may contain the secret.
-            log.warning(
-                "signing keys could not be refreshed; using the previous ones, next try in 5 min: %s",
-                name_of(error),
-                extra=fields("signing-keys-not-refreshed", **cause_fields(error)),
-            )
-        self._read_at = utc_now()
+    return KeyringCache(read, utc_now)

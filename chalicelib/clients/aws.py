@@ -11,6 +11,8 @@ from chalicelib.connections import keep_fresh
 
 CONNECT_TIMEOUT_SECONDS: Final = 2
 READ_TIMEOUT_SECONDS: Final = 5
+# Requests wait for the signing keys, which are small.
+SECRETS_READ_TIMEOUT_SECONDS: Final = 3
 ATTEMPTS: Final = 3
 # No attempt starts later than this after the first, so that a service that hangs is not called three times.
 # With the timeouts, a call takes about 10 seconds at most; the callers' time limits include this.
@@ -78,7 +80,9 @@ class Aws:
 
         config = Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            read_timeout=READ_TIMEOUT_SECONDS,
+            read_timeout=SECRETS_READ_TIMEOUT_SECONDS
+            if service == "secretsmanager"
+            else READ_TIMEOUT_SECONDS,
             retries={"mode": "standard", "total_max_attempts": 1},
         )
         client = self._session().create_client(service, config=config)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.bootstrap import KEYRING_AGE
+from chalicelib.store.team.keyring_cache import KEYRING_AGE
 from chalicelib.store.team.signing_keys import FIRST, keyring_of
 from infra.deploy.account import DeployError, explained, open_account
 from infra.deploy.stage import read_stage, stage_settings

@@ -5,12 +5,11 @@ stack starts with the text `first`: its UTF-8 bytes are key 1, as long as the do
 """
 
 import base64
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from chalicelib.domain.tokens import Keyring
-from chalicelib.store.faults import translated
 
 FIRST: Final = 1  # the id of the key that a new stack starts with
 
@@ -30,10 +29,3 @@ def keyring_of(document: str) -> Keyring:
             raise ValueError("signing key 1 is given twice: as `first` and among `keys`")
         keys[FIRST] = read.first.encode()
     return Keyring(read.current, keys)
-
-
-def fetch_keyring(session: Any, secret_id: str) -> Keyring:
-    """Return the keyring from Secrets Manager. Raises `StoreUnavailableError` if it does not answer."""
-    client = session.create_client("secretsmanager")
-    with translated():
-        return keyring_of(client.get_secret_value(SecretId=secret_id)["SecretString"])

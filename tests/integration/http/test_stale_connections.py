@@ -16,6 +16,7 @@ from chalicelib.clients.aws import Aws
 from chalicelib.clients.event_bus import EventBus
 from chalicelib.clients.objects import Objects
 from chalicelib.clients.queue import Queue
+from chalicelib.clients.secrets import Secrets
 from chalicelib.clients.ses import Ses
 from chalicelib.connections import IDLE_SECONDS, keep_fresh
 from chalicelib.domain.events.envelopes import Envelope
@@ -53,6 +54,8 @@ EVENT: Final = Envelope(
     data={},
 )
 
+SERVICES: Final = ("sqs", "events", "s3", "sesv2", "secretsmanager")
+
 Calls = dict[str, Callable[[], object]]
 
 
@@ -67,11 +70,10 @@ def proxy(ministack: Ministack) -> Iterator[Proxy]:
 def calls(proxy: Proxy, ministack: Ministack) -> Calls:
     """One call of every kind that the product sends to AWS, by its name."""
     name = secrets.token_hex(6)
-    local = {
-        service: local_client(service, ministack.endpoint_url) for service in ("sqs", "events", "s3", "sesv2")
-    }
+    local: dict[str, Any] = {service: local_client(service, ministack.endpoint_url) for service in SERVICES}
     local["sqs"].create_queue(QueueName=name)
     local["events"].create_event_bus(Name=name)
+    local["secretsmanager"].create_secret(Name=name, SecretString="{}")
     local["s3"].create_bucket(Bucket=name)
     local["sesv2"].create_email_identity(EmailIdentity=MAIL_SENDER)
     etag = local["s3"].put_object(Bucket=name, Key="k", Body=b"hello")["ETag"].strip('"')
@@ -79,7 +81,7 @@ def calls(proxy: Proxy, ministack: Ministack) -> Calls:
     aws = Aws(botocore.session.get_session, sleep=lambda _: None)
     table = Table(new_table(ministack.endpoint_url, stream=False).name, endpoint_url=proxy.url)
     queue, bus = Queue(aws, f"{proxy.url}/000000000000/{name}"), EventBus(aws, name)
-    objects, ses = Objects(aws), Ses(aws, None)
+    objects, ses, secrets_manager = Objects(aws), Ses(aws, None), Secrets(aws)
     return {
         "GetItem": lambda: table.get(LinkItem, link_key("lnk_1")),
         "Query": lambda: table.query(LinkItem, "LINK#lnk_1", "A", "Z"),
@@ -88,6 +90,7 @@ def calls(proxy: Proxy, ministack: Ministack) -> Calls:
         "PutEvents": lambda: _accepted(bus.put([EVENT])),
         "PutObject": lambda: objects.write(name, "new", b"", content_type="text/csv"),
         "GetObject": lambda: objects.read(name, "k", version=None, etag=etag, max_bytes=5),
+        "GetSecretValue": lambda: secrets_manager.read(name),
         "SendEmail": lambda: ses.send(LETTER),
     }
 

@@ -69,6 +69,7 @@ def patient_clients() -> Iterator[None]:
         for module in (store_table, aws):
             patch.setattr(module, "CONNECT_TIMEOUT_SECONDS", LIMIT)
             patch.setattr(module, "READ_TIMEOUT_SECONDS", LIMIT)
+        patch.setattr(aws, "SECRETS_READ_TIMEOUT_SECONDS", LIMIT)
         yield
 
 
