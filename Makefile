@@ -24,6 +24,9 @@ SHOW_MODEL := cat build/model/*.md 2>/dev/null || echo "*** SKIPPED: the model w
 # Return a variable only if it is set on the command line, because some shells export HOST or NAME.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 
+# Return an option for a variable that is set to yes on the command line.
+yes = $(if $(filter yes,$(call given,$(1))),$(2))
+
 export DYNAMODB_ENDPOINT
 export BENCH_LINKS
 
@@ -144,8 +147,8 @@ lock: $(RUN_INSTALLED) ## update requirements.txt and infra/requirements/*.txt f
 package: $(RUN_INSTALLED) ## build the zip and the template for AWS: [STAGE=dev] [ARCHITECTURE=arm64|x86_64]
 	@$(PY) -m infra.package.build --stage "$(or $(STAGE),dev)" --architecture "$(or $(ARCHITECTURE),arm64)"
 
-deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes]
-	@$(PY) -m infra.deploy.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)")
+deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [PLAN=yes] [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes] [OPEN=yes] [SWITCH=yes]
+	@$(PY) -m infra.deploy.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)") $(call yes,PLAN,--plan) $(call yes,OPEN,--open) $(call yes,SWITCH,--switch)
 
 destroy: $(RUN_INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=…
 	@$(PY) -m infra.deploy.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)"

@@ -28,11 +28,12 @@ class DeployError(CommandError):
 
 @dataclass(frozen=True)
 class Account:
-    """An AWS account in one region; it creates clients."""
+    """An AWS account in one region; it creates clients. `identity` is the ARN of the user or role that calls it."""
 
     session: Any
     account_id: str
     region: str
+    identity: str = ""
 
     def client(self, service: str, config: Config | None = None) -> Any:
         """Return a client of a service; `config` sets its timeouts and retries."""
@@ -46,7 +47,8 @@ def open_account(environ: Mapping[str, str] = os.environ) -> Account:
     if not region:
         raise DeployError("No AWS region is set. Set one: AWS_REGION=eu-central-1 make …")
     sts: Any = session.create_client("sts", region_name=region)
-    return Account(session, sts.get_caller_identity()["Account"], region)
+    caller = sts.get_caller_identity()
+    return Account(session, caller["Account"], region, caller["Arn"])
 
 
 def find_table(account: Account, name: str) -> dict[str, Any] | None:

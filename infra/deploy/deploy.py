@@ -3,23 +3,30 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from infra.deploy import stacks
 from infra.deploy.account import Account, DeployError, explained, open_account
+from infra.deploy.adoption import Adopted, find_adopted, update_adopted, with_adopted
 from infra.deploy.bucket import ready_bucket
-from infra.deploy.existing_resources import use_existing, use_existing_table
+from infra.deploy.guards import check_own_table, check_parameters, checked_stage
+from infra.deploy.report import check_data_is_kept, found_lines, will_lines
+from infra.deploy.stack_state import StackState, read_stack
 from infra.deploy.stacks import (
+    ChangeSet,
     Deployment,
     Outcome,
     delete_stack,
+    discard,
+    execute,
     outputs,
-    put_stack,
+    plan_stack,
     stack_status,
     upload,
 )
-from infra.deploy.stage import Stage, read_stage
+from infra.deploy.stage import CLOSED, Stage, read_stage
 from infra.errors import CommandError
 from infra.package.alarms import WATCHED
 from infra.package.build import Package, make_package
@@ -33,29 +40,107 @@ _RETAINED: Final = {"Retain", "RetainExceptOnCreate"}
 
 
 def deploy(
-    account: Account, stage: Stage, package: Package, *, bucket: str | None, watch_minutes: int
+    account: Account,
+    stage: Stage,
+    package: Package,
+    *,
+    bucket: str | None,
+    watch_minutes: int,
+    say: Callable[[str], None] = lambda _: None,
+    plan_only: bool = False,
 ) -> Outcome:
-    """Create or update a stage. A failure rolls back all changes. Raise `DeployError`, `StackError`."""
-    template = _with_existing_resources(account, stage, package.read_template())
-    template = with_described_parameters(template, stage.parameters)
-    unknown = sorted(set(stage.parameters) - set(template["Parameters"]))
-    if unknown:
-        known = ", ".join(sorted(template["Parameters"]))
-        raise DeployError(f"Unknown parameter {', '.join(unknown)}; the template has {known}.")
-    bucket = ready_bucket(account, bucket)
-    url = upload(account.client("s3"), bucket, package, template, owner=account.account_id)
+    """Create or update a stage. A failure rolls back all changes. Raise `DeployError`, `StackError`.
+
+    `say` gets what was found in the account and, before it is done, what is going to be done. With `plan_only`, that is
+    all.
+    """
     cloudformation = account.client("cloudformation")
-    alarms = _alarms(cloudformation, stage.stack) if watch_minutes else ()
-    deployment = Deployment(
-        name=stage.stack,
-        bucket=bucket,
-        parameters=stage.parameters,
-        tags={"app": "admit-one", "stage": stage.name},
-        rollback_alarms=alarms,
-        poll_seconds=stacks.POLL_SECONDS,
-        watch_minutes=watch_minutes if alarms else 0,
-    )
-    return put_stack(cloudformation, deployment, url)
+    stack = read_stack(cloudformation, stage.stack)
+    template = package.read_template()
+    check_parameters(stage.parameters, template)
+    adopted = find_adopted(account, stage, stack, template)
+    _list(say, "Found", found_lines(account, stack, adopted, template))
+    check_own_table(account, stack, adopted, template)
+    prepared = _Prepared(account, stage, stack, package, ready_bucket(account, bucket), watch_minutes)
+    change_set = prepared.plan(template, adopted)
+    _list(say, "Will", will_lines(stage, stack, adopted, change_set, prepared.watching))
+    if plan_only:
+        if change_set:
+            discard(cloudformation, change_set)
+        return Outcome.PLANNED
+    update_adopted(account, adopted, template, say)
+    if adopted.stream_is_off:
+        # The stack refers to the stream, whose ARN exists only now.
+        if change_set:
+            discard(cloudformation, change_set)
+        change_set = prepared.plan(template, find_adopted(account, stage, stack, template))
+    return execute(cloudformation, change_set) if change_set else Outcome.UNCHANGED
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What a change set is created from."""
+
+    account: Account
+    stage: Stage
+    stack: StackState
+    package: Package
+    bucket: str
+    watch_minutes: int
+
+    @property
+    def watching(self) -> str:
+        """What happens after the deployment."""
+        alarms = self.alarms()
+        if alarms:
+            return (
+                f"watch {len(alarms)} alarms for {self.watch_minutes} minutes, and roll back if one goes off"
+            )
+        if self.watch_minutes and self.closed:
+            return "watch no alarms: while bookings are closed, requests get a 503, which is no fault"
+        return "watch no alarms"
+
+    @property
+    def closed(self) -> bool:
+        """Whether bookings are closed before or after the deployment."""
+        return {"no"} != {each.get(CLOSED, "no") for each in (self.stack.parameters, self.stage.parameters)}
+
+    def alarms(self) -> tuple[str, ...]:
+        """Return the ARNs of the alarms to watch; none for a new stack, or if bookings are closed or will be."""
+        if not self.watch_minutes or self.closed:
+            return ()
+        found = self.stack.outputs
+        return tuple(found[f"{name}Arn"] for name in WATCHED if f"{name}Arn" in found)
+
+    def plan(self, template: Mapping[str, Any], adopted: Adopted) -> ChangeSet | None:
+        """Upload the package, and create a change set that keeps all data. Raise `DeployError`, `StackError`."""
+        parameters = self.stage.parameters
+        whole = with_described_parameters(with_adopted(template, adopted), parameters)
+        s3, cloudformation = self.account.client("s3"), self.account.client("cloudformation")
+        url = upload(s3, self.bucket, self.package, whole, owner=self.account.account_id)
+        alarms = self.alarms()
+        deployment = Deployment(
+            name=self.stage.stack,
+            bucket=self.bucket,
+            parameters=parameters,
+            tags={"app": "admit-one", "stage": self.stage.name},
+            rollback_alarms=alarms,
+            poll_seconds=stacks.POLL_SECONDS,
+            watch_minutes=self.watch_minutes if alarms else 0,
+        )
+        change_set = plan_stack(cloudformation, deployment, url)
+        if change_set:
+            try:
+                check_data_is_kept(change_set, adopted)
+            except DeployError:
+                discard(cloudformation, change_set)
+                raise
+        return change_set
+
+
+def _list(say: Callable[[str], None], head: str, lines: Iterable[str]) -> None:
+    for number, line in enumerate(lines):
+        say(f"{'' if number else head:<8}{line}")
 
 
 def destroy(account: Account, stage: Stage) -> list[str]:
@@ -76,27 +161,6 @@ def destroy(account: Account, stage: Stage) -> list[str]:
     return kept
 
 
-def _with_existing_resources(account: Account, stage: Stage, template: dict[str, Any]) -> dict[str, Any]:
-    """Return the template with the stage's existing table and signing keys instead of new ones."""
-    if stage.table:
-        table = account.client("dynamodb").describe_table(TableName=stage.table)["Table"]
-        if "LatestStreamArn" not in table:
-            raise DeployError(f"The table {stage.table} has no stream: enable it as in docs/deploy.md.")
-        template = use_existing_table(template, table)
-    if stage.signing_secret:
-        secret = account.client("secretsmanager").describe_secret(SecretId=stage.signing_secret)
-        template = use_existing(template, "SigningSecret", secret["ARN"], {"Id": secret["ARN"]})
-    return template
-
-
-def _alarms(cloudformation: Any, stack: str) -> tuple[str, ...]:
-    """Return the ARNs of the alarms to watch; none if the stack does not exist yet."""
-    if stack_status(cloudformation, stack) is None:
-        return ()
-    found = outputs(cloudformation, stack)
-    return tuple(found[f"{name}Arn"] for name in WATCHED if f"{name}Arn" in found)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     given = _parse(arguments)
@@ -115,11 +179,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _deploy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
-    print(f"Account {account.account_id}, {account.region}: {stage.stack}")
-    print("Packaging …")
+    print(f"Account {account.account_id}, {account.region}, as {account.identity}")
+    stack = read_stack(account.client("cloudformation"), stage.stack)
+    stage = checked_stage(stage, stack, switch=given.switch, reopen=given.open, say=_say)
+    _say("Packaging …")
     package = make_package(stage.name, Target(given.architecture), BUILD / stage.name)
-    print("Deploying; the first time takes a few minutes …", flush=True)
-    outcome = deploy(account, stage, package, bucket=given.bucket or None, watch_minutes=given.watch)
+    outcome = deploy(
+        account,
+        stage,
+        package,
+        bucket=given.bucket or None,
+        watch_minutes=given.watch,
+        say=_say,
+        plan_only=given.plan,
+    )
+    if outcome is Outcome.PLANNED:
+        print("Nothing was changed. Without PLAN=yes, this is done.")
+        return
     found = outputs(account.client("cloudformation"), stage.stack)
     print({Outcome.UNCHANGED: "Nothing has changed."}.get(outcome, f"{outcome.value.capitalize()}."))
     print(f"Site: {found['SiteUrl']}")
@@ -128,6 +204,10 @@ def _deploy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
         print(f"Point a CNAME of {stage.parameters['DomainName']} to {found['DomainTarget']}")
     if outcome is Outcome.CREATED:
         print(f"Now create an API key: make key STAGE={stage.name} ROLE=admin NAME=…")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _destroy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
@@ -156,6 +236,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--watch", type=int, default=WATCH_MINUTES,
         help="minutes to watch the alarms after the deployment, which an alarm rolls back; 0 ignores them",
     )  # fmt: skip
+    up.add_argument("--plan", action="store_true", help="say what would be done, and change nothing")
+    up.add_argument("--switch", action="store_true", help="use another table than the stack uses now")
+    up.add_argument("--open", action="store_true", help="open bookings that are closed")
     down = commands.add_parser("destroy", help="delete a stage; its data stays")
     down.add_argument("--stage", required=True)
     down.add_argument("--confirm", default="", help="the stage's name, to confirm")

@@ -29,6 +29,13 @@ class Outcome(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+    PLANNED = "planned"
+
+
+# The creation of such a stack failed or was never begun, so it has nothing in use, and it can't be updated.
+FAILED_CREATIONS: Final = frozenset(
+    {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +49,30 @@ class Deployment:
     rollback_alarms: tuple[str, ...] = ()
     watch_minutes: int = 0
     poll_seconds: float = POLL_SECONDS
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of one resource: `action` is CloudFormation's, e.g. Add, Modify or Remove."""
+
+    action: str
+    logical_id: str
+    resource_type: str
+    replaces: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSet:
+    """A change set that was not executed yet; `creates` says whether it creates the stack."""
+
+    deployment: Deployment = field(kw_only=False)
+    name: str = field(kw_only=False)
+    creates: bool
+    changes: tuple[Change, ...]
+
+    def count(self, action: str) -> int:
+        """Return the number of changes with an action."""
+        return sum(change.action == action for change in self.changes)
 
 
 def upload(
@@ -64,13 +95,18 @@ def upload(
 
 def put_stack(cloudformation: Any, deployment: Deployment, template_url: str) -> Outcome:
     """Create or update the stack and wait. Raise `StackError` if CloudFormation rejects the change or rolls it back."""
+    change_set = plan_stack(cloudformation, deployment, template_url)
+    return execute(cloudformation, change_set) if change_set else Outcome.UNCHANGED
+
+
+def plan_stack(cloudformation: Any, deployment: Deployment, template_url: str) -> ChangeSet | None:
+    """Create a change set, which changes nothing yet; return None if nothing is to be changed. Raise `StackError`."""
     status = stack_status(cloudformation, deployment.name)
-    if status in {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}:
-        # The stack's creation failed, so the stack is empty and can't be updated.
+    _check_status(deployment.name, status)
+    if status in FAILED_CREATIONS:
         delete_stack(cloudformation, deployment.name, deployment.poll_seconds)
         status = None
     change_set = f"deploy-{int(time.time() * 1000)}"
-    since = len(_events(cloudformation, deployment.name)) if status else 0
     cloudformation.create_change_set(
         StackName=deployment.name,
         ChangeSetName=change_set,
@@ -90,19 +126,39 @@ def put_stack(cloudformation: Any, deployment: Deployment, template_url: str) ->
     )
     if not _has_changes(cloudformation, deployment, change_set):
         cloudformation.delete_change_set(StackName=deployment.name, ChangeSetName=change_set)
-        return Outcome.UNCHANGED
-    cloudformation.execute_change_set(StackName=deployment.name, ChangeSetName=change_set)
-    waiter = "stack_update_complete" if status else "stack_create_complete"
+        return None
+    return ChangeSet(
+        deployment,
+        change_set,
+        creates=status is None,
+        changes=_changes(cloudformation, deployment, change_set),
+    )
+
+
+def execute(cloudformation: Any, change_set: ChangeSet) -> Outcome:
+    """Execute a change set and wait. Raise `StackError` if CloudFormation rolls it back."""
+    deployment, creates = change_set.deployment, change_set.creates
+    since = 0 if creates else len(_events(cloudformation, deployment.name))
+    cloudformation.execute_change_set(StackName=deployment.name, ChangeSetName=change_set.name)
+    waiter = "stack_create_complete" if creates else "stack_update_complete"
     try:
         _wait(cloudformation, waiter, deployment.poll_seconds, StackName=deployment.name)
     except WaiterError as error:
         events = _events(cloudformation, deployment.name)[since:]
-        left = [] if status else _left_behind(events)
+        left = _left_behind(events) if creates else []
         status_now = stack_status(cloudformation, deployment.name)
         raise StackError(
             "\n".join([f"{deployment.name} is {status_now}", *_failures(events), *left])
         ) from error
-    return Outcome.UPDATED if status else Outcome.CREATED
+    return Outcome.CREATED if creates else Outcome.UPDATED
+
+
+def discard(cloudformation: Any, change_set: ChangeSet) -> None:
+    """Delete a change set, and the empty stack that CloudFormation made for the change set of a new stack."""
+    name = change_set.deployment.name
+    cloudformation.delete_change_set(StackName=name, ChangeSetName=change_set.name)
+    if change_set.creates and stack_status(cloudformation, name) == "REVIEW_IN_PROGRESS":
+        delete_stack(cloudformation, name, change_set.deployment.poll_seconds)
 
 
 def stack_status(cloudformation: Any, name: str) -> str | None:
@@ -163,6 +219,53 @@ def _has_changes(cloudformation: Any, deployment: Deployment, change_set: str) -
             return False
         raise StackError(f"{deployment.name}: {reason}") from error
     return True
+
+
+def _check_status(name: str, status: str | None) -> None:
+    """Raise `StackError` if a stack can be neither created nor updated now."""
+    if status is None or status in FAILED_CREATIONS:
+        return
+    if status.endswith("_IN_PROGRESS"):
+        raise StackError(
+            f"{name} is {status}: another operation has not finished. Wait until it has, then run the command again."
+        )
+    if status == "DELETE_FAILED":
+        raise StackError(
+            f"{name} is {status}: it was deleted in part. Delete the rest with make destroy, then deploy it again."
+        )
+    if status == "UPDATE_ROLLBACK_FAILED":
+        raise StackError(
+            f"{name} is {status}. Its events in the CloudFormation console say why. Remove the cause, run\n"
+            f"  aws cloudformation continue-update-rollback --stack-name {name}\nand deploy again."
+        )
+
+
+def _changes(cloudformation: Any, deployment: Deployment, change_set: str) -> tuple[Change, ...]:
+    """Return the changes of a change set."""
+    pages = cloudformation.get_paginator("describe_change_set").paginate(
+        StackName=deployment.name, ChangeSetName=change_set
+    )
+    changes = [each["ResourceChange"] for page in pages for each in page.get("Changes", ())]
+    return tuple(
+        Change(each["Action"], each["LogicalResourceId"], each["ResourceType"], _replaces(each))
+        for each in changes
+    )
+
+
+def _replaces(change: Mapping[str, Any]) -> bool:
+    """Return whether a change may replace its resource.
+
+    CloudFormation says Conditional also if a property refers to another resource that changes in any way. Then the
+    value, which is computed later, changes only if that resource is replaced.
+    """
+    if change.get("Replacement") != "Conditional":
+        return change.get("Replacement") == "True"
+    causes = [
+        detail
+        for detail in change.get("Details", ())
+        if detail.get("Target", {}).get("RequiresRecreation", "Never") != "Never"
+    ]
+    return any(detail.get("Evaluation") != "Dynamic" for detail in causes)
 
 
 def _wait(cloudformation: Any, waiter: str, poll_seconds: float, **names: str) -> None:

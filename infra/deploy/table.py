@@ -1,7 +1,7 @@
 """Compare an existing table with the template's, and update it, because CloudFormation doesn't manage it.
 
 A table that a restore made, that a destroyed stack left or that another stack used is not a resource of the stack, so
-no deployment changes it.
+no deployment changes it. docs/adr/0030-adopted-resources.md says why it is not imported.
 """
 
 import time
@@ -105,9 +105,10 @@ def _pending(described: Mapping[str, Any]) -> str | None:
     if described["TableStatus"] != "ACTIVE":
         return f"the table {name} is {described['TableStatus']}"
     for index in described.get("GlobalSecondaryIndexes", ()):
-        if index["IndexStatus"] != "ACTIVE" or index.get("Backfilling"):
+        status = index.get("IndexStatus", "ACTIVE")
+        if status != "ACTIVE" or index.get("Backfilling"):
             items = described.get("ItemCount", 0)
-            return f"the index {index['IndexName']} of {name} ({items:,} items) is {index['IndexStatus']}"
+            return f"the index {index['IndexName']} of {name} ({items:,} items) is {status}"
     return None
 
 

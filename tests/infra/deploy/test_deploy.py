@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -13,12 +14,15 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
 
 from infra.deploy import deploy
-from infra.deploy.account import Account, DeployError, explained
+from infra.deploy.account import Account, DeployError, explained, open_account
 from infra.deploy.restore_progress import RestoreProgress
-from infra.deploy.stacks import outputs
+from infra.deploy.stack_state import read_stack
+from infra.deploy.stacks import Deployment, StackError, outputs, plan_stack
 from infra.deploy.stage import STAGES, Stage, read_stage, save_stage
+from infra.deploy.table import compare_table
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
+from infra.local.table import table_properties
 from infra.local.template import fit_for_ministack
 from infra.operate import api_keys
 from infra.package.alarms import WATCHED
@@ -176,10 +180,28 @@ def test_a_destroyed_stage_keeps_its_data_and_can_be_deployed_over_it(
     assert _run("destroy", "--stage", "dev", "--confirm", "dev") == 1
     assert "There is no stack admit-one-dev" in capsys.readouterr().err
 
+    # The kept table is older than the template: it lacks an index, and its stream is off.
+    dynamodb.update_table(TableName=table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "byLabel"}}])
+    dynamodb.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages" / "dev.json").write_text(json.dumps({"table": table, "signingSecret": secret}))
     put(None)
+    assert _run("deploy", "--stage", "dev", "--plan") == 0
+    output = capsys.readouterr().out
+    assert (
+        f"table {table} (existing, {items} items): the stream is off; the index byLabel is missing" in output
+    )
+    assert f"Will    update the table {table}: the stream is off" in output
+    assert "create the stack admit-one-dev: " in output
+    assert len(dynamodb.describe_table(TableName=table)["Table"]["GlobalSecondaryIndexes"]) == 5
+    assert _run("destroy", "--stage", "dev", "--confirm", "dev") == 1, "a plan leaves no stack"
     assert _run("deploy", "--stage", "dev") == 0
+    assert differences_of(account, table) == []
+    mappings = local_client("lambda", account.endpoint_url).list_event_source_mappings()[
+        "EventSourceMappings"
+    ]
+    stream = dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    assert stream in {each["EventSourceArn"] for each in mappings}, "the outbox reads the new stream"
     assert _table(account) == table
     names = [
         each["Name"]
@@ -187,6 +209,102 @@ def test_a_destroyed_stage_keeps_its_data_and_can_be_deployed_over_it(
         if each["Name"].startswith(STACK)
     ]
     assert len(names) == 1, "no second set of keys was made"
+
+
+@pytest.mark.usefixtures("put")
+def test_a_deployment_without_the_stages_file_keeps_table_and_bookings_as_they_are(
+    account: Ministack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """P1: the stage of the test above uses an existing table, which its file names; another checkout lacks the file."""
+    table, dynamodb = _table(account), local_client("dynamodb", account.endpoint_url)
+    assert _run("deploy", "--stage", "dev") == 0
+    assert f"doesn't name the table that the stack uses, {table}; using it" in capsys.readouterr().out
+    assert _table(account) == table
+
+    stages = tmp_path / "stages"
+    stages.mkdir()
+    (stages / "dev.json").write_text('{"parameters": {"BookingsClosed": "yes"}}')
+    assert _run("deploy", "--stage", "dev", "--watch", "5") == 0
+    assert "watch no alarms: while bookings are closed" in capsys.readouterr().out
+    (stages / "dev.json").unlink()
+    assert _run("deploy", "--stage", "dev") == 1
+    assert "make restore STAGE=dev. To open bookings: OPEN=yes" in capsys.readouterr().err
+
+    other = f"{table}-other"
+    dynamodb.restore_table_to_point_in_time(SourceTableName=table, TargetTableName=other)
+    (stages / "dev.json").write_text(json.dumps({"table": other}))
+    assert _run("deploy", "--stage", "dev", "--open") == 1
+    assert f"names the table {other}, but admit-one-dev uses {table}" in capsys.readouterr().err
+    assert _table(account) == table
+    assert _run("deploy", "--stage", "dev", "--switch", "--open", "--watch", "0") == 0
+    assert _table(account) == other
+    (stages / "dev.json").write_text(json.dumps({"table": "no-such-table"}))
+    assert _run("deploy", "--stage", "dev", "--switch") == 1
+    assert "there is no such table in us-east-1" in capsys.readouterr().err
+
+
+def test_a_deployment_that_takes_data_out_of_use_is_refused(
+    account: Ministack,
+    packaged: Package,
+    put: Callable[[dict[str, Any] | None], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A wrong release must not replace the table or the keys; CloudFormation would retain them, but without use."""
+    assert _run("deploy", "--stage", "kept") == 0
+    before = _resources(account, "admit-one-kept")
+    changed = renamed(packaged.read_template(), "SigningSecret", "OtherSecret")
+    changed = renamed(changed, "MailDlq", "OtherDlq")
+    put(changed)
+    capsys.readouterr()
+    assert _run("deploy", "--stage", "kept") == 1
+    assert (
+        "  MailDlq (AWS::SQS::Queue): removed\n  SigningSecret (AWS::SecretsManager::Secret): removed"
+        in capsys.readouterr().err
+    )
+    assert _resources(account, "admit-one-kept") == before
+
+    template = packaged.read_template()
+    properties = template["Resources"]["Table"]["Properties"]
+    for name in ("one", "two"):
+        index = {**properties["GlobalSecondaryIndexes"][0], "IndexName": name}
+        properties["GlobalSecondaryIndexes"].append(index)
+    put(template)
+    assert _run("deploy", "--stage", "kept") == 1
+    assert "the index one is missing; the index two is missing: CloudFormation" in capsys.readouterr().err
+    assert _resources(account, "admit-one-kept") == before
+
+
+def renamed(template: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """Return a template with another logical id for a resource."""
+    text = re.sub(rf'(["{{]){old}(["}}.])', rf"\g<1>{new}\g<2>", json.dumps(template))
+    whole: dict[str, Any] = json.loads(text)
+    return whole
+
+
+def _resources(account: Ministack, stack: str) -> dict[str, str]:
+    return dict(read_stack(local_client("cloudformation", account.endpoint_url), stack).resources)
+
+
+def differences_of(account: Ministack, table: str) -> list[Any]:
+    """Return the differences of a table from the template's."""
+    del account  # the environment names its endpoint
+    return compare_table(open_account(), table, table_properties())
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("UPDATE_IN_PROGRESS", "another operation has not finished. Wait"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "another operation has not finished. Wait"),
+        ("DELETE_FAILED", "Delete the rest with make destroy"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name admit-one-x"),
+    ],
+)
+def test_a_stack_that_cannot_be_updated_is_reported_with_what_to_do(status: str, words: str) -> None:
+    described = {"Stacks": [{"StackStatus": status}]}
+    cloudformation = SimpleNamespace(describe_stacks=lambda **_: described)
+    with pytest.raises(StackError, match=words):
+        plan_stack(cloudformation, Deployment(name="admit-one-x", bucket="b"), "url")
 
 
 @pytest.mark.usefixtures("put")

@@ -1,0 +1,209 @@
+"""Find the resources that a stage uses but its stack does not own: a table, signing keys, a bus with its archive.
+
+The stage's file names the table and the signing keys. The bus has a fixed name and outlives its stack, so it is found
+in the account. docs/adr/0030-adopted-resources.md explains why they are not imported.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from infra.deploy.account import Account, DeployError, find_table
+from infra.deploy.existing_resources import use_existing, use_existing_table
+from infra.deploy.stack_state import StackState
+from infra.deploy.stage import Stage
+from infra.deploy.table import Difference, compare_table, update_table
+
+_USABLE: Final = {"ENABLED", "UPDATING", "UPDATE_FAILED"}
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An existing archive of events, and the arguments of the update that gives it the template's settings."""
+
+    name: str
+    arn: str
+    events: int
+    update: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """The resources that the stage uses without owning them; None or no differences where it owns them."""
+
+    table: Mapping[str, Any] | None = None
+    differences: tuple[Difference, ...] = ()
+    secret: str | None = None
+    bus: Mapping[str, str] | None = None
+    archive: Archive | None = None
+
+    @property
+    def logical_ids(self) -> frozenset[str]:
+        """The template's resources that are not created."""
+        found = {
+            "Table": self.table,
+            "SigningSecret": self.secret,
+            "EventBus": self.bus,
+            "EventArchive": self.archive,
+        }
+        return frozenset(name for name, value in found.items() if value is not None)
+
+    @property
+    def stream_is_off(self) -> bool:
+        """Whether the table's stream must be turned on before the stack can refer to it."""
+        return self.table is not None and not self.table.get("StreamSpecification", {}).get("StreamEnabled")
+
+
+def find_adopted(account: Account, stage: Stage, stack: StackState, template: Mapping[str, Any]) -> Adopted:
+    """Return the existing resources that a deployment uses. Raise `DeployError` if one can't be used."""
+    table, differences = _table(account, stage, template)
+    bus = _bus(account, stack, template)
+    archive = _archive(account, stage, stack, bus["Arn"], template) if bus else None
+    return Adopted(table, differences, _secret(account, stage), bus, archive)
+
+
+def with_adopted(template: Mapping[str, Any], adopted: Adopted) -> dict[str, Any]:
+    """Return the template with the existing resources instead of new ones."""
+    whole = dict(template)
+    if adopted.table:
+        table = adopted.table
+        if adopted.stream_is_off:  # a stand-in, for a change set that is only read
+            table = {**table, "LatestStreamArn": f"{table['TableArn']}/stream/later"}
+        whole = use_existing_table(whole, table)
+    if adopted.secret:
+        whole = use_existing(whole, "SigningSecret", adopted.secret, {"Id": adopted.secret})
+    if adopted.bus:
+        whole = use_existing(whole, "EventBus", adopted.bus["Name"], adopted.bus)
+    if adopted.archive:
+        archive = adopted.archive
+        whole = use_existing(
+            whole, "EventArchive", archive.name, {"Arn": archive.arn, "ArchiveName": archive.name}
+        )
+    return whole
+
+
+def planned_updates(adopted: Adopted) -> list[str]:
+    """Return what `update_adopted` is going to do, one line for each resource and change."""
+    name = adopted.table["TableName"] if adopted.table else ""
+    lines = [f"update the table {name}: {each.text}" for each in adopted.differences if each.operation]
+    if adopted.archive and adopted.archive.update:
+        changed = ", ".join(sorted(set(adopted.archive.update)))
+        lines.append(f"update the archive {adopted.archive.name}: {changed}")
+    return lines
+
+
+def update_adopted(account: Account, adopted: Adopted, template: Mapping[str, Any], say: Say) -> None:
+    """Give the existing resources the template's settings, before code that needs them is deployed."""
+    if adopted.table and any(each.operation for each in adopted.differences):
+        wanted = template["Resources"]["Table"]["Properties"]
+        update_table(account, adopted.table["TableName"], wanted, say)
+    if adopted.archive and adopted.archive.update:
+        events = account.client("events")
+        events.update_archive(ArchiveName=adopted.archive.name, **adopted.archive.update)
+
+
+def _table(
+    account: Account, stage: Stage, template: Mapping[str, Any]
+) -> tuple[Mapping[str, Any] | None, tuple[Difference, ...]]:
+    if not stage.table:
+        return None, ()
+    table = find_table(account, stage.table)
+    if table is None:
+        raise DeployError(
+            f"infra/stages/{stage.name}.json names the table {stage.table}, but there is no such table in "
+            f"{account.region}. Correct the name, or restore the stage with make restore (docs/operate.md)."
+        )
+    found = compare_table(account, stage.table, template["Resources"]["Table"]["Properties"])
+    refused = [f"  {each.text}" for each in found if each.refused]
+    if refused:
+        reasons = "\n".join(refused)
+        raise DeployError(
+            f"The table {stage.table} does not fit the template:\n{reasons}\nNothing was changed."
+        )
+    return table, tuple(found)
+
+
+def _secret(account: Account, stage: Stage) -> str | None:
+    if not stage.signing_secret:
+        return None
+    found = account.client("secretsmanager").describe_secret(SecretId=stage.signing_secret)
+    arn: str = found["ARN"]
+    return arn
+
+
+def _bus(account: Account, stack: StackState, template: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the stage's bus if an earlier stack left it, or None if the stack owns it or creates it."""
+    if "EventBus" not in template["Resources"] or (stack.exists and "EventBus" in stack.resources):
+        return None
+    name = f"{stack.name}-events"
+    try:
+        found = account.client("events").describe_event_bus(Name=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return None
+        raise
+    owner = _owner(account, name)
+    if owner and owner != stack.name:
+        raise DeployError(
+            f"The event bus {name} belongs to the stack {owner}: delete that stack or its bus first."
+        )
+    return {"Name": found["Name"], "Arn": found["Arn"]}
+
+
+def _owner(account: Account, physical_id: str) -> str | None:
+    """Return the stack that a resource belongs to, or None."""
+    cloudformation = account.client("cloudformation")
+    try:
+        found = cloudformation.describe_stack_resources(PhysicalResourceId=physical_id)["StackResources"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":
+            return None
+        raise
+    return next((each["StackName"] for each in found), None)
+
+
+def _archive(
+    account: Account, stage: Stage, stack: StackState, bus: str, template: Mapping[str, Any]
+) -> Archive | None:
+    """Return the archive of an existing bus, or None if the stack owns it or creates it. Raise `DeployError`."""
+    if "EventArchive" not in template["Resources"] or (stack.exists and "EventArchive" in stack.resources):
+        return None
+    events = account.client("events")
+    pages = events.list_archives(EventSourceArn=bus)["Archives"]
+    names = sorted(each["ArchiveName"] for each in pages)
+    if not names:
+        return None
+    if len(names) > 1:
+        raise DeployError(
+            f"The event bus has {len(names)} archives: {', '.join(names)}. Keep the one with the stage's events, and "
+            "delete the others: aws events delete-archive --archive-name …"
+        )
+    found = events.describe_archive(ArchiveName=names[0])
+    if found["State"] not in _USABLE:
+        reason = found.get("StateReason") or "no reason is given"
+        raise DeployError(
+            f"The archive {names[0]} is {found['State']} ({reason}), so it keeps no events and can't be replayed. "
+            f"Delete it, and deploy again: aws events delete-archive --archive-name {names[0]}"
+        )
+    update = _archive_update(found, stage, template)
+    return Archive(names[0], found["ArchiveArn"], found.get("EventCount", 0), update)
+
+
+def _archive_update(found: Mapping[str, Any], stage: Stage, template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the template that an archive lacks."""
+    wanted = template["Resources"]["EventArchive"]["Properties"]
+    default = template["Parameters"]["EventArchiveDays"]["Default"]
+    days = int(stage.parameters.get("EventArchiveDays", default))
+    update: dict[str, Any] = {}
+    if found.get("RetentionDays", 0) != days:
+        update["RetentionDays"] = days
+    if json.loads(found.get("EventPattern") or "{}") != wanted["EventPattern"]:
+        update["EventPattern"] = json.dumps(wanted["EventPattern"])
+    if found.get("Description", "") != wanted["Description"]:
+        update["Description"] = wanted["Description"]
+    return update

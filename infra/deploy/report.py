@@ -1,0 +1,120 @@
+"""Say what `make deploy` found in the account, and what it is going to do, before it does it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from infra.deploy.account import Account, DeployError, find_table
+from infra.deploy.adoption import Adopted, planned_updates
+from infra.deploy.stack_state import StackState
+from infra.deploy.stacks import FAILED_CREATIONS, ChangeSet
+from infra.deploy.stage import CLOSED, Stage
+from infra.deploy.table import compare_table
+from infra.package.monitoring import dead_letter_queues
+
+_WITH_DATA: Final = frozenset({"Table", "SigningSecret", "EventBus", "EventArchive"})
+_CLOSED: Final = {"no": "bookings are open", "yes": "bookings are closed", "all": "all changes are closed"}
+
+
+def found_lines(
+    account: Account, stack: StackState, adopted: Adopted, template: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield what is in the account. A fact that the credentials may not read is unknown, and no error."""
+    yield _stack_line(stack)
+    yield _known("table", lambda: _table_line(account, stack, adopted, template))
+    yield _secret_line(stack, adopted)
+    yield _bus_line(stack, adopted)
+
+
+def will_lines(
+    stage: Stage, stack: StackState, adopted: Adopted, change_set: ChangeSet | None, watching: str
+) -> Iterator[str]:
+    """Yield what the deployment is going to do."""
+    yield from planned_updates(adopted)
+    if change_set is None:
+        yield f"change nothing in the stack {stage.stack}"
+        return
+    if change_set.creates:
+        if stack.status in FAILED_CREATIONS:
+            yield f"replace the stack {stage.stack}, whose creation failed"
+        yield f"create the stack {stage.stack}: {change_set.count('Add')} resources"
+    else:
+        added, modified, removed = (change_set.count(action) for action in ("Add", "Modify", "Remove"))
+        yield f"change the stack {stage.stack}: {added} added, {modified} modified, {removed} removed"
+    for change in change_set.changes:
+        if change.action == "Remove":
+            yield f"remove {change.logical_id} ({change.resource_type})"
+        elif change.replaces:
+            yield f"replace {change.logical_id} ({change.resource_type})"
+    yield watching
+
+
+def check_data_is_kept(change_set: ChangeSet, adopted: Adopted) -> None:
+    """Raise `DeployError` if a change set removes or replaces a resource with data that is not adopted."""
+    types = {change.logical_id: {"Type": change.resource_type} for change in change_set.changes}
+    with_data = (_WITH_DATA | set(dead_letter_queues({"Resources": types}))) - adopted.logical_ids
+    lost = [
+        f"  {change.logical_id} ({change.resource_type}): {'replaced' if change.replaces else 'removed'}"
+        for change in change_set.changes
+        if change.logical_id in with_data and (change.action == "Remove" or change.replaces)
+    ]
+    if lost:
+        raise DeployError(
+            "This deployment would take resources with data out of use:\n" + "\n".join(lost) + "\n"
+            "Nothing was changed. Check that you deploy the right release, and docs/deploy.md, Troubleshooting."
+        )
+
+
+def _stack_line(stack: StackState) -> str:
+    if stack.status is None:
+        return f"no stack {stack.name}"
+    changed = f", last changed {stack.changed:%Y-%m-%d %H:%M} UTC" if stack.changed else ""
+    closed = stack.parameters.get(CLOSED, "no")
+    bookings = f"; {_CLOSED.get(closed, closed)}" if stack.exists else ""
+    return f"stack {stack.name} {stack.status}{changed}{bookings}"
+
+
+def _table_line(account: Account, stack: StackState, adopted: Adopted, template: Mapping[str, Any]) -> str:
+    if adopted.table:
+        name, kind, differences = adopted.table["TableName"], "existing", list(adopted.differences)
+        table: Mapping[str, Any] = adopted.table
+    else:
+        name = stack.resources.get("Table", "") if stack.exists else ""
+        found = find_table(account, name) if name else None
+        if found is None:
+            return "no table: the stack creates an empty one"
+        table, kind = found, "the stack's own"
+        differences = compare_table(account, name, template["Resources"]["Table"]["Properties"])
+    which = "; ".join(each.text for each in differences) or "as in the template"
+    return f"table {name} ({kind}, {table.get('ItemCount', 0):,} items): {which}"
+
+
+def _secret_line(stack: StackState, adopted: Adopted) -> str:
+    if adopted.secret:
+        return f"signing keys: existing secret {adopted.secret}"
+    if stack.exists and "SigningSecret" in stack.resources:
+        return f"signing keys: the stack's own secret {stack.resources['SigningSecret']}"
+    return "no signing keys: the stack creates them"
+
+
+def _bus_line(stack: StackState, adopted: Adopted) -> str:
+    if adopted.bus is None:
+        owns = stack.exists and "EventBus" in stack.resources
+        return "bus and archive: the stack's own" if owns else "no bus and no archive: the stack creates them"
+    if adopted.archive is None:
+        return f"bus {adopted.bus['Name']}: kept from an earlier stack"
+    return (
+        f"bus {adopted.bus['Name']} and archive {adopted.archive.name}: kept from an earlier stack, "
+        f"{adopted.archive.events:,} events"
+    )
+
+
+def _known(what: str, line: Callable[[], str]) -> str:
+    """Return a line, or that the credentials may not read it."""
+    try:
+        return line()
+    except ClientError as error:
+        if "AccessDenied" not in error.response["Error"]["Code"]:
+            raise
+        return f"{what}: unknown (no permission for {error.operation_name})"

@@ -1,0 +1,62 @@
+"""The state of a stage's stack before a command changes it: status, parameters, outputs and resources."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from infra.deploy.stacks import FAILED_CREATIONS
+
+_GONE: Final = ("DELETE_COMPLETE", "DELETE_SKIPPED")
+
+
+@dataclass(frozen=True)
+class StackState:
+    """A stack as CloudFormation describes it. `status` is None if it does not exist.
+
+    `resources` has the physical ids of its own resources by their logical ids, without those that it uses only.
+    """
+
+    name: str
+    status: str | None = None
+    changed: datetime | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a stack to update: not one whose creation failed."""
+        return self.status is not None and self.status not in FAILED_CREATIONS
+
+
+def read_stack(cloudformation: Any, name: str) -> StackState:
+    """Return the state of a stack. Raise `ClientError`."""
+    try:
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return StackState(name)
+        raise
+    if stack["StackStatus"] == "DELETE_COMPLETE":
+        return StackState(name)
+    return StackState(
+        name,
+        stack["StackStatus"],
+        stack.get("LastUpdatedTime") or stack.get("CreationTime"),
+        {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())},
+        {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", ())},
+        _own_resources(cloudformation, name),
+    )
+
+
+def _own_resources(cloudformation: Any, name: str) -> dict[str, str]:
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+    return {
+        each["LogicalResourceId"]: each.get("PhysicalResourceId", "")
+        for page in pages
+        for each in page["StackResourceSummaries"]
+        if each["ResourceStatus"] not in _GONE
+    }
