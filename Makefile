@@ -150,8 +150,8 @@ package: $(RUN_INSTALLED) ## build the zip and the template for AWS: [STAGE=dev]
 deploy: $(RUN_INSTALLED) ## create or update a stage on AWS: STAGE=… [PLAN=yes] [ARCHITECTURE=…] [BUCKET=…] [WATCH=minutes] [OPEN=yes] [SWITCH=yes]
 	@$(PY) -m infra.deploy.deploy deploy --stage "$(STAGE)" --architecture "$(or $(ARCHITECTURE),arm64)" --bucket "$(BUCKET)" $(if $(WATCH),--watch "$(WATCH)") $(call yes,PLAN,--plan) $(call yes,OPEN,--open) $(call yes,SWITCH,--switch)
 
-destroy: $(RUN_INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=…
-	@$(PY) -m infra.deploy.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)"
+destroy: $(RUN_INSTALLED) ## delete a stage; its data stays: STAGE=… CONFIRM=… [LOSE=yes]
+	@$(PY) -m infra.deploy.deploy destroy --stage "$(STAGE)" --confirm "$(CONFIRM)" $(call yes,LOSE,--lose)
 
 restore: $(RUN_INSTALLED) ## restore a stage's table (docs/operate.md): STAGE=… TO=2026-11-21T10:00:00Z [GAP=revoke] [TABLE=…] [BUCKET=…]
 	@$(PY) -m infra.operate.restore --stage "$(STAGE)" --to "$(TO)" --gap "$(GAP)" --table "$(call given,TABLE)" --bucket "$(BUCKET)" --architecture "$(or $(ARCHITECTURE),arm64)"

@@ -1,7 +1,6 @@
 """Deploy a stage to an AWS account, or destroy it: `make deploy`, `make destroy`."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from infra.deploy import stacks
 from infra.deploy.account import Account, DeployError, explained, open_account
 from infra.deploy.adoption import Adopted, find_adopted, update_adopted, with_adopted
 from infra.deploy.bucket import ready_bucket
+from infra.deploy.destroy import destroy
 from infra.deploy.guards import check_own_table, check_parameters, checked_stage
 from infra.deploy.report import check_data_is_kept, found_lines, will_lines
 from infra.deploy.stack_state import StackState, read_stack
@@ -18,12 +18,10 @@ from infra.deploy.stacks import (
     ChangeSet,
     Deployment,
     Outcome,
-    delete_stack,
     discard,
     execute,
     outputs,
     plan_stack,
-    stack_status,
     upload,
 )
 from infra.deploy.stage import CLOSED, Stage, read_stage
@@ -35,8 +33,6 @@ from infra.package.gateway import with_described_parameters
 from infra.paths import BUILD
 
 WATCH_MINUTES: Final = 5
-
-_RETAINED: Final = {"Retain", "RetainExceptOnCreate"}
 
 
 def deploy(
@@ -143,24 +139,6 @@ def _list(say: Callable[[str], None], head: str, lines: Iterable[str]) -> None:
         say(f"{'' if number else head:<8}{line}")
 
 
-def destroy(account: Account, stage: Stage) -> list[str]:
-    """Delete a stage's stack; return the resources that its template retains. Raise `DeployError`, `StackError`."""
-    cloudformation = account.client("cloudformation")
-    if stack_status(cloudformation, stage.stack) is None:
-        raise DeployError(f"There is no stack {stage.stack} in {account.region}.")
-    found = cloudformation.get_template(StackName=stage.stack, TemplateStage="Original")["TemplateBody"]
-    template = json.loads(found) if isinstance(found, str) else found
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stage.stack)
-    kept = [
-        f"{resource['LogicalResourceId']}: {resource['PhysicalResourceId']}"
-        for page in pages
-        for resource in page["StackResourceSummaries"]
-        if template["Resources"].get(resource["LogicalResourceId"], {}).get("DeletionPolicy") in _RETAINED
-    ]
-    delete_stack(cloudformation, stage.stack, stacks.POLL_SECONDS)
-    return kept
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     given = _parse(arguments)
@@ -214,14 +192,16 @@ def _destroy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
     if given.confirm != stage.name:
         raise DeployError(
             f"This deletes {stage.stack} in account {account.account_id}, {account.region}: no link will work. "
-            f"Table and signing keys are kept. To confirm: make destroy STAGE={stage.name} CONFIRM={stage.name}"
+            "Table, signing keys, dead-letter queues, event bus and archive are kept. "
+            f"To confirm: make destroy STAGE={stage.name} CONFIRM={stage.name}"
         )
-    kept = destroy(account, stage)
+    kept = destroy(account, stage, lose=given.lose)
     print(f"{stage.stack} is deleted. Kept, with all data:")
     for line in kept:
         print(f"  {line}")
     print(
-        f"To deploy again with it, set table and signingSecret in infra/stages/{stage.name}.json; docs/deploy.md."
+        f"infra/stages/{stage.name}.json names table and signing keys: commit it. make deploy then creates the stage "
+        "with them and with its events. For an empty stage, remove both from the file; docs/deploy.md."
     )
 
 
@@ -242,6 +222,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     down = commands.add_parser("destroy", help="delete a stage; its data stays")
     down.add_argument("--stage", required=True)
     down.add_argument("--confirm", default="", help="the stage's name, to confirm")
+    down.add_argument(
+        "--lose", action="store_true", help="delete it even if changes were not published as events"
+    )
     return parser.parse_args(arguments)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -178,14 +178,20 @@ def outputs(cloudformation: Any, name: str) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
 
 
-def delete_stack(cloudformation: Any, name: str, poll_seconds: float = POLL_SECONDS) -> None:
-    """Delete a stack, except the resources that its template retains, and wait. Raise `StackError`."""
+def delete_stack(
+    cloudformation: Any, name: str, poll_seconds: float = POLL_SECONDS, *, retain: Sequence[str] = ()
+) -> None:
+    """Delete a stack, except the resources that its template retains, and wait. Raise `StackError`.
+
+    `retain` has the resources that an earlier deletion failed on and that stay.
+    """
     stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
-    cloudformation.delete_stack(StackName=name)
+    since = len(_events(cloudformation, stack_id))
+    cloudformation.delete_stack(StackName=name, **({"RetainResources": list(retain)} if retain else {}))
     try:
         _wait(cloudformation, "stack_delete_complete", poll_seconds, StackName=stack_id)
     except WaiterError as error:
-        failures = _failures(_events(cloudformation, stack_id))
+        failures = _failures(_events(cloudformation, stack_id)[since:])
         raise StackError(
             "\n".join([f"{name} is {stack_status(cloudformation, stack_id)}", *failures])
         ) from error

@@ -14,7 +14,12 @@ from infra.deploy.existing_resources import use_existing, use_existing_table
 from infra.deploy.stacks import Deployment, Outcome, StackError, delete_stack, put_stack, stack_status, upload
 from infra.local.aws import local_client
 from infra.local.mail import LOCAL_SENDER, verify_sender
-from infra.local.template import fit_for_ministack, with_fresh_streams, with_local_variables
+from infra.local.template import (
+    fit_for_ministack,
+    with_fresh_streams,
+    with_local_variables,
+    without_kept_bus,
+)
 from infra.package.build import Package, cached_package
 from infra.package.dependencies import native_target
 from infra.package.functions import HTTP, logical_id
@@ -53,7 +58,7 @@ def deploy_locally(endpoint_url: str, package: Package, site: Site) -> Outcome:
     """
     table = local_client("dynamodb", endpoint_url).describe_table(TableName=site.table_name)["Table"]
     template = package.read_template()
-    template = with_fresh_streams(template)
+    template = without_kept_bus(with_fresh_streams(template))
     template = use_existing_table(template, table)
     secret = local_client("secretsmanager", endpoint_url).describe_secret(SecretId=site.signing_secret_id)
     template = use_existing(template, "SigningSecret", site.signing_secret_id, {"Id": secret["ARN"]})

@@ -46,13 +46,21 @@ def with_local_variables(template: Mapping[str, Any], variables: Mapping[str, st
 
 
 def _without_unknown(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template without the resources that ministack's CloudFormation rejects. Nothing refers to them."""
-    resources = {
-        name: resource
-        for name, resource in template["Resources"].items()
-        if resource["Type"] not in _NOT_IN_MINISTACK
+    """Return the template without the resources that ministack's CloudFormation rejects, and without their outputs."""
+    unknown = {name for name, each in template["Resources"].items() if each["Type"] in _NOT_IN_MINISTACK}
+    resources = {name: each for name, each in template["Resources"].items() if name not in unknown}
+    outputs = {
+        name: each for name, each in template["Outputs"].items() if not unknown & _referred(each["Value"])
     }
-    return {**template, "Resources": resources}
+    return {**template, "Resources": resources, "Outputs": outputs}
+
+
+def _referred(value: Any) -> set[str]:
+    """Return the logical id of the resource that an output is or is an attribute of."""
+    match value:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), _]}:
+            return {name}
+    return set()
 
 
 def _with_gateway_resources(template: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,6 +122,12 @@ def _batching(policy: Mapping[str, Any]) -> dict[str, Any]:
         for each in document["Statement"]
     ]
     return {**policy, "PolicyDocument": {**document, "Statement": statements}}
+
+
+def without_kept_bus(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template with a bus that is deleted with its stack: here it has no archive, and its name is fixed."""
+    bus = {name: value for name, value in template["Resources"]["EventBus"].items() if "Policy" not in name}
+    return {**template, "Resources": {**template["Resources"], "EventBus": bus}}
 
 
 def with_fresh_streams(template: Mapping[str, Any]) -> dict[str, Any]:

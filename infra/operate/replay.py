@@ -35,18 +35,44 @@ def find_gaps(account: Account, found: Mapping[str, str], moment: datetime) -> l
         begins = max(begins, datetime.now(UTC) - timedelta(days=archive["RetentionDays"]))
     if moment - MARGIN < begins:
         gaps.append(f"the archive of events begins at {begins:%Y-%m-%d %H:%M} UTC")
+    return gaps + find_unpublished(account, found, moment - MARGIN)
+
+
+def find_unpublished(account: Account, found: Mapping[str, str], since: datetime) -> list[str]:
+    """Return the reasons why changes since a moment may not have been published as events; empty if all were."""
+    unpublished = []
     waiting = _messages(account, found["OutboxDlqUrl"])
     if waiting:
-        gaps.append(f"{waiting} stream records are in OutboxDlq; redrive it (docs/operate.md)")
-    crashed = _crashes_since(account, found["OutboxCrashesBucketName"], moment - MARGIN)
+        unpublished.append(f"{waiting} stream records are in OutboxDlq; redrive it (docs/operate.md)")
+    crashed = _crashes_since(account, found["OutboxCrashesBucketName"], since)
     if crashed:
-        gaps.append(f"the outbox crashed on {crashed} stream batches; process them with make redrive-outbox")
+        unpublished.append(
+            f"the outbox crashed on {crashed} stream batches; process them with make redrive-outbox"
+        )
     lag = _lag(account, found["OutboxFunction"])
     if lag > MAX_LAG_MILLISECONDS:
-        gaps.append(
+        unpublished.append(
             f"the outbox is {lag / 60_000:.0f} minutes behind the stream; wait until it has caught up"
         )
-    return gaps
+    # An outbox that doesn't read the stream has no lag.
+    states = _stream_mappings(account, found["OutboxFunction"], found["TableName"])
+    if "Enabled" not in states:
+        state = ", ".join(states) or "missing"
+        unpublished.append(f"the outbox does not read the table's stream: its mapping is {state}; enable it")
+    return unpublished
+
+
+def _stream_mappings(account: Account, function: str, table: str) -> list[str]:
+    """Return the states of the mappings through which a function reads a table's stream."""
+    pages = (
+        account.client("lambda").get_paginator("list_event_source_mappings").paginate(FunctionName=function)
+    )
+    return [
+        each["State"]
+        for page in pages
+        for each in page["EventSourceMappings"]
+        if f":table/{table}/stream/" in each["EventSourceArn"]
+    ]
 
 
 def _crashes_since(account: Account, bucket: str, moment: datetime) -> int:

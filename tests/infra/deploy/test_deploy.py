@@ -42,15 +42,21 @@ def account() -> Iterator[Ministack]:
 @pytest.fixture
 def put(
     account: Ministack, packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[dict[str, Any] | None], None]:
+) -> Callable[..., None]:
     """Point the commands at the account; they deploy the given template, or the packaged one."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", account.endpoint_url)
     monkeypatch.setattr("infra.deploy.stacks.POLL_SECONDS", 0.05)
     monkeypatch.setattr("infra.deploy.stage.STAGES", tmp_path / "stages")
 
-    def use(template: dict[str, Any] | None = None) -> None:
-        path = tmp_path / "template.json"
-        path.write_text(json.dumps(fit_for_ministack(template or packaged.read_template())))
+    def use(template: dict[str, Any] | None = None, *, archive: bool = False) -> None:
+        path, whole = tmp_path / "template.json", template or packaged.read_template()
+        fit = fit_for_ministack(whole)
+        if archive:  # ministack can't create one, but the deployment adopts one
+            for part in ("Resources", "Outputs"):
+                fit[part] |= {
+                    name: each for name, each in whole[part].items() if name.startswith("EventArchive")
+                }
+        path.write_text(json.dumps(fit))
         made = dataclasses.replace(packaged, template=path)
         monkeypatch.setattr(deploy, "make_package", lambda *_: made)
 
@@ -92,7 +98,7 @@ def test_a_stage_is_deployed_and_a_second_deployment_changes_nothing(
 def test_a_deployment_that_cloudformation_refuses_is_rolled_back_and_reported(
     account: Ministack,
     packaged: Package,
-    put: Callable[[dict[str, Any] | None], None],
+    put: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The stack is unchanged, and the message has CloudFormation's reason."""
@@ -115,7 +121,7 @@ def test_a_deployment_that_cloudformation_refuses_is_rolled_back_and_reported(
 def test_a_first_deployment_that_fails_reports_what_remains_and_the_next_one_succeeds(
     account: Ministack,
     packaged: Package,
-    put: Callable[[dict[str, Any] | None], None],
+    put: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Only the table remains, because of its deletion protection; the message names it, and it blocks nothing."""
@@ -156,11 +162,9 @@ def test_the_first_key_opens_the_deployed_api(account: Ministack, capsys: pytest
     assert answer.status_code == 200, answer.text
 
 
-def test_a_destroyed_stage_keeps_its_data_and_can_be_deployed_over_it(
-    account: Ministack,
-    put: Callable[[dict[str, Any] | None], None],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.usefixtures("put")
+def test_a_destroyed_stage_keeps_its_data_and_its_file_names_it(
+    account: Ministack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = _table(account)
     secret = outputs(local_client("cloudformation", account.endpoint_url), STACK)["SigningSecretId"]
@@ -168,11 +172,28 @@ def test_a_destroyed_stage_keeps_its_data_and_can_be_deployed_over_it(
     items = dynamodb.scan(TableName=table)["Count"]
     assert items > 0, "the first key is in it"
 
+    bus, events = f"{STACK}-events", local_client("events", account.endpoint_url)
+    arn = events.describe_event_bus(Name=bus)["Arn"]
+    events.create_archive(ArchiveName="all", EventSourceArn=arn, RetentionDays=3)
+    sqs, dlq = local_client("sqs", account.endpoint_url), _resources(account, STACK)["OutboxDlq"]
+    sqs.send_message(QueueUrl=dlq, MessageBody="a stream record")
+    (tmp_path / "stages").mkdir()
+    file = tmp_path / "stages" / "dev.json"
+    file.write_text('{"parameters": {"EventArchiveDays": "7"}}')
+
     assert _run("destroy", "--stage", "dev") == 1
     assert "CONFIRM=dev" in capsys.readouterr().err
-    assert _run("destroy", "--stage", "dev", "--confirm", "dev") == 0
+    assert _run("destroy", "--stage", "dev", "--confirm", "dev") == 1
+    assert "1 stream records are in OutboxDlq" in capsys.readouterr().err
+    assert _table(account) == table
+    assert _run("destroy", "--stage", "dev", "--confirm", "dev", "--lose") == 0
 
     output = capsys.readouterr().out
+    assert f"EventBus: {bus}" in output
+    assert json.loads(file.read_text()) == {
+        "parameters": {"EventArchiveDays": "7"}, "table": table, "signingSecret": secret
+    }  # fmt: skip
+    assert events.describe_archive(ArchiveName="all")["EventSourceArn"] == arn
     assert f"Table: {table}" in output
     assert "SigningSecret: " in output
     assert dynamodb.scan(TableName=table)["Count"] == items
@@ -180,14 +201,32 @@ def test_a_destroyed_stage_keeps_its_data_and_can_be_deployed_over_it(
     assert _run("destroy", "--stage", "dev", "--confirm", "dev") == 1
     assert "There is no stack admit-one-dev" in capsys.readouterr().err
 
-    # The kept table is older than the template: it lacks an index, and its stream is off.
+
+def test_a_destroyed_stage_is_deployed_again_with_its_data_and_its_events(
+    account: Ministack,
+    put: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The table of the test above is now older than the template: it lacks an index, and its stream is off."""
+    dynamodb = local_client("dynamodb", account.endpoint_url)
+    events = local_client("events", account.endpoint_url)
+    secrets = local_client("secretsmanager", account.endpoint_url)
+    [table] = [name for name in dynamodb.list_tables()["TableNames"] if name.startswith(f"{STACK}-Table")]
+    [secret] = [
+        each["ARN"] for each in secrets.list_secrets()["SecretList"] if each["Name"].startswith(STACK)
+    ]
+    bus, items = f"{STACK}-events", dynamodb.scan(TableName=table)["Count"]
+    (tmp_path / "stages").mkdir()
+    kept = {"parameters": {"EventArchiveDays": "7"}, "table": table, "signingSecret": secret}
+    (tmp_path / "stages" / "dev.json").write_text(json.dumps(kept))
     dynamodb.update_table(TableName=table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "byLabel"}}])
     dynamodb.update_table(TableName=table, StreamSpecification={"StreamEnabled": False})
-    (tmp_path / "stages").mkdir()
-    (tmp_path / "stages" / "dev.json").write_text(json.dumps({"table": table, "signingSecret": secret}))
-    put(None)
+    put(archive=True)
     assert _run("deploy", "--stage", "dev", "--plan") == 0
     output = capsys.readouterr().out
+    assert f"bus {bus} and archive all: kept from an earlier stack, " in output
+    assert "update the archive all: Description, EventPattern, RetentionDays" in output
     assert (
         f"table {table} (existing, {items} items): the stream is off; the index byLabel is missing" in output
     )
@@ -197,17 +236,18 @@ def test_a_destroyed_stage_keeps_its_data_and_can_be_deployed_over_it(
     assert _run("destroy", "--stage", "dev", "--confirm", "dev") == 1, "a plan leaves no stack"
     assert _run("deploy", "--stage", "dev") == 0
     assert differences_of(account, table) == []
+    archive = events.describe_archive(ArchiveName="all")
+    assert (archive["RetentionDays"], json.loads(archive["EventPattern"])) == (7, {"source": ["admit-one"]})
+    found = outputs(local_client("cloudformation", account.endpoint_url), STACK)
+    assert (found["EventArchiveName"], found["EventBusName"]) == ("all", bus)
+    assert events.list_rules(EventBusName=bus)["Rules"], "the new stack's rules are on the adopted bus"
     mappings = local_client("lambda", account.endpoint_url).list_event_source_mappings()[
         "EventSourceMappings"
     ]
     stream = dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
     assert stream in {each["EventSourceArn"] for each in mappings}, "the outbox reads the new stream"
     assert _table(account) == table
-    names = [
-        each["Name"]
-        for each in local_client("secretsmanager", account.endpoint_url).list_secrets()["SecretList"]
-        if each["Name"].startswith(STACK)
-    ]
+    names = [each["Name"] for each in secrets.list_secrets()["SecretList"] if each["Name"].startswith(STACK)]
     assert len(names) == 1, "no second set of keys was made"
 
 
@@ -246,7 +286,7 @@ def test_a_deployment_without_the_stages_file_keeps_table_and_bookings_as_they_a
 def test_a_deployment_that_takes_data_out_of_use_is_refused(
     account: Ministack,
     packaged: Package,
-    put: Callable[[dict[str, Any] | None], None],
+    put: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A wrong release must not replace the table or the keys; CloudFormation would retain them, but without use."""

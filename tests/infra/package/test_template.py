@@ -70,6 +70,19 @@ def test_the_table_has_the_keys_that_the_code_uses_and_is_always_retained(resour
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
+def test_a_retained_resource_needs_only_retained_ones(resources: dict[str, Any]) -> None:
+    """AWS refuses to delete a bus with an archive, and a queue without its dead-letter queue loses messages."""
+    retained = {
+        name for name, each in resources.items() if each.get("DeletionPolicy", "").startswith("Retain")
+    }
+    assert {"Table", "SigningSecret", "EventBus", "EventArchive"} <= retained
+    for name in retained:
+        needed = set(re.findall(r'"(?:Ref|Fn::GetAtt)": \[?"(\w+)"', json.dumps(resources[name])))
+        assert needed & set(resources) <= retained, name
+        policies = resources[name]["DeletionPolicy"], resources[name]["UpdateReplacePolicy"]
+        assert policies in {("Retain", "Retain"), ("RetainExceptOnCreate", "Retain")}, name
+
+
 def test_the_first_signing_key_is_generated_once_and_kept(resources: dict[str, Any]) -> None:
     """P7: any change of these settings makes Secrets Manager generate a new key, which would invalidate every link."""
     secret = resources["SigningSecret"]

@@ -1,0 +1,97 @@
+"""Delete a stage's stack, and keep what has data: `make destroy`."""
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from infra.deploy import stacks
+from infra.deploy.account import Account, DeployError
+from infra.deploy.stack_state import StackState, read_stack
+from infra.deploy.stacks import StackError, delete_stack
+from infra.deploy.stage import CLOSED, Closed, Outputs, Stage, save_stage
+from infra.operate.replay import find_unpublished
+
+_RETAINED: Final = {"Retain", "RetainExceptOnCreate"}
+_BUS: Final = "EventBus"
+
+
+def destroy(account: Account, stage: Stage, *, lose: bool) -> list[str]:
+    """Delete a stage's stack; return what is kept. Write its table and keys to the stage's file, for a new deployment.
+
+    Raise `DeployError` if changes were not published as events, unless `lose`: a new stack has another dead-letter
+    queue, so a restore of the new stage would not notice them. Raise `StackError` if the stack can't be deleted.
+    """
+    cloudformation = account.client("cloudformation")
+    stack = read_stack(cloudformation, stage.stack)
+    if stack.status is None:
+        raise DeployError(f"There is no stack {stage.stack} in {account.region}.")
+    if stack.exists and stack.status != "DELETE_FAILED" and not lose:
+        _check_published(account, stack)
+    kept = _kept(cloudformation, stack)
+    _delete(cloudformation, stack)
+    table, secret = stack.outputs.get("TableName"), stack.outputs.get("SigningSecretId")
+    if stack.exists and table and secret:
+        closed = cast("Closed", stage.parameters.get(CLOSED, "no"))
+        save_stage(dataclasses.replace(stage, table=table, signing_secret=secret), closed=closed)
+    return kept
+
+
+def _check_published(account: Account, stack: StackState) -> None:
+    reasons = find_unpublished(account, Outputs(stack.outputs), datetime.fromtimestamp(0, UTC))
+    if reasons:
+        lines = "\n".join(f"  {reason}" for reason in reasons)
+        raise DeployError(
+            f"Changes of {stack.name} may not have been published as events, and later nobody would notice:\n{lines}\n"
+            "Nothing was deleted. Publish them first. To delete the stage without them: LOSE=yes"
+        )
+
+
+def _kept(cloudformation: Any, stack: StackState) -> list[str]:
+    """Return the resources that stay: those that the template retains, and those that the stack uses only."""
+    found = cloudformation.get_template(StackName=stack.name, TemplateStage="Original")["TemplateBody"]
+    template = json.loads(found) if isinstance(found, str) else found
+    kept = {
+        name: physical_id
+        for name, physical_id in stack.resources.items()
+        if template["Resources"].get(name, {}).get("DeletionPolicy") in _RETAINED
+    }
+    used = {
+        "Table": "TableName",
+        "SigningSecret": "SigningSecretId",
+        _BUS: "EventBusName",
+        "EventArchive": "EventArchiveName",
+    }
+    for name, output in used.items():
+        if output in stack.outputs and name not in stack.resources:
+            kept[name] = stack.outputs[output]
+    return [f"{name}: {physical_id}" for name, physical_id in kept.items()]
+
+
+def _delete(cloudformation: Any, stack: StackState) -> None:
+    """Delete a stack. EventBridge refuses to delete a bus that has an archive, so that bus is kept.
+
+    Since its template retains the bus, a stack's deletion does not reach it. A stack of an earlier release fails on it.
+    """
+    poll = stacks.POLL_SECONDS
+    # CloudFormation accepts resources to keep only after a deletion failed on them.
+    first = _only_bus(cloudformation, stack.name) if stack.status == "DELETE_FAILED" else []
+    try:
+        delete_stack(cloudformation, stack.name, poll, retain=first)
+    except StackError:
+        retain = _only_bus(cloudformation, stack.name)
+        if not retain or retain == first:
+            raise
+        delete_stack(cloudformation, stack.name, poll, retain=retain)
+
+
+def _only_bus(cloudformation: Any, name: str) -> list[str]:
+    """Return the bus if nothing else of a stack could not be deleted."""
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+    failed = [
+        each["LogicalResourceId"]
+        for page in pages
+        for each in page["StackResourceSummaries"]
+        if each["ResourceStatus"] == "DELETE_FAILED"
+    ]
+    return failed if failed == [_BUS] else []
