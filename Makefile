@@ -56,7 +56,7 @@ clean: ## remove .venv, build and caches; .local (your local data) stays
 
 ##@ Develop
 
-test: $(INSTALLED) dynoxide npm-tools chromium faketime java ## run everything that CI runs: linters, types, all tests, and some tests on two other dates
+test: $(INSTALLED) dynoxide npm-tools chromium faketime java runtime ## run everything that CI runs: linters, types, all tests, and some tests on two other dates
 	@$(MAKE) --no-print-directory --jobs=2 lint types
 	@rm -rf build/model
 	$(PY) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile; status=$$?; $(SHOW_MODEL); exit $$status
@@ -230,6 +230,11 @@ faketime: ## install Debian's faketime, which shifts the clock for tests on othe
 	else \
 		echo "*** SKIPPED: faketime could not be installed; tests run only on today's date (Debian: apt-get install faketime) ***" >&2; \
 	fi
+
+# The functions run on one version of Python, which compiles their code. Without it, tests of its .pyc files are skipped.
+.PHONY: runtime
+runtime: $(INSTALLED) ## find the functions' Python, or install it with uv into .local, for tests of the package
+	@$(PY) -m infra.package.runtime
 
 # TLC, the model checker of TLA+, needs Java. Without it, the tests of the model are skipped with a warning.
 .PHONY: java

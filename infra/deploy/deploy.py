@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from infra.deploy import stacks
@@ -30,6 +31,7 @@ from infra.package.alarms import WATCHED
 from infra.package.build import Package, make_package
 from infra.package.dependencies import ARM, X86, Target
 from infra.package.gateway import with_described_parameters
+from infra.package.runtime import deprecation_warning
 from infra.paths import BUILD
 
 WATCH_MINUTES: Final = 5
@@ -160,6 +162,9 @@ def _deploy(account: Account, stage: Stage, given: argparse.Namespace) -> None:
     print(f"Account {account.account_id}, {account.region}, as {account.identity}")
     stack = read_stack(account.client("cloudformation"), stage.stack)
     stage = checked_stage(stage, stack, switch=given.switch, reopen=given.open, say=_say)
+    warning = deprecation_warning(datetime.now(UTC).date())
+    if warning:
+        _say(warning)
     _say("Packaging …")
     package = make_package(stage.name, Target(given.architecture), BUILD / stage.name)
     outcome = deploy(

@@ -15,6 +15,7 @@ import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +25,10 @@ from infra.package.contents import compile_all, prune, write_zip
 from infra.package.dependencies import ARM, MACHINES, Target, install_dependencies
 from infra.package.fragments import check_resource_types
 from infra.package.project import lay_out
+from infra.package.runtime import LAMBDA_NAME, deprecation_warning
 from infra.paths import BUILD, ROOT
 
 MAX_BYTES: Final = 8 * 1024 * 1024
-
-# The newest runtime of Lambda. Functions run on the version that builds the package.
-_NEWEST_PYTHON: Final = (3, 14)
 
 _CODE: Final = ("app.py", "chalicelib", "chalice")
 
@@ -57,11 +56,7 @@ def make_package(stage: str, target: Target, out: Path, cache: Path = BUILD) -> 
 
     Raise `PackageError`, and `TemplateError` for fragments that don't fit.
     """
-    if not target.native and sys.version_info[:2] > _NEWEST_PYTHON:
-        newest = ".".join(map(str, _NEWEST_PYTHON))
-        raise PackageError(
-            f"Lambda has no Python newer than {newest}: run make clean, then make PYTHON=python{newest} …"
-        )
+    python = target.python()  # if it is missing, the build fails before it changes anything
     dependencies = install_dependencies(target, cache)
     work = out / "work"
     shutil.rmtree(out, ignore_errors=True)
@@ -75,10 +70,10 @@ def make_package(stage: str, target: Target, out: Path, cache: Path = BUILD) -> 
     with zipfile.ZipFile(work / "chalice" / "deployment.zip") as archive:
         archive.extractall(content)
     prune(content, _CODE)
-    compile_all(content, _CODE)
+    compile_all(content, python, _CODE)
     package = Package(out / "deployment.zip", out / "template.json")
     write_zip(content, package.archive)
-    package.template.write_text(_template(work / "chalice" / "sam.json"))
+    package.template.write_text(_template(work / "chalice" / "sam.json", target))
     shutil.rmtree(work)
     if package.archive.stat().st_size > MAX_BYTES:
         raise PackageError(
@@ -110,10 +105,14 @@ def _sources_digest(stage: str, target: Target) -> str:
     return digest.hexdigest()
 
 
-def _template(path: Path) -> str:
-    """Return the template that Chalice wrote, checked and in a stable order."""
+def _template(path: Path, target: Target) -> str:
+    """Return the template that Chalice wrote, checked, for the functions' runtime, and in a stable order."""
     template = json.loads(path.read_text())
     check_resource_types(template)
+    if not target.native:  # Chalice names the version that runs it
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::Serverless::Function":
+                resource["Properties"]["Runtime"] = LAMBDA_NAME
     return json.dumps(template, indent=1, sort_keys=True) + "\n"
 
 
@@ -139,6 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CommandError as error:
         print(error, file=sys.stderr)
         return 1
+    warning = deprecation_warning(datetime.now(UTC).date())
+    if warning:
+        print(warning, file=sys.stderr)
     size = package.archive.stat().st_size
     print(f"{package.archive.relative_to(ROOT)}: {size / 1e6:.1f} MB, sha256 {package.digest}")
     print(f"{package.template.relative_to(ROOT)}")

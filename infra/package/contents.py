@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,11 +34,14 @@ def prune(content: Path, only: Sequence[str] = ()) -> None:
                 path.unlink()
 
 
-def compile_all(content: Path, only: Sequence[str] = ()) -> None:
-    """Compile to .pyc files that Python doesn't check against the sources: the zip doesn't keep the sources' times."""
+def compile_all(content: Path, python: str, only: Sequence[str] = ()) -> None:
+    """Compile with the interpreter `python` to .pyc files that Python doesn't check against the sources.
+
+    The zip doesn't keep the sources' times.
+    """
     # The bytes depend on the iteration order of sets, so compile in a process with a fixed hash seed.
     roots = [str(content / name) for name in only] or [str(content)]
-    run([sys.executable, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash",
+    run([python, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash",
           "-s", str(content), "-p", "/var/task", *roots],
          env={**os.environ, "PYTHONHASHSEED": "0"})  # fmt: skip
 

@@ -12,13 +12,12 @@ from typing import Final
 
 from infra.package.command import run
 from infra.package.contents import compile_all, prune
+from infra.package.runtime import GLIBC, VERSION, runtime_python
 from infra.paths import ROOT
 
 ARM: Final = "arm64"
 X86: Final = "x86_64"
 MACHINES: Final = {ARM: "aarch64", X86: "x86_64"}
-_GLIBC: Final = {(3, 11): 26}  # Amazon Linux 2; later runtimes are on Amazon Linux 2023
-_GLIBC_SINCE: Final = 34
 
 _PIP: Final = [
     sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
@@ -36,8 +35,12 @@ class Target:
     @property
     def key(self) -> str:
         """A name for the dependencies of this target."""
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        version = f"{sys.version_info.major}.{sys.version_info.minor}" if self.native else VERSION
         return f"python{version}-{sys.platform if self.native else 'lambda'}-{self.architecture}"
+
+    def python(self) -> str:
+        """Return the interpreter that compiles for this target. Raise `PackageError` if there is none."""
+        return sys.executable if self.native else runtime_python()
 
 
 def native_target() -> Target:
@@ -56,7 +59,7 @@ def install_dependencies(target: Target, cache: Path) -> Path:
         shutil.rmtree(draft, ignore_errors=True)
         run([*_PIP, "--target", str(draft), *_platform(target), "-r", str(ROOT / "requirements.txt")])
         prune(draft)
-        compile_all(draft)
+        compile_all(draft, target.python())
         if folder.exists():
             shutil.rmtree(draft)
         else:
@@ -68,13 +71,7 @@ def _platform(target: Target) -> Iterator[str]:
     """Yield pip's arguments for wheels that run on Lambda. pip does not derive one tag from another, so list all."""
     if target.native:
         return
-    newest = _GLIBC.get(sys.version_info[:2], _GLIBC_SINCE)
     machine = MACHINES[target.architecture]
-    for tag in ("manylinux2014", *(f"manylinux_2_{minor}" for minor in range(newest, 16, -1))):
+    for tag in ("manylinux2014", *(f"manylinux_2_{minor}" for minor in range(GLIBC, 16, -1))):
         yield from ("--platform", f"{tag}_{machine}")
-    yield from (
-        "--implementation",
-        "cp",
-        "--python-version",
-        f"{sys.version_info.major}.{sys.version_info.minor}",
-    )
+    yield from ("--implementation", "cp", "--python-version", VERSION)
