@@ -15,6 +15,7 @@ import tzdata
 
 from chalicelib import bootstrap
 from chalicelib.domain.causes import Cause
+from chalicelib.domain.ids import HOST
 from chalicelib.domain.team.api_keys import Role
 from chalicelib.domain.zones import load_zone
 from chalicelib.service.team.authenticate import make_key
@@ -24,7 +25,7 @@ from infra.local.engines.ministack import Ministack
 from infra.package.build import Package
 from infra.package.metrics import failure_pattern
 from tests.infra.package.conftest import Start
-from tests.support.app import ALL_DAY
+from tests.support.app import ALL_DAY, unknown_id
 from tests.support.aws.engines import Table, new_table
 from tests.support.aws.filter_patterns import counts
 from tests.support.aws.gateway_request import ACCOUNT, GATEWAY, REGION, gateway_request
@@ -289,6 +290,61 @@ def test_only_unexpected_errors_match_the_filter_of_the_failure_alarms(start: St
             lines = function.log().splitlines()
             assert any('"errorType"' in line for line in lines), lines
             assert any(counts(failure_pattern(), line) for line in lines) == counted, lines
+            # The line of a failed request is not counted as well: the alarm would count the failure twice.
+            assert sum(counts(failure_pattern(), line) for line in lines) == counted, lines
+            failed_requests = [line for line in _lines(function) if line.get("event") == "request-failed"]
+            assert [line["fault"] for line in failed_requests] == ["ResourceNotFoundException"] * counted
+            assert all(line["requestId"] for line in failed_requests)
+
+
+def _lines(function: Any) -> list[dict[str, Any]]:
+    """Return a function's log lines. Raises ValueError for a line that is not JSON."""
+    return [json.loads(line) for line in function.log().splitlines()]
+
+
+def test_log_lines_have_event_function_and_correlation_id(start: Start, admin_key: str) -> None:
+    """You find the line of a response by its `X-Correlation-Id`, and that of a message by its event's."""
+    _authorized(start, admin_key)
+    http, fan_out = start("APIHandler", TABLE_NAME="none"), start("WebhookFanout", TABLE_NAME="none")
+    host = {"keyId": "key_1", "role": "host", "hostId": unknown_id(HOST)}
+    response = http.invoke(gateway_request("GET", "/v1/links", authorizer=host))
+    event: dict[str, Any] = {
+        "id": "evt_" + "a" * 26,
+        "correlationId": "cause-1",
+        **dict.fromkeys(("type", "actor"), "x"),
+    }
+    event |= dict.fromkeys(("linkId", "bookingId", "eventTypeId", "externalId"))
+    event |= {
+        "hostId": host["hostId"],
+        "time": "2026-11-21T10:00:00Z",
+        "metadata": {},
+        "data": {},
+        "sequence": 1,
+    }
+    message = {"messageId": "m1", "attributes": {}, "body": json.dumps({"detail": event})}
+    assert fan_out.invoke({"Records": [message]}) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+
+    (failed,) = [line for line in _lines(http) if line["level"] != "INFO"]
+    (retried,) = [line for line in _lines(fan_out) if line["level"] != "INFO"]
+    assert (failed["event"], failed["function"], failed["status"]) == ("request-failed", "f", 500)
+    assert failed["correlationId"] == response["headers"]["X-Correlation-Id"]
+    assert (failed["route"], failed["logger"]) == ("/v1/links", "chalicelib.wire.failures")
+    assert (retried["event"], retried["function"], retried["messageId"]) == ("message-failed", "f", "m1")
+    assert retried["correlationId"] == "cause-1"
+    assert failed["fault"] == retried["fault"] == "ResourceNotFoundException"
+    assert "errorType" not in failed | retried
+
+
+def test_every_line_of_every_function_is_json(start: Start, packaged: Package) -> None:
+    """CloudWatch finds fields only in JSON. These are the functions that the tests above called."""
+    found = {}
+    for name, resource in packaged.read_template()["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            found[name] = _lines(start(name))
+    assert {line["event"] for line in found["Expiry"] if "event" in line} == {
+        "links-expired",
+        "digests-queued",
+    }
 
 
 def _revoking(created: dict[str, Any]) -> dict[str, Any]:
