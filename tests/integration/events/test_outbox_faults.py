@@ -11,9 +11,10 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from chalicelib import bootstrap
 from chalicelib.clients import queue as queue_client
 from chalicelib.consumers.outbox import consume
+from chalicelib.domain.clock import to_millis
 from chalicelib.service.events import relay
 from chalicelib.service.events.record_history import record_history
-from tests.support.app import Caller, Clock, Site, at, created, ok
+from tests.support.app import NOW, Caller, Clock, Site, at, created, ok
 from tests.support.aws.bus import Bus, Inbox, Record, Stream, deliver
 
 DOWN = EndpointConnectionError(endpoint_url="http://gone.example")
@@ -193,25 +194,42 @@ def test_while_the_bus_is_down_records_are_dead_lettered_whole(
 
 
 def test_redriven_records_that_fail_are_returned_to_their_queue(
-    host: Caller, bus: Bus, dead_letters: Inbox, stream: Stream, monkeypatch: pytest.MonkeyPatch
+    host: Caller,
+    bus: Bus,
+    dead_letters: Inbox,
+    stream: Stream,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """P6: the function doesn't dead-letter them a second time; the retry queue's redrive policy does."""
+    """P6: the function doesn't dead-letter them a second time; the retry queue's redrive policy does.
+
+    Each is logged like a message of any other queue, and one that failed for a long time as stuck.
+    """
     records, _ = _records(host, stream, 2)
     bodies = [
         "no letter",
         *(json.dumps({"reason": "r", "failedAt": "t", "record": r}) for r in records),
         "{}",
     ]
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"messageId": f"m{place}", "eventSource": "aws:sqs", "body": body}
         for place, body in enumerate(bodies)
     ]
+    sent = str(to_millis(NOW - timedelta(minutes=16)))
+    messages[2]["attributes"] = {"ApproximateReceiveCount": "3", "SentTimestamp": sent}
     with monkeypatch.context() as patch:
         unlucky = records[1]["dynamodb"]["Keys"]["pk"]["S"].removeprefix("LINK#")
         _refusing(patch, lambda entry: json.loads(entry["Detail"])["linkId"] == unlucky, times=99)
         answer = consume({"Records": messages}, None)
     failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
     assert failed == {"m0", "m2", "m3"}
+    lines = {line["messageId"]: line for line in map(vars, caplog.records) if "messageId" in line}
+    assert {number: (line["event"], line["correlationId"]) for number, line in lines.items()} == {
+        "m0": ("message-failed", "m0"),
+        "m2": ("message-stuck", "m2"),
+        "m3": ("message-failed", "m3"),
+    }
+    assert lines["m2"]["fault"].startswith("bus: ")
     assert len(bus.envelopes()) == 1
     assert dead_letters.take() == []
 

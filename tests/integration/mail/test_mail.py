@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from chalicelib.consumers.mail import send
 from chalicelib.consumers.mail_feedback import note
 from chalicelib.domain.clock import rfc3339
 from chalicelib.domain.errors import StoreUnavailableError
+from chalicelib.domain.mail.budgets import MailLimits
 from chalicelib.domain.mail.digests import DigestId
 from chalicelib.service.mail import send as send_mail
 from chalicelib.service.mail.queue_digests import queue_due_digests
@@ -985,6 +987,11 @@ def digests(queue: Inbox) -> int:
     return queued
 
 
+def logged_events(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the events that the app logged."""
+    return [vars(record)["event"] for record in caplog.records if record.name.startswith("chalicelib")]
+
+
 def flood(
     mailroom: Mailroom, host: Caller, bookings: int, day: int = 3, **fields: Any
 ) -> tuple[dict[str, Any], Events]:
@@ -1024,10 +1031,15 @@ def test_a_booking_moved_twenty_times_sends_one_email_with_the_last_time(
 
 
 def test_an_email_about_a_move_is_delayed_but_a_confirmation_is_not(
-    mailroom: Mailroom, host: Caller, queue: Inbox, monkeypatch: pytest.MonkeyPatch
+    mailroom: Mailroom,
+    host: Caller,
+    queue: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """P15, P6: the event is delayed until it is a minute old, and isn't lost."""
+    """P15, P6: the event is delayed until it is a minute old, and isn't lost. The log does not call that a failure."""
     del queue
+    caplog.set_level("INFO", "chalicelib.consumers.batch")
     waits: list[int] = []
     monkeypatch.setattr(Queue, "delay", lambda _, __, seconds: waits.append(seconds))
     _, booking = booked(mailroom.site, host)
@@ -1047,6 +1059,7 @@ def test_an_email_about_a_move_is_delayed_but_a_confirmation_is_not(
     mailroom.site.clock.advance(seconds=59)
     assert deliver_events([confirmed, moved, cancelled]) == ["m1", "m2"]
     assert (waits, mailroom.mails()) == ([60, 60, 1, 1], [])
+    assert logged_events(caplog) == ["message-waits"] * 4
     mailroom.site.clock.advance(seconds=1)
     assert deliver_events([moved, cancelled]) == []
     assert subjects(mails_to(mailroom, GRACE)) == subjects(mails_to(mailroom, ADA)) == ["Cancelled"]
@@ -1177,6 +1190,25 @@ def test_a_digest_is_sent_once_and_loses_no_update(
         assert digests(queue) == int(where.startswith("while"))
     listed = [body.get_content() for mail in mails_to(mailroom, ADA) if (body := mail.get_body(("plain",)))]
     assert [text.count("Booked, ") for text in listed] == ([2] if where.startswith("before") else [1, 1])
+
+
+def test_a_digest_beyond_its_own_budget_waits(
+    mailroom: Mailroom,
+    host: Caller,
+    queue: Inbox,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """P15: it waits for a day with budget left. The log does not call that a failure, however long it takes."""
+    monkeypatch.setattr(bootstrap, "MailLimits", partial(MailLimits, digest=0))
+    with limited(host_daily_limit=0):
+        _, events = flood(mailroom, host, 1)
+        assert deliver_events(events) == []
+        mailroom.site.clock.advance(hours=16, minutes=5)
+        assert queue_due_digests(bootstrap.world()) == 1
+        with caplog.at_level("INFO", "chalicelib.consumers.batch"):
+            assert deliver_events(queue.take()) == ["m0"]
+    assert logged_events(caplog) == ["message-waits"]
 
 
 MAX_PER_DAY: Final = 2
