@@ -260,6 +260,7 @@ def test_a_defect_has_one_line_with_its_place_also_if_the_page_of_an_error_fails
     assert (line["fault"], line["error"], line["levelname"]) == ("KeyError", "KeyError", "ERROR")
     assert (second["fault"], answer.status_code) == ("RuntimeError", 500)
     assert answer.headers["content-type"] == "application/problem+json"
+    assert not logging.getLogger("admit-one").handlers  # Chalice would add one that writes plain text
     for each in (line, second):
         assert "raises:" in each["where"]
         assert SECRET not in repr(each)
