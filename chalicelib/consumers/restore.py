@@ -24,7 +24,7 @@ from chalicelib.domain.restore_steps import (
 )
 from chalicelib.logs import correlate, correlated, fields
 from chalicelib.service.ports import World
-from chalicelib.service.restore import Applied, apply_event
+from chalicelib.service.restore import Applied, apply_event, run_cause
 from chalicelib.service.restore_steps import count_step, list_step, revoke_step
 
 restore = Blueprint(__name__)
@@ -72,7 +72,7 @@ def _apply(world: World, message: dict[str, Any]) -> Applied:
         return apply_event(world, envelope)
     marker = msgspec.convert(message["detail"], Marker)
     if marker.run == world.store.restore.run:  # otherwise the archive has it from an earlier restore
-        world.store.restore_records.note_marker(marker.id, now=world.now())
+        world.store.restore_records.note_marker(marker.id, run_cause(world), now=world.now())
     return Applied.NOTHING
 
 
@@ -85,7 +85,7 @@ def _noted(world: World, messages: list[Message], response: dict[str, Any]) -> d
     applied = [message for message in messages if message["messageId"] not in failed]
     try:
         world.store.restore_records.note_messages(
-            [message["messageId"] for message in applied], now=world.now()
+            [message["messageId"] for message in applied], run_cause(world), now=world.now()
         )
     except TryLaterError as error:
         for message in applied:

@@ -23,6 +23,11 @@ class Applied(StrEnum):
     NOTHING = "nothing"  # a kind that changes neither link nor booking
 
 
+def run_cause(world: World) -> Cause:
+    """Return the cause of a restore's own writes. A revoked link's history has it, so it shows which restore did it."""
+    return Cause(ACTOR, f"restore:{world.store.restore.run}")
+
+
 def apply_event(world: World, event: Envelope) -> Applied:
     """Apply one event.
 

@@ -8,7 +8,6 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.domain.causes import Cause
 from chalicelib.domain.links.link import Link, LinkStatus
 from chalicelib.domain.listings import LinkFilter
 from chalicelib.domain.restore import missing
@@ -27,7 +26,7 @@ from chalicelib.domain.restore_steps import (
 from chalicelib.service.contention import retry_until_result
 from chalicelib.service.paging import stream
 from chalicelib.service.ports import World
-from chalicelib.service.restore import ACTOR
+from chalicelib.service.restore import run_cause
 
 _PAGE: Final = 100
 _LIST_PAGE: Final = 500
@@ -67,15 +66,15 @@ def revoke_step(world: World, step: RevokeStep, has_time: HasTime) -> RevokeRepl
     """Revoke every link for which an event is missing or incomplete; with `everything`, also every active link.
 
     `everything` is for an archive that does not reach back to the backup: any link may have been used since (P1).
-    If the time ends within a page, the next request repeats that page: links that are revoked by then are skipped.
+    If the time ends within a page, the next request repeats that page, and skips the links that are revoked by then.
     """
     place = _begin(world, step)
     checked = revoked = 0
     for portion in _portions(world, place, everything=step.everything):
         for link, reason in portion.links:
+            revoked += _revoke(world, link, reason)
             if not has_time():
                 return RevokeReply(checked=checked, revoked=revoked, cursor=_cursor(place))
-            revoked += _revoke(world, link, reason)
         place, checked = portion.place, checked + portion.checked
         if not has_time():
             return RevokeReply(checked=checked, revoked=revoked, cursor=_cursor(place))
@@ -181,9 +180,7 @@ def _is_revocable(world: World, link: Link) -> bool:
 
 
 def _revoke(world: World, link: Link, reason: RevokeReason) -> bool:
-    cause = Cause(ACTOR, f"restore:{world.store.restore.run}")
-
     def attempt() -> tuple[bool]:
-        return (world.store.restore_records.revoke(link, reason, cause, now=world.now()),)
+        return (world.store.restore_records.revoke(link, reason, run_cause(world), now=world.now()),)
 
     return retry_until_result(world, attempt)[0]

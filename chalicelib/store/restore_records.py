@@ -36,10 +36,11 @@ class RestoreRecords:
         self._table = table
         self._links = links
 
-    def note_messages(self, message_ids: Iterable[str], *, now: datetime) -> None:
+    def note_messages(self, message_ids: Iterable[str], cause: Cause, *, now: datetime) -> None:
         """Record the SQS messages whose events are applied. Call it only after they are."""
+        purge_at, audit = purge_seconds(now, KEEP), audit_attributes(cause)
         self._table.put_many(
-            RestoreMessageItem(*self._key(_MESSAGE, message_id), purge_at=purge_seconds(now, KEEP))
+            RestoreMessageItem(*self._key(_MESSAGE, message_id), purge_at=purge_at, **audit)
             for message_id in message_ids
         )
 
@@ -48,10 +49,10 @@ class RestoreRecords:
         partition = restore_partition(self._table.name, shard)
         return self._table.count(partition, *_range(_MESSAGE), after)
 
-    def note_marker(self, marker_id: str, *, now: datetime) -> None:
+    def note_marker(self, marker_id: str, cause: Cause, *, now: datetime) -> None:
         """Record that the marker was received."""
-        key = self._key(_MARKER, marker_id)
-        self._table.put_many([RestoreMarkerItem(*key, purge_at=purge_seconds(now, KEEP))])
+        key, purge_at = self._key(_MARKER, marker_id), purge_seconds(now, KEEP)
+        self._table.put_many([RestoreMarkerItem(*key, purge_at=purge_at, **audit_attributes(cause))])
 
     def has_marker(self, marker_id: str) -> bool:
         """Return whether the marker was received."""

@@ -224,7 +224,8 @@ class Table:
         """
         wanted = list({item.key: item for item in items}.values())
         for at in range(0, len(wanted), _BATCH_PUT):
-            pending = [{"PutRequest": {"Item": item.serialize()}} for item in wanted[at : at + _BATCH_PUT]]
+            puts = (self.operation(item.key, item=item) for item in wanted[at : at + _BATCH_PUT])
+            pending = [{"PutRequest": {ITEM: put[ITEM]}} for put in puts]
             for attempt in range(_BATCH_TRIES):
                 if attempt:
                     self._sleep(_jitter(attempt))
