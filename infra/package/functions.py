@@ -35,36 +35,23 @@ def read_config(project: Path) -> dict[str, Any]:
     return config
 
 
-def with_tracing(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Chalice's configuration with X-Ray enabled, except for the `UNTRACED` functions."""
-    functions = {
-        name: {**entry, "xray": name not in UNTRACED} for name, entry in config["lambda_functions"].items()
-    }
-    return {**config, "lambda_functions": functions}
-
-
 def complete_policy(function: str, policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a function's policy with the permissions that every function has: to write its log and its traces."""
+    """Return a function's policy with the permission that every function has: to write its log."""
     logs = {
         "Sid": "OwnLog",
         "Effect": "Allow",
         "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
         "Resource": [{"Fn::GetAtt": [log_group_id(function), "Arn"]}],
     }
-    traces = {
-        "Sid": "Traces",  # these two actions don't support resources
-        "Effect": "Allow",
-        "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
-        "Resource": ["*"],
-    }
-    common = [logs] if function in UNTRACED else [logs, traces]
-    return {**policy, "Statement": [*policy["Statement"], *common]}
+    return {**policy, "Statement": [*policy["Statement"], logs]}
 
 
 def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
-    """Return a fragment of the template with the environment, the logging and the log group of each function."""
-    resources: dict[str, Any] = {}
-    for function in sorted(functions):
+    """Return a fragment of the template with the environment, logging, log group and tracing of each function."""
+    names = sorted(functions)
+    traced = [name for name in names if name not in UNTRACED]
+    resources: dict[str, Any] = {"TracesPolicy": _traces_policy(traced)}
+    for function in names:
         resources[logical_id(function)] = {
             "Properties": {
                 "Environment": {"Variables": _environment(function)},
@@ -75,6 +62,11 @@ def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
                 },
             }
         }
+        if function in traced:
+            # Lambda rejects a traced function whose role may not write traces yet.
+            resources[logical_id(function)]["DependsOn"] = "TracesPolicy"
+            tracing = {"Fn::If": ["HasTracing", "Active", "PassThrough"]}
+            resources[logical_id(function)]["Properties"]["Tracing"] = tracing
         resources[log_group_id(function)] = {
             "Type": "AWS::Logs::LogGroup",
             "Properties": {
@@ -83,6 +75,27 @@ def common_fragment(functions: Iterable[str]) -> dict[str, Any]:
             },
         }
     return {"Resources": resources}
+
+
+def _traces_policy(functions: Iterable[str]) -> dict[str, Any]:
+    """Return the policy about writing traces: allowed if `Tracing` is on, otherwise denied.
+
+    It always exists, because functions depend on it.
+    """
+    statement = {
+        "Sid": "Traces",  # these two actions don't support resources
+        "Effect": {"Fn::If": ["HasTracing", "Allow", "Deny"]},
+        "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+        "Resource": ["*"],
+    }
+    return {
+        "Type": "AWS::IAM::Policy",
+        "Properties": {
+            "PolicyName": "Traces",
+            "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+            "Roles": [{"Ref": f"{logical_id(function)}Role"} for function in functions],
+        },
+    }
 
 
 def _environment(function: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from chalicelib.pages.assets import NAMES
 from chalicelib.pages.bundle import assemble
 from infra.package.dependencies import Target
 from infra.package.fragments import TemplateError, merged, read_fragments
-from infra.package.functions import HTTP, common_fragment, complete_policy, read_config, with_tracing
+from infra.package.functions import HTTP, common_fragment, complete_policy, read_config
 from infra.package.gateway import gateway_fragment
 from infra.package.monitoring import monitoring_fragment
 from infra.paths import ROOT
@@ -31,7 +31,7 @@ def lay_out(project: Path, target: Target) -> Path:
     _build_assets(pages / "assets")
     (pages / "bundle.py").unlink()  # it is needed only to build the assets
     (project / BUILT.relative_to(ROOT)).write_bytes(describe(ROUTERS))
-    config = with_tracing(read_config(ROOT)) | {"lambda_architecture": target.architecture}
+    config = read_config(ROOT) | {"lambda_architecture": target.architecture}
     others: list[Any] = [*app.builtin_auth_handlers, *app.pure_lambda_functions, *app.event_sources]
     functions = {HTTP, *(function.name for function in others)}
     for name in functions:

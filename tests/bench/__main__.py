@@ -9,6 +9,7 @@ from typing import Final
 
 from infra.local.engines.dynoxide import find_dynoxide
 from infra.paths import ROOT
+from tests.bench.anonymous import anonymous
 from tests.bench.bulk import bulk
 from tests.bench.cold_start import cold_start
 from tests.bench.costs import costs
@@ -26,6 +27,7 @@ ALL: Final[dict[str, Callable[[], Section]]] = {
     "downstream": downstream,
     "sizes": sizes,
     "prices": prices,
+    "anonymous": anonymous,
     "warm": warm_redeem,
     "cold": cold_start,
     "lists": lists,

@@ -15,6 +15,7 @@ from chalicelib.domain.events.events import Event, EventKind, event_id_of
 from chalicelib.domain.mail.feedback import Feedback, FeedbackKind
 from chalicelib.domain.mail.mails import Letter
 from chalicelib.domain.webhooks.deliveries import EndpointAnswer
+from chalicelib.service.heartbeat import send_heartbeat
 from chalicelib.service.links.expire import expire_due_links
 from chalicelib.service.mail.mails_of_event import mails_of_event
 from chalicelib.service.mail.note_feedback import note_feedback
@@ -187,7 +188,11 @@ def _feedback(booked: BookedLink) -> Callable[[], object]:
 
 
 def _idle_expiry(booked: BookedLink) -> Callable[[], object]:
-    return lambda: expire_due_links(booked.world)
+    def run() -> None:
+        send_heartbeat(booked.world)
+        expire_due_links(booked.world)
+
+    return run
 
 
 def _idle_retry(booked: BookedLink) -> Callable[[], object]:
@@ -195,7 +200,7 @@ def _idle_retry(booked: BookedLink) -> Callable[[], object]:
 
 
 _STEPS: Final[list[tuple[str, Callable[[BookedLink], Callable[[], object]]]]] = [
-    ("expiry schedule, no link due", _idle_expiry),
+    ("expiry schedule, no link due, with the heartbeat", _idle_expiry),
     ("retry schedule, no webhook due", _idle_retry),
     ("history of one event", _history),
     ("fan-out of one event, no webhook", _no_webhook),

@@ -49,10 +49,8 @@ READS_STREAM: Final = {
 }  # fmt: skip
 STORES_FAILED_BATCHES: Final = {"s3:ListBucket", "s3:PutObject"}
 
-# Every function may log and trace; tests/infra/package/test_template.py checks these permissions.
-OF_EVERY_FUNCTION: Final = {
-    "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
-}  # fmt: skip
+# Every function may log; tests/infra/package/test_policies.py checks these permissions.
+OF_EVERY_FUNCTION: Final = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 # (function, action) → why AWS requires it although ministack does not, and the test that covers its use.
 REQUIRED_ONLY_BY_AWS: Final = {
@@ -129,6 +127,7 @@ def _rights(stack: Stack, role: str) -> set[Right]:
         (action, resource)
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
         for statement in iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
         for action in _listed(statement["Action"])
         for resource in _listed(statement["Resource"])
         if action != "sqs:SendMessageBatch"  # exists only in ministack

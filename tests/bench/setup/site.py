@@ -65,13 +65,18 @@ class Site:
 
     def __call__(self, event: dict[str, Any]) -> tuple[int, Any]:
         """Handle one proxy event; return the status and the body, parsed if it is JSON."""
-        answer = self._app(event, _CONTEXT)
+        answer = self.raw_answer(event)
         body = answer["body"]
         media = answer.get("headers", {}).get("Content-Type") or answer.get("multiValueHeaders", {}).get(
             "Content-Type", [""]
         )
         kind = media if isinstance(media, str) else media[0]
         return answer["statusCode"], json.loads(body) if "json" in kind and body else body
+
+    def raw_answer(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Handle one proxy event; return the proxy response."""
+        answer: dict[str, Any] = self._app(event, _CONTEXT)
+        return answer
 
     def team(self, method: str, resource: str, body: Any = None, **path: str) -> Any:
         """Call the team's API as an admin; return the response's JSON. Raises if the status is not 2xx."""

@@ -17,9 +17,10 @@ from chalicelib.settings import DailyMails, RetentionDays
 from infra.local.engines.dynoxide import find_dynoxide
 from infra.package.functions import DIRECT, logical_id, read_config
 from infra.paths import ROOT
+from tests.bench.anonymous import anonymous
 from tests.bench.costs import costs
 from tests.bench.downstream import downstream
-from tests.bench.prices import COLUMNS, prices
+from tests.bench.prices import COLUMNS, DESCRIPTION_KB, idle, prices
 from tests.bench.report.sections import Section
 from tests.bench.sizes import sizes
 
@@ -270,13 +271,49 @@ def test_documented_costs_are_the_measured_ones(
 @pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
 def test_documented_prices_are_the_computed_ones() -> None:
     """They agree within a few cents, because a page's length depends on the ids in it."""
-    rows = _rows(OPERATE, f"| a million of these | {' | '.join(COLUMNS)} | sum |")
-    documented = {what: [float(cell.strip("*") or 0) for cell in rest] for what, *rest in rows}
-    found = {row.what: [row.raw[name] for name in COLUMNS] for row in prices().rows}
+    rows = _rows(
+        OPERATE, f"| a million of these | {' | '.join(COLUMNS)} | sum | sum under load | X-Ray, if on |"
+    )
+    documented = {what: rest for what, *rest in rows}
+    found = {row.what: row.raw for row in prices().rows}
     assert list(documented) == list(found)
-    for what, cells in found.items():
-        assert documented[what][:-1] == pytest.approx(cells, abs=0.2), what
-        assert documented[what][-1] == pytest.approx(sum(documented[what][:-1]), abs=0.001), what
+    for what, raw in found.items():
+        *spent, total, loaded, x_ray = documented[what]
+        cells = [float(cell or 0) for cell in spent]
+        assert cells == pytest.approx([raw[name] for name in COLUMNS], abs=0.2), what
+        assert float(total.strip("*")) == pytest.approx(sum(cells), abs=0.001), what
+        assert float(loaded.strip("*")) == pytest.approx(raw["under load"], abs=0.2), what
+        assert [float(cell) for cell in (x_ray or "0, 0").split(", ")] == list(raw["X-Ray"]), what
+
+
+@pytest.mark.usefixtures("own_environment")
+@pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
+def test_the_documented_price_of_an_idle_stage_is_the_computed_one(resources: dict[str, Any]) -> None:
+    """Every alarm, metric, queue and schedule of the template counts. The sum may not rise above that of 0.1.0."""
+    after = OPERATE[OPERATE.index("### An idle stage") :]
+    documented = [float(row[1]) for row in _rows(after, "| | $ |")]
+    computed = idle(resources)
+    assert documented == [*(round(each, 2) for each in computed.values()), 0]
+    assert sum(computed.values()) <= 12.03
+
+
+@pytest.mark.usefixtures("own_environment")
+@pytest.mark.skipif(find_dynoxide() is None, reason="needs dynoxide")
+def test_the_documented_most_expensive_anonymous_request_is_the_one_that_is_found() -> None:
+    """A new route without a key is measured too, and a more expensive one has to be documented."""
+    rows = {row.what: row.raw for row in anonymous().rows}
+    first, second = sorted(rows, key=lambda what: -rows[what]["dollars"])[:2]
+    assert first == "GET /v1/openapi.json"
+    assert second.startswith("GET /assets/console")
+    assert rows[first]["bytes"] <= DESCRIPTION_KB * 1024, (
+        "then raise the bound, and the price in the documents"
+    )
+    [documented] = [row for row in prices().rows if row.what == "read the API description, uncompressed"]
+    assert rows[first]["dollars"] <= documented.raw["sum"]
+    dollars = round(documented.raw["sum"])
+    an_hour = round(500 * 3600 / 1_000_000 * documented.raw["sum"], -1)
+    assert f"at most ${dollars} a million" in SECURITY
+    assert f"${dollars} a million is ${an_hour:.0f} an hour" in SECURITY
 
 
 @pytest.mark.usefixtures("own_environment")

@@ -4,13 +4,12 @@ import json
 import re
 from typing import Any, Final
 
-from infra.package.functions import UNTRACED, log_group_id, logical_id, read_config
+from infra.package.functions import log_group_id, logical_id, read_config
 from infra.paths import ROOT
 
 LOG: Final = {"logs:CreateLogStream", "logs:PutLogEvents"}
-TRACE: Final = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 
-# Without the right of every function to write its own log and its traces.
+# Without the right of every function to write its own log.
 MAY: Final[dict[str, set[str]]] = {
     "api_handler": {
         "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
@@ -107,14 +106,22 @@ def test_each_function_has_exactly_the_listed_permissions(resources: dict[str, A
         name: {action for each in _statements(resources, name) for action in _actions(each)}
         for name in read_config(ROOT)["lambda_functions"]
     }
-    assert found == {name: may | LOG | (set() if name in UNTRACED else TRACE) for name, may in MAY.items()}
+    assert found == {name: may | LOG for name, may in MAY.items()}
+    policies = {
+        name
+        for name, each in resources.items()
+        if each["Type"] in {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}
+    }
+    assert policies == {"TracesPolicy"}, "a policy outside of a role; test_template.py tests this one"
 
 
 def test_only_listed_actions_and_resources_have_wildcards(
     resources: dict[str, Any],
 ) -> None:
-    for name in read_config(ROOT)["lambda_functions"]:
-        for statement in _statements(resources, name):
+    found = {name: _statements(resources, name) for name in read_config(ROOT)["lambda_functions"]}
+    found["Tracing=on"] = resources["TracesPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    for name, statements in found.items():
+        for statement in statements:
             actions = _actions(statement)
             assert not [action for action in actions if "*" in action], name
             for resource in statement["Resource"]:

@@ -207,10 +207,30 @@ def test_sources_of_commands_are_valid_names_and_not_those_of_aws(
     assert bool(re.fullmatch(pattern, text)) is taken
 
 
-def test_only_functions_without_http_are_traced(resources: dict[str, Any]) -> None:
-    untraced = {logical_id(name) for name in UNTRACED}
+def test_only_functions_without_http_can_be_traced_and_by_default_none_is(template: dict[str, Any]) -> None:
+    """P7: requests of the others contain tokens. With little traffic, X-Ray traces every call, at $5 a million."""
+    resources, untraced = template["Resources"], {logical_id(name) for name in UNTRACED}
+    assert template["Parameters"]["Tracing"]["Default"] == "off"
+    assert template["Conditions"]["HasTracing"] == {"Fn::Equals": [{"Ref": "Tracing"}, "on"]}
+    optional = {"Fn::If": ["HasTracing", "Active", "PassThrough"]}
     for name, properties in _functions(resources).items():
-        assert properties["Tracing"] == ("PassThrough" if name in untraced else "Active"), name
+        assert properties["Tracing"] == ("PassThrough" if name in untraced else optional), name
+
+
+def test_a_traced_function_may_write_traces_before_it_is_traced(resources: dict[str, Any]) -> None:
+    """Otherwise Lambda rejects the function. If tracing is off, no function has the permission."""
+    policy = resources["TracesPolicy"]
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == {"Fn::If": ["HasTracing", "Allow", "Deny"]}
+    assert statement["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    traced = {
+        name: each for name, each in resources.items() if isinstance(each["Properties"].get("Tracing"), dict)
+    }
+    assert policy["Properties"]["Roles"] == [
+        {"Ref": each["Properties"]["Role"]["Fn::GetAtt"][0]} for each in traced.values()
+    ]
+    for name, each in traced.items():
+        assert each["DependsOn"] == "TracesPolicy", name
 
 
 def test_each_function_has_its_own_log_settings_and_role(resources: dict[str, Any]) -> None:

@@ -10,8 +10,8 @@ from tests.bench.report.plots import Plot, svg
 
 pytestmark = pytest.mark.undated("it mentions benchmarks, and only those read a clock")
 
-# Their tables are in docs/operate.md and docs/scale.md, which have their own tests.
-ELSEWHERE = {"costs", "downstream", "sizes", "prices"}
+# Their figures are in docs/operate.md, docs/security.md and docs/scale.md, which have their own tests.
+ELSEWHERE = {"costs", "downstream", "sizes", "prices", "anonymous"}
 ROW = {"what": "a thing", "value": "1.00", "budget": "≤ 2", "met": True, "raw": None}
 SECTION = {"name": "warm", "title": "Warm", "how": "By turns.", "rows": [ROW], "plots": []}
 REPORT = {"measured": "today", "sections": [SECTION]}
