@@ -1,6 +1,7 @@
 """Deploy a stage to an AWS account, or destroy it: `make deploy`, `make destroy`."""
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,17 @@ from infra.deploy import stacks
 from infra.deploy.account import Account, DeployError, explained, open_account
 from infra.deploy.adoption import Adopted, find_adopted, update_adopted, with_adopted
 from infra.deploy.bucket import ready_bucket
+from infra.deploy.concurrency import read_quota, with_limited_concurrency
 from infra.deploy.destroy import destroy
 from infra.deploy.guards import check_own_table, check_parameters, checked_stage
-from infra.deploy.report import check_data_is_kept, found_lines, will_lines
+from infra.deploy.log_role import PARAMETER, log_role
+from infra.deploy.report import (
+    check_data_is_kept,
+    concurrency_lines,
+    found_lines,
+    quota_line,
+    will_lines,
+)
 from infra.deploy.stack_state import StackState, read_stack
 from infra.deploy.stacks import (
     ChangeSet,
@@ -57,11 +66,17 @@ def deploy(
     template = package.read_template()
     check_parameters(stage.parameters, template)
     adopted = find_adopted(account, stage, stack, template)
-    _list(say, "Found", found_lines(account, stack, adopted, template))
+    role, role_line = log_role(account, stage, stack)
+    stage = dataclasses.replace(stage, parameters={**stage.parameters, PARAMETER: role})
+    quota = read_quota(account)
+    found = found_lines(account, stage, stack, adopted, template)
+    _list(say, "Found", [*found, role_line, quota_line(quota)])
     check_own_table(account, stack, adopted, template)
+    limited = concurrency_lines(quota, template, with_limited_concurrency(template, quota))
+    template = with_limited_concurrency(template, quota)
     prepared = _Prepared(account, stage, stack, package, ready_bucket(account, bucket), watch_minutes)
     change_set = prepared.plan(template, adopted)
-    _list(say, "Will", will_lines(stage, stack, adopted, change_set, prepared.watching))
+    _list(say, "Will", [*limited, *will_lines(stage, stack, adopted, change_set, prepared.watching)])
     if plan_only:
         if change_set:
             discard(cloudformation, change_set)

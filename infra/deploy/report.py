@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from infra.deploy.account import Account, DeployError, find_table
 from infra.deploy.adoption import Adopted, planned_updates
+from infra.deploy.concurrency import LambdaQuota, background_concurrency
 from infra.deploy.stack_state import StackState
 from infra.deploy.stacks import FAILED_CREATIONS, ChangeSet
 from infra.deploy.stage import CLOSED, Stage
@@ -18,13 +19,36 @@ _CLOSED: Final = {"no": "bookings are open", "yes": "bookings are closed", "all"
 
 
 def found_lines(
-    account: Account, stack: StackState, adopted: Adopted, template: Mapping[str, Any]
+    account: Account, stage: Stage, stack: StackState, adopted: Adopted, template: Mapping[str, Any]
 ) -> Iterator[str]:
     """Yield what is in the account. A fact that the credentials may not read is unknown, and no error."""
     yield _stack_line(stack)
     yield _known("table", lambda: _table_line(account, stack, adopted, template))
     yield _secret_line(stack, adopted)
     yield _bus_line(stack, adopted)
+    yield _known("alarms", lambda: _alarms_line(account, stage, stack))
+
+
+def quota_line(quota: LambdaQuota | None) -> str:
+    """Return the line about Lambda's quota."""
+    if quota is None:
+        return "Lambda's quota: unknown (no permission for GetAccountSettings)"
+    return f"Lambda: {quota.executions:,} concurrent executions, {quota.unreserved:,} of them unreserved"
+
+
+def concurrency_lines(
+    quota: LambdaQuota | None, template: Mapping[str, Any], limited: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield what is limited because of Lambda's quota."""
+    background = background_concurrency(limited)
+    if quota is None or background == background_concurrency(template):
+        return
+    yield f"limit queues and the stream to {background} of {quota.unreserved:,} unreserved concurrent executions"
+    if background > quota.background:
+        yield (
+            "  they can still use up the quota, and callers then get a 429: before you go live, ask for 1,000 "
+            "concurrent executions (Service Quotas, AWS Lambda, L-B99A9384), and deploy again"
+        )
 
 
 def will_lines(
@@ -108,6 +132,27 @@ def _bus_line(stack: StackState, adopted: Adopted) -> str:
         f"bus {adopted.bus['Name']} and archive {adopted.archive.name}: kept from an earlier stack, "
         f"{adopted.archive.events:,} events"
     )
+
+
+def _alarms_line(account: Account, stage: Stage, stack: StackState) -> str:
+    address = stage.parameters.get("AlarmEmail")
+    if not address:
+        return f"alarms: nobody is notified; set AlarmEmail in infra/stages/{stage.name}.json"
+    topic = stack.outputs.get("AlarmTopicArn") if stack.exists else None
+    if topic is None:
+        return f"alarms: {address} gets an email from AWS, and has to confirm it once"
+    pages = account.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    arns = [
+        each["SubscriptionArn"]
+        for page in pages
+        for each in page["Subscriptions"]
+        if each["Endpoint"] == address
+    ]
+    if not arns:
+        return f"alarms: {address} is not subscribed yet, and has to confirm AWS's email once"
+    if any(arn.startswith("arn:") for arn in arns):
+        return f"alarms: {address}"
+    return f"alarms: nobody is notified: {address} has not confirmed yet; press the link in AWS's email"
 
 
 def _known(what: str, line: Callable[[], str]) -> str:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNot
 
 from infra.deploy import deploy
 from infra.deploy.account import Account, DeployError, explained, open_account
+from infra.deploy.concurrency import LambdaQuota
 from infra.deploy.restore_progress import RestoreProgress
 from infra.deploy.stack_state import read_stack
 from infra.deploy.stacks import Deployment, StackError, outputs, plan_stack
@@ -72,12 +73,37 @@ def _table(account: Ministack) -> str:
     return outputs(local_client("cloudformation", account.endpoint_url), STACK)["TableName"]
 
 
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the command does, in order: the operations that it calls, and the lines that it prints."""
+    done: list[str] = []
+    real = Account.client
+
+    def client(self: Account, name: str, *more: Any) -> Any:
+        made = real(self, name, *more)
+        made.meta.events.register("before-call", lambda model, **_: done.append(model.name))
+        return made
+
+    def say(line: str) -> None:
+        done.append(line)
+        print(line)
+
+    monkeypatch.setattr(Account, "client", client)
+    monkeypatch.setattr(deploy, "_say", say)
+    return done
+
+
+READS = ("Describe", "List", "Get", "Head")
+PREPARES = {"CreateBucket", "PutPublicAccessBlock", "PutObject", "CreateChangeSet", "DeleteChangeSet"}
+
+
 @pytest.mark.usefixtures("put")
 def test_a_stage_is_deployed_and_a_second_deployment_changes_nothing(
-    account: Ministack, capsys: pytest.CaptureFixture[str]
+    account: Ministack, steps: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run("deploy", "--stage", "dev") == 0
     output = capsys.readouterr().out
+    _said_before_it_was_done(steps)
     assert "Created." in output
     assert "make key STAGE=dev" in output
     bucket = "admit-one-deploy-000000000000-us-east-1"
@@ -93,6 +119,19 @@ def test_a_stage_is_deployed_and_a_second_deployment_changes_nothing(
     assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == sent
     stack = local_client("cloudformation", account.endpoint_url).describe_stacks(StackName=STACK)["Stacks"][0]
     assert {"Key": "stage", "Value": "dev"} in stack["Tags"]
+
+
+def _said_before_it_was_done(steps: list[str]) -> None:
+    """Check that what was found is said before anything is written, and what is planned before anything runs."""
+    found = [number for number, step in enumerate(steps) if step.startswith("Found ")]
+    will = [number for number, step in enumerate(steps) if step.startswith("Will ")]
+    writes = [
+        n for n, step in enumerate(steps) if re.fullmatch(r"[A-Z]\w+", step) and not step.startswith(READS)
+    ]
+    assert len(found) == len(will) == 1
+    assert found[0] < writes[0]
+    assert {steps[number] for number in writes if number < will[0]} <= PREPARES
+    assert "ExecuteChangeSet" in {steps[number] for number in writes if number > will[0]}
 
 
 def test_a_deployment_that_cloudformation_refuses_is_rolled_back_and_reported(
@@ -348,8 +387,16 @@ def test_a_stack_that_cannot_be_updated_is_reported_with_what_to_do(status: str,
 
 
 @pytest.mark.usefixtures("put")
-def test_two_stages_share_no_resources(account: Ministack) -> None:
+def test_two_stages_share_no_resources(
+    account: Ministack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second stage is deployed with a new account's small quota of Lambda, so its queues use little of it."""
+    monkeypatch.setattr(deploy, "read_quota", lambda _: LambdaQuota(10, 10))
     assert _run("deploy", "--stage", "staging") == 0
+    assert "Will    limit queues and the stream to 17 of 10 unreserved" in capsys.readouterr().out
+    deliveries = _resources(account, "admit-one-staging")["WebhookDeliverMapping"]
+    mapping = local_client("lambda", account.endpoint_url).get_event_source_mapping(UUID=deliveries)
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     cloudformation = local_client("cloudformation", account.endpoint_url)
     one, other = (
         {
@@ -476,6 +523,23 @@ def test_an_alarm_rolls_a_deployment_back(account: Ministack, monkeypatch: pytes
         if alarm["AlarmArn"] in {trigger["Arn"] for trigger in again["RollbackTriggers"]}
     }
     assert {name.split("-")[3] for name in names} == set(WATCHED)
+
+
+@pytest.mark.usefixtures("put")
+def test_the_log_role_that_another_team_set_stays(
+    account: Ministack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An account has one role for the logs of all its APIs."""
+    gateway, theirs = (
+        local_client("apigateway", account.endpoint_url),
+        "arn:aws:iam::000000000000:role/Theirs",
+    )
+    change: Any = {"op": "replace", "path": "/cloudwatchRoleArn", "value": theirs}
+    gateway.update_account(patchOperations=[change])
+    assert _run("deploy", "--stage", "watched", "--watch", "0") == 0
+    assert f"API Gateway's log role: {theirs}, which stays" in capsys.readouterr().out
+    assert _run("destroy", "--stage", "watched", "--confirm", "watched") == 0
+    assert gateway.get_account()["cloudwatchRoleArn"] == theirs
 
 
 @pytest.mark.usefixtures("put")
