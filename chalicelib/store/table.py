@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from pynamodb.connection.base import Connection, MetaTable
@@ -92,24 +93,24 @@ class Table:
     def get_many(self, keys: Iterable[Key]) -> dict[Key, RawItem]:
         """Return the items that exist, by key, in their current state. One round trip for each 100 keys.
 
-        Raises `ThrottledError` if DynamoDB keeps returning unprocessed keys.
+        Raises `ThrottledError` if DynamoDB keeps returning only unprocessed keys.
         """
         wanted = list(dict.fromkeys(keys))
         found: dict[Key, RawItem] = {}
         for at in range(0, len(wanted), _BATCH_GET):
             pending = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in wanted[at : at + _BATCH_GET]]
-            for attempt in range(_BATCH_TRIES):
-                if attempt:
-                    self._sleep(_jitter(attempt))
+            tries = 0
+            while pending:
+                if tries == _BATCH_TRIES:
+                    raise ThrottledError(fault=Fault("UnprocessedKeys", SERVICE, "BatchGetItem"))
+                if tries:
+                    self._sleep(_jitter(tries))
                 request = {self.name: {"Keys": pending, "ConsistentRead": True}}
                 answer = self._send("BatchGetItem", {"RequestItems": request})
-                for raw in answer.get(RESPONSES, {}).get(self.name, ()):
-                    found[raw["pk"]["S"], raw["sk"]["S"]] = raw
+                rows = answer.get(RESPONSES, {}).get(self.name, ())
+                found |= {(raw["pk"]["S"], raw["sk"]["S"]): raw for raw in rows}
                 pending = answer.get(UNPROCESSED_KEYS, {}).get(self.name, {}).get("Keys", [])
-                if not pending:
-                    break
-            else:
-                raise ThrottledError(fault=Fault("UnprocessedKeys", SERVICE, "BatchGetItem"))
+                tries = 1 if rows else tries + 1  # a response is cut at 16 MB, so progress is no failed try
         return found
 
     def get_in_order(self, kind: type[_I], keys: Iterable[Key]) -> list[_I]:
@@ -123,47 +124,20 @@ class Table:
 
     def query(self, kind: type[_I], pk: str, sort_from: str, sort_to: str) -> list[_I]:
         """Return the items of one partition with `sort_from <= sk <= sort_to`, in order; eventually consistent."""
-        found: list[_I] = []
-        start: Any = None
-        while True:
-            page = self._retrying(
-                lambda: self._table.query(
-                    pk,
-                    range_key_condition=Path("sk").between(sort_from, sort_to),
-                    exclusive_start_key=start,  # noqa: B023 - called at once
-                )
-            )
-            found.extend(kind.from_raw_data(raw) for raw in page[ITEMS])
-            start = page.get("LastEvaluatedKey")
-            if not start:
-                return found
+        between = Path("sk").between(sort_from, sort_to)
+        return [kind.from_raw_data(raw) for raw in self._rows(pk, between, None)]
 
     def newest(self, kind: type[_I], pk: str, sort_from: str, below: str, limit: int) -> list[_I]:
         """Return up to `limit` items of a partition with `sort_from <= sk < below`, last first; strongly consistent."""
-        page = self._retrying(
-            lambda: self._table.query(
-                pk,
-                range_key_condition=Path("sk").between(sort_from, below),  # inclusive, so one more
-                limit=limit + 1,
-                scan_index_forward=False,
-                consistent_read=True,
-            )
-        )
-        items = [kind.from_raw_data(raw) for raw in page[ITEMS] if raw["sk"]["S"] < below]
-        return items[:limit]
+        between = Path("sk").between(sort_from, below)  # inclusive, so one more
+        rows = self._rows(pk, between, limit + 1, scan_index_forward=False, consistent_read=True)
+        return [kind.from_raw_data(raw) for raw in rows if raw["sk"]["S"] < below][:limit]
 
     def oldest(self, kind: type[_I], pk: str, after: str, sort_to: str, limit: int) -> list[_I]:
         """Return up to `limit` items of a partition with `after < sk <= sort_to`, in order; strongly consistent."""
-        page = self._retrying(
-            lambda: self._table.query(
-                pk,
-                range_key_condition=Path("sk").between(after, sort_to),  # inclusive, so one more
-                limit=limit + 1,
-                consistent_read=True,
-            )
-        )
-        items = [kind.from_raw_data(raw) for raw in page[ITEMS] if raw["sk"]["S"] > after]
-        return items[:limit]
+        between = Path("sk").between(after, sort_to)  # inclusive, so one more
+        rows = self._rows(pk, between, limit + 1, consistent_read=True)
+        return [kind.from_raw_data(raw) for raw in rows if raw["sk"]["S"] > after][:limit]
 
     def count(self, pk: str, sort_from: str, sort_to: str, after: str | None) -> tuple[int, str | None]:
         """Return the number of items with `sort_from <= sk <= sort_to`, and the `sk` from which to continue, if any.
@@ -193,16 +167,31 @@ class Table:
         newest_first: bool = True,
     ) -> list[dict[str, str]]:
         """Return up to `limit` entries of an index partition: keys only, eventually consistent."""
-        page = self._retrying(
-            lambda: self._table.query(
-                partition,
+        rows = self._rows(partition, condition, limit, index_name=index, scan_index_forward=not newest_first)
+        return [{name: value["S"] for name, value in raw.items()} for raw in rows]
+
+    def _rows(self, pk: str, condition: Condition | None, limit: int | None, **how: Any) -> list[RawItem]:
+        """Return up to `limit` rows of a query (None: all of them).
+
+        DynamoDB ends a response after 1 MB, whatever the limit, so a short response does not mean that no more follow:
+        only a missing `LastEvaluatedKey` does.
+        """
+        found: list[RawItem] = []
+        start: Any = None
+        while True:
+            query = partial(
+                self._table.query,
+                pk,
                 range_key_condition=condition,
-                index_name=index,
-                limit=limit,
-                scan_index_forward=not newest_first,
+                limit=None if limit is None else limit - len(found),
+                exclusive_start_key=start,
+                **how,
             )
-        )
-        return [{name: value["S"] for name, value in raw.items()} for raw in page[ITEMS]]
+            page = self._retrying(query)
+            found += page[ITEMS]
+            start = page.get("LastEvaluatedKey")
+            if not start or len(found) == limit:
+                return found
 
     def put(self, item: Item, condition: Condition, *, tries: int = TRIES) -> bool:
         """Write a whole item if the condition holds; return whether it did.
