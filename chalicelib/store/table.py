@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from pynamodb.connection.base import Connection, MetaTable
+from pynamodb.connection.base import MetaTable
 from pynamodb.connection.table import TableConnection
 from pynamodb.constants import ALL_OLD, ITEM, ITEMS, KEY, RESPONSES, UNPROCESSED_KEYS
 from pynamodb.expressions.condition import Condition
@@ -54,6 +54,7 @@ class Table:
             max_pool_connections=MAX_CONNECTIONS,
             meta_table=MetaTable(_description(name)),
         )
+        self.connection = self._table.connection
         self._fresh: Any = None
         self._lock = threading.Lock()
         use_fast_loader(self.session)
@@ -61,24 +62,18 @@ class Table:
     @property
     def session(self) -> Any:
         """The botocore session of the calling thread."""
-        return self._table.connection.session
+        return self.connection.session
 
     @property
     def client(self) -> Any:
         """The botocore client, created on first use. PynamoDB replaces one that was created without credentials."""
-        client = self._table.connection.client
+        client = self.connection.client
         if client is not self._fresh:
             with self._lock:
                 if client is not self._fresh:
                     keep_fresh(client)
                     self._fresh = client
         return client
-
-    @property
-    def connection(self) -> Connection:
-        """PynamoDB's connection, for requests that it builds. Its client exists."""
-        self.connect()
-        return self._table.connection
 
     def connect(self) -> None:
         """Create the client now, without a call to DynamoDB."""

@@ -56,6 +56,7 @@ class Transaction:
     def commit(self) -> None:
         """Write all or nothing. Raises `TransactionRefused` if a condition did not hold, or a domain error."""
         with translated(self.names(), call="TransactWriteItems"):
+            self._table.connect()
             self._table.connection.transact_write_items(
                 condition_check_items=[*self._checks.values()],
                 delete_items=[*self._deletes.values()],

@@ -1,10 +1,12 @@
 """A cancelled transaction reports its rejected operations by name, never by position (P1, P4)."""
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.hooks import HierarchicalEmitter
 from hypothesis import given, strategies as st
 
 from chalicelib.domain.causes import Cause
@@ -28,6 +30,7 @@ class Refusing:
 
     def __init__(self, codes: Mapping[str, str]) -> None:
         self.codes = codes
+        self.meta = SimpleNamespace(events=HierarchicalEmitter())
 
     def _make_api_call(self, operation: str, request: Mapping[str, Any]) -> None:
         reasons = [self._reason(part) for one in request["TransactItems"] for part in one.values()]

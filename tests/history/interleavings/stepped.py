@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any, Final
 
 import msgspec
 from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.hooks import HierarchicalEmitter
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from chalicelib.domain.bookings.booking import Booking, Invitee
@@ -119,6 +121,7 @@ class _Client:
 
     def __init__(self, stepped: "Stepped") -> None:
         self._stepped = stepped
+        self.meta = SimpleNamespace(events=HierarchicalEmitter())
 
     def _make_api_call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
         return self._stepped.asked(Request(operation, arguments))
