@@ -29,6 +29,7 @@ from tests.support.app import (
     unknown_id,
 )
 from tests.support.commands import Deadline
+from tests.support.log_lines import logged
 
 CONTEXT: Final = SimpleNamespace(aws_request_id="request-1")
 
@@ -233,7 +234,7 @@ def test_no_token_is_in_an_error_or_the_log(host: Caller, caplog: pytest.LogCapt
         errors = "".join(json.dumps(refused(redeem_link, event)) for event in events)
 
     for secret in (token, forged(token)):
-        assert secret not in errors + caplog.text
+        assert secret not in errors + logged(caplog)
 
 
 def test_an_unexpected_error_is_an_internal_error_without_its_message(
@@ -248,4 +249,4 @@ def test_an_unexpected_error_is_an_internal_error_without_its_message(
     kind, document = refused(revoke_links, for_host(host, linkIds=["x"]))
 
     assert (kind, document["status"]) == ("InternalError", 500)
-    assert secret not in caplog.text + json.dumps(document)
+    assert secret not in logged(caplog) + json.dumps(document)
