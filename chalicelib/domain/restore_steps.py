@@ -25,9 +25,7 @@ class RevokeReason(StrEnum):
 
     GAP = "gap"  # one of its events is not in the archive
     INCOMPLETE = "incomplete"  # one of its events does not contain everything that changed
-    EVERYTHING = (
-        "everything"  # the archive does not reach back to the backup, so every active link is revoked
-    )
+    EVERYTHING = "everything"  # the archive is not complete, so every link that can be used is revoked
 
 
 class _Step(
@@ -38,7 +36,10 @@ class _Step(
 
 
 class RevokeStep(_Step, frozen=True, kw_only=True, tag="revoke"):
-    """Revoke links with a missing or incomplete event; with `everything`, also all active links."""
+    """Revoke links with a missing or incomplete event.
+
+    With `everything`, also all others that are active, or that are used and a cancellation would make active again.
+    """
 
     everything: bool
 

@@ -44,14 +44,16 @@ class InvalidCursorError(Exception):
 
 
 class _Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Where a step continues: a shard and the last id in it; then a host, and the last link in its list.
+    """Where a step continues: a shard and the last id in it; then a host, and the last link in one of its lists.
 
-    `host` is the place in the list of hosts before the current host. It is only used when no shard is left.
+    `host` is the place in the list of hosts before the current host, `used` whether the list of its used links is
+    next. Both matter only when no shard is left.
     """
 
     shard: int = 0
     after: str | None = None
     host: str | None = None
+    used: bool = False
 
 
 class _Portion(msgspec.Struct, frozen=True):
@@ -63,9 +65,10 @@ class _Portion(msgspec.Struct, frozen=True):
 
 
 def revoke_step(world: World, step: RevokeStep, has_time: HasTime) -> RevokeReply:
-    """Revoke every link for which an event is missing or incomplete; with `everything`, also every active link.
+    """Revoke every link for which an event is missing or incomplete; with `everything`, also every other usable link.
 
-    `everything` is for an archive that does not reach back to the backup: any link may have been used since (P1).
+    `everything` is for an archive that does not reach back to the backup: any link may have been used since (P1), also
+    a used one, if a booking was cancelled in between.
     If the time ends within a page, the next request repeats that page, and skips the links that are revoked by then.
     """
     place = _begin(world, step)
@@ -138,7 +141,7 @@ def _portions(world: World, place: _Place, *, everything: bool) -> Iterator[_Por
         yield portion
         place = portion.place
     if everything:
-        yield from _active(world, place)
+        yield from _usable(world, place)
 
 
 def _gaps(world: World, place: _Place) -> _Portion:
@@ -159,18 +162,19 @@ def _gaps(world: World, place: _Place) -> _Portion:
     return _Portion(found, len(page), _Place(place.shard, after))
 
 
-def _active(world: World, place: _Place) -> Iterator[_Portion]:
-    """Yield the active links, host by host."""
-    before, after = place.host, place.after
-    for host in stream(world.store.hosts.entries, before, _PAGE):
-        where = LinkFilter(host_id=host.item_id, event_type_id=None, status=LinkStatus.ACTIVE)
-        while entries := world.store.links.entries(where, LinkStatus.ACTIVE, after, _PAGE):
-            links = world.store.links.read_many([entry.item_id for entry in entries])
-            after = entries[-1].sort
-            found = [(link, RevokeReason.EVERYTHING) for link in links if _is_revocable(world, link)]
-            yield _Portion(found, 0, _Place(len(SHARDS), after, before))
-        before, after = host.sort, None
-        yield _Portion([], 0, _Place(len(SHARDS), None, before))
+def _usable(world: World, place: _Place) -> Iterator[_Portion]:
+    """Yield the links that can be used, now or after a cancellation, host by host."""
+    for host in stream(world.store.hosts.entries, place.host, _PAGE):
+        for status in (LinkStatus.USED,) if place.used else (LinkStatus.ACTIVE, LinkStatus.USED):
+            where = LinkFilter(host_id=host.item_id, event_type_id=None, status=status)
+            while entries := world.store.links.entries(where, status, place.after, _PAGE):
+                links = world.store.links.read_many([entry.item_id for entry in entries])
+                found = [(link, RevokeReason.EVERYTHING) for link in links if _is_revocable(world, link)]
+                place = msgspec.structs.replace(place, after=entries[-1].sort)
+                yield _Portion(found, 0, place)
+            place = msgspec.structs.replace(place, after=None, used=True)
+        place = _Place(len(SHARDS), host=host.sort)
+        yield _Portion([], 0, place)
 
 
 def _is_revocable(world: World, link: Link) -> bool:
