@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.clock import rfc3339
+from tests.bench.setup.site import proxy_event
 from tests.deployed.conftest import COMMAND_SOURCES, NAME, Stack
 from tests.deployed.host_fixtures import event_type_of, links_of
 from tests.support.app import redeem_body
@@ -140,6 +141,34 @@ def test_the_default_bus_accepts_only_commands_of_listed_sources_for_this_stage_
     assert [brought(own | other) for other in others] == [False] * len(others)
     answers(inbox, good, "link.created", "batch.completed")
     assert len(links_of(stack, event_type["hostId"])) == 1
+
+
+def test_the_own_bus_accepts_no_command_with_the_source_of_the_products_events(stack: Stack) -> None:
+    """P9: the functions may put events with this source, and `webhook_deliver` talks to endpoints of strangers."""
+    events, bus = stack.client("events"), stack.physical_id("EventBus")
+    name = stack.physical_id("CommandsOnOwnBus").split("|")[-1]
+    pattern = events.describe_rule(Name=name, EventBusName=bus)["EventPattern"]
+    event = {
+        "id": "1", "detail-type": "admit-one.command", "account": "000000000000", "time": "2026-11-21T09:00:00Z",
+        "region": "us-east-1", "resources": [], "detail": {},
+    }  # fmt: skip
+    accepted = {
+        source: events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event | {"source": source}))[
+            "Result"
+        ]
+        for source in ("admit-one", "any.source")
+    }
+    assert accepted == {"admit-one": False, "any.source": True}
+
+
+def test_whoever_invokes_the_http_function_has_the_rights_of_an_admin_key(stack: Stack) -> None:
+    """docs/security.md lists this right. The function takes the caller from the event, as API Gateway passes it."""
+    host = event_type_of(stack)["hostId"]
+    answer = stack.invoke(
+        "APIHandler", proxy_event("GET", "/v1/hosts/{hostId}", path={"hostId": host}, admin=True)
+    )
+    assert answer["statusCode"] == 200, answer
+    assert json.loads(answer["body"])["hostId"] == host
 
 
 def test_a_command_for_another_stage_is_rejected(stack: Stack, inbox: Inbox) -> None:
