@@ -1,10 +1,72 @@
 """The bucket from which CloudFormation reads the template and the zip."""
 
-from typing import Any
+import json
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from infra.deploy.account import Account, DeployError
+
+_KEPT: Final = timedelta(days=30)
+
+# How each setting of the bucket is read and written, and what it must be; BUCKET stands for the bucket's name.
+_SETTINGS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
+    (
+        "get_public_access_block",
+        "put_public_access_block",
+        {
+            "PublicAccessBlockConfiguration": {
+                "BlockPublicAcls": True,
+                "IgnorePublicAcls": True,
+                "BlockPublicPolicy": True,
+                "RestrictPublicBuckets": True,
+            }
+        },
+    ),
+    (
+        "get_bucket_ownership_controls",
+        "put_bucket_ownership_controls",
+        {"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}},
+    ),
+    (
+        "get_bucket_policy",
+        "put_bucket_policy",
+        {
+            "Policy": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Sid": "EncryptedOnTheWay",
+                        "Effect": "Deny",
+                        "Principal": "*",
+                        "Action": "s3:*",
+                        "Resource": ["arn:aws:s3:::BUCKET", "arn:aws:s3:::BUCKET/*"],
+                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                    }
+                ],
+            }
+        },
+    ),
+    (
+        # Packages are removed after a deployment, not by age: a rollback reads the previous one.
+        "get_bucket_lifecycle_configuration",
+        "put_bucket_lifecycle_configuration",
+        {
+            "LifecycleConfiguration": {
+                "Rules": [
+                    {
+                        "ID": "AbortUploads",
+                        "Status": "Enabled",
+                        "Filter": {"Prefix": ""},
+                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+                    }
+                ]
+            }
+        },
+    ),
+)
 
 
 def ready_bucket(account: Account, given: str | None) -> str:
@@ -28,21 +90,64 @@ def ready_bucket(account: Account, given: str | None) -> str:
         if given:
             raise DeployError(f"There is no bucket {name}.") from error
         _create_bucket(account, s3, name)
+    if not given:
+        _protect(s3, name, account.account_id)
     return name
 
 
+def remove_old(account: Account, bucket: str, prefix: str, keep: Collection[str], now: datetime) -> None:
+    """Remove a stage's packages that are older than 30 days, except those in `keep`: a rollback needs the previous one.
+
+    Credentials that may not remove objects leave them.
+    """
+    s3, owner = account.client("s3"), {"ExpectedBucketOwner": account.account_id}
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **owner)
+    old = [
+        each["Key"]
+        for page in pages
+        for each in page.get("Contents", ())
+        if each["LastModified"] < now - _KEPT and each["Key"] not in keep
+    ]
+    try:
+        for key in old:
+            s3.delete_object(Bucket=bucket, Key=key, **owner)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDenied":
+            raise
+
+
+def _protect(s3: Any, name: str, account_id: str) -> None:
+    """Make a bucket private, and require TLS. A bucket that was created but not protected gets it now."""
+    owner = {"Bucket": name, "ExpectedBucketOwner": account_id}
+    for read, write, wanted in _SETTINGS:
+        arguments = json.loads(json.dumps(wanted).replace("BUCKET", name))
+        policy = arguments.get("Policy")
+        if policy is not None:
+            arguments["Policy"] = json.dumps(policy)
+        try:
+            found = getattr(s3, read)(**owner)
+        except ClientError as error:
+            if not error.response["Error"]["Code"].startswith("NoSuch") and "NotFound" not in str(error):
+                raise
+            found = {}
+        if _lacks(found, json.loads(json.dumps(wanted).replace("BUCKET", name))):
+            getattr(s3, write)(**owner, **arguments)
+
+
+def _lacks(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return whether a bucket's setting is not as wanted. Lifecycle rules are returned without their container."""
+    if "LifecycleConfiguration" in wanted:
+        return bool(found.get("Rules") != wanted["LifecycleConfiguration"]["Rules"])
+    if "Policy" in wanted:
+        return bool(json.loads(found.get("Policy", "{}")) != wanted["Policy"])
+    return any(found.get(key) != value for key, value in wanted.items())
+
+
 def _create_bucket(account: Account, s3: Any, name: str) -> None:
-    """Create a private bucket."""
+    """Create a bucket."""
     where = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
     try:
         s3.create_bucket(Bucket=name, **({"CreateBucketConfiguration": where} if where else {}))
-        s3.put_public_access_block(
-            Bucket=name,
-            PublicAccessBlockConfiguration={
-                "BlockPublicAcls": True, "IgnorePublicAcls": True,
-                "BlockPublicPolicy": True, "RestrictPublicBuckets": True,
-            },
-        )  # fmt: skip
     except ClientError as error:
         if error.response["Error"]["Code"] == "AccessDenied":
             raise DeployError(

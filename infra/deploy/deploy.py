@@ -4,16 +4,17 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from infra.deploy import stacks
 from infra.deploy.account import Account, DeployError, explained, open_account
 from infra.deploy.adoption import Adopted, find_adopted, update_adopted, with_adopted
-from infra.deploy.bucket import ready_bucket
+from infra.deploy.bucket import ready_bucket, remove_old
 from infra.deploy.concurrency import read_quota, with_limited_concurrency
 from infra.deploy.destroy import destroy
+from infra.deploy.environment import check_environments
 from infra.deploy.guards import check_own_table, check_parameters, checked_stage
 from infra.deploy.log_role import PARAMETER, log_role
 from infra.deploy.report import (
@@ -23,7 +24,7 @@ from infra.deploy.report import (
     quota_line,
     will_lines,
 )
-from infra.deploy.stack_state import StackState, read_stack
+from infra.deploy.stack_state import StackState, deployed_archives, read_stack
 from infra.deploy.stacks import (
     ChangeSet,
     Deployment,
@@ -65,6 +66,7 @@ def deploy(
     stack = read_stack(cloudformation, stage.stack)
     template = package.read_template()
     check_parameters(stage.parameters, template)
+    check_environments(template, stage.parameters)
     adopted = find_adopted(account, stage, stack, template)
     role, role_line = log_role(account, stage, stack)
     stage = dataclasses.replace(stage, parameters={**stage.parameters, PARAMETER: role})
@@ -87,7 +89,13 @@ def deploy(
         if change_set:
             discard(cloudformation, change_set)
         change_set = prepared.plan(template, find_adopted(account, stage, stack, template))
-    return execute(cloudformation, change_set) if change_set else Outcome.UNCHANGED
+    before = deployed_archives(cloudformation, stack)
+    outcome = execute(cloudformation, change_set) if change_set else Outcome.UNCHANGED
+    if bucket is None:
+        remove_old(
+            account, prepared.bucket, prepared.prefix, {*before, *prepared.uploaded}, datetime.now(UTC)
+        )
+    return outcome
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,13 @@ class _Prepared:
     package: Package
     bucket: str
     watch_minutes: int
+    uploaded: list[str] = field(default_factory=list)
+    """The keys of the uploaded objects."""
+
+    @property
+    def prefix(self) -> str:
+        """The folder of the stage's packages in the bucket."""
+        return f"{self.stage.stack}/"
 
     @property
     def watching(self) -> str:
@@ -130,7 +145,9 @@ class _Prepared:
         parameters = self.stage.parameters
         whole = with_described_parameters(with_adopted(template, adopted), parameters)
         s3, cloudformation = self.account.client("s3"), self.account.client("cloudformation")
-        url = upload(s3, self.bucket, self.package, whole, owner=self.account.account_id)
+        owner = self.account.account_id
+        sent = upload(s3, self.bucket, self.package, whole, owner=owner, prefix=self.prefix)
+        self.uploaded.extend(sent.keys)
         alarms = self.alarms()
         deployment = Deployment(
             name=self.stage.stack,
@@ -141,7 +158,7 @@ class _Prepared:
             poll_seconds=stacks.POLL_SECONDS,
             watch_minutes=self.watch_minutes if alarms else 0,
         )
-        change_set = plan_stack(cloudformation, deployment, url)
+        change_set = plan_stack(cloudformation, deployment, sent.url)
         if change_set:
             try:
                 check_data_is_kept(change_set, adopted)

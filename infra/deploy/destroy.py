@@ -1,13 +1,12 @@
 """Delete a stage's stack, and keep what has data: `make destroy`."""
 
 import dataclasses
-import json
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from infra.deploy import stacks
 from infra.deploy.account import Account, DeployError
-from infra.deploy.stack_state import StackState, read_stack
+from infra.deploy.stack_state import StackState, deployed_template, read_stack
 from infra.deploy.stacks import StackError, delete_stack
 from infra.deploy.stage import CLOSED, Closed, Outputs, Stage, save_stage
 from infra.operate.replay import find_unpublished
@@ -49,8 +48,7 @@ def _check_published(account: Account, stack: StackState) -> None:
 
 def _kept(cloudformation: Any, stack: StackState) -> list[str]:
     """Return the resources that stay: those that the template retains, and those that the stack uses only."""
-    found = cloudformation.get_template(StackName=stack.name, TemplateStage="Original")["TemplateBody"]
-    template = json.loads(found) if isinstance(found, str) else found
+    template = deployed_template(cloudformation, stack.name)
     kept = {
         name: physical_id
         for name, physical_id in stack.resources.items()

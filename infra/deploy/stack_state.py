@@ -1,5 +1,6 @@
 """The state of a stage's stack before a command changes it: status, parameters, outputs and resources."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,3 +61,19 @@ def _own_resources(cloudformation: Any, name: str) -> dict[str, str]:
         for each in page["StackResourceSummaries"]
         if each["ResourceStatus"] not in _GONE
     }
+
+
+def deployed_template(cloudformation: Any, name: str) -> dict[str, Any]:
+    """Return the template that a stack was deployed with."""
+    found = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
+    template: dict[str, Any] = json.loads(found) if isinstance(found, str) else dict(found)
+    return template
+
+
+def deployed_archives(cloudformation: Any, stack: StackState) -> set[str]:
+    """Return the keys of the zips that the functions of a stack run, which a rollback would read again."""
+    if not stack.exists:
+        return set()
+    resources = deployed_template(cloudformation, stack.name)["Resources"].values()
+    codes = [each.get("Properties", {}).get("CodeUri") for each in resources]
+    return {code["Key"] for code in codes if isinstance(code, dict) and "Key" in code}

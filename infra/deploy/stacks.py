@@ -52,6 +52,14 @@ class Deployment:
 
 
 @dataclass(frozen=True)
+class Upload:
+    """The URL of an uploaded template, and the keys of the zip and the template."""
+
+    url: str
+    keys: tuple[str, str]
+
+
+@dataclass(frozen=True)
 class Change:
     """A change of one resource: `action` is CloudFormation's, e.g. Add, Modify or Remove."""
 
@@ -76,21 +84,26 @@ class ChangeSet:
 
 
 def upload(
-    s3: Any, bucket: str, package: Package, template: Mapping[str, Any], *, owner: str | None = None
-) -> str:
-    """Upload the zip and a template that refers to it; return the template's URL.
+    s3: Any,
+    bucket: str,
+    package: Package,
+    template: Mapping[str, Any],
+    *,
+    owner: str | None = None,
+    prefix: str = "",
+) -> Upload:
+    """Upload the zip and a template that refers to it.
 
-    Each object's key is the hash of its content, and an existing object is not uploaded again. With `owner`, the bucket
-    must belong to that account. Raise botocore's `ClientError`.
+    Each object's key is `prefix` and the hash of its content, and an existing object is not uploaded again. With
+    `owner`, the bucket must belong to that account. Raise botocore's `ClientError`.
     """
     expected = {"ExpectedBucketOwner": owner} if owner else {}
-    archive = f"{package.digest}.zip"
+    archive = f"{prefix}{package.digest}.zip"
     _put_once(s3, bucket, archive, package.archive.read_bytes(), expected)
     body = json.dumps(_with_code(template, bucket, archive), sort_keys=True).encode()
-    name = f"{hashlib.sha256(body).hexdigest()}.json"
+    name = f"{prefix}{hashlib.sha256(body).hexdigest()}.json"
     _put_once(s3, bucket, name, body, expected)
-    url: str = s3.meta.endpoint_url
-    return f"{url}/{bucket}/{name}"
+    return Upload(f"{s3.meta.endpoint_url}/{bucket}/{name}", (archive, name))
 
 
 def put_stack(cloudformation: Any, deployment: Deployment, template_url: str) -> Outcome:

@@ -111,7 +111,7 @@ def put_template(
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=_BUCKET)
     old = [entry["Key"] for entry in s3.list_objects_v2(Bucket=_BUCKET).get("Contents", ())]
-    url = upload(s3, _BUCKET, package, fit_for_ministack(template))
+    url = upload(s3, _BUCKET, package, fit_for_ministack(template)).url
     deployment = Deployment(
         name=name, bucket=_BUCKET, parameters={**_UNTHROTTLED, **parameters}, poll_seconds=_POLL_SECONDS
     )

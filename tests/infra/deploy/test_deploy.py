@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNot
 
 from infra.deploy import deploy
 from infra.deploy.account import Account, DeployError, explained, open_account
+from infra.deploy.bucket import remove_old
 from infra.deploy.concurrency import LambdaQuota
 from infra.deploy.restore_progress import RestoreProgress
 from infra.deploy.stack_state import read_stack
@@ -94,7 +95,10 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 READS = ("Describe", "List", "Get", "Head")
-PREPARES = {"CreateBucket", "PutPublicAccessBlock", "PutObject", "CreateChangeSet", "DeleteChangeSet"}
+PREPARES = {
+    "CreateBucket", "PutPublicAccessBlock", "PutBucketOwnershipControls", "PutBucketPolicy",
+    "PutBucketLifecycleConfiguration", "PutObject", "CreateChangeSet", "DeleteChangeSet",
+}  # fmt: skip
 
 
 @pytest.mark.usefixtures("put")
@@ -110,15 +114,38 @@ def test_a_stage_is_deployed_and_a_second_deployment_changes_nothing(
     s3 = local_client("s3", account.endpoint_url)
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
     before = _table(account)
-    sent = len(s3.list_objects_v2(Bucket=bucket)["Contents"])
+    sent = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert {key.rpartition("/")[0] for key in sent} == {STACK}
+    [statement] = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Condition"]) == (
+        "Deny",
+        {"Bool": {"aws:SecureTransport": "false"}},
+    )
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert [each.get("Expiration") for each in rules] == [None], "a rollback reads the previous package"
+    s3.delete_public_access_block(Bucket=bucket)  # as if the command that created the bucket had been killed
 
     assert _run("deploy", "--stage", "dev") == 0
 
     assert "Nothing has changed." in capsys.readouterr().out
     assert _table(account) == before
-    assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == sent
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]] == sent
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    _old_packages_are_removed(s3, bucket, sent)
     stack = local_client("cloudformation", account.endpoint_url).describe_stacks(StackName=STACK)["Stacks"][0]
     assert {"Key": "stage", "Value": "dev"} in stack["Tags"]
+
+
+def _old_packages_are_removed(s3: Any, bucket: str, used: list[str]) -> None:
+    """Check that only this stage's old packages go, and not those in use."""
+    for key in (f"{STACK}/old.zip", "admit-one-other/old.zip", "theirs.zip"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    later = datetime.now(UTC) + timedelta(days=31)
+    remove_old(open_account(), bucket, f"{STACK}/", used, later - timedelta(days=2))
+    assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == len(used) + 3
+    remove_old(open_account(), bucket, f"{STACK}/", used, later)
+    left = {each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert left == {*used, "admit-one-other/old.zip", "theirs.zip"}
 
 
 def _said_before_it_was_done(steps: list[str]) -> None:
@@ -549,6 +576,9 @@ def test_an_error_in_a_stage_file_is_reported(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "stages" / "dev.json").write_text('{"parameters": {"AlarmEmial": "ops@example.com"}}')
     assert _run("deploy", "--stage", "dev") == 1
     assert "Unknown parameter AlarmEmial; the template has AlarmEmail" in capsys.readouterr().err
+    (tmp_path / "stages" / "dev.json").write_text('{"parameters": {"LogRetentionDays": 31}}')
+    assert _run("deploy", "--stage", "dev") == 1
+    assert "  LogRetentionDays is '31', but must be one of 1, 3, 5, 7" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["", "Prod", "-x", "a" * 21, "a/b", "../x"])
