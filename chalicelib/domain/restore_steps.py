@@ -1,6 +1,7 @@
 """The requests that `make restore` sends to the function `restore` to finish a restore, and the replies.
 
-Every request returns before the function's timeout and can be repeated: after a lost reply, send the same one again.
+Every request returns before the function's timeout and can be repeated: if it fails or its reply is lost, send the same
+one again. Nothing that it did is lost.
 `cursor` is opaque: send the reply's cursor in the next request, until a reply has none.
 
 `run` is the name of the restored table. The function refuses a request for another table than its own.

@@ -1,8 +1,9 @@
 """P1: a restore of very many links is finished in steps, each within the function's timeout."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Final, cast
 
 from chalicelib.domain.ids import ID_BYTES, LINK, make_id
@@ -88,11 +89,11 @@ def make_links(site: Site, host_id: str, count: int, sequence: int, status: Link
     ]
 
 
-def write(site: Site, items: Sequence[Mapping[str, Any]]) -> None:
+def write(site: Site, items: Iterable[Mapping[str, Any]]) -> None:
     """Write raw items."""
-    client = plain_client(site.table.endpoint_url)
-    for begin in range(0, len(items), A_BATCH):
-        puts: list[Any] = [{"PutRequest": {"Item": item}} for item in items[begin : begin + A_BATCH]]
+    client, left = plain_client(site.table.endpoint_url), iter(items)
+    while batch := list(islice(left, A_BATCH)):
+        puts: list[Any] = [{"PutRequest": {"Item": item}} for item in batch]
         assert not client.batch_write_item(RequestItems={site.table.name: puts})["UnprocessedItems"]
 
 
@@ -112,8 +113,8 @@ def test_steps_end_before_the_timeout_however_many_links_there_are(dynoxide: Dyn
         active = make_links(site, host_id, ACTIVE, 2, LinkStatus.ACTIVE)
         changed = [*gaps, *active, *make_links(site, host_id, USED, 2, LinkStatus.USED)]
         links = cast("Any", site.world.store.links)
-        write(site, [links.item_of(link, CAUSE).serialize() for link in changed])
-        write(site, [applied_item(site, link) for link in changed])
+        write(site, (links.item_of(link, CAUSE).serialize() for link in changed))
+        write(site, (applied_item(site, link) for link in changed))
 
         steps = replies(site, RevokeStep, everything=False)
         assert len(steps) > 1
