@@ -1,10 +1,27 @@
 """Stream records are published on the bus at least once, with stable ids; none is lost (P6)."""
 
-from typing import Any
+from typing import Any, Final
 
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.consumers.expiry import expire
 from chalicelib.consumers.outbox import consume
 from tests.support.app import Caller, Site, at, created, ok
 from tests.support.aws.bus import Bus, Inbox, Stream, deliver
+
+# What EventBridge sends to a scheduled function, which uses none of it.
+_SCHEDULED: Final = (
+    "version",
+    "account",
+    "region",
+    "detail",
+    "detail-type",
+    "source",
+    "time",
+    "id",
+    "resources",
+)
 
 NAMES: dict[str, Any] = {"externalId": "deal-7", "metadata": {"crm": {"id": 7}}}
 
@@ -82,3 +99,21 @@ def test_history_entries_in_the_stream_are_not_published(host: Caller, bus: Bus,
     assert [r["dynamodb"]["Keys"]["sk"]["S"].partition("#")[0] for r in entries] == ["HISTORY"]
     deliver(entries)
     assert bus.envelopes() == []
+
+
+@pytest.mark.parametrize("closed", ["no", "all"])
+def test_each_run_of_the_schedule_sends_a_heartbeat_that_publishes_nothing(
+    site: Site, bus: Bus, stream: Stream, monkeypatch: pytest.MonkeyPatch, closed: str
+) -> None:
+    """P6: the outbox gets a record every minute, also while a restore has closed all changes."""
+    monkeypatch.setenv("BOOKINGS_CLOSED", closed)
+    bootstrap.forget()
+    stream.records()
+    for _ in range(2):
+        expire(dict.fromkeys(_SCHEDULED, ""), None)
+        site.clock.advance(minutes=1)
+        beats = [each for each in stream.records() if each["dynamodb"]["Keys"]["pk"] == {"S": "HEARTBEAT"}]
+        assert len(beats) == 1
+        assert consume({"Records": beats}, None) == {"batchItemFailures": []}
+    assert bus.events() == []
+    bootstrap.forget()
