@@ -19,14 +19,24 @@ class RestoreProgress(
     closed_at: datetime | None = None
     """When bookings closed: events of earlier changes are in the archive ten minutes later."""
     marker: datetime | None = None
-    """When the marker was put on the bus as the last event to replay."""
+    """When the marker was put on the bus, after everything closed. Its id is this time."""
+    since: datetime | None = None
+    """The begin of the replayed window."""
+    everything: bool = False
+    """Whether events may be missing, so that every active link is revoked."""
     replay: str | None = None
-    """The name of the current replay."""
+    """The name of the current replay; None if another one is needed."""
     replay_started_at: datetime | None = None
-    """When the first replay started."""
+    """When the last replay started."""
+    counted_before: int = 0
+    """How many messages had been applied when the last replay started."""
     until: datetime | None = None
     """The end of the replayed window."""
     replay_completed_at: datetime | None = None
     """When the replay was seen to be complete."""
     cursor: str | None = None
     """Where to continue to revoke links."""
+    checked: int = 0
+    """How many links with applied events were checked."""
+    opening: bool = False
+    """Whether only one step is left: to open bookings."""

@@ -1,47 +1,55 @@
 """Check that the archive of events is complete, and replay it into a restored table."""
 
-import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
+from botocore.exceptions import ClientError
 
-from chalicelib.domain.restore_steps import ListReply, ListStep, RevokedLink, RevokeReply, RevokeStep, Step
-from infra.deploy.account import Account, DeployError
+from chalicelib.domain.restore_steps import MARKER_SOURCE, MARKER_TYPE
+from infra.deploy.account import Account, DeployError, find_table
+from infra.deploy.restore_progress import RestoreProgress
+from infra.operate.clock import Clock
+from infra.operate.restored_table import is_restored
 
 # Events are archived a little later than they happen; applying one twice is harmless.
 MARGIN: Final = timedelta(minutes=15)
 MAX_LAG_MILLISECONDS: Final = 60_000  # an outbox that is further behind may have unpublished events
 POLL_SECONDS: Final = 5.0
-_QUIET_POLLS: Final = 3
-_WAIT_SECONDS: Final = 6 * 3600
+WAIT_SECONDS: Final = 6 * 3600
+AGAIN: Final = "Bookings stay closed. Run the command again: it replays the events again, which is harmless."
+_USABLE: Final = {"ENABLED", "UPDATING", "UPDATE_FAILED"}
 _WAITING: Final = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
 
-_R = TypeVar("_R")
+
+class IncompleteReplayError(DeployError):
+    """Replayed events are missing in the table: another replay is needed."""
 
 
 def find_gaps(account: Account, found: Mapping[str, str], moment: datetime) -> list[str]:
     """Return the reasons why the archive may lack events since a moment; empty if it is complete."""
-    gaps = []
-    archive = _archive(account, found)
+    gaps, start = [], window_start(account, found, moment)
+    archive = read_archive(account, found)
+    if not is_usable(archive):
+        reason = archive.get("StateReason") or "no reason is given"
+        gaps.append(f"the archive {archive['ArchiveName']} is {archive['State']}: {reason}")
     begins = _instant(archive["CreationTime"])
     if archive.get("RetentionDays"):
         begins = max(begins, datetime.now(UTC) - timedelta(days=archive["RetentionDays"]))
-    if moment - MARGIN < begins:
+    if start < begins:
         gaps.append(f"the archive of events begins at {begins:%Y-%m-%d %H:%M} UTC")
-    return gaps + find_unpublished(account, found, moment - MARGIN)
+    return gaps + find_unpublished(account, found, start)
 
 
 def find_unpublished(account: Account, found: Mapping[str, str], since: datetime) -> list[str]:
     """Return the reasons why changes since a moment may not have been published as events; empty if all were."""
     unpublished = []
-    waiting = _messages(account, found["OutboxDlqUrl"])
+    waiting = waiting_messages(account, found["OutboxDlqUrl"])
     if waiting:
         unpublished.append(f"{waiting} stream records are in OutboxDlq; redrive it (docs/operate.md)")
     crashed = _crashes_since(account, found["OutboxCrashesBucketName"], since)
@@ -96,92 +104,104 @@ def _lag(account: Account, function: str) -> float:
     return max((point["Maximum"] for point in response["Datapoints"]), default=0.0)
 
 
-def _archive(account: Account, found: Mapping[str, str]) -> dict[str, Any]:
-    """Return the archive of the stage's bus. Raise `DeployError` if the bus has no archive."""
-    events = account.client("events")
-    archives = events.list_archives(EventSourceArn=found["EventBusArn"])["Archives"]
-    if not archives:
-        raise DeployError("The bus has no archive, so no event can be replayed: deploy the stage first.")
-    archive: dict[str, Any] = events.describe_archive(ArchiveName=archives[0]["ArchiveName"])
+def read_archive(account: Account, found: Mapping[str, str]) -> dict[str, Any]:
+    """Return the stage's archive of events. Raise `DeployError` if it is not the archive of the stage's bus."""
+    name = found["EventArchiveName"]
+    archive: dict[str, Any] = account.client("events").describe_archive(ArchiveName=name)
+    if archive["EventSourceArn"] != found["EventBusArn"]:
+        raise DeployError(
+            f"The archive {name} is of {archive['EventSourceArn']}, not of the stage's bus: deploy the stage first."
+        )
     return archive
 
 
-def replay_events(account: Account, found: Mapping[str, str], moment: datetime) -> None:
-    """Replay all events since a moment to the rule for restores, and wait. Raise `DeployError` if the replay fails."""
-    events = account.client("events")
-    now = datetime.now(UTC)
-    name = f"restore-{now:%Y%m%d%H%M%S}"
-    events.start_replay(
-        ReplayName=name,
-        EventSourceArn=_archive(account, found)["ArchiveArn"],
-        EventStartTime=moment - MARGIN,
-        EventEndTime=now,
-        # The replay targets only this rule, so that no email is sent again and no webhook is called.
-        Destination={"Arn": found["EventBusArn"], "FilterArns": [found["RestoreRuleArn"]]},
-    )
-    give_up = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < give_up:
-        replay = events.describe_replay(ReplayName=name)
-        if replay["State"] == "COMPLETED":
-            return
-        if replay["State"] in {"FAILED", "CANCELLED", "CANCELLING"}:
-            raise DeployError(
-                f"The replay {name} ended as {replay['State']}: {replay.get('StateReason', '')}"
-            )
-        time.sleep(POLL_SECONDS)
-    raise DeployError(f"The replay {name} is still running; run the command again later with TABLE=…")
+def is_usable(archive: Mapping[str, Any]) -> bool:
+    """Return whether an archive keeps events and can be replayed."""
+    return archive["State"] in _USABLE
 
 
-def wait_until_applied(account: Account, found: Mapping[str, str]) -> None:
-    """Wait until every replayed event is applied. Raise `DeployError` if an event could not be applied."""
-    give_up, quiet = time.monotonic() + _WAIT_SECONDS, 0
-    while quiet < _QUIET_POLLS:
-        if time.monotonic() > give_up:
-            raise DeployError("Replayed events are still waiting; run the command again later with TABLE=…")
-        time.sleep(POLL_SECONDS)
-        quiet = 0 if _messages(account, found["RestoreQueueUrl"]) else quiet + 1
-    dead = _messages(account, found["RestoreDlqUrl"])
-    if dead:
+def window_start(account: Account, found: Mapping[str, str], moment: datetime) -> datetime:
+    """Return the time from which events are replayed.
+
+    The bus may outlive a table: events of an earlier, unrelated table are not applied to this one.
+    """
+    start = moment - MARGIN
+    table = find_table(account, found["TableName"])
+    if table is None or is_restored(table):
+        return start
+    return max(start, _instant(table["CreationDateTime"]))
+
+
+def put_marker(account: Account, found: Mapping[str, str], run: str, at: datetime) -> None:
+    """Put the marker on the bus, as the last event to replay. Raise `DeployError`.
+
+    Once the function `restore` has recorded it, the whole way from the bus to the function works.
+    """
+    detail = msgspec.json.encode({"run": run, "id": marker_id(at)}).decode()
+    entry = {
+        "EventBusName": found["EventBusName"],
+        "Source": MARKER_SOURCE,
+        "DetailType": MARKER_TYPE,
+        "Detail": detail,
+        "Time": at,
+    }
+    response = account.client("events").put_events(Entries=[entry])
+    if response["FailedEntryCount"]:
+        reason = response["Entries"][0].get("ErrorMessage", "no reason is given")
         raise DeployError(
-            f"{dead} events could not be applied; they are in {found['RestoreDlqUrl']}. Bookings stay closed: "
-            "fix the cause, purge that queue, and run the command again with TABLE=…"
+            f"The event bus did not accept the restore's marker: {reason} Run the command again."
         )
 
 
-def finish(
-    account: Account, found: Mapping[str, str], table: str, *, everything: bool
-) -> tuple[int, list[RevokedLink]]:
-    """Finish the restore: revoke the links with missing events or, with `everything`, every active link.
+def marker_id(at: datetime) -> str:
+    """Return the id of the marker that was put at a time."""
+    return at.isoformat()
 
-    Return the number of links with applied events, and the revoked links. Raise `DeployError` if the function fails.
+
+def replay_events(
+    account: Account, found: Mapping[str, str], progress: RestoreProgress, clock: Clock
+) -> None:
+    """Replay the events of the window to the rule for restores, and wait; a replay that was begun is continued.
+
+    Raise `IncompleteReplayError` if the replay fails, `DeployError` if it does not end.
     """
-    checked, cursor = 0, None
-    while True:
-        step = RevokeStep(run=table, everything=everything, cursor=cursor)
-        reply = _step(account, found, step, RevokeReply)
-        checked, cursor = checked + reply.checked, reply.cursor
-        if cursor is None:
-            break
-    revoked: list[RevokedLink] = []
-    while True:
-        listed = _step(account, found, ListStep(run=table, cursor=cursor), ListReply)
-        revoked, cursor = revoked + listed.revoked, listed.cursor
-        if cursor is None:
-            return checked, revoked
-
-
-def _step(account: Account, found: Mapping[str, str], step: Step, kind: type[_R]) -> _R:
-    """Send a step to the function and return its reply. Raise `DeployError` if the function fails."""
-    response = account.client("lambda").invoke(
-        FunctionName=found["RestoreFunction"], Payload=msgspec.json.encode(step)
+    events, name = account.client("events"), progress.replay
+    give_up = clock.now() + timedelta(seconds=WAIT_SECONDS)
+    while clock.now() < give_up:
+        replay = _described(events, name)
+        if replay is None:
+            events.start_replay(
+                ReplayName=name,
+                EventSourceArn=read_archive(account, found)["ArchiveArn"],
+                EventStartTime=progress.since,
+                EventEndTime=progress.until,
+                # The replay targets only this rule, so that no email is sent again and no webhook is called.
+                Destination={"Arn": found["EventBusArn"], "FilterArns": [found["RestoreRuleArn"]]},
+            )
+        elif replay["State"] == "COMPLETED":
+            return
+        elif replay["State"] in {"FAILED", "CANCELLED", "CANCELLING"}:
+            raise IncompleteReplayError(
+                f"The replay {name} ended as {replay['State']}: {replay.get('StateReason', 'no reason is given')}. "
+                f"{AGAIN}"
+            )
+        clock.wait(POLL_SECONDS)
+    raise DeployError(
+        f"The replay {name} is still running. Bookings stay closed: run the command again later."
     )
-    payload = response["Payload"].read()
-    if "FunctionError" in response:
-        raise DeployError(f"The restore could not be finished: {json.loads(payload).get('errorMessage')}")
-    return msgspec.json.decode(payload, type=kind)
 
 
-def _messages(account: Account, queue_url: str) -> int:
+def _described(events: Any, name: str | None) -> dict[str, Any] | None:
+    try:
+        replay: dict[str, Any] = events.describe_replay(ReplayName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return None
+        raise
+    return replay
+
+
+def waiting_messages(account: Account, queue_url: str) -> int:
     """Return the number of messages in a queue, including delayed ones and those in flight."""
     response = account.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(_WAITING))
     return sum(int(response["Attributes"].get(name, 0)) for name in _WAITING)

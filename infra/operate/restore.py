@@ -1,27 +1,46 @@
 """`make restore`: restore a stage's table to a moment, then replay the archived events since then (P1).
 
 In a table restored to a point in time, links that were used since that moment are active again. Therefore bookings
-close first and open only when every event since the moment is applied; links with a missing event are revoked. See
-docs/operate.md.
+close first and open only when every event since the moment is applied; links with a missing event are revoked. The
+progress is saved in the stage's file, so a restore that was stopped continues where it was. See docs/operate.md.
 """
 
 import argparse
 import dataclasses
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, cast
 
+import msgspec
+
+from chalicelib.domain.restore_steps import RevokeReason
 from chalicelib.domain.team.api_keys import ApiKey
 from infra.deploy.account import Account, DeployError, explained, find_table, open_account
 from infra.deploy.deploy import deploy
-from infra.deploy.stage import CLOSED, Stage, read_stage, save_stage, stack_outputs
+from infra.deploy.restore_progress import RestoreProgress
+from infra.deploy.stack_state import read_stack
+from infra.deploy.stage import CLOSED, Closed, Stage, read_stage, stack_outputs
 from infra.errors import CommandError
-from infra.operate.replay import find_gaps, finish, replay_events, wait_until_applied
-from infra.operate.restored_table import complete_table, restore_table
+from infra.operate.applied import wait_until_applied, wait_until_quiet
+from infra.operate.clock import CLOCK, Clock
+from infra.operate.progress import Progress
+from infra.operate.replay import (
+    IncompleteReplayError,
+    find_gaps,
+    is_usable,
+    put_marker,
+    read_archive,
+    replay_events,
+    waiting_messages,
+    window_start,
+)
+from infra.operate.restored_table import complete_table, restore_table, restored_name
 from infra.operate.revocations import CopiedRevocations, copy_all_revocations, revocation_sources
+from infra.operate.revoked_list import write_revoked
+from infra.operate.steps import count_messages, list_revoked, revoke_links
 from infra.package.build import Package, make_package
 from infra.package.dependencies import ARM, X86, Target
 from infra.paths import BUILD
@@ -33,14 +52,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The moment to restore, and how. If `table` is set, an earlier run restored it, and this run continues with it.
+    """How to restore. `moment` is None to continue a restore that was begun.
 
-    `bucket` is the bucket to deploy from, as for `make deploy`.
+    If `table` is set, an earlier run whose progress was lost restored it, and this run continues with it. `skip_count`
+    skips the comparison with CloudWatch's count if there is none. `bucket` is the bucket to deploy from, as for
+    `make deploy`.
     """
 
-    moment: datetime
-    accept_gap: bool
+    moment: datetime | None
+    accept_gap: bool = False
     table: str | None = None
+    skip_count: bool = False
     bucket: str | None = None
 
 
@@ -48,52 +70,260 @@ class Plan:
 class Restored:
     """The result: the table in use from now on, the number of checked links, the revoked links, and the API keys.
 
-    `keys` is None if the old table is gone or unknown: then the revoked keys can't be determined.
+    `listed` is the file with the revoked links, `revoked` their number for each reason. `keys` is None if the old
+    table is gone or unknown: then the revoked keys can't be determined.
     """
 
     table: str
+    moment: datetime
     links: int
-    revoked: list[str]
+    listed: Path
+    revoked: Mapping[RevokeReason, int]
     keys: CopiedRevocations | None
 
 
-def restore(account: Account, stage: Stage, package: Package, plan: Plan, say: Say) -> Restored:
-    """Restore a stage. After an interruption, every step can be repeated. Raise `DeployError`, `StackError`."""
+def restore(
+    account: Account, stage: Stage, package: Package, plan: Plan, say: Say, clock: Clock = CLOCK
+) -> Restored:
+    """Restore a stage, or continue a restore. After an interruption, every step can be repeated.
+
+    Raise `DeployError`, `StackError`.
+    """
     found = stack_outputs(account, stage)
-    _checked(plan, find_gaps(account, found, plan.moment))
-    # A deployment in between, or after a failed run, must neither open the stage nor use another table.
-    current = _current_stage(account, stage, found)
-    save_stage(current or stage, closed="yes")
-    if current is None:
-        say(
-            f"{found['TableName']} is gone, so nobody can book; waiting ten minutes until events are archived …"
+    closed = cast("Closed", stage.parameters.get(CLOSED, "no"))
+    progress = Progress(stage, _begun(account, stage, plan), closed)
+    run = _Restore(account, found, package, plan, progress, say, clock)
+    return run.complete()
+
+
+def _begun(account: Account, stage: Stage, plan: Plan) -> RestoreProgress:
+    """Return the progress of the restore that the plan begins or continues. Raise `DeployError` if they differ."""
+    known = stage.restore
+    if known is None:
+        if plan.moment is None:
+            raise DeployError(
+                f"infra/stages/{stage.name}.json has no restore to continue. To begin one, give the moment: "
+                "TO=2026-11-21T10:00:00Z"
+            )
+        if plan.table and find_table(account, plan.table) is None:
+            raise DeployError(
+                f"There is no table {plan.table} in {account.region}: correct TABLE, or omit it."
+            )
+        return RestoreProgress(to=plan.moment, gap=plan.accept_gap, table=plan.table)
+    if plan.moment not in {None, known.to} or plan.table not in {None, known.table}:
+        raise DeployError(
+            f"A restore of {stage.name} to {known.to:%Y-%m-%d %H:%M:%S} UTC has not ended (table: "
+            f"{known.table or 'none yet'}). Continue it: make restore STAGE={stage.name}. To restore to another "
+            "moment, give it up first (docs/operate.md)."
         )
-    else:
-        say("Closing bookings, then waiting ten minutes until events are archived …")
-        _deploy(account, current, package, plan, closed=True)
-    time.sleep(SETTLE_SECONDS)
-    # Check again: a booking made just before the API closed may not have reached the archive.
-    gaps = _checked(plan, find_gaps(account, found, plan.moment))
-    table = plan.table or restore_table(account, found["TableName"], plan.moment, say)
-    complete_table(account, table, say)
-    # Revocations are copied before the table is used, so that no revoked key ever works, and again after the deployment
-    # for keys that were revoked during it.
-    sources = revocation_sources(account, found, table)
-    copied = copy_all_revocations(account, sources, table)
-    stage = dataclasses.replace(stage, table=table)
-    say(f"Deploying over {table}, still closed …")
-    save_stage(stage, closed="yes")
-    _deploy(account, stage, package, plan, closed=True)
-    late = copy_all_revocations(account, sources, table)
-    say("Replaying the events since then …")
-    replay_events(account, found, plan.moment)
-    wait_until_applied(account, found)
-    checked, revoked = finish(account, found, table, everything=bool(gaps))
-    say("Opening bookings …")
-    _deploy(account, stage, package, plan, closed=False)
-    save_stage(stage, closed="no")
-    keys = copied and late and CopiedRevocations(copied.revoked + late.revoked, late.missing)
-    return Restored(table, checked, [link.link_id for link in revoked], keys)
+    return msgspec.structs.replace(known, gap=known.gap or plan.accept_gap)
+
+
+@dataclass(frozen=True)
+class _Restore:
+    """A restore of a stage, step by step. Each step can be repeated."""
+
+    account: Account
+    found: Mapping[str, str]
+    package: Package
+    plan: Plan
+    progress: Progress
+    say: Say
+    clock: Clock
+
+    @property
+    def known(self) -> RestoreProgress:
+        return self.progress.known
+
+    @property
+    def table(self) -> str:
+        """The restored table."""
+        if self.known.table is None:
+            raise DeployError("The name of the restored table is not known.")
+        return self.known.table
+
+    def complete(self) -> Restored:
+        """Take the steps that are left."""
+        if not self.known.opening:
+            is_used = self.known.table == self.found["TableName"]
+            if not is_used:
+                self._restore_table()
+            if not is_used or self.known.marker is None:
+                self._close_everything()
+            self._use_table()
+            self._apply_events()
+            self._revoke()
+        return self._open()
+
+    def _restore_table(self) -> None:
+        """Close bookings, and restore the table, while links can still be revoked."""
+        self._check_gaps()
+        if self._close("yes"):
+            if self.known.closed_at is None:
+                self.progress.save(closed_at=self.clock.now())
+            self._settle(self.known.closed_at)
+        # Check again: a booking made just before the API closed may not have reached the archive.
+        self._check_gaps()
+        source = self.found["TableName"]
+        if self.known.table is None:
+            self.progress.save(table=restored_name(source, self.clock.now()))
+        restore_table(self.account, source, self.table, self.known.to, self.say)
+        complete_table(self.account, self.table, self.say)
+
+    def _close_everything(self) -> None:
+        """Close all changes, and wait until the events of all changes are in the archive.
+
+        A change between the last check and the use of the restored table would be lost. One after it would hide an
+        archived event, or be undone by it.
+        """
+        self._close("all")
+        if self.known.marker is None:
+            at = self.clock.now()
+            put_marker(self.account, self.found, self.table, at)
+            self.progress.save(marker=at)
+        self._settle(self.known.marker)
+        gaps = self._check_gaps()
+        since = window_start(self.account, self.found, self.known.to)
+        self.progress.save(everything=bool(gaps), since=self.known.since or since)
+
+    def _use_table(self) -> None:
+        """Deploy the stack over the restored table.
+
+        Revocations of API keys are copied before the table is used, so that no revoked key ever works, and again after
+        the deployment for keys that were revoked during it.
+        """
+        self._copy_revocations()
+        stage = dataclasses.replace(self.progress.stage, table=self.table)
+        self.say(f"Deploying over {self.table}, still closed …")
+        self.progress.close("all", stage)
+        self._deploy(stage, "all")
+        self._copy_revocations()
+
+    def _apply_events(self) -> None:
+        """Replay the archive, and wait until every event is applied."""
+        archive = read_archive(self.account, self.found)
+        if not is_usable(archive):
+            self.say(f"The archive is {archive['State']}, so no event is replayed.")
+            return
+        try:
+            if self.known.replay is None:
+                self._begin_replay()
+            if self.known.replay_completed_at is None:
+                self.say("Replaying the events since then …")
+                replay_events(self.account, self.found, self.known, self.clock)
+                self.progress.save(replay_completed_at=self.clock.now())
+            self.say("Waiting until every event is redone …")
+            applied = wait_until_applied(
+                self.account, self.found, self.known,
+                skip_count=self.plan.skip_count, say=self.say, clock=self.clock,
+            )  # fmt: skip
+        except IncompleteReplayError:
+            self.progress.save(replay=None)
+            raise
+        sent = "an unknown number of" if applied.sent is None else f"{applied.sent:,}"
+        self.say(f"Redone {applied.redone:,} of {sent} events.")
+        if not applied.complete:
+            self.progress.save(everything=True)
+
+    def _begin_replay(self) -> None:
+        """Choose the window and name of a replay. Only its own messages are counted, so earlier ones end first."""
+        if self.known.replay_started_at or waiting_messages(self.account, self.found["RestoreQueueUrl"]):
+            self.say("Waiting until the events of an earlier replay are redone …")
+            wait_until_quiet(self.account, self.found, self.clock.now(), self.clock)
+        before, _ = count_messages(self.account, self.found, self.table, clock=self.clock)
+        now = self.clock.now()
+        self.progress.save(
+            replay=f"restore-{now:%Y%m%d%H%M%S}",
+            replay_started_at=now,
+            replay_completed_at=None,
+            counted_before=before,
+            until=self.known.until or now,
+        )
+
+    def _revoke(self) -> None:
+        """Revoke the links whose events are missing or incomplete."""
+        steps = revoke_links(
+            self.account,
+            self.found,
+            self.table,
+            everything=self.known.everything,
+            cursor=self.known.cursor,
+            clock=self.clock,
+        )
+        for reply in steps:
+            self.progress.save(cursor=reply.cursor, checked=self.known.checked + reply.checked)
+            if reply.cursor is not None:
+                self.say(f"Checked {self.known.checked:,} links, revoked {reply.revoked:,} of the last …")
+
+    def _open(self) -> Restored:
+        """List the revoked links, and open bookings."""
+        links = list_revoked(self.account, self.found, self.table, clock=self.clock)
+        listed, revoked = write_revoked(self.progress.stage.name, self.table, links)
+        keys = self._copy_revocations()
+        self.progress.save(opening=True)
+        self.say("Opening bookings …")
+        self._deploy(self.progress.stage, "no")
+        self.progress.end()
+        return Restored(self.table, self.known.to, self.known.checked, listed, revoked, keys)
+
+    def _copy_revocations(self) -> CopiedRevocations | None:
+        sources = revocation_sources(self.account, self.found, self.table)
+        return copy_all_revocations(self.account, sources, self.table, self.known.to)
+
+    def _close(self, closed: Closed) -> bool:
+        """Close bookings or everything, on the table that the stack uses now; return False if that table is gone."""
+        if _was_open(self.account, self.progress.stage):
+            # Nothing was closed yet, or somebody opened bookings meanwhile.
+            self.progress.known = _reopened(self.known)
+        current = _current_stage(self.account, self.progress.stage, self.found)
+        self.progress.close(closed, current or self.progress.stage)
+        if current is None:
+            self.say(f"{self.found['TableName']} is gone, so nobody can book.")
+            return False
+        what = "bookings" if self.progress.closed == "yes" else "all changes, also revocations"
+        self.say(f"Closing {what} …")
+        self._deploy(current, self.progress.closed)
+        return True
+
+    def _settle(self, closed_at: datetime | None) -> None:
+        """Wait until the events of all changes before a time are in the archive."""
+        begin = closed_at or self.clock.now()
+        left = (begin + timedelta(seconds=SETTLE_SECONDS) - self.clock.now()).total_seconds()
+        if left > 0:
+            self.say(f"Waiting {left / 60:.0f} minutes until all events are archived …")
+            self.clock.wait(left)
+
+    def _check_gaps(self) -> list[str]:
+        """Return the reasons why events may be missing. Raise `DeployError` if the restore doesn't accept them."""
+        moment, gaps = self.known.to, find_gaps(self.account, self.found, self.known.to)
+        if gaps and not self.known.gap:
+            reasons = "\n".join(f"  {gap}" for gap in gaps)
+            raise DeployError(
+                f"The archive may not have every event since {moment:%Y-%m-%d %H:%M} UTC:\n{reasons}\n"
+                "Fix that first. Or restore with GAP=revoke, which revokes every active link: any may have been used."
+            )
+        return gaps
+
+    def _deploy(self, stage: Stage, closed: Closed) -> None:
+        """Deploy without watching alarms: closed bookings cause 503s, which are no fault of the deployment."""
+        parameters = {**stage.parameters, CLOSED: closed}
+        deploy(
+            self.account,
+            dataclasses.replace(stage, parameters=parameters),
+            self.package,
+            bucket=self.plan.bucket,
+            watch_minutes=0,
+        )
+
+
+def _was_open(account: Account, stage: Stage) -> bool:
+    """Return whether the stack's bookings are open."""
+    return read_stack(account.client("cloudformation"), stage.stack).parameters.get(CLOSED, "no") == "no"
+
+
+def _reopened(known: RestoreProgress) -> RestoreProgress:
+    """Return the progress after bookings were open: only the restored table is of use."""
+    return RestoreProgress(to=known.to, gap=known.gap, table=known.table)
 
 
 def _current_stage(account: Account, stage: Stage, found: Mapping[str, str]) -> Stage | None:
@@ -105,53 +335,29 @@ def _current_stage(account: Account, stage: Stage, found: Mapping[str, str]) -> 
     table = found["TableName"]
     if find_table(account, table) is None:
         return None
-    pages = account.client("cloudformation").get_paginator("list_stack_resources")
-    own = any(
-        resource["LogicalResourceId"] == "Table"
-        and resource.get("PhysicalResourceId") == table
-        and not resource["ResourceStatus"].startswith("DELETE_")
-        for page in pages.paginate(StackName=stage.stack)
-        for resource in page["StackResourceSummaries"]
-    )
+    stack = read_stack(account.client("cloudformation"), stage.stack)
+    own = stack.resources.get("Table") == table
     return dataclasses.replace(stage, table=None if own else table)
-
-
-def _checked(plan: Plan, gaps: list[str]) -> list[str]:
-    """Return `gaps`. Raise `DeployError` if the plan doesn't accept them."""
-    if gaps and not plan.accept_gap:
-        reasons = "\n".join(f"  {gap}" for gap in gaps)
-        raise DeployError(
-            f"The archive may not have every event since {plan.moment:%Y-%m-%d %H:%M} UTC:\n{reasons}\n"
-            "Fix that first. Or restore with GAP=revoke, which revokes every active link: any may have been used."
-        )
-    return gaps
-
-
-def _deploy(account: Account, stage: Stage, package: Package, plan: Plan, *, closed: bool) -> None:
-    parameters = {**stage.parameters, CLOSED: "yes" if closed else "no"}
-    deploy(
-        account,
-        dataclasses.replace(stage, parameters=parameters),
-        package,
-        bucket=plan.bucket,
-        watch_minutes=0,
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
     given = _parse(arguments)
     try:
-        moment = _moment(given.to)
+        moment = _moment(given.to) if given.to else None
         with explained():
             stage = read_stage(given.stage)
             account = open_account()
             print(f"Account {account.account_id}, {account.region}: {stage.stack}")
+            if given.report:
+                _report(account, stage)
+                return 0
             package = make_package(stage.name, Target(given.architecture), BUILD / stage.name)
             plan = Plan(
                 moment=moment,
                 accept_gap=given.gap == "revoke",
                 table=given.table or None,
+                skip_count=given.count == "skip",
                 bucket=given.bucket or None,
             )
             restored = restore(account, stage, package, plan, _say)
@@ -159,15 +365,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     print(f"{stage.stack} is open again, over {restored.table}.")
-    print(f"{restored.links} links were updated; {len(restored.revoked)} revoked.")
-    for link_id in restored.revoked:
-        print(f"  {link_id}")
-    for line in _key_report(stage.name, moment, restored.keys):
+    print(f"{restored.links} links were updated; {_counts(restored.revoked)}.")
+    print(f"The revoked links are in {restored.listed}")
+    for line in _key_report(stage.name, restored.moment, restored.keys):
         print(line)
     print(
         f"infra/stages/{stage.name}.json names the table: commit it. Next: docs/operate.md, After a restore."
     )
     return 0
+
+
+def _report(account: Account, stage: Stage) -> None:
+    """List the links that the last restore revoked, again."""
+    found = stack_outputs(account, stage)
+    table = found["TableName"]
+    listed, revoked = write_revoked(stage.name, table, list_revoked(account, found, table))
+    print(f"The restore to {table}: {_counts(revoked)}. They are in {listed}")
+
+
+def _counts(revoked: Mapping[RevokeReason, int]) -> str:
+    """Return how many links were revoked, and why."""
+    reasons = ", ".join(f"{reason.value}: {number:,}" for reason, number in sorted(revoked.items()))
+    return f"{sum(revoked.values()):,} revoked" + (f" ({reasons})" if reasons else "")
 
 
 def _key_report(stage: str, moment: datetime, keys: CopiedRevocations | None) -> list[str]:
@@ -210,11 +429,26 @@ def _say(line: str) -> None:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make restore", description=__doc__)
     parser.add_argument("--stage", required=True)
-    parser.add_argument("--to", required=True, help="the moment to restore, e.g. 2026-11-21T10:00:00Z")
+    parser.add_argument(
+        "--to",
+        default="",
+        help="the moment to restore, e.g. 2026-11-21T10:00:00Z (default: continue the restore that was begun)",
+    )
     parser.add_argument(
         "--gap", choices=["", "revoke"], default="", help="revoke: continue without all events"
     )
-    parser.add_argument("--table", default="", help="a table that an earlier run restored, to continue with")
+    parser.add_argument(
+        "--table", default="", help="a table that an earlier run restored, if its progress is lost"
+    )
+    parser.add_argument(
+        "--count",
+        choices=["", "skip"],
+        default="",
+        help="skip: continue if CloudWatch has no count of the events",
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="only list the links that the last restore revoked"
+    )
     parser.add_argument(
         "--bucket", default="", help="the bucket to deploy from (default: one that is created)"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from chalicelib.domain.causes import Cause
 from chalicelib.domain.errors import AdmitOneError
@@ -15,20 +16,22 @@ _CAUSE = Cause("system:restore", "restore")
 
 @dataclass(frozen=True)
 class CopiedRevocations:
-    """Keys that were revoked again, and active keys that the restored table lacks because they were created later."""
+    """Keys that stay revoked, and active keys that the restored table lacks because they were created later."""
 
     revoked: list[ApiKey]
     missing: list[ApiKey]
 
 
-def copy_revocations(account: Account, source: str, target: str) -> CopiedRevocations | None:
+def copy_revocations(account: Account, source: str, target: str, since: datetime) -> CopiedRevocations | None:
     """Revoke each key in `target` that is revoked in `source`; return None if `source` is gone.
 
-    Nothing else is copied: a key that an attacker created must not survive a restore.
+    The result has the keys that were revoked since a moment, also if an earlier run copied them. Nothing else is
+    copied: a key that an attacker created must not survive a restore.
     Raise `DeployError` if a table can't be read or written.
     """
     if find_table(account, source) is None:
         return None
+    since = since.replace(microsecond=0)  # the precision of the table
     old, new = (ApiKeys(Table(name, region=account.region)) for name in (source, target))
     try:
         present = {key.key_id: key for key in new.all()}
@@ -37,9 +40,12 @@ def copy_revocations(account: Account, source: str, target: str) -> CopiedRevoca
             if key.key_id not in present:
                 if key.revoked_at is None:
                     missing.append(key)
-            elif key.revoked_at is not None and present[key.key_id].revoked_at is None:
-                new.revoke(key.key_id, _CAUSE, now=key.revoked_at)
-                revoked.append(key)
+            elif key.revoked_at is not None:
+                is_active = present[key.key_id].revoked_at is None
+                if is_active:
+                    new.revoke(key.key_id, _CAUSE, now=key.revoked_at)
+                if is_active or key.revoked_at >= since:
+                    revoked.append(key)
     except AdmitOneError as error:
         raise DeployError(f"The keys of {source} can't be copied: {error.detail}") from error
     return CopiedRevocations(revoked, missing)
@@ -55,11 +61,14 @@ def revocation_sources(account: Account, found: Mapping[str, str], table: str) -
     return sorted({arn.rpartition("/")[2], found["TableName"]} - {"", table})
 
 
-def copy_all_revocations(account: Account, sources: Sequence[str], table: str) -> CopiedRevocations | None:
+def copy_all_revocations(
+    account: Account, sources: Sequence[str], table: str, since: datetime
+) -> CopiedRevocations | None:
     """Copy the revocations of every source to `table`. Return None if a source is gone or there is no source."""
-    copied = [copy_revocations(account, source, table) for source in sources]
+    copied = [copy_revocations(account, source, table, since) for source in sources]
     known = [each for each in copied if each is not None]
     if not known or len(known) < len(copied):
         return None
+    revoked = {key.key_id: key for each in known for key in each.revoked}
     missing = {key.key_id: key for each in known for key in each.missing}
-    return CopiedRevocations([key for each in known for key in each.revoked], list(missing.values()))
+    return CopiedRevocations(list(revoked.values()), list(missing.values()))

@@ -303,7 +303,10 @@ def test_a_destroyed_stage_is_deployed_again_with_its_data_and_its_events(
     assert _run("deploy", "--stage", "dev") == 0
     assert differences_of(account, table) == []
     archive = events.describe_archive(ArchiveName="all")
-    assert (archive["RetentionDays"], json.loads(archive["EventPattern"])) == (7, {"source": ["admit-one"]})
+    assert (archive["RetentionDays"], json.loads(archive["EventPattern"])) == (
+        7,
+        {"source": ["admit-one", "admit-one.restore"]},
+    )
     found = outputs(local_client("cloudformation", account.endpoint_url), STACK)
     assert (found["EventArchiveName"], found["EventBusName"]) == ("all", bus)
     assert events.list_rules(EventBusName=bus)["Rules"], "the new stack's rules are on the adopted bus"

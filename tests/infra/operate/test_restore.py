@@ -25,12 +25,15 @@ from chalicelib.service.team.authenticate import make_key, revoke_key
 from chalicelib.settings import read_settings
 from infra.deploy import deploy, stage as stage_file
 from infra.deploy.account import Account, DeployError, find_table, open_account
+from infra.deploy.existing_resources import use_existing
+from infra.deploy.stack_state import StackState
 from infra.deploy.stacks import Outcome, outputs
 from infra.deploy.stage import Stage, read_stage, stage_settings
 from infra.local.aws import local_client
 from infra.local.engines.ministack import Ministack
 from infra.local.template import fit_for_ministack
-from infra.operate import redrive, replay, restore, revocations
+from infra.operate import applied, redrive, replay, restore, revocations, revoked_list
+from infra.operate.applied import Applied
 from infra.operate.revocations import copy_revocations
 from infra.package.build import Package
 from tests.support.app import ALL_DAY
@@ -38,6 +41,7 @@ from tests.support.waiting import LIMIT, until
 
 STACK = "admit-one-dev"
 CAUSE = Cause("system:test", "t")
+MOMENT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -49,8 +53,16 @@ def account(packaged: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(stage_file, "STAGES", tmp_path / "stages")
         monkeypatch.setattr(restore, "SETTLE_SECONDS", 0)
         monkeypatch.setattr(replay, "POLL_SECONDS", 0.2)
+        monkeypatch.setattr(applied, "POLL_SECONDS", 0.2)
+        monkeypatch.setattr(applied, "QUIET_SECONDS", 1.0)
+        monkeypatch.setattr(applied, "RETRY_SECONDS", 0.0)
+        # ministack has no metrics of queues.
+        monkeypatch.setattr(applied, "sent_messages", lambda *_: 0)
+        monkeypatch.setattr(revoked_list, "RESTORES", tmp_path / "restores")
         path = tmp_path / "template.json"
-        path.write_text(json.dumps(fit_for_ministack(packaged.read_template())))
+        archive = {"Arn": "arn:aws:events:us-east-1:000000000000:archive/all", "ArchiveName": "all"}
+        whole = use_existing(packaged.read_template(), "EventArchive", "all", archive)
+        path.write_text(json.dumps(fit_for_ministack(whole)))
         made = dataclasses.replace(packaged, template=path)
         monkeypatch.setattr(deploy, "make_package", lambda *_: made)
         monkeypatch.setattr(restore, "make_package", lambda *_: made)
@@ -138,8 +150,8 @@ def test_a_link_used_after_the_backup_is_used_after_the_restore(
     copy = f"{source}-restored-by-hand"
     dynamodb.restore_table_to_point_in_time(SourceTableName=source, TargetTableName=copy)
     later = make_key(world, role=Role.ADMIN, host_id=None, name="later", cause=CAUSE)
-    revoke_key(world, leaked.key.key_id, CAUSE)
     moment = datetime.now(UTC)
+    revoke_key(world, leaked.key.key_id, CAUSE)
     assert _redeem(api, spent, 48).status_code == 201
     _archived(account, 4)  # two links created, one link used, one booking confirmed
 
@@ -235,7 +247,7 @@ def _seen(over: list[str | None]) -> Callable[..., Outcome]:
         over.append(stage.table)
         # Another deployment at this time would read these values from the stage file.
         kept = read_stage(stage.name)
-        assert (kept.table, kept.parameters.get("BookingsClosed")) == (stage.table, "yes")
+        assert (kept.table, kept.parameters.get("BookingsClosed")) == (stage.table, "all")
         return deploy.deploy(account, stage, package, **how)
 
     return seen
@@ -246,14 +258,14 @@ def test_without_the_old_table_the_report_says_to_revoke_keys_first(
 ) -> None:
     """P9: the revocations since the backup are lost, so the report starts with a warning in capitals."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", ministack.endpoint_url)
-    assert copy_revocations(open_account(), "no-such-table", "another") is None
-    loud, what_to_do = restore._key_report("prod", datetime(2026, 11, 21, 10, tzinfo=UTC), None)
+    assert copy_revocations(open_account(), "no-such-table", "another", MOMENT) is None
+    loud, what_to_do = restore._key_report("prod", MOMENT, None)
     assert "REVOKED SINCE 2026-11-21 10:00 UTC ARE ACTIVE AGAIN" in loud
     assert "make keys STAGE=prod" in what_to_do
     # A restored table does not contain later revocations of its source table, and here the source is unknown.
     monkeypatch.setattr(revocations, "find_table", lambda *_: {})
     assert revocations.revocation_sources(open_account(), {"TableName": "copy"}, "copy") == []
-    assert revocations.copy_all_revocations(open_account(), [], "copy") is None
+    assert revocations.copy_all_revocations(open_account(), [], "copy", MOMENT) is None
 
 
 def test_a_key_that_was_created_and_revoked_after_the_backup_is_not_reported_as_lost(
@@ -268,7 +280,7 @@ def test_a_key_that_was_created_and_revoked_after_the_backup_is_not_reported_as_
     monkeypatch.setattr(revocations, "Table", lambda name, **_: name)
     monkeypatch.setattr(revocations, "ApiKeys", lambda name: SimpleNamespace(all=lambda: tables[name]))
     account = Account(None, "000000000000", "us-east-1")
-    assert copy_revocations(account, "old", "new") == revocations.CopiedRevocations(
+    assert copy_revocations(account, "old", "new", at) == revocations.CopiedRevocations(
         revoked=[], missing=[good]
     )
 
@@ -280,15 +292,21 @@ def test_a_restore_without_the_old_table_does_not_close_the_api_first(
     monkeypatch.setattr(stage_file, "STAGES", tmp_path)
     path = tmp_path / "prod.json"
     path.write_text(json.dumps({"table": "gone", "parameters": {"LogRetentionDays": 90}}))
+    session = SimpleNamespace(create_client=lambda *_, **__: None)
     answers: dict[str, Any] = {
-        "open_account": Account(None, "000000000000", "us-east-1"), "make_package": None,
-        "stack_outputs": {"TableName": "gone"}, "find_table": None, "revocation_sources": [],
+        "open_account": Account(session, "000000000000", "us-east-1"), "make_package": None,
+        "stack_outputs": {"TableName": "gone", "RestoreQueueUrl": "q"}, "revocation_sources": [],
         "copy_all_revocations": None, "find_gaps": [], "complete_table": None, "replay_events": None,
-        "wait_until_applied": None, "finish": (1, []),
+        "wait_until_applied": Applied(1, 1, complete=True), "revoke_links": [], "list_revoked": [],
+        "put_marker": None, "window_start": MOMENT, "read_archive": {"State": "ENABLED"},
+        "restore_table": None, "count_messages": (0, False), "waiting_messages": 0,
+        "read_stack": StackState("admit-one-prod", "UPDATE_COMPLETE"),
     }  # fmt: skip
     for name, answer in answers.items():
         monkeypatch.setattr(restore, name, lambda *_, _answer=answer, **__: _answer)
+    monkeypatch.setattr(restore, "find_table", lambda _, name: {} if name == "copy" else None)
     monkeypatch.setattr(restore, "SETTLE_SECONDS", 0)
+    monkeypatch.setattr(revoked_list, "RESTORES", tmp_path / "restores")
     deployed = []
 
     def put(
@@ -296,12 +314,12 @@ def test_a_restore_without_the_old_table_does_not_close_the_api_first(
     ) -> None:
         kept = read_stage("prod")
         deployed.append((stage.table, stage.parameters["BookingsClosed"], bucket, watch_minutes))
-        assert (kept.table, kept.parameters["BookingsClosed"]) == ("copy", "yes")
+        assert (kept.table, kept.parameters["BookingsClosed"]) == ("copy", "all")
 
     monkeypatch.setattr(restore, "deploy", put)
     arguments = ["--stage", "prod", "--to", "2026-01-01T00:00:00Z", "--table", "copy", "--bucket", "mine"]
     assert restore.main(arguments) == 0
-    assert deployed == [("copy", "yes", "mine", 0), ("copy", "no", "mine", 0)]
+    assert deployed == [("copy", "all", "mine", 0), ("copy", "no", "mine", 0)]
     assert json.loads(path.read_text()) == {"table": "copy", "parameters": {"LogRetentionDays": 90}}
     assert "ARE ACTIVE AGAIN" in capsys.readouterr().out
 
@@ -319,8 +337,9 @@ def test_a_stack_without_a_required_output_must_be_deployed_first(
     assert "no output OutboxCrashesBucketName" in capsys.readouterr().err
     monkeypatch.setattr(restore, "open_account", lambda: account)
     monkeypatch.setattr(restore, "make_package", lambda *_: None)
-    monkeypatch.setattr(replay, "_archive", lambda *_: {"CreationTime": 0})
-    monkeypatch.setattr(replay, "_messages", lambda *_: 0)
+    monkeypatch.setattr(replay, "window_start", lambda *_: MOMENT)
+    monkeypatch.setattr(replay, "read_archive", lambda *_: {"CreationTime": 0, "State": "ENABLED"})
+    monkeypatch.setattr(replay, "waiting_messages", lambda *_: 0)
     assert restore.main(["--stage", "dev", "--to", "2026-01-01T00:00:00Z"]) == 1
     assert "deploy the stage first" in capsys.readouterr().err
 
@@ -352,3 +371,35 @@ def test_events_of_a_restore_send_no_emails(
     events = local_client("events", ministack.endpoint_url)
     answer = events.test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps(event))
     assert answer["Result"] is mailed
+
+
+@pytest.mark.parametrize(
+    ("source", "replayed", "matching"),
+    [
+        ("admit-one", False, {"MailRule", "WebhookRule", "EventArchive"}),
+        ("admit-one", True, {"RestoreRule", "EventArchive"}),
+        ("admit-one.restore", False, {"EventArchive"}),
+        ("admit-one.restore", True, {"RestoreRule", "EventArchive"}),
+    ],
+)
+def test_replayed_events_reach_only_the_restore(
+    ministack: Ministack, resources: dict[str, Any], source: str, matching: set[str], *, replayed: bool
+) -> None:
+    """P1, P6: a replay sends no email and calls no webhook, and its marker passes through archive and rule.
+
+    EventBridge itself does not archive replayed events.
+    """
+    events = local_client("events", ministack.endpoint_url)
+    event = {
+        "id": "1", "account": "1", "region": "us-east-1", "resources": [], "time": "2026-11-21T10:00:00Z",
+        "source": source, "detail-type": "booking.confirmed", "detail": {"actor": "invitee"},
+        **({"replay-name": "restore-1"} if replayed else {}),
+    }  # fmt: skip
+    found = {
+        name
+        for name in ("MailRule", "WebhookRule", "RestoreRule", "EventArchive")
+        if events.test_event_pattern(
+            EventPattern=json.dumps(resources[name]["Properties"]["EventPattern"]), Event=json.dumps(event)
+        )["Result"]
+    }
+    assert found == matching

@@ -1,0 +1,374 @@
+"""The steps of `make restore` on an account in memory: killed at every call, and waiting for every event (P1)."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from botocore.loaders import Loader
+
+from infra.deploy import stage as stage_file
+from infra.deploy.account import Account, DeployError
+from infra.deploy.stage import Closed, Stage, read_stage
+from infra.operate import applied, progress, replay, restore, revoked_list, steps
+from infra.operate.applied import sent_messages
+from infra.operate.clock import Clock
+from infra.operate.restore import Plan, Restored
+from infra.package.build import Package
+from infra.paths import FRAGMENTS
+from tests.infra.operate.cloud import BEGIN, MOMENT, Cloud, Killed
+
+PACKAGE: Any = Package
+SAVE = stage_file.save_stage
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the stage's file and the lists of revoked links in a folder of the test."""
+    monkeypatch.setattr(stage_file, "STAGES", tmp_path / "stages")
+    monkeypatch.setattr(revoked_list, "RESTORES", tmp_path / "restores")
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Restored]:
+    """Run the command on an account in memory."""
+
+    def run(cloud: Cloud, said: list[str] | None = None, **plan: Any) -> Restored:
+        def save(stage: Stage, *, closed: Closed) -> None:
+            cloud.call(lambda: SAVE(stage, closed=closed))
+
+        monkeypatch.setattr(progress, "save_stage", save)
+        answers = {
+            "stack_outputs": cloud.outputs, "read_stack": cloud.read_stack, "deploy": cloud.deploy,
+            "copy_all_revocations": cloud.copy_revocations, "revocation_sources": lambda *_: [],
+            "find_gaps": lambda *_: cloud.gaps, "complete_table": lambda *_: cloud.call(lambda: None),
+        }  # fmt: skip
+        for name, answer in answers.items():
+            monkeypatch.setattr(restore, name, answer)
+        say = (said if said is not None else []).append
+        stage = read_stage("prod")
+        return restore.restore(
+            cloud.account, stage, PACKAGE, Plan(**{"moment": None, **plan}), say, cloud.clock
+        )
+
+    return run
+
+
+def _saved() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((stage_file.STAGES / "prod.json").read_text())
+    return document
+
+
+def _check_restored(cloud: Cloud, restored: Restored) -> None:
+    [copy] = [name for name in cloud.tables if "-restored-" in name]
+    assert (restored.table, cloud.table, cloud.closed) == (copy, copy, "no")
+    assert cloud.opened_with, "bookings open"
+    assert {0, 1} == set.intersection(*cloud.opened_with), "bookings open after every event"
+    assert cloud.revoked == 3
+    assert copy in cloud.revocations_copied
+    assert [name for name, one in cloud.replays.items() if one["State"] != "COMPLETED"] == []
+    closed = "".join(f"{state} " for table, state in cloud.history if table == copy)
+    assert re.fullmatch("(all )+(no )+", closed), "the restored table is never open before the end"
+    assert _saved() == {"parameters": {}, "table": copy}
+    with restored.listed.open() as file:
+        assert [row["linkId"] for row in csv.DictReader(file)] == ["l0", "l1", "l2"]
+
+
+def test_a_restore_that_is_killed_at_any_call_continues(run: Callable[..., Restored]) -> None:
+    """P1: killed before each call, and run again without TO: the same end, one table, one replay."""
+    undisturbed = Cloud()
+    _check_restored(undisturbed, run(undisturbed, moment=MOMENT))
+    assert len(undisturbed.replays) == 1
+    assert undisturbed.calls > 30
+    for kill_at in range(undisturbed.calls):
+        (stage_file.STAGES / "prod.json").unlink(missing_ok=True)
+        cloud = Cloud(kill_at=kill_at)
+        with pytest.raises(Killed):
+            run(cloud, moment=MOMENT)
+        begun = (stage_file.STAGES / "prod.json").exists()
+        restored = run(cloud, moment=None if begun else MOMENT)
+        _check_restored(cloud, restored)
+        assert len(cloud.replays) == 1, f"killed at {kill_at}"
+
+
+def test_a_restore_waits_from_the_closing_and_not_from_each_start(run: Callable[..., Restored]) -> None:
+    """A command that is started again within the ten minutes waits for the rest only."""
+    cloud = Cloud()
+    run(cloud, moment=MOMENT)
+    whole = cloud.moment - BEGIN
+    (stage_file.STAGES / "prod.json").unlink()
+    cloud = Cloud()
+    advance, waited = cloud.advance, []
+
+    def killed(seconds: float) -> None:
+        waited.append(seconds)
+        advance(min(seconds, 400.0))
+        if len(waited) == 1:
+            raise Killed
+
+    cloud.advance = killed  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        run(cloud, moment=MOMENT)
+    cloud.advance = advance  # type: ignore[method-assign]
+    run(cloud)
+    assert cloud.moment - BEGIN == whole
+
+
+def test_bookings_that_somebody_opened_are_closed_and_settled_again(run: Callable[..., Restored]) -> None:
+    """P1: a booking made in between must be in the replayed window."""
+    cloud = Cloud()
+    while not cloud.archived:  # until it is killed between the marker and its note in the file
+        (stage_file.STAGES / "prod.json").unlink(missing_ok=True)
+        cloud = Cloud(kill_at=cloud.calls + 1)
+        with pytest.raises(Killed):
+            run(cloud, moment=MOMENT)
+    cloud.closed = "no"  # OPEN=yes
+    cloud.advance(86_400)
+    opened = cloud.moment
+    _check_restored(cloud, run(cloud))
+    [done] = cloud.replays.values()
+    assert done["EventEndTime"] >= opened + timedelta(minutes=20), "both waits of ten minutes"
+
+
+@pytest.mark.parametrize(
+    ("changes", "plan", "words"),
+    [
+        ({"metrics": lambda _: 4}, {}, "4 events were sent, 3 redone"),
+        ({"lost": {1}}, {}, "3 events were sent, 2 redone"),
+        ({"metrics": lambda _: None}, {}, "COUNT=skip"),
+        ({"dead": 1}, {}, "1 events could not be applied"),
+        ({"arrivals": (0.0, 90.0)}, {}, None),
+        ({"arrivals": (0.0, 299.0)}, {}, None),
+        ({"metrics": lambda cloud: cloud.sent_before(minutes=14)}, {}, None),
+        ({"metrics": lambda _: 0}, {}, None),
+        ({"metrics": lambda _: None}, {"skip_count": True}, None),
+        ({"metrics": lambda _: 4}, {"skip_count": True}, "4 events were sent, 3 redone"),
+    ],
+    ids=[
+        "metric higher", "event lost", "no metric", "dead letter", "an event 90 s late", "an event 5 min late",
+        "metric 14 min late", "metric too low", "COUNT=skip", "COUNT=skip with a metric",
+    ],
+)  # fmt: skip
+def test_bookings_open_only_when_every_condition_holds(
+    run: Callable[..., Restored], changes: dict[str, Any], plan: dict[str, Any], words: str | None
+) -> None:
+    """P1: each case of AWS's counts; a restore that stops stays closed, and its next run replays again if needed."""
+    cloud = Cloud(**changes)
+    if words is None:
+        _check_restored(cloud, run(cloud, moment=MOMENT, **plan))
+        return
+    with pytest.raises(DeployError, match=words) as stopped:
+        run(cloud, moment=MOMENT, **plan)
+    assert "Bookings stay closed" in str(stopped.value)
+    assert cloud.closed == "all"
+    assert cloud.opened_with == []
+    cloud.lost, cloud.dead = set(), 0
+    cloud.metrics = Cloud.metrics
+    _check_restored(cloud, run(cloud))
+
+
+def test_a_restore_without_its_marker_replays_again(run: Callable[..., Restored]) -> None:
+    """P1: counts of zero prove nothing if the archive's last minute was not replayed."""
+    cloud = Cloud(put_reply={"FailedEntryCount": 0})  # and archived too late
+    with pytest.raises(DeployError, match="marker, was not received in 30 minutes"):
+        run(cloud, moment=MOMENT)
+    assert cloud.opened_with == []
+    [first] = cloud.replays.values()
+    detail = json.dumps({"run": cloud.table, "id": read_stage("prod").restore.marker.isoformat()})  # type: ignore[union-attr]
+    cloud.archived.append({"Time": first["EventEndTime"], "Detail": detail})
+    _check_restored(cloud, run(cloud))
+    assert len({one["EventEndTime"] for one in cloud.replays.values()}) == 1, (
+        "its own writes are not replayed"
+    )
+
+
+def test_a_refused_marker_stops_the_restore(run: Callable[..., Restored]) -> None:
+    """The message has the bus's reason."""
+    refused = {"FailedEntryCount": 1, "Entries": [{"ErrorMessage": "the bus is busy."}]}
+    cloud = Cloud(put_reply=refused)
+    with pytest.raises(DeployError, match="did not accept the restore's marker: the bus is busy"):
+        run(cloud, moment=MOMENT)
+
+
+@pytest.mark.parametrize("changes", [{"metrics": lambda _: 4}, {"metrics": lambda _: None}])
+def test_with_gap_revoke_missing_events_revoke_every_link(
+    run: Callable[..., Restored], changes: dict[str, Any]
+) -> None:
+    """P1: any link may have been used, so the restore continues and leaves none active."""
+    cloud = Cloud(**changes)
+    run(cloud, moment=MOMENT, accept_gap=True)
+    assert cloud.closed == "no"
+    assert {step["everything"] for step in cloud.steps if step["step"] == "revoke"} == {True}
+
+
+def test_a_failed_replay_is_followed_by_another_of_the_same_window(run: Callable[..., Restored]) -> None:
+    """P1: a resumed restore neither keeps the failed replay nor replays its own writes."""
+    cloud = Cloud(fates=["FAILED", "CANCELLED"])
+    with pytest.raises(DeployError, match="ended as FAILED"):
+        run(cloud, moment=MOMENT)
+    cloud.advance(3600)
+    with pytest.raises(DeployError, match="ended as CANCELLED"):
+        run(cloud)
+    cloud.advance(3600)
+    run(cloud)
+    assert len(cloud.replays) == 3
+    assert len({(one["EventStartTime"], one["EventEndTime"]) for one in cloud.replays.values()}) == 1
+    assert cloud.closed == "no"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ReadTimeoutError(endpoint_url="https://lambda"),
+        ConnectionClosedError(endpoint_url="https://lambda"),
+        ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "m"}}, "Invoke"),
+        {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 60.00 seconds"},
+    ],
+)
+def test_a_step_without_a_reply_is_sent_once_more_when_the_first_has_ended(
+    failure: Exception | dict[str, Any],
+) -> None:
+    """P1: with the same cursor, and never two at once: a call without a reply may run until its timeout."""
+    cloud = Cloud(replies=[None, failure])
+    waited: list[float] = []
+    clock = Clock(wait=waited.append)
+    replies = steps.revoke_links(
+        cloud.account, cloud.outputs(), cloud.table, everything=False, cursor=None, clock=clock
+    )
+    assert len(list(replies)) == 3
+    assert [step.get("cursor") for step in cloud.steps] == [None, "1", "1", "2"]
+    is_unknown = isinstance(failure, ReadTimeoutError | ConnectionClosedError)
+    assert waited == [steps.FUNCTION_SECONDS if is_unknown else steps.PAUSE_SECONDS]
+    assert steps._CONFIG.retries == {"total_max_attempts": 1}  # type: ignore[attr-defined]
+    assert steps._CONFIG.read_timeout > steps.FUNCTION_SECONDS  # type: ignore[attr-defined]
+
+
+def test_a_function_that_never_replies_or_refuses_stops_the_restore() -> None:
+    """A step is sent six times at most; a step for another table only once."""
+    timed_out = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"}
+    cloud = Cloud(replies=[timed_out] * 9)
+    with pytest.raises(DeployError, match=r"has not replied 6 times: Sandbox\.Timedout: Task timed out"):
+        steps.count_messages(cloud.account, cloud.outputs(), cloud.table, clock=cloud.clock)
+    assert len(cloud.steps) == 6
+    cloud = Cloud(replies=[{"errorType": "OtherTableError", "errorMessage": "deploy the stage"}])
+    with pytest.raises(DeployError, match="deploy the stage"):
+        steps.count_messages(cloud.account, cloud.outputs(), cloud.table, clock=cloud.clock)
+    assert len(cloud.steps) == 1
+
+
+def test_only_the_restore_that_was_begun_continues(run: Callable[..., Restored]) -> None:
+    """Another moment or table would leave links active that were used in between."""
+    with pytest.raises(DeployError, match="has no restore to continue"):
+        run(Cloud())
+    with pytest.raises(DeployError, match="no table nowhere"):
+        run(Cloud(), moment=MOMENT, table="nowhere")
+    cloud = Cloud(fates=["FAILED"])
+    with pytest.raises(DeployError, match="ended as FAILED"):
+        run(cloud, moment=MOMENT)
+    for plan in ({"moment": MOMENT + timedelta(hours=1)}, {"table": "another"}):
+        with pytest.raises(DeployError, match="A restore of prod to 2026-11-21 10:00:00 UTC has not ended"):
+            run(cloud, **plan)
+    cloud.advance(60)
+    assert run(cloud, moment=MOMENT).moment == MOMENT
+
+
+@pytest.mark.parametrize(
+    ("archive", "gaps"),
+    [
+        ({}, []),
+        ({"State": "DISABLED", "StateReason": "no key"}, ["the archive ours is DISABLED: no key"]),
+        ({"CreationTime": MOMENT}, ["the archive of events begins at 2026-11-21 10:00 UTC"]),
+    ],
+)
+def test_the_archive_that_the_stack_names_is_replayed(
+    archive: dict[str, Any], gaps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P1: the bus may have other archives, with fewer events."""
+    cloud = Cloud()
+    cloud.archive |= archive
+    monkeypatch.setattr(replay, "find_unpublished", lambda *_: [])
+    assert replay.find_gaps(cloud.account, cloud.outputs(), MOMENT) == gaps
+    cloud.archive["EventSourceArn"] = "arn:another"
+    with pytest.raises(DeployError, match="not of the stage's bus"):
+        replay.find_gaps(cloud.account, cloud.outputs(), MOMENT)
+
+
+def test_without_a_usable_archive_gap_revoke_revokes_every_link(run: Callable[..., Restored]) -> None:
+    """P1: nothing can be replayed, so nothing is waited for."""
+    cloud = Cloud(gaps=["the archive is DISABLED"])
+    cloud.archive["State"] = "DISABLED"
+    with pytest.raises(DeployError, match="Or restore with GAP=revoke"):
+        run(cloud, moment=MOMENT)
+    assert (cloud.history, stage_file.STAGES.exists()) == ([], False), "nothing was changed"
+    said: list[str] = []
+    run(cloud, said, moment=MOMENT, accept_gap=True)
+    assert "The archive is DISABLED, so no event is replayed." in said
+    assert (cloud.replays, cloud.closed) == ({}, "no")
+    assert {step["everything"] for step in cloud.steps if step["step"] == "revoke"} == {True}
+
+
+def test_events_of_an_earlier_table_are_not_replayed() -> None:
+    """A kept bus has them; they would create bookings without links."""
+    cloud = Cloud()
+    created = MOMENT - timedelta(minutes=5)
+    found = cloud.outputs()
+    assert replay.window_start(cloud.account, found, MOMENT) == MOMENT - replay.MARGIN
+    cloud.tables[cloud.table]["CreationDateTime"] = created
+    assert replay.window_start(cloud.account, found, MOMENT) == created
+    cloud.tables[cloud.table]["RestoreSummary"] = {}
+    assert replay.window_start(cloud.account, found, MOMENT) == MOMENT - replay.MARGIN
+    cloud.tables.clear()
+    assert replay.window_start(cloud.account, found, MOMENT) == MOMENT - replay.MARGIN
+
+
+def test_the_higher_count_of_the_two_metrics_is_compared() -> None:
+    """P1: CloudWatch returns pages of periods, and any of the two metrics may lack some."""
+    asked: list[dict[str, Any]] = []
+    pages: list[dict[str, Any]] = [
+        {"MetricDataResults": [{"Id": "sent", "Values": [3.0, 2.0]}, {"Id": "matched", "Values": []}]},
+        {"MetricDataResults": [{"Id": "sent", "Values": []}, {"Id": "matched", "Values": [4.0]}]},
+        {"MetricDataResults": [{"Id": "sent", "Values": [1.0]}, {"Id": "matched", "Values": [4.0]}]},
+    ]
+
+    def paginate(**given: Any) -> list[dict[str, Any]]:
+        asked.append(given)
+        return pages
+
+    paginator = SimpleNamespace(paginate=paginate)
+    session = SimpleNamespace(
+        create_client=lambda *_, **__: SimpleNamespace(get_paginator=lambda _: paginator)
+    )
+    account, found = Account(session, "000000000000", "us-east-1"), Cloud().outputs()
+    begun = BEGIN + timedelta(seconds=59)
+    assert sent_messages(account, found, begun, BEGIN + timedelta(minutes=9)) == 8
+    [given] = asked
+    assert given["StartTime"] == BEGIN, "a period of CloudWatch begins at a full minute"
+    names = [
+        {each["Name"]: each["Value"] for each in query["MetricStat"]["Metric"]["Dimensions"]}
+        for query in given["MetricDataQueries"]
+    ]
+    assert names == [
+        {"EventBusName": "admit-one-prod-events", "RuleName": "restore"}, {"QueueName": "restore"}
+    ]  # fmt: skip
+    pages[:] = [{"MetricDataResults": [{"Id": "sent", "Values": []}, {"Id": "matched", "Values": []}]}]
+    assert sent_messages(account, found, begun, BEGIN) is None
+
+
+def test_waiting_is_founded_on_what_aws_documents() -> None:
+    """The waits are longer than SQS and EventBridge need; their own descriptions say how long."""
+    loader = Loader()
+    sqs = loader.load_service_model("sqs", "service-2")
+    text = sqs["operations"]["GetQueueAttributes"]["documentation"] + json.dumps(sqs["shapes"])
+    assert "consistency until at least 1 minute after the producers stop sending messages" in text
+    assert applied.QUIET_SECONDS >= 120
+    rule = json.loads((FRAGMENTS / "restore.json").read_text())["Resources"]["RestoreRule"]
+    [target] = rule["Properties"]["Targets"]
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] < applied.RETRY_SECONDS
