@@ -1,12 +1,25 @@
-"""A heartbeat invokes the deployed outbox, unless the event source mapping of the stream is disabled (P6)."""
+"""If an event source mapping of the deployed stack is disabled, nothing is read until it is enabled again (P6).
+
+`tests/infra/package/test_standing_still.py` shows that an alarm goes off meanwhile.
+"""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from tests.deployed.conftest import Stack
+from tests.support.aws.stage_metrics import sources
+from tests.support.proof.size import size
 from tests.support.waiting import until
+
+# The queue of each mapping. `make test` stops one of them, `make proof` one after another.
+QUEUES: Final = {
+    "CommandMapping": "CommandQueue", "ImportMapping": "ImportQueue", "MailFeedbackMapping": "MailFeedbackQueue",
+    "MailMapping": "MailQueue", "OutboxRetry": "OutboxRetryQueue", "RestoreMapping": "RestoreQueue",
+    "WebhookDeliverMapping": "WebhookQueue", "WebhookFanoutMapping": "WebhookEventQueue",
+}  # fmt: skip
+STOPPED: Final = size(["MailMapping"], sorted(QUEUES))
 
 SCHEDULED: dict[str, Any] = {
     "version": "0", "id": "heartbeat", "account": "1", "region": "us-east-1", "source": "aws.events",
@@ -27,9 +40,21 @@ def _enable(stack: Stack, mapping: str, enabled: bool) -> None:
 
 def _reject_command(stack: Stack) -> None:
     """Send a malformed command and wait until it was read, so that all mappings have been polled."""
-    before = _invocations(stack, "Commands")
-    stack.client("sqs").send_message(QueueUrl=stack.physical_id("CommandQueue"), MessageBody="{")
-    until(lambda: _invocations(stack, "Commands") > before)
+    _read(stack, "CommandQueue", "Commands")
+
+
+def _read(stack: Stack, queue: str, function: str) -> None:
+    before = _invocations(stack, function)
+    stack.client("sqs").send_message(QueueUrl=stack.physical_id(queue), MessageBody="{")
+    until(lambda: _invocations(stack, function) > before)
+
+
+def _waiting(stack: Stack, queue: str) -> int:
+    """Return how many messages of a queue nobody has received, or whose retry is due."""
+    found = stack.client("sqs").get_queue_attributes(
+        QueueUrl=stack.physical_id(queue), AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    return int(found["Attributes"]["ApproximateNumberOfMessages"])
 
 
 @pytest.fixture
@@ -54,3 +79,28 @@ def test_a_heartbeat_reaches_the_outbox_unless_its_mapping_is_disabled(stopped_o
     assert _invocations(stack, "Outbox") == before
     _enable(stack, "OutboxStream", True)
     until(lambda: _invocations(stack, "Outbox") > before)
+
+
+@pytest.mark.parametrize("mapping", STOPPED)
+def test_a_message_waits_while_its_mapping_is_disabled_and_is_read_afterwards(
+    stack: Stack, mapping: str
+) -> None:
+    """So the age of the queue's oldest message grows, on which its alarm depends."""
+    queue = QUEUES[mapping]
+    other = (
+        ("MailFeedbackQueue", "MailFeedback") if mapping == "CommandMapping" else ("CommandQueue", "Commands")
+    )
+    _enable(stack, mapping, False)
+    try:
+        stack.client("sqs").send_message(QueueUrl=stack.physical_id(queue), MessageBody="{")
+        _read(stack, *other)
+        assert _waiting(stack, queue) >= 1
+    finally:
+        _enable(stack, mapping, True)
+    until(lambda: _waiting(stack, queue) == 0)
+    for used in {queue, other[0]}:
+        stack.client("sqs").purge_queue(QueueUrl=stack.physical_id(used))
+
+
+def test_every_queue_that_a_function_reads_can_be_stopped(stack: Stack) -> None:
+    assert sources(stack.package.read_template()["Resources"]) == QUEUES
