@@ -88,7 +88,7 @@ def wait_until_quiet(account: Account, found: Mapping[str, str], earliest: datet
         if dead:
             raise IncompleteReplayError(
                 f"{dead} events could not be applied; they are in {found['RestoreDlqUrl']}. Bookings stay closed: "
-                "fix the cause, purge that queue, and run the command again: it replays the events again."
+                "fix the cause, redrive that queue, and run the command again: it replays the events again."
             )
         now = clock.now()
         quiet_since = None if waiting else quiet_since or now
