@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -88,7 +89,7 @@ def list_event_types(
         # The index is eventually consistent, so check the item itself.
         return [found for found in store.read_many(event_type_ids) if found.archived is archived]
 
-    return fill(stream(fetch, before, portion(limit, 1)), limit, "e", read)
+    return fill(stream(fetch, before, portion(limit, 1)), limit, "e", read, attrgetter("event_type_id"))
 
 
 def change_event_type(

@@ -1,6 +1,7 @@
 """List bookings by start: those of a link, or those of a host in a time range (P9, P10)."""
 
 from functools import partial
+from operator import attrgetter
 
 import msgspec
 
@@ -54,7 +55,7 @@ def list_bookings(world: World, caller: Caller, request: BookingsRequest) -> Pag
             return False
         return where.status in (None, booking.status)
 
-    return fill(merged(streams, newest_first=newest), request.limit, stage, read)
+    return fill(merged(streams, newest_first=newest), request.limit, stage, read, attrgetter("booking_id"))
 
 
 def zone_of_dates(world: World, caller: Caller, where: BookingFilter) -> str:

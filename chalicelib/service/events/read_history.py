@@ -6,9 +6,9 @@ from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.events.events import Event
 from chalicelib.domain.ids import LINK, is_id
 from chalicelib.domain.links.visits import Opens
-from chalicelib.domain.listings import read_cursor, write_cursor
+from chalicelib.domain.listings import read_cursor
 from chalicelib.domain.team.api_keys import Caller
-from chalicelib.service.paging import Page
+from chalicelib.service.paging import Page, page_of
 from chalicelib.service.ports import World
 
 
@@ -29,5 +29,4 @@ def read_history(world: World, caller: Caller, link_id: str, cursor: str | None,
     owner = link.host_id if link else rows[0][1].host_id if rows else None
     if owner is None or not caller.may_see(owner):
         raise NotFoundError
-    more = write_cursor("t", rows[limit - 1][0].sort) if len(rows) > limit else None
-    return LinkHistory(Page([event for _, event in rows[:limit]], more), world.store.history.opens(link_id))
+    return LinkHistory(page_of(rows, limit, "t"), world.store.history.opens(link_id))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -20,6 +21,8 @@ from chalicelib.service.ports import World
 from chalicelib.service.team.owner import owner_of
 
 MAX_QUERY_LENGTH: Final = 300
+
+_ID: Final[Callable[[Link], str]] = attrgetter("link_id")
 
 _Read = Callable[[list[str]], list[Link]]
 
@@ -62,7 +65,7 @@ def list_links(world: World, caller: Caller, request: ListRequest) -> Page[Link]
         for minute in due.crowded:
             of_minute = partial(world.store.due.of_minute, where, minute, now)
             streams.append(stream(of_minute, before, size))
-    return fill(merged(streams, newest_first=True), request.limit, "l", _reader(world, where))
+    return fill(merged(streams, newest_first=True), request.limit, "l", _reader(world, where), _ID)
 
 
 def _reader(world: World, where: LinkFilter) -> _Read:
@@ -92,7 +95,7 @@ def _of_batch(world: World, where: LinkFilter, batch_id: str, request: ListReque
         for index in range(first, size)
         for link_id in [batch_link_id(seed, index)]
     )
-    return fill(entries, request.limit, "b", _reader(world, where))
+    return fill(entries, request.limit, "b", _reader(world, where), _ID)
 
 
 def _search(world: World, where: LinkFilter, request: ListRequest) -> Page[Link]:
@@ -112,7 +115,7 @@ def _search(world: World, where: LinkFilter, request: ListRequest) -> Page[Link]
         # Two different addresses may be equal in the form that older versions stored.
         return [link for link in read(link_ids) if _is_exact(link, query)]
 
-    page = fill(_exact(world, where, query, place, request.limit), request.limit, "x", read_exact)
+    page = fill(_exact(world, where, query, place, request.limit), request.limit, "x", read_exact, _ID)
     if page.next_cursor is not None:
         return page
     if len(page.rows) == request.limit:
@@ -151,7 +154,7 @@ def _by_label(
     if after is not None and not folded <= after < folded + "\U0010ffff":
         raise InvalidValueError([FieldFault("/cursor", "is not a cursor of this search")])
     fetch = partial(world.store.links.entries_by_label, where.host_id, query)
-    page = fill(stream(fetch, after, limit + 1), limit, "p", read)
+    page = fill(stream(fetch, after, limit + 1), limit, "p", read, _ID)
     # Exact matches were on an earlier page. The index has only the beginning of a long label.
     rows = [link for link in page.rows if _is_labelled(link, query) and not _is_exact(link, query)]
     return Page(rows, page.next_cursor)

@@ -1,5 +1,7 @@
 """Request a new link from the page of an old one: once per address, for a few addresses per link and day."""
 
+from operator import attrgetter
+
 import msgspec
 
 from chalicelib.domain.causes import Cause
@@ -90,4 +92,4 @@ def list_link_requests(
         found = history.read_requests(request_ids)
         return [request for request in found if (request.answered_at is not None) is answered]
 
-    return fill(stream(fetch, before, portion(limit, 1)), limit, "q", read)
+    return fill(stream(fetch, before, portion(limit, 1)), limit, "q", read, attrgetter("request_id"))

@@ -1,6 +1,7 @@
 """Create, read, list and change hosts. Admin keys may do all of this; a host key may read and change its own host."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -57,7 +58,9 @@ def list_hosts(world: World, caller: Caller, cursor: str | None, limit: int) -> 
     caller.require_admin()
     _, before = read_cursor(cursor, "h")
     hosts = world.store.hosts
-    return fill(stream(hosts.entries, before, portion(limit, 1)), limit, "h", hosts.read_many)
+    return fill(
+        stream(hosts.entries, before, portion(limit, 1)), limit, "h", hosts.read_many, attrgetter("host_id")
+    )
 
 
 def change_host(

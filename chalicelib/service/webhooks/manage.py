@@ -10,7 +10,7 @@ from chalicelib.domain.causes import Cause
 from chalicelib.domain.clock import to_millis
 from chalicelib.domain.errors import ConflictError, FieldFault, InvalidValueError, NotFoundError
 from chalicelib.domain.ids import WEBHOOK, is_id
-from chalicelib.domain.listings import read_cursor, write_cursor
+from chalicelib.domain.listings import Entry, read_cursor
 from chalicelib.domain.team.api_keys import Caller
 from chalicelib.domain.validation import Rules
 from chalicelib.domain.webhooks.webhook import (
@@ -29,7 +29,7 @@ from chalicelib.domain.webhooks.webhook import (
 )
 from chalicelib.service.contention import retry_until_result
 from chalicelib.service.create_once import identity
-from chalicelib.service.paging import Page
+from chalicelib.service.paging import Page, page_of
 from chalicelib.service.ports import World
 from chalicelib.service.team.owner import owner_of
 
@@ -106,10 +106,9 @@ def list_webhooks(
     """Return a page of a host's webhooks, newest first. Raises `NotFoundError`, `InvalidValueError`."""
     owner = owner_of(world, caller, host_id)
     _, before = read_cursor(cursor, "w")
-    places = [(_place(webhook), webhook) for webhook in world.store.webhooks.of_host(owner)]
-    rest = [(place, webhook) for place, webhook in places if before is None or place < before]
-    more = write_cursor("w", rest[limit - 1][0]) if len(rest) > limit else None
-    return Page([webhook for _, webhook in rest[:limit]], more)
+    found = [(_entry(webhook), webhook) for webhook in world.store.webhooks.of_host(owner)]
+    rest = [(entry, webhook) for entry, webhook in found if before is None or entry.sort < before]
+    return page_of(rest[: limit + 1], limit, "w")
 
 
 def change_webhook(
@@ -183,5 +182,5 @@ def _check(world: World, settings: WebhookSettings) -> None:
     rules.enforce()
 
 
-def _place(webhook: Webhook) -> str:
-    return f"{to_millis(webhook.created_at):014d}#{webhook.webhook_id}"
+def _entry(webhook: Webhook) -> Entry:
+    return Entry(webhook.webhook_id, f"{to_millis(webhook.created_at):014d}#{webhook.webhook_id}")

@@ -20,7 +20,7 @@ from chalicelib.domain.webhooks.webhook import TEST_EVENT, Webhook
 from chalicelib.logs import cause_fields, fields
 from chalicelib.service.contention import retry_until_result
 from chalicelib.service.create_once import record_for_key
-from chalicelib.service.paging import Page
+from chalicelib.service.paging import Page, page_of
 from chalicelib.service.ports import World
 from chalicelib.service.webhooks.fan_out import send_all
 from chalicelib.service.webhooks.manage import read_webhook
@@ -60,8 +60,7 @@ def list_deliveries(
     """
     read_webhook(world, caller, webhook_id)
     rows = world.store.deliveries.page(webhook_id, where.status, where.since, _below(where), limit + 1)
-    more = write_cursor(_STAGE, rows[limit - 1][0].sort) if len(rows) > limit else None
-    return Page([delivery for _, delivery in rows[:limit] if delivery], more)
+    return page_of(rows, limit, _STAGE)
 
 
 def zone_of_deliveries(world: World, caller: Caller, webhook_id: str) -> str:
