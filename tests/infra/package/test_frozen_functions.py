@@ -7,6 +7,7 @@ invocation. `tests/integration/http/test_stale_connections.py` tests pauses, and
 import base64
 import json
 import secrets
+import socket
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -169,6 +170,24 @@ def test_no_function_is_delayed_by_connections_that_died_in_a_freeze(
     # The proxy did forget connections that the functions then used.
     assert {"TransactWriteItems", "PutEvents", "SendMessageBatch"} & frozen.unanswered
     assert {"GetItem", "BatchGetItem"} & frozen.unanswered
+
+
+def test_a_function_without_keys_does_not_wait_long_for_secrets_manager(start: Start) -> None:
+    """P7: a Secrets Manager that hangs at a function's first request is a 503. Botocore would wait for five minutes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:  # it accepts connections and never responds
+        silent = f"http://127.0.0.1:{server.getsockname()[1]}"
+        settings = {"SIGNING_KEYS": "", "SIGNING_SECRET_ID": "s", "AWS_ENDPOINT_URL_SECRETS_MANAGER": silent}
+        function = start("APIHandler", **settings)
+        found = function.invoke(gateway_request("GET", "/s/{token}", token="A" * 36))
+    assert (found["statusCode"], json.loads(found["body"])["type"]) == (
+        503,
+        "urn:admit-one:problem:store-unavailable",
+    )
+    (line,) = [line for line in function.log().splitlines() if "request-failed" in line]
+    assert (json.loads(line)["fault"], json.loads(line)["operation"]) == (
+        "ReadTimeoutError",
+        "GetSecretValue",
+    )
 
 
 def _book(frozen: Frozen, url: str, number: int) -> str:
