@@ -12,9 +12,9 @@ from chalicelib import bootstrap
 from chalicelib.consumers.restore import apply_events
 from chalicelib.domain.events.envelopes import envelope_of, write_envelope
 from chalicelib.domain.restore_steps import ListStep, RevokeStep, Step
-from infra.local.aws import local_client
 from tests.support.app import Site
 from tests.support.aws.bus import Stream
+from tests.support.aws.dynamodb_client import plain_client
 from tests.support.aws.engines import Table, new_table
 
 MAX_STEPS: Final = 100
@@ -44,7 +44,7 @@ class Archive:
 def restore(site: Site, backup: Sequence[Item]) -> Table:
     """Write the backup to a new table and return it."""
     table = new_table(site.table.endpoint_url)
-    client = local_client("dynamodb", table.endpoint_url)
+    client = plain_client(table.endpoint_url)
     for item in backup:
         client.put_item(TableName=table.name, Item=item)
     return table

@@ -112,28 +112,21 @@ def check_history(archive: Archive, table: Table, expected: Sequence[str]) -> No
     }
 
 
-@pytest.mark.parametrize("everything", [False, True])
-def test_many_short_steps_do_what_one_long_step_does(site: Site, lost: Lost, everything: bool) -> None:
-    """P1: without time left, a step handles one page or one link, and returns where to continue."""
-    expected = lost.expected | (
-        {link["linkId"]: "everything" for link in lost.links[5:9]} if everything else {}
-    )
+def test_steps_without_time_left_end_with_every_usable_link_revoked(site: Site, lost: Lost) -> None:
+    """P1: such a step handles one page or one link, and returns where to continue."""
+    expected = lost.expected | {link["linkId"]: "everything" for link in lost.links[5:9]}
     site.clock.advance(hours=2)  # three links are past their expiry, but not yet marked
     with restored(site, lost) as table:
-        first = take(RevokeStep(run=table.name, everything=everything), Deadline(NO_TIME))
+        first = take(RevokeStep(run=table.name, everything=True), Deadline(NO_TIME))
         assert first["cursor"] is not None
-        assert finish(table, everything=everything, context=Deadline(NO_TIME)) == expected
-        archive = Archive(site)
-        check_history(archive, table, list(expected))
+        assert finish(table, everything=True, context=Deadline(NO_TIME)) == expected
+        check_history(Archive(site), table, list(expected))
         # Repeated from the first cursor, as after a lost reply, or without one, nothing more is revoked.
         for cursor, checked in ((first["cursor"], None), (None, 6)):
-            again = take(RevokeStep(run=table.name, everything=everything, cursor=cursor))
+            again = take(RevokeStep(run=table.name, everything=True, cursor=cursor))
             assert (again["revoked"], again["cursor"]) == (0, None)
             assert checked in {None, again["checked"]}
-        usable = ["revoked"] * 4 if everything else ["active"] * 3 + ["used"]
-        assert statuses(site, lost.links) == ["revoked"] * 5 + usable + ["used"]
-    with restored(site, lost) as table:
-        assert finish(table, everything=everything) == expected
+        assert statuses(site, lost.links) == ["revoked"] * 9 + ["used"]
 
 
 @pytest.mark.parametrize("moment", ["before-call", "after-call"])
@@ -161,6 +154,7 @@ def test_a_step_that_is_killed_at_any_write_loses_nothing(site: Site, lost: Lost
         assert kills == (5 if moment == "after-call" else 4)
         assert reply["cursor"] is None
         assert finish(table) == lost.expected
+        assert statuses(site, lost.links[5:]) == ["active"] * 3 + ["used"] * 2
         check_history(Archive(site), table, list(lost.expected))
 
 
