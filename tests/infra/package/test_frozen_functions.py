@@ -128,7 +128,10 @@ def records_of(table: Table, kind: str) -> list[dict[str, Any]]:
 def test_no_function_is_delayed_by_connections_that_died_in_a_freeze(
     start: Start, proxy: Proxy, table: Table, bus: Bus, deliveries: Inbox
 ) -> None:
-    """One booking with its emails and webhook, one import, one command and one run of the schedule, in each way."""
+    """A booking with its emails and webhook, an import, a command and a run of the schedule, twice.
+
+    Before the second time, all connections have died.
+    """
     frozen = Frozen(start, proxy)
     bucket = f"imports-{secrets.token_hex(6)}"
     s3 = local_client("s3", table.endpoint_url)
@@ -137,11 +140,11 @@ def test_no_function_is_delayed_by_connections_that_died_in_a_freeze(
     host_id = frozen.http("POST", "/v1/hosts", 201, person)["hostId"]
     wanted = {"hostId": host_id, "title": "Intro", "durationMinutes": 30, "schedule": ALL_DAY}
     event_type_id = frozen.http("POST", "/v1/event-types", 201, wanted)["eventTypeId"]
-    links = frozen.http("POST", "/v1/links", 201, {"eventTypeId": event_type_id, "count": 3})["links"]
+    links = frozen.http("POST", "/v1/links", 201, {"eventTypeId": event_type_id, "count": 2})["links"]
     with Endpoint([answer(204)]) as endpoint:
         hook = {"hostId": host_id, "url": endpoint.url, "events": ["booking.confirmed"]}
         frozen.http("POST", "/v1/webhooks", 201, hook)
-        for number, dead in enumerate([None, Dead.RESET, Dead.END]):
+        for number, dead in enumerate([None, Dead.RESET]):
             frozen.dead = dead
             proxy.clear()
 

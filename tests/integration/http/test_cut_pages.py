@@ -1,6 +1,7 @@
 """P10: a list is complete even if DynamoDB returns less than was asked for, as it does after 1 MB or 16 MB.
 
-The tests cut each response of DynamoDB short: a query after one or two rows, a batch after one item.
+The tests cut each response of DynamoDB short: a query after one row (in `make proof` also two and three), a batch after
+one item.
 `test_largest_items.py` has items so large that DynamoDB does it.
 """
 
@@ -25,6 +26,7 @@ from chalicelib.store.table import Table
 from infra.paths import ROOT
 from tests.support.app import CAUSE, NOW, Caller, Site, at, created, ok, path_of
 from tests.support.aws.bus import Stream, deliver
+from tests.support.proof.size import size
 from tests.support.webhooks import hooks_of
 
 EVER: Final = NOW + timedelta(days=4000)
@@ -42,10 +44,10 @@ def test_the_response_of_dynamodb_can_be_cut_anywhere(everything: "Everything") 
     assert short == [], "a list of fewer than three rows shows nothing"
     repeated = [name for name, rows in whole.items() if len({repr(row) for row in rows}) < len(rows)]
     assert repeated == []
-    for size in (1, 2):
-        with _cut(everything.site, size):
+    for rows in size((1,), (1, 2, 3)):
+        with _cut(everything.site, rows):
             for name, case in everything.cases.items():
-                assert case() == whole[name], f"{name}, {size} at a time"
+                assert case() == whole[name], f"{name}, {rows} at a time"
 
     assert _calls_of_lists() - seen == set(), "add a case for each of these methods of the store"
     assert _routes_with_cursors() - everything.requested == set(), "add a case for each of these routes"
@@ -110,11 +112,11 @@ def _recording(real: Any, seen: set[str]) -> Any:
 
 
 @contextmanager
-def _cut(site: Site, size: int) -> Iterator[None]:
-    """Let each query return at most `size` rows, and each batch one item."""
+def _cut(site: Site, rows: int) -> Iterator[None]:
+    """Let each query return at most `rows` rows, and each batch one item."""
 
     def cut_query(params: dict[str, Any], **_: Any) -> None:
-        params["Limit"] = min(params.get("Limit", size), size)
+        params["Limit"] = min(params.get("Limit", rows), rows)
 
     def cut_batch(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         ((table, asked),) = params["RequestItems"].items()
